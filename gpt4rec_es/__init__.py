@@ -1,0 +1,1 @@
+"""Recommendation by search: GPT-2 writes queries, Elasticsearch finds items."""

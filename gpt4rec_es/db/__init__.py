@@ -1,0 +1,1 @@
+"""Tables, reads and writes in Postgres."""

@@ -1,0 +1,1 @@
+"""The Elasticsearch client, index names and similarity settings."""

@@ -1,0 +1,1 @@
+"""Query generation: networks, tokenizers, training and decoding."""

@@ -1,0 +1,1 @@
+"""Index builds: make, verify, derive, swap, prune."""

@@ -1,0 +1,1 @@
+"""Prompt texts and training pairs; pure."""

@@ -1,0 +1,50 @@
+"""The parts one can swap, as protocols: batch in, batch out, order kept.
+
+Every implementation runs the contract suite of its protocol in tests/contracts.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from gpt4rec_es.records import Decoding, Generation, Prompt, SearchResult
+
+
+class QueryGenerator(Protocol):
+    """Writes the queries a user would type next."""
+
+    @property
+    def content_hash(self) -> str:
+        """Hex digest of everything its output depends on besides prompt and decoding."""
+
+    def write_prompt(self, titles: Sequence[str]) -> Prompt | None:
+        """Return the prompt for bought ``titles`` (oldest first), or None when there are none.
+
+        Titles are dropped whole, oldest first, until the text fits.
+        """
+
+    def generate(self, prompts: Sequence[str], decoding: Decoding) -> list[Generation]:
+        """Return one generation per prompt text, in order; deterministic, whatever the batch."""
+
+
+class Retriever(Protocol):
+    """Finds items for query texts in one immutable index build."""
+
+    def search(self, texts: Sequence[str], depth: int) -> list[SearchResult]:
+        """Return the best ``depth`` active items for each text, in order.
+
+        Equal scores are ordered by item id (bytes ascending).
+
+        Raises:
+            DependencyError: a search could not be answered; it never becomes "no hits".
+        """
+
+
+class Progress(Protocol):
+    """Told how far long work has come; the command line draws a bar from it."""
+
+    def __call__(self, done: int, total: int | None) -> None:
+        """``done`` of ``total`` units are finished; total None: not known."""
+
+
+def no_progress(done: int, total: int | None) -> None:
+    """Ignore progress: the default for callers that show none."""

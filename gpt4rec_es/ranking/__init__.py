@@ -1,0 +1,1 @@
+"""Merging hits into lists; pure."""

@@ -1,0 +1,167 @@
+"""Frozen records that stages hand each other; words as in docs/architecture.md ("Words").
+
+No behaviour beyond what follows from a record's own fields, and no imports beyond the standard
+library: every floor may use these.
+"""
+
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from gpt4rec_es.errors import UsageError
+
+
+class Outcome(StrEnum):
+    """What became of one user in one run; every cohort user gets exactly one."""
+
+    OK = "ok"  # at least one recommendation was found by a generated query
+    NO_HISTORY = "no_history"  # no purchase known: popular items, flagged
+    NO_TITLES = "no_titles"  # purchases, but none with a usable title: popular items, flagged
+    EMPTY_QUERY = "empty_query"  # every query had no token left after analysis: fallbacks, flagged
+    NO_HITS = "no_hits"  # the queries found nothing that may be recommended: fallbacks, flagged
+    FAILED = "failed"  # an error that repeated; no rows
+
+
+class Source(StrEnum):
+    """Which part of the merge put an item into a list, in the order in which they are used."""
+
+    QUERY = "query"  # within the share of K/m of one generated query
+    BACKFILL = "backfill"  # a deeper hit of a generated query, taken because others ran dry
+    LAST_TITLE = "last_title"  # fallback: the newest bought title as the query
+    POPULAR = "popular"  # fallback: bought by the most users
+
+
+@dataclass(frozen=True, slots=True)
+class Bm25:
+    """BM25 parameters, always together: ``k1`` >= 0 (saturation), 0 <= ``b`` <= 1 (length)."""
+
+    k1: float = 1.2
+    b: float = 0.75
+
+    def __post_init__(self) -> None:
+        """Refuse values that Elasticsearch would refuse, before it is asked."""
+        if not 0 <= self.k1 < 1000:  # also refuses NaN
+            raise UsageError(f"k1 is {self.k1}.", "It must be a number >= 0; usual are 0.3 to 2.")
+        if not 0 <= self.b <= 1:
+            raise UsageError(f"b is {self.b}.", "It must lie between 0 and 1.")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One catalog item as it goes into the index. ``price`` in the catalog's own currency."""
+
+    item_no: int
+    item_id: str
+    title: str
+    brand: str | None
+    category: str | None
+    price: Decimal | None
+    is_active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How queries are decoded; equal settings, generator and prompt give equal queries.
+
+    num_queries: m of the paper. num_beams: over-generation, >= num_queries. max_new_tokens counts
+    the end token. length_penalty is the exponent of the length by which the summed log-probability
+    is divided (1.0 = mean). similarity: a query whose token Jaccard with a better one reaches
+    this is dropped. dtype: "fp32" or "fp16".
+    """
+
+    num_queries: int = 10
+    num_beams: int = 20
+    max_new_tokens: int = 48
+    length_penalty: float = 1.0
+    early_stopping: bool = False
+    similarity: float = 0.8
+    dtype: str = "fp32"
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot be decoded."""
+        if self.num_queries < 1:
+            raise UsageError(f"num_queries is {self.num_queries}.", "Ask for at least 1 query.")
+        if self.num_beams < self.num_queries:
+            raise UsageError(
+                f"num_beams is {self.num_beams}, num_queries {self.num_queries}.",
+                "Beam search returns at most one query per beam: raise num_beams.",
+            )
+        if self.max_new_tokens < 2:
+            raise UsageError(
+                "max_new_tokens is below 2.", "A query needs a token and an end token."
+            )
+        if self.dtype not in {"fp32", "fp16"}:
+            raise UsageError(f"dtype is {self.dtype!r}.", "Choose fp32 or fp16.")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the settings as plain values, in field order, for manifests and hashes."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Input of a generator for one user.
+
+    ``used`` counts the newest titles that are in ``text`` (older ones did not fit); ``n_tokens`` is
+    the length of ``text`` for the generator's tokenizer (for a generator without one: words).
+    """
+
+    text: str
+    used: int
+    n_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedQuery:
+    """One query of a generation; the rank is its 1-based place in the generation.
+
+    sum_logprob: natural-log probability of its tokens incl. the end token; n_tokens counts them.
+    """
+
+    text: str
+    sum_logprob: float
+    n_tokens: int
+
+    @property
+    def beam_score(self) -> float:
+        """Mean log-probability per token, by which queries of one generation are ranked."""
+        return self.sum_logprob / max(self.n_tokens, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """All queries that one generator wrote for one prompt, best first; may be empty."""
+
+    queries: tuple[GeneratedQuery, ...]
+    tokens_generated: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """What one search found, best first: parallel tuples of item numbers and BM25 scores.
+
+    exhausted: there are no further hits beyond these. is_empty_query: no token of the text was
+    left after analysis, so nothing could be found.
+    """
+
+    item_nos: tuple[int, ...]
+    scores: tuple[float, ...]
+    exhausted: bool
+    is_empty_query: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """One row of a user's list. The three hit fields are None for ``Source.POPULAR``.
+
+    query_rank: rank of the generated query that found it (None for LAST_TITLE). hit_rank: 1-based
+    place among that query's hits, score its BM25 score.
+    """
+
+    rank: int
+    item_no: int
+    source: Source
+    query_rank: int | None = None
+    hit_rank: int | None = None
+    score: float | None = None

@@ -1,0 +1,1 @@
+"""Searching a build for query texts."""

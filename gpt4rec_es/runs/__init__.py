@@ -1,0 +1,1 @@
+"""The night: plan, ledger, stages, gates, publishing."""

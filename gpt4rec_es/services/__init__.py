@@ -1,0 +1,1 @@
+"""Use cases other than the night, one per module."""

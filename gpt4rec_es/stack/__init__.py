@@ -1,0 +1,1 @@
+"""Local Postgres, Elasticsearch and broker for laptops and tests."""

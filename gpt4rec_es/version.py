@@ -1,0 +1,25 @@
+"""Which code this is: the release number, and a hash of the code that decides what a night writes.
+
+Workers compare the hash with the one a run was planned by and decline runs of other code: two
+versions working on one run could store rows that neither of them would have written alone.
+"""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+VERSION = "0.1.0"
+
+
+@cache
+def code_version() -> str:
+    """Return ``VERSION+<12 hex digits>``, the digits hashing every Python file of the package."""
+    root = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        relative = path.relative_to(root)
+        # migrations/ lies inside an installed wheel but beside a checkout: leave it out of both.
+        if relative.parts[0] in {"migrations", "mappings"}:
+            continue
+        digest.update(relative.as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return f"{VERSION}+{digest.hexdigest()[:12]}"

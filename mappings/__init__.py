@@ -1,0 +1,1 @@
+"""Elasticsearch settings and mappings as JSON, see README.md here."""

@@ -1,0 +1,1 @@
+"""Celery workers: the doorbell of the night; task bodies call one function each."""
