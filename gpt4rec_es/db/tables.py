@@ -6,6 +6,7 @@ is harmless by key and a night computes only what is missing. See docs/architect
 """
 
 from sqlalchemy import (
+    REAL,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -20,7 +21,6 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Numeric,
-    REAL,
     SmallInteger,
     Table,
     Text,
@@ -750,8 +750,8 @@ audit = Table(
         comment="what was done, as publish, force_publish, rollback, bm25_set",
     ),
     Column("object", Text, nullable=False, comment="to what"),
-    Column("before", JSONB, comment="state before; NULL: none"),
-    Column("after", JSONB, comment="state after; NULL: none"),
+    Column("before", JSONB(none_as_null=True), comment="state before; NULL: none"),
+    Column("after", JSONB(none_as_null=True), comment="state after; NULL: none"),
     Column("reason", Text, comment="why; NULL: not said"),
     comment="Append-only: one row per act that people may ask about.",
 )

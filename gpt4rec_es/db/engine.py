@@ -1,0 +1,202 @@
+"""Engines for Postgres, and what to do when the server goes away in the middle of a transaction.
+
+Every time-out is set here so that no caller can forget one. Nothing here reads settings, and no
+message made here carries a password.
+"""
+
+import json
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import TypeVar
+
+import psycopg2
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url
+from sqlalchemy.engine.interfaces import IsolationLevel
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from gpt4rec_es.errors import DependencyError, UsageError
+
+T = TypeVar("T")
+
+_DRIVER = "postgresql+psycopg2"
+
+# SQLSTATEs after which the same transaction may succeed later, from a new connection.
+_TRANSIENT_CLASSES = {
+    "08",  # connection exceptions
+    "53",  # insufficient resources: disk full, too many connections; space may come back
+}
+_TRANSIENT_STATES = {
+    "25006",  # read-only transaction: the connection reached a standby during a fail-over
+    "25P03",  # idle in transaction for too long: this process was paused
+    "40001",  # serialization failure
+    "40P01",  # deadlock
+    "55P03",  # lock time-out
+    "57P01",  # terminated by an administrator, or a fast shutdown
+    "57P02",  # crash of another server process
+    "57P03",  # starting up or shutting down
+    "57P05",  # idle session time-out
+}
+# libpq gives no SQLSTATE for a refused login; these do not get better by waiting.
+_REFUSALS = ("password authentication failed", "no pg_hba.conf entry", "does not exist")
+
+
+def normalise_url(url: str) -> str:
+    """Return ``url`` for the psycopg2 driver: ``postgresql+psycopg2://...``.
+
+    A bare ``postgresql://`` would make SQLAlchemy look for another driver.
+
+    Raises:
+        UsageError: not a Postgres URL; the text never repeats the URL, which may hold a password.
+    """
+    scheme, separator, rest = url.strip().partition("://")
+    hint = "Write it as postgresql://USER:PASSWORD@HOST:PORT/DATABASE."
+    if not separator or scheme not in {"postgres", "postgresql", _DRIVER}:
+        shown = f"starts with {scheme}://" if separator and scheme.isascii() else "is not a URL"
+        raise UsageError(f"DATABASE_URL {shown}, which is not Postgres.", hint)
+    normal = f"{_DRIVER}://{rest}"
+    try:
+        make_url(normal)
+    except (ArgumentError, ValueError):
+        raise UsageError("DATABASE_URL cannot be read.", hint) from None
+    return normal
+
+
+def make_engine(
+    url: str,
+    *,
+    application_name: str,
+    pool_size: int = 5,
+    statement_timeout_s: float = 600,
+    lock_timeout_s: float = 5,
+    connect_timeout_s: int = 3,
+    idle_in_transaction_timeout_s: float = 300,
+    isolation: IsolationLevel | None = None,
+) -> Engine:
+    """Return an engine that never waits for ever; no connection is opened yet.
+
+    A dead server is noticed within about a minute also without an answer (keepalives). Sessions
+    run in UTC. ``isolation`` None is the server's default, READ COMMITTED.
+    """
+    parsed = make_url(normalise_url(url))
+    session = {
+        "statement_timeout": round(statement_timeout_s * 1000),
+        "lock_timeout": round(lock_timeout_s * 1000),
+        "idle_in_transaction_session_timeout": round(idle_in_transaction_timeout_s * 1000),
+        "timezone": "UTC",
+    }
+    given = parsed.query.get("options", "")
+    options = [given if isinstance(given, str) else " ".join(given)]
+    options += [f"-c {name}={value}" for name, value in session.items()]
+    engine = create_engine(
+        parsed,
+        pool_size=pool_size,
+        max_overflow=2,
+        pool_pre_ping=True,
+        # The server echoes values in its own messages, so this is only half of it: logs scrub.
+        hide_parameters=True,
+        json_serializer=partial(json.dumps, ensure_ascii=False, allow_nan=False),
+        connect_args={
+            "application_name": application_name,
+            "connect_timeout": connect_timeout_s,
+            "client_encoding": "utf8",
+            "options": " ".join(options).strip(),
+            "keepalives": 1,
+            "keepalives_idle": 20,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 50_000,
+        },
+    )
+    return engine if isolation is None else engine.execution_options(isolation_level=isolation)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Return whether rerunning the whole transaction on a new connection may succeed.
+
+    True for a lost, restarting, full or overloaded server, a deadlock, a serialization failure and
+    a lock time-out. False for a statement time-out: it would be met again.
+    """
+    original: BaseException | None = error
+    if isinstance(error, DBAPIError):
+        if error.connection_invalidated:
+            return True
+        original = error.orig
+    if not isinstance(original, psycopg2.Error):
+        return False
+    state = original.pgcode
+    if state is not None:
+        return state[:2] in _TRANSIENT_CLASSES or state in _TRANSIENT_STATES
+    # Without a SQLSTATE the error is libpq's own: no connection, or one that broke.
+    return isinstance(original, psycopg2.OperationalError | psycopg2.InterfaceError) or (
+        type(original) is psycopg2.DatabaseError
+    )
+
+
+def dependency_error(error: BaseException, url: URL) -> DependencyError:
+    """Return what to tell the user about a transient ``error``: one line without a password."""
+    original = getattr(error, "orig", None) or error
+    lines = str(original).strip().splitlines() or [type(original).__name__]
+    said = lines[0]
+    if url.password:
+        said = said.replace(str(url.password), "***")
+    place = f"{url.host or 'local socket'}:{url.port or 5432}/{url.database or ''}"
+    return DependencyError(
+        f"Postgres at {place} cannot be used now: {said}.".replace("..", "."),
+        "Check that the server runs and that DATABASE_URL is right.",
+    )
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """Yield a connection in a transaction; commit at the end, roll back on any error.
+
+    Raises:
+        DependencyError: the server went away or cannot work now; nothing was stored, except that
+            a lost answer to the commit leaves it open.
+    """
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except (DBAPIError, psycopg2.Error) as error:
+        if is_transient(error):
+            raise dependency_error(error, engine.url) from error
+        raise
+
+
+def retrying(
+    engine: Engine,
+    work: Callable[[Connection], T],
+    *,
+    deadline_s: float = 60.0,
+    first_wait_s: float = 0.1,
+    max_wait_s: float = 5.0,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> T:
+    """Return ``work(connection)``, run in a transaction of its own and rerun on transient errors.
+
+    Each try has a new connection; waits double up to ``max_wait_s`` and are jittered so that
+    workers do not come back all at once. ``work`` must be harmless to repeat also after it
+    succeeded: the answer to a commit can get lost.
+
+    Raises:
+        DependencyError: still failing after ``deadline_s``, or the server refuses the login.
+    """
+    end = clock() + deadline_s
+    wait = first_wait_s
+    while True:
+        try:
+            with engine.begin() as connection:
+                return work(connection)
+        except (DBAPIError, psycopg2.Error) as error:
+            if not is_transient(error):
+                raise
+            pause = wait * random.uniform(0.5, 1.5)  # noqa: S311 -- spreads load, hides nothing
+            refused = any(text in str(error) for text in _REFUSALS)
+            if refused or clock() + pause > end:
+                raise dependency_error(error, engine.url) from error
+        sleep(pause)
+        wait = min(wait * 2, max_wait_s)
