@@ -1,0 +1,167 @@
+"""Log lines that are one per event, name their run and task, and hold no secret.
+
+``time level logger event key=value ... run=... task=...``, or the same as one JSON object. The
+event is the log message; ``extra={...}`` of a log call becomes the keys. Scrubbing happens on the
+finished line, so it covers arguments, exception texts and tracebacks alike.
+"""
+
+import json
+import logging
+import re
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Literal, TextIO
+
+from gpt4rec_es.settings_checks import MASK
+
+_run: ContextVar[str | None] = ContextVar("run", default=None)
+_task: ContextVar[str | None] = ContextVar("task", default=None)
+
+# Whatever logging itself puts on a record is not an extra of the caller.
+_BUILTIN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_NEEDS_QUOTES = re.compile(r'[\s"=]|^$')
+# C0 and C1 controls, line separators, and the marks that reverse the direction of text: a title
+# that holds them could rewrite a terminal or fake a log line.
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+_NAMED = r"[\w-]*(?:password|passwd|pwd|api[_-]?key|secret)"
+_VALUE = r"""(?:"[^"]*"|'[^']*'|[^\s,;&)\]}"']+)"""
+_SECRET_KEY = re.compile(rf"(?i){_NAMED}")
+_PATTERNS = [
+    # scheme://user:password@, up to the last @ so that an unescaped one is covered
+    (re.compile(r"(?i)([a-z][\w+.-]*://[^:@/\s]*:)[^\s\"']*@"), rf"\g<1>{MASK}@"),
+    (re.compile(rf"(?i)(\b{_NAMED}[\"']?\s*[=:]\s*){_VALUE}"), rf"\g<1>{MASK}"),
+    (re.compile(r"(?i)(\bpassword\s+)'(?:[^']|'')*'"), rf"\g<1>'{MASK}'"),
+    (re.compile(r"(?i)(\b(?:apikey|basic|bearer)\s+)[\w+/=.~-]{8,}"), rf"\g<1>{MASK}"),
+    # Where a password holds an unescaped delimiter, libpq takes part of it for the port or host.
+    (re.compile(r'(invalid integer value )"[^"]*"'), rf'\g<1>"{MASK}"'),
+    (re.compile(r"""(host name\s+["'])[^"'\s]*@"""), rf"\g<1>{MASK}@"),
+    (re.compile(r'(invalid percent-encoded token: )"[^"]*"'), rf'\g<1>"{MASK}"'),
+    (re.compile(r"(invalid literal for int\(\) with base 10: )'[^']*'"), rf"\g<1>'{MASK}'"),
+]
+# Replacing a shorter text wherever it stands would blot out ordinary words.
+_SHORTEST_SECRET = 4
+_known: set[str] = set()
+_known_pattern: re.Pattern[str] | None = None
+
+
+def register_secrets(secrets: Iterable[str]) -> None:
+    """Make :func:`scrub` replace these texts too, in this process, from now on."""
+    global _known_pattern  # noqa: PLW0603 - one process has one set of secrets
+    _known.update(text for text in secrets if len(text) >= _SHORTEST_SECRET)
+    longest_first = sorted(_known, key=lambda text: (-len(text), text))
+    either = "|".join(map(re.escape, longest_first))
+    # Only as a word of its own: a password "test" must not garble "latest".
+    _known_pattern = re.compile(rf"(?<![A-Za-z0-9])(?:{either})(?![A-Za-z0-9])") if either else None
+
+
+def scrub(text: str) -> str:
+    """Return ``text`` without registered secrets and without what looks like one."""
+    if _known_pattern is not None:
+        text = _known_pattern.sub(MASK, text)
+    for pattern, replacement in _PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def one_line(text: str) -> str:
+    """Return ``text`` with every control character, line breaks among them, written as escapes."""
+    return _CONTROLS.sub(lambda found: repr(found[0])[1:-1], text)
+
+
+@contextmanager
+def log_context(run: str | None = None, task: str | None = None) -> Iterator[None]:
+    """Name the run and task in every log line of this block; None leaves the outer one."""
+    tokens = [
+        (variable, variable.set(value))
+        for variable, value in ((_run, run), (_task, task))
+        if value is not None
+    ]
+    try:
+        yield
+    finally:
+        for variable, token in tokens:
+            variable.reset(token)
+
+
+class _LineFormatter(logging.Formatter):
+    """Writes a record as one scrubbed line, text or JSON."""
+
+    def __init__(self, fmt: Literal["text", "json"]) -> None:
+        super().__init__()
+        self._write = _as_json if fmt == "json" else _as_text
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of ``record``, without a line end."""
+        extras = {key: value for key, value in vars(record).items() if key not in _BUILTIN}
+        extras |= {"run": _run.get(), "task": _task.get()}
+        extras = {key: value for key, value in extras.items() if value is not None}
+        if record.exc_info and record.exc_info[0] is not None:
+            extras["exception"] = self.formatException(record.exc_info)
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        return self._write(at, record, extras)
+
+
+def _as_text(at: str, record: logging.LogRecord, extras: dict[str, Any]) -> str:
+    parts = [at, record.levelname, record.name, scrub(record.getMessage())]
+    for key, value in extras.items():
+        text = str(_clean(key, value))
+        quoted = json.dumps(text, ensure_ascii=False) if _NEEDS_QUOTES.search(text) else text
+        parts.append(f"{key}={quoted}")
+    return one_line(" ".join(parts))
+
+
+def _as_json(at: str, record: logging.LogRecord, extras: dict[str, Any]) -> str:
+    line = {"time": at, "level": record.levelname, "logger": record.name}
+    line |= {"event": record.getMessage()} | extras
+    return json.dumps({key: _clean(key, value) for key, value in line.items()})
+
+
+def _clean(key: str, value: Any) -> Any:
+    """Return ``value`` as JSON can hold it, scrubbed; numbers and truth values stay as they are.
+
+    Before any quoting: a secret that holds a quote would look different after.
+    """
+    if _SECRET_KEY.fullmatch(key):
+        return MASK
+    return value if isinstance(value, bool | int | float) else scrub(str(value))
+
+
+def setup_logging(
+    level: str = "INFO", fmt: Literal["text", "json"] = "text", stream: TextIO | None = None
+) -> None:
+    """Send every log line of this process to ``stream`` (None: stderr); again replaces the first.
+
+    Warnings and errors that nobody caught in a thread become log lines as well, so that they are
+    scrubbed too.
+    """
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(_LineFormatter(fmt))
+    root = logging.getLogger()
+    for old in root.handlers[:]:
+        if isinstance(old.formatter, _LineFormatter):
+            root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(level)
+    # At INFO these tell every request; what matters of them comes up as an error of ours.
+    for chatty in ("elastic_transport", "urllib3", "httpx", "filelock"):
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
+    logging.captureWarnings(True)
+    threading.excepthook = _log_thread_error
+    sys.excepthook = _log_error
+
+
+def _log_error(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    logging.getLogger("gpt4rec").critical("uncaught error", exc_info=(kind, error, trace))
+
+
+def _log_thread_error(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value is not None:
+        _log_error(args.exc_type, args.exc_value, args.exc_traceback)

@@ -1,0 +1,112 @@
+"""Checks of single setting values, and what of a URL is secret; no setting is named here.
+
+Pure text work. A check never repeats the value of a URL: it may hold a password.
+"""
+
+import re
+from collections.abc import Callable
+from urllib.parse import unquote, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+MASK = "***"
+# These may go by a local socket.
+_HOSTLESS = {"postgresql", "postgres", "postgresql+psycopg2", "redis+socket", "memory"}
+# user:password up to the last @ before the path, so that an unescaped @ is covered as well.
+_AUTHORITY = re.compile(r"(?P<scheme>^[\w+.-]+://)(?P<user>[^:@/]*):(?P<password>.*)@")
+_QUERY_SECRET = re.compile(r"(?i)([?&][\w-]*(?:password|api_?key|secret)[\w-]*=)([^&]*)")
+# A fragment this short would blot out ordinary words; patterns of the scrubber cover those.
+_SHORTEST_FRAGMENT = 4
+
+_CRON_FIELDS = (
+    ("minute", 0, 59, ()),
+    ("hour", 0, 23, ()),
+    ("day of month", 1, 31, ()),
+    (
+        "month",
+        1,
+        12,
+        ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"),
+    ),
+    ("day of week", 0, 6, ("sun", "mon", "tue", "wed", "thu", "fri", "sat")),
+)
+
+
+def url_check(*schemes: str) -> Callable[[str], str]:
+    """Return a check that a URL has one of ``schemes``, a host and a port that is a number."""
+    allowed = f"must look like {schemes[0]}://user:password@host:port/name"
+
+    def check(url: str) -> str:
+        scheme, separator, _ = url.partition("://")
+        if not separator or scheme not in schemes:
+            raise ValueError(f"{allowed} and begin with one of {', '.join(schemes)}")
+        try:
+            parts = urlsplit(url)
+            has_host = bool(parts.hostname) or scheme in _HOSTLESS
+            parts.port  # noqa: B018 - reading it is what checks the number
+        except ValueError:
+            has_host = False
+        if not has_host:
+            raise ValueError(
+                f"{allowed}; write @ : / ? # % in a password as %40 %3A %2F %3F %23 %25"
+            )
+        return url
+
+    return check
+
+
+def check_timezone(name: str) -> str:
+    """Return ``name`` if it is a time zone that this machine knows."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("must be a known time zone, as Europe/Berlin or UTC") from error
+    return name
+
+
+def check_cron(line: str) -> str:
+    """Return ``line`` if it has five cron fields (minute, hour, day, month, day of week)."""
+    fields = line.lower().split()
+    if len(fields) != len(_CRON_FIELDS):
+        raise ValueError("must have five fields (minute hour day month day-of-week), as 0 2 * * *")
+    for text, (name, low, high, names) in zip(fields, _CRON_FIELDS, strict=True):
+        if not all(_is_cron_part(part, low, high, names) for part in text.split(",")):
+            raise ValueError(f"its {name} {text!r} must be *, numbers {low} to {high}, a-b or */n")
+    return " ".join(fields)
+
+
+def _is_cron_part(part: str, low: int, high: int, names: tuple[str, ...]) -> bool:
+    """Say whether ``part`` is ``*``, a value or a range, with or without a step."""
+    span, slash, step = part.partition("/")
+    if slash and not (step.isdecimal() and int(step) > 0):
+        return False
+    if span == "*":
+        return True
+    numbers = [
+        names.index(end) + low if end in names else int(end) if end.isdecimal() else -1
+        for end in span.split("-")
+    ]
+    return (
+        len(numbers) <= 2
+        and numbers == sorted(numbers)
+        and low <= numbers[0] <= numbers[-1] <= high
+    )
+
+
+def mask_url(url: str) -> str:
+    """Return ``url`` with its password, and secrets among its parameters, replaced."""
+    masked = _AUTHORITY.sub(rf"\g<scheme>\g<user>:{MASK}@", url)
+    return _QUERY_SECRET.sub(rf"\g<1>{MASK}", masked)
+
+
+def secrets_of_url(url: str) -> list[str]:
+    """Return the secrets in ``url``, as written and decoded.
+
+    A password with unescaped delimiters is split by whoever parses the URL, and errors then print
+    the pieces: those of some length are returned too.
+    """
+    found = _AUTHORITY.search(url)
+    written = [found["password"]] if found else []
+    written += [match[1] for match in _QUERY_SECRET.findall(url)]
+    pieces = [p for text in written for p in re.split(r"[:/@?#%&]", text)]
+    whole = [form for text in written for form in (text, unquote(text))]
+    return [text for text in whole if text] + [p for p in pieces if len(p) >= _SHORTEST_FRAGMENT]
