@@ -132,6 +132,18 @@ def _clean(key: str, value: Any) -> Any:
     return value if isinstance(value, bool | int | float) else scrub(str(value))
 
 
+class _StderrHandler(logging.Handler):
+    """Writes to whatever sys.stderr is now: a progress bar stands in for it while it runs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the line of ``record``."""
+        try:
+            sys.stderr.write(self.format(record) + "\n")
+            sys.stderr.flush()
+        except Exception:
+            self.handleError(record)
+
+
 def setup_logging(
     level: str = "INFO", fmt: Literal["text", "json"] = "text", stream: TextIO | None = None
 ) -> None:
@@ -140,7 +152,7 @@ def setup_logging(
     Warnings and errors that nobody caught in a thread become log lines as well, so that they are
     scrubbed too.
     """
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler: logging.Handler = _StderrHandler() if stream is None else logging.StreamHandler(stream)
     handler.setFormatter(_LineFormatter(fmt))
     root = logging.getLogger()
     for old in root.handlers[:]:

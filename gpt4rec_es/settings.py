@@ -157,6 +157,10 @@ class Settings(BaseModel):
             )
         return value
 
+    def set_variables(self) -> set[str]:
+        """Return the variables that were set, by hand or by a local stack; others have defaults."""
+        return {variable_of(name) for name in self.model_fields_set}
+
     def secrets(self) -> list[str]:
         """Return every secret in these settings, for the log scrubber."""
         found = [value for name in _SECRETS if (value := getattr(self, name))]
@@ -205,7 +209,7 @@ def load_settings(
         faults += _faults(error, values)
     if faults:
         raise UsageError("; ".join(faults) + ".", "Correct it, or unset it for the default.")
-    if settings.owner_database_url is None:
+    if settings.owner_database_url is None and settings.database_url is not None:
         settings = settings.model_copy(update={"owner_database_url": settings.database_url})
     return settings
 

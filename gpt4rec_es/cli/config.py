@@ -1,0 +1,32 @@
+"""``gpt4rec config``: which settings are in force, with every secret masked."""
+
+from typing import Any
+
+import click
+
+from gpt4rec_es.cli.context import get_settings
+from gpt4rec_es.cli.output import emit, print_table
+
+
+@click.group()
+def config() -> None:
+    """Show the settings."""
+
+
+@config.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def show(as_json: bool) -> None:
+    """Show every setting by its variable, secrets masked."""
+    settings = get_settings()
+    chosen = settings.set_variables()
+
+    def render(shown: dict[str, Any]) -> None:
+        print_table(
+            ["variable", "value", "from"],
+            [
+                (name, value, "set" if name in chosen else "default")
+                for name, value in shown.items()
+            ],
+        )
+
+    emit(settings.masked(), as_json, render)

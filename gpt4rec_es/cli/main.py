@@ -1,0 +1,226 @@
+"""The ``gpt4rec`` command: finds the group, turns an error into its line and exit code.
+
+Groups are imported when one is called, and their short help stands here, so that ``gpt4rec --help``
+and completion load nothing heavy. No command lives here but those that need no server at all.
+"""
+
+import difflib
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from gpt4rec_es.cli.context import CliState
+from gpt4rec_es.errors import DependencyError, Gpt4RecError
+from gpt4rec_es.logs import one_line, scrub, setup_logging
+from gpt4rec_es.version import code_version
+
+# name -> (module:attribute, short help); the order is that of a first day with the program
+COMMANDS = {
+    "stack": (
+        "stack:stack",
+        "Start, stop and look at local servers (Postgres, Elasticsearch, broker).",
+    ),
+    "db": ("db:db", "Create and upgrade the database schema; print its dictionary."),
+    "import": ("import_:import_", "Load catalog items and purchases from files."),
+    "reindex": ("reindex:reindex", "Build a fresh search index from Postgres and swap it in."),
+    "index": ("index:index", "Look at index builds; show, set and undo BM25 k1 and b."),
+    "search": ("search:search", "Search the catalog as a night does."),
+    "train": ("train:train", "Train a query generator."),
+    "generators": ("generators:generators", "List query generators, choose the one nights use."),
+    "night": (
+        "night:night",
+        "Recommend for every user: plan, generate, search, merge, check, publish.",
+    ),
+    "runs": ("runs:runs", "Look at runs; publish one, roll back."),
+    "why": ("why:why", "Explain one user's recommendations."),
+    "config": ("config:config", "Show the settings."),
+    "demo": ("demo:demo", "Run everything on a small set of real purchases."),
+}
+# What means "a server cannot be reached" where a library's own error got through to here.
+_DEPENDENCY_ERRORS = (
+    ("sqlalchemy.exc", "OperationalError"),
+    ("sqlalchemy.exc", "InterfaceError"),
+    ("psycopg2", "OperationalError"),
+    ("elastic_transport", "TransportError"),
+    ("kombu.exceptions", "OperationalError"),
+)
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are those of ``COMMANDS``, imported when asked for by name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return every command's name, in the order in which they are used."""
+        return [*COMMANDS, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command, importing its module; None when there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        found: click.Command = getattr(
+            importlib.import_module(f"gpt4rec_es.cli.{module}"), attribute
+        )
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Resolve as click does; for an unknown name say which is meant, probably."""
+        if args and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
+            close = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            ctx.fail(f"There is no command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands from the table, without importing any."""
+        own = [
+            (name, self.commands[name].get_short_help_str(80))
+            for name in super().list_commands(ctx)
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()] + own)
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(f"gpt4rec {code_version()}")
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--log-level",
+    type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False),
+    help="Log lines to show. [default: GPT4REC_LOG_LEVEL, else WARNING]",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    help="How log lines are written. [default: GPT4REC_LOG_FORMAT, else text]",
+)
+@click.option(
+    "--env-file",
+    type=click.Path(dir_okay=False),
+    default=".env",
+    show_default=True,
+    help="File with settings, one VARIABLE=value per line; the environment wins.",
+)
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and the code's hash.",
+)
+@click.pass_context
+def cli(
+    ctx: click.Context, log_level: str | None, log_format: str | None, env_file: str, debug: bool
+) -> None:
+    """Recommendation by search: GPT-2 writes each user's next queries, Elasticsearch finds items.
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 it ran but a gate said no, 4 a server cannot be
+    reached, 130 interrupted.
+    """
+    state = ctx.ensure_object(CliState)
+    state.env_file, state.log_level, state.log_format = env_file, log_level, log_format
+    state.debug = debug
+    state.set_up_logging()
+    ctx.call_on_close(state.close)
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the script that completes commands in a shell.
+
+    Use it as: eval "$(gpt4rec completion bash)"
+    """
+    from click.shell_completion import get_completion_class
+
+    complete = get_completion_class(shell)
+    if complete is not None:  # always, for the three above
+        click.echo(complete(cli, {}, "gpt4rec", "_GPT4REC_COMPLETE").source())
+
+
+def run(args: Sequence[str]) -> int:
+    """Run the command line ``args`` (without the program's name) and return the exit code."""
+    state = CliState()
+    try:
+        result: Any = cli.main(list(args), "gpt4rec", standalone_mode=False, obj=state)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        _say("Interrupted.")
+        return 130
+    except Exception as error:
+        if state.debug:
+            sys.stderr.write(scrub(traceback.format_exc()))
+        code, line = describe(error)
+        _say(f"Error: {line}")
+        return code
+    # Not standalone, click returns the code given to Context.exit, else the command's value.
+    return result if type(result) is int else 0
+
+
+def describe(error: Exception) -> tuple[int, str]:
+    """Return the exit code of ``error`` and what to tell the user: what is wrong, the way out."""
+    if isinstance(error, Gpt4RecError):
+        return error.exit_code, str(error)
+    if isinstance(error, click.UsageError):
+        path = error.ctx.command_path if error.ctx else "gpt4rec"
+        return error.exit_code, f"{error.format_message()} See `{path} --help`."
+    if isinstance(error, click.ClickException):
+        return error.exit_code, error.format_message()
+    if _is_dependency_error(error):
+        first_line = str(error).strip().partition("\n")[0]
+        return DependencyError.exit_code, (
+            f"A server that is needed cannot be reached: {first_line}. "
+            "See `gpt4rec config show`, and `gpt4rec stack status` for local servers."
+        )
+    return 1, (
+        f"Unexpected {type(error).__name__}: {error}. This is a fault of the program; "
+        "`gpt4rec --debug ...` shows where."
+    )
+
+
+def _is_dependency_error(error: Exception) -> bool:
+    """Say so without importing a library: one that is not loaded cannot have raised."""
+    for module, name in _DEPENDENCY_ERRORS:
+        kind = getattr(sys.modules.get(module), name, None)
+        if kind is not None and isinstance(error, kind):
+            return True
+    return False
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(one_line(scrub(line)) + "\n")
+
+
+def main() -> None:
+    """Run this process's command line and leave with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a title must not crash an ASCII locale
+    setup_logging("WARNING")
+    try:
+        code = run(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough; leave nothing to flush at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

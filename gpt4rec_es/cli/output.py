@@ -1,0 +1,95 @@
+"""How commands print: JSON for programs, tables for people; results on stdout, all else on stderr.
+
+Text from catalogs and models is shown with control characters escaped, since it could otherwise
+rewrite a terminal. Nothing is cut off: a narrow terminal folds cells, and where stdout is no
+terminal, lines are as long as they need to be.
+"""
+
+import dataclasses
+import json
+import re
+import sys
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gpt4rec_es.logs import one_line
+
+# Width for pipes and files: as good as endless, so that no id is folded.
+_ENDLESS = 100_000
+_NOT_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+Data = TypeVar("Data")
+
+
+def emit(data: Data, as_json: bool, render: Callable[[Data], None]) -> None:
+    """Print ``data`` as one JSON value if ``as_json``, else let ``render`` print it for people."""
+    if as_json:
+        text = json.dumps(data, indent=2, ensure_ascii=False, default=_plain)
+        escaped = _NOT_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+        sys.stdout.write(escaped + "\n")
+    else:
+        render(data)
+
+
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None
+) -> None:
+    """Print ``rows`` under ``columns``, numbers to the right; says so when there are none."""
+    table = Table(box=SIMPLE, title=title and one_line(title), title_justify="left")
+    for place, name in enumerate(columns):
+        numeric = all(_is_number(row[place]) for row in rows if row[place] is not None)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(show(value)) for value in row))
+    console().print(table)
+    if not rows:
+        console().print("(none)")
+
+
+def print_line(text: str) -> None:
+    """Print one line of text as it is, control characters escaped."""
+    console().print(Text(one_line(text)), soft_wrap=True)
+
+
+def show(value: Any) -> str:
+    """Return ``value`` as a cell shows it: None as ``-``, times to the second."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ", timespec="seconds")
+    return one_line(str(value))
+
+
+def console() -> Console:
+    """Return a console on stdout, as wide as its terminal or without limit."""
+    width = None if sys.stdout.isatty() else _ENDLESS
+    return Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON can hold for a value that it does not know."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Decimal | Path):
+        return str(value)
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
