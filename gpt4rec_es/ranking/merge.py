@@ -1,0 +1,217 @@
+"""Makes one user's list of k items from the hits of the user's queries, by ranks alone.
+
+Scores of different queries cannot be compared, so each query gets a share of k/m places instead
+(GPT4Rec, section 3.3); what that leaves undefined is decided here and nowhere else. It must stay
+pure and quick: a night calls it once per user.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.records import Recommendation, SearchResult, Source
+
+# item_no, source, query_rank, hit_rank, score: the fields of a Recommendation after its rank.
+# A plain tuple, because building a record for each row would take most of a merge's time.
+Pick: TypeAlias = tuple[int, Source, int | None, int | None, float | None]
+ShortReason = Literal["no_queries", "empty_queries", "no_hits", "all_bought", "exhausted_queries"]
+
+
+@dataclass(frozen=True, slots=True)
+class QueryHits:
+    """The hits of one generated query; ``query_rank`` is its 1-based rank in the generation."""
+
+    query_rank: int
+    result: SearchResult
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """A hit that was passed over. ``query_rank`` None: of the last-title query."""
+
+    query_rank: int | None
+    hit_rank: int
+    item_no: int
+    reason: Literal["bought", "already taken"]
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """One user's list, or which queries must be searched deeper before there is one.
+
+    picks: in order of rank, at most k. n_queries: queries with a token left after analysis.
+    n_found: picks from generated queries, before fallbacks. short_reason: why n_found is below k.
+    needs_deeper: ranks of queries whose hits ended too early, and needs_deeper_last_title the same
+    for the last-title query; while either is set, there are no picks. removed: hits passed over,
+    if asked for.
+    """
+
+    picks: tuple[Pick, ...]
+    n_queries: int
+    n_found: int
+    short_reason: ShortReason | None
+    needs_deeper: tuple[int, ...] = ()
+    needs_deeper_last_title: bool = False
+    removed: tuple[Removed, ...] = ()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether this is the list that unlimited depth would give."""
+        return not self.needs_deeper and not self.needs_deeper_last_title
+
+    def recommendations(self) -> list[Recommendation]:
+        """Return the picks as records, ranks from 1."""
+        return [Recommendation(rank, *pick) for rank, pick in enumerate(self.picks, start=1)]
+
+
+def merge_hits(
+    queries: Sequence[QueryHits],
+    k: int,
+    bought: Collection[int] = frozenset(),
+    *,
+    last_title: SearchResult | None = None,
+    popular: Sequence[int] = (),
+    keep_removed: bool = False,
+) -> Merge:
+    """Return the list of ``k`` items for ``queries``, which are in order of rank.
+
+    1. Each of the m queries that have a token left after analysis takes k//m items, the first k%m
+       of them one more (with m > k: the first k take one each): its best hits that are neither
+       bought nor taken.
+    2. Places left by queries that ran dry are filled in rounds, one next hit per query in order.
+    3. Then the hits of ``last_title``, then ``popular``.
+
+    Where a query's hits end before it has what it may take, and there are more in the index, the
+    merge names it in ``needs_deeper``; searched deeper and merged again, the final list is that of
+    unlimited depth. Only queries are named that unlimited depth would walk further, too. A caller
+    that can go no deeper marks the result as exhausted.
+
+    Raises:
+        UsageError: k is below 1.
+    """
+    if k < 1:
+        raise UsageError(f"k is {k}.", "Ask for at least 1 item.")
+    cursors = [_Cursor(q.query_rank, q.result) for q in queries if not q.result.is_empty_query]
+    walk = _Walk(k, bought, keep_removed)
+    walk.take_shares(cursors)
+    walk.backfill(cursors)
+    n_found = len(walk.picks)
+    needs_last_title = False
+    if last_title is not None and not walk.is_full():
+        needs_last_title = walk.take_last_title(last_title)
+    if walk.needs_deeper or needs_last_title:
+        needed = tuple(q.query_rank for q in queries if q.query_rank in walk.needs_deeper)
+        return Merge((), len(cursors), 0, None, needed, needs_last_title)
+    walk.take_popular(popular)
+    reason = None if n_found == k else _short_reason(queries, cursors, n_found)
+    return Merge(
+        tuple(walk.picks), len(cursors), n_found, reason, removed=tuple(walk.removed or ())
+    )
+
+
+class _Cursor:
+    """How far one query's hits were walked; ``position`` is the next hit, 0-based."""
+
+    __slots__ = ("item_nos", "position", "rank", "result")
+
+    def __init__(self, rank: int | None, result: SearchResult) -> None:
+        self.rank, self.result = rank, result
+        self.item_nos, self.position = result.item_nos, 0
+
+
+class _Walk:
+    """The list in the making.
+
+    A query that must be searched deeper counts as if it had taken items not known yet. At every
+    later turn, then, no fewer places seem filled than unlimited depth would have filled, and every
+    item taken is blocked there too; so whichever query runs out here would run out there.
+    """
+
+    __slots__ = ("bought", "k", "needs_deeper", "picks", "removed", "taken", "unknown")
+
+    def __init__(self, k: int, bought: Collection[int], keep_removed: bool) -> None:
+        self.k, self.bought = k, bought
+        self.taken = set(bought)
+        self.picks: list[Pick] = []
+        self.unknown = 0
+        self.needs_deeper: set[int | None] = set()
+        self.removed: list[Removed] | None = [] if keep_removed else None
+
+    def is_full(self) -> bool:
+        """Say whether all k places are filled, counting items that are not known yet."""
+        return len(self.picks) + self.unknown >= self.k
+
+    def take_shares(self, cursors: Sequence[_Cursor]) -> None:
+        """Let each query take its share of k/m."""
+        if not cursors:
+            return
+        base, extra = divmod(self.k, len(cursors))
+        for place, cursor in enumerate(cursors[: self.k]):
+            missing = self._take(cursor, base + (place < extra), Source.QUERY)
+            if missing and not cursor.result.exhausted:
+                self.needs_deeper.add(cursor.rank)
+                self.unknown += missing
+
+    def backfill(self, cursors: Sequence[_Cursor]) -> None:
+        """Fill what is left in rounds of one hit per query, until all queries are dry."""
+        live = list(cursors)
+        while live and not self.is_full():
+            still_live = []
+            for cursor in live:
+                if self.is_full():
+                    return
+                missing = self._take(cursor, 1, Source.BACKFILL)
+                if missing and cursor.result.exhausted:
+                    continue
+                if missing:
+                    self.needs_deeper.add(cursor.rank)
+                    self.unknown += 1
+                still_live.append(cursor)
+            live = still_live
+
+    def take_last_title(self, result: SearchResult) -> bool:
+        """Fill up from the newest title's hits; return whether these ended too early."""
+        missing = self._take(_Cursor(None, result), self.k - len(self.picks), Source.LAST_TITLE)
+        return bool(missing) and not result.exhausted
+
+    def take_popular(self, item_nos: Sequence[int]) -> None:
+        """Fill up from popular items."""
+        for item_no in item_nos:
+            if self.is_full():
+                return
+            if item_no not in self.taken:
+                self.taken.add(item_no)
+                self.picks.append((item_no, Source.POPULAR, None, None, None))
+
+    def _take(self, cursor: _Cursor, wanted: int, source: Source) -> int:
+        """Take up to ``wanted`` next free hits of ``cursor``; return how many are missing."""
+        item_nos, position, rank = cursor.item_nos, cursor.position, cursor.rank
+        taken, scores = self.taken, cursor.result.scores
+        end = len(item_nos)
+        while wanted and position < end:
+            item_no = item_nos[position]
+            position += 1
+            if item_no not in taken:
+                taken.add(item_no)
+                self.picks.append((item_no, source, rank, position, scores[position - 1]))
+                wanted -= 1
+            elif self.removed is not None:
+                reason: Literal["bought", "already taken"]
+                reason = "bought" if item_no in self.bought else "already taken"
+                self.removed.append(Removed(rank, position, item_no, reason))
+        cursor.position = position
+        return wanted
+
+
+def _short_reason(
+    queries: Sequence[QueryHits], cursors: Sequence[_Cursor], n_found: int
+) -> ShortReason:
+    """Return why generated queries found fewer than k items, the plainest reason first."""
+    if not queries:
+        return "no_queries"
+    if not cursors:
+        return "empty_queries"
+    if not any(cursor.item_nos for cursor in cursors):
+        return "no_hits"
+    return "exhausted_queries" if n_found else "all_bought"
