@@ -108,7 +108,7 @@ class _LineFormatter(logging.Formatter):
 
 
 def _as_text(at: str, record: logging.LogRecord, extras: dict[str, Any]) -> str:
-    parts = [at, record.levelname, record.name, scrub(record.getMessage())]
+    parts = [at, record.levelname, record.name, scrub(_message(record))]
     for key, value in extras.items():
         text = str(_clean(key, value))
         quoted = json.dumps(text, ensure_ascii=False) if _NEEDS_QUOTES.search(text) else text
@@ -118,8 +118,16 @@ def _as_text(at: str, record: logging.LogRecord, extras: dict[str, Any]) -> str:
 
 def _as_json(at: str, record: logging.LogRecord, extras: dict[str, Any]) -> str:
     line = {"time": at, "level": record.levelname, "logger": record.name}
-    line |= {"event": record.getMessage()} | extras
+    line |= {"event": _message(record)} | extras
     return json.dumps({key: _clean(key, value) for key, value in line.items()})
+
+
+def _message(record: logging.LogRecord) -> str:
+    """Return the message; where logging would print unscrubbed arguments, its bare template."""
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError, KeyError):
+        return f"{record.msg} (its arguments do not fit)"
 
 
 def _clean(key: str, value: Any) -> Any:
@@ -140,8 +148,8 @@ class _StderrHandler(logging.Handler):
         try:
             sys.stderr.write(self.format(record) + "\n")
             sys.stderr.flush()
-        except Exception:
-            self.handleError(record)
+        except OSError:
+            pass  # nobody reads stderr any more
 
 
 def setup_logging(

@@ -103,7 +103,7 @@ class Settings(BaseModel):
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     dtype: Literal["fp32", "fp16"] = "fp32"
     threads: int = Field(0, ge=0, le=1024)  # 0: choose
-    token_budget: int = Field(8192, ge=64)  # prompt tokens in one batch, padding included
+    token_budget: int = Field(32_768, ge=64)  # prompt tokens x beams in a batch, with padding
     num_queries: int = Field(10, ge=1, le=200)
     num_beams: int = Field(20, ge=1, le=200)
     max_new_tokens: int = Field(48, ge=2, le=512)
@@ -198,10 +198,11 @@ def load_settings(
     given = _given(env_file, os.environ if environ is None else environ)
     fields = {variable_of(name): name for name in Settings.model_fields}
     values = {fields[variable]: value for variable, value in given.items() if variable in fields}
-    for variable, value in (stack_urls or {}).items():
-        name = fields[variable]
-        if name not in values and _BELONG_TO.get(name) not in values:
-            values[name] = value
+    values |= {
+        name: url
+        for variable, url in (stack_urls or {}).items()
+        if (name := fields[variable]) not in values and _BELONG_TO.get(name) not in values
+    }
     faults = [_unknown(variable, fields) for variable in given if variable not in fields]
     try:
         settings = Settings.model_validate(values)

@@ -147,7 +147,7 @@ class _Walk:
         if not cursors:
             return
         base, extra = divmod(self.k, len(cursors))
-        for place, cursor in enumerate(cursors[: self.k]):
+        for place, cursor in enumerate(cursors):
             missing = self._take(cursor, base + (place < extra), Source.QUERY)
             if missing and not cursor.result.exhausted:
                 self.needs_deeper.add(cursor.rank)
