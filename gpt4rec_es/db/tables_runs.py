@@ -1,0 +1,223 @@
+"""Tables of runs, of the shards that work is cut into, of what was published; and the audit."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from gpt4rec_es.db.base import at, id_text, metadata, now
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("run_no", Integer, Identity(), primary_key=True, comment="number of the run"),
+    Column(
+        "run_id",
+        id_text(),
+        nullable=False,
+        unique=True,
+        comment="name: kind, date and attempt, as nightly-2026-11-22-1",
+    ),
+    Column("kind", Text, nullable=False, comment="nightly"),
+    Column(
+        "logical_date",
+        Date,
+        nullable=False,
+        comment="the date it recommends for, in the schedule's time zone",
+    ),
+    Column(
+        "attempt",
+        SmallInteger,
+        nullable=False,
+        comment="1-based count of runs of that kind and date",
+    ),
+    Column(
+        "state",
+        Text,
+        nullable=False,
+        comment=(
+            "planned, generating, searching, merging, checking; then published, rejected (a gate), "
+            "failed, cancelled or superseded"
+        ),
+    ),
+    Column(
+        "manifest",
+        JSONB,
+        nullable=False,
+        comment="everything the result depends on, frozen at planning",
+    ),
+    Column("manifest_hash", LargeBinary, nullable=False, comment="128-bit hash of the manifest"),
+    Column(
+        "build_no",
+        ForeignKey("builds.build_no"),
+        nullable=False,
+        comment="the build it searches, pinned",
+    ),
+    Column(
+        "generator_no",
+        ForeignKey("generators.generator_no"),
+        nullable=False,
+        comment="the generator",
+    ),
+    Column(
+        "decoding_no",
+        ForeignKey("decodings.decoding_no"),
+        nullable=False,
+        comment="the decoding settings",
+    ),
+    Column("k", SmallInteger, nullable=False, comment="items per user"),
+    Column("depth", Integer, nullable=False, comment="hits asked for per query at first"),
+    Column(
+        "history_version",
+        BigInteger,
+        nullable=False,
+        comment="interactions up to this version are its input",
+    ),
+    Column("cohort_size", Integer, nullable=False, comment="users in it"),
+    Column(
+        "code_version",
+        Text,
+        nullable=False,
+        comment="the code that planned it; workers of other code decline",
+    ),
+    Column("actor", Text, nullable=False, comment="who started it"),
+    now("planned_at", "time of planning"),
+    at("finished_at", "time it came to its end; NULL: not yet"),
+    Column("error", Text, comment="why it failed or was rejected; NULL: it was not"),
+    UniqueConstraint("kind", "logical_date", "attempt"),
+    Index(
+        "ix_runs_unfinished",
+        "kind",
+        unique=True,
+        postgresql_where=text(
+            "state IN ('planned', 'generating', 'searching', 'merging', 'checking')"
+        ),
+    ),
+    CheckConstraint(
+        "state IN ('planned', 'generating', 'searching', 'merging', 'checking', "
+        "'published', 'rejected', 'failed', 'cancelled', 'superseded')",
+        name="state",
+    ),
+    comment="One row per run; at most one unfinished per kind.",
+)
+
+shards = Table(
+    "shards",
+    metadata,
+    Column("shard_no", BigInteger, Identity(), primary_key=True, comment="number of the shard"),
+    Column(
+        "run_no", ForeignKey("runs.run_no", ondelete="CASCADE"), nullable=False, comment="the run"
+    ),
+    Column("stage", Text, nullable=False, comment="generate, search or merge"),
+    Column(
+        "members",
+        ARRAY(BigInteger),
+        nullable=False,
+        comment="prompt, query or user numbers in frozen order",
+    ),
+    Column(
+        "state",
+        Text,
+        nullable=False,
+        server_default=text("'ready'"),
+        comment="ready, leased, done or split",
+    ),
+    Column("parent_shard_no", BigInteger, comment="the shard it was split from; NULL: planned"),
+    Column(
+        "attempt",
+        SmallInteger,
+        nullable=False,
+        server_default=text("0"),
+        comment="times it was claimed",
+    ),
+    Column(
+        "failures",
+        SmallInteger,
+        nullable=False,
+        server_default=text("0"),
+        comment="attempts that ended in an error of its own or a lost lease",
+    ),
+    Column("owner", Text, comment="who holds or held the lease; NULL: nobody yet"),
+    Column(
+        "token",
+        BigInteger,
+        nullable=False,
+        server_default=text("0"),
+        comment="fencing token: raised by each claim",
+    ),
+    at("lease_until", "end of the lease by the database's clock; NULL: never leased"),
+    at("available_at", "not to be claimed before; NULL: at once"),
+    at("finished_at", "time it was done; NULL: not yet"),
+    Column("n_rows", Integer, comment="rows stored; NULL until done"),
+    Column("error", Text, comment="last error; NULL: none"),
+    Index(
+        "ix_shards_open",
+        "run_no",
+        "stage",
+        "shard_no",
+        postgresql_where=text("state IN ('ready', 'leased')"),
+    ),
+    CheckConstraint("stage IN ('generate', 'search', 'merge')", name="stage"),
+    CheckConstraint("state IN ('ready', 'leased', 'done', 'split')", name="state"),
+    comment=(
+        "One row per shard: a frozen batch list of a run, written by whoever holds its lease and "
+        "token."
+    ),
+)
+
+gate_results = Table(
+    "gate_results",
+    metadata,
+    Column(
+        "run_no", ForeignKey("runs.run_no", ondelete="CASCADE"), primary_key=True, comment="the run"
+    ),
+    Column("gate", Text, primary_key=True, comment="name of the gate"),
+    Column("passed", Boolean, nullable=False, comment="whether it let the run pass"),
+    Column("measured", Text, nullable=False, comment="what was measured"),
+    Column("required", Text, nullable=False, comment="what was asked"),
+    now("checked_at", "time of the check"),
+    comment="One row per run and gate: the last check before publishing.",
+)
+
+publications = Table(
+    "publications",
+    metadata,
+    Column("kind", Text, primary_key=True, comment="kind of run"),
+    Column("run_no", ForeignKey("runs.run_no"), nullable=False, comment="the run that readers see"),
+    Column("previous_run_no", ForeignKey("runs.run_no"), comment="seen before it; NULL: none"),
+    now("published_at", "time the pointer moved"),
+    comment="One row per kind: the pointer that publishing moves.",
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("audit_no", BigInteger, Identity(), primary_key=True, comment="order of the entries"),
+    now("at", "time"),
+    Column("actor", Text, nullable=False, comment="who"),
+    Column(
+        "action",
+        Text,
+        nullable=False,
+        comment="what was done, as publish, force_publish, rollback, bm25_set",
+    ),
+    Column("object", Text, nullable=False, comment="to what"),
+    Column("before", JSONB(none_as_null=True), comment="state before; NULL: none"),
+    Column("after", JSONB(none_as_null=True), comment="state after; NULL: none"),
+    Column("reason", Text, comment="why; NULL: not said"),
+    comment="Append-only: one row per act that people may ask about.",
+)

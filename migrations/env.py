@@ -1,0 +1,88 @@
+"""How Alembic reaches the database: as the owner, one upgrade at a time, with time-outs.
+
+Run by ``alembic`` in a checkout and by ``gpt4rec db`` (gpt4rec_es/db/migrate.py) anywhere. A
+migration is a deployment: what it locks, readers and writers wait for, so it rather fails.
+"""
+
+import re
+
+from alembic import context
+from sqlalchemy import Connection, Engine, text
+
+from gpt4rec_es.db.engine import make_engine
+from gpt4rec_es.db.locks import lock_key
+from gpt4rec_es.db.tables import metadata
+from gpt4rec_es.runtime import Runtime
+
+# One partition per run, made by create_run_partitions: data, not schema.
+_PARTITION = re.compile(r"(run_users|user_outcomes|recommendations)_\d+")
+_WAIT_FOR_OTHER_UPGRADE_S = 120
+# Tables belong to gpt4rec_owner whoever of its members migrates. Before the first revision it may
+# not exist, or may create nothing yet.
+_BECOME_OWNER = (
+    "SELECT set_config('role', rolname, false) FROM pg_roles WHERE rolname = 'gpt4rec_owner' "
+    "AND pg_has_role(current_user, oid, 'MEMBER') "
+    "AND has_schema_privilege(oid, 'public', 'CREATE')"
+)
+
+
+def _url() -> str:
+    """Return the URL given by ``-x url=``, by the caller, or by the environment."""
+    given = context.get_x_argument(as_dictionary=True).get("url")
+    given = given or context.config.attributes.get("url")
+    return str(given or Runtime.from_environment().settings.require("owner_database_url"))
+
+
+def _engine() -> Engine:
+    return make_engine(
+        _url(),
+        application_name="gpt4rec db upgrade",
+        pool_size=1,
+        statement_timeout_s=900,
+        lock_timeout_s=5,
+    )
+
+
+def _include_name(name: str | None, kind: str, _parents: object) -> bool:
+    return not (kind == "table" and name is not None and _PARTITION.fullmatch(name))
+
+
+def _configure(connection: Connection | None) -> None:
+    context.configure(
+        connection=connection,
+        dialect_name="postgresql",
+        target_metadata=metadata,
+        include_name=_include_name,
+        compare_type=True,
+        compare_server_default=True,
+        transaction_per_migration=True,
+        literal_binds=connection is None,
+        dialect_opts={"paramstyle": "named"},
+    )
+
+
+def _migrate(connection: Connection) -> None:
+    wait = text("SELECT set_config('lock_timeout', :ms, false)")
+    connection.execute(wait, {"ms": f"{_WAIT_FOR_OTHER_UPGRADE_S}s"})
+    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": lock_key("migrations")})
+    connection.execute(wait, {"ms": "5s"})
+    connection.execute(text(_BECOME_OWNER))
+    # End the transaction that these began: each migration has one of its own.
+    connection.commit()
+    _configure(connection)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+if context.is_offline_mode():
+    _configure(None)
+    with context.begin_transaction():
+        context.execute(_BECOME_OWNER)
+        context.run_migrations()
+else:
+    _own = _engine()
+    try:
+        with _own.connect() as _connection:
+            _migrate(_connection)
+    finally:
+        _own.dispose()
