@@ -1,0 +1,95 @@
+"""``gpt4rec night``: recommend for every user, here or by ringing the Celery workers."""
+
+import datetime as dt
+from typing import Any
+
+import click
+
+from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.output import emit, print_line
+from gpt4rec_es.cli.progress import progress_bar
+
+
+@click.command()
+@click.option(
+    "--date",
+    "logical_date",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="The date it recommends for. [default: today in GPT4REC_TIMEZONE]",
+)
+@click.option("--celery", "by_celery", is_flag=True, help="Plan here, let the workers do the rest.")
+@click.option("--supersede", is_flag=True, help="Give up an unfinished run and plan anew.")
+@click.option("--dry-run", is_flag=True, help="Say what a night would start from; change nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def night(
+    logical_date: dt.datetime | None,
+    by_celery: bool,
+    supersede: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Plan, generate, search, merge, check and publish; go on with a night that was cut off.
+
+    Exit code 3: a gate rejected it, the last published run stays in place.
+    """
+    from gpt4rec_es.runs.inprocess import plan_summary, run_night
+    from gpt4rec_es.runs.schedule import today
+
+    runtime = get_runtime()
+    date = logical_date.date() if logical_date else today(runtime.settings.timezone)
+    parts, options = runtime.night_parts(), runtime.night_options()
+    if dry_run:
+        emit(plan_summary(parts, options, date), as_json, _print_plan)
+    elif by_celery:
+        emit(_ring(runtime, date, supersede), as_json, _print_rung)
+    else:
+        with progress_bar("Night", "done in this stage") as progress:
+            report = run_night(parts, options, date, supersede=supersede, progress=progress)
+        emit(report.as_dict(), as_json, _print_report)
+
+
+def _ring(runtime: Any, date: dt.date, supersede: bool) -> dict[str, Any]:
+    from gpt4rec_es.runs.night import start_night
+    from workers.celery import app
+    from workers.doorbell import ring
+
+    runtime.settings.require("celery_broker_url")
+    with progress_bar("Planning", "users") as progress:
+        started = start_night(
+            runtime.night_parts(),
+            runtime.night_options(),
+            date,
+            supersede=supersede,
+            progress=progress,
+        )
+    ring(app, started.run, float(runtime.settings.redrive_seconds))
+    return {"run_id": started.run.run_id, "is_new": started.is_new, "state": started.run.state}
+
+
+def _print_plan(data: dict[str, Any]) -> None:
+    print_line(
+        f"A night for {data['date']} would recommend {data['k']} items to each of "
+        f"{data['users']:,} users from {data['active_items']:,} active items, with "
+        f"{data['num_queries']} queries of generator {data['generator'] or '(none in use)'}."
+    )
+    if data["unfinished_run"]:
+        print_line(f"Run {data['unfinished_run']} is unfinished: it would be gone on with instead.")
+
+
+def _print_rung(data: dict[str, Any]) -> None:
+    what = "Planned" if data["is_new"] else "Going on with"
+    print_line(f"{what} {data['run_id']}; the workers are rung. Watch: gpt4rec runs status")
+
+
+def _print_report(data: dict[str, Any]) -> None:
+    print_line(
+        f"{data['run_id']} is {data['state']}: {data['recommendations']:,} recommendations for "
+        f"{data['users']:,} users."
+    )
+    if data["prompts"] or data["searches"]:
+        print_line(
+            f"Generated for {data['prompts']:,} prompts ({data['tokens']:,} tokens), "
+            f"searched {data['searches']:,} query texts."
+        )
+    else:
+        print_line("Nothing had changed: 0 tokens generated, 0 searches.")

@@ -1,0 +1,93 @@
+"""``gpt4rec why USER``: history, queries, hits, list, and what was removed."""
+
+from typing import Any
+
+import click
+
+from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.output import emit, print_line, print_table
+
+_REASONS = {
+    "backfill": "other queries ran dry: hit {hit_rank} of query {query_rank} “{query}”",
+    "query": "hit {hit_rank} of query {query_rank} “{query}”",
+    "last_title": "fallback: hit {hit_rank} for the newest title “{query}”",
+    "popular": "fallback: bought by many",
+}
+
+
+@click.command()
+@click.argument("user_id")
+@click.option("--run", "run_id", default="latest", show_default=True, help="A run's id.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def why(user_id: str, run_id: str, as_json: bool) -> None:
+    """Explain the recommendations of USER_ID."""
+    from gpt4rec_es.runs.why import explain_user
+
+    emit(explain_user(get_runtime().engine, user_id, run_id).as_dict(), as_json, print_explanation)
+
+
+def print_explanation(data: dict[str, Any]) -> None:
+    """Print one explanation for people."""
+    print_line(
+        f"User {data['user_id']} in run {data['run_id']}: {data['outcome'] or 'not merged yet'}"
+    )
+    if data["short_reason"] or data["error"]:
+        print_line(f"  because: {data['error'] or data['short_reason']}")
+    history = data["history"]
+    print_table(
+        ["bought", "item_id", "title"],
+        [
+            [row["bought_at"].date() if row["bought_at"] else None, row["item_id"], row["title"]]
+            for row in history
+        ],
+        f"History: {data['n_bought']} items bought, the newest {len(history)} make the prompt",
+    )
+    print_table(
+        ["rank", "query", "beam score", "hits", "items given", "best hit"],
+        [
+            [
+                row["query_rank"],
+                row["query"],
+                row["beam_score"],
+                f"{row['hits']}+" if row["has_more_hits"] else str(row["hits"]),
+                row["items_given"],
+                row["top_hits"][0]["title"] if row["top_hits"] else None,
+            ]
+            for row in data["queries"]
+        ],
+        "Queries the model wrote",
+    )
+    print_table(
+        ["rank", "item_id", "title", "reason", "BM25"],
+        [
+            [
+                row["rank"],
+                row["item_id"],
+                row["title"],
+                _REASONS[row["source"]].format(**row),
+                row["score"],
+            ]
+            for row in data["recommendations"]
+        ],
+        "Recommended",
+    )
+    _print_removed(data["removed"])
+    if not data["equals_merge_now"]:
+        print_line("Note: merging the stored hits again gives another list than the stored one.")
+
+
+def _print_removed(removed: list[dict[str, Any]]) -> None:
+    print_table(
+        ["item_id", "title", "was", "reason"],
+        [
+            [
+                row["item_id"],
+                row["title"],
+                f"hit {row['hit_rank']} of "
+                + (f"query {row['query_rank']}" if row["query_rank"] else "the newest title"),
+                row["reason"],
+            ]
+            for row in removed
+        ],
+        "Passed over",
+    )

@@ -1,0 +1,148 @@
+"""Reads and writes of the merge stage: a shard's frozen inputs, and users' lists."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+from gpt4rec_es.db.copy import copy_rows
+from gpt4rec_es.db.runs import Run
+from gpt4rec_es.records import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class MergeInput:
+    """One cohort user's frozen input. query_nos: of the generation, by rank; None: none stored."""
+
+    user_no: int
+    prompt_no: int | None
+    n_bought: int
+    last_query_no: int | None
+    query_nos: tuple[int, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class UserOutcome:
+    """One row of ``user_outcomes`` but for the run."""
+
+    user_no: int
+    outcome: Outcome
+    n_queries: int = 0
+    n_found: int = 0
+    n_recommended: int = 0
+    short_reason: str | None = None
+    error: str | None = None
+
+
+_INPUTS = text("""
+SELECT u.user_no, u.prompt_no, u.n_bought, u.last_query_no, g.generation_no,
+       array_remove(array_agg(q.query_no ORDER BY q.rank), NULL) AS query_nos
+FROM run_users AS u
+LEFT JOIN generations AS g ON g.prompt_no = u.prompt_no
+    AND g.content_hash = :content_hash AND g.decoding_no = :decoding_no
+LEFT JOIN generated_queries AS q USING (generation_no)
+WHERE u.run_no = :run_no AND u.user_no = ANY(:users)
+GROUP BY u.user_no, u.prompt_no, u.n_bought, u.last_query_no, g.generation_no
+ORDER BY u.user_no
+""")
+
+
+def load_inputs(connection: Connection, run: Run, user_nos: Sequence[int]) -> list[MergeInput]:
+    """Return the frozen inputs of these cohort users, in order of user number."""
+    found = connection.execute(
+        _INPUTS,
+        {
+            "run_no": run.run_no,
+            "users": list(user_nos),
+            "content_hash": run.content_hash,
+            "decoding_no": run.decoding_no,
+        },
+    )
+    return [
+        MergeInput(
+            row.user_no,
+            row.prompt_no,
+            row.n_bought,
+            row.last_query_no,
+            None if row.generation_no is None else tuple(row.query_nos),
+        )
+        for row in found
+    ]
+
+
+def load_bought(
+    connection: Connection, run: Run, user_nos: Sequence[int]
+) -> dict[int, frozenset[int]]:
+    """Return user number -> item numbers bought up to the run's cut-off."""
+    found = connection.execute(
+        text("""
+        SELECT user_no, array_agg(DISTINCT item_no) AS item_nos FROM interactions
+        WHERE user_no = ANY(:users) AND version <= :history_version GROUP BY user_no
+        """),
+        {"users": list(user_nos), "history_version": run.history_version},
+    )
+    return {row.user_no: frozenset(row.item_nos) for row in found}
+
+
+def load_popular(connection: Connection, run: Run, limit: int) -> list[int]:
+    """Return the first ``limit`` of the run's frozen popular items."""
+    found = connection.execute(
+        text("SELECT item_no FROM run_popular WHERE run_no = :run_no ORDER BY rank LIMIT :limit"),
+        {"run_no": run.run_no, "limit": limit},
+    )
+    return list(found.scalars())
+
+
+def store_lists(
+    connection: Connection,
+    run_no: int,
+    outcomes: Sequence[UserOutcome],
+    recommendations: Iterable[Sequence[object]],
+) -> int:
+    """Store outcomes and recommendation rows of a run; return how many rows in all.
+
+    recommendations: (user_no, rank, item_no, source, query_no, query_rank, hit_rank, score).
+    """
+    stored = copy_rows(
+        connection,
+        f"user_outcomes_{run_no}",
+        [
+            "run_no",
+            "user_no",
+            "outcome",
+            "n_queries",
+            "n_found",
+            "n_recommended",
+            "short_reason",
+            "error",
+        ],
+        (
+            (
+                run_no,
+                o.user_no,
+                o.outcome.value,
+                o.n_queries,
+                o.n_found,
+                o.n_recommended,
+                o.short_reason,
+                o.error,
+            )
+            for o in outcomes
+        ),
+    )
+    return stored + copy_rows(
+        connection,
+        f"recommendations_{run_no}",
+        [
+            "run_no",
+            "user_no",
+            "rank",
+            "item_no",
+            "source",
+            "query_no",
+            "query_rank",
+            "hit_rank",
+            "score",
+        ],
+        ((run_no, *row) for row in recommendations),
+    )

@@ -1,0 +1,167 @@
+"""Statements on runs and the publication pointer; which state follows which is decided in runs/."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, select, text, update
+from sqlalchemy.engine import RowMapping
+
+from gpt4rec_es.db.tables import runs
+from gpt4rec_es.errors import UsageError
+
+UNFINISHED = ("planned", "generating", "searching", "merging", "checking")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One row of ``runs`` with what its stages need from the rows it points to."""
+
+    run_no: int
+    run_id: str
+    kind: str
+    logical_date: dt.date
+    attempt: int
+    state: str
+    manifest: dict[str, Any]
+    build_no: int
+    index_name: str
+    generator_no: int
+    content_hash: str
+    decoding_no: int
+    k: int
+    depth: int
+    history_version: int
+    cohort_size: int
+    code_version: str
+    actor: str
+    planned_at: dt.datetime
+    finished_at: dt.datetime | None
+    error: str | None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is left to do for it."""
+        return self.state not in UNFINISHED
+
+
+_SELECT = """
+SELECT r.run_no, r.run_id, r.kind, r.logical_date, r.attempt, r.state, r.manifest, r.build_no,
+       b.index_name, r.generator_no, g.content_hash, r.decoding_no, r.k, r.depth,
+       r.history_version, r.cohort_size, r.code_version, r.actor, r.planned_at, r.finished_at,
+       r.error
+FROM runs AS r JOIN builds AS b USING (build_no) JOIN generators AS g USING (generator_no)
+"""
+
+
+def _run(row: RowMapping) -> Run:
+    return Run(**row)
+
+
+def load(connection: Connection, run_no: int) -> Run:
+    """Return the run with this number; it must exist."""
+    found = connection.execute(text(_SELECT + "WHERE r.run_no = :run_no"), {"run_no": run_no})
+    return _run(found.mappings().one())
+
+
+def find(connection: Connection, run_id: str) -> Run:
+    """Return the run with this id, or the published one for ``latest``.
+
+    Raises:
+        UsageError: there is no such run.
+    """
+    if run_id == "latest":
+        pointer = published(connection, "nightly")
+        if pointer is None:
+            raise UsageError("No run is published yet.", "Make one with `gpt4rec night`.")
+        return load(connection, pointer)
+    row = (
+        connection.execute(text(_SELECT + "WHERE r.run_id = :run_id"), {"run_id": run_id})
+        .mappings()
+        .one_or_none()
+    )
+    if row is None:
+        raise UsageError(f"There is no run {run_id!r}.", "See `gpt4rec runs list`.")
+    return _run(row)
+
+
+def unfinished(connection: Connection, kind: str | None = None) -> list[Run]:
+    """Return the runs that are not finished, oldest first; of one kind if given."""
+    where = "WHERE r.state = ANY(:states) AND (:kind IS NULL OR r.kind = :kind) ORDER BY r.run_no"
+    found = connection.execute(text(_SELECT + where), {"states": list(UNFINISHED), "kind": kind})
+    return [_run(row) for row in found.mappings()]
+
+
+def newest(connection: Connection, limit: int) -> list[Run]:
+    """Return the newest runs, newest first."""
+    found = connection.execute(
+        text(_SELECT + "ORDER BY r.run_no DESC LIMIT :limit"), {"limit": limit}
+    )
+    return [_run(row) for row in found.mappings()]
+
+
+def of_date(connection: Connection, kind: str, logical_date: dt.date) -> list[Run]:
+    """Return all runs of a kind and date, first attempt first."""
+    where = "WHERE r.kind = :kind AND r.logical_date = :date ORDER BY r.attempt"
+    found = connection.execute(text(_SELECT + where), {"kind": kind, "date": logical_date})
+    return [_run(row) for row in found.mappings()]
+
+
+def insert(connection: Connection, **values: object) -> int:
+    """Insert a run in state planned; return its number."""
+    return int(
+        connection.execute(
+            runs.insert().values(state="planned", **values).returning(runs.c.run_no)
+        ).scalar_one()
+    )
+
+
+def lock_state(connection: Connection, run_no: int) -> str:
+    """Lock the run's row until the end of the transaction and return its state."""
+    return str(
+        connection.execute(
+            select(runs.c.state).where(runs.c.run_no == run_no).with_for_update()
+        ).scalar_one()
+    )
+
+
+def set_state(connection: Connection, run_no: int, state: str, error: str | None = None) -> None:
+    """Set the state; a finished state also gets its time and its error."""
+    values: dict[str, object] = {"state": state}
+    if state not in UNFINISHED:
+        values |= {"finished_at": text("clock_timestamp()"), "error": error}
+    connection.execute(update(runs).where(runs.c.run_no == run_no).values(**values))
+
+
+def published(connection: Connection, kind: str) -> int | None:
+    """Return the number of the run that readers see; None before the first publication."""
+    found = connection.execute(
+        text("SELECT run_no FROM publications WHERE kind = :kind"), {"kind": kind}
+    ).scalar_one_or_none()
+    return None if found is None else int(found)
+
+
+def point_to(connection: Connection, kind: str, run_no: int) -> None:
+    """Move the pointer: from the end of this transaction on, readers see ``run_no``."""
+    connection.execute(
+        text("""
+        INSERT INTO publications (kind, run_no) VALUES (:kind, :run_no)
+        ON CONFLICT (kind) DO UPDATE SET run_no = excluded.run_no,
+            previous_run_no = publications.run_no, published_at = clock_timestamp()
+        """),
+        {"kind": kind, "run_no": run_no},
+    )
+
+
+def published_before(connection: Connection, kind: str, run_no: int) -> int | None:
+    """Return the newest earlier run that was published and not withdrawn; None if there is none."""
+    found = connection.execute(
+        text("""
+        SELECT r.run_no FROM runs AS r JOIN runs AS current ON current.run_no = :run_no
+        WHERE r.kind = :kind AND r.state = 'published'
+          AND (r.logical_date, r.attempt) < (current.logical_date, current.attempt)
+        ORDER BY r.logical_date DESC, r.attempt DESC LIMIT 1
+        """),
+        {"kind": kind, "run_no": run_no},
+    ).scalar_one_or_none()
+    return None if found is None else int(found)

@@ -1,0 +1,291 @@
+"""Statements on shards: making them, and the lease with its fencing token.
+
+All times are the database's clock. Nothing here decides what a shard's work is.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+from gpt4rec_es.errors import LeaseLostError
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A claimed shard. ``token`` must still be the row's when anything is stored for it."""
+
+    shard_no: int
+    run_no: int
+    stage: str
+    members: tuple[int, ...]
+    token: int
+    attempt: int
+    failures: int
+
+
+# A lease that ran out counts as a failure of the shard: its worker may have died of it.
+_CLAIM = text("""
+WITH candidate AS (
+    SELECT shard_no FROM shards
+    WHERE run_no = :run_no AND stage = :stage
+      AND ((state = 'ready' AND coalesce(available_at <= clock_timestamp(), true))
+           OR (state = 'leased' AND lease_until < clock_timestamp()))
+    ORDER BY shard_no LIMIT 1 FOR UPDATE SKIP LOCKED
+)
+UPDATE shards AS s SET
+    state = 'leased', owner = :owner, token = s.token + 1, attempt = s.attempt + 1,
+    failures = s.failures + (s.state = 'leased')::int,
+    lease_until = clock_timestamp() + make_interval(secs => :lease_seconds)
+FROM candidate WHERE s.shard_no = candidate.shard_no
+RETURNING s.shard_no, s.run_no, s.stage, s.members, s.token, s.attempt, s.failures
+""")
+
+
+def claim(
+    connection: Connection, run_no: int, stage: str, owner: str, lease_seconds: float
+) -> Shard | None:
+    """Lease the first free shard of a stage to ``owner``; None when none is free now."""
+    row = connection.execute(
+        _CLAIM,
+        {"run_no": run_no, "stage": stage, "owner": owner, "lease_seconds": lease_seconds},
+    ).one_or_none()
+    if row is None:
+        return None
+    return Shard(
+        row.shard_no,
+        row.run_no,
+        row.stage,
+        tuple(row.members),
+        row.token,
+        row.attempt,
+        row.failures,
+    )
+
+
+def _fenced(connection: Connection, shard: Shard, assignments: str, **values: object) -> None:
+    """Update the shard's row if it is still leased under our token.
+
+    Raises:
+        LeaseLostError: it is not; the caller's transaction must not commit.
+    """
+    statement = text(
+        f"UPDATE shards SET {assignments} "  # noqa: S608 - assignments are literals of this module
+        "WHERE shard_no = :shard_no AND token = :token AND state = 'leased'"
+    )
+    result = connection.execute(
+        statement, {"shard_no": shard.shard_no, "token": shard.token, **values}
+    )
+    if result.rowcount != 1:
+        raise LeaseLostError(
+            f"Shard {shard.shard_no} was given to another worker (token {shard.token} is stale)."
+        )
+
+
+def renew(connection: Connection, shard: Shard, lease_seconds: float) -> None:
+    """Extend the lease; LeaseLostError when it is no longer ours."""
+    _fenced(
+        connection,
+        shard,
+        "lease_until = clock_timestamp() + make_interval(secs => :lease_seconds)",
+        lease_seconds=lease_seconds,
+    )
+
+
+def finish(connection: Connection, shard: Shard, n_rows: int, error: str | None = None) -> None:
+    """Mark the shard done, in the transaction that stores its rows; LeaseLostError if not ours."""
+    _fenced(
+        connection,
+        shard,
+        "state = 'done', finished_at = clock_timestamp(), n_rows = :n_rows, error = :error",
+        n_rows=n_rows,
+        error=error,
+    )
+
+
+def give_back(
+    connection: Connection, shard: Shard, error: str, delay_seconds: float, *, is_own_fault: bool
+) -> None:
+    """Free the shard for another try after ``delay_seconds``; count a failure if its own fault."""
+    _fenced(
+        connection,
+        shard,
+        "state = 'ready', error = :error, failures = failures + :fault, "
+        "available_at = clock_timestamp() + make_interval(secs => :delay)",
+        error=error,
+        fault=int(is_own_fault),
+        delay=delay_seconds,
+    )
+
+
+def split(connection: Connection, shard: Shard) -> None:
+    """Replace the shard by its two halves, in order, with a clean record each."""
+    _fenced(connection, shard, "state = 'split', finished_at = clock_timestamp()")
+    middle = len(shard.members) // 2
+    for half in (shard.members[:middle], shard.members[middle:]):
+        connection.execute(
+            text(
+                "INSERT INTO shards (run_no, stage, members, parent_shard_no) "
+                "VALUES (:run_no, :stage, :members, :parent)"
+            ),
+            {
+                "run_no": shard.run_no,
+                "stage": shard.stage,
+                "members": list(half),
+                "parent": shard.shard_no,
+            },
+        )
+
+
+def count_open(connection: Connection, run_no: int, stage: str) -> int:
+    """Return how many shards of a stage are neither done nor split."""
+    return int(
+        connection.execute(
+            text(
+                "SELECT count(*) FROM shards "
+                "WHERE run_no = :run_no AND stage = :stage AND state IN ('ready', 'leased')"
+            ),
+            {"run_no": run_no, "stage": stage},
+        ).scalar_one()
+    )
+
+
+def count_claimable(connection: Connection, run_no: int, stage: str) -> int:
+    """Return how many shards of a stage could be claimed at once."""
+    return int(
+        connection.execute(
+            text(
+                "SELECT count(*) FROM shards WHERE run_no = :run_no AND stage = :stage "
+                "AND ((state = 'ready' AND coalesce(available_at <= clock_timestamp(), true)) "
+                "OR (state = 'leased' AND lease_until < clock_timestamp()))"
+            ),
+            {"run_no": run_no, "stage": stage},
+        ).scalar_one()
+    )
+
+
+# Longest prompts first: the last shards to be worked on are the quick ones, so workers end
+# together; and batches of near-equal length waste no padding.
+_GENERATE = text("""
+INSERT INTO shards (run_no, stage, members)
+SELECT :run_no, 'generate', array_agg(prompt_no ORDER BY place)
+FROM (
+    SELECT prompt_no, row_number() OVER (ORDER BY n_tokens DESC, prompt_hash) - 1 AS place
+    FROM prompts
+    WHERE prompt_no IN (SELECT prompt_no FROM run_users WHERE run_no = :run_no)
+      AND NOT EXISTS (
+          SELECT FROM generations AS g WHERE g.prompt_no = prompts.prompt_no
+          AND g.content_hash = :content_hash AND g.decoding_no = :decoding_no)
+) AS missing
+GROUP BY place / :size ORDER BY place / :size
+""")
+
+_SEARCH = text("""
+INSERT INTO shards (run_no, stage, members)
+SELECT :run_no, 'search', array_agg(query_no ORDER BY place)
+FROM (
+    SELECT query_no, row_number() OVER (ORDER BY query_no) - 1 AS place
+    FROM (
+        SELECT DISTINCT q.query_no
+        FROM (SELECT DISTINCT prompt_no FROM run_users WHERE run_no = :run_no) AS u
+        JOIN generations AS g ON g.prompt_no = u.prompt_no
+            AND g.content_hash = :content_hash AND g.decoding_no = :decoding_no
+        JOIN generated_queries AS q USING (generation_no)
+    ) AS used
+    WHERE NOT EXISTS (
+        SELECT FROM searches AS s
+        WHERE s.build_no = :build_no AND s.query_no = used.query_no AND s.depth = :depth)
+) AS missing
+GROUP BY place / :size ORDER BY place / :size
+""")
+
+_MERGE = text("""
+INSERT INTO shards (run_no, stage, members)
+SELECT :run_no, 'merge', array_agg(user_no ORDER BY place)
+FROM (
+    SELECT user_no, row_number() OVER (ORDER BY user_no) - 1 AS place
+    FROM run_users WHERE run_no = :run_no
+) AS cohort
+GROUP BY place / :size ORDER BY place / :size
+""")
+
+
+def plan_generate(
+    connection: Connection, run_no: int, content_hash: str, decoding_no: int, size: int
+) -> int:
+    """Make shards of the run's prompts without a generation; return how many."""
+    return connection.execute(
+        _GENERATE,
+        {"run_no": run_no, "content_hash": content_hash, "decoding_no": decoding_no, "size": size},
+    ).rowcount
+
+
+def plan_search(
+    connection: Connection,
+    run_no: int,
+    *,
+    content_hash: str,
+    decoding_no: int,
+    build_no: int,
+    depth: int,
+    size: int,
+) -> int:
+    """Make shards of the run's distinct queries without a search; return how many."""
+    return connection.execute(
+        _SEARCH,
+        {
+            "run_no": run_no,
+            "content_hash": content_hash,
+            "decoding_no": decoding_no,
+            "build_no": build_no,
+            "depth": depth,
+            "size": size,
+        },
+    ).rowcount
+
+
+def plan_merge(connection: Connection, run_no: int, size: int) -> int:
+    """Make shards of the run's users; return how many."""
+    return connection.execute(_MERGE, {"run_no": run_no, "size": size}).rowcount
+
+
+def errors_of(connection: Connection, run_no: int, stage: str) -> dict[int, str]:
+    """Return member -> error of the single members that were given up in a stage."""
+    rows = connection.execute(
+        text(
+            "SELECT members[1] AS member, error FROM shards "
+            "WHERE run_no = :run_no AND stage = :stage AND state = 'done' AND error IS NOT NULL"
+        ),
+        {"run_no": run_no, "stage": stage},
+    )
+    return {row.member: row.error for row in rows}
+
+
+def is_done(connection: Connection, shard: Shard) -> bool:
+    """Return whether the shard is done under exactly this token."""
+    return bool(
+        connection.execute(
+            text("SELECT state = 'done' AND token = :token FROM shards WHERE shard_no = :shard_no"),
+            {"shard_no": shard.shard_no, "token": shard.token},
+        ).scalar_one()
+    )
+
+
+def last_error(connection: Connection, shard: Shard) -> str:
+    """Return the last error of the shard; its worker's death leaves none."""
+    found = connection.execute(
+        text("SELECT error FROM shards WHERE shard_no = :shard_no"), {"shard_no": shard.shard_no}
+    ).scalar_one()
+    return str(found or "its workers died of it")
+
+
+def members_done(connection: Connection, run_no: int, stage: str) -> tuple[int, int]:
+    """Return how many members of a stage are done, and how many there are."""
+    row = connection.execute(
+        text("""
+        SELECT coalesce(sum(cardinality(members)) FILTER (WHERE state = 'done'), 0) AS done,
+               coalesce(sum(cardinality(members)), 0) AS total
+        FROM shards WHERE run_no = :run_no AND stage = :stage AND state <> 'split'
+        """),
+        {"run_no": run_no, "stage": stage},
+    ).one()
+    return int(row.done), int(row.total)

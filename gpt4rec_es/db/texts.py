@@ -1,0 +1,182 @@
+"""Storing prompts, queries, generations and searches by key: what exists is left as it is.
+
+Rows go through a temporary table and one sorted INSERT ... ON CONFLICT DO NOTHING, so that a retry
+is harmless and writers that meet on the same keys take their locks in the same order.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from sqlalchemy import Connection, text
+
+from gpt4rec_es.db.copy import copy_rows
+from gpt4rec_es.records import GeneratedQuery, Generation, SearchResult
+
+
+def store_new(
+    connection: Connection,
+    table: str,
+    key: Sequence[str],
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+) -> int:
+    """Store the rows of ``table`` whose key is not there yet; return how many that were.
+
+    table, key and columns are names written in this package, never input. Keys may repeat in
+    ``rows``: the first one wins.
+    """
+    staged = f"staged_{table}"
+    names, keys = ", ".join(columns), ", ".join(key)
+    shape = f"SELECT {names} FROM {table} WITH NO DATA"  # noqa: S608 - names of this package
+    connection.execute(
+        text(f"CREATE TEMP TABLE IF NOT EXISTS {staged} ON COMMIT DELETE ROWS AS {shape}")
+    )
+    # A second call in one transaction must not see the rows of the first.
+    connection.execute(text(f"TRUNCATE {staged}"))
+    copy_rows(connection, staged, columns, rows)
+    return connection.execute(
+        text(
+            f"INSERT INTO {table} ({names}) "  # noqa: S608 - names of this package
+            f"SELECT DISTINCT ON ({keys}) {names} FROM {staged} ORDER BY {keys} "
+            f"ON CONFLICT ({keys}) DO NOTHING"
+        )
+    ).rowcount
+
+
+def decoding_number(connection: Connection, settings_hash: bytes, settings: str) -> int:
+    """Return the number of decoding settings (canonical JSON), storing them if they are new."""
+    connection.execute(
+        text(
+            "INSERT INTO decodings (settings_hash, settings) "
+            "VALUES (:hash, cast(:settings AS jsonb)) ON CONFLICT (settings_hash) DO NOTHING"
+        ),
+        {"hash": settings_hash, "settings": settings},
+    )
+    found = connection.execute(
+        text("SELECT decoding_no FROM decodings WHERE settings_hash = :hash"),
+        {"hash": settings_hash},
+    )
+    return int(found.scalar_one())
+
+
+def load_prompts(connection: Connection, prompt_nos: Sequence[int]) -> list[str]:
+    """Return the texts of these prompts, in the given order."""
+    found = connection.execute(
+        text("SELECT prompt_no, text FROM prompts WHERE prompt_no = ANY(:numbers)"),
+        {"numbers": list(prompt_nos)},
+    )
+    texts: dict[int, str] = {row.prompt_no: row.text for row in found}
+    return [texts[number] for number in prompt_nos]
+
+
+def load_queries(connection: Connection, query_nos: Sequence[int]) -> list[str]:
+    """Return the texts of these queries, in the given order."""
+    found = connection.execute(
+        text("SELECT query_no, text FROM queries WHERE query_no = ANY(:numbers)"),
+        {"numbers": list(query_nos)},
+    )
+    texts: dict[int, str] = {row.query_no: row.text for row in found}
+    return [texts[number] for number in query_nos]
+
+
+def store_generations(
+    connection: Connection,
+    content_hash: str,
+    decoding_no: int,
+    generations: Sequence[tuple[int, Generation]],
+    hashes: Mapping[str, bytes],
+) -> int:
+    """Store generations as (prompt number, generation); return the rows added.
+
+    hashes: 128-bit hash of each query text. A generation that exists already is left as it is.
+    """
+    texts = sorted({q.text for _, g in generations for q in g.queries}, key=hashes.__getitem__)
+    store_new(
+        connection,
+        "queries",
+        ["query_hash"],
+        ["query_hash", "text"],
+        ((hashes[t], t) for t in texts),
+    )
+    found = connection.execute(
+        text("SELECT query_no, query_hash FROM queries WHERE query_hash = ANY(:hashes)"),
+        {"hashes": [hashes[t] for t in texts]},
+    )
+    query_nos: dict[bytes, int] = {bytes(row.query_hash): row.query_no for row in found}
+    added = connection.execute(
+        text("""
+        INSERT INTO generations (prompt_no, content_hash, decoding_no, n_queries, tokens_generated)
+        SELECT p, :content_hash, :decoding_no, n, t
+        FROM unnest(cast(:prompts AS bigint[]), cast(:n AS int[]), cast(:t AS int[])) AS x(p, n, t)
+        ORDER BY p ON CONFLICT DO NOTHING RETURNING generation_no, prompt_no
+        """),
+        {
+            "content_hash": content_hash,
+            "decoding_no": decoding_no,
+            "prompts": [prompt_no for prompt_no, _ in generations],
+            "n": [len(g.queries) for _, g in generations],
+            "t": [g.tokens_generated for _, g in generations],
+        },
+    )
+    numbers: dict[int, int] = {row.prompt_no: row.generation_no for row in added}
+
+    def ranked(generation: Generation) -> Iterable[tuple[int, GeneratedQuery]]:
+        return enumerate(generation.queries, start=1)
+
+    rows = (
+        (numbers[prompt_no], rank, query_nos[hashes[q.text]], q.sum_logprob, q.n_tokens)
+        for prompt_no, generation in generations
+        if prompt_no in numbers
+        for rank, q in ranked(generation)
+    )
+    return len(numbers) + copy_rows(
+        connection,
+        "generated_queries",
+        ["generation_no", "rank", "query_no", "sum_logprob", "n_tokens"],
+        rows,
+    )
+
+
+def store_searches(
+    connection: Connection,
+    build_no: int,
+    depth: int,
+    results: Iterable[tuple[int, SearchResult]],
+) -> int:
+    """Store searches as (query number, result); return the rows added."""
+    return store_new(
+        connection,
+        "searches",
+        ["build_no", "query_no", "depth"],
+        [
+            "build_no",
+            "query_no",
+            "depth",
+            "item_nos",
+            "scores",
+            "is_exhausted",
+            "is_empty_query",
+        ],
+        (
+            (build_no, query_no, depth, r.item_nos, r.scores, r.exhausted, r.is_empty_query)
+            for query_no, r in results
+        ),
+    )
+
+
+def load_searches(
+    connection: Connection, build_no: int, depth: int, query_nos: Sequence[int]
+) -> dict[int, SearchResult]:
+    """Return query number -> result of the searches that exist at this build and depth."""
+    found = connection.execute(
+        text("""
+        SELECT query_no, item_nos, scores, is_exhausted, is_empty_query FROM searches
+        WHERE build_no = :build_no AND depth = :depth AND query_no = ANY(:numbers)
+        """),
+        {"build_no": build_no, "depth": depth, "numbers": list(query_nos)},
+    )
+    return {
+        row.query_no: SearchResult(
+            tuple(row.item_nos), tuple(row.scores), row.is_exhausted, row.is_empty_query
+        )
+        for row in found
+    }

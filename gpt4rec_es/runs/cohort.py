@@ -1,0 +1,123 @@
+"""Freezing a run's inputs: every user's prompt, cut-off and fallback, and the popular items.
+
+Runs inside the planner's one transaction, so all of it comes from one snapshot.
+"""
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, text
+
+from gpt4rec_es.db.copy import copy_rows
+from gpt4rec_es.db.history import stream_histories
+from gpt4rec_es.prompts.keys import hash128, normalise_query
+from gpt4rec_es.protocols import Progress, QueryGenerator
+
+
+def stage_cohort(
+    connection: Connection, generator: QueryGenerator, history_version: int, progress: Progress
+) -> int:
+    """Write every user's frozen input to a temporary table; return the number of users."""
+    connection.execute(
+        text("""
+        CREATE TEMP TABLE staged_users (
+            user_no int, prompt_hash bytea, prompt text, n_tokens int, item_nos int[],
+            n_bought int, last_hash bytea, last_text text
+        ) ON COMMIT DROP
+        """)
+    )
+    total = connection.execute(text("SELECT count(*) FROM users")).scalar_one()
+    done = 0
+
+    def rows() -> Iterator[tuple[object, ...]]:
+        nonlocal done
+        for user_no, history in stream_histories(connection, history_version=history_version):
+            done += 1
+            if done % 1000 == 0:
+                progress(done, total)
+            yield (user_no, *_frozen_input(generator, history))
+
+    columns = ["user_no", "prompt_hash", "prompt", "n_tokens"]
+    columns += ["item_nos", "n_bought", "last_hash", "last_text"]
+    # Histories are read and cohort rows written on one connection, so both see one snapshot:
+    # a bounded batch is copied between two reads of the cursor.
+    batch: list[tuple[object, ...]] = []
+    for row in rows():
+        batch.append(row)
+        if len(batch) == 5000:
+            copy_rows(connection, "staged_users", columns, batch)
+            batch = []
+    copy_rows(connection, "staged_users", columns, batch)
+    progress(done, total)
+    return done
+
+
+def _frozen_input(
+    generator: QueryGenerator, history: list[tuple[int, str | None]]
+) -> tuple[object, ...]:
+    titled = [(item_no, title) for item_no, title in history if title]
+    prompt = generator.write_prompt([title for _, title in titled])
+    if prompt is None:
+        return (None, None, None, [], len(history), None, None)
+    last = normalise_query(titled[-1][1])
+    return (
+        hash128(prompt.text),
+        prompt.text,
+        prompt.n_tokens,
+        [item_no for item_no, _ in titled[len(titled) - prompt.used :]],
+        len(history),
+        hash128(last),
+        last,
+    )
+
+
+def freeze_cohort(connection: Connection, run_no: int) -> None:
+    """Store what ``stage_cohort`` staged as the run's users, with their prompts and queries."""
+    connection.execute(text("ANALYZE staged_users"))
+    connection.execute(
+        text("""
+        INSERT INTO prompts (prompt_hash, text, n_tokens)
+        SELECT DISTINCT ON (prompt_hash) prompt_hash, prompt, n_tokens
+        FROM staged_users WHERE prompt_hash IS NOT NULL
+        ORDER BY prompt_hash ON CONFLICT (prompt_hash) DO NOTHING
+        """)
+    )
+    connection.execute(
+        text("""
+        INSERT INTO queries (query_hash, text)
+        SELECT DISTINCT ON (last_hash) last_hash, last_text
+        FROM staged_users WHERE last_hash IS NOT NULL
+        ORDER BY last_hash ON CONFLICT (query_hash) DO NOTHING
+        """)
+    )
+    connection.execute(text("SELECT create_run_partitions(:run_no)"), {"run_no": run_no})
+    connection.execute(
+        text("""
+        INSERT INTO run_users (run_no, user_no, prompt_no, item_nos, n_bought, last_query_no)
+        SELECT :run_no, s.user_no, p.prompt_no, s.item_nos, s.n_bought, q.query_no
+        FROM staged_users AS s
+        LEFT JOIN prompts AS p USING (prompt_hash)
+        LEFT JOIN queries AS q ON q.query_hash = s.last_hash
+        ORDER BY s.user_no
+        """),
+        {"run_no": run_no},
+    )
+
+
+def freeze_popular(connection: Connection, run_no: int, k: int, history_version: int) -> None:
+    """Freeze the most bought items: K, plus as many as a user may have bought of them."""
+    connection.execute(
+        text("""
+        INSERT INTO run_popular (run_no, rank, item_no, n_buyers)
+        SELECT :run_no, row_number() OVER w, item_no, n_buyers
+        FROM (
+            SELECT i.item_no, i.item_id, count(DISTINCT x.user_no) AS n_buyers
+            FROM interactions AS x JOIN items AS i USING (item_no)
+            WHERE x.version <= :history_version AND i.is_active AND i.title IS NOT NULL
+            GROUP BY i.item_no, i.item_id
+        ) AS bought
+        WINDOW w AS (ORDER BY n_buyers DESC, item_id)
+        ORDER BY 2 LIMIT (SELECT :k + coalesce(max(n_bought), 0) FROM run_users
+                          WHERE run_no = :run_no)
+        """),
+        {"run_no": run_no, "k": k, "history_version": history_version},
+    )

@@ -1,0 +1,37 @@
+"""The generate stage: queries for prompts that have none yet under this generator and decoding."""
+
+from sqlalchemy import Connection, Engine
+
+from gpt4rec_es.db.runs import Run
+from gpt4rec_es.db.texts import load_prompts, store_generations
+from gpt4rec_es.prompts.keys import hash128
+from gpt4rec_es.protocols import QueryGenerator
+from gpt4rec_es.records import Decoding
+from gpt4rec_es.runs.ledger import Lease, Store
+
+
+def generate_shard(
+    engine: Engine, run: Run, lease: Lease, generator: QueryGenerator
+) -> tuple[Store, int]:
+    """Generate for the shard's prompts, always the whole frozen list.
+
+    Returns how to store it, and the tokens of all hypotheses.
+    """
+    members = lease.shard.members
+    with engine.connect() as connection:
+        texts = load_prompts(connection, members)
+    decoding = Decoding(**run.manifest["decoding"])
+    generations = generator.generate(texts, decoding)
+    lease.check()
+    hashes = {q.text: hash128(q.text) for g in generations for q in g.queries}
+
+    def store(connection: Connection) -> int:
+        return store_generations(
+            connection,
+            run.content_hash,
+            run.decoding_no,
+            list(zip(members, generations, strict=True)),
+            hashes,
+        )
+
+    return store, sum(g.tokens_generated for g in generations)

@@ -1,0 +1,209 @@
+"""Planning: one transaction that freezes everything a run's result depends on.
+
+After it commits, nothing that is imported, tuned or registered changes this run. Before it
+commits there is no trace of it, so a planner may be killed at any moment.
+"""
+
+import datetime as dt
+import logging
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from gpt4rec_es.db import audit, locks
+from gpt4rec_es.db import runs as run_rows
+from gpt4rec_es.db import shards as shard_rows
+from gpt4rec_es.db.builds import Build
+from gpt4rec_es.db.builds import pin as pin_build
+from gpt4rec_es.db.generators import Generator
+from gpt4rec_es.db.generators import current as current_generator
+from gpt4rec_es.db.texts import decoding_number
+from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.prompts.keys import canonical_json, hash128
+from gpt4rec_es.protocols import Progress, QueryGenerator, no_progress
+from gpt4rec_es.runs.cohort import freeze_cohort, freeze_popular, stage_cohort
+from gpt4rec_es.runs.options import NightOptions, NightParts
+from gpt4rec_es.version import code_version
+
+log = logging.getLogger(__name__)
+
+# A merge that needs deeper hits asks for four times as many, up to what one search may return.
+DEPTH_STEP = 4
+MAX_DEPTH = 10_000
+
+
+def depth_ladder(depth: int) -> tuple[int, ...]:
+    """Return the depths a run may search to: ``depth``, then four times as deep, up to 10,000."""
+    ladder = [depth]
+    while ladder[-1] < MAX_DEPTH:
+        ladder.append(min(ladder[-1] * DEPTH_STEP, MAX_DEPTH))
+    return tuple(ladder)
+
+
+def plan_run(
+    parts: NightParts,
+    options: NightOptions,
+    logical_date: dt.date,
+    *,
+    kind: str = "nightly",
+    progress: Progress = no_progress,
+) -> run_rows.Run:
+    """Plan a run for ``logical_date`` and return it; reindexes first if the catalog changed.
+
+    Raises:
+        ConflictError: a run of this kind is unfinished, or someone else is planning.
+        UsageError: there is no current generator, or no user to recommend for.
+    """
+    with parts.engine.connect() as connection, connection.begin():
+        generator_row = _require_generator(connection)
+    generator = parts.open_generator(generator_row)
+    with locks.hold_lock(parts.engine, f"plan {kind}"):
+        for _ in range(3):
+            build_no = parts.ensure_index()
+            run = _plan_once(
+                parts, options, logical_date, kind, generator_row, generator, build_no, progress
+            )
+            if run is not None:
+                return run
+            log.warning("the catalog changed while the night was being planned; planning again")
+    raise ConflictError(
+        "The catalog changed during each of three attempts to plan a night.",
+        "Wait for the imports to end, then start the night again.",
+    )
+
+
+def _require_generator(connection: Connection) -> Generator:
+    row = current_generator(connection)
+    if row is None:
+        raise UsageError(
+            "No query generator is in use.",
+            "Train one (`gpt4rec train generator`) or choose one (`gpt4rec generators use NAME`).",
+        )
+    return row
+
+
+def _plan_once(
+    parts: NightParts,
+    options: NightOptions,
+    logical_date: dt.date,
+    kind: str,
+    generator_row: Generator,
+    generator: QueryGenerator,
+    build_no: int,
+    progress: Progress,
+) -> run_rows.Run | None:
+    """Plan in one transaction; None when the catalog moved on since ``build_no`` was made."""
+    engine = parts.engine.execution_options(isolation_level="REPEATABLE READ")
+    with engine.connect() as connection, connection.begin():
+        _refuse_second(connection, kind)
+        state = connection.execute(
+            text("SELECT catalog_version, history_version FROM catalog_state")
+        ).one()
+        build = pin_build(connection, build_no)
+        if build.catalog_version != state.catalog_version:
+            return None
+        staged = stage_cohort(connection, generator, state.history_version, progress)
+        if staged == 0:
+            raise UsageError(
+                "There is no user to recommend for.",
+                "Load purchases with `gpt4rec import interactions FILE`.",
+            )
+        run_no = _insert_run(
+            connection,
+            parts,
+            options,
+            kind,
+            logical_date,
+            generator_row,
+            build,
+            state.history_version,
+            staged,
+        )
+        freeze_cohort(connection, run_no)
+        freeze_popular(connection, run_no, options.k, state.history_version)
+        run = run_rows.load(connection, run_no)
+        shard_rows.plan_generate(
+            connection,
+            run_no,
+            run.content_hash,
+            run.decoding_no,
+            options.generate_shard_size,
+        )
+        audit.record(connection, parts.actor, "plan", run.run_id)
+    return run
+
+
+def _refuse_second(connection: Connection, kind: str) -> None:
+    unfinished = run_rows.unfinished(connection, kind)
+    if unfinished:
+        raise ConflictError(
+            f"Run {unfinished[0].run_id} is unfinished ({unfinished[0].state}).",
+            "Let it end (`gpt4rec night` goes on with it); see `gpt4rec runs status`.",
+        )
+
+
+def _insert_run(
+    connection: Connection,
+    parts: NightParts,
+    options: NightOptions,
+    kind: str,
+    logical_date: dt.date,
+    generator: Generator,
+    build: Build,
+    history_version: int,
+    cohort_size: int,
+) -> int:
+    settings = canonical_json(options.decoding.as_dict())
+    decoding_no = decoding_number(connection, hash128(settings), settings)
+    attempt = len(run_rows.of_date(connection, kind, logical_date)) + 1
+    depth = options.depth or options.k + 40
+    manifest: dict[str, Any] = {
+        "k": options.k,
+        "depth_ladder": list(depth_ladder(depth)),
+        "exclude_bought": options.exclude_bought,
+        "decoding": options.decoding.as_dict(),
+        "generator": {
+            "name": generator.name,
+            "kind": generator.kind,
+            "content_hash": generator.content_hash,
+        },
+        "build": {
+            "index": build.index_name,
+            "uuid": build.index_uuid,
+            "documents": build.document_count,
+            "k1": build.bm25.k1,
+            "b": build.bm25.b,
+            "catalog_version": build.catalog_version,
+            "mapping_hash": build.mapping_hash,
+        },
+        "history_version": history_version,
+        "cohort_size": cohort_size,
+        "shard_sizes": {
+            "generate": options.generate_shard_size,
+            "search": options.search_shard_size,
+            "merge": options.merge_shard_size,
+        },
+        "gates": {
+            "max_failed_share": options.max_failed_share,
+            "min_full_share": options.min_full_share,
+        },
+        "code_version": code_version(),
+    }
+    return run_rows.insert(
+        connection,
+        run_id=f"{kind}-{logical_date.isoformat()}-{attempt}",
+        kind=kind,
+        logical_date=logical_date,
+        attempt=attempt,
+        manifest=manifest,
+        manifest_hash=hash128(canonical_json(manifest)),
+        build_no=build.build_no,
+        generator_no=generator.generator_no,
+        decoding_no=decoding_no,
+        k=options.k,
+        depth=depth,
+        history_version=history_version,
+        cohort_size=cohort_size,
+        code_version=code_version(),
+        actor=parts.actor,
+    )

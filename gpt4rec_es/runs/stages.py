@@ -1,0 +1,71 @@
+"""One shard's work by its stage; generator and retriever are opened once, when first needed."""
+
+from dataclasses import dataclass, field
+
+from gpt4rec_es.db.generators import load as load_generator
+from gpt4rec_es.db.runs import Run
+from gpt4rec_es.errors import ConflictError
+from gpt4rec_es.protocols import QueryGenerator, Retriever
+from gpt4rec_es.runs.generate import generate_shard
+from gpt4rec_es.runs.ledger import Lease, Store
+from gpt4rec_es.runs.merge import merge_shard
+from gpt4rec_es.runs.options import NightOptions, NightParts
+from gpt4rec_es.runs.search import search_shard
+
+
+@dataclass
+class DrainCounts:
+    """What one drain did. tokens: of all hypotheses; searches: texts sent, top-ups included."""
+
+    shards: int = 0
+    prompts: int = 0
+    tokens: int = 0
+    searches: int = 0
+    users: int = 0
+
+
+@dataclass
+class StageWork:
+    """Does shards of any stage with parts that stay open between them."""
+
+    parts: NightParts
+    options: NightOptions
+    counts: DrainCounts = field(default_factory=DrainCounts)
+    _generator: QueryGenerator | None = None
+    _retriever: Retriever | None = None
+
+    def do(self, run: Run, lease: Lease) -> Store:
+        """Do the shard's work and return how to store it."""
+        engine, members = self.parts.engine, lease.shard.members
+        if lease.shard.stage == "generate":
+            store, tokens = generate_shard(engine, run, lease, self._open_generator(run))
+            self.counts.prompts += len(members)
+            self.counts.tokens += tokens
+            return store
+        retriever = self._open_retriever(run)
+        if lease.shard.stage == "search":
+            store = search_shard(engine, run, lease, retriever)
+            self.counts.searches += len(members)
+            return store
+        store, top_ups = merge_shard(engine, run, lease, retriever)
+        self.counts.searches += top_ups
+        self.counts.users += len(members)
+        return store
+
+    def _open_generator(self, run: Run) -> QueryGenerator:
+        if self._generator is None:
+            with self.parts.engine.connect() as connection:
+                row = load_generator(connection, run.generator_no)
+            generator = self.parts.open_generator(row)
+            if generator.content_hash != run.content_hash:
+                raise ConflictError(
+                    f"The files of generator {row.name!r} changed since {run.run_id} was planned.",
+                    "Put them back, or `gpt4rec night --supersede` to plan the night anew.",
+                )
+            self._generator = generator
+        return self._generator
+
+    def _open_retriever(self, run: Run) -> Retriever:
+        if self._retriever is None:
+            self._retriever = self.parts.open_retriever(run.index_name, run.run_id)
+        return self._retriever

@@ -1,0 +1,82 @@
+"""Ringing: one message per queue and run, that says only which run to drain."""
+
+import logging
+import threading
+from collections.abc import Collection
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from gpt4rec_es.db.engine import retrying
+from gpt4rec_es.db.runs import Run
+from gpt4rec_es.errors import DependencyError
+from gpt4rec_es.logs import scrub
+from gpt4rec_es.runs.doorbell import GENERATION, RETRIEVAL, queue_of, waiting
+from gpt4rec_es.runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+_TASKS = {GENERATION: "queries.drain", RETRIEVAL: "recommendations.drain"}
+
+
+def ring(app: Celery, run: Run, expires_seconds: float) -> None:
+    """Ring the workers that have the next step of ``run``; nobody for a finished one.
+
+    Raises:
+        DependencyError: the broker cannot be reached. Nothing is lost: re-drivers ring again.
+    """
+    queue = queue_of(run)
+    if queue:
+        ring_queue(app, queue, run.run_id, expires_seconds)
+
+
+def ring_queue(app: Celery, queue: str, run_id: str, expires_seconds: float) -> None:
+    """Send "drain run_id" to a queue; dropped unread after ``expires_seconds``."""
+    try:
+        app.send_task(
+            _TASKS[queue], args=[run_id], queue=queue, expires=expires_seconds, retry=False
+        )
+    except (OperationalError, OSError) as error:
+        raise DependencyError(
+            f"The broker cannot be reached: {scrub(str(error))}.",
+            "Check CELERY_BROKER_URL; the run waits and re-drivers ring again.",
+        ) from error
+
+
+def ring_waiting(app: Celery, runtime: Runtime, queues: Collection[str]) -> int:
+    """Ring for every run with work that nobody holds on one of ``queues``; return how many."""
+    rings = [ring for ring in retrying(runtime.engine, waiting) if ring[0] in queues]
+    for queue, run_id in rings:
+        # It waits no longer than until the next round: a busy worker's queue does not grow.
+        ring_queue(app, queue, run_id, float(runtime.settings.redrive_seconds))
+    return len(rings)
+
+
+class Redriver(threading.Thread):
+    """Rings for the queues of its own worker, so no beat is needed for a run to come to its end.
+
+    Lives in the worker's parent process. It keeps no connection between rounds, so that none is
+    open when the pool forks.
+    """
+
+    def __init__(self, app: Celery, queues: Collection[str]) -> None:
+        super().__init__(name="redriver", daemon=True)
+        self._app = app
+        self._queues = frozenset(queues)
+        self._stop_event = threading.Event()
+
+    def run(self) -> None:
+        """Ring until stopped; an outage is waited out."""
+        runtime = Runtime.from_environment()
+        while not self._stop_event.is_set():
+            try:
+                ring_waiting(self._app, runtime, self._queues)
+            except Exception as error:  # a round that fails must not end the rounds
+                log.warning("re-driver: %s", scrub(str(error)).splitlines()[0])
+            finally:
+                runtime.close()
+            self._stop_event.wait(runtime.settings.redrive_seconds)
+
+    def stop(self) -> None:
+        """End the thread at its next look."""
+        self._stop_event.set()

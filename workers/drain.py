@@ -1,0 +1,33 @@
+"""The body of both drain tasks: work on a run's stages, then ring whoever has the next one."""
+
+import logging
+
+from celery import Celery
+
+from gpt4rec_es.db import runs as run_rows
+from gpt4rec_es.errors import ConflictError, GateError, UsageError
+from gpt4rec_es.logs import log_context
+from gpt4rec_es.runs.doorbell import STAGES_OF
+from gpt4rec_es.runs.drain import drain
+from workers.doorbell import ring
+from workers.process import owner, process_runtime
+
+log = logging.getLogger(__name__)
+
+
+def drain_queue(app: Celery, queue: str, run_id: str) -> None:
+    """Drain the stages of ``queue`` for one run; a message that fits no run is only logged."""
+    runtime = process_runtime()
+    with log_context(run=run_id):
+        try:
+            with runtime.engine.connect() as connection:
+                run = run_rows.find(connection, run_id)
+            parts, options = runtime.night_parts(), runtime.night_options()
+            report = drain(parts, options, run.run_no, owner(), STAGES_OF[queue])
+        except (ConflictError, UsageError) as error:
+            log.warning("declined: %s", error)
+        except GateError as error:
+            log.error("%s", error)
+        else:
+            log.info("drained: %s, %s shards", report.run.state, report.counts.shards)
+            ring(app, report.run, float(runtime.settings.redrive_seconds))

@@ -1,0 +1,34 @@
+"""What happens when a worker starts and stops: logs like ours, and its own re-driver."""
+
+from typing import Any
+
+from celery.signals import setup_logging, worker_ready, worker_shutdown
+
+from gpt4rec_es import logs
+from workers.celery import app
+from workers.doorbell import Redriver
+from workers.process import process_runtime
+
+_redrivers: list[Redriver] = []
+
+
+@setup_logging.connect
+def on_setup_logging(**_: Any) -> None:
+    """Use our log lines instead of Celery's."""
+    settings = process_runtime().settings
+    logs.setup_logging(settings.log_level, settings.log_format)
+
+
+@worker_ready.connect
+def on_ready(sender: Any, **_: Any) -> None:
+    """Start ringing for the queues that this worker reads."""
+    redriver = Redriver(app, list(sender.app.amqp.queues.consume_from))
+    _redrivers.append(redriver)
+    redriver.start()
+
+
+@worker_shutdown.connect
+def on_shutdown(**_: Any) -> None:
+    """Stop ringing."""
+    for redriver in _redrivers:
+        redriver.stop()
