@@ -1,0 +1,57 @@
+# `make` alone shows what there is. Other values by e.g. `make install PYTHON=/opt/python3.11`.
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN := $(VENV)/bin
+GPT4REC := $(BIN)/gpt4rec
+# Newer than what it was installed from: nothing to do. A changed lock installs again.
+STAMP := $(VENV)/.installed
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check up down migrate reindex night lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## Install everything into .venv (2.4 GB to download, less with a torch at hand)
+
+$(STAMP): requirements/main.lock requirements/torch.lock requirements/install.sh setup.cfg pyproject.toml
+	@bash requirements/install.sh "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+demo: $(STAMP) ## From real purchases to published recommendations, on local servers
+	@$(GPT4REC) demo $(ARGS)
+
+test: $(STAMP) ## Run all tests on real local servers (ARGS="-k merge" chooses)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMP) ## Format, lint, types, import contracts, spelling, schema, docs
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/codespell
+	@$(GPT4REC) db check
+	@$(GPT4REC) db dictionary --check
+
+up: $(STAMP) ## Start local Postgres, Elasticsearch and broker
+	@$(GPT4REC) stack up
+
+down: $(STAMP) ## Stop them
+	@$(GPT4REC) stack down
+
+migrate: $(STAMP) ## Bring the database schema up to date
+	@$(GPT4REC) db upgrade
+
+reindex: $(STAMP) ## Build a fresh search index and swap it in
+	@$(GPT4REC) reindex
+
+night: $(STAMP) ## Recommend for every user
+	@$(GPT4REC) night
+
+lock: ## Write requirements/*.lock anew from setup.cfg (needs uv)
+	@bash requirements/lock.sh
+
+clean: ## Remove caches and build leftovers; keeps .venv and the local servers' data
+	@rm -rf build dist *.egg-info .coverage .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis
+	@find . -name __pycache__ -type d -not -path './.venv/*' -not -path './.stack/*' -prune -exec rm -rf {} +
