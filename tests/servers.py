@@ -1,8 +1,25 @@
-"""The real servers that tests run on: started once per run, never skipped."""
+"""The real servers that tests run on: found or started once per run, never skipped.
 
+Set all three of GPT4REC_TEST_DATABASE_ADMIN_URL, GPT4REC_TEST_ELASTICSEARCH_URL and
+GPT4REC_TEST_BROKER_URL to use servers you have; else the checkout's local stack is started, and
+stopped again by the run that started it.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+
+from gpt4rec_es import stack
+
+_VARIABLES = (
+    "GPT4REC_TEST_DATABASE_ADMIN_URL",
+    "GPT4REC_TEST_ELASTICSEARCH_URL",
+    "GPT4REC_TEST_BROKER_URL",
+)
 
 
 @dataclass(frozen=True)
@@ -14,11 +31,32 @@ class Servers:
     broker_url: str
 
 
+def _from_environment() -> Servers | None:
+    given = [os.environ.get(name, "") for name in _VARIABLES]
+    if not any(given):
+        return None
+    missing = [name for name, value in zip(_VARIABLES, given, strict=True) if not value]
+    if missing:
+        pytest.exit(f"Set all three or none: {', '.join(missing)} not set.", returncode=2)
+    return Servers(*given)
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")
+
+
 @pytest.fixture(scope="session")
-def servers() -> Servers:
+def servers() -> Iterator[Servers]:
     """Return the servers' addresses."""
-    return Servers(
-        "postgresql+psycopg2://postgres@127.0.0.1:15432/postgres",
-        "http://127.0.0.1:19200",
-        "redis://127.0.0.1:16379/0",
-    )
+    if given := _from_environment():
+        yield given
+        return
+    start = stack.checkout(Path.cwd())
+    folder = stack.default_folder(start)
+    was_up = stack.status(folder).is_up
+    options = stack.StackOptions(cache=stack.default_cache(os.environ, Path.home()))
+    urls = stack.up(folder, options, announce=_say)
+    stack.remember_folder(start, folder)
+    yield Servers(urls.admin_database_url, urls.elasticsearch_url, urls.broker_url)
+    if not was_up:
+        stack.down(folder)

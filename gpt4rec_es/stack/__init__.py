@@ -1,1 +1,24 @@
-"""Local Postgres, Elasticsearch and broker for laptops and tests."""
+"""Local Postgres, Elasticsearch and broker for laptops and tests; production brings its own.
+
+Importing this package loads nothing heavy: every command asks it for a running stack's addresses.
+"""
+
+from gpt4rec_es.stack.lifecycle import ServerStatus, StackStatus, down, status, up
+from gpt4rec_es.stack.options import StackOptions, default_cache
+from gpt4rec_es.stack.place import checkout, default_folder, remember_folder
+from gpt4rec_es.stack.state import StackUrls, read_urls
+
+__all__ = [
+    "ServerStatus",
+    "StackOptions",
+    "StackStatus",
+    "StackUrls",
+    "checkout",
+    "default_cache",
+    "default_folder",
+    "down",
+    "read_urls",
+    "remember_folder",
+    "status",
+    "up",
+]

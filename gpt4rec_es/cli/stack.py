@@ -1,0 +1,138 @@
+"""``gpt4rec stack``: local servers for laptops and tests. Production brings its own."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from gpt4rec_es.stack import StackStatus
+
+_FOLDER = click.option(
+    "--folder",
+    envvar="GPT4REC_STACK_FOLDER",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where the stack keeps its data. [default: .stack in the checkout, or a folder named "
+    "there if the servers' account cannot enter it]",
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+def _port_option(name: str, title: str) -> Callable[[Any], Any]:
+    return click.option(
+        f"--{name}-port",
+        type=click.IntRange(0, 65535),
+        default=0,
+        help=f"Port of {title}. [default: a free one, kept]",
+    )
+
+
+@click.group()
+def stack() -> None:
+    """Start, stop and look at local servers (Postgres, Elasticsearch, broker)."""
+
+
+@stack.command()
+@_FOLDER
+@_JSON
+@click.option(
+    "--pg-bin",
+    envvar="GPT4REC_PG_BIN",
+    default="",
+    help="Folder with PostgreSQL's programs, or 'system'. [default: the installed wheel's]",
+)
+@click.option(
+    "--broker-bin",
+    envvar="GPT4REC_BROKER_BIN",
+    default="",
+    help="A valkey-server or redis-server, or 'system'. [default: the installed wheel's]",
+)
+@click.option(
+    "--java-home",
+    envvar="ES_JAVA_HOME",
+    type=click.Path(path_type=Path),
+    help="The Java for Elasticsearch. [default: that of 'java' on the PATH]",
+)
+@click.option(
+    "--account", default="", help="As root: who runs the servers. [default: as before, or nobody]"
+)
+@_port_option("postgres", "PostgreSQL")
+@_port_option("elasticsearch", "Elasticsearch")
+@_port_option("broker", "the broker")
+def up(folder: Path | None, as_json: bool, **choices: Any) -> None:
+    """Start what does not run, downloading what is not there; harmless to repeat."""
+    import os
+
+    from gpt4rec_es import stack as servers
+    from gpt4rec_es.cli.output import emit
+    from gpt4rec_es.cli.progress import progress_bar
+
+    start = servers.checkout(Path.cwd())
+    chosen = folder or servers.default_folder(start)
+    cache = servers.default_cache(os.environ, Path.home())
+    options = servers.StackOptions(cache=cache, **choices)
+    with progress_bar("Downloading Elasticsearch", "bytes") as progress:
+        urls = servers.up(chosen, options, progress, _say)
+    if folder is None:
+        servers.remember_folder(start, chosen)
+
+    def render(_: dict[str, str]) -> None:
+        _print_status(servers.status(chosen))
+        click.echo("Other commands find these servers by themselves; --json shows the addresses.")
+
+    emit(urls.as_dict(), as_json, render)
+
+
+@stack.command()
+@_FOLDER
+@click.option("--delete", is_flag=True, help="Remove the stack's data as well.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def down(folder: Path | None, delete: bool, yes: bool) -> None:
+    """Stop the servers that this stack started; nothing else is touched."""
+    from gpt4rec_es import stack as servers
+
+    chosen = folder or servers.default_folder(servers.checkout(Path.cwd()))
+    if delete and not yes:
+        click.confirm(f"Remove all data in {chosen}?", abort=True, err=True)
+    stopped = servers.down(chosen, delete=delete)
+    click.echo(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running.")
+    if delete:
+        click.echo(f"Removed the data in {chosen}.")
+
+
+@stack.command()
+@_FOLDER
+@_JSON
+@click.pass_context
+def status(ctx: click.Context, folder: Path | None, as_json: bool) -> None:
+    """Show how the servers are; exit code 4 unless all are up."""
+    from gpt4rec_es import stack as servers
+    from gpt4rec_es.cli.output import emit
+
+    chosen = folder or servers.default_folder(servers.checkout(Path.cwd()))
+    found = servers.status(chosen)
+    shown = {
+        "folder": found.folder,
+        "is_up": found.is_up,
+        "servers": list(found.servers),
+        "urls": servers.read_urls(chosen),
+    }
+    emit(shown, as_json, lambda _: _print_status(found))
+    if not found.is_up:
+        ctx.exit(4)
+
+
+def _print_status(found: "StackStatus") -> None:
+    from gpt4rec_es.cli.output import print_line, print_table
+
+    print_table(
+        ["server", "state", "port", "pid"],
+        [(server.name, server.state, server.port, server.pid) for server in found.servers],
+    )
+    print_line(f"Folder: {found.folder}")
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")

@@ -1,0 +1,97 @@
+"""The stack's broker: a Valkey or Redis on loopback with a password; it keeps nothing on disk."""
+
+import socket
+import time
+from pathlib import Path
+
+from gpt4rec_es.stack import processes
+from gpt4rec_es.stack.account import run_detached
+from gpt4rec_es.stack.options import StackOptions
+from gpt4rec_es.stack.place import Place
+from gpt4rec_es.stack.programs import find_broker
+from gpt4rec_es.stack.reach import reachable_broker
+from gpt4rec_es.stack.state import State
+from gpt4rec_es.stack.trouble import start_error
+
+_START_SECONDS = 15.0
+# The title is left alone because the command line tells which stack the process belongs to.
+_CONFIG = """\
+# Written at every start of the stack; changes here are lost.
+bind 127.0.0.1
+protected-mode yes
+port {port}
+requirepass {password}
+daemonize yes
+set-proc-title no
+save ""
+appendonly no
+"""
+
+
+class Broker:
+    """One broker in ``<folder>/broker``."""
+
+    name = "broker"
+    title = "Broker"
+    port_names: tuple[str, ...] = ("broker",)
+    patience = 5.0
+
+    def __init__(self, place: Place, options: StackOptions) -> None:
+        self._place = place
+        self._choice = options.broker_bin
+        self._folder = place.folder / self.name
+        self._config = self._folder / "broker.conf"
+        self._log = self._folder / "server.log"
+        self._program: Path | None = None
+        # The file name alone would also fit an editor that has it open.
+        self._arguments = (str(self._config), "--logfile", str(self._log))
+        self._mark = processes.Mark("", self._arguments)
+
+    def pids(self) -> list[int]:
+        """Return the processes of this broker."""
+        return processes.find(self._mark, self._place.account.uid)
+
+    def answers(self, state: State) -> bool:
+        """Return whether it takes the password and a ping now."""
+        try:
+            with socket.create_connection(("127.0.0.1", state.ports["broker"]), 3) as link:
+                link.sendall(f"AUTH {state.passwords['broker']}\r\nPING\r\n".encode())
+                reply = b""
+                while reply.count(b"\r\n") < 2 and (part := link.recv(256)):
+                    reply += part
+        except OSError:
+            return False
+        return reply == b"+OK\r\n+PONG\r\n"
+
+    def prepare(self) -> None:
+        """Find its program."""
+        found = find_broker(self._choice)
+        self._place.server_folder(self.name)
+        self._program = reachable_broker(found, self._place.account, self._place.programs)
+
+    def launch(self, state: State) -> None:
+        """Start it; it goes to the background by itself."""
+        text = _CONFIG.format(port=state.ports["broker"], password=state.passwords["broker"])
+        self._place.write(self._config, text)
+        self._place.remove(self._log)
+        code, output = run_detached(
+            [str(self._program), *self._arguments], self._folder, self._place.account
+        )
+        if code != 0:
+            raise start_error(self.title, self._log, output)
+
+    def wait(self, state: State) -> None:
+        """Wait until it answers.
+
+        Raises:
+            DependencyError: it does not; the message says why.
+        """
+        deadline = time.monotonic() + _START_SECONDS
+        while not self.answers(state):
+            if not self.pids() or time.monotonic() > deadline:
+                raise start_error(self.title, self._log, "")
+            time.sleep(0.05)
+
+    def stop(self) -> int:
+        """End it; return how many processes there were."""
+        return processes.stop(self._mark, self._place.account.uid, 10.0)

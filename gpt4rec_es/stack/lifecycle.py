@@ -1,0 +1,261 @@
+"""Brings the three servers of a stack up and down, and tells how they are.
+
+Everything here is safe to repeat and holds the folder's lock, so two at once do not meet.
+"""
+
+import shutil
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from gpt4rec_es.errors import Gpt4RecError
+from gpt4rec_es.protocols import Progress, no_progress
+from gpt4rec_es.stack import ports
+from gpt4rec_es.stack.account import require_switch, server_account
+from gpt4rec_es.stack.broker import Broker
+from gpt4rec_es.stack.elasticsearch import Elasticsearch
+from gpt4rec_es.stack.options import Announce, StackOptions, be_quiet
+from gpt4rec_es.stack.place import Place, open_place, require_own
+from gpt4rec_es.stack.postgres import Postgres
+from gpt4rec_es.stack.state import (
+    STATE_FILE,
+    StackUrls,
+    State,
+    file_lock,
+    load_state,
+    save_state,
+)
+from gpt4rec_es.stack.trouble import PortTakenError
+
+# A fresh Postgres, a copy of Elasticsearch where links do not work, and some data.
+_NEED_BYTES = 600_000_000
+_PORT_ROUNDS = 3
+
+
+class Server(Protocol):
+    """What the three servers have in common; their own modules say more."""
+
+    name: str
+    title: str
+    port_names: tuple[str, ...]
+    patience: float
+
+    def pids(self) -> list[int]:
+        """Return its processes."""
+
+    def answers(self, state: State) -> bool:
+        """Return whether it, and not another, answers now."""
+
+    def prepare(self) -> None:
+        """Find and fetch what a start needs."""
+
+    def launch(self, state: State) -> None:
+        """Start it."""
+
+    def wait(self, state: State) -> None:
+        """Return when it is ready for use."""
+
+    def stop(self) -> int:
+        """End it; return how many processes there were."""
+
+
+@dataclass(frozen=True)
+class ServerStatus:
+    """How one server is: ``state`` is up, starting (or hanging), or down."""
+
+    name: str
+    state: str
+    pid: int | None
+    port: int | None
+
+
+@dataclass(frozen=True)
+class StackStatus:
+    """How a stack is."""
+
+    folder: str
+    servers: tuple[ServerStatus, ...]
+
+    @property
+    def is_up(self) -> bool:
+        """Whether all three servers answer."""
+        return bool(self.servers) and all(server.state == "up" for server in self.servers)
+
+
+def up(
+    folder: Path,
+    options: StackOptions,
+    progress: Progress = no_progress,
+    announce: Announce = be_quiet,
+) -> StackUrls:
+    """Return the addresses of the stack in ``folder``, with all three servers answering.
+
+    Starts what does not answer, makes what does not exist, downloads what is not in the cache
+    (``progress`` counts bytes; ``announce`` gets lines for people). Changes nothing when all is
+    well already.
+
+    Raises:
+        DependencyError: something that is needed is missing, or a server does not start.
+        UsageError, ConflictError: a choice that cannot be.
+    """
+    folder = folder.absolute()
+    account = server_account(options.account, folder)
+    require_switch(account)
+    place = open_place(folder, account, _NEED_BYTES)
+    with file_lock(
+        folder / "lock", lambda: announce("Waiting: another command is starting this stack.")
+    ):
+        state = load_state(folder) or State.fresh()
+        servers = _servers(place, options, progress, announce)
+        down_now = [server for server in servers if not _is_fine(server, state, options)]
+        for server in down_now:
+            server.prepare()
+        down_now = [server for server in down_now if not _settles(server, state, options)]
+        state = _start(down_now, state, place, options, announce)
+        if not state.started:
+            state = replace(state, started=True)
+            save_state(folder, state)
+        return state.urls()
+
+
+def down(folder: Path, delete: bool = False) -> tuple[str, ...]:
+    """Stop what runs of the stack in ``folder`` and return its servers' names; safe to repeat.
+
+    Other processes are never touched. ``delete`` removes the stack's data as well.
+    """
+    folder = folder.absolute()
+    if not folder.is_dir():
+        return ()
+    require_own(folder)
+    if not (folder / STATE_FILE).exists() and not (folder / "lock").exists():
+        return ()  # not a stack's folder: leave it as it is
+    place = Place(folder, server_account(folder=folder))
+    with file_lock(folder / "lock", lambda: None):
+        try:
+            state = load_state(folder)
+        except Gpt4RecError:
+            if not delete:
+                raise
+            state = None
+        if state is not None and state.started:
+            # First, so that nobody is sent to servers that are going.
+            save_state(folder, replace(state, started=False))
+        stopped = tuple(
+            server.name for server in _servers(place, StackOptions(folder)) if server.stop()
+        )
+        if delete:
+            _delete(folder)
+    return stopped
+
+
+def status(folder: Path) -> StackStatus:
+    """Return how the stack in ``folder`` is; starts and changes nothing."""
+    folder = folder.absolute()
+    try:
+        state = load_state(folder) or State()
+    except Gpt4RecError:
+        state = State()
+    place = Place(folder, server_account(folder=folder))
+    found = []
+    for server in _servers(place, StackOptions(folder)):
+        pids = server.pids()
+        answers = _has_ports(server, state) and server.answers(state)
+        found.append(
+            ServerStatus(
+                name=server.name,
+                state="up" if answers else "starting" if pids else "down",
+                pid=pids[0] if pids else None,
+                port=state.ports.get(server.name),
+            )
+        )
+    return StackStatus(str(folder), tuple(found))
+
+
+def _servers(
+    place: Place,
+    options: StackOptions,
+    progress: Progress = no_progress,
+    announce: Announce = be_quiet,
+) -> list[Server]:
+    """Return the three, the slowest to start first."""
+    return [
+        Elasticsearch(place, options, progress, announce),
+        Broker(place, options),
+        Postgres(place, options),
+    ]
+
+
+def _has_ports(server: Server, state: State) -> bool:
+    return all(name in state.ports for name in server.port_names)
+
+
+def _is_fine(server: Server, state: State, options: StackOptions) -> bool:
+    """Return whether ``server`` answers, and on the port asked for where one was."""
+    if not _has_ports(server, state):
+        return False
+    wanted = options.port(server.name)
+    return wanted in {0, state.ports[server.name]} and server.answers(state)
+
+
+def _settles(server: Server, state: State, options: StackOptions) -> bool:
+    """Return whether ``server``, if alive, comes to answer; one that does not is ended.
+
+    Alive without answering: it was started a moment ago by a command that was killed, or hangs.
+    """
+    deadline = time.monotonic() + server.patience
+    while server.pids() and _has_ports(server, state) and time.monotonic() < deadline:
+        if options.port(server.name) not in {0, state.ports[server.name]}:
+            break
+        if server.answers(state):
+            server.wait(state)
+            return True
+        time.sleep(0.25)
+    server.stop()
+    return False
+
+
+def _start(
+    servers: list[Server], state: State, place: Place, options: StackOptions, announce: Announce
+) -> State:
+    """Start ``servers`` side by side and return the state with their ports."""
+    waiting = servers
+    for round_ in range(_PORT_ROUNDS):
+        for server in waiting:
+            state = _with_ports(server, state, options, announce)
+        # Saved before anything starts, so that a killed start leaves nothing unknown.
+        if waiting:
+            save_state(place.folder, state)
+        refused: list[Server] = []
+        for step in ("launch", "wait"):
+            for server in [server for server in waiting if server not in refused]:
+                try:
+                    getattr(server, step)(state)
+                except PortTakenError:
+                    if round_ == _PORT_ROUNDS - 1:
+                        raise
+                    refused.append(server)
+        waiting = refused
+    return state
+
+
+def _with_ports(server: Server, state: State, options: StackOptions, announce: Announce) -> State:
+    for name in server.port_names:
+        before = state.ports.get(name)
+        taken = {port for other, port in state.ports.items() if other != name}
+        port = ports.choose(server.title, options.port(name), before, taken)
+        if before and port != before and not options.port(name):
+            announce(f"Port {before} is taken by another program: {server.title} gets {port}.")
+        state = state.with_port(name, port)
+    announce(f"Starting {server.title} on port {state.ports[server.name]}.")
+    return state
+
+
+def _delete(folder: Path) -> None:
+    """Remove what a stack consists of, and the folder if nothing else is in it."""
+    for name in ("postgres", "elasticsearch", "broker", "programs"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in (STATE_FILE, "elasticsearch-start.log", "lock"):
+        (folder / name).unlink(missing_ok=True)
+    if not any(folder.iterdir()):
+        folder.rmdir()

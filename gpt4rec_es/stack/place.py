@@ -1,0 +1,197 @@
+"""The folder of one stack: who owns which part of it, and where it lies when none is named."""
+
+import errno
+import hashlib
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from gpt4rec_es.errors import ConflictError, DependencyError, UsageError
+from gpt4rec_es.stack.account import BARE_ENVIRONMENT, Account, server_account
+from gpt4rec_es.stack.state import STATE_FILE, write_private
+
+_POINTER = "location"
+_SHARED_ROOT = Path("/var/lib/gpt4rec")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A stack's folder, and the account that runs its servers."""
+
+    folder: Path
+    account: Account
+
+    @property
+    def programs(self) -> Path:
+        """Where copies of programs go that the account cannot reach; it may not change them."""
+        return self.folder / "programs"
+
+    def server_folder(self, name: str) -> Path:
+        """Return the folder of server ``name``, made if need be, for the account alone."""
+        folder = self.folder / name
+        folder.mkdir(exist_ok=True, mode=0o700)
+        if self.account.switch:
+            os.chown(folder, self.account.uid, self.account.gid)
+        return folder
+
+    def make_folders(self, *folders: Path) -> None:
+        """Make folders inside a server's folder, for the account alone."""
+        self._as_account(["mkdir", "-p", "-m", "700", "--", *map(str, folders)])
+
+    def write(self, path: Path, text: str) -> None:
+        """Replace a file inside a server's folder, readable by the account alone."""
+        script = 'umask 077; rm -f -- "$1.new"; cat > "$1.new" && mv -f -- "$1.new" "$1"'
+        self._as_account(["sh", "-c", script, "sh", str(path)], text)
+
+    def rename(self, old: Path, new: Path) -> None:
+        """Rename something inside a server's folder."""
+        self._as_account(["mv", "-T", "--", str(old), str(new)])
+
+    def remove(self, *paths: Path) -> None:
+        """Remove files or folders, if there are, inside a server's folder."""
+        self._as_account(["rm", "-rf", "--", *map(str, paths)])
+
+    def _as_account(self, command: list[str], text: str = "") -> None:
+        """Run ``command`` as the account, whose folders these are.
+
+        Root itself must not write there: the account could have put a link in its way.
+        """
+        done = subprocess.run(
+            command,
+            input=text.encode(),
+            capture_output=True,
+            cwd="/",
+            env=BARE_ENVIRONMENT,
+            check=False,
+            **self.account.popen_options(),
+        )
+        if done.returncode != 0:
+            reason = done.stderr.decode("utf-8", "replace").strip().splitlines()
+            full = any("No space left" in line for line in reason)
+            raise DependencyError(
+                f"Account '{self.account.name}' could not write in {self.folder}: "
+                f"{reason[-1] if reason else 'no reason given'}.",
+                "The disk is full: make room." if full else "Is the file system writable?",
+            )
+
+
+def open_place(folder: Path, account: Account, need_bytes: int) -> Place:
+    """Return the place in ``folder``, made if need be; ``need_bytes`` of room for a new one.
+
+    Raises:
+        ConflictError: the folder is another account's.
+        UsageError: the folder cannot be made, or the servers' account cannot enter it.
+        DependencyError: the disk is full.
+    """
+    existed = folder.is_dir()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"The folder {folder} cannot be made: {error.strerror}.", "Name another by --folder."
+        ) from error
+    require_own(folder)
+    # As root: others may pass (the servers' account must) but neither list nor read.
+    folder.chmod(0o711 if account.switch else 0o700)
+    if not account.can_enter(folder):
+        if not existed:
+            folder.rmdir()
+        raise UsageError(
+            f"Account '{account.name}', which runs the servers, cannot enter {folder}.",
+            "Name a folder by --folder whose parents all may pass, such as one in /var/tmp.",
+        )
+    if not (folder / STATE_FILE).exists():
+        free = shutil.disk_usage(folder).free
+        if free < need_bytes:
+            raise DependencyError(
+                f"Too little room in {folder}: {need_bytes / 1e9:.1f} GB are needed, "
+                f"{free / 1e9:.2f} GB are free.",
+                "Make room, or name a folder on a larger disk by --folder.",
+            )
+    place = Place(folder, account)
+    place.programs.mkdir(exist_ok=True)
+    place.programs.chmod(0o755)
+    return place
+
+
+def require_own(folder: Path) -> None:
+    """Return when ``folder`` is the caller's own; root must not trust a folder of others.
+
+    Raises:
+        ConflictError: it belongs to another account, or is a link.
+    """
+    info = folder.lstat()
+    if info.st_uid != os.geteuid() or folder.is_symlink():
+        raise ConflictError(
+            f"The folder {folder} is a link or belongs to another account (uid {info.st_uid}).",
+            "Use that account, or name another folder by --folder.",
+        )
+
+
+def checkout(working_folder: Path) -> Path:
+    """Return the checkout that this package runs from; where it is installed, ``working_folder``.
+
+    So a command finds its checkout's stack from any folder.
+    """
+    root = Path(__file__).parents[2]
+    return root if (root / "setup.cfg").is_file() else working_folder
+
+
+def default_folder(start: Path) -> Path:
+    """Return the stack's folder for a checkout or working folder ``start``.
+
+    That is ``start/.stack`` wherever the servers' account can enter it and the caller owns it;
+    else one outside, which ``start/.stack/location`` then points to. Nothing is made or started.
+    """
+    start = start.absolute()
+    local = start / ".stack"
+    if pointed := _pointed(local):
+        return pointed
+    if _is_mine(local / STATE_FILE) or _can_use(local):
+        return local
+    return _outside(start)
+
+
+def remember_folder(start: Path, folder: Path) -> None:
+    """Leave a pointer in ``start/.stack`` to a stack elsewhere, where ``start`` can be written."""
+    local = start.absolute() / ".stack"
+    if folder == local or local == _pointed(local):
+        return
+    try:
+        local.mkdir(exist_ok=True)
+        write_private(local / _POINTER, f"{folder}\n", 0o644)
+    except OSError as error:
+        if error.errno not in {errno.EACCES, errno.EPERM, errno.EROFS}:
+            raise
+
+
+def _pointed(local: Path) -> Path | None:
+    try:
+        target = Path((local / _POINTER).read_text("utf-8").strip())
+        return target if _is_mine(target) else None
+    except OSError:
+        return None
+
+
+def _is_mine(path: Path) -> bool:
+    try:
+        return path.lstat().st_uid == os.geteuid()
+    except OSError:
+        return False
+
+
+def _can_use(local: Path) -> bool:
+    """Return whether a stack of the caller's can live in ``local``."""
+    if local.exists():
+        return _is_mine(local) and server_account().can_enter(local.parent)
+    return os.access(local.parent, os.W_OK | os.X_OK) and server_account().can_enter(local.parent)
+
+
+def _outside(start: Path) -> Path:
+    name = f"{start.name}-{hashlib.sha256(os.fsencode(start)).hexdigest()[:10]}"
+    if os.geteuid() == 0:
+        return _SHARED_ROOT / name
+    # /var/tmp is cleaned of files not used for a month on many systems; a home is not.
+    return Path.home() / ".local" / "share" / "gpt4rec" / name

@@ -1,0 +1,51 @@
+"""Free ports on loopback: remembered where possible, never a port that somebody else has."""
+
+import secrets
+import socket
+
+from gpt4rec_es.errors import ConflictError, DependencyError
+
+# Below the range from which Linux gives out ports for outgoing connections (32768 and up), so
+# that a remembered port is not lent to a web browser while the stack is down.
+_FIRST, _LAST = 20_000, 32_000
+_TRIES = 200
+
+
+def is_free(port: int) -> bool:
+    """Return whether a server could listen on 127.0.0.1:``port`` now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # As servers do: connections that have just ended do not count, listeners do.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+            probe.listen(1)
+        except OSError:
+            return False
+    return True
+
+
+def choose(server: str, wanted: int, remembered: int | None, taken: set[int]) -> int:
+    """Return a free port for ``server``: the wanted, else the remembered, else another one.
+
+    ``taken`` holds ports already promised to other servers; ``wanted`` 0 means any.
+
+    Raises:
+        ConflictError: the wanted port is in use.
+    """
+    if wanted:
+        if wanted in taken or not is_free(wanted):
+            raise ConflictError(
+                f"Port {wanted}, asked for {server}, is taken by another program.",
+                "Stop that program, or leave the port option out to get a free one.",
+            )
+        return wanted
+    if remembered and remembered not in taken and is_free(remembered):
+        return remembered
+    for _ in range(_TRIES):
+        port = _FIRST + secrets.randbelow(_LAST - _FIRST)
+        if port not in taken and is_free(port):
+            return port
+    raise DependencyError(
+        f"No free port between {_FIRST} and {_LAST} was found for {server}.",
+        "Name one by the port option.",
+    )

@@ -1,0 +1,201 @@
+"""The stack's PostgreSQL: passwords, loopback TCP, and the database with its three roles."""
+
+import signal
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gpt4rec_es.errors import ConflictError
+from gpt4rec_es.stack import processes
+from gpt4rec_es.stack.account import run_detached
+from gpt4rec_es.stack.options import StackOptions
+from gpt4rec_es.stack.place import Place
+from gpt4rec_es.stack.programs import find_postgres
+from gpt4rec_es.stack.reach import reachable_postgres
+from gpt4rec_es.stack.state import DATABASE, State
+from gpt4rec_es.stack.trouble import start_error, tail
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
+
+_START_SECONDS = 120
+_STOP_SECONDS = 60.0
+_CONFIG = """\
+# Written at every start of the stack; changes here are lost.
+listen_addresses = '127.0.0.1'
+port = {port}
+unix_socket_directories = ''
+max_connections = 100
+timezone = 'UTC'
+log_timezone = 'UTC'
+"""
+
+
+class Postgres:
+    """One PostgreSQL server in ``<folder>/postgres``."""
+
+    name = "postgres"
+    title = "PostgreSQL"
+    port_names: tuple[str, ...] = ("postgres",)
+    patience = 30.0  # seconds that one found alive gets to answer
+
+    def __init__(self, place: Place, options: StackOptions) -> None:
+        self._place = place
+        self._choice = options.pg_bin
+        self._folder = place.folder / self.name
+        self._data = self._folder / "data"
+        self._log = self._folder / "server.log"
+        self._bin: Path | None = None
+        self._mark = processes.Mark("postgres", ("-D", str(self._data)))
+
+    def pids(self) -> list[int]:
+        """Return the server's main process, without the ones it makes."""
+        return processes.find(self._mark, self._place.account.uid)
+
+    def answers(self, state: State) -> bool:
+        """Return whether it takes the superuser's password now."""
+        import psycopg2  # noqa: PLC0415 - who only reads addresses must not load it
+
+        try:
+            connect(state).close()
+        except psycopg2.Error:
+            return False
+        return True
+
+    def prepare(self) -> None:
+        """Find its programs and make the data folder, so that nothing is left to miss."""
+        found = find_postgres(self._choice)
+        self._place.server_folder(self.name)
+        self._bin = reachable_postgres(found, self._place.account, self._place.programs)
+        version = self._data / "PG_VERSION"
+        if version.exists():
+            self._require_major(version.read_text("ascii").strip())
+
+    def _require_major(self, of_data: str) -> None:
+        _, output = self._run("postgres", "--version")
+        if f" {of_data}." not in output:
+            raise ConflictError(
+                f"The data in {self._data} are PostgreSQL {of_data}'s, the programs are "
+                f"{output.strip()}.",
+                "Name fitting ones by --pg-bin, or remove the stack by 'down --delete'.",
+            )
+
+    def launch(self, state: State) -> None:
+        """Start it and wait until it answers; the data folder is made at the first start.
+
+        Raises:
+            DependencyError: it does not start; the message says why.
+        """
+        if not self._data.exists():
+            self._init(state)
+        self._place.write(
+            self._data / "postgresql.conf", _CONFIG.format(port=state.ports["postgres"])
+        )
+        self._drop_foreign_pid()
+        self._place.remove(self._log)
+        deadline = time.monotonic() + 15
+        while not self._start():
+            # Children of a killed server may live a moment longer and hold its shared memory.
+            if "shared memory block" not in tail(self._log) or time.monotonic() > deadline:
+                raise start_error(self.title, self._log, "")
+            time.sleep(0.5)
+
+    def wait(self, state: State) -> None:
+        """Make database and roles as they should be; the server answers since ``launch``."""
+        with closing(connect(state)) as admin:
+            _provision(admin, state)
+
+    def stop(self) -> int:
+        """End it without waiting for its clients; return how many processes there were."""
+        return processes.stop(
+            self._mark, self._place.account.uid, _STOP_SECONDS, first=signal.SIGINT
+        )
+
+    def _start(self) -> bool:
+        code, _ = self._run(
+            "pg_ctl", "start", "-s", "-w", "-t", str(_START_SECONDS),
+            "-D", str(self._data), "-l", str(self._log),
+        )  # fmt: skip
+        return code == 0
+
+    def _drop_foreign_pid(self) -> None:
+        """Remove a pid file whose pid is somebody else's: after a reboot Postgres would obey it.
+
+        Called only when no server runs on these data. A dead pid is left to Postgres itself.
+        """
+        path = self._data / "postmaster.pid"
+        try:
+            pid = int(path.read_text("ascii").split("\n", 1)[0])
+        except (OSError, ValueError):
+            return
+        account = self._place.account
+        if processes.command_line(pid) and not processes.is_ours(pid, self._mark, account.uid):
+            self._place.remove(path)
+
+    def _init(self, state: State) -> None:
+        """Make the data folder beside and rename it, so that a killed start leaves no half one."""
+        scratch = self._folder / "data.new"
+        self._place.remove(scratch)
+        password = self._folder / "password"
+        self._place.write(password, state.passwords["postgres"])
+        try:
+            code, output = self._run(
+                "initdb", "-D", str(scratch), "-U", "postgres", "--pwfile", str(password),
+                "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8",
+            )  # fmt: skip
+        finally:
+            self._place.remove(password)
+        if code != 0:
+            raise start_error(self.title, self._log, output)
+        self._place.rename(scratch, self._data)
+
+    def _run(self, program: str, *arguments: str) -> tuple[int, str]:
+        assert self._bin is not None  # noqa: S101 - prepare comes first
+        command = [str(self._bin / program), *arguments]
+        return run_detached(command, self._folder, self._place.account)
+
+
+def connect(state: State, database: str = "postgres") -> "Connection":
+    """Return a connection of the superuser's to the running server, committing each statement."""
+    import psycopg2  # noqa: PLC0415 - who only reads addresses must not load it
+
+    connection: Any = psycopg2.connect(
+        host="127.0.0.1",
+        port=state.ports["postgres"],
+        user="postgres",
+        password=state.passwords["postgres"],
+        dbname=database,
+        connect_timeout=5,
+    )
+    connection.autocommit = True
+    return connection
+
+
+def _provision(admin: "Connection", state: State) -> None:
+    """Make database and roles, or put them right; safe to repeat."""
+    from psycopg2 import sql  # noqa: PLC0415 - as above
+
+    roles = ("gpt4rec_owner", "gpt4rec_writer", "gpt4rec_analyst")
+    database = sql.Identifier(DATABASE)
+    with admin.cursor() as cursor:
+        for role in roles:
+            cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role])
+            verb = "ALTER" if cursor.fetchone() else "CREATE"
+            cursor.execute(
+                sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(
+                    sql.SQL(verb), sql.Identifier(role), sql.Literal(state.passwords[role])
+                )
+            )
+        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
+        if not cursor.fetchone():
+            cursor.execute(
+                sql.SQL("CREATE DATABASE {} OWNER {}").format(database, sql.Identifier(roles[0]))
+            )
+        # The owner keeps all rights; analysts may connect but not make even temporary tables.
+        for statement in (
+            "REVOKE ALL ON DATABASE {} FROM PUBLIC",
+            "GRANT CONNECT, TEMPORARY ON DATABASE {} TO gpt4rec_writer",
+            "GRANT CONNECT ON DATABASE {} TO gpt4rec_analyst",
+        ):
+            cursor.execute(sql.SQL(statement).format(database))

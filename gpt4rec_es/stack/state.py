@@ -1,0 +1,159 @@
+"""What a stack remembers between commands: its ports, its passwords, whether it was started.
+
+Reading the addresses is cheap (JSON and pathlib only), because every command may ask for them.
+Nothing here starts, stops or contacts a server.
+"""
+
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+from gpt4rec_es.errors import Gpt4RecError
+
+DATABASE = "gpt4rec"
+ROLES = ("postgres", "gpt4rec_owner", "gpt4rec_writer", "gpt4rec_analyst")
+STATE_FILE = "state.json"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class StackUrls:
+    """Addresses of the local servers, passwords included; the roles are those of migrations."""
+
+    admin_database_url: str
+    owner_database_url: str
+    database_url: str
+    analyst_database_url: str
+    elasticsearch_url: str
+    broker_url: str
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the addresses by field name."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class State:
+    """The content of the state file: ports by server, passwords by role and for the broker."""
+
+    ports: dict[str, int] = field(default_factory=dict)
+    passwords: dict[str, str] = field(default_factory=dict, repr=False)
+    started: bool = False
+
+    @classmethod
+    def fresh(cls) -> Self:
+        """Return a state with new passwords and no ports yet."""
+        names = (*ROLES, "broker")
+        return cls(passwords={name: secrets.token_urlsafe(24) for name in names})
+
+    def with_port(self, name: str, port: int) -> "State":
+        """Return a copy in which server ``name`` listens on ``port``."""
+        return replace(self, ports={**self.ports, name: port})
+
+    def database_url(self, role: str, database: str = DATABASE) -> str:
+        """Return the SQLAlchemy URL of ``database`` for ``role``."""
+        # The passwords are URL-safe by construction and need no quoting.
+        password, port = self.passwords[role], self.ports["postgres"]
+        return f"postgresql+psycopg2://{role}:{password}@127.0.0.1:{port}/{database}"
+
+    def urls(self) -> StackUrls:
+        """Return the addresses of all servers; KeyError while a port is not chosen yet."""
+        return StackUrls(
+            admin_database_url=self.database_url("postgres", "postgres"),
+            owner_database_url=self.database_url("gpt4rec_owner"),
+            database_url=self.database_url("gpt4rec_writer"),
+            analyst_database_url=self.database_url("gpt4rec_analyst"),
+            elasticsearch_url=f"http://127.0.0.1:{self.ports['elasticsearch']}",
+            broker_url=f"redis://:{self.passwords['broker']}@127.0.0.1:{self.ports['broker']}/0",
+        )
+
+
+def load_state(folder: Path) -> State | None:
+    """Return the state kept in ``folder``, or None when there is none.
+
+    Raises:
+        Gpt4RecError: the file is there but cannot be read or understood.
+    """
+    path = folder / STATE_FILE
+    try:
+        raw: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        if raw["format"] != _FORMAT:
+            raise KeyError("format")
+        return State(ports=raw["ports"], passwords=raw["passwords"], started=raw["started"])
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise Gpt4RecError(
+            f"The stack's state {path} cannot be read: {error.strerror}.",
+            "Use the account that started the stack, or another --folder.",
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise Gpt4RecError(
+            f"The stack's state {path} is damaged or of another release.",
+            "Run 'gpt4rec stack down --delete' to remove this stack and its data, then 'up'.",
+        ) from error
+
+
+def save_state(folder: Path, state: State) -> None:
+    """Replace the state file in one step; readable by its owner alone."""
+    write_private(
+        folder / STATE_FILE,
+        json.dumps({"format": _FORMAT, **asdict(state)}, indent=1) + "\n",
+    )
+
+
+def write_private(path: Path, text: str, mode: int = 0o600) -> None:
+    """Replace the file at ``path`` by ``text`` in one step, with ``mode`` from the first byte."""
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    scratch.unlink(missing_ok=True)
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fchmod(stream.fileno(), mode)  # the umask may have taken bits away
+            os.fsync(stream.fileno())
+        scratch.replace(path)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
+
+
+def read_urls(folder: Path) -> StackUrls | None:
+    """Return the addresses of the stack in ``folder``; None when none was started or it is down.
+
+    Reads one small file; whether the servers answer is not asked.
+    """
+    try:
+        state = load_state(folder)
+    except Gpt4RecError:
+        return None
+    return state.urls() if state is not None and state.started else None
+
+
+@contextmanager
+def file_lock(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Hold the lock file ``path`` alone; a holder's death by kill -9 frees it too.
+
+    Waits for whoever has it, after a call of ``on_wait``.
+    """
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                on_wait()
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            # Its folder may have been deleted and made anew while this one waited.
+            if path.exists() and os.fstat(descriptor).st_ino == path.stat().st_ino:
+                yield
+                return
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,57 @@
+"""What a server's log means when it does not start: one line with the way out."""
+
+import re
+from pathlib import Path
+
+from gpt4rec_es.errors import DependencyError
+
+_TAIL_BYTES = 60_000
+
+
+class PortTakenError(DependencyError):
+    """Somebody else took the port between its choice and the server's start."""
+
+
+def start_error(server: str, log: Path, output: str) -> DependencyError:
+    """Return the error that says why ``server`` did not start.
+
+    ``output`` is what the starting program printed; the end of the server's ``log`` counts too.
+    """
+    text = f"{output}\n{tail(log)}"
+    where = f"Its log is {log}."
+    if "Address already in use" in text or "could not bind" in text or "BindException" in text:
+        return PortTakenError(
+            f"{server} did not start: its port is taken.", "Run the command again."
+        )
+    if "No space left on device" in text:
+        return DependencyError(
+            f"{server} did not start: the disk is full.", f"Make room and run 'up' again. {where}"
+        )
+    if found := re.search(r"unknown setting \[([^\]]+)\]", text):
+        return DependencyError(
+            f"{server} did not start: it does not know the setting '{found[1]}'.", where
+        )
+    if "Cannot allocate memory" in text or "insufficient memory" in text:
+        return DependencyError(
+            f"{server} did not start: too little memory.",
+            f"The three servers need about 1.2 GB. {where}",
+        )
+    return DependencyError(f"{server} did not start: {_last_words(text)}", where)
+
+
+def tail(log: Path) -> str:
+    """Return the end of a text file; empty when there is none."""
+    try:
+        with log.open("rb") as stream:
+            stream.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+            return stream.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def _last_words(text: str) -> str:
+    """Return the last line that names an error, else the last line of all."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    telling = [line for line in lines if re.search(r"FATAL|PANIC|ERROR|Exception|rror:", line)]
+    found = (telling or lines or ["it said nothing"])[-1]
+    return found[:300].rstrip(".") + "."
