@@ -10,12 +10,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gpt4rec_es.errors import UsageError
 from gpt4rec_es.logs import register_secrets
+from gpt4rec_es.protocols import QueryGenerator, Retriever
 from gpt4rec_es.records import Decoding
 from gpt4rec_es.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
     from sqlalchemy import Engine
+
+    from gpt4rec_es.db.generators import Generator
+    from gpt4rec_es.index.mapping import Analysis
+    from gpt4rec_es.runs.options import NightOptions, NightParts
+    from gpt4rec_es.services.reindex import ReindexOptions
+    from gpt4rec_es.stack import StackUrls
 
 
 class Runtime:
@@ -23,6 +32,7 @@ class Runtime:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._generators: dict[str, QueryGenerator] = {}
         register_secrets(settings.secrets())
 
     @classmethod
@@ -34,7 +44,10 @@ class Runtime:
         Raises:
             UsageError: one or more settings are wrong.
         """
-        return cls(load_settings(environ, env_file))
+        settings = load_settings(environ, env_file)
+        if settings.needs_stack and (urls := _stack_urls(settings.stack_folder)):
+            settings = load_settings(environ, env_file, urls)
+        return cls(settings)
 
     @cached_property
     def decoding(self) -> Decoding:
@@ -53,21 +66,152 @@ class Runtime:
     @cached_property
     def engine(self) -> "Engine":
         """The database engine of the writer."""
-        from gpt4rec_es.db.engine import make_engine
-
-        return make_engine(self.settings.require("database_url"), application_name="gpt4rec")
+        return self._engine("database_url", "gpt4rec")
 
     @cached_property
     def owner_engine(self) -> "Engine":
         """The database engine of the owner of the schema: migrations and roles."""
+        return self._engine("owner_database_url", "gpt4rec owner")
+
+    def _engine(self, name: str, application_name: str) -> "Engine":
         from gpt4rec_es.db.engine import make_engine
 
-        return make_engine(
-            self.settings.require("owner_database_url"), application_name="gpt4rec-owner"
+        return make_engine(self.settings.require(name), application_name=application_name)
+
+    @cached_property
+    def elastic(self) -> "Elasticsearch":
+        """The client of the search cluster."""
+        from gpt4rec_es.elastic.client import make_client
+
+        chosen = self.settings
+        return make_client(
+            chosen.require("elasticsearch_url"),
+            api_key=chosen.elasticsearch_api_key,
+            user=chosen.elasticsearch_user,
+            password=chosen.elasticsearch_password,
+            ca_file=str(chosen.elasticsearch_ca_file) if chosen.elasticsearch_ca_file else None,
+            verify_tls=chosen.elasticsearch_verify_tls,
+        )
+
+    def generator(self, row: "Generator") -> QueryGenerator:
+        """Return the generator registered as ``row``, opened at the first call.
+
+        Raises:
+            UsageError: its folder is no fitting checkpoint.
+        """
+        from gpt4rec_es.generation.factory import open_generator
+
+        if row.content_hash not in self._generators:
+            chosen = self.settings
+            self._generators[row.content_hash] = open_generator(
+                row.kind,
+                row.path,
+                device=chosen.device,
+                token_budget=chosen.token_budget,
+                threads=chosen.threads,
+                reserve=chosen.max_new_tokens,
+            )
+        return self._generators[row.content_hash]
+
+    def retriever(self, index_name: str, run_id: str) -> Retriever:
+        """Return a retriever on one index build, for the run ``run_id``."""
+        from gpt4rec_es.retrieval import ElasticRetriever
+
+        return ElasticRetriever(self.elastic, index_name, run_id)
+
+    def analysis(self) -> "Analysis":
+        """Return how titles become terms in the next build.
+
+        Raises:
+            UsageError: the file of synonyms cannot be read.
+        """
+        from gpt4rec_es.index.mapping import Analysis
+
+        return Analysis(self.settings.analyzer, _synonyms(self.settings.synonyms_file))
+
+    def reindex_options(self) -> "ReindexOptions":
+        """Return how a build is made."""
+        from gpt4rec_es.services.reindex import ReindexOptions
+
+        return ReindexOptions(alias=self.settings.index_alias, analysis=self.analysis())
+
+    def night_options(self) -> "NightOptions":
+        """Return how a night is planned and worked on."""
+        from gpt4rec_es.runs.options import NightOptions
+
+        chosen = self.settings
+        return NightOptions(
+            k=chosen.k,
+            decoding=self.decoding,
+            depth=chosen.depth,
+            exclude_bought=chosen.exclude_bought,
+            generate_shard_size=chosen.generate_shard_size,
+            search_shard_size=chosen.search_shard_size,
+            merge_shard_size=chosen.merge_shard_size,
+            lease_seconds=float(chosen.lease_seconds),
+            max_failures=chosen.max_failures,
+            max_failed_share=chosen.max_failed_share,
+            min_full_share=chosen.min_full_share,
+            alias=chosen.index_alias,
+            analyzer=chosen.analyzer,
+        )
+
+    def night_parts(self) -> "NightParts":
+        """Return what a night touches."""
+        from gpt4rec_es.runs.options import NightParts
+        from gpt4rec_es.services.reindex import ensure_current
+
+        def ensure_index() -> int:
+            options = self.reindex_options()
+            return ensure_current(
+                self.engine, self.elastic, options, actor=self.settings.actor
+            ).build_no
+
+        return NightParts(
+            engine=self.engine,
+            elastic=self.elastic,
+            open_generator=self.generator,
+            open_retriever=self.retriever,
+            ensure_index=ensure_index,
+            actor=self.settings.actor,
         )
 
     def close(self) -> None:
-        """Close the connections that were opened."""
+        """Close the connections that were opened; the Runtime can be used again afterwards."""
         for name in ("engine", "owner_engine"):
             if (engine := self.__dict__.pop(name, None)) is not None:
                 engine.dispose()
+        if (client := self.__dict__.pop("elastic", None)) is not None:
+            client.close()
+        self._generators.clear()
+
+
+def _stack_urls(folder: Path | None) -> dict[str, str] | None:
+    """Return variable -> URL of the local stack in ``folder`` (None: the usual place), if it is up."""
+    from gpt4rec_es import stack
+
+    chosen = folder or stack.default_folder(stack.checkout(Path.cwd()))
+    urls: StackUrls | None = stack.read_urls(chosen)
+    if urls is None:
+        return None
+    return {
+        "DATABASE_URL": urls.database_url,
+        "GPT4REC_OWNER_DATABASE_URL": urls.owner_database_url,
+        "GPT4REC_ANALYST_DATABASE_URL": urls.analyst_database_url,
+        "ELASTICSEARCH_URL": urls.elasticsearch_url,
+        "CELERY_BROKER_URL": urls.broker_url,
+    }
+
+
+def _synonyms(file: Path | None) -> tuple[str, ...]:
+    """Return the rules in ``file``, one per line; comments and empty lines are left out."""
+    if file is None:
+        return ()
+    try:
+        lines = file.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"GPT4REC_SYNONYMS_FILE {file} cannot be read: {error}.",
+            "Write one Solr rule per line, as: tv, television",
+        ) from error
+    return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, text
 
 from gpt4rec_es.db.copy import copy_rows
-from gpt4rec_es.db.history import stream_histories
+from gpt4rec_es.db.history import Bought, stream_histories
 from gpt4rec_es.prompts.keys import hash128, normalise_query
 from gpt4rec_es.protocols import Progress, QueryGenerator
 
@@ -30,7 +30,7 @@ def stage_cohort(
 
     def rows() -> Iterator[tuple[object, ...]]:
         nonlocal done
-        for user_no, history in stream_histories(connection, history_version=history_version):
+        for user_no, _, history in stream_histories(connection, history_version=history_version):
             done += 1
             if done % 1000 == 0:
                 progress(done, total)
@@ -52,9 +52,9 @@ def stage_cohort(
 
 
 def _frozen_input(
-    generator: QueryGenerator, history: list[tuple[int, str | None]]
+    generator: QueryGenerator, history: list[Bought]
 ) -> tuple[object, ...]:
-    titled = [(item_no, title) for item_no, title in history if title]
+    titled = [(item_no, title) for item_no, title, _ in history if title]
     prompt = generator.write_prompt([title for _, title in titled])
     if prompt is None:
         return (None, None, None, [], len(history), None, None)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from elasticsearch import Elasticsearch
 from sqlalchemy import Engine
 
+from gpt4rec_es.db.builds import Build
 from gpt4rec_es.db.generators import Generator
 from gpt4rec_es.protocols import QueryGenerator, Retriever
 from gpt4rec_es.records import Decoding
@@ -49,5 +50,5 @@ class NightParts:
     elastic: Elasticsearch
     open_generator: Callable[[Generator], QueryGenerator]
     open_retriever: Callable[[str, str], Retriever]
-    ensure_index: Callable[[], int]
+    ensure_index: Callable[[], Build]
     actor: str

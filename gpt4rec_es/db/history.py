@@ -1,0 +1,77 @@
+"""Reading histories: what each user bought, each item once at its latest event, in time order.
+
+Used for training and for planning a night, so both see the same histories. Memory stays flat:
+users are read in slices, and titles are kept up to a bound, not per purchase.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from sqlalchemy import Connection, text
+
+# (item number, title or None, whether a language model may learn the title)
+Bought = tuple[int, str | None, bool]
+
+_SLICE = 1000
+_KEPT_TITLES = 500_000
+
+_USERS = text(
+    "SELECT user_no, user_id FROM users WHERE user_no > :after ORDER BY user_no LIMIT :most"
+)
+# The primary key (user_no, item_no, event_no) serves the inner query; ties of time and ordinal
+# are ordered by the bytes of item_id (COLLATE "C"), as everywhere.
+_HISTORIES = text("""
+    SELECT latest.user_no,
+           array_agg(latest.item_no ORDER BY latest.event_no, latest.ordinal, items.item_id)
+    FROM (
+        SELECT DISTINCT ON (user_no, item_no) user_no, item_no, event_no, ordinal
+        FROM interactions
+        WHERE user_no BETWEEN :first AND :last
+          AND (cast(:version AS bigint) IS NULL OR version <= :version)
+        ORDER BY user_no, item_no, event_no DESC
+    ) AS latest
+    JOIN items USING (item_no)
+    GROUP BY latest.user_no
+""")
+_ITEMS = text("SELECT item_no, title, is_trainable FROM items WHERE item_no = ANY(:numbers)")
+_TRAINABLE = text("SELECT title FROM items WHERE is_trainable ORDER BY item_id")
+
+
+def stream_histories(
+    connection: Connection, *, history_version: int | None = None
+) -> Iterator[tuple[int, str, list[Bought]]]:
+    """Yield (user_no, user_id, history) for every user, by user number; a history may be empty.
+
+    A history is ordered by (event_no, ordinal, item_id bytes) of each item's latest event among
+    those up to ``history_version`` (None: all). Several statements are used: for one consistent
+    picture beside imports the caller's transaction must be REPEATABLE READ.
+    """
+    known: dict[int, Bought] = {}
+    last = -1
+    while users := connection.execute(_USERS, {"after": last, "most": _SLICE}).all():
+        first, last = users[0].user_no, users[-1].user_no
+        found = connection.execute(
+            _HISTORIES, {"first": first, "last": last, "version": history_version}
+        )
+        item_nos: dict[int, list[int]] = {row[0]: row[1] for row in found}
+        _learn_items(connection, known, item_nos.values())
+        for user_no, user_id in users:
+            yield user_no, user_id, [known[number] for number in item_nos.get(user_no, ())]
+
+
+def _learn_items(
+    connection: Connection, known: dict[int, Bought], item_nos: Iterable[list[int]]
+) -> None:
+    """Add the items that are not in ``known`` yet, forgetting all others when there are many."""
+    wanted = set().union(*item_nos)
+    missing = wanted - known.keys()
+    if len(known) + len(missing) > _KEPT_TITLES:
+        known.clear()
+        missing = wanted
+    if missing:
+        rows = connection.execute(_ITEMS, {"numbers": sorted(missing)})
+        known.update((row[0], (row[0], row[1], row[2])) for row in rows)
+
+
+def load_trainable_titles(connection: Connection) -> list[str]:
+    """Return the titles of the catalog that a language model may learn, by item id."""
+    return list(connection.execute(_TRAINABLE).scalars())
