@@ -16,7 +16,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 _CHUNK_BYTES = 1 << 20
-_FIRST_ROWS, _MIN_ROWS, _MAX_ROWS = 256, 8, 8192
+# Few rows at first: they may be wide, as searches with ten thousand hits are.
+_FIRST_ROWS, _MIN_ROWS, _MAX_ROWS = 32, 8, 8192
 _NULL = "\\N"
 _SPECIAL = re.compile("[\\\\\t\n\r\0]")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})

@@ -8,10 +8,10 @@ sessions between clients breaks it.
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from gpt4rec_es.db.engine import dependency_error, is_transient
 from gpt4rec_es.errors import ConflictError
@@ -45,7 +45,7 @@ class HeldLock:
         """
         try:
             held = self._connection.execute(_MINE, {"key": lock_key(self.name)}).scalar_one()
-        except DBAPIError:
+        except SQLAlchemyError:
             held = 0
         if not held:
             raise ConflictError(
@@ -80,7 +80,12 @@ def hold_lock(engine: Engine, name: str) -> Iterator[HeldLock]:
         key = {"key": lock_key(name)}
         if not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), key).scalar_one():
             raise _conflict(connection, name)
-        yield HeldLock(connection, name)
+        try:
+            yield HeldLock(connection, name)
+        finally:
+            # Closing alone ends the session a moment later: whoever comes next would meet it.
+            with suppress(DBAPIError):
+                connection.execute(text("SELECT pg_advisory_unlock(:key)"), key)
 
 
 def transaction_lock(connection: Connection, name: str) -> None:
