@@ -1,0 +1,228 @@
+"""Statements on index builds and on the moves of the alias; what they are for is decided in index/.
+
+A row is there before its index is and tells, whatever gets killed, which indices are ours.
+"""
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, text, update
+
+from gpt4rec_es.db.runs import UNFINISHED
+from gpt4rec_es.db.tables import alias_swaps, builds
+from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.records import Bm25
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One row of ``builds``: one index that never changes once its state is ready."""
+
+    build_no: int
+    index_name: str
+    index_uuid: str | None
+    alias: str
+    kind: str
+    parent_build_no: int | None
+    state: str
+    catalog_version: int
+    document_count: int | None
+    bm25: Bm25
+    mapping_hash: str
+    actor: str
+    reason: str | None
+    created_at: dt.datetime
+    ready_at: dt.datetime | None
+    deleted_at: dt.datetime | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """One row of ``alias_swaps``. action: reindex, bm25, undo or rollback."""
+
+    swap_no: int
+    alias: str
+    from_build_no: int | None
+    to_build_no: int
+    action: str
+    actor: str
+    reason: str | None
+    swapped_at: dt.datetime
+
+
+def _build(row: Any) -> Build:
+    values = dict(row._mapping)  # noqa: SLF001 -- SQLAlchemy's public name for it
+    values["bm25"] = Bm25(values.pop("k1"), values.pop("b"))
+    return Build(**values)
+
+
+def load(connection: Connection, build_no: int) -> Build:
+    """Return the build with this number.
+
+    Raises:
+        UsageError: there is none.
+    """
+    row = connection.execute(select(builds).where(builds.c.build_no == build_no)).one_or_none()
+    if row is None:
+        raise UsageError(f"There is no build {build_no}.", "See `gpt4rec index builds`.")
+    return _build(row)
+
+
+def find_by_index(connection: Connection, index_name: str) -> Build | None:
+    """Return the build whose index has this name, if this database made one."""
+    row = connection.execute(select(builds).where(builds.c.index_name == index_name)).one_or_none()
+    return None if row is None else _build(row)
+
+
+def list_builds(connection: Connection, alias: str, states: Iterable[str] = ()) -> list[Build]:
+    """Return the builds for ``alias`` in one of ``states`` (none given: all), newest first."""
+    query = select(builds).where(builds.c.alias == alias).order_by(builds.c.build_no.desc())
+    if wanted := list(states):
+        query = query.where(builds.c.state.in_(wanted))
+    return [_build(row) for row in connection.execute(query)]
+
+
+def start(
+    connection: Connection,
+    *,
+    index_name: str,
+    alias: str,
+    parent: Build | None,
+    catalog_version: int,
+    bm25: Bm25,
+    mapping_hash: str,
+    actor: str,
+    reason: str | None,
+) -> Build:
+    """Insert a build in state building and return it; ``parent`` makes it a derived one."""
+    row = connection.execute(
+        insert(builds)
+        .values(
+            index_name=index_name,
+            alias=alias,
+            kind="full" if parent is None else "derived",
+            parent_build_no=None if parent is None else parent.build_no,
+            state="building",
+            catalog_version=catalog_version,
+            k1=bm25.k1,
+            b=bm25.b,
+            mapping_hash=mapping_hash,
+            actor=actor,
+            reason=reason,
+        )
+        .returning(builds)
+    ).one()
+    return _build(row)
+
+
+def finish(connection: Connection, build_no: int, index_uuid: str, document_count: int) -> Build:
+    """Mark a build as ready and return it."""
+    row = connection.execute(
+        update(builds)
+        .where(builds.c.build_no == build_no, builds.c.state == "building")
+        .values(
+            state="ready",
+            index_uuid=index_uuid,
+            document_count=document_count,
+            ready_at=func.clock_timestamp(),
+        )
+        .returning(builds)
+    ).one()
+    return _build(row)
+
+
+def fail(connection: Connection, build_no: int, error: str) -> None:
+    """Mark a build that was not finished as failed; its index must be gone."""
+    connection.execute(
+        update(builds)
+        .where(builds.c.build_no == build_no, builds.c.state == "building")
+        .values(state="failed", error=error[:1000], deleted_at=func.clock_timestamp())
+    )
+
+
+def retire(connection: Connection, build_no: int) -> bool:
+    """Mark a ready build as deleted unless a run pins it; False: it is pinned, or not ready.
+
+    The row stays locked until the transaction ends, so no run can pin it meanwhile.
+    """
+    state = connection.execute(
+        select(builds.c.state).where(builds.c.build_no == build_no).with_for_update()
+    ).scalar_one()
+    if state != "ready" or build_no in pinned(connection):
+        return False
+    connection.execute(
+        update(builds)
+        .where(builds.c.build_no == build_no)
+        .values(state="deleted", deleted_at=func.clock_timestamp())
+    )
+    return True
+
+
+def pinned(connection: Connection) -> set[int]:
+    """Return the numbers of the builds that runs need.
+
+    These are the runs that are unfinished, that readers see, and that a rollback would show.
+    """
+    found = connection.execute(
+        text("""
+        SELECT build_no FROM runs WHERE state = ANY(:unfinished)
+        UNION
+        SELECT r.build_no FROM runs AS r
+        JOIN publications AS p ON r.run_no IN (p.run_no, p.previous_run_no)
+        """),
+        {"unfinished": list(UNFINISHED)},
+    )
+    return set(found.scalars())
+
+
+def pin(connection: Connection, build_no: int) -> Build:
+    """Return a ready build which cannot be deleted before the transaction ends.
+
+    Whoever plans a run calls this in the transaction that inserts the run; from then on the run
+    itself protects the build.
+
+    Raises:
+        ConflictError: it is not ready, or was deleted meanwhile.
+    """
+    row = connection.execute(
+        select(builds).where(builds.c.build_no == build_no).with_for_update(read=True)
+    ).one_or_none()
+    if row is None or row.state != "ready":
+        raise ConflictError(f"Build {build_no} cannot be searched any more.", "Try again.")
+    return _build(row)
+
+
+def record_swap(
+    connection: Connection,
+    alias: str,
+    from_build_no: int | None,
+    to_build_no: int,
+    action: str,
+    actor: str,
+    reason: str | None,
+) -> None:
+    """Record a move of the alias."""
+    connection.execute(
+        insert(alias_swaps).values(
+            alias=alias,
+            from_build_no=from_build_no,
+            to_build_no=to_build_no,
+            action=action,
+            actor=actor,
+            reason=reason,
+        )
+    )
+
+
+def list_swaps(connection: Connection, alias: str, limit: int | None = None) -> list[Swap]:
+    """Return the moves of the alias, newest first."""
+    query = (
+        select(alias_swaps)
+        .where(alias_swaps.c.alias == alias)
+        .order_by(alias_swaps.c.swap_no.desc())
+        .limit(limit)
+    )
+    return [Swap(**row) for row in connection.execute(query).mappings()]

@@ -1,0 +1,97 @@
+"""The Elasticsearch client. Make one per process: a client shared by forks mixes up answers.
+
+Its own retries are off, because they neither wait nor know which parts of a bulk request or of an
+msearch have failed; the loops in index/ and retrieval/ do that.
+"""
+
+import warnings
+from urllib.parse import unquote, urlsplit
+
+from elasticsearch import Elasticsearch
+from elasticsearch.serializer import DEFAULT_SERIALIZERS, OrjsonSerializer
+
+from gpt4rec_es.errors import UsageError
+
+_HINT = "Write it as http://HOST:9200 or https://HOST:9200."
+_PORTS = {"http": 9200, "https": 443}
+
+
+class _CompatibleOrjson(OrjsonSerializer):
+    # The media type that servers of version 8 answer with; parsing with orjson halves the client's
+    # work per search.
+    mimetype = "application/vnd.elasticsearch+json"
+
+
+def make_client(
+    url: str,
+    *,
+    api_key: str | None = None,
+    user: str | None = None,
+    password: str | None = None,
+    ca_file: str | None = None,
+    verify_tls: bool = True,
+    read_timeout_s: float = 60.0,
+    connections: int = 8,
+) -> Elasticsearch:
+    """Return a client for the cluster at ``url``; nothing is sent yet.
+
+    Credentials are an API key, or user and password (also as part of the URL). TLS certificates
+    are verified unless told otherwise; ``ca_file`` is a PEM file to verify them with.
+    ``connections`` bounds requests in flight, over all threads.
+
+    Raises:
+        UsageError: the URL or the combination of credentials cannot be used. No message repeats
+            the URL's user or password.
+    """
+    base, url_user, url_password = _split(url)
+    user, password = user or url_user, password or url_password
+    if api_key and user:
+        raise UsageError(
+            "Both an API key and a user are given for Elasticsearch.", "Give one of the two."
+        )
+    if bool(user) != bool(password):
+        raise UsageError("For Elasticsearch, user and password go together.", "Give both.")
+    options: dict[str, object] = {}
+    if base.startswith("https://"):
+        options["verify_certs"] = verify_tls
+        options["ssl_show_warn"] = False  # whoever switched verification off knows it
+        if ca_file:
+            options["ca_certs"] = ca_file
+    json = _CompatibleOrjson()
+    try:
+        with warnings.catch_warnings():
+            # It repeats what `verify_tls=False` says.
+            warnings.simplefilter("ignore")
+            return Elasticsearch(
+                base,
+                api_key=api_key or None,
+                basic_auth=(user, password) if user and password else None,
+                request_timeout=read_timeout_s,
+                max_retries=0,
+                retry_on_timeout=False,
+                retry_on_status=(),
+                connections_per_node=connections,
+                serializers={**DEFAULT_SERIALIZERS, json.mimetype: json},
+                **options,  # type: ignore[arg-type] # three keyword arguments of fixed types
+            )
+    except (OSError, ValueError) as error:
+        raise UsageError(f"The Elasticsearch client cannot be made: {error}.", _HINT) from None
+
+
+def client_url(client: Elasticsearch) -> str:
+    """Return the address that ``client`` talks to, without credentials, for messages."""
+    return str(client.transport.node_pool.all()[0].base_url)
+
+
+def _split(url: str) -> tuple[str, str | None, str | None]:
+    try:
+        parts = urlsplit(url.strip())
+        port = parts.port
+    except ValueError:
+        raise UsageError("ELASTICSEARCH_URL cannot be read.", _HINT) from None
+    if parts.scheme not in _PORTS or not parts.hostname or parts.query or parts.fragment:
+        raise UsageError("ELASTICSEARCH_URL is not the address of a server.", _HINT)
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    base = f"{parts.scheme}://{host}:{port or _PORTS[parts.scheme]}{parts.path.rstrip('/')}"
+    user = unquote(parts.username) if parts.username else None
+    return base, user, unquote(parts.password) if parts.password else None

@@ -1,0 +1,125 @@
+"""What Elasticsearch's errors mean to the user: one line and the way out.
+
+Anything that waiting, a credential or a repaired server can cure is a DependencyError, so that
+work which meets it is given back untouched. Bodies and headers are never repeated.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from elastic_transport import ConnectionError as UnreachableError
+from elastic_transport import ConnectionTimeout, SerializationError, TlsError, TransportError
+from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
+
+from gpt4rec_es.elastic.client import client_url
+from gpt4rec_es.errors import ConflictError, DataError, DependencyError, Gpt4RecError, UsageError
+
+# Answers after which the same request may succeed later.
+TRANSIENT_STATUSES = frozenset({429, 502, 503, 504})
+_CHECK = "Check that the server runs and that ELASTICSEARCH_URL is right."
+
+
+@contextmanager
+def plain_errors(client: Elasticsearch) -> Iterator[None]:
+    """Turn the client's errors that leave the block into ours; all others pass as they are."""
+    try:
+        yield
+    except (ApiError, TransportError, UnsupportedProductError) as error:
+        raise plain_error(error, client) from error
+
+
+def is_transient(error: Exception) -> bool:
+    """Return whether the same request may succeed later: overload, no connection, no answer."""
+    if isinstance(error, ApiError):
+        return error.status_code in TRANSIENT_STATUSES and not is_disk_full(error.body)
+    return isinstance(error, UnreachableError | ConnectionTimeout) and not isinstance(
+        error, TlsError
+    )
+
+
+def is_disk_full(body: Any) -> bool:
+    """Return whether an error body, or the error of one item, is the flood-stage disk block."""
+    error = body.get("error", body) if isinstance(body, dict) else body
+    text = str(error)
+    return "cluster_block_exception" in text and (
+        "flood-stage" in text or "read-only / allow delete" in text
+    )
+
+
+def plain_error(error: Exception, client: Elasticsearch) -> Gpt4RecError:
+    """Return ``error`` as one of ours, naming the server without credentials."""
+    where = f"Elasticsearch at {client_url(client)}"
+    if isinstance(error, ApiError):
+        return _of_answer(error, where)
+    if isinstance(error, UnsupportedProductError):
+        return DependencyError(f"The server at {client_url(client)} is not Elasticsearch.", _CHECK)
+    if isinstance(error, TlsError):
+        return DependencyError(
+            f"{where}: the TLS connection failed ({_innermost(error)}).",
+            "Give the CA's certificate as ELASTICSEARCH_CA_FILE, or check http/https in the URL.",
+        )
+    if isinstance(error, ConnectionTimeout):
+        return DependencyError(
+            f"{where} did not answer in time.", "Try again when it has recovered."
+        )
+    if isinstance(error, SerializationError):
+        return DependencyError(f"{where} answered something that is not JSON.", _CHECK)
+    return DependencyError(f"{where} cannot be reached: {_innermost(error)}.", _CHECK)
+
+
+def disk_error(where: str) -> DependencyError:
+    """Return the error for a flood-stage block, which no retry gets past."""
+    return DependencyError(
+        f"{where} has blocked writing because its disk is almost full (flood stage).",
+        "Free disk space; the block then goes by itself.",
+    )
+
+
+def reason_of(body: Any) -> str:
+    """Return the most telling reason in an error body (or in one item's error), on one line."""
+    error = body.get("error", body) if isinstance(body, dict) else body
+    if not isinstance(error, dict):
+        return " ".join(str(error).split())[:300]
+    causes = error.get("root_cause") or [error]
+    cause = causes[0] if isinstance(causes[0], dict) else error
+    deepest = error
+    while isinstance(deepest.get("caused_by"), dict):
+        deepest = deepest["caused_by"]
+    reasons = dict.fromkeys(
+        str(part.get("reason") or part.get("type")) for part in (cause, deepest)
+    )
+    return " ".join("; ".join(reasons).split())[:300]
+
+
+def _of_answer(error: ApiError, where: str) -> Gpt4RecError:
+    status, reason = error.status_code, reason_of(error.body)
+    if is_disk_full(error.body):
+        return disk_error(where)
+    if status == 409 or "resource_already_exists" in str(error.body):
+        return ConflictError(f"{where}: {reason}.", "Something else works on it; try again.")
+    if status >= 500 or status == 429:
+        return DependencyError(f"{where} cannot work now ({status}: {reason}).", "Try again later.")
+    known: dict[int, Gpt4RecError] = {
+        401: DependencyError(
+            f"{where} refuses the credentials.", "Check the API key, or user and password."
+        ),
+        403: DependencyError(f"{where} does not allow this: {reason}.", "Check its privileges."),
+        404: UsageError(f"{where}: {reason}.", "`gpt4rec reindex` makes an index."),
+        413: DataError(f"{where} finds a request too large.", "Raise http.max_content_length."),
+    }
+    return known.get(status) or UsageError(f"{where} refused the request: {reason}.")
+
+
+def _innermost(error: BaseException) -> str:
+    """Return the system's own words, for "Connection error caused by: X(Y(Z))"."""
+    nested = getattr(error, "errors", ())
+    while nested:
+        error = nested[0]
+        nested = getattr(error, "errors", ())
+    text = str(getattr(error, "message", None) or error)
+    for marker in ("[Errno ", "[SSL: "):
+        if marker in text:
+            text = text.split(marker, 1)[1].split("]", 1)[-1]
+    text = text.split("('")[-1].split(" (_ssl")[0].strip(" ()'\".")
+    return text.splitlines()[0] if text else type(error).__name__

@@ -1,0 +1,23 @@
+"""The one way in which a text becomes a search of titles.
+
+``match`` and nothing else: generated texts and titles hold ``/ : ( ) " AND``, which a mini-language
+such as query_string would obey or choke on.
+"""
+
+from typing import Any
+
+# Elasticsearch refuses queries with too many clauses (1,024 in a small heap). A word may hold many
+# terms ("a/b/c"), therefore the second bound: no term is shorter than a character and its gap,
+# except in scripts without spaces, where 512 terms are still allowed everywhere.
+MAX_WORDS = 64
+MAX_CHARACTERS = 512
+
+
+def search_text(text: str) -> str:
+    """Return what is searched for when ``text`` is asked: its first 64 words, 512 characters."""
+    return " ".join(text.split()[:MAX_WORDS])[:MAX_CHARACTERS]
+
+
+def title_query(text: str) -> dict[str, Any]:
+    """Return the scoring clause: titles that hold at least one of the text's terms."""
+    return {"match": {"title": {"query": search_text(text)}}}

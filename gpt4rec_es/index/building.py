@@ -1,0 +1,177 @@
+"""One build from its row to its proof: from the catalog, or derived from another build.
+
+It ends either ready, or failed with its index gone. It is not live then: see live.py.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from elasticsearch import Elasticsearch
+from sqlalchemy import Engine
+
+from gpt4rec_es.db import builds as rows
+from gpt4rec_es.db.builds import Build
+from gpt4rec_es.db.documents import CatalogSnapshot
+from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.elastic.backoff import Backoff
+from gpt4rec_es.elastic.errors import plain_error
+from gpt4rec_es.elastic.names import new_index_name
+from gpt4rec_es.errors import Gpt4RecError
+from gpt4rec_es.index.builds import (
+    clone_index,
+    create_index,
+    delete_index,
+    seal_index,
+    verify_index,
+)
+from gpt4rec_es.index.bulk import BulkCounts, BulkLimits, load_documents
+from gpt4rec_es.index.mapping import Analysis, index_body, mapping_hash
+from gpt4rec_es.protocols import Progress, no_progress
+from gpt4rec_es.records import Bm25, Document
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildOptions:
+    """How a build is made. replicas: copies of each document besides the first."""
+
+    analysis: Analysis = field(default_factory=Analysis)
+    replicas: int = 0
+    limits: BulkLimits = field(default_factory=BulkLimits)
+    backoff: Backoff = field(default_factory=Backoff)
+
+
+def full_build(
+    engine: Engine,
+    client: Elasticsearch,
+    snapshot: CatalogSnapshot,
+    alias: str,
+    bm25: Bm25,
+    options: BuildOptions,
+    *,
+    actor: str,
+    reason: str | None,
+    progress: Progress = no_progress,
+) -> tuple[Build, BulkCounts]:
+    """Return a ready build of the catalog ``snapshot``, and what loading it took.
+
+    Raises:
+        DataError: a document was refused, or the index is not what it should be.
+        DependencyError: a server cannot be reached.
+    """
+    body = index_body(bm25, options.analysis, replicas=options.replicas)
+    with transaction(engine) as connection:
+        build = rows.start(
+            connection,
+            index_name=new_index_name(alias),
+            alias=alias,
+            parent=None,
+            catalog_version=snapshot.catalog_version,
+            bm25=bm25,
+            mapping_hash=mapping_hash(options.analysis),
+            actor=actor,
+            reason=reason,
+        )
+    with _removed_on_failure(engine, client, build):
+        create_index(client, build.index_name, body)
+        documents = Sampled(snapshot.documents())
+        counts = load_documents(
+            client,
+            build.index_name,
+            documents,
+            total=snapshot.document_count,
+            limits=options.limits,
+            backoff=options.backoff,
+            progress=progress,
+        )
+        seal_index(client, build.index_name)
+        return _prove(engine, client, build, counts.sent, documents.samples), counts
+
+
+def derived_build(
+    engine: Engine,
+    client: Elasticsearch,
+    parent: Build,
+    bm25: Bm25,
+    *,
+    actor: str,
+    reason: str | None,
+) -> Build:
+    """Return a ready build with the documents of ``parent`` and other k1, b.
+
+    Raises as ``full_build`` does.
+    """
+    with transaction(engine) as connection:
+        build = rows.start(
+            connection,
+            index_name=new_index_name(parent.alias),
+            alias=parent.alias,
+            parent=parent,
+            catalog_version=parent.catalog_version,
+            bm25=bm25,
+            mapping_hash=parent.mapping_hash,
+            actor=actor,
+            reason=reason,
+        )
+    with _removed_on_failure(engine, client, build):
+        clone_index(client, parent.index_name, build.index_name, bm25)
+        return _prove(engine, client, build, parent.document_count or 0, [])
+
+
+class Sampled:
+    """Documents passed through, the 1st, 2nd, 4th, 8th ... remembered as (item id, title)."""
+
+    def __init__(self, documents: Iterable[Document]) -> None:
+        self._documents = documents
+        self.samples: list[tuple[str, str]] = []
+
+    def __iter__(self) -> Iterator[Document]:
+        """Yield the documents."""
+        for number, document in enumerate(self._documents, start=1):
+            if number & (number - 1) == 0:
+                self.samples.append((document.item_id, document.title))
+            yield document
+
+
+def _prove(
+    engine: Engine,
+    client: Elasticsearch,
+    build: Build,
+    documents: int,
+    samples: list[tuple[str, str]],
+) -> Build:
+    state = verify_index(
+        client, build.index_name, documents=documents, bm25=build.bm25, samples=samples
+    )
+    with transaction(engine) as connection:
+        return rows.finish(connection, build.build_no, state.uuid, state.documents)
+
+
+@contextmanager
+def _removed_on_failure(engine: Engine, client: Elasticsearch, build: Build) -> Iterator[None]:
+    """Delete the index and record why, if the block fails or is interrupted by hand."""
+    try:
+        yield
+    except BaseException as error:
+        try:
+            delete_index(client, build.index_name)
+            with transaction(engine) as connection:
+                rows.fail(connection, build.build_no, _why(error, client))
+        except Exception as second:  # the first error is the one to tell
+            log.warning(
+                "the index %s of a failed build is left for the next reindex to delete: %s",
+                build.index_name,
+                _why(second, client),
+            )
+        raise
+
+
+def _why(error: BaseException, client: Elasticsearch) -> str:
+    if isinstance(error, Gpt4RecError):
+        return error.message
+    if isinstance(error, Exception) and type(error).__module__.startswith("elastic"):
+        return plain_error(error, client).message
+    return type(error).__name__

@@ -1,0 +1,25 @@
+"""Catalog items as the lines of a bulk request."""
+
+import orjson
+
+from gpt4rec_es.records import Document
+
+
+def encode_document(document: Document) -> bytes:
+    """Return the action line and the source line for one item, each ending in a newline.
+
+    The id is given, so sending a document twice leaves one document.
+    """
+    action = orjson.dumps({"index": {"_id": document.item_id}})
+    source = orjson.dumps(
+        {
+            "item_id": document.item_id,
+            "item_no": document.item_no,
+            "title": document.title,
+            "brand": document.brand,
+            "category": document.category,
+            "price": None if document.price is None else float(document.price),
+            "is_active": document.is_active,
+        }
+    )
+    return b"%b\n%b\n" % (action, source)

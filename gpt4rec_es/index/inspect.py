@@ -1,0 +1,96 @@
+"""Looking at one concrete index: what it is, what it holds. Changes nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from elasticsearch import Elasticsearch
+
+from gpt4rec_es.elastic.errors import plain_errors
+from gpt4rec_es.elastic.queries import title_query
+from gpt4rec_es.elastic.similarity import explained_bm25, read_bm25
+from gpt4rec_es.errors import DataError, DependencyError
+from gpt4rec_es.records import Bm25
+
+
+@dataclass(frozen=True, slots=True)
+class IndexState:
+    """What Elasticsearch says about an index. documents: searchable ones."""
+
+    uuid: str
+    documents: int
+    bm25: Bm25
+
+
+def describe_index(client: Elasticsearch, index: str) -> IndexState:
+    """Return uuid, document count and k1, b of the concrete index ``index``.
+
+    Raises:
+        UsageError: there is no such index.
+        DataError: it is not one of ours.
+        DependencyError: Elasticsearch cannot answer.
+    """
+    with plain_errors(client):
+        settings = client.indices.get_settings(index=index, flat_settings=True).body
+        if index not in settings:
+            raise DataError(f"{index!r} is an alias, not an index.")
+        return IndexState(
+            settings[index]["settings"]["index.uuid"],
+            count(client, index),
+            read_bm25(client, index),
+        )
+
+
+def count_active(client: Elasticsearch, index: str, item_ids: Sequence[str]) -> int:
+    """Return how many of the distinct ``item_ids`` (at most 65,536) are in it and active.
+
+    Raises:
+        DependencyError: Elasticsearch cannot answer.
+    """
+    if not item_ids:
+        return 0
+    query = {
+        "bool": {"filter": [{"terms": {"item_id": list(item_ids)}}, {"term": {"is_active": True}}]}
+    }
+    with plain_errors(client):
+        return count(client, index, query)
+
+
+def count(client: Elasticsearch, index: str, query: dict[str, Any] | None = None) -> int:
+    """Return how many documents match ``query`` (None: all); never that of only some shards."""
+    answer = client.count(index=index, query=query).body
+    if answer["_shards"]["failed"]:
+        raise DependencyError(
+            f"Elasticsearch cannot read all of {index} now.", "See `_cat/shards` of the cluster."
+        )
+    return int(answer["count"])
+
+
+def explain_title(client: Elasticsearch, index: str, item_id: str, title: str) -> dict[str, Any]:
+    """Return the explanation of the score that ``title`` as a query gives to the item."""
+    answer = client.explain(index=index, id=item_id, query=title_query(title)).body
+    explanation: dict[str, Any] = answer.get("explanation", {})
+    return explanation
+
+
+def applied_bm25(
+    client: Elasticsearch, index: str, samples: Sequence[tuple[str, str]]
+) -> set[Bm25]:
+    """Return the k1, b that score formulas really use; ``samples`` are (item id, title)."""
+    used: set[Bm25] = set()
+    for item_id, title in samples:
+        used |= explained_bm25(explain_title(client, index, item_id, title))
+    return used
+
+
+def sample_titles(client: Elasticsearch, index: str, size: int = 10) -> list[tuple[str, str]]:
+    """Return (item id, title) of the first ``size`` items of the index."""
+    answer = client.search(
+        index=index,
+        size=size,
+        sort=[{"item_no": "asc"}],
+        source={"includes": ["item_id", "title"]},
+        allow_partial_search_results=False,
+    ).body
+    found = [hit["_source"] for hit in answer["hits"]["hits"]]
+    return [(source["item_id"], source["title"]) for source in found]

@@ -1,0 +1,152 @@
+"""What is live: the build behind the alias, moving the alias, and noting every move.
+
+The alias in Elasticsearch decides what is live; the table ``alias_swaps`` tells how it came there.
+A kill between the two is made good by ``reconcile``. Whoever moves the alias holds ``index_lock``.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from elasticsearch import Elasticsearch
+from sqlalchemy import Connection, Engine
+
+from gpt4rec_es.db import audit
+from gpt4rec_es.db import builds as rows
+from gpt4rec_es.db.builds import Build
+from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.locks import HeldLock, hold_lock
+from gpt4rec_es.elastic.alias import alias_targets, resolve_alias, swap_alias
+from gpt4rec_es.elastic.errors import plain_errors
+from gpt4rec_es.elastic.similarity import same_bm25
+from gpt4rec_es.errors import DataError, UsageError
+from gpt4rec_es.index.inspect import describe_index
+from gpt4rec_es.records import Bm25
+
+_REBUILD = "Run `gpt4rec reindex` to make one from this catalog."
+
+
+@contextmanager
+def index_lock(engine: Engine, alias: str) -> Iterator[HeldLock]:
+    """Hold the one lock for building behind ``alias`` and moving it; it cannot expire.
+
+    Raises:
+        ConflictError: another process builds or tunes.
+    """
+    with hold_lock(engine, f"index {alias}") as lock:
+        yield lock
+
+
+def live_build(engine: Engine, client: Elasticsearch, alias: str) -> Build:
+    """Return the ready build that ``alias`` points to, after comparing it with what was recorded.
+
+    Raises:
+        UsageError: the alias points nowhere, to several indices, or to one of another origin.
+        DataError: the index is not as recorded (replaced, changed by hand, incomplete).
+        DependencyError: a server cannot be reached.
+    """
+    with plain_errors(client):
+        index = resolve_alias(client, alias)
+    with transaction(engine) as connection:
+        build = rows.find_by_index(connection, index)
+    if build is None or build.state != "ready":
+        raise UsageError(
+            f"The alias {alias!r} points to {index}, which is no finished build of this database.",
+            _REBUILD,
+        )
+    check_build(client, build)
+    return build
+
+
+def check_build(client: Elasticsearch, build: Build) -> None:
+    """Compare a ready build's index with what was recorded when it was verified.
+
+    Raises:
+        DataError: uuid, number of documents, or k1 and b differ.
+        UsageError: the index does not exist.
+    """
+    state = describe_index(client, build.index_name)
+    differs = []
+    if state.uuid != build.index_uuid:
+        differs.append("it is another index of that name")
+    if state.documents != build.document_count:
+        differs.append(f"it holds {state.documents} documents, not {build.document_count}")
+    if not same_bm25(state.bm25, build.bm25):
+        differs.append(f"k1, b are {state.bm25.k1:g}, {state.bm25.b:g} by another hand")
+    if differs:
+        raise DataError(f"The index {build.index_name} changed: {'; '.join(differs)}.", _REBUILD)
+
+
+def recorded_bm25(engine: Engine, alias: str, default: Bm25) -> Bm25:
+    """Return k1, b of the build that is live by the records, or ``default`` before the first."""
+    with transaction(engine) as connection:
+        swaps = rows.list_swaps(connection, alias, limit=1)
+        return rows.load(connection, swaps[0].to_build_no).bm25 if swaps else default
+
+
+def reconcile(engine: Engine, client: Elasticsearch, alias: str) -> None:
+    """Record a move of the alias whose maker was killed before it could; hold ``index_lock``."""
+    targets = alias_targets(client, alias)
+    if len(targets) != 1:
+        return
+    with transaction(engine) as connection:
+        build = rows.find_by_index(connection, targets[0])
+        swaps = rows.list_swaps(connection, alias, limit=1)
+        before = swaps[0].to_build_no if swaps else None
+        if build is None or build.state != "ready" or build.build_no == before:
+            return
+        action = "reindex" if build.kind == "full" else "bm25"
+        note = "recorded later: the process that moved the alias was killed"
+        reason = f"{build.reason} ({note})" if build.reason else note
+        rows.record_swap(connection, alias, before, build.build_no, action, build.actor, reason)
+        _audit(connection, alias, action, before, build, build.actor, reason)
+
+
+def make_live(
+    engine: Engine,
+    client: Elasticsearch,
+    lock: HeldLock,
+    build: Build,
+    *,
+    action: str,
+    actor: str,
+    reason: str | None,
+) -> None:
+    """Point the alias to ``build`` in one step and record it; hold ``index_lock`` as ``lock``.
+
+    Raises:
+        ConflictError: the lock was lost, or the alias was moved by another hand.
+    """
+    alias = build.alias
+    old = alias_targets(client, alias)
+    with transaction(engine) as connection:
+        before = rows.find_by_index(connection, old[0]) if len(old) == 1 else None
+        before_no = None if before is None else before.build_no
+        rows.record_swap(connection, alias, before_no, build.build_no, action, actor, reason)
+        _audit(connection, alias, action, before_no, build, actor, reason)
+        # Inside the transaction: a refused swap leaves no record. The reverse, a swap whose record
+        # is lost, is what reconcile is for.
+        lock.check()
+        swap_alias(client, alias, old, build.index_name)
+
+
+def _audit(
+    connection: Connection,
+    alias: str,
+    action: str,
+    before_no: int | None,
+    build: Build,
+    actor: str,
+    reason: str | None,
+) -> None:
+    before = None if before_no is None else _summary(rows.load(connection, before_no))
+    audit.record(connection, actor, f"index_{action}", alias, before, _summary(build), reason)
+
+
+def _summary(build: Build) -> dict[str, object]:
+    return {
+        "build_no": build.build_no,
+        "index_name": build.index_name,
+        "k1": build.bm25.k1,
+        "b": build.bm25.b,
+        "catalog_version": build.catalog_version,
+    }

@@ -1,0 +1,67 @@
+"""The body that an index is created with, made from mappings/*.json and the choice of analyzer."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from gpt4rec_es.elastic.similarity import SIMILARITY
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.records import Bm25
+from gpt4rec_es.resources import resource_path
+
+_SYNONYMS = "catalog_synonyms"
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """How titles become terms: a name in mappings/analyzers.json, and Solr synonym rules."""
+
+    analyzer: str = "standard"
+    synonyms: tuple[str, ...] = ()
+
+
+def index_body(bm25: Bm25, analysis: Analysis, *, replicas: int = 0) -> dict[str, Any]:
+    """Return the settings and mappings of a new index.
+
+    Raises:
+        UsageError: there is no analyzer of that name.
+    """
+    body = _load("items.json")
+    index = body["settings"]["index"]
+    index["number_of_replicas"] = replicas
+    index["similarity"][SIMILARITY].update(k1=bm25.k1, b=bm25.b)
+    choices = _load("analyzers.json")
+    if analysis.analyzer not in choices:
+        raise UsageError(
+            f"There is no analyzer {analysis.analyzer!r}.", f"Choose {' or '.join(choices)}."
+        )
+    chosen = choices[analysis.analyzer]
+    filters, analyzers = index["analysis"]["filter"], index["analysis"]["analyzer"]
+    filters.update(chosen["filters"])
+    chain = chosen["chain"]
+    analyzers["catalog_text"]["filter"] = chain
+    if analysis.synonyms:
+        filters[_SYNONYMS] = {"type": "synonym_graph", "synonyms": list(analysis.synonyms)}
+        # Rules are read through the filters before them: after lower-casing, so that their case
+        # does not matter, and before stemming, so that they are written as people write.
+        place = chain.index("lowercase") + 1
+        chain = [*chain[:place], _SYNONYMS, *chain[place:]]
+    analyzers["catalog_search"]["filter"] = chain
+    return body
+
+
+def mapping_hash(analysis: Analysis) -> str:
+    """Return a hex digest of all that decides how titles become terms, and of the fields.
+
+    k1, b and replicas are not in it: they can differ between indices of equal content.
+    """
+    body = index_body(Bm25(), analysis)
+    settings = body["settings"]["index"]
+    kept = {"analysis": settings["analysis"], "mappings": body["mappings"]}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _load(name: str) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(resource_path("mappings", name).read_text(encoding="utf-8"))
+    return body

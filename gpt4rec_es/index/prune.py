@@ -1,0 +1,105 @@
+"""Deleting indices: old builds that nobody needs, and what killed or failed builds left behind.
+
+Never deleted: what is live, the builds kept for going back, and whatever a run pins. The row is
+marked before the index goes, so a kill in between leaves an index that the next call deletes.
+"""
+
+import logging
+import time
+
+from elasticsearch import Elasticsearch
+from sqlalchemy import Engine
+
+from gpt4rec_es.db import builds as rows
+from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.elastic.alias import alias_targets
+from gpt4rec_es.elastic.names import is_index_of
+from gpt4rec_es.index.builds import delete_index
+
+log = logging.getLogger(__name__)
+
+# An index with our kind of name that no row knows (a database was restored or dropped) may belong
+# to a reindex that another database is just running: only such that are older than this go.
+_UNKNOWN_AGE_S = 24 * 3600
+
+
+def find_orphans(engine: Engine, client: Elasticsearch, alias: str) -> list[str]:
+    """Return the indices that killed or failed builds of ``alias`` left; hold ``index_lock``.
+
+    An index that any alias points to is never one.
+    """
+    existing = client.indices.get(
+        index=f"{alias}-*",
+        features=["aliases", "settings"],
+        expand_wildcards=["open", "closed"],
+        flat_settings=True,
+    ).body
+    with transaction(engine) as connection:
+        known = {build.index_name: build for build in rows.list_builds(connection, alias)}
+    orphans = []
+    for name, found in existing.items():
+        if not is_index_of(alias, name) or found.get("aliases"):
+            continue
+        build = known.get(name)
+        created_s = int(found["settings"]["index.creation_date"]) / 1000
+        is_orphan = build.state != "ready" if build else time.time() - created_s > _UNKNOWN_AGE_S
+        if is_orphan:
+            orphans.append(name)
+    return sorted(orphans)
+
+
+def remove_orphans(engine: Engine, client: Elasticsearch, alias: str) -> list[str]:
+    """Delete the orphans of ``alias`` and close their records; return their names.
+
+    Hold ``index_lock``: then whoever began a build that is still unfinished is dead.
+    """
+    orphans = find_orphans(engine, client, alias)
+    for name in orphans:
+        log.info("deleting the index %s that an unfinished build left", name)
+        delete_index(client, name)
+    with transaction(engine) as connection:
+        for build in rows.list_builds(connection, alias, ["building"]):
+            rows.fail(connection, build.build_no, "its process was killed")
+    return orphans
+
+
+def prune_builds(engine: Engine, client: Elasticsearch, alias: str, keep: int = 2) -> list[str]:
+    """Delete ready builds of ``alias`` except the live one, the ``keep`` live before it, and pins.
+
+    Returns the names of the deleted indices; hold ``index_lock``.
+    """
+    deleted = []
+    for build in prunable(engine, client, alias, keep):
+        with transaction(engine) as connection:
+            is_retired = rows.retire(connection, build.build_no)
+        if is_retired:
+            log.info("deleting the old index %s", build.index_name)
+            delete_index(client, build.index_name)
+            deleted.append(build.index_name)
+    return sorted(deleted)
+
+
+def prunable(engine: Engine, client: Elasticsearch, alias: str, keep: int) -> list[rows.Build]:
+    """Return the ready builds that are neither live, nor among the ``keep`` before, nor pinned."""
+    targets = set(alias_targets(client, alias))
+    with transaction(engine) as connection:
+        ready = rows.list_builds(connection, alias, ["ready"])
+        swaps = rows.list_swaps(connection, alias)
+        pins = rows.pinned(connection)
+    live = {build.build_no for build in ready if build.index_name in targets}
+    before = [no for no in recently_live(swaps, {b.build_no for b in ready}) if no not in live]
+    kept = live | pins | set(before[:keep])
+    return [build for build in ready if build.build_no not in kept]
+
+
+def recently_live(swaps: list[rows.Swap], ready: set[int]) -> list[int]:
+    """Return the numbers of the builds in ``ready`` that were live, most recently live first.
+
+    ``swaps`` are newest first.
+    """
+    numbers: dict[int, None] = {}
+    for swap in swaps:
+        for number in (swap.to_build_no, swap.from_build_no):
+            if number is not None and number in ready:
+                numbers.setdefault(number)
+    return list(numbers)

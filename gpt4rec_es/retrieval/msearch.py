@@ -1,0 +1,192 @@
+"""Retriever on Elasticsearch: many searches per request, every single answer checked.
+
+An msearch answers 200 although each of its searches may have failed, and its answers are told apart
+by position only. So: as many answers as searches, or none counts; each with status 200, in time and
+from all shards, or it is asked again. An error never becomes "no hits".
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from elastic_transport import TransportError
+from elasticsearch import ApiError, Elasticsearch
+
+from gpt4rec_es.elastic.backoff import Backoff
+from gpt4rec_es.elastic.client import client_url
+from gpt4rec_es.elastic.errors import is_transient, plain_error
+from gpt4rec_es.elastic.names import check_name
+from gpt4rec_es.elastic.queries import search_text
+from gpt4rec_es.errors import DependencyError, UsageError
+from gpt4rec_es.records import SearchResult
+from gpt4rec_es.retrieval.answers import Hits, fault_of, read_hits
+from gpt4rec_es.retrieval.body import MAX_DEPTH, Template
+
+_FILTER = (
+    "error,status,responses.status,responses.error,responses.timed_out,responses._shards.total,"
+    "responses._shards.successful,responses._shards.failed,"
+    "responses.hits.hits._score,responses.hits.hits.fields.item_no"
+)
+# Bounds on one request, whatever its number of searches: what comes back, and what is sent.
+_HITS_PER_REQUEST = 100_000
+_BYTES_PER_REQUEST = 4_000_000
+
+# A text and its lines in a request
+Asked = tuple[str, bytes]
+
+
+@dataclass(slots=True)
+class SearchCounts:
+    """What a retriever sent since it was made.
+
+    searches: texts searched for, each counted once however often it had to be asked again
+    (``repeated`` counts that). checks: texts without a hit, asked whether they have a term.
+    """
+
+    searches: int = 0
+    checks: int = 0
+    repeated: int = 0
+    requests: int = 0
+
+
+class ElasticRetriever:
+    """Searches one concrete index; ``counts`` tells what was sent. Safe for use by threads."""
+
+    def __init__(
+        self,
+        client: Elasticsearch,
+        index: str,
+        run_id: str = "",
+        *,
+        searches_per_request: int = 250,
+        requests_in_flight: int = 2,
+        backoff: Backoff | None = None,
+    ) -> None:
+        """Take the concrete ``index`` (never the alias, which may move).
+
+        run_id: sent along as X-Opaque-Id, to be found in the server's logs. backoff: how long a
+        refusal is waited out; the default gives up after about a minute without any answer.
+        """
+        if searches_per_request < 1 or requests_in_flight < 1:
+            raise UsageError("Searches per request and requests in flight must be at least 1.")
+        self._client = client
+        self._path = f"/{check_name(index)}/_msearch"
+        self._index = index
+        self._headers = {"accept": "application/json", "content-type": "application/x-ndjson"}
+        if run_id:
+            self._headers["x-opaque-id"] = run_id
+        self._per_request = searches_per_request
+        self._in_flight = requests_in_flight
+        self._backoff = backoff or Backoff(attempts=7)
+        self._lock = threading.Lock()
+        self.counts = SearchCounts()
+
+    def search(self, texts: Sequence[str], depth: int) -> list[SearchResult]:
+        """Return the best ``depth`` active items for each text, in order.
+
+        Equal texts are sent once; of long ones only the first 64 words are used.
+
+        Raises:
+            UsageError: ``depth`` is not between 1 and 10,000, or a text is not valid Unicode.
+            DataError: Elasticsearch will never answer this text (the message names it), or the
+                index is gone.
+            DependencyError: a search could not be answered; it never becomes "no hits".
+        """
+        if not 1 <= depth <= MAX_DEPTH:
+            raise UsageError(f"The depth {depth} is not between 1 and {MAX_DEPTH}.")
+        wanted = [search_text(text) for text in texts]
+        distinct = list(dict.fromkeys(wanted))
+        self._count(searches=len(distinct))
+        found = dict(zip(distinct, self._ask(distinct, Template.search(depth), depth), strict=True))
+        without = [text for text in distinct if not found[text][0]]
+        self._count(checks=len(without))
+        checked = self._ask(without, Template.has_no_term(), 1)
+        empty = {text for text, hits in zip(without, checked, strict=True) if hits[0]}
+        results = {
+            text: SearchResult(item_nos, scores, len(item_nos) < depth, text in empty)
+            for text, (item_nos, scores) in found.items()
+        }
+        return [results[text] for text in wanted]
+
+    def _ask(self, texts: Sequence[str], template: Template, depth: int) -> list[Hits]:
+        """Return (item numbers, scores) per text, with up to ``requests_in_flight`` at once."""
+        batches = list(self._batches(texts, template, depth))
+        if self._in_flight == 1 or len(batches) < 2:
+            answered = [self._ask_batch(batch) for batch in batches]
+        else:
+            with ThreadPoolExecutor(min(self._in_flight, len(batches))) as pool:
+                answered = list(pool.map(self._ask_batch, batches))
+        return [hits for batch in answered for hits in batch]
+
+    def _batches(
+        self, texts: Sequence[str], template: Template, depth: int
+    ) -> Iterator[list[Asked]]:
+        most = max(1, min(self._per_request, _HITS_PER_REQUEST // depth))
+        batch: list[Asked] = []
+        size = 0
+        for text in texts:
+            lines = template.fill(text)
+            if batch and (len(batch) == most or size + len(lines) > _BYTES_PER_REQUEST):
+                yield batch
+                batch, size = [], 0
+            batch.append((text, lines))
+            size += len(lines)
+        if batch:
+            yield batch
+
+    def _ask_batch(self, batch: list[Asked]) -> list[Hits]:
+        """Ask until every search of the batch is answered; only those that failed are repeated."""
+        answers: dict[int, Hits] = {}
+        waiting = list(range(len(batch)))
+        failures = 0
+        while waiting:
+            sent = [batch[place] for place in waiting]
+            got, problem = self._send(sent)
+            failures = 0 if got else failures + 1
+            answers.update((waiting[place], hits) for place, hits in got.items())
+            waiting = [place for place in waiting if place not in answers]
+            if not waiting:
+                break
+            self._count(repeated=len(waiting))
+            if not self._backoff.wait(max(failures, 1)):
+                raise DependencyError(
+                    f"Elasticsearch at {client_url(self._client)} did not answer "
+                    f"{len(waiting)} searches of {self._index} in {failures} tries: {problem}.",
+                    "Try again when it has recovered.",
+                )
+        return [answers[place] for place in range(len(batch))]
+
+    def _send(self, sent: list[Asked]) -> tuple[dict[int, Hits], str]:
+        """Return the hits of the searches that were answered, by place, and why others were not."""
+        self._count(requests=1)
+        try:
+            body: Any = self._client.perform_request(
+                "POST",
+                self._path,
+                params={"filter_path": _FILTER},
+                headers=self._headers,
+                body=b"".join(lines for _, lines in sent),
+            ).body
+        except (ApiError, TransportError) as error:
+            if not is_transient(error):
+                raise plain_error(error, self._client) from error
+            return {}, plain_error(error, self._client).message.rstrip(".")
+        answers = body.get("responses", []) if isinstance(body, dict) else []
+        if len(answers) != len(sent):
+            return {}, f"{len(answers)} answers to {len(sent)} searches"
+        got: dict[int, Hits] = {}
+        problem = ""
+        for place, answer in enumerate(answers):
+            fault = fault_of(answer, sent[place][0], self._index)
+            if fault is None:
+                got[place] = read_hits(answer)
+            else:
+                problem = fault
+        return got, problem
+
+    def _count(self, **more: int) -> None:
+        with self._lock:
+            for name, number in more.items():
+                setattr(self.counts, name, getattr(self.counts, name) + number)

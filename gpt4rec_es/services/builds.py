@@ -1,0 +1,88 @@
+"""Listing index builds, and going back to one that was live before."""
+
+from dataclasses import dataclass
+
+from elasticsearch import Elasticsearch
+from sqlalchemy import Engine
+
+from gpt4rec_es.db import builds as rows
+from gpt4rec_es.db.builds import Build
+from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.elastic.alias import alias_targets
+from gpt4rec_es.elastic.errors import plain_errors
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.index import live
+from gpt4rec_es.index.prune import recently_live
+
+
+@dataclass(frozen=True, slots=True)
+class BuildStatus:
+    """A build, whether the alias points to it, and whether a run needs it."""
+
+    build: Build
+    is_live: bool
+    is_pinned: bool
+
+
+def list_builds(
+    engine: Engine, client: Elasticsearch, alias: str, *, with_gone: bool = False
+) -> list[BuildStatus]:
+    """Return the builds for ``alias``, newest first; ``with_gone``: also failed and deleted ones.
+
+    Raises:
+        DependencyError: a server cannot be reached.
+    """
+    with plain_errors(client):
+        targets = alias_targets(client, alias)
+    with transaction(engine) as connection:
+        states = () if with_gone else ("building", "ready")
+        found = rows.list_builds(connection, alias, states)
+        pinned = rows.pinned(connection)
+    return [
+        BuildStatus(build, build.index_name in targets, build.build_no in pinned) for build in found
+    ]
+
+
+def rollback_index(
+    engine: Engine,
+    client: Elasticsearch,
+    alias: str,
+    *,
+    build_no: int | None = None,
+    actor: str,
+    reason: str | None,
+    dry_run: bool = False,
+) -> tuple[Build | None, Build]:
+    """Make an older build live again and return (live before, live now).
+
+    ``build_no`` None: the one that was live before. If the catalog has changed since it was made,
+    the next night builds anew. None is returned for the build before where the alias pointed to
+    none of ours.
+
+    Raises:
+        UsageError: there is no such build, or its index is gone.
+        ConflictError: another process builds or tunes behind this alias.
+        DependencyError: a server cannot be reached.
+    """
+    with plain_errors(client), live.index_lock(engine, alias) as lock:
+        if not dry_run:
+            live.reconcile(engine, client, alias)
+        targets = alias_targets(client, alias)
+        with transaction(engine) as connection:
+            ready = {b.build_no: b for b in rows.list_builds(connection, alias, ["ready"])}
+            swaps = rows.list_swaps(connection, alias)
+        before = next((b for b in ready.values() if [b.index_name] == targets), None)
+        earlier = [no for no in recently_live(swaps, set(ready)) if ready[no] is not before]
+        wanted = build_no if build_no is not None else next(iter(earlier), None)
+        if wanted is None or wanted not in ready:
+            name = "an earlier build" if wanted is None else f"a build {wanted}"
+            raise UsageError(f"There is not {name} to go back to.", "See `gpt4rec index builds`.")
+        after = ready[wanted]
+        if after is before:
+            raise UsageError(f"Build {wanted} is live already.", "See `gpt4rec index builds`.")
+        live.check_build(client, after)
+        if not dry_run:
+            live.make_live(
+                engine, client, lock, after, action="rollback", actor=actor, reason=reason
+            )
+        return before, after
