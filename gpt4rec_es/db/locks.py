@@ -84,7 +84,7 @@ def hold_lock(engine: Engine, name: str) -> Iterator[HeldLock]:
             yield HeldLock(connection, name)
         finally:
             # Closing alone ends the session a moment later: whoever comes next would meet it.
-            with suppress(DBAPIError):
+            with suppress(SQLAlchemyError):
                 connection.execute(text("SELECT pg_advisory_unlock(:key)"), key)
 
 
