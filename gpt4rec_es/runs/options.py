@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from elasticsearch import Elasticsearch
 from sqlalchemy import Engine
 
-from gpt4rec_es.db.builds import Build
 from gpt4rec_es.db.generators import Generator
 from gpt4rec_es.protocols import QueryGenerator, Retriever
 from gpt4rec_es.records import Decoding
@@ -43,12 +42,12 @@ class NightParts:
     """What a night touches: the database, the search cluster, and how to open its two stages.
 
     open_generator(row) and open_retriever(index_name, run_id) are called when a stage starts;
-    ensure_index() returns the live build after making it current with the catalog.
+    ensure_index() returns the number of the live build, made current with the catalog.
     """
 
     engine: Engine
     elastic: Elasticsearch
     open_generator: Callable[[Generator], QueryGenerator]
     open_retriever: Callable[[str, str], Retriever]
-    ensure_index: Callable[[], Build]
+    ensure_index: Callable[[], int]
     actor: str

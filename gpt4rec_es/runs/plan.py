@@ -59,7 +59,7 @@ def plan_run(
     generator = parts.open_generator(generator_row)
     with locks.hold_lock(parts.engine, f"plan {kind}"):
         for _ in range(3):
-            build_no = parts.ensure_index().build_no
+            build_no = parts.ensure_index()
             run = _plan_once(
                 parts, options, logical_date, kind, generator_row, generator, build_no, progress
             )

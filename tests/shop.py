@@ -1,0 +1,92 @@
+"""A small shop whose users and items are known by construction, and a Runtime on test servers."""
+
+import itertools
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+from gpt4rec_es.runtime import Runtime
+from tests.databases import Database
+from tests.servers import Servers
+
+KINDS = ("candle", "teapot", "lantern", "cushion", "clock")
+STYLES = ("vintage", "garden", "kitchen", "christmas")
+COLOURS = ("red", "blue", "green")
+TITLES = [" ".join(words) for words in itertools.product(STYLES, COLOURS, KINDS)]
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A filled database, and the environment that points a process to it."""
+
+    environ: dict[str, str]
+
+    def runtime(self, **changes: object) -> Runtime:
+        """Return a Runtime; ``changes`` are GPT4REC_* settings by their lower-case names."""
+        more = {f"GPT4REC_{name.upper()}": str(value) for name, value in changes.items()}
+        return Runtime.from_environment({**self.environ, **more}, env_file=None)
+
+
+def make_shop(servers: Servers, database: Database, alias: str, users: int = 40) -> Shop:
+    """Fill ``database`` with 60 items and ``users`` users who each stay with one style."""
+    with database.engine.begin() as connection:
+        fill(connection, users)
+    environ = {
+        "DATABASE_URL": database.writer_url,
+        "GPT4REC_OWNER_DATABASE_URL": database.owner_url,
+        "ELASTICSEARCH_URL": servers.elasticsearch_url,
+        "CELERY_BROKER_URL": servers.broker_url,
+        "GPT4REC_INDEX_ALIAS": alias,
+        "GPT4REC_ACTOR": "test",
+        "GPT4REC_K": "6",
+        "GPT4REC_NUM_QUERIES": "3",
+        "GPT4REC_NUM_BEAMS": "4",
+        "GPT4REC_MAX_NEW_TOKENS": "8",
+        "GPT4REC_GENERATE_SHARD_SIZE": "8",
+        "GPT4REC_SEARCH_SHARD_SIZE": "10",
+        "GPT4REC_MERGE_SHARD_SIZE": "8",
+    }
+    return Shop(environ)
+
+
+def fill(connection: Connection, users: int) -> None:
+    """Insert items, users and purchases: user n buys n % 5 + 1 items; user 0 none at all."""
+    connection.execute(
+        text(
+            "INSERT INTO items (item_id, title, title_raw, version) "
+            "SELECT 'i' || lpad(n::text, 3, '0'), t, t, 1 "
+            "FROM unnest(cast(:titles AS text[])) WITH ORDINALITY AS x(t, n)"
+        ),
+        {"titles": TITLES},
+    )
+    connection.execute(
+        text(
+            "INSERT INTO users (user_id) SELECT 'u' || lpad(n::text, 3, '0') "
+            "FROM generate_series(0, :users - 1) AS n ORDER BY 1"
+        ),
+        {"users": users},
+    )
+    add_purchases(connection, version=1, first_user=1, users=users)
+    connection.execute(text("UPDATE catalog_state SET catalog_version = 1, history_version = 1"))
+
+
+def add_purchases(connection: Connection, version: int, first_user: int, users: int) -> None:
+    """Let users ``first_user`` and later buy; other versions buy other items."""
+    rows = [
+        {
+            "user_id": f"u{user:03d}",
+            "item_id": f"i{((user % 4) * 15 + (user * 7 + place * 4 + version) % 15) + 1:03d}",
+            "ordinal": version * 100 + place,
+            "version": version,
+        }
+        for user in range(first_user, users)
+        for place in range(user % 5 + 1)
+    ]
+    connection.execute(
+        text(
+            "INSERT INTO interactions (user_no, item_no, event_no, ordinal, version) "
+            "SELECT user_no, item_no, :ordinal, :ordinal, :version FROM users, items "
+            "WHERE user_id = :user_id AND item_id = :item_id ON CONFLICT DO NOTHING"
+        ),
+        rows,
+    )
