@@ -90,3 +90,28 @@ def add_purchases(connection: Connection, version: int, first_user: int, users: 
         ),
         rows,
     )
+
+
+def stored_rows(connection: Connection, run_no: int) -> list[tuple[object, ...]]:
+    """Return all that a run stored for users, by texts instead of numbers, without the run's own.
+
+    Equal for equal runs also of different databases.
+    """
+    found = connection.execute(
+        text("""
+        SELECT user_id, rank, item_id, source, q.text AS query, query_rank, hit_rank, score,
+               NULL AS outcome, NULL::int AS n_queries, NULL::int AS n_found,
+               NULL::int AS n_recommended, NULL AS short_reason
+        FROM recommendations JOIN users USING (user_no) JOIN items USING (item_no)
+        LEFT JOIN queries AS q USING (query_no) WHERE run_no = :run_no
+        UNION ALL
+        SELECT user_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+               outcome, n_queries, n_found, n_recommended, short_reason
+        FROM user_outcomes JOIN users USING (user_no) WHERE run_no = :run_no
+        ORDER BY 1, 2
+        """),
+        {"run_no": run_no},
+    )
+    rows = [tuple(row) for row in found]
+    assert rows
+    return rows

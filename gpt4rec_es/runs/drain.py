@@ -60,14 +60,14 @@ def drain(
         DependencyError: a server stayed away; what was done is stored, a later drain goes on.
         GateError: the run was checked and rejected.
     """
+    _require_own_code(run_now(parts, run_no))
     work = StageWork(parts, options)
     gone_since: float | None = None
     while True:
         try:
             run = advance(parts.engine, run_no)
-            _require_own_code(run)
             if not _step(work, run, owner, stages, progress) or should_stop():
-                return DrainReport(run_rows_now(parts, run_no), work.counts)
+                return DrainReport(run_now(parts, run_no), work.counts)
             gone_since = None
         except (DependencyError, DBAPIError) as error:
             if not is_outage(error):
@@ -80,7 +80,7 @@ def drain(
             time.sleep(min(5.0, max(0.2, now - gone_since)))
 
 
-def run_rows_now(parts: NightParts, run_no: int) -> Run:
+def run_now(parts: NightParts, run_no: int) -> Run:
     """Return the run as it is stored now."""
     return retrying(parts.engine, lambda connection: run_rows.load(connection, run_no))
 

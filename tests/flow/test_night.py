@@ -3,13 +3,16 @@
 import datetime as dt
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
+from gpt4rec_es.db.locks import hold_lock
 from gpt4rec_es.errors import ConflictError, GateError
+from gpt4rec_es.runs.drain import drain
 from gpt4rec_es.runs.inprocess import NightReport, run_night
+from gpt4rec_es.runs.night import start_night
 from gpt4rec_es.runtime import Runtime
 from tests.databases import Database
-from tests.shop import Shop, add_purchases
+from tests.shop import Shop, add_purchases, stored_rows
 
 DAY = dt.date(2026, 11, 22)
 
@@ -65,7 +68,7 @@ def test_a_second_night_costs_nothing(shop: Shop, database: Database) -> None:
     assert (second.prompts, second.tokens, second.searches) == (0, 0, 0)
     assert second.state == "published"
     with database.engine.connect() as connection:
-        assert _rows(connection, 1) == _rows(connection, 2)
+        assert stored_rows(connection, 1) == stored_rows(connection, 2)
 
 
 def test_only_changed_users_cost(shop: Shop, database: Database) -> None:
@@ -92,9 +95,6 @@ def test_each_distinct_text_is_searched_once(shop: Shop, database: Database) -> 
 
 
 def test_an_import_in_mid_run_changes_nothing(shop: Shop, database: Database) -> None:
-    from gpt4rec_es.runs.drain import drain
-    from gpt4rec_es.runs.night import start_night
-
     runtime = shop.runtime()
     parts, options = runtime.night_parts(), runtime.night_options()
     undisturbed = night(runtime)
@@ -108,7 +108,7 @@ def test_an_import_in_mid_run_changes_nothing(shop: Shop, database: Database) ->
         )
     drain(parts, options, started.run.run_no, "test")
     with database.engine.connect() as connection:
-        assert _rows(connection, 1) == _rows(connection, 2)
+        assert stored_rows(connection, 1) == stored_rows(connection, 2)
 
 
 def test_shallow_searches_are_topped_up_to_the_same_lists(shop: Shop, database: Database) -> None:
@@ -116,7 +116,7 @@ def test_shallow_searches_are_topped_up_to_the_same_lists(shop: Shop, database: 
     shallow = night(shop.runtime(depth=2), DAY + dt.timedelta(days=1))
     assert shallow.state == "published"
     with database.engine.connect() as connection:
-        assert _rows(connection, 1) == _rows(connection, 2)
+        assert stored_rows(connection, 1) == stored_rows(connection, 2)
         depths = connection.execute(text("SELECT DISTINCT depth FROM searches ORDER BY 1"))
         assert list(depths.scalars())[:2] == [2, 8]
 
@@ -139,28 +139,8 @@ def test_an_older_date_is_refused(shop: Shop) -> None:
 
 
 def test_a_night_beside_a_running_one_is_refused(shop: Shop, database: Database) -> None:
-    from gpt4rec_es.db.locks import hold_lock
-
     with (
         hold_lock(database.engine, "night nightly"),
         pytest.raises(ConflictError, match="running already"),
     ):
         night(shop.runtime())
-
-
-def _rows(connection: Connection, run_no: int) -> list[tuple[object, ...]]:
-    """Return all a run stored for users but the run's own number."""
-    found = connection.execute(
-        text("""
-        SELECT user_no, rank, item_no, source, query_no, query_rank, hit_rank, score,
-               NULL, NULL, NULL, NULL FROM recommendations WHERE run_no = :run_no
-        UNION ALL
-        SELECT user_no, NULL, NULL, outcome, NULL, NULL, NULL, NULL,
-               n_queries, n_found, n_recommended, short_reason
-        FROM user_outcomes WHERE run_no = :run_no ORDER BY 1, 2
-        """),
-        {"run_no": run_no},
-    )
-    rows = [tuple(row) for row in found]
-    assert rows
-    return rows

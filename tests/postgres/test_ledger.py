@@ -1,13 +1,12 @@
 """Leases and fencing tokens on the real database: who may store what, and when."""
 
 import threading
-from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import Connection, Engine, text
 
 from gpt4rec_es.db import shards
-from gpt4rec_es.errors import LeaseLostError
+from gpt4rec_es.errors import DependencyError, LeaseLostError
 from gpt4rec_es.runs import ledger
 from tests.databases import Database
 from tests.rows import add_run
@@ -16,7 +15,7 @@ STAGE = "merge"
 
 
 @pytest.fixture
-def engine(database: Database) -> Iterator[Engine]:
+def engine(database: Database) -> Engine:
     with database.engine.begin() as connection:
         add_run(connection, run_no=1)
         for members in ([1, 2, 3, 4], [5, 6]):
@@ -24,7 +23,7 @@ def engine(database: Database) -> Iterator[Engine]:
                 text("INSERT INTO shards (run_no, stage, members) VALUES (1, 'merge', :m)"),
                 {"m": members},
             )
-    yield database.engine
+    return database.engine
 
 
 def claim(engine: Engine, owner: str, lease_seconds: float = 60) -> shards.Shard | None:
@@ -125,8 +124,6 @@ def test_rows_and_done_are_one_transaction(engine: Engine) -> None:
 
 
 def test_an_outage_is_not_counted_against_the_shard(engine: Engine) -> None:
-    from gpt4rec_es.errors import DependencyError
-
     shard = must_claim(engine, "w")
     ledger.give_back(engine, shard, DependencyError("Elasticsearch is away."))
     with engine.begin() as connection:

@@ -1,0 +1,32 @@
+"""Shops on the test servers, two of equal content where runs are compared."""
+
+from collections.abc import Iterator
+
+import pytest
+from elasticsearch import Elasticsearch
+
+from tests.databases import Cluster, Database
+from tests.flow.conftest import use_titles
+from tests.servers import Servers
+from tests.shop import Shop, make_shop
+
+
+@pytest.fixture
+def twin(cluster: Cluster, template_database: str) -> Iterator[Database]:
+    """A second fresh database."""
+    made = cluster.create(template_database)
+    yield made
+    cluster.drop(made)
+
+
+@pytest.fixture
+def shops(
+    servers: Servers, database: Database, twin: Database, alias: str, elastic: Elasticsearch
+) -> tuple[Shop, Shop]:
+    """Two shops of equal content, each with its own database and alias."""
+    for one in (database, twin):
+        use_titles(one)
+    return (
+        make_shop(servers, database, f"{alias}-a"),
+        make_shop(servers, twin, f"{alias}-b"),
+    )

@@ -1,0 +1,60 @@
+"""Nights by real Celery workers on the real broker."""
+
+import datetime as dt
+from pathlib import Path
+
+from sqlalchemy import text
+
+from gpt4rec_es.runs.inprocess import run_night
+from gpt4rec_es.runs.night import start_night
+from tests.databases import Database
+from tests.processes import Worker, running, wait_for
+from tests.shop import Shop, stored_rows
+
+DAY = dt.date(2026, 11, 22)
+
+
+def state(database: Database, run_no: int = 1) -> str:
+    with database.engine.connect() as connection:
+        found = connection.execute(
+            text("SELECT state FROM runs WHERE run_no = :no"), {"no": run_no}
+        ).scalar_one_or_none()
+    return str(found)
+
+
+def test_workers_store_the_same_rows_as_one_process(
+    shops: tuple[Shop, Shop], database: Database, twin: Database, tmp_path: Path
+) -> None:
+    here, there = shops[0].runtime(), shops[1].runtime(redrive_seconds=1)
+    run_night(here.night_parts(), here.night_options(), DAY)
+    # Only planned: no message is sent, so it is the workers' own re-drivers that start it.
+    start_night(there.night_parts(), there.night_options(), DAY)
+    environ = {**shops[1].environ, "GPT4REC_REDRIVE_SECONDS": "1"}
+    workers = (
+        Worker("generation", environ, tmp_path / "generation.log"),
+        Worker("retrieval", environ, tmp_path / "retrieval.log"),
+    )
+    with running(*workers):
+        wait_for(lambda: state(twin) == "published", 90, workers)
+    with database.engine.connect() as one, twin.engine.connect() as other:
+        assert stored_rows(one, 1) == stored_rows(other, 1)
+
+
+def test_a_worker_of_other_code_declines(
+    shops: tuple[Shop, Shop], twin: Database, tmp_path: Path
+) -> None:
+    runtime = shops[1].runtime()
+    started = start_night(runtime.night_parts(), runtime.night_options(), DAY)
+    with twin.engine.begin() as connection:
+        connection.execute(text("UPDATE runs SET code_version = 'other'"))
+    worker = Worker("generation", shops[1].environ, tmp_path / "generation.log")
+    with running(worker):
+        wait_for(lambda: "ready" in worker.log(), 60, (worker,))
+        # Whoever rings it all the same gets a refusal in the log, and nothing else happens.
+        from workers.celery import app  # noqa: PLC0415 - reads settings when first used
+        from workers.doorbell import ring_queue  # noqa: PLC0415
+
+        app.conf.broker_url = shops[1].environ["CELERY_BROKER_URL"]
+        ring_queue(app, "generation", started.run.run_id, 60)
+        wait_for(lambda: "declined" in worker.log(), 30, (worker,))
+    assert state(twin) == "planned"
