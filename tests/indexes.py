@@ -20,10 +20,26 @@ def elastic(servers: Servers) -> Iterator[Elasticsearch]:
 
 @pytest.fixture
 def alias(elastic: Elasticsearch) -> Iterator[str]:
-    """An alias that only this test uses; indices named after it go afterwards."""
+    """An alias that only this test uses; the indices named after it are deleted afterwards."""
     name = f"test-{secrets.token_hex(5)}"
     yield name
-    # Narrow: the random part makes the pattern this test's own.
-    found = elastic.indices.get(index=f"{name},{name}-*", ignore_unavailable=True).body
-    for index in found:
-        elastic.indices.delete(index=index)
+    delete_indices(elastic, name)
+
+
+@pytest.fixture(scope="module")
+def module_alias(elastic: Elasticsearch) -> Iterator[str]:
+    """An alias for all tests of a module, which must not disturb each other."""
+    name = f"test-{secrets.token_hex(5)}"
+    yield name
+    delete_indices(elastic, name)
+
+
+def index_names(client: Elasticsearch, alias: str) -> list[str]:
+    """Return the names of the indices that are named after ``alias``."""
+    return sorted(client.indices.get(index=f"{alias},{alias}-*", ignore_unavailable=True).body)
+
+
+def delete_indices(client: Elasticsearch, alias: str) -> None:
+    """Delete them one by one: the random part of the alias makes sure that they are the test's."""
+    for index in index_names(client, alias):
+        client.indices.delete(index=index)

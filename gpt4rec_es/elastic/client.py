@@ -5,6 +5,7 @@ msearch have failed; the loops in index/ and retrieval/ do that.
 """
 
 import warnings
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from elasticsearch import Elasticsearch
@@ -56,6 +57,10 @@ def make_client(
         options["verify_certs"] = verify_tls
         options["ssl_show_warn"] = False  # whoever switched verification off knows it
         if ca_file:
+            if not Path(ca_file).is_file():
+                raise UsageError(
+                    f"There is no CA certificate {ca_file}.", "Correct ELASTICSEARCH_CA_FILE."
+                )
             options["ca_certs"] = ca_file
     json = _CompatibleOrjson()
     try:

@@ -25,7 +25,7 @@ def plain_errors(client: Elasticsearch) -> Iterator[None]:
     """Turn the client's errors that leave the block into ours; all others pass as they are."""
     try:
         yield
-    except (ApiError, TransportError, UnsupportedProductError) as error:
+    except (ApiError, TransportError) as error:
         raise plain_error(error, client) from error
 
 
@@ -50,10 +50,10 @@ def is_disk_full(body: Any) -> bool:
 def plain_error(error: Exception, client: Elasticsearch) -> Gpt4RecError:
     """Return ``error`` as one of ours, naming the server without credentials."""
     where = f"Elasticsearch at {client_url(client)}"
+    if isinstance(error, UnsupportedProductError):  # an ApiError too, of status 200
+        return DependencyError(f"The server at {client_url(client)} is not Elasticsearch.", _CHECK)
     if isinstance(error, ApiError):
         return _of_answer(error, where)
-    if isinstance(error, UnsupportedProductError):
-        return DependencyError(f"The server at {client_url(client)} is not Elasticsearch.", _CHECK)
     if isinstance(error, TlsError):
         return DependencyError(
             f"{where}: the TLS connection failed ({_innermost(error)}).",
