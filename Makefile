@@ -1,8 +1,10 @@
 # `make` alone shows what there is. Other values by e.g. `make install PYTHON=/opt/python3.11`.
 PYTHON ?= python3.11
 VENV ?= .venv
-BIN := $(VENV)/bin
-GPT4REC := $(BIN)/gpt4rec
+# Modules rather than scripts: packages that the system's Python shares have no script in .venv.
+PY := $(VENV)/bin/python
+GPT4REC := $(PY) -m gpt4rec_es
+LINT_IMPORTS := $(PY) -c 'from importlinter.cli import lint_imports_command as run; run()'
 # Newer than what it was installed from: nothing to do. A changed lock installs again.
 STAMP := $(VENV)/.installed
 ARGS ?=
@@ -13,7 +15,7 @@ ARGS ?=
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: $(STAMP) ## Install everything into .venv (2.4 GB to download, less with a torch at hand)
+install: $(STAMP) ## Install everything into .venv (2.9 GB to download, less with a torch at hand)
 
 $(STAMP): requirements/main.lock requirements/torch.lock requirements/install.sh setup.cfg pyproject.toml
 	@bash requirements/install.sh "$(PYTHON)" "$(VENV)"
@@ -23,14 +25,14 @@ demo: $(STAMP) ## From real purchases to published recommendations, on local ser
 	@$(GPT4REC) demo $(ARGS)
 
 test: $(STAMP) ## Run all tests on real local servers (ARGS="-k merge" chooses)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(PY) -m pytest $(ARGS)
 
 check: $(STAMP) ## Format, lint, types, import contracts, spelling, schema, docs
-	@$(BIN)/ruff format --check --quiet .
-	@$(BIN)/ruff check --quiet .
-	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/codespell
+	@$(PY) -m ruff format --check --quiet .
+	@$(PY) -m ruff check --quiet .
+	@$(PY) -m mypy --no-error-summary
+	@$(LINT_IMPORTS)
+	@$(PY) -m codespell_lib
 	@$(GPT4REC) db check
 	@$(GPT4REC) db dictionary --check
 

@@ -115,9 +115,9 @@ class Runtime:
 
     def retriever(self, index_name: str, run_id: str) -> Retriever:
         """Return a retriever on one index build, for the run ``run_id``."""
-        from gpt4rec_es.retrieval import ElasticRetriever
+        from gpt4rec_es.retrieval.msearch import ElasticRetriever
 
-        return ElasticRetriever(self.elastic, index_name, run_id)
+        return ElasticRetriever(self.elastic, index_name, run_id=run_id)
 
     def analysis(self) -> "Analysis":
         """Return how titles become terms in the next build.
@@ -131,9 +131,11 @@ class Runtime:
 
     def reindex_options(self) -> "ReindexOptions":
         """Return how a build is made."""
+        from gpt4rec_es.index.building import BuildOptions
         from gpt4rec_es.services.reindex import ReindexOptions
 
-        return ReindexOptions(alias=self.settings.index_alias, analysis=self.analysis())
+        build = BuildOptions(analysis=self.analysis())
+        return ReindexOptions(alias=self.settings.index_alias, build=build)
 
     def night_options(self) -> "NightOptions":
         """Return how a night is planned and worked on."""
@@ -187,7 +189,7 @@ class Runtime:
 
 
 def _stack_urls(folder: Path | None) -> dict[str, str] | None:
-    """Return variable -> URL of the local stack in ``folder`` (None: the usual place), if it is up."""
+    """Return variable -> URL of the stack in ``folder`` (None: the usual place), if it is up."""
     from gpt4rec_es import stack
 
     chosen = folder or stack.default_folder(stack.checkout(Path.cwd()))

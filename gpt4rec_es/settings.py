@@ -26,8 +26,8 @@ from gpt4rec_es.settings_checks import (
 )
 
 _PREFIX = "GPT4REC_"
-# Set by the test suite for itself; not settings, but not typing errors either.
-_FOREIGN_PREFIX = "GPT4REC_TEST_"
+# Read by the test suite and by `gpt4rec stack up`: no settings, but no typing errors either.
+_FOREIGN = ("GPT4REC_TEST_", "GPT4REC_PG_BIN", "GPT4REC_BROKER_BIN")
 # Names that are usual across tools, so they carry no prefix of ours.
 _WELL_KNOWN = (
     "database_url",
@@ -95,6 +95,7 @@ class Settings(BaseModel):
 
     index_alias: str = Field("items", pattern=r"^[a-z][a-z0-9-]{0,79}$")
     analyzer: str = Field("standard", pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,79}$")
+    synonyms_file: Path | None = None
     exclude_bought: bool = True
     k: int = Field(10, ge=1, le=1000)
     depth: _Count | None = None  # hits first asked per query; None: k + 40
@@ -139,9 +140,9 @@ class Settings(BaseModel):
         return self
 
     @property
-    def first_depth(self) -> int:
-        """Return how many hits are asked for per query at first."""
-        return self.k + 40 if self.depth is None else self.depth
+    def needs_stack(self) -> bool:
+        """Whether a URL is missing that a local stack could give."""
+        return None in (self.database_url, self.elasticsearch_url, self.celery_broker_url)
 
     def require(self, name: str) -> str:
         """Return the URL called ``name``.
@@ -225,7 +226,7 @@ def _given(env_file: str | Path | None, environ: Mapping[str, str]) -> dict[str,
         if value is not None
         and value.strip()
         and (variable in known or variable.startswith(_PREFIX))
-        and not variable.startswith(_FOREIGN_PREFIX)
+        and not variable.startswith(_FOREIGN)
     }
 
 

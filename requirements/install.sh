@@ -12,7 +12,7 @@ fail() {
   exit 1
 }
 
-# Prints the version of a torch that fits setup.cfg's bounds and can be used by the given Python.
+# Prints the version of the given Python's torch, if it lies within the bounds of setup.cfg.
 fitting_torch() {
   "$1" - <<'PYTHON'
 import importlib.metadata as metadata
@@ -38,8 +38,7 @@ if [ ! -x "$venv/bin/pip" ]; then
   command -v "$python" >/dev/null || fail "there is no $python. Install Python 3.11, or name one: make install PYTHON=/path/to/python3.11"
   "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "$python is too old: 3.11 or newer is needed."
   site=()
-  if torch=$(fitting_torch "$python"); then
-    echo "Using torch $torch of $python."
+  if fitting_torch "$python" >/dev/null; then
     site=(--system-site-packages)
   fi
   "$python" -m venv "${site[@]}" "$venv" || fail "$python cannot make virtual environments. On Debian and Ubuntu: apt install python3.11-venv"
@@ -52,9 +51,9 @@ pip() {
 if is_locked_platform "$venv/bin/python"; then
   locks=(-r requirements/main.lock)
   if torch=$(fitting_torch "$venv/bin/python"); then
-    echo "Installing into $venv: about 0.3 GB to download, 1.1 GB on disk; torch $torch is there."
+    echo "Installing into $venv: 0.2 GB to download, 0.8 GB on disk; torch $torch is there already."
   else
-    echo "Installing into $venv: about 2.4 GB to download, 5.4 GB on disk; most of it is torch with its CUDA libraries."
+    echo "Installing into $venv: 2.9 GB to download, 5.4 GB on disk, nearly all of it torch with its CUDA libraries."
     locks+=(-r requirements/torch.lock)
   fi
   pip --require-hashes --no-deps "${locks[@]}"

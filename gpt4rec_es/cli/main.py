@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem, get_completion_class
 
 from gpt4rec_es.cli.context import CliState
 from gpt4rec_es.errors import DependencyError, Gpt4RecError
@@ -77,6 +78,17 @@ class LazyGroup(click.Group):
             hint = f" Did you mean {close[0]}?" if close else ""
             ctx.fail(f"There is no command {args[0]!r}.{hint}")
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the commands that begin with ``incomplete``, without importing any."""
+        named = {name: text for name, (_, text) in COMMANDS.items()}
+        named |= {name: command.get_short_help_str() for name, command in self.commands.items()}
+        found = [
+            CompletionItem(name, help=text)
+            for name, text in named.items()
+            if name.startswith(incomplete)
+        ]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands from the table, without importing any."""
@@ -144,8 +156,6 @@ def completion(shell: str) -> None:
 
     Use it as: eval "$(gpt4rec completion bash)"
     """
-    from click.shell_completion import get_completion_class
-
     complete = get_completion_class(shell)
     if complete is not None:  # always, for the three above
         click.echo(complete(cli, {}, "gpt4rec", "_GPT4REC_COMPLETE").source())

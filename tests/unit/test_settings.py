@@ -30,7 +30,7 @@ def refusal(**environ: str) -> str:
 def test_defaults_need_no_variable() -> None:
     settings = load()
     assert settings.database_url is None
-    assert (settings.k, settings.first_depth, settings.num_queries) == (10, 50, 10)
+    assert (settings.k, settings.depth, settings.num_queries) == (10, None, 10)
     assert settings.elasticsearch_verify_tls is True
     assert settings.timezone == "UTC"
     assert settings.actor
@@ -51,7 +51,7 @@ def test_values_are_read_by_their_variable() -> None:
     )
     assert settings.database_url == settings.owner_database_url == "postgres://u:p@h/d"
     assert settings.elasticsearch_verify_tls is False
-    assert (settings.k, settings.first_depth) == (25, 70)
+    assert (settings.k, settings.depth) == (25, 70)
     assert settings.exclude_bought is False
     assert settings.similarity == 0.5
     assert settings.nightly_cron == "*/15 1-3 * * mon,wed"
@@ -70,7 +70,13 @@ def test_empty_value_counts_as_not_set() -> None:
 
 
 def test_variables_of_other_programs_are_left_alone() -> None:
-    assert load(PATH="/bin", DATABASE_NAME="x", GPT4REC_TEST_KEEP="1") == load()
+    others = {
+        "PATH": "/bin",
+        "DATABASE_NAME": "x",
+        "GPT4REC_TEST_KEEP": "1",
+        "GPT4REC_PG_BIN": "/x",
+    }
+    assert load(**others) == load()
 
 
 def test_all_faults_are_reported_at_once_and_name_the_variable() -> None:
@@ -198,6 +204,10 @@ def test_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 class TestStack:
+    def test_is_needed_while_a_url_is_missing(self) -> None:
+        assert load(DATABASE_URL="postgresql://h/d").needs_stack
+        assert not load_settings({}, None, STACK).needs_stack
+
     def test_fills_what_is_not_set(self) -> None:
         settings = load_settings({}, None, STACK)
         assert settings.database_url == STACK["DATABASE_URL"]
