@@ -51,9 +51,7 @@ def stage_cohort(
     return done
 
 
-def _frozen_input(
-    generator: QueryGenerator, history: list[Bought]
-) -> tuple[object, ...]:
+def _frozen_input(generator: QueryGenerator, history: list[Bought]) -> tuple[object, ...]:
     titled = [(item_no, title) for item_no, title, _ in history if title]
     prompt = generator.write_prompt([title for _, title in titled])
     if prompt is None:
@@ -101,6 +99,9 @@ def freeze_cohort(connection: Connection, run_no: int) -> None:
         """),
         {"run_no": run_no},
     )
+    # Autovacuum comes too late for the statements that follow at once.
+    for table in ("prompts", f"run_users_{run_no}"):
+        connection.execute(text("SELECT analyze_table(:name)"), {"name": table})
 
 
 def freeze_popular(connection: Connection, run_no: int, k: int, history_version: int) -> None:

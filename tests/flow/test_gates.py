@@ -1,0 +1,129 @@
+"""Every gate stops a night with the defect it is there for, and lets a clean one pass."""
+
+import datetime as dt
+from collections.abc import Callable
+
+import pytest
+from elasticsearch import Elasticsearch
+from sqlalchemy import Connection, text
+
+from gpt4rec_es.db import runs as run_rows
+from gpt4rec_es.runs import gates
+from gpt4rec_es.runs.inprocess import run_night
+from tests.databases import Database
+from tests.shop import Shop
+
+DAY = dt.date(2026, 11, 22)
+
+
+def sql(statement: str) -> Callable[[Connection, Elasticsearch, str], None]:
+    def spoil(connection: Connection, _elastic: Elasticsearch, _index: str) -> None:
+        assert connection.execute(text(statement)).rowcount
+
+    return spoil
+
+
+def delete_documents(_connection: Connection, elastic: Elasticsearch, index: str) -> None:
+    elastic.indices.put_settings(index=index, settings={"index.blocks.write": None})
+    elastic.delete(index=index, id="i001", refresh=True)
+
+
+def other_bm25(_connection: Connection, elastic: Elasticsearch, index: str) -> None:
+    elastic.indices.put_settings(
+        index=index, settings={"index.similarity.catalog_bm25.k1": 0.5}, reopen=True
+    )
+
+
+DEFECTS = {
+    "a user without outcome": (
+        "every_user_has_one_outcome",
+        sql("DELETE FROM user_outcomes WHERE user_no = 7"),
+    ),
+    "an outcome of no cohort user": (
+        "every_user_has_one_outcome",
+        sql("DELETE FROM run_users WHERE user_no = 7"),
+    ),
+    "a list that lost its last row": (
+        "every_user_has_one_outcome",
+        sql("DELETE FROM recommendations WHERE user_no = 7 AND rank = 6"),
+    ),
+    "a list that lost a middle row": (
+        "every_user_has_one_outcome",
+        sql("DELETE FROM recommendations WHERE user_no = 7 AND rank = 3"),
+    ),
+    "failed users": (
+        "few_users_failed",
+        sql("UPDATE user_outcomes SET outcome = 'failed' WHERE user_no = 7"),
+    ),
+    "an item the build does not have": (
+        "items_exist_and_are_active",
+        sql(
+            "WITH x AS (INSERT INTO items (item_id, version) VALUES ('new', 1) RETURNING item_no) "
+            "UPDATE recommendations SET item_no = x.item_no FROM x WHERE user_no = 7 AND rank = 1"
+        ),
+    ),
+    "short lists": (
+        "lists_are_full",
+        sql(
+            "UPDATE user_outcomes SET n_found = 2, short_reason = 'exhausted_queries' "
+            "WHERE user_no BETWEEN 7 AND 9"
+        ),
+    ),
+    "a document lost from the build": ("build_is_unchanged", delete_documents),
+    "other k1 in the build": ("build_is_unchanged", other_bm25),
+    "a newer run is published": (
+        "is_newer_than_published",
+        sql("UPDATE runs SET logical_date = '2026-11-01' WHERE run_no = 2"),
+    ),
+}
+
+
+@pytest.fixture
+def nights(shop: Shop, database: Database) -> run_rows.Run:
+    """Two nights of which the second is checked."""
+    runtime = shop.runtime()
+    for day in (DAY, DAY + dt.timedelta(days=1)):
+        run_night(runtime.night_parts(), runtime.night_options(), day)
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE publications SET run_no = 1"))
+        return run_rows.load(connection, 2)
+
+
+def refused(connection: Connection, elastic: Elasticsearch) -> set[str]:
+    run = run_rows.load(connection, 2)
+    return {result.gate for result in gates.check(connection, elastic, run) if not result.passed}
+
+
+def test_gates(nights: run_rows.Run, database: Database, elastic: Elasticsearch) -> None:
+    # One pair of nights for all defects: each is undone before the next one.
+    assert refused_now(database, elastic) == set()
+    seen = set()
+    for name, (gate, spoil) in DEFECTS.items():
+        with database.engine.connect() as connection, connection.begin() as undo:
+            spoil(connection, elastic, nights.index_name)
+            found = refused(connection, elastic)
+            assert gate in found, name
+            seen.add(gate)
+            undo.rollback()
+        if spoil is delete_documents:
+            restore(elastic, nights.index_name)
+        if spoil is other_bm25:
+            elastic.indices.put_settings(
+                index=nights.index_name,
+                settings={"index.similarity.catalog_bm25.k1": 1.2},
+                reopen=True,
+            )
+            elastic.cluster.health(index=nights.index_name, wait_for_status="yellow")
+    assert refused_now(database, elastic) == set()
+    assert seen == {gate.__name__ for gate in gates.GATES}, "a gate without a seeded defect"
+
+
+def refused_now(database: Database, elastic: Elasticsearch) -> set[str]:
+    with database.engine.connect() as connection:
+        return refused(connection, elastic)
+
+
+def restore(elastic: Elasticsearch, index: str) -> None:
+    """Put the deleted document back, so that the count is right again."""
+    source = elastic.search(index=index, size=1).body["hits"]["hits"][0]["_source"]
+    elastic.index(index=index, id="i001", document={**source, "item_id": "i001"}, refresh=True)

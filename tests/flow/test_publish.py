@@ -1,0 +1,114 @@
+"""What readers see while runs are published, withdrawn and forced."""
+
+import datetime as dt
+import threading
+
+import pytest
+from sqlalchemy import text
+
+from gpt4rec_es.errors import GateError, UsageError
+from gpt4rec_es.runs import publish
+from gpt4rec_es.runs.inprocess import run_night
+from gpt4rec_es.runtime import Runtime
+from tests.databases import Database
+from tests.shop import Shop
+
+DAY = dt.date(2026, 11, 22)
+SHOWN = text("SELECT DISTINCT run_id FROM analytics.latest_recommendations")
+
+
+@pytest.fixture
+def runtime(shop: Shop) -> Runtime:
+    """Two nights were published."""
+    runtime = shop.runtime()
+    for days in range(2):
+        run_night(runtime.night_parts(), runtime.night_options(), DAY + dt.timedelta(days=days))
+    return runtime
+
+
+def shown(database: Database) -> list[str]:
+    with database.analyst_engine.connect() as connection:
+        return list(connection.execute(SHOWN).scalars())
+
+
+def test_rollback_and_back(runtime: Runtime, database: Database) -> None:
+    parts = runtime.night_parts()
+    assert shown(database) == ["nightly-2026-11-23-1"]
+    assert publish.rollback(parts, dry_run=True).run_id == "nightly-2026-11-22-1"
+    assert shown(database) == ["nightly-2026-11-23-1"]
+    publish.rollback(parts, reason="wrong prices")
+    assert shown(database) == ["nightly-2026-11-22-1"]
+    with pytest.raises(UsageError, match="No earlier"):
+        publish.rollback(parts)
+    publish.publish(parts, "nightly-2026-11-23-1", force=False, reason=None)
+    assert shown(database) == ["nightly-2026-11-23-1"]
+    with database.engine.connect() as connection:
+        acts = connection.execute(
+            text(
+                "SELECT action, reason FROM audit WHERE action IN ('rollback', 'publish') "
+                "ORDER BY audit_no"
+            )
+        )
+        assert [tuple(row) for row in acts][-2:] == [
+            ("rollback", "wrong prices"),
+            ("publish", None),
+        ]
+
+
+def test_an_older_run_is_published_only_by_force_with_a_reason(
+    runtime: Runtime, database: Database
+) -> None:
+    parts, older = runtime.night_parts(), "nightly-2026-11-22-1"
+    with pytest.raises(GateError):
+        publish.publish(parts, older, force=False, reason=None)
+    with pytest.raises(UsageError, match="reason"):
+        publish.publish(parts, older, force=True, reason=None)
+    publish.publish(parts, older, force=True, reason="the newer one is worse")
+    assert shown(database) == [older]
+
+
+def test_readers_never_see_two_runs_or_none(runtime: Runtime, database: Database) -> None:
+    parts = runtime.night_parts()
+    seen: list[tuple[int, int]] = []
+    stop = threading.Event()
+
+    def read() -> None:
+        count = text(
+            "SELECT count(DISTINCT run_id), count(*) FROM analytics.latest_recommendations"
+        )
+        with database.analyst_engine.connect() as connection:
+            while not stop.is_set():
+                runs, rows = connection.execute(count).one()
+                seen.append((runs, rows))
+                connection.rollback()
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for _ in range(10):
+        publish.publish(parts, "nightly-2026-11-22-1", force=True, reason="test")
+        publish.publish(parts, "nightly-2026-11-23-1", force=False, reason=None)
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert len(seen) > 10
+    assert set(seen) == {(1, 40 * 6)}
+
+
+def test_items_deactivated_since_are_hidden_from_the_latest_lists(
+    runtime: Runtime, database: Database
+) -> None:
+    assert runtime.settings.k == 6
+    with database.engine.begin() as connection:
+        item = connection.execute(
+            text(
+                "UPDATE items SET is_active = false WHERE item_no = "
+                "(SELECT min(item_no) FROM recommendations) RETURNING item_id"
+            )
+        ).scalar_one()
+    with database.analyst_engine.connect() as connection:
+        rows = connection.execute(
+            text("SELECT count(*) FROM analytics.latest_recommendations WHERE item_id = :item"),
+            {"item": item},
+        ).scalar_one()
+    assert rows == 0

@@ -1,0 +1,72 @@
+"""The explanation of a list: complete, true to what is stored, and honest about what is missing."""
+
+import datetime as dt
+
+import pytest
+from sqlalchemy import text
+
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.runs.inprocess import run_night
+from gpt4rec_es.runs.why import explain_user
+from tests.databases import Database
+from tests.shop import Shop
+
+DAY = dt.date(2026, 11, 22)
+
+
+@pytest.fixture
+def explained(shop: Shop, database: Database) -> Database:
+    runtime = shop.runtime()
+    run_night(runtime.night_parts(), runtime.night_options(), DAY)
+    return database
+
+
+def test_every_item_has_its_query_and_place(explained: Database) -> None:
+    data = explain_user(explained.engine, "u014").as_dict()
+    assert (data["outcome"], data["n_bought"], len(data["history"])) == ("ok", 5, 5)
+    assert data["equals_merge_now"]
+    assert [row["rank"] for row in data["recommendations"]] == [1, 2, 3, 4, 5, 6]
+    texts = {row["query_rank"]: row["query"] for row in data["queries"]}
+    for row in data["recommendations"]:
+        assert row["query"] == texts[row["query_rank"]]
+        assert row["hit_rank"] >= 1
+        assert row["score"] > 0
+    # The titles that served as queries were bought, so each is its own best hit and passed over.
+    removed = {(row["query_rank"], row["hit_rank"], row["reason"]) for row in data["removed"]}
+    assert {(rank, 1, "bought") for rank in texts} <= removed
+    assert sum(row["items_given"] for row in data["queries"]) == 6
+
+
+def test_without_history_it_says_so(explained: Database) -> None:
+    data = explain_user(explained.engine, "u000").as_dict()
+    assert (data["outcome"], data["history"], data["queries"]) == ("no_history", [], [])
+    assert {row["source"] for row in data["recommendations"]} == {"popular"}
+    assert data["equals_merge_now"]
+
+
+def test_an_older_run_is_explained_as_it_was(explained: Database) -> None:
+    before = explain_user(explained.engine, "u014", "nightly-2026-11-22-1").as_dict()
+    with explained.engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO interactions (user_no, item_no, event_no, version) "
+                "SELECT user_no, (SELECT max(item_no) FROM items), 999, 2 FROM users "
+                "WHERE user_id = 'u014'"
+            )
+        )
+    assert explain_user(explained.engine, "u014", "nightly-2026-11-22-1").as_dict() == before
+
+
+@pytest.mark.parametrize(
+    ("user", "run", "message"),
+    [
+        ("nobody", "latest", "no user 'nobody'"),
+        ("u014", "nightly-2020-01-01-1", "no run 'nightly-2020-01-01-1'"),
+        ("later", "latest", "not in run"),
+    ],
+)
+def test_what_is_not_there_is_named(explained: Database, user: str, run: str, message: str) -> None:
+    with explained.engine.begin() as connection:
+        connection.execute(text("INSERT INTO users (user_id) VALUES ('later')"))
+    with pytest.raises(UsageError, match=message):
+        explain_user(explained.engine, user, run)
