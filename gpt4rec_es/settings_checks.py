@@ -77,8 +77,8 @@ def check_cron(line: str) -> str:
 def _is_cron_part(part: str, low: int, high: int, names: tuple[str, ...]) -> bool:
     """Say whether ``part`` is ``*``, a value or a range, with or without a step."""
     span, slash, step = part.partition("/")
-    if slash and not (step.isdecimal() and int(step) > 0):
-        return False
+    if slash and not (step.isdecimal() and int(step) > 0 and (span == "*" or "-" in span)):
+        return False  # Celery knows no step after a single value
     if span == "*":
         return True
     numbers = [

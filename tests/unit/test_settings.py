@@ -113,6 +113,7 @@ def test_all_faults_are_reported_at_once_and_name_the_variable() -> None:
         "a * * * *",
         "1, * * * *",
         "*/x * * * *",
+        "5/10 * * * *",
     ],
 )
 def test_wrong_cron_line(line: str) -> None:
