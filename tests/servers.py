@@ -54,8 +54,7 @@ def servers() -> Iterator[Servers]:
     start = stack.checkout(Path.cwd())
     folder = stack.default_folder(start)
     was_up = stack.status(folder).is_up
-    options = stack.StackOptions(cache=stack.default_cache(os.environ, Path.home()))
-    urls = stack.up(folder, options, announce=_say)
+    urls = stack.up(folder, stack.default_options(os.environ), announce=_say)
     stack.remember_folder(start, folder)
     yield Servers(urls.admin_database_url, urls.elasticsearch_url, urls.broker_url)
     if not was_up:

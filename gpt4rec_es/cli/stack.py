@@ -71,8 +71,7 @@ def up(folder: Path | None, as_json: bool, **choices: Any) -> None:
 
     start = servers.checkout(Path.cwd())
     chosen = folder or servers.default_folder(start)
-    cache = servers.default_cache(os.environ, Path.home())
-    options = servers.StackOptions(cache=cache, **choices)
+    options = servers.default_options(os.environ, **choices)
     with progress_bar("Downloading Elasticsearch", "bytes") as progress:
         urls = servers.up(chosen, options, progress, _say)
     if folder is None:

@@ -4,7 +4,7 @@ Importing this package loads nothing heavy: every command asks it for a running 
 """
 
 from gpt4rec_es.stack.lifecycle import ServerStatus, StackStatus, down, status, up
-from gpt4rec_es.stack.options import StackOptions, default_cache
+from gpt4rec_es.stack.options import StackOptions, default_options
 from gpt4rec_es.stack.place import checkout, default_folder, remember_folder
 from gpt4rec_es.stack.state import StackUrls, read_urls
 
@@ -14,8 +14,8 @@ __all__ = [
     "StackStatus",
     "StackUrls",
     "checkout",
-    "default_cache",
     "default_folder",
+    "default_options",
     "down",
     "read_urls",
     "remember_folder",

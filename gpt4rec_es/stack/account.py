@@ -111,6 +111,31 @@ def server_account(name: str = "", folder: Path | None = None) -> Account:
     return before or Account(entry.pw_name, entry.pw_uid, entry.pw_gid, switch=True)
 
 
+def naming_prefix(account: Account) -> list[str]:
+    """Return what to put before a command that fails when its uid has no account name.
+
+    Empty where it has one. Else a user namespace shows the uid under a name that exists; files
+    still become the uid's own.
+
+    Raises:
+        DependencyError: such namespaces are not allowed here.
+    """
+    try:
+        pwd.getpwuid(account.uid)
+    except KeyError:
+        pass
+    else:
+        return []
+    named = max(pwd.getpwall(), key=lambda entry: entry.pw_uid)
+    prefix = ["unshare", "--user", f"--map-user={named.pw_uid}", f"--map-group={named.pw_gid}"]
+    if not account.can_run([*prefix, "sh", "-c", "exit 0"]):
+        raise DependencyError(
+            f"PostgreSQL cannot make a data folder for uid {account.uid}, which has no name here.",
+            "Run the command as an account listed in /etc/passwd, or set DATABASE_URL.",
+        )
+    return prefix
+
+
 def run_detached(command: Sequence[str], folder: Path, account: Account) -> tuple[int, str]:
     """Run ``command`` as ``account`` in ``folder`` until it leaves its server in the background.
 

@@ -92,6 +92,6 @@ class Broker:
                 raise start_error(self.title, self._log, "")
             time.sleep(0.05)
 
-    def stop(self) -> int:
+    def stop(self, patience: float = 10.0) -> int:
         """End it; return how many processes there were."""
-        return processes.stop(self._mark, self._place.account.uid, 10.0)
+        return processes.stop(self._mark, self._place.account.uid, patience)

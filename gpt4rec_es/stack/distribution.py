@@ -11,7 +11,7 @@ import shutil
 import zipfile
 from pathlib import Path, PurePosixPath
 
-from gpt4rec_es.errors import DependencyError
+from gpt4rec_es.errors import ConflictError, DependencyError, UsageError
 from gpt4rec_es.protocols import Progress
 from gpt4rec_es.stack.fetch import Artifact, fetch
 from gpt4rec_es.stack.options import Announce
@@ -65,22 +65,39 @@ def is_whole(tree: Path) -> bool:
         return False
 
 
-def obtain(cache: Path, home: Path, progress: Progress, announce: Announce) -> Path:
+def obtain(cache: Path, repository: Path, progress: Progress, announce: Announce) -> Path:
     """Return the folder of a checked distribution in ``cache``, made first if need be.
 
-    ``home`` is the user's, whose Maven repository may hold the archives already.
+    ``repository`` is the user's Maven repository, which may hold the archives already.
 
     Raises:
         DependencyError: no Maven, no network, disk full, or damaged archives.
     """
     tree = cache / f"elasticsearch-{VERSION}"
-    cache.mkdir(parents=True, exist_ok=True)
+    _make_private(cache)
     with file_lock(cache / "lock", lambda: announce("Waiting: another download is at work.")):
         if not is_whole(tree):
             if tree.exists():
                 announce(f"{tree} is damaged or incomplete and is made anew.")
-            _make(tree, cache, home / ".m2" / "repository", progress, announce)
+            _make(tree, cache, repository, progress, announce)
     return tree
+
+
+def _make_private(cache: Path) -> None:
+    """Make the cache's folder; nobody else may own it, for what is in it gets run."""
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        owner = cache.stat().st_uid
+    except OSError as error:
+        raise UsageError(
+            f"The folder {cache} for downloads cannot be made: {error.strerror}.",
+            "Set XDG_CACHE_HOME to a folder that can be written.",
+        ) from error
+    if owner != os.geteuid():
+        raise ConflictError(
+            f"The folder {cache} for downloads belongs to another account (uid {owner}).",
+            "Set XDG_CACHE_HOME to a folder of your own.",
+        )
 
 
 def _make(

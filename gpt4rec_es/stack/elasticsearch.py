@@ -75,7 +75,7 @@ class Elasticsearch:
         """Find Java, get the distribution, and write what does not depend on the ports."""
         account = self._place.account
         self._java = find_java(self._options.java_home, account)
-        tree = obtain(self._options.cache, Path.home(), self._progress, self._announce)
+        tree = obtain(self._options.cache, self._options.repository, self._progress, self._announce)
         if not account.can_read(tree / "lib" / f"elasticsearch-{VERSION}.jar"):
             copy = self._place.programs / tree.name
             if not is_whole(copy):
@@ -133,11 +133,11 @@ class Elasticsearch:
             70,
         )
 
-    def stop(self) -> int:
+    def stop(self, patience: float = _STOP_SECONDS) -> int:
         """End node and launcher; return how many processes there were."""
         uid = self._place.account.uid
         count = processes.stop(self._launcher_mark, uid, 10.0)
-        count += processes.stop(self._mark, uid, _STOP_SECONDS)
+        count += processes.stop(self._mark, uid, patience)
         if self._launcher is not None:
             self._launcher.wait()
         return count

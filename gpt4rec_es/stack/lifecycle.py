@@ -31,6 +31,9 @@ from gpt4rec_es.stack.trouble import PortTakenError
 # A fresh Postgres, a copy of Elasticsearch where links do not work, and some data.
 _NEED_BYTES = 600_000_000
 _PORT_ROUNDS = 3
+_HANGING_SECONDS = 10.0  # for one that did not answer, to end by itself
+# For what neither prepares nor starts anything.
+_ANY = StackOptions(Path("/nonexistent"), Path("/nonexistent"))
 
 
 class Server(Protocol):
@@ -56,8 +59,8 @@ class Server(Protocol):
     def wait(self, state: State) -> None:
         """Return when it is ready for use."""
 
-    def stop(self) -> int:
-        """End it; return how many processes there were."""
+    def stop(self, patience: float = ...) -> int:
+        """End it, by force after ``patience`` seconds; return how many processes there were."""
 
 
 @dataclass(frozen=True)
@@ -141,9 +144,7 @@ def down(folder: Path, delete: bool = False) -> tuple[str, ...]:
         if state is not None and state.started:
             # First, so that nobody is sent to servers that are going.
             save_state(folder, replace(state, started=False))
-        stopped = tuple(
-            server.name for server in _servers(place, StackOptions(folder)) if server.stop()
-        )
+        stopped = tuple(server.name for server in _servers(place, _ANY) if server.stop())
         if delete:
             _delete(folder)
     return stopped
@@ -158,7 +159,7 @@ def status(folder: Path) -> StackStatus:
         state = State()
     place = Place(folder, server_account(folder=folder))
     found = []
-    for server in _servers(place, StackOptions(folder)):
+    for server in _servers(place, _ANY):
         pids = server.pids()
         answers = _has_ports(server, state) and server.answers(state)
         found.append(
@@ -211,7 +212,7 @@ def _settles(server: Server, state: State, options: StackOptions) -> bool:
             server.wait(state)
             return True
         time.sleep(0.25)
-    server.stop()
+    server.stop(_HANGING_SECONDS)
     return False
 
 

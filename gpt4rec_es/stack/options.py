@@ -1,8 +1,10 @@
 """What one may choose about a local stack, as plain values, and what it reports while it works."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 Announce = Callable[[str], None]
 
@@ -15,6 +17,7 @@ def be_quiet(line: str) -> None:
 class StackOptions:
     """Choices for ``up``; ``cache`` is the folder that keeps downloads for all stacks.
 
+    ``repository``: Maven's, read where it has an archive already.
     ``pg_bin`` and ``broker_bin``: empty for the installed wheel's, ``system`` for the system's,
     else the folder with Postgres' programs or the broker's program. ``java_home`` None: the
     ``java`` on the PATH. Ports: 0 for any free one. ``account``: runs the servers for root;
@@ -22,6 +25,7 @@ class StackOptions:
     """
 
     cache: Path
+    repository: Path
     pg_bin: str = ""
     broker_bin: str = ""
     java_home: Path | None = None
@@ -36,8 +40,13 @@ class StackOptions:
         return port
 
 
-def default_cache(environ: Mapping[str, str], home: Path) -> Path:
-    """Return the per-user folder for downloads, by XDG_CACHE_HOME where it is set."""
+def default_options(environ: Mapping[str, str], **choices: Any) -> StackOptions:
+    """Return ``choices`` with the caller's own folders for downloads (XDG_CACHE_HOME) and Maven."""
+    try:
+        home = Path(environ.get("HOME") or Path.home())
+    except RuntimeError:  # a uid without an account, and no HOME
+        home = Path(f"/var/tmp/gpt4rec-home-{os.getuid()}")  # noqa: S108 - ownership is checked
     base = environ.get("XDG_CACHE_HOME", "")
     # The XDG specification says to ignore relative paths.
-    return (Path(base) if base.startswith("/") else home / ".cache") / "gpt4rec"
+    cache = Path(base) if base.startswith("/") else home / ".cache"
+    return StackOptions(cache / "gpt4rec", home / ".m2" / "repository", **choices)

@@ -2,6 +2,7 @@
 
 import secrets
 import socket
+import time
 
 from gpt4rec_es.errors import ConflictError, DependencyError
 
@@ -9,6 +10,7 @@ from gpt4rec_es.errors import ConflictError, DependencyError
 # that a remembered port is not lent to a web browser while the stack is down.
 _FIRST, _LAST = 20_000, 32_000
 _TRIES = 200
+_PATIENCE_SECONDS = 1.0
 
 
 def is_free(port: int) -> bool:
@@ -21,6 +23,16 @@ def is_free(port: int) -> bool:
             probe.listen(1)
         except OSError:
             return False
+    return True
+
+
+def _becomes_free(port: int) -> bool:
+    """Return whether ``port`` is free at once or soon: one just killed may hold it a moment."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not is_free(port):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
     return True
 
 
@@ -39,7 +51,7 @@ def choose(server: str, wanted: int, remembered: int | None, taken: set[int]) ->
                 "Stop that program, or leave the port option out to get a free one.",
             )
         return wanted
-    if remembered and remembered not in taken and is_free(remembered):
+    if remembered and remembered not in taken and _becomes_free(remembered):
         return remembered
     for _ in range(_TRIES):
         port = _FIRST + secrets.randbelow(_LAST - _FIRST)

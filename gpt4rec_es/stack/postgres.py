@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.stack import processes
-from gpt4rec_es.stack.account import run_detached
+from gpt4rec_es.stack.account import naming_prefix, run_detached
 from gpt4rec_es.stack.options import StackOptions
 from gpt4rec_es.stack.place import Place
 from gpt4rec_es.stack.programs import find_postgres
@@ -38,7 +38,7 @@ class Postgres:
     name = "postgres"
     title = "PostgreSQL"
     port_names: tuple[str, ...] = ("postgres",)
-    patience = 30.0  # seconds that one found alive gets to answer
+    patience = 15.0  # seconds that one found alive gets to answer
 
     def __init__(self, place: Place, options: StackOptions) -> None:
         self._place = place
@@ -69,7 +69,9 @@ class Postgres:
         self._place.server_folder(self.name)
         self._bin = reachable_postgres(found, self._place.account, self._place.programs)
         version = self._data / "PG_VERSION"
-        if version.exists():
+        if not self._data.exists():
+            naming_prefix(self._place.account)  # to fail before anything is started
+        elif version.exists():
             self._require_major(version.read_text("ascii").strip())
 
     def _require_major(self, of_data: str) -> None:
@@ -106,11 +108,9 @@ class Postgres:
         with closing(connect(state)) as admin:
             _provision(admin, state)
 
-    def stop(self) -> int:
+    def stop(self, patience: float = _STOP_SECONDS) -> int:
         """End it without waiting for its clients; return how many processes there were."""
-        return processes.stop(
-            self._mark, self._place.account.uid, _STOP_SECONDS, first=signal.SIGINT
-        )
+        return processes.stop(self._mark, self._place.account.uid, patience, first=signal.SIGINT)
 
     def _start(self) -> bool:
         code, _ = self._run(
@@ -120,9 +120,11 @@ class Postgres:
         return code == 0
 
     def _drop_foreign_pid(self) -> None:
-        """Remove a pid file whose pid is somebody else's: after a reboot Postgres would obey it.
+        """Remove a pid file whose pid is somebody else's, or a zombie's: Postgres would obey it.
 
-        Called only when no server runs on these data. A dead pid is left to Postgres itself.
+        That is so after a reboot, or after kill -9 where nobody reaps. Called only when no server
+        runs on these data; children of a dead one still hold its shared memory, which Postgres
+        checks by itself.
         """
         path = self._data / "postmaster.pid"
         try:
@@ -130,7 +132,7 @@ class Postgres:
         except (OSError, ValueError):
             return
         account = self._place.account
-        if processes.command_line(pid) and not processes.is_ours(pid, self._mark, account.uid):
+        if Path(f"/proc/{pid}").exists() and not processes.is_ours(pid, self._mark, account.uid):
             self._place.remove(path)
 
     def _init(self, state: State) -> None:
@@ -153,6 +155,8 @@ class Postgres:
     def _run(self, program: str, *arguments: str) -> tuple[int, str]:
         assert self._bin is not None  # noqa: S101 - prepare comes first
         command = [str(self._bin / program), *arguments]
+        if program == "initdb":
+            command = [*naming_prefix(self._place.account), *command]
         return run_detached(command, self._folder, self._place.account)
 
 

@@ -4,6 +4,7 @@ A pid in a file outlives its process: after a reboot it may name anybody's. Each
 carries its stack's folder in its arguments, and only processes found that way are signalled.
 """
 
+import contextlib
 import os
 import signal
 import time
@@ -62,29 +63,44 @@ def is_ours(pid: int, mark: Mark, uid: int) -> bool:
 def stop(mark: Mark, uid: int, patience: float, first: signal.Signals = signal.SIGTERM) -> int:
     """End all processes that bear ``mark``; return how many there were.
 
-    They get ``first``, and SIGKILL after ``patience`` seconds.
+    They get ``first``, and SIGKILL after ``patience`` seconds. When this returns they have let go
+    of their ports and files.
     """
-    pids = find(mark, uid)
-    _signal_all(pids, mark, uid, first)
-    if not _gone(pids, mark, uid, patience):
-        _signal_all(pids, mark, uid, signal.SIGKILL)
-        _gone(pids, mark, uid, 10.0)
+    pids = {pid: _started_at(pid) for pid in find(mark, uid)}
+    for number, seconds in ((first, patience), (signal.SIGKILL, 10.0)):
+        for pid in pids:
+            if is_ours(pid, mark, uid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+        deadline = time.monotonic() + seconds
+        while any(_lives(pid, started) for pid, started in pids.items()):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.02)
+        else:
+            break
     return len(pids)
 
 
-def _signal_all(pids: list[int], mark: Mark, uid: int, number: signal.Signals) -> None:
-    for pid in pids:
-        if is_ours(pid, mark, uid):
-            try:
-                os.kill(pid, number)
-            except ProcessLookupError:
-                continue
+def _stat(pid: int) -> list[str]:
+    """Return the fields of /proc/<pid>/stat from the state on; empty when there is no process."""
+    try:
+        # The name before may hold anything, blanks and parentheses too.
+        return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+    except OSError:
+        return []
 
 
-def _gone(pids: list[int], mark: Mark, uid: int, patience: float) -> bool:
-    deadline = time.monotonic() + patience
-    while any(is_ours(pid, mark, uid) for pid in pids):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
+def _started_at(pid: int) -> str:
+    """Return when a process began, in clock ticks; with its pid that names it for good."""
+    fields = _stat(pid)
+    return fields[19] if fields else ""
+
+
+def _lives(pid: int, started: str) -> bool:
+    """Return whether that very process still has a thread; one not reaped holds nothing."""
+    fields = _stat(pid)
+    if not fields or fields[19] != started:
+        return False
+    threads = fields[17]
+    return fields[0] not in "ZX" or int(threads) > 1

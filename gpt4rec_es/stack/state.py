@@ -33,6 +33,16 @@ class StackUrls:
     elasticsearch_url: str
     broker_url: str
 
+    def variables(self) -> dict[str, str]:
+        """Return the addresses by the environment variables that name such servers."""
+        return {
+            "DATABASE_URL": self.database_url,
+            "GPT4REC_OWNER_DATABASE_URL": self.owner_database_url,
+            "GPT4REC_ANALYST_DATABASE_URL": self.analyst_database_url,
+            "ELASTICSEARCH_URL": self.elasticsearch_url,
+            "CELERY_BROKER_URL": self.broker_url,
+        }
+
     def as_dict(self) -> dict[str, str]:
         """Return the addresses by field name."""
         return asdict(self)
