@@ -7,6 +7,7 @@ and completion load nothing heavy. No command lives here but those that need no 
 import difflib
 import importlib
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -191,14 +192,15 @@ def describe(error: Exception) -> tuple[int, str]:
         return error.exit_code, f"{error.format_message()} See `{path} --help`."
     if isinstance(error, click.ClickException):
         return error.exit_code, error.format_message()
+    # A library may add a whole SQL statement or response; --debug shows it.
+    first_line = str(error).strip().partition("\n")[0]
     if _is_dependency_error(error):
-        first_line = str(error).strip().partition("\n")[0]
         return DependencyError.exit_code, (
             f"A server that is needed cannot be reached: {first_line}. "
             "See `gpt4rec config show`, and `gpt4rec stack status` for local servers."
         )
     return 1, (
-        f"Unexpected {type(error).__name__}: {error}. This is a fault of the program; "
+        f"Unexpected {type(error).__name__}: {first_line}. This is a fault of the program; "
         "`gpt4rec --debug ...` shows where."
     )
 
@@ -216,8 +218,14 @@ def _say(line: str) -> None:
     sys.stderr.write(one_line(scrub(line)) + "\n")
 
 
+def _stop(number: int, _frame: object) -> None:
+    """End like an error, so that whoever holds a shard gives it back at once."""
+    raise SystemExit(128 + number)
+
+
 def main() -> None:
     """Run this process's command line and leave with its exit code."""
+    signal.signal(signal.SIGTERM, _stop)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a title must not crash an ASCII locale

@@ -160,7 +160,7 @@ class TestErrors:
     ) -> None:
         code, line = self.result(RuntimeError("odd\nthing"), capsys)
         assert code == 1
-        assert line.startswith("Error: Unexpected RuntimeError: odd\\nthing.")
+        assert line.startswith("Error: Unexpected RuntimeError: odd.")
         assert "--debug" in line
 
     def test_debug_shows_the_traceback_without_secrets(
@@ -272,6 +272,28 @@ class TestProcess:
         assert (done.returncode, done.stdout) == (2, "")
         assert "DATABASE_URL is not set" in done.stderr
         assert "gpt4rec stack up" in done.stderr
+
+    def test_termination_lets_the_command_clean_up(self) -> None:
+        code = (
+            "import time\n"
+            "from gpt4rec_es.cli.main import cli, main\n"
+            "@cli.command()\n"
+            "def wait():\n"
+            "    try:\n"
+            "        print('ready', flush=True)\n"
+            "        time.sleep(60)\n"
+            "    finally:\n"
+            "        print('cleaned up')\n"
+            "main()\n"
+        )
+        with subprocess.Popen(
+            [sys.executable, "-c", code, "wait"], stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            process.terminate()
+            assert process.stdout.read() == "cleaned up\n"
+        assert process.returncode == 143
 
     def test_a_reader_that_stops_early_sees_no_error(self) -> None:
         command = f"{sys.executable} -m gpt4rec_es config show | true"
