@@ -24,6 +24,10 @@ _BECOME_OWNER = (
     "AND pg_has_role(current_user, oid, 'MEMBER') "
     "AND has_schema_privilege(oid, 'public', 'CREATE')"
 )
+_MAY_START = (
+    "SELECT has_schema_privilege('public', 'CREATE') "
+    "OR to_regclass('public.alembic_version') IS NOT NULL"
+)
 
 
 def _url() -> str:
@@ -67,6 +71,11 @@ def _migrate(connection: Connection) -> None:
     connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": lock_key("migrations")})
     connection.execute(wait, {"ms": "5s"})
     connection.execute(text(_BECOME_OWNER))
+    if not connection.execute(text(_MAY_START)).scalar_one():
+        # Alembic's own table would be the first thing to fail, without a word on the way out:
+        # the first revision knows what is missing, and says so.
+        first = context.script.get_revision("0001")
+        connection.execute(text(first.module.PREPARE))
     # End the transaction that these began: each migration has one of its own.
     connection.commit()
     _configure(connection)

@@ -120,11 +120,11 @@ def _config(url: str) -> Config:
 
 def _explained(error: DBAPIError | CommandError, url: str) -> Gpt4RecError:
     if isinstance(error, CommandError):
-        return UsageError(f"Alembic says: {error}", "See `gpt4rec db current`.")
+        return UsageError(f"Alembic says: {str(error).rstrip('.')}.", "See `gpt4rec db current`.")
     original = error.orig
     if isinstance(original, psycopg2.errors.InsufficientPrivilege):
         hint = original.diag.message_hint or "Migrate as gpt4rec_owner or a member of it."
-        return UsageError(str(original.diag.message_primary), hint)
+        return UsageError(f"{str(original.diag.message_primary).rstrip('.')}.", hint)
     if isinstance(original, psycopg2.errors.LockNotAvailable):
         return ConflictError(
             "The upgrade waited too long for a lock that something else holds.",

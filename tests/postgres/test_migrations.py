@@ -1,0 +1,247 @@
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, make_url, text
+
+from gpt4rec_es.db import migrate
+from gpt4rec_es.db.engine import make_engine, normalise_url
+from gpt4rec_es.errors import ConflictError, DependencyError, UsageError
+from tests.databases import Cluster, Database
+
+ROOT = Path(__file__).parents[2]
+
+
+def admin_url(cluster: Cluster, database: Database) -> str:
+    return cluster.admin.url.set(database=database.name).render_as_string(hide_password=False)
+
+
+def alembic(*arguments: str, **environment: str) -> "subprocess.Popen[str]":
+    """Start the command as a user does: in the checkout's root, without any option of ours."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "alembic", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def done(process: "subprocess.Popen[str]") -> str:
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    return output
+
+
+def scalars(engine: Engine, statement: str) -> list[str]:
+    with engine.connect() as connection:
+        return list(connection.execute(text(statement)).scalars())
+
+
+@pytest.fixture
+def admin(cluster: Cluster, empty_database: Database) -> Iterator[Engine]:
+    engine = make_engine(admin_url(cluster, empty_database), application_name="tests admin")
+    yield engine
+    engine.dispose()
+
+
+def test_alembic_upgrade_head_works_in_the_checkout_and_two_at_once_wait_for_each_other(
+    cluster: Cluster, empty_database: Database
+) -> None:
+    url = admin_url(cluster, empty_database)
+    both = [
+        alembic("upgrade", "head", GPT4REC_OWNER_DATABASE_URL=url),
+        alembic("-x", f"url={url}", "upgrade", "head"),
+    ]
+    for process in both:
+        done(process)
+    assert "No new upgrade operations" in done(alembic("-x", f"url={url}", "check"))
+    assert migrate.current(url).is_current
+
+
+def test_up_down_and_up_again(cluster: Cluster, empty_database: Database) -> None:
+    url = admin_url(cluster, empty_database)
+    assert migrate.current(url).revision is None
+    assert migrate.upgrade(url).is_current
+    with empty_database.engine.begin() as connection:
+        connection.execute(text("SELECT create_run_partitions(1)"))
+    assert migrate.downgrade(url, "base").revision is None
+    left = scalars(
+        empty_database.owner_engine,
+        "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'S') "
+        "AND relnamespace::regnamespace::text IN ('public', 'analytics') "
+        "UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace",
+    )
+    assert left == ["alembic_version"]
+    assert migrate.upgrade(url).is_current
+    assert migrate.check(url) == []
+
+
+def test_each_step_down_can_be_taken_back(cluster: Cluster, empty_database: Database) -> None:
+    url = admin_url(cluster, empty_database)
+    migrate.upgrade(url)
+    for revision in ("0005", "0004", "0003", "0002", "0001"):
+        assert migrate.downgrade(url, revision).revision == revision
+        migrate.upgrade(url)
+    assert migrate.check(url) == []
+
+
+def test_the_printed_sql_does_what_the_upgrade_does(
+    cluster: Cluster, empty_database: Database, admin: Engine
+) -> None:
+    url = admin_url(cluster, empty_database)
+    sql = migrate.upgrade_sql(url)
+    assert migrate.current(url).revision is None, "printing runs nothing"
+    with admin.connect() as connection:
+        connection.connection.cursor().execute(sql)
+        connection.connection.commit()
+    assert migrate.current(url).is_current
+    assert migrate.check(url) == []
+    assert migrate.upgrade_sql(url) == ""
+
+
+def test_no_difference_to_the_tables_in_code_also_with_partitions(database: Database) -> None:
+    with database.engine.begin() as connection:
+        connection.execute(text("SELECT create_run_partitions(7), create_run_partitions(8)"))
+    assert migrate.check(database.owner_url) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ("ALTER TABLE items DROP COLUMN brand", "brand"),
+        ("ALTER TABLE shards ALTER COLUMN attempt TYPE bigint", "attempt"),
+        ("COMMENT ON COLUMN users.user_id IS 'other'", "user_id"),
+        ("CREATE TABLE stray (a int)", "stray"),
+        ("DROP INDEX ix_items_version", "ix_items_version"),
+        ("ALTER TABLE shards ALTER COLUMN token DROP DEFAULT", "token"),
+    ],
+)
+def test_a_difference_is_found(database: Database, change: str, word: str) -> None:
+    with database.owner_engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA analytics CASCADE"))
+        connection.execute(text(change))
+    (difference,) = migrate.check(database.owner_url)
+    assert word in difference
+
+
+def test_an_old_database_is_said_to_be_old(database: Database) -> None:
+    with database.owner_engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0004'"))
+    assert migrate.check(database.owner_url) == [
+        f"the database is at revision 0004, the code at {migrate.current(database.owner_url).head}"
+    ]
+
+
+def test_what_cannot_be_migrated_is_one_line(database: Database) -> None:
+    with pytest.raises(UsageError, match="0099"):
+        migrate.upgrade(database.owner_url, "0099")
+    with pytest.raises(DependencyError):
+        migrate.upgrade("postgresql://gpt4rec_owner:secret@127.0.0.1:1/shop")
+    with pytest.raises(UsageError, match=r"must be owner of .*Migrate as gpt4rec_owner"):
+        migrate.downgrade(database.writer_url, "0005")
+
+
+def test_a_held_lock_ends_the_upgrade_instead_of_stopping_everybody(database: Database) -> None:
+    migrate.downgrade(database.owner_url, "0005")
+    with database.engine.begin() as reader:
+        reader.execute(text("SELECT count(*) FROM runs"))
+        with pytest.raises(ConflictError, match="lock"):
+            migrate.downgrade(database.owner_url, "0003")
+    # Migrations before the one that failed stay done, the one that failed left nothing.
+    assert migrate.current(database.owner_url).revision == "0004"
+    migrate.upgrade(database.owner_url)
+    assert migrate.check(database.owner_url) == []
+
+
+def test_a_user_without_rights_gets_the_sql_for_an_administrator(
+    cluster: Cluster, empty_database: Database, admin: Engine
+) -> None:
+    user = f"{cluster.prefix}_plain"
+    with cluster.admin.connect() as connection:
+        connection.execute(text(f"CREATE ROLE {user} LOGIN PASSWORD '{cluster.password}'"))
+    url = (
+        make_url(normalise_url(empty_database.writer_url))
+        .set(username=user)
+        .render_as_string(hide_password=False)
+    )
+    try:
+        with pytest.raises(UsageError, match=f"User {user} may not prepare") as caught:
+            migrate.upgrade(url)
+        with admin.begin() as connection:
+            for statement in re.findall(r"(?:GRANT|REVOKE) [^;]+;", caught.value.hint):
+                connection.execute(text(statement))
+        assert migrate.upgrade(url).is_current
+        owners = scalars(
+            empty_database.owner_engine,
+            "SELECT DISTINCT relowner::regrole::text FROM pg_class "
+            "WHERE relnamespace::regnamespace::text IN ('public', 'analytics')",
+        )
+        assert owners == ["gpt4rec_owner"], "whoever of its members migrates"
+    finally:
+        with admin.begin() as connection:
+            connection.execute(text(f"DROP OWNED BY {user}"))
+            connection.execute(text(f"DROP ROLE {user}"))
+
+
+def test_everything_that_can_be_seen_has_a_comment(module_database: Database) -> None:
+    missing = scalars(
+        module_database.owner_engine,
+        """
+        WITH relations AS (
+            SELECT oid, relname, relnamespace::regnamespace::text AS schema FROM pg_class
+            WHERE relnamespace::regnamespace::text IN ('public', 'analytics')
+            AND relkind IN ('r', 'p', 'v', 'm') AND NOT relispartition
+        )
+        SELECT schema || '.' || relname FROM relations
+        WHERE obj_description(oid, 'pg_class') IS NULL
+        UNION ALL
+        SELECT schema || '.' || relname || '.' || attname
+        FROM relations JOIN pg_attribute ON attrelid = relations.oid
+        WHERE attnum > 0 AND NOT attisdropped AND col_description(attrelid, attnum) IS NULL
+        UNION ALL
+        SELECT proname FROM pg_proc
+        WHERE pronamespace = 'public'::regnamespace AND obj_description(oid, 'pg_proc') IS NULL
+        UNION ALL
+        SELECT nspname FROM pg_namespace
+        WHERE nspname IN ('public', 'analytics') AND obj_description(oid, 'pg_namespace') IS NULL
+        """,
+    )
+    assert missing == []
+
+
+def test_nullable_columns_say_what_null_means(module_database: Database) -> None:
+    silent = scalars(
+        module_database.owner_engine,
+        """
+        SELECT relname || '.' || attname
+        FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
+        WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+        AND attnum > 0 AND NOT attisdropped AND NOT attnotnull
+        AND col_description(attrelid, attnum) NOT LIKE '%NULL%'
+        """,
+    )
+    assert silent == []
+
+
+def test_external_ids_compare_by_bytes(module_database: Database) -> None:
+    collations = scalars(
+        module_database.owner_engine,
+        "SELECT DISTINCT collation_name FROM information_schema.columns "
+        "WHERE table_schema IN ('public', 'analytics') "
+        "AND column_name IN ('user_id', 'item_id', 'run_id', 'index_name')",
+    )
+    assert collations == ["C"]
+
+
+def test_the_catalog_starts_at_version_zero_and_stays_one_row(database: Database) -> None:
+    with database.engine.connect() as connection:
+        found = connection.execute(text("SELECT * FROM catalog_state")).all()
+        assert [tuple(row) for row in found] == [(True, 0, 0)]
+        with pytest.raises(Exception, match="ck_catalog_state_one_row"):
+            connection.execute(text("INSERT INTO catalog_state VALUES (false, 0, 0)"))
