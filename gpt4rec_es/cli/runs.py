@@ -17,7 +17,9 @@ def runs() -> None:
 
 
 @runs.command("list")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000))
+@click.option(
+    "--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="How many."
+)
 @_JSON
 def list_runs(limit: int, as_json: bool) -> None:
     """List the newest runs, newest first."""
