@@ -1,0 +1,76 @@
+"""Three nights of a tiny shop, by plain SQL: what the analysts' views should say is known by hand.
+
+Run 1 was published yesterday, run 2 is published now, run 3 is unfinished. User u-3 has no history.
+Item i-4 was deactivated after run 2, i-5 has no title.
+"""
+
+from sqlalchemy import Connection
+
+ROWS = """
+INSERT INTO items (item_id, title, title_raw, price, is_active, version) VALUES
+    ('i-1', 'red lamp', 'red  lamp', 9.50, true, 1), ('i-2', 'red shade', 'red shade', 3, true, 1),
+    ('i-3', 'blue vase', 'blue vase', NULL, true, 1), ('i-4', 'old vase', 'old vase', 5, false, 2),
+    ('i-5', NULL, NULL, NULL, true, 1);
+INSERT INTO users (user_id) VALUES ('u-1'), ('u-2'), ('u-3');
+INSERT INTO imports (kind, files, state, actor) VALUES ('items', '{a.csv}', 'done', 'ann');
+INSERT INTO import_rejects VALUES (1, 1, 'a.csv', 7, 'no_id', 'no item id', ',,');
+INSERT INTO builds (index_name, alias, kind, parent_build_no, state, catalog_version, k1, b,
+                    mapping_hash, actor, document_count) VALUES
+    ('items-a', 'items', 'full', NULL, 'ready', 1, 1.2, 0.75, 'x', 'ann', 4),
+    ('items-b', 'items', 'derived', 1, 'ready', 1, 0.9, 0.3, 'x', 'ann', 4),
+    ('items-c', 'items', 'full', NULL, 'building', 1, 0.9, 0.3, 'x', 'ann', NULL);
+INSERT INTO alias_swaps (alias, from_build_no, to_build_no, action, actor) VALUES
+    ('items', NULL, 1, 'reindex', 'ann'), ('items', 1, 2, 'bm25', 'ann');
+INSERT INTO generators (name, kind, content_hash, is_current, card) VALUES
+    ('tiny', 'gpt2', 'hash-tiny', true, '{}'), ('other', 'gpt2', 'hash-other', false, '{}');
+INSERT INTO decodings (settings_hash, settings) VALUES
+    ('\\x01', '{"num_queries": 2, "num_beams": 4, "max_new_tokens": 8, "length_penalty": 1.0,
+                "dtype": "fp32"}'), ('\\x02', '{"num_queries": 5}');
+INSERT INTO prompts (prompt_hash, text, n_tokens) VALUES
+    ('\\x01', 'red lamp', 2), ('\\x02', 'blue vase', 2);
+INSERT INTO queries (query_hash, text) VALUES
+    ('\\x01', 'red'), ('\\x02', 'vase'), ('\\x03', 'zeppelin'), ('\\x04', '!!!'),
+    ('\\x05', 'blue vase');
+-- Generations 3 and 4 belong to another generator and another decoding: no run shows them.
+INSERT INTO generations (prompt_no, content_hash, decoding_no, n_queries, tokens_generated) VALUES
+    (1, 'hash-tiny', 1, 2, 9), (2, 'hash-tiny', 1, 2, 9), (1, 'hash-other', 1, 1, 9),
+    (1, 'hash-tiny', 2, 1, 9);
+INSERT INTO generated_queries VALUES
+    (1, 1, 1, -1.5, 2), (1, 2, 3, -4, 2), (2, 1, 2, -2, 2), (2, 2, 4, -3, 3),
+    (3, 1, 5, -1, 2), (4, 1, 5, -1, 2);
+INSERT INTO searches (build_no, query_no, depth, item_nos, scores, is_exhausted, is_empty_query)
+VALUES
+    (1, 1, 50, '{1}', '{0.5}', false, false), (2, 1, 50, '{1}', '{0.6}', false, false),
+    (2, 1, 200, '{1,2}', '{0.6,0.4}', true, false),
+    (2, 2, 50, '{3,4}', '{1.5,1.25}', true, false), (2, 3, 50, '{}', '{}', true, false),
+    (2, 4, 50, '{}', '{}', true, true), (2, 5, 50, '{3}', '{2}', true, false);
+INSERT INTO runs (run_id, kind, logical_date, attempt, state, manifest, manifest_hash, build_no,
+    generator_no, decoding_no, k, depth, history_version, cohort_size, code_version, actor,
+    planned_at, finished_at)
+SELECT 'nightly-2026-11-2' || n || '-1', 'nightly', date '2026-11-20' + n, 1,
+    (ARRAY['published', 'published', 'merging'])[n], '{}', '\\xab', least(n, 2), 1, 1, 2, 50, 1, 3,
+    '0.1.0+x', 'cron', timestamptz '2026-11-22 02:00:00+00',
+    CASE WHEN n < 3 THEN timestamptz '2026-11-22 02:01:30+00' END
+FROM generate_series(1, 3) AS n;
+SELECT create_run_partitions(n) FROM generate_series(1, 3) AS n;
+INSERT INTO run_users
+SELECT n, u, (ARRAY[1, 2, NULL])[u], (ARRAY['{1}', '{3}', '{}'])[u]::int[], (ARRAY[1, 2, 0])[u],
+    (ARRAY[1, 5, NULL])[u]
+FROM generate_series(1, 3) AS n, generate_series(1, 3) AS u;
+INSERT INTO recommendations VALUES
+    (1, 1, 1, 1, 'query', 1, 1, 1, 0.5),
+    (2, 1, 1, 2, 'query', 1, 1, 2, 0.4), (2, 1, 2, 3, 'popular', NULL, NULL, NULL, NULL),
+    (2, 2, 1, 4, 'query', 2, 1, 2, 1.25), (2, 2, 2, 3, 'last_title', 5, NULL, 1, 2),
+    (2, 3, 1, 1, 'popular', NULL, NULL, NULL, NULL), (3, 1, 1, 2, 'query', 1, 1, 2, 0.4);
+INSERT INTO user_outcomes VALUES
+    (2, 1, 'ok', 2, 1, 2, 'the queries found no more', NULL),
+    (2, 2, 'ok', 2, 1, 2, 'the queries found no more', NULL),
+    (2, 3, 'no_history', 0, 0, 1, 'no history', NULL);
+INSERT INTO gate_results (run_no, gate, passed, measured, required) VALUES
+    (2, 'failed_users', true, '0', 'at most 0.001');
+INSERT INTO publications (kind, run_no, previous_run_no) VALUES ('nightly', 2, 1);
+"""
+
+
+def add_three_nights(connection: Connection) -> None:
+    connection.exec_driver_sql(ROWS)

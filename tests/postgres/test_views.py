@@ -1,0 +1,226 @@
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from tests.databases import Database
+from tests.postgres.analyst_rows import add_three_nights
+
+RUN_1, RUN_2, RUN_3 = (f"nightly-2026-11-2{n}-1" for n in (1, 2, 3))
+
+
+@pytest.fixture(scope="module")
+def shop(module_database: Database) -> Database:
+    with module_database.engine.begin() as connection:
+        add_three_nights(connection)
+    return module_database
+
+
+def select(shop: Database, statement: str) -> list[tuple[Any, ...]]:
+    """Return rows as the analyst gets them."""
+    with shop.analyst_engine.connect() as connection:
+        connection.execute(text("SET search_path = analytics"))
+        return [tuple(row) for row in connection.execute(text(statement))]
+
+
+def test_users_and_items_show_the_shops_ids(shop: Database) -> None:
+    assert select(shop, "SELECT user_id FROM users ORDER BY 1") == [("u-1",), ("u-2",), ("u-3",)]
+    assert select(
+        shop,
+        "SELECT item_id, title, raw_title, price, is_active, has_title, is_trainable "
+        "FROM items WHERE item_id IN ('i-1', 'i-4', 'i-5') ORDER BY 1",
+    ) == [
+        ("i-1", "red lamp", "red  lamp", Decimal("9.50"), True, True, True),
+        ("i-4", "old vase", "old vase", Decimal("5.00"), False, True, True),
+        ("i-5", None, None, None, True, False, False),
+    ]
+
+
+def test_runs_show_what_they_were_made_with(shop: Database) -> None:
+    rows = select(
+        shop,
+        "SELECT run_id, logical_date::text, run_state, is_published, published_at IS NOT NULL, "
+        "user_count, k, first_depth, num_queries, num_beams, dtype, generator_name, "
+        "generator_hash, index_name, k1, b, manifest_hash, duration_s FROM runs ORDER BY 1",
+    )
+    common = (3, 2, 50, 2, 4, "fp32", "tiny", "hash-tiny")
+    assert rows == [
+        (RUN_1, "2026-11-21", "published", False, False, *common, "items-a", 1.2, 0.75, "ab", 90),
+        (RUN_2, "2026-11-22", "published", True, True, *common, "items-b", 0.9, 0.3, "ab", 90),
+        (RUN_3, "2026-11-23", "merging", False, False, *common, "items-b", 0.9, 0.3, "ab", None),
+    ]
+
+
+def test_generated_queries_are_those_of_the_runs_generator_and_decoding(shop: Database) -> None:
+    queries = [
+        ("u-1", 1, "red", -0.75),
+        ("u-1", 2, "zeppelin", -2.0),
+        ("u-2", 1, "vase", -1.0),
+        ("u-2", 2, "!!!", -1.0),
+    ]
+    columns = "user_id, query_rank, query, beam_score"
+    for run in (RUN_1, RUN_2, RUN_3):
+        assert queries == select(
+            shop, f"SELECT {columns} FROM generated_queries WHERE run_id = '{run}' ORDER BY 1, 2"
+        )
+    latest = select(shop, f"SELECT run_id, {columns} FROM latest_generated_queries ORDER BY 2, 3")
+    assert latest == [(RUN_2, *row) for row in queries]
+
+
+def test_recommendations_know_the_query_hit_and_index(shop: Database) -> None:
+    columns = (
+        "run_id, user_id, rank, item_id, title, source, is_fallback, query, query_rank, "
+        "hit_rank, score, index_name"
+    )
+    first = (RUN_1, "u-1", 1, "i-1", "red lamp", "query", False, "red", 1, 1, 0.5, "items-a")
+    nothing = (None, None, None, None)
+    second = [
+        ("u-1", 1, "i-2", "red shade", "query", False, "red", 1, 2, 0.4),
+        ("u-1", 2, "i-3", "blue vase", "popular", True, *nothing),
+        ("u-2", 1, "i-4", "old vase", "query", False, "vase", 1, 2, 1.25),
+        ("u-2", 2, "i-3", "blue vase", "last_title", True, "blue vase", None, 1, 2.0),
+        ("u-3", 1, "i-1", "red lamp", "popular", True, *nothing),
+    ]
+    second = [(RUN_2, *row, "items-b") for row in second]
+    assert select(
+        shop,
+        f"SELECT {columns} FROM recommendations WHERE run_id <> '{RUN_3}' ORDER BY 1, 2, 3",
+    ) == [first, *second]
+    # i-4 was deactivated since.
+    assert select(shop, f"SELECT {columns} FROM latest_recommendations ORDER BY 1, 2, 3") == [
+        row for row in second if row[3] != "i-4"
+    ]
+
+
+def test_a_recommendation_joins_to_its_query_and_hit_by_using(shop: Database) -> None:
+    assert select(
+        shop,
+        "SELECT user_id, item_id, beam_score, k1 FROM recommendations "
+        "JOIN generated_queries USING (run_id, user_id, query_rank, query_id) "
+        "JOIN query_hits USING (index_name, query_id, hit_rank, item_id, score) "
+        "JOIN index_builds USING (index_name) "
+        f"WHERE run_id = '{RUN_2}' ORDER BY 1, 2",
+    ) == [("u-1", "i-2", -0.75, pytest.approx(0.9)), ("u-2", "i-4", -1.0, pytest.approx(0.9))]
+
+
+def test_query_hits_come_from_the_deepest_search_of_each_build(shop: Database) -> None:
+    assert select(
+        shop,
+        "SELECT index_name, query, hit_rank, item_id, title, score, search_depth, is_exhausted "
+        "FROM query_hits ORDER BY index_name, query_id, hit_rank",
+    ) == [
+        ("items-a", "red", 1, "i-1", "red lamp", 0.5, 50, False),
+        ("items-b", "red", 1, "i-1", "red lamp", 0.6, 200, True),
+        ("items-b", "red", 2, "i-2", "red shade", 0.4, 200, True),
+        ("items-b", "vase", 1, "i-3", "blue vase", 1.5, 50, True),
+        ("items-b", "vase", 2, "i-4", "old vase", 1.25, 50, True),
+        ("items-b", "blue vase", 1, "i-3", "blue vase", 2.0, 50, True),
+    ]
+
+
+def test_zero_hit_queries_count_users_and_tell_empty_ones_apart(shop: Database) -> None:
+    found = select(
+        shop,
+        "SELECT run_id, query, is_empty_query, user_count FROM zero_hit_queries ORDER BY 1, 2",
+    )
+    # Run 1 searched the other build, where these were never sent.
+    assert found == [
+        (run, query, is_empty, 1)
+        for run in (RUN_2, RUN_3)
+        for query, is_empty in (("!!!", True), ("zeppelin", False))
+    ]
+
+
+def test_index_builds_say_which_one_is_live(shop: Database) -> None:
+    assert select(
+        shop,
+        "SELECT index_name, build_kind, parent_index_name, build_state, is_live, k1 "
+        "FROM index_builds ORDER BY 1",
+    ) == [
+        ("items-a", "full", None, "ready", False, 1.2),
+        ("items-b", "derived", "items-a", "ready", True, 0.9),
+        ("items-c", "full", None, "building", False, 0.9),
+    ]
+
+
+def test_outcomes_gates_and_rejects(shop: Database) -> None:
+    assert select(
+        shop,
+        "SELECT run_id, user_id, outcome, bought_item_count, prompt_item_count, query_count, "
+        "found_count, recommendation_count FROM user_outcomes ORDER BY 2",
+    ) == [
+        (RUN_2, "u-1", "ok", 1, 1, 2, 1, 2),
+        (RUN_2, "u-2", "ok", 2, 1, 2, 1, 2),
+        (RUN_2, "u-3", "no_history", 0, 0, 0, 0, 1),
+    ]
+    assert select(shop, "SELECT run_id, gate, has_passed FROM gate_results") == [
+        (RUN_2, "failed_users", True)
+    ]
+    assert select(
+        shop,
+        "SELECT import_kind, import_state, file_name, line_number, reason_code, excerpt "
+        "FROM rejects",
+    ) == [("items", "done", "a.csv", 7, "no_id", ",,")]
+
+
+def test_before_the_first_publication_the_latest_views_are_empty(database: Database) -> None:
+    for view in ("latest_recommendations", "latest_generated_queries", "zero_hit_queries"):
+        assert select(database, f"SELECT * FROM {view}") == []
+
+
+def test_the_same_column_has_the_same_type_in_every_view(shop: Database) -> None:
+    assert (
+        select(
+            shop,
+            "SELECT attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid "
+            "WHERE relnamespace = 'analytics'::regnamespace AND attnum > 0 "
+            "GROUP BY 1 HAVING count(DISTINCT (atttypid, attcollation)) > 1",
+        )
+        == []
+    )
+
+
+def read_partitions(shop: Database, statement: str) -> set[str]:
+    """Return the partitions that running ``statement`` really reads."""
+    with shop.analyst_engine.connect() as connection:
+        connection.execute(text("SET search_path = analytics"))
+        plan = connection.execute(text(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}")).scalar_one()
+
+    def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        yield node
+        for child in node.get("Plans", ()):
+            yield from nodes(child)
+
+    found = plan if isinstance(plan, list) else json.loads(plan)
+    return {
+        node["Relation Name"]
+        for node in nodes(found[0]["Plan"])
+        if node.get("Relation Name", "").rsplit("_", 1)[-1].isdigit() and node["Actual Loops"] > 0
+    }
+
+
+@pytest.mark.parametrize(
+    ("statement", "partitions"),
+    [
+        ("SELECT * FROM latest_recommendations", {"recommendations_2"}),
+        ("SELECT * FROM latest_recommendations WHERE user_id = 'u-2'", {"recommendations_2"}),
+        ("SELECT * FROM latest_generated_queries", {"run_users_2"}),
+        ("SELECT query, count(*) FROM latest_generated_queries GROUP BY 1", {"run_users_2"}),
+        (
+            "SELECT * FROM latest_recommendations JOIN latest_generated_queries USING (user_id)",
+            {"recommendations_2", "run_users_2"},
+        ),
+    ],
+)
+def test_latest_views_read_the_partitions_of_the_published_run_only(
+    shop: Database, statement: str, partitions: set[str]
+) -> None:
+    assert read_partitions(shop, statement) == partitions
+
+
+def test_the_plan_check_sees_partitions_that_are_read(shop: Database) -> None:
+    everything = read_partitions(shop, "SELECT count(*) FROM recommendations")
+    assert everything == {"recommendations_1", "recommendations_2", "recommendations_3"}
