@@ -1,0 +1,200 @@
+"""``gpt4rec demo``: everything once, on a small set of real purchases and local servers."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.output import print_line, print_table
+from gpt4rec_es.cli.progress import progress_bar
+from gpt4rec_es.cli.why import print_explanation
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from gpt4rec_es.runtime import Runtime
+
+_FOLDER = "online-retail-ii-sample"
+_GENERATOR = "demo"
+
+
+@click.command()
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder with items.csv.gz, interactions.csv.gz and held_out.csv.gz. "
+    "[default: data/online-retail-ii-sample]",
+)
+@click.option("--users", default=5, show_default=True, help="Customers to show.")
+def demo(data: Path | None, users: int) -> None:
+    """Start local servers, import purchases, train, run a night and show what came of it.
+
+    Harmless to repeat: what is there already is not done again.
+    """
+    from gpt4rec_es.resources import resource_path
+
+    folder = data or resource_path("data") / _FOLDER
+    with _step("Local servers"):
+        _start_servers()
+    runtime = get_runtime()
+    with _step("Database schema"):
+        _migrate(runtime)
+    with _step("Import"):
+        _import(runtime, folder)
+    with _step("Query generator"):
+        _train(runtime)
+    with _step("Night"):
+        _night(runtime)
+    _show(runtime, folder, users)
+
+
+@contextmanager
+def _step(name: str) -> Iterator[None]:
+    started = time.monotonic()
+    print_line(f"== {name}")
+    yield
+    print_line(f"   {time.monotonic() - started:.0f} s")
+
+
+def _start_servers() -> None:
+    import os
+
+    from gpt4rec_es import stack
+
+    start = stack.checkout(Path.cwd())
+    folder = stack.default_folder(start)
+    with progress_bar("Downloading Elasticsearch", "bytes") as progress:
+        stack.up(folder, stack.default_options(os.environ), progress, print_line)
+    stack.remember_folder(start, folder)
+
+
+def _migrate(runtime: "Runtime") -> None:
+    from gpt4rec_es.db import migrate
+
+    migrate.upgrade(runtime.settings.require("owner_database_url"))
+
+
+def _import(runtime: "Runtime", folder: Path) -> None:
+    from gpt4rec_es.services.import_interactions import import_interactions
+    from gpt4rec_es.services.import_items import import_items
+
+    uses = ((import_items, "items.csv.gz"), (import_interactions, "interactions.csv.gz"))
+    for use_case, name in uses:
+        with progress_bar(f"Importing {name}", "bytes") as progress:
+            report = use_case(
+                runtime.engine, [folder / name], actor=runtime.settings.actor, progress=progress
+            )
+        print_line(
+            f"   {name}: {report.records:,} records, {report.inserted:,} new, "
+            f"{report.unchanged:,} unchanged, {sum(report.rejected.values())} rejected"
+        )
+
+
+def _train(runtime: "Runtime") -> None:
+    raise NotImplementedError
+
+
+def _night(runtime: "Runtime") -> None:
+    from gpt4rec_es.runs.inprocess import run_night
+    from gpt4rec_es.runs.schedule import today
+
+    date = today(runtime.settings.timezone)
+    with progress_bar("Night", "done in this stage") as progress:
+        report = run_night(runtime.night_parts(), runtime.night_options(), date, progress=progress)
+    print_line(
+        f"   {report.run_id} is {report.state}: {report.recommendations:,} recommendations for "
+        f"{report.users:,} users; {report.tokens:,} tokens generated, "
+        f"{report.searches:,} searches."
+    )
+
+
+def _show(runtime: "Runtime", folder: Path, users: int) -> None:
+    from gpt4rec_es.db import runs as run_rows
+    from gpt4rec_es.runs.why import explain_user
+
+    with runtime.engine.connect() as connection:
+        run = run_rows.find(connection, "latest")
+        shown = _some_users(connection, users)
+        _print_figures(runtime, connection, run, folder)
+        _print_ratio(connection)
+    for user_id in shown:
+        print_line("")
+        print_explanation(explain_user(runtime.engine, user_id).as_dict())
+    _print_questions(runtime)
+    _print_next(shown[0] if shown else "USER")
+
+
+def _some_users(connection: "Connection", count: int) -> list[str]:
+    """Return users with short histories, which fit a terminal, spread over the cohort."""
+    from sqlalchemy import text
+
+    found = connection.execute(
+        text("""
+        SELECT user_id FROM analytics.user_outcomes
+        WHERE run_id = (SELECT run_id FROM analytics.runs WHERE is_published)
+          AND outcome = 'ok' AND bought_item_count BETWEEN 5 AND 12
+        ORDER BY md5(user_id) LIMIT :count
+        """),
+        {"count": count},
+    )
+    return list(found.scalars())
+
+
+def _print_figures(runtime: "Runtime", connection: "Connection", run: Any, folder: Path) -> None:
+    from gpt4rec_es.services.held_out import measure, new_items, read_held_out
+
+    targets = new_items(connection, read_held_out(folder / "held_out.csv.gz"))
+    retriever = runtime.retriever(run.index_name, run.run_id)
+    rates = measure(connection, retriever, run.run_no, run.k, targets)
+    print_table(
+        ["method", "users", "hits", f"hit rate@{run.k}"],
+        [[rate.method, rate.users, rate.hits, f"{rate.rate:.3f}"] for rate in rates],
+        "Lists with an item of the customer's held-out last basket that is new to the customer",
+    )
+
+
+def _print_ratio(connection: "Connection") -> None:
+    from sqlalchemy import text
+
+    row = connection.execute(
+        text(
+            "SELECT count(*) AS total, count(DISTINCT query) AS distinct_texts "
+            "FROM analytics.latest_generated_queries"
+        )
+    ).one()
+    print_line(
+        f"{row.total:,} queries were written, {row.distinct_texts:,} of them different: "
+        "each different text is searched once."
+    )
+
+
+def _print_questions(runtime: "Runtime") -> None:
+    from gpt4rec_es.db.engine import make_engine
+    from gpt4rec_es.services.questions import QUESTIONS, answer
+
+    url = runtime.settings.require("analyst_database_url")
+    engine = make_engine(url, application_name="gpt4rec demo")
+    with engine.connect() as connection:
+        for question in QUESTIONS:
+            print_line("")
+            print_line(question.title)
+            for line in question.sql.splitlines():
+                print_line(f"    {line}")
+            columns, rows = answer(connection, question)
+            print_table(columns, rows)
+    engine.dispose()
+
+
+def _print_next(user_id: str) -> None:
+    print_line("Where to go next:")
+    print_line(f"  gpt4rec why {user_id}              explain any customer's list")
+    print_line("  gpt4rec runs show                what the night did and what its gates found")
+    print_line("  gpt4rec search 'red lantern'     search the catalog as the night does")
+    print_line("  gpt4rec index bm25 set --k1 0.9 --b 0.5 --reason 'a try'; gpt4rec night")
+    print_line("  gpt4rec stack psql               open psql as an analyst")
+    print_line("  gpt4rec stack down               stop the local servers")
+    print_line("  docs/analytics.md, docs/operations.md, docs/architecture.md")
