@@ -5,8 +5,8 @@ for a full one and retry a full disk in vain. Here every document is checked off
 one twice is harmless because it carries its id.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from elastic_transport import TransportError
@@ -31,6 +31,9 @@ from gpt4rec_es.records import Document
 _FILTER = "error,status,items.*._id,items.*.status,items.*.error"
 _HEADERS = {"accept": "application/json", "content-type": "application/x-ndjson"}
 
+# Documents in a request to which an overloaded server brings it down; smaller ones would add work.
+_SMALLEST = 20
+
 # (document id, its two lines)
 Line = tuple[str, bytes]
 
@@ -51,7 +54,6 @@ class BulkCounts:
     acknowledged: int = 0
     requests: int = 0
     resent: int = 0
-    failures: list[str] = field(default_factory=list)
 
 
 def load_documents(
@@ -73,65 +75,75 @@ def load_documents(
             or its disk is full (at once).
         DataError: a document itself is refused; the message names it.
     """
-    loader = _Loader(client, index, backoff or Backoff())
-    for chunk in _chunks(documents, limits or BulkLimits()):
-        loader.counts.sent += len(chunk)
-        loader.load(chunk)
+    loader = _Loader(client, index, limits or BulkLimits(), backoff or Backoff())
+    lines = ((document.item_id, encode_document(document)) for document in documents)
+    for _ in loader.load(lines):
         progress(loader.counts.acknowledged, total)
-    if loader.counts.acknowledged != loader.counts.sent:
+    counts = loader.counts
+    if counts.acknowledged != counts.sent:
         raise DataError(
-            f"{loader.counts.sent} documents were sent to {index}, "
-            f"{loader.counts.acknowledged} acknowledged.",
+            f"{counts.sent} documents were sent to {index}, {counts.acknowledged} acknowledged.",
             "An item id occurs twice.",
         )
-    return loader.counts
-
-
-def _chunks(documents: Iterable[Document], limits: BulkLimits) -> Iterator[list[Line]]:
-    chunk: list[Line] = []
-    size = 0
-    for document in documents:
-        line = encode_document(document)
-        if chunk and (len(chunk) >= limits.documents or size + len(line) > limits.bytes):
-            yield chunk
-            chunk, size = [], 0
-        chunk.append((document.item_id, line))
-        size += len(line)
-    if chunk:
-        yield chunk
+    return counts
 
 
 class _Loader:
-    """One load: sends chunks until every document in them is acknowledged."""
+    """One load: what was refused for now goes out again together with what follows."""
 
-    def __init__(self, client: Elasticsearch, index: str, backoff: Backoff) -> None:
-        self._client, self._index, self._backoff = client, index, backoff
-        self._failures = 0  # in a row, without any document getting through
+    def __init__(
+        self, client: Elasticsearch, index: str, limits: BulkLimits, backoff: Backoff
+    ) -> None:
+        self._client, self._index = client, index
+        self._limits, self._backoff = limits, backoff
+        self._waiting: list[Line] = []
+        self._most = limits.documents  # in the next request; less while the server refuses
+        self._failures = 0  # requests in a row that brought nothing through
         self.counts = BulkCounts()
 
-    def load(self, chunk: Sequence[Line]) -> None:
-        waiting = [list(chunk)]
-        while waiting:
-            lines = waiting.pop()
-            left, problem, is_too_large = self._send(lines)
-            if len(left) < len(lines):
+    def load(self, source: Iterator[Line]) -> Iterator[None]:
+        """Send all of ``source``; yield after each request."""
+        while batch := self._next(source):
+            left, problem, is_too_large = self._send(batch)
+            if left:
+                self._waiting = left + self._waiting
+                self.counts.resent += len(left)
+                self._give_way(len(batch), len(left), problem, is_too_large)
+            else:
                 self._failures = 0
-            if not left:
-                continue
-            self.counts.resent += len(left)
-            if is_too_large and len(lines) == 1:
-                raise DataError(
-                    f"The item {lines[0][0]!r} is too large for one request.", "Shorten its texts."
-                )
-            if not is_too_large:  # that one needs smaller requests, not patience
-                self._wait(problem)
-            half = len(left) // 2
-            waiting += [left[half:], left[:half]] if half else [left]
+                self._most = min(self._most * 2, self._limits.documents)
+            yield
 
-    def _wait(self, problem: str) -> None:
-        self._failures += 1
-        self.counts.failures.append(problem)
-        if not self._backoff.wait(self._failures):
+    def _next(self, source: Iterator[Line]) -> list[Line]:
+        """Return the lines of the next request: what waits, then what is new."""
+        batch: list[Line] = []
+        size = 0
+        while len(batch) < self._most:
+            if not self._waiting:
+                new = next(source, None)
+                if new is None:
+                    break
+                self.counts.sent += 1
+                self._waiting.append(new)
+            if batch and size + len(self._waiting[0][1]) > self._limits.bytes:
+                break
+            batch.append(self._waiting.pop(0))
+            size += len(batch[-1][1])
+        return batch
+
+    def _give_way(self, sent: int, left: int, problem: str, is_too_large: bool) -> None:
+        """Make the next request smaller and wait; raise if that was the last try."""
+        if is_too_large:  # needs smaller requests, not patience
+            if sent == 1:
+                raise DataError(
+                    f"The item {self._waiting[0][0]!r} is too large for one request.",
+                    "Shorten its texts.",
+                )
+            self._most = sent // 2
+            return
+        self._most = max(sent // 2, min(_SMALLEST, self._most))
+        self._failures = self._failures + 1 if left == sent else 0
+        if not self._backoff.wait(max(self._failures, 1)):
             raise DependencyError(
                 f"Elasticsearch at {client_url(self._client)} did not take documents "
                 f"in {self._failures} tries: {problem}.",
