@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from gpt4rec_es.protocols import Progress
     from gpt4rec_es.stack import StackStatus
 
 _FOLDER = click.option(
@@ -18,6 +20,13 @@ _FOLDER = click.option(
     "there if the servers' account cannot enter it]",
 )
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+_PG_BIN = click.option(
+    "--pg-bin",
+    envvar="GPT4REC_PG_BIN",
+    default="",
+    help="Folder with PostgreSQL's programs, or 'system'. [default: the installed wheel's]",
+)
 
 
 def _port_option(name: str, title: str) -> Callable[[Any], Any]:
@@ -37,12 +46,7 @@ def stack() -> None:
 @stack.command()
 @_FOLDER
 @_JSON
-@click.option(
-    "--pg-bin",
-    envvar="GPT4REC_PG_BIN",
-    default="",
-    help="Folder with PostgreSQL's programs, or 'system'. [default: the installed wheel's]",
-)
+@_PG_BIN
 @click.option(
     "--broker-bin",
     envvar="GPT4REC_BROKER_BIN",
@@ -67,13 +71,12 @@ def up(folder: Path | None, as_json: bool, **choices: Any) -> None:
 
     from gpt4rec_es import stack as servers
     from gpt4rec_es.cli.output import emit
-    from gpt4rec_es.cli.progress import progress_bar
 
     start = servers.checkout(Path.cwd())
     chosen = folder or servers.default_folder(start)
     options = servers.default_options(os.environ, **choices)
-    with progress_bar("Downloading Elasticsearch", "bytes") as progress:
-        urls = servers.up(chosen, options, progress, _say)
+    with ExitStack() as bars:
+        urls = servers.up(chosen, options, _download_bar(bars), _say)
     if folder is None:
         servers.remember_folder(start, chosen)
 
@@ -92,12 +95,15 @@ def down(folder: Path | None, delete: bool, yes: bool) -> None:
     """Stop the servers that this stack started; nothing else is touched."""
     from gpt4rec_es import stack as servers
 
-    chosen = folder or servers.default_folder(servers.checkout(Path.cwd()))
+    start = servers.checkout(Path.cwd())
+    chosen = folder or servers.default_folder(start)
     if delete and not yes:
         click.confirm(f"Remove all data in {chosen}?", abort=True, err=True)
     stopped = servers.down(chosen, delete=delete)
     click.echo(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running.")
     if delete:
+        if folder is None:
+            servers.forget_folder(start)
         click.echo(f"Removed the data in {chosen}.")
 
 
@@ -121,6 +127,45 @@ def status(ctx: click.Context, folder: Path | None, as_json: bool) -> None:
     emit(shown, as_json, lambda _: _print_status(found))
     if not found.is_up:
         ctx.exit(4)
+
+
+@stack.command(context_settings={"ignore_unknown_options": True})
+@_FOLDER
+@_PG_BIN
+@click.option(
+    "--role",
+    type=click.Choice(["analyst", "writer", "owner", "admin"]),
+    default="analyst",
+    show_default=True,
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def psql(folder: Path | None, pg_bin: str, role: str, arguments: tuple[str, ...]) -> None:
+    """Open psql on the local database; ARGUMENTS go to psql, such as -c "select 1"."""
+    import os
+
+    from gpt4rec_es import stack as servers
+
+    chosen = folder or servers.default_folder(servers.checkout(Path.cwd()))
+    command, variables = servers.psql_command(chosen, role, pg_bin)
+    os.execve(command[0], [*command, *arguments], {**os.environ, **variables})  # noqa: S606
+
+
+def _download_bar(bars: ExitStack) -> "Progress":
+    """Return a Progress whose bar appears with the first byte and goes with the last."""
+    from gpt4rec_es.cli.progress import progress_bar
+    from gpt4rec_es.protocols import no_progress
+
+    bar: Progress = no_progress
+
+    def progress(done: int, total: int | None) -> None:
+        nonlocal bar
+        if bar is no_progress:
+            bar = bars.enter_context(progress_bar("Downloading Elasticsearch", "MB"))
+        bar(done // 1_000_000, total and total // 1_000_000)
+        if done == total:
+            bars.close()
+
+    return progress
 
 
 def _print_status(found: "StackStatus") -> None:

@@ -3,9 +3,11 @@
 Importing this package loads nothing heavy: every command asks it for a running stack's addresses.
 """
 
-from gpt4rec_es.stack.lifecycle import ServerStatus, StackStatus, down, status, up
+from gpt4rec_es.stack.lifecycle import down, status, up
 from gpt4rec_es.stack.options import StackOptions, default_options
-from gpt4rec_es.stack.place import checkout, default_folder, remember_folder
+from gpt4rec_es.stack.place import checkout, default_folder, forget_folder, remember_folder
+from gpt4rec_es.stack.server import ServerStatus, StackStatus
+from gpt4rec_es.stack.shell import psql_command
 from gpt4rec_es.stack.state import StackUrls, read_urls
 
 __all__ = [
@@ -17,6 +19,8 @@ __all__ = [
     "default_folder",
     "default_options",
     "down",
+    "forget_folder",
+    "psql_command",
     "read_urls",
     "remember_folder",
     "status",

@@ -6,7 +6,6 @@ user's repository is read where it has the archive already, and never changed.
 
 import hashlib
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -85,7 +84,7 @@ def fetch(artifact: Artifact, repository: Path, progress: Progress) -> Path:
     with log.open("wb") as output, _running(command, output.fileno()) as process:
         _watch(process, path, artifact, progress)
     if process.returncode != 0:
-        raise _failure(log.read_text("utf-8", "replace"), artifact)
+        raise _failure(log.read_text("utf-8", "replace"), process.returncode, artifact)
     if not artifact.is_whole(path):
         path.unlink(missing_ok=True)
         raise DependencyError(
@@ -141,8 +140,8 @@ def _bytes_in(folder: Path) -> int:
         return 0  # not made yet, or a file was renamed while we looked
 
 
-def _failure(output: str, artifact: Artifact) -> DependencyError:
-    """Return the error that says what ``output`` of Maven means."""
+def _failure(output: str, code: int, artifact: Artifact) -> DependencyError:
+    """Return the error that says what ``output`` and exit ``code`` of Maven mean."""
     if "No space left on device" in output:
         return DependencyError(
             f"The disk is full: {artifact.coordinates} has {artifact.size / 1e6:.0f} MB.",
@@ -153,10 +152,17 @@ def _failure(output: str, artifact: Artifact) -> DependencyError:
             "Maven finds no Java: JAVA_HOME is not defined correctly.",
             "Set JAVA_HOME to a Java 17, or unset it.",
         )
-    lines = [line for line in output.splitlines() if line.startswith("[ERROR]")]
-    reason = re.sub(r"^\[ERROR\]\s*", "", lines[0]) if lines else "Maven failed without a word"
     return DependencyError(
-        f"Maven could not download {artifact.coordinates}: {reason[:300]}",
+        f"Maven could not download {artifact.coordinates}: {_reason(output, code)}.",
         "Check the network (proxies and mirrors are set in ~/.m2/settings.xml) and run it again; "
         "or set ELASTICSEARCH_URL to a server you have.",
     )
+
+
+def _reason(output: str, code: int) -> str:
+    """Return the innermost reason of Maven's first error line, a chain joined by colons."""
+    if code in {-signal.SIGKILL, 128 + signal.SIGKILL}:
+        return "it was killed"
+    line = next((line for line in output.splitlines() if line.startswith("[ERROR]")), "")
+    chain = line.removeprefix("[ERROR]").partition(" -> [Help")[0].strip().rstrip(".").split(": ")
+    return ": ".join(chain[-2:])[:300] or f"it ended with code {code}"

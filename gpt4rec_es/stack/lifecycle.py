@@ -5,9 +5,8 @@ Everything here is safe to repeat and holds the folder's lock, so two at once do
 
 import shutil
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 from gpt4rec_es.errors import Gpt4RecError
 from gpt4rec_es.protocols import Progress, no_progress
@@ -18,6 +17,7 @@ from gpt4rec_es.stack.elasticsearch import Elasticsearch
 from gpt4rec_es.stack.options import Announce, StackOptions, be_quiet
 from gpt4rec_es.stack.place import Place, open_place, require_own
 from gpt4rec_es.stack.postgres import Postgres
+from gpt4rec_es.stack.server import Server, ServerStatus, StackStatus
 from gpt4rec_es.stack.state import (
     STATE_FILE,
     StackUrls,
@@ -34,56 +34,6 @@ _PORT_ROUNDS = 3
 _HANGING_SECONDS = 10.0  # for one that did not answer, to end by itself
 # For what neither prepares nor starts anything.
 _ANY = StackOptions(Path("/nonexistent"), Path("/nonexistent"))
-
-
-class Server(Protocol):
-    """What the three servers have in common; their own modules say more."""
-
-    name: str
-    title: str
-    port_names: tuple[str, ...]
-    patience: float
-
-    def pids(self) -> list[int]:
-        """Return its processes."""
-
-    def answers(self, state: State) -> bool:
-        """Return whether it, and not another, answers now."""
-
-    def prepare(self) -> None:
-        """Find and fetch what a start needs."""
-
-    def launch(self, state: State) -> None:
-        """Start it."""
-
-    def wait(self, state: State) -> None:
-        """Return when it is ready for use."""
-
-    def stop(self, patience: float = ...) -> int:
-        """End it, by force after ``patience`` seconds; return how many processes there were."""
-
-
-@dataclass(frozen=True)
-class ServerStatus:
-    """How one server is: ``state`` is up, starting (or hanging), or down."""
-
-    name: str
-    state: str
-    pid: int | None
-    port: int | None
-
-
-@dataclass(frozen=True)
-class StackStatus:
-    """How a stack is."""
-
-    folder: str
-    servers: tuple[ServerStatus, ...]
-
-    @property
-    def is_up(self) -> bool:
-        """Whether all three servers answer."""
-        return bool(self.servers) and all(server.state == "up" for server in self.servers)
 
 
 def up(

@@ -13,7 +13,9 @@ from gpt4rec_es.stack.account import BARE_ENVIRONMENT, Account, server_account
 from gpt4rec_es.stack.state import STATE_FILE, write_private
 
 _POINTER = "location"
-_SHARED_ROOT = Path("/var/lib/gpt4rec")
+# The second is for a system whose /var/lib cannot be written. It comes second because many
+# systems delete what was not used for a month from /var/tmp.
+_SHARED_ROOTS = (Path("/var/lib/gpt4rec"), Path("/var/tmp/gpt4rec"))  # noqa: S108 - owner is checked
 
 
 @dataclass(frozen=True)
@@ -86,12 +88,7 @@ def open_place(folder: Path, account: Account, need_bytes: int) -> Place:
         DependencyError: the disk is full.
     """
     existed = folder.is_dir()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"The folder {folder} cannot be made: {error.strerror}.", "Name another by --folder."
-        ) from error
+    _make_folder(folder)
     require_own(folder)
     # As root: others may pass (the servers' account must) but neither list nor read.
     folder.chmod(0o711 if account.switch else 0o700)
@@ -114,6 +111,19 @@ def open_place(folder: Path, account: Account, need_bytes: int) -> Place:
     place.programs.mkdir(exist_ok=True)
     place.programs.chmod(0o755)
     return place
+
+
+def _make_folder(folder: Path) -> None:
+    """Make ``folder`` and its missing parents, which all may pass whatever the umask says."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        for path in reversed(missing):
+            path.mkdir(exist_ok=True)
+            path.chmod(0o755)
+    except OSError as error:
+        raise UsageError(
+            f"The folder {folder} cannot be made: {error.strerror}.", "Name another by --folder."
+        ) from error
 
 
 def require_own(folder: Path) -> None:
@@ -157,7 +167,7 @@ def default_folder(start: Path) -> Path:
 def remember_folder(start: Path, folder: Path) -> None:
     """Leave a pointer in ``start/.stack`` to a stack elsewhere, where ``start`` can be written."""
     local = start.absolute() / ".stack"
-    if folder == local or local == _pointed(local):
+    if folder in {local, _pointed(local)}:
         return
     try:
         local.mkdir(exist_ok=True)
@@ -165,6 +175,11 @@ def remember_folder(start: Path, folder: Path) -> None:
     except OSError as error:
         if error.errno not in {errno.EACCES, errno.EPERM, errno.EROFS}:
             raise
+
+
+def forget_folder(start: Path) -> None:
+    """Remove the pointer that ``remember_folder`` left, if there is one."""
+    (start.absolute() / ".stack" / _POINTER).unlink(missing_ok=True)
 
 
 def _pointed(local: Path) -> Path | None:
@@ -192,6 +207,6 @@ def _can_use(local: Path) -> bool:
 def _outside(start: Path) -> Path:
     name = f"{start.name}-{hashlib.sha256(os.fsencode(start)).hexdigest()[:10]}"
     if os.geteuid() == 0:
-        return _SHARED_ROOT / name
-    # /var/tmp is cleaned of files not used for a month on many systems; a home is not.
+        usable = (root for root in _SHARED_ROOTS if os.access(root.parent, os.W_OK))
+        return next(usable, _SHARED_ROOTS[0]) / name
     return Path.home() / ".local" / "share" / "gpt4rec" / name

@@ -2,9 +2,7 @@
 
 import signal
 import time
-from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.stack import processes
@@ -13,11 +11,8 @@ from gpt4rec_es.stack.options import StackOptions
 from gpt4rec_es.stack.place import Place
 from gpt4rec_es.stack.programs import find_postgres
 from gpt4rec_es.stack.reach import reachable_postgres
-from gpt4rec_es.stack.state import DATABASE, State
+from gpt4rec_es.stack.state import State
 from gpt4rec_es.stack.trouble import start_error, tail
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
 
 _START_SECONDS = 120
 _STOP_SECONDS = 60.0
@@ -55,13 +50,9 @@ class Postgres:
 
     def answers(self, state: State) -> bool:
         """Return whether it takes the superuser's password now."""
-        import psycopg2  # noqa: PLC0415 - who only reads addresses must not load it
+        from gpt4rec_es.stack import roles  # noqa: PLC0415 - loads psycopg2
 
-        try:
-            connect(state).close()
-        except psycopg2.Error:
-            return False
-        return True
+        return roles.answers(state)
 
     def prepare(self) -> None:
         """Find its programs and make the data folder, so that nothing is left to miss."""
@@ -105,8 +96,9 @@ class Postgres:
 
     def wait(self, state: State) -> None:
         """Make database and roles as they should be; the server answers since ``launch``."""
-        with closing(connect(state)) as admin:
-            _provision(admin, state)
+        from gpt4rec_es.stack import roles  # noqa: PLC0415 - loads psycopg2
+
+        roles.provision(state)
 
     def stop(self, patience: float = _STOP_SECONDS) -> int:
         """End it without waiting for its clients; return how many processes there were."""
@@ -158,48 +150,3 @@ class Postgres:
         if program == "initdb":
             command = [*naming_prefix(self._place.account), *command]
         return run_detached(command, self._folder, self._place.account)
-
-
-def connect(state: State, database: str = "postgres") -> "Connection":
-    """Return a connection of the superuser's to the running server, committing each statement."""
-    import psycopg2  # noqa: PLC0415 - who only reads addresses must not load it
-
-    connection: Any = psycopg2.connect(
-        host="127.0.0.1",
-        port=state.ports["postgres"],
-        user="postgres",
-        password=state.passwords["postgres"],
-        dbname=database,
-        connect_timeout=5,
-    )
-    connection.autocommit = True
-    return connection
-
-
-def _provision(admin: "Connection", state: State) -> None:
-    """Make database and roles, or put them right; safe to repeat."""
-    from psycopg2 import sql  # noqa: PLC0415 - as above
-
-    roles = ("gpt4rec_owner", "gpt4rec_writer", "gpt4rec_analyst")
-    database = sql.Identifier(DATABASE)
-    with admin.cursor() as cursor:
-        for role in roles:
-            cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role])
-            verb = "ALTER" if cursor.fetchone() else "CREATE"
-            cursor.execute(
-                sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(
-                    sql.SQL(verb), sql.Identifier(role), sql.Literal(state.passwords[role])
-                )
-            )
-        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
-        if not cursor.fetchone():
-            cursor.execute(
-                sql.SQL("CREATE DATABASE {} OWNER {}").format(database, sql.Identifier(roles[0]))
-            )
-        # The owner keeps all rights; analysts may connect but not make even temporary tables.
-        for statement in (
-            "REVOKE ALL ON DATABASE {} FROM PUBLIC",
-            "GRANT CONNECT, TEMPORARY ON DATABASE {} TO gpt4rec_writer",
-            "GRANT CONNECT ON DATABASE {} TO gpt4rec_analyst",
-        ):
-            cursor.execute(sql.SQL(statement).format(database))

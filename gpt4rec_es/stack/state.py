@@ -22,7 +22,7 @@ STATE_FILE = "state.json"
 _FORMAT = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)  # a traceback must not show passwords
 class StackUrls:
     """Addresses of the local servers, passwords included; the roles are those of migrations."""
 

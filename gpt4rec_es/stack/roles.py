@@ -1,0 +1,65 @@
+"""The stack's database and its three roles, made by the superuser."""
+
+from contextlib import closing
+from typing import Any
+
+import psycopg2
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
+
+from gpt4rec_es.stack.state import DATABASE, State
+
+
+def answers(state: State) -> bool:
+    """Return whether the server takes the superuser's password now."""
+    try:
+        connect(state).close()
+    except psycopg2.Error:
+        return False
+    return True
+
+
+def connect(state: State, database: str = "postgres") -> Connection:
+    """Return a connection of the superuser's to the running server, committing each statement."""
+    connection: Any = psycopg2.connect(
+        host="127.0.0.1",
+        port=state.ports["postgres"],
+        user="postgres",
+        password=state.passwords["postgres"],
+        dbname=database,
+        connect_timeout=5,
+    )
+    connection.autocommit = True
+    return connection
+
+
+def provision(state: State) -> None:
+    """Make database and roles, or put them right; safe to repeat."""
+    with closing(connect(state)) as admin:
+        _provision(admin, state)
+
+
+def _provision(admin: Connection, state: State) -> None:
+    roles = ("gpt4rec_owner", "gpt4rec_writer", "gpt4rec_analyst")
+    database = sql.Identifier(DATABASE)
+    with admin.cursor() as cursor:
+        for role in roles:
+            cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role])
+            verb = "ALTER" if cursor.fetchone() else "CREATE"
+            cursor.execute(
+                sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(
+                    sql.SQL(verb), sql.Identifier(role), sql.Literal(state.passwords[role])
+                )
+            )
+        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
+        if not cursor.fetchone():
+            cursor.execute(
+                sql.SQL("CREATE DATABASE {} OWNER {}").format(database, sql.Identifier(roles[0]))
+            )
+        # The owner keeps all rights; analysts may connect but not make even temporary tables.
+        for statement in (
+            "REVOKE ALL ON DATABASE {} FROM PUBLIC",
+            "GRANT CONNECT, TEMPORARY ON DATABASE {} TO gpt4rec_writer",
+            "GRANT CONNECT ON DATABASE {} TO gpt4rec_analyst",
+        ):
+            cursor.execute(sql.SQL(statement).format(database))
