@@ -1,1 +1,1 @@
-"""Readers of shops' files: every record comes out clean or as a reject with its place and reason."""
+"""Readers of shops' files: each record comes out clean, or as a reject with place and reason."""

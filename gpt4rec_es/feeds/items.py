@@ -1,0 +1,131 @@
+"""Catalog items from records of any shape: which fields a record gives, and their clean values.
+
+What a record does not give is told apart from what it gives as empty, so that a feed without
+brands does not erase those that are known.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from functools import lru_cache
+from typing import NamedTuple
+
+from gpt4rec_es.feeds.batches import ABSENT, BadRecordError, Batch, Micros, Reject, excerpt, shown
+from gpt4rec_es.feeds.titles import clean_title, storable
+from gpt4rec_es.feeds.values import external_id, flag, price_amount, utf8
+
+MAX_TITLE = 10_000
+# Brand and category become keywords of the index, whose terms may have 32,766 bytes.
+MAX_LABEL = 2000
+# Bits of Item.given.
+TITLE, BRAND, CATEGORY, PRICE = 1, 2, 4, 8
+
+_clean_label = lru_cache(maxsize=65_536)(clean_title)
+
+
+class Item(NamedTuple):
+    """One catalog item as delivered; ``given`` has a bit for each field the record has.
+
+    is_active None: the record does not say.
+    """
+
+    item_id: str
+    title: str | None
+    title_raw: str | None
+    brand: str | None
+    category: str | None
+    price: Decimal | None
+    is_active: bool | None
+    given: int
+
+
+class ItemBatch(NamedTuple):
+    """Items of one batch, rejects, and the ids of rejected records whose id could be read."""
+
+    items: list[Item]
+    rejects: list[Reject]
+    rejected_ids: list[str]
+
+
+def read_items(batch: Batch, path: str, loose_prices: bool = False) -> ItemBatch:
+    """Return what the records of ``batch`` say, and rejects for those that say nothing usable.
+
+    Records hold the fields of ``shapes.ITEM_FIELDS``. An item without usable title is no reject:
+    it belongs to the catalog. With ``loose_prices`` a price that is none counts as unknown.
+    """
+    result = ItemBatch([], list(batch.rejects), [])
+    for line, raw, record in zip(batch.lines, batch.raws, batch.values, strict=True):
+        item_id = None
+        try:
+            item_id = external_id(record[0], "item id")
+            result.items.append(_convert(item_id, record, loose_prices))
+        except BadRecordError as error:
+            result.rejects.append(Reject(path, line, error.code, error.reason, excerpt(raw)))
+            if item_id is not None:
+                result.rejected_ids.append(item_id)
+    return result
+
+
+def _convert(item_id: str, record: Sequence[object], loose_prices: bool) -> Item:
+    _, title, brand, category, price, active = record
+    given = 0
+    for bit, value in ((TITLE, title), (BRAND, brand), (CATEGORY, category), (PRICE, price)):
+        if value is not ABSENT:
+            given |= bit
+    raw = _text(title, "title", MAX_TITLE)
+    return Item(
+        item_id,
+        clean_title(raw) if raw else None,
+        storable(raw) if raw else None,
+        _label(brand.get("Brand") if isinstance(brand, dict) else brand, "brand"),
+        _category(category),
+        _price(price, loose_prices),
+        flag(active),
+        given,
+    )
+
+
+def _text(value: object, name: str, longest: int) -> str:
+    if value is None or value is ABSENT:
+        return ""
+    if isinstance(value, bytes):
+        value = utf8(value, name)
+    if isinstance(value, int | float) and not isinstance(value, bool | Micros):
+        value = str(value)  # a film may be called 1984
+    if not isinstance(value, str):
+        raise BadRecordError("bad_text", f"the {name} is no text but {shown(value)}")
+    if len(value) > longest:
+        raise BadRecordError("field_too_long", f"the {name} has more than {longest} characters")
+    return value
+
+
+def _label(value: object, name: str) -> str | None:
+    text = _text(value, name, MAX_LABEL)
+    return _clean_label(text) if text else None
+
+
+def _category(value: object) -> str | None:
+    """Return a category path: levels joined by " > ", alternative paths by " | "."""
+    if not isinstance(value, list):
+        return _label(value, "category")
+    paths = value if any(isinstance(one, list) for one in value) else [value]
+    joined = ""
+    for path in paths:
+        text = _path(path)
+        if text and len(joined) + len(text) + 3 <= MAX_LABEL:
+            joined = f"{joined} | {text}" if joined else text
+    return joined or None
+
+
+def _path(value: object) -> str:
+    levels = [_label(one, "category") for one in (value if isinstance(value, list) else [value])]
+    # Some public sets have remains of markup among the levels.
+    return " > ".join(level for level in levels if level and "<" not in level)
+
+
+def _price(value: object, is_loose: bool) -> Decimal | None:
+    try:
+        return price_amount(value)
+    except BadRecordError:
+        if is_loose:
+            return None
+        raise

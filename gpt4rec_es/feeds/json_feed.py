@@ -1,0 +1,143 @@
+"""JSON lines, strictly: one object per line, no NaN, no key twice, no nesting without end.
+
+For the one public set whose lines are Python literals these are read too, but only where the first
+records show that the file is of that kind.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+
+from gpt4rec_es.errors import DataError, UsageError
+from gpt4rec_es.feeds.batches import ABSENT, BadRecordError, Batch, Reject, excerpt, shown
+from gpt4rec_es.feeds.lines import Block, blocks, too_long
+from gpt4rec_es.feeds.literals import parse_literal
+from gpt4rec_es.feeds.source import ByteSource
+
+# Records looked at to learn which fields there are.
+_SAMPLE = 100
+_NOTHING: tuple[object, ...] = (None, "", [])
+
+Record = dict[str, object]
+
+
+class JsonFeed:
+    """A file of one JSON object (or Python literal of a dict) per line."""
+
+    def __init__(self, source: ByteSource) -> None:
+        self._source = source
+        self.path = source.path
+        self.size = source.size
+        self._blocks = blocks(source.pieces())
+        self._first = next(self._blocks)
+        sample = [line for line in self._first.data.split(b"\n")[:_SAMPLE] if line.strip()]
+        if not sample:
+            raise DataError(f"{self.path} is empty.", "Check the export that wrote it.")
+        if sample[0].lstrip().startswith(b"["):
+            raise UsageError(
+                f"{self.path} is one JSON array.",
+                "Write one object per line, as `jq -c '.[]'` does.",
+            )
+        as_json = [found for line in sample if (found := _attempt(line, parse_object))]
+        as_literal = [found for line in sample if (found := _attempt(line, _parse_either))]
+        # A broken line of JSON may happen to be a literal: it takes most of them.
+        self.is_literal = len(as_literal) > 2 * len(as_json)
+        self._parse = _parse_either if self.is_literal else parse_object
+        records = as_literal if self.is_literal else as_json
+        self.fields = tuple(dict.fromkeys(chain.from_iterable(records)))
+
+    @property
+    def position(self) -> int:
+        """Bytes read so far, of ``size``."""
+        return self._source.position
+
+    def batches(self, sources: Sequence[Sequence[str]]) -> Iterator[Batch]:
+        """Yield all records once, in order; see ``batches.Feed``."""
+        for block in chain([self._first], self._blocks):
+            yield too_long(self.path, block) if block.too_long else self._read(block, sources)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._source.close()
+
+    def _read(self, block: Block, sources: Sequence[Sequence[str]]) -> Batch:
+        batch = Batch()
+        for number, line in enumerate(block.data.split(b"\n"), block.first_line):
+            if not line or line.isspace():
+                continue
+            try:
+                record = self._parse(line)
+            except BadRecordError as error:
+                batch.rejects.append(
+                    Reject(self.path, number, error.code, error.reason, excerpt(line))
+                )
+                continue
+            batch.values.append([_pick(record, names) for names in sources])
+            batch.lines.append(number)
+            batch.raws.append(line)
+        return batch
+
+
+def parse_object(line: bytes) -> Record:
+    """Return the JSON object that ``line`` holds.
+
+    Raises:
+        BadRecordError: it holds none, or one that JSON does not allow.
+    """
+    try:
+        value = json.loads(line.decode(), parse_constant=_refuse, object_pairs_hook=_once)
+    except UnicodeDecodeError as error:
+        raise BadRecordError("not_utf8", f"byte {error.start + 1} is not UTF-8") from None
+    except RecursionError:
+        raise BadRecordError("too_deep", "values nest too deeply") from None
+    except BadRecordError:
+        raise
+    except ValueError as error:  # also an integer of more digits than Python takes
+        raise BadRecordError("bad_json", f"no JSON: {error}") from None
+    return _object(value)
+
+
+def _parse_either(line: bytes) -> Record:
+    try:
+        return parse_object(line)
+    except BadRecordError as error:
+        if error.code != "bad_json":
+            raise
+    return _object(parse_literal(line.decode()))
+
+
+def _object(value: object) -> Record:
+    if not isinstance(value, dict):
+        raise BadRecordError("not_an_object", f"a record must be an object, not {shown(value)}")
+    return value
+
+
+def _attempt(line: bytes, parse: Callable[[bytes], Record]) -> Record | None:
+    try:
+        return parse(line)
+    except BadRecordError:
+        return None
+
+
+def _refuse(name: str) -> None:
+    raise BadRecordError("bad_json", f"{name} is not JSON")
+
+
+def _once(pairs: list[tuple[str, object]]) -> Record:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BadRecordError("duplicate_key", f"the key {shown(twice)} stands twice")
+    return record
+
+
+def _pick(record: Record, names: Sequence[str]) -> object:
+    """Return the first field of these names that says something, else an empty one, else ABSENT."""
+    found: object = ABSENT
+    for name in names:
+        if name in record:
+            found = record[name]
+            if found not in _NOTHING:
+                return found
+    return found

@@ -1,0 +1,100 @@
+"""Parquet, a few thousand rows at a time; a value that cannot be converted costs its row alone."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from gpt4rec_es.errors import DataError
+from gpt4rec_es.feeds.batches import ABSENT, BadRecordError, Batch, Micros, Reject, excerpt
+from gpt4rec_es.feeds.source import open_file
+
+_ROWS = 8192
+# Unit of a timestamp column -> microseconds as (multiplier, divisor).
+_UNITS = {"s": (1_000_000, 1), "ms": (1000, 1), "us": (1, 1), "ns": (1, 1000)}
+
+
+class ParquetFeed:
+    """A Parquet file; its "line" numbers are 1-based row numbers."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = str(path)
+        self._file = open_file(path)
+        self.size = Path(path).stat().st_size
+        self._rows_read = 0
+        try:
+            self._parquet = pq.ParquetFile(self._file)
+        except (pa.ArrowException, OSError) as error:
+            self._file.close()
+            raise self._damaged(error) from error
+        self.fields = tuple(self._parquet.schema_arrow.names)
+
+    @property
+    def position(self) -> int:
+        """Bytes read so far, of ``size``, by the share of rows."""
+        return self.size * self._rows_read // max(int(self._parquet.metadata.num_rows), 1)
+
+    def batches(self, sources: Sequence[Sequence[str]]) -> Iterator[Batch]:
+        """Yield all records once, in order; see ``batches.Feed``."""
+        chosen = [next((name for name in names if name in self.fields), None) for names in sources]
+        wanted = list(dict.fromkeys(name for name in chosen if name is not None))
+        try:
+            for rows in self._parquet.iter_batches(batch_size=_ROWS, columns=wanted):
+                yield self._batch(rows, chosen)
+                self._rows_read += rows.num_rows
+        except (pa.ArrowException, OSError) as error:
+            raise self._damaged(error) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _batch(self, rows: Any, chosen: Sequence[str | None]) -> Batch:
+        count = rows.num_rows
+        columns = [
+            [ABSENT] * count if name is None else _values(rows.column(name)) for name in chosen
+        ]
+        batch = Batch()
+        for number, record in enumerate(zip(*columns, strict=True), self._rows_read + 1):
+            broken = next((one for one in record if isinstance(one, BadRecordError)), None)
+            if broken is None:
+                batch.lines.append(number)
+                batch.raws.append(record)
+                batch.values.append(record)
+            else:
+                rest = [one for one in record if one is not broken]
+                batch.rejects.append(
+                    Reject(self.path, number, broken.code, broken.reason, excerpt(rest))
+                )
+        return batch
+
+    def _damaged(self, error: Exception) -> DataError:
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return DataError(f"{self.path} is no Parquet file that can be read: {said}")
+
+
+def _values(column: Any) -> list[Any]:
+    """Return a column as Python values; in place of one that cannot be, a BadRecordError."""
+    kind = column.type
+    try:
+        if pa.types.is_timestamp(kind):
+            return _micros(column, *_UNITS[kind.unit])
+        if pa.types.is_date32(kind):
+            return _micros(column.cast(pa.int32()), 86_400_000_000, 1)
+        if pa.types.is_date64(kind):
+            return _micros(column, *_UNITS["ms"])
+        return list(column.to_pylist())
+    except (ValueError, OverflowError, pa.ArrowException):
+        if len(column) == 1:
+            return [BadRecordError("bad_value", f"a value of type {kind} cannot be read")]
+    # Some value is wrong: find it by halves, and keep the others.
+    half = len(column) // 2
+    return _values(column.slice(0, half)) + _values(column.slice(half))
+
+
+def _micros(column: Any, multiplier: int, divisor: int) -> list[Micros | None]:
+    """Return times as microseconds; in Python's integers, where nothing overflows."""
+    counts = column.cast(pa.int64()).to_pylist()
+    return [None if one is None else Micros(one * multiplier // divisor) for one in counts]

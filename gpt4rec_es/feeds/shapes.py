@@ -1,0 +1,173 @@
+"""Which shapes of files there are, how each names its fields, and how a file's shape is found out.
+
+A shape says where a field is found; what a field means is the converters' business.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from gpt4rec_es.errors import UsageError
+
+Kind = Literal["items", "interactions"]
+
+# Our names of the fields, in the order in which converters get them.
+ITEM_FIELDS = ("item_id", "title", "brand", "category", "price", "active")
+INTERACTION_FIELDS = ("user_id", "item_id", "timestamp", "ordinal", "rating")
+FIELDS: dict[Kind, tuple[str, ...]] = {"items": ITEM_FIELDS, "interactions": INTERACTION_FIELDS}
+# What only a record about a user's act has; such a file is no catalog, whatever else it has.
+_USER_FIELDS = ("user_id", "reviewerID")
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One way to name fields.
+
+    sources: our name -> names in the file, best first. required: our names that must be found.
+    marks: names of which one must be there, where required ones do not tell two shapes apart.
+    loose_prices: what is no price means "unknown", since this source is known for junk in it.
+    """
+
+    name: str
+    sources: Mapping[str, Sequence[str]]
+    required: tuple[str, ...]
+    marks: tuple[str, ...] = ()
+    time_unit: str = "auto"
+    loose_prices: bool = False
+
+    def fits(self, fields: Sequence[str]) -> bool:
+        """Return whether a file with these fields has this shape."""
+        found = all(any(name in fields for name in self.sources[one]) for one in self.required)
+        return found and (not self.marks or any(name in fields for name in self.marks))
+
+
+_WHO_WHAT = ("user_id", "item_id")
+_OWN_ITEM = {name: (name,) for name in ITEM_FIELDS} | {"active": ("active", "is_active")}
+
+_AMAZON_ITEM = {"item_id": ("asin",), "title": ("title",), "brand": ("brand",), "price": ("price",)}
+_AMAZON_REVIEW = {
+    "user_id": ("reviewerID",),
+    "item_id": ("asin",),
+    "timestamp": ("unixReviewTime",),
+    "rating": ("overall",),
+}
+
+SHAPES: dict[Kind, tuple[Shape, ...]] = {
+    "items": (
+        Shape("own", _OWN_ITEM, ("item_id",), ("title", "brand", "category", "price", "active")),
+        Shape(
+            "amazon2023",
+            {
+                "item_id": ("parent_asin",),
+                "title": ("title",),
+                "brand": ("store", "details"),
+                "category": ("categories", "main_category"),
+                "price": ("price",),
+            },
+            ("item_id",),
+            ("title", "store", "details", "categories", "main_category"),
+            loose_prices=True,
+        ),
+        Shape(
+            "amazon2018",
+            {**_AMAZON_ITEM, "category": ("category", "main_cat")},
+            ("item_id",),
+            ("category", "main_cat", "also_buy", "also_view", "feature", "rank", "tech1"),
+            loose_prices=True,
+        ),
+        Shape(
+            "amazon2014",
+            {**_AMAZON_ITEM, "category": ("categories",)},
+            ("item_id",),
+            ("categories", "salesRank", "imUrl", "related"),
+            loose_prices=True,
+        ),
+    ),
+    "interactions": (
+        Shape("own", {name: (name,) for name in INTERACTION_FIELDS}, _WHO_WHAT),
+        Shape(
+            "amazon2023",
+            {
+                "user_id": ("user_id",),
+                "item_id": ("parent_asin", "asin"),
+                "timestamp": ("timestamp",),
+                "rating": ("rating",),
+            },
+            _WHO_WHAT,
+            time_unit="ms",
+        ),
+        Shape(
+            "amazon2018",
+            _AMAZON_REVIEW,
+            _WHO_WHAT,
+            ("verified", "vote", "style", "image"),
+            time_unit="s",
+        ),
+        Shape("amazon2014", _AMAZON_REVIEW, _WHO_WHAT, time_unit="s"),
+    ),
+}
+SHAPE_NAMES = ("own", "amazon2014", "amazon2018", "amazon2023")
+
+
+def find_shape(
+    path: str, kind: Kind, fields: Sequence[str], wanted: str, columns: Mapping[str, str]
+) -> Shape:
+    """Return the shape of a file with these ``fields``, with the user's own ``columns`` put in.
+
+    ``wanted`` is "auto" or a shape's name; ``columns`` maps our names to the file's.
+
+    Raises:
+        UsageError: no shape fits, a mapped column is not there, or it is a file of the other kind.
+    """
+    _check_columns(path, kind, fields, columns)
+    if kind == "items" and "item_id" not in columns:
+        foreign = next((name for name in _USER_FIELDS if name in fields), None)
+        if foreign is not None:
+            raise UsageError(
+                f"{path} has the field {foreign}: it holds interactions, not items.",
+                "Use `gpt4rec import interactions`; or name the item's column by --column.",
+            )
+    shapes = [one for one in SHAPES[kind] if wanted in {"auto", one.name}]
+    for shape in shapes:
+        mapped = _adapted(shape, columns, wanted != "auto")
+        if mapped.fits(fields):
+            return mapped
+    known = "; ".join(f"{one.name}: {_needs(one)}" for one in shapes)
+    raise UsageError(
+        f"{path} has the fields {_listed(fields)}, which fits no shape of {kind} ({known}).",
+        f"Map columns, as in --column {FIELDS[kind][0]}=NAME.",
+    )
+
+
+def _check_columns(
+    path: str, kind: Kind, fields: Sequence[str], columns: Mapping[str, str]
+) -> None:
+    for ours, theirs in columns.items():
+        if ours not in FIELDS[kind]:
+            raise UsageError(
+                f"{ours} is no field of {kind}.", f"There are {', '.join(FIELDS[kind])}."
+            )
+        if theirs not in fields:
+            raise UsageError(
+                f"{path} has no column {theirs}.", f"It has {_listed(fields)}; see --column."
+            )
+
+
+def _adapted(shape: Shape, columns: Mapping[str, str], is_chosen: bool) -> Shape:
+    """Put in the user's columns; a shape that the user chose needs no marks."""
+    sources = {**shape.sources, **{ours: (theirs,) for ours, theirs in columns.items()}}
+    marks = (*shape.marks, *(theirs for ours, theirs in columns.items() if ours != "item_id"))
+    return replace(shape, sources=sources, marks=marks if shape.marks and not is_chosen else ())
+
+
+def _needs(shape: Shape) -> str:
+    needed = [" or ".join(shape.sources[one]) for one in shape.required]
+    if shape.marks:
+        needed.append("one of " + ", ".join(shape.marks))
+    return " + ".join(needed)
+
+
+def _listed(fields: Sequence[str]) -> str:
+    names = [name if name.isprintable() else ascii(name) for name in fields[:20]]
+    more = f" and {len(fields) - 20} more" if len(fields) > 20 else ""
+    return (", ".join(names) or "(none)") + more

@@ -1,0 +1,139 @@
+"""Bytes of a file, plain or gzip, in small pieces and with a bound on what gzip may blow up to.
+
+The content decides what a file is, not its name: a plain file called .gz is read as it is. Text
+begins here: the byte-order mark goes, and encodings other than UTF-8 are named and refused.
+"""
+
+import os
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from gpt4rec_es.errors import DataError, UsageError
+
+_PIECE = 256 * 1024
+_GZIP = b"\x1f\x8b"
+# Shop data shrinks to a fifth or a tenth, a file of equal lines to a hundredth; deflate's limit is
+# 1/1032. A bomb is only worth the name above this size.
+_MAX_RATIO = 250
+_RATIO_FROM = 64 * 1024 * 1024
+_BOM = b"\xef\xbb\xbf"
+_FOREIGN = {
+    b"PK\x03\x04": ("a zip archive (or a spreadsheet)", "Unpack it, or export it as CSV"),
+    b"BZh": ("compressed by bzip2", "Unpack it, or compress it with gzip"),
+    b"\xfd7zXZ": ("compressed by xz", "Unpack it, or compress it with gzip"),
+    b"\x28\xb5\x2f\xfd": ("compressed by zstd", "Unpack it, or compress it with gzip"),
+    b"\xff\xfe": ("UTF-16 text", "Save it as UTF-8"),
+    b"\xfe\xff": ("UTF-16 text", "Save it as UTF-8"),
+}
+
+
+class ByteSource:
+    """One open file. ``size`` is its length on disk, ``position`` how much of that was read."""
+
+    def __init__(self, path: str | Path, max_ratio: float = _MAX_RATIO) -> None:
+        self.path = str(path)
+        self._max_ratio = max_ratio
+        self._file = open_file(path)
+        self.size = os.fstat(self._file.fileno()).st_size
+        self.position = 0
+        self._stream = self._unpacked()
+        self._head: bytes | None = None
+
+    def peek(self) -> bytes:
+        """Return the first piece without taking it.
+
+        Raises:
+            UsageError: not a text file, or it cannot be read.
+            DataError: empty, or damaged.
+        """
+        if self._head is None:
+            self._head = next(self._stream, b"").removeprefix(_BOM)
+            if not self._head:
+                raise DataError(f"{self.path} is empty.", "Check the export that wrote it.")
+            self._refuse_foreign(self._head)
+        return self._head
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the content, unpacked and without byte-order mark, in pieces of at most 256 KiB.
+
+        Raises:
+            UsageError: as for :meth:`peek`.
+            DataError: damaged or cut off, or packed more tightly than data ever is.
+        """
+        yield self.peek()
+        yield from self._stream
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _read(self) -> bytes:
+        try:
+            piece = self._file.read(_PIECE)
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
+        self.position += len(piece)
+        return piece
+
+    def _unpacked(self) -> Iterator[bytes]:
+        piece = self._read()
+        if piece.startswith(_GZIP):
+            yield from self._inflate(piece)
+            return
+        while piece:
+            yield piece
+            piece = self._read()
+
+    def _inflate(self, packed: bytes) -> Iterator[bytes]:
+        """Unpack one or more gzip members, never more than a piece at a time."""
+        inflater = zlib.decompressobj(wbits=31)
+        produced = 0
+        while packed or (packed := self._read()):
+            if inflater.eof:  # another member, or padding
+                packed = packed.lstrip(b"\0")
+                if not packed:
+                    continue
+                inflater = zlib.decompressobj(wbits=31)
+            try:
+                piece = inflater.decompress(packed, _PIECE)
+            except zlib.error as error:
+                raise self._damaged(f"is damaged ({error})") from error
+            packed = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
+            produced += len(piece)
+            if produced > _RATIO_FROM and produced > self._max_ratio * self.position:
+                raise self._damaged(f"unpacks to more than {self._max_ratio} times its size")
+            if piece:
+                yield piece
+        if tail := inflater.flush():  # held back by the limit of the last piece
+            yield tail
+        if not inflater.eof:
+            raise self._damaged("ends too early: it was cut off")
+
+    def _damaged(self, what: str) -> DataError:
+        return DataError(f"{self.path} {what}.", "Fetch or pack it again; nothing was changed.")
+
+    def _refuse_foreign(self, piece: bytes) -> None:
+        for magic, (kind, way_out) in _FOREIGN.items():
+            if piece.startswith(magic):
+                raise UsageError(f"{self.path} is {kind}.", f"{way_out}.")
+
+
+def open_file(path: str | Path) -> BinaryIO:
+    """Return the file opened for reading.
+
+    Raises:
+        UsageError: there is none, it may not be read, or it is a folder.
+    """
+    try:
+        return Path(path).open("rb")
+    except OSError as error:
+        raise _unreadable(str(path), error) from error
+    except ValueError as error:  # NUL in a path
+        raise UsageError(f"{str(path)!a} is no file name.") from error
+
+
+def _unreadable(path: str, error: OSError) -> UsageError:
+    reason = error.strerror or "it cannot be read"
+    return UsageError(f"{path} cannot be read: {reason}.", "Check the path and its permissions.")

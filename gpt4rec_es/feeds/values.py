@@ -1,0 +1,171 @@
+"""Single fields: ids, numbers, prices, flags; each either right or a BadRecordError.
+
+What a CSV, JSON or Parquet reader found goes in, what Postgres can store comes out. Numbers are
+checked for their range here because the database would take NaN and infinity without a word.
+"""
+
+import math
+import re
+from decimal import Decimal, InvalidOperation
+
+from gpt4rec_es.feeds.batches import ABSENT, BadRecordError, Micros, shown
+
+# What Elasticsearch allows for an id.
+MAX_ID_BYTES = 512
+MAX_ORDINAL = 2**62
+_EMPTY = (None, "", ABSENT)
+_MAX_REAL = 3.4e38
+_PRICE_END = Decimal("9999999999.995")
+_CURRENCY = r"(?:[$£€¥₹]|[A-Z]{3})?"
+_PRICE = re.compile(rf"{_CURRENCY}\s*(\d{{1,3}}(?:,\d{{3}})+|\d+)(\.\d+)?\s*{_CURRENCY}", re.ASCII)
+_FLAGS = {"true": True, "t": True, "yes": True, "y": True, "1": True}
+_FLAGS |= {"false": False, "f": False, "no": False, "n": False, "0": False}
+
+
+def external_id(value: object, name: str) -> str:
+    """Return an id exactly as delivered; whole numbers become their digits.
+
+    Raises:
+        BadRecordError: none, too long, or with spaces around or invisible characters inside it.
+    """
+    # The usual id costs a few tests done in C.
+    if type(value) is str and value.isascii() and value.isprintable():
+        if 0 < len(value) <= MAX_ID_BYTES and value[0] != " " and value[-1] != " ":
+            return value
+        return _unusual_id(value, name)
+    if value is None or value is ABSENT:
+        raise BadRecordError("missing_id", f"there is no {name}")
+    if isinstance(value, bytes):
+        return _unusual_id(utf8(value, name), name)
+    if isinstance(value, str):
+        return _unusual_id(value, name)
+    if isinstance(value, int) and not isinstance(value, bool | Micros):
+        return _unusual_id(_digits(value, name), name)
+    kind = type(value).__name__
+    raise BadRecordError("bad_id", f"{name} is of type {kind}: write ids as text")
+
+
+def _unusual_id(value: str, name: str) -> str:
+    if not value:
+        raise BadRecordError("missing_id", f"{name} is empty")
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        raise BadRecordError("bad_id", f"{name} has a lone surrogate: {shown(value)}") from None
+    if size > MAX_ID_BYTES:
+        raise BadRecordError("id_too_long", f"{name} has {size} bytes, more than {MAX_ID_BYTES}")
+    if value != value.strip():
+        raise BadRecordError("bad_id", f"{name} has spaces around it: {shown(value)}")
+    if not value.isprintable():
+        raise BadRecordError("bad_id", f"{name} has invisible characters: {shown(value)}")
+    return value
+
+
+def order_number(value: object) -> int | None:
+    """Return an ordinal >= 0, or None when there is none.
+
+    Raises:
+        BadRecordError: not a whole number in range.
+    """
+    if value in _EMPTY:
+        return None
+    number: int | None = None
+    if isinstance(value, str):
+        if value.isdecimal() and len(value) <= 20:
+            number = int(value)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        number = value
+    elif isinstance(value, float) and value.is_integer():  # a column that once held NaN
+        number = int(value)
+    if number is None or not 0 <= number <= MAX_ORDINAL:
+        raise BadRecordError("bad_ordinal", f"{shown(value)} is no whole number from 0 up")
+    return number
+
+
+def rating_number(value: object) -> float | None:
+    """Return a finite rating, or None when there is none.
+
+    Raises:
+        BadRecordError: not a number, or not one that fits four bytes.
+    """
+    if value in _EMPTY:
+        return None
+    number = math.nan
+    if isinstance(value, str | int | float | Decimal) and not isinstance(value, bool):
+        try:
+            number = float(value)
+        except (ValueError, OverflowError):
+            number = math.nan
+    if not abs(number) <= _MAX_REAL:
+        raise BadRecordError("bad_rating", f"{shown(value)} is no rating")
+    return number
+
+
+def price_amount(value: object) -> Decimal | None:
+    """Return a price >= 0 below 10,000,000,000 with two decimals, or None when there is none.
+
+    Text may carry a currency and commas between thousands: ``$1,234.00``.
+
+    Raises:
+        BadRecordError: anything else, negative and NaN included.
+    """
+    if value in _EMPTY or (isinstance(value, str) and value.isspace()):
+        return None
+    amount: Decimal | None = None
+    if isinstance(value, str):
+        # The longest price that is one has 30 characters; nothing longer is worth matching.
+        found = _PRICE.fullmatch(value.strip()) if len(value) <= 60 else None
+        if found:
+            amount = Decimal(found[1].replace(",", "") + (found[2] or ""))
+    elif isinstance(value, Decimal):
+        amount = value
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        amount = _decimal(value)
+    if amount is None or not amount.is_finite() or not 0 <= amount < _PRICE_END:
+        raise BadRecordError("bad_price", f"{shown(value)} is no price")
+    return amount.quantize(Decimal("0.01"))
+
+
+def _decimal(value: float) -> Decimal | None:
+    try:
+        # The shortest text that means this number: 9.99, not 9.9900000000000002.
+        return Decimal(str(value))
+    except (InvalidOperation, ValueError):  # ValueError: an integer of thousands of digits
+        return None
+
+
+def flag(value: object) -> bool | None:
+    """Return a truth value (true/false, yes/no, 1/0, in any case), or None when there is none.
+
+    Raises:
+        BadRecordError: anything else.
+    """
+    if value in _EMPTY:
+        return None
+    found = None
+    if isinstance(value, str):
+        found = _FLAGS.get(value.strip().lower())
+    elif isinstance(value, int):
+        found = {0: False, 1: True}.get(value)
+    if found is None:
+        raise BadRecordError("bad_flag", f"{shown(value)} is neither true nor false")
+    return found
+
+
+def utf8(value: bytes, name: str) -> str:
+    """Return bytes as text.
+
+    Raises:
+        BadRecordError: they are not UTF-8.
+    """
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise BadRecordError("not_utf8", f"{name} is not UTF-8") from None
+
+
+def _digits(value: int, name: str) -> str:
+    try:
+        return str(value)
+    except ValueError:
+        raise BadRecordError("id_too_long", f"{name} is a number of thousands of digits") from None
