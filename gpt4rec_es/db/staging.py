@@ -1,0 +1,85 @@
+"""Temporary tables that an import fills by COPY before it touches anything else.
+
+They belong to the session of the import and go with it. Rows arrive checked; nothing here decides
+what they change.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from gpt4rec_es.db.copy import copy_rows
+
+ITEM_COLUMNS = (
+    "seq",
+    "item_id",
+    "title",
+    "title_raw",
+    "brand",
+    "category",
+    "price",
+    "is_active",
+    "given",
+)
+INTERACTION_COLUMNS = (
+    "seq",
+    "user_id",
+    "item_no",
+    "event_no",
+    "has_time",
+    "ordinal",
+    "rating",
+)
+REJECT_COLUMNS = ("reject_no", "file", "line", "reason_code", "reason", "excerpt")
+
+# seq is the order in which records came; given has a bit per delivered field (see db.catalog).
+_TABLES = """
+    CREATE TEMP TABLE staged_items (
+        seq bigint, item_id text COLLATE "C", title text, title_raw text, brand text,
+        category text, price numeric(12, 2), is_active boolean, given smallint
+    );
+    CREATE TEMP TABLE staged_rejected_ids (item_id text COLLATE "C");
+    CREATE TEMP TABLE staged_interactions (
+        seq bigint, user_id text COLLATE "C", item_no integer, event_no bigint,
+        has_time boolean, ordinal bigint, rating real
+    );
+    CREATE TEMP TABLE staged_rejects (
+        reject_no bigint, file text, line bigint, reason_code text, reason text, excerpt text
+    );
+"""
+_ITEM_NOS = text("SELECT item_id, item_no FROM items WHERE item_id = ANY(:ids)")
+
+
+def create_tables(connection: Connection) -> None:
+    """Create the staging tables, empty, for the rest of this session."""
+    with connection.begin():
+        connection.execute(text(_TABLES))
+
+
+def stage(
+    connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> int:
+    """Append ``rows`` to a staging table in a transaction of its own; return how many they were."""
+    with connection.begin():
+        return copy_rows(connection, table, columns, rows)
+
+
+def load_item_nos(connection: Connection, item_ids: Iterable[str]) -> dict[str, int]:
+    """Return the numbers of those of ``item_ids`` that are in the catalog."""
+    with connection.begin():
+        rows = connection.execute(_ITEM_NOS, {"ids": sorted(item_ids)})
+        return {row.item_id: row.item_no for row in rows}
+
+
+def store_rejects(connection: Connection, import_no: int) -> None:
+    """Move the staged rejects to import_rejects, in the caller's transaction."""
+    connection.execute(
+        text(
+            "INSERT INTO import_rejects "
+            "(import_no, reject_no, file, line, reason_code, reason, excerpt) "
+            "SELECT :import_no, reject_no, file, line, reason_code, reason, excerpt "
+            "FROM staged_rejects ORDER BY reject_no"
+        ),
+        {"import_no": import_no},
+    )
