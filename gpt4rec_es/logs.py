@@ -169,8 +169,10 @@ def setup_logging(
     root.addHandler(handler)
     root.setLevel(level)
     # At INFO these tell every request; what matters of them comes up as an error of ours.
-    for chatty in ("elastic_transport", "urllib3", "httpx", "filelock"):
+    for chatty in ("urllib3", "httpx", "filelock"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
+    # It warns of every refused connection, which our loops wait out or report.
+    logging.getLogger("elastic_transport").setLevel(max(logging.ERROR, root.level))
     logging.captureWarnings(True)
     threading.excepthook = _log_thread_error
     sys.excepthook = _log_error

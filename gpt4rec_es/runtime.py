@@ -154,8 +154,6 @@ class Runtime:
             max_failures=chosen.max_failures,
             max_failed_share=chosen.max_failed_share,
             min_full_share=chosen.min_full_share,
-            alias=chosen.index_alias,
-            analyzer=chosen.analyzer,
         )
 
     def night_parts(self) -> "NightParts":

@@ -2,7 +2,7 @@
 
 import logging
 
-from celery import Celery
+from celery import Celery, current_task
 
 from gpt4rec_es.db import runs as run_rows
 from gpt4rec_es.errors import ConflictError, GateError, UsageError
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 def drain_queue(app: Celery, queue: str, run_id: str) -> None:
     """Drain the stages of ``queue`` for one run; a message that fits no run is only logged."""
     runtime = process_runtime()
-    with log_context(run=run_id):
+    with log_context(run=run_id, task=current_task.request.id):
         try:
             with runtime.engine.connect() as connection:
                 run = run_rows.find(connection, run_id)

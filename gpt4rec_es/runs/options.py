@@ -33,8 +33,6 @@ class NightOptions:
     max_failed_share: float = 0.001
     min_full_share: float = 0.99
     patience_seconds: float = 600.0
-    alias: str = "items"
-    analyzer: str = "standard"
 
 
 @dataclass(frozen=True)

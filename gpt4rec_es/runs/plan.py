@@ -53,10 +53,16 @@ def plan_run(
     Raises:
         ConflictError: a run of this kind is unfinished, or someone else is planning.
         UsageError: there is no current generator, or no user to recommend for.
+        ConflictError: also when the generator's files are not what was registered.
     """
     with parts.engine.connect() as connection, connection.begin():
         generator_row = _require_generator(connection)
     generator = parts.open_generator(generator_row)
+    if generator.content_hash != generator_row.content_hash:
+        raise ConflictError(
+            f"The files of generator {generator_row.name!r} changed since it was registered.",
+            "Put them back, or register them under another name.",
+        )
     with locks.hold_lock(parts.engine, f"plan {kind}"):
         for _ in range(3):
             build_no = parts.ensure_index()

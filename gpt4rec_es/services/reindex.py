@@ -141,7 +141,7 @@ def _current_build(engine: Engine, client: Elasticsearch, options: ReindexOption
     try:
         build = live.live_build(engine, client, options.alias)
     except (DataError, UsageError) as error:
-        log.warning("the index is built anew: %s", error.message)
+        log.info("the index is built anew: %s", error.message)
         return error.message
     with transaction(engine) as connection:
         version = current_catalog_version(connection)
