@@ -1,0 +1,55 @@
+"""A night whose database connections keep being cut."""
+
+import datetime as dt
+import threading
+
+from sqlalchemy import text
+
+from gpt4rec_es.runs.drain import drain
+from gpt4rec_es.runs.inprocess import run_night
+from gpt4rec_es.runs.night import start_night
+from tests.databases import Cluster, Database
+from tests.shop import Shop, stored_rows
+
+DAY = dt.date(2026, 11, 22)
+
+
+def test_cut_connections_change_nothing(shop: Shop, database: Database, cluster: Cluster) -> None:
+    calm = shop.runtime()
+    run_night(calm.night_parts(), calm.night_options(), DAY)
+    with database.engine.begin() as connection:  # so that the second night has all to do again
+        connection.execute(text("DELETE FROM generations"))
+        connection.execute(text("DELETE FROM searches"))
+        expected = stored_rows(connection, 1)
+    stop = threading.Event()
+    cuts = 0
+
+    def cut() -> None:
+        nonlocal cuts
+        while not stop.wait(0.15):
+            with cluster.admin.connect() as connection:
+                # Not the session that holds the night's lock: losing it ends the night.
+                cuts += connection.execute(
+                    text("""
+                    SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                    WHERE datname = :name AND query NOT LIKE '%advisory%'
+                      AND application_name = 'gpt4rec' AND backend_type = 'client backend'
+                      AND pid NOT IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory')
+                    """),
+                    {"name": database.name},
+                ).scalar_one()
+
+    sizes = {"generate_shard_size": 1, "search_shard_size": 1, "merge_shard_size": 1}
+    hurt = shop.runtime(**sizes, max_failures=50)
+    parts, options = hurt.night_parts(), hurt.night_options()
+    started = start_night(parts, options, DAY + dt.timedelta(days=1))
+    cutter = threading.Thread(target=cut)
+    cutter.start()
+    try:
+        drain(parts, options, started.run.run_no, "test")
+    finally:
+        stop.set()
+        cutter.join()
+    assert cuts > 3
+    with database.engine.connect() as connection:
+        assert stored_rows(connection, started.run.run_no) == expected
