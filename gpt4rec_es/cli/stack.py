@@ -137,6 +137,7 @@ def status(ctx: click.Context, folder: Path | None, as_json: bool) -> None:
     type=click.Choice(["analyst", "writer", "owner", "admin"]),
     default="analyst",
     show_default=True,
+    help="Who to be: an analyst reads the views, a writer does what nights do.",
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def psql(folder: Path | None, pg_bin: str, role: str, arguments: tuple[str, ...]) -> None:

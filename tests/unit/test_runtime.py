@@ -98,7 +98,6 @@ def test_night_options_are_the_settings() -> None:
         "max_failures": 5,
         "max_failed_share": 0.5,
         "min_full_share": 0.25,
-        "analyzer": "english",
     }
     decoding = {
         "num_queries": 3,
@@ -110,12 +109,11 @@ def test_night_options_are_the_settings() -> None:
         "dtype": "fp16",
     }
     environ = {f"GPT4REC_{name.upper()}": str(value) for name, value in (given | decoding).items()}
-    options = runtime(GPT4REC_INDEX_ALIAS="shop", **environ).night_options()
+    options = runtime(**environ).night_options()
     assert {name: getattr(options, name) for name in given} == given
     assert options.decoding.as_dict() == decoding
-    assert options.alias == "shop"
     without_setting = {"patience_seconds"}
-    covered = {*given, "decoding", "alias"}
+    covered = {*given, "decoding"}
     assert {field.name for field in fields(NightOptions)} - without_setting == covered
 
 
