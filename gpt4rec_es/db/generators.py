@@ -52,15 +52,26 @@ def register(
         name=name, kind=kind, path=path, content_hash=content_hash, card=dict(card)
     )
     connection.execute(statement.on_conflict_do_nothing(index_elements=["name"]))
+    require_free(connection, name, content_hash)
     found = get(connection, name)
-    if found.content_hash != content_hash:
-        raise UsageError(
-            f"There is a generator {name!r} of other content already.", "Choose another name."
-        )
     if found.path != path:
         connection.execute(update(generators).where(generators.c.name == name).values(path=path))
         found = get(connection, name)
     return found
+
+
+def require_free(connection: Connection, name: str, content_hash: str | None = None) -> None:
+    """Return if ``name`` can be registered: it is new, or has just this content.
+
+    Raises:
+        UsageError: it belongs to a generator of other content.
+    """
+    known = select(generators.c.content_hash).where(generators.c.name == name)
+    found = connection.execute(known).scalar()
+    if found is not None and found != content_hash:
+        raise UsageError(
+            f"There is a generator {name!r} of other content already.", "Choose another name."
+        )
 
 
 def load_all(connection: Connection) -> list[Generator]:
@@ -84,8 +95,12 @@ def get(connection: Connection, name: str) -> Generator:
     row = connection.execute(select(generators).where(generators.c.name == name)).mappings().first()
     if row is not None:
         return _generator(row)
-    names = list(connection.execute(select(generators.c.name).order_by(generators.c.name)).scalars())
-    hint = f"There are: {', '.join(names)}." if names else "Train one with `gpt4rec train generator`."
+    names = list(
+        connection.execute(select(generators.c.name).order_by(generators.c.name)).scalars()
+    )
+    hint = (
+        f"There are: {', '.join(names)}." if names else "Train one with `gpt4rec train generator`."
+    )
     raise UsageError(f"There is no generator {name!r}.", hint)
 
 

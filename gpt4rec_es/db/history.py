@@ -75,3 +75,23 @@ def _learn_items(
 def load_trainable_titles(connection: Connection) -> list[str]:
     """Return the titles of the catalog that a language model may learn, by item id."""
     return list(connection.execute(_TRAINABLE).scalars())
+
+
+def count_users(connection: Connection) -> int:
+    """Return how many users there are."""
+    return int(connection.execute(text("SELECT count(*) FROM users")).scalar_one())
+
+
+def item_numbers(connection: Connection, item_ids: Iterable[str]) -> dict[str, int]:
+    """Return item id -> item number of those ids that are in the catalog."""
+    found = connection.execute(
+        text("SELECT item_id, item_no FROM items WHERE item_id = ANY(:ids)"),
+        {"ids": sorted(item_ids)},
+    )
+    return {row.item_id: row.item_no for row in found}
+
+
+def data_versions(connection: Connection) -> dict[str, int]:
+    """Return the versions of catalog and histories that this transaction sees."""
+    row = connection.execute(text("SELECT catalog_version, history_version FROM catalog_state"))
+    return dict(row.mappings().one())

@@ -1,0 +1,81 @@
+"""``gpt4rec generators``: what can write queries, and which of them nights use."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.output import emit, print_line, print_table
+
+if TYPE_CHECKING:
+    from gpt4rec_es.db.generators import Generator
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_DRY_RUN = click.option("--dry-run", is_flag=True, help="Only check that it could be done.")
+
+
+@click.group()
+def generators() -> None:
+    """List query generators, choose the one nights use."""
+
+
+@generators.command("list")
+@_JSON
+def list_(as_json: bool) -> None:
+    """List the registered generators, the oldest first."""
+    from gpt4rec_es.services.generators import list_generators
+
+    emit(list_generators(get_runtime().engine), as_json, _print_rows)
+
+
+@generators.command()
+@click.argument("name")
+@_DRY_RUN
+@_JSON
+def use(name: str, dry_run: bool, as_json: bool) -> None:
+    """Let the next night use the generator NAME; its files are checked first."""
+    from gpt4rec_es.services.generators import use_generator
+
+    runtime = get_runtime()
+    row = use_generator(runtime.engine, name, actor=runtime.settings.actor, dry_run=dry_run)
+    verb = "would be" if dry_run else "is"
+    emit(row, as_json, lambda row: print_line(f"{row.name} {verb} used by the next night."))
+
+
+@generators.command()
+@click.argument("name")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@_DRY_RUN
+@_JSON
+def add(name: str, folder: Path, dry_run: bool, as_json: bool) -> None:
+    """Register the GPT-2 checkpoint in FOLDER, trained elsewhere, under NAME."""
+    _add(name, folder, dry_run, as_json)
+
+
+@generators.command("add-titles")
+@click.option("--name", default="titles", show_default=True, help="Name to call it by.")
+@_DRY_RUN
+@_JSON
+def add_titles(name: str, dry_run: bool, as_json: bool) -> None:
+    """Register the generator without a model: the newest titles are the queries."""
+    _add(name, None, dry_run, as_json)
+
+
+def _add(name: str, folder: Path | None, dry_run: bool, as_json: bool) -> None:
+    from gpt4rec_es.services.generators import add_generator
+
+    row = add_generator(get_runtime().engine, name, folder, dry_run=dry_run)
+    data: dict[str, Any] = {"name": name, "dry_run": dry_run, "generator": row}
+    verb = "can be registered" if dry_run else "is registered"
+    emit(data, as_json, lambda data: print_line(f"{data['name']} {verb}."))
+
+
+def _print_rows(rows: "list[Generator]") -> None:
+    print_table(
+        ["name", "kind", "current", "content", "folder", "registered"],
+        [
+            (row.name, row.kind, row.is_current, row.content_hash[:12], row.path, row.created_at)
+            for row in rows
+        ],
+    )

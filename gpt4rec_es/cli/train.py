@@ -1,0 +1,210 @@
+"""``gpt4rec train``: from the shop's histories to a query generator that nights can use."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.output import emit, print_line, print_table
+from gpt4rec_es.cli.progress import progress_bar
+
+if TYPE_CHECKING:
+    from gpt4rec_es.services.train import TrainReport
+
+_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+_AT_LEAST_0 = click.FloatRange(min=0)
+
+
+@click.group()
+def train() -> None:
+    """Train a query generator."""
+
+
+@train.command()
+@click.option("--name", required=True, help="Name to call the generator by.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Folder to write; must not exist. [default: models/NAME]",
+)
+@click.option(
+    "--start",
+    help="Go on from this checkpoint: a folder, or a hub id as gpt2. [default: a new network]",
+)
+@click.option(
+    "--size",
+    type=click.Choice(["tiny", "small", "gpt2"]),
+    default="tiny",
+    show_default=True,
+    help="Size of a new network.",
+)
+@click.option(
+    "--tokenizer",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder of a byte-level BPE for a new network. [default: learnt from the catalog]",
+)
+@click.option(
+    "--vocab-size",
+    type=click.IntRange(min=300),
+    help="Entries of a learnt tokenizer. [default: tiny 3000, small 8000, gpt2 30000]",
+)
+@click.option(
+    "--epochs",
+    type=_AT_LEAST_0,
+    default=20.0,
+    show_default=True,
+    help="Passes over the pairs of prompt and next title.",
+)
+@click.option(
+    "--lr",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1e-4,
+    show_default=True,
+    help="Highest learning rate of these passes.",
+)
+@click.option(
+    "--pairs",
+    type=click.Choice(["last", "every-prefix"]),
+    default="last",
+    show_default=True,
+    help="Targets: each user's last title, or every title but the first.",
+)
+@click.option(
+    "--newest-pairs",
+    type=click.IntRange(min=1),
+    help="With every-prefix: only so many newest targets of each user.",
+)
+@click.option(
+    "--pretrain-epochs",
+    type=_AT_LEAST_0,
+    help="Passes over whole histories beforehand, learning every word. [default: 3 for a new "
+    "network, else 0]",
+)
+@click.option(
+    "--pretrain-lr",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1e-3,
+    show_default=True,
+    help="Highest learning rate of those.",
+)
+@click.option(
+    "--warmup-steps",
+    type=click.IntRange(min=0),
+    default=2000,
+    show_default=True,
+    help="Steps in which the rate rises; at most a tenth of all steps.",
+)
+@click.option("--weight-decay", type=_AT_LEAST_0, default=0.01, show_default=True, help="Of AdamW.")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=32,
+    show_default=True,
+    help="Examples per step.",
+)
+@click.option("--dropout", type=click.FloatRange(0, 0.9), help="Of a new network.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Of all that is random.")
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp32", "fp16", "bf16"]),
+    default="auto",
+    show_default=True,
+    help="Of the arithmetic; auto: mixed fp16 on a GPU, fp32 on a CPU.",
+)
+@click.option("--max-steps", type=click.IntRange(min=1), help="Stop after so many steps.")
+@click.option(
+    "--max-minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Stop after about so long; unlike --max-steps this is not repeatable.",
+)
+@click.option("--hold-out-users", type=_FILE, help="File of user ids not to learn, one per line.")
+@click.option(
+    "--hold-out-events", type=_FILE, help="CSV of purchases not to learn: user_id,item_id."
+)
+@click.option(
+    "--validation-share",
+    type=click.FloatRange(0, 0.5),
+    default=0.02,
+    show_default=True,
+    help="Share of users kept back to measure the loss on.",
+)
+@click.option(
+    "--use/--no-use",
+    default=None,
+    help="Let the next night use it. [default: if none is in use]",
+)
+@click.option("--dry-run", is_flag=True, help="Only read the data and say what would be learnt.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def generator(
+    name: str,
+    output: Path | None,
+    hold_out_users: Path | None,
+    hold_out_events: Path | None,
+    validation_share: float,
+    use: bool | None,
+    dry_run: bool,
+    as_json: bool,
+    **chosen: Any,
+) -> None:
+    """Train a GPT-2 that writes a customer's next search queries, and register it.
+
+    Defaults are those of the GPT4Rec paper where it gives a value. A killed training goes on where
+    it was when it is called again in the same way.
+    """
+    from gpt4rec_es.generation.options import TrainingOptions
+    from gpt4rec_es.services.train import (
+        plan_training,
+        read_held_out_lists,
+        train_generator,
+    )
+
+    runtime = get_runtime()
+    settings = runtime.settings
+    options = TrainingOptions(device=settings.device, threads=settings.threads, **chosen)
+    held_out = read_held_out_lists(hold_out_users, hold_out_events)
+    folder = output or Path("models") / name
+    if dry_run:
+        plan = plan_training(runtime.engine, options, name, folder, held_out, validation_share)
+        emit(plan, as_json, _print_plan)
+        return
+    with progress_bar("Training", "steps") as progress:
+        report = train_generator(
+            runtime.engine,
+            options,
+            name=name,
+            output=folder,
+            actor=settings.actor,
+            held_out=held_out,
+            validation_share=validation_share,
+            use=use,
+            progress=progress,
+        )
+    emit(report, as_json, _print_report)
+
+
+def _print_plan(plan: dict[str, Any]) -> None:
+    print_line(f"would train {plan['name']} and write {plan['folder']}")
+    for fact, value in plan["data"].items():
+        print_line(f"  {fact.replace('_', ' ')}: {value:,}")
+
+
+def _print_report(report: "TrainReport") -> None:
+    card = report.card
+    print_line(
+        f"{report.name}: {card['parameters']:,} parameters, {card['seconds']:.0f} s on "
+        f"{card['device']}, written to {report.folder}"
+    )
+    print_table(
+        ["phase", "steps", "planned", "tokens", "loss"],
+        [
+            (phase, row["steps"], row["planned_steps"], row["tokens"], row["loss"])
+            for phase, row in card["phases"].items()
+        ],
+    )
+    if card["validation_loss"] is not None:
+        print_line(f"loss per target token on users kept back: {card['validation_loss']:.3f}")
+    if report.is_current:
+        print_line("The next night uses it.")
+    else:
+        print_line(f"Let nights use it with `gpt4rec generators use {report.name}`.")

@@ -1,0 +1,62 @@
+"""The model card: what a checkpoint was trained on and how, for people and for programs."""
+
+import json
+from typing import Any
+
+from gpt4rec_es.prompts.template import prompt_text
+
+
+def card_text(name: str, card: dict[str, Any]) -> str:
+    """Return README.md of a checkpoint: front matter of the Hugging Face hub, prose, figures."""
+    data, options = card["data"], card["options"]
+    origin = f"fine-tuned from `{options['start']}`" if options["start"] else "trained from scratch"
+    example = prompt_text(["TITLE ONE", "TITLE TWO"])
+    phases = "\n".join(
+        f"| {phase} | {row['steps']:,} of {row['planned_steps']:,} | {row['tokens']:,} "
+        f"| {_number(row['loss'])} |"
+        for phase, row in card["phases"].items()
+    )
+    facts = "\n".join(f"- {key.replace('_', ' ')}: {value}" for key, value in data.items())
+    return f"""---
+library_name: transformers
+pipeline_tag: text-generation
+tags: [gpt2, recommendation, query-generation, gpt4rec-es]
+---
+# {name}
+
+A GPT-2 ({card["parameters"]:,} parameters, {origin}) that writes the search queries a customer
+would type next, after the method of GPT4Rec (arXiv 2304.03879). It is made for one catalog and
+knows no other.
+
+It reads
+```
+{example}
+```
+and goes on with a space, a title and the end token. Decode with beam search and no sampling.
+
+## Data
+{facts}
+
+Held-out users and events reached neither the tokenizer nor the training.
+
+## Training
+| phase | steps | tokens read | loss per token at the end |
+|---|---|---|---|
+{phases}
+
+Loss on users kept back for validation, per target token: {_number(card["validation_loss"])}.
+Seed {options["seed"]}, {card["device"]}, {card["precision"]}, {card["seconds"]:.0f} s, code
+{card["code_version"]}.
+
+```json
+{json.dumps(options, indent=2, sort_keys=True)}
+```
+
+## Licence and limits
+The weights derive from the training data (and from the checkpoint they started with): their
+licences apply. Queries are guesses in the words of the catalog, not statements about a person.
+"""
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4f}"

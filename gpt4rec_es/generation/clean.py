@@ -1,0 +1,56 @@
+"""From decoded beams to the queries that are kept: normal form, no near-duplicates, best first.
+
+Beams of one prompt differ mostly in size and colour; each near-duplicate would take a share of
+the recommendations away from another idea.
+"""
+
+import re
+from collections.abc import Iterable
+
+from gpt4rec_es.prompts.keys import normalise_query
+from gpt4rec_es.records import Decoding, GeneratedQuery
+
+_TOKEN = re.compile(r"[^\W_]+")
+
+
+def clean_query(text: str) -> str:
+    """Return a decoded ``text`` as a query: normal form, without characters cut in halves."""
+    return normalise_query(text.replace("\ufffd", " "))
+
+
+def search_tokens(text: str) -> tuple[str, ...]:
+    """Return the letter-and-digit tokens of ``text``, case folded: what distinguishes queries."""
+    return tuple(_TOKEN.findall(text.casefold()))
+
+
+def collapse(queries: Iterable[GeneratedQuery], decoding: Decoding) -> tuple[GeneratedQuery, ...]:
+    """Return at most ``decoding.num_queries`` queries by mean log-probability, best first.
+
+    Ties are ordered by the bytes of the text. A query is left out when its tokens equal those of
+    a better one, when the Jaccard similarity of their token sets reaches ``decoding.similarity``,
+    when it is empty, or when it has no token at all while another one has.
+    """
+    ranked = sorted(
+        (query for query in queries if query.text),
+        key=lambda query: (-query.beam_score, query.text.encode()),
+    )
+    kept: list[GeneratedQuery] = []
+    token_sets: list[frozenset[str]] = []
+    seen: set[tuple[str, ...]] = set()
+    for query in ranked:
+        tokens = search_tokens(query.text)
+        as_set = frozenset(tokens)
+        if not tokens or tokens in seen:
+            continue
+        if any(_jaccard(as_set, other) >= decoding.similarity for other in token_sets):
+            continue
+        seen.add(tokens)
+        kept.append(query)
+        token_sets.append(as_set)
+        if len(kept) == decoding.num_queries:
+            break
+    return tuple(kept or ranked[:1])
+
+
+def _jaccard(left: frozenset[str], right: frozenset[str]) -> float:
+    return len(left & right) / len(left | right)

@@ -1,0 +1,37 @@
+"""Opening a registered generator by its kind; the one place that knows the implementations."""
+
+from pathlib import Path
+
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.protocols import QueryGenerator
+
+
+def open_generator(
+    kind: str,
+    path: str | Path | None,
+    *,
+    device: str = "auto",
+    token_budget: int = 32_768,
+    threads: int = 0,
+    reserve: int = 48,
+) -> QueryGenerator:
+    """Return the generator of ``kind`` ("gpt2" with a checkpoint folder, or "titles").
+
+    Opening is cheap: torch is loaded when the first generation is asked for. token_budget: prompt
+    tokens x beams in one batch, padding included. reserve: tokens of the context that prompts
+    leave free; pass the max_new_tokens of the decoding.
+
+    Raises:
+        UsageError: an unknown kind, or a folder that is no fitting checkpoint.
+    """
+    if kind == "titles":
+        from gpt4rec_es.generation.titles import TitlesGenerator  # noqa: PLC0415 - no tokenizers
+
+        return TitlesGenerator()
+    if kind != "gpt2" or path is None:
+        raise UsageError(f"There is no generator of kind {kind!r}.", "Kinds: gpt2, titles.")
+    from gpt4rec_es.generation.gpt2 import Gpt2Generator  # noqa: PLC0415 - loads tokenizers
+
+    return Gpt2Generator(
+        Path(path), device=device, token_budget=token_budget, threads=threads, reserve=reserve
+    )

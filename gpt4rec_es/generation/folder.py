@@ -1,0 +1,123 @@
+"""A checkpoint folder as Hugging Face lays it out: what is in it, whether it fits, its hash.
+
+Reads files only. Neither torch nor transformers is loaded here, so that planning a night and
+listing generators stay cheap.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.generation.tokenizer import PromptTokenizer, open_tokenizer, tokenizer_files
+
+# Where a checkpoint came from and what wrote it; neither changes what it generates.
+_IRRELEVANT = {"_name_or_path", "transformers_version"}
+_EMBEDDINGS = ("transformer.wte.weight", "wte.weight")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checked GPT-2 checkpoint folder. ``context``: most tokens of prompt and query together."""
+
+    folder: Path
+    tokenizer: PromptTokenizer
+    context: int
+    content_hash: str
+
+
+def open_checkpoint(folder: Path) -> Checkpoint:
+    """Return what is in ``folder`` after checking that its parts fit each other.
+
+    Raises:
+        UsageError: no such folder, no GPT-2 language model, no safetensors weights, no tokenizer,
+            or a tokenizer with more entries than the model has embeddings.
+    """
+    config = read_config(folder)
+    weights = _weight_files(folder)
+    tokenizer = open_tokenizer(folder)
+    rows = _embedding_rows(folder, weights)
+    known = min(rows, int(config.get("vocab_size", rows)))
+    if tokenizer.size > known:
+        raise UsageError(
+            f"The tokenizer in {folder} does not fit the model: it has {tokenizer.size} entries, "
+            f"the model knows {known}.",
+            "Put the tokenizer the model was trained with into the folder.",
+        )
+    return Checkpoint(folder, tokenizer, int(config["n_positions"]), _hash(folder, config, weights))
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return the configuration of the GPT-2 language model in ``folder``.
+
+    Raises:
+        UsageError: the folder holds no GPT-2 language model.
+    """
+    way_out = "Give a folder that holds a GPT-2 language model saved with save_pretrained."
+    if not folder.is_dir():
+        raise UsageError(f"There is no checkpoint folder {folder}.", way_out)
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{folder} is no checkpoint: no readable config.json.", way_out) from error
+    if not isinstance(config, dict) or config.get("model_type") != "gpt2":
+        found = config.get("model_type", "unknown") if isinstance(config, dict) else "unknown"
+        raise UsageError(f"{folder} is no GPT-2 (its model type is {found}).", way_out)
+    heads = config.get("architectures") or ["GPT2LMHeadModel"]
+    if "GPT2LMHeadModel" not in heads:
+        raise UsageError(f"{folder} is a GPT-2, but no language model ({heads[0]}).", way_out)
+    if not isinstance(config.get("n_positions"), int):
+        raise UsageError(f"{folder} is no checkpoint: config.json lacks n_positions.", way_out)
+    return config
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """Return the safetensors files of the weights, by name; other formats can run code."""
+    files = sorted(folder.glob("model*.safetensors"))
+    if files:
+        return files
+    others = [*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.ckpt")]
+    found = f"only {others[0].name}, which could run code when opened" if others else "no weights"
+    raise UsageError(
+        f"{folder} holds no safetensors weights ({found}).",
+        "Save the model again with save_pretrained of a current transformers.",
+    )
+
+
+def _embedding_rows(folder: Path, weights: list[Path]) -> int:
+    """Return how many token embeddings the weights hold; reads only the files' headers."""
+    for path in weights:
+        try:
+            with safe_open(path, framework="np") as tensors:
+                for name in _EMBEDDINGS:
+                    if name in tensors.keys():  # noqa: SIM118 - not a mapping
+                        return int(tensors.get_slice(name).get_shape()[0])
+        except (SafetensorError, OSError) as error:
+            raise UsageError(
+                f"The weights {path} cannot be read: {error}.", "Copy the file anew."
+            ) from error
+    raise UsageError(
+        f"The weights in {folder} are not those of a GPT-2: no token embeddings.",
+        "Give a folder that holds a GPT-2 language model saved with save_pretrained.",
+    )
+
+
+def _hash(folder: Path, config: dict[str, Any], weights: list[Path]) -> str:
+    """Return the SHA-256 of what the output depends on: configuration, tokenizer, weights.
+
+    The folder's name, the model card, training leftovers and generation_config.json (every
+    decoding setting is passed explicitly) are not part of it.
+    """
+    digest = hashlib.sha256()
+    relevant = {key: value for key, value in config.items() if key not in _IRRELEVANT}
+    digest.update(json.dumps(relevant, sort_keys=True).encode())
+    for path in [*tokenizer_files(folder), *weights]:
+        digest.update(f"\0{path.name}\0{path.stat().st_size}\0".encode())
+        with path.open("rb") as file:
+            while block := file.read(1 << 22):
+                digest.update(block)
+    return digest.hexdigest()

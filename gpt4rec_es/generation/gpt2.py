@@ -1,0 +1,100 @@
+"""The query generator of the GPT4Rec paper: a GPT-2 goes on writing after a user's history.
+
+Prompts can be written without loading torch; the network is opened when the first generation is
+asked for, in the process that asks.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.generation.batches import plan_batches
+from gpt4rec_es.generation.clean import clean_query, collapse
+from gpt4rec_es.generation.folder import open_checkpoint
+from gpt4rec_es.prompts.truncate import PromptWriter
+from gpt4rec_es.records import Decoding, GeneratedQuery, Generation, Prompt
+
+if TYPE_CHECKING:
+    from gpt4rec_es.generation.beam import Hypothesis
+
+
+class Gpt2Generator:
+    """Implements QueryGenerator with a checkpoint folder.
+
+    reserve: tokens of the context kept free for the query; at least max_new_tokens of any
+    decoding. token_budget: prompt tokens x beams in one batch, padding included. threads: CPU
+    threads of this process, 0 to choose.
+    """
+
+    def __init__(
+        self, folder: Path, *, device: str, token_budget: int, threads: int, reserve: int
+    ) -> None:
+        self._checkpoint = open_checkpoint(folder)
+        self._tokenizer = self._checkpoint.tokenizer
+        self._device = device
+        self._token_budget = token_budget
+        self._threads = threads
+        self._networks: dict[str, Any] = {}
+        self._writer = PromptWriter(self._tokenizer.count, self._checkpoint.context - reserve)
+
+    @property
+    def content_hash(self) -> str:
+        """Return the hash of configuration, tokenizer and weights."""
+        return self._checkpoint.content_hash
+
+    def write_prompt(self, titles: Sequence[str]) -> Prompt | None:
+        """Return the prompt for bought ``titles`` (oldest first), or None when there are none."""
+        return self._writer.write(titles)
+
+    def generate(self, prompts: Sequence[str], decoding: Decoding) -> list[Generation]:
+        """Return one generation per prompt text, in order.
+
+        Raises:
+            UsageError: a prompt and max_new_tokens together exceed the context, or fp16 without
+                a GPU.
+        """
+        ids = self._tokenizer.encode_all(prompts)
+        self._require_room(ids, decoding)
+        found: list[Generation] = [Generation(())] * len(prompts)
+        lengths = [len(tokens) for tokens in ids]
+        for batch in plan_batches(lengths, decoding.num_beams, self._token_budget):
+            beams = self._search([ids[place] for place in batch], decoding)
+            for place, hypotheses in zip(batch, beams, strict=True):
+                found[place] = self._generation(hypotheses, decoding)
+        return found
+
+    def _search(self, batch: list[list[int]], decoding: Decoding) -> "list[list[Hypothesis]]":
+        from gpt4rec_es.generation.beam import search_beams  # noqa: PLC0415 - loads torch
+
+        network = self._network(decoding.dtype)
+        return search_beams(network, batch, decoding, self._tokenizer.end_id)
+
+    def _network(self, dtype: str) -> Any:
+        if dtype not in self._networks:
+            from gpt4rec_es.generation import network  # noqa: PLC0415 - loads torch
+
+            network.set_threads(self._threads)
+            self._networks[dtype] = network.open_network(
+                self._checkpoint.folder, dtype, network.pick_device(self._device)
+            )
+        return self._networks[dtype]
+
+    def _generation(self, hypotheses: "list[Hypothesis]", decoding: Decoding) -> Generation:
+        texts = self._tokenizer.decode_all([h.token_ids for h in hypotheses])
+        queries = (
+            GeneratedQuery(clean_query(text), h.sum_logprob, len(h.token_ids))
+            for text, h in zip(texts, hypotheses, strict=True)
+        )
+        tokens = sum(len(h.token_ids) for h in hypotheses)
+        return Generation(collapse(queries, decoding), tokens)
+
+    def _require_room(self, ids: list[list[int]], decoding: Decoding) -> None:
+        longest = max(map(len, ids), default=0)
+        context = self._checkpoint.context
+        if longest + decoding.max_new_tokens > context:
+            raise UsageError(
+                f"A prompt of {longest} tokens and {decoding.max_new_tokens} new ones exceed the "
+                f"generator's context of {context}.",
+                "Lower max_new_tokens, or use a checkpoint with a longer context.",
+            )

@@ -1,0 +1,166 @@
+"""The GPT-2 network: opened from safetensors, or new with random weights; device and threads.
+
+Loading never runs code that comes with a checkpoint: safetensors only, no remote code.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import snapshot_download
+from transformers import GenerationConfig, GPT2Config, GPT2LMHeadModel
+from transformers.utils import logging as transformers_logging
+
+from gpt4rec_es.errors import DependencyError, UsageError
+from gpt4rec_es.generation.options import Size
+
+# layers, heads, width, context in tokens, dropout. A tiny network sees its data too few times to
+# overfit, and dropout costs a third of its training time on a CPU.
+_SHAPES: dict[Size, tuple[int, int, int, int, float]] = {
+    "tiny": (4, 4, 128, 256, 0.0),
+    "small": (6, 8, 256, 512, 0.1),
+    "gpt2": (12, 12, 768, 1024, 0.1),
+}
+_DTYPES = {"fp32": torch.float32, "fp16": torch.float16}
+
+
+def pick_device(device: str) -> str:
+    """Return the torch device for "auto", "cpu" or "cuda[:N]"; auto takes a GPU if there is one.
+
+    Raises:
+        UsageError: there is no such GPU.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise UsageError(f"There is no GPU for device {device!r}.", "Choose auto or cpu.")
+    try:
+        return str(torch.device(device))
+    except RuntimeError as error:
+        raise UsageError(f"{device!r} is no device.", "Choose auto, cpu or cuda.") from error
+
+
+def set_threads(threads: int) -> int:
+    """Set how many CPU threads this process computes with (0: as many as it may use)."""
+    chosen = threads or len(os.sched_getaffinity(0))
+    torch.set_num_threads(chosen)
+    return chosen
+
+
+def open_network(folder: Path, dtype: str, device: str) -> Any:
+    """Return the GPT-2 language model in ``folder``, in evaluation mode on ``device``.
+
+    The folder must have passed folder.open_checkpoint.
+
+    Raises:
+        UsageError: fp16 on a CPU, or weights that do not fit config.json.
+    """
+    if dtype == "fp16" and device == "cpu":
+        raise UsageError("fp16 needs a GPU.", "Use fp32 on a CPU.")
+    return _open(folder, _DTYPES[dtype]).to(device).eval()
+
+
+def open_to_train(folder: Path) -> Any:
+    """Return the GPT-2 language model in ``folder`` in fp32, to go on training.
+
+    The folder must have passed folder.open_checkpoint.
+    """
+    return _open(folder, torch.float32)
+
+
+def fetch(source: str) -> Path:
+    """Return the folder of a checkpoint: ``source`` if it is one, else fetched from the hub.
+
+    Only configuration, tokenizer and safetensors weights are fetched.
+
+    Raises:
+        DependencyError: the hub cannot be reached, or knows no such model.
+        UsageError: it is a path, but nothing is there.
+    """
+    if Path(source).exists():
+        return Path(source)
+    if source.startswith((".", "/", "~")) or source.count("/") > 1:
+        raise UsageError(f"There is no checkpoint folder {source}.", "Give a folder or a hub id.")
+    wanted = ["config.json", "*.safetensors", "tokenizer.json", "vocab.json", "merges.txt"]
+    with quiet():
+        try:
+            return Path(snapshot_download(source, allow_patterns=wanted))
+        except Exception as error:  # its errors have no common base below Exception
+            raise DependencyError(
+                f"{source!r} is no folder here, and could not be fetched from the Hugging Face "
+                f"hub ({type(error).__name__}).",
+                "Give a folder with a GPT-2 checkpoint, or fetch it once where the hub is reached.",
+            ) from error
+
+
+def new_network(size: Size, vocab_size: int, end_id: int, dropout: float | None = None) -> Any:
+    """Return a GPT-2 language model with random weights from torch's current seed."""
+    layers, heads, width, context, usual_dropout = _SHAPES[size]
+    rate = usual_dropout if dropout is None else dropout
+    return GPT2LMHeadModel(
+        GPT2Config(
+            vocab_size=vocab_size,
+            n_positions=context,
+            n_embd=width,
+            n_layer=layers,
+            n_head=heads,
+            resid_pdrop=rate,
+            embd_pdrop=rate,
+            attn_pdrop=rate,
+            bos_token_id=end_id,
+            eos_token_id=end_id,
+            pad_token_id=end_id,
+        )
+    )
+
+
+def context_of(size: Size) -> int:
+    """Return the context of a new network of ``size`` in tokens."""
+    return _SHAPES[size][3]
+
+
+def _open(folder: Path, dtype: Any) -> Any:
+    with quiet():
+        try:
+            network, info = GPT2LMHeadModel.from_pretrained(
+                folder,
+                dtype=dtype,
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=True,
+                attn_implementation="sdpa",
+                output_loading_info=True,
+            )
+        except (OSError, ValueError, RuntimeError) as error:
+            said = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise UsageError(
+                f"{folder} cannot be opened as a GPT-2: {said}",
+                "Give a folder that holds a GPT-2 language model saved with save_pretrained.",
+            ) from error
+    missing = sorted(info["missing_keys"])
+    if missing:
+        raise UsageError(
+            f"The weights in {folder} are incomplete: {missing[0]} is missing.",
+            "Save the model again with save_pretrained.",
+        )
+    # Whatever a checkpoint brings along must not fill in what a caller leaves open.
+    network.generation_config = GenerationConfig()
+    return network
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep bars and notices of transformers off the terminal."""
+    verbosity = transformers_logging.get_verbosity()
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if bars:
+            transformers_logging.enable_progress_bar()

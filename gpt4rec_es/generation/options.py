@@ -1,0 +1,84 @@
+"""How a generator is trained and what came of it: plain records, no torch.
+
+The defaults are those of the GPT4Rec paper (section 4.1) where it gives a value.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.prompts.examples import Pairs
+
+Size = Literal["tiny", "small", "gpt2"]
+Precision = Literal["auto", "fp32", "fp16", "bf16"]
+
+# Vocabulary of a tokenizer learnt for a new network of each size.
+VOCABULARIES: dict[Size, int] = {"tiny": 3000, "small": 8000, "gpt2": 30000}
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How to train; see docs of `gpt4rec train generator` for each.
+
+    start: checkpoint folder or hub id to go on from; None: a new network of ``size``.
+    vocab_size, pretrain_epochs None: chosen by size, and by whether the network is new.
+    warmup_steps: at most; never more than a tenth of a phase's steps. reserve: tokens of the
+    context kept for the target. max_steps, max_minutes: of both phases together.
+    """
+
+    start: str | None = None
+    size: Size = "tiny"
+    tokenizer: Path | None = None
+    vocab_size: int | None = None
+    epochs: float = 20.0
+    lr: float = 1e-4
+    pairs: Pairs = "last"
+    newest_pairs: int | None = None
+    pretrain_epochs: float | None = None
+    pretrain_lr: float = 1e-3
+    warmup_steps: int = 2000
+    weight_decay: float = 0.01
+    batch_size: int = 32
+    dropout: float | None = None
+    seed: int = 1
+    device: str = "auto"
+    precision: Precision = "auto"
+    threads: int = 0
+    max_steps: int | None = None
+    max_minutes: float | None = None
+    reserve: int = 48
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be trained, before any data is read."""
+        if self.epochs < 0 or (self.pretrain_epochs or 0) < 0:
+            raise UsageError("Epochs are below 0.", "Give 0 to leave a phase out.")
+        if self.epochs == 0 and not self.new_epochs:
+            raise UsageError("There is nothing to train.", "Raise --epochs or --pretrain-epochs.")
+        if self.batch_size < 1:
+            raise UsageError(f"The batch size is {self.batch_size}.", "It must be at least 1.")
+        if self.start and self.tokenizer:
+            raise UsageError(
+                "A network that goes on learning keeps its tokenizer.",
+                "Leave --tokenizer out, or train a new network with --size.",
+            )
+
+    @property
+    def new_epochs(self) -> float:
+        """Return the epochs of causal pre-training: by default 3 for a new network, else 0."""
+        if self.pretrain_epochs is None:
+            return 0.0 if self.start else 3.0
+        return self.pretrain_epochs
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the options as plain values, for the model card and the fingerprint."""
+        return asdict(self) | {"tokenizer": str(self.tokenizer) if self.tokenizer else None}
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """A finished training. card: data, options, phases, figures, device, seconds, code version."""
+
+    folder: Path
+    content_hash: str
+    card: dict[str, Any]

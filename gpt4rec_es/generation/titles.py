@@ -1,0 +1,47 @@
+"""A query generator without a model: the newest bought titles are the queries.
+
+It is the fallback for a shop without a checkpoint, and a baseline that a language model has to
+beat. It needs no library beyond the standard one.
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+from gpt4rec_es.generation.clean import collapse
+from gpt4rec_es.prompts.template import display_title
+from gpt4rec_es.prompts.truncate import MAX_TITLES
+from gpt4rec_es.records import Decoding, GeneratedQuery, Generation, Prompt
+
+# Raised whenever what is written below changes, so that stored generations become foreign.
+_BEHAVIOUR = "titles generator 1"
+
+
+class TitlesGenerator:
+    """Implements QueryGenerator; a prompt is the newest titles, newest first, one per line."""
+
+    content_hash = hashlib.sha256(_BEHAVIOUR.encode()).hexdigest()
+
+    def write_prompt(self, titles: Sequence[str]) -> Prompt | None:
+        """Return the newest 15 titles as a prompt; ``n_tokens`` counts words."""
+        newest = titles[-MAX_TITLES:]
+        displays = [display_title(title) for title in reversed(newest)]
+        lines = [display for display in displays if display]
+        if not lines:
+            return None
+        text = "\n".join(lines)
+        return Prompt(text, len(newest), len(text.split()))
+
+    def generate(self, prompts: Sequence[str], decoding: Decoding) -> list[Generation]:
+        """Return the lines of each prompt as queries, each scored by minus its position."""
+        return [
+            Generation(
+                collapse(
+                    (
+                        GeneratedQuery(line, -float(position), 1)
+                        for position, line in enumerate(prompt.split("\n"), start=1)
+                    ),
+                    decoding,
+                )
+            )
+            for prompt in prompts
+        ]

@@ -1,0 +1,168 @@
+"""The byte-level BPE tokenizer of GPT-2: learnt from titles, opened from a folder, saved.
+
+The tokenizers library is used directly: the night counts tokens of millions of prompts and needs
+nothing of what transformers wraps around it. No network is known here.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.prompts.template import CLOSING, OPENING, target_text, title_piece
+
+END = "<|endoftext|>"
+# All bytes and the end token must have an entry, or some title could not be written at all.
+LEAST_VOCABULARY = 257
+
+
+class PromptTokenizer:
+    """Encodes and decodes pieces of prompts; text is never taken for the end token."""
+
+    def __init__(self, tokenizer: Tokenizer, end_id: int) -> None:
+        tokenizer.encode_special_tokens = True
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        self.raw = tokenizer
+        self.end_id = end_id
+        self.size = max(tokenizer.get_vocab(with_added_tokens=True).values()) + 1
+
+    def encode(self, text: str) -> list[int]:
+        """Return the token ids of ``text``."""
+        return list(self.raw.encode(text, add_special_tokens=False).ids)
+
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the token ids of each text."""
+        encodings = self.raw.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [list(encoding.ids) for encoding in encodings]
+
+    def count(self, text: str) -> int:
+        """Return how many tokens ``text`` has."""
+        return len(self.raw.encode(text, add_special_tokens=False).ids)
+
+    def decode_all(self, sequences: Sequence[Sequence[int]]) -> list[str]:
+        """Return the text of each token sequence, without end tokens.
+
+        Bytes that are no UTF-8 (a beam may stop within a character) become U+FFFD.
+        """
+        plain = [[token for token in ids if token != self.end_id] for ids in sequences]
+        texts: list[str] = self.raw.decode_batch(plain, skip_special_tokens=False)
+        return texts
+
+
+def train_tokenizer(titles: Sequence[str], vocab_size: int) -> PromptTokenizer:
+    """Return a tokenizer of at most ``vocab_size`` entries learnt from display titles.
+
+    The fixed words of prompts are part of the text it learns from, so they cost few tokens.
+    """
+    if vocab_size < LEAST_VOCABULARY:
+        raise UsageError(
+            f"A vocabulary of {vocab_size} is too small.", f"Choose {LEAST_VOCABULARY} or more."
+        )
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[END],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_training_texts(titles), trainer=trainer)
+    return PromptTokenizer(tokenizer, tokenizer.get_vocab(with_added_tokens=True)[END])
+
+
+def _training_texts(titles: Sequence[str]) -> Iterator[str]:
+    """Yield each title as context and as target, and the fixed words with each tenth."""
+    for number, title in enumerate(titles):
+        if number % 10 == 0:
+            yield OPENING
+            yield CLOSING
+        yield title_piece(title)
+        yield target_text(title)
+
+
+def open_tokenizer(folder: Path) -> PromptTokenizer:
+    """Return the tokenizer saved in ``folder``: tokenizer.json, or vocab.json and merges.txt.
+
+    Raises:
+        UsageError: there is none, it cannot be read, or it is not byte-level BPE as GPT-2's.
+    """
+    files = tokenizer_files(folder)
+    try:
+        if len(files) == 1:
+            tokenizer = Tokenizer.from_file(str(files[0]))
+        else:
+            tokenizer = Tokenizer(models.BPE.from_file(*map(str, files)))
+            tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+            tokenizer.decoder = decoders.ByteLevel()
+    except Exception as error:  # the library raises bare Exception
+        raise UsageError(
+            f"The tokenizer in {folder} cannot be read: {str(error).splitlines()[0]}.",
+            "Save it again with save_pretrained, or copy its files anew.",
+        ) from error
+    _require_byte_level(tokenizer, folder)
+    end_id = tokenizer.token_to_id(END)
+    if end_id is None:
+        raise UsageError(
+            f"The tokenizer in {folder} has no {END} token.", "Use a tokenizer made for GPT-2."
+        )
+    return PromptTokenizer(tokenizer, end_id)
+
+
+def tokenizer_files(folder: Path) -> list[Path]:
+    """Return the files that make the tokenizer in ``folder``, in the order they are read.
+
+    Raises:
+        UsageError: there are none.
+    """
+    whole = folder / "tokenizer.json"
+    if whole.is_file():
+        return [whole]
+    parts = [folder / "vocab.json", folder / "merges.txt"]
+    if all(part.is_file() for part in parts):
+        return parts
+    raise UsageError(
+        f"{folder} holds no tokenizer.",
+        "It needs tokenizer.json, or vocab.json and merges.txt, beside the weights.",
+    )
+
+
+def _require_byte_level(tokenizer: Tokenizer, folder: Path) -> None:
+    """Refuse tokenizers whose tokens of a prompt are not those of its pieces."""
+    description: dict[str, Any] = json.loads(tokenizer.to_str())
+    before: dict[str, Any] = description.get("pre_tokenizer") or {}
+    is_plain = before.get("type") == "ByteLevel" and not before.get("add_prefix_space")
+    if not (
+        is_plain
+        and before.get("use_regex", True)
+        and description["model"].get("type") == "BPE"
+        and description.get("normalizer") is None
+    ):
+        raise UsageError(
+            f"The tokenizer in {folder} is not byte-level BPE as GPT-2's.",
+            "Use GPT-2's tokenizer, or leave --tokenizer out to learn one from the catalog.",
+        )
+
+
+def save_tokenizer(tokenizer: PromptTokenizer, folder: Path, context: int) -> None:
+    """Save ``tokenizer`` in the form that transformers opens; ``context`` in tokens."""
+    tokenizer.raw.encode_special_tokens = False
+    tokenizer.raw.save(str(folder / "tokenizer.json"))
+    tokenizer.raw.encode_special_tokens = True
+    config = {
+        "add_prefix_space": False,
+        "backend": "tokenizers",
+        "bos_token": END,
+        "eos_token": END,
+        "errors": "replace",
+        "model_max_length": context,
+        "pad_token": END,
+        "padding_side": "left",
+        "tokenizer_class": "GPT2Tokenizer",
+        "unk_token": END,
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n")

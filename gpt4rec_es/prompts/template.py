@@ -1,0 +1,47 @@
+"""The exact text that the language model reads, as in section 3.1 of the GPT4Rec paper.
+
+Training and the night must write the same text, so nobody else may join titles. A trained
+checkpoint knows this wording: changing it means training again.
+
+A prompt is a sequence of pieces (opening, one per title, closing), of which each but the first
+begins with a space. Byte-level BPE never merges across the space before a word, so the tokens of
+a prompt are the tokens of its pieces, one after the other.
+"""
+
+from collections.abc import Sequence
+
+from gpt4rec_es.prompts.keys import normalise_query
+
+OPENING = "Previously, the customer has bought:"
+CLOSING = " In the future, the customer wants to buy"
+
+# The long tail of titles is keyword spam; this keeps one item from filling the prompt.
+DISPLAY_CHARACTERS = 200
+
+
+def display_title(title: str) -> str:
+    """Return ``title`` as prompts show it: one line, at most 200 characters, cut between words."""
+    text = normalise_query(title)
+    if len(text) <= DISPLAY_CHARACTERS:
+        return text
+    head = text[: DISPLAY_CHARACTERS + 1]
+    return head[: head.rfind(" ")] if " " in head else head[:DISPLAY_CHARACTERS]
+
+
+def title_piece(display: str) -> str:
+    """Return what one display title adds to a prompt."""
+    return f" {display}."
+
+
+def prompt_text(displays: Sequence[str]) -> str:
+    """Return the prompt for display titles, oldest first.
+
+    Written out: "Previously, the customer has bought: A. B. In the future, the customer wants to
+    buy", that is, titles joined by ". " between the two fixed parts.
+    """
+    return "".join((OPENING, *map(title_piece, displays), CLOSING))
+
+
+def target_text(display: str) -> str:
+    """Return how a prompt goes on when ``display`` was bought next; the end token follows it."""
+    return f" {display}"
