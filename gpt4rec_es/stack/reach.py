@@ -32,6 +32,8 @@ def reachable_postgres(bin_folder: Path, account: Account, programs: Path) -> Pa
         libraries = install.parent.with_name(f"{install.parent.name}.libs")
         if libraries.is_dir():
             copy_tree(libraries, programs / libraries.name)
+        copy.parent.mkdir(exist_ok=True)
+        copy.parent.chmod(0o755)
         scratch = copy.with_name(f".{copy.name}.new")
         shutil.rmtree(scratch, ignore_errors=True)
         for part in ("lib", "share", "bin"):
