@@ -1,0 +1,1 @@
+"""How good lists are; pure functions over arrays."""

@@ -1,0 +1,1 @@
+"""What may be learned from and what is held out; pure."""

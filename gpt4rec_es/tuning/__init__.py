@@ -1,0 +1,1 @@
+"""Choosing k1 and b by measurement."""
