@@ -1,20 +1,22 @@
-"""Databases for tests: each a copy of one that was really migrated, with real roles.
+"""Databases for tests: copies of one that was really migrated, with real roles.
 
-A test gets fresh login roles that are members of gpt4rec_owner, _writer and _analyst, so rights
-are those of production, and the passwords of roles that a developer uses stay as they are.
+A test gets login roles of its session that are members of gpt4rec_owner, _writer and _analyst, so
+rights are those of production, and the passwords of roles that a developer uses stay as they are.
 """
 
 import secrets
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import pytest
-from sqlalchemy import Connection, Engine, make_url, text
+from sqlalchemy import Connection, Engine, text
 
 from gpt4rec_es.db import migrate
 from gpt4rec_es.db.engine import make_engine
+from tests.reset import is_as_new, reset_rows, schema_of
 from tests.servers import Servers
 
 ROLES = ("owner", "writer", "analyst")
@@ -30,6 +32,7 @@ class Database:
     owner_url: str
     writer_url: str
     analyst_url: str
+    template: str | None = None
 
     @cached_property
     def engine(self) -> Engine:
@@ -57,22 +60,75 @@ class Cluster:
     admin: Engine
     prefix: str
     password: str
+    _free: dict[str, list[str]] = field(default_factory=dict)
+    _schemas: dict[str, str] = field(default_factory=dict)
 
     def create(self, template: str | None = None) -> Database:
+        """Return a database under a new name: a copy of ``template``, or an empty one."""
         name = f"{self.prefix}_{secrets.token_hex(4)}"
         with self.admin.connect() as connection:
-            source = f' TEMPLATE "{template}"' if template else ""
-            connection.execute(text(f'CREATE DATABASE "{name}"{source}'))
-            if template:
-                _copy_grants(connection, template, name)
+            if free := self._free.get(template or ""):
+                connection.execute(text(f'ALTER DATABASE "{free.pop()}" RENAME TO "{name}"'))
+                connection.execute(text(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true'))
+            else:
+                source = f' TEMPLATE "{template}"' if template else ""
+                connection.execute(text(f'CREATE DATABASE "{name}"{source}'))
+                if template:
+                    _copy_grants(connection, template, name)
         owner, writer, analyst = (self._url(name, role) for role in ROLES)
         # What the owner's member makes must belong to the owner, as with a migration.
-        return Database(name, f"{owner}?options=-c%20role%3Dgpt4rec_owner", writer, analyst)
+        owner = f"{owner}?options=-c%20role%3Dgpt4rec_owner"
+        return Database(name, owner, writer, analyst, template)
 
     def drop(self, database: Database) -> None:
+        """Take a database back, whoever is still connected.
+
+        DROP DATABASE waits for a checkpoint of the whole server, seconds on a busy one: a copy
+        with the schema of its template is emptied instead, for the next test under another name.
+        """
         database.close()
         with self.admin.connect() as connection:
-            connection.execute(text(f'DROP DATABASE IF EXISTS "{database.name}" WITH (FORCE)'))
+            connection.execute(
+                text(
+                    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                    "WHERE datname = :name"
+                ),
+                {"name": database.name},
+            )
+            if database.template and self._is_reset(database.name, database.template):
+                name = f'"{database.name}"'
+                connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false"))
+                self._free.setdefault(database.template, []).append(database.name)
+            else:
+                _drop(connection, database.name)
+
+    def close(self) -> None:
+        """Drop what is kept for reuse."""
+        with self.admin.connect() as connection:
+            for name in [name for names in self._free.values() for name in names]:
+                _drop(connection, name)
+
+    def _is_reset(self, name: str, template: str) -> bool:
+        """Empty a database; False when it is not worth it or has another schema now."""
+        with self._admin_connection(name) as connection:
+            if not is_as_new(connection, self._schema(template)):
+                return False
+            reset_rows(connection)
+            return True
+
+    def _schema(self, template: str) -> str:
+        if template not in self._schemas:
+            with self._admin_connection(template) as connection:
+                self._schemas[template] = schema_of(connection)
+        return self._schemas[template]
+
+    @contextmanager
+    def _admin_connection(self, name: str) -> Iterator[Connection]:
+        url = self.admin.url.set(database=name).render_as_string(hide_password=False)
+        engine = make_engine(url, application_name="tests admin", pool_size=1)
+        with engine.begin() as connection:
+            yield connection
+        engine.dispose()
 
     def _url(self, name: str, role: str) -> str:
         url = self.admin.url.set(
@@ -99,6 +155,7 @@ def cluster(servers: Servers) -> Iterator[Cluster]:
                 )
             )
     yield cluster
+    cluster.close()
     with admin.connect() as connection:
         for role in ROLES:
             connection.execute(text(f"DROP ROLE {prefix}_{role}"))
@@ -164,6 +221,10 @@ def _ensure_role(connection: Connection, role: str) -> None:
     )
 
 
+def _drop(connection: Connection, name: str) -> None:
+    connection.execute(text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+
+
 def _remove_leftovers(connection: Connection, now: int) -> None:
     """Drop databases and login roles of test runs that were killed long ago."""
     for kind, query in (
@@ -174,8 +235,3 @@ def _remove_leftovers(connection: Connection, now: int) -> None:
             if now - int(name.split("_")[2]) > _MAX_AGE_S:
                 force = " WITH (FORCE)" if kind == "DATABASE" else ""
                 connection.execute(text(f'DROP {kind} IF EXISTS "{name}"{force}'))
-
-
-def admin_url(servers: Servers, database: Database) -> str:
-    """Return the administrator's URL of a test's database."""
-    return make_url(servers.admin_url).set(database=database.name).render_as_string(False)
