@@ -75,17 +75,14 @@ class LineProgress:
         """Note ``done`` of ``total``; write a line if the last is long ago."""
         self._state = (done, total)
         if self._clock() - self._last_line >= _INTERVAL:
-            self._write()
+            self._write(done, total)
 
     def finish(self) -> None:
         """Write how far it came, unless the last line said so or nothing was ever reported."""
         if self._state is not None and self._state != self._written:
-            self._write()
+            self._write(*self._state)
 
-    def _write(self) -> None:
-        if self._state is None:
-            return
-        done, total = self._state
+    def _write(self, done: int, total: int | None) -> None:
         now = self._clock()
         elapsed = now - self._started
         line = f"{self._label}: {done}" + (f" of {total}" if total is not None else "")
@@ -94,7 +91,7 @@ class LineProgress:
             line += f", ETA {_span(elapsed / done * (total - done))}"
         self._stream.write(line + "\n")
         self._stream.flush()
-        self._last_line, self._written = now, self._state
+        self._last_line, self._written = now, (done, total)
 
 
 def _span(seconds: float) -> str:

@@ -126,6 +126,13 @@ def test_completion(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert "_GPT4REC_COMPLETE" in capsys.readouterr().out
 
 
+def test_completion_knows_commands_and_options_without_importing_any() -> None:
+    context = click.Context(cli, info_name="gpt4rec")
+    assert [item.value for item in cli.shell_complete(context, "re")] == ["reindex"]
+    assert {item.value for item in cli.shell_complete(context, "co")} == {"config", "completion"}
+    assert "--debug" in {item.value for item in cli.shell_complete(context, "--")}
+
+
 def test_completion_of_a_command_name() -> None:
     done = gpt4rec(_GPT4REC_COMPLETE="bash_complete", COMP_WORDS="gpt4rec gener", COMP_CWORD="1")
     assert done.stdout == "plain,generators\n"
