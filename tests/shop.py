@@ -1,7 +1,9 @@
 """A small shop whose users and items are known by construction, and a Runtime on test servers."""
 
 import itertools
+import re
 from dataclasses import dataclass
+from random import randint
 
 from sqlalchemy import Connection, text
 
@@ -35,7 +37,8 @@ def make_shop(servers: Servers, database: Database, alias: str, users: int = 40)
         "DATABASE_URL": database.writer_url,
         "GPT4REC_OWNER_DATABASE_URL": database.owner_url,
         "ELASTICSEARCH_URL": servers.elasticsearch_url,
-        "CELERY_BROKER_URL": servers.broker_url,
+        # A database number of its own: queues have the same names for all.
+        "CELERY_BROKER_URL": re.sub(r"/\d*$", "", servers.broker_url) + f"/{randint(1, 15)}",
         "GPT4REC_INDEX_ALIAS": alias,
         "GPT4REC_ACTOR": "test",
         "GPT4REC_K": "6",

@@ -12,11 +12,9 @@ from gpt4rec_es.runs.doorbell import GENERATION, RETRIEVAL
 from gpt4rec_es.runtime import Runtime
 
 
-class celery_config:  # noqa: N801 - Celery reads an object's attributes
-    """Configuration, built at first use."""
-
-    def __init__(self) -> None:
-        self.__dict__.update(config_of(Runtime.from_environment()))
+def celery_config() -> dict[str, Any]:
+    """Return Celery's configuration by the settings of this process."""
+    return config_of(Runtime.from_environment())
 
 
 def config_of(runtime: Runtime) -> dict[str, Any]:

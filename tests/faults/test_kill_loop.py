@@ -123,7 +123,7 @@ def test_a_broker_that_loses_everything_changes_nothing(
     with running(*workers):
         wait_for(lambda: all(" ready" in worker.log() for worker in workers), 60, workers)
         while not finished(twin) and wipes < 200:
-            broker.flushall()
+            broker.flushdb()
             wipes += 1
             time.sleep(0.3)
         wait_for(lambda: finished(twin), 90, workers)
