@@ -167,7 +167,7 @@ def upgrade() -> None:
             nullable=False,
             comment="counts imports that added interactions",
         ),
-        sa.CheckConstraint("one_row", name="ck_catalog_state_one_row"),
+        sa.CheckConstraint("one_row", name=op.f("ck_catalog_state_one_row")),
         sa.PrimaryKeyConstraint("one_row", name="pk_catalog_state"),
         comment=(
             "Exactly one row: the versions of catalog and histories, raised in the transaction "
@@ -217,8 +217,8 @@ def upgrade() -> None:
             "updated", sa.BigInteger(), nullable=True, comment="rows changed; NULL while running"
         ),
         sa.Column("error", sa.Text(), nullable=True, comment="why it failed; NULL: it did not"),
-        sa.CheckConstraint("kind IN ('items', 'interactions')", name="ck_imports_kind"),
-        sa.CheckConstraint("state IN ('running', 'done', 'failed')", name="ck_imports_state"),
+        sa.CheckConstraint("kind IN ('items', 'interactions')", name=op.f("ck_imports_kind")),
+        sa.CheckConstraint("state IN ('running', 'done', 'failed')", name=op.f("ck_imports_state")),
         sa.PrimaryKeyConstraint("import_no", name="pk_imports"),
         comment="One row per import command.",
     )

@@ -67,7 +67,7 @@ def upgrade() -> None:
         sa.Column(
             "created_at", TIME, server_default=NOW, nullable=False, comment="time of registration"
         ),
-        sa.CheckConstraint("kind IN ('gpt2', 'titles')", name="ck_generators_kind"),
+        sa.CheckConstraint("kind IN ('gpt2', 'titles')", name=op.f("ck_generators_kind")),
         sa.PrimaryKeyConstraint("generator_no", name="pk_generators"),
         sa.UniqueConstraint("name", name="uq_generators_name"),
         comment="One row per registered query generator; at most one is current.",
@@ -295,9 +295,9 @@ def upgrade() -> None:
             comment="when its index was deleted; NULL: it was not",
         ),
         sa.Column("error", sa.Text(), nullable=True, comment="why it failed; NULL: it did not"),
-        sa.CheckConstraint("kind IN ('full', 'derived')", name="ck_builds_kind"),
+        sa.CheckConstraint("kind IN ('full', 'derived')", name=op.f("ck_builds_kind")),
         sa.CheckConstraint(
-            "state IN ('building', 'ready', 'failed', 'deleted')", name="ck_builds_state"
+            "state IN ('building', 'ready', 'failed', 'deleted')", name=op.f("ck_builds_state")
         ),
         sa.ForeignKeyConstraint(
             ["parent_build_no"], ["builds.build_no"], name="fk_builds_parent_build_no_builds"

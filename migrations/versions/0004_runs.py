@@ -112,7 +112,7 @@ def upgrade() -> None:
                 "state IN ('planned', 'generating', 'searching', 'merging', 'checking', "
                 "'published', 'rejected', 'failed', 'cancelled', 'superseded')"
             ),
-            name="ck_runs_state",
+            name=op.f("ck_runs_state"),
         ),
         sa.ForeignKeyConstraint(["build_no"], ["builds.build_no"], name="fk_runs_build_no_builds"),
         sa.ForeignKeyConstraint(
@@ -206,8 +206,12 @@ def upgrade() -> None:
         sa.Column("finished_at", TIME, nullable=True, comment="time it was done; NULL: not yet"),
         sa.Column("n_rows", sa.Integer(), nullable=True, comment="rows stored; NULL until done"),
         sa.Column("error", sa.Text(), nullable=True, comment="last error; NULL: none"),
-        sa.CheckConstraint("stage IN ('generate', 'search', 'merge')", name="ck_shards_stage"),
-        sa.CheckConstraint("state IN ('ready', 'leased', 'done', 'split')", name="ck_shards_state"),
+        sa.CheckConstraint(
+            "stage IN ('generate', 'search', 'merge')", name=op.f("ck_shards_stage")
+        ),
+        sa.CheckConstraint(
+            "state IN ('ready', 'leased', 'done', 'split')", name=op.f("ck_shards_state")
+        ),
         sa.ForeignKeyConstraint(
             ["run_no"], ["runs.run_no"], name="fk_shards_run_no_runs", ondelete="CASCADE"
         ),
@@ -367,7 +371,7 @@ def upgrade() -> None:
         sa.Column("error", sa.Text(), nullable=True, comment="what failed; NULL: nothing"),
         sa.CheckConstraint(
             "outcome IN ('ok', 'no_history', 'no_titles', 'empty_query', 'no_hits', 'failed')",
-            name="ck_user_outcomes_outcome",
+            name=op.f("ck_user_outcomes_outcome"),
         ),
         sa.PrimaryKeyConstraint("run_no", "user_no", name="pk_user_outcomes"),
         comment="One row per run and user: what became of the user. One partition per run.",
@@ -408,7 +412,7 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint(
             "source IN ('query', 'backfill', 'last_title', 'popular')",
-            name="ck_recommendations_source",
+            name=op.f("ck_recommendations_source"),
         ),
         sa.PrimaryKeyConstraint("run_no", "user_no", "rank", name="pk_recommendations"),
         sa.UniqueConstraint(

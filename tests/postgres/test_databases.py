@@ -40,7 +40,7 @@ def test_a_used_database_comes_back_empty_under_another_name(
             assert connection.execute(text(user)).scalar_one() == 1
             state = connection.execute(text("SELECT * FROM catalog_state")).one()
             assert tuple(state) == (True, 0, 0)
-        with pytest.raises(Exception, match="does not exist|terminat|closed"):
+        with pytest.raises(Exception, match=r"does not exist|terminat|closed"):
             abandoned.execute(text("SELECT 1"))
     finally:
         cluster.drop(again)

@@ -10,6 +10,7 @@ from sqlalchemy import Engine, make_url, text
 
 from gpt4rec_es.db import migrate
 from gpt4rec_es.db.engine import make_engine, normalise_url
+from gpt4rec_es.db.tables import metadata
 from gpt4rec_es.errors import ConflictError, DependencyError, UsageError
 from tests.databases import Cluster, Database
 
@@ -128,6 +129,36 @@ def test_a_difference_is_found(database: Database, change: str, word: str) -> No
         connection.execute(text(change))
     (difference,) = migrate.check(database.owner_url)
     assert word in difference
+
+
+def test_migrations_make_exactly_what_the_tables_in_code_say(
+    module_database: Database, admin: Engine
+) -> None:
+    # Alembic compares neither check constraints nor the conditions of indexes.
+    statement = """
+        WITH tables AS (
+            SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace
+            AND relkind IN ('r', 'p') AND relname <> 'alembic_version'
+        )
+        SELECT concat_ws(' ', attrelid::regclass, attnum, attname, atttypid::regtype, atttypmod,
+            attnotnull, attidentity, attgenerated, attcollation::regcollation,
+            col_description(attrelid, attnum), pg_get_expr(adbin, adrelid))
+        FROM tables JOIN pg_attribute ON attrelid = oid
+        LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum WHERE attnum > 0
+        UNION ALL
+        SELECT concat_ws(' ', conrelid::regclass, conname, pg_get_constraintdef(pg_constraint.oid))
+        FROM tables JOIN pg_constraint ON conrelid = tables.oid
+        UNION ALL
+        SELECT pg_get_indexdef(indexrelid) FROM tables JOIN pg_index ON indrelid = oid
+        UNION ALL
+        SELECT concat_ws(' ', oid::regclass, pg_get_partkeydef(oid), obj_description(oid))
+        FROM tables
+        ORDER BY 1
+    """
+    metadata.create_all(admin)
+    declared = scalars(admin, statement)
+    assert len(declared) > 200
+    assert scalars(module_database.owner_engine, statement) == declared
 
 
 def test_an_old_database_is_said_to_be_old(database: Database) -> None:
