@@ -78,7 +78,7 @@ def _os_user() -> str:
 
 
 class Settings(BaseModel):
-    """All settings; docs/operations.md says what each is for. URLs are None where not set."""
+    """All settings; docs/settings.md says what each is for. URLs are None where not set."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -210,7 +210,7 @@ def load_settings(
     except ValidationError as error:
         faults += _faults(error, values)
     if faults:
-        raise UsageError("; ".join(faults) + ".", "Correct it, or unset it for the default.")
+        raise UsageError("; ".join(faults) + ".", "docs/settings.md says what each may be.")
     if settings.owner_database_url is None and settings.database_url is not None:
         settings = settings.model_copy(update={"owner_database_url": settings.database_url})
     return settings

@@ -1,4 +1,6 @@
+import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -264,3 +266,14 @@ def test_user_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(module.getpass, "getuser", nobody)
     assert load().actor == f"uid-{os.getuid()}"
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
+    documented = dict(re.findall(r"^\| `(\w+)` \| (?:`([^`]*)`)? ?\|", text, re.MULTILINE))
+    defaults = {
+        variable_of(name): "" if field.default is None else json.dumps(field.default).strip('"')
+        for name, field in Settings.model_fields.items()
+        if name != "actor"
+    }
+    assert documented == {**defaults, "GPT4REC_ACTOR": ""}
