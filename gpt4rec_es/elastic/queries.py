@@ -6,15 +6,14 @@ such as query_string would obey or choke on.
 
 from typing import Any
 
-# Elasticsearch refuses queries with too many clauses (1,024 in a small heap). A word may hold many
-# terms ("a/b/c"), therefore the second bound: no term is shorter than a character and its gap,
-# except in scripts without spaces, where 512 terms are still allowed everywhere.
+# Elasticsearch refuses queries of too many clauses (1,024 in a small heap). A word may hold many
+# terms ("a/b/c"), in scripts without spaces one per character, therefore the second bound.
 MAX_WORDS = 64
-MAX_CHARACTERS = 512
+MAX_CHARACTERS = 900
 
 
 def search_text(text: str) -> str:
-    """Return what is searched for when ``text`` is asked: its first 64 words, 512 characters."""
+    """Return what is searched for when ``text`` is asked: its first 64 words, 900 characters."""
     return " ".join(text.split()[:MAX_WORDS])[:MAX_CHARACTERS]
 
 

@@ -88,7 +88,8 @@ def full_build(
             progress=progress,
         )
         seal_index(client, build.index_name)
-        return _prove(engine, client, build, counts.sent, documents.samples), counts
+        wanted = snapshot.document_count
+        return _prove(engine, client, build, wanted, documents.samples), counts
 
 
 def derived_build(
@@ -122,7 +123,10 @@ def derived_build(
 
 
 class Sampled:
-    """Documents passed through, the 1st, 2nd, 4th, 8th ... remembered as (item id, title)."""
+    """Documents passed through; some are remembered in ``samples`` as (item id, title).
+
+    These are the first eight and then those at powers of two, of the titles with a letter or digit.
+    """
 
     def __init__(self, documents: Iterable[Document]) -> None:
         self._documents = documents
@@ -130,9 +134,12 @@ class Sampled:
 
     def __iter__(self) -> Iterator[Document]:
         """Yield the documents."""
-        for number, document in enumerate(self._documents, start=1):
-            if number & (number - 1) == 0:
-                self.samples.append((document.item_id, document.title))
+        number = 0
+        for document in self._documents:
+            if any(map(str.isalnum, document.title)):
+                number += 1
+                if number <= 8 or number & (number - 1) == 0:
+                    self.samples.append((document.item_id, document.title))
             yield document
 
 

@@ -81,7 +81,7 @@ def verify_index(
     """
     state = describe_index(client, name)
     if state.documents != documents:
-        raise DataError(f"{name} holds {state.documents} documents, {documents} were sent.")
+        raise DataError(f"{name} holds {state.documents} documents instead of {documents}.")
     if not same_bm25(state.bm25, bm25):
         raise DataError(f"{name} has {_shown(state.bm25)}, not {_shown(bm25)}.")
     titles = list(samples) or sample_titles(client, name)

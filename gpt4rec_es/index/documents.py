@@ -2,14 +2,26 @@
 
 import orjson
 
+from gpt4rec_es.errors import DataError
 from gpt4rec_es.records import Document
+
+# Elasticsearch's own limit on an id, in UTF-8.
+_MAX_ID_BYTES = 512
 
 
 def encode_document(document: Document) -> bytes:
     """Return the action line and the source line for one item, each ending in a newline.
 
     The id is given, so sending a document twice leaves one document.
+
+    Raises:
+        DataError: the item id is longer than an index takes.
     """
+    if len(document.item_id.encode()) > _MAX_ID_BYTES:
+        raise DataError(
+            f"The item id {document.item_id[:60]!r}... is longer than {_MAX_ID_BYTES} bytes.",
+            "An index takes no longer ones.",
+        )
     action = orjson.dumps({"index": {"_id": document.item_id}})
     source = orjson.dumps(
         {

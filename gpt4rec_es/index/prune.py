@@ -23,11 +23,14 @@ log = logging.getLogger(__name__)
 _UNKNOWN_AGE_S = 24 * 3600
 
 
-def find_orphans(engine: Engine, client: Elasticsearch, alias: str) -> list[str]:
+def find_orphans(
+    engine: Engine, client: Elasticsearch, alias: str, now: float | None = None
+) -> list[str]:
     """Return the indices that killed or failed builds of ``alias`` left; hold ``index_lock``.
 
-    An index that any alias points to is never one.
+    An index that any alias points to is never one. ``now`` is in seconds since 1970.
     """
+    moment = time.time() if now is None else now
     existing = client.indices.get(
         index=f"{alias}-*",
         features=["aliases", "settings"],
@@ -42,7 +45,7 @@ def find_orphans(engine: Engine, client: Elasticsearch, alias: str) -> list[str]
             continue
         build = known.get(name)
         created_s = int(found["settings"]["index.creation_date"]) / 1000
-        is_orphan = build.state != "ready" if build else time.time() - created_s > _UNKNOWN_AGE_S
+        is_orphan = build.state != "ready" if build else moment - created_s > _UNKNOWN_AGE_S
         if is_orphan:
             orphans.append(name)
     return sorted(orphans)

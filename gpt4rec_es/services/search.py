@@ -16,14 +16,14 @@ from gpt4rec_es.records import Bm25
 from gpt4rec_es.retrieval.body import MAX_DEPTH, search_body
 
 _WEIGHT = re.compile(r"weight\((.*) in \d+\)")
-_LEAVES = ("n", "N", "freq", "dl", "avgdl")
+_LEAF = re.compile(r"(n|N|dl|avgdl|freq|termFreq|phraseFreq)[,=]")
 
 
 @dataclass(frozen=True, slots=True)
 class TermScore:
     """What one term of the query adds to a score: (k1 + 1) * idf * tf.
 
-    documents: titles with the term, of ``all_documents``. frequency: of the term in this title.
+    documents: titles with the term (of a phrase, its rarest one), of ``all_documents``. frequency: of the term in this title.
     length: terms in this title (rounded above 40), average_length: in all titles.
     """
 
@@ -102,22 +102,22 @@ def term_scores(explanation: Mapping[str, Any]) -> Iterator[TermScore]:
     """Yield what each matching term (or group of synonyms, or phrase) adds to a score."""
     for node in walk(explanation):
         if match := _WEIGHT.match(node["description"]):
-            leaves = {
-                name: float(leaf["value"])
-                for leaf in walk(node)
-                if (name := leaf["description"].split(",")[0]) in _LEAVES
-                and not leaf.get("details")
-            }
-            if len(leaves) == len(_LEAVES):
-                yield TermScore(
-                    match[1].replace("title:", ""),
-                    float(node["value"]),
-                    int(leaves["n"]),
-                    int(leaves["N"]),
-                    leaves["freq"],
-                    leaves["dl"],
-                    leaves["avgdl"],
-                )
+            leaves: dict[str, float] = {}
+            for part in walk(node):
+                if leaf := _LEAF.match(part["description"]):
+                    value = float(part["value"])
+                    name = "freq" if leaf[1].lower().endswith("freq") else leaf[1]
+                    # A phrase has one n per word: the rarest says most.
+                    leaves[name] = min(value, leaves.get(name, value))
+            yield TermScore(
+                match[1].replace("title:", ""),
+                float(node["value"]),
+                int(leaves["n"]),
+                int(leaves["N"]),
+                leaves["freq"],
+                leaves["dl"],
+                leaves["avgdl"],
+            )
 
 
 def _found(rank: int, hit: dict[str, Any]) -> FoundItem:
