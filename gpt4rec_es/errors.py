@@ -1,4 +1,4 @@
-"""The tree of errors that a user can meet; each is one line that says what is wrong and the way out.
+"""The tree of errors a user can meet; each is one line that says what is wrong and the way out.
 
 Nothing here formats for a terminal: the command line turns an error into its line and exit code.
 Programming mistakes are not in this tree; they keep their traceback.
@@ -16,6 +16,7 @@ class Gpt4RecError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
+        """Return message and hint as one line."""
         return f"{self.message} {self.hint}".strip()
 
     def __reduce__(self) -> tuple[type["Gpt4RecError"], tuple[str, str]]:

@@ -1,1 +1,1 @@
-"""The command line: parses, calls one use case, prints. No SQL, no search call, no loop over users."""
+"""The command line: parses, calls one use case, prints. No SQL, no search, no loop over users."""

@@ -57,12 +57,12 @@ def status(ctx: click.Context, as_json: bool) -> None:
 
     with get_runtime().engine.connect() as connection:
         newest = run_rows.newest(connection, 1)
+        age = published_age_hours(connection)
         data = {
-            "published_hours_ago": published_age_hours(connection),
+            "published_hours_ago": age,
             "newest": run_status(connection, newest[0]).as_dict() if newest else None,
         }
     emit(data, as_json, _print_now)
-    age = data["published_hours_ago"]
     bad = newest and newest[0].state in {"rejected", "failed"}
     if age is None or age > _STALE_HOURS or bad:
         ctx.exit(3)
