@@ -1,0 +1,214 @@
+"""Splits into what may be learned from and what is held out, by four protocols.
+
+Nothing here looks at titles or at other users' futures beyond what a protocol itself does; the
+fields of a split say all that any stage may use.
+"""
+
+import random
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.splits.histories import History
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One user to recommend to: what is known, oldest first, and what was bought next.
+
+    gap: seconds from the newest known event to the first held-out one; None without times.
+    """
+
+    user: int
+    history: tuple[int, ...]
+    targets: tuple[int, ...]
+    gap: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """train: what may be learned from, by user. left_out: users with too little to be measured."""
+
+    protocol: str
+    train: dict[int, tuple[int, ...]]
+    validation: tuple[Case, ...]
+    test: tuple[Case, ...]
+    left_out: int = 0
+
+
+def leave_one_out(histories: Sequence[History]) -> Split:
+    """Return the split in which each user's last item is test, the one before validation.
+
+    Users with fewer than three items are left out of both; what they have is learned from.
+
+    Raises:
+        UsageError: no user has three items.
+    """
+    long = [history for history in histories if len(history.items) >= 3]
+    train = {
+        history.user: history.items[:-2] if len(history.items) >= 3 else history.items
+        for history in histories
+    }
+    return _checked(
+        "leave-one-out",
+        train,
+        [_case(history, len(history.items) - 2, len(history.items) - 1) for history in long],
+        [_last(history) for history in long],
+        len(histories) - len(long),
+    )
+
+
+def by_users(
+    histories: Sequence[History], seed: int, shares: tuple[float, float] = (0.1, 0.1)
+) -> Split:
+    """Return the split by users (GPT4Rec, section 4.1): of held-out users the last item is target.
+
+    shares: of users for validation and test. Training users are learned from whole; nothing is
+    learned from the others. Users with fewer than two items go to training.
+
+    Raises:
+        UsageError: the shares leave nobody to learn from, to validate or to test.
+    """
+    validation_share, test_share = shares
+    if min(shares) <= 0 or sum(shares) >= 1:
+        raise UsageError(f"The shares {shares} leave a part empty.", "Usual are 0.1 and 0.1.")
+    long = sorted(
+        (history for history in histories if len(history.items) >= 2),
+        key=lambda history: history.user,
+    )
+    random.Random(seed).shuffle(long)  # noqa: S311 # a seed is what makes it repeatable
+    n_test, n_validation = int(len(long) * test_share), int(len(long) * validation_share)
+    held = {history.user for history in long[: n_test + n_validation]}
+    return _checked(
+        "users",
+        {history.user: history.items for history in histories if history.user not in held},
+        [_last(history) for history in long[n_test : n_test + n_validation]],
+        [_last(history) for history in long[:n_test]],
+        len(histories) - len(long),
+    )
+
+
+def next_basket(histories: Sequence[History], *, only_new: bool = True) -> Split:
+    """Return the split in which each user's last basket is test, the one before validation.
+
+    A basket is all events of one user at one time. only_new: items that the user had before are no
+    targets, since recommendations leave out what was bought; users with none left are not measured
+    there. Users with fewer than three baskets are left out.
+
+    Raises:
+        UsageError: there are no times, or nobody has three baskets with something to find.
+    """
+    train: dict[int, tuple[int, ...]] = {}
+    validation, test = [], []
+    left_out = 0
+    for history in histories:
+        starts = _basket_starts(_times(history))
+        if len(starts) < 3:
+            train[history.user] = history.items
+            left_out += 1
+            continue
+        before, last = starts[-2:]
+        train[history.user] = history.items[:before]
+        validation.append(_case(history, before, last, only_new=only_new))
+        test.append(_case(history, last, None, only_new=only_new))
+    return _checked("next-basket", train, validation, test, left_out)
+
+
+def global_time(
+    histories: Sequence[History], first: float, second: float, *, only_new: bool = True
+) -> Split:
+    """Return the split at two moments, so that nothing is learned from anybody's future.
+
+    Validation: what users with a history bought from ``first`` on; test: from ``second`` on.
+    only_new as for baskets. Left out are users without a case.
+
+    Raises:
+        UsageError: there are no times, the moments do not ascend, or a part is empty.
+    """
+    if not first < second:
+        raise UsageError(f"The moments {first} and {second} do not ascend.")
+    train: dict[int, tuple[int, ...]] = {}
+    validation, test = [], []
+    left_out = 0
+    for history in histories:
+        times = _times(history)
+        known, learned = bisect_left(times, second), bisect_left(times, first)
+        if learned:
+            train[history.user] = history.items[:learned]
+        if 0 < learned < known:
+            validation.append(_case(history, learned, known, only_new=only_new))
+        if 0 < known < len(times):
+            test.append(_case(history, known, None, only_new=only_new))
+        elif not 0 < learned < known:
+            left_out += 1
+    return _checked("global-time", train, validation, test, left_out)
+
+
+def time_quantiles(
+    histories: Sequence[History], shares: tuple[float, float] = (0.1, 0.1)
+) -> tuple[float, float]:
+    """Return the moments after which the last shares of all events, for both parts, lie.
+
+    Raises:
+        UsageError: there are no times, or no events.
+    """
+    times = sorted(at for history in histories for at in _times(history))
+    if not times:
+        raise UsageError("There are no interactions.", "Import some first.")
+    validation, test = shares
+    places = (1 - validation - test, 1 - test)
+    first, second = (times[min(int(len(times) * place), len(times) - 1)] for place in places)
+    return first, second
+
+
+def _times(history: History) -> tuple[float, ...]:
+    if history.times is None:
+        raise UsageError(
+            "This split needs times, and only the order of purchases is known.",
+            "Import interactions with times, or split by leave-one-out or by users.",
+        )
+    return history.times
+
+
+def _basket_starts(times: tuple[float, ...]) -> list[int]:
+    return [n for n, at in enumerate(times) if n == 0 or at != times[n - 1]]
+
+
+def _last(history: History) -> Case:
+    return _case(history, len(history.items) - 1, None)
+
+
+def _case(history: History, start: int, end: int | None, *, only_new: bool = False) -> Case:
+    """Return the case whose targets are the items from ``start`` to ``end``."""
+    known = history.items[:start]
+    targets = tuple(dict.fromkeys(history.items[start:end]))
+    if only_new:
+        targets = tuple(item for item in targets if item not in set(known))
+    times = history.times
+    gap = None if times is None else times[start] - times[start - 1]
+    return Case(history.user, known, targets, gap)
+
+
+def _checked(
+    protocol: str,
+    train: dict[int, tuple[int, ...]],
+    validation: list[Case],
+    test: list[Case],
+    left_out: int,
+) -> Split:
+    """Return the split without cases that have nothing to find."""
+    split = Split(
+        protocol,
+        train,
+        tuple(case for case in validation if case.targets),
+        tuple(case for case in test if case.targets),
+        left_out,
+    )
+    for name in ("train", "validation", "test"):
+        if not getattr(split, name):
+            raise UsageError(
+                f"The split {protocol} leaves {name} empty.",
+                "There must be users with enough purchases, one after the other.",
+            )
+    return split
