@@ -5,9 +5,13 @@ GPT4REC_TEST_BROKER_URL to use servers you have; else the checkout's local stack
 stopped again by the run that started it.
 """
 
+import fcntl
+import hashlib
 import os
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,9 +57,31 @@ def servers() -> Iterator[Servers]:
         return
     start = stack.checkout(Path.cwd())
     folder = stack.default_folder(start)
-    was_up = stack.status(folder).is_up
-    urls = stack.up(folder, stack.default_options(os.environ), announce=_say)
-    stack.remember_folder(start, folder)
-    yield Servers(urls.admin_database_url, urls.elasticsearch_url, urls.broker_url)
-    if not was_up:
-        stack.down(folder)
+    with _shared(folder) as is_last_user:
+        was_up = stack.status(folder).is_up
+        urls = stack.up(folder, stack.default_options(os.environ), announce=_say)
+        stack.remember_folder(start, folder)
+        yield Servers(urls.admin_database_url, urls.elasticsearch_url, urls.broker_url)
+        if not was_up and is_last_user():
+            stack.down(folder)
+
+
+@contextmanager
+def _shared(folder: Path) -> Iterator[Callable[[], bool]]:
+    """Yield a function that tells whether no other test run uses the stack in ``folder``."""
+    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:10]
+    name = Path(tempfile.gettempdir()) / f"gpt4rec-tests-{os.getuid()}-{digest}.lock"
+    descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+
+    def is_last_user() -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield is_last_user
+    finally:
+        os.close(descriptor)

@@ -34,7 +34,7 @@ class Broker:
     name = "broker"
     title = "Broker"
     port_names: tuple[str, ...] = ("broker",)
-    patience = 5.0
+    patience = 3.0
 
     def __init__(self, place: Place, options: StackOptions) -> None:
         self._place = place
@@ -54,7 +54,7 @@ class Broker:
     def answers(self, state: State) -> bool:
         """Return whether it takes the password and a ping now."""
         try:
-            with socket.create_connection(("127.0.0.1", state.ports["broker"]), 3) as link:
+            with socket.create_connection(("127.0.0.1", state.ports["broker"]), 2) as link:
                 link.sendall(f"AUTH {state.passwords['broker']}\r\nPING\r\n".encode())
                 reply = b""
                 while reply.count(b"\r\n") < 2 and (part := link.recv(256)):

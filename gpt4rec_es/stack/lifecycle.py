@@ -31,7 +31,7 @@ from gpt4rec_es.stack.trouble import PortTakenError
 # A fresh Postgres, a copy of Elasticsearch where links do not work, and some data.
 _NEED_BYTES = 600_000_000
 _PORT_ROUNDS = 3
-_HANGING_SECONDS = 10.0  # for one that did not answer, to end by itself
+_HANGING_SECONDS = 5.0  # for one that did not answer, to end by itself
 # For what neither prepares nor starts anything.
 _ANY = StackOptions(Path("/nonexistent"), Path("/nonexistent"))
 

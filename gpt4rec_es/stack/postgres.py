@@ -120,7 +120,7 @@ class Postgres:
         """
         path = self._data / "postmaster.pid"
         try:
-            pid = int(path.read_text("ascii").split("\n", 1)[0])
+            pid = int(path.read_bytes().split(b"\n", 1)[0])
         except (OSError, ValueError):
             return
         account = self._place.account
