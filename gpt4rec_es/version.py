@@ -13,7 +13,22 @@ VERSION = "0.1.0"
 
 @cache
 def code_version() -> str:
-    """Return ``VERSION+<12 hex digits>``, the digits hashing every Python file of the package."""
+    """Return ``VERSION+<12 hex digits>``, the digits hashing every Python file of the package.
+
+    That of the first call in this process, or in the one it was forked from.
+    """
+    return _hash_files()
+
+
+def is_code_unchanged() -> bool:
+    """Say whether the files still are those of ``code_version()``.
+
+    A long-lived process imports some modules late: after a deployment it would mix two versions.
+    """
+    return code_version() == _hash_files()
+
+
+def _hash_files() -> str:
     root = Path(__file__).parent
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):

@@ -9,6 +9,7 @@ from gpt4rec_es.errors import ConflictError, GateError, UsageError
 from gpt4rec_es.logs import log_context
 from gpt4rec_es.runs.doorbell import STAGES_OF
 from gpt4rec_es.runs.drain import drain
+from gpt4rec_es.version import is_code_unchanged
 from workers.doorbell import ring
 from workers.process import owner, process_runtime
 
@@ -17,6 +18,9 @@ log = logging.getLogger(__name__)
 
 def drain_queue(app: Celery, queue: str, run_id: str) -> None:
     """Drain the stages of ``queue`` for one run; a message that fits no run is only logged."""
+    if not is_code_unchanged():
+        log.warning("declined: the program's files changed since this worker started; restart it")
+        return
     runtime = process_runtime()
     with log_context(run=run_id, task=current_task.request.id):
         try:

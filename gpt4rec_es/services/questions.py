@@ -32,7 +32,7 @@ LIMIT 5""".strip(),
         """
 SELECT title, count(*) AS users, count(DISTINCT query) AS queries,
        mode() WITHIN GROUP (ORDER BY query) AS commonest_query
-FROM analytics.latest_recommendations JOIN analytics.items USING (item_id)
+FROM analytics.latest_recommendations
 GROUP BY item_id, title
 ORDER BY users DESC, item_id
 LIMIT 5""".strip(),

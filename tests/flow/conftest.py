@@ -1,5 +1,7 @@
 """The small shop with the model-free generator: the night's logic without the cost of a model."""
 
+from pathlib import Path
+
 import pytest
 
 from gpt4rec_es.db import generators
@@ -17,9 +19,16 @@ def shop(servers: Servers, database: Database, alias: str) -> Shop:
 
 
 def use_titles(database: Database) -> None:
-    content_hash = open_generator("titles", None).content_hash
+    """Let nights use newest titles as queries."""
+    use_generator(database, "titles", None)
+
+
+def use_generator(database: Database, kind: str, folder: Path | None) -> None:
+    """Register a generator and let nights use it."""
+    path = None if folder is None else str(folder)
+    content_hash = open_generator(kind, path).content_hash
     with database.engine.begin() as connection:
         generators.register(
-            connection, name="titles", kind="titles", path=None, content_hash=content_hash, card={}
+            connection, name=kind, kind=kind, path=path, content_hash=content_hash, card={}
         )
-        generators.use(connection, "titles", actor="test")
+        generators.use(connection, kind, actor="test")
