@@ -23,8 +23,9 @@ _LEAF = re.compile(r"(n|N|dl|avgdl|freq|termFreq|phraseFreq)[,=]")
 class TermScore:
     """What one term of the query adds to a score: (k1 + 1) * idf * tf.
 
-    documents: titles with the term (of a phrase, its rarest one), of ``all_documents``. frequency: of the term in this title.
-    length: terms in this title (rounded above 40), average_length: in all titles.
+    documents: titles with the term (of a phrase, its rarest one), of ``all_documents``.
+    frequency: of the term in this title. length: terms in this title (rounded above 40),
+    average_length: in all titles.
     """
 
     term: str

@@ -1,0 +1,133 @@
+"""The commands on indices, as an operator types them."""
+
+import json
+from typing import Any
+
+import pytest
+from elasticsearch import Elasticsearch
+
+from gpt4rec_es.cli.main import run
+from tests.databases import Database
+from tests.elastic.catalogs import add_shirts
+from tests.indexes import index_names
+from tests.servers import Servers
+
+
+class Operator:
+    """Types commands and reads what comes back."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def run(self, *args: str) -> str:
+        code = run(args)
+        out, err = self._capsys.readouterr()
+        assert code == 0, err
+        return out
+
+    def json(self, *args: str) -> Any:
+        return json.loads(self.run(*args, "--json"))
+
+    def fails(self, code: int, *args: str) -> str:
+        assert run(args) == code
+        out, err = self._capsys.readouterr()
+        assert out == ""
+        line = err.strip().splitlines()[-1]
+        assert line.startswith("Error: ")
+        assert "Traceback" not in err
+        return line
+
+
+@pytest.fixture
+def operator(
+    database: Database,
+    servers: Servers,
+    alias: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Any,
+) -> Operator:
+    monkeypatch.chdir(tmp_path)  # no .env file
+    monkeypatch.setenv("DATABASE_URL", database.writer_url)
+    monkeypatch.setenv("ELASTICSEARCH_URL", servers.elasticsearch_url)
+    monkeypatch.setenv("CELERY_BROKER_URL", servers.broker_url)
+    monkeypatch.setenv("GPT4REC_INDEX_ALIAS", alias)
+    monkeypatch.setenv("GPT4REC_ACTOR", "ann")
+    return Operator(capsys)
+
+
+def test_a_day_with_the_index(
+    operator: Operator, database: Database, elastic: Elasticsearch, alias: str
+) -> None:
+    assert "nothing to index" in operator.fails(1, "reindex")
+    add_shirts(database.engine)
+    assert "points nowhere" in operator.fails(2, "search", "shirt")
+    assert "would index 6 items" in operator.run("reindex", "--dry-run")
+    assert operator.json("reindex", "--dry-run")["documents"] == 6
+    assert index_names(elastic, alias) == []
+
+    first = operator.json("reindex", "--reason", "first")
+    assert first["documents"] == 6
+    assert first["build"]["reason"] == "first"
+    out = operator.run("search", "red shirt", "--k", "2", "--explain")
+    assert "red shirt" in out
+    assert "k1 1.2, b 0.75" in out
+    found = operator.json("search", "red shirt", "--k", "2")
+    assert [hit["title"] for hit in found["hits"]] == ["red shirt", "red dress"]
+
+    dry = operator.run("index", "bm25", "set", "--k1", "0.9", "--b", "0.4", "--dry-run")
+    assert "would be 0.9, 0.4 after 1.2, 0.75" in dry
+    operator.run("index", "bm25", "set", "--k1", "0.9", "--b", "0.4", "--reason", "recall")
+    shown = operator.json("index", "bm25", "show")
+    assert (shown["k1"], shown["b"], shown["moves"][0]["reason"]) == (0.9, 0.4, "recall")
+    assert "recall" in operator.run("index", "bm25", "show")
+    assert "are live already" in operator.fails(2, "index", "bm25", "set", "--k1=.9", "--b=.4")
+    assert "must lie between 0 and 1" in operator.fails(
+        2, "index", "bm25", "set", "--k1", "1", "--b", "2"
+    )
+    assert "are 1.2, 0.75 after 0.9, 0.4" in operator.run("index", "bm25", "undo")
+    assert "no change of k1, b to undo" in operator.fails(2, "index", "bm25", "undo")
+
+    operator.run("reindex")
+    listed = operator.json("index", "builds")
+    assert [status["is_live"] for status in listed] == [True, False, False]
+    assert "derived" in operator.run("index", "builds", "--all")
+    assert "would move" in operator.run("index", "rollback", "--dry-run")
+    back = operator.json("index", "rollback", "--reason", "test")
+    assert back["after"]["build_no"] == first["build"]["build_no"]
+    assert "moved from" in operator.run("index", "rollback", "--to", "3")
+    assert "not a build 99" in operator.fails(2, "index", "rollback", "--to", "99")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("reindex",),
+        ("reindex", "--dry-run"),
+        ("search", "shirt"),
+        ("index", "builds"),
+        ("index", "rollback"),
+        ("index", "bm25", "show"),
+        ("index", "bm25", "set", "--k1", "1", "--b", "0"),
+        ("index", "bm25", "undo"),
+    ],
+)
+def test_an_unreachable_server_is_one_line_and_code_4(
+    operator: Operator,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
+) -> None:
+    add_shirts(database.engine)
+    monkeypatch.setenv("ELASTICSEARCH_URL", "http://127.0.0.1:1")
+    line = operator.fails(4, *command)
+    assert "Elasticsearch at http://127.0.0.1:1 cannot be reached: Connection refused." in line
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\udcff"])
+def test_a_text_that_is_none_is_refused(operator: Operator, text: str) -> None:
+    operator.fails(2, "search", text)
+
+
+def test_the_number_of_hits_has_bounds(operator: Operator) -> None:
+    assert "Ask for 1 to 10000" in operator.fails(2, "search", "shirt", "--k", "0")
