@@ -19,6 +19,7 @@ from scipy import sparse
 from gpt4rec_es.elastic.queries import search_text
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.records import Bm25, SearchResult
+from gpt4rec_es.retrieval.body import MAX_DEPTH
 from gpt4rec_es.retrieval.memory_arithmetic import (
     Floats,
     denominators,
@@ -42,7 +43,8 @@ class GridHits:
     """Hits of some queries at all points, best first.
 
     first: place of the first of these queries among those asked. item_nos and scores:
-    [points, queries, depth], with -1 and 0 behind the last hit of a query.
+    [points, queries, depth], with -1 and 0 behind the last hit of a query; no wider than the
+    catalog.
     """
 
     first: int
@@ -73,13 +75,13 @@ class MemoryGrid:
         """
         if not points or depth < 1:
             raise UsageError("A search needs at least one (k1, b) and a depth of at least 1.")
-        self._index, self._points, self._depth = index, points, depth
+        self._index, self._points, self._depth = index, points, min(depth, len(index))
         self._denominators = denominators(
             points, index.kind_times, index.kind_lengths, index.mean_length
         )
         error = relative_error(points, int(index.lengths[-1]), float(index.mean_length))
         self._nearly = 1 - error
-        by_scores = _SCORES_PER_STEP // (len(points) * 3 * min(depth, len(index)))
+        by_scores = _SCORES_PER_STEP // (len(points) * 3 * self._depth)
         self._per_step = max(1, min(by_scores, _SUMS_PER_STEP // len(index)))
 
     def search(self, queries: Sequence[Sequence[str]]) -> Iterator[GridHits]:
@@ -182,20 +184,22 @@ class MemoryRetriever:
         Of long texts only the first 64 words are used.
 
         Raises:
-            UsageError: ``depth`` is below 1.
+            UsageError: ``depth`` is not between 1 and 10,000.
         """
+        if depth > MAX_DEPTH:
+            raise UsageError(f"The depth {depth} is not between 1 and {MAX_DEPTH}.")
+        wanted = [search_text(text) for text in texts]
+        distinct = list(dict.fromkeys(wanted))
         grid = MemoryGrid(self._index, [self._bm25], depth)
-        queries = self._analyze([search_text(text) for text in texts])
-        results = []
-        for hits in grid.search(queries):
-            for number, item_nos in enumerate(hits.item_nos[0]):
+        tokens = self._analyze(distinct)
+        results: dict[str, SearchResult] = {}
+        for hits in grid.search(tokens):
+            for number, item_nos in enumerate(hits.item_nos[0], start=hits.first):
                 n = int(np.count_nonzero(item_nos >= 0))
-                results.append(
-                    SearchResult(
-                        tuple(item_nos[:n].tolist()),
-                        tuple(hits.scores[0, number, :n].tolist()),
-                        exhausted=n < depth,
-                        is_empty_query=not queries[hits.first + number],
-                    )
+                results[distinct[number]] = SearchResult(
+                    tuple(item_nos[:n].tolist()),
+                    tuple(hits.scores[0, number - hits.first, :n].tolist()),
+                    exhausted=n < depth,
+                    is_empty_query=not tokens[number],
                 )
-        return results
+        return [results[text] for text in wanted]

@@ -16,6 +16,8 @@ from gpt4rec_es.index.mapping import Analysis, index_body
 from gpt4rec_es.protocols import Retriever
 from gpt4rec_es.records import Bm25, Document, SearchResult
 from gpt4rec_es.retrieval import ElasticRetriever
+from gpt4rec_es.retrieval.memory import MemoryRetriever
+from gpt4rec_es.retrieval.memory_tokens import TITLE_ANALYZER, memory_index, server_analyzer
 
 # Every title has three words, so scores follow from rarity alone. Ids do not sort like numbers.
 TITLES = {
@@ -54,7 +56,18 @@ def on_elasticsearch(elastic: Elasticsearch, module_alias: str) -> Make:
     return make
 
 
-@pytest.fixture(scope="module", params=["on_elasticsearch"])
+@pytest.fixture(scope="module")
+def in_memory(elastic: Elasticsearch, module_alias: str) -> Make:
+    def make(documents: list[Document]) -> Retriever:
+        index = f"{module_alias}-2"
+        create_index(elastic, index, index_body(Bm25(), Analysis()))
+        memory = memory_index(documents, server_analyzer(elastic, index, TITLE_ANALYZER))
+        return MemoryRetriever(memory, Bm25(), server_analyzer(elastic, index))
+
+    return make
+
+
+@pytest.fixture(scope="module", params=["on_elasticsearch", "in_memory"])
 def retriever(request: pytest.FixtureRequest) -> Retriever:
     made: Retriever = request.getfixturevalue(request.param)(DOCUMENTS)
     return made
