@@ -22,13 +22,15 @@ _KILLED = "its process ended before it was finished; nothing was changed"
 def own_session(engine: Engine) -> Iterator[Connection]:
     """Yield a connection whose session ends with the block, and with it its locks and temp tables.
 
-    For long work: a server's idle time-out does not end it.
+    For long work: a server's idle time-out does not end it, and when this process is killed the
+    server gives up a statement (and its locks) within seconds instead of finishing it.
     """
     connection = engine.connect()
     connection.detach()  # out of the pool, so that closing ends the session
     with connection:
         with connection.begin():
             connection.execute(text("SET idle_session_timeout = 0"))
+            connection.execute(text("SET client_connection_check_interval = '2s'"))
         yield connection
 
 

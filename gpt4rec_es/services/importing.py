@@ -140,6 +140,14 @@ def _open(stack: ExitStack, path: str | Path, job: Job) -> OpenFile:
     return OpenFile(name, feed, find_shape(name, job.kind, feed.fields, job.shape, job.columns))
 
 
+def _reason(error: BaseException) -> str:
+    """Return one line for the book of imports."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    said = str(error) if isinstance(error, Gpt4RecError) else f"{type(error).__name__}: {error}"
+    return scrub(said.strip().partition("\n")[0])[:1000]
+
+
 class _Run:
     """One import under way, on its own session."""
 
@@ -181,10 +189,10 @@ class _Run:
             for batch in file.feed.batches(sources):
                 self._stage(stager, file, batch)
                 done = before + file.feed.position
+                progress(done, total)
                 if total:
                     # Even if the rest were twice as dense and all of it right.
                     self._check_rejects(2 * self._records * total // max(done, 1), _STOP_FROM)
-                progress(done, total)
             before += file.feed.size
             progress(before, total)
 
@@ -231,8 +239,7 @@ class _Run:
         """Note that this import failed, by another session if its own is gone."""
         if self._import_no is None:
             return
-        said = str(error) if isinstance(error, Gpt4RecError) else f"{type(error).__name__}: {error}"
-        reason = scrub(said.strip().partition("\n")[0])[:1000]
+        reason = _reason(error)
         try:
             with self._connection.begin():
                 self._finish(None, reason)

@@ -50,11 +50,11 @@ def test_own_items_csv() -> None:
     assert [(i.item_id, i.title, i.brand, i.price, i.is_active) for i in items] == [
         ("M1", "Blue Mug", "Acme", Decimal("4.50"), True),
         ("M2", 'Mug, "large"', "Acme", Decimal("1234.00"), True),
-        ("M3", "Café Cup & Saucer", None, None, None),
+        ("M3", "Rosé Cup & Saucer", None, None, None),
         ("M4", "schöne Tasse", "Ümlaut", Decimal("0.85"), False),
         ("M5", None, "Acme", Decimal("1.00"), None),
     ]
-    assert items[2].title_raw == "Caf&eacute; Cup &amp; Saucer"
+    assert items[2].title_raw == "Ros&eacute; Cup &amp; Saucer"
     assert items[4].title_raw == "???"
 
 

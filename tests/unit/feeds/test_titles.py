@@ -14,7 +14,7 @@ from gpt4rec_es.feeds.titles import _repair, clean_title, storable
     [
         ("Blue Mug", "Blue Mug"),
         ("  Blue \t Mug\r\n", "Blue Mug"),
-        ("Caf&eacute; &amp; Bar", "Café & Bar"),
+        ("Ros&eacute; &amp; Bar", "Rosé & Bar"),
         ("L&#39;OR&Eacute;AL", "L'ORÉAL"),
         ("Salt &amp;amp; Pepper", "Salt & Pepper"),
         ("AT&T R&D this&not &copper", "AT&T R&D this&not &copper"),  # no entities: no semicolon

@@ -1,0 +1,139 @@
+"""``gpt4rec import`` as it is typed: output, JSON, exit codes, and no traceback."""
+
+import json
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from gpt4rec_es.cli.main import run
+from tests.databases import Database
+
+SAMPLES = Path(__file__).parents[1] / "data" / "feeds"
+
+
+@pytest.fixture(autouse=True)
+def _writer(database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DATABASE_URL", database.writer_url)
+    monkeypatch.setenv("GPT4REC_STACK_FOLDER", str(tmp_path / "no-stack"))
+    monkeypatch.setenv("GPT4REC_ACTOR", "tester")
+    monkeypatch.chdir(tmp_path)
+
+
+def typed(capsys: pytest.CaptureFixture[str], *args: str | Path) -> tuple[int, str, str]:
+    code = run(["import", *map(str, args)])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_items_then_interactions(capsys: pytest.CaptureFixture[str], database: Database) -> None:
+    code, out, err = typed(capsys, "items", SAMPLES / "own_items.csv")
+    assert code == 0, err
+    assert "own_items.csv (own)" in out
+    assert "5 records" in out
+    assert "5 new, 0 changed, 0 unchanged; version 1" in out
+    assert "Importing" in err  # where it stands goes to stderr
+    code, out, err = typed(capsys, "interactions", SAMPLES / "own_interactions.csv")
+    assert code == 0, err
+    assert "4 new, 0 changed, 0 unchanged, 2 new users; version 1" in out
+    with database.engine.begin() as connection:
+        assert connection.execute(text("SELECT actor FROM imports")).scalars().all() == [
+            "tester",
+            "tester",
+        ]
+
+
+def test_json(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = typed(capsys, "items", SAMPLES / "own_items.csv", "--json")
+    report = json.loads(out)
+    assert code == 0
+    assert (report["records"], report["inserted"], report["rejected"]) == (5, 5, {})
+    assert report["shapes"] == ["own"]
+
+
+def test_dry_run(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = typed(capsys, "items", SAMPLES / "own_items.csv", "--dry-run")
+    assert code == 0
+    assert "would be: 5 new, 0 changed, 0 unchanged; nothing was changed" in out
+    _, out, _ = typed(capsys, "items", SAMPLES / "own_items.csv", "--dry-run", "--json")
+    assert json.loads(out)["inserted"] == 5
+
+
+def test_a_stopped_import_shows_the_first_rejects(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "items.csv"
+    path.write_text("item_id,title,price\na,Mug,1\nb,\x1b[31mCup,cheap\n")
+    code, out, err = typed(capsys, "items", path)
+    assert code == 1
+    assert "2 records" in out
+    assert "bad_price" in out
+    assert "'cheap' is no price" in out
+    assert "b,\\x1b[31mCup,cheap" in out
+    assert "\x1b" not in out
+    assert "new" not in out.split()  # it says nothing of changes
+    last = err.strip().splitlines()[-1]
+    assert last.startswith("Error: 1 of 2 records read are wrong, most of them bad_price")
+    assert last.endswith("Correct the files, or allow more by --max-rejects.")
+    code, out, _ = typed(capsys, "items", path, "--json")
+    report = json.loads(out)
+    assert code == 1
+    assert report["error"].startswith("1 of 2 records")
+    assert report["first_rejects"][0]["line"] == 3
+    code, out, _ = typed(capsys, "items", path, "--max-rejects", "0.5")
+    assert code == 0
+    assert "1 set aside" in out
+
+
+def test_columns_formats_and_units(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    items, events = tmp_path / "items.csv", tmp_path / "events.csv"
+    items.write_text("sku,name\n1,Mug\n")
+    events.write_text("who,sku,when\nann,1,5\n")
+    code, _, err = typed(
+        capsys, "items", items, "--column", "item_id=sku", "--column", "title=name"
+    )
+    assert code == 0, err
+    columns = ["--column", "user_id=who", "--column", "item_id=sku", "--column", "timestamp=when"]
+    code, _, err = typed(capsys, "interactions", events, *columns, "--time-unit", "s")
+    assert code == 0, err
+    code, _, err = typed(capsys, "interactions", events, *columns[:4], "--order", "file")
+    assert code == 0, err
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["items"], "Missing argument"),
+        (["items", "missing.csv"], "missing.csv cannot be read: No such file"),
+        (["items", "."], "Is a directory"),
+        (["items", "empty.csv"], "empty.csv is empty"),
+        (["items", "x.csv", "--format", "mine"], "'mine' is not one of"),
+        (["items", "x.csv", "--column", "title"], "write FIELD=COLUMN"),
+        (["items", "x.csv", "--column", "title=a", "--column", "title=b"], "each field once"),
+        (["items", "x.csv", "--column", "colour=a"], "colour is no field of items"),
+        (["items", "x.csv", "--column", "title=a"], "has no column a"),
+        (["items", "x.csv", "--max-rejects", "2"], "2.0 is not in the range"),
+        (["interactions", "x.csv"], "has the fields item_id, title"),
+        (["interactions", "x.csv", "--time-unit", "h"], "'h' is not one of"),
+    ],
+)
+def test_wrong_use_is_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, args: list[str], message: str
+) -> None:
+    (tmp_path / "x.csv").write_text("item_id,title\n1,Mug\n")
+    (tmp_path / "empty.csv").write_text("")
+    code, out, err = typed(capsys, *args)
+    assert code == (1 if "empty.csv" in args else 2)
+    assert out == ""
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_without_a_server(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:secret@127.0.0.1:1/none")
+    code, _, err = typed(capsys, "items", SAMPLES / "own_items.csv")
+    assert code == 4
+    assert "secret" not in err
+    assert "127.0.0.1:1" in err
