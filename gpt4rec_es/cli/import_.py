@@ -12,7 +12,7 @@ from gpt4rec_es.feeds.shapes import INTERACTION_FIELDS, ITEM_FIELDS, SHAPE_NAMES
 from gpt4rec_es.feeds.times import TIME_UNITS
 
 if TYPE_CHECKING:
-    from gpt4rec_es.services.importing import ImportReport
+    from gpt4rec_es.services.import_report import ImportReport
 
 
 @click.group("import")
@@ -133,7 +133,7 @@ def _import(
     as_json: bool,
     options: dict[str, Any],
 ) -> None:
-    from gpt4rec_es.services.importing import ImportStoppedError
+    from gpt4rec_es.services.import_report import ImportStoppedError
 
     runtime = get_runtime()
     try:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from gpt4rec_es.errors import DataError
 from gpt4rec_es.feeds.batches import ABSENT, BadRecordError, Batch, Micros, Reject, excerpt
-from gpt4rec_es.feeds.source import open_file
+from gpt4rec_es.feeds.source import open_file, printable
 
 _ROWS = 8192
 # Unit of a timestamp column -> microseconds as (multiplier, divisor).
@@ -20,7 +20,7 @@ class ParquetFeed:
     """A Parquet file; its "line" numbers are 1-based row numbers."""
 
     def __init__(self, path: str | Path) -> None:
-        self.path = str(path)
+        self.path = printable(path)
         self._file = open_file(path)
         self.size = Path(path).stat().st_size
         self._rows_read = 0

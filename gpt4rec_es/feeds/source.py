@@ -33,7 +33,7 @@ class ByteSource:
     """One open file. ``size`` is its length on disk, ``position`` how much of that was read."""
 
     def __init__(self, path: str | Path, max_ratio: float = _MAX_RATIO) -> None:
-        self.path = str(path)
+        self.path = printable(path)
         self._max_ratio = max_ratio
         self._file = open_file(path)
         self.size = os.fstat(self._file.fileno()).st_size
@@ -120,6 +120,11 @@ class ByteSource:
                 raise UsageError(f"{self.path} is {kind}.", f"{way_out}.")
 
 
+def printable(path: str | Path) -> str:
+    """Return a path as text that can be printed and stored, whatever bytes it has."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace").replace("\0", "\\x00")
+
+
 def open_file(path: str | Path) -> BinaryIO:
     """Return the file opened for reading.
 
@@ -129,9 +134,9 @@ def open_file(path: str | Path) -> BinaryIO:
     try:
         return Path(path).open("rb")
     except OSError as error:
-        raise _unreadable(str(path), error) from error
+        raise _unreadable(printable(path), error) from error
     except ValueError as error:  # NUL in a path
-        raise UsageError(f"{str(path)!a} is no file name.") from error
+        raise UsageError(f"{printable(path)} is no file name.") from error
 
 
 def _unreadable(path: str, error: OSError) -> UsageError:

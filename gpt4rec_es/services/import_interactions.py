@@ -11,7 +11,8 @@ from gpt4rec_es.db.staging import INTERACTION_COLUMNS, load_item_nos, stage
 from gpt4rec_es.feeds.batches import Batch, Reject, excerpt, shown
 from gpt4rec_es.feeds.interactions import Interactions, Order, read_interactions
 from gpt4rec_es.protocols import Progress, no_progress
-from gpt4rec_es.services.importing import ImportReport, Job, OpenFile, run_import
+from gpt4rec_es.services.import_report import ImportReport
+from gpt4rec_es.services.importing import Job, OpenFile, run_import
 
 # Item numbers kept in memory; beyond this many they are asked for again.
 _KEPT_ITEMS = 500_000

@@ -11,7 +11,8 @@ from gpt4rec_es.db.staging import ITEM_COLUMNS, stage
 from gpt4rec_es.feeds.batches import Batch, Reject
 from gpt4rec_es.feeds.items import read_items
 from gpt4rec_es.protocols import Progress, no_progress
-from gpt4rec_es.services.importing import ImportReport, Job, OpenFile, run_import
+from gpt4rec_es.services.import_report import ImportReport
+from gpt4rec_es.services.importing import Job, OpenFile, run_import
 
 
 def import_items(

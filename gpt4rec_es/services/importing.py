@@ -5,7 +5,6 @@ at the end, or never. What was rejected is kept either way, with file, line and 
 """
 
 import logging
-import os
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,53 +20,19 @@ from gpt4rec_es.db import imports
 from gpt4rec_es.db.catalog import Changes
 from gpt4rec_es.db.engine import dependency_error, is_transient
 from gpt4rec_es.db.staging import REJECT_COLUMNS, create_tables, stage, store_rejects
-from gpt4rec_es.errors import DataError, Gpt4RecError, UsageError
+from gpt4rec_es.errors import Gpt4RecError, UsageError
 from gpt4rec_es.feeds.batches import Batch, Feed, Reject
 from gpt4rec_es.feeds.opening import open_feed
 from gpt4rec_es.feeds.shapes import FIELDS, Kind, Shape, find_shape
 from gpt4rec_es.logs import scrub
 from gpt4rec_es.protocols import Progress
+from gpt4rec_es.services.import_report import ImportReport, ImportStoppedError
 
 log = logging.getLogger(__name__)
 
 _SHOWN_REJECTS = 10
 # An import that can no longer end well stops from this many rejects on.
 _STOP_FROM = 1000
-
-
-@dataclass(frozen=True)
-class ImportReport:
-    """What an import read and changed; with ``is_dry_run``, would change.
-
-    records = accepted + all rejected; accepted = inserted + updated + unchanged + duplicates.
-    rejected: reason code -> count. duplicates: records that a later one of the same key replaced.
-    version: of the catalog or the histories afterwards. seconds: from opening to commit.
-    """
-
-    kind: Kind
-    import_no: int | None
-    is_dry_run: bool
-    files: tuple[str, ...]
-    shapes: tuple[str, ...]
-    records: int
-    accepted: int
-    rejected: dict[str, int]
-    inserted: int
-    updated: int
-    unchanged: int
-    duplicates: int
-    deactivated: int
-    users_created: int
-    version: int | None
-    seconds: float
-    first_rejects: tuple[Reject, ...]
-    error: str | None = None
-
-
-class ImportStoppedError(DataError):
-    """Too many records are wrong, so nothing was changed; ``report`` says which."""
-
-    report: ImportReport | None = None
 
 
 @dataclass(frozen=True)
@@ -136,8 +101,8 @@ def run_import(engine: Engine, job: Job, stager: Stager, progress: Progress) -> 
 def _open(stack: ExitStack, path: str | Path, job: Job) -> OpenFile:
     feed = open_feed(path)
     stack.callback(feed.close)
-    name = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return OpenFile(name, feed, find_shape(name, job.kind, feed.fields, job.shape, job.columns))
+    shape = find_shape(feed.path, job.kind, feed.fields, job.shape, job.columns)
+    return OpenFile(feed.path, feed, shape)
 
 
 def _reason(error: BaseException) -> str:

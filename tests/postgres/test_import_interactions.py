@@ -11,7 +11,7 @@ from sqlalchemy import text
 from gpt4rec_es.db.history import stream_histories
 from gpt4rec_es.services.import_interactions import import_interactions
 from gpt4rec_es.services.import_items import import_items
-from gpt4rec_es.services.importing import ImportReport, ImportStoppedError
+from gpt4rec_es.services.import_report import ImportReport, ImportStoppedError
 from tests.databases import Database
 
 SAMPLES = Path(__file__).parents[1] / "data" / "feeds"

@@ -162,8 +162,10 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
         open_feed(tmp_path / "missing.csv")
     with pytest.raises(UsageError, match="Is a directory"):
         open_feed(tmp_path)
-    with pytest.raises(UsageError, match="is no file name"):
+    with pytest.raises(UsageError, match=r"nul.x00\.csv is no file name"):
         open_feed("nul\0.csv")
+    with pytest.raises(UsageError, match=r"odd.xff\.csv cannot be read"):
+        open_feed(os.fsdecode(b"odd\xff.csv"))
 
 
 def test_a_pipe_can_be_read(tmp_path: Path) -> None:
