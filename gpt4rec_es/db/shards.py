@@ -136,13 +136,13 @@ def split(connection: Connection, shard: Shard) -> None:
         )
 
 
-def count_open(connection: Connection, run_no: int, stage: str) -> int:
-    """Return how many shards of a stage are neither done nor split."""
-    return int(
+def has_open(connection: Connection, run_no: int, stage: str) -> bool:
+    """Return whether a shard of the stage is neither done nor split."""
+    return bool(
         connection.execute(
             text(
-                "SELECT count(*) FROM shards "
-                "WHERE run_no = :run_no AND stage = :stage AND state IN ('ready', 'leased')"
+                "SELECT EXISTS (SELECT FROM shards WHERE run_no = :run_no AND stage = :stage "
+                "AND state IN ('ready', 'leased'))"
             ),
             {"run_no": run_no, "stage": stage},
         ).scalar_one()

@@ -21,14 +21,25 @@ def advance(engine: Engine, run_no: int) -> Run:
 
     A finished run is returned unchanged.
     """
-    return retrying(engine, lambda connection: _advance(connection, run_no))
+    run = retrying(engine, lambda connection: _if_under_way(connection, run_no))
+    # Only who finds nothing open takes the lock, so that workers do not queue for it.
+    return run or retrying(engine, lambda connection: _advance(connection, run_no))
+
+
+def _if_under_way(connection: Connection, run_no: int) -> Run | None:
+    """Return the run if it is finished or its stage has shards left; None: a step may be due."""
+    run = run_rows.load(connection, run_no)
+    stage = STAGE_OF.get(run.state)
+    if run.is_finished or (stage and shard_rows.has_open(connection, run_no, stage)):
+        return run
+    return None
 
 
 def _advance(connection: Connection, run_no: int) -> Run:
     state = run_rows.lock_state(connection, run_no)
     run = run_rows.load(connection, run_no)
     while not run.is_finished and state != "checking":
-        if state in STAGE_OF and shard_rows.count_open(connection, run_no, STAGE_OF[state]):
+        if state in STAGE_OF and shard_rows.has_open(connection, run_no, STAGE_OF[state]):
             break
         state = _next_state(state)
         _make_shards(connection, run, state)

@@ -37,5 +37,5 @@ def _is_waiting(connection: Connection, run: Run) -> bool:
     # No open shard means that whoever did the last one died before taking the run further.
     return (
         shard_rows.count_claimable(connection, run.run_no, stage) > 0
-        or shard_rows.count_open(connection, run.run_no, stage) == 0
+        or not shard_rows.has_open(connection, run.run_no, stage)
     )

@@ -120,7 +120,7 @@ def test_rows_and_done_are_one_transaction(engine: Engine) -> None:
         ledger.finish(engine, shard, store)
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM run_popular")).scalar_one() == 0
-        assert shards.count_open(connection, 1, STAGE) == 2
+        assert shards.has_open(connection, 1, STAGE)
 
 
 def test_an_outage_is_not_counted_against_the_shard(engine: Engine) -> None:
