@@ -1,0 +1,119 @@
+"""The same network sooner: faster kernels for its linear layers and its activation.
+
+On some processors torch's default matrix product reaches half of what oneDNN reaches in fp32, so
+both are timed when a network is opened. Which kernel is used changes rounding, nothing else.
+"""
+
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+import torch
+from torch import nn
+from transformers.activations import NewGELUActivation
+from transformers.models.gpt2.modeling_gpt2 import GPT2MLP
+from transformers.pytorch_utils import Conv1D
+
+# Rows of the trial product: about what the beams of a batch make.
+_ROWS = 160
+_TRIALS = 5
+# oneDNN must be this much faster to be taken: below, timing noise decides.
+_MARGIN = 1.1
+# Private to torch: the operators that its own compiler emits for linear layers.
+_REORDER, _LINEAR = "_reorder_linear_weight", "_linear_pointwise"
+
+
+def tune(network: Any) -> Any:
+    """Return ``network`` with its slow parts replaced in place; use it for generation only."""
+    with torch.inference_mode():
+        if network.device.type == "cpu" and network.dtype == torch.float32:
+            _replace(network, (nn.Linear, Conv1D), _Chooser(network))
+            _fuse_activations(network)
+        _replace(network, NewGELUActivation, lambda _: nn.GELU(approximate="tanh"))
+    return network
+
+
+class OneDnnLinear(nn.Module):  # type: ignore[misc] # the library is not typed
+    """A linear layer computed by oneDNN, its weight laid out for it beforehand if ``is_packed``."""
+
+    def __init__(self, weight: Any, bias: Any, *, is_packed: bool) -> None:
+        """weight: (out, in); bias: (out,) or None."""
+        super().__init__()
+        plain = weight.detach().contiguous()
+        self._weight = getattr(torch.ops.mkldnn, _REORDER)(plain) if is_packed else plain
+        self._multiply = getattr(torch.ops.mkldnn, _LINEAR)
+        self._bias = None if bias is None else bias.detach()
+        self._after: tuple[str, list[Any], str] = ("none", [], "")
+
+    def then_gelu(self) -> None:
+        """From now on apply GELU (by tanh, as GPT-2 does) to the result."""
+        self._after = ("gelu", [], "tanh")
+
+    def forward(self, inputs: Any) -> Any:
+        """Return (..., out) for ``inputs`` (..., in)."""
+        return self._multiply(inputs, self._weight, self._bias, *self._after)
+
+
+class _Chooser:
+    """Decides per shape of weight, once, which kernel multiplies by it."""
+
+    def __init__(self, network: Any) -> None:
+        # A head that shares its weights with the embeddings must not get a copy of them.
+        self._shared = network.get_input_embeddings().weight
+        self._verdicts: dict[Any, bool] = {}
+
+    def __call__(self, module: Any) -> Any:
+        """Return ``module``, or the oneDNN layer that takes its place."""
+        weight = module.weight.T if isinstance(module, Conv1D) else module.weight  # (out, in)
+        if weight.shape not in self._verdicts:
+            self._verdicts[weight.shape] = _onednn_wins(weight)
+        if not self._verdicts[weight.shape]:
+            return module
+        return OneDnnLinear(weight, module.bias, is_packed=module.weight is not self._shared)
+
+
+def _fuse_activations(network: Any) -> None:
+    """Let GPT-2's first feed-forward layer apply the activation while its result is at hand."""
+    for module in network.modules():
+        if (
+            isinstance(module, GPT2MLP)
+            and isinstance(module.c_fc, OneDnnLinear)
+            and isinstance(module.act, NewGELUActivation)
+        ):
+            module.c_fc.then_gelu()
+            module.act = nn.Identity()
+
+
+def _onednn_wins(weight: Any) -> bool:
+    """Say by a trial of some milliseconds whether oneDNN multiplies by ``weight`` faster.
+
+    A torch without these operators, or one that takes other arguments, keeps its default.
+    """
+    inputs = torch.ones(_ROWS, weight.shape[1])
+    try:
+        other = OneDnnLinear(weight, None, is_packed=False)
+        other(inputs)
+    except (AttributeError, RuntimeError, TypeError):
+        return False
+    contenders: tuple[Callable[[], Any], ...] = (
+        lambda: nn.functional.linear(inputs, weight),
+        lambda: other(inputs),
+    )
+    times: tuple[list[float], ...] = ([], [])
+    for _ in range(_TRIALS):
+        for contender, taken in zip(contenders, times, strict=True):
+            start = time.perf_counter()
+            contender()
+            taken.append(time.perf_counter() - start)
+    usual, onednn = (median(taken) for taken in times)
+    return usual > _MARGIN * onednn
+
+
+def _replace(module: Any, kinds: Any, new: Callable[[Any], Any]) -> None:
+    """Put ``new(child)`` in the place of every descendant of one of ``kinds``."""
+    for name, child in list(module.named_children()):
+        if isinstance(child, kinds):
+            setattr(module, name, new(child))
+        else:
+            _replace(child, kinds, new)

@@ -1,0 +1,59 @@
+"""The best continuations of all beams of each prompt, without sorting the vocabulary.
+
+Follows GenerationMixin._get_top_k_continuations of transformers 5.23: the same operations on the
+same numbers, so equal logits give equal candidates to the last bit.
+"""
+
+from typing import Any, NamedTuple
+
+import torch
+
+# Candidates are looked for in blocks of this many tokens: the n best tokens lie in the n blocks
+# with the highest peaks, so all other blocks are read once, for their peak, and never sorted.
+_BLOCK = 64
+
+
+class Candidates(NamedTuple):
+    """Continuations, best first; each tensor is (rows, count)."""
+
+    scores: Any  # float32, summed log-probability including the token
+    parents: Any  # int64, which beam is continued
+    tokens: Any  # int64, by which token
+
+
+def best_candidates(logits: Any, scores: Any, count: int, banned: int | None = None) -> Candidates:
+    """Return the ``count`` best continuations of each row's beams.
+
+    logits: (rows, beams, vocabulary) of the next token. scores: (rows, beams) float32, summed
+    log-probabilities so far. banned: a token that may not come next.
+    """
+    log_probs = logits.float().log_softmax(-1)  # (rows, beams, vocabulary)
+    if banned is not None:
+        log_probs[..., banned] = -torch.inf
+    rows, beams, vocabulary = log_probs.shape
+    places = _promising(log_probs, scores, count)  # (rows, places)
+    flat = log_probs.view(rows, beams * vocabulary)
+    parents = places // vocabulary
+    values = flat.gather(1, places) + scores.gather(1, parents)
+    best, order = values.topk(count)  # (rows, count)
+    chosen = places.gather(1, order)
+    return Candidates(best, chosen // vocabulary, chosen % vocabulary)
+
+
+def _promising(log_probs: Any, scores: Any, count: int) -> Any:
+    """Return (rows, places): places in beams x vocabulary among which the best ``count`` are."""
+    rows, beams, vocabulary = log_probs.shape
+    device = log_probs.device
+    blocks = vocabulary // _BLOCK
+    if beams * blocks <= count:
+        return torch.arange(beams * vocabulary, device=device).expand(rows, -1)
+    whole = blocks * _BLOCK
+    peaks = log_probs[..., :whole].unflatten(-1, (blocks, _BLOCK)).amax(-1)  # (rows, beams, blocks)
+    peaks = (peaks + scores[:, :, None]).flatten(1)
+    chosen = peaks.topk(count, sorted=False).indices  # (rows, count) of beams x blocks
+    starts = chosen // blocks * vocabulary + chosen % blocks * _BLOCK
+    inside = starts[:, :, None] + torch.arange(_BLOCK, device=device)  # (rows, count, _BLOCK)
+    # What is left of the vocabulary after the last whole block, for every beam.
+    rest = torch.arange(whole, vocabulary, device=device)
+    ends = (torch.arange(beams, device=device)[:, None] * vocabulary + rest).flatten()
+    return torch.cat((inside.flatten(1), ends.expand(rows, -1)), dim=1)

@@ -1,0 +1,169 @@
+"""The engine finds what the transformers library's own beam search finds, for fewer tokens."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import pytest
+import torch
+
+from benchmarks.comparison import Comparison
+from gpt4rec_es.generation.batches import plan_batches
+from gpt4rec_es.generation.beam import search_beams as reference
+from gpt4rec_es.generation.engine.linears import tune
+from gpt4rec_es.generation.engine.loop import search, search_beams
+from gpt4rec_es.generation.engine.rules import Rules
+from gpt4rec_es.records import Decoding
+from tests.unit.generation.networks import END, by_generate, random_prompts, tiny_network
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)  # tensors this small only lose by more
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module", params=["gpt2", "llama", "neox"])
+def network(request: pytest.FixtureRequest) -> Any:
+    return tiny_network(request.param)
+
+
+def compare(network: Any, prompts: list[list[int]], rules: Rules) -> Comparison:
+    comparison = Comparison()
+    expected = by_generate(network, prompts, rules)
+    for one, other in zip(expected, search(network, prompts, rules), strict=True):
+        comparison.add(one, other, rules.length_penalty, END)
+    assert comparison.worst < 1e-4
+    assert comparison.differences == []
+    assert len(comparison.swaps) <= 2, comparison.swaps
+    return comparison
+
+
+@pytest.mark.parametrize("beams", [5, 10, 20, 40])
+@pytest.mark.parametrize("length_penalty", [0.0, 1.0, 1.5])
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_it_equals_generate(
+    network: Any, beams: int, length_penalty: float, early_stopping: bool
+) -> None:
+    rules = Rules(beams, 12, END, 0, length_penalty, early_stopping)
+    compare(network, random_prompts(4, 1, 40), rules)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_hypotheses_end_at_many_lengths(network: Any, early_stopping: bool) -> None:
+    """Or the tests above would say little about ends."""
+    rules = Rules(10, 24, END, 0, 0.0, early_stopping)
+    comparison = compare(network, random_prompts(6, 1, 40, seed=3), rules)
+    assert comparison.ended > comparison.hypotheses / 4
+    assert len(comparison.lengths) >= 8
+
+
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+def test_the_mask_is_right_under_either_attention(attention: str) -> None:
+    network = tiny_network("gpt2", attention=attention)
+    compare(network, random_prompts(5, 1, 40), Rules(10, 12, END))
+
+
+@pytest.mark.parametrize("early_stopping", [False, True, "never"])
+@pytest.mark.parametrize("least", [4, 12])
+def test_shortest_length_and_patience(early_stopping: Literal["never"] | bool, least: int) -> None:
+    rules = Rules(6, 12, END, least, 1.0, early_stopping)
+    comparison = compare(tiny_network("gpt2"), random_prompts(5, 1, 20), rules)
+    assert min(comparison.lengths) >= least
+
+
+def test_more_beams_than_half_the_vocabulary() -> None:
+    network = tiny_network("gpt2", vocabulary=17)
+    rules = Rules(12, 6, END)
+    prompts = random_prompts(3, 2, 9, vocabulary=17)
+    expected = by_generate(network, prompts, rules)
+    for one, other in zip(expected, search(network, prompts, rules), strict=True):
+        # At the first step there are fewer tokens than candidates are asked for; what fills up
+        # is arbitrary, so only hypotheses that hold no filling can be compared.
+        real = [h.token_ids for h in one if h.sum_logprob > -1e6]
+        assert [h.token_ids for h in other if h.sum_logprob > -1e6][:6] == real[:6]
+
+
+def test_one_prompt_is_answered_alike_alone_and_among_others(network: Any) -> None:
+    prompts = random_prompts(9, 1, 60)
+    rules = Rules(10, 12, END)
+    comparison = Comparison()
+    for prompt, found in zip(prompts, search(network, prompts, rules), strict=True):
+        comparison.add(search(network, [prompt], rules)[0], found, 1.0, END)
+    assert comparison.differences == comparison.swaps == []
+
+
+def test_one_new_token() -> None:
+    network = tiny_network("gpt2")
+    compare(network, random_prompts(3, 1, 9), Rules(4, 1, END))
+
+
+def test_a_trained_generator_writes_the_same_with_either_engine(
+    trained_network: Any, trained_prompts: list[list[int]], trained_end: int
+) -> None:
+    decoding = Decoding(num_queries=4, num_beams=12, max_new_tokens=20)
+    expected = reference(trained_network, trained_prompts, decoding, trained_end)
+    found = search_beams(trained_network, trained_prompts, decoding, trained_end)
+    comparison = Comparison()
+    for one, other in zip(expected, found, strict=True):
+        comparison.add(one, other, 1.0, trained_end)
+    assert comparison.differences == []
+    assert comparison.worst < 1e-4
+    assert comparison.ended == comparison.hypotheses
+    assert len(comparison.lengths) >= 4
+
+
+@contextmanager
+def counted_tokens(network: Any) -> Iterator[list[int]]:
+    """Count what goes through the embedding of tokens."""
+    counts: list[int] = []
+    hook = network.get_input_embeddings().register_forward_hook(
+        lambda _module, inputs, _output: counts.append(inputs[0].numel())
+    )
+    try:
+        yield counts
+    finally:
+        hook.remove()
+
+
+def test_tokens_read_are_near_the_floor() -> None:
+    network = tiny_network("gpt2", eagerness=-100.0)
+    prompts = random_prompts(1000, 32, 96)
+    m, new = 4, 5
+    # Prompts weigh as much, and batches hold as many, as with 20 beams and 20 new tokens.
+    batches = plan_batches([len(p) for p in prompts], m, 8 * 96 * m)
+    with counted_tokens(network) as counts:
+        for batch in batches:
+            search(network, [prompts[place] for place in batch], Rules(m, new, END))
+    floor = sum(map(len, prompts)) + len(prompts) * m * (new - 1)
+    assert floor <= sum(counts) <= 1.02 * floor
+
+
+def test_finished_prompts_leave_the_batch() -> None:
+    network = tiny_network("gpt2", eagerness=5.0)
+    prompts = random_prompts(12, 30, 30)
+    rules = Rules(5, 30, END)
+    alone = []
+    for prompt in prompts:
+        with counted_tokens(network) as counts:
+            search(network, [prompt], rules)
+        alone.append(sum(counts))
+    with counted_tokens(network) as counts:
+        search(network, prompts, rules)
+    assert sum(counts) == sum(alone)
+    assert len(set(alone)) > 3, "they must leave at different steps for this to say something"
+
+
+def test_tuning_changes_only_the_kernels() -> None:
+    prompts = random_prompts(6, 1, 40)
+    rules = Rules(10, 12, END)
+    expected = search(tiny_network("gpt2"), prompts, rules)
+    comparison = Comparison()
+    for one, other in zip(
+        expected, search(tune(tiny_network("gpt2")), prompts, rules), strict=True
+    ):
+        comparison.add(one, other, 1.0, END)
+    assert comparison.differences == []
+    assert comparison.worst < 1e-4
