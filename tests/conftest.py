@@ -1,3 +1,3 @@
-"""Fixtures of the whole suite live in three plugins, one per kind of server."""
+"""Fixtures of the whole suite live in plugins: one per kind of server, and one trained generator."""
 
-pytest_plugins = ["tests.servers", "tests.databases", "tests.indexes"]
+pytest_plugins = ["tests.servers", "tests.databases", "tests.indexes", "tests.trained"]

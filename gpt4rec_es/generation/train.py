@@ -74,10 +74,10 @@ def train_network(
     device = networks.pick_device(options.device)
     networks.set_threads(options.threads)
     torch.manual_seed(options.seed)
-    work = _work_folder(output, data, options)
     network, tokenizer = _begin(data, options)
     context = int(network.config.n_positions)
     phases = _plan(data, options, tokenizer, context)
+    work = _work_folder(output, data, options)
     results = _run(network, phases, options, device, work, progress)
     card = {
         "data": data.facts,
@@ -210,7 +210,7 @@ def _work_folder(output: Path, data: TrainingData, options: TrainingOptions) -> 
     note = work / "fingerprint"
     if note.is_file() and note.read_text() != fingerprint:
         raise UsageError(
-            f"{work} holds an unfinished training with other options, data or code.",
+            f"{work} holds an unfinished training with other options or data.",
             "Call it as before to finish it, or remove that folder.",
         )
     work.mkdir(parents=True, exist_ok=True)
@@ -220,10 +220,8 @@ def _work_folder(output: Path, data: TrainingData, options: TrainingOptions) -> 
 
 def _fingerprint(data: TrainingData, options: TrainingOptions) -> str:
     """Return a hash of everything that decides the weights, the time limit left out."""
-    digest = hashlib.sha256(code_version().encode())
-    digest.update(
-        json.dumps(replace(options, max_minutes=None, threads=0).as_dict(), sort_keys=True).encode()
-    )
+    fixed = replace(options, max_minutes=None, threads=0).as_dict()
+    digest = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode())
     for texts in (data.catalog_titles, data.histories.titles):
         digest.update("\n".join(texts).encode())
     for array in (data.histories.flat, data.histories.offsets):

@@ -32,7 +32,7 @@ OPTIONS = TrainingOptions(
     epochs=12,
     lr=2e-3,
     pairs="every-prefix",
-    pretrain_epochs=24,
+    pretrain_epochs=4,
     pretrain_lr=3e-3,
     batch_size=16,
     device="cpu",
@@ -40,7 +40,7 @@ OPTIONS = TrainingOptions(
 )
 ARGUMENTS = [
     *("--vocab-size", "400", "--epochs", "12", "--lr", "2e-3", "--pairs", "every-prefix"),
-    *("--pretrain-epochs", "24", "--pretrain-lr", "3e-3", "--batch-size", "16"),
+    *("--pretrain-epochs", "4", "--pretrain-lr", "3e-3", "--batch-size", "16"),
 ]
 
 

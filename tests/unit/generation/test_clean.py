@@ -79,7 +79,9 @@ def test_empty_and_tokenless_queries_go_but_one_stays() -> None:
 
 
 def test_the_order_of_beams_does_not_matter() -> None:
-    queries = [query(f"{a} {b} {c}", -(a + b + c) / 3) for a in (1, 2) for b in (3, 4) for c in (5,)]
+    queries = [
+        query(f"{a} {b} {c}", -(a + b + c) / 3) for a in (1, 2) for b in (3, 4) for c in (5,)
+    ]
     expected = texts(*queries)
     for seed in range(5):
         random.Random(seed).shuffle(queries)

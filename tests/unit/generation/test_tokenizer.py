@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import AutoTokenizer
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.generation.tokenizer import (
@@ -53,8 +54,6 @@ def test_the_fixed_words_cost_few_tokens() -> None:
 
 
 def test_it_opens_as_it_was_saved_also_by_transformers(tmp_path: Path) -> None:
-    from transformers import AutoTokenizer
-
     save_tokenizer(TOKENIZER, tmp_path, 256)
     text = prompt_text(TITLES)
     assert open_tokenizer(tmp_path).encode(text) == TOKENIZER.encode(text)

@@ -1,0 +1,90 @@
+"""What every query generator must do, run on each implementation."""
+
+from pathlib import Path
+
+import pytest
+
+from gpt4rec_es.generation.clean import search_tokens
+from gpt4rec_es.generation.factory import open_generator
+from gpt4rec_es.prompts.keys import normalise_query
+from gpt4rec_es.protocols import QueryGenerator
+from gpt4rec_es.records import Decoding
+from tests.trained import shop_histories
+
+DECODING = Decoding(num_queries=4, num_beams=8, max_new_tokens=10)
+
+
+@pytest.fixture(params=["gpt2", "titles"], scope="module")
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def generator(kind: str, trained_folder: Path) -> QueryGenerator:
+    return open_generator(kind, trained_folder, device="cpu", threads=1, token_budget=3000)
+
+
+@pytest.fixture(scope="module")
+def prompts(generator: QueryGenerator) -> list[str]:
+    written = [generator.write_prompt(titles) for titles in shop_histories()[:12]]
+    return [prompt.text for prompt in written if prompt is not None]
+
+
+def test_order_is_kept_and_the_batch_does_not_matter(
+    generator: QueryGenerator, prompts: list[str]
+) -> None:
+    together = generator.generate(prompts, DECODING)
+    backwards = generator.generate(prompts[::-1], DECODING)[::-1]
+    alone = [generator.generate([prompt], DECODING)[0] for prompt in prompts]
+    for first, second, third in zip(together, backwards, alone, strict=True):
+        texts = [query.text for query in first.queries]
+        assert texts == [query.text for query in second.queries]
+        assert texts == [query.text for query in third.queries]
+        assert first.tokens_generated == third.tokens_generated
+        assert [q.sum_logprob for q in first.queries] == pytest.approx(
+            [q.sum_logprob for q in third.queries], abs=1e-4
+        )
+    assert len({generation.queries[0].text for generation in together}) > 1
+
+
+def test_a_rerun_is_identical(generator: QueryGenerator, prompts: list[str]) -> None:
+    assert generator.generate(prompts, DECODING) == generator.generate(prompts, DECODING)
+
+
+def test_queries_are_normal_distinct_ranked_and_at_most_as_many_as_asked(
+    generator: QueryGenerator, prompts: list[str]
+) -> None:
+    for generation in generator.generate(prompts, DECODING):
+        queries = generation.queries
+        assert 1 <= len(queries) <= DECODING.num_queries
+        assert [q.text for q in queries] == [normalise_query(q.text) for q in queries]
+        scores = [query.beam_score for query in queries]
+        assert scores == sorted(scores, reverse=True)
+        assert len({search_tokens(q.text) for q in queries}) == len(queries)
+        assert all(q.n_tokens >= 1 and q.sum_logprob <= 0 for q in queries)
+
+
+def test_no_prompt_without_titles(generator: QueryGenerator) -> None:
+    assert generator.write_prompt([]) is None
+    assert generator.write_prompt(["", "\x00"]) is None
+
+
+def test_the_newest_titles_are_used(generator: QueryGenerator) -> None:
+    titles = [f"vintage clock {n}" for n in range(40)]
+    prompt = generator.write_prompt(titles)
+    assert prompt is not None
+    assert 1 <= prompt.used <= 15
+    assert prompt.n_tokens > 0
+    same = generator.write_prompt(titles[-prompt.used :])
+    assert same == prompt
+    assert generator.write_prompt([*titles, "new"]) != prompt
+
+
+def test_nothing_to_generate(generator: QueryGenerator) -> None:
+    assert generator.generate([], DECODING) == []
+
+
+def test_the_content_hash_stays(kind: str, generator: QueryGenerator, trained_folder: Path) -> None:
+    again = open_generator(kind, trained_folder, token_budget=7, threads=2, reserve=60)
+    assert again.content_hash == generator.content_hash
+    assert len(generator.content_hash) == 64

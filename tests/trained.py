@@ -1,0 +1,52 @@
+"""A really trained tiny generator, made once per run, for tests that need sensible beams."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from gpt4rec_es.generation.dataset import TrainingData, collect_histories
+from gpt4rec_es.generation.options import TrainingOptions
+from gpt4rec_es.protocols import no_progress
+
+STYLES = ("vintage", "garden", "kitchen", "christmas")
+THINGS = ("clock", "tea pot", "candle holder with glass", "set of four napkins", "bag")
+# Titles of one to six words, so that beams of one prompt end at different lengths.
+TITLES = [f"{style} {thing}" for style in STYLES for thing in THINGS] + [*STYLES, "bag"]
+
+OPTIONS = TrainingOptions(
+    vocab_size=420,
+    epochs=3,
+    lr=2e-3,
+    pairs="every-prefix",
+    pretrain_epochs=3,
+    pretrain_lr=3e-3,
+    batch_size=16,
+    device="cpu",
+    threads=1,
+)
+
+
+def shop_histories(users: int = 150) -> list[list[str]]:
+    """Users who mostly stay with one style."""
+    chance = random.Random(7)
+    histories = []
+    for user in range(users):
+        own = [title for title in TITLES if title.startswith(STYLES[user % 4])]
+        histories.append(chance.sample(own, 4) + chance.sample(TITLES, 1))
+    return histories
+
+
+def shop_data(users: int = 150) -> TrainingData:
+    histories = shop_histories(users)
+    kept_back = collect_histories(histories[:10])
+    return TrainingData(TITLES, collect_histories(histories[10:]), kept_back, {"users": users})
+
+
+@pytest.fixture(scope="session")
+def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a checkpoint folder; tests must not write into it."""
+    from gpt4rec_es.generation.train import train_network  # noqa: PLC0415 - torch is not for all tests
+
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    return train_network(shop_data(), OPTIONS, folder, no_progress).folder
