@@ -14,19 +14,16 @@ if TYPE_CHECKING:
 
 _FOLDER = click.option(
     "--folder",
-    envvar="GPT4REC_STACK_FOLDER",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Where the stack keeps its data. [default: .stack in the checkout, or a folder named "
-    "there if the servers' account cannot enter it]",
+    help="Where the stack keeps its data. [default: GPT4REC_STACK_FOLDER, else .stack in the "
+    "checkout, else one outside where the servers' account cannot enter that]",
 )
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
-_PG_BIN = click.option(
-    "--pg-bin",
-    envvar="GPT4REC_PG_BIN",
-    default="",
-    help="Folder with PostgreSQL's programs, or 'system'. [default: the installed wheel's]",
-)
+
+def _absolute(_: click.Context, __: click.Parameter, value: str) -> str:
+    """Return a path that holds in another working folder too; keywords stay as they are."""
+    return value if value in {"", "wheel", "system"} else str(Path(value).absolute())
 
 
 def _port_option(name: str, title: str) -> Callable[[Any], Any]:
@@ -46,12 +43,19 @@ def stack() -> None:
 @stack.command()
 @_FOLDER
 @_JSON
-@_PG_BIN
+@click.option(
+    "--pg-bin",
+    envvar="GPT4REC_PG_BIN",
+    default="",
+    callback=_absolute,
+    help="Folder with PostgreSQL's programs, 'wheel' or 'system'. [default: as before, or wheel]",
+)
 @click.option(
     "--broker-bin",
     envvar="GPT4REC_BROKER_BIN",
     default="",
-    help="A valkey-server or redis-server, or 'system'. [default: the installed wheel's]",
+    callback=_absolute,
+    help="A valkey-server or redis-server, 'wheel' or 'system'. [default: wheel]",
 )
 @click.option(
     "--java-home",
@@ -73,16 +77,20 @@ def up(folder: Path | None, as_json: bool, **choices: Any) -> None:
     from gpt4rec_es.cli.output import emit
 
     start = servers.checkout(Path.cwd())
-    chosen = folder or servers.default_folder(start)
+    chosen = _chosen(folder)
     options = servers.default_options(os.environ, **choices)
     with ExitStack() as bars:
         urls = servers.up(chosen, options, _download_bar(bars), _say)
-    if folder is None:
+    if chosen == servers.default_folder(start):
         servers.remember_folder(start, chosen)
+    found = chosen == _chosen(None)
 
     def render(_: dict[str, str]) -> None:
         _print_status(servers.status(chosen))
-        click.echo("Other commands find these servers by themselves; --json shows the addresses.")
+        others = "Other commands find these servers by themselves"
+        if not found:
+            others = f"Set GPT4REC_STACK_FOLDER={chosen} for other commands to find these servers"
+        click.echo(f"{others}; --json shows the addresses.")
 
     emit(urls.as_dict(), as_json, render)
 
@@ -95,14 +103,14 @@ def down(folder: Path | None, delete: bool, yes: bool) -> None:
     """Stop the servers that this stack started; nothing else is touched."""
     from gpt4rec_es import stack as servers
 
-    start = servers.checkout(Path.cwd())
-    chosen = folder or servers.default_folder(start)
+    chosen = _chosen(folder)
     if delete and not yes:
         click.confirm(f"Remove all data in {chosen}?", abort=True, err=True)
     stopped = servers.down(chosen, delete=delete)
     click.echo(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running.")
     if delete:
-        if folder is None:
+        start = servers.checkout(Path.cwd())
+        if chosen == servers.default_folder(start):
             servers.forget_folder(start)
         click.echo(f"Removed the data in {chosen}.")
 
@@ -116,7 +124,7 @@ def status(ctx: click.Context, folder: Path | None, as_json: bool) -> None:
     from gpt4rec_es import stack as servers
     from gpt4rec_es.cli.output import emit
 
-    chosen = folder or servers.default_folder(servers.checkout(Path.cwd()))
+    chosen = _chosen(folder)
     found = servers.status(chosen)
     shown = {
         "folder": found.folder,
@@ -131,7 +139,6 @@ def status(ctx: click.Context, folder: Path | None, as_json: bool) -> None:
 
 @stack.command(context_settings={"ignore_unknown_options": True})
 @_FOLDER
-@_PG_BIN
 @click.option(
     "--role",
     type=click.Choice(["analyst", "writer", "owner", "admin"]),
@@ -140,15 +147,24 @@ def status(ctx: click.Context, folder: Path | None, as_json: bool) -> None:
     help="Who to be: an analyst reads the views, a writer does what nights do.",
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def psql(folder: Path | None, pg_bin: str, role: str, arguments: tuple[str, ...]) -> None:
+def psql(folder: Path | None, role: str, arguments: tuple[str, ...]) -> None:
     """Open psql on the local database; ARGUMENTS go to psql, such as -c "select 1"."""
     import os
 
     from gpt4rec_es import stack as servers
 
-    chosen = folder or servers.default_folder(servers.checkout(Path.cwd()))
-    command, variables = servers.psql_command(chosen, role, pg_bin)
+    chosen = _chosen(folder)
+    command, variables = servers.psql_command(chosen, role)
     os.execve(command[0], [*command, *arguments], {**os.environ, **variables})  # noqa: S606
+
+
+def _chosen(folder: Path | None) -> Path:
+    """Return the stack's folder: the one named, by option or setting, else the usual one."""
+    from gpt4rec_es import stack as servers
+    from gpt4rec_es.cli.context import get_settings
+
+    named = folder or get_settings().stack_folder
+    return named or servers.default_folder(servers.checkout(Path.cwd()))
 
 
 def _download_bar(bars: ExitStack) -> "Progress":

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from gpt4rec_es.errors import ConflictError, DependencyError, UsageError
 from gpt4rec_es.protocols import Progress
-from gpt4rec_es.stack.fetch import Artifact, fetch
+from gpt4rec_es.stack.fetch import Artifact, fetch, find_maven
 from gpt4rec_es.stack.options import Announce
 from gpt4rec_es.stack.state import file_lock
 
@@ -108,6 +108,7 @@ def _make(
     missing = [item for item in (SERVER, DONOR) if item not in present]
     _require_space(cache, sum(item.size for item in missing))
     if missing:
+        find_maven()  # before anything is said to be under way
         announce(
             f"Downloading Elasticsearch {VERSION} by Maven, once: "
             + ", ".join(f"{item.coordinates} ({item.size / 1e6:.0f} MB)" for item in missing)

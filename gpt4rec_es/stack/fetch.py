@@ -52,6 +52,22 @@ class Artifact:
             return hashlib.file_digest(stream, "sha256").hexdigest() == self.sha256
 
 
+def find_maven() -> str:
+    """Return the path of Maven's program.
+
+    Raises:
+        DependencyError: it is not installed.
+    """
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise DependencyError(
+            "Maven is needed once, to download Elasticsearch, and 'mvn' is not on the PATH.",
+            "Install it (Debian: apt install maven), "
+            "or set ELASTICSEARCH_URL to a server you have.",
+        )
+    return maven
+
+
 def fetch(artifact: Artifact, repository: Path, progress: Progress) -> Path:
     """Return the path of ``artifact`` in the local ``repository``, downloading what is missing.
 
@@ -64,13 +80,7 @@ def fetch(artifact: Artifact, repository: Path, progress: Progress) -> Path:
     if artifact.is_whole(path):
         return path
     path.unlink(missing_ok=True)
-    maven = shutil.which("mvn")
-    if maven is None:
-        raise DependencyError(
-            "Maven is needed once, to download Elasticsearch, and 'mvn' is not on the PATH.",
-            "Install it (Debian: apt install maven), "
-            "or set ELASTICSEARCH_URL to a server you have.",
-        )
+    maven = find_maven()
     repository.mkdir(parents=True, exist_ok=True)
     command = [
         maven,

@@ -3,6 +3,7 @@
 Everything here is safe to repeat and holds the folder's lock, so two at once do not meet.
 """
 
+import contextlib
 import shutil
 import time
 from dataclasses import replace
@@ -26,7 +27,7 @@ from gpt4rec_es.stack.state import (
     load_state,
     save_state,
 )
-from gpt4rec_es.stack.trouble import PortTakenError
+from gpt4rec_es.stack.trouble import PortTakenError, disk_errors_named
 
 # A fresh Postgres, a copy of Elasticsearch where links do not work, and some data.
 _NEED_BYTES = 600_000_000
@@ -56,10 +57,13 @@ def up(
     account = server_account(options.account, folder)
     require_switch(account)
     place = open_place(folder, account, _NEED_BYTES)
-    with file_lock(
-        folder / "lock", lambda: announce("Waiting: another command is starting this stack.")
-    ):
+
+    def on_wait() -> None:
+        announce("Waiting: another command is at work on this stack.")
+
+    with disk_errors_named(), file_lock(folder / "lock", on_wait):
         state = load_state(folder) or State.fresh()
+        options = replace(options, pg_bin=options.pg_bin or state.pg_bin)
         servers = _servers(place, options, progress, announce)
         down_now = [server for server in servers if not _is_fine(server, state, options)]
         for server in down_now:
@@ -84,19 +88,23 @@ def down(folder: Path, delete: bool = False) -> tuple[str, ...]:
     if not (folder / STATE_FILE).exists() and not (folder / "lock").exists():
         return ()  # not a stack's folder: leave it as it is
     place = Place(folder, server_account(folder=folder))
-    with file_lock(folder / "lock", lambda: None):
+    with disk_errors_named(), file_lock(folder / "lock", lambda: None):
         try:
             state = load_state(folder)
         except Gpt4RecError:
             if not delete:
                 raise
             state = None
-        if state is not None and state.started:
-            # First, so that nobody is sent to servers that are going.
-            save_state(folder, replace(state, started=False))
+        off = replace(state, started=False) if state is not None and state.started else None
+        if off is not None:
+            # First, so that nobody is sent to servers that are going; a full disk may refuse it.
+            with contextlib.suppress(OSError):
+                save_state(folder, off)
         stopped = tuple(server.name for server in _servers(place, _ANY) if server.stop())
         if delete:
             _delete(folder)
+        elif off is not None:
+            save_state(folder, off)
     return stopped
 
 
@@ -174,6 +182,10 @@ def _start(
     for round_ in range(_PORT_ROUNDS):
         for server in waiting:
             state = _with_ports(server, state, options, announce)
+            if server.name == Postgres.name:
+                state = replace(state, pg_bin=options.pg_bin)
+        for server in waiting:
+            announce(f"Starting {server.title} on port {state.ports[server.name]}.")
         # Saved before anything starts, so that a killed start leaves nothing unknown.
         if waiting:
             save_state(place.folder, state)
@@ -198,7 +210,6 @@ def _with_ports(server: Server, state: State, options: StackOptions, announce: A
         if before and port != before and not options.port(name):
             announce(f"Port {before} is taken by another program: {server.title} gets {port}.")
         state = state.with_port(name, port)
-    announce(f"Starting {server.title} on port {state.ports[server.name]}.")
     return state
 
 

@@ -18,8 +18,9 @@ class StackOptions:
     """Choices for ``up``; ``cache`` is the folder that keeps downloads for all stacks.
 
     ``repository``: Maven's, read where it has an archive already.
-    ``pg_bin`` and ``broker_bin``: empty for the installed wheel's, ``system`` for the system's,
-    else the folder with Postgres' programs or the broker's program. ``java_home`` None: the
+    ``pg_bin`` and ``broker_bin``: ``wheel`` for the installed wheel's, ``system`` for the
+    system's, else the folder with Postgres' programs or the broker's program; empty for the
+    wheel's, or for Postgres what it was before. ``java_home`` None: the
     ``java`` on the PATH. Ports: 0 for any free one. ``account``: runs the servers for root;
     empty for the one that did before, else nobody.
     """

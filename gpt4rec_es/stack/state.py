@@ -33,16 +33,6 @@ class StackUrls:
     elasticsearch_url: str
     broker_url: str
 
-    def variables(self) -> dict[str, str]:
-        """Return the addresses by the environment variables that name such servers."""
-        return {
-            "DATABASE_URL": self.database_url,
-            "GPT4REC_OWNER_DATABASE_URL": self.owner_database_url,
-            "GPT4REC_ANALYST_DATABASE_URL": self.analyst_database_url,
-            "ELASTICSEARCH_URL": self.elasticsearch_url,
-            "CELERY_BROKER_URL": self.broker_url,
-        }
-
     def as_dict(self) -> dict[str, str]:
         """Return the addresses by field name."""
         return asdict(self)
@@ -50,10 +40,14 @@ class StackUrls:
 
 @dataclass(frozen=True)
 class State:
-    """The content of the state file: ports by server, passwords by role and for the broker."""
+    """The content of the state file: ports by server, passwords by role and for the broker.
+
+    ``pg_bin`` is the choice by which Postgres was last started: its data fit no other version.
+    """
 
     ports: dict[str, int] = field(default_factory=dict)
     passwords: dict[str, str] = field(default_factory=dict, repr=False)
+    pg_bin: str = ""
     started: bool = False
 
     @classmethod
@@ -95,7 +89,11 @@ def load_state(folder: Path) -> State | None:
         raw: dict[str, Any] = json.loads(path.read_text("utf-8"))
         if raw["format"] != _FORMAT:
             raise KeyError("format")
-        return State(ports=raw["ports"], passwords=raw["passwords"], started=raw["started"])
+        del raw["format"]
+        state = State(**raw)
+        if not {*ROLES, "broker"} <= set(state.passwords):
+            raise KeyError("passwords")
+        return state
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

