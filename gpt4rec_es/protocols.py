@@ -39,6 +39,19 @@ class Retriever(Protocol):
         """
 
 
+class Recommender(Protocol):
+    """Recommends from histories alone; what it knows of other users it was given when made."""
+
+    def recommend(self, histories: Sequence[Sequence[int]], k: int) -> list[list[int]]:
+        """Return at most ``k`` item numbers for each history (oldest first), best first, in order.
+
+        No item comes twice, and none that is in the history. A list may be short or empty.
+
+        Raises:
+            UsageError: ``k`` is below 1.
+        """
+
+
 class Progress(Protocol):
     """Told how far long work has come; the command line draws a bar from it."""
 
