@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from elasticsearch import Elasticsearch
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from gpt4rec_es.db.builds import Build, Swap, list_builds, list_swaps
 from gpt4rec_es.elastic.alias import alias_targets
@@ -71,3 +71,30 @@ def builds_of(engine: Engine, alias: str) -> list[Build]:
 def swaps_of(engine: Engine, alias: str) -> list[Swap]:
     with engine.connect() as connection:
         return list_swaps(connection, alias)
+
+
+def pin_by_run(connection: Connection, build_no: int, state: str) -> None:
+    """Insert a run on the build, as far as pins look at it."""
+    connection.execute(
+        text(
+            "INSERT INTO generators (name, kind, content_hash, card) "
+            "VALUES ('titles', 'titles', 'x', '{}') ON CONFLICT DO NOTHING"
+        )
+    )
+    connection.execute(
+        text(
+            "INSERT INTO decodings (settings_hash, settings) VALUES ('x', '{}') "
+            "ON CONFLICT DO NOTHING"
+        )
+    )
+    connection.execute(
+        text(
+            "INSERT INTO runs (run_id, kind, logical_date, attempt, state, manifest, "
+            "manifest_hash, build_no, generator_no, decoding_no, k, depth, history_version, "
+            "cohort_size, code_version, actor) "
+            "SELECT 'run ' || :build, 'nightly', '2026-11-22', :build, :state, '{}', 'x', "
+            ":build, (SELECT min(generator_no) FROM generators), "
+            "(SELECT min(decoding_no) FROM decodings), 10, 50, 0, 1, 'x', 'me'"
+        ),
+        {"build": build_no, "state": state},
+    )

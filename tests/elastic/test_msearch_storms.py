@@ -84,7 +84,9 @@ class Node:
         if what < 0.4:
             return Reply({"error": REJECTED, "status": 429}, 429)
         if what < 0.6:
-            return Reply({"responses": answers[:-1]})
+            # Any may be missing: those after it are then in the wrong place.
+            del answers[self.chance.randrange(len(answers))]
+            return Reply({"responses": answers})
         if what < 0.7:
             return Reply({})
         return Reply({"responses": answers})

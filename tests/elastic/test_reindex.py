@@ -32,6 +32,7 @@ from tests.elastic.catalogs import (
     build_index,
     builds_of,
     find,
+    pin_by_run,
     swaps_of,
 )
 from tests.indexes import index_names
@@ -164,31 +165,8 @@ def test_what_is_published_and_what_a_rollback_would_show_are_pinned(
 
 
 def pin(engine: Engine, build_no: int, state: str) -> None:
-    """Insert a run on the build, as far as pins look at it."""
     with engine.begin() as connection:
-        connection.execute(
-            text(
-                "INSERT INTO generators (name, kind, content_hash, card) "
-                "VALUES ('titles', 'titles', 'x', '{}') ON CONFLICT DO NOTHING"
-            )
-        )
-        connection.execute(
-            text(
-                "INSERT INTO decodings (settings_hash, settings) VALUES ('x', '{}') "
-                "ON CONFLICT DO NOTHING"
-            )
-        )
-        connection.execute(
-            text(
-                "INSERT INTO runs (run_id, kind, logical_date, attempt, state, manifest, "
-                "manifest_hash, build_no, generator_no, decoding_no, k, depth, history_version, "
-                "cohort_size, code_version, actor) "
-                "SELECT 'run ' || :build, 'nightly', '2026-11-22', :build, :state, '{}', 'x', "
-                ":build, (SELECT min(generator_no) FROM generators), "
-                "(SELECT min(decoding_no) FROM decodings), 10, 50, 0, 1, 'x', 'me'"
-            ),
-            {"build": build_no, "state": state},
-        )
+        pin_by_run(connection, build_no, state)
 
 
 def unpin(engine: Engine) -> None:

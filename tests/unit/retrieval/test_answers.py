@@ -30,6 +30,7 @@ def test_hits_are_read_in_order() -> None:
         {"_shards": {"total": 1, "successful": 0, "failed": 1}},
         {"_shards": {"total": 2, "successful": 1, "failed": 0}},
         {"_shards": {"total": 0, "successful": 0, "failed": 0}},
+        {"_shards": {"total": 1, "successful": 1, "failed": 1}},
         {"_shards": {}},
         {"status": 429, "error": {"reason": "rejected"}},
         {"status": 503, "error": {"reason": "no shard"}},

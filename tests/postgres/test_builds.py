@@ -1,0 +1,107 @@
+"""Rows of builds: what a run pins is never deleted, what is deleted cannot be pinned."""
+
+import threading
+
+import pytest
+from sqlalchemy import Engine, text
+
+from gpt4rec_es.db import builds as rows
+from gpt4rec_es.db.builds import Build
+from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.records import Bm25
+from tests.databases import Database
+from tests.elastic.catalogs import pin_by_run
+
+
+@pytest.fixture
+def engine(database: Database) -> Engine:
+    return database.engine
+
+
+def make(engine: Engine, name: str, parent: Build | None = None) -> Build:
+    with engine.begin() as connection:
+        build = rows.start(
+            connection,
+            index_name=name,
+            alias="items",
+            parent=parent,
+            catalog_version=3,
+            bm25=Bm25(0.9, 0.4),
+            mapping_hash="m",
+            actor="me",
+            reason=None,
+        )
+        return rows.finish(connection, build.build_no, "uuid", 12)
+
+
+def test_a_build_is_read_as_it_was_stored(engine: Engine) -> None:
+    first = make(engine, "items-1")
+    second = make(engine, "items-2", first)
+    with engine.connect() as connection:
+        assert rows.load(connection, first.build_no) == first
+        assert rows.find_by_index(connection, "items-2") == second
+        assert rows.find_by_index(connection, "items-3") is None
+        assert rows.list_builds(connection, "items") == [second, first]
+        assert rows.list_builds(connection, "items", ["failed"]) == []
+        assert rows.list_builds(connection, "other") == []
+        with pytest.raises(UsageError, match="There is no build 99"):
+            rows.load(connection, 99)
+    assert (first.kind, second.kind, second.parent_build_no) == ("full", "derived", first.build_no)
+    assert (first.bm25, first.state, first.document_count) == (Bm25(0.9, 0.4), "ready", 12)
+    assert first.ready_at is not None
+
+
+def test_only_an_unfinished_build_fails(engine: Engine) -> None:
+    ready = make(engine, "items-1")
+    with engine.begin() as connection:
+        rows.fail(connection, ready.build_no, "too late")
+        assert rows.load(connection, ready.build_no) == ready
+
+
+def test_what_is_retired_cannot_be_pinned(engine: Engine) -> None:
+    build = make(engine, "items-1")
+    with engine.begin() as connection:
+        assert rows.retire(connection, build.build_no)
+        assert not rows.retire(connection, build.build_no)
+    with engine.begin() as connection, pytest.raises(ConflictError, match="cannot be searched"):
+        rows.pin(connection, build.build_no)
+
+
+def test_what_is_pinned_is_not_retired_not_even_while_the_run_is_being_planned(
+    engine: Engine,
+) -> None:
+    build = make(engine, "items-1")
+    retired: list[bool] = []
+
+    def retire() -> None:
+        with engine.begin() as connection:
+            retired.append(rows.retire(connection, build.build_no))
+
+    with engine.begin() as planner:
+        assert rows.pin(planner, build.build_no) == build
+        thread = threading.Thread(target=retire)
+        thread.start()
+        wait_for_lock(engine)
+        pin_by_run(planner, build.build_no, "planned")
+    thread.join()
+    assert retired == [False]
+    with engine.begin() as connection:
+        assert rows.pinned(connection) == {build.build_no}
+        connection.execute(text("UPDATE runs SET state = 'failed'"))
+        assert rows.pinned(connection) == set()
+        assert rows.retire(connection, build.build_no)
+
+
+def wait_for_lock(engine: Engine) -> None:
+    """Wait until a session of this database waits for a lock."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    with engine.connect() as connection:
+        for _ in range(2000):
+            if connection.execute(waiting).scalar_one():
+                return
+            connection.execute(text("SELECT pg_sleep(0.005)"))
+            connection.rollback()  # so that the next look sees the present
+    pytest.fail("nobody waits")
