@@ -43,7 +43,7 @@ def test_runs_show_what_they_were_made_with(shop: Database) -> None:
     rows = select(
         shop,
         "SELECT run_id, logical_date::text, run_state, is_published, published_at IS NOT NULL, "
-        "user_count, k, first_depth, num_queries, num_beams, dtype, generator_name, "
+        "cohort_size, k, first_depth, num_queries, num_beams, dtype, generator_name, "
         "generator_hash, index_name, k1, b, manifest_hash, duration_s FROM runs ORDER BY 1",
     )
     common = (3, 2, 50, 2, 4, "fp32", "tiny", "hash-tiny")
@@ -181,6 +181,20 @@ def test_the_same_column_has_the_same_type_in_every_view(shop: Database) -> None
         )
         == []
     )
+
+
+def test_a_name_is_shared_by_views_only_where_it_means_the_same(shop: Database) -> None:
+    shared = select(
+        shop,
+        "SELECT attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid "
+        "WHERE relnamespace = 'analytics'::regnamespace AND attnum > 0 "
+        "AND relname NOT LIKE 'latest_%' GROUP BY 1 HAVING count(*) > 1",
+    )
+    # Anything else would be ambiguous after a join; think before you add to this.
+    assert {name for (name,) in shared} == {
+        *("run_id", "logical_date", "user_id", "item_id", "title"),
+        *("query_id", "query", "query_rank", "hit_rank", "score", "index_name", "k1", "b"),
+    }
 
 
 def read_partitions(shop: Database, statement: str) -> set[str]:

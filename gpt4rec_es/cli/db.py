@@ -1,0 +1,83 @@
+"""``gpt4rec db``: the schema of the database, for installations without a checkout."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gpt4rec_es.cli.context import get_runtime, get_settings
+from gpt4rec_es.cli.output import emit, print_line
+from gpt4rec_es.errors import Gpt4RecError
+
+
+@click.group()
+def db() -> None:
+    """Create and upgrade the database schema; print its dictionary."""
+
+
+@db.command()
+@click.option("--dry-run", is_flag=True, help="Print the SQL that would run; run nothing.")
+def upgrade(dry_run: bool) -> None:
+    """Bring the schema to the newest version, as the owner (GPT4REC_OWNER_DATABASE_URL)."""
+    from gpt4rec_es.db import migrate
+
+    url = get_settings().require("owner_database_url")
+    if dry_run:
+        click.echo(migrate.upgrade_sql(url) or "-- nothing to do", nl=False)
+        return
+    version = migrate.upgrade(url)
+    print_line(f"The database is at revision {version.revision}.")
+
+
+@db.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def current(as_json: bool) -> None:
+    """Show which version the schema has, and which this program needs."""
+    from gpt4rec_es.db import migrate
+
+    version = migrate.current(get_settings().require("database_url"))
+    shown = {"revision": version.revision, "head": version.head, "is_current": version.is_current}
+
+    def render(found: dict[str, Any]) -> None:
+        state = "up to date" if found["is_current"] else "run `gpt4rec db upgrade`"
+        print_line(f"database {found['revision'] or 'empty'}, program {found['head']}: {state}")
+
+    emit(shown, as_json, render)
+
+
+@db.command()
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of differences.")
+@click.pass_context
+def check(ctx: click.Context, as_json: bool) -> None:
+    """Compare the schema with the tables in code; exit code 1 if they differ."""
+    from gpt4rec_es.db import migrate
+
+    differences = migrate.check(get_settings().require("owner_database_url"))
+
+    def render(found: list[str]) -> None:
+        for difference in found or ["no differences"]:
+            print_line(difference)
+
+    emit(differences, as_json, render)
+    if differences:
+        ctx.exit(1)
+
+
+@db.command()
+@click.option(
+    "--file",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("docs/analytics.md"),
+    show_default=True,
+    help="Document with the markers between which the dictionary goes.",
+)
+@click.option("--check", "only_check", is_flag=True, help="Change nothing; fail if out of date.")
+def dictionary(path: Path, only_check: bool) -> None:
+    """Write the data dictionary of the analytics views into the document for analysts."""
+    from gpt4rec_es.services.data_dictionary import update_document
+
+    changed = update_document(get_runtime().engine, path, write=not only_check)
+    if changed and only_check:
+        raise Gpt4RecError(f"{path} is out of date.", "Run `gpt4rec db dictionary`.")
+    print_line(f"{path}: {'written' if changed else 'up to date'}")

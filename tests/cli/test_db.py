@@ -1,0 +1,92 @@
+"""``gpt4rec db`` on real databases."""
+
+import json
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from gpt4rec_es.cli.main import run
+from tests.databases import Cluster, Database
+
+
+def use(monkeypatch: pytest.MonkeyPatch, database: Database, owner_url: str | None = None) -> None:
+    monkeypatch.setenv("DATABASE_URL", database.writer_url)
+    monkeypatch.setenv("GPT4REC_OWNER_DATABASE_URL", owner_url or database.owner_url)
+
+
+def test_from_an_empty_database_to_the_newest_version(
+    cluster: Cluster,
+    empty_database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    url = cluster.admin.url.set(database=empty_database.name)
+    use(monkeypatch, empty_database, url.render_as_string(hide_password=False))
+    assert run(["db", "current"]) == 0
+    assert "empty" in capsys.readouterr().out
+    assert run(["db", "check"]) == 1
+    assert "revision None" in capsys.readouterr().out
+
+    assert run(["db", "upgrade", "--dry-run"]) == 0
+    printed = capsys.readouterr().out
+    assert "CREATE TABLE items" in printed
+    assert "CREATE VIEW analytics.runs" in printed
+    assert run(["db", "current", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["is_current"] is False
+
+    assert run(["db", "upgrade"]) == 0
+    assert "at revision" in capsys.readouterr().out
+    assert run(["db", "upgrade"]) == 0
+    assert run(["db", "check"]) == 0
+    capsys.readouterr()
+    assert run(["db", "current", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["is_current"] is True
+    assert run(["db", "upgrade", "--dry-run"]) == 0
+    assert capsys.readouterr().out.strip() == "-- nothing to do"
+
+
+def test_check_lists_differences(
+    database: Database, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use(monkeypatch, database)
+    with database.owner_engine.begin() as connection:
+        connection.execute(text("CREATE TABLE stray (a int)"))
+    assert run(["db", "check", "--json"]) == 1
+    (difference,) = json.loads(capsys.readouterr().out)
+    assert "stray" in difference
+
+
+def test_dictionary_is_written_and_checked(
+    module_database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    use(monkeypatch, module_database)
+    path = tmp_path / "doc.md"
+    path.write_text(
+        "<!-- dictionary: begin (made by `gpt4rec db dictionary`; change the comments instead) -->"
+        "<!-- dictionary: end -->"
+    )
+    assert run(["db", "dictionary", "--file", str(path), "--check"]) == 1
+    assert "Run `gpt4rec db dictionary`" in capsys.readouterr().err
+    assert run(["db", "dictionary", "--file", str(path)]) == 0
+    assert run(["db", "dictionary", "--file", str(path), "--check"]) == 0
+    assert "### users" in path.read_text()
+
+
+def test_errors_are_one_line_and_an_exit_code(
+    database: Database, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://shop:topsecret@127.0.0.1:1/shop")
+    monkeypatch.delenv("GPT4REC_OWNER_DATABASE_URL", raising=False)
+    for command in (["db", "current"], ["db", "upgrade"], ["db", "check"]):
+        assert run(command) == 4
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "127.0.0.1:1" in line
+        assert "topsecret" not in line
+    use(monkeypatch, database, database.analyst_url)
+    assert run(["db", "upgrade"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("Error: ")
