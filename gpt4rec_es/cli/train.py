@@ -26,7 +26,7 @@ def train() -> None:
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
-    help="Folder to write; must not exist. [default: models/NAME]",
+    help="Folder to write; must not exist. [default: .models/NAME]",
 )
 @click.option(
     "--start",
@@ -163,7 +163,7 @@ def generator(
     settings = runtime.settings
     options = TrainingOptions(device=settings.device, threads=settings.threads, **chosen)
     held_out = read_held_out_lists(hold_out_users, hold_out_events)
-    folder = output or Path("models") / name
+    folder = output or Path(".models") / name
     if dry_run:
         plan = plan_training(runtime.engine, options, name, folder, held_out, validation_share)
         emit(plan, as_json, _print_plan)

@@ -14,12 +14,13 @@ def open_generator(
     token_budget: int = 32_768,
     threads: int = 0,
     reserve: int = 48,
+    engine: str = "reference",
 ) -> QueryGenerator:
     """Return the generator of ``kind`` ("gpt2" with a checkpoint folder, or "titles").
 
     Opening is cheap: torch is loaded when the first generation is asked for. token_budget: prompt
     tokens x beams in one batch, padding included. reserve: tokens of the context that prompts
-    leave free; pass the max_new_tokens of the decoding.
+    leave free; pass the max_new_tokens of the decoding. engine: name of the beam search.
 
     Raises:
         UsageError: an unknown kind, or a folder that is no fitting checkpoint.
@@ -33,5 +34,10 @@ def open_generator(
     from gpt4rec_es.generation.gpt2 import Gpt2Generator  # noqa: PLC0415 - loads tokenizers
 
     return Gpt2Generator(
-        Path(path), device=device, token_budget=token_budget, threads=threads, reserve=reserve
+        Path(path),
+        device=device,
+        token_budget=token_budget,
+        threads=threads,
+        reserve=reserve,
+        engine=engine,
     )

@@ -17,6 +17,7 @@ from gpt4rec_es.records import Decoding, GeneratedQuery, Generation, Prompt
 
 if TYPE_CHECKING:
     from gpt4rec_es.generation.beam import Hypothesis
+    from gpt4rec_es.generation.engines import Engine
 
 
 class Gpt2Generator:
@@ -24,17 +25,26 @@ class Gpt2Generator:
 
     reserve: tokens of the context kept free for the query; at least max_new_tokens of any
     decoding. token_budget: prompt tokens x beams in one batch, padding included. threads: CPU
-    threads of this process, 0 to choose.
+    threads of this process, 0 to choose. engine: name of the beam search, see engines.py.
     """
 
     def __init__(
-        self, folder: Path, *, device: str, token_budget: int, threads: int, reserve: int
+        self,
+        folder: Path,
+        *,
+        device: str,
+        token_budget: int,
+        threads: int,
+        reserve: int,
+        engine: str,
     ) -> None:
         self._checkpoint = open_checkpoint(folder)
         self._tokenizer = self._checkpoint.tokenizer
         self._device = device
         self._token_budget = token_budget
         self._threads = threads
+        self._engine_name = engine
+        self._engine: Engine | None = None
         self._networks: dict[str, Any] = {}
         self._writer = PromptWriter(self._tokenizer.count, self._checkpoint.context - reserve)
 
@@ -65,19 +75,20 @@ class Gpt2Generator:
         return found
 
     def _search(self, batch: list[list[int]], decoding: Decoding) -> "list[list[Hypothesis]]":
-        from gpt4rec_es.generation.beam import search_beams  # noqa: PLC0415 - loads torch
+        from gpt4rec_es.generation.engines import open_engine  # noqa: PLC0415 - loads torch
 
-        network = self._network(decoding.dtype)
-        return search_beams(network, batch, decoding, self._tokenizer.end_id)
+        self._engine = self._engine or open_engine(self._engine_name)
+        network = self._network(decoding.dtype, self._engine)
+        return self._engine.search(network, batch, decoding, self._tokenizer.end_id)
 
-    def _network(self, dtype: str) -> Any:
+    def _network(self, dtype: str, engine: "Engine") -> Any:
         if dtype not in self._networks:
             from gpt4rec_es.generation import network  # noqa: PLC0415 - loads torch
 
             network.set_threads(self._threads)
-            self._networks[dtype] = network.open_network(
-                self._checkpoint.folder, dtype, network.pick_device(self._device)
-            )
+            device = network.pick_device(self._device)
+            opened = network.open_network(self._checkpoint.folder, dtype, device)
+            self._networks[dtype] = engine.prepare(opened)
         return self._networks[dtype]
 
     def _generation(self, hypotheses: "list[Hypothesis]", decoding: Decoding) -> Generation:

@@ -74,7 +74,7 @@ def test_a_killed_training_goes_on_and_ends_with_equal_weights(
     )
     arguments = ("train", "generator", "--name", "tiny", "--no-use", *ARGUMENTS, "--json")
     first = gpt4rec(environ, tmp_path, *arguments)
-    work = tmp_path / "models" / ".tiny.training"
+    work = tmp_path / ".models" / ".tiny.training"
     end = time.monotonic() + 120
     while not list(work.glob("pairs/checkpoint-*/trainer_state.json")):
         assert first.poll() is None, first.communicate()
@@ -82,7 +82,7 @@ def test_a_killed_training_goes_on_and_ends_with_equal_weights(
         time.sleep(0.002)
     first.send_signal(signal.SIGKILL)
     first.communicate()
-    assert not (tmp_path / "models" / "tiny").exists()
+    assert not (tmp_path / ".models" / "tiny").exists()
 
     second = gpt4rec(environ, tmp_path, *arguments)
     out, err = second.communicate(timeout=200)
@@ -90,10 +90,10 @@ def test_a_killed_training_goes_on_and_ends_with_equal_weights(
     report = json.loads(out)
     assert report["content_hash"] == whole.content_hash
     assert report["card"]["phases"] == whole.card["phases"]
-    assert [path.name for path in (tmp_path / "models").iterdir()] == ["tiny"]
+    assert [path.name for path in (tmp_path / ".models").iterdir()] == ["tiny"]
     rows = {row.name: row for row in list_generators(database.engine)}
     assert (rows["whole"].is_current, rows["tiny"].is_current) == (True, False)
-    assert rows["tiny"].path == str(tmp_path / "models" / "tiny")
+    assert rows["tiny"].path == str(tmp_path / ".models" / "tiny")
     assert rows["tiny"].card["options"]["seed"] == 1
 
 

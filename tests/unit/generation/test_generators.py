@@ -56,6 +56,12 @@ def test_fp16_needs_a_gpu(trained_folder: Path) -> None:
         generator.generate(["Previously"], Decoding(dtype="fp16"))
 
 
+def test_an_unknown_engine(trained_folder: Path) -> None:
+    generator = open_generator("gpt2", trained_folder, device="cpu", engine="steam")
+    with pytest.raises(UsageError, match="There is no generation engine 'steam'"):
+        generator.generate(["Previously"], Decoding())
+
+
 def test_devices() -> None:
     assert network.pick_device("cpu") == "cpu"
     assert network.pick_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
