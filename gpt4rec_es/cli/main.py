@@ -40,6 +40,7 @@ COMMANDS = {
     ),
     "runs": ("runs:runs", "Look at runs; publish one, roll back."),
     "why": ("why:why", "Explain one user's recommendations."),
+    "export": ("export:export", "Write a run's recommendations or queries to a file."),
     "config": ("config:config", "Show the settings."),
     "demo": ("demo:demo", "Run everything on a small set of real purchases."),
 }

@@ -6,6 +6,7 @@ import click
 
 from gpt4rec_es.cli.context import get_runtime
 from gpt4rec_es.cli.output import emit, print_line, print_table
+from gpt4rec_es.cli.progress import progress_bar
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _STALE_HOURS = 26.0
@@ -148,6 +149,40 @@ def cancel(run_id: str, reason: str) -> None:
     print_line(f"{run.run_id} is cancelled.")
 
 
+@runs.command()
+@click.argument("first")
+@click.argument("second", default="latest")
+@_JSON
+def diff(first: str, second: str, as_json: bool) -> None:
+    """Compare the lists and queries of run FIRST with those of SECOND (default: the published)."""
+    from gpt4rec_es.runs.diff import diff_runs
+
+    emit(diff_runs(get_runtime().engine, first, second).as_dict(), as_json, _print_diff)
+
+
+@runs.command()
+@click.option("--keep-published", default=7, show_default=True, help="Published runs to keep.")
+@click.option("--keep-rejected", default=2, show_default=True, help="Other ended runs to keep.")
+@click.option("--dry-run", is_flag=True, help="Only say which runs would lose their lists.")
+@_JSON
+def prune(keep_published: int, keep_rejected: int, dry_run: bool, as_json: bool) -> None:
+    """Drop the lists of old runs, and prompts, queries and searches that no run needs any more.
+
+    The published run and the one before it are always kept.
+    """
+    from gpt4rec_es.runs.prune import prune as prune_runs
+
+    with progress_bar("Pruning", "runs") as progress:
+        report = prune_runs(
+            get_runtime().night_parts(),
+            keep_published=keep_published,
+            keep_rejected=keep_rejected,
+            dry_run=dry_run,
+            progress=progress,
+        )
+    emit(report.as_dict(), as_json, _print_pruned)
+
+
 def _row(run: Any, is_published: bool) -> dict[str, Any]:
     return {
         "run_id": run.run_id,
@@ -209,3 +244,39 @@ def _print_ensured(data: dict[str, Any]) -> None:
         print_line(f"{data['run_id']} is {data['state']}.")
     else:
         print_line(f"The night due is that of {data['due']}; there was nothing to start.")
+
+
+def _print_diff(data: dict[str, Any]) -> None:
+    print_line(
+        f"{data['b']} against {data['a']}: {data['users_in_both']:,} users in both, "
+        f"{data['users_only_in_b']:,} new, {data['users_only_in_a']:,} gone"
+    )
+    if data["mean_jaccard"] is not None:
+        deciles = " ".join(f"{value:.2f}" for value in data["deciles"])
+        print_line(
+            f"lists: {data['equal_lists']:,} equal, mean Jaccard {data['mean_jaccard']:.3f}, "
+            f"at 0, 10, ... 100 % of users: {deciles}"
+        )
+    print_line(f"{data['users_with_other_queries']:,} users have other queries")
+    for name in ("gained", "lost"):
+        print_table(
+            ["users", "item_id", "title"],
+            [[row["users"], row["item_id"], row["title"]] for row in data[name]],
+            f"items {name}",
+        )
+    print_table(
+        ["input", "was", "is"],
+        [[name, *map(str, values)] for name, values in data["changed_inputs"].items()],
+        "changed inputs",
+    )
+
+
+def _print_pruned(data: dict[str, Any]) -> None:
+    if data["prompts"] is None:
+        print_line(f"Would drop the lists of: {', '.join(data['runs']) or 'no run'}.")
+        return
+    print_line(f"Dropped the lists of: {', '.join(data['runs']) or 'no run'}.")
+    print_line(
+        f"Collected {data['prompts']:,} prompts, {data['generations']:,} generations, "
+        f"{data['queries']:,} queries and {data['searches']:,} searches."
+    )

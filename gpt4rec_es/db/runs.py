@@ -154,11 +154,12 @@ def point_to(connection: Connection, kind: str, run_no: int) -> None:
 
 
 def published_before(connection: Connection, kind: str, run_no: int) -> int | None:
-    """Return the newest earlier run that was published and not withdrawn; None if there is none."""
+    """Return the newest earlier run that was published, not withdrawn and not pruned, if any."""
     found = connection.execute(
         text("""
         SELECT r.run_no FROM runs AS r JOIN runs AS current ON current.run_no = :run_no
         WHERE r.kind = :kind AND r.state = 'published'
+          AND to_regclass('public.recommendations_' || r.run_no) IS NOT NULL
           AND (r.logical_date, r.attempt) < (current.logical_date, current.attempt)
         ORDER BY r.logical_date DESC, r.attempt DESC LIMIT 1
         """),

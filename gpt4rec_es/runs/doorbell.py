@@ -35,7 +35,6 @@ def _is_waiting(connection: Connection, run: Run) -> bool:
     if stage is None:  # planned or checking: the next step is not a shard
         return True
     # No open shard means that whoever did the last one died before taking the run further.
-    return (
-        shard_rows.count_claimable(connection, run.run_no, stage) > 0
-        or not shard_rows.has_open(connection, run.run_no, stage)
+    return shard_rows.count_claimable(connection, run.run_no, stage) > 0 or not shard_rows.has_open(
+        connection, run.run_no, stage
     )

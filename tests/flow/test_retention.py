@@ -1,0 +1,119 @@
+"""Old runs go, what kept ones need stays, and comparing and exporting runs tells the truth."""
+
+import csv
+import datetime as dt
+import io
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from sqlalchemy import text
+
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.runs.diff import diff_runs
+from gpt4rec_es.runs.inprocess import run_night
+from gpt4rec_es.runs.prune import prune
+from gpt4rec_es.runs.why import explain_user
+from gpt4rec_es.runtime import Runtime
+from gpt4rec_es.services.export import export
+from tests.databases import Database
+from tests.shop import Shop, add_purchases
+
+DAY = dt.date(2026, 11, 22)
+
+
+@pytest.fixture
+def runtime(shop: Shop, database: Database) -> Runtime:
+    """Four nights; before each but the first, the last ten users buy something."""
+    runtime = shop.runtime()
+    for night in range(4):
+        if night:
+            with database.engine.begin() as connection:
+                add_purchases(connection, night + 1, first_user=30, users=40)
+                connection.execute(
+                    text("UPDATE catalog_state SET history_version = :v"), {"v": night + 1}
+                )
+        run_night(runtime.night_parts(), runtime.night_options(), DAY + dt.timedelta(days=night))
+    return runtime
+
+
+def counts(database: Database) -> dict[str, int]:
+    with database.engine.connect() as connection:
+        return {
+            table: connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one()
+            for table in ("recommendations", "prompts", "generations", "queries", "searches")
+        }
+
+
+def test_prune_keeps_what_kept_runs_need(runtime: Runtime, database: Database) -> None:
+    parts, engine = runtime.night_parts(), database.engine
+    before = counts(database)
+    kept = [explain_user(engine, "u034", f"nightly-2026-11-{day}-1").as_dict() for day in (24, 25)]
+    planned = prune(parts, keep_published=1, dry_run=True)
+    assert planned.runs == ["nightly-2026-11-22-1", "nightly-2026-11-23-1"]
+    assert counts(database) == before
+    report = prune(parts, keep_published=1)
+    assert report.runs == planned.runs  # never the published one or the one before it
+    after = counts(database)
+    assert after["recommendations"] == before["recommendations"] / 2
+    # Ten users had other prompts in each of the first two nights; the others' are still needed.
+    assert report.prompts == before["prompts"] - after["prompts"]
+    assert 0 < report.prompts <= 20
+    assert [
+        explain_user(engine, "u034", f"nightly-2026-11-{day}-1").as_dict() for day in (24, 25)
+    ] == kept
+    with pytest.raises(UsageError, match="not in run"):
+        explain_user(engine, "u034", "nightly-2026-11-22-1")
+    again = run_night(parts, runtime.night_options(), DAY + dt.timedelta(days=9))
+    assert (again.tokens, again.searches) == (0, 0)
+    assert prune(parts, keep_published=9).runs == []
+
+
+def test_diff_names_what_changed(runtime: Runtime, database: Database) -> None:
+    found = diff_runs(database.engine, "nightly-2026-11-24-1", "latest")
+    assert (found.users_in_both, found.users_only_in_a, found.users_only_in_b) == (40, 0, 0)
+    # 30 users bought nothing, but one of them has no history and gets what is popular by now.
+    assert found.equal_lists == 29
+    assert 0 < found.users_with_other_queries <= 10
+    assert 0 < (found.mean_jaccard or 0) < 1
+    assert found.deciles[-1] == 1.0
+    assert sum(row["users"] for row in found.gained) > 0
+    assert found.changed_inputs == {"history_version": [3, 4]}
+    same = diff_runs(database.engine, "latest", "latest")
+    assert (same.mean_jaccard, same.gained, same.lost) == (1.0, [], [])
+
+
+def test_exports_hold_every_row(runtime: Runtime, database: Database, tmp_path: Path) -> None:
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE users SET user_id = '=1+1' WHERE user_id = 'u034'"))
+    engine = database.engine
+    paths = {fmt: tmp_path / f"out.{fmt}" for fmt in ("jsonl", "csv", "parquet")}
+    for fmt, path in paths.items():
+        assert export(engine, "recommendations", "latest", fmt, path).rows == 240
+    lines = [json.loads(line) for line in paths["jsonl"].read_text().splitlines()]
+    table = pq.read_table(paths["parquet"]).to_pylist()
+    assert [(r["user_id"], r["rank"], r["item_id"]) for r in lines] == [
+        (r["user_id"], r["rank"], r["item_id"]) for r in table
+    ]
+    assert {"=1+1"} < {row["user_id"] for row in lines}
+    cells = list(csv.DictReader(io.StringIO(paths["csv"].read_text())))
+    assert "'=1+1" in {row["user_id"] for row in cells}
+    trec = tmp_path / "out.trec"
+    export(engine, "recommendations", "latest", "trec", trec)
+    first = trec.read_text().splitlines()[0].split()
+    assert first[1:2] + first[3:5] == ["Q0", "1", "5"]
+    queries = tmp_path / "queries.jsonl"
+    assert export(engine, "queries", "latest", "jsonl", queries).rows > 40
+
+
+def test_an_export_that_fails_leaves_no_file(
+    runtime: Runtime, database: Database, tmp_path: Path
+) -> None:
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE users SET user_id = 'two words' WHERE user_id = 'u034'"))
+    with pytest.raises(UsageError, match="two words"):
+        export(database.engine, "recommendations", "latest", "trec", tmp_path / "out.trec")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(UsageError, match="no folder"):
+        export(database.engine, "queries", "latest", "csv", tmp_path / "none" / "out.csv")
