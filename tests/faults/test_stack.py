@@ -35,7 +35,9 @@ def folder(servers: Servers) -> Iterator[Path]:
 
     ``servers`` is asked for because it leaves the distribution of Elasticsearch in the cache.
     """
-    base = Path(tempfile.mkdtemp(prefix="gpt4rec ü "))  # blanks and umlauts must not matter
+    base = Path(
+        tempfile.mkdtemp(prefix="gpt4rec ü ", dir="/tmp")
+    )  # blanks and umlauts must not matter
     base.chmod(0o711)
     try:
         yield base / "stack"
