@@ -20,6 +20,18 @@ if TYPE_CHECKING:
 
 _FOLDER = "online-retail-ii-sample"
 _GENERATOR = "demo"
+# A network this small learns little in the paper's 20 epochs at 1e-4; with these settings it
+# writes good queries after a few minutes on two cores.
+_TRAINING: dict[str, Any] = {
+    "size": "tiny",
+    "pretrain_epochs": 1.0,
+    "pretrain_lr": 3e-3,
+    "pairs": "every-prefix",
+    "newest_pairs": 2,
+    "epochs": 2.0,
+    "lr": 1e-3,
+    "batch_size": 16,
+}
 
 
 @click.command()
@@ -95,7 +107,27 @@ def _import(runtime: "Runtime", folder: Path) -> None:
 
 
 def _train(runtime: "Runtime") -> None:
-    raise NotImplementedError
+    from gpt4rec_es.generation.options import TrainingOptions
+    from gpt4rec_es.services.generators import list_generators, use_generator
+    from gpt4rec_es.services.train import train_generator
+    from gpt4rec_es.stack import checkout
+
+    actor = runtime.settings.actor
+    if any(row.name == _GENERATOR for row in list_generators(runtime.engine)):
+        use_generator(runtime.engine, _GENERATOR, actor=actor)
+        print_line("   trained already")
+        return
+    with progress_bar("Training a GPT-2 of 1 million parameters", "steps") as progress:
+        report = train_generator(
+            runtime.engine,
+            TrainingOptions(**_TRAINING, threads=runtime.settings.threads),
+            name=_GENERATOR,
+            output=checkout(Path.cwd()) / ".models" / _GENERATOR,
+            actor=actor,
+            use=True,
+            progress=progress,
+        )
+    print_line(f"   {report.card['parameters']:,} parameters, {report.card['seconds']:.0f} s")
 
 
 def _night(runtime: "Runtime") -> None:
