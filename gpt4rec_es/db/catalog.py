@@ -88,7 +88,6 @@ def apply_interactions(connection: Connection, *, dry_run: bool = False) -> Chan
     if changed and not dry_run:
         if found.users:
             _run(connection, _INSERT_USERS)
-            _run(connection, "ANALYZE users")
         _run(connection, _INSERT_INTERACTIONS, version=version + 1)
         _run(connection, _UPDATE_INTERACTIONS)
         _run(connection, "UPDATE catalog_state SET history_version = :v", v=version + 1)

@@ -90,6 +90,7 @@ class ByteSource:
         """Unpack one or more gzip members, never more than a piece at a time."""
         inflater = zlib.decompressobj(wbits=31)
         produced = 0
+        # Output held back by the limit always leaves input behind: the eight bytes of the trailer.
         while packed or (packed := self._read()):
             if inflater.eof:  # another member, or padding
                 packed = packed.lstrip(b"\0")
@@ -106,8 +107,6 @@ class ByteSource:
                 raise self._damaged(f"unpacks to more than {self._max_ratio} times its size")
             if piece:
                 yield piece
-        if tail := inflater.flush():  # held back by the limit of the last piece
-            yield tail
         if not inflater.eof:
             raise self._damaged("ends too early: it was cut off")
 

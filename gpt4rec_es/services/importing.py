@@ -33,6 +33,12 @@ log = logging.getLogger(__name__)
 _SHOWN_REJECTS = 10
 # An import that can no longer end well stops from this many rejects on.
 _STOP_FROM = 1000
+# The way out where a reason has a usual one.
+_HINTS = {
+    "unknown_item": "Import the items first, or allow more by --max-rejects.",
+    "not_utf8": "Convert the files, as by iconv -f WINDOWS-1252 -t UTF-8.",
+    "no_order": "Map a column to timestamp or ordinal, or take the order of lines by --order file.",
+}
 
 
 @dataclass(frozen=True)
@@ -182,7 +188,7 @@ class _Run:
             raise ImportStoppedError(
                 f"{rejected:,} of {self._records:,} records read are wrong, most of them {code} "
                 f"({count:,}); {self._job.max_rejects:.2%} may be. Nothing was changed.",
-                "Correct the files, or allow more by --max-rejects.",
+                _HINTS.get(code, "Correct the files, or allow more by --max-rejects."),
             )
 
     def _finish(self, changes: Changes | None, error: str | None = None) -> None:
