@@ -34,11 +34,9 @@ def fault_of(answer: Any, text: str, index: str) -> str | None:
 
 def read_hits(answer: dict[str, Any]) -> Hits:
     """Return the hits of a whole answer."""
-    hits = answer.get("hits", {}).get("hits", ())
-    return (
-        tuple(hit["fields"]["item_no"][0] for hit in hits),
-        tuple(hit["_score"] for hit in hits),
-    )
+    # Lists within, because they are a third faster than generators, and this is most of the work.
+    values = [hit["sort"] for hit in answer.get("hits", {}).get("hits", ())]
+    return tuple([number for _, _, number in values]), tuple([score for score, _, _ in values])
 
 
 def _refusal(status: Any, error: Any, text: str, index: str) -> str:

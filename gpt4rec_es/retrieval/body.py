@@ -1,7 +1,7 @@
 """Search bodies as the lines of an msearch request; one template, filled in per text.
 
-Only active items are found, best first, equal scores by item id. Ids come from doc values: reading
-a stored field per hit would cost a third of the whole search.
+Only active items are found, best first, equal scores by item id. Item numbers come back as the last
+sort value, from doc values: reading a stored field per hit would cost a third of the whole search.
 """
 
 from typing import Any
@@ -22,12 +22,7 @@ def search_body(text: str, depth: int) -> dict[str, Any]:
     """Return the body of the search for the best ``depth`` active items."""
     return {
         "query": active_query(text),
-        "sort": [{"_score": "desc"}, {"item_id": "asc"}],
-        "size": depth,
-        "_source": False,
-        "stored_fields": "_none_",
-        "docvalue_fields": ["item_no"],
-        "track_total_hits": False,
+        **_bare(depth),
     }
 
 
@@ -49,10 +44,18 @@ def has_no_term_body(text: str) -> dict[str, Any]:
     or_all["match"]["title"]["zero_terms_query"] = "all"
     return {
         "query": {"bool": {"must": [or_all], "must_not": [title_query(text)]}},
-        "size": 1,
+        **_bare(1),
+    }
+
+
+def _bare(size: int) -> dict[str, Any]:
+    """Return the rest of a body: hits hold nothing but their sort values."""
+    return {
+        # Ids differ, so the number decides nothing; it is there to be read.
+        "sort": [{"_score": "desc"}, {"item_id": "asc"}, {"item_no": "asc"}],
+        "size": size,
         "_source": False,
         "stored_fields": "_none_",
-        "docvalue_fields": ["item_no"],
         "track_total_hits": False,
     }
 

@@ -26,8 +26,7 @@ from gpt4rec_es.retrieval.body import MAX_DEPTH, Template
 
 _FILTER = (
     "error,status,responses.status,responses.error,responses.timed_out,responses._shards.total,"
-    "responses._shards.successful,responses._shards.failed,"
-    "responses.hits.hits._score,responses.hits.hits.fields.item_no"
+    "responses._shards.successful,responses._shards.failed,responses.hits.hits.sort"
 )
 # Bounds on one request, whatever its number of searches: what comes back, and what is sent.
 _HITS_PER_REQUEST = 100_000

@@ -26,17 +26,14 @@ def hits_of(text: str, size: int) -> list[dict[str, Any]]:
     """What the stub finds: up to 8 items that follow from the text; nothing for every ninth."""
     seed = zlib.crc32(text.encode())
     count = 0 if seed % 9 == 0 else min(size, 8)
-    return [
-        {"_score": 10.0 - rank, "fields": {"item_no": [(seed + rank) % 997]}}
-        for rank in range(count)
-    ]
+    return [{"sort": [10.0 - rank, f"id{rank}", (seed + rank) % 997]} for rank in range(count)]
 
 
 def found(text: str, size: int) -> SearchResult:
     hits = hits_of(text, size)
     return SearchResult(
-        tuple(hit["fields"]["item_no"][0] for hit in hits),
-        tuple(hit["_score"] for hit in hits),
+        tuple(hit["sort"][2] for hit in hits),
+        tuple(hit["sort"][0] for hit in hits),
         len(hits) < size,
     )
 
@@ -164,7 +161,7 @@ def test_only_failed_searches_are_sent_again() -> None:
     assert set(tries.values()) == {1}
 
 
-HIT = {"_score": 1.5, "fields": {"item_no": [4]}}
+HIT = {"sort": [1.5, "id", 4]}
 
 
 def test_a_text_without_a_term_is_told_from_one_without_a_hit() -> None:

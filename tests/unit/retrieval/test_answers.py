@@ -18,7 +18,7 @@ def test_a_whole_answer_has_no_fault() -> None:
 
 
 def test_hits_are_read_in_order() -> None:
-    hits = [{"_score": 2.5, "fields": {"item_no": [7]}}, {"_score": 1, "fields": {"item_no": [3]}}]
+    hits = [{"sort": [2.5, "B", 7]}, {"sort": [1, "A", 3]}]
     assert read_hits(WHOLE | {"hits": {"hits": hits}}) == ((7, 3), (2.5, 1))
 
 

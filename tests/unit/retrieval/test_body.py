@@ -20,7 +20,7 @@ def test_a_filled_template_is_the_encoded_body(text: str) -> None:
 def test_a_search_is_a_match_of_titles_sorted_by_score_then_id() -> None:
     body = search_body("red dress", 20)
     assert body["query"]["bool"]["must"] == [{"match": {"title": {"query": "red dress"}}}]
-    assert body["sort"] == [{"_score": "desc"}, {"item_id": "asc"}]
+    assert body["sort"] == [{"_score": "desc"}, {"item_id": "asc"}, {"item_no": "asc"}]
     assert body["size"] == 20
 
 
