@@ -4,6 +4,7 @@ Run by ``alembic`` in a checkout and by ``gpt4rec db`` (gpt4rec_es/db/migrate.py
 migration is a deployment: what it locks, readers and writers wait for, so it rather fails.
 """
 
+import logging
 import re
 
 from alembic import context
@@ -83,6 +84,10 @@ def _migrate(connection: Connection) -> None:
         context.run_migrations()
 
 
+if "url" not in context.config.attributes:
+    # Run by hand as ``alembic``: say which migrations are run, on stderr.
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("alembic").setLevel(logging.INFO)
 if context.is_offline_mode():
     _configure(None)
     with context.begin_transaction():

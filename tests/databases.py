@@ -21,7 +21,7 @@ from tests.servers import Servers
 
 ROLES = ("owner", "writer", "analyst")
 # Leftovers of killed test runs are removed once they are older than any run.
-_MAX_AGE_S = 6 * 3600
+_MAX_AGE_S = 2 * 3600
 
 
 @dataclass(frozen=True)

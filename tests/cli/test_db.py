@@ -1,6 +1,10 @@
 """``gpt4rec db`` on real databases."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +12,8 @@ from sqlalchemy import text
 
 from gpt4rec_es.cli.main import run
 from tests.databases import Cluster, Database
+
+ROOT = Path(__file__).parents[2]
 
 
 def use(monkeypatch: pytest.MonkeyPatch, database: Database, owner_url: str | None = None) -> None:
@@ -44,6 +50,34 @@ def test_from_an_empty_database_to_the_newest_version(
     assert json.loads(capsys.readouterr().out)["is_current"] is True
     assert run(["db", "upgrade", "--dry-run"]) == 0
     assert capsys.readouterr().out.strip() == "-- nothing to do"
+
+
+def test_upgrade_works_from_an_installed_wheel(
+    cluster: Cluster, empty_database: Database, tmp_path: Path
+) -> None:
+    # As a wheel lays it out, far from any checkout.
+    shutil.copytree(ROOT / "gpt4rec_es", tmp_path / "gpt4rec_es")
+    shutil.copytree(ROOT / "migrations", tmp_path / "gpt4rec_es" / "migrations")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    url = cluster.admin.url.set(database=empty_database.name)
+    done = subprocess.run(
+        [sys.executable, "-m", "gpt4rec_es", "db", "upgrade"],
+        cwd=elsewhere,
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(tmp_path),
+            "DATABASE_URL": url.render_as_string(hide_password=False),
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "at revision" in done.stdout
+    with empty_database.analyst_engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM analytics.runs")).scalar_one() == 0
 
 
 def test_check_lists_differences(
