@@ -110,6 +110,7 @@ class Runtime:
                 token_budget=chosen.token_budget,
                 threads=chosen.threads,
                 reserve=chosen.max_new_tokens,
+                engine=chosen.engine,
             )
         return self._generators[row.content_hash]
 

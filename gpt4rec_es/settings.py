@@ -100,7 +100,7 @@ class Settings(BaseModel):
     k: int = Field(10, ge=1, le=1000)
     depth: _Count | None = None  # hits first asked per query; None: k + 40
 
-    engine: Literal["reference"] = "reference"
+    engine: Literal["shared", "reference"] = "shared"
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     dtype: Literal["fp32", "fp16"] = "fp32"
     threads: int = Field(0, ge=0, le=1024)  # 0: choose

@@ -14,13 +14,14 @@ def open_generator(
     token_budget: int = 32_768,
     threads: int = 0,
     reserve: int = 48,
-    engine: str = "reference",
+    engine: str = "shared",
 ) -> QueryGenerator:
     """Return the generator of ``kind`` ("gpt2" with a checkpoint folder, or "titles").
 
     Opening is cheap: torch is loaded when the first generation is asked for. token_budget: prompt
     tokens x beams in one batch, padding included. reserve: tokens of the context that prompts
-    leave free; pass the max_new_tokens of the decoding. engine: name of the beam search.
+    leave free; pass the max_new_tokens of the decoding. engine: name of the beam search,
+    which changes only what a generation costs.
 
     Raises:
         UsageError: an unknown kind, or a folder that is no fitting checkpoint.

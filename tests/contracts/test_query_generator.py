@@ -14,14 +14,26 @@ from tests.trained import shop_histories
 DECODING = Decoding(num_queries=4, num_beams=8, max_new_tokens=10)
 
 
-@pytest.fixture(params=["gpt2", "titles"], scope="module")
-def kind(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+KINDS = [("gpt2", "shared"), ("gpt2", "reference"), ("titles", "shared")]
+
+
+@pytest.fixture(params=KINDS, ids="-".join, scope="module")
+def kind_and_engine(request: pytest.FixtureRequest) -> tuple[str, str]:
+    kind, engine = request.param
+    return kind, engine
 
 
 @pytest.fixture(scope="module")
-def generator(kind: str, trained_folder: Path) -> QueryGenerator:
-    return open_generator(kind, trained_folder, device="cpu", threads=1, token_budget=3000)
+def kind(kind_and_engine: tuple[str, str]) -> str:
+    return kind_and_engine[0]
+
+
+@pytest.fixture(scope="module")
+def generator(kind_and_engine: tuple[str, str], trained_folder: Path) -> QueryGenerator:
+    kind, engine = kind_and_engine
+    return open_generator(
+        kind, trained_folder, device="cpu", threads=1, token_budget=3000, engine=engine
+    )
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LEFT_OUT = shutil.ignore_patterns(
-    ".git", ".venv", ".stack", "data", "tests", "build", "*.egg-info", "*cache*", "__pycache__"
+    ".git", ".venv", ".stack", "data", "tests", "build", "*.egg-info", ".*cache*", "__pycache__"
 )
 
 

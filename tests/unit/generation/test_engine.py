@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -9,11 +10,13 @@ import torch
 
 from benchmarks.comparison import Comparison
 from gpt4rec_es.generation.batches import plan_batches
-from gpt4rec_es.generation.beam import search_beams as reference
+from gpt4rec_es.generation.beam import search_beams as search_by_reference
 from gpt4rec_es.generation.engine.linears import tune
 from gpt4rec_es.generation.engine.loop import search, search_beams
 from gpt4rec_es.generation.engine.rules import Rules
+from gpt4rec_es.generation.factory import open_generator
 from gpt4rec_es.records import Decoding
+from tests.trained import shop_histories
 from tests.unit.generation.networks import END, by_generate, random_prompts, tiny_network
 
 
@@ -104,7 +107,7 @@ def test_a_trained_generator_writes_the_same_with_either_engine(
     trained_network: Any, trained_prompts: list[list[int]], trained_end: int
 ) -> None:
     decoding = Decoding(num_queries=4, num_beams=12, max_new_tokens=20)
-    expected = reference(trained_network, trained_prompts, decoding, trained_end)
+    expected = search_by_reference(trained_network, trained_prompts, decoding, trained_end)
     found = search_beams(trained_network, trained_prompts, decoding, trained_end)
     comparison = Comparison()
     for one, other in zip(expected, found, strict=True):
@@ -113,6 +116,24 @@ def test_a_trained_generator_writes_the_same_with_either_engine(
     assert comparison.worst < 1e-4
     assert comparison.ended == comparison.hypotheses
     assert len(comparison.lengths) >= 4
+
+
+def test_a_generator_writes_the_same_queries_with_either_engine(trained_folder: Path) -> None:
+    shared, reference = (
+        open_generator("gpt2", trained_folder, device="cpu", threads=1, engine=engine)
+        for engine in ("shared", "reference")
+    )
+    assert shared.content_hash == reference.content_hash
+    prompts = [shared.write_prompt(titles) for titles in shop_histories()[:20]]
+    texts = [prompt.text for prompt in prompts if prompt is not None]
+    decoding = Decoding(num_queries=4, num_beams=12)
+    for one, other in zip(
+        shared.generate(texts, decoding), reference.generate(texts, decoding), strict=True
+    ):
+        assert [query.text for query in one.queries] == [query.text for query in other.queries]
+        assert one.tokens_generated == other.tokens_generated
+        scores = [query.sum_logprob for query in other.queries]
+        assert [query.sum_logprob for query in one.queries] == pytest.approx(scores, abs=1e-3)
 
 
 @contextmanager
