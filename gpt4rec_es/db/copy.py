@@ -8,14 +8,15 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import psycopg2
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-_CHUNK_BYTES = 1 << 20
+# Small enough that the server is never idle while the next chunk is being made.
+_CHUNK_BYTES = 1 << 18
 # Few rows at first: they may be wide, as searches with ten thousand hits are.
 _FIRST_ROWS, _MIN_ROWS, _MAX_ROWS = 32, 8, 8192
 _NULL = "\\N"
@@ -30,7 +31,7 @@ def copy_rows(
 
     Values: None, str, int, float (also inf and nan), bool, bytes, Decimal, aware datetime, date,
     and lists or tuples of int, float or str; numpy values are taken as their Python ones. Memory
-    stays at about 1 MB however many rows there are. The caller commits.
+    stays at a few MB however many rows there are. The caller commits.
 
     Raises:
         ValueError: a row of another width, NUL in a text, a lone surrogate, a naive datetime.
@@ -63,9 +64,10 @@ def copy_rows(
 
 
 def encode_chunks(rows: Iterable[Sequence[Any]], columns: Sequence[str]) -> Iterator[bytes]:
-    """Yield ``rows`` in COPY's text format, about 1 MB at a time, always whole rows.
+    """Yield ``rows`` in COPY's text format, about 256 kB at a time, always whole rows.
 
-    Works by column: one type test per column and chunk instead of one per value.
+    Works by column and chunk: one type test per column, then one string formatting of the whole
+    chunk, which is about twice as fast as joining fields and lines.
     """
     source = iter(rows)
     count = _FIRST_ROWS
@@ -73,9 +75,10 @@ def encode_chunks(rows: Iterable[Sequence[Any]], columns: Sequence[str]) -> Iter
         by_column = list(zip(*batch, strict=True))
         if len(by_column) != len(columns):
             raise ValueError(f"rows have {len(by_column)} values for {len(columns)} columns")
-        encoded = map(_encode_column, by_column, columns)
-        text = "\n".join(map("\t".join, zip(*encoded, strict=True)))
-        chunk = text.encode() + b"\n"
+        fields = [_field(*pair) for pair in zip(by_column, columns, strict=True)]
+        line = "\t".join(conversion for conversion, _ in fields) + "\n"
+        values = chain.from_iterable(zip(*(encoded for _, encoded in fields), strict=True))
+        chunk = (line * len(batch) % tuple(values)).encode()
         yield chunk
         wanted = count * _CHUNK_BYTES // len(chunk)
         count = max(_MIN_ROWS, min(wanted, _MAX_ROWS, count * 4))
@@ -100,27 +103,18 @@ def _quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _encode_column(values: Sequence[Any], column: str) -> Iterable[str]:
+def _field(values: Sequence[Any], column: str) -> tuple[str, Iterable[Any]]:
+    """Return how to format the values of a column, and the values, encoded where need be."""
     kinds = set(map(type, values))
+    if kinds == {int} or (kinds == {str} and _SPECIAL.search("".join(values)) is None):
+        return "%s", values
+    if kinds == {float}:
+        return "%r", values
     try:
-        if kinds == {int}:
-            return map(str, values)
-        if kinds == {str}:
-            return _encode_texts(values)
-        if kinds == {float}:
-            return map(repr, values)
-        if len(kinds) == 1:
-            encode = _encoder(kinds.pop())
-            return [encode(value) for value in values]
         encoders = {kind: _encoder(kind) for kind in kinds}
-        return [encoders[type(value)](value) for value in values]
+        return "%s", [encoders[type(value)](value) for value in values]
     except (TypeError, ValueError) as error:
         raise type(error)(f"column {column}: {error}") from None
-
-
-def _encode_texts(values: Sequence[str]) -> Iterable[str]:
-    found = _SPECIAL.search("".join(values))
-    return values if found is None else [_text(value) for value in values]
 
 
 def _text(value: str) -> str:
