@@ -6,6 +6,7 @@ msearch have failed; the loops in index/ and retrieval/ do that.
 
 import warnings
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from elasticsearch import Elasticsearch
@@ -45,23 +46,12 @@ def make_client(
             the URL's user or password.
     """
     base, url_user, url_password = _split(url)
-    user, password = user or url_user, password or url_password
-    if api_key and user:
+    basic = _basic(user or url_user, password or url_password)
+    if api_key and basic:
         raise UsageError(
             "Both an API key and a user are given for Elasticsearch.", "Give one of the two."
         )
-    if bool(user) != bool(password):
-        raise UsageError("For Elasticsearch, user and password go together.", "Give both.")
-    options: dict[str, object] = {}
-    if base.startswith("https://"):
-        options["verify_certs"] = verify_tls
-        options["ssl_show_warn"] = False  # whoever switched verification off knows it
-        if ca_file:
-            if not Path(ca_file).is_file():
-                raise UsageError(
-                    f"There is no CA certificate {ca_file}.", "Correct ELASTICSEARCH_CA_FILE."
-                )
-            options["ca_certs"] = ca_file
+    tls = _tls(verify_tls, ca_file) if base.startswith("https://") else {}
     json = _CompatibleOrjson()
     try:
         with warnings.catch_warnings():
@@ -70,14 +60,14 @@ def make_client(
             return Elasticsearch(
                 base,
                 api_key=api_key or None,
-                basic_auth=(user, password) if user and password else None,
+                basic_auth=basic,
                 request_timeout=read_timeout_s,
                 max_retries=0,
                 retry_on_timeout=False,
                 retry_on_status=(),
                 connections_per_node=connections,
                 serializers={**DEFAULT_SERIALIZERS, json.mimetype: json},
-                **options,  # type: ignore[arg-type] # three keyword arguments of fixed types
+                **tls,
             )
     except (OSError, ValueError) as error:
         raise UsageError(f"The Elasticsearch client cannot be made: {error}.", _HINT) from None
@@ -86,6 +76,26 @@ def make_client(
 def client_url(client: Elasticsearch) -> str:
     """Return the address that ``client`` talks to, without credentials, for messages."""
     return str(client.transport.node_pool.all()[0].base_url)
+
+
+def _basic(user: str | None, password: str | None) -> tuple[str, str] | None:
+    if user and password:
+        return user, password
+    if user or password:
+        raise UsageError("For Elasticsearch, user and password go together.", "Give both.")
+    return None
+
+
+def _tls(verify: bool, ca_file: str | None) -> dict[str, Any]:
+    # Without the client's warning: whoever switched verification off knows it.
+    options: dict[str, Any] = {"verify_certs": verify, "ssl_show_warn": False}
+    if ca_file:
+        if not Path(ca_file).is_file():
+            raise UsageError(
+                f"There is no CA certificate {ca_file}.", "Correct ELASTICSEARCH_CA_FILE."
+            )
+        options["ca_certs"] = ca_file
+    return options
 
 
 def _split(url: str) -> tuple[str, str | None, str | None]:

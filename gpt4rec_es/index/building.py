@@ -78,18 +78,10 @@ def full_build(
     with _removed_on_failure(engine, client, build):
         create_index(client, build.index_name, body)
         documents = Sampled(snapshot.documents())
-        counts = load_documents(
-            client,
-            build.index_name,
-            documents,
-            total=snapshot.document_count,
-            limits=options.limits,
-            backoff=options.backoff,
-            progress=progress,
-        )
+        total = snapshot.document_count
+        counts = _load(client, build.index_name, documents, total, options, progress)
         seal_index(client, build.index_name)
-        wanted = snapshot.document_count
-        return _prove(engine, client, build, wanted, documents.samples), counts
+        return _prove(engine, client, build, total, documents.samples), counts
 
 
 def derived_build(
@@ -141,6 +133,25 @@ class Sampled:
                 if number <= 8 or number & (number - 1) == 0:
                     self.samples.append((document.item_id, document.title))
             yield document
+
+
+def _load(
+    client: Elasticsearch,
+    index: str,
+    documents: Iterable[Document],
+    total: int,
+    options: BuildOptions,
+    progress: Progress,
+) -> BulkCounts:
+    return load_documents(
+        client,
+        index,
+        documents,
+        total=total,
+        limits=options.limits,
+        backoff=options.backoff,
+        progress=progress,
+    )
 
 
 def _prove(

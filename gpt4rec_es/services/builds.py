@@ -67,22 +67,28 @@ def rollback_index(
     with plain_errors(client), live.index_lock(engine, alias) as lock:
         if not dry_run:
             live.reconcile(engine, client, alias)
-        targets = alias_targets(client, alias)
-        with transaction(engine) as connection:
-            ready = {b.build_no: b for b in rows.list_builds(connection, alias, ["ready"])}
-            swaps = rows.list_swaps(connection, alias)
-        before = next((b for b in ready.values() if [b.index_name] == targets), None)
-        earlier = [no for no in recently_live(swaps, set(ready)) if ready[no] is not before]
-        wanted = build_no if build_no is not None else next(iter(earlier), None)
-        if wanted is None or wanted not in ready:
-            name = "an earlier build" if wanted is None else f"a build {wanted}"
-            raise UsageError(f"There is not {name} to go back to.", "See `gpt4rec index builds`.")
-        after = ready[wanted]
-        if after is before:
-            raise UsageError(f"Build {wanted} is live already.", "See `gpt4rec index builds`.")
+        before, after = _find(engine, alias, alias_targets(client, alias), build_no)
         live.check_build(client, after)
         if not dry_run:
             live.make_live(
                 engine, client, lock, after, action="rollback", actor=actor, reason=reason
             )
         return before, after
+
+
+def _find(
+    engine: Engine, alias: str, targets: list[str], build_no: int | None
+) -> tuple[Build | None, Build]:
+    """Return the build that ``targets`` are, and the one wanted (None: live before it)."""
+    with transaction(engine) as connection:
+        ready = {build.build_no: build for build in rows.list_builds(connection, alias, ["ready"])}
+        swaps = rows.list_swaps(connection, alias)
+    before = next((build for build in ready.values() if [build.index_name] == targets), None)
+    earlier = [number for number in recently_live(swaps, set(ready)) if ready[number] != before]
+    wanted = build_no if build_no is not None else next(iter(earlier), None)
+    if wanted is None or wanted not in ready:
+        name = "an earlier build" if wanted is None else f"a build {wanted}"
+        raise UsageError(f"There is not {name} to go back to.", "See `gpt4rec index builds`.")
+    if ready[wanted] == before:
+        raise UsageError(f"Build {wanted} is live already.", "See `gpt4rec index builds`.")
+    return before, ready[wanted]
