@@ -4,7 +4,7 @@ The step is taken under the run's row lock by whoever finds the last shard of a 
 it twice changes nothing.
 """
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
 
 from gpt4rec_es.db import runs as run_rows
 from gpt4rec_es.db import shards as shard_rows
@@ -37,6 +37,8 @@ def _if_under_way(connection: Connection, run_no: int) -> Run | None:
 
 def _advance(connection: Connection, run_no: int) -> Run:
     state = run_rows.lock_state(connection, run_no)
+    # Making shards goes over all of the run's queries.
+    connection.execute(text("SET LOCAL statement_timeout = 0"))
     run = run_rows.load(connection, run_no)
     while not run.is_finished and state != "checking":
         if state in STAGE_OF and shard_rows.has_open(connection, run_no, STAGE_OF[state]):

@@ -101,6 +101,8 @@ def _plan_once(
     """Plan in one transaction; None when the catalog moved on since ``build_no`` was made."""
     engine = parts.engine.execution_options(isolation_level="REPEATABLE READ")
     with engine.connect() as connection, connection.begin():
+        # Statements over all users may take longer than any other statement should.
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
         _refuse_second(connection, kind)
         state = connection.execute(
             text("SELECT catalog_version, history_version FROM catalog_state")

@@ -1,6 +1,6 @@
-"""Worked questions for analysts: asked by the demo, printed in docs/analytics.md, run by tests.
+"""Three questions that the demo asks as an analyst; docs/analytics.md works out more of them.
 
-Only views of schema analytics are read, as an analyst would.
+Only views of schema analytics are read.
 """
 
 from dataclasses import dataclass

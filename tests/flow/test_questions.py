@@ -1,0 +1,20 @@
+"""The demo's questions can be asked by an analyst, and their answers add up."""
+
+import datetime as dt
+
+from gpt4rec_es.runs.inprocess import run_night
+from gpt4rec_es.services.questions import QUESTIONS, answer
+from tests.databases import Database
+from tests.shop import Shop
+
+
+def test_questions(shop: Shop, database: Database) -> None:
+    runtime = shop.runtime()
+    run_night(runtime.night_parts(), runtime.night_options(), dt.date(2026, 11, 22))
+    with database.analyst_engine.connect() as connection:
+        answers = [answer(connection, question) for question in QUESTIONS]
+    (queries, items, sources) = (rows for _, rows in answers)
+    assert max(row[1] for row in queries) <= 39
+    assert len(items) == 5
+    assert sum(row[1] for row in sources) == 40 * 6
+    assert sum(row[2] for row in sources) == 100
