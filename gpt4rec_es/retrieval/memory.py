@@ -158,7 +158,9 @@ class MemoryGrid:
         """Sort the ``keys`` [cells, points] of each query; ``rows`` says whose each cell is."""
         starts = np.searchsorted(rows, np.arange(n_queries + 1))
         widest = max(int(np.diff(starts).max()), self._depth)
-        table = np.zeros((len(self._points), n_queries, widest), np.uint64)
+        # Below every key, and all different: many equal numbers make NumPy's selection slow.
+        table = np.empty((len(self._points), n_queries, widest), np.uint64)
+        table[:] = np.arange(widest)
         table[:, rows, np.arange(len(rows)) - starts[rows]] = keys.T
         if widest > self._depth:
             table.partition(widest - self._depth, axis=2)
@@ -166,9 +168,28 @@ class MemoryGrid:
         table = np.sort(table, axis=2)[:, :, ::-1]
         scores = (table >> _HALF).astype(np.uint32).view(np.float32)
         ranks = (_LOW - (table & _LOW)).astype(np.int64)
-        is_hit = table > 0
+        is_hit = scores > 0
         item_nos = np.where(is_hit, self._index.by_rank[np.where(is_hit, ranks, 0)], -1)
         return GridHits(first, item_nos, scores)
+
+
+class MemoryGridSearch:
+    """Searches an index for texts at any points."""
+
+    def __init__(self, index: MemoryIndex, analyze: Analyze) -> None:
+        """Take the function that turns query texts into tokens as the index's server does."""
+        self._index, self._analyze = index, analyze
+
+    def search(
+        self, texts: Sequence[str], points: Sequence[Bm25], depth: int
+    ) -> Iterator[GridHits]:
+        """Yield the hits of ``texts`` at all ``points``, as ``MemoryGrid`` does.
+
+        Raises:
+            UsageError: there is no point, or ``depth`` is below 1.
+        """
+        grid = MemoryGrid(self._index, points, depth)
+        return grid.search(self._analyze([search_text(text) for text in texts]))
 
 
 class MemoryRetriever:

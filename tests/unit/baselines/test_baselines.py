@@ -143,7 +143,7 @@ def test_users_who_bought_much_are_searched_deeper() -> None:
         [250, 251, 252, 253, 254],
         [1, 2, 3, 4, 5],
     ]
-    assert asked == [64, 256]
+    assert asked == [16, 256]
 
 
 def test_no_titles_at_all_is_refused() -> None:
