@@ -118,11 +118,6 @@ def new_network(size: Size, vocab_size: int, end_id: int, dropout: float | None 
     )
 
 
-def context_of(size: Size) -> int:
-    """Return the context of a new network of ``size`` in tokens."""
-    return _SHAPES[size][3]
-
-
 def _open(folder: Path, dtype: Any) -> Any:
     with quiet():
         try:

@@ -141,7 +141,7 @@ def _run(
 ) -> dict[str, PhaseResult]:
     """Run the phases one after the other, each with its share of the limits."""
     results: dict[str, PhaseResult] = {}
-    limits = _step_limits(phases, options.max_steps)
+    limits = _step_limits([phase.steps for phase in phases], options.max_steps)
     total, done = sum(limits), 0
     left_tokens = sum(phase.tokens for phase in phases)
     ends = options.max_minutes and time.monotonic() + 60 * options.max_minutes
@@ -173,9 +173,8 @@ def _report(progress: Progress, before: int, total: int, steps: int) -> None:
     progress(before + steps, total)
 
 
-def _step_limits(phases: list[_Planned], most: int | None) -> list[int]:
-    """Return the steps each phase may take: all, or its share of ``most``."""
-    planned = [phase.steps for phase in phases]
+def _step_limits(planned: list[int], most: int | None) -> list[int]:
+    """Return the steps each phase may take: all ``planned``, or its share of ``most``."""
     if most is None or most >= sum(planned):
         return planned
     limits = [steps * most // sum(planned) for steps in planned]

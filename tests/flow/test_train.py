@@ -215,6 +215,14 @@ def test_nothing_to_learn(database: Database, tmp_path: Path) -> None:
     assert list_generators(database.engine) == []
 
 
+def test_a_held_out_list_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "users").write_bytes(b"\xff\xfe")
+    for name in ("users", "missing"):
+        with pytest.raises(UsageError, match="cannot be read"):
+            read_held_out_lists(tmp_path / name, None)
+    assert read_held_out_lists(None, None) == HeldOut()
+
+
 def test_held_out_lists_that_name_nobody_are_a_mistake(
     database: Database, environ: dict[str, str]
 ) -> None:

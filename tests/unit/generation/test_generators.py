@@ -67,6 +67,11 @@ def test_devices() -> None:
     assert network.pick_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
     with pytest.raises(UsageError, match="no device"):
         network.pick_device("abacus")
+    if torch.cuda.is_available():
+        assert network.pick_device("cuda") == "cuda"
+    else:
+        with pytest.raises(UsageError, match="There is no GPU"):
+            network.pick_device("cuda")
 
 
 def test_threads() -> None:

@@ -83,3 +83,12 @@ def test_first_that_fits(counts: list[int], room: int, first: int) -> None:
 def test_one_huge_word_is_cut_to_its_start() -> None:
     assert longest_fitting_start("x" * 40 + " y", lambda text: len(text) <= 10) == "x" * 10
     assert longest_fitting_start("abc", lambda _: False) == "a"
+
+
+def test_forgotten_counts_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    histories = [[f"t{n}", f"t{n + 1}", f"t{n + 2}"] for n in range(9)]
+    usual = writer(9)
+    expected = [usual.write(titles) for titles in histories]
+    monkeypatch.setattr("gpt4rec_es.prompts.truncate._CACHED_TITLES", 2)
+    forgetful = writer(9)
+    assert [forgetful.write(titles) for titles in histories] == expected

@@ -1,0 +1,126 @@
+"""Training without a database: options, limits, and where a network starts from."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.generation.folder import open_checkpoint
+from gpt4rec_es.generation.options import TrainingOptions
+from gpt4rec_es.generation.train import _step_limits, train_network
+from gpt4rec_es.protocols import no_progress
+from tests.trained import OPTIONS, shop_data
+
+SHORT = replace(OPTIONS, epochs=1, pretrain_epochs=1, max_steps=3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": -1}, "Epochs are below 0"),
+        ({"epochs": 0, "start": "gpt2"}, "nothing to train"),
+        ({"batch_size": 0}, "batch size is 0"),
+        ({"start": "gpt2", "tokenizer": Path()}, "keeps its tokenizer"),
+    ],
+)
+def test_options_that_cannot_be(change: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        TrainingOptions(**change)  # type: ignore[arg-type]
+
+
+def test_a_new_network_is_pretrained_unless_told_otherwise() -> None:
+    assert TrainingOptions().new_epochs == 3
+    assert TrainingOptions(pretrain_epochs=0).new_epochs == 0
+    assert TrainingOptions(start="gpt2").new_epochs == 0
+
+
+def test_the_papers_defaults() -> None:
+    options = TrainingOptions(start="gpt2")
+    assert (options.epochs, options.lr, options.warmup_steps) == (20, 1e-4, 2000)
+    assert (options.pairs, options.new_epochs) == ("last", 0)
+
+
+@pytest.mark.parametrize(
+    ("steps", "most", "limits"),
+    [
+        ([30, 10], None, [30, 10]),
+        ([30, 10], 50, [30, 10]),
+        ([30, 10], 8, [6, 2]),
+        ([30, 10], 9, [6, 3]),
+        ([30, 10], 1, [0, 1]),
+    ],
+)
+def test_a_limit_of_steps_is_shared(steps: list[int], most: int | None, limits: list[int]) -> None:
+    assert _step_limits(steps, most) == limits
+
+
+def test_a_phase_without_steps_is_left_out(tmp_path: Path) -> None:
+    seen: list[tuple[int, int | None]] = []
+
+    def progress(done: int, total: int | None) -> None:
+        seen.append((done, total))
+
+    report = train_network(shop_data(), replace(SHORT, max_steps=1), tmp_path / "a", progress)
+    assert [row["steps"] for row in report.card["phases"].values()] == [0, 1]
+    assert seen[-1] == (1, 1)
+
+
+def test_the_limit_and_the_seed_decide_the_weights(tmp_path: Path) -> None:
+    def weights(name: str, options: TrainingOptions) -> str:
+        return train_network(shop_data(), options, tmp_path / name, no_progress).content_hash
+
+    first = weights("a", SHORT)
+    assert weights("b", SHORT) == first
+    assert weights("c", replace(SHORT, seed=2)) != first
+    assert weights("d", replace(SHORT, max_steps=4)) != first
+
+
+def test_a_given_tokenizer_and_bf16(trained_folder: Path, tmp_path: Path) -> None:
+    options = replace(SHORT, tokenizer=trained_folder, vocab_size=None, precision="bf16")
+    report = train_network(shop_data(), options, tmp_path / "a", no_progress)
+    given, taken = (open_checkpoint(path).tokenizer for path in (trained_folder, tmp_path / "a"))
+    assert taken.raw.to_str() == given.raw.to_str()
+    assert report.card["precision"] == "bf16"
+
+
+def test_training_goes_on_from_a_checkpoint(trained_folder: Path, tmp_path: Path) -> None:
+    options = replace(SHORT, start=str(trained_folder), pretrain_epochs=0, vocab_size=None, lr=1e-6)
+    report = train_network(shop_data(), options, tmp_path / "a", no_progress)
+    from_scratch = train_network(
+        shop_data(), replace(SHORT, pretrain_epochs=0, lr=1e-6), tmp_path / "b", no_progress
+    )
+    assert report.card["validation_loss"] < 0.5 * from_scratch.card["validation_loss"]
+
+
+def test_a_folder_that_exists_is_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with pytest.raises(UsageError, match="exists already"):
+        train_network(shop_data(), SHORT, tmp_path / "a", no_progress)
+    assert list((tmp_path / "a").iterdir()) == []
+
+
+def test_without_anyone_kept_back_no_loss_is_claimed(tmp_path: Path) -> None:
+    data = shop_data()
+    empty = replace(data, validation=replace(data.validation, offsets=data.validation.offsets[:1]))
+    report = train_network(empty, SHORT, tmp_path / "a", no_progress)
+    assert report.card["validation_loss"] is None
+    assert "per target token: none." in (tmp_path / "a" / "README.md").read_text()
+
+
+def test_a_broken_off_save_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> Callable[[], None]:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(OSError, match="No space left"):
+        train_network(shop_data(), SHORT, tmp_path / "a", no_progress)
+    assert not (tmp_path / "a").exists()
+    monkeypatch.undo()
+    # Called again it has only the saving left to do.
+    report = train_network(shop_data(), SHORT, tmp_path / "a", no_progress)
+    assert report.card["phases"]["pairs"]["steps"] > 0
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
