@@ -8,12 +8,13 @@ LINT_IMPORTS := $(PY) -c 'from importlinter.cli import lint_imports_command as r
 # Newer than what it was installed from: nothing to do. A changed lock installs again.
 STAMP := $(VENV)/.installed
 ARGS ?=
+DEVICE ?= cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check up down migrate reindex night lock clean
+.PHONY: bench-generation help install demo test check up down migrate reindex night lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Install everything into .venv (2.9 GB to download, less with a torch at hand)
 
@@ -49,6 +50,9 @@ reindex: $(STAMP) ## Build a fresh search index and swap it in
 
 night: $(STAMP) ## Recommend for every user
 	@$(GPT4REC) night
+
+bench-generation: $(STAMP) ## What generation costs here (DEVICE=cuda, ARGS=--full; see docs/engine.md)
+	@$(PY) -m benchmarks.generation --device $(DEVICE) $(ARGS)
 
 lock: ## Write requirements/*.lock anew from setup.cfg (needs uv)
 	@bash requirements/lock.sh

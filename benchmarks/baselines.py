@@ -1,0 +1,234 @@
+"""What recommenders without training reach on a folder of data, by every protocol.
+
+The folder holds ``items.csv.gz`` and ``interactions.csv.gz`` as the importer reads them. Nothing
+is stored. Titles become lower-case words, or what a server's analyzer makes of them.
+"""
+
+import csv
+import gzip
+import json
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from gpt4rec_es.baselines.cooccurrence import Cooccurrence
+from gpt4rec_es.baselines.history_bm25 import HistoryBm25
+from gpt4rec_es.baselines.hybrid import Hybrid
+from gpt4rec_es.baselines.last_titles import LastTitles
+from gpt4rec_es.baselines.popularity import Popularity, count_buyers
+from gpt4rec_es.baselines.scored import Scored
+from gpt4rec_es.metrics.labels import CategoryLabels, LabelSets, category_labels, label_sets
+from gpt4rec_es.metrics.lists import as_lists
+from gpt4rec_es.metrics.summary import measure, summarise
+from gpt4rec_es.metrics.variety import catalog_coverage
+from gpt4rec_es.protocols import Recommender
+from gpt4rec_es.records import Bm25
+from gpt4rec_es.retrieval.memory import MemoryRetriever
+from gpt4rec_es.retrieval.memory_index import MemoryIndex, TokenizedTitle
+from gpt4rec_es.splits.histories import PAPER, History, Preparation, order_histories, prepare
+from gpt4rec_es.splits.segments import segments
+from gpt4rec_es.splits.split import (
+    Split,
+    by_users,
+    global_time,
+    leave_one_out,
+    next_basket,
+    time_quantiles,
+    with_validation,
+)
+
+# Chosen on the validation part of Amazon Beauty, leave-one-out; kept for all data.
+DECAY, TITLE_WEIGHT = 0.7, 0.3
+SEED = 1
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set; items are numbered in order of the file, users in order of appearance."""
+
+    item_ids: list[str]
+    titles: dict[int, str]
+    labels: dict[str, LabelSets]
+    users: list[tuple[int, list[tuple[int, float]]]]
+    has_times: bool
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a text as the standard analyzer would, for plain titles."""
+    return re.findall(r"\w+", text.lower())
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a packed CSV file."""
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def read_data(folder: Path, part: CategoryLabels) -> Data:
+    """Return the data set in ``folder``."""
+    items = read_rows(folder / "items.csv.gz")
+    number = {row["item_id"]: place for place, row in enumerate(items)}
+    events: dict[str, list[tuple[int, float]]] = {}
+    rows = read_rows(folder / "interactions.csv.gz")
+    has_times = all(row.get("timestamp") for row in rows)
+    rows.sort(key=lambda row: int(row["ordinal"]))
+    for row in rows:
+        at = float(row["timestamp"] if has_times else row["ordinal"])
+        events.setdefault(row["user_id"], []).append((number[row["item_id"]], at))
+    by_name = {
+        "category": {n: category_labels(row.get("category"), part) for n, row in enumerate(items)},
+        "brand": {n: {row["brand"]} for n, row in enumerate(items) if row.get("brand")},
+    }
+    return Data(
+        [row["item_id"] for row in items],
+        {n: row["title"] for n, row in enumerate(items) if row["title"]},
+        {
+            name: label_sets(sets, len(items))
+            for name, sets in by_name.items()
+            if any(sets.values())
+        },
+        [(user, events[user_id]) for user, user_id in enumerate(sorted(events))],
+        has_times,
+    )
+
+
+def make_split(data: Data, protocol: str, seed: int, shuffle: int | None) -> Split:
+    """Return the split by the protocol of that name."""
+    baskets = protocol in {"next-basket", "global-time"}
+    how = PAPER if protocol == "gpt4rec" else Preparation(once=not baskets)
+    lengths = {item: len(title) for item, title in data.titles.items()}
+    histories = order_histories(data.users, has_times=data.has_times, shuffle=shuffle)
+    histories = prepare(histories, how, lengths)
+    makers: dict[str, Callable[[list[History]], Split]] = {
+        "leave-one-out": leave_one_out,
+        "users": lambda h: by_users(h, seed),
+        "gpt4rec": lambda h: by_users(h, seed),
+        "next-basket": next_basket,
+        "global-time": lambda h: global_time(h, *time_quantiles(h)),
+    }
+    return makers[protocol](histories)
+
+
+def make_recommenders(data: Data, train: Mapping[int, Sequence[int]]) -> dict[str, Recommender]:
+    """Return all baselines by name."""
+    n_items = len(data.item_ids)
+    tokens = {item: words(title) for item, title in data.titles.items()}
+    index = MemoryIndex(
+        [TokenizedTitle(data.item_ids[item], item, found) for item, found in tokens.items()]
+    )
+    retriever = MemoryRetriever(index, Bm25(), lambda texts: [words(text) for text in texts])
+    alike = HistoryBm25(index, tokens, Bm25(), n_items, DECAY)
+    bought = Cooccurrence(list(train.values()), n_items, DECAY)
+    hybrid = Hybrid([(TITLE_WEIGHT, alike), (1 - TITLE_WEIGHT, bought)])
+    return {
+        "popularity": Popularity(train.values()),
+        "last title": LastTitles(retriever, data.titles, 1),
+        "last 3 titles": LastTitles(retriever, data.titles, 3),
+        "last 5 titles": LastTitles(retriever, data.titles, 5),
+        "history BM25": Scored(alike),
+        "co-occurrence": Scored(bought),
+        "hybrid": Scored(hybrid),
+    }
+
+
+def evaluate(
+    data: Data, split: Split, recommender: Recommender, ks: Sequence[int], by_segment: bool
+) -> list[dict[str, Any]]:
+    """Return one row per k (and segment) with the mean and interval of every metric."""
+    histories = [case.history for case in split.test]
+    targets = [case.targets for case in split.test]
+    buyers = count_buyers(split.train.values())
+    ids = dict(enumerate(data.item_ids))
+    masks = segments(split.test, ids, buyers) if by_segment else {}
+    rows = []
+    for k in ks:
+        lists = as_lists(recommender.recommend(histories, k), k)
+        values = measure(
+            lists, targets, histories, labels=data.labels, buyers=buyers, n_users=len(split.train)
+        )
+        for name, mask in {"all": np.ones(len(lists), np.bool_), **masks}.items():
+            row: dict[str, Any] = {"k": k, "segment": name, "users": int(mask.sum())}
+            row |= {m: asdict(i) for m, i in summarise(values, seed=SEED, users=mask).items()}
+            row["catalog_coverage"] = catalog_coverage(lists[mask], len(data.titles))
+            rows.append(row)
+    return rows
+
+
+def print_table(name: str, rows: Sequence[Mapping[str, Any]], *, heading: bool) -> None:
+    """Print recall and NDCG per k of one recommender, and half the interval's width at the end."""
+    if heading:
+        columns = "".join(f"   R@{row['k']:<4} N@{row['k']:<4}" for row in rows)
+        click.echo(f"{'':15}{columns}   +-R@{rows[-1]['k']}")
+    cells = "".join(f"   {row['recall']['mean']:.4f} {row['ndcg']['mean']:.4f}" for row in rows)
+    last = rows[-1]["recall"]
+    click.echo(f"{name:15}{cells}   {(last['high'] - last['low']) / 2:.4f}")
+
+
+@click.command()
+@click.option("--data", "folder", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option(
+    "--protocol",
+    type=click.Choice(["leave-one-out", "users", "gpt4rec", "next-basket", "global-time"]),
+    default="leave-one-out",
+    show_default=True,
+    help="gpt4rec: users split 0.8/0.1/0.1, newest 15, titles of at most 400 characters.",
+)
+@click.option("--k", "ks", multiple=True, type=int, default=(5, 10, 20, 40), show_default=True)
+@click.option("--seed", default=1, show_default=True, help="Of a split by users.")
+@click.option("--shuffle-ties", type=int, help="Seed; without it ties keep their stored order.")
+@click.option(
+    "--refit/--no-refit",
+    default=True,
+    show_default=True,
+    help="Learn from validation, too, before the test.",
+)
+@click.option("--only", multiple=True, help="Names of recommenders.")
+@click.option("--by-segment", is_flag=True, help="With --json: rows per segment, too.")
+@click.option(
+    "--category-labels",
+    type=click.Choice([part.value for part in CategoryLabels]),
+    default="path_without_root",
+)
+@click.option("--json", "as_json", is_flag=True)
+def main(
+    folder: Path,
+    protocol: str,
+    ks: tuple[int, ...],
+    seed: int,
+    shuffle_ties: int | None,
+    refit: bool,
+    only: tuple[str, ...],
+    by_segment: bool,
+    category_labels: str,
+    as_json: bool,
+) -> None:
+    """Print what recommenders without training reach on the data in a folder."""
+    data = read_data(folder, CategoryLabels(category_labels))
+    split = make_split(data, protocol, seed, shuffle_ties)
+    if refit:
+        split = with_validation(split)
+    click.echo(
+        f"{protocol}: {len(split.train)} users to learn from, {len(split.test)} to test",
+        err=as_json,
+    )
+    found = {}
+    for name, recommender in make_recommenders(data, split.train).items():
+        if only and name not in only:
+            continue
+        started = time.process_time()
+        found[name] = evaluate(data, split, recommender, ks, by_segment)
+        if not as_json:
+            print_table(name, found[name], heading=len(found) == 1)
+        click.echo(f"  {name}: {time.process_time() - started:.0f} CPU s", err=True)
+    if as_json:
+        click.echo(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,283 @@
+"""What generation costs: users per second of each way to search, and where the time goes.
+
+`make bench-generation` runs the short form, about ten minutes on two quiet cores, and
+`make bench-generation ARGS=--full` the long one. docs/engine.md explains what is printed.
+"""
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from transformers.utils import logging as transformers_logging
+
+from benchmarks import contenders, cost
+from benchmarks.measure import Traffic, interleaved, peak_memory, phases, watched
+from benchmarks.population import (
+    Population,
+    fresh_copy,
+    random_population,
+    random_prompts,
+    real_population,
+)
+from gpt4rec_es.generation.engine.linears import tune
+from gpt4rec_es.records import Decoding
+
+# Users in a batch of each way, by device: for ours on a GPU, what fills it.
+_BATCHES = {"cpu": 8, "cuda": 512}
+_SLOW_BATCHES = {"cpu": 8, "cuda": 32}
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    options = _parse()
+    transformers_logging.set_verbosity_error()
+    if options.memory_of:
+        print(_memory(options))
+        return
+    peaks = _print_machine(options)
+    middle = options.beams[len(options.beams) // 2]
+    for threads in options.threads:
+        torch.set_num_threads(threads)
+        for beams in options.beams:
+            population = random_population("gpt2", options.users, options.device, options.dtype)
+            is_long = options.full or beams == middle
+            _compare(options, population, _decoding(beams, 20), threads, peaks, is_long=is_long)
+        for new_tokens in (20, 48):
+            decoding = _decoding(20, new_tokens)
+            _compare(options, _small(options), decoding, threads, peaks, is_long=True)
+    _print_memory(options)
+
+
+def _decoding(beams: int, new_tokens: int) -> Decoding:
+    return Decoding(num_queries=min(10, beams), num_beams=beams, max_new_tokens=new_tokens)
+
+
+def _small(options: argparse.Namespace) -> Population:
+    users = options.users * 4
+    if options.model:
+        dtype = options.precision
+        return real_population(options.model, options.data, users, options.device, dtype, 48)
+    return random_population("tiny", users, options.device, options.dtype)
+
+
+def _compare(
+    options: argparse.Namespace,
+    population: Population,
+    decoding: Decoding,
+    threads: int,
+    peaks: dict[str, float],
+    *,
+    is_long: bool,
+) -> None:
+    """Time all ways on one population; print a table, the counters and the phases."""
+    print(
+        f"\n## {population.name}: {decoding.num_beams} beams, up to {decoding.max_new_tokens} "
+        f"new tokens, {threads} thread{'s' * (threads > 1)}"
+    )
+    tuned = tune(fresh_copy(population))
+    prompts = population.prompts
+    # The slow ways get fewer users and turns, unless there is time: of the same mean length.
+    few = prompts if options.full else _part(prompts, max(1, len(prompts) // 2))
+    ways = _ways(options, population, tuned, decoding, threads, is_long=is_long)
+    turns: dict[str, tuple[int, Callable[[], Any]]] = {}
+    users: dict[str, list[list[int]]] = {}
+    traffic: dict[str, Traffic] = {}
+    for name, way in ways.items():
+        is_quick = options.full or name == _OURS
+        users[name] = prompts if is_quick else few
+        rounds = options.rounds if is_quick else options.slow_rounds
+        network = tuned if name == _OURS else population.network
+        turns[name] = (rounds, partial(_watch, way, network, users[name], traffic, name))
+        way([min(prompts, key=len)])  # so that nothing is done for the first time
+    timings = interleaved(turns, options.device)
+    costs = {n: cost.seconds(t, options.device) / len(users[n]) for n, t in timings.items()}
+    slowest = costs.get(_BASELINE)
+    print("| way | s per user | users per s | gain | tokens read / floor | cache per user |")
+    print("|---|---|---|---|---|---|")
+    for name, per_user in costs.items():
+        gain = f"{slowest / per_user:.1f}x" if slowest else ""
+        floor = _floor(population, tuned, users[name], decoding)
+        counters = _counters(name, traffic[name], floor, decoding)
+        print(f"| {name} | {per_user:.4f} | {1 / per_user:.3f} | {gain} | {counters} |")
+    _print_share(population, decoding, costs[_OURS], peaks, options)
+    shares = phases(lambda: ways[_OURS](prompts))
+    print("where its time goes:", ", ".join(f"{n} {share:.0%}" for n, share in shares.items()))
+
+
+_BASELINE = "generate, arrival order"
+_OURS = "shared engine"
+
+
+def _ways(
+    options: argparse.Namespace,
+    population: Population,
+    tuned: Any,
+    decoding: Decoding,
+    threads: int,
+    *,
+    is_long: bool,
+) -> dict[str, contenders.Way]:
+    kind = options.device.partition(":")[0]
+    network, end_id = population.network, population.end_id
+    size, slow_size = _BATCHES[kind], _SLOW_BATCHES[kind]
+    ways: dict[str, contenders.Way] = {}
+    if is_long:
+        for name, is_sorted in ((_BASELINE, False), ("generate, length-sorted", True)):
+            ways[name] = contenders.generate(
+                network, decoding, end_id, slow_size, is_sorted=is_sorted
+            )
+    if is_long and (options.full or network.config.num_hidden_layers < 12):
+        ways["reference engine"] = contenders.reference(network, decoding, end_id, slow_size)
+    ways[_OURS] = contenders.shared(tuned, decoding, end_id, size)
+    other = contenders.ctranslate2_way(network, decoding, end_id, size, threads)
+    if other:
+        ways["CTranslate2 fp32"] = other
+    return ways
+
+
+def _part(prompts: list[list[int]], n: int) -> list[list[int]]:
+    """Return ``n`` prompts spread evenly over all lengths, in the order in which they came."""
+    places = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
+    chosen = {places[int((rank + 0.5) * len(prompts) / n)] for rank in range(n)}
+    return [prompts[place] for place in sorted(chosen)]
+
+
+def _watch(
+    way: contenders.Way,
+    network: Any,
+    prompts: list[list[int]],
+    traffic: dict[str, Traffic],
+    name: str,
+) -> None:
+    with watched(network) as seen:
+        way(prompts)
+    traffic[name] = seen
+
+
+def _floor(population: Population, tuned: Any, prompts: list[list[int]], decoding: Decoding) -> int:
+    """Return the fewest tokens: every prompt once, and one per beam and step until it is over."""
+    if population.is_random:
+        steps = decoding.max_new_tokens - 1
+        return sum(map(len, prompts)) + len(prompts) * decoding.num_beams * steps
+    with watched(tuned) as alone:
+        contenders.shared(tuned, decoding, population.end_id, 1)(prompts)
+    return alone.tokens
+
+
+def _counters(name: str, traffic: Traffic, floor: int, decoding: Decoding) -> str:
+    """Return two cells: tokens read as multiple of the floor, and bytes of cache per user."""
+    if not traffic.tokens:
+        return "| "
+    rows_per_user = 1 if name == _OURS else decoding.num_beams
+    megabytes = traffic.cache_bytes_per_row * rows_per_user / 1e6
+    return f"{traffic.tokens / floor:.3f} | {megabytes:.1f} MB"
+
+
+def _print_share(
+    population: Population,
+    decoding: Decoding,
+    per_user: float,
+    peaks: dict[str, float],
+    options: argparse.Namespace,
+) -> None:
+    """Say how near the engine is to what the machine can do, where the work is known."""
+    if not population.is_random:
+        return
+    mean = sum(map(len, population.prompts)) / len(population.prompts)
+    work = cost.least_work(
+        population.network.config,
+        mean,
+        decoding.num_beams,
+        decoding.max_new_tokens,
+        options.dtype.itemsize,
+    )
+    name, peak = max(peaks.items(), key=lambda item: item[1])
+    rate = work.flop / 1e9 / per_user
+    print(
+        f"{work.flop / 1e9:.1f} GFLOP per user at least: {rate:.0f} GFLOP/s, "
+        f"{rate / peak:.0%} of the peak of {name} ({peak:.0f})"
+    )
+    if options.device != "cpu":
+        bound = work.flop / 1e9 / peak + work.bytes_moved / 1e9 / cost.bandwidth(options.device)
+        print(f"roofline {1 / bound:,.0f} users per s: reached {bound / per_user:.0%}")
+
+
+def _memory(options: argparse.Namespace) -> int:
+    """Return by how many bytes one way grows over its network, for 8 users of 192 tokens."""
+    torch.set_num_threads(options.threads[0])
+    population = random_population("gpt2", 1, options.device, options.dtype)
+    prompts = random_prompts(8, population.network.config.vocab_size, 10_000, 1)
+    prompts = [(prompt * 10)[:192] for prompt in prompts]
+    decoding, end_id = _decoding(20, 20), population.end_id
+    if options.memory_of == "generate":
+        way = contenders.generate(population.network, decoding, end_id, 8, is_sorted=False)
+    else:
+        way = contenders.shared(tune(population.network), decoding, end_id, 8)
+    return peak_memory(lambda: way(prompts), options.device)
+
+
+def _print_memory(options: argparse.Namespace) -> None:
+    print("\n## Memory over the model: GPT-2 of size gpt2, 8 users of 192 tokens, 20 beams")
+    for name in ("shared", "generate") if options.full else ("shared",):
+        # A process of its own: what others left behind would hide what this one takes.
+        command = [sys.executable, "-m", "benchmarks.generation", "--memory-of", name]
+        command += ["--device", options.device, "--precision", options.precision]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        print(f"{name}: {int(done.stdout.split()[-1]) / 1e9:.2f} GB")
+
+
+def _print_machine(options: argparse.Namespace) -> dict[str, float]:
+    torch.set_num_threads(1)
+    peaks = cost.matrix_peak(options.device, options.dtype)
+    print(f"# Generation on {_processor(options.device)}")
+    print(f"torch {torch.__version__}, transformers {transformers.__version__}, {options.device}")
+    unit = "CPU-seconds" if options.device == "cpu" else "seconds"
+    print(f"{options.precision}; s are {unit}; medians of {options.rounds} interleaved rounds,")
+    print(f"of the slow ways {options.rounds if options.full else options.slow_rounds}.")
+    print("matrix peak:", ", ".join(f"{n} {peak:.0f} GFLOP/s" for n, peak in peaks.items()))
+    return peaks
+
+
+def _processor(device: str) -> str:
+    if device != "cpu":
+        return str(torch.cuda.get_device_name(device))
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _parse() -> argparse.Namespace:
+    everyone = len(os.sched_getaffinity(0))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda[:N]")
+    parser.add_argument("--precision", choices=("fp32", "fp16"), default="fp32")
+    parser.add_argument("--threads", type=int, nargs="+", default=sorted({1, everyone}))
+    parser.add_argument("--beams", type=int, nargs="+", default=[10, 20, 40])
+    parser.add_argument("--users", type=int, help="users in a population (small model: 4x)")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--slow-rounds", type=int, default=1)
+    parser.add_argument("--full", action="store_true", help="all ways, users and rounds alike")
+    parser.add_argument("--model", type=Path, help="a trained generator for the small model")
+    parser.add_argument("--data", type=Path, help="folder of the purchases it is asked about")
+    parser.add_argument("--memory-of", choices=("shared", "generate"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if (options.model is None) != (options.data is None):
+        parser.error("--model and --data belong together")
+    options.dtype = {"fp32": torch.float32, "fp16": torch.float16}[options.precision]
+    options.users = options.users or (8 if options.device == "cpu" else 1024)
+    if options.device != "cpu":
+        options.threads = options.threads[:1]
+    return options
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""Clocks and counters: interleaved timings, tokens through a network, bytes of caches, memory."""
+
+import resource
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+
+@dataclass
+class Timing:
+    """Seconds of each round: of all cores together, and on the wall."""
+
+    cpu: list[float] = field(default_factory=list)
+    wall: list[float] = field(default_factory=list)
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Return the median of the rounds."""
+        return median(self.cpu)
+
+    @property
+    def wall_seconds(self) -> float:
+        """Return the median of the rounds."""
+        return median(self.wall)
+
+
+def interleaved(
+    contenders: Mapping[str, tuple[int, Callable[[], Any]]], device: str
+) -> dict[str, Timing]:
+    """Return timings of each contender (how often, what).
+
+    They take turns, so that a busy machine hurts all alike; who runs less often drops out.
+    """
+    timings = {name: Timing() for name in contenders}
+    for turn in range(max(rounds for rounds, _ in contenders.values())):
+        for name, (rounds, run) in contenders.items():
+            if turn >= rounds:
+                continue
+            wait_for(device)
+            wall, cpu = time.perf_counter(), time.process_time()
+            run()
+            wait_for(device)
+            timings[name].cpu.append(time.process_time() - cpu)
+            timings[name].wall.append(time.perf_counter() - wall)
+    return timings
+
+
+def wait_for(device: str) -> None:
+    """Wait until a GPU has done what it was given."""
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+
+
+@dataclass
+class Traffic:
+    """What went through a network: tokens read, and the most bytes of cache per row of a batch."""
+
+    tokens: int = 0
+    cache_bytes_per_row: float = 0.0
+
+
+@contextmanager
+def watched(network: Any) -> Iterator[Traffic]:
+    """Count what goes through ``network`` of the transformers library."""
+    traffic = Traffic()
+
+    def count_tokens(_module: Any, inputs: Any, _output: Any) -> None:
+        traffic.tokens += inputs[0].numel()
+
+    def weigh_cache(_module: Any, _args: Any, kwargs: Any, _output: Any) -> None:
+        layers = getattr(kwargs.get("past_key_values"), "layers", [])
+        size = sum((layer.keys.nbytes + layer.values.nbytes) / len(layer.keys) for layer in layers)
+        traffic.cache_bytes_per_row = max(traffic.cache_bytes_per_row, size)
+
+    hooks = [
+        network.get_input_embeddings().register_forward_hook(count_tokens),
+        network.register_forward_hook(weigh_cache, with_kwargs=True),
+    ]
+    try:
+        yield traffic
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def peak_memory(run: Callable[[], Any], device: str) -> int:
+    """Return by how many bytes memory grew at most during ``run``.
+
+    On a CPU that is the process's resident memory, so call it in a fresh process.
+    """
+    if device.startswith("cuda"):
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        run()
+        return int(torch.cuda.max_memory_allocated() - before)
+    status = Path("/proc/self/statm").read_text().split()
+    before = int(status[1]) * resource.getpagesize()
+    Path("/proc/self/clear_refs").write_text("5")  # begin the peak anew, at what is resident now
+    run()
+    peak = next(
+        int(line.split()[1]) * 1024
+        for line in Path("/proc/self/status").read_text().splitlines()
+        if line.startswith("VmHWM")
+    )
+    return peak - before
+
+
+# Operators of torch by what they are for; what is not named here is "the rest".
+_PHASES = {
+    "linear layers": ("linear_pointwise", "addmm", "aten::mm"),
+    "attention": ("scaled_dot_product", "_efficient_attention", "_flash_attention"),
+    "selection": ("log_softmax", "topk", "amax", "aten::gather"),
+}
+
+
+def phases(run: Callable[[], Any]) -> dict[str, float]:
+    """Return which share of the CPU time of ``run`` went where."""
+    with torch.autograd.profiler.profile(use_kineto=False) as profiler:
+        run()
+    shares = dict.fromkeys([*_PHASES, "the rest"], 0.0)
+    for event in profiler.key_averages():
+        phase = next(
+            (name for name, parts in _PHASES.items() if any(part in event.key for part in parts)),
+            "the rest",
+        )
+        shares[phase] += event.self_cpu_time_total
+    total = sum(shares.values())
+    return {name: share / total for name, share in shares.items()}
