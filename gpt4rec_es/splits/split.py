@@ -7,7 +7,7 @@ fields of a split say all that any stage may use.
 import random
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.splits.histories import History
@@ -87,6 +87,15 @@ def by_users(
         [_last(history) for history in long[:n_test]],
         len(histories) - len(long),
     )
+
+
+def with_validation(split: Split) -> Split:
+    """Return the split whose training part has validation in it: for a last fit before the test.
+
+    Whatever was chosen on validation stays chosen; nothing of the test is touched.
+    """
+    learned = {case.user: case.history + case.targets for case in split.validation}
+    return replace(split, train={**split.train, **learned}, validation=())
 
 
 def next_basket(histories: Sequence[History], *, only_new: bool = True) -> Split:

@@ -10,6 +10,7 @@ from gpt4rec_es.splits.split import (
     leave_one_out,
     next_basket,
     time_quantiles,
+    with_validation,
 )
 
 
@@ -52,6 +53,19 @@ def test_the_user_split_depends_on_the_seed_and_not_on_the_order_of_users() -> N
     split = by_users(histories, seed=1)
     assert by_users(histories[::-1], seed=1).test == split.test
     assert by_users(histories, seed=2).test != split.test
+
+
+def test_validation_may_be_learned_from_before_the_test() -> None:
+    histories = [History(user, (user, 100 + user, 200 + user), None) for user in range(20)]
+    one_out, users = leave_one_out(histories), by_users(histories, seed=1)
+    refitted = with_validation(one_out)
+    assert refitted.train == {case.user: case.history for case in one_out.test}
+    assert (refitted.validation, refitted.test) == ((), one_out.test)
+    tested = {case.user for case in users.test}
+    assert set(with_validation(users).train) == set(range(20)) - tested
+    assert set(with_validation(users).train.values()) == {
+        history.items for history in histories if history.user not in tested
+    }
 
 
 @pytest.mark.parametrize("shares", [(0.0, 0.1), (0.5, 0.5), (0.9, 0.2)])
