@@ -118,7 +118,8 @@ def ensure(here: bool, dry_run: bool, as_json: bool) -> None:
 
     runtime = get_runtime()
     due = due_date(runtime.settings.nightly_cron, runtime.settings.timezone)
-    data: dict[str, Any] = {"due": due.isoformat(), "run_id": None, "state": None}
+    data: dict[str, Any] = {"due": due.isoformat(), "dry_run": dry_run}
+    data |= {"run_id": None, "state": None}
     if not dry_run:
         parts, options = runtime.night_parts(), runtime.night_options()
         started = ensure_night(parts, options, due)
@@ -243,7 +244,8 @@ def _print_ensured(data: dict[str, Any]) -> None:
     if data["run_id"]:
         print_line(f"{data['run_id']} is {data['state']}.")
     else:
-        print_line(f"The night due is that of {data['due']}; there was nothing to start.")
+        end = "." if data["dry_run"] else "; there was nothing to start."
+        print_line(f"The night due is that of {data['due']}{end}")
 
 
 def _print_diff(data: dict[str, Any]) -> None:
