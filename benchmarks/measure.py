@@ -1,5 +1,6 @@
 """Clocks and counters: interleaved timings, tokens through a network, bytes of caches, memory."""
 
+import os
 import resource
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -111,6 +112,20 @@ def peak_memory(run: Callable[[], Any], device: str) -> int:
     return peak - before
 
 
+@contextmanager
+def _no_messages() -> Iterator[None]:
+    """Keep what the profiler's library writes to stderr, past Python, off the terminal."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 # Operators of torch by what they are for; what is not named here is "the rest".
 _PHASES = {
     "linear layers": ("linear_pointwise", "addmm", "aten::mm"),
@@ -121,7 +136,10 @@ _PHASES = {
 
 def phases(run: Callable[[], Any]) -> dict[str, float]:
     """Return which share of the CPU time of ``run`` went where."""
-    with torch.autograd.profiler.profile(use_kineto=False) as profiler:
+    with (
+        _no_messages(),
+        torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler,
+    ):
         run()
     shares = dict.fromkeys([*_PHASES, "the rest"], 0.0)
     for event in profiler.key_averages():

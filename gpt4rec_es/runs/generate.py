@@ -1,5 +1,8 @@
 """The generate stage: queries for prompts that have none yet under this generator and decoding."""
 
+import logging
+import time
+
 from sqlalchemy import Connection, Engine
 
 from gpt4rec_es.db.runs import Run
@@ -8,6 +11,8 @@ from gpt4rec_es.prompts.keys import hash128
 from gpt4rec_es.protocols import QueryGenerator
 from gpt4rec_es.records import Decoding
 from gpt4rec_es.runs.ledger import Lease, Store
+
+log = logging.getLogger(__name__)
 
 
 def generate_shard(
@@ -21,7 +26,20 @@ def generate_shard(
     with engine.connect() as connection:
         texts = load_prompts(connection, members)
     decoding = Decoding(**run.manifest["decoding"])
+    started = time.monotonic()
     generations = generator.generate(texts, decoding)
+    tokens = sum(g.tokens_generated for g in generations)
+    seconds = max(time.monotonic() - started, 1e-9)
+    log.info(
+        "generated",
+        extra={
+            "shard": lease.shard.shard_no,
+            "users": len(texts),
+            "tokens": tokens,
+            "users_per_s": round(len(texts) / seconds, 1),
+            "tokens_per_s": round(tokens / seconds),
+        },
+    )
     lease.check()
     hashes = {q.text: hash128(q.text) for g in generations for q in g.queries}
 
@@ -34,4 +52,4 @@ def generate_shard(
             hashes,
         )
 
-    return store, sum(g.tokens_generated for g in generations)
+    return store, tokens

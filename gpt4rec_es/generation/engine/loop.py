@@ -5,6 +5,7 @@ write into one cache, and the mask says whose ancestors are whose. Tokens read b
 those of the prompts plus m per step and prompt whose search is not over.
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ from gpt4rec_es.generation.engine.pool import Beams, Pool
 from gpt4rec_es.generation.engine.rules import Rules
 from gpt4rec_es.generation.engine.selection import Candidates, best_candidates
 from gpt4rec_es.records import Decoding
+
+log = logging.getLogger(__name__)
 
 # Steps for which entries are allocated at once.
 _STEPS_AHEAD = 6
@@ -43,7 +46,23 @@ def search_beams(
 
 
 def search(network: Any, prompts: Sequence[Sequence[int]], rules: Rules) -> list[list[Hypothesis]]:
-    """Return the m best hypotheses of each prompt (token ids, not empty), in order."""
+    """Return the m best hypotheses of each prompt (token ids, not empty), in order.
+
+    A batch that does not fit into memory is searched in halves.
+    """
+    try:
+        return _search_together(network, prompts, rules)
+    except torch.OutOfMemoryError:
+        if len(prompts) == 1:
+            raise
+    half = len(prompts) // 2
+    log.warning("out of memory: the batch is searched in halves", extra={"prompts": len(prompts)})
+    return search(network, prompts[:half], rules) + search(network, prompts[half:], rules)
+
+
+def _search_together(
+    network: Any, prompts: Sequence[Sequence[int]], rules: Rules
+) -> list[list[Hypothesis]]:
     with torch.inference_mode():
         batch = _Batch(network, prompts, rules)
         logits = batch.read_prompts(prompts)

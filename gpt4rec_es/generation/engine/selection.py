@@ -31,29 +31,32 @@ def best_candidates(logits: Any, scores: Any, count: int, banned: int | None = N
     if banned is not None:
         log_probs[..., banned] = -torch.inf
     rows, beams, vocabulary = log_probs.shape
-    places = _promising(log_probs, scores, count)  # (rows, places)
+    parents, tokens = _promising(log_probs, scores, count)  # (rows, places)
     flat = log_probs.view(rows, beams * vocabulary)
-    parents = places // vocabulary
-    values = flat.gather(1, places) + scores.gather(1, parents)
+    values = flat.gather(1, parents * vocabulary + tokens) + scores.gather(1, parents)
     best, order = values.topk(count)  # (rows, count)
-    chosen = places.gather(1, order)
-    return Candidates(best, chosen // vocabulary, chosen % vocabulary)
+    return Candidates(best, parents.gather(1, order), tokens.gather(1, order))
 
 
-def _promising(log_probs: Any, scores: Any, count: int) -> Any:
-    """Return (rows, places): places in beams x vocabulary among which the best ``count`` are."""
+def _promising(log_probs: Any, scores: Any, count: int) -> tuple[Any, Any]:
+    """Return beams and tokens, both (rows, places), among which the best ``count`` are."""
     rows, beams, vocabulary = log_probs.shape
-    device = log_probs.device
     blocks = vocabulary // _BLOCK
-    if beams * blocks <= count:
-        return torch.arange(beams * vocabulary, device=device).expand(rows, -1)
-    whole = blocks * _BLOCK
+    whole = blocks * _BLOCK if beams * blocks > count else 0
+    device = log_probs.device
+    # Of what is left of the vocabulary behind the last whole block, every token is a candidate.
+    rest = torch.arange(whole, vocabulary, device=device)
+    parents = torch.arange(beams, device=device).repeat_interleave(len(rest)).expand(rows, -1)
+    tokens = rest.repeat(beams).expand(rows, -1)
+    if not whole:
+        return parents, tokens
     peaks = log_probs[..., :whole].unflatten(-1, (blocks, _BLOCK)).amax(-1)  # (rows, beams, blocks)
     peaks = (peaks + scores[:, :, None]).flatten(1)
-    chosen = peaks.topk(count, sorted=False).indices  # (rows, count) of beams x blocks
-    starts = chosen // blocks * vocabulary + chosen % blocks * _BLOCK
-    inside = starts[:, :, None] + torch.arange(_BLOCK, device=device)  # (rows, count, _BLOCK)
-    # What is left of the vocabulary after the last whole block, for every beam.
-    rest = torch.arange(whole, vocabulary, device=device)
-    ends = (torch.arange(beams, device=device)[:, None] * vocabulary + rest).flatten()
-    return torch.cat((inside.flatten(1), ends.expand(rows, -1)), dim=1)
+    chosen = peaks.topk(count, sorted=False).indices  # (rows, count), of beams x blocks
+    inside = torch.arange(_BLOCK, device=device)
+    starts = (chosen % blocks * _BLOCK)[:, :, None]
+    owners = (chosen // blocks)[:, :, None].expand(-1, -1, _BLOCK)
+    return (
+        torch.cat((parents, owners.flatten(1)), dim=1),
+        torch.cat((tokens, (starts + inside).flatten(1)), dim=1),
+    )

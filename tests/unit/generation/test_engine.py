@@ -177,6 +177,28 @@ def test_finished_prompts_leave_the_batch() -> None:
     assert len(set(alone)) > 3, "they must leave at different steps for this to say something"
 
 
+def test_a_batch_too_large_for_memory_is_searched_in_halves(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    network = tiny_network("gpt2")
+    prompts = random_prompts(7, 1, 20)
+    rules = Rules(5, 8, END)
+    expected = search(network, prompts, rules)
+
+    def refuse(_module: Any, inputs: Any) -> None:
+        if inputs[0].shape[0] > 2:
+            raise torch.OutOfMemoryError
+
+    network.get_input_embeddings().register_forward_pre_hook(refuse)
+    found = search(network, prompts, rules)
+    assert [[h.token_ids for h in one] for one in found] == [
+        [h.token_ids for h in one] for one in expected
+    ]
+    assert [record.message for record in caplog.records].count(
+        "out of memory: the batch is searched in halves"
+    ) == 3
+
+
 def test_tuning_changes_only_the_kernels() -> None:
     prompts = random_prompts(6, 1, 40)
     rules = Rules(10, 12, END)
