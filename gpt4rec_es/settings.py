@@ -104,7 +104,7 @@ class Settings(BaseModel):
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     dtype: Literal["fp32", "fp16"] = "fp32"
     threads: int = Field(0, ge=0, le=1024)  # 0: choose
-    token_budget: int = Field(32_768, ge=64)  # prompt tokens x beams in a batch, with padding
+    token_budget: int = Field(0, ge=0)  # token places x beams in a batch; 0: choose
     num_queries: int = Field(10, ge=1, le=200)
     num_beams: int = Field(20, ge=1, le=200)
     max_new_tokens: int = Field(48, ge=2, le=512)

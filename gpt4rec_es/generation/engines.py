@@ -1,6 +1,6 @@
 """Which implementations of beam search there are, by name; all find the same hypotheses."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,15 @@ from gpt4rec_es.generation.engine import linears, loop
 
 @dataclass(frozen=True)
 class Engine:
-    """search: as beam.search_beams. prepare: called once with a network, returns the one to use."""
+    """search: as beam.search_beams. prepare: called once with a network, returns the one to use.
+
+    token_budgets: by kind of device, how many token places (see gpt2.py) a batch takes unless the
+    operator says so.
+    """
 
     search: beam.SearchBeams
     prepare: Callable[[Any], Any]
+    token_budgets: Mapping[str, int]
 
 
 def open_engine(name: str) -> Engine:
@@ -26,8 +31,13 @@ def open_engine(name: str) -> Engine:
         UsageError: there is none of that name.
     """
     engines = {
-        "shared": Engine(loop.search_beams, linears.tune),
-        "reference": Engine(beam.search_beams, lambda network: network),
+        # On a CPU more prompts at once gain nothing. A GPU wants hundreds: about 400 prompts of 200
+        # tokens with 20 beams are 15 GB for GPT-2 in fp32, and what does not fit is halved.
+        "shared": Engine(loop.search_beams, linears.tune, {"cpu": 65_536, "cuda": 2_000_000}),
+        # Its cache holds every place for every beam: 74 kB each for GPT-2 in fp32, at times twice.
+        "reference": Engine(
+            beam.search_beams, lambda network: network, {"cpu": 32_768, "cuda": 131_072}
+        ),
     }
     if name not in engines:
         raise UsageError(

@@ -11,17 +11,17 @@ def open_generator(
     path: str | Path | None,
     *,
     device: str = "auto",
-    token_budget: int = 32_768,
+    token_budget: int = 0,
     threads: int = 0,
     reserve: int = 48,
     engine: str = "shared",
 ) -> QueryGenerator:
     """Return the generator of ``kind`` ("gpt2" with a checkpoint folder, or "titles").
 
-    Opening is cheap: torch is loaded when the first generation is asked for. token_budget: prompt
-    tokens x beams in one batch, padding included. reserve: tokens of the context that prompts
-    leave free; pass the max_new_tokens of the decoding. engine: name of the beam search,
-    which changes only what a generation costs.
+    Opening is cheap: torch is loaded when the first generation is asked for. token_budget: token
+    places in one batch (prompt and new tokens x beams), 0 to choose. reserve: tokens of the
+    context that prompts leave free; pass the max_new_tokens of the decoding. engine: name of the
+    beam search, which changes only what a generation costs.
 
     Raises:
         UsageError: an unknown kind, or a folder that is no fitting checkpoint.

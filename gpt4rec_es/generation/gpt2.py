@@ -24,8 +24,9 @@ class Gpt2Generator:
     """Implements QueryGenerator with a checkpoint folder.
 
     reserve: tokens of the context kept free for the query; at least max_new_tokens of any
-    decoding. token_budget: prompt tokens x beams in one batch, padding included. threads: CPU
-    threads of this process, 0 to choose. engine: name of the beam search, see engines.py.
+    decoding. token_budget: token places in one batch, which are prompt tokens (padding included)
+    and new ones, times beams; 0 to choose. threads: CPU threads of this process, 0 to choose.
+    engine: name of the beam search, see engines.py.
     """
 
     def __init__(
@@ -64,22 +65,24 @@ class Gpt2Generator:
             UsageError: a prompt and max_new_tokens together exceed the context, or fp16 without
                 a GPU.
         """
+        if not prompts:
+            return []
+        from gpt4rec_es.generation.engines import open_engine  # noqa: PLC0415 - loads torch
+
         ids = self._tokenizer.encode_all(prompts)
         self._require_room(ids, decoding)
+        self._engine = self._engine or open_engine(self._engine_name)
+        network = self._network(decoding.dtype, self._engine)
+        budget = self._token_budget or self._engine.token_budgets[network.device.type]
+        places = [len(tokens) + decoding.max_new_tokens for tokens in ids]
         found: list[Generation] = [Generation(())] * len(prompts)
-        lengths = [len(tokens) for tokens in ids]
-        for batch in plan_batches(lengths, decoding.num_beams, self._token_budget):
-            beams = self._search([ids[place] for place in batch], decoding)
+        for batch in plan_batches(places, decoding.num_beams, budget):
+            beams = self._engine.search(
+                network, [ids[place] for place in batch], decoding, self._tokenizer.end_id
+            )
             for place, hypotheses in zip(batch, beams, strict=True):
                 found[place] = self._generation(hypotheses, decoding)
         return found
-
-    def _search(self, batch: list[list[int]], decoding: Decoding) -> "list[list[Hypothesis]]":
-        from gpt4rec_es.generation.engines import open_engine  # noqa: PLC0415 - loads torch
-
-        self._engine = self._engine or open_engine(self._engine_name)
-        network = self._network(decoding.dtype, self._engine)
-        return self._engine.search(network, batch, decoding, self._tokenizer.end_id)
 
     def _network(self, dtype: str, engine: "Engine") -> Any:
         if dtype not in self._networks:

@@ -1,0 +1,78 @@
+"""Both engines on real histories: the same hypotheses in the same order, or each swap by name.
+
+    python -m benchmarks.generation_equality --model FOLDER --data FOLDER
+
+The model should be a trained one, so that beams end at different lengths. Prints one line per
+setting and every pair that changed places; exits with 1 if anything else differs.
+"""
+
+import argparse
+import itertools
+import sys
+from pathlib import Path
+
+from transformers.utils import logging as transformers_logging
+
+from benchmarks.comparison import Comparison
+from benchmarks.population import Population, fresh_copy, real_population
+from gpt4rec_es.generation.batches import plan_batches
+from gpt4rec_es.generation.engines import open_engine
+from gpt4rec_es.generation.network import set_threads
+from gpt4rec_es.records import Decoding
+
+_BEAMS = (5, 10, 20, 40)
+_LENGTH_PENALTIES = (0.0, 1.0, 1.5)
+
+
+def main() -> None:
+    """Compare at the product's defaults, then at every combination of other settings."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", type=Path, required=True, help="a trained generator's folder")
+    parser.add_argument("--data", type=Path, required=True, help="items and interactions, csv.gz")
+    parser.add_argument("--users", type=int, default=1000, help="at the defaults")
+    parser.add_argument("--others", type=int, default=100, help="users at each other setting")
+    parser.add_argument("--threads", type=int, default=0)
+    options = parser.parse_args()
+    transformers_logging.set_verbosity_error()
+    set_threads(options.threads)
+    usual = Decoding()
+    most = max(options.users, options.others)
+    settings = [(usual, options.users)] + [
+        (Decoding(min(10, m), m, usual.max_new_tokens, penalty, early), options.others)
+        for m, penalty, early in itertools.product(_BEAMS, _LENGTH_PENALTIES, (False, True))
+        if options.others
+    ]
+    population = real_population(
+        options.model, options.data, most, "cpu", "fp32", usual.max_new_tokens
+    )
+    n_different = sum(_compare(population, decoding, users) for decoding, users in settings)
+    sys.exit(1 if n_different else 0)
+
+
+def _compare(population: Population, decoding: Decoding, users: int) -> int:
+    """Print how the engines compare on the first ``users``; return how many hypotheses differ."""
+    reference, shared = open_engine("reference"), open_engine("shared")
+    network = population.network
+    tuned = shared.prepare(fresh_copy(population))
+    comparison = Comparison()
+    prompts = population.prompts[:users]
+    places = [len(prompt) + decoding.max_new_tokens for prompt in prompts]
+    budget = reference.token_budgets["cpu"]
+    for batch in plan_batches(places, decoding.num_beams, budget):
+        chosen = [prompts[place] for place in batch]
+        expected = reference.search(network, chosen, decoding, population.end_id)
+        found = shared.search(tuned, chosen, decoding, population.end_id)
+        for one, other in zip(expected, found, strict=True):
+            comparison.add(one, other, decoding.length_penalty, population.end_id)
+    print(
+        f"{decoding.num_beams} beams, length penalty {decoding.length_penalty}, early stopping "
+        f"{decoding.early_stopping}: {comparison}",
+        flush=True,
+    )
+    for line in (*comparison.swaps, *comparison.differences):
+        print(" ", line)
+    return len(comparison.differences)
+
+
+if __name__ == "__main__":
+    main()
