@@ -1,3 +1,3 @@
-"""Fixtures of the whole suite live in plugins: one per kind of server, and one trained generator."""
+"""Fixtures of the suite live in plugins: one per kind of server, and one trained generator."""
 
 pytest_plugins = ["tests.servers", "tests.databases", "tests.indexes", "tests.trained"]
