@@ -31,6 +31,8 @@ _TRAINING: dict[str, Any] = {
     "epochs": 2.0,
     "lr": 1e-3,
     "batch_size": 16,
+    # A second one makes a network this small no faster, and much slower beside other work.
+    "threads": 1,
 }
 
 
@@ -120,7 +122,7 @@ def _train(runtime: "Runtime") -> None:
     with progress_bar("Training a GPT-2 of 1 million parameters", "steps") as progress:
         report = train_generator(
             runtime.engine,
-            TrainingOptions(**_TRAINING, threads=runtime.settings.threads),
+            TrainingOptions(**_TRAINING),
             name=_GENERATOR,
             output=checkout(Path.cwd()) / ".models" / _GENERATOR,
             actor=actor,
@@ -222,11 +224,28 @@ def _print_questions(runtime: "Runtime") -> None:
 
 
 def _print_next(user_id: str) -> None:
+    program = _own_command()
     print_line("Where to go next:")
-    print_line(f"  gpt4rec why {user_id}              explain any customer's list")
-    print_line("  gpt4rec runs show                what the night did and what its gates found")
-    print_line("  gpt4rec search 'red lantern'     search the catalog as the night does")
-    print_line("  gpt4rec index bm25 set --k1 0.9 --b 0.5 --reason 'a try'; gpt4rec night")
-    print_line("  gpt4rec stack psql               open psql as an analyst")
-    print_line("  gpt4rec stack down               stop the local servers")
+    for arguments, purpose in (
+        (f"why {user_id}", "explain any customer's list"),
+        ("runs show", "what the night did, and what its gates found"),
+        ("search 'red lantern'", "search the catalog as the night does"),
+        ("night", "a second night: nothing changed, so it costs nothing"),
+        ("index bm25 set --k1 0.9 --b 0.5 --reason 'a try'", "other BM25 parameters, no outage"),
+        ("stack psql", "open psql as an analyst: views of schema analytics"),
+        ("stack down", "stop the local servers"),
+    ):
+        print_line(f"  {program} {arguments}")
+        print_line(f"      {purpose}")
     print_line("  docs/analytics.md, docs/operations.md, docs/architecture.md")
+
+
+def _own_command() -> str:
+    """Return how to call this program from here: by name if the PATH has it."""
+    import shutil
+    import sys
+
+    if shutil.which("gpt4rec"):
+        return "gpt4rec"
+    script = Path(sys.executable).with_name("gpt4rec")
+    return str(script.relative_to(Path.cwd())) if script.is_relative_to(Path.cwd()) else str(script)
