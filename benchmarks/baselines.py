@@ -23,6 +23,7 @@ from gpt4rec_es.baselines.hybrid import Hybrid
 from gpt4rec_es.baselines.last_titles import LastTitles
 from gpt4rec_es.baselines.popularity import Popularity, count_buyers
 from gpt4rec_es.baselines.scored import Scored
+from gpt4rec_es.errors import Gpt4RecError
 from gpt4rec_es.metrics.labels import CategoryLabels, LabelSets, category_labels, label_sets
 from gpt4rec_es.metrics.lists import as_lists
 from gpt4rec_es.metrics.summary import measure, summarise
@@ -210,7 +211,10 @@ def main(
 ) -> None:
     """Print what recommenders without training reach on the data in a folder."""
     data = read_data(folder, CategoryLabels(category_labels))
-    split = make_split(data, protocol, seed, shuffle_ties)
+    try:
+        split = make_split(data, protocol, seed, shuffle_ties)
+    except Gpt4RecError as error:
+        raise click.ClickException(str(error)) from None
     if refit:
         split = with_validation(split)
     click.echo(

@@ -68,4 +68,4 @@ def _incidence(sets: Iterable[frozenset[str]]) -> Any:
             rows.append(row)
             columns.append(numbers.setdefault(label, len(numbers)))
     shape = (n_sets, max(len(numbers), 1))
-    return sparse.csr_array((np.ones(len(rows), np.float32), (rows, columns)), shape=shape)
+    return sparse.csr_array((np.ones(len(rows)), (rows, columns)), shape=shape)
