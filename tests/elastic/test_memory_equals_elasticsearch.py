@@ -83,11 +83,9 @@ def real_looking_queries(titles: list[str], count: int) -> list[str]:
     return queries
 
 
-@pytest.fixture(scope="module")
-def catalog(elastic: Elasticsearch, module_alias: str) -> Catalog:
-    index = f"{module_alias}-1"
+def make_catalog(elastic: Elasticsearch, index: str, analysis: Analysis) -> Catalog:
     found = documents()
-    elastic.indices.create(index=index, **index_body(Bm25(), Analysis()))
+    elastic.indices.create(index=index, **index_body(Bm25(), analysis))
     answer = elastic.bulk(index=index, body=b"".join(map(encode_document, found)), refresh=True)
     assert not answer["errors"]
     elastic.indices.forcemerge(index=index, max_num_segments=1)
@@ -95,10 +93,28 @@ def catalog(elastic: Elasticsearch, module_alias: str) -> Catalog:
     return Catalog(index, memory, real_looking_queries([d.title for d in found], 1_000))
 
 
+@pytest.fixture(scope="module")
+def catalog(elastic: Elasticsearch, module_alias: str) -> Catalog:
+    return make_catalog(elastic, f"{module_alias}-1", Analysis())
+
+
 def as_single(result: SearchResult) -> tuple[object, ...]:
     """The server writes single-precision scores as decimal numbers."""
     scores = np.array(result.scores, np.float32).tolist()
     return (result.item_nos, scores, result.exhausted, result.is_empty_query)
+
+
+def differing(elastic: Elasticsearch, catalog: Catalog, bm25: Bm25) -> list[tuple[object, ...]]:
+    """Return the queries with another answer, and both answers."""
+    expected = ElasticRetriever(elastic, catalog.index).search(catalog.queries, DEPTH)
+    retriever = MemoryRetriever(catalog.memory, bm25, server_analyzer(elastic, catalog.index))
+    actual = retriever.search(catalog.queries, DEPTH)
+    assert sum(len(result.item_nos) == DEPTH for result in expected) > 700
+    return [
+        (text, one, other)
+        for text, one, other in zip(catalog.queries, actual, expected, strict=True)
+        if as_single(one) != as_single(other)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -109,16 +125,12 @@ def test_same_hits_order_and_scores(elastic: Elasticsearch, catalog: Catalog, bm
         index=catalog.index, settings=similarity_settings(bm25), reopen=True
     )
     elastic.cluster.health(index=catalog.index, wait_for_status="green", timeout="30s")
-    expected = ElasticRetriever(elastic, catalog.index).search(catalog.queries, DEPTH)
-    retriever = MemoryRetriever(catalog.memory, bm25, server_analyzer(elastic, catalog.index))
-    actual = retriever.search(catalog.queries, DEPTH)
-    assert sum(len(result.item_nos) == DEPTH for result in expected) > 800
-    differing = [
-        (text, one, other)
-        for text, one, other in zip(catalog.queries, actual, expected, strict=True)
-        if as_single(one) != as_single(other)
-    ]
-    assert differing == []
+    assert differing(elastic, catalog, bm25) == []
+
+
+def test_same_with_stems_and_stop_words(elastic: Elasticsearch, module_alias: str) -> None:
+    catalog = make_catalog(elastic, f"{module_alias}-english", Analysis("english"))
+    assert differing(elastic, catalog, Bm25()) == []
 
 
 def test_tokens_stay_with_their_text(elastic: Elasticsearch, catalog: Catalog) -> None:
