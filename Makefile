@@ -11,7 +11,7 @@ ARGS ?=
 DEVICE ?= cpu
 
 .DEFAULT_GOAL := help
-.PHONY: bench-generation help install demo test check up down migrate reindex night lock clean
+.PHONY: bench-generation bench-tuning help install demo test check up down migrate reindex night lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ night: $(STAMP) ## Recommend for every user
 
 bench-generation: $(STAMP) ## What generation costs here (DEVICE=cuda, ARGS=--full; see docs/engine.md)
 	@$(PY) -m benchmarks.generation --device $(DEVICE) $(ARGS)
+
+bench-tuning: $(STAMP) ## What a grid of 330 (k1, b) costs on one core
+	@$(PY) -m benchmarks.tuning $(ARGS)
 
 lock: ## Write requirements/*.lock anew from setup.cfg (needs uv)
 	@bash requirements/lock.sh

@@ -9,7 +9,7 @@ import gzip
 import json
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ def read_data(folder: Path, part: CategoryLabels) -> Data:
     for row in rows:
         at = float(row["timestamp"] if has_times else row["ordinal"])
         events.setdefault(row["user_id"], []).append((number[row["item_id"]], at))
-    by_name = {
+    by_name: dict[str, dict[int, Collection[str]]] = {
         "category": {n: category_labels(row.get("category"), part) for n, row in enumerate(items)},
         "brand": {n: {row["brand"]} for n, row in enumerate(items) if row.get("brand")},
     }

@@ -8,6 +8,7 @@ RecTools needs an older NumPy, so this runs in an environment of its own and onl
 import json
 import random
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -16,21 +17,23 @@ from rectools import Columns, metrics
 USERS, ITEMS, K = 40, 60, 5
 
 
-class LabelDistance(metrics.PairwiseDistanceCalculator):
+class LabelDistance(metrics.PairwiseDistanceCalculator):  # type: ignore[misc] # not installed here
     """1 - Jaccard similarity of label sets."""
 
-    def __init__(self, labels):
+    def __init__(self, labels: Sequence[Sequence[str]]) -> None:
         self.labels = {item: set(several) for item, several in enumerate(labels)}
 
-    def _get_distances_for_item_pairs(self, items_0, items_1):
+    def _get_distances_for_item_pairs(
+        self, items_0: Sequence[int], items_1: Sequence[int]
+    ) -> list[float]:
         pairs = zip(items_0, items_1, strict=True)
         return [1 - self._similarity(self.labels[one], self.labels[other]) for one, other in pairs]
 
-    def _similarity(self, one, other):
+    def _similarity(self, one: set[str], other: set[str]) -> float:
         return len(one & other) / len(one | other)
 
 
-def main(path):
+def main(path: str) -> None:
     """Write lists, targets, training and labels, and the value of each metric per user."""
     chance = random.Random(11)
     lists = [
@@ -75,7 +78,7 @@ def main(path):
     )
 
 
-def frame(rows):
+def frame(rows: Sequence[Sequence[int]]) -> pd.DataFrame:
     """Return (user, item) rows."""
     pairs = [(user, item) for user, items in enumerate(rows) for item in items]
     return pd.DataFrame(pairs, columns=[Columns.User, Columns.Item])
