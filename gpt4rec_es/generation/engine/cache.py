@@ -118,10 +118,7 @@ class BeamCache(Cache):  # type: ignore[misc] # the library is not typed
             layer.squeeze(kept, width, room)
 
     def take(self, order: list[int]) -> None:
-        """Keep the rows ``order``, in that order; a row that stays in its place is not copied.
-
-        No row may move to a place whose own row moves elsewhere.
-        """
+        """Keep the rows ``order``, in that order; a row that stays in its place is not copied."""
         moves = [(target, source) for target, source in enumerate(order) if target != source]
         device = self.layers[0].keys.device
         targets, sources = torch.tensor(moves, dtype=torch.int64, device=device).view(-1, 2).T

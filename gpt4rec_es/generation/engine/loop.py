@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 _STEPS_AHEAD = 6
 # Reading which searches are over makes the host wait for a GPU: there, only now and then.
 _LOOK_EVERY = {"cpu": 1, "cuda": 8}
+# What takes a mask of four dimensions as it is; others would ignore it, or build their own.
+_ATTENTION = {"eager", "sdpa"}
 
 
 def search_beams(
@@ -49,7 +51,12 @@ def search(network: Any, prompts: Sequence[Sequence[int]], rules: Rules) -> list
     """Return the m best hypotheses of each prompt (token ids, not empty), in order.
 
     A batch that does not fit into memory is searched in halves.
+
+    Raises:
+        ValueError: the network attends in a way to which the beams' mask cannot be handed.
     """
+    if network.config._attn_implementation not in _ATTENTION:  # noqa: SLF001 - there is no other
+        raise ValueError(f"Attention must be one of {sorted(_ATTENTION)}.")
     try:
         return _search_together(network, prompts, rules)
     except torch.OutOfMemoryError:

@@ -11,6 +11,7 @@ import torch
 from benchmarks.comparison import Comparison
 from gpt4rec_es.generation.batches import plan_batches
 from gpt4rec_es.generation.beam import search_beams as search_by_reference
+from gpt4rec_es.generation.engine import loop
 from gpt4rec_es.generation.engine.linears import tune
 from gpt4rec_es.generation.engine.loop import search, search_beams
 from gpt4rec_es.generation.engine.rules import Rules
@@ -67,6 +68,13 @@ def test_hypotheses_end_at_many_lengths(network: Any, early_stopping: bool) -> N
 def test_the_mask_is_right_under_either_attention(attention: str) -> None:
     network = tiny_network("gpt2", attention=attention)
     compare(network, random_prompts(5, 1, 40), Rules(10, 12, END))
+
+
+def test_other_attention_is_refused() -> None:
+    network = tiny_network("gpt2")
+    network.config._attn_implementation = "flash_attention_2"
+    with pytest.raises(ValueError, match="Attention must be one of"):
+        search(network, random_prompts(2, 3, 9), Rules(4, 5, END))
 
 
 @pytest.mark.parametrize("early_stopping", [False, True, "never"])
@@ -175,6 +183,27 @@ def test_finished_prompts_leave_the_batch() -> None:
         search(network, prompts, rules)
     assert sum(counts) == sum(alone)
     assert len(set(alone)) > 3, "they must leave at different steps for this to say something"
+
+
+def test_asking_seldom_who_has_finished_changes_nothing(
+    network: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU, where asking makes the host wait."""
+    monkeypatch.setitem(loop._LOOK_EVERY, "cpu", 8)
+    comparison = compare(network, random_prompts(6, 1, 40, seed=3), Rules(5, 24, END, 0, 0.0))
+    assert comparison.ended > comparison.hypotheses / 4
+
+
+def test_half_precision_finds_nearly_the_same() -> None:
+    prompts = random_prompts(10, 1, 40)
+    rules = Rules(10, 12, END)
+    exact = search(tiny_network("gpt2"), prompts, rules)
+    halved = search(tiny_network("gpt2").half(), prompts, rules)
+    shared = sum(
+        len({h.token_ids for h in one} & {h.token_ids for h in other})
+        for one, other in zip(exact, halved, strict=True)
+    )
+    assert shared >= 0.9 * sum(map(len, exact))
 
 
 def test_a_batch_too_large_for_memory_is_searched_in_halves(

@@ -5,6 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.comparison import Comparison
+from gpt4rec_es.generation.beam import Hypothesis
 from gpt4rec_es.generation.engine.cache import BeamCache
 from gpt4rec_es.generation.engine.linears import OneDnnLinear
 from gpt4rec_es.generation.engine.mask import TreeMask
@@ -155,3 +157,16 @@ def test_the_other_kernel_multiplies_alike(is_packed: bool) -> None:
         other.then_gelu()
         expected = torch.nn.functional.gelu(plain(inputs), approximate="tanh")
         torch.testing.assert_close(other(inputs), expected)
+
+
+def test_what_changed_places_is_told_from_what_differs() -> None:
+    one, two = Hypothesis((5, 0), -2.0), Hypothesis((6, 0), -2.0 - 1e-6)
+    far = Hypothesis((7, 0), -3.0)
+    comparison = Comparison()
+    comparison.add([one, two], [two, one], length_penalty=1.0, end_id=0)
+    assert (len(comparison.swaps), len(comparison.differences)) == (2, 0)
+    comparison.add([one, far], [far, one], length_penalty=1.0, end_id=0)
+    comparison.add([one, two], [one], length_penalty=1.0, end_id=0)
+    assert (len(comparison.swaps), len(comparison.differences)) == (2, 3)
+    assert comparison.worst == pytest.approx(0.5)
+    assert (comparison.prompts, comparison.ended, comparison.lengths) == (3, 5, {2})
