@@ -1,7 +1,8 @@
 """What generation costs: users per second of each way to search, and where the time goes.
 
-`make bench-generation` runs the short form, about ten minutes on two quiet cores, and
-`make bench-generation ARGS=--full` the long one. docs/engine.md explains what is printed.
+`make bench-generation` runs the short form, about eight minutes on two quiet cores, and
+`make bench-generation ARGS=--full` the long one, more than an hour. The slow ways are given a
+quarter of the users. docs/engine.md explains what is printed.
 """
 
 import argparse
@@ -30,9 +31,9 @@ from benchmarks.population import (
 from gpt4rec_es.generation.engine.linears import tune
 from gpt4rec_es.records import Decoding
 
-# Users in a batch of each way, by device: for ours on a GPU, what fills it.
+# Users in a batch, by device: on a GPU, what fills it.
 _BATCHES = {"cpu": 8, "cuda": 512}
-_SLOW_BATCHES = {"cpu": 8, "cuda": 32}
+_MOST_IN_SLOW_BATCH = 32
 
 
 def main() -> None:
@@ -84,29 +85,34 @@ def _compare(
     )
     tuned = tune(fresh_copy(population))
     prompts = population.prompts
-    # The slow ways get fewer users and turns, unless there is time: of the same mean length.
-    few = prompts if options.full else _part(prompts, max(1, len(prompts) // 2))
-    ways = _ways(options, population, tuned, decoding, threads, is_long=is_long)
+    # The slow ways get fewer users and turns; users of the same mean length.
+    few = _part(prompts, max(1, len(prompts) // 4))
+    slow_size = min(_MOST_IN_SLOW_BATCH, max(1, len(few) // 2))
+    ways = _ways(options, population, tuned, decoding, threads, slow_size, is_long=is_long)
     turns: dict[str, tuple[int, Callable[[], Any]]] = {}
     users: dict[str, list[list[int]]] = {}
     traffic: dict[str, Traffic] = {}
     for name, way in ways.items():
-        is_quick = options.full or name == _OURS
-        users[name] = prompts if is_quick else few
-        rounds = options.rounds if is_quick else options.slow_rounds
+        users[name] = prompts if name == _OURS else few
+        rounds = options.rounds if name == _OURS else options.slow_rounds
         network = tuned if name == _OURS else population.network
         turns[name] = (rounds, partial(_watch, way, network, users[name], traffic, name))
         way([min(prompts, key=len)])  # so that nothing is done for the first time
     timings = interleaved(turns, options.device)
     costs = {n: cost.seconds(t, options.device) / len(users[n]) for n, t in timings.items()}
     slowest = costs.get(_BASELINE)
-    print("| way | s per user | users per s | gain | tokens read / floor | cache per user |")
-    print("|---|---|---|---|---|---|")
+    unit = "CPU-s" if options.device == "cpu" else "s"
+    print(
+        f"| way | {unit} per user | users per {unit} | users per s | gain | read / floor | cache |"
+    )
+    print("|---|---|---|---|---|---|---|")
     for name, per_user in costs.items():
         gain = f"{slowest / per_user:.1f}x" if slowest else ""
+        wall = len(users[name]) / timings[name].wall_seconds
         floor = _floor(population, tuned, users[name], decoding)
         counters = _counters(name, traffic[name], floor, decoding)
-        print(f"| {name} | {per_user:.4f} | {1 / per_user:.3f} | {gain} | {counters} |")
+        speed = f"{per_user:.4f} | {1 / per_user:.3f} | {wall:.3f}"
+        print(f"| {name} | {speed} | {gain} | {counters} |")
     _print_share(population, decoding, costs[_OURS], peaks, options)
     shares = phases(lambda: ways[_OURS](prompts))
     print("where its time goes:", ", ".join(f"{n} {share:.0%}" for n, share in shares.items()))
@@ -122,22 +128,21 @@ def _ways(
     tuned: Any,
     decoding: Decoding,
     threads: int,
+    slow_size: int,
     *,
     is_long: bool,
 ) -> dict[str, contenders.Way]:
-    kind = options.device.partition(":")[0]
     network, end_id = population.network, population.end_id
-    size, slow_size = _BATCHES[kind], _SLOW_BATCHES[kind]
-    ways: dict[str, contenders.Way] = {}
-    if is_long:
-        for name, is_sorted in ((_BASELINE, False), ("generate, length-sorted", True)):
-            ways[name] = contenders.generate(
-                network, decoding, end_id, slow_size, is_sorted=is_sorted
-            )
-    if is_long and (options.full or network.config.num_hidden_layers < 12):
+    size = _BATCHES[options.device.partition(":")[0]]
+    ways = {_OURS: contenders.shared(tuned, decoding, end_id, size)}
+    if not is_long:
+        return ways
+    generate = partial(contenders.generate, network, decoding, end_id, slow_size)
+    ways[_BASELINE] = generate(is_sorted=False)
+    if options.full or network.config.num_hidden_layers < 12:
+        ways["generate, length-sorted"] = generate(is_sorted=True)
         ways["reference engine"] = contenders.reference(network, decoding, end_id, slow_size)
-    ways[_OURS] = contenders.shared(tuned, decoding, end_id, size)
-    other = contenders.ctranslate2_way(network, decoding, end_id, size, threads)
+    other = contenders.ctranslate2_way(network, decoding, end_id, slow_size, threads)
     if other:
         ways["CTranslate2 fp32"] = other
     return ways
@@ -241,7 +246,7 @@ def _print_machine(options: argparse.Namespace) -> dict[str, float]:
     print(f"torch {torch.__version__}, transformers {transformers.__version__}, {options.device}")
     unit = "CPU-seconds" if options.device == "cpu" else "seconds"
     print(f"{options.precision}; s are {unit}; medians of {options.rounds} interleaved rounds,")
-    print(f"of the slow ways {options.rounds if options.full else options.slow_rounds}.")
+    print(f"of the slow ways {options.slow_rounds}. cache: bytes per user at most.")
     print("matrix peak:", ", ".join(f"{n} {peak:.0f} GFLOP/s" for n, peak in peaks.items()))
     return peaks
 
@@ -264,8 +269,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--beams", type=int, nargs="+", default=[10, 20, 40])
     parser.add_argument("--users", type=int, help="users in a population (small model: 4x)")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--slow-rounds", type=int, default=1)
-    parser.add_argument("--full", action="store_true", help="all ways, users and rounds alike")
+    parser.add_argument("--slow-rounds", type=int, help="default 1, with --full 3")
+    parser.add_argument("--full", action="store_true", help="all ways for all numbers of beams")
     parser.add_argument("--model", type=Path, help="a trained generator for the small model")
     parser.add_argument("--data", type=Path, help="folder of the purchases it is asked about")
     parser.add_argument("--memory-of", choices=("shared", "generate"), help=argparse.SUPPRESS)
@@ -273,7 +278,8 @@ def _parse() -> argparse.Namespace:
     if (options.model is None) != (options.data is None):
         parser.error("--model and --data belong together")
     options.dtype = {"fp32": torch.float32, "fp16": torch.float16}[options.precision]
-    options.users = options.users or (8 if options.device == "cpu" else 1024)
+    options.users = options.users or (16 if options.device == "cpu" else 1024)
+    options.slow_rounds = options.slow_rounds or (3 if options.full else 1)
     if options.device != "cpu":
         options.threads = options.threads[:1]
     return options
