@@ -88,9 +88,12 @@ class Gpt2Generator:
         if dtype not in self._networks:
             from gpt4rec_es.generation import network  # noqa: PLC0415 - loads torch
 
-            network.set_threads(self._threads)
             device = network.pick_device(self._device)
             opened = network.open_network(self._checkpoint.folder, dtype, device)
+            # A second thread makes a small network no faster alone, and many times slower beside
+            # other work: its steps are shorter than the wait for the other thread.
+            is_small = opened.config.hidden_size < 512
+            network.set_threads(self._threads or (1 if is_small else 0))
             self._networks[dtype] = engine.prepare(opened)
         return self._networks[dtype]
 
