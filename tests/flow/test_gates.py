@@ -29,9 +29,15 @@ def delete_documents(_connection: Connection, elastic: Elasticsearch, index: str
 
 
 def other_bm25(_connection: Connection, elastic: Elasticsearch, index: str) -> None:
+    set_k1(elastic, index, 0.5)
+
+
+def set_k1(elastic: Elasticsearch, index: str, k1: float) -> None:
     elastic.indices.put_settings(
-        index=index, settings={"index.similarity.catalog_bm25.k1": 0.5}, reopen=True
+        index=index, settings={"index.similarity.catalog_bm25.k1": k1}, reopen=True
     )
+    # The answer comes before the shards have started again; until then every search is a 503.
+    elastic.cluster.health(index=index, wait_for_status="yellow")
 
 
 DEFECTS = {
@@ -108,12 +114,7 @@ def test_gates(nights: run_rows.Run, database: Database, elastic: Elasticsearch)
         if spoil is delete_documents:
             restore(elastic, nights.index_name)
         if spoil is other_bm25:
-            elastic.indices.put_settings(
-                index=nights.index_name,
-                settings={"index.similarity.catalog_bm25.k1": 1.2},
-                reopen=True,
-            )
-            elastic.cluster.health(index=nights.index_name, wait_for_status="yellow")
+            set_k1(elastic, nights.index_name, 1.2)
     assert refused_now(database, elastic) == set()
     assert seen == {gate.__name__ for gate in gates.GATES}, "a gate without a seeded defect"
 
