@@ -20,8 +20,15 @@ class Hits:
     once: it is worth keeping whatever becomes of the shard. ``searched`` counts these.
     """
 
-    def __init__(self, engine: Engine, run: Run, retriever: Retriever) -> None:
+    def __init__(
+        self, engine: Engine, run: Run, retriever: Retriever, *, keep: bool = True
+    ) -> None:
+        """Search for ``run`` by ``retriever``.
+
+        keep False: it does not search the run's build, so no stored search is used and none stored.
+        """
         self._engine, self._run, self._retriever = engine, run, retriever
+        self._stored = keep
         self._ladder: list[int] = run.manifest["depth_ladder"]
         self._results: dict[int, SearchResult] = {}
         self._rung: dict[int, int] = {}
@@ -32,8 +39,15 @@ class Hits:
         return self._results.get(query_no)
 
     def load_first(self, query_nos: Iterable[int]) -> None:
-        """Load the stored searches at the manifest's depth; those missing stay unknown."""
-        self._load(0, [number for number in query_nos if number not in self._results])
+        """Load the stored searches at the manifest's depth; those missing stay unknown.
+
+        Where no stored search can be used, all are made.
+        """
+        numbers = [number for number in query_nos if number not in self._results]
+        if self._stored:
+            self._load(0, numbers)
+        else:
+            self._search(0, numbers)
 
     def fetch(self, query_nos: Collection[int]) -> None:
         """Load or make searches of queries that are not known at the manifest's depth."""
@@ -51,6 +65,8 @@ class Hits:
 
     def _load(self, rung: int, query_nos: list[int]) -> dict[int, SearchResult]:
         """Load the stored searches at one depth; return those there were."""
+        if not self._stored:
+            return {}
         depth = self._ladder[rung]
         loaded = retrying(
             self._engine, lambda c: load_searches(c, self._run.build_no, depth, query_nos)
@@ -67,7 +83,8 @@ class Hits:
         texts = retrying(self._engine, lambda c: load_queries(c, query_nos))
         results = self._retriever.search(texts, depth)
         pairs = list(zip(query_nos, results, strict=True))
-        retrying(self._engine, lambda c: store_searches(c, self._run.build_no, depth, pairs))
+        if self._stored:
+            retrying(self._engine, lambda c: store_searches(c, self._run.build_no, depth, pairs))
         self.searched += len(pairs)
         for number, result in pairs:
             self._keep(number, rung, result)

@@ -1,6 +1,7 @@
 """The merge stage: users' lists from stored hits, topped up where a user needs deeper ones."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection, Engine
 
@@ -29,28 +30,42 @@ def merge_shard(engine: Engine, run: Run, lease: Lease, retriever: Retriever) ->
 
     Returns how to store them, and how many top-up searches were made.
     """
-    users = lease.shard.members
+    hits = Hits(engine, run, retriever)
+    merged = merge_users(engine, run, lease.shard.members, hits, lease.check)
+
+    def store(connection: Connection) -> int:
+        return store_lists(connection, run.run_no, merged.outcomes, merged.rows())
+
+    return store, hits.searched
+
+
+def merge_users(
+    engine: Engine, run: Run, user_nos: Sequence[int], hits: Hits, check: Callable[[], None]
+) -> "MergedUsers":
+    """Return what becomes of these cohort users, merged as the run's manifest says.
+
+    A generation is used up to the manifest's number of queries, which are all that a night has.
+    check: called before each round of searches; it may raise to stop.
+    """
 
     def load(
         connection: Connection,
     ) -> tuple[list[MergeInput], dict[int, frozenset[int]], list[int]]:
-        inputs = load_inputs(connection, run, users)
-        bought = load_bought(connection, run, users)
+        inputs = load_inputs(connection, run, user_nos)
+        bought = load_bought(connection, run, user_nos)
         depth = run.k + max((len(items) for items in bought.values()), default=0)
         return inputs, bought, load_popular(connection, run, depth)
 
     inputs, bought, popular = retrying(engine, load)
     if not run.manifest["exclude_bought"]:
         bought = {}
-    hits = Hits(engine, run, retriever)
-    hits.load_first({n for user in inputs for n in user.query_nos or ()})
-    merger = _Merger(run, hits, bought, popular)
-    outcomes = merger.merge_all(inputs, lease)
-
-    def store(connection: Connection) -> int:
-        return store_lists(connection, run.run_no, outcomes, merger.rows(inputs))
-
-    return store, hits.searched
+    most = run.manifest["decoding"]["num_queries"]
+    users = [
+        user if user.query_nos is None else replace(user, query_nos=user.query_nos[:most])
+        for user in inputs
+    ]
+    hits.load_first({n for user in users for n in user.query_nos or ()})
+    return MergedUsers(run, users, hits, bought, popular, check)
 
 
 def merge_user(
@@ -74,21 +89,28 @@ def merge_user(
     )
 
 
-class _Merger:
-    """Merges the users of one shard, asking for deeper hits until every list is final."""
+class MergedUsers:
+    """Users merged by asking for deeper hits until every list is final; ``outcomes`` in order."""
 
     def __init__(
-        self, run: Run, hits: Hits, bought: dict[int, frozenset[int]], popular: list[int]
+        self,
+        run: Run,
+        users: list[MergeInput],
+        hits: Hits,
+        bought: dict[int, frozenset[int]],
+        popular: list[int],
+        check: Callable[[], None],
     ) -> None:
         self._run, self._hits, self._bought, self._popular = run, hits, bought, popular
+        self._users = users
         self._merges: dict[int, Merge] = {}
+        self.outcomes = self._merge_all(users, check)
 
-    def merge_all(self, users: list[MergeInput], lease: Lease) -> list[UserOutcome]:
-        """Merge every user; return their outcomes in order."""
+    def _merge_all(self, users: list[MergeInput], check: Callable[[], None]) -> list[UserOutcome]:
         failed = {user.user_no: error for user in users if (error := self._failure(user))}
         pending = [user for user in users if user.user_no not in failed]
         while pending:
-            lease.check()
+            check()
             pending = self._round(pending)
         return [
             UserOutcome(user.user_no, Outcome.FAILED, error=failed[user.user_no])
@@ -147,9 +169,9 @@ class _Merger:
             merge.short_reason,
         )
 
-    def rows(self, users: list[MergeInput]) -> Iterator[tuple[object, ...]]:
+    def rows(self) -> Iterator[tuple[object, ...]]:
         """Yield the recommendation rows of all merged users, in order of user and rank."""
-        for user in users:
+        for user in self._users:
             merge = self._merges.get(user.user_no)
             if merge is None:
                 continue
