@@ -47,7 +47,7 @@ def train() -> None:
 @click.option(
     "--vocab-size",
     type=click.IntRange(min=300),
-    help="Entries of a learnt tokenizer. [default: tiny 3000, small 8000, gpt2 30000]",
+    help="Entries of a learnt tokenizer. [default: tiny 3000, small 6000, gpt2 30000]",
 )
 @click.option(
     "--epochs",
@@ -110,13 +110,21 @@ def train() -> None:
     type=click.Choice(["auto", "fp32", "fp16", "bf16"]),
     default="auto",
     show_default=True,
-    help="Of the arithmetic; auto: mixed fp16 on a GPU, fp32 on a CPU.",
+    help="Of the arithmetic; auto: mixed fp16 on a GPU, mixed bf16 on a CPU with instructions for "
+    "it, else fp32.",
 )
 @click.option("--max-steps", type=click.IntRange(min=1), help="Stop after so many steps.")
 @click.option(
     "--max-minutes",
     type=click.FloatRange(min=0, min_open=True),
     help="Stop after about so long; unlike --max-steps this is not repeatable.",
+)
+@click.option(
+    "--snapshots",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Generators to keep on the way, in OUTPUT-snapshots.",
 )
 @click.option("--hold-out-users", type=_FILE, help="File of user ids not to learn, one per line.")
 @click.option(

@@ -189,7 +189,7 @@ def _arguments(phase: Phase, folder: Path, planned: int, wanted: int) -> Any:
         warmup_steps=phase.warmup_steps,
         lr_scheduler_type="linear",
         weight_decay=phase.weight_decay,
-        optim="adamw_torch",
+        optim="adamw_torch_fused",
         max_grad_norm=1.0,
         seed=phase.seed,
         data_seed=phase.seed,

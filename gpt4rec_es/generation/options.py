@@ -14,7 +14,7 @@ Size = Literal["tiny", "small", "gpt2"]
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
 
 # Vocabulary of a tokenizer learnt for a new network of each size.
-VOCABULARIES: dict[Size, int] = {"tiny": 3000, "small": 8000, "gpt2": 30000}
+VOCABULARIES: dict[Size, int] = {"tiny": 3000, "small": 6000, "gpt2": 30000}
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class TrainingOptions:
     start: checkpoint folder or hub id to go on from; None: a new network of ``size``.
     vocab_size, pretrain_epochs None: chosen by size, and by whether the network is new.
     warmup_steps: at most; never more than a tenth of a phase's steps. reserve: tokens of the
-    context kept for the target. max_steps, max_minutes: of both phases together.
+    context kept for the target. max_steps, max_minutes: of both phases together. snapshots: copies
+    of the generator kept on the way, each a folder of its own, to see what longer training gives.
     """
 
     start: str | None = None
@@ -48,6 +49,7 @@ class TrainingOptions:
     max_steps: int | None = None
     max_minutes: float | None = None
     reserve: int = 48
+    snapshots: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained, before any data is read."""

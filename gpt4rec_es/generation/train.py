@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -78,21 +79,31 @@ def train_network(
     context = int(network.config.n_positions)
     phases = _plan(data, options, tokenizer, context)
     work = _work_folder(output, data, options)
-    results = _run(network, phases, options, device, work, progress)
-    card = {
-        "data": data.facts,
-        "options": options.as_dict(),
-        "phases": {name: asdict(result) for name, result in results.items()},
-        "parameters": sum(weights.numel() for weights in network.parameters()),
-        "validation_loss": _validate(network, data, options, tokenizer, context),
-        "device": device,
-        "precision": _precision(options, device),
-        "seconds": round(time.monotonic() - started, 1),
-        "code_version": code_version(),
-    }
-    content_hash = _save(network, tokenizer, output, card)
+
+    def card(results: dict[str, PhaseResult], validation_loss: float | None) -> dict[str, Any]:
+        return {
+            "data": data.facts,
+            "options": options.as_dict(),
+            "phases": {name: asdict(result) for name, result in results.items()},
+            "parameters": sum(weights.numel() for weights in network.parameters()),
+            "validation_loss": validation_loss,
+            "device": device,
+            "precision": _precision(options, device),
+            "seconds": round(time.monotonic() - started, 1),
+            "code_version": code_version(),
+        }
+
+    def save_snapshot(name: str, result: PhaseResult) -> None:
+        folder = output.with_name(f"{output.name}-snapshots") / f"{name}-{result.steps:06d}"
+        if not folder.exists():  # else it was saved before a kill
+            _save(network, tokenizer, folder, card({name: result}, None))
+
+    results = _run(network, phases, options, device, work, progress, save_snapshot)
+    validation_loss = _validate(network, data, options, tokenizer, context)
+    finished = card(results, validation_loss)
+    content_hash = _save(network, tokenizer, output, finished)
     shutil.rmtree(work)
-    return TrainingReport(output, content_hash, card)
+    return TrainingReport(output, content_hash, finished)
 
 
 def _begin(data: TrainingData, options: TrainingOptions) -> tuple[Any, PromptTokenizer]:
@@ -138,6 +149,7 @@ def _run(
     device: str,
     work: Path,
     progress: Progress,
+    save_snapshot: Callable[[str, PhaseResult], None],
 ) -> dict[str, PhaseResult]:
     """Run the phases one after the other, each with its share of the limits."""
     results: dict[str, PhaseResult] = {}
@@ -160,7 +172,10 @@ def _run(
             max_steps=limit,
             deadline=now + (ends - now) * share if ends else None,
         )
-        report = partial(_report, progress, done, total)
+        every = max(1, total // (options.snapshots + 1)) if options.snapshots else None
+        report = partial(
+            _report, progress, partial(_snap, save_snapshot, phase, every), done, total
+        )
         results[phase.name] = run_phase(
             network, phase.examples, settings, work / phase.name, report
         )
@@ -169,8 +184,20 @@ def _run(
     return results
 
 
-def _report(progress: Progress, before: int, total: int, steps: int) -> None:
+def _report(
+    progress: Progress, snapshot: Callable[[int], None], before: int, total: int, steps: int
+) -> None:
     progress(before + steps, total)
+    snapshot(steps)
+
+
+def _snap(
+    save: Callable[[str, PhaseResult], None], phase: _Planned, every: int | None, steps: int
+) -> None:
+    """Save a snapshot after every so many steps of a phase, but not at its end."""
+    if every and steps % every == 0 and steps < phase.steps:
+        read = round(phase.tokens * steps / phase.steps)
+        save(phase.name, PhaseResult(steps, phase.steps, read, None))
 
 
 def _step_limits(planned: list[int], most: int | None) -> list[int]:
@@ -183,10 +210,12 @@ def _step_limits(planned: list[int], most: int | None) -> list[int]:
 
 
 def _precision(options: TrainingOptions, device: str) -> Literal["fp32", "fp16", "bf16"]:
-    """Return the precision used: by default mixed fp16 on a GPU and fp32 on a CPU."""
+    """Return the precision used: by default mixed 16-bit where the device has it, else fp32."""
     if options.precision != "auto":
         return options.precision
-    return "fp32" if device == "cpu" else "fp16"
+    if device != "cpu":
+        return "fp16"
+    return "bf16" if networks.trains_fast_in_bf16(device) else "fp32"
 
 
 def _validate(
@@ -219,7 +248,7 @@ def _work_folder(output: Path, data: TrainingData, options: TrainingOptions) -> 
 
 def _fingerprint(data: TrainingData, options: TrainingOptions) -> str:
     """Return a hash of everything that decides the weights, the time limit left out."""
-    fixed = replace(options, max_minutes=None, threads=0).as_dict()
+    fixed = replace(options, max_minutes=None, threads=0, snapshots=0).as_dict()
     digest = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode())
     for texts in (data.catalog_titles, data.histories.titles):
         digest.update("\n".join(texts).encode())
