@@ -6,7 +6,6 @@ then. Nothing here knows a database; the use case hands over titles.
 
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable
@@ -16,11 +15,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from transformers import GenerationConfig
 
 from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.generation import network as networks
-from gpt4rec_es.generation.card import card_text
 from gpt4rec_es.generation.dataset import (
     Examples,
     Pieces,
@@ -31,12 +28,8 @@ from gpt4rec_es.generation.dataset import (
 from gpt4rec_es.generation.folder import open_checkpoint
 from gpt4rec_es.generation.learn import Phase, PhaseResult, mean_loss, run_phase, steps_of
 from gpt4rec_es.generation.options import VOCABULARIES, TrainingOptions, TrainingReport
-from gpt4rec_es.generation.tokenizer import (
-    PromptTokenizer,
-    open_tokenizer,
-    save_tokenizer,
-    train_tokenizer,
-)
+from gpt4rec_es.generation.save import save_checkpoint
+from gpt4rec_es.generation.tokenizer import PromptTokenizer, open_tokenizer, train_tokenizer
 from gpt4rec_es.protocols import Progress
 from gpt4rec_es.version import code_version
 
@@ -96,12 +89,12 @@ def train_network(
     def save_snapshot(name: str, result: PhaseResult) -> None:
         folder = output.with_name(f"{output.name}-snapshots") / f"{name}-{result.steps:06d}"
         if not folder.exists():  # else it was saved before a kill
-            _save(network, tokenizer, folder, card({name: result}, None))
+            save_checkpoint(network, tokenizer, folder, card({name: result}, None))
 
     results = _run(network, phases, options, device, work, progress, save_snapshot)
     validation_loss = _validate(network, data, options, tokenizer, context)
     finished = card(results, validation_loss)
-    content_hash = _save(network, tokenizer, output, finished)
+    content_hash = save_checkpoint(network, tokenizer, output, finished)
     shutil.rmtree(work)
     return TrainingReport(output, content_hash, finished)
 
@@ -174,7 +167,7 @@ def _run(
         )
         every = max(1, total // (options.snapshots + 1)) if options.snapshots else None
         report = partial(
-            _report, progress, partial(_snap, save_snapshot, phase, every), done, total
+            _report, progress, partial(_snap, save_snapshot, phase, limit, every), done, total
         )
         results[phase.name] = run_phase(
             network, phase.examples, settings, work / phase.name, report
@@ -192,10 +185,14 @@ def _report(
 
 
 def _snap(
-    save: Callable[[str, PhaseResult], None], phase: _Planned, every: int | None, steps: int
+    save: Callable[[str, PhaseResult], None],
+    phase: _Planned,
+    limit: int,
+    every: int | None,
+    steps: int,
 ) -> None:
     """Save a snapshot after every so many steps of a phase, but not at its end."""
-    if every and steps % every == 0 and steps < phase.steps:
+    if every and steps % every == 0 and steps < limit:
         read = round(phase.tokens * steps / phase.steps)
         save(phase.name, PhaseResult(steps, phase.steps, read, None))
 
@@ -255,34 +252,3 @@ def _fingerprint(data: TrainingData, options: TrainingOptions) -> str:
     for array in (data.histories.flat, data.histories.offsets):
         digest.update(array.tobytes())
     return digest.hexdigest()
-
-
-def _save(network: Any, tokenizer: PromptTokenizer, output: Path, card: dict[str, Any]) -> str:
-    """Write the folder beside its place, check it, and move it there; return its hash."""
-    draft = output.with_name(f".{output.name}.draft")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    end_id = tokenizer.end_id
-    network.config.eos_token_id = network.config.bos_token_id = end_id
-    network.config.pad_token_id = end_id
-    network.generation_config = GenerationConfig(
-        do_sample=False,
-        num_beams=20,
-        num_return_sequences=20,
-        max_new_tokens=48,
-        length_penalty=1.0,
-        early_stopping=False,
-        eos_token_id=end_id,
-        bos_token_id=end_id,
-        pad_token_id=end_id,
-    )
-    with networks.quiet():
-        network.save_pretrained(draft)
-    save_tokenizer(tokenizer, draft, int(network.config.n_positions))
-    (draft / "README.md").write_text(card_text(output.name, card), encoding="utf-8")
-    content_hash = open_checkpoint(draft).content_hash
-    for path in draft.iterdir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-    draft.rename(output)
-    return content_hash

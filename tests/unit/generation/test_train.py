@@ -124,3 +124,15 @@ def test_a_broken_off_save_leaves_no_folder(
     report = train_network(shop_data(), SHORT, tmp_path / "a", no_progress)
     assert report.card["phases"]["pairs"]["steps"] > 0
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_snapshots_are_generators_and_change_nothing(tmp_path: Path) -> None:
+    plain = train_network(shop_data(), SHORT, tmp_path / "a", no_progress)
+    report = train_network(shop_data(), replace(SHORT, snapshots=2), tmp_path / "b", no_progress)
+    assert report.content_hash == plain.content_hash
+    snapshots = sorted((tmp_path / "b-snapshots").iterdir())
+    assert snapshots, "no snapshot was kept"
+    hashes = {open_checkpoint(folder).content_hash for folder in snapshots}
+    assert len(hashes) == len(snapshots)
+    assert report.content_hash not in hashes
+    assert "| none |" in (snapshots[0] / "README.md").read_text()
