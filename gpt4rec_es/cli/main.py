@@ -39,6 +39,10 @@ COMMANDS = {
         "Recommend for every user: plan, generate, search, merge, check, publish.",
     ),
     "runs": ("runs:runs", "Look at runs; publish one, roll back."),
+    "replay": (
+        "replay:replay",
+        "Merge a night again with other settings, from what it stored.",
+    ),
     "why": ("why:why", "Explain one user's recommendations."),
     "export": ("export:export", "Write a run's recommendations or queries to a file."),
     "config": ("config:config", "Show the settings."),

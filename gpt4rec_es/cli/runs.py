@@ -253,24 +253,29 @@ def _print_diff(data: dict[str, Any]) -> None:
         f"{data['b']} against {data['a']}: {data['users_in_both']:,} users in both, "
         f"{data['users_only_in_b']:,} new, {data['users_only_in_a']:,} gone"
     )
+    print_lists_diff(data)
+    print_line(f"{data['users_with_other_queries']:,} users have other queries")
+    print_table(
+        ["input", "was", "is"],
+        [[name, *map(str, values)] for name, values in data["changed_inputs"].items()],
+        "changed inputs",
+    )
+
+
+def print_lists_diff(data: dict[str, Any]) -> None:
+    """Print how lists differ: how much by users, and which items most gained and lost."""
     if data["mean_jaccard"] is not None:
         deciles = " ".join(f"{value:.2f}" for value in data["deciles"])
         print_line(
             f"lists: {data['equal_lists']:,} equal, mean Jaccard {data['mean_jaccard']:.3f}, "
             f"at 0, 10, ... 100 % of users: {deciles}"
         )
-    print_line(f"{data['users_with_other_queries']:,} users have other queries")
     for name in ("gained", "lost"):
         print_table(
             ["users", "item_id", "title"],
             [[row["users"], row["item_id"], row["title"]] for row in data[name]],
             f"items {name}",
         )
-    print_table(
-        ["input", "was", "is"],
-        [[name, *map(str, values)] for name, values in data["changed_inputs"].items()],
-        "changed inputs",
-    )
 
 
 def _print_pruned(data: dict[str, Any]) -> None:

@@ -85,6 +85,22 @@ def list_builds(connection: Connection, alias: str, states: Iterable[str] = ()) 
     return [_build(row) for row in connection.execute(query)]
 
 
+def same_content(connection: Connection, build: Build) -> list[Build]:
+    """Return the ready builds with the documents and analyzer of ``build``, itself first.
+
+    They differ in k1, b alone.
+    """
+    ready = list_builds(connection, build.alias, ["ready"])
+    same = [
+        other
+        for other in ready
+        if other.catalog_version == build.catalog_version
+        and other.mapping_hash == build.mapping_hash
+        and other.document_count == build.document_count
+    ]
+    return sorted(same, key=lambda other: other.build_no != build.build_no)
+
+
 def start(
     connection: Connection,
     *,

@@ -157,9 +157,30 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         DependencyError: the server went away or cannot work now; nothing was stored, except that
             a lost answer to the commit leaves it open.
     """
-    try:
-        with engine.begin() as connection:
+    with _plain_errors(engine), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def session(engine: Engine) -> Iterator[Connection]:
+    """Yield a connection that is closed at the end, and with it what only the session has.
+
+    For work on temporary tables in many short transactions, which the caller commits.
+
+    Raises:
+        DependencyError: the server went away or cannot work now.
+    """
+    with _plain_errors(engine), engine.connect() as connection:
+        try:
             yield connection
+        finally:
+            connection.invalidate()
+
+
+@contextmanager
+def _plain_errors(engine: Engine) -> Iterator[None]:
+    try:
+        yield
     except (DBAPIError, psycopg2.Error) as error:
         if is_transient(error):
             raise dependency_error(error, engine.url) from error

@@ -84,6 +84,18 @@ def load_bought(
     return {row.user_no: frozenset(row.item_nos) for row in found}
 
 
+def next_users(connection: Connection, run_no: int, after: int, limit: int) -> list[int]:
+    """Return the next ``limit`` users of a run's cohort behind user number ``after``."""
+    found = connection.execute(
+        text(
+            "SELECT user_no FROM run_users WHERE run_no = :run_no AND user_no > :after "
+            "ORDER BY user_no LIMIT :limit"
+        ),
+        {"run_no": run_no, "after": after, "limit": limit},
+    )
+    return list(found.scalars())
+
+
 def load_popular(connection: Connection, run: Run, limit: int) -> list[int]:
     """Return the first ``limit`` of the run's frozen popular items."""
     found = connection.execute(
@@ -98,14 +110,18 @@ def store_lists(
     run_no: int,
     outcomes: Sequence[UserOutcome],
     recommendations: Iterable[Sequence[object]],
+    *,
+    tables: str | None = None,
 ) -> int:
     """Store outcomes and recommendation rows of a run; return how many rows in all.
 
+    tables: how the names of both tables end; None: as those of the run's partitions do.
     recommendations: (user_no, rank, item_no, source, query_no, query_rank, hit_rank, score).
     """
+    ending = tables or str(run_no)
     stored = copy_rows(
         connection,
-        f"user_outcomes_{run_no}",
+        f"user_outcomes_{ending}",
         [
             "run_no",
             "user_no",
@@ -132,7 +148,7 @@ def store_lists(
     )
     return stored + copy_rows(
         connection,
-        f"recommendations_{run_no}",
+        f"recommendations_{ending}",
         [
             "run_no",
             "user_no",

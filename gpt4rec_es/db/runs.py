@@ -141,6 +141,14 @@ def published(connection: Connection, kind: str) -> int | None:
     return None if found is None else int(found)
 
 
+def has_lists(connection: Connection, run_no: int) -> bool:
+    """Return whether the run's lists are kept, as far as it came: it was not pruned."""
+    found = connection.execute(
+        text("SELECT to_regclass(:name) IS NOT NULL"), {"name": f"public.recommendations_{run_no}"}
+    )
+    return bool(found.scalar_one())
+
+
 def point_to(connection: Connection, kind: str, run_no: int) -> None:
     """Move the pointer: from the end of this transaction on, readers see ``run_no``."""
     connection.execute(

@@ -23,6 +23,7 @@ from gpt4rec_es.db.tables_generation import (
     queries,
 )
 from gpt4rec_es.db.tables_index import alias_swaps, builds, searches
+from gpt4rec_es.db.tables_replays import replays
 from gpt4rec_es.db.tables_results import recommendations, run_popular, run_users, user_outcomes
 from gpt4rec_es.db.tables_runs import audit, gate_results, publications, runs, shards
 
@@ -45,6 +46,7 @@ __all__ = [
     "publications",
     "queries",
     "recommendations",
+    "replays",
     "run_popular",
     "run_users",
     "runs",

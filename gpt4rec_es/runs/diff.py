@@ -43,27 +43,65 @@ def diff_runs(engine: Engine, first: str, second: str, *, items: int = 10) -> Ru
     """
     with engine.connect() as connection:
         a, b = run_rows.find(connection, first), run_rows.find(connection, second)
-        row = connection.execute(_LISTS, {"a": a.run_no, "b": b.run_no}).one()
+        lists = diff_lists(connection, Lists(a.run_no), Lists(b.run_no), items=items)
         return RunDiff(
             a=a.run_id,
             b=b.run_id,
-            users_in_both=row.both,
-            users_only_in_a=row.only_a,
-            users_only_in_b=row.only_b,
-            equal_lists=row.equal,
-            mean_jaccard=row.mean,
-            deciles=row.deciles or [],
+            users_in_both=lists.users_in_both,
+            users_only_in_a=lists.users_only_in_a,
+            users_only_in_b=lists.users_only_in_b,
+            equal_lists=lists.equal_lists,
+            mean_jaccard=lists.mean_jaccard,
+            deciles=lists.deciles,
             users_with_other_queries=_other_queries(connection, a, b),
-            gained=_moved(connection, a, b, items),
-            lost=_moved(connection, b, a, items),
-            changed_inputs=_changed(a.manifest, b.manifest),
+            gained=lists.gained,
+            lost=lists.lost,
+            changed_inputs=changed_entries(a.manifest, b.manifest),
         )
 
 
-_LISTS = text("""
-WITH a AS (SELECT user_no, array_agg(item_no ORDER BY rank) AS items FROM recommendations
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """Where lists are: those of a run in ``table``, which has the columns of recommendations."""
+
+    run_no: int
+    table: str = "recommendations"
+
+
+@dataclass(frozen=True, slots=True)
+class ListsDiff:
+    """How lists ``b`` differ from lists ``a``; fields as those of ``RunDiff``."""
+
+    users_in_both: int
+    users_only_in_a: int
+    users_only_in_b: int
+    equal_lists: int
+    mean_jaccard: float | None
+    deciles: list[float]
+    gained: list[dict[str, Any]]
+    lost: list[dict[str, Any]]
+
+
+def diff_lists(connection: Connection, a: Lists, b: Lists, *, items: int = 10) -> ListsDiff:
+    """Return how lists ``b`` differ from lists ``a``; ``items`` gained and lost are named."""
+    statement = text(_LISTS.format(a=a.table, b=b.table))
+    row = connection.execute(statement, {"a": a.run_no, "b": b.run_no}).one()
+    return ListsDiff(
+        users_in_both=row.both,
+        users_only_in_a=row.only_a,
+        users_only_in_b=row.only_b,
+        equal_lists=row.equal,
+        mean_jaccard=row.mean,
+        deciles=row.deciles or [],
+        gained=_moved(connection, a, b, items),
+        lost=_moved(connection, b, a, items),
+    )
+
+
+_LISTS = """
+WITH a AS (SELECT user_no, array_agg(item_no ORDER BY rank) AS items FROM {a}
            WHERE run_no = :a GROUP BY user_no),
-     b AS (SELECT user_no, array_agg(item_no ORDER BY rank) AS items FROM recommendations
+     b AS (SELECT user_no, array_agg(item_no ORDER BY rank) AS items FROM {b}
            WHERE run_no = :b GROUP BY user_no),
      c AS (SELECT a.items AS a, b.items AS b,
                   (SELECT count(*) FROM unnest(a.items) AS x WHERE x = ANY(b.items)) AS common
@@ -78,22 +116,23 @@ SELECT count(*) FILTER (WHERE a IS NOT NULL AND b IS NOT NULL) AS both,
        percentile_cont(ARRAY[0, .1, .2, .3, .4, .5, .6, .7, .8, .9, 1])
            WITHIN GROUP (ORDER BY jaccard) AS deciles
 FROM d
-""")
+"""
 
 
-def _moved(connection: Connection, old: Run, new: Run, limit: int) -> list[dict[str, Any]]:
+def _moved(connection: Connection, old: Lists, new: Lists, limit: int) -> list[dict[str, Any]]:
     """Return the items that most users have in ``new`` but not in ``old``."""
     found = connection.execute(
-        text("""
+        # Only names of tables are put in; values are bound.
+        text(f"""
         SELECT item_id, title, count(*) AS users
-        FROM recommendations AS n JOIN items USING (item_no)
+        FROM {new.table} AS n JOIN items USING (item_no)
         WHERE n.run_no = :new
           AND EXISTS (SELECT FROM run_users AS u
                       WHERE u.run_no = :old AND u.user_no = n.user_no)
-          AND NOT EXISTS (SELECT FROM recommendations AS o WHERE o.run_no = :old
+          AND NOT EXISTS (SELECT FROM {old.table} AS o WHERE o.run_no = :old
                           AND o.user_no = n.user_no AND o.item_no = n.item_no)
         GROUP BY item_id, title ORDER BY users DESC, item_id LIMIT :limit
-        """),
+        """),  # noqa: S608
         {"old": old.run_no, "new": new.run_no, "limit": limit},
     )
     return [dict(row) for row in found.mappings()]
@@ -127,13 +166,13 @@ def _other_queries(connection: Connection, a: Run, b: Run) -> int:
     return int(found.scalar_one())
 
 
-def _changed(a: dict[str, Any], b: dict[str, Any], prefix: str = "") -> dict[str, list[Any]]:
+def changed_entries(a: dict[str, Any], b: dict[str, Any], prefix: str = "") -> dict[str, list[Any]]:
     """Return manifest entries that differ, by dotted name, as [value in a, value in b]."""
     changed: dict[str, list[Any]] = {}
     for key in sorted({*a, *b}):
         old, new = a.get(key), b.get(key)
         if isinstance(old, dict) and isinstance(new, dict):
-            changed |= _changed(old, new, f"{prefix}{key}.")
+            changed |= changed_entries(old, new, f"{prefix}{key}.")
         elif old != new:
             changed[prefix + key] = [old, new]
     return changed

@@ -137,7 +137,7 @@ def _publish(connection: Connection, actor: str, run: Run, action: str, reason: 
     locks.transaction_lock(connection, f"publish {run.kind}")
     before = run_rows.published(connection, run.kind)
     before_id = None if before is None else run_rows.load(connection, before).run_id
-    if run.cohort_size and not _has_partition(connection, run):
+    if run.cohort_size and not run_rows.has_lists(connection, run.run_no):
         raise ConflictError(f"The lists of {run.run_id} were pruned.", "Start a new night.")
     run_rows.set_state(connection, run.run_no, "published")
     run_rows.point_to(connection, run.kind, run.run_no)
@@ -150,13 +150,6 @@ def _publish(connection: Connection, actor: str, run: Run, action: str, reason: 
         after={"published": run.run_id},
         reason=reason,
     )
-
-
-def _has_partition(connection: Connection, run: Run) -> bool:
-    found = connection.execute(
-        text("SELECT to_regclass(:name) IS NOT NULL"), {"name": f"recommendations_{run.run_no}"}
-    )
-    return bool(found.scalar_one())
 
 
 def _store_gates(connection: Connection, run: Run, results: Sequence[GateResult]) -> None:

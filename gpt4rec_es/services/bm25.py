@@ -142,14 +142,9 @@ def undoable(swaps: Iterable[Swap]) -> list[Swap]:
 def _reusable(engine: Engine, client: Elasticsearch, build: Build, bm25: Bm25) -> Build | None:
     """Return a ready build with the documents of ``build`` and these k1, b, if there is one."""
     with transaction(engine) as connection:
-        ready = rows.list_builds(connection, build.alias, ["ready"])
-    for other in ready:
-        if (
-            other.catalog_version == build.catalog_version
-            and other.mapping_hash == build.mapping_hash
-            and other.document_count == build.document_count
-            and same_bm25(other.bm25, bm25)
-        ):
+        same = rows.same_content(connection, build)
+    for other in same:
+        if same_bm25(other.bm25, bm25):
             try:
                 live.check_build(client, other)
             except (DataError, UsageError):

@@ -128,7 +128,7 @@ def test_completion(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_completion_knows_commands_and_options_without_importing_any() -> None:
     context = click.Context(cli, info_name="gpt4rec")
-    assert [item.value for item in cli.shell_complete(context, "re")] == ["reindex"]
+    assert [item.value for item in cli.shell_complete(context, "re")] == ["reindex", "replay"]
     assert {item.value for item in cli.shell_complete(context, "co")} == {"config", "completion"}
     assert "--debug" in {item.value for item in cli.shell_complete(context, "--")}
 

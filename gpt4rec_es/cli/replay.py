@@ -1,0 +1,65 @@
+"""``gpt4rec replay RUN``: a retained night merged again, without generator or GPU."""
+
+from typing import Any
+
+import click
+
+from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.output import emit, print_line
+from gpt4rec_es.cli.progress import progress_bar
+from gpt4rec_es.cli.runs import print_lists_diff
+
+
+@click.command()
+@click.argument("run_id")
+@click.option("--k", type=int, help="Items per user.")
+@click.option("--num-queries", type=int, help="Use the best so many queries of each user.")
+@click.option("--k1", type=float, help="Term saturation, >= 0; searches in this process.")
+@click.option("--b", type=float, help="Length normalisation, 0 to 1; searches in this process.")
+@click.option(
+    "--exclude-bought/--include-bought",
+    default=None,
+    help="Leave out what users bought, or do not.",
+)
+@click.option(
+    "--verify", is_flag=True, help="Change nothing; exit with 3 unless the result is the same."
+)
+@click.option("--dry-run", is_flag=True, help="Keep no record of it.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
+def replay(
+    ctx: click.Context, /, run_id: str, verify: bool, dry_run: bool, as_json: bool, **changes: Any
+) -> None:
+    """Merge the lists of RUN_ID again from its stored queries, and compare.
+
+    Options that are not given stay as in the run; RUN_ID may be `latest`. What the run stored and
+    what readers see stays as it is.
+    """
+    from gpt4rec_es.runs.changes import Changes
+    from gpt4rec_es.runs.replay import replay as replay_run
+
+    chosen = Changes(**changes)
+    if verify and chosen.as_dict():
+        raise click.UsageError("--verify is for a replay without any change.")
+    with progress_bar("Merging", "users") as progress:
+        found = replay_run(
+            get_runtime().night_parts(), run_id, chosen, store=not dry_run, progress=progress
+        )
+    emit(found.as_dict(), as_json, _print)
+    if verify and not found.is_equal:
+        ctx.exit(3)
+
+
+def _print(data: dict[str, Any]) -> None:
+    changed = ", ".join(f"{name} {then} -> {now}" for name, (then, now) in data["changed"].items())
+    print_line(
+        f"{data['run_id']} merged again for {data['users']:,} users, "
+        f"{data['recommendations']:,} recommendations, {data['searches']:,} searches made"
+    )
+    print_line(f"changed: {changed or 'nothing'}")
+    if data["is_equal"]:
+        print_line("the result is that of the run, row by row")
+    elif not changed:
+        users = ", ".join(data["differing_users"])
+        print_line(f"NOT the result of the run: {data['differing_rows']:,} rows, as of {users}")
+    print_lists_diff(data["lists"])

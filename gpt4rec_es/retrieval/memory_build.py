@@ -1,0 +1,43 @@
+"""A build's titles in this process, so that it can be searched at any k1, b."""
+
+from elasticsearch import Elasticsearch
+
+from gpt4rec_es.elastic.scan import stream_documents
+from gpt4rec_es.protocols import Progress, no_progress
+from gpt4rec_es.records import Bm25
+from gpt4rec_es.retrieval.memory import MemoryRetriever
+from gpt4rec_es.retrieval.memory_index import MemoryIndex
+from gpt4rec_es.retrieval.memory_tokens import TITLE_ANALYZER, memory_index, server_analyzer
+
+
+def index_of_build(
+    client: Elasticsearch,
+    index: str,
+    *,
+    total: int | None = None,
+    progress: Progress = no_progress,
+) -> MemoryIndex:
+    """Return the titles of the concrete ``index``, cut into terms as it was itself.
+
+    Raises:
+        UsageError: there is no such index, or its analyzer has synonyms.
+        DependencyError: Elasticsearch cannot answer.
+    """
+    analyze = server_analyzer(client, index, TITLE_ANALYZER)
+    return memory_index(stream_documents(client, index), analyze, total=total, progress=progress)
+
+
+def memory_retriever(
+    client: Elasticsearch,
+    index: str,
+    bm25: Bm25,
+    *,
+    total: int | None = None,
+    progress: Progress = no_progress,
+) -> MemoryRetriever:
+    """Return a retriever that answers as ``index`` would with these k1, b.
+
+    Raises as ``index_of_build`` does.
+    """
+    titles = index_of_build(client, index, total=total, progress=progress)
+    return MemoryRetriever(titles, bm25, server_analyzer(client, index))

@@ -1,0 +1,248 @@
+"""Merging a retained night again from what it stored: other k1, b, K or number of queries.
+
+No generator, no partitions: the lists live in temporary tables until they are compared, and one
+row says what came of it. With nothing changed the lists are those of the night, row by row.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from gpt4rec_es.db import builds
+from gpt4rec_es.db import replays as rows
+from gpt4rec_es.db import runs as run_rows
+from gpt4rec_es.db.builds import Build
+from gpt4rec_es.db.engine import session, transaction
+from gpt4rec_es.db.lists import next_users, store_lists
+from gpt4rec_es.db.runs import Run
+from gpt4rec_es.elastic.similarity import same_bm25
+from gpt4rec_es.errors import ConflictError
+from gpt4rec_es.protocols import Progress, Retriever, no_progress
+from gpt4rec_es.records import SearchResult
+from gpt4rec_es.retrieval.memory_build import memory_retriever
+from gpt4rec_es.runs.changes import Changes, bm25_of, changed_run
+from gpt4rec_es.runs.diff import Lists, ListsDiff, changed_entries, diff_lists
+from gpt4rec_es.runs.hits import Hits
+from gpt4rec_es.runs.merge import merge_users
+from gpt4rec_es.runs.options import NightParts
+
+# Users whose hits are in memory at once.
+_SLICE = 2_000
+# What the session's tables are like, and how their names end.
+_LIKE = ("recommendations", "user_outcomes")
+_TABLES = "replayed"
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """How a replay came out; plain values, ready for JSON.
+
+    changed: manifest entries by dotted name as [then, now]. searches: made for it, beyond the
+    stored ones. differing_rows: of recommendations and outcomes, stored or replayed, without an
+    equal on the other side; differing_users: some of whom they are. lists: replayed against stored.
+    """
+
+    replay_no: int | None
+    run_id: str
+    changed: dict[str, list[Any]]
+    users: int
+    recommendations: int
+    searches: int
+    is_equal: bool
+    differing_rows: int
+    differing_users: list[str]
+    lists: ListsDiff
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all fields as plain values."""
+        return asdict(self)
+
+
+def replay(
+    parts: NightParts,
+    run_id: str,
+    changes: Changes,
+    *,
+    store: bool = True,
+    items: int = 10,
+    progress: Progress = no_progress,
+) -> Replay:
+    """Return how the lists of run ``run_id`` come out with ``changes``; ``progress`` counts users.
+
+    store: keep a row that says so. items: how many gained and lost items are named.
+
+    Raises:
+        UsageError: there is no such run, or a change that cannot be.
+        ConflictError: the run did not come to its end, or was pruned, or its catalog is gone from
+            Elasticsearch and would have to be searched.
+        DependencyError: a server cannot be reached.
+    """
+    with transaction(parts.engine) as connection:
+        run = run_rows.find(connection, run_id)
+        _require_lists(connection, run)
+        build = builds.load(connection, run.build_no)
+    changed = changed_run(run, changes)
+    is_same_build = same_bm25(bm25_of(changed.manifest), build.bm25)
+    retriever = _LateRetriever(parts, build, changed, is_same_build)
+    with session(parts.engine) as connection:
+        _make_tables(connection)
+        users, searches = _merge(
+            parts, connection, changed, retriever, keep=is_same_build, progress=progress
+        )
+        found = _compare(connection, run, changed, searches, items)
+        if users != run.cohort_size or not run_rows.has_lists(connection, run.run_no):
+            raise ConflictError(f"The lists of {run.run_id} were pruned meanwhile.")
+    if not store:
+        return found
+    with transaction(parts.engine) as connection:
+        number = rows.store(connection, _row(changed, found, parts.actor))
+    return replace(found, replay_no=number)
+
+
+class _LateRetriever:
+    """Opens what is searched when the first search is needed: mostly, all hits are stored."""
+
+    def __init__(self, parts: NightParts, build: Build, run: Run, is_same_build: bool) -> None:
+        self._parts, self._build, self._run = parts, build, run
+        self._is_same_build = is_same_build
+        self._opened: Retriever | None = None
+
+    def search(self, texts: Sequence[str], depth: int) -> list[SearchResult]:
+        """Search as the run with its changes would."""
+        if self._opened is None:
+            self._opened = self._open()
+        return self._opened.search(texts, depth)
+
+    def _open(self) -> Retriever:
+        with transaction(self._parts.engine) as connection:
+            same = builds.same_content(connection, self._build)
+        if not same:
+            raise ConflictError(
+                f"The catalog that {self._run.run_id} searched is gone from Elasticsearch "
+                f"(index {self._build.index_name}).",
+                "What the night stored can be merged again, but nothing new be searched.",
+            )
+        if self._is_same_build and same[0].build_no == self._build.build_no:
+            return self._parts.open_retriever(self._build.index_name, self._run.run_id)
+        bm25 = bm25_of(self._run.manifest)
+        return memory_retriever(self._parts.elastic, same[0].index_name, bm25)
+
+
+def _require_lists(connection: Connection, run: Run) -> None:
+    if not run.is_finished:
+        raise ConflictError(f"{run.run_id} is {run.state}: it has no lists yet.", "Let it end.")
+    if not run_rows.has_lists(connection, run.run_no):
+        raise ConflictError(
+            f"The lists of {run.run_id} were pruned.", "`gpt4rec runs list` shows others."
+        )
+    merged = connection.execute(
+        text("SELECT count(*) FROM user_outcomes WHERE run_no = :run_no"), {"run_no": run.run_no}
+    ).scalar_one()
+    if merged != run.cohort_size:
+        raise ConflictError(
+            f"{run.run_id} is {run.state}: only {merged:,} of {run.cohort_size:,} users were "
+            "merged.",
+            "Replay a run that came to its end.",
+        )
+
+
+def _make_tables(connection: Connection) -> None:
+    """Make the session's own tables, and commit: their likes must not stay locked."""
+    connection.execute(text("SET statement_timeout = 0"))
+    for table in _LIKE:
+        connection.execute(text(f"CREATE TEMP TABLE {table}_{_TABLES} (LIKE {table})"))
+    connection.commit()
+
+
+def _merge(
+    parts: NightParts,
+    connection: Connection,
+    run: Run,
+    retriever: Retriever,
+    *,
+    keep: bool,
+    progress: Progress,
+) -> tuple[int, int]:
+    """Merge all users into temporary tables; return how many users and how many searches."""
+    done = searches = 0
+    after = -1
+    while users := next_users(connection, run.run_no, after, _SLICE):
+        hits = Hits(parts.engine, run, retriever, keep=keep)
+        merged = merge_users(parts.engine, run, users, hits, check=lambda: None)
+        store_lists(connection, run.run_no, merged.outcomes, merged.rows(), tables=_TABLES)
+        connection.commit()
+        after = users[-1]
+        done += len(users)
+        searches += hits.searched
+        progress(done, run.cohort_size)
+    for table in _LIKE:
+        connection.execute(text(f"ANALYZE {table}_{_TABLES}"))
+    return done, searches
+
+
+def _compare(connection: Connection, run: Run, changed: Run, searches: int, items: int) -> Replay:
+    differing = [
+        row
+        for table in _LIKE
+        for row in connection.execute(
+            # Only names of tables are put in; values are bound.
+            text(_DIFFERING.format(stored=table, replayed=f"{table}_{_TABLES}")),
+            {"run_no": run.run_no, "shown": _SHOWN},
+        )
+    ]
+    users = sorted({user for row in differing for user in row.users or ()})
+    n_differing = sum(row.n for row in differing)
+    count = text(f"SELECT count(*) FROM recommendations_{_TABLES}")  # noqa: S608 - a name of ours
+    return Replay(
+        replay_no=None,
+        run_id=run.run_id,
+        changed=changed_entries(run.manifest, changed.manifest),
+        users=run.cohort_size,
+        recommendations=connection.execute(count).scalar_one(),
+        searches=searches,
+        is_equal=n_differing == 0,
+        differing_rows=n_differing,
+        differing_users=users[:_SHOWN],
+        lists=diff_lists(
+            connection,
+            Lists(run.run_no),
+            Lists(run.run_no, f"recommendations_{_TABLES}"),
+            items=items,
+        ),
+    )
+
+
+def _row(run: Run, found: Replay, actor: str) -> dict[str, Any]:
+    bm25 = bm25_of(run.manifest)
+    return {
+        "run_no": run.run_no,
+        "changed": found.changed,
+        "k": run.k,
+        "num_queries": run.manifest["decoding"]["num_queries"],
+        "k1": bm25.k1,
+        "b": bm25.b,
+        "exclude_bought": run.manifest["exclude_bought"],
+        "n_users": found.users,
+        "n_recommendations": found.recommendations,
+        "n_searches": found.searches,
+        "differing_rows": found.differing_rows,
+        "equal_lists": found.lists.equal_lists,
+        "mean_jaccard": found.lists.mean_jaccard,
+        "jaccard_deciles": found.lists.deciles,
+        "actor": actor,
+    }
+
+
+_DIFFERING = """
+WITH stored AS (SELECT * FROM {stored} WHERE run_no = :run_no),
+     differing AS (
+         (SELECT * FROM stored EXCEPT SELECT * FROM {replayed})
+         UNION ALL
+         (SELECT * FROM {replayed} EXCEPT SELECT * FROM stored)),
+     shown AS (SELECT DISTINCT user_no FROM differing ORDER BY user_no LIMIT :shown)
+SELECT (SELECT count(*) FROM differing) AS n,
+       (SELECT array_agg(user_id ORDER BY user_id) FROM shown JOIN users USING (user_no)) AS users
+"""

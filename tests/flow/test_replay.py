@@ -1,0 +1,189 @@
+"""A night merged again: the same by default, otherwise as a night with those settings would be."""
+
+import datetime as dt
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from gpt4rec_es.cli.main import run as run_cli
+from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.index.prune import delete_index
+from gpt4rec_es.records import Bm25
+from gpt4rec_es.runs import replay as replaying
+from gpt4rec_es.runs.changes import Changes
+from gpt4rec_es.runs.diff import diff_runs
+from gpt4rec_es.runs.inprocess import run_night
+from gpt4rec_es.runs.night import start_night
+from gpt4rec_es.runs.prune import prune
+from gpt4rec_es.runs.replay import replay
+from gpt4rec_es.runtime import Runtime
+from gpt4rec_es.services.bm25 import set_bm25
+from tests.databases import Database
+from tests.shop import Shop
+
+DAY = dt.date(2026, 11, 22)
+RUN = "nightly-2026-11-22-1"
+
+
+@pytest.fixture
+def runtime(shop: Shop) -> Runtime:
+    runtime = shop.runtime()
+    run_night(runtime.night_parts(), runtime.night_options(), DAY)
+    return runtime
+
+
+def next_night(runtime: Runtime) -> str:
+    day = DAY + dt.timedelta(days=1)
+    return run_night(runtime.night_parts(), runtime.night_options(), day).run_id
+
+
+def count(database: Database, table: str) -> int:
+    with database.engine.connect() as connection:
+        return int(connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())
+
+
+def test_nothing_changed_is_the_same_row_by_row(runtime: Runtime, database: Database) -> None:
+    before = {table: count(database, table) for table in ("searches", "recommendations")}
+    found = replay(runtime.night_parts(), "latest", Changes())
+    assert found.is_equal
+    assert (found.users, found.recommendations, found.searches) == (40, 240, 0)
+    assert (found.differing_rows, found.lists.mean_jaccard, found.changed) == (0, 1.0, {})
+    assert {table: count(database, table) for table in before} == before
+    with database.analyst_engine.connect() as connection:
+        row = connection.execute(
+            text("SELECT run_id, is_equal, k, num_queries, equal_list_count FROM analytics.replays")
+        ).one()
+    assert tuple(row) == (RUN, True, 6, 3, 40)
+
+
+def test_any_other_row_is_noticed(runtime: Runtime, database: Database) -> None:
+    with database.engine.begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE recommendations SET score = score + 0.001 WHERE rank = 2 AND user_no = "
+                "(SELECT user_no FROM users WHERE user_id = 'u014')"
+            )
+        )
+    found = replay(runtime.night_parts(), RUN, Changes(), store=False)
+    assert (found.is_equal, found.differing_rows, found.differing_users) == (False, 2, ["u014"])
+    assert found.lists.equal_lists == 40
+    assert count(database, "replays") == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "changes"),
+    [
+        ({"k": 9}, Changes(k=9)),
+        ({"k": 2}, Changes(k=2)),
+        ({"exclude_bought": False}, Changes(exclude_bought=False)),
+        ({}, Changes(k1=0.3, b=0.1)),
+    ],
+)
+def test_a_replay_is_what_a_night_with_these_settings_makes(
+    shop: Shop, runtime: Runtime, settings: dict[str, Any], changes: Changes
+) -> None:
+    """The lists of a night really run with them differ from the first night's in the same way."""
+    other = shop.runtime(**settings)
+    if changes.k1 is not None and changes.b is not None:
+        set_bm25(
+            other.engine,
+            other.elastic,
+            other.settings.index_alias,
+            Bm25(changes.k1, changes.b),
+            actor="test",
+            reason=None,
+        )
+    second = next_night(other)
+    expected = diff_runs(runtime.engine, RUN, second)
+    found = replay(runtime.night_parts(), RUN, changes)
+    assert found.lists.mean_jaccard == expected.mean_jaccard
+    assert found.lists.deciles == expected.deciles
+    assert (found.lists.gained, found.lists.lost) == (expected.gained, expected.lost)
+    assert not found.is_equal
+    # Row by row: what the second night stored, replayed without change, is what it is.
+    assert replay(runtime.night_parts(), second, Changes()).is_equal
+
+
+def test_fewer_queries_are_the_best_ones(runtime: Runtime, database: Database) -> None:
+    found = replay(runtime.night_parts(), RUN, Changes(num_queries=1))
+    assert found.changed == {"decoding.num_queries": [3, 1]}
+    assert found.searches == 0
+    assert 0 < found.lists.equal_lists < 40
+
+
+def test_slices_and_deeper_searches_make_no_difference(
+    shop: Shop, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = next_night(shop.runtime(depth=7))
+    whole = replay(runtime.night_parts(), second, Changes(k=20))
+    assert whole.searches > 0, "shares of 20 are beyond the stored depth"
+    monkeypatch.setattr(replaying, "_SLICE", 7)
+    again = replay(runtime.night_parts(), second, Changes(k=20))
+    assert again.searches == 0
+    assert again.lists == whole.lists
+
+
+def test_without_the_index_stored_searches_are_enough(runtime: Runtime, database: Database) -> None:
+    with database.engine.begin() as connection:
+        index = connection.execute(
+            text("UPDATE builds SET state = 'deleted' RETURNING index_name")
+        ).scalar_one()
+    delete_index(runtime.elastic, index)
+    assert replay(runtime.night_parts(), RUN, Changes()).is_equal
+    with pytest.raises(ConflictError, match="gone from Elasticsearch"):
+        replay(runtime.night_parts(), RUN, Changes(k1=2.0))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (Changes(k=0), "k is 0"),
+        (Changes(num_queries=4), "has 3"),
+        (Changes(num_queries=0), "Ask for 1 to 3"),
+        (Changes(k1=-1.0), "k1 is -1"),
+        (Changes(b=1.5), "b is 1.5"),
+    ],
+)
+def test_what_cannot_be_replayed(runtime: Runtime, changes: Changes, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        replay(runtime.night_parts(), RUN, changes)
+
+
+def test_runs_without_lists_are_refused(shop: Shop, runtime: Runtime) -> None:
+    parts = runtime.night_parts()
+    with pytest.raises(UsageError, match="no run 'other'"):
+        replay(parts, "other", Changes())
+    started = start_night(parts, runtime.night_options(), DAY + dt.timedelta(days=1))
+    with pytest.raises(ConflictError, match="has no lists yet"):
+        replay(parts, started.run.run_id, Changes())
+    for day in (1, 2, 3):
+        run_night(parts, runtime.night_options(), DAY + dt.timedelta(days=day))
+    prune(parts, keep_published=1)
+    with pytest.raises(ConflictError, match="were pruned"):
+        replay(parts, RUN, Changes())
+
+
+def test_the_command(
+    shop: Shop,
+    runtime: Runtime,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, value in shop.environ.items():
+        monkeypatch.setenv(name, value)
+    base = ["--env-file", "/nonexistent", "replay", RUN]
+    assert run_cli([*base, "--verify"]) == 0
+    assert "row by row" in capsys.readouterr().out
+    assert run_cli([*base, "--k", "3", "--include-bought", "--json", "--dry-run"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["changed"] == {"k": [6, 3], "exclude_bought": [True, False]}
+    assert (data["replay_no"], data["recommendations"]) == (None, 120)
+    assert run_cli([*base, "--verify", "--k", "3"]) == 2
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE recommendations SET source = 'backfill' WHERE rank = 1"))
+    capsys.readouterr()
+    assert run_cli([*base, "--verify"]) == 3
+    assert "NOT the result of the run" in capsys.readouterr().out
