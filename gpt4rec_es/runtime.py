@@ -8,7 +8,7 @@ to one process: build a new one after a fork.
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.logs import register_secrets
@@ -73,10 +73,23 @@ class Runtime:
         """The database engine of the owner of the schema: migrations and roles."""
         return self._engine("owner_database_url", "gpt4rec owner")
 
-    def _engine(self, name: str, application_name: str) -> "Engine":
+    @cached_property
+    def exporter_engine(self) -> "Engine":
+        """A read-only database engine that gives up soon: a scrape cannot wait."""
+        return self._engine(
+            "database_url",
+            "gpt4rec exporter",
+            pool_size=1,
+            connect_timeout_s=2,
+            lock_timeout_s=1,
+            statement_timeout_s=2,
+        ).execution_options(postgresql_readonly=True)
+
+    def _engine(self, name: str, application_name: str, **limits: Any) -> "Engine":
         from gpt4rec_es.db.engine import make_engine
 
-        return make_engine(self.settings.require(name), application_name=application_name)
+        url = self.settings.require(name)
+        return make_engine(url, application_name=application_name, **limits)
 
     @cached_property
     def elastic(self) -> "Elasticsearch":
@@ -179,7 +192,7 @@ class Runtime:
 
     def close(self) -> None:
         """Close the connections that were opened; the Runtime can be used again afterwards."""
-        for name in ("engine", "owner_engine"):
+        for name in ("engine", "owner_engine", "exporter_engine"):
             if (engine := self.__dict__.pop(name, None)) is not None:
                 engine.dispose()
         if (client := self.__dict__.pop("elastic", None)) is not None:

@@ -45,6 +45,7 @@ COMMANDS = {
     ),
     "why": ("why:why", "Explain one user's recommendations."),
     "export": ("export:export", "Write a run's recommendations or queries to a file."),
+    "exporter": ("exporter:exporter", "Serve the metrics of nights to Prometheus."),
     "config": ("config:config", "Show the settings."),
     "demo": ("demo:demo", "Run everything on a small set of real purchases."),
 }

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, select, text, update
 from sqlalchemy.engine import RowMapping
 
+from gpt4rec_es.db import run_counts
 from gpt4rec_es.db.tables import runs
 from gpt4rec_es.errors import UsageError
 
@@ -130,6 +131,7 @@ def set_state(connection: Connection, run_no: int, state: str, error: str | None
     values: dict[str, object] = {"state": state}
     if state not in UNFINISHED:
         values |= {"finished_at": text("clock_timestamp()"), "error": error}
+        run_counts.keep(connection, run_no)
     connection.execute(update(runs).where(runs.c.run_no == run_no).values(**values))
 
 

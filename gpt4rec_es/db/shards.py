@@ -3,11 +3,15 @@
 All times are the database's clock. Nothing here decides what a shard's work is.
 """
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
+from gpt4rec_es.db import run_counts
 from gpt4rec_es.errors import LeaseLostError
+from gpt4rec_es.logs import scrub
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,7 @@ class Shard:
 # A lease that ran out counts as a failure of the shard: its worker may have died of it.
 _CLAIM = text("""
 WITH candidate AS (
-    SELECT shard_no FROM shards
+    SELECT shard_no, state FROM shards
     WHERE run_no = :run_no AND stage = :stage
       AND ((state = 'ready' AND coalesce(available_at <= clock_timestamp(), true))
            OR (state = 'leased' AND lease_until < clock_timestamp()))
@@ -37,7 +41,8 @@ UPDATE shards AS s SET
     failures = s.failures + (s.state = 'leased')::int,
     lease_until = clock_timestamp() + make_interval(secs => :lease_seconds)
 FROM candidate WHERE s.shard_no = candidate.shard_no
-RETURNING s.shard_no, s.run_no, s.stage, s.members, s.token, s.attempt, s.failures
+RETURNING s.shard_no, s.run_no, s.stage, s.members, s.token, s.attempt, s.failures,
+          candidate.state = 'leased' AS is_takeover
 """)
 
 
@@ -51,6 +56,8 @@ def claim(
     ).one_or_none()
     if row is None:
         return None
+    if row.is_takeover:
+        run_counts.add_one(connection, run_no, stage, "takeovers")
     return Shard(
         row.shard_no,
         row.run_no,
@@ -91,19 +98,30 @@ def renew(connection: Connection, shard: Shard, lease_seconds: float) -> None:
     )
 
 
-def finish(connection: Connection, shard: Shard, n_rows: int, error: str | None = None) -> None:
-    """Mark the shard done, in the transaction that stores its rows; LeaseLostError if not ours."""
+def finish(
+    connection: Connection, shard: Shard, counts: Mapping[str, int], error: str | None = None
+) -> None:
+    """Mark the shard done, in the transaction that stores its rows; LeaseLostError if not ours.
+
+    counts: what its work came to, by name or "name:detail" (see ``run_counts``).
+    """
     _fenced(
         connection,
         shard,
-        "state = 'done', finished_at = clock_timestamp(), n_rows = :n_rows, error = :error",
-        n_rows=n_rows,
+        "state = 'done', finished_at = clock_timestamp(), counts = cast(:counts AS jsonb), "
+        "error = :error",
+        counts=json.dumps({"members": len(shard.members), **counts}),
         error=error,
     )
 
 
 def give_back(
-    connection: Connection, shard: Shard, error: str, delay_seconds: float, *, is_own_fault: bool
+    connection: Connection,
+    shard: Shard,
+    error: BaseException,
+    delay_seconds: float,
+    *,
+    is_own_fault: bool,
 ) -> None:
     """Free the shard for another try after ``delay_seconds``; count a failure if its own fault."""
     _fenced(
@@ -111,10 +129,11 @@ def give_back(
         shard,
         "state = 'ready', error = :error, failures = failures + :fault, "
         "available_at = clock_timestamp() + make_interval(secs => :delay)",
-        error=error,
+        error=scrub(f"{type(error).__name__}: {error}")[:2000],
         fault=int(is_own_fault),
         delay=delay_seconds,
     )
+    run_counts.add_one(connection, shard.run_no, shard.stage, "errors", type(error).__name__)
 
 
 def split(connection: Connection, shard: Shard) -> None:
@@ -282,8 +301,8 @@ def members_done(connection: Connection, run_no: int, stage: str) -> tuple[int, 
     """Return how many members of a stage are done, and how many there are."""
     row = connection.execute(
         text("""
-        SELECT coalesce(sum(cardinality(members)) FILTER (WHERE state = 'done'), 0) AS done,
-               coalesce(sum(cardinality(members)), 0) AS total
+        SELECT coalesce(sum(n_members) FILTER (WHERE state = 'done'), 0) AS done,
+               coalesce(sum(n_members), 0) AS total
         FROM shards WHERE run_no = :run_no AND stage = :stage AND state <> 'split'
         """),
         {"run_no": run_no, "stage": stage},

@@ -25,7 +25,14 @@ from gpt4rec_es.db.tables_generation import (
 from gpt4rec_es.db.tables_index import alias_swaps, builds, searches
 from gpt4rec_es.db.tables_replays import replays
 from gpt4rec_es.db.tables_results import recommendations, run_popular, run_users, user_outcomes
-from gpt4rec_es.db.tables_runs import audit, gate_results, publications, runs, shards
+from gpt4rec_es.db.tables_runs import (
+    audit,
+    gate_results,
+    publications,
+    run_counts,
+    runs,
+    shards,
+)
 
 __all__ = [
     "alias_swaps",
@@ -47,6 +54,7 @@ __all__ = [
     "queries",
     "recommendations",
     "replays",
+    "run_counts",
     "run_popular",
     "run_users",
     "runs",

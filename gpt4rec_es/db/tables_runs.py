@@ -5,6 +5,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Computed,
     Date,
     ForeignKey,
     Identity,
@@ -162,8 +163,19 @@ shards = Table(
     at("lease_until", "end of the lease by the database's clock; NULL: never leased"),
     at("available_at", "not to be claimed before; NULL: at once"),
     at("finished_at", "time it was done; NULL: not yet"),
-    Column("n_rows", Integer, comment="rows stored; NULL until done"),
     Column("error", Text, comment="last error; NULL: none"),
+    Column(
+        "n_members",
+        Integer,
+        Computed("cardinality(members)", persisted=True),
+        nullable=False,
+        comment="how many members it has: counting them anew would mean reading them all",
+    ),
+    Column(
+        "counts",
+        JSONB(none_as_null=True),
+        comment="what the work came to, as name or name:detail -> number; NULL until done",
+    ),
     Index(
         "ix_shards_open",
         "run_no",
@@ -171,11 +183,37 @@ shards = Table(
         "shard_no",
         postgresql_where=text("state IN ('ready', 'leased')"),
     ),
+    Index("ix_shards_run_no", "run_no", "stage"),
     CheckConstraint("stage IN ('generate', 'search', 'merge')", name="stage"),
     CheckConstraint("state IN ('ready', 'leased', 'done', 'split')", name="state"),
     comment=(
         "One row per shard: a frozen batch list of a run, written by whoever holds its lease and "
         "token."
+    ),
+)
+
+run_counts = Table(
+    "run_counts",
+    metadata,
+    Column(
+        "run_no", ForeignKey("runs.run_no", ondelete="CASCADE"), primary_key=True, comment="the run"
+    ),
+    Column("stage", Text, primary_key=True, comment="generate, search or merge"),
+    Column(
+        "name",
+        Text,
+        primary_key=True,
+        comment="members, tokens, queries, searches, users, errors or takeovers",
+    ),
+    Column(
+        "detail",
+        Text,
+        primary_key=True,
+        comment="of users the outcome, of errors their class; else empty",
+    ),
+    Column("n", BigInteger, nullable=False, comment="how many"),
+    comment=(
+        "One row per run, stage and count: what its work came to, summed over shards when it ended."
     ),
 )
 

@@ -19,8 +19,15 @@ from gpt4rec_es.errors import ConflictError, DependencyError, LeaseLostError, Us
 from gpt4rec_es.logs import scrub
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.runs.advance import STAGE_OF, STAGES, advance
-from gpt4rec_es.runs.ledger import as_dependency_error, finish, give_back, is_outage, kept_alive
-from gpt4rec_es.runs.merge import store_failed_user
+from gpt4rec_es.runs.ledger import (
+    Work,
+    as_dependency_error,
+    finish,
+    give_back,
+    is_outage,
+    kept_alive,
+)
+from gpt4rec_es.runs.merge import failed_user
 from gpt4rec_es.runs.options import NightOptions, NightParts
 from gpt4rec_es.runs.publish import check_and_publish
 from gpt4rec_es.runs.stages import DrainCounts, StageWork
@@ -30,6 +37,7 @@ log = logging.getLogger(__name__)
 
 # How long to wait before looking again while other workers hold all shards of the stage.
 _POLL_SECONDS = 0.5
+_TELL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -61,12 +69,13 @@ def drain(
         GateError: the run was checked and rejected.
     """
     _require_own_code(run_now(parts, run_no))
-    work = StageWork(parts, options)
+    work, teller = StageWork(parts, options), _Teller(parts, progress)
     gone_since: float | None = None
     while True:
         try:
             run = advance(parts.engine, run_no)
-            if not _step(work, run, owner, stages, progress) or should_stop():
+            teller.tell(run)
+            if not _step(work, run, owner, stages) or should_stop():
                 return DrainReport(run_now(parts, run_no), work.counts)
             gone_since = None
         except (DependencyError, DBAPIError) as error:
@@ -78,6 +87,30 @@ def drain(
                 raise as_dependency_error(parts.engine, error) from error
             log.warning("waiting for a server: %s", scrub(str(error)).splitlines()[0])
             time.sleep(min(5.0, max(0.2, now - gone_since)))
+
+
+class _Teller:
+    """Tells how far a stage is: about once a second, because it goes over all shards to know."""
+
+    def __init__(self, parts: NightParts, progress: Progress) -> None:
+        self._engine, self._progress = parts.engine, progress
+        self._stage: str | None = None
+        self._told = 0.0
+
+    def tell(self, run: Run) -> None:
+        """Tell how far the stage of ``run`` is; the end of the one before it in any case."""
+        if self._progress is no_progress:
+            return
+        stage = STAGE_OF.get(run.state)
+        if self._stage not in {None, stage} or time.monotonic() - self._told >= _TELL_SECONDS:
+            known = self._stage or stage
+            if known is not None:
+                done, total = retrying(
+                    self._engine, lambda c: shard_rows.members_done(c, run.run_no, known)
+                )
+                self._progress(done, total)
+            self._told = time.monotonic()
+        self._stage = stage
 
 
 def run_now(parts: NightParts, run_no: int) -> Run:
@@ -93,9 +126,7 @@ def _require_own_code(run: Run) -> None:
         )
 
 
-def _step(
-    work: StageWork, run: Run, owner: str, stages: Collection[str], progress: Progress
-) -> bool:
+def _step(work: StageWork, run: Run, owner: str, stages: Collection[str]) -> bool:
     """Do one shard, or wait, or check and publish; return False when nothing is left for us."""
     if run.is_finished:
         return False
@@ -117,10 +148,6 @@ def _step(
         time.sleep(_POLL_SECONDS)
         return True
     _work_on(work, run, shard)
-    done, total = retrying(
-        engine, lambda connection: shard_rows.members_done(connection, run.run_no, stage)
-    )
-    progress(done, total)
     return True
 
 
@@ -131,8 +158,7 @@ def _work_on(work: StageWork, run: Run, shard: Shard) -> None:
         return
     try:
         with kept_alive(engine, shard, work.options.lease_seconds) as lease:
-            store = work.do(run, lease)
-            finish(engine, shard, store)
+            finish(engine, shard, work.do(run, lease))
         work.counts.shards += 1
     except LeaseLostError as error:
         log.warning("shard %s: %s", shard.shard_no, error)
@@ -156,6 +182,6 @@ def _divide(work: StageWork, run: Run, shard: Shard) -> None:
     error = retrying(engine, lambda connection: shard_rows.last_error(connection, shard))
     log.error("shard %s: member %s given up: %s", shard.shard_no, shard.members[0], error)
     if shard.stage == "merge":
-        finish(engine, shard, store_failed_user(run, shard.members[0], error), error)
+        finish(engine, shard, failed_user(run, shard.members[0], error), error)
     else:
-        finish(engine, shard, lambda _: 0, error)
+        finish(engine, shard, Work(lambda _: 0), error)

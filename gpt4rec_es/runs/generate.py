@@ -10,17 +10,15 @@ from gpt4rec_es.db.texts import load_prompts, store_generations
 from gpt4rec_es.prompts.keys import hash128
 from gpt4rec_es.protocols import QueryGenerator
 from gpt4rec_es.records import Decoding
-from gpt4rec_es.runs.ledger import Lease, Store
+from gpt4rec_es.runs.ledger import Lease, Work
 
 log = logging.getLogger(__name__)
 
 
-def generate_shard(
-    engine: Engine, run: Run, lease: Lease, generator: QueryGenerator
-) -> tuple[Store, int]:
-    """Generate for the shard's prompts, always the whole frozen list.
+def generate_shard(engine: Engine, run: Run, lease: Lease, generator: QueryGenerator) -> Work:
+    """Generate for the shard's prompts, always the whole frozen list; return the work.
 
-    Returns how to store it, and the tokens of all hypotheses.
+    Counted are the tokens of all hypotheses, and the queries.
     """
     members = lease.shard.members
     with engine.connect() as connection:
@@ -52,4 +50,5 @@ def generate_shard(
             hashes,
         )
 
-    return store, tokens
+    queries = sum(len(g.queries) for g in generations)
+    return Work(store, {"tokens": tokens, "queries": queries})

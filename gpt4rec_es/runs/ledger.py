@@ -5,8 +5,9 @@ What a stage does with a shard is passed in; nothing here knows prompts, queries
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
@@ -21,6 +22,14 @@ log = logging.getLogger(__name__)
 
 # stores a shard's rows in the given transaction and returns how many they are
 Store = Callable[[Connection], int]
+
+
+@dataclass(frozen=True)
+class Work:
+    """A shard's work, done but not stored; ``counts`` is what it came to, by name."""
+
+    store: Store
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 class Lease:
@@ -71,7 +80,7 @@ def kept_alive(engine: Engine, shard: Shard, lease_seconds: float) -> Iterator[L
         thread.join()
 
 
-def finish(engine: Engine, shard: Shard, store: Store, error: str | None = None) -> int:
+def finish(engine: Engine, shard: Shard, work: Work, error: str | None = None) -> int:
     """Store a shard's rows and mark it done in one transaction; return the number of rows.
 
     Raises:
@@ -81,8 +90,8 @@ def finish(engine: Engine, shard: Shard, store: Store, error: str | None = None)
 
     def store_and_finish(connection: Connection) -> int:
         # The fence comes first: it locks the row, so nobody can claim the shard in between.
-        shard_rows.finish(connection, shard, 0, error)
-        return store(connection)
+        shard_rows.finish(connection, shard, work.counts, error)
+        return work.store(connection)
 
     try:
         return retrying(engine, store_and_finish)
@@ -103,13 +112,12 @@ def give_back(engine: Engine, shard: Shard, error: BaseException) -> None:
     """
     delay = min(2.0 ** min(shard.attempt, 6), 60.0)
     own_fault = not is_outage(error)
-    text = scrub(f"{type(error).__name__}: {error}")[:2000]
     try:
         with transaction(engine) as connection:
             shard_rows.give_back(
                 connection,
                 shard,
-                text,
+                error,
                 0.0 if own_fault else min(delay, 5.0),
                 is_own_fault=own_fault,
             )

@@ -1,5 +1,6 @@
 """The merge stage: users' lists from stored hits, topped up where a user needs deeper ones."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -20,15 +21,15 @@ from gpt4rec_es.ranking.merge import Merge, QueryHits, merge_hits
 from gpt4rec_es.ranking.outcome import decide_outcome
 from gpt4rec_es.records import Outcome
 from gpt4rec_es.runs.hits import Hits
-from gpt4rec_es.runs.ledger import Lease, Store
+from gpt4rec_es.runs.ledger import Lease, Work
 
 _NOTHING: frozenset[int] = frozenset()
 
 
-def merge_shard(engine: Engine, run: Run, lease: Lease, retriever: Retriever) -> tuple[Store, int]:
-    """Make the lists of the shard's users.
+def merge_shard(engine: Engine, run: Run, lease: Lease, retriever: Retriever) -> Work:
+    """Make the lists of the shard's users; return the work.
 
-    Returns how to store them, and how many top-up searches were made.
+    Counted are the users by outcome, and the top-up searches.
     """
     hits = Hits(engine, run, retriever)
     merged = merge_users(engine, run, lease.shard.members, hits, lease.check)
@@ -36,7 +37,7 @@ def merge_shard(engine: Engine, run: Run, lease: Lease, retriever: Retriever) ->
     def store(connection: Connection) -> int:
         return store_lists(connection, run.run_no, merged.outcomes, merged.rows())
 
-    return store, hits.searched
+    return Work(store, {"searches": hits.searched, **_count(merged.outcomes)})
 
 
 def merge_users(
@@ -195,11 +196,15 @@ class MergedUsers:
                 )
 
 
-def store_failed_user(run: Run, user_no: int, error: str) -> Store:
-    """Return how to store that one user could not be merged."""
+def failed_user(run: Run, user_no: int, error: str) -> Work:
+    """Return the work of storing that one user could not be merged."""
+    outcome = UserOutcome(user_no, Outcome.FAILED, error=error)
 
     def store(connection: Connection) -> int:
-        outcome = UserOutcome(user_no, Outcome.FAILED, error=error)
         return store_lists(connection, run.run_no, [outcome], [])
 
-    return store
+    return Work(store, _count([outcome]))
+
+
+def _count(outcomes: Sequence[UserOutcome]) -> Counter[str]:
+    return Counter(f"users:{one.outcome.value}" for one in outcomes)

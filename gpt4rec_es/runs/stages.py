@@ -7,7 +7,7 @@ from gpt4rec_es.db.runs import Run
 from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.protocols import QueryGenerator, Retriever
 from gpt4rec_es.runs.generate import generate_shard
-from gpt4rec_es.runs.ledger import Lease, Store
+from gpt4rec_es.runs.ledger import Lease, Work
 from gpt4rec_es.runs.merge import merge_shard
 from gpt4rec_es.runs.options import NightOptions, NightParts
 from gpt4rec_es.runs.search import search_shard
@@ -34,23 +34,22 @@ class StageWork:
     _generator: QueryGenerator | None = None
     _retriever: Retriever | None = None
 
-    def do(self, run: Run, lease: Lease) -> Store:
-        """Do the shard's work and return how to store it."""
+    def do(self, run: Run, lease: Lease) -> Work:
+        """Do the shard's work and return it, to be stored."""
         engine, members = self.parts.engine, lease.shard.members
         if lease.shard.stage == "generate":
-            store, tokens = generate_shard(engine, run, lease, self._open_generator(run))
+            work = generate_shard(engine, run, lease, self._open_generator(run))
             self.counts.prompts += len(members)
-            self.counts.tokens += tokens
-            return store
+            self.counts.tokens += work.counts["tokens"]
+            return work
         retriever = self._open_retriever(run)
         if lease.shard.stage == "search":
-            store = search_shard(engine, run, lease, retriever)
-            self.counts.searches += len(members)
-            return store
-        store, top_ups = merge_shard(engine, run, lease, retriever)
-        self.counts.searches += top_ups
-        self.counts.users += len(members)
-        return store
+            work = search_shard(engine, run, lease, retriever)
+        else:
+            work = merge_shard(engine, run, lease, retriever)
+            self.counts.users += len(members)
+        self.counts.searches += work.counts["searches"]
+        return work
 
     def _open_generator(self, run: Run) -> QueryGenerator:
         if self._generator is None:

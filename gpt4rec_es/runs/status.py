@@ -54,8 +54,8 @@ class RunStatus:
 
 _STAGES = text("""
 SELECT stage,
-       coalesce(sum(cardinality(members)) FILTER (WHERE state = 'done'), 0) AS done,
-       sum(cardinality(members)) FILTER (WHERE state <> 'split') AS total,
+       coalesce(sum(n_members) FILTER (WHERE state = 'done'), 0) AS done,
+       sum(n_members) FILTER (WHERE state <> 'split') AS total,
        count(*) FILTER (WHERE state IN ('ready', 'leased')) AS shards_open,
        count(*) FILTER (WHERE state = 'leased' AND lease_until >= clock_timestamp()) AS leases,
        count(*) FILTER (WHERE state = 'leased' AND lease_until < clock_timestamp()) AS expired,

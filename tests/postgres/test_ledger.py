@@ -48,8 +48,7 @@ def expire(engine: Engine, shard: shards.Shard) -> None:
         )
 
 
-def nothing(_: Connection) -> int:
-    return 0
+NOTHING = ledger.Work(lambda _: 0)
 
 
 def test_each_shard_goes_to_one_worker(engine: Engine) -> None:
@@ -76,7 +75,7 @@ def test_an_expired_lease_goes_to_another_who_alone_may_store(engine: Engine) ->
 
     stored: list[str] = []
 
-    def store(name: str) -> ledger.Store:
+    def work(name: str) -> ledger.Work:
         def insert(connection: Connection) -> int:
             connection.execute(
                 text(
@@ -88,13 +87,13 @@ def test_an_expired_lease_goes_to_another_who_alone_may_store(engine: Engine) ->
             stored.append(name)
             return 1
 
-        return insert
+        return ledger.Work(insert)
 
     with pytest.raises(LeaseLostError):
-        ledger.finish(engine, slow, store("slow"))
-    ledger.finish(engine, quick, store("quick"))
+        ledger.finish(engine, slow, work("slow"))
+    ledger.finish(engine, quick, work("quick"))
     with pytest.raises(LeaseLostError):
-        ledger.finish(engine, slow, store("slow"))
+        ledger.finish(engine, slow, work("slow"))
     assert stored == ["quick"]
     with engine.connect() as connection:
         ranks = connection.execute(text("SELECT rank FROM run_popular")).scalars().all()
@@ -103,8 +102,8 @@ def test_an_expired_lease_goes_to_another_who_alone_may_store(engine: Engine) ->
 
 def test_finish_again_after_a_lost_answer_is_harmless(engine: Engine) -> None:
     shard = must_claim(engine, "w")
-    ledger.finish(engine, shard, nothing)
-    assert ledger.finish(engine, shard, nothing) == 0
+    ledger.finish(engine, shard, NOTHING)
+    assert ledger.finish(engine, shard, NOTHING) == 0
 
 
 def test_rows_and_done_are_one_transaction(engine: Engine) -> None:
@@ -117,7 +116,7 @@ def test_rows_and_done_are_one_transaction(engine: Engine) -> None:
         raise RuntimeError("in the middle")
 
     with pytest.raises(RuntimeError):
-        ledger.finish(engine, shard, store)
+        ledger.finish(engine, shard, ledger.Work(store))
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM run_popular")).scalar_one() == 0
         assert shards.has_open(connection, 1, STAGE)
@@ -169,7 +168,7 @@ def test_the_lease_is_kept_alive_while_work_goes_on(engine: Engine) -> None:
         must_claim(engine, "other")  # the second shard
         assert claim(engine, "other") is None
         lease.check()
-    ledger.finish(engine, shard, nothing)
+    ledger.finish(engine, shard, NOTHING)
 
 
 def test_a_lost_lease_is_noticed_during_the_work(engine: Engine) -> None:

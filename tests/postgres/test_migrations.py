@@ -86,7 +86,7 @@ def test_up_down_and_up_again(cluster: Cluster, empty_database: Database) -> Non
 def test_each_step_down_can_be_taken_back(cluster: Cluster, empty_database: Database) -> None:
     url = admin_url(cluster, empty_database)
     migrate.upgrade(url)
-    for revision in ("0005", "0004", "0003", "0002", "0001"):
+    for revision in ("0007", "0006", "0005", "0004", "0003", "0002", "0001"):
         assert migrate.downgrade(url, revision).revision == revision
         migrate.upgrade(url)
     assert migrate.check(url) == []
@@ -140,11 +140,13 @@ def test_migrations_make_exactly_what_the_tables_in_code_say(
             SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace
             AND relkind IN ('r', 'p') AND relname <> 'alembic_version'
         )
-        SELECT concat_ws(' ', attrelid::regclass, attnum, attname, atttypid::regtype, atttypmod,
+        SELECT concat_ws(' ', attrelid::regclass, row_number() OVER (PARTITION BY attrelid
+            ORDER BY attnum), attname, atttypid::regtype, atttypmod,
             attnotnull, attidentity, attgenerated, attcollation::regcollation,
             col_description(attrelid, attnum), pg_get_expr(adbin, adrelid))
         FROM tables JOIN pg_attribute ON attrelid = oid
-        LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum WHERE attnum > 0
+        LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+        WHERE attnum > 0 AND NOT attisdropped
         UNION ALL
         SELECT concat_ws(' ', conrelid::regclass, conname, pg_get_constraintdef(pg_constraint.oid))
         FROM tables JOIN pg_constraint ON conrelid = tables.oid

@@ -1,0 +1,47 @@
+"""``gpt4rec exporter``: metrics for Prometheus, read from Postgres when they are asked for."""
+
+import sys
+
+import click
+
+from gpt4rec_es.cli.context import get_runtime
+
+
+def _address(_: click.Context, __: click.Parameter, value: str) -> tuple[str, int]:
+    host, colon, port = value.rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > 65535:
+        raise click.BadParameter(f"{value!r} is not HOST:PORT, as 127.0.0.1:9464 or [::1]:9464.")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+@click.command()
+@click.option(
+    "--listen",
+    default="127.0.0.1:9464",
+    show_default=True,
+    metavar="HOST:PORT",
+    callback=_address,
+    help="Where to serve. There is no password: keep it in a network of your own.",
+)
+@click.option("--once", is_flag=True, help="Print the metrics and end.")
+def exporter(listen: tuple[str, int], once: bool) -> None:
+    """Serve the metrics of nights to Prometheus.
+
+    They are read from Postgres at each scrape, so none is lost with a worker or a restart. What
+    cannot be read in time is left out, and gpt4rec_up is 0.
+    """
+    from gpt4rec_es.exporter.collector import PostgresCollector
+    from gpt4rec_es.exporter.parts import all_parts
+    from gpt4rec_es.exporter.server import page, serving
+
+    runtime = get_runtime()
+    parts = all_parts(runtime.settings.index_alias)
+    collector = PostgresCollector(runtime.exporter_engine, parts)
+    if once:
+        sys.stdout.write(page(collector))
+        return
+    host, port = listen
+    with serving(collector, host, port) as (taken, thread):
+        shown = f"[{host}]" if ":" in host else host
+        sys.stderr.write(f"Serving metrics on http://{shown}:{taken}/metrics\n")
+        thread.join()

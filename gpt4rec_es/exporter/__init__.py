@@ -1,0 +1,1 @@
+"""Metrics for Prometheus, read from Postgres at the moment of a scrape."""

@@ -1,0 +1,112 @@
+"""Collects all parts for one scrape, within a time that Prometheus waits for.
+
+No part that fails or takes long may hold up or hide the others, and no server that went silent may
+hold up the scrape: reading happens in a thread that a scrape waits for so long and no longer.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import Connection, Engine
+
+from gpt4rec_es.logs import scrub
+from gpt4rec_es.version import code_version
+
+log = logging.getLogger(__name__)
+
+# Prometheus gives a scrape ten seconds unless told otherwise.
+SCRAPE_SECONDS = 8.0
+
+# returns the metrics of one part
+Part = Callable[[Connection], list[Metric]]
+
+
+@dataclass
+class _Reading:
+    """What one thread has read so far."""
+
+    deadline: float
+    metrics: dict[str, list[Metric]] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    done: threading.Event = field(default_factory=threading.Event)
+
+
+class PostgresCollector(Collector):
+    """Yields every part's metrics, and which parts could be read.
+
+    engine: with a statement time-out well below ``scrape_seconds``.
+    """
+
+    def __init__(
+        self, engine: Engine, parts: Mapping[str, Part], scrape_seconds: float = SCRAPE_SECONDS
+    ) -> None:
+        self._engine, self._parts, self._seconds = engine, parts, scrape_seconds
+        self._lock = threading.Lock()
+        self._running: _Reading | None = None
+
+    def describe(self) -> list[Metric]:
+        """Return nothing, so that registering it does not read the database."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield what could be read within the time of a scrape; never raises, never waits longer.
+
+        While an earlier reading still hangs, no second one is started beside it.
+        """
+        with self._lock:
+            reading = _Reading(time.monotonic() + self._seconds)
+            if self._running is None or self._running.done.is_set():
+                self._running = reading
+                threading.Thread(target=self._read, args=(reading,), daemon=True).start()
+                reading.done.wait(self._seconds)
+            # The thread may go on writing: what is shown is what is there now.
+            metrics, seconds = dict(reading.metrics), dict(reading.seconds)
+        for found in metrics.values():
+            yield from found
+        yield from self._about_itself(metrics, seconds)
+
+    def _about_itself(
+        self, metrics: Mapping[str, list[Metric]], seconds: Mapping[str, float]
+    ) -> Iterator[Metric]:
+        missing = self._parts.keys() - metrics.keys()
+        yield GaugeMetricFamily(
+            "gpt4rec_up", "1: all metrics could be read from Postgres.", float(not missing)
+        )
+        ups = GaugeMetricFamily(
+            "gpt4rec_exporter_part_up", "1: this part could be read.", labels=["part"]
+        )
+        times = GaugeMetricFamily(
+            "gpt4rec_exporter_part_duration_seconds", "Time to read this part.", labels=["part"]
+        )
+        for name in self._parts:
+            ups.add_metric([name], float(name in metrics))
+            if name in seconds:
+                times.add_metric([name], seconds[name])
+        info = GaugeMetricFamily("gpt4rec_exporter_info", "The exporter's code.", labels=["code"])
+        info.add_metric([code_version()], 1.0)
+        yield from (ups, times, info)
+
+    def _read(self, reading: _Reading) -> None:
+        try:
+            for name, part in self._parts.items():
+                if time.monotonic() > reading.deadline:
+                    log.warning("no time left to read %s", name)
+                    return
+                self._read_part(reading, name, part)
+        finally:
+            reading.done.set()
+
+    def _read_part(self, reading: _Reading, name: str, part: Part) -> None:
+        started = time.monotonic()
+        try:
+            # A transaction of its own: a part that fails must not abort that of the next.
+            with self._engine.connect() as connection:
+                reading.metrics[name] = part(connection)
+        except Exception as error:  # whatever it is, the other parts are wanted
+            log.warning("%s could not be read: %s", name, scrub(str(error)).partition("\n")[0])
+        reading.seconds[name] = time.monotonic() - started

@@ -1,0 +1,204 @@
+"""The exported values are those of the tables, through good nights and bad ones."""
+
+import datetime as dt
+import itertools
+
+import pytest
+from sqlalchemy import text
+
+from gpt4rec_es.db import shards
+from gpt4rec_es.errors import GateError
+from gpt4rec_es.runs.drain import drain
+from gpt4rec_es.runs.inprocess import run_night
+from gpt4rec_es.runs.ledger import give_back
+from gpt4rec_es.runs.night import start_night
+from gpt4rec_es.runs.prune import prune
+from gpt4rec_es.runs.publish import rollback
+from gpt4rec_es.runtime import Runtime
+from tests.databases import Database
+from tests.exporter.conftest import Page, scrape
+from tests.shop import Shop
+
+DAY = dt.date(2026, 11, 22)
+COUNTERS = (
+    ("gpt4rec_users_total", "outcome"),
+    ("gpt4rec_stage_members_total", "stage"),
+    ("gpt4rec_searches_total", "stage"),
+    ("gpt4rec_lease_takeovers_total", "stage"),
+    ("gpt4rec_errors_total", "error"),
+)
+
+
+def night(runtime: Runtime, day: int = 0) -> None:
+    date = DAY + dt.timedelta(days=day)
+    run_night(runtime.night_parts(), runtime.night_options(), date)
+
+
+def numbers(database: Database, sql: str) -> list[float]:
+    with database.engine.connect() as connection:
+        return [float(value) for value in connection.execute(text(sql)).one()]
+
+
+def counters(shown: Page) -> dict[tuple[str, str], float]:
+    return {
+        (name, key): value
+        for name, label in COUNTERS
+        for key, value in shown.by(name, label).items()
+    }
+
+
+def test_before_the_first_night_there_is_a_page(shop: Shop) -> None:
+    shown = scrape(shop.runtime())
+    assert shown("gpt4rec_up") == 1
+    assert shown("gpt4rec_users_total", outcome="ok") == 0
+    assert shown("gpt4rec_tokens_generated_total") == 0
+    assert "gpt4rec_published_timestamp_seconds" not in shown.names
+
+
+def test_after_a_night_the_page_says_what_the_tables_say(shop: Shop, database: Database) -> None:
+    runtime = shop.runtime()
+    night(runtime)
+    shown = scrape(runtime)
+    assert shown("gpt4rec_up") == 1
+    assert shown.by("gpt4rec_users_total", "outcome") == {"ok": 39, "no_history": 1}
+    searched, queries, prompts = numbers(
+        database,
+        "SELECT (SELECT count(*) FROM searches), (SELECT count(*) FROM generated_queries), "
+        "(SELECT count(*) FROM generations)",
+    )
+    assert sum(shown.by("gpt4rec_searches_total", "stage").values()) == searched
+    assert shown("gpt4rec_queries_generated_total") == queries
+    assert shown("gpt4rec_stage_members_total", stage="generate") == prompts
+    assert shown("gpt4rec_newest_run_stage_members_done", stage="merge") == 40
+    by_stage = {
+        stage: shown("gpt4rec_newest_run_shards", stage=stage, state="done")
+        for stage in ("generate", "search", "merge")
+    }
+    assert list(by_stage.values()) == numbers(
+        database,
+        "SELECT count(*) FILTER (WHERE stage = 'generate'), "
+        "count(*) FILTER (WHERE stage = 'search'), count(*) FILTER (WHERE stage = 'merge') "
+        "FROM shards",
+    )
+    assert shown.by("gpt4rec_newest_run_state", "state") == {"published": 1}
+    assert shown.by("gpt4rec_runs", "state") == {"published": 1}
+    assert len(shown.by("gpt4rec_gate_passed", "gate")) == 6
+    published, duration, documents = numbers(
+        database,
+        "SELECT (SELECT extract(epoch FROM published_at) FROM publications), "
+        "(SELECT extract(epoch FROM finished_at - planned_at) FROM runs), "
+        "(SELECT document_count FROM builds)",
+    )
+    assert shown("gpt4rec_published_timestamp_seconds") == pytest.approx(published)
+    assert shown("gpt4rec_published_run_duration_seconds") == pytest.approx(duration)
+    assert shown("gpt4rec_newest_run_duration_seconds") == pytest.approx(duration)
+    assert shown("gpt4rec_live_build_documents") == documents
+    assert shown("gpt4rec_live_build_catalog_lag_imports") == 0
+    assert shown("gpt4rec_published_run_info", run_id="nightly-2026-11-22-1") == 1
+
+
+def test_counters_only_grow_through_prune_and_rollback(shop: Shop) -> None:
+    runtime = shop.runtime()
+    seen = [counters(scrape(runtime))]
+    for day in range(3):
+        night(runtime, day)
+        seen.append(counters(scrape(runtime)))
+    rollback(runtime.night_parts(), reason="test")
+    seen.append(counters(scrape(runtime)))
+    prune(runtime.night_parts(), keep_published=0, keep_rejected=0)
+    seen.append(counters(scrape(runtime)))
+    for before, after in itertools.pairwise(seen):
+        assert all(after[key] >= value for key, value in before.items())
+    assert seen[-1]["gpt4rec_users_total", "ok"] == 3 * 39
+    # Only the first night had anything to search for.
+    assert (
+        seen[1]["gpt4rec_searches_total", "search"] == seen[-1]["gpt4rec_searches_total", "search"]
+    )
+    assert scrape(runtime)("gpt4rec_published_run_number") == 2
+
+
+def test_a_run_under_way_shows_work_leases_errors_and_takeovers(
+    shop: Shop, database: Database
+) -> None:
+    runtime = shop.runtime()
+    parts, options = runtime.night_parts(), runtime.night_options()
+    run = start_night(parts, options, DAY).run
+    drain(parts, options, run.run_no, "test", ["generate"])
+    made = scrape(runtime)("gpt4rec_queries_generated_total")
+    with database.engine.begin() as connection:
+        gone = shards.claim(connection, run.run_no, "search", "gone", 60)
+        held = shards.claim(connection, run.run_no, "search", "held", 60)
+        assert gone is not None
+        assert held is not None
+        connection.execute(
+            text(
+                "UPDATE shards SET lease_until = clock_timestamp() - interval '1 s' "
+                "WHERE owner = 'gone'"
+            )
+        )
+    shown = scrape(runtime)
+    assert made > 0
+    assert shown.by("gpt4rec_newest_run_state", "state") == {"searching": 1}
+    assert shown("gpt4rec_newest_run_finished") == 0
+    assert shown("gpt4rec_newest_run_shards", stage="search", state="expired") == 1
+    assert shown("gpt4rec_newest_run_shards", stage="search", state="leased") == 1
+    assert shown("gpt4rec_busy_workers") == 1
+    give_back(database.engine, held, ValueError("wrong"))
+    drain(parts, options, run.run_no, "test")
+    shown = scrape(runtime)
+    assert shown("gpt4rec_errors_total", stage="search", error="ValueError") == 1
+    assert shown("gpt4rec_lease_takeovers_total", stage="search") == 1
+    assert shown("gpt4rec_queries_generated_total") == made
+    assert shown("gpt4rec_newest_run_finished") == 1
+
+
+def test_a_refused_night_shows_which_gate(shop: Shop) -> None:
+    night(shop.runtime())
+    with pytest.raises(GateError):
+        night(shop.runtime(k=60, min_full_share=1), 1)
+    shown = scrape(shop.runtime())
+    assert shown("gpt4rec_gate_passed", gate="lists_are_full") == 0
+    assert shown("gpt4rec_gate_passed", gate="few_users_failed") == 1
+    assert shown.by("gpt4rec_newest_run_state", "state") == {"rejected": 1}
+    assert shown("gpt4rec_published_run_info", run_id="nightly-2026-11-22-1") == 1
+
+
+def test_an_import_of_items_makes_the_live_build_lag(shop: Shop, database: Database) -> None:
+    runtime = shop.runtime()
+    night(runtime)
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE catalog_state SET catalog_version = 3"))
+        connection.execute(
+            text(
+                "INSERT INTO imports (kind, files, state, actor, finished_at, records, rejected) "
+                "VALUES ('items', '{x}', 'done', 'test', to_timestamp(1700000000), 200, 3)"
+            )
+        )
+    shown = scrape(runtime)
+    assert shown("gpt4rec_live_build_catalog_lag_imports") == 2
+    assert shown("gpt4rec_last_import_timestamp_seconds", kind="items") == 1_700_000_000
+    assert shown("gpt4rec_last_import_rejected_records", kind="items") == 3
+
+
+def test_names_follow_the_conventions(shop: Shop) -> None:
+    night(shop.runtime())
+    for name, family in scrape(shop.runtime()).families.items():
+        assert name.startswith("gpt4rec_")
+        assert family.documentation.endswith(".")
+        assert not name.endswith(("_ms", "_minutes", "_hours", "_count"))
+        is_counter = family.type == "counter"
+        assert all(s.name.endswith("_total") == is_counter for s in family.samples)
+        # Bounded: nothing per user, query, item, shard or worker.
+        assert len(family.samples) <= 40
+        labels = {label for sample in family.samples for label in sample.labels}
+        assert labels <= {
+            "part",
+            "code",
+            "run_id",
+            "state",
+            "stage",
+            "outcome",
+            "gate",
+            "kind",
+            "error",
+        }
