@@ -9,7 +9,7 @@ import gzip
 import json
 import re
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -32,17 +32,9 @@ from gpt4rec_es.protocols import Recommender
 from gpt4rec_es.records import Bm25
 from gpt4rec_es.retrieval.memory import MemoryRetriever
 from gpt4rec_es.retrieval.memory_index import MemoryIndex, TokenizedTitle
-from gpt4rec_es.splits.histories import PAPER, History, Preparation, order_histories, prepare
+from gpt4rec_es.splits.protocols import PROTOCOLS, SplitOptions, make_split
 from gpt4rec_es.splits.segments import segments
-from gpt4rec_es.splits.split import (
-    Split,
-    by_users,
-    global_time,
-    leave_one_out,
-    next_basket,
-    time_quantiles,
-    with_validation,
-)
+from gpt4rec_es.splits.split import Split, with_validation
 
 # Chosen on the validation part of Amazon Beauty, leave-one-out; kept for all data.
 DECAY, TITLE_WEIGHT = 0.7, 0.3
@@ -97,23 +89,6 @@ def read_data(folder: Path, part: CategoryLabels) -> Data:
         [(user, events[user_id]) for user, user_id in enumerate(sorted(events))],
         has_times,
     )
-
-
-def make_split(data: Data, protocol: str, seed: int, shuffle: int | None) -> Split:
-    """Return the split by the protocol of that name."""
-    baskets = protocol in {"next-basket", "global-time"}
-    how = PAPER if protocol == "gpt4rec" else Preparation(once=not baskets)
-    lengths = {item: len(title) for item, title in data.titles.items()}
-    histories = order_histories(data.users, has_times=data.has_times, shuffle=shuffle)
-    histories = prepare(histories, how, lengths)
-    makers: dict[str, Callable[[list[History]], Split]] = {
-        "leave-one-out": leave_one_out,
-        "users": lambda h: by_users(h, seed),
-        "gpt4rec": lambda h: by_users(h, seed),
-        "next-basket": next_basket,
-        "global-time": lambda h: global_time(h, *time_quantiles(h)),
-    }
-    return makers[protocol](histories)
 
 
 def make_recommenders(data: Data, train: Mapping[int, Sequence[int]]) -> dict[str, Recommender]:
@@ -175,7 +150,7 @@ def print_table(name: str, rows: Sequence[Mapping[str, Any]], *, heading: bool) 
 @click.option("--data", "folder", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option(
     "--protocol",
-    type=click.Choice(["leave-one-out", "users", "gpt4rec", "next-basket", "global-time"]),
+    type=click.Choice(PROTOCOLS),
     default="leave-one-out",
     show_default=True,
     help="gpt4rec: users split 0.8/0.1/0.1, newest 15, titles of at most 400 characters.",
@@ -212,7 +187,12 @@ def main(
     """Print what recommenders without training reach on the data in a folder."""
     data = read_data(folder, CategoryLabels(category_labels))
     try:
-        split = make_split(data, protocol, seed, shuffle_ties)
+        split = make_split(
+            data.users,
+            SplitOptions(protocol, seed, shuffle_ties),
+            {item: len(title) for item, title in data.titles.items()},
+            has_times=data.has_times,
+        )
     except Gpt4RecError as error:
         raise click.ClickException(str(error)) from None
     if refit:

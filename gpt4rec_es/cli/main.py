@@ -32,6 +32,7 @@ COMMANDS = {
     "reindex": ("reindex:reindex", "Build a fresh search index from Postgres and swap it in."),
     "index": ("index:index", "Look at index builds; show, set and undo BM25 k1 and b."),
     "search": ("search:search", "Search the catalog as a night does."),
+    "split": ("split:split", "Hold purchases back to measure on."),
     "train": ("train:train", "Train a query generator."),
     "generators": ("generators:generators", "List query generators, choose the one nights use."),
     "night": (

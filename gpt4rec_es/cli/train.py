@@ -130,6 +130,12 @@ def train() -> None:
 @click.option(
     "--hold-out-events", type=_FILE, help="CSV of purchases not to learn: user_id,item_id."
 )
+@click.option("--split", help="Learn from the training part of this split alone.")
+@click.option(
+    "--with-validation",
+    is_flag=True,
+    help="With --split: learn from its validation part, too, before the test.",
+)
 @click.option(
     "--validation-share",
     type=click.FloatRange(0, 0.5),
@@ -149,6 +155,8 @@ def generator(
     output: Path | None,
     hold_out_users: Path | None,
     hold_out_events: Path | None,
+    split: str | None,
+    with_validation: bool,
     validation_share: float,
     use: bool | None,
     dry_run: bool,
@@ -161,19 +169,25 @@ def generator(
     it was when it is called again in the same way.
     """
     from gpt4rec_es.generation.options import TrainingOptions
+    from gpt4rec_es.services.split_training import SplitPart
     from gpt4rec_es.services.train import (
         plan_training,
         read_held_out_lists,
         train_generator,
     )
 
+    if with_validation and split is None:
+        raise click.UsageError("--with-validation needs --split.")
+    part = None if split is None else SplitPart(split, with_validation)
     runtime = get_runtime()
     settings = runtime.settings
     options = TrainingOptions(device=settings.device, threads=settings.threads, **chosen)
     held_out = read_held_out_lists(hold_out_users, hold_out_events)
     folder = output or Path(".models") / name
     if dry_run:
-        plan = plan_training(runtime.engine, options, name, folder, held_out, validation_share)
+        plan = plan_training(
+            runtime.engine, options, name, folder, held_out, validation_share, part
+        )
         emit(plan, as_json, _print_plan)
         return
     with progress_bar("Training", "steps") as progress:
@@ -185,6 +199,7 @@ def generator(
             actor=settings.actor,
             held_out=held_out,
             validation_share=validation_share,
+            split=part,
             use=use,
             progress=progress,
         )
@@ -194,7 +209,8 @@ def generator(
 def _print_plan(plan: dict[str, Any]) -> None:
     print_line(f"would train {plan['name']} and write {plan['folder']}")
     for fact, value in plan["data"].items():
-        print_line(f"  {fact.replace('_', ' ')}: {value:,}")
+        shown = f"{value:,}" if type(value) is int else value
+        print_line(f"  {fact.replace('_', ' ')}: {shown}")
 
 
 def _print_report(report: "TrainReport") -> None:

@@ -32,6 +32,15 @@ _HISTORIES = text("""
     JOIN items USING (item_no)
     GROUP BY latest.user_no
 """)
+# Every event, not only the latest of an item: whoever splits says what counts.
+_EVENTS = text("""
+    SELECT user_no, user_id,
+           array_agg(item_no ORDER BY event_no, ordinal, item_id) AS item_nos,
+           array_agg(event_no ORDER BY event_no, ordinal, item_id) AS event_nos
+    FROM interactions JOIN users USING (user_no) JOIN items USING (item_no)
+    WHERE user_no BETWEEN :first AND :last
+    GROUP BY user_no, user_id ORDER BY user_no
+""")
 _ITEMS = text("SELECT item_no, title, is_trainable FROM items WHERE item_no = ANY(:numbers)")
 _TRAINABLE = text("SELECT title FROM items WHERE is_trainable ORDER BY item_id")
 
@@ -56,6 +65,26 @@ def stream_histories(
         _learn_items(connection, known, item_nos.values())
         for user_no, user_id in users:
             yield user_no, user_id, [known[number] for number in item_nos.get(user_no, ())]
+
+
+def stream_events(connection: Connection) -> Iterator[tuple[int, str, list[int], list[int]]]:
+    """Yield (user_no, user_id, item numbers, event numbers) of users with purchases.
+
+    By user number; events in the order in which histories are read. For one consistent picture
+    the caller's transaction must be REPEATABLE READ.
+    """
+    last = -1
+    while users := connection.execute(_USERS, {"after": last, "most": _SLICE}).all():
+        first, last = users[0].user_no, users[-1].user_no
+        yield from map(tuple, connection.execute(_EVENTS, {"first": first, "last": last}))
+
+
+def has_times(connection: Connection) -> bool:
+    """Return whether every purchase has a time; else only the order of a user's is known."""
+    found = connection.execute(
+        text("SELECT NOT EXISTS (SELECT FROM interactions WHERE event_at IS NULL)")
+    )
+    return bool(found.scalar_one())
 
 
 def _learn_items(

@@ -33,6 +33,7 @@ from gpt4rec_es.db.tables_runs import (
     runs,
     shards,
 )
+from gpt4rec_es.db.tables_splits import split_cases, split_prompts, split_train, splits
 
 __all__ = [
     "alias_swaps",
@@ -60,6 +61,10 @@ __all__ = [
     "runs",
     "searches",
     "shards",
+    "split_cases",
+    "split_prompts",
+    "split_train",
+    "splits",
     "user_outcomes",
     "users",
 ]

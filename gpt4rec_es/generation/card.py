@@ -1,9 +1,29 @@
 """The model card: what a checkpoint was trained on and how, for people and for programs."""
 
 import json
+from pathlib import Path
 from typing import Any
 
+from gpt4rec_es.errors import UsageError
 from gpt4rec_es.prompts.template import prompt_text
+
+# The card for programs: goes with the folder to wherever it is registered.
+CARD = "training.json"
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """Return the card that lies in a checkpoint folder; empty if it was made by another program.
+
+    Raises:
+        UsageError: it is there and cannot be read.
+    """
+    try:
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{folder / CARD} cannot be read: {error}.", "Remove it.") from error
+    return card if isinstance(card, dict) else {}
 
 
 def card_text(name: str, card: dict[str, Any]) -> str:

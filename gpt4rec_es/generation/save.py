@@ -3,6 +3,7 @@
 The folder appears whole or not at all. What is in it when it is opened again is folder.py's matter.
 """
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from transformers import GenerationConfig
 
 from gpt4rec_es.generation import network as networks
-from gpt4rec_es.generation.card import card_text
+from gpt4rec_es.generation.card import CARD, card_text
 from gpt4rec_es.generation.folder import open_checkpoint
 from gpt4rec_es.generation.tokenizer import PromptTokenizer, save_tokenizer
 
@@ -41,6 +42,7 @@ def save_checkpoint(
         network.save_pretrained(draft)
     save_tokenizer(tokenizer, draft, int(network.config.n_positions))
     (draft / "README.md").write_text(card_text(output.name, card), encoding="utf-8")
+    (draft / CARD).write_text(json.dumps(card, indent=1), encoding="utf-8")
     content_hash = open_checkpoint(draft).content_hash
     for path in draft.iterdir():
         with path.open("rb") as file:

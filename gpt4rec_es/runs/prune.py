@@ -1,7 +1,7 @@
 """Retention: old runs go by dropping their partitions, then what no kept run needs is collected.
 
-Never touched: an unfinished run, the published one and the one before it, and what they need. A
-prune that is cut off leaves less to do for the next one.
+Never touched: an unfinished run, the published one and the one before it, and what they need; nor
+what was generated for a split. A prune that is cut off leaves less to do for the next one.
 """
 
 import logging
@@ -138,12 +138,14 @@ _COLLECT = (
     DELETE FROM generations WHERE generation_no IN (
         SELECT generation_no FROM generations AS g
         WHERE NOT EXISTS (SELECT FROM run_users AS u WHERE u.prompt_no = g.prompt_no)
+          AND NOT EXISTS (SELECT FROM split_prompts AS s WHERE s.prompt_no = g.prompt_no)
         LIMIT :batch)
     """,
     """
     DELETE FROM prompts WHERE prompt_no IN (
         SELECT prompt_no FROM prompts AS p
         WHERE NOT EXISTS (SELECT FROM run_users AS u WHERE u.prompt_no = p.prompt_no)
+          AND NOT EXISTS (SELECT FROM split_prompts AS s WHERE s.prompt_no = p.prompt_no)
           AND NOT EXISTS (SELECT FROM generations AS g WHERE g.prompt_no = p.prompt_no)
         LIMIT :batch)
     """,

@@ -11,6 +11,7 @@ from gpt4rec_es.db import generators
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.generators import Generator
 from gpt4rec_es.errors import UsageError
+from gpt4rec_es.generation.card import read_card
 from gpt4rec_es.generation.factory import open_generator
 
 
@@ -33,12 +34,13 @@ def add_generator(
     kind = "titles" if folder is None else "gpt2"
     path = None if folder is None else str(folder.resolve())
     content_hash = open_generator(kind, path).content_hash
+    card = {} if folder is None else read_card(folder)
     with transaction(engine) as connection:
         if dry_run:
             generators.require_free(connection, name, content_hash)
             return None
         return generators.register(
-            connection, name=name, kind=kind, path=path, content_hash=content_hash, card={}
+            connection, name=name, kind=kind, path=path, content_hash=content_hash, card=card
         )
 
 

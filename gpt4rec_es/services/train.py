@@ -31,6 +31,7 @@ from gpt4rec_es.prompts.examples import target_positions
 from gpt4rec_es.prompts.template import display_title
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.services.held_out import read_held_out
+from gpt4rec_es.services.split_training import SplitPart, read_split_data
 
 
 @dataclass(frozen=True)
@@ -79,20 +80,22 @@ def train_generator(
     actor: str,
     held_out: HeldOut | None = None,
     validation_share: float = 0.02,
+    split: SplitPart | None = None,
     use: bool | None = None,
     progress: Progress = no_progress,
 ) -> TrainReport:
     """Train a generator on all histories, register it as ``name`` and return what came of it.
 
-    validation_share: share of users kept back to measure the loss on. use: make it the one that
-    nights use (None: if there is none yet).
+    validation_share: share of users kept back to measure the loss on. split: learn from its
+    training part alone; then held_out and validation_share have no meaning. use: make it the one
+    that nights use (None: if there is none yet).
 
     Raises:
-        UsageError: the name or the folder is taken.
+        UsageError: the name or the folder is taken; there is no such split.
         DataError: nothing to learn from, or the held-out lists name nobody known.
     """
     _require_free(engine, name, output)
-    data = read_training_data(engine, held_out or HeldOut(), validation_share)
+    data = _read(engine, held_out, validation_share, split)
     report = train_network(data, options, output.resolve(), progress)
     with transaction(engine) as connection:
         row = generators.register(
@@ -113,20 +116,33 @@ def plan_training(
     options: TrainingOptions,
     name: str,
     output: Path,
-    held_out: HeldOut,
+    held_out: HeldOut | None,
     validation_share: float,
+    split: SplitPart | None = None,
 ) -> dict[str, Any]:
     """Return what ``train_generator`` would learn, after the checks it would make first.
 
     pairs: prompts with a target in one epoch.
     """
     _require_free(engine, name, output)
-    data = read_training_data(engine, held_out, validation_share)
+    data = _read(engine, held_out, validation_share, split)
     pairs = sum(
         len(target_positions(len(titles), options.pairs, options.newest_pairs))
         for _, titles in data.histories
     )
     return {"name": name, "folder": str(output.resolve()), "data": data.facts | {"pairs": pairs}}
+
+
+def _read(
+    engine: Engine, held_out: HeldOut | None, validation_share: float, split: SplitPart | None
+) -> TrainingData:
+    if split is None:
+        return read_training_data(engine, held_out or HeldOut(), validation_share)
+    if held_out and (held_out.users or held_out.events):
+        raise UsageError(
+            "A split says itself what is held out.", "Leave --hold-out-users and -events away."
+        )
+    return read_split_data(engine, split)
 
 
 def _require_free(engine: Engine, name: str, output: Path) -> None:

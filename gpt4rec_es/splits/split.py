@@ -12,6 +12,9 @@ from dataclasses import dataclass, replace
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.splits.histories import History
 
+# Protocols that hold out whole users: nothing at all is learned from those.
+BY_USERS = frozenset({"users", "gpt4rec"})
+
 
 @dataclass(frozen=True, slots=True)
 class Case:

@@ -68,6 +68,11 @@ INSERT INTO user_outcomes VALUES
     (2, 3, 'no_history', 0, 0, 1, 'no history', NULL);
 INSERT INTO gate_results (run_no, gate, passed, measured, required) VALUES
     (2, 'failed_users', true, '0', 'at most 0.001');
+INSERT INTO splits (name, protocol, options, content_hash, has_times, history_version,
+    catalog_version, n_train, n_validation, n_test, n_left_out, actor) VALUES
+    ('loo', 'leave-one-out', '{"seed": 1}', 'ab', true, 1, 1, 2, 0, 1, 1, 'ann');
+INSERT INTO split_train VALUES (1, 2, '{3}');
+INSERT INTO split_cases VALUES (1, 'test', 2, '{3}', '{4}', 86400);
 INSERT INTO publications (kind, run_no, previous_run_no) VALUES ('nightly', 2, 1);
 """
 

@@ -1,0 +1,176 @@
+"""``gpt4rec split``: what may be learned from, and what is held out to measure on."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.output import emit, print_line, print_table
+from gpt4rec_es.cli.progress import progress_bar
+
+if TYPE_CHECKING:
+    from gpt4rec_es.db.splits import SplitRow
+    from gpt4rec_es.services.splits import SplitReport
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
+_SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
+
+
+@click.group()
+def split() -> None:
+    """Hold purchases back to measure on."""
+
+
+@split.command()
+@click.argument("name")
+@click.option(
+    "--protocol",
+    required=True,
+    type=click.Choice(["leave-one-out", "users", "gpt4rec", "next-basket", "global-time"]),
+    help="gpt4rec: by users, the newest 15 purchases, titles of at most 400 characters.",
+)
+@click.option("--seed", default=1, show_default=True, help="Of a split by users.")
+@click.option(
+    "--shuffle-ties",
+    type=int,
+    metavar="SEED",
+    help="Shuffle purchases of one moment. [default: stored order]",
+)
+@click.option(
+    "--validation-share",
+    type=_SHARE,
+    default=0.1,
+    show_default=True,
+    help="Of users, or of events by time.",
+)
+@click.option("--test-share", type=_SHARE, default=0.1, show_default=True, help="The same.")
+@click.option(
+    "--validation-from",
+    type=click.DateTime(),
+    help="Of global-time: begin (UTC), instead of shares.",
+)
+@click.option("--test-from", type=click.DateTime(), help="Of global-time: begin of the test.")
+@click.option(
+    "--newest", type=click.IntRange(min=1), help="Keep so many newest purchases of a user."
+)
+@click.option(
+    "--longest-title",
+    type=click.IntRange(min=1),
+    help="Leave out items without a title or with more characters.",
+)
+@_DRY_RUN
+@_JSON
+def create(
+    name: str,
+    validation_share: float,
+    test_share: float,
+    validation_from: datetime | None,
+    test_from: datetime | None,
+    dry_run: bool,
+    as_json: bool,
+    **chosen: Any,
+) -> None:
+    """Make the split NAME from all purchases there are."""
+    from gpt4rec_es.services.splits import create_split
+    from gpt4rec_es.splits.protocols import SplitOptions
+
+    if (validation_from is None) != (test_from is None):
+        raise click.UsageError("--validation-from and --test-from go together.")
+    moments = None
+    if validation_from and test_from:
+        moments = (_seconds(validation_from), _seconds(test_from))
+    options = SplitOptions(shares=(validation_share, test_share), moments=moments, **chosen)
+    runtime = get_runtime()
+    with progress_bar("Reading histories", "users") as progress:
+        report = create_split(
+            runtime.engine,
+            name,
+            options,
+            actor=runtime.settings.actor,
+            dry_run=dry_run,
+            progress=progress,
+        )
+    emit(report, as_json, _print_report)
+
+
+@split.command("list")
+@_JSON
+def list_(as_json: bool) -> None:
+    """List the splits, the oldest first."""
+    from gpt4rec_es.services.splits import list_splits
+
+    emit(list_splits(get_runtime().engine), as_json, _print_rows)
+
+
+@split.command()
+@click.argument("name")
+@_JSON
+def show(name: str, as_json: bool) -> None:
+    """Show the split NAME: how it was made and how large its parts are."""
+    from gpt4rec_es.services.splits import show_split
+
+    emit(show_split(get_runtime().engine, name), as_json, _print_split)
+
+
+@split.command()
+@click.argument("name")
+@_DRY_RUN
+@_JSON
+def drop(name: str, dry_run: bool, as_json: bool) -> None:
+    """Delete the split NAME."""
+    from gpt4rec_es.services.splits import drop_split
+
+    runtime = get_runtime()
+    row = drop_split(runtime.engine, name, actor=runtime.settings.actor, dry_run=dry_run)
+    verb = "would be" if dry_run else "is"
+    emit(row, as_json, lambda row: print_line(f"The split {row.name} {verb} deleted."))
+
+
+def _seconds(moment: datetime) -> float:
+    return moment.replace(tzinfo=UTC).timestamp()
+
+
+def _print_report(report: "SplitReport") -> None:
+    verb = "would be" if report.created_at is None else "is"
+    print_line(f"The split {report.name} ({report.protocol}) {verb} made:")
+    print_line(
+        f"  {report.users_to_learn_from:,} users with {report.purchases_to_learn_from:,} purchases "
+        f"to learn from, {report.validation_cases:,} cases for validation, "
+        f"{report.test_cases:,} for the test"
+    )
+    if report.users_left_out:
+        print_line(f"  {report.users_left_out:,} users have too little to be measured")
+    if report.unfindable_targets:
+        print_line(
+            f"  {report.unfindable_targets:,} held-out items of the test have no title or are not "
+            "active, so no search can find them"
+        )
+    if not report.has_times:
+        print_line("  There are no times, only an order: see segments by item id when evaluating.")
+
+
+def _print_rows(rows: "list[SplitRow]") -> None:
+    columns = [
+        "name",
+        "protocol",
+        "n_train",
+        "n_validation",
+        "n_test",
+        "content_hash",
+        "created_at",
+    ]
+    print_table(
+        ["name", "protocol", "learn from", "validation", "test", "content", "made"],
+        [[getattr(row, column) for column in columns] for row in rows],
+    )
+
+
+def _print_split(data: dict[str, Any]) -> None:
+    print_line(f"{data['name']}: {data['protocol']}, made {data['created_at']:%Y-%m-%d %H:%M} UTC")
+    given = {key: value for key, value in data["options"].items() if value is not None}
+    print_line("options: " + ", ".join(f"{key} {value}" for key, value in given.items()))
+    print_line(f"content {data['content_hash']}, histories up to version {data['history_version']}")
+    columns = ["part", "users", "targets", "mean_history"]
+    print_table(columns, [[part[name] for name in columns] for part in data["parts"]])

@@ -1,0 +1,153 @@
+"""Rows of splits: storing one whole, and reading its parts back.
+
+What is read here is what was stored: nobody who learns or measures looks at interactions again,
+so what a split holds out cannot come in by another way.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, text
+
+from gpt4rec_es.db.copy import copy_rows
+from gpt4rec_es.db.tables import splits
+from gpt4rec_es.errors import UsageError
+
+PARTS = ("validation", "test")
+# Rows per fetch of the server-side cursor.
+_STREAMED = {"yield_per": 5000}
+
+
+@dataclass(frozen=True, slots=True)
+class SplitRow:
+    """One row of ``splits``."""
+
+    split_no: int
+    name: str
+    protocol: str
+    options: dict[str, Any]
+    content_hash: str
+    has_times: bool
+    history_version: int
+    catalog_version: int
+    n_train: int
+    n_validation: int
+    n_test: int
+    n_left_out: int
+    actor: str
+    created_at: dt.datetime
+
+
+# user number, item numbers, oldest first
+TrainRow = tuple[int, list[int]]
+# user number, history, targets, gap in seconds
+CaseRow = tuple[int, list[int], list[int], float | None]
+
+
+def store(
+    connection: Connection,
+    values: dict[str, Any],
+    train: Iterable[tuple[int, Iterable[int]]],
+    cases: Iterable[tuple[str, int, Iterable[int], Iterable[int], float | None]],
+) -> SplitRow:
+    """Store a split and return its row; ``values`` are the columns that have no default.
+
+    cases: (part, user number, history, targets, gap). The name must be free.
+    """
+    row = connection.execute(insert(splits).values(**values).returning(splits)).one()
+    split_no = row.split_no
+    copy_rows(
+        connection,
+        "split_train",
+        ["split_no", "user_no", "item_nos"],
+        ((split_no, user_no, list(item_nos)) for user_no, item_nos in train),
+    )
+    copy_rows(
+        connection,
+        "split_cases",
+        ["split_no", "part", "user_no", "history", "targets", "gap_s"],
+        (
+            (split_no, part, user_no, list(history), list(targets), gap)
+            for part, user_no, history, targets, gap in cases
+        ),
+    )
+    for table in ("split_train", "split_cases"):
+        connection.execute(text("SELECT analyze_table(:name)"), {"name": table})
+    return SplitRow(**row._mapping)  # noqa: SLF001 -- SQLAlchemy's public name for it
+
+
+def load_all(connection: Connection) -> list[SplitRow]:
+    """Return all splits, the oldest first."""
+    found = connection.execute(select(splits).order_by(splits.c.split_no)).mappings()
+    return [SplitRow(**row) for row in found]
+
+
+def find(connection: Connection, name: str) -> SplitRow:
+    """Return the split called ``name``.
+
+    Raises:
+        UsageError: there is none; the hint names those there are.
+    """
+    row = connection.execute(select(splits).where(splits.c.name == name)).mappings().first()
+    if row is not None:
+        return SplitRow(**row)
+    names = list(connection.execute(select(splits.c.name).order_by(splits.c.name)).scalars())
+    hint = f"There are: {', '.join(names)}." if names else "Make one with `gpt4rec split create`."
+    raise UsageError(f"There is no split {name!r}.", hint)
+
+
+def require_free(connection: Connection, name: str) -> None:
+    """Return if no split is called ``name``.
+
+    Raises:
+        UsageError: there is one.
+    """
+    if connection.execute(select(splits.c.split_no).where(splits.c.name == name)).first():
+        raise UsageError(
+            f"There is a split {name!r} already.",
+            f"Choose another name, or remove it: `gpt4rec split drop {name}`.",
+        )
+
+
+def drop(connection: Connection, split_no: int) -> None:
+    """Delete a split with its cases; prompts that it kept may be collected then."""
+    connection.execute(delete(splits).where(splits.c.split_no == split_no))
+
+
+def stream_train(connection: Connection, split_no: int) -> Iterator[TrainRow]:
+    """Yield what may be learned, by user number."""
+    rows = connection.execute(
+        text("SELECT user_no, item_nos FROM split_train WHERE split_no = :no ORDER BY user_no"),
+        {"no": split_no},
+        execution_options=_STREAMED,
+    )
+    for row in rows:
+        yield row.user_no, row.item_nos
+
+
+def stream_cases(connection: Connection, split_no: int, part: str) -> Iterator[CaseRow]:
+    """Yield the cases of a part, by user number."""
+    rows = connection.execute(
+        text(
+            "SELECT user_no, history, targets, gap_s FROM split_cases "
+            "WHERE split_no = :no AND part = :part ORDER BY user_no"
+        ),
+        {"no": split_no, "part": part},
+        execution_options=_STREAMED,
+    )
+    for row in rows:
+        yield row.user_no, row.history, row.targets, row.gap_s
+
+
+def keep_prompts(connection: Connection, split_no: int, prompt_nos: Iterable[int]) -> None:
+    """Note that the split needs these prompts and what was generated for them."""
+    connection.execute(
+        text("""
+        INSERT INTO split_prompts (split_no, prompt_no)
+        SELECT :split_no, p FROM unnest(cast(:numbers AS bigint[])) AS x(p) ORDER BY p
+        ON CONFLICT DO NOTHING
+        """),
+        {"split_no": split_no, "numbers": list(prompt_nos)},
+    )

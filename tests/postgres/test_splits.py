@@ -1,0 +1,279 @@
+"""Splits as rows: whole or not at all, equal anywhere, and never telling what they hold out."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from gpt4rec_es.errors import DataError, UsageError
+from gpt4rec_es.services.split_training import SplitPart, read_split_data
+from gpt4rec_es.services.splits import (
+    create_split,
+    drop_split,
+    list_splits,
+    load_split,
+    show_split,
+)
+from gpt4rec_es.splits.protocols import SplitOptions
+from tests.databases import Cluster, Database
+
+LOO = SplitOptions("leave-one-out")
+# user -> (item, day) in the order in which they are imported
+PURCHASES = {
+    "ann": [("a", 1), ("b", 2), ("c", 3), ("d", 4)],
+    "ben": [("d", 1), ("c", 2), ("a", 2), ("e", 5)],
+    "cat": [("b", 1), ("e", 2)],
+    "dan": [("e", 1), ("b", 3), ("b", 4), ("a", 6), ("c", 7)],
+}
+
+
+def fill(database: Database, users: list[str], *, times: bool = True) -> None:
+    with database.engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO items (item_id, title, version) SELECT i, 'title ' || i, 1 "
+                "FROM unnest(cast(:ids AS text[])) AS x(i)"
+            ),
+            {"ids": ["a", "b", "c", "d", "e"]},
+        )
+        connection.execute(text("INSERT INTO users (user_id) VALUES ('nobody')"))
+        for user in users:
+            connection.execute(text("INSERT INTO users (user_id) VALUES (:u)"), {"u": user})
+            for ordinal, (item, day) in enumerate(PURCHASES[user], start=1):
+                connection.execute(
+                    text(
+                        "INSERT INTO interactions "
+                        "(user_no, item_no, event_no, ordinal, event_at, version) "
+                        "SELECT user_no, item_no, :no, :ordinal, CASE WHEN :times THEN "
+                        "timestamptz 'epoch' + :day * interval '1 day' END, 1 "
+                        "FROM users, items WHERE user_id = :u AND item_id = :i"
+                    ),
+                    {
+                        "no": day * 86_400_000_000 if times else ordinal,
+                        "day": day,
+                        "ordinal": ordinal,
+                        "times": times,
+                        "u": user,
+                        "i": item,
+                    },
+                )
+
+
+@pytest.fixture
+def shop(database: Database) -> Database:
+    fill(database, sorted(PURCHASES))
+    return database
+
+
+def qrels(database: Database, name: str, part: str) -> list[tuple[Any, ...]]:
+    with database.analyst_engine.connect() as connection:
+        return [
+            tuple(row)
+            for row in connection.execute(
+                text(
+                    "SELECT user_id, item_id, known_item_count FROM analytics.qrels "
+                    "WHERE split_name = :name AND part = :part ORDER BY 1, 2"
+                ),
+                {"name": name, "part": part},
+            )
+        ]
+
+
+def make(database: Database, name: str, options: SplitOptions = LOO) -> str:
+    return create_split(database.engine, name, options, actor="test").content_hash
+
+
+def test_leave_one_out_is_stored_as_qrels_and_training(shop: Database) -> None:
+    report = create_split(shop.engine, "loo", LOO, actor="test")
+    assert (report.users_to_learn_from, report.purchases_to_learn_from) == (4, 8)
+    assert (report.validation_cases, report.test_cases, report.users_left_out) == (3, 3, 1)
+    assert qrels(shop, "loo", "test") == [("ann", "d", 3), ("ben", "e", 3), ("dan", "c", 3)]
+    assert qrels(shop, "loo", "validation") == [("ann", "c", 2), ("ben", "a", 2), ("dan", "a", 2)]
+    data = read_split_data(shop.engine, SplitPart("loo"))
+    learned = [
+        [data.histories.titles[number] for number in numbers] for _, numbers in data.histories
+    ]
+    assert learned == [
+        ["title a", "title b"],
+        ["title d", "title c"],
+        ["title b", "title e"],
+        ["title e", "title b"],
+    ]
+    assert (data.facts["purchases"], data.facts["split_hash"]) == (8, report.content_hash)
+    assert len(data.validation) == 3
+    both = read_split_data(shop.engine, SplitPart("loo", with_validation=True))
+    assert (both.facts["purchases"], len(both.validation)) == (11, 0)
+
+
+def test_the_split_view_says_how_it_was_made(shop: Database) -> None:
+    make(shop, "s", SplitOptions("leave-one-out", shuffle_ties=3))
+    with shop.analyst_engine.connect() as connection:
+        row = connection.execute(text("SELECT * FROM analytics.splits")).one()
+    assert (row.split_name, row.split_protocol, row.tie_seed) == ("s", "leave-one-out", 3)
+    assert (row.training_user_count, row.test_case_count, row.left_out_user_count) == (4, 3, 1)
+    assert row.has_times
+
+
+def test_ties_are_shuffled_by_the_seed_alone(shop: Database) -> None:
+    hashes = {make(shop, f"s{n}", SplitOptions("leave-one-out", shuffle_ties=n)) for n in range(9)}
+    # Only ben has two purchases of one moment, so there are two orders.
+    assert len(hashes) == 2
+    assert make(shop, "stored") in hashes
+
+
+def test_equal_data_give_equal_splits_whatever_the_order_of_imports(
+    shop: Database, cluster: Cluster, template_database: str
+) -> None:
+    other = cluster.create(template_database)
+    try:
+        fill(other, sorted(PURCHASES, reverse=True))
+        for name, options in {
+            "loo": SplitOptions("leave-one-out", shuffle_ties=5),
+            "users": SplitOptions("users", seed=3, shares=(0.25, 0.25)),
+        }.items():
+            assert make(shop, name, options) == make(other, name, options)
+            assert qrels(shop, name, "test") == qrels(other, name, "test")
+    finally:
+        cluster.drop(other)
+
+
+def test_baskets_and_moments_need_times(cluster: Cluster, shop: Database) -> None:
+    make(shop, "baskets", SplitOptions("next-basket"))
+    assert qrels(shop, "baskets", "test") == [("ann", "d", 3), ("ben", "e", 3), ("dan", "c", 4)]
+    day = 86_400.0
+    make(shop, "time", SplitOptions("global-time", moments=(3 * day, 5 * day)))
+    assert qrels(shop, "time", "test") == [("ben", "e", 3), ("dan", "a", 3), ("dan", "c", 3)]
+    assert ("dan", "b", 1) in qrels(shop, "time", "validation")
+
+
+def test_an_order_alone_is_split_but_not_by_time(database: Database) -> None:
+    fill(database, sorted(PURCHASES), times=False)
+    report = create_split(database.engine, "loo", LOO, actor="test")
+    assert not report.has_times
+    for protocol in ("next-basket", "global-time"):
+        with pytest.raises(UsageError, match="needs times"):
+            make(database, protocol, SplitOptions(protocol))
+
+
+def test_the_papers_preparation_and_its_options(shop: Database) -> None:
+    with shop.engine.begin() as connection:
+        connection.execute(text("UPDATE items SET title = NULL WHERE item_id = 'd'"))
+    make(shop, "paper", SplitOptions("gpt4rec", shares=(0.25, 0.25), newest=2))
+    assert all(known == 1 for _, _, known in qrels(shop, "paper", "test"))
+    report = create_split(shop.engine, "loo", LOO, actor="test")
+    assert report.unfindable_targets == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("two words", LOO, "cannot name a split"),
+        ("", LOO, "cannot name a split"),
+        ("s", SplitOptions("nonsense"), "no protocol 'nonsense'"),
+        ("s", SplitOptions("users", shares=(0.5, 0.5)), "leave a part empty"),
+        ("s", SplitOptions("users"), "leaves validation empty"),
+        ("s", SplitOptions("leave-one-out", newest=2), "leaves validation empty"),
+        ("s", SplitOptions("global-time", moments=(5.0, 5.0)), "do not ascend"),
+        ("s", SplitOptions("leave-one-out", newest=0), "Keep at least 1"),
+    ],
+)
+def test_what_cannot_be_split_leaves_nothing(
+    shop: Database, name: str, options: SplitOptions, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        make(shop, name, options)
+    assert list_splits(shop.engine) == []
+
+
+def test_names_are_taken_once_and_unknown_ones_named(shop: Database, database: Database) -> None:
+    with pytest.raises(UsageError, match=r"no split 'x'\. Make one"):
+        show_split(shop.engine, "x")
+    make(shop, "loo")
+    with pytest.raises(UsageError, match="split drop loo"):
+        make(shop, "loo")
+    with pytest.raises(UsageError, match=r"There are: loo\."):
+        drop_split(shop.engine, "x", actor="test")
+    assert drop_split(shop.engine, "loo", actor="test", dry_run=True).name == "loo"
+    assert [row.name for row in list_splits(shop.engine)] == ["loo"]
+    drop_split(shop.engine, "loo", actor="test")
+    assert list_splits(shop.engine) == []
+    assert qrels(shop, "loo", "test") == []
+    with shop.engine.connect() as connection:
+        actions = connection.execute(text("SELECT action FROM audit ORDER BY audit_no")).scalars()
+        assert list(actions) == ["split_create", "split_drop"]
+
+
+def test_without_purchases_there_is_nothing_to_split(database: Database) -> None:
+    with pytest.raises(UsageError, match="no purchases to split"):
+        make(database, "loo")
+
+
+def test_a_dry_run_says_it_all_and_stores_nothing(shop: Database) -> None:
+    report = create_split(shop.engine, "loo", LOO, actor="test", dry_run=True)
+    assert report.created_at is None
+    assert list_splits(shop.engine) == []
+    assert make(shop, "loo") == report.content_hash
+
+
+@pytest.mark.parametrize(
+    ("planted", "message"),
+    [
+        # The test target of ann is learned, too.
+        ("UPDATE split_train SET item_nos = item_nos || 4 WHERE user_no = 2", "knows more of user"),
+        ("UPDATE split_cases SET history = history || targets", "known beforehand"),
+        ("UPDATE split_cases SET history = '{1}' WHERE part = 'test'", "knows more|lies before"),
+    ],
+)
+def test_a_planted_leak_is_refused_by_whoever_reads_the_split(
+    shop: Database, planted: str, message: str
+) -> None:
+    make(shop, "loo")
+    load_split(shop.engine, "loo")
+    with shop.engine.begin() as connection:
+        assert connection.execute(text(planted)).rowcount
+    with pytest.raises(DataError, match=message):
+        load_split(shop.engine, "loo")
+    with pytest.raises(DataError, match=message):
+        read_split_data(shop.engine, SplitPart("loo"))
+
+
+def test_of_held_out_users_nothing_may_be_learned(shop: Database) -> None:
+    make(shop, "users", SplitOptions("users", shares=(0.25, 0.25)))
+    with shop.engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO split_train SELECT split_no, user_no, history[1:1] FROM split_cases "
+                "WHERE part = 'test'"
+            )
+        )
+    with pytest.raises(DataError, match="held out for test"):
+        load_split(shop.engine, "users")
+
+
+def test_commands(shop: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gpt4rec_es.cli.main import run  # noqa: PLC0415 - the shim under test
+
+    monkeypatch.setenv("DATABASE_URL", shop.writer_url)
+    monkeypatch.setenv("GPT4REC_STACK_FOLDER", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    create = ["split", "create", "s", "--protocol"]
+    assert run([*create, "global-time", "--validation-from", "1970-01-04"]) == 2
+    assert run([*create, "leave-one-out", "--json"]) == 0
+    assert run([*create, "leave-one-out"]) == 2
+    assert run(["split", "list"]) == 0
+    assert run(["split", "show", "s"]) == 0
+    assert run(["split", "drop", "s"]) == 0
+    assert run(["split", "show", "s", "--json"]) == 2
+
+
+def test_shown_as_json(shop: Database) -> None:
+    make(shop, "loo")
+    shown = show_split(shop.engine, "loo")
+    assert shown["parts"] == [
+        {"part": "training", "users": 4, "targets": 0, "mean_history": 2.0},
+        {"part": "validation", "users": 3, "targets": 3, "mean_history": 2.0},
+        {"part": "test", "users": 3, "targets": 3, "mean_history": 3.0},
+    ]
+    assert json.dumps(shown, default=str)
