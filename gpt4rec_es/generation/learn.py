@@ -18,6 +18,7 @@ from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import get_last_checkpoint
 
 from gpt4rec_es.generation.dataset import IGNORED, Examples, epoch_order
+from gpt4rec_es.generation.loss import linear_cross_entropy
 from gpt4rec_es.generation.network import quiet
 
 
@@ -143,8 +144,9 @@ def _token_loss(network: Any, ids: Any, labels: Any) -> Any:
     """
     hidden = network.transformer(ids, use_cache=False).last_hidden_state
     wanted = labels[:, 1:] != IGNORED
-    logits = network.lm_head(hidden[:, :-1][wanted])
-    return torch.nn.functional.cross_entropy(logits.float(), labels[:, 1:][wanted])
+    return linear_cross_entropy(
+        hidden[:, :-1][wanted], network.lm_head.weight, labels[:, 1:][wanted]
+    )
 
 
 class _TokenTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed

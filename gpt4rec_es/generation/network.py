@@ -121,7 +121,8 @@ def new_network(size: Size, vocab_size: int, end_id: int, dropout: float | None 
             n_head=heads,
             resid_pdrop=rate,
             embd_pdrop=rate,
-            attn_pdrop=rate,
+            # With dropout of its weights attention has no fast kernel on a CPU.
+            attn_pdrop=0.0,
             bos_token_id=end_id,
             eos_token_id=end_id,
             pad_token_id=end_id,

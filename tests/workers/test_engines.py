@@ -1,0 +1,75 @@
+"""Either generation engine stores the same night, on real purchases and a really trained model."""
+
+import csv
+import datetime as dt
+import gzip
+from itertools import groupby, islice
+from operator import itemgetter
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, text
+
+from gpt4rec_es.runs.inprocess import run_night
+from gpt4rec_es.services.import_interactions import import_interactions
+from gpt4rec_es.services.import_items import import_items
+from tests.databases import Database
+from tests.flow.conftest import use_generator
+from tests.shop import Shop, stored_rows
+
+SAMPLE = Path(__file__).parents[2] / "data" / "online-retail-ii-sample"
+DAY = dt.date(2026, 11, 22)
+USERS = 60
+
+
+def purchases(folder: Path) -> Path:
+    """Return a file with the sample's first users: all of them cost the slow engine minutes."""
+    path = folder / "interactions.csv"
+    with (
+        gzip.open(SAMPLE / "interactions.csv.gz", "rt", encoding="utf-8", newline="") as source,
+        path.open("w", encoding="utf-8", newline="") as target,
+    ):
+        rows = csv.DictReader(source)
+        writer = csv.DictWriter(target, rows.fieldnames or ())
+        writer.writeheader()
+        for _, of_user in islice(groupby(rows, itemgetter("user_id")), USERS):
+            writer.writerows(of_user)
+    return path
+
+
+def test_either_engine_stores_the_same_queries_and_lists(
+    shops: tuple[Shop, Shop],
+    database: Database,
+    twin: Database,
+    trained_folder: Path,
+    tmp_path: Path,
+) -> None:
+    path = purchases(tmp_path)
+    for shop, at, engine in zip(shops, (database, twin), ("shared", "reference"), strict=True):
+        use_generator(at, "gpt2", trained_folder)
+        # The product's own decoding, not the small shop's; two batch sizes.
+        runtime = shop.runtime(
+            engine=engine, num_queries=10, num_beams=20, max_new_tokens=24, generate_shard_size=40
+        )
+        import_items(runtime.engine, [SAMPLE / "items.csv.gz"], actor="test")
+        import_interactions(runtime.engine, [path], actor="test")
+        report = run_night(runtime.night_parts(), runtime.night_options(), DAY)
+        assert report.users > USERS
+    with database.engine.connect() as one, twin.engine.connect() as other:
+        queries, scores = stored_queries(one)
+        others, other_scores = stored_queries(other)
+        assert queries == others
+        assert scores == pytest.approx(other_scores, rel=1e-4)
+        assert stored_rows(one, 1) == stored_rows(other, 1)
+
+
+def stored_queries(connection: Connection) -> tuple[list[tuple[str, int, str, int]], list[float]]:
+    found = connection.execute(
+        text("""
+        SELECT p.text, q.rank, t.text, q.n_tokens, q.sum_logprob
+        FROM generated_queries AS q JOIN generations USING (generation_no)
+        JOIN prompts AS p USING (prompt_no) JOIN queries AS t USING (query_no) ORDER BY 1, 2
+        """)
+    ).all()
+    assert found
+    return [tuple(row[:4]) for row in found], [row.sum_logprob for row in found]
