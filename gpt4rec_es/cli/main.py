@@ -39,7 +39,7 @@ COMMANDS = {
         "night:night",
         "Recommend for every user: plan, generate, search, merge, check, publish.",
     ),
-    "runs": ("runs:runs", "Look at runs; publish one, roll back."),
+    "runs": ("runs:runs", "Look at runs; publish, reject, roll back, pin, prune."),
     "replay": (
         "replay:replay",
         "Merge a night again with other settings, from what it stored.",

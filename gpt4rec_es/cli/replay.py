@@ -7,7 +7,7 @@ import click
 from gpt4rec_es.cli.context import get_runtime
 from gpt4rec_es.cli.output import emit, print_line
 from gpt4rec_es.cli.progress import progress_bar
-from gpt4rec_es.cli.runs import print_lists_diff
+from gpt4rec_es.cli.runs_output import print_lists_diff
 
 
 @click.command()

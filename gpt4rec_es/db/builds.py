@@ -37,6 +37,7 @@ class Build:
     ready_at: dt.datetime | None
     deleted_at: dt.datetime | None
     error: str | None
+    is_pinned: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,7 @@ def fail(connection: Connection, build_no: int, error: str) -> None:
 
 
 def retire(connection: Connection, build_no: int) -> bool:
-    """Mark a ready build as deleted unless a run pins it; False: it is pinned, or not ready.
+    """Mark a ready build as deleted unless it is pinned; False: it is pinned, or not ready.
 
     The row stays locked until the transaction ends, so no run can pin it meanwhile.
     """
@@ -178,13 +179,16 @@ def retire(connection: Connection, build_no: int) -> bool:
 
 
 def pinned(connection: Connection) -> set[int]:
-    """Return the numbers of the builds that runs need.
+    """Return the numbers of the builds that were pinned by hand, or that runs need.
 
-    These are the runs that are unfinished, that readers see, and that a rollback would show.
+    These are the runs that are unfinished, that readers see, that a rollback would show, and that
+    were pinned by hand.
     """
     found = connection.execute(
         text("""
-        SELECT build_no FROM runs WHERE state = ANY(:unfinished)
+        SELECT build_no FROM builds WHERE is_pinned
+        UNION
+        SELECT build_no FROM runs WHERE state = ANY(:unfinished) OR is_pinned
         UNION
         SELECT r.build_no FROM runs AS r
         JOIN publications AS p ON r.run_no IN (p.run_no, p.previous_run_no)
@@ -192,6 +196,27 @@ def pinned(connection: Connection) -> set[int]:
         {"unfinished": list(UNFINISHED)},
     )
     return set(found.scalars())
+
+
+def set_pinned(connection: Connection, build_no: int, is_pinned: bool) -> Build:
+    """Pin a ready build by hand, or take that back; return it as it was.
+
+    Raises:
+        UsageError: there is no such build, or its index is not there to be kept.
+    """
+    connection.execute(
+        select(builds.c.build_no).where(builds.c.build_no == build_no).with_for_update()
+    )
+    before = load(connection, build_no)
+    if is_pinned and before.state != "ready":
+        raise UsageError(
+            f"Build {build_no} is {before.state}; there is nothing to keep.",
+            "See `gpt4rec index builds`.",
+        )
+    connection.execute(
+        update(builds).where(builds.c.build_no == build_no).values(is_pinned=is_pinned)
+    )
+    return before
 
 
 def pin(connection: Connection, build_no: int) -> Build:

@@ -30,6 +30,11 @@ _HOLDER = text(
 )
 
 
+# Whoever refers to prompts or queries by number shares it until that is committed; whoever deletes
+# such as nobody refers to holds it alone. So neither ever meets a number that is gone.
+TEXTS = "prompts and queries"
+
+
 class HeldLock:
     """A lock that this process holds until its ``hold_lock`` block ends."""
 
@@ -60,8 +65,12 @@ def lock_key(name: str) -> int:
 
 
 @contextmanager
-def hold_lock(engine: Engine, name: str) -> Iterator[HeldLock]:
+def hold_lock(
+    engine: Engine, name: str, *, shared: bool = False, wait_s: float = 0
+) -> Iterator[HeldLock]:
     """Hold the lock ``name`` for the length of the block, on a connection of its own.
+
+    shared: beside others that share it. wait_s: how long it is waited for.
 
     Raises:
         ConflictError: it is held already; the message says by whom and since when.
@@ -78,25 +87,48 @@ def hold_lock(engine: Engine, name: str) -> Iterator[HeldLock]:
     with connection:
         connection.execute(text("SET idle_session_timeout = 0"))
         key = {"key": lock_key(name)}
-        if not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), key).scalar_one():
+        mode = "_shared" if shared else ""
+        if not _take(connection, name, mode, wait_s):
             raise _conflict(connection, name)
         try:
             yield HeldLock(connection, name)
         finally:
             # Closing alone ends the session a moment later: whoever comes next would meet it.
             with suppress(SQLAlchemyError):
-                connection.execute(text("SELECT pg_advisory_unlock(:key)"), key)
+                connection.execute(text(f"SELECT pg_advisory_unlock{mode}(:key)"), key)
 
 
-def transaction_lock(connection: Connection, name: str) -> None:
+def _take(connection: Connection, name: str, mode: str, wait_s: float) -> bool:
+    """Take a session's lock; return whether it could be had within ``wait_s``."""
+    key = {"key": lock_key(name)}
+    if not wait_s:
+        return bool(
+            connection.execute(text(f"SELECT pg_try_advisory_lock{mode}(:key)"), key).scalar_one()
+        )
+    connection.execute(text("SELECT set_config('lock_timeout', :s, false)"), {"s": f"{wait_s}s"})
+    try:
+        connection.execute(text(f"SELECT pg_advisory_lock{mode}(:key)"), key)
+    except DBAPIError as error:
+        if getattr(error.orig, "pgcode", None) == "55P03":
+            return False
+        raise
+    return True
+
+
+def transaction_lock(connection: Connection, name: str, *, shared: bool = False) -> None:
     """Wait for the lock ``name`` and hold it until the transaction ends.
+
+    shared: beside others that share it.
 
     Raises:
         ConflictError: somebody else kept it for longer than the session's lock_timeout; the
             transaction must be rolled back.
     """
     try:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key(name)})
+        mode = "_shared" if shared else ""
+        connection.execute(
+            text(f"SELECT pg_advisory_xact_lock{mode}(:key)"), {"key": lock_key(name)}
+        )
     except DBAPIError as error:
         if getattr(error.orig, "pgcode", None) == "55P03":
             raise ConflictError(

@@ -39,6 +39,8 @@ class Run:
     planned_at: dt.datetime
     finished_at: dt.datetime | None
     error: str | None
+    is_pinned: bool
+    pruned_at: dt.datetime | None
 
     @property
     def is_finished(self) -> bool:
@@ -50,7 +52,7 @@ _SELECT = """
 SELECT r.run_no, r.run_id, r.kind, r.logical_date, r.attempt, r.state, r.manifest, r.build_no,
        b.index_name, r.generator_no, g.content_hash, r.decoding_no, r.k, r.depth,
        r.history_version, r.cohort_size, r.code_version, r.actor, r.planned_at, r.finished_at,
-       r.error
+       r.error, r.is_pinned, r.pruned_at
 FROM runs AS r JOIN builds AS b USING (build_no) JOIN generators AS g USING (generator_no)
 """
 
@@ -135,6 +137,11 @@ def set_state(connection: Connection, run_no: int, state: str, error: str | None
     connection.execute(update(runs).where(runs.c.run_no == run_no).values(**values))
 
 
+def set_pinned(connection: Connection, run_no: int, is_pinned: bool) -> None:
+    """Pin the run by hand, or take that back."""
+    connection.execute(update(runs).where(runs.c.run_no == run_no).values(is_pinned=is_pinned))
+
+
 def published(connection: Connection, kind: str) -> int | None:
     """Return the number of the run that readers see; None before the first publication."""
     found = connection.execute(
@@ -145,10 +152,23 @@ def published(connection: Connection, kind: str) -> int | None:
 
 def has_lists(connection: Connection, run_no: int) -> bool:
     """Return whether the run's lists are kept, as far as it came: it was not pruned."""
-    found = connection.execute(
-        text("SELECT to_regclass(:name) IS NOT NULL"), {"name": f"public.recommendations_{run_no}"}
-    )
+    found = connection.execute(select(runs.c.pruned_at.is_(None)).where(runs.c.run_no == run_no))
     return bool(found.scalar_one())
+
+
+def shown(connection: Connection, kind: str) -> set[int]:
+    """Return the numbers of the run that readers see and of the one they saw before it."""
+    found = connection.execute(
+        text("SELECT run_no, previous_run_no FROM publications WHERE kind = :kind"), {"kind": kind}
+    )
+    return {number for row in found for number in row if number is not None}
+
+
+def mark_pruned(connection: Connection, run_no: int) -> None:
+    """Write down that the run's lists are given up; they are not dropped here."""
+    connection.execute(
+        update(runs).where(runs.c.run_no == run_no).values(pruned_at=text("clock_timestamp()"))
+    )
 
 
 def point_to(connection: Connection, kind: str, run_no: int) -> None:
@@ -168,8 +188,7 @@ def published_before(connection: Connection, kind: str, run_no: int) -> int | No
     found = connection.execute(
         text("""
         SELECT r.run_no FROM runs AS r JOIN runs AS current ON current.run_no = :run_no
-        WHERE r.kind = :kind AND r.state = 'published'
-          AND to_regclass('public.recommendations_' || r.run_no) IS NOT NULL
+        WHERE r.kind = :kind AND r.state = 'published' AND r.pruned_at IS NULL
           AND (r.logical_date, r.attempt) < (current.logical_date, current.attempt)
         ORDER BY r.logical_date DESC, r.attempt DESC LIMIT 1
         """),

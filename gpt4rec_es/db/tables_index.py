@@ -64,6 +64,13 @@ builds = Table(
     at("ready_at", "when it was verified; NULL: never"),
     at("deleted_at", "when its index was deleted; NULL: it was not"),
     Column("error", Text, comment="why it failed; NULL: it did not"),
+    Column(
+        "is_pinned",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="kept by hand: its index is never deleted",
+    ),
     CheckConstraint("kind IN ('full', 'derived')", name="kind"),
     CheckConstraint("state IN ('building', 'ready', 'failed', 'deleted')", name="state"),
     comment=(

@@ -99,6 +99,14 @@ runs = Table(
     now("planned_at", "time of planning"),
     at("finished_at", "time it came to its end; NULL: not yet"),
     Column("error", Text, comment="why it failed or was rejected; NULL: it was not"),
+    Column(
+        "is_pinned",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="kept by hand: neither its lists nor its build are ever pruned",
+    ),
+    at("pruned_at", "time its lists were given up; NULL: they are kept"),
     UniqueConstraint("kind", "logical_date", "attempt"),
     Index(
         "ix_runs_unfinished",

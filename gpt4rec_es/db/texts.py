@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection, text
 
+from gpt4rec_es.db import locks
 from gpt4rec_es.db.copy import copy_rows
 from gpt4rec_es.records import GeneratedQuery, Generation, SearchResult
 
@@ -89,6 +90,7 @@ def store_generations(
 
     hashes: 128-bit hash of each query text. A generation that exists already is left as it is.
     """
+    locks.transaction_lock(connection, locks.TEXTS, shared=True)
     texts = sorted({q.text for _, g in generations for q in g.queries}, key=hashes.__getitem__)
     store_new(
         connection,

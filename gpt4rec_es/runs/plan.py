@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 # A merge that needs deeper hits asks for four times as many, up to what one search may return.
 DEPTH_STEP = 4
 MAX_DEPTH = 10_000
+# A prune keeps what it deletes locked for a batch at a time, of a second or so.
+_WAIT_FOR_PRUNE_S = 60
 
 
 def depth_ladder(depth: int) -> tuple[int, ...]:
@@ -66,9 +68,11 @@ def plan_run(
     with locks.hold_lock(parts.engine, f"plan {kind}"):
         for _ in range(3):
             build_no = parts.ensure_index()
-            run = _plan_once(
-                parts, options, logical_date, kind, generator_row, generator, build_no, progress
-            )
+            # Before the transaction: its snapshot must not be older than the lock.
+            with locks.hold_lock(parts.engine, locks.TEXTS, shared=True, wait_s=_WAIT_FOR_PRUNE_S):
+                run = _plan_once(
+                    parts, options, logical_date, kind, generator_row, generator, build_no, progress
+                )
             if run is not None:
                 return run
             log.warning("the catalog changed while the night was being planned; planning again")

@@ -1,27 +1,33 @@
-"""Retention: old runs go by dropping their partitions, then what no kept run needs is collected.
+"""Retention: old runs lose their lists, then what no kept run needs is collected.
 
-Never touched: an unfinished run, the published one and the one before it, and what they need; nor
-what was generated for a split. A prune that is cut off leaves less to do for the next one.
+Never touched: unfinished and pinned runs, the published one and the one before it, and what they
+need; nor what was generated for a split. A run is first marked, so that nobody can publish it any
+more, then its partitions go; a prune that is cut off in between is completed by the next one.
 """
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from gpt4rec_es.db import audit, locks
-from gpt4rec_es.db.engine import retrying, transaction
+from gpt4rec_es.db import runs as run_rows
+from gpt4rec_es.db.engine import dependency_error, is_transient, retrying
 from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.protocols import Progress, no_progress
+from gpt4rec_es.runs.collect import Collected, collect
 from gpt4rec_es.runs.options import NightParts
 
 log = logging.getLogger(__name__)
 
-_BATCH = 10_000
-_TRIES = 20
+_PATIENCE_S = 600.0
+_LOCK_TIMEOUT = "55P03"
+_PARENTS = ("run_users", "user_outcomes", "recommendations")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +35,10 @@ class PruneReport:
     """What was removed, or would be (then the row counts are None)."""
 
     runs: list[str]
-    generations: int | None
-    prompts: int | None
-    searches: int | None
-    queries: int | None
+    generations: int | None = None
+    prompts: int | None = None
+    searches: int | None = None
+    queries: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return all fields as plain values."""
@@ -42,129 +48,149 @@ class PruneReport:
 def prune(
     parts: NightParts,
     *,
+    owner: Engine | None = None,
     keep_published: int = 7,
     keep_rejected: int = 2,
     dry_run: bool = False,
+    patience_s: float = _PATIENCE_S,
     progress: Progress = no_progress,
 ) -> PruneReport:
     """Remove runs beyond the newest ``keep_published`` and ``keep_rejected``, and what they used.
 
     "Rejected" are all that ended without being published. A run is kept whole or loses its lists:
-    its row, manifest and gates stay.
+    its row, manifest and gates stay. owner: an engine with the rights of the schema's owner, with
+    which new readers never wait; without it they may, for a second at most. patience_s: how long
+    readers of one run's lists are waited for. ``progress`` counts runs, then texts.
 
     Raises:
-        ConflictError: a night is being planned, or readers kept a partition busy for too long.
+        ConflictError: another prune is under way, or readers kept lists busy for too long.
     """
     engine = parts.engine
-    with locks.hold_lock(engine, "plan nightly"):
+    limits = {"published": keep_published, "rejected": keep_rejected}
+    if dry_run:
         with engine.connect() as connection:
-            old = connection.execute(
-                _OLD, {"published": keep_published, "rejected": keep_rejected}
-            ).all()
-        names = [row.run_id for row in old]
-        if dry_run:
-            return PruneReport(names, None, None, None, None)
+            return PruneReport([row.run_id for row in connection.execute(_OLD, limits)])
+    with locks.hold_lock(engine, "prune"):
+        with engine.connect() as connection:
+            old = connection.execute(_OLD, limits).all()
+        dropped = []
         for done, row in enumerate(old, start=1):
-            _drop(parts, row.run_no, row.run_id)
+            if _give_up_lists(parts, row.run_no):
+                _drop_partitions(parts, owner, row.run_no, row.run_id, patience_s)
+                dropped.append(row.run_id)
             progress(done, len(old))
-        counts = [_collect(parts, statement) for statement in _COLLECT]
-    generations, prompts, searches, queries = counts
-    return PruneReport(names, generations, prompts, searches, queries)
+        counts: Collected = collect(engine, progress=progress)
+    return PruneReport(dropped, counts.generations, counts.prompts, counts.searches, counts.queries)
 
 
+# Those that were marked by a prune that did not come to its end are among them.
 _OLD = text("""
 WITH ended AS (
-    SELECT run_no, run_id, row_number() OVER (
-        PARTITION BY kind, state = 'published' ORDER BY logical_date DESC, attempt DESC) AS place,
+    SELECT run_no, run_id, pruned_at, row_number() OVER (
+        PARTITION BY kind, state = 'published', pruned_at IS NULL
+        ORDER BY logical_date DESC, attempt DESC) AS place,
         CASE WHEN state = 'published' THEN :published ELSE :rejected END AS keep
-    FROM runs WHERE finished_at IS NOT NULL
-      AND to_regclass('public.recommendations_' || run_no) IS NOT NULL
+    FROM runs WHERE finished_at IS NOT NULL AND NOT is_pinned
 )
 SELECT run_no, run_id FROM ended
-WHERE place > keep
+WHERE (pruned_at IS NULL AND place > keep
+       OR pruned_at IS NOT NULL
+       AND to_regclass('public.recommendations_' || run_no) IS NOT NULL)
   AND run_no NOT IN (SELECT run_no FROM publications)
   AND run_no NOT IN (SELECT previous_run_no FROM publications WHERE previous_run_no IS NOT NULL)
 ORDER BY run_no
 """)
 
 
-def _drop(parts: NightParts, run_no: int, run_id: str) -> None:
-    """Drop one run's partitions; a reader in the way is waited for in short, polite tries."""
+def _give_up_lists(parts: NightParts, run_no: int) -> bool:
+    """Mark the run so that it cannot be published any more; False: it is needed by now."""
 
-    def drop(connection: Connection) -> None:
-        connection.execute(text("SELECT drop_run_partitions(:run_no)"), {"run_no": run_no})
+    def mark(connection: Connection) -> bool:
+        # In the order in which publishing takes them.
+        run_rows.lock_state(connection, run_no)
+        run = run_rows.load(connection, run_no)
+        locks.transaction_lock(connection, f"publish {run.kind}")
+        if run.is_pinned or run_no in run_rows.shown(connection, run.kind):
+            return False
+        if run.pruned_at is None:
+            run_rows.mark_pruned(connection, run_no)
+            audit.record(connection, parts.actor, "prune", run.run_id)
         for table in ("shards", "run_popular"):
             connection.execute(
                 text(f"DELETE FROM {table} WHERE run_no = :run_no"),  # noqa: S608 - names above
                 {"run_no": run_no},
             )
-        audit.record(connection, parts.actor, "prune", run_id)
+        return True
 
-    for attempt in range(_TRIES):
+    return retrying(parts.engine, mark)
+
+
+def _drop_partitions(
+    parts: NightParts, owner: Engine | None, run_no: int, run_id: str, patience_s: float
+) -> None:
+    def drop() -> None:
+        with parts.engine.begin() as connection:
+            connection.execute(text("SELECT drop_run_partitions(:run_no)"), {"run_no": run_no})
+
+    if owner is not None and _owns_the_schema(owner):
+        for parent in _PARENTS:
+            _politely(owner, partial(_detach, owner, parent, run_no), run_id, patience_s)
+    _politely(parts.engine, drop, run_id, patience_s)
+
+
+def _politely(engine: Engine, act: Callable[[], None], run_id: str, patience_s: float) -> None:
+    """Do ``act``, which gives up soon behind readers, again and again until it comes through."""
+    end, wait = time.monotonic() + patience_s, 0.5
+    while True:
         try:
-            with transaction(parts.engine) as connection:
-                drop(connection)
+            return act()
         except DBAPIError as error:
-            if getattr(error.orig, "pgcode", None) != "55P03":
+            if getattr(error.orig, "pgcode", None) != _LOCK_TIMEOUT:
+                if is_transient(error):
+                    raise dependency_error(error, engine.url) from error
                 raise
-        except Exception as error:
-            if "lock timeout" not in str(error):
-                raise
-        else:
-            return
+            if time.monotonic() + wait > end:
+                raise ConflictError(
+                    f"The lists of {run_id} are being read all the time.",
+                    "End long analyst queries, then prune again; what was pruned so far stays so.",
+                ) from error
         log.info("the lists of %s are being read; trying again", run_id)
-        time.sleep(min(0.5 * 2**attempt, 10.0))
-    raise ConflictError(
-        f"The lists of {run_id} are being read all the time.",
-        "End long analyst queries, then prune again; what was pruned so far stays so.",
-    )
+        time.sleep(wait)
+        wait = min(wait * 2, 10.0)
 
 
-def _collect(parts: NightParts, statement: str) -> int:
-    """Delete in batches what ``statement`` finds, each batch in a transaction of its own."""
+def _owns_the_schema(engine: Engine) -> bool:
+    with engine.connect() as connection:
+        return bool(
+            connection.execute(
+                text(
+                    "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class "
+                    "WHERE oid = 'public.run_users'::regclass"
+                )
+            ).scalar_one()
+        )
 
-    def delete(connection: Connection) -> int:
-        return connection.execute(text(statement), {"batch": _BATCH}).rowcount
 
-    total = 0
-    while count := retrying(parts.engine, delete):
-        total += count
-    return total
+def _detach(owner: Engine, parent: str, run_no: int) -> None:
+    """Take one partition out of its table while others read the table.
 
-
-# In this order: what refers goes before what it refers to.
-_COLLECT = (
+    It waits for who reads already, without making new readers wait. If it is cut off, the
+    partition is out for new readers, and the next call completes it.
     """
-    DELETE FROM generations WHERE generation_no IN (
-        SELECT generation_no FROM generations AS g
-        WHERE NOT EXISTS (SELECT FROM run_users AS u WHERE u.prompt_no = g.prompt_no)
-          AND NOT EXISTS (SELECT FROM split_prompts AS s WHERE s.prompt_no = g.prompt_no)
-        LIMIT :batch)
-    """,
-    """
-    DELETE FROM prompts WHERE prompt_no IN (
-        SELECT prompt_no FROM prompts AS p
-        WHERE NOT EXISTS (SELECT FROM run_users AS u WHERE u.prompt_no = p.prompt_no)
-          AND NOT EXISTS (SELECT FROM split_prompts AS s WHERE s.prompt_no = p.prompt_no)
-          AND NOT EXISTS (SELECT FROM generations AS g WHERE g.prompt_no = p.prompt_no)
-        LIMIT :batch)
-    """,
-    # A deleted index' searches still explain the runs that used it.
-    """
-    DELETE FROM searches WHERE (build_no, query_no, depth) IN (
-        SELECT build_no, query_no, depth FROM searches AS s
-        WHERE s.build_no IN (SELECT build_no FROM builds WHERE state = 'deleted')
-          AND s.build_no NOT IN (
-              SELECT build_no FROM runs
-              WHERE to_regclass('public.recommendations_' || run_no) IS NOT NULL)
-        LIMIT :batch)
-    """,
-    """
-    DELETE FROM queries WHERE query_no IN (
-        SELECT query_no FROM queries AS q
-        WHERE NOT EXISTS (SELECT FROM generated_queries AS g WHERE g.query_no = q.query_no)
-          AND NOT EXISTS (SELECT FROM searches AS s WHERE s.query_no = q.query_no)
-          AND NOT EXISTS (SELECT FROM run_users AS u WHERE u.last_query_no = q.query_no)
-        LIMIT :batch)
-    """,
-)
+    part = f"{parent}_{run_no}"
+    with owner.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("SET lock_timeout = '2s'"))
+        try:
+            pending = connection.execute(
+                text(
+                    "SELECT inhdetachpending FROM pg_inherits WHERE inhrelid = to_regclass(:part)"
+                ),
+                {"part": f"public.{part}"},
+            ).scalar_one_or_none()
+            if pending is not None:
+                how = "FINALIZE" if pending else "CONCURRENTLY"
+                connection.execute(
+                    text(f"ALTER TABLE public.{parent} DETACH PARTITION public.{part} {how}")
+                )
+        finally:
+            connection.execute(text("RESET lock_timeout"))

@@ -1,4 +1,4 @@
-"""Publishing: gates, then one pointer row moves; and taking that back.
+"""Publishing: gates, then one pointer row moves. Taking that back is in withdraw.py.
 
 The pointer and the run's state change in one transaction, so readers see the old lists or the new
 ones and never a mixture, whoever dies when.
@@ -49,8 +49,9 @@ def check_and_publish(parts: NightParts, run: Run) -> list[GateResult]:
 
     state = retrying(parts.engine, decide)
     if state == "rejected":
+        why = _sentence(refused) or "by hand, while it was checked"
         raise GateError(
-            f"Run {run.run_id} was rejected: {_sentence(refused)}.",
+            f"Run {run.run_id} was rejected: {why}.",
             f"The last published run stays in place. See `gpt4rec runs show {run.run_id}`; "
             f"override with `gpt4rec runs publish {run.run_id} --force --reason 'why'`.",
         )
@@ -69,6 +70,10 @@ def publish(parts: NightParts, run_id: str, *, force: bool, reason: str | None) 
         raise UsageError("--force needs a reason.", "Add --reason 'why'; it goes into the audit.")
     with parts.engine.connect() as connection:
         run = run_rows.find(connection, run_id)
+        if run.pruned_at:
+            raise UsageError(
+                f"The lists of {run.run_id} were pruned.", "Choose another, or start a new night."
+            )
         if run.state not in {"rejected", "published", "checking"}:
             raise UsageError(
                 f"Run {run.run_id} is {run.state}; it has no complete lists to publish.",
@@ -95,49 +100,12 @@ def gates_of(parts: NightParts, run_id: str) -> list[dict[str, Any]]:
     return [asdict(result) for result in results]
 
 
-def rollback(
-    parts: NightParts, *, kind: str = "nightly", reason: str | None = None, dry_run: bool = False
-) -> Run:
-    """Withdraw the published run: readers see the one before it; return that.
-
-    dry_run: only say which one that is.
-
-    Raises:
-        UsageError: nothing is published, or nothing was before it.
-    """
-    with transaction(parts.engine) as connection:
-        locks.transaction_lock(connection, f"publish {kind}")
-        current = run_rows.published(connection, kind)
-        if current is None:
-            raise UsageError("No run is published.", "There is nothing to roll back.")
-        before = run_rows.published_before(connection, kind, current)
-        if before is None:
-            raise UsageError(
-                "No earlier published run is kept.", "There is nothing to roll back to."
-            )
-        if dry_run:
-            return run_rows.load(connection, before)
-        withdrawn = run_rows.load(connection, current)
-        run_rows.set_state(connection, current, "rejected", f"rolled back: {reason or 'no reason'}")
-        run_rows.point_to(connection, kind, before)
-        run = run_rows.load(connection, before)
-        audit.record(
-            connection,
-            parts.actor,
-            "rollback",
-            withdrawn.run_id,
-            before={"published": withdrawn.run_id},
-            after={"published": run.run_id},
-            reason=reason,
-        )
-        return run
-
-
 def _publish(connection: Connection, actor: str, run: Run, action: str, reason: str | None) -> None:
     locks.transaction_lock(connection, f"publish {run.kind}")
     before = run_rows.published(connection, run.kind)
     before_id = None if before is None else run_rows.load(connection, before).run_id
-    if run.cohort_size and not run_rows.has_lists(connection, run.run_no):
+    # Asked under the lock of its row: a prune may have been quicker.
+    if not run_rows.has_lists(connection, run.run_no):
         raise ConflictError(f"The lists of {run.run_id} were pruned.", "Start a new night.")
     run_rows.set_state(connection, run.run_no, "published")
     run_rows.point_to(connection, run.kind, run.run_no)

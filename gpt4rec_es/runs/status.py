@@ -4,7 +4,7 @@ import datetime as dt
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from gpt4rec_es.db import runs as run_rows
 from gpt4rec_es.db.runs import Run
@@ -12,7 +12,10 @@ from gpt4rec_es.db.runs import Run
 
 @dataclass(frozen=True, slots=True)
 class StageStatus:
-    """Progress of one stage, in members (prompts, queries, users) and shards."""
+    """Progress of one stage, in shards and members; ``unit`` says what these are.
+
+    members_per_second: since its first shard was done; None: no second one is.
+    """
 
     stage: str
     done: int
@@ -20,20 +23,40 @@ class StageStatus:
     shards_open: int
     leases: int
     expired_leases: int
+    unit: str
     members_per_second: float | None
     eta_seconds: float | None
     last_error: str | None
 
 
 @dataclass(frozen=True, slots=True)
+class LeaseStatus:
+    """One shard that somebody holds. seconds_left: below 0, its holder is taken for dead."""
+
+    stage: str
+    shard_no: int
+    owner: str
+    members: int
+    attempt: int
+    seconds_left: float
+
+
+@dataclass(frozen=True, slots=True)
 class RunStatus:
-    """One run with its stages, outcomes and gates; plain values, ready for JSON."""
+    """One run with its stages, leases, outcomes and gates; plain values, ready for JSON.
+
+    users_done: users whose lists are stored. eta_seconds: to the end of the stage it is in.
+    """
 
     run_id: str
     state: str
     logical_date: dt.date
     is_published: bool
+    is_pinned: bool
     cohort_size: int
+    users_done: int
+    users_per_second: float | None
+    eta_seconds: float | None
     k: int
     generator: str
     index: str
@@ -43,6 +66,7 @@ class RunStatus:
     finished_at: dt.datetime | None
     error: str | None
     stages: list[StageStatus]
+    leases: list[LeaseStatus]
     outcomes: dict[str, int]
     sources: dict[str, int]
     gates: list[dict[str, Any]]
@@ -61,38 +85,40 @@ SELECT stage,
        count(*) FILTER (WHERE state = 'leased' AND lease_until < clock_timestamp()) AS expired,
        extract(epoch FROM clock_timestamp() - min(finished_at))::float8 AS since_first,
        extract(epoch FROM max(finished_at) - min(finished_at))::float8 AS busy,
+       coalesce((array_agg(n_members ORDER BY finished_at)
+                 FILTER (WHERE state = 'done'))[1], 0) AS first_done,
        (array_agg(error ORDER BY shard_no DESC) FILTER (WHERE error IS NOT NULL))[1] AS last_error
 FROM shards WHERE run_no = :run_no GROUP BY stage
 ORDER BY array_position(ARRAY['generate', 'search', 'merge'], stage)
 """)
 
 
+_LEASES = text("""
+SELECT stage, shard_no, owner, n_members AS members, attempt,
+       extract(epoch FROM lease_until - clock_timestamp())::float8 AS seconds_left
+FROM shards WHERE run_no = :run_no AND state = 'leased' ORDER BY seconds_left LIMIT 200
+""")
+_UNITS = {"generate": "prompts", "search": "queries", "merge": "users"}
+
+
 def run_status(connection: Connection, run: Run) -> RunStatus:
     """Return how far ``run`` is; the counts of outcomes and sources are those stored so far."""
-    stages = []
-    for row in connection.execute(_STAGES, {"run_no": run.run_no}):
-        elapsed = row.since_first if row.shards_open else row.busy
-        speed = row.done / elapsed if elapsed else None
-        stages.append(
-            StageStatus(
-                stage=row.stage,
-                done=row.done,
-                total=row.total,
-                shards_open=row.shards_open,
-                leases=row.leases,
-                expired_leases=row.expired,
-                members_per_second=speed,
-                eta_seconds=(row.total - row.done) / speed if speed and row.shards_open else None,
-                last_error=row.last_error,
-            )
-        )
+    stages = [_stage(row) for row in connection.execute(_STAGES, {"run_no": run.run_no})]
+    leases = connection.execute(_LEASES, {"run_no": run.run_no}).mappings()
+    outcomes = _counts(connection, run, "user_outcomes", "outcome")
+    merge = next((stage for stage in stages if stage.stage == "merge"), None)
+    under_way = next((stage for stage in stages if stage.shards_open), None)
     build = run.manifest["build"]
     return RunStatus(
         run_id=run.run_id,
         state=run.state,
         logical_date=run.logical_date,
         is_published=run_rows.published(connection, run.kind) == run.run_no,
+        is_pinned=run.is_pinned,
         cohort_size=run.cohort_size,
+        users_done=sum(outcomes.values()),
+        users_per_second=merge.members_per_second if merge else None,
+        eta_seconds=under_way.eta_seconds if under_way else None,
         k=run.k,
         generator=run.manifest["generator"]["name"],
         index=run.index_name,
@@ -102,9 +128,29 @@ def run_status(connection: Connection, run: Run) -> RunStatus:
         finished_at=run.finished_at,
         error=run.error,
         stages=stages,
-        outcomes=_counts(connection, run, "user_outcomes", "outcome"),
+        leases=[LeaseStatus(**lease) for lease in leases],
+        outcomes=outcomes,
         sources=_counts(connection, run, "recommendations", "source"),
         gates=_gates(connection, run),
+    )
+
+
+def _stage(row: Row[Any]) -> StageStatus:
+    elapsed = row.since_first if row.shards_open else row.busy
+    # The time before the first shard was done is not known, so that shard does not count.
+    counted = row.done - row.first_done
+    speed = counted / elapsed if elapsed and counted > 0 else None
+    return StageStatus(
+        stage=row.stage,
+        done=row.done,
+        total=row.total,
+        shards_open=row.shards_open,
+        leases=row.leases,
+        expired_leases=row.expired,
+        unit=_UNITS[row.stage],
+        members_per_second=speed,
+        eta_seconds=(row.total - row.done) / speed if speed and row.shards_open else None,
+        last_error=row.last_error,
     )
 
 

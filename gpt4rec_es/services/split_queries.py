@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, text
 
+from gpt4rec_es.db import locks
 from gpt4rec_es.db import splits as rows
 from gpt4rec_es.db.engine import retrying, transaction
 from gpt4rec_es.db.splits import SplitRow
@@ -90,6 +91,8 @@ def _store_prompts(
 ) -> list[int | None]:
     """Store what is new, keep all for the split, and return their numbers (None: no prompt)."""
     hashes = [None if prompt is None else hash128(prompt.text) for prompt in prompts]
+    # Keeps a prune from collecting one that was there before it is kept.
+    locks.transaction_lock(connection, locks.TEXTS, shared=True)
     store_new(
         connection,
         "prompts",
@@ -101,12 +104,8 @@ def _store_prompts(
             if key is not None and prompt is not None
         ),
     )
-    # The row lock keeps a prune from collecting one that was there before it is kept.
     found = connection.execute(
-        text(
-            "SELECT prompt_hash, prompt_no FROM prompts WHERE prompt_hash = ANY(:hashes) "
-            "ORDER BY prompt_no FOR KEY SHARE"
-        ),
+        text("SELECT prompt_hash, prompt_no FROM prompts WHERE prompt_hash = ANY(:hashes)"),
         {"hashes": [key for key in hashes if key is not None]},
     )
     numbers: dict[bytes, int] = {bytes(row.prompt_hash): row.prompt_no for row in found}

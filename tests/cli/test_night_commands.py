@@ -9,6 +9,8 @@ from sqlalchemy import text
 
 from gpt4rec_es.cli.main import run
 from gpt4rec_es.db.locks import hold_lock
+from gpt4rec_es.db.shards import claim, give_back
+from gpt4rec_es.runs.advance import advance
 from gpt4rec_es.runs.night import start_night
 from tests.databases import Database
 from tests.flow.conftest import use_titles
@@ -135,3 +137,84 @@ def test_an_unfinished_night_is_gone_on_with_or_given_up(
     report = cli.json("night", "--date", "2026-11-22", "--supersede")
     assert (report["run_id"], report["state"]) == ("nightly-2026-11-22-2", "published")
     assert cli.json("runs", "show", started.run.run_id)["state"] == "superseded"
+
+
+def test_status_says_who_works_and_what_is_stuck(shop: Shop, cli: Cli, database: Database) -> None:
+    runtime = shop.runtime()
+    run = start_night(runtime.night_parts(), runtime.night_options(), dt.date(2026, 11, 22)).run
+    advance(database.engine, run.run_no)
+    with database.engine.begin() as connection:
+        held = claim(connection, run.run_no, "generate", "host:1", 60)
+        dead = claim(connection, run.run_no, "generate", "host:2", 60)
+        failed = claim(connection, run.run_no, "generate", "host:3", 60)
+        assert held
+        assert dead
+        assert failed
+        connection.execute(
+            text("UPDATE shards SET lease_until = planned_at FROM runs WHERE shard_no = :no"),
+            {"no": dead.shard_no},
+        )
+        give_back(connection, failed, ValueError("a bad one"), 0, is_own_fault=True)
+    data = cli.json("runs", "status", code=3)
+    assert data["newest"]["users_done"] == 0
+    assert [(lease["owner"], lease["members"]) for lease in data["newest"]["leases"]] == [
+        ("host:2", 8),
+        ("host:1", 8),
+    ]
+    dead_said, failed_said = (trouble["what"] for trouble in data["stuck"])
+    assert "host:2 has not renewed" in dead_said
+    assert "failed once: ValueError: a bad one" in failed_said
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE shards SET lease_until = lease_until - interval '1 hour'"))
+        connection.execute(text("UPDATE runs SET planned_at = planned_at - interval '1 hour'"))
+    assert "Start a worker: `celery -A workers worker -Q generation`" in cli(
+        "runs", "status", code=3
+    )
+    cli("night", "--date", "2026-11-22")
+    done = cli.json("runs", "status")
+    assert (done["stuck"], done["alarms"]) == ([], [])
+    assert done["newest"]["users_done"] == 40
+    assert done["newest"]["users_per_second"] > 0
+    assert "40 of 40 users done, " in cli("runs", "status")
+
+
+def test_old_lists_and_a_refused_run_are_alarms(
+    shop: Shop, cli: Cli, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli("night", "--date", "2026-11-22")
+    with database.engine.begin() as connection:
+        connection.execute(
+            text("UPDATE publications SET published_at = published_at - interval '27 hours'")
+        )
+    assert "is 27.0 hours old, more than 26." in cli("runs", "status", code=3)
+    monkeypatch.setenv("GPT4REC_MAX_PUBLISHED_AGE_HOURS", "30")
+    cli("runs", "status")
+    cli("night", "--date", "2026-11-23")
+    cli("runs", "reject", "nightly-2026-11-23-1", "--reason", "looks odd")
+    out = cli("runs", "status", code=3)
+    assert "nightly-2026-11-23-1 was rejected: rejected by hand: looks odd." in out
+
+
+def test_runs_are_pinned_rejected_and_pruned(shop: Shop, cli: Cli) -> None:
+    for day in (21, 22, 23, 24):
+        cli("night", "--date", f"2026-11-{day}")
+    assert "is pinned" in cli("runs", "pin", "nightly-2026-11-21-1", "--reason", "report")
+    assert [row["is_pinned"] for row in cli.json("runs", "list")] == [False, False, False, True]
+    planned = cli.json("runs", "prune", "--keep-published", "1", "--dry-run")
+    assert planned["runs"] == ["nightly-2026-11-22-1"]
+    assert "Dropped the lists of: nightly-2026-11-22-1" in cli(
+        "runs", "prune", "--keep-published", "1"
+    )
+    assert "were pruned" in cli.error("runs", "pin", "nightly-2026-11-22-1", code=2)
+    assert "is not pinned" in cli("runs", "unpin", "nightly-2026-11-21-1")
+    assert "--reason" in cli.error("runs", "reject", "latest", code=2)
+    said = cli("runs", "reject", "latest", "--reason", "odd", "--dry-run")
+    assert "would be rejected" in said
+    assert cli.json("runs", "reject", "latest", "--reason", "odd") == {
+        "rejected": "nightly-2026-11-24-1",
+        "published": "nightly-2026-11-23-1",
+        "dry_run": False,
+    }
+    assert "no reader sees it" in cli.error(
+        "runs", "reject", "nightly-2026-11-24-1", "--reason", "odd", code=2
+    )

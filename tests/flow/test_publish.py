@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from gpt4rec_es.errors import GateError, UsageError
-from gpt4rec_es.runs import publish
+from gpt4rec_es.runs import publish, withdraw
 from gpt4rec_es.runs.inprocess import run_night
 from gpt4rec_es.runtime import Runtime
 from tests.databases import Database
@@ -34,12 +34,12 @@ def shown(database: Database) -> list[str]:
 def test_rollback_and_back(runtime: Runtime, database: Database) -> None:
     parts = runtime.night_parts()
     assert shown(database) == ["nightly-2026-11-23-1"]
-    assert publish.rollback(parts, dry_run=True).run_id == "nightly-2026-11-22-1"
+    assert withdraw.rollback(parts, dry_run=True).run_id == "nightly-2026-11-22-1"
     assert shown(database) == ["nightly-2026-11-23-1"]
-    publish.rollback(parts, reason="wrong prices")
+    withdraw.rollback(parts, reason="wrong prices")
     assert shown(database) == ["nightly-2026-11-22-1"]
     with pytest.raises(UsageError, match="No earlier"):
-        publish.rollback(parts)
+        withdraw.rollback(parts)
     publish.publish(parts, "nightly-2026-11-23-1", force=False, reason=None)
     assert shown(database) == ["nightly-2026-11-23-1"]
     with database.engine.connect() as connection:

@@ -1,0 +1,146 @@
+"""How ``gpt4rec runs`` prints what its use cases return; nothing is asked or computed here."""
+
+from datetime import timedelta
+from typing import Any
+
+from gpt4rec_es.cli.output import print_line, print_table
+
+
+def row_of(run: Any, is_published: bool) -> dict[str, Any]:
+    """Return what `runs list` shows of a run."""
+    return {
+        "run_id": run.run_id,
+        "state": run.state,
+        "is_published": is_published,
+        "is_pinned": run.is_pinned,
+        "pruned_at": run.pruned_at,
+        "logical_date": run.logical_date,
+        "cohort_size": run.cohort_size,
+        "k": run.k,
+        "planned_at": run.planned_at,
+        "finished_at": run.finished_at,
+        "error": run.error,
+    }
+
+
+def print_list(rows: list[dict[str, Any]]) -> None:
+    """Print the rows of `row_of`."""
+    columns = [
+        "run_id",
+        "state",
+        "is_published",
+        "is_pinned",
+        "cohort_size",
+        "planned_at",
+        "finished_at",
+        "error",
+    ]
+    print_table(columns, [[row[name] for name in columns] for row in rows])
+
+
+def print_status(data: dict[str, Any]) -> None:
+    """Print one run: stages, leases, outcomes, gates."""
+    marks = [name for name in ("published", "pinned") if data[f"is_{name}"]]
+    mark = f" ({', '.join(marks)})" if marks else ""
+    print_line(f"{data['run_id']} is {data['state']}{mark}")
+    if data["error"]:
+        print_line(f"why: {data['error']}")
+    speed = f", {data['users_per_second']:,.1f} users/s" if data["users_per_second"] else ""
+    eta = data["eta_seconds"]
+    left = "" if eta is None else f", about {timedelta(seconds=round(eta))} left in this stage"
+    print_line(f"{data['users_done']:,} of {data['cohort_size']:,} users done{speed}{left}")
+    print_line(
+        f"{data['k']} items each; generator {data['generator']}; "
+        f"index {data['index']}, k1 {data['k1']:g}, b {data['b']:g}"
+    )
+    columns = ["stage", "done", "total", "unit", "shards_open", "leases", "expired_leases"]
+    columns += ["members_per_second", "eta_seconds", "last_error"]
+    print_table(columns, [[stage[name] for name in columns] for stage in data["stages"]])
+    if data["leases"]:
+        columns = ["owner", "stage", "shard_no", "members", "attempt", "seconds_left"]
+        print_table(
+            columns, [[lease[name] for name in columns] for lease in data["leases"]], "leases"
+        )
+    for name in ("outcomes", "sources"):
+        print_line(f"{name}: " + ", ".join(f"{key} {n:,}" for key, n in data[name].items()))
+    print_gates(data["gates"])
+
+
+def print_gates(gates: list[dict[str, Any]]) -> None:
+    """Print what gates found."""
+    columns = ["gate", "passed", "measured", "required"]
+    print_table(columns, [[gate[name] for name in columns] for gate in gates], "gates")
+
+
+def print_now(data: dict[str, Any]) -> None:
+    """Print how the nights stand."""
+    age = data["published_hours_ago"]
+    if age is not None:
+        print_line(f"Published {age:.1f} hours ago.")
+    if data["newest"]:
+        print_status(data["newest"])
+    for name in ("stuck", "alarms"):
+        for trouble in data[name]:
+            mark = "stuck: " if name == "stuck" else ""
+            print_line(f"{mark}{trouble['what']} {trouble['way_out']}")
+
+
+def print_rejected(data: dict[str, Any]) -> None:
+    """Print what was rejected, and what readers see."""
+    verb = "would be" if data["dry_run"] else "is"
+    print_line(f"{data['rejected']} {verb} rejected.")
+    print_line(
+        f"Readers see {data['published']}." if data["published"] else "Nothing is published yet."
+    )
+
+
+def print_ensured(data: dict[str, Any]) -> None:
+    """Print which night was due and what came of it."""
+    if data["run_id"]:
+        print_line(f"{data['run_id']} is {data['state']}.")
+    else:
+        end = "." if data["dry_run"] else "; there was nothing to start."
+        print_line(f"The night due is that of {data['due']}{end}")
+
+
+def print_diff(data: dict[str, Any]) -> None:
+    """Print how two runs differ."""
+    print_line(
+        f"{data['b']} against {data['a']}: {data['users_in_both']:,} users in both, "
+        f"{data['users_only_in_b']:,} new, {data['users_only_in_a']:,} gone"
+    )
+    print_lists_diff(data)
+    print_line(f"{data['users_with_other_queries']:,} users have other queries")
+    print_table(
+        ["input", "was", "is"],
+        [[name, *map(str, values)] for name, values in data["changed_inputs"].items()],
+        "changed inputs",
+    )
+
+
+def print_lists_diff(data: dict[str, Any]) -> None:
+    """Print how lists differ: how much by users, and which items most gained and lost."""
+    if data["mean_jaccard"] is not None:
+        deciles = " ".join(f"{value:.2f}" for value in data["deciles"])
+        print_line(
+            f"lists: {data['equal_lists']:,} equal, mean Jaccard {data['mean_jaccard']:.3f}, "
+            f"at 0, 10, ... 100 % of users: {deciles}"
+        )
+    for name in ("gained", "lost"):
+        print_table(
+            ["users", "item_id", "title"],
+            [[row["users"], row["item_id"], row["title"]] for row in data[name]],
+            f"items {name}",
+        )
+
+
+def print_pruned(data: dict[str, Any]) -> None:
+    """Print what a prune removed, or would."""
+    if data["prompts"] is None:
+        print_line(f"Would drop the lists of: {', '.join(data['runs']) or 'no run'}.")
+        return
+    print_line(f"Dropped the lists of: {', '.join(data['runs']) or 'no run'}.")
+    print_line(
+        f"Collected {data['prompts']:,} prompts, {data['generations']:,} generations, "
+        f"{data['queries']:,} queries and {data['searches']:,} searches."
+    )
