@@ -1,0 +1,130 @@
+"""Board and alerts ask only for what the exporter has, and every alert has its answer."""
+
+import datetime as dt
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from sqlalchemy import text
+
+from gpt4rec_es.runs.inprocess import run_night
+from tests.databases import Database
+from tests.exporter.conftest import Page, scrape
+from tests.shop import Shop
+
+ROOT = Path(__file__).parents[2]
+BOARD = json.loads((ROOT / "deploy/grafana/dashboards/gpt4rec.json").read_text())
+RULES = [
+    rule
+    for group in yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"]
+    for rule in group["rules"]
+]
+PANELS = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
+# What a Prometheus says of its targets by itself.
+OF_PROMETHEUS = {"up"}
+
+
+@pytest.fixture
+def shown(shop: Shop, database: Database) -> Page:
+    """A page with all there can be on one: a night, and an import."""
+    runtime = shop.runtime()
+    run_night(runtime.night_parts(), runtime.night_options(), dt.date(2026, 11, 22))
+    with database.engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO imports (kind, files, state, actor, finished_at) "
+                "VALUES ('items', '{x}', 'done', 'test', now())"
+            )
+        )
+    return scrape(runtime)
+
+
+def expressions() -> list[str]:
+    asked = [target["expr"] for panel in PANELS for target in panel["targets"]]
+    noted = [note["expr"] for note in BOARD["annotations"]["list"]]
+    return [*asked, *noted, *(rule["expr"] for rule in RULES)]
+
+
+def test_they_ask_only_for_what_the_exporter_has(shown: Page) -> None:
+    for expression in expressions():
+        asked = set(re.findall(r"\b(?:gpt4rec_\w+|up)\b", expression))
+        assert asked
+        assert asked <= shown.names | OF_PROMETHEUS, expression
+
+
+def test_labels_and_their_values_are_those_of_the_metric(shown: Page) -> None:
+    for expression in expressions():
+        for name, matcher in re.findall(r"(\w+)\{(.*?)\}", expression):
+            if name in OF_PROMETHEUS:
+                continue
+            found = re.fullmatch(r'(\w+)!?="(\w+)"', matcher)
+            assert found, expression
+            family = shown.families[name.removesuffix("_total")]
+            assert found[2] in {sample.labels[found[1]] for sample in family.samples}, expression
+
+
+def test_legends_name_labels_that_are_there(shown: Page) -> None:
+    labels = {label for f in shown.families.values() for s in f.samples for label in s.labels}
+    for panel in PANELS:
+        for target in panel["targets"]:
+            assert set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])) <= labels
+
+
+def test_the_board_is_one_that_grafana_takes() -> None:
+    assert BOARD["uid"] == "gpt4rec"
+    ids = [panel["id"] for panel in BOARD["panels"]]
+    assert len(set(ids)) == len(ids)
+    taken: set[tuple[int, int]] = set()
+    for panel in BOARD["panels"]:
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken, panel["title"]
+        taken |= cells
+    for panel in PANELS:
+        assert panel["description"].endswith(".")
+        assert all(target["datasource"]["uid"] == "${datasource}" for target in panel["targets"])
+    (variable,) = BOARD["templating"]["list"]
+    assert (variable["name"], variable["type"]) == ("datasource", "datasource")
+
+
+def test_every_alert_has_its_answer_and_every_answer_its_alert() -> None:
+    page = (ROOT / "docs/operations.md").read_text()
+    answers: dict[str, Any] = dict(re.findall(r"^### (Gpt4rec\w+)\n(.+)$", page, re.MULTILINE))
+    names = [rule["alert"] for rule in RULES]
+    assert sorted(answers) == sorted(names)
+    assert len(set(names)) == len(names)
+
+
+def test_every_alert_says_how_bad_and_what(shown: Page) -> None:
+    labels = {label for f in shown.families.values() for s in f.samples for label in s.labels}
+    for rule in RULES:
+        assert rule["labels"]["severity"] in {"page", "ticket"}
+        summary = rule["annotations"]["summary"]
+        assert set(re.findall(r"\$labels\.(\w+)", summary)) <= labels | {"instance"}
+        assert len(summary) <= 100
+
+
+def test_the_commands_that_alerts_are_answered_by_are_there() -> None:
+    from gpt4rec_es.cli.main import COMMANDS  # noqa: PLC0415
+
+    page = (ROOT / "docs/operations.md").read_text()
+    called = set(re.findall(r"`gpt4rec (?!-)([a-z]+)", page))
+    assert called <= set(COMMANDS)
+
+
+def test_provisioning_finds_the_board() -> None:
+    folder = ROOT / "deploy/grafana/provisioning"
+    (source,) = yaml.safe_load((folder / "datasources/prometheus.yaml").read_text())["datasources"]
+    assert (source["type"], source["url"]) == ("prometheus", "http://prometheus:9090")
+    (provider,) = yaml.safe_load((folder / "dashboards/gpt4rec.yaml").read_text())["providers"]
+    assert provider["options"]["path"] == "/var/lib/grafana/dashboards"
+    config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
+    assert config["rule_files"] == ["alerts.yml"]
