@@ -13,7 +13,7 @@ from gpt4rec_es.runs.inprocess import run_night
 from gpt4rec_es.runs.ledger import give_back
 from gpt4rec_es.runs.night import start_night
 from gpt4rec_es.runs.prune import prune
-from gpt4rec_es.runs.publish import rollback
+from gpt4rec_es.runs.withdraw import rollback
 from gpt4rec_es.runtime import Runtime
 from tests.databases import Database
 from tests.exporter.conftest import Page, scrape
