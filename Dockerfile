@@ -1,6 +1,7 @@
 # The program for compose.yaml. Linted, not built, where this was written: see docs/operations.md.
 FROM python:3.11-slim
-RUN useradd --create-home --uid 10001 gpt4rec
+# A volume takes the owner of the folder that it is mounted on.
+RUN useradd --create-home --uid 10001 gpt4rec && install --directory --owner gpt4rec /models
 WORKDIR /app
 COPY requirements/main.lock requirements/torch.lock requirements/
 RUN pip install --no-cache-dir --require-hashes --no-deps -r requirements/main.lock -r requirements/torch.lock

@@ -34,6 +34,7 @@ check: $(STAMP) ## Format, lint, types, import contracts, spelling, schema, docs
 	@$(PY) -m mypy --no-error-summary
 	@$(LINT_IMPORTS)
 	@$(PY) -m codespell_lib
+	@bash deploy/check.sh
 	@$(PY) -m pytest --quiet --no-header tests/postgres -k "no_difference or dictionary"
 
 up: $(STAMP) ## Start local Postgres, Elasticsearch and broker
