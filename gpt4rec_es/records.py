@@ -4,6 +4,7 @@ No behaviour beyond what follows from a record's own fields, and no imports beyo
 library: every floor may use these.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -15,7 +16,7 @@ from gpt4rec_es.errors import UsageError
 class Outcome(StrEnum):
     """What became of one user in one run; every cohort user gets exactly one."""
 
-    OK = "ok"  # at least one recommendation was found by a generated query
+    OK = "ok"  # at least one recommendation was found by a source of the run, as generated queries
     NO_HISTORY = "no_history"  # no purchase known: popular items, flagged
     NO_TITLES = "no_titles"  # purchases, but none with a usable title: popular items, flagged
     EMPTY_QUERY = "empty_query"  # every query had no token left after analysis: fallbacks, flagged
@@ -24,9 +25,14 @@ class Outcome(StrEnum):
 
 
 class Source(StrEnum):
-    """Which part of the merge put an item into a list, in the order in which they are used."""
+    """Which part of the merge put an item into a list, in the order in which they are used.
 
-    QUERY = "query"  # within the share of K/m of one generated query
+    The last two are fallbacks. Of sources that are fused, it is the one that speaks most for it.
+    """
+
+    QUERY = "query"  # a generated query; unless fused, within its share of K/m
+    CO_PURCHASE = "co_purchase"  # bought by the buyers of what the user bought
+    HISTORY_TITLE = "history_title"  # found by the title of something the user bought
     BACKFILL = "backfill"  # a deeper hit of a generated query, taken because others ran dry
     LAST_TITLE = "last_title"  # fallback: the newest bought title as the query
     POPULAR = "popular"  # fallback: bought by the most users
@@ -99,6 +105,73 @@ class Decoding:
         return asdict(self)
 
 
+SOURCES = ("queries", "co_purchase", "titles")
+
+
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """Which sources of candidates make a list, and how they are fused.
+
+    weights: (source, weight >= 0) in order; ``queries`` alone is the merge by K/m, nothing fused.
+    method: "scores" adds up weighted scores, "ranks" weighted reciprocal ranks. candidates: hits of
+    each query or title that count, and places of each source's ranking. history: newest purchases
+    that speak, each older one ``decay`` times less; of queries each later one ``query_decay``
+    times less. neighbours: kept per item; pair_history: newest purchases of a user that are
+    counted as bought together. rank_constant: added to each rank before its reciprocal.
+    """
+
+    weights: tuple[tuple[str, float], ...] = (("queries", 1.0),)
+    method: str = "scores"
+    candidates: int = 100
+    history: int = 20
+    decay: float = 0.7
+    query_decay: float = 1.0
+    neighbours: int = 100
+    pair_history: int = 50
+    rank_constant: int = 60
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be fused."""
+        names = [name for name, _ in self.weights]
+        if len(set(names)) != len(names) or not set(names) <= set(SOURCES):
+            raise UsageError(
+                f"The sources are {', '.join(names)}.", f"Name each once, of {', '.join(SOURCES)}."
+            )
+        if not any(weight > 0 for _, weight in self.weights) or any(
+            not 0 <= weight < float("inf") for _, weight in self.weights
+        ):
+            raise UsageError("A source's weight is wrong.", "Weights are >= 0, and one above 0.")
+        if self.method not in {"scores", "ranks"}:
+            raise UsageError(f"The fusion is {self.method!r}.", "Choose scores or ranks.")
+        for decay in (self.decay, self.query_decay):
+            if not 0 < decay <= 1:
+                raise UsageError(f"A decay is {decay}.", "It must be above 0 and at most 1.")
+        counts = (self.candidates, self.history, self.neighbours, self.pair_history)
+        if min(*counts, self.rank_constant) < 1:
+            raise UsageError("A count of the fusion is below 1.", "Counts start at 1.")
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether generated queries are the only source, so that nothing is fused."""
+        return [name for name, _ in self.weights] == ["queries"]
+
+    def uses(self, source: str) -> bool:
+        """Return whether ``source`` is one of the sources."""
+        return any(name == source for name, _ in self.weights)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the settings as plain values, for manifests; ``from_dict`` reads them."""
+        return {**asdict(self), "weights": [list(pair) for pair in self.weights]}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any] | None) -> "Fusion":
+        """Return the settings in ``values``; None, as in older manifests: queries alone."""
+        if values is None:
+            return cls()
+        weights = tuple((str(name), float(weight)) for name, weight in values["weights"])
+        return cls(**{**values, "weights": weights})
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """Input of a generator for one user.
@@ -152,11 +225,24 @@ class SearchResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Recommendation:
-    """One row of a user's list. The three hit fields are None for ``Source.POPULAR``.
+class Neighbours:
+    """Items bought by the buyers of one item, best first, with their cosines in 0..1."""
 
-    query_rank: rank of the generated query that found it (None for LAST_TITLE). hit_rank: 1-based
-    place among that query's hits, score its BM25 score.
+    item_nos: Sequence[int] = ()
+    cosines: Sequence[float] = ()
+
+
+NO_NEIGHBOURS = Neighbours()
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """One row of a user's list. The hit fields are None for ``Source.POPULAR``.
+
+    query_rank: rank of the generated query that found it, None if none did. hit_rank: 1-based place
+    among that query's hits (of a title's hits, of the neighbours of a bought item), score its BM25
+    score (the cosine). from_item_no: the bought item that it is a neighbour of, or whose title
+    found it. fused_score: by which fused lists are ordered; None for fallbacks and unless fused.
     """
 
     rank: int
@@ -165,3 +251,5 @@ class Recommendation:
     query_rank: int | None = None
     hit_rank: int | None = None
     score: float | None = None
+    from_item_no: int | None = None
+    fused_score: float | None = None

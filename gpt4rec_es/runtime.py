@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.logs import register_secrets
 from gpt4rec_es.protocols import QueryGenerator, Retriever
-from gpt4rec_es.records import Decoding
+from gpt4rec_es.records import Decoding, Fusion
 from gpt4rec_es.settings import Settings, load_settings
+from gpt4rec_es.settings_checks import parse_sources
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -61,6 +62,22 @@ class Runtime:
             early_stopping=chosen.early_stopping,
             similarity=chosen.similarity,
             dtype=chosen.dtype,
+        )
+
+    @cached_property
+    def fusion(self) -> Fusion:
+        """The sources of candidates, and how they are fused."""
+        chosen = self.settings
+        return Fusion(
+            weights=parse_sources(chosen.sources),
+            method=chosen.fusion,
+            candidates=chosen.candidates,
+            history=chosen.fusion_history,
+            decay=chosen.decay,
+            query_decay=chosen.query_decay,
+            neighbours=chosen.neighbours,
+            pair_history=chosen.pair_history,
+            rank_constant=chosen.rank_constant,
         )
 
     @cached_property
@@ -161,6 +178,7 @@ class Runtime:
             decoding=self.decoding,
             depth=chosen.depth,
             exclude_bought=chosen.exclude_bought,
+            fusion=self.fusion,
             generate_shard_size=chosen.generate_shard_size,
             search_shard_size=chosen.search_shard_size,
             merge_shard_size=chosen.merge_shard_size,

@@ -19,6 +19,7 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.settings_checks import (
     MASK,
     check_cron,
+    check_sources,
     check_timezone,
     mask_url,
     secrets_of_url,
@@ -98,7 +99,16 @@ class Settings(BaseModel):
     synonyms_file: Path | None = None
     exclude_bought: bool = True
     k: int = Field(10, ge=1, le=1000)
-    depth: _Count | None = None  # hits first asked per query; None: k + 40
+    depth: _Count | None = None  # hits first asked per query; None: 40 more than are looked at
+    sources: Annotated[str, AfterValidator(check_sources)] = "queries"
+    fusion: Literal["scores", "ranks"] = "scores"
+    candidates: int = Field(100, ge=1, le=1000)
+    fusion_history: int = Field(20, ge=1, le=1000)
+    decay: float = Field(0.7, gt=0, le=1)
+    query_decay: float = Field(1.0, gt=0, le=1)
+    rank_constant: int = Field(60, ge=1, le=10_000)
+    neighbours: int = Field(100, ge=1, le=1000)
+    pair_history: int = Field(50, ge=2, le=1000)
 
     engine: Literal["shared", "reference"] = "shared"
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")

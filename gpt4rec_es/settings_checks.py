@@ -14,6 +14,7 @@ _HOSTLESS = {"postgresql", "postgres", "postgresql+psycopg2", "redis+socket", "m
 # user:password up to the last @ before the path, so that an unescaped @ is covered as well.
 _AUTHORITY = re.compile(r"(?P<scheme>^[\w+.-]+://)(?P<user>[^:@/]*):(?P<password>.*)@")
 _QUERY_SECRET = re.compile(r"(?i)([?&][\w-]*(?:password|api_?key|secret)[\w-]*=)([^&]*)")
+_SOURCES = {"queries", "co_purchase"}
 # A fragment this short would blot out ordinary words; patterns of the scrubber cover those.
 _SHORTEST_FRAGMENT = 4
 
@@ -110,3 +111,28 @@ def secrets_of_url(url: str) -> list[str]:
     pieces = [p for text in written for p in re.split(r"[:/@?#%&]", text)]
     whole = [form for text in written for form in (text, unquote(text))]
     return [text for text in whole if text] + [p for p in pieces if len(p) >= _SHORTEST_FRAGMENT]
+
+
+def parse_sources(text: str) -> tuple[tuple[str, float], ...]:
+    """Return ``text``, as in "queries:0.3,co_purchase:0.7", as (source, weight); no weight is 1."""
+    pairs = []
+    for part in text.split(","):
+        name, _, weight = part.strip().partition(":")
+        try:
+            pairs.append((name.strip(), float(weight) if weight.strip() else 1.0))
+        except ValueError:
+            raise ValueError(
+                "must be sources with weights, as queries:0.3,co_purchase:0.7"
+            ) from None
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names) or not set(names) <= _SOURCES or "queries" not in names:
+        raise ValueError(f"must name queries, and each of {', '.join(sorted(_SOURCES))} only once")
+    if min(weight for _, weight in pairs) < 0 or not 0 < sum(w for _, w in pairs) < float("inf"):
+        raise ValueError("weights must be finite, 0 or above, and one of them above 0")
+    return tuple(pairs)
+
+
+def check_sources(text: str) -> str:
+    """Return ``text`` if it names sources of candidates with their weights."""
+    parse_sources(text)
+    return text

@@ -1,11 +1,13 @@
 """Items that the same users bought, by cosine, weighted towards the user's newest purchases."""
 
 from collections.abc import Collection, Sequence
+from itertools import chain
 
 import numpy as np
 from scipy import sparse
 
 from gpt4rec_es.baselines.scored import Scores, age_weights, check_decay
+from gpt4rec_es.ranking.cosines import bought_matrix, cosine_blocks
 
 
 class Cooccurrence:
@@ -20,16 +22,11 @@ class Cooccurrence:
         check_decay(decay)
         self.n_items = n_items
         self._decay = decay
-        rows = [row for row, items in enumerate(train) for _ in dict.fromkeys(items)]
-        columns = [item for items in train for item in dict.fromkeys(items)]
-        ones = np.ones(len(rows), np.float32)
-        bought = sparse.csr_array((ones, (rows, columns)), shape=(len(train), n_items))
-        together = (bought.T @ bought).tocsr()
-        buyers = together.diagonal()
-        together.setdiag(0)
-        together.eliminate_zeros()
-        scale = sparse.diags_array(1 / np.sqrt(np.maximum(buyers, 1)))
-        self._cosines = (scale @ together @ scale).astype(np.float32).tocsr()
+        once = [list(dict.fromkeys(items)) for items in train]
+        starts = np.cumsum([0, *map(len, once)])
+        items = np.fromiter(chain.from_iterable(once), np.int32)
+        blocks = list(cosine_blocks(bought_matrix(items, starts, n_items)))
+        self._cosines = sparse.vstack(blocks, format="csr")
 
     def scores(self, histories: Sequence[Sequence[int]]) -> Scores:
         """Return the sum of cosines, decayed by age, as [histories, items]."""

@@ -10,6 +10,8 @@ from gpt4rec_es.cli.output import emit, print_line, print_table
 _REASONS = {
     "backfill": "other queries ran dry: hit {hit_rank} of query {query_rank} “{query}”",
     "query": "hit {hit_rank} of query {query_rank} “{query}”",
+    "co_purchase": "bought with “{from_title}”",
+    "history_title": "hit {hit_rank} for “{from_title}”, which was bought",
     "last_title": "fallback: hit {hit_rank} for the newest title “{query}”",
     "popular": "fallback: bought by many",
 }
@@ -58,14 +60,15 @@ def print_explanation(data: dict[str, Any]) -> None:
         "Queries the model wrote",
     )
     print_table(
-        ["rank", "item_id", "title", "reason", "BM25"],
+        ["rank", "item_id", "title", "reason", "score", "fused from"],
         [
             [
                 row["rank"],
                 row["item_id"],
                 row["title"],
-                _REASONS[row["source"]].format(**row),
+                _reason(row),
                 row["score"],
+                _fused_from(row),
             ]
             for row in data["recommendations"]
         ],
@@ -74,6 +77,19 @@ def print_explanation(data: dict[str, Any]) -> None:
     _print_removed(data["removed"])
     if not data["equals_merge_now"]:
         print_line("Note: merging the stored hits again gives another list than the stored one.")
+
+
+def _reason(row: dict[str, Any]) -> str:
+    from_title = (row["from_item"] or {}).get("title")
+    return _REASONS[row["source"]].format(**row, from_title=from_title)
+
+
+def _fused_from(row: dict[str, Any]) -> str | None:
+    """Say what each source gave to the fused score; None: nothing was fused."""
+    if not row["shares"]:
+        return None
+    shares = ", ".join(f"{name} {value:.3f}" for name, value in row["shares"].items())
+    return f"{row['fused_score']:.3f}: {shares}"
 
 
 def _print_removed(removed: list[dict[str, Any]]) -> None:

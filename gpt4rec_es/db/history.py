@@ -4,9 +4,10 @@ Used for training and for planning a night, so both see the same histories. Memo
 users are read in slices, and titles are kept up to a bound, not per purchase.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 # (item number, title or None, whether a language model may learn the title)
 Bought = tuple[int, str | None, bool]
@@ -19,19 +20,21 @@ _USERS = text(
 )
 # The primary key (user_no, item_no, event_no) serves the inner query; ties of time and ordinal
 # are ordered by the bytes of item_id (COLLATE "C"), as everywhere.
-_HISTORIES = text("""
+_HISTORY = """
     SELECT latest.user_no,
            array_agg(latest.item_no ORDER BY latest.event_no, latest.ordinal, items.item_id)
+           AS item_nos
     FROM (
         SELECT DISTINCT ON (user_no, item_no) user_no, item_no, event_no, ordinal
         FROM interactions
-        WHERE user_no BETWEEN :first AND :last
-          AND (cast(:version AS bigint) IS NULL OR version <= :version)
+        WHERE {users} AND (cast(:version AS bigint) IS NULL OR version <= :version)
         ORDER BY user_no, item_no, event_no DESC
     ) AS latest
     JOIN items USING (item_no)
     GROUP BY latest.user_no
-""")
+"""
+_HISTORIES = text(_HISTORY.format(users="user_no BETWEEN :first AND :last"))
+_HISTORIES_OF = text(_HISTORY.format(users="user_no = ANY(:users)"))
 # Every event, not only the latest of an item: whoever splits says what counts.
 _EVENTS = text("""
     SELECT user_no, user_id,
@@ -55,16 +58,44 @@ def stream_histories(
     picture beside imports the caller's transaction must be REPEATABLE READ.
     """
     known: dict[int, Bought] = {}
+    for users, item_nos in _slices(connection, history_version):
+        _learn_items(connection, known, item_nos.values())
+        for user in users:
+            history = [known[number] for number in item_nos.get(user.user_no, ())]
+            yield user.user_no, user.user_id, history
+
+
+def stream_item_numbers(
+    connection: Connection, *, history_version: int, newest: int
+) -> Iterator[list[int]]:
+    """Yield the ``newest`` item numbers of every user who bought, oldest first, by user number.
+
+    The same histories as ``stream_histories``, with the same need of one picture.
+    """
+    for _, item_nos in _slices(connection, history_version):
+        for _, numbers in sorted(item_nos.items()):
+            yield numbers[-newest:]
+
+
+def load_item_numbers(
+    connection: Connection, user_nos: Sequence[int], history_version: int
+) -> dict[int, list[int]]:
+    """Return user number -> item numbers of the whole history, oldest first."""
+    found = connection.execute(_HISTORIES_OF, {"users": list(user_nos), "version": history_version})
+    return {row.user_no: row.item_nos for row in found}
+
+
+def _slices(
+    connection: Connection, history_version: int | None
+) -> Iterator[tuple[Sequence[Row[Any]], dict[int, list[int]]]]:
+    """Yield slices of users, as (user_no, user_id), with the item numbers of those who bought."""
     last = -1
     while users := connection.execute(_USERS, {"after": last, "most": _SLICE}).all():
         first, last = users[0].user_no, users[-1].user_no
         found = connection.execute(
             _HISTORIES, {"first": first, "last": last, "version": history_version}
         )
-        item_nos: dict[int, list[int]] = {row[0]: row[1] for row in found}
-        _learn_items(connection, known, item_nos.values())
-        for user_no, user_id in users:
-            yield user_no, user_id, [known[number] for number in item_nos.get(user_no, ())]
+        yield users, {row.user_no: row.item_nos for row in found}
 
 
 def stream_events(connection: Connection) -> Iterator[tuple[int, str, list[int], list[int]]]:

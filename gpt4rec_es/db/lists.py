@@ -116,7 +116,8 @@ def store_lists(
     """Store outcomes and recommendation rows of a run; return how many rows in all.
 
     tables: how the names of both tables end; None: as those of the run's partitions do.
-    recommendations: (user_no, rank, item_no, source, query_no, query_rank, hit_rank, score).
+    recommendations: (user_no, rank, item_no, source, query_no, query_rank, hit_rank, score,
+    from_item_no, fused_score).
     """
     ending = tables or str(run_no)
     stored = copy_rows(
@@ -159,6 +160,8 @@ def store_lists(
             "query_rank",
             "hit_rank",
             "score",
+            "from_item_no",
+            "fused_score",
         ],
         ((run_no, *row) for row in recommendations),
     )

@@ -33,6 +33,7 @@ from gpt4rec_es.db.tables_runs import (
     runs,
     shards,
 )
+from gpt4rec_es.db.tables_sources import co_purchase_sets, co_purchases
 from gpt4rec_es.db.tables_splits import split_cases, split_prompts, split_train, splits
 
 __all__ = [
@@ -40,6 +41,8 @@ __all__ = [
     "audit",
     "builds",
     "catalog_state",
+    "co_purchase_sets",
+    "co_purchases",
     "decodings",
     "gate_results",
     "generated_queries",

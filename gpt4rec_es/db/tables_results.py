@@ -74,7 +74,7 @@ user_outcomes = Table(
         "n_found",
         SmallInteger,
         nullable=False,
-        comment="recommendations that generated queries found, before fallbacks",
+        comment="recommendations that the run's sources found, before fallbacks",
     ),
     Column("n_recommended", SmallInteger, nullable=False, comment="recommendations in all"),
     Column("short_reason", Text, comment="why n_found is below k; NULL: it is not"),
@@ -100,21 +100,52 @@ recommendations = Table(
         comment="1-based place in the list",
     ),
     Column("item_no", Integer, nullable=False, comment="the item"),
-    Column("source", Text, nullable=False, comment="query, backfill, last_title or popular"),
-    Column("query_no", BigInteger, comment="the query that found it; NULL: popular"),
+    Column(
+        "source",
+        Text,
+        nullable=False,
+        comment="query, co_purchase, history_title, backfill, last_title or popular",
+    ),
+    Column("query_no", BigInteger, comment="the query that found it; NULL: co_purchase, popular"),
     Column(
         "query_rank",
         SmallInteger,
-        comment="rank of that query in the generation; NULL: last_title, popular",
+        comment="rank of that query in the generation; NULL: it was not generated, or none",
     ),
-    Column("hit_rank", Integer, comment="1-based place among that query's hits; NULL: popular"),
+    Column(
+        "hit_rank",
+        Integer,
+        comment=(
+            "1-based place among that query's hits (co_purchase: among the neighbours of "
+            "from_item_no); NULL: popular"
+        ),
+    ),
     Column(
         "score",
         REAL,
-        comment="BM25 score of that hit, not comparable between queries; NULL: popular",
+        comment=(
+            "BM25 score of that hit, not comparable between queries (co_purchase: cosine); "
+            "NULL: popular"
+        ),
+    ),
+    Column(
+        "from_item_no",
+        Integer,
+        comment=(
+            "bought item that it is a neighbour of (co_purchase), or whose title found it "
+            "(history_title); NULL: other sources"
+        ),
+    ),
+    Column(
+        "fused_score",
+        REAL,
+        comment="weighted sum over the run's sources; NULL: fallback, or queries alone",
     ),
     UniqueConstraint("run_no", "user_no", "item_no"),
-    CheckConstraint("source IN ('query', 'backfill', 'last_title', 'popular')", name="source"),
+    CheckConstraint(
+        "source IN ('query', 'co_purchase', 'history_title', 'backfill', 'last_title', 'popular')",
+        name="source",
+    ),
     comment="One row per run, user and rank. One partition per run.",
     postgresql_partition_by="LIST (run_no)",
 )

@@ -107,6 +107,11 @@ runs = Table(
         comment="kept by hand: neither its lists nor its build are ever pruned",
     ),
     at("pruned_at", "time its lists were given up; NULL: they are kept"),
+    Column(
+        "co_purchase_set_no",
+        ForeignKey("co_purchase_sets.set_no"),
+        comment="the co-purchases it uses; NULL: not one of its sources, or pruned",
+    ),
     UniqueConstraint("kind", "logical_date", "attempt"),
     Index(
         "ix_runs_unfinished",

@@ -12,10 +12,13 @@ from typing import Literal, TypeAlias
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.records import Recommendation, SearchResult, Source
 
-# item_no, source, query_rank, hit_rank, score: the fields of a Recommendation after its rank.
-# A plain tuple, because building a record for each row would take most of a merge's time.
-Pick: TypeAlias = tuple[int, Source, int | None, int | None, float | None]
-ShortReason = Literal["no_queries", "empty_queries", "no_hits", "all_bought", "exhausted_queries"]
+# item_no, source, query_rank, hit_rank, score, from_item_no, fused_score: the fields of a
+# Recommendation after its rank. A plain tuple, because building a record for each row would take
+# most of a merge's time.
+Pick: TypeAlias = tuple[int, Source, int | None, int | None, float | None, int | None, float | None]
+ShortReason = Literal[
+    "no_queries", "empty_queries", "no_hits", "all_bought", "exhausted_queries", "exhausted_sources"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +44,11 @@ class Merge:
     """One user's list, or which queries must be searched deeper before there is one.
 
     picks: in order of rank, at most k. n_queries: queries with a token left after analysis.
-    n_found: picks from generated queries, before fallbacks. short_reason: why n_found is below k.
-    needs_deeper: ranks of queries whose hits ended too early, and needs_deeper_last_title the same
-    for the last-title query; while either is set, there are no picks. removed: hits passed over,
-    if asked for.
+    n_found: picks before fallbacks. short_reason: why n_found is below k. needs_deeper: ranks of
+    queries whose hits ended too early; needs_deeper_last_title the same for the last-title query,
+    needs_deeper_titles for the titles of bought items, by number. While one of them is set, there
+    are no picks. removed: hits passed over; shares: what each source gave to the score of each
+    fused pick; both only if asked for.
     """
 
     picks: tuple[Pick, ...]
@@ -54,11 +58,13 @@ class Merge:
     needs_deeper: tuple[int, ...] = ()
     needs_deeper_last_title: bool = False
     removed: tuple[Removed, ...] = ()
+    needs_deeper_titles: tuple[int, ...] = ()
+    shares: tuple[tuple[float, ...], ...] = ()
 
     @property
     def is_complete(self) -> bool:
         """Whether this is the list that unlimited depth would give."""
-        return not self.needs_deeper and not self.needs_deeper_last_title
+        return not (self.needs_deeper or self.needs_deeper_last_title or self.needs_deeper_titles)
 
     def recommendations(self) -> list[Recommendation]:
         """Return the picks as records, ranks from 1."""
@@ -72,6 +78,7 @@ def merge_hits(
     *,
     last_title: SearchResult | None = None,
     popular: Sequence[int] = (),
+    places: int | None = None,
     keep_removed: bool = False,
 ) -> Merge:
     """Return the list of ``k`` items for ``queries``, which are in order of rank.
@@ -81,6 +88,9 @@ def merge_hits(
        bought nor taken.
     2. Places left by queries that ran dry are filled in rounds, one next hit per query in order.
     3. Then the hits of ``last_title``, then ``popular``.
+
+    places: length of the list where it is to be longer than the k that is shared out; step 2 goes
+    on to it.
 
     Where a query's hits end before it has what it may take, and there are more in the index, the
     merge names it in ``needs_deeper``; searched deeper and merged again, the final list is that of
@@ -93,8 +103,9 @@ def merge_hits(
     if k < 1:
         raise UsageError(f"k is {k}.", "Ask for at least 1 item.")
     cursors = [_Cursor(q.query_rank, q.result) for q in queries if not q.result.is_empty_query]
-    walk = _Walk(k, bought, keep_removed)
-    walk.take_shares(cursors)
+    size = max(places or k, k)
+    walk = _Walk(size, bought, keep_removed)
+    walk.take_shares(cursors, k)
     walk.backfill(cursors)
     n_found = len(walk.picks)
     needs_last_title = False
@@ -104,7 +115,7 @@ def merge_hits(
         needed = tuple(q.query_rank for q in queries if q.query_rank in walk.needs_deeper)
         return Merge((), len(cursors), 0, None, needed, needs_last_title)
     walk.take_popular(popular)
-    reason = None if n_found == k else _short_reason(queries, cursors, n_found)
+    reason = None if n_found == size else _short_reason(queries, cursors, n_found)
     return Merge(
         tuple(walk.picks), len(cursors), n_found, reason, removed=tuple(walk.removed or ())
     )
@@ -128,10 +139,10 @@ class _Walk:
     item taken is blocked there too; so whichever query runs out here would run out there.
     """
 
-    __slots__ = ("bought", "k", "needs_deeper", "picks", "removed", "taken", "unknown")
+    __slots__ = ("bought", "needs_deeper", "picks", "removed", "size", "taken", "unknown")
 
-    def __init__(self, k: int, bought: Collection[int], keep_removed: bool) -> None:
-        self.k, self.bought = k, bought
+    def __init__(self, size: int, bought: Collection[int], keep_removed: bool) -> None:
+        self.size, self.bought = size, bought
         self.taken = set(bought)
         self.picks: list[Pick] = []
         self.unknown = 0
@@ -139,14 +150,14 @@ class _Walk:
         self.removed: list[Removed] | None = [] if keep_removed else None
 
     def is_full(self) -> bool:
-        """Say whether all k places are filled, counting items that are not known yet."""
-        return len(self.picks) + self.unknown >= self.k
+        """Say whether all places are filled, counting items that are not known yet."""
+        return len(self.picks) + self.unknown >= self.size
 
-    def take_shares(self, cursors: Sequence[_Cursor]) -> None:
+    def take_shares(self, cursors: Sequence[_Cursor], k: int) -> None:
         """Let each query take its share of k/m."""
         if not cursors:
             return
-        base, extra = divmod(self.k, len(cursors))
+        base, extra = divmod(k, len(cursors))
         for place, cursor in enumerate(cursors):
             missing = self._take(cursor, base + (place < extra), Source.QUERY)
             if missing and not cursor.result.exhausted:
@@ -172,7 +183,7 @@ class _Walk:
 
     def take_last_title(self, result: SearchResult) -> bool:
         """Fill up from the newest title's hits; return whether these ended too early."""
-        missing = self._take(_Cursor(None, result), self.k - len(self.picks), Source.LAST_TITLE)
+        missing = self._take(_Cursor(None, result), self.size - len(self.picks), Source.LAST_TITLE)
         return bool(missing) and not result.exhausted
 
     def take_popular(self, item_nos: Sequence[int]) -> None:
@@ -182,7 +193,7 @@ class _Walk:
                 return
             if item_no not in self.taken:
                 self.taken.add(item_no)
-                self.picks.append((item_no, Source.POPULAR, None, None, None))
+                self.picks.append((item_no, Source.POPULAR, None, None, None, None, None))
 
     def _take(self, cursor: _Cursor, wanted: int, source: Source) -> int:
         """Take up to ``wanted`` next free hits of ``cursor``; return how many are missing."""
@@ -194,7 +205,8 @@ class _Walk:
             position += 1
             if item_no not in taken:
                 taken.add(item_no)
-                self.picks.append((item_no, source, rank, position, scores[position - 1]))
+                score = scores[position - 1]
+                self.picks.append((item_no, source, rank, position, score, None, None))
                 wanted -= 1
             elif self.removed is not None:
                 reason: Literal["bought", "already taken"]

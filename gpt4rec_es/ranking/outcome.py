@@ -19,9 +19,9 @@ def decide_outcome(merge: Merge, *, n_bought: int, has_prompt: bool) -> Outcome:
         raise ValueError("an incomplete merge has no outcome: search deeper first")
     if not n_bought:
         return Outcome.NO_HISTORY
+    if merge.n_found:  # also without a prompt: other sources need no titles
+        return Outcome.OK
     if not has_prompt:
         return Outcome.NO_TITLES
-    if merge.n_found:
-        return Outcome.OK
     # A generation without any query had nothing left of its text either.
     return Outcome.NO_HITS if merge.n_queries else Outcome.EMPTY_QUERY

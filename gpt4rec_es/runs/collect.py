@@ -1,4 +1,4 @@
-"""Collecting what no kept run needs: generations, prompts, searches and queries, a batch at a time.
+"""Collecting what no kept run needs, a batch at a time: generations, prompts, searches, queries.
 
 Each table is gone through once, in order of its numbers, so the work grows with its rows alone.
 A batch is one short transaction that holds the lock ``locks.TEXTS`` alone: whoever plans a night
@@ -29,6 +29,7 @@ class Collected:
     prompts: int = 0
     searches: int = 0
     queries: int = 0
+    co_purchase_sets: int = 0
 
 
 def collect(
@@ -77,6 +78,9 @@ def _collect(
             after = found.upto
             looked_at += found.n
             progress(looked_at, max(total, looked_at))
+    with connection.begin():
+        _lock_alone(connection, patience_s)
+        counts.co_purchase_sets = connection.execute(text(_CO_PURCHASE_SETS)).rowcount
     return counts
 
 
@@ -177,3 +181,10 @@ _QUERIES = f"""
     DELETE FROM queries AS x
     WHERE x.query_no > :after AND x.query_no <= :upto AND {_UNUSED_QUERY}
 """  # noqa: S608
+# One of the data as they are now serves the next night.
+_CO_PURCHASE_SETS = """
+    DELETE FROM co_purchase_sets AS x
+    WHERE NOT EXISTS (SELECT FROM runs AS r WHERE r.co_purchase_set_no = x.set_no)
+    AND NOT EXISTS (SELECT FROM catalog_state AS s WHERE s.history_version = x.history_version
+                    AND s.catalog_version = x.catalog_version)
+"""

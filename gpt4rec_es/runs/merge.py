@@ -10,20 +10,17 @@ from gpt4rec_es.db.engine import retrying
 from gpt4rec_es.db.lists import (
     MergeInput,
     UserOutcome,
-    load_bought,
     load_inputs,
-    load_popular,
     store_lists,
 )
 from gpt4rec_es.db.runs import Run
 from gpt4rec_es.protocols import Retriever
-from gpt4rec_es.ranking.merge import Merge, QueryHits, merge_hits
+from gpt4rec_es.ranking.merge import Merge, Pick
 from gpt4rec_es.ranking.outcome import decide_outcome
-from gpt4rec_es.records import Outcome
+from gpt4rec_es.records import Outcome, Source
 from gpt4rec_es.runs.hits import Hits
+from gpt4rec_es.runs.ingredients import Ingredients, load_ingredients
 from gpt4rec_es.runs.ledger import Lease, Work
-
-_NOTHING: frozenset[int] = frozenset()
 
 
 def merge_shard(engine: Engine, run: Run, lease: Lease, retriever: Retriever) -> Work:
@@ -49,45 +46,20 @@ def merge_users(
     check: called before each round of searches; it may raise to stop.
     """
 
-    def load(
-        connection: Connection,
-    ) -> tuple[list[MergeInput], dict[int, frozenset[int]], list[int]]:
-        inputs = load_inputs(connection, run, user_nos)
-        bought = load_bought(connection, run, user_nos)
-        depth = run.k + max((len(items) for items in bought.values()), default=0)
-        return inputs, bought, load_popular(connection, run, depth)
+    def load(connection: Connection) -> tuple[list[MergeInput], Ingredients]:
+        return (
+            load_inputs(connection, run, user_nos),
+            load_ingredients(connection, run, user_nos),
+        )
 
-    inputs, bought, popular = retrying(engine, load)
-    if not run.manifest["exclude_bought"]:
-        bought = {}
+    inputs, ingredients = retrying(engine, load)
     most = run.manifest["decoding"]["num_queries"]
     users = [
         user if user.query_nos is None else replace(user, query_nos=user.query_nos[:most])
         for user in inputs
     ]
     hits.load_first({n for user in users for n in user.query_nos or ()})
-    return MergedUsers(run, users, hits, bought, popular, check)
-
-
-def merge_user(
-    run: Run,
-    user: MergeInput,
-    hits: Hits,
-    bought: frozenset[int],
-    popular: list[int],
-    *,
-    keep_removed: bool = False,
-) -> Merge:
-    """Return one user's merge from the hits known so far; it may ask for deeper ones."""
-    queries = [
-        QueryHits(rank, result)
-        for rank, number in enumerate(user.query_nos or (), start=1)
-        if (result := hits.get(number)) is not None
-    ]
-    last = None if user.last_query_no is None else hits.get(user.last_query_no)
-    return merge_hits(
-        queries, run.k, bought, last_title=last, popular=popular, keep_removed=keep_removed
-    )
+    return MergedUsers(users, hits, ingredients, check)
 
 
 class MergedUsers:
@@ -95,15 +67,12 @@ class MergedUsers:
 
     def __init__(
         self,
-        run: Run,
         users: list[MergeInput],
         hits: Hits,
-        bought: dict[int, frozenset[int]],
-        popular: list[int],
+        ingredients: Ingredients,
         check: Callable[[], None],
     ) -> None:
-        self._run, self._hits, self._bought, self._popular = run, hits, bought, popular
-        self._users = users
+        self._users, self._hits, self._ingredients = users, hits, ingredients
         self._merges: dict[int, Merge] = {}
         self.outcomes = self._merge_all(users, check)
 
@@ -133,8 +102,7 @@ class MergedUsers:
         deeper: set[int] = set()
         last_titles: set[int] = set()
         for user in users:
-            bought = self._bought.get(user.user_no, _NOTHING)
-            merge = merge_user(self._run, user, self._hits, bought, self._popular)
+            merge = self._ingredients.merge(user, self._hits.get)
             if merge.is_complete and not self._lacks_last_title(user, merge):
                 self._merges[user.user_no] = merge
                 continue
@@ -154,7 +122,7 @@ class MergedUsers:
     def _lacks_last_title(self, user: MergeInput, merge: Merge) -> bool:
         """Whether the list is short and the newest title was not searched for yet."""
         return (
-            merge.n_found < self._run.k
+            merge.n_found < self._ingredients.k
             and user.last_query_no is not None
             and self._hits.get(user.last_query_no) is None
         )
@@ -176,24 +144,23 @@ class MergedUsers:
             merge = self._merges.get(user.user_no)
             if merge is None:
                 continue
-            numbers = user.query_nos or ()
-            for rank, (item_no, source, query_rank, hit_rank, score) in enumerate(
-                merge.picks, start=1
-            ):
-                if query_rank is not None:
-                    query_no: int | None = numbers[query_rank - 1]
-                else:
-                    query_no = user.last_query_no if hit_rank is not None else None
+            for rank, pick in enumerate(merge.picks, start=1):
+                item_no, source, *reason = pick
                 yield (
                     user.user_no,
                     rank,
                     item_no,
                     source.value,
-                    query_no,
-                    query_rank,
-                    hit_rank,
-                    score,
+                    self._query_no(user, pick),
+                    *reason,
                 )
+
+    def _query_no(self, user: MergeInput, pick: Pick) -> int | None:
+        """Return the number of the query that found an item, if one did."""
+        _, source, query_rank, *_ = pick
+        if query_rank is not None:
+            return (user.query_nos or ())[query_rank - 1]
+        return user.last_query_no if source is Source.LAST_TITLE else None
 
 
 def failed_user(run: Run, user_no: int, error: str) -> Work:

@@ -6,7 +6,6 @@ commits there is no trace of it, so a planner may be killed at any moment.
 
 import datetime as dt
 import logging
-from typing import Any
 
 from sqlalchemy import Connection, text
 
@@ -21,25 +20,16 @@ from gpt4rec_es.db.texts import decoding_number
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.prompts.keys import canonical_json, hash128
 from gpt4rec_es.protocols import Progress, QueryGenerator, no_progress
+from gpt4rec_es.runs.co_purchases import ensure_co_purchases
 from gpt4rec_es.runs.cohort import freeze_cohort, freeze_popular, stage_cohort
+from gpt4rec_es.runs.manifest import make_manifest
 from gpt4rec_es.runs.options import NightOptions, NightParts
 from gpt4rec_es.version import code_version
 
 log = logging.getLogger(__name__)
 
-# A merge that needs deeper hits asks for four times as many, up to what one search may return.
-DEPTH_STEP = 4
-MAX_DEPTH = 10_000
 # A prune keeps what it deletes locked for a batch at a time, of a second or so.
 _WAIT_FOR_PRUNE_S = 60
-
-
-def depth_ladder(depth: int) -> tuple[int, ...]:
-    """Return the depths a run may search to: ``depth``, then four times as deep, up to 10,000."""
-    ladder = [depth]
-    while ladder[-1] < MAX_DEPTH:
-        ladder.append(min(ladder[-1] * DEPTH_STEP, MAX_DEPTH))
-    return tuple(ladder)
 
 
 def plan_run(
@@ -68,16 +58,27 @@ def plan_run(
     with locks.hold_lock(parts.engine, f"plan {kind}"):
         for _ in range(3):
             build_no = parts.ensure_index()
+            set_no = None
+            if options.fusion.uses("co_purchase"):
+                set_no = ensure_co_purchases(parts.engine, options.fusion)
             # Before the transaction: its snapshot must not be older than the lock.
             with locks.hold_lock(parts.engine, locks.TEXTS, shared=True, wait_s=_WAIT_FOR_PRUNE_S):
                 run = _plan_once(
-                    parts, options, logical_date, kind, generator_row, generator, build_no, progress
+                    parts,
+                    options,
+                    logical_date,
+                    kind,
+                    generator_row,
+                    generator,
+                    build_no,
+                    set_no,
+                    progress,
                 )
             if run is not None:
                 return run
-            log.warning("the catalog changed while the night was being planned; planning again")
+            log.warning("the data changed while the night was being planned; planning again")
     raise ConflictError(
-        "The catalog changed during each of three attempts to plan a night.",
+        "Catalog or purchases changed during each of three attempts to plan a night.",
         "Wait for the imports to end, then start the night again.",
     )
 
@@ -100,9 +101,10 @@ def _plan_once(
     generator_row: Generator,
     generator: QueryGenerator,
     build_no: int,
+    set_no: int | None,
     progress: Progress,
 ) -> run_rows.Run | None:
-    """Plan in one transaction; None when the catalog moved on since ``build_no`` was made."""
+    """Plan in one transaction; None when data moved on since build or co-purchases were made."""
     engine = parts.engine.execution_options(isolation_level="REPEATABLE READ")
     with engine.connect() as connection, connection.begin():
         # Statements over all users may take longer than any other statement should.
@@ -113,6 +115,8 @@ def _plan_once(
         ).one()
         build = pin_build(connection, build_no)
         if build.catalog_version != state.catalog_version:
+            return None
+        if set_no is not None and not _is_current(connection, set_no):
             return None
         staged = stage_cohort(connection, generator, state.history_version, progress)
         if staged == 0:
@@ -128,6 +132,7 @@ def _plan_once(
             logical_date,
             generator_row,
             build,
+            set_no,
             state.history_version,
             staged,
         )
@@ -154,6 +159,19 @@ def _refuse_second(connection: Connection, kind: str) -> None:
         )
 
 
+def _is_current(connection: Connection, set_no: int) -> bool:
+    """Return whether the set was made from the catalog and histories of this snapshot."""
+    return bool(
+        connection.execute(
+            text("""
+            SELECT EXISTS (SELECT FROM co_purchase_sets JOIN catalog_state
+                           USING (catalog_version, history_version) WHERE set_no = :set_no)
+            """),
+            {"set_no": set_no},
+        ).scalar_one()
+    )
+
+
 def _insert_run(
     connection: Connection,
     parts: NightParts,
@@ -162,45 +180,14 @@ def _insert_run(
     logical_date: dt.date,
     generator: Generator,
     build: Build,
+    set_no: int | None,
     history_version: int,
     cohort_size: int,
 ) -> int:
     settings = canonical_json(options.decoding.as_dict())
     decoding_no = decoding_number(connection, hash128(settings), settings)
     attempt = len(run_rows.of_date(connection, kind, logical_date)) + 1
-    depth = options.depth or options.k + 40
-    manifest: dict[str, Any] = {
-        "k": options.k,
-        "depth_ladder": list(depth_ladder(depth)),
-        "exclude_bought": options.exclude_bought,
-        "decoding": options.decoding.as_dict(),
-        "generator": {
-            "name": generator.name,
-            "kind": generator.kind,
-            "content_hash": generator.content_hash,
-        },
-        "build": {
-            "index": build.index_name,
-            "uuid": build.index_uuid,
-            "documents": build.document_count,
-            "k1": build.bm25.k1,
-            "b": build.bm25.b,
-            "catalog_version": build.catalog_version,
-            "mapping_hash": build.mapping_hash,
-        },
-        "history_version": history_version,
-        "cohort_size": cohort_size,
-        "shard_sizes": {
-            "generate": options.generate_shard_size,
-            "search": options.search_shard_size,
-            "merge": options.merge_shard_size,
-        },
-        "gates": {
-            "max_failed_share": options.max_failed_share,
-            "min_full_share": options.min_full_share,
-        },
-        "code_version": code_version(),
-    }
+    manifest = make_manifest(options, generator, build, history_version, cohort_size)
     return run_rows.insert(
         connection,
         run_id=f"{kind}-{logical_date.isoformat()}-{attempt}",
@@ -213,9 +200,10 @@ def _insert_run(
         generator_no=generator.generator_no,
         decoding_no=decoding_no,
         k=options.k,
-        depth=depth,
+        depth=manifest["depth_ladder"][0],
         history_version=history_version,
         cohort_size=cohort_size,
         code_version=code_version(),
         actor=parts.actor,
+        co_purchase_set_no=set_no,
     )

@@ -39,6 +39,7 @@ class PruneReport:
     prompts: int | None = None
     searches: int | None = None
     queries: int | None = None
+    co_purchase_sets: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return all fields as plain values."""
@@ -80,7 +81,7 @@ def prune(
                 dropped.append(row.run_id)
             progress(done, len(old))
         counts: Collected = collect(engine, progress=progress)
-    return PruneReport(dropped, counts.generations, counts.prompts, counts.searches, counts.queries)
+    return PruneReport(dropped, **asdict(counts))
 
 
 # Those that were marked by a prune that did not come to its end are among them.
@@ -120,6 +121,10 @@ def _give_up_lists(parts: NightParts, run_no: int) -> bool:
                 text(f"DELETE FROM {table} WHERE run_no = :run_no"),  # noqa: S608 - names above
                 {"run_no": run_no},
             )
+        connection.execute(
+            text("UPDATE runs SET co_purchase_set_no = NULL WHERE run_no = :run_no"),
+            {"run_no": run_no},
+        )
         return True
 
     return retrying(parts.engine, mark)

@@ -4,17 +4,19 @@ The merge is made again from the stored hits; that it equals the stored list is 
 """
 
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
 from gpt4rec_es.db import runs as run_rows
-from gpt4rec_es.db.lists import MergeInput, load_bought, load_inputs, load_popular
+from gpt4rec_es.db.lists import MergeInput, load_inputs
 from gpt4rec_es.db.runs import Run
 from gpt4rec_es.db.texts import load_queries, load_searches
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.ranking.merge import Merge, QueryHits, merge_hits
-from gpt4rec_es.records import SearchResult
+from gpt4rec_es.ranking.merge import Merge
+from gpt4rec_es.records import Fusion, SearchResult
+from gpt4rec_es.runs.ingredients import load_ingredients
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +69,13 @@ def _explain(connection: Connection, run: Run, user_id: str, user: MergeInput) -
     stored = _stored_list(connection, run, user.user_no)
     outcome = _stored_outcome(connection, run, user.user_no)
     results = _deepest_results(connection, run, user)
-    merge = _merge_again(connection, run, user, results)
+    ingredients = load_ingredients(connection, run, [user.user_no])
+    merge = ingredients.merge(user, results.get, keep_removed=True)
     again = [(rank, *pick[:1]) for rank, pick in enumerate(merge.picks, start=1)]
     titles = _titles(
         connection,
-        {n for r in results.values() for n in r.item_nos} | {row["item_no"] for row in stored},
+        {n for r in results.values() for n in r.item_nos}
+        | {row[key] for row in stored for key in ("item_no", "from_item_no")} - {None},
     )
     return Explanation(
         user_id=user_id,
@@ -83,7 +87,12 @@ def _explain(connection: Connection, run: Run, user_id: str, user: MergeInput) -
         history=_history(connection, run, user),
         prompt=_prompt(connection, user),
         queries=_queries(connection, run, user, results, stored, titles),
-        recommendations=[_external(row, titles) for row in stored],
+        recommendations=[
+            {**_external(row, titles), "shares": shares}
+            for row, shares in zip_longest(
+                stored, _shares(ingredients.fusion, merge)[: len(stored)]
+            )
+        ],
         removed=[
             {
                 "query_rank": r.query_rank,
@@ -100,7 +109,8 @@ def _explain(connection: Connection, run: Run, user_id: str, user: MergeInput) -
 def _stored_list(connection: Connection, run: Run, user_no: int) -> list[dict[str, Any]]:
     found = connection.execute(
         text("""
-        SELECT r.rank, r.item_no, r.source, r.query_rank, r.hit_rank, r.score, q.text AS query
+        SELECT r.rank, r.item_no, r.source, r.query_rank, r.hit_rank, r.score, r.from_item_no,
+            r.fused_score, q.text AS query
         FROM recommendations AS r LEFT JOIN queries AS q USING (query_no)
         WHERE r.run_no = :run_no AND r.user_no = :user_no ORDER BY r.rank
         """),
@@ -130,27 +140,6 @@ def _deepest_results(connection: Connection, run: Run, user: MergeInput) -> dict
     for depth in run.manifest["depth_ladder"]:
         results |= load_searches(connection, run.build_no, depth, numbers)
     return results
-
-
-def _merge_again(
-    connection: Connection, run: Run, user: MergeInput, results: dict[int, SearchResult]
-) -> Merge:
-    bought = load_bought(connection, run, [user.user_no]).get(user.user_no, frozenset())
-    popular = load_popular(connection, run, run.k + len(bought))
-    queries = [
-        QueryHits(rank, results[number])
-        for rank, number in enumerate(user.query_nos or (), start=1)
-        if number in results
-    ]
-    last = None if user.last_query_no is None else results.get(user.last_query_no)
-    return merge_hits(
-        queries,
-        run.k,
-        bought if run.manifest["exclude_bought"] else frozenset(),
-        last_title=last,
-        popular=popular,
-        keep_removed=True,
-    )
 
 
 def _titles(connection: Connection, item_nos: set[int]) -> dict[int, dict[str, Any]]:
@@ -236,5 +225,12 @@ def _queries(
 
 
 def _external(row: dict[str, Any], titles: dict[int, dict[str, Any]]) -> dict[str, Any]:
-    shown = {key: value for key, value in row.items() if key != "item_no"}
-    return {"rank": shown.pop("rank"), **titles[row["item_no"]], **shown}
+    shown = {key: value for key, value in row.items() if key not in {"item_no", "from_item_no"}}
+    from_item = titles.get(row["from_item_no"])
+    return {"rank": shown.pop("rank"), **titles[row["item_no"]], **shown, "from_item": from_item}
+
+
+def _shares(fusion: Fusion, merge: Merge) -> list[dict[str, float]]:
+    """Return what each source gave to the fused score of each pick that has one."""
+    names = [name for name, weight in fusion.weights if weight > 0]
+    return [dict(zip(names, shares, strict=True)) for shares in merge.shares]

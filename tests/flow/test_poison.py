@@ -11,7 +11,8 @@ from gpt4rec_es.db import generators
 from gpt4rec_es.db.history import stream_histories
 from gpt4rec_es.protocols import QueryGenerator, Retriever
 from gpt4rec_es.records import Decoding, Generation, Prompt, SearchResult
-from gpt4rec_es.runs import drain, merge
+from gpt4rec_es.runs import drain
+from gpt4rec_es.runs.ingredients import Ingredients
 from gpt4rec_es.runs.inprocess import run_night
 from gpt4rec_es.runs.options import NightParts
 from tests.databases import Database
@@ -133,14 +134,14 @@ def test_a_user_whose_merge_fails(
         user_no = connection.execute(
             text("SELECT user_no FROM users WHERE user_id = 'u014'")
         ).scalar_one()
-    honest = merge.merge_user
+    honest = Ingredients.merge
 
-    def poisoned(run_row: object, user: object, *rest: object, **named: object) -> object:
+    def poisoned(self: Ingredients, user: object, *rest: object, **named: object) -> object:
         if user.user_no == user_no:  # type: ignore[attr-defined]
             raise ZeroDivisionError("poisoned user")
-        return honest(run_row, user, *rest, **named)  # type: ignore[arg-type]
+        return honest(self, user, *rest, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(merge, "merge_user", poisoned)
+    monkeypatch.setattr(Ingredients, "merge", poisoned)
     assert drain  # the loop under test
     assert run(shop.runtime().night_parts(), shop) == "published"
     ((user, error),) = failed_users(database)

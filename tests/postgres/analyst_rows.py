@@ -66,6 +66,9 @@ INSERT INTO user_outcomes VALUES
     (2, 1, 'ok', 2, 1, 2, 'the queries found no more', NULL),
     (2, 2, 'ok', 2, 1, 2, 'the queries found no more', NULL),
     (2, 3, 'no_history', 0, 0, 1, 'no history', NULL);
+INSERT INTO co_purchase_sets (history_version, catalog_version, neighbours, pair_history, n_items)
+VALUES (1, 1, 9, 9, 1), (2, 1, 9, 9, 1);
+INSERT INTO co_purchases VALUES (1, 3, '{1}', '{1}'), (2, 1, '{2,3}', '{0.5,0.25}');
 INSERT INTO gate_results (run_no, gate, passed, measured, required) VALUES
     (2, 'failed_users', true, '0', 'at most 0.001');
 INSERT INTO splits (name, protocol, options, content_hash, has_times, history_version,

@@ -91,6 +91,7 @@ def test_the_analyst_reads_every_view(shop: Database) -> None:
             for name in names.all()
         }
     assert set(counts) == {
+        "co_purchases",
         "gate_results",
         "generated_queries",
         "index_builds",
@@ -101,6 +102,7 @@ def test_the_analyst_reads_every_view(shop: Database) -> None:
         "query_hits",
         "recommendations",
         "rejects",
+        "run_sources",
         "runs",
         "splits",
         "user_outcomes",

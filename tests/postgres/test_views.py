@@ -1,5 +1,6 @@
 import json
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -51,6 +52,19 @@ def test_runs_show_what_they_were_made_with(shop: Database) -> None:
         (RUN_1, "2026-11-21", "published", False, False, *common, "items-a", 1.2, 0.75, "ab", 90),
         (RUN_2, "2026-11-22", "published", True, True, *common, "items-b", 0.9, 0.3, "ab", 90),
         (RUN_3, "2026-11-23", "merging", False, False, *common, "items-b", 0.9, 0.3, "ab", None),
+    ]
+
+
+def test_co_purchases_are_those_counted_last(shop: Database) -> None:
+    assert select(shop, "SELECT * FROM co_purchases ORDER BY 3") == [
+        ("i-1", "red lamp", 1, "i-2", "red shade", 0.5),
+        ("i-1", "red lamp", 2, "i-3", "blue vase", 0.25),
+    ]
+
+
+def test_runs_without_fusion_have_queries_as_their_source(shop: Database) -> None:
+    assert select(shop, "SELECT * FROM run_sources WHERE run_id LIKE '%22-1'") == [
+        (RUN_2, date(2026, 11, 22), "queries", 1.0, None)
     ]
 
 

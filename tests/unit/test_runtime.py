@@ -8,6 +8,7 @@ import pytest
 from gpt4rec_es.db.generators import Generator
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.logs import scrub
+from gpt4rec_es.records import Fusion
 from gpt4rec_es.runs.options import NightOptions
 from gpt4rec_es.runtime import Runtime
 from gpt4rec_es.settings import load_settings
@@ -108,12 +109,26 @@ def test_night_options_are_the_settings() -> None:
         "similarity": 0.3,
         "dtype": "fp16",
     }
-    environ = {f"GPT4REC_{name.upper()}": str(value) for name, value in (given | decoding).items()}
+    fusion = {
+        "sources": "queries:2,co_purchase:3",
+        "fusion": "ranks",
+        "candidates": 30,
+        "fusion_history": 9,
+        "decay": 0.6,
+        "query_decay": 0.8,
+        "neighbours": 31,
+        "pair_history": 32,
+        "rank_constant": 33,
+    }
+    chosen = given | decoding | fusion
+    environ = {f"GPT4REC_{name.upper()}": str(value) for name, value in chosen.items()}
     options = runtime(**environ).night_options()
     assert {name: getattr(options, name) for name in given} == given
     assert options.decoding.as_dict() == decoding
+    weights = (("queries", 2.0), ("co_purchase", 3.0))
+    assert options.fusion == Fusion(weights, "ranks", 30, 9, 0.6, 0.8, 31, 32, 33)
     without_setting = {"patience_seconds"}
-    covered = {*given, "decoding"}
+    covered = {*given, "decoding", "fusion"}
     assert {field.name for field in fields(NightOptions)} - without_setting == covered
 
 

@@ -1,0 +1,78 @@
+"""Tables of what candidate sources other than queries are made from."""
+
+from sqlalchemy import (
+    REAL,
+    BigInteger,
+    Column,
+    ForeignKey,
+    Identity,
+    Integer,
+    Table,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from gpt4rec_es.db.base import metadata, now
+
+co_purchase_sets = Table(
+    "co_purchase_sets",
+    metadata,
+    Column("set_no", Integer, Identity(), primary_key=True, comment="number of the set"),
+    Column(
+        "history_version",
+        BigInteger,
+        nullable=False,
+        comment="interactions up to this version are counted",
+    ),
+    Column(
+        "catalog_version",
+        BigInteger,
+        nullable=False,
+        comment="neighbours could be recommended at this version",
+    ),
+    Column("neighbours", Integer, nullable=False, comment="most neighbours kept per item"),
+    Column(
+        "pair_history",
+        Integer,
+        nullable=False,
+        comment="newest purchases of a user that count as bought together",
+    ),
+    Column("n_items", Integer, nullable=False, comment="items with a neighbour"),
+    now("created_at", "time it was stored"),
+    UniqueConstraint(
+        "history_version",
+        "catalog_version",
+        "neighbours",
+        "pair_history",
+        name="uq_co_purchase_sets_made_from",
+    ),
+    comment=("One row per set of co-purchases; it is there with all its neighbours or not at all."),
+)
+
+co_purchases = Table(
+    "co_purchases",
+    metadata,
+    Column(
+        "set_no",
+        ForeignKey("co_purchase_sets.set_no", ondelete="CASCADE"),
+        primary_key=True,
+        comment="the set",
+    ),
+    Column("item_no", Integer, primary_key=True, autoincrement=False, comment="a bought item"),
+    Column(
+        "neighbour_nos",
+        ARRAY(Integer),
+        nullable=False,
+        comment="items its buyers bought, highest cosine first",
+    ),
+    Column(
+        "cosines",
+        ARRAY(REAL),
+        nullable=False,
+        comment=(
+            "parallel to neighbour_nos: users who bought both, divided by the square root of "
+            "(buyers of one x buyers of the other)"
+        ),
+    ),
+    comment="One row per set and bought item: what is bought together with it.",
+)

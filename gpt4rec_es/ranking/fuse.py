@@ -1,0 +1,275 @@
+"""Makes one user's list from several sources: generated queries, co-purchases, history titles.
+
+Every source has a ranking of its own that does not depend on how deep was searched; fusing is then
+plain arithmetic on complete rankings. So a fused list, too, is that of unlimited depth. It must
+stay pure: a night calls it once per user.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from heapq import nlargest
+from typing import TypeAlias
+
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.ranking.merge import Merge, Pick, QueryHits, Removed, merge_hits
+from gpt4rec_es.records import NO_NEIGHBOURS, Fusion, Neighbours, SearchResult, Source
+
+# query_rank, hit_rank, score, from_item_no: what spoke most for an item within a source
+Reason: TypeAlias = tuple[int | None, int | None, float | None, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """A bought item with what it may speak for. title: hits of its title; None: none searched."""
+
+    item_no: int
+    neighbours: Neighbours = NO_NEIGHBOURS
+    title: SearchResult | None = None
+
+
+@dataclass(slots=True)
+class _Ranking:
+    """What one source says: a value in 0..1 and a reason per item, or that it needs deeper hits."""
+
+    source: Source
+    values: dict[int, float] = field(default_factory=dict)
+    reasons: dict[int, Reason] = field(default_factory=dict)
+    needs_deeper: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Voice:
+    """One list of hits that speaks for its items; ``unit`` is the score that counts as 1."""
+
+    weight: float
+    unit: float
+    item_nos: Sequence[int]
+    scores: Sequence[float]
+    query_rank: int | None = None
+    from_item_no: int | None = None
+
+
+def fuse_sources(
+    queries: Sequence[QueryHits],
+    purchases: Sequence[Purchase],
+    k: int,
+    fusion: Fusion,
+    bought: Collection[int] = frozenset(),
+    *,
+    last_title: SearchResult | None = None,
+    popular: Sequence[int] = (),
+    keep_removed: bool = False,
+) -> Merge:
+    """Return the list of ``k`` items by the sources of ``fusion``; purchases are newest first.
+
+    Within a source an item's value is the weighted mean of what each voice gives it: a hit's
+    score as a share of the best hit's (queries by rank, titles by age), or the cosine of a
+    neighbour (by age). Only the first ``fusion.candidates`` hits of a query or title count, so no
+    deeper search changes a value. By "scores" the list is ordered by the weighted sum of values,
+    by "ranks" by the weighted sum of 1 / (rank_constant + place), where queries are ranked by
+    ``merge_hits``. Equal sums: the earlier source, then its better voice and hit.
+
+    Places that no source can fill are filled by ``merge_hits``: deeper hits of queries, the last
+    title, popular items. A source of weight 0 has no say, but queries still fill. With
+    ``keep_removed``, ``shares`` say what each source gave to each fused score.
+
+    Raises:
+        UsageError: k is below 1.
+    """
+    if k < 1:
+        raise UsageError(f"k is {k}.", "Ask for at least 1 item.")
+    rankings = [
+        (weight, _rank(name, queries, purchases, k, fusion, bought))
+        for name, weight in fusion.weights
+        if weight > 0
+    ]
+    n_queries = sum(not q.result.is_empty_query for q in queries)
+    if deeper := _needs_deeper(rankings, n_queries):
+        return deeper
+    fused = _add_up(rankings)
+    best = nlargest(k, fused, key=fused.__getitem__)  # equal sums stay in order
+    picks = [_pick(item_no, fused[item_no], rankings) for item_no in best]
+    merge = _fill(picks, queries, k, bought, last_title, popular)
+    if not keep_removed or not merge.is_complete:
+        return merge
+    shares = tuple(
+        tuple(weight * ranking.values.get(item_no, 0.0) for weight, ranking in rankings)
+        for item_no in best
+    )
+    return replace(
+        merge, shares=shares, removed=tuple(_removed(queries, fusion.candidates, bought))
+    )
+
+
+def _rank(
+    name: str,
+    queries: Sequence[QueryHits],
+    purchases: Sequence[Purchase],
+    k: int,
+    fusion: Fusion,
+    bought: Collection[int],
+) -> _Ranking:
+    newest = purchases[: fusion.history]
+    if name == "queries" and fusion.method == "ranks":
+        return _rank_by_shares(queries, k, fusion, bought)
+    if name == "queries":
+        ranking = _weigh(Source.QUERY, _query_voices(queries, fusion), bought)
+        known = [(q.query_rank, q.result) for q in queries]
+    elif name == "titles":
+        ranking = _weigh(Source.HISTORY_TITLE, _title_voices(newest, fusion), bought)
+        known = [(p.item_no, p.title) for p in newest if p.title is not None]
+    else:
+        ranking = _weigh(Source.CO_PURCHASE, _neighbour_voices(newest, fusion), bought)
+        known = []
+    ranking.needs_deeper = tuple(
+        of
+        for of, result in known
+        if len(result.item_nos) < fusion.candidates and not result.exhausted
+    )
+    if fusion.method == "ranks":
+        first = nlargest(max(k, fusion.candidates), ranking.values, key=ranking.values.__getitem__)
+        ranking.values = _by_place(first, fusion)
+    return ranking
+
+
+def _rank_by_shares(
+    queries: Sequence[QueryHits], k: int, fusion: Fusion, bought: Collection[int]
+) -> _Ranking:
+    merge = merge_hits(queries, k, bought, places=fusion.candidates)
+    return _Ranking(
+        Source.QUERY,
+        _by_place([pick[0] for pick in merge.picks], fusion),
+        {pick[0]: (pick[2], pick[3], pick[4], None) for pick in merge.picks},
+        merge.needs_deeper,
+    )
+
+
+def _by_place(item_nos: Sequence[int], fusion: Fusion) -> dict[int, float]:
+    return {
+        item_no: 1 / (fusion.rank_constant + place)
+        for place, item_no in enumerate(item_nos, start=1)
+    }
+
+
+def _query_voices(queries: Sequence[QueryHits], fusion: Fusion) -> list[_Voice]:
+    active = [query for query in queries if not query.result.is_empty_query]
+    return [
+        _hit_voice(query.result, fusion.query_decay**place, fusion, query_rank=query.query_rank)
+        for place, query in enumerate(active)
+    ]
+
+
+def _title_voices(newest: Sequence[Purchase], fusion: Fusion) -> list[_Voice]:
+    nothing = SearchResult((), (), exhausted=True)
+    return [
+        _hit_voice(p.title or nothing, fusion.decay**age, fusion, from_item_no=p.item_no)
+        for age, p in enumerate(newest)
+    ]
+
+
+def _hit_voice(
+    result: SearchResult,
+    weight: float,
+    fusion: Fusion,
+    *,
+    query_rank: int | None = None,
+    from_item_no: int | None = None,
+) -> _Voice:
+    item_nos = result.item_nos[: fusion.candidates]
+    unit = result.scores[0] if item_nos else 1.0
+    return _Voice(weight, unit, item_nos, result.scores, query_rank, from_item_no)
+
+
+def _neighbour_voices(newest: Sequence[Purchase], fusion: Fusion) -> list[_Voice]:
+    return [
+        _Voice(
+            fusion.decay**age,
+            1.0,
+            purchase.neighbours.item_nos,
+            purchase.neighbours.cosines,
+            from_item_no=purchase.item_no,
+        )
+        for age, purchase in enumerate(newest)
+    ]
+
+
+def _weigh(source: Source, voices: Sequence[_Voice], bought: Collection[int]) -> _Ranking:
+    """Return the weighted mean over ``voices`` for each item that is not bought."""
+    ranking = _Ranking(source)
+    values, reasons = ranking.values, ranking.reasons
+    strongest: dict[int, float] = {}
+    total = sum(voice.weight for voice in voices)
+    for voice in voices:
+        factor = voice.weight / (total * voice.unit)
+        hits = enumerate(zip(voice.item_nos, voice.scores, strict=False), start=1)
+        for place, (item_no, score) in hits:
+            part = factor * score
+            if item_no in values:
+                values[item_no] += part
+            elif item_no in bought:
+                continue
+            else:
+                values[item_no] = part
+                strongest[item_no] = -1.0
+            if part > strongest[item_no]:
+                strongest[item_no] = part
+                reasons[item_no] = (voice.query_rank, place, score, voice.from_item_no)
+    return ranking
+
+
+def _needs_deeper(rankings: Sequence[tuple[float, _Ranking]], n_queries: int) -> Merge | None:
+    deeper = {ranking.source: ranking.needs_deeper for _, ranking in rankings}
+    queries = deeper.get(Source.QUERY, ())
+    titles = deeper.get(Source.HISTORY_TITLE, ())
+    if not queries and not titles:
+        return None
+    return Merge((), n_queries, 0, None, queries, needs_deeper_titles=titles)
+
+
+def _add_up(rankings: Sequence[tuple[float, _Ranking]]) -> dict[int, float]:
+    fused: dict[int, float] = {}
+    for weight, ranking in rankings:
+        for item_no, value in ranking.values.items():
+            fused[item_no] = fused.get(item_no, 0.0) + weight * value
+    return fused
+
+
+def _pick(item_no: int, fused: float, rankings: Sequence[tuple[float, _Ranking]]) -> Pick:
+    """Return the row of an item, with the reason of the source that gave most to its score."""
+    _, ranking = max(rankings, key=lambda pair: pair[0] * pair[1].values.get(item_no, 0.0))
+    query_rank, hit_rank, score, from_item_no = ranking.reasons[item_no]
+    return (item_no, ranking.source, query_rank, hit_rank, score, from_item_no, fused)
+
+
+def _fill(
+    picks: list[Pick],
+    queries: Sequence[QueryHits],
+    k: int,
+    bought: Collection[int],
+    last_title: SearchResult | None,
+    popular: Sequence[int],
+) -> Merge:
+    """Return the list with its open places filled as ``merge_hits`` fills them."""
+    n_queries = sum(not q.result.is_empty_query for q in queries)
+    if len(picks) == k:
+        return Merge(tuple(picks), n_queries, k, None)
+    blocked = {*bought, *(pick[0] for pick in picks)}
+    rest = merge_hits(queries, k - len(picks), blocked, last_title=last_title, popular=popular)
+    if not rest.is_complete:
+        return rest
+    picks += [
+        (pick[0], Source.BACKFILL, *pick[2:]) if pick[1] is Source.QUERY else pick
+        for pick in rest.picks
+    ]
+    n_found = len(picks) - len(rest.picks) + rest.n_found
+    reason = "exhausted_sources" if rest.short_reason and n_found else rest.short_reason
+    return Merge(tuple(picks), n_queries, n_found, reason)
+
+
+def _removed(
+    queries: Sequence[QueryHits], candidates: int, bought: Collection[int]
+) -> Iterator[Removed]:
+    for query in queries:
+        for place, item_no in enumerate(query.result.item_nos[:candidates], start=1):
+            if item_no in bought:
+                yield Removed(query.query_rank, place, item_no, "bought")

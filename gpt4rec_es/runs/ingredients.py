@@ -1,0 +1,99 @@
+"""What users' lists are made of besides the hits of queries: purchases, co-purchases, fallbacks.
+
+All of it is frozen by the run's manifest and cut-off, so the night, an explanation and a replay
+make the same lists from it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from gpt4rec_es.db.co_purchases import load_neighbours
+from gpt4rec_es.db.history import load_item_numbers
+from gpt4rec_es.db.lists import MergeInput, load_bought, load_popular
+from gpt4rec_es.db.runs import Run
+from gpt4rec_es.ranking.fuse import Purchase, fuse_sources
+from gpt4rec_es.ranking.merge import Merge, QueryHits, merge_hits
+from gpt4rec_es.records import NO_NEIGHBOURS, Fusion, Neighbours, SearchResult
+
+_NO_ITEMS: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Ingredients:
+    """Of some users of one run. newest: their newest purchases that speak for items, by user."""
+
+    k: int
+    fusion: Fusion
+    excluded: dict[int, frozenset[int]]
+    popular: list[int]
+    newest: dict[int, list[int]]
+    neighbours: dict[int, Neighbours]
+
+    def merge(
+        self,
+        user: MergeInput,
+        get: Callable[[int], SearchResult | None],
+        *,
+        keep_removed: bool = False,
+    ) -> Merge:
+        """Return one user's merge from the hits known so far; it may ask for deeper ones.
+
+        get: the hits of a query by its number; None: not searched.
+        """
+        queries = [
+            QueryHits(rank, result)
+            for rank, number in enumerate(user.query_nos or (), start=1)
+            if (result := get(number)) is not None
+        ]
+        last = None if user.last_query_no is None else get(user.last_query_no)
+        excluded = self.excluded.get(user.user_no, _NO_ITEMS)
+        if self.fusion.is_plain:
+            return merge_hits(
+                queries,
+                self.k,
+                excluded,
+                last_title=last,
+                popular=self.popular,
+                keep_removed=keep_removed,
+            )
+        return fuse_sources(
+            queries,
+            self._purchases(user),
+            self.k,
+            self.fusion,
+            excluded,
+            last_title=last,
+            popular=self.popular,
+            keep_removed=keep_removed,
+        )
+
+    def _purchases(self, user: MergeInput) -> list[Purchase]:
+        return [
+            Purchase(item_no, self.neighbours.get(item_no, NO_NEIGHBOURS))
+            for item_no in self.newest.get(user.user_no, ())
+        ]
+
+
+def load_ingredients(connection: Connection, run: Run, user_nos: Sequence[int]) -> Ingredients:
+    """Return the ingredients of these users' lists, as the run froze them."""
+    fusion = Fusion.from_dict(run.manifest.get("fusion"))
+    bought = load_bought(connection, run, user_nos)
+    most_bought = max((len(items) for items in bought.values()), default=0)
+    newest: dict[int, list[int]] = {}
+    neighbours: dict[int, Neighbours] = {}
+    if not fusion.is_plain:
+        histories = load_item_numbers(connection, user_nos, run.history_version)
+        newest = {user: items[: -fusion.history - 1 : -1] for user, items in histories.items()}
+    if run.co_purchase_set_no is not None:
+        wanted = {item_no for items in newest.values() for item_no in items}
+        neighbours = load_neighbours(connection, run.co_purchase_set_no, wanted)
+    return Ingredients(
+        run.k,
+        fusion,
+        bought if run.manifest["exclude_bought"] else {},
+        load_popular(connection, run, run.k + most_bought),
+        newest,
+        neighbours,
+    )
