@@ -69,6 +69,9 @@ INSERT INTO user_outcomes VALUES
 INSERT INTO co_purchase_sets (history_version, catalog_version, neighbours, pair_history, n_items)
 VALUES (1, 1, 9, 9, 1), (2, 1, 9, 9, 1);
 INSERT INTO co_purchases VALUES (1, 3, '{1}', '{1}'), (2, 1, '{2,3}', '{0.5,0.25}');
+INSERT INTO replays (run_no, changed, k, num_queries, k1, b, exclude_bought, n_users,
+    n_recommendations, n_searches, differing_rows, equal_lists, mean_jaccard, jaccard_deciles, actor)
+VALUES (1, '{}', 2, 2, 1.2, 0.75, true, 3, 1, 0, 0, 1, 1, '{1}', 'ann');
 INSERT INTO gate_results (run_no, gate, passed, measured, required) VALUES
     (2, 'failed_users', true, '0', 'at most 0.001');
 INSERT INTO splits (name, protocol, options, content_hash, has_times, history_version,

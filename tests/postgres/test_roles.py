@@ -102,6 +102,7 @@ def test_the_analyst_reads_every_view(shop: Database) -> None:
         "query_hits",
         "recommendations",
         "rejects",
+        "replays",
         "run_sources",
         "runs",
         "splits",
