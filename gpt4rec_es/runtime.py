@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gpt4rec_es.index.mapping import Analysis
     from gpt4rec_es.runs.options import NightOptions, NightParts
     from gpt4rec_es.services.reindex import ReindexOptions
+    from gpt4rec_es.services.tuning_inputs import TuningParts
     from gpt4rec_es.stack import StackUrls
 
 
@@ -167,6 +168,18 @@ class Runtime:
 
         build = BuildOptions(analysis=self.analysis())
         return ReindexOptions(alias=self.settings.index_alias, build=build)
+
+    def tuning_parts(self) -> "TuningParts":
+        """Return what tuning touches."""
+        from gpt4rec_es.services.tuning_inputs import TuningParts
+
+        return TuningParts(
+            self.engine,
+            self.elastic,
+            self.settings.index_alias,
+            self.generator,
+            self.settings.actor,
+        )
 
     def night_options(self) -> "NightOptions":
         """Return how a night is planned and worked on."""

@@ -142,7 +142,7 @@ def set_(k1: float, b: float, reason: str | None, dry_run: bool, as_json: bool) 
         reason=reason,
         dry_run=dry_run,
     )
-    emit(change, as_json, lambda shown: _render_change(shown, dry_run))
+    emit(change, as_json, lambda shown: render_change(shown, dry_run))
 
 
 @bm25.command()
@@ -162,10 +162,11 @@ def undo(reason: str | None, dry_run: bool, as_json: bool) -> None:
         reason=reason,
         dry_run=dry_run,
     )
-    emit(change, as_json, lambda shown: _render_change(shown, dry_run))
+    emit(change, as_json, lambda shown: render_change(shown, dry_run))
 
 
-def _render_change(change: "Bm25Change", dry_run: bool) -> None:
+def render_change(change: "Bm25Change", dry_run: bool) -> None:
+    """Print a move of the alias to other k1, b for people."""
     old, new = change.before, change.bm25
     verb = "would be" if dry_run else "are"
     print_line(

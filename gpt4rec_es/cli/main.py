@@ -40,6 +40,7 @@ COMMANDS = {
         "Recommend for every user: plan, generate, search, merge, check, publish.",
     ),
     "runs": ("runs:runs", "Look at runs; publish, reject, roll back, pin, prune."),
+    "tune": ("tune:tune", "Measure k1 and b on generated queries; make the better ones live."),
     "replay": (
         "replay:replay",
         "Merge a night again with other settings, from what it stored.",

@@ -92,14 +92,17 @@ def same_content(connection: Connection, build: Build) -> list[Build]:
     They differ in k1, b alone.
     """
     ready = list_builds(connection, build.alias, ["ready"])
-    same = [
-        other
-        for other in ready
-        if other.catalog_version == build.catalog_version
+    same = [other for other in ready if is_same_content(build, other)]
+    return sorted(same, key=lambda other: other.build_no != build.build_no)
+
+
+def is_same_content(build: Build, other: Build) -> bool:
+    """Return whether two verified builds have the same documents and analyzer."""
+    return (
+        other.catalog_version == build.catalog_version
         and other.mapping_hash == build.mapping_hash
         and other.document_count == build.document_count
-    ]
-    return sorted(same, key=lambda other: other.build_no != build.build_no)
+    )
 
 
 def start(

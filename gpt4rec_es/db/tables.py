@@ -35,6 +35,12 @@ from gpt4rec_es.db.tables_runs import (
 )
 from gpt4rec_es.db.tables_sources import co_purchase_sets, co_purchases
 from gpt4rec_es.db.tables_splits import split_cases, split_prompts, split_train, splits
+from gpt4rec_es.db.tables_trials import (
+    trial_comparisons,
+    trial_points,
+    trial_queries,
+    trials,
+)
 
 __all__ = [
     "alias_swaps",
@@ -68,6 +74,10 @@ __all__ = [
     "split_prompts",
     "split_train",
     "splits",
+    "trial_comparisons",
+    "trial_points",
+    "trial_queries",
+    "trials",
     "user_outcomes",
     "users",
 ]

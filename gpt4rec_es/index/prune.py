@@ -71,15 +71,21 @@ def prune_builds(engine: Engine, client: Elasticsearch, alias: str, keep: int = 
 
     Returns the names of the deleted indices; hold ``index_lock``.
     """
-    deleted = []
-    for build in prunable(engine, client, alias, keep):
-        with transaction(engine) as connection:
-            is_retired = rows.retire(connection, build.build_no)
-        if is_retired:
-            log.info("deleting the old index %s", build.index_name)
-            delete_index(client, build.index_name)
-            deleted.append(build.index_name)
-    return sorted(deleted)
+    return sorted(
+        build.index_name
+        for build in prunable(engine, client, alias, keep)
+        if remove_build(engine, client, build)
+    )
+
+
+def remove_build(engine: Engine, client: Elasticsearch, build: rows.Build) -> bool:
+    """Delete a ready build that is not live, unless a run pins it; hold ``index_lock``."""
+    with transaction(engine) as connection:
+        is_retired = rows.retire(connection, build.build_no)
+    if is_retired:
+        log.info("deleting the old index %s", build.index_name)
+        delete_index(client, build.index_name)
+    return is_retired
 
 
 def prunable(engine: Engine, client: Elasticsearch, alias: str, keep: int) -> list[rows.Build]:

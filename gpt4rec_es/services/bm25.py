@@ -72,7 +72,7 @@ def set_bm25(
         before = live.live_build(engine, client, alias)
         if same_bm25(before.bm25, bm25):
             raise UsageError(f"k1 {bm25.k1:g}, b {bm25.b:g} are live already.")
-        after = _reusable(engine, client, before, bm25)
+        after = reusable_build(engine, client, before, bm25)
         if dry_run:
             return Bm25Change(before, after, bm25, [])
         if after is None:
@@ -139,7 +139,7 @@ def undoable(swaps: Iterable[Swap]) -> list[Swap]:
     return changes
 
 
-def _reusable(engine: Engine, client: Elasticsearch, build: Build, bm25: Bm25) -> Build | None:
+def reusable_build(engine: Engine, client: Elasticsearch, build: Build, bm25: Bm25) -> Build | None:
     """Return a ready build with the documents of ``build`` and these k1, b, if there is one."""
     with transaction(engine) as connection:
         same = rows.same_content(connection, build)

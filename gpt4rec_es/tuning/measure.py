@@ -34,8 +34,13 @@ class TuningCase:
 class Hits(Protocol):
     """Part of an answer: see ``retrieval.memory.GridHits``."""
 
-    first: int
-    item_nos: NDArray[np.int64]
+    @property
+    def first(self) -> int:
+        """Place of the first of these texts among those asked."""
+
+    @property
+    def item_nos(self) -> NDArray[np.int64]:
+        """Item numbers as [points, texts, depth], -1 behind the last hit."""
 
 
 class GridSearch(Protocol):

@@ -7,6 +7,9 @@ from gpt4rec_es.records import Bm25
 DEFAULTS = Bm25()
 _COARSE_K1 = (0.3, 0.6, 0.9, 1.2, 2.0)
 _COARSE_B = (0.3, 0.5, 0.75, 1.0)
+# 30 x 11
+_FULL_K1 = tuple(round(0.1 * step, 1) for step in range(1, 31))
+_FULL_B = tuple(round(0.1 * step, 1) for step in range(11))
 # Steps of the fine grid between two neighbours of the coarse one.
 _STEPS = 4
 _DIGITS = 4
@@ -21,6 +24,11 @@ def grid(k1s: Iterable[float], bs: Iterable[float]) -> list[Bm25]:
 def coarse_points(live: Bm25) -> list[Bm25]:
     """Return the coarse grid with the defaults and ``live``, each point once."""
     return list(dict.fromkeys([DEFAULTS, live, *grid(_COARSE_K1, _COARSE_B)]))
+
+
+def full_points(live: Bm25) -> list[Bm25]:
+    """Return k1 from 0.1 to 3 and b from 0 to 1 in steps of 0.1, the defaults and ``live``."""
+    return list(dict.fromkeys([DEFAULTS, live, *grid(_FULL_K1, _FULL_B)]))
 
 
 def fine_points(best: Bm25, tried: Sequence[Bm25]) -> list[Bm25]:

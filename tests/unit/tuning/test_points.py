@@ -1,7 +1,7 @@
 import pytest
 
 from gpt4rec_es.records import Bm25
-from gpt4rec_es.tuning.points import DEFAULTS, coarse_points, fine_points, grid
+from gpt4rec_es.tuning.points import DEFAULTS, coarse_points, fine_points, full_points, grid
 
 
 def test_a_grid_is_all_combinations() -> None:
@@ -42,3 +42,10 @@ def test_around_a_single_point_there_is_room_on_both_sides() -> None:
     points = fine_points(Bm25(1.0, 0.5), [Bm25(1.0, 0.5)])
     assert {point.k1 for point in points} >= {0.5, 1.5}
     assert {point.b for point in points} >= {0.0, 1.0}
+
+
+def test_the_full_grid_is_30_by_11_with_what_is_compared() -> None:
+    points = full_points(Bm25(0.85, 0.4))
+    assert points[:2] == [DEFAULTS, Bm25(0.85, 0.4)]
+    assert len(points) == len(set(points)) == 30 * 11 + 2
+    assert {Bm25(0.1, 0.0), Bm25(3.0, 1.0), Bm25(1.2, 0.7)} <= set(points)

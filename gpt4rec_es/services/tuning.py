@@ -1,0 +1,198 @@
+"""Tuning k1 and b on generated queries: measured in this process, proven on the server, kept.
+
+Nothing that is live changes here: see promote.py. A tuning that is killed leaves the queries that
+were generated, and nothing else.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from gpt4rec_es.db import trials
+from gpt4rec_es.db.builds import Build
+from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.texts import decoding_number
+from gpt4rec_es.db.trials import TrialRow
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.index.live import live_build
+from gpt4rec_es.metrics.significance import bootstrap_interval, permutation_test
+from gpt4rec_es.prompts.keys import canonical_json, hash128
+from gpt4rec_es.protocols import Progress, no_progress
+from gpt4rec_es.records import Bm25
+from gpt4rec_es.retrieval.memory import MemoryGridSearch
+from gpt4rec_es.retrieval.memory_build import index_of_build
+from gpt4rec_es.retrieval.memory_tokens import server_analyzer
+from gpt4rec_es.services.tuning_inputs import (
+    Inputs,
+    KnownTokens,
+    TuningOptions,
+    TuningParts,
+    load_inputs,
+    without_empty,
+)
+from gpt4rec_es.services.verify_bm25 import build_with, verify_hits
+from gpt4rec_es.tuning.choose import Choice, tune, values_of
+from gpt4rec_es.tuning.moved import MovedQuery, moved_queries
+from gpt4rec_es.tuning.points import DEFAULTS, coarse_points, full_points
+from gpt4rec_es.version import code_version
+
+_GRIDS = ("coarse", "fine", "full")
+# Queries whose hits are compared with the server's.
+_VERIFIED = 1_000
+
+
+def tune_bm25(
+    parts: TuningParts,
+    options: TuningOptions,
+    *,
+    progress: Progress = no_progress,
+) -> TrialRow:
+    """Return the stored trial of a grid of k1, b on a split. progress counts prompts, then users.
+
+    Raises:
+        UsageError: there is no such split, generator, grid or live index, the generator has seen
+            what is held out, or the index has synonyms.
+        ConflictError: another process builds or tunes behind this alias; queries are kept.
+        DataError: the split leaks, or the server finds other items than this process.
+        DependencyError: a server cannot be reached.
+    """
+    if options.grid not in _GRIDS:
+        raise UsageError(f"There is no grid {options.grid!r}.", f"Choose {', '.join(_GRIDS)}.")
+    inputs = load_inputs(parts, options, progress)
+    build = live_build(parts.engine, parts.elastic, parts.alias)
+    index = index_of_build(parts.elastic, build.index_name)
+    analyze = KnownTokens(server_analyzer(parts.elastic, build.index_name))
+    cases = without_empty(inputs.cases, analyze)
+    texts = list(dict.fromkeys(text for case in cases for text in case.queries))
+    if not texts:
+        raise UsageError("No case has a query to search for.", "Try another generator.")
+    search = MemoryGridSearch(index, analyze)
+    choice = tune(
+        cases,
+        search,
+        options.k,
+        build.bm25,
+        metric=options.metric,
+        points=_points(options.grid, build.bm25),
+        seed=options.seed,
+        progress=progress,
+    )
+    reference = build.bm25 if choice.best != build.bm25 else DEFAULTS
+    gained, lost = moved_queries(cases, search, reference, choice.best)
+    keep = choice.recommended == choice.best
+    with build_with(
+        parts.engine, parts.elastic, build, choice.best, actor=parts.actor, keep=keep
+    ) as proof:
+        verified = verify_hits(
+            parts.elastic, proof, index, analyze, _spread(texts, _VERIFIED), options.k
+        )
+        values = _row(options, inputs, build, choice) | {
+            "n_queries": len(texts),
+            "verified_build_no": proof.build_no,
+            "n_verified": verified,
+            "actor": parts.actor,
+        }
+        moved = [*_moved("gained", gained, inputs.users), *_moved("lost", lost, inputs.users)]
+        with transaction(parts.engine) as connection:
+            settings = canonical_json(options.decoding.as_dict())
+            values["decoding_no"] = decoding_number(connection, hash128(settings), settings)
+            number = trials.store(
+                connection,
+                values,
+                _point_rows(choice),
+                _comparisons(choice, inputs, options.seed),
+                moved,
+            )
+            return trials.load(connection, number)
+
+
+def _points(grid: str, live: Bm25) -> Sequence[Bm25]:
+    """Return the points of a grid; none: a coarse one and then a fine one around its best."""
+    return {"coarse": coarse_points(live), "full": full_points(live), "fine": []}[grid]
+
+
+def _spread(texts: Sequence[str], most: int) -> list[str]:
+    """Return at most ``most`` texts, evenly from all."""
+    step = max(1, -(-len(texts) // most))
+    return list(texts[::step])
+
+
+def _row(options: TuningOptions, inputs: Inputs, build: Build, choice: Choice) -> dict[str, Any]:
+    points = {"live": build.bm25, "best": choice.best, "recommended": choice.recommended}
+    values: dict[str, Any] = {
+        f"{name}_{field}": value
+        for name, point in points.items()
+        for field, value in asdict(point).items()
+    }
+    return values | {
+        "split_name": inputs.split.name,
+        "split_hash": inputs.split.content_hash,
+        "part": options.part,
+        "generator_no": inputs.generator.generator_no,
+        "build_no": build.build_no,
+        "metric": options.metric,
+        "k": options.k,
+        "exclude_bought": options.exclude_bought,
+        "grid": options.grid,
+        "seed": options.seed,
+        "n_users": len(inputs.cases),
+        "verdict": choice.verdict,
+        "code_version": code_version(),
+    }
+
+
+def _point_rows(choice: Choice) -> Iterator[Mapping[str, Any]]:
+    measured = choice.measured
+    recalls, ndcgs = measured.recall.mean(axis=1), measured.ndcg.mean(axis=1)
+    for number, point in enumerate(measured.points, start=1):
+        yield {
+            "point_no": number,
+            "k1": point.k1,
+            "b": point.b,
+            "recall": float(recalls[number - 1]),
+            "ndcg": float(ndcgs[number - 1]),
+        }
+
+
+def _comparisons(choice: Choice, inputs: Inputs, seed: int) -> Iterator[Mapping[str, Any]]:
+    """Yield the best point against its references, of all users and then by segment."""
+    values = values_of(choice.measured, choice.metric)
+    place = choice.measured.points.index
+    for comparison in choice.comparisons:
+        row = {"candidate": "best", "reference": comparison.name}
+        gain = comparison.gain
+        yield row | {
+            "segment": "all",
+            "n_users": gain.n,
+            "gain": gain.mean,
+            "gain_low": gain.low,
+            "gain_high": gain.high,
+            "p_value": comparison.p_value,
+        }
+        differences = values[place(choice.best)] - values[place(comparison.point)]
+        for name, mask in inputs.segments.items():
+            chosen = differences[mask]
+            gain = bootstrap_interval(chosen, seed=seed)
+            yield row | {
+                "segment": name,
+                "n_users": gain.n,
+                "gain": gain.mean,
+                "gain_low": gain.low,
+                "gain_high": gain.high,
+                "p_value": permutation_test(chosen, seed=seed),
+            }
+
+
+def _moved(
+    direction: str, moves: Sequence[MovedQuery], users: Sequence[int]
+) -> Iterator[Mapping[str, Any]]:
+    for place, move in enumerate(moves, start=1):
+        yield {
+            "direction": direction,
+            "place": place,
+            "user_no": users[move.case],
+            "query": move.query,
+            "item_no": move.target,
+            "rank_before": move.before,
+            "rank_after": move.after,
+        }

@@ -1,0 +1,165 @@
+"""What tuning measures on: a split's cases with their generated queries, and the live catalog.
+
+Queries are generated once and kept; whatever is tried afterwards needs no generator.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from elasticsearch import Elasticsearch
+from sqlalchemy import Engine, text
+
+from gpt4rec_es.db import generators
+from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.generators import Generator
+from gpt4rec_es.db.splits import SplitRow
+from gpt4rec_es.elastic.queries import search_text
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.protocols import Progress, QueryGenerator
+from gpt4rec_es.records import Decoding
+from gpt4rec_es.retrieval.memory import Analyze
+from gpt4rec_es.services.split_queries import split_queries
+from gpt4rec_es.services.split_training import require_unseen
+from gpt4rec_es.services.splits import load_split
+from gpt4rec_es.splits.segments import Mask, segments
+from gpt4rec_es.splits.split import Case
+from gpt4rec_es.tuning.choose import Metric
+from gpt4rec_es.tuning.measure import TuningCase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuningOptions:
+    """What is tried, on which cases, and what decides.
+
+    generator: a name; None: the current one. trust: it has not seen what is held out, whatever its
+    card says. most_users: more cases than that are sampled by ``seed``. analyzers, fields (such as
+    "title^3,brand") and hits_per_query: tried besides k1 and b.
+    """
+
+    split: str
+    part: str = "validation"
+    generator: str | None = None
+    trust: bool = False
+    decoding: Decoding = field(default_factory=Decoding)
+    metric: Metric = "recall"
+    k: int = 10
+    exclude_bought: bool = True
+    grid: str = "fine"
+    most_users: int = 20_000
+    seed: int = 0
+    analyzers: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+    hits_per_query: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TuningParts:
+    """What tuning touches: database, search cluster and alias, and how to open a generator."""
+
+    engine: Engine
+    elastic: Elasticsearch
+    alias: str
+    open_generator: Callable[[Generator], QueryGenerator]
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The cases in the order of ``cases``; segments: by name, which of them."""
+
+    split: SplitRow
+    generator: Generator
+    users: list[int]
+    cases: list[TuningCase]
+    segments: Mapping[str, Mask]
+
+
+class KnownTokens:
+    """Remembers the tokens of texts: a grid asks for the same ones again and again."""
+
+    def __init__(self, analyze: Analyze) -> None:
+        self._analyze = analyze
+        self._known: dict[str, list[str]] = {}
+
+    def __call__(self, texts: Sequence[str]) -> list[list[str]]:
+        """Return the tokens of each text, in order."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        self._known.update(zip(new, self._analyze(new), strict=True))
+        return [self._known[text] for text in texts]
+
+
+def load_inputs(parts: TuningParts, options: TuningOptions, progress: Progress) -> Inputs:
+    """Return the cases to tune on; generates queries that are missing. progress counts prompts.
+
+    Raises:
+        UsageError: there is no such split or generator, it has seen what is held out, or there is
+            nothing to measure.
+        DataError: the split leaks.
+        DependencyError: a server cannot be reached.
+    """
+    with transaction(parts.engine) as connection:
+        row = (
+            generators.get(connection, options.generator)
+            if options.generator
+            else generators.current(connection)
+        )
+    if row is None:
+        raise UsageError("No generator is in use.", "Name one: --generator NAME.")
+    split_row, split = load_split(parts.engine, options.split, (options.part,))
+    if not options.trust:
+        require_unseen(row, split_row, options.part)
+    cases = _sample(getattr(split, options.part), options)
+    written = split_queries(
+        parts.engine,
+        parts.open_generator(row),
+        options.decoding,
+        split_row,
+        cases,
+        progress,
+    )
+    tuning_cases = [
+        TuningCase(
+            tuple(query.text for query in each.queries),
+            frozenset(case.history) if options.exclude_bought else frozenset(),
+            frozenset(case.targets),
+        )
+        for case, each in zip(cases, written, strict=True)
+    ]
+    return Inputs(
+        split_row,
+        row,
+        [case.user for case in cases],
+        tuning_cases,
+        segments(cases, _item_ids(parts.engine), _buyers(split.train)),
+    )
+
+
+def without_empty(cases: Sequence[TuningCase], analyze: Analyze) -> list[TuningCase]:
+    """Return the cases without queries that have no token: a night gives these no share either."""
+    distinct = list(dict.fromkeys(text for case in cases for text in case.queries))
+    tokens = analyze([search_text(text) for text in distinct])
+    empty = {text for text, found in zip(distinct, tokens, strict=True) if not found}
+    return [
+        replace(case, queries=tuple(text for text in case.queries if text not in empty))
+        for case in cases
+    ]
+
+
+def _sample(cases: Sequence[Case], options: TuningOptions) -> list[Case]:
+    """Return all cases or, of too many, some drawn by the seed, in their order."""
+    if len(cases) <= options.most_users:
+        return list(cases)
+    places = random.Random(options.seed).sample(range(len(cases)), options.most_users)  # noqa: S311
+    return [cases[place] for place in sorted(places)]
+
+
+def _item_ids(engine: Engine) -> dict[int, str]:
+    with transaction(engine) as connection:
+        found = connection.execute(text("SELECT item_no, item_id FROM items"))
+        return {row.item_no: row.item_id for row in found}
+
+
+def _buyers(train: Mapping[int, Sequence[int]]) -> Counter[int]:
+    return Counter(item for items in train.values() for item in set(items))
