@@ -70,7 +70,8 @@ INSERT INTO co_purchase_sets (history_version, catalog_version, neighbours, pair
 VALUES (1, 1, 9, 9, 1), (2, 1, 9, 9, 1);
 INSERT INTO co_purchases VALUES (1, 3, '{1}', '{1}'), (2, 1, '{2,3}', '{0.5,0.25}');
 INSERT INTO replays (run_no, changed, k, num_queries, k1, b, exclude_bought, n_users,
-    n_recommendations, n_searches, differing_rows, equal_lists, mean_jaccard, jaccard_deciles, actor)
+    n_recommendations, n_searches, differing_rows, equal_lists, mean_jaccard, jaccard_deciles,
+    actor)
 VALUES (1, '{}', 2, 2, 1.2, 0.75, true, 3, 1, 0, 0, 1, 1, '{1}', 'ann');
 INSERT INTO gate_results (run_no, gate, passed, measured, required) VALUES
     (2, 'failed_users', true, '0', 'at most 0.001');
@@ -79,6 +80,18 @@ INSERT INTO splits (name, protocol, options, content_hash, has_times, history_ve
     ('loo', 'leave-one-out', '{"seed": 1}', 'ab', true, 1, 1, 2, 0, 1, 1, 'ann');
 INSERT INTO split_train VALUES (1, 2, '{3}');
 INSERT INTO split_cases VALUES (1, 'test', 2, '{3}', '{4}', 86400);
+INSERT INTO trials (split_name, split_hash, part, generator_no, decoding_no, build_no, metric, k,
+    exclude_bought, grid, seed, n_users, n_queries, live_k1, live_b, best_k1, best_b,
+    recommended_k1, recommended_b, verdict, verified_build_no, n_verified, actor, code_version)
+VALUES ('loo', 'ab', 'validation', 1, 1, 1, 'recall', 10, true, 'fine', 0, 2, 4, 1.2, 0.75,
+    0.9, 0.3, 0.9, 0.3, 'Use k1=0.9 b=0.3: better than defaults by more than chance.', 2, 4,
+    'ann', 'c');
+INSERT INTO trial_points VALUES (1, 1, NULL, NULL, NULL, 1.2, 0.75, 0.5, 0.4),
+    (1, 2, NULL, NULL, NULL, 0.9, 0.3, 1, 0.8);
+INSERT INTO trial_comparisons VALUES
+    (1, 'best', 'defaults', 'all', 2, 0.5, 0.1, 0.9, 0.01),
+    (1, 'best', 'defaults', 'target in tail', 1, 0.6, 0.2, 1, 0.02);
+INSERT INTO trial_queries VALUES (1, 'gained', 1, 2, 'red', 4, NULL, 1);
 INSERT INTO publications (kind, run_no, previous_run_no) VALUES ('nightly', 2, 1);
 """
 
