@@ -14,7 +14,7 @@ _HOSTLESS = {"postgresql", "postgres", "postgresql+psycopg2", "redis+socket", "m
 # user:password up to the last @ before the path, so that an unescaped @ is covered as well.
 _AUTHORITY = re.compile(r"(?P<scheme>^[\w+.-]+://)(?P<user>[^:@/]*):(?P<password>.*)@")
 _QUERY_SECRET = re.compile(r"(?i)([?&][\w-]*(?:password|api_?key|secret)[\w-]*=)([^&]*)")
-_SOURCES = {"queries", "co_purchase"}
+_SOURCES = {"queries", "co_purchase", "titles"}
 # A fragment this short would blot out ordinary words; patterns of the scrubber cover those.
 _SHORTEST_FRAGMENT = 4
 

@@ -1,6 +1,6 @@
 """Reads and writes of the merge stage: a shard's frozen inputs, and users' lists."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
@@ -94,6 +94,18 @@ def next_users(connection: Connection, run_no: int, after: int, limit: int) -> l
         {"run_no": run_no, "after": after, "limit": limit},
     )
     return list(found.scalars())
+
+
+def load_titles(connection: Connection, run: Run, item_nos: Collection[int]) -> dict[int, int]:
+    """Return item number -> number of its title as a query, as the run froze them."""
+    found = connection.execute(
+        text("""
+        SELECT item_no, query_no FROM run_titles
+        WHERE run_no = :run_no AND item_no = ANY(:numbers)
+        """),
+        {"run_no": run.run_no, "numbers": sorted(item_nos)},
+    )
+    return {row.item_no: row.query_no for row in found}
 
 
 def load_popular(connection: Connection, run: Run, limit: int) -> list[int]:

@@ -204,11 +204,13 @@ SELECT :run_no, 'search', array_agg(query_no ORDER BY place)
 FROM (
     SELECT query_no, row_number() OVER (ORDER BY query_no) - 1 AS place
     FROM (
-        SELECT DISTINCT q.query_no
+        SELECT q.query_no
         FROM (SELECT DISTINCT prompt_no FROM run_users WHERE run_no = :run_no) AS u
         JOIN generations AS g ON g.prompt_no = u.prompt_no
             AND g.content_hash = :content_hash AND g.decoding_no = :decoding_no
         JOIN generated_queries AS q USING (generation_no)
+        UNION
+        SELECT query_no FROM run_titles WHERE run_no = :run_no
     ) AS used
     WHERE NOT EXISTS (
         SELECT FROM searches AS s

@@ -33,7 +33,7 @@ from gpt4rec_es.db.tables_runs import (
     runs,
     shards,
 )
-from gpt4rec_es.db.tables_sources import co_purchase_sets, co_purchases
+from gpt4rec_es.db.tables_sources import co_purchase_sets, co_purchases, run_titles
 from gpt4rec_es.db.tables_splits import split_cases, split_prompts, split_train, splits
 from gpt4rec_es.db.tables_trials import (
     trial_comparisons,
@@ -66,6 +66,7 @@ __all__ = [
     "replays",
     "run_counts",
     "run_popular",
+    "run_titles",
     "run_users",
     "runs",
     "searches",

@@ -6,6 +6,7 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     Identity,
+    Index,
     Integer,
     Table,
     UniqueConstraint,
@@ -75,4 +76,31 @@ co_purchases = Table(
         ),
     ),
     comment="One row per set and bought item: what is bought together with it.",
+)
+
+run_titles = Table(
+    "run_titles",
+    metadata,
+    Column(
+        "run_no", ForeignKey("runs.run_no", ondelete="CASCADE"), primary_key=True, comment="the run"
+    ),
+    Column(
+        "item_no",
+        Integer,
+        primary_key=True,
+        autoincrement=False,
+        comment="an item that was bought",
+    ),
+    Column(
+        "query_no",
+        ForeignKey("queries.query_no"),
+        nullable=False,
+        comment="its title as a query",
+    ),
+    # For deleting a query.
+    Index("ix_run_titles_query_no", "query_no"),
+    comment=(
+        "One row per run and bought item with a title, if titles are a source of the run: what is "
+        "searched for it, frozen at planning."
+    ),
 )

@@ -129,7 +129,8 @@ _NEEDED_PROMPTS = """
 """
 _NEEDED_QUERIES = """
     CREATE TEMP TABLE needed_queries AS
-    SELECT DISTINCT last_query_no AS query_no FROM run_users WHERE last_query_no IS NOT NULL
+    SELECT last_query_no AS query_no FROM run_users WHERE last_query_no IS NOT NULL
+    UNION SELECT query_no FROM run_titles
 """
 _NEEDED = (
     _NEEDED_PROMPTS,
@@ -158,6 +159,8 @@ _UNUSED_QUERY = """
         AND NOT EXISTS (SELECT FROM needed_queries AS n WHERE n.query_no = x.query_no)
         AND NOT EXISTS (SELECT FROM run_users AS u
                         WHERE u.run_no > :known AND u.last_query_no = x.query_no)
+        AND NOT EXISTS (SELECT FROM run_titles AS t
+                        WHERE t.run_no > :known AND t.query_no = x.query_no)
 """
 # S608: only the constants above are put in.
 _GENERATIONS = f"""

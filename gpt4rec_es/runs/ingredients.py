@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from gpt4rec_es.db.co_purchases import load_neighbours
 from gpt4rec_es.db.history import load_item_numbers
-from gpt4rec_es.db.lists import MergeInput, load_bought, load_popular
+from gpt4rec_es.db.lists import MergeInput, load_bought, load_popular, load_titles
 from gpt4rec_es.db.runs import Run
 from gpt4rec_es.ranking.fuse import Purchase, fuse_sources
 from gpt4rec_es.ranking.merge import Merge, QueryHits, merge_hits
@@ -22,7 +22,11 @@ _NO_ITEMS: frozenset[int] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Ingredients:
-    """Of some users of one run. newest: their newest purchases that speak for items, by user."""
+    """Of some users of one run.
+
+    newest: their newest purchases, which may speak for items, by user, newest first. titles: query
+    numbers of these items' titles, if titles are a source.
+    """
 
     k: int
     fusion: Fusion
@@ -30,6 +34,7 @@ class Ingredients:
     popular: list[int]
     newest: dict[int, list[int]]
     neighbours: dict[int, Neighbours]
+    titles: dict[int, int]
 
     def merge(
         self,
@@ -60,7 +65,7 @@ class Ingredients:
             )
         return fuse_sources(
             queries,
-            self._purchases(user),
+            self._purchases(user, get),
             self.k,
             self.fusion,
             excluded,
@@ -69,11 +74,21 @@ class Ingredients:
             keep_removed=keep_removed,
         )
 
-    def _purchases(self, user: MergeInput) -> list[Purchase]:
-        return [
-            Purchase(item_no, self.neighbours.get(item_no, NO_NEIGHBOURS))
-            for item_no in self.newest.get(user.user_no, ())
-        ]
+    def title_queries(self, user: MergeInput) -> list[int]:
+        """Return the numbers of the queries that the user's newest titles are."""
+        newest = self.newest.get(user.user_no, ())
+        return [self.titles[item_no] for item_no in newest if item_no in self.titles]
+
+    def _purchases(
+        self, user: MergeInput, get: Callable[[int], SearchResult | None]
+    ) -> list[Purchase]:
+        purchases = []
+        for item_no in self.newest.get(user.user_no, ()):
+            neighbours = self.neighbours.get(item_no, NO_NEIGHBOURS)
+            query_no = self.titles.get(item_no)
+            title = None if query_no is None else get(query_no)
+            purchases.append(Purchase(item_no, neighbours, title))
+        return purchases
 
 
 def load_ingredients(connection: Connection, run: Run, user_nos: Sequence[int]) -> Ingredients:
@@ -86,8 +101,8 @@ def load_ingredients(connection: Connection, run: Run, user_nos: Sequence[int]) 
     if not fusion.is_plain:
         histories = load_item_numbers(connection, user_nos, run.history_version)
         newest = {user: items[: -fusion.history - 1 : -1] for user, items in histories.items()}
-    if run.co_purchase_set_no is not None:
-        wanted = {item_no for items in newest.values() for item_no in items}
+    wanted = {item_no for items in newest.values() for item_no in items}
+    if fusion.uses("co_purchase") and run.co_purchase_set_no is not None:
         neighbours = load_neighbours(connection, run.co_purchase_set_no, wanted)
     return Ingredients(
         run.k,
@@ -96,4 +111,5 @@ def load_ingredients(connection: Connection, run: Run, user_nos: Sequence[int]) 
         load_popular(connection, run, run.k + most_bought),
         newest,
         neighbours,
+        load_titles(connection, run, wanted) if fusion.uses("titles") else {},
     )

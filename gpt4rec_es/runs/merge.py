@@ -58,7 +58,8 @@ def merge_users(
         user if user.query_nos is None else replace(user, query_nos=user.query_nos[:most])
         for user in inputs
     ]
-    hits.load_first({n for user in users for n in user.query_nos or ()})
+    first = {n for user in users for n in user.query_nos or ()}
+    hits.load_first(first.union(*map(ingredients.title_queries, users)))
     return MergedUsers(users, hits, ingredients, check)
 
 
@@ -109,6 +110,7 @@ class MergedUsers:
             again.append(user)
             numbers = user.query_nos or ()
             deeper.update(numbers[rank - 1] for rank in merge.needs_deeper)
+            deeper.update(self._ingredients.titles[item] for item in merge.needs_deeper_titles)
             if merge.needs_deeper_last_title and user.last_query_no is not None:
                 deeper.add(user.last_query_no)
             if merge.is_complete and user.last_query_no is not None:
@@ -157,9 +159,11 @@ class MergedUsers:
 
     def _query_no(self, user: MergeInput, pick: Pick) -> int | None:
         """Return the number of the query that found an item, if one did."""
-        _, source, query_rank, *_ = pick
+        _, source, query_rank, _, _, from_item_no, _ = pick
         if query_rank is not None:
             return (user.query_nos or ())[query_rank - 1]
+        if source is Source.HISTORY_TITLE and from_item_no is not None:
+            return self._ingredients.titles[from_item_no]
         return user.last_query_no if source is Source.LAST_TITLE else None
 
 

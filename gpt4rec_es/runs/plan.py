@@ -24,6 +24,7 @@ from gpt4rec_es.runs.co_purchases import ensure_co_purchases
 from gpt4rec_es.runs.cohort import freeze_cohort, freeze_popular, stage_cohort
 from gpt4rec_es.runs.manifest import make_manifest
 from gpt4rec_es.runs.options import NightOptions, NightParts
+from gpt4rec_es.runs.titles import freeze_titles
 from gpt4rec_es.version import code_version
 
 log = logging.getLogger(__name__)
@@ -138,6 +139,8 @@ def _plan_once(
         )
         freeze_cohort(connection, run_no)
         freeze_popular(connection, run_no, options.k, state.history_version)
+        if options.fusion.uses("titles"):
+            freeze_titles(connection, run_no, state.history_version)
         run = run_rows.load(connection, run_no)
         shard_rows.plan_generate(
             connection,

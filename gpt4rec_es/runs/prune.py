@@ -116,7 +116,7 @@ def _give_up_lists(parts: NightParts, run_no: int) -> bool:
         if run.pruned_at is None:
             run_rows.mark_pruned(connection, run_no)
             audit.record(connection, parts.actor, "prune", run.run_id)
-        for table in ("shards", "run_popular"):
+        for table in ("shards", "run_popular", "run_titles"):
             connection.execute(
                 text(f"DELETE FROM {table} WHERE run_no = :run_no"),  # noqa: S608 - names above
                 {"run_no": run_no},

@@ -68,8 +68,8 @@ def explain_user(engine: Engine, user_id: str, run_id: str = "latest") -> Explan
 def _explain(connection: Connection, run: Run, user_id: str, user: MergeInput) -> Explanation:
     stored = _stored_list(connection, run, user.user_no)
     outcome = _stored_outcome(connection, run, user.user_no)
-    results = _deepest_results(connection, run, user)
     ingredients = load_ingredients(connection, run, [user.user_no])
+    results = _deepest_results(connection, run, user, ingredients.title_queries(user))
     merge = ingredients.merge(user, results.get, keep_removed=True)
     again = [(rank, *pick[:1]) for rank, pick in enumerate(merge.picks, start=1)]
     titles = _titles(
@@ -131,9 +131,11 @@ def _stored_outcome(connection: Connection, run: Run, user_no: int) -> dict[str,
     return dict(row or {})
 
 
-def _deepest_results(connection: Connection, run: Run, user: MergeInput) -> dict[int, SearchResult]:
+def _deepest_results(
+    connection: Connection, run: Run, user: MergeInput, title_queries: list[int]
+) -> dict[int, SearchResult]:
     """Return the hits of the user's queries, as deep as this run may have looked."""
-    numbers = [*(user.query_nos or ())]
+    numbers = [*(user.query_nos or ()), *title_queries]
     if user.last_query_no is not None:
         numbers.append(user.last_query_no)
     results: dict[int, SearchResult] = {}

@@ -184,3 +184,37 @@ def test_why_shows_what_each_source_gave(
     assert "bought with" in capsys.readouterr().out
     assert run_cli(["why", "u014", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["run_id"] == data["run_id"]
+
+
+@pytest.mark.parametrize("fusion", ["scores", "ranks"])
+def test_titles_of_purchases_are_searched_once_and_named(
+    varied_shop: Shop, database: Database, fusion: str
+) -> None:
+    chosen = {"sources": "queries:0,titles:1", "fusion": fusion, "candidates": 10}
+    first = night(varied_shop.runtime(**chosen))
+    shallow = night(varied_shop.runtime(**chosen, depth=3), DAY + dt.timedelta(days=1))
+    assert first.state == shallow.state == "published"
+    with database.engine.connect() as connection:
+        assert stored_rows(connection, 1) == stored_rows(connection, 2)
+    not_its_title = """
+        SELECT count(*) FROM analytics.recommendations
+        WHERE source = 'history_title' AND query IS DISTINCT FROM from_title
+    """
+    assert count(database, not_its_title) == 0
+    assert count(database, "SELECT count(*) FROM recommendations WHERE source = 'history_title'")
+    bought = count(database, "SELECT count(DISTINCT item_no) FROM interactions")
+    assert count(database, "SELECT count(*) FROM run_titles WHERE run_no = 1") == bought
+    data = explain_user(database.engine, "u014").as_dict()
+    assert data["equals_merge_now"]
+    assert set(data["recommendations"][0]["shares"]) == {"titles"}
+
+
+def test_titles_are_kept_while_a_run_has_them(varied_shop: Shop, database: Database) -> None:
+    runtime = varied_shop.runtime(sources="queries,titles")
+    for days in range(3):
+        night(runtime, DAY + dt.timedelta(days=days))
+    prune(runtime.night_parts(), keep_published=0, keep_rejected=0)
+    kept = count(database, "SELECT count(DISTINCT run_no) FROM run_titles")
+    lost = "SELECT count(*) FROM run_titles LEFT JOIN searches USING (query_no) WHERE depth IS NULL"
+    assert (kept, count(database, lost)) == (2, 0)
+    assert explain_user(database.engine, "u014").equals_merge_now
