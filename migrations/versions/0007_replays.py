@@ -20,13 +20,13 @@ COLUMNS = {
     "run_id": "the run that was merged again",
     "logical_date": "the date the run recommends for, in the schedule's time zone",
     "changed_settings": "JSON: what was changed, by name of the run's input: [then, now]",
-    "k": "items per user in the replay",
-    "num_queries": "queries per user that were used",
+    "replay_k": "items per user in the replay",
+    "used_queries": "queries per user that were used",
     "k1": "BM25 k1 of the replay",
     "b": "BM25 b of the replay",
-    "has_bought_left_out": "whether bought items were left out",
-    "user_count": "users merged",
-    "recommendation_count": "rows of the replayed lists",
+    "replay_excludes_bought": "whether bought items were left out",
+    "replayed_users": "users merged",
+    "replayed_count": "recommendations of the replay",
     "search_count": "searches made, beyond the stored ones",
     "is_equal": "whether all rows are those of the run",
     "differing_rows": "rows, stored or replayed, without an equal on the other side",
@@ -37,9 +37,9 @@ COLUMNS = {
     "replayed_at": "time of the replay",
 }
 SELECT = """
-SELECT p.replay_no, r.run_id, r.logical_date, p.changed, p.k, p.num_queries, p.k1, p.b,
-    p.exclude_bought, p.n_users, p.n_recommendations, p.n_searches, p.differing_rows = 0,
-    p.differing_rows, p.equal_lists, p.mean_jaccard, p.jaccard_deciles, p.actor, p.replayed_at
+SELECT p.replay_no, r.run_id, r.logical_date, p.changed, p.k, p.num_queries::integer,
+    p.k1::real, p.b::real, p.exclude_bought, p.n_users, p.n_recommendations, p.n_searches,
+    p.differing_rows = 0, p.differing_rows, p.equal_lists, p.mean_jaccard, p.jaccard_deciles, p.actor, p.replayed_at
 FROM public.replays AS p JOIN public.runs AS r USING (run_no)
 """
 

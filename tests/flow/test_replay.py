@@ -53,7 +53,10 @@ def test_nothing_changed_is_the_same_row_by_row(runtime: Runtime, database: Data
     assert {table: count(database, table) for table in before} == before
     with database.analyst_engine.connect() as connection:
         row = connection.execute(
-            text("SELECT run_id, is_equal, k, num_queries, equal_list_count FROM analytics.replays")
+            text(
+                "SELECT run_id, is_equal, replay_k, used_queries, equal_list_count "
+                "FROM analytics.replays"
+            )
         ).one()
     assert tuple(row) == (RUN, True, 6, 3, 40)
 
