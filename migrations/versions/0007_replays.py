@@ -39,7 +39,8 @@ COLUMNS = {
 SELECT = """
 SELECT p.replay_no, r.run_id, r.logical_date, p.changed, p.k, p.num_queries::integer,
     p.k1::real, p.b::real, p.exclude_bought, p.n_users, p.n_recommendations, p.n_searches,
-    p.differing_rows = 0, p.differing_rows, p.equal_lists, p.mean_jaccard, p.jaccard_deciles, p.actor, p.replayed_at
+    p.differing_rows = 0, p.differing_rows, p.equal_lists, p.mean_jaccard, p.jaccard_deciles,
+    p.actor, p.replayed_at
 FROM public.replays AS p JOIN public.runs AS r USING (run_no)
 """
 
