@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from gpt4rec_es.db.generators import Generator
+    from gpt4rec_es.elastic.throttle import Throttle
     from gpt4rec_es.index.mapping import Analysis
     from gpt4rec_es.runs.options import NightOptions, NightParts
     from gpt4rec_es.services.reindex import ReindexOptions
@@ -149,7 +150,20 @@ class Runtime:
         """Return a retriever on one index build, for the run ``run_id``."""
         from gpt4rec_es.retrieval.msearch import ElasticRetriever
 
-        return ElasticRetriever(self.elastic, index_name, run_id=run_id)
+        return ElasticRetriever(
+            self.elastic,
+            index_name,
+            run_id=run_id,
+            requests_in_flight=self.settings.requests_in_flight,
+            throttle=self._search_throttle,
+        )
+
+    @cached_property
+    def _search_throttle(self) -> "Throttle":
+        """One for all retrievers of this process."""
+        from gpt4rec_es.elastic.throttle import Throttle
+
+        return Throttle(self.settings.searches_per_second)
 
     def analysis(self) -> "Analysis":
         """Return how titles become terms in the next build.
@@ -163,11 +177,16 @@ class Runtime:
 
     def reindex_options(self) -> "ReindexOptions":
         """Return how a build is made."""
+        from gpt4rec_es.elastic.throttle import Throttle
         from gpt4rec_es.index.building import BuildOptions
         from gpt4rec_es.services.reindex import ReindexOptions
 
-        build = BuildOptions(analysis=self.analysis())
-        return ReindexOptions(alias=self.settings.index_alias, build=build)
+        throttle = Throttle(self.settings.documents_per_second)
+        return ReindexOptions(
+            alias=self.settings.index_alias,
+            build=BuildOptions(analysis=self.analysis(), throttle=throttle),
+            max_deleted_share=self.settings.max_deleted_share,
+        )
 
     def tuning_parts(self) -> "TuningParts":
         """Return what tuning touches."""

@@ -18,7 +18,7 @@ _reason = click.option("--reason", help="Why, for the record.")
 
 @click.group()
 def index() -> None:
-    """Look at index builds; show, set and undo BM25 k1 and b."""
+    """Look at, pin and prune index builds; go back; set BM25 k1 and b."""
 
 
 @index.command()
@@ -34,7 +34,7 @@ def builds(with_gone: bool, as_json: bool) -> None:
     )
 
     def render(shown: "list[BuildStatus]") -> None:
-        columns = ["build", "index", "state", "live", "pinned", "kind", "items", "k1", "b"]
+        columns = ["build", "index", "state", "live", "pinned by", "kind", "items", "k1", "b"]
         print_table(
             [*columns, "catalog", "created", "by", "reason or error"],
             [
@@ -43,7 +43,7 @@ def builds(with_gone: bool, as_json: bool) -> None:
                     s.build.index_name,
                     s.build.state,
                     s.is_live,
-                    s.is_pinned,
+                    ", ".join(s.pinned_by) or None,
                     s.build.kind,
                     s.build.document_count,
                     s.build.bm25.k1,
@@ -89,6 +89,59 @@ def rollback(build_no: int | None, reason: str | None, dry_run: bool, as_json: b
         print_line(f"alias {after.alias} {verb} from {old} to {after.index_name}")
 
     emit({"before": before, "after": after, "dry_run": dry_run}, as_json, render)
+
+
+@index.command()
+@click.option(
+    "--keep",
+    default=2,
+    show_default=True,
+    type=click.IntRange(0, 100),
+    help="How many of those live before to keep.",
+)
+@_dry_run
+@_json
+def prune(keep: int, dry_run: bool, as_json: bool) -> None:
+    """Delete old builds, and what killed ones left.
+
+    The live build and those pinned by runs or by hand are always kept.
+    """
+    from gpt4rec_es.services.builds import prune_index
+
+    runtime = get_runtime()
+    names = prune_index(
+        runtime.engine, runtime.elastic, runtime.settings.index_alias, keep=keep, dry_run=dry_run
+    )
+    verb = "would delete" if dry_run else "deleted"
+    data: dict[str, Any] = {"indices": names, "dry_run": dry_run}
+    emit(data, as_json, lambda _: print_line(f"{verb} {', '.join(names) or 'no index'}"))
+
+
+@index.command()
+@click.argument("build_no", type=int)
+@_reason
+def pin(build_no: int, reason: str | None) -> None:
+    """Keep build BUILD_NO from being deleted."""
+    _set_pinned(build_no, True, reason)
+
+
+@index.command()
+@click.argument("build_no", type=int)
+@_reason
+def unpin(build_no: int, reason: str | None) -> None:
+    """Let build BUILD_NO be deleted again when its time comes."""
+    _set_pinned(build_no, False, reason)
+
+
+def _set_pinned(build_no: int, is_pinned: bool, reason: str | None) -> None:
+    from gpt4rec_es.services.builds import set_build_pinned
+
+    runtime = get_runtime()
+    build = set_build_pinned(
+        runtime.engine, build_no, is_pinned=is_pinned, actor=runtime.settings.actor, reason=reason
+    )
+    state = "pinned" if is_pinned else "not pinned"
+    print_line(f"build {build.build_no} ({build.index_name}) is {state}")
 
 
 @index.group()

@@ -30,7 +30,7 @@ COMMANDS = {
     "db": ("db:db", "Create and upgrade the database schema; print its dictionary."),
     "import": ("import_:import_", "Load catalog items and purchases from files."),
     "reindex": ("reindex:reindex", "Build a fresh search index from Postgres and swap it in."),
-    "index": ("index:index", "Look at index builds; show, set and undo BM25 k1 and b."),
+    "index": ("index:index", "Look at, pin and prune index builds; go back; set BM25 k1 and b."),
     "search": ("search:search", "Search the catalog as a night does."),
     "split": ("split:split", "Hold purchases back to measure on."),
     "train": ("train:train", "Train a query generator."),

@@ -29,6 +29,7 @@ class Build:
     state: str
     catalog_version: int
     document_count: int | None
+    deleted_documents: int | None
     bm25: Bm25
     mapping_hash: str
     actor: str
@@ -38,6 +39,12 @@ class Build:
     deleted_at: dt.datetime | None
     error: str | None
     is_pinned: bool
+
+    @property
+    def deleted_share(self) -> float:
+        """Which share of the documents in its statistics were replaced or deleted."""
+        deleted = self.deleted_documents or 0
+        return deleted / max(deleted + (self.document_count or 0), 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +104,22 @@ def same_content(connection: Connection, build: Build) -> list[Build]:
 
 
 def is_same_content(build: Build, other: Build) -> bool:
-    """Return whether two verified builds have the same documents and analyzer."""
+    """Return whether two verified builds have the same documents, statistics and analyzer.
+
+    With deleted documents only clones have: which ones those were differs from build to build.
+    """
     return (
         other.catalog_version == build.catalog_version
         and other.mapping_hash == build.mapping_hash
         and other.document_count == build.document_count
+        and (other.deleted_documents or 0) == (build.deleted_documents or 0)
+        and (not build.deleted_documents or bool(_clones(build) & _clones(other)))
     )
+
+
+def _clones(build: Build) -> set[int | None]:
+    """Return the numbers of the build and, if it is a mere clone, of what it is a clone of."""
+    return {build.build_no, build.parent_build_no if build.kind == "derived" else build.build_no}
 
 
 def start(
@@ -110,6 +127,7 @@ def start(
     *,
     index_name: str,
     alias: str,
+    kind: str,
     parent: Build | None,
     catalog_version: int,
     bm25: Bm25,
@@ -117,13 +135,16 @@ def start(
     actor: str,
     reason: str | None,
 ) -> Build:
-    """Insert a build in state building and return it; ``parent`` makes it a derived one."""
+    """Insert a build in state building and return it.
+
+    kind: full; or derived or changed, which have the ``parent`` that they are cloned from.
+    """
     row = connection.execute(
         insert(builds)
         .values(
             index_name=index_name,
             alias=alias,
-            kind="full" if parent is None else "derived",
+            kind=kind,
             parent_build_no=None if parent is None else parent.build_no,
             state="building",
             catalog_version=catalog_version,
@@ -138,7 +159,13 @@ def start(
     return _build(row)
 
 
-def finish(connection: Connection, build_no: int, index_uuid: str, document_count: int) -> Build:
+def finish(
+    connection: Connection,
+    build_no: int,
+    index_uuid: str,
+    document_count: int,
+    deleted_documents: int = 0,
+) -> Build:
     """Mark a build as ready and return it."""
     row = connection.execute(
         update(builds)
@@ -147,6 +174,7 @@ def finish(connection: Connection, build_no: int, index_uuid: str, document_coun
             state="ready",
             index_uuid=index_uuid,
             document_count=document_count,
+            deleted_documents=deleted_documents,
             ready_at=func.clock_timestamp(),
         )
         .returning(builds)
@@ -181,24 +209,27 @@ def retire(connection: Connection, build_no: int) -> bool:
     return True
 
 
-def pinned(connection: Connection) -> set[int]:
-    """Return the numbers of the builds that were pinned by hand, or that runs need.
+def pinned(connection: Connection) -> dict[int, list[str]]:
+    """Return build number -> who keeps it: "hand", or the ids of runs that need it.
 
     These are the runs that are unfinished, that readers see, that a rollback would show, and that
     were pinned by hand.
     """
     found = connection.execute(
         text("""
-        SELECT build_no FROM builds WHERE is_pinned
+        SELECT build_no, 'hand' AS by FROM builds WHERE is_pinned
         UNION
-        SELECT build_no FROM runs WHERE state = ANY(:unfinished) OR is_pinned
+        SELECT build_no, run_id FROM runs WHERE state = ANY(:unfinished) OR is_pinned
         UNION
-        SELECT r.build_no FROM runs AS r
+        SELECT r.build_no, r.run_id FROM runs AS r
         JOIN publications AS p ON r.run_no IN (p.run_no, p.previous_run_no)
         """),
         {"unfinished": list(UNFINISHED)},
     )
-    return set(found.scalars())
+    pins: dict[int, list[str]] = {}
+    for row in found:
+        pins.setdefault(row.build_no, []).append(row.by)
+    return {build_no: sorted(by) for build_no, by in pins.items()}
 
 
 def set_pinned(connection: Connection, build_no: int, is_pinned: bool) -> Build:

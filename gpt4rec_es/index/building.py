@@ -4,7 +4,7 @@ It ends either ready, or failed with its index gone. It is not live then: see li
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -18,6 +18,7 @@ from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.elastic.backoff import Backoff
 from gpt4rec_es.elastic.errors import plain_error
 from gpt4rec_es.elastic.names import new_index_name
+from gpt4rec_es.elastic.throttle import Throttle
 from gpt4rec_es.errors import Gpt4RecError
 from gpt4rec_es.index.builds import (
     clone_index,
@@ -36,12 +37,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildOptions:
-    """How a build is made. replicas: copies of each document besides the first."""
+    """How a build is made.
+
+    replicas: copies of each document besides the first. throttle: counts documents.
+    """
 
     analysis: Analysis = field(default_factory=Analysis)
     replicas: int = 0
     limits: BulkLimits = field(default_factory=BulkLimits)
     backoff: Backoff = field(default_factory=Backoff)
+    throttle: Throttle = field(default_factory=Throttle)
 
 
 def full_build(
@@ -68,6 +73,7 @@ def full_build(
             connection,
             index_name=new_index_name(alias),
             alias=alias,
+            kind="full",
             parent=None,
             catalog_version=snapshot.catalog_version,
             bm25=bm25,
@@ -75,13 +81,13 @@ def full_build(
             actor=actor,
             reason=reason,
         )
-    with _removed_on_failure(engine, client, build):
+    with removed_on_failure(engine, client, build):
         create_index(client, build.index_name, body)
         documents = Sampled(snapshot.documents())
         total = snapshot.document_count
-        counts = _load(client, build.index_name, documents, total, options, progress)
+        counts = load(client, build.index_name, documents, total, options, progress)
         seal_index(client, build.index_name)
-        return _prove(engine, client, build, total, documents.samples), counts
+        return prove(engine, client, build, total, documents.samples), counts
 
 
 def derived_build(
@@ -102,6 +108,7 @@ def derived_build(
             connection,
             index_name=new_index_name(parent.alias),
             alias=parent.alias,
+            kind="derived",
             parent=parent,
             catalog_version=parent.catalog_version,
             bm25=bm25,
@@ -109,20 +116,27 @@ def derived_build(
             actor=actor,
             reason=reason,
         )
-    with _removed_on_failure(engine, client, build):
+    with removed_on_failure(engine, client, build):
         clone_index(client, parent.index_name, build.index_name, bm25)
-        return _prove(engine, client, build, parent.document_count or 0, [])
+        return prove(
+            engine, client, build, parent.document_count or 0, [], parent.deleted_documents or 0
+        )
 
 
 class Sampled:
-    """Documents passed through; some are remembered in ``samples`` as (item id, title).
+    """Documents passed through; some are remembered as ``chosen``.
 
     These are the first eight and then those at powers of two, of the titles with a letter or digit.
     """
 
     def __init__(self, documents: Iterable[Document]) -> None:
         self._documents = documents
-        self.samples: list[tuple[str, str]] = []
+        self.chosen: list[Document] = []
+
+    @property
+    def samples(self) -> list[tuple[str, str]]:
+        """The chosen ones as (item id, title)."""
+        return [(document.item_id, document.title) for document in self.chosen]
 
     def __iter__(self) -> Iterator[Document]:
         """Yield the documents."""
@@ -131,45 +145,57 @@ class Sampled:
             if any(map(str.isalnum, document.title)):
                 number += 1
                 if number <= 8 or number & (number - 1) == 0:
-                    self.samples.append((document.item_id, document.title))
+                    self.chosen.append(document)
             yield document
 
 
-def _load(
+def load(
     client: Elasticsearch,
     index: str,
     documents: Iterable[Document],
     total: int,
     options: BuildOptions,
     progress: Progress,
+    deletions: Iterable[str] = (),
 ) -> BulkCounts:
+    """Send documents and deletions as ``options`` say, and return the counts."""
     return load_documents(
         client,
         index,
         documents,
         total=total,
         limits=options.limits,
+        deletions=deletions,
         backoff=options.backoff,
+        throttle=options.throttle,
         progress=progress,
     )
 
 
-def _prove(
+def prove(
     engine: Engine,
     client: Elasticsearch,
     build: Build,
     documents: int,
-    samples: list[tuple[str, str]],
+    samples: Sequence[tuple[str, str]],
+    deleted: int = 0,
 ) -> Build:
+    """Return the build as ready, after it was found to be what it should be.
+
+    deleted: documents that were replaced or deleted in it, and still count in its statistics.
+
+    Raises:
+        DataError: it is not.
+    """
     state = verify_index(
         client, build.index_name, documents=documents, bm25=build.bm25, samples=samples
     )
     with transaction(engine) as connection:
-        return rows.finish(connection, build.build_no, state.uuid, state.documents)
+        return rows.finish(connection, build.build_no, state.uuid, state.documents, deleted)
 
 
 @contextmanager
-def _removed_on_failure(engine: Engine, client: Elasticsearch, build: Build) -> Iterator[None]:
+def removed_on_failure(engine: Engine, client: Elasticsearch, build: Build) -> Iterator[None]:
     """Delete the index and record why, if the block fails or is interrupted by hand."""
     try:
         yield

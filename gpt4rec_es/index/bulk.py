@@ -7,6 +7,7 @@ one twice is harmless because it carries its id.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from elastic_transport import TransportError
@@ -22,13 +23,14 @@ from gpt4rec_es.elastic.errors import (
     plain_error,
     reason_of,
 )
+from gpt4rec_es.elastic.throttle import Throttle
 from gpt4rec_es.errors import DataError, DependencyError
-from gpt4rec_es.index.documents import encode_document
+from gpt4rec_es.index.documents import encode_deletion, encode_document
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.records import Document
 
 # "error" too: the filter applies to answers that refuse the whole request.
-_FILTER = "error,status,items.*._id,items.*.status,items.*.error"
+_FILTER = "error,status,items.*._id,items.*.status,items.*.error,items.*.result"
 _HEADERS = {"accept": "application/json", "content-type": "application/x-ndjson"}
 
 # Documents in a request to which an overloaded server brings it down; smaller ones would add work.
@@ -48,10 +50,14 @@ class BulkLimits:
 
 @dataclass(slots=True)
 class BulkCounts:
-    """What a load did. ``sent`` documents were all acknowledged if the load returned."""
+    """What a load did. ``sent`` documents were all acknowledged if the load returned.
+
+    replaced: of these, those that overwrote or deleted one that was there.
+    """
 
     sent: int = 0
     acknowledged: int = 0
+    replaced: int = 0
     requests: int = 0
     resent: int = 0
 
@@ -63,21 +69,28 @@ def load_documents(
     *,
     total: int | None = None,
     limits: BulkLimits | None = None,
+    deletions: Iterable[str] = (),
     backoff: Backoff | None = None,
+    throttle: Throttle | None = None,
     progress: Progress = no_progress,
 ) -> BulkCounts:
     """Send all ``documents`` to ``index`` and return the counts; ``sent`` equals ``acknowledged``.
 
     Documents that were refused for now are sent again, after a wait and in smaller requests.
+    deletions: ids of documents to be deleted, which need not be there; counted like the others.
+    One request is in flight at a time; throttle counts documents.
 
     Raises:
         DependencyError: the server cannot be reached or refuses for longer than ``backoff`` waits,
             or its disk is full (at once).
         DataError: a document itself is refused; the message names it.
     """
-    loader = _Loader(client, index, limits or BulkLimits(), backoff or Backoff())
+    loader = _Loader(
+        client, index, limits or BulkLimits(), backoff or Backoff(), throttle or Throttle()
+    )
     lines = ((document.item_id, encode_document(document)) for document in documents)
-    for _ in loader.load(lines):
+    gone = ((item_id, encode_deletion(item_id)) for item_id in deletions)
+    for _ in loader.load(chain(lines, gone)):
         progress(loader.counts.acknowledged, total)
     counts = loader.counts
     if counts.acknowledged != counts.sent:
@@ -92,10 +105,15 @@ class _Loader:
     """One load: what was refused for now goes out again together with what follows."""
 
     def __init__(
-        self, client: Elasticsearch, index: str, limits: BulkLimits, backoff: Backoff
+        self,
+        client: Elasticsearch,
+        index: str,
+        limits: BulkLimits,
+        backoff: Backoff,
+        throttle: Throttle,
     ) -> None:
         self._client, self._index = client, index
-        self._limits, self._backoff = limits, backoff
+        self._limits, self._backoff, self._throttle = limits, backoff, throttle
         self._waiting: list[Line] = []
         self._most = limits.documents  # in the next request; less while the server refuses
         self._failures = 0  # requests in a row that brought nothing through
@@ -118,7 +136,7 @@ class _Loader:
         """Return the lines of the next request: what waits, then what is new."""
         batch: list[Line] = []
         size = 0
-        while len(batch) < self._most:
+        while len(batch) < self._throttle.most(self._most):
             if not self._waiting:
                 new = next(source, None)
                 if new is None:
@@ -153,6 +171,7 @@ class _Loader:
     def _send(self, lines: list[Line]) -> tuple[list[Line], str, bool]:
         """Return the lines not acknowledged, why, and whether the request was too large."""
         self.counts.requests += 1
+        self._throttle.take(len(lines))
         try:
             answer = self._client.perform_request(
                 "POST",
@@ -176,9 +195,11 @@ class _Loader:
         acknowledged: set[str] = set()
         problem = f"an answer about {len(results)} of {len(lines)} documents"
         for result in results:
-            entry = result["index"]
-            if entry["status"] in {200, 201}:
+            (action, entry), *_ = result.items()
+            # What is to be deleted and is not there is as it should be.
+            if entry["status"] in ({200, 201} if action == "index" else {200, 404}):
                 acknowledged.add(entry["_id"])
+                self.counts.replaced += entry.get("result") in {"updated", "deleted"}
             else:
                 problem = self._refusal(entry)
         left = [line for line in lines if line[0] not in acknowledged]

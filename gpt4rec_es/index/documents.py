@@ -1,5 +1,7 @@
 """Catalog items as the lines of a bulk request."""
 
+from typing import Any
+
 import orjson
 
 from gpt4rec_es.errors import DataError
@@ -23,15 +25,22 @@ def encode_document(document: Document) -> bytes:
             "An index takes no longer ones.",
         )
     action = orjson.dumps({"index": {"_id": document.item_id}})
-    source = orjson.dumps(
-        {
-            "item_id": document.item_id,
-            "item_no": document.item_no,
-            "title": document.title,
-            "brand": document.brand,
-            "category": document.category,
-            "price": None if document.price is None else float(document.price),
-            "is_active": document.is_active,
-        }
-    )
-    return b"%b\n%b\n" % (action, source)
+    return b"%b\n%b\n" % (action, orjson.dumps(source_of(document)))
+
+
+def encode_deletion(item_id: str) -> bytes:
+    """Return the action line that deletes the document of an item, ending in a newline."""
+    return b"%b\n" % orjson.dumps({"delete": {"_id": item_id}})
+
+
+def source_of(document: Document) -> dict[str, Any]:
+    """Return what an index holds of one item, by field."""
+    return {
+        "item_id": document.item_id,
+        "item_no": document.item_no,
+        "title": document.title,
+        "brand": document.brand,
+        "category": document.category,
+        "price": None if document.price is None else float(document.price),
+        "is_active": document.is_active,
+    }

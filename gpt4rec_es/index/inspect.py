@@ -66,6 +66,26 @@ def count(client: Elasticsearch, index: str, query: dict[str, Any] | None = None
     return int(answer["count"])
 
 
+def bytes_per_document(client: Elasticsearch, index: str) -> float | None:
+    """Return the size on disk of one copy of one document; None: the index is empty."""
+    primaries = client.indices.stats(index=index, metric="docs,store").body["_all"]["primaries"]
+    documents = primaries["docs"]["count"] + primaries["docs"]["deleted"]
+    return primaries["store"]["size_in_bytes"] / documents if documents else None
+
+
+def highest_item_no(client: Elasticsearch, index: str) -> int:
+    """Return the highest item number in the index; 0: it is empty."""
+    answer = client.search(
+        index=index,
+        size=1,
+        sort=[{"item_no": "desc"}],
+        source=False,
+        allow_partial_search_results=False,
+    ).body
+    hits = answer["hits"]["hits"]
+    return int(hits[0]["sort"][0]) if hits else 0
+
+
 def explain_title(client: Elasticsearch, index: str, item_id: str, title: str) -> dict[str, Any]:
     """Return the explanation of the score that ``title`` as a query gives to the item."""
     answer = client.explain(index=index, id=item_id, query=title_query(title)).body

@@ -94,7 +94,7 @@ def reconcile(engine: Engine, client: Elasticsearch, alias: str) -> None:
         before = swaps[0].to_build_no if swaps else None
         if build is None or build.state != "ready" or build.build_no == before:
             return
-        action = "reindex" if build.kind == "full" else "bm25"
+        action = "bm25" if build.kind == "derived" else "reindex"
         note = "recorded later: the process that moved the alias was killed"
         reason = f"{build.reason} ({note})" if build.reason else note
         rows.record_swap(connection, alias, before, build.build_no, action, build.actor, reason)

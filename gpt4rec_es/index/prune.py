@@ -97,7 +97,7 @@ def prunable(engine: Engine, client: Elasticsearch, alias: str, keep: int) -> li
         pins = rows.pinned(connection)
     live = {build.build_no for build in ready if build.index_name in targets}
     before = [no for no in recently_live(swaps, {b.build_no for b in ready}) if no not in live]
-    kept = live | pins | set(before[:keep])
+    kept = live | set(pins) | set(before[:keep])
     return [build for build in ready if build.build_no not in kept]
 
 

@@ -19,6 +19,7 @@ from gpt4rec_es.elastic.client import client_url
 from gpt4rec_es.elastic.errors import is_transient, plain_error
 from gpt4rec_es.elastic.names import check_name
 from gpt4rec_es.elastic.queries import search_text
+from gpt4rec_es.elastic.throttle import Throttle
 from gpt4rec_es.errors import DependencyError, UsageError
 from gpt4rec_es.records import SearchResult
 from gpt4rec_es.retrieval.answers import Hits, fault_of, read_hits
@@ -62,11 +63,13 @@ class ElasticRetriever:
         searches_per_request: int = 250,
         requests_in_flight: int = 2,
         backoff: Backoff | None = None,
+        throttle: Throttle | None = None,
     ) -> None:
         """Take the concrete ``index`` (never the alias, which may move).
 
         run_id: sent along as X-Opaque-Id, to be found in the server's logs. backoff: how long a
         refusal is waited out; the default gives up after about a minute without any answer.
+        throttle: counts searches, those asked again too; None: as many as the server answers.
         """
         if searches_per_request < 1 or requests_in_flight < 1:
             raise UsageError("Searches per request and requests in flight must be at least 1.")
@@ -79,6 +82,7 @@ class ElasticRetriever:
         self._per_request = searches_per_request
         self._in_flight = requests_in_flight
         self._backoff = backoff or Backoff(attempts=7)
+        self._throttle = throttle or Throttle()
         self._lock = threading.Lock()
         self.counts = SearchCounts()
 
@@ -122,7 +126,7 @@ class ElasticRetriever:
     def _batches(
         self, texts: Sequence[str], template: Template, depth: int
     ) -> Iterator[list[Asked]]:
-        most = max(1, min(self._per_request, _HITS_PER_REQUEST // depth))
+        most = max(1, min(self._throttle.most(self._per_request), _HITS_PER_REQUEST // depth))
         batch: list[Asked] = []
         size = 0
         for text in texts:
@@ -160,6 +164,7 @@ class ElasticRetriever:
     def _send(self, sent: list[Asked]) -> tuple[dict[int, Hits], str]:
         """Return the hits of the searches that were answered, by place, and why others were not."""
         self._count(requests=1)
+        self._throttle.take(len(sent))
         try:
             body: Any = self._client.perform_request(
                 "POST",

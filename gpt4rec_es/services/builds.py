@@ -1,10 +1,11 @@
-"""Listing index builds, and going back to one that was live before."""
+"""Listing, keeping and deleting index builds, and going back to one that was live before."""
 
 from dataclasses import dataclass
 
 from elasticsearch import Elasticsearch
 from sqlalchemy import Engine
 
+from gpt4rec_es.db import audit
 from gpt4rec_es.db import builds as rows
 from gpt4rec_es.db.builds import Build
 from gpt4rec_es.db.engine import transaction
@@ -12,16 +13,22 @@ from gpt4rec_es.elastic.alias import alias_targets
 from gpt4rec_es.elastic.errors import plain_errors
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.index import live
-from gpt4rec_es.index.prune import recently_live
+from gpt4rec_es.index.prune import (
+    find_orphans,
+    prunable,
+    prune_builds,
+    recently_live,
+    remove_orphans,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class BuildStatus:
-    """A build, whether the alias points to it, and whether a run needs it."""
+    """A build, whether the alias points to it, and who keeps it: "hand", or ids of runs."""
 
     build: Build
     is_live: bool
-    is_pinned: bool
+    pinned_by: list[str]
 
 
 def list_builds(
@@ -39,8 +46,52 @@ def list_builds(
         found = rows.list_builds(connection, alias, states)
         pinned = rows.pinned(connection)
     return [
-        BuildStatus(build, build.index_name in targets, build.build_no in pinned) for build in found
+        BuildStatus(build, build.index_name in targets, pinned.get(build.build_no, []))
+        for build in found
     ]
+
+
+def prune_index(
+    engine: Engine, client: Elasticsearch, alias: str, *, keep: int = 2, dry_run: bool = False
+) -> list[str]:
+    """Delete builds that nobody needs and what killed ones left; return the names of their indices.
+
+    Kept are the live one, the ``keep`` that were live before it, and pinned ones.
+
+    Raises:
+        ConflictError: another process builds or tunes behind this alias.
+        DependencyError: a server cannot be reached.
+    """
+    with plain_errors(client), live.index_lock(engine, alias):
+        if dry_run:
+            old = [build.index_name for build in prunable(engine, client, alias, keep)]
+            return sorted({*find_orphans(engine, client, alias), *old})
+        live.reconcile(engine, client, alias)
+        orphans = remove_orphans(engine, client, alias)
+        return sorted([*orphans, *prune_builds(engine, client, alias, keep)])
+
+
+def set_build_pinned(
+    engine: Engine, build_no: int, *, is_pinned: bool, actor: str, reason: str | None
+) -> Build:
+    """Keep a build from being deleted, or let it be again; return it.
+
+    Raises:
+        UsageError: there is no such build, or its index is gone.
+    """
+    with transaction(engine) as connection:
+        before = rows.set_pinned(connection, build_no, is_pinned)
+        if before.is_pinned != is_pinned:
+            audit.record(
+                connection,
+                actor,
+                "index_pin" if is_pinned else "index_unpin",
+                before.index_name,
+                before={"is_pinned": before.is_pinned},
+                after={"is_pinned": is_pinned},
+                reason=reason,
+            )
+        return rows.load(connection, build_no)
 
 
 def rollback_index(

@@ -23,6 +23,7 @@ from gpt4rec_es.index import live
 from gpt4rec_es.index.building import BuildOptions, full_build
 from gpt4rec_es.index.mapping import index_body, mapping_hash
 from gpt4rec_es.index.prune import find_orphans, prunable, prune_builds, remove_orphans
+from gpt4rec_es.index.room import require_room_for
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.records import Bm25
 
@@ -34,18 +35,20 @@ class ReindexOptions:
     """What is built behind which alias.
 
     bm25: for the first build of the alias only; later ones take over what is live. keep: builds
-    kept for going back, besides the live one.
+    kept for going back, besides the live one. max_deleted_share: above it a build by changes is
+    refused.
     """
 
     alias: str = "items"
     build: BuildOptions = field(default_factory=BuildOptions)
     bm25: Bm25 = field(default_factory=Bm25)
     keep: int = 2
+    max_deleted_share: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class ReindexPlan:
-    """What a reindex would do now."""
+    """What a reindex would do now. documents: to be sent."""
 
     alias: str
     live: list[str]
@@ -78,16 +81,21 @@ def plan_reindex(engine: Engine, client: Elasticsearch, options: ReindexOptions)
     with plain_errors(client), catalog_snapshot(engine) as snapshot:
         _refuse_empty(snapshot)
         orphans = find_orphans(engine, client, options.alias)
-        # What is live now will be the first of those kept for going back.
-        old = prunable(engine, client, options.alias, max(options.keep - 1, 0))
         return ReindexPlan(
             options.alias,
             alias_targets(client, options.alias),
             snapshot.document_count,
             snapshot.catalog_version,
             live.recorded_bm25(engine, options.alias, options.bm25),
-            sorted([*orphans, *(build.index_name for build in old)]),
+            sorted([*orphans, *gone_after_swap(engine, client, options)]),
         )
+
+
+def gone_after_swap(engine: Engine, client: Elasticsearch, options: ReindexOptions) -> list[str]:
+    """Return the indices of builds that a swap to a new build would leave unneeded."""
+    # What is live now will be the first of those kept for going back.
+    old = prunable(engine, client, options.alias, max(options.keep - 1, 0))
+    return [build.index_name for build in old]
 
 
 def reindex(
@@ -169,6 +177,9 @@ def _reindex(
     bm25 = live.recorded_bm25(engine, alias, options.bm25)
     with catalog_snapshot(engine) as snapshot:
         _refuse_empty(snapshot)
+        like = replaced[0] if replaced else None
+        replicas = options.build.replicas
+        require_room_for(client, snapshot.document_count, like=like, replicas=replicas)
         build, counts = full_build(
             engine,
             client,

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from elasticsearch import Elasticsearch
+from sqlalchemy import text
 
 from gpt4rec_es.cli.main import run
 from tests.databases import Database
@@ -93,10 +94,46 @@ def test_a_day_with_the_index(
     assert [status["is_live"] for status in listed] == [True, False, False]
     assert "derived" in operator.run("index", "builds", "--all")
     assert "would move" in operator.run("index", "rollback", "--dry-run")
+    assert operator.json("index", "prune", "--keep", "1", "--dry-run")["indices"] == [
+        listed[1]["build"]["index_name"]
+    ]
+    operator.run("index", "pin", "2", "--reason", "for a report")
+    assert operator.json("index", "builds")[1]["pinned_by"] == ["hand"]
+    assert "hand" in operator.run("index", "builds")
+    assert "deleted no index" in operator.run("index", "prune", "--keep", "1")
+    assert "is not pinned" in operator.run("index", "unpin", "2")
+    assert "There is no build 99" in operator.fails(2, "index", "pin", "99")
     back = operator.json("index", "rollback", "--reason", "test")
     assert back["after"]["build_no"] == first["build"]["build_no"]
     assert "moved from" in operator.run("index", "rollback", "--to", "3")
     assert "not a build 99" in operator.fails(2, "index", "rollback", "--to", "99")
+    assert "deleted" in operator.run("index", "prune", "--keep", "0")
+    assert len(operator.json("index", "builds")) == 1
+
+
+def test_changes_are_brought_in(
+    operator: Operator,
+    database: Database,
+    elastic: Elasticsearch,
+    alias: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    add_shirts(database.engine)
+    assert "points nowhere" in operator.fails(2, "reindex", "--changed")
+    operator.run("reindex")
+    assert "already" in operator.run("reindex", "--changed")
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE catalog_state SET catalog_version = 9"))
+        connection.execute(
+            text("UPDATE items SET title = 'a hat', version = 9 WHERE item_id = 'S1'")
+        )
+    assert "Run `gpt4rec reindex`" in operator.fails(2, "reindex", "--changed")
+    monkeypatch.setenv("GPT4REC_MAX_DELETED_SHARE", "0.2")
+    assert operator.json("reindex", "--changed", "--dry-run")["documents"] == 1
+    assert len(index_names(elastic, alias)) == 1
+    assert "14.3% of its documents" in operator.run("reindex", "--changed", "--reason", "hats")
+    (hit,) = operator.json("search", "hat")["hits"]
+    assert hit["item_id"] == "S1"
 
 
 @pytest.mark.parametrize(
@@ -106,6 +143,8 @@ def test_a_day_with_the_index(
         ("reindex", "--dry-run"),
         ("search", "shirt"),
         ("index", "builds"),
+        ("reindex", "--changed"),
+        ("index", "prune"),
         ("index", "rollback"),
         ("index", "bm25", "show"),
         ("index", "bm25", "set", "--k1", "1", "--b", "0"),
@@ -124,9 +163,9 @@ def test_an_unreachable_server_is_one_line_and_code_4(
     assert "Elasticsearch at http://127.0.0.1:1 cannot be reached: Connection refused." in line
 
 
-@pytest.mark.parametrize("text", ["", "   ", "\udcff"])
-def test_a_text_that_is_none_is_refused(operator: Operator, text: str) -> None:
-    operator.fails(2, "search", text)
+@pytest.mark.parametrize("wanted", ["", "   ", "\udcff"])
+def test_a_text_that_is_none_is_refused(operator: Operator, wanted: str) -> None:
+    operator.fails(2, "search", wanted)
 
 
 def test_the_number_of_hits_has_bounds(operator: Operator) -> None:

@@ -24,6 +24,7 @@ def make(engine: Engine, name: str, parent: Build | None = None) -> Build:
             connection,
             index_name=name,
             alias="items",
+            kind="full" if parent is None else "derived",
             parent=parent,
             catalog_version=3,
             bm25=Bm25(0.9, 0.4),
@@ -86,10 +87,16 @@ def test_what_is_pinned_is_not_retired_not_even_while_the_run_is_being_planned(
     thread.join()
     assert retired == [False]
     with engine.begin() as connection:
-        assert rows.pinned(connection) == {build.build_no}
+        assert rows.pinned(connection) == {build.build_no: [f"run {build.build_no}"]}
         connection.execute(text("UPDATE runs SET state = 'failed'"))
-        assert rows.pinned(connection) == set()
+        rows.set_pinned(connection, build.build_no, True)
+        assert rows.pinned(connection) == {build.build_no: ["hand"]}
+        assert not rows.retire(connection, build.build_no)
+        rows.set_pinned(connection, build.build_no, False)
+        assert rows.pinned(connection) == {}
         assert rows.retire(connection, build.build_no)
+        with pytest.raises(UsageError, match="is deleted; there is nothing to keep"):
+            rows.set_pinned(connection, build.build_no, True)
 
 
 def wait_for_lock(engine: Engine) -> None:
