@@ -10,35 +10,21 @@ import json
 import re
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
-from gpt4rec_es.baselines.cooccurrence import Cooccurrence
-from gpt4rec_es.baselines.history_bm25 import HistoryBm25
-from gpt4rec_es.baselines.hybrid import Hybrid
-from gpt4rec_es.baselines.last_titles import LastTitles
-from gpt4rec_es.baselines.popularity import Popularity, count_buyers
-from gpt4rec_es.baselines.scored import Scored
 from gpt4rec_es.errors import Gpt4RecError
+from gpt4rec_es.evaluation.catalog import EvaluationCatalog
+from gpt4rec_es.evaluation.measure import ALL, Measurer, MetricRow
+from gpt4rec_es.evaluation.methods import BASELINES, Baselines, MethodOptions
 from gpt4rec_es.metrics.labels import CategoryLabels, LabelSets, category_labels, label_sets
-from gpt4rec_es.metrics.lists import as_lists
-from gpt4rec_es.metrics.summary import measure, summarise
-from gpt4rec_es.metrics.variety import catalog_coverage
-from gpt4rec_es.protocols import Recommender
 from gpt4rec_es.records import Bm25
-from gpt4rec_es.retrieval.memory import MemoryRetriever
 from gpt4rec_es.retrieval.memory_index import MemoryIndex, TokenizedTitle
 from gpt4rec_es.splits.protocols import PROTOCOLS, SplitOptions, make_split
-from gpt4rec_es.splits.segments import segments
-from gpt4rec_es.splits.split import Split, with_validation
-
-# Chosen on the validation part of Amazon Beauty, leave-one-out; kept for all data.
-DECAY, TITLE_WEIGHT = 0.7, 0.3
-SEED = 1
+from gpt4rec_es.splits.split import with_validation
 
 
 @dataclass(frozen=True)
@@ -91,49 +77,34 @@ def read_data(folder: Path, part: CategoryLabels) -> Data:
     )
 
 
-def make_recommenders(data: Data, train: Mapping[int, Sequence[int]]) -> dict[str, Recommender]:
-    """Return all baselines by name."""
-    n_items = len(data.item_ids)
-    tokens = {item: words(title) for item, title in data.titles.items()}
+def make_catalog(data: Data) -> EvaluationCatalog:
+    """Return the items as an evaluation knows them."""
     index = MemoryIndex(
-        [TokenizedTitle(data.item_ids[item], item, found) for item, found in tokens.items()]
+        [
+            TokenizedTitle(data.item_ids[item], item, words(title))
+            for item, title in data.titles.items()
+        ]
     )
-    retriever = MemoryRetriever(index, Bm25(), lambda texts: [words(text) for text in texts])
-    alike = HistoryBm25(index, tokens, Bm25(), n_items, DECAY)
-    bought = Cooccurrence(list(train.values()), n_items, DECAY)
-    hybrid = Hybrid([(TITLE_WEIGHT, alike), (1 - TITLE_WEIGHT, bought)])
-    return {
-        "popularity": Popularity(train.values()),
-        "last title": LastTitles(retriever, data.titles, 1),
-        "last 3 titles": LastTitles(retriever, data.titles, 3),
-        "last 5 titles": LastTitles(retriever, data.titles, 5),
-        "history BM25": Scored(alike),
-        "co-occurrence": Scored(bought),
-        "hybrid": Scored(hybrid),
-    }
+    return EvaluationCatalog(
+        item_ids=dict(enumerate(data.item_ids)),
+        titles=data.titles,
+        labels=data.labels,
+        n_items=len(data.item_ids),
+        n_active=len(data.titles),
+        index=index,
+        bm25=Bm25(),
+        analyze=lambda texts: [words(text) for text in texts],
+    )
 
 
-def evaluate(
-    data: Data, split: Split, recommender: Recommender, ks: Sequence[int], by_segment: bool
-) -> list[dict[str, Any]]:
-    """Return one row per k (and segment) with the mean and interval of every metric."""
-    histories = [case.history for case in split.test]
-    targets = [case.targets for case in split.test]
-    buyers = count_buyers(split.train.values())
-    ids = dict(enumerate(data.item_ids))
-    masks = segments(split.test, ids, buyers) if by_segment else {}
-    rows = []
-    for k in ks:
-        lists = as_lists(recommender.recommend(histories, k), k)
-        values = measure(
-            lists, targets, histories, labels=data.labels, buyers=buyers, n_users=len(split.train)
-        )
-        for name, mask in {"all": np.ones(len(lists), np.bool_), **masks}.items():
-            row: dict[str, Any] = {"k": k, "segment": name, "users": int(mask.sum())}
-            row |= {m: asdict(i) for m, i in summarise(values, seed=SEED, users=mask).items()}
-            row["catalog_coverage"] = catalog_coverage(lists[mask], len(data.titles))
-            rows.append(row)
-    return rows
+def as_rows(metrics: Sequence[MetricRow]) -> list[dict[str, Any]]:
+    """Return one row per segment and k with the mean and interval of every metric."""
+    rows: dict[tuple[str, int], dict[str, Any]] = {}
+    for metric in metrics:
+        start = {"k": metric.k, "segment": metric.segment}
+        row = rows.setdefault((metric.segment, metric.k), start)
+        row[metric.metric] = {"mean": metric.mean, "low": metric.low, "high": metric.high}
+    return list(rows.values())
 
 
 def print_table(name: str, rows: Sequence[Mapping[str, Any]], *, heading: bool) -> None:
@@ -164,7 +135,7 @@ def print_table(name: str, rows: Sequence[Mapping[str, Any]], *, heading: bool) 
     show_default=True,
     help="Learn from validation, too, before the test.",
 )
-@click.option("--only", multiple=True, help="Names of recommenders.")
+@click.option("--only", multiple=True, type=click.Choice(BASELINES), help="Names of baselines.")
 @click.option("--by-segment", is_flag=True, help="With --json: rows per segment, too.")
 @click.option(
     "--category-labels",
@@ -201,12 +172,14 @@ def main(
         f"{protocol}: {len(split.train)} users to learn from, {len(split.test)} to test",
         err=as_json,
     )
+    catalog = make_catalog(data)
+    baselines = Baselines(catalog, split.train, MethodOptions())
+    measurer = Measurer(catalog, split.test, split.train)
     found = {}
-    for name, recommender in make_recommenders(data, split.train).items():
-        if only and name not in only:
-            continue
+    for name in only or BASELINES:
         started = time.process_time()
-        found[name] = evaluate(data, split, recommender, ks, by_segment)
+        rows = as_rows(measurer.rows(baselines.lists(name, split.test, ks)))
+        found[name] = [row for row in rows if by_segment or row["segment"] == ALL]
         if not as_json:
             print_table(name, found[name], heading=len(found) == 1)
         click.echo(f"  {name}: {time.process_time() - started:.0f} CPU s", err=True)

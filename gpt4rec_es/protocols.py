@@ -4,6 +4,7 @@ Every implementation runs the contract suite of its protocol in tests/contracts.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 from gpt4rec_es.records import Decoding, Generation, Prompt, SearchResult
@@ -61,3 +62,15 @@ class Progress(Protocol):
 
 def no_progress(done: int, total: int | None) -> None:
     """Ignore progress: the default for callers that show none."""
+
+
+class Bars(Protocol):
+    """Opens a Progress for one phase of work that has several; phases come one after the other."""
+
+    def __call__(self, label: str, unit: str = "") -> AbstractContextManager[Progress]:
+        """Return a context in which the phase ``label`` tells how many ``unit`` are done."""
+
+
+def no_bars(label: str, unit: str = "") -> AbstractContextManager[Progress]:  # noqa: ARG001 - Bars
+    """Show no phase: the default for callers that show none."""
+    return nullcontext(no_progress)

@@ -29,10 +29,11 @@ class LastTitles:
             DependencyError: a search could not be answered.
         """
         check_k(k)
-        queries = [self._queries(history) for history in histories]
+        queries = [newest_titles(history, self._titles, self._count) for history in histories]
         return merged_lists(self._retriever, queries, histories, k)
 
-    def _queries(self, history: Sequence[int]) -> list[str]:
-        """Return the newest titles, newest first, each once."""
-        titles = [self._titles[item] for item in reversed(history) if self._titles.get(item)]
-        return list(dict.fromkeys(titles))[: self._count]
+
+def newest_titles(history: Sequence[int], titles: Mapping[int, str], count: int) -> list[str]:
+    """Return at most ``count`` of the newest titles, newest first, each once."""
+    found = [titles[item] for item in reversed(history) if titles.get(item)]
+    return list(dict.fromkeys(found))[:count]

@@ -35,6 +35,7 @@ COMMANDS = {
     "split": ("split:split", "Hold purchases back to measure on."),
     "train": ("train:train", "Train a query generator."),
     "generators": ("generators:generators", "List query generators, choose the one nights use."),
+    "evaluate": ("evaluate:evaluate", "Measure how good recommendations are on a split."),
     "night": (
         "night:night",
         "Recommend for every user: plan, generate, search, merge, check, publish.",

@@ -20,7 +20,7 @@ _SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 
 @click.group()
 def split() -> None:
-    """Hold purchases back to measure on."""
+    """Hold purchases back to measure on; see docs/evaluation.md."""
 
 
 @split.command()
@@ -116,14 +116,17 @@ def show(name: str, as_json: bool) -> None:
 
 @split.command()
 @click.argument("name")
+@click.option("--force", is_flag=True, help="Delete the evaluations on it, too.")
 @_DRY_RUN
 @_JSON
-def drop(name: str, dry_run: bool, as_json: bool) -> None:
+def drop(name: str, force: bool, dry_run: bool, as_json: bool) -> None:
     """Delete the split NAME."""
     from gpt4rec_es.services.splits import drop_split
 
     runtime = get_runtime()
-    row = drop_split(runtime.engine, name, actor=runtime.settings.actor, dry_run=dry_run)
+    row = drop_split(
+        runtime.engine, name, actor=runtime.settings.actor, force=force, dry_run=dry_run
+    )
     verb = "would be" if dry_run else "is"
     emit(row, as_json, lambda row: print_line(f"The split {row.name} {verb} deleted."))
 

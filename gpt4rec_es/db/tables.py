@@ -14,6 +14,7 @@ from gpt4rec_es.db.tables_catalog import (
     items,
     users,
 )
+from gpt4rec_es.db.tables_evaluations import evaluation_lists, evaluation_metrics, evaluations
 from gpt4rec_es.db.tables_generation import (
     decodings,
     generated_queries,
@@ -50,6 +51,9 @@ __all__ = [
     "co_purchase_sets",
     "co_purchases",
     "decodings",
+    "evaluation_lists",
+    "evaluation_metrics",
+    "evaluations",
     "gate_results",
     "generated_queries",
     "generations",

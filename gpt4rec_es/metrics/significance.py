@@ -32,32 +32,65 @@ def bootstrap_interval(
 ) -> Interval:
     """Return the mean of ``values`` (differences, for a paired interval) and its interval.
 
-    By the percentiles of means over users drawn with replacement. NaN values are left out.
+    NaN values are left out.
 
     Raises:
         UsageError: no user has a value.
     """
-    known = values[~np.isnan(values)]
-    if not len(known):
+    (found,) = bootstrap_intervals([values], seed=seed, level=level, resamples=resamples)
+    if found is None:
         raise UsageError("There is no value to average: the metric is undefined for every user.")
+    return found
+
+
+def bootstrap_intervals(
+    metrics: Sequence[PerUser], *, seed: int, level: float = 0.95, resamples: int = 2000
+) -> list[Interval | None]:
+    """Return ``bootstrap_interval`` of several metrics of the same users, from the same draws.
+
+    By the percentiles of means over users drawn with replacement. None: no user has a value.
+    """
+    values = np.stack(metrics, axis=1)
+    has_value = ~np.isnan(values)
+    filled = np.where(has_value, values, 0.0)
+    # Metrics that all users have share one divisor: it is the number of users.
+    partial = np.flatnonzero(~has_value.all(axis=0))
+    means = np.empty((resamples, len(metrics)))
+    chance = np.random.default_rng(seed)
+    step = max(1, _BATCH // len(values))
+    for first in range(0, resamples, step):
+        counts = _draw(chance, min(step, resamples - first), len(values))
+        sums = counts @ filled
+        users = np.full_like(sums, len(values))
+        users[:, partial] = counts @ has_value[:, partial].astype(np.float64)
+        # A draw that meets nobody with a value says nothing.
+        none = np.full_like(sums, np.nan)
+        means[first : first + step] = np.divide(sums, users, out=none, where=users > 0)
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    return [
+        _interval(filled[has_value[:, place], place], means[:, place], tails)
+        for place in range(len(metrics))
+    ]
+
+
+def _draw(chance: np.random.Generator, draws: int, users: int) -> NDArray[np.float64]:
+    """Return [draws, users]: how often each user is drawn, of as many as there are."""
+    drawn = chance.integers(0, users, (draws, users))
+    drawn += np.arange(draws)[:, None] * users
+    counts = np.bincount(drawn.reshape(-1), minlength=draws * users)
+    return counts.reshape(draws, users).astype(np.float64)
+
+
+def _interval(
+    known: PerUser, means: NDArray[np.float64], tails: Sequence[float]
+) -> Interval | None:
+    if not len(known):
+        return None
     mean = float(known.mean())
-    if len(known) == 1 or known.min() == known.max():
+    if known.min() == known.max():
         return Interval(mean, mean, mean, len(known))
-    drawn = stats.bootstrap(
-        (known,),
-        np.mean,
-        n_resamples=resamples,
-        batch=max(1, _BATCH // len(known)),
-        confidence_level=level,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    )
-    return Interval(
-        mean,
-        float(drawn.confidence_interval.low),
-        float(drawn.confidence_interval.high),
-        len(known),
-    )
+    low, high = np.nanquantile(means, tails)
+    return Interval(mean, float(low), float(high), len(known))
 
 
 def permutation_test(differences: PerUser, *, seed: int, resamples: int = 9999) -> float:

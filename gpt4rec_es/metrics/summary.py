@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from gpt4rec_es.metrics.accuracy import accuracy
 from gpt4rec_es.metrics.labels import LabelSets
 from gpt4rec_es.metrics.lists import Lists, PerUser, is_empty, list_length
-from gpt4rec_es.metrics.significance import Interval, bootstrap_interval
+from gpt4rec_es.metrics.significance import Interval, bootstrap_intervals
 from gpt4rec_es.metrics.variety import coverage, diversity, novelty
 
 
@@ -46,9 +46,8 @@ def summarise(
 
     Metrics that no user has a value of are left out.
     """
-    chosen = {name: each if users is None else each[users] for name, each in values.items()}
+    chosen = [each if users is None else each[users] for each in values.values()]
+    found = bootstrap_intervals(chosen, seed=seed)
     return {
-        name: bootstrap_interval(each, seed=seed)
-        for name, each in chosen.items()
-        if not np.isnan(each).all()
+        name: interval for name, interval in zip(values, found, strict=True) if interval is not None
     }

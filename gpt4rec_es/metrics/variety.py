@@ -5,9 +5,12 @@ such users out: 0 or 1 would be a claim.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from gpt4rec_es.metrics.labels import LabelSets
 from gpt4rec_es.metrics.lists import NOTHING, Lists, PerUser
@@ -51,20 +54,30 @@ def coverage(lists: Lists, histories: Sequence[Sequence[int]], labels: LabelSets
 
     NaN where the history has no labels.
     """
-    result = np.full(len(lists), np.nan)
-    for row, (items, history) in enumerate(zip(lists, histories, strict=True)):
-        wanted = _labels_of(np.asarray(history, np.int64), labels)
-        if len(wanted):
-            found = _labels_of(items[items != NOTHING], labels)
-            result[row] = np.isin(wanted, found).mean()
+    wanted = _has_labels(
+        np.repeat(np.arange(len(histories)), list(map(len, histories))),
+        np.fromiter(chain.from_iterable(histories), np.int64),
+        len(lists),
+        labels,
+    )
+    users, places = np.nonzero(lists != NOTHING)
+    found = _has_labels(users, lists[users, places], len(lists), labels)
+    counts = wanted.sum(axis=1)
+    common = wanted.multiply(found).sum(axis=1)
+    result: PerUser
+    result = np.divide(common, counts, out=np.full(len(lists), np.nan), where=counts > 0)
     return result
 
 
-def _labels_of(items: NDArray[np.int64], labels: LabelSets) -> NDArray[np.int64]:
-    matrix = labels.matrix
-    sets = np.unique(labels.set_of[items])
-    parts = [matrix.indices[matrix.indptr[one] : matrix.indptr[one + 1]] for one in sets]
-    return np.unique(np.concatenate(parts)) if parts else np.empty(0, np.int64)
+def _has_labels(
+    users: NDArray[np.int64], items: NDArray[np.int64], n_users: int, labels: LabelSets
+) -> Any:
+    """Return [users, labels]: 1 where one of a user's items has the label; sparse."""
+    shape = (n_users, labels.matrix.shape[0])
+    sets = sparse.csr_array((np.ones(len(items)), (users, labels.set_of[items])), shape=shape)
+    has = (sets @ labels.matrix).tocsr()
+    has.data[:] = 1
+    return has
 
 
 def catalog_coverage(lists: Lists, n_active: int) -> float:

@@ -13,11 +13,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
-from gpt4rec_es.db import audit, history
+from gpt4rec_es.db import audit, evaluations, history
 from gpt4rec_es.db import splits as rows
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.splits import SplitRow
-from gpt4rec_es.errors import UsageError
+from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.splits.histories import UserEvents
 from gpt4rec_es.splits.leaks import check_split
@@ -152,18 +152,32 @@ UNION ALL
 """)
 
 
-def drop_split(engine: Engine, name: str, *, actor: str, dry_run: bool = False) -> SplitRow:
-    """Delete a split with its cases and return what it was.
+def drop_split(
+    engine: Engine, name: str, *, actor: str, force: bool = False, dry_run: bool = False
+) -> SplitRow:
+    """Delete a split with its cases and return what it was; ``force``: its evaluations, too.
 
     Raises:
         UsageError: there is none of that name.
+        ConflictError: evaluations were made on it.
     """
     with transaction(engine) as connection:
         row = rows.find(connection, name)
+        made = evaluations.load_all(connection, name)
+        if made and not force:
+            raise ConflictError(
+                f"{len(made)} evaluations were made on the split {name!r}.",
+                "Deleting it with --force deletes them, too.",
+            )
         if not dry_run:
+            evaluations.drop_of_split(connection, row.split_no)
             rows.drop(connection, row.split_no)
             audit.record(
-                connection, actor, "split_drop", name, before={"content_hash": row.content_hash}
+                connection,
+                actor,
+                "split_drop",
+                name,
+                before={"content_hash": row.content_hash, "evaluations": len(made)},
             )
     return row
 

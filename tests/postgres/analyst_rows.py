@@ -92,6 +92,9 @@ INSERT INTO trial_comparisons VALUES
     (1, 'best', 'defaults', 'all', 2, 0.5, 0.1, 0.9, 0.01),
     (1, 'best', 'defaults', 'target in tail', 1, 0.6, 0.2, 1, 0.02);
 INSERT INTO trial_queries VALUES (1, 'gained', 1, 2, 'red', 4, NULL, 1);
+INSERT INTO evaluations (split_no, part, method, options, k1, b, index_name, n_cases, code_version,
+    seconds, actor) VALUES (1, 'test', 'hybrid', '{}', 1.2, 0.75, 'items-a', 1, 'x', 2, 'ann');
+INSERT INTO evaluation_metrics VALUES (1, 10, 'all', 'recall', 0.5, 0.25, 0.75, 1);
 INSERT INTO publications (kind, run_no, previous_run_no) VALUES ('nightly', 2, 1);
 """
 

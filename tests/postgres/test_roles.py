@@ -92,6 +92,8 @@ def test_the_analyst_reads_every_view(shop: Database) -> None:
         }
     assert set(counts) == {
         "co_purchases",
+        "evaluation_metrics",
+        "evaluations",
         "gate_results",
         "generated_queries",
         "index_builds",

@@ -1,0 +1,1 @@
+"""Measuring recommenders on the cases of a split."""

@@ -1,0 +1,59 @@
+"""What recommenders and metrics know of the items: titles, labels, and an index to search.
+
+Read once for many methods; nothing here knows users.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gpt4rec_es.elastic.queries import search_text
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.metrics.labels import LabelSets
+from gpt4rec_es.records import Bm25
+from gpt4rec_es.retrieval.memory import Analyze, MemoryRetriever
+from gpt4rec_es.retrieval.memory_index import MemoryIndex
+
+
+@dataclass(frozen=True)
+class EvaluationCatalog:
+    """The items of an evaluation; numbers are below ``n_items``.
+
+    labels: by name (category, brand), for diversity and coverage. n_active: items that may be
+    recommended. analyze: turns texts into tokens as the index's server does.
+    """
+
+    item_ids: Mapping[int, str]
+    titles: Mapping[int, str]
+    labels: Mapping[str, LabelSets]
+    n_items: int
+    n_active: int
+    index: MemoryIndex
+    bm25: Bm25
+    analyze: Analyze
+    _tokens: dict[str, list[str]] = field(default_factory=dict)
+
+    def tokens(self, texts: Sequence[str]) -> list[list[str]]:
+        """Return the tokens that are searched for when ``texts`` are asked; each asked once."""
+        wanted = {text: search_text(text) for text in texts}
+        new = sorted(set(wanted.values()) - self._tokens.keys())
+        if new:
+            self._tokens.update(zip(new, self.analyze(new), strict=True))
+        return [self._tokens[wanted[text]] for text in texts]
+
+    def retriever(self) -> MemoryRetriever:
+        """Return the in-process retriever on the index at its k1, b."""
+        return MemoryRetriever(self.index, self.bm25, self.tokens)
+
+    def check(self, ks: Sequence[int]) -> None:
+        """Pass if lists of ``ks`` can be asked for.
+
+        Raises:
+            UsageError: a list is shorter than 1, or longer than the catalog.
+        """
+        if not ks or min(ks) < 1:
+            raise UsageError("A list has at least 1 item.", "Give --k as 5,10,20,40.")
+        if max(ks) > self.n_active:
+            raise UsageError(
+                f"k is {max(ks)}, but only {self.n_active} items can be recommended.",
+                "Give smaller --k.",
+            )

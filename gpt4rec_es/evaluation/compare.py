@@ -1,0 +1,73 @@
+"""Two sets of lists for the same users: what differs, and whether by more than chance."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.metrics.accuracy import accuracy
+from gpt4rec_es.metrics.lists import Lists
+from gpt4rec_es.metrics.significance import bootstrap_interval, holm, permutation_test
+
+_SEED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How a metric differs between ``a`` and ``b`` at ``k``, over the same users.
+
+    gain: mean of b - a, with its paired 95 % interval low to high. p_value: that chance alone
+    gives as large a gain, up or down (permutation test); adjusted: for making all these
+    comparisons (Holm).
+    """
+
+    k: int
+    metric: str
+    a: float
+    b: float
+    gain: float
+    low: float
+    high: float
+    p_value: float
+    adjusted: float = 1.0
+
+
+def differences(
+    a: Mapping[int, Lists], b: Mapping[int, Lists], targets: Sequence[Collection[int]]
+) -> list[Difference]:
+    """Return the differences of every accuracy metric at every length that both have.
+
+    The lists are by length; rows of both are the users of ``targets``.
+
+    Raises:
+        UsageError: they have no length in common, or there are no users.
+    """
+    common = sorted(a.keys() & b.keys())
+    if not common:
+        raise UsageError(
+            f"One has lists of {_lengths(a)}, the other of {_lengths(b)} items.",
+            "Evaluate both with the same --k.",
+        )
+    found = []
+    for k in common:
+        values_a, values_b = accuracy(a[k], targets), accuracy(b[k], targets)
+        for metric, of_a in values_a.items():
+            moved = values_b[metric] - of_a
+            gain = bootstrap_interval(moved, seed=_SEED)
+            found.append(
+                Difference(
+                    k,
+                    metric,
+                    float(of_a.mean()),
+                    float(values_b[metric].mean()),
+                    gain.mean,
+                    gain.low,
+                    gain.high,
+                    permutation_test(moved, seed=_SEED),
+                )
+            )
+    adjusted = holm([one.p_value for one in found])
+    return [replace(one, adjusted=p) for one, p in zip(found, adjusted, strict=True)]
+
+
+def _lengths(lists: Mapping[int, Lists]) -> str:
+    return ", ".join(map(str, sorted(lists)))

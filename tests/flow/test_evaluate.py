@@ -1,0 +1,266 @@
+"""Evaluations on real servers: what is stored, that it agrees with the night, what is refused."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from elasticsearch import Elasticsearch
+from sqlalchemy import text
+
+from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.protocols import Progress
+from gpt4rec_es.records import Bm25, Decoding
+from gpt4rec_es.retrieval.lists import merged_lists
+from gpt4rec_es.runtime import Runtime
+from gpt4rec_es.services import evaluate as evaluating
+from gpt4rec_es.services.evaluate import EvaluateOptions, EvaluationReport
+from gpt4rec_es.services.evaluations import compare, list_evaluations, show_evaluation
+from gpt4rec_es.services.reindex import ensure_current
+from gpt4rec_es.services.splits import create_split, drop_split, load_split
+from gpt4rec_es.splits.protocols import SplitOptions
+from tests.databases import Database
+from tests.flow.conftest import use_generator, use_titles
+from tests.servers import Servers
+from tests.shop import Shop, make_shop
+
+DECODING = Decoding(num_queries=3, num_beams=4, max_new_tokens=8)
+KS = (2, 5)
+
+
+@pytest.fixture(scope="module")
+def shop(servers: Servers, module_database: Database, module_alias: str) -> Shop:
+    """A shop with a live index and a split, for tests that only add evaluations."""
+    use_titles(module_database)
+    made = make_shop(servers, module_database, module_alias)
+    runtime = made.runtime()
+    ensure_current(runtime.engine, runtime.elastic, runtime.reindex_options(), actor="test")
+    create_split(runtime.engine, "loo", SplitOptions("leave-one-out"), actor="test")
+    runtime.close()
+    return made
+
+
+@pytest.fixture
+def runtime(shop: Shop) -> Iterator[Runtime]:
+    runtime = shop.runtime()
+    yield runtime
+    runtime.close()
+
+
+def measure(runtime: Runtime, *methods: str, **options: object) -> list[EvaluationReport]:
+    chosen = {"ks": KS, "decoding": DECODING, "num_queries": (3,), **options}
+    return evaluating.evaluate(
+        runtime.engine,
+        runtime.elastic,
+        runtime.settings.index_alias,
+        "loo",
+        EvaluateOptions(methods, **chosen),  # type: ignore[arg-type]
+        open_generator=runtime.generator,
+        actor="test",
+    )
+
+
+def stored_lists(runtime: Runtime, number: int, k: int) -> dict[int, list[int]]:
+    with transaction(runtime.engine) as connection:
+        rows = connection.execute(
+            text(
+                "SELECT user_no, item_nos FROM evaluation_lists "
+                "WHERE evaluation_no = :number AND k = :k"
+            ),
+            {"number": number, "k": k},
+        )
+        return {row.user_no: row.item_nos for row in rows}
+
+
+def test_lists_of_queries_are_those_that_elasticsearch_gives(
+    runtime: Runtime, shop: Shop, elastic: Elasticsearch
+) -> None:
+    two, three = measure(runtime, "queries", num_queries=(2, 3))
+    assert (two.num_queries, three.num_queries, two.generator) == (2, 3, "titles")
+    _, split = load_split(runtime.engine, "loo")
+    with transaction(runtime.engine) as connection:
+        rows = connection.execute(text("SELECT item_no, title FROM items"))
+        titles = {row.item_no: row.title for row in rows}
+        index = connection.execute(text("SELECT index_name FROM builds")).scalar_one()
+    retriever = runtime.retriever(index, "test")
+    histories = [case.history for case in split.test]
+    for report, m in ((two, 2), (three, 3)):
+        # All titles differ enough to be queries of their own.
+        queries = [[titles[item] for item in reversed(known)][:m] for known in histories]
+        for k in KS:
+            expected = merged_lists(retriever, queries, histories, k)
+            users = [case.user for case in split.test]
+            assert stored_lists(runtime, report.evaluation_no, k) == dict(
+                zip(users, expected, strict=True)
+            )
+
+
+def test_metrics_are_stored_by_segment_and_seen_by_analysts(
+    runtime: Runtime, module_database: Database
+) -> None:
+    (report,) = measure(runtime, "popularity")
+    shown = show_evaluation(runtime.engine, report.evaluation_no)
+    assert len(shown["metrics"]) == len(report.metrics)
+    assert {row["segment"] for row in shown["metrics"]} >= {"all", "target in tail"}
+    assert shown["options"]["learn_validation"]
+    with module_database.analyst_engine.connect() as connection:
+        found = connection.execute(
+            text(
+                "SELECT method, metric_mean FROM analytics.evaluations "
+                "JOIN analytics.evaluation_metrics USING (evaluation_id) "
+                "WHERE evaluation_id = :number AND list_length = 2 "
+                "AND user_segment = 'all' AND metric_name = 'recall'"
+            ),
+            {"number": report.evaluation_no},
+        ).one()
+    recall = next(
+        m.mean for m in report.metrics if (m.k, m.segment, m.metric) == (2, "all", "recall")
+    )
+    assert tuple(found) == ("popularity", recall)
+    listed = {row["evaluation_no"]: row for row in list_evaluations(runtime.engine, "loo")}
+    assert listed[report.evaluation_no]["metrics"][2]["recall"] == recall
+    assert json.dumps(shown, default=str)
+
+
+def test_every_baseline_recommends_on_both_parts(runtime: Runtime) -> None:
+    names = ("popularity", "last-3-titles", "history-bm25", "co-occurrence", "hybrid")
+    for part in ("validation", "test"):
+        for report in measure(runtime, *names, part=part):
+            lengths = [m for m in report.metrics if m.metric == "list_length" and m.k == 5]
+            assert lengths[0].mean > 0
+    plain, refit = measure(runtime, "popularity", learn_validation=False) + measure(
+        runtime, "popularity"
+    )
+    assert plain.metrics != refit.metrics
+
+
+def test_two_evaluations_are_compared_over_common_users(runtime: Runtime) -> None:
+    (a,) = measure(runtime, "popularity")
+    (b,) = measure(runtime, "history-bm25", sample=10)
+    (c,) = measure(runtime, "hybrid", sample=10)
+    found = compare(runtime.engine, a.evaluation_no, b.evaluation_no)
+    assert found.users == b.n_cases == 10 < a.n_cases
+    assert {one.k for one in found.differences} == set(KS)
+    again = compare(runtime.engine, b.evaluation_no, a.evaluation_no)
+    assert [one.gain for one in again.differences] == [-one.gain for one in found.differences]
+    # A sample always takes the same users.
+    assert compare(runtime.engine, b.evaluation_no, c.evaluation_no).users == 10
+    (other,) = measure(runtime, "popularity", part="validation")
+    with pytest.raises(UsageError, match="same part of one split"):
+        compare(runtime.engine, a.evaluation_no, other.evaluation_no)
+    (short,) = measure(runtime, "popularity", ks=(3,))
+    with pytest.raises(UsageError, match="same --k"):
+        compare(runtime.engine, a.evaluation_no, short.evaluation_no)
+    with pytest.raises(UsageError, match="no evaluation 999"):
+        compare(runtime.engine, a.evaluation_no, 999)
+
+
+def test_other_k1_and_b_change_lists_and_are_noted(runtime: Runtime) -> None:
+    (live,) = measure(runtime, "last-title", sample=20)
+    (other,) = measure(runtime, "last-title", sample=20, bm25=Bm25(0.0, 0.0))
+    assert (live.k1, live.b, other.k1, other.b) == (1.2, 0.75, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"methods": ("nonsense",)}, "no method 'nonsense'"),
+        ({"methods": ()}, "There is no method"),
+        ({"methods": ("popularity",), "ks": (61,)}, "only 60 items"),
+        ({"methods": ("queries",), "generator": "nobody"}, "no generator 'nobody'"),
+        ({"methods": ("queries",), "num_queries": ()}, "number of queries"),
+    ],
+)
+def test_what_cannot_be_measured_stores_nothing(
+    runtime: Runtime, options: dict[str, object], message: str
+) -> None:
+    before = len(list_evaluations(runtime.engine))
+    with pytest.raises(UsageError, match=message):
+        measure(runtime, *options.pop("methods"), **options)  # type: ignore[misc]
+    assert len(list_evaluations(runtime.engine)) == before
+    with pytest.raises(UsageError, match="no split 'other'"):
+        list_evaluations(runtime.engine, "other")
+
+
+def test_what_is_cut_off_while_it_measures_stores_nothing(runtime: Runtime) -> None:
+    before = len(list_evaluations(runtime.engine))
+
+    @contextmanager
+    def bars(label: str, unit: str = "") -> Iterator[Progress]:
+        def progress(done: int, total: int | None) -> None:
+            if label.startswith("Measuring") and done == total:
+                raise KeyboardInterrupt
+
+        yield progress
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluating.evaluate(
+            runtime.engine,
+            runtime.elastic,
+            runtime.settings.index_alias,
+            "loo",
+            EvaluateOptions(("popularity",), ks=KS),
+            open_generator=runtime.generator,
+            actor="test",
+            bars=bars,
+        )
+    assert len(list_evaluations(runtime.engine)) == before
+
+
+def test_a_generator_that_may_have_seen_the_targets_must_be_trusted(
+    runtime: Runtime, module_database: Database, trained_folder: Path
+) -> None:
+    use_generator(module_database, "gpt2", trained_folder)
+    try:
+        with pytest.raises(UsageError, match=r"may have seen what is held out.*--trust"):
+            measure(runtime, "queries")
+        (report,) = measure(runtime, "queries", trust=True, sample=5)
+        assert (report.generator, report.num_queries) == ("gpt2", 3)
+    finally:
+        use_titles(module_database)
+
+
+def test_a_split_with_evaluations_goes_only_by_force(
+    runtime: Runtime, module_database: Database
+) -> None:
+    measure(runtime, "popularity", sample=5)
+    with pytest.raises(ConflictError, match="--force"):
+        drop_split(runtime.engine, "loo", actor="test")
+    drop_split(runtime.engine, "loo", actor="test", force=True)
+    assert list_evaluations(runtime.engine) == []
+    create_split(runtime.engine, "loo", SplitOptions("leave-one-out"), actor="test")
+
+
+def test_commands(
+    runtime: Runtime,
+    shop: Shop,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from gpt4rec_es.cli.main import run  # noqa: PLC0415 - the shim under test
+
+    for name, value in shop.environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    lists = ["--k", "2,5"]
+    assert run(["evaluate", "loo", "--method", "baselines", *lists, "--part", "test"]) == 0
+    assert "hybrid" in capsys.readouterr().out
+    queries = ["--method", "queries", "--num-queries", "1,3", "--num-beams", "4"]
+    assert run(["evaluate", "loo", *queries, *lists]) == 0
+    out = capsys.readouterr().out
+    assert "m=1" in out
+    assert "@5" in out
+    assert run(["evaluate", "loo", "--method", "popularity", *lists, "--json"]) == 0
+    (report,) = json.loads(capsys.readouterr().out)
+    assert report["method"] == "popularity"
+    for arguments in (["list", "--split", "loo"], ["show", str(report["evaluation_no"])]):
+        assert run(["evaluate", *arguments]) == 0
+    newest = report["evaluation_no"]
+    assert run(["evaluate", "compare", str(newest - 1), str(newest)]) == 0
+    assert "chance" in capsys.readouterr().out
+    assert run(["evaluate", "nowhere", "--method", "popularity"]) == 2
+    assert run(["evaluate", "loo", "--method", "popularity", "--k", "0"]) == 2
+    assert run(["evaluate", "loo", "--method", "popularity", "--k1", "1"]) == 2
