@@ -218,6 +218,7 @@ class Runtime:
             max_failures=chosen.max_failures,
             max_failed_share=chosen.max_failed_share,
             min_full_share=chosen.min_full_share,
+            daily_min_users=chosen.daily_min_users,
         )
 
     def night_parts(self) -> "NightParts":

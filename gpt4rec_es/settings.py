@@ -134,6 +134,7 @@ class Settings(BaseModel):
     redrive_seconds: int = Field(15, ge=1, le=3600)
     max_failed_share: _Share = 0.001
     min_full_share: _Share = 0.99
+    daily_min_users: _Count = 1  # queries of fewer users have no sums
     max_published_age_hours: float = Field(26.0, gt=0, le=10_000)
     nightly_cron: Annotated[str, AfterValidator(check_cron)] = "0 2 * * *"
     timezone: Annotated[str, AfterValidator(check_timezone)] = "UTC"

@@ -46,6 +46,7 @@ COMMANDS = {
         "replay:replay",
         "Merge a night again with other settings, from what it stored.",
     ),
+    "queries": ("queries:queries", "Find the queries that were written."),
     "why": ("why:why", "Explain one user's recommendations."),
     "export": ("export:export", "Write a run's recommendations or queries to a file."),
     "exporter": ("exporter:exporter", "Serve the metrics of nights to Prometheus."),

@@ -15,6 +15,13 @@ from gpt4rec_es.db.tables_catalog import (
     users,
 )
 from gpt4rec_es.db.tables_evaluations import evaluation_lists, evaluation_metrics, evaluations
+from gpt4rec_es.db.tables_daily import (
+    daily_coverage,
+    daily_examples,
+    daily_items,
+    daily_queries,
+    daily_runs,
+)
 from gpt4rec_es.db.tables_generation import (
     decodings,
     generated_queries,
@@ -50,6 +57,11 @@ __all__ = [
     "catalog_state",
     "co_purchase_sets",
     "co_purchases",
+    "daily_coverage",
+    "daily_examples",
+    "daily_items",
+    "daily_queries",
+    "daily_runs",
     "decodings",
     "evaluation_lists",
     "evaluation_metrics",

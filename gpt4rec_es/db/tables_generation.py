@@ -132,6 +132,9 @@ queries = Table(
     ),
     Column("text", Text, nullable=False, comment="search text: NFC, single spaces"),
     now("created_at", "time it was first written"),
+    Index(
+        "ix_queries_words", text("to_tsvector('simple'::regconfig, text)"), postgresql_using="gin"
+    ),
     comment="One row per distinct query text.",
 )
 

@@ -183,6 +183,7 @@ _SEARCHES = f"""
 _QUERIES = f"""
     DELETE FROM queries AS x
     WHERE x.query_no > :after AND x.query_no <= :upto AND {_UNUSED_QUERY}
+        AND NOT EXISTS (SELECT FROM daily_queries AS d WHERE d.query_no = x.query_no)
 """  # noqa: S608
 # One of the data as they are now serves the next night.
 _CO_PURCHASE_SETS = """

@@ -65,6 +65,8 @@ def make_manifest(
         },
         "code_version": code_version(),
     }
+    if options.daily_min_users > 1:
+        manifest["daily_min_users"] = options.daily_min_users
     if not fusion.is_plain:
         manifest["fusion"] = fusion.as_dict()
     return manifest

@@ -18,8 +18,9 @@ class NightOptions:
     k: items per user. depth: hits asked for per query at first (None: 40 more than the merge looks
     at in any case, enough for most histories). fusion: the sources of candidates. history_length:
     newest titles in a prompt. lease_seconds: a worker that has not renewed for so long is taken for
-    dead. max_failures: own errors of a shard before it is split. patience_seconds: how long a lost
-    server is waited for before the work is given back for good.
+    dead. max_failures: own errors of a shard before it is split. daily_min_users: queries of fewer
+    users have no sums. patience_seconds: how long a lost server is waited for before the work is
+    given back for good.
     """
 
     k: int = 10
@@ -34,6 +35,7 @@ class NightOptions:
     max_failures: int = 3
     max_failed_share: float = 0.001
     min_full_share: float = 0.99
+    daily_min_users: int = 1
     patience_seconds: float = 600.0
 
 

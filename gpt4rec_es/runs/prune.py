@@ -3,6 +3,7 @@
 Never touched: unfinished and pinned runs, the published one and the one before it, and what they
 need; nor what was generated for a split. A run is first marked, so that nobody can publish it any
 more, then its partitions go; a prune that is cut off in between is completed by the next one.
+The sums of each date stay.
 """
 
 import logging
@@ -15,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from gpt4rec_es.db import audit, locks
+from gpt4rec_es.db import audit, daily, locks
 from gpt4rec_es.db import runs as run_rows
 from gpt4rec_es.db.engine import dependency_error, is_transient, retrying
 from gpt4rec_es.errors import ConflictError
@@ -125,6 +126,8 @@ def _give_up_lists(parts: NightParts, run_no: int) -> bool:
             text("UPDATE runs SET co_purchase_set_no = NULL WHERE run_no = :run_no"),
             {"run_no": run_no},
         )
+        if not daily.counts(connection, run_no):
+            daily.delete_daily(connection, run_no)
         return True
 
     return retrying(parts.engine, mark)

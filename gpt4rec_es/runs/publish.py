@@ -1,7 +1,8 @@
 """Publishing: gates, then one pointer row moves. Taking that back is in withdraw.py.
 
 The pointer and the run's state change in one transaction, so readers see the old lists or the new
-ones and never a mixture, whoever dies when.
+ones and never a mixture, whoever dies when. The sums that outlive the lists are part of it; they
+are made before the rows that others need are locked.
 """
 
 import json
@@ -12,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from gpt4rec_es.db import audit, locks
+from gpt4rec_es.db import audit, daily, locks
 from gpt4rec_es.db import runs as run_rows
 from gpt4rec_es.db.engine import retrying, transaction
 from gpt4rec_es.db.runs import Run
@@ -36,6 +37,11 @@ def check_and_publish(parts: NightParts, run: Run) -> list[GateResult]:
     refused = [result for result in results if not result.passed]
 
     def decide(connection: Connection) -> str:
+        if not refused:
+            daily.wait_for_turn(connection, run)
+            if (state := run_rows.load(connection, run.run_no).state) != "checking":
+                return state
+            daily.store_daily(connection, run)
         state = run_rows.lock_state(connection, run.run_no)
         if state != "checking":  # someone else was quicker
             return state
@@ -87,6 +93,8 @@ def publish(parts: NightParts, run_id: str, *, force: bool, reason: str | None) 
             "Override with --force --reason 'why'.",
         )
     with transaction(parts.engine) as connection:
+        daily.wait_for_turn(connection, run)
+        daily.store_daily(connection, run)
         run_rows.lock_state(connection, run.run_no)
         _store_gates(connection, run, results)
         _publish(connection, parts.actor, run, "force_publish" if refused else "publish", reason)
@@ -109,6 +117,7 @@ def _publish(connection: Connection, actor: str, run: Run, action: str, reason: 
         raise ConflictError(f"The lists of {run.run_id} were pruned.", "Start a new night.")
     run_rows.set_state(connection, run.run_no, "published")
     run_rows.point_to(connection, run.kind, run.run_no)
+    daily.count_for_date(connection, run)
     audit.record(
         connection,
         actor,

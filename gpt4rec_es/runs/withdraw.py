@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from gpt4rec_es.db import audit, locks
+from gpt4rec_es.db import audit, daily, locks
 from gpt4rec_es.db import runs as run_rows
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.runs import Run
@@ -127,6 +127,7 @@ def _withdraw(
         )
         if after is not None and after != current:
             run_rows.point_to(connection, run.kind, after)
+        daily.withdraw_from_date(connection, run)
         audit.record(
             connection,
             actor,

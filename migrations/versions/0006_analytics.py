@@ -4,24 +4,14 @@ They are a contract: names and meanings stay when base tables change. Ids are th
 name means the same thing in every view, so USING joins them.
 """
 
-from typing import NamedTuple
-
 from alembic import op
+
+from gpt4rec_es.db.views import View, create_views, drop_views
 
 revision: str = "0006"
 down_revision: str | None = "0005"
 branch_labels = None
 depends_on = None
-
-
-class View(NamedTuple):
-    """A view; ``columns`` in the order of the SELECT, each with its comment."""
-
-    name: str
-    comment: str
-    columns: dict[str, str]
-    select: str
-
 
 # A scalar subquery and not a join: its value is known before the partitions are opened, so only
 # those of the published run are read.
@@ -346,24 +336,13 @@ PER_USER = (
 VIEWS = (*CATALOG, *INDEX, *RUNS, *PER_USER)
 
 
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
 def upgrade() -> None:
     op.execute("CREATE SCHEMA analytics")
     op.execute("COMMENT ON SCHEMA analytics IS 'Views for analysts; read-only.'")
     op.execute("GRANT USAGE ON SCHEMA analytics TO gpt4rec_analyst, gpt4rec_writer")
-    for view in VIEWS:
-        name = f"analytics.{view.name}"
-        op.execute(f"CREATE VIEW {name} ({', '.join(view.columns)}) AS {view.select}")
-        op.execute(f"GRANT SELECT ON {name} TO gpt4rec_analyst, gpt4rec_writer")
-        op.execute(f"COMMENT ON VIEW {name} IS {_literal(view.comment)}")
-        for column, comment in view.columns.items():
-            op.execute(f"COMMENT ON COLUMN {name}.{column} IS {_literal(comment)}")
+    create_views(op.execute, VIEWS)
 
 
 def downgrade() -> None:
-    for view in reversed(VIEWS):
-        op.execute(f"DROP VIEW analytics.{view.name}")
+    drop_views(op.execute, VIEWS)
     op.execute("DROP SCHEMA analytics")

@@ -95,6 +95,14 @@ INSERT INTO trial_queries VALUES (1, 'gained', 1, 2, 'red', 4, NULL, 1);
 INSERT INTO evaluations (split_no, part, method, options, k1, b, index_name, n_cases, code_version,
     seconds, actor) VALUES (1, 'test', 'hybrid', '{}', 1.2, 0.75, 'items-a', 1, 'x', 2, 'ann');
 INSERT INTO evaluation_metrics VALUES (1, 10, 'all', 'recall', 0.5, 0.25, 0.75, 1);
+INSERT INTO daily_runs VALUES ('nightly', '2026-11-21', 1), ('nightly', '2026-11-22', 2);
+INSERT INTO daily_queries VALUES
+    (1, 1, 1, 1, true, false, 1), (1, 3, 1, NULL, false, false, 0),
+    (2, 1, 1, 1, true, false, 1), (2, 2, 1, 2, false, false, 1), (2, 3, 1, 0, false, false, 0),
+    (2, 4, 1, 0, false, true, 0);
+INSERT INTO daily_examples VALUES (2, 3, 1, 1, 1);
+INSERT INTO daily_items VALUES (1, 1, 1, 1), (2, 1, 1, 0), (2, 3, 2, 0), (2, 4, 1, 1);
+INSERT INTO daily_coverage VALUES (2, 'all', '', 4, 2, 3), (2, 'brand', '', 4, 2, 3);
 INSERT INTO publications (kind, run_no, previous_run_no) VALUES ('nightly', 2, 1);
 """
 
