@@ -14,7 +14,6 @@ from gpt4rec_es.db.tables_catalog import (
     items,
     users,
 )
-from gpt4rec_es.db.tables_evaluations import evaluation_lists, evaluation_metrics, evaluations
 from gpt4rec_es.db.tables_daily import (
     daily_coverage,
     daily_examples,
@@ -22,6 +21,7 @@ from gpt4rec_es.db.tables_daily import (
     daily_queries,
     daily_runs,
 )
+from gpt4rec_es.db.tables_evaluations import evaluation_lists, evaluation_metrics, evaluations
 from gpt4rec_es.db.tables_generation import (
     decodings,
     generated_queries,
