@@ -65,6 +65,14 @@ def tune() -> None:
     show_default=True,
     help="Measure on at most so many, drawn by the seed.",
 )
+@click.option("--analyzers", default="", help="Also try these, as standard,english,folding.")
+@click.option(
+    "--fields",
+    multiple=True,
+    metavar="NAME^WEIGHT,...",
+    help="Also search these, as title^3,brand,category; may be given several times.",
+)
+@click.option("--hits-per-query", default="", help="Also take so many of each query, as 1,2,5.")
 @click.option("--seed", default=0, show_default=True, help="Of the sample and of all tests.")
 @_HEATMAP
 @_JSON
@@ -73,6 +81,8 @@ def bm25(
     num_queries: int | None,
     num_beams: int | None,
     metric: str,
+    analyzers: str,
+    hits_per_query: str,
     heatmap_file: Path | None,
     as_json: bool,
     **chosen: Any,
@@ -98,6 +108,8 @@ def bm25(
         decoding=decoding,
         metric=name,
         k=k,
+        analyzers=_listed(analyzers),
+        hits_per_query=_numbers(hits_per_query),
         exclude_bought=runtime.settings.exclude_bought,
         **chosen,
     )
@@ -166,6 +178,17 @@ def _metric(given: str, k: int) -> tuple[Any, int]:
     return name, int(cut) if cut else k
 
 
+def _listed(given: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in given.split(",") if part.strip())
+
+
+def _numbers(given: str) -> tuple[int, ...]:
+    try:
+        return tuple(map(int, _listed(given)))
+    except ValueError:
+        raise click.UsageError(f"{given!r} is no list of whole numbers.") from None
+
+
 def _show(report: "TrialReport", heatmap_file: Path | None, as_json: bool) -> None:
     from gpt4rec_es.services.trials import write_heatmap
 
@@ -212,6 +235,9 @@ def _print(report: "TrialReport", heatmap_file: Path | None) -> None:
     means = sorted(report.points, key=lambda row: -row[t.metric])
     shown = [row for row in means if not _is_other(row)][:5]
     print_table(["k1", "b", "recall", "ndcg"], [_values(row) for row in shown], "Best points")
+    if others := [row for row in report.points if _is_other(row)]:
+        columns = ["analyzer", "fields", "hits_per_query", "k1", "b", "recall", "ndcg"]
+        print_table(columns, [[row[name] for name in columns] for row in others], "Also tried")
     _print_comparisons(report)
     for direction in ("gained", "lost"):
         print_table(

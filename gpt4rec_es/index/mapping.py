@@ -31,12 +31,7 @@ def index_body(bm25: Bm25, analysis: Analysis, *, replicas: int = 0) -> dict[str
     index = body["settings"]["index"]
     index["number_of_replicas"] = replicas
     index["similarity"][SIMILARITY].update(k1=bm25.k1, b=bm25.b)
-    choices = _load("analyzers.json")
-    if analysis.analyzer not in choices:
-        raise UsageError(
-            f"There is no analyzer {analysis.analyzer!r}.", f"Choose {' or '.join(choices)}."
-        )
-    chosen = choices[analysis.analyzer]
+    chosen = _choice(analysis.analyzer)
     filters, analyzers = index["analysis"]["filter"], index["analysis"]["analyzer"]
     filters.update(chosen["filters"])
     chain = chosen["chain"]
@@ -49,6 +44,24 @@ def index_body(bm25: Bm25, analysis: Analysis, *, replicas: int = 0) -> dict[str
         chain = [*chain[:place], _SYNONYMS, *chain[place:]]
     analyzers["catalog_search"]["filter"] = chain
     return body
+
+
+def filter_chain(analyzer: str) -> list[str | dict[str, Any]]:
+    """Return the filters that words go through, each by name or with its definition, in order.
+
+    Raises:
+        UsageError: there is no analyzer of that name.
+    """
+    chosen = _choice(analyzer)
+    return [chosen["filters"].get(name, name) for name in chosen["chain"]]
+
+
+def _choice(analyzer: str) -> dict[str, Any]:
+    choices = _load("analyzers.json")
+    if analyzer not in choices:
+        raise UsageError(f"There is no analyzer {analyzer!r}.", f"Choose {' or '.join(choices)}.")
+    found: dict[str, Any] = choices[analyzer]
+    return found
 
 
 def mapping_hash(analysis: Analysis) -> str:

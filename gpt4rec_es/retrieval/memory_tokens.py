@@ -27,13 +27,21 @@ def server_analyzer(client: Elasticsearch, index: str, analyzer: str = QUERY_ANA
     It raises DependencyError if the server does not answer, and UsageError where the analyzer puts
     several tokens in one place (synonyms), because such queries are scored by other rules.
     """
+    return _analyzer(client, {"index": index, "analyzer": analyzer})
 
+
+def chain_analyzer(client: Elasticsearch, chain: Sequence[str | Mapping[str, Any]]) -> Analyze:
+    """Return the same of an analyzer that no index has: words through a ``chain`` of filters."""
+    return _analyzer(client, {"tokenizer": "standard", "filter": list(chain)})
+
+
+def _analyzer(client: Elasticsearch, how: dict[str, Any]) -> Analyze:
     def analyze(texts: Sequence[str]) -> list[list[str]]:
         return [tokens for batch in _batches(texts) for tokens in _ask(batch)]
 
     def _ask(batch: list[str]) -> list[list[str]]:
         with plain_errors(client):
-            answer = client.indices.analyze(index=index, analyzer=analyzer, text=batch)
+            answer = client.indices.analyze(**how, text=batch)
         return _by_text(batch, answer["tokens"])
 
     return analyze

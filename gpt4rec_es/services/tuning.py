@@ -30,6 +30,13 @@ from gpt4rec_es.services.tuning_inputs import (
     load_inputs,
     without_empty,
 )
+from gpt4rec_es.services.tuning_variants import (
+    Measuring,
+    check_variants,
+    measure_variants,
+    variant_comparisons,
+    variant_points,
+)
 from gpt4rec_es.services.verify_bm25 import build_with, verify_hits
 from gpt4rec_es.tuning.choose import Choice, tune, values_of
 from gpt4rec_es.tuning.moved import MovedQuery, moved_queries
@@ -58,6 +65,7 @@ def tune_bm25(
     """
     if options.grid not in _GRIDS:
         raise UsageError(f"There is no grid {options.grid!r}.", f"Choose {', '.join(_GRIDS)}.")
+    check_variants(options)
     inputs = load_inputs(parts, options, progress)
     build = live_build(parts.engine, parts.elastic, parts.alias)
     index = index_of_build(parts.elastic, build.index_name)
@@ -79,6 +87,8 @@ def tune_bm25(
     )
     reference = build.bm25 if choice.best != build.bm25 else DEFAULTS
     gained, lost = moved_queries(cases, search, reference, choice.best)
+    shared = Measuring(parts, options, build, inputs.cases, cases, search, analyze, choice)
+    variants = measure_variants(shared, progress)
     keep = choice.recommended == choice.best
     with build_with(
         parts.engine, parts.elastic, build, choice.best, actor=parts.actor, keep=keep
@@ -99,8 +109,11 @@ def tune_bm25(
             number = trials.store(
                 connection,
                 values,
-                _point_rows(choice),
-                _comparisons(choice, inputs, options.seed),
+                _numbered([*_point_rows(choice), *variant_points(variants)]),
+                [
+                    *_comparisons(choice, inputs, options.seed),
+                    *variant_comparisons(variants, choice, build, options.seed),
+                ],
                 moved,
             )
             return trials.load(connection, number)
@@ -144,14 +157,14 @@ def _row(options: TuningOptions, inputs: Inputs, build: Build, choice: Choice) -
 def _point_rows(choice: Choice) -> Iterator[Mapping[str, Any]]:
     measured = choice.measured
     recalls, ndcgs = measured.recall.mean(axis=1), measured.ndcg.mean(axis=1)
-    for number, point in enumerate(measured.points, start=1):
-        yield {
-            "point_no": number,
-            "k1": point.k1,
-            "b": point.b,
-            "recall": float(recalls[number - 1]),
-            "ndcg": float(ndcgs[number - 1]),
-        }
+    for point, recall, ndcg in zip(measured.points, recalls, ndcgs, strict=True):
+        yield {"k1": point.k1, "b": point.b, "recall": float(recall), "ndcg": float(ndcg)}
+
+
+def _numbered(rows: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    tried = {"analyzer": None, "fields": None, "hits_per_query": None}
+    for number, row in enumerate(rows, start=1):
+        yield {**tried, **row, "point_no": number}
 
 
 def _comparisons(choice: Choice, inputs: Inputs, seed: int) -> Iterator[Mapping[str, Any]]:

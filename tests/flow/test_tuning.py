@@ -3,7 +3,9 @@
 import json
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from elasticsearch import Elasticsearch
@@ -281,3 +283,62 @@ def test_the_commands(
     cli("tune", "show", "7", code=2)
     cli("tune", "bm25", "loo", "--metric", "luck@3", code=2)
     assert heatmap(show_trial(long_titles.engine, 1)) == picture.read_text()
+
+
+def test_analyzers_fields_and_hits_per_query_are_tried_besides(
+    long_titles: Runtime, database: Database
+) -> None:
+    with database.engine.begin() as connection:
+        # The brand alone tells which long title belongs to a user's word.
+        connection.execute(
+            text(
+                "UPDATE items SET brand = split_part(title, ' ', 1) "
+                "WHERE item_id ~ '^t' OR item_id ~ '-1$'"
+            )
+        )
+        connection.execute(text("UPDATE catalog_state SET catalog_version = 2"))
+    runtime = long_titles
+    reindex(runtime.engine, runtime.elastic, runtime.reindex_options(), actor="test")
+    options = replace(
+        OPTIONS,
+        grid="coarse",
+        analyzers=("standard", "english"),
+        fields=("title", "title,brand^3"),
+        hits_per_query=(1, 3),
+    )
+    trial = tune_bm25(runtime.tuning_parts(), options)
+    report = show_trial(database.engine, trial.trial_no)
+    tried = {
+        (row["analyzer"], row["fields"], row["hits_per_query"], row["k1"], row["b"]): row["recall"]
+        for row in report.points
+    }
+    for point in ((1.2, 0.75), (trial.best.k1, trial.best.b)):
+        plain = tried[None, None, None, *point]
+        # Of one query each, all hits are its own, however they are shared.
+        assert tried[None, None, 1, *point] == tried[None, None, 3, *point] == plain
+        assert tried["standard", None, None, *point] == plain
+        assert tried[None, "title", None, *point] == plain
+    assert tried[None, "title,brand^3", None, 1.2, 0.75] == 1.0 > tried[None, None, None, 1.2, 0.75]
+    gains = {row["candidate"]: row for row in report.comparisons if row["candidate"] != "best"}
+    assert gains.keys() == {
+        *("hits per query 1", "hits per query 3", "analyzer standard", "analyzer english"),
+        *("fields title", "fields title,brand^3"),
+    }
+    assert gains["fields title,brand^3"]["p_value"] < 0.05
+    # The picture and the verdict are about k1 and b alone.
+    assert len(ET.fromstring(heatmap(report)).findall(".//{*}circle")) < len(report.points)  # noqa: S314
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"analyzers": ("klingon",)}, "no analyzer 'klingon'"),
+        ({"fields": ("price",)}, "'price' is no field"),
+        ({"hits_per_query": (4,)}, "Choose from 1 to 3"),
+        ({"fields": ("brand",)}, "No item has a brand"),
+    ],
+)
+def test_what_cannot_be_tried(runtime: Runtime, change: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        tune_bm25(runtime.tuning_parts(), replace(OPTIONS, **change))
+    assert list_trials(runtime.engine) == []
