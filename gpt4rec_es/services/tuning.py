@@ -20,7 +20,7 @@ from gpt4rec_es.prompts.keys import canonical_json, hash128
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.records import Bm25
 from gpt4rec_es.retrieval.memory import MemoryGridSearch
-from gpt4rec_es.retrieval.memory_build import index_of_build
+from gpt4rec_es.retrieval.memory_build import index_of_build, require_exact
 from gpt4rec_es.retrieval.memory_tokens import server_analyzer
 from gpt4rec_es.services.tuning_inputs import (
     Inputs,
@@ -66,6 +66,7 @@ def tune_bm25(
     if options.grid not in _GRIDS:
         raise UsageError(f"There is no grid {options.grid!r}.", f"Choose {', '.join(_GRIDS)}.")
     check_variants(options)
+    require_exact(parts.elastic, live_build(parts.engine, parts.elastic, parts.alias).index_name)
     inputs = load_inputs(parts, options, progress)
     build = live_build(parts.engine, parts.elastic, parts.alias)
     index = index_of_build(parts.elastic, build.index_name)

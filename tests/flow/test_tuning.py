@@ -22,6 +22,7 @@ from gpt4rec_es.services import tuning
 from gpt4rec_es.services.bm25 import set_bm25, show_bm25, undo_bm25
 from gpt4rec_es.services.promote import promote
 from gpt4rec_es.services.reindex import reindex
+from gpt4rec_es.services.reindex_changed import reindex_changes
 from gpt4rec_es.services.splits import create_split
 from gpt4rec_es.services.trials import heatmap, list_trials, show_trial
 from gpt4rec_es.services.tuning import tune_bm25
@@ -327,6 +328,23 @@ def test_analyzers_fields_and_hits_per_query_are_tried_besides(
     assert gains["fields title,brand^3"]["p_value"] < 0.05
     # The picture and the verdict are about k1 and b alone.
     assert len(ET.fromstring(heatmap(report)).findall(".//{*}circle")) < len(report.points)  # noqa: S314
+
+
+def test_a_build_by_changes_is_refused_before_anything_is_generated(
+    runtime: Runtime, database: Database
+) -> None:
+    with database.engine.begin() as connection:
+        connection.execute(
+            text("UPDATE items SET title = title || ' new', version = 2 WHERE item_id = 'i001'")
+        )
+        connection.execute(text("UPDATE catalog_state SET catalog_version = 2"))
+    reindex_changes(runtime.engine, runtime.elastic, runtime.reindex_options(), actor="test")
+    with pytest.raises(UsageError, match="count 1 titles that were replaced"):
+        tune_bm25(runtime.tuning_parts(), OPTIONS)
+    with database.engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM generations")).scalar_one() == 0
+    reindex(runtime.engine, runtime.elastic, runtime.reindex_options(), actor="test")
+    assert tune_bm25(runtime.tuning_parts(), OPTIONS).n_verified > 0
 
 
 @pytest.mark.parametrize(
