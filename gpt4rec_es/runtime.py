@@ -104,6 +104,11 @@ class Runtime:
             statement_timeout_s=2,
         ).execution_options(postgresql_readonly=True)
 
+    @cached_property
+    def analyst_engine(self) -> "Engine":
+        """The database engine of an analyst, to see what analysts see."""
+        return self._engine("analyst_database_url", "gpt4rec analyst")
+
     def _engine(self, name: str, application_name: str, **limits: Any) -> "Engine":
         from gpt4rec_es.db.engine import make_engine
 
@@ -243,7 +248,7 @@ class Runtime:
 
     def close(self) -> None:
         """Close the connections that were opened; the Runtime can be used again afterwards."""
-        for name in ("engine", "owner_engine", "exporter_engine"):
+        for name in ("engine", "owner_engine", "analyst_engine", "exporter_engine"):
             if (engine := self.__dict__.pop(name, None)) is not None:
                 engine.dispose()
         if (client := self.__dict__.pop("elastic", None)) is not None:

@@ -30,6 +30,21 @@ def ring(app: Celery, run: Run, expires_seconds: float) -> None:
         ring_queue(app, queue, run.run_id, expires_seconds)
 
 
+def ping(app: Celery) -> None:
+    """Return if the broker answers.
+
+    Raises:
+        DependencyError: it does not.
+    """
+    try:
+        with app.connection_for_write(connect_timeout=3) as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0, timeout=3)
+    except (OperationalError, OSError) as error:
+        raise DependencyError(
+            f"The broker cannot be reached: {scrub(str(error))}.", "Check CELERY_BROKER_URL."
+        ) from error
+
+
 def ring_queue(app: Celery, queue: str, run_id: str, expires_seconds: float) -> None:
     """Send "drain run_id" to a queue; dropped unread after ``expires_seconds``."""
     try:

@@ -51,6 +51,10 @@ COMMANDS = {
     "export": ("export:export", "Write a run's recommendations or queries to a file."),
     "exporter": ("exporter:exporter", "Serve the metrics of nights to Prometheus."),
     "config": ("config:config", "Show the settings."),
+    "doctor": (
+        "doctor:doctor",
+        "Look at servers, roles, builds, disks and settings; say what to do.",
+    ),
     "demo": ("demo:demo", "Run everything on a small set of real purchases."),
 }
 # What means "a server cannot be reached" where a library's own error got through to here.

@@ -45,6 +45,21 @@ def pick_device(device: str) -> str:
         raise UsageError(f"{device!r} is no device.", "Choose auto, cpu or cuda.") from error
 
 
+def describe_device(device: str) -> str:
+    """Return in words what ``device`` is here: a GPU with its memory, or the CPU.
+
+    Raises:
+        UsageError: there is no such GPU.
+    """
+    chosen = torch.device(pick_device(device))
+    if chosen.type != "cuda":
+        return f"CPU, {len(os.sched_getaffinity(0))} cores"
+    free, total = torch.cuda.mem_get_info(chosen)
+    gib = 2**30
+    name = torch.cuda.get_device_name(chosen)
+    return f"GPU {name}, {free / gib:.1f} of {total / gib:.1f} GiB free"
+
+
 def set_threads(threads: int) -> int:
     """Set how many CPU threads this process computes with (0: as many as it may use)."""
     chosen = threads or len(os.sched_getaffinity(0))

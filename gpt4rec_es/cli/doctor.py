@@ -1,0 +1,69 @@
+"""``gpt4rec doctor``: everything the program needs, looked at part by part."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.output import emit, print_line
+from gpt4rec_es.cli.progress import progress_bar
+
+if TYPE_CHECKING:
+    from gpt4rec_es.runtime import Runtime
+    from gpt4rec_es.services.doctor.examine import Patient
+    from gpt4rec_es.services.doctor.findings import Finding
+
+# So long a hanging server holds up each look at it.
+_TIMEOUT_S = 10
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of findings.")
+@click.pass_context
+def doctor(ctx: click.Context, as_json: bool) -> None:
+    """Look at servers, roles, builds, disks, the generator and settings; say what to do.
+
+    Exit code 0: all is well; 1: something will hurt; 2: a night will not come through.
+    """
+    from gpt4rec_es.services.doctor.examine import examine
+    from gpt4rec_es.services.doctor.findings import EXIT_CODES, worst
+
+    with progress_bar("Looking", "checks") as progress:
+        found = examine(_patient(get_runtime()), progress=progress)
+    emit(found, as_json, _render)
+    ctx.exit(EXIT_CODES[worst(found)])
+
+
+def _patient(runtime: "Runtime") -> "Patient":
+    from gpt4rec_es.services.doctor.examine import Patient
+
+    def describe_device(device: str) -> str:
+        from gpt4rec_es.generation.network import describe_device as describe
+
+        return describe(device)
+
+    def ping_broker() -> None:
+        from workers.celery import app
+        from workers.doorbell import ping
+
+        ping(app)
+
+    chosen = runtime.settings
+    return Patient(
+        settings=chosen,
+        engine=lambda: runtime.engine,
+        owner_engine=lambda: runtime.owner_engine,
+        analyst_engine=(lambda: runtime.analyst_engine) if chosen.analyst_database_url else None,
+        elastic=lambda: runtime.elastic.options(request_timeout=_TIMEOUT_S),
+        analysis=runtime.analysis,
+        open_generator=runtime.generator,
+        describe_device=describe_device,
+        ping_broker=ping_broker if chosen.celery_broker_url else None,
+    )
+
+
+def _render(found: "list[Finding]") -> None:
+    for one in found:
+        print_line(f"{one.level:<8} {one.check}: {one.what}")
+        if one.way_out:
+            print_line(f"{'':8} -> {one.way_out}")

@@ -1,0 +1,222 @@
+"""`gpt4rec doctor`: what it finds on a healthy shop, and on each that one thing is wrong with."""
+
+import datetime as dt
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from elasticsearch import Elasticsearch
+from sqlalchemy import text
+
+from gpt4rec_es.cli.main import run
+from gpt4rec_es.elastic.alias import alias_targets
+from gpt4rec_es.errors import DependencyError
+from gpt4rec_es.logs import register_secrets
+from gpt4rec_es.services.doctor import database as of_postgres
+from gpt4rec_es.services.doctor.cluster import is_loopback
+from gpt4rec_es.services.doctor.findings import Finding, Level, look, ok, worst
+from gpt4rec_es.services.doctor.machine import numbers, versions
+from tests.databases import Database
+from tests.flow.conftest import use_titles
+from tests.servers import Servers
+from tests.shop import make_shop
+
+Doctor = Callable[[], tuple[int, dict[str, list[dict[str, Any]]]]]
+
+
+@pytest.fixture
+def doctor(
+    servers: Servers,
+    database: Database,
+    alias: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Doctor:
+    """A shop with an index and a generator; calling it returns exit code and findings by check."""
+    use_titles(database)
+    environ = make_shop(servers, database, alias).environ
+    environ["GPT4REC_ANALYST_DATABASE_URL"] = database.analyst_url
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    assert run(["--env-file", "/nonexistent", "night", "--date", "2026-11-22"]) == 0
+
+    def examine() -> tuple[int, dict[str, list[dict[str, Any]]]]:
+        capsys.readouterr()
+        code = run(["--env-file", "/nonexistent", "doctor", "--json"])
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        found: dict[str, list[dict[str, Any]]] = {}
+        for finding in json.loads(out):
+            found.setdefault(finding["check"], []).append(finding)
+        return code, found
+
+    return examine
+
+
+def bad(found: dict[str, list[dict[str, Any]]]) -> dict[str, str]:
+    """Return check -> level of all that is not well but the test server's small heap."""
+    return {
+        check: finding["level"]
+        for check, findings in found.items()
+        for finding in findings
+        if finding["level"] != "ok" and "has a heap of" not in finding["what"]
+    }
+
+
+def test_a_healthy_shop(doctor: Doctor, capsys: pytest.CaptureFixture[str]) -> None:
+    code, found = doctor()
+    assert bad(found) == {}
+    assert code == 1  # the heap of the test server
+    assert len(found) == 19
+    assert all(
+        bool(finding["way_out"]) == (finding["level"] != "ok")
+        for findings in found.values()
+        for finding in findings
+    )
+    assert "60 items" in found["alias"][0]["what"]
+    assert found["pinned builds"][0]["what"].startswith("1 builds")
+    assert run(["--env-file", "/nonexistent", "doctor"]) == 1
+    out = capsys.readouterr().out
+    assert "warning  elasticsearch nodes: " in out
+    assert "-> Give it 1 GB or more" in out
+
+
+def test_a_dead_server_does_not_hide_the_others(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ELASTICSEARCH_URL", "http://me:geheim1@127.0.0.1:9")
+    monkeypatch.setenv("CELERY_BROKER_URL", "redis://:geheim2@127.0.0.1:9/0")
+    code, found = doctor()
+    assert code == 2
+    on_elasticsearch = [name for name in found if name.startswith("elasticsearch")]
+    assert bad(found) == dict.fromkeys(
+        [*on_elasticsearch, "alias", "pinned builds", "broker"], "error"
+    )
+    assert "127.0.0.1:9" in found["elasticsearch"][0]["what"]
+    assert "geheim" not in json.dumps(found)
+
+
+def test_a_dead_database_does_not_hide_the_others(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DATABASE_URL", "GPT4REC_OWNER_DATABASE_URL", "GPT4REC_ANALYST_DATABASE_URL"):
+        monkeypatch.setenv(name, "postgresql://me:geheim3@127.0.0.1:9/shop")
+    code, found = doctor()
+    assert code == 2
+    assert {"elasticsearch", "elasticsearch disk", "broker", "device", "settings"}.isdisjoint(
+        bad(found)
+    )
+    assert bad(found)["postgres"] == bad(found)["generator"] == "error"
+    assert "geheim" not in json.dumps(found)
+
+
+def test_settings_that_will_hurt(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "GPT4REC_K": "100",
+        "GPT4REC_DEPTH": "20",
+        "GPT4REC_LEASE_SECONDS": "5",
+        "GPT4REC_MAX_PUBLISHED_AGE_HOURS": "20",
+        "GPT4REC_SEARCHES_PER_SECOND": "0.001",
+        "GPT4REC_DTYPE": "fp16",
+        "GPT4REC_DEVICE": "cpu",
+        "ELASTICSEARCH_VERIFY_TLS": "false",
+    }.items():
+        monkeypatch.setenv(name, value)
+    code, found = doctor()
+    assert code == 2
+    assert bad(found) == {
+        "settings": "warning",
+        "settings and data": "warning",
+        "device": "warning",
+    }
+    said = " ".join(finding["what"] for finding in found["settings"])
+    for name in ("DEPTH", "LEASE_SECONDS", "REDRIVE", "MAX_PUBLISHED", "VERIFY_TLS"):
+        assert name in said
+    short, slow = found["settings and data"]
+    assert (short["level"], slow["level"]) == ("error", "warning")
+    assert "only 60 items" in short["what"]
+    assert "up to 33 h" in slow["what"]
+
+
+def test_files_and_builds_that_are_not_as_recorded(
+    doctor: Doctor, database: Database, elastic: Elasticsearch, alias: str
+) -> None:
+    (index,) = alias_targets(elastic, alias)
+    elastic.indices.delete(index=index)
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE generators SET content_hash = 'other'"))
+    code, found = doctor()
+    assert code == 2
+    assert bad(found) == {"alias": "error", "pinned builds": "error", "generator": "error"}
+    assert "which nightly-2026-11-22-1 need" in found["pinned builds"][0]["what"]
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE generators SET is_current = false"))
+    assert "No query generator is in use" in doctor()[1]["generator"][0]["what"]
+
+
+def test_roles_with_the_wrong_rights_and_an_old_schema(
+    doctor: Doctor, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database.owner_url)
+    monkeypatch.setenv("GPT4REC_OWNER_DATABASE_URL", database.writer_url)
+    monkeypatch.setenv("GPT4REC_ANALYST_DATABASE_URL", database.writer_url)
+    with database.owner_engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    code, found = doctor()
+    assert code == 2
+    assert bad(found) == {
+        "schema": "error",
+        "writer": "warning",
+        "owner": "warning",
+        "analyst": "warning",
+    }
+    monkeypatch.setenv("DATABASE_URL", database.analyst_url)
+    assert "may not write rows" in doctor()[1]["writer"][0]["what"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "level"), [(0, Level.OK), (20, Level.WARNING), (-3600, Level.ERROR)]
+)
+def test_a_clock_that_is_wrong(database: Database, seconds: int, level: Level) -> None:
+    def now() -> dt.datetime:
+        return dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds)
+
+    (finding,) = of_postgres.clock(database.engine, now)
+    assert finding.level is level
+    if seconds:
+        assert ("behind" if seconds > 0 else "ahead") in finding.what
+
+
+def test_a_check_that_fails_is_a_finding_without_secrets() -> None:
+    register_secrets(["s3cret-word"])
+
+    def half() -> Iterator[Finding]:
+        yield ok("so far")
+        raise ValueError("s3cret-word\nin two lines")
+
+    def unreachable() -> Iterator[Finding]:
+        raise DependencyError("away with s3cret-word", "start it")
+
+    found = look("half", half)
+    assert [one.level for one in found] == [Level.OK, Level.ERROR]
+    assert "ValueError: ***" in found[1].what
+    assert look("away", unreachable) == [Finding(Level.ERROR, "away with ***", "start it", "away")]
+    assert worst(found) is Level.ERROR
+    assert worst([]) is Level.OK
+
+
+def test_versions_are_read_and_compared() -> None:
+    assert numbers("8.19.16") == (8, 19, 16)
+    assert numbers("2.13.0+cpu") == (2, 13, 0)
+    assert numbers("9.0.0-SNAPSHOT") == (9, 0, 0)
+    assert numbers("unknown") == ()
+    assert [finding.level for finding in versions()] == [Level.OK]
+
+
+@pytest.mark.parametrize(
+    ("host", "is_own"),
+    [("127.0.0.1", True), ("::1", True), ("localhost", True), ("10.0.0.1", False), ("es", False)],
+)
+def test_which_hosts_are_this_machine(host: str, is_own: bool) -> None:
+    assert is_loopback(host) is is_own
