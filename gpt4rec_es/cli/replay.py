@@ -21,6 +21,11 @@ from gpt4rec_es.cli.runs_output import print_lists_diff
     default=None,
     help="Leave out what users bought, or do not.",
 )
+@click.option("--sources", help="Weighted sources, as queries:0.3,co_purchase:0.7.")
+@click.option(
+    "--fusion", type=click.Choice(["scores", "ranks"]), help="What is added up over sources."
+)
+@click.option("--decay", type=float, help="How much less each older purchase speaks, up to 1.")
 @click.option(
     "--verify", is_flag=True, help="Change nothing; exit with 3 unless the result is the same."
 )
@@ -28,7 +33,16 @@ from gpt4rec_es.cli.runs_output import print_lists_diff
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def replay(
-    ctx: click.Context, /, run_id: str, verify: bool, dry_run: bool, as_json: bool, **changes: Any
+    ctx: click.Context,
+    /,
+    run_id: str,
+    sources: str | None,
+    fusion: str | None,
+    decay: float | None,
+    verify: bool,
+    dry_run: bool,
+    as_json: bool,
+    **changes: Any,
 ) -> None:
     """Merge the lists of RUN_ID again from its stored queries, and compare.
 
@@ -38,8 +52,10 @@ def replay(
     from gpt4rec_es.runs.changes import Changes
     from gpt4rec_es.runs.replay import replay as replay_run
 
-    chosen = Changes(**changes)
-    if verify and chosen.as_dict():
+    given = {"weights": _weights(sources), "method": fusion, "decay": decay}
+    fused = {name: value for name, value in given.items() if value is not None}
+    chosen = Changes(**changes, fusion=fused)
+    if verify and (chosen.as_dict() or fused):
         raise click.UsageError("--verify is for a replay without any change.")
     with progress_bar("Merging", "users") as progress:
         found = replay_run(
@@ -48,6 +64,15 @@ def replay(
     emit(found.as_dict(), as_json, _print)
     if verify and not found.is_equal:
         ctx.exit(3)
+
+
+def _weights(sources: str | None) -> tuple[tuple[str, float], ...] | None:
+    from gpt4rec_es.settings_checks import parse_sources
+
+    try:
+        return parse_sources(sources) if sources else None
+    except ValueError as error:
+        raise click.UsageError(f"--sources: {error}") from error
 
 
 def _print(data: dict[str, Any]) -> None:

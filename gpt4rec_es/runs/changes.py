@@ -5,19 +5,19 @@ Anything else (generator, prompts, beams) would need queries that the run does n
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gpt4rec_es.db.runs import Run
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.records import Bm25
+from gpt4rec_es.records import Bm25, Fusion
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
     """Settings that replace those of a run; None: as it was.
 
-    num_queries: the best so many of each generation are used.
+    num_queries: the best so many of each generation are used. fusion: fields of ``Fusion`` by name.
     """
 
     k: int | None = None
@@ -25,9 +25,10 @@ class Changes:
     k1: float | None = None
     b: float | None = None
     exclude_bought: bool | None = None
+    fusion: Mapping[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the new values by dotted manifest name, those that are set."""
+        """Return the new values by dotted manifest name, those that are set, without the fusion."""
         values = {
             "k": self.k,
             "decoding.num_queries": self.num_queries,
@@ -42,7 +43,7 @@ def changed_run(run: Run, changes: Changes) -> Run:
     """Return ``run`` as if it had been planned with ``changes``.
 
     Raises:
-        UsageError: a value is out of range, or asks for more queries than were generated.
+        UsageError: a value is out of range, or asks for more than was generated or kept.
     """
     stored = run.manifest["decoding"]["num_queries"]
     if changes.k is not None and changes.k < 1:
@@ -61,7 +62,27 @@ def changed_run(run: Run, changes: Changes) -> Run:
             entry = entry[part]
         entry[last] = value
     bm25_of(manifest)
+    if changes.fusion:
+        _change_fusion(run, manifest, changes.fusion)
     return replace(run, manifest=manifest, k=manifest["k"])
+
+
+def _change_fusion(run: Run, manifest: dict[str, Any], values: Mapping[str, Any]) -> None:
+    before = fusion_of(run.manifest)
+    after = replace(before, **values)
+    if after.uses("titles") and not before.uses("titles"):
+        raise UsageError(
+            f"{run.run_id} kept no titles of purchases, so they cannot be a source.",
+            "Replay a night that had them, or take queries and co_purchase.",
+        )
+    manifest.pop("fusion", None)
+    if not after.is_plain:
+        manifest["fusion"] = after.as_dict()
+
+
+def fusion_of(manifest: Mapping[str, Any]) -> Fusion:
+    """Return the sources of a manifest, and how they are fused."""
+    return Fusion.from_dict(manifest.get("fusion"))
 
 
 def bm25_of(manifest: Mapping[str, Any]) -> Bm25:

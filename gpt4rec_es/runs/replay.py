@@ -22,7 +22,8 @@ from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.protocols import Progress, Retriever, no_progress
 from gpt4rec_es.records import SearchResult
 from gpt4rec_es.retrieval.memory_build import memory_retriever
-from gpt4rec_es.runs.changes import Changes, bm25_of, changed_run
+from gpt4rec_es.runs.changes import Changes, bm25_of, changed_run, fusion_of
+from gpt4rec_es.runs.co_purchases import ensure_co_purchases
 from gpt4rec_es.runs.diff import Lists, ListsDiff, changed_entries, diff_lists
 from gpt4rec_es.runs.hits import Hits
 from gpt4rec_es.runs.merge import merge_users
@@ -84,7 +85,7 @@ def replay(
         run = run_rows.find(connection, run_id)
         _require_lists(connection, run)
         build = builds.load(connection, run.build_no)
-    changed = changed_run(run, changes)
+    changed = _with_co_purchases(parts, run, changed_run(run, changes))
     is_same_build = same_bm25(bm25_of(changed.manifest), build.bm25)
     retriever = _LateRetriever(parts, build, changed, is_same_build)
     with session(parts.engine) as connection:
@@ -129,6 +130,18 @@ class _LateRetriever:
             return self._parts.open_retriever(self._build.index_name, self._run.run_id)
         bm25 = bm25_of(self._run.manifest)
         return memory_retriever(self._parts.elastic, same[0].index_name, bm25)
+
+
+def _with_co_purchases(parts: NightParts, run: Run, changed: Run) -> Run:
+    """Return ``changed`` with the co-purchases that it needs; the run's own where they fit."""
+    then, now = fusion_of(run.manifest), fusion_of(changed.manifest)
+    if not now.uses("co_purchase"):
+        return changed
+    fits = (now.neighbours, now.pair_history) == (then.neighbours, then.pair_history)
+    if run.co_purchase_set_no is not None and fits:
+        return changed
+    number = ensure_co_purchases(parts.engine, now, history_version=run.history_version)
+    return replace(changed, co_purchase_set_no=number)
 
 
 def _require_lists(connection: Connection, run: Run) -> None:

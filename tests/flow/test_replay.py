@@ -25,6 +25,7 @@ from tests.shop import Shop
 
 DAY = dt.date(2026, 11, 22)
 RUN = "nightly-2026-11-22-1"
+FUSED = (("queries", 0.4), ("co_purchase", 0.6))
 
 
 @pytest.fixture
@@ -82,6 +83,10 @@ def test_any_other_row_is_noticed(runtime: Runtime, database: Database) -> None:
         ({"k": 2}, Changes(k=2)),
         ({"exclude_bought": False}, Changes(exclude_bought=False)),
         ({}, Changes(k1=0.3, b=0.1)),
+        (
+            {"sources": "queries:0.4,co_purchase:0.6", "fusion": "ranks"},
+            Changes(fusion={"weights": FUSED, "method": "ranks"}),
+        ),
     ],
 )
 def test_a_replay_is_what_a_night_with_these_settings_makes(
@@ -116,6 +121,17 @@ def test_fewer_queries_are_the_best_ones(runtime: Runtime, database: Database) -
     assert 0 < found.lists.equal_lists < 40
 
 
+def test_a_fused_night_can_be_taken_apart(shop: Shop, runtime: Runtime) -> None:
+    second = next_night(shop.runtime(sources="queries:0.4,co_purchase:0.6"))
+    parts = runtime.night_parts()
+    plain = replay(parts, second, Changes(fusion={"weights": (("queries", 1.0),)}))
+    assert plain.lists.mean_jaccard == diff_runs(runtime.engine, RUN, second).mean_jaccard
+    assert plain.changed["fusion"][1] is None
+    other = replay(parts, second, Changes(fusion={"decay": 0.1, "neighbours": 1}))
+    assert other.changed == {"fusion.decay": [0.7, 0.1], "fusion.neighbours": [100, 1]}
+    assert not other.is_equal
+
+
 def test_slices_and_deeper_searches_make_no_difference(
     shop: Shop, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,6 +163,8 @@ def test_without_the_index_stored_searches_are_enough(runtime: Runtime, database
         (Changes(num_queries=0), "Ask for 1 to 3"),
         (Changes(k1=-1.0), "k1 is -1"),
         (Changes(b=1.5), "b is 1.5"),
+        (Changes(fusion={"decay": 2.0}), "A decay is 2"),
+        (Changes(fusion={"weights": (("queries", 1.0), ("titles", 1.0))}), "kept no titles"),
     ],
 )
 def test_what_cannot_be_replayed(runtime: Runtime, changes: Changes, message: str) -> None:
@@ -185,6 +203,9 @@ def test_the_command(
     assert data["changed"] == {"k": [6, 3], "exclude_bought": [True, False]}
     assert (data["replay_no"], data["recommendations"]) == (None, 120)
     assert run_cli([*base, "--verify", "--k", "3"]) == 2
+    assert run_cli([*base, "--sources", "queries:0.4,co_purchase:0.6", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["changed"]["fusion"][0] is None
+    assert run_cli([*base, "--sources", "luck"]) == 2
     with database.engine.begin() as connection:
         connection.execute(text("UPDATE recommendations SET source = 'backfill' WHERE rank = 1"))
     capsys.readouterr()
