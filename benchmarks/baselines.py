@@ -90,7 +90,7 @@ def make_catalog(data: Data) -> EvaluationCatalog:
         titles=data.titles,
         labels=data.labels,
         n_items=len(data.item_ids),
-        n_active=len(data.titles),
+        active=frozenset(data.titles),
         index=index,
         bm25=Bm25(),
         analyze=lambda texts: [words(text) for text in texts],

@@ -10,7 +10,7 @@ from gpt4rec_es.elastic.queries import search_text
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.metrics.labels import LabelSets
 from gpt4rec_es.records import Bm25
-from gpt4rec_es.retrieval.memory import Analyze, MemoryRetriever
+from gpt4rec_es.retrieval.memory import Analyze
 from gpt4rec_es.retrieval.memory_index import MemoryIndex
 
 
@@ -18,7 +18,7 @@ from gpt4rec_es.retrieval.memory_index import MemoryIndex
 class EvaluationCatalog:
     """The items of an evaluation; numbers are below ``n_items``.
 
-    labels: by name (category, brand), for diversity and coverage. n_active: items that may be
+    labels: by name (category, brand), for diversity and coverage. active: items that may be
     recommended. analyze: turns texts into tokens as the index's server does.
     """
 
@@ -26,7 +26,7 @@ class EvaluationCatalog:
     titles: Mapping[int, str]
     labels: Mapping[str, LabelSets]
     n_items: int
-    n_active: int
+    active: frozenset[int]
     index: MemoryIndex
     bm25: Bm25
     analyze: Analyze
@@ -40,10 +40,6 @@ class EvaluationCatalog:
             self._tokens.update(zip(new, self.analyze(new), strict=True))
         return [self._tokens[wanted[text]] for text in texts]
 
-    def retriever(self) -> MemoryRetriever:
-        """Return the in-process retriever on the index at its k1, b."""
-        return MemoryRetriever(self.index, self.bm25, self.tokens)
-
     def check(self, ks: Sequence[int]) -> None:
         """Pass if lists of ``ks`` can be asked for.
 
@@ -52,8 +48,8 @@ class EvaluationCatalog:
         """
         if not ks or min(ks) < 1:
             raise UsageError("A list has at least 1 item.", "Give --k as 5,10,20,40.")
-        if max(ks) > self.n_active:
+        if max(ks) > len(self.active):
             raise UsageError(
-                f"k is {max(ks)}, but only {self.n_active} items can be recommended.",
+                f"k is {max(ks)}, but only {len(self.active)} items can be recommended.",
                 "Give smaller --k.",
             )

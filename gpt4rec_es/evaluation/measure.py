@@ -79,7 +79,7 @@ class Measurer:
                 if each is not None
             ]
             for k, made in lists.items():
-                share = catalog_coverage(made[mask], self._catalog.n_active)
+                share = catalog_coverage(made[mask], len(self._catalog.active))
                 rows.append(
                     MetricRow(k, segment, "catalog_coverage", share, None, None, int(mask.sum()))
                 )

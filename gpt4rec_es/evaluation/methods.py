@@ -24,7 +24,7 @@ from gpt4rec_es.splits.split import Case
 _TITLES = {"last-title": 1, "last-3-titles": 3, "last-5-titles": 5}
 BASELINES = ("popularity", *_TITLES, "history-bm25", "co-occurrence", "hybrid")
 # Their queries or lists are made elsewhere.
-METHODS = (*BASELINES, "queries")
+METHODS = (*BASELINES, "queries", "product")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +74,7 @@ class Baselines:
             catalog, count = self._catalog, _TITLES[name]
             titles = [newest_titles(history, catalog.titles, count) for history in histories]
             cells = [(k, count) for k in ks]
-            found = lists_of_queries(
-                catalog.index, catalog.bm25, catalog.tokens, titles, histories, cells, progress
-            )
+            found = lists_of_queries(catalog, titles, histories, cells, progress)
             return {k: found[k, count] for k in ks}
         if name == "popularity":
             return prefix_lists(Popularity(self._train.values()), histories, ks, progress)

@@ -4,31 +4,31 @@ A list for K = 5 is no beginning of the list for K = 40, so each is merged on it
 of the night; but what was searched is searched once.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gpt4rec_es.evaluation.catalog import EvaluationCatalog
 from gpt4rec_es.metrics.lists import NOTHING, Lists
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.ranking.merge import QueryHits, merge_hits
-from gpt4rec_es.records import Bm25, SearchResult
+from gpt4rec_es.records import SearchResult
 from gpt4rec_es.retrieval.lists import by_depth
 from gpt4rec_es.retrieval.memory import MemoryGrid
-from gpt4rec_es.retrieval.memory_index import MemoryIndex
 
 # (list length, how many of the best queries are used)
 Cell = tuple[int, int]
+# The hits of a text.
+Search = Callable[[str], SearchResult]
+# Makes one user's lists, by cell, from the hits of the user's texts.
+MakeLists = Callable[[int, Search], Iterable[tuple[Cell, Sequence[int]]]]
 # Hits in memory at once: 256 MB.
-_HITS = 1 << 26
-# Merging goes by ranks alone; scores only have to be there.
-_SCORES = (0.0,) * 10_000
+_HITS = 1 << 25
 
 
 def lists_of_queries(
-    index: MemoryIndex,
-    bm25: Bm25,
-    tokens: Callable[[Sequence[str]], list[list[str]]],
+    catalog: EvaluationCatalog,
     queries: Sequence[Sequence[str]],
     bought: Sequence[Collection[int]],
     cells: Sequence[Cell],
@@ -36,62 +36,94 @@ def lists_of_queries(
 ) -> dict[Cell, Lists]:
     """Return the lists of every cell, users in order; hits of the queries (best first) alone.
 
-    tokens: what texts are searched for as. progress counts users.
+    progress counts users.
     """
-    found = {cell: np.full((len(queries), cell[0]), NOTHING, np.int32) for cell in cells}
     most = max(m for _, m in cells)
+    used = [each[:most] for each in queries]
+
+    def make(user: int, search: Search) -> Iterator[tuple[Cell, Sequence[int]]]:
+        hits = query_hits(used[user], search)
+        known = frozenset(bought[user])
+        for k, m in cells:
+            yield (k, m), [pick[0] for pick in merge_hits(hits[:m], k, known).picks]
+
+    return make_lists(catalog, used, bought, cells, make, progress=progress)
+
+
+def query_hits(queries: Sequence[str], search: Search) -> list[QueryHits]:
+    """Return the hits of one user's queries, best first."""
+    return [QueryHits(rank, search(text)) for rank, text in enumerate(queries, start=1)]
+
+
+def make_lists(
+    catalog: EvaluationCatalog,
+    texts: Sequence[Sequence[str]],
+    bought: Sequence[Collection[int]],
+    cells: Sequence[Cell],
+    make: MakeLists,
+    *,
+    least_depth: int = 1,
+    progress: Progress = no_progress,
+) -> dict[Cell, Lists]:
+    """Return what ``make`` makes of each user's ``texts``, searched deep enough for all cells.
+
+    least_depth: hits that are wanted of every text, however short the lists.
+    """
+    found = {cell: np.full((len(texts), cell[0]), NOTHING, np.int32) for cell in cells}
     done = 0
     for depth, users in by_depth(bought, max(k for k, _ in cells)).items():
-        for step in _steps(users, queries, _HITS // depth):
-            texts = list(dict.fromkeys(t for user in step for t in queries[user][:most]))
-            places = {text: place for place, text in enumerate(texts)}
-            searched = _Searched(index, bm25, tokens(texts), depth)
+        deep = max(depth, least_depth)
+        for step in _steps(users, texts, _HITS // deep):
+            search = _Searched(catalog, {text for user in step for text in texts[user]}, deep)
             for user in step:
-                hits = [
-                    QueryHits(rank, searched.result(places[text]))
-                    for rank, text in enumerate(queries[user][:most], start=1)
-                ]
-                known = frozenset(bought[user])
-                for k, m in cells:
-                    picks = merge_hits(hits[:m], k, known).picks
-                    found[k, m][user, : len(picks)] = [pick[0] for pick in picks]
+                for cell, items in make(user, search.result):
+                    found[cell][user, : len(items)] = items
                 done += 1
                 if done % 500 == 0:
-                    progress(done, len(queries))
-    progress(len(queries), len(queries))
+                    progress(done, len(texts))
+    progress(len(texts), len(texts))
     return {cell: lists.astype(np.int64) for cell, lists in found.items()}
 
 
 class _Searched:
     """Hits of some texts, packed; a text's are unpacked when they are asked for."""
 
-    def __init__(
-        self, index: MemoryIndex, bm25: Bm25, tokens: Sequence[Sequence[str]], depth: int
-    ) -> None:
-        grid = MemoryGrid(index, [bm25], depth)
-        parts = [part.item_nos[0].astype(np.int32) for part in grid.search(tokens)]
-        self._hits: NDArray[np.int32] = np.concatenate(parts) if parts else np.empty((0, 1), "i4")
-        self._counts = (self._hits != NOTHING).sum(axis=1)
+    def __init__(self, catalog: EvaluationCatalog, texts: Collection[str], depth: int) -> None:
+        ordered = sorted(texts)
+        self._places = {text: place for place, text in enumerate(ordered)}
+        tokens = catalog.tokens(ordered)
         self._is_empty = [not one for one in tokens]
+        parts = list(MemoryGrid(catalog.index, [catalog.bm25], depth).search(tokens))
+        hits = [part.item_nos[0].astype(np.int32) for part in parts]
+        # Nobody asks for a hit where there is no text.
+        self._hits: NDArray[np.int32] = np.concatenate(hits or [np.empty((0, 1), np.int32)])
+        scores = [part.scores[0] for part in parts]
+        self._scores = np.concatenate(scores or [np.empty((0, 1), np.float32)])
+        self._counts = (self._hits != NOTHING).sum(axis=1)
 
-    def result(self, place: int) -> SearchResult:
+    def result(self, text: str) -> SearchResult:
         """Return the hits of a text, taken to be all there are."""
+        place = self._places[text]
         count = int(self._counts[place])
-        item_nos = tuple(self._hits[place, :count].tolist())
-        return SearchResult(item_nos, _SCORES, True, self._is_empty[place])
+        return SearchResult(
+            tuple(self._hits[place, :count].tolist()),
+            tuple(self._scores[place, :count].tolist()),
+            exhausted=True,
+            is_empty_query=self._is_empty[place],
+        )
 
 
 def _steps(
-    users: Sequence[int], queries: Sequence[Sequence[str]], most_texts: int
+    users: Sequence[int], texts: Sequence[Sequence[str]], most_texts: int
 ) -> Iterator[list[int]]:
     """Yield users whose texts together are about as many as fit."""
     step: list[int] = []
-    texts = 0
+    count = 0
     for user in users:
         step.append(user)
-        texts += len(queries[user])
-        if texts >= most_texts:
+        count += len(texts[user])
+        if count >= most_texts:
             yield step
-            step, texts = [], 0
+            step, count = [], 0
     if step:
         yield step

@@ -58,7 +58,7 @@ def read_catalog(
         titles={item.item_no: item.title for item in items if item.title},
         labels=sets,
         n_items=n_items,
-        n_active=sum(item.is_findable for item in items),
+        active=frozenset(item.item_no for item in items if item.is_findable),
         index=index,
         bm25=bm25 or build.bm25,
         analyze=server_analyzer(client, build.index_name),

@@ -16,7 +16,8 @@ from gpt4rec_es.records import Bm25, Decoding
 from gpt4rec_es.retrieval.lists import merged_lists
 from gpt4rec_es.runtime import Runtime
 from gpt4rec_es.services import evaluate as evaluating
-from gpt4rec_es.services.evaluate import EvaluateOptions, EvaluationReport
+from gpt4rec_es.services.evaluate import EvaluationReport
+from gpt4rec_es.services.evaluation_lists import EvaluateOptions
 from gpt4rec_es.services.evaluations import compare, list_evaluations, show_evaluation
 from gpt4rec_es.services.reindex import ensure_current
 from gpt4rec_es.services.splits import create_split, drop_split, load_split

@@ -16,6 +16,7 @@ from gpt4rec_es.metrics.labels import label_sets
 from gpt4rec_es.metrics.lists import as_lists
 from gpt4rec_es.records import Bm25
 from gpt4rec_es.retrieval.lists import merged_lists
+from gpt4rec_es.retrieval.memory import Analyze, MemoryRetriever
 from gpt4rec_es.retrieval.memory_index import MemoryIndex, TokenizedTitle
 from gpt4rec_es.splits.split import Case
 
@@ -41,11 +42,11 @@ def words(texts: Sequence[str]) -> list[list[str]]:
     return [text.split() for text in texts if text is not None]
 
 
-def catalog() -> EvaluationCatalog:
+def catalog(analyze: Analyze = words) -> EvaluationCatalog:
     index = MemoryIndex([TokenizedTitle(f"i{n}", n, t.split()) for n, t in TITLES.items()])
     labels = {"brand": label_sets({n: [t.split()[0]] for n, t in TITLES.items()}, 7)}
     ids = {n: f"i{n}" for n in TITLES}
-    return EvaluationCatalog(ids, TITLES, labels, 7, 6, index, Bm25(), words)
+    return EvaluationCatalog(ids, TITLES, labels, 7, frozenset(TITLES), index, Bm25(), analyze)
 
 
 QUERIES = [
@@ -60,20 +61,18 @@ QUERIES = [
 def test_every_length_and_number_of_queries_is_merged_on_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    made = catalog()
     bought = [case.history for case in CASES]
 
     def tokens(texts: Sequence[str]) -> list[list[str]]:
         return [[] if text == "!!!" else text.split() for text in texts]
 
-    from gpt4rec_es.retrieval.memory import MemoryRetriever  # noqa: PLC0415 - beside its use
-
+    made = catalog(tokens)
     retriever = MemoryRetriever(made.index, Bm25(), tokens)
     cells = [(k, m) for k in (1, 2, 3, 6) for m in (1, 2, 4)]
-    for most in (1 << 26, 1):
+    for most in (1 << 25, 1):
         # With room for one hit, every user is a step of its own.
         monkeypatch.setattr(query_lists, "_HITS", most)
-        found = lists_of_queries(made.index, Bm25(), tokens, QUERIES, bought, cells)
+        found = lists_of_queries(made, QUERIES, bought, cells)
         for k, m in cells:
             expected = merged_lists(retriever, [q[:m] for q in QUERIES], bought, k)
             assert found[k, m].tolist() == as_lists(expected, k).tolist()
@@ -83,9 +82,7 @@ def test_progress_ends_at_the_number_of_users() -> None:
     told: list[tuple[int, int | None]] = []
     made = catalog()
     lists_of_queries(
-        made.index,
-        Bm25(),
-        made.tokens,
+        made,
         QUERIES,
         [()] * 5,
         [(2, 2)],

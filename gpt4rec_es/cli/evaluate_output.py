@@ -1,0 +1,138 @@
+"""How ``gpt4rec evaluate`` prints what was found, for people."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from gpt4rec_es.cli.output import print_line, print_table
+
+if TYPE_CHECKING:
+    from gpt4rec_es.services.evaluate import EvaluationReport
+    from gpt4rec_es.services.evaluations import Comparison
+
+# The paper's table, and what it lacks; named as they are stored.
+_SHOWN = ("recall", "ndcg", "mrr", "diversity_category", "coverage_category", "catalog_coverage")
+_PAPER = ("recall", "diversity_category", "coverage_category", "diversity_brand", "coverage_brand")
+
+
+def print_reports(reports: "list[EvaluationReport]") -> None:
+    """Print metrics by K, and K x number of queries where there are several."""
+    first = reports[0]
+    print_line(
+        f"{first.split}, {first.part}: {first.n_cases:,} users, k1 {first.k1:g}, b {first.b:g}"
+    )
+    rows = []
+    for report in reports:
+        cells = {(m.k, m.metric): m for m in report.metrics if m.segment == "all"}
+        for k in sorted({k for k, _ in cells}):
+            shown = [cells.get((k, name)) for name in _SHOWN]
+            rows.append(
+                [report.evaluation_no, report.method, report.num_queries, k]
+                + [None if one is None else _cell(one.mean, one.low, one.high) for one in shown]
+            )
+    print_table(["no", "method", "queries", "K", *_SHOWN], rows, "means and half their intervals")
+    by_queries = [report for report in reports if report.num_queries is not None]
+    if len(by_queries) > 1:
+        _print_paper_tables(by_queries)
+
+
+def _print_paper_tables(reports: "Sequence[EvaluationReport]") -> None:
+    """Print K x number of queries as GPT4Rec does; no cell where there are fewer places."""
+    for metric in _PAPER:
+        cells = {
+            (row.k, report.num_queries): row.mean
+            for report in reports
+            for row in report.metrics
+            if (row.segment, row.metric) == ("all", metric)
+        }
+        columns = [report.num_queries for report in reports]
+        if cells:
+            print_table(
+                [metric, *(f"m={m}" for m in columns)],
+                [
+                    [
+                        f"@{k}",
+                        *(_four(cells.get((k, m)) if m and m <= k else None) for m in columns),
+                    ]
+                    for k in sorted({k for k, _ in cells})
+                ],
+            )
+
+
+def print_list(rows: list[dict[str, Any]]) -> None:
+    """Print one line per evaluation and K."""
+    shown = []
+    for row in rows:
+        for k, metrics in row["metrics"].items():
+            queries = (row["generator_name"], row["num_queries"])
+            shown.append(
+                [row["evaluation_no"], row["split"], row["part"], row["method"], *queries, k]
+                + [_four(metrics.get(name)) for name in ("recall", "ndcg", "mrr")]
+                + [row["n_cases"], row["k1"], row["b"], row["created_at"]]
+            )
+    columns = ["no", "split", "part", "method", "generator", "queries", "K"]
+    columns += ["recall", "ndcg", "mrr", "users", "k1", "b", "stored"]
+    print_table(columns, shown)
+
+
+def print_evaluation(data: dict[str, Any]) -> None:
+    """Print one evaluation, all users first."""
+    queries = f", {data['num_queries']} by {data['generator_name']}" if data["num_queries"] else ""
+    print_line(
+        f"Evaluation {data['evaluation_no']}: {data['method']}{queries} on {data['split']} "
+        f"({data['part']}), {data['n_cases']:,} users, k1 {data['k1']:g}, b {data['b']:g}, "
+        f"{data['seconds']:.0f} s"
+    )
+    print_line("options: " + ", ".join(f"{key} {value}" for key, value in data["options"].items()))
+    segments = dict.fromkeys(["all", *(row["segment"] for row in data["metrics"])])
+    print_table(
+        ["segment", "K", "metric", "mean", "low", "high", "users"],
+        [
+            [segment, row["k"], row["metric"]]
+            + [_four(row[name]) for name in ("mean", "low", "high")]
+            + [row["n_users"]]
+            for segment in segments
+            for row in data["metrics"]
+            if row["segment"] == segment
+        ],
+    )
+
+
+def print_comparison(found: "Comparison") -> None:
+    """Print gains with their intervals, and a verdict."""
+    names = [f"{one.evaluation_no} ({one.method})" for one in (found.b, found.a)]
+    print_line(
+        f"{names[0]} against {names[1]} on {found.a.split} ({found.a.part}), {found.users:,} users"
+    )
+    print_table(
+        [
+            "K",
+            "metric",
+            *(f"no {one.evaluation_no}" for one in (found.a, found.b)),
+            "gain",
+            "low",
+            "high",
+            "p",
+            "p adjusted",
+            "verdict",
+        ],
+        [
+            [one.k, one.metric]
+            + [_four(value) for value in (one.a, one.b, one.gain, one.low, one.high)]
+            + [_four(one.p_value), _four(one.adjusted), _verdict(one.gain, one.adjusted)]
+            for one in found.differences
+        ],
+    )
+
+
+def _verdict(gain: float, p_value: float) -> str:
+    if p_value >= 0.05:
+        return "no more than chance"
+    return "better" if gain > 0 else "worse"
+
+
+def _cell(mean: float, low: float | None, high: float | None) -> str:
+    return _four(mean) if low is None or high is None else f"{mean:.4f} ±{(high - low) / 2:.4f}"
+
+
+def _four(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

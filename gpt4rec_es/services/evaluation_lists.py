@@ -1,0 +1,182 @@
+"""The lists of one evaluation: which method is asked, with what, and how long it took."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from sqlalchemy import Engine
+
+from gpt4rec_es.db.generators import Generator
+from gpt4rec_es.db.splits import SplitRow
+from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.evaluation.catalog import EvaluationCatalog
+from gpt4rec_es.evaluation.methods import METHODS, Baselines, MethodOptions
+from gpt4rec_es.evaluation.product_lists import ProductLists
+from gpt4rec_es.evaluation.query_lists import lists_of_queries
+from gpt4rec_es.metrics.labels import CategoryLabels
+from gpt4rec_es.metrics.lists import Lists
+from gpt4rec_es.protocols import Bars, QueryGenerator
+from gpt4rec_es.records import Bm25, Decoding, Fusion
+from gpt4rec_es.services.split_queries import split_queries
+from gpt4rec_es.splits.split import Case
+
+# Methods whose queries a generator writes.
+GENERATED = frozenset({"queries", "product"})
+
+OpenGenerator = Callable[[Generator], QueryGenerator]
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateOptions:
+    """What is measured, and how.
+
+    num_queries: one evaluation for each. bm25: None for the live build's. learn_validation: before
+    the test, baselines learn from the validation part, too. sample: so many cases only. generator:
+    None for the current one. decoding: of its queries; as many as the most in num_queries, and at
+    least as many beams. fusion: of the product's candidate sources. trust: believe that the
+    generator has not seen what is held out.
+    """
+
+    methods: tuple[str, ...]
+    part: str = "test"
+    ks: tuple[int, ...] = (5, 10, 20, 40)
+    num_queries: tuple[int, ...] = (10,)
+    bm25: Bm25 | None = None
+    method: MethodOptions = field(default_factory=MethodOptions)
+    category_labels: CategoryLabels = CategoryLabels.PATH_WITHOUT_ROOT
+    learn_validation: bool = True
+    sample: int | None = None
+    generator: str | None = None
+    decoding: Decoding = field(default_factory=Decoding)
+    fusion: Fusion = field(default_factory=Fusion)
+    trust: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what does not exist, before anything is read."""
+        for name in self.methods:
+            if name not in METHODS:
+                raise UsageError(
+                    f"There is no method {name!r}.", f"There are: {', '.join(METHODS)}."
+                )
+        if not self.methods:
+            raise UsageError("There is no method.", f"There are: {', '.join(METHODS)}.")
+        if not self.num_queries or min(self.num_queries) < 1:
+            raise UsageError("The number of queries is below 1.", "Give --num-queries as 5,10.")
+
+
+@dataclass(frozen=True)
+class MadeLists:
+    """The lists of one evaluation, by length; options: what they were made with."""
+
+    method: str
+    lists: Mapping[int, Lists]
+    seconds: float
+    options: Mapping[str, Any]
+    num_queries: int | None = None
+    generator: Generator | None = None
+
+    @property
+    def title(self) -> str:
+        """Return how a person tells it from the others of one command."""
+        return self.method if self.num_queries is None else f"{self.method} m={self.num_queries}"
+
+
+class Evaluation:
+    """Makes the lists of several methods for the same cases; what they share is made once."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        split: SplitRow,
+        cases: Sequence[Case],
+        train: Mapping[int, Sequence[int]],
+        catalog: EvaluationCatalog,
+        bars: Bars,
+    ) -> None:
+        """Take the cases, what may be learned from, and the catalog."""
+        self._engine, self._split, self._cases = engine, split, cases
+        self._train, self._catalog, self._bars = train, catalog, bars
+        self._baselines: Baselines | None = None
+        self._histories = [case.history for case in cases]
+
+    def lists(
+        self,
+        method: str,
+        options: EvaluateOptions,
+        generator: Generator | None,
+        open_generator: OpenGenerator,
+    ) -> Iterator[MadeLists]:
+        """Yield the lists of a method: once, or for each number of queries.
+
+        Raises:
+            ConflictError: the generator's files changed.
+        """
+        if method in GENERATED and generator is not None:
+            yield from self._of_queries(method, options, generator, open_generator)
+        else:
+            yield self._of_baseline(method, options)
+
+    def _of_baseline(self, method: str, options: EvaluateOptions) -> MadeLists:
+        started = time.monotonic()
+        if self._baselines is None:
+            self._baselines = Baselines(self._catalog, self._train, options.method)
+        with self._bars(f"Recommending by {method}", "users") as progress:
+            lists = self._baselines.lists(method, self._cases, options.ks, progress)
+        return MadeLists(
+            method,
+            lists,
+            time.monotonic() - started,
+            {**asdict(options.method), **_learned(options)},
+        )
+
+    def _of_queries(
+        self,
+        method: str,
+        options: EvaluateOptions,
+        generator: Generator,
+        open_generator: OpenGenerator,
+    ) -> Iterator[MadeLists]:
+        """Yield the lists of each number of queries; all come from one generation and one search.
+
+        With equal beams the best queries are the same, however many are asked for.
+        """
+        started = time.monotonic()
+        most = max(options.num_queries)
+        beams = max(most, options.decoding.num_beams)
+        decoding = replace(options.decoding, num_queries=most, num_beams=beams)
+        made_with: dict[str, Any] = {"decoding": decoding.as_dict()}
+        queries = self._queries(_open(generator, open_generator), decoding)
+        cells = [(k, m) for m in options.num_queries for k in options.ks]
+        with self._bars("Searching and merging", "users") as progress:
+            if method == "product":
+                made_with |= {"fusion": options.fusion.as_dict(), **_learned(options)}
+                product = ProductLists(self._catalog, self._train, options.fusion)
+                lists = product.lists(queries, self._histories, cells, progress)
+            else:
+                lists = lists_of_queries(self._catalog, queries, self._histories, cells, progress)
+        seconds = (time.monotonic() - started) / len(options.num_queries)
+        for m in options.num_queries:
+            by_length = {k: lists[k, m] for k in options.ks}
+            yield MadeLists(method, by_length, seconds, made_with, m, generator)
+
+    def _queries(self, generator: QueryGenerator, decoding: Decoding) -> list[list[str]]:
+        with self._bars("Generating", "prompts") as progress:
+            written = split_queries(
+                self._engine, generator, decoding, self._split, self._cases, progress
+            )
+        return [[query.text for query in case.queries] for case in written]
+
+
+def _learned(options: EvaluateOptions) -> dict[str, bool]:
+    return {"learn_validation": options.part == "test" and options.learn_validation}
+
+
+def _open(row: Generator, open_generator: OpenGenerator) -> QueryGenerator:
+    opened = open_generator(row)
+    if opened.content_hash != row.content_hash:
+        raise ConflictError(
+            f"The files of generator {row.name!r} changed since it was registered.",
+            "Put them back, or register them under another name.",
+        )
+    return opened
