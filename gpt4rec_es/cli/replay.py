@@ -7,7 +7,7 @@ import click
 from gpt4rec_es.cli.context import get_runtime
 from gpt4rec_es.cli.output import emit, print_line
 from gpt4rec_es.cli.progress import progress_bar
-from gpt4rec_es.cli.runs_output import print_lists_diff
+from gpt4rec_es.cli.runs_output import print_deltas, print_lists_diff
 
 
 @click.command()
@@ -26,6 +26,10 @@ from gpt4rec_es.cli.runs_output import print_lists_diff
     "--fusion", type=click.Choice(["scores", "ranks"]), help="What is added up over sources."
 )
 @click.option("--decay", type=float, help="How much less each older purchase speaks, up to 1.")
+@click.option("--split", help="Also compare by what this split holds out.")
+@click.option(
+    "--part", type=click.Choice(["validation", "test"]), default="test", show_default=True
+)
 @click.option(
     "--verify", is_flag=True, help="Change nothing; exit with 3 unless the result is the same."
 )
@@ -39,6 +43,8 @@ def replay(
     sources: str | None,
     fusion: str | None,
     decay: float | None,
+    split: str | None,
+    part: str,
     verify: bool,
     dry_run: bool,
     as_json: bool,
@@ -59,7 +65,13 @@ def replay(
         raise click.UsageError("--verify is for a replay without any change.")
     with progress_bar("Merging", "users") as progress:
         found = replay_run(
-            get_runtime().night_parts(), run_id, chosen, store=not dry_run, progress=progress
+            get_runtime().night_parts(),
+            run_id,
+            chosen,
+            store=not dry_run,
+            split=split,
+            part=part,
+            progress=progress,
         )
     emit(found.as_dict(), as_json, _print)
     if verify and not found.is_equal:
@@ -88,3 +100,4 @@ def _print(data: dict[str, Any]) -> None:
         users = ", ".join(data["differing_users"])
         print_line(f"NOT the result of the run: {data['differing_rows']:,} rows, as of {users}")
     print_lists_diff(data["lists"])
+    print_deltas(data["metrics"])

@@ -33,7 +33,6 @@ def print_list(rows: list[dict[str, Any]]) -> None:
         "cohort_size",
         "planned_at",
         "finished_at",
-        "pruned_at",
         "error",
     ]
     print_table(columns, [[row[name] for name in columns] for row in rows])
@@ -111,11 +110,28 @@ def print_diff(data: dict[str, Any]) -> None:
         f"{data['users_only_in_b']:,} new, {data['users_only_in_a']:,} gone"
     )
     print_lists_diff(data)
+    print_deltas(data["metrics"])
     print_line(f"{data['users_with_other_queries']:,} users have other queries")
     print_table(
         ["input", "was", "is"],
         [[name, *map(str, values)] for name, values in data["changed_inputs"].items()],
         "changed inputs",
+    )
+
+
+def print_deltas(found: dict[str, Any] | None) -> None:
+    """Print what lists are worth by a split's held-out items; nothing without a split."""
+    if found is None:
+        return
+    columns = ["metric", "a", "b", "gain", "low", "high", "adjusted"]
+    print_table(
+        ["metric", "before", "after", "gain", "from", "to", "p"],
+        [
+            [f"{row['metric']}@{row['k']}", *(row[name] for name in columns[1:])]
+            for row in found["metrics"]
+        ],
+        f"by {found['split']} ({found['part']}): {found['users']:,} users, without "
+        f"{found['users_who_were_known']:,} whose held-out items the night knew",
     )
 
 

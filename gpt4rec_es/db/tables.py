@@ -22,7 +22,6 @@ from gpt4rec_es.db.tables_daily import (
     daily_runs,
 )
 from gpt4rec_es.db.tables_evaluations import evaluation_lists, evaluation_metrics, evaluations
-from gpt4rec_es.db.tables_filters import query_filters, query_verdicts
 from gpt4rec_es.db.tables_generation import (
     decodings,
     generated_queries,
@@ -32,7 +31,7 @@ from gpt4rec_es.db.tables_generation import (
     queries,
 )
 from gpt4rec_es.db.tables_index import alias_swaps, builds, searches
-from gpt4rec_es.db.tables_replays import replays
+from gpt4rec_es.db.tables_replays import replay_metrics, replays
 from gpt4rec_es.db.tables_results import recommendations, run_popular, run_users, user_outcomes
 from gpt4rec_es.db.tables_runs import (
     audit,
@@ -79,9 +78,8 @@ __all__ = [
     "prompts",
     "publications",
     "queries",
-    "query_filters",
-    "query_verdicts",
     "recommendations",
+    "replay_metrics",
     "replays",
     "run_counts",
     "run_popular",

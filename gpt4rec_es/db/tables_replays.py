@@ -67,3 +67,32 @@ replays = Table(
     Index("ix_replays_run_no", "run_no"),
     comment="One row per replay: a run merged again from stored queries with other settings.",
 )
+
+replay_metrics = Table(
+    "replay_metrics",
+    metadata,
+    Column(
+        "replay_no",
+        ForeignKey("replays.replay_no", ondelete="CASCADE"),
+        primary_key=True,
+        comment="the replay",
+    ),
+    Column("metric", Text, primary_key=True, comment="recall, hit_rate, ndcg or mrr at its k"),
+    Column(
+        "split_name", Text, nullable=False, comment="split whose held-out items were looked for"
+    ),
+    Column("part", Text, nullable=False, comment="validation or test"),
+    Column("n_users", Integer, nullable=False, comment="users measured"),
+    Column("stored", Float, nullable=False, comment="mean of the run's own lists"),
+    Column("replayed", Float, nullable=False, comment="mean of the replayed lists"),
+    Column("gain", Float, nullable=False, comment="mean difference"),
+    Column("gain_low", Float, nullable=False, comment="low end of its paired 95 % interval"),
+    Column("gain_high", Float, nullable=False, comment="high end of its paired 95 % interval"),
+    Column(
+        "p_value",
+        Float,
+        nullable=False,
+        comment="chance of such a difference by chance alone; corrected for the number of metrics",
+    ),
+    comment="One row per replay and metric, where a split was named.",
+)

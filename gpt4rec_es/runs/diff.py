@@ -6,7 +6,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 
 from gpt4rec_es.db import runs as run_rows
+from gpt4rec_es.db.lists import Lists
 from gpt4rec_es.db.runs import Run
+from gpt4rec_es.runs.deltas import MetricDeltas, metric_deltas
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +17,7 @@ class RunDiff:
 
     mean_jaccard: over users of both, |common items| / |all items| of the two lists. deciles: the
     same at 0, 10, ... 100 % of users. gained, lost: items by the users who got or lost them.
+    metrics: by a split, if one was named.
     """
 
     a: str
@@ -29,21 +32,33 @@ class RunDiff:
     gained: list[dict[str, Any]]
     lost: list[dict[str, Any]]
     changed_inputs: dict[str, list[Any]]
+    metrics: MetricDeltas | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return all fields as plain values."""
         return asdict(self)
 
 
-def diff_runs(engine: Engine, first: str, second: str, *, items: int = 10) -> RunDiff:
+def diff_runs(
+    engine: Engine,
+    first: str,
+    second: str,
+    *,
+    items: int = 10,
+    split: str | None = None,
+    part: str = "test",
+) -> RunDiff:
     """Return how run ``second`` differs from run ``first``; ``items`` gained and lost are named.
 
+    split: also by what it holds out in ``part``.
+
     Raises:
-        UsageError: there is no such run.
+        UsageError: there is no such run or split, or nothing to compare by.
     """
     with engine.connect() as connection:
         a, b = run_rows.find(connection, first), run_rows.find(connection, second)
-        lists = diff_lists(connection, Lists(a.run_no), Lists(b.run_no), items=items)
+        before, after = Lists(a.run_no), Lists(b.run_no)
+        lists = diff_lists(connection, before, after, items=items)
         return RunDiff(
             a=a.run_id,
             b=b.run_id,
@@ -57,15 +72,10 @@ def diff_runs(engine: Engine, first: str, second: str, *, items: int = 10) -> Ru
             gained=lists.gained,
             lost=lists.lost,
             changed_inputs=changed_entries(a.manifest, b.manifest),
+            metrics=metric_deltas(connection, before, after, (a, b), split, part)
+            if split
+            else None,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Lists:
-    """Where lists are: those of a run in ``table``, which has the columns of recommendations."""
-
-    run_no: int
-    table: str = "recommendations"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ No generator, no partitions: the lists live in temporary tables until they are c
 row says what came of it. With nothing changed the lists are those of the night, row by row.
 """
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -13,21 +12,19 @@ from sqlalchemy import Connection, text
 from gpt4rec_es.db import builds
 from gpt4rec_es.db import replays as rows
 from gpt4rec_es.db import runs as run_rows
-from gpt4rec_es.db.builds import Build
 from gpt4rec_es.db.engine import session, transaction
-from gpt4rec_es.db.lists import next_users, store_lists
+from gpt4rec_es.db.lists import Lists, next_users, store_lists
 from gpt4rec_es.db.runs import Run
 from gpt4rec_es.elastic.similarity import same_bm25
 from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.protocols import Progress, Retriever, no_progress
-from gpt4rec_es.records import SearchResult
-from gpt4rec_es.retrieval.memory_build import memory_retriever
-from gpt4rec_es.runs.changes import Changes, bm25_of, changed_run, fusion_of
-from gpt4rec_es.runs.co_purchases import ensure_co_purchases
-from gpt4rec_es.runs.diff import Lists, ListsDiff, changed_entries, diff_lists
+from gpt4rec_es.runs.changes import Changes, bm25_of, changed_run
+from gpt4rec_es.runs.deltas import MetricDeltas, metric_deltas, require_comparable
+from gpt4rec_es.runs.diff import ListsDiff, changed_entries, diff_lists
 from gpt4rec_es.runs.hits import Hits
 from gpt4rec_es.runs.merge import merge_users
 from gpt4rec_es.runs.options import NightParts
+from gpt4rec_es.runs.replay_sources import LateRetriever, with_co_purchases
 
 # Users whose hits are in memory at once.
 _SLICE = 2_000
@@ -56,6 +53,7 @@ class Replay:
     differing_rows: int
     differing_users: list[str]
     lists: ListsDiff
+    metrics: MetricDeltas | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return all fields as plain values."""
@@ -69,14 +67,18 @@ def replay(
     *,
     store: bool = True,
     items: int = 10,
+    split: str | None = None,
+    part: str = "test",
     progress: Progress = no_progress,
 ) -> Replay:
     """Return how the lists of run ``run_id`` come out with ``changes``; ``progress`` counts users.
 
-    store: keep a row that says so. items: how many gained and lost items are named.
+    store: keep a row that says so. items: how many gained and lost items are named. split: also
+    measure by what it holds out in ``part``.
 
     Raises:
-        UsageError: there is no such run, or a change that cannot be.
+        UsageError: there is no such run or split, a change cannot be, or there is nothing to
+            measure.
         ConflictError: the run did not come to its end, or was pruned, or its catalog is gone from
             Elasticsearch and would have to be searched.
         DependencyError: a server cannot be reached.
@@ -85,63 +87,33 @@ def replay(
         run = run_rows.find(connection, run_id)
         _require_lists(connection, run)
         build = builds.load(connection, run.build_no)
-    changed = _with_co_purchases(parts, run, changed_run(run, changes))
+    changed = with_co_purchases(parts, run, changed_run(run, changes))
+    if split is not None:
+        with transaction(parts.engine) as connection:
+            require_comparable(connection, (run, changed), split)
     is_same_build = same_bm25(bm25_of(changed.manifest), build.bm25)
-    retriever = _LateRetriever(parts, build, changed, is_same_build)
+    retriever = LateRetriever(parts, build, changed, is_same_build)
     with session(parts.engine) as connection:
         _make_tables(connection)
         users, searches = _merge(
             parts, connection, changed, retriever, keep=is_same_build, progress=progress
         )
         found = _compare(connection, run, changed, searches, items)
+        if split is not None:
+            new = Lists(run.run_no, f"recommendations_{_TABLES}")
+            measured = metric_deltas(
+                connection, Lists(run.run_no), new, (run, changed), split, part
+            )
+            found = replace(found, metrics=measured)
         if users != run.cohort_size or not run_rows.has_lists(connection, run.run_no):
             raise ConflictError(f"The lists of {run.run_id} were pruned meanwhile.")
     if not store:
         return found
     with transaction(parts.engine) as connection:
-        number = rows.store(connection, _row(changed, found, parts.actor))
+        number = rows.store(
+            connection, _row(changed, found, parts.actor), _metric_rows(found.metrics)
+        )
     return replace(found, replay_no=number)
-
-
-class _LateRetriever:
-    """Opens what is searched when the first search is needed: mostly, all hits are stored."""
-
-    def __init__(self, parts: NightParts, build: Build, run: Run, is_same_build: bool) -> None:
-        self._parts, self._build, self._run = parts, build, run
-        self._is_same_build = is_same_build
-        self._opened: Retriever | None = None
-
-    def search(self, texts: Sequence[str], depth: int) -> list[SearchResult]:
-        """Search as the run with its changes would."""
-        if self._opened is None:
-            self._opened = self._open()
-        return self._opened.search(texts, depth)
-
-    def _open(self) -> Retriever:
-        with transaction(self._parts.engine) as connection:
-            same = builds.same_content(connection, self._build)
-        if not same:
-            raise ConflictError(
-                f"The catalog that {self._run.run_id} searched is gone from Elasticsearch "
-                f"(index {self._build.index_name}).",
-                "What the night stored can be merged again, but nothing new be searched.",
-            )
-        if self._is_same_build and same[0].build_no == self._build.build_no:
-            return self._parts.open_retriever(self._build.index_name, self._run.run_id)
-        bm25 = bm25_of(self._run.manifest)
-        return memory_retriever(self._parts.elastic, same[0].index_name, bm25)
-
-
-def _with_co_purchases(parts: NightParts, run: Run, changed: Run) -> Run:
-    """Return ``changed`` with the co-purchases that it needs; the run's own where they fit."""
-    then, now = fusion_of(run.manifest), fusion_of(changed.manifest)
-    if not now.uses("co_purchase"):
-        return changed
-    fits = (now.neighbours, now.pair_history) == (then.neighbours, then.pair_history)
-    if run.co_purchase_set_no is not None and fits:
-        return changed
-    number = ensure_co_purchases(parts.engine, now, history_version=run.history_version)
-    return replace(changed, co_purchase_set_no=number)
 
 
 def _require_lists(connection: Connection, run: Run) -> None:
@@ -247,6 +219,26 @@ def _row(run: Run, found: Replay, actor: str) -> dict[str, Any]:
         "jaccard_deciles": found.lists.deciles,
         "actor": actor,
     }
+
+
+def _metric_rows(found: MetricDeltas | None) -> list[dict[str, Any]]:
+    if found is None:
+        return []
+    return [
+        {
+            "metric": one.metric,
+            "split_name": found.split,
+            "part": found.part,
+            "n_users": found.users,
+            "stored": one.a,
+            "replayed": one.b,
+            "gain": one.gain,
+            "gain_low": one.low,
+            "gain_high": one.high,
+            "p_value": one.adjusted,
+        }
+        for one in found.metrics
+    ]
 
 
 _DIFFERING = """

@@ -20,8 +20,10 @@ from gpt4rec_es.runs.prune import prune
 from gpt4rec_es.runs.replay import replay
 from gpt4rec_es.runtime import Runtime
 from gpt4rec_es.services.bm25 import set_bm25
+from gpt4rec_es.services.splits import create_split
+from gpt4rec_es.splits.protocols import SplitOptions
 from tests.databases import Database
-from tests.shop import Shop
+from tests.shop import Shop, add_purchases
 
 DAY = dt.date(2026, 11, 22)
 RUN = "nightly-2026-11-22-1"
@@ -155,6 +157,63 @@ def test_without_the_index_stored_searches_are_enough(runtime: Runtime, database
         replay(runtime.night_parts(), RUN, Changes(k1=2.0))
 
 
+@pytest.fixture
+def later(runtime: Runtime, database: Database) -> Database:
+    """After the night, users buy on; the split ``later`` holds out what each bought last."""
+    with database.engine.begin() as connection:
+        add_purchases(connection, version=2, first_user=20, users=40)
+        connection.execute(text("UPDATE catalog_state SET history_version = 2"))
+    create_split(database.engine, "later", SplitOptions("leave-one-out"), actor="test")
+    return database
+
+
+def test_lists_are_measured_by_what_came_later(runtime: Runtime, later: Database) -> None:
+    found = replay(runtime.night_parts(), RUN, Changes(num_queries=1), split="later")
+    assert found.metrics is not None
+    # Whoever bought nothing new was left out: the night knew the last purchase.
+    assert found.metrics.users_who_were_known > 0
+    with later.engine.connect() as connection:
+        recall, users = connection.execute(
+            text("""
+            SELECT avg(found), count(*) FROM (
+                SELECT (SELECT count(*) FROM recommendations AS r
+                        WHERE r.user_no = c.user_no AND r.item_no = ANY(c.targets)) AS found
+                FROM split_cases AS c JOIN users USING (user_no)
+                WHERE part = 'test' AND user_id >= 'u020') AS x
+            """)
+        ).one()
+    by_name = {one.metric: one for one in found.metrics.metrics}
+    assert found.metrics.users == users > 10
+    assert 0 < by_name["recall"].a == pytest.approx(float(recall))
+    assert by_name["recall"].gain == pytest.approx(by_name["recall"].b - by_name["recall"].a)
+    assert by_name["recall"].low <= by_name["recall"].gain <= by_name["recall"].high
+    assert by_name["recall"].gain != 0
+    with later.analyst_engine.connect() as connection:
+        rows = connection.execute(
+            text(
+                "SELECT replay_metric, stored_mean FROM analytics.replay_metrics "
+                "WHERE replay_id = :number AND split_name = 'later'"
+            ),
+            {"number": found.replay_no},
+        ).all()
+    assert {row[0]: row[1] for row in rows} == {name: one.a for name, one in by_name.items()}
+    same = replay(runtime.night_parts(), RUN, Changes(), split="later").metrics
+    assert same is not None
+    assert {(one.gain, one.p_value) for one in same.metrics} == {(0.0, 1.0)}
+    compared = diff_runs(runtime.engine, RUN, RUN, split="later").metrics
+    assert compared == same
+
+
+def test_what_the_night_knew_is_no_measure(runtime: Runtime, later: Database) -> None:
+    second = next_night(runtime)
+    with pytest.raises(UsageError, match="was unknown to the night"):
+        replay(runtime.night_parts(), second, Changes(), split="later")
+    with pytest.raises(UsageError, match="no split 'other'"):
+        replay(runtime.night_parts(), RUN, Changes(), split="other")
+    with pytest.raises(UsageError, match="Lists of 6 and of 3 items"):
+        replay(runtime.night_parts(), RUN, Changes(k=3), split="later")
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -206,6 +265,7 @@ def test_the_command(
     assert run_cli([*base, "--sources", "queries:0.4,co_purchase:0.6", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["changed"]["fusion"][0] is None
     assert run_cli([*base, "--sources", "luck"]) == 2
+    assert run_cli([*base, "--split", "other"]) == 2
     with database.engine.begin() as connection:
         connection.execute(text("UPDATE recommendations SET source = 'backfill' WHERE rank = 1"))
     capsys.readouterr()

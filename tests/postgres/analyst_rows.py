@@ -80,6 +80,8 @@ INSERT INTO splits (name, protocol, options, content_hash, has_times, history_ve
     ('loo', 'leave-one-out', '{"seed": 1}', 'ab', true, 1, 1, 2, 0, 1, 1, 'ann');
 INSERT INTO split_train VALUES (1, 2, '{3}');
 INSERT INTO split_cases VALUES (1, 'test', 2, '{3}', '{4}', 86400);
+INSERT INTO replay_metrics VALUES
+    (1, 'recall', 'loo', 'test', 3, 0.3, 0.4, 0.1, -0.1, 0.3, 0.4);
 INSERT INTO trials (split_name, split_hash, part, generator_no, decoding_no, build_no, metric, k,
     exclude_bought, grid, seed, n_users, n_queries, live_k1, live_b, best_k1, best_b,
     recommended_k1, recommended_b, verdict, verified_build_no, n_verified, actor, code_version)
@@ -103,9 +105,6 @@ INSERT INTO daily_queries VALUES
 INSERT INTO daily_examples VALUES (2, 3, 1, 1, 1);
 INSERT INTO daily_items VALUES (1, 1, 1, 1), (2, 1, 1, 0), (2, 3, 2, 0), (2, 4, 1, 1);
 INSERT INTO daily_coverage VALUES (2, 'all', '', 4, 2, 3), (2, 'brand', '', 4, 2, 3);
-INSERT INTO query_filters (filters_hash, settings, phrases) VALUES ('\\x01', '{}', '{zeppelin}');
-INSERT INTO query_verdicts VALUES (1, 1, NULL, NULL), (1, 3, 'phrase', 'zeppelin');
-UPDATE runs SET filters_no = 1 WHERE run_no = 3;
 INSERT INTO publications (kind, run_no, previous_run_no) VALUES ('nightly', 2, 1);
 """
 

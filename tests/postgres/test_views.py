@@ -208,7 +208,7 @@ def test_a_name_is_shared_by_views_only_where_it_means_the_same(shop: Database) 
     assert {name for (name,) in shared} == {
         *("run_id", "logical_date", "user_id", "item_id", "title"),
         *("query_id", "query", "query_rank", "hit_rank", "score", "index_name", "k1", "b"),
-        *("brand", "category", "split_name", "part", "trial_id", "evaluation_id"),
+        *("brand", "category", "split_name", "part", "trial_id", "replay_id", "evaluation_id"),
     }
 
 

@@ -1,1 +1,0 @@
-"""Pure checks of query texts: forbidden phrases and foreign scripts."""

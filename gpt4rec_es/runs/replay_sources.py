@@ -1,0 +1,57 @@
+"""What a replay searches and fuses where the night stored nothing that fits."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gpt4rec_es.db import builds
+from gpt4rec_es.db.builds import Build
+from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.runs import Run
+from gpt4rec_es.errors import ConflictError
+from gpt4rec_es.protocols import Retriever
+from gpt4rec_es.records import SearchResult
+from gpt4rec_es.retrieval.memory_build import memory_retriever
+from gpt4rec_es.runs.changes import bm25_of, fusion_of
+from gpt4rec_es.runs.co_purchases import ensure_co_purchases
+from gpt4rec_es.runs.options import NightParts
+
+
+class LateRetriever:
+    """Opens what is searched when the first search is needed: mostly, all hits are stored."""
+
+    def __init__(self, parts: NightParts, build: Build, run: Run, is_same_build: bool) -> None:
+        self._parts, self._build, self._run = parts, build, run
+        self._is_same_build = is_same_build
+        self._opened: Retriever | None = None
+
+    def search(self, texts: Sequence[str], depth: int) -> list[SearchResult]:
+        """Search as the run with its changes would."""
+        if self._opened is None:
+            self._opened = self._open()
+        return self._opened.search(texts, depth)
+
+    def _open(self) -> Retriever:
+        with transaction(self._parts.engine) as connection:
+            same = builds.same_content(connection, self._build)
+        if not same:
+            raise ConflictError(
+                f"The catalog that {self._run.run_id} searched is gone from Elasticsearch "
+                f"(index {self._build.index_name}).",
+                "What the night stored can be merged again, but nothing new be searched.",
+            )
+        if self._is_same_build and same[0].build_no == self._build.build_no:
+            return self._parts.open_retriever(self._build.index_name, self._run.run_id)
+        bm25 = bm25_of(self._run.manifest)
+        return memory_retriever(self._parts.elastic, same[0].index_name, bm25)
+
+
+def with_co_purchases(parts: NightParts, run: Run, changed: Run) -> Run:
+    """Return ``changed`` with the co-purchases that it needs; the run's own where they fit."""
+    then, now = fusion_of(run.manifest), fusion_of(changed.manifest)
+    if not now.uses("co_purchase"):
+        return changed
+    fits = (now.neighbours, now.pair_history) == (then.neighbours, then.pair_history)
+    if run.co_purchase_set_no is not None and fits:
+        return changed
+    number = ensure_co_purchases(parts.engine, now, history_version=run.history_version)
+    return replace(changed, co_purchase_set_no=number)
