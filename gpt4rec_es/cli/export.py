@@ -1,5 +1,6 @@
-"""``gpt4rec export``: lists and queries of a run as files, in the shop's own ids."""
+"""``gpt4rec export``: lists, queries and held-out items as files, in the shop's own ids."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -7,25 +8,137 @@ import click
 from gpt4rec_es.cli.context import get_runtime
 from gpt4rec_es.cli.progress import progress_bar
 
+_OUTPUT = click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write; it appears when it is complete. [default: stdout]",
+)
+_RUN = click.option("--run", "run_id", default="latest", show_default=True, help="A run's id.")
 
-@click.command()
-@click.argument("what", type=click.Choice(["recommendations", "queries"]))
-@click.option("--run", "run_id", default="latest", show_default=True, help="A run's id.")
+
+@click.group()
+def export() -> None:
+    """Write lists, queries or held-out items to a file, in the shop's own ids."""
+
+
+@export.command()
+@_RUN
 @click.option(
     "--format",
     "fmt",
     type=click.Choice(["jsonl", "csv", "parquet", "trec"]),
     default="jsonl",
     show_default=True,
-    help="trec: a run for evaluators, recommendations only.",
+    help="trec: a run for evaluators.",
+)
+@_OUTPUT
+def recommendations(run_id: str, fmt: str, output: Path | None) -> None:
+    """Write the recommendations of a run."""
+    _export_run("recommendations", run_id, fmt, output)
+
+
+@export.command()
+@_RUN
+@click.option(
+    "--format",
+    "fmt",
+    type=click.Choice(["jsonl", "csv", "parquet"]),
+    default="jsonl",
+    show_default=True,
+    help="Form of the file.",
+)
+@_OUTPUT
+def queries(run_id: str, fmt: str, output: Path | None) -> None:
+    """Write the generated queries of a run."""
+    _export_run("queries", run_id, fmt, output)
+
+
+@export.command()
+@click.argument("split")
+@click.option(
+    "--part",
+    type=click.Choice(["validation", "test"]),
+    default="test",
+    show_default=True,
+    help="What of the split.",
 )
 @click.option(
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="File to write; it appears when it is complete. [default: stdout]",
+    "--format",
+    "fmt",
+    type=click.Choice(["trec", "rre", "quepid", "rank-eval"]),
+    default="trec",
+    show_default=True,
+    help="rre: JSON of the Rated Ranking Evaluator; quepid: CSV; rank-eval: bodies of "
+    "Elasticsearch's _rank_eval, one per line.",
 )
-def export(what: str, run_id: str, fmt: str, output: Path | None) -> None:
-    """Write the recommendations or the queries of a run."""
+@click.option(
+    "--generator",
+    help="Search for its stored or new queries; not for trec. [default: the newest title known]",
+)
+@click.option(
+    "--num-queries",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="With --generator: so many per user.",
+)
+@click.option(
+    "--k", type=click.IntRange(min=1), default=10, show_default=True, help="Of rank-eval."
+)
+@_OUTPUT
+def qrels(
+    split: str,
+    part: str,
+    fmt: str,
+    generator: str | None,
+    num_queries: int,
+    k: int,
+    output: Path | None,
+) -> None:
+    """Write what SPLIT holds out, as relevance judgements."""
+    from gpt4rec_es.index.live import live_build
+    from gpt4rec_es.services import export_qrels as exporting
+    from gpt4rec_es.services.split_queries import queries_of_part
+
+    runtime = get_runtime()
+    index = runtime.settings.index_alias
+    if fmt == "rank-eval":
+        # Judgements name concrete indices: the alias would match no hit.
+        index = live_build(runtime.engine, runtime.elastic, index).index_name
+    written = None
+    if generator is not None:
+        with progress_bar("Generating", "prompts") as progress:
+            written = queries_of_part(
+                runtime.engine,
+                generator,
+                runtime.generator,
+                replace(runtime.decoding, num_queries=num_queries),
+                split,
+                part,
+                progress,
+            )
+    options = exporting.QrelOptions(index, k)
+    with progress_bar("Exporting", "users") as progress:
+        report = exporting.export_qrels(
+            runtime.engine, split, part, fmt, output, options, queries=written, progress=progress
+        )
+    click.echo(f"The held-out items of {report.rows:,} users of {split} exported.", err=True)
+
+
+@export.command()
+@click.argument("number", type=int)
+@click.option("--k", type=click.IntRange(min=1), help="Length of the lists. [default: the longest]")
+@_OUTPUT
+def evaluation(number: int, k: int | None, output: Path | None) -> None:
+    """Write the lists of evaluation NUMBER as a TREC run."""
+    from gpt4rec_es.services.export_qrels import export_evaluation
+
+    with progress_bar("Exporting", "rows") as progress:
+        report = export_evaluation(get_runtime().engine, number, k, output, progress=progress)
+    click.echo(f"{report.rows:,} rows of evaluation {number} exported.", err=True)
+
+
+def _export_run(what: str, run_id: str, fmt: str, output: Path | None) -> None:
     from gpt4rec_es.services import export as exporting
 
     with progress_bar("Exporting", "rows") as progress:

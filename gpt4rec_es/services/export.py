@@ -95,7 +95,7 @@ def export(
     with engine.connect() as connection:
         run = run_rows.find(connection, run_id)
     write = _WRITERS[fmt]
-    with engine.connect() as connection, _target(path) as file:
+    with engine.connect() as connection, open_target(path) as file:
         rows = connection.execution_options(stream_results=True, yield_per=_BATCH).execute(
             text(_SQL[what]), {"run_id": run.run_id}
         )
@@ -113,7 +113,7 @@ def export(
 
 
 @contextmanager
-def _target(path: Path | None) -> Iterator[BinaryIO]:
+def open_target(path: Path | None) -> Iterator[BinaryIO]:
     """Yield a binary file that takes the name ``path`` when the block ends without an error."""
     if path is None:
         yield sys.stdout.buffer
@@ -146,10 +146,10 @@ def _write_csv(file: BinaryIO, what: str, _run: run_rows.Run, batches: Batches) 
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(_SCHEMA[what].names)
     for batch in batches:
-        writer.writerows([_safe(value) for value in row] for row in batch)
+        writer.writerows([safe_cell(value) for value in row] for row in batch)
 
 
-def _safe(value: Any) -> Any:
+def safe_cell(value: Any) -> Any:
     """Return ``value`` so that no spreadsheet runs it; numbers stay numbers."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
@@ -179,14 +179,14 @@ def _write_parquet(file: BinaryIO, what: str, _run: run_rows.Run, batches: Batch
 def _write_trec(file: BinaryIO, _what: str, run: run_rows.Run, batches: Batches) -> None:
     for batch in batches:
         lines = (
-            f"{_word(row.user_id)} Q0 {_word(row.item_id)} {row.rank} {run.k - row.rank} "
+            f"{word(row.user_id)} Q0 {word(row.item_id)} {row.rank} {run.k - row.rank} "
             f"{run.run_id}\n"
             for row in batch
         )
         file.write("".join(lines).encode())
 
 
-def _word(identifier: str) -> str:
+def word(identifier: str) -> str:
     """Return an id as one word: the format separates by spaces."""
     if not identifier or any(character.isspace() for character in identifier):
         raise UsageError(

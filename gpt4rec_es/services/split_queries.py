@@ -4,20 +4,22 @@ No run is planned and no partition made. A prompt, generation or query that a ni
 evaluation made is used again, and theirs may use what is made here.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, text
 
-from gpt4rec_es.db import locks
+from gpt4rec_es.db import generators, locks
 from gpt4rec_es.db import splits as rows
 from gpt4rec_es.db.engine import retrying, transaction
+from gpt4rec_es.db.generators import Generator
 from gpt4rec_es.db.splits import SplitRow
 from gpt4rec_es.db.texts import decoding_number, load_prompts, store_generations, store_new
 from gpt4rec_es.prompts.keys import canonical_json, hash128
 from gpt4rec_es.protocols import Progress, QueryGenerator, no_progress
 from gpt4rec_es.records import Decoding, GeneratedQuery, Prompt
+from gpt4rec_es.services.splits import load_split
 from gpt4rec_es.splits.split import Case
 
 T = TypeVar("T")
@@ -78,6 +80,30 @@ def split_queries(
         CaseQueries(case.user, found.get(number, ()) if number is not None else ())
         for case, number in zip(cases, prompt_nos, strict=True)
     ]
+
+
+def queries_of_part(
+    engine: Engine,
+    generator_name: str,
+    open_generator: Callable[[Generator], QueryGenerator],
+    decoding: Decoding,
+    split_name: str,
+    part: str,
+    progress: Progress = no_progress,
+) -> dict[int, list[str]]:
+    """Return the query texts of every case of a part, by user number, best first.
+
+    Raises:
+        UsageError: there is no such split or generator.
+        DataError: the split leaks.
+    """
+    with transaction(engine) as connection:
+        row = generators.get(connection, generator_name)
+    split_row, split = load_split(engine, split_name, (part,))
+    written = split_queries(
+        engine, open_generator(row), decoding, split_row, getattr(split, part), progress
+    )
+    return {case.user_no: [query.text for query in case.queries] for case in written}
 
 
 def _titles(connection: Connection) -> dict[int, str]:
