@@ -225,6 +225,24 @@ class SearchResult:
 
 
 @dataclass(frozen=True, slots=True)
+class QueryFilters:
+    """What generated queries must pass before they are searched for; the default lets all pass.
+
+    phrases: forbidden ones. catalog_scripts_only: no letters of scripts that titles do not use.
+    max_unknown_share: of a query's terms, how many may be in no title; 1 lets all pass.
+    """
+
+    phrases: tuple[str, ...] = ()
+    catalog_scripts_only: bool = False
+    max_unknown_share: float = 1.0
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there is anything to pass."""
+        return bool(self.phrases) or self.catalog_scripts_only or self.max_unknown_share < 1
+
+
+@dataclass(frozen=True, slots=True)
 class Neighbours:
     """Items bought by the buyers of one item, best first, with their cosines in 0..1."""
 

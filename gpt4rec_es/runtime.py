@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.logs import register_secrets
 from gpt4rec_es.protocols import QueryGenerator, Retriever
-from gpt4rec_es.records import Decoding, Fusion
-from gpt4rec_es.settings import Settings, load_settings
+from gpt4rec_es.records import Decoding, Fusion, QueryFilters
+from gpt4rec_es.settings import Settings, load_settings, variable_of
 from gpt4rec_es.settings_checks import parse_sources
 
 if TYPE_CHECKING:
@@ -180,6 +180,22 @@ class Runtime:
 
         return Analysis(self.settings.analyzer, _synonyms(self.settings.synonyms_file))
 
+    def filters(self) -> QueryFilters:
+        """Return what generated queries must pass.
+
+        Raises:
+            UsageError: the file of forbidden phrases cannot be read.
+        """
+        from gpt4rec_es.filters.phrases import read_phrases
+
+        chosen = self.settings
+        phrases = _read(
+            "forbidden_phrases_file", chosen.forbidden_phrases_file, "Write one phrase per line."
+        )
+        return QueryFilters(
+            read_phrases(phrases), chosen.catalog_scripts_only, chosen.max_unknown_share
+        )
+
     def reindex_options(self) -> "ReindexOptions":
         """Return how a build is made."""
         from gpt4rec_es.elastic.throttle import Throttle
@@ -224,6 +240,7 @@ class Runtime:
             max_failed_share=chosen.max_failed_share,
             min_full_share=chosen.min_full_share,
             daily_min_users=chosen.daily_min_users,
+            filters=self.filters(),
         )
 
     def night_parts(self) -> "NightParts":
@@ -275,13 +292,17 @@ def _stack_urls(folder: Path | None) -> dict[str, str] | None:
 
 def _synonyms(file: Path | None) -> tuple[str, ...]:
     """Return the rules in ``file``, one per line; comments and empty lines are left out."""
+    lines = _read("synonyms_file", file, "Write one Solr rule per line, as: tv, television")
+    return tuple(
+        line.strip() for line in lines.splitlines() if line.strip() and not line.startswith("#")
+    )
+
+
+def _read(setting: str, file: Path | None, hint: str) -> str:
+    """Return the text of the file that a setting names; empty when it names none."""
     if file is None:
-        return ()
+        return ""
     try:
-        lines = file.read_text("utf-8").splitlines()
+        return file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"GPT4REC_SYNONYMS_FILE {file} cannot be read: {error}.",
-            "Write one Solr rule per line, as: tv, television",
-        ) from error
-    return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+        raise UsageError(f"{variable_of(setting)} {file} cannot be read: {error}.", hint) from error

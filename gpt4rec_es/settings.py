@@ -97,6 +97,9 @@ class Settings(BaseModel):
     index_alias: str = Field("items", pattern=r"^[a-z][a-z0-9-]{0,79}$")
     analyzer: str = Field("standard", pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,79}$")
     synonyms_file: Path | None = None
+    forbidden_phrases_file: Path | None = None
+    catalog_scripts_only: bool = False
+    max_unknown_share: _Share = 1.0  # of a query's terms
     exclude_bought: bool = True
     searches_per_second: float = Field(0, ge=0, le=1_000_000)  # 0: no limit
     documents_per_second: float = Field(0, ge=0, le=10_000_000)  # 0: no limit

@@ -52,7 +52,7 @@ def show(run_id: str, as_json: bool) -> None:
 @_JSON
 @click.pass_context
 def status(ctx: click.Context, as_json: bool) -> None:
-    """Show what runs now, what is stuck and why, and how old the published lists are.
+    """Show what runs now, what is stuck, how old the lists are.
 
     Exit code 3 when nothing was published for GPT4REC_MAX_PUBLISHED_AGE_HOURS, or the newest run
     was rejected or failed.
@@ -154,7 +154,10 @@ def unpin(run_id: str, reason: str | None) -> None:
 @click.option("--dry-run", is_flag=True, help="Only say which date is due.")
 @_JSON
 def ensure(here: bool, dry_run: bool, as_json: bool) -> None:
-    """Start the night that is due unless it ran or runs: a second clock for cron or systemd."""
+    """Start the night that is due unless it ran or runs.
+
+    A second clock, for cron or systemd.
+    """
     from gpt4rec_es.runs.inprocess import drain_here
     from gpt4rec_es.runs.night import ensure_night
     from gpt4rec_es.runs.schedule import due_date
@@ -202,7 +205,7 @@ def cancel(run_id: str, reason: str) -> None:
 )
 @_JSON
 def diff(first: str, second: str, split: str | None, part: str, as_json: bool) -> None:
-    """Compare the lists and queries of run FIRST with those of SECOND (default: the published)."""
+    """Compare lists and queries of two runs (SECOND: the published one)."""
     from gpt4rec_es.runs.diff import diff_runs
 
     found = diff_runs(get_runtime().engine, first, second, split=split, part=part)
@@ -215,7 +218,7 @@ def diff(first: str, second: str, split: str | None, part: str, as_json: bool) -
 @click.option("--dry-run", is_flag=True, help="Only say which runs would lose their lists.")
 @_JSON
 def prune(keep_published: int, keep_rejected: int, dry_run: bool, as_json: bool) -> None:
-    """Drop the lists of old runs, and prompts, queries and searches that no run needs any more.
+    """Drop the lists of old runs, and texts and searches no run needs.
 
     The published run, the one before it and pinned ones are always kept.
     """

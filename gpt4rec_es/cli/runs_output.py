@@ -33,6 +33,7 @@ def print_list(rows: list[dict[str, Any]]) -> None:
         "cohort_size",
         "planned_at",
         "finished_at",
+        "pruned_at",
         "error",
     ]
     print_table(columns, [[row[name] for name in columns] for row in rows])

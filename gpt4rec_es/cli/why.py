@@ -28,6 +28,12 @@ def why(user_id: str, run_id: str, as_json: bool) -> None:
     emit(explain_user(get_runtime().engine, user_id, run_id).as_dict(), as_json, print_explanation)
 
 
+def _hits(query: dict[str, Any]) -> str:
+    if query["removed_for"]:
+        return f"removed ({query['removed_for']})"
+    return f"{query['hits']}+" if query["has_more_hits"] else str(query["hits"])
+
+
 def print_explanation(data: dict[str, Any]) -> None:
     """Print one explanation for people."""
     print_line(
@@ -51,7 +57,7 @@ def print_explanation(data: dict[str, Any]) -> None:
                 row["query_rank"],
                 row["query"],
                 row["beam_score"],
-                f"{row['hits']}+" if row["has_more_hits"] else str(row["hits"]),
+                _hits(row),
                 row["items_given"],
                 row["top_hits"][0]["title"] if row["top_hits"] else None,
             ]

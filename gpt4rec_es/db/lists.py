@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from gpt4rec_es.db.copy import copy_rows
+from gpt4rec_es.db.filters import load_removed
 from gpt4rec_es.db.runs import Run
 from gpt4rec_es.records import Outcome
 
@@ -20,13 +21,17 @@ class Lists:
 
 @dataclass(frozen=True, slots=True)
 class MergeInput:
-    """One cohort user's frozen input. query_nos: of the generation, by rank; None: none stored."""
+    """One cohort user's frozen input. query_nos: of the generation, by rank; None: none stored.
+
+    removed: those of them that the run's filters remove. Their ranks stay empty.
+    """
 
     user_no: int
     prompt_no: int | None
     n_bought: int
     last_query_no: int | None
     query_nos: tuple[int, ...] | None
+    removed: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,10 @@ def load_inputs(connection: Connection, run: Run, user_nos: Sequence[int]) -> li
             "content_hash": run.content_hash,
             "decoding_no": run.decoding_no,
         },
-    )
+    ).all()
+    removed = load_removed(
+        connection, run.filters_no, (n for row in found for n in row.query_nos)
+    ).keys()
     return [
         MergeInput(
             row.user_no,
@@ -73,6 +81,7 @@ def load_inputs(connection: Connection, run: Run, user_nos: Sequence[int]) -> li
             row.n_bought,
             row.last_query_no,
             None if row.generation_no is None else tuple(row.query_nos),
+            frozenset(removed & set(row.query_nos)),
         )
         for row in found
     ]

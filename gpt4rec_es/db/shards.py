@@ -202,19 +202,25 @@ _SEARCH = text("""
 INSERT INTO shards (run_no, stage, members)
 SELECT :run_no, 'search', array_agg(query_no ORDER BY place)
 FROM (
-    SELECT query_no, row_number() OVER (ORDER BY query_no) - 1 AS place
+    SELECT used.query_no, row_number() OVER (ORDER BY used.query_no) - 1 AS place
     FROM (
-        SELECT q.query_no
-        FROM (SELECT DISTINCT prompt_no FROM run_users WHERE run_no = :run_no) AS u
-        JOIN generations AS g ON g.prompt_no = u.prompt_no
-            AND g.content_hash = :content_hash AND g.decoding_no = :decoding_no
-        JOIN generated_queries AS q USING (generation_no)
-        UNION
-        SELECT query_no FROM run_titles WHERE run_no = :run_no
+        SELECT query_no, bool_or(must_pass) AS must_pass, bool_or(NOT must_pass) AS is_title
+        FROM (
+            SELECT q.query_no, true AS must_pass
+            FROM (SELECT DISTINCT prompt_no FROM run_users WHERE run_no = :run_no) AS u
+            JOIN generations AS g ON g.prompt_no = u.prompt_no
+                AND g.content_hash = :content_hash AND g.decoding_no = :decoding_no
+            JOIN generated_queries AS q USING (generation_no)
+            UNION
+            SELECT query_no, false FROM run_titles WHERE run_no = :run_no
+        ) AS roles
+        GROUP BY query_no
     ) AS used
-    WHERE NOT EXISTS (
-        SELECT FROM searches AS s
-        WHERE s.build_no = :build_no AND s.query_no = used.query_no AND s.depth = :depth)
+    LEFT JOIN query_verdicts AS v ON v.filters_no = :filters_no AND v.query_no = used.query_no
+    WHERE (must_pass AND :filters_no IS NOT NULL AND v.query_no IS NULL)
+       OR ((is_title OR v.reason IS NULL) AND NOT EXISTS (
+            SELECT FROM searches AS s
+            WHERE s.build_no = :build_no AND s.query_no = used.query_no AND s.depth = :depth))
 ) AS missing
 GROUP BY place / :size ORDER BY place / :size
 """)
@@ -248,9 +254,10 @@ def plan_search(
     decoding_no: int,
     build_no: int,
     depth: int,
+    filters_no: int | None,
     size: int,
 ) -> int:
-    """Make shards of the run's distinct queries without a search; return how many."""
+    """Make shards of the run's distinct queries without a search or verdict; return how many."""
     return connection.execute(
         _SEARCH,
         {
@@ -259,6 +266,7 @@ def plan_search(
             "decoding_no": decoding_no,
             "build_no": build_no,
             "depth": depth,
+            "filters_no": filters_no,
             "size": size,
         },
     ).rowcount

@@ -22,6 +22,7 @@ from gpt4rec_es.db.tables_daily import (
     daily_runs,
 )
 from gpt4rec_es.db.tables_evaluations import evaluation_lists, evaluation_metrics, evaluations
+from gpt4rec_es.db.tables_filters import query_filters, query_verdicts
 from gpt4rec_es.db.tables_generation import (
     decodings,
     generated_queries,
@@ -78,6 +79,8 @@ __all__ = [
     "prompts",
     "publications",
     "queries",
+    "query_filters",
+    "query_verdicts",
     "recommendations",
     "replay_metrics",
     "replays",

@@ -112,6 +112,11 @@ runs = Table(
         ForeignKey("co_purchase_sets.set_no"),
         comment="the co-purchases it uses; NULL: not one of its sources, or pruned",
     ),
+    Column(
+        "filters_no",
+        ForeignKey("query_filters.filters_no"),
+        comment="what its queries must pass; NULL: all are searched",
+    ),
     UniqueConstraint("kind", "logical_date", "attempt"),
     Index(
         "ix_runs_unfinished",

@@ -73,6 +73,12 @@ def bytes_per_document(client: Elasticsearch, index: str) -> float | None:
     return primaries["store"]["size_in_bytes"] / documents if documents else None
 
 
+def count_segments(client: Elasticsearch, index: str) -> int:
+    """Return how many segments the index has: each change adds some, and each search reads all."""
+    answer = client.indices.stats(index=index, metric="segments").body
+    return int(answer["_all"]["primaries"]["segments"]["count"])
+
+
 def highest_item_no(client: Elasticsearch, index: str) -> int:
     """Return the highest item number in the index; 0: it is empty."""
     answer = client.search(

@@ -65,6 +65,7 @@ def _make_shards(connection: Connection, run: Run, state: str) -> None:
             decoding_no=run.decoding_no,
             build_no=run.build_no,
             depth=run.depth,
+            filters_no=run.filters_no,
             size=sizes["search"],
         )
     elif state == STATE_OF["merge"]:

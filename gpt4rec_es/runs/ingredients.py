@@ -50,7 +50,7 @@ class Ingredients:
         queries = [
             QueryHits(rank, result)
             for rank, number in enumerate(user.query_nos or (), start=1)
-            if (result := get(number)) is not None
+            if number not in user.removed and (result := get(number)) is not None
         ]
         last = None if user.last_query_no is None else get(user.last_query_no)
         excluded = self.excluded.get(user.user_no, _NO_ITEMS)

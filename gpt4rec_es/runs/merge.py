@@ -58,7 +58,7 @@ def merge_users(
         user if user.query_nos is None else replace(user, query_nos=user.query_nos[:most])
         for user in inputs
     ]
-    first = {n for user in users for n in user.query_nos or ()}
+    first = {n for user in users for n in user.query_nos or () if n not in user.removed}
     hits.load_first(first.union(*map(ingredients.title_queries, users)))
     return MergedUsers(users, hits, ingredients, check)
 
@@ -94,7 +94,8 @@ class MergedUsers:
         """Say what an earlier stage gave up on for this user, if anything."""
         if user.prompt_no is not None and user.query_nos is None:
             return "no queries could be generated for the prompt"
-        missing = [n for n in user.query_nos or () if self._hits.get(n) is None]
+        used = (n for n in user.query_nos or () if n not in user.removed)
+        missing = [n for n in used if self._hits.get(n) is None]
         return f"query {missing[0]} could not be searched" if missing else None
 
     def _round(self, users: list[MergeInput]) -> list[MergeInput]:
@@ -134,7 +135,7 @@ class MergedUsers:
         return UserOutcome(
             user.user_no,
             decide_outcome(merge, n_bought=user.n_bought, has_prompt=user.prompt_no is not None),
-            len(user.query_nos or ()),
+            sum(n not in user.removed for n in user.query_nos or ()),
             merge.n_found,
             len(merge.picks),
             merge.short_reason,

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from gpt4rec_es.db.generators import Generator
 from gpt4rec_es.protocols import QueryGenerator, Retriever
-from gpt4rec_es.records import Decoding, Fusion
+from gpt4rec_es.records import Decoding, Fusion, QueryFilters
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class NightOptions:
     depth: int | None = None
     exclude_bought: bool = True
     fusion: Fusion = field(default_factory=Fusion)
+    filters: QueryFilters = field(default_factory=QueryFilters)
     generate_shard_size: int = 256
     search_shard_size: int = 2000
     merge_shard_size: int = 1000

@@ -22,6 +22,7 @@ from gpt4rec_es.prompts.keys import canonical_json, hash128
 from gpt4rec_es.protocols import Progress, QueryGenerator, no_progress
 from gpt4rec_es.runs.co_purchases import ensure_co_purchases
 from gpt4rec_es.runs.cohort import freeze_cohort, freeze_popular, stage_cohort
+from gpt4rec_es.runs.filters import freeze_filters
 from gpt4rec_es.runs.manifest import make_manifest
 from gpt4rec_es.runs.options import NightOptions, NightParts
 from gpt4rec_es.runs.titles import freeze_titles
@@ -191,6 +192,9 @@ def _insert_run(
     decoding_no = decoding_number(connection, hash128(settings), settings)
     attempt = len(run_rows.of_date(connection, kind, logical_date)) + 1
     manifest = make_manifest(options, generator, build, history_version, cohort_size)
+    filters_no, filters = freeze_filters(connection, options.filters, build.index_name)
+    if filters:
+        manifest["filters"] = filters
     return run_rows.insert(
         connection,
         run_id=f"{kind}-{logical_date.isoformat()}-{attempt}",
@@ -209,4 +213,5 @@ def _insert_run(
         code_version=code_version(),
         actor=parts.actor,
         co_purchase_set_no=set_no,
+        filters_no=filters_no,
     )

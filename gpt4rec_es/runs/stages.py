@@ -1,11 +1,14 @@
 """One shard's work by its stage; generator and retriever are opened once, when first needed."""
 
 from dataclasses import dataclass, field
+from functools import partial
 
+from gpt4rec_es.db.filters import FrozenFilters, load_filters
 from gpt4rec_es.db.generators import load as load_generator
 from gpt4rec_es.db.runs import Run
 from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.protocols import QueryGenerator, Retriever
+from gpt4rec_es.runs.filters import Judge, judge
 from gpt4rec_es.runs.generate import generate_shard
 from gpt4rec_es.runs.ledger import Lease, Work
 from gpt4rec_es.runs.merge import merge_shard
@@ -33,6 +36,7 @@ class StageWork:
     counts: DrainCounts = field(default_factory=DrainCounts)
     _generator: QueryGenerator | None = None
     _retriever: Retriever | None = None
+    _filters: FrozenFilters | None = None
 
     def do(self, run: Run, lease: Lease) -> Work:
         """Do the shard's work and return it, to be stored."""
@@ -44,7 +48,7 @@ class StageWork:
             return work
         retriever = self._open_retriever(run)
         if lease.shard.stage == "search":
-            work = search_shard(engine, run, lease, retriever)
+            work = search_shard(engine, run, lease, retriever, self._open_judge(run))
         else:
             work = merge_shard(engine, run, lease, retriever)
             self.counts.users += len(members)
@@ -63,6 +67,14 @@ class StageWork:
                 )
             self._generator = generator
         return self._generator
+
+    def _open_judge(self, run: Run) -> Judge | None:
+        if run.filters_no is None:
+            return None
+        if self._filters is None:
+            with self.parts.engine.connect() as connection:
+                self._filters = load_filters(connection, run.filters_no)
+        return partial(judge, self._filters, self.parts.elastic)
 
     def _open_retriever(self, run: Run) -> Retriever:
         if self._retriever is None:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 
 from gpt4rec_es.db import runs as run_rows
+from gpt4rec_es.db.filters import load_removed
 from gpt4rec_es.db.lists import MergeInput, load_inputs
 from gpt4rec_es.db.runs import Run
 from gpt4rec_es.db.texts import load_queries, load_searches
@@ -205,11 +206,12 @@ def _queries(
     )
     beam_scores = {row.rank: row.beam_score for row in scores}
     numbers = user.query_nos or ()
+    removed = load_removed(connection, run.filters_no, numbers)
     explained = []
     for rank, (number, query) in enumerate(
         zip(numbers, load_queries(connection, numbers), strict=True), start=1
     ):
-        result = results.get(number)
+        result = None if number in removed else results.get(number)
         item_nos = result.item_nos if result else ()
         explained.append(
             {
@@ -219,6 +221,7 @@ def _queries(
                 "hits": len(item_nos),
                 "has_more_hits": bool(result and not result.exhausted),
                 "is_empty_query": bool(result and result.is_empty_query),
+                "removed_for": ": ".join(removed[number]) if number in removed else None,
                 "items_given": sum(row["query_rank"] == rank for row in stored),
                 "top_hits": [titles[n] for n in item_nos[:3]],
             }

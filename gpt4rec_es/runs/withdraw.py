@@ -121,7 +121,7 @@ def _withdraw(
                 "There is nothing to go back to; publish another run first.",
             )
     if not dry_run:
-        why = "rolled back" if action == "rollback" else "rejected by hand"
+        why = "rolled back" if action == "rollback" else "by hand"
         run_rows.set_state(
             connection, run.run_no, "rejected", f"{why}: {reason or 'no reason given'}"
         )

@@ -16,7 +16,7 @@ from gpt4rec_es.elastic.errors import plain_errors
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.index import live
 from gpt4rec_es.index.changed import changed_build
-from gpt4rec_es.index.inspect import highest_item_no
+from gpt4rec_es.index.inspect import count_segments, highest_item_no
 from gpt4rec_es.index.mapping import mapping_hash
 from gpt4rec_es.index.prune import find_orphans, prune_builds, remove_orphans
 from gpt4rec_es.index.room import require_room_for
@@ -28,6 +28,8 @@ from gpt4rec_es.services.reindex import (
     gone_after_swap,
 )
 
+# Far below the number at which merging would begin by itself, see index/builds.py.
+_MOST_SEGMENTS = 100
 _FULL = "Run `gpt4rec reindex` for a full build."
 
 
@@ -78,8 +80,9 @@ def reindex_changes(
     Where nothing changed, the live build is returned as it is. ``progress`` counts documents.
 
     Raises:
-        UsageError: a full build is due: none is live, the analyzer changed, or more than
-            ``options.max_deleted_share`` of the documents would be replaced ones.
+        UsageError: a full build is due: none is live, the analyzer changed, there were very many
+            builds by changes, or more than ``options.max_deleted_share`` of the documents would
+            be replaced ones.
         ConflictError: another process builds or tunes behind this alias.
         DataError: a document is refused, or verification failed.
         DependencyError: a server cannot be reached, or has no room. In all cases what was live
@@ -129,6 +132,12 @@ def _due(
     parent = live.live_build(engine, client, options.alias)
     if parent.mapping_hash != mapping_hash(options.build.analysis):
         raise UsageError("The mapping or the analyzer changed since the live build.", _FULL)
+    if count_segments(client, parent.index_name) > _MOST_SEGMENTS:
+        raise UsageError(
+            f"The live build has come together from more than {_MOST_SEGMENTS} parts by changes, "
+            "which makes searches slow.",
+            _FULL,
+        )
     changes = snapshot.count_changes(
         since=parent.catalog_version, known_item_no=highest_item_no(client, parent.index_name)
     )

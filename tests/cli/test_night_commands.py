@@ -192,7 +192,7 @@ def test_old_lists_and_a_refused_run_are_alarms(
     cli("night", "--date", "2026-11-23")
     cli("runs", "reject", "nightly-2026-11-23-1", "--reason", "looks odd")
     out = cli("runs", "status", code=3)
-    assert "nightly-2026-11-23-1 was rejected: rejected by hand: looks odd." in out
+    assert "nightly-2026-11-23-1 was rejected: by hand: looks odd." in out
 
 
 def test_runs_are_pinned_rejected_and_pruned(shop: Shop, cli: Cli) -> None:

@@ -14,6 +14,7 @@ from gpt4rec_es.index.inspect import describe_index
 from gpt4rec_es.index.live import live_build
 from gpt4rec_es.index.mapping import Analysis
 from gpt4rec_es.records import Bm25
+from gpt4rec_es.services import reindex_changed
 from gpt4rec_es.services.bm25 import set_bm25
 from gpt4rec_es.services.builds import rollback_index
 from gpt4rec_es.services.reindex import ReindexOptions, ReindexReport
@@ -169,7 +170,7 @@ def test_nothing_changed_is_nothing_to_do(
 
 
 def test_a_full_build_is_asked_for_where_changes_cannot_do(
-    engine: Engine, elastic: Elasticsearch, alias: str
+    engine: Engine, elastic: Elasticsearch, alias: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_shirts(engine)
     with pytest.raises(UsageError, match="points nowhere"):
@@ -180,6 +181,15 @@ def test_a_full_build_is_asked_for_where_changes_cannot_do(
     with pytest.raises(UsageError, match="analyzer changed"):
         bring_in(engine, elastic, alias, build=other)
     assert len(builds_of(engine, alias)) == 1
+    monkeypatch.setattr(reindex_changed, "_MOST_SEGMENTS", 1)
+    report = bring_in(engine, elastic, alias)
+    assert report.documents == 1
+    add_items(engine, [("O", "blue hat")])
+    with pytest.raises(UsageError, match="more than 1 parts"):
+        bring_in(engine, elastic, alias)
+    build_index(engine, elastic, alias)
+    add_items(engine, [("P", "green hat")])
+    assert bring_in(engine, elastic, alias).documents == 1
 
 
 def test_a_build_that_does_not_hold_the_changes_is_removed(

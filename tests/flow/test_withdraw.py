@@ -45,7 +45,7 @@ def test_the_published_run_gives_way_to_the_one_before_it(
     assert shown(database) == [RUNS[2]]
     done = withdraw.reject(parts, "latest", reason="wrong prices")
     assert (done.rejected.run_id, done.rejected.state) == (RUNS[2], "rejected")
-    assert done.rejected.error == "rejected by hand: wrong prices"
+    assert done.rejected.error == "by hand: wrong prices"
     assert shown(database) == [RUNS[1]]
     with pytest.raises(UsageError, match="is rejected: no reader sees it"):
         withdraw.reject(parts, RUNS[2], reason="again")

@@ -105,6 +105,9 @@ INSERT INTO daily_queries VALUES
 INSERT INTO daily_examples VALUES (2, 3, 1, 1, 1);
 INSERT INTO daily_items VALUES (1, 1, 1, 1), (2, 1, 1, 0), (2, 3, 2, 0), (2, 4, 1, 1);
 INSERT INTO daily_coverage VALUES (2, 'all', '', 4, 2, 3), (2, 'brand', '', 4, 2, 3);
+INSERT INTO query_filters (filters_hash, settings, phrases) VALUES ('\\x01', '{}', '{zeppelin}');
+INSERT INTO query_verdicts VALUES (1, 1, NULL, NULL), (1, 3, 'phrase', 'zeppelin');
+UPDATE runs SET filters_no = 1 WHERE run_no = 3;
 INSERT INTO publications (kind, run_no, previous_run_no) VALUES ('nightly', 2, 1);
 """
 

@@ -110,6 +110,7 @@ def test_the_analyst_reads_every_view(shop: Database) -> None:
         "query_hits",
         "recommendations",
         "rejects",
+        "removed_queries",
         "replay_metrics",
         "replays",
         "run_sources",

@@ -8,7 +8,7 @@ import pytest
 from gpt4rec_es.db.generators import Generator
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.logs import scrub
-from gpt4rec_es.records import Fusion
+from gpt4rec_es.records import Fusion, QueryFilters
 from gpt4rec_es.runs.options import NightOptions
 from gpt4rec_es.runtime import Runtime
 from gpt4rec_es.settings import load_settings
@@ -86,7 +86,7 @@ def test_a_generator_is_opened_once() -> None:
     assert made.generator(row) is made.generator(row)
 
 
-def test_night_options_are_the_settings() -> None:
+def test_night_options_are_the_settings(tmp_path: Path) -> None:
     """Every option that has a setting takes it: each is given a value that is not its default."""
     given = {
         "k": 7,
@@ -99,6 +99,7 @@ def test_night_options_are_the_settings() -> None:
         "max_failures": 5,
         "max_failed_share": 0.5,
         "min_full_share": 0.25,
+        "daily_min_users": 2,
     }
     decoding = {
         "num_queries": 3,
@@ -120,15 +121,23 @@ def test_night_options_are_the_settings() -> None:
         "pair_history": 32,
         "rank_constant": 33,
     }
-    chosen = given | decoding | fusion
+    phrases = tmp_path / "phrases.txt"
+    phrases.write_text("b\n# no\na\n")
+    filters = {
+        "forbidden_phrases_file": phrases,
+        "catalog_scripts_only": True,
+        "max_unknown_share": 0.4,
+    }
+    chosen = given | decoding | fusion | filters
     environ = {f"GPT4REC_{name.upper()}": str(value) for name, value in chosen.items()}
     options = runtime(**environ).night_options()
     assert {name: getattr(options, name) for name in given} == given
     assert options.decoding.as_dict() == decoding
     weights = (("queries", 2.0), ("co_purchase", 3.0))
     assert options.fusion == Fusion(weights, "ranks", 30, 9, 0.6, 0.8, 31, 32, 33)
+    assert options.filters == QueryFilters(("a", "b"), True, 0.4)
     without_setting = {"patience_seconds"}
-    covered = {*given, "decoding", "fusion"}
+    covered = {*given, "decoding", "fusion", "filters"}
     assert {field.name for field in fields(NightOptions)} - without_setting == covered
 
 

@@ -1,0 +1,1 @@
+"""Pure checks of query texts: forbidden phrases and foreign scripts."""

@@ -1,0 +1,80 @@
+"""How many words of a text an index knows, by the server's own analyzer and terms.
+
+Titles that do not exist are analyzed as if they were indexed, and the server says for each term how
+many real titles have it.
+"""
+
+from collections.abc import Sequence
+
+from elastic_transport import TransportError
+from elasticsearch import ApiError, Elasticsearch
+
+from gpt4rec_es.elastic.backoff import Backoff
+from gpt4rec_es.elastic.client import client_url
+from gpt4rec_es.elastic.errors import is_transient, plain_error
+from gpt4rec_es.elastic.queries import search_text
+from gpt4rec_es.errors import DataError, DependencyError
+
+_PER_REQUEST = 250
+
+
+def count_unknown(
+    client: Elasticsearch, index: str, texts: Sequence[str], *, backoff: Backoff | None = None
+) -> list[tuple[int, int]]:
+    """Return (terms that no title has, terms) of each text, in order; each term counts once.
+
+    As with searching, only the first 64 words of a text are looked at.
+
+    Raises:
+        DataError: the index is gone.
+        DependencyError: the server did not answer.
+    """
+    counts: list[tuple[int, int]] = []
+    for start in range(0, len(texts), _PER_REQUEST):
+        batch = texts[start : start + _PER_REQUEST]
+        counts += _ask(client, index, batch, backoff or Backoff(attempts=7))
+    return counts
+
+
+def _ask(
+    client: Elasticsearch, index: str, texts: Sequence[str], backoff: Backoff
+) -> list[tuple[int, int]]:
+    docs = [
+        {
+            "_index": index,
+            "doc": {"title": search_text(text)},
+            "fields": ["title"],
+            "term_statistics": True,
+            "field_statistics": False,
+            "positions": False,
+            "offsets": False,
+        }
+        for text in texts
+    ]
+    failures = 0
+    while True:
+        try:
+            answers = client.mtermvectors(docs=docs).body.get("docs", [])
+            problem = f"{len(answers)} answers to {len(docs)} questions"
+            if len(answers) == len(docs) and not any("error" in answer for answer in answers):
+                return [_count(answer) for answer in answers]
+            error_of = next((answer["error"] for answer in answers if "error" in answer), None)
+            problem = problem if error_of is None else str(error_of.get("reason"))
+            if error_of and error_of.get("type") == "index_not_found_exception":
+                raise DataError(f"{problem}.", "Start a new night.")
+        except (ApiError, TransportError) as error:
+            if not is_transient(error):
+                raise plain_error(error, client) from error
+            problem = plain_error(error, client).message.rstrip(".")
+        failures += 1
+        if not backoff.wait(failures):
+            raise DependencyError(
+                f"Elasticsearch at {client_url(client)} does not say which terms {index} has: "
+                f"{problem}.",
+                "Try again when it has recovered.",
+            )
+
+
+def _count(answer: dict[str, dict[str, dict[str, dict[str, dict[str, int]]]]]) -> tuple[int, int]:
+    terms = answer.get("term_vectors", {}).get("title", {}).get("terms", {})
+    return sum(not term.get("doc_freq") for term in terms.values()), len(terms)
