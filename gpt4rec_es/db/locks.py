@@ -115,20 +115,24 @@ def _take(connection: Connection, name: str, mode: str, wait_s: float) -> bool:
     return True
 
 
-def transaction_lock(connection: Connection, name: str, *, shared: bool = False) -> None:
-    """Wait for the lock ``name`` and hold it until the transaction ends.
+def share_lock(connection: Connection, name: str) -> None:
+    """Hold the lock ``name`` beside others that share it, until the transaction ends.
 
-    shared: beside others that share it.
+    Who holds it alone does so for a moment: a time-out is left as the database's own error, after
+    which ``retrying`` tries the transaction again.
+    """
+    connection.execute(text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": lock_key(name)})
+
+
+def transaction_lock(connection: Connection, name: str) -> None:
+    """Wait for the lock ``name`` and hold it until the transaction ends.
 
     Raises:
         ConflictError: somebody else kept it for longer than the session's lock_timeout; the
             transaction must be rolled back.
     """
     try:
-        mode = "_shared" if shared else ""
-        connection.execute(
-            text(f"SELECT pg_advisory_xact_lock{mode}(:key)"), {"key": lock_key(name)}
-        )
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key(name)})
     except DBAPIError as error:
         if getattr(error.orig, "pgcode", None) == "55P03":
             raise ConflictError(

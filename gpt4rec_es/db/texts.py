@@ -90,7 +90,7 @@ def store_generations(
 
     hashes: 128-bit hash of each query text. A generation that exists already is left as it is.
     """
-    locks.transaction_lock(connection, locks.TEXTS, shared=True)
+    locks.share_lock(connection, locks.TEXTS)
     texts = sorted({q.text for _, g in generations for q in g.queries}, key=hashes.__getitem__)
     store_new(
         connection,

@@ -28,6 +28,7 @@ from gpt4rec_es.index.builds import (
     verify_index,
 )
 from gpt4rec_es.index.bulk import BulkCounts, BulkLimits, load_documents
+from gpt4rec_es.index.inspect import deleted_on_disk
 from gpt4rec_es.index.mapping import Analysis, index_body, mapping_hash
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.records import Bm25, Document
@@ -182,7 +183,7 @@ def prove(
 ) -> Build:
     """Return the build as ready, after it was found to be what it should be.
 
-    deleted: documents that were replaced or deleted in it, and still count in its statistics.
+    deleted: documents that were replaced or deleted in it, of which some may be gone for good.
 
     Raises:
         DataError: it is not.
@@ -190,6 +191,9 @@ def prove(
     state = verify_index(
         client, build.index_name, documents=documents, bm25=build.bm25, samples=samples
     )
+    if deleted:
+        # Parts of an index that hold nothing but deleted documents are dropped.
+        deleted = min(deleted, deleted_on_disk(client, build.index_name))
     with transaction(engine) as connection:
         return rows.finish(connection, build.build_no, state.uuid, state.documents, deleted)
 

@@ -73,6 +73,12 @@ def bytes_per_document(client: Elasticsearch, index: str) -> float | None:
     return primaries["store"]["size_in_bytes"] / documents if documents else None
 
 
+def deleted_on_disk(client: Elasticsearch, index: str) -> int:
+    """Return how many deleted documents the index still holds, and marks of deletions with them."""
+    answer = client.indices.stats(index=index, metric="docs").body
+    return int(answer["_all"]["primaries"]["docs"]["deleted"])
+
+
 def count_segments(client: Elasticsearch, index: str) -> int:
     """Return how many segments the index has: each change adds some, and each search reads all."""
     answer = client.indices.stats(index=index, metric="segments").body

@@ -118,7 +118,7 @@ def _store_prompts(
     """Store what is new, keep all for the split, and return their numbers (None: no prompt)."""
     hashes = [None if prompt is None else hash128(prompt.text) for prompt in prompts]
     # Keeps a prune from collecting one that was there before it is kept.
-    locks.transaction_lock(connection, locks.TEXTS, shared=True)
+    locks.share_lock(connection, locks.TEXTS)
     store_new(
         connection,
         "prompts",

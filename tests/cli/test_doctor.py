@@ -12,13 +12,16 @@ from sqlalchemy import text
 
 from gpt4rec_es.cli.main import run
 from gpt4rec_es.elastic.alias import alias_targets
+from gpt4rec_es.elastic.client import make_client
 from gpt4rec_es.errors import DependencyError
 from gpt4rec_es.logs import register_secrets
+from gpt4rec_es.services.doctor import cluster as of_elasticsearch
 from gpt4rec_es.services.doctor import database as of_postgres
 from gpt4rec_es.services.doctor.cluster import is_loopback
 from gpt4rec_es.services.doctor.findings import Finding, Level, look, ok, worst
 from gpt4rec_es.services.doctor.machine import numbers, versions
-from tests.databases import Database
+from tests.databases import Cluster, Database
+from tests.elastic.stub import Reply, Request, stub
 from tests.flow.conftest import use_titles
 from tests.servers import Servers
 from tests.shop import make_shop
@@ -225,3 +228,32 @@ def test_versions_are_read_and_compared() -> None:
 )
 def test_which_hosts_are_this_machine(host: str, is_own: bool) -> None:
     assert is_loopback(host) is is_own
+
+
+def test_rights_that_are_missing_are_named() -> None:
+    def script(request: Request) -> Reply:
+        if request.path != "/_security/user/_has_privileges":
+            return Reply({}, status=404)
+        asked = json.loads(request.body)
+        granted = {name: name != "create_index" for name in asked["index"][0]["privileges"]}
+        return Reply(
+            {
+                "cluster": {"monitor": False},
+                "index": dict.fromkeys(asked["index"][0]["names"], granted),
+            }
+        )
+
+    with stub(script) as url:
+        lacking, blind = of_elasticsearch.rights(make_client(url), "items")
+    assert (lacking.level, blind.level) == (Level.ERROR, Level.WARNING)
+    assert "missing: create_index." in lacking.what
+    assert "monitor" in blind.what
+
+
+def test_the_disk_of_a_database_on_this_machine_is_seen(
+    database: Database, cluster: Cluster
+) -> None:
+    (finding,) = of_postgres.disk(cluster.admin)
+    assert "of its disk are free" in finding.what
+    (finding,) = of_postgres.disk(database.engine)
+    assert "cannot be seen from here" in finding.what

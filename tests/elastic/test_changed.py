@@ -10,7 +10,7 @@ from gpt4rec_es.elastic.alias import alias_targets
 from gpt4rec_es.errors import DataError, DependencyError, UsageError
 from gpt4rec_es.index import building, room
 from gpt4rec_es.index.building import BuildOptions
-from gpt4rec_es.index.inspect import describe_index
+from gpt4rec_es.index.inspect import deleted_on_disk, describe_index
 from gpt4rec_es.index.live import live_build
 from gpt4rec_es.index.mapping import Analysis
 from gpt4rec_es.records import Bm25
@@ -47,11 +47,6 @@ def change(engine: Engine, item_id: str, **fields: object) -> None:
 def bring_in(engine: Engine, client: Elasticsearch, alias: str, **options: object) -> ReindexReport:
     chosen = replace(ReindexOptions(alias=alias, max_deleted_share=0.45), **options)  # type: ignore[arg-type]
     return reindex_changes(engine, client, chosen, actor="tester", reason="changes")
-
-
-def deleted_on_disk(client: Elasticsearch, index: str) -> int:
-    stats = client.indices.stats(index=index, metric="docs")
-    return int(stats["_all"]["primaries"]["docs"]["deleted"])
 
 
 def sources(client: Elasticsearch, index: str) -> list[object]:
@@ -134,6 +129,17 @@ def test_a_chain_of_changes_adds_up_until_a_full_build_is_asked_for(
     assert first.index_name in index_names(elastic, alias)
     assert deleted_on_disk(elastic, first.index_name) == 0
     assert deleted_on_disk(elastic, build.index_name) == build.deleted_documents
+
+
+def test_an_item_that_changes_again_and_again_counts_once(
+    engine: Engine, elastic: Elasticsearch, alias: str
+) -> None:
+    add_shirts(engine)
+    build_index(engine, elastic, alias)
+    for price in range(4):
+        change(engine, "S3", price=price)
+        # Each part that held but the last state of it is dropped as a whole.
+        assert bring_in(engine, elastic, alias).build.deleted_documents == 1
 
 
 def test_other_k1_and_b_of_a_build_by_changes_are_its_own(

@@ -2,8 +2,8 @@ import pytest
 from sqlalchemy import text
 
 from gpt4rec_es.db import audit
-from gpt4rec_es.db.engine import make_engine
-from gpt4rec_es.db.locks import hold_lock, lock_key, transaction_lock
+from gpt4rec_es.db.engine import make_engine, retrying
+from gpt4rec_es.db.locks import TEXTS, hold_lock, lock_key, share_lock, transaction_lock
 from gpt4rec_es.errors import ConflictError, DependencyError
 from tests.databases import Cluster, Database
 
@@ -100,3 +100,36 @@ def test_audit_entries_are_stored_with_the_act(database: Database) -> None:
         ("ann", "bm25_set", "items", {"k1": 1.2}, {"k1": 0.9}, "trial", False),
         ("bob", "publish", "nightly-2026-11-22-1", None, None, None, True),
     ]
+
+
+def test_a_shared_lock_is_waited_for_and_a_time_out_is_tried_again(
+    database: Database,
+) -> None:
+    impatient = make_engine(database.writer_url, application_name="test", lock_timeout_s=0.1)
+    waits: list[float] = []
+    with database.engine.connect() as alone:
+        transaction_lock(alone, TEXTS)
+
+        def let_go(seconds: float) -> None:
+            waits.append(seconds)
+            alone.rollback()
+
+        retrying(impatient, lambda connection: share_lock(connection, TEXTS), sleep=let_go)
+    assert len(waits) == 1
+    with impatient.begin() as one, impatient.begin() as other:
+        share_lock(one, TEXTS)
+        share_lock(other, TEXTS)
+        with impatient.begin() as third, pytest.raises(ConflictError):
+            transaction_lock(third, TEXTS)
+    impatient.dispose()
+
+
+def test_a_held_lock_may_be_shared_and_waited_for(database: Database) -> None:
+    engine = database.engine
+    with hold_lock(engine, "x", shared=True), hold_lock(engine, "x", shared=True):
+        with pytest.raises(ConflictError, match="already held"), hold_lock(engine, "x"):
+            pass
+        with pytest.raises(ConflictError), hold_lock(engine, "x", wait_s=0.1):
+            pass
+    with hold_lock(engine, "x", wait_s=5) as held:
+        held.check()
