@@ -173,6 +173,39 @@ class Fusion:
 
 
 @dataclass(frozen=True, slots=True)
+class ListRules:
+    """Rules of one run about all lists, beside those that block items, brands and categories.
+
+    min_price, max_price: in the catalog's currency, both included; an item of unknown price is
+    left out then. categories: only these and what is below them. max_per_brand: items of one
+    brand per list. shown_days: what published lists of so many days before showed is left out.
+    """
+
+    min_price: float | None = None
+    max_price: float | None = None
+    categories: tuple[str, ...] = ()
+    max_per_brand: int | None = None
+    shown_days: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse rules that nothing can keep."""
+        prices = [price for price in (self.min_price, self.max_price) if price is not None]
+        if any(not 0 <= price < float("inf") for price in prices) or prices != sorted(prices):
+            raise UsageError("The limits of the price are wrong.", "Give 0 <= lowest <= highest.")
+        if self.max_per_brand is not None and self.max_per_brand < 1:
+            raise UsageError(f"{self.max_per_brand} items per brand leave none.", "At least 1.")
+        if self.shown_days < 0:
+            raise UsageError(f"{self.shown_days} days cannot be.", "0 asks for nothing.")
+        if not all(category.strip() for category in self.categories):
+            raise UsageError("A category is empty.", "Name it as the catalog does.")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return those that are set as plain values, for manifests."""
+        values = {**asdict(self), "categories": list(self.categories)}
+        return {name: value for name, value in values.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """Input of a generator for one user.
 

@@ -5,7 +5,7 @@ Everything is built when first asked for, so a command pays for what it uses. On
 to one process: build a new one after a fork.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.logs import register_secrets
 from gpt4rec_es.protocols import QueryGenerator, Retriever
-from gpt4rec_es.records import Decoding, Fusion, QueryFilters
+from gpt4rec_es.records import Decoding, Fusion, ListRules, QueryFilters
 from gpt4rec_es.settings import Settings, load_settings, variable_of
 from gpt4rec_es.settings_checks import parse_sources
 
@@ -221,8 +221,16 @@ class Runtime:
             self.settings.actor,
         )
 
-    def night_options(self) -> "NightOptions":
-        """Return how a night is planned and worked on."""
+    def night_options(
+        self,
+        *,
+        min_price: float | None = None,
+        max_price: float | None = None,
+        categories: Sequence[str] = (),
+        max_per_brand: int | None = None,
+        not_shown_days: int | None = None,
+    ) -> "NightOptions":
+        """Return how a night is planned and worked on; what is given replaces the settings."""
         from gpt4rec_es.runs.options import NightOptions
 
         chosen = self.settings
@@ -232,6 +240,13 @@ class Runtime:
             depth=chosen.depth,
             exclude_bought=chosen.exclude_bought,
             fusion=self.fusion,
+            rules=ListRules(
+                min_price=chosen.min_price if min_price is None else min_price,
+                max_price=chosen.max_price if max_price is None else max_price,
+                categories=tuple(categories) or _split(chosen.only_categories),
+                max_per_brand=chosen.max_per_brand if max_per_brand is None else max_per_brand,
+                shown_days=chosen.not_shown_days if not_shown_days is None else not_shown_days,
+            ),
             generate_shard_size=chosen.generate_shard_size,
             search_shard_size=chosen.search_shard_size,
             merge_shard_size=chosen.merge_shard_size,
@@ -288,6 +303,11 @@ def _stack_urls(folder: Path | None) -> dict[str, str] | None:
         "ELASTICSEARCH_URL": urls.elasticsearch_url,
         "CELERY_BROKER_URL": urls.broker_url,
     }
+
+
+def _split(names: str | None) -> tuple[str, ...]:
+    """Return what stands between the bars."""
+    return tuple(name.strip() for name in (names or "").split("|") if name.strip())
 
 
 def _synonyms(file: Path | None) -> tuple[str, ...]:

@@ -117,6 +117,12 @@ class Settings(BaseModel):
     neighbours: int = Field(100, ge=1, le=1000)
     pair_history: int = Field(50, ge=2, le=1000)
 
+    min_price: float | None = Field(None, ge=0, allow_inf_nan=False)
+    max_price: float | None = Field(None, ge=0, allow_inf_nan=False)
+    only_categories: str | None = None  # several: separated by |
+    max_per_brand: int | None = Field(None, ge=1, le=1000)
+    not_shown_days: int = Field(0, ge=0, le=365)
+
     engine: Literal["shared", "reference"] = "shared"
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     dtype: Literal["fp32", "fp16"] = "fp32"
@@ -152,6 +158,9 @@ class Settings(BaseModel):
         """Refuse values that are fine alone but not together."""
         if self.num_beams < self.num_queries:
             message = f"GPT4REC_NUM_BEAMS is {self.num_beams}: must be at least GPT4REC_NUM_QUERIES"
+            raise ValueError(message)
+        if self.max_price is not None and (self.min_price or 0) > self.max_price:
+            message = f"GPT4REC_MIN_PRICE is {self.min_price}: must not be above GPT4REC_MAX_PRICE"
             raise ValueError(message)
         if (self.elasticsearch_user is None) != (self.elasticsearch_password is None):
             message = "ELASTICSEARCH_USER and ELASTICSEARCH_PASSWORD: set both or neither"

@@ -36,6 +36,7 @@ COMMANDS = {
     "train": ("train:train", "Train a query generator."),
     "generators": ("generators:generators", "List query generators, choose the one nights use."),
     "evaluate": ("evaluate:evaluate", "Measure how good recommendations are on a split."),
+    "rules": ("rules:rules", "Block items, brands and categories; list and take back such rules."),
     "night": (
         "night:night",
         "Recommend for every user: plan, generate, search, merge, check, publish.",

@@ -19,6 +19,11 @@ from gpt4rec_es.cli.progress import progress_bar
 )
 @click.option("--celery", "by_celery", is_flag=True, help="Plan here, let the workers do the rest.")
 @click.option("--supersede", is_flag=True, help="Give up an unfinished run and plan anew.")
+@click.option("--min-price", type=float, help="Only items of this price and above.")
+@click.option("--max-price", type=float, help="Only items of this price and below.")
+@click.option("--category", "categories", multiple=True, help="Only this and below; repeatable.")
+@click.option("--max-per-brand", type=int, help="Items of one brand per list.")
+@click.option("--not-shown-days", type=int, help="Leave out what lists of so many days showed.")
 @click.option("--dry-run", is_flag=True, help="Say what a night would start from; change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def night(
@@ -27,8 +32,12 @@ def night(
     supersede: bool,
     dry_run: bool,
     as_json: bool,
+    **rules: Any,
 ) -> None:
     """Plan, generate, search, merge, check and publish; go on with a night that was cut off.
+
+    Options about prices, categories, brands and days replace the settings for a night that is
+    planned now; a night that was cut off keeps its own.
 
     Exit code 3: a gate rejected it, the last published run stays in place.
     """
@@ -37,18 +46,18 @@ def night(
 
     runtime = get_runtime()
     date = logical_date.date() if logical_date else today(runtime.settings.timezone)
-    parts, options = runtime.night_parts(), runtime.night_options()
+    parts, options = runtime.night_parts(), runtime.night_options(**rules)
     if dry_run:
         emit(plan_summary(parts, options, date), as_json, _print_plan)
     elif by_celery:
-        emit(_ring(runtime, date, supersede), as_json, _print_rung)
+        emit(_ring(runtime, options, date, supersede), as_json, _print_rung)
     else:
         with progress_bar("Night", "done in this stage") as progress:
             report = run_night(parts, options, date, supersede=supersede, progress=progress)
         emit(report.as_dict(), as_json, _print_report)
 
 
-def _ring(runtime: Any, date: dt.date, supersede: bool) -> dict[str, Any]:
+def _ring(runtime: Any, options: Any, date: dt.date, supersede: bool) -> dict[str, Any]:
     from gpt4rec_es.runs.night import start_night
     from workers.celery import app
     from workers.doorbell import ring
@@ -57,7 +66,7 @@ def _ring(runtime: Any, date: dt.date, supersede: bool) -> dict[str, Any]:
     with progress_bar("Planning", "users") as progress:
         started = start_night(
             runtime.night_parts(),
-            runtime.night_options(),
+            options,
             date,
             supersede=supersede,
             progress=progress,
@@ -72,6 +81,8 @@ def _print_plan(data: dict[str, Any]) -> None:
         f"{data['users']:,} users from {data['active_items']:,} active items, with "
         f"{data['num_queries']} queries of generator {data['generator'] or '(none in use)'}."
     )
+    for name, value in data["rules"].items():
+        print_line(f"Rule: {name.replace('_', ' ')} {value}")
     if data["unfinished_run"]:
         print_line(f"Run {data['unfinished_run']} is unfinished: it would be gone on with instead.")
 

@@ -81,6 +81,15 @@ def print_explanation(data: dict[str, Any]) -> None:
         "Recommended",
     )
     _print_removed(data["removed"])
+    if data["rules"]:
+        print_table(
+            ["rule", "about", "value", "reason", "items kept out"],
+            [
+                [row["rule"], row["kind"], row["value"], row["reason"], row["removed"]]
+                for row in data["rules"]
+            ],
+            "Rules that kept items out",
+        )
     if not data["equals_merge_now"]:
         print_line("Note: merging the stored hits again gives another list than the stored one.")
 

@@ -125,8 +125,8 @@ def load_titles(connection: Connection, run: Run, item_nos: Collection[int]) -> 
     return {row.item_no: row.query_no for row in found}
 
 
-def load_popular(connection: Connection, run: Run, limit: int) -> list[int]:
-    """Return the first ``limit`` of the run's frozen popular items."""
+def load_popular(connection: Connection, run: Run, limit: int | None) -> list[int]:
+    """Return the first ``limit`` (None: all) of the run's frozen popular items."""
     found = connection.execute(
         text("SELECT item_no FROM run_popular WHERE run_no = :run_no ORDER BY rank LIMIT :limit"),
         {"run_no": run.run_no, "limit": limit},

@@ -34,6 +34,7 @@ from gpt4rec_es.db.tables_generation import (
 from gpt4rec_es.db.tables_index import alias_swaps, builds, searches
 from gpt4rec_es.db.tables_replays import replay_metrics, replays
 from gpt4rec_es.db.tables_results import recommendations, run_popular, run_users, user_outcomes
+from gpt4rec_es.db.tables_rules import block_rules, run_brands, run_rules
 from gpt4rec_es.db.tables_runs import (
     audit,
     gate_results,
@@ -54,6 +55,7 @@ from gpt4rec_es.db.tables_trials import (
 __all__ = [
     "alias_swaps",
     "audit",
+    "block_rules",
     "builds",
     "catalog_state",
     "co_purchase_sets",
@@ -84,8 +86,10 @@ __all__ = [
     "recommendations",
     "replay_metrics",
     "replays",
+    "run_brands",
     "run_counts",
     "run_popular",
+    "run_rules",
     "run_titles",
     "run_users",
     "runs",

@@ -221,13 +221,15 @@ run_counts = Table(
         "name",
         Text,
         primary_key=True,
-        comment="members, tokens, queries, searches, users, errors or takeovers",
+        comment="members, tokens, queries, searches, users, removed, errors or takeovers",
     ),
     Column(
         "detail",
         Text,
         primary_key=True,
-        comment="of users the outcome, of errors their class; else empty",
+        comment=(
+            "of users the outcome, of removed items the rule, of errors their class; else empty"
+        ),
     ),
     Column("n", BigInteger, nullable=False, comment="how many"),
     comment=(

@@ -5,13 +5,14 @@ plain arithmetic on complete rankings. So a fused list, too, is that of unlimite
 stay pure: a night calls it once per user.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import nlargest
 from typing import TypeAlias
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.ranking.merge import Merge, Pick, QueryHits, Removed, merge_hits
+from gpt4rec_es.ranking.rules import Screen
 from gpt4rec_es.records import NO_NEIGHBOURS, Fusion, Neighbours, SearchResult, Source
 
 # query_rank, hit_rank, score, from_item_no: what spoke most for an item within a source
@@ -58,6 +59,7 @@ def fuse_sources(
     *,
     last_title: SearchResult | None = None,
     popular: Sequence[int] = (),
+    screen: Screen | None = None,
     keep_removed: bool = False,
 ) -> Merge:
     """Return the list of ``k`` items by the sources of ``fusion``; purchases are newest first.
@@ -70,8 +72,9 @@ def fuse_sources(
     ``merge_hits``. Equal sums: the earlier source, then its better voice and hit.
 
     Places that no source can fill are filled by ``merge_hits``: deeper hits of queries, the last
-    title, popular items. A source of weight 0 has no say, but queries still fill. With
-    ``keep_removed``, ``shares`` say what each source gave to each fused score.
+    title, popular items. A source of weight 0 has no say, but queries still fill. What ``screen``
+    refuses is passed over, in rankings as in the list. With ``keep_removed``, ``shares`` say what
+    each source gave to each fused score.
 
     Raises:
         UsageError: k is below 1.
@@ -79,7 +82,7 @@ def fuse_sources(
     if k < 1:
         raise UsageError(f"k is {k}.", "Ask for at least 1 item.")
     rankings = [
-        (weight, _rank(name, queries, purchases, k, fusion, bought))
+        (weight, _rank(name, queries, purchases, k, fusion, bought, screen))
         for name, weight in fusion.weights
         if weight > 0
     ]
@@ -87,18 +90,17 @@ def fuse_sources(
     if deeper := _needs_deeper(rankings, n_queries):
         return deeper
     fused = _add_up(rankings)
-    best = nlargest(k, fused, key=fused.__getitem__)  # equal sums stay in order
+    best = _best(fused, k, screen)
     picks = [_pick(item_no, fused[item_no], rankings) for item_no in best]
-    merge = _fill(picks, queries, k, bought, last_title, popular)
+    merge = _fill(picks, queries, k, bought, last_title, popular, screen)
     if not keep_removed or not merge.is_complete:
         return merge
     shares = tuple(
         tuple(weight * ranking.values.get(item_no, 0.0) for weight, ranking in rankings)
         for item_no in best
     )
-    return replace(
-        merge, shares=shares, removed=tuple(_removed(queries, fusion.candidates, bought))
-    )
+    passed_over = _removed(queries, fusion.candidates, bought, merge.ruled_out)
+    return replace(merge, shares=shares, removed=tuple(passed_over))
 
 
 def _rank(
@@ -108,18 +110,19 @@ def _rank(
     k: int,
     fusion: Fusion,
     bought: Collection[int],
+    screen: Screen | None,
 ) -> _Ranking:
     newest = purchases[: fusion.history]
     if name == "queries" and fusion.method == "ranks":
-        return _rank_by_shares(queries, k, fusion, bought)
+        return _rank_by_shares(queries, k, fusion, bought, screen)
     if name == "queries":
-        ranking = _weigh(Source.QUERY, _query_voices(queries, fusion), bought)
+        ranking = _weigh(Source.QUERY, _query_voices(queries, fusion), bought, screen)
         known = [(q.query_rank, q.result) for q in queries]
     elif name == "titles":
-        ranking = _weigh(Source.HISTORY_TITLE, _title_voices(newest, fusion), bought)
+        ranking = _weigh(Source.HISTORY_TITLE, _title_voices(newest, fusion), bought, screen)
         known = [(p.item_no, p.title) for p in newest if p.title is not None]
     else:
-        ranking = _weigh(Source.CO_PURCHASE, _neighbour_voices(newest, fusion), bought)
+        ranking = _weigh(Source.CO_PURCHASE, _neighbour_voices(newest, fusion), bought, screen)
         known = []
     ranking.needs_deeper = tuple(
         of
@@ -133,9 +136,14 @@ def _rank(
 
 
 def _rank_by_shares(
-    queries: Sequence[QueryHits], k: int, fusion: Fusion, bought: Collection[int]
+    queries: Sequence[QueryHits],
+    k: int,
+    fusion: Fusion,
+    bought: Collection[int],
+    screen: Screen | None,
 ) -> _Ranking:
-    merge = merge_hits(queries, k, bought, places=fusion.candidates)
+    uncapped = screen.without_cap() if screen else None
+    merge = merge_hits(queries, k, bought, screen=uncapped, places=fusion.candidates)
     return _Ranking(
         Source.QUERY,
         _by_place([pick[0] for pick in merge.picks], fusion),
@@ -193,8 +201,10 @@ def _neighbour_voices(newest: Sequence[Purchase], fusion: Fusion) -> list[_Voice
     ]
 
 
-def _weigh(source: Source, voices: Sequence[_Voice], bought: Collection[int]) -> _Ranking:
-    """Return the weighted mean over ``voices`` for each item that is not bought."""
+def _weigh(
+    source: Source, voices: Sequence[_Voice], bought: Collection[int], screen: Screen | None
+) -> _Ranking:
+    """Return the weighted mean over ``voices`` for each item that is neither bought nor blocked."""
     ranking = _Ranking(source)
     values, reasons = ranking.values, ranking.reasons
     strongest: dict[int, float] = {}
@@ -206,7 +216,7 @@ def _weigh(source: Source, voices: Sequence[_Voice], bought: Collection[int]) ->
             part = factor * score
             if item_no in values:
                 values[item_no] += part
-            elif item_no in bought:
+            elif item_no in bought or (screen and screen.blocks(item_no)):
                 continue
             else:
                 values[item_no] = part
@@ -234,6 +244,20 @@ def _add_up(rankings: Sequence[tuple[float, _Ranking]]) -> dict[int, float]:
     return fused
 
 
+def _best(fused: dict[int, float], k: int, screen: Screen | None) -> list[int]:
+    """Return the items with the highest sums, equal ones in order, as far as they may be in."""
+    if screen is None:
+        return nlargest(k, fused, key=fused.__getitem__)
+    best: list[int] = []
+    for item_no in sorted(fused, key=fused.__getitem__, reverse=True):
+        if len(best) == k:
+            break
+        if not screen.refuses(item_no):
+            screen.take(item_no)
+            best.append(item_no)
+    return best
+
+
 def _pick(item_no: int, fused: float, rankings: Sequence[tuple[float, _Ranking]]) -> Pick:
     """Return the row of an item, with the reason of the source that gave most to its score."""
     _, ranking = max(rankings, key=lambda pair: pair[0] * pair[1].values.get(item_no, 0.0))
@@ -248,13 +272,17 @@ def _fill(
     bought: Collection[int],
     last_title: SearchResult | None,
     popular: Sequence[int],
+    screen: Screen | None,
 ) -> Merge:
     """Return the list with its open places filled as ``merge_hits`` fills them."""
     n_queries = sum(not q.result.is_empty_query for q in queries)
+    removed = screen.removed if screen else {}
     if len(picks) == k:
-        return Merge(tuple(picks), n_queries, k, None)
-    blocked = {*bought, *(pick[0] for pick in picks)}
-    rest = merge_hits(queries, k - len(picks), blocked, last_title=last_title, popular=popular)
+        return Merge(tuple(picks), n_queries, k, None, ruled_out=removed)
+    taken = {*bought, *(pick[0] for pick in picks)}
+    rest = merge_hits(
+        queries, k - len(picks), taken, last_title=last_title, popular=popular, screen=screen
+    )
     if not rest.is_complete:
         return rest
     picks += [
@@ -263,13 +291,17 @@ def _fill(
     ]
     n_found = len(picks) - len(rest.picks) + rest.n_found
     reason = "exhausted_sources" if rest.short_reason and n_found else rest.short_reason
-    return Merge(tuple(picks), n_queries, n_found, reason)
+    return Merge(tuple(picks), n_queries, n_found, reason, ruled_out=removed)
 
 
 def _removed(
-    queries: Sequence[QueryHits], candidates: int, bought: Collection[int]
+    queries: Sequence[QueryHits],
+    candidates: int,
+    bought: Collection[int],
+    ruled_out: Mapping[int, str],
 ) -> Iterator[Removed]:
     for query in queries:
         for place, item_no in enumerate(query.result.item_nos[:candidates], start=1):
-            if item_no in bought:
-                yield Removed(query.query_rank, place, item_no, "bought")
+            reason = "bought" if item_no in bought else ruled_out.get(item_no)
+            if reason is not None:
+                yield Removed(query.query_rank, place, item_no, reason)

@@ -5,11 +5,12 @@ Scores of different queries cannot be compared, so each query gets a share of k/
 pure and quick: a night calls it once per user.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from gpt4rec_es.errors import UsageError
+from gpt4rec_es.ranking.rules import Screen
 from gpt4rec_es.records import Recommendation, SearchResult, Source
 
 # item_no, source, query_rank, hit_rank, score, from_item_no, fused_score: the fields of a
@@ -31,12 +32,15 @@ class QueryHits:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """A hit that was passed over. ``query_rank`` None: of the last-title query."""
+    """A hit that was passed over. ``query_rank`` None: of the last-title query.
+
+    reason: bought, already taken, or the name of a rule.
+    """
 
     query_rank: int | None
     hit_rank: int
     item_no: int
-    reason: Literal["bought", "already taken"]
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ class Merge:
     queries whose hits ended too early; needs_deeper_last_title the same for the last-title query,
     needs_deeper_titles for the titles of bought items, by number. While one of them is set, there
     are no picks. removed: hits passed over; shares: what each source gave to the score of each
-    fused pick; both only if asked for.
+    fused pick; both only if asked for. ruled_out: items that rules kept out -> name of the rule.
     """
 
     picks: tuple[Pick, ...]
@@ -60,6 +64,7 @@ class Merge:
     removed: tuple[Removed, ...] = ()
     needs_deeper_titles: tuple[int, ...] = ()
     shares: tuple[tuple[float, ...], ...] = ()
+    ruled_out: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def is_complete(self) -> bool:
@@ -78,6 +83,7 @@ def merge_hits(
     *,
     last_title: SearchResult | None = None,
     popular: Sequence[int] = (),
+    screen: Screen | None = None,
     places: int | None = None,
     keep_removed: bool = False,
 ) -> Merge:
@@ -89,8 +95,9 @@ def merge_hits(
     2. Places left by queries that ran dry are filled in rounds, one next hit per query in order.
     3. Then the hits of ``last_title``, then ``popular``.
 
-    places: length of the list where it is to be longer than the k that is shared out; step 2 goes
-    on to it.
+    screen: rules for this list; what they refuse is passed over as bought items are, and deeper
+    hits take its place. places: length of the list where it is to be longer than the k that is
+    shared out; step 2 goes on to it.
 
     Where a query's hits end before it has what it may take, and there are more in the index, the
     merge names it in ``needs_deeper``; searched deeper and merged again, the final list is that of
@@ -104,7 +111,7 @@ def merge_hits(
         raise UsageError(f"k is {k}.", "Ask for at least 1 item.")
     cursors = [_Cursor(q.query_rank, q.result) for q in queries if not q.result.is_empty_query]
     size = max(places or k, k)
-    walk = _Walk(size, bought, keep_removed)
+    walk = _Walk(size, bought, screen, keep_removed)
     walk.take_shares(cursors, k)
     walk.backfill(cursors)
     n_found = len(walk.picks)
@@ -117,7 +124,12 @@ def merge_hits(
     walk.take_popular(popular)
     reason = None if n_found == size else _short_reason(queries, cursors, n_found)
     return Merge(
-        tuple(walk.picks), len(cursors), n_found, reason, removed=tuple(walk.removed or ())
+        tuple(walk.picks),
+        len(cursors),
+        n_found,
+        reason,
+        removed=tuple(walk.removed or ()),
+        ruled_out=screen.removed if screen else {},
     )
 
 
@@ -136,13 +148,16 @@ class _Walk:
 
     A query that must be searched deeper counts as if it had taken items not known yet. At every
     later turn, then, no fewer places seem filled than unlimited depth would have filled, and every
-    item taken is blocked there too; so whichever query runs out here would run out there.
+    item taken or refused is blocked there too; so whichever query runs out here would run out
+    there.
     """
 
-    __slots__ = ("bought", "needs_deeper", "picks", "removed", "size", "taken", "unknown")
+    __slots__ = ("bought", "needs_deeper", "picks", "removed", "screen", "size", "taken", "unknown")
 
-    def __init__(self, size: int, bought: Collection[int], keep_removed: bool) -> None:
-        self.size, self.bought = size, bought
+    def __init__(
+        self, size: int, bought: Collection[int], screen: Screen | None, keep_removed: bool
+    ) -> None:
+        self.size, self.bought, self.screen = size, bought, screen
         self.taken = set(bought)
         self.picks: list[Pick] = []
         self.unknown = 0
@@ -191,29 +206,42 @@ class _Walk:
         for item_no in item_nos:
             if self.is_full():
                 return
-            if item_no not in self.taken:
-                self.taken.add(item_no)
+            if item_no not in self.taken and not self._is_refused(item_no):
+                self._add(item_no)
                 self.picks.append((item_no, Source.POPULAR, None, None, None, None, None))
 
     def _take(self, cursor: _Cursor, wanted: int, source: Source) -> int:
         """Take up to ``wanted`` next free hits of ``cursor``; return how many are missing."""
         item_nos, position, rank = cursor.item_nos, cursor.position, cursor.rank
-        taken, scores = self.taken, cursor.result.scores
+        taken, scores, screen = self.taken, cursor.result.scores, self.screen
         end = len(item_nos)
         while wanted and position < end:
             item_no = item_nos[position]
             position += 1
-            if item_no not in taken:
-                taken.add(item_no)
+            if item_no not in taken and not (screen and screen.refuses(item_no)):
+                self._add(item_no)
                 score = scores[position - 1]
                 self.picks.append((item_no, source, rank, position, score, None, None))
                 wanted -= 1
             elif self.removed is not None:
-                reason: Literal["bought", "already taken"]
-                reason = "bought" if item_no in self.bought else "already taken"
-                self.removed.append(Removed(rank, position, item_no, reason))
+                self.removed.append(Removed(rank, position, item_no, self._reason(item_no)))
         cursor.position = position
         return wanted
+
+    def _is_refused(self, item_no: int) -> bool:
+        return self.screen is not None and self.screen.refuses(item_no)
+
+    def _add(self, item_no: int) -> None:
+        self.taken.add(item_no)
+        if self.screen is not None:
+            self.screen.take(item_no)
+
+    def _reason(self, item_no: int) -> str:
+        if item_no in self.bought:
+            return "bought"
+        if self.screen is not None and item_no in self.screen.removed:
+            return self.screen.removed[item_no]
+        return "already taken"
 
 
 def _short_reason(

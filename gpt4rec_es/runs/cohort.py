@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 
 from gpt4rec_es.db.copy import copy_rows
 from gpt4rec_es.db.history import Bought, stream_histories
+from gpt4rec_es.db.runs import Run
 from gpt4rec_es.prompts.keys import hash128, normalise_query
 from gpt4rec_es.protocols import Progress, QueryGenerator
 
@@ -104,21 +105,48 @@ def freeze_cohort(connection: Connection, run_no: int) -> None:
         connection.execute(text("SELECT analyze_table(:name)"), {"name": table})
 
 
-def freeze_popular(connection: Connection, run_no: int, k: int, history_version: int) -> None:
-    """Freeze the most bought items: K, plus as many as a user may have bought of them."""
+def freeze_popular(connection: Connection, run: Run) -> None:
+    """Freeze the most bought items: as many as the fallback may have to look at for any user."""
+    excluded = connection.execute(
+        text("SELECT coalesce(max(n_bought), 0) FROM run_users WHERE run_no = :run_no"),
+        {"run_no": run.run_no},
+    ).scalar_one()
+    rules = run.manifest.get("rules", {})
+    excluded += connection.execute(
+        text("SELECT coalesce(sum(k), 0) FROM runs WHERE run_no = ANY(:shown)"),
+        {"shown": rules.get("shown_runs", [])},
+    ).scalar_one()
+    most, per_brand = run.k + excluded, None
+    if cap := rules.get("max_per_brand"):
+        # Of a brand no more can be taken or skipped as the user's, and so many may be full.
+        per_brand = cap + excluded
+        most += (run.k // cap) * per_brand
     connection.execute(
         text("""
         INSERT INTO run_popular (run_no, rank, item_no, n_buyers)
-        SELECT :run_no, row_number() OVER w, item_no, n_buyers
-        FROM (
-            SELECT i.item_no, i.item_id, count(DISTINCT x.user_no) AS n_buyers
+        WITH blocked AS (
+            SELECT DISTINCT unnest(item_nos) AS item_no FROM run_rules WHERE run_no = :run_no
+        ), bought AS (
+            SELECT i.item_no, i.item_id, i.brand, count(DISTINCT x.user_no) AS n_buyers
             FROM interactions AS x JOIN items AS i USING (item_no)
+            LEFT JOIN blocked AS b USING (item_no)
             WHERE x.version <= :history_version AND i.is_active AND i.title IS NOT NULL
-            GROUP BY i.item_no, i.item_id
-        ) AS bought
+              AND b.item_no IS NULL
+            GROUP BY i.item_no, i.item_id, i.brand
+        ), placed AS (
+            SELECT *, row_number() OVER (
+                PARTITION BY lower(brand) ORDER BY n_buyers DESC, item_id) AS place_in_brand
+            FROM bought
+        )
+        SELECT :run_no, row_number() OVER w, item_no, n_buyers FROM placed
+        WHERE cast(:per_brand AS int) IS NULL OR brand IS NULL OR place_in_brand <= :per_brand
         WINDOW w AS (ORDER BY n_buyers DESC, item_id)
-        ORDER BY 2 LIMIT (SELECT :k + coalesce(max(n_bought), 0) FROM run_users
-                          WHERE run_no = :run_no)
+        ORDER BY 2 LIMIT :most
         """),
-        {"run_no": run_no, "k": k, "history_version": history_version},
+        {
+            "run_no": run.run_no,
+            "history_version": run.history_version,
+            "per_brand": per_brand,
+            "most": most,
+        },
     )

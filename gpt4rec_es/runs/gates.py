@@ -134,6 +134,37 @@ def lists_are_full(
     )
 
 
+def rules_are_kept(
+    connection: Connection, _elastic: Elasticsearch, run: Run
+) -> tuple[bool, str, str]:
+    """Say whether no list has an item that a rule of the run keeps out, or too many of a brand."""
+    if "rules" not in run.manifest:
+        return True, "the run has no rules", "none broken"
+    blocked = connection.execute(
+        text("""
+        SELECT count(*) FROM recommendations AS r
+        WHERE run_no = :run_no AND item_no IN (
+            SELECT unnest(item_nos) FROM run_rules WHERE run_no = :run_no)
+        """),
+        {"run_no": run.run_no},
+    ).scalar_one()
+    crowded = connection.execute(
+        text("""
+        SELECT count(*) FROM (
+            SELECT FROM recommendations AS r JOIN (
+                SELECT brand, unnest(item_nos) AS item_no FROM run_brands WHERE run_no = :run_no
+            ) AS b USING (item_no)
+            WHERE r.run_no = :run_no GROUP BY user_no, brand HAVING count(*) > :most) AS lists
+        """),
+        {"run_no": run.run_no, "most": run.manifest["rules"].get("max_per_brand", 0)},
+    ).scalar_one()
+    return (
+        blocked == 0 and crowded == 0,
+        f"{blocked} recommendations that are kept out, {crowded} lists with too many of a brand",
+        "none of either",
+    )
+
+
 def build_is_unchanged(
     _connection: Connection, elastic: Elasticsearch, run: Run
 ) -> tuple[bool, str, str]:
@@ -181,6 +212,7 @@ GATES: tuple[Check, ...] = (
     few_users_failed,
     items_exist_and_are_active,
     lists_are_full,
+    rules_are_kept,
     build_is_unchanged,
     is_newer_than_published,
 )

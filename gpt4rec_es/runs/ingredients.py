@@ -15,7 +15,9 @@ from gpt4rec_es.db.lists import MergeInput, load_bought, load_popular, load_titl
 from gpt4rec_es.db.runs import Run
 from gpt4rec_es.ranking.fuse import Purchase, fuse_sources
 from gpt4rec_es.ranking.merge import Merge, QueryHits, merge_hits
+from gpt4rec_es.ranking.rules import ItemRules
 from gpt4rec_es.records import NO_NEIGHBOURS, Fusion, Neighbours, SearchResult
+from gpt4rec_es.runs.rules import load_shown
 
 _NO_ITEMS: frozenset[int] = frozenset()
 
@@ -35,6 +37,8 @@ class Ingredients:
     newest: dict[int, list[int]]
     neighbours: dict[int, Neighbours]
     titles: dict[int, int]
+    rules: ItemRules | None
+    shown: dict[int, frozenset[int]]
 
     def merge(
         self,
@@ -54,6 +58,9 @@ class Ingredients:
         ]
         last = None if user.last_query_no is None else get(user.last_query_no)
         excluded = self.excluded.get(user.user_no, _NO_ITEMS)
+        screen = None
+        if self.rules is not None:
+            screen = self.rules.screen(self.shown.get(user.user_no, _NO_ITEMS))
         if self.fusion.is_plain:
             return merge_hits(
                 queries,
@@ -61,6 +68,7 @@ class Ingredients:
                 excluded,
                 last_title=last,
                 popular=self.popular,
+                screen=screen,
                 keep_removed=keep_removed,
             )
         return fuse_sources(
@@ -71,6 +79,7 @@ class Ingredients:
             excluded,
             last_title=last,
             popular=self.popular,
+            screen=screen,
             keep_removed=keep_removed,
         )
 
@@ -91,8 +100,10 @@ class Ingredients:
         return purchases
 
 
-def load_ingredients(connection: Connection, run: Run, user_nos: Sequence[int]) -> Ingredients:
-    """Return the ingredients of these users' lists, as the run froze them."""
+def load_ingredients(
+    connection: Connection, run: Run, user_nos: Sequence[int], rules: ItemRules | None
+) -> Ingredients:
+    """Return the ingredients of these users' lists, as the run froze them; ``rules`` are its."""
     fusion = Fusion.from_dict(run.manifest.get("fusion"))
     bought = load_bought(connection, run, user_nos)
     most_bought = max((len(items) for items in bought.values()), default=0)
@@ -108,8 +119,10 @@ def load_ingredients(connection: Connection, run: Run, user_nos: Sequence[int]) 
         run.k,
         fusion,
         bought if run.manifest["exclude_bought"] else {},
-        load_popular(connection, run, run.k + most_bought),
+        load_popular(connection, run, None if rules else run.k + most_bought),
         newest,
         neighbours,
         load_titles(connection, run, wanted) if fusion.uses("titles") else {},
+        rules,
+        load_shown(connection, run, user_nos),
     )

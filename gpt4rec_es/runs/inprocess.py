@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import text
 
 from gpt4rec_es.db import locks
+from gpt4rec_es.db.rules import rules_on
 from gpt4rec_es.db.runs import Run
 from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.protocols import Progress, no_progress
@@ -108,6 +109,8 @@ def plan_summary(parts: NightParts, options: NightOptions, logical_date: dt.date
             """),
             {"kind": KIND},
         ).one()
+        blocks = rules_on(connection, logical_date)
+    rules = options.rules.as_dict() | ({"block_rules": len(blocks)} if blocks else {})
     return {
         "date": logical_date.isoformat(),
         "users": row.users,
@@ -117,4 +120,5 @@ def plan_summary(parts: NightParts, options: NightOptions, logical_date: dt.date
         "unfinished_run": row.unfinished_run,
         "k": options.k,
         "num_queries": options.decoding.num_queries,
+        "rules": rules,
     }

@@ -29,6 +29,7 @@ def make_manifest(
     build: Build,
     history_version: int,
     cohort_size: int,
+    rules: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """Return the manifest of a run that is being planned, ready for JSON."""
     fusion = options.fusion
@@ -69,4 +70,6 @@ def make_manifest(
         manifest["daily_min_users"] = options.daily_min_users
     if not fusion.is_plain:
         manifest["fusion"] = fusion.as_dict()
+    if rules is not None:
+        manifest["rules"] = rules
     return manifest

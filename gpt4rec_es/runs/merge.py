@@ -17,39 +17,49 @@ from gpt4rec_es.db.runs import Run
 from gpt4rec_es.protocols import Retriever
 from gpt4rec_es.ranking.merge import Merge, Pick
 from gpt4rec_es.ranking.outcome import decide_outcome
+from gpt4rec_es.ranking.rules import ItemRules
 from gpt4rec_es.records import Outcome, Source
 from gpt4rec_es.runs.hits import Hits
 from gpt4rec_es.runs.ingredients import Ingredients, load_ingredients
 from gpt4rec_es.runs.ledger import Lease, Work
 
 
-def merge_shard(engine: Engine, run: Run, lease: Lease, retriever: Retriever) -> Work:
-    """Make the lists of the shard's users; return the work.
+def merge_shard(
+    engine: Engine, run: Run, lease: Lease, retriever: Retriever, rules: ItemRules | None
+) -> Work:
+    """Make the lists of the shard's users by the run's ``rules``; return the work.
 
-    Counted are the users by outcome, and the top-up searches.
+    Counted are the users by outcome, the top-up searches, and items removed by each rule.
     """
     hits = Hits(engine, run, retriever)
-    merged = merge_users(engine, run, lease.shard.members, hits, lease.check)
+    merged = merge_users(engine, run, lease.shard.members, hits, rules, lease.check)
 
     def store(connection: Connection) -> int:
         return store_lists(connection, run.run_no, merged.outcomes, merged.rows())
 
-    return Work(store, {"searches": hits.searched, **_count(merged.outcomes)})
+    removed = {f"removed:{rule}": n for rule, n in merged.count_removed().items()}
+    return Work(store, {"searches": hits.searched, **_count(merged.outcomes), **removed})
 
 
 def merge_users(
-    engine: Engine, run: Run, user_nos: Sequence[int], hits: Hits, check: Callable[[], None]
+    engine: Engine,
+    run: Run,
+    user_nos: Sequence[int],
+    hits: Hits,
+    rules: ItemRules | None,
+    check: Callable[[], None],
 ) -> "MergedUsers":
     """Return what becomes of these cohort users, merged as the run's manifest says.
 
     A generation is used up to the manifest's number of queries, which are all that a night has.
-    check: called before each round of searches; it may raise to stop.
+    rules: those of the run, see ``load_item_rules``. check: called before each round of searches;
+    it may raise to stop.
     """
 
     def load(connection: Connection) -> tuple[list[MergeInput], Ingredients]:
         return (
             load_inputs(connection, run, user_nos),
-            load_ingredients(connection, run, user_nos),
+            load_ingredients(connection, run, user_nos, rules),
         )
 
     inputs, ingredients = retrying(engine, load)
@@ -157,6 +167,10 @@ class MergedUsers:
                     self._query_no(user, pick),
                     *reason,
                 )
+
+    def count_removed(self) -> Counter[str]:
+        """Return by rule how many items it kept out of lists; an item once per list."""
+        return Counter(rule for merge in self._merges.values() for rule in merge.ruled_out.values())
 
     def _query_no(self, user: MergeInput, pick: Pick) -> int | None:
         """Return the number of the query that found an item, if one did."""

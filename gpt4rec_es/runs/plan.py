@@ -25,6 +25,7 @@ from gpt4rec_es.runs.cohort import freeze_cohort, freeze_popular, stage_cohort
 from gpt4rec_es.runs.filters import freeze_filters
 from gpt4rec_es.runs.manifest import make_manifest
 from gpt4rec_es.runs.options import NightOptions, NightParts
+from gpt4rec_es.runs.rules import freeze_rules, rules_manifest
 from gpt4rec_es.runs.titles import freeze_titles
 from gpt4rec_es.version import code_version
 
@@ -139,10 +140,11 @@ def _plan_once(
             staged,
         )
         freeze_cohort(connection, run_no)
-        freeze_popular(connection, run_no, options.k, state.history_version)
+        run = run_rows.load(connection, run_no)
+        freeze_rules(connection, run_no, run.manifest.get("rules"))
+        freeze_popular(connection, run)
         if options.fusion.uses("titles"):
             freeze_titles(connection, run_no, state.history_version)
-        run = run_rows.load(connection, run_no)
         shard_rows.plan_generate(
             connection,
             run_no,
@@ -191,7 +193,8 @@ def _insert_run(
     settings = canonical_json(options.decoding.as_dict())
     decoding_no = decoding_number(connection, hash128(settings), settings)
     attempt = len(run_rows.of_date(connection, kind, logical_date)) + 1
-    manifest = make_manifest(options, generator, build, history_version, cohort_size)
+    rules = rules_manifest(connection, kind, logical_date, options.rules)
+    manifest = make_manifest(options, generator, build, history_version, cohort_size, rules)
     filters_no, filters = freeze_filters(connection, options.filters, build.index_name)
     if filters:
         manifest["filters"] = filters

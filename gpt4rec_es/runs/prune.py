@@ -114,10 +114,12 @@ def _give_up_lists(parts: NightParts, run_no: int) -> bool:
         locks.transaction_lock(connection, f"publish {run.kind}")
         if run.is_pinned or run_no in run_rows.shown(connection, run.kind):
             return False
+        if _counts_as_shown(connection, run_no):
+            return False
         if run.pruned_at is None:
             run_rows.mark_pruned(connection, run_no)
             audit.record(connection, parts.actor, "prune", run.run_id)
-        for table in ("shards", "run_popular", "run_titles"):
+        for table in ("shards", "run_popular", "run_titles", "run_brands"):
             connection.execute(
                 text(f"DELETE FROM {table} WHERE run_no = :run_no"),  # noqa: S608 - names above
                 {"run_no": run_no},
@@ -128,9 +130,21 @@ def _give_up_lists(parts: NightParts, run_no: int) -> bool:
         )
         if not daily.counts(connection, run_no):
             daily.delete_daily(connection, run_no)
+        # What the rules were stays; which items they were about does not.
+        connection.execute(
+            text("UPDATE run_rules SET item_nos = NULL WHERE run_no = :run_no"), {"run_no": run_no}
+        )
         return True
 
     return retrying(parts.engine, mark)
+
+
+def _counts_as_shown(connection: Connection, run_no: int) -> bool:
+    """Return whether an unfinished run leaves out what this one showed."""
+    return any(
+        run_no in run.manifest.get("rules", {}).get("shown_runs", ())
+        for run in run_rows.unfinished(connection)
+    )
 
 
 def _drop_partitions(

@@ -25,6 +25,7 @@ from gpt4rec_es.runs.hits import Hits
 from gpt4rec_es.runs.merge import merge_users
 from gpt4rec_es.runs.options import NightParts
 from gpt4rec_es.runs.replay_sources import LateRetriever, with_co_purchases
+from gpt4rec_es.runs.rules import load_item_rules
 
 # Users whose hits are in memory at once.
 _SLICE = 2_000
@@ -153,10 +154,12 @@ def _merge(
 ) -> tuple[int, int]:
     """Merge all users into temporary tables; return how many users and how many searches."""
     done = searches = 0
+    with transaction(parts.engine) as reading:
+        rules = load_item_rules(reading, run)
     after = -1
     while users := next_users(connection, run.run_no, after, _SLICE):
         hits = Hits(parts.engine, run, retriever, keep=keep)
-        merged = merge_users(parts.engine, run, users, hits, check=lambda: None)
+        merged = merge_users(parts.engine, run, users, hits, rules, check=lambda: None)
         store_lists(connection, run.run_no, merged.outcomes, merged.rows(), tables=_TABLES)
         connection.commit()
         after = users[-1]

@@ -3,16 +3,19 @@
 from dataclasses import dataclass, field
 from functools import partial
 
+from gpt4rec_es.db.engine import retrying
 from gpt4rec_es.db.filters import FrozenFilters, load_filters
 from gpt4rec_es.db.generators import load as load_generator
 from gpt4rec_es.db.runs import Run
 from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.protocols import QueryGenerator, Retriever
+from gpt4rec_es.ranking.rules import ItemRules
 from gpt4rec_es.runs.filters import Judge, judge
 from gpt4rec_es.runs.generate import generate_shard
 from gpt4rec_es.runs.ledger import Lease, Work
 from gpt4rec_es.runs.merge import merge_shard
 from gpt4rec_es.runs.options import NightOptions, NightParts
+from gpt4rec_es.runs.rules import load_item_rules
 from gpt4rec_es.runs.search import search_shard
 
 
@@ -37,6 +40,7 @@ class StageWork:
     _generator: QueryGenerator | None = None
     _retriever: Retriever | None = None
     _filters: FrozenFilters | None = None
+    _rules: dict[int, ItemRules | None] = field(default_factory=dict)
 
     def do(self, run: Run, lease: Lease) -> Work:
         """Do the shard's work and return it, to be stored."""
@@ -50,7 +54,7 @@ class StageWork:
         if lease.shard.stage == "search":
             work = search_shard(engine, run, lease, retriever, self._open_judge(run))
         else:
-            work = merge_shard(engine, run, lease, retriever)
+            work = merge_shard(engine, run, lease, retriever, self._load_rules(run))
             self.counts.users += len(members)
         self.counts.searches += work.counts["searches"]
         return work
@@ -75,6 +79,14 @@ class StageWork:
             with self.parts.engine.connect() as connection:
                 self._filters = load_filters(connection, run.filters_no)
         return partial(judge, self._filters, self.parts.elastic)
+
+    def _load_rules(self, run: Run) -> ItemRules | None:
+        """Return the run's rules, read once: they may be about half of the catalog."""
+        if run.run_no not in self._rules:
+            self._rules[run.run_no] = retrying(
+                self.parts.engine, lambda connection: load_item_rules(connection, run)
+            )
+        return self._rules[run.run_no]
 
     def _open_retriever(self, run: Run) -> Retriever:
         if self._retriever is None:

@@ -3,6 +3,7 @@
 The merge is made again from the stored hits; that it equals the stored list is part of the answer.
 """
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from itertools import zip_longest
 from typing import Any
@@ -12,12 +13,14 @@ from sqlalchemy import Connection, Engine, text
 from gpt4rec_es.db import runs as run_rows
 from gpt4rec_es.db.filters import load_removed
 from gpt4rec_es.db.lists import MergeInput, load_inputs
+from gpt4rec_es.db.rules import load_run_rules
 from gpt4rec_es.db.runs import Run
 from gpt4rec_es.db.texts import load_queries, load_searches
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.ranking.merge import Merge
 from gpt4rec_es.records import Fusion, SearchResult
 from gpt4rec_es.runs.ingredients import load_ingredients
+from gpt4rec_es.runs.rules import load_item_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class Explanation:
     queries: list[dict[str, Any]]
     recommendations: list[dict[str, Any]]
     removed: list[dict[str, Any]]
+    rules: list[dict[str, Any]]
     equals_merge_now: bool
 
     def as_dict(self) -> dict[str, Any]:
@@ -69,7 +73,8 @@ def explain_user(engine: Engine, user_id: str, run_id: str = "latest") -> Explan
 def _explain(connection: Connection, run: Run, user_id: str, user: MergeInput) -> Explanation:
     stored = _stored_list(connection, run, user.user_no)
     outcome = _stored_outcome(connection, run, user.user_no)
-    ingredients = load_ingredients(connection, run, [user.user_no])
+    rules = load_item_rules(connection, run)
+    ingredients = load_ingredients(connection, run, [user.user_no], rules)
     results = _deepest_results(connection, run, user, ingredients.title_queries(user))
     merge = ingredients.merge(user, results.get, keep_removed=True)
     again = [(rank, *pick[:1]) for rank, pick in enumerate(merge.picks, start=1)]
@@ -103,6 +108,7 @@ def _explain(connection: Connection, run: Run, user_id: str, user: MergeInput) -
             }
             for r in merge.removed
         ],
+        rules=_rules(connection, run, merge),
         equals_merge_now=again == [(row["rank"], row["item_no"]) for row in stored],
     )
 
@@ -143,6 +149,16 @@ def _deepest_results(
     for depth in run.manifest["depth_ladder"]:
         results |= load_searches(connection, run.build_no, depth, numbers)
     return results
+
+
+def _rules(connection: Connection, run: Run, merge: Merge) -> list[dict[str, Any]]:
+    """Return the rules that kept items out of this list, with how many items."""
+    counts = Counter(merge.ruled_out.values())
+    return [
+        {**rule, "removed": counts[str(rule["rule"])]}
+        for rule in load_run_rules(connection, run.run_no)
+        if counts[str(rule["rule"])]
+    ]
 
 
 def _titles(connection: Connection, item_nos: set[int]) -> dict[int, dict[str, Any]]:

@@ -75,6 +75,28 @@ DEFECTS = {
             "WHERE user_no BETWEEN 7 AND 9"
         ),
     ),
+    "an item that a rule keeps out": (
+        "rules_are_kept",
+        sql(
+            """
+            WITH x AS (UPDATE runs SET manifest = manifest || '{"rules": {}}' WHERE run_no = 2)
+            INSERT INTO run_rules
+            SELECT 2, 'rule 1', 'item', 'x', 'recalled', 1, ARRAY[item_no]
+            FROM recommendations WHERE run_no = 2 LIMIT 1
+            """
+        ),
+    ),
+    "too many of a brand": (
+        "rules_are_kept",
+        sql(
+            """
+            WITH x AS (UPDATE runs SET manifest = manifest || '{"rules": {"max_per_brand": 5}}'
+                       WHERE run_no = 2)
+            INSERT INTO run_brands
+            SELECT 2, 'acme', array_agg(DISTINCT item_no) FROM recommendations WHERE run_no = 2
+            """
+        ),
+    ),
     "a document lost from the build": ("build_is_unchanged", delete_documents),
     "other k1 in the build": ("build_is_unchanged", other_bm25),
     "a newer run is published": (

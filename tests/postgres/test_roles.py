@@ -91,6 +91,7 @@ def test_the_analyst_reads_every_view(shop: Database) -> None:
             for name in names.all()
         }
     assert set(counts) == {
+        "block_rules",
         "co_purchases",
         "evaluation_metrics",
         "evaluations",
@@ -113,6 +114,7 @@ def test_the_analyst_reads_every_view(shop: Database) -> None:
         "removed_queries",
         "replay_metrics",
         "replays",
+        "run_rules",
         "run_sources",
         "runs",
         "splits",

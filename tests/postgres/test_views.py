@@ -62,6 +62,14 @@ def test_co_purchases_are_those_counted_last(shop: Database) -> None:
     ]
 
 
+def test_rules_say_how_often_they_kept_an_item_out(shop: Database) -> None:
+    assert select(
+        shop,
+        "SELECT run_id, rule_value, blocked_item_count, removed_count "
+        "FROM run_rules JOIN block_rules USING (rule, rule_kind, rule_value, rule_reason)",
+    ) == [(RUN_2, "acme", 3, 17)]
+
+
 def test_runs_without_fusion_have_queries_as_their_source(shop: Database) -> None:
     assert select(shop, "SELECT * FROM run_sources WHERE run_id LIKE '%22-1'") == [
         (RUN_2, date(2026, 11, 22), "queries", 1.0, None)
@@ -209,6 +217,7 @@ def test_a_name_is_shared_by_views_only_where_it_means_the_same(shop: Database) 
         *("run_id", "logical_date", "user_id", "item_id", "title"),
         *("query_id", "query", "query_rank", "hit_rank", "score", "index_name", "k1", "b"),
         *("brand", "category", "split_name", "part", "trial_id", "replay_id", "evaluation_id"),
+        *("rule", "rule_kind", "rule_value", "rule_reason"),
     }
 
 

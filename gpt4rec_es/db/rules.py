@@ -1,0 +1,243 @@
+"""Rows of rules: what blocks items, and what a run froze of it."""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select, text, update
+
+from gpt4rec_es.db.tables import block_rules
+
+KINDS = ("item", "brand", "category")
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRule:
+    """One rule. kind: one of ``KINDS``; dates are of runs, both included, None: open."""
+
+    rule_no: int
+    kind: str
+    value: str
+    reason: str
+    valid_from: dt.date | None
+    valid_until: dt.date | None
+    actor: str
+    created_at: dt.datetime
+    removed_at: dt.datetime | None
+
+    @property
+    def name(self) -> str:
+        """What a run calls it."""
+        return f"rule {self.rule_no}"
+
+
+@dataclass(frozen=True, slots=True)
+class NewRule:
+    """What a rule is made from."""
+
+    kind: str
+    value: str
+    reason: str
+    valid_from: dt.date | None = None
+    valid_until: dt.date | None = None
+
+
+def insert_rules(connection: Connection, rules: Sequence[NewRule], actor: str) -> list[int]:
+    """Store the rules of which no equal one is in force; return the numbers of those stored."""
+    numbers: list[int] = []
+    for rule in rules:
+        found = connection.execute(
+            text("""
+            INSERT INTO block_rules (kind, value, reason, valid_from, valid_until, actor)
+            SELECT :kind, :value, :reason, cast(:first AS date), cast(:last AS date), :actor
+            WHERE NOT EXISTS (
+                SELECT FROM block_rules WHERE removed_at IS NULL AND kind = :kind AND value = :value
+                AND valid_from IS NOT DISTINCT FROM cast(:first AS date)
+                AND valid_until IS NOT DISTINCT FROM cast(:last AS date))
+            RETURNING rule_no
+            """),
+            {
+                "kind": rule.kind,
+                "value": rule.value,
+                "reason": rule.reason,
+                "first": rule.valid_from,
+                "last": rule.valid_until,
+                "actor": actor,
+            },
+        )
+        numbers += found.scalars().all()
+    return numbers
+
+
+def load_rules(
+    connection: Connection, *, numbers: Sequence[int] | None = None, removed: bool = False
+) -> list[BlockRule]:
+    """Return the rules by number; ``removed``: also those taken back; numbers None: all."""
+    statement = select(block_rules).order_by(block_rules.c.rule_no)
+    if not removed:
+        statement = statement.where(block_rules.c.removed_at.is_(None))
+    if numbers is not None:
+        statement = statement.where(block_rules.c.rule_no.in_(numbers))
+    return [BlockRule(**row) for row in connection.execute(statement).mappings()]
+
+
+def rules_on(connection: Connection, date: dt.date) -> list[BlockRule]:
+    """Return the rules that a run of ``date`` keeps, by number."""
+    return [
+        rule
+        for rule in load_rules(connection)
+        if (rule.valid_from is None or rule.valid_from <= date)
+        and (rule.valid_until is None or date <= rule.valid_until)
+    ]
+
+
+def remove_rule(connection: Connection, rule_no: int) -> None:
+    """Take a rule back: runs planned from now on do not keep it."""
+    connection.execute(
+        update(block_rules)
+        .where(block_rules.c.rule_no == rule_no)
+        .values(removed_at=text("clock_timestamp()"))
+    )
+
+
+# Categories are compared as distinct paths: rules x items would be too many pairs.
+_MATCHES = """
+    SELECT r.rule_no, i.item_no
+    FROM rules AS r JOIN items AS i ON i.item_id = r.value COLLATE "C" WHERE r.kind = 'item'
+    UNION ALL
+    SELECT r.rule_no, i.item_no
+    FROM rules AS r JOIN items AS i ON lower(i.brand) = lower(r.value) WHERE r.kind = 'brand'
+    UNION ALL
+    SELECT c.rule_no, i.item_no
+    FROM (
+        SELECT r.rule_no, d.category
+        FROM rules AS r JOIN (SELECT DISTINCT category FROM items) AS d
+        ON lower(d.category) = lower(r.value)
+            OR starts_with(lower(d.category), lower(r.value) || ' > ')
+        WHERE r.kind = 'category'
+    ) AS c JOIN items AS i USING (category)
+"""
+
+
+def count_matches(connection: Connection, rules: Iterable[NewRule]) -> list[int]:
+    """Return how many items of the catalog, as it is now, each rule is about."""
+    given = list(rules)
+    found = connection.execute(
+        text(f"""
+        WITH rules AS (
+            SELECT place AS rule_no, kind, value
+            FROM unnest(cast(:kinds AS text[]), cast(:values AS text[]))
+                WITH ORDINALITY AS x(kind, value, place))
+        SELECT rule_no, count(*) AS n FROM ({_MATCHES}) AS m GROUP BY rule_no
+        """),  # noqa: S608 - a constant of this module
+        {"kinds": [rule.kind for rule in given], "values": [rule.value for rule in given]},
+    )
+    counts = {row.rule_no: row.n for row in found}
+    return [counts.get(place, 0) for place in range(1, len(given) + 1)]
+
+
+# What cannot be recommended anyway need not be kept out.
+_FREEZE_BLOCKS = text(f"""
+    WITH rules AS (SELECT * FROM block_rules WHERE rule_no = ANY(:numbers))
+    INSERT INTO run_rules (run_no, rule, kind, value, reason, n_items, item_nos)
+    SELECT :run_no, 'rule ' || r.rule_no, r.kind, r.value, r.reason,
+        coalesce(cardinality(f.item_nos), 0), coalesce(f.item_nos, '{{}}')
+    FROM rules AS r LEFT JOIN (
+        SELECT m.rule_no, array_agg(item_no ORDER BY item_no) AS item_nos
+        FROM ({_MATCHES}) AS m JOIN items USING (item_no)
+        WHERE is_active AND title IS NOT NULL GROUP BY m.rule_no
+    ) AS f USING (rule_no)
+""")  # noqa: S608 - a constant of this module
+
+
+def freeze_blocks(connection: Connection, run_no: int, numbers: Sequence[int]) -> None:
+    """Freeze these rules for a run, with the items that each keeps out."""
+    connection.execute(_FREEZE_BLOCKS, {"run_no": run_no, "numbers": list(numbers)})
+
+
+def freeze_filter(
+    connection: Connection, run_no: int, name: str, value: str, condition: str, **given: object
+) -> None:
+    """Freeze a filter for a run: the items that do not fulfil ``condition`` are kept out.
+
+    condition: SQL on ``items``, written in this package, with ``given`` as its parameters.
+    """
+    connection.execute(
+        text(f"""
+        INSERT INTO run_rules (run_no, rule, kind, value, n_items, item_nos)
+        SELECT :run_no, :name, 'filter', :value, count(*),
+            coalesce(array_agg(item_no ORDER BY item_no), '{{}}')
+        FROM items WHERE is_active AND title IS NOT NULL AND ({condition}) IS NOT TRUE
+        """),  # noqa: S608 - conditions are literals of this package
+        {"run_no": run_no, "name": name, "value": value, **given},
+    )
+
+
+def freeze_setting(connection: Connection, run_no: int, name: str, value: str) -> None:
+    """Freeze a rule that depends on the user or the list."""
+    connection.execute(
+        text("""
+        INSERT INTO run_rules (run_no, rule, kind, value, n_items)
+        VALUES (:run_no, :name, 'filter', :value, 0)
+        """),
+        {"run_no": run_no, "name": name, "value": value},
+    )
+
+
+def freeze_brands(connection: Connection, run_no: int, most: int) -> None:
+    """Freeze the items of each brand that has more than ``most`` which can be recommended."""
+    connection.execute(
+        text("""
+        INSERT INTO run_brands (run_no, brand, item_nos)
+        SELECT :run_no, lower(brand), array_agg(item_no ORDER BY item_no) FROM items
+        WHERE brand IS NOT NULL AND is_active AND title IS NOT NULL
+        GROUP BY lower(brand) HAVING count(*) > :most
+        """),
+        {"run_no": run_no, "most": most},
+    )
+
+
+def load_blocked(connection: Connection, run_no: int) -> dict[int, str]:
+    """Return item number -> name of the first rule that keeps it out of all lists of the run."""
+    found = connection.execute(
+        text("""
+        SELECT rule, item_nos FROM run_rules
+        WHERE run_no = :run_no AND item_nos IS NOT NULL ORDER BY rule COLLATE "C" DESC
+        """),
+        {"run_no": run_no},
+    )
+    return {item_no: row.rule for row in found for item_no in row.item_nos}
+
+
+def load_brands(connection: Connection, run_no: int) -> dict[int, str]:
+    """Return item number -> brand, of brands that a list may have too many items of."""
+    found = connection.execute(
+        text("SELECT brand, item_nos FROM run_brands WHERE run_no = :run_no"), {"run_no": run_no}
+    )
+    return {item_no: row.brand for row in found for item_no in row.item_nos}
+
+
+def load_shown(
+    connection: Connection, run_nos: Sequence[int], user_nos: Sequence[int]
+) -> dict[int, frozenset[int]]:
+    """Return user number -> items in the lists of these runs."""
+    found = connection.execute(
+        text("""
+        SELECT user_no, array_agg(DISTINCT item_no) AS item_nos FROM recommendations
+        WHERE run_no = ANY(:runs) AND user_no = ANY(:users) GROUP BY user_no
+        """),
+        {"runs": list(run_nos), "users": list(user_nos)},
+    )
+    return {row.user_no: frozenset(row.item_nos) for row in found}
+
+
+def load_run_rules(connection: Connection, run_no: int) -> list[dict[str, object]]:
+    """Return the rules of a run as plain values, without their items."""
+    found = connection.execute(
+        text("""
+        SELECT rule, kind, value, reason, n_items AS items FROM run_rules
+        WHERE run_no = :run_no ORDER BY rule
+        """),
+        {"run_no": run_no},
+    )
+    return [dict(row) for row in found.mappings()]
