@@ -28,7 +28,11 @@ from gpt4rec_es.cli.runs_output import print_deltas, print_lists_diff
 @click.option("--decay", type=float, help="How much less each older purchase speaks, up to 1.")
 @click.option("--split", help="Also compare by what this split holds out.")
 @click.option(
-    "--part", type=click.Choice(["validation", "test"]), default="test", show_default=True
+    "--part",
+    type=click.Choice(["validation", "test"]),
+    default="test",
+    show_default=True,
+    help="What of the split.",
 )
 @click.option(
     "--verify", is_flag=True, help="Change nothing; exit with 3 unless the result is the same."

@@ -201,7 +201,11 @@ def cancel(run_id: str, reason: str) -> None:
 @click.argument("second", default="latest")
 @click.option("--split", help="Also compare by what this split holds out.")
 @click.option(
-    "--part", type=click.Choice(["validation", "test"]), default="test", show_default=True
+    "--part",
+    type=click.Choice(["validation", "test"]),
+    default="test",
+    show_default=True,
+    help="What of the split.",
 )
 @_JSON
 def diff(first: str, second: str, split: str | None, part: str, as_json: bool) -> None:
