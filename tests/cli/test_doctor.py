@@ -76,7 +76,7 @@ def test_a_healthy_shop(doctor: Doctor, capsys: pytest.CaptureFixture[str]) -> N
     code, found = doctor()
     assert bad(found) == {}
     assert code == 1  # the heap of the test server
-    assert len(found) == 19
+    assert len(found) == 20
     assert all(
         bool(finding["way_out"]) == (finding["level"] != "ok")
         for findings in found.values()
@@ -145,6 +145,22 @@ def test_settings_that_will_hurt(doctor: Doctor, monkeypatch: pytest.MonkeyPatch
     assert (short["level"], slow["level"]) == ("error", "warning")
     assert "only 60 items" in short["what"]
     assert "up to 33 h" in slow["what"]
+
+
+def test_shards_that_take_too_long(doctor: Doctor, database: Database) -> None:
+    assert re.match(r"a shard takes about: .*merge \d", doctor()[1]["shards"][0]["what"])
+    with database.engine.begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE shards SET finished_at = finished_at + shard_no * interval '20 minutes' "
+                "WHERE stage = 'generate'"
+            )
+        )
+    code, found = doctor()
+    assert code == 1
+    assert bad(found) == {"shards": "warning"}
+    assert "A generate shard takes about 20 min" in found["shards"][0]["what"]
+    assert "GPT4REC_GENERATE_SHARD_SIZE" in found["shards"][0]["way_out"]
 
 
 def test_files_and_builds_that_are_not_as_recorded(

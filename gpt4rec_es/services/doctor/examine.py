@@ -67,4 +67,5 @@ def _checks(patient: Patient) -> dict[str, Check]:
         "device": lambda: generator.device(chosen, patient.describe_device),
         "settings": lambda: settings.harmful(chosen),
         "settings and data": lambda: settings.unfitting(chosen, engine()),
+        "shards": lambda: settings.shards(engine()),
     }

@@ -15,6 +15,9 @@ from gpt4rec_es.settings import Settings
 
 _SHORT_LEASE_S = 15
 _LONGEST_NIGHT_H = 6
+# What a worker that dies in the middle of a shard may lose.
+_LONGEST_SHARD_S = 900
+_STAGES = {"generate": "GENERATE", "search": "SEARCH", "merge": "MERGE"}
 
 
 def harmful(settings: Settings) -> Iterator[Finding]:
@@ -93,3 +96,33 @@ def unfitting(settings: Settings, engine: Engine) -> Iterator[Finding]:
         )
     if fits:
         yield ok(f"{row.users:,} users, {row.items:,} items to recommend, K {settings.k}")
+
+
+def shards(engine: Engine) -> Iterator[Finding]:
+    """Say how long shards of the newest run took that did a few, and which are too long.
+
+    A lease is renewed while its shard is worked on, so a shard may take longer than a lease.
+    """
+    with transaction(engine) as connection:
+        rows = connection.execute(_SHARDS).all()
+    said = []
+    for row in rows:
+        seconds = row.busy * row.owners / (row.done - 1)
+        said.append(f"{row.stage} {seconds:,.1f} s")
+        if seconds > _LONGEST_SHARD_S:
+            yield warning(
+                f"A {row.stage} shard takes about {seconds / 60:,.0f} min: a worker that dies "
+                "loses as much.",
+                f"Lower GPT4REC_{_STAGES[row.stage]}_SHARD_SIZE.",
+            )
+    yield ok(f"a shard takes about: {', '.join(said)}" if said else "no run to measure shards by")
+
+
+# By the wall: every owner is taken to have worked from the first shard that was done to the last.
+_SHARDS = text("""
+SELECT stage, count(*) AS done, count(DISTINCT owner) AS owners,
+       extract(epoch FROM max(finished_at) - min(finished_at))::float8 AS busy
+FROM shards
+WHERE state = 'done' AND run_no = (SELECT max(run_no) FROM shards WHERE state = 'done')
+GROUP BY stage HAVING count(*) > 2 ORDER BY stage
+""")
