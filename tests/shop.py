@@ -102,13 +102,15 @@ def stored_rows(connection: Connection, run_no: int) -> list[tuple[object, ...]]
     """
     found = connection.execute(
         text("""
-        SELECT user_id, rank, item_id, source, q.text AS query, query_rank, hit_rank, score,
+        SELECT user_id, rank, i.item_id, source, q.text AS query, query_rank, hit_rank, score,
+               f.item_id AS from_item_id, fused_score,
                NULL AS outcome, NULL::int AS n_queries, NULL::int AS n_found,
                NULL::int AS n_recommended, NULL AS short_reason
-        FROM recommendations JOIN users USING (user_no) JOIN items USING (item_no)
-        LEFT JOIN queries AS q USING (query_no) WHERE run_no = :run_no
+        FROM recommendations JOIN users USING (user_no) JOIN items AS i USING (item_no)
+        LEFT JOIN queries AS q USING (query_no)
+        LEFT JOIN items AS f ON f.item_no = from_item_no WHERE run_no = :run_no
         UNION ALL
-        SELECT user_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+        SELECT user_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
                outcome, n_queries, n_found, n_recommended, short_reason
         FROM user_outcomes JOIN users USING (user_no) WHERE run_no = :run_no
         ORDER BY 1, 2

@@ -15,8 +15,9 @@ from gpt4rec_es.metrics.lists import Lists
 from gpt4rec_es.prompts.keys import normalise_query
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.ranking.cosines import bought_matrix, cosine_blocks, nearest
-from gpt4rec_es.ranking.fuse import Purchase, fuse_sources
+from gpt4rec_es.ranking.fuse import fuse_sources
 from gpt4rec_es.ranking.merge import Merge, QueryHits, merge_hits
+from gpt4rec_es.ranking.voices import Purchase
 from gpt4rec_es.records import NO_NEIGHBOURS, Fusion, Neighbours, SearchResult
 
 

@@ -25,6 +25,8 @@ def bought_matrix(items: NDArray[np.int32], starts: NDArray[np.int64], n_items: 
     has where each user's begin, and their total at the end.
     """
     ones = np.ones(len(items), np.float32)
+    if len(items) < np.iinfo(np.int32).max:
+        starts = starts.astype(np.int32)  # else all indexes would become twice as wide
     return sparse.csr_array((ones, items, starts), shape=(len(starts) - 1, n_items))
 
 
@@ -43,10 +45,13 @@ def cosine_blocks(bought: Matrix, products: int = _BLOCK) -> Iterator[Matrix]:
     while first < n_items:
         last = max(int(np.searchsorted(work, work[first] + products, "right")) - 1, first + 1)
         together = (by_item[:, first:last].T.tocsr() @ bought).tocsr()
-        together.setdiag(0, k=first)
+        rows = np.repeat(np.arange(first, last, dtype=np.int32), np.diff(together.indptr))
+        # In place: a product with diagonal matrices would copy the block, and takes longer.
+        together.data *= scale[rows]
+        together.data *= scale[together.indices]
+        together.data[rows == together.indices] = 0
         together.eliminate_zeros()
-        rows = sparse.diags_array(scale[first:last])
-        yield (rows @ together @ sparse.diags_array(scale)).astype(np.float32).tocsr()
+        yield together
         first = last
 
 

@@ -6,48 +6,21 @@ stay pure: a night calls it once per user.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from heapq import nlargest
-from typing import TypeAlias
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.ranking.merge import Merge, Pick, QueryHits, Removed, merge_hits
 from gpt4rec_es.ranking.rules import Screen
-from gpt4rec_es.records import NO_NEIGHBOURS, Fusion, Neighbours, SearchResult, Source
-
-# query_rank, hit_rank, score, from_item_no: what spoke most for an item within a source
-Reason: TypeAlias = tuple[int | None, int | None, float | None, int | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Purchase:
-    """A bought item with what it may speak for. title: hits of its title; None: none searched."""
-
-    item_no: int
-    neighbours: Neighbours = NO_NEIGHBOURS
-    title: SearchResult | None = None
-
-
-@dataclass(slots=True)
-class _Ranking:
-    """What one source says: a value in 0..1 and a reason per item, or that it needs deeper hits."""
-
-    source: Source
-    values: dict[int, float] = field(default_factory=dict)
-    reasons: dict[int, Reason] = field(default_factory=dict)
-    needs_deeper: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Voice:
-    """One list of hits that speaks for its items; ``unit`` is the score that counts as 1."""
-
-    weight: float
-    unit: float
-    item_nos: Sequence[int]
-    scores: Sequence[float]
-    query_rank: int | None = None
-    from_item_no: int | None = None
+from gpt4rec_es.ranking.voices import (
+    Purchase,
+    Ranking,
+    neighbour_voices,
+    query_voices,
+    title_voices,
+    weigh,
+)
+from gpt4rec_es.records import Fusion, SearchResult, Source
 
 
 def fuse_sources(
@@ -111,18 +84,18 @@ def _rank(
     fusion: Fusion,
     bought: Collection[int],
     screen: Screen | None,
-) -> _Ranking:
+) -> Ranking:
     newest = purchases[: fusion.history]
     if name == "queries" and fusion.method == "ranks":
         return _rank_by_shares(queries, k, fusion, bought, screen)
     if name == "queries":
-        ranking = _weigh(Source.QUERY, _query_voices(queries, fusion), bought, screen)
+        ranking = weigh(Source.QUERY, query_voices(queries, fusion), bought, screen)
         known = [(q.query_rank, q.result) for q in queries]
     elif name == "titles":
-        ranking = _weigh(Source.HISTORY_TITLE, _title_voices(newest, fusion), bought, screen)
+        ranking = weigh(Source.HISTORY_TITLE, title_voices(newest, fusion), bought, screen)
         known = [(p.item_no, p.title) for p in newest if p.title is not None]
     else:
-        ranking = _weigh(Source.CO_PURCHASE, _neighbour_voices(newest, fusion), bought, screen)
+        ranking = weigh(Source.CO_PURCHASE, neighbour_voices(newest, fusion), bought, screen)
         known = []
     ranking.needs_deeper = tuple(
         of
@@ -141,10 +114,10 @@ def _rank_by_shares(
     fusion: Fusion,
     bought: Collection[int],
     screen: Screen | None,
-) -> _Ranking:
+) -> Ranking:
     uncapped = screen.without_cap() if screen else None
     merge = merge_hits(queries, k, bought, screen=uncapped, places=fusion.candidates)
-    return _Ranking(
+    return Ranking(
         Source.QUERY,
         _by_place([pick[0] for pick in merge.picks], fusion),
         {pick[0]: (pick[2], pick[3], pick[4], None) for pick in merge.picks},
@@ -159,75 +132,7 @@ def _by_place(item_nos: Sequence[int], fusion: Fusion) -> dict[int, float]:
     }
 
 
-def _query_voices(queries: Sequence[QueryHits], fusion: Fusion) -> list[_Voice]:
-    active = [query for query in queries if not query.result.is_empty_query]
-    return [
-        _hit_voice(query.result, fusion.query_decay**place, fusion, query_rank=query.query_rank)
-        for place, query in enumerate(active)
-    ]
-
-
-def _title_voices(newest: Sequence[Purchase], fusion: Fusion) -> list[_Voice]:
-    nothing = SearchResult((), (), exhausted=True)
-    return [
-        _hit_voice(p.title or nothing, fusion.decay**age, fusion, from_item_no=p.item_no)
-        for age, p in enumerate(newest)
-    ]
-
-
-def _hit_voice(
-    result: SearchResult,
-    weight: float,
-    fusion: Fusion,
-    *,
-    query_rank: int | None = None,
-    from_item_no: int | None = None,
-) -> _Voice:
-    item_nos = result.item_nos[: fusion.candidates]
-    unit = result.scores[0] if item_nos else 1.0
-    return _Voice(weight, unit, item_nos, result.scores, query_rank, from_item_no)
-
-
-def _neighbour_voices(newest: Sequence[Purchase], fusion: Fusion) -> list[_Voice]:
-    return [
-        _Voice(
-            fusion.decay**age,
-            1.0,
-            purchase.neighbours.item_nos,
-            purchase.neighbours.cosines,
-            from_item_no=purchase.item_no,
-        )
-        for age, purchase in enumerate(newest)
-    ]
-
-
-def _weigh(
-    source: Source, voices: Sequence[_Voice], bought: Collection[int], screen: Screen | None
-) -> _Ranking:
-    """Return the weighted mean over ``voices`` for each item that is neither bought nor blocked."""
-    ranking = _Ranking(source)
-    values, reasons = ranking.values, ranking.reasons
-    strongest: dict[int, float] = {}
-    total = sum(voice.weight for voice in voices)
-    for voice in voices:
-        factor = voice.weight / (total * voice.unit)
-        hits = enumerate(zip(voice.item_nos, voice.scores, strict=False), start=1)
-        for place, (item_no, score) in hits:
-            part = factor * score
-            if item_no in values:
-                values[item_no] += part
-            elif item_no in bought or (screen and screen.blocks(item_no)):
-                continue
-            else:
-                values[item_no] = part
-                strongest[item_no] = -1.0
-            if part > strongest[item_no]:
-                strongest[item_no] = part
-                reasons[item_no] = (voice.query_rank, place, score, voice.from_item_no)
-    return ranking
-
-
-def _needs_deeper(rankings: Sequence[tuple[float, _Ranking]], n_queries: int) -> Merge | None:
+def _needs_deeper(rankings: Sequence[tuple[float, Ranking]], n_queries: int) -> Merge | None:
     deeper = {ranking.source: ranking.needs_deeper for _, ranking in rankings}
     queries = deeper.get(Source.QUERY, ())
     titles = deeper.get(Source.HISTORY_TITLE, ())
@@ -236,7 +141,7 @@ def _needs_deeper(rankings: Sequence[tuple[float, _Ranking]], n_queries: int) ->
     return Merge((), n_queries, 0, None, queries, needs_deeper_titles=titles)
 
 
-def _add_up(rankings: Sequence[tuple[float, _Ranking]]) -> dict[int, float]:
+def _add_up(rankings: Sequence[tuple[float, Ranking]]) -> dict[int, float]:
     fused: dict[int, float] = {}
     for weight, ranking in rankings:
         for item_no, value in ranking.values.items():
@@ -258,7 +163,7 @@ def _best(fused: dict[int, float], k: int, screen: Screen | None) -> list[int]:
     return best
 
 
-def _pick(item_no: int, fused: float, rankings: Sequence[tuple[float, _Ranking]]) -> Pick:
+def _pick(item_no: int, fused: float, rankings: Sequence[tuple[float, Ranking]]) -> Pick:
     """Return the row of an item, with the reason of the source that gave most to its score."""
     _, ranking = max(rankings, key=lambda pair: pair[0] * pair[1].values.get(item_no, 0.0))
     query_rank, hit_rank, score, from_item_no = ranking.reasons[item_no]

@@ -29,7 +29,8 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 _SQL = {
     "recommendations": """
-        SELECT user_id, rank, item_id, source, query, query_rank, hit_rank, score
+        SELECT user_id, rank, item_id, source, query, query_rank, hit_rank, score, from_item_id,
+            fused_score
         FROM analytics.recommendations WHERE run_id = :run_id ORDER BY user_id, rank
     """,
     "queries": """
@@ -48,6 +49,8 @@ _SCHEMA = {
             ("query_rank", pa.int32()),
             ("hit_rank", pa.int32()),
             ("score", pa.float32()),
+            ("from_item_id", pa.string()),
+            ("fused_score", pa.float32()),
         ]
     ),
     "queries": pa.schema(

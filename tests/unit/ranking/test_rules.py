@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpt4rec_es.ranking.fuse import Purchase, fuse_sources
+from gpt4rec_es.ranking.fuse import fuse_sources
 from gpt4rec_es.ranking.merge import Merge, QueryHits, Removed, merge_hits
 from gpt4rec_es.ranking.rules import ItemRules
+from gpt4rec_es.ranking.voices import Purchase
 from gpt4rec_es.records import Fusion, Neighbours, SearchResult
 
 RULES = ItemRules({1: "rule 7"}, {2: "acme", 3: "acme", 4: "acme"}, max_per_brand=1)
