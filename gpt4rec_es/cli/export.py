@@ -13,6 +13,9 @@ _OUTPUT = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     help="File to write; it appears when it is complete. [default: stdout]",
 )
+_PSEUDONYMS = click.option(
+    "--pseudonyms", is_flag=True, help="Write user ids as analysts see them, not the shop's own."
+)
 _RUN = click.option("--run", "run_id", default="latest", show_default=True, help="A run's id.")
 
 
@@ -31,10 +34,11 @@ def export() -> None:
     show_default=True,
     help="trec: a run for evaluators.",
 )
+@_PSEUDONYMS
 @_OUTPUT
-def recommendations(run_id: str, fmt: str, output: Path | None) -> None:
+def recommendations(run_id: str, fmt: str, pseudonyms: bool, output: Path | None) -> None:
     """Write the recommendations of a run."""
-    _export_run("recommendations", run_id, fmt, output)
+    _export_run("recommendations", run_id, fmt, pseudonyms, output)
 
 
 @export.command()
@@ -47,10 +51,11 @@ def recommendations(run_id: str, fmt: str, output: Path | None) -> None:
     show_default=True,
     help="Form of the file.",
 )
+@_PSEUDONYMS
 @_OUTPUT
-def queries(run_id: str, fmt: str, output: Path | None) -> None:
+def queries(run_id: str, fmt: str, pseudonyms: bool, output: Path | None) -> None:
     """Write the generated queries of a run."""
-    _export_run("queries", run_id, fmt, output)
+    _export_run("queries", run_id, fmt, pseudonyms, output)
 
 
 @export.command()
@@ -138,11 +143,17 @@ def evaluation(number: int, k: int | None, output: Path | None) -> None:
     click.echo(f"{report.rows:,} rows of evaluation {number} exported.", err=True)
 
 
-def _export_run(what: str, run_id: str, fmt: str, output: Path | None) -> None:
+def _export_run(what: str, run_id: str, fmt: str, pseudonyms: bool, output: Path | None) -> None:
     from gpt4rec_es.services import export as exporting
 
     with progress_bar("Exporting", "rows") as progress:
         report = exporting.export(
-            get_runtime().engine, what, run_id, fmt, output, progress=progress
+            get_runtime().engine,
+            what,
+            run_id,
+            fmt,
+            output,
+            as_analyst=pseudonyms,
+            progress=progress,
         )
     click.echo(f"{report.rows:,} {what} of {report.run_id} exported.", err=True)

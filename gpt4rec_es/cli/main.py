@@ -51,6 +51,7 @@ COMMANDS = {
     "why": ("why:why", "Explain one user's recommendations."),
     "export": ("export:export", "Write a run's recommendations or queries to a file."),
     "exporter": ("exporter:exporter", "Serve the metrics of nights to Prometheus."),
+    "users": ("users:users", "Erase a user everywhere; choose what analysts see of users."),
     "config": ("config:config", "Show the settings."),
     "doctor": (
         "doctor:doctor",

@@ -32,6 +32,7 @@ from gpt4rec_es.db.tables_generation import (
     queries,
 )
 from gpt4rec_es.db.tables_index import alias_swaps, builds, searches
+from gpt4rec_es.db.tables_privacy import exports, privacy
 from gpt4rec_es.db.tables_replays import replay_metrics, replays
 from gpt4rec_es.db.tables_results import recommendations, run_popular, run_users, user_outcomes
 from gpt4rec_es.db.tables_rules import block_rules, run_brands, run_rules
@@ -69,6 +70,7 @@ __all__ = [
     "evaluation_lists",
     "evaluation_metrics",
     "evaluations",
+    "exports",
     "gate_results",
     "generated_queries",
     "generations",
@@ -78,6 +80,7 @@ __all__ = [
     "interactions",
     "items",
     "metadata",
+    "privacy",
     "prompts",
     "publications",
     "queries",

@@ -68,6 +68,15 @@ users = Table(
     Column("user_no", Integer, Identity(), primary_key=True, comment="internal user number"),
     Column("user_id", id_text(), nullable=False, unique=True, comment="the shop's user id"),
     now("created_at", "time of the first import that named this user"),
+    # A column and no expression in the views, so that they find one user by an index.
+    Column(
+        "shown_id",
+        id_text(),
+        nullable=False,
+        unique=True,
+        server_default=text("''"),
+        comment="what analysts see: the shop's id or its pseudonym; a trigger fills it",
+    ),
     comment="One row per user.",
 )
 

@@ -22,6 +22,7 @@ from sqlalchemy import Engine, Row, text
 from gpt4rec_es.db import runs as run_rows
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.protocols import Progress, no_progress
+from gpt4rec_es.services.export_register import registered
 
 FORMATS = ("jsonl", "csv", "parquet", "trec")
 _BATCH = 5000
@@ -29,14 +30,21 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 _SQL = {
     "recommendations": """
-        SELECT user_id, rank, item_id, source, query, query_rank, hit_rank, score, from_item_id,
+        SELECT {user_id}, rank, item_id, source, query, query_rank, hit_rank, score, from_item_id,
             fused_score
-        FROM analytics.recommendations WHERE run_id = :run_id ORDER BY user_id, rank
+        FROM analytics.recommendations AS r {own} WHERE run_id = :run_id ORDER BY 1, 2
     """,
     "queries": """
-        SELECT user_id, query_rank, query, beam_score
-        FROM analytics.generated_queries WHERE run_id = :run_id ORDER BY user_id, query_rank
+        SELECT {user_id}, query_rank, query, beam_score
+        FROM analytics.generated_queries AS r {own} WHERE run_id = :run_id ORDER BY 1, 2
     """,
+}
+_IDS = {
+    True: {"user_id": "r.user_id", "own": ""},
+    False: {
+        "user_id": "u.user_id",
+        "own": "JOIN public.users AS u ON u.shown_id = r.user_id",
+    },
 }
 _SCHEMA = {
     "recommendations": pa.schema(
@@ -81,12 +89,14 @@ def export(
     fmt: str,
     path: Path | None,
     *,
+    as_analyst: bool = False,
     progress: Progress = no_progress,
 ) -> ExportReport:
     """Write ``what`` ("recommendations" or "queries") of a run and return how many rows it was.
 
     path None: stdout. A file appears under its name only when it is complete. fmt "trec" is a run
-    for evaluators: its score is K - rank, because they sort by score.
+    for evaluators: its score is K - rank, because they sort by score. as_analyst: with the user ids
+    that analysts see, else with the shop's own.
 
     Raises:
         UsageError: no such run, or a format that cannot hold this.
@@ -98,9 +108,13 @@ def export(
     with engine.connect() as connection:
         run = run_rows.find(connection, run_id)
     write = _WRITERS[fmt]
-    with engine.connect() as connection, open_target(path) as file:
+    with (
+        registered(engine, path, fmt),
+        engine.connect() as connection,
+        open_target(path) as file,
+    ):
         rows = connection.execution_options(stream_results=True, yield_per=_BATCH).execute(
-            text(_SQL[what]), {"run_id": run.run_id}
+            text(_SQL[what].format(**_IDS[as_analyst])), {"run_id": run.run_id}
         )
         count = 0
 

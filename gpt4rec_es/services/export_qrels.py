@@ -20,6 +20,7 @@ from gpt4rec_es.elastic.queries import title_query
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.services.export import ExportReport, open_target, safe_cell, word
+from gpt4rec_es.services.export_register import registered
 
 QREL_FORMATS = ("trec", "rre", "quepid", "rank-eval")
 _BATCH = 1000
@@ -64,7 +65,11 @@ def export_qrels(
     Raises:
         UsageError: no such split, no cases, or ids that the format cannot hold.
     """
-    with engine.connect() as connection, open_target(path) as file:
+    with (
+        registered(engine, path, fmt),
+        engine.connect() as connection,
+        open_target(path) as file,
+    ):
         row = splits.find(connection, split)
         count = 0
 
@@ -98,7 +103,11 @@ def export_evaluation(
     Raises:
         UsageError: no such evaluation, or it has no lists of that length.
     """
-    with engine.connect() as connection, open_target(path) as file:
+    with (
+        registered(engine, path, "trec"),
+        engine.connect() as connection,
+        open_target(path) as file,
+    ):
         row = evaluations.find(connection, evaluation_no)
         lengths = evaluations.load_lengths(connection, evaluation_no)
         longest = k or lengths[-1]

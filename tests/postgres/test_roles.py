@@ -32,6 +32,8 @@ def state_of(engine: Engine, statement: str) -> str:
         "SELECT * FROM public.recommendations",
         "SELECT * FROM public.recommendations_2",
         "SELECT * FROM public.audit",
+        "SELECT * FROM public.privacy",
+        "SELECT public.pseudonym_of('u-1')",
         "SELECT * FROM public.alembic_version",
         "UPDATE analytics.items SET title = 'x'",
         "INSERT INTO analytics.users (user_id) VALUES ('x')",
@@ -277,7 +279,7 @@ def test_every_function_of_the_owner_is_pinned_and_closed_to_the_public(shop: Da
                 "AND prosecdef"
             )
         ).all()
-    assert len(functions) == 3
+    assert len(functions) == 4
     for function in functions:
         assert "search_path=pg_catalog, pg_temp" in function.proconfig
         assert not function.is_open
@@ -299,4 +301,5 @@ def test_the_writer_has_all_of_dml_on_every_table_but_the_audit(shop: Database) 
             "alembic_version UPDATE",
             "audit DELETE",
             "audit UPDATE",
+            *(f"privacy {right}" for right in ("DELETE", "INSERT", "SELECT", "UPDATE")),
         ]

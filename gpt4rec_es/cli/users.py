@@ -1,0 +1,71 @@
+"""``gpt4rec users``: erasing one, and what analysts see of them."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.output import emit, print_line, print_table
+
+if TYPE_CHECKING:
+    from gpt4rec_es.services.forget import ForgetReport
+
+
+@click.group()
+def users() -> None:
+    """Erase a user everywhere; choose what analysts see of users."""
+
+
+@users.command()
+@click.argument("user_id")
+@click.option("--dry-run", is_flag=True, help="Only say what would be erased.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def forget(user_id: str, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Erase USER_ID from the database and from exported files.
+
+    Refused while a run is unfinished. It cannot be undone; a later import may bring the user again.
+    """
+    from gpt4rec_es.services.forget import forget_user
+
+    runtime = get_runtime()
+    if not dry_run and not yes:
+        click.confirm("Erase this user everywhere, for good?", abort=True, err=True)
+    report = forget_user(runtime.engine, user_id, actor=runtime.settings.actor, dry_run=dry_run)
+    emit(report, as_json, _print_forgotten)
+
+
+@users.command()
+@click.argument("state", type=click.Choice(["on", "off"]), required=False)
+@click.option("--dry-run", is_flag=True, help="Only say how it is.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def pseudonyms(state: str | None, dry_run: bool, as_json: bool) -> None:
+    """Show analysts pseudonyms instead of user ids (on), or ids (off); alone, say how it is.
+
+    Needs GPT4REC_OWNER_DATABASE_URL: only the owner may know the secret.
+    """
+    from gpt4rec_es.services import pseudonyms as service
+
+    runtime = get_runtime()
+    data: dict[str, bool | int] = {"changed_users": 0}
+    if state is not None and not dry_run:
+        data["changed_users"] = service.set_pseudonyms(
+            runtime.owner_engine, is_on=state == "on", actor=runtime.settings.actor
+        )
+    data["is_on"] = service.has_pseudonyms(runtime.owner_engine)
+    emit(data, as_json, _print_pseudonyms)
+
+
+def _print_forgotten(report: "ForgetReport") -> None:
+    verb = "Would be erased" if report.dry_run else "Erased"
+    print_table(["table", "rows"], list(report.rows.items()), verb)
+    label = "Would be looked through" if report.dry_run else "Rewritten or deleted"
+    for path in report.files:
+        print_line(f"{label}: {path}")
+    for place in report.elsewhere:
+        print_line(f"On another machine, to be seen to there: {place}")
+
+
+def _print_pseudonyms(data: dict[str, bool | int]) -> None:
+    shown = "pseudonyms" if data["is_on"] else "the shop's user ids"
+    print_line(f"Analysts see {shown}; {data['changed_users']:,} users changed.")
