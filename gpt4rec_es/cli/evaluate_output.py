@@ -1,6 +1,6 @@
 """How ``gpt4rec evaluate`` prints what was found, for people."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gpt4rec_es.cli.output import print_line, print_table
@@ -26,7 +26,12 @@ def print_reports(reports: "list[EvaluationReport]") -> None:
         for k in sorted({k for k, _ in cells}):
             shown = [cells.get((k, name)) for name in _SHOWN]
             rows.append(
-                [report.evaluation_no, report.method, report.num_queries, k]
+                [
+                    report.evaluation_no,
+                    _method(report.method, report.options),
+                    report.num_queries,
+                    k,
+                ]
                 + [None if one is None else _cell(one.mean, one.low, one.high) for one in shown]
             )
     print_table(["no", "method", "queries", "K", *_SHOWN], rows, "means and half their intervals")
@@ -65,7 +70,8 @@ def print_list(rows: list[dict[str, Any]]) -> None:
         for k, metrics in row["metrics"].items():
             queries = (row["generator_name"], row["num_queries"])
             shown.append(
-                [row["evaluation_no"], row["split"], row["part"], row["method"], *queries, k]
+                [row["evaluation_no"], row["split"], row["part"]]
+                + [_method(row["method"], row["options"]), *queries, k]
                 + [_four(metrics.get(name)) for name in ("recall", "ndcg", "mrr")]
                 + [row["n_cases"], row["k1"], row["b"], row["created_at"]]
             )
@@ -122,6 +128,15 @@ def print_comparison(found: "Comparison") -> None:
             for one in found.differences
         ],
     )
+
+
+def _method(name: str, options: Mapping[str, Any]) -> str:
+    """Return a method with what tells its settings apart."""
+    fusion = options.get("fusion")
+    if not fusion:
+        return name
+    sources = ",".join(f"{source}:{weight:g}" for source, weight in fusion["weights"])
+    return f"{name} {sources} by {fusion['method']}"
 
 
 def _verdict(gain: float, p_value: float) -> str:

@@ -129,6 +129,24 @@ def load_lengths(connection: Connection, evaluation_no: int) -> list[int]:
     return list(found.scalars())
 
 
+def users_of_both(connection: Connection, first: int, second: int) -> list[int]:
+    """Return the users who have lists of both evaluations, ascending."""
+    found = connection.execute(
+        text("""
+        SELECT user_no FROM evaluation_lists
+        WHERE evaluation_no = :first AND k = (
+            SELECT max(k) FROM evaluation_metrics WHERE evaluation_no = :first)
+        INTERSECT
+        SELECT user_no FROM evaluation_lists
+        WHERE evaluation_no = :second AND k = (
+            SELECT max(k) FROM evaluation_metrics WHERE evaluation_no = :second)
+        ORDER BY user_no
+        """),
+        {"first": first, "second": second},
+    )
+    return list(found.scalars())
+
+
 def _rows() -> Select[Any]:
     return select(evaluations, splits.c.name.label("split")).join(splits)
 

@@ -19,6 +19,7 @@ from gpt4rec_es.ranking.fuse import fuse_sources
 from gpt4rec_es.ranking.merge import Merge, QueryHits, merge_hits
 from gpt4rec_es.ranking.voices import Purchase
 from gpt4rec_es.records import NO_NEIGHBOURS, Fusion, Neighbours, SearchResult
+from gpt4rec_es.splits.histories import each_once
 
 
 class ProductLists:
@@ -48,7 +49,7 @@ class ProductLists:
         """Return the lists of every cell (length, number of queries); progress counts users."""
         most = max(m for _, m in cells)
         titles = {item: normalise_query(text) for item, text in self._catalog.titles.items()}
-        newest = [list(dict.fromkeys(reversed(history))) for history in histories]
+        newest = [each_once(history)[::-1] for history in histories]
         lasts = [next((titles[item] for item in own if item in titles), None) for own in newest]
         texts = []
         for written, own, last in zip(queries, newest, lasts, strict=True):
@@ -155,7 +156,7 @@ def _neighbours(
     """Yield each item's nearest by co-purchase; equal ones are ordered by item id."""
     ordered = sorted(catalog.item_ids, key=lambda item: catalog.item_ids[item].encode())
     places = {item: place for place, item in enumerate(ordered)}
-    newest = [list(dict.fromkeys(reversed(items)))[: fusion.pair_history] for items in train]
+    newest = [each_once(items)[-fusion.pair_history :] for items in train]
     starts = np.cumsum([0, *map(len, newest)], dtype=np.int64)
     items = np.fromiter((places[item] for item in chain.from_iterable(newest)), np.int32)
     is_allowed = np.array([item in catalog.active for item in ordered], np.bool_)

@@ -5,7 +5,9 @@ What stands here is the order of things; an evaluation that is killed has stored
 the next one uses, and nothing else.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from elasticsearch import Elasticsearch
 from sqlalchemy import Engine
@@ -49,6 +51,7 @@ class EvaluationReport:
     b: float
     n_cases: int
     seconds: float
+    options: Mapping[str, Any]
     metrics: tuple[MetricRow, ...]
 
 
@@ -174,5 +177,6 @@ def _store(
         bm25.b,
         len(cases),
         round(made.seconds, 1),
+        made.options,
         tuple(metrics),
     )

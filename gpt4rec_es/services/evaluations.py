@@ -1,9 +1,10 @@
 """Stored evaluations: listed, shown, and compared two by two."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 from sqlalchemy import Connection, Engine
 
 from gpt4rec_es.db import evaluations as rows
@@ -12,7 +13,7 @@ from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.evaluations import Evaluation
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.evaluation.compare import Difference, differences
-from gpt4rec_es.metrics.lists import Lists, as_lists
+from gpt4rec_es.metrics.lists import NOTHING, Lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,36 +74,27 @@ def compare(engine: Engine, first: int, second: int) -> Comparison:
                 f"Evaluation {first} is of {a.split} ({a.part}), {second} of {b.split} ({b.part}).",
                 "Compare evaluations on the same part of one split.",
             )
-        lists_a, lists_b = _lists(connection, first), _lists(connection, second)
+        users = rows.users_of_both(connection, first, second)
         cases = split_rows.stream_cases(connection, a.split_no, a.part)
         targets = {user_no: wanted for user_no, _, wanted, _ in cases}
-    users, aligned_a, aligned_b = _align(lists_a, lists_b, targets)
-    found = differences(aligned_a, aligned_b, [targets[user] for user in users])
+        order = {user_no: place for place, user_no in enumerate(users)}
+        found = differences(
+            _lists(connection, first, order),
+            _lists(connection, second, order),
+            [targets[user_no] for user_no in users],
+        )
     return Comparison(a, b, len(users), tuple(found))
 
 
-UserLists = dict[int, dict[int, list[int]]]
-
-
-def _lists(connection: Connection, evaluation_no: int) -> UserLists:
-    """Return k -> user number -> list."""
-    return {
-        k: dict(rows.stream_lists(connection, evaluation_no, k))
-        for k in rows.load_lengths(connection, evaluation_no)
-    }
-
-
-def _align(
-    a: UserLists, b: UserLists, targets: Mapping[int, object]
-) -> tuple[list[int], dict[int, Lists], dict[int, Lists]]:
-    """Return the users of both, and both's lists in their order."""
-    common = set(targets)
-    for one in (a, b):
-        common &= set().union(*one.values())
-    users = sorted(common)
-    return users, _arrays(a, users), _arrays(b, users)
-
-
-def _arrays(lists: UserLists, users: Iterable[int]) -> dict[int, Lists]:
-    order = list(users)
-    return {k: as_lists([found[user] for user in order], k) for k, found in lists.items()}
+def _lists(
+    connection: Connection, evaluation_no: int, order: Mapping[int, int]
+) -> dict[int, Lists]:
+    """Return the lists of an evaluation by length; ``order`` says in which row a user's stand."""
+    found = {}
+    for k in rows.load_lengths(connection, evaluation_no):
+        lists = np.full((len(order), k), NOTHING, np.int64)
+        for user_no, item_nos in rows.stream_lists(connection, evaluation_no, k):
+            if (place := order.get(user_no)) is not None:
+                lists[place, : len(item_nos)] = item_nos
+        found[k] = lists
+    return found

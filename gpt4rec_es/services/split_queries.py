@@ -20,6 +20,7 @@ from gpt4rec_es.prompts.keys import canonical_json, hash128
 from gpt4rec_es.protocols import Progress, QueryGenerator, no_progress
 from gpt4rec_es.records import Decoding, GeneratedQuery, Prompt
 from gpt4rec_es.services.splits import load_split
+from gpt4rec_es.splits.histories import each_once
 from gpt4rec_es.splits.split import Case
 
 T = TypeVar("T")
@@ -61,7 +62,9 @@ def split_queries(
     prompt_nos: list[int | None] = []
     for batch in _batches(cases, _CASES):
         prompts = [
-            generator.write_prompt([titles[item] for item in case.history if item in titles])
+            generator.write_prompt(
+                [titles[item] for item in each_once(case.history) if item in titles]
+            )
             for case in batch
         ]
         with transaction(engine) as connection:

@@ -17,6 +17,7 @@ from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.generation.dataset import TrainingData, collect_histories
 from gpt4rec_es.prompts.template import display_title
 from gpt4rec_es.services.splits import load_split
+from gpt4rec_es.splits.histories import each_once
 from gpt4rec_es.splits.split import Case, with_validation
 
 # On so many cases the loss is measured; more would cost more than they tell.
@@ -52,7 +53,8 @@ def read_split_data(engine: Engine, part: SplitPart) -> TrainingData:
     counts: Counter[str] = Counter()
 
     def learned() -> Iterator[list[str]]:
-        for items in split.train.values():
+        for bought in split.train.values():
+            items = each_once(bought)
             known = [titles[item] for item in items if item in titles]
             counts["purchases_without_learnable_title"] += len(items) - len(known)
             if known:
@@ -66,7 +68,7 @@ def read_split_data(engine: Engine, part: SplitPart) -> TrainingData:
             f"The split {row.name} has no title to learn from.", "Import items with titles."
         )
     validation = collect_histories(
-        [titles[item] for item in (*case.history, case.targets[0]) if item in titles]
+        [titles[item] for item in each_once((*case.history, case.targets[0])) if item in titles]
         for case in kept_back
     )
     facts = {

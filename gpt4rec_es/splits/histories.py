@@ -63,6 +63,11 @@ def order_histories(
     return histories
 
 
+def each_once(items: Sequence[int]) -> list[int]:
+    """Return ``items``, oldest first, each once at its latest place, as nights read histories."""
+    return list(dict.fromkeys(reversed(items)))[::-1]
+
+
 def prepare(
     histories: Iterable[History], how: Preparation, title_lengths: Mapping[int, int]
 ) -> list[History]:

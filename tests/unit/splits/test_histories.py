@@ -3,7 +3,14 @@ from collections import Counter
 import pytest
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.splits.histories import PAPER, History, Preparation, order_histories, prepare
+from gpt4rec_es.splits.histories import (
+    PAPER,
+    History,
+    Preparation,
+    each_once,
+    order_histories,
+    prepare,
+)
 
 
 def test_events_are_put_in_time_order_and_ties_keep_the_stored_order() -> None:
@@ -69,3 +76,8 @@ def test_a_user_may_be_left_with_nothing() -> None:
 def test_keeping_nothing_is_refused() -> None:
     with pytest.raises(UsageError, match="at least 1"):
         prepare([], Preparation(newest=0), {})
+
+
+def test_each_once_keeps_the_latest_place() -> None:
+    assert each_once((4, 5, 4, 6, 5)) == [4, 6, 5]
+    assert each_once(()) == []
