@@ -36,7 +36,10 @@ def add(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Block VALUE: an item id, a brand, or a category path with all below it."""
+    """Block an item, brand or category.
+
+    VALUE is an item id, a brand in any case, or a category path, then with all below it.
+    """
     from gpt4rec_es.db.rules import NewRule
     from gpt4rec_es.services.rules import add_rules
 
@@ -58,7 +61,10 @@ def add(
 @_DRY_RUN
 @_JSON
 def import_(file: Path, reason: str | None, dry_run: bool, as_json: bool) -> None:
-    """Add the rules in the CSV FILE: kind,value,reason,valid_from,valid_until; all or none."""
+    """Add the rules of a CSV file, all or none.
+
+    Its columns are kind and value, and reason, valid_from and valid_until where wanted.
+    """
     from gpt4rec_es.services.rules import add_rules, read_rules
 
     runtime = get_runtime()
@@ -73,7 +79,10 @@ def import_(file: Path, reason: str | None, dry_run: bool, as_json: bool) -> Non
 @_DRY_RUN
 @_JSON
 def remove(rule_no: int, reason: str, dry_run: bool, as_json: bool) -> None:
-    """Take back the rule RULE_NO; nights planned from now on do not keep it."""
+    """Take a rule back.
+
+    Nights planned from now on do not keep it; RULE_NO is its number in the list.
+    """
     from dataclasses import asdict
 
     from gpt4rec_es.services.rules import remove_rule
@@ -103,12 +112,12 @@ def list_(removed: bool, as_json: bool) -> None:
 def _print_added(data: dict[str, Any]) -> None:
     about = f"They are about {sum(data['items']):,} items of the catalog as it is now."
     if data["dry_run"]:
-        print_line(f"{len(data['items'])} rules would be added. {about}")
+        print_line(f"Rules that would be added: {len(data['items'])}. {about}")
         return
     numbers = ", ".join(map(str, data["rules"][:10])) + (", ..." if data["rules"][10:] else "")
     print_line(
-        f"Added {len(data['rules'])} rules{f' ({numbers})' if numbers else ''}, "
-        f"{data['known']} were in force already. {about}"
+        f"Rules added: {len(data['rules'])}{f' ({numbers})' if numbers else ''}; "
+        f"in force already: {data['known']}. {about}"
     )
 
 

@@ -44,29 +44,33 @@ class NewRule:
 
 def insert_rules(connection: Connection, rules: Sequence[NewRule], actor: str) -> list[int]:
     """Store the rules of which no equal one is in force; return the numbers of those stored."""
-    numbers: list[int] = []
-    for rule in rules:
-        found = connection.execute(
-            text("""
-            INSERT INTO block_rules (kind, value, reason, valid_from, valid_until, actor)
-            SELECT :kind, :value, :reason, cast(:first AS date), cast(:last AS date), :actor
-            WHERE NOT EXISTS (
-                SELECT FROM block_rules WHERE removed_at IS NULL AND kind = :kind AND value = :value
-                AND valid_from IS NOT DISTINCT FROM cast(:first AS date)
-                AND valid_until IS NOT DISTINCT FROM cast(:last AS date))
-            RETURNING rule_no
-            """),
-            {
-                "kind": rule.kind,
-                "value": rule.value,
-                "reason": rule.reason,
-                "first": rule.valid_from,
-                "last": rule.valid_until,
-                "actor": actor,
-            },
-        )
-        numbers += found.scalars().all()
-    return numbers
+    found = connection.execute(
+        text("""
+        WITH given AS (
+            SELECT DISTINCT ON (kind, value, valid_from, valid_until) *
+            FROM unnest(cast(:kinds AS text[]), cast(:values AS text[]), cast(:reasons AS text[]),
+                        cast(:firsts AS date[]), cast(:lasts AS date[])) WITH ORDINALITY
+                AS g(kind, value, reason, valid_from, valid_until, place)
+            ORDER BY kind, value, valid_from, valid_until, place)
+        INSERT INTO block_rules (kind, value, reason, valid_from, valid_until, actor)
+        SELECT kind, value, reason, valid_from, valid_until, :actor FROM given AS g
+        WHERE NOT EXISTS (
+            SELECT FROM block_rules AS r
+            WHERE r.removed_at IS NULL AND r.kind = g.kind AND r.value = g.value
+              AND r.valid_from IS NOT DISTINCT FROM g.valid_from
+              AND r.valid_until IS NOT DISTINCT FROM g.valid_until)
+        ORDER BY place RETURNING rule_no
+        """),
+        {
+            "kinds": [rule.kind for rule in rules],
+            "values": [rule.value for rule in rules],
+            "reasons": [rule.reason for rule in rules],
+            "firsts": [rule.valid_from for rule in rules],
+            "lasts": [rule.valid_until for rule in rules],
+            "actor": actor,
+        },
+    )
+    return list(found.scalars())
 
 
 def load_rules(

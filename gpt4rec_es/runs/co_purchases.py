@@ -19,6 +19,9 @@ from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.ranking.cosines import Matrix, bought_matrix, cosine_blocks, nearest
 from gpt4rec_es.records import Fusion
 
+# Another night or replay may be making the very same set.
+_WAIT_S = 900
+
 log = logging.getLogger(__name__)
 
 
@@ -34,7 +37,7 @@ def ensure_co_purchases(
     history_version: the last that counts; None: the newest. Neighbours are items that can be
     recommended now: active, with a usable title. Counts items in ``progress``.
     """
-    with locks.hold_lock(engine, "co-purchases"):
+    with locks.hold_lock(engine, "co-purchases", wait_s=_WAIT_S):
         snapshot = engine.execution_options(isolation_level="REPEATABLE READ")
         with snapshot.connect() as connection, connection.begin():
             versions = data_versions(connection)

@@ -185,10 +185,11 @@ _QUERIES = f"""
     WHERE x.query_no > :after AND x.query_no <= :upto AND {_UNUSED_QUERY}
         AND NOT EXISTS (SELECT FROM daily_queries AS d WHERE d.query_no = x.query_no)
 """  # noqa: S608
-# One of the data as they are now serves the next night.
+# One of the data as they are now serves the next night; a young one may be in use by a replay.
 _CO_PURCHASE_SETS = """
     DELETE FROM co_purchase_sets AS x
     WHERE NOT EXISTS (SELECT FROM runs AS r WHERE r.co_purchase_set_no = x.set_no)
+    AND x.created_at < clock_timestamp() - interval '1 day'
     AND NOT EXISTS (SELECT FROM catalog_state AS s WHERE s.history_version = x.history_version
                     AND s.catalog_version = x.catalog_version)
 """

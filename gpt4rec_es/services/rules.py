@@ -51,14 +51,15 @@ def add_rules(
         if dry_run:
             return AddedRules([], 0, items)
         numbers = rows.insert_rules(connection, checked, actor)
-        for rule in rows.load_rules(connection, numbers=numbers):
+        if numbers:
+            # Who added which, and why, stands in the rules, which are never deleted.
+            ends = dict.fromkeys((numbers[0], numbers[-1]))
             audit.record(
                 connection,
                 actor,
-                "add_rule",
-                rule.name,
-                after={"kind": rule.kind, "value": rule.value},
-                reason=rule.reason,
+                "add_rules",
+                "rule " + " to ".join(map(str, ends)),
+                after={"rules": len(numbers)},
             )
     return AddedRules(numbers, len(checked) - len(numbers), items)
 

@@ -153,7 +153,8 @@ JOIN public.items AS i ON i.item_no = c.item_no
 CROSS JOIN LATERAL unnest(c.neighbour_nos, c.cosines)
     WITH ORDINALITY AS n (item_no, cosine, rank)
 JOIN public.items AS j ON j.item_no = n.item_no
-WHERE c.set_no = (SELECT max(s.set_no) FROM public.co_purchase_sets AS s)
+WHERE c.set_no = (SELECT s.set_no FROM public.co_purchase_sets AS s
+                  ORDER BY s.history_version DESC, s.set_no DESC LIMIT 1)
 """
 NEW_VIEWS = {
     "run_sources": (

@@ -193,20 +193,20 @@ def test_rules_are_added_once_and_audited(database: Database, tmp_path: Path) ->
     file = tmp_path / "rules.csv"
     file.write_text(
         "kind,value,reason,valid_until\nitem,i-1,,2026-12-01\nbrand, Acme ,a dispute,\n"
+        "item,i-1,twice,2026-12-01\n"
     )
     given = read_rules(file, "recalled")
     assert add_rules(database.engine, given, actor="ann", dry_run=True).rules == []
     assert add_rules(database.engine, given, actor="ann").rules == [1, 2]
     again = add_rules(database.engine, given, actor="ann")
-    assert (again.rules, again.known) == ([], 2)
+    assert (again.rules, again.known) == ([], 3)
     assert remove_rule(database.engine, 2, actor="bob", reason="settled").value == "Acme"
     with pytest.raises(UsageError, match="No rule 2"):
         remove_rule(database.engine, 2, actor="bob", reason="settled")
     assert [rule["value"] for rule in list_rules(database.engine)] == ["i-1"]
     assert len(list_rules(database.engine, removed=True)) == 2
     assert rows(database, "SELECT actor, action, object, reason FROM audit ORDER BY 1, 3") == [
-        ("ann", "add_rule", "rule 1", "recalled"),
-        ("ann", "add_rule", "rule 2", "a dispute"),
+        ("ann", "add_rules", "rule 1 to 2", None),
         ("bob", "remove_rule", "rule 2", "settled"),
     ]
 

@@ -114,6 +114,10 @@ def test_the_set_is_made_once_per_history_and_catalog(
     prune(parts, keep_published=0, keep_rejected=0)
     assert count(database, sets) == 2
     night(runtime, DAY + dt.timedelta(days=3))
+    # A young one may be in use by a replay.
+    assert prune(parts, keep_published=0, keep_rejected=0).co_purchase_sets == 0
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE co_purchase_sets SET created_at = 'yesterday'::date - 1"))
     pruned = prune(parts, keep_published=0, keep_rejected=0)
     assert (pruned.co_purchase_sets, count(database, sets)) == (1, 1)
 
