@@ -21,6 +21,7 @@ from gpt4rec_es.cli.runs_output import print_deltas, print_lists_diff
     default=None,
     help="Leave out what users bought, or do not.",
 )
+@click.option("--without-rules", is_flag=True, help="Keep nothing out of lists by rules.")
 @click.option("--sources", help="Weighted sources, as queries:0.3,co_purchase:0.7.")
 @click.option(
     "--fusion", type=click.Choice(["scores", "ranks"]), help="What is added up over sources."
@@ -65,7 +66,7 @@ def replay(
     given = {"weights": _weights(sources), "method": fusion, "decay": decay}
     fused = {name: value for name, value in given.items() if value is not None}
     chosen = Changes(**changes, fusion=fused)
-    if verify and (chosen.as_dict() or fused):
+    if verify and not chosen.is_none:
         raise click.UsageError("--verify is for a replay without any change.")
     with progress_bar("Merging", "users") as progress:
         found = replay_run(

@@ -113,8 +113,7 @@ def bm25(
         exclude_bought=runtime.settings.exclude_bought,
         **chosen,
     )
-    with progress_bar("Generating, then measuring", "prompts, users") as progress:
-        trial = tune_bm25(runtime.tuning_parts(), options, progress=progress)
+    trial = tune_bm25(runtime.tuning_parts(), options, bars=progress_bar)
     _show(show_trial(runtime.engine, trial.trial_no), heatmap_file, as_json)
 
 

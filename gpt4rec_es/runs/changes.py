@@ -18,6 +18,7 @@ class Changes:
     """Settings that replace those of a run; None: as it was.
 
     num_queries: the best so many of each generation are used. fusion: fields of ``Fusion`` by name.
+    without_rules: nothing is kept out of lists by rules.
     """
 
     k: int | None = None
@@ -26,6 +27,12 @@ class Changes:
     b: float | None = None
     exclude_bought: bool | None = None
     fusion: Mapping[str, Any] = field(default_factory=dict)
+    without_rules: bool = False
+
+    @property
+    def is_none(self) -> bool:
+        """Whether nothing is changed."""
+        return self == Changes()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the new values by dotted manifest name, those that are set, without the fusion."""
@@ -62,6 +69,8 @@ def changed_run(run: Run, changes: Changes) -> Run:
             entry = entry[part]
         entry[last] = value
     bm25_of(manifest)
+    if changes.without_rules:
+        manifest.pop("rules", None)
     if changes.fusion:
         _change_fusion(run, manifest, changes.fusion)
     return replace(run, manifest=manifest, k=manifest["k"])

@@ -17,7 +17,7 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.index.live import live_build
 from gpt4rec_es.metrics.significance import bootstrap_interval, permutation_test
 from gpt4rec_es.prompts.keys import canonical_json, hash128
-from gpt4rec_es.protocols import Progress, no_progress
+from gpt4rec_es.protocols import Bars, no_bars
 from gpt4rec_es.records import Bm25
 from gpt4rec_es.retrieval.memory import MemoryGridSearch
 from gpt4rec_es.retrieval.memory_build import index_of_build, require_exact
@@ -52,9 +52,9 @@ def tune_bm25(
     parts: TuningParts,
     options: TuningOptions,
     *,
-    progress: Progress = no_progress,
+    bars: Bars = no_bars,
 ) -> TrialRow:
-    """Return the stored trial of a grid of k1, b on a split. progress counts prompts, then users.
+    """Return the stored trial of a grid of k1, b on a split.
 
     Raises:
         UsageError: there is no such split, generator, grid or live index, the generator has seen
@@ -67,7 +67,8 @@ def tune_bm25(
         raise UsageError(f"There is no grid {options.grid!r}.", f"Choose {', '.join(_GRIDS)}.")
     check_variants(options)
     require_exact(parts.elastic, live_build(parts.engine, parts.elastic, parts.alias).index_name)
-    inputs = load_inputs(parts, options, progress)
+    with bars("Generating", "prompts") as progress:
+        inputs = load_inputs(parts, options, progress)
     build = live_build(parts.engine, parts.elastic, parts.alias)
     index = index_of_build(parts.elastic, build.index_name)
     analyze = KnownTokens(server_analyzer(parts.elastic, build.index_name))
@@ -76,20 +77,21 @@ def tune_bm25(
     if not texts:
         raise UsageError("No case has a query to search for.", "Try another generator.")
     search = MemoryGridSearch(index, analyze)
-    choice = tune(
-        cases,
-        search,
-        options.k,
-        build.bm25,
-        metric=options.metric,
-        points=_points(options.grid, build.bm25),
-        seed=options.seed,
-        progress=progress,
-    )
+    with bars("Measuring", "users") as progress:
+        choice = tune(
+            cases,
+            search,
+            options.k,
+            build.bm25,
+            metric=options.metric,
+            points=_points(options.grid, build.bm25),
+            seed=options.seed,
+            progress=progress,
+        )
     reference = build.bm25 if choice.best != build.bm25 else DEFAULTS
     gained, lost = moved_queries(cases, search, reference, choice.best)
     shared = Measuring(parts, options, build, inputs.cases, cases, search, analyze, choice)
-    variants = measure_variants(shared, progress)
+    variants = measure_variants(shared, bars)
     keep = choice.recommended == choice.best
     with build_with(
         parts.engine, parts.elastic, build, choice.best, actor=parts.actor, keep=keep

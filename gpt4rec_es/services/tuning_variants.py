@@ -16,7 +16,7 @@ from gpt4rec_es.elastic.scan import stream_documents
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.index.mapping import filter_chain
 from gpt4rec_es.metrics.significance import best_of_test, bootstrap_interval, holm
-from gpt4rec_es.protocols import Progress
+from gpt4rec_es.protocols import Bars
 from gpt4rec_es.retrieval.memory import Analyze, MemoryGridSearch
 from gpt4rec_es.retrieval.memory_fields import FieldsGridSearch, parse_fields
 from gpt4rec_es.retrieval.memory_tokens import chain_analyzer, memory_index
@@ -75,7 +75,7 @@ def check_variants(options: TuningOptions) -> None:
             )
 
 
-def measure_variants(shared: Measuring, progress: Progress) -> list[Variant]:
+def measure_variants(shared: Measuring, bars: Bars) -> list[Variant]:
     """Return all variants that the options name, measured.
 
     Raises:
@@ -87,14 +87,14 @@ def measure_variants(shared: Measuring, progress: Progress) -> list[Variant]:
         # With so many hits each, these queries fill the list.
         most = -(-shared.options.k // hits)
         fewer = [replace(case, queries=case.queries[:most]) for case in shared.cases]
-        found.append(_measure(shared, fewer, shared.search, progress, hits_per_query=hits))
+        found.append(_measure(shared, fewer, shared.search, bars, hits_per_query=hits))
     for name in shared.options.analyzers:
         cases, others = _with_analyzer(shared, name)
-        found.append(_measure(shared, cases, others, progress, analyzer=name))
+        found.append(_measure(shared, cases, others, bars, analyzer=name))
     for given in shared.options.fields:
         documents = stream_documents(shared.parts.elastic, shared.build.index_name)
         fields = FieldsGridSearch(documents, parse_fields(given), shared.analyze)
-        found.append(_measure(shared, shared.cases, fields, progress, fields=given))
+        found.append(_measure(shared, shared.cases, fields, bars, fields=given))
     return found
 
 
@@ -149,11 +149,13 @@ def _measure(
     shared: Measuring,
     cases: Sequence[TuningCase],
     search: GridSearch,
-    progress: Progress,
+    bars: Bars,
     **columns: str | int,
 ) -> Variant:
     """Return the variant that ``columns`` say, one of them."""
     points = list(dict.fromkeys([DEFAULTS, shared.build.bm25, shared.choice.best]))
-    measured = measure_points(cases, points, search, shared.options.k, progress)
     ((column, value),) = columns.items()
-    return Variant(f"{column.replace('_', ' ')} {value}", measured, columns)
+    name = f"{column.replace('_', ' ')} {value}"
+    with bars(f"Measuring {name}", "users") as progress:
+        measured = measure_points(cases, points, search, shared.options.k, progress)
+    return Variant(name, measured, columns)

@@ -134,6 +134,22 @@ def test_a_fused_night_can_be_taken_apart(shop: Shop, runtime: Runtime) -> None:
     assert not other.is_equal
 
 
+def test_rules_are_kept_or_left_away(shop: Shop, runtime: Runtime) -> None:
+    with runtime.engine.begin() as connection:
+        connection.execute(text("UPDATE items SET price = item_no"))
+    second = next_night(shop.runtime(min_price=20))
+    parts = runtime.night_parts()
+    assert diff_runs(runtime.engine, RUN, second).equal_lists < 40
+    assert replay(parts, second, Changes()).is_equal
+    without = replay(parts, second, Changes(without_rules=True))
+    expected = diff_runs(runtime.engine, RUN, second)
+    # All but the one user without history: popular items are frozen as the rules let them be.
+    assert without.lists.equal_lists == expected.equal_lists + 1
+    gained = {row["item_id"] for row in without.lists.gained}
+    assert len(gained & {row["item_id"] for row in expected.lost}) >= 8
+    assert without.changed["rules"][1] is None
+
+
 def test_slices_and_deeper_searches_make_no_difference(
     shop: Shop, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
