@@ -11,7 +11,7 @@ from gpt4rec_es.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from gpt4rec_es.db.splits import SplitRow
-    from gpt4rec_es.services.splits import SplitReport
+    from gpt4rec_es.services.create_split import SplitReport
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
@@ -73,7 +73,7 @@ def create(
     **chosen: Any,
 ) -> None:
     """Make the split NAME from all purchases there are."""
-    from gpt4rec_es.services.splits import create_split
+    from gpt4rec_es.services.create_split import create_split
     from gpt4rec_es.splits.protocols import SplitOptions
 
     if (validation_from is None) != (test_from is None):

@@ -118,15 +118,7 @@ def export_evaluation(
             )
         tag = word(f"{row.method}-{evaluation_no}")
         found = connection.execute(
-            text("""
-            SELECT u.user_id, i.item_id, l.rank
-            FROM (
-                SELECT user_no, item_no, rank FROM evaluation_lists
-                CROSS JOIN unnest(item_nos) WITH ORDINALITY AS x (item_no, rank)
-                WHERE evaluation_no = :number AND k = :k
-            ) AS l JOIN users AS u USING (user_no) JOIN items AS i USING (item_no)
-            ORDER BY u.user_id, l.rank
-            """),
+            _RUN,
             {"number": evaluation_no, "k": longest},
             execution_options={"yield_per": _BATCH},
         )
@@ -143,6 +135,16 @@ def export_evaluation(
     where = None if path is None else str(path)
     return ExportReport(str(evaluation_no), "evaluated lists", count, where)
 
+
+_RUN = text("""
+SELECT u.user_id, i.item_id, l.rank
+FROM (
+    SELECT user_no, item_no, rank FROM evaluation_lists
+    CROSS JOIN unnest(item_nos) WITH ORDINALITY AS x (item_no, rank)
+    WHERE evaluation_no = :number AND k = :k
+) AS l JOIN users AS u USING (user_no) JOIN items AS i USING (item_no)
+ORDER BY u.user_id, l.rank
+""")
 
 _CASES = text("""
 SELECT c.user_no, u.user_id,

@@ -16,11 +16,12 @@ from gpt4rec_es.records import Bm25, Decoding
 from gpt4rec_es.retrieval.lists import merged_lists
 from gpt4rec_es.runtime import Runtime
 from gpt4rec_es.services import evaluate as evaluating
+from gpt4rec_es.services.create_split import create_split
 from gpt4rec_es.services.evaluate import EvaluationReport
 from gpt4rec_es.services.evaluation_lists import EvaluateOptions
 from gpt4rec_es.services.evaluations import compare, list_evaluations, show_evaluation
 from gpt4rec_es.services.reindex import ensure_current
-from gpt4rec_es.services.splits import create_split, drop_split, load_split
+from gpt4rec_es.services.splits import drop_split, load_split
 from gpt4rec_es.splits.protocols import SplitOptions
 from tests.databases import Database
 from tests.flow.conftest import use_generator, use_titles

@@ -20,7 +20,7 @@ from gpt4rec_es.runs.prune import prune
 from gpt4rec_es.runs.replay import replay
 from gpt4rec_es.runtime import Runtime
 from gpt4rec_es.services.bm25 import set_bm25
-from gpt4rec_es.services.splits import create_split
+from gpt4rec_es.services.create_split import create_split
 from gpt4rec_es.splits.protocols import SplitOptions
 from tests.databases import Database
 from tests.shop import Shop, add_purchases

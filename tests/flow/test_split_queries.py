@@ -16,10 +16,11 @@ from gpt4rec_es.generation.titles import TitlesGenerator
 from gpt4rec_es.records import Decoding, Generation
 from gpt4rec_es.runs.prune import prune
 from gpt4rec_es.services import split_queries as module
+from gpt4rec_es.services.create_split import create_split
 from gpt4rec_es.services.generators import add_generator, list_generators
 from gpt4rec_es.services.split_queries import CaseQueries, split_queries
 from gpt4rec_es.services.split_training import SplitPart, require_unseen
-from gpt4rec_es.services.splits import create_split, drop_split, load_split
+from gpt4rec_es.services.splits import drop_split, load_split
 from gpt4rec_es.services.train import HeldOut, plan_training, train_generator
 from gpt4rec_es.splits.protocols import SplitOptions
 from gpt4rec_es.splits.split import Split

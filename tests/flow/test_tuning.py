@@ -20,10 +20,10 @@ from gpt4rec_es.records import Bm25, Decoding, Generation
 from gpt4rec_es.runtime import Runtime
 from gpt4rec_es.services import tuning
 from gpt4rec_es.services.bm25 import set_bm25, show_bm25, undo_bm25
+from gpt4rec_es.services.create_split import create_split
 from gpt4rec_es.services.promote import promote
 from gpt4rec_es.services.reindex import reindex
 from gpt4rec_es.services.reindex_changed import reindex_changes
-from gpt4rec_es.services.splits import create_split
 from gpt4rec_es.services.trials import heatmap, list_trials, show_trial
 from gpt4rec_es.services.tuning import tune_bm25
 from gpt4rec_es.services.tuning_inputs import TuningOptions, TuningParts

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from gpt4rec_es.errors import DataError, UsageError
+from gpt4rec_es.services.create_split import create_split
 from gpt4rec_es.services.split_training import SplitPart, read_split_data
 from gpt4rec_es.services.splits import (
-    create_split,
     drop_split,
     list_splits,
     load_split,
