@@ -11,7 +11,7 @@ ARGS ?=
 DEVICE ?= cpu
 
 .DEFAULT_GOAL := help
-.PHONY: bench-generation bench-tuning help install demo test check up down migrate reindex night lock clean
+.PHONY: bench bench-generation bench-tuning help install demo test check up down migrate reindex night lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ reindex: $(STAMP) ## Build a fresh search index and swap it in
 
 night: $(STAMP) ## Recommend for every user
 	@$(GPT4REC) night
+
+bench: $(STAMP) ## What everything but the model costs here (ARGS=--small, or parts; see docs/scale.md)
+	@$(PY) -m benchmarks.suite $(ARGS)
 
 bench-generation: $(STAMP) ## What generation costs here (DEVICE=cuda, ARGS=--full; see docs/engine.md)
 	@$(PY) -m benchmarks.generation --device $(DEVICE) $(ARGS)

@@ -1,4 +1,4 @@
-"""Measurements that are run by hand: what generation costs, and that its engines agree.
+"""Measurements that are run by hand; they are not shipped with the package.
 
-Not shipped with the package. `make bench-generation` and docs/engine.md say how to run them.
+`make bench` (docs/scale.md), `make bench-generation` (docs/engine.md), `make bench-tuning`.
 """

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from benchmarks.measure import Timing, interleaved
+from benchmarks.measure import interleaved
+from benchmarks.timing import Timing
 
 
 @dataclass(frozen=True)

@@ -1,55 +1,22 @@
 """Clocks and counters: interleaved timings, tokens through a network, bytes of caches, memory."""
 
 import os
-import resource
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from statistics import median
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-
-@dataclass
-class Timing:
-    """Seconds of each round: of all cores together, and on the wall."""
-
-    cpu: list[float] = field(default_factory=list)
-    wall: list[float] = field(default_factory=list)
-
-    @property
-    def cpu_seconds(self) -> float:
-        """Return the median of the rounds."""
-        return median(self.cpu)
-
-    @property
-    def wall_seconds(self) -> float:
-        """Return the median of the rounds."""
-        return median(self.wall)
+from benchmarks import timing
+from benchmarks.timing import Timing, resident_growth
 
 
 def interleaved(
     contenders: Mapping[str, tuple[int, Callable[[], Any]]], device: str
 ) -> dict[str, Timing]:
-    """Return timings of each contender (how often, what).
-
-    They take turns, so that a busy machine hurts all alike; who runs less often drops out.
-    """
-    timings = {name: Timing() for name in contenders}
-    for turn in range(max(rounds for rounds, _ in contenders.values())):
-        for name, (rounds, run) in contenders.items():
-            if turn >= rounds:
-                continue
-            wait_for(device)
-            wall, cpu = time.perf_counter(), time.process_time()
-            run()
-            wait_for(device)
-            timings[name].cpu.append(time.process_time() - cpu)
-            timings[name].wall.append(time.perf_counter() - wall)
-    return timings
+    """Return timings of each contender (how often, what); a GPU's work is waited for."""
+    return timing.interleaved(contenders, wait=lambda: wait_for(device))
 
 
 def wait_for(device: str) -> None:
@@ -100,16 +67,7 @@ def peak_memory(run: Callable[[], Any], device: str) -> int:
         before = torch.cuda.memory_allocated()
         run()
         return int(torch.cuda.max_memory_allocated() - before)
-    status = Path("/proc/self/statm").read_text().split()
-    before = int(status[1]) * resource.getpagesize()
-    Path("/proc/self/clear_refs").write_text("5")  # begin the peak anew, at what is resident now
-    run()
-    peak = next(
-        int(line.split()[1]) * 1024
-        for line in Path("/proc/self/status").read_text().splitlines()
-        if line.startswith("VmHWM")
-    )
-    return peak - before
+    return resident_growth(run)
 
 
 @contextmanager

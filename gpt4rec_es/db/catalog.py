@@ -10,8 +10,11 @@ from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Row, text
 
+from gpt4rec_es.db.statistics import analyze_tables
 from gpt4rec_es.errors import DataError
 
+# From so many new rows on, old statistics may be so wrong that the next statements take for ever.
+_MANY = 1000
 # How long an import waits for another one that is applying.
 _LOCK_TIMEOUT = "1h"
 
@@ -57,11 +60,16 @@ def apply_items(
     missing = _count_missing(connection, max_missing) if deactivate_missing else 0
     changed = found.inserted + found.updated + missing
     if changed and not dry_run:
+        # Changes before additions: joined with what was just added, of which the planner knows
+        # nothing, an update of no row at all has been seen to take an hour.
+        if found.updated:
+            _run(connection, _UPDATE_ITEMS, version=version + 1)
         _run(connection, _INSERT_ITEMS, version=version + 1)
-        _run(connection, _UPDATE_ITEMS, version=version + 1)
         if missing:
             _run(connection, _DEACTIVATE, version=version + 1)
         _run(connection, "UPDATE catalog_state SET catalog_version = :v", v=version + 1)
+        if found.inserted >= _MANY:
+            analyze_tables(connection, ("items",))
     return Changes(
         inserted=found.inserted,
         updated=found.updated,
@@ -88,9 +96,12 @@ def apply_interactions(connection: Connection, *, dry_run: bool = False) -> Chan
     if changed and not dry_run:
         if found.users:
             _run(connection, _INSERT_USERS)
+        if found.updated:  # before the additions, as for items
+            _run(connection, _UPDATE_INTERACTIONS)
         _run(connection, _INSERT_INTERACTIONS, version=version + 1)
-        _run(connection, _UPDATE_INTERACTIONS)
         _run(connection, "UPDATE catalog_state SET history_version = :v", v=version + 1)
+        if found.inserted >= _MANY:
+            analyze_tables(connection, ("users", "interactions"))
     return Changes(
         inserted=found.inserted,
         updated=found.updated,

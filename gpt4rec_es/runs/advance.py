@@ -10,6 +10,7 @@ from gpt4rec_es.db import runs as run_rows
 from gpt4rec_es.db import shards as shard_rows
 from gpt4rec_es.db.engine import retrying
 from gpt4rec_es.db.runs import Run
+from gpt4rec_es.db.statistics import analyze_tables
 
 STAGES = ("generate", "search", "merge")
 STATE_OF = {"generate": "generating", "search": "searching", "merge": "merging"}
@@ -39,6 +40,7 @@ def _advance(connection: Connection, run_no: int) -> Run:
     state = run_rows.lock_state(connection, run_no)
     # Making shards goes over all of the run's queries.
     connection.execute(text("SET LOCAL statement_timeout = 0"))
+    connection.execute(text("SET LOCAL work_mem = '64MB'"))
     run = run_rows.load(connection, run_no)
     while not run.is_finished and state != "checking":
         if state in STAGE_OF and shard_rows.has_open(connection, run_no, STAGE_OF[state]):
@@ -58,6 +60,7 @@ def _make_shards(connection: Connection, run: Run, state: str) -> None:
     """Make the shards of the stage that begins; those of generate were made at planning."""
     sizes = run.manifest["shard_sizes"]
     if state == STATE_OF["search"]:
+        analyze_tables(connection, ("generations", "generated_queries", "queries"))
         shard_rows.plan_search(
             connection,
             run.run_no,

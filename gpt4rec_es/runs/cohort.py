@@ -10,6 +10,7 @@ from sqlalchemy import Connection, text
 from gpt4rec_es.db.copy import copy_rows
 from gpt4rec_es.db.history import Bought, stream_histories
 from gpt4rec_es.db.runs import Run
+from gpt4rec_es.db.statistics import analyze_tables
 from gpt4rec_es.prompts.keys import hash128, normalise_query
 from gpt4rec_es.protocols import Progress, QueryGenerator
 
@@ -100,9 +101,7 @@ def freeze_cohort(connection: Connection, run_no: int) -> None:
         """),
         {"run_no": run_no},
     )
-    # Autovacuum comes too late for the statements that follow at once.
-    for table in ("prompts", f"run_users_{run_no}"):
-        connection.execute(text("SELECT analyze_table(:name)"), {"name": table})
+    analyze_tables(connection, ("prompts", f"run_users_{run_no}"))
 
 
 def freeze_popular(connection: Connection, run: Run) -> None:

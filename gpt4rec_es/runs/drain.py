@@ -16,6 +16,7 @@ from gpt4rec_es.db.engine import retrying
 from gpt4rec_es.db.runs import Run
 from gpt4rec_es.db.shards import Shard
 from gpt4rec_es.errors import ConflictError, DependencyError, LeaseLostError, UsageError
+from gpt4rec_es.garbage import spare_what_is_loaded
 from gpt4rec_es.logs import scrub
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.runs.advance import STAGE_OF, STAGES, advance
@@ -69,6 +70,7 @@ def drain(
         GateError: the run was checked and rejected.
     """
     _require_own_code(run_now(parts, run_no))
+    spare_what_is_loaded()
     work, teller = StageWork(parts, options), _Teller(parts, progress)
     gone_since: float | None = None
     while True:

@@ -112,6 +112,7 @@ def _plan_once(
     with engine.connect() as connection, connection.begin():
         # Statements over all users may take longer than any other statement should.
         connection.execute(text("SET LOCAL statement_timeout = 0"))
+        connection.execute(text("SET LOCAL work_mem = '64MB'"))
         _refuse_second(connection, kind)
         state = connection.execute(
             text("SELECT catalog_version, history_version FROM catalog_state")

@@ -24,6 +24,7 @@ from gpt4rec_es.errors import Gpt4RecError, UsageError
 from gpt4rec_es.feeds.batches import Batch, Feed, Reject
 from gpt4rec_es.feeds.opening import open_feed
 from gpt4rec_es.feeds.shapes import FIELDS, Kind, Shape, find_shape
+from gpt4rec_es.garbage import spare_what_is_loaded
 from gpt4rec_es.logs import scrub
 from gpt4rec_es.protocols import Progress
 from gpt4rec_es.services.import_report import ImportReport, ImportStoppedError
@@ -85,6 +86,7 @@ def run_import(engine: Engine, job: Job, stager: Stager, progress: Progress) -> 
     if not job.paths:
         raise UsageError("There is no file to import.", "Name at least one.")
     started = time.monotonic()
+    spare_what_is_loaded()
     with ExitStack() as stack:
         files = [_open(stack, path, job) for path in job.paths]
         try:

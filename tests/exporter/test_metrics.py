@@ -9,6 +9,7 @@ from sqlalchemy import text
 from gpt4rec_es.db import shards
 from gpt4rec_es.errors import GateError
 from gpt4rec_es.runs.drain import drain
+from gpt4rec_es.runs.gates import GATES
 from gpt4rec_es.runs.inprocess import run_night
 from gpt4rec_es.runs.ledger import give_back
 from gpt4rec_es.runs.night import start_night
@@ -82,7 +83,7 @@ def test_after_a_night_the_page_says_what_the_tables_say(shop: Shop, database: D
     )
     assert shown.by("gpt4rec_newest_run_state", "state") == {"published": 1}
     assert shown.by("gpt4rec_runs", "state") == {"published": 1}
-    assert len(shown.by("gpt4rec_gate_passed", "gate")) == 6
+    assert len(shown.by("gpt4rec_gate_passed", "gate")) == len(GATES)
     published, duration, documents = numbers(
         database,
         "SELECT (SELECT extract(epoch FROM published_at) FROM publications), "

@@ -248,3 +248,13 @@ def test_more_items_than_are_kept_in_memory(
     monkeypatch.setattr("gpt4rec_es.services.import_interactions._KEPT_ITEMS", 2)
     rows = [f"user{n},M{n % 5 + 1},{n},,\n" for n in range(20_000)]
     assert histories.load(HEADER + "".join(rows)).inserted == 20_000
+
+
+def test_many_new_rows_are_known_to_the_planner_at_once(histories: Histories) -> None:
+    # Else the next import, or night, is planned for an empty table.
+    rows = "".join(f"u{n},M1,{n},,\n" for n in range(1200))
+    assert histories.load(HEADER + rows).inserted == 1200
+    assert histories.query(
+        "SELECT relname, reltuples::int FROM pg_class "
+        "WHERE relkind = 'r' AND relname IN ('interactions', 'users') ORDER BY 1"
+    ) == [("interactions", 1200), ("users", 1200)]

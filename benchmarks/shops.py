@@ -1,0 +1,129 @@
+"""Made-up shops, written by SQL so that a million rows take seconds, and nights without a model."""
+
+import datetime as dt
+import zlib
+from collections.abc import Sequence
+from hashlib import sha256
+
+from benchmarks.place import Place
+from gpt4rec_es.db import generators
+from gpt4rec_es.generation.titles import TitlesGenerator
+from gpt4rec_es.records import Decoding, GeneratedQuery, Generation, Prompt
+from gpt4rec_es.retrieval.msearch import ElasticRetriever
+from gpt4rec_es.runs.options import NightOptions, NightParts
+from gpt4rec_es.services.reindex import ReindexOptions, ensure_current
+
+DAY = dt.date(2026, 1, 1)
+# Titles have eight words; the most frequent hundred make up a quarter of all.
+_WORDS = 5000
+_FREQUENT = 100
+
+
+def fill_items(place: Place, items: int) -> None:
+    """Insert ``items`` items with titles of eight words whose frequencies fall steeply."""
+    place.run(
+        """
+        INSERT INTO items (item_id, title, title_raw, version)
+        SELECT 'i' || lpad(n::text, 7, '0'), t, t, 1 FROM (
+            SELECT n, (SELECT string_agg('w' || floor(:words * power(random(), 3)), ' ')
+                       FROM generate_series(1, 8) WHERE n > 0) AS t
+            FROM generate_series(1, :items) AS n
+        ) AS made ORDER BY n
+        """,
+        words=_WORDS,
+        items=items,
+    )
+    place.run("UPDATE catalog_state SET catalog_version = 1")
+
+
+def fill_users(place: Place, users: int, purchases: int = 8) -> None:
+    """Insert users who bought ``purchases`` items each, drawn by arithmetic."""
+    place.run(
+        "INSERT INTO users (user_id) "
+        "SELECT 'u' || lpad(n::text, 8, '0') FROM generate_series(1, :users) AS n",
+        users=users,
+    )
+    buy(place, 1, 1, purchases)
+    place.run("ANALYZE")
+
+
+def buy(place: Place, version: int, every: int, purchases: int = 1) -> None:
+    """Let every ``every``-th user buy, as an import of history version ``version`` would."""
+    place.run(
+        """
+        INSERT INTO interactions (user_no, item_no, event_no, ordinal, version)
+        SELECT user_no, 1 + abs(hashint8(user_no * 1000::bigint + :version * 100 + place)::bigint)
+                            % (SELECT max(item_no) FROM items),
+               :version * 1000 + place, 0, :version
+        FROM users CROSS JOIN generate_series(1, :purchases) AS place
+        WHERE user_no % :every = 0 ON CONFLICT DO NOTHING
+        """,
+        version=version,
+        every=every,
+        purchases=purchases,
+    )
+    place.run("UPDATE catalog_state SET history_version = :version", version=version)
+
+
+class PretendGenerator:
+    """Writes queries by arithmetic on the prompt, as many and as long as a model would.
+
+    Three frequent words each, so that lists are full; there are 200,000 such texts, so they repeat
+    between users, as those of a model do, and the more so the more users there are.
+    """
+
+    content_hash = sha256(b"pretend generator 1").hexdigest()
+
+    def write_prompt(self, titles: Sequence[str]) -> Prompt | None:
+        """Return the newest titles as a prompt."""
+        return TitlesGenerator().write_prompt(titles)
+
+    def generate(self, prompts: Sequence[str], decoding: Decoding) -> list[Generation]:
+        """Return ``num_queries`` queries per prompt and the tokens that its beams would have."""
+        return [self._one(zlib.crc32(prompt.encode()), decoding) for prompt in prompts]
+
+    def _one(self, seed: int, decoding: Decoding) -> Generation:
+        drawn = (seed + 7919 * rank for rank in range(decoding.num_queries))
+        texts = dict.fromkeys(
+            f"w{n % _FREQUENT} w{n // 100 % _FREQUENT} w{n // 10_000 % 20}" for n in drawn
+        )
+        queries = tuple(
+            GeneratedQuery(text, -float(rank), 8) for rank, text in enumerate(texts, start=1)
+        )
+        return Generation(queries, decoding.num_beams * 8)
+
+
+def night_parts(place: Place) -> NightParts:
+    """Return parts for nights in ``place``: a real index and searches, a pretended model."""
+
+    def ensure_index() -> int:
+        options = ReindexOptions(alias=place.alias)
+        return ensure_current(place.engine, place.elastic, options, actor="bench").build_no
+
+    return NightParts(
+        engine=place.engine,
+        elastic=place.elastic,
+        open_generator=lambda _: PretendGenerator(),
+        open_retriever=lambda index, run_id: ElasticRetriever(place.elastic, index, run_id),
+        ensure_index=ensure_index,
+        actor="bench",
+    )
+
+
+def use_pretend_generator(place: Place) -> None:
+    """Register the pretended model and let nights use it."""
+    with place.engine.begin() as connection:
+        generators.register(
+            connection,
+            name="pretend",
+            kind="titles",
+            path=None,
+            content_hash=PretendGenerator.content_hash,
+            card={},
+        )
+        generators.use(connection, "pretend", actor="bench")
+
+
+def options() -> NightOptions:
+    """Return the settings' defaults: ten items, ten queries, twenty beams."""
+    return NightOptions()

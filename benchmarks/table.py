@@ -1,0 +1,81 @@
+"""Results as rows of a Markdown table, under a line that says on what they were measured."""
+
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from sqlalchemy import text
+
+from benchmarks.place import Place
+from gpt4rec_es.version import code_version
+
+
+@dataclass(frozen=True)
+class Line:
+    """One result. goal: in words; is_met None: there is no goal."""
+
+    what: str
+    found: str
+    goal: str = ""
+    is_met: bool | None = None
+
+    def markdown(self) -> str:
+        """Return the row."""
+        verdict = {None: "", True: "met", False: "MISSED"}[self.is_met]
+        return f"| {self.what} | {self.found} | {self.goal} | {verdict} |"
+
+
+def at_least(what: str, value: float, goal: float, show: Callable[[float], str]) -> Line:
+    """Return a result that should not lie below ``goal``."""
+    return Line(what, show(value), f">= {show(goal)}", value >= goal)
+
+
+def at_most(what: str, value: float, goal: float, show: Callable[[float], str]) -> Line:
+    """Return a result that should not lie above ``goal``."""
+    return Line(what, show(value), f"<= {show(goal)}", value <= goal)
+
+
+def times(value: float) -> str:
+    """Return a ratio as people read it."""
+    return f"{value:.1f}x"
+
+
+def percent(value: float) -> str:
+    """Return a share as people read it."""
+    return f"{value:.0%}"
+
+
+def rate(unit: str) -> Callable[[float], str]:
+    """Return how to show so many ``unit`` per second."""
+    return lambda value: f"{value:,.0f} {unit}/s"
+
+
+def megabytes(value: float) -> str:
+    """Return bytes as people read them."""
+    return f"{value / 1e6:,.0f} MB"
+
+
+def machine(place: Place) -> str:
+    """Return on what was measured: cores, load, servers, libraries, code."""
+    cpu = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.machine(),
+    )
+    with place.engine.connect() as connection:
+        postgres = connection.execute(text("SHOW server_version")).scalar_one()
+    elastic = place.elastic.info()["version"]["number"]
+    libraries = ", ".join(
+        f"{name} {version(name)}" for name in ("sqlalchemy", "psycopg2-binary", "elasticsearch")
+    )
+    return (
+        f"{len(os.sched_getaffinity(0))} cores of {cpu}, load {os.getloadavg()[0]:.1f} before; "
+        f"Python {platform.python_version()}, Postgres {postgres}, Elasticsearch {elastic}; "
+        f"{libraries}; gpt4rec {code_version()}"
+    )

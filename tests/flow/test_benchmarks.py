@@ -1,0 +1,46 @@
+"""The benchmarks run, at sizes that say nothing: so that they still do when they are needed."""
+
+import pytest
+
+from benchmarks import importing, nights, searching, storing, suite
+from benchmarks.place import Place, scratch
+from benchmarks.table import at_least, at_most, machine, percent, times
+from tests.servers import Servers
+
+
+@pytest.mark.parametrize(
+    ("measure", "size", "lines"),
+    [
+        (storing.measure, 600, 8),
+        (importing.measure, 300, 2),
+        (searching.measure, 40, 3),
+        (nights.measure, 100, 7),
+    ],
+)
+def test_each_part_runs_and_cleans_up(
+    measure: suite.Measure, size: int, lines: int, servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GPT4REC_TEST_DATABASE_ADMIN_URL", servers.admin_url)
+    monkeypatch.setenv("GPT4REC_TEST_ELASTICSEARCH_URL", servers.elasticsearch_url)
+    with scratch() as place:
+        found = measure(place, size)
+        assert "Postgres" in machine(place)
+    assert len(found) == lines
+    assert all(line.markdown().count("|") == 5 for line in found)
+    assert not _indices(place)
+
+
+def _indices(place: Place) -> list[str]:
+    from gpt4rec_es.elastic.client import make_client  # noqa: PLC0415 - the place's own is closed
+
+    client = make_client(place.elasticsearch_url)
+    found = client.indices.get(index=f"{place.alias}-*", ignore_unavailable=True)
+    client.close()
+    return list(found.body)
+
+
+def test_goals_are_compared_the_right_way_round() -> None:
+    assert at_least("x", 5.0, 5.0, times).is_met
+    assert not at_least("x", 4.9, 5.0, times).is_met
+    assert at_most("x", 0.9, 0.9, percent).is_met
+    assert "MISSED" in at_most("x", 0.95, 0.9, percent).markdown()

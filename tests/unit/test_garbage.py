@@ -1,0 +1,30 @@
+"""What is loaded is left alone by the collector; what comes later is still collected."""
+
+import subprocess
+import sys
+
+CODE = """
+import gc, weakref
+from gpt4rec_es.garbage import spare_what_is_loaded
+
+spare_what_is_loaded()
+assert gc.get_freeze_count() > 0
+assert gc.get_threshold()[0] > 700
+
+class Node:
+    pass
+
+node = Node()
+node.itself = node
+gone = weakref.ref(node)
+del node
+for _ in range(200_000):
+    [[]]
+    Node().more = []
+keep = [[] for _ in range(200_000)]
+assert gone() is None
+"""
+
+
+def test_later_garbage_goes() -> None:
+    subprocess.run([sys.executable, "-c", CODE], check=True, timeout=60)
