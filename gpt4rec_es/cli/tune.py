@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gpt4rec_es.db.trials import TrialRow
     from gpt4rec_es.services.bm25 import Bm25Change
     from gpt4rec_es.services.trials import TrialReport
+    from gpt4rec_es.services.tuning import TuningPlan
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _HEATMAP = click.option(
@@ -63,7 +64,7 @@ def tune() -> None:
     type=_AT_LEAST_1,
     default=20_000,
     show_default=True,
-    help="Measure on at most so many, drawn by the seed.",
+    help="Measure on at most so many; always the same ones.",
 )
 @click.option("--analyzers", default="", help="Also try these, as standard,english,folding.")
 @click.option(
@@ -73,8 +74,9 @@ def tune() -> None:
     help="Also search these, as title^3,brand,category; may be given several times.",
 )
 @click.option("--hits-per-query", default="", help="Also take so many of each query, as 1,2,5.")
-@click.option("--seed", default=0, show_default=True, help="Of the sample and of all tests.")
+@click.option("--seed", default=0, show_default=True, help="Of intervals and tests.")
 @_HEATMAP
+@click.option("--dry-run", is_flag=True, help="Only say what would be measured.")
 @_JSON
 def bm25(
     split: str,
@@ -84,6 +86,7 @@ def bm25(
     analyzers: str,
     hits_per_query: str,
     heatmap_file: Path | None,
+    dry_run: bool,
     as_json: bool,
     **chosen: Any,
 ) -> None:
@@ -92,7 +95,7 @@ def bm25(
     Queries are generated once and kept. The live index stays as it is: see `tune promote`.
     """
     from gpt4rec_es.services.trials import show_trial
-    from gpt4rec_es.services.tuning import tune_bm25
+    from gpt4rec_es.services.tuning import plan_tuning, tune_bm25
     from gpt4rec_es.services.tuning_inputs import TuningOptions
 
     runtime = get_runtime()
@@ -113,6 +116,9 @@ def bm25(
         exclude_bought=runtime.settings.exclude_bought,
         **chosen,
     )
+    if dry_run:
+        emit(plan_tuning(runtime.tuning_parts(), options), as_json, _print_plan)
+        return
     trial = tune_bm25(runtime.tuning_parts(), options, bars=progress_bar)
     _show(show_trial(runtime.engine, trial.trial_no), heatmap_file, as_json)
 
@@ -194,6 +200,14 @@ def _show(report: "TrialReport", heatmap_file: Path | None, as_json: bool) -> No
     if heatmap_file is not None:
         write_heatmap(report, heatmap_file)
     emit(report, as_json, lambda shown: _print(shown, heatmap_file))
+
+
+def _print_plan(plan: "TuningPlan") -> None:
+    print_line(
+        f"Would measure {plan.points} points (and, of a fine grid, those around the best) on "
+        f"{plan.users:,} users of {plan.split} ({plan.part}), with queries by {plan.generator}; "
+        f"live are k1 {plan.live.k1:g}, b {plan.live.b:g}."
+    )
 
 
 def _print_list(found: "list[TrialRow]") -> None:

@@ -5,7 +5,7 @@ were generated, and nothing else.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from gpt4rec_es.db import trials
@@ -27,6 +27,7 @@ from gpt4rec_es.services.tuning_inputs import (
     KnownTokens,
     TuningOptions,
     TuningParts,
+    choose_inputs,
     load_inputs,
     without_empty,
 )
@@ -48,6 +49,34 @@ _GRIDS = ("coarse", "fine", "full")
 _VERIFIED = 1_000
 
 
+@dataclass(frozen=True, slots=True)
+class TuningPlan:
+    """What a tuning would do now. points: of a fine grid, those of its coarse half."""
+
+    split: str
+    part: str
+    generator: str
+    users: int
+    points: int
+    live: Bm25
+
+
+def plan_tuning(parts: TuningParts, options: TuningOptions) -> TuningPlan:
+    """Return what ``tune_bm25`` would do now; changes nothing, and raises as it does."""
+    _check(parts, options)
+    chosen = choose_inputs(parts, options)
+    live = live_build(parts.engine, parts.elastic, parts.alias).bm25
+    points = _points(options.grid, live) or coarse_points(live)
+    return TuningPlan(
+        options.split,
+        options.part,
+        chosen.generator.name,
+        len(chosen.cases),
+        len(points),
+        live,
+    )
+
+
 def tune_bm25(
     parts: TuningParts,
     options: TuningOptions,
@@ -63,10 +92,7 @@ def tune_bm25(
         DataError: the split leaks, or the server finds other items than this process.
         DependencyError: a server cannot be reached.
     """
-    if options.grid not in _GRIDS:
-        raise UsageError(f"There is no grid {options.grid!r}.", f"Choose {', '.join(_GRIDS)}.")
-    check_variants(options)
-    require_exact(parts.elastic, live_build(parts.engine, parts.elastic, parts.alias).index_name)
+    _check(parts, options)
     with bars("Generating", "prompts") as progress:
         inputs = load_inputs(parts, options, progress)
     build = live_build(parts.engine, parts.elastic, parts.alias)
@@ -120,6 +146,14 @@ def tune_bm25(
                 moved,
             )
             return trials.load(connection, number)
+
+
+def _check(parts: TuningParts, options: TuningOptions) -> None:
+    """Refuse what cannot be, before anything is generated."""
+    if options.grid not in _GRIDS:
+        raise UsageError(f"There is no grid {options.grid!r}.", f"Choose {', '.join(_GRIDS)}.")
+    check_variants(options)
+    require_exact(parts.elastic, live_build(parts.engine, parts.elastic, parts.alias).index_name)
 
 
 def _points(grid: str, live: Bm25) -> Sequence[Bm25]:

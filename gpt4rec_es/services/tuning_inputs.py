@@ -3,23 +3,23 @@
 Queries are generated once and kept; whatever is tried afterwards needs no generator.
 """
 
-import random
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from elasticsearch import Elasticsearch
 from sqlalchemy import Engine, text
 
+from gpt4rec_es.baselines.popularity import count_buyers
 from gpt4rec_es.db import generators
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.generators import Generator
 from gpt4rec_es.db.splits import SplitRow
 from gpt4rec_es.elastic.queries import search_text
-from gpt4rec_es.errors import UsageError
+from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.protocols import Progress, QueryGenerator
 from gpt4rec_es.records import Decoding
 from gpt4rec_es.retrieval.memory import Analyze
+from gpt4rec_es.services.evaluation_data import choose_cases
 from gpt4rec_es.services.split_queries import split_queries
 from gpt4rec_es.services.split_training import require_unseen
 from gpt4rec_es.services.splits import load_split
@@ -34,8 +34,8 @@ class TuningOptions:
     """What is tried, on which cases, and what decides.
 
     generator: a name; None: the current one. trust: it has not seen what is held out, whatever its
-    card says. most_users: more cases than that are sampled by ``seed``. analyzers, fields (such as
-    "title^3,brand") and hits_per_query: tried besides k1 and b.
+    card says. most_users: of more cases so many are taken, always the same ones. seed: of intervals
+    and tests. analyzers, fields (such as "title^3,brand") and hits_per_query: tried besides k1, b.
     """
 
     split: str
@@ -90,14 +90,24 @@ class KnownTokens:
         return [self._known[text] for text in texts]
 
 
-def load_inputs(parts: TuningParts, options: TuningOptions, progress: Progress) -> Inputs:
-    """Return the cases to tune on; generates queries that are missing. progress counts prompts.
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a tuning would measure on, before anything is generated."""
+
+    split: SplitRow
+    generator: Generator
+    cases: Sequence[Case]
+    train: Mapping[int, Sequence[int]]
+
+
+def choose_inputs(parts: TuningParts, options: TuningOptions) -> Chosen:
+    """Return the generator and the cases that the options name.
 
     Raises:
         UsageError: there is no such split or generator, it has seen what is held out, or there is
             nothing to measure.
         DataError: the split leaks.
-        DependencyError: a server cannot be reached.
+        DependencyError: Postgres cannot be reached.
     """
     with transaction(parts.engine) as connection:
         row = (
@@ -110,14 +120,26 @@ def load_inputs(parts: TuningParts, options: TuningOptions, progress: Progress) 
     split_row, split = load_split(parts.engine, options.split, (options.part,))
     if not options.trust:
         require_unseen(row, split_row, options.part)
-    cases = _sample(getattr(split, options.part), options)
+    cases = choose_cases(getattr(split, options.part), options.most_users)
+    return Chosen(split_row, row, cases, split.train)
+
+
+def load_inputs(parts: TuningParts, options: TuningOptions, progress: Progress) -> Inputs:
+    """Return the cases to tune on; generates queries that are missing. progress counts prompts.
+
+    Raises as ``choose_inputs`` does, and:
+        ConflictError: the generator's files are not what was registered.
+    """
+    chosen = choose_inputs(parts, options)
+    cases = chosen.cases
+    generator = parts.open_generator(chosen.generator)
+    if generator.content_hash != chosen.generator.content_hash:
+        raise ConflictError(
+            f"The files of generator {chosen.generator.name!r} changed since it was registered.",
+            "Put them back, or register them under another name.",
+        )
     written = split_queries(
-        parts.engine,
-        parts.open_generator(row),
-        options.decoding,
-        split_row,
-        cases,
-        progress,
+        parts.engine, generator, options.decoding, chosen.split, cases, progress
     )
     tuning_cases = [
         TuningCase(
@@ -128,11 +150,11 @@ def load_inputs(parts: TuningParts, options: TuningOptions, progress: Progress) 
         for case, each in zip(cases, written, strict=True)
     ]
     return Inputs(
-        split_row,
-        row,
+        chosen.split,
+        chosen.generator,
         [case.user for case in cases],
         tuning_cases,
-        segments(cases, _item_ids(parts.engine), _buyers(split.train)),
+        segments(cases, _item_ids(parts.engine), count_buyers(chosen.train.values())),
     )
 
 
@@ -147,19 +169,7 @@ def without_empty(cases: Sequence[TuningCase], analyze: Analyze) -> list[TuningC
     ]
 
 
-def _sample(cases: Sequence[Case], options: TuningOptions) -> list[Case]:
-    """Return all cases or, of too many, some drawn by the seed, in their order."""
-    if len(cases) <= options.most_users:
-        return list(cases)
-    places = random.Random(options.seed).sample(range(len(cases)), options.most_users)  # noqa: S311
-    return [cases[place] for place in sorted(places)]
-
-
 def _item_ids(engine: Engine) -> dict[int, str]:
     with transaction(engine) as connection:
         found = connection.execute(text("SELECT item_no, item_id FROM items"))
         return {row.item_no: row.item_id for row in found}
-
-
-def _buyers(train: Mapping[int, Sequence[int]]) -> Counter[int]:
-    return Counter(item for items in train.values() for item in set(items))

@@ -267,6 +267,8 @@ def test_the_commands(
         assert run_cli(["--env-file", "/nonexistent", *args]) == code, capsys.readouterr().err
         return capsys.readouterr().out
 
+    assert "Would measure 20 points" in cli("tune", "bm25", "loo", "--dry-run")
+    assert json.loads(cli("tune", "list", "--json")) == []
     picture = tmp_path / "map.svg"
     out = cli("tune", "bm25", "loo", "--metric", "recall@3", "--heatmap", str(picture))
     assert "Use k1=" in out
