@@ -9,10 +9,12 @@ from sqlalchemy import text
 from gpt4rec_es.cli.main import run as run_cli
 from gpt4rec_es.db.rules import NewRule
 from gpt4rec_es.errors import DataError, GateError, UsageError
+from gpt4rec_es.runs.changes import Changes
 from gpt4rec_es.runs.drain import drain
 from gpt4rec_es.runs.inprocess import NightReport, plan_summary, run_night
 from gpt4rec_es.runs.night import start_night
 from gpt4rec_es.runs.prune import prune
+from gpt4rec_es.runs.replay import replay
 from gpt4rec_es.runs.why import explain_user
 from gpt4rec_es.runtime import Runtime
 from gpt4rec_es.services.rules import add_rules, list_rules, read_rules, remove_rule
@@ -252,3 +254,14 @@ def test_commands(
 def test_rules_that_leave_too_little_are_stopped_by_the_gate(branded: Shop) -> None:
     with pytest.raises(GateError, match="lists are full"):
         night(branded.runtime(max_price=4, min_full_share=1))
+
+
+def test_a_replay_keeps_the_rules_of_its_run(branded: Shop, database: Database) -> None:
+    night(branded.runtime())
+    add(database, NewRule("brand", "clock", "contract ended"))
+    chosen = {"sources": "queries,co_purchase,titles", "max_per_brand": 2, "not_shown_days": 1}
+    runtime = branded.runtime(**chosen)
+    night(runtime, NEXT)
+    remove_rule(database.engine, 1, actor="test", reason="settled")
+    again = replay(runtime.night_parts(), "latest", Changes())
+    assert (again.is_equal, again.searches) == (True, 0)

@@ -222,3 +222,17 @@ def test_titles_are_kept_while_a_run_has_them(varied_shop: Shop, database: Datab
     lost = "SELECT count(*) FROM run_titles LEFT JOIN searches USING (query_no) WHERE depth IS NULL"
     assert (kept, count(database, lost)) == (2, 0)
     assert explain_user(database.engine, "u014").equals_merge_now
+
+
+def test_counting_that_ends_midway_leaves_nothing_and_can_be_repeated(
+    varied_shop: Shop, database: Database
+) -> None:
+    def cut_off(done: int, total: int | None) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ensure_co_purchases(database.engine, Fusion(), progress=cut_off)
+    left = "SELECT (SELECT count(*) FROM co_purchase_sets) + (SELECT count(*) FROM co_purchases)"
+    assert count(database, left) == 0
+    set_no = ensure_co_purchases(database.engine, Fusion())
+    assert count(database, f"SELECT n_items FROM co_purchase_sets WHERE set_no = {set_no}") > 0
