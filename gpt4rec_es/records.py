@@ -19,7 +19,8 @@ class Outcome(StrEnum):
     OK = "ok"  # at least one recommendation was found by a source of the run, as generated queries
     NO_HISTORY = "no_history"  # no purchase known: popular items, flagged
     NO_TITLES = "no_titles"  # purchases, but none with a usable title: popular items, flagged
-    EMPTY_QUERY = "empty_query"  # every query had no token left after analysis: fallbacks, flagged
+    # Every query had no token left after analysis, or was filtered: fallbacks, flagged.
+    EMPTY_QUERY = "empty_query"
     NO_HITS = "no_hits"  # the queries found nothing that may be recommended: fallbacks, flagged
     FAILED = "failed"  # an error that repeated; no rows
 

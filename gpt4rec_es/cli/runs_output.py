@@ -62,8 +62,10 @@ def print_status(data: dict[str, Any]) -> None:
         print_table(
             columns, [[lease[name] for name in columns] for lease in data["leases"]], "leases"
         )
-    for name in ("outcomes", "sources"):
-        print_line(f"{name}: " + ", ".join(f"{key} {n:,}" for key, n in data[name].items()))
+    for name in ("outcomes", "sources", "removed_queries"):
+        if data[name] or name != "removed_queries":
+            counts = ", ".join(f"{key} {n:,}" for key, n in data[name].items())
+            print_line(f"{name.replace('_', ' ')}: {counts}")
     print_gates(data["gates"])
 
 

@@ -142,13 +142,15 @@ class MergedUsers:
 
     def _outcome(self, user: MergeInput) -> UserOutcome:
         merge = self._merges[user.user_no]
+        used = [n for n in user.query_nos or () if n not in user.removed]
+        is_filtered = bool(user.removed) and not used and merge.short_reason is not None
         return UserOutcome(
             user.user_no,
             decide_outcome(merge, n_bought=user.n_bought, has_prompt=user.prompt_no is not None),
-            sum(n not in user.removed for n in user.query_nos or ()),
+            len(used),
             merge.n_found,
             len(merge.picks),
-            merge.short_reason,
+            "filtered_queries" if is_filtered else merge.short_reason,
         )
 
     def rows(self) -> Iterator[tuple[object, ...]]:

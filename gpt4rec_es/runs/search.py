@@ -1,7 +1,5 @@
 """The search stage: each distinct query text once per build and depth, if the filters let it."""
 
-from collections import Counter
-
 from sqlalchemy import Connection, Engine
 
 from gpt4rec_es.db.filters import store_verdicts, to_search
@@ -17,7 +15,7 @@ def search_shard(
 ) -> Work:
     """Search the pinned build for the shard's queries; return the work.
 
-    judge: the run's filters; None: it has none. Counted are also the queries that it removes.
+    judge: the run's filters; None: it has none.
     """
     members = lease.shard.members
     with engine.connect() as connection:
@@ -44,5 +42,4 @@ def search_shard(
         pairs = zip((number for number, _ in wanted), results, strict=True)
         return store_searches(connection, run.build_no, run.depth, pairs)
 
-    removed = Counter(f"removed:{reason}" for _, reason, _ in verdicts if reason)
-    return Work(store, {"searches": len(wanted), **removed})
+    return Work(store, {"searches": len(wanted)})

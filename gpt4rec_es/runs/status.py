@@ -69,6 +69,7 @@ class RunStatus:
     leases: list[LeaseStatus]
     outcomes: dict[str, int]
     sources: dict[str, int]
+    removed_queries: dict[str, int]
     gates: list[dict[str, Any]]
 
     def as_dict(self) -> dict[str, Any]:
@@ -131,6 +132,7 @@ def run_status(connection: Connection, run: Run) -> RunStatus:
         leases=[LeaseStatus(**lease) for lease in leases],
         outcomes=outcomes,
         sources=_counts(connection, run, "recommendations", "source"),
+        removed_queries=_removed_queries(connection, run),
         gates=_gates(connection, run),
     )
 
@@ -161,6 +163,20 @@ def _counts(connection: Connection, run: Run, table: str, column: str) -> dict[s
             "WHERE run_no = :run_no GROUP BY 1 ORDER BY 2 DESC"
         ),
         {"run_no": run.run_no},
+    )
+    return {row.name: row.n for row in found}
+
+
+def _removed_queries(connection: Connection, run: Run) -> dict[str, int]:
+    """Return how many distinct queries the run's filters removed, by reason."""
+    if run.filters_no is None:
+        return {}
+    found = connection.execute(
+        text(
+            "SELECT removal_reason AS name, count(*) AS n FROM analytics.removed_queries "
+            "WHERE run_id = :run_id GROUP BY 1 ORDER BY 2 DESC"
+        ),
+        {"run_id": run.run_id},
     )
     return {row.name: row.n for row in found}
 

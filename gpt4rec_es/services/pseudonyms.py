@@ -37,12 +37,10 @@ def set_pseudonyms(engine: Engine, *, is_on: bool, actor: str) -> int:
             """),
             {"is_on": is_on, **keys},
         )
+        # The trigger that fills what is shown looks at the new state.
         changed = connection.execute(
-            text("""
-            UPDATE users AS u SET shown_id = s.shown_id
-            FROM (SELECT user_no, pseudonym_of(user_id) AS shown_id FROM users) AS s
-            WHERE s.user_no = u.user_no AND s.shown_id <> u.shown_id
-            """)
+            text("UPDATE users SET user_id = user_id WHERE (shown_id = user_id) = :is_on"),
+            {"is_on": is_on},
         ).rowcount
         audit.record(connection, actor, "pseudonyms", "users", after={"is_on": is_on})
     return changed

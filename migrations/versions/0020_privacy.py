@@ -10,24 +10,17 @@ depends_on = None
 
 TABLES = ("privacy", "exports")
 
-# A hash with two secret keys, as HMAC has: without them nobody can try out ids. Its function is not
-# executable by anybody, the trigger runs with the owner's rights.
-PSEUDONYM = """
-CREATE FUNCTION public.pseudonym_of(user_id text) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $body$
-    SELECT coalesce((
-        SELECT 'p' || substr(encode(sha256(p.outer_key || sha256(
-            p.inner_key || convert_to(user_id, 'UTF8'))), 'hex'), 1, 32)
-        FROM public.privacy AS p WHERE p.has_pseudonyms), user_id)
-$body$
-"""
+# A hash with two secret keys, as HMAC has: without them nobody can try out ids. It runs with the
+# owner's rights and only as a trigger, so nobody can ask it for the pseudonym of an id.
 SHOW_USER = """
 CREATE FUNCTION public.show_user() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $body$
 BEGIN
-    NEW.shown_id := public.pseudonym_of(NEW.user_id);
+    NEW.shown_id := coalesce((
+        SELECT 'p' || substr(encode(sha256(p.outer_key || sha256(
+            p.inner_key || convert_to(NEW.user_id, 'UTF8'))), 'hex'), 1, 32)
+        FROM public.privacy AS p WHERE p.has_pseudonyms), NEW.user_id);
     RETURN NEW;
 END
 $body$
@@ -66,10 +59,7 @@ HIDDEN = (
 )
 USER_COMMENT = "the shop's user id"
 SHOWN_COMMENT = USER_COMMENT + ", or its pseudonym where the database says so"
-FUNCTIONS = {
-    "pseudonym_of(text)": "The pseudonym of a user id while pseudonyms are on, else the id.",
-    "show_user()": "Fill users.shown_id.",
-}
+COMMENT = "Fill users.shown_id: the pseudonym while pseudonyms are on, else the id."
 
 
 def _comment_user_ids(comment: str) -> None:
@@ -151,12 +141,10 @@ def upgrade() -> None:
     )
     op.execute("UPDATE users SET shown_id = user_id")
     op.create_unique_constraint(op.f("uq_users_shown_id"), "users", ["shown_id"])
-    op.execute(PSEUDONYM)
     op.execute(SHOW_USER)
     op.execute(TRIGGER)
-    for signature, comment in FUNCTIONS.items():
-        op.execute(f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC")
-        op.execute(f"COMMENT ON FUNCTION {signature} IS '{comment}'")
+    op.execute("REVOKE ALL ON FUNCTION show_user() FROM PUBLIC")
+    op.execute(f"COMMENT ON FUNCTION show_user() IS '{COMMENT}'")
     op.execute(
         SHOW.replace("{pattern}", r"((\w+\.)?)user_id,").replace(
             "{replacement}", r"\1shown_id AS user_id,"
@@ -175,8 +163,7 @@ def downgrade() -> None:
         )
     )
     op.execute("DROP TRIGGER show_user ON users")
-    for signature in reversed(FUNCTIONS):
-        op.execute(f"DROP FUNCTION {signature}")
+    op.execute("DROP FUNCTION show_user()")
     op.drop_column("users", "shown_id")
     for table in reversed(TABLES):
         op.drop_table(table)

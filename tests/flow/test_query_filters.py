@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from gpt4rec_es.db import runs as run_rows
 from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.retrieval.known_terms import count_unknown
 from gpt4rec_es.runs.inprocess import run_night
+from gpt4rec_es.runs.status import run_status
 from gpt4rec_es.runs.why import explain_user
 from gpt4rec_es.runtime import Runtime
 from tests.databases import Database
@@ -63,6 +65,9 @@ def test_forbidden_phrases_are_not_searched_for_and_say_so(
     assert gone
     assert set(gone.values()) == {("phrase", "RED Clock")}
     assert all("red clock" in query for query in gone)
+    with database.engine.connect() as connection:
+        status = run_status(connection, run_rows.find(connection, "latest"))
+    assert status.removed_queries == {"phrase": len(gone)}
     assert removed(database, plain) == {}
     with database.engine.connect() as connection:
         used = connection.execute(
@@ -123,6 +128,23 @@ def test_what_passes_all_filters_gives_the_same_rows(
             text("SELECT manifest ? 'filters' FROM runs ORDER BY run_no")
         )
         assert list(manifests.scalars()) == [False, True]
+
+
+def test_users_without_a_query_left_get_fallbacks_and_it_is_said_why(
+    shop: Shop, database: Database, tmp_path: Path
+) -> None:
+    everything = tmp_path / "everything.txt"
+    everything.write_text("red\ngreen\nblue\n")
+    run = night(shop.runtime(min_full_share=0, forbidden_phrases_file=everything))
+    with database.engine.connect() as connection:
+        reasons = connection.execute(
+            text("""
+            SELECT DISTINCT outcome, n_queries, short_reason FROM user_outcomes
+            WHERE run_no = :run AND outcome <> 'no_history'
+            """),
+            {"run": run},
+        ).all()
+    assert [tuple(row) for row in reasons] == [("empty_query", 0, "filtered_queries")]
 
 
 def test_the_next_run_asks_nothing_again_and_a_changed_list_everything(

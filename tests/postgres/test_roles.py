@@ -33,7 +33,6 @@ def state_of(engine: Engine, statement: str) -> str:
         "SELECT * FROM public.recommendations_2",
         "SELECT * FROM public.audit",
         "SELECT * FROM public.privacy",
-        "SELECT public.pseudonym_of('u-1')",
         "SELECT * FROM public.alembic_version",
         "UPDATE analytics.items SET title = 'x'",
         "INSERT INTO analytics.users (user_id) VALUES ('x')",
