@@ -91,7 +91,9 @@ def _numbers(_ctx: click.Context, _parameter: click.Parameter, value: str) -> tu
 )
 @click.option(
     "--sources",
-    help="Of product, as queries:0.3,co_purchase:0.7. [default: GPT4REC_SOURCES]",
+    multiple=True,
+    help="Of product, as queries:0.3,co_purchase:0.7; several are measured one after the other. "
+    "[default: GPT4REC_SOURCES]",
 )
 @click.option(
     "--fusion",
@@ -136,7 +138,7 @@ def run(
     methods: tuple[str, ...],
     num_queries: tuple[int, ...],
     num_beams: int | None,
-    sources: str | None,
+    sources: tuple[str, ...],
     fusion: str | None,
     k1: float | None,
     b: float | None,
@@ -168,7 +170,7 @@ def run(
         method=MethodOptions(decay, title_weight),
         category_labels=CategoryLabels(category_labels),
         decoding=decoding,
-        fusion=_fusion(runtime.fusion, sources, fusion),
+        fusions=_fusions(runtime.fusion, sources, fusion),
         **chosen,
     )
     reports = evaluating(
@@ -184,15 +186,20 @@ def run(
     emit(reports, as_json, print_reports)
 
 
-def _fusion(settings: "Fusion", sources: str | None, method: str | None) -> "Fusion":
+def _fusions(
+    settings: "Fusion", sources: tuple[str, ...], method: str | None
+) -> "tuple[Fusion, ...]":
     """Return the fusion by the settings, but for what was given."""
     from gpt4rec_es.settings_checks import parse_sources
 
     try:
-        weights = settings.weights if sources is None else parse_sources(sources)
+        several = [parse_sources(one) for one in sources] or [settings.weights]
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--sources") from None
-    return dataclasses.replace(settings, weights=weights, method=method or settings.method)
+    return tuple(
+        dataclasses.replace(settings, weights=weights, method=method or settings.method)
+        for weights in several
+    )
 
 
 @evaluate.command("list")

@@ -35,9 +35,13 @@ def print_reports(reports: "list[EvaluationReport]") -> None:
                 + [None if one is None else _cell(one.mean, one.low, one.high) for one in shown]
             )
     print_table(["no", "method", "queries", "K", *_SHOWN], rows, "means and half their intervals")
-    by_queries = [report for report in reports if report.num_queries is not None]
-    if len(by_queries) > 1:
-        _print_paper_tables(by_queries)
+    settings: dict[str, list[EvaluationReport]] = {}
+    for report in reports:
+        settings.setdefault(_method(report.method, report.options), []).append(report)
+    for name, group in settings.items():
+        if len(group) > 1:
+            print_line(name)
+            _print_paper_tables(group)
 
 
 def _print_paper_tables(reports: "Sequence[EvaluationReport]") -> None:

@@ -13,7 +13,7 @@ from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.evaluation.catalog import EvaluationCatalog
 from gpt4rec_es.evaluation.methods import METHODS, Baselines, MethodOptions
 from gpt4rec_es.evaluation.product_lists import ProductLists
-from gpt4rec_es.evaluation.query_lists import lists_of_queries
+from gpt4rec_es.evaluation.query_lists import Cell, lists_of_queries
 from gpt4rec_es.metrics.labels import CategoryLabels
 from gpt4rec_es.metrics.lists import Lists
 from gpt4rec_es.protocols import Bars, QueryGenerator
@@ -34,8 +34,8 @@ class EvaluateOptions:
     num_queries: one evaluation for each. bm25: None for the live build's. learn_validation: before
     the test, baselines learn from the validation part, too. sample: so many cases only. generator:
     None for the current one. decoding: of its queries; as many as the most in num_queries, and at
-    least as many beams. fusion: of the product's candidate sources. trust: believe that the
-    generator has not seen what is held out.
+    least as many beams. fusions: of the product's candidate sources, each measured. trust: believe
+    that the generator has not seen what is held out.
     """
 
     methods: tuple[str, ...]
@@ -49,7 +49,7 @@ class EvaluateOptions:
     sample: int | None = None
     generator: str | None = None
     decoding: Decoding = field(default_factory=Decoding)
-    fusion: Fusion = field(default_factory=Fusion)
+    fusions: tuple[Fusion, ...] = (Fusion(),)
     trust: bool = False
 
     def __post_init__(self) -> None:
@@ -145,20 +145,33 @@ class Evaluation:
         most = max(options.num_queries)
         beams = max(most, options.decoding.num_beams)
         decoding = replace(options.decoding, num_queries=most, num_beams=beams)
-        made_with: dict[str, Any] = {"decoding": decoding.as_dict()}
         queries = self._queries(_open(generator, open_generator), decoding)
+        generating = time.monotonic() - started
+        for lists, made_with, seconds in self._merged(method, options, queries):
+            share = (generating + seconds) / len(options.num_queries)
+            for m in options.num_queries:
+                by_length = {k: lists[k, m] for k in options.ks}
+                known = {"decoding": decoding.as_dict(), **made_with}
+                yield MadeLists(method, by_length, share, known, m, generator)
+
+    def _merged(
+        self, method: str, options: EvaluateOptions, queries: list[list[str]]
+    ) -> Iterator[tuple[dict[Cell, Lists], dict[str, Any], float]]:
+        """Yield lists by (K, m), what they were made with and the seconds: for each fusion."""
         cells = [(k, m) for m in options.num_queries for k in options.ks]
-        with self._bars("Searching and merging", "users") as progress:
-            if method == "product":
-                made_with |= {"fusion": options.fusion.as_dict(), **_learned(options)}
-                product = ProductLists(self._catalog, self._train, options.fusion)
-                lists = product.lists(queries, self._histories, cells, progress)
-            else:
-                lists = lists_of_queries(self._catalog, queries, self._histories, cells, progress)
-        seconds = (time.monotonic() - started) / len(options.num_queries)
-        for m in options.num_queries:
-            by_length = {k: lists[k, m] for k in options.ks}
-            yield MadeLists(method, by_length, seconds, made_with, m, generator)
+        for fusion in options.fusions if method == "product" else (None,):
+            started = time.monotonic()
+            with self._bars("Searching and merging", "users") as progress:
+                if fusion is None:
+                    lists = lists_of_queries(
+                        self._catalog, queries, self._histories, cells, progress
+                    )
+                    made_with: dict[str, Any] = {}
+                else:
+                    product = ProductLists(self._catalog, self._train, fusion)
+                    lists = product.lists(queries, self._histories, cells, progress)
+                    made_with = {"fusion": fusion.as_dict(), **_learned(options)}
+            yield lists, made_with, time.monotonic() - started
 
     def _queries(self, generator: QueryGenerator, decoding: Decoding) -> list[list[str]]:
         with self._bars("Generating", "prompts") as progress:

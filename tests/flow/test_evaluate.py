@@ -255,6 +255,12 @@ def test_commands(
     out = capsys.readouterr().out
     assert "m=1" in out
     assert "@5" in out
+    both = ["--sources", "queries", "--sources", "queries:0.5,co_purchase:0.5"]
+    assert run(["evaluate", "loo", "--method", "product", *both, *lists]) == 0
+    out = capsys.readouterr().out
+    assert "product queries:1 by scores" in out
+    assert "product queries:0.5,co_purchase:0.5 by scores" in out
+    assert run(["evaluate", "loo", "--method", "product", "--sources", "x", *lists]) == 2
     assert run(["evaluate", "loo", "--method", "popularity", *lists, "--json"]) == 0
     (report,) = json.loads(capsys.readouterr().out)
     assert report["method"] == "popularity"

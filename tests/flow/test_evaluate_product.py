@@ -46,7 +46,7 @@ def test_product_lists_are_those_of_the_night(
             ks=(2, K),
             num_queries=(3,),
             decoding=runtime.decoding,
-            fusion=runtime.fusion,
+            fusions=(runtime.fusion,),
         ),
         open_generator=runtime.generator,
         actor="test",

@@ -11,10 +11,11 @@ from gpt4rec_es.evaluation.catalog import EvaluationCatalog
 from gpt4rec_es.evaluation.compare import differences
 from gpt4rec_es.evaluation.measure import Measurer
 from gpt4rec_es.evaluation.methods import BASELINES, Baselines, MethodOptions
+from gpt4rec_es.evaluation.product_lists import ProductLists
 from gpt4rec_es.evaluation.query_lists import lists_of_queries
 from gpt4rec_es.metrics.labels import label_sets
 from gpt4rec_es.metrics.lists import as_lists
-from gpt4rec_es.records import Bm25
+from gpt4rec_es.records import Bm25, Fusion
 from gpt4rec_es.retrieval.lists import merged_lists
 from gpt4rec_es.retrieval.memory import Analyze, MemoryRetriever
 from gpt4rec_es.retrieval.memory_index import MemoryIndex, TokenizedTitle
@@ -164,3 +165,29 @@ def test_a_clear_gain_is_told_from_chance() -> None:
     assert [(one.gain, one.low, one.high, one.p_value) for one in same] == [(0, 0, 0, 1)] * 4
     with pytest.raises(UsageError, match="lists of 2, the other of 5"):
         differences(a, {5: b[5]}, targets)
+
+
+@pytest.mark.parametrize("method", ["scores", "ranks"])
+@pytest.mark.parametrize(
+    "weights",
+    [
+        (("queries", 1.0),),
+        (("queries", 0.3), ("co_purchase", 0.7)),
+        (("queries", 0.0), ("co_purchase", 1.0)),
+        (("queries", 0.2), ("co_purchase", 0.5), ("titles", 0.3)),
+    ],
+)
+def test_product_lists_of_several_lengths_are_those_made_alone(
+    weights: tuple[tuple[str, float], ...], method: str
+) -> None:
+    product = ProductLists(catalog(), TRAIN, Fusion(weights=weights, method=method, candidates=3))
+    histories = [case.history for case in CASES]
+    cells = [(k, m) for k in (1, 2, 4, 6) for m in (1, 3)]
+    together = product.lists(QUERIES, histories, cells)
+    for cell in cells:
+        alone = product.lists(QUERIES, histories, [cell])
+        assert together[cell].tolist() == alone[cell].tolist()
+    # Popular items fill what sources leave open, but nothing that was bought.
+    for history, items in zip(histories, together[6, 3].tolist(), strict=True):
+        assert not set(items) & set(history)
+        assert len([item for item in items if item >= 0]) == len(TITLES) - len(history)
