@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime
-from gpt4rec_es.cli.output import emit, print_line, print_table
+from gpt4rec_es.cli.output import emit
 from gpt4rec_es.cli.progress import progress_bar
+from gpt4rec_es.cli.tune_output import print_list, print_plan, print_trial
 
 if TYPE_CHECKING:
-    from gpt4rec_es.db.trials import TrialRow
     from gpt4rec_es.services.bm25 import Bm25Change
     from gpt4rec_es.services.trials import TrialReport
-    from gpt4rec_es.services.tuning import TuningPlan
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _HEATMAP = click.option(
@@ -117,7 +116,7 @@ def bm25(
         **chosen,
     )
     if dry_run:
-        emit(plan_tuning(runtime.tuning_parts(), options), as_json, _print_plan)
+        emit(plan_tuning(runtime.tuning_parts(), options), as_json, print_plan)
         return
     trial = tune_bm25(runtime.tuning_parts(), options, bars=progress_bar)
     _show(show_trial(runtime.engine, trial.trial_no), heatmap_file, as_json)
@@ -129,7 +128,7 @@ def list_(as_json: bool) -> None:
     """List the trials, newest first."""
     from gpt4rec_es.services.trials import list_trials
 
-    emit(list_trials(get_runtime().engine), as_json, _print_list)
+    emit(list_trials(get_runtime().engine), as_json, print_list)
 
 
 @tune.command()
@@ -199,97 +198,4 @@ def _show(report: "TrialReport", heatmap_file: Path | None, as_json: bool) -> No
 
     if heatmap_file is not None:
         write_heatmap(report, heatmap_file)
-    emit(report, as_json, lambda shown: _print(shown, heatmap_file))
-
-
-def _print_plan(plan: "TuningPlan") -> None:
-    print_line(
-        f"Would measure {plan.points} points (and, of a fine grid, those around the best) on "
-        f"{plan.users:,} users of {plan.split} ({plan.part}), with queries by {plan.generator}; "
-        f"live are k1 {plan.live.k1:g}, b {plan.live.b:g}."
-    )
-
-
-def _print_list(found: "list[TrialRow]") -> None:
-    columns = ["trial", "split", "part", "generator", "metric", "users", "live", "best"]
-    print_table(
-        [*columns, "change", "by", "time", "verdict"],
-        [
-            (
-                t.trial_no,
-                t.split,
-                t.part,
-                t.generator,
-                f"{t.metric}@{t.k}",
-                t.n_users,
-                f"{t.live.k1:g}, {t.live.b:g}",
-                f"{t.best.k1:g}, {t.best.b:g}",
-                t.is_change,
-                t.actor,
-                t.tuned_at,
-                t.verdict,
-            )
-            for t in found
-        ],
-    )
-
-
-def _print(report: "TrialReport", heatmap_file: Path | None) -> None:
-    t = report.trial
-    print_line(
-        f"Trial {t.trial_no}: {len(report.points)} points on {t.n_users:,} users of {t.split} "
-        f"({t.part}), {t.n_queries:,} queries by {t.generator}"
-    )
-    print_line(t.verdict)
-    print_line(
-        f"For {t.n_verified:,} queries the server found just the {t.k} items that the best point "
-        "was measured by."
-    )
-    means = sorted(report.points, key=lambda row: -row[t.metric])
-    shown = [row for row in means if not _is_other(row)][:5]
-    print_table(["k1", "b", "recall", "ndcg"], [_values(row) for row in shown], "Best points")
-    if others := [row for row in report.points if _is_other(row)]:
-        columns = ["analyzer", "fields", "hits_per_query", "k1", "b", "recall", "ndcg"]
-        print_table(columns, [[row[name] for name in columns] for row in others], "Also tried")
-    _print_comparisons(report)
-    for direction in ("gained", "lost"):
-        print_table(
-            ["query", "user_id", "item_id", "title", "rank before", "after"],
-            [
-                tuple(
-                    row[name]
-                    for name in (
-                        "query",
-                        "user_id",
-                        "item_id",
-                        "title",
-                        "rank_before",
-                        "rank_after",
-                    )
-                )
-                for row in report.queries
-                if row["direction"] == direction
-            ],
-            f"Queries that {direction} most",
-        )
-    if t.is_change:
-        print_line(f"Make it live: gpt4rec tune promote {t.trial_no}")
-    if heatmap_file is not None:
-        print_line(f"wrote {heatmap_file}")
-
-
-def _is_other(row: dict[str, Any]) -> bool:
-    return any(row[name] for name in ("analyzer", "fields", "hits_per_query"))
-
-
-def _values(row: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(row[name] for name in ("k1", "b", "recall", "ndcg"))
-
-
-def _print_comparisons(report: "TrialReport") -> None:
-    columns = ["candidate", "reference", "segment", "n_users", "gain", "gain_low", "gain_high"]
-    print_table(
-        ["candidate", "against", "segment", "users", "gain", "from", "to", "p"],
-        [tuple(row[name] for name in [*columns, "p_value"]) for row in report.comparisons],
-        f"Gain in {report.trial.metric}@{report.trial.k}, 95 % interval",
-    )
+    emit(report, as_json, lambda shown: print_trial(shown, heatmap_file))

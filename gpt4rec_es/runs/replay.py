@@ -4,8 +4,7 @@ No generator, no partitions: the lists live in temporary tables until they are c
 row says what came of it. With nothing changed the lists are those of the night, row by row.
 """
 
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from sqlalchemy import Connection, text
 
@@ -19,11 +18,12 @@ from gpt4rec_es.elastic.similarity import same_bm25
 from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.protocols import Progress, Retriever, no_progress
 from gpt4rec_es.runs.changes import Changes, bm25_of, changed_run
-from gpt4rec_es.runs.deltas import MetricDeltas, metric_deltas, require_comparable
-from gpt4rec_es.runs.diff import ListsDiff, changed_entries, diff_lists
+from gpt4rec_es.runs.deltas import metric_deltas, require_comparable
+from gpt4rec_es.runs.diff import changed_entries, diff_lists
 from gpt4rec_es.runs.hits import Hits
 from gpt4rec_es.runs.merge import merge_users
 from gpt4rec_es.runs.options import NightParts
+from gpt4rec_es.runs.replay_result import Replay, metric_rows, replay_row
 from gpt4rec_es.runs.replay_sources import LateRetriever, with_co_purchases
 from gpt4rec_es.runs.rules import load_item_rules
 
@@ -33,32 +33,6 @@ _SLICE = 2_000
 _LIKE = ("recommendations", "user_outcomes")
 _TABLES = "replayed"
 _SHOWN = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Replay:
-    """How a replay came out; plain values, ready for JSON.
-
-    changed: manifest entries by dotted name as [then, now]. searches: made for it, beyond the
-    stored ones. differing_rows: of recommendations and outcomes, stored or replayed, without an
-    equal on the other side; differing_users: some of whom they are. lists: replayed against stored.
-    """
-
-    replay_no: int | None
-    run_id: str
-    changed: dict[str, list[Any]]
-    users: int
-    recommendations: int
-    searches: int
-    is_equal: bool
-    differing_rows: int
-    differing_users: list[str]
-    lists: ListsDiff
-    metrics: MetricDeltas | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return all fields as plain values."""
-        return asdict(self)
 
 
 def replay(
@@ -112,7 +86,7 @@ def replay(
         return found
     with transaction(parts.engine) as connection:
         number = rows.store(
-            connection, _row(changed, found, parts.actor), _metric_rows(found.metrics)
+            connection, replay_row(changed, found, parts.actor), metric_rows(found.metrics)
         )
     return replace(found, replay_no=number)
 
@@ -201,47 +175,6 @@ def _compare(connection: Connection, run: Run, changed: Run, searches: int, item
             items=items,
         ),
     )
-
-
-def _row(run: Run, found: Replay, actor: str) -> dict[str, Any]:
-    bm25 = bm25_of(run.manifest)
-    return {
-        "run_no": run.run_no,
-        "changed": found.changed,
-        "k": run.k,
-        "num_queries": run.manifest["decoding"]["num_queries"],
-        "k1": bm25.k1,
-        "b": bm25.b,
-        "exclude_bought": run.manifest["exclude_bought"],
-        "n_users": found.users,
-        "n_recommendations": found.recommendations,
-        "n_searches": found.searches,
-        "differing_rows": found.differing_rows,
-        "equal_lists": found.lists.equal_lists,
-        "mean_jaccard": found.lists.mean_jaccard,
-        "jaccard_deciles": found.lists.deciles,
-        "actor": actor,
-    }
-
-
-def _metric_rows(found: MetricDeltas | None) -> list[dict[str, Any]]:
-    if found is None:
-        return []
-    return [
-        {
-            "metric": one.metric,
-            "split_name": found.split,
-            "part": found.part,
-            "n_users": found.users,
-            "stored": one.a,
-            "replayed": one.b,
-            "gain": one.gain,
-            "gain_low": one.low,
-            "gain_high": one.high,
-            "p_value": one.adjusted,
-        }
-        for one in found.metrics
-    ]
 
 
 _DIFFERING = """

@@ -1,0 +1,107 @@
+"""How trials are printed for people."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gpt4rec_es.cli.output import print_line, print_table
+
+if TYPE_CHECKING:
+    from gpt4rec_es.db.trials import TrialRow
+    from gpt4rec_es.services.trials import TrialReport
+    from gpt4rec_es.services.tuning import TuningPlan
+
+
+def print_plan(plan: "TuningPlan") -> None:
+    """Print what a tuning would do."""
+    print_line(
+        f"Would measure {plan.points} points (and, of a fine grid, those around the best) on "
+        f"{plan.users:,} users of {plan.split} ({plan.part}), with queries by {plan.generator}; "
+        f"live are k1 {plan.live.k1:g}, b {plan.live.b:g}."
+    )
+
+
+def print_list(found: "list[TrialRow]") -> None:
+    """Print trials, one per line."""
+    columns = ["trial", "split", "part", "generator", "metric", "users", "live", "best"]
+    print_table(
+        [*columns, "change", "by", "time", "verdict"],
+        [
+            (
+                t.trial_no,
+                t.split,
+                t.part,
+                t.generator,
+                f"{t.metric}@{t.k}",
+                t.n_users,
+                f"{t.live.k1:g}, {t.live.b:g}",
+                f"{t.best.k1:g}, {t.best.b:g}",
+                t.is_change,
+                t.actor,
+                t.tuned_at,
+                t.verdict,
+            )
+            for t in found
+        ],
+    )
+
+
+def print_trial(report: "TrialReport", heatmap_file: Path | None) -> None:
+    """Print what a trial found."""
+    t = report.trial
+    print_line(
+        f"Trial {t.trial_no}: {len(report.points)} points on {t.n_users:,} users of {t.split} "
+        f"({t.part}), {t.n_queries:,} queries by {t.generator}"
+    )
+    print_line(t.verdict)
+    print_line(
+        f"For {t.n_verified:,} queries the server found just the {t.k} items that the best point "
+        "was measured by."
+    )
+    means = sorted(report.points, key=lambda row: -row[t.metric])
+    shown = [row for row in means if not _is_other(row)][:5]
+    print_table(["k1", "b", "recall", "ndcg"], [_values(row) for row in shown], "Best points")
+    if others := [row for row in report.points if _is_other(row)]:
+        columns = ["analyzer", "fields", "hits_per_query", "k1", "b", "recall", "ndcg"]
+        print_table(columns, [[row[name] for name in columns] for row in others], "Also tried")
+    _print_comparisons(report)
+    for direction in ("gained", "lost"):
+        print_table(
+            ["query", "user_id", "item_id", "title", "rank before", "after"],
+            [
+                tuple(
+                    row[name]
+                    for name in (
+                        "query",
+                        "user_id",
+                        "item_id",
+                        "title",
+                        "rank_before",
+                        "rank_after",
+                    )
+                )
+                for row in report.queries
+                if row["direction"] == direction
+            ],
+            f"Queries that {direction} most",
+        )
+    if t.is_change:
+        print_line(f"Make it live: gpt4rec tune promote {t.trial_no}")
+    if heatmap_file is not None:
+        print_line(f"wrote {heatmap_file}")
+
+
+def _is_other(row: dict[str, Any]) -> bool:
+    return any(row[name] for name in ("analyzer", "fields", "hits_per_query"))
+
+
+def _values(row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in ("k1", "b", "recall", "ndcg"))
+
+
+def _print_comparisons(report: "TrialReport") -> None:
+    columns = ["candidate", "reference", "segment", "n_users", "gain", "gain_low", "gain_high"]
+    print_table(
+        ["candidate", "against", "segment", "users", "gain", "from", "to", "p"],
+        [tuple(row[name] for name in [*columns, "p_value"]) for row in report.comparisons],
+        f"Gain in {report.trial.metric}@{report.trial.k}, 95 % interval",
+    )
