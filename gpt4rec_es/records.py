@@ -203,7 +203,8 @@ class ListRules:
     def as_dict(self) -> dict[str, Any]:
         """Return those that are set as plain values, for manifests."""
         values = {**asdict(self), "categories": list(self.categories)}
-        return {name: value for name, value in values.items() if value}
+        unset = asdict(ListRules()) | {"categories": []}
+        return {name: value for name, value in values.items() if value != unset[name]}
 
 
 @dataclass(frozen=True, slots=True)

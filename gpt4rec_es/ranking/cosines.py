@@ -25,9 +25,10 @@ def bought_matrix(items: NDArray[np.int32], starts: NDArray[np.int64], n_items: 
     has where each user's begin, and their total at the end.
     """
     ones = np.ones(len(items), np.float32)
-    if len(items) < np.iinfo(np.int32).max:
-        starts = starts.astype(np.int32)  # else all indexes would become twice as wide
-    return sparse.csr_array((ones, items, starts), shape=(len(starts) - 1, n_items))
+    # Wide starts would make all indexes twice as wide.
+    width = np.int32 if len(items) < np.iinfo(np.int32).max else np.int64
+    parts = (ones, items, starts.astype(width))
+    return sparse.csr_array(parts, shape=(len(starts) - 1, n_items))
 
 
 def cosine_blocks(bought: Matrix, products: int = _BLOCK) -> Iterator[Matrix]:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from gpt4rec_es import settings as module
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.settings import Settings, load_settings, variable_of
+from gpt4rec_es.settings_checks import parse_sources
 
 STACK = {
     "DATABASE_URL": "postgresql+psycopg2://writer:stackpw@127.0.0.1:1/g",
@@ -277,3 +278,37 @@ def test_every_setting_is_documented_with_its_default() -> None:
         if name != "actor"
     }
     assert documented == {**defaults, "GPT4REC_ACTOR": ""}
+
+
+@pytest.mark.parametrize(
+    ("text", "pairs"),
+    [
+        ("queries", (("queries", 1.0),)),
+        (" queries : 0.3, co_purchase:.7 ", (("queries", 0.3), ("co_purchase", 0.7))),
+        ("titles,queries:0", (("titles", 1.0), ("queries", 0.0))),
+    ],
+)
+def test_sources_are_names_with_weights(text: str, pairs: object) -> None:
+    assert parse_sources(load(GPT4REC_SOURCES=text).sources) == pairs
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("co_purchase", "must name queries"),
+        ("queries,queries", "only once"),
+        ("queries,clicks", "co_purchase, queries, titles"),
+        ("queries:much", "sources with weights"),
+        ("queries:-1,titles:2", "weights must be"),
+        ("queries:0", "weights must be"),
+        ("queries:nan", "weights must be"),
+        ("queries:inf", "weights must be"),
+    ],
+)
+def test_wrong_sources_are_refused(text: str, message: str) -> None:
+    assert message in refusal(GPT4REC_SOURCES=text)
+
+
+def test_limits_of_the_price_must_agree() -> None:
+    assert "GPT4REC_MAX_PRICE" in refusal(GPT4REC_MIN_PRICE="9", GPT4REC_MAX_PRICE="1")
+    assert load(GPT4REC_MIN_PRICE="1", GPT4REC_MAX_PRICE="9").max_price == 9
