@@ -5,6 +5,7 @@ import threading
 from collections.abc import Collection
 
 from celery import Celery
+from kombu.connection import Connection as BrokerConnection
 from kombu.exceptions import OperationalError
 
 from gpt4rec_es.db.engine import retrying
@@ -30,14 +31,16 @@ def ring(app: Celery, run: Run, expires_seconds: float) -> None:
         ring_queue(app, queue, run.run_id, expires_seconds)
 
 
-def ping(app: Celery) -> None:
-    """Return if the broker answers.
+def ping(url: str) -> None:
+    """Return if the broker at ``url`` answers.
 
     Raises:
         DependencyError: it does not.
     """
     try:
-        with app.connection_for_write(connect_timeout=3) as connection:
+        # Kombu has no types.
+        connection = BrokerConnection(url, connect_timeout=3)  # type: ignore[no-untyped-call]
+        with connection:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=3)
     except (OperationalError, OSError) as error:
         raise DependencyError(

@@ -37,18 +37,18 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
 def _patient(runtime: "Runtime") -> "Patient":
     from gpt4rec_es.services.doctor.examine import Patient
 
+    chosen = runtime.settings
+
     def describe_device(device: str) -> str:
         from gpt4rec_es.generation.network import describe_device as describe
 
         return describe(device)
 
     def ping_broker() -> None:
-        from workers.celery import app
         from workers.doorbell import ping
 
-        ping(app)
+        ping(chosen.require("celery_broker_url"))
 
-    chosen = runtime.settings
     return Patient(
         settings=chosen,
         engine=lambda: runtime.engine,

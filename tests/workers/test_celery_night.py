@@ -3,6 +3,7 @@
 import datetime as dt
 from pathlib import Path
 
+import pytest
 from sqlalchemy import text
 
 from gpt4rec_es.runs.inprocess import run_night
@@ -41,8 +42,10 @@ def test_workers_store_the_same_rows_as_one_process(
 
 
 def test_a_worker_of_other_code_declines(
-    shops: tuple[Shop, Shop], twin: Database, tmp_path: Path
+    shops: tuple[Shop, Shop], twin: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name, value in shops[1].environ.items():  # for the app, which rings in this process
+        monkeypatch.setenv(name, value)
     runtime = shops[1].runtime()
     started = start_night(runtime.night_parts(), runtime.night_options(), DAY)
     with twin.engine.begin() as connection:
