@@ -38,9 +38,7 @@ def ping(url: str) -> None:
         DependencyError: it does not.
     """
     try:
-        # Kombu has no types.
-        connection = BrokerConnection(url, connect_timeout=3)  # type: ignore[no-untyped-call]
-        with connection:
+        with BrokerConnection(url, connect_timeout=3) as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=3)
     except (OperationalError, OSError) as error:
         raise DependencyError(
