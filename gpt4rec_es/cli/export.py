@@ -90,6 +90,7 @@ def queries(run_id: str, fmt: str, pseudonyms: bool, output: Path | None) -> Non
 @click.option(
     "--k", type=click.IntRange(min=1), default=10, show_default=True, help="Of rank-eval."
 )
+@_PSEUDONYMS
 @_OUTPUT
 def qrels(
     split: str,
@@ -98,6 +99,7 @@ def qrels(
     generator: str | None,
     num_queries: int,
     k: int,
+    pseudonyms: bool,
     output: Path | None,
 ) -> None:
     """Write what SPLIT holds out, as relevance judgements."""
@@ -122,7 +124,7 @@ def qrels(
                 part,
                 progress,
             )
-    options = exporting.QrelOptions(index, k)
+    options = exporting.QrelOptions(index, k, pseudonyms)
     with progress_bar("Exporting", "users") as progress:
         report = exporting.export_qrels(
             runtime.engine, split, part, fmt, output, options, queries=written, progress=progress
@@ -133,13 +135,16 @@ def qrels(
 @export.command()
 @click.argument("number", type=int)
 @click.option("--k", type=click.IntRange(min=1), help="Length of the lists. [default: the longest]")
+@_PSEUDONYMS
 @_OUTPUT
-def evaluation(number: int, k: int | None, output: Path | None) -> None:
+def evaluation(number: int, k: int | None, pseudonyms: bool, output: Path | None) -> None:
     """Write the lists of evaluation NUMBER as a TREC run."""
     from gpt4rec_es.services.export_qrels import export_evaluation
 
     with progress_bar("Exporting", "rows") as progress:
-        report = export_evaluation(get_runtime().engine, number, k, output, progress=progress)
+        report = export_evaluation(
+            get_runtime().engine, number, k, output, as_analyst=pseudonyms, progress=progress
+        )
     click.echo(f"{report.rows:,} rows of evaluation {number} exported.", err=True)
 
 

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, TextClause, text
 
 from gpt4rec_es.db import evaluations, splits
 from gpt4rec_es.elastic.queries import title_query
@@ -22,7 +22,6 @@ from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.services.export import ExportReport, open_target, safe_cell, word
 from gpt4rec_es.services.export_register import registered
 
-QREL_FORMATS = ("trec", "rre", "quepid", "rank-eval")
 _BATCH = 1000
 # Requests in one body of _rank_eval, which runs them as one multi search.
 _REQUESTS = 500
@@ -40,10 +39,15 @@ class _Case:
 
 @dataclass(frozen=True, slots=True)
 class QrelOptions:
-    """index: its name, for tools that search. k: cut-off of _rank_eval's recall."""
+    """How qrels are written.
+
+    index: its name, for tools that search. k: cut-off of _rank_eval's recall. as_analyst: with the
+    user ids that analysts see, else with the shop's own.
+    """
 
     index: str = "items"
     k: int = 10
+    as_analyst: bool = False
 
 
 def export_qrels(
@@ -75,7 +79,9 @@ def export_qrels(
 
         def cases() -> Iterator[_Case]:
             nonlocal count
-            for case in _cases(connection, row.split_no, part, queries):
+            statement = text(_CASES.format(**_USER_ID[options.as_analyst]))
+            bound = {"split_no": row.split_no, "part": part}
+            for case in _cases(connection, statement, bound, queries):
                 count += 1
                 if count % _BATCH == 0:
                     progress(count, None)
@@ -94,11 +100,13 @@ def export_evaluation(
     k: int | None,
     path: Path | None,
     *,
+    as_analyst: bool = False,
     progress: Progress = no_progress,
 ) -> ExportReport:
     """Write an evaluation's lists of length ``k`` (None: the longest) as a TREC run.
 
-    Evaluators sort by score, so the score is k - rank.
+    Evaluators sort by score, so the score is k - rank. as_analyst: with the user ids that analysts
+    see, else with the shop's own.
 
     Raises:
         UsageError: no such evaluation, or it has no lists of that length.
@@ -118,7 +126,7 @@ def export_evaluation(
             )
         tag = word(f"{row.method}-{evaluation_no}")
         found = connection.execute(
-            _RUN,
+            text(_RUN.format(**_USER_ID[as_analyst])),
             {"number": evaluation_no, "k": longest},
             execution_options={"yield_per": _BATCH},
         )
@@ -136,18 +144,20 @@ def export_evaluation(
     return ExportReport(str(evaluation_no), "evaluated lists", count, where)
 
 
-_RUN = text("""
-SELECT u.user_id, i.item_id, l.rank
+# The one name that is put in: which column holds the ids to write.
+_USER_ID = {False: {"user_id": "u.user_id"}, True: {"user_id": "u.shown_id AS user_id"}}
+_RUN = """
+SELECT {user_id}, i.item_id, l.rank
 FROM (
     SELECT user_no, item_no, rank FROM evaluation_lists
     CROSS JOIN unnest(item_nos) WITH ORDINALITY AS x (item_no, rank)
     WHERE evaluation_no = :number AND k = :k
 ) AS l JOIN users AS u USING (user_no) JOIN items AS i USING (item_no)
-ORDER BY u.user_id, l.rank
-""")
+ORDER BY 1, l.rank
+"""
 
-_CASES = text("""
-SELECT c.user_no, u.user_id,
+_CASES = """
+SELECT c.user_no, {user_id},
     (SELECT array_agg(i.item_id ORDER BY h.place)
      FROM unnest(c.history) WITH ORDINALITY AS h (item_no, place)
      JOIN items AS i USING (item_no)) AS history,
@@ -158,21 +168,17 @@ SELECT c.user_no, u.user_id,
      JOIN items AS i USING (item_no) WHERE i.title IS NOT NULL
      ORDER BY h.place DESC LIMIT 1) AS newest_title
 FROM split_cases AS c JOIN users AS u USING (user_no)
-WHERE c.split_no = :split_no AND c.part = :part ORDER BY u.user_id
-""")
+WHERE c.split_no = :split_no AND c.part = :part ORDER BY 2
+"""
 
 
 def _cases(
     connection: Connection,
-    split_no: int,
-    part: str,
+    statement: TextClause,
+    bound: Mapping[str, object],
     queries: Mapping[int, Sequence[str]] | None,
 ) -> Iterator[_Case]:
-    rows = connection.execute(
-        _CASES,
-        {"split_no": split_no, "part": part},
-        execution_options={"yield_per": _BATCH},
-    )
+    rows = connection.execute(statement, bound, execution_options={"yield_per": _BATCH})
     for row in rows:
         newest = [row.newest_title] if row.newest_title else []
         texts = newest if queries is None else list(queries.get(row.user_no, ()))

@@ -154,6 +154,29 @@ def test_what_cannot_be_exported_writes_no_file(runtime: Runtime, tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_files_are_registered_for_erasing_and_may_hold_pseudonyms(
+    runtime: Runtime, module_database: Database, tmp_path: Path
+) -> None:
+    set_pseudonym = text("UPDATE users SET shown_id = :shown WHERE user_id = 'u004'")
+    with module_database.owner_engine.begin() as connection:
+        connection.execute(text("ALTER TABLE users DISABLE TRIGGER USER"))
+        connection.execute(set_pseudonym, {"shown": "p-4"})
+    try:
+        for arguments in (["qrels", "loo"], ["evaluation", "1"]):
+            name = arguments[0]
+            assert "u004 " in export(tmp_path / name, *arguments)
+            hidden = export(tmp_path / f"{name}-p", *arguments, "--pseudonyms")
+            assert "p-4 " in hidden
+            assert "u004" not in hidden
+        with transaction(runtime.engine) as connection:
+            known = connection.execute(text("SELECT path FROM exports")).scalars().all()
+        assert {str(path) for path in tmp_path.iterdir()} <= set(known)
+    finally:
+        with module_database.owner_engine.begin() as connection:
+            connection.execute(set_pseudonym, {"shown": "u004"})
+            connection.execute(text("ALTER TABLE users ENABLE TRIGGER USER"))
+
+
 def test_ids_with_spaces_are_no_trec_words(
     runtime: Runtime, module_database: Database, tmp_path: Path
 ) -> None:
