@@ -40,7 +40,8 @@ from gpt4rec_es.services.tuning_variants import (
 )
 from gpt4rec_es.services.verify_bm25 import build_with, verify_hits
 from gpt4rec_es.tuning.choose import Choice, tune, values_of
-from gpt4rec_es.tuning.moved import MovedQuery, moved_queries
+from gpt4rec_es.tuning.measure import GridSearch, TuningCase
+from gpt4rec_es.tuning.moved import moved_queries
 from gpt4rec_es.tuning.points import DEFAULTS, coarse_points, full_points
 from gpt4rec_es.version import code_version
 
@@ -114,37 +115,27 @@ def tune_bm25(
             seed=options.seed,
             progress=progress,
         )
-    reference = build.bm25 if choice.best != build.bm25 else DEFAULTS
-    gained, lost = moved_queries(cases, search, reference, choice.best)
     shared = Measuring(parts, options, build, inputs.cases, cases, search, analyze, choice)
     variants = measure_variants(shared, bars)
+    # Before the index is locked for the proof: tests of many segments take their time.
+    points = list(_numbered([*_point_rows(choice), *variant_points(variants)]))
+    comparisons = [
+        *_comparisons(choice, inputs, options.seed),
+        *variant_comparisons(variants, choice, build, options.seed),
+    ]
+    moved = _moved(cases, search, build, choice, inputs.users)
+    values = _row(options, inputs, build, choice) | {"n_queries": len(texts), "actor": parts.actor}
     keep = choice.recommended == choice.best
     with build_with(
         parts.engine, parts.elastic, build, choice.best, actor=parts.actor, keep=keep
     ) as proof:
-        verified = verify_hits(
-            parts.elastic, proof, index, analyze, _spread(texts, _VERIFIED), options.k
-        )
-        values = _row(options, inputs, build, choice) | {
-            "n_queries": len(texts),
-            "verified_build_no": proof.build_no,
-            "n_verified": verified,
-            "actor": parts.actor,
-        }
-        moved = [*_moved("gained", gained, inputs.users), *_moved("lost", lost, inputs.users)]
+        some = _spread(texts, _VERIFIED)
+        values["n_verified"] = verify_hits(parts.elastic, proof, index, analyze, some, options.k)
+        values["verified_build_no"] = proof.build_no
         with transaction(parts.engine) as connection:
             settings = canonical_json(options.decoding.as_dict())
             values["decoding_no"] = decoding_number(connection, hash128(settings), settings)
-            number = trials.store(
-                connection,
-                values,
-                _numbered([*_point_rows(choice), *variant_points(variants)]),
-                [
-                    *_comparisons(choice, inputs, options.seed),
-                    *variant_comparisons(variants, choice, build, options.seed),
-                ],
-                moved,
-            )
+            number = trials.store(connection, values, points, comparisons, moved)
             return trials.load(connection, number)
 
 
@@ -234,10 +225,17 @@ def _comparisons(choice: Choice, inputs: Inputs, seed: int) -> Iterator[Mapping[
 
 
 def _moved(
-    direction: str, moves: Sequence[MovedQuery], users: Sequence[int]
-) -> Iterator[Mapping[str, Any]]:
-    for place, move in enumerate(moves, start=1):
-        yield {
+    cases: Sequence[TuningCase],
+    search: GridSearch,
+    build: Build,
+    choice: Choice,
+    users: Sequence[int],
+) -> list[Mapping[str, Any]]:
+    """Return rows of the queries that the best point helps and harms most, against live."""
+    before = build.bm25 if choice.best != build.bm25 else DEFAULTS
+    gained, lost = moved_queries(cases, search, before, choice.best)
+    return [
+        {
             "direction": direction,
             "place": place,
             "user_no": users[move.case],
@@ -246,3 +244,6 @@ def _moved(
             "rank_before": move.before,
             "rank_after": move.after,
         }
+        for direction, moves in (("gained", gained), ("lost", lost))
+        for place, move in enumerate(moves, start=1)
+    ]

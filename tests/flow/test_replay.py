@@ -150,6 +150,22 @@ def test_rules_are_kept_or_left_away(shop: Shop, runtime: Runtime) -> None:
     assert without.changed["rules"][1] is None
 
 
+def test_a_night_with_everything_on_comes_out_the_same(shop: Shop, runtime: Runtime) -> None:
+    with runtime.engine.begin() as connection:
+        connection.execute(text("UPDATE items SET price = item_no, brand = left(title, 3)"))
+    everything = shop.runtime(
+        sources="queries:0.4,co_purchase:0.4,titles:0.2",
+        min_price=5,
+        max_per_brand=4,
+        not_shown_days=3,
+        max_unknown_share=0.9,
+    )
+    second = next_night(everything)
+    found = replay(runtime.night_parts(), second, Changes())
+    assert found.is_equal, found.differing_users
+    assert diff_runs(runtime.engine, RUN, second).equal_lists < 40
+
+
 def test_slices_and_deeper_searches_make_no_difference(
     shop: Shop, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
