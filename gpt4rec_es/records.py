@@ -115,7 +115,8 @@ class Fusion:
 
     weights: (source, weight >= 0) in order; ``queries`` alone is the merge by K/m, nothing fused.
     method: "scores" adds up weighted scores, "ranks" weighted reciprocal ranks. candidates: hits of
-    each query or title that count, and places of each source's ranking. history: newest purchases
+    each title that count, and places of each source's ranking; query_hits: hits of each query that
+    count by scores. history: newest purchases
     that speak, each older one ``decay`` times less; of queries each later one ``query_decay``
     times less. neighbours: kept per item; pair_history: newest purchases of a user that are
     counted as bought together. rank_constant: added to each rank before its reciprocal.
@@ -130,6 +131,7 @@ class Fusion:
     neighbours: int = 100
     pair_history: int = 50
     rank_constant: int = 60
+    query_hits: int = 3
 
     def __post_init__(self) -> None:
         """Refuse what cannot be fused."""
@@ -147,7 +149,13 @@ class Fusion:
         for decay in (self.decay, self.query_decay):
             if not 0 < decay <= 1:
                 raise UsageError(f"A decay is {decay}.", "It must be above 0 and at most 1.")
-        counts = (self.candidates, self.history, self.neighbours, self.pair_history)
+        counts = (
+            self.candidates,
+            self.query_hits,
+            self.history,
+            self.neighbours,
+            self.pair_history,
+        )
         if min(*counts, self.rank_constant) < 1:
             raise UsageError("A count of the fusion is below 1.", "Counts start at 1.")
 

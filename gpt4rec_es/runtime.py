@@ -76,6 +76,7 @@ class Runtime:
             candidates=chosen.candidates,
             history=chosen.fusion_history,
             decay=chosen.decay,
+            query_hits=chosen.query_hits,
             query_decay=chosen.query_decay,
             neighbours=chosen.neighbours,
             pair_history=chosen.pair_history,

@@ -112,6 +112,7 @@ class Settings(BaseModel):
     candidates: int = Field(100, ge=1, le=1000)
     fusion_history: int = Field(20, ge=1, le=1000)
     decay: float = Field(0.7, gt=0, le=1)
+    query_hits: int = Field(3, ge=1, le=1000)
     query_decay: float = Field(1.0, gt=0, le=1)
     rank_constant: int = Field(60, ge=1, le=10_000)
     neighbours: int = Field(100, ge=1, le=1000)

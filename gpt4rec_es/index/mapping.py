@@ -59,7 +59,9 @@ def filter_chain(analyzer: str) -> list[str | dict[str, Any]]:
 def _choice(analyzer: str) -> dict[str, Any]:
     choices = _load("analyzers.json")
     if analyzer not in choices:
-        raise UsageError(f"There is no analyzer {analyzer!r}.", f"Choose {' or '.join(choices)}.")
+        raise UsageError(
+            f"There is no analyzer {analyzer!r}.", f"Choose one of {', '.join(choices)}."
+        )
     found: dict[str, Any] = choices[analyzer]
     return found
 

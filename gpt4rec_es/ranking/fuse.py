@@ -39,10 +39,11 @@ def fuse_sources(
 
     Within a source an item's value is the weighted mean of what each voice gives it: a hit's
     score as a share of the best hit's (queries by rank, titles by age), or the cosine of a
-    neighbour (by age). Only the first ``fusion.candidates`` hits of a query or title count, so no
-    deeper search changes a value. By "scores" the list is ordered by the weighted sum of values,
-    by "ranks" by the weighted sum of 1 / (rank_constant + place), where queries are ranked by
-    ``merge_hits``. Equal sums: the earlier source, then its better voice and hit.
+    neighbour (by age). Only the first hits of a query (``fusion.query_hits``) or title
+    (``candidates``) count, so no deeper search changes a value. By "scores" the list is ordered by
+    the weighted sum of values, by "ranks" by the weighted sum of 1 / (rank_constant + place), where
+    queries are ranked by ``merge_hits``. Equal sums: the earlier source, then its better voice and
+    hit.
 
     Places that no source can fill are filled by ``merge_hits``: deeper hits of queries, the last
     title, popular items. A source of weight 0 has no say, but queries still fill. What ``screen``
@@ -72,7 +73,8 @@ def fuse_sources(
         tuple(weight * ranking.values.get(item_no, 0.0) for weight, ranking in rankings)
         for item_no in best
     )
-    passed_over = _removed(queries, fusion.candidates, bought, merge.ruled_out)
+    counted = fusion.query_hits if fusion.method == "scores" else fusion.candidates
+    passed_over = _removed(queries, counted, bought, merge.ruled_out)
     return replace(merge, shares=shares, removed=tuple(passed_over))
 
 
@@ -90,17 +92,16 @@ def _rank(
         return _rank_by_shares(queries, k, fusion, bought, screen)
     if name == "queries":
         ranking = weigh(Source.QUERY, query_voices(queries, fusion), bought, screen)
-        known = [(q.query_rank, q.result) for q in queries]
+        known, most = [(q.query_rank, q.result) for q in queries], fusion.query_hits
     elif name == "titles":
         ranking = weigh(Source.HISTORY_TITLE, title_voices(newest, fusion), bought, screen)
         known = [(p.item_no, p.title) for p in newest if p.title is not None]
+        most = fusion.candidates
     else:
         ranking = weigh(Source.CO_PURCHASE, neighbour_voices(newest, fusion), bought, screen)
-        known = []
+        known, most = [], 0
     ranking.needs_deeper = tuple(
-        of
-        for of, result in known
-        if len(result.item_nos) < fusion.candidates and not result.exhausted
+        of for of, result in known if len(result.item_nos) < most and not result.exhausted
     )
     if fusion.method == "ranks":
         first = nlargest(max(k, fusion.candidates), ranking.values, key=ranking.values.__getitem__)
@@ -201,12 +202,12 @@ def _fill(
 
 def _removed(
     queries: Sequence[QueryHits],
-    candidates: int,
+    counted: int,
     bought: Collection[int],
     ruled_out: Mapping[int, str],
 ) -> Iterator[Removed]:
     for query in queries:
-        for place, item_no in enumerate(query.result.item_nos[:candidates], start=1):
+        for place, item_no in enumerate(query.result.item_nos[:counted], start=1):
             reason = "bought" if item_no in bought else ruled_out.get(item_no)
             if reason is not None:
                 yield Removed(query.query_rank, place, item_no, reason)

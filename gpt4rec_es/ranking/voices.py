@@ -50,7 +50,12 @@ def query_voices(queries: Sequence[QueryHits], fusion: Fusion) -> list[Voice]:
     """Return the voices of the queries that have a token left, each later one weighing less."""
     active = [query for query in queries if not query.result.is_empty_query]
     return [
-        _hit_voice(query.result, fusion.query_decay**place, fusion, query_rank=query.query_rank)
+        _hit_voice(
+            query.result,
+            fusion.query_decay**place,
+            fusion.query_hits,
+            query_rank=query.query_rank,
+        )
         for place, query in enumerate(active)
     ]
 
@@ -59,7 +64,7 @@ def title_voices(newest: Sequence[Purchase], fusion: Fusion) -> list[Voice]:
     """Return the voices of purchases' titles, newest first; one without hits still weighs."""
     nothing = SearchResult((), (), exhausted=True)
     return [
-        _hit_voice(p.title or nothing, fusion.decay**age, fusion, from_item_no=p.item_no)
+        _hit_voice(p.title or nothing, fusion.decay**age, fusion.candidates, from_item_no=p.item_no)
         for age, p in enumerate(newest)
     ]
 
@@ -67,12 +72,12 @@ def title_voices(newest: Sequence[Purchase], fusion: Fusion) -> list[Voice]:
 def _hit_voice(
     result: SearchResult,
     weight: float,
-    fusion: Fusion,
+    most: int,
     *,
     query_rank: int | None = None,
     from_item_no: int | None = None,
 ) -> Voice:
-    item_nos = result.item_nos[: fusion.candidates]
+    item_nos = result.item_nos[:most]
     unit = (result.scores[0] if item_nos else 0) or 1.0
     return Voice(weight, unit, item_nos, result.scores, query_rank, from_item_no)
 

@@ -19,6 +19,7 @@ from gpt4rec_es.records import Fusion, ListRules
         {"decay": 0.0},
         {"query_decay": 1.1},
         {"candidates": 0},
+        {"query_hits": 0},
         {"rank_constant": 0},
     ],
 )

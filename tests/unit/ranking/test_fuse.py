@@ -13,7 +13,7 @@ from gpt4rec_es.ranking.merge import Merge, QueryHits, Removed, merge_hits
 from gpt4rec_es.ranking.voices import Purchase
 from gpt4rec_es.records import Fusion, Neighbours, SearchResult, Source
 
-BOTH = Fusion((("queries", 0.5), ("co_purchase", 0.5)), candidates=3, decay=0.5)
+BOTH = Fusion((("queries", 0.5), ("co_purchase", 0.5)), candidates=3, decay=0.5, query_hits=3)
 NOTHING = SearchResult((), (), exhausted=True)
 
 
@@ -56,6 +56,14 @@ class TestScores:
         ]
         assert (merge.n_found, merge.n_queries, merge.short_reason) == (3, 2, None)
 
+    def test_only_the_first_hits_of_a_query_count(self) -> None:
+        fusion = replace(BOTH, query_hits=1)
+        hits = queries(found((1, 8.0), (2, 7.9)), found((3, 5.0), exhausted=False))
+        merge = fuse_sources(hits, [bought_with(11, (2, 0.2))], 3, fusion)
+        assert merge.is_complete
+        assert [pick[0] for pick in merge.picks] == [1, 3, 2]
+        assert [pick[6] for pick in merge.picks] == pytest.approx([0.25, 0.25, 0.1])
+
     def test_co_purchase_values_are_those_of_the_baseline(self) -> None:
         train = [(1, 2, 3), (1, 2), (2, 3, 4), (4, 1), (3,), (4, 5, 2)]
         history = (1, 4, 3)  # oldest first
@@ -86,7 +94,7 @@ class TestScores:
         assert [pick[0] for pick in merge.picks] == [1]
 
     def test_titles_of_purchases_are_voices_too(self) -> None:
-        fusion = Fusion((("queries", 1.0), ("titles", 1.0)), candidates=3, decay=0.5)
+        fusion = Fusion((("queries", 1.0), ("titles", 1.0)), candidates=3, decay=0.5, query_hits=3)
         purchase = Purchase(11, title=found((11, 9.0), (5, 3.0)))
         merge = fuse_sources([], [purchase], 2, fusion, bought={11})
         assert [pick[:6] for pick in merge.picks] == [(5, Source.HISTORY_TITLE, None, 2, 3.0, 11)]
@@ -161,16 +169,18 @@ class Case:
 hit_lists = st.lists(st.integers(0, 25), unique=True, max_size=20)
 weights = st.tuples(st.sampled_from([0.0, 0.3, 1.0]), st.sampled_from([0.5, 1.0]))
 fusions = st.builds(
-    lambda pair, titles, method, candidates, query_decay: Fusion(
+    lambda pair, titles, method, candidates, query_hits, query_decay: Fusion(
         (("queries", pair[0]), ("co_purchase", pair[1]), *([("titles", 0.4)] if titles else [])),
         method=method,
         candidates=candidates,
+        query_hits=query_hits,
         query_decay=query_decay,
         history=2,
     ),
     weights,
     st.booleans(),
     st.sampled_from(["scores", "ranks"]),
+    st.integers(1, 8),
     st.integers(1, 8),
     st.sampled_from([0.5, 1.0]),
 )
