@@ -86,6 +86,20 @@ def current(connection: Connection) -> Generator | None:
     return None if row is None else _generator(row)
 
 
+def named_or_current(connection: Connection, name: str | None) -> Generator:
+    """Return the generator called ``name``; without a name the one that the next night uses.
+
+    Raises:
+        UsageError: there is none of that name, or none was chosen.
+    """
+    if name:
+        return get(connection, name)
+    row = current(connection)
+    if row is None:
+        raise UsageError("No query generator is in use.", "Name one with --generator.")
+    return row
+
+
 def get(connection: Connection, name: str) -> Generator:
     """Return the generator called ``name``.
 

@@ -4,13 +4,14 @@ Read once for many methods; nothing here knows users.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 from gpt4rec_es.elastic.queries import search_text
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.metrics.labels import LabelSets
 from gpt4rec_es.records import Bm25
-from gpt4rec_es.retrieval.memory import Analyze
+from gpt4rec_es.retrieval.memory import Analyze, KnownTokens
 from gpt4rec_es.retrieval.memory_index import MemoryIndex
 
 
@@ -30,15 +31,14 @@ class EvaluationCatalog:
     index: MemoryIndex
     bm25: Bm25
     analyze: Analyze
-    _tokens: dict[str, list[str]] = field(default_factory=dict)
+
+    @cached_property
+    def _known(self) -> KnownTokens:
+        return KnownTokens(self.analyze)
 
     def tokens(self, texts: Sequence[str]) -> list[list[str]]:
         """Return the tokens that are searched for when ``texts`` are asked; each asked once."""
-        wanted = {text: search_text(text) for text in texts}
-        new = sorted(set(wanted.values()) - self._tokens.keys())
-        if new:
-            self._tokens.update(zip(new, self.analyze(new), strict=True))
-        return [self._tokens[wanted[text]] for text in texts]
+        return self._known([search_text(text) for text in texts])
 
     def check(self, ks: Sequence[int]) -> None:
         """Pass if lists of ``ks`` can be asked for.

@@ -10,7 +10,6 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -148,6 +147,7 @@ def _run(
     results: dict[str, PhaseResult] = {}
     limits = _step_limits([phase.steps for phase in phases], options.max_steps)
     total, done = sum(limits), 0
+    every = max(1, total // (options.snapshots + 1)) if options.snapshots else None
     left_tokens = sum(phase.tokens for phase in phases)
     ends = options.max_minutes and time.monotonic() + 60 * options.max_minutes
     for phase, limit in zip(phases, limits, strict=True):
@@ -165,10 +165,7 @@ def _run(
             max_steps=limit,
             deadline=now + (ends - now) * share if ends else None,
         )
-        every = max(1, total // (options.snapshots + 1)) if options.snapshots else None
-        report = partial(
-            _report, progress, partial(_snap, save_snapshot, phase, limit, every), done, total
-        )
+        report = _reporter(progress, done, total, phase, limit, every, save_snapshot)
         results[phase.name] = run_phase(
             network, phase.examples, settings, work / phase.name, report
         )
@@ -177,24 +174,24 @@ def _run(
     return results
 
 
-def _report(
-    progress: Progress, snapshot: Callable[[int], None], before: int, total: int, steps: int
-) -> None:
-    progress(before + steps, total)
-    snapshot(steps)
-
-
-def _snap(
-    save: Callable[[str, PhaseResult], None],
+def _reporter(
+    progress: Progress,
+    before: int,
+    total: int,
     phase: _Planned,
     limit: int,
     every: int | None,
-    steps: int,
-) -> None:
-    """Save a snapshot after every so many steps of a phase, but not at its end."""
-    if every and steps % every == 0 and steps < limit:
-        read = round(phase.tokens * steps / phase.steps)
-        save(phase.name, PhaseResult(steps, phase.steps, read, None))
+    save_snapshot: Callable[[str, PhaseResult], None],
+) -> Callable[[int], None]:
+    """Return what a phase tells its steps: shows them, and saves snapshots but not at its end."""
+
+    def report(steps: int) -> None:
+        progress(before + steps, total)
+        if every and steps % every == 0 and steps < limit:
+            read = round(phase.tokens * steps / phase.steps)
+            save_snapshot(phase.name, PhaseResult(steps, phase.steps, read, None))
+
+    return report
 
 
 def _step_limits(planned: list[int], most: int | None) -> list[int]:

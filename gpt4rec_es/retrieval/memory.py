@@ -32,6 +32,22 @@ from gpt4rec_es.retrieval.memory_index import Integers, MemoryIndex, Slots
 Doubles = NDArray[np.float64]
 Analyze = Callable[[Sequence[str]], list[list[str]]]
 
+
+class KnownTokens:
+    """An Analyze that remembers: each text is asked once, however often it is searched."""
+
+    def __init__(self, analyze: Analyze) -> None:
+        self._analyze = analyze
+        self._known: dict[str, list[str]] = {}
+
+    def __call__(self, texts: Sequence[str]) -> list[list[str]]:
+        """Return the tokens of each text, in order."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        if new:
+            self._known.update(zip(new, self._analyze(new), strict=True))
+        return [self._known[text] for text in texts]
+
+
 # Scores in the making, and sums of titles, per step: about what fits a core's own cache.
 _SCORES_PER_STEP = 1 << 18
 _SUMS_PER_STEP = 1 << 18

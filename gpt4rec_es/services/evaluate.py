@@ -17,7 +17,6 @@ from gpt4rec_es.db import generators
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.generators import Generator
 from gpt4rec_es.db.splits import SplitRow
-from gpt4rec_es.errors import UsageError
 from gpt4rec_es.evaluation.measure import Measurer, MetricRow
 from gpt4rec_es.index.live import live_build
 from gpt4rec_es.metrics.lists import NOTHING
@@ -111,12 +110,7 @@ def evaluate(
 
 def _generator(engine: Engine, options: EvaluateOptions, split: SplitRow) -> Generator:
     with transaction(engine) as connection:
-        if options.generator:
-            found = generators.get(connection, options.generator)
-        elif (current := generators.current(connection)) is not None:
-            found = current
-        else:
-            raise UsageError("No query generator is in use.", "Name one with --generator.")
+        found = generators.named_or_current(connection, options.generator)
     if not options.trust:
         require_unseen(found, split, options.part)
     return found

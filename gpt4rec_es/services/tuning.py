@@ -19,12 +19,11 @@ from gpt4rec_es.metrics.significance import bootstrap_interval, permutation_test
 from gpt4rec_es.prompts.keys import canonical_json, hash128
 from gpt4rec_es.protocols import Bars, no_bars
 from gpt4rec_es.records import Bm25
-from gpt4rec_es.retrieval.memory import MemoryGridSearch
+from gpt4rec_es.retrieval.memory import KnownTokens, MemoryGridSearch
 from gpt4rec_es.retrieval.memory_build import index_of_build, require_exact
 from gpt4rec_es.retrieval.memory_tokens import server_analyzer
 from gpt4rec_es.services.tuning_inputs import (
     Inputs,
-    KnownTokens,
     TuningOptions,
     TuningParts,
     choose_inputs,

@@ -15,7 +15,7 @@ from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.generators import Generator
 from gpt4rec_es.db.splits import SplitRow
 from gpt4rec_es.elastic.queries import search_text
-from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.protocols import Progress, QueryGenerator
 from gpt4rec_es.records import Decoding
 from gpt4rec_es.retrieval.memory import Analyze
@@ -76,20 +76,6 @@ class Inputs:
     segments: Mapping[str, Mask]
 
 
-class KnownTokens:
-    """Remembers the tokens of texts: a grid asks for the same ones again and again."""
-
-    def __init__(self, analyze: Analyze) -> None:
-        self._analyze = analyze
-        self._known: dict[str, list[str]] = {}
-
-    def __call__(self, texts: Sequence[str]) -> list[list[str]]:
-        """Return the tokens of each text, in order."""
-        new = [text for text in dict.fromkeys(texts) if text not in self._known]
-        self._known.update(zip(new, self._analyze(new), strict=True))
-        return [self._known[text] for text in texts]
-
-
 @dataclass(frozen=True, slots=True)
 class Chosen:
     """What a tuning would measure on, before anything is generated."""
@@ -110,13 +96,7 @@ def choose_inputs(parts: TuningParts, options: TuningOptions) -> Chosen:
         DependencyError: Postgres cannot be reached.
     """
     with transaction(parts.engine) as connection:
-        row = (
-            generators.get(connection, options.generator)
-            if options.generator
-            else generators.current(connection)
-        )
-    if row is None:
-        raise UsageError("No generator is in use.", "Name one: --generator NAME.")
+        row = generators.named_or_current(connection, options.generator)
     split_row, split = load_split(parts.engine, options.split, (options.part,))
     if not options.trust:
         require_unseen(row, split_row, options.part)

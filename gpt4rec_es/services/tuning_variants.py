@@ -17,11 +17,10 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.index.mapping import filter_chain
 from gpt4rec_es.metrics.significance import best_of_test, bootstrap_interval, holm
 from gpt4rec_es.protocols import Bars
-from gpt4rec_es.retrieval.memory import Analyze, MemoryGridSearch
+from gpt4rec_es.retrieval.memory import Analyze, KnownTokens, MemoryGridSearch
 from gpt4rec_es.retrieval.memory_fields import FieldsGridSearch, parse_fields
 from gpt4rec_es.retrieval.memory_tokens import chain_analyzer, memory_index
 from gpt4rec_es.services.tuning_inputs import (
-    KnownTokens,
     TuningOptions,
     TuningParts,
     without_empty,
