@@ -103,7 +103,7 @@ def train() -> None:
     show_default=True,
     help="Examples per step.",
 )
-@click.option("--dropout", type=click.FloatRange(0, 0.9), help="Of a new network.")
+@click.option("--dropout", type=click.FloatRange(0, 0.9), help="Instead of the network's own.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of all that is random.")
 @click.option(
     "--precision",

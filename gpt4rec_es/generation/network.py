@@ -90,12 +90,14 @@ def open_network(folder: Path, dtype: str, device: str) -> Any:
     return _open(folder, _DTYPES[dtype]).to(device).eval()
 
 
-def open_to_train(folder: Path) -> Any:
+def open_to_train(folder: Path, dropout: float | None = None) -> Any:
     """Return the GPT-2 language model in ``folder`` in fp32, to go on training.
 
-    The folder must have passed folder.open_checkpoint.
+    dropout: instead of the rate it was saved with. The folder must have passed
+    folder.open_checkpoint.
     """
-    return _open(folder, torch.float32)
+    rates = {} if dropout is None else {"resid_pdrop": dropout, "embd_pdrop": dropout}
+    return _open(folder, torch.float32, **rates)
 
 
 def fetch(source: str) -> Path:
@@ -145,7 +147,7 @@ def new_network(size: Size, vocab_size: int, end_id: int, dropout: float | None 
     )
 
 
-def _open(folder: Path, dtype: Any) -> Any:
+def _open(folder: Path, dtype: Any, **config: float) -> Any:
     with quiet():
         try:
             network, info = GPT2LMHeadModel.from_pretrained(
@@ -156,6 +158,7 @@ def _open(folder: Path, dtype: Any) -> Any:
                 local_files_only=True,
                 attn_implementation="sdpa",
                 output_loading_info=True,
+                **config,
             )
         except (OSError, ValueError, RuntimeError) as error:
             said = (str(error).strip() or type(error).__name__).splitlines()[0]

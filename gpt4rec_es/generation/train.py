@@ -102,7 +102,7 @@ def _begin(data: TrainingData, options: TrainingOptions) -> tuple[Any, PromptTok
     """Return the network to train and its tokenizer."""
     if options.start:
         checkpoint = open_checkpoint(networks.fetch(options.start))
-        return networks.open_to_train(checkpoint.folder), checkpoint.tokenizer
+        return networks.open_to_train(checkpoint.folder, options.dropout), checkpoint.tokenizer
     if options.tokenizer:
         tokenizer = open_tokenizer(options.tokenizer)
     else:
