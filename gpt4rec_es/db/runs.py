@@ -11,6 +11,8 @@ from gpt4rec_es.db import run_counts
 from gpt4rec_es.db.tables import runs
 from gpt4rec_es.errors import UsageError
 
+# The stages of a run that have shards, in order.
+STAGES = ("generate", "search", "merge")
 UNFINISHED = ("planned", "generating", "searching", "merging", "checking")
 
 

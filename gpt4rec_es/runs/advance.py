@@ -12,7 +12,6 @@ from gpt4rec_es.db.engine import retrying
 from gpt4rec_es.db.runs import Run
 from gpt4rec_es.db.statistics import analyze_tables
 
-STAGES = ("generate", "search", "merge")
 STATE_OF = {"generate": "generating", "search": "searching", "merge": "merging"}
 STAGE_OF = {state: stage for stage, state in STATE_OF.items()}
 

@@ -13,13 +13,13 @@ from sqlalchemy.exc import DBAPIError
 from gpt4rec_es.db import runs as run_rows
 from gpt4rec_es.db import shards as shard_rows
 from gpt4rec_es.db.engine import retrying
-from gpt4rec_es.db.runs import Run
+from gpt4rec_es.db.runs import STAGES, Run
 from gpt4rec_es.db.shards import Shard
 from gpt4rec_es.errors import ConflictError, DependencyError, LeaseLostError, UsageError
 from gpt4rec_es.garbage import spare_what_is_loaded
 from gpt4rec_es.logs import scrub
 from gpt4rec_es.protocols import Progress, no_progress
-from gpt4rec_es.runs.advance import STAGE_OF, STAGES, advance
+from gpt4rec_es.runs.advance import STAGE_OF, advance
 from gpt4rec_es.runs.ledger import (
     Work,
     as_dependency_error,
