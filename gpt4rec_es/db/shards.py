@@ -286,18 +286,6 @@ def plan_merge(connection: Connection, run_no: int, size: int) -> int:
     return connection.execute(_MERGE, {"run_no": run_no, "size": size}).rowcount
 
 
-def errors_of(connection: Connection, run_no: int, stage: str) -> dict[int, str]:
-    """Return member -> error of the single members that were given up in a stage."""
-    rows = connection.execute(
-        text(
-            "SELECT members[1] AS member, error FROM shards "
-            "WHERE run_no = :run_no AND stage = :stage AND state = 'done' AND error IS NOT NULL"
-        ),
-        {"run_no": run_no, "stage": stage},
-    )
-    return {row.member: row.error for row in rows}
-
-
 def is_done(connection: Connection, shard: Shard) -> bool:
     """Return whether the shard is done under exactly this token."""
     return bool(

@@ -8,8 +8,8 @@ import numpy as np
 from gpt4rec_es.baselines.popularity import count_buyers
 from gpt4rec_es.evaluation.catalog import EvaluationCatalog
 from gpt4rec_es.metrics.lists import Lists, PerUser
+from gpt4rec_es.metrics.measure import measure
 from gpt4rec_es.metrics.significance import bootstrap_intervals
-from gpt4rec_es.metrics.summary import measure
 from gpt4rec_es.metrics.variety import catalog_coverage
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.splits.segments import segments

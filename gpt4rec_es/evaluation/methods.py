@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from gpt4rec_es.baselines.cooccurrence import Cooccurrence
 from gpt4rec_es.baselines.history_bm25 import HistoryBm25
 from gpt4rec_es.baselines.hybrid import Hybrid
-from gpt4rec_es.baselines.last_titles import newest_titles
+from gpt4rec_es.baselines.newest_titles import newest_titles
 from gpt4rec_es.baselines.popularity import Popularity
 from gpt4rec_es.baselines.scored import Scored, Scorer
 from gpt4rec_es.errors import UsageError

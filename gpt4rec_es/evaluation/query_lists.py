@@ -14,7 +14,7 @@ from gpt4rec_es.metrics.lists import NOTHING, Lists
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.ranking.merge import QueryHits, merge_hits
 from gpt4rec_es.records import SearchResult
-from gpt4rec_es.retrieval.lists import by_depth
+from gpt4rec_es.retrieval.depths import by_depth
 from gpt4rec_es.retrieval.memory import MemoryGrid
 
 # (list length, how many of the best queries are used)

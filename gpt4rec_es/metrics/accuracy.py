@@ -11,8 +11,6 @@ import pytrec_eval
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.metrics.lists import NOTHING, Lists, PerUser
 
-ACCURACY = ("recall", "hit_rate", "ndcg", "mrr")
-
 
 def accuracy(lists: Lists, targets: Sequence[Collection[int]]) -> dict[str, PerUser]:
     """Return recall, hit_rate, ndcg and mrr at the lists' width, each as [users].

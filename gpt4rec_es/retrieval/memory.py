@@ -29,7 +29,6 @@ from gpt4rec_es.retrieval.memory_arithmetic import (
 )
 from gpt4rec_es.retrieval.memory_index import Integers, MemoryIndex, Slots
 
-Doubles = NDArray[np.float64]
 Analyze = Callable[[Sequence[str]], list[list[str]]]
 
 

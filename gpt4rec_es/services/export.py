@@ -24,7 +24,6 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.services.export_register import registered
 
-FORMATS = ("jsonl", "csv", "parquet", "trec")
 _BATCH = 5000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

@@ -16,7 +16,7 @@ from gpt4rec_es.metrics.lists import NOTHING, Lists
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.ranking.merge import QueryHits, merge_hits
 from gpt4rec_es.records import Bm25, SearchResult
-from gpt4rec_es.retrieval.lists import by_depth
+from gpt4rec_es.retrieval.depths import by_depth
 
 # Hits in memory at once, over all points.
 _HITS_PER_STEP = 1 << 23

@@ -9,13 +9,11 @@ import pytest
 from gpt4rec_es.baselines.cooccurrence import Cooccurrence
 from gpt4rec_es.baselines.history_bm25 import HistoryBm25
 from gpt4rec_es.baselines.hybrid import Hybrid
-from gpt4rec_es.baselines.last_titles import LastTitles
 from gpt4rec_es.baselines.popularity import Popularity
 from gpt4rec_es.baselines.scored import Scored, Scorer
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.protocols import Recommender
 from gpt4rec_es.records import Bm25
-from gpt4rec_es.retrieval.memory import MemoryRetriever
 from gpt4rec_es.retrieval.memory_index import MemoryIndex, TokenizedTitle
 
 TEA, CANDLES = range(10, 16), range(20, 26)
@@ -26,7 +24,7 @@ TITLES = {
 }
 N_ITEMS = 30
 TRAIN = [tuple(kind[: 3 + user % 4]) for kind in (TEA, CANDLES) for user in range(6)]
-KINDS = ["popularity", "last_titles", "cooccurrence", "history_bm25", "hybrid"]
+KINDS = ["popularity", "cooccurrence", "history_bm25", "hybrid"]
 
 
 def memory() -> MemoryIndex:
@@ -50,9 +48,6 @@ def kind(request: pytest.FixtureRequest) -> str:
 def recommender(kind: str) -> Recommender:
     if kind == "popularity":
         return Popularity(TRAIN)
-    if kind == "last_titles":
-        retriever = MemoryRetriever(memory(), Bm25(), lambda texts: [t.split() for t in texts])
-        return LastTitles(retriever, TITLES, 3)
     return Scored(scorers()[kind])
 
 

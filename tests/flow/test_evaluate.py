@@ -13,7 +13,6 @@ from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.protocols import Progress
 from gpt4rec_es.records import Bm25, Decoding
-from gpt4rec_es.retrieval.lists import merged_lists
 from gpt4rec_es.runtime import Runtime
 from gpt4rec_es.services import evaluate as evaluating
 from gpt4rec_es.services.create_split import create_split
@@ -25,6 +24,7 @@ from gpt4rec_es.services.splits import drop_split, load_split
 from gpt4rec_es.splits.protocols import SplitOptions
 from tests.databases import Database
 from tests.flow.conftest import use_generator, use_titles
+from tests.merging import merged_lists
 from tests.servers import Servers
 from tests.shop import Shop, make_shop
 

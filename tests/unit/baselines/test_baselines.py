@@ -1,6 +1,5 @@
 """Each baseline's own formula, by hand."""
 
-from collections.abc import Sequence
 from math import sqrt
 
 import numpy as np
@@ -9,12 +8,12 @@ import pytest
 from gpt4rec_es.baselines.cooccurrence import Cooccurrence
 from gpt4rec_es.baselines.history_bm25 import HistoryBm25
 from gpt4rec_es.baselines.hybrid import Hybrid
-from gpt4rec_es.baselines.last_titles import LastTitles
+from gpt4rec_es.baselines.newest_titles import newest_titles
 from gpt4rec_es.baselines.popularity import Popularity, count_buyers
 from gpt4rec_es.baselines.scored import Scores, best_items
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.records import Bm25, SearchResult
-from gpt4rec_es.retrieval.memory import MemoryGrid, MemoryRetriever
+from gpt4rec_es.records import Bm25
+from gpt4rec_es.retrieval.memory import MemoryGrid
 from gpt4rec_es.retrieval.memory_index import MemoryIndex, TokenizedTitle
 
 TITLES = {
@@ -27,10 +26,6 @@ TITLES = {
 }
 TOKENS = {item: title.split() for item, title in TITLES.items()}
 INDEX = MemoryIndex([TokenizedTitle(f"{n}", n, tokens) for n, tokens in TOKENS.items()])
-
-
-def retriever() -> MemoryRetriever:
-    return MemoryRetriever(INDEX, Bm25(), lambda texts: [text.split() for text in texts])
 
 
 def bm25_row(item: int) -> dict[int, float]:
@@ -111,41 +106,10 @@ def test_ties_go_by_item_number_also_at_the_end_of_the_list() -> None:
     assert best_items(np.zeros((2, 0), np.float32), 3) == [[], []]
 
 
-def test_last_titles_share_the_list_newest_first_and_fill_it_up() -> None:
-    newest_only = LastTitles(retriever(), TITLES, 1).recommend([(1, 5)], 3)
-    # "green soap" finds the other soap and nothing else.
-    assert newest_only == [[6]]
-    both = LastTitles(retriever(), TITLES, 2).recommend([(1, 5)], 3)
-    assert both[0][0] == 6
-    assert set(both[0][1:]) == {2, 3}
-
-
-def test_equal_titles_and_missing_ones_are_no_queries() -> None:
+def test_newest_titles_come_first_and_equal_or_missing_ones_do_not_count() -> None:
     titles = {**TITLES, 7: "green soap", 8: ""}
-    twice = LastTitles(retriever(), titles, 2).recommend([(3, 5, 7, 8, 99)], 1)
-    assert twice == [[6]]
-
-
-def test_users_who_bought_much_are_searched_deeper() -> None:
-    tokens = [["tea", f"n{n}"] for n in range(300)]
-    index = MemoryIndex([TokenizedTitle(f"{n:03}", n, t) for n, t in enumerate(tokens)])
-    asked: list[int] = []
-
-    class Recording(MemoryRetriever):
-        def search(self, texts: Sequence[str], depth: int) -> list[SearchResult]:
-            asked.append(depth)
-            return super().search(texts, depth)
-
-    recording = Recording(index, Bm25(), lambda texts: [text.split() for text in texts])
-    titles = dict.fromkeys(range(300), "tea")
-    history = tuple(range(250))
-    assert LastTitles(recording, titles, 1).recommend([history, (0,)], 5) == [
-        [250, 251, 252, 253, 254],
-        [1, 2, 3, 4, 5],
-    ]
-    assert asked == [16, 256]
-
-
-def test_no_titles_at_all_is_refused() -> None:
-    with pytest.raises(UsageError, match="at least the last title"):
-        LastTitles(retriever(), TITLES, 0)
+    history = (1, 3, 5, 7, 8, 99)
+    assert newest_titles(history, titles, 1) == ["green soap"]
+    assert newest_titles(history, titles, 2) == ["green soap", "red candle"]
+    assert newest_titles(history, titles, 9) == ["green soap", "red candle", "red tea tin"]
+    assert newest_titles((), titles, 9) == []

@@ -16,10 +16,10 @@ from gpt4rec_es.evaluation.query_lists import lists_of_queries
 from gpt4rec_es.metrics.labels import label_sets
 from gpt4rec_es.metrics.lists import as_lists
 from gpt4rec_es.records import Bm25, Fusion
-from gpt4rec_es.retrieval.lists import merged_lists
 from gpt4rec_es.retrieval.memory import Analyze, MemoryRetriever
 from gpt4rec_es.retrieval.memory_index import MemoryIndex, TokenizedTitle
 from gpt4rec_es.splits.split import Case
+from tests.merging import merged_lists
 
 TITLES = {
     1: "red tea tin",

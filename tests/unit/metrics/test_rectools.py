@@ -9,7 +9,7 @@ import pytest
 from gpt4rec_es.baselines.popularity import count_buyers
 from gpt4rec_es.metrics.labels import label_sets
 from gpt4rec_es.metrics.lists import as_lists
-from gpt4rec_es.metrics.summary import measure
+from gpt4rec_es.metrics.measure import measure
 from gpt4rec_es.metrics.variety import catalog_coverage
 
 FILE = Path(__file__).parents[2] / "data" / "rectools.json"

@@ -9,12 +9,12 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.metrics.accuracy import accuracy
 from gpt4rec_es.metrics.lists import as_lists
 from gpt4rec_es.records import Bm25
-from gpt4rec_es.retrieval.lists import merged_lists
 from gpt4rec_es.retrieval.memory import MemoryGridSearch, MemoryRetriever
 from gpt4rec_es.retrieval.memory_index import MemoryIndex, TokenizedTitle
 from gpt4rec_es.tuning import measure
 from gpt4rec_es.tuning.measure import TuningCase, measure_points
 from gpt4rec_es.tuning.points import grid
+from tests.merging import merged_lists
 
 CHANCE = random.Random(4)
 WORDS = [f"w{n}" for n in range(40)]

@@ -1,14 +1,10 @@
-"""All metrics of one set of lists, per user and then as means with intervals."""
+"""All metrics of one set of lists, per user."""
 
 from collections.abc import Collection, Mapping, Sequence
-
-import numpy as np
-from numpy.typing import NDArray
 
 from gpt4rec_es.metrics.accuracy import accuracy
 from gpt4rec_es.metrics.labels import LabelSets
 from gpt4rec_es.metrics.lists import Lists, PerUser, is_empty, list_length
-from gpt4rec_es.metrics.significance import Interval, bootstrap_intervals
 from gpt4rec_es.metrics.variety import coverage, diversity, novelty
 
 
@@ -37,17 +33,3 @@ def measure(
     values["list_length"] = list_length(lists)
     values["empty_share"] = is_empty(lists)
     return values
-
-
-def summarise(
-    values: Mapping[str, PerUser], *, seed: int, users: NDArray[np.bool_] | None = None
-) -> dict[str, Interval]:
-    """Return means with 95 % intervals, over ``users`` if given (a segment).
-
-    Metrics that no user has a value of are left out.
-    """
-    chosen = [each if users is None else each[users] for each in values.values()]
-    found = bootstrap_intervals(chosen, seed=seed)
-    return {
-        name: interval for name, interval in zip(values, found, strict=True) if interval is not None
-    }
