@@ -5,17 +5,22 @@ Everything is built when first asked for, so a command pays for what it uses. On
 to one process: build a new one after a fork.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gpt4rec_es.errors import UsageError
 from gpt4rec_es.logs import register_secrets
 from gpt4rec_es.protocols import QueryGenerator, Retriever
-from gpt4rec_es.records import Decoding, Fusion, ListRules, QueryFilters
-from gpt4rec_es.settings import Settings, load_settings, variable_of
-from gpt4rec_es.settings_checks import parse_sources
+from gpt4rec_es.records import Decoding, Fusion
+from gpt4rec_es.settings import Settings, load_settings
+from gpt4rec_es.settings_options import (
+    decoding_of,
+    fusion_of,
+    list_rules_of,
+    query_filters_of,
+    synonyms_of,
+)
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -55,33 +60,12 @@ class Runtime:
     @cached_property
     def decoding(self) -> Decoding:
         """How queries are decoded."""
-        chosen = self.settings
-        return Decoding(
-            num_queries=chosen.num_queries,
-            num_beams=chosen.num_beams,
-            max_new_tokens=chosen.max_new_tokens,
-            length_penalty=chosen.length_penalty,
-            early_stopping=chosen.early_stopping,
-            similarity=chosen.similarity,
-            dtype=chosen.dtype,
-        )
+        return decoding_of(self.settings)
 
     @cached_property
     def fusion(self) -> Fusion:
         """The sources of candidates, and how they are fused."""
-        chosen = self.settings
-        return Fusion(
-            weights=parse_sources(chosen.sources),
-            method=chosen.fusion,
-            candidates=chosen.candidates,
-            history=chosen.fusion_history,
-            decay=chosen.decay,
-            query_hits=chosen.query_hits,
-            query_decay=chosen.query_decay,
-            neighbours=chosen.neighbours,
-            pair_history=chosen.pair_history,
-            rank_constant=chosen.rank_constant,
-        )
+        return fusion_of(self.settings)
 
     @cached_property
     def engine(self) -> "Engine":
@@ -179,23 +163,7 @@ class Runtime:
         """
         from gpt4rec_es.index.mapping import Analysis
 
-        return Analysis(self.settings.analyzer, _synonyms(self.settings.synonyms_file))
-
-    def filters(self) -> QueryFilters:
-        """Return what generated queries must pass.
-
-        Raises:
-            UsageError: the file of forbidden phrases cannot be read.
-        """
-        from gpt4rec_es.filters.phrases import read_phrases
-
-        chosen = self.settings
-        phrases = _read(
-            "forbidden_phrases_file", chosen.forbidden_phrases_file, "Write one phrase per line."
-        )
-        return QueryFilters(
-            read_phrases(phrases), chosen.catalog_scripts_only, chosen.max_unknown_share
-        )
+        return Analysis(self.settings.analyzer, synonyms_of(self.settings))
 
     def reindex_options(self) -> "ReindexOptions":
         """Return how a build is made."""
@@ -222,16 +190,11 @@ class Runtime:
             self.settings.actor,
         )
 
-    def night_options(
-        self,
-        *,
-        min_price: float | None = None,
-        max_price: float | None = None,
-        categories: Sequence[str] = (),
-        max_per_brand: int | None = None,
-        not_shown_days: int | None = None,
-    ) -> "NightOptions":
-        """Return how a night is planned and worked on; what is given replaces the settings."""
+    def night_options(self, **rules: Any) -> "NightOptions":
+        """Return how a night is planned and worked on.
+
+        rules: as ``list_rules_of`` takes them, in place of the settings.
+        """
         from gpt4rec_es.runs.options import NightOptions
 
         chosen = self.settings
@@ -241,13 +204,7 @@ class Runtime:
             depth=chosen.depth,
             exclude_bought=chosen.exclude_bought,
             fusion=self.fusion,
-            rules=ListRules(
-                min_price=chosen.min_price if min_price is None else min_price,
-                max_price=chosen.max_price if max_price is None else max_price,
-                categories=tuple(categories) or _split(chosen.only_categories),
-                max_per_brand=chosen.max_per_brand if max_per_brand is None else max_per_brand,
-                shown_days=chosen.not_shown_days if not_shown_days is None else not_shown_days,
-            ),
+            rules=list_rules_of(chosen, **rules),
             generate_shard_size=chosen.generate_shard_size,
             search_shard_size=chosen.search_shard_size,
             merge_shard_size=chosen.merge_shard_size,
@@ -256,7 +213,7 @@ class Runtime:
             max_failed_share=chosen.max_failed_share,
             min_full_share=chosen.min_full_share,
             daily_min_users=chosen.daily_min_users,
-            filters=self.filters(),
+            filters=query_filters_of(chosen),
         )
 
     def night_parts(self) -> "NightParts":
@@ -304,26 +261,3 @@ def _stack_urls(folder: Path | None) -> dict[str, str] | None:
         "ELASTICSEARCH_URL": urls.elasticsearch_url,
         "CELERY_BROKER_URL": urls.broker_url,
     }
-
-
-def _split(names: str | None) -> tuple[str, ...]:
-    """Return what stands between the bars."""
-    return tuple(name.strip() for name in (names or "").split("|") if name.strip())
-
-
-def _synonyms(file: Path | None) -> tuple[str, ...]:
-    """Return the rules in ``file``, one per line; comments and empty lines are left out."""
-    lines = _read("synonyms_file", file, "Write one Solr rule per line, as: tv, television")
-    return tuple(
-        line.strip() for line in lines.splitlines() if line.strip() and not line.startswith("#")
-    )
-
-
-def _read(setting: str, file: Path | None, hint: str) -> str:
-    """Return the text of the file that a setting names; empty when it names none."""
-    if file is None:
-        return ""
-    try:
-        return file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{variable_of(setting)} {file} cannot be read: {error}.", hint) from error
