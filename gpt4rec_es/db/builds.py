@@ -1,4 +1,4 @@
-"""Statements on index builds and on the moves of the alias; what they are for is decided in index/.
+"""Statements on index builds; what they are for is decided in index/.
 
 A row is there before its index is and tells, whatever gets killed, which indices are ours.
 """
@@ -8,11 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, text, update
+from sqlalchemy import Connection, func, insert, select, update
 
-from gpt4rec_es.db.runs import UNFINISHED
-from gpt4rec_es.db.tables import alias_swaps, builds
-from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.db.tables import builds
+from gpt4rec_es.errors import UsageError
 from gpt4rec_es.records import Bm25
 
 
@@ -47,21 +46,8 @@ class Build:
         return deleted / max(deleted + (self.document_count or 0), 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Swap:
-    """One row of ``alias_swaps``. action: reindex, bm25, undo or rollback."""
-
-    swap_no: int
-    alias: str
-    from_build_no: int | None
-    to_build_no: int
-    action: str
-    actor: str
-    reason: str | None
-    swapped_at: dt.datetime
-
-
-def _build(row: Any) -> Build:
+def build_of(row: Any) -> Build:
+    """Return the build that a row of the table ``builds`` is."""
     values = dict(row._mapping)  # noqa: SLF001 -- SQLAlchemy's public name for it
     values["bm25"] = Bm25(values.pop("k1"), values.pop("b"))
     return Build(**values)
@@ -76,13 +62,13 @@ def load(connection: Connection, build_no: int) -> Build:
     row = connection.execute(select(builds).where(builds.c.build_no == build_no)).one_or_none()
     if row is None:
         raise UsageError(f"There is no build {build_no}.", "See `gpt4rec index builds`.")
-    return _build(row)
+    return build_of(row)
 
 
 def find_by_index(connection: Connection, index_name: str) -> Build | None:
     """Return the build whose index has this name, if this database made one."""
     row = connection.execute(select(builds).where(builds.c.index_name == index_name)).one_or_none()
-    return None if row is None else _build(row)
+    return None if row is None else build_of(row)
 
 
 def list_builds(connection: Connection, alias: str, states: Iterable[str] = ()) -> list[Build]:
@@ -90,7 +76,7 @@ def list_builds(connection: Connection, alias: str, states: Iterable[str] = ()) 
     query = select(builds).where(builds.c.alias == alias).order_by(builds.c.build_no.desc())
     if wanted := list(states):
         query = query.where(builds.c.state.in_(wanted))
-    return [_build(row) for row in connection.execute(query)]
+    return [build_of(row) for row in connection.execute(query)]
 
 
 def same_content(connection: Connection, build: Build) -> list[Build]:
@@ -156,7 +142,7 @@ def start(
         )
         .returning(builds)
     ).one()
-    return _build(row)
+    return build_of(row)
 
 
 def finish(
@@ -179,7 +165,7 @@ def finish(
         )
         .returning(builds)
     ).one()
-    return _build(row)
+    return build_of(row)
 
 
 def fail(connection: Connection, build_no: int, error: str) -> None:
@@ -189,115 +175,3 @@ def fail(connection: Connection, build_no: int, error: str) -> None:
         .where(builds.c.build_no == build_no, builds.c.state == "building")
         .values(state="failed", error=error[:1000], deleted_at=func.clock_timestamp())
     )
-
-
-def retire(connection: Connection, build_no: int) -> bool:
-    """Mark a ready build as deleted unless it is pinned; False: it is pinned, or not ready.
-
-    The row stays locked until the transaction ends, so no run can pin it meanwhile.
-    """
-    state = connection.execute(
-        select(builds.c.state).where(builds.c.build_no == build_no).with_for_update()
-    ).scalar_one()
-    if state != "ready" or build_no in pinned(connection):
-        return False
-    connection.execute(
-        update(builds)
-        .where(builds.c.build_no == build_no)
-        .values(state="deleted", deleted_at=func.clock_timestamp())
-    )
-    return True
-
-
-def pinned(connection: Connection) -> dict[int, list[str]]:
-    """Return build number -> who keeps it: "hand", or the ids of runs that need it.
-
-    These are the runs that are unfinished, that readers see, that a rollback would show, and that
-    were pinned by hand.
-    """
-    found = connection.execute(
-        text("""
-        SELECT build_no, 'hand' AS by FROM builds WHERE is_pinned
-        UNION
-        SELECT build_no, run_id FROM runs WHERE state = ANY(:unfinished) OR is_pinned
-        UNION
-        SELECT r.build_no, r.run_id FROM runs AS r
-        JOIN publications AS p ON r.run_no IN (p.run_no, p.previous_run_no)
-        """),
-        {"unfinished": list(UNFINISHED)},
-    )
-    pins: dict[int, list[str]] = {}
-    for row in found:
-        pins.setdefault(row.build_no, []).append(row.by)
-    return {build_no: sorted(by) for build_no, by in pins.items()}
-
-
-def set_pinned(connection: Connection, build_no: int, is_pinned: bool) -> Build:
-    """Pin a ready build by hand, or take that back; return it as it was.
-
-    Raises:
-        UsageError: there is no such build, or its index is not there to be kept.
-    """
-    connection.execute(
-        select(builds.c.build_no).where(builds.c.build_no == build_no).with_for_update()
-    )
-    before = load(connection, build_no)
-    if is_pinned and before.state != "ready":
-        raise UsageError(
-            f"Build {build_no} is {before.state}; there is nothing to keep.",
-            "See `gpt4rec index builds`.",
-        )
-    connection.execute(
-        update(builds).where(builds.c.build_no == build_no).values(is_pinned=is_pinned)
-    )
-    return before
-
-
-def pin(connection: Connection, build_no: int) -> Build:
-    """Return a ready build which cannot be deleted before the transaction ends.
-
-    Whoever plans a run calls this in the transaction that inserts the run; from then on the run
-    itself protects the build.
-
-    Raises:
-        ConflictError: it is not ready, or was deleted meanwhile.
-    """
-    row = connection.execute(
-        select(builds).where(builds.c.build_no == build_no).with_for_update(read=True)
-    ).one_or_none()
-    if row is None or row.state != "ready":
-        raise ConflictError(f"Build {build_no} cannot be searched any more.", "Try again.")
-    return _build(row)
-
-
-def record_swap(
-    connection: Connection,
-    alias: str,
-    from_build_no: int | None,
-    to_build_no: int,
-    action: str,
-    actor: str,
-    reason: str | None,
-) -> None:
-    """Record a move of the alias."""
-    connection.execute(
-        insert(alias_swaps).values(
-            alias=alias,
-            from_build_no=from_build_no,
-            to_build_no=to_build_no,
-            action=action,
-            actor=actor,
-            reason=reason,
-        )
-    )
-
-
-def list_swaps(connection: Connection, alias: str, limit: int | None = None) -> list[Swap]:
-    """Return the moves of the alias, newest first."""
-    query = (
-        select(alias_swaps)
-        .where(alias_swaps.c.alias == alias)
-        .order_by(alias_swaps.c.swap_no.desc())
-        .limit(limit)
-    )
-    return [Swap(**row) for row in connection.execute(query).mappings()]

@@ -15,6 +15,7 @@ from gpt4rec_es.db import builds as rows
 from gpt4rec_es.db.builds import Build
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.locks import HeldLock, hold_lock
+from gpt4rec_es.db.swaps import list_swaps, record_swap
 from gpt4rec_es.elastic.alias import alias_targets, resolve_alias, swap_alias
 from gpt4rec_es.elastic.errors import plain_errors
 from gpt4rec_es.elastic.similarity import same_bm25
@@ -79,7 +80,7 @@ def check_build(client: Elasticsearch, build: Build) -> None:
 def recorded_bm25(engine: Engine, alias: str, default: Bm25) -> Bm25:
     """Return k1, b of the build that is live by the records, or ``default`` before the first."""
     with transaction(engine) as connection:
-        swaps = rows.list_swaps(connection, alias, limit=1)
+        swaps = list_swaps(connection, alias, limit=1)
         return rows.load(connection, swaps[0].to_build_no).bm25 if swaps else default
 
 
@@ -90,14 +91,14 @@ def reconcile(engine: Engine, client: Elasticsearch, alias: str) -> None:
         return
     with transaction(engine) as connection:
         build = rows.find_by_index(connection, targets[0])
-        swaps = rows.list_swaps(connection, alias, limit=1)
+        swaps = list_swaps(connection, alias, limit=1)
         before = swaps[0].to_build_no if swaps else None
         if build is None or build.state != "ready" or build.build_no == before:
             return
         action = "bm25" if build.kind == "derived" else "reindex"
         note = "recorded later: the process that moved the alias was killed"
         reason = f"{build.reason} ({note})" if build.reason else note
-        rows.record_swap(connection, alias, before, build.build_no, action, build.actor, reason)
+        record_swap(connection, alias, before, build.build_no, action, build.actor, reason)
         _audit(connection, alias, action, before, build, build.actor, reason)
 
 
@@ -121,7 +122,7 @@ def make_live(
     with transaction(engine) as connection:
         before = rows.find_by_index(connection, old[0]) if len(old) == 1 else None
         before_no = None if before is None else before.build_no
-        rows.record_swap(connection, alias, before_no, build.build_no, action, actor, reason)
+        record_swap(connection, alias, before_no, build.build_no, action, actor, reason)
         _audit(connection, alias, action, before_no, build, actor, reason)
         # Inside the transaction: a refused swap leaves no record. The reverse, a swap whose record
         # is lost, is what reconcile is for.

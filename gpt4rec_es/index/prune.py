@@ -12,6 +12,8 @@ from sqlalchemy import Engine
 
 from gpt4rec_es.db import builds as rows
 from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.pins import load_pins, retire
+from gpt4rec_es.db.swaps import Swap, list_swaps
 from gpt4rec_es.elastic.alias import alias_targets
 from gpt4rec_es.elastic.names import is_index_of
 from gpt4rec_es.index.builds import delete_index
@@ -81,7 +83,7 @@ def prune_builds(engine: Engine, client: Elasticsearch, alias: str, keep: int = 
 def remove_build(engine: Engine, client: Elasticsearch, build: rows.Build) -> bool:
     """Delete a ready build that is not live, unless a run pins it; hold ``index_lock``."""
     with transaction(engine) as connection:
-        is_retired = rows.retire(connection, build.build_no)
+        is_retired = retire(connection, build.build_no)
     if is_retired:
         log.info("deleting the old index %s", build.index_name)
         delete_index(client, build.index_name)
@@ -93,15 +95,15 @@ def prunable(engine: Engine, client: Elasticsearch, alias: str, keep: int) -> li
     targets = set(alias_targets(client, alias))
     with transaction(engine) as connection:
         ready = rows.list_builds(connection, alias, ["ready"])
-        swaps = rows.list_swaps(connection, alias)
-        pins = rows.pinned(connection)
+        swaps = list_swaps(connection, alias)
+        pins = load_pins(connection)
     live = {build.build_no for build in ready if build.index_name in targets}
     before = [no for no in recently_live(swaps, {b.build_no for b in ready}) if no not in live]
     kept = live | set(pins) | set(before[:keep])
     return [build for build in ready if build.build_no not in kept]
 
 
-def recently_live(swaps: list[rows.Swap], ready: set[int]) -> list[int]:
+def recently_live(swaps: list[Swap], ready: set[int]) -> list[int]:
     """Return the numbers of the builds in ``ready`` that were live, most recently live first.
 
     ``swaps`` are newest first.

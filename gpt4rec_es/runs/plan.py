@@ -13,9 +13,9 @@ from gpt4rec_es.db import audit, locks
 from gpt4rec_es.db import runs as run_rows
 from gpt4rec_es.db import shards as shard_rows
 from gpt4rec_es.db.builds import Build
-from gpt4rec_es.db.builds import pin as pin_build
 from gpt4rec_es.db.generators import Generator
 from gpt4rec_es.db.generators import current as current_generator
+from gpt4rec_es.db.pins import pin as pin_build
 from gpt4rec_es.db.texts import decoding_number
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.prompts.keys import canonical_json, hash128

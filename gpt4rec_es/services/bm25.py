@@ -10,8 +10,9 @@ from elasticsearch import Elasticsearch
 from sqlalchemy import Engine
 
 from gpt4rec_es.db import builds as rows
-from gpt4rec_es.db.builds import Build, Swap
+from gpt4rec_es.db.builds import Build
 from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.swaps import Swap, list_swaps
 from gpt4rec_es.elastic.errors import plain_errors
 from gpt4rec_es.elastic.similarity import same_bm25
 from gpt4rec_es.errors import DataError, UsageError
@@ -40,7 +41,7 @@ def show_bm25(
     """
     build = live.live_build(engine, client, alias)
     with transaction(engine) as connection:
-        return build, rows.list_swaps(connection, alias, limit)
+        return build, list_swaps(connection, alias, limit)
 
 
 def set_bm25(
@@ -104,7 +105,7 @@ def undo_bm25(
             live.reconcile(engine, client, alias)
         before = live.live_build(engine, client, alias)
         with transaction(engine) as connection:
-            changes = undoable(reversed(rows.list_swaps(connection, alias)))
+            changes = undoable(reversed(list_swaps(connection, alias)))
             if not changes or changes[-1].from_build_no is None:
                 raise UsageError(
                     "There is no change of k1, b to undo since the last reindex or rollback.",

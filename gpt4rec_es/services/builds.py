@@ -9,6 +9,8 @@ from gpt4rec_es.db import audit
 from gpt4rec_es.db import builds as rows
 from gpt4rec_es.db.builds import Build
 from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.pins import load_pins, set_pinned
+from gpt4rec_es.db.swaps import list_swaps
 from gpt4rec_es.elastic.alias import alias_targets
 from gpt4rec_es.elastic.errors import plain_errors
 from gpt4rec_es.errors import UsageError
@@ -44,7 +46,7 @@ def list_builds(
     with transaction(engine) as connection:
         states = () if with_gone else ("building", "ready")
         found = rows.list_builds(connection, alias, states)
-        pinned = rows.pinned(connection)
+        pinned = load_pins(connection)
     return [
         BuildStatus(build, build.index_name in targets, pinned.get(build.build_no, []))
         for build in found
@@ -80,7 +82,7 @@ def set_build_pinned(
         UsageError: there is no such build, or its index is gone.
     """
     with transaction(engine) as connection:
-        before = rows.set_pinned(connection, build_no, is_pinned)
+        before = set_pinned(connection, build_no, is_pinned)
         if before.is_pinned != is_pinned:
             audit.record(
                 connection,
@@ -133,7 +135,7 @@ def _find(
     """Return the build that ``targets`` are, and the one wanted (None: live before it)."""
     with transaction(engine) as connection:
         ready = {build.build_no: build for build in rows.list_builds(connection, alias, ["ready"])}
-        swaps = rows.list_swaps(connection, alias)
+        swaps = list_swaps(connection, alias)
     before = next((build for build in ready.values() if [build.index_name] == targets), None)
     earlier = [number for number in recently_live(swaps, set(ready)) if ready[number] != before]
     wanted = build_no if build_no is not None else next(iter(earlier), None)

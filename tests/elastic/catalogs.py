@@ -6,7 +6,8 @@ from decimal import Decimal
 from elasticsearch import Elasticsearch
 from sqlalchemy import Connection, Engine, text
 
-from gpt4rec_es.db.builds import Build, Swap, list_builds, list_swaps
+from gpt4rec_es.db.builds import Build, list_builds
+from gpt4rec_es.db.swaps import Swap, list_swaps
 from gpt4rec_es.elastic.alias import alias_targets
 from gpt4rec_es.retrieval import ElasticRetriever
 from gpt4rec_es.services.reindex import ReindexOptions, ReindexReport, reindex

@@ -7,6 +7,7 @@ from sqlalchemy import Engine, text
 
 from gpt4rec_es.db import builds as rows
 from gpt4rec_es.db.builds import Build
+from gpt4rec_es.db.pins import load_pins, pin, retire, set_pinned
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.records import Bm25
 from tests.databases import Database
@@ -62,10 +63,10 @@ def test_only_an_unfinished_build_fails(engine: Engine) -> None:
 def test_what_is_retired_cannot_be_pinned(engine: Engine) -> None:
     build = make(engine, "items-1")
     with engine.begin() as connection:
-        assert rows.retire(connection, build.build_no)
-        assert not rows.retire(connection, build.build_no)
+        assert retire(connection, build.build_no)
+        assert not retire(connection, build.build_no)
     with engine.begin() as connection, pytest.raises(ConflictError, match="cannot be searched"):
-        rows.pin(connection, build.build_no)
+        pin(connection, build.build_no)
 
 
 def test_what_is_pinned_is_not_retired_not_even_while_the_run_is_being_planned(
@@ -74,29 +75,29 @@ def test_what_is_pinned_is_not_retired_not_even_while_the_run_is_being_planned(
     build = make(engine, "items-1")
     retired: list[bool] = []
 
-    def retire() -> None:
+    def try_to_retire() -> None:
         with engine.begin() as connection:
-            retired.append(rows.retire(connection, build.build_no))
+            retired.append(retire(connection, build.build_no))
 
     with engine.begin() as planner:
-        assert rows.pin(planner, build.build_no) == build
-        thread = threading.Thread(target=retire)
+        assert pin(planner, build.build_no) == build
+        thread = threading.Thread(target=try_to_retire)
         thread.start()
         wait_for_lock(engine)
         pin_by_run(planner, build.build_no, "planned")
     thread.join()
     assert retired == [False]
     with engine.begin() as connection:
-        assert rows.pinned(connection) == {build.build_no: [f"run {build.build_no}"]}
+        assert load_pins(connection) == {build.build_no: [f"run {build.build_no}"]}
         connection.execute(text("UPDATE runs SET state = 'failed'"))
-        rows.set_pinned(connection, build.build_no, True)
-        assert rows.pinned(connection) == {build.build_no: ["hand"]}
-        assert not rows.retire(connection, build.build_no)
-        rows.set_pinned(connection, build.build_no, False)
-        assert rows.pinned(connection) == {}
-        assert rows.retire(connection, build.build_no)
+        set_pinned(connection, build.build_no, True)
+        assert load_pins(connection) == {build.build_no: ["hand"]}
+        assert not retire(connection, build.build_no)
+        set_pinned(connection, build.build_no, False)
+        assert load_pins(connection) == {}
+        assert retire(connection, build.build_no)
         with pytest.raises(UsageError, match="is deleted; there is nothing to keep"):
-            rows.set_pinned(connection, build.build_no, True)
+            set_pinned(connection, build.build_no, True)
 
 
 def wait_for_lock(engine: Engine) -> None:

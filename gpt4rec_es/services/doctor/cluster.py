@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from gpt4rec_es.db import builds as rows
 from gpt4rec_es.db.documents import current_catalog_version
 from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.pins import load_pins
 from gpt4rec_es.elastic.client import client_url
 from gpt4rec_es.elastic.disk import node_rooms, readable
 from gpt4rec_es.elastic.errors import plain_errors
@@ -198,7 +199,7 @@ def alias(
 def pinned(engine: Engine, client: Elasticsearch, name: str) -> Iterator[Finding]:
     """Say whether the builds that runs need, or people pinned, are still there."""
     with transaction(engine) as connection:
-        pins = rows.pinned(connection)
+        pins = load_pins(connection)
         ready = rows.list_builds(connection, name, ["ready"])
     kept = [build for build in ready if build.build_no in pins]
     for build in kept:

@@ -1,6 +1,6 @@
 from datetime import UTC, datetime
 
-from gpt4rec_es.db.builds import Swap
+from gpt4rec_es.db.swaps import Swap
 from gpt4rec_es.index.prune import recently_live
 from gpt4rec_es.services.bm25 import undoable
 
