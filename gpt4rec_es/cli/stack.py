@@ -64,6 +64,11 @@ def stack() -> None:
     help="The Java for Elasticsearch. [default: that of 'java' on the PATH]",
 )
 @click.option(
+    "--heap-mb",
+    type=click.IntRange(256, 31_000),
+    help="Elasticsearch's heap. [default: as before, or an eighth of the memory, 512 to 2048]",
+)
+@click.option(
     "--account", default="", help="As root: who runs the servers. [default: as before, or nobody]"
 )
 @_port_option("postgres", "PostgreSQL")

@@ -1,5 +1,6 @@
-"""The stack's Elasticsearch: one node on loopback, without security, with half a GB of heap."""
+"""The stack's Elasticsearch: one node on loopback, without security, with a heap by the machine."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -21,14 +22,29 @@ from gpt4rec_es.stack.trouble import start_error, tail
 
 _START_SECONDS = 300.0
 _STOP_SECONDS = 60.0
+_LEAST_HEAP_MB, _MOST_HEAP_MB = 512, 2048
 _JVM = """\
--Xms512m
--Xmx512m
+-Xms256m
+-Xmx{heap_mb}m
 -XX:+UseSerialGC
--Djava.io.tmpdir=${ES_TMPDIR}
+-Djava.io.tmpdir=${{ES_TMPDIR}}
 -Dorg.apache.lucene.store.MMapDirectory.sharedArenaMaxPermits=1
 -XX:+ExitOnOutOfMemoryError
+-Dgpt4rec.stack={folder}
 """
+
+
+def usual_heap_mb(memory: int) -> int:
+    """Return the heap for a machine of ``memory`` bytes: an eighth, but 512 to 2048 MB."""
+    return min(_MOST_HEAP_MB, max(_LEAST_HEAP_MB, memory // 8 // 2**20))
+
+
+def memory_bytes(limit: Path = Path("/sys/fs/cgroup/memory.max")) -> int:
+    """Return the memory of this machine, or of the container it is, whose limit is in a file."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with contextlib.suppress(OSError, ValueError):  # no such file, or "max"
+        memory = min(memory, int(limit.read_text("ascii")))
+    return memory
 
 
 class Elasticsearch:
@@ -164,8 +180,9 @@ class Elasticsearch:
         lines = ["# Written at every start of the stack; changes here are lost."]
         lines += [f"{name}: {json.dumps(value)}" for name, value in settings.items()]
         self._place.write(self._config / "elasticsearch.yml", "\n".join(lines) + "\n")
+        heap_mb = state.heap_mb or usual_heap_mb(memory_bytes())
         self._place.write(
-            self._config / "jvm.options", f"{_JVM}-Dgpt4rec.stack={self._place.folder}\n"
+            self._config / "jvm.options", _JVM.format(heap_mb=heap_mb, folder=self._place.folder)
         )
         source = self._home / "config" / "log4j2.properties"
         self._place.write(self._config / "log4j2.properties", source.read_text("utf-8"))

@@ -150,11 +150,17 @@ def _has_ports(server: Server, state: State) -> bool:
 
 
 def _is_fine(server: Server, state: State, options: StackOptions) -> bool:
-    """Return whether ``server`` answers, and on the port asked for where one was."""
-    if not _has_ports(server, state):
+    """Return whether ``server`` answers, and is as it was asked for."""
+    return (
+        _has_ports(server, state) and _is_as_asked(server, state, options) and server.answers(state)
+    )
+
+
+def _is_as_asked(server: Server, state: State, options: StackOptions) -> bool:
+    """Return whether the last start had the port, and the heap, that are asked for, if any."""
+    if server.name == Elasticsearch.name and options.heap_mb not in {None, state.heap_mb}:
         return False
-    wanted = options.port(server.name)
-    return wanted in {0, state.ports[server.name]} and server.answers(state)
+    return options.port(server.name) in {0, state.ports[server.name]}
 
 
 def _settles(server: Server, state: State, options: StackOptions) -> bool:
@@ -164,7 +170,7 @@ def _settles(server: Server, state: State, options: StackOptions) -> bool:
     """
     deadline = time.monotonic() + server.patience
     while server.pids() and _has_ports(server, state) and time.monotonic() < deadline:
-        if options.port(server.name) not in {0, state.ports[server.name]}:
+        if not _is_as_asked(server, state, options):
             break
         if server.answers(state):
             server.wait(state)
@@ -181,9 +187,7 @@ def _start(
     waiting = servers
     for round_ in range(_PORT_ROUNDS):
         for server in waiting:
-            state = _with_ports(server, state, options, announce)
-            if server.name == Postgres.name:
-                state = replace(state, pg_bin=options.pg_bin)
+            state = _with_choices(_with_ports(server, state, options, announce), server, options)
         for server in waiting:
             announce(f"Starting {server.title} on port {state.ports[server.name]}.")
         # Saved before anything starts, so that a killed start leaves nothing unknown.
@@ -199,6 +203,15 @@ def _start(
                         raise
                     refused.append(server)
         waiting = refused
+    return state
+
+
+def _with_choices(state: State, server: Server, options: StackOptions) -> State:
+    """Return the state with what was chosen for ``server``, kept for its later starts."""
+    if server.name == Postgres.name:
+        return replace(state, pg_bin=options.pg_bin)
+    if server.name == Elasticsearch.name:
+        return replace(state, heap_mb=options.heap_mb or state.heap_mb)
     return state
 
 

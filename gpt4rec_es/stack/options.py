@@ -21,8 +21,9 @@ class StackOptions:
     ``pg_bin`` and ``broker_bin``: ``wheel`` for the installed wheel's, ``system`` for the
     system's, else the folder with Postgres' programs or the broker's program; empty for the
     wheel's, or for Postgres what it was before. ``java_home`` None: the
-    ``java`` on the PATH. Ports: 0 for any free one. ``account``: runs the servers for root;
-    empty for the one that did before, else nobody.
+    ``java`` on the PATH. ``heap_mb``: Elasticsearch's; None for what was chosen before, else by the
+    machine's memory. Ports: 0 for any free one. ``account``: runs the servers for root; empty for
+    the one that did before, else nobody.
     """
 
     cache: Path
@@ -30,6 +31,7 @@ class StackOptions:
     pg_bin: str = ""
     broker_bin: str = ""
     java_home: Path | None = None
+    heap_mb: int | None = None
     account: str = ""
     postgres_port: int = 0
     elasticsearch_port: int = 0

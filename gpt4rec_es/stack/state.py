@@ -43,11 +43,13 @@ class State:
     """The content of the state file: ports by server, passwords by role and for the broker.
 
     ``pg_bin`` is the choice by which Postgres was last started: its data fit no other version.
+    ``heap_mb``: what was chosen for Elasticsearch, if anything.
     """
 
     ports: dict[str, int] = field(default_factory=dict)
     passwords: dict[str, str] = field(default_factory=dict, repr=False)
     pg_bin: str = ""
+    heap_mb: int | None = None
     started: bool = False
 
     @classmethod

@@ -249,7 +249,8 @@ def test_a_killed_elasticsearch_and_a_killed_up_are_repaired_by_the_next(
     _http(f"{urls.elasticsearch_url}/kept/_doc/1?refresh=true", "PUT", '{"x": 42}')
     before = _pids(folder)
     _kill(folder, "elasticsearch")
-    with subprocess.Popen(_command(folder, "up"), stderr=subprocess.DEVNULL) as command:
+    up = [*_command(folder, "up"), "--heap-mb", "640"]
+    with subprocess.Popen(up, stderr=subprocess.DEVNULL) as command:
         deadline = time.monotonic() + 60
         while not any(server.state == "starting" for server in stack.status(folder).servers):
             assert time.monotonic() < deadline
@@ -260,6 +261,8 @@ def test_a_killed_elasticsearch_and_a_killed_up_are_repaired_by_the_next(
     assert after["elasticsearch"] != before["elasticsearch"]
     assert after["postgres"] == before["postgres"]
     assert _http(f"{urls.elasticsearch_url}/kept/_doc/1")["_source"] == {"x": 42}
+    (node,) = _http(f"{urls.elasticsearch_url}/_nodes/jvm")["nodes"].values()
+    assert 600 * 2**20 < node["jvm"]["mem"]["heap_max_in_bytes"] <= 640 * 2**20
     _http(f"{urls.elasticsearch_url}/kept", "DELETE")
 
 
