@@ -54,7 +54,7 @@ def _patient(runtime: "Runtime") -> "Patient":
         engine=lambda: runtime.engine,
         owner_engine=lambda: runtime.owner_engine,
         analyst_engine=(lambda: runtime.analyst_engine) if chosen.analyst_database_url else None,
-        elastic=lambda: runtime.elastic.options(request_timeout=_TIMEOUT_S),
+        elastic=lambda: runtime.elastic.options(request_timeout=_TIMEOUT_S, max_retries=0),
         analysis=runtime.analysis,
         open_generator=runtime.generator,
         describe_device=describe_device,

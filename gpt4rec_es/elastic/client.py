@@ -1,7 +1,7 @@
 """The Elasticsearch client. Make one per process: a client shared by forks mixes up answers.
 
 Its own retries are off, because they neither wait nor know which parts of a bulk request or of an
-msearch have failed; the loops in index/ and retrieval/ do that.
+msearch have failed; the loops in index/ and retrieval/ do that, patience.py all other requests.
 """
 
 import warnings
@@ -12,6 +12,8 @@ from urllib.parse import unquote, urlsplit
 from elasticsearch import Elasticsearch
 from elasticsearch.serializer import DEFAULT_SERIALIZERS, OrjsonSerializer
 
+from gpt4rec_es.elastic.backoff import Backoff
+from gpt4rec_es.elastic.patience import patient_transport
 from gpt4rec_es.errors import UsageError
 
 _HINT = "Write it as http://HOST:9200 or https://HOST:9200."
@@ -34,12 +36,14 @@ def make_client(
     verify_tls: bool = True,
     read_timeout_s: float = 60.0,
     connections: int = 8,
+    backoff: Backoff | None = None,
 ) -> Elasticsearch:
     """Return a client for the cluster at ``url``; nothing is sent yet.
 
     Credentials are an API key, or user and password (also as part of the URL). TLS certificates
     are verified unless told otherwise; ``ca_file`` is a PEM file to verify them with.
-    ``connections`` bounds requests in flight, over all threads.
+    ``connections`` bounds requests in flight, over all threads. ``backoff``: how long a refused
+    request is waited out; the default gives up after about a minute.
 
     Raises:
         UsageError: the URL or the combination of credentials cannot be used. No message repeats
@@ -62,7 +66,8 @@ def make_client(
                 api_key=api_key or None,
                 basic_auth=basic,
                 request_timeout=read_timeout_s,
-                max_retries=0,
+                transport_class=patient_transport(backoff or Backoff(attempts=7)),
+                max_retries=1,
                 retry_on_timeout=False,
                 retry_on_status=(),
                 connections_per_node=connections,

@@ -6,13 +6,13 @@ work which meets it is given back untouched. Bodies and headers are never repeat
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from elastic_transport import ConnectionError as UnreachableError
 from elastic_transport import ConnectionTimeout, SerializationError, TlsError, TransportError
 from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
 
 from gpt4rec_es.elastic.client import client_url
+from gpt4rec_es.elastic.reasons import is_disk_full, reason_of
 from gpt4rec_es.errors import ConflictError, DataError, DependencyError, Gpt4RecError, UsageError
 
 # Answers after which the same request may succeed later.
@@ -35,15 +35,6 @@ def is_transient(error: Exception) -> bool:
         return error.status_code in TRANSIENT_STATUSES and not is_disk_full(error.body)
     return isinstance(error, UnreachableError | ConnectionTimeout) and not isinstance(
         error, TlsError
-    )
-
-
-def is_disk_full(body: Any) -> bool:
-    """Return whether an error body, or the error of one item, is the flood-stage disk block."""
-    error = body.get("error", body) if isinstance(body, dict) else body
-    text = str(error)
-    return "cluster_block_exception" in text and (
-        "flood-stage" in text or "read-only / allow delete" in text
     )
 
 
@@ -74,22 +65,6 @@ def disk_error(where: str) -> DependencyError:
         f"{where} has blocked writing because its disk is almost full (flood stage).",
         "Free disk space; the block then goes by itself.",
     )
-
-
-def reason_of(body: Any) -> str:
-    """Return the most telling reason in an error body (or in one item's error), on one line."""
-    error = body.get("error", body) if isinstance(body, dict) else body
-    if not isinstance(error, dict):
-        return " ".join(str(error).split())[:300]
-    causes = error.get("root_cause") or [error]
-    cause = causes[0] if isinstance(causes[0], dict) else error
-    deepest = error
-    while isinstance(deepest.get("caused_by"), dict):
-        deepest = deepest["caused_by"]
-    reasons = dict.fromkeys(
-        str(part.get("reason") or part.get("type")) for part in (cause, deepest)
-    )
-    return " ".join("; ".join(reasons).split())[:300]
 
 
 def _of_answer(error: ApiError, where: str) -> Gpt4RecError:

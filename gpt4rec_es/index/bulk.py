@@ -18,11 +18,11 @@ from gpt4rec_es.elastic.client import client_url
 from gpt4rec_es.elastic.errors import (
     TRANSIENT_STATUSES,
     disk_error,
-    is_disk_full,
     is_transient,
     plain_error,
-    reason_of,
 )
+from gpt4rec_es.elastic.patience import without_patience
+from gpt4rec_es.elastic.reasons import is_disk_full, reason_of
 from gpt4rec_es.elastic.throttle import Throttle
 from gpt4rec_es.errors import DataError, DependencyError
 from gpt4rec_es.index.documents import encode_deletion, encode_document
@@ -112,7 +112,7 @@ class _Loader:
         backoff: Backoff,
         throttle: Throttle,
     ) -> None:
-        self._client, self._index = client, index
+        self._client, self._index = without_patience(client), index
         self._limits, self._backoff, self._throttle = limits, backoff, throttle
         self._waiting: list[Line] = []
         self._most = limits.documents  # in the next request; less while the server refuses

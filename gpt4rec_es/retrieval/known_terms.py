@@ -12,6 +12,7 @@ from elasticsearch import ApiError, Elasticsearch
 from gpt4rec_es.elastic.backoff import Backoff
 from gpt4rec_es.elastic.client import client_url
 from gpt4rec_es.elastic.errors import is_transient, plain_error
+from gpt4rec_es.elastic.patience import without_patience
 from gpt4rec_es.elastic.queries import search_text
 from gpt4rec_es.errors import DataError, DependencyError
 
@@ -29,6 +30,7 @@ def count_unknown(
         DataError: the index is gone.
         DependencyError: the server did not answer.
     """
+    client = without_patience(client)
     counts: list[tuple[int, int]] = []
     for start in range(0, len(texts), _PER_REQUEST):
         batch = texts[start : start + _PER_REQUEST]

@@ -1,0 +1,126 @@
+"""A cluster that is too busy refuses requests: what is begun waits, and says so, and goes on."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
+
+import pytest
+from elasticsearch import ApiError, Elasticsearch
+from sqlalchemy import Engine
+
+from gpt4rec_es.elastic.alias import alias_targets
+from gpt4rec_es.elastic.backoff import Backoff
+from gpt4rec_es.elastic.client import make_client
+from gpt4rec_es.elastic.patience import without_patience
+from gpt4rec_es.errors import DependencyError
+from gpt4rec_es.index.building import BuildOptions
+from gpt4rec_es.services.reindex import ReindexOptions, reindex
+from tests.databases import Database
+from tests.elastic.catalogs import add_shirts
+from tests.elastic.stub import Reply, Request, Script, stub
+from tests.elastic.test_bulk_storms import FLOOD
+from tests.indexes import index_names
+from tests.servers import Servers
+
+TOO_BUSY = Reply(
+    {
+        "error": {"type": "circuit_breaking_exception", "reason": "[parent] Data too large"},
+        "status": 429,
+    },
+    429,
+)
+
+
+@pytest.fixture
+def engine(database: Database) -> Engine:
+    return database.engine
+
+
+def passed_on_to(url: str, is_refused: Callable[[Request], bool]) -> Script:
+    """Return a server in front of the one at ``url`` that refuses some requests."""
+    host = urlsplit(url).netloc
+
+    def script(request: Request) -> Reply:
+        if is_refused(request):
+            return TOO_BUSY
+        link = HTTPConnection(host, timeout=60)
+        try:
+            headers = {
+                name: value
+                for name, value in request.headers.items()
+                if name in {"accept", "content-type"}
+            }
+            link.request(request.method, request.path, request.body, headers)
+            answer = link.getresponse()
+            return Reply(answer.read(), answer.status)
+        finally:
+            link.close()
+
+    return script
+
+
+@contextmanager
+def client_of(script: Script, waits: list[float]) -> Iterator[Elasticsearch]:
+    with stub(script) as url:
+        client = make_client(url, backoff=Backoff(attempts=4, sleep=waits.append))
+        yield client
+        client.close()
+
+
+def test_a_reindex_goes_on_when_each_of_its_requests_is_refused_at_first(
+    engine: Engine, elastic: Elasticsearch, alias: str, servers: Servers
+) -> None:
+    add_shirts(engine)
+    asked: Counter[tuple[str, str]] = Counter()
+
+    def at_first(request: Request) -> bool:
+        asked[request.method, request.path] += 1
+        return asked[request.method, request.path] <= 2
+
+    waits: list[float] = []
+    bulk_waits: list[float] = []
+    options = ReindexOptions(
+        alias=alias, build=BuildOptions(backoff=Backoff(sleep=bulk_waits.append))
+    )
+    with client_of(passed_on_to(servers.elasticsearch_url, at_first), waits) as client:
+        report = reindex(engine, client, options, actor="me")
+    assert alias_targets(elastic, alias) == [report.build.index_name]
+    assert elastic.count(index=alias)["count"] == report.documents
+    # Bulk requests have a loop of their own, which sends fewer documents at a time.
+    assert len(bulk_waits) == 2
+    assert len(waits) == 2 * (len(asked) - 1)
+    assert len(asked) > 10
+
+
+def test_a_refusal_that_lasts_ends_the_reindex_and_leaves_nothing(
+    engine: Engine, elastic: Elasticsearch, alias: str, servers: Servers
+) -> None:
+    add_shirts(engine)
+    waits: list[float] = []
+    script = passed_on_to(servers.elasticsearch_url, lambda r: "_forcemerge" in r.path)
+    with (
+        client_of(script, waits) as client,
+        pytest.raises(DependencyError, match=r"cannot work now \(429: \[parent\] Data too large"),
+    ):
+        reindex(engine, client, ReindexOptions(alias=alias), actor="me")
+    assert len(waits) == 3
+    assert not index_names(elastic, alias)
+
+
+def test_a_full_disk_is_not_waited_for() -> None:
+    waits: list[float] = []
+    with (
+        client_of(lambda _: Reply({"error": FLOOD, "status": 429}, 429), waits) as client,
+        pytest.raises(ApiError),
+    ):
+        client.count(index="x")
+    assert not waits
+
+
+def test_whoever_asks_without_patience_is_told_at_once() -> None:
+    waits: list[float] = []
+    with client_of(lambda _: TOO_BUSY, waits) as client, pytest.raises(ApiError):
+        without_patience(client).count(index="x")
+    assert not waits
