@@ -6,9 +6,15 @@ one where 1 % of the users bought something. The model is pretended; searches ar
 
 import datetime as dt
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
+import click
+
+from benchmarks.disk import disk_lines
 from benchmarks.place import Place
+from benchmarks.processor import Spent, spent
 from benchmarks.shops import (
     DAY,
     buy,
@@ -18,7 +24,8 @@ from benchmarks.shops import (
     options,
     use_pretend_generator,
 )
-from benchmarks.table import Line, at_most, percent
+from benchmarks.table import Line, at_most, megabytes, percent
+from benchmarks.timing import peak_resident
 from gpt4rec_es.runs.drain import drain
 from gpt4rec_es.runs.night import start_night
 
@@ -26,38 +33,59 @@ _ITEMS = 12_000
 _CHANGED = 100  # every hundredth user
 
 
-@dataclass(frozen=True)
+@dataclass
 class Night:
-    """Seconds by step, and what was done."""
+    """Seconds by step, and what was done. spent: processor time by step."""
 
-    seconds: dict[str, float]
-    tokens: int
-    searches: int
+    users: int
+    run_no: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    spent: dict[str, Spent] = field(default_factory=dict)
+    tokens: int = 0
+    searches: int = 0
 
     @property
     def total(self) -> float:
         """Return the seconds of all steps."""
         return sum(self.seconds.values())
 
+    @contextmanager
+    def step(self, place: Place, name: str) -> Iterator[None]:
+        """Time the block as step ``name``; say so, because a night may take an hour."""
+        before, started = spent(place), time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - started
+        self.spent[name] = spent(place) - before
+        shown = f"{self.seconds[name]:.1f} s, {self.spent[name].per(self.users)} per user"
+        click.echo(f"(run {self.run_no}, {name}: {shown})", err=True)
+
 
 def measure(place: Place, users: int) -> list[Line]:
     """Return the costs of nights for ``users`` users."""
     prepare(place, users)
-    full, same = run_night(place, 0), run_night(place, 1)
+    full, same = run_night(place, users, 0), run_night(place, users, 1)
     buy(place, 2, _CHANGED)
-    changed = run_night(place, 2)
+    changed = run_night(place, users, 2)
     per_user = {step: seconds / users * 1e6 for step, seconds in same.seconds.items()}
     parts = ", ".join(f"{step} {micros:.0f}" for step, micros in per_user.items())
     name = f"{users:,} users"
     return [
         Line(f"{name}: bookkeeping per user", f"{same.total / users * 1e6:.0f} us ({parts})"),
+        Line(f"{name}: processor time of that", _spent(same)),
+        Line(f"{name}: processor time of a full night", _spent(full)),
         Line(f"{name}: bookkeeping of the night", f"{same.total:.1f} s"),
         Line(f"{name}: full night without a model", f"{full.total:.1f} s, {_done(full)}"),
         Line(f"{name}: nothing changed", f"{same.total:.1f} s, {_done(same)}"),
         Line(f"{name}: 1 % changed", f"{changed.total:.1f} s, {_done(changed)}"),
         at_most(f"{name}: tokens at 1 %", changed.tokens / full.tokens, 0.011, _precise),
         Line(f"{name}: searches at 1 %", percent(changed.searches / max(full.searches, 1))),
+        Line(f"{name}: memory of the process at most", megabytes(peak_resident())),
+        *disk_lines(place, name, users, [full.run_no, same.run_no, changed.run_no]),
     ]
+
+
+def _spent(night: Night) -> str:
+    return "; ".join(f"{step} {spent.per(night.users)}" for step, spent in night.spent.items())
 
 
 def _done(night: Night) -> str:
@@ -76,24 +104,22 @@ def prepare(place: Place, users: int) -> None:
     night_parts(place).ensure_index()
 
 
-def run_night(place: Place, day: int) -> Night:
+def run_night(place: Place, users: int, day: int) -> Night:
     """Run the night of the ``day``-th day in this process, and time its steps."""
     parts, chosen = night_parts(place), options()
-    seconds: dict[str, float] = {}
-    started = time.perf_counter()
-    run = start_night(parts, chosen, DAY + dt.timedelta(days=day)).run
-    seconds["plan"] = time.perf_counter() - started
-    tokens = searches = 0
+    night = Night(users)
+    with night.step(place, "plan"):
+        night.run_no = start_night(parts, chosen, DAY + dt.timedelta(days=day)).run.run_no
     for stage in ("generate", "search", "merge"):
-        started = time.perf_counter()
-        counts = drain(parts, chosen, run.run_no, "bench", [stage]).counts
-        seconds[stage] = time.perf_counter() - started
-        tokens, searches = tokens + counts.tokens, searches + counts.searches
+        with night.step(place, stage):
+            counts = drain(parts, chosen, night.run_no, "bench", [stage]).counts
+        night.tokens += counts.tokens
+        night.searches += counts.searches
     # The last drain goes on to check and publish; the tables know when it began to.
-    check = _check_seconds(place, run.run_no)
-    seconds["merge"] -= check
-    seconds["check and publish"] = check
-    return Night(seconds, tokens, searches)
+    check = _check_seconds(place, night.run_no)
+    night.seconds["merge"] -= check
+    night.seconds["check and publish"] = check
+    return night
 
 
 def _check_seconds(place: Place, run_no: int) -> float:

@@ -63,9 +63,13 @@ def resident_growth(run: Callable[[], Any]) -> int:
     before = int(status[1]) * resource.getpagesize()
     Path("/proc/self/clear_refs").write_text("5")  # begin the peak anew, at what is resident now
     run()
-    peak = next(
+    return peak_resident() - before
+
+
+def peak_resident() -> int:
+    """Return the most bytes of memory that this process had."""
+    return next(
         int(line.split()[1]) * 1024
         for line in Path("/proc/self/status").read_text().splitlines()
         if line.startswith("VmHWM")
     )
-    return peak - before

@@ -14,7 +14,7 @@ from tests.servers import Servers
         (storing.measure, 600, 8),
         (importing.measure, 300, 2),
         (searching.measure, 40, 3),
-        (nights.measure, 100, 7),
+        (nights.measure, 100, 16),
     ],
 )
 def test_each_part_runs_and_cleans_up(
