@@ -41,6 +41,7 @@ class Runtime:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._generators: dict[str, QueryGenerator] = {}
+        self._any_schema_engines: dict[str, Engine] = {}
         register_secrets(settings.secrets())
 
     @classmethod
@@ -69,13 +70,13 @@ class Runtime:
 
     @cached_property
     def engine(self) -> "Engine":
-        """The database engine of the writer."""
-        return self._engine("database_url", "gpt4rec")
+        """The database engine of the writer; it refuses a schema that is older than this code."""
+        return self._strict_engine("database_url", "gpt4rec")
 
     @cached_property
     def owner_engine(self) -> "Engine":
-        """The database engine of the owner of the schema: migrations and roles."""
-        return self._engine("owner_database_url", "gpt4rec owner")
+        """The database engine of the owner of the schema; it refuses an older one, too."""
+        return self._strict_engine("owner_database_url", "gpt4rec owner")
 
     @cached_property
     def exporter_engine(self) -> "Engine":
@@ -93,6 +94,17 @@ class Runtime:
     def analyst_engine(self) -> "Engine":
         """The database engine of an analyst, to see what analysts see."""
         return self._engine("analyst_database_url", "gpt4rec analyst")
+
+    def any_schema_engine(self, name: str) -> "Engine":
+        """Return an engine on the URL called ``name`` that refuses no schema: to look at it."""
+        if name not in self._any_schema_engines:
+            self._any_schema_engines[name] = self._engine(name, "gpt4rec doctor", pool_size=1)
+        return self._any_schema_engines[name]
+
+    def _strict_engine(self, name: str, application_name: str) -> "Engine":
+        from gpt4rec_es.db.revision import require_schema
+
+        return require_schema(self._engine(name, application_name))
 
     def _engine(self, name: str, application_name: str, **limits: Any) -> "Engine":
         from gpt4rec_es.db.engine import make_engine
@@ -241,6 +253,8 @@ class Runtime:
         for name in ("engine", "owner_engine", "analyst_engine", "exporter_engine"):
             if (engine := self.__dict__.pop(name, None)) is not None:
                 engine.dispose()
+        while self._any_schema_engines:
+            self._any_schema_engines.popitem()[1].dispose()
         if (client := self.__dict__.pop("elastic", None)) is not None:
             client.close()
         self._generators.clear()

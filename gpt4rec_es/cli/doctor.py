@@ -52,7 +52,8 @@ def _patient(runtime: "Runtime") -> "Patient":
     return Patient(
         settings=chosen,
         engine=lambda: runtime.engine,
-        owner_engine=lambda: runtime.owner_engine,
+        any_schema_engine=lambda: runtime.any_schema_engine("database_url"),
+        owner_engine=lambda: runtime.any_schema_engine("owner_database_url"),
         analyst_engine=(lambda: runtime.analyst_engine) if chosen.analyst_database_url else None,
         elastic=lambda: runtime.elastic.options(request_timeout=_TIMEOUT_S, max_retries=0),
         analysis=runtime.analysis,

@@ -120,28 +120,45 @@ def prune(keep: int, dry_run: bool, as_json: bool) -> None:
 @index.command()
 @click.argument("build_no", type=int)
 @_reason
-def pin(build_no: int, reason: str | None) -> None:
+@_dry_run
+@_json
+def pin(build_no: int, **options: Any) -> None:
     """Keep build BUILD_NO from being deleted."""
-    _set_pinned(build_no, True, reason)
+    _set_pinned(build_no, is_pinned=True, **options)
 
 
 @index.command()
 @click.argument("build_no", type=int)
 @_reason
-def unpin(build_no: int, reason: str | None) -> None:
+@_dry_run
+@_json
+def unpin(build_no: int, **options: Any) -> None:
     """Let build BUILD_NO be deleted again when its time comes."""
-    _set_pinned(build_no, False, reason)
+    _set_pinned(build_no, is_pinned=False, **options)
 
 
-def _set_pinned(build_no: int, is_pinned: bool, reason: str | None) -> None:
+def _set_pinned(
+    build_no: int, *, is_pinned: bool, reason: str | None, dry_run: bool, as_json: bool
+) -> None:
     from gpt4rec_es.services.builds import set_build_pinned
 
     runtime = get_runtime()
     build = set_build_pinned(
-        runtime.engine, build_no, is_pinned=is_pinned, actor=runtime.settings.actor, reason=reason
+        runtime.engine,
+        build_no,
+        is_pinned=is_pinned,
+        actor=runtime.settings.actor,
+        reason=reason,
+        dry_run=dry_run,
     )
+    verb = "would be" if dry_run else "is"
     state = "pinned" if is_pinned else "not pinned"
-    print_line(f"build {build.build_no} ({build.index_name}) is {state}")
+    data = {"build_no": build.build_no, "index_name": build.index_name}
+    emit(
+        {**data, "is_pinned": is_pinned, "dry_run": dry_run},
+        as_json,
+        lambda _: print_line(f"build {build.build_no} ({build.index_name}) {verb} {state}"),
+    )
 
 
 @index.group()

@@ -208,6 +208,8 @@ def describe(error: Exception) -> tuple[int, str]:
         return error.exit_code, f"{error.format_message()} See `{path} --help`."
     if isinstance(error, click.ClickException):
         return error.exit_code, error.format_message()
+    if refused := _rights_error(error):
+        return refused.exit_code, str(refused)
     # A library may add a whole SQL statement or response; --debug shows it.
     first_line = str(error).strip().partition("\n")[0]
     if _is_dependency_error(error):
@@ -219,6 +221,15 @@ def describe(error: Exception) -> tuple[int, str]:
         f"Unexpected {type(error).__name__}: {first_line}. This is a fault of the program; "
         "`gpt4rec --debug ...` shows where."
     )
+
+
+def _rights_error(error: Exception) -> Gpt4RecError | None:
+    """Return it as one of ours if the database's role lacks rights; no library, no such error."""
+    if "sqlalchemy" not in sys.modules:
+        return None
+    from gpt4rec_es.db.engine import rights_error
+
+    return rights_error(error)
 
 
 def _is_dependency_error(error: Exception) -> bool:

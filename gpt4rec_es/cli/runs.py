@@ -10,6 +10,7 @@ from gpt4rec_es.cli.output import emit, print_line
 from gpt4rec_es.cli.progress import progress_bar
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be; change nothing.")
 _REASON = click.option("--reason", help="Why; kept in the audit.")
 
 
@@ -128,30 +129,42 @@ def reject(run_id: str, reason: str, dry_run: bool, as_json: bool) -> None:
 @runs.command()
 @click.argument("run_id")
 @_REASON
-def pin(run_id: str, reason: str | None) -> None:
+@_DRY_RUN
+@_JSON
+def pin(run_id: str, **options: Any) -> None:
     """Keep RUN_ID and its index build from being pruned."""
-    from gpt4rec_es.runs import withdraw
-
-    parts = get_runtime().night_parts()
-    run = withdraw.set_pinned(parts, run_id, is_pinned=True, reason=reason)
-    print_line(f"{run.run_id} is pinned.")
+    _set_pinned(run_id, is_pinned=True, **options)
 
 
 @runs.command()
 @click.argument("run_id")
 @_REASON
-def unpin(run_id: str, reason: str | None) -> None:
+@_DRY_RUN
+@_JSON
+def unpin(run_id: str, **options: Any) -> None:
     """Let RUN_ID be pruned again when its time comes."""
+    _set_pinned(run_id, is_pinned=False, **options)
+
+
+def _set_pinned(
+    run_id: str, *, is_pinned: bool, reason: str | None, dry_run: bool, as_json: bool
+) -> None:
     from gpt4rec_es.runs import withdraw
 
     parts = get_runtime().night_parts()
-    run = withdraw.set_pinned(parts, run_id, is_pinned=False, reason=reason)
-    print_line(f"{run.run_id} is not pinned.")
+    run = withdraw.set_pinned(parts, run_id, is_pinned=is_pinned, reason=reason, dry_run=dry_run)
+    verb = "would be" if dry_run else "is"
+    state = "pinned" if is_pinned else "not pinned"
+    emit(
+        {"run_id": run.run_id, "is_pinned": is_pinned, "dry_run": dry_run},
+        as_json,
+        lambda _: print_line(f"{run.run_id} {verb} {state}."),
+    )
 
 
 @runs.command()
 @click.option("--here", is_flag=True, help="Run it in this process instead of ringing workers.")
-@click.option("--dry-run", is_flag=True, help="Only say which date is due.")
+@click.option("--dry-run", is_flag=True, help="Only say what is due.")
 @_JSON
 def ensure(here: bool, dry_run: bool, as_json: bool) -> None:
     """Start the night that is due unless it ran or runs.
@@ -159,15 +172,21 @@ def ensure(here: bool, dry_run: bool, as_json: bool) -> None:
     A second clock, for cron or systemd.
     """
     from gpt4rec_es.runs.inprocess import drain_here
-    from gpt4rec_es.runs.night import ensure_night
+    from gpt4rec_es.runs.night import ensure_night, look_for_due
     from gpt4rec_es.runs.schedule import due_date
 
     runtime = get_runtime()
     due = due_date(runtime.settings.nightly_cron, runtime.settings.timezone)
     data: dict[str, Any] = {"due": due.isoformat(), "dry_run": dry_run}
     data |= {"run_id": None, "state": None}
-    if not dry_run:
-        parts, options = runtime.night_parts(), runtime.night_options()
+    parts = runtime.night_parts()
+    if dry_run:
+        found = look_for_due(parts, due)
+        data |= {"action": found.action}
+        if found.run:
+            data |= {"run_id": found.run.run_id, "state": found.run.state}
+    else:
+        options = runtime.night_options()
         started = ensure_night(parts, options, due)
         if started and here:
             run = drain_here(parts, options, started.run)
@@ -184,16 +203,19 @@ def ensure(here: bool, dry_run: bool, as_json: bool) -> None:
 @runs.command()
 @click.argument("run_id")
 @click.option("--reason", required=True, help="Why; kept in the audit.")
-def cancel(run_id: str, reason: str) -> None:
+@_DRY_RUN
+@_JSON
+def cancel(run_id: str, reason: str, dry_run: bool, as_json: bool) -> None:
     """Stop an unfinished run; its workers stop at their next shard."""
-    from gpt4rec_es.db import runs as run_rows
-    from gpt4rec_es.runs.night import stop_run
+    from gpt4rec_es.runs import night
 
-    parts = get_runtime().night_parts()
-    with parts.engine.connect() as connection:
-        run = run_rows.find(connection, run_id)
-    stop_run(parts, run, "cancelled", reason)
-    print_line(f"{run.run_id} is cancelled.")
+    run = night.cancel(get_runtime().night_parts(), run_id, reason=reason, dry_run=dry_run)
+    verb = "would be" if dry_run else "is"
+    emit(
+        {"cancelled": run.run_id, "was": run.state, "dry_run": dry_run},
+        as_json,
+        lambda _: print_line(f"{run.run_id}, which was {run.state}, {verb} cancelled."),
+    )
 
 
 @runs.command()

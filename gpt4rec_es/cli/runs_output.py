@@ -101,9 +101,10 @@ def print_ensured(data: dict[str, Any]) -> None:
     """Print which night was due and what came of it."""
     if data["run_id"]:
         print_line(f"{data['run_id']} is {data['state']}.")
-    else:
-        end = "." if data["dry_run"] else "; there was nothing to start."
-        print_line(f"The night due is that of {data['due']}{end}")
+    if data["dry_run"]:
+        print_line(f"The night due is that of {data['due']}; to do: {data['action']}.")
+    elif not data["run_id"]:
+        print_line(f"The night due is that of {data['due']}; there was nothing to start.")
 
 
 def print_diff(data: dict[str, Any]) -> None:

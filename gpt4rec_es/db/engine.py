@@ -39,6 +39,7 @@ _TRANSIENT_STATES = {
     "57P03",  # starting up or shutting down
     "57P05",  # idle session time-out
 }
+_NO_RIGHTS = "42501"
 # libpq gives no SQLSTATE for a refused login; these do not get better by waiting.
 _REFUSALS = ("password authentication failed", "no pg_hba.conf entry", "does not exist")
 
@@ -146,6 +147,19 @@ def dependency_error(error: BaseException, url: URL) -> DependencyError:
     return DependencyError(
         f"Postgres at {place} cannot be used now: {said}.".replace("..", "."),
         "Check that the server runs and that DATABASE_URL is right.",
+    )
+
+
+def rights_error(error: BaseException) -> UsageError | None:
+    """Return what to tell the user if ``error`` means that the role lacks rights, else None."""
+    original = getattr(error, "orig", None) or error
+    if getattr(original, "pgcode", None) != _NO_RIGHTS:
+        return None
+    said = str(original).strip().partition("\n")[0]
+    return UsageError(
+        f"Postgres refuses this to the role that logged in: {said}.",
+        "DATABASE_URL must be of a member of gpt4rec_writer, GPT4REC_OWNER_DATABASE_URL of one of "
+        "gpt4rec_owner; `gpt4rec doctor` looks at both.",
     )
 
 

@@ -52,8 +52,8 @@ def load_pins(connection: Connection) -> dict[int, list[str]]:
     return {build_no: sorted(by) for build_no, by in pins.items()}
 
 
-def set_pinned(connection: Connection, build_no: int, is_pinned: bool) -> Build:
-    """Pin a ready build by hand, or take that back; return it as it was.
+def pinnable(connection: Connection, build_no: int, is_pinned: bool) -> Build:
+    """Return a build that can be pinned by hand, or let go, until the transaction ends.
 
     Raises:
         UsageError: there is no such build, or its index is not there to be kept.
@@ -67,10 +67,14 @@ def set_pinned(connection: Connection, build_no: int, is_pinned: bool) -> Build:
             f"Build {build_no} is {before.state}; there is nothing to keep.",
             "See `gpt4rec index builds`.",
         )
+    return before
+
+
+def set_pinned(connection: Connection, build_no: int, is_pinned: bool) -> None:
+    """Pin a build that is :func:`pinnable` by hand, or take that back."""
     connection.execute(
         update(builds).where(builds.c.build_no == build_no).values(is_pinned=is_pinned)
     )
-    return before
 
 
 def pin(connection: Connection, build_no: int) -> Build:

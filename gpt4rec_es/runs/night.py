@@ -6,6 +6,7 @@ The clock of dates is the schedule's time zone, passed in; leases use the databa
 import datetime as dt
 import logging
 from dataclasses import dataclass
+from typing import Literal
 
 from sqlalchemy import Connection, text
 
@@ -22,6 +23,14 @@ from gpt4rec_es.version import code_version
 log = logging.getLogger(__name__)
 
 KIND = "nightly"
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What a clock that rings has to do, and the run that decides it; None: there is none yet."""
+
+    action: Literal["plan", "resume", "supersede", "wait for other code", "nothing"]
+    run: Run | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +89,31 @@ def ensure_night(
     works, is superseded: its workers were replaced by a deployment. A date whose night was
     rejected, failed or cancelled is left for a person to decide.
     """
+    due = look_for_due(parts, logical_date)
+    if due.action == "resume" and due.run is not None:
+        return Started(due.run, is_new=False)
+    if due.action not in {"plan", "supersede"}:
+        log.info("nothing is started for %s: %s", logical_date, due.action)
+        return None
+    supersede = due.action == "supersede"
+    return start_night(parts, options, logical_date, supersede=supersede, progress=progress)
+
+
+def look_for_due(parts: NightParts, logical_date: dt.date) -> Due:
+    """Return what ``ensure_night`` would do now; changes nothing."""
     unfinished = retrying(parts.engine, lambda c: run_rows.unfinished(c, KIND))
     if unfinished and unfinished[0].code_version == code_version():
-        return Started(unfinished[0], is_new=False)
-    supersede = bool(unfinished) and not retrying(
+        return Due("resume", unfinished[0])
+    is_worked_on = bool(unfinished) and retrying(
         parts.engine, lambda c: has_live_lease(c, unfinished[0].run_no)
     )
-    if unfinished and not supersede:
-        log.info("run %s of other code is still worked on", unfinished[0].run_id)
-        return None
+    if is_worked_on:
+        return Due("wait for other code", unfinished[0])
     runs = retrying(parts.engine, lambda c: run_rows.of_date(c, KIND, logical_date))
-    if any(run.state not in {"superseded", *run_rows.UNFINISHED} for run in runs):
-        return None
-    return start_night(parts, options, logical_date, supersede=supersede, progress=progress)
+    for run in runs:
+        if run.state not in {"superseded", *run_rows.UNFINISHED}:
+            return Due("nothing", run)
+    return Due("supersede", unfinished[0]) if unfinished else Due("plan", None)
 
 
 def has_live_lease(connection: Connection, run_no: int) -> bool:
@@ -108,6 +129,29 @@ def has_live_lease(connection: Connection, run_no: int) -> bool:
     )
 
 
+def cancel(parts: NightParts, run_id: str, *, reason: str, dry_run: bool = False) -> Run:
+    """Stop an unfinished run, and return it as it was; its workers stop at their next shard.
+
+    dry_run: only look whether that can be.
+
+    Raises:
+        UsageError: there is no such run, or it is finished already.
+    """
+    run = retrying(parts.engine, lambda c: run_rows.find(c, run_id))
+    if not dry_run:
+        stop_run(parts, run, "cancelled", reason)
+    elif run.is_finished:
+        raise _finished(run, run.state)
+    return run
+
+
+def _finished(run: Run, state: str) -> UsageError:
+    hint = "See `gpt4rec runs list`."
+    if state == "published":
+        hint = f"`gpt4rec runs reject {run.run_id} --reason 'why'` takes it back."
+    return UsageError(f"Run {run.run_id} is {state} already.", hint)
+
+
 def stop_run(parts: NightParts, run: Run, state: str, reason: str) -> None:
     """End an unfinished run as ``cancelled`` or ``superseded``; its workers stop at the next shard.
 
@@ -118,7 +162,7 @@ def stop_run(parts: NightParts, run: Run, state: str, reason: str) -> None:
     def stop(connection: Connection) -> None:
         now = run_rows.lock_state(connection, run.run_no)
         if now not in run_rows.UNFINISHED:
-            raise UsageError(f"Run {run.run_id} is {now} already.", "See `gpt4rec runs list`.")
+            raise _finished(run, now)
         run_rows.set_state(connection, run.run_no, state, reason)
         audit.record(
             connection,

@@ -65,8 +65,12 @@ def rollback(
     return done.published
 
 
-def set_pinned(parts: NightParts, run_id: str, *, is_pinned: bool, reason: str | None) -> Run:
+def set_pinned(
+    parts: NightParts, run_id: str, *, is_pinned: bool, reason: str | None, dry_run: bool = False
+) -> Run:
     """Keep a run and its build from being pruned, or let them be again; return the run.
+
+    dry_run: only look whether that can be.
 
     Raises:
         UsageError: there is no such run, or its lists were pruned already.
@@ -80,7 +84,7 @@ def set_pinned(parts: NightParts, run_id: str, *, is_pinned: bool, reason: str |
                 f"The lists of {run.run_id} were pruned; there is nothing to keep.",
                 "See `gpt4rec runs list`.",
             )
-        if run.is_pinned != is_pinned:
+        if run.is_pinned != is_pinned and not dry_run:
             run_rows.set_pinned(connection, run.run_no, is_pinned)
             audit.record(
                 connection,

@@ -9,7 +9,7 @@ from gpt4rec_es.db import audit
 from gpt4rec_es.db import builds as rows
 from gpt4rec_es.db.builds import Build
 from gpt4rec_es.db.engine import transaction
-from gpt4rec_es.db.pins import load_pins, set_pinned
+from gpt4rec_es.db.pins import load_pins, pinnable, set_pinned
 from gpt4rec_es.db.swaps import list_swaps
 from gpt4rec_es.elastic.alias import alias_targets
 from gpt4rec_es.elastic.errors import plain_errors
@@ -74,15 +74,26 @@ def prune_index(
 
 
 def set_build_pinned(
-    engine: Engine, build_no: int, *, is_pinned: bool, actor: str, reason: str | None
+    engine: Engine,
+    build_no: int,
+    *,
+    is_pinned: bool,
+    actor: str,
+    reason: str | None,
+    dry_run: bool = False,
 ) -> Build:
     """Keep a build from being deleted, or let it be again; return it.
+
+    dry_run: only look whether that can be.
 
     Raises:
         UsageError: there is no such build, or its index is gone.
     """
     with transaction(engine) as connection:
-        before = set_pinned(connection, build_no, is_pinned)
+        before = pinnable(connection, build_no, is_pinned)
+        if dry_run:
+            return before
+        set_pinned(connection, build_no, is_pinned)
         if before.is_pinned != is_pinned:
             audit.record(
                 connection,

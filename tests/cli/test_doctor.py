@@ -101,7 +101,8 @@ def test_a_dead_server_does_not_hide_the_others(
     assert bad(found) == dict.fromkeys(
         [*on_elasticsearch, "alias", "pinned builds", "broker"], "error"
     )
-    assert "127.0.0.1:9" in found["elasticsearch"][0]["what"]
+    for name in on_elasticsearch:
+        assert "Elasticsearch at http://127.0.0.1:9 cannot be reached" in found[name][0]["what"]
     assert "geheim" not in json.dumps(found)
 
 
@@ -179,6 +180,9 @@ def test_files_and_builds_that_are_not_as_recorded(
     assert "No query generator is in use" in doctor()[1]["generator"][0]["what"]
 
 
+_OF_THE_TABLES = ("alias", "pinned builds", "generator", "settings and data", "shards")
+
+
 def test_roles_with_the_wrong_rights_and_an_old_schema(
     doctor: Doctor, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,9 +198,26 @@ def test_roles_with_the_wrong_rights_and_an_old_schema(
         "writer": "warning",
         "owner": "warning",
         "analyst": "warning",
+        # What needs the tables says what is to be done first.
+        **dict.fromkeys(_OF_THE_TABLES, "error"),
     }
+    for name in _OF_THE_TABLES:
+        assert "is at revision 0001" in found[name][0]["what"]
     monkeypatch.setenv("DATABASE_URL", database.analyst_url)
-    assert "may not write rows" in doctor()[1]["writer"][0]["what"]
+    found = doctor()[1]
+    assert "may not write rows" in found["writer"][0]["what"]
+    assert "permission denied for table builds" in found["alias"][0]["what"]
+    assert "gpt4rec_writer" in found["alias"][0]["way_out"]
+
+
+def test_a_database_without_a_schema(
+    doctor: Doctor, empty_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DATABASE_URL", "GPT4REC_OWNER_DATABASE_URL", "GPT4REC_ANALYST_DATABASE_URL"):
+        monkeypatch.setenv(name, empty_database.writer_url)
+    found = doctor()[1]
+    assert bad(found) == dict.fromkeys(("schema", "writer", "analyst", *_OF_THE_TABLES), "error")
+    assert all("db upgrade" in found[name][0]["way_out"] for name in bad(found))
 
 
 @pytest.mark.parametrize(

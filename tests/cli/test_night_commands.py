@@ -119,9 +119,28 @@ def test_nobody_to_recommend_for(shop: Shop, cli: Cli, database: Database) -> No
     assert "no user to recommend for" in cli.error("night", code=2)
 
 
+def test_cancel_stops_an_unfinished_run_alone(shop: Shop, cli: Cli) -> None:
+    runtime = shop.runtime()
+    start_night(runtime.night_parts(), runtime.night_options(), dt.date(2026, 11, 22))
+    runtime.close()
+    why = ("nightly-2026-11-22-1", "--reason", "wrong prices")
+    assert cli.json("runs", "cancel", *why, "--dry-run")["was"] == "planned"
+    asked = cli.json("runs", "ensure", "--dry-run")
+    assert (asked["action"], asked["run_id"]) == ("resume", "nightly-2026-11-22-1")
+    assert cli.json("runs", "cancel", *why)["dry_run"] is False
+    shown = cli.json("runs", "show", "nightly-2026-11-22-1")
+    assert (shown["state"], shown["error"]) == ("cancelled", "wrong prices")
+    for more in ((), ("--dry-run",)):
+        assert "is cancelled already" in cli.error("runs", "cancel", *why, *more, code=2)
+
+
 def test_ensure_starts_the_night_that_is_due_once(shop: Shop, cli: Cli) -> None:
-    due = cli.json("runs", "ensure", "--dry-run")["due"]
+    asked = cli.json("runs", "ensure", "--dry-run")
+    due = asked["due"]
+    assert (asked["action"], asked["run_id"]) == ("plan", None)
     first = cli.json("runs", "ensure", "--here")
+    asked = cli.json("runs", "ensure", "--dry-run")
+    assert (asked["action"], asked["run_id"]) == ("nothing", first["run_id"])
     assert (first["run_id"], first["state"]) == (f"nightly-{due}-1", "published")
     assert cli.json("runs", "ensure", "--here")["run_id"] is None
 
@@ -198,6 +217,8 @@ def test_old_lists_and_a_refused_run_are_alarms(
 def test_runs_are_pinned_rejected_and_pruned(shop: Shop, cli: Cli) -> None:
     for day in (21, 22, 23, 24):
         cli("night", "--date", f"2026-11-{day}")
+    assert "would be pinned" in cli("runs", "pin", "nightly-2026-11-21-1", "--dry-run")
+    assert not any(row["is_pinned"] for row in cli.json("runs", "list"))
     assert "is pinned" in cli("runs", "pin", "nightly-2026-11-21-1", "--reason", "report")
     assert [row["is_pinned"] for row in cli.json("runs", "list")] == [False, False, False, True]
     planned = cli.json("runs", "prune", "--keep-published", "1", "--dry-run")

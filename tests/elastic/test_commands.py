@@ -97,7 +97,9 @@ def test_a_day_with_the_index(
     assert operator.json("index", "prune", "--keep", "1", "--dry-run")["indices"] == [
         listed[1]["build"]["index_name"]
     ]
-    operator.run("index", "pin", "2", "--reason", "for a report")
+    assert "would be pinned" in operator.run("index", "pin", "2", "--dry-run")
+    assert not any(row["build"]["is_pinned"] for row in operator.json("index", "builds"))
+    assert operator.json("index", "pin", "2", "--reason", "for a report")["is_pinned"] is True
     assert operator.json("index", "builds")[1]["pinned_by"] == ["hand"]
     assert "hand" in operator.run("index", "builds")
     assert "deleted no index" in operator.run("index", "prune", "--keep", "1")

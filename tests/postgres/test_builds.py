@@ -7,7 +7,7 @@ from sqlalchemy import Engine, text
 
 from gpt4rec_es.db import builds as rows
 from gpt4rec_es.db.builds import Build
-from gpt4rec_es.db.pins import load_pins, pin, retire, set_pinned
+from gpt4rec_es.db.pins import load_pins, pin, pinnable, retire, set_pinned
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.records import Bm25
 from tests.databases import Database
@@ -97,7 +97,8 @@ def test_what_is_pinned_is_not_retired_not_even_while_the_run_is_being_planned(
         assert load_pins(connection) == {}
         assert retire(connection, build.build_no)
         with pytest.raises(UsageError, match="is deleted; there is nothing to keep"):
-            set_pinned(connection, build.build_no, True)
+            pinnable(connection, build.build_no, True)
+        assert pinnable(connection, build.build_no, False).state == "deleted"
 
 
 def wait_for_lock(engine: Engine) -> None:

@@ -123,14 +123,16 @@ def disk(client: Elasticsearch) -> Iterator[Finding]:
 def rights(client: Elasticsearch, alias: str) -> Iterator[Finding]:
     """Say whether the program may do with its indices what it must."""
     names = [alias, f"{alias}-*"]
-    try:
-        answer = client.security.has_privileges(
-            index=[{"names": names, "privileges": _WANTED}], cluster=["monitor"]
-        ).body
-    except ApiError as failure:
-        if failure.status_code not in _NO_SECURITY:
-            with plain_errors(client):
+    with plain_errors(client):
+        try:
+            answer = client.security.has_privileges(
+                index=[{"names": names, "privileges": _WANTED}], cluster=["monitor"]
+            ).body
+        except ApiError as failure:
+            if failure.status_code not in _NO_SECURITY:
                 raise
+            answer = None
+    if answer is None:
         yield _without_security(client)
         return
     missing = sorted(

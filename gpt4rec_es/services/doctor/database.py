@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from gpt4rec_es.db import migrate
 from gpt4rec_es.db.engine import transaction
@@ -15,6 +15,7 @@ from gpt4rec_es.services.doctor.findings import Finding, error, ok, warning
 _OLDEST = 16
 _LITTLE_SHARE = 0.1
 _MANY_CONNECTIONS = 0.8
+_UPGRADE = "Run `gpt4rec db upgrade` as the owner."
 
 
 def server(engine: Engine) -> Iterator[Finding]:
@@ -61,6 +62,9 @@ def schema(url: str) -> Iterator[Finding]:
 def writer(engine: Engine) -> Iterator[Finding]:
     """Say whether the program's role may do what it must, and not much more."""
     with transaction(engine) as connection:
+        if not _is_there(connection, "regclass", "public.runs"):
+            yield error("There are no tables yet.", _UPGRADE)
+            return
         row = connection.execute(
             text("""
             SELECT current_user AS name,
@@ -100,6 +104,9 @@ def writer(engine: Engine) -> Iterator[Finding]:
 def owner(engine: Engine) -> Iterator[Finding]:
     """Say whether migrations can run, and old partitions can go without making readers wait."""
     with transaction(engine) as connection:
+        if not _is_there(connection, "regclass", "public.runs"):
+            yield ok("there are no tables yet to own")
+            return
         row = connection.execute(
             text("""
             SELECT current_user AS name, coalesce(bool_and(pg_has_role(relowner, 'USAGE')), false)
@@ -123,6 +130,9 @@ def analyst(engine: Callable[[], Engine] | None) -> Iterator[Finding]:
         yield ok("GPT4REC_ANALYST_DATABASE_URL is not set: not looked at")
         return
     with transaction(engine()) as connection:
+        if not _is_there(connection, "regnamespace", "analytics"):
+            yield error("There is no schema analytics yet.", _UPGRADE)
+            return
         row = connection.execute(
             text("""
             SELECT current_user AS name,
@@ -145,6 +155,11 @@ def analyst(engine: Callable[[], Engine] | None) -> Iterator[Finding]:
         )
     else:
         yield ok(f"{row.name} reads the views and nothing else")
+
+
+def _is_there(connection: Connection, kind: str, name: str) -> bool:
+    found = connection.execute(text(f"SELECT to_{kind}(:name) IS NOT NULL"), {"name": name})
+    return bool(found.scalar_one())
 
 
 def clock(

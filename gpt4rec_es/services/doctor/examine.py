@@ -19,12 +19,14 @@ from gpt4rec_es.settings import Settings
 class Patient:
     """What is looked at. All but the settings are opened when their turn comes, and may fail then.
 
+    engine refuses an older schema, any_schema_engine and owner_engine take any.
     describe_device: the device of a setting's value, in words. ping_broker returns when the broker
     answers; None: none is set.
     """
 
     settings: Settings
     engine: Callable[[], Engine]
+    any_schema_engine: Callable[[], Engine]
     owner_engine: Callable[[], Engine]
     analyst_engine: Callable[[], Engine] | None
     elastic: Callable[[], Elasticsearch]
@@ -46,16 +48,17 @@ def examine(patient: Patient, *, progress: Progress = no_progress) -> list[Findi
 
 def _checks(patient: Patient) -> dict[str, Check]:
     chosen, engine, elastic = patient.settings, patient.engine, patient.elastic
+    server = patient.any_schema_engine
     alias = chosen.index_alias
     return {
         "versions": machine.versions,
-        "postgres": lambda: database.server(engine()),
+        "postgres": lambda: database.server(server()),
         "schema": lambda: database.schema(chosen.require("database_url")),
-        "writer": lambda: database.writer(engine()),
+        "writer": lambda: database.writer(server()),
         "owner": lambda: database.owner(patient.owner_engine()),
         "analyst": partial(database.analyst, patient.analyst_engine),
-        "clock": lambda: database.clock(engine()),
-        "postgres disk": lambda: database.disk(engine()),
+        "clock": lambda: database.clock(server()),
+        "postgres disk": lambda: database.disk(server()),
         "elasticsearch": lambda: cluster.server(elastic()),
         "elasticsearch nodes": lambda: cluster.nodes(elastic()),
         "elasticsearch disk": lambda: cluster.disk(elastic()),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from gpt4rec_es.db.engine import rights_error
 from gpt4rec_es.errors import Gpt4RecError
 from gpt4rec_es.logs import one_line, scrub
 
@@ -58,11 +59,14 @@ def look(name: str, check: Check) -> list[Finding]:
             found.append(one)  # noqa: PERF402 -- what was found before a failure is kept
     except Gpt4RecError as failure:
         found.append(error(failure.message, failure.hint))
-    except Exception as failure:  # one part's fault must not hide what the others are like
-        first = str(failure).strip().partition("\n")[0]
+    except Exception as raised:  # one part's fault must not hide what the others are like
+        refused = rights_error(raised)
+        first = str(raised).strip().partition("\n")[0]
         found.append(
-            error(
-                f"This could not be looked at: {type(failure).__name__}: {first}",
+            error(refused.message, refused.hint)
+            if refused
+            else error(
+                f"This could not be looked at: {type(raised).__name__}: {first}",
                 "See the log of that server; `gpt4rec --debug` of its own command shows more.",
             )
         )

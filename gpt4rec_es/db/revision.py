@@ -1,0 +1,73 @@
+"""Refuse to work on a database whose schema is older than this code.
+
+Nothing here runs migrations. A schema of newer revisions is let pass: while a deployment migrates
+first, workers of the old code go on for a while.
+"""
+
+import logging
+from typing import Any
+
+from sqlalchemy import Engine, event
+
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.resources import resource_path
+
+log = logging.getLogger(__name__)
+
+# NULL: no such table; false: this role may not read it, as an analyst's.
+_READABLE = "SELECT has_table_privilege(to_regclass('alembic_version'), 'SELECT')"
+_REVISION = "SELECT max(version_num) FROM alembic_version"
+
+
+def revisions() -> list[str]:
+    """Return the revisions that this code knows, oldest first: the names of its migrations."""
+    versions = resource_path("migrations", "versions")
+    return sorted(file.name.partition("_")[0] for file in versions.glob("[0-9]*_*.py"))
+
+
+def require_schema(engine: Engine) -> Engine:
+    """Return ``engine``, whose connections will raise until the schema is of this code.
+
+    It costs one round trip of the first connection; what was found right is not asked again.
+
+    Raises, when a connection is opened:
+        UsageError: the schema is older, or there is none.
+    """
+    known = revisions()
+    fits = False
+
+    @event.listens_for(engine, "connect")
+    def check(connection: Any, _record: object) -> None:
+        nonlocal fits
+        if fits:
+            return
+        can_see, found = _revision(connection)
+        if can_see and (found is None or found in known[:-1]):
+            connection.close()
+            raise UsageError(
+                f"The database {engine.url.database!r} is at revision {found or 'none'}; "
+                f"this code needs {known[-1]}.",
+                "Run `gpt4rec db upgrade` as the owner.",
+            )
+        if can_see and found != known[-1]:
+            log.warning(
+                "the database is at revision %s, which this code does not know; it knows %s",
+                found,
+                known[-1],
+            )
+        fits = True
+
+    return engine
+
+
+def _revision(connection: Any) -> tuple[bool, str | None]:
+    """Return whether this role may see the revision, and which it is; None: nothing is migrated."""
+    found = None
+    with connection.cursor() as cursor:
+        cursor.execute(_READABLE)
+        (is_readable,) = cursor.fetchone()
+        if is_readable:
+            cursor.execute(_REVISION)
+            (found,) = cursor.fetchone()
+    connection.rollback()
+    return is_readable is not False, found
