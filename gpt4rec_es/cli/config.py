@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from gpt4rec_es.cli.context import get_settings
+from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.cli.output import emit, print_table
 
 
@@ -14,7 +15,7 @@ def config() -> None:
 
 
 @config.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def show(as_json: bool) -> None:
     """Show every setting by its variable, secrets masked."""
     settings = get_settings()

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime, get_settings
+from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.cli.output import emit, print_line
 from gpt4rec_es.errors import Gpt4RecError
 
@@ -30,7 +31,7 @@ def upgrade(dry_run: bool) -> None:
 
 
 @db.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def current(as_json: bool) -> None:
     """Show which version the schema has, and which this program needs."""
     from gpt4rec_es.db import migrate
@@ -46,7 +47,7 @@ def current(as_json: bool) -> None:
 
 
 @db.command()
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of differences.")
+@json_option
 @click.pass_context
 def check(ctx: click.Context, as_json: bool) -> None:
     """Compare the schema with the tables in code; exit code 1 if they differ."""

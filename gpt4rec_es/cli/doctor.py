@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.cli.output import emit, print_line
 from gpt4rec_es.cli.progress import progress_bar
 
@@ -18,7 +19,7 @@ _TIMEOUT_S = 10
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of findings.")
+@json_option
 @click.pass_context
 def doctor(ctx: click.Context, as_json: bool) -> None:
     """Look at servers, roles, builds, disks, the generator and settings; say what to do.

@@ -12,13 +12,12 @@ from gpt4rec_es.cli.evaluate_output import (
     print_list,
     print_reports,
 )
+from gpt4rec_es.cli.options import json_option, part_option
 from gpt4rec_es.cli.output import emit
 from gpt4rec_es.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from gpt4rec_es.records import Fusion
-
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 class _RunsByDefault(click.Group):
@@ -60,13 +59,7 @@ def _numbers(_ctx: click.Context, _parameter: click.Parameter, value: str) -> tu
     "hybrid; queries: generated ones alone; product: as a night by --sources; baselines: all that "
     "need no generator. May be given several times.",
 )
-@click.option(
-    "--part",
-    type=click.Choice(["validation", "test"]),
-    default="validation",
-    show_default=True,
-    help="Choose on validation; measure what was chosen on the test.",
-)
+@part_option("validation", "Choose on validation; measure what was chosen on the test.")
 @click.option(
     "--k",
     "ks",
@@ -132,7 +125,7 @@ def _numbers(_ctx: click.Context, _parameter: click.Parameter, value: str) -> tu
 @click.option(
     "--sample", type=click.IntRange(min=1), help="Only so many cases, always the same ones."
 )
-@_JSON
+@json_option
 def run(
     split: str,
     methods: tuple[str, ...],
@@ -204,7 +197,7 @@ def _fusions(
 
 @evaluate.command("list")
 @click.option("--split", help="Only those on this split.")
-@_JSON
+@json_option
 def list_(split: str | None, as_json: bool) -> None:
     """List stored evaluations, the oldest first."""
     from gpt4rec_es.services.evaluations import list_evaluations
@@ -214,7 +207,7 @@ def list_(split: str | None, as_json: bool) -> None:
 
 @evaluate.command()
 @click.argument("evaluation", type=int)
-@_JSON
+@json_option
 def show(evaluation: int, as_json: bool) -> None:
     """Show all metrics of EVALUATION (a number), over all users and by segment."""
     from gpt4rec_es.services.evaluations import show_evaluation
@@ -225,7 +218,7 @@ def show(evaluation: int, as_json: bool) -> None:
 @evaluate.command()
 @click.argument("first", type=int)
 @click.argument("second", type=int)
-@_JSON
+@json_option
 def compare(first: int, second: int, as_json: bool) -> None:
     """Compare evaluation SECOND with FIRST, user by user."""
     from gpt4rec_es.services.evaluations import compare as comparing

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.options import part_option
 from gpt4rec_es.cli.progress import progress_bar
 
 _OUTPUT = click.option(
@@ -60,13 +61,7 @@ def queries(run_id: str, fmt: str, pseudonyms: bool, output: Path | None) -> Non
 
 @export.command()
 @click.argument("split")
-@click.option(
-    "--part",
-    type=click.Choice(["validation", "test"]),
-    default="test",
-    show_default=True,
-    help="What of the split.",
-)
+@part_option()
 @click.option(
     "--format",
     "fmt",

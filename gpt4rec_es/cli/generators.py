@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.cli.output import emit, print_line, print_table
 
 if TYPE_CHECKING:
     from gpt4rec_es.db.generators import Generator
 
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _DRY_RUN = click.option("--dry-run", is_flag=True, help="Only check that it could be done.")
 
 
@@ -21,7 +21,7 @@ def generators() -> None:
 
 
 @generators.command("list")
-@_JSON
+@json_option
 def list_(as_json: bool) -> None:
     """List the registered generators, the oldest first."""
     from gpt4rec_es.services.generators import list_generators
@@ -32,7 +32,7 @@ def list_(as_json: bool) -> None:
 @generators.command()
 @click.argument("name")
 @_DRY_RUN
-@_JSON
+@json_option
 def use(name: str, dry_run: bool, as_json: bool) -> None:
     """Let the next night use the generator NAME; its files are checked first."""
     from gpt4rec_es.services.generators import use_generator
@@ -47,7 +47,7 @@ def use(name: str, dry_run: bool, as_json: bool) -> None:
 @click.argument("name")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
 @_DRY_RUN
-@_JSON
+@json_option
 def add(name: str, folder: Path, dry_run: bool, as_json: bool) -> None:
     """Register the GPT-2 checkpoint in FOLDER, trained elsewhere, under NAME."""
     _add(name, folder, dry_run, as_json)
@@ -56,7 +56,7 @@ def add(name: str, folder: Path, dry_run: bool, as_json: bool) -> None:
 @generators.command("add-titles")
 @click.option("--name", default="titles", show_default=True, help="Name to call it by.")
 @_DRY_RUN
-@_JSON
+@json_option
 def add_titles(name: str, dry_run: bool, as_json: bool) -> None:
     """Register the generator without a model: the newest titles are the queries."""
     _add(name, None, dry_run, as_json)

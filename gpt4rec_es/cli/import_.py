@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.cli.output import emit, print_line, print_table
 from gpt4rec_es.cli.progress import progress_bar
 from gpt4rec_es.feeds.shapes import INTERACTION_FIELDS, ITEM_FIELDS, SHAPE_NAMES
@@ -66,7 +67,7 @@ def _common(fields: tuple[str, ...]) -> Callable[[Callable[..., None]], Callable
             help="Share of bad records above which nothing is changed.",
         ),
         click.option("--dry-run", is_flag=True, help="Check and count; change nothing."),
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
+        json_option,
     ]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:

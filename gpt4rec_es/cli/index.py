@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.cli.output import emit, print_line, print_table
 
 if TYPE_CHECKING:
     from gpt4rec_es.services.bm25 import Bm25Change
     from gpt4rec_es.services.builds import BuildStatus
 
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
 _reason = click.option("--reason", help="Why, for the record.")
 
@@ -23,7 +23,7 @@ def index() -> None:
 
 @index.command()
 @click.option("--all", "with_gone", is_flag=True, help="Also failed and deleted ones.")
-@_json
+@json_option
 def builds(with_gone: bool, as_json: bool) -> None:
     """List the builds, newest first, and which is live."""
     from gpt4rec_es.services.builds import list_builds
@@ -64,7 +64,7 @@ def builds(with_gone: bool, as_json: bool) -> None:
 @click.option("--to", "build_no", type=int, help="Number of the build. [default: the one before]")
 @_reason
 @_dry_run
-@_json
+@json_option
 def rollback(build_no: int | None, reason: str | None, dry_run: bool, as_json: bool) -> None:
     """Make an older build live again.
 
@@ -100,7 +100,7 @@ def rollback(build_no: int | None, reason: str | None, dry_run: bool, as_json: b
     help="How many of those live before to keep.",
 )
 @_dry_run
-@_json
+@json_option
 def prune(keep: int, dry_run: bool, as_json: bool) -> None:
     """Delete old builds, and what killed ones left.
 
@@ -121,7 +121,7 @@ def prune(keep: int, dry_run: bool, as_json: bool) -> None:
 @click.argument("build_no", type=int)
 @_reason
 @_dry_run
-@_json
+@json_option
 def pin(build_no: int, **options: Any) -> None:
     """Keep build BUILD_NO from being deleted."""
     _set_pinned(build_no, is_pinned=True, **options)
@@ -131,7 +131,7 @@ def pin(build_no: int, **options: Any) -> None:
 @click.argument("build_no", type=int)
 @_reason
 @_dry_run
-@_json
+@json_option
 def unpin(build_no: int, **options: Any) -> None:
     """Let build BUILD_NO be deleted again when its time comes."""
     _set_pinned(build_no, is_pinned=False, **options)
@@ -167,7 +167,7 @@ def bm25() -> None:
 
 
 @bm25.command()
-@_json
+@json_option
 def show(as_json: bool) -> None:
     """Show k1 and b as the live index has them, and how they came to be."""
     from gpt4rec_es.services.bm25 import show_bm25
@@ -196,7 +196,7 @@ def show(as_json: bool) -> None:
 @click.option("--b", type=float, required=True, help="Length normalisation, 0 to 1.")
 @_reason
 @_dry_run
-@_json
+@json_option
 def set_(k1: float, b: float, reason: str | None, dry_run: bool, as_json: bool) -> None:
     """Make other values live: a clone of the live index, verified, swapped in."""
     from gpt4rec_es.records import Bm25
@@ -218,7 +218,7 @@ def set_(k1: float, b: float, reason: str | None, dry_run: bool, as_json: bool) 
 @bm25.command()
 @_reason
 @_dry_run
-@_json
+@json_option
 def undo(reason: str | None, dry_run: bool, as_json: bool) -> None:
     """Go back to the values before the last `set`."""
     from gpt4rec_es.services.bm25 import undo_bm25

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.cli.output import emit, print_line
 from gpt4rec_es.cli.progress import progress_bar
 
@@ -25,7 +26,7 @@ from gpt4rec_es.cli.progress import progress_bar
 @click.option("--max-per-brand", type=int, help="Items of one brand per list.")
 @click.option("--not-shown-days", type=int, help="Leave out what lists of so many days showed.")
 @click.option("--dry-run", is_flag=True, help="Say what a night would start from; change nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def night(
     logical_date: dt.datetime | None,
     by_celery: bool,

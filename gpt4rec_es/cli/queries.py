@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.cli.output import emit, print_table
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def queries() -> None:
     show_default=True,
     help="Queries to show.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def find(words: tuple[str, ...], limit: int, as_json: bool) -> None:
     """Find queries that have all WORDS; the users and hits are those of the newest date.
 

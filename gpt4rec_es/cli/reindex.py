@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.cli.output import emit, print_line
 from gpt4rec_es.cli.progress import progress_bar
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--changed", is_flag=True, help="Only bring in what changed since the live build.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 @click.option("--reason", help="Why, for the record.")
 def reindex(changed: bool, dry_run: bool, as_json: bool, reason: str | None) -> None:
     """Build a fresh search index from Postgres and swap it in.

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.options import json_option, part_option
 from gpt4rec_es.cli.output import emit, print_line
 from gpt4rec_es.cli.progress import progress_bar
 from gpt4rec_es.cli.runs_output import print_deltas, print_lists_diff
@@ -28,18 +29,12 @@ from gpt4rec_es.cli.runs_output import print_deltas, print_lists_diff
 )
 @click.option("--decay", type=float, help="How much less each older purchase speaks, up to 1.")
 @click.option("--split", help="Also compare by what this split holds out.")
-@click.option(
-    "--part",
-    type=click.Choice(["validation", "test"]),
-    default="test",
-    show_default=True,
-    help="What of the split.",
-)
+@part_option()
 @click.option(
     "--verify", is_flag=True, help="Change nothing; exit with 3 unless the result is the same."
 )
 @click.option("--dry-run", is_flag=True, help="Keep no record of it.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 @click.pass_context
 def replay(
     ctx: click.Context,

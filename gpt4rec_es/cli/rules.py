@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.cli.output import emit, print_line, print_table
 
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _DRY_RUN = click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 _DATE = click.DateTime(["%Y-%m-%d"])
 
@@ -26,7 +26,7 @@ def rules() -> None:
 @click.option("--from", "valid_from", type=_DATE, help="First date of a night that keeps it.")
 @click.option("--until", "valid_until", type=_DATE, help="Last such date.")
 @_DRY_RUN
-@_JSON
+@json_option
 def add(
     kind: str,
     value: str,
@@ -59,7 +59,7 @@ def add(
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--reason", help="Reason of rows that have none.")
 @_DRY_RUN
-@_JSON
+@json_option
 def import_(file: Path, reason: str | None, dry_run: bool, as_json: bool) -> None:
     """Add the rules of a CSV file, all or none.
 
@@ -77,7 +77,7 @@ def import_(file: Path, reason: str | None, dry_run: bool, as_json: bool) -> Non
 @click.argument("rule_no", type=int)
 @click.option("--reason", required=True, help="Why; goes into the audit.")
 @_DRY_RUN
-@_JSON
+@json_option
 def remove(rule_no: int, reason: str, dry_run: bool, as_json: bool) -> None:
     """Take a rule back.
 
@@ -101,7 +101,7 @@ def remove(rule_no: int, reason: str, dry_run: bool, as_json: bool) -> None:
 
 @rules.command("list")
 @click.option("--all", "removed", is_flag=True, help="Also those that were taken back.")
-@_JSON
+@json_option
 def list_(removed: bool, as_json: bool) -> None:
     """List the rules, the oldest first."""
     from gpt4rec_es.services.rules import list_rules

@@ -6,10 +6,10 @@ import click
 
 from gpt4rec_es.cli import runs_output as shown
 from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.options import json_option, part_option
 from gpt4rec_es.cli.output import emit, print_line
 from gpt4rec_es.cli.progress import progress_bar
 
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be; change nothing.")
 _REASON = click.option("--reason", help="Why; kept in the audit.")
 
@@ -23,7 +23,7 @@ def runs() -> None:
 @click.option(
     "--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="How many."
 )
-@_JSON
+@json_option
 def list_runs(limit: int, as_json: bool) -> None:
     """List the newest runs, newest first."""
     from gpt4rec_es.db import runs as run_rows
@@ -38,7 +38,7 @@ def list_runs(limit: int, as_json: bool) -> None:
 
 @runs.command()
 @click.argument("run_id", default="latest")
-@_JSON
+@json_option
 def show(run_id: str, as_json: bool) -> None:
     """Show one run: stages, outcomes, gates (RUN_ID or `latest`)."""
     from gpt4rec_es.db import runs as run_rows
@@ -50,7 +50,7 @@ def show(run_id: str, as_json: bool) -> None:
 
 
 @runs.command()
-@_JSON
+@json_option
 @click.pass_context
 def status(ctx: click.Context, as_json: bool) -> None:
     """Show what runs now, what is stuck, how old the lists are.
@@ -73,7 +73,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
 @click.option("--force", is_flag=True, help="Publish although a gate says no; needs --reason.")
 @click.option("--reason", help="Why; kept in the audit.")
 @click.option("--dry-run", is_flag=True, help="Only say what the gates find.")
-@_JSON
+@json_option
 def publish(run_id: str, force: bool, reason: str | None, dry_run: bool, as_json: bool) -> None:
     """Publish RUN_ID: readers see its lists from then on."""
     from gpt4rec_es.runs import publish as publishing
@@ -91,7 +91,7 @@ def publish(run_id: str, force: bool, reason: str | None, dry_run: bool, as_json
 @runs.command()
 @click.option("--reason", help="Why; kept in the audit.")
 @click.option("--dry-run", is_flag=True, help="Only say which run would be shown.")
-@_JSON
+@json_option
 def rollback(reason: str | None, dry_run: bool, as_json: bool) -> None:
     """Withdraw the published run: readers see the one before it."""
     from gpt4rec_es.runs import withdraw
@@ -109,7 +109,7 @@ def rollback(reason: str | None, dry_run: bool, as_json: bool) -> None:
 @click.argument("run_id")
 @click.option("--reason", required=True, help="Why; kept in the audit.")
 @click.option("--dry-run", is_flag=True, help="Only say what readers would see.")
-@_JSON
+@json_option
 def reject(run_id: str, reason: str, dry_run: bool, as_json: bool) -> None:
     """Take a published RUN_ID, or one that is being checked, back.
 
@@ -130,7 +130,7 @@ def reject(run_id: str, reason: str, dry_run: bool, as_json: bool) -> None:
 @click.argument("run_id")
 @_REASON
 @_DRY_RUN
-@_JSON
+@json_option
 def pin(run_id: str, **options: Any) -> None:
     """Keep RUN_ID and its index build from being pruned."""
     _set_pinned(run_id, is_pinned=True, **options)
@@ -140,7 +140,7 @@ def pin(run_id: str, **options: Any) -> None:
 @click.argument("run_id")
 @_REASON
 @_DRY_RUN
-@_JSON
+@json_option
 def unpin(run_id: str, **options: Any) -> None:
     """Let RUN_ID be pruned again when its time comes."""
     _set_pinned(run_id, is_pinned=False, **options)
@@ -165,7 +165,7 @@ def _set_pinned(
 @runs.command()
 @click.option("--here", is_flag=True, help="Run it in this process instead of ringing workers.")
 @click.option("--dry-run", is_flag=True, help="Only say what is due.")
-@_JSON
+@json_option
 def ensure(here: bool, dry_run: bool, as_json: bool) -> None:
     """Start the night that is due unless it ran or runs.
 
@@ -204,7 +204,7 @@ def ensure(here: bool, dry_run: bool, as_json: bool) -> None:
 @click.argument("run_id")
 @click.option("--reason", required=True, help="Why; kept in the audit.")
 @_DRY_RUN
-@_JSON
+@json_option
 def cancel(run_id: str, reason: str, dry_run: bool, as_json: bool) -> None:
     """Stop an unfinished run; its workers stop at their next shard."""
     from gpt4rec_es.runs import night
@@ -222,14 +222,8 @@ def cancel(run_id: str, reason: str, dry_run: bool, as_json: bool) -> None:
 @click.argument("first")
 @click.argument("second", default="latest")
 @click.option("--split", help="Also compare by what this split holds out.")
-@click.option(
-    "--part",
-    type=click.Choice(["validation", "test"]),
-    default="test",
-    show_default=True,
-    help="What of the split.",
-)
-@_JSON
+@part_option()
+@json_option
 def diff(first: str, second: str, split: str | None, part: str, as_json: bool) -> None:
     """Compare lists and queries of two runs (SECOND: the published one)."""
     from gpt4rec_es.runs.diff import diff_runs
@@ -242,7 +236,7 @@ def diff(first: str, second: str, split: str | None, part: str, as_json: bool) -
 @click.option("--keep-published", default=7, show_default=True, help="Published runs to keep.")
 @click.option("--keep-rejected", default=2, show_default=True, help="Other ended runs to keep.")
 @click.option("--dry-run", is_flag=True, help="Only say which runs would lose their lists.")
-@_JSON
+@json_option
 def prune(keep_published: int, keep_rejected: int, dry_run: bool, as_json: bool) -> None:
     """Drop the lists of old runs, and texts and searches no run needs.
 

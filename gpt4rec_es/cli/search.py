@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.cli.output import emit, print_line, print_table
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 @click.argument("text")
 @click.option("--k", default=10, show_default=True, help="Number of items.")
 @click.option("--explain", is_flag=True, help="Show how each score comes about.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def search(text: str, k: int, explain: bool, as_json: bool) -> None:
     """Search the catalog for TEXT, as a night does for a generated query."""
     from gpt4rec_es.services.search import search_titles

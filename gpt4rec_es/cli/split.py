@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.cli.output import emit, print_line, print_table
 from gpt4rec_es.cli.progress import progress_bar
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from gpt4rec_es.db.splits import SplitRow
     from gpt4rec_es.services.create_split import SplitReport
 
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
 _SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 
@@ -61,7 +61,7 @@ def split() -> None:
     help="Leave out items without a title or with more characters.",
 )
 @_DRY_RUN
-@_JSON
+@json_option
 def create(
     name: str,
     validation_share: float,
@@ -96,7 +96,7 @@ def create(
 
 
 @split.command("list")
-@_JSON
+@json_option
 def list_(as_json: bool) -> None:
     """List the splits, the oldest first."""
     from gpt4rec_es.services.splits import list_splits
@@ -106,7 +106,7 @@ def list_(as_json: bool) -> None:
 
 @split.command()
 @click.argument("name")
-@_JSON
+@json_option
 def show(name: str, as_json: bool) -> None:
     """Show the split NAME: how it was made and how large its parts are."""
     from gpt4rec_es.services.splits import show_split
@@ -118,7 +118,7 @@ def show(name: str, as_json: bool) -> None:
 @click.argument("name")
 @click.option("--force", is_flag=True, help="Delete the evaluations on it, too.")
 @_DRY_RUN
-@_JSON
+@json_option
 def drop(name: str, force: bool, dry_run: bool, as_json: bool) -> None:
     """Delete the split NAME."""
     from gpt4rec_es.services.splits import drop_split

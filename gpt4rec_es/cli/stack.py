@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gpt4rec_es.cli.options import json_option
+
 if TYPE_CHECKING:
     from gpt4rec_es.protocols import Progress
     from gpt4rec_es.stack import StackStatus
@@ -18,7 +20,6 @@ _FOLDER = click.option(
     help="Where the stack keeps its data. [default: GPT4REC_STACK_FOLDER, else .stack in the "
     "checkout, else one outside where the servers' account cannot enter that]",
 )
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 def _absolute(_: click.Context, __: click.Parameter, value: str) -> str:
@@ -42,7 +43,7 @@ def stack() -> None:
 
 @stack.command()
 @_FOLDER
-@_JSON
+@json_option
 @click.option(
     "--pg-bin",
     envvar="GPT4REC_PG_BIN",
@@ -122,7 +123,7 @@ def down(folder: Path | None, delete: bool, yes: bool) -> None:
 
 @stack.command()
 @_FOLDER
-@_JSON
+@json_option
 @click.pass_context
 def status(ctx: click.Context, folder: Path | None, as_json: bool) -> None:
     """Show how the servers are; exit code 4 unless all are up."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.cli.output import emit, print_line, print_table
 from gpt4rec_es.cli.progress import progress_bar
 
@@ -149,7 +150,7 @@ def train() -> None:
     help="Let the next night use it. [default: if none is in use]",
 )
 @click.option("--dry-run", is_flag=True, help="Only read the data and say what would be learnt.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def generator(
     name: str,
     output: Path | None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.options import json_option, part_option
 from gpt4rec_es.cli.output import emit
 from gpt4rec_es.cli.progress import progress_bar
 from gpt4rec_es.cli.tune_output import print_list, print_plan, print_trial
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from gpt4rec_es.services.bm25 import Bm25Change
     from gpt4rec_es.services.trials import TrialReport
 
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _HEATMAP = click.option(
     "--heatmap",
     "heatmap_file",
@@ -32,12 +32,8 @@ def tune() -> None:
 
 @tune.command()
 @click.argument("split")
-@click.option(
-    "--part",
-    type=click.Choice(["validation", "test"]),
-    default="validation",
-    show_default=True,
-    help="Part of the split; what is chosen on the test cannot be reported on it.",
+@part_option(
+    "validation", "Part of the split; what is chosen on the test cannot be reported on it."
 )
 @click.option("--generator", help="Generator to ask for queries. [default: the current one]")
 @click.option("--trust", is_flag=True, help="The generator has not seen what is held out.")
@@ -76,7 +72,7 @@ def tune() -> None:
 @click.option("--seed", default=0, show_default=True, help="Of intervals and tests.")
 @_HEATMAP
 @click.option("--dry-run", is_flag=True, help="Only say what would be measured.")
-@_JSON
+@json_option
 def bm25(
     split: str,
     num_queries: int | None,
@@ -123,7 +119,7 @@ def bm25(
 
 
 @tune.command(name="list")
-@_JSON
+@json_option
 def list_(as_json: bool) -> None:
     """List the trials, newest first."""
     from gpt4rec_es.services.trials import list_trials
@@ -134,7 +130,7 @@ def list_(as_json: bool) -> None:
 @tune.command()
 @click.argument("trial", type=int)
 @_HEATMAP
-@_JSON
+@json_option
 def show(trial: int, heatmap_file: Path | None, as_json: bool) -> None:
     """Show what TRIAL found: the verdict, gains by segment, queries that gained and lost."""
     from gpt4rec_es.services.trials import show_trial
@@ -151,7 +147,7 @@ def show(trial: int, heatmap_file: Path | None, as_json: bool) -> None:
     help="The best point, even if TRIAL says to keep what is live or measured another catalog.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
-@_JSON
+@json_option
 def promote(trial: int, reason: str | None, force: bool, dry_run: bool, as_json: bool) -> None:
     """Make the k1 and b that TRIAL recommends live; `index bm25 undo` takes it back."""
     from gpt4rec_es.cli.index import render_change

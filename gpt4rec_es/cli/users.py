@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.cli.output import emit, print_line, print_table
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def users() -> None:
 @click.argument("user_id")
 @click.option("--dry-run", is_flag=True, help="Only say what would be erased.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def forget(user_id: str, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Erase USER_ID from the database and from exported files.
 
@@ -38,7 +39,7 @@ def forget(user_id: str, dry_run: bool, yes: bool, as_json: bool) -> None:
 @users.command()
 @click.argument("state", type=click.Choice(["on", "off"]), required=False)
 @click.option("--dry-run", is_flag=True, help="Only say how it is.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def pseudonyms(state: str | None, dry_run: bool, as_json: bool) -> None:
     """Show analysts pseudonyms instead of user ids (on), or ids (off); alone, say how it is.
 

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.cli.output import emit, print_line, print_table
 
 _REASONS = {
@@ -20,7 +21,7 @@ _REASONS = {
 @click.command()
 @click.argument("user_id")
 @click.option("--run", "run_id", default="latest", show_default=True, help="A run's id.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def why(user_id: str, run_id: str, as_json: bool) -> None:
     """Explain the recommendations of USER_ID."""
     from gpt4rec_es.runs.why import explain_user

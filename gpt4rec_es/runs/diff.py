@@ -12,25 +12,33 @@ from gpt4rec_es.runs.deltas import MetricDeltas, metric_deltas
 
 
 @dataclass(frozen=True, slots=True)
-class RunDiff:
-    """How run ``b`` differs from run ``a``; plain values, ready for JSON.
+class ListsDiff:
+    """How lists ``b`` differ from lists ``a``; plain values, ready for JSON.
 
     mean_jaccard: over users of both, |common items| / |all items| of the two lists. deciles: the
     same at 0, 10, ... 100 % of users. gained, lost: items by the users who got or lost them.
-    metrics: by a split, if one was named.
     """
 
-    a: str
-    b: str
     users_in_both: int
     users_only_in_a: int
     users_only_in_b: int
     equal_lists: int
     mean_jaccard: float | None
     deciles: list[float]
-    users_with_other_queries: int
     gained: list[dict[str, Any]]
     lost: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunDiff(ListsDiff):
+    """How run ``b`` differs from run ``a``, by its lists and beyond.
+
+    metrics: by a split, if one was named.
+    """
+
+    a: str
+    b: str
+    users_with_other_queries: int
     changed_inputs: dict[str, list[Any]]
     metrics: MetricDeltas | None = None
 
@@ -58,38 +66,16 @@ def diff_runs(
     with engine.connect() as connection:
         a, b = run_rows.find(connection, first), run_rows.find(connection, second)
         before, after = Lists(a.run_no), Lists(b.run_no)
-        lists = diff_lists(connection, before, after, items=items)
         return RunDiff(
+            **asdict(diff_lists(connection, before, after, items=items)),
             a=a.run_id,
             b=b.run_id,
-            users_in_both=lists.users_in_both,
-            users_only_in_a=lists.users_only_in_a,
-            users_only_in_b=lists.users_only_in_b,
-            equal_lists=lists.equal_lists,
-            mean_jaccard=lists.mean_jaccard,
-            deciles=lists.deciles,
             users_with_other_queries=_other_queries(connection, a, b),
-            gained=lists.gained,
-            lost=lists.lost,
             changed_inputs=changed_entries(a.manifest, b.manifest),
             metrics=metric_deltas(connection, before, after, (a, b), split, part)
             if split
             else None,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class ListsDiff:
-    """How lists ``b`` differ from lists ``a``; fields as those of ``RunDiff``."""
-
-    users_in_both: int
-    users_only_in_a: int
-    users_only_in_b: int
-    equal_lists: int
-    mean_jaccard: float | None
-    deciles: list[float]
-    gained: list[dict[str, Any]]
-    lost: list[dict[str, Any]]
 
 
 def diff_lists(connection: Connection, a: Lists, b: Lists, *, items: int = 10) -> ListsDiff:

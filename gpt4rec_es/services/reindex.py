@@ -7,6 +7,7 @@ fails is removed and recorded; what a killed one left is removed by the next.
 import logging
 import time
 from dataclasses import dataclass, field
+from typing import Self
 
 from elasticsearch import Elasticsearch
 from sqlalchemy import Engine
@@ -22,6 +23,7 @@ from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.garbage import spare_what_is_loaded
 from gpt4rec_es.index import live
 from gpt4rec_es.index.building import BuildOptions, full_build
+from gpt4rec_es.index.bulk import BulkCounts
 from gpt4rec_es.index.mapping import index_body, mapping_hash
 from gpt4rec_es.index.prune import find_orphans, prunable, prune_builds, remove_orphans
 from gpt4rec_es.index.room import require_room_for
@@ -70,6 +72,20 @@ class ReindexReport:
     requests: int
     resent: int
     seconds: float
+
+    @classmethod
+    def of(
+        cls,
+        build: Build,
+        replaced: list[str],
+        deleted: list[str],
+        counts: BulkCounts,
+        started: float,
+    ) -> Self:
+        """Return the report of what ``started`` then, by the monotonic clock, and ends now."""
+        seconds = time.monotonic() - started
+        sent, requests, resent = counts.sent, counts.requests, counts.resent
+        return cls(build, replaced, sorted(deleted), sent, requests, resent, seconds)
 
 
 def plan_reindex(engine: Engine, client: Elasticsearch, options: ReindexOptions) -> ReindexPlan:
@@ -195,15 +211,7 @@ def _reindex(
         )
     live.make_live(engine, client, lock, build, action="reindex", actor=actor, reason=reason)
     deleted += prune_builds(engine, client, alias, options.keep)
-    return ReindexReport(
-        build,
-        replaced,
-        sorted(deleted),
-        counts.sent,
-        counts.requests,
-        counts.resent,
-        time.monotonic() - started,
-    )
+    return ReindexReport.of(build, replaced, deleted, counts, started)
 
 
 def _refuse_empty(snapshot: CatalogSnapshot) -> None:

@@ -12,9 +12,11 @@ from sqlalchemy import Engine
 
 from gpt4rec_es.db.builds import Build
 from gpt4rec_es.db.documents import CatalogChanges, CatalogSnapshot, catalog_snapshot
+from gpt4rec_es.db.locks import HeldLock
 from gpt4rec_es.elastic.errors import plain_errors
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.index import live
+from gpt4rec_es.index.bulk import BulkCounts
 from gpt4rec_es.index.changed import changed_build
 from gpt4rec_es.index.inspect import count_segments, highest_item_no
 from gpt4rec_es.index.mapping import mapping_hash
@@ -88,42 +90,44 @@ def reindex_changes(
         DependencyError: a server cannot be reached, or has no room. In all cases what was live
             stays live.
     """
+    with plain_errors(client), live.index_lock(engine, options.alias) as lock:
+        return _reindex_changes(engine, client, options, lock, actor, reason, progress)
+
+
+def _reindex_changes(
+    engine: Engine,
+    client: Elasticsearch,
+    options: ReindexOptions,
+    lock: HeldLock,
+    actor: str,
+    reason: str | None,
+    progress: Progress,
+) -> ReindexReport:
     started = time.monotonic()
     alias = options.alias
-    with plain_errors(client), live.index_lock(engine, alias) as lock:
-        live.reconcile(engine, client, alias)
-        deleted = remove_orphans(engine, client, alias)
-        with catalog_snapshot(engine) as snapshot:
-            due = _due(engine, client, snapshot, options)
-            parent = due.parent
-            if parent.catalog_version == snapshot.catalog_version:
-                seconds = time.monotonic() - started
-                return ReindexReport(parent, [], deleted, 0, 0, 0, seconds)
-            require_room_for(
-                client, due.documents, like=parent.index_name, replicas=options.build.replicas
-            )
-            build, counts = changed_build(
-                engine,
-                client,
-                snapshot,
-                parent,
-                due.changes,
-                options.build,
-                actor=actor,
-                reason=reason,
-                progress=progress,
-            )
-        live.make_live(engine, client, lock, build, action="reindex", actor=actor, reason=reason)
-        deleted += prune_builds(engine, client, alias, options.keep)
-    return ReindexReport(
-        build,
-        [parent.index_name],
-        sorted(deleted),
-        counts.sent,
-        counts.requests,
-        counts.resent,
-        time.monotonic() - started,
-    )
+    live.reconcile(engine, client, alias)
+    deleted = remove_orphans(engine, client, alias)
+    with catalog_snapshot(engine) as snapshot:
+        due = _due(engine, client, snapshot, options)
+        parent = due.parent
+        if parent.catalog_version == snapshot.catalog_version:
+            return ReindexReport.of(parent, [], deleted, BulkCounts(), started)
+        replicas = options.build.replicas
+        require_room_for(client, due.documents, like=parent.index_name, replicas=replicas)
+        build, counts = changed_build(
+            engine,
+            client,
+            snapshot,
+            parent,
+            due.changes,
+            options.build,
+            actor=actor,
+            reason=reason,
+            progress=progress,
+        )
+    live.make_live(engine, client, lock, build, action="reindex", actor=actor, reason=reason)
+    deleted += prune_builds(engine, client, alias, options.keep)
+    return ReindexReport.of(build, [parent.index_name], deleted, counts, started)
 
 
 def _due(
