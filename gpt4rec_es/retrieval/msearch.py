@@ -9,10 +9,12 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
-from elastic_transport import TransportError
+from elastic_transport import SerializationError, TransportError
 from elasticsearch import ApiError, Elasticsearch
+from orjson import JSONDecodeError
 
 from gpt4rec_es.elastic.backoff import Backoff
 from gpt4rec_es.elastic.client import client_url
@@ -23,10 +25,11 @@ from gpt4rec_es.elastic.queries import search_text
 from gpt4rec_es.elastic.throttle import Throttle
 from gpt4rec_es.errors import DependencyError, UsageError
 from gpt4rec_es.records import SearchResult
-from gpt4rec_es.retrieval.answers import Hits, fault_of, read_hits
+from gpt4rec_es.retrieval.answers import Hits, read_answers
 from gpt4rec_es.retrieval.body import MAX_DEPTH, Template
 
-_FILTER = (
+# What is kept of an answer.
+ANSWER_FILTER = (
     "error,status,responses.status,responses.error,responses.timed_out,responses._shards.total,"
     "responses._shards.successful,responses._shards.failed,responses.hits.hits.sort"
 )
@@ -34,8 +37,8 @@ _FILTER = (
 _HITS_PER_REQUEST = 100_000
 _BYTES_PER_REQUEST = 4_000_000
 
-# A text and its lines in a request
-Asked = tuple[str, bytes]
+# Texts, and the lines of each in a request.
+Batch = tuple[Sequence[str], Sequence[bytes]]
 
 
 @dataclass(slots=True)
@@ -61,7 +64,7 @@ class ElasticRetriever:
         index: str,
         run_id: str = "",
         *,
-        searches_per_request: int = 250,
+        searches_per_request: int = 500,
         requests_in_flight: int = 2,
         backoff: Backoff | None = None,
         throttle: Throttle | None = None,
@@ -82,6 +85,7 @@ class ElasticRetriever:
             self._headers["x-opaque-id"] = run_id
         self._per_request = searches_per_request
         self._in_flight = requests_in_flight
+        self._slots = threading.BoundedSemaphore(requests_in_flight)
         self._backoff = backoff or Backoff(attempts=7)
         self._throttle = throttle or Throttle()
         self._lock = threading.Lock()
@@ -103,56 +107,59 @@ class ElasticRetriever:
         wanted = [search_text(text) for text in texts]
         distinct = list(dict.fromkeys(wanted))
         self._count(searches=len(distinct))
-        found = dict(zip(distinct, self._ask(distinct, Template.search(depth), depth), strict=True))
-        without = [text for text in distinct if not found[text][0]]
+        found = self._ask(distinct, Template.search(depth), depth)
+        without = [text for text, hits in zip(distinct, found, strict=True) if not hits[0]]
         self._count(checks=len(without))
         checked = self._ask(without, Template.has_no_term(), 1)
         empty = {text for text, hits in zip(without, checked, strict=True) if hits[0]}
-        results = {
-            text: SearchResult(item_nos, scores, len(item_nos) < depth, text in empty)
-            for text, (item_nos, scores) in found.items()
-        }
-        return [results[text] for text in wanted]
+        results = [
+            SearchResult(item_nos, scores, len(item_nos) < depth, text in empty)
+            for text, (item_nos, scores) in zip(distinct, found, strict=True)
+        ]
+        if len(distinct) == len(wanted):
+            return results
+        by_text = dict(zip(distinct, results, strict=True))
+        return [by_text[text] for text in wanted]
 
     def _ask(self, texts: Sequence[str], template: Template, depth: int) -> list[Hits]:
         """Return (item numbers, scores) per text, with up to ``requests_in_flight`` at once."""
         batches = list(self._batches(texts, template, depth))
-        if self._in_flight == 1 or len(batches) < 2:
+        if len(batches) < 2:
             answered = [self._ask_batch(batch) for batch in batches]
         else:
-            with ThreadPoolExecutor(min(self._in_flight, len(batches))) as pool:
+            # One more than may send: while it reads an answer, the server is kept busy.
+            with ThreadPoolExecutor(min(self._in_flight + 1, len(batches))) as pool:
                 answered = list(pool.map(self._ask_batch, batches))
-        return [hits for batch in answered for hits in batch]
+        return list(chain.from_iterable(answered))
 
-    def _batches(
-        self, texts: Sequence[str], template: Template, depth: int
-    ) -> Iterator[list[Asked]]:
+    def _batches(self, texts: Sequence[str], template: Template, depth: int) -> Iterator[Batch]:
         most = max(1, min(self._throttle.most(self._per_request), _HITS_PER_REQUEST // depth))
-        batch: list[Asked] = []
-        size = 0
-        for text in texts:
-            lines = template.fill(text)
-            if batch and (len(batch) == most or size + len(lines) > _BYTES_PER_REQUEST):
-                yield batch
-                batch, size = [], 0
-            batch.append((text, lines))
-            size += len(lines)
-        if batch:
-            yield batch
+        lines = [template.fill(text) for text in texts]
+        start = 0
+        while start < len(lines):
+            number = len(lines[start : start + most])
+            while number > 1 and sum(map(len, lines[start : start + number])) > _BYTES_PER_REQUEST:
+                number //= 2
+            yield texts[start : start + number], lines[start : start + number]
+            start += number
 
-    def _ask_batch(self, batch: list[Asked]) -> list[Hits]:
+    def _ask_batch(self, batch: Batch) -> list[Hits]:
         """Ask until every search of the batch is answered; only those that failed are repeated."""
-        answers: dict[int, Hits] = {}
-        waiting = list(range(len(batch)))
+        texts, lines = batch
+        answers: list[Hits | None] = [None] * len(texts)
+        waiting = list(range(len(texts)))
         failures = 0
-        while waiting:
-            sent = [batch[place] for place in waiting]
-            got, problem = self._send(sent)
-            failures = 0 if got else failures + 1
-            answers.update((waiting[place], hits) for place, hits in got.items())
-            waiting = [place for place in waiting if place not in answers]
-            if not waiting:
-                break
+        while True:
+            found, problem = self._send(
+                [texts[place] for place in waiting], [lines[place] for place in waiting]
+            )
+            for place, hits in zip(waiting, found, strict=True):
+                answers[place] = hits
+            left = [place for place in waiting if answers[place] is None]
+            if not left:
+                return [hits for hits in answers if hits is not None]
+            failures = failures + 1 if len(left) == len(waiting) else 0
+            waiting = left
             self._count(repeated=len(waiting))
             if not self._backoff.wait(max(failures, 1)):
                 raise DependencyError(
@@ -160,36 +167,28 @@ class ElasticRetriever:
                     f"{len(waiting)} searches of {self._index} in {failures} tries: {problem}.",
                     "Try again when it has recovered.",
                 )
-        return [answers[place] for place in range(len(batch))]
 
-    def _send(self, sent: list[Asked]) -> tuple[dict[int, Hits], str]:
-        """Return the hits of the searches that were answered, by place, and why others were not."""
+    def _send(self, texts: Sequence[str], lines: Sequence[bytes]) -> tuple[list[Hits | None], str]:
+        """Return the hits of each search, None if it was not answered, and why some were not."""
         self._count(requests=1)
-        self._throttle.take(len(sent))
+        self._throttle.take(len(texts))
+        body = b"".join(lines)
         try:
-            body: Any = self._client.perform_request(
-                "POST",
-                self._path,
-                params={"filter_path": _FILTER},
-                headers=self._headers,
-                body=b"".join(lines for _, lines in sent),
-            ).body
+            with self._slots:
+                answer: Any = self._client.perform_request(
+                    "POST",
+                    self._path,
+                    params={"filter_path": ANSWER_FILTER},
+                    headers=self._headers,
+                    body=body,
+                )
+            return read_answers(answer.body, texts, self._index)
         except (ApiError, TransportError) as error:
             if not is_transient(error):
                 raise plain_error(error, self._client) from error
-            return {}, plain_error(error, self._client).message.rstrip(".")
-        answers = body.get("responses", []) if isinstance(body, dict) else []
-        if len(answers) != len(sent):
-            return {}, f"{len(answers)} answers to {len(sent)} searches"
-        got: dict[int, Hits] = {}
-        problem = ""
-        for place, answer in enumerate(answers):
-            fault = fault_of(answer, sent[place][0], self._index)
-            if fault is None:
-                got[place] = read_hits(answer)
-            else:
-                problem = fault
-        return got, problem
+            return [None] * len(texts), plain_error(error, self._client).message.rstrip(".")
+        except JSONDecodeError as error:
+            raise plain_error(SerializationError(str(error)), self._client) from error
 
     def _count(self, **more: int) -> None:
         with self._lock:

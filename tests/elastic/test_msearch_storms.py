@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 import pytest
 
 from gpt4rec_es.elastic.backoff import Backoff
@@ -39,14 +40,18 @@ def found(text: str, size: int) -> SearchResult:
 
 
 def whole(hits: list[dict[str, Any]]) -> dict[str, Any]:
-    answer: dict[str, Any] = {"status": 200, "timed_out": False, "_shards": WHOLE}
-    return answer | ({"hits": {"hits": hits}} if hits else {})
+    found = {"hits": {"hits": hits}} if hits else {}
+    return {"timed_out": False, "_shards": WHOLE, **found, "status": 200}
 
 
 @dataclass
 class Node:
-    """Answers searches; ``fault_rate`` of the answers are wrong in one of many ways."""
+    """Answers searches; ``fault_rate`` of the answers are wrong in one of many ways.
 
+    is_compact: as a real server writes JSON; else with spaces.
+    """
+
+    is_compact: bool = True
     fault_rate: float = 0.0
     seed: int = 0
     asked: Counter[str] = field(default_factory=Counter)
@@ -83,10 +88,10 @@ class Node:
         if what < 0.6:
             # Any may be missing: those after it are then in the wrong place.
             del answers[self.chance.randrange(len(answers))]
-            return Reply({"responses": answers})
-        if what < 0.7:
+        elif what < 0.7:
             return Reply({})
-        return Reply({"responses": answers})
+        body = {"responses": answers}
+        return Reply(orjson.dumps(body) if self.is_compact else body)
 
     def one(self, body: dict[str, Any]) -> dict[str, Any]:
         match = body["query"]["bool"]["must"][0]["match"]["title"]
@@ -121,7 +126,7 @@ def retriever(url: str, **options: Any) -> ElasticRetriever:
 
 @pytest.mark.parametrize("seed", range(10))
 def test_after_a_storm_every_result_is_right(seed: int) -> None:
-    node = Node(fault_rate=0.3, seed=seed)
+    node = Node(fault_rate=0.3, seed=seed, is_compact=seed % 2 == 0)
     with stub(node) as url:
         searcher = retriever(url, searches_per_request=30, requests_in_flight=3)
         assert searcher.search(TEXTS, 5) == [found(text, 5) for text in TEXTS]
@@ -258,6 +263,15 @@ def test_what_no_retry_cures_is_told_at_once(
 def test_a_depth_that_no_index_allows_is_refused_unsent(depth: int) -> None:
     with pytest.raises(UsageError, match="not between 1 and 10000"):
         retriever("http://127.0.0.1:1").search(["red"], depth)
+
+
+@pytest.mark.parametrize("body", [b"never", b'{"responses":[{"timed_out":false', b'{"responses":['])
+def test_an_answer_that_is_not_json_is_told_at_once(body: bytes) -> None:
+    with (
+        stub(lambda _: Reply(body)) as url,
+        pytest.raises(DependencyError, match="something that is not JSON"),
+    ):
+        retriever(url).search(["red"], 10)
 
 
 def test_nothing_is_sent_for_no_texts() -> None:

@@ -1,9 +1,10 @@
 from typing import Any
 
+import orjson
 import pytest
 
 from gpt4rec_es.errors import DataError, DependencyError
-from gpt4rec_es.retrieval.answers import fault_of, read_hits
+from gpt4rec_es.retrieval.answers import fault_of, read_answers, read_hits
 
 WHOLE = {
     "status": 200,
@@ -58,3 +59,76 @@ def test_a_lost_index_and_missing_rights_are_told() -> None:
         fault_of({"status": 404, "error": {"reason": "no such index"}}, "red", "items-1")
     with pytest.raises(DependencyError, match="does not allow"):
         fault_of({"status": 403, "error": {"reason": "no"}}, "red", "items-1")
+
+
+SHARDS = WHOLE["_shards"]
+HITS = {"hits": {"hits": [{"sort": [2.5, "B", 7]}, {"sort": [1, "A", 3]}]}}
+# As a server writes them, in its order.
+GOOD = {"timed_out": False, "_shards": SHARDS, **HITS, "status": 200}
+NONE = {"timed_out": False, "_shards": SHARDS, "status": 200}
+TWO_SHARDS = GOOD | {"_shards": {"total": 2, "successful": 2, "failed": 0}}
+REFUSED = {"error": {"reason": "queue is full"}, "status": 429}
+CUT_OFF = GOOD | {"timed_out": True}
+PARTIAL = GOOD | {"_shards": {"total": 1, "successful": 0, "failed": 1}}
+FOUND, NOTHING = ((7, 3), (2.5, 1)), ((), ())
+
+
+def read(answers: list[Any], texts: int | None = None) -> tuple[Any, str]:
+    """Read answers as bytes, and again from JSON that is written in another way."""
+    body = {"responses": answers}
+    asked = ["red"] * (len(answers) if texts is None else texts)
+    spaced = orjson.dumps(body, option=orjson.OPT_INDENT_2)
+    ways = [read_answers(way, asked, "items-1") for way in (orjson.dumps(body), spaced, body)]
+    assert ways[0] == ways[1] == ways[2]
+    return ways[0]
+
+
+@pytest.mark.parametrize(
+    ("answers", "found"),
+    [
+        ([GOOD], [FOUND]),
+        ([GOOD, GOOD, GOOD], [FOUND] * 3),
+        ([NONE, GOOD, NONE], [NOTHING, FOUND, NOTHING]),
+        ([GOOD, TWO_SHARDS, GOOD], [FOUND] * 3),
+    ],
+)
+def test_whole_answers_are_read_however_they_are_written(
+    answers: list[Any], found: list[Any]
+) -> None:
+    assert read(answers) == (found, "")
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [(REFUSED, "full"), (CUT_OFF, "time limit"), (PARTIAL, "0 of 1 shards"), ({}, "None")],
+)
+def test_one_fault_among_whole_answers_is_seen_in_its_place(
+    fault: dict[str, Any], said: str, place: int
+) -> None:
+    answers = [GOOD, NONE]
+    answers.insert(place, fault)
+    found, problem = read(answers)
+    assert [hits is None for hits in found] == [at == place for at in range(3)]
+    assert said in problem
+
+
+@pytest.mark.parametrize("number", [0, 1, 3])
+def test_none_counts_unless_there_are_as_many_as_texts(number: int) -> None:
+    assert read([GOOD] * number, texts=2) == ([None, None], f"{number} answers to 2 searches")
+
+
+@pytest.mark.parametrize(
+    "item_id",
+    [
+        '"},{"timed_out":false',
+        ']},{"sort":[1,"B",2',
+        "\\",
+        '\\"',
+        '"]}]},"status":200',
+        "é\n,\U0001f600",
+    ],
+)
+def test_an_item_id_may_look_like_json(item_id: str) -> None:
+    hits = [{"sort": [2.5, item_id, 7]}, {"sort": [1.0, item_id, 3]}]
+    assert read([GOOD | {"hits": {"hits": hits}}, GOOD]) == ([FOUND, FOUND], "")
