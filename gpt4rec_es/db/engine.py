@@ -13,7 +13,7 @@ from functools import partial
 from typing import TypeVar
 
 import psycopg2
-from sqlalchemy import URL, Connection, Engine, create_engine, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
 from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
@@ -173,6 +173,12 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     """
     with _plain_errors(engine), engine.begin() as connection:
         yield connection
+
+
+def unhurried(connection: Connection) -> None:
+    """Let statements of this transaction go over all users: no time-out, more memory to sort."""
+    connection.execute(text("SET LOCAL statement_timeout = 0"))
+    connection.execute(text("SET LOCAL work_mem = '64MB'"))
 
 
 @contextmanager

@@ -132,6 +132,13 @@ def lock_state(connection: Connection, run_no: int) -> str:
     )
 
 
+def lock_state_now(connection: Connection, run_no: int) -> str | None:
+    """Lock the run's row as ``lock_state`` does; None: somebody else has locked it."""
+    row = select(runs.c.state).where(runs.c.run_no == run_no).with_for_update(skip_locked=True)
+    state = connection.execute(row).scalar_one_or_none()
+    return None if state is None else str(state)
+
+
 def set_state(connection: Connection, run_no: int, state: str, error: str | None = None) -> None:
     """Set the state; a finished state also gets its time and its error."""
     values: dict[str, object] = {"state": state}

@@ -4,11 +4,11 @@ The step is taken under the run's row lock by whoever finds the last shard of a 
 it twice changes nothing.
 """
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
 from gpt4rec_es.db import runs as run_rows
 from gpt4rec_es.db import shards as shard_rows
-from gpt4rec_es.db.engine import retrying
+from gpt4rec_es.db.engine import retrying, unhurried
 from gpt4rec_es.db.runs import Run
 from gpt4rec_es.db.statistics import analyze_tables
 
@@ -19,7 +19,7 @@ STAGE_OF = {state: stage for stage, state in STATE_OF.items()}
 def advance(engine: Engine, run_no: int) -> Run:
     """Move the run to the first stage with work left, or to ``checking``; return it as it is now.
 
-    A finished run is returned unchanged.
+    A finished run is returned unchanged, and one that somebody else is about to move.
     """
     run = retrying(engine, lambda connection: _if_under_way(connection, run_no))
     # Only who finds nothing open takes the lock, so that workers do not queue for it.
@@ -36,11 +36,11 @@ def _if_under_way(connection: Connection, run_no: int) -> Run | None:
 
 
 def _advance(connection: Connection, run_no: int) -> Run:
-    state = run_rows.lock_state(connection, run_no)
-    # Making shards goes over all of the run's queries.
-    connection.execute(text("SET LOCAL statement_timeout = 0"))
-    connection.execute(text("SET LOCAL work_mem = '64MB'"))
+    state = run_rows.lock_state_now(connection, run_no)
     run = run_rows.load(connection, run_no)
+    if state is None:
+        return run  # somebody is at it, which may take minutes; the caller asks again
+    unhurried(connection)  # making shards goes over all of the run's queries
     while not run.is_finished and state != "checking":
         if state in STAGE_OF and shard_rows.has_open(connection, run_no, STAGE_OF[state]):
             break

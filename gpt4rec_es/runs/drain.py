@@ -136,7 +136,10 @@ def _step(work: StageWork, run: Run, owner: str, stages: Collection[str]) -> boo
         if "merge" in stages:
             check_and_publish(work.parts, run)
         return False
-    stage = STAGE_OF[run.state]
+    stage = STAGE_OF.get(run.state)
+    if stage is None:  # planned, and somebody else is about to begin it
+        time.sleep(_POLL_SECONDS)
+        return True
     if stage not in stages:
         return False
     engine = work.parts.engine

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from elasticsearch import Elasticsearch
 from sqlalchemy import Connection, text
 
+from gpt4rec_es.db.engine import unhurried
 from gpt4rec_es.db.runs import Run
 from gpt4rec_es.index.inspect import count_active, describe_index
 
@@ -220,4 +221,5 @@ GATES: tuple[Check, ...] = (
 
 def check(connection: Connection, elastic: Elasticsearch, run: Run) -> list[GateResult]:
     """Return the result of every gate, also after one that did not pass."""
+    unhurried(connection)
     return [GateResult(gate.__name__, *gate(connection, elastic, run)) for gate in GATES]

@@ -13,6 +13,7 @@ from gpt4rec_es.db import audit, locks
 from gpt4rec_es.db import runs as run_rows
 from gpt4rec_es.db import shards as shard_rows
 from gpt4rec_es.db.builds import Build
+from gpt4rec_es.db.engine import unhurried
 from gpt4rec_es.db.generators import Generator
 from gpt4rec_es.db.generators import current as current_generator
 from gpt4rec_es.db.pins import pin as pin_build
@@ -110,9 +111,7 @@ def _plan_once(
     """Plan in one transaction; None when data moved on since build or co-purchases were made."""
     engine = parts.engine.execution_options(isolation_level="REPEATABLE READ")
     with engine.connect() as connection, connection.begin():
-        # Statements over all users may take longer than any other statement should.
-        connection.execute(text("SET LOCAL statement_timeout = 0"))
-        connection.execute(text("SET LOCAL work_mem = '64MB'"))
+        unhurried(connection)
         _refuse_second(connection, kind)
         state = connection.execute(
             text("SELECT catalog_version, history_version FROM catalog_state")

@@ -1,10 +1,12 @@
-"""A night whose database connections keep being cut."""
+"""A night whose database connections keep being cut, or whose row another holds."""
 
 import datetime as dt
 import threading
 
 from sqlalchemy import text
 
+from gpt4rec_es.db.runs import lock_state
+from gpt4rec_es.runs.advance import advance
 from gpt4rec_es.runs.drain import drain
 from gpt4rec_es.runs.inprocess import run_night
 from gpt4rec_es.runs.night import start_night
@@ -53,3 +55,33 @@ def test_cut_connections_change_nothing(shop: Shop, database: Database, cluster:
     assert cuts > 3
     with database.engine.connect() as connection:
         assert stored_rows(connection, started.run.run_no) == expected
+
+
+def test_who_comes_while_another_takes_the_run_further_waits_without_a_lock(
+    shop: Shop, database: Database
+) -> None:
+    runtime = shop.runtime()
+    parts, options = runtime.night_parts(), runtime.night_options()
+    run = start_night(parts, options, DAY).run
+    reports = []
+    with database.engine.connect() as another, another.begin() as taking:
+        lock_state(another, run.run_no)
+        # At a million users this may take minutes: longer than anything waits for a lock.
+        assert advance(parts.engine, run.run_no).state == "planned"
+        worker = threading.Thread(
+            target=lambda: reports.append(drain(parts, options, run.run_no, "test"))
+        )
+        worker.start()
+        worker.join(0.7)
+        assert worker.is_alive()
+        with database.engine.connect() as connection:
+            waiting = connection.execute(
+                text("""
+                SELECT count(*) FROM pg_stat_activity
+                WHERE datname = current_database() AND wait_event_type = 'Lock'
+                """)
+            )
+            assert waiting.scalar_one() == 0
+        taking.rollback()
+    worker.join()
+    assert [report.run.state for report in reports] == ["published"]
