@@ -1,9 +1,9 @@
 """How ``gpt4rec evaluate`` prints what was found, for people."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gpt4rec_es.cli.output import print_line, print_table
+from gpt4rec_es.cli.output import natural, print_line, print_table
 
 if TYPE_CHECKING:
     from gpt4rec_es.services.evaluate import EvaluationReport
@@ -93,18 +93,42 @@ def print_evaluation(data: dict[str, Any]) -> None:
         f"{data['seconds']:.0f} s"
     )
     print_line("options: " + ", ".join(f"{key} {value}" for key, value in data["options"].items()))
-    segments = dict.fromkeys(["all", *(row["segment"] for row in data["metrics"])])
+    by_segment: dict[str, list[dict[str, Any]]] = {}
+    for row in data["metrics"]:
+        by_segment.setdefault(row["segment"], []).append(row)
+    columns = ["K", "metric", "mean", "low", "high", "users"]
     print_table(
-        ["segment", "K", "metric", "mean", "low", "high", "users"],
+        columns,
         [
-            [segment, row["k"], row["metric"]]
+            [row["k"], row["metric"]]
             + [_four(row[name]) for name in ("mean", "low", "high")]
             + [row["n_users"]]
-            for segment in segments
-            for row in data["metrics"]
-            if row["segment"] == segment
+            for row in by_segment.pop("all", [])
         ],
+        "All users, with 95 % intervals",
     )
+    print_table(
+        ["segment", "users", "K", *_SHOWN],
+        [
+            line
+            for segment in sorted(by_segment, key=natural)
+            for line in _lines_of_segment(segment, by_segment[segment])
+        ],
+        "By segment, means and half their intervals",
+    )
+
+
+def _lines_of_segment(segment: str, rows: list[dict[str, Any]]) -> Iterator[list[Any]]:
+    """Yield a line for each K."""
+    cells = {(row["k"], row["metric"]): row for row in rows}
+    for k in sorted({k for k, _ in cells}):
+        shown = [cells.get((k, name)) for name in _SHOWN]
+        yield [
+            segment,
+            cells[k, "recall"]["n_users"],
+            k,
+            *(one and _cell(one["mean"], one["low"], one["high"]) for one in shown),
+        ]
 
 
 def print_comparison(found: "Comparison") -> None:

@@ -205,7 +205,9 @@ def describe(error: Exception) -> tuple[int, str]:
         return error.exit_code, str(error)
     if isinstance(error, click.UsageError):
         path = error.ctx.command_path if error.ctx else "gpt4rec"
-        return error.exit_code, f"{error.format_message()} See `{path} --help`."
+        message = error.format_message()
+        end = "" if message.endswith((".", "?", "!")) else "."
+        return error.exit_code, f"{message}{end} See `{path} --help`."
     if isinstance(error, click.ClickException):
         return error.exit_code, error.format_message()
     if refused := _rights_error(error):

@@ -72,6 +72,12 @@ def show(value: Any) -> str:
     return one_line(str(value))
 
 
+def natural(text: str) -> list[tuple[int, str]]:
+    """Return a key by which texts are sorted as people do: 5-9 before 10-19."""
+    parts = re.split(r"(\d+)", text)
+    return [(int(part) if part.isdigit() else -1, part) for part in parts]
+
+
 def console() -> Console:
     """Return a console on stdout, as wide as its terminal or without limit."""
     width = None if sys.stdout.isatty() else _ENDLESS

@@ -150,6 +150,11 @@ def _print_report(report: "SplitReport") -> None:
             f"  {report.unfindable_targets:,} held-out items of the test have no title or are not "
             "active, so no search can find them"
         )
+    if report.tied_cases:
+        print_line(
+            f"  {report.tied_cases:,} targets were bought in the same moment as the purchase "
+            "before: make the split with --shuffle-ties SEED, too, and report both"
+        )
     if not report.has_times:
         print_line("  There are no times, only an order: see segments by item id when evaluating.")
 

@@ -89,10 +89,11 @@ def bm25(
 
     Queries are generated once and kept. The live index stays as it is: see `tune promote`.
     """
-    from gpt4rec_es.services.trials import show_trial
+    from gpt4rec_es.services.trials import require_svg, show_trial
     from gpt4rec_es.services.tuning import plan_tuning, tune_bm25
     from gpt4rec_es.services.tuning_inputs import TuningOptions
 
+    require_svg(heatmap_file)
     runtime = get_runtime()
     nights = runtime.decoding
     decoding = replace(

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gpt4rec_es.cli.output import print_line, print_table
+from gpt4rec_es.cli.output import natural, print_line, print_table
 
 if TYPE_CHECKING:
     from gpt4rec_es.db.trials import TrialRow
@@ -64,21 +64,13 @@ def print_trial(report: "TrialReport", heatmap_file: Path | None) -> None:
         columns = ["analyzer", "fields", "hits_per_query", "k1", "b", "recall", "ndcg"]
         print_table(columns, [[row[name] for name in columns] for row in others], "Also tried")
     _print_comparisons(report)
+    # Ranks first: titles as queries are long.
+    columns = ["rank_before", "rank_after", "query", "user_id", "item_id", "title"]
     for direction in ("gained", "lost"):
         print_table(
-            ["query", "user_id", "item_id", "title", "rank before", "after"],
+            ["rank before", "after", *columns[2:]],
             [
-                tuple(
-                    row[name]
-                    for name in (
-                        "query",
-                        "user_id",
-                        "item_id",
-                        "title",
-                        "rank_before",
-                        "rank_after",
-                    )
-                )
+                tuple(row[name] for name in columns)
                 for row in report.queries
                 if row["direction"] == direction
             ],
@@ -100,8 +92,19 @@ def _values(row: dict[str, Any]) -> tuple[Any, ...]:
 
 def _print_comparisons(report: "TrialReport") -> None:
     columns = ["candidate", "reference", "segment", "n_users", "gain", "gain_low", "gain_high"]
+    # History 10-19 after 5-9, else as they come: the best point first, of all users first.
+    ordered = sorted(
+        report.comparisons,
+        key=lambda row: (
+            row["candidate"] != "best",
+            row["candidate"],
+            row["reference"],
+            row["segment"] != "all",
+            natural(row["segment"]),
+        ),
+    )
     print_table(
         ["candidate", "against", "segment", "users", "gain", "from", "to", "p"],
-        [tuple(row[name] for name in [*columns, "p_value"]) for row in report.comparisons],
+        [tuple(row[name] for name in [*columns, "p_value"]) for row in ordered],
         f"Gain in {report.trial.metric}@{report.trial.k}, 95 % interval",
     )

@@ -45,6 +45,18 @@ class Build:
         deleted = self.deleted_documents or 0
         return deleted / max(deleted + (self.document_count or 0), 1)
 
+    def require_items(self, k: int) -> None:
+        """Pass if lists of ``k`` items can be made from this build.
+
+        Raises:
+            UsageError: it has fewer.
+        """
+        if self.document_count is not None and k > self.document_count:
+            raise UsageError(
+                f"k is {k}, but {self.index_name} holds only {self.document_count} items.",
+                "Ask for shorter lists.",
+            )
+
 
 def build_of(row: Any) -> Build:
     """Return the build that a row of the table ``builds`` is."""

@@ -62,6 +62,8 @@ def replay(
         run = run_rows.find(connection, run_id)
         _require_lists(connection, run)
         build = builds.load(connection, run.build_no)
+    if changes.k is not None:
+        build.require_items(changes.k)
     changed = with_co_purchases(parts, run, changed_run(run, changes))
     if split is not None:
         with transaction(parts.engine) as connection:

@@ -32,7 +32,8 @@ class SplitReport:
     """A split that was made, or would be (``created_at`` None).
 
     unfindable_targets: held-out items of the test without a title or not active, which no search
-    can find.
+    can find. tied_cases: of validation and test, whose target was bought in the same moment as
+    what is known last: only the order of ties makes it the target.
     """
 
     name: str
@@ -46,6 +47,7 @@ class SplitReport:
     test_cases: int
     users_left_out: int
     unfindable_targets: int
+    tied_cases: int
     created_at: dt.datetime | None
 
 
@@ -124,6 +126,7 @@ def _report(
         test_cases=len(split.test),
         users_left_out=split.left_out,
         unfindable_targets=unfindable,
+        tied_cases=sum(case.gap == 0 for case in (*split.validation, *split.test)),
         created_at=created_at,
     )
 

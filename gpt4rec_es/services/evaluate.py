@@ -128,7 +128,7 @@ def _store(
     actor: str,
 ) -> EvaluationReport:
     """Store one evaluation whole, in one transaction."""
-    values = {
+    values: dict[str, Any] = {
         "split_no": split.split_no,
         "part": options.part,
         "method": made.method,
@@ -171,6 +171,6 @@ def _store(
         bm25.b,
         len(cases),
         round(made.seconds, 1),
-        made.options,
+        values["options"],
         tuple(metrics),
     )

@@ -60,7 +60,7 @@ def heatmap(report: TrialReport) -> str:
         Heatmap(
             f"Trial {trial.trial_no}: mean {name} of {trial.n_users:,} users "
             f"({trial.split}, {trial.part})",
-            trial.verdict,
+            f"{trial.verdict}{_gain(report)}",
             name,
             values,
             marks,
@@ -68,12 +68,36 @@ def heatmap(report: TrialReport) -> str:
     )
 
 
+def _gain(report: TrialReport) -> str:
+    """Return how sure the best point's gain is, which the colours cannot say."""
+    live = "defaults" if report.trial.live == DEFAULTS else "live"
+    for row in report.comparisons:
+        if (row["candidate"], row["reference"], row["segment"]) == ("best", live, "all"):
+            ends = f"{row['gain_low']:+.4f} to {row['gain_high']:+.4f}"
+            return f" Best against {live}: {row['gain']:+.4f} ({ends})."
+    return ""
+
+
+def require_svg(path: Path | None) -> None:
+    """Pass if an SVG may have this name (None: no picture is asked for); ask before long work.
+
+    Raises:
+        UsageError: the name is that of another format.
+    """
+    if path is not None and path.suffix.lower() != ".svg":
+        raise UsageError(
+            f"The heat map is an SVG, and {path.name!r} does not say so.",
+            f"Name it {path.stem}.svg; browsers show it, and save it as other formats.",
+        )
+
+
 def write_heatmap(report: TrialReport, path: Path) -> None:
     """Write the trial's heat map to ``path``.
 
     Raises:
-        UsageError: it cannot be written.
+        UsageError: it cannot be written, or its name is that of another format.
     """
+    require_svg(path)
     try:
         path.write_text(heatmap(report), encoding="utf-8")
     except OSError as error:

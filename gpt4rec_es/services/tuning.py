@@ -143,7 +143,9 @@ def _check(parts: TuningParts, options: TuningOptions) -> None:
     if options.grid not in _GRIDS:
         raise UsageError(f"There is no grid {options.grid!r}.", f"Choose {', '.join(_GRIDS)}.")
     check_variants(options)
-    require_exact(parts.elastic, live_build(parts.engine, parts.elastic, parts.alias).index_name)
+    build = live_build(parts.engine, parts.elastic, parts.alias)
+    require_exact(parts.elastic, build.index_name)
+    build.require_items(options.k)
 
 
 def _points(grid: str, live: Bm25) -> Sequence[Bm25]:
@@ -153,8 +155,8 @@ def _points(grid: str, live: Bm25) -> Sequence[Bm25]:
 
 def _spread(texts: Sequence[str], most: int) -> list[str]:
     """Return at most ``most`` texts, evenly from all."""
-    step = max(1, -(-len(texts) // most))
-    return list(texts[::step])
+    count = min(most, len(texts))
+    return [texts[place * len(texts) // count] for place in range(count)]
 
 
 def _row(options: TuningOptions, inputs: Inputs, build: Build, choice: Choice) -> dict[str, Any]:

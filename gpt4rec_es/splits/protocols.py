@@ -24,6 +24,11 @@ from gpt4rec_es.splits.split import (
 )
 
 
+_SHARES = (0.1, 0.1)
+# Protocols that hold out something of every user, so that there are no shares.
+_OF_EVERY_USER = frozenset({"leave-one-out", "next-basket"})
+
+
 @dataclass(frozen=True, slots=True)
 class SplitOptions:
     """How to split.
@@ -38,7 +43,7 @@ class SplitOptions:
     protocol: str
     seed: int = 1
     shuffle_ties: int | None = None
-    shares: tuple[float, float] = (0.1, 0.1)
+    shares: tuple[float, float] = _SHARES
     moments: tuple[float, float] | None = None
     newest: int | None = None
     longest_title: int | None = None
@@ -77,13 +82,14 @@ def make_split(
     title_lengths: characters of the title of each item that has one.
 
     Raises:
-        UsageError: there is no such protocol, the options make no sense, times are needed and not
-            known, or histories are too short.
+        UsageError: there is no such protocol, the options make no sense or would change nothing,
+            times are needed and not known, or histories are too short.
     """
     if options.protocol not in _PROTOCOLS:
         raise UsageError(
             f"There is no protocol {options.protocol!r}.", f"There are: {', '.join(PROTOCOLS)}."
         )
+    _refuse_unused(options, has_times=has_times)
     preparation, split = _PROTOCOLS[options.protocol]
     how = Preparation(
         with_title=preparation.with_title or options.longest_title is not None,
@@ -95,3 +101,22 @@ def make_split(
     found = split(prepare(histories, how, title_lengths), options)
     check_split(found)
     return found
+
+
+def _refuse_unused(options: SplitOptions, *, has_times: bool) -> None:
+    """Pass if every option that was given can change the split: who gives one expects that."""
+    if options.shuffle_ties is not None and not has_times:
+        raise UsageError(
+            "There are no times, so it is not known which purchases are tied.",
+            "Leave --shuffle-ties out: evaluations show last pairs that ascend by item id apart.",
+        )
+    if options.moments is not None and options.protocol != "global-time":
+        raise UsageError(
+            f"A split by {options.protocol} has no moments to begin at.",
+            "Take the protocol global-time, or leave --validation-from and --test-from out.",
+        )
+    if options.shares != _SHARES and options.protocol in _OF_EVERY_USER:
+        raise UsageError(
+            f"A split by {options.protocol} holds out something of every user.",
+            "Leave --validation-share and --test-share out.",
+        )

@@ -4,6 +4,7 @@ Nothing here looks at titles or at other users' futures beyond what a protocol i
 fields of a split say all that any stage may use.
 """
 
+import datetime as dt
 import random
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -139,7 +140,10 @@ def global_time(
         UsageError: there are no times, the moments do not ascend, or a part is empty.
     """
     if not first < second:
-        raise UsageError(f"The moments {first} and {second} do not ascend.")
+        shown = " and ".join(f"{_date(moment):%Y-%m-%d %H:%M:%S}" for moment in (first, second))
+        raise UsageError(
+            f"The moments {shown} do not ascend.", "Validation begins before the test."
+        )
     train: dict[int, tuple[int, ...]] = {}
     validation, test = [], []
     left_out = 0
@@ -172,6 +176,10 @@ def time_quantiles(
     places = (1 - validation - test, 1 - test)
     first, second = (times[min(int(len(times) * place), len(times) - 1)] for place in places)
     return first, second
+
+
+def _date(seconds: float) -> dt.datetime:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC)
 
 
 def _times(history: History) -> tuple[float, ...]:

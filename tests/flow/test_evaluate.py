@@ -106,7 +106,8 @@ def test_metrics_are_stored_by_segment_and_seen_by_analysts(
     shown = show_evaluation(runtime.engine, report.evaluation_no)
     assert len(shown["metrics"]) == len(report.metrics)
     assert {row["segment"] for row in shown["metrics"]} >= {"all", "target in tail"}
-    assert shown["options"]["learn_validation"]
+    assert shown["options"] == report.options
+    assert shown["options"]["category_labels"] == "path_without_root"
     with module_database.analyst_engine.connect() as connection:
         found = connection.execute(
             text(
@@ -264,11 +265,15 @@ def test_commands(
     assert run(["evaluate", "loo", "--method", "popularity", *lists, "--json"]) == 0
     (report,) = json.loads(capsys.readouterr().out)
     assert report["method"] == "popularity"
-    for arguments in (["list", "--split", "loo"], ["show", str(report["evaluation_no"])]):
-        assert run(["evaluate", *arguments]) == 0
+    assert run(["evaluate", "list", "--split", "loo"]) == 0
+    capsys.readouterr()
+    assert run(["evaluate", "show", str(report["evaluation_no"])]) == 0
+    assert "By segment" in capsys.readouterr().out
     newest = report["evaluation_no"]
     assert run(["evaluate", "compare", str(newest - 1), str(newest)]) == 0
     assert "chance" in capsys.readouterr().out
     assert run(["evaluate", "nowhere", "--method", "popularity"]) == 2
+    capsys.readouterr()
     assert run(["evaluate", "loo", "--method", "popularity", "--k", "0"]) == 2
+    assert "numbers from 1 on. See `" in capsys.readouterr().err
     assert run(["evaluate", "loo", "--method", "popularity", "--k1", "1"]) == 2

@@ -250,6 +250,7 @@ def test_what_the_night_knew_is_no_measure(runtime: Runtime, later: Database) ->
     ("changes", "message"),
     [
         (Changes(k=0), "k is 0"),
+        (Changes(k=100_000), "k is 100000, but .* holds only"),
         (Changes(num_queries=4), "has 3"),
         (Changes(num_queries=0), "Ask for 1 to 3"),
         (Changes(k1=-1.0), "k1 is -1"),

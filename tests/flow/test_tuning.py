@@ -224,6 +224,15 @@ def test_a_killed_tuning_goes_on_from_stored_queries(
     assert first.asked + second.asked == trial.n_users + 4, "the batch that broke off came again"
 
 
+def test_as_many_texts_are_verified_as_there_are_up_to_the_limit() -> None:
+    texts = [f"t{n}" for n in range(1_900)]
+    chosen = tuning._spread(texts, 1_000)  # noqa: SLF001 - too many for a real trial
+    assert len(set(chosen)) == 1_000
+    assert chosen[0] == "t0"
+    assert int(chosen[-1][1:]) > 1_890
+    assert tuning._spread(texts[:3], 1_000) == texts[:3]  # noqa: SLF001
+
+
 def test_another_answer_of_the_server_is_noticed(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -245,9 +254,10 @@ def test_another_answer_of_the_server_is_noticed(
         ({"split": "other"}, "no split 'other'"),
         ({"generator": "other"}, "no generator 'other'"),
         ({"grid": "huge"}, "no grid 'huge'"),
+        ({"k": 100_000}, "holds only"),
     ],
 )
-def test_what_cannot_be_tuned(runtime: Runtime, change: dict[str, str], message: str) -> None:
+def test_what_cannot_be_tuned(runtime: Runtime, change: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         tune_bm25(runtime.tuning_parts(), TuningOptions(**{"split": "loo", "k": 3, **change}))
 
@@ -275,7 +285,15 @@ def test_the_commands(
     assert "tune promote 1" in out
     drawn = ET.fromstring(picture.read_text())  # noqa: S314 -- written by ourselves
     texts = " ".join("".join(node.itertext()) for node in drawn.iter() if node.tag.endswith("text"))
-    for expected in ("recall@3", "k1", "b (", "best", "live", "defaults (1.2, 0.75)"):
+    for expected in (
+        "recall@3",
+        "k1",
+        "b (",
+        "best",
+        "live",
+        "defaults (1.2, 0.75)",
+        "Best against defaults: +",
+    ):
         assert expected in texts
     assert json.loads(cli("tune", "list", "--json"))[0]["n_users"] == 30
     shown = json.loads(cli("tune", "show", "1", "--json"))
@@ -285,6 +303,10 @@ def test_the_commands(
     cli("index", "bm25", "undo")
     cli("tune", "show", "7", code=2)
     cli("tune", "bm25", "loo", "--metric", "luck@3", code=2)
+    for command in (("bm25", "loo"), ("show", "1")):
+        cli("tune", *command, "--heatmap", str(tmp_path / "map.png"), code=2)
+    assert len(json.loads(cli("tune", "list", "--json"))) == 1
+    assert not (tmp_path / "map.png").exists()
     assert heatmap(show_trial(long_titles.engine, 1)) == picture.read_text()
 
 

@@ -123,6 +123,39 @@ def test_ties_are_shuffled_by_the_seed_alone(shop: Database) -> None:
     assert make(shop, "stored") in hashes
 
 
+def test_ties_that_decide_a_target_are_counted(shop: Database) -> None:
+    # Of ben the one of validation.
+    assert create_split(shop.engine, "s", LOO, actor="t").tied_cases == 1
+    with shop.engine.begin() as connection:  # now ben's last three are of one moment
+        connection.execute(
+            text(
+                "UPDATE interactions SET event_no = 2 * 86400000000, ordinal = 9 "
+                "FROM users AS u, items AS i WHERE user_id = 'ben' AND item_id = 'e' "
+                "AND u.user_no = interactions.user_no AND i.item_no = interactions.item_no"
+            )
+        )
+    assert create_split(shop.engine, "t", LOO, actor="t").tied_cases == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (SplitOptions("leave-one-out", shares=(0.2, 0.1)), "holds out something of every user"),
+        (SplitOptions("users", moments=(1.0, 2.0)), "has no moments"),
+        (
+            SplitOptions("global-time", moments=(2 * 86_400.0, 86_400.0)),
+            "1970-01-03 00:00:00 and 1970-01-02 00:00:00 do not ascend",
+        ),
+    ],
+)
+def test_options_that_would_change_nothing_are_refused(
+    shop: Database, options: SplitOptions, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        create_split(shop.engine, "s", options, actor="t")
+    assert list_splits(shop.engine) == []
+
+
 def test_equal_data_give_equal_splits_whatever_the_order_of_imports(
     shop: Database, cluster: Cluster, template_database: str
 ) -> None:
@@ -151,7 +184,9 @@ def test_baskets_and_moments_need_times(cluster: Cluster, shop: Database) -> Non
 def test_an_order_alone_is_split_but_not_by_time(database: Database) -> None:
     fill(database, sorted(PURCHASES), times=False)
     report = create_split(database.engine, "loo", LOO, actor="test")
-    assert not report.has_times
+    assert (report.has_times, report.tied_cases) == (False, 0)
+    with pytest.raises(UsageError, match="not known which purchases are tied"):
+        make(database, "shuffled", SplitOptions("leave-one-out", shuffle_ties=1))
     for protocol in ("next-basket", "global-time"):
         with pytest.raises(UsageError, match="needs times"):
             make(database, protocol, SplitOptions(protocol))
