@@ -23,7 +23,6 @@ from gpt4rec_es.splits.split import (
     time_quantiles,
 )
 
-
 _SHARES = (0.1, 0.1)
 # Protocols that hold out something of every user, so that there are no shares.
 _OF_EVERY_USER = frozenset({"leave-one-out", "next-basket"})

@@ -226,11 +226,11 @@ def test_a_killed_tuning_goes_on_from_stored_queries(
 
 def test_as_many_texts_are_verified_as_there_are_up_to_the_limit() -> None:
     texts = [f"t{n}" for n in range(1_900)]
-    chosen = tuning._spread(texts, 1_000)  # noqa: SLF001 - too many for a real trial
+    chosen = tuning._spread(texts, 1_000)
     assert len(set(chosen)) == 1_000
     assert chosen[0] == "t0"
     assert int(chosen[-1][1:]) > 1_890
-    assert tuning._spread(texts[:3], 1_000) == texts[:3]  # noqa: SLF001
+    assert tuning._spread(texts[:3], 1_000) == texts[:3]
 
 
 def test_another_answer_of_the_server_is_noticed(
