@@ -188,6 +188,7 @@ class Runtime:
             alias=self.settings.index_alias,
             build=BuildOptions(analysis=self.analysis(), throttle=throttle),
             max_deleted_share=self.settings.max_deleted_share,
+            prefers_changes=self.settings.reindex == "changed",
         )
 
     def tuning_parts(self) -> "TuningParts":
@@ -231,7 +232,7 @@ class Runtime:
     def night_parts(self) -> "NightParts":
         """Return what a night touches."""
         from gpt4rec_es.runs.options import NightParts
-        from gpt4rec_es.services.reindex import ensure_current
+        from gpt4rec_es.services.current_index import ensure_current
 
         def ensure_index() -> int:
             options = self.reindex_options()

@@ -13,18 +13,17 @@ from elasticsearch import Elasticsearch
 from sqlalchemy import Engine
 
 from gpt4rec_es.db.builds import Build
-from gpt4rec_es.db.documents import CatalogSnapshot, catalog_snapshot, current_catalog_version
-from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.documents import CatalogSnapshot, catalog_snapshot
 from gpt4rec_es.db.locks import HeldLock
 from gpt4rec_es.elastic.alias import alias_targets
 from gpt4rec_es.elastic.errors import plain_errors
 from gpt4rec_es.elastic.names import new_index_name
-from gpt4rec_es.errors import DataError, UsageError
+from gpt4rec_es.errors import DataError
 from gpt4rec_es.garbage import spare_what_is_loaded
 from gpt4rec_es.index import live
 from gpt4rec_es.index.building import BuildOptions, full_build
 from gpt4rec_es.index.bulk import BulkCounts
-from gpt4rec_es.index.mapping import index_body, mapping_hash
+from gpt4rec_es.index.mapping import index_body
 from gpt4rec_es.index.prune import find_orphans, prunable, prune_builds, remove_orphans
 from gpt4rec_es.index.room import require_room_for
 from gpt4rec_es.protocols import Progress, no_progress
@@ -39,7 +38,7 @@ class ReindexOptions:
 
     bm25: for the first build of the alias only; later ones take over what is live. keep: builds
     kept for going back, besides the live one. max_deleted_share: above it a build by changes is
-    refused.
+    refused. prefers_changes: a night takes in the changes alone, where that will do.
     """
 
     alias: str = "items"
@@ -47,6 +46,7 @@ class ReindexOptions:
     bm25: Bm25 = field(default_factory=Bm25)
     keep: int = 2
     max_deleted_share: float = 0.1
+    prefers_changes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,49 +136,10 @@ def reindex(
     """
     spare_what_is_loaded()
     with plain_errors(client), live.index_lock(engine, options.alias) as lock:
-        return _reindex(engine, client, options, lock, actor, reason, progress)
+        return build_all(engine, client, options, lock, actor, reason, progress)
 
 
-def ensure_current(
-    engine: Engine,
-    client: Elasticsearch,
-    options: ReindexOptions,
-    *,
-    actor: str,
-    progress: Progress = no_progress,
-) -> Build:
-    """Return the live build, after a reindex if it is not of today's catalog and mapping.
-
-    Raises as ``reindex`` does.
-    """
-    found = _current_build(engine, client, options)
-    if isinstance(found, Build):
-        return found
-    with plain_errors(client), live.index_lock(engine, options.alias) as lock:
-        # Whoever held the lock until now may have done it.
-        found = _current_build(engine, client, options)
-        if isinstance(found, Build):
-            return found
-        return _reindex(engine, client, options, lock, actor, found, progress).build
-
-
-def _current_build(engine: Engine, client: Elasticsearch, options: ReindexOptions) -> Build | str:
-    """Return the live build, or why it has to be made anew."""
-    try:
-        build = live.live_build(engine, client, options.alias)
-    except (DataError, UsageError) as error:
-        log.info("the index is built anew: %s", error.message)
-        return error.message
-    with transaction(engine) as connection:
-        version = current_catalog_version(connection)
-    if build.catalog_version != version:
-        return f"the catalog changed: version {version}, indexed {build.catalog_version}"
-    if build.mapping_hash != mapping_hash(options.build.analysis):
-        return "the mapping or the analyzer changed"
-    return build
-
-
-def _reindex(
+def build_all(
     engine: Engine,
     client: Elasticsearch,
     options: ReindexOptions,
@@ -187,6 +148,7 @@ def _reindex(
     reason: str | None,
     progress: Progress,
 ) -> ReindexReport:
+    """Do what ``reindex`` does; whoever calls holds the lock."""
     started = time.monotonic()
     alias = options.alias
     live.reconcile(engine, client, alias)

@@ -91,10 +91,10 @@ def reindex_changes(
             stays live.
     """
     with plain_errors(client), live.index_lock(engine, options.alias) as lock:
-        return _reindex_changes(engine, client, options, lock, actor, reason, progress)
+        return build_changes(engine, client, options, lock, actor, reason, progress)
 
 
-def _reindex_changes(
+def build_changes(
     engine: Engine,
     client: Elasticsearch,
     options: ReindexOptions,
@@ -103,6 +103,7 @@ def _reindex_changes(
     reason: str | None,
     progress: Progress,
 ) -> ReindexReport:
+    """Do what ``reindex_changes`` does; whoever calls holds the lock."""
     started = time.monotonic()
     alias = options.alias
     live.reconcile(engine, client, alias)

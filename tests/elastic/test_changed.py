@@ -6,6 +6,7 @@ import pytest
 from elasticsearch import Elasticsearch
 from sqlalchemy import Engine, text
 
+from gpt4rec_es.db.builds import Build
 from gpt4rec_es.elastic.alias import alias_targets
 from gpt4rec_es.errors import DataError, DependencyError, UsageError
 from gpt4rec_es.index import building, room
@@ -17,6 +18,7 @@ from gpt4rec_es.records import Bm25
 from gpt4rec_es.services import reindex_changed
 from gpt4rec_es.services.bm25 import set_bm25
 from gpt4rec_es.services.builds import rollback_index
+from gpt4rec_es.services.current_index import ensure_current
 from gpt4rec_es.services.reindex import ReindexOptions, ReindexReport
 from gpt4rec_es.services.reindex_changed import plan_changes, reindex_changes
 from tests.databases import Database
@@ -242,3 +244,33 @@ def test_too_little_room_is_said_before_anything_is_made(
     with pytest.raises(DependencyError, match="index prune --keep 0"):
         bring_in(engine, elastic, alias)
     assert {build.state for build in builds_of(engine, alias)} == {"ready"}
+
+
+def test_a_night_takes_in_changes_alone_where_that_will_do(
+    engine: Engine, elastic: Elasticsearch, alias: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = ReindexOptions(alias=alias, max_deleted_share=0.2, prefers_changes=True)
+
+    def ensure(chosen: ReindexOptions = options) -> Build:
+        return ensure_current(engine, elastic, chosen, actor="night")
+
+    add_items(engine, [(f"I{n}", f"item number {n}") for n in range(10)])
+    first = ensure()
+    assert (first.kind, caplog.messages) == ("full", [])
+    change(engine, "I0", title="thing number 0")
+    second = ensure()
+    assert (second.kind, second.parent_build_no) == ("changed", first.build_no)
+    assert ensure() == second
+    for n in range(1, 3):
+        change(engine, f"I{n}", title=f"thing number {n}")
+    third = ensure()
+    assert (third.kind, third.deleted_documents) == ("full", 0)
+    assert sorted(find(engine, elastic, alias, "thing")) == ["I0", "I1", "I2"]
+    (said,) = caplog.messages
+    for told in (said, str(third.reason)):
+        assert "23.1% of the documents would be replaced or deleted ones" in told
+    assert str(third.reason).startswith("the catalog changed: version 4, indexed 2; ")
+    english = replace(options, build=BuildOptions(analysis=Analysis("english")))
+    assert ensure(english).reason == "the mapping or the analyzer changed"
+    change(engine, "I3", title="thing number 3")
+    assert ensure(replace(options, prefers_changes=False)).kind == "full"

@@ -23,7 +23,8 @@ from gpt4rec_es.index.prune import find_orphans
 from gpt4rec_es.records import Bm25
 from gpt4rec_es.services.bm25 import set_bm25
 from gpt4rec_es.services.builds import list_builds, rollback_index
-from gpt4rec_es.services.reindex import ReindexOptions, ensure_current, plan_reindex, reindex
+from gpt4rec_es.services.current_index import ensure_current
+from gpt4rec_es.services.reindex import ReindexOptions, plan_reindex, reindex
 from tests.databases import Database
 from tests.elastic.catalogs import (
     SHIRTS,

@@ -16,10 +16,10 @@ from gpt4rec_es.records import Bm25, Decoding
 from gpt4rec_es.runtime import Runtime
 from gpt4rec_es.services import evaluate as evaluating
 from gpt4rec_es.services.create_split import create_split
+from gpt4rec_es.services.current_index import ensure_current
 from gpt4rec_es.services.evaluate import EvaluationReport
 from gpt4rec_es.services.evaluation_lists import EvaluateOptions
 from gpt4rec_es.services.evaluations import compare, list_evaluations, show_evaluation
-from gpt4rec_es.services.reindex import ensure_current
 from gpt4rec_es.services.splits import drop_split, load_split
 from gpt4rec_es.splits.protocols import SplitOptions
 from tests.databases import Database

@@ -7,9 +7,9 @@ from sqlalchemy import text
 
 from gpt4rec_es.runs.inprocess import run_night
 from gpt4rec_es.services.create_split import create_split
+from gpt4rec_es.services.current_index import ensure_current
 from gpt4rec_es.services.evaluate import evaluate
 from gpt4rec_es.services.evaluation_lists import EvaluateOptions
-from gpt4rec_es.services.reindex import ensure_current
 from gpt4rec_es.splits.protocols import SplitOptions
 from tests.databases import Database
 from tests.shop import Shop, add_purchases

@@ -14,10 +14,10 @@ from gpt4rec_es.cli.main import run
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.runtime import Runtime
 from gpt4rec_es.services.create_split import create_split
+from gpt4rec_es.services.current_index import ensure_current
 from gpt4rec_es.services.evaluate import evaluate
 from gpt4rec_es.services.evaluation_lists import EvaluateOptions
 from gpt4rec_es.services.evaluations import show_evaluation
-from gpt4rec_es.services.reindex import ensure_current
 from gpt4rec_es.services.splits import load_split
 from gpt4rec_es.splits.protocols import SplitOptions
 from tests.databases import Database

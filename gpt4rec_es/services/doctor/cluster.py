@@ -193,8 +193,8 @@ def alias(
         )
     elif build.catalog_version != version:
         yield ok(
-            f"it is of catalog version {build.catalog_version} of {version}: the next night builds "
-            "anew first"
+            f"it is of catalog version {build.catalog_version} of {version}: the next night "
+            "reindexes first"
         )
 
 
