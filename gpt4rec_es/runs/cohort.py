@@ -13,12 +13,20 @@ from gpt4rec_es.db.runs import Run
 from gpt4rec_es.db.statistics import analyze_tables
 from gpt4rec_es.prompts.keys import hash128, normalise_query
 from gpt4rec_es.protocols import Progress, QueryGenerator
+from gpt4rec_es.runs.filters import TitleTest
 
 
 def stage_cohort(
-    connection: Connection, generator: QueryGenerator, history_version: int, progress: Progress
+    connection: Connection,
+    generator: QueryGenerator,
+    history_version: int,
+    may_search: TitleTest,
+    progress: Progress,
 ) -> int:
-    """Write every user's frozen input to a temporary table; return the number of users."""
+    """Write every user's frozen input to a temporary table; return the number of users.
+
+    may_search: whether a title may be the fallback query; the newest of those is.
+    """
     connection.execute(
         text("""
         CREATE TEMP TABLE staged_users (
@@ -36,7 +44,7 @@ def stage_cohort(
             done += 1
             if done % 1000 == 0:
                 progress(done, total)
-            yield (user_no, *_frozen_input(generator, history))
+            yield (user_no, *_frozen_input(generator, history, may_search))
 
     columns = ["user_no", "prompt_hash", "prompt", "n_tokens"]
     columns += ["item_nos", "n_bought", "last_hash", "last_text"]
@@ -53,19 +61,22 @@ def stage_cohort(
     return done
 
 
-def _frozen_input(generator: QueryGenerator, history: list[Bought]) -> tuple[object, ...]:
+def _frozen_input(
+    generator: QueryGenerator, history: list[Bought], may_search: TitleTest
+) -> tuple[object, ...]:
     titled = [(item_no, title) for item_no, title, _ in history if title]
     prompt = generator.write_prompt([title for _, title in titled])
     if prompt is None:
         return (None, None, None, [], len(history), None, None)
-    last = normalise_query(titled[-1][1])
+    allowed = (title for _, title in reversed(titled) if may_search(title))
+    last = next(map(normalise_query, allowed), None)
     return (
         hash128(prompt.text),
         prompt.text,
         prompt.n_tokens,
         [item_no for item_no, _ in titled[len(titled) - prompt.used :]],
         len(history),
-        hash128(last),
+        None if last is None else hash128(last),
         last,
     )
 

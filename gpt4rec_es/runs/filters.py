@@ -1,7 +1,7 @@
 """Query filters of a run: frozen at planning, then asked by the search stage about each text.
 
-They look at generated queries alone: bought titles that serve as queries are the catalog's own.
-Generations stay as they were written.
+Bought titles that serve as queries are the catalog's own words, so they are asked for forbidden
+phrases alone, at planning. Generations stay as they were written.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,6 +21,7 @@ from gpt4rec_es.retrieval.known_terms import count_unknown
 _MIN_SCRIPT_SHARE = 0.001
 
 Verdict = tuple[str | None, str | None]
+TitleTest = Callable[[str], bool]
 Judge = Callable[[Sequence[str]], list[Verdict]]
 _PASSED: Verdict = (None, None)
 
@@ -43,6 +44,18 @@ def freeze_filters(
     canonical = canonical_json(settings)
     number = filters_number(connection, hash128(canonical), canonical, filters.phrases)
     return number, {"hash": hash128(canonical).hex(), **settings}
+
+
+def title_test(filters: QueryFilters) -> TitleTest:
+    """Return what says whether a bought title may serve as a query: it has no forbidden phrase."""
+    if not filters.phrases:
+        return _any_title
+    phrases = _automaton(filters.phrases)
+    return lambda title: phrases.find(title) is None
+
+
+def _any_title(_title: str) -> bool:
+    return True
 
 
 def judge(filters: FrozenFilters, elastic: Elasticsearch, texts: Sequence[str]) -> list[Verdict]:

@@ -23,7 +23,7 @@ from gpt4rec_es.prompts.keys import canonical_json, hash128
 from gpt4rec_es.protocols import Progress, QueryGenerator, no_progress
 from gpt4rec_es.runs.co_purchases import ensure_co_purchases
 from gpt4rec_es.runs.cohort import freeze_cohort, freeze_popular, stage_cohort
-from gpt4rec_es.runs.filters import freeze_filters
+from gpt4rec_es.runs.filters import freeze_filters, title_test
 from gpt4rec_es.runs.manifest import make_manifest
 from gpt4rec_es.runs.options import NightOptions, NightParts
 from gpt4rec_es.runs.rules import freeze_rules, rules_manifest
@@ -121,7 +121,8 @@ def _plan_once(
             return None
         if set_no is not None and not _is_current(connection, set_no):
             return None
-        staged = stage_cohort(connection, generator, state.history_version, progress)
+        may_search = title_test(options.filters)
+        staged = stage_cohort(connection, generator, state.history_version, may_search, progress)
         if staged == 0:
             raise UsageError(
                 "There is no user to recommend for.",
@@ -144,7 +145,7 @@ def _plan_once(
         freeze_rules(connection, run_no, run.manifest.get("rules"))
         freeze_popular(connection, run)
         if options.fusion.uses("titles"):
-            freeze_titles(connection, run_no, state.history_version)
+            freeze_titles(connection, run_no, state.history_version, may_search)
         shard_rows.plan_generate(
             connection,
             run_no,

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, text
 
 from gpt4rec_es.db.copy import copy_rows
 from gpt4rec_es.prompts.keys import hash128, normalise_query
+from gpt4rec_es.runs.filters import TitleTest
 
 _SLICE = 10_000
 
@@ -19,8 +20,10 @@ ORDER BY item_no LIMIT :most
 """)
 
 
-def freeze_titles(connection: Connection, run_no: int, history_version: int) -> int:
-    """Store the title of every bought item as a query of the run; return how many items."""
+def freeze_titles(
+    connection: Connection, run_no: int, history_version: int, may_search: TitleTest
+) -> int:
+    """Store each bought item's title that may be searched as a query; return how many items."""
     connection.execute(
         text(
             "CREATE TEMP TABLE staged_titles (item_no int, query_hash bytea, text text) "
@@ -32,7 +35,7 @@ def freeze_titles(connection: Connection, run_no: int, history_version: int) -> 
         _BOUGHT, {"after": last, "history_version": history_version, "most": _SLICE}
     ).all():
         last = rows[-1].item_no
-        texts = [(row.item_no, normalise_query(row.title)) for row in rows]
+        texts = [(row.item_no, normalise_query(row.title)) for row in rows if may_search(row.title)]
         copy_rows(
             connection,
             "staged_titles",

@@ -147,6 +147,42 @@ def test_users_without_a_query_left_get_fallbacks_and_it_is_said_why(
     assert [tuple(row) for row in reasons] == [("empty_query", 0, "filtered_queries")]
 
 
+_FALLBACKS = """
+    SELECT u.user_no, text FROM run_users AS u LEFT JOIN queries ON query_no = last_query_no
+    WHERE run_no = :run AND n_bought > 0
+"""
+_TITLES = "SELECT item_no, text FROM run_titles JOIN queries USING (query_no) WHERE run_no = :run"
+
+
+def test_a_bought_title_with_a_forbidden_phrase_is_no_query_either(
+    shop: Shop, database: Database, phrases: Path
+) -> None:
+    # One query per user, so that half-empty lists take their newest title.
+    chosen = {"min_full_share": 0, "num_queries": 1, "sources": "queries,titles"}
+    plain = night(shop.runtime(**chosen))
+    run = night(shop.runtime(**chosen, forbidden_phrases_file=phrases), 1)
+    fallbacks, titles = (
+        {number: _texts(database, query, number) for number in (plain, run)}
+        for query in (_FALLBACKS, _TITLES)
+    )
+    forbidden = {key for key, title in fallbacks[plain].items() if "red clock" in str(title)}
+    assert forbidden
+    for user_no, title in fallbacks[run].items():
+        assert "red clock" not in str(title)
+        if user_no not in forbidden:
+            assert title == fallbacks[plain][user_no]
+    assert any(fallbacks[run][user_no] is not None for user_no in forbidden)
+    assert titles[run] == {
+        item: title for item, title in titles[plain].items() if "red clock" not in str(title)
+    }
+    assert len(titles[run]) < len(titles[plain])
+
+
+def _texts(database: Database, query: str, run_no: int) -> dict[int, str | None]:
+    with database.engine.connect() as connection:
+        return {row[0]: row[1] for row in connection.execute(text(query), {"run": run_no})}
+
+
 def test_the_next_run_asks_nothing_again_and_a_changed_list_everything(
     shop: Shop, database: Database, phrases: Path
 ) -> None:
