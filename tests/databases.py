@@ -197,6 +197,21 @@ def module_database(cluster: Cluster, template_database: str) -> Iterator[Databa
     cluster.drop(made)
 
 
+def wait_for_lock(engine: Engine) -> None:
+    """Wait until a session of this database waits for a lock."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    with engine.connect() as connection:
+        for _ in range(2000):
+            if connection.execute(waiting).scalar_one():
+                return
+            connection.execute(text("SELECT pg_sleep(0.005)"))
+            connection.rollback()  # so that the next look sees the present
+    pytest.fail("nobody waits")
+
+
 def _copy_grants(connection: Connection, template: str, name: str) -> None:
     """Give ``name`` the privileges of its template: CREATE DATABASE copies all but those."""
     connection.execute(text(f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC'))

@@ -1,16 +1,15 @@
-"""Storing prompts, queries, generations and searches by key: what exists is left as it is.
+"""Storing searches and other rows by key: what exists is left as it is. Loading texts.
 
 Rows go through a temporary table and one sorted INSERT ... ON CONFLICT DO NOTHING, so that a retry
 is harmless and writers that meet on the same keys take their locks in the same order.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, text
 
-from gpt4rec_es.db import locks
 from gpt4rec_es.db.copy import copy_rows
-from gpt4rec_es.records import GeneratedQuery, Generation, SearchResult
+from gpt4rec_es.records import SearchResult
 
 
 def store_new(
@@ -77,65 +76,6 @@ def load_queries(connection: Connection, query_nos: Sequence[int]) -> list[str]:
     )
     texts: dict[int, str] = {row.query_no: row.text for row in found}
     return [texts[number] for number in query_nos]
-
-
-def store_generations(
-    connection: Connection,
-    content_hash: str,
-    decoding_no: int,
-    generations: Sequence[tuple[int, Generation]],
-    hashes: Mapping[str, bytes],
-) -> int:
-    """Store generations as (prompt number, generation); return the rows added.
-
-    hashes: 128-bit hash of each query text. A generation that exists already is left as it is.
-    """
-    locks.share_lock(connection, locks.TEXTS)
-    texts = sorted({q.text for _, g in generations for q in g.queries}, key=hashes.__getitem__)
-    store_new(
-        connection,
-        "queries",
-        ["query_hash"],
-        ["query_hash", "text"],
-        ((hashes[t], t) for t in texts),
-    )
-    found = connection.execute(
-        text("SELECT query_no, query_hash FROM queries WHERE query_hash = ANY(:hashes)"),
-        {"hashes": [hashes[t] for t in texts]},
-    )
-    query_nos: dict[bytes, int] = {bytes(row.query_hash): row.query_no for row in found}
-    added = connection.execute(
-        text("""
-        INSERT INTO generations (prompt_no, content_hash, decoding_no, n_queries, tokens_generated)
-        SELECT p, :content_hash, :decoding_no, n, t
-        FROM unnest(cast(:prompts AS bigint[]), cast(:n AS int[]), cast(:t AS int[])) AS x(p, n, t)
-        ORDER BY p ON CONFLICT DO NOTHING RETURNING generation_no, prompt_no
-        """),
-        {
-            "content_hash": content_hash,
-            "decoding_no": decoding_no,
-            "prompts": [prompt_no for prompt_no, _ in generations],
-            "n": [len(g.queries) for _, g in generations],
-            "t": [g.tokens_generated for _, g in generations],
-        },
-    )
-    numbers: dict[int, int] = {row.prompt_no: row.generation_no for row in added}
-
-    def ranked(generation: Generation) -> Iterable[tuple[int, GeneratedQuery]]:
-        return enumerate(generation.queries, start=1)
-
-    rows = (
-        (numbers[prompt_no], rank, query_nos[hashes[q.text]], q.sum_logprob, q.n_tokens)
-        for prompt_no, generation in generations
-        if prompt_no in numbers
-        for rank, q in ranked(generation)
-    )
-    return len(numbers) + copy_rows(
-        connection,
-        "generated_queries",
-        ["generation_no", "rank", "query_no", "sum_logprob", "n_tokens"],
-        rows,
-    )
 
 
 def store_searches(

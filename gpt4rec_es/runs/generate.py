@@ -5,8 +5,9 @@ import time
 
 from sqlalchemy import Connection, Engine
 
+from gpt4rec_es.db.generations import store_generations
 from gpt4rec_es.db.runs import Run
-from gpt4rec_es.db.texts import load_prompts, store_generations
+from gpt4rec_es.db.texts import load_prompts
 from gpt4rec_es.prompts.keys import hash128
 from gpt4rec_es.protocols import QueryGenerator
 from gpt4rec_es.records import Decoding

@@ -13,9 +13,10 @@ from sqlalchemy import Connection, Engine, text
 from gpt4rec_es.db import generators, locks
 from gpt4rec_es.db import splits as rows
 from gpt4rec_es.db.engine import retrying, transaction
+from gpt4rec_es.db.generations import store_generations
 from gpt4rec_es.db.generators import Generator
 from gpt4rec_es.db.splits import SplitRow
-from gpt4rec_es.db.texts import decoding_number, load_prompts, store_generations, store_new
+from gpt4rec_es.db.texts import decoding_number, load_prompts, store_new
 from gpt4rec_es.prompts.keys import canonical_json, hash128
 from gpt4rec_es.protocols import Progress, QueryGenerator, no_progress
 from gpt4rec_es.records import Decoding, GeneratedQuery, Prompt

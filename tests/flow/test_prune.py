@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 
-from gpt4rec_es.db.texts import store_generations
+from gpt4rec_es.db.generations import store_generations
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.prompts.keys import hash128
 from gpt4rec_es.records import GeneratedQuery, Generation

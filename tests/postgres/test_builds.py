@@ -10,7 +10,7 @@ from gpt4rec_es.db.builds import Build
 from gpt4rec_es.db.pins import load_pins, pin, pinnable, retire, set_pinned
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.records import Bm25
-from tests.databases import Database
+from tests.databases import Database, wait_for_lock
 from tests.elastic.catalogs import pin_by_run
 
 
@@ -99,18 +99,3 @@ def test_what_is_pinned_is_not_retired_not_even_while_the_run_is_being_planned(
         with pytest.raises(UsageError, match="is deleted; there is nothing to keep"):
             pinnable(connection, build.build_no, True)
         assert pinnable(connection, build.build_no, False).state == "deleted"
-
-
-def wait_for_lock(engine: Engine) -> None:
-    """Wait until a session of this database waits for a lock."""
-    waiting = text(
-        "SELECT count(*) FROM pg_stat_activity "
-        "WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    )
-    with engine.connect() as connection:
-        for _ in range(2000):
-            if connection.execute(waiting).scalar_one():
-                return
-            connection.execute(text("SELECT pg_sleep(0.005)"))
-            connection.rollback()  # so that the next look sees the present
-    pytest.fail("nobody waits")
