@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
-from gpt4rec_es.records import Decoding, Generation, Prompt, SearchResult
+from gpt4rec_es.records import (
+    ANY_TERM,
+    Decoding,
+    Generation,
+    Prompt,
+    SearchOptions,
+    SearchResult,
+)
 
 
 class QueryGenerator(Protocol):
@@ -30,8 +37,10 @@ class QueryGenerator(Protocol):
 class Retriever(Protocol):
     """Finds items for query texts in one immutable index build."""
 
-    def search(self, texts: Sequence[str], depth: int) -> list[SearchResult]:
-        """Return the best ``depth`` active items for each text, in order.
+    def search(
+        self, texts: Sequence[str], depth: int, options: SearchOptions = ANY_TERM
+    ) -> list[SearchResult]:
+        """Return the best ``depth`` active items for each text, in order, found by ``options``.
 
         Equal scores are ordered by item id (bytes ascending).
 

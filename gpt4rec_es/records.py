@@ -1,7 +1,7 @@
 """Frozen records that stages hand each other; words as in docs/architecture.md ("Words").
 
 No behaviour beyond what follows from a record's own fields, and no imports beyond the standard
-library: every floor may use these.
+library and checks of single values: every floor may use these.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from gpt4rec_es.errors import UsageError
+from gpt4rec_es.matching import canonical_requirements
 
 
 class Outcome(StrEnum):
@@ -251,6 +252,42 @@ class Generation:
 
     queries: tuple[GeneratedQuery, ...]
     tokens_generated: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """How a text is searched for, beyond index and depth; the default: any term is enough.
+
+    minimum_should_match: how many of a query's terms a title must have, as Elasticsearch's
+    parameter of that name; None: any is enough, which is also what "1" says.
+    """
+
+    minimum_should_match: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what Elasticsearch would refuse; spell what is equal alike."""
+        if self.minimum_should_match is None:
+            return
+        try:
+            canonical = canonical_requirements(self.minimum_should_match)
+        except ValueError as error:
+            raise UsageError(
+                f"minimum_should_match is {self.minimum_should_match!r}.", f"It {error}."
+            ) from None
+        asked = None if canonical in {"0", "1", "0%"} else canonical
+        object.__setattr__(self, "minimum_should_match", asked)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return those that are set as plain values, for manifests and hashes."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any] | None) -> "SearchOptions":
+        """Return the options in ``values``; None, as in older manifests: none."""
+        return cls(**(values or {}))
+
+
+ANY_TERM = SearchOptions()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpt4rec_es.logs import register_secrets
 from gpt4rec_es.protocols import QueryGenerator, Retriever
-from gpt4rec_es.records import Decoding, Fusion
+from gpt4rec_es.records import Decoding, Fusion, SearchOptions
 from gpt4rec_es.settings import Settings, load_settings
 from gpt4rec_es.settings_options import (
     decoding_of,
@@ -67,6 +67,11 @@ class Runtime:
     def fusion(self) -> Fusion:
         """The sources of candidates, and how they are fused."""
         return fusion_of(self.settings)
+
+    @property
+    def search_options(self) -> SearchOptions:
+        """How generated queries are searched for."""
+        return SearchOptions(self.settings.minimum_should_match)
 
     @cached_property
     def engine(self) -> "Engine":
@@ -227,6 +232,7 @@ class Runtime:
             min_full_share=chosen.min_full_share,
             daily_min_users=chosen.daily_min_users,
             filters=query_filters_of(chosen),
+            search=self.search_options,
         )
 
     def night_parts(self) -> "NightParts":

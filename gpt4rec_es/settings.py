@@ -16,6 +16,7 @@ from dotenv import dotenv_values
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gpt4rec_es.errors import UsageError
+from gpt4rec_es.matching import canonical_requirements
 from gpt4rec_es.settings_checks import (
     MASK,
     check_cron,
@@ -100,6 +101,7 @@ class Settings(BaseModel):
     forbidden_phrases_file: Path | None = None
     catalog_scripts_only: bool = False
     max_unknown_share: _Share = 1.0  # of a query's terms
+    minimum_should_match: Annotated[str, AfterValidator(canonical_requirements)] | None = None
     exclude_bought: bool = True
     searches_per_second: float = Field(0, ge=0, le=1_000_000)  # 0: no limit
     documents_per_second: float = Field(0, ge=0, le=10_000_000)  # 0: no limit

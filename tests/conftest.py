@@ -1,9 +1,3 @@
-"""Fixtures of the suite live in plugins: servers, databases, indexes, a generator, commands."""
+"""Fixtures of the suite live in plugins: one per kind of server, and one trained generator."""
 
-pytest_plugins = [
-    "tests.servers",
-    "tests.databases",
-    "tests.indexes",
-    "tests.trained",
-    "tests.commands",
-]
+pytest_plugins = ["tests.servers", "tests.databases", "tests.indexes", "tests.trained"]

@@ -1,6 +1,6 @@
 """``gpt4rec replay RUN``: a retained night merged again, without generator or GPU."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,6 +9,9 @@ from gpt4rec_es.cli.options import json_option, part_option
 from gpt4rec_es.cli.output import emit, print_line
 from gpt4rec_es.cli.progress import progress_bar
 from gpt4rec_es.cli.runs_output import print_deltas, print_lists_diff
+
+if TYPE_CHECKING:
+    from gpt4rec_es.records import SearchOptions
 
 
 @click.command()
@@ -21,6 +24,10 @@ from gpt4rec_es.cli.runs_output import print_deltas, print_lists_diff
     "--exclude-bought/--include-bought",
     default=None,
     help="Leave out what users bought, or do not.",
+)
+@click.option(
+    "--minimum-should-match",
+    help="How many of a query's terms a title must have, as 2 or 75%; searches anew.",
 )
 @click.option("--without-rules", is_flag=True, help="Keep nothing out of lists by rules.")
 @click.option("--sources", help="Weighted sources, as queries:0.3,co_purchase:0.7.")
@@ -40,6 +47,7 @@ def replay(
     ctx: click.Context,
     /,
     run_id: str,
+    minimum_should_match: str | None,
     sources: str | None,
     fusion: str | None,
     decay: float | None,
@@ -60,7 +68,7 @@ def replay(
 
     given = {"weights": _weights(sources), "method": fusion, "decay": decay}
     fused = {name: value for name, value in given.items() if value is not None}
-    chosen = Changes(**changes, fusion=fused)
+    chosen = Changes(**changes, fusion=fused, search=_search_options(minimum_should_match))
     if verify and not chosen.is_none:
         raise click.UsageError("--verify is for a replay without any change.")
     with progress_bar("Merging", "users") as progress:
@@ -76,6 +84,14 @@ def replay(
     emit(found.as_dict(), as_json, _print)
     if verify and not found.is_equal:
         ctx.exit(3)
+
+
+def _search_options(minimum_should_match: str | None) -> "SearchOptions | None":
+    from gpt4rec_es.records import SearchOptions
+
+    if minimum_should_match is None:
+        return None
+    return SearchOptions(minimum_should_match)
 
 
 def _weights(sources: str | None) -> tuple[tuple[str, float], ...] | None:

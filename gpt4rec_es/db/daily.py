@@ -38,6 +38,7 @@ _QUERIES = f"""
     FROM wanted AS w
     LEFT JOIN searches AS s
         ON s.build_no = :build_no AND s.query_no = w.query_no AND s.depth = :depth
+        AND s.options_no = :options_no
         AND NOT EXISTS (
             SELECT FROM query_verdicts AS v WHERE v.filters_no = :filters_no
             AND v.query_no = w.query_no AND v.reason IS NOT NULL)
@@ -102,6 +103,7 @@ def store_daily(connection: Connection, run: Run) -> None:
         "build_no": run.build_no,
         "depth": run.depth,
         "filters_no": run.filters_no,
+        "options_no": run.search_options_no,
         "min_users": run.manifest.get("daily_min_users", 1),
     }
     for statement in (_QUERIES, _EXAMPLE_TITLES, _ITEMS, _COVERAGE):

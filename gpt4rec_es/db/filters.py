@@ -104,24 +104,3 @@ def load_removed(
         {"no": filters_no, "numbers": sorted(set(query_nos))},
     )
     return {row.query_no: (row.reason, row.detail) for row in found}
-
-
-def to_search(
-    connection: Connection, run_no: int, build_no: int, depth: int, query_nos: Sequence[int]
-) -> tuple[frozenset[int], frozenset[int]]:
-    """Return which queries have a search at the depth, and which the run needs as titles."""
-    found = connection.execute(
-        text("""
-        SELECT n.query_no,
-            EXISTS (SELECT FROM searches AS s WHERE s.build_no = :build_no
-                    AND s.query_no = n.query_no AND s.depth = :depth) AS is_searched,
-            EXISTS (SELECT FROM run_titles AS t WHERE t.run_no = :run_no
-                    AND t.query_no = n.query_no) AS is_title
-        FROM unnest(cast(:numbers AS bigint[])) AS n (query_no)
-        """),
-        {"build_no": build_no, "depth": depth, "run_no": run_no, "numbers": list(query_nos)},
-    ).all()
-    return (
-        frozenset(row.query_no for row in found if row.is_searched),
-        frozenset(row.query_no for row in found if row.is_title),
-    )

@@ -45,6 +45,7 @@ class Run:
     pruned_at: dt.datetime | None
     co_purchase_set_no: int | None
     filters_no: int | None
+    search_options_no: int
 
     @property
     def is_finished(self) -> bool:
@@ -56,7 +57,8 @@ _SELECT = """
 SELECT r.run_no, r.run_id, r.kind, r.logical_date, r.attempt, r.state, r.manifest, r.build_no,
        b.index_name, r.generator_no, g.content_hash, r.decoding_no, r.k, r.depth,
        r.history_version, r.cohort_size, r.code_version, r.actor, r.planned_at, r.finished_at,
-       r.error, r.is_pinned, r.pruned_at, r.co_purchase_set_no, r.filters_no
+       r.error, r.is_pinned, r.pruned_at, r.co_purchase_set_no, r.filters_no,
+       coalesce(r.search_options_no, 0) AS search_options_no
 FROM runs AS r JOIN builds AS b USING (build_no) JOIN generators AS g USING (generator_no)
 """
 

@@ -218,9 +218,12 @@ FROM (
     ) AS used
     LEFT JOIN query_verdicts AS v ON v.filters_no = :filters_no AND v.query_no = used.query_no
     WHERE (must_pass AND :filters_no IS NOT NULL AND v.query_no IS NULL)
-       OR ((is_title OR v.reason IS NULL) AND NOT EXISTS (
-            SELECT FROM searches AS s
-            WHERE s.build_no = :build_no AND s.query_no = used.query_no AND s.depth = :depth))
+       OR (must_pass AND v.reason IS NULL AND NOT EXISTS (
+            SELECT FROM searches AS s WHERE s.build_no = :build_no
+            AND s.query_no = used.query_no AND s.depth = :depth AND s.options_no = :options_no))
+       OR (is_title AND NOT EXISTS (
+            SELECT FROM searches AS s WHERE s.build_no = :build_no
+            AND s.query_no = used.query_no AND s.depth = :depth AND s.options_no = 0))
 ) AS missing
 GROUP BY place / :size ORDER BY place / :size
 """
@@ -264,6 +267,7 @@ def plan_search(
     build_no: int,
     depth: int,
     filters_no: int | None,
+    options_no: int,
     size: int,
 ) -> int:
     """Make shards of the run's distinct queries without a search or verdict; return how many."""
@@ -276,6 +280,7 @@ def plan_search(
             "build_no": build_no,
             "depth": depth,
             "filters_no": filters_no,
+            "options_no": options_no,
             "size": size,
         },
     ).rowcount

@@ -31,7 +31,7 @@ from gpt4rec_es.db.tables_generation import (
     prompts,
     queries,
 )
-from gpt4rec_es.db.tables_index import alias_swaps, builds, searches
+from gpt4rec_es.db.tables_index import alias_swaps, builds, search_options, searches
 from gpt4rec_es.db.tables_privacy import exports, privacy
 from gpt4rec_es.db.tables_replays import replay_metrics, replays
 from gpt4rec_es.db.tables_results import recommendations, run_popular, run_users, user_outcomes
@@ -96,6 +96,7 @@ __all__ = [
     "run_titles",
     "run_users",
     "runs",
+    "search_options",
     "searches",
     "shards",
     "split_cases",

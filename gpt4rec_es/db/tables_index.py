@@ -10,11 +10,12 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     Table,
     Text,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from gpt4rec_es.db.base import at, id_text, metadata, now
 
@@ -103,6 +104,27 @@ alias_swaps = Table(
     comment="One row per move of the alias.",
 )
 
+search_options = Table(
+    "search_options",
+    metadata,
+    Column(
+        "options_no",
+        Integer,
+        Identity(),
+        primary_key=True,
+        comment="number of the options, from 1 on",
+    ),
+    Column(
+        "options_hash",
+        LargeBinary,
+        nullable=False,
+        unique=True,
+        comment="128-bit hash of the options",
+    ),
+    Column("options", JSONB, nullable=False, comment="options by name"),
+    comment="One row per distinct set of search options, beyond index and depth.",
+)
+
 searches = Table(
     "searches",
     metadata,
@@ -126,10 +148,19 @@ searches = Table(
         comment="no token of the text was left after analysis",
     ),
     now("searched_at", "time of the search"),
+    # No foreign key: options are never deleted, and each of millions of rows would be checked.
+    Column(
+        "options_no",
+        Integer,
+        primary_key=True,
+        autoincrement=False,
+        server_default=text("0"),
+        comment="how was searched, see search_options; 0: any term is enough",
+    ),
     # For deleting a query, and for what merchandisers ask first: what finds nothing.
     Index("ix_searches_query_no", "query_no"),
     Index(
         "ix_searches_zero_hits", "build_no", "query_no", postgresql_where=text("item_nos = '{}'")
     ),
-    comment="One row per search: build, query and depth.",
+    comment="One row per search: build, query, depth and options.",
 )

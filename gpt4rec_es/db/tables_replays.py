@@ -64,6 +64,11 @@ replays = Table(
     ),
     Column("actor", Text, nullable=False, comment="who replayed it"),
     now("replayed_at", "time of the replay"),
+    Column(
+        "minimum_should_match",
+        Text,
+        comment="how many of a query's terms a title had to have; NULL: any was enough",
+    ),
     Index("ix_replays_run_no", "run_no"),
     comment="One row per replay: a run merged again from stored queries with other settings.",
 )

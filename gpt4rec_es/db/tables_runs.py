@@ -117,6 +117,11 @@ runs = Table(
         ForeignKey("query_filters.filters_no"),
         comment="what its queries must pass; NULL: all are searched",
     ),
+    Column(
+        "search_options_no",
+        ForeignKey("search_options.options_no"),
+        comment="how its generated queries are searched for; NULL: any term is enough",
+    ),
     UniqueConstraint("kind", "logical_date", "attempt"),
     Index(
         "ix_runs_unfinished",

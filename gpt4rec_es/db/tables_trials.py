@@ -68,6 +68,11 @@ trials = Table(
     Column("actor", Text, nullable=False, comment="who tuned"),
     Column("code_version", Text, nullable=False, comment="the code that did it"),
     now("tuned_at", "time it was stored"),
+    Column(
+        "minimum_should_match",
+        Text,
+        comment="how many of a query's terms a title had to have; NULL: any was enough",
+    ),
     comment="One row per trial: a grid of k1, b measured on generated queries and held-out items.",
 )
 

@@ -83,38 +83,51 @@ def store_searches(
     build_no: int,
     depth: int,
     results: Iterable[tuple[int, SearchResult]],
+    options_no: int = 0,
 ) -> int:
     """Store searches as (query number, result); return the rows added."""
+    key = ["build_no", "query_no", "depth", "options_no"]
     return store_new(
         connection,
         "searches",
-        ["build_no", "query_no", "depth"],
+        key,
         [
-            "build_no",
-            "query_no",
-            "depth",
+            *key,
             "item_nos",
             "scores",
             "is_exhausted",
             "is_empty_query",
         ],
         (
-            (build_no, query_no, depth, r.item_nos, r.scores, r.exhausted, r.is_empty_query)
+            (
+                *(build_no, query_no, depth, options_no),
+                *(r.item_nos, r.scores, r.exhausted, r.is_empty_query),
+            )
             for query_no, r in results
         ),
     )
 
 
 def load_searches(
-    connection: Connection, build_no: int, depth: int, query_nos: Sequence[int]
+    connection: Connection,
+    build_no: int,
+    depth: int,
+    query_nos: Sequence[int],
+    options_no: int = 0,
 ) -> dict[int, SearchResult]:
-    """Return query number -> result of the searches that exist at this build and depth."""
+    """Return query number -> result of the searches that exist at this build, depth and options."""
     found = connection.execute(
         text("""
         SELECT query_no, item_nos, scores, is_exhausted, is_empty_query FROM searches
-        WHERE build_no = :build_no AND depth = :depth AND query_no = ANY(:numbers)
+        WHERE build_no = :build_no AND depth = :depth AND options_no = :options_no
+            AND query_no = ANY(:numbers)
         """),
-        {"build_no": build_no, "depth": depth, "numbers": list(query_nos)},
+        {
+            "build_no": build_no,
+            "depth": depth,
+            "options_no": options_no,
+            "numbers": list(query_nos),
+        },
     )
     return {
         row.query_no: SearchResult(

@@ -10,6 +10,7 @@ import orjson
 
 from gpt4rec_es.elastic.queries import title_query
 from gpt4rec_es.errors import UsageError
+from gpt4rec_es.records import ANY_TERM, SearchOptions
 
 # What an index allows by default (index.max_result_window).
 MAX_DEPTH = 10_000
@@ -18,21 +19,26 @@ _HEADER = b'{"allow_partial_search_results":false}\n'
 _MARK = "MARK"
 
 
-def search_body(text: str, depth: int) -> dict[str, Any]:
+def search_body(text: str, depth: int, options: SearchOptions = ANY_TERM) -> dict[str, Any]:
     """Return the body of the search for the best ``depth`` active items."""
     return {
-        "query": active_query(text),
+        "query": active_query(text, options),
         **_bare(depth),
     }
 
 
-def active_query(text: str) -> dict[str, Any]:
+def active_query(text: str, options: SearchOptions = ANY_TERM) -> dict[str, Any]:
     """Return the query for active items; whether an item is active does not enter its score.
 
     Every document has the field, and leaving out the few that are not active is cheaper than
     asking for the many that are.
     """
-    return {"bool": {"must": [title_query(text)], "must_not": [{"term": {"is_active": False}}]}}
+    return {
+        "bool": {
+            "must": [title_query(text, options)],
+            "must_not": [{"term": {"is_active": False}}],
+        }
+    }
 
 
 def has_no_term_body(text: str) -> dict[str, Any]:
@@ -68,9 +74,9 @@ class Template:
         self._parts = (_HEADER + orjson.dumps(body) + b"\n").split(orjson.dumps(_MARK))
 
     @classmethod
-    def search(cls, depth: int) -> "Template":
+    def search(cls, depth: int, options: SearchOptions = ANY_TERM) -> "Template":
         """Return the template of ``search_body``."""
-        return cls(search_body(_MARK, depth))
+        return cls(search_body(_MARK, depth, options))
 
     @classmethod
     def has_no_term(cls) -> "Template":

@@ -18,7 +18,7 @@ from scipy import sparse
 
 from gpt4rec_es.elastic.queries import search_text
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.records import Bm25, SearchResult
+from gpt4rec_es.records import ANY_TERM, Bm25, SearchOptions, SearchResult
 from gpt4rec_es.retrieval.body import MAX_DEPTH
 from gpt4rec_es.retrieval.memory_arithmetic import (
     Floats,
@@ -28,6 +28,7 @@ from gpt4rec_es.retrieval.memory_arithmetic import (
     term_weights,
 )
 from gpt4rec_es.retrieval.memory_index import Integers, MemoryIndex, Slots
+from gpt4rec_es.retrieval.memory_matching import required_terms
 
 Analyze = Callable[[Sequence[str]], list[list[str]]]
 
@@ -82,8 +83,14 @@ class _Postings:
 class MemoryGrid:
     """Searches one index at all ``points`` (k1, b) in one go."""
 
-    def __init__(self, index: MemoryIndex, points: Sequence[Bm25], depth: int) -> None:
-        """Prepare searches for the best ``depth`` items.
+    def __init__(
+        self,
+        index: MemoryIndex,
+        points: Sequence[Bm25],
+        depth: int,
+        options: SearchOptions = ANY_TERM,
+    ) -> None:
+        """Prepare searches for the best ``depth`` items by ``options``.
 
         Raises:
             UsageError: there is no point, or ``depth`` is below 1.
@@ -91,6 +98,7 @@ class MemoryGrid:
         if not points or depth < 1:
             raise UsageError("A search needs at least one (k1, b) and a depth of at least 1.")
         self._index, self._points, self._depth = index, points, min(depth, len(index))
+        self._options = options
         self._denominators = denominators(
             points, index.kind_times, index.kind_lengths, index.mean_length
         )
@@ -109,12 +117,16 @@ class MemoryGrid:
 
     def _step(self, first: int, queries: Sequence[Sequence[str]]) -> GridHits:
         index, shape = self._index, (len(queries), len(self._index))
+        lengths = [len(tokens) for tokens in queries]
+        required = required_terms(lengths, self._options)
         slots = index.look_up(queries)
         postings = self._postings(slots)
-        keep = self._keep(slots, postings, shape)
+        keep = self._keep(slots, postings, required, shape)
         kept = np.flatnonzero(keep)
         rows, documents = np.divmod(kept, shape[1])
-        scores = self._scores(slots, postings, kept, keep)
+        # Lucene takes repetitions together where it need not count them.
+        is_counted = (required > 1) & (required != lengths)
+        scores = self._scores(slots, postings, is_counted[slots.queries], kept, keep)
         # Score and, reversed, the rank of the id in one number each, so that one sort does both.
         keys = scores.view(np.uint32).astype(np.uint64) << _HALF
         keys |= _LOW - index.id_ranks[documents].astype(np.uint64)[:, None]
@@ -129,8 +141,13 @@ class MemoryGrid:
         at = np.arange(len(of)) + skipped[of]
         return _Postings(of, at, slots.queries[of] * len(index) + index.documents[at])
 
-    def _keep(self, slots: Slots, found: _Postings, shape: tuple[int, int]) -> NDArray[np.bool_]:
-        """Return by cell whether it can be among the best of its query at any point."""
+    def _keep(
+        self, slots: Slots, found: _Postings, required: Integers, shape: tuple[int, int]
+    ) -> NDArray[np.bool_]:
+        """Return by cell whether it can be among the best of its query at any point.
+
+        required: of each query, how many of its terms a title must have to be there at all.
+        """
         index, size = self._index, shape[0] * shape[1]
         idf = (slots.repeats * index.idf[slots.terms].astype(np.float64))[found.slots]
         lower = np.bincount(found.cells, idf, size).reshape(shape)
@@ -138,6 +155,10 @@ class MemoryGrid:
         more = np.flatnonzero(times > 1)
         extra = idf[more] * (times[more] - 1)
         upper = lower + np.bincount(found.cells[more], extra, size).reshape(shape)
+        if (required > 1).any():
+            terms = np.bincount(found.cells, slots.repeats[found.slots], size).reshape(shape)
+            is_match = terms >= required[:, None]
+            lower, upper = lower * is_match, upper * is_match
         keep = np.empty(shape, np.bool_)
         best = np.zeros((shape[0], self._depth))
         for first, end, is_one_length in index.blocks:
@@ -149,9 +170,17 @@ class MemoryGrid:
         return keep.reshape(-1)
 
     def _scores(
-        self, slots: Slots, found: _Postings, kept: Integers, keep: NDArray[np.bool_]
+        self,
+        slots: Slots,
+        found: _Postings,
+        is_counted: NDArray[np.bool_],
+        kept: Integers,
+        keep: NDArray[np.bool_],
     ) -> Floats:
-        """Return the scores of kept cells as [cells, points]."""
+        """Return the scores of kept cells as [cells, points].
+
+        is_counted: of each slot, whether each repetition is scored on its own.
+        """
         index = self._index
         pairs = np.flatnonzero(keep[found.cells])
         cells = np.searchsorted(kept, found.cells[pairs])
@@ -159,11 +188,12 @@ class MemoryGrid:
         variants = found.slots[pairs] * n_kinds + index.kinds[found.at[pairs]]
         distinct, of = np.unique(variants, return_inverse=True)
         slot, kind = np.divmod(distinct, n_kinds)
-        weights = term_weights(self._points, slots.repeats, index.idf[slots.terms])
+        boosts = np.where(is_counted, 1, slots.repeats)
+        weights = term_weights(self._points, boosts, index.idf[slots.terms])
         values = term_scores(weights[slot], self._denominators[kind])
         # Lucene, too, sums in double precision and rounds once.
-        ones = np.ones(len(pairs))
-        sums = sparse.csr_array((ones, (cells, of)), shape=(len(kept), len(distinct)))
+        times = np.where(is_counted, slots.repeats, 1)[found.slots[pairs]].astype(np.float64)
+        sums = sparse.csr_array((times, (cells, of)), shape=(len(kept), len(distinct)))
         result: Floats = (sums @ values.astype(np.float64)).astype(np.float32)
         return result
 
@@ -191,9 +221,11 @@ class MemoryGrid:
 class MemoryGridSearch:
     """Searches an index for texts at any points."""
 
-    def __init__(self, index: MemoryIndex, analyze: Analyze) -> None:
+    def __init__(
+        self, index: MemoryIndex, analyze: Analyze, options: SearchOptions = ANY_TERM
+    ) -> None:
         """Take the function that turns query texts into tokens as the index's server does."""
-        self._index, self._analyze = index, analyze
+        self._index, self._analyze, self._options = index, analyze, options
 
     def search(
         self, texts: Sequence[str], points: Sequence[Bm25], depth: int
@@ -203,7 +235,7 @@ class MemoryGridSearch:
         Raises:
             UsageError: there is no point, or ``depth`` is below 1.
         """
-        grid = MemoryGrid(self._index, points, depth)
+        grid = MemoryGrid(self._index, points, depth, self._options)
         return grid.search(self._analyze([search_text(text) for text in texts]))
 
 
@@ -214,8 +246,10 @@ class MemoryRetriever:
         """Take the function that turns query texts into tokens as the index's server does."""
         self._index, self._bm25, self._analyze = index, bm25, analyze
 
-    def search(self, texts: Sequence[str], depth: int) -> list[SearchResult]:
-        """Return the best ``depth`` active items for each text, in order.
+    def search(
+        self, texts: Sequence[str], depth: int, options: SearchOptions = ANY_TERM
+    ) -> list[SearchResult]:
+        """Return the best ``depth`` active items for each text, in order, found by ``options``.
 
         Of long texts only the first 64 words are used.
 
@@ -226,7 +260,7 @@ class MemoryRetriever:
             raise UsageError(f"The depth {depth} is not between 1 and {MAX_DEPTH}.")
         wanted = [search_text(text) for text in texts]
         distinct = list(dict.fromkeys(wanted))
-        grid = MemoryGrid(self._index, [self._bm25], depth)
+        grid = MemoryGrid(self._index, [self._bm25], depth, options)
         tokens = self._analyze(distinct)
         results: dict[str, SearchResult] = {}
         for hits in grid.search(tokens):

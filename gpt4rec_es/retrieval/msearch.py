@@ -24,7 +24,7 @@ from gpt4rec_es.elastic.patience import without_patience
 from gpt4rec_es.elastic.queries import search_text
 from gpt4rec_es.elastic.throttle import Throttle
 from gpt4rec_es.errors import DependencyError, UsageError
-from gpt4rec_es.records import SearchResult
+from gpt4rec_es.records import ANY_TERM, SearchOptions, SearchResult
 from gpt4rec_es.retrieval.answers import Hits, read_answers
 from gpt4rec_es.retrieval.body import MAX_DEPTH, Template
 
@@ -91,8 +91,10 @@ class ElasticRetriever:
         self._lock = threading.Lock()
         self.counts = SearchCounts()
 
-    def search(self, texts: Sequence[str], depth: int) -> list[SearchResult]:
-        """Return the best ``depth`` active items for each text, in order.
+    def search(
+        self, texts: Sequence[str], depth: int, options: SearchOptions = ANY_TERM
+    ) -> list[SearchResult]:
+        """Return the best ``depth`` active items for each text, in order, found by ``options``.
 
         Equal texts are sent once; of long ones only the first 64 words are used.
 
@@ -107,7 +109,7 @@ class ElasticRetriever:
         wanted = [search_text(text) for text in texts]
         distinct = list(dict.fromkeys(wanted))
         self._count(searches=len(distinct))
-        found = self._ask(distinct, Template.search(depth), depth)
+        found = self._ask(distinct, Template.search(depth, options), depth)
         without = [text for text, hits in zip(distinct, found, strict=True) if not hits[0]]
         self._count(checks=len(without))
         checked = self._ask(without, Template.has_no_term(), 1)

@@ -68,6 +68,7 @@ def _make_shards(connection: Connection, run: Run, state: str) -> None:
             build_no=run.build_no,
             depth=run.depth,
             filters_no=run.filters_no,
+            options_no=run.search_options_no,
             size=sizes["search"],
         )
     elif state == STATE_OF["merge"]:

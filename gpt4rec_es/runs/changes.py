@@ -10,7 +10,7 @@ from typing import Any
 
 from gpt4rec_es.db.runs import Run
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.records import Bm25, Fusion
+from gpt4rec_es.records import Bm25, Fusion, SearchOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Changes:
     """Settings that replace those of a run; None: as it was.
 
     num_queries: the best so many of each generation are used. fusion: fields of ``Fusion`` by name.
-    without_rules: nothing is kept out of lists by rules.
+    without_rules: nothing is kept out of lists by rules. search: how queries are searched for.
     """
 
     k: int | None = None
@@ -28,6 +28,7 @@ class Changes:
     exclude_bought: bool | None = None
     fusion: Mapping[str, Any] = field(default_factory=dict)
     without_rules: bool = False
+    search: SearchOptions | None = None
 
     @property
     def is_none(self) -> bool:
@@ -35,7 +36,7 @@ class Changes:
         return self == Changes()
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the new values by dotted manifest name, those that are set, without the fusion."""
+        """Return the new values by dotted manifest name, those that are set and single."""
         values = {
             "k": self.k,
             "decoding.num_queries": self.num_queries,
@@ -71,6 +72,10 @@ def changed_run(run: Run, changes: Changes) -> Run:
     bm25_of(manifest)
     if changes.without_rules:
         manifest.pop("rules", None)
+    if changes.search is not None:
+        manifest.pop("search_options", None)
+        if search := changes.search.as_dict():
+            manifest["search_options"] = search
     if changes.fusion:
         _change_fusion(run, manifest, changes.fusion)
     return replace(run, manifest=manifest, k=manifest["k"])

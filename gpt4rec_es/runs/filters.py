@@ -23,7 +23,7 @@ _MIN_SCRIPT_SHARE = 0.001
 Verdict = tuple[str | None, str | None]
 TitleTest = Callable[[str], bool]
 Judge = Callable[[Sequence[str]], list[Verdict]]
-_PASSED: Verdict = (None, None)
+PASSED: Verdict = (None, None)
 
 
 def freeze_filters(
@@ -67,7 +67,7 @@ def judge(filters: FrozenFilters, elastic: Elasticsearch, texts: Sequence[str]) 
     verdicts = [_judge_text(filters, text) for text in texts]
     if filters.index_name is None:
         return verdicts
-    places = [place for place, verdict in enumerate(verdicts) if verdict is _PASSED]
+    places = [place for place, verdict in enumerate(verdicts) if verdict is PASSED]
     counts = count_unknown(elastic, filters.index_name, [texts[place] for place in places])
     for place, (unknown, terms) in zip(places, counts, strict=True):
         if unknown > filters.max_unknown_share * terms:
@@ -80,7 +80,7 @@ def _judge_text(filters: FrozenFilters, text: str) -> Verdict:
         return ("phrase", phrase)
     if filters.scripts is not None and (foreign := scripts_of(text) - filters.scripts):
         return ("script", ", ".join(sorted(foreign)))
-    return _PASSED
+    return PASSED
 
 
 @lru_cache(maxsize=2)

@@ -6,6 +6,7 @@ make the same lists from it.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from sqlalchemy import Connection
 
@@ -20,6 +21,8 @@ from gpt4rec_es.ranking.voices import Purchase
 from gpt4rec_es.records import NO_NEIGHBOURS, Fusion, Neighbours, SearchResult
 from gpt4rec_es.runs.rules import load_shown
 
+# The hits of a query by its number; None: not searched.
+Known: TypeAlias = Callable[[int], SearchResult | None]
 _NO_ITEMS: frozenset[int] = frozenset()
 
 
@@ -44,20 +47,21 @@ class Ingredients:
     def merge(
         self,
         user: MergeInput,
-        get: Callable[[int], SearchResult | None],
+        of_query: Known,
+        of_title: Known,
         *,
         keep_removed: bool = False,
     ) -> Merge:
         """Return one user's merge from the hits known so far; it may ask for deeper ones.
 
-        get: the hits of a query by its number; None: not searched.
+        of_query, of_title: the hits of a generated query and of a title, by number.
         """
         queries = [
             QueryHits(rank, result)
             for rank, number in enumerate(user.query_nos or (), start=1)
-            if number not in user.removed and (result := get(number)) is not None
+            if number not in user.removed and (result := of_query(number)) is not None
         ]
-        last = None if user.last_query_no is None else get(user.last_query_no)
+        last = None if user.last_query_no is None else of_title(user.last_query_no)
         excluded = self.excluded.get(user.user_no, _NO_ITEMS)
         screen = None
         if self.rules is not None:
@@ -74,7 +78,7 @@ class Ingredients:
             )
         return fuse_sources(
             queries,
-            self._purchases(user, get),
+            self._purchases(user, of_title),
             self.k,
             self.fusion,
             excluded,
@@ -89,14 +93,12 @@ class Ingredients:
         newest = self.newest.get(user.user_no, ())
         return [self.titles[item_no] for item_no in newest if item_no in self.titles]
 
-    def _purchases(
-        self, user: MergeInput, get: Callable[[int], SearchResult | None]
-    ) -> list[Purchase]:
+    def _purchases(self, user: MergeInput, of_title: Known) -> list[Purchase]:
         purchases = []
         for item_no in self.newest.get(user.user_no, ()):
             neighbours = self.neighbours.get(item_no, NO_NEIGHBOURS)
             query_no = self.titles.get(item_no)
-            title = None if query_no is None else get(query_no)
+            title = None if query_no is None else of_title(query_no)
             purchases.append(Purchase(item_no, neighbours, title))
         return purchases
 

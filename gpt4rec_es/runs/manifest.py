@@ -70,6 +70,8 @@ def make_manifest(
         manifest["daily_min_users"] = options.daily_min_users
     if not fusion.is_plain:
         manifest["fusion"] = fusion.as_dict()
+    if search := options.search.as_dict():
+        manifest["search_options"] = search
     if rules is not None:
         manifest["rules"] = rules
     return manifest

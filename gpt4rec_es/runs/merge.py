@@ -19,7 +19,7 @@ from gpt4rec_es.ranking.merge import Merge, Pick
 from gpt4rec_es.ranking.outcome import decide_outcome
 from gpt4rec_es.ranking.rules import ItemRules
 from gpt4rec_es.records import Outcome, Source
-from gpt4rec_es.runs.hits import Hits
+from gpt4rec_es.runs.hits import Asked, Hits
 from gpt4rec_es.runs.ingredients import Ingredients, load_ingredients
 from gpt4rec_es.runs.ledger import Lease, Work
 
@@ -69,7 +69,8 @@ def merge_users(
         for user in inputs
     ]
     first = {n for user in users for n in user.query_nos or () if n not in user.removed}
-    hits.load_first(first.union(*map(ingredients.title_queries, users)))
+    titles = {n for user in users for n in ingredients.title_queries(user)}
+    hits.load_first({*map(hits.as_query, first), *map(hits.as_title, titles)})
     return MergedUsers(users, hits, ingredients, check)
 
 
@@ -105,31 +106,33 @@ class MergedUsers:
         if user.prompt_no is not None and user.query_nos is None:
             return "no queries could be generated for the prompt"
         used = (n for n in user.query_nos or () if n not in user.removed)
-        missing = [n for n in used if self._hits.get(n) is None]
+        missing = [n for n in used if self._hits.of_query(n) is None]
         return f"query {missing[0]} could not be searched" if missing else None
 
     def _round(self, users: list[MergeInput]) -> list[MergeInput]:
         """Merge these users; fetch what is lacking and return those that must be merged again."""
         again: list[MergeInput] = []
-        deeper: set[int] = set()
-        last_titles: set[int] = set()
+        hits = self._hits
+        deeper: set[Asked] = set()
+        last_titles: set[Asked] = set()
         for user in users:
-            merge = self._ingredients.merge(user, self._hits.get)
+            merge = self._ingredients.merge(user, hits.of_query, hits.of_title)
             if merge.is_complete and not self._lacks_last_title(user, merge):
                 self._merges[user.user_no] = merge
                 continue
             again.append(user)
             numbers = user.query_nos or ()
-            deeper.update(numbers[rank - 1] for rank in merge.needs_deeper)
-            deeper.update(self._ingredients.titles[item] for item in merge.needs_deeper_titles)
+            deeper.update(hits.as_query(numbers[rank - 1]) for rank in merge.needs_deeper)
+            titles = (self._ingredients.titles[item] for item in merge.needs_deeper_titles)
+            deeper.update(map(hits.as_title, titles))
             if merge.needs_deeper_last_title and user.last_query_no is not None:
-                deeper.add(user.last_query_no)
+                deeper.add(hits.as_title(user.last_query_no))
             if merge.is_complete and user.last_query_no is not None:
-                last_titles.add(user.last_query_no)
+                last_titles.add(hits.as_title(user.last_query_no))
         if deeper:
-            self._hits.deepen(deeper)
+            hits.deepen(deeper)
         if last_titles:
-            self._hits.fetch(sorted(last_titles))
+            hits.fetch(last_titles)
         return again
 
     def _lacks_last_title(self, user: MergeInput, merge: Merge) -> bool:
@@ -137,7 +140,7 @@ class MergedUsers:
         return (
             merge.n_found < self._ingredients.k
             and user.last_query_no is not None
-            and self._hits.get(user.last_query_no) is None
+            and self._hits.of_title(user.last_query_no) is None
         )
 
     def _outcome(self, user: MergeInput) -> UserOutcome:

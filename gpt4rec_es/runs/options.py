@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from gpt4rec_es.db.generators import Generator
 from gpt4rec_es.protocols import QueryGenerator, Retriever
-from gpt4rec_es.records import Decoding, Fusion, ListRules, QueryFilters
+from gpt4rec_es.records import Decoding, Fusion, ListRules, QueryFilters, SearchOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +16,9 @@ class NightOptions:
     """How a night is planned and worked on.
 
     k: items per user. depth: hits asked for per query at first (None: 40 more than the merge looks
-    at in any case, enough for most histories). fusion: the sources of candidates. rules: about all
-    lists. history_length: newest titles in a prompt. lease_seconds: a worker that has not renewed
-    for so long is taken for dead. max_failures: own errors of a shard before it is split.
+    at in any case, enough for most histories). fusion: the sources of candidates. search: how
+    generated queries are searched for. rules: about all lists. lease_seconds: a worker that has not
+    renewed for so long is taken for dead. max_failures: own errors of a shard before it is split.
     daily_min_users: queries of fewer users have no sums. patience_seconds: how long a lost server
     is waited for before the work is given back for good.
     """
@@ -29,6 +29,7 @@ class NightOptions:
     exclude_bought: bool = True
     fusion: Fusion = field(default_factory=Fusion)
     filters: QueryFilters = field(default_factory=QueryFilters)
+    search: SearchOptions = field(default_factory=SearchOptions)
     rules: ListRules = field(default_factory=ListRules)
     generate_shard_size: int = 256
     search_shard_size: int = 2000

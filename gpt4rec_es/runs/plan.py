@@ -27,6 +27,7 @@ from gpt4rec_es.runs.filters import freeze_filters, title_test
 from gpt4rec_es.runs.manifest import make_manifest
 from gpt4rec_es.runs.options import NightOptions, NightParts
 from gpt4rec_es.runs.rules import freeze_rules, rules_manifest
+from gpt4rec_es.runs.search_options import search_options_number
 from gpt4rec_es.runs.titles import freeze_titles
 from gpt4rec_es.version import code_version
 
@@ -218,4 +219,5 @@ def _insert_run(
         actor=parts.actor,
         co_purchase_set_no=set_no,
         filters_no=filters_no,
+        search_options_no=search_options_number(connection, options.search) or None,
     )

@@ -1,4 +1,4 @@
-"""Merging a retained night again from what it stored: other k1, b, K or number of queries.
+"""Merging a retained night again from what it stored: other k1, b, K, number of queries ...
 
 No generator, no partitions: the lists live in temporary tables until they are compared, and one
 row says what came of it. With nothing changed the lists are those of the night, row by row.
@@ -24,7 +24,11 @@ from gpt4rec_es.runs.hits import Hits
 from gpt4rec_es.runs.merge import merge_users
 from gpt4rec_es.runs.options import NightParts
 from gpt4rec_es.runs.replay_result import Replay, metric_rows, replay_row
-from gpt4rec_es.runs.replay_sources import LateRetriever, with_co_purchases
+from gpt4rec_es.runs.replay_sources import (
+    LateRetriever,
+    with_co_purchases,
+    with_search_options,
+)
 from gpt4rec_es.runs.rules import load_item_rules
 
 # Users whose hits are in memory at once.
@@ -64,7 +68,8 @@ def replay(
         build = builds.load(connection, run.build_no)
     if changes.k is not None:
         build.require_items(changes.k)
-    changed = with_co_purchases(parts, run, changed_run(run, changes))
+    changed = with_search_options(parts, run, changed_run(run, changes))
+    changed = with_co_purchases(parts, run, changed)
     if split is not None:
         with transaction(parts.engine) as connection:
             require_comparable(connection, (run, changed), split)
@@ -73,7 +78,13 @@ def replay(
     with session(parts.engine) as connection:
         _make_tables(connection)
         users, searches = _merge(
-            parts, connection, changed, retriever, keep=is_same_build, progress=progress
+            parts,
+            connection,
+            changed,
+            retriever,
+            keep=is_same_build,
+            is_new=changed.search_options_no != run.search_options_no,
+            progress=progress,
         )
         found = _compare(connection, run, changed, searches, items)
         if split is not None:
@@ -126,6 +137,7 @@ def _merge(
     retriever: Retriever,
     *,
     keep: bool,
+    is_new: bool,
     progress: Progress,
 ) -> tuple[int, int]:
     """Merge all users into temporary tables; return how many users and how many searches."""
@@ -134,7 +146,7 @@ def _merge(
         rules = load_item_rules(reading, run)
     after = -1
     while users := next_users(connection, run.run_no, after, _SLICE):
-        hits = Hits(parts.engine, run, retriever, keep=keep)
+        hits = Hits(parts.engine, run, retriever, keep=keep, is_new=is_new)
         merged = merge_users(parts.engine, run, users, hits, rules, check=lambda: None)
         store_lists(connection, run.run_no, merged.outcomes, merged.rows(), tables=_TABLES)
         connection.commit()

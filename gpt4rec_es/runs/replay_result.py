@@ -7,6 +7,7 @@ from gpt4rec_es.db.runs import Run
 from gpt4rec_es.runs.changes import bm25_of
 from gpt4rec_es.runs.deltas import MetricDeltas
 from gpt4rec_es.runs.diff import ListsDiff
+from gpt4rec_es.runs.search_options import search_options_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ def replay_row(run: Run, found: Replay, actor: str) -> dict[str, Any]:
         "k1": bm25.k1,
         "b": bm25.b,
         "exclude_bought": run.manifest["exclude_bought"],
+        "minimum_should_match": search_options_of(run.manifest).minimum_should_match,
         "n_users": found.users,
         "n_recommendations": found.recommendations,
         "n_searches": found.searches,

@@ -9,11 +9,12 @@ from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.runs import Run
 from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.protocols import Retriever
-from gpt4rec_es.records import SearchResult
+from gpt4rec_es.records import ANY_TERM, SearchOptions, SearchResult
 from gpt4rec_es.retrieval.memory_build import memory_retriever
 from gpt4rec_es.runs.changes import bm25_of, fusion_of
 from gpt4rec_es.runs.co_purchases import ensure_co_purchases
 from gpt4rec_es.runs.options import NightParts
+from gpt4rec_es.runs.search_options import search_options_number, search_options_of
 
 
 class LateRetriever:
@@ -24,11 +25,13 @@ class LateRetriever:
         self._is_same_build = is_same_build
         self._opened: Retriever | None = None
 
-    def search(self, texts: Sequence[str], depth: int) -> list[SearchResult]:
+    def search(
+        self, texts: Sequence[str], depth: int, options: SearchOptions = ANY_TERM
+    ) -> list[SearchResult]:
         """Search as the run with its changes would."""
         if self._opened is None:
             self._opened = self._open()
-        return self._opened.search(texts, depth)
+        return self._opened.search(texts, depth, options)
 
     def _open(self) -> Retriever:
         with transaction(self._parts.engine) as connection:
@@ -43,6 +46,15 @@ class LateRetriever:
             return self._parts.open_retriever(self._build.index_name, self._run.run_id)
         bm25 = bm25_of(self._run.manifest)
         return memory_retriever(self._parts.elastic, same[0].index_name, bm25)
+
+
+def with_search_options(parts: NightParts, run: Run, changed: Run) -> Run:
+    """Return ``changed`` with the number of its search options, which may be new."""
+    options = search_options_of(changed.manifest)
+    if options == search_options_of(run.manifest):
+        return changed
+    with transaction(parts.engine) as connection:
+        return replace(changed, search_options_no=search_options_number(connection, options))
 
 
 def with_co_purchases(parts: NightParts, run: Run, changed: Run) -> Run:

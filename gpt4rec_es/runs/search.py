@@ -1,13 +1,20 @@
-"""The search stage: each distinct query text once per build and depth, if the filters let it."""
+"""The search stage: each distinct query text once per build, depth and search options.
+
+Generated queries are searched for if the filters let them, by the run's search options; the titles
+of purchases without either.
+"""
 
 from sqlalchemy import Connection, Engine
 
-from gpt4rec_es.db.filters import store_verdicts, to_search
+from gpt4rec_es.db.filters import store_verdicts
 from gpt4rec_es.db.runs import Run
+from gpt4rec_es.db.searches import NO_OPTIONS, lacking_searches
 from gpt4rec_es.db.texts import load_queries, store_searches
 from gpt4rec_es.protocols import Retriever
-from gpt4rec_es.runs.filters import Judge
+from gpt4rec_es.records import ANY_TERM
+from gpt4rec_es.runs.filters import PASSED, Judge
 from gpt4rec_es.runs.ledger import Lease, Work
+from gpt4rec_es.runs.search_options import search_options_of
 
 
 def search_shard(
@@ -19,27 +26,31 @@ def search_shard(
     """
     members = lease.shard.members
     with engine.connect() as connection:
-        texts = load_queries(connection, members)
-    if judge is None:
-        wanted, verdicts = list(zip(members, texts, strict=True)), []
-    else:
-        with engine.connect() as connection:
-            searched, titles = to_search(connection, run.run_no, run.build_no, run.depth, members)
-        verdicts = [
-            (number, *verdict) for number, verdict in zip(members, judge(texts), strict=True)
-        ]
-        wanted = [
-            (number, text)
-            for (number, reason, _), text in zip(verdicts, texts, strict=True)
-            if number not in searched and (reason is None or number in titles)
-        ]
-    results = retriever.search([text for _, text in wanted], run.depth)
+        texts = dict(zip(members, load_queries(connection, members), strict=True))
+        lacking = lacking_searches(connection, run, members)
+    judged = [PASSED] * len(members) if judge is None else judge(list(texts.values()))
+    verdicts = dict(zip(members, judged, strict=True))
+    as_query = {n for n in members if lacking[n].as_query and verdicts[n] == PASSED}
+    as_title = {n for n in members if lacking[n].as_title}
+    roles = {run.search_options_no: as_query}
+    roles[NO_OPTIONS] = roles.get(NO_OPTIONS, set()) | as_title
+    options = {run.search_options_no: search_options_of(run.manifest), NO_OPTIONS: ANY_TERM}
+    found = []
+    for options_no, numbers in roles.items():
+        wanted = sorted(numbers)
+        results = retriever.search(
+            [texts[number] for number in wanted], run.depth, options[options_no]
+        )
+        found.append((options_no, list(zip(wanted, results, strict=True))))
     lease.check()
 
     def store(connection: Connection) -> int:
         if run.filters_no is not None:
-            store_verdicts(connection, run.filters_no, verdicts)
-        pairs = zip((number for number, _ in wanted), results, strict=True)
-        return store_searches(connection, run.build_no, run.depth, pairs)
+            rows = ((number, *verdict) for number, verdict in verdicts.items())
+            store_verdicts(connection, run.filters_no, rows)
+        return sum(
+            store_searches(connection, run.build_no, run.depth, pairs, options_no)
+            for options_no, pairs in found
+        )
 
-    return Work(store, {"searches": len(wanted)})
+    return Work(store, {"searches": sum(len(pairs) for _, pairs in found)})

@@ -4,6 +4,7 @@ The merge is made again from the stored hits; that it equals the stored list is 
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import zip_longest
 from typing import Any
@@ -15,12 +16,14 @@ from gpt4rec_es.db.filters import load_removed
 from gpt4rec_es.db.lists import MergeInput, load_inputs
 from gpt4rec_es.db.rules import load_run_rules
 from gpt4rec_es.db.runs import Run
+from gpt4rec_es.db.searches import NO_OPTIONS
 from gpt4rec_es.db.texts import load_queries, load_searches
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.ranking.merge import Merge
 from gpt4rec_es.records import Fusion, SearchResult
 from gpt4rec_es.runs.ingredients import load_ingredients
 from gpt4rec_es.runs.rules import load_item_rules
+from gpt4rec_es.runs.search_options import search_options_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class Explanation:
     n_bought: int
     history: list[dict[str, Any]]
     prompt: str | None
+    search_options: dict[str, Any]
     queries: list[dict[str, Any]]
     recommendations: list[dict[str, Any]]
     removed: list[dict[str, Any]]
@@ -75,12 +79,14 @@ def _explain(connection: Connection, run: Run, user_id: str, user: MergeInput) -
     outcome = _stored_outcome(connection, run, user.user_no)
     rules = load_item_rules(connection, run)
     ingredients = load_ingredients(connection, run, [user.user_no], rules)
-    results = _deepest_results(connection, run, user, ingredients.title_queries(user))
-    merge = ingredients.merge(user, results.get, keep_removed=True)
+    results = _deepest_results(connection, run, user.query_nos or (), run.search_options_no)
+    titles_asked = [*ingredients.title_queries(user), user.last_query_no]
+    of_titles = _deepest_results(connection, run, [n for n in titles_asked if n is not None])
+    merge = ingredients.merge(user, results.get, of_titles.get, keep_removed=True)
     again = [(rank, *pick[:1]) for rank, pick in enumerate(merge.picks, start=1)]
     titles = _titles(
         connection,
-        {n for r in results.values() for n in r.item_nos}
+        {n for r in (*results.values(), *of_titles.values()) for n in r.item_nos}
         | {row[key] for row in stored for key in ("item_no", "from_item_no")} - {None},
     )
     return Explanation(
@@ -92,6 +98,7 @@ def _explain(connection: Connection, run: Run, user_id: str, user: MergeInput) -
         n_bought=user.n_bought,
         history=_history(connection, run, user),
         prompt=_prompt(connection, user),
+        search_options=search_options_of(run.manifest).as_dict(),
         queries=_queries(connection, run, user, results, stored, titles),
         recommendations=[
             {**_external(row, titles), "shares": shares}
@@ -139,15 +146,12 @@ def _stored_outcome(connection: Connection, run: Run, user_no: int) -> dict[str,
 
 
 def _deepest_results(
-    connection: Connection, run: Run, user: MergeInput, title_queries: list[int]
+    connection: Connection, run: Run, query_nos: Sequence[int], options_no: int = NO_OPTIONS
 ) -> dict[int, SearchResult]:
-    """Return the hits of the user's queries, as deep as this run may have looked."""
-    numbers = [*(user.query_nos or ()), *title_queries]
-    if user.last_query_no is not None:
-        numbers.append(user.last_query_no)
+    """Return the hits of these queries by search options, as deep as this run may have looked."""
     results: dict[int, SearchResult] = {}
     for depth in run.manifest["depth_ladder"]:
-        results |= load_searches(connection, run.build_no, depth, numbers)
+        results |= load_searches(connection, run.build_no, depth, query_nos, options_no)
     return results
 
 

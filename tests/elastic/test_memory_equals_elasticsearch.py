@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from elasticsearch import Elasticsearch
 
-from gpt4rec_es.elastic.similarity import similarity_settings
+from gpt4rec_es.elastic.similarity import read_bm25, similarity_settings
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.index.documents import encode_document
 from gpt4rec_es.index.mapping import Analysis, index_body
-from gpt4rec_es.records import Bm25, Document, SearchResult
+from gpt4rec_es.records import ANY_TERM, Bm25, Document, SearchOptions, SearchResult
 from gpt4rec_es.retrieval import ElasticRetriever
 from gpt4rec_es.retrieval.memory import MemoryRetriever
 from gpt4rec_es.retrieval.memory_index import MemoryIndex
@@ -104,12 +104,15 @@ def as_single(result: SearchResult) -> tuple[object, ...]:
     return (result.item_nos, scores, result.exhausted, result.is_empty_query)
 
 
-def differing(elastic: Elasticsearch, catalog: Catalog, bm25: Bm25) -> list[tuple[object, ...]]:
+def differing(
+    elastic: Elasticsearch, catalog: Catalog, bm25: Bm25, options: SearchOptions = ANY_TERM
+) -> list[tuple[object, ...]]:
     """Return the queries with another answer, and both answers."""
-    expected = ElasticRetriever(elastic, catalog.index).search(catalog.queries, DEPTH)
+    expected = ElasticRetriever(elastic, catalog.index).search(catalog.queries, DEPTH, options)
     retriever = MemoryRetriever(catalog.memory, bm25, server_analyzer(elastic, catalog.index))
-    actual = retriever.search(catalog.queries, DEPTH)
-    assert sum(len(result.item_nos) == DEPTH for result in expected) > 700
+    actual = retriever.search(catalog.queries, DEPTH, options)
+    least = 700 if options == ANY_TERM else 1
+    assert sum(len(result.item_nos) == DEPTH for result in expected) > least
     return [
         (text, one, other)
         for text, one, other in zip(catalog.queries, actual, expected, strict=True)
@@ -126,6 +129,27 @@ def test_same_hits_order_and_scores(elastic: Elasticsearch, catalog: Catalog, bm
     )
     elastic.cluster.health(index=catalog.index, wait_for_status="green", timeout="30s")
     assert differing(elastic, catalog, bm25) == []
+
+
+@pytest.mark.parametrize(
+    "required",
+    ["75%", "50%", "100%", "2", "3", "-1", "-25%", "-2", "0%", "3<75%", "2<-25% 9<-3", "40"],
+)
+def test_same_where_more_terms_must_match(
+    elastic: Elasticsearch, catalog: Catalog, required: str
+) -> None:
+    bm25 = read_bm25(elastic, catalog.index)
+    assert differing(elastic, catalog, bm25, SearchOptions(required)) == []
+
+
+def test_repeated_words_count_and_are_scored_one_by_one(
+    elastic: Elasticsearch, catalog: Catalog
+) -> None:
+    queries = [" ".join(["candle"] * n + rest) for n in range(1, 8) for rest in ([], ["red", "x"])]
+    mine = Catalog(catalog.index, catalog.memory, queries)
+    for required in ("2", "4", "-1", "90%"):
+        bm25 = read_bm25(elastic, catalog.index)
+        assert differing(elastic, mine, bm25, SearchOptions(required)) == []
 
 
 def test_same_with_stems_and_stop_words(elastic: Elasticsearch, module_alias: str) -> None:

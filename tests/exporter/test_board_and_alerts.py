@@ -13,9 +13,7 @@ from sqlalchemy import text
 from gpt4rec_es.runs.inprocess import run_night
 from tests.databases import Database
 from tests.exporter.conftest import Page, scrape
-from tests.flow.conftest import use_titles
-from tests.servers import Servers
-from tests.shop import make_shop
+from tests.shop import Shop
 
 ROOT = Path(__file__).parents[2]
 BOARD = json.loads((ROOT / "deploy/grafana/dashboards/gpt4rec.json").read_text())
@@ -29,22 +27,19 @@ PANELS = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
 OF_PROMETHEUS = {"up"}
 
 
-@pytest.fixture(scope="module")
-def shown(servers: Servers, module_database: Database, module_alias: str) -> Page:
+@pytest.fixture
+def shown(shop: Shop, database: Database) -> Page:
     """A page with all there can be on one: a night, and an import."""
-    use_titles(module_database)
-    runtime = make_shop(servers, module_database, module_alias).runtime()
+    runtime = shop.runtime()
     run_night(runtime.night_parts(), runtime.night_options(), dt.date(2026, 11, 22))
-    with module_database.engine.begin() as connection:
+    with database.engine.begin() as connection:
         connection.execute(
             text(
                 "INSERT INTO imports (kind, files, state, actor, finished_at) "
                 "VALUES ('items', '{x}', 'done', 'test', now())"
             )
         )
-    page = scrape(runtime)
-    runtime.close()
-    return page
+    return scrape(runtime)
 
 
 def expressions() -> list[str]:

@@ -123,7 +123,8 @@ def test_sums_and_their_texts_outlive_the_lists(
             text("SELECT count(*) FROM queries JOIN daily_queries USING (query_no)")
         ).scalar_one()
     assert 0 < kept <= queries
-    shop.enter(monkeypatch)
+    for name, value in shop.environ.items():
+        monkeypatch.setenv(name, value)
     result = CliRunner().invoke(cli, ["queries", "find", "--json", "red", "clock"])
     assert result.exit_code == 0, result.output
     rows = json.loads(result.stdout)

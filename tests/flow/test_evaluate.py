@@ -245,7 +245,8 @@ def test_commands(
 ) -> None:
     from gpt4rec_es.cli.main import run  # noqa: PLC0415 - the shim under test
 
-    shop.enter(monkeypatch)
+    for name, value in shop.environ.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
     lists = ["--k", "2,5"]
     assert run(["evaluate", "loo", "--method", "baselines", *lists, "--part", "test"]) == 0

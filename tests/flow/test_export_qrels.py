@@ -48,7 +48,8 @@ def shop(servers: Servers, module_database: Database, module_alias: str) -> Shop
 
 @pytest.fixture
 def runtime(shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Runtime]:
-    shop.enter(monkeypatch)
+    for name, value in shop.environ.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
     runtime = shop.runtime()
     yield runtime

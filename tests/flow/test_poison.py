@@ -10,7 +10,14 @@ from sqlalchemy import text
 from gpt4rec_es.db import generators
 from gpt4rec_es.db.history import stream_histories
 from gpt4rec_es.protocols import QueryGenerator, Retriever
-from gpt4rec_es.records import Decoding, Generation, Prompt, SearchResult
+from gpt4rec_es.records import (
+    ANY_TERM,
+    Decoding,
+    Generation,
+    Prompt,
+    SearchOptions,
+    SearchResult,
+)
 from gpt4rec_es.runs import drain
 from gpt4rec_es.runs.ingredients import Ingredients
 from gpt4rec_es.runs.inprocess import run_night
@@ -43,10 +50,12 @@ class PoisonedRetriever:
     def __init__(self, inner: Retriever, poison: str) -> None:
         self._inner, self._poison = inner, poison
 
-    def search(self, texts: Sequence[str], depth: int) -> list[SearchResult]:
+    def search(
+        self, texts: Sequence[str], depth: int, options: SearchOptions = ANY_TERM
+    ) -> list[SearchResult]:
         if self._poison in texts:
             raise ValueError("poisoned query")
-        return self._inner.search(texts, depth)
+        return self._inner.search(texts, depth, options)
 
 
 def failed_users(database: Database) -> list[tuple[str, str]]:

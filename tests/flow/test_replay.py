@@ -10,7 +10,7 @@ from sqlalchemy import text
 from gpt4rec_es.cli.main import run as run_cli
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.index.prune import delete_index
-from gpt4rec_es.records import Bm25
+from gpt4rec_es.records import Bm25, SearchOptions
 from gpt4rec_es.runs import replay as replaying
 from gpt4rec_es.runs.changes import Changes
 from gpt4rec_es.runs.diff import diff_runs
@@ -85,6 +85,11 @@ def test_any_other_row_is_noticed(runtime: Runtime, database: Database) -> None:
         ({"k": 2}, Changes(k=2)),
         ({"exclude_bought": False}, Changes(exclude_bought=False)),
         ({}, Changes(k1=0.3, b=0.1)),
+        ({"minimum_should_match": "3"}, Changes(search=SearchOptions("3"))),
+        (
+            {"minimum_should_match": "2<-1"},
+            Changes(k1=0.3, b=0.1, search=SearchOptions(" 2 < -1")),
+        ),
         (
             {"sources": "queries:0.4,co_purchase:0.6", "fusion": "ranks"},
             Changes(fusion={"weights": FUSED, "method": "ranks"}),
@@ -285,7 +290,8 @@ def test_the_command(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    shop.enter(monkeypatch)
+    for name, value in shop.environ.items():
+        monkeypatch.setenv(name, value)
     base = ["--env-file", "/nonexistent", "replay", RUN]
     assert run_cli([*base, "--verify"]) == 0
     assert "row by row" in capsys.readouterr().out

@@ -9,10 +9,13 @@ import pytest
 from sqlalchemy import Engine, make_url, text
 
 from gpt4rec_es.db import migrate
+from gpt4rec_es.db import runs as run_rows
 from gpt4rec_es.db.engine import make_engine, normalise_url
 from gpt4rec_es.db.tables import metadata
+from gpt4rec_es.db.texts import load_searches
 from gpt4rec_es.errors import ConflictError, DependencyError, UsageError
 from tests.databases import Cluster, Database
+from tests.rows import add_run
 
 ROOT = Path(__file__).parents[2]
 
@@ -278,3 +281,29 @@ def test_the_catalog_starts_at_version_zero_and_stays_one_row(database: Database
         assert [tuple(row) for row in found] == [(True, 0, 0)]
         with pytest.raises(Exception, match="ck_catalog_state_one_row"):
             connection.execute(text("INSERT INTO catalog_state VALUES (false, 0, 0)"))
+
+
+def test_searches_of_before_there_were_options_have_none(
+    cluster: Cluster, empty_database: Database
+) -> None:
+    url = admin_url(cluster, empty_database)
+    migrate.upgrade(url)
+    insert = "INSERT INTO searches (build_no, query_no, depth, item_nos, scores, is_exhausted, "
+    with empty_database.owner_engine.begin() as connection:
+        add_run(connection)
+        connection.execute(text("INSERT INTO queries (query_hash, text) VALUES ('\\x00', 'red')"))
+        for options_no in (0, 1):
+            connection.execute(
+                text(
+                    insert + "is_empty_query, options_no) VALUES (1, 1, 9, '{}', '{}', true, "
+                    "false, :options)"
+                ),
+                {"options": options_no},
+            )
+    migrate.downgrade(url, "0021")
+    assert scalars(empty_database.owner_engine, "SELECT depth FROM searches") == [9]
+    migrate.upgrade(url)
+    with empty_database.engine.connect() as connection:
+        assert list(load_searches(connection, 1, 9, [1])) == [1]
+        assert run_rows.load(connection, 1).search_options_no == 0
+    assert migrate.check(url) == []

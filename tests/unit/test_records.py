@@ -3,7 +3,7 @@
 import pytest
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.records import Fusion, ListRules
+from gpt4rec_es.records import ANY_TERM, Fusion, ListRules, SearchOptions
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,42 @@ def test_rules_that_cannot_be(values: dict[str, object]) -> None:
 def test_rules_name_what_is_set() -> None:
     assert ListRules().as_dict() == {}
     assert ListRules(min_price=0.0, shown_days=2).as_dict() == {"min_price": 0.0, "shown_days": 2}
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("2", "2"),
+        ("-1", "-1"),
+        ("+3", "3"),
+        (" 75% ", "75%"),
+        ("-025%", "-25%"),
+        ("2<75%", "2<75%"),
+        ("2 < -25%  9<-3", "2<-25% 9<-3"),
+        ("1<1", "1<1"),
+    ],
+)
+def test_equal_minima_are_spelled_alike(given: str, kept: str) -> None:
+    options = SearchOptions(given)
+    assert options.as_dict() == {"minimum_should_match": kept}
+    assert SearchOptions.from_dict(options.as_dict()) == options == SearchOptions(kept)
+
+
+@pytest.mark.parametrize("given", [None, "1", "0", "0%", " +1 "])
+def test_where_any_term_is_enough_there_is_no_option(given: str | None) -> None:
+    assert SearchOptions(given) == ANY_TERM == SearchOptions.from_dict(None)
+    assert ANY_TERM.as_dict() == {}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *("", " ", "many", "75 %", "%", "7.5%", "101%", "-101%", "2<", "<2", "2<3<4", "2<x"),
+        *("2 3", "2 2<3", "9<-3 2<-25%", "2<1 2<2", "-1<2", "12345", "2%%", "1e1", "\u0663"),
+    ],
+)
+def test_minima_that_elasticsearch_would_not_take_or_nothing_could_meet(given: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        SearchOptions(given)
+    assert "must" in caught.value.hint
+    assert "\n" not in str(caught.value)

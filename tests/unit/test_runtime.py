@@ -8,7 +8,7 @@ import pytest
 from gpt4rec_es.db.generators import Generator
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.logs import scrub
-from gpt4rec_es.records import Fusion, ListRules, QueryFilters
+from gpt4rec_es.records import Fusion, ListRules, QueryFilters, SearchOptions
 from gpt4rec_es.runs.options import NightOptions
 from gpt4rec_es.runtime import Runtime
 from gpt4rec_es.settings import load_settings
@@ -136,7 +136,7 @@ def test_night_options_are_the_settings(tmp_path: Path) -> None:
         "max_per_brand": 3,
         "not_shown_days": 4,
     }
-    chosen = given | decoding | fusion | filters | rules
+    chosen = given | decoding | fusion | filters | rules | {"minimum_should_match": "2 < 75%"}
     environ = {f"GPT4REC_{name.upper()}": str(value) for name, value in chosen.items()}
     made = runtime(**environ)
     options = made.night_options()
@@ -145,13 +145,14 @@ def test_night_options_are_the_settings(tmp_path: Path) -> None:
     weights = (("queries", 2.0), ("co_purchase", 3.0))
     assert options.fusion == Fusion(weights, "ranks", 30, 9, 0.6, 0.8, 31, 32, 33, 5)
     assert options.filters == QueryFilters(("a", "b"), True, 0.4)
+    assert options.search == SearchOptions("2<75%")
     assert options.rules == ListRules(1.5, 9, ("a > b", "c"), 3, 4)
     replaced = made.night_options(
         min_price=0, max_price=8, categories=["d"], max_per_brand=1, not_shown_days=0
     )
     assert replaced.rules == ListRules(0, 8, ("d",), 1, 0)
     without_setting = {"patience_seconds"}
-    covered = {*given, "decoding", "fusion", "filters", "rules"}
+    covered = {*given, "decoding", "fusion", "filters", "search", "rules"}
     assert {field.name for field in fields(NightOptions)} - without_setting == covered
 
 
