@@ -161,6 +161,7 @@ def psql(folder: Path | None, role: str, arguments: tuple[str, ...]) -> None:
 
     chosen = _chosen(folder)
     command, variables = servers.psql_command(chosen, role)
+    # No shell and no child: psql takes this process over, with its terminal and signals.
     os.execve(command[0], [*command, *arguments], {**os.environ, **variables})  # noqa: S606
 
 

@@ -42,59 +42,61 @@ def print_explanation(data: dict[str, Any]) -> None:
     )
     if data["short_reason"] or data["error"]:
         print_line(f"  because: {data['error'] or data['short_reason']}")
-    history = data["history"]
-    print_table(
-        ["bought", "item_id", "title"],
-        [
-            [row["bought_at"].date() if row["bought_at"] else None, row["item_id"], row["title"]]
-            for row in history
-        ],
-        f"History: {data['n_bought']} items bought, the newest {len(history)} make the prompt",
-    )
-    print_table(
-        ["rank", "query", "beam score", "hits", "items given", "best hit"],
-        [
-            [
-                row["query_rank"],
-                row["query"],
-                row["beam_score"],
-                _hits(row),
-                row["items_given"],
-                row["top_hits"][0]["title"] if row["top_hits"] else None,
-            ]
-            for row in data["queries"]
-        ],
-        "Queries the model wrote",
-    )
+    _print_history(data["history"], data["n_bought"])
+    _print_queries(data["queries"])
     if minimum := data["search_options"].get("minimum_should_match"):
         print_line(f"A title is found if it has enough terms of a query: {minimum}")
-    print_table(
-        ["rank", "item_id", "title", "reason", "score", "fused from"],
-        [
-            [
-                row["rank"],
-                row["item_id"],
-                row["title"],
-                _reason(row),
-                row["score"],
-                _fused_from(row),
-            ]
-            for row in data["recommendations"]
-        ],
-        "Recommended",
-    )
+    _print_recommended(data["recommendations"])
     _print_removed(data["removed"])
-    if data["rules"]:
-        print_table(
-            ["rule", "about", "value", "reason", "items kept out"],
-            [
-                [row["rule"], row["kind"], row["value"], row["reason"], row["removed"]]
-                for row in data["rules"]
-            ],
-            "Rules that kept items out",
-        )
+    _print_rules(data["rules"])
     if not data["equals_merge_now"]:
         print_line("Note: merging the stored hits again gives another list than the stored one.")
+
+
+def _print_history(history: list[dict[str, Any]], n_bought: int) -> None:
+    rows = [
+        [row["bought_at"].date() if row["bought_at"] else None, row["item_id"], row["title"]]
+        for row in history
+    ]
+    title = f"History: {n_bought} items bought, the newest {len(history)} make the prompt"
+    print_table(["bought", "item_id", "title"], rows, title)
+
+
+def _print_queries(queries: list[dict[str, Any]]) -> None:
+    rows = [
+        [
+            row["query_rank"],
+            row["query"],
+            row["beam_score"],
+            _hits(row),
+            row["items_given"],
+            row["top_hits"][0]["title"] if row["top_hits"] else None,
+        ]
+        for row in queries
+    ]
+    columns = ["rank", "query", "beam score", "hits", "items given", "best hit"]
+    print_table(columns, rows, "Queries the model wrote")
+
+
+def _print_recommended(recommendations: list[dict[str, Any]]) -> None:
+    columns = ["rank", "item_id", "title", "reason", "score"]
+    rows = [
+        [row["rank"], row["item_id"], row["title"], _reason(row), row["score"]]
+        for row in recommendations
+    ]
+    if any(row["shares"] for row in recommendations):
+        columns.append("fused from")
+        for row, shown in zip(recommendations, rows, strict=True):
+            shown.append(_fused_from(row))
+    print_table(columns, rows, "Recommended")
+
+
+def _print_rules(rules: list[dict[str, Any]]) -> None:
+    if not rules:
+        return
+    rows = [[r["rule"], r["kind"], r["value"], r["reason"], r["removed"]] for r in rules]
+    columns = ["rule", "about", "value", "reason", "items kept out"]
+    print_table(columns, rows, "Rules that kept items out")
 
 
 def _reason(row: dict[str, Any]) -> str:
@@ -111,6 +113,8 @@ def _fused_from(row: dict[str, Any]) -> str | None:
 
 
 def _print_removed(removed: list[dict[str, Any]]) -> None:
+    if not removed:
+        return
     print_table(
         ["item_id", "title", "was", "reason"],
         [

@@ -173,6 +173,7 @@ class _Watch(TrainerCallback):  # type: ignore[misc]  # transformers is not type
         self._deadline = deadline
         self._report = report
 
+    # The Trainer calls it with these names.
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
         """Look at the clock after each step."""
         self._report(state.global_step)

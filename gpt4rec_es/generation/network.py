@@ -73,6 +73,7 @@ def trains_fast_in_bf16(device: str) -> bool:
     With them a step took half as long (4 layers of width 256, AVX-512 BF16); without, longer.
     """
     return device == "cpu" and (
+        # torch has no public name for either.
         torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()  # noqa: SLF001
     )
 

@@ -139,6 +139,7 @@ def open_target(path: Path | None) -> Iterator[BinaryIO]:
         raise UsageError(f"There is no folder {path.parent}.", "Make it, or name another file.")
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as new:
         try:
+            # typeshed says IO[bytes], of which BinaryIO is a subclass that it never makes.
             yield new.file  # type: ignore[misc]
             new.flush()
             os.fsync(new.fileno())

@@ -113,7 +113,7 @@ def test_every_alert_says_how_bad_and_what(shown: Page) -> None:
 
 
 def test_the_commands_that_alerts_are_answered_by_are_there() -> None:
-    from gpt4rec_es.cli.main import COMMANDS  # noqa: PLC0415
+    from gpt4rec_es.cli.main import COMMANDS  # noqa: PLC0415 - for this test alone
 
     page = (ROOT / "docs/operations.md").read_text()
     called = set(re.findall(r"`gpt4rec (?!-)([a-z]+)", page))

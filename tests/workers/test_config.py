@@ -5,7 +5,7 @@ import pytest
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.runtime import Runtime
 from gpt4rec_es.settings import load_settings
-from workers.config import config_of
+from workers.config import celery_config, config_of
 
 ENVIRON = {
     "CELERY_BROKER_URL": "redis://:secret@broker.example.org:6379/3",
@@ -27,8 +27,6 @@ def test_messages_are_a_doorbell() -> None:
 
 def test_the_application_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     from celery import Celery  # noqa: PLC0415 - a fresh application, configured as ours is
-
-    from workers.config import celery_config  # noqa: PLC0415
 
     for name, value in ENVIRON.items():
         monkeypatch.setenv(name, value)
