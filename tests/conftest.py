@@ -1,3 +1,9 @@
-"""Fixtures of the suite live in plugins: one per kind of server, and one trained generator."""
+"""Fixtures of the suite live in plugins: servers, databases, indexes, a generator, commands."""
 
-pytest_plugins = ["tests.servers", "tests.databases", "tests.indexes", "tests.trained"]
+pytest_plugins = [
+    "tests.servers",
+    "tests.databases",
+    "tests.indexes",
+    "tests.trained",
+    "tests.commands",
+]

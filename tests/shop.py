@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from random import randint
 
+import pytest
 from sqlalchemy import Connection, text
 
 from gpt4rec_es.runtime import Runtime
@@ -22,6 +23,11 @@ class Shop:
     """A filled database, and the environment that points a process to it."""
 
     environ: dict[str, str]
+
+    def enter(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Give this process the shop's environment until the test ends."""
+        for name, value in self.environ.items():
+            monkeypatch.setenv(name, value)
 
     def runtime(self, **changes: object) -> Runtime:
         """Return a Runtime; ``changes`` are GPT4REC_* settings by their lower-case names."""

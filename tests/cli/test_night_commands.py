@@ -1,17 +1,15 @@
 """`night`, `runs` and `why` as a person calls them: what they print, and their exit codes."""
 
 import datetime as dt
-import json
-from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from gpt4rec_es.cli.main import run
 from gpt4rec_es.db.locks import hold_lock
 from gpt4rec_es.db.shards import claim, give_back
 from gpt4rec_es.runs.advance import advance
 from gpt4rec_es.runs.night import start_night
+from tests.commands import Cli
 from tests.databases import Database
 from tests.flow.conftest import use_titles
 from tests.servers import Servers
@@ -23,37 +21,8 @@ def shop(servers: Servers, database: Database, alias: str, monkeypatch: pytest.M
     """A small shop whose environment this process has."""
     use_titles(database)
     shop = make_shop(servers, database, alias)
-    for name, value in shop.environ.items():
-        monkeypatch.setenv(name, value)
+    shop.enter(monkeypatch)
     return shop
-
-
-class Cli:
-    """Runs commands in this process and keeps what they wrote."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-
-    def __call__(self, *args: str, code: int = 0) -> str:
-        self._capsys.readouterr()
-        found = run(["--env-file", "/nonexistent", *args])
-        out, self.err = self._capsys.readouterr()
-        assert found == code, (out, self.err)
-        return out
-
-    def json(self, *args: str, code: int = 0) -> Any:
-        return json.loads(self(*args, "--json", code=code))
-
-    def error(self, *args: str, code: int) -> str:
-        self(*args, code=code)
-        assert "Traceback" not in self.err
-        (line,) = (line for line in self.err.splitlines() if line.startswith("Error: "))
-        return line
-
-
-@pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
-    return Cli(capsys)
 
 
 def test_a_night_and_what_one_can_ask_about_it(shop: Shop, cli: Cli) -> None:

@@ -13,7 +13,9 @@ from sqlalchemy import text
 from gpt4rec_es.runs.inprocess import run_night
 from tests.databases import Database
 from tests.exporter.conftest import Page, scrape
-from tests.shop import Shop
+from tests.flow.conftest import use_titles
+from tests.servers import Servers
+from tests.shop import make_shop
 
 ROOT = Path(__file__).parents[2]
 BOARD = json.loads((ROOT / "deploy/grafana/dashboards/gpt4rec.json").read_text())
@@ -27,19 +29,22 @@ PANELS = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
 OF_PROMETHEUS = {"up"}
 
 
-@pytest.fixture
-def shown(shop: Shop, database: Database) -> Page:
+@pytest.fixture(scope="module")
+def shown(servers: Servers, module_database: Database, module_alias: str) -> Page:
     """A page with all there can be on one: a night, and an import."""
-    runtime = shop.runtime()
+    use_titles(module_database)
+    runtime = make_shop(servers, module_database, module_alias).runtime()
     run_night(runtime.night_parts(), runtime.night_options(), dt.date(2026, 11, 22))
-    with database.engine.begin() as connection:
+    with module_database.engine.begin() as connection:
         connection.execute(
             text(
                 "INSERT INTO imports (kind, files, state, actor, finished_at) "
                 "VALUES ('items', '{x}', 'done', 'test', now())"
             )
         )
-    return scrape(runtime)
+    page = scrape(runtime)
+    runtime.close()
+    return page
 
 
 def expressions() -> list[str]:

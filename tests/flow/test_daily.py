@@ -123,8 +123,7 @@ def test_sums_and_their_texts_outlive_the_lists(
             text("SELECT count(*) FROM queries JOIN daily_queries USING (query_no)")
         ).scalar_one()
     assert 0 < kept <= queries
-    for name, value in shop.environ.items():
-        monkeypatch.setenv(name, value)
+    shop.enter(monkeypatch)
     result = CliRunner().invoke(cli, ["queries", "find", "--json", "red", "clock"])
     assert result.exit_code == 0, result.output
     rows = json.loads(result.stdout)

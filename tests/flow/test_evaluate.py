@@ -245,8 +245,7 @@ def test_commands(
 ) -> None:
     from gpt4rec_es.cli.main import run  # noqa: PLC0415 - the shim under test
 
-    for name, value in shop.environ.items():
-        monkeypatch.setenv(name, value)
+    shop.enter(monkeypatch)
     monkeypatch.chdir(tmp_path)
     lists = ["--k", "2,5"]
     assert run(["evaluate", "loo", "--method", "baselines", *lists, "--part", "test"]) == 0

@@ -48,8 +48,7 @@ def shop(servers: Servers, module_database: Database, module_alias: str) -> Shop
 
 @pytest.fixture
 def runtime(shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Runtime]:
-    for name, value in shop.environ.items():
-        monkeypatch.setenv(name, value)
+    shop.enter(monkeypatch)
     monkeypatch.chdir(tmp_path)
     runtime = shop.runtime()
     yield runtime

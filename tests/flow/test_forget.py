@@ -171,8 +171,7 @@ def test_runs_can_be_published_again_and_the_user_imported_again(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name, value in shop.environ.items():
-        monkeypatch.setenv(name, value)
+    shop.enter(monkeypatch)
     result = CliRunner().invoke(cli, ["users", "forget", USER], input="n\n")
     assert result.exit_code != 0
     result = CliRunner().invoke(cli, ["users", "forget", USER, "--yes", "--json"])

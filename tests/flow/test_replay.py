@@ -290,8 +290,7 @@ def test_the_command(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for name, value in shop.environ.items():
-        monkeypatch.setenv(name, value)
+    shop.enter(monkeypatch)
     base = ["--env-file", "/nonexistent", "replay", RUN]
     assert run_cli([*base, "--verify"]) == 0
     assert "row by row" in capsys.readouterr().out

@@ -185,8 +185,7 @@ def test_why_names_the_rule_of_every_item_kept_out(
     assert {f"rule {number}", "max_per_brand"} <= reasons
     (rule,) = (row for row in data["rules"] if row["rule"] == f"rule {number}")
     assert (rule["value"], rule["reason"], rule["removed"]) == (first, "contract ended", 1)
-    for name, value in branded.environ.items():
-        monkeypatch.setenv(name, value)
+    branded.enter(monkeypatch)
     assert run_cli(["why", "u014"]) == 0
     assert "contract ended" in capsys.readouterr().out
 
@@ -237,8 +236,7 @@ def test_a_bad_file_adds_nothing_and_names_the_line(
 def test_commands(
     branded: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name, value in branded.environ.items():
-        monkeypatch.setenv(name, value)
+    branded.enter(monkeypatch)
     assert run_cli(["rules", "add", "brand", "clock", "--reason", "x", "--dry-run"]) == 0
     assert "12 items" in capsys.readouterr().out
     assert run_cli(["rules", "add", "brand", "clock", "--reason", "x", "--from", "2026-11-22"]) == 0

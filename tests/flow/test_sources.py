@@ -182,8 +182,7 @@ def test_why_shows_what_each_source_gave(
     assert first["fused_score"] == pytest.approx(sum(first["shares"].values()), rel=1e-5)
     co_purchased = [row for row in data["recommendations"] if row["source"] == "co_purchase"]
     assert all(row["from_item"]["item_id"] for row in co_purchased)
-    for name, value in varied_shop.environ.items():
-        monkeypatch.setenv(name, value)
+    varied_shop.enter(monkeypatch)
     assert run_cli(["why", "u014"]) == 0
     assert "bought with" in capsys.readouterr().out
     assert run_cli(["why", "u014", "--json"]) == 0

@@ -1,6 +1,5 @@
 """Tuning on real servers: measured, proven, kept; a planted gain is found, promoted and undone."""
 
-import json
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +10,6 @@ import pytest
 from elasticsearch import Elasticsearch
 from sqlalchemy import text
 
-from gpt4rec_es.cli.main import run as run_cli
 from gpt4rec_es.db.trials import TrialRow
 from gpt4rec_es.elastic.alias import alias_targets
 from gpt4rec_es.errors import ConflictError, DataError, UsageError
@@ -28,6 +26,7 @@ from gpt4rec_es.services.trials import heatmap, list_trials, show_trial
 from gpt4rec_es.services.tuning import tune_bm25
 from gpt4rec_es.services.tuning_inputs import TuningOptions, TuningParts
 from gpt4rec_es.splits.protocols import SplitOptions
+from tests.commands import Cli
 from tests.databases import Database
 from tests.indexes import index_names
 from tests.shop import Shop
@@ -267,18 +266,11 @@ def test_the_commands(
     long_titles: Runtime,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    cli: Cli,
 ) -> None:
-    for name, value in shop.environ.items():
-        monkeypatch.setenv(name, value)
-
-    def cli(*args: str, code: int = 0) -> str:
-        capsys.readouterr()
-        assert run_cli(["--env-file", "/nonexistent", *args]) == code, capsys.readouterr().err
-        return capsys.readouterr().out
-
+    shop.enter(monkeypatch)
     assert "Would measure 20 points" in cli("tune", "bm25", "loo", "--dry-run")
-    assert json.loads(cli("tune", "list", "--json")) == []
+    assert cli.json("tune", "list") == []
     picture = tmp_path / "map.svg"
     out = cli("tune", "bm25", "loo", "--metric", "recall@3", "--heatmap", str(picture))
     assert "Use k1=" in out
@@ -295,8 +287,8 @@ def test_the_commands(
         "Best against defaults: +",
     ):
         assert expected in texts
-    assert json.loads(cli("tune", "list", "--json"))[0]["n_users"] == 30
-    shown = json.loads(cli("tune", "show", "1", "--json"))
+    assert cli.json("tune", "list")[0]["n_users"] == 30
+    shown = cli.json("tune", "show", "1")
     assert shown["trial"]["trial_no"] == 1
     assert "k1, b would be" in cli("tune", "promote", "1", "--dry-run")
     assert "k1, b are" in cli("tune", "promote", "1", "--reason", "measured")
@@ -305,7 +297,7 @@ def test_the_commands(
     cli("tune", "bm25", "loo", "--metric", "luck@3", code=2)
     for command in (("bm25", "loo"), ("show", "1")):
         cli("tune", *command, "--heatmap", str(tmp_path / "map.png"), code=2)
-    assert len(json.loads(cli("tune", "list", "--json"))) == 1
+    assert len(cli.json("tune", "list")) == 1
     assert not (tmp_path / "map.png").exists()
     assert heatmap(show_trial(long_titles.engine, 1)) == picture.read_text()
 

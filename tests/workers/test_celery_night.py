@@ -44,8 +44,8 @@ def test_workers_store_the_same_rows_as_one_process(
 def test_a_worker_of_other_code_declines(
     shops: tuple[Shop, Shop], twin: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in shops[1].environ.items():  # for the app, which rings in this process
-        monkeypatch.setenv(name, value)
+    # For the app, which rings in this process.
+    shops[1].enter(monkeypatch)
     runtime = shops[1].runtime()
     started = start_night(runtime.night_parts(), runtime.night_options(), DAY)
     with twin.engine.begin() as connection:
