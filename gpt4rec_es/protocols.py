@@ -7,14 +7,8 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
-from gpt4rec_es.records import (
-    ANY_TERM,
-    Decoding,
-    Generation,
-    Prompt,
-    SearchOptions,
-    SearchResult,
-)
+from gpt4rec_es.list_options import ANY_TERM, SearchOptions
+from gpt4rec_es.records import Decoding, Generation, Prompt, SearchResult
 
 
 class QueryGenerator(Protocol):

@@ -10,9 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gpt4rec_es.list_options import Fusion, SearchOptions
 from gpt4rec_es.logs import register_secrets
 from gpt4rec_es.protocols import QueryGenerator, Retriever
-from gpt4rec_es.records import Decoding, Fusion, SearchOptions
+from gpt4rec_es.records import Decoding
 from gpt4rec_es.settings import Settings, load_settings
 from gpt4rec_es.settings_options import (
     decoding_of,

@@ -17,7 +17,7 @@ from gpt4rec_es.cli.output import emit
 from gpt4rec_es.cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from gpt4rec_es.records import Fusion
+    from gpt4rec_es.list_options import Fusion
 
 
 class _RunsByDefault(click.Group):

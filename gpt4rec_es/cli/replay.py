@@ -11,7 +11,7 @@ from gpt4rec_es.cli.progress import progress_bar
 from gpt4rec_es.cli.runs_output import print_deltas, print_lists_diff
 
 if TYPE_CHECKING:
-    from gpt4rec_es.records import SearchOptions
+    from gpt4rec_es.list_options import SearchOptions
 
 
 @click.command()
@@ -87,7 +87,7 @@ def replay(
 
 
 def _search_options(minimum_should_match: str | None) -> "SearchOptions | None":
-    from gpt4rec_es.records import SearchOptions
+    from gpt4rec_es.list_options import SearchOptions
 
     if minimum_should_match is None:
         return None

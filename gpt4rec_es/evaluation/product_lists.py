@@ -11,6 +11,7 @@ import numpy as np
 from gpt4rec_es.baselines.popularity import count_buyers
 from gpt4rec_es.evaluation.catalog import EvaluationCatalog
 from gpt4rec_es.evaluation.query_lists import Cell, Search, make_lists, query_hits
+from gpt4rec_es.list_options import Fusion
 from gpt4rec_es.metrics.lists import Lists
 from gpt4rec_es.prompts.keys import normalise_query
 from gpt4rec_es.protocols import Progress, no_progress
@@ -18,7 +19,7 @@ from gpt4rec_es.ranking.cosines import bought_matrix, cosine_blocks, nearest
 from gpt4rec_es.ranking.fuse import fuse_sources
 from gpt4rec_es.ranking.merge import Merge, QueryHits, merge_hits
 from gpt4rec_es.ranking.voices import Purchase
-from gpt4rec_es.records import NO_NEIGHBOURS, Fusion, Neighbours, SearchResult
+from gpt4rec_es.records import NO_NEIGHBOURS, Neighbours, SearchResult
 from gpt4rec_es.splits.histories import each_once
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from heapq import nlargest
 
 from gpt4rec_es.errors import UsageError
+from gpt4rec_es.list_options import Fusion
 from gpt4rec_es.ranking.merge import Merge, Pick, QueryHits, Removed, merge_hits
 from gpt4rec_es.ranking.rules import Screen
 from gpt4rec_es.ranking.voices import (
@@ -20,7 +21,7 @@ from gpt4rec_es.ranking.voices import (
     title_voices,
     weigh,
 )
-from gpt4rec_es.records import Fusion, SearchResult, Source
+from gpt4rec_es.records import SearchResult, Source
 
 
 def fuse_sources(

@@ -7,9 +7,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from gpt4rec_es.list_options import Fusion
 from gpt4rec_es.ranking.merge import QueryHits
 from gpt4rec_es.ranking.rules import Screen
-from gpt4rec_es.records import NO_NEIGHBOURS, Fusion, Neighbours, SearchResult, Source
+from gpt4rec_es.records import NO_NEIGHBOURS, Neighbours, SearchResult, Source
 
 # query_rank, hit_rank, score, from_item_no: what spoke most for an item within a source
 Reason: TypeAlias = tuple[int | None, int | None, float | None, int | None]

@@ -18,7 +18,8 @@ from scipy import sparse
 
 from gpt4rec_es.elastic.queries import search_text
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.records import ANY_TERM, Bm25, SearchOptions, SearchResult
+from gpt4rec_es.list_options import ANY_TERM, SearchOptions
+from gpt4rec_es.records import Bm25, SearchResult
 from gpt4rec_es.retrieval.body import MAX_DEPTH
 from gpt4rec_es.retrieval.memory_arithmetic import (
     Floats,

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from gpt4rec_es.list_options import SearchOptions
 from gpt4rec_es.matching import Requirement, parse_requirements
-from gpt4rec_es.records import SearchOptions
 
 Integers = NDArray[np.int64]
 

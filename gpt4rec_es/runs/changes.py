@@ -10,7 +10,8 @@ from typing import Any
 
 from gpt4rec_es.db.runs import Run
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.records import Bm25, Fusion, SearchOptions
+from gpt4rec_es.list_options import Fusion, SearchOptions
+from gpt4rec_es.records import Bm25
 
 
 @dataclass(frozen=True, slots=True)

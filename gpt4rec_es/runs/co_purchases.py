@@ -15,9 +15,9 @@ from sqlalchemy import Connection, Engine, text
 from gpt4rec_es.db import locks
 from gpt4rec_es.db.co_purchases import find_set, store_set
 from gpt4rec_es.db.history import data_versions, stream_item_numbers
+from gpt4rec_es.list_options import Fusion
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.ranking.cosines import Matrix, bought_matrix, cosine_blocks, nearest
-from gpt4rec_es.records import Fusion
 
 # Another night or replay may be making the very same set.
 _WAIT_S = 900

@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 from gpt4rec_es.db.filters import FrozenFilters, catalog_scripts, filters_number
 from gpt4rec_es.filters.phrases import Phrases
 from gpt4rec_es.filters.scripts import PATTERNS, scripts_of
+from gpt4rec_es.list_options import QueryFilters
 from gpt4rec_es.prompts.keys import canonical_json, hash128
-from gpt4rec_es.records import QueryFilters
 from gpt4rec_es.retrieval.known_terms import count_unknown
 
 # A script counts as the catalog's when one title in a thousand uses it: less is noise.

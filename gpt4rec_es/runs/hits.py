@@ -15,8 +15,9 @@ from gpt4rec_es.db.engine import retrying
 from gpt4rec_es.db.runs import Run
 from gpt4rec_es.db.searches import NO_OPTIONS
 from gpt4rec_es.db.texts import load_queries, load_searches, store_searches
+from gpt4rec_es.list_options import ANY_TERM
 from gpt4rec_es.protocols import Retriever
-from gpt4rec_es.records import ANY_TERM, SearchResult
+from gpt4rec_es.records import SearchResult
 from gpt4rec_es.runs.search_options import search_options_of
 
 # Number of a query, and of the options it is searched by.

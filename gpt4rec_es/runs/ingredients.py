@@ -14,11 +14,12 @@ from gpt4rec_es.db.co_purchases import load_neighbours
 from gpt4rec_es.db.history import load_item_numbers
 from gpt4rec_es.db.lists import MergeInput, load_bought, load_popular, load_titles
 from gpt4rec_es.db.runs import Run
+from gpt4rec_es.list_options import Fusion
 from gpt4rec_es.ranking.fuse import fuse_sources
 from gpt4rec_es.ranking.merge import Merge, QueryHits, merge_hits
 from gpt4rec_es.ranking.rules import ItemRules
 from gpt4rec_es.ranking.voices import Purchase
-from gpt4rec_es.records import NO_NEIGHBOURS, Fusion, Neighbours, SearchResult
+from gpt4rec_es.records import NO_NEIGHBOURS, Neighbours, SearchResult
 from gpt4rec_es.runs.rules import load_shown
 
 # The hits of a query by its number; None: not searched.

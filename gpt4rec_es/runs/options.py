@@ -7,8 +7,9 @@ from elasticsearch import Elasticsearch
 from sqlalchemy import Engine
 
 from gpt4rec_es.db.generators import Generator
+from gpt4rec_es.list_options import Fusion, ListRules, QueryFilters, SearchOptions
 from gpt4rec_es.protocols import QueryGenerator, Retriever
-from gpt4rec_es.records import Decoding, Fusion, ListRules, QueryFilters, SearchOptions
+from gpt4rec_es.records import Decoding
 
 
 @dataclass(frozen=True, slots=True)

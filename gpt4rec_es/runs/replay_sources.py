@@ -8,8 +8,9 @@ from gpt4rec_es.db.builds import Build
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.runs import Run
 from gpt4rec_es.errors import ConflictError
+from gpt4rec_es.list_options import ANY_TERM, SearchOptions
 from gpt4rec_es.protocols import Retriever
-from gpt4rec_es.records import ANY_TERM, SearchOptions, SearchResult
+from gpt4rec_es.records import SearchResult
 from gpt4rec_es.retrieval.memory_build import memory_retriever
 from gpt4rec_es.runs.changes import bm25_of, fusion_of
 from gpt4rec_es.runs.co_purchases import ensure_co_purchases

@@ -11,9 +11,9 @@ from sqlalchemy import Connection, text
 
 from gpt4rec_es.db import rules as rows
 from gpt4rec_es.db.runs import Run
+from gpt4rec_es.list_options import ListRules
 from gpt4rec_es.prompts.keys import canonical_json, hash128
 from gpt4rec_es.ranking.rules import MAX_PER_BRAND, SHOWN, ItemRules
-from gpt4rec_es.records import ListRules
 
 _IN_CATEGORIES = """
 EXISTS (SELECT FROM unnest(cast(:categories AS text[])) AS c

@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from gpt4rec_es.db.searches import NO_OPTIONS, options_number
+from gpt4rec_es.list_options import SearchOptions
 from gpt4rec_es.prompts.keys import canonical_json, hash128
-from gpt4rec_es.records import SearchOptions
 
 
 def search_options_of(manifest: Mapping[str, Any]) -> SearchOptions:

@@ -19,8 +19,9 @@ from gpt4rec_es.db.runs import Run
 from gpt4rec_es.db.searches import NO_OPTIONS
 from gpt4rec_es.db.texts import load_queries, load_searches
 from gpt4rec_es.errors import UsageError
+from gpt4rec_es.list_options import Fusion
 from gpt4rec_es.ranking.merge import Merge
-from gpt4rec_es.records import Fusion, SearchResult
+from gpt4rec_es.records import SearchResult
 from gpt4rec_es.runs.ingredients import load_ingredients
 from gpt4rec_es.runs.rules import load_item_rules
 from gpt4rec_es.runs.search_options import search_options_of

@@ -14,10 +14,11 @@ from gpt4rec_es.evaluation.catalog import EvaluationCatalog
 from gpt4rec_es.evaluation.methods import METHODS, Baselines, MethodOptions
 from gpt4rec_es.evaluation.product_lists import ProductLists
 from gpt4rec_es.evaluation.query_lists import Cell, lists_of_queries
+from gpt4rec_es.list_options import Fusion
 from gpt4rec_es.metrics.labels import CategoryLabels
 from gpt4rec_es.metrics.lists import Lists
 from gpt4rec_es.protocols import Bars, QueryGenerator
-from gpt4rec_es.records import Bm25, Decoding, Fusion
+from gpt4rec_es.records import Bm25, Decoding
 from gpt4rec_es.services.split_queries import split_queries
 from gpt4rec_es.splits.split import Case
 

@@ -14,7 +14,8 @@ from gpt4rec_es.elastic.similarity import read_bm25, similarity_settings
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.index.documents import encode_document
 from gpt4rec_es.index.mapping import Analysis, index_body
-from gpt4rec_es.records import ANY_TERM, Bm25, Document, SearchOptions, SearchResult
+from gpt4rec_es.list_options import ANY_TERM, SearchOptions
+from gpt4rec_es.records import Bm25, Document, SearchResult
 from gpt4rec_es.retrieval import ElasticRetriever
 from gpt4rec_es.retrieval.memory import MemoryRetriever
 from gpt4rec_es.retrieval.memory_index import MemoryIndex

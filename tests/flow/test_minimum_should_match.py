@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import text
 
-from gpt4rec_es.records import SearchOptions
+from gpt4rec_es.list_options import SearchOptions
 from gpt4rec_es.runs.changes import Changes
 from gpt4rec_es.runs.inprocess import NightReport, run_night
 from gpt4rec_es.runs.replay import replay

@@ -9,15 +9,9 @@ from sqlalchemy import text
 
 from gpt4rec_es.db import generators
 from gpt4rec_es.db.history import stream_histories
+from gpt4rec_es.list_options import ANY_TERM, SearchOptions
 from gpt4rec_es.protocols import QueryGenerator, Retriever
-from gpt4rec_es.records import (
-    ANY_TERM,
-    Decoding,
-    Generation,
-    Prompt,
-    SearchOptions,
-    SearchResult,
-)
+from gpt4rec_es.records import Decoding, Generation, Prompt, SearchResult
 from gpt4rec_es.runs import drain
 from gpt4rec_es.runs.ingredients import Ingredients
 from gpt4rec_es.runs.inprocess import run_night

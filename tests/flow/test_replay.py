@@ -10,7 +10,8 @@ from sqlalchemy import text
 from gpt4rec_es.cli.main import run as run_cli
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.index.prune import delete_index
-from gpt4rec_es.records import Bm25, SearchOptions
+from gpt4rec_es.list_options import SearchOptions
+from gpt4rec_es.records import Bm25
 from gpt4rec_es.runs import replay as replaying
 from gpt4rec_es.runs.changes import Changes
 from gpt4rec_es.runs.diff import diff_runs

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from gpt4rec_es.baselines.cooccurrence import Cooccurrence
 from gpt4rec_es.cli.main import run as run_cli
 from gpt4rec_es.db.history import load_item_numbers
-from gpt4rec_es.records import Fusion
+from gpt4rec_es.list_options import Fusion
 from gpt4rec_es.runs.co_purchases import ensure_co_purchases
 from gpt4rec_es.runs.inprocess import NightReport, run_night
 from gpt4rec_es.runs.prune import prune

@@ -1,6 +1,6 @@
 from gpt4rec_es.filters.phrases import Phrases, read_phrases
 from gpt4rec_es.filters.scripts import scripts_of
-from gpt4rec_es.records import QueryFilters
+from gpt4rec_es.list_options import QueryFilters
 
 
 def test_phrases_are_whole_words_whatever_case_and_punctuation() -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from gpt4rec_es.db.generators import Generator
 from gpt4rec_es.errors import UsageError
+from gpt4rec_es.list_options import Fusion, ListRules, QueryFilters, SearchOptions
 from gpt4rec_es.logs import scrub
-from gpt4rec_es.records import Fusion, ListRules, QueryFilters, SearchOptions
 from gpt4rec_es.runs.options import NightOptions
 from gpt4rec_es.runtime import Runtime
 from gpt4rec_es.settings import load_settings

@@ -13,9 +13,10 @@ from gpt4rec_es.evaluation.measure import Measurer
 from gpt4rec_es.evaluation.methods import BASELINES, Baselines, MethodOptions
 from gpt4rec_es.evaluation.product_lists import ProductLists
 from gpt4rec_es.evaluation.query_lists import lists_of_queries
+from gpt4rec_es.list_options import Fusion
 from gpt4rec_es.metrics.labels import label_sets
 from gpt4rec_es.metrics.lists import as_lists
-from gpt4rec_es.records import Bm25, Fusion
+from gpt4rec_es.records import Bm25
 from gpt4rec_es.retrieval.memory import Analyze, MemoryRetriever
 from gpt4rec_es.retrieval.memory_index import MemoryIndex, TokenizedTitle
 from gpt4rec_es.splits.split import Case

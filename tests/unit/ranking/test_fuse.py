@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from gpt4rec_es.baselines.cooccurrence import Cooccurrence
 from gpt4rec_es.errors import UsageError
+from gpt4rec_es.list_options import Fusion
 from gpt4rec_es.ranking.fuse import fuse_sources
 from gpt4rec_es.ranking.merge import Merge, QueryHits, Removed, merge_hits
 from gpt4rec_es.ranking.voices import Purchase
-from gpt4rec_es.records import Fusion, Neighbours, SearchResult, Source
+from gpt4rec_es.records import Neighbours, SearchResult, Source
 
 BOTH = Fusion((("queries", 0.5), ("co_purchase", 0.5)), candidates=3, decay=0.5, query_hits=3)
 NOTHING = SearchResult((), (), exhausted=True)

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gpt4rec_es.list_options import Fusion
 from gpt4rec_es.ranking.fuse import fuse_sources
 from gpt4rec_es.ranking.merge import Merge, QueryHits, Removed, merge_hits
 from gpt4rec_es.ranking.rules import ItemRules
 from gpt4rec_es.ranking.voices import Purchase
-from gpt4rec_es.records import Fusion, Neighbours, SearchResult
+from gpt4rec_es.records import Neighbours, SearchResult
 
 RULES = ItemRules({1: "rule 7"}, {2: "acme", 3: "acme", 4: "acme"}, max_per_brand=1)
 

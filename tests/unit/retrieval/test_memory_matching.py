@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gpt4rec_es.records import SearchOptions
+from gpt4rec_es.list_options import SearchOptions
 from gpt4rec_es.retrieval.memory_matching import required_terms
 
 

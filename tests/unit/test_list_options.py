@@ -3,7 +3,7 @@
 import pytest
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.records import ANY_TERM, Fusion, ListRules, SearchOptions
+from gpt4rec_es.list_options import ANY_TERM, Fusion, ListRules, SearchOptions
 
 
 @pytest.mark.parametrize(
