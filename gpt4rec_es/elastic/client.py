@@ -18,8 +18,8 @@ from gpt4rec_es.errors import UsageError
 
 _HINT = "Write it as http://HOST:9200 or https://HOST:9200."
 _PORTS = {"http": 9200, "https": 443}
-# How the answer to an msearch begins when a filter leaves only its responses.
-MSEARCH_START = b'{"responses":['
+# How the answers to an msearch and to a bulk request begin if a filter leaves only what counts.
+MSEARCH_START, BULK_START = b'{"responses":[', b'{"items":['
 
 
 class _CompatibleOrjson(OrjsonSerializer):
@@ -27,9 +27,9 @@ class _CompatibleOrjson(OrjsonSerializer):
     mimetype = "application/vnd.elasticsearch+json"
 
     def loads(self, data: bytes) -> Any:
-        # Nothing but an msearch answers so. Parsed as one, it would be a heap of small containers
-        # that no cache holds; retrieval reads it search by search.
-        return data if data.startswith(MSEARCH_START) else super().loads(data)
+        # Nothing else answers so. Parsed as one, they would be heaps of small containers that no
+        # cache holds; retrieval and index read them part by part.
+        return data if data.startswith((MSEARCH_START, BULK_START)) else super().loads(data)
 
 
 def make_client(
@@ -51,8 +51,8 @@ def make_client(
     ``connections`` bounds requests in flight, over all threads. ``backoff``: how long a refused
     request is waited out; the default gives up after about a minute.
 
-    The body of an answer is parsed, but for that of an msearch, which stays bytes if it starts with
-    ``MSEARCH_START``.
+    Bodies of answers are parsed, but for those of many parts, which stay bytes if they start with
+    ``MSEARCH_START`` or ``BULK_START``.
 
     Raises:
         UsageError: the URL or the combination of credentials cannot be used. No message repeats

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from elastic_transport import ConnectionError as UnreachableError
 from elastic_transport import ConnectionTimeout, SerializationError, TlsError, TransportError
 from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
+from orjson import JSONDecodeError
 
 from gpt4rec_es.elastic.client import client_url
 from gpt4rec_es.elastic.reasons import is_disk_full, reason_of
@@ -54,7 +55,7 @@ def plain_error(error: Exception, client: Elasticsearch) -> Gpt4RecError:
         return DependencyError(
             f"{where} did not answer in time.", "Try again when it has recovered."
         )
-    if isinstance(error, SerializationError):
+    if isinstance(error, SerializationError | JSONDecodeError):
         return DependencyError(f"{where} answered something that is not JSON.", _CHECK)
     return DependencyError(f"{where} cannot be reached: {_innermost(error)}.", _CHECK)
 

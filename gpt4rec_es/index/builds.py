@@ -11,7 +11,13 @@ from elasticsearch import Elasticsearch, NotFoundError
 from gpt4rec_es.elastic.queries import search_text
 from gpt4rec_es.elastic.similarity import same_bm25, similarity_settings
 from gpt4rec_es.errors import DataError
-from gpt4rec_es.index.inspect import IndexState, applied_bm25, count, describe_index, sample_titles
+from gpt4rec_es.index.inspect import (
+    IndexState,
+    applied_bm25,
+    count_each,
+    describe_index,
+    sample_titles,
+)
 from gpt4rec_es.records import Bm25
 
 # Merging a large index takes longer than any other request.
@@ -121,16 +127,19 @@ def check_titles_find_items(
     Raises:
         DataError: a title does not find its item, or none of them has a term.
     """
-    found = 0
-    for item_id, title in samples:
-        text = search_text(title)
-        query = {
+    texts = [(item_id, search_text(title)) for item_id, title in samples]
+    queries = [
+        {
             "bool": {
                 "must": [{"match": {"title": {"query": text, "analyzer": _AS_INDEXED}}}],
                 "filter": [{"term": {"item_id": item_id}}],
             }
         }
-        if count(client, name, query) == 1:
+        for item_id, text in texts
+    ]
+    found = 0
+    for (item_id, text), number in zip(texts, count_each(client, name, queries), strict=True):
+        if number == 1:
             found += 1
         elif client.indices.analyze(index=name, analyzer=_AS_INDEXED, text=[text])["tokens"]:
             raise DataError(f"In {name} the title of item {item_id!r} does not find it.")

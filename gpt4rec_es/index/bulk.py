@@ -5,16 +5,20 @@ for a full one and retry a full disk in vain. Here every document is checked off
 one twice is harmless because it carries its id.
 """
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+import orjson
 from elastic_transport import TransportError
 from elasticsearch import ApiError, Elasticsearch
+from orjson import JSONDecodeError
 
 from gpt4rec_es.elastic.backoff import Backoff
-from gpt4rec_es.elastic.client import client_url
+from gpt4rec_es.elastic.client import BULK_START, client_url
 from gpt4rec_es.elastic.errors import (
     TRANSIENT_STATUSES,
     disk_error,
@@ -30,8 +34,11 @@ from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.records import Document
 
 # "error" too: the filter applies to answers that refuse the whole request.
-_FILTER = "error,status,items.*._id,items.*.status,items.*.error,items.*.result"
+ANSWER_FILTER = "error,status,items.*._id,items.*.status,items.*.error,items.*.result"
 _HEADERS = {"accept": "application/json", "content-type": "application/x-ndjson"}
+
+# What follows the name of a new document in an answer.
+_CREATED = b',"result":"created","status":201}}'
 
 # Documents in a request to which an overloaded server brings it down; smaller ones would add work.
 _SMALLEST = 20
@@ -101,6 +108,15 @@ def load_documents(
     return counts
 
 
+def created_answer(lines: Sequence[Line]) -> bytes:
+    """Return the answer, letter by letter, that acknowledges each of ``lines`` as a new document.
+
+    To compare is a third of the work of parsing; any other answer is looked at in full.
+    """
+    named = [line[: line.index(b"}}\n")] for _, line in lines]
+    return BULK_START + b",".join([part + _CREATED for part in named]) + b"]}"
+
+
 class _Loader:
     """One load: what was refused for now goes out again together with what follows."""
 
@@ -114,39 +130,50 @@ class _Loader:
     ) -> None:
         self._client, self._index = without_patience(client), index
         self._limits, self._backoff, self._throttle = limits, backoff, throttle
-        self._waiting: list[Line] = []
+        self._waiting: deque[Line] = deque()
         self._most = limits.documents  # in the next request; less while the server refuses
         self._failures = 0  # requests in a row that brought nothing through
         self.counts = BulkCounts()
 
     def load(self, source: Iterator[Line]) -> Iterator[None]:
         """Send all of ``source``; yield after each request."""
-        while batch := self._next(source):
-            left, problem, is_too_large = self._send(batch)
-            if left:
-                self._waiting = left + self._waiting
-                self.counts.resent += len(left)
-                self._give_way(len(batch), len(left), problem, is_too_large)
-            else:
-                self._failures = 0
-                self._most = min(self._most * 2, self._limits.documents)
-            yield
+        self._read(source)
+        # Not the other way round: whoever sends must not wait for Python's lock.
+        with ThreadPoolExecutor(1, "bulk-read-ahead") as reader:
+            while batch := self._next():
+                reading = reader.submit(self._read, source)
+                left, problem, is_too_large = self._send(batch)
+                reading.result()
+                if left:
+                    self._waiting.extendleft(reversed(left))
+                    self.counts.resent += len(left)
+                    self._give_way(len(batch), len(left), problem, is_too_large)
+                else:
+                    self._failures = 0
+                    self._most = min(self._most * 2, self._limits.documents)
+                yield
 
-    def _next(self, source: Iterator[Line]) -> list[Line]:
-        """Return the lines of the next request: what waits, then what is new."""
+    def _read(self, source: Iterator[Line]) -> None:
+        """Let so much wait that it fills a request, unless ``source`` ends."""
+        size = sum(len(line) for _, line in self._waiting)
+        while len(self._waiting) < self._limits.documents and size <= self._limits.bytes:
+            new = next(source, None)
+            if new is None:
+                break
+            self.counts.sent += 1
+            self._waiting.append(new)
+            size += len(new[1])
+
+    def _next(self) -> list[Line]:
+        """Return the lines of the next request: what waits longest."""
         batch: list[Line] = []
         size = 0
-        while len(batch) < self._throttle.most(self._most):
-            if not self._waiting:
-                new = next(source, None)
-                if new is None:
-                    break
-                self.counts.sent += 1
-                self._waiting.append(new)
-            if batch and size + len(self._waiting[0][1]) > self._limits.bytes:
+        most = self._throttle.most(self._most)
+        while self._waiting and len(batch) < most:
+            size += len(self._waiting[0][1])
+            if batch and size > self._limits.bytes:
                 break
-            batch.append(self._waiting.pop(0))
-            size += len(batch[-1][1])
+            batch.append(self._waiting.popleft())
         return batch
 
     def _give_way(self, sent: int, left: int, problem: str, is_too_large: bool) -> None:
@@ -173,24 +200,28 @@ class _Loader:
         self.counts.requests += 1
         self._throttle.take(len(lines))
         try:
-            answer = self._client.perform_request(
+            answer: Any = self._client.perform_request(
                 "POST",
                 f"/{self._index}/_bulk",
-                params={"filter_path": _FILTER},
+                params={"filter_path": ANSWER_FILTER},
                 headers=_HEADERS,
-                body=b"".join(line for _, line in lines),
-            ).body
-        except (ApiError, TransportError) as error:
+                body=b"".join([line for _, line in lines]),
+            )
+            left, problem = self._check(lines, answer.body)
+        except (ApiError, TransportError, JSONDecodeError) as error:
             if isinstance(error, ApiError) and error.status_code == 413:
                 return lines, "request too large", True
             if not is_transient(error):
                 raise plain_error(error, self._client) from error
             return lines, plain_error(error, self._client).message.rstrip("."), False
-        left, problem = self._check(lines, answer)
         return left, problem, False
 
-    def _check(self, lines: list[Line], answer: Any) -> tuple[list[Line], str]:
+    def _check(self, lines: list[Line], body: Any) -> tuple[list[Line], str]:
         """Return the lines that the answer does not acknowledge by name, and why."""
+        if body == created_answer(lines):
+            self.counts.acknowledged += len(lines)
+            return [], ""
+        answer = orjson.loads(body) if isinstance(body, bytes) else body
         results = answer.get("items", []) if isinstance(answer, dict) else []
         acknowledged: set[str] = set()
         problem = f"an answer about {len(results)} of {len(lines)} documents"

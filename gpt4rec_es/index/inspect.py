@@ -12,6 +12,8 @@ from gpt4rec_es.elastic.similarity import explained_bm25, read_bm25
 from gpt4rec_es.errors import DataError, DependencyError
 from gpt4rec_es.records import Bm25
 
+_FORMULAS = 3
+
 
 @dataclass(frozen=True, slots=True)
 class IndexState:
@@ -66,6 +68,27 @@ def count(client: Elasticsearch, index: str, query: dict[str, Any] | None = None
     return int(answer["count"])
 
 
+def count_each(client: Elasticsearch, index: str, queries: Sequence[dict[str, Any]]) -> list[int]:
+    """Return how many documents match each of ``queries``, asked in one request; as ``count``."""
+    if not queries:
+        return []
+    searches = [
+        part
+        for query in queries
+        for part in (
+            {"allow_partial_search_results": False},
+            {"query": query, "size": 0, "track_total_hits": True},
+        )
+    ]
+    answers = client.msearch(index=index, searches=searches).body["responses"]
+    return [
+        answer["hits"]["total"]["value"]
+        if answer["status"] == 200 and not answer["timed_out"]
+        else count(client, index, query)  # which says what is wrong
+        for answer, query in zip(answers, queries, strict=True)
+    ]
+
+
 def bytes_per_document(client: Elasticsearch, index: str) -> float | None:
     """Return the size on disk of one copy of one document; None: the index is empty."""
     primaries = client.indices.stats(index=index, metric="docs,store").body["_all"]["primaries"]
@@ -108,11 +131,18 @@ def explain_title(client: Elasticsearch, index: str, item_id: str, title: str) -
 def applied_bm25(
     client: Elasticsearch, index: str, samples: Sequence[tuple[str, str]]
 ) -> set[Bm25]:
-    """Return the k1, b that score formulas really use; ``samples`` are (item id, title)."""
-    used: set[Bm25] = set()
+    """Return the k1, b that score formulas really use; ``samples`` are (item id, title).
+
+    They are those of an index, not of a document: the first few formulas are enough.
+    """
+    used = []
     for item_id, title in samples:
-        used |= explained_bm25(explain_title(client, index, item_id, title))
-    return used
+        found = explained_bm25(explain_title(client, index, item_id, title))
+        if found:
+            used.append(found)
+        if len(used) == _FORMULAS:
+            break
+    return set().union(*used)
 
 
 def sample_titles(client: Elasticsearch, index: str, size: int = 10) -> list[tuple[str, str]]:

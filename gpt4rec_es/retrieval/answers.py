@@ -32,7 +32,7 @@ def read_answers(body: Any, texts: Sequence[str], index: str) -> tuple[list[Hits
     counts unless there are as many as texts.
 
     Raises:
-        ValueError: the body is not JSON.
+        JSONDecodeError: the body is not JSON.
         DataError, DependencyError: as of ``fault_of``.
     """
     parts: Sequence[Any] = _split(body) if isinstance(body, bytes) else ()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from elastic_transport import SerializationError, TransportError
+from elastic_transport import TransportError
 from elasticsearch import ApiError, Elasticsearch
 from orjson import JSONDecodeError
 
@@ -186,12 +186,10 @@ class ElasticRetriever:
                     body=body,
                 )
             return read_answers(answer.body, texts, self._index)
-        except (ApiError, TransportError) as error:
+        except (ApiError, TransportError, JSONDecodeError) as error:
             if not is_transient(error):
                 raise plain_error(error, self._client) from error
             return [None] * len(texts), plain_error(error, self._client).message.rstrip(".")
-        except JSONDecodeError as error:
-            raise plain_error(SerializationError(str(error)), self._client) from error
 
     def _count(self, **more: int) -> None:
         with self._lock:
