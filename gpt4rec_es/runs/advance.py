@@ -7,6 +7,7 @@ it twice changes nothing.
 from sqlalchemy import Connection, Engine
 
 from gpt4rec_es.db import runs as run_rows
+from gpt4rec_es.db import shard_plans
 from gpt4rec_es.db import shards as shard_rows
 from gpt4rec_es.db.engine import retrying, unhurried
 from gpt4rec_es.db.runs import Run
@@ -60,7 +61,7 @@ def _make_shards(connection: Connection, run: Run, state: str) -> None:
     sizes = run.manifest["shard_sizes"]
     if state == STATE_OF["search"]:
         analyze_tables(connection, ("generations", "generated_queries", "queries"))
-        shard_rows.plan_search(
+        shard_plans.plan_search(
             connection,
             run.run_no,
             content_hash=run.content_hash,
@@ -72,4 +73,4 @@ def _make_shards(connection: Connection, run: Run, state: str) -> None:
             size=sizes["search"],
         )
     elif state == STATE_OF["merge"]:
-        shard_rows.plan_merge(connection, run.run_no, sizes["merge"])
+        shard_plans.plan_merge(connection, run.run_no, sizes["merge"])

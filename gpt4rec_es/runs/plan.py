@@ -11,12 +11,12 @@ from sqlalchemy import Connection, text
 
 from gpt4rec_es.db import audit, locks
 from gpt4rec_es.db import runs as run_rows
-from gpt4rec_es.db import shards as shard_rows
 from gpt4rec_es.db.builds import Build
 from gpt4rec_es.db.engine import unhurried
 from gpt4rec_es.db.generators import Generator
 from gpt4rec_es.db.generators import current as current_generator
 from gpt4rec_es.db.pins import pin as pin_build
+from gpt4rec_es.db.shard_plans import plan_generate
 from gpt4rec_es.db.texts import decoding_number
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.prompts.keys import canonical_json, hash128
@@ -147,7 +147,7 @@ def _plan_once(
         freeze_popular(connection, run)
         if options.fusion.uses("titles"):
             freeze_titles(connection, run_no, state.history_version, may_search)
-        shard_rows.plan_generate(
+        plan_generate(
             connection,
             run_no,
             run.content_hash,
