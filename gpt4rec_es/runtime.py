@@ -1,8 +1,8 @@
-"""Composition root: builds engine, clients, generator and retriever from Settings, once each.
+"""Composition root: builds generator, retriever and what use cases touch from Settings, once each.
 
-The only place below the command line and the workers that knows settings and the environment.
-Everything is built when first asked for, so a command pays for what it uses. One Runtime belongs
-to one process: build a new one after a fork.
+With connections.py and settings_options.py the only place below the command line and the workers
+that knows settings; here alone the environment is read. Everything is built when first asked for,
+so a command pays for what it uses. A Runtime belongs to one process: build a new one after a fork.
 """
 
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gpt4rec_es.connections import Connections
 from gpt4rec_es.list_options import Fusion, SearchOptions
-from gpt4rec_es.logs import register_secrets
 from gpt4rec_es.protocols import QueryGenerator, Retriever
 from gpt4rec_es.records import Decoding
 from gpt4rec_es.settings import Settings, load_settings
@@ -24,9 +24,6 @@ from gpt4rec_es.settings_options import (
 )
 
 if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
-    from sqlalchemy import Engine
-
     from gpt4rec_es.db.generators import Generator
     from gpt4rec_es.elastic.throttle import Throttle
     from gpt4rec_es.index.mapping import Analysis
@@ -36,14 +33,12 @@ if TYPE_CHECKING:
     from gpt4rec_es.stack import StackUrls
 
 
-class Runtime:
+class Runtime(Connections):
     """The parts of this process, by the settings it was given."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+        super().__init__(settings)
         self._generators: dict[str, QueryGenerator] = {}
-        self._any_schema_engines: dict[str, Engine] = {}
-        register_secrets(settings.secrets())
 
     @classmethod
     def from_environment(
@@ -73,65 +68,6 @@ class Runtime:
     def search_options(self) -> SearchOptions:
         """How generated queries are searched for."""
         return SearchOptions(self.settings.minimum_should_match)
-
-    @cached_property
-    def engine(self) -> "Engine":
-        """The database engine of the writer; it refuses a schema that is older than this code."""
-        return self._strict_engine("database_url", "gpt4rec")
-
-    @cached_property
-    def owner_engine(self) -> "Engine":
-        """The database engine of the owner of the schema; it refuses an older one, too."""
-        return self._strict_engine("owner_database_url", "gpt4rec owner")
-
-    @cached_property
-    def exporter_engine(self) -> "Engine":
-        """A read-only database engine that gives up soon: a scrape cannot wait."""
-        return self._engine(
-            "database_url",
-            "gpt4rec exporter",
-            pool_size=1,
-            connect_timeout_s=2,
-            lock_timeout_s=1,
-            statement_timeout_s=2,
-        ).execution_options(postgresql_readonly=True)
-
-    @cached_property
-    def analyst_engine(self) -> "Engine":
-        """The database engine of an analyst, to see what analysts see."""
-        return self._engine("analyst_database_url", "gpt4rec analyst")
-
-    def any_schema_engine(self, name: str) -> "Engine":
-        """Return an engine on the URL called ``name`` that refuses no schema: to look at it."""
-        if name not in self._any_schema_engines:
-            self._any_schema_engines[name] = self._engine(name, "gpt4rec doctor", pool_size=1)
-        return self._any_schema_engines[name]
-
-    def _strict_engine(self, name: str, application_name: str) -> "Engine":
-        from gpt4rec_es.db.revision import require_schema
-
-        return require_schema(self._engine(name, application_name))
-
-    def _engine(self, name: str, application_name: str, **limits: Any) -> "Engine":
-        from gpt4rec_es.db.engine import make_engine
-
-        url = self.settings.require(name)
-        return make_engine(url, application_name=application_name, **limits)
-
-    @cached_property
-    def elastic(self) -> "Elasticsearch":
-        """The client of the search cluster."""
-        from gpt4rec_es.elastic.client import make_client
-
-        chosen = self.settings
-        return make_client(
-            chosen.require("elasticsearch_url"),
-            api_key=chosen.elasticsearch_api_key,
-            user=chosen.elasticsearch_user,
-            password=chosen.elasticsearch_password,
-            ca_file=str(chosen.elasticsearch_ca_file) if chosen.elasticsearch_ca_file else None,
-            verify_tls=chosen.elasticsearch_verify_tls,
-        )
 
     def generator(self, row: "Generator") -> QueryGenerator:
         """Return the generator registered as ``row``, opened at the first call.
@@ -257,14 +193,8 @@ class Runtime:
         )
 
     def close(self) -> None:
-        """Close the connections that were opened; the Runtime can be used again afterwards."""
-        for name in ("engine", "owner_engine", "analyst_engine", "exporter_engine"):
-            if (engine := self.__dict__.pop(name, None)) is not None:
-                engine.dispose()
-        while self._any_schema_engines:
-            self._any_schema_engines.popitem()[1].dispose()
-        if (client := self.__dict__.pop("elastic", None)) is not None:
-            client.close()
+        """Close the connections and drop the generators; it can be used again afterwards."""
+        super().close()
         self._generators.clear()
 
 

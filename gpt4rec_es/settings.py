@@ -1,8 +1,9 @@
 """What an operator can set, read once from the environment into one frozen object.
 
-Only the command line, the workers, runtime.py and settings_options.py read settings; everything
-below gets plain values. It must not connect to anything, nor import what does. Set variables win
-over the .env file, and both over the servers of a running local stack.
+Only the command line, the workers, runtime.py and what it is built from (settings_options.py,
+connections.py) read settings; everything below gets plain values. It must not connect to anything,
+nor import what does. Set variables win over the .env file, and both over the servers of a running
+local stack.
 """
 
 import difflib
