@@ -18,6 +18,8 @@ from gpt4rec_es.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from gpt4rec_es.list_options import Fusion
+    from gpt4rec_es.runtime import Runtime
+    from gpt4rec_es.services.evaluation_rules import NightRules
 
 
 class _RunsByDefault(click.Group):
@@ -93,6 +95,11 @@ def _numbers(_ctx: click.Context, _parameter: click.Parameter, value: str) -> tu
     type=click.Choice(["scores", "ranks"]),
     help="Of product. [default: GPT4REC_FUSION]",
 )
+@click.option(
+    "--as-night",
+    is_flag=True,
+    help="Of product: keep the rules and query filters of a night of today.",
+)
 @click.option("--k1", type=click.FloatRange(min=0), help="BM25 k1. [default: of the live index]")
 @click.option("--b", type=click.FloatRange(0, 1), help="BM25 b. [default: of the live index]")
 @click.option(
@@ -131,8 +138,7 @@ def run(
     methods: tuple[str, ...],
     num_queries: tuple[int, ...],
     num_beams: int | None,
-    sources: tuple[str, ...],
-    fusion: str | None,
+    as_night: bool,
     k1: float | None,
     b: float | None,
     decay: float,
@@ -163,7 +169,8 @@ def run(
         method=MethodOptions(decay, title_weight),
         category_labels=CategoryLabels(category_labels),
         decoding=decoding,
-        fusions=_fusions(runtime.fusion, sources, fusion),
+        fusions=_fusions(runtime.fusion, chosen.pop("sources"), chosen.pop("fusion")),
+        night=_night_rules(runtime) if as_night else None,
         **chosen,
     )
     reports = evaluating(
@@ -177,6 +184,15 @@ def run(
         bars=progress_bar,
     )
     emit(reports, as_json, print_reports)
+
+
+def _night_rules(runtime: "Runtime") -> "NightRules":
+    """Return what a night of today would keep."""
+    from gpt4rec_es.runs.schedule import today
+    from gpt4rec_es.services.evaluation_rules import NightRules
+
+    options = runtime.night_options()
+    return NightRules(today(runtime.settings.timezone), options.rules, options.filters)
 
 
 def _fusions(

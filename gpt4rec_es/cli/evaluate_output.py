@@ -164,7 +164,8 @@ def _method(name: str, options: Mapping[str, Any]) -> str:
     if not fusion:
         return name
     sources = ",".join(f"{source}:{weight:g}" for source, weight in fusion["weights"])
-    return f"{name} {sources} by {fusion['method']}"
+    rules = ", as a night" if "rules" in options else ""
+    return f"{name} {sources} by {fusion['method']}{rules}"
 
 
 def _verdict(gain: float, p_value: float) -> str:

@@ -1,7 +1,8 @@
 """Reads and writes of query filters: freezing them for a run, and what they said of queries."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, text
 
@@ -40,20 +41,27 @@ def filters_number(
     return int(found.scalar_one())
 
 
+def frozen_filters(
+    filters_no: int, phrases: Sequence[str], settings: Mapping[str, Any]
+) -> FrozenFilters:
+    """Return filters by what is stored of them: phrases and settings."""
+    scripts = settings["scripts"]
+    return FrozenFilters(
+        filters_no,
+        tuple(phrases),
+        None if scripts is None else frozenset(scripts),
+        float(settings["max_unknown_share"]),
+        settings["index"],
+    )
+
+
 def load_filters(connection: Connection, filters_no: int) -> FrozenFilters:
     """Return the filters with this number; they must exist."""
     row = connection.execute(
         text("SELECT phrases, settings FROM query_filters WHERE filters_no = :no"),
         {"no": filters_no},
     ).one()
-    scripts = row.settings["scripts"]
-    return FrozenFilters(
-        filters_no,
-        tuple(row.phrases),
-        None if scripts is None else frozenset(scripts),
-        float(row.settings["max_unknown_share"]),
-        row.settings["index"],
-    )
+    return frozen_filters(filters_no, row.phrases, row.settings)
 
 
 def catalog_scripts(

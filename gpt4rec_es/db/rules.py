@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select, text, update
 
+from gpt4rec_es.db.rule_items import BLOCKED, CAPPED, MATCHES, Filter
 from gpt4rec_es.db.tables import block_rules
 
 KINDS = ("item", "brand", "category")
@@ -104,25 +105,6 @@ def remove_rule(connection: Connection, rule_no: int) -> None:
     )
 
 
-# Categories are compared as distinct paths: rules x items would be too many pairs.
-_MATCHES = """
-    SELECT r.rule_no, i.item_no
-    FROM rules AS r JOIN items AS i ON i.item_id = r.value COLLATE "C" WHERE r.kind = 'item'
-    UNION ALL
-    SELECT r.rule_no, i.item_no
-    FROM rules AS r JOIN items AS i ON lower(i.brand) = lower(r.value) WHERE r.kind = 'brand'
-    UNION ALL
-    SELECT c.rule_no, i.item_no
-    FROM (
-        SELECT r.rule_no, d.category
-        FROM rules AS r JOIN (SELECT DISTINCT category FROM items) AS d
-        ON lower(d.category) = lower(r.value)
-            OR starts_with(lower(d.category), lower(r.value) || ' > ')
-        WHERE r.kind = 'category'
-    ) AS c JOIN items AS i USING (category)
-"""
-
-
 def count_matches(connection: Connection, rules: Iterable[NewRule]) -> list[int]:
     """Return how many items of the catalog, as it is now, each rule is about."""
     given = list(rules)
@@ -132,7 +114,7 @@ def count_matches(connection: Connection, rules: Iterable[NewRule]) -> list[int]
             SELECT place AS rule_no, kind, value
             FROM unnest(cast(:kinds AS text[]), cast(:values AS text[]))
                 WITH ORDINALITY AS x(kind, value, place))
-        SELECT rule_no, count(*) AS n FROM ({_MATCHES}) AS m GROUP BY rule_no
+        SELECT rule_no, count(*) AS n FROM ({MATCHES}) AS m GROUP BY rule_no
         """),  # noqa: S608 - a constant of this module
         {"kinds": [rule.kind for rule in given], "values": [rule.value for rule in given]},
     )
@@ -140,18 +122,11 @@ def count_matches(connection: Connection, rules: Iterable[NewRule]) -> list[int]
     return [counts.get(place, 0) for place in range(1, len(given) + 1)]
 
 
-# What cannot be recommended anyway need not be kept out.
 _FREEZE_BLOCKS = text(f"""
-    WITH rules AS (SELECT * FROM block_rules WHERE rule_no = ANY(:numbers))
     INSERT INTO run_rules (run_no, rule, kind, value, reason, n_items, item_nos)
-    SELECT :run_no, 'rule ' || r.rule_no, r.kind, r.value, r.reason,
-        coalesce(cardinality(f.item_nos), 0), coalesce(f.item_nos, '{{}}')
-    FROM rules AS r LEFT JOIN (
-        SELECT m.rule_no, array_agg(item_no ORDER BY item_no) AS item_nos
-        FROM ({_MATCHES}) AS m JOIN items USING (item_no)
-        WHERE is_active AND title IS NOT NULL GROUP BY m.rule_no
-    ) AS f USING (rule_no)
-""")  # noqa: S608 - a constant of this module
+    SELECT :run_no, 'rule ' || rule_no, kind, value, reason, cardinality(item_nos), item_nos
+    FROM ({BLOCKED}) AS b
+""")  # noqa: S608 - constants of this package
 
 
 def freeze_blocks(connection: Connection, run_no: int, numbers: Sequence[int]) -> None:
@@ -159,21 +134,16 @@ def freeze_blocks(connection: Connection, run_no: int, numbers: Sequence[int]) -
     connection.execute(_FREEZE_BLOCKS, {"run_no": run_no, "numbers": list(numbers)})
 
 
-def freeze_filter(
-    connection: Connection, run_no: int, name: str, value: str, condition: str, **given: object
-) -> None:
-    """Freeze a filter for a run: the items that do not fulfil ``condition`` are kept out.
-
-    condition: SQL on ``items``, written in this package, with ``given`` as its parameters.
-    """
+def freeze_filter(connection: Connection, run_no: int, kept: Filter) -> None:
+    """Freeze a filter for a run, with the items that it keeps out."""
     connection.execute(
         text(f"""
         INSERT INTO run_rules (run_no, rule, kind, value, n_items, item_nos)
         SELECT :run_no, :name, 'filter', :value, count(*),
             coalesce(array_agg(item_no ORDER BY item_no), '{{}}')
-        FROM items WHERE is_active AND title IS NOT NULL AND ({condition}) IS NOT TRUE
+        FROM ({kept.kept_out}) AS k
         """),  # noqa: S608 - conditions are literals of this package
-        {"run_no": run_no, "name": name, "value": value, **given},
+        {"run_no": run_no, "name": kept.name, "value": kept.value, **kept.given},
     )
 
 
@@ -191,12 +161,10 @@ def freeze_setting(connection: Connection, run_no: int, name: str, value: str) -
 def freeze_brands(connection: Connection, run_no: int, most: int) -> None:
     """Freeze the items of each brand that has more than ``most`` which can be recommended."""
     connection.execute(
-        text("""
+        text(f"""
         INSERT INTO run_brands (run_no, brand, item_nos)
-        SELECT :run_no, lower(brand), array_agg(item_no ORDER BY item_no) FROM items
-        WHERE brand IS NOT NULL AND is_active AND title IS NOT NULL
-        GROUP BY lower(brand) HAVING count(*) > :most
-        """),
+        SELECT :run_no, brand, item_nos FROM ({CAPPED}) AS c
+        """),  # noqa: S608 - constants of this package
         {"run_no": run_no, "most": most},
     )
 

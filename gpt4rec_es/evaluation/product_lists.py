@@ -3,14 +3,15 @@
 The night's own fusing and merging, on co-purchases counted in the training part alone.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from typing import TypedDict
 
 import numpy as np
 
 from gpt4rec_es.baselines.popularity import count_buyers
 from gpt4rec_es.evaluation.catalog import EvaluationCatalog
-from gpt4rec_es.evaluation.query_lists import Cell, Search, make_lists, query_hits
+from gpt4rec_es.evaluation.query_lists import Cell, Search, make_lists
 from gpt4rec_es.list_options import Fusion
 from gpt4rec_es.metrics.lists import Lists
 from gpt4rec_es.prompts.keys import normalise_query
@@ -18,6 +19,7 @@ from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.ranking.cosines import bought_matrix, cosine_blocks, nearest
 from gpt4rec_es.ranking.fuse import fuse_sources
 from gpt4rec_es.ranking.merge import Merge, QueryHits, merge_hits
+from gpt4rec_es.ranking.rules import ItemRules, Screen
 from gpt4rec_es.ranking.voices import Purchase
 from gpt4rec_es.records import NO_NEIGHBOURS, Neighbours, SearchResult
 from gpt4rec_es.splits.histories import each_once
@@ -27,10 +29,24 @@ class ProductLists:
     """Makes product lists by one fusion; what it counts in training is counted once."""
 
     def __init__(
-        self, catalog: EvaluationCatalog, train: Mapping[int, Sequence[int]], fusion: Fusion
+        self,
+        catalog: EvaluationCatalog,
+        train: Mapping[int, Sequence[int]],
+        fusion: Fusion,
+        *,
+        rules: ItemRules | None = None,
+        may_search: Callable[[str], bool] = bool,
     ) -> None:
-        """Take what may be learned from, by user."""
-        self._catalog, self._fusion = catalog, fusion
+        """Take what may be learned from, by user.
+
+        rules: that every list keeps. may_search: whether a bought title may serve as a query.
+        """
+        self._catalog, self._fusion, self._rules = catalog, fusion, rules
+        self._titles = {
+            item: normalise_query(title)
+            for item, title in catalog.titles.items()
+            if may_search(title)
+        }
         buyers = count_buyers(train.values())
         ids = catalog.item_ids
         self._popular = sorted(
@@ -46,34 +62,49 @@ class ProductLists:
         histories: Sequence[Sequence[int]],
         cells: Sequence[Cell],
         progress: Progress = no_progress,
+        *,
+        removed: Collection[str] = frozenset(),
     ) -> dict[Cell, Lists]:
-        """Return the lists of every cell (length, number of queries); progress counts users."""
+        """Return the lists of every cell (length, number of queries); progress counts users.
+
+        removed: queries that filters keep from being searched for; their ranks stay empty.
+        """
         most = max(m for _, m in cells)
-        titles = {item: normalise_query(text) for item, text in self._catalog.titles.items()}
+        titles = self._titles
         newest = [each_once(history)[::-1] for history in histories]
         lasts = [next((titles[item] for item in own if item in titles), None) for own in newest]
         texts = []
         for written, own, last in zip(queries, newest, lasts, strict=True):
             spoken = own[: self._fusion.history] if self._fusion.uses("titles") else ()
             found = [titles[item] for item in spoken if item in titles]
-            texts.append([*written[:most], *found, *([last] if last else ())])
+            asked = [text for text in written[:most] if text not in removed]
+            texts.append([*asked, *found, *([last] if last else ())])
 
-        def make(user: int, search: Search) -> Iterator[tuple[Cell, Sequence[int]]]:
-            hits = query_hits(queries[user][:most], search)
+        def make(user: int, search: Search) -> list[tuple[Cell, Sequence[int]]] | None:
+            hits = [
+                QueryHits(rank, search(text))
+                for rank, text in enumerate(queries[user][:most], start=1)
+                if text not in removed
+            ]
             last = lasts[user]
             purchases = self._purchases(newest[user], titles, search)
+            made: list[tuple[Cell, Sequence[int]]] = []
             for m in sorted({m for _, m in cells}):
                 of_m = _ListsOfUser(
                     self._fusion,
-                    hits[:m],
+                    [one for one in hits if one.query_rank <= m],
                     purchases,
                     frozenset(newest[user]),
                     None if last is None else search(last),
                     self._popular,
+                    self._rules,
                 )
                 lengths = sorted((k for k, one in cells if one == m), reverse=True)
-                for k, items in of_m.of_lengths(lengths):
-                    yield (k, m), items
+                try:
+                    made += [((k, m), items) for k, items in of_m.of_lengths(lengths)]
+                except _TooShallowError:
+                    return None
+            return made
 
         return make_lists(
             self._catalog,
@@ -82,6 +113,7 @@ class ProductLists:
             cells,
             make,
             least_depth=1 if self._fusion.is_plain else self._fusion.candidates,
+            deepens=self._rules is not None,
             progress=progress,
         )
 
@@ -100,6 +132,18 @@ class ProductLists:
         ]
 
 
+class _Fallbacks(TypedDict):
+    """What both ways to merge take besides hits."""
+
+    last_title: SearchResult | None
+    popular: Sequence[int]
+    screen: Screen | None
+
+
+class _TooShallowError(Exception):
+    """Rules refused so many hits that deeper ones are needed."""
+
+
 class _ListsOfUser:
     """One user's lists of several lengths from the same hits."""
 
@@ -111,9 +155,11 @@ class _ListsOfUser:
         bought: frozenset[int],
         last_title: SearchResult | None,
         popular: Sequence[int],
+        rules: ItemRules | None,
     ) -> None:
         self._fusion, self._hits, self._purchases = fusion, hits, purchases
         self._bought, self._last_title, self._popular = bought, last_title, popular
+        self._rules = rules
 
     def of_lengths(self, lengths: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
         """Yield (length, list); ``lengths`` descend.
@@ -135,20 +181,25 @@ class _ListsOfUser:
             yield k, items
 
     def _merge(self, k: int) -> Merge:
-        popular = self._popular[: k + len(self._bought)]
+        popular, screen = self._popular, None
+        if self._rules is None:
+            popular = popular[: k + len(self._bought)]
+        else:
+            screen = self._rules.screen()
+        fallbacks: _Fallbacks = {
+            "last_title": self._last_title,
+            "popular": popular,
+            "screen": screen,
+        }
         if self._fusion.is_plain:
-            return merge_hits(
-                self._hits, k, self._bought, last_title=self._last_title, popular=popular
+            merge = merge_hits(self._hits, k, self._bought, **fallbacks)
+        else:
+            merge = fuse_sources(
+                self._hits, self._purchases, k, self._fusion, self._bought, **fallbacks
             )
-        return fuse_sources(
-            self._hits,
-            self._purchases,
-            k,
-            self._fusion,
-            self._bought,
-            last_title=self._last_title,
-            popular=popular,
-        )
+        if not merge.is_complete:
+            raise _TooShallowError
+        return merge
 
 
 def _neighbours(

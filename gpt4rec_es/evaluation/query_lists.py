@@ -14,6 +14,7 @@ from gpt4rec_es.metrics.lists import NOTHING, Lists
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.ranking.merge import QueryHits, merge_hits
 from gpt4rec_es.records import SearchResult
+from gpt4rec_es.retrieval.body import MAX_DEPTH
 from gpt4rec_es.retrieval.depths import by_depth
 from gpt4rec_es.retrieval.memory import MemoryGrid
 
@@ -21,10 +22,11 @@ from gpt4rec_es.retrieval.memory import MemoryGrid
 Cell = tuple[int, int]
 # The hits of a text.
 Search = Callable[[str], SearchResult]
-# Makes one user's lists, by cell, from the hits of the user's texts.
-MakeLists = Callable[[int, Search], Iterable[tuple[Cell, Sequence[int]]]]
+# Makes one user's lists, by cell, from the hits of the user's texts; None: it takes deeper hits.
+MakeLists = Callable[[int, Search], Iterable[tuple[Cell, Sequence[int]]] | None]
 # Hits in memory at once: 256 MB.
 _HITS = 1 << 25
+_DEEPER = 4
 
 
 def lists_of_queries(
@@ -63,24 +65,36 @@ def make_lists(
     make: MakeLists,
     *,
     least_depth: int = 1,
+    deepens: bool = False,
     progress: Progress = no_progress,
 ) -> dict[Cell, Lists]:
     """Return what ``make`` makes of each user's ``texts``, searched deep enough for all cells.
 
-    least_depth: hits that are wanted of every text, however short the lists.
+    least_depth: hits that are wanted of every text, however short the lists. deepens: that depth
+    may not do, as where rules refuse items; hits say then whether they are all, and ``make`` is
+    asked again with deeper ones until it makes lists. Else hits are taken to be all there are.
     """
     found = {cell: np.full((len(texts), cell[0]), NOTHING, np.int32) for cell in cells}
     done = 0
     for depth, users in by_depth(bought, max(k for k, _ in cells)).items():
-        deep = max(depth, least_depth)
-        for step in _steps(users, texts, _HITS // deep):
-            search = _Searched(catalog, {text for user in step for text in texts[user]}, deep)
-            for user in step:
-                for cell, items in make(user, search.result):
-                    found[cell][user, : len(items)] = items
-                done += 1
-                if done % 500 == 0:
-                    progress(done, len(texts))
+        deep, pending = max(depth, least_depth), users
+        while pending:
+            is_all = not deepens or deep >= MAX_DEPTH
+            again: list[int] = []
+            for step in _steps(pending, texts, _HITS // deep):
+                wanted = {text for user in step for text in texts[user]}
+                search = _Searched(catalog, wanted, deep, is_all)
+                for user in step:
+                    made = make(user, search.result)
+                    if made is None:
+                        again.append(user)
+                        continue
+                    for cell, items in made:
+                        found[cell][user, : len(items)] = items
+                    done += 1
+                    if done % 500 == 0:
+                        progress(done, len(texts))
+            deep, pending = min(deep * _DEEPER, MAX_DEPTH), again
     progress(len(texts), len(texts))
     return {cell: lists.astype(np.int64) for cell, lists in found.items()}
 
@@ -88,7 +102,10 @@ def make_lists(
 class _Searched:
     """Hits of some texts, packed; a text's are unpacked when they are asked for."""
 
-    def __init__(self, catalog: EvaluationCatalog, texts: Collection[str], depth: int) -> None:
+    def __init__(
+        self, catalog: EvaluationCatalog, texts: Collection[str], depth: int, is_all: bool
+    ) -> None:
+        self._depth, self._is_all = depth, is_all
         ordered = sorted(texts)
         self._places = {text: place for place, text in enumerate(ordered)}
         tokens = catalog.tokens(ordered)
@@ -102,13 +119,13 @@ class _Searched:
         self._counts = (self._hits != NOTHING).sum(axis=1)
 
     def result(self, text: str) -> SearchResult:
-        """Return the hits of a text, taken to be all there are."""
+        """Return the hits of a text."""
         place = self._places[text]
         count = int(self._counts[place])
         return SearchResult(
             tuple(self._hits[place, :count].tolist()),
             tuple(self._scores[place, :count].tolist()),
-            exhausted=True,
+            exhausted=self._is_all or count < self._depth,
             is_empty_query=self._is_empty[place],
         )
 

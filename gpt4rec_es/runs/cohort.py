@@ -13,7 +13,7 @@ from gpt4rec_es.db.runs import Run
 from gpt4rec_es.db.statistics import analyze_tables
 from gpt4rec_es.prompts.keys import hash128, normalise_query
 from gpt4rec_es.protocols import Progress, QueryGenerator
-from gpt4rec_es.runs.filters import TitleTest
+from gpt4rec_es.retrieval.query_filters import TitleTest
 
 
 def stage_cohort(

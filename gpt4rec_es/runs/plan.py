@@ -21,9 +21,10 @@ from gpt4rec_es.db.texts import decoding_number
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.prompts.keys import canonical_json, hash128
 from gpt4rec_es.protocols import Progress, QueryGenerator, no_progress
+from gpt4rec_es.retrieval.query_filters import title_test
 from gpt4rec_es.runs.co_purchases import ensure_co_purchases
 from gpt4rec_es.runs.cohort import freeze_cohort, freeze_popular, stage_cohort
-from gpt4rec_es.runs.filters import freeze_filters, title_test
+from gpt4rec_es.runs.filters import freeze_filters
 from gpt4rec_es.runs.manifest import make_manifest
 from gpt4rec_es.runs.options import NightOptions, NightParts
 from gpt4rec_es.runs.rules import freeze_rules, rules_manifest
@@ -122,7 +123,7 @@ def _plan_once(
             return None
         if set_no is not None and not _is_current(connection, set_no):
             return None
-        may_search = title_test(options.filters)
+        may_search = title_test(options.filters.phrases)
         staged = stage_cohort(connection, generator, state.history_version, may_search, progress)
         if staged == 0:
             raise UsageError(

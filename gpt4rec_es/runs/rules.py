@@ -10,15 +10,11 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from gpt4rec_es.db import rules as rows
+from gpt4rec_es.db.rule_items import filters_of
 from gpt4rec_es.db.runs import Run
 from gpt4rec_es.list_options import ListRules
 from gpt4rec_es.prompts.keys import canonical_json, hash128
 from gpt4rec_es.ranking.rules import MAX_PER_BRAND, SHOWN, ItemRules
-
-_IN_CATEGORIES = """
-EXISTS (SELECT FROM unnest(cast(:categories AS text[])) AS c
-        WHERE lower(category) = lower(c) OR starts_with(lower(category), lower(c) || ' > '))
-"""
 
 
 def rules_manifest(
@@ -63,20 +59,8 @@ def freeze_rules(connection: Connection, run_no: int, manifest: dict[str, Any] |
         return
     if manifest["block_rules"]:
         rows.freeze_blocks(connection, run_no, manifest["block_rules"])
-    for name, operator in (("min_price", ">="), ("max_price", "<=")):
-        if name in manifest:
-            limit = manifest[name]
-            condition = f"price {operator} :limit"
-            rows.freeze_filter(connection, run_no, name, f"{limit:g}", condition, limit=limit)
-    if categories := manifest.get("categories"):
-        rows.freeze_filter(
-            connection,
-            run_no,
-            "categories",
-            " | ".join(categories),
-            _IN_CATEGORIES,
-            categories=categories,
-        )
+    for one in filters_of(manifest):
+        rows.freeze_filter(connection, run_no, one)
     if most := manifest.get("max_per_brand"):
         rows.freeze_setting(connection, run_no, MAX_PER_BRAND, str(most))
         rows.freeze_brands(connection, run_no, most)

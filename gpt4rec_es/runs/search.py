@@ -12,7 +12,7 @@ from gpt4rec_es.db.searches import NO_OPTIONS, lacking_searches
 from gpt4rec_es.db.texts import load_queries, store_searches
 from gpt4rec_es.list_options import ANY_TERM
 from gpt4rec_es.protocols import Retriever
-from gpt4rec_es.runs.filters import PASSED, Judge
+from gpt4rec_es.retrieval.query_filters import PASSED, Judge
 from gpt4rec_es.runs.ledger import Lease, Work
 from gpt4rec_es.runs.search_options import search_options_of
 

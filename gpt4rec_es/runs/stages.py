@@ -10,7 +10,7 @@ from gpt4rec_es.db.runs import Run
 from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.protocols import QueryGenerator, Retriever
 from gpt4rec_es.ranking.rules import ItemRules
-from gpt4rec_es.runs.filters import Judge, judge
+from gpt4rec_es.retrieval.query_filters import Judge, judge
 from gpt4rec_es.runs.generate import generate_shard
 from gpt4rec_es.runs.ledger import Lease, Work
 from gpt4rec_es.runs.merge import merge_shard

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 
 from gpt4rec_es.db.copy import copy_rows
 from gpt4rec_es.prompts.keys import hash128, normalise_query
-from gpt4rec_es.runs.filters import TitleTest
+from gpt4rec_es.retrieval.query_filters import TitleTest
 
 _SLICE = 10_000
 

@@ -30,6 +30,7 @@ from gpt4rec_es.services.evaluation_lists import (
     MadeLists,
     OpenGenerator,
 )
+from gpt4rec_es.services.evaluation_rules import apply_rules
 from gpt4rec_es.services.split_training import require_unseen
 from gpt4rec_es.services.splits import load_split
 from gpt4rec_es.splits.split import Case, with_validation
@@ -86,7 +87,8 @@ def evaluate(
         )
     catalog.check(options.ks)
     measurer = Measurer(catalog, cases, split.train)
-    evaluation = Evaluation(engine, row, cases, split.train, catalog, bars)
+    applied = apply_rules(engine, client, build.index_name, options.night)
+    evaluation = Evaluation(engine, row, cases, split.train, catalog, applied, bars)
     reports = []
     for name in options.methods:
         for made in evaluation.lists(name, options, generator, open_generator):

@@ -1,7 +1,7 @@
 """The lists of one evaluation: which method is asked, with what, and how long it took."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from gpt4rec_es.metrics.labels import CategoryLabels
 from gpt4rec_es.metrics.lists import Lists
 from gpt4rec_es.protocols import Bars, QueryGenerator
 from gpt4rec_es.records import Bm25, Decoding
+from gpt4rec_es.services.evaluation_rules import AppliedRules, NightRules
 from gpt4rec_es.services.split_queries import split_queries
 from gpt4rec_es.splits.split import Case
 
@@ -35,8 +36,9 @@ class EvaluateOptions:
     num_queries: one evaluation for each. bm25: None for the live build's. learn_validation: before
     the test, baselines learn from the validation part, too. sample: so many cases only. generator:
     None for the current one. decoding: of its queries; as many as the most in num_queries, and at
-    least as many beams. fusions: of the product's candidate sources, each measured. trust: believe
-    that the generator has not seen what is held out.
+    least as many beams. fusions: of the product's candidate sources, each measured. night: rules
+    and filters that the product keeps; None: none. trust: believe that the generator has not seen
+    what is held out.
     """
 
     methods: tuple[str, ...]
@@ -51,6 +53,7 @@ class EvaluateOptions:
     generator: str | None = None
     decoding: Decoding = field(default_factory=Decoding)
     fusions: tuple[Fusion, ...] = (Fusion(),)
+    night: NightRules | None = None
     trust: bool = False
 
     def __post_init__(self) -> None:
@@ -93,11 +96,13 @@ class Evaluation:
         cases: Sequence[Case],
         train: Mapping[int, Sequence[int]],
         catalog: EvaluationCatalog,
+        applied: AppliedRules,
         bars: Bars,
     ) -> None:
-        """Take the cases, what may be learned from, and the catalog."""
+        """Take the cases, what may be learned from, the catalog, and rules of the product."""
         self._engine, self._split, self._cases = engine, split, cases
         self._train, self._catalog, self._bars = train, catalog, bars
+        self._applied = applied
         self._baselines: Baselines | None = None
         self._histories = [case.history for case in cases]
 
@@ -160,6 +165,9 @@ class Evaluation:
     ) -> Iterator[tuple[dict[Cell, Lists], dict[str, Any], float]]:
         """Yield lists by (K, m), what they were made with and the seconds: for each fusion."""
         cells = [(k, m) for m in options.num_queries for k in options.ks]
+        removed: Collection[str] = frozenset()
+        if method == "product":
+            removed = self._applied.removed(sorted({text for own in queries for text in own}))
         for fusion in options.fusions if method == "product" else (None,):
             started = time.monotonic()
             with self._bars("Searching and merging", "users") as progress:
@@ -169,9 +177,21 @@ class Evaluation:
                     )
                     made_with: dict[str, Any] = {}
                 else:
-                    product = ProductLists(self._catalog, self._train, fusion)
-                    lists = product.lists(queries, self._histories, cells, progress)
-                    made_with = {"fusion": fusion.as_dict(), **_learned(options)}
+                    product = ProductLists(
+                        self._catalog,
+                        self._train,
+                        fusion,
+                        rules=self._applied.items,
+                        may_search=self._applied.may_search,
+                    )
+                    lists = product.lists(
+                        queries, self._histories, cells, progress, removed=removed
+                    )
+                    made_with = {
+                        "fusion": fusion.as_dict(),
+                        **self._applied.as_dict,
+                        **_learned(options),
+                    }
             yield lists, made_with, time.monotonic() - started
 
     def _queries(self, generator: QueryGenerator, decoding: Decoding) -> list[list[str]]:

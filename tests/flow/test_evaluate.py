@@ -259,6 +259,12 @@ def test_commands(
     assert run(["evaluate", "loo", "--method", "product", *both, *lists]) == 0
     out = capsys.readouterr().out
     assert "product queries:1 by scores" in out
+    product = ["--method", "product", "--as-night", "--json", *lists]
+    monkeypatch.setenv("GPT4REC_MAX_UNKNOWN_SHARE", "0.5")
+    assert run(["evaluate", "loo", *product]) == 0
+    (report,) = json.loads(capsys.readouterr().out)
+    assert report["options"]["filters"]["max_unknown_share"] == 0.5
+    assert report["options"]["rules"]["block_rules"] == []
     assert "product queries:0.5,co_purchase:0.5 by scores" in out
     assert run(["evaluate", "loo", "--method", "product", "--sources", "x", *lists]) == 2
     assert run(["evaluate", "loo", "--method", "popularity", *lists, "--json"]) == 0

@@ -1,41 +1,92 @@
 """Product lists of an evaluation are those of a night that knows what the split lets know."""
 
 import datetime as dt
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
+from gpt4rec_es.db.rules import NewRule
 from gpt4rec_es.runs.inprocess import run_night
+from gpt4rec_es.runtime import Runtime
 from gpt4rec_es.services.create_split import create_split
 from gpt4rec_es.services.current_index import ensure_current
-from gpt4rec_es.services.evaluate import evaluate
+from gpt4rec_es.services.evaluate import EvaluationReport, evaluate
 from gpt4rec_es.services.evaluation_lists import EvaluateOptions
+from gpt4rec_es.services.evaluation_rules import NightRules
+from gpt4rec_es.services.rules import add_rules
 from gpt4rec_es.splits.protocols import SplitOptions
 from tests.databases import Database
 from tests.shop import Shop, add_purchases
 
+DAY = dt.date(2026, 11, 22)
 K = 6
 
 
-@pytest.mark.parametrize(
-    ("sources", "fusion"),
-    [
-        ("queries", "scores"),
-        ("queries:0.3,co_purchase:0.7", "scores"),
-        ("queries:0.4,co_purchase:0.3,titles:0.3", "scores"),
-        ("queries:0.5,co_purchase:0.5", "ranks"),
-    ],
-)
-def test_product_lists_are_those_of_the_night(
-    shop: Shop, database: Database, sources: str, fusion: str
-) -> None:
+FUSIONS = [
+    ("queries", "scores"),
+    ("queries:0.3,co_purchase:0.7", "scores"),
+    ("queries:0.4,co_purchase:0.3,titles:0.3", "scores"),
+    ("queries:0.5,co_purchase:0.5", "ranks"),
+]
+
+
+@pytest.fixture
+def split_shop(shop: Shop, database: Database) -> Shop:
+    """A shop with a split, whose users have something in common."""
     with database.engine.begin() as connection:
-        # More purchases, so that users have something in common.
         add_purchases(connection, version=2, first_user=1, users=40)
+        connection.execute(
+            text("UPDATE items SET price = item_no, brand = split_part(title, ' ', 2)")
+        )
         connection.execute(text("UPDATE catalog_state SET history_version = 2"))
-    runtime = shop.runtime(sources=sources, fusion=fusion)
+    runtime = shop.runtime()
     ensure_current(runtime.engine, runtime.elastic, runtime.reindex_options(), actor="test")
     create_split(runtime.engine, "loo", SplitOptions("leave-one-out"), actor="test")
+    runtime.close()
+    return shop
+
+
+@pytest.mark.parametrize(("sources", "fusion"), FUSIONS)
+def test_product_lists_are_those_of_the_night(
+    split_shop: Shop, database: Database, sources: str, fusion: str
+) -> None:
+    runtime = split_shop.runtime(sources=sources, fusion=fusion)
+    report = measure(runtime, None)
+    check_equals_night(runtime, database, report)
+    assert report.options.keys().isdisjoint({"rules", "filters"})
+
+
+@pytest.mark.parametrize(("sources", "fusion"), [FUSIONS[0], FUSIONS[2]])
+def test_so_are_lists_that_keep_rules_and_filters(
+    split_shop: Shop, database: Database, tmp_path: Path, sources: str, fusion: str
+) -> None:
+    phrases = tmp_path / "phrases.txt"
+    phrases.write_text("red clock\n")
+    rules = [NewRule("brand", "Red", "not sold"), NewRule("item", "i060", "recalled")]
+    add_rules(database.engine, rules, actor="test")
+    runtime = split_shop.runtime(
+        sources=sources,
+        fusion=fusion,
+        candidates=K,
+        # One style of four is left: of most users it is not among the first hits.
+        min_price=46,
+        max_per_brand=4,
+        forbidden_phrases_file=phrases,
+        max_unknown_share=0.5,
+        min_full_share=0,
+    )
+    options = runtime.night_options()
+    night = NightRules(DAY, options.rules, options.filters)
+    plain, report = measure(runtime, None), measure(runtime, night)
+    assert plain.metrics != report.metrics
+    kept = report.options["rules"]
+    assert (kept["max_per_brand"], len(kept["block_rules"])) == (4, 2)
+    assert report.options["filters"]["n_phrases"] == 1
+    check_equals_night(runtime, database, report)
+
+
+def measure(runtime: Runtime, night: NightRules | None) -> EvaluationReport:
     (report,) = evaluate(
         runtime.engine,
         runtime.elastic,
@@ -47,10 +98,16 @@ def test_product_lists_are_those_of_the_night(
             num_queries=(3,),
             decoding=runtime.decoding,
             fusions=(runtime.fusion,),
+            night=night,
         ),
         open_generator=runtime.generator,
         actor="test",
     )
+    return report
+
+
+def check_equals_night(runtime: Runtime, database: Database, report: EvaluationReport) -> None:
+    """Take back what the split holds out, run a night and compare its lists."""
     with database.engine.begin() as connection:
         connection.execute(
             text(
@@ -58,7 +115,7 @@ def test_product_lists_are_those_of_the_night(
                 "AND i.user_no = c.user_no AND i.item_no = ANY(c.targets)"
             )
         )
-    run_night(runtime.night_parts(), runtime.night_options(), dt.date(2026, 11, 22))
+    run_night(runtime.night_parts(), runtime.night_options(), DAY)
     with database.engine.connect() as connection:
         found = connection.execute(
             text("""

@@ -1,0 +1,99 @@
+"""Which items of the catalog, as it is now, rules keep out of lists.
+
+Asked when a run freezes its rules, and for lists that belong to no run.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+# Categories are compared as distinct paths: rules x items would be too many pairs.
+MATCHES = """
+    SELECT r.rule_no, i.item_no
+    FROM rules AS r JOIN items AS i ON i.item_id = r.value COLLATE "C" WHERE r.kind = 'item'
+    UNION ALL
+    SELECT r.rule_no, i.item_no
+    FROM rules AS r JOIN items AS i ON lower(i.brand) = lower(r.value) WHERE r.kind = 'brand'
+    UNION ALL
+    SELECT c.rule_no, i.item_no
+    FROM (
+        SELECT r.rule_no, d.category
+        FROM rules AS r JOIN (SELECT DISTINCT category FROM items) AS d
+        ON lower(d.category) = lower(r.value)
+            OR starts_with(lower(d.category), lower(r.value) || ' > ')
+        WHERE r.kind = 'category'
+    ) AS c JOIN items AS i USING (category)
+"""
+
+# What cannot be recommended anyway need not be kept out.
+_FINDABLE = "is_active AND title IS NOT NULL"
+
+# Of the rules with :numbers, the items that each keeps out.
+BLOCKED = f"""
+    WITH rules AS (SELECT * FROM block_rules WHERE rule_no = ANY(:numbers))
+    SELECT r.rule_no, r.kind, r.value, r.reason, coalesce(f.item_nos, '{{}}') AS item_nos
+    FROM rules AS r LEFT JOIN (
+        SELECT m.rule_no, array_agg(item_no ORDER BY item_no) AS item_nos
+        FROM ({MATCHES}) AS m JOIN items USING (item_no) WHERE {_FINDABLE} GROUP BY m.rule_no
+    ) AS f USING (rule_no)
+"""  # noqa: S608 - constants of this module
+
+# The items of each brand that has more than :most.
+CAPPED = f"""
+    SELECT lower(brand) AS brand, array_agg(item_no ORDER BY item_no) AS item_nos FROM items
+    WHERE brand IS NOT NULL AND {_FINDABLE} GROUP BY lower(brand) HAVING count(*) > :most
+"""  # noqa: S608 - constants of this module
+
+_IN_CATEGORIES = """
+EXISTS (SELECT FROM unnest(cast(:categories AS text[])) AS c
+        WHERE lower(category) = lower(c) OR starts_with(lower(category), lower(c) || ' > '))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A rule that lists have only items of which ``condition``, SQL on ``items``, is true."""
+
+    name: str
+    value: str
+    condition: str
+    given: Mapping[str, Any]
+
+    @property
+    def kept_out(self) -> str:
+        """The query for what it keeps out, with ``given`` as its parameters."""
+        return f"""
+        SELECT item_no FROM items WHERE {_FINDABLE} AND ({self.condition}) IS NOT TRUE
+        """  # noqa: S608 - conditions are literals of this module
+
+
+def filters_of(rules: Mapping[str, Any]) -> Iterator[Filter]:
+    """Yield the filters that ``rules`` (see ``ListRules.as_dict``) set."""
+    for name, operator in (("min_price", ">="), ("max_price", "<=")):
+        if name in rules:
+            limit = rules[name]
+            yield Filter(name, f"{limit:g}", f"price {operator} :limit", {"limit": limit})
+    if categories := rules.get("categories"):
+        value = " | ".join(categories)
+        yield Filter("categories", value, _IN_CATEGORIES, {"categories": categories})
+
+
+def kept_out(
+    connection: Connection, numbers: Sequence[int], rules: Mapping[str, Any]
+) -> dict[int, str]:
+    """Return item number -> a rule of the blocking ones or of ``rules`` that keeps it out."""
+    found: dict[int, str] = {}
+    for one in filters_of(rules):
+        items = connection.execute(text(one.kept_out), one.given).scalars()
+        found |= dict.fromkeys(items, one.name)
+    for row in connection.execute(text(BLOCKED), {"numbers": list(numbers)}):
+        found |= dict.fromkeys(row.item_nos, f"rule {row.rule_no}")
+    return found
+
+
+def capped_brands(connection: Connection, most: int) -> dict[int, str]:
+    """Return item number -> brand, of brands that have more than ``most`` items."""
+    found = connection.execute(text(CAPPED), {"most": most})
+    return {item_no: row.brand for row in found for item_no in row.item_nos}
