@@ -189,6 +189,14 @@ def database(cluster: Cluster, template_database: str) -> Iterator[Database]:
     cluster.drop(made)
 
 
+@pytest.fixture
+def twin(cluster: Cluster, template_database: str) -> Iterator[Database]:
+    """Return a second one, to compare two shops of equal content."""
+    made = cluster.create(template_database)
+    yield made
+    cluster.drop(made)
+
+
 @pytest.fixture(scope="module")
 def module_database(cluster: Cluster, template_database: str) -> Iterator[Database]:
     """Return a fresh migrated database for all tests of a module, which must not disturb others."""

@@ -59,6 +59,15 @@ def running(*workers: Worker) -> Iterator[None]:
             worker.kill()
 
 
+def night_workers(environ: Mapping[str, str], folder: Path) -> tuple[Worker, Worker]:
+    """Start a worker for each queue, their logs in ``folder``; they look for work every second."""
+    own = {**environ, "GPT4REC_REDRIVE_SECONDS": "1"}
+    return (
+        Worker("generation", own, folder / "generation.log"),
+        Worker("retrieval", own, folder / "retrieval.log"),
+    )
+
+
 def wait_for(check: Callable[[], object], seconds: float, workers: tuple[Worker, ...] = ()) -> None:
     """Return when ``check`` is true; fail with the workers' logs when it takes too long."""
     deadline = time.monotonic() + seconds

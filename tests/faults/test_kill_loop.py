@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from sqlalchemy import text
 
 from gpt4rec_es.runs.inprocess import run_night
 from gpt4rec_es.runs.night import start_night
-from tests.databases import Cluster, Database
+from tests.databases import Database
 from tests.flow.conftest import use_titles
 from tests.processes import Worker, running, wait_for
 from tests.servers import Servers
@@ -37,13 +36,6 @@ ENVIRON = {
     # Kills are no fault of a shard's members.
     "GPT4REC_MAX_FAILURES": "20",
 }
-
-
-@pytest.fixture
-def twin(cluster: Cluster, template_database: str) -> Iterator[Database]:
-    made = cluster.create(template_database)
-    yield made
-    cluster.drop(made)
 
 
 @pytest.fixture

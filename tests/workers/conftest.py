@@ -1,22 +1,12 @@
 """Shops on the test servers, two of equal content where runs are compared."""
 
-from collections.abc import Iterator
-
 import pytest
 from elasticsearch import Elasticsearch
 
-from tests.databases import Cluster, Database
+from tests.databases import Database
 from tests.flow.conftest import use_titles
 from tests.servers import Servers
 from tests.shop import Shop, make_shop
-
-
-@pytest.fixture
-def twin(cluster: Cluster, template_database: str) -> Iterator[Database]:
-    """A second fresh database."""
-    made = cluster.create(template_database)
-    yield made
-    cluster.drop(made)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from gpt4rec_es.runs.inprocess import run_night
 from gpt4rec_es.runs.night import start_night
 from tests.databases import Database
-from tests.processes import Worker, running, wait_for
+from tests.processes import Worker, night_workers, running, wait_for
 from tests.shop import Shop, stored_rows
 
 DAY = dt.date(2026, 11, 22)
@@ -30,11 +30,7 @@ def test_workers_store_the_same_rows_as_one_process(
     run_night(here.night_parts(), here.night_options(), DAY)
     # Only planned: no message is sent, so it is the workers' own re-drivers that start it.
     start_night(there.night_parts(), there.night_options(), DAY)
-    environ = {**shops[1].environ, "GPT4REC_REDRIVE_SECONDS": "1"}
-    workers = (
-        Worker("generation", environ, tmp_path / "generation.log"),
-        Worker("retrieval", environ, tmp_path / "retrieval.log"),
-    )
+    workers = night_workers(shops[1].environ, tmp_path)
     with running(*workers):
         wait_for(lambda: state(twin) == "published", 90, workers)
     with database.engine.connect() as one, twin.engine.connect() as other:

@@ -13,6 +13,7 @@ from gpt4rec_es.ranking.fuse import fuse_sources
 from gpt4rec_es.ranking.merge import Merge, QueryHits, Removed, merge_hits
 from gpt4rec_es.ranking.voices import Purchase
 from gpt4rec_es.records import Neighbours, SearchResult, Source
+from tests.unit.ranking.drawn import hit_lists, searched
 
 BOTH = Fusion((("queries", 0.5), ("co_purchase", 0.5)), candidates=3, decay=0.5, query_hits=3)
 NOTHING = SearchResult((), (), exhausted=True)
@@ -167,7 +168,6 @@ class Case:
     fusion: Fusion
 
 
-hit_lists = st.lists(st.integers(0, 25), unique=True, max_size=20)
 weights = st.tuples(st.sampled_from([0.0, 0.3, 1.0]), st.sampled_from([0.5, 1.0]))
 fusions = st.builds(
     lambda pair, titles, method, candidates, query_hits, query_decay: Fusion(
@@ -195,14 +195,6 @@ cases = st.builds(
     hit_lists,
     fusions,
 )
-
-
-def searched(item_nos: list[int] | None, depth: int) -> SearchResult:
-    if item_nos is None:
-        return SearchResult((), (), exhausted=True, is_empty_query=True)
-    shown = tuple(item_nos[:depth])
-    scores = tuple(50.0 - place for place in range(len(shown)))
-    return SearchResult(shown, scores, exhausted=depth > len(item_nos))
 
 
 def fused(case: Case, depths: list[int], title_depths: list[int], last_depth: int) -> Merge:

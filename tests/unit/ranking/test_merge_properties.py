@@ -6,11 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpt4rec_es.ranking.merge import Merge, QueryHits, merge_hits
-from gpt4rec_es.records import SearchResult, Source
+from gpt4rec_es.records import Source
+from tests.unit.ranking.drawn import hit_lists, searched
 
 ORDER = [Source.QUERY, Source.BACKFILL, Source.LAST_TITLE, Source.POPULAR]
-
-hit_lists = st.lists(st.integers(0, 25), unique=True, max_size=20)
 
 
 @dataclass(frozen=True)
@@ -30,14 +29,6 @@ cases = st.builds(
     st.none() | hit_lists,
     st.lists(st.integers(0, 25), unique=True, max_size=8),
 )
-
-
-def searched(item_nos: list[int] | None, depth: int) -> SearchResult:
-    if item_nos is None:
-        return SearchResult((), (), exhausted=True, is_empty_query=True)
-    shown = tuple(item_nos[:depth])
-    scores = tuple(50.0 - place for place in range(len(shown)))
-    return SearchResult(shown, scores, exhausted=depth > len(item_nos))
 
 
 def merged(case: Case, depths: list[int], title_depth: int) -> Merge:

@@ -10,19 +10,14 @@ from gpt4rec_es.ranking.fuse import fuse_sources
 from gpt4rec_es.ranking.merge import Merge, QueryHits, Removed, merge_hits
 from gpt4rec_es.ranking.rules import ItemRules
 from gpt4rec_es.ranking.voices import Purchase
-from gpt4rec_es.records import Neighbours, SearchResult
+from gpt4rec_es.records import Neighbours
+from tests.unit.ranking.drawn import searched
 
 RULES = ItemRules({1: "rule 7"}, {2: "acme", 3: "acme", 4: "acme"}, max_per_brand=1)
 
 
 def queries(*lists: list[int], depth: int = 1000) -> list[QueryHits]:
     return [QueryHits(rank, searched(items, depth)) for rank, items in enumerate(lists, start=1)]
-
-
-def searched(item_nos: list[int], depth: int) -> SearchResult:
-    shown = tuple(item_nos[:depth])
-    scores = tuple(50.0 - place for place in range(len(shown)))
-    return SearchResult(shown, scores, exhausted=depth > len(item_nos))
 
 
 def items(merge: Merge) -> list[int]:
