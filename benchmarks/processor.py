@@ -45,11 +45,16 @@ def _postgres_seconds(place: Place) -> float:
     backend = _stat(place.number("SELECT pg_backend_pid()"))
     if backend is None or not backend.name.startswith("postgres"):
         return float("nan")
-    found = [_stat(int(path.name)) for path in Path("/proc").iterdir() if path.name.isdigit()]
-    server = [stat for stat in found if stat and backend.parent in {stat.pid, stat.parent}]
-    # Children that ended are counted by their parent; those of backends' own are none.
-    ended = sum(stat.of_children for stat in server if stat.pid == backend.parent)
-    return (ended + sum(stat.own for stat in server)) / _TICK
+    while True:
+        before = _stat(backend.parent)
+        found = [_stat(int(path.name)) for path in Path("/proc").iterdir() if path.name.isdigit()]
+        living = [stat.own for stat in found if stat and backend.parent in {stat.pid, stat.parent}]
+        server = _stat(backend.parent)
+        # Children that ended are counted by their parent: one that did so meanwhile is missing.
+        if before is None or server is None:
+            return float("nan")
+        if server.of_children == before.of_children:
+            return (server.of_children + sum(living)) / _TICK
 
 
 @dataclass(frozen=True)
