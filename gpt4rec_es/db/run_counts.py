@@ -59,6 +59,21 @@ GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
 """)
 
 
+_OF_RUN = text("""
+SELECT stage, name, detail, n FROM run_counts WHERE run_no = :run_no
+UNION ALL
+SELECT s.stage, split_part(c.key, ':', 1), split_part(c.key, ':', 2), sum(c.value::bigint)::bigint
+FROM runs AS r JOIN shards AS s USING (run_no) CROSS JOIN jsonb_each_text(s.counts) AS c
+WHERE r.run_no = :run_no AND r.finished_at IS NULL AND s.counts IS NOT NULL
+GROUP BY 1, 2, 3
+""")
+
+
+def of_run(connection: Connection, run_no: int) -> list[Count]:
+    """Return what the run's work came to, until now if it is under way."""
+    return [Count(*row) for row in connection.execute(_OF_RUN, {"run_no": run_no})]
+
+
 def totals(connection: Connection) -> list[Count]:
     """Return the counts of all runs together, those under way included; they only ever grow."""
     return [Count(*row) for row in connection.execute(_TOTALS)]

@@ -226,14 +226,15 @@ run_counts = Table(
         "name",
         Text,
         primary_key=True,
-        comment="members, tokens, queries, searches, users, removed, errors or takeovers",
+        comment="members, tokens, queries, searches, users, listed, removed, errors or takeovers",
     ),
     Column(
         "detail",
         Text,
         primary_key=True,
         comment=(
-            "of users the outcome, of removed items the rule, of errors their class; else empty"
+            "of users the outcome, of listed items the source, of removed items the rule, of "
+            "errors their class; else empty"
         ),
     ),
     Column("n", BigInteger, nullable=False, comment="how many"),

@@ -29,7 +29,8 @@ def merge_shard(
 ) -> Work:
     """Make the lists of the shard's users by the run's ``rules``; return the work.
 
-    Counted are the users by outcome, the top-up searches, and items removed by each rule.
+    Counted are the users by outcome, the items listed by source, the top-up searches, and items
+    removed by each rule.
     """
     hits = Hits(engine, run, retriever)
     merged = merge_users(engine, run, lease.shard.members, hits, rules, lease.check)
@@ -37,8 +38,10 @@ def merge_shard(
     def store(connection: Connection) -> int:
         return store_lists(connection, run.run_no, merged.outcomes, merged.rows())
 
-    removed = {f"removed:{rule}": n for rule, n in merged.count_removed().items()}
-    return Work(store, {"searches": hits.searched, **_count(merged.outcomes), **removed})
+    counts = {"searches": hits.searched, **_count(merged.outcomes)}
+    counts |= {f"listed:{source.value}": n for source, n in merged.count_listed().items()}
+    counts |= {f"removed:{rule}": n for rule, n in merged.count_removed().items()}
+    return Work(store, counts)
 
 
 def merge_users(
@@ -172,6 +175,10 @@ class MergedUsers:
                     self._query_no(user, pick),
                     *reason,
                 )
+
+    def count_listed(self) -> Counter[Source]:
+        """Return by source how many items are in lists."""
+        return Counter(source for merge in self._merges.values() for _, source, *_ in merge.picks)
 
     def count_removed(self) -> Counter[str]:
         """Return by rule how many items it kept out of lists; an item once per list."""

@@ -1,12 +1,15 @@
 """What a run is doing and what it did, read from the tables."""
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
+from gpt4rec_es.db import run_counts
 from gpt4rec_es.db import runs as run_rows
+from gpt4rec_es.db.run_counts import Count
 from gpt4rec_es.db.runs import Run
 
 
@@ -103,10 +106,11 @@ _UNITS = {"generate": "prompts", "search": "queries", "merge": "users"}
 
 
 def run_status(connection: Connection, run: Run) -> RunStatus:
-    """Return how far ``run`` is; the counts of outcomes and sources are those stored so far."""
+    """Return how far ``run`` is; the counts of outcomes and sources are those of shards done."""
     stages = [_stage(row) for row in connection.execute(_STAGES, {"run_no": run.run_no})]
     leases = connection.execute(_LEASES, {"run_no": run.run_no}).mappings()
-    outcomes = _counts(connection, run, "user_outcomes", "outcome")
+    merged = [c for c in run_counts.of_run(connection, run.run_no) if c.stage == "merge"]
+    outcomes = _by_detail(merged, "users")
     merge = next((stage for stage in stages if stage.stage == "merge"), None)
     under_way = next((stage for stage in stages if stage.shards_open), None)
     build = run.manifest["build"]
@@ -131,7 +135,7 @@ def run_status(connection: Connection, run: Run) -> RunStatus:
         stages=stages,
         leases=[LeaseStatus(**lease) for lease in leases],
         outcomes=outcomes,
-        sources=_counts(connection, run, "recommendations", "source"),
+        sources=_by_detail(merged, "listed"),
         removed_queries=_removed_queries(connection, run),
         gates=_gates(connection, run),
     )
@@ -156,15 +160,10 @@ def _stage(row: Row[Any]) -> StageStatus:
     )
 
 
-def _counts(connection: Connection, run: Run, table: str, column: str) -> dict[str, int]:
-    found = connection.execute(
-        text(
-            f"SELECT {column} AS name, count(*) AS n FROM {table} "  # noqa: S608 - names from above
-            "WHERE run_no = :run_no GROUP BY 1 ORDER BY 2 DESC"
-        ),
-        {"run_no": run.run_no},
-    )
-    return {row.name: row.n for row in found}
+def _by_detail(counts: Iterable[Count], name: str) -> dict[str, int]:
+    """Return detail -> count of the counts with this name, most first."""
+    named = [(count.detail, count.n) for count in counts if count.name == name]
+    return dict(sorted(named, key=lambda pair: -pair[1]))
 
 
 def _removed_queries(connection: Connection, run: Run) -> dict[str, int]:
