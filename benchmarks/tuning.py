@@ -15,7 +15,7 @@ import click
 import numpy as np
 
 from gpt4rec_es.records import Bm25
-from gpt4rec_es.retrieval.memory import MemoryGrid
+from gpt4rec_es.retrieval.memory_grid import MemoryGrid
 from gpt4rec_es.retrieval.memory_index import MemoryIndex, TokenizedTitle
 
 GOAL_S = 60

@@ -16,7 +16,7 @@ from gpt4rec_es.ranking.merge import QueryHits, merge_hits
 from gpt4rec_es.records import SearchResult
 from gpt4rec_es.retrieval.body import MAX_DEPTH
 from gpt4rec_es.retrieval.depths import by_depth
-from gpt4rec_es.retrieval.memory import MemoryGrid
+from gpt4rec_es.retrieval.memory_grid import MemoryGrid
 
 # (list length, how many of the best queries are used)
 Cell = tuple[int, int]

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from gpt4rec_es.elastic.queries import search_text
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.records import Bm25, Document
-from gpt4rec_es.retrieval.memory import Analyze, GridHits
+from gpt4rec_es.retrieval.memory import Analyze
+from gpt4rec_es.retrieval.memory_grid import GridHits
 from gpt4rec_es.retrieval.memory_index import MemoryIndex, TokenizedTitle
 from gpt4rec_es.retrieval.memory_matrix import Matrix, query_terms, term_impacts
 

@@ -32,7 +32,7 @@ class TuningCase:
 
 
 class Hits(Protocol):
-    """Part of an answer: see ``retrieval.memory.GridHits``."""
+    """Part of an answer: see ``retrieval.memory_grid.GridHits``."""
 
     @property
     def first(self) -> int:

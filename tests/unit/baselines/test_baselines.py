@@ -13,7 +13,7 @@ from gpt4rec_es.baselines.popularity import Popularity, count_buyers
 from gpt4rec_es.baselines.scored import Scores, best_items
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.records import Bm25
-from gpt4rec_es.retrieval.memory import MemoryGrid
+from gpt4rec_es.retrieval.memory_grid import MemoryGrid
 from gpt4rec_es.retrieval.memory_index import MemoryIndex, TokenizedTitle
 
 TITLES = {

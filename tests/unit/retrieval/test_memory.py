@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.records import Bm25, SearchResult
-from gpt4rec_es.retrieval.memory import MemoryGrid, MemoryRetriever
+from gpt4rec_es.retrieval.memory import MemoryRetriever
 from gpt4rec_es.retrieval.memory_arithmetic import rounded_lengths
+from gpt4rec_es.retrieval.memory_grid import MemoryGrid
 from gpt4rec_es.retrieval.memory_index import MemoryIndex, TokenizedTitle
 
 POINTS = [Bm25(k1, b) for k1 in (0.0, 0.4, 1.2, 3.0, 60.0) for b in (0.0, 0.5, 0.75, 1.0)]
