@@ -77,6 +77,7 @@ def current(url: str) -> SchemaVersion:
     """Return where the database stands and what this code needs.
 
     Raises:
+        UsageError: the code was installed without its migrations.
         DependencyError: the server cannot be reached.
     """
     head = ScriptDirectory.from_config(_config(url)).get_current_head()

@@ -57,6 +57,9 @@ def train_tokenizer(titles: Sequence[str], vocab_size: int) -> PromptTokenizer:
     """Return a tokenizer of at most ``vocab_size`` entries learnt from display titles.
 
     The fixed words of prompts are part of the text it learns from, so they cost few tokens.
+
+    Raises:
+        UsageError: so few entries could not even hold all bytes.
     """
     if vocab_size < LEAST_VOCABULARY:
         raise UsageError(

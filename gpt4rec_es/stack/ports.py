@@ -43,6 +43,7 @@ def choose(server: str, wanted: int, remembered: int | None, taken: set[int]) ->
 
     Raises:
         ConflictError: the wanted port is in use.
+        DependencyError: none of many ports tried is free.
     """
     if wanted:
         if wanted in taken or not is_free(wanted):

@@ -17,7 +17,11 @@ class PortTakenError(DependencyError):
 
 @contextmanager
 def disk_errors_named() -> Iterator[None]:
-    """Turn what the system says about files into one line with the way out."""
+    """Turn what the system says about files into one line with the way out.
+
+    Raises:
+        DependencyError: the block met an OSError.
+    """
     try:
         yield
     except OSError as error:
