@@ -100,6 +100,11 @@ def _numbers(_ctx: click.Context, _parameter: click.Parameter, value: str) -> tu
     is_flag=True,
     help="Of product: keep the rules and query filters of a night of today.",
 )
+@click.option(
+    "--minimum-should-match",
+    help="How many of a generated query's terms a title must have, as 2 or 75%. "
+    "[default: GPT4REC_MINIMUM_SHOULD_MATCH]",
+)
 @click.option("--k1", type=click.FloatRange(min=0), help="BM25 k1. [default: of the live index]")
 @click.option("--b", type=click.FloatRange(0, 1), help="BM25 b. [default: of the live index]")
 @click.option(
@@ -135,10 +140,12 @@ def _numbers(_ctx: click.Context, _parameter: click.Parameter, value: str) -> tu
 @json_option
 def run(
     split: str,
+    *,
     methods: tuple[str, ...],
     num_queries: tuple[int, ...],
     num_beams: int | None,
     as_night: bool,
+    minimum_should_match: str | None,
     k1: float | None,
     b: float | None,
     decay: float,
@@ -149,6 +156,7 @@ def run(
 ) -> None:
     """Measure methods on SPLIT and store the results."""
     from gpt4rec_es.evaluation.methods import BASELINES, MethodOptions
+    from gpt4rec_es.list_options import SearchOptions
     from gpt4rec_es.metrics.labels import CategoryLabels
     from gpt4rec_es.records import Bm25
     from gpt4rec_es.services.evaluate import evaluate as evaluating
@@ -170,6 +178,7 @@ def run(
         category_labels=CategoryLabels(category_labels),
         decoding=decoding,
         fusions=_fusions(runtime.fusion, chosen.pop("sources"), chosen.pop("fusion")),
+        search=SearchOptions(minimum_should_match or runtime.settings.minimum_should_match),
         night=_night_rules(runtime) if as_night else None,
         **chosen,
     )

@@ -160,12 +160,12 @@ def print_comparison(found: "Comparison") -> None:
 
 def _method(name: str, options: Mapping[str, Any]) -> str:
     """Return a method with what tells its settings apart."""
-    fusion = options.get("fusion")
-    if not fusion:
-        return name
-    sources = ",".join(f"{source}:{weight:g}" for source, weight in fusion["weights"])
+    if fusion := options.get("fusion"):
+        sources = ",".join(f"{source}:{weight:g}" for source, weight in fusion["weights"])
+        name = f"{name} {sources} by {fusion['method']}"
     rules = ", as a night" if "rules" in options else ""
-    return f"{name} {sources} by {fusion['method']}{rules}"
+    required = options.get("minimum_should_match")
+    return f"{name}{rules}" + (f", {required} must match" if required else "")
 
 
 def _verdict(gain: float, p_value: float) -> str:

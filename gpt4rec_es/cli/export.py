@@ -99,6 +99,7 @@ def qrels(
 ) -> None:
     """Write what SPLIT holds out, as relevance judgements."""
     from gpt4rec_es.index.live import live_build
+    from gpt4rec_es.list_options import ANY_TERM
     from gpt4rec_es.services import export_qrels as exporting
     from gpt4rec_es.services.split_queries import queries_of_part
 
@@ -119,7 +120,9 @@ def qrels(
                 part,
                 progress,
             )
-    options = exporting.QrelOptions(index, k, pseudonyms)
+    # Titles of purchases are searched for without options.
+    search = ANY_TERM if written is None else runtime.search_options
+    options = exporting.QrelOptions(index, k, pseudonyms, search)
     with progress_bar("Exporting", "users") as progress:
         report = exporting.export_qrels(
             runtime.engine, split, part, fmt, output, options, queries=written, progress=progress

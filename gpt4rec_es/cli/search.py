@@ -22,7 +22,14 @@ def search(text: str, k: int, explain: bool, as_json: bool) -> None:
     from gpt4rec_es.services.search import search_titles
 
     runtime = get_runtime()
-    found = search_titles(runtime.elastic, runtime.settings.index_alias, text, k, explain=explain)
+    found = search_titles(
+        runtime.elastic,
+        runtime.settings.index_alias,
+        text,
+        k,
+        runtime.search_options,
+        explain=explain,
+    )
     emit(found, as_json, _render)
 
 
@@ -41,7 +48,8 @@ def _render(found: "SearchAnswer") -> None:
             ],
             title=f"{hit.rank}. {hit.title}",
         )
-    print_line(f"index {found.index}, k1 {found.bm25.k1:g}, b {found.bm25.b:g}")
+    minimum = f", minimum_should_match {asked}" if (asked := found.minimum_should_match) else ""
+    print_line(f"index {found.index}, k1 {found.bm25.k1:g}, b {found.bm25.b:g}{minimum}")
     if explained:
         print_line(
             "adds = (k1 + 1) * idf * f / (f + k1 * (1 - b + b * length / average)), "

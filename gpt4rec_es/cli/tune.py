@@ -110,6 +110,7 @@ def bm25(
         analyzers=_listed(analyzers),
         hits_per_query=_numbers(hits_per_query),
         exclude_bought=runtime.settings.exclude_bought,
+        search=runtime.search_options,
         **chosen,
     )
     if dry_run:

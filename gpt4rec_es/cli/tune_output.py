@@ -51,6 +51,7 @@ def print_trial(report: "TrialReport", heatmap_file: Path | None) -> None:
     print_line(
         f"Trial {t.trial_no}: {len(report.points)} points on {t.n_users:,} users of {t.split} "
         f"({t.part}), {t.n_queries:,} queries by {t.generator}"
+        + (f", minimum_should_match {asked}" if (asked := t.minimum_should_match) else "")
     )
     print_line(t.verdict)
     print_line(

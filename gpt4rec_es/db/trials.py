@@ -37,6 +37,7 @@ class TrialRow:
     actor: str
     code_version: str
     tuned_at: dt.datetime
+    minimum_should_match: str | None
 
     @property
     def is_change(self) -> bool:
@@ -69,7 +70,8 @@ _SELECT = """
 SELECT t.trial_no, t.split_name AS split, t.part, g.name AS generator, t.build_no, t.metric, t.k,
        t.exclude_bought, t.grid, t.seed, t.n_users, t.n_queries, t.live_k1, t.live_b, t.best_k1,
        t.best_b, t.recommended_k1, t.recommended_b, t.verdict, t.verified_build_no, t.n_verified,
-       t.actor, t.code_version, t.tuned_at
+       t.actor, t.code_version, t.tuned_at,
+       t.minimum_should_match
 FROM trials AS t JOIN generators AS g USING (generator_no)
 """
 

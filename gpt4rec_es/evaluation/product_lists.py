@@ -12,7 +12,7 @@ import numpy as np
 from gpt4rec_es.baselines.popularity import count_buyers
 from gpt4rec_es.evaluation.catalog import EvaluationCatalog
 from gpt4rec_es.evaluation.query_lists import Cell, Search, make_lists
-from gpt4rec_es.list_options import Fusion
+from gpt4rec_es.list_options import ANY_TERM, Fusion, SearchOptions
 from gpt4rec_es.metrics.lists import Lists
 from gpt4rec_es.prompts.keys import normalise_query
 from gpt4rec_es.protocols import Progress, no_progress
@@ -34,14 +34,17 @@ class ProductLists:
         train: Mapping[int, Sequence[int]],
         fusion: Fusion,
         *,
+        options: SearchOptions = ANY_TERM,
         rules: ItemRules | None = None,
         may_search: Callable[[str], bool] = bool,
     ) -> None:
         """Take what may be learned from, by user.
 
-        rules: that every list keeps. may_search: whether a bought title may serve as a query.
+        options: how generated queries are searched for. rules: that every list keeps. may_search:
+        whether a bought title may serve as a query.
         """
         self._catalog, self._fusion, self._rules = catalog, fusion, rules
+        self._options = options
         self._titles = {
             item: normalise_query(title)
             for item, title in catalog.titles.items()
@@ -73,21 +76,23 @@ class ProductLists:
         titles = self._titles
         newest = [each_once(history)[::-1] for history in histories]
         lasts = [next((titles[item] for item in own if item in titles), None) for own in newest]
-        texts = []
+        asked, spoken = [], []
         for written, own, last in zip(queries, newest, lasts, strict=True):
-            spoken = own[: self._fusion.history] if self._fusion.uses("titles") else ()
-            found = [titles[item] for item in spoken if item in titles]
-            asked = [text for text in written[:most] if text not in removed]
-            texts.append([*asked, *found, *([last] if last else ())])
+            speak = own[: self._fusion.history] if self._fusion.uses("titles") else ()
+            found = [titles[item] for item in speak if item in titles]
+            asked.append([text for text in written[:most] if text not in removed])
+            spoken.append([*found, *([last] if last else ())])
 
-        def make(user: int, search: Search) -> list[tuple[Cell, Sequence[int]]] | None:
+        def make(
+            user: int, of_query: Search, of_title: Search
+        ) -> list[tuple[Cell, Sequence[int]]] | None:
             hits = [
-                QueryHits(rank, search(text))
+                QueryHits(rank, of_query(text))
                 for rank, text in enumerate(queries[user][:most], start=1)
                 if text not in removed
             ]
             last = lasts[user]
-            purchases = self._purchases(newest[user], titles, search)
+            purchases = self._purchases(newest[user], titles, of_title)
             made: list[tuple[Cell, Sequence[int]]] = []
             for m in sorted({m for _, m in cells}):
                 of_m = _ListsOfUser(
@@ -95,7 +100,7 @@ class ProductLists:
                     [one for one in hits if one.query_rank <= m],
                     purchases,
                     frozenset(newest[user]),
-                    None if last is None else search(last),
+                    None if last is None else of_title(last),
                     self._popular,
                     self._rules,
                 )
@@ -108,10 +113,12 @@ class ProductLists:
 
         return make_lists(
             self._catalog,
-            texts,
+            asked,
             histories,
             cells,
             make,
+            titles=spoken,
+            options=self._options,
             least_depth=1 if self._fusion.is_plain else self._fusion.candidates,
             deepens=self._rules is not None,
             progress=progress,

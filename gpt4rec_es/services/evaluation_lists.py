@@ -14,7 +14,7 @@ from gpt4rec_es.evaluation.catalog import EvaluationCatalog
 from gpt4rec_es.evaluation.methods import METHODS, Baselines, MethodOptions
 from gpt4rec_es.evaluation.product_lists import ProductLists
 from gpt4rec_es.evaluation.query_lists import Cell, lists_of_queries
-from gpt4rec_es.list_options import Fusion
+from gpt4rec_es.list_options import ANY_TERM, Fusion, SearchOptions
 from gpt4rec_es.metrics.labels import CategoryLabels
 from gpt4rec_es.metrics.lists import Lists
 from gpt4rec_es.protocols import Bars, QueryGenerator
@@ -36,9 +36,9 @@ class EvaluateOptions:
     num_queries: one evaluation for each. bm25: None for the live build's. learn_validation: before
     the test, baselines learn from the validation part, too. sample: so many cases only. generator:
     None for the current one. decoding: of its queries; as many as the most in num_queries, and at
-    least as many beams. fusions: of the product's candidate sources, each measured. night: rules
-    and filters that the product keeps; None: none. trust: believe that the generator has not seen
-    what is held out.
+    least as many beams. fusions: of the product's candidate sources, each measured. search: how
+    generated queries are searched for. night: rules and filters that the product keeps; None: none.
+    trust: believe that the generator has not seen what is held out.
     """
 
     methods: tuple[str, ...]
@@ -53,6 +53,7 @@ class EvaluateOptions:
     generator: str | None = None
     decoding: Decoding = field(default_factory=Decoding)
     fusions: tuple[Fusion, ...] = (Fusion(),)
+    search: SearchOptions = ANY_TERM
     night: NightRules | None = None
     trust: bool = False
 
@@ -157,7 +158,7 @@ class Evaluation:
             share = (generating + seconds) / len(options.num_queries)
             for m in options.num_queries:
                 by_length = {k: lists[k, m] for k in options.ks}
-                known = {"decoding": decoding.as_dict(), **made_with}
+                known = {"decoding": decoding.as_dict(), **options.search.as_dict(), **made_with}
                 yield MadeLists(method, by_length, share, known, m, generator)
 
     def _merged(
@@ -173,7 +174,7 @@ class Evaluation:
             with self._bars("Searching and merging", "users") as progress:
                 if fusion is None:
                     lists = lists_of_queries(
-                        self._catalog, queries, self._histories, cells, progress
+                        self._catalog, queries, self._histories, cells, progress, options.search
                     )
                     made_with: dict[str, Any] = {}
                 else:
@@ -181,6 +182,7 @@ class Evaluation:
                         self._catalog,
                         self._train,
                         fusion,
+                        options=options.search,
                         rules=self._applied.items,
                         may_search=self._applied.may_search,
                     )

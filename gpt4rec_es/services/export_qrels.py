@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, TextClause, text
 from gpt4rec_es.db import evaluations, splits
 from gpt4rec_es.elastic.queries import title_query
 from gpt4rec_es.errors import UsageError
+from gpt4rec_es.list_options import ANY_TERM, SearchOptions
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.services.export import ExportReport, open_target, safe_cell, word
 from gpt4rec_es.services.export_register import registered
@@ -42,12 +43,13 @@ class QrelOptions:
     """How qrels are written.
 
     index: its name, for tools that search. k: cut-off of _rank_eval's recall. as_analyst: with the
-    user ids that analysts see, else with the shop's own.
+    user ids that analysts see, else with the shop's own. search: how is searched.
     """
 
     index: str = "items"
     k: int = 10
     as_analyst: bool = False
+    search: SearchOptions = ANY_TERM
 
 
 def export_qrels(
@@ -228,20 +230,23 @@ def _write_rre(file: BinaryIO, cases: Iterator[_Case], options: QrelOptions) -> 
 
 def _write_rank_eval(file: BinaryIO, cases: Iterator[_Case], options: QrelOptions) -> None:
     """Write bodies for _rank_eval, one per line; what a user has bought is not found."""
-    requests = (request for case in cases for request in _requests(case, options.index))
+    requests = (request for case in cases for request in _requests(case, options))
     metric = {"recall": {"k": options.k, "relevant_rating_threshold": 1}}
     while batch := list(islice(requests, _REQUESTS)):
         body = {"requests": batch, "metric": metric}
         file.write((json.dumps(body, ensure_ascii=False) + "\n").encode())
 
 
-def _requests(case: _Case, index: str) -> Iterator[dict[str, Any]]:
+def _requests(case: _Case, options: QrelOptions) -> Iterator[dict[str, Any]]:
     unwanted = [{"term": {"is_active": False}}, {"terms": {"item_id": case.history}}]
     for rank, query in enumerate(case.texts, start=1):
+        wanted = title_query(query, options.search)
         yield {
             "id": case.user_id if len(case.texts) == 1 else f"{case.user_id}#{rank}",
-            "request": {"query": {"bool": {"must": [title_query(query)], "must_not": unwanted}}},
-            "ratings": [{"_index": index, "_id": item, "rating": 1} for item in case.targets],
+            "request": {"query": {"bool": {"must": [wanted], "must_not": unwanted}}},
+            "ratings": [
+                {"_index": options.index, "_id": item, "rating": 1} for item in case.targets
+            ],
         }
 
 

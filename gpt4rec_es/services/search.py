@@ -12,6 +12,7 @@ from gpt4rec_es.elastic.errors import plain_errors
 from gpt4rec_es.elastic.queries import search_text
 from gpt4rec_es.elastic.similarity import read_bm25, walk
 from gpt4rec_es.errors import DependencyError, UsageError
+from gpt4rec_es.list_options import ANY_TERM, SearchOptions
 from gpt4rec_es.records import Bm25
 from gpt4rec_es.retrieval.body import MAX_DEPTH, search_body
 
@@ -52,18 +53,27 @@ class FoundItem:
 
 @dataclass(frozen=True, slots=True)
 class SearchAnswer:
-    """What a search found in which index. text: what was searched for, after its cap."""
+    """What a search found in which index by which options; text: what was searched for."""
 
     text: str
     index: str
     bm25: Bm25
     hits: list[FoundItem]
+    minimum_should_match: str | None
 
 
 def search_titles(
-    client: Elasticsearch, alias: str, text: str, k: int, *, explain: bool = False
+    client: Elasticsearch,
+    alias: str,
+    text: str,
+    k: int,
+    options: SearchOptions = ANY_TERM,
+    *,
+    explain: bool = False,
 ) -> SearchAnswer:
     """Return the ``k`` best active items for ``text`` in the index behind ``alias``.
+
+    options: how is searched.
 
     Raises:
         UsageError: no word is given, ``k`` is out of range, or the alias points nowhere.
@@ -78,7 +88,7 @@ def search_titles(
         searched.encode()
     except UnicodeEncodeError:
         raise UsageError("The text is not valid UTF-8.") from None
-    body = search_body(searched, k) | {
+    body = search_body(searched, k, options) | {
         "_source": ["item_id", "title", "brand", "category"],
         "explain": explain,
     }
@@ -96,7 +106,8 @@ def search_titles(
     if answer["timed_out"] or answer["_shards"]["failed"]:
         raise DependencyError("Elasticsearch did not search all of the index.", "Try again.")
     hits = enumerate(answer["hits"]["hits"], start=1)
-    return SearchAnswer(searched, index, bm25, [_found(rank, hit) for rank, hit in hits])
+    found = [_found(rank, hit) for rank, hit in hits]
+    return SearchAnswer(searched, index, bm25, found, options.minimum_should_match)
 
 
 def term_scores(explanation: Mapping[str, Any]) -> Iterator[TermScore]:

@@ -102,7 +102,7 @@ def tune_bm25(
     texts = list(dict.fromkeys(text for case in cases for text in case.queries))
     if not texts:
         raise UsageError("No case has a query to search for.", "Try another generator.")
-    search = MemoryGridSearch(index, analyze)
+    search = MemoryGridSearch(index, analyze, options.search)
     with bars("Measuring", "users") as progress:
         choice = tune(
             cases,
@@ -129,7 +129,9 @@ def tune_bm25(
         parts.engine, parts.elastic, build, choice.best, actor=parts.actor, keep=keep
     ) as proof:
         some = _spread(texts, _VERIFIED)
-        values["n_verified"] = verify_hits(parts.elastic, proof, index, analyze, some, options.k)
+        values["n_verified"] = verify_hits(
+            parts.elastic, proof, index, analyze, some, options.k, options.search
+        )
         values["verified_build_no"] = proof.build_no
         with transaction(parts.engine) as connection:
             settings = canonical_json(options.decoding.as_dict())
@@ -175,6 +177,7 @@ def _row(options: TuningOptions, inputs: Inputs, build: Build, choice: Choice) -
         "metric": options.metric,
         "k": options.k,
         "exclude_bought": options.exclude_bought,
+        "minimum_should_match": options.search.minimum_should_match,
         "grid": options.grid,
         "seed": options.seed,
         "n_users": len(inputs.cases),

@@ -16,6 +16,7 @@ from gpt4rec_es.db.generators import Generator
 from gpt4rec_es.db.splits import SplitRow
 from gpt4rec_es.elastic.queries import search_text
 from gpt4rec_es.errors import ConflictError
+from gpt4rec_es.list_options import ANY_TERM, SearchOptions
 from gpt4rec_es.protocols import Progress, QueryGenerator
 from gpt4rec_es.records import Decoding
 from gpt4rec_es.retrieval.memory import Analyze
@@ -36,6 +37,7 @@ class TuningOptions:
     generator: a name; None: the current one. trust: it has not seen what is held out, whatever its
     card says. most_users: of more cases so many are taken, always the same ones. seed: of intervals
     and tests. analyzers, fields (such as "title^3,brand") and hits_per_query: tried besides k1, b.
+    search: how queries are searched for.
     """
 
     split: str
@@ -52,6 +54,7 @@ class TuningOptions:
     analyzers: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
     hits_per_query: tuple[int, ...] = ()
+    search: SearchOptions = ANY_TERM
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from gpt4rec_es.db.builds import Build
 from gpt4rec_es.elastic.scan import stream_documents
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.index.mapping import filter_chain
+from gpt4rec_es.list_options import ANY_TERM
 from gpt4rec_es.metrics.significance import best_of_test, bootstrap_interval, holm
 from gpt4rec_es.protocols import Bars
 from gpt4rec_es.retrieval.memory import Analyze, KnownTokens, MemoryGridSearch
@@ -67,6 +68,11 @@ def check_variants(options: TuningOptions) -> None:
         filter_chain(name)
     for given in options.fields:
         parse_fields(given)
+    if options.fields and options.search != ANY_TERM:
+        raise UsageError(
+            "Fields cannot be tried where more than one term must match: each would count its own.",
+            "Leave --fields away, or unset GPT4REC_MINIMUM_SHOULD_MATCH.",
+        )
     for hits in options.hits_per_query:
         if not 1 <= hits <= options.k:
             raise UsageError(
@@ -141,7 +147,9 @@ def _with_analyzer(shared: Measuring, name: str) -> tuple[Sequence[TuningCase], 
     client = shared.parts.elastic
     analyze = KnownTokens(chain_analyzer(client, filter_chain(name)))
     index = memory_index(stream_documents(client, shared.build.index_name), analyze)
-    return without_empty(shared.all_cases, analyze), MemoryGridSearch(index, analyze)
+    return without_empty(shared.all_cases, analyze), MemoryGridSearch(
+        index, analyze, shared.options.search
+    )
 
 
 def _measure(

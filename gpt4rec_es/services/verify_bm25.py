@@ -17,6 +17,7 @@ from gpt4rec_es.errors import DataError
 from gpt4rec_es.index import live
 from gpt4rec_es.index.building import derived_build
 from gpt4rec_es.index.prune import remove_build
+from gpt4rec_es.list_options import ANY_TERM, SearchOptions
 from gpt4rec_es.records import Bm25, SearchResult
 from gpt4rec_es.retrieval import ElasticRetriever
 from gpt4rec_es.retrieval.memory import Analyze, MemoryRetriever
@@ -63,6 +64,7 @@ def verify_hits(
     analyze: Analyze,
     texts: Sequence[str],
     depth: int,
+    options: SearchOptions = ANY_TERM,
 ) -> int:
     """Return the number of ``texts`` after comparing their best ``depth`` hits and scores.
 
@@ -70,8 +72,8 @@ def verify_hits(
         DataError: the build and this process differ.
         DependencyError: Elasticsearch cannot answer.
     """
-    expected = ElasticRetriever(client, build.index_name).search(texts, depth)
-    found = MemoryRetriever(index, build.bm25, analyze).search(texts, depth)
+    expected = ElasticRetriever(client, build.index_name).search(texts, depth, options)
+    found = MemoryRetriever(index, build.bm25, analyze).search(texts, depth, options)
     wrong = [
         text
         for text, one, other in zip(texts, expected, found, strict=True)

@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from gpt4rec_es.elastic.similarity import explained_bm25, read_bm25
 from gpt4rec_es.index.inspect import applied_bm25, explain_title
+from gpt4rec_es.list_options import SearchOptions
 from gpt4rec_es.records import Bm25
 from gpt4rec_es.retrieval import ElasticRetriever
 from gpt4rec_es.services.bm25 import set_bm25
@@ -102,5 +103,7 @@ def test_search_shows_the_arithmetic(engine: Engine, elastic: Elasticsearch, ali
     }
     assert sum(term.score for term in best.terms) == pytest.approx(best.score)
     assert best.score == pytest.approx(score(TITLES["A"], "red candle", Bm25()), rel=1e-5)
+    both = search_titles(elastic, alias, "red candle", 10, SearchOptions("2"))
+    assert [hit.item_id for hit in both.hits] == ["A", "B"]
     plain = search_titles(elastic, alias, "red candle", 2)
     assert [hit.terms for hit in plain.hits] == [None, None]

@@ -251,6 +251,11 @@ def test_commands(
     assert run(["evaluate", "loo", "--method", "baselines", *lists, "--part", "test"]) == 0
     assert "hybrid" in capsys.readouterr().out
     queries = ["--method", "queries", "--num-queries", "1,3", "--num-beams", "4"]
+    required = ["--minimum-should-match", "3", "--json"]
+    assert run(["evaluate", "loo", *queries, *lists, *required]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["options"]["minimum_should_match"] == "3"
+    assert run(["evaluate", "loo", *queries, *lists, "--minimum-should-match", "3%%"]) == 2
+    assert "minimum_should_match is '3%%'" in capsys.readouterr().err
     assert run(["evaluate", "loo", *queries, *lists]) == 0
     out = capsys.readouterr().out
     assert "m=1" in out

@@ -57,6 +57,16 @@ def test_product_lists_are_those_of_the_night(
     assert report.options.keys().isdisjoint({"rules", "filters"})
 
 
+@pytest.mark.parametrize(("sources", "required"), [("queries", "2<4"), (FUSIONS[2][0], "75%")])
+def test_so_are_lists_of_queries_of_which_several_terms_must_match(
+    split_shop: Shop, database: Database, sources: str, required: str
+) -> None:
+    runtime = split_shop.runtime(sources=sources, minimum_should_match=required, min_full_share=0)
+    report = measure(runtime, None)
+    assert report.options["minimum_should_match"] == required
+    check_equals_night(runtime, database, report)
+
+
 @pytest.mark.parametrize(("sources", "fusion"), [FUSIONS[0], FUSIONS[2]])
 def test_so_are_lists_that_keep_rules_and_filters(
     split_shop: Shop, database: Database, tmp_path: Path, sources: str, fusion: str
@@ -98,6 +108,7 @@ def measure(runtime: Runtime, night: NightRules | None) -> EvaluationReport:
             num_queries=(3,),
             decoding=runtime.decoding,
             fusions=(runtime.fusion,),
+            search=runtime.search_options,
             night=night,
         ),
         open_generator=runtime.generator,

@@ -122,6 +122,20 @@ def test_rank_eval_requests_find_what_was_evaluated(
     assert recall / len(wanted) == pytest.approx(stored)
 
 
+def test_rank_eval_searches_for_generated_queries_as_nights_do(
+    runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert runtime.settings.minimum_should_match is None
+    monkeypatch.setenv("GPT4REC_MINIMUM_SHOULD_MATCH", "75%")
+    found = []
+    for name, more in (("t", ()), ("q", ("--generator", "titles", "--num-queries", "1"))):
+        path = tmp_path / name
+        (line,) = export(path, "qrels", "loo", "--format", "rank-eval", *more).splitlines()
+        clause = json.loads(line)["requests"][0]["request"]["query"]["bool"]["must"][0]
+        found.append(clause["match"]["title"].get("minimum_should_match"))
+    assert found == [None, "75%"]
+
+
 def test_quepid_and_rre_search_for_texts(runtime: Runtime, tmp_path: Path) -> None:
     wanted = held_out(runtime)
     rows = list(

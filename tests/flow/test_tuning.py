@@ -14,6 +14,7 @@ from gpt4rec_es.db.trials import TrialRow
 from gpt4rec_es.elastic.alias import alias_targets
 from gpt4rec_es.errors import ConflictError, DataError, UsageError
 from gpt4rec_es.generation.titles import TitlesGenerator
+from gpt4rec_es.list_options import SearchOptions
 from gpt4rec_es.records import Bm25, Decoding, Generation
 from gpt4rec_es.runtime import Runtime
 from gpt4rec_es.services import tuning
@@ -302,6 +303,25 @@ def test_the_commands(
     assert heatmap(show_trial(long_titles.engine, 1)) == picture.read_text()
 
 
+def test_queries_are_searched_as_nights_search_for_them(
+    runtime: Runtime, database: Database
+) -> None:
+    options = replace(OPTIONS, grid="coarse", k=20)
+    plain = tune_bm25(runtime.tuning_parts(), options)
+    # The server finds the same by the same options, or there would be no trial.
+    trial = tune_bm25(runtime.tuning_parts(), replace(options, search=SearchOptions("3")))
+    assert (plain.minimum_should_match, trial.minimum_should_match) == (None, "3")
+    assert trial.n_verified == plain.n_verified > 20
+    one, other = (show_trial(database.engine, t.trial_no).points for t in (plain, trial))
+    # Of titles of three words, queries then find none but themselves, which was bought.
+    assert min(row["recall"] for row in one) > 0 == max(row["recall"] for row in other)
+    with database.analyst_engine.connect() as connection:
+        shown = connection.execute(
+            text("SELECT minimum_should_match FROM analytics.trials ORDER BY trial_id")
+        )
+        assert list(shown.scalars()) == ["1", "3"]
+
+
 def test_analyzers_fields_and_hits_per_query_are_tried_besides(
     long_titles: Runtime, database: Database
 ) -> None:
@@ -368,6 +388,7 @@ def test_a_build_by_changes_is_refused_before_anything_is_generated(
     [
         ({"analyzers": ("klingon",)}, "no analyzer 'klingon'"),
         ({"fields": ("price",)}, "'price' is no field"),
+        ({"fields": ("title",), "search": SearchOptions("2")}, "more than one term must match"),
         ({"hits_per_query": (4,)}, "Choose from 1 to 3"),
         ({"fields": ("brand",)}, "No item has a brand"),
     ],
