@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 from gpt4rec_es.list_options import ANY_TERM, SearchOptions
-from gpt4rec_es.records import Decoding, Generation, Prompt, SearchResult
+from gpt4rec_es.records import Decoding, Generation, Prompt, PromptForm, SearchResult
 
 
 class QueryGenerator(Protocol):
@@ -17,6 +17,10 @@ class QueryGenerator(Protocol):
     @property
     def content_hash(self) -> str:
         """Hex digest of everything its output depends on besides prompt and decoding."""
+
+    @property
+    def prompt_form(self) -> PromptForm:
+        """How its prompts are written."""
 
     def write_prompt(self, titles: Sequence[str]) -> Prompt | None:
         """Return the prompt for bought ``titles`` (oldest first), or None when there are none.

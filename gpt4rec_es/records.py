@@ -107,6 +107,27 @@ class Decoding:
 
 
 @dataclass(frozen=True, slots=True)
+class PromptForm:
+    """How a history becomes a prompt; a checkpoint is trained for one form and carries it.
+
+    titles: so many of the newest are in it, as far as they fit; the paper truncates histories to
+    15 items. newest_first: the other way round than in the paper.
+    """
+
+    titles: int = 15
+    newest_first: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse prompts without titles."""
+        if self.titles < 1:
+            raise UsageError(f"{self.titles} titles make no prompt.", "Take at least 1.")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the form as plain values, for manifests, cards and checkpoints."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """Input of a generator for one user.
 

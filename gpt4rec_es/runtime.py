@@ -87,6 +87,7 @@ class Runtime(Connections):
                 threads=chosen.threads,
                 reserve=chosen.max_new_tokens,
                 engine=chosen.engine,
+                prompt_titles=chosen.prompt_titles,
             )
         return self._generators[row.content_hash]
 

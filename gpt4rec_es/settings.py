@@ -133,6 +133,7 @@ class Settings(BaseModel):
     dtype: Literal["fp32", "fp16"] = "fp32"
     threads: int = Field(0, ge=0, le=1024)  # 0: choose
     token_budget: int = Field(0, ge=0)  # token places x beams in a batch; 0: choose
+    prompt_titles: int | None = Field(None, ge=1, le=1000)  # None: as the generator was trained
     num_queries: int = Field(10, ge=1, le=200)
     num_beams: int = Field(20, ge=1, le=200)
     max_new_tokens: int = Field(48, ge=2, le=512)

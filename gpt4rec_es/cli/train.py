@@ -77,6 +77,16 @@ def train() -> None:
     help="With every-prefix: only so many newest targets of each user.",
 )
 @click.option(
+    "--prompt-titles",
+    type=click.IntRange(min=1),
+    help="Newest titles in a prompt, as far as they fit. [default: 15, or as those of --start]",
+)
+@click.option(
+    "--newest-first/--oldest-first",
+    default=None,
+    help="Order of titles in a prompt. [default: oldest first, or as --start]",
+)
+@click.option(
     "--pretrain-epochs",
     type=_AT_LEAST_0,
     help="Passes over whole histories beforehand, learning every word. [default: 3 for a new "

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from gpt4rec_es.generation.tokenizer import PromptTokenizer
 from gpt4rec_es.prompts.examples import Pairs, target_positions, windows
 from gpt4rec_es.prompts.template import CLOSING, OPENING, display_title, target_text, title_piece
-from gpt4rec_es.prompts.truncate import MAX_TITLES, first_that_fits, longest_fitting_start
+from gpt4rec_es.prompts.truncate import first_that_fits, longest_fitting_start
+from gpt4rec_es.records import PromptForm
 
 Ints = NDArray[np.int32]
 IGNORED = -100  # the label that torch's cross entropy skips
@@ -75,12 +76,19 @@ class TrainingData:
 class Pieces:
     """Tokens of every title as context and as target, and of the fixed words of prompts.
 
-    context: the network's. reserve: tokens kept free for the target and its end token.
+    context: the network's. reserve: tokens kept free for the target and its end token. form: of
+    the prompts that are put together.
     """
 
     def __init__(
-        self, titles: Sequence[str], tokenizer: PromptTokenizer, context: int, reserve: int
+        self,
+        titles: Sequence[str],
+        tokenizer: PromptTokenizer,
+        context: int,
+        reserve: int,
+        form: PromptForm | None = None,
     ) -> None:
+        self.form = form or PromptForm()
         self.opening = np.array(tokenizer.encode(OPENING), np.int32)
         self.closing = np.array(tokenizer.encode(CLOSING), np.int32)
         self.end = np.array([tokenizer.end_id], np.int32)
@@ -93,7 +101,8 @@ class Pieces:
 
     def prompt(self, titles: Ints) -> list[Ints]:
         """Return the token arrays that make the prompt for these title numbers, oldest first."""
-        return [self.opening, *(self._context[number] for number in titles), self.closing]
+        shown = titles[::-1] if self.form.newest_first else titles
+        return [self.opening, *(self._context[number] for number in shown), self.closing]
 
     def target(self, title: int) -> list[Ints]:
         """Return the token arrays that make a target: the title and the end token."""
@@ -170,7 +179,7 @@ def pair_examples(
         for start, titles in histories:
             counts = [pieces.counts[number] for number in titles]
             for target in target_positions(len(titles), pairs, newest):
-                oldest = max(0, target - MAX_TITLES)
+                oldest = max(0, target - pieces.form.titles)
                 first = oldest + first_that_fits(counts[oldest:target], pieces.room)
                 yield start + min(first, target - 1), start + target
 
@@ -183,7 +192,7 @@ def window_examples(histories: Histories, pieces: Pieces) -> Examples:
     def spans() -> Iterator[tuple[int, int]]:
         for start, titles in histories:
             counts = [pieces.counts[number] for number in titles]
-            for first, target in windows(counts, pieces.room, MAX_TITLES):
+            for first, target in windows(counts, pieces.room, pieces.form.titles):
                 yield start + first, start + target
 
     return Examples(histories, pieces, spans(), learns_prompts=True)

@@ -14,20 +14,28 @@ from safetensors import SafetensorError, safe_open
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.generation.tokenizer import PromptTokenizer, open_tokenizer, tokenizer_files
+from gpt4rec_es.records import PromptForm
 
 # Where a checkpoint came from and what wrote it; neither changes what it generates.
 _IRRELEVANT = {"_name_or_path", "transformers_version"}
+# Entry of config.json that says how prompts are written, unless in the usual form. There, because
+# the content hash covers it: whoever changes it has another generator.
+PROMPT_FORM = "gpt4rec_prompt"
 _EMBEDDINGS = ("transformer.wte.weight", "wte.weight")
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checked GPT-2 checkpoint folder. ``context``: most tokens of prompt and query together."""
+    """A checked GPT-2 checkpoint folder.
+
+    context: most tokens of prompt and query together. prompt_form: that it was trained for.
+    """
 
     folder: Path
     tokenizer: PromptTokenizer
     context: int
     content_hash: str
+    prompt_form: PromptForm
 
 
 def open_checkpoint(folder: Path) -> Checkpoint:
@@ -48,7 +56,13 @@ def open_checkpoint(folder: Path) -> Checkpoint:
             f"the model knows {known}.",
             "Put the tokenizer the model was trained with into the folder.",
         )
-    return Checkpoint(folder, tokenizer, int(config["n_positions"]), _hash(folder, config, weights))
+    return Checkpoint(
+        folder,
+        tokenizer,
+        int(config["n_positions"]),
+        _hash(folder, config, weights),
+        _prompt_form(folder, config),
+    )
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -73,6 +87,17 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not isinstance(config.get("n_positions"), int):
         raise UsageError(f"{folder} is no checkpoint: config.json lacks n_positions.", way_out)
     return config
+
+
+def _prompt_form(folder: Path, config: dict[str, Any]) -> PromptForm:
+    """Return the form of prompts in the configuration; without one it is the usual one."""
+    try:
+        return PromptForm(**config.get(PROMPT_FORM, {}))
+    except TypeError as error:
+        raise UsageError(
+            f"{folder} is no checkpoint of this program: {PROMPT_FORM} in config.json is wrong.",
+            "Copy config.json anew.",
+        ) from error
 
 
 def _weight_files(folder: Path) -> list[Path]:

@@ -4,7 +4,9 @@ Prompts can be written without loading torch; the network is opened when the fir
 asked for, in the process that asks.
 """
 
+import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +15,13 @@ from gpt4rec_es.generation.batches import plan_batches
 from gpt4rec_es.generation.clean import clean_query, collapse
 from gpt4rec_es.generation.folder import open_checkpoint
 from gpt4rec_es.prompts.truncate import PromptWriter
-from gpt4rec_es.records import Decoding, GeneratedQuery, Generation, Prompt
+from gpt4rec_es.records import Decoding, GeneratedQuery, Generation, Prompt, PromptForm
 
 if TYPE_CHECKING:
     from gpt4rec_es.generation.beam import Hypothesis
     from gpt4rec_es.generation.engines import Engine
+
+log = logging.getLogger(__name__)
 
 
 class Gpt2Generator:
@@ -26,7 +30,8 @@ class Gpt2Generator:
     reserve: tokens of the context kept free for the query; at least max_new_tokens of any
     decoding. token_budget: token places in one batch, which are prompt tokens (padding included)
     and new ones, times beams; 0 to choose. threads: CPU threads of this process, 0 to choose.
-    engine: name of the beam search, see engines.py.
+    engine: name of the beam search, see engines.py. prompt_titles: newest titles in a prompt; None:
+    as many as the checkpoint was trained with.
     """
 
     def __init__(
@@ -38,6 +43,7 @@ class Gpt2Generator:
         threads: int,
         reserve: int,
         engine: str,
+        prompt_titles: int | None = None,
     ) -> None:
         self._checkpoint = open_checkpoint(folder)
         self._tokenizer = self._checkpoint.tokenizer
@@ -47,12 +53,26 @@ class Gpt2Generator:
         self._engine_name = engine
         self._engine: Engine | None = None
         self._networks: dict[str, Any] = {}
-        self._writer = PromptWriter(self._tokenizer.count, self._checkpoint.context - reserve)
+        form = self._checkpoint.prompt_form
+        if prompt_titles is not None and prompt_titles != form.titles:
+            log.warning(
+                "prompts have up to %d titles, but %s was trained with up to %d",
+                prompt_titles,
+                folder.name,
+                form.titles,
+            )
+            form = replace(form, titles=prompt_titles)
+        self._writer = PromptWriter(self._tokenizer.count, self._checkpoint.context - reserve, form)
 
     @property
     def content_hash(self) -> str:
         """Return the hash of configuration, tokenizer and weights."""
         return self._checkpoint.content_hash
+
+    @property
+    def prompt_form(self) -> PromptForm:
+        """Return how its prompts are written."""
+        return self._writer.form
 
     def write_prompt(self, titles: Sequence[str]) -> Prompt | None:
         """Return the prompt for bought ``titles`` (oldest first), or None when there are none."""

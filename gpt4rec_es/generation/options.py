@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.prompts.examples import Pairs
+from gpt4rec_es.records import PromptForm
 
 Size = Literal["tiny", "small", "gpt2"]
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
@@ -26,6 +27,7 @@ class TrainingOptions:
     warmup_steps: at most; never more than a tenth of a phase's steps. reserve: tokens of the
     context kept for the target. max_steps, max_minutes: of both phases together. snapshots: copies
     of the generator kept on the way, each a folder of its own, to see what longer training gives.
+    prompt_titles, newest_first None: as the checkpoint to go on from, else as ``PromptForm``.
     """
 
     start: str | None = None
@@ -50,6 +52,8 @@ class TrainingOptions:
     max_minutes: float | None = None
     reserve: int = 48
     snapshots: int = 0
+    prompt_titles: int | None = None
+    newest_first: bool | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained, before any data is read."""
@@ -71,6 +75,12 @@ class TrainingOptions:
         if self.pretrain_epochs is None:
             return 0.0 if self.start else 3.0
         return self.pretrain_epochs
+
+    def prompt_form(self, start: PromptForm) -> PromptForm:
+        """Return the form of prompts: ``start``, but for what was given."""
+        titles = start.titles if self.prompt_titles is None else self.prompt_titles
+        newest_first = start.newest_first if self.newest_first is None else self.newest_first
+        return PromptForm(titles, newest_first)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the options as plain values, for the model card and the fingerprint."""

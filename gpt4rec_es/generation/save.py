@@ -13,12 +13,17 @@ from transformers import GenerationConfig
 
 from gpt4rec_es.generation import network as networks
 from gpt4rec_es.generation.card import CARD, card_text
-from gpt4rec_es.generation.folder import open_checkpoint
+from gpt4rec_es.generation.folder import PROMPT_FORM, open_checkpoint
 from gpt4rec_es.generation.tokenizer import PromptTokenizer, save_tokenizer
+from gpt4rec_es.records import PromptForm
 
 
 def save_checkpoint(
-    network: Any, tokenizer: PromptTokenizer, output: Path, card: dict[str, Any]
+    network: Any,
+    tokenizer: PromptTokenizer,
+    output: Path,
+    card: dict[str, Any],
+    form: PromptForm,
 ) -> str:
     """Write the folder beside its place, check it, and move it there; return its hash."""
     draft = output.with_name(f".{output.name}.draft")
@@ -27,6 +32,10 @@ def save_checkpoint(
     end_id = tokenizer.end_id
     network.config.eos_token_id = network.config.bos_token_id = end_id
     network.config.pad_token_id = end_id
+    # An entry of the checkpoint that training began with goes first.
+    vars(network.config).pop(PROMPT_FORM, None)
+    if form != PromptForm():
+        setattr(network.config, PROMPT_FORM, form.as_dict())
     network.generation_config = GenerationConfig(
         do_sample=False,
         num_beams=20,

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 
 from gpt4rec_es.generation.clean import collapse
 from gpt4rec_es.prompts.template import display_title
-from gpt4rec_es.prompts.truncate import MAX_TITLES
-from gpt4rec_es.records import Decoding, GeneratedQuery, Generation, Prompt
+from gpt4rec_es.records import Decoding, GeneratedQuery, Generation, Prompt, PromptForm
 
 # Raised whenever what is written below changes, so that stored generations become foreign.
 _BEHAVIOUR = "titles generator 1"
@@ -21,9 +20,14 @@ class TitlesGenerator:
 
     content_hash = hashlib.sha256(_BEHAVIOUR.encode()).hexdigest()
 
+    def __init__(self, prompt_titles: int | None = None) -> None:
+        """Take how many of the newest titles become queries; None: 15, as prompts have."""
+        titles = PromptForm().titles if prompt_titles is None else prompt_titles
+        self.prompt_form = PromptForm(titles, newest_first=True)
+
     def write_prompt(self, titles: Sequence[str]) -> Prompt | None:
-        """Return the newest 15 titles as a prompt; ``n_tokens`` counts words."""
-        newest = titles[-MAX_TITLES:]
+        """Return the newest titles as a prompt; ``n_tokens`` counts words."""
+        newest = titles[-self.prompt_form.titles :]
         displays = [display_title(title) for title in reversed(newest)]
         lines = [display for display in displays if display]
         if not lines:

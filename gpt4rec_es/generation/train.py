@@ -30,6 +30,7 @@ from gpt4rec_es.generation.options import VOCABULARIES, TrainingOptions, Trainin
 from gpt4rec_es.generation.save import save_checkpoint
 from gpt4rec_es.generation.tokenizer import PromptTokenizer, open_tokenizer, train_tokenizer
 from gpt4rec_es.protocols import Progress
+from gpt4rec_es.records import PromptForm
 from gpt4rec_es.version import code_version
 
 _WARMUP_SHARE = 10  # warm-up takes at most one step in so many
@@ -67,15 +68,16 @@ def train_network(
     device = networks.pick_device(options.device)
     networks.set_threads(options.threads)
     torch.manual_seed(options.seed)
-    network, tokenizer = _begin(data, options)
+    network, tokenizer, form = _begin(data, options)
     context = int(network.config.n_positions)
-    phases = _plan(data, options, tokenizer, context)
+    phases = _plan(data, options, tokenizer, context, form)
     work = _work_folder(output, data, options)
 
     def card(results: dict[str, PhaseResult], validation_loss: float | None) -> dict[str, Any]:
         return {
             "data": data.facts,
             "options": options.as_dict(),
+            "prompt": form.as_dict(),
             "phases": {name: asdict(result) for name, result in results.items()},
             "parameters": sum(weights.numel() for weights in network.parameters()),
             "validation_loss": validation_loss,
@@ -88,34 +90,40 @@ def train_network(
     def save_snapshot(name: str, result: PhaseResult) -> None:
         folder = output.with_name(f"{output.name}-snapshots") / f"{name}-{result.steps:06d}"
         if not folder.exists():  # else it was saved before a kill
-            save_checkpoint(network, tokenizer, folder, card({name: result}, None))
+            save_checkpoint(network, tokenizer, folder, card({name: result}, None), form)
 
     results = _run(network, phases, options, device, work, progress, save_snapshot)
-    validation_loss = _validate(network, data, options, tokenizer, context)
+    validation_loss = _validate(network, data, options, tokenizer, context, form)
     finished = card(results, validation_loss)
-    content_hash = save_checkpoint(network, tokenizer, output, finished)
+    content_hash = save_checkpoint(network, tokenizer, output, finished, form)
     shutil.rmtree(work)
     return TrainingReport(output, content_hash, finished)
 
 
-def _begin(data: TrainingData, options: TrainingOptions) -> tuple[Any, PromptTokenizer]:
-    """Return the network to train and its tokenizer."""
+def _begin(data: TrainingData, options: TrainingOptions) -> tuple[Any, PromptTokenizer, PromptForm]:
+    """Return the network to train, its tokenizer and the form of its prompts."""
     if options.start:
         checkpoint = open_checkpoint(networks.fetch(options.start))
-        return networks.open_to_train(checkpoint.folder, options.dropout), checkpoint.tokenizer
+        form = options.prompt_form(checkpoint.prompt_form)
+        network = networks.open_to_train(checkpoint.folder, options.dropout)
+        return network, checkpoint.tokenizer, form
     if options.tokenizer:
         tokenizer = open_tokenizer(options.tokenizer)
     else:
         size = options.vocab_size or VOCABULARIES[options.size]
         tokenizer = train_tokenizer(data.catalog_titles, size)
     network = networks.new_network(options.size, tokenizer.size, tokenizer.end_id, options.dropout)
-    return network, tokenizer
+    return network, tokenizer, options.prompt_form(PromptForm())
 
 
 def _plan(
-    data: TrainingData, options: TrainingOptions, tokenizer: PromptTokenizer, context: int
+    data: TrainingData,
+    options: TrainingOptions,
+    tokenizer: PromptTokenizer,
+    context: int,
+    form: PromptForm,
 ) -> list[_Planned]:
-    pieces = Pieces(data.histories.titles, tokenizer, context, options.reserve)
+    pieces = Pieces(data.histories.titles, tokenizer, context, options.reserve, form)
     pairs = pair_examples(data.histories, pieces, options.pairs, options.newest_pairs)
     if not len(pairs):
         raise DataError(
@@ -218,9 +226,10 @@ def _validate(
     options: TrainingOptions,
     tokenizer: PromptTokenizer,
     context: int,
+    form: PromptForm,
 ) -> float | None:
     """Return the loss on the last titles of users kept back; None when there are none."""
-    pieces = Pieces(data.validation.titles, tokenizer, context, options.reserve)
+    pieces = Pieces(data.validation.titles, tokenizer, context, options.reserve, form)
     examples = pair_examples(data.validation, pieces, "last")
     return mean_loss(network, examples, options.batch_size) if len(examples) else None
 
@@ -243,6 +252,10 @@ def _work_folder(output: Path, data: TrainingData, options: TrainingOptions) -> 
 def _fingerprint(data: TrainingData, options: TrainingOptions) -> str:
     """Return a hash of everything that decides the weights, the time limit left out."""
     fixed = replace(options, max_minutes=None, threads=0, snapshots=0).as_dict()
+    # Left out where they change nothing: trainings from before they came can go on.
+    for name in ("prompt_titles", "newest_first"):
+        if fixed[name] is None:
+            del fixed[name]
     digest = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode())
     for texts in (data.catalog_titles, data.histories.titles):
         digest.update("\n".join(texts).encode())

@@ -14,9 +14,8 @@ from gpt4rec_es.prompts.template import (
     prompt_text,
     title_piece,
 )
-from gpt4rec_es.records import Prompt
+from gpt4rec_es.records import Prompt, PromptForm
 
-MAX_TITLES = 15  # newest titles in a prompt; the paper truncates histories to 15 items
 _CACHED_TITLES = 300_000
 # A context with less room than this for titles is a mistake, not a small model.
 _LEAST_ROOM = 8
@@ -30,12 +29,12 @@ class PromptWriter:
     """
 
     def __init__(
-        self, count: Callable[[str], int], limit: int, max_titles: int = MAX_TITLES
+        self, count: Callable[[str], int], limit: int, form: PromptForm | None = None
     ) -> None:
         self._count = count
         self._frame = count(OPENING) + count(CLOSING)
         self._room = limit - self._frame
-        self._max_titles = max_titles
+        self.form = form or PromptForm()
         self._known: dict[str, tuple[str, int]] = {}
         if self._room < _LEAST_ROOM:
             raise UsageError(
@@ -50,7 +49,7 @@ class PromptWriter:
         A newest title that does not fit even alone is cut between words. A blank title adds
         nothing, but counts among the titles used.
         """
-        newest = titles[-self._max_titles :]
+        newest = titles[-self.form.titles :]
         known = [(place, *self._lookup(title)) for place, title in enumerate(newest)]
         shown = [entry for entry in known if entry[1]]
         if not shown:
@@ -63,6 +62,8 @@ class PromptWriter:
         else:
             displays = [display for _, display, _ in shown[first:]]
             n_tokens = sum(n for _, _, n in shown[first:])
+        if self.form.newest_first:
+            displays.reverse()
         used = len(newest) - shown[first][0]
         return Prompt(prompt_text(displays), used, self._frame + n_tokens)
 

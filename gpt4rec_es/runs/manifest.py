@@ -7,6 +7,7 @@ from typing import Any
 
 from gpt4rec_es.db.builds import Build
 from gpt4rec_es.db.generators import Generator
+from gpt4rec_es.records import PromptForm
 from gpt4rec_es.runs.options import NightOptions
 from gpt4rec_es.version import code_version
 
@@ -30,6 +31,7 @@ def make_manifest(
     history_version: int,
     cohort_size: int,
     rules: dict[str, Any] | None,
+    prompt: PromptForm,
 ) -> dict[str, Any]:
     """Return the manifest of a run that is being planned, ready for JSON."""
     fusion = options.fusion
@@ -44,6 +46,7 @@ def make_manifest(
             "kind": generator.kind,
             "content_hash": generator.content_hash,
         },
+        "prompt": prompt.as_dict(),
         "build": {
             "index": build.index_name,
             "uuid": build.index_uuid,

@@ -21,6 +21,7 @@ from gpt4rec_es.db.texts import decoding_number
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.prompts.keys import canonical_json, hash128
 from gpt4rec_es.protocols import Progress, QueryGenerator, no_progress
+from gpt4rec_es.records import PromptForm
 from gpt4rec_es.retrieval.query_filters import title_test
 from gpt4rec_es.runs.co_purchases import ensure_co_purchases
 from gpt4rec_es.runs.cohort import freeze_cohort, freeze_popular, stage_cohort
@@ -141,6 +142,7 @@ def _plan_once(
             set_no,
             state.history_version,
             staged,
+            generator.prompt_form,
         )
         freeze_cohort(connection, run_no)
         run = run_rows.load(connection, run_no)
@@ -192,12 +194,13 @@ def _insert_run(
     set_no: int | None,
     history_version: int,
     cohort_size: int,
+    prompt: PromptForm,
 ) -> int:
     settings = canonical_json(options.decoding.as_dict())
     decoding_no = decoding_number(connection, hash128(settings), settings)
     attempt = len(run_rows.of_date(connection, kind, logical_date)) + 1
     rules = rules_manifest(connection, kind, logical_date, options.rules)
-    manifest = make_manifest(options, generator, build, history_version, cohort_size, rules)
+    manifest = make_manifest(options, generator, build, history_version, cohort_size, rules, prompt)
     filters_no, filters = freeze_filters(connection, options.filters, build.index_name)
     if filters:
         manifest["filters"] = filters

@@ -152,13 +152,19 @@ class Evaluation:
         most = max(options.num_queries)
         beams = max(most, options.decoding.num_beams)
         decoding = replace(options.decoding, num_queries=most, num_beams=beams)
-        queries = self._queries(_open(generator, open_generator), decoding)
+        opened = _open(generator, open_generator)
+        queries = self._queries(opened, decoding)
         generating = time.monotonic() - started
         for lists, made_with, seconds in self._merged(method, options, queries):
             share = (generating + seconds) / len(options.num_queries)
             for m in options.num_queries:
                 by_length = {k: lists[k, m] for k in options.ks}
-                known = {"decoding": decoding.as_dict(), **options.search.as_dict(), **made_with}
+                known = {
+                    "decoding": decoding.as_dict(),
+                    "prompt": opened.prompt_form.as_dict(),
+                    **options.search.as_dict(),
+                    **made_with,
+                }
                 yield MadeLists(method, by_length, share, known, m, generator)
 
     def _merged(

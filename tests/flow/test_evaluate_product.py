@@ -51,9 +51,13 @@ def split_shop(shop: Shop, database: Database) -> Shop:
 def test_product_lists_are_those_of_the_night(
     split_shop: Shop, database: Database, sources: str, fusion: str
 ) -> None:
-    runtime = split_shop.runtime(sources=sources, fusion=fusion)
+    runtime = split_shop.runtime(sources=sources, fusion=fusion, prompt_titles=2)
     report = measure(runtime, None)
+    assert report.options["prompt"] == {"titles": 2, "newest_first": True}
     check_equals_night(runtime, database, report)
+    with database.engine.connect() as connection:
+        manifest = connection.execute(text("SELECT manifest FROM runs")).scalar_one()
+    assert manifest["prompt"] == report.options["prompt"]
     assert report.options.keys().isdisjoint({"rules", "filters"})
 
 

@@ -28,6 +28,7 @@ class PoisonedGenerator:
     def __init__(self, inner: QueryGenerator, poison: str) -> None:
         self._inner, self._poison = inner, poison
         self.content_hash = inner.content_hash
+        self.prompt_form = inner.prompt_form
 
     def write_prompt(self, titles: Sequence[str]) -> Prompt | None:
         return self._inner.write_prompt(titles)

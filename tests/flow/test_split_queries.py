@@ -37,6 +37,7 @@ class Counting(TitlesGenerator):
     """Counts prompts; breaks off after ``limit`` of them."""
 
     def __init__(self, limit: int = 10_000) -> None:
+        super().__init__()
         self.asked: list[str] = []
         self._limit = limit
 

@@ -185,6 +185,7 @@ class Dying(TitlesGenerator):
     """Breaks off after ``limit`` prompts; counts them."""
 
     def __init__(self, limit: int) -> None:
+        super().__init__()
         self.asked = 0
         self._limit = limit
 

@@ -84,6 +84,8 @@ def test_a_generator_is_opened_once() -> None:
     made = runtime()
     row = Generator(1, "titles", "titles", None, "h", True, {}, None)  # type: ignore[arg-type]
     assert made.generator(row) is made.generator(row)
+    assert made.generator(row).prompt_form.titles == 15
+    assert runtime(GPT4REC_PROMPT_TITLES="4").generator(row).prompt_form.titles == 4
 
 
 def test_night_options_are_the_settings(tmp_path: Path) -> None:

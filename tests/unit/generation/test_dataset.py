@@ -15,6 +15,7 @@ from gpt4rec_es.generation.dataset import (
 from gpt4rec_es.generation.tokenizer import train_tokenizer
 from gpt4rec_es.prompts.template import display_title, prompt_text, target_text
 from gpt4rec_es.prompts.truncate import PromptWriter
+from gpt4rec_es.records import PromptForm
 
 WORDS = [f"word{n} thing{n % 3}" for n in range(40)]
 LONG = "long " * 60
@@ -27,9 +28,11 @@ def sequences(examples: Examples) -> list[tuple[list[int], list[int]]]:
     return [(ids.tolist(), labels.tolist()) for ids, labels in found]
 
 
-def prepared(histories: list[list[str]], reserve: int = RESERVE) -> tuple:
+def prepared(
+    histories: list[list[str]], reserve: int = RESERVE, form: PromptForm | None = None
+) -> tuple:
     collected = collect_histories(histories)
-    return collected, Pieces(collected.titles, TOKENIZER, CONTEXT, reserve)
+    return collected, Pieces(collected.titles, TOKENIZER, CONTEXT, reserve, form)
 
 
 def test_histories_are_kept_as_numbers_of_distinct_display_titles() -> None:
@@ -40,6 +43,7 @@ def test_histories_are_kept_as_numbers_of_distinct_display_titles() -> None:
     assert len(collect_histories([])) == 0
 
 
+@pytest.mark.parametrize("form", [PromptForm(), PromptForm(3), PromptForm(20, newest_first=True)])
 @pytest.mark.parametrize(
     "history",
     [
@@ -51,10 +55,10 @@ def test_histories_are_kept_as_numbers_of_distinct_display_titles() -> None:
     ],
 )
 def test_a_pair_is_what_the_night_would_write_then_the_title_and_the_end(
-    history: list[str],
+    history: list[str], form: PromptForm
 ) -> None:
-    examples = pair_examples(*prepared([history]), "every-prefix")
-    writer = PromptWriter(TOKENIZER.count, CONTEXT - RESERVE)
+    examples = pair_examples(*prepared([history], form=form), "every-prefix")
+    writer = PromptWriter(TOKENIZER.count, CONTEXT - RESERVE, form)
     for target, (ids, labels) in enumerate(sequences(examples), start=1):
         written = writer.write(history[:target])
         assert written is not None
@@ -93,6 +97,15 @@ def test_windows_learn_each_title_once_and_never_the_fixed_words() -> None:
         assert len(ids) <= CONTEXT
         assert labels[-1] == TOKENIZER.end_id
         assert TOKENIZER.decode_all([ids])[0].startswith("Previously, the customer has bought:")
+
+
+def test_windows_hold_as_many_titles_as_prompts_in_their_order() -> None:
+    form = PromptForm(2, newest_first=True)
+    found = sequences(window_examples(*prepared([WORDS[:6]], form=form)))
+    assert [TOKENIZER.decode_all([ids])[0] for ids, _ in found] == [
+        prompt_text([WORDS[place + 1], WORDS[place]]) + target_text(WORDS[place + 2])
+        for place in (0, 3)
+    ]
 
 
 def test_a_history_of_one_title_is_learnt_without_a_past() -> None:

@@ -71,6 +71,7 @@ def test_a_config_that_is_no_json(folder: Path) -> None:
         ({"model_type": "bert"}, r"is no GPT-2 \(its model type is bert\)"),
         ({"architectures": ["GPT2ForTokenClassification"]}, "no language model"),
         ({"n_positions": None}, "lacks n_positions"),
+        ({"gpt4rec_prompt": {"words": 3}}, "gpt4rec_prompt in config.json is wrong"),
     ],
 )
 def test_another_kind_of_model(folder: Path, changes: dict[str, object], message: str) -> None:

@@ -26,6 +26,11 @@ def test_newest_titles_are_the_queries_newest_first() -> None:
     assert generation.tokens_generated == 0
 
 
+def test_so_many_newest_titles_become_queries() -> None:
+    prompt = TitlesGenerator(2).write_prompt(["red candle", "clock", "tea pot"])
+    assert prompt == Prompt("tea pot\nclock", 2, 3)
+
+
 def test_the_tiny_generator_learnt_the_shop(trained_folder: Path) -> None:
     generator = open_generator("gpt2", trained_folder, device="cpu", threads=1)
     histories = [titles for titles in shop_histories()[:20] if titles[-1].startswith("vintage")]

@@ -1,5 +1,7 @@
 """Training without a database: options, limits, and where a network starts from."""
 
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -7,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from gpt4rec_es.errors import UsageError
+from gpt4rec_es.generation.factory import open_generator
 from gpt4rec_es.generation.folder import open_checkpoint
 from gpt4rec_es.generation.options import TrainingOptions
-from gpt4rec_es.generation.train import _step_limits, train_network
+from gpt4rec_es.generation.train import _fingerprint, _step_limits, train_network
+from gpt4rec_es.prompts.template import prompt_text
 from gpt4rec_es.protocols import no_progress
+from gpt4rec_es.records import PromptForm
 from tests.trained import OPTIONS, shop_data
 
 SHORT = replace(OPTIONS, epochs=1, pretrain_epochs=1, max_steps=3)
@@ -136,3 +141,50 @@ def test_snapshots_are_generators_and_change_nothing(tmp_path: Path) -> None:
     assert len(hashes) == len(snapshots)
     assert report.content_hash not in hashes
     assert "| none |" in (snapshots[0] / "README.md").read_text()
+
+
+def test_a_checkpoint_carries_the_form_of_its_prompts(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def written(folder: Path, titles: int | None = None) -> str:
+        generator = open_generator("gpt2", folder, device="cpu", prompt_titles=titles)
+        prompt = generator.write_prompt(["a", "b", "c", "d"])
+        assert prompt is not None
+        return prompt.text
+
+    usual = train_network(shop_data(), SHORT, tmp_path / "usual", no_progress)
+    options = replace(SHORT, prompt_titles=2, newest_first=True)
+    other = train_network(shop_data(), options, tmp_path / "other", no_progress)
+    assert usual.card["prompt"] == {"titles": 15, "newest_first": False}
+    assert other.card["prompt"] == {"titles": 2, "newest_first": True}
+    assert written(usual.folder) == prompt_text(["a", "b", "c", "d"])
+    assert written(other.folder) == prompt_text(["d", "c"])
+    assert not caplog.records
+    assert written(other.folder, 3) == prompt_text(["d", "c", "b"])
+    assert "up to 3 titles, but other was trained with up to 2" in caplog.text
+
+    start = replace(SHORT, start=str(other.folder), pretrain_epochs=None)
+    more = train_network(shop_data(), start, tmp_path / "more", no_progress)
+    assert written(more.folder) == prompt_text(["d", "c"])
+    back = replace(start, prompt_titles=15, newest_first=False)
+    again = train_network(shop_data(), back, tmp_path / "again", no_progress)
+    assert open_checkpoint(again.folder).prompt_form == PromptForm()
+    assert "gpt4rec_prompt" not in (again.folder / "config.json").read_text()
+
+
+def test_new_options_leave_unfinished_trainings_theirs() -> None:
+    options = SHORT.as_dict()
+    assert (options["prompt_titles"], options["newest_first"]) == (None, None)
+    data = shop_data(20)
+    assert _fingerprint(data, replace(SHORT, prompt_titles=15)) != _fingerprint(data, SHORT)
+    fixed = {
+        name: value
+        for name, value in replace(SHORT, threads=0).as_dict().items()
+        if name not in {"prompt_titles", "newest_first"}
+    }
+    digest = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode())
+    for titles in (data.catalog_titles, data.histories.titles):
+        digest.update("\n".join(titles).encode())
+    for array in (data.histories.flat, data.histories.offsets):
+        digest.update(array.tobytes())
+    assert _fingerprint(data, SHORT) == digest.hexdigest()

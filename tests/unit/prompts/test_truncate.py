@@ -3,6 +3,7 @@ import pytest
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.prompts.template import prompt_text
 from gpt4rec_es.prompts.truncate import PromptWriter, first_that_fits, longest_fitting_start
+from gpt4rec_es.records import PromptForm
 
 FRAME = 13  # words of the fixed parts
 
@@ -12,7 +13,7 @@ def count_words(piece: str) -> int:
 
 
 def writer(room: int, max_titles: int = 15) -> PromptWriter:
-    return PromptWriter(count_words, FRAME + room, max_titles)
+    return PromptWriter(count_words, FRAME + room, PromptForm(max_titles))
 
 
 def test_all_titles_when_they_fit() -> None:
@@ -34,6 +35,19 @@ def test_only_the_newest_titles() -> None:
     assert prompt is not None
     assert prompt.text == prompt_text([f"t{n}" for n in range(25, 40)])
     assert prompt.used == 15
+
+
+def test_the_newest_title_may_come_first_and_the_oldest_still_go_first() -> None:
+    form = PromptForm(3, newest_first=True)
+    prompt = PromptWriter(count_words, FRAME + 8, form).write(["a", "b c d e f", "g h i j", "k"])
+    assert prompt is not None
+    assert prompt.text == prompt_text(["k", "g h i j"])
+    assert prompt.used == 2
+
+
+def test_a_prompt_has_at_least_one_title() -> None:
+    with pytest.raises(UsageError, match="0 titles make no prompt"):
+        PromptForm(0)
 
 
 def test_a_newest_title_that_does_not_fit_is_cut_between_words() -> None:
