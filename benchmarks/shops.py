@@ -74,10 +74,12 @@ class PretendGenerator:
     """
 
     content_hash = sha256(b"pretend generator 1").hexdigest()
+    _titles = TitlesGenerator()
+    prompt_form = _titles.prompt_form
 
     def write_prompt(self, titles: Sequence[str]) -> Prompt | None:
         """Return the newest titles as a prompt."""
-        return TitlesGenerator().write_prompt(titles)
+        return self._titles.write_prompt(titles)
 
     def generate(self, prompts: Sequence[str], decoding: Decoding) -> list[Generation]:
         """Return ``num_queries`` queries per prompt and the tokens that its beams would have."""
