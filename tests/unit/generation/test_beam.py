@@ -1,4 +1,3 @@
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -6,31 +5,26 @@ import torch
 from transformers import GenerationConfig
 
 from gpt4rec_es.generation.beam import search_beams
-from gpt4rec_es.generation.folder import Checkpoint, open_checkpoint
-from gpt4rec_es.generation.network import open_network
-from gpt4rec_es.prompts.template import prompt_text
+from gpt4rec_es.generation.folder import Checkpoint
 from gpt4rec_es.records import Decoding
-from tests.trained import shop_histories
 
 DECODING = Decoding(num_queries=4, num_beams=8, max_new_tokens=10)
 
 
-@pytest.fixture(scope="module")
-def checkpoint(trained_folder: Path) -> Checkpoint:
-    return open_checkpoint(trained_folder)
+@pytest.fixture
+def checkpoint(trained_checkpoint: Checkpoint) -> Checkpoint:
+    return trained_checkpoint
 
 
-@pytest.fixture(scope="module")
-def network(trained_folder: Path) -> Any:
+@pytest.fixture
+def network(trained_network: Any) -> Any:
     torch.set_num_threads(1)
-    return open_network(trained_folder, "fp32", "cpu")
+    return trained_network
 
 
-@pytest.fixture(scope="module")
-def prompts(checkpoint: Checkpoint) -> list[list[int]]:
-    histories = shop_histories()[:6]
-    texts = [prompt_text(titles[: 1 + n % 5]) for n, titles in enumerate(histories)]
-    return [checkpoint.tokenizer.encode(text) for text in texts]
+@pytest.fixture
+def prompts(trained_prompts: list[list[int]]) -> list[list[int]]:
+    return trained_prompts[:6]
 
 
 def test_one_prompt_is_answered_alike_alone_and_among_others(
