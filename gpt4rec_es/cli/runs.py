@@ -233,8 +233,20 @@ def diff(first: str, second: str, split: str | None, part: str, as_json: bool) -
 
 
 @runs.command()
-@click.option("--keep-published", default=7, show_default=True, help="Published runs to keep.")
-@click.option("--keep-rejected", default=2, show_default=True, help="Other ended runs to keep.")
+@click.option(
+    "--keep-published",
+    default=7,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Published runs to keep.",
+)
+@click.option(
+    "--keep-rejected",
+    default=2,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Other ended runs to keep.",
+)
 @click.option("--dry-run", is_flag=True, help="Only say which runs would lose their lists.")
 @json_option
 def prune(keep_published: int, keep_rejected: int, dry_run: bool, as_json: bool) -> None:

@@ -49,7 +49,10 @@ def print_status(data: dict[str, Any]) -> None:
     speed = f", {data['users_per_second']:,.1f} users/s" if data["users_per_second"] else ""
     eta = data["eta_seconds"]
     left = "" if eta is None else f", about {timedelta(seconds=round(eta))} left in this stage"
-    print_line(f"{data['users_done']:,} of {data['cohort_size']:,} users done{speed}{left}")
+    if data["pruned_at"]:
+        print_line(f"its lists for {data['cohort_size']:,} users were pruned")
+    else:
+        print_line(f"{data['users_done']:,} of {data['cohort_size']:,} users done{speed}{left}")
     print_line(
         f"{data['k']} items each; generator {data['generator']}; "
         f"index {data['index']}, k1 {data['k1']:g}, b {data['b']:g}"
@@ -63,7 +66,7 @@ def print_status(data: dict[str, Any]) -> None:
             columns, [[lease[name] for name in columns] for lease in data["leases"]], "leases"
         )
     for name in ("outcomes", "sources", "removed_queries"):
-        if data[name] or name != "removed_queries":
+        if data[name]:
             counts = ", ".join(f"{key} {n:,}" for key, n in data[name].items())
             print_line(f"{name.replace('_', ' ')}: {counts}")
     print_gates(data["gates"])

@@ -94,6 +94,21 @@ def find(connection: Connection, run_id: str) -> Run:
     return _run(row)
 
 
+def find_with_lists(connection: Connection, run_id: str) -> Run:
+    """Return the run with this id, or the published one for ``latest``, if it has all its lists.
+
+    Raises:
+        UsageError: there is no such run, it is not merged yet, or its lists were pruned.
+    """
+    run = find(connection, run_id)
+    others = "`gpt4rec runs list` shows others."
+    if run.pruned_at:
+        raise UsageError(f"The lists of {run.run_id} were pruned.", others)
+    if not run.is_finished and run.state != "checking":
+        raise UsageError(f"{run.run_id} is {run.state}: its lists are not all there yet.", others)
+    return run
+
+
 def unfinished(connection: Connection, kind: str | None = None) -> list[Run]:
     """Return the runs that are not finished, oldest first; of one kind if given."""
     where = "WHERE r.state = ANY(:states) AND (:kind IS NULL OR r.kind = :kind) ORDER BY r.run_no"

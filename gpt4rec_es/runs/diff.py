@@ -61,10 +61,12 @@ def diff_runs(
     split: also by what it holds out in ``part``.
 
     Raises:
-        UsageError: there is no such run or split, or nothing to compare by.
+        UsageError: there is no such run or split, nothing to compare by, or a run is not merged
+            yet or was pruned.
     """
     with engine.connect() as connection:
-        a, b = run_rows.find(connection, first), run_rows.find(connection, second)
+        a = run_rows.find_with_lists(connection, first)
+        b = run_rows.find_with_lists(connection, second)
         before, after = Lists(a.run_no), Lists(b.run_no)
         return RunDiff(
             **asdict(diff_lists(connection, before, after, items=items)),

@@ -48,7 +48,8 @@ class LeaseStatus:
 class RunStatus:
     """One run with its stages, leases, outcomes and gates; plain values, ready for JSON.
 
-    users_done: users whose lists are stored. eta_seconds: to the end of the stage it is in.
+    pruned_at: since then the lists are gone. users_done: users whose lists are stored.
+    eta_seconds: to the end of the stage it is in.
     """
 
     run_id: str
@@ -56,6 +57,7 @@ class RunStatus:
     logical_date: dt.date
     is_published: bool
     is_pinned: bool
+    pruned_at: dt.datetime | None
     cohort_size: int
     users_done: int
     users_per_second: float | None
@@ -120,6 +122,7 @@ def run_status(connection: Connection, run: Run) -> RunStatus:
         logical_date=run.logical_date,
         is_published=run_rows.published(connection, run.kind) == run.run_no,
         is_pinned=run.is_pinned,
+        pruned_at=run.pruned_at,
         cohort_size=run.cohort_size,
         users_done=sum(outcomes.values()),
         users_per_second=merge.members_per_second if merge else None,

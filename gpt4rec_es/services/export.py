@@ -98,14 +98,15 @@ def export(
     that analysts see, else with the shop's own.
 
     Raises:
-        UsageError: no such run, or a format that cannot hold this.
+        UsageError: no such run, one that is not merged yet or was pruned, or a format that cannot
+            hold this.
     """
     if fmt == "trec" and what != "recommendations":
         raise UsageError("Queries have no TREC form.", "Choose jsonl, csv or parquet.")
     if fmt == "parquet" and path is None:
         raise UsageError("Parquet cannot go to stdout.", "Name a file with --output.")
     with engine.connect() as connection:
-        run = run_rows.find(connection, run_id)
+        run = run_rows.find_with_lists(connection, run_id)
     write = _WRITERS[fmt]
     with (
         registered(engine, path, fmt),

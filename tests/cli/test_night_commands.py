@@ -94,6 +94,8 @@ def test_cancel_stops_an_unfinished_run_alone(shop: Shop, cli: Cli) -> None:
     runtime = shop.runtime()
     start_night(runtime.night_parts(), runtime.night_options(), dt.date(2026, 11, 22))
     runtime.close()
+    not_merged = ("export", "queries", "--run", "nightly-2026-11-22-1")
+    assert "is planned: its lists are not all there yet" in cli.error(*not_merged, code=2)
     why = ("nightly-2026-11-22-1", "--reason", "wrong prices")
     assert cli.json("runs", "cancel", *why, "--dry-run")["was"] == "planned"
     asked = cli.json("runs", "ensure", "--dry-run")
@@ -197,7 +199,16 @@ def test_runs_are_pinned_rejected_and_pruned(shop: Shop, cli: Cli) -> None:
     assert "Dropped the lists of: nightly-2026-11-22-1" in cli(
         "runs", "prune", "--keep-published", "1"
     )
-    assert "were pruned" in cli.error("runs", "pin", "nightly-2026-11-22-1", code=2)
+    for command in (
+        ("runs", "pin", "nightly-2026-11-22-1"),
+        ("runs", "diff", "nightly-2026-11-22-1"),
+        ("runs", "diff", "latest", "nightly-2026-11-22-1"),
+        ("export", "recommendations", "--run", "nightly-2026-11-22-1"),
+        ("export", "queries", "--run", "nightly-2026-11-22-1"),
+    ):
+        assert "nightly-2026-11-22-1 were pruned" in cli.error(*command, code=2)
+    assert "lists for 40 users were pruned" in cli("runs", "show", "nightly-2026-11-22-1")
+    assert "-1" in cli.error("runs", "prune", "--keep-published", "-1", code=2)
     assert "is not pinned" in cli("runs", "unpin", "nightly-2026-11-21-1")
     assert "--reason" in cli.error("runs", "reject", "latest", code=2)
     said = cli("runs", "reject", "latest", "--reason", "odd", "--dry-run")
