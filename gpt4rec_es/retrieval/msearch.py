@@ -65,7 +65,7 @@ class ElasticRetriever:
         index: str,
         run_id: str = "",
         *,
-        searches_per_request: int = 500,
+        searches_per_request: int = 1000,
         requests_in_flight: int = 2,
         backoff: Backoff | None = None,
         throttle: Throttle | None = None,
@@ -151,25 +151,30 @@ class ElasticRetriever:
         texts, lines = batch
         answers: list[Hits | None] = [None] * len(texts)
         waiting = list(range(len(texts)))
+        most = len(waiting)
         failures = 0
-        while True:
+        while waiting:
+            sent, later = waiting[:most], waiting[most:]
             found, problem = self._send(
-                [texts[place] for place in waiting], [lines[place] for place in waiting]
+                [texts[place] for place in sent], [lines[place] for place in sent]
             )
-            for place, hits in zip(waiting, found, strict=True):
+            for place, hits in zip(sent, found, strict=True):
                 answers[place] = hits
-            left = [place for place in waiting if answers[place] is None]
+            left = [place for place in sent if answers[place] is None]
+            waiting = left + later
             if not left:
-                return [hits for hits in answers if hits is not None]
-            failures = failures + 1 if len(left) == len(waiting) else 0
-            waiting = left
-            self._count(repeated=len(waiting))
+                failures = 0
+                continue
+            # Without any answer it may have been too much at once, for time or memory.
+            failures, most = (failures + 1, -(-most // 2)) if left == sent else (0, most)
+            self._count(repeated=len(left))
             if not self._backoff.wait(max(failures, 1)):
                 raise DependencyError(
                     f"Elasticsearch at {client_url(self._client)} did not answer "
                     f"{len(waiting)} searches of {self._index} in {failures} tries: {problem}.",
                     "Try again when it has recovered.",
                 )
+        return [hits for hits in answers if hits is not None]
 
     def _send(self, texts: Sequence[str], lines: Sequence[bytes]) -> tuple[list[Hits | None], str]:
         """Return the hits of each search, None if it was not answered, and why some were not."""

@@ -186,6 +186,21 @@ def test_requests_in_flight_and_their_size_are_bounded(in_flight: int) -> None:
     assert node.most_at_once == in_flight
 
 
+def test_a_request_that_is_too_much_for_the_server_is_made_smaller() -> None:
+    node = Node()
+
+    def script(request: Request) -> Reply:
+        if len(request.lines) > 2 * 30:
+            return Reply({"error": {"reason": "data too large"}, "status": 429}, 429)
+        return node(request)
+
+    with stub(script) as url:
+        searcher = retriever(url, backoff=Backoff(sleep=lambda _: None, attempts=5))
+        assert searcher.search(TEXTS, 5) == [found(text, 5) for text in TEXTS]
+    # 200, 100, 50 and then as many as it takes
+    assert node.sizes[:8] == [25] * 8
+
+
 def test_deep_searches_go_in_smaller_requests() -> None:
     node = Node()
     with stub(node) as url:

@@ -13,7 +13,7 @@ from tests.servers import Servers
     [
         (storing.measure, 600, 8),
         (importing.measure, 300, 2),
-        (searching.measure, 40, 3),
+        (searching.measure, 40, 4),
         (nights.measure, 100, 16),
     ],
 )
