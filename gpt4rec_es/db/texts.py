@@ -108,30 +108,38 @@ def store_searches(
     )
 
 
+_WHOLE = "item_nos, scores, is_exhausted"
+_BEGINNING = "item_nos[: :most], scores[: :most], is_exhausted AND cardinality(item_nos) <= :most"
+
+
 def load_searches(
     connection: Connection,
     build_no: int,
     depth: int,
     query_nos: Sequence[int],
     options_no: int = 0,
+    most: int | None = None,
 ) -> dict[int, SearchResult]:
-    """Return query number -> result of the searches that exist at this build, depth and options."""
+    """Return query number -> result of the searches that exist at this build, depth and options.
+
+    most: hits to read of each, as if it had not looked for more; None: all.
+    """
+    hits = _WHOLE if most is None else _BEGINNING
     found = connection.execute(
-        text("""
-        SELECT query_no, item_nos, scores, is_exhausted, is_empty_query FROM searches
-        WHERE build_no = :build_no AND depth = :depth AND options_no = :options_no
-            AND query_no = ANY(:numbers)
-        """),
+        text(
+            f"SELECT query_no, is_empty_query, {hits} FROM searches "  # noqa: S608 - named above
+            "WHERE build_no = :build_no AND depth = :depth AND options_no = :options_no "
+            "AND query_no = ANY(:numbers)"
+        ),
         {
             "build_no": build_no,
             "depth": depth,
             "options_no": options_no,
             "numbers": list(query_nos),
+            **({} if most is None else {"most": most}),
         },
     )
     return {
-        row.query_no: SearchResult(
-            tuple(row.item_nos), tuple(row.scores), row.is_exhausted, row.is_empty_query
-        )
-        for row in found
+        query_no: SearchResult(tuple(item_nos), tuple(scores), is_exhausted, is_empty_query)
+        for query_no, is_empty_query, item_nos, scores, is_exhausted in found
     }

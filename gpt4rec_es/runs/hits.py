@@ -15,11 +15,14 @@ from gpt4rec_es.db.engine import retrying
 from gpt4rec_es.db.runs import Run
 from gpt4rec_es.db.searches import NO_OPTIONS
 from gpt4rec_es.db.texts import load_queries, load_searches, store_searches
-from gpt4rec_es.list_options import ANY_TERM
+from gpt4rec_es.list_options import ANY_TERM, Fusion
 from gpt4rec_es.protocols import Retriever
 from gpt4rec_es.records import SearchResult
 from gpt4rec_es.runs.search_options import search_options_of
 
+# A list of k looks at hits taken by its other queries, k at most, and at those bought: further ones
+# are seldom asked for, and reading all of them took a quarter of a merge.
+_SPARE_HITS = 10
 # Number of a query, and of the options it is searched by.
 Asked: TypeAlias = tuple[int, int]
 
@@ -52,8 +55,11 @@ class Hits:
             NO_OPTIONS: ANY_TERM,
         }
         self._ladder: list[int] = run.manifest["depth_ladder"]
+        is_plain = Fusion.from_dict(run.manifest.get("fusion")).is_plain
+        self._first_hits = run.k + _SPARE_HITS if is_plain else None
         self._results: dict[Asked, SearchResult] = {}
         self._rung: dict[Asked, int] = {}
+        self._cut: set[Asked] = set()
         self.searched = 0
 
     def as_query(self, query_no: int) -> Asked:
@@ -73,13 +79,13 @@ class Hits:
         return self._results.get(self.as_title(query_no))
 
     def load_first(self, asked: Iterable[Asked]) -> None:
-        """Load the stored searches at the manifest's depth.
+        """Load the stored searches at the manifest's depth, of long ones the beginning.
 
         Those missing stay unknown, as the search stage gave them up; where none went before, they
         are made.
         """
         wanted = [one for one in asked if one not in self._results]
-        self._load(0, wanted)
+        self._load(0, wanted, self._first_hits)
         if self._makes_first:
             self._search(0, [one for one in wanted if one not in self._results])
 
@@ -89,30 +95,33 @@ class Hits:
         self._search(0, [one for one in asked if one not in self._results])
 
     def deepen(self, asked: Iterable[Asked]) -> None:
-        """Go one step down the ladder for each of these."""
+        """Load the rest of what was cut; go one step down the ladder for the others of these."""
         by_rung: dict[int, list[Asked]] = defaultdict(list)
         for one in asked:
-            by_rung[self._rung[one] + 1].append(one)
+            by_rung[self._rung[one] + (one not in self._cut)].append(one)
         for rung, several in sorted(by_rung.items()):
             loaded = self._load(rung, several)
             self._search(rung, [one for one in several if one not in loaded])
 
-    def _load(self, rung: int, asked: Iterable[Asked]) -> set[Asked]:
-        """Load the stored searches at one depth; return those there were."""
+    def _load(self, rung: int, asked: Iterable[Asked], most: int | None = None) -> set[Asked]:
+        """Load the stored searches at one depth, up to ``most`` hits; return those there were."""
         loaded: set[Asked] = set()
         if not self._stored:
             return loaded
         for options_no, query_nos in _by_options(asked):
-            loaded |= self._load_by(options_no, rung, query_nos)
+            loaded |= self._load_by(options_no, rung, query_nos, most)
         return loaded
 
-    def _load_by(self, options_no: int, rung: int, query_nos: list[int]) -> set[Asked]:
+    def _load_by(
+        self, options_no: int, rung: int, query_nos: list[int], most: int | None
+    ) -> set[Asked]:
         build_no, depth = self._run.build_no, self._ladder[rung]
         found = retrying(
-            self._engine, lambda c: load_searches(c, build_no, depth, query_nos, options_no)
+            self._engine, lambda c: load_searches(c, build_no, depth, query_nos, options_no, most)
         )
         for number, result in found.items():
-            self._keep((number, options_no), rung, result)
+            is_cut = most is not None and most < depth and not result.exhausted
+            self._keep((number, options_no), rung, result, is_cut=is_cut)
         return {(number, options_no) for number in found}
 
     def _search(self, rung: int, asked: Iterable[Asked]) -> None:
@@ -133,8 +142,11 @@ class Hits:
         for number, result in pairs:
             self._keep((number, options_no), rung, result)
 
-    def _keep(self, asked: Asked, rung: int, result: SearchResult) -> None:
-        if rung == len(self._ladder) - 1:
+    def _keep(self, asked: Asked, rung: int, result: SearchResult, *, is_cut: bool = False) -> None:
+        self._cut.discard(asked)
+        if is_cut:
+            self._cut.add(asked)
+        elif rung == len(self._ladder) - 1:
             # No search goes deeper than the ladder: its end is the end.
             result = replace(result, exhausted=True)
         self._results[asked] = result

@@ -8,10 +8,12 @@ import pytest
 from sqlalchemy import text
 
 from gpt4rec_es.cli.main import run as run_cli
+from gpt4rec_es.db.texts import load_searches
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.index.prune import delete_index
 from gpt4rec_es.list_options import SearchOptions
-from gpt4rec_es.records import Bm25
+from gpt4rec_es.records import Bm25, SearchResult
+from gpt4rec_es.runs import hits
 from gpt4rec_es.runs import replay as replaying
 from gpt4rec_es.runs.changes import Changes
 from gpt4rec_es.runs.diff import diff_runs
@@ -182,6 +184,23 @@ def test_slices_and_deeper_searches_make_no_difference(
     again = replay(runtime.night_parts(), second, Changes(k=20))
     assert again.searches == 0
     assert again.lists == whole.lists
+
+
+def test_reading_few_hits_at_first_makes_no_difference(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int | None] = []
+
+    def load(*args: Any) -> dict[int, SearchResult]:
+        asked.append(args[-1])
+        return load_searches(*args)
+
+    monkeypatch.setattr(hits, "_SPARE_HITS", 1 - 6)  # one hit of each
+    monkeypatch.setattr(hits, "load_searches", load)
+    found = replay(runtime.night_parts(), RUN, Changes())
+    assert asked[:2] == [1, None], "most lists need more than the first hits"
+    assert found.is_equal, found.differing_users
+    assert found.searches == 0
 
 
 def test_without_the_index_stored_searches_are_enough(runtime: Runtime, database: Database) -> None:
