@@ -33,17 +33,11 @@ from gpt4rec_es.db.tables_generation import (
 )
 from gpt4rec_es.db.tables_index import alias_swaps, builds, search_options, searches
 from gpt4rec_es.db.tables_privacy import exports, privacy
+from gpt4rec_es.db.tables_publishing import audit, gate_results, publications
 from gpt4rec_es.db.tables_replays import replay_metrics, replays
 from gpt4rec_es.db.tables_results import recommendations, run_popular, run_users, user_outcomes
 from gpt4rec_es.db.tables_rules import block_rules, run_brands, run_rules
-from gpt4rec_es.db.tables_runs import (
-    audit,
-    gate_results,
-    publications,
-    run_counts,
-    runs,
-    shards,
-)
+from gpt4rec_es.db.tables_runs import run_counts, runs, shards
 from gpt4rec_es.db.tables_sources import co_purchase_sets, co_purchases, run_titles
 from gpt4rec_es.db.tables_splits import split_cases, split_prompts, split_train, splits
 from gpt4rec_es.db.tables_trials import (
