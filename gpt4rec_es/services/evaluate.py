@@ -130,26 +130,9 @@ def _store(
     actor: str,
 ) -> EvaluationReport:
     """Store one evaluation whole, in one transaction."""
-    values: dict[str, Any] = {
-        "split_no": split.split_no,
-        "part": options.part,
-        "method": made.method,
-        "num_queries": made.num_queries,
-        "generator_name": made.generator and made.generator.name,
-        "content_hash": made.generator and made.generator.content_hash,
-        "options": {
-            "category_labels": options.category_labels.value,
-            "sample": options.sample,
-            **made.options,
-        },
-        "k1": bm25.k1,
-        "b": bm25.b,
-        "index_name": index_name,
-        "n_cases": len(cases),
-        "code_version": code_version(),
-        "seconds": made.seconds,
-        "actor": actor,
-    }
+    values = _values(split, options, made)
+    values |= {"k1": bm25.k1, "b": bm25.b, "index_name": index_name}
+    values |= {"n_cases": len(cases), "actor": actor}
     lists = (
         (k, case.user, [item for item in items if item != NOTHING])
         for k, array in made.lists.items()
@@ -176,3 +159,22 @@ def _store(
         values["options"],
         tuple(metrics),
     )
+
+
+def _values(split: SplitRow, options: EvaluateOptions, made: MadeLists) -> dict[str, Any]:
+    """Return the columns of ``evaluations`` that the lists and how they were made decide."""
+    return {
+        "split_no": split.split_no,
+        "part": options.part,
+        "method": made.method,
+        "num_queries": made.num_queries,
+        "generator_name": made.generator and made.generator.name,
+        "content_hash": made.generator and made.generator.content_hash,
+        "options": {
+            "category_labels": options.category_labels.value,
+            "sample": options.sample,
+            **made.options,
+        },
+        "code_version": code_version(),
+        "seconds": made.seconds,
+    }
