@@ -119,6 +119,7 @@ def run_night(place: Place, users: int, day: int) -> Night:
     check = _check_seconds(place, night.run_no)
     night.seconds["merge"] -= check
     night.seconds["check and publish"] = check
+    night.spent["merge, check and publish"] = night.spent.pop("merge")
     return night
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 
 from gpt4rec_es.db import runs as run_rows
+from gpt4rec_es.db.engine import unhurried
 from gpt4rec_es.db.lists import Lists
 from gpt4rec_es.db.runs import Run
 from gpt4rec_es.runs.deltas import MetricDeltas, metric_deltas
@@ -65,6 +66,7 @@ def diff_runs(
             yet or was pruned.
     """
     with engine.connect() as connection:
+        unhurried(connection)
         a = run_rows.find_with_lists(connection, first)
         b = run_rows.find_with_lists(connection, second)
         before, after = Lists(a.run_no), Lists(b.run_no)
