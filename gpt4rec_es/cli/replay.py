@@ -13,6 +13,9 @@ from gpt4rec_es.cli.runs_output import print_deltas, print_lists_diff
 if TYPE_CHECKING:
     from gpt4rec_es.list_options import SearchOptions
 
+# Options that are fields of ``ListRules``.
+_RULES = ("min_price", "max_price", "categories", "max_per_brand")
+
 
 @click.command()
 @click.argument("run_id")
@@ -30,6 +33,10 @@ if TYPE_CHECKING:
     help="How many of a query's terms a title must have, as 2 or 75%; searches anew.",
 )
 @click.option("--without-rules", is_flag=True, help="Keep nothing out of lists by rules.")
+@click.option("--min-price", type=float, help="Only items of this price and above.")
+@click.option("--max-price", type=float, help="Only items of this price and below.")
+@click.option("--category", "categories", multiple=True, help="Only this and below; repeatable.")
+@click.option("--max-per-brand", type=int, help="Items of one brand per list.")
 @click.option("--sources", help="Weighted sources, as queries:0.3,co_purchase:0.7.")
 @click.option(
     "--fusion", type=click.Choice(["scores", "ranks"]), help="What is added up over sources."
@@ -68,7 +75,13 @@ def replay(
 
     given = {"weights": _weights(sources), "method": fusion, "decay": decay}
     fused = {name: value for name, value in given.items() if value is not None}
-    chosen = Changes(**changes, fusion=fused, search=_search_options(minimum_should_match))
+    asked = {name: changes.pop(name) for name in _RULES}
+    chosen = Changes(
+        **changes,
+        fusion=fused,
+        rules={name: value for name, value in asked.items() if value not in (None, ())},
+        search=_search_options(minimum_should_match),
+    )
     if verify and not chosen.is_none:
         raise click.UsageError("--verify is for a replay without any change.")
     with progress_bar("Merging", "users") as progress:

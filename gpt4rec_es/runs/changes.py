@@ -5,12 +5,12 @@ Anything else (generator, prompts, beams) would need queries that the run does n
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from gpt4rec_es.db.runs import Run
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.list_options import Fusion, SearchOptions
+from gpt4rec_es.list_options import Fusion, ListRules, SearchOptions
 from gpt4rec_es.records import Bm25
 
 
@@ -19,7 +19,8 @@ class Changes:
     """Settings that replace those of a run; None: as it was.
 
     num_queries: the best so many of each generation are used. fusion: fields of ``Fusion`` by name.
-    without_rules: nothing is kept out of lists by rules. search: how queries are searched for.
+    without_rules: nothing is kept out of lists by rules. rules: fields of ``ListRules`` by name, in
+    place of the run's. search: how queries are searched for.
     """
 
     k: int | None = None
@@ -29,6 +30,7 @@ class Changes:
     exclude_bought: bool | None = None
     fusion: Mapping[str, Any] = field(default_factory=dict)
     without_rules: bool = False
+    rules: Mapping[str, Any] = field(default_factory=dict)
     search: SearchOptions | None = None
 
     @property
@@ -73,6 +75,8 @@ def changed_run(run: Run, changes: Changes) -> Run:
     bm25_of(manifest)
     if changes.without_rules:
         manifest.pop("rules", None)
+    if changes.rules:
+        _change_rules(manifest, changes.rules)
     if changes.search is not None:
         manifest.pop("search_options", None)
         if search := changes.search.as_dict():
@@ -93,6 +97,14 @@ def _change_fusion(run: Run, manifest: dict[str, Any], values: Mapping[str, Any]
     manifest.pop("fusion", None)
     if not after.is_plain:
         manifest["fusion"] = after.as_dict()
+
+
+def _change_rules(manifest: dict[str, Any], values: Mapping[str, Any]) -> None:
+    before = manifest.get("rules", {"block_rules": []})
+    names = {field.name for field in fields(ListRules)}
+    after = ListRules(**{name: it for name, it in before.items() if name in names} | dict(values))
+    others = {name: it for name, it in before.items() if name not in names}
+    manifest["rules"] = {**others, **after.as_dict()}
 
 
 def fusion_of(manifest: Mapping[str, Any]) -> Fusion:

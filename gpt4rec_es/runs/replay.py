@@ -29,7 +29,7 @@ from gpt4rec_es.runs.replay_sources import (
     with_co_purchases,
     with_search_options,
 )
-from gpt4rec_es.runs.rules import load_item_rules
+from gpt4rec_es.runs.rules import item_rules_now, load_item_rules
 
 # Users whose hits are in memory at once.
 _SLICE = 2_000
@@ -84,6 +84,7 @@ def replay(
             retriever,
             keep=is_same_build,
             is_new=changed.search_options_no != run.search_options_no,
+            has_other_rules=bool(changes.rules),
             progress=progress,
         )
         found = _compare(connection, run, changed, searches, items)
@@ -138,12 +139,15 @@ def _merge(
     *,
     keep: bool,
     is_new: bool,
+    has_other_rules: bool,
     progress: Progress,
 ) -> tuple[int, int]:
     """Merge all users into temporary tables; return how many users and how many searches."""
     done = searches = 0
     with transaction(parts.engine) as reading:
-        rules = load_item_rules(reading, run)
+        # Only what the run froze is stored; other rules go by the catalog as it is now.
+        changed = run.manifest.get("rules") if has_other_rules else None
+        rules = item_rules_now(reading, changed) if changed else load_item_rules(reading, run)
     after = -1
     while users := next_users(connection, run.run_no, after, _SLICE):
         hits = Hits(parts.engine, run, retriever, keep=keep, is_new=is_new)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from gpt4rec_es.db import rules as rows
-from gpt4rec_es.db.rule_items import filters_of
+from gpt4rec_es.db.rule_items import capped_brands, filters_of, kept_out
 from gpt4rec_es.db.runs import Run
 from gpt4rec_es.list_options import ListRules
 from gpt4rec_es.prompts.keys import canonical_json, hash128
@@ -78,6 +78,13 @@ def load_item_rules(connection: Connection, run: Run) -> ItemRules | None:
         rows.load_brands(connection, run.run_no),
         manifest.get("max_per_brand"),
     )
+
+
+def item_rules_now(connection: Connection, manifest: dict[str, Any]) -> ItemRules:
+    """Return the rules of ``manifest`` (see ``rules_manifest``) by the catalog as it is now."""
+    most = manifest.get("max_per_brand")
+    brands = capped_brands(connection, most) if most else {}
+    return ItemRules(kept_out(connection, manifest["block_rules"], manifest), brands, most)
 
 
 def load_shown(

@@ -144,7 +144,7 @@ def test_a_fused_night_can_be_taken_apart(shop: Shop, runtime: Runtime) -> None:
 
 def test_rules_are_kept_or_left_away(shop: Shop, runtime: Runtime) -> None:
     with runtime.engine.begin() as connection:
-        connection.execute(text("UPDATE items SET price = item_no"))
+        connection.execute(text("UPDATE items SET price = item_no, brand = left(title, 3)"))
     second = next_night(shop.runtime(min_price=20))
     parts = runtime.night_parts()
     assert diff_runs(runtime.engine, RUN, second).equal_lists < 40
@@ -156,6 +156,18 @@ def test_rules_are_kept_or_left_away(shop: Shop, runtime: Runtime) -> None:
     gained = {row["item_id"] for row in without.lists.gained}
     assert len(gained & {row["item_id"] for row in expected.lost}) >= 8
     assert without.changed["rules"][1] is None
+    # Other limits: as a night with these would be, but for the frozen popular items.
+    capped = shop.runtime(min_price=35, max_per_brand=3, min_full_share=0)
+    third = run_night(
+        capped.night_parts(), capped.night_options(), DAY + dt.timedelta(days=2)
+    ).run_id
+    other = replay(parts, second, Changes(rules={"min_price": 35.0, "max_per_brand": 3}))
+    assert other.changed == {"rules.min_price": [20, 35], "rules.max_per_brand": [None, 3]}
+    assert other.lists.equal_lists == diff_runs(runtime.engine, second, third).equal_lists
+    # A night without rules can get some.
+    added = replay(parts, RUN, Changes(rules={"min_price": 20.0}))
+    assert added.lists.equal_lists == expected.equal_lists
+    assert added.lists.mean_jaccard == expected.mean_jaccard
 
 
 def test_a_night_with_everything_on_comes_out_the_same(shop: Shop, runtime: Runtime) -> None:
@@ -281,6 +293,7 @@ def test_what_the_night_knew_is_no_measure(runtime: Runtime, later: Database) ->
         (Changes(k1=-1.0), "k1 is -1"),
         (Changes(b=1.5), "b is 1.5"),
         (Changes(fusion={"decay": 2.0}), "A decay is 2"),
+        (Changes(rules={"min_price": 3, "max_price": 2}), "limits of the price"),
         (Changes(fusion={"weights": (("queries", 1.0), ("titles", 1.0))}), "kept no titles"),
     ],
 )
