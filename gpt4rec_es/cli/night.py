@@ -82,6 +82,8 @@ def _print_plan(data: dict[str, Any]) -> None:
         f"{data['users']:,} users from {data['active_items']:,} active items, with "
         f"{data['num_queries']} queries of generator {data['generator'] or '(none in use)'}."
     )
+    if data["minimum_should_match"]:
+        print_line(f"Of a query's terms must match: {data['minimum_should_match']}")
     for name, value in data["rules"].items():
         print_line(f"Rule: {name.replace('_', ' ')} {value}")
     if data["unfinished_run"]:

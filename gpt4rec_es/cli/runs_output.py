@@ -56,6 +56,7 @@ def print_status(data: dict[str, Any]) -> None:
     print_line(
         f"{data['k']} items each; generator {data['generator']}; "
         f"index {data['index']}, k1 {data['k1']:g}, b {data['b']:g}"
+        + (f", minimum_should_match {asked}" if (asked := data["minimum_should_match"]) else "")
     )
     columns = ["stage", "done", "total", "unit", "shards_open", "leases", "expired_leases"]
     columns += ["members_per_second", "eta_seconds", "last_error"]

@@ -120,5 +120,6 @@ def plan_summary(parts: NightParts, options: NightOptions, logical_date: dt.date
         "unfinished_run": row.unfinished_run,
         "k": options.k,
         "num_queries": options.decoding.num_queries,
+        "minimum_should_match": options.search.minimum_should_match,
         "rules": rules,
     }

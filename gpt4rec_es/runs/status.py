@@ -11,6 +11,7 @@ from gpt4rec_es.db import run_counts
 from gpt4rec_es.db import runs as run_rows
 from gpt4rec_es.db.run_counts import Count
 from gpt4rec_es.db.runs import Run
+from gpt4rec_es.runs.search_options import search_options_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class RunStatus:
     index: str
     k1: float
     b: float
+    minimum_should_match: str | None
     planned_at: dt.datetime
     finished_at: dt.datetime | None
     error: str | None
@@ -132,6 +134,7 @@ def run_status(connection: Connection, run: Run) -> RunStatus:
         index=run.index_name,
         k1=build["k1"],
         b=build["b"],
+        minimum_should_match=search_options_of(run.manifest).minimum_should_match,
         planned_at=run.planned_at,
         finished_at=run.finished_at,
         error=run.error,

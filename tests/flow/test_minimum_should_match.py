@@ -10,10 +10,12 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import text
 
+from gpt4rec_es.db import runs as run_rows
 from gpt4rec_es.list_options import SearchOptions
 from gpt4rec_es.runs.changes import Changes
 from gpt4rec_es.runs.inprocess import NightReport, run_night
 from gpt4rec_es.runs.replay import replay
+from gpt4rec_es.runs.status import run_status
 from gpt4rec_es.runs.why import explain_user
 from tests.databases import Database
 from tests.shop import Shop, stored_rows
@@ -86,6 +88,8 @@ def test_only_nights_that_have_it_name_it(database: Database, night: Night) -> N
             text("SELECT manifest -> 'search_options' FROM runs ORDER BY run_no")
         )
         assert list(named.scalars()) == [None, {"minimum_should_match": "2"}]
+        status = run_status(connection, run_rows.find(connection, "latest"))
+        assert status.minimum_should_match == "2"
     with database.analyst_engine.connect() as connection:
         shown = connection.execute(
             text("SELECT minimum_should_match FROM analytics.runs ORDER BY logical_date")
