@@ -5,6 +5,7 @@ train.py's business.
 """
 
 import math
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from transformers.trainer_utils import get_last_checkpoint
 from gpt4rec_es.generation.dataset import IGNORED, Examples, epoch_order
 from gpt4rec_es.generation.loss import linear_cross_entropy
 from gpt4rec_es.generation.network import quiet
+
+# A file beside those of a checkpoint; without it a kill came while they were written.
+_WHOLE = "whole"
 
 
 @dataclass(frozen=True)
@@ -76,8 +80,7 @@ def run_phase(
             callbacks=[_Watch(phase.deadline, report)],
         )
         trainer.remove_callback(PrinterCallback)
-        last = get_last_checkpoint(str(folder)) if folder.is_dir() else None
-        trainer.train(resume_from_checkpoint=last)
+        trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
     steps = int(trainer.state.global_step)
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     read = min(1.0, steps / planned) * phase.epochs * float(examples.lengths.sum())
@@ -166,8 +169,16 @@ class _TokenTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         return (loss, None) if return_outputs else loss
 
 
+def _last_checkpoint(folder: Path) -> str | None:
+    """Return the newest checkpoint that was written to its end, after removing all others."""
+    for checkpoint in folder.glob("checkpoint-*"):
+        if not (checkpoint / _WHOLE).exists():
+            shutil.rmtree(checkpoint)
+    return get_last_checkpoint(str(folder)) if folder.is_dir() else None
+
+
 class _Watch(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
-    """Reports steps, and stops at the deadline after saving a checkpoint."""
+    """Reports steps, marks checkpoints as whole, and stops at the deadline after saving one."""
 
     def __init__(self, deadline: float | None, report: Callable[[int], None]) -> None:
         self._deadline = deadline
@@ -180,6 +191,10 @@ class _Watch(TrainerCallback):  # type: ignore[misc]  # transformers is not type
         if self._deadline is not None and time.monotonic() >= self._deadline:
             control.should_training_stop = True
             control.should_save = True
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        """Mark the checkpoint of this step, all files of which are written now."""
+        (Path(args.output_dir) / f"checkpoint-{state.global_step}" / _WHOLE).touch()
 
 
 def _arguments(phase: Phase, folder: Path, planned: int, wanted: int) -> Any:

@@ -83,6 +83,10 @@ def test_a_killed_training_goes_on_and_ends_with_equal_weights(
     first.send_signal(signal.SIGKILL)
     first.communicate()
     assert not (tmp_path / ".models" / "tiny").exists()
+    # What a kill leaves that comes while a checkpoint is written.
+    half = work / "pairs" / "checkpoint-9999"
+    half.mkdir()
+    (half / "trainer_state.json").touch()
 
     second = gpt4rec(environ, tmp_path, *arguments)
     out, err = second.communicate(timeout=200)
