@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from gpt4rec_es.db.runs import Run
+from gpt4rec_es.db.texts import settings_number
 
 # The number of a search without options, which has no row.
 NO_OPTIONS = 0
@@ -21,18 +22,8 @@ class Lacking:
 
 def options_number(connection: Connection, options_hash: bytes, options: str) -> int:
     """Return the number of search options (canonical JSON), storing them if they are new."""
-    connection.execute(
-        text(
-            "INSERT INTO search_options (options_hash, options) "
-            "VALUES (:hash, cast(:options AS jsonb)) ON CONFLICT (options_hash) DO NOTHING"
-        ),
-        {"hash": options_hash, "options": options},
-    )
-    found = connection.execute(
-        text("SELECT options_no FROM search_options WHERE options_hash = :hash"),
-        {"hash": options_hash},
-    )
-    return int(found.scalar_one())
+    names = ("search_options", "options_no", "options_hash", "options")
+    return settings_number(connection, names, options_hash, options)
 
 
 def lacking_searches(

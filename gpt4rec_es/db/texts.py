@@ -44,16 +44,28 @@ def store_new(
 
 def decoding_number(connection: Connection, settings_hash: bytes, settings: str) -> int:
     """Return the number of decoding settings (canonical JSON), storing them if they are new."""
+    names = ("decodings", "decoding_no", "settings_hash", "settings")
+    return settings_number(connection, names, settings_hash, settings)
+
+
+def settings_number(
+    connection: Connection, names: tuple[str, str, str, str], digest: bytes, settings: str
+) -> int:
+    """Return the number of settings (canonical JSON), storing them if they are new.
+
+    names: the table and its columns for number, hash and settings.
+    """
+    table, number, hashed, value = names
     connection.execute(
         text(
-            "INSERT INTO decodings (settings_hash, settings) "
-            "VALUES (:hash, cast(:settings AS jsonb)) ON CONFLICT (settings_hash) DO NOTHING"
+            f"INSERT INTO {table} ({hashed}, {value}) "  # noqa: S608 - names of callers here
+            f"VALUES (:hash, cast(:settings AS jsonb)) ON CONFLICT ({hashed}) DO NOTHING"
         ),
-        {"hash": settings_hash, "settings": settings},
+        {"hash": digest, "settings": settings},
     )
     found = connection.execute(
-        text("SELECT decoding_no FROM decodings WHERE settings_hash = :hash"),
-        {"hash": settings_hash},
+        text(f"SELECT {number} FROM {table} WHERE {hashed} = :hash"),  # noqa: S608 - likewise
+        {"hash": digest},
     )
     return int(found.scalar_one())
 
