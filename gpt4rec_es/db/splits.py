@@ -5,7 +5,7 @@ so what a split holds out cannot come in by another way.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,38 +40,35 @@ class SplitRow:
     created_at: dt.datetime
 
 
-# user number, item numbers, oldest first
-TrainRow = tuple[int, list[int]]
-# user number, history, targets, gap in seconds
-CaseRow = tuple[int, list[int], list[int], float | None]
+# user number, item numbers, oldest first, their steps
+TrainRow = tuple[int, Sequence[int], Sequence[int] | None]
+# user number, history, targets, gap in seconds, steps of the history
+CaseRow = tuple[int, Sequence[int], Sequence[int], float | None, Sequence[int] | None]
 
 
 def store(
     connection: Connection,
     values: dict[str, Any],
-    train: Iterable[tuple[int, Iterable[int]]],
-    cases: Iterable[tuple[str, int, Iterable[int], Iterable[int], float | None]],
+    train: Iterable[TrainRow],
+    cases: Iterable[tuple[str, CaseRow]],
 ) -> SplitRow:
     """Store a split and return its row; ``values`` are the columns that have no default.
 
-    cases: (part, user number, history, targets, gap). The name must be free.
+    cases: with the part that each is in. The name must be free.
     """
     row = connection.execute(insert(splits).values(**values).returning(splits)).one()
     split_no = row.split_no
     copy_rows(
         connection,
         "split_train",
-        ["split_no", "user_no", "item_nos"],
-        ((split_no, user_no, list(item_nos)) for user_no, item_nos in train),
+        ["split_no", "user_no", "item_nos", "steps"],
+        ((split_no, *row) for row in train),
     )
     copy_rows(
         connection,
         "split_cases",
-        ["split_no", "part", "user_no", "history", "targets", "gap_s"],
-        (
-            (split_no, part, user_no, list(history), list(targets), gap)
-            for part, user_no, history, targets, gap in cases
-        ),
+        ["split_no", "part", "user_no", "history", "targets", "gap_s", "steps"],
+        ((split_no, part, *row) for part, row in cases),
     )
     for table in ("split_train", "split_cases"):
         connection.execute(text("SELECT analyze_table(:name)"), {"name": table})
@@ -119,26 +116,28 @@ def drop(connection: Connection, split_no: int) -> None:
 def stream_train(connection: Connection, split_no: int) -> Iterator[TrainRow]:
     """Yield what may be learned, by user number."""
     rows = connection.execute(
-        text("SELECT user_no, item_nos FROM split_train WHERE split_no = :no ORDER BY user_no"),
+        text(
+            "SELECT user_no, item_nos, steps FROM split_train WHERE split_no = :no ORDER BY user_no"
+        ),
         {"no": split_no},
         execution_options=_STREAMED,
     )
     for row in rows:
-        yield row.user_no, row.item_nos
+        yield row.user_no, row.item_nos, row.steps
 
 
 def stream_cases(connection: Connection, split_no: int, part: str) -> Iterator[CaseRow]:
     """Yield the cases of a part, by user number."""
     rows = connection.execute(
         text(
-            "SELECT user_no, history, targets, gap_s FROM split_cases "
+            "SELECT user_no, history, targets, gap_s, steps FROM split_cases "
             "WHERE split_no = :no AND part = :part ORDER BY user_no"
         ),
         {"no": split_no, "part": part},
         execution_options=_STREAMED,
     )
     for row in rows:
-        yield row.user_no, row.history, row.targets, row.gap_s
+        yield row.user_no, row.history, row.targets, row.gap_s, row.steps
 
 
 def keep_prompts(connection: Connection, split_no: int, prompt_nos: Iterable[int]) -> None:

@@ -17,6 +17,9 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from gpt4rec_es.db.base import metadata, now
 
+_STEPS = "which of the user's moments, from 0, each of "
+_STEPS_UNKNOWN = " was of; NULL: only the order is known, or the split is older than this column"
+
 splits = Table(
     "splits",
     metadata,
@@ -68,6 +71,8 @@ split_train = Table(
         comment="the user",
     ),
     Column("item_nos", ARRAY(Integer), nullable=False, comment="what may be learned, oldest first"),
+    Column("steps", ARRAY(Integer), comment=f"{_STEPS}item_nos{_STEPS_UNKNOWN}"),
+    CheckConstraint("cardinality(steps) = cardinality(item_nos)", name="steps"),
     Index("ix_split_train_user_no", "user_no"),
     comment="One row per split and user to learn from.",
 )
@@ -97,6 +102,8 @@ split_cases = Table(
         Float,
         comment="seconds from the newest known purchase to the first target; NULL: no times",
     ),
+    Column("steps", ARRAY(Integer), comment=f"{_STEPS}history{_STEPS_UNKNOWN}"),
+    CheckConstraint("cardinality(steps) = cardinality(history)", name="steps"),
     CheckConstraint("part IN ('validation', 'test')", name="part"),
     CheckConstraint("targets <> '{}'", name="targets"),
     Index("ix_split_cases_user_no", "user_no"),

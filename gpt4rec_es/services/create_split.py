@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, text
 from gpt4rec_es.db import audit, history
 from gpt4rec_es.db import splits as rows
 from gpt4rec_es.db.engine import transaction
-from gpt4rec_es.db.splits import SplitRow
+from gpt4rec_es.db.splits import CaseRow, SplitRow
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.splits.histories import UserEvents
@@ -165,18 +165,25 @@ def _title_lengths(connection: Connection) -> dict[int, int]:
 
 
 def _store(connection: Connection, values: dict[str, Any], users: _Users, split: Split) -> SplitRow:
-    def cases() -> Iterator[tuple[str, int, tuple[int, ...], tuple[int, ...], float | None]]:
+    def cases() -> Iterator[tuple[str, CaseRow]]:
         for part in rows.PARTS:
             for case in getattr(split, part):
                 user_no = users.user_nos[case.user]
-                yield part, user_no, case.history, case.targets, case.gap
+                yield part, (user_no, case.history, case.targets, case.gap, case.steps)
 
-    train = ((users.user_nos[place], items) for place, items in split.train.items())
+    train = (
+        (users.user_nos[place], items, split.steps.get(place))
+        for place, items in split.train.items()
+    )
     return rows.store(connection, values, train, cases())
 
 
 def _content_hash(connection: Connection, users: _Users, split: Split) -> str:
-    """Return a hash of all parts, by ids of users and items."""
+    """Return a hash of all parts, by ids of users and items.
+
+    Gaps and steps are not in it: the hash says what may be learned and what is held out, by which
+    a generator may be measured, and must be the same as that of splits made before steps were kept.
+    """
     found = connection.execute(text("SELECT item_no, item_id FROM items"))
     item_ids: Mapping[int, str] = {row[0]: row[1] for row in found}
     digest = hashlib.blake2b(digest_size=16)

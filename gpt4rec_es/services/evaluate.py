@@ -88,7 +88,7 @@ def evaluate(
     catalog.check(options.ks)
     measurer = Measurer(catalog, cases, split.train)
     applied = apply_rules(engine, client, build.index_name, options.night)
-    evaluation = Evaluation(engine, row, cases, split.train, catalog, applied, bars)
+    evaluation = Evaluation(engine, row, cases, split.train, split.steps, catalog, applied, bars)
     reports = []
     for name in options.methods:
         for made in evaluation.lists(name, options, generator, open_generator):

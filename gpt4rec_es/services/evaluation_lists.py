@@ -96,13 +96,15 @@ class Evaluation:
         split: SplitRow,
         cases: Sequence[Case],
         train: Mapping[int, Sequence[int]],
+        steps: Mapping[int, Sequence[int]],
         catalog: EvaluationCatalog,
         applied: AppliedRules,
         bars: Bars,
     ) -> None:
-        """Take the cases, what may be learned from, the catalog, and rules of the product."""
+        """Take the cases, what may be learned from (as in ``Split``), catalog, and rules."""
         self._engine, self._split, self._cases = engine, split, cases
-        self._train, self._catalog, self._bars = train, catalog, bars
+        self._train, self._steps = train, steps
+        self._catalog, self._bars = catalog, bars
         self._applied = applied
         self._baselines: Baselines | None = None
         self._histories = [case.history for case in cases]

@@ -76,7 +76,7 @@ def compare(engine: Engine, first: int, second: int) -> Comparison:
             )
         users = rows.users_of_both(connection, first, second)
         cases = split_rows.stream_cases(connection, a.split_no, a.part)
-        targets = {user_no: wanted for user_no, _, wanted, _ in cases}
+        targets = {user_no: wanted for user_no, _, wanted, *_ in cases}
         order = {user_no: place for place, user_no in enumerate(users)}
         found = differences(
             _lists(connection, first, order),

@@ -86,17 +86,13 @@ def load_split(
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ")
     with transaction(snapshot) as connection:
         row = rows.find(connection, name)
-        train = {
-            user_no: tuple(item_nos)
-            for user_no, item_nos in rows.stream_train(connection, row.split_no)
-        }
+        train, steps = {}, {}
+        for user_no, item_nos, own in rows.stream_train(connection, row.split_no):
+            train[user_no] = tuple(item_nos)
+            if own is not None:
+                steps[user_no] = tuple(own)
         cases = {
-            part: tuple(
-                Case(user_no, tuple(known), tuple(targets), gap)
-                for user_no, known, targets, gap in rows.stream_cases(
-                    connection, row.split_no, part
-                )
-            )
+            part: tuple(map(_case, rows.stream_cases(connection, row.split_no, part)))
             for part in parts
         }
     split = Split(
@@ -105,6 +101,12 @@ def load_split(
         cases.get("validation", ()),
         cases.get("test", ()),
         row.n_left_out,
+        steps,
     )
     check_split(split)
     return row, split
+
+
+def _case(row: rows.CaseRow) -> Case:
+    user_no, known, targets, gap, steps = row
+    return Case(user_no, tuple(known), tuple(targets), gap, None if steps is None else tuple(steps))

@@ -5,9 +5,11 @@ target. So whoever reads events here says what ties mean: the order in which the
 a shuffle by a seed.
 """
 
+import operator
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from gpt4rec_es.errors import UsageError
 
@@ -61,6 +63,17 @@ def order_histories(
         times = tuple(at for _, at in events) if has_times else None
         histories.append(History(user, tuple(item for item, _ in events), times))
     return histories
+
+
+def steps_of(times: Sequence[float]) -> tuple[int, ...]:
+    """Return the step of each of ``times``, oldest first: the 0-based number of its distinct time.
+
+    So purchases of one moment share a step. Steps count what is given: of a prepared history, they
+    say nothing of moments of which nothing was kept.
+    """
+    if not times:
+        return ()
+    return tuple(accumulate(map(operator.ne, times[1:], times), initial=0))
 
 
 def each_once(items: Sequence[int]) -> list[int]:

@@ -7,11 +7,11 @@ fields of a split say all that any stage may use.
 import datetime as dt
 import random
 from bisect import bisect_left
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.splits.histories import History
+from gpt4rec_es.splits.histories import History, steps_of
 
 # Protocols that hold out whole users: nothing at all is learned from those.
 BY_USERS = frozenset({"users", "gpt4rec"})
@@ -22,23 +22,32 @@ class Case:
     """One user to recommend to: what is known, oldest first, and what was bought next.
 
     gap: seconds from the newest known event to the first held-out one; None without times.
+    steps: parallel to ``history``, as ``Split.steps``; None: each purchase is a step of its own.
     """
 
     user: int
     history: tuple[int, ...]
     targets: tuple[int, ...]
     gap: float | None = None
+    steps: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """train: what may be learned from, by user. left_out: users with too little to be measured."""
+    """What may be learned from, and what is held out.
+
+    train: what may be learned from, by user. left_out: users with too little to be measured.
+    steps: parallel to ``train``, which of the user's moments each purchase was of, counted from 0,
+    so that purchases of one moment share a step. A user who is not in it is known by order only:
+    each purchase is a step of its own.
+    """
 
     protocol: str
     train: dict[int, tuple[int, ...]]
     validation: tuple[Case, ...]
     test: tuple[Case, ...]
     left_out: int = 0
+    steps: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
 
 def leave_one_out(histories: Sequence[History]) -> Split:
@@ -50,13 +59,9 @@ def leave_one_out(histories: Sequence[History]) -> Split:
         UsageError: no user has three items.
     """
     long = [history for history in histories if len(history.items) >= 3]
-    train = {
-        history.user: history.items[:-2] if len(history.items) >= 3 else history.items
-        for history in histories
-    }
     return _checked(
         "leave-one-out",
-        train,
+        [(one, len(one.items) - 2 if len(one.items) >= 3 else len(one.items)) for one in histories],
         [_case(history, len(history.items) - 2, len(history.items) - 1) for history in long],
         [_last(history) for history in long],
         len(histories) - len(long),
@@ -86,7 +91,7 @@ def by_users(
     held = {history.user for history in long[: n_test + n_validation]}
     return _checked(
         "users",
-        {history.user: history.items for history in histories if history.user not in held},
+        [(history, len(history.items)) for history in histories if history.user not in held],
         [_last(history) for history in long[n_test : n_test + n_validation]],
         [_last(history) for history in long[:n_test]],
         len(histories) - len(long),
@@ -96,10 +101,19 @@ def by_users(
 def with_validation(split: Split) -> Split:
     """Return the split whose training part has validation in it: for a last fit before the test.
 
-    Whatever was chosen on validation stays chosen; nothing of the test is touched.
+    Whatever was chosen on validation stays chosen; nothing of the test is touched. All targets of a
+    case count as one basket, since a case does not say when each was bought: the step after those
+    that are known, or the last of these if the first target was bought at that same moment.
     """
-    learned = {case.user: case.history + case.targets for case in split.validation}
-    return replace(split, train={**split.train, **learned}, validation=())
+    train, steps = dict(split.train), dict(split.steps)
+    for case in split.validation:
+        train[case.user] = case.history + case.targets
+        if case.steps is None:
+            steps.pop(case.user, None)
+        else:
+            step = case.steps[-1] + (case.gap != 0)
+            steps[case.user] = case.steps + (step,) * len(case.targets)
+    return replace(split, train=train, steps=steps, validation=())
 
 
 def next_basket(histories: Sequence[History], *, only_new: bool = True) -> Split:
@@ -112,20 +126,20 @@ def next_basket(histories: Sequence[History], *, only_new: bool = True) -> Split
     Raises:
         UsageError: there are no times, or nobody has three baskets with something to find.
     """
-    train: dict[int, tuple[int, ...]] = {}
+    learned: list[tuple[History, int]] = []
     validation, test = [], []
     left_out = 0
     for history in histories:
         starts = _basket_starts(_times(history))
         if len(starts) < 3:
-            train[history.user] = history.items
+            learned.append((history, len(history.items)))
             left_out += 1
             continue
         before, last = starts[-2:]
-        train[history.user] = history.items[:before]
+        learned.append((history, before))
         validation.append(_case(history, before, last, only_new=only_new))
         test.append(_case(history, last, None, only_new=only_new))
-    return _checked("next-basket", train, validation, test, left_out)
+    return _checked("next-basket", learned, validation, test, left_out)
 
 
 def global_time(
@@ -144,21 +158,21 @@ def global_time(
         raise UsageError(
             f"The moments {shown} do not ascend.", "Validation begins before the test."
         )
-    train: dict[int, tuple[int, ...]] = {}
+    learned: list[tuple[History, int]] = []
     validation, test = [], []
     left_out = 0
     for history in histories:
         times = _times(history)
-        known, learned = bisect_left(times, second), bisect_left(times, first)
-        if learned:
-            train[history.user] = history.items[:learned]
-        if 0 < learned < known:
-            validation.append(_case(history, learned, known, only_new=only_new))
+        known, old = bisect_left(times, second), bisect_left(times, first)
+        if old:
+            learned.append((history, old))
+        if 0 < old < known:
+            validation.append(_case(history, old, known, only_new=only_new))
         if 0 < known < len(times):
             test.append(_case(history, known, None, only_new=only_new))
-        elif not 0 < learned < known:
+        elif not 0 < old < known:
             left_out += 1
-    return _checked("global-time", train, validation, test, left_out)
+    return _checked("global-time", learned, validation, test, left_out)
 
 
 def time_quantiles(
@@ -206,24 +220,35 @@ def _case(history: History, start: int, end: int | None, *, only_new: bool = Fal
     if only_new:
         targets = tuple(item for item in targets if item not in set(known))
     times = history.times
-    gap = None if times is None else times[start] - times[start - 1]
-    return Case(history.user, known, targets, gap)
+    if times is None:
+        return Case(history.user, known, targets)
+    gap = times[start] - times[start - 1]
+    return Case(history.user, known, targets, gap, steps_of(times[:start]))
 
 
 def _checked(
     protocol: str,
-    train: dict[int, tuple[int, ...]],
+    learned: Iterable[tuple[History, int]],
     validation: list[Case],
     test: list[Case],
     left_out: int,
 ) -> Split:
-    """Return the split without cases that have nothing to find."""
+    """Return the split without cases that have nothing to find.
+
+    learned: histories, and how many purchases from each one's beginning may be learned from.
+    """
+    train, steps = {}, {}
+    for history, n in learned:
+        train[history.user] = history.items[:n]
+        if history.times is not None:
+            steps[history.user] = steps_of(history.times[:n])
     split = Split(
         protocol,
         train,
         tuple(case for case in validation if case.targets),
         tuple(case for case in test if case.targets),
         left_out,
+        steps,
     )
     for name in ("train", "validation", "test"):
         if not getattr(split, name):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.services.create_split import create_split
@@ -105,6 +106,50 @@ def test_leave_one_out_is_stored_as_qrels_and_training(shop: Database) -> None:
     assert len(data.validation) == 3
     both = read_split_data(shop.engine, SplitPart("loo", with_validation=True))
     assert (both.facts["purchases"], len(both.validation)) == (11, 0)
+
+
+def test_what_is_loaded_knows_moments_as_far_as_they_are_known(
+    shop: Database, cluster: Cluster, template_database: str
+) -> None:
+    report = create_split(shop.engine, "loo", LOO, actor="test")
+    _, loaded = load_split(shop.engine, "loo")
+    with shop.engine.connect() as connection:
+        found = connection.execute(text("SELECT user_no, user_id FROM users"))
+        user_nos = {row.user_id: row.user_no for row in found}
+    ben, dan = user_nos["ben"], user_nos["dan"]
+    assert loaded.steps == {
+        user_no: (0, 1)[: len(loaded.train[user_no])] for user_no in loaded.train
+    }
+    # ben's second and third purchase are of one day; of dan only the later purchase of b counts.
+    validation, test = (
+        {c.user: c.steps for c in part} for part in (loaded.validation, loaded.test)
+    )
+    assert (validation[ben], test[ben], test[dan]) == ((0, 1), (0, 1, 1), (0, 1, 2))
+    make(shop, "baskets", SplitOptions("next-basket"))
+    _, baskets = load_split(shop.engine, "baskets")
+    assert (baskets.train[ben], baskets.steps[ben]) == (loaded.train[ben][:1], (0,))
+    assert baskets.test[1].steps == (0, 1, 1)
+    with shop.engine.begin() as connection:  # as splits were stored before
+        for table in ("split_train", "split_cases"):
+            connection.execute(text(f"UPDATE {table} SET steps = NULL"))
+    _, old = load_split(shop.engine, "loo")
+    assert (old.train, old.steps) == (loaded.train, {})
+    assert {case.steps for case in (*old.validation, *old.test)} == {None}
+    other = cluster.create(template_database)
+    try:
+        fill(other, sorted(PURCHASES), times=False)
+        # An order alone gives the same content here, whose hash therefore says nothing of times.
+        assert make(other, "loo") == report.content_hash
+        assert load_split(other.engine, "loo")[1].steps == {}
+    finally:
+        cluster.drop(other)
+
+
+def test_steps_stand_beside_purchases(shop: Database) -> None:
+    make(shop, "loo")
+    for table in ("split_train", "split_cases"):
+        with pytest.raises(IntegrityError, match="steps"), shop.engine.begin() as connection:
+            connection.execute(text(f"UPDATE {table} SET steps = '{{0}}'"))
 
 
 def test_the_split_view_says_how_it_was_made(shop: Database) -> None:
@@ -256,9 +301,15 @@ def test_a_dry_run_says_it_all_and_stores_nothing(shop: Database) -> None:
     ("planted", "message"),
     [
         # The test target of ann is learned, too.
-        ("UPDATE split_train SET item_nos = item_nos || 4 WHERE user_no = 2", "knows more of user"),
-        ("UPDATE split_cases SET history = history || targets", "known beforehand"),
-        ("UPDATE split_cases SET history = '{1}' WHERE part = 'test'", "knows more|lies before"),
+        (
+            "UPDATE split_train SET item_nos = item_nos || 4, steps = NULL WHERE user_no = 2",
+            "knows more of user",
+        ),
+        ("UPDATE split_cases SET history = history || targets, steps = NULL", "known beforehand"),
+        (
+            "UPDATE split_cases SET history = '{1}', steps = '{0}' WHERE part = 'test'",
+            "knows more|lies before",
+        ),
     ],
 )
 def test_a_planted_leak_is_refused_by_whoever_reads_the_split(

@@ -1,4 +1,9 @@
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.splits.histories import History
@@ -28,9 +33,10 @@ def test_leave_one_out_by_hand() -> None:
     assert leave_one_out(histories) == Split(
         "leave-one-out",
         {1: (10, 11), 2: (20,), 3: (30, 31), 4: ()},
-        (Case(1, (10, 11), (12,)), Case(2, (20,), (21,), 4.0)),
-        (Case(1, (10, 11, 12), (13,)), Case(2, (20, 21), (22,), 4.0)),
+        (Case(1, (10, 11), (12,)), Case(2, (20,), (21,), 4.0, (0,))),
+        (Case(1, (10, 11, 12), (13,)), Case(2, (20, 21), (22,), 4.0, (0, 1))),
         left_out=2,
+        steps={2: (0,)},
     )
 
 
@@ -68,6 +74,63 @@ def test_validation_may_be_learned_from_before_the_test() -> None:
     }
 
 
+def test_steps_go_on_where_validation_is_learned_from() -> None:
+    tied = timed(1, (10, 1.0), (11, 2.0), (12, 2.0), (13, 2.0))
+    apart = timed(2, (20, 1.0), (21, 1.0), (22, 2.0), (23, 3.0))
+    untimed = History(3, (30, 31, 32), None)
+    refitted = with_validation(leave_one_out([tied, apart, untimed]))
+    assert refitted.train == {1: (10, 11, 12), 2: (20, 21, 22), 3: (30, 31)}
+    # The target of the first was bought with what is known last, so it is of that basket.
+    assert refitted.steps == {1: (0, 1, 1), 2: (0, 0, 1)}
+    assert refitted.steps == {case.user: case.steps for case in refitted.test[:2]}
+
+
+def test_all_targets_of_a_case_go_on_as_one_basket() -> None:
+    history = timed(1, (1, 1.0), (2, 5.0), (3, 6.0), (4, 10.0))
+    refitted = with_validation(global_time([history], 5.0, 10.0))
+    assert (refitted.train, refitted.steps) == ({1: (1, 2, 3)}, {1: (0, 1, 1)})
+    old = replace(leave_one_out([history]), validation=(Case(1, (1, 2), (3,), 1.0),))
+    assert old.steps == {1: (0, 1)}
+    assert with_validation(old).steps == {}
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 6).map(float), max_size=12).map(sorted), max_size=8),
+    st.sampled_from(["leave-one-out", "users", "next-basket", "global-time"]),
+)
+def test_steps_stand_beside_what_is_known_and_never_decrease(
+    moments: list[list[float]], protocol: str
+) -> None:
+    # Six users who make every part of every split possible.
+    moments = [[0.0, 2.0, 4.0, 6.0]] * 6 + moments
+    histories = [
+        History(user, tuple(range(len(times))), tuple(times)) for user, times in enumerate(moments)
+    ]
+    split = {
+        "leave-one-out": lambda: leave_one_out(histories),
+        "users": lambda: by_users(histories, 1, (0.2, 0.2)),
+        "next-basket": lambda: next_basket(histories),
+        "global-time": lambda: global_time(histories, 3.0, 5.0),
+    }[protocol]()
+
+    def check(user: int, steps: Sequence[int] | None, known: Sequence[int]) -> None:
+        # Items are places, so what is known has the first times.
+        times = moments[user][: len(known)]
+        assert steps == tuple(sorted(set(times)).index(at) for at in times)
+
+    for case in (*split.validation, *split.test):
+        check(case.user, case.steps, case.history)
+    for user, items in split.train.items():
+        check(user, split.steps[user], items)
+    assert split.steps.keys() == split.train.keys()
+    refitted = with_validation(split)
+    assert refitted.steps.keys() == refitted.train.keys()
+    for user, items in refitted.train.items():
+        steps = refitted.steps[user]
+        assert len(steps) == len(items)
+        assert list(steps) == sorted(steps)
+
+
 @pytest.mark.parametrize("shares", [(0.0, 0.1), (0.5, 0.5), (0.9, 0.2)])
 def test_shares_that_leave_a_part_empty_are_refused(shares: tuple[float, float]) -> None:
     with pytest.raises(UsageError, match="leave a part empty"):
@@ -81,9 +144,10 @@ def test_baskets_are_held_out_whole_and_repeats_are_no_targets() -> None:
     assert split == Split(
         "next-basket",
         {1: (10, 11), 2: (10, 11)},
-        (Case(1, (10, 11), (12,), 1.0),),
-        (Case(1, (10, 11, 12, 10), (13,), 1.0),),
+        (Case(1, (10, 11), (12,), 1.0, (0, 0)),),
+        (Case(1, (10, 11, 12, 10), (13,), 1.0, (0, 0, 1, 1)),),
         left_out=1,
+        steps={1: (0, 0), 2: (0, 1)},
     )
     repeats = next_basket([bought], only_new=False)
     assert repeats.validation[0].targets == (12, 10)
@@ -100,7 +164,7 @@ def test_a_basket_of_repeats_alone_is_not_measured() -> None:
 
 def test_global_time_by_hand() -> None:
     histories = [
-        timed(1, (10, 1.0), (11, 5.0), (12, 6.0), (10, 10.0), (13, 11.0)),
+        timed(1, (10, 1.0), (14, 1.0), (11, 5.0), (12, 6.0), (10, 10.0), (13, 11.0)),
         timed(2, (20, 5.0), (21, 12.0)),
         timed(3, (30, 10.0)),
         timed(4, (40, 2.0)),
@@ -108,10 +172,11 @@ def test_global_time_by_hand() -> None:
     ]
     assert global_time(histories, 5.0, 10.0) == Split(
         "global-time",
-        {1: (10,), 4: (40,), 5: (50,)},
-        (Case(1, (10,), (11, 12), 4.0), Case(5, (50,), (51,), 8.0)),
-        (Case(1, (10, 11, 12), (13,), 4.0), Case(2, (20,), (21,), 7.0)),
+        {1: (10, 14), 4: (40,), 5: (50,)},
+        (Case(1, (10, 14), (11, 12), 4.0, (0, 0)), Case(5, (50,), (51,), 8.0, (0,))),
+        (Case(1, (10, 14, 11, 12), (13,), 4.0, (0, 0, 1, 2)), Case(2, (20,), (21,), 7.0, (0,))),
         left_out=2,
+        steps={1: (0, 0), 4: (0,), 5: (0,)},
     )
 
 
