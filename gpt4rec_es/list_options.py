@@ -15,6 +15,37 @@ SOURCES = ("queries", "co_purchase", "titles")
 
 
 @dataclass(frozen=True, slots=True)
+class PairCounting:
+    """How pairs of one user's purchases make neighbours (``ranking.neighbours``).
+
+    decay: a pair counts this much less with each step further apart. backward: what a pair counts
+    for an item that was bought before the other. popularity: share p of the exponent that goes to
+    the neighbour's buyers; the rest goes to the item's own, with ``damping`` buyers added, so that
+    rarely bought items do not speak too loud. The defaults were best, or nearly so, on the
+    validation parts of three data sets (docs/quality.md).
+    """
+
+    decay: float = 0.8
+    backward: float = 0.3
+    popularity: float = 0.3
+    damping: float = 20.0
+
+    def __post_init__(self) -> None:
+        """Refuse what would not stay between 0 and 1."""
+        if not 0 < self.decay <= 1:
+            raise UsageError(f"A pair's decay is {self.decay}.", "It is above 0 and at most 1.")
+        for share in (self.backward, self.popularity):
+            if not 0 <= share <= 1:
+                raise UsageError(f"A share of pairs is {share}.", "It is between 0 and 1.")
+        if not 0 <= self.damping < float("inf"):
+            raise UsageError(f"The damping is {self.damping}.", "It is a number of buyers.")
+
+
+# Users who bought both / sqrt(buyers of one x buyers of the other), whenever they bought.
+COSINE = PairCounting(decay=1.0, backward=1.0, popularity=0.5, damping=0.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Fusion:
     """Which sources of candidates make a list, and how they are fused.
 
@@ -24,7 +55,8 @@ class Fusion:
     count by scores. history: newest purchases
     that speak, each older one ``decay`` times less; of queries each later one ``query_decay``
     times less. neighbours: kept per item; pair_history: newest purchases of a user that are
-    counted as bought together. rank_constant: added to each rank before its reciprocal.
+    counted as bought together, and pairs how. rank_constant: added to each rank before its
+    reciprocal.
     """
 
     weights: tuple[tuple[str, float], ...] = (("queries", 1.0),)
@@ -37,6 +69,7 @@ class Fusion:
     pair_history: int = 50
     rank_constant: int = 60
     query_hits: int = 3
+    pairs: PairCounting = PairCounting()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be fused."""
@@ -83,7 +116,9 @@ class Fusion:
         if values is None:
             return cls()
         weights = tuple((str(name), float(weight)) for name, weight in values["weights"])
-        return cls(**{**values, "weights": weights})
+        # Before pairs could be counted otherwise, all were counted so.
+        pairs = PairCounting(**values["pairs"]) if "pairs" in values else COSINE
+        return cls(**{**values, "weights": weights, "pairs": pairs})
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,10 +181,10 @@ class SearchResult:
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """Items bought by the buyers of one item, best first, with their cosines in 0..1."""
+    """Items bought by the buyers of one item, best first, with their strengths in 0..1."""
 
     item_nos: Sequence[int] = ()
-    cosines: Sequence[float] = ()
+    strengths: Sequence[float] = ()
 
 
 NO_NEIGHBOURS = Neighbours()
@@ -196,7 +196,7 @@ class Recommendation:
 
     query_rank: rank of the generated query that found it, None if none did. hit_rank: 1-based place
     among that query's hits (of a title's hits, of the neighbours of a bought item), score its BM25
-    score (the cosine). from_item_no: the bought item that it is a neighbour of, or whose title
+    score (the strength). from_item_no: the bought item that it is a neighbour of, or whose title
     found it. fused_score: by which fused lists are ordered; None for fallbacks and unless fused.
     """
 

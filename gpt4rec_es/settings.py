@@ -121,6 +121,10 @@ class Settings(BaseModel):
     rank_constant: int = Field(60, ge=1, le=10_000)
     neighbours: int = Field(100, ge=1, le=1000)
     pair_history: int = Field(50, ge=2, le=1000)
+    pair_decay: float = Field(0.8, gt=0, le=1)
+    pair_backward: _Share = 0.3
+    pair_popularity: _Share = 0.3
+    pair_damping: float = Field(20.0, ge=0, le=1_000_000)
 
     min_price: float | None = Field(None, ge=0, allow_inf_nan=False)
     max_price: float | None = Field(None, ge=0, allow_inf_nan=False)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.filters.phrases import read_phrases
-from gpt4rec_es.list_options import Fusion, ListRules, QueryFilters
+from gpt4rec_es.list_options import Fusion, ListRules, PairCounting, QueryFilters
 from gpt4rec_es.records import Decoding
 from gpt4rec_es.settings import Settings, variable_of
 from gpt4rec_es.settings_checks import parse_sources
@@ -41,6 +41,12 @@ def fusion_of(settings: Settings) -> Fusion:
         neighbours=settings.neighbours,
         pair_history=settings.pair_history,
         rank_constant=settings.rank_constant,
+        pairs=PairCounting(
+            decay=settings.pair_decay,
+            backward=settings.pair_backward,
+            popularity=settings.pair_popularity,
+            damping=settings.pair_damping,
+        ),
     )
 
 

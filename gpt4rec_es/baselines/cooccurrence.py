@@ -7,7 +7,8 @@ import numpy as np
 from scipy import sparse
 
 from gpt4rec_es.baselines.scored import Scores, age_weights, check_decay
-from gpt4rec_es.ranking.cosines import bought_matrix, cosine_blocks
+from gpt4rec_es.list_options import COSINE
+from gpt4rec_es.ranking.neighbours import Purchases, strength_blocks
 
 
 class Cooccurrence:
@@ -23,10 +24,10 @@ class Cooccurrence:
         self.n_items = n_items
         self._decay = decay
         once = [list(dict.fromkeys(items)) for items in train]
-        starts = np.cumsum([0, *map(len, once)])
+        starts = np.cumsum([0, *map(len, once)], dtype=np.int64)
         items = np.fromiter(chain.from_iterable(once), np.int32)
-        blocks = list(cosine_blocks(bought_matrix(items, starts, n_items)))
-        self._cosines = sparse.vstack(blocks, format="csr")
+        purchases = Purchases(items, np.zeros_like(items), starts, n_items)
+        self._cosines = sparse.vstack(list(strength_blocks(purchases, COSINE)), format="csr")
 
     def scores(self, histories: Sequence[Sequence[int]]) -> Scores:
         """Return the sum of cosines, decayed by age, as [histories, items]."""

@@ -1,62 +1,63 @@
 """Rows of co-purchase sets: looking one up by what it depends on, storing and reading it."""
 
 from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, insert, select, text
 
+from gpt4rec_es.db import tables
 from gpt4rec_es.db.copy import copy_rows
+from gpt4rec_es.list_options import Fusion
 from gpt4rec_es.records import Neighbours
 
 
-def find_set(
-    connection: Connection,
-    *,
-    history_version: int,
-    catalog_version: int,
-    neighbours: int,
-    pair_history: int,
-) -> int | None:
+@dataclass(frozen=True, slots=True)
+class SetKey:
+    """What a set depends on, as the columns of ``co_purchase_sets`` say."""
+
+    history_version: int
+    catalog_version: int
+    neighbours: int
+    pair_history: int
+    pair_decay: float
+    pair_backward: float
+    pair_popularity: float
+    pair_damping: float
+
+    @classmethod
+    def of(cls, fusion: Fusion, *, history_version: int, catalog_version: int) -> "SetKey":
+        """Return the key of the set that ``fusion`` needs at these versions."""
+        pairs = {f"pair_{name}": value for name, value in asdict(fusion.pairs).items()}
+        return cls(
+            history_version, catalog_version, fusion.neighbours, fusion.pair_history, **pairs
+        )
+
+
+_SETS = tables.co_purchase_sets
+
+
+def find_set(connection: Connection, key: SetKey) -> int | None:
     """Return the number of the set made from exactly this; None: there is none."""
-    found = connection.execute(
-        text("""
-        SELECT set_no FROM co_purchase_sets
-        WHERE history_version = :history_version AND catalog_version = :catalog_version
-          AND neighbours = :neighbours AND pair_history = :pair_history
-        """),
-        {
-            "history_version": history_version,
-            "catalog_version": catalog_version,
-            "neighbours": neighbours,
-            "pair_history": pair_history,
-        },
-    ).scalar_one_or_none()
+    same = [_SETS.c[name] == value for name, value in asdict(key).items()]
+    found = connection.execute(select(_SETS.c.set_no).where(*same)).scalar_one_or_none()
     return None if found is None else int(found)
 
 
 def store_set(
     connection: Connection,
     rows: Iterable[tuple[int, list[int], list[float]]],
-    **key: int,
+    key: SetKey,
 ) -> int:
-    """Store a set under the key of ``find_set``; return its number.
+    """Store a set under its key; return its number.
 
-    rows: (item number, neighbours' numbers, their cosines).
+    rows: (item number, neighbours' numbers, their strengths).
     """
-    set_no = int(
-        connection.execute(
-            text("""
-            INSERT INTO co_purchase_sets
-                (history_version, catalog_version, neighbours, pair_history, n_items)
-            VALUES (:history_version, :catalog_version, :neighbours, :pair_history, 0)
-            RETURNING set_no
-            """),
-            key,
-        ).scalar_one()
-    )
+    made = insert(_SETS).values(**asdict(key), n_items=0).returning(_SETS.c.set_no)
+    set_no = int(connection.execute(made).scalar_one())
     stored = copy_rows(
         connection,
         "co_purchases",
-        ["set_no", "item_no", "neighbour_nos", "cosines"],
+        ["set_no", "item_no", "neighbour_nos", "strengths"],
         ((set_no, *row) for row in rows),
     )
     connection.execute(
@@ -73,9 +74,9 @@ def load_neighbours(
     """Return item number -> neighbours, of those of ``item_nos`` that have any."""
     found = connection.execute(
         text("""
-        SELECT item_no, neighbour_nos, cosines FROM co_purchases
+        SELECT item_no, neighbour_nos, strengths FROM co_purchases
         WHERE set_no = :set_no AND item_no = ANY(:numbers)
         """),
         {"set_no": set_no, "numbers": sorted(item_nos)},
     )
-    return {row.item_no: Neighbours(row.neighbour_nos, row.cosines) for row in found}
+    return {row.item_no: Neighbours(row.neighbour_nos, row.strengths) for row in found}

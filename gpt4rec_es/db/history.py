@@ -7,7 +7,7 @@ users are read in slices, and titles are kept up to a bound, not per purchase.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row, TextClause, text
 
 # (item number, title or None, whether a language model may learn the title)
 Bought = tuple[int, str | None, bool]
@@ -23,7 +23,7 @@ _USERS = text(
 _HISTORY = """
     SELECT latest.user_no,
            array_agg(latest.item_no ORDER BY latest.event_no, latest.ordinal, items.item_id)
-           AS item_nos
+           AS item_nos {moments}
     FROM (
         SELECT DISTINCT ON (user_no, item_no) user_no, item_no, event_no, ordinal
         FROM interactions
@@ -33,8 +33,14 @@ _HISTORY = """
     JOIN items USING (item_no)
     GROUP BY latest.user_no
 """
-_HISTORIES = text(_HISTORY.format(users="user_no BETWEEN :first AND :last"))
-_HISTORIES_OF = text(_HISTORY.format(users="user_no = ANY(:users)"))
+_MOMENTS = """,
+           array_agg(latest.event_no ORDER BY latest.event_no, latest.ordinal, items.item_id)
+           AS event_nos
+"""
+_SLICE_OF_USERS = "user_no BETWEEN :first AND :last"
+_HISTORIES = text(_HISTORY.format(users=_SLICE_OF_USERS, moments=""))
+_PURCHASES = text(_HISTORY.format(users=_SLICE_OF_USERS, moments=_MOMENTS))
+_HISTORIES_OF = text(_HISTORY.format(users="user_no = ANY(:users)", moments=""))
 # Every event, not only the latest of an item: whoever splits says what counts.
 _EVENTS = text("""
     SELECT user_no, user_id,
@@ -58,23 +64,25 @@ def stream_histories(
     picture beside imports the caller's transaction must be REPEATABLE READ.
     """
     known: dict[int, Bought] = {}
-    for users, item_nos in _slices(connection, history_version):
+    for users, found in _slices(connection, history_version, _HISTORIES):
+        item_nos = {row.user_no: row.item_nos for row in found}
         _learn_items(connection, known, item_nos.values())
         for user in users:
             history = [known[number] for number in item_nos.get(user.user_no, ())]
             yield user.user_no, user.user_id, history
 
 
-def stream_item_numbers(
-    connection: Connection, *, history_version: int, newest: int
-) -> Iterator[list[int]]:
-    """Yield the ``newest`` item numbers of every user who bought, oldest first, by user number.
+def stream_purchases(
+    connection: Connection, *, history_version: int
+) -> Iterator[tuple[list[int], list[int]]]:
+    """Yield (item numbers, event numbers) of every user who bought, oldest first, by user number.
 
-    The same histories as ``stream_histories``, with the same need of one picture.
+    Purchases of one moment have the same event number. The same histories as
+    ``stream_histories``, with the same need of one picture.
     """
-    for _, item_nos in _slices(connection, history_version):
-        for _, numbers in sorted(item_nos.items()):
-            yield numbers[-newest:]
+    for _, found in _slices(connection, history_version, _PURCHASES):
+        for row in sorted(found, key=lambda row: row.user_no):
+            yield row.item_nos, row.event_nos
 
 
 def load_item_numbers(
@@ -86,16 +94,16 @@ def load_item_numbers(
 
 
 def _slices(
-    connection: Connection, history_version: int | None
-) -> Iterator[tuple[Sequence[Row[Any]], dict[int, list[int]]]]:
-    """Yield slices of users, as (user_no, user_id), with the item numbers of those who bought."""
+    connection: Connection, history_version: int | None, statement: TextClause
+) -> Iterator[tuple[Sequence[Row[Any]], Sequence[Row[Any]]]]:
+    """Yield slices of users, as (user_no, user_id), with the rows of those who bought."""
     last = -1
     while users := connection.execute(_USERS, {"after": last, "most": _SLICE}).all():
         first, last = users[0].user_no, users[-1].user_no
         found = connection.execute(
-            _HISTORIES, {"first": first, "last": last, "version": history_version}
+            statement, {"first": first, "last": last, "version": history_version}
         )
-        yield users, {row.user_no: row.item_nos for row in found}
+        yield users, found.all()
 
 
 def stream_events(connection: Connection) -> Iterator[tuple[int, str, list[int], list[int]]]:

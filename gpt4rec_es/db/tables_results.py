@@ -124,7 +124,7 @@ recommendations = Table(
         "score",
         REAL,
         comment=(
-            "BM25 score of that hit, not comparable between queries (co_purchase: cosine); "
+            "BM25 score of that hit, not comparable between queries (co_purchase: strength); "
             "NULL: popular"
         ),
     ),

@@ -4,6 +4,7 @@ from sqlalchemy import (
     REAL,
     BigInteger,
     Column,
+    Double,
     ForeignKey,
     Identity,
     Index,
@@ -38,6 +39,25 @@ co_purchase_sets = Table(
         nullable=False,
         comment="newest purchases of a user that count as bought together",
     ),
+    Column(
+        "pair_decay",
+        Double,
+        nullable=False,
+        comment="a pair counts so much less with each step further apart",
+    ),
+    Column(
+        "pair_backward",
+        Double,
+        nullable=False,
+        comment="what a pair counts for an item bought before the other",
+    ),
+    Column(
+        "pair_popularity",
+        Double,
+        nullable=False,
+        comment="p: share of the exponent that goes to the neighbour's buyers",
+    ),
+    Column("pair_damping", Double, nullable=False, comment="d: added to the item's own buyers"),
     Column("n_items", Integer, nullable=False, comment="items with a neighbour"),
     now("created_at", "time it was stored"),
     UniqueConstraint(
@@ -45,6 +65,10 @@ co_purchase_sets = Table(
         "catalog_version",
         "neighbours",
         "pair_history",
+        "pair_decay",
+        "pair_backward",
+        "pair_popularity",
+        "pair_damping",
         name="uq_co_purchase_sets_made_from",
     ),
     comment=("One row per set of co-purchases; it is there with all its neighbours or not at all."),
@@ -64,15 +88,15 @@ co_purchases = Table(
         "neighbour_nos",
         ARRAY(Integer),
         nullable=False,
-        comment="items its buyers bought, highest cosine first",
+        comment="items its buyers bought, greatest strength first",
     ),
     Column(
-        "cosines",
+        "strengths",
         ARRAY(REAL),
         nullable=False,
         comment=(
-            "parallel to neighbour_nos: users who bought both, divided by the square root of "
-            "(buyers of one x buyers of the other)"
+            "parallel to neighbour_nos: sum of the pairs' weights over users who bought both, "
+            "divided by (buyers of the item + d)^(1 - p) x (buyers of the neighbour)^p"
         ),
     ),
     comment="One row per set and bought item: what is bought together with it.",

@@ -47,11 +47,12 @@ def differences(
             f"One has lists of {_lengths(a)}, the other of {_lengths(b)} items.",
             "Evaluate both with the same --k.",
         )
-    found = []
+    found, tests = [], []
     for k in common:
         values_a, values_b = accuracy(a[k], targets), accuracy(b[k], targets)
         for metric, of_a in values_a.items():
             moved = values_b[metric] - of_a
+            tests.append(moved.tobytes())
             gain = bootstrap_interval(moved, seed=_SEED)
             found.append(
                 Difference(
@@ -65,8 +66,10 @@ def differences(
                     permutation_test(moved, seed=_SEED),
                 )
             )
-    adjusted = holm([one.p_value for one in found])
-    return [replace(one, adjusted=p) for one, p in zip(found, adjusted, strict=True)]
+    # With one target each, recall is the hit rate: one test, however many names it has.
+    p_values = {test: one.p_value for test, one in zip(tests, found, strict=True)}
+    adjusted = dict(zip(p_values, holm(list(p_values.values())), strict=True))
+    return [replace(one, adjusted=adjusted[test]) for test, one in zip(tests, found, strict=True)]
 
 
 def _lengths(lists: Mapping[int, Lists]) -> str:

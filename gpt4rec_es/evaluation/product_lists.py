@@ -3,8 +3,8 @@
 The night's own fusing and merging, on co-purchases counted in the training part alone.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from array import array
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TypedDict
 
 import numpy as np
@@ -16,9 +16,9 @@ from gpt4rec_es.list_options import ANY_TERM, Fusion, SearchOptions
 from gpt4rec_es.metrics.lists import Lists
 from gpt4rec_es.prompts.keys import normalise_query
 from gpt4rec_es.protocols import Progress, no_progress
-from gpt4rec_es.ranking.cosines import bought_matrix, cosine_blocks, nearest
 from gpt4rec_es.ranking.fuse import fuse_sources
 from gpt4rec_es.ranking.merge import Merge, QueryHits, merge_hits
+from gpt4rec_es.ranking.neighbours import Purchases, nearest, strength_blocks
 from gpt4rec_es.ranking.rules import ItemRules, Screen
 from gpt4rec_es.ranking.voices import Purchase
 from gpt4rec_es.records import NO_NEIGHBOURS, Neighbours, SearchResult
@@ -34,12 +34,14 @@ class ProductLists:
         train: Mapping[int, Sequence[int]],
         fusion: Fusion,
         *,
+        steps: Mapping[int, Sequence[int]] | None = None,
         options: SearchOptions = ANY_TERM,
         rules: ItemRules | None = None,
         may_search: Callable[[str], bool] = bool,
     ) -> None:
         """Take what may be learned from, by user.
 
+        steps: numbers of the moments of these purchases; of users without, each is its own.
         options: how generated queries are searched for. rules: that every list keeps. may_search:
         whether a bought title may serve as a query.
         """
@@ -57,7 +59,7 @@ class ProductLists:
         )
         self._neighbours: dict[int, Neighbours] = {}
         if fusion.uses("co_purchase"):
-            self._neighbours = dict(_neighbours(catalog, train.values(), fusion))
+            self._neighbours = dict(_neighbours(catalog, train, steps or {}, fusion))
 
     def lists(
         self,
@@ -210,19 +212,34 @@ class _ListsOfUser:
 
 
 def _neighbours(
-    catalog: EvaluationCatalog, train: Iterable[Sequence[int]], fusion: Fusion
+    catalog: EvaluationCatalog,
+    train: Mapping[int, Sequence[int]],
+    steps: Mapping[int, Sequence[int]],
+    fusion: Fusion,
 ) -> Iterator[tuple[int, Neighbours]]:
-    """Yield each item's nearest by co-purchase; equal ones are ordered by item id."""
+    """Yield each item's strongest neighbours; equal ones are ordered by item id."""
     ordered = sorted(catalog.item_ids, key=lambda item: catalog.item_ids[item].encode())
     places = {item: place for place, item in enumerate(ordered)}
-    newest = [each_once(items)[-fusion.pair_history :] for items in train]
-    starts = np.cumsum([0, *map(len, newest)], dtype=np.int64)
-    items = np.fromiter((places[item] for item in chain.from_iterable(newest)), np.int32)
+    items, moments, starts = array("i"), array("i"), array("q", [0])
+    for user, bought in train.items():
+        # Of each item the latest purchase.
+        own_steps = steps.get(user) or range(len(bought))
+        latest = dict(zip(reversed(bought), reversed(own_steps), strict=True))
+        newest = list(latest.items())[: fusion.pair_history]
+        items.extend(places[item] for item, _ in reversed(newest))
+        moments.extend(step for _, step in reversed(newest))
+        starts.append(len(items))
+    purchases = Purchases(
+        np.array(items, np.int32),
+        np.array(moments, np.int32),
+        np.array(starts, np.int64),
+        len(ordered),
+    )
     is_allowed = np.array([item in catalog.active for item in ordered], np.bool_)
     numbers = np.array(ordered, np.int64)
     place = 0
-    for block in cosine_blocks(bought_matrix(items, starts, len(ordered))):
-        for near, cosines in nearest(block, fusion.neighbours, is_allowed):
+    for block in strength_blocks(purchases, fusion.pairs):
+        for near, strengths in nearest(block, fusion.neighbours, is_allowed):
             if len(near):
-                yield ordered[place], Neighbours(numbers[near].tolist(), cosines.tolist())
+                yield ordered[place], Neighbours(numbers[near].tolist(), strengths.tolist())
             place += 1

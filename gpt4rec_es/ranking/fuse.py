@@ -39,7 +39,7 @@ def fuse_sources(
     """Return the list of ``k`` items by the sources of ``fusion``; purchases are newest first.
 
     Within a source an item's value is the weighted mean of what each voice gives it: a hit's
-    score as a share of the best hit's (queries by rank, titles by age), or the cosine of a
+    score as a share of the best hit's (queries by rank, titles by age), or the strength of a
     neighbour (by age). Only the first hits of a query (``fusion.query_hits``) or title
     (``candidates``) count, so no deeper search changes a value. By "scores" the list is ordered by
     the weighted sum of values, by "ranks" by the weighted sum of 1 / (rank_constant + place), where

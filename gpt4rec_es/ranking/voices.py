@@ -90,7 +90,7 @@ def neighbour_voices(newest: Sequence[Purchase], fusion: Fusion) -> list[Voice]:
             fusion.decay**age,
             1.0,
             purchase.neighbours.item_nos,
-            purchase.neighbours.cosines,
+            purchase.neighbours.strengths,
             from_item_no=purchase.item_no,
         )
         for age, purchase in enumerate(newest)

@@ -1,7 +1,7 @@
 """Making the set of co-purchases that a run's history and catalog need, if it is not there yet.
 
 A set is stored in one transaction: whoever is killed while making it leaves nothing, and making it
-again is harmless. Memory: about 16 bytes per purchase that counts, plus one block of pairs.
+again is harmless. Memory: about 40 bytes per purchase that counts, plus one block of pairs.
 """
 
 import logging
@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, text
 
 from gpt4rec_es.db import locks
-from gpt4rec_es.db.co_purchases import find_set, store_set
-from gpt4rec_es.db.history import data_versions, stream_item_numbers
+from gpt4rec_es.db.co_purchases import SetKey, find_set, store_set
+from gpt4rec_es.db.history import data_versions, stream_purchases
 from gpt4rec_es.list_options import Fusion
 from gpt4rec_es.protocols import Progress, no_progress
-from gpt4rec_es.ranking.cosines import Matrix, bought_matrix, cosine_blocks, nearest
+from gpt4rec_es.ranking.neighbours import Purchases, nearest, strength_blocks
 
 # Another night or replay may be making the very same set.
 _WAIT_S = 900
@@ -43,21 +43,20 @@ def ensure_co_purchases(
             versions = data_versions(connection)
             if history_version is None:
                 history_version = versions["history_version"]
-            key = {
-                "history_version": history_version,
-                "catalog_version": versions["catalog_version"],
-                "neighbours": fusion.neighbours,
-                "pair_history": fusion.pair_history,
-            }
-            found = find_set(connection, **key)
+            key = SetKey.of(
+                fusion,
+                history_version=history_version,
+                catalog_version=versions["catalog_version"],
+            )
+            found = find_set(connection, key)
             if found is not None:
                 return found
             # It goes over all histories.
             connection.execute(text("SET LOCAL statement_timeout = 0"))
             item_nos, is_allowed = _items_by_id(connection)
             bought = _bought(connection, item_nos, history_version, fusion.pair_history)
-            rows = _neighbour_rows(item_nos, is_allowed, bought, fusion.neighbours, progress)
-            set_no = store_set(connection, rows, **key)
+            rows = _neighbour_rows(item_nos, is_allowed, bought, fusion, progress)
+            set_no = store_set(connection, rows, key)
         log.info("co-purchases up to history version %s are stored", history_version)
         return set_no
 
@@ -65,16 +64,16 @@ def ensure_co_purchases(
 def _neighbour_rows(
     item_nos: NDArray[np.int32],
     is_allowed: NDArray[np.bool_],
-    bought: Matrix,
-    most: int,
+    bought: Purchases,
+    fusion: Fusion,
     progress: Progress,
 ) -> Iterator[tuple[int, list[int], list[float]]]:
-    """Yield (item number, neighbours, cosines) of each item that has neighbours."""
+    """Yield (item number, neighbours, strengths) of each item that has neighbours."""
     place = 0
-    for block in cosine_blocks(bought):
-        for neighbours, cosines in nearest(block, most, is_allowed):
+    for block in strength_blocks(bought, fusion.pairs):
+        for neighbours, strengths in nearest(block, fusion.neighbours, is_allowed):
             if len(neighbours):
-                yield int(item_nos[place]), item_nos[neighbours].tolist(), cosines.tolist()
+                yield int(item_nos[place]), item_nos[neighbours].tolist(), strengths.tolist()
             place += 1
         progress(place, len(item_nos))
 
@@ -90,13 +89,16 @@ def _items_by_id(connection: Connection) -> tuple[NDArray[np.int32], NDArray[np.
 
 def _bought(
     connection: Connection, item_nos: NDArray[np.int32], history_version: int, newest: int
-) -> Matrix:
-    """Return [users, items in the order of ``item_nos``] of the newest purchases."""
+) -> Purchases:
+    """Return the newest purchases of all users, items by their places in ``item_nos``."""
     places = np.zeros(int(item_nos.max(initial=0)) + 1, np.int32)
     places[item_nos] = np.arange(len(item_nos), dtype=np.int32)
-    items, starts = array("i"), array("q", [0])
-    for history in stream_item_numbers(connection, history_version=history_version, newest=newest):
-        items.extend(history)
+    items, event_nos, starts = array("i"), array("q"), array("q", [0])
+    for bought, moments in stream_purchases(connection, history_version=history_version):
+        items.extend(bought[-newest:])
+        event_nos.extend(moments[-newest:])
         starts.append(len(items))
     columns = places[np.frombuffer(items, np.int32)] if items else np.zeros(0, np.int32)
-    return bought_matrix(columns, np.frombuffer(starts, np.int64), len(item_nos))
+    # Counted on from user to user: only differences within a user matter.
+    steps = np.cumsum(np.diff(np.array(event_nos, np.int64), prepend=0) != 0, dtype=np.int32)
+    return Purchases(columns, steps, np.array(starts, np.int64), len(item_nos))

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from gpt4rec_es.baselines.cooccurrence import Cooccurrence
 from gpt4rec_es.cli.main import run as run_cli
 from gpt4rec_es.db.history import load_item_numbers
-from gpt4rec_es.list_options import Fusion
+from gpt4rec_es.list_options import COSINE, Fusion
 from gpt4rec_es.runs.co_purchases import ensure_co_purchases
 from gpt4rec_es.runs.inprocess import NightReport, run_night
 from gpt4rec_es.runs.prune import prune
@@ -128,7 +128,7 @@ def test_neighbours_are_those_of_the_baseline_and_can_be_recommended(
     with database.engine.begin() as connection:
         connection.execute(text("UPDATE items SET is_active = false WHERE item_no % 7 = 0"))
         connection.execute(text("UPDATE items SET title = NULL WHERE item_no % 11 = 0"))
-    set_no = ensure_co_purchases(database.engine, Fusion(neighbours=60))
+    set_no = ensure_co_purchases(database.engine, Fusion(neighbours=60, pairs=COSINE))
     with database.engine.connect() as connection:
         users = connection.execute(text("SELECT user_no FROM users")).scalars().all()
         histories = load_item_numbers(connection, users, 2)
@@ -140,7 +140,7 @@ def test_neighbours_are_those_of_the_baseline_and_can_be_recommended(
     found = {
         (row.item_no, other): cosine
         for row in rows
-        for other, cosine in zip(row.neighbour_nos, row.cosines, strict=True)
+        for other, cosine in zip(row.neighbour_nos, row.strengths, strict=True)
     }
     assert found == {
         (item, other): pytest.approx(float(cosines[item, other]), rel=1e-5)

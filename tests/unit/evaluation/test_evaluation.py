@@ -164,6 +164,10 @@ def test_a_clear_gain_is_told_from_chance() -> None:
     assert recall.p_value <= recall.adjusted < 0.05
     same = differences(a, a, targets)
     assert [(one.gain, one.low, one.high, one.p_value) for one in same] == [(0, 0, 0, 1)] * 4
+    # One target each: recall is the hit rate, and at K = 2 three tests are made, not four.
+    assert found["hit_rate"].adjusted == recall.adjusted
+    smallest = min(one.p_value for one in found.values())
+    assert min(one.adjusted for one in found.values()) == pytest.approx(3 * smallest)
     with pytest.raises(UsageError, match="lists of 2, the other of 5"):
         differences(a, {5: b[5]}, targets)
 

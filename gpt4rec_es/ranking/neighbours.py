@@ -1,0 +1,151 @@
+"""How strongly a bought item speaks for others: pairs of purchases, counted and normalised.
+
+The one place of this arithmetic: the night's neighbours and the baseline come from it. A pair of
+one user's purchases counts by how far apart they were made and in which order (as in sequential
+rules, Kamehkhosh, Jannach and Ludewig 2017); sums are divided by numbers of buyers (asymmetric
+cosine, Aiolli 2013). Worked on in blocks, because all pairs at once may not fit into memory.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from gpt4rec_es.list_options import PairCounting
+
+# A csr_array; SciPy carries no types.
+Matrix: TypeAlias = Any
+
+# Pairs of purchases per block, at about 40 bytes each while it is worked on.
+_BLOCK = 1_000_000
+# A pair that counts less than this is not counted at all.
+_LEAST = 2.0**-7
+# Weights are multiples of this: their sums are exact, whatever the order of users.
+_GRAIN = 2.0**-20
+
+
+@dataclass(frozen=True, slots=True)
+class Purchases:
+    """All users' purchases, user after user, each item at most once per user.
+
+    items: numbers below ``n_items``. steps: of each purchase the number of its moment among the
+    user's, oldest first; purchases of one moment share it. starts: where each user's begin, and
+    their total at the end.
+    """
+
+    items: NDArray[np.int32]
+    steps: NDArray[np.int32]
+    starts: NDArray[np.int64]
+    n_items: int
+
+
+def strength_blocks(
+    purchases: Purchases, counting: PairCounting, pairs: int = _BLOCK
+) -> Iterator[Matrix]:
+    """Yield blocks of rows of [items, items], float32 in 0..1, in order of the rows' items.
+
+    Row i has how strongly i speaks for each j: the sum over users who bought both of the pair's
+    weight, by (buyers of i + damping)^(1 - p) x (buyers of j)^p. The diagonal is empty. pairs: of
+    purchases per block; more where one user has more.
+    """
+    n_items = purchases.n_items
+    if not len(purchases.items):
+        yield sparse.csr_array((n_items, n_items), dtype=np.float32)
+    buyers = np.bincount(purchases.items, minlength=n_items).astype(np.float64)
+    from_item = (np.maximum(buyers, 1) + counting.damping) ** (counting.popularity - 1)
+    to_item = np.maximum(buyers, 1) ** -counting.popularity
+    first, unfinished = 0, None
+    for start, together in _counted(purchases, buyers, counting, pairs):
+        head = together[[0]] if unfinished is None else together[[0]] + unfinished
+        block = sparse.vstack([head, together[1:]], format="csr")
+        first, unfinished = start + block.shape[0] - 1, block[[-1]]
+        yield _normalised(block[:-1], from_item[start:first], to_item)
+    if unfinished is not None:
+        yield _normalised(unfinished, from_item[first:], to_item)
+
+
+def _counted(
+    purchases: Purchases, buyers: NDArray[np.float64], counting: PairCounting, most: int
+) -> Iterator[tuple[int, Matrix]]:
+    """Yield (first item, weights of pairs as [items from it on, items]).
+
+    Each block begins with the item that the one before ends with, which may be unfinished there.
+    """
+    n_items, starts = purchases.n_items, purchases.starts
+    lengths = np.diff(starts)
+    users = np.repeat(np.arange(len(lengths)), lengths)
+    by_item = np.argsort(purchases.items, kind="stable")
+    # Each purchase of an item is paired with all of its buyer's purchases.
+    work = np.concatenate(([0], np.cumsum(lengths[users[by_item]])))
+    ends = np.cumsum(buyers).astype(np.int64)
+    weights, reach = _weights(counting)
+    done, first = 0, 0
+    while done < len(by_item):
+        upto = max(int(np.searchsorted(work, work[done] + most, "right")) - 1, done + 1)
+        chosen = by_item[done:upto]
+        counts = lengths[users[chosen]]
+        begins = np.cumsum(counts) - counts
+        others = np.arange(counts.sum()) + np.repeat(starts[users[chosen]] - begins, counts)
+        apart = purchases.steps[others] - np.repeat(purchases.steps[chosen], counts)
+        values = weights[np.clip(apart, -reach, reach) + reach]
+        values[others == np.repeat(chosen, counts)] = 0
+        rows = sparse.csr_array(
+            (values, purchases.items[others], np.concatenate((begins, [len(others)]))),
+            shape=(len(chosen), n_items),
+        )
+        last = n_items - 1 if upto == len(by_item) else int(purchases.items[chosen[-1]])
+        bounds = np.clip(np.concatenate(([done], ends[first : last + 1])), done, upto) - done
+        of_items = sparse.csr_array(
+            (np.ones(len(chosen)), np.arange(len(chosen)), bounds),
+            shape=(last + 1 - first, len(chosen)),
+        )
+        yield first, of_items @ rows
+        done, first = upto, last
+
+
+def _weights(counting: PairCounting) -> tuple[NDArray[np.float64], int]:
+    """Return what a pair counts by how many steps the other is later, from -reach to reach.
+
+    What is further apart counts as at the ends.
+    """
+    distances = [1.0]
+    if counting.decay < 1:
+        while distances[-1] >= _LEAST:
+            distances.append(distances[-1] * counting.decay)
+        distances[-1] = 0.0
+    later = np.array(distances)
+    both = np.concatenate((later[::-1] * counting.backward, [1.0], later))
+    return np.round(both / _GRAIN) * _GRAIN, len(distances)
+
+
+def _normalised(
+    together: Matrix, from_item: NDArray[np.float64], to_item: NDArray[np.float64]
+) -> Matrix:
+    """Return sums of weights as strengths, without zeros."""
+    together.data *= np.repeat(from_item, np.diff(together.indptr))
+    together.data *= to_item[together.indices]
+    found = together.astype(np.float32)
+    found.eliminate_zeros()
+    return found
+
+
+def nearest(
+    block: Matrix, most: int, is_allowed: NDArray[np.bool_]
+) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float32]]]:
+    """Yield for each row of ``block`` its ``most`` allowed items with the highest strengths.
+
+    As (items, strengths), best first, equal ones by item.
+    """
+    for first, last in zip(block.indptr[:-1], block.indptr[1:], strict=True):
+        items, strengths = block.indices[first:last], block.data[first:last]
+        kept = is_allowed[items]
+        items, strengths = items[kept], strengths[kept]
+        if len(items) > most:
+            bar = np.partition(strengths, len(strengths) - most)[len(strengths) - most]
+            kept = strengths >= bar  # ties with the last place are looked at, too
+            items, strengths = items[kept], strengths[kept]
+        order = np.lexsort((items, -strengths))[:most]
+        yield items[order], strengths[order]
