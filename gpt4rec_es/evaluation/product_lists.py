@@ -222,19 +222,12 @@ def _neighbours(
     places = {item: place for place, item in enumerate(ordered)}
     items, moments, starts = array("i"), array("i"), array("q", [0])
     for user, bought in train.items():
-        # Of each item the latest purchase.
-        own_steps = steps.get(user) or range(len(bought))
-        latest = dict(zip(reversed(bought), reversed(own_steps), strict=True))
-        newest = list(latest.items())[: fusion.pair_history]
-        items.extend(places[item] for item, _ in reversed(newest))
-        moments.extend(step for _, step in reversed(newest))
+        latest = dict(zip(bought, steps.get(user) or range(len(bought)), strict=True))
+        newest = each_once(bought)[-fusion.pair_history :]
+        items.extend(places[item] for item in newest)
+        moments.extend(latest[item] for item in newest)
         starts.append(len(items))
-    purchases = Purchases(
-        np.array(items, np.int32),
-        np.array(moments, np.int32),
-        np.array(starts, np.int64),
-        len(ordered),
-    )
+    purchases = Purchases.at_moments(items, moments, starts, len(ordered))
     is_allowed = np.array([item in catalog.active for item in ordered], np.bool_)
     numbers = np.array(ordered, np.int64)
     place = 0

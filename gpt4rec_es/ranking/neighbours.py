@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from gpt4rec_es.list_options import PairCounting
@@ -40,6 +40,20 @@ class Purchases:
     steps: NDArray[np.int32]
     starts: NDArray[np.int64]
     n_items: int
+
+    @classmethod
+    def at_moments(
+        cls, items: ArrayLike, moments: ArrayLike, starts: ArrayLike, n_items: int
+    ) -> "Purchases":
+        """Return purchases made at ``moments``, which only need to differ where times do."""
+        # Counted on from user to user: only differences within a user matter.
+        is_next = np.diff(np.asarray(moments, np.int64), prepend=0) != 0
+        return cls(
+            np.array(items, np.int32),
+            np.cumsum(is_next, dtype=np.int32),
+            np.array(starts, np.int64),
+            n_items,
+        )
 
 
 def strength_blocks(

@@ -99,6 +99,4 @@ def _bought(
         event_nos.extend(moments[-newest:])
         starts.append(len(items))
     columns = places[np.frombuffer(items, np.int32)] if items else np.zeros(0, np.int32)
-    # Counted on from user to user: only differences within a user matter.
-    steps = np.cumsum(np.diff(np.array(event_nos, np.int64), prepend=0) != 0, dtype=np.int32)
-    return Purchases(columns, steps, np.array(starts, np.int64), len(item_nos))
+    return Purchases.at_moments(columns, event_nos, starts, len(item_nos))

@@ -32,10 +32,22 @@ FUSIONS = [
 
 
 @pytest.fixture
-def split_shop(shop: Shop, database: Database) -> Shop:
-    """A shop with a split, whose users have something in common."""
+def with_times() -> bool:
+    return False
+
+
+@pytest.fixture
+def split_shop(shop: Shop, database: Database, with_times: bool) -> Shop:
+    """A shop with a split, whose users have something in common; with times they fill baskets."""
     with database.engine.begin() as connection:
         add_purchases(connection, version=2, first_user=1, users=40)
+        if with_times:
+            connection.execute(
+                text(
+                    "UPDATE interactions SET event_no = ordinal / 2, "
+                    "event_at = to_timestamp(ordinal / 2)"
+                )
+            )
         connection.execute(
             text("UPDATE items SET price = item_no, brand = split_part(title, ' ', 2)")
         )
@@ -59,6 +71,29 @@ def test_product_lists_are_those_of_the_night(
         manifest = connection.execute(text("SELECT manifest FROM runs")).scalar_one()
     assert manifest["prompt"] == report.options["prompt"]
     assert report.options.keys().isdisjoint({"rules", "filters"})
+
+
+@pytest.mark.parametrize("with_times", [True])
+def test_so_are_lists_of_neighbours_by_baskets(split_shop: Shop, database: Database) -> None:
+    runtime = split_shop.runtime(
+        sources="queries:0.01,co_purchase", pair_backward=0.0, pair_decay=0.3
+    )
+    report = measure(runtime, None)
+    # Purchases of one basket speak for each other in full; apart they would not.
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE split_train SET steps = NULL"))
+        connection.execute(text("UPDATE split_cases SET steps = NULL"))
+    apart = measure(runtime, None)
+    with database.engine.connect() as connection:
+        listed = [
+            connection.execute(
+                text("SELECT * FROM evaluation_lists WHERE evaluation_no = :no ORDER BY 2, 3, 4"),
+                {"no": one.evaluation_no},
+            ).all()
+            for one in (report, apart)
+        ]
+    assert [row[1:] for row in listed[0]] != [row[1:] for row in listed[1]]
+    check_equals_night(runtime, database, report)
 
 
 @pytest.mark.parametrize(("sources", "required"), [("queries", "2<4"), (FUSIONS[2][0], "75%")])
