@@ -190,6 +190,7 @@ class Evaluation:
                         self._catalog,
                         self._train,
                         fusion,
+                        steps=self._steps,
                         options=options.search,
                         rules=self._applied.items,
                         may_search=self._applied.may_search,
