@@ -39,6 +39,8 @@ co_purchase_sets = Table(
         nullable=False,
         comment="newest purchases of a user that count as bought together",
     ),
+    Column("n_items", Integer, nullable=False, comment="items with a neighbour"),
+    now("created_at", "time it was stored"),
     Column(
         "pair_decay",
         Double,
@@ -58,8 +60,6 @@ co_purchase_sets = Table(
         comment="p: share of the exponent that goes to the neighbour's buyers",
     ),
     Column("pair_damping", Double, nullable=False, comment="d: added to the item's own buyers"),
-    Column("n_items", Integer, nullable=False, comment="items with a neighbour"),
-    now("created_at", "time it was stored"),
     UniqueConstraint(
         "history_version",
         "catalog_version",

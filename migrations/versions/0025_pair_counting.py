@@ -66,7 +66,7 @@ def upgrade() -> None:
         op.alter_column(SETS, name, server_default=None)
     op.drop_constraint(MADE_FROM, SETS)
     op.create_unique_constraint(MADE_FROM, SETS, [*KEY, *ADDED])
-    op.alter_column("co_purchases", "cosines", new_column_name="strengths")
+    _rename("cosines", "strengths")
     op.execute("ALTER VIEW analytics.co_purchases RENAME COLUMN cosine TO strength")
     _comment(1)
 
@@ -87,11 +87,23 @@ def downgrade() -> None:
     )
     _comment(0)
     op.execute("ALTER VIEW analytics.co_purchases RENAME COLUMN strength TO cosine")
-    op.alter_column("co_purchases", "strengths", new_column_name="cosines")
+    _rename("strengths", "cosines")
     op.drop_constraint(MADE_FROM, SETS)
     for name in ADDED:
         op.drop_column(SETS, name)
     op.create_unique_constraint(MADE_FROM, SETS, KEY)
+
+
+def _rename(old: str, new: str) -> None:
+    op.alter_column("co_purchases", old, new_column_name=new)
+    # Since PostgreSQL 18 this constraint has a name, made from the column's.
+    op.execute(f"""
+        DO $$ BEGIN
+            ALTER TABLE co_purchases RENAME CONSTRAINT co_purchases_{old}_not_null
+            TO co_purchases_{new}_not_null;
+        EXCEPTION WHEN undefined_object THEN NULL;
+        END $$
+    """)
 
 
 def _comment(which: int) -> None:

@@ -66,8 +66,9 @@ INSERT INTO user_outcomes VALUES
     (2, 1, 'ok', 2, 1, 2, 'the queries found no more', NULL),
     (2, 2, 'ok', 2, 1, 2, 'the queries found no more', NULL),
     (2, 3, 'no_history', 0, 0, 1, 'no history', NULL);
-INSERT INTO co_purchase_sets (history_version, catalog_version, neighbours, pair_history, n_items)
-VALUES (1, 1, 9, 9, 1), (2, 1, 9, 9, 1);
+INSERT INTO co_purchase_sets (history_version, catalog_version, neighbours, pair_history, n_items,
+    pair_decay, pair_backward, pair_popularity, pair_damping)
+VALUES (1, 1, 9, 9, 1, 1, 1, 0.5, 0), (2, 1, 9, 9, 1, 1, 1, 0.5, 0);
 INSERT INTO co_purchases VALUES (1, 3, '{1}', '{1}'), (2, 1, '{2,3}', '{0.5,0.25}');
 INSERT INTO replays (run_no, changed, k, num_queries, k1, b, exclude_bought, n_users,
     n_recommendations, n_searches, differing_rows, equal_lists, mean_jaccard, jaccard_deciles,
