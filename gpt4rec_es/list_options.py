@@ -66,7 +66,7 @@ class Fusion:
     decay: float = 0.7
     query_decay: float = 1.0
     neighbours: int = 100
-    pair_history: int = 50
+    pair_history: int = 200
     rank_constant: int = 60
     query_hits: int = 3
     pairs: PairCounting = PairCounting()

@@ -120,7 +120,7 @@ class Settings(BaseModel):
     query_decay: float = Field(1.0, gt=0, le=1)
     rank_constant: int = Field(60, ge=1, le=10_000)
     neighbours: int = Field(100, ge=1, le=1000)
-    pair_history: int = Field(50, ge=2, le=1000)
+    pair_history: int = Field(200, ge=2, le=1000)
     pair_decay: float = Field(0.8, gt=0, le=1)
     pair_backward: _Share = 0.3
     pair_popularity: _Share = 0.3

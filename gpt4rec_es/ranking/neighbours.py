@@ -31,9 +31,9 @@ _GRAIN = 2.0**-20
 class Purchases:
     """All users' purchases, user after user, each item at most once per user.
 
-    items: numbers below ``n_items``. steps: of each purchase the number of its moment among the
-    user's, oldest first; purchases of one moment share it. starts: where each user's begin, and
-    their total at the end.
+    items: numbers below ``n_items``. steps: numbers of moments, oldest first and counted on from
+    user to user, so that they never fall; purchases of one moment share theirs. starts: where each
+    user's begin, and their total at the end.
     """
 
     items: NDArray[np.int32]
@@ -46,7 +46,6 @@ class Purchases:
         cls, items: ArrayLike, moments: ArrayLike, starts: ArrayLike, n_items: int
     ) -> "Purchases":
         """Return purchases made at ``moments``, which only need to differ where times do."""
-        # Counted on from user to user: only differences within a user matter.
         is_next = np.diff(np.asarray(moments, np.int64), prepend=0) != 0
         return cls(
             np.array(items, np.int32),
@@ -88,24 +87,22 @@ def _counted(
 
     Each block begins with the item that the one before ends with, which may be unfinished there.
     """
-    n_items, starts = purchases.n_items, purchases.starts
-    lengths = np.diff(starts)
-    users = np.repeat(np.arange(len(lengths)), lengths)
-    by_item = np.argsort(purchases.items, kind="stable")
-    # Each purchase of an item is paired with all of its buyer's purchases.
-    work = np.concatenate(([0], np.cumsum(lengths[users[by_item]])))
-    ends = np.cumsum(buyers).astype(np.int64)
+    n_items, steps = purchases.n_items, purchases.steps
     weights, reach = _weights(counting)
+    lows, counts = _in_reach(purchases, reach if counting.decay < 1 else None)
+    by_item = np.argsort(purchases.items, kind="stable").astype(lows.dtype)
+    work = np.concatenate(([0], np.cumsum(counts[by_item], dtype=np.int64)))
+    ends = np.cumsum(buyers).astype(np.int64)
     done, first = 0, 0
     while done < len(by_item):
         upto = max(int(np.searchsorted(work, work[done] + most, "right")) - 1, done + 1)
         chosen = by_item[done:upto]
-        counts = lengths[users[chosen]]
-        begins = np.cumsum(counts) - counts
-        others = np.arange(counts.sum()) + np.repeat(starts[users[chosen]] - begins, counts)
-        apart = purchases.steps[others] - np.repeat(purchases.steps[chosen], counts)
+        paired = counts[chosen]
+        begins = work[done:upto] - work[done]
+        others = np.arange(paired.sum()) + np.repeat(lows[chosen] - begins, paired)
+        apart = steps[others] - np.repeat(steps[chosen], paired)
         values = weights[np.clip(apart, -reach, reach) + reach]
-        values[others == np.repeat(chosen, counts)] = 0
+        values[others == np.repeat(chosen, paired)] = 0
         rows = sparse.csr_array(
             (values, purchases.items[others], np.concatenate((begins, [len(others)]))),
             shape=(len(chosen), n_items),
@@ -118,6 +115,24 @@ def _counted(
         )
         yield first, of_items @ rows
         done, first = upto, last
+
+
+def _in_reach(
+    purchases: Purchases, reach: int | None
+) -> tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]]]:
+    """Return where the purchases begin that each is paired with, and how many they are.
+
+    They are those of its user less than ``reach`` steps away; None: all of its user's.
+    """
+    starts, steps = purchases.starts, purchases.steps
+    lengths = np.diff(starts)
+    lows, highs = np.repeat(starts[:-1], lengths), np.repeat(starts[1:], lengths)
+    if reach is not None:
+        np.maximum(lows, np.searchsorted(steps, steps - (reach - 1), "left"), out=lows)
+        np.minimum(highs, np.searchsorted(steps, steps + (reach - 1), "right"), out=highs)
+    # Narrow where they fit, as there is one of each per purchase.
+    width = np.int32 if len(steps) < np.iinfo(np.int32).max else np.int64
+    return lows.astype(width), (highs - lows).astype(width)
 
 
 def _weights(counting: PairCounting) -> tuple[NDArray[np.float64], int]:
