@@ -114,7 +114,7 @@ def secrets_of_url(url: str) -> list[str]:
 
 
 def parse_sources(text: str) -> tuple[tuple[str, float], ...]:
-    """Return ``text``, as in "queries:0.3,co_purchase:0.7", as (source, weight); no weight is 1."""
+    """Return ``text``, as in "queries:0.1,co_purchase:0.9", as (source, weight); no weight is 1."""
     pairs = []
     for part in text.split(","):
         name, _, weight = part.strip().partition(":")
@@ -122,7 +122,7 @@ def parse_sources(text: str) -> tuple[tuple[str, float], ...]:
             pairs.append((name.strip(), float(weight) if weight.strip() else 1.0))
         except ValueError:
             raise ValueError(
-                "must be sources with weights, as queries:0.3,co_purchase:0.7"
+                "must be sources with weights, as queries:0.1,co_purchase:0.9"
             ) from None
     names = [name for name, _ in pairs]
     if len(set(names)) < len(names) or not set(names) <= _SOURCES or "queries" not in names:

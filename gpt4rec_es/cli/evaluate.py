@@ -87,7 +87,7 @@ def _numbers(_ctx: click.Context, _parameter: click.Parameter, value: str) -> tu
 @click.option(
     "--sources",
     multiple=True,
-    help="Of product, as queries:0.3,co_purchase:0.7; several are measured one after the other. "
+    help="Of product, as queries:0.1,co_purchase:0.9; several are measured one after the other. "
     "[default: GPT4REC_SOURCES]",
 )
 @click.option(

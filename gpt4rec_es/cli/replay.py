@@ -37,7 +37,7 @@ _RULES = ("min_price", "max_price", "categories", "max_per_brand")
 @click.option("--max-price", type=float, help="Only items of this price and below.")
 @click.option("--category", "categories", multiple=True, help="Only this and below; repeatable.")
 @click.option("--max-per-brand", type=int, help="Items of one brand per list.")
-@click.option("--sources", help="Weighted sources, as queries:0.3,co_purchase:0.7.")
+@click.option("--sources", help="Weighted sources, as queries:0.1,co_purchase:0.9.")
 @click.option(
     "--fusion", type=click.Choice(["scores", "ranks"]), help="What is added up over sources."
 )
