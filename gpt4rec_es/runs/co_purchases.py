@@ -1,7 +1,7 @@
 """Making the set of co-purchases that a run's history and catalog need, if it is not there yet.
 
 A set is stored in one transaction: whoever is killed while making it leaves nothing, and making it
-again is harmless. Memory: about 40 bytes per purchase that counts, plus one block of pairs.
+again is harmless. Memory: about 50 bytes per purchase that counts, plus one block of pairs.
 """
 
 import logging
