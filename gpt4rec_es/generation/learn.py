@@ -5,6 +5,7 @@ train.py's business.
 """
 
 import math
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -21,6 +22,10 @@ from transformers.trainer_utils import get_last_checkpoint
 from gpt4rec_es.generation.dataset import IGNORED, Examples, epoch_order
 from gpt4rec_es.generation.loss import linear_cross_entropy
 from gpt4rec_es.generation.network import quiet
+
+# oneDNN keeps what it prepared for 1,024 shapes, and hardly two batches of mixed lengths have the
+# same: gigabytes that are never used again. It reads this once, at its first operation.
+_SHAPES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 
 # A file beside those of a checkpoint; without it a kill came while they were written.
 _WHOLE = "whole"
@@ -71,6 +76,7 @@ def run_phase(
     total = min(math.ceil(len(examples) * phase.epochs), wanted * phase.batch_size)
     if wanted == 0:
         return PhaseResult(0, planned, 0, None)
+    os.environ.setdefault(*_SHAPES)
     with quiet():
         trainer = _TokenTrainer(
             model=network,
