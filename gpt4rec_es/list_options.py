@@ -102,6 +102,12 @@ class Fusion:
         """Whether generated queries are the only source, so that nothing is fused."""
         return [name for name, _ in self.weights] == ["queries"]
 
+    @property
+    def counting(self) -> dict[str, float]:
+        """What neighbours depend on besides the data, by columns of ``co_purchase_sets``."""
+        pairs = {f"pair_{name}": value for name, value in asdict(self.pairs).items()}
+        return {"neighbours": self.neighbours, "pair_history": self.pair_history, **pairs}
+
     def uses(self, source: str) -> bool:
         """Return whether ``source`` is one of the sources."""
         return any(name == source for name, _ in self.weights)

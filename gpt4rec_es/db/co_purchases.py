@@ -1,44 +1,22 @@
 """Rows of co-purchase sets: looking one up by what it depends on, storing and reading it."""
 
-from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Mapping
 
 from sqlalchemy import Connection, insert, select, text
 
 from gpt4rec_es.db import tables
 from gpt4rec_es.db.copy import copy_rows
-from gpt4rec_es.list_options import Fusion
 from gpt4rec_es.records import Neighbours
-
-
-@dataclass(frozen=True, slots=True)
-class SetKey:
-    """What a set depends on, as the columns of ``co_purchase_sets`` say."""
-
-    history_version: int
-    catalog_version: int
-    neighbours: int
-    pair_history: int
-    pair_decay: float
-    pair_backward: float
-    pair_popularity: float
-    pair_damping: float
-
-    @classmethod
-    def of(cls, fusion: Fusion, *, history_version: int, catalog_version: int) -> "SetKey":
-        """Return the key of the set that ``fusion`` needs at these versions."""
-        pairs = {f"pair_{name}": value for name, value in asdict(fusion.pairs).items()}
-        return cls(
-            history_version, catalog_version, fusion.neighbours, fusion.pair_history, **pairs
-        )
-
 
 _SETS = tables.co_purchase_sets
 
 
-def find_set(connection: Connection, key: SetKey) -> int | None:
-    """Return the number of the set made from exactly this; None: there is none."""
-    same = [_SETS.c[name] == value for name, value in asdict(key).items()]
+def find_set(connection: Connection, key: Mapping[str, float]) -> int | None:
+    """Return the number of the set made from exactly this; None: there is none.
+
+    key: by columns, the versions of history and catalog and ``Fusion.counting``.
+    """
+    same = [_SETS.c[name] == value for name, value in key.items()]
     found = connection.execute(select(_SETS.c.set_no).where(*same)).scalar_one_or_none()
     return None if found is None else int(found)
 
@@ -46,13 +24,13 @@ def find_set(connection: Connection, key: SetKey) -> int | None:
 def store_set(
     connection: Connection,
     rows: Iterable[tuple[int, list[int], list[float]]],
-    key: SetKey,
+    key: Mapping[str, float],
 ) -> int:
-    """Store a set under its key; return its number.
+    """Store a set under the key of ``find_set``; return its number.
 
     rows: (item number, neighbours' numbers, their strengths).
     """
-    made = insert(_SETS).values(**asdict(key), n_items=0).returning(_SETS.c.set_no)
+    made = insert(_SETS).values(**key, n_items=0).returning(_SETS.c.set_no)
     set_no = int(connection.execute(made).scalar_one())
     stored = copy_rows(
         connection,

@@ -18,7 +18,7 @@ from gpt4rec_es.prompts.keys import normalise_query
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.ranking.fuse import fuse_sources
 from gpt4rec_es.ranking.merge import Merge, QueryHits, merge_hits
-from gpt4rec_es.ranking.neighbours import Purchases, nearest, strength_blocks
+from gpt4rec_es.ranking.neighbours import Purchases, strongest
 from gpt4rec_es.ranking.rules import ItemRules, Screen
 from gpt4rec_es.ranking.voices import Purchase
 from gpt4rec_es.records import NO_NEIGHBOURS, Neighbours, SearchResult
@@ -230,9 +230,7 @@ def _neighbours(
     purchases = Purchases.at_moments(items, moments, starts, len(ordered))
     is_allowed = np.array([item in catalog.active for item in ordered], np.bool_)
     numbers = np.array(ordered, np.int64)
-    place = 0
-    for block in strength_blocks(purchases, fusion.pairs):
-        for near, strengths in nearest(block, fusion.neighbours, is_allowed):
-            if len(near):
-                yield ordered[place], Neighbours(numbers[near].tolist(), strengths.tolist())
-            place += 1
+    found = strongest(purchases, fusion.pairs, fusion.neighbours, is_allowed)
+    for item, (near, strengths) in zip(ordered, found, strict=True):
+        if len(near):
+            yield item, Neighbours(numbers[near].tolist(), strengths.tolist())

@@ -161,6 +161,14 @@ def _normalised(
     return found
 
 
+def strongest(
+    purchases: Purchases, counting: PairCounting, most: int, is_allowed: NDArray[np.bool_]
+) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float32]]]:
+    """Yield what ``nearest`` says of each item, in order of the items."""
+    for block in strength_blocks(purchases, counting):
+        yield from nearest(block, most, is_allowed)
+
+
 def nearest(
     block: Matrix, most: int, is_allowed: NDArray[np.bool_]
 ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float32]]]:

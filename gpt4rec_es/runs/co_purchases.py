@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, text
 
 from gpt4rec_es.db import locks
-from gpt4rec_es.db.co_purchases import SetKey, find_set, store_set
+from gpt4rec_es.db.co_purchases import find_set, store_set
 from gpt4rec_es.db.history import data_versions, stream_purchases
 from gpt4rec_es.list_options import Fusion
 from gpt4rec_es.protocols import Progress, no_progress
-from gpt4rec_es.ranking.neighbours import Purchases, nearest, strength_blocks
+from gpt4rec_es.ranking.neighbours import Purchases, strongest
 
 # Another night or replay may be making the very same set.
 _WAIT_S = 900
@@ -43,11 +43,11 @@ def ensure_co_purchases(
             versions = data_versions(connection)
             if history_version is None:
                 history_version = versions["history_version"]
-            key = SetKey.of(
-                fusion,
-                history_version=history_version,
-                catalog_version=versions["catalog_version"],
-            )
+            key = {
+                "history_version": history_version,
+                "catalog_version": versions["catalog_version"],
+                **fusion.counting,
+            }
             found = find_set(connection, key)
             if found is not None:
                 return found
@@ -69,13 +69,12 @@ def _neighbour_rows(
     progress: Progress,
 ) -> Iterator[tuple[int, list[int], list[float]]]:
     """Yield (item number, neighbours, strengths) of each item that has neighbours."""
-    place = 0
-    for block in strength_blocks(bought, fusion.pairs):
-        for neighbours, strengths in nearest(block, fusion.neighbours, is_allowed):
-            if len(neighbours):
-                yield int(item_nos[place]), item_nos[neighbours].tolist(), strengths.tolist()
-            place += 1
-        progress(place, len(item_nos))
+    found = strongest(bought, fusion.pairs, fusion.neighbours, is_allowed)
+    for place, (neighbours, strengths) in enumerate(found):
+        if len(neighbours):
+            yield int(item_nos[place]), item_nos[neighbours].tolist(), strengths.tolist()
+        if (place + 1) % 1000 == 0 or place + 1 == len(item_nos):
+            progress(place + 1, len(item_nos))
 
 
 def _items_by_id(connection: Connection) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:

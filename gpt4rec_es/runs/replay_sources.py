@@ -8,7 +8,7 @@ from gpt4rec_es.db.builds import Build
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.runs import Run
 from gpt4rec_es.errors import ConflictError
-from gpt4rec_es.list_options import ANY_TERM, Fusion, PairCounting, SearchOptions
+from gpt4rec_es.list_options import ANY_TERM, SearchOptions
 from gpt4rec_es.protocols import Retriever
 from gpt4rec_es.records import SearchResult
 from gpt4rec_es.retrieval.memory_build import memory_retriever
@@ -63,12 +63,7 @@ def with_co_purchases(parts: NightParts, run: Run, changed: Run) -> Run:
     then, now = fusion_of(run.manifest), fusion_of(changed.manifest)
     if not now.uses("co_purchase"):
         return changed
-    fits = _counted_by(now) == _counted_by(then)
-    if run.co_purchase_set_no is not None and fits:
+    if run.co_purchase_set_no is not None and now.counting == then.counting:
         return changed
     number = ensure_co_purchases(parts.engine, now, history_version=run.history_version)
     return replace(changed, co_purchase_set_no=number)
-
-
-def _counted_by(fusion: Fusion) -> tuple[int, int, PairCounting]:
-    return fusion.neighbours, fusion.pair_history, fusion.pairs
