@@ -37,7 +37,8 @@ SELECT md5(string_agg(line, ' ' ORDER BY line)) FROM (
     UNION ALL
     SELECT concat_ws(' ', 'trigger', tgname) FROM pg_trigger WHERE NOT tgisinternal
     UNION ALL
-    SELECT concat_ws(' ', 'schema', nspname, nspacl) FROM pg_namespace
+    SELECT concat_ws(' ', 'schema', nspname, nspacl, obj_description(oid, 'pg_namespace'))
+    FROM pg_namespace
     WHERE nspname !~ '^pg_(toast_)?temp'
     UNION ALL
     SELECT concat_ws(' ', 'version', to_jsonb(v)) FROM alembic_version AS v

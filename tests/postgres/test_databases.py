@@ -55,6 +55,7 @@ def test_a_used_database_comes_back_empty_under_another_name(
         "DROP VIEW analytics.rejects",
         "GRANT SELECT ON items TO gpt4rec_analyst",
         "COMMENT ON COLUMN items.title IS 'stray'",
+        "COMMENT ON SCHEMA analytics IS 'stray'",
         "UPDATE alembic_version SET version_num = '0001'",
         "ALTER TABLE items ALTER COLUMN is_active DROP DEFAULT",
         "ALTER TABLE runs DROP CONSTRAINT ck_runs_state",
