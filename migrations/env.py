@@ -2,14 +2,20 @@
 
 Run by ``alembic`` in a checkout and by ``gpt4rec db`` (gpt4rec_es/db/migrate.py) anywhere. A
 migration is a deployment: what it locks, readers and writers wait for, so it rather fails.
+
+An upgrade to the newest revision also makes the views of schema analytics those of the code, in the
+transaction of that revision: both are done, or neither.
 """
 
 import logging
 import re
+from collections.abc import Collection, Mapping
 
-from alembic import context
+from alembic import command, context
+from alembic.runtime.migration import MigrationContext, MigrationInfo
 from sqlalchemy import Connection, Engine, text
 
+from gpt4rec_es.db import analytics
 from gpt4rec_es.db.engine import make_engine
 from gpt4rec_es.db.locks import lock_key
 from gpt4rec_es.db.tables import metadata
@@ -52,6 +58,52 @@ def _include_name(name: str | None, kind: str, _parents: object) -> bool:
     return not (kind == "table" and name is not None and _PARTITION.fullmatch(name))
 
 
+def _is_upgrade() -> bool:
+    """Return whether the command may change views: ``current`` and ``check`` come here, too."""
+    options = context.config.cmd_opts
+    if options is None:
+        return bool(context.config.attributes.get("is_upgrade"))
+    return options.cmd[0] is command.upgrade
+
+
+def _after_revision(
+    ctx: MigrationContext,
+    step: MigrationInfo,
+    heads: Collection[str],
+    run_args: Mapping[str, object],  # noqa: ARG001 -- Alembic passes it by name
+) -> None:
+    if step.is_upgrade and not step.is_stamp and _is_newest(heads):
+        _refresh_views(ctx)
+
+
+def _is_newest(heads: Collection[str]) -> bool:
+    return set(heads) == set(context.script.get_heads())
+
+
+def _refresh_views(ctx: MigrationContext) -> None:
+    """Make the views anew if they are not the code's; SQL that is printed cannot look first."""
+    connection = None if ctx.as_sql else ctx.connection
+    if connection is None or not analytics.are_current(connection):
+        analytics.refresh(ctx.execute)
+
+
+def _run(connection: Connection | None) -> None:
+    """Run the command; an upgrade of what is newest already may still have views to make."""
+    with context.begin_transaction():
+        context.run_migrations()
+    ctx = context.get_context()
+    # Printed SQL has only the revision it starts at: with another one, a step was the last.
+    if not (_is_upgrade() and _is_newest(ctx.get_current_heads())):
+        return
+    if connection:
+        _refresh_views(ctx)
+        connection.commit()
+    else:
+        ctx.impl.emit_begin()
+        _refresh_views(ctx)
+        ctx.impl.emit_commit()
+
+
 def _configure(connection: Connection | None) -> None:
     context.configure(
         connection=connection,
@@ -61,6 +113,7 @@ def _configure(connection: Connection | None) -> None:
         compare_type=True,
         compare_server_default=True,
         transaction_per_migration=True,
+        on_version_apply=_after_revision,
         literal_binds=connection is None,
         dialect_opts={"paramstyle": "named"},
     )
@@ -75,13 +128,12 @@ def _migrate(connection: Connection) -> None:
     if not connection.execute(text(_MAY_START)).scalar_one():
         # Alembic's own table would be the first thing to fail, without a word on the way out:
         # the first revision knows what is missing, and says so.
-        first = context.script.get_revision("0001")
+        first = context.script.get_revision("0100")
         connection.execute(text(first.module.PREPARE))
     # End the transaction that these began: each migration has one of its own.
     connection.commit()
     _configure(connection)
-    with context.begin_transaction():
-        context.run_migrations()
+    _run(connection)
 
 
 if "url" not in context.config.attributes:
@@ -90,9 +142,8 @@ if "url" not in context.config.attributes:
     logging.getLogger("alembic").setLevel(logging.INFO)
 if context.is_offline_mode():
     _configure(None)
-    with context.begin_transaction():
-        context.execute(_BECOME_OWNER)
-        context.run_migrations()
+    context.execute(_BECOME_OWNER)
+    _run(None)
 else:
     _own = _engine()
     try:

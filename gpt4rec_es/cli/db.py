@@ -37,10 +37,17 @@ def current(as_json: bool) -> None:
     from gpt4rec_es.db import migrate
 
     version = migrate.current(get_settings().require("database_url"))
-    shown = {"revision": version.revision, "head": version.head, "is_current": version.is_current}
+    shown = {
+        "revision": version.revision,
+        "head": version.head,
+        "has_views": version.has_views,
+        "is_current": version.is_current,
+    }
 
     def render(found: dict[str, Any]) -> None:
         state = "up to date" if found["is_current"] else "run `gpt4rec db upgrade`"
+        if found["revision"] == found["head"] and not found["has_views"]:
+            state = f"other views; {state}"
         print_line(f"database {found['revision'] or 'empty'}, program {found['head']}: {state}")
 
     emit(shown, as_json, render)
@@ -50,7 +57,7 @@ def current(as_json: bool) -> None:
 @json_option
 @click.pass_context
 def check(ctx: click.Context, as_json: bool) -> None:
-    """Compare the schema with the tables in code; exit code 1 if they differ."""
+    """Compare the schema with tables and views in code; exit code 1 if they differ."""
     from gpt4rec_es.db import migrate
 
     differences = migrate.check(get_settings().require("owner_database_url"))

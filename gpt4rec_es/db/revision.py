@@ -17,12 +17,29 @@ log = logging.getLogger(__name__)
 # NULL: no such table; false: this role may not read it, as an analyst's.
 _READABLE = "SELECT has_table_privilege(to_regclass('alembic_version'), 'SELECT')"
 _REVISION = "SELECT max(version_num) FROM alembic_version"
+# Lower numbers were schemas before the first release.
+_FIRST = "0100"
 
 
 def revisions() -> list[str]:
     """Return the revisions that this code knows, oldest first: the names of its migrations."""
     versions = resource_path("migrations", "versions")
     return sorted(file.name.partition("_")[0] for file in versions.glob("[0-9]*_*.py"))
+
+
+def refuse_unreleased(database: str | None, revision: str | None) -> None:
+    """Return if a migration can start at ``revision``, or if nobody here can know.
+
+    Raises:
+        UsageError: it is from before the first release.
+    """
+    if revision is not None and revision < _FIRST:
+        raise UsageError(
+            f"The database {database!r} is at revision {revision}, from before the first release: "
+            "it cannot be upgraded.",
+            "Dump what you want to keep, make a new database, run `gpt4rec db upgrade` on it, and "
+            "import again.",
+        )
 
 
 def require_schema(engine: Engine) -> Engine:
@@ -42,6 +59,11 @@ def require_schema(engine: Engine) -> Engine:
         if fits:
             return
         can_see, found = _revision(connection)
+        try:
+            refuse_unreleased(engine.url.database, found)
+        except UsageError:
+            connection.close()
+            raise
         if can_see and (found is None or found in known[:-1]):
             connection.close()
             raise UsageError(

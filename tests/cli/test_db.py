@@ -32,7 +32,7 @@ def test_from_an_empty_database_to_the_newest_version(
     assert run(["db", "current"]) == 0
     assert "empty" in capsys.readouterr().out
     assert run(["db", "check"]) == 1
-    assert "revision None" in capsys.readouterr().out
+    assert "revision none" in capsys.readouterr().out
 
     assert run(["db", "upgrade", "--dry-run"]) == 0
     printed = capsys.readouterr().out
@@ -89,6 +89,27 @@ def test_check_lists_differences(
     assert run(["db", "check", "--json"]) == 1
     (difference,) = json.loads(capsys.readouterr().out)
     assert "stray" in difference
+
+
+def test_changed_views_are_said_printed_and_made(
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    use(monkeypatch, database)
+    with database.owner_engine.begin() as connection:
+        connection.execute(text("COMMENT ON SCHEMA analytics IS 'other'"))
+    assert run(["db", "check", "--json"]) == 1
+    (difference,) = json.loads(capsys.readouterr().out)
+    assert "views" in difference
+    assert run(["db", "current"]) == 0
+    assert "other views; run `gpt4rec db upgrade`" in capsys.readouterr().out
+    assert run(["db", "upgrade", "--dry-run"]) == 0
+    printed = capsys.readouterr().out
+    assert "CREATE VIEW analytics.runs" in printed
+    assert "CREATE TABLE" not in printed
+    assert run(["db", "upgrade"]) == 0
+    assert run(["db", "check"]) == 0
 
 
 def test_dictionary_is_written_and_checked(

@@ -76,16 +76,42 @@ def said(
     return run_all
 
 
-@pytest.mark.parametrize("revision", [None, "0010"])
-def test_every_command_asks_for_the_migration(
-    cluster: Cluster, empty_database: Database, said: Said, revision: str | None
-) -> None:
-    if revision:
-        _migrate(cluster, empty_database, revision)
+def test_every_command_asks_for_the_migration(empty_database: Database, said: Said) -> None:
     for command, (code, line) in said(empty_database.writer_url).items():
         assert code == 2, command
-        assert f"is at revision {revision or 'none'}; this code needs {revisions()[-1]}." in line
+        assert f"is at revision none; this code needs {revisions()[-1]}." in line
         assert line.endswith("Run `gpt4rec db upgrade` as the owner.")
+
+
+def test_every_command_refuses_a_schema_from_before_the_first_release(
+    database: Database, said: Said
+) -> None:
+    _set_revision(database, "0010")
+    for command, (code, line) in said(database.writer_url).items():
+        assert code == 2, command
+        assert "is at revision 0010, from before the first release" in line
+        assert "make a new database, run `gpt4rec db upgrade` on it, and import again" in line
+
+
+@pytest.mark.parametrize("command", ["upgrade", "upgrade --dry-run", "current", "check"])
+def test_a_schema_from_before_the_first_release_stays_as_it_is(
+    database: Database,
+    command: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _set_revision(database, "0025")
+    monkeypatch.setenv("DATABASE_URL", database.owner_url)
+    monkeypatch.setenv("GPT4REC_OWNER_DATABASE_URL", database.owner_url)
+    assert run(["--env-file", "/nonexistent", "db", *command.split()]) == 2
+    written = capsys.readouterr()
+    assert written.out == ""
+    (line,) = written.err.splitlines()
+    assert "is at revision 0025, from before the first release: it cannot be upgraded" in line
+    assert "Dump what you want to keep" in line
+    with database.owner_engine.connect() as connection:
+        found = connection.execute(text("SELECT version_num FROM alembic_version"))
+        assert found.scalars().all() == ["0025"]
 
 
 def test_a_role_without_rights_is_told_which_role_it_takes(database: Database, said: Said) -> None:

@@ -61,7 +61,7 @@ def test_wheel_holds_all_code_and_what_it_reads(wheel: zipfile.ZipFile) -> None:
     ):
         expected |= {
             f"{inside}/{path.relative_to(ROOT / top).as_posix()}"
-            for pattern in ("*.py", "*.json", "*.mako", "*.ini")
+            for pattern in ("*.py", "*.json", "*.mako", "*.ini", "*.sql")
             for path in (ROOT / top).rglob(pattern)
         }
     assert expected - names == set()

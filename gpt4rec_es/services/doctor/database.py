@@ -53,8 +53,7 @@ def schema(url: str) -> Iterator[Finding]:
         yield ok(f"revision {version.revision}")
     else:
         yield error(
-            f"The database is at revision {version.revision or 'none'}, the code at "
-            f"{version.head}.",
+            f"Not as this code needs it: {version.difference}.",
             "Run `gpt4rec db upgrade` as the owner, or install the code that fits.",
         )
 

@@ -1,0 +1,28 @@
+CREATE VIEW analytics.daily_queries (
+    run_id, logical_date, query_id, query, query_user_count, query_hit_count, has_more_hits,
+    found_recommendation_count
+) AS
+SELECT
+    r.run_id, day.logical_date, q.query_no, q.text, d.n_users, d.n_hits, d.has_more_hits,
+    d.n_recommended
+FROM public.daily_runs AS day
+JOIN public.runs AS r ON r.run_no = day.run_no AND day.kind = 'nightly'
+JOIN public.daily_queries AS d ON d.run_no = day.run_no
+JOIN public.queries AS q ON q.query_no = d.query_no;
+
+COMMENT ON VIEW analytics.daily_queries IS
+    'One row per date and distinct query of the run last published for it. Outlives the run''s '
+    'lists; queries of fewer users than the run asked for are left out.';
+COMMENT ON COLUMN analytics.daily_queries.run_id IS 'the run';
+COMMENT ON COLUMN analytics.daily_queries.logical_date IS
+    'the date the run recommends for, in the schedule''s time zone';
+COMMENT ON COLUMN analytics.daily_queries.query_id IS
+    'number of the query text, the same in every view and run';
+COMMENT ON COLUMN analytics.daily_queries.query IS 'the query text: what the user would type next';
+COMMENT ON COLUMN analytics.daily_queries.query_user_count IS
+    'users that the query was generated for';
+COMMENT ON COLUMN analytics.daily_queries.query_hit_count IS
+    'hits known of it, at most the run''s first depth; NULL: it was not searched';
+COMMENT ON COLUMN analytics.daily_queries.has_more_hits IS 'whether there are hits beyond those';
+COMMENT ON COLUMN analytics.daily_queries.found_recommendation_count IS
+    'recommendations that it found';

@@ -1,0 +1,17 @@
+CREATE VIEW analytics.gate_results (
+    run_id, logical_date, gate, has_passed, measured, required, checked_at
+) AS
+SELECT
+    r.run_id, r.logical_date, g.gate, g.passed, g.measured, g.required, g.checked_at
+FROM public.gate_results AS g
+JOIN public.runs AS r USING (run_no);
+
+COMMENT ON VIEW analytics.gate_results IS 'One row per run and gate: the checks before publishing.';
+COMMENT ON COLUMN analytics.gate_results.run_id IS 'the run';
+COMMENT ON COLUMN analytics.gate_results.logical_date IS
+    'the date the run recommends for, in the schedule''s time zone';
+COMMENT ON COLUMN analytics.gate_results.gate IS 'name of the gate';
+COMMENT ON COLUMN analytics.gate_results.has_passed IS 'whether it let the run pass';
+COMMENT ON COLUMN analytics.gate_results.measured IS 'what was measured';
+COMMENT ON COLUMN analytics.gate_results.required IS 'what was asked';
+COMMENT ON COLUMN analytics.gate_results.checked_at IS 'time of the check';

@@ -1,0 +1,44 @@
+CREATE VIEW analytics.index_builds (
+    index_name, alias, build_kind, parent_index_name, build_state,
+    is_live,
+    catalog_version, document_count, k1, b, build_actor, build_reason, build_started_at, ready_at,
+    index_deleted_at, build_error, deleted_documents
+) AS
+SELECT
+    b.index_name, b.alias, b.kind, parent.index_name, b.state,
+    b.state = 'ready' AND b.build_no IS NOT DISTINCT FROM (
+        SELECT s.to_build_no FROM public.alias_swaps AS s WHERE s.alias = b.alias
+        ORDER BY s.swap_no DESC LIMIT 1),
+    b.catalog_version, b.document_count, b.k1, b.b, b.actor, b.reason, b.created_at, b.ready_at,
+    b.deleted_at, b.error, b.deleted_documents
+FROM public.builds AS b
+LEFT JOIN public.builds AS parent ON parent.build_no = b.parent_build_no;
+
+COMMENT ON VIEW analytics.index_builds IS
+    'One row per index build. A ready build never changes: other k1 or b is another build.';
+COMMENT ON COLUMN analytics.index_builds.index_name IS 'name of the Elasticsearch index';
+COMMENT ON COLUMN analytics.index_builds.alias IS 'the stable name that it was built for';
+COMMENT ON COLUMN analytics.index_builds.build_kind IS
+    'full (from the catalog), derived (a clone with other k1, b) or changed (a clone with the '
+    'items that changed since)';
+COMMENT ON COLUMN analytics.index_builds.parent_index_name IS
+    'what a derived or changed build was cloned from; NULL: full';
+COMMENT ON COLUMN analytics.index_builds.build_state IS 'building, ready, failed or deleted';
+COMMENT ON COLUMN analytics.index_builds.is_live IS 'whether the alias points to it now';
+COMMENT ON COLUMN analytics.index_builds.catalog_version IS
+    'version of the catalog whose items it holds';
+COMMENT ON COLUMN analytics.index_builds.document_count IS
+    'documents in it; NULL: not verified (yet)';
+COMMENT ON COLUMN analytics.index_builds.k1 IS
+    'BM25 k1: how soon repeated terms stop to count, >= 0';
+COMMENT ON COLUMN analytics.index_builds.b IS
+    'BM25 b: how much long titles are marked down, 0 to 1';
+COMMENT ON COLUMN analytics.index_builds.build_actor IS 'who started the build';
+COMMENT ON COLUMN analytics.index_builds.build_reason IS 'why it was built; NULL: not said';
+COMMENT ON COLUMN analytics.index_builds.build_started_at IS 'start of the build';
+COMMENT ON COLUMN analytics.index_builds.ready_at IS 'time it was verified; NULL: it was not';
+COMMENT ON COLUMN analytics.index_builds.index_deleted_at IS
+    'time its index was deleted; NULL: it was not';
+COMMENT ON COLUMN analytics.index_builds.build_error IS 'why the build failed; NULL: it did not';
+COMMENT ON COLUMN analytics.index_builds.deleted_documents IS
+    'replaced or deleted documents that still count in its statistics; NULL until verified';

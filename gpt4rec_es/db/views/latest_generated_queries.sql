@@ -1,0 +1,38 @@
+-- A scalar subquery and not a join: its value is known before the partitions are opened, so only
+-- those of the published run are read.
+CREATE VIEW analytics.latest_generated_queries (
+    run_id, logical_date, user_id, query_rank, query_id, query,
+    beam_score, query_tokens, generated_at
+) AS
+SELECT
+    r.run_id, r.logical_date, u.shown_id, gq.rank, q.query_no, q.text,
+    gq.sum_logprob / greatest(gq.n_tokens, 1), gq.n_tokens, g.created_at
+FROM public.run_users AS ru
+JOIN public.runs AS r ON r.run_no = ru.run_no
+JOIN public.generators AS t ON t.generator_no = r.generator_no
+JOIN public.users AS u ON u.user_no = ru.user_no
+JOIN public.generations AS g ON g.prompt_no = ru.prompt_no
+    AND g.content_hash = t.content_hash AND g.decoding_no = r.decoding_no
+JOIN public.generated_queries AS gq ON gq.generation_no = g.generation_no
+JOIN public.queries AS q ON q.query_no = gq.query_no
+WHERE ru.run_no = (SELECT p.run_no FROM public.publications AS p WHERE p.kind = 'nightly');
+
+COMMENT ON VIEW analytics.latest_generated_queries IS
+    'One row per user and query of the published run.';
+COMMENT ON COLUMN analytics.latest_generated_queries.run_id IS 'the run';
+COMMENT ON COLUMN analytics.latest_generated_queries.logical_date IS
+    'the date the run recommends for, in the schedule''s time zone';
+COMMENT ON COLUMN analytics.latest_generated_queries.user_id IS
+    'the shop''s user id, or its pseudonym where the database says so';
+COMMENT ON COLUMN analytics.latest_generated_queries.query_rank IS
+    '1-based rank of the query among those of the user, by beam score';
+COMMENT ON COLUMN analytics.latest_generated_queries.query_id IS
+    'number of the query text, the same in every view and run';
+COMMENT ON COLUMN analytics.latest_generated_queries.query IS
+    'the query text: what the user would type next';
+COMMENT ON COLUMN analytics.latest_generated_queries.beam_score IS
+    'mean natural-log probability per token, end token included; 0 is certain';
+COMMENT ON COLUMN analytics.latest_generated_queries.query_tokens IS
+    'tokens of the query, end token included';
+COMMENT ON COLUMN analytics.latest_generated_queries.generated_at IS
+    'time it was written: before the run if an earlier one had the same input';

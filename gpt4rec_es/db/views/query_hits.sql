@@ -1,0 +1,37 @@
+CREATE VIEW analytics.query_hits (
+    index_name, query_id, query, hit_rank, score, item_id, title, search_depth,
+    is_exhausted, searched_at, minimum_should_match
+) AS
+SELECT
+    b.index_name, q.query_no, q.text, h.hit_rank::integer, h.score, i.item_id, i.title, s.depth,
+    s.is_exhausted, s.searched_at, coalesce(o.options ->> 'minimum_should_match', '1')
+FROM public.searches AS s
+JOIN public.builds AS b USING (build_no)
+JOIN public.queries AS q USING (query_no)
+LEFT JOIN public.search_options AS o ON o.options_no = s.options_no
+CROSS JOIN LATERAL unnest(s.item_nos, s.scores) WITH ORDINALITY AS h (item_no, score, hit_rank)
+JOIN public.items AS i ON i.item_no = h.item_no
+WHERE NOT EXISTS (
+    SELECT FROM public.searches AS deeper
+    WHERE deeper.build_no = s.build_no AND deeper.query_no = s.query_no
+    AND deeper.depth > s.depth AND deeper.options_no = s.options_no);
+
+COMMENT ON VIEW analytics.query_hits IS
+    'One row per index build, query and hit, from the deepest search made; whatever was '
+    'recommended from it. Filter by index_name and query_id or query.';
+COMMENT ON COLUMN analytics.query_hits.index_name IS
+    'name of the Elasticsearch index that was searched';
+COMMENT ON COLUMN analytics.query_hits.query_id IS
+    'number of the query text, the same in every view and run';
+COMMENT ON COLUMN analytics.query_hits.query IS 'the query text: what the user would type next';
+COMMENT ON COLUMN analytics.query_hits.hit_rank IS '1-based place among the hits of the query';
+COMMENT ON COLUMN analytics.query_hits.score IS
+    'BM25 score of the hit; scores of different queries cannot be compared';
+COMMENT ON COLUMN analytics.query_hits.item_id IS 'the shop''s item id';
+COMMENT ON COLUMN analytics.query_hits.title IS 'cleaned title; NULL: none usable';
+COMMENT ON COLUMN analytics.query_hits.search_depth IS 'hits that the search asked for';
+COMMENT ON COLUMN analytics.query_hits.is_exhausted IS
+    'whether there are no hits beyond those of this search';
+COMMENT ON COLUMN analytics.query_hits.searched_at IS 'time of the search';
+COMMENT ON COLUMN analytics.query_hits.minimum_should_match IS
+    'how many of a generated query''s terms a title must have, as 2 or 75%; 1: any is enough';
