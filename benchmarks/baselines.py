@@ -17,14 +17,14 @@ from typing import Any
 import click
 
 from gpt4rec_es.errors import Gpt4RecError
-from gpt4rec_es.evaluation.catalog import EvaluationCatalog
-from gpt4rec_es.evaluation.measure import ALL, Measurer, MetricRow
-from gpt4rec_es.evaluation.methods import BASELINES, Baselines, MethodOptions
+from gpt4rec_es.lab.bm25.index import MemoryIndex, TokenizedTitle
+from gpt4rec_es.lab.evaluation.catalog import EvaluationCatalog
+from gpt4rec_es.lab.evaluation.measure import ALL, Measurer, MetricRow
+from gpt4rec_es.lab.evaluation.methods import BASELINES, Baselines, MethodOptions
+from gpt4rec_es.lab.splits.protocols import PROTOCOLS, SplitOptions, make_split
+from gpt4rec_es.lab.splits.split import with_validation
 from gpt4rec_es.metrics.labels import CategoryLabels, LabelSets, category_labels, label_sets
 from gpt4rec_es.records import Bm25
-from gpt4rec_es.retrieval.memory_index import MemoryIndex, TokenizedTitle
-from gpt4rec_es.splits.protocols import PROTOCOLS, SplitOptions, make_split
-from gpt4rec_es.splits.split import with_validation
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from benchmarks.place import Place
 from benchmarks.shops import fill_items
 from benchmarks.table import Line, at_least, rate
 from benchmarks.timing import interleaved
-from gpt4rec_es.services.import_interactions import import_interactions
+from gpt4rec_es.catalog.import_interactions import import_interactions
 
 _ROUNDS = 3
 _PER_USER = 10

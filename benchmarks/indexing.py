@@ -6,13 +6,13 @@ from benchmarks.place import Place
 from benchmarks.shops import fill_items
 from benchmarks.table import Line, at_least, percent, rate
 from benchmarks.timing import interleaved
-from gpt4rec_es.db.documents import catalog_snapshot
-from gpt4rec_es.index.builds import create_index, seal_index
+from gpt4rec_es.db.rows.documents import catalog_snapshot
 from gpt4rec_es.index.bulk import BulkLimits
 from gpt4rec_es.index.documents import encode_document
+from gpt4rec_es.index.making import create_index, seal_index
 from gpt4rec_es.index.mapping import Analysis, index_body
+from gpt4rec_es.index.reindex import ReindexOptions, reindex
 from gpt4rec_es.records import Bm25
-from gpt4rec_es.services.reindex import ReindexOptions, reindex
 
 _ROUNDS = 3
 

@@ -20,11 +20,11 @@ from benchmarks.place import Place, connect, scratch
 from benchmarks.shops import DAY, fill_items, night_parts, options
 from benchmarks.table import Line, at_most, megabytes, times
 from benchmarks.timing import resident_growth
-from gpt4rec_es.runs.drain import drain
-from gpt4rec_es.runs.night import start_night
-from gpt4rec_es.services.export import export
-from gpt4rec_es.services.import_interactions import import_interactions
-from gpt4rec_es.services.reindex import ReindexOptions, reindex
+from gpt4rec_es.catalog.import_interactions import import_interactions
+from gpt4rec_es.exports.export import export
+from gpt4rec_es.index.reindex import ReindexOptions, reindex
+from gpt4rec_es.night.stages.drain import drain
+from gpt4rec_es.night.start import start_night
 
 PARTS = ("import", "reindex", "merge", "export")
 # Ten times the rows may need so many times the memory and still count as flat.

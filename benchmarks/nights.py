@@ -26,8 +26,8 @@ from benchmarks.shops import (
 )
 from benchmarks.table import Line, at_most, megabytes, percent
 from benchmarks.timing import peak_resident
-from gpt4rec_es.runs.drain import drain
-from gpt4rec_es.runs.night import start_night
+from gpt4rec_es.night.stages.drain import drain
+from gpt4rec_es.night.start import start_night
 
 _ITEMS = 12_000
 _CHANGED = 100  # every hundredth user

@@ -13,9 +13,9 @@ from benchmarks.shops import fill_items
 from benchmarks.table import Line, at_least, at_most, percent, rate
 from benchmarks.timing import interleaved
 from gpt4rec_es.elastic.queries import search_text
+from gpt4rec_es.index.reindex import ReindexOptions, reindex
 from gpt4rec_es.retrieval.body import Template
 from gpt4rec_es.retrieval.msearch import ANSWER_FILTER, ElasticRetriever
-from gpt4rec_es.services.reindex import ReindexOptions, reindex
 
 _ROUNDS = 5
 _ITEMS = 12_000

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 from benchmarks.place import Place
-from gpt4rec_es.db import generators
-from gpt4rec_es.generation.titles import TitlesGenerator
+from gpt4rec_es.db.rows import generators
+from gpt4rec_es.generation.title_generator import TitlesGenerator
+from gpt4rec_es.index.current import ensure_current
+from gpt4rec_es.index.reindex import ReindexOptions
+from gpt4rec_es.night.inputs.parts import NightOptions, NightParts
 from gpt4rec_es.records import Decoding, GeneratedQuery, Generation, Prompt
 from gpt4rec_es.retrieval.msearch import ElasticRetriever
-from gpt4rec_es.runs.options import NightOptions, NightParts
-from gpt4rec_es.services.current_index import ensure_current
-from gpt4rec_es.services.reindex import ReindexOptions
 
 DAY = dt.date(2026, 1, 1)
 # Titles have eight words; the most frequent hundred make up a quarter of all.

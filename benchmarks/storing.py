@@ -14,8 +14,8 @@ from benchmarks.table import Line, at_least, percent, rate, times
 from benchmarks.timing import Timing, interleaved
 from gpt4rec_es.db import tables
 from gpt4rec_es.db.copy import encode_chunks
-from gpt4rec_es.db.generations import store_generations
-from gpt4rec_es.db.lists import UserOutcome, store_lists
+from gpt4rec_es.db.rows.generations import store_generations
+from gpt4rec_es.db.rows.lists import UserOutcome, store_lists
 from gpt4rec_es.prompts.keys import hash128
 from gpt4rec_es.records import Decoding, Generation, Outcome
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import click
 import numpy as np
 
+from gpt4rec_es.lab.bm25.grid import MemoryGrid
+from gpt4rec_es.lab.bm25.index import MemoryIndex, TokenizedTitle
 from gpt4rec_es.records import Bm25
-from gpt4rec_es.retrieval.memory_grid import MemoryGrid
-from gpt4rec_es.retrieval.memory_index import MemoryIndex, TokenizedTitle
 
 GOAL_S = 60
 

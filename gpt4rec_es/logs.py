@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Literal, TextIO
 
-from gpt4rec_es.settings_checks import MASK
+from gpt4rec_es.masking import MASK
 
 _run: ContextVar[str | None] = ContextVar("run", default=None)
 _task: ContextVar[str | None] = ContextVar("task", default=None)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
-from gpt4rec_es.list_options import ANY_TERM, SearchOptions
+from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
 from gpt4rec_es.records import Decoding, Generation, Prompt, PromptForm, SearchResult
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gpt4rec_es.connections import Connections
-from gpt4rec_es.list_options import Fusion, SearchOptions
+from gpt4rec_es.options.lists import Fusion, SearchOptions
 from gpt4rec_es.protocols import QueryGenerator, Retriever
 from gpt4rec_es.records import Decoding
 from gpt4rec_es.settings import Settings, load_settings
@@ -24,12 +24,12 @@ from gpt4rec_es.settings_options import (
 )
 
 if TYPE_CHECKING:
-    from gpt4rec_es.db.generators import Generator
+    from gpt4rec_es.db.rows.generators import Generator
     from gpt4rec_es.elastic.throttle import Throttle
     from gpt4rec_es.index.mapping import Analysis
-    from gpt4rec_es.runs.options import NightOptions, NightParts
-    from gpt4rec_es.services.reindex import ReindexOptions
-    from gpt4rec_es.services.tuning_inputs import TuningParts
+    from gpt4rec_es.index.reindex import ReindexOptions
+    from gpt4rec_es.lab.tuning.inputs import TuningParts
+    from gpt4rec_es.night.inputs.parts import NightOptions, NightParts
     from gpt4rec_es.stack import StackUrls
 
 
@@ -124,7 +124,7 @@ class Runtime(Connections):
         """Return how a build is made."""
         from gpt4rec_es.elastic.throttle import Throttle
         from gpt4rec_es.index.building import BuildOptions
-        from gpt4rec_es.services.reindex import ReindexOptions
+        from gpt4rec_es.index.reindex import ReindexOptions
 
         throttle = Throttle(self.settings.documents_per_second)
         return ReindexOptions(
@@ -136,7 +136,7 @@ class Runtime(Connections):
 
     def tuning_parts(self) -> "TuningParts":
         """Return what tuning touches."""
-        from gpt4rec_es.services.tuning_inputs import TuningParts
+        from gpt4rec_es.lab.tuning.inputs import TuningParts
 
         return TuningParts(
             self.engine,
@@ -151,7 +151,7 @@ class Runtime(Connections):
 
         rules: as ``list_rules_of`` takes them, in place of the settings.
         """
-        from gpt4rec_es.runs.options import NightOptions
+        from gpt4rec_es.night.inputs.parts import NightOptions
 
         chosen = self.settings
         return NightOptions(
@@ -175,8 +175,8 @@ class Runtime(Connections):
 
     def night_parts(self) -> "NightParts":
         """Return what a night touches."""
-        from gpt4rec_es.runs.options import NightParts
-        from gpt4rec_es.services.current_index import ensure_current
+        from gpt4rec_es.index.current import ensure_current
+        from gpt4rec_es.night.inputs.parts import NightParts
 
         def ensure_index() -> int:
             options = self.reindex_options()

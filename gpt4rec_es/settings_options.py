@@ -9,10 +9,10 @@ from pathlib import Path
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.filters.phrases import read_phrases
-from gpt4rec_es.list_options import Fusion, ListRules, PairCounting, QueryFilters
+from gpt4rec_es.options.lists import Fusion, ListRules, PairCounting, QueryFilters
 from gpt4rec_es.records import Decoding
 from gpt4rec_es.settings import Settings, variable_of
-from gpt4rec_es.settings_checks import parse_sources
+from gpt4rec_es.settings.checks import parse_sources
 
 
 def decoding_of(settings: Settings) -> Decoding:

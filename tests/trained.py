@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gpt4rec_es.generation.dataset import TrainingData, collect_histories
 from gpt4rec_es.generation.options import TrainingOptions
+from gpt4rec_es.lab.training.dataset import TrainingData, collect_histories
 from gpt4rec_es.protocols import no_progress
 
 STYLES = ("vintage", "garden", "kitchen", "christmas")
@@ -46,7 +46,7 @@ def shop_data(users: int = 150) -> TrainingData:
 @pytest.fixture(scope="session")
 def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a checkpoint folder; tests must not write into it."""
-    from gpt4rec_es.generation.train import train_network  # noqa: PLC0415 - torch is not for all tests
+    from gpt4rec_es.lab.training.phases import train_network  # noqa: PLC0415 - torch is not for all tests
 
     folder = tmp_path_factory.mktemp("models") / "tiny"
     return train_network(shop_data(), OPTIONS, folder, no_progress).folder

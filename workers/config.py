@@ -8,7 +8,7 @@ from typing import Any
 
 from celery.schedules import crontab
 
-from gpt4rec_es.runs.doorbell import GENERATION, RETRIEVAL
+from gpt4rec_es.night.stages.doorbell import GENERATION, RETRIEVAL
 from gpt4rec_es.runtime import Runtime
 
 

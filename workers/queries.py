@@ -1,6 +1,6 @@
 """Queue ``generation``: writing queries with the model."""
 
-from gpt4rec_es.runs.doorbell import GENERATION
+from gpt4rec_es.night.stages.doorbell import GENERATION
 from workers.celery import app
 from workers.drain import drain_queue
 

@@ -1,6 +1,6 @@
 """Queue ``retrieval``: searching, merging, checking and publishing."""
 
-from gpt4rec_es.runs.doorbell import RETRIEVAL
+from gpt4rec_es.night.stages.doorbell import RETRIEVAL
 from workers.celery import app
 from workers.drain import drain_queue
 

@@ -83,7 +83,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
 @click.option("--check", "only_check", is_flag=True, help="Change nothing; fail if out of date.")
 def dictionary(path: Path, only_check: bool) -> None:
     """Write the data dictionary of the analytics views into the document for analysts."""
-    from gpt4rec_es.services.data_dictionary import update_document
+    from gpt4rec_es.exports.data_dictionary import update_document
 
     changed = update_document(get_runtime().engine, path, write=not only_check)
     if changed and only_check:

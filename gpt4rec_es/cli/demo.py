@@ -93,8 +93,8 @@ def _migrate(runtime: "Runtime") -> None:
 
 
 def _import(runtime: "Runtime", folder: Path) -> None:
-    from gpt4rec_es.services.import_interactions import import_interactions
-    from gpt4rec_es.services.import_items import import_items
+    from gpt4rec_es.catalog.import_interactions import import_interactions
+    from gpt4rec_es.catalog.import_items import import_items
 
     uses = ((import_items, "items.csv.gz"), (import_interactions, "interactions.csv.gz"))
     for use_case, name in uses:
@@ -110,8 +110,8 @@ def _import(runtime: "Runtime", folder: Path) -> None:
 
 def _train(runtime: "Runtime") -> None:
     from gpt4rec_es.generation.options import TrainingOptions
-    from gpt4rec_es.services.generators import list_generators, use_generator
-    from gpt4rec_es.services.train import train_generator
+    from gpt4rec_es.generation.registry import list_generators, use_generator
+    from gpt4rec_es.lab.training.train_generator import train_generator
     from gpt4rec_es.stack import checkout
 
     actor = runtime.settings.actor
@@ -133,8 +133,8 @@ def _train(runtime: "Runtime") -> None:
 
 
 def _night(runtime: "Runtime") -> None:
-    from gpt4rec_es.runs.inprocess import run_night
-    from gpt4rec_es.runs.schedule import today
+    from gpt4rec_es.night.inprocess import run_night
+    from gpt4rec_es.night.schedule import today
 
     date = today(runtime.settings.timezone)
     with progress_bar("Night", "done in this stage") as progress:
@@ -147,8 +147,8 @@ def _night(runtime: "Runtime") -> None:
 
 
 def _show(runtime: "Runtime", folder: Path, users: int) -> None:
-    from gpt4rec_es.db import runs as run_rows
-    from gpt4rec_es.runs.why import explain_user
+    from gpt4rec_es.db.rows import runs as run_rows
+    from gpt4rec_es.night.inspect.why import explain_user
 
     with runtime.engine.connect() as connection:
         run = run_rows.find(connection, "latest")
@@ -179,7 +179,7 @@ def _some_users(connection: "Connection", count: int) -> list[str]:
 
 
 def _print_figures(runtime: "Runtime", connection: "Connection", run: Any, folder: Path) -> None:
-    from gpt4rec_es.services.held_out import measure, new_items, read_held_out
+    from gpt4rec_es.lab.training.held_out import measure, new_items, read_held_out
 
     targets = new_items(connection, read_held_out(folder / "held_out.csv.gz"))
     retriever = runtime.retriever(run.index_name, run.run_id)
@@ -208,7 +208,7 @@ def _print_ratio(connection: "Connection") -> None:
 
 def _print_questions(runtime: "Runtime") -> None:
     from gpt4rec_es.db.engine import make_engine
-    from gpt4rec_es.services.questions import QUESTIONS, answer
+    from gpt4rec_es.exports.questions import QUESTIONS, answer
 
     url = runtime.settings.require("analyst_database_url")
     engine = make_engine(url, application_name="gpt4rec demo")

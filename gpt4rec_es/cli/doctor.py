@@ -10,9 +10,9 @@ from gpt4rec_es.cli.output import emit, print_line
 from gpt4rec_es.cli.progress import progress_bar
 
 if TYPE_CHECKING:
+    from gpt4rec_es.doctor.examine import Patient
+    from gpt4rec_es.doctor.findings import Finding
     from gpt4rec_es.runtime import Runtime
-    from gpt4rec_es.services.doctor.examine import Patient
-    from gpt4rec_es.services.doctor.findings import Finding
 
 # So long a hanging server holds up each look at it.
 _TIMEOUT_S = 10
@@ -26,8 +26,8 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
 
     Exit code 0: all is well; 1: something will hurt; 2: a night will not come through.
     """
-    from gpt4rec_es.services.doctor.examine import examine
-    from gpt4rec_es.services.doctor.findings import EXIT_CODES, worst
+    from gpt4rec_es.doctor.examine import examine
+    from gpt4rec_es.doctor.findings import EXIT_CODES, worst
 
     with progress_bar("Looking", "checks") as progress:
         found = examine(_patient(get_runtime()), progress=progress)
@@ -36,7 +36,7 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
 
 
 def _patient(runtime: "Runtime") -> "Patient":
-    from gpt4rec_es.services.doctor.examine import Patient
+    from gpt4rec_es.doctor.examine import Patient
 
     chosen = runtime.settings
 

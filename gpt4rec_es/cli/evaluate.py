@@ -17,9 +17,9 @@ from gpt4rec_es.cli.output import emit
 from gpt4rec_es.cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from gpt4rec_es.list_options import Fusion
+    from gpt4rec_es.lab.evaluation.night_rules import NightRules
+    from gpt4rec_es.options.lists import Fusion
     from gpt4rec_es.runtime import Runtime
-    from gpt4rec_es.services.evaluation_rules import NightRules
 
 
 class _RunsByDefault(click.Group):
@@ -155,12 +155,12 @@ def run(
     **chosen: Any,
 ) -> None:
     """Measure methods on SPLIT and store the results."""
-    from gpt4rec_es.evaluation.methods import BASELINES, MethodOptions
-    from gpt4rec_es.list_options import SearchOptions
+    from gpt4rec_es.lab.evaluation.evaluate import evaluate as evaluating
+    from gpt4rec_es.lab.evaluation.made_lists import EvaluateOptions
+    from gpt4rec_es.lab.evaluation.methods import BASELINES, MethodOptions
     from gpt4rec_es.metrics.labels import CategoryLabels
+    from gpt4rec_es.options.lists import SearchOptions
     from gpt4rec_es.records import Bm25
-    from gpt4rec_es.services.evaluate import evaluate as evaluating
-    from gpt4rec_es.services.evaluation_lists import EvaluateOptions
 
     if (k1 is None) != (b is None):
         raise click.UsageError("--k1 and --b go together.")
@@ -197,8 +197,8 @@ def run(
 
 def _night_rules(runtime: "Runtime") -> "NightRules":
     """Return what a night of today would keep."""
-    from gpt4rec_es.runs.schedule import today
-    from gpt4rec_es.services.evaluation_rules import NightRules
+    from gpt4rec_es.lab.evaluation.night_rules import NightRules
+    from gpt4rec_es.night.schedule import today
 
     options = runtime.night_options()
     return NightRules(today(runtime.settings.timezone), options.rules, options.filters)
@@ -208,7 +208,7 @@ def _fusions(
     settings: "Fusion", sources: tuple[str, ...], method: str | None
 ) -> "tuple[Fusion, ...]":
     """Return the fusion by the settings, but for what was given."""
-    from gpt4rec_es.settings_checks import parse_sources
+    from gpt4rec_es.settings.checks import parse_sources
 
     try:
         several = [parse_sources(one) for one in sources] or [settings.weights]
@@ -225,7 +225,7 @@ def _fusions(
 @json_option
 def list_(split: str | None, as_json: bool) -> None:
     """List stored evaluations, the oldest first."""
-    from gpt4rec_es.services.evaluations import list_evaluations
+    from gpt4rec_es.lab.evaluation.stored import list_evaluations
 
     emit(list_evaluations(get_runtime().engine, split), as_json, print_list)
 
@@ -235,7 +235,7 @@ def list_(split: str | None, as_json: bool) -> None:
 @json_option
 def show(evaluation: int, as_json: bool) -> None:
     """Show all metrics of EVALUATION (a number), over all users and by segment."""
-    from gpt4rec_es.services.evaluations import show_evaluation
+    from gpt4rec_es.lab.evaluation.stored import show_evaluation
 
     emit(show_evaluation(get_runtime().engine, evaluation), as_json, print_evaluation)
 
@@ -246,6 +246,6 @@ def show(evaluation: int, as_json: bool) -> None:
 @json_option
 def compare(first: int, second: int, as_json: bool) -> None:
     """Compare evaluation SECOND with FIRST, user by user."""
-    from gpt4rec_es.services.evaluations import compare as comparing
+    from gpt4rec_es.lab.evaluation.stored import compare as comparing
 
     emit(comparing(get_runtime().engine, first, second), as_json, print_comparison)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 from gpt4rec_es.cli.output import natural, print_line, print_table
 
 if TYPE_CHECKING:
-    from gpt4rec_es.services.evaluate import EvaluationReport
-    from gpt4rec_es.services.evaluations import Comparison
+    from gpt4rec_es.lab.evaluation.evaluate import EvaluationReport
+    from gpt4rec_es.lab.evaluation.stored import Comparison
 
 # The paper's table, and what it lacks; named as they are stored.
 _SHOWN = ("recall", "ndcg", "mrr", "diversity_category", "coverage_category", "catalog_coverage")

@@ -99,9 +99,9 @@ def qrels(
 ) -> None:
     """Write what SPLIT holds out, as relevance judgements."""
     from gpt4rec_es.index.live import live_build
-    from gpt4rec_es.list_options import ANY_TERM
-    from gpt4rec_es.services import export_qrels as exporting
-    from gpt4rec_es.services.split_queries import queries_of_part
+    from gpt4rec_es.lab.evaluation import export as exporting
+    from gpt4rec_es.lab.splits.queries import queries_of_part
+    from gpt4rec_es.options.lists import ANY_TERM
 
     runtime = get_runtime()
     index = runtime.settings.index_alias
@@ -137,7 +137,7 @@ def qrels(
 @_OUTPUT
 def evaluation(number: int, k: int | None, pseudonyms: bool, output: Path | None) -> None:
     """Write the lists of evaluation NUMBER as a TREC run."""
-    from gpt4rec_es.services.export_qrels import export_evaluation
+    from gpt4rec_es.lab.evaluation.export import export_evaluation
 
     with progress_bar("Exporting", "rows") as progress:
         report = export_evaluation(
@@ -147,7 +147,7 @@ def evaluation(number: int, k: int | None, pseudonyms: bool, output: Path | None
 
 
 def _export_run(what: str, run_id: str, fmt: str, pseudonyms: bool, output: Path | None) -> None:
-    from gpt4rec_es.services import export as exporting
+    from gpt4rec_es.exports import export as exporting
 
     with progress_bar("Exporting", "rows") as progress:
         report = exporting.export(

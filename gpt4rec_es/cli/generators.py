@@ -10,7 +10,7 @@ from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.cli.output import emit, print_line, print_table
 
 if TYPE_CHECKING:
-    from gpt4rec_es.db.generators import Generator
+    from gpt4rec_es.db.rows.generators import Generator
 
 _DRY_RUN = click.option("--dry-run", is_flag=True, help="Only check that it could be done.")
 
@@ -24,7 +24,7 @@ def generators() -> None:
 @json_option
 def list_(as_json: bool) -> None:
     """List the registered generators, the oldest first."""
-    from gpt4rec_es.services.generators import list_generators
+    from gpt4rec_es.generation.registry import list_generators
 
     emit(list_generators(get_runtime().engine), as_json, _print_rows)
 
@@ -35,7 +35,7 @@ def list_(as_json: bool) -> None:
 @json_option
 def use(name: str, dry_run: bool, as_json: bool) -> None:
     """Let the next night use the generator NAME; its files are checked first."""
-    from gpt4rec_es.services.generators import use_generator
+    from gpt4rec_es.generation.registry import use_generator
 
     runtime = get_runtime()
     row = use_generator(runtime.engine, name, actor=runtime.settings.actor, dry_run=dry_run)
@@ -63,7 +63,7 @@ def add_titles(name: str, dry_run: bool, as_json: bool) -> None:
 
 
 def _add(name: str, folder: Path | None, dry_run: bool, as_json: bool) -> None:
-    from gpt4rec_es.services.generators import add_generator
+    from gpt4rec_es.generation.registry import add_generator
 
     row = add_generator(get_runtime().engine, name, folder, dry_run=dry_run)
     data: dict[str, Any] = {"name": name, "dry_run": dry_run, "generator": row}

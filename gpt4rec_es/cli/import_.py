@@ -13,7 +13,7 @@ from gpt4rec_es.feeds.shapes import INTERACTION_FIELDS, ITEM_FIELDS, SHAPE_NAMES
 from gpt4rec_es.feeds.times import TIME_UNITS
 
 if TYPE_CHECKING:
-    from gpt4rec_es.services.import_report import ImportReport
+    from gpt4rec_es.catalog.import_report import ImportReport
 
 
 @click.group("import")
@@ -98,7 +98,7 @@ def items(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
     A field that a file does not have keeps its value; of several records for an item the last
     counts. Items without a usable title belong to the catalog but cannot be found.
     """
-    from gpt4rec_es.services.import_items import import_items
+    from gpt4rec_es.catalog.import_items import import_items
 
     _import(import_items, files, as_json, options)
 
@@ -123,7 +123,7 @@ def interactions(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
     Import the items first: an interaction with an unknown item is set aside. Unknown users are
     created. Times are seconds, milliseconds, ... since 1970, or ISO 8601.
     """
-    from gpt4rec_es.services.import_interactions import import_interactions
+    from gpt4rec_es.catalog.import_interactions import import_interactions
 
     _import(import_interactions, files, as_json, options)
 
@@ -134,7 +134,7 @@ def _import(
     as_json: bool,
     options: dict[str, Any],
 ) -> None:
-    from gpt4rec_es.services.import_report import ImportStoppedError
+    from gpt4rec_es.catalog.import_report import ImportStoppedError
 
     runtime = get_runtime()
     try:

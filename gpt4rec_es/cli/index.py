@@ -9,8 +9,8 @@ from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.cli.output import emit, print_line, print_table
 
 if TYPE_CHECKING:
-    from gpt4rec_es.services.bm25 import Bm25Change
-    from gpt4rec_es.services.builds import BuildStatus
+    from gpt4rec_es.index.bm25 import Bm25Change
+    from gpt4rec_es.index.builds import BuildStatus
 
 _dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
 _reason = click.option("--reason", help="Why, for the record.")
@@ -26,7 +26,7 @@ def index() -> None:
 @json_option
 def builds(with_gone: bool, as_json: bool) -> None:
     """List the builds, newest first, and which is live."""
-    from gpt4rec_es.services.builds import list_builds
+    from gpt4rec_es.index.builds import list_builds
 
     runtime = get_runtime()
     found = list_builds(
@@ -70,7 +70,7 @@ def rollback(build_no: int | None, reason: str | None, dry_run: bool, as_json: b
 
     A night that finds it older than the catalog builds anew.
     """
-    from gpt4rec_es.services.builds import rollback_index
+    from gpt4rec_es.index.builds import rollback_index
 
     runtime = get_runtime()
     before, after = rollback_index(
@@ -106,7 +106,7 @@ def prune(keep: int, dry_run: bool, as_json: bool) -> None:
 
     The live build and those pinned by runs or by hand are always kept.
     """
-    from gpt4rec_es.services.builds import prune_index
+    from gpt4rec_es.index.builds import prune_index
 
     runtime = get_runtime()
     names = prune_index(
@@ -140,7 +140,7 @@ def unpin(build_no: int, **options: Any) -> None:
 def _set_pinned(
     build_no: int, *, is_pinned: bool, reason: str | None, dry_run: bool, as_json: bool
 ) -> None:
-    from gpt4rec_es.services.builds import set_build_pinned
+    from gpt4rec_es.index.builds import set_build_pinned
 
     runtime = get_runtime()
     build = set_build_pinned(
@@ -170,7 +170,7 @@ def bm25() -> None:
 @json_option
 def show(as_json: bool) -> None:
     """Show k1 and b as the live index has them, and how they came to be."""
-    from gpt4rec_es.services.bm25 import show_bm25
+    from gpt4rec_es.index.bm25 import show_bm25
 
     runtime = get_runtime()
     build, swaps = show_bm25(runtime.engine, runtime.elastic, runtime.settings.index_alias)
@@ -199,8 +199,8 @@ def show(as_json: bool) -> None:
 @json_option
 def set_(k1: float, b: float, reason: str | None, dry_run: bool, as_json: bool) -> None:
     """Make other values live: a clone of the live index, verified, swapped in."""
+    from gpt4rec_es.index.bm25 import set_bm25
     from gpt4rec_es.records import Bm25
-    from gpt4rec_es.services.bm25 import set_bm25
 
     runtime = get_runtime()
     change = set_bm25(
@@ -221,7 +221,7 @@ def set_(k1: float, b: float, reason: str | None, dry_run: bool, as_json: bool) 
 @json_option
 def undo(reason: str | None, dry_run: bool, as_json: bool) -> None:
     """Go back to the values before the last `set`."""
-    from gpt4rec_es.services.bm25 import undo_bm25
+    from gpt4rec_es.index.bm25 import undo_bm25
 
     runtime = get_runtime()
     change = undo_bm25(

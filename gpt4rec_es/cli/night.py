@@ -42,8 +42,8 @@ def night(
 
     Exit code 3: a gate rejected it, the last published run stays in place.
     """
-    from gpt4rec_es.runs.inprocess import plan_summary, run_night
-    from gpt4rec_es.runs.schedule import today
+    from gpt4rec_es.night.inprocess import plan_summary, run_night
+    from gpt4rec_es.night.schedule import today
 
     runtime = get_runtime()
     date = logical_date.date() if logical_date else today(runtime.settings.timezone)
@@ -59,7 +59,7 @@ def night(
 
 
 def _ring(runtime: Any, options: Any, date: dt.date, supersede: bool) -> dict[str, Any]:
-    from gpt4rec_es.runs.night import start_night
+    from gpt4rec_es.night.start import start_night
     from workers.celery import app
     from workers.doorbell import ring
 

@@ -10,7 +10,7 @@ from gpt4rec_es.cli.output import emit, print_line
 from gpt4rec_es.cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from gpt4rec_es.services.reindex import ReindexPlan, ReindexReport
+    from gpt4rec_es.index.reindex import ReindexPlan, ReindexReport
 
 
 @click.command()
@@ -25,9 +25,9 @@ def reindex(changed: bool, dry_run: bool, as_json: bool, reason: str | None) -> 
     is a clone of the live index with the changes; replaced items then still count in scores, up
     to GPT4REC_MAX_DELETED_SHARE of them.
     """
-    from gpt4rec_es.services.reindex import plan_reindex
-    from gpt4rec_es.services.reindex import reindex as build_anew
-    from gpt4rec_es.services.reindex_changed import plan_changes, reindex_changes
+    from gpt4rec_es.index.reindex import plan_reindex
+    from gpt4rec_es.index.reindex import reindex as build_anew
+    from gpt4rec_es.index.reindex_changed import plan_changes, reindex_changes
 
     runtime = get_runtime()
     options = runtime.reindex_options()

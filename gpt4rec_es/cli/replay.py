@@ -11,7 +11,7 @@ from gpt4rec_es.cli.progress import progress_bar
 from gpt4rec_es.cli.runs_output import print_deltas, print_lists_diff
 
 if TYPE_CHECKING:
-    from gpt4rec_es.list_options import SearchOptions
+    from gpt4rec_es.options.lists import SearchOptions
 
 # Options that are fields of ``ListRules``.
 _RULES = ("min_price", "max_price", "categories", "max_per_brand")
@@ -70,8 +70,8 @@ def replay(
     Options that are not given stay as in the run; RUN_ID may be `latest`. What the run stored and
     what readers see stays as it is.
     """
-    from gpt4rec_es.runs.changes import Changes
-    from gpt4rec_es.runs.replay import replay as replay_run
+    from gpt4rec_es.lab.replay.changes import Changes
+    from gpt4rec_es.lab.replay.replay import replay as replay_run
 
     given = {"weights": _weights(sources), "method": fusion, "decay": decay}
     fused = {name: value for name, value in given.items() if value is not None}
@@ -100,7 +100,7 @@ def replay(
 
 
 def _search_options(minimum_should_match: str | None) -> "SearchOptions | None":
-    from gpt4rec_es.list_options import SearchOptions
+    from gpt4rec_es.options.lists import SearchOptions
 
     if minimum_should_match is None:
         return None
@@ -108,7 +108,7 @@ def _search_options(minimum_should_match: str | None) -> "SearchOptions | None":
 
 
 def _weights(sources: str | None) -> tuple[tuple[str, float], ...] | None:
-    from gpt4rec_es.settings_checks import parse_sources
+    from gpt4rec_es.settings.checks import parse_sources
 
     try:
         return parse_sources(sources) if sources else None

@@ -40,8 +40,8 @@ def add(
 
     VALUE is an item id, a brand in any case, or a category path, then with all below it.
     """
-    from gpt4rec_es.db.rules import NewRule
-    from gpt4rec_es.services.rules import add_rules
+    from gpt4rec_es.catalog.block_rules import add_rules
+    from gpt4rec_es.db.rows.rules import NewRule
 
     runtime = get_runtime()
     rule = NewRule(
@@ -65,7 +65,7 @@ def import_(file: Path, reason: str | None, dry_run: bool, as_json: bool) -> Non
 
     Its columns are kind and value, and reason, valid_from and valid_until where wanted.
     """
-    from gpt4rec_es.services.rules import add_rules, read_rules
+    from gpt4rec_es.catalog.block_rules import add_rules, read_rules
 
     runtime = get_runtime()
     given = read_rules(file, reason)
@@ -85,7 +85,7 @@ def remove(rule_no: int, reason: str, dry_run: bool, as_json: bool) -> None:
     """
     from dataclasses import asdict
 
-    from gpt4rec_es.services.rules import remove_rule
+    from gpt4rec_es.catalog.block_rules import remove_rule
 
     runtime = get_runtime()
     rule = remove_rule(
@@ -104,7 +104,7 @@ def remove(rule_no: int, reason: str, dry_run: bool, as_json: bool) -> None:
 @json_option
 def list_(removed: bool, as_json: bool) -> None:
     """List the rules, the oldest first."""
-    from gpt4rec_es.services.rules import list_rules
+    from gpt4rec_es.catalog.block_rules import list_rules
 
     emit(list_rules(get_runtime().engine, removed=removed), as_json, _print_rules)
 

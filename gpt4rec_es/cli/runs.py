@@ -26,7 +26,7 @@ def runs() -> None:
 @json_option
 def list_runs(limit: int, as_json: bool) -> None:
     """List the newest runs, newest first."""
-    from gpt4rec_es.db import runs as run_rows
+    from gpt4rec_es.db.rows import runs as run_rows
 
     with get_runtime().engine.connect() as connection:
         published = run_rows.published(connection, "nightly")
@@ -41,8 +41,8 @@ def list_runs(limit: int, as_json: bool) -> None:
 @json_option
 def show(run_id: str, as_json: bool) -> None:
     """Show one run: stages, outcomes, gates (RUN_ID or `latest`)."""
-    from gpt4rec_es.db import runs as run_rows
-    from gpt4rec_es.runs.status import run_status
+    from gpt4rec_es.db.rows import runs as run_rows
+    from gpt4rec_es.night.inspect.status import run_status
 
     with get_runtime().engine.connect() as connection:
         data = run_status(connection, run_rows.find(connection, run_id)).as_dict()
@@ -58,7 +58,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
     Exit code 3 when nothing was published for GPT4REC_MAX_PUBLISHED_AGE_HOURS, or the newest run
     was rejected or failed.
     """
-    from gpt4rec_es.runs.trouble import nights
+    from gpt4rec_es.night.inspect.trouble import nights
 
     runtime = get_runtime()
     with runtime.engine.connect() as connection:
@@ -76,7 +76,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
 @json_option
 def publish(run_id: str, force: bool, reason: str | None, dry_run: bool, as_json: bool) -> None:
     """Publish RUN_ID: readers see its lists from then on."""
-    from gpt4rec_es.runs import publish as publishing
+    from gpt4rec_es.night.publish import publish as publishing
 
     parts = get_runtime().night_parts()
     if dry_run:
@@ -94,7 +94,7 @@ def publish(run_id: str, force: bool, reason: str | None, dry_run: bool, as_json
 @json_option
 def rollback(reason: str | None, dry_run: bool, as_json: bool) -> None:
     """Withdraw the published run: readers see the one before it."""
-    from gpt4rec_es.runs import withdraw
+    from gpt4rec_es.night.publish import withdraw
 
     run = withdraw.rollback(get_runtime().night_parts(), reason=reason, dry_run=dry_run)
     verb = "would be" if dry_run else "is"
@@ -115,7 +115,7 @@ def reject(run_id: str, reason: str, dry_run: bool, as_json: bool) -> None:
 
     If readers see it now, they see the published run before it from then on.
     """
-    from gpt4rec_es.runs import withdraw
+    from gpt4rec_es.night.publish import withdraw
 
     done = withdraw.reject(get_runtime().night_parts(), run_id, reason=reason, dry_run=dry_run)
     data = {
@@ -149,7 +149,7 @@ def unpin(run_id: str, **options: Any) -> None:
 def _set_pinned(
     run_id: str, *, is_pinned: bool, reason: str | None, dry_run: bool, as_json: bool
 ) -> None:
-    from gpt4rec_es.runs import withdraw
+    from gpt4rec_es.night.publish import withdraw
 
     parts = get_runtime().night_parts()
     run = withdraw.set_pinned(parts, run_id, is_pinned=is_pinned, reason=reason, dry_run=dry_run)
@@ -171,9 +171,9 @@ def ensure(here: bool, dry_run: bool, as_json: bool) -> None:
 
     A second clock, for cron or systemd.
     """
-    from gpt4rec_es.runs.inprocess import drain_here
-    from gpt4rec_es.runs.night import ensure_night, look_for_due
-    from gpt4rec_es.runs.schedule import due_date
+    from gpt4rec_es.night.inprocess import drain_here
+    from gpt4rec_es.night.schedule import due_date
+    from gpt4rec_es.night.start import ensure_night, look_for_due
 
     runtime = get_runtime()
     due = due_date(runtime.settings.nightly_cron, runtime.settings.timezone)
@@ -207,7 +207,7 @@ def ensure(here: bool, dry_run: bool, as_json: bool) -> None:
 @json_option
 def cancel(run_id: str, reason: str, dry_run: bool, as_json: bool) -> None:
     """Stop an unfinished run; its workers stop at their next shard."""
-    from gpt4rec_es.runs import night
+    from gpt4rec_es.night import start as night
 
     run = night.cancel(get_runtime().night_parts(), run_id, reason=reason, dry_run=dry_run)
     verb = "would be" if dry_run else "is"
@@ -226,7 +226,7 @@ def cancel(run_id: str, reason: str, dry_run: bool, as_json: bool) -> None:
 @json_option
 def diff(first: str, second: str, split: str | None, part: str, as_json: bool) -> None:
     """Compare lists and queries of two runs (SECOND: the published one)."""
-    from gpt4rec_es.runs.diff import diff_runs
+    from gpt4rec_es.lab.replay.diff import diff_runs
 
     found = diff_runs(get_runtime().engine, first, second, split=split, part=part)
     emit(found.as_dict(), as_json, shown.print_diff)
@@ -254,7 +254,7 @@ def prune(keep_published: int, keep_rejected: int, dry_run: bool, as_json: bool)
 
     The published run, the one before it and pinned ones are always kept.
     """
-    from gpt4rec_es.runs.prune import prune as prune_runs
+    from gpt4rec_es.night.publish.prune import prune as prune_runs
 
     runtime = get_runtime()
     with progress_bar("Pruning", "rows") as progress:

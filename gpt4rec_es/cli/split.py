@@ -11,8 +11,8 @@ from gpt4rec_es.cli.output import emit, print_line, print_table
 from gpt4rec_es.cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from gpt4rec_es.db.splits import SplitRow
-    from gpt4rec_es.services.create_split import SplitReport
+    from gpt4rec_es.db.rows.splits import SplitRow
+    from gpt4rec_es.lab.splits.create import SplitReport
 
 _DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
 _SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
@@ -73,8 +73,8 @@ def create(
     **chosen: Any,
 ) -> None:
     """Make the split NAME from all purchases there are."""
-    from gpt4rec_es.services.create_split import create_split
-    from gpt4rec_es.splits.protocols import SplitOptions
+    from gpt4rec_es.lab.splits.create import create_split
+    from gpt4rec_es.lab.splits.protocols import SplitOptions
 
     if (validation_from is None) != (test_from is None):
         raise click.UsageError("--validation-from and --test-from go together.")
@@ -99,7 +99,7 @@ def create(
 @json_option
 def list_(as_json: bool) -> None:
     """List the splits, the oldest first."""
-    from gpt4rec_es.services.splits import list_splits
+    from gpt4rec_es.lab.splits.stored import list_splits
 
     emit(list_splits(get_runtime().engine), as_json, _print_rows)
 
@@ -109,7 +109,7 @@ def list_(as_json: bool) -> None:
 @json_option
 def show(name: str, as_json: bool) -> None:
     """Show the split NAME: how it was made and how large its parts are."""
-    from gpt4rec_es.services.splits import show_split
+    from gpt4rec_es.lab.splits.stored import show_split
 
     emit(show_split(get_runtime().engine, name), as_json, _print_split)
 
@@ -121,7 +121,7 @@ def show(name: str, as_json: bool) -> None:
 @json_option
 def drop(name: str, force: bool, dry_run: bool, as_json: bool) -> None:
     """Delete the split NAME."""
-    from gpt4rec_es.services.splits import drop_split
+    from gpt4rec_es.lab.splits.stored import drop_split
 
     runtime = get_runtime()
     row = drop_split(

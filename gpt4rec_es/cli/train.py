@@ -11,7 +11,7 @@ from gpt4rec_es.cli.output import emit, print_line, print_table
 from gpt4rec_es.cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from gpt4rec_es.services.train import TrainReport
+    from gpt4rec_es.lab.training.train_generator import TrainReport
 
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 _AT_LEAST_0 = click.FloatRange(min=0)
@@ -180,8 +180,8 @@ def generator(
     it was when it is called again in the same way.
     """
     from gpt4rec_es.generation.options import TrainingOptions
-    from gpt4rec_es.services.split_training import SplitPart
-    from gpt4rec_es.services.train import (
+    from gpt4rec_es.lab.training.split_data import SplitPart
+    from gpt4rec_es.lab.training.train_generator import (
         plan_training,
         read_held_out_lists,
         train_generator,

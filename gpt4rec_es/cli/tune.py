@@ -13,8 +13,8 @@ from gpt4rec_es.cli.progress import progress_bar
 from gpt4rec_es.cli.tune_output import print_list, print_plan, print_trial
 
 if TYPE_CHECKING:
-    from gpt4rec_es.services.bm25 import Bm25Change
-    from gpt4rec_es.services.trials import TrialReport
+    from gpt4rec_es.index.bm25 import Bm25Change
+    from gpt4rec_es.lab.tuning.trials import TrialReport
 
 _HEATMAP = click.option(
     "--heatmap",
@@ -89,9 +89,9 @@ def bm25(
 
     Queries are generated once and kept. The live index stays as it is: see `tune promote`.
     """
-    from gpt4rec_es.services.trials import require_svg, show_trial
-    from gpt4rec_es.services.tuning import plan_tuning, tune_bm25
-    from gpt4rec_es.services.tuning_inputs import TuningOptions
+    from gpt4rec_es.lab.tuning.inputs import TuningOptions
+    from gpt4rec_es.lab.tuning.trials import require_svg, show_trial
+    from gpt4rec_es.lab.tuning.tune import plan_tuning, tune_bm25
 
     require_svg(heatmap_file)
     runtime = get_runtime()
@@ -124,7 +124,7 @@ def bm25(
 @json_option
 def list_(as_json: bool) -> None:
     """List the trials, newest first."""
-    from gpt4rec_es.services.trials import list_trials
+    from gpt4rec_es.lab.tuning.trials import list_trials
 
     emit(list_trials(get_runtime().engine), as_json, print_list)
 
@@ -135,7 +135,7 @@ def list_(as_json: bool) -> None:
 @json_option
 def show(trial: int, heatmap_file: Path | None, as_json: bool) -> None:
     """Show what TRIAL found: the verdict, gains by segment, queries that gained and lost."""
-    from gpt4rec_es.services.trials import show_trial
+    from gpt4rec_es.lab.tuning.trials import show_trial
 
     _show(show_trial(get_runtime().engine, trial), heatmap_file, as_json)
 
@@ -153,7 +153,7 @@ def show(trial: int, heatmap_file: Path | None, as_json: bool) -> None:
 def promote(trial: int, reason: str | None, force: bool, dry_run: bool, as_json: bool) -> None:
     """Make the k1 and b that TRIAL recommends live; `index bm25 undo` takes it back."""
     from gpt4rec_es.cli.index import render_change
-    from gpt4rec_es.services.promote import promote as promote_trial
+    from gpt4rec_es.lab.tuning.promote import promote as promote_trial
 
     runtime = get_runtime()
     _, change = promote_trial(
@@ -192,7 +192,7 @@ def _numbers(given: str) -> tuple[int, ...]:
 
 
 def _show(report: "TrialReport", heatmap_file: Path | None, as_json: bool) -> None:
-    from gpt4rec_es.services.trials import write_heatmap
+    from gpt4rec_es.lab.tuning.trials import write_heatmap
 
     if heatmap_file is not None:
         write_heatmap(report, heatmap_file)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 from gpt4rec_es.cli.output import natural, print_line, print_table
 
 if TYPE_CHECKING:
-    from gpt4rec_es.db.trials import TrialRow
-    from gpt4rec_es.services.trials import TrialReport
-    from gpt4rec_es.services.tuning import TuningPlan
+    from gpt4rec_es.db.rows.trials import TrialRow
+    from gpt4rec_es.lab.tuning.trials import TrialReport
+    from gpt4rec_es.lab.tuning.tune import TuningPlan
 
 
 def print_plan(plan: "TuningPlan") -> None:

@@ -9,7 +9,7 @@ from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.cli.output import emit, print_line, print_table
 
 if TYPE_CHECKING:
-    from gpt4rec_es.services.forget import ForgetReport
+    from gpt4rec_es.privacy.forget import ForgetReport
 
 
 @click.group()
@@ -27,7 +27,7 @@ def forget(user_id: str, dry_run: bool, yes: bool, as_json: bool) -> None:
 
     Refused while a run is unfinished. It cannot be undone; a later import may bring the user again.
     """
-    from gpt4rec_es.services.forget import forget_user
+    from gpt4rec_es.privacy.forget import forget_user
 
     runtime = get_runtime()
     if not dry_run and not yes:
@@ -45,7 +45,7 @@ def pseudonyms(state: str | None, dry_run: bool, as_json: bool) -> None:
 
     Needs GPT4REC_OWNER_DATABASE_URL: only the owner may know the secret.
     """
-    from gpt4rec_es.services import pseudonyms as service
+    from gpt4rec_es.privacy import pseudonyms as service
 
     runtime = get_runtime()
     data: dict[str, bool | int] = {"changed_users": 0}

@@ -24,7 +24,7 @@ _REASONS = {
 @json_option
 def why(user_id: str, run_id: str, as_json: bool) -> None:
     """Explain the recommendations of USER_ID."""
-    from gpt4rec_es.runs.why import explain_user
+    from gpt4rec_es.night.inspect.why import explain_user
 
     emit(explain_user(get_runtime().engine, user_id, run_id).as_dict(), as_json, print_explanation)
 

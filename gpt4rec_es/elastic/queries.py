@@ -6,7 +6,7 @@ such as query_string would obey or choke on.
 
 from typing import Any
 
-from gpt4rec_es.list_options import ANY_TERM, SearchOptions
+from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
 
 # Elasticsearch refuses queries of too many clauses (1,024 in a small heap). A word may hold many
 # terms ("a/b/c"), in scripts without spaces one per character, therefore the second bound.

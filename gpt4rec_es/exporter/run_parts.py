@@ -7,7 +7,7 @@ users.
 from prometheus_client.core import GaugeMetricFamily, Metric
 from sqlalchemy import Connection, text
 
-from gpt4rec_es.db.runs import STAGES, UNFINISHED
+from gpt4rec_es.db.rows.runs import STAGES, UNFINISHED
 from gpt4rec_es.exporter.families import gauge, gauges_by
 
 _KIND = "nightly"

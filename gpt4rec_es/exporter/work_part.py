@@ -6,8 +6,8 @@ They are summed from rows that are never deleted, so they only grow.
 from prometheus_client.core import CounterMetricFamily, Metric
 from sqlalchemy import Connection
 
-from gpt4rec_es.db import run_counts
-from gpt4rec_es.db.runs import STAGES
+from gpt4rec_es.db.rows import run_counts
+from gpt4rec_es.db.rows.runs import STAGES
 from gpt4rec_es.exporter.families import counter
 from gpt4rec_es.records import Outcome
 

@@ -29,7 +29,7 @@ def open_generator(
         UsageError: an unknown kind, or a folder that is no fitting checkpoint.
     """
     if kind == "titles":
-        from gpt4rec_es.generation.titles import TitlesGenerator  # noqa: PLC0415 - no tokenizers
+        from gpt4rec_es.generation.title_generator import TitlesGenerator  # noqa: PLC0415 - no tokenizers
 
         return TitlesGenerator(prompt_titles)
     if kind != "gpt2" or path is None:

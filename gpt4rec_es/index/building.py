@@ -11,24 +11,24 @@ from dataclasses import dataclass, field
 from elasticsearch import Elasticsearch
 from sqlalchemy import Engine
 
-from gpt4rec_es.db import builds as rows
-from gpt4rec_es.db.builds import Build
-from gpt4rec_es.db.documents import CatalogSnapshot
 from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.rows import builds as rows
+from gpt4rec_es.db.rows.builds import Build
+from gpt4rec_es.db.rows.documents import CatalogSnapshot
 from gpt4rec_es.elastic.backoff import Backoff
 from gpt4rec_es.elastic.errors import plain_error
 from gpt4rec_es.elastic.names import new_index_name
 from gpt4rec_es.elastic.throttle import Throttle
 from gpt4rec_es.errors import Gpt4RecError
-from gpt4rec_es.index.builds import (
+from gpt4rec_es.index.bulk import BulkCounts, BulkLimits, load_documents
+from gpt4rec_es.index.inspect import deleted_on_disk
+from gpt4rec_es.index.making import (
     clone_index,
     create_index,
     delete_index,
     seal_index,
     verify_index,
 )
-from gpt4rec_es.index.bulk import BulkCounts, BulkLimits, load_documents
-from gpt4rec_es.index.inspect import deleted_on_disk
 from gpt4rec_es.index.mapping import Analysis, index_body, mapping_hash
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.records import Bm25, Document

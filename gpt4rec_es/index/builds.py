@@ -1,151 +1,158 @@
-"""Making one index and proving that it is what it should be; an index that is live is not touched.
+"""Listing, keeping and deleting index builds, and going back to one that was live before."""
 
-Nothing here knows the database or the alias: see live.py and reindex.py.
-"""
+from dataclasses import dataclass
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from elasticsearch import Elasticsearch
+from sqlalchemy import Engine
 
-from elasticsearch import Elasticsearch, NotFoundError
-
-from gpt4rec_es.elastic.queries import search_text
-from gpt4rec_es.elastic.similarity import same_bm25, similarity_settings
-from gpt4rec_es.errors import DataError
-from gpt4rec_es.index.inspect import (
-    IndexState,
-    applied_bm25,
-    count_each,
-    describe_index,
-    sample_titles,
+from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.rows import audit
+from gpt4rec_es.db.rows import builds as rows
+from gpt4rec_es.db.rows.builds import Build
+from gpt4rec_es.db.rows.pins import load_pins, pinnable, set_pinned
+from gpt4rec_es.db.rows.swaps import list_swaps
+from gpt4rec_es.elastic.alias import alias_targets
+from gpt4rec_es.elastic.errors import plain_errors
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.index import live
+from gpt4rec_es.index.prune import (
+    find_orphans,
+    prunable,
+    prune_builds,
+    recently_live,
+    remove_orphans,
 )
-from gpt4rec_es.records import Bm25
-
-# Merging a large index takes longer than any other request.
-_MERGE_TIMEOUT_S = 3600
-_AS_INDEXED = "catalog_text"
-# A merge in the background would drop deleted documents some time after the build was verified, and
-# so change its scores. These values leave no reason for one.
-_NO_MERGES = {
-    "index.merge.policy.segments_per_tier": 1000,
-    "index.merge.policy.deletes_pct_allowed": 50,
-}
 
 
-def create_index(client: Elasticsearch, name: str, body: dict[str, Any]) -> None:
-    """Create the index ``name``; its primary shard is ready when this returns."""
-    client.indices.create(
-        index=name, settings=body["settings"], mappings=body["mappings"], wait_for_active_shards=1
-    )
+@dataclass(frozen=True, slots=True)
+class BuildStatus:
+    """A build, whether the alias points to it, and who keeps it: "hand", or ids of runs."""
+
+    build: Build
+    is_live: bool
+    pinned_by: list[str]
 
 
-def seal_index(client: Elasticsearch, name: str) -> None:
-    """Make all documents searchable, merge them into one segment and block any further write.
-
-    One segment without deleted documents makes scores repeatable; a write block is also what
-    cloning asks for.
-    """
-    client.indices.refresh(index=name)
-    answer = client.options(request_timeout=_MERGE_TIMEOUT_S).indices.forcemerge(
-        index=name, max_num_segments=1
-    )
-    if answer.body["_shards"]["failed"]:
-        raise DataError(f"Elasticsearch could not merge {name}.", "See its log; then try again.")
-    client.indices.refresh(index=name)
-    client.indices.add_block(index=name, block="write")
-
-
-def clone_index(
-    client: Elasticsearch, source: str, target: str, bm25: Bm25, *, is_writable: bool = False
-) -> None:
-    """Create ``target`` with the documents of the write-blocked ``source`` and other k1, b.
-
-    Files are hard-linked, so this takes a fraction of a second whatever the size. is_writable: for
-    changes; ``block_index`` ends them.
-    """
-    settings: dict[str, Any] = similarity_settings(bm25)
-    if is_writable:
-        settings |= {"index.blocks.write": None, **_NO_MERGES}
-    client.indices.clone(index=source, target=target, settings=settings, wait_for_active_shards=1)
-
-
-def block_index(client: Elasticsearch, name: str) -> None:
-    """Make all changes searchable and block any further write; deleted documents stay counted.
-
-    Merging would rewrite the whole index; a full build does that.
-    """
-    client.indices.flush(index=name)
-    client.indices.refresh(index=name)
-    client.indices.add_block(index=name, block="write")
-
-
-def delete_index(client: Elasticsearch, name: str) -> None:
-    """Delete the index ``name`` if it exists."""
-    try:
-        client.indices.delete(index=name)
-    except NotFoundError:
-        return
-
-
-def verify_index(
-    client: Elasticsearch,
-    name: str,
-    *,
-    documents: int,
-    bm25: Bm25,
-    samples: Sequence[tuple[str, str]] = (),
-) -> IndexState:
-    """Return the state of ``name`` after checking it; ``samples`` are (item id, title) to be found.
-
-    Checked are the number of documents, k1 and b as settings, that score formulas use them, and
-    that a title finds its item.
+def list_builds(
+    engine: Engine, client: Elasticsearch, alias: str, *, with_gone: bool = False
+) -> list[BuildStatus]:
+    """Return the builds for ``alias``, newest first; ``with_gone``: also failed and deleted ones.
 
     Raises:
-        DataError: one of these is not so.
+        DependencyError: a server cannot be reached.
     """
-    state = describe_index(client, name)
-    if state.documents != documents:
-        raise DataError(f"{name} holds {state.documents} documents instead of {documents}.")
-    if not same_bm25(state.bm25, bm25):
-        raise DataError(f"{name} has {_shown(state.bm25)}, not {_shown(bm25)}.")
-    titles = list(samples) or sample_titles(client, name)
-    check_titles_find_items(client, name, titles)
-    used = applied_bm25(client, name, titles)
-    if not used or not all(same_bm25(one, bm25) for one in used):
-        found = ", ".join(map(_shown, used)) or "none"
-        raise DataError(f"Scores in {name} are computed with {found}, not {_shown(bm25)}.")
-    return state
-
-
-def check_titles_find_items(
-    client: Elasticsearch, name: str, samples: Iterable[tuple[str, str]]
-) -> None:
-    """Check that each title finds its item; a title without any term is passed over.
-
-    Titles are cut into terms as when they are indexed: a synonym rule may well turn the only word
-    of a title, as a query, into another.
-
-    Raises:
-        DataError: a title does not find its item, or none of them has a term.
-    """
-    texts = [(item_id, search_text(title)) for item_id, title in samples]
-    queries = [
-        {
-            "bool": {
-                "must": [{"match": {"title": {"query": text, "analyzer": _AS_INDEXED}}}],
-                "filter": [{"term": {"item_id": item_id}}],
-            }
-        }
-        for item_id, text in texts
+    with plain_errors(client):
+        targets = alias_targets(client, alias)
+    with transaction(engine) as connection:
+        states = () if with_gone else ("building", "ready")
+        found = rows.list_builds(connection, alias, states)
+        pinned = load_pins(connection)
+    return [
+        BuildStatus(build, build.index_name in targets, pinned.get(build.build_no, []))
+        for build in found
     ]
-    found = 0
-    for (item_id, text), number in zip(texts, count_each(client, name, queries), strict=True):
-        if number == 1:
-            found += 1
-        elif client.indices.analyze(index=name, analyzer=_AS_INDEXED, text=[text])["tokens"]:
-            raise DataError(f"In {name} the title of item {item_id!r} does not find it.")
-    if not found:
-        raise DataError(f"No title in {name} has a term to search for.", "Check the analyzer.")
 
 
-def _shown(bm25: Bm25) -> str:
-    return f"k1 {bm25.k1:g}, b {bm25.b:g}"
+def prune_index(
+    engine: Engine, client: Elasticsearch, alias: str, *, keep: int = 2, dry_run: bool = False
+) -> list[str]:
+    """Delete builds that nobody needs and what killed ones left; return the names of their indices.
+
+    Kept are the live one, the ``keep`` that were live before it, and pinned ones.
+
+    Raises:
+        ConflictError: another process builds or tunes behind this alias.
+        DependencyError: a server cannot be reached.
+    """
+    with plain_errors(client), live.index_lock(engine, alias):
+        if dry_run:
+            old = [build.index_name for build in prunable(engine, client, alias, keep)]
+            return sorted({*find_orphans(engine, client, alias), *old})
+        live.reconcile(engine, client, alias)
+        orphans = remove_orphans(engine, client, alias)
+        return sorted([*orphans, *prune_builds(engine, client, alias, keep)])
+
+
+def set_build_pinned(
+    engine: Engine,
+    build_no: int,
+    *,
+    is_pinned: bool,
+    actor: str,
+    reason: str | None,
+    dry_run: bool = False,
+) -> Build:
+    """Keep a build from being deleted, or let it be again; return it.
+
+    dry_run: only look whether that can be.
+
+    Raises:
+        UsageError: there is no such build, or its index is gone.
+    """
+    with transaction(engine) as connection:
+        before = pinnable(connection, build_no, is_pinned)
+        if dry_run:
+            return before
+        set_pinned(connection, build_no, is_pinned)
+        if before.is_pinned != is_pinned:
+            audit.record(
+                connection,
+                actor,
+                "index_pin" if is_pinned else "index_unpin",
+                before.index_name,
+                before={"is_pinned": before.is_pinned},
+                after={"is_pinned": is_pinned},
+                reason=reason,
+            )
+        return rows.load(connection, build_no)
+
+
+def rollback_index(
+    engine: Engine,
+    client: Elasticsearch,
+    alias: str,
+    *,
+    build_no: int | None = None,
+    actor: str,
+    reason: str | None,
+    dry_run: bool = False,
+) -> tuple[Build | None, Build]:
+    """Make an older build live again and return (live before, live now).
+
+    ``build_no`` None: the one that was live before. If the catalog has changed since it was made,
+    the next night builds anew. None is returned for the build before where the alias pointed to
+    none of ours.
+
+    Raises:
+        UsageError: there is no such build, or its index is gone.
+        ConflictError: another process builds or tunes behind this alias.
+        DependencyError: a server cannot be reached.
+    """
+    with plain_errors(client), live.index_lock(engine, alias) as lock:
+        if not dry_run:
+            live.reconcile(engine, client, alias)
+        before, after = _find(engine, alias, alias_targets(client, alias), build_no)
+        live.check_build(client, after)
+        if not dry_run:
+            live.make_live(
+                engine, client, lock, after, action="rollback", actor=actor, reason=reason
+            )
+        return before, after
+
+
+def _find(
+    engine: Engine, alias: str, targets: list[str], build_no: int | None
+) -> tuple[Build | None, Build]:
+    """Return the build that ``targets`` are, and the one wanted (None: live before it)."""
+    with transaction(engine) as connection:
+        ready = {build.build_no: build for build in rows.list_builds(connection, alias, ["ready"])}
+        swaps = list_swaps(connection, alias)
+    before = next((build for build in ready.values() if [build.index_name] == targets), None)
+    earlier = [number for number in recently_live(swaps, set(ready)) if ready[number] != before]
+    wanted = build_no if build_no is not None else next(iter(earlier), None)
+    if wanted is None or wanted not in ready:
+        name = "an earlier build" if wanted is None else f"a build {wanted}"
+        raise UsageError(f"There is not {name} to go back to.", "See `gpt4rec index builds`.")
+    if ready[wanted] == before:
+        raise UsageError(f"Build {wanted} is live already.", "See `gpt4rec index builds`.")
+    return before, ready[wanted]

@@ -10,17 +10,17 @@ from itertools import islice
 from elasticsearch import Elasticsearch
 from sqlalchemy import Engine
 
-from gpt4rec_es.db import builds as rows
-from gpt4rec_es.db.builds import Build
-from gpt4rec_es.db.documents import CatalogChanges, CatalogSnapshot
 from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.rows import builds as rows
+from gpt4rec_es.db.rows.builds import Build
+from gpt4rec_es.db.rows.documents import CatalogChanges, CatalogSnapshot
 from gpt4rec_es.elastic.names import new_index_name
 from gpt4rec_es.errors import DataError
 from gpt4rec_es.index.building import BuildOptions, Sampled, load, prove, removed_on_failure
-from gpt4rec_es.index.builds import block_index, clone_index
 from gpt4rec_es.index.bulk import BulkCounts
 from gpt4rec_es.index.documents import source_of
 from gpt4rec_es.index.inspect import count, sample_titles
+from gpt4rec_es.index.making import block_index, clone_index
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.records import Document
 

@@ -10,13 +10,13 @@ import time
 from elasticsearch import Elasticsearch
 from sqlalchemy import Engine
 
-from gpt4rec_es.db import builds as rows
 from gpt4rec_es.db.engine import transaction
-from gpt4rec_es.db.pins import load_pins, retire
-from gpt4rec_es.db.swaps import Swap, list_swaps
+from gpt4rec_es.db.rows import builds as rows
+from gpt4rec_es.db.rows.pins import load_pins, retire
+from gpt4rec_es.db.rows.swaps import Swap, list_swaps
 from gpt4rec_es.elastic.alias import alias_targets
 from gpt4rec_es.elastic.names import is_index_of
-from gpt4rec_es.index.builds import delete_index
+from gpt4rec_es.index.making import delete_index
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from gpt4rec_es.list_options import PairCounting
+from gpt4rec_es.options.lists import PairCounting
 
 # A csr_array; SciPy carries no types.
 Matrix: TypeAlias = Any

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from gpt4rec_es.list_options import Fusion
+from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.ranking.merge import QueryHits
 from gpt4rec_es.ranking.rules import Screen
 from gpt4rec_es.records import NO_NEIGHBOURS, Neighbours, SearchResult, Source

@@ -10,7 +10,7 @@ import orjson
 
 from gpt4rec_es.elastic.queries import title_query
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.list_options import ANY_TERM, SearchOptions
+from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
 
 # What an index allows by default (index.max_result_window).
 MAX_DEPTH = 10_000

@@ -24,7 +24,7 @@ from gpt4rec_es.elastic.patience import without_patience
 from gpt4rec_es.elastic.queries import search_text
 from gpt4rec_es.elastic.throttle import Throttle
 from gpt4rec_es.errors import DependencyError, UsageError
-from gpt4rec_es.list_options import ANY_TERM, SearchOptions
+from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
 from gpt4rec_es.records import SearchResult
 from gpt4rec_es.retrieval.answers import Hits, read_answers
 from gpt4rec_es.retrieval.body import MAX_DEPTH, Template

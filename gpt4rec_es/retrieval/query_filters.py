@@ -10,10 +10,10 @@ from functools import lru_cache
 from elasticsearch import Elasticsearch
 from sqlalchemy import Connection
 
-from gpt4rec_es.db.filters import FrozenFilters, catalog_scripts
+from gpt4rec_es.db.rows.filters import FrozenFilters, catalog_scripts
 from gpt4rec_es.filters.phrases import Phrases
 from gpt4rec_es.filters.scripts import PATTERNS, scripts_of
-from gpt4rec_es.list_options import QueryFilters
+from gpt4rec_es.options.lists import QueryFilters
 from gpt4rec_es.prompts.keys import canonical_json, hash128
 from gpt4rec_es.retrieval.known_terms import count_unknown
 

@@ -11,15 +11,15 @@ from elasticsearch import Elasticsearch
 from sqlalchemy import text
 
 from gpt4rec_es.cli.main import run
+from gpt4rec_es.doctor import cluster as of_elasticsearch
+from gpt4rec_es.doctor import database as of_postgres
+from gpt4rec_es.doctor.cluster import is_loopback
+from gpt4rec_es.doctor.findings import Finding, Level, look, ok, worst
+from gpt4rec_es.doctor.machine import numbers, versions
 from gpt4rec_es.elastic.alias import alias_targets
 from gpt4rec_es.elastic.client import make_client
 from gpt4rec_es.errors import DependencyError
 from gpt4rec_es.logs import register_secrets
-from gpt4rec_es.services.doctor import cluster as of_elasticsearch
-from gpt4rec_es.services.doctor import database as of_postgres
-from gpt4rec_es.services.doctor.cluster import is_loopback
-from gpt4rec_es.services.doctor.findings import Finding, Level, look, ok, worst
-from gpt4rec_es.services.doctor.machine import numbers, versions
 from tests.databases import Cluster, Database
 from tests.elastic.stub import Reply, Request, stub
 from tests.flow.conftest import use_titles

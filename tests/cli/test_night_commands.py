@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import text
 
 from gpt4rec_es.db.locks import hold_lock
-from gpt4rec_es.db.shards import claim, give_back
-from gpt4rec_es.runs.advance import advance
-from gpt4rec_es.runs.night import start_night
+from gpt4rec_es.db.rows.shards import claim, give_back
+from gpt4rec_es.night.stages.advance import advance
+from gpt4rec_es.night.start import start_night
 from tests.commands import Cli
 from tests.databases import Database
 from tests.flow.conftest import use_titles

@@ -6,15 +6,15 @@ share a word and lower numbers are bought by more users. Item 3 is nobody's, ite
 
 import pytest
 
-from gpt4rec_es.baselines.cooccurrence import Cooccurrence
-from gpt4rec_es.baselines.history_bm25 import HistoryBm25
-from gpt4rec_es.baselines.hybrid import Hybrid
-from gpt4rec_es.baselines.popularity import Popularity
-from gpt4rec_es.baselines.scored import Scored, Scorer
 from gpt4rec_es.errors import UsageError
+from gpt4rec_es.lab.baselines.cooccurrence import Cooccurrence
+from gpt4rec_es.lab.baselines.history_bm25 import HistoryBm25
+from gpt4rec_es.lab.baselines.hybrid import Hybrid
+from gpt4rec_es.lab.baselines.popularity import Popularity
+from gpt4rec_es.lab.baselines.scored import Scored, Scorer
+from gpt4rec_es.lab.bm25.index import MemoryIndex, TokenizedTitle
 from gpt4rec_es.protocols import Recommender
 from gpt4rec_es.records import Bm25
-from gpt4rec_es.retrieval.memory_index import MemoryIndex, TokenizedTitle
 
 TEA, CANDLES = range(10, 16), range(20, 26)
 TITLES = {

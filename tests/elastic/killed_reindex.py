@@ -20,8 +20,8 @@ from sqlalchemy import Engine, event, text
 from gpt4rec_es.db.engine import make_engine
 from gpt4rec_es.elastic.client import make_client
 from gpt4rec_es.errors import ConflictError
-from gpt4rec_es.services.reindex import ReindexOptions, reindex
-from gpt4rec_es.services.reindex_changed import reindex_changes
+from gpt4rec_es.index.reindex import ReindexOptions, reindex
+from gpt4rec_es.index.reindex_changed import reindex_changes
 
 
 def connect(database_url: str, elasticsearch_url: str) -> tuple[Engine, Elasticsearch]:

@@ -14,10 +14,10 @@ from gpt4rec_es.elastic.alias import alias_targets, swap_alias
 from gpt4rec_es.elastic.client import make_client
 from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.index import building
+from gpt4rec_es.index.bm25 import set_bm25, show_bm25, undo_bm25
 from gpt4rec_es.index.inspect import describe_index
 from gpt4rec_es.index.live import live_build
 from gpt4rec_es.records import Bm25
-from gpt4rec_es.services.bm25 import set_bm25, show_bm25, undo_bm25
 from tests.databases import Database
 from tests.elastic.catalogs import SHIRTS, add_shirts, build_index, builds_of, swaps_of
 from tests.indexes import index_names

@@ -6,21 +6,20 @@ import pytest
 from elasticsearch import Elasticsearch
 from sqlalchemy import Engine, text
 
-from gpt4rec_es.db.builds import Build
+from gpt4rec_es.db.rows.builds import Build
 from gpt4rec_es.elastic.alias import alias_targets
 from gpt4rec_es.errors import DataError, DependencyError, UsageError
-from gpt4rec_es.index import building, room
+from gpt4rec_es.index import building, reindex_changed, room
+from gpt4rec_es.index.bm25 import set_bm25
 from gpt4rec_es.index.building import BuildOptions
+from gpt4rec_es.index.builds import rollback_index
+from gpt4rec_es.index.current import ensure_current
 from gpt4rec_es.index.inspect import deleted_on_disk, describe_index
 from gpt4rec_es.index.live import live_build
 from gpt4rec_es.index.mapping import Analysis
+from gpt4rec_es.index.reindex import ReindexOptions, ReindexReport
+from gpt4rec_es.index.reindex_changed import plan_changes, reindex_changes
 from gpt4rec_es.records import Bm25
-from gpt4rec_es.services import reindex_changed
-from gpt4rec_es.services.bm25 import set_bm25
-from gpt4rec_es.services.builds import rollback_index
-from gpt4rec_es.services.current_index import ensure_current
-from gpt4rec_es.services.reindex import ReindexOptions, ReindexReport
-from gpt4rec_es.services.reindex_changed import plan_changes, reindex_changes
 from tests.databases import Database
 from tests.elastic.catalogs import add_items, add_shirts, build_index, builds_of, find, pin_by_run
 from tests.indexes import index_names

@@ -14,12 +14,12 @@ from gpt4rec_es.elastic.similarity import read_bm25, similarity_settings
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.index.documents import encode_document
 from gpt4rec_es.index.mapping import Analysis, index_body
-from gpt4rec_es.list_options import ANY_TERM, SearchOptions
+from gpt4rec_es.lab.bm25.index import MemoryIndex
+from gpt4rec_es.lab.bm25.retriever import MemoryRetriever
+from gpt4rec_es.lab.bm25.tokens import TITLE_ANALYZER, memory_index, server_analyzer
+from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
 from gpt4rec_es.records import Bm25, Document, SearchResult
 from gpt4rec_es.retrieval import ElasticRetriever
-from gpt4rec_es.retrieval.memory import MemoryRetriever
-from gpt4rec_es.retrieval.memory_index import MemoryIndex
-from gpt4rec_es.retrieval.memory_tokens import TITLE_ANALYZER, memory_index, server_analyzer
 
 SAMPLE = Path(__file__).parents[2] / "data" / "online-retail-ii-sample" / "items.csv.gz"
 DEPTH = 40

@@ -16,7 +16,7 @@ from gpt4rec_es.elastic.client import make_client
 from gpt4rec_es.elastic.patience import without_patience
 from gpt4rec_es.errors import DependencyError
 from gpt4rec_es.index.building import BuildOptions
-from gpt4rec_es.services.reindex import ReindexOptions, reindex
+from gpt4rec_es.index.reindex import ReindexOptions, reindex
 from tests.databases import Database
 from tests.elastic.catalogs import add_shirts
 from tests.elastic.stub import Reply, Request, Script, stub

@@ -14,17 +14,17 @@ from gpt4rec_es.elastic.backoff import Backoff
 from gpt4rec_es.elastic.names import new_index_name
 from gpt4rec_es.errors import ConflictError, DataError, DependencyError, UsageError
 from gpt4rec_es.index import building
+from gpt4rec_es.index.bm25 import set_bm25
 from gpt4rec_es.index.building import BuildOptions
+from gpt4rec_es.index.builds import list_builds, rollback_index
 from gpt4rec_es.index.bulk import BulkLimits
+from gpt4rec_es.index.current import ensure_current
 from gpt4rec_es.index.inspect import count_active, describe_index
 from gpt4rec_es.index.live import live_build
 from gpt4rec_es.index.mapping import Analysis
 from gpt4rec_es.index.prune import find_orphans
+from gpt4rec_es.index.reindex import ReindexOptions, plan_reindex, reindex
 from gpt4rec_es.records import Bm25
-from gpt4rec_es.services.bm25 import set_bm25
-from gpt4rec_es.services.builds import list_builds, rollback_index
-from gpt4rec_es.services.current_index import ensure_current
-from gpt4rec_es.services.reindex import ReindexOptions, plan_reindex, reindex
 from tests.databases import Database
 from tests.elastic.catalogs import (
     SHIRTS,

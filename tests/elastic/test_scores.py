@@ -7,12 +7,12 @@ from elasticsearch import Elasticsearch
 from sqlalchemy import Engine
 
 from gpt4rec_es.elastic.similarity import explained_bm25, read_bm25
+from gpt4rec_es.index.bm25 import set_bm25
 from gpt4rec_es.index.inspect import applied_bm25, explain_title
-from gpt4rec_es.list_options import SearchOptions
+from gpt4rec_es.options.lists import SearchOptions
 from gpt4rec_es.records import Bm25
 from gpt4rec_es.retrieval import ElasticRetriever
-from gpt4rec_es.services.bm25 import set_bm25
-from gpt4rec_es.services.search import search_titles
+from gpt4rec_es.retrieval.by_hand import search_titles
 from tests.databases import Database
 from tests.elastic.catalogs import add_items, build_index, find
 

@@ -5,8 +5,8 @@ from sqlalchemy import Engine
 
 from gpt4rec_es.elastic.throttle import Throttle
 from gpt4rec_es.index.building import BuildOptions
+from gpt4rec_es.index.reindex import ReindexOptions
 from gpt4rec_es.retrieval import ElasticRetriever
-from gpt4rec_es.services.reindex import ReindexOptions
 from tests.databases import Database
 from tests.elastic.catalogs import add_items, build_index
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from sqlalchemy import text
 
-from gpt4rec_es.runs.inprocess import run_night
+from gpt4rec_es.night.inprocess import run_night
 from tests.databases import Database
 from tests.exporter.conftest import Page, scrape
 from tests.flow.conftest import use_titles

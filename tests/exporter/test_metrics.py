@@ -6,15 +6,15 @@ import itertools
 import pytest
 from sqlalchemy import text
 
-from gpt4rec_es.db import shards
+from gpt4rec_es.db.rows import shards
 from gpt4rec_es.errors import GateError
-from gpt4rec_es.runs.drain import drain
-from gpt4rec_es.runs.gates import GATES
-from gpt4rec_es.runs.inprocess import run_night
-from gpt4rec_es.runs.ledger import give_back
-from gpt4rec_es.runs.night import start_night
-from gpt4rec_es.runs.prune import prune
-from gpt4rec_es.runs.withdraw import rollback
+from gpt4rec_es.night.inprocess import run_night
+from gpt4rec_es.night.publish.gates import GATES
+from gpt4rec_es.night.publish.prune import prune
+from gpt4rec_es.night.publish.withdraw import rollback
+from gpt4rec_es.night.stages.drain import drain
+from gpt4rec_es.night.stages.ledger import give_back
+from gpt4rec_es.night.start import start_night
 from gpt4rec_es.runtime import Runtime
 from tests.databases import Database
 from tests.exporter.conftest import Page, scrape

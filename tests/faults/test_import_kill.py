@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from gpt4rec_es.services.import_interactions import import_interactions
-from gpt4rec_es.services.import_items import import_items
+from gpt4rec_es.catalog.import_interactions import import_interactions
+from gpt4rec_es.catalog.import_items import import_items
 from tests.databases import Database
 
 ROWS = 50_000

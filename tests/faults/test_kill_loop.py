@@ -13,8 +13,8 @@ import pytest
 import redis
 from sqlalchemy import text
 
-from gpt4rec_es.runs.inprocess import run_night
-from gpt4rec_es.runs.night import start_night
+from gpt4rec_es.night.inprocess import run_night
+from gpt4rec_es.night.start import start_night
 from tests.databases import Database
 from tests.flow.conftest import use_titles
 from tests.processes import Worker, running, wait_for

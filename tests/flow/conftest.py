@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gpt4rec_es.db import generators
+from gpt4rec_es.db.rows import generators
 from gpt4rec_es.generation.factory import open_generator
 from tests.databases import Database
 from tests.servers import Servers

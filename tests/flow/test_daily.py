@@ -9,9 +9,9 @@ from sqlalchemy import text
 
 from gpt4rec_es.cli.main import cli
 from gpt4rec_es.errors import GateError
-from gpt4rec_es.runs import publish, withdraw
-from gpt4rec_es.runs.inprocess import run_night
-from gpt4rec_es.runs.prune import prune
+from gpt4rec_es.night.inprocess import run_night
+from gpt4rec_es.night.publish import publish, withdraw
+from gpt4rec_es.night.publish.prune import prune
 from gpt4rec_es.runtime import Runtime
 from tests.databases import Database
 from tests.shop import Shop

@@ -11,17 +11,17 @@ from sqlalchemy import text
 
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.index.current import ensure_current
+from gpt4rec_es.lab.evaluation import evaluate as evaluating
+from gpt4rec_es.lab.evaluation.evaluate import EvaluationReport
+from gpt4rec_es.lab.evaluation.made_lists import EvaluateOptions
+from gpt4rec_es.lab.evaluation.stored import compare, list_evaluations, show_evaluation
+from gpt4rec_es.lab.splits.create import create_split
+from gpt4rec_es.lab.splits.protocols import SplitOptions
+from gpt4rec_es.lab.splits.stored import drop_split, load_split
 from gpt4rec_es.protocols import Progress
 from gpt4rec_es.records import Bm25, Decoding
 from gpt4rec_es.runtime import Runtime
-from gpt4rec_es.services import evaluate as evaluating
-from gpt4rec_es.services.create_split import create_split
-from gpt4rec_es.services.current_index import ensure_current
-from gpt4rec_es.services.evaluate import EvaluationReport
-from gpt4rec_es.services.evaluation_lists import EvaluateOptions
-from gpt4rec_es.services.evaluations import compare, list_evaluations, show_evaluation
-from gpt4rec_es.services.splits import drop_split, load_split
-from gpt4rec_es.splits.protocols import SplitOptions
 from tests.databases import Database
 from tests.flow.conftest import use_generator, use_titles
 from tests.merging import merged_lists

@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from gpt4rec_es.db.rules import NewRule
-from gpt4rec_es.runs.inprocess import run_night
+from gpt4rec_es.catalog.block_rules import add_rules
+from gpt4rec_es.db.rows.rules import NewRule
+from gpt4rec_es.index.current import ensure_current
+from gpt4rec_es.lab.evaluation.evaluate import EvaluationReport, evaluate
+from gpt4rec_es.lab.evaluation.made_lists import EvaluateOptions
+from gpt4rec_es.lab.evaluation.night_rules import NightRules
+from gpt4rec_es.lab.splits.create import create_split
+from gpt4rec_es.lab.splits.protocols import SplitOptions
+from gpt4rec_es.night.inprocess import run_night
 from gpt4rec_es.runtime import Runtime
-from gpt4rec_es.services.create_split import create_split
-from gpt4rec_es.services.current_index import ensure_current
-from gpt4rec_es.services.evaluate import EvaluationReport, evaluate
-from gpt4rec_es.services.evaluation_lists import EvaluateOptions
-from gpt4rec_es.services.evaluation_rules import NightRules
-from gpt4rec_es.services.rules import add_rules
-from gpt4rec_es.splits.protocols import SplitOptions
 from tests.databases import Database
 from tests.shop import Shop, add_purchases
 

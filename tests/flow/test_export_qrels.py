@@ -12,14 +12,14 @@ from sqlalchemy import text
 
 from gpt4rec_es.cli.main import run
 from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.index.current import ensure_current
+from gpt4rec_es.lab.evaluation.evaluate import evaluate
+from gpt4rec_es.lab.evaluation.made_lists import EvaluateOptions
+from gpt4rec_es.lab.evaluation.stored import show_evaluation
+from gpt4rec_es.lab.splits.create import create_split
+from gpt4rec_es.lab.splits.protocols import SplitOptions
+from gpt4rec_es.lab.splits.stored import load_split
 from gpt4rec_es.runtime import Runtime
-from gpt4rec_es.services.create_split import create_split
-from gpt4rec_es.services.current_index import ensure_current
-from gpt4rec_es.services.evaluate import evaluate
-from gpt4rec_es.services.evaluation_lists import EvaluateOptions
-from gpt4rec_es.services.evaluations import show_evaluation
-from gpt4rec_es.services.splits import load_split
-from gpt4rec_es.splits.protocols import SplitOptions
 from tests.databases import Database
 from tests.flow.conftest import use_titles
 from tests.servers import Servers

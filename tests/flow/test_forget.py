@@ -11,13 +11,13 @@ from sqlalchemy import Connection, text
 
 from gpt4rec_es.cli.main import cli
 from gpt4rec_es.errors import ConflictError, DataError, UsageError
-from gpt4rec_es.runs import publish
-from gpt4rec_es.runs.inprocess import run_night
-from gpt4rec_es.runs.plan import plan_run
+from gpt4rec_es.exports.export import export
+from gpt4rec_es.night.inprocess import run_night
+from gpt4rec_es.night.plan import plan_run
+from gpt4rec_es.night.publish import publish
+from gpt4rec_es.privacy.forget import forget_user
+from gpt4rec_es.privacy.pseudonyms import set_pseudonyms
 from gpt4rec_es.runtime import Runtime
-from gpt4rec_es.services.export import export
-from gpt4rec_es.services.forget import forget_user
-from gpt4rec_es.services.pseudonyms import set_pseudonyms
 from tests.databases import Database
 from tests.shop import Shop, stored_rows
 

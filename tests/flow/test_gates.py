@@ -7,9 +7,9 @@ import pytest
 from elasticsearch import Elasticsearch
 from sqlalchemy import Connection, text
 
-from gpt4rec_es.db import runs as run_rows
-from gpt4rec_es.runs import gates
-from gpt4rec_es.runs.inprocess import run_night
+from gpt4rec_es.db.rows import runs as run_rows
+from gpt4rec_es.night.inprocess import run_night
+from gpt4rec_es.night.publish import gates
 from tests.databases import Database
 from tests.shop import Shop
 

@@ -10,13 +10,13 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import text
 
-from gpt4rec_es.db import runs as run_rows
-from gpt4rec_es.list_options import SearchOptions
-from gpt4rec_es.runs.changes import Changes
-from gpt4rec_es.runs.inprocess import NightReport, run_night
-from gpt4rec_es.runs.replay import replay
-from gpt4rec_es.runs.status import run_status
-from gpt4rec_es.runs.why import explain_user
+from gpt4rec_es.db.rows import runs as run_rows
+from gpt4rec_es.lab.replay.changes import Changes
+from gpt4rec_es.lab.replay.replay import replay
+from gpt4rec_es.night.inprocess import NightReport, run_night
+from gpt4rec_es.night.inspect.status import run_status
+from gpt4rec_es.night.inspect.why import explain_user
+from gpt4rec_es.options.lists import SearchOptions
 from tests.databases import Database
 from tests.shop import Shop, stored_rows
 

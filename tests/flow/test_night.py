@@ -7,9 +7,9 @@ from sqlalchemy import text
 
 from gpt4rec_es.db.locks import hold_lock
 from gpt4rec_es.errors import ConflictError, GateError
-from gpt4rec_es.runs.drain import drain
-from gpt4rec_es.runs.inprocess import NightReport, run_night
-from gpt4rec_es.runs.night import start_night
+from gpt4rec_es.night.inprocess import NightReport, run_night
+from gpt4rec_es.night.stages.drain import drain
+from gpt4rec_es.night.start import start_night
 from gpt4rec_es.runtime import Runtime
 from tests.databases import Database
 from tests.shop import Shop, add_purchases, stored_rows

@@ -7,15 +7,15 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 
-from gpt4rec_es.db import generators
-from gpt4rec_es.db.history import stream_histories
-from gpt4rec_es.list_options import ANY_TERM, SearchOptions
+from gpt4rec_es.db.rows import generators
+from gpt4rec_es.db.rows.history import stream_histories
+from gpt4rec_es.night.inprocess import run_night
+from gpt4rec_es.night.inputs.parts import NightParts
+from gpt4rec_es.night.stages import drain
+from gpt4rec_es.night.stages.ingredients import Ingredients
+from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
 from gpt4rec_es.protocols import QueryGenerator, Retriever
 from gpt4rec_es.records import Decoding, Generation, Prompt, SearchResult
-from gpt4rec_es.runs import drain
-from gpt4rec_es.runs.ingredients import Ingredients
-from gpt4rec_es.runs.inprocess import run_night
-from gpt4rec_es.runs.options import NightParts
 from tests.databases import Database
 from tests.shop import Shop
 

@@ -9,15 +9,15 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 
-from gpt4rec_es.db.generations import store_generations
+from gpt4rec_es.db.rows.generations import store_generations
 from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.night.inprocess import run_night
+from gpt4rec_es.night.inspect.why import explain_user
+from gpt4rec_es.night.publish import publish, withdraw
+from gpt4rec_es.night.publish.collect import collect
+from gpt4rec_es.night.publish.prune import prune
 from gpt4rec_es.prompts.keys import hash128
 from gpt4rec_es.records import GeneratedQuery, Generation
-from gpt4rec_es.runs import publish, withdraw
-from gpt4rec_es.runs.collect import collect
-from gpt4rec_es.runs.inprocess import run_night
-from gpt4rec_es.runs.prune import prune
-from gpt4rec_es.runs.why import explain_user
 from gpt4rec_es.runtime import Runtime
 from tests.databases import Database
 from tests.shop import Shop, add_purchases

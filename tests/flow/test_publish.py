@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import text
 
 from gpt4rec_es.errors import GateError, UsageError
-from gpt4rec_es.runs import publish, withdraw
-from gpt4rec_es.runs.inprocess import run_night
+from gpt4rec_es.night.inprocess import run_night
+from gpt4rec_es.night.publish import publish, withdraw
 from gpt4rec_es.runtime import Runtime
 from tests.databases import Database
 from tests.shop import Shop

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from gpt4rec_es.db import runs as run_rows
+from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.errors import DataError, UsageError
+from gpt4rec_es.night.inprocess import run_night
+from gpt4rec_es.night.inspect.status import run_status
+from gpt4rec_es.night.inspect.why import explain_user
 from gpt4rec_es.retrieval.known_terms import count_unknown
-from gpt4rec_es.runs.inprocess import run_night
-from gpt4rec_es.runs.status import run_status
-from gpt4rec_es.runs.why import explain_user
 from gpt4rec_es.runtime import Runtime
 from tests.databases import Database
 from tests.shop import Shop, stored_rows

@@ -2,8 +2,8 @@
 
 import datetime as dt
 
-from gpt4rec_es.runs.inprocess import run_night
-from gpt4rec_es.services.questions import QUESTIONS, answer
+from gpt4rec_es.exports.questions import QUESTIONS, answer
+from gpt4rec_es.night.inprocess import run_night
 from tests.databases import Database
 from tests.shop import Shop
 

@@ -8,23 +8,23 @@ import pytest
 from sqlalchemy import text
 
 from gpt4rec_es.cli.main import run as run_cli
-from gpt4rec_es.db.texts import load_searches
+from gpt4rec_es.db.rows.texts import load_searches
 from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.index.bm25 import set_bm25
 from gpt4rec_es.index.prune import delete_index
-from gpt4rec_es.list_options import SearchOptions
+from gpt4rec_es.lab.replay import replay as replaying
+from gpt4rec_es.lab.replay.changes import Changes
+from gpt4rec_es.lab.replay.diff import diff_runs
+from gpt4rec_es.lab.replay.replay import replay
+from gpt4rec_es.lab.splits.create import create_split
+from gpt4rec_es.lab.splits.protocols import SplitOptions
+from gpt4rec_es.night.inprocess import run_night
+from gpt4rec_es.night.publish.prune import prune
+from gpt4rec_es.night.stages import hits
+from gpt4rec_es.night.start import start_night
+from gpt4rec_es.options.lists import SearchOptions
 from gpt4rec_es.records import Bm25, SearchResult
-from gpt4rec_es.runs import hits
-from gpt4rec_es.runs import replay as replaying
-from gpt4rec_es.runs.changes import Changes
-from gpt4rec_es.runs.diff import diff_runs
-from gpt4rec_es.runs.inprocess import run_night
-from gpt4rec_es.runs.night import start_night
-from gpt4rec_es.runs.prune import prune
-from gpt4rec_es.runs.replay import replay
 from gpt4rec_es.runtime import Runtime
-from gpt4rec_es.services.bm25 import set_bm25
-from gpt4rec_es.services.create_split import create_split
-from gpt4rec_es.splits.protocols import SplitOptions
 from tests.databases import Database
 from tests.shop import Shop, add_purchases
 

@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import text
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.runs.diff import diff_runs
-from gpt4rec_es.runs.inprocess import run_night
-from gpt4rec_es.runs.prune import prune
-from gpt4rec_es.runs.why import explain_user
+from gpt4rec_es.exports.export import export
+from gpt4rec_es.lab.replay.diff import diff_runs
+from gpt4rec_es.night.inprocess import run_night
+from gpt4rec_es.night.inspect.why import explain_user
+from gpt4rec_es.night.publish.prune import prune
 from gpt4rec_es.runtime import Runtime
-from gpt4rec_es.services.export import export
 from tests.databases import Database
 from tests.shop import Shop, add_purchases
 

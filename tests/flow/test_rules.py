@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from gpt4rec_es.catalog.block_rules import add_rules, list_rules, read_rules, remove_rule
 from gpt4rec_es.cli.main import run as run_cli
-from gpt4rec_es.db.rules import NewRule
+from gpt4rec_es.db.rows.rules import NewRule
 from gpt4rec_es.errors import DataError, GateError, UsageError
-from gpt4rec_es.runs.changes import Changes
-from gpt4rec_es.runs.drain import drain
-from gpt4rec_es.runs.inprocess import NightReport, plan_summary, run_night
-from gpt4rec_es.runs.night import start_night
-from gpt4rec_es.runs.prune import prune
-from gpt4rec_es.runs.replay import replay
-from gpt4rec_es.runs.why import explain_user
+from gpt4rec_es.lab.replay.changes import Changes
+from gpt4rec_es.lab.replay.replay import replay
+from gpt4rec_es.night.inprocess import NightReport, plan_summary, run_night
+from gpt4rec_es.night.inspect.why import explain_user
+from gpt4rec_es.night.publish.prune import prune
+from gpt4rec_es.night.stages.drain import drain
+from gpt4rec_es.night.start import start_night
 from gpt4rec_es.runtime import Runtime
-from gpt4rec_es.services.rules import add_rules, list_rules, read_rules, remove_rule
 from tests.databases import Database
 from tests.shop import Shop, stored_rows
 

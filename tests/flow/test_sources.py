@@ -6,14 +6,14 @@ import json
 import pytest
 from sqlalchemy import text
 
-from gpt4rec_es.baselines.cooccurrence import Cooccurrence
 from gpt4rec_es.cli.main import run as run_cli
-from gpt4rec_es.db.history import load_item_numbers
-from gpt4rec_es.list_options import COSINE, Fusion
-from gpt4rec_es.runs.co_purchases import ensure_co_purchases
-from gpt4rec_es.runs.inprocess import NightReport, run_night
-from gpt4rec_es.runs.prune import prune
-from gpt4rec_es.runs.why import explain_user
+from gpt4rec_es.db.rows.history import load_item_numbers
+from gpt4rec_es.lab.baselines.cooccurrence import Cooccurrence
+from gpt4rec_es.night.inprocess import NightReport, run_night
+from gpt4rec_es.night.inputs.co_purchases import ensure_co_purchases
+from gpt4rec_es.night.inspect.why import explain_user
+from gpt4rec_es.night.publish.prune import prune
+from gpt4rec_es.options.lists import COSINE, Fusion
 from gpt4rec_es.runtime import Runtime
 from tests.databases import Database
 from tests.shop import Shop, add_purchases, stored_rows
@@ -163,7 +163,7 @@ def test_purchases_in_mid_planning_are_counted_by_planning_again(
             imported.append(set_no)
         return set_no
 
-    monkeypatch.setattr("gpt4rec_es.runs.plan.ensure_co_purchases", import_meanwhile)
+    monkeypatch.setattr("gpt4rec_es.night.plan.ensure_co_purchases", import_meanwhile)
     night(varied_shop.runtime(sources=BOTH))
     used = count(database, "SELECT co_purchase_set_no FROM runs")
     assert used != imported[0]

@@ -7,23 +7,23 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from gpt4rec_es.db import generators
 from gpt4rec_es.db.engine import transaction
-from gpt4rec_es.db.splits import SplitRow
+from gpt4rec_es.db.rows import generators
+from gpt4rec_es.db.rows.splits import SplitRow
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.generation.options import TrainingOptions
-from gpt4rec_es.generation.titles import TitlesGenerator
+from gpt4rec_es.generation.registry import add_generator, list_generators
+from gpt4rec_es.generation.title_generator import TitlesGenerator
+from gpt4rec_es.lab.splits import queries as module
+from gpt4rec_es.lab.splits.create import create_split
+from gpt4rec_es.lab.splits.protocols import SplitOptions
+from gpt4rec_es.lab.splits.queries import CaseQueries, split_queries
+from gpt4rec_es.lab.splits.split import Split
+from gpt4rec_es.lab.splits.stored import drop_split, load_split
+from gpt4rec_es.lab.training.split_data import SplitPart, require_unseen
+from gpt4rec_es.lab.training.train_generator import HeldOut, plan_training, train_generator
+from gpt4rec_es.night.publish.prune import prune
 from gpt4rec_es.records import Decoding, Generation
-from gpt4rec_es.runs.prune import prune
-from gpt4rec_es.services import split_queries as module
-from gpt4rec_es.services.create_split import create_split
-from gpt4rec_es.services.generators import add_generator, list_generators
-from gpt4rec_es.services.split_queries import CaseQueries, split_queries
-from gpt4rec_es.services.split_training import SplitPart, require_unseen
-from gpt4rec_es.services.splits import drop_split, load_split
-from gpt4rec_es.services.train import HeldOut, plan_training, train_generator
-from gpt4rec_es.splits.protocols import SplitOptions
-from gpt4rec_es.splits.split import Split
 from tests.databases import Database
 from tests.shop import Shop
 

@@ -13,10 +13,10 @@ from sqlalchemy import text
 
 from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.generation import folder as folders
-from gpt4rec_es.generation.dataset import Histories
 from gpt4rec_es.generation.options import TrainingOptions
-from gpt4rec_es.services.generators import list_generators
-from gpt4rec_es.services.train import (
+from gpt4rec_es.generation.registry import list_generators
+from gpt4rec_es.lab.training.dataset import Histories
+from gpt4rec_es.lab.training.train_generator import (
     HeldOut,
     plan_training,
     read_held_out_lists,

@@ -10,23 +10,23 @@ import pytest
 from elasticsearch import Elasticsearch
 from sqlalchemy import text
 
-from gpt4rec_es.db.trials import TrialRow
+from gpt4rec_es.db.rows.trials import TrialRow
 from gpt4rec_es.elastic.alias import alias_targets
 from gpt4rec_es.errors import ConflictError, DataError, UsageError
-from gpt4rec_es.generation.titles import TitlesGenerator
-from gpt4rec_es.list_options import SearchOptions
+from gpt4rec_es.generation.title_generator import TitlesGenerator
+from gpt4rec_es.index.bm25 import set_bm25, show_bm25, undo_bm25
+from gpt4rec_es.index.reindex import reindex
+from gpt4rec_es.index.reindex_changed import reindex_changes
+from gpt4rec_es.lab.splits.create import create_split
+from gpt4rec_es.lab.splits.protocols import SplitOptions
+from gpt4rec_es.lab.tuning import tune as tuning
+from gpt4rec_es.lab.tuning.inputs import TuningOptions, TuningParts
+from gpt4rec_es.lab.tuning.promote import promote
+from gpt4rec_es.lab.tuning.trials import heatmap, list_trials, show_trial
+from gpt4rec_es.lab.tuning.tune import tune_bm25
+from gpt4rec_es.options.lists import SearchOptions
 from gpt4rec_es.records import Bm25, Decoding, Generation
 from gpt4rec_es.runtime import Runtime
-from gpt4rec_es.services import tuning
-from gpt4rec_es.services.bm25 import set_bm25, show_bm25, undo_bm25
-from gpt4rec_es.services.create_split import create_split
-from gpt4rec_es.services.promote import promote
-from gpt4rec_es.services.reindex import reindex
-from gpt4rec_es.services.reindex_changed import reindex_changes
-from gpt4rec_es.services.trials import heatmap, list_trials, show_trial
-from gpt4rec_es.services.tuning import tune_bm25
-from gpt4rec_es.services.tuning_inputs import TuningOptions, TuningParts
-from gpt4rec_es.splits.protocols import SplitOptions
 from tests.commands import Cli
 from tests.databases import Database
 from tests.indexes import index_names
@@ -204,7 +204,7 @@ def test_a_killed_tuning_goes_on_from_stored_queries(
 ) -> None:
     alias = runtime.settings.index_alias
     before = index_names(elastic, alias)
-    monkeypatch.setattr("gpt4rec_es.services.split_queries._PROMPTS", 4)
+    monkeypatch.setattr("gpt4rec_es.lab.splits.queries._PROMPTS", 4)
 
     def parts(generator: TitlesGenerator) -> TuningParts:
         return TuningParts(runtime.engine, runtime.elastic, alias, lambda _: generator, "test")

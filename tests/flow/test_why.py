@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.runs.inprocess import run_night
-from gpt4rec_es.runs.why import explain_user
+from gpt4rec_es.night.inprocess import run_night
+from gpt4rec_es.night.inspect.why import explain_user
 from tests.databases import Database
 from tests.shop import Shop
 

@@ -5,11 +5,11 @@ import datetime as dt
 import pytest
 from sqlalchemy import text
 
-from gpt4rec_es.db import runs as run_rows
+from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.errors import GateError, UsageError
-from gpt4rec_es.runs import publish, withdraw
-from gpt4rec_es.runs.inprocess import run_night
-from gpt4rec_es.runs.night import start_night
+from gpt4rec_es.night.inprocess import run_night
+from gpt4rec_es.night.publish import publish, withdraw
+from gpt4rec_es.night.start import start_night
 from gpt4rec_es.runtime import Runtime
 from tests.databases import Database
 from tests.shop import Shop

@@ -5,9 +5,9 @@ import threading
 import pytest
 from sqlalchemy import Engine, text
 
-from gpt4rec_es.db import builds as rows
-from gpt4rec_es.db.builds import Build
-from gpt4rec_es.db.pins import load_pins, pin, pinnable, retire, set_pinned
+from gpt4rec_es.db.rows import builds as rows
+from gpt4rec_es.db.rows.builds import Build
+from gpt4rec_es.db.rows.pins import load_pins, pin, pinnable, retire, set_pinned
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.records import Bm25
 from tests.databases import Database, wait_for_lock

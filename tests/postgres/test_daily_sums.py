@@ -3,9 +3,9 @@
 import pytest
 from sqlalchemy import Connection, text
 
-from gpt4rec_es.db import daily
-from gpt4rec_es.db import runs as run_rows
-from gpt4rec_es.services.queries import find_queries
+from gpt4rec_es.db.rows import daily
+from gpt4rec_es.db.rows import runs as run_rows
+from gpt4rec_es.exports.queries import find_queries
 from tests.databases import Database
 from tests.postgres.analyst_rows import add_three_nights
 

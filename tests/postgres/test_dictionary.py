@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.services.data_dictionary import BEGIN, END, load_views, render, update_document
+from gpt4rec_es.exports.data_dictionary import BEGIN, END, load_views, render, update_document
 from tests.databases import Database
 from tests.postgres.analyst_rows import add_three_nights
 

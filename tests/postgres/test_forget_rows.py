@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import text
 
-from gpt4rec_es.services.forget import forget_user
+from gpt4rec_es.privacy.forget import forget_user
 from tests.databases import Database
 from tests.postgres.analyst_rows import add_three_nights
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
-from gpt4rec_es.db.generations import store_generations
+from gpt4rec_es.db.rows.generations import store_generations
 from gpt4rec_es.prompts.keys import hash128
 from gpt4rec_es.records import GeneratedQuery, Generation
 from tests.databases import Database, wait_for_lock

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from gpt4rec_es.db import generators
+from gpt4rec_es.db.rows import generators
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.services.generators import add_generator, list_generators, use_generator
+from gpt4rec_es.generation.registry import add_generator, list_generators, use_generator
 from tests.databases import Database
 
 

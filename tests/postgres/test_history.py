@@ -3,8 +3,8 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Connection, text
 
-from gpt4rec_es.db import history
-from gpt4rec_es.db.history import item_numbers, load_trainable_titles, stream_histories
+from gpt4rec_es.db.rows import history
+from gpt4rec_es.db.rows.history import item_numbers, load_trainable_titles, stream_histories
 from tests.databases import Database
 
 

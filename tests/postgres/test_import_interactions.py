@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from gpt4rec_es.db.history import stream_histories
-from gpt4rec_es.services.import_interactions import import_interactions
-from gpt4rec_es.services.import_items import import_items
-from gpt4rec_es.services.import_report import ImportReport, ImportStoppedError
+from gpt4rec_es.catalog.import_interactions import import_interactions
+from gpt4rec_es.catalog.import_items import import_items
+from gpt4rec_es.catalog.import_report import ImportReport, ImportStoppedError
+from gpt4rec_es.db.rows.history import stream_histories
 from tests.databases import Database
 
 SAMPLES = Path(__file__).parents[1] / "data" / "feeds"
@@ -245,7 +245,7 @@ def test_imports_at_the_same_time_apply_one_after_the_other(
 def test_more_items_than_are_kept_in_memory(
     histories: Histories, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gpt4rec_es.services.import_interactions._KEPT_ITEMS", 2)
+    monkeypatch.setattr("gpt4rec_es.catalog.import_interactions._KEPT_ITEMS", 2)
     rows = [f"user{n},M{n % 5 + 1},{n},,\n" for n in range(20_000)]
     assert histories.load(HEADER + "".join(rows)).inserted == 20_000
 

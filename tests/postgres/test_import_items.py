@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from gpt4rec_es.catalog.import_items import import_items
+from gpt4rec_es.catalog.import_report import ImportReport, ImportStoppedError
 from gpt4rec_es.errors import DataError, UsageError
-from gpt4rec_es.services.import_items import import_items
-from gpt4rec_es.services.import_report import ImportReport, ImportStoppedError
 from tests.databases import Database
 
 SAMPLES = Path(__file__).parents[1] / "data" / "feeds"

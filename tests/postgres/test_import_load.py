@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from gpt4rec_es.services.import_interactions import import_interactions
-from gpt4rec_es.services.import_items import import_items
+from gpt4rec_es.catalog.import_interactions import import_interactions
+from gpt4rec_es.catalog.import_items import import_items
 from tests.databases import Database
 from tests.unit.feeds.test_fuzz import csv_event, csv_item, json_item, mutate
 

@@ -5,9 +5,9 @@ import threading
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from gpt4rec_es.db import shards
+from gpt4rec_es.db.rows import shards
 from gpt4rec_es.errors import DependencyError, LeaseLostError
-from gpt4rec_es.runs import ledger
+from gpt4rec_es.night.stages import ledger
 from tests.databases import Database
 from tests.rows import add_run
 

@@ -1,9 +1,9 @@
 import pytest
 from sqlalchemy import text
 
-from gpt4rec_es.db import audit
 from gpt4rec_es.db.engine import make_engine, retrying
 from gpt4rec_es.db.locks import TEXTS, hold_lock, lock_key, share_lock, transaction_lock
+from gpt4rec_es.db.rows import audit
 from gpt4rec_es.errors import ConflictError, DependencyError
 from tests.databases import Cluster, Database
 

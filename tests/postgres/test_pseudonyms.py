@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import text
 
-from gpt4rec_es.services.pseudonyms import has_pseudonyms, set_pseudonyms
+from gpt4rec_es.privacy.pseudonyms import has_pseudonyms, set_pseudonyms
 from tests.databases import Database
 from tests.postgres.analyst_rows import add_three_nights
 

@@ -9,15 +9,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from gpt4rec_es.errors import DataError, UsageError
-from gpt4rec_es.services.create_split import create_split
-from gpt4rec_es.services.split_training import SplitPart, read_split_data
-from gpt4rec_es.services.splits import (
-    drop_split,
-    list_splits,
-    load_split,
-    show_split,
-)
-from gpt4rec_es.splits.protocols import SplitOptions
+from gpt4rec_es.lab.splits.create import create_split
+from gpt4rec_es.lab.splits.protocols import SplitOptions
+from gpt4rec_es.lab.splits.stored import drop_split, list_splits, load_split, show_split
+from gpt4rec_es.lab.training.split_data import SplitPart, read_split_data
 from tests.databases import Cluster, Database
 
 LOO = SplitOptions("leave-one-out")

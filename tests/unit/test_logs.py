@@ -13,8 +13,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gpt4rec_es import logs
 from gpt4rec_es.logs import log_context, one_line, register_secrets, scrub, setup_logging
+from gpt4rec_es.masking import secrets_of_url
 from gpt4rec_es.settings import load_settings
-from gpt4rec_es.settings_checks import secrets_of_url
 
 log = logging.getLogger("gpt4rec_es.test")
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from gpt4rec_es.db.generators import Generator
+from gpt4rec_es.db.rows.generators import Generator
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.list_options import Fusion, ListRules, QueryFilters, SearchOptions
 from gpt4rec_es.logs import scrub
-from gpt4rec_es.runs.options import NightOptions
+from gpt4rec_es.night.inputs.parts import NightOptions
+from gpt4rec_es.options.lists import Fusion, ListRules, QueryFilters, SearchOptions
 from gpt4rec_es.runtime import Runtime
 from gpt4rec_es.settings import load_settings
 from gpt4rec_es.stack.state import State, save_state

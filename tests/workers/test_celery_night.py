@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from gpt4rec_es.runs.inprocess import run_night
-from gpt4rec_es.runs.night import start_night
+from gpt4rec_es.night.inprocess import run_night
+from gpt4rec_es.night.start import start_night
 from tests.databases import Database
 from tests.processes import Worker, night_workers, running, wait_for
 from tests.shop import Shop, stored_rows

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, text
 
-from gpt4rec_es.runs.inprocess import run_night
-from gpt4rec_es.services.import_interactions import import_interactions
-from gpt4rec_es.services.import_items import import_items
+from gpt4rec_es.catalog.import_interactions import import_interactions
+from gpt4rec_es.catalog.import_items import import_items
+from gpt4rec_es.night.inprocess import run_night
 from tests.databases import Database
 from tests.flow.conftest import use_generator
 from tests.shop import Shop, stored_rows

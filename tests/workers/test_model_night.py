@@ -5,8 +5,8 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from gpt4rec_es.runs.inprocess import run_night
-from gpt4rec_es.runs.night import start_night
+from gpt4rec_es.night.inprocess import run_night
+from gpt4rec_es.night.start import start_night
 from tests.databases import Database
 from tests.flow.conftest import use_generator
 from tests.processes import night_workers, running, wait_for

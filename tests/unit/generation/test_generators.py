@@ -8,7 +8,7 @@ import torch
 from gpt4rec_es.errors import DependencyError, UsageError
 from gpt4rec_es.generation import network
 from gpt4rec_es.generation.factory import open_generator
-from gpt4rec_es.generation.titles import TitlesGenerator
+from gpt4rec_es.generation.title_generator import TitlesGenerator
 from gpt4rec_es.records import Decoding, Prompt
 from tests.trained import TITLES, shop_histories
 

@@ -1,8 +1,8 @@
 from datetime import UTC, datetime
 
-from gpt4rec_es.db.swaps import Swap
+from gpt4rec_es.db.rows.swaps import Swap
+from gpt4rec_es.index.bm25 import undoable
 from gpt4rec_es.index.prune import recently_live
-from gpt4rec_es.services.bm25 import undoable
 
 
 def swaps(*moves: tuple[int | None, int, str]) -> list[Swap]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gpt4rec_es.baselines.popularity import count_buyers
+from gpt4rec_es.lab.baselines.popularity import count_buyers
 from gpt4rec_es.metrics.labels import label_sets
 from gpt4rec_es.metrics.lists import as_lists
 from gpt4rec_es.metrics.measure import measure

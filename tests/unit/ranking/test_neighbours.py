@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.list_options import COSINE, Fusion, PairCounting
+from gpt4rec_es.options.lists import COSINE, Fusion, PairCounting
 from gpt4rec_es.ranking.neighbours import Matrix, Purchases, nearest, strength_blocks
 
 N_ITEMS = 8

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpt4rec_es.list_options import Fusion
+from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.ranking.fuse import fuse_sources
 from gpt4rec_es.ranking.merge import Merge, QueryHits, Removed, merge_hits
 from gpt4rec_es.ranking.rules import ItemRules

@@ -1,0 +1,1 @@
+"""Use cases of the catalog: imports of items and interactions, block rules."""

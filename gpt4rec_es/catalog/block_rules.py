@@ -1,0 +1,160 @@
+"""Rules that block items, brands and categories: adding, taking back, listing, reading from files.
+
+Nights planned afterwards keep them; what was planned or published stays as it is.
+"""
+
+import csv
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+
+from gpt4rec_es.db.engine import retrying, transaction
+from gpt4rec_es.db.rows import audit
+from gpt4rec_es.db.rows import rules as rows
+from gpt4rec_es.db.rows.rules import BlockRule, NewRule
+from gpt4rec_es.errors import DataError, UsageError
+
+COLUMNS = ("kind", "value", "reason", "valid_from", "valid_until")
+
+
+@dataclass(frozen=True, slots=True)
+class AddedRules:
+    """What adding came to. rules: those stored (none on a dry run); known: in force already.
+
+    items: of the catalog, as it is now, that each given rule is about, in the order given.
+    """
+
+    rules: list[int]
+    known: int
+    items: list[int]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all fields as plain values."""
+        return asdict(self)
+
+
+def add_rules(
+    engine: Engine, rules: Sequence[NewRule], *, actor: str, dry_run: bool = False
+) -> AddedRules:
+    """Add rules, all or none, and return which; one that is in force already is not added twice.
+
+    Raises:
+        UsageError: a rule is not whole.
+    """
+    checked = [_checked(rule) for rule in rules]
+    with transaction(engine) as connection:
+        items = rows.count_matches(connection, checked)
+        if dry_run:
+            return AddedRules([], 0, items)
+        numbers = rows.insert_rules(connection, checked, actor)
+        if numbers:
+            # Who added which, and why, stands in the rules, which are never deleted.
+            ends = dict.fromkeys((numbers[0], numbers[-1]))
+            audit.record(
+                connection,
+                actor,
+                "add_rules",
+                "rule " + " to ".join(map(str, ends)),
+                after={"rules": len(numbers)},
+            )
+    return AddedRules(numbers, len(checked) - len(numbers), items)
+
+
+def remove_rule(
+    engine: Engine, rule_no: int, *, actor: str, reason: str, dry_run: bool = False
+) -> BlockRule:
+    """Take a rule back and return it as it was.
+
+    Raises:
+        UsageError: no such rule is in force.
+    """
+    with transaction(engine) as connection:
+        found = rows.load_rules(connection, numbers=[rule_no])
+        if not found:
+            raise UsageError(f"No rule {rule_no} is in force.", "See `gpt4rec rules list`.")
+        (rule,) = found
+        if not dry_run:
+            rows.remove_rule(connection, rule_no)
+            audit.record(
+                connection,
+                actor,
+                "remove_rule",
+                rule.name,
+                before={"kind": rule.kind, "value": rule.value},
+                reason=reason,
+            )
+    return rule
+
+
+def list_rules(engine: Engine, *, removed: bool = False) -> list[dict[str, Any]]:
+    """Return the rules by number as plain values; ``removed``: also those taken back."""
+    found = retrying(engine, lambda connection: rows.load_rules(connection, removed=removed))
+    return [asdict(rule) for rule in found]
+
+
+def read_rules(path: Path, reason: str | None = None) -> list[NewRule]:
+    """Return the rules in a CSV file with the columns ``COLUMNS``; dates may be missing.
+
+    reason: of rows that have none.
+
+    Raises:
+        UsageError: the file cannot be read, or lacks a column.
+        DataError: a row cannot be used; the first one is named.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            missing = {"kind", "value"} - set(reader.fieldnames or ())
+            unknown = set(reader.fieldnames or ()) - set(COLUMNS)
+            if missing or unknown:
+                raise UsageError(
+                    f"{path} has the columns {', '.join(reader.fieldnames or ['(none)'])}.",
+                    f"It needs kind and value, and may have {', '.join(COLUMNS[2:])}.",
+                )
+            return [_from_row(path, reader.line_num, row, reason) for row in reader]
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.", "Check the path.") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is no CSV in UTF-8: {error}.", "Save it as such.") from error
+
+
+def _from_row(path: Path, line: int, row: dict[str | None, Any], reason: str | None) -> NewRule:
+    try:
+        if None in row or None in row.values():
+            raise UsageError("It has more or fewer fields than the header.")
+        return _checked(
+            NewRule(
+                row["kind"],
+                row["value"],
+                row.get("reason") or reason or "",
+                _date(row.get("valid_from")),
+                _date(row.get("valid_until")),
+            )
+        )
+    except UsageError as error:
+        raise DataError(f"{path}, line {line}: {error}", "Nothing was added.") from error
+
+
+def _date(text: str | None) -> dt.date | None:
+    try:
+        return dt.date.fromisoformat(text.strip()) if text and text.strip() else None
+    except ValueError as error:
+        raise UsageError(f"{text!r} is no date.", "Write it as 2026-11-22.") from error
+
+
+def _checked(rule: NewRule) -> NewRule:
+    """Return the rule without spaces around its texts."""
+    kind, value, reason = rule.kind.strip().lower(), rule.value.strip(), rule.reason.strip()
+    if kind not in rows.KINDS:
+        raise UsageError(f"{kind!r} cannot be blocked.", f"Choose one of {', '.join(rows.KINDS)}.")
+    if not value or "\0" in value:
+        raise UsageError(f"The {kind} is empty.", "Name what is to be blocked.")
+    if not reason or "\0" in reason:
+        raise UsageError("A rule needs a reason.", "People will ask why items are missing.")
+    if rule.valid_from and rule.valid_until and rule.valid_until < rule.valid_from:
+        raise UsageError("The rule ends before it begins.", "Give dates in order.")
+    return NewRule(kind, value, reason, rule.valid_from, rule.valid_until)

@@ -1,0 +1,70 @@
+"""Use case: load a shop's items into the catalog."""
+
+from collections.abc import Mapping, Sequence
+from itertools import count
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine
+
+from gpt4rec_es.catalog.import_report import ImportReport
+from gpt4rec_es.catalog.importing import Job, OpenFile, run_import
+from gpt4rec_es.db.rows.catalog import Changes, apply_items
+from gpt4rec_es.db.rows.staging import ITEM_COLUMNS, stage
+from gpt4rec_es.feeds.batches import Batch, Reject
+from gpt4rec_es.feeds.items import read_items
+from gpt4rec_es.protocols import Progress, no_progress
+
+
+def import_items(
+    engine: Engine,
+    paths: Sequence[str | Path],
+    *,
+    actor: str,
+    shape: str = "auto",
+    columns: Mapping[str, str] | None = None,
+    max_rejects: float = 0.01,
+    deactivate_missing: bool = False,
+    max_missing: float = 0.2,
+    dry_run: bool = False,
+    progress: Progress = no_progress,
+) -> ImportReport:
+    """Load items from files and return what that changed; repeating it changes nothing.
+
+    ``columns`` maps fields (``feeds.shapes.ITEM_FIELDS``) to columns. ``deactivate_missing``: the
+    files are the full catalog, so what they lack becomes inactive, unless that is more than the
+    share ``max_missing`` of the active items. ``max_rejects`` is a share of the records read.
+
+    Raises:
+        UsageError, DataError, DependencyError: see ``importing.run_import``.
+    """
+    job = Job("items", paths, actor, shape, columns or {}, max_rejects, dry_run)
+    stager = _ItemStager(deactivate_missing, max_missing)
+    return run_import(engine, job, stager, progress)
+
+
+class _ItemStager:
+    """Stages items in the order in which they come."""
+
+    def __init__(self, deactivate_missing: bool, max_missing: float) -> None:
+        self._deactivate_missing = deactivate_missing
+        self._max_missing = max_missing
+        self._seq = count()
+
+    def stage(self, connection: Connection, file: OpenFile, batch: Batch) -> list[Reject]:
+        """Store the items of ``batch``; return the rejects."""
+        found = read_items(batch, file.path, file.shape.loose_prices)
+        rows = ((seq, *item) for seq, item in zip(self._seq, found.items, strict=False))
+        stage(connection, "staged_items", ITEM_COLUMNS, rows)
+        if found.rejected_ids:
+            ids = ((item_id,) for item_id in found.rejected_ids)
+            stage(connection, "staged_rejected_ids", ["item_id"], ids)
+        return found.rejects
+
+    def apply(self, connection: Connection, dry_run: bool) -> Changes:
+        """Apply the items."""
+        return apply_items(
+            connection,
+            dry_run=dry_run,
+            deactivate_missing=self._deactivate_missing,
+            max_missing=self._max_missing,
+        )

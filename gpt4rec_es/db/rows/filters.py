@@ -1,0 +1,114 @@
+"""Reads and writes of query filters: freezing them for a run, and what they said of queries."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from gpt4rec_es.db.rows.texts import store_new
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenFilters:
+    """One row of ``query_filters``. scripts: those allowed, None: all. max_unknown_share: of terms.
+
+    index_name: whose terms are known; None: nobody asks.
+    """
+
+    filters_no: int
+    phrases: tuple[str, ...]
+    scripts: frozenset[str] | None
+    max_unknown_share: float
+    index_name: str | None
+
+
+def filters_number(
+    connection: Connection, settings_hash: bytes, settings: str, phrases: Sequence[str]
+) -> int:
+    """Return the number of filters by their settings (canonical JSON), storing new ones."""
+    connection.execute(
+        text(
+            "INSERT INTO query_filters (filters_hash, settings, phrases) "
+            "VALUES (:hash, cast(:settings AS jsonb), :phrases) ON CONFLICT DO NOTHING"
+        ),
+        {"hash": settings_hash, "settings": settings, "phrases": list(phrases)},
+    )
+    found = connection.execute(
+        text("SELECT filters_no FROM query_filters WHERE filters_hash = :hash"),
+        {"hash": settings_hash},
+    )
+    return int(found.scalar_one())
+
+
+def frozen_filters(
+    filters_no: int, phrases: Sequence[str], settings: Mapping[str, Any]
+) -> FrozenFilters:
+    """Return filters by what is stored of them: phrases and settings."""
+    scripts = settings["scripts"]
+    return FrozenFilters(
+        filters_no,
+        tuple(phrases),
+        None if scripts is None else frozenset(scripts),
+        float(settings["max_unknown_share"]),
+        settings["index"],
+    )
+
+
+def load_filters(connection: Connection, filters_no: int) -> FrozenFilters:
+    """Return the filters with this number; they must exist."""
+    row = connection.execute(
+        text("SELECT phrases, settings FROM query_filters WHERE filters_no = :no"),
+        {"no": filters_no},
+    ).one()
+    return frozen_filters(filters_no, row.phrases, row.settings)
+
+
+def catalog_scripts(
+    connection: Connection, patterns: dict[str, str], min_share: float
+) -> list[str]:
+    """Return the scripts that at least ``min_share`` of the active items' titles use, by name.
+
+    patterns: script -> regular expression of one of its letters.
+    """
+    names = sorted(patterns)
+    columns = ", ".join(
+        f"count(*) FILTER (WHERE title ~ :p{place}) AS c{place}" for place in range(len(names))
+    )
+    row = connection.execute(
+        text(
+            f"SELECT count(*) AS n, {columns} FROM items "  # noqa: S608 - made of numbers
+            "WHERE is_active AND title IS NOT NULL"
+        ),
+        {f"p{place}": patterns[name] for place, name in enumerate(names)},
+    ).one()
+    return [name for name, n in zip(names, row[1:], strict=True) if n and n >= min_share * row.n]
+
+
+def store_verdicts(
+    connection: Connection, filters_no: int, verdicts: Iterable[tuple[int, str | None, str | None]]
+) -> int:
+    """Store verdicts as (query number, reason, detail); return the rows added."""
+    return store_new(
+        connection,
+        "query_verdicts",
+        ["filters_no", "query_no"],
+        ["filters_no", "query_no", "reason", "detail"],
+        ((filters_no, *verdict) for verdict in verdicts),
+    )
+
+
+def load_removed(
+    connection: Connection, filters_no: int | None, query_nos: Iterable[int]
+) -> dict[int, tuple[str, str]]:
+    """Return query number -> (reason, detail) of those that the filters (None: none) remove."""
+    if filters_no is None:
+        return {}
+    found = connection.execute(
+        text("""
+        SELECT query_no, reason, detail FROM query_verdicts
+        WHERE filters_no = :no AND reason IS NOT NULL AND query_no = ANY(:numbers)
+        """),
+        {"no": filters_no, "numbers": sorted(set(query_nos))},
+    )
+    return {row.query_no: (row.reason, row.detail) for row in found}

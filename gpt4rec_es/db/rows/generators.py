@@ -1,0 +1,155 @@
+"""The table of registered query generators, of which at most one is current.
+
+Rows only: whether a checkpoint folder is there, and still what was registered, is checked by the
+use cases.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from gpt4rec_es.db.locks import transaction_lock
+from gpt4rec_es.db.rows import audit
+from gpt4rec_es.db.tables import generators
+from gpt4rec_es.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Generator:
+    """One registered generator; ``path`` is its checkpoint folder, None for kind titles."""
+
+    generator_no: int
+    name: str
+    kind: str
+    path: str | None
+    content_hash: str
+    is_current: bool
+    card: dict[str, Any]
+    created_at: dt.datetime
+
+
+def register(
+    connection: Connection,
+    *,
+    name: str,
+    kind: str,
+    path: str | None,
+    content_hash: str,
+    card: Mapping[str, Any],
+) -> Generator:
+    """Return the generator called ``name``, storing it if it is new.
+
+    Registering the same content under the same name again only notes where it lies now.
+
+    Raises:
+        UsageError: the name belongs to a generator of other content.
+    """
+    statement = insert(generators).values(
+        name=name, kind=kind, path=path, content_hash=content_hash, card=dict(card)
+    )
+    connection.execute(statement.on_conflict_do_nothing(index_elements=["name"]))
+    require_free(connection, name, content_hash)
+    found = get(connection, name)
+    if found.path != path:
+        connection.execute(update(generators).where(generators.c.name == name).values(path=path))
+        found = get(connection, name)
+    return found
+
+
+def require_free(connection: Connection, name: str, content_hash: str | None = None) -> None:
+    """Return if ``name`` can be registered: it is new, or has just this content.
+
+    Raises:
+        UsageError: it belongs to a generator of other content.
+    """
+    known = select(generators.c.content_hash).where(generators.c.name == name)
+    found = connection.execute(known).scalar()
+    if found is not None and found != content_hash:
+        raise UsageError(
+            f"There is a generator {name!r} of other content already.", "Choose another name."
+        )
+
+
+def load_all(connection: Connection) -> list[Generator]:
+    """Return all generators, the oldest first."""
+    rows = connection.execute(select(generators).order_by(generators.c.generator_no)).mappings()
+    return [_generator(row) for row in rows]
+
+
+def current(connection: Connection) -> Generator | None:
+    """Return the generator that the next night uses; None when none was chosen."""
+    row = connection.execute(select(generators).where(generators.c.is_current)).mappings().first()
+    return None if row is None else _generator(row)
+
+
+def named_or_current(connection: Connection, name: str | None) -> Generator:
+    """Return the generator called ``name``; without a name the one that the next night uses.
+
+    Raises:
+        UsageError: there is none of that name, or none was chosen.
+    """
+    if name:
+        return get(connection, name)
+    row = current(connection)
+    if row is None:
+        raise UsageError("No query generator is in use.", "Name one with --generator.")
+    return row
+
+
+def get(connection: Connection, name: str) -> Generator:
+    """Return the generator called ``name``.
+
+    Raises:
+        UsageError: there is none; the hint names those there are.
+    """
+    row = connection.execute(select(generators).where(generators.c.name == name)).mappings().first()
+    if row is not None:
+        return _generator(row)
+    names = list(
+        connection.execute(select(generators.c.name).order_by(generators.c.name)).scalars()
+    )
+    hint = (
+        f"There are: {', '.join(names)}." if names else "Train one with `gpt4rec train generator`."
+    )
+    raise UsageError(f"There is no generator {name!r}.", hint)
+
+
+def load(connection: Connection, generator_no: int) -> Generator:
+    """Return the generator with this number; it must exist, since a run points to it."""
+    found = connection.execute(select(generators).where(generators.c.generator_no == generator_no))
+    return _generator(found.mappings().one())
+
+
+def use(connection: Connection, name: str, *, actor: str) -> Generator:
+    """Make ``name`` the current generator and return it; noted in the audit.
+
+    Raises:
+        UsageError: there is no such generator.
+    """
+    # Two at the same time would both unset the old one and then meet on the unique index.
+    transaction_lock(connection, "current generator")
+    wanted = get(connection, name)
+    before = current(connection)
+    if before is not None and before.name == name:
+        return wanted
+    off = update(generators).where(generators.c.is_current).values(is_current=False)
+    on = update(generators).where(generators.c.name == name).values(is_current=True)
+    connection.execute(off)
+    connection.execute(on)
+    audit.record(
+        connection,
+        actor,
+        "generator_use",
+        name,
+        before={"generator": before.name} if before else None,
+        after={"generator": name, "content_hash": wanted.content_hash},
+    )
+    return get(connection, name)
+
+
+def _generator(row: RowMapping) -> Generator:
+    return Generator(**dict(row))

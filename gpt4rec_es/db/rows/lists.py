@@ -1,0 +1,196 @@
+"""Reads and writes of the merge stage: a shard's frozen inputs, and users' lists."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+from gpt4rec_es.db.copy import copy_rows
+from gpt4rec_es.db.rows.filters import load_removed
+from gpt4rec_es.db.rows.runs import Run
+from gpt4rec_es.records import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """Where lists are: those of a run in ``table``, which has the columns of recommendations."""
+
+    run_no: int
+    table: str = "recommendations"
+
+
+@dataclass(frozen=True, slots=True)
+class MergeInput:
+    """One cohort user's frozen input. query_nos: of the generation, by rank; None: none stored.
+
+    removed: those of them that the run's filters remove. Their ranks stay empty.
+    """
+
+    user_no: int
+    prompt_no: int | None
+    n_bought: int
+    last_query_no: int | None
+    query_nos: tuple[int, ...] | None
+    removed: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class UserOutcome:
+    """One row of ``user_outcomes`` but for the run."""
+
+    user_no: int
+    outcome: Outcome
+    n_queries: int = 0
+    n_found: int = 0
+    n_recommended: int = 0
+    short_reason: str | None = None
+    error: str | None = None
+
+
+_INPUTS = text("""
+SELECT u.user_no, u.prompt_no, u.n_bought, u.last_query_no, g.generation_no,
+       array_remove(array_agg(q.query_no ORDER BY q.rank), NULL) AS query_nos
+FROM run_users AS u
+LEFT JOIN generations AS g ON g.prompt_no = u.prompt_no
+    AND g.content_hash = :content_hash AND g.decoding_no = :decoding_no
+LEFT JOIN generated_queries AS q USING (generation_no)
+WHERE u.run_no = :run_no AND u.user_no = ANY(:users)
+GROUP BY u.user_no, u.prompt_no, u.n_bought, u.last_query_no, g.generation_no
+ORDER BY u.user_no
+""")
+
+
+def load_inputs(connection: Connection, run: Run, user_nos: Sequence[int]) -> list[MergeInput]:
+    """Return the frozen inputs of these cohort users, in order of user number."""
+    found = connection.execute(
+        _INPUTS,
+        {
+            "run_no": run.run_no,
+            "users": list(user_nos),
+            "content_hash": run.content_hash,
+            "decoding_no": run.decoding_no,
+        },
+    ).all()
+    removed = load_removed(
+        connection, run.filters_no, (n for row in found for n in row.query_nos)
+    ).keys()
+    return [
+        MergeInput(
+            row.user_no,
+            row.prompt_no,
+            row.n_bought,
+            row.last_query_no,
+            None if row.generation_no is None else tuple(row.query_nos),
+            frozenset(removed & set(row.query_nos)),
+        )
+        for row in found
+    ]
+
+
+def load_bought(
+    connection: Connection, run: Run, user_nos: Sequence[int]
+) -> dict[int, frozenset[int]]:
+    """Return user number -> item numbers bought up to the run's cut-off."""
+    found = connection.execute(
+        text("""
+        SELECT user_no, array_agg(DISTINCT item_no) AS item_nos FROM interactions
+        WHERE user_no = ANY(:users) AND version <= :history_version GROUP BY user_no
+        """),
+        {"users": list(user_nos), "history_version": run.history_version},
+    )
+    return {row.user_no: frozenset(row.item_nos) for row in found}
+
+
+def next_users(connection: Connection, run_no: int, after: int, limit: int) -> list[int]:
+    """Return the next ``limit`` users of a run's cohort behind user number ``after``."""
+    found = connection.execute(
+        text(
+            "SELECT user_no FROM run_users WHERE run_no = :run_no AND user_no > :after "
+            "ORDER BY user_no LIMIT :limit"
+        ),
+        {"run_no": run_no, "after": after, "limit": limit},
+    )
+    return list(found.scalars())
+
+
+def load_titles(connection: Connection, run: Run, item_nos: Collection[int]) -> dict[int, int]:
+    """Return item number -> number of its title as a query, as the run froze them."""
+    found = connection.execute(
+        text("""
+        SELECT item_no, query_no FROM run_titles
+        WHERE run_no = :run_no AND item_no = ANY(:numbers)
+        """),
+        {"run_no": run.run_no, "numbers": sorted(item_nos)},
+    )
+    return {row.item_no: row.query_no for row in found}
+
+
+def load_popular(connection: Connection, run: Run, limit: int | None) -> list[int]:
+    """Return the first ``limit`` (None: all) of the run's frozen popular items."""
+    found = connection.execute(
+        text("SELECT item_no FROM run_popular WHERE run_no = :run_no ORDER BY rank LIMIT :limit"),
+        {"run_no": run.run_no, "limit": limit},
+    )
+    return list(found.scalars())
+
+
+def store_lists(
+    connection: Connection,
+    run_no: int,
+    outcomes: Sequence[UserOutcome],
+    recommendations: Iterable[Sequence[object]],
+    *,
+    tables: str | None = None,
+) -> int:
+    """Store outcomes and recommendation rows of a run; return how many rows in all.
+
+    tables: how the names of both tables end; None: as those of the run's partitions do.
+    recommendations: (user_no, rank, item_no, source, query_no, query_rank, hit_rank, score,
+    from_item_no, fused_score).
+    """
+    ending = tables or str(run_no)
+    stored = copy_rows(
+        connection,
+        f"user_outcomes_{ending}",
+        [
+            "run_no",
+            "user_no",
+            "outcome",
+            "n_queries",
+            "n_found",
+            "n_recommended",
+            "short_reason",
+            "error",
+        ],
+        (
+            (
+                run_no,
+                o.user_no,
+                o.outcome.value,
+                o.n_queries,
+                o.n_found,
+                o.n_recommended,
+                o.short_reason,
+                o.error,
+            )
+            for o in outcomes
+        ),
+    )
+    return stored + copy_rows(
+        connection,
+        f"recommendations_{ending}",
+        [
+            "run_no",
+            "user_no",
+            "rank",
+            "item_no",
+            "source",
+            "query_no",
+            "query_rank",
+            "hit_rank",
+            "score",
+            "from_item_no",
+            "fused_score",
+        ],
+        ((run_no, *row) for row in recommendations),
+    )

@@ -1,0 +1,101 @@
+"""Every base table, with a comment on each table and column; the migrations follow these modules.
+
+No queries here. Keys carry the design: what is expensive is stored under what it depends on (a
+generation under prompt, generator and decoding; a search under build, query and depth), so a retry
+is harmless by key and a night computes only what is missing. See docs/architecture.md.
+"""
+
+from gpt4rec_es.db.tables.base import metadata
+from gpt4rec_es.db.tables.catalog import (
+    catalog_state,
+    import_rejects,
+    imports,
+    interactions,
+    items,
+    users,
+)
+from gpt4rec_es.db.tables.daily import (
+    daily_coverage,
+    daily_examples,
+    daily_items,
+    daily_queries,
+    daily_runs,
+)
+from gpt4rec_es.db.tables.evaluations import evaluation_lists, evaluation_metrics, evaluations
+from gpt4rec_es.db.tables.filters import query_filters, query_verdicts
+from gpt4rec_es.db.tables.generation import (
+    decodings,
+    generated_queries,
+    generations,
+    generators,
+    prompts,
+    queries,
+)
+from gpt4rec_es.db.tables.index import alias_swaps, builds, search_options, searches
+from gpt4rec_es.db.tables.privacy import exports, privacy
+from gpt4rec_es.db.tables.publishing import audit, gate_results, publications
+from gpt4rec_es.db.tables.replays import replay_metrics, replays
+from gpt4rec_es.db.tables.results import recommendations, run_popular, run_users, user_outcomes
+from gpt4rec_es.db.tables.rules import block_rules, run_brands, run_rules
+from gpt4rec_es.db.tables.runs import run_counts, runs, shards
+from gpt4rec_es.db.tables.sources import co_purchase_sets, co_purchases, run_titles
+from gpt4rec_es.db.tables.splits import split_cases, split_prompts, split_train, splits
+from gpt4rec_es.db.tables.trials import trial_comparisons, trial_points, trial_queries, trials
+
+__all__ = [
+    "alias_swaps",
+    "audit",
+    "block_rules",
+    "builds",
+    "catalog_state",
+    "co_purchase_sets",
+    "co_purchases",
+    "daily_coverage",
+    "daily_examples",
+    "daily_items",
+    "daily_queries",
+    "daily_runs",
+    "decodings",
+    "evaluation_lists",
+    "evaluation_metrics",
+    "evaluations",
+    "exports",
+    "gate_results",
+    "generated_queries",
+    "generations",
+    "generators",
+    "import_rejects",
+    "imports",
+    "interactions",
+    "items",
+    "metadata",
+    "privacy",
+    "prompts",
+    "publications",
+    "queries",
+    "query_filters",
+    "query_verdicts",
+    "recommendations",
+    "replay_metrics",
+    "replays",
+    "run_brands",
+    "run_counts",
+    "run_popular",
+    "run_rules",
+    "run_titles",
+    "run_users",
+    "runs",
+    "search_options",
+    "searches",
+    "shards",
+    "split_cases",
+    "split_prompts",
+    "split_train",
+    "splits",
+    "trial_comparisons",
+    "trial_points",
+    "trial_queries",
+    "trials",
+    "user_outcomes",
+    "users",
+]

@@ -1,0 +1,95 @@
+"""Tables of evaluations: what was measured how, the metrics, and the lists behind them."""
+
+from sqlalchemy import (
+    REAL,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    SmallInteger,
+    Table,
+    Text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from gpt4rec_es.db.tables.base import id_text, metadata, now
+
+evaluations = Table(
+    "evaluations",
+    metadata,
+    Column(
+        "evaluation_no", Integer, Identity(), primary_key=True, comment="number of the evaluation"
+    ),
+    Column("split_no", ForeignKey("splits.split_no"), nullable=False, comment="the split"),
+    Column("part", Text, nullable=False, comment="validation or test"),
+    Column("method", Text, nullable=False, comment="name of the recommender that was measured"),
+    Column("num_queries", SmallInteger, comment="queries per user; NULL: none generated"),
+    Column("generator_name", Text, comment="generator of the queries; NULL: none generated"),
+    Column("content_hash", Text, comment="its content hash; NULL: none generated"),
+    Column("options", JSONB, nullable=False, comment="all other options by name"),
+    Column("k1", REAL, nullable=False, comment="BM25 k1"),
+    Column("b", REAL, nullable=False, comment="BM25 b"),
+    Column(
+        "index_name",
+        id_text(),
+        nullable=False,
+        comment="the build whose titles were searched",
+    ),
+    Column("n_cases", Integer, nullable=False, comment="users recommended to"),
+    Column("code_version", Text, nullable=False, comment="the code that measured"),
+    Column("seconds", REAL, nullable=False, comment="time it took, generation included"),
+    Column("actor", Text, nullable=False, comment="who started it"),
+    now("created_at", "time it was stored"),
+    CheckConstraint("part IN ('validation', 'test')", name="part"),
+    Index("ix_evaluations_split_no", "split_no"),
+    comment="One row per evaluation: one method with one setting on one part of a split.",
+)
+
+
+def _evaluation() -> Column[int]:
+    return Column(
+        "evaluation_no",
+        ForeignKey("evaluations.evaluation_no", ondelete="CASCADE"),
+        primary_key=True,
+        comment="the evaluation",
+    )
+
+
+def _k() -> Column[int]:
+    return Column(
+        "k", SmallInteger, primary_key=True, autoincrement=False, comment="items asked for"
+    )
+
+
+evaluation_metrics = Table(
+    "evaluation_metrics",
+    metadata,
+    _evaluation(),
+    _k(),
+    Column("segment", Text, primary_key=True, comment="group of cases; all: every case"),
+    Column("metric", Text, primary_key=True, comment="name of the metric"),
+    Column("mean", Float, nullable=False, comment="mean over users"),
+    Column("low", Float, comment="lower end of its 95 % interval; NULL: no mean over users"),
+    Column("high", Float, comment="upper end of its 95 % interval; NULL: no mean over users"),
+    Column("n_users", Integer, nullable=False, comment="users who have a value"),
+    comment="One row per evaluation, list length, segment and metric.",
+)
+
+evaluation_lists = Table(
+    "evaluation_lists",
+    metadata,
+    _evaluation(),
+    _k(),
+    Column(
+        "user_no",
+        ForeignKey("users.user_no", ondelete="CASCADE"),
+        primary_key=True,
+        comment="the user",
+    ),
+    Column("item_nos", ARRAY(Integer), nullable=False, comment="recommended items, best first"),
+    Index("ix_evaluation_lists_user_no", "user_no"),
+    comment="One row per evaluation, list length and user.",
+)

@@ -1,0 +1,74 @@
+"""The whole examination: which checks there are, in the order in which one would repair."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from elasticsearch import Elasticsearch
+from sqlalchemy import Engine
+
+from gpt4rec_es.db.rows.generators import Generator
+from gpt4rec_es.doctor import cluster, database, generator, machine, settings
+from gpt4rec_es.doctor.findings import Check, Finding, look
+from gpt4rec_es.index.mapping import Analysis
+from gpt4rec_es.protocols import Progress, QueryGenerator, no_progress
+from gpt4rec_es.settings import Settings
+
+
+@dataclass(frozen=True)
+class Patient:
+    """What is looked at. All but the settings are opened when their turn comes, and may fail then.
+
+    engine refuses an older schema, any_schema_engine and owner_engine take any.
+    describe_device: the device of a setting's value, in words. ping_broker returns when the broker
+    answers; None: none is set.
+    """
+
+    settings: Settings
+    engine: Callable[[], Engine]
+    any_schema_engine: Callable[[], Engine]
+    owner_engine: Callable[[], Engine]
+    analyst_engine: Callable[[], Engine] | None
+    elastic: Callable[[], Elasticsearch]
+    analysis: Callable[[], Analysis]
+    open_generator: Callable[[Generator], QueryGenerator]
+    describe_device: Callable[[str], str]
+    ping_broker: Callable[[], None] | None
+
+
+def examine(patient: Patient, *, progress: Progress = no_progress) -> list[Finding]:
+    """Return all findings; no check depends on another. ``progress`` counts checks."""
+    checks = _checks(patient)
+    findings: list[Finding] = []
+    for done, (name, check) in enumerate(checks.items(), start=1):
+        findings += look(name, check)
+        progress(done, len(checks))
+    return findings
+
+
+def _checks(patient: Patient) -> dict[str, Check]:
+    chosen, engine, elastic = patient.settings, patient.engine, patient.elastic
+    server = patient.any_schema_engine
+    alias = chosen.index_alias
+    return {
+        "versions": machine.versions,
+        "postgres": lambda: database.server(server()),
+        "schema": lambda: database.schema(chosen.require("database_url")),
+        "writer": lambda: database.writer(server()),
+        "owner": lambda: database.owner(patient.owner_engine()),
+        "analyst": partial(database.analyst, patient.analyst_engine),
+        "clock": lambda: database.clock(server()),
+        "postgres disk": lambda: database.disk(server()),
+        "elasticsearch": lambda: cluster.server(elastic()),
+        "elasticsearch nodes": lambda: cluster.nodes(elastic()),
+        "elasticsearch disk": lambda: cluster.disk(elastic()),
+        "elasticsearch rights": lambda: cluster.rights(elastic(), alias),
+        "alias": lambda: cluster.alias(engine(), elastic(), alias, patient.analysis()),
+        "pinned builds": lambda: cluster.pinned(engine(), elastic(), alias),
+        "broker": partial(machine.broker, patient.ping_broker),
+        "generator": lambda: generator.current(engine(), patient.open_generator),
+        "device": lambda: generator.device(chosen, patient.describe_device),
+        "settings": lambda: settings.harmful(chosen),
+        "settings and data": lambda: settings.unfitting(chosen, engine()),
+        "shards": lambda: settings.shards(engine()),
+    }

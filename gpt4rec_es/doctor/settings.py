@@ -1,0 +1,128 @@
+"""Settings that are allowed but will hurt: by themselves, and beside the data there is.
+
+The one place besides the composition root that is handed all settings: it is about them.
+"""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from sqlalchemy import Engine, text
+
+from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.doctor.cluster import is_loopback
+from gpt4rec_es.doctor.findings import Finding, error, ok, warning
+from gpt4rec_es.settings import Settings
+
+_SHORT_LEASE_S = 15
+_LONGEST_NIGHT_H = 6
+# What a worker that dies in the middle of a shard may lose.
+_LONGEST_SHARD_S = 900
+_STAGES = {"generate": "GENERATE", "search": "SEARCH", "merge": "MERGE"}
+
+
+def harmful(settings: Settings) -> Iterator[Finding]:
+    """Say which settings will hurt whatever the data are."""
+    found = [*_of_nights(settings), *_of_security(settings)]
+    yield from found
+    if not found:
+        yield ok("none that will hurt")
+
+
+def _of_nights(settings: Settings) -> Iterator[Finding]:
+    if settings.depth is not None and settings.depth < settings.k:
+        yield warning(
+            f"GPT4REC_DEPTH is {settings.depth}, less than {settings.k} items per user: most "
+            "queries have to be searched again, deeper.",
+            "Leave it out: then it is k + 40.",
+        )
+    if settings.lease_seconds < _SHORT_LEASE_S:
+        yield warning(
+            f"GPT4REC_LEASE_SECONDS is {settings.lease_seconds}: a worker that a busy machine "
+            "holds up for so long loses its shard, and its work is done again.",
+            "Set 30 or more; 60 is the default.",
+        )
+    if settings.redrive_seconds > settings.lease_seconds:
+        yield warning(
+            "GPT4REC_REDRIVE_SECONDS is longer than a lease: work of a dead worker waits for it.",
+            "Set it to a quarter of GPT4REC_LEASE_SECONDS.",
+        )
+    if settings.max_published_age_hours <= 24:
+        yield warning(
+            f"GPT4REC_MAX_PUBLISHED_AGE_HOURS is {settings.max_published_age_hours:g}: "
+            "`runs status` raises an alarm while a night of normal length runs.",
+            "Set 24 plus the length of a night; 26 is the default.",
+        )
+
+
+def _of_security(settings: Settings) -> Iterator[Finding]:
+    if not settings.elasticsearch_verify_tls:
+        yield warning(
+            "ELASTICSEARCH_VERIFY_TLS is false: any server is taken for the cluster.",
+            "Give the authority's certificate as ELASTICSEARCH_CA_FILE instead.",
+        )
+    url = urlsplit(settings.elasticsearch_url or "")
+    has_secret = settings.elasticsearch_api_key or settings.elasticsearch_password or url.password
+    if url.scheme == "http" and has_secret and not is_loopback(url.hostname or ""):
+        yield warning(
+            "Credentials for Elasticsearch go over the network unencrypted (http).",
+            "Use https.",
+        )
+
+
+def unfitting(settings: Settings, engine: Engine) -> Iterator[Finding]:
+    """Say which settings do not fit the catalog and the users there are."""
+    with transaction(engine) as connection:
+        row = connection.execute(
+            text("""
+            SELECT (SELECT count(*) FROM items WHERE is_active AND title IS NOT NULL) AS items,
+                   (SELECT count(*) FROM users) AS users
+            """)
+        ).one()
+    fits = True
+    if settings.k > row.items:
+        fits = False
+        yield error(
+            f"GPT4REC_K is {settings.k}, but only {row.items} items can be recommended.",
+            "Import the catalog (`gpt4rec import items`), or lower GPT4REC_K.",
+        )
+    rate = settings.searches_per_second
+    hours = row.users * settings.num_queries / rate / 3600 if rate else 0
+    if hours > _LONGEST_NIGHT_H:
+        fits = False
+        yield warning(
+            f"At {rate:g} searches a second, a night in which every query is new takes up to "
+            f"{hours:,.0f} h.",
+            "Raise GPT4REC_SEARCHES_PER_SECOND, or start more retrieval workers.",
+        )
+    if fits:
+        yield ok(f"{row.users:,} users, {row.items:,} items to recommend, K {settings.k}")
+
+
+def shards(engine: Engine) -> Iterator[Finding]:
+    """Say how long shards of the newest run took that did a few, and which are too long.
+
+    A lease is renewed while its shard is worked on, so a shard may take longer than a lease.
+    """
+    with transaction(engine) as connection:
+        rows = connection.execute(_SHARDS).all()
+    said = []
+    for row in rows:
+        seconds = row.busy * row.owners / (row.done - 1)
+        said.append(f"{row.stage} {seconds:,.1f} s")
+        if seconds > _LONGEST_SHARD_S:
+            yield warning(
+                f"A {row.stage} shard takes about {seconds / 60:,.0f} min: a worker that dies "
+                "loses as much.",
+                f"Lower GPT4REC_{_STAGES[row.stage]}_SHARD_SIZE.",
+            )
+    yield ok(f"a shard takes about: {', '.join(said)}" if said else "no run to measure shards by")
+
+
+# By the wall: every owner is taken to have worked from the first shard that was done to the last.
+_SHARDS = text("""
+SELECT stage, count(*) AS done, count(DISTINCT owner) AS owners,
+       extract(epoch FROM max(finished_at) - min(finished_at))::float8 AS busy
+FROM shards
+WHERE state = 'done' AND run_no = (SELECT max(run_no) FROM shards WHERE state = 'done')
+GROUP BY stage HAVING count(*) > 2 ORDER BY stage
+""")

@@ -1,1 +1,0 @@
-"""Measuring recommenders on the cases of a split."""

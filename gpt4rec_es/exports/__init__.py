@@ -1,0 +1,1 @@
+"""Files and answers for other tools and for analysts."""

@@ -1,0 +1,222 @@
+"""Exports of a run's lists and queries, in the shop's own ids: streaming, a whole file or none.
+
+JSON Lines is the default because it keeps every text as it is. In CSV a cell that a spreadsheet
+would take for a formula gets an apostrophe in front.
+"""
+
+import csv
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sqlalchemy import Engine, Row, text
+
+from gpt4rec_es.db.rows import runs as run_rows
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.privacy.export_register import registered
+from gpt4rec_es.protocols import Progress, no_progress
+
+_BATCH = 5000
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+_SQL = {
+    "recommendations": """
+        SELECT {user_id}, rank, item_id, source, query, query_rank, hit_rank, score, from_item_id,
+            fused_score
+        FROM analytics.recommendations AS r {own} WHERE run_id = :run_id ORDER BY 1, 2
+    """,
+    "queries": """
+        SELECT {user_id}, query_rank, query, beam_score
+        FROM analytics.generated_queries AS r {own} WHERE run_id = :run_id ORDER BY 1, 2
+    """,
+}
+_IDS = {
+    True: {"user_id": "r.user_id", "own": ""},
+    False: {
+        "user_id": "u.user_id",
+        "own": "JOIN public.users AS u ON u.shown_id = r.user_id",
+    },
+}
+_SCHEMA = {
+    "recommendations": pa.schema(
+        [
+            ("user_id", pa.string()),
+            ("rank", pa.int32()),
+            ("item_id", pa.string()),
+            ("source", pa.string()),
+            ("query", pa.string()),
+            ("query_rank", pa.int32()),
+            ("hit_rank", pa.int32()),
+            ("score", pa.float32()),
+            ("from_item_id", pa.string()),
+            ("fused_score", pa.float32()),
+        ]
+    ),
+    "queries": pa.schema(
+        [
+            ("user_id", pa.string()),
+            ("query_rank", pa.int32()),
+            ("query", pa.string()),
+            ("beam_score", pa.float64()),
+        ]
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """What was written where; ``path`` None: to stdout."""
+
+    run_id: str
+    what: str
+    rows: int
+    path: str | None
+
+
+def export(
+    engine: Engine,
+    what: str,
+    run_id: str,
+    fmt: str,
+    path: Path | None,
+    *,
+    as_analyst: bool = False,
+    progress: Progress = no_progress,
+) -> ExportReport:
+    """Write ``what`` ("recommendations" or "queries") of a run and return how many rows it was.
+
+    path None: stdout. A file appears under its name only when it is complete. fmt "trec" is a run
+    for evaluators: its score is K - rank, because they sort by score. as_analyst: with the user ids
+    that analysts see, else with the shop's own.
+
+    Raises:
+        UsageError: no such run, one that is not merged yet or was pruned, or a format that cannot
+            hold this.
+    """
+    if fmt == "trec" and what != "recommendations":
+        raise UsageError("Queries have no TREC form.", "Choose jsonl, csv or parquet.")
+    if fmt == "parquet" and path is None:
+        raise UsageError("Parquet cannot go to stdout.", "Name a file with --output.")
+    with engine.connect() as connection:
+        run = run_rows.find_with_lists(connection, run_id)
+    write = _WRITERS[fmt]
+    with (
+        registered(engine, path, fmt),
+        engine.connect() as connection,
+        open_target(path) as file,
+    ):
+        rows = connection.execution_options(stream_results=True, yield_per=_BATCH).execute(
+            text(_SQL[what].format(**_IDS[as_analyst])), {"run_id": run.run_id}
+        )
+        count = 0
+
+        def counted() -> Iterator[list[Row[Any]]]:
+            nonlocal count
+            for batch in rows.partitions(_BATCH):
+                count += len(batch)
+                progress(count, None)
+                yield list(batch)
+
+        write(file, what, run, counted())
+    return ExportReport(run.run_id, what, count, None if path is None else str(path))
+
+
+@contextmanager
+def open_target(path: Path | None) -> Iterator[BinaryIO]:
+    """Yield a binary file that takes the name ``path`` when the block ends without an error."""
+    if path is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    if not path.parent.is_dir():
+        raise UsageError(f"There is no folder {path.parent}.", "Make it, or name another file.")
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as new:
+        try:
+            # typeshed says IO[bytes], of which BinaryIO is a subclass that it never makes.
+            yield new.file  # type: ignore[misc]
+            new.flush()
+            os.fsync(new.fileno())
+            Path(new.name).replace(path)
+        except BaseException:
+            Path(new.name).unlink(missing_ok=True)
+            raise
+
+
+Batches = Iterator[list[Row[Any]]]
+
+
+def _write_jsonl(file: BinaryIO, _what: str, _run: run_rows.Run, batches: Batches) -> None:
+    for batch in batches:
+        lines = (json.dumps(dict(row._mapping), ensure_ascii=False) for row in batch)  # noqa: SLF001 - SQLAlchemy's public name
+        file.write(("\n".join(lines) + "\n").encode())
+
+
+def _write_csv(file: BinaryIO, what: str, _run: run_rows.Run, batches: Batches) -> None:
+    out = _TextOnBytes(file)
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(_SCHEMA[what].names)
+    for batch in batches:
+        writer.writerows([safe_cell(value) for value in row] for row in batch)
+
+
+def safe_cell(value: Any) -> Any:
+    """Return ``value`` so that no spreadsheet runs it; numbers stay numbers."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+class _TextOnBytes:
+    """Just what csv.writer needs, without taking over the file."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def write(self, text_: str) -> int:
+        return self._file.write(text_.encode())
+
+
+def _write_parquet(file: BinaryIO, what: str, _run: run_rows.Run, batches: Batches) -> None:
+    schema = _SCHEMA[what]
+    with pq.ParquetWriter(file, schema) as writer:
+        for batch in batches:
+            columns = list(zip(*batch, strict=True))
+            arrays = [
+                pa.array(column, type=field.type)
+                for column, field in zip(columns, schema, strict=True)
+            ]
+            writer.write_batch(pa.record_batch(arrays, schema=schema))
+
+
+def _write_trec(file: BinaryIO, _what: str, run: run_rows.Run, batches: Batches) -> None:
+    for batch in batches:
+        lines = (
+            f"{word(row.user_id)} Q0 {word(row.item_id)} {row.rank} {run.k - row.rank} "
+            f"{run.run_id}\n"
+            for row in batch
+        )
+        file.write("".join(lines).encode())
+
+
+def word(identifier: str) -> str:
+    """Return an id as one word: the format separates by spaces."""
+    if not identifier or any(character.isspace() for character in identifier):
+        raise UsageError(
+            f"The id {identifier!r} has a space, which TREC files cannot hold.",
+            "Choose jsonl, csv or parquet.",
+        )
+    return identifier
+
+
+_WRITERS: dict[str, Callable[[BinaryIO, str, run_rows.Run, Batches], None]] = {
+    "jsonl": _write_jsonl,
+    "csv": _write_csv,
+    "parquet": _write_parquet,
+    "trec": _write_trec,
+}

@@ -1,0 +1,63 @@
+"""Registering query generators and choosing the one that nights use.
+
+A row of the table is a promise about a folder, so the folder is looked at before it is trusted.
+"""
+
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.rows import generators
+from gpt4rec_es.db.rows.generators import Generator
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.generation.card import read_card
+from gpt4rec_es.generation.factory import open_generator
+
+
+def list_generators(engine: Engine) -> list[Generator]:
+    """Return all registered generators, the oldest first."""
+    with transaction(engine) as connection:
+        return generators.load_all(connection)
+
+
+def add_generator(
+    engine: Engine, name: str, folder: Path | None, *, dry_run: bool = False
+) -> Generator | None:
+    """Register a checkpoint ``folder`` (None: the generator without a model) and return its row.
+
+    None after a dry run that found nothing wrong.
+
+    Raises:
+        UsageError: the folder is no fitting checkpoint, or the name is taken.
+    """
+    kind = "titles" if folder is None else "gpt2"
+    path = None if folder is None else str(folder.resolve())
+    content_hash = open_generator(kind, path).content_hash
+    card = {} if folder is None else read_card(folder)
+    with transaction(engine) as connection:
+        if dry_run:
+            generators.require_free(connection, name, content_hash)
+            return None
+        return generators.register(
+            connection, name=name, kind=kind, path=path, content_hash=content_hash, card=card
+        )
+
+
+def use_generator(engine: Engine, name: str, *, actor: str, dry_run: bool = False) -> Generator:
+    """Make ``name`` the generator of the next night and return it.
+
+    Raises:
+        UsageError: there is no such generator, or its folder is gone or was changed.
+    """
+    with transaction(engine) as connection:
+        wanted = generators.get(connection, name)
+    if open_generator(wanted.kind, wanted.path).content_hash != wanted.content_hash:
+        raise UsageError(
+            f"The files of generator {name!r} changed since it was registered.",
+            f"Put them back, or register {wanted.path} under another name.",
+        )
+    if dry_run:
+        return wanted
+    with transaction(engine) as connection:
+        return generators.use(connection, name, actor=actor)

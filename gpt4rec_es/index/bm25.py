@@ -1,0 +1,154 @@
+"""Tuning k1 and b while searches go on: a clone of the live build with other values, swapped in.
+
+The build before stays as it is, so undo is one move of the alias.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from elasticsearch import Elasticsearch
+from sqlalchemy import Engine
+
+from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.rows import builds as rows
+from gpt4rec_es.db.rows.builds import Build
+from gpt4rec_es.db.rows.swaps import Swap, list_swaps
+from gpt4rec_es.elastic.errors import plain_errors
+from gpt4rec_es.elastic.similarity import same_bm25
+from gpt4rec_es.errors import DataError, UsageError
+from gpt4rec_es.index import live
+from gpt4rec_es.index.building import derived_build
+from gpt4rec_es.index.prune import prune_builds, remove_orphans
+from gpt4rec_es.records import Bm25
+
+
+@dataclass(frozen=True, slots=True)
+class Bm25Change:
+    """A move of the alias to other k1, b. ``after`` is live now; None: a dry run of a clone."""
+
+    before: Build
+    after: Build | None
+    bm25: Bm25
+    deleted: list[str]
+
+
+def show_bm25(
+    engine: Engine, client: Elasticsearch, alias: str, limit: int = 10
+) -> tuple[Build, list[Swap]]:
+    """Return the live build, its k1, b read back from the server, and the last moves of the alias.
+
+    Raises as ``live_build`` does.
+    """
+    build = live.live_build(engine, client, alias)
+    with transaction(engine) as connection:
+        return build, list_swaps(connection, alias, limit)
+
+
+def set_bm25(
+    engine: Engine,
+    client: Elasticsearch,
+    alias: str,
+    bm25: Bm25,
+    *,
+    actor: str,
+    reason: str | None,
+    keep: int = 2,
+    dry_run: bool = False,
+) -> Bm25Change:
+    """Make a build with these values live and return the change; no search fails meanwhile.
+
+    A kept build of the same documents that has these values already is used again, with all
+    searches that were stored for it.
+
+    Raises:
+        UsageError: the live build has these values already; or the alias cannot be used.
+        ConflictError: another process builds or tunes behind this alias.
+        DataError: the clone did not prove to use the values; it was removed.
+        DependencyError: a server cannot be reached.
+    """
+    with plain_errors(client), live.index_lock(engine, alias) as lock:
+        if not dry_run:
+            live.reconcile(engine, client, alias)
+            remove_orphans(engine, client, alias)
+        before = live.live_build(engine, client, alias)
+        if same_bm25(before.bm25, bm25):
+            raise UsageError(f"k1 {bm25.k1:g}, b {bm25.b:g} are live already.")
+        after = reusable_build(engine, client, before, bm25)
+        if dry_run:
+            return Bm25Change(before, after, bm25, [])
+        if after is None:
+            after = derived_build(engine, client, before, bm25, actor=actor, reason=reason)
+        live.make_live(engine, client, lock, after, action="bm25", actor=actor, reason=reason)
+        return Bm25Change(before, after, bm25, prune_builds(engine, client, alias, keep))
+
+
+def undo_bm25(
+    engine: Engine,
+    client: Elasticsearch,
+    alias: str,
+    *,
+    actor: str,
+    reason: str | None,
+    dry_run: bool = False,
+) -> Bm25Change:
+    """Make the build before the last ``set_bm25`` live again and return the change.
+
+    Called again, it undoes the ``set_bm25`` before that one.
+
+    Raises:
+        UsageError: what is live came from a reindex, or the build before is gone.
+        ConflictError: another process builds or tunes behind this alias.
+        DependencyError: a server cannot be reached.
+    """
+    with plain_errors(client), live.index_lock(engine, alias) as lock:
+        if not dry_run:
+            live.reconcile(engine, client, alias)
+        before = live.live_build(engine, client, alias)
+        with transaction(engine) as connection:
+            changes = undoable(reversed(list_swaps(connection, alias)))
+            if not changes or changes[-1].from_build_no is None:
+                raise UsageError(
+                    "There is no change of k1, b to undo since the last reindex or rollback.",
+                    "`gpt4rec index rollback` goes back to the build before.",
+                )
+            after = rows.load(connection, changes[-1].from_build_no)
+        if after.state != "ready":
+            raise UsageError(
+                f"The build before was deleted; it had k1 {after.bm25.k1:g}, b {after.bm25.b:g}.",
+                f"Run `gpt4rec index bm25 set --k1 {after.bm25.k1:g} --b {after.bm25.b:g}`.",
+            )
+        live.check_build(client, after)
+        if not dry_run:
+            live.make_live(engine, client, lock, after, action="undo", actor=actor, reason=reason)
+        return Bm25Change(before, after, after.bm25, [])
+
+
+def undoable(swaps: Iterable[Swap]) -> list[Swap]:
+    """Return the changes of k1, b that can be undone, last one last; ``swaps`` are oldest first.
+
+    A reindex or a rollback ends what came before it: undoing across it would bring back another
+    catalog.
+    """
+    changes: list[Swap] = []
+    for swap in swaps:
+        if swap.action == "bm25":
+            changes.append(swap)
+        elif swap.action == "undo":
+            del changes[-1:]
+        else:
+            changes.clear()
+    return changes
+
+
+def reusable_build(engine: Engine, client: Elasticsearch, build: Build, bm25: Bm25) -> Build | None:
+    """Return a ready build with the documents of ``build`` and these k1, b, if there is one."""
+    with transaction(engine) as connection:
+        same = rows.same_content(connection, build)
+    for other in same:
+        if same_bm25(other.bm25, bm25):
+            try:
+                live.check_build(client, other)
+            except (DataError, UsageError):
+                continue
+            return other
+    return None

@@ -1,0 +1,151 @@
+"""Making one index and proving that it is what it should be; an index that is live is not touched.
+
+Nothing here knows the database or the alias: see live.py and reindex.py.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from elasticsearch import Elasticsearch, NotFoundError
+
+from gpt4rec_es.elastic.queries import search_text
+from gpt4rec_es.elastic.similarity import same_bm25, similarity_settings
+from gpt4rec_es.errors import DataError
+from gpt4rec_es.index.inspect import (
+    IndexState,
+    applied_bm25,
+    count_each,
+    describe_index,
+    sample_titles,
+)
+from gpt4rec_es.records import Bm25
+
+# Merging a large index takes longer than any other request.
+_MERGE_TIMEOUT_S = 3600
+_AS_INDEXED = "catalog_text"
+# A merge in the background would drop deleted documents some time after the build was verified, and
+# so change its scores. These values leave no reason for one.
+_NO_MERGES = {
+    "index.merge.policy.segments_per_tier": 1000,
+    "index.merge.policy.deletes_pct_allowed": 50,
+}
+
+
+def create_index(client: Elasticsearch, name: str, body: dict[str, Any]) -> None:
+    """Create the index ``name``; its primary shard is ready when this returns."""
+    client.indices.create(
+        index=name, settings=body["settings"], mappings=body["mappings"], wait_for_active_shards=1
+    )
+
+
+def seal_index(client: Elasticsearch, name: str) -> None:
+    """Make all documents searchable, merge them into one segment and block any further write.
+
+    One segment without deleted documents makes scores repeatable; a write block is also what
+    cloning asks for.
+    """
+    client.indices.refresh(index=name)
+    answer = client.options(request_timeout=_MERGE_TIMEOUT_S).indices.forcemerge(
+        index=name, max_num_segments=1
+    )
+    if answer.body["_shards"]["failed"]:
+        raise DataError(f"Elasticsearch could not merge {name}.", "See its log; then try again.")
+    client.indices.refresh(index=name)
+    client.indices.add_block(index=name, block="write")
+
+
+def clone_index(
+    client: Elasticsearch, source: str, target: str, bm25: Bm25, *, is_writable: bool = False
+) -> None:
+    """Create ``target`` with the documents of the write-blocked ``source`` and other k1, b.
+
+    Files are hard-linked, so this takes a fraction of a second whatever the size. is_writable: for
+    changes; ``block_index`` ends them.
+    """
+    settings: dict[str, Any] = similarity_settings(bm25)
+    if is_writable:
+        settings |= {"index.blocks.write": None, **_NO_MERGES}
+    client.indices.clone(index=source, target=target, settings=settings, wait_for_active_shards=1)
+
+
+def block_index(client: Elasticsearch, name: str) -> None:
+    """Make all changes searchable and block any further write; deleted documents stay counted.
+
+    Merging would rewrite the whole index; a full build does that.
+    """
+    client.indices.flush(index=name)
+    client.indices.refresh(index=name)
+    client.indices.add_block(index=name, block="write")
+
+
+def delete_index(client: Elasticsearch, name: str) -> None:
+    """Delete the index ``name`` if it exists."""
+    try:
+        client.indices.delete(index=name)
+    except NotFoundError:
+        return
+
+
+def verify_index(
+    client: Elasticsearch,
+    name: str,
+    *,
+    documents: int,
+    bm25: Bm25,
+    samples: Sequence[tuple[str, str]] = (),
+) -> IndexState:
+    """Return the state of ``name`` after checking it; ``samples`` are (item id, title) to be found.
+
+    Checked are the number of documents, k1 and b as settings, that score formulas use them, and
+    that a title finds its item.
+
+    Raises:
+        DataError: one of these is not so.
+    """
+    state = describe_index(client, name)
+    if state.documents != documents:
+        raise DataError(f"{name} holds {state.documents} documents instead of {documents}.")
+    if not same_bm25(state.bm25, bm25):
+        raise DataError(f"{name} has {_shown(state.bm25)}, not {_shown(bm25)}.")
+    titles = list(samples) or sample_titles(client, name)
+    check_titles_find_items(client, name, titles)
+    used = applied_bm25(client, name, titles)
+    if not used or not all(same_bm25(one, bm25) for one in used):
+        found = ", ".join(map(_shown, used)) or "none"
+        raise DataError(f"Scores in {name} are computed with {found}, not {_shown(bm25)}.")
+    return state
+
+
+def check_titles_find_items(
+    client: Elasticsearch, name: str, samples: Iterable[tuple[str, str]]
+) -> None:
+    """Check that each title finds its item; a title without any term is passed over.
+
+    Titles are cut into terms as when they are indexed: a synonym rule may well turn the only word
+    of a title, as a query, into another.
+
+    Raises:
+        DataError: a title does not find its item, or none of them has a term.
+    """
+    texts = [(item_id, search_text(title)) for item_id, title in samples]
+    queries = [
+        {
+            "bool": {
+                "must": [{"match": {"title": {"query": text, "analyzer": _AS_INDEXED}}}],
+                "filter": [{"term": {"item_id": item_id}}],
+            }
+        }
+        for item_id, text in texts
+    ]
+    found = 0
+    for (item_id, text), number in zip(texts, count_each(client, name, queries), strict=True):
+        if number == 1:
+            found += 1
+        elif client.indices.analyze(index=name, analyzer=_AS_INDEXED, text=[text])["tokens"]:
+            raise DataError(f"In {name} the title of item {item_id!r} does not find it.")
+    if not found:
+        raise DataError(f"No title in {name} has a term to search for.", "Check the analyzer.")
+
+
+def _shown(bm25: Bm25) -> str:
+    return f"k1 {bm25.k1:g}, b {bm25.b:g}"

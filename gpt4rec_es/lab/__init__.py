@@ -1,0 +1,1 @@
+"""Offline work: train, split, measure, tune and replay; may use the night, which never uses it."""

@@ -1,0 +1,1 @@
+"""Recommenders without a language model, to compare with."""

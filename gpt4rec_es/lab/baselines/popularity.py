@@ -1,0 +1,30 @@
+"""The floor under everything: what most users bought, the same for all."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from gpt4rec_es.lab.baselines.scored import check_k
+
+
+class Popularity:
+    """Recommends the items that most users bought."""
+
+    def __init__(self, train: Iterable[Sequence[int]]) -> None:
+        """Count each user's items once; equally popular items are ordered by item number."""
+        buyers = count_buyers(train)
+        self._items = sorted(buyers, key=lambda item: (-buyers[item], item))
+
+    def recommend(self, histories: Sequence[Sequence[int]], k: int) -> list[list[int]]:
+        """Return the ``k`` most popular items that are not in the history, per history."""
+        check_k(k)
+        lists = []
+        for history in histories:
+            bought = set(history)
+            candidates = self._items[: k + len(bought)]
+            lists.append([item for item in candidates if item not in bought][:k])
+        return lists
+
+
+def count_buyers(train: Iterable[Sequence[int]]) -> Counter[int]:
+    """Return by item how many users bought it."""
+    return Counter(item for items in train for item in dict.fromkeys(items))

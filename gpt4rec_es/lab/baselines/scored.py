@@ -1,0 +1,103 @@
+"""What all recommenders share that give every item a score: age weights, and the best items."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.lab.bm25.matrix import Matrix
+
+Scores = NDArray[np.float32]
+
+# Users scored together; a row of scores is as long as the catalog.
+_USERS_PER_STEP = 256
+
+
+class Scorer(Protocol):
+    """Gives each item a score for each history; 0 for items it cannot recommend."""
+
+    @property
+    def n_items(self) -> int:
+        """Length of a row of scores; item numbers are below it."""
+
+    def scores(self, histories: Sequence[Sequence[int]]) -> Scores:
+        """Return scores as [histories, items]."""
+
+
+class Scored:
+    """Recommends the items that a scorer gives the highest scores above 0."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        """Take what scores; equal scores are ordered by item number."""
+        self._scorer = scorer
+
+    def recommend(self, histories: Sequence[Sequence[int]], k: int) -> list[list[int]]:
+        """Return the ``k`` best items per history that are not in it.
+
+        Raises:
+            UsageError: ``k`` is below 1.
+        """
+        check_k(k)
+        lists: list[list[int]] = []
+        for first in range(0, len(histories), _USERS_PER_STEP):
+            step = histories[first : first + _USERS_PER_STEP]
+            scores = self._scorer.scores(step)
+            for row, history in zip(scores, step, strict=True):
+                row[[item for item in history if item < len(row)]] = 0
+            lists += best_items(scores, k)
+        return lists
+
+
+def best_items(scores: Scores, k: int) -> list[list[int]]:
+    """Return the ``k`` items with the highest scores above 0 of each row, ties by item number."""
+    k = min(k, scores.shape[1])
+    if not scores.size:
+        return [[] for _ in scores]
+    # Whatever ties with the last place is looked at, too: which of them is in must not be chance.
+    bars = np.partition(scores, scores.shape[1] - k, axis=1)[:, scores.shape[1] - k]
+    lists = []
+    for row, bar in zip(scores, bars, strict=True):
+        items = np.flatnonzero((row >= bar) & (row > 0))
+        lists.append(items[np.argsort(-row[items], kind="stable")][:k].tolist())
+    return lists
+
+
+def age_weights(histories: Sequence[Sequence[int]], decay: float, n_items: int) -> Matrix:
+    """Return [histories, items]: 1 for the newest item, ``decay`` times less for each one older.
+
+    Items numbered ``n_items`` and higher are not known and left out.
+    """
+    rows, items, weights = [], [], []
+    for row, history in enumerate(histories):
+        for age, item in enumerate(reversed(history)):
+            if item < n_items:
+                rows.append(row)
+                items.append(item)
+                weights.append(decay**age)
+    shape = (len(histories), n_items)
+    return sparse.csr_array((np.array(weights, np.float32), (rows, items)), shape=shape)
+
+
+def check_k(k: int) -> None:
+    """Refuse a list length that makes no sense, before work is done.
+
+    Raises:
+        UsageError: ``k`` is below 1.
+    """
+    if k < 1:
+        raise UsageError(f"k is {k}.", "Ask for at least 1 item.")
+
+
+def check_decay(decay: float) -> None:
+    """Refuse a decay that makes older purchases count more, or none at all.
+
+    Raises:
+        UsageError: ``decay`` is not above 0 and at most 1.
+    """
+    if not 0 < decay <= 1:
+        raise UsageError(
+            f"The decay is {decay}.", "It must be above 0 and at most 1; usual is 0.7."
+        )

@@ -1,0 +1,125 @@
+"""Postings of a catalog as arrays, for BM25 in this process.
+
+Titles come as the tokens that the server's analyzer made of them; nothing is tokenised here.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.lab.bm25.arithmetic import inverse_frequencies, rounded_lengths
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizedTitle:
+    """One title in tokens. Inactive ones are never found, but count in the statistics."""
+
+    item_id: str
+    item_no: int
+    tokens: Sequence[str]
+    is_active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """The distinct known terms of some queries: whose they are, which, and how often each."""
+
+    queries: Integers
+    terms: Integers
+    repeats: Integers
+
+
+class MemoryIndex:
+    """Postings by term; titles are numbered by rounded length, so shorter ones come first.
+
+    mean_length and idf: [terms], statistics of all titles. starts: [terms + 1], where a term's
+    postings begin in ``documents`` (title numbers), ``times`` (how often) and ``kinds``, which
+    point into ``kind_times`` and ``kind_lengths``: postings of a kind and a term score alike.
+    id_ranks: per title, the place of its item id among all, as bytes; ``by_rank`` holds item
+    numbers in that order. blocks: runs of titles as (first, after the last, all of one length).
+    """
+
+    def __init__(self, titles: Sequence[TokenizedTitle], *, block: int = 256) -> None:
+        """Index ``titles``; a block holds at least ``block`` of them, if there are as many.
+
+        Raises:
+            UsageError: no title has a token.
+        """
+        lengths = np.array([len(title.tokens) for title in titles], np.int64)
+        if not lengths.any():
+            raise UsageError("No title has a token.", "Import items with titles first.")
+        n_filled = int((lengths > 0).sum())
+        self.mean_length = np.float32(lengths.sum() / n_filled)
+        ids = np.array([title.item_id.encode() for title in titles], object)
+        rounded = rounded_lengths(lengths)
+        order = np.lexsort((_ranks(ids), rounded))
+        self.lengths = rounded[order]
+        self.id_ranks = _ranks(ids[order])
+        item_nos = np.array([title.item_no for title in titles], np.int64)[order]
+        self.by_rank = item_nos[np.argsort(self.id_ranks)]
+        self.blocks = _blocks(self.lengths, block)
+        self._terms, frequencies, postings = _postings([titles[place] for place in order])
+        self.idf = inverse_frequencies(frequencies, n_filled)
+        self.starts = np.searchsorted(postings[:, 0], np.arange(len(frequencies) + 1))
+        self.documents, self.times = postings[:, 1].copy(), postings[:, 2].copy()
+        kinds = np.stack([self.times, self.lengths[self.documents]])
+        (self.kind_times, self.kind_lengths), of = np.unique(kinds, axis=1, return_inverse=True)
+        self.kinds = of.reshape(-1)
+
+    def __len__(self) -> int:
+        """Return the number of titles."""
+        return len(self.lengths)
+
+    def look_up(self, queries: Sequence[Sequence[str]]) -> Slots:
+        """Return the known terms of ``queries``, queries in order, numbered from 0."""
+        found = [
+            (number, term, times)
+            for number, tokens in enumerate(queries)
+            for token, times in Counter(tokens).items()
+            if (term := self._terms.get(token)) is not None
+        ]
+        columns = np.array(found, np.int64).reshape(-1, 3)
+        return Slots(columns[:, 0], columns[:, 1], columns[:, 2])
+
+
+def _ranks(ids: NDArray[np.object_]) -> Integers:
+    """Return the place of each id in the order of all."""
+    ranks = np.empty(len(ids), np.int64)
+    ranks[np.argsort(ids, kind="stable")] = np.arange(len(ids))
+    return ranks
+
+
+def _postings(titles: Sequence[TokenizedTitle]) -> tuple[Mapping[str, int], Integers, Integers]:
+    """Return terms by text, in how many titles each is, and rows (term, title, times), sorted."""
+    terms: dict[str, int] = {}
+    rows: list[tuple[int, int, int]] = []
+    frequencies: Counter[int] = Counter()
+    for document, title in enumerate(titles):
+        for token, times in Counter(title.tokens).items():
+            term = terms.setdefault(token, len(terms))
+            frequencies[term] += 1
+            if title.is_active:
+                rows.append((term, document, times))
+    counts = np.array([frequencies[term] for term in range(len(terms))], np.int64)
+    return terms, counts, np.array(sorted(rows), np.int64).reshape(-1, 3)
+
+
+def _blocks(lengths: Integers, block: int) -> list[tuple[int, int, bool]]:
+    """Return runs of titles: each of one length, rare neighbouring lengths taken together."""
+    changes = np.flatnonzero(np.diff(lengths)) + 1
+    edges = [0]
+    for before, after in pairwise([0, *changes.tolist(), len(lengths)]):
+        if after - before >= block and edges[-1] != before:
+            edges.append(before)
+        if after - edges[-1] >= block or after == len(lengths):
+            edges.append(after)
+    return [
+        (first, end, bool(lengths[first] == lengths[end - 1])) for first, end in pairwise(edges)
+    ]

@@ -1,0 +1,1 @@
+"""Measuring methods on the test users of a split."""

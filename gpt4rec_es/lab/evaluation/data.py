@@ -1,0 +1,79 @@
+"""Reading what an evaluation needs: the catalog with the live build's terms, and the cases."""
+
+from collections.abc import Collection
+
+import numpy as np
+from elasticsearch import Elasticsearch
+from sqlalchemy import Engine, text
+
+from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.rows.builds import Build
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.lab.bm25.build import index_of_build
+from gpt4rec_es.lab.bm25.tokens import server_analyzer
+from gpt4rec_es.lab.evaluation.catalog import EvaluationCatalog
+from gpt4rec_es.lab.splits.split import Case
+from gpt4rec_es.metrics.labels import CategoryLabels, LabelSets, category_labels, label_sets
+from gpt4rec_es.protocols import Progress, no_progress
+from gpt4rec_es.records import Bm25
+
+# Which cases a sample takes is fixed, so that evaluations of samples can be compared.
+_SAMPLE_SEED = 1
+
+
+def read_catalog(
+    engine: Engine,
+    client: Elasticsearch,
+    build: Build,
+    bm25: Bm25 | None,
+    labels: CategoryLabels,
+    progress: Progress = no_progress,
+) -> EvaluationCatalog:
+    """Return the catalog as it is, and the titles of ``build`` as its server cuts them.
+
+    bm25: instead of the build's own. progress counts titles.
+
+    Raises:
+        UsageError: the index is gone, or its analyzer has synonyms.
+        DependencyError: a server cannot be reached.
+    """
+    index = index_of_build(client, build.index_name, total=build.document_count, progress=progress)
+    with transaction(engine) as connection:
+        items = connection.execute(
+            text(
+                "SELECT item_no, item_id, title, brand, category, "
+                "is_active AND title IS NOT NULL AS is_findable FROM items ORDER BY item_no"
+            )
+        ).all()
+    n_items = 1 + max(item.item_no for item in items)
+    by_name: dict[str, dict[int, Collection[str]]] = {
+        "category": {item.item_no: category_labels(item.category, labels) for item in items},
+        "brand": {item.item_no: {item.brand} for item in items if item.brand},
+    }
+    sets: dict[str, LabelSets] = {
+        name: label_sets(found, n_items) for name, found in by_name.items() if any(found.values())
+    }
+    return EvaluationCatalog(
+        item_ids={item.item_no: item.item_id for item in items},
+        titles={item.item_no: item.title for item in items if item.title},
+        labels=sets,
+        n_items=n_items,
+        active=frozenset(item.item_no for item in items if item.is_findable),
+        index=index,
+        bm25=bm25 or build.bm25,
+        analyze=server_analyzer(client, build.index_name),
+    )
+
+
+def choose_cases(cases: tuple[Case, ...], sample: int | None) -> tuple[Case, ...]:
+    """Return ``sample`` of the cases, always the same ones, in their order; None: all.
+
+    Raises:
+        UsageError: there are none.
+    """
+    if not cases:
+        raise UsageError("There is nothing to measure: this part of the split has no cases.")
+    if sample is None or sample >= len(cases):
+        return cases
+    chosen = np.random.default_rng(_SAMPLE_SEED).permutation(len(cases))[:sample]
+    return tuple(cases[place] for place in np.sort(chosen))

@@ -1,0 +1,180 @@
+"""Evaluating methods on a part of a split: lists for every case, metrics, all stored at once.
+
+Nothing is planned as a run, and searches are made in this process, equal to the live build's.
+What stands here is the order of things; an evaluation that is killed has stored its queries, which
+the next one uses, and nothing else.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from elasticsearch import Elasticsearch
+from sqlalchemy import Engine
+
+from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.rows import evaluations as rows
+from gpt4rec_es.db.rows import generators
+from gpt4rec_es.db.rows.generators import Generator
+from gpt4rec_es.db.rows.splits import SplitRow
+from gpt4rec_es.index.live import live_build
+from gpt4rec_es.lab.evaluation.data import choose_cases, read_catalog
+from gpt4rec_es.lab.evaluation.made_lists import (
+    GENERATED,
+    EvaluateOptions,
+    Evaluation,
+    MadeLists,
+    OpenGenerator,
+)
+from gpt4rec_es.lab.evaluation.measure import Measurer, MetricRow
+from gpt4rec_es.lab.evaluation.night_rules import apply_rules
+from gpt4rec_es.lab.splits.split import Case, with_validation
+from gpt4rec_es.lab.splits.stored import load_split
+from gpt4rec_es.lab.training.split_data import require_unseen
+from gpt4rec_es.metrics.lists import NOTHING
+from gpt4rec_es.protocols import Bars, no_bars
+from gpt4rec_es.records import Bm25
+from gpt4rec_es.version import code_version
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationReport:
+    """A stored evaluation with its metrics."""
+
+    evaluation_no: int
+    split: str
+    part: str
+    method: str
+    num_queries: int | None
+    generator: str | None
+    k1: float
+    b: float
+    n_cases: int
+    seconds: float
+    options: Mapping[str, Any]
+    metrics: tuple[MetricRow, ...]
+
+
+def evaluate(
+    engine: Engine,
+    client: Elasticsearch,
+    alias: str,
+    split_name: str,
+    options: EvaluateOptions,
+    *,
+    open_generator: OpenGenerator,
+    actor: str,
+    bars: Bars = no_bars,
+) -> list[EvaluationReport]:
+    """Measure each method on the split's part, store what was found and return it.
+
+    Raises:
+        UsageError: an unknown name, no live build, lists longer than the catalog, no cases, or a
+            generator that may have seen what is held out.
+        DataError: the split leaks.
+        ConflictError: the generator's files changed.
+        DependencyError: a server cannot be reached.
+    """
+    row, split = load_split(engine, split_name)
+    cases = choose_cases(getattr(split, options.part), options.sample)
+    generator = _generator(engine, options, row) if GENERATED & {*options.methods} else None
+    if options.part == "test" and options.learn_validation:
+        split = with_validation(split)
+    build = live_build(engine, client, alias)
+    with bars("Reading the index", "titles") as progress:
+        catalog = read_catalog(
+            engine, client, build, options.bm25, options.category_labels, progress
+        )
+    catalog.check(options.ks)
+    measurer = Measurer(catalog, cases, split.train)
+    applied = apply_rules(engine, client, build.index_name, options.night)
+    evaluation = Evaluation(engine, row, cases, split.train, split.steps, catalog, applied, bars)
+    reports = []
+    for name in options.methods:
+        for made in evaluation.lists(name, options, generator, open_generator):
+            with bars(f"Measuring {made.title}", "steps") as progress:
+                metrics = measurer.rows(made.lists, progress)
+            reports.append(
+                _store(
+                    engine,
+                    row,
+                    options,
+                    made,
+                    metrics,
+                    cases,
+                    catalog.bm25,
+                    build.index_name,
+                    actor,
+                )
+            )
+    return reports
+
+
+def _generator(engine: Engine, options: EvaluateOptions, split: SplitRow) -> Generator:
+    with transaction(engine) as connection:
+        found = generators.named_or_current(connection, options.generator)
+    if not options.trust:
+        require_unseen(found, split, options.part)
+    return found
+
+
+def _store(
+    engine: Engine,
+    split: SplitRow,
+    options: EvaluateOptions,
+    made: MadeLists,
+    metrics: list[MetricRow],
+    cases: tuple[Case, ...],
+    bm25: Bm25,
+    index_name: str,
+    actor: str,
+) -> EvaluationReport:
+    """Store one evaluation whole, in one transaction."""
+    values = _values(split, options, made)
+    values |= {"k1": bm25.k1, "b": bm25.b, "index_name": index_name}
+    values |= {"n_cases": len(cases), "actor": actor}
+    lists = (
+        (k, case.user, [item for item in items if item != NOTHING])
+        for k, array in made.lists.items()
+        for case, items in zip(cases, array.tolist(), strict=True)
+    )
+    with transaction(engine) as connection:
+        number = rows.store(
+            connection,
+            values,
+            ((m.k, m.segment, m.metric, m.mean, m.low, m.high, m.users) for m in metrics),
+            lists,
+        )
+    return EvaluationReport(
+        number,
+        split.name,
+        options.part,
+        made.method,
+        made.num_queries,
+        made.generator.name if made.generator else None,
+        bm25.k1,
+        bm25.b,
+        len(cases),
+        round(made.seconds, 1),
+        values["options"],
+        tuple(metrics),
+    )
+
+
+def _values(split: SplitRow, options: EvaluateOptions, made: MadeLists) -> dict[str, Any]:
+    """Return the columns of ``evaluations`` that the lists and how they were made decide."""
+    return {
+        "split_no": split.split_no,
+        "part": options.part,
+        "method": made.method,
+        "num_queries": made.num_queries,
+        "generator_name": made.generator and made.generator.name,
+        "content_hash": made.generator and made.generator.content_hash,
+        "options": {
+            "category_labels": options.category_labels.value,
+            "sample": options.sample,
+            **made.options,
+        },
+        "code_version": code_version(),
+        "seconds": made.seconds,
+    }

@@ -1,0 +1,258 @@
+"""Exports of what is held out, and of evaluated lists, for other tools; in the shop's own ids.
+
+TREC knows users as topics. The search tools (Rated Ranking Evaluator, Quepid, Elasticsearch's
+_rank_eval) need texts to search for: each user's generated queries, or the newest title known.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from sqlalchemy import Connection, Engine, TextClause, text
+
+from gpt4rec_es.db.rows import evaluations, splits
+from gpt4rec_es.elastic.queries import title_query
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.exports.export import ExportReport, open_target, safe_cell, word
+from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
+from gpt4rec_es.privacy.export_register import registered
+from gpt4rec_es.protocols import Progress, no_progress
+
+_BATCH = 1000
+# Requests in one body of _rank_eval, which runs them as one multi search.
+_REQUESTS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One case in the shop's ids; texts: what may be searched for, best first."""
+
+    user_id: str
+    history: list[str]
+    targets: list[str]
+    texts: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class QrelOptions:
+    """How qrels are written.
+
+    index: its name, for tools that search. k: cut-off of _rank_eval's recall. as_analyst: with the
+    user ids that analysts see, else with the shop's own. search: how is searched.
+    """
+
+    index: str = "items"
+    k: int = 10
+    as_analyst: bool = False
+    search: SearchOptions = ANY_TERM
+
+
+def export_qrels(
+    engine: Engine,
+    split: str,
+    part: str,
+    fmt: str,
+    path: Path | None,
+    options: QrelOptions,
+    *,
+    queries: Mapping[int, Sequence[str]] | None = None,
+    progress: Progress = no_progress,
+) -> ExportReport:
+    """Write the held-out items of a split's part and return how many users they are of.
+
+    queries: by user number, what was generated; None: the newest known title is the query. path
+    None: stdout. A file appears under its name only when it is complete.
+
+    Raises:
+        UsageError: no such split, no cases, or ids that the format cannot hold.
+    """
+    with (
+        registered(engine, path, fmt),
+        engine.connect() as connection,
+        open_target(path) as file,
+    ):
+        row = splits.find(connection, split)
+        count = 0
+
+        def cases() -> Iterator[_Case]:
+            nonlocal count
+            statement = text(_CASES.format(**_USER_ID[options.as_analyst]))
+            bound = {"split_no": row.split_no, "part": part}
+            for case in _cases(connection, statement, bound, queries):
+                count += 1
+                if count % _BATCH == 0:
+                    progress(count, None)
+                yield case
+
+        _WRITERS[fmt](file, cases(), options)
+        if not count:
+            raise UsageError(f"The split {split!r} has no cases in {part}.", "Choose --part.")
+        progress(count, count)
+    return ExportReport(split, "qrels", count, None if path is None else str(path))
+
+
+def export_evaluation(
+    engine: Engine,
+    evaluation_no: int,
+    k: int | None,
+    path: Path | None,
+    *,
+    as_analyst: bool = False,
+    progress: Progress = no_progress,
+) -> ExportReport:
+    """Write an evaluation's lists of length ``k`` (None: the longest) as a TREC run.
+
+    Evaluators sort by score, so the score is k - rank. as_analyst: with the user ids that analysts
+    see, else with the shop's own.
+
+    Raises:
+        UsageError: no such evaluation, or it has no lists of that length.
+    """
+    with (
+        registered(engine, path, "trec"),
+        engine.connect() as connection,
+        open_target(path) as file,
+    ):
+        row = evaluations.find(connection, evaluation_no)
+        lengths = evaluations.load_lengths(connection, evaluation_no)
+        longest = k or lengths[-1]
+        if longest not in lengths:
+            raise UsageError(
+                f"Evaluation {evaluation_no} has no lists of {longest}.",
+                f"It has: {', '.join(map(str, lengths))}.",
+            )
+        tag = word(f"{row.method}-{evaluation_no}")
+        found = connection.execute(
+            text(_RUN.format(**_USER_ID[as_analyst])),
+            {"number": evaluation_no, "k": longest},
+            execution_options={"yield_per": _BATCH},
+        )
+        count = 0
+        for batch in found.partitions(_BATCH):
+            file.write(
+                "".join(
+                    f"{word(r.user_id)} Q0 {word(r.item_id)} {r.rank} {longest - r.rank} {tag}\n"
+                    for r in batch
+                ).encode()
+            )
+            count += len(batch)
+            progress(count, None)
+    where = None if path is None else str(path)
+    return ExportReport(str(evaluation_no), "evaluated lists", count, where)
+
+
+# The one name that is put in: which column holds the ids to write.
+_USER_ID = {False: {"user_id": "u.user_id"}, True: {"user_id": "u.shown_id AS user_id"}}
+_RUN = """
+SELECT {user_id}, i.item_id, l.rank
+FROM (
+    SELECT user_no, item_no, rank FROM evaluation_lists
+    CROSS JOIN unnest(item_nos) WITH ORDINALITY AS x (item_no, rank)
+    WHERE evaluation_no = :number AND k = :k
+) AS l JOIN users AS u USING (user_no) JOIN items AS i USING (item_no)
+ORDER BY 1, l.rank
+"""
+
+_CASES = """
+SELECT c.user_no, {user_id},
+    (SELECT array_agg(i.item_id ORDER BY h.place)
+     FROM unnest(c.history) WITH ORDINALITY AS h (item_no, place)
+     JOIN items AS i USING (item_no)) AS history,
+    (SELECT array_agg(i.item_id ORDER BY t.place)
+     FROM unnest(c.targets) WITH ORDINALITY AS t (item_no, place)
+     JOIN items AS i USING (item_no)) AS targets,
+    (SELECT i.title FROM unnest(c.history) WITH ORDINALITY AS h (item_no, place)
+     JOIN items AS i USING (item_no) WHERE i.title IS NOT NULL
+     ORDER BY h.place DESC LIMIT 1) AS newest_title
+FROM split_cases AS c JOIN users AS u USING (user_no)
+WHERE c.split_no = :split_no AND c.part = :part ORDER BY 2
+"""
+
+
+def _cases(
+    connection: Connection,
+    statement: TextClause,
+    bound: Mapping[str, object],
+    queries: Mapping[int, Sequence[str]] | None,
+) -> Iterator[_Case]:
+    rows = connection.execute(statement, bound, execution_options={"yield_per": _BATCH})
+    for row in rows:
+        newest = [row.newest_title] if row.newest_title else []
+        texts = newest if queries is None else list(queries.get(row.user_no, ()))
+        yield _Case(row.user_id, row.history or [], row.targets, texts)
+
+
+def _write_trec(file: BinaryIO, cases: Iterator[_Case], _options: QrelOptions) -> None:
+    for case in cases:
+        lines = (f"{word(case.user_id)} 0 {word(item)} 1\n" for item in case.targets)
+        file.write("".join(lines).encode())
+
+
+def _write_quepid(file: BinaryIO, cases: Iterator[_Case], _options: QrelOptions) -> None:
+    """Write Quepid's CSV: one query may be that of several users, whose items it then collects."""
+    ratings: dict[str, dict[str, None]] = {}
+    for case in cases:
+        for query in case.texts:
+            ratings.setdefault(query, {}).update(dict.fromkeys(case.targets))
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["query", "docid", "rating"])
+    for query, items in ratings.items():
+        writer.writerows([safe_cell(query), safe_cell(item), 1] for item in items)
+        file.write(out.getvalue().encode())
+        out.seek(0)
+        out.truncate()
+
+
+def _write_rre(file: BinaryIO, cases: Iterator[_Case], options: QrelOptions) -> None:
+    """Write ratings for the Rated Ranking Evaluator; the template searches for ``$query``."""
+    head = {"index": options.index, "id_field": "item_id", "query_placeholder": "$query"}
+    file.write((json.dumps(head)[:-1] + ', "query_groups": [').encode())
+    separator = "\n"
+    for case in cases:
+        group = {
+            "name": case.user_id,
+            "queries": [
+                {"template": "query.json", "placeholders": {"$query": query}}
+                for query in case.texts
+            ],
+            "relevant_documents": {item: {"gain": 1} for item in case.targets},
+        }
+        file.write((separator + json.dumps(group, ensure_ascii=False)).encode())
+        separator = ",\n"
+    file.write(b"\n]}\n")
+
+
+def _write_rank_eval(file: BinaryIO, cases: Iterator[_Case], options: QrelOptions) -> None:
+    """Write bodies for _rank_eval, one per line; what a user has bought is not found."""
+    requests = (request for case in cases for request in _requests(case, options))
+    metric = {"recall": {"k": options.k, "relevant_rating_threshold": 1}}
+    while batch := list(islice(requests, _REQUESTS)):
+        body = {"requests": batch, "metric": metric}
+        file.write((json.dumps(body, ensure_ascii=False) + "\n").encode())
+
+
+def _requests(case: _Case, options: QrelOptions) -> Iterator[dict[str, Any]]:
+    unwanted = [{"term": {"is_active": False}}, {"terms": {"item_id": case.history}}]
+    for rank, query in enumerate(case.texts, start=1):
+        wanted = title_query(query, options.search)
+        yield {
+            "id": case.user_id if len(case.texts) == 1 else f"{case.user_id}#{rank}",
+            "request": {"query": {"bool": {"must": [wanted], "must_not": unwanted}}},
+            "ratings": [
+                {"_index": options.index, "_id": item, "rating": 1} for item in case.targets
+            ],
+        }
+
+
+_WRITERS: dict[str, Callable[[BinaryIO, Iterator[_Case], QrelOptions], None]] = {
+    "trec": _write_trec,
+    "rre": _write_rre,
+    "quepid": _write_quepid,
+    "rank-eval": _write_rank_eval,
+}

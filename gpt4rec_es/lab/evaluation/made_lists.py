@@ -1,0 +1,227 @@
+"""The lists of one evaluation: which method is asked, with what, and how long it took."""
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from sqlalchemy import Engine
+
+from gpt4rec_es.db.rows.generators import Generator
+from gpt4rec_es.db.rows.splits import SplitRow
+from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.lab.evaluation.catalog import EvaluationCatalog
+from gpt4rec_es.lab.evaluation.methods import METHODS, Baselines, MethodOptions
+from gpt4rec_es.lab.evaluation.night_rules import AppliedRules, NightRules
+from gpt4rec_es.lab.evaluation.product_lists import ProductLists
+from gpt4rec_es.lab.evaluation.query_lists import Cell, lists_of_queries
+from gpt4rec_es.lab.splits.queries import split_queries
+from gpt4rec_es.lab.splits.split import Case
+from gpt4rec_es.metrics.labels import CategoryLabels
+from gpt4rec_es.metrics.lists import Lists
+from gpt4rec_es.options.lists import ANY_TERM, Fusion, SearchOptions
+from gpt4rec_es.protocols import Bars, QueryGenerator
+from gpt4rec_es.records import Bm25, Decoding
+
+# Methods whose queries a generator writes.
+GENERATED = frozenset({"queries", "product"})
+
+OpenGenerator = Callable[[Generator], QueryGenerator]
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateOptions:
+    """What is measured, and how.
+
+    num_queries: one evaluation for each. bm25: None for the live build's. learn_validation: before
+    the test, baselines learn from the validation part, too. sample: so many cases only. generator:
+    None for the current one. decoding: of its queries; as many as the most in num_queries, and at
+    least as many beams. fusions: of the product's candidate sources, each measured. search: how
+    generated queries are searched for. night: rules and filters that the product keeps; None: none.
+    trust: believe that the generator has not seen what is held out.
+    """
+
+    methods: tuple[str, ...]
+    part: str = "test"
+    ks: tuple[int, ...] = (5, 10, 20, 40)
+    num_queries: tuple[int, ...] = (10,)
+    bm25: Bm25 | None = None
+    method: MethodOptions = field(default_factory=MethodOptions)
+    category_labels: CategoryLabels = CategoryLabels.PATH_WITHOUT_ROOT
+    learn_validation: bool = True
+    sample: int | None = None
+    generator: str | None = None
+    decoding: Decoding = field(default_factory=Decoding)
+    fusions: tuple[Fusion, ...] = (Fusion(),)
+    search: SearchOptions = ANY_TERM
+    night: NightRules | None = None
+    trust: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what does not exist, before anything is read."""
+        for name in self.methods:
+            if name not in METHODS:
+                raise UsageError(
+                    f"There is no method {name!r}.", f"There are: {', '.join(METHODS)}."
+                )
+        if not self.methods:
+            raise UsageError("There is no method.", f"There are: {', '.join(METHODS)}.")
+        if not self.num_queries or min(self.num_queries) < 1:
+            raise UsageError("The number of queries is below 1.", "Give --num-queries as 5,10.")
+
+
+@dataclass(frozen=True)
+class MadeLists:
+    """The lists of one evaluation, by length; options: what they were made with."""
+
+    method: str
+    lists: Mapping[int, Lists]
+    seconds: float
+    options: Mapping[str, Any]
+    num_queries: int | None = None
+    generator: Generator | None = None
+
+    @property
+    def title(self) -> str:
+        """Return how a person tells it from the others of one command."""
+        return self.method if self.num_queries is None else f"{self.method} m={self.num_queries}"
+
+
+class Evaluation:
+    """Makes the lists of several methods for the same cases; what they share is made once."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        split: SplitRow,
+        cases: Sequence[Case],
+        train: Mapping[int, Sequence[int]],
+        steps: Mapping[int, Sequence[int]],
+        catalog: EvaluationCatalog,
+        applied: AppliedRules,
+        bars: Bars,
+    ) -> None:
+        """Take the cases, what may be learned from (as in ``Split``), catalog, and rules."""
+        self._engine, self._split, self._cases = engine, split, cases
+        self._train, self._steps = train, steps
+        self._catalog, self._bars = catalog, bars
+        self._applied = applied
+        self._baselines: Baselines | None = None
+        self._histories = [case.history for case in cases]
+
+    def lists(
+        self,
+        method: str,
+        options: EvaluateOptions,
+        generator: Generator | None,
+        open_generator: OpenGenerator,
+    ) -> Iterator[MadeLists]:
+        """Yield the lists of a method: once, or for each number of queries.
+
+        Raises:
+            ConflictError: the generator's files changed.
+        """
+        if method in GENERATED and generator is not None:
+            yield from self._of_queries(method, options, generator, open_generator)
+        else:
+            yield self._of_baseline(method, options)
+
+    def _of_baseline(self, method: str, options: EvaluateOptions) -> MadeLists:
+        started = time.monotonic()
+        if self._baselines is None:
+            self._baselines = Baselines(self._catalog, self._train, options.method)
+        with self._bars(f"Recommending by {method}", "users") as progress:
+            lists = self._baselines.lists(method, self._cases, options.ks, progress)
+        return MadeLists(
+            method,
+            lists,
+            time.monotonic() - started,
+            {**asdict(options.method), **_learned(options)},
+        )
+
+    def _of_queries(
+        self,
+        method: str,
+        options: EvaluateOptions,
+        generator: Generator,
+        open_generator: OpenGenerator,
+    ) -> Iterator[MadeLists]:
+        """Yield the lists of each number of queries; all come from one generation and one search.
+
+        With equal beams the best queries are the same, however many are asked for.
+        """
+        started = time.monotonic()
+        most = max(options.num_queries)
+        beams = max(most, options.decoding.num_beams)
+        decoding = replace(options.decoding, num_queries=most, num_beams=beams)
+        opened = _open(generator, open_generator)
+        queries = self._queries(opened, decoding)
+        generating = time.monotonic() - started
+        for lists, made_with, seconds in self._merged(method, options, queries):
+            share = (generating + seconds) / len(options.num_queries)
+            for m in options.num_queries:
+                by_length = {k: lists[k, m] for k in options.ks}
+                known = {
+                    "decoding": decoding.as_dict(),
+                    "prompt": opened.prompt_form.as_dict(),
+                    **options.search.as_dict(),
+                    **made_with,
+                }
+                yield MadeLists(method, by_length, share, known, m, generator)
+
+    def _merged(
+        self, method: str, options: EvaluateOptions, queries: list[list[str]]
+    ) -> Iterator[tuple[dict[Cell, Lists], dict[str, Any], float]]:
+        """Yield lists by (K, m), what they were made with and the seconds: for each fusion."""
+        cells = [(k, m) for m in options.num_queries for k in options.ks]
+        removed: Collection[str] = frozenset()
+        if method == "product":
+            removed = self._applied.removed(sorted({text for own in queries for text in own}))
+        for fusion in options.fusions if method == "product" else (None,):
+            started = time.monotonic()
+            with self._bars("Searching and merging", "users") as progress:
+                if fusion is None:
+                    lists = lists_of_queries(
+                        self._catalog, queries, self._histories, cells, progress, options.search
+                    )
+                    made_with: dict[str, Any] = {}
+                else:
+                    product = ProductLists(
+                        self._catalog,
+                        self._train,
+                        fusion,
+                        steps=self._steps,
+                        options=options.search,
+                        rules=self._applied.items,
+                        may_search=self._applied.may_search,
+                    )
+                    lists = product.lists(
+                        queries, self._histories, cells, progress, removed=removed
+                    )
+                    made_with = {
+                        "fusion": fusion.as_dict(),
+                        **self._applied.as_dict,
+                        **_learned(options),
+                    }
+            yield lists, made_with, time.monotonic() - started
+
+    def _queries(self, generator: QueryGenerator, decoding: Decoding) -> list[list[str]]:
+        with self._bars("Generating", "prompts") as progress:
+            written = split_queries(
+                self._engine, generator, decoding, self._split, self._cases, progress
+            )
+        return [[query.text for query in case.queries] for case in written]
+
+
+def _learned(options: EvaluateOptions) -> dict[str, bool]:
+    return {"learn_validation": options.part == "test" and options.learn_validation}
+
+
+def _open(row: Generator, open_generator: OpenGenerator) -> QueryGenerator:
+    opened = open_generator(row)
+    if opened.content_hash != row.content_hash:
+        raise ConflictError(
+            f"The files of generator {row.name!r} changed since it was registered.",
+            "Put them back, or register them under another name.",
+        )
+    return opened

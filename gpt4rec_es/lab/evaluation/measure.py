@@ -1,0 +1,87 @@
+"""Lists to metrics: means with intervals, over all cases and over segments of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gpt4rec_es.lab.baselines.popularity import count_buyers
+from gpt4rec_es.lab.evaluation.catalog import EvaluationCatalog
+from gpt4rec_es.lab.splits.segments import segments
+from gpt4rec_es.lab.splits.split import Case
+from gpt4rec_es.metrics.lists import Lists, PerUser
+from gpt4rec_es.metrics.measure import measure
+from gpt4rec_es.metrics.significance import bootstrap_intervals
+from gpt4rec_es.metrics.variety import catalog_coverage
+from gpt4rec_es.protocols import Progress, no_progress
+
+ALL = "all"
+# Of the draws for intervals; fixed, so that equal lists have equal intervals.
+_SEED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRow:
+    """The mean of a metric over the ``users`` of a segment who have a value.
+
+    low, high: 95 % interval over users; None: it is no mean over users.
+    """
+
+    k: int
+    segment: str
+    metric: str
+    mean: float
+    low: float | None
+    high: float | None
+    users: int
+
+
+class Measurer:
+    """Measures lists of the same cases; what does not depend on the lists is prepared once."""
+
+    def __init__(
+        self,
+        catalog: EvaluationCatalog,
+        cases: Sequence[Case],
+        train: Mapping[int, Sequence[int]],
+    ) -> None:
+        """Take the cases, and what was learned from, for novelty and for head and tail."""
+        self._catalog, self._cases = catalog, cases
+        self._buyers = count_buyers(train.values())
+        self._n_users = len(train)
+        masks = segments(cases, catalog.item_ids, self._buyers)
+        self._masks = {ALL: np.ones(len(cases), np.bool_), **masks}
+
+    def per_user(self, lists: Lists) -> dict[str, PerUser]:
+        """Return every metric of every case."""
+        return measure(
+            lists,
+            [case.targets for case in self._cases],
+            [case.history for case in self._cases],
+            labels=self._catalog.labels,
+            buyers=self._buyers,
+            n_users=self._n_users,
+        )
+
+    def rows(self, lists: Mapping[int, Lists], progress: Progress = no_progress) -> list[MetricRow]:
+        """Return the metrics of ``lists``, which are given by length; progress counts steps."""
+        total = len(lists) + len(self._masks)
+        values: dict[tuple[int, str], PerUser] = {}
+        for done, (k, made) in enumerate(lists.items(), start=1):
+            values |= {(k, name): each for name, each in self.per_user(made).items()}
+            progress(done, total)
+        rows: list[MetricRow] = []
+        for done, (segment, mask) in enumerate(self._masks.items(), start=len(lists) + 1):
+            found = bootstrap_intervals([each[mask] for each in values.values()], seed=_SEED)
+            rows += [
+                MetricRow(k, segment, name, each.mean, each.low, each.high, each.n)
+                for (k, name), each in zip(values, found, strict=True)
+                if each is not None
+            ]
+            for k, made in lists.items():
+                share = catalog_coverage(made[mask], len(self._catalog.active))
+                rows.append(
+                    MetricRow(k, segment, "catalog_coverage", share, None, None, int(mask.sum()))
+                )
+            progress(done, total)
+        return rows

@@ -1,0 +1,130 @@
+"""What can be evaluated, by name: recommenders without training, and lists from queries.
+
+Each gives the lists of every case at every length; whatever it learned, it learned from the
+training part that it is handed.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.lab.baselines.cooccurrence import Cooccurrence
+from gpt4rec_es.lab.baselines.history_bm25 import HistoryBm25
+from gpt4rec_es.lab.baselines.hybrid import Hybrid
+from gpt4rec_es.lab.baselines.newest_titles import newest_titles
+from gpt4rec_es.lab.baselines.popularity import Popularity
+from gpt4rec_es.lab.baselines.scored import Scored, Scorer
+from gpt4rec_es.lab.evaluation.catalog import EvaluationCatalog
+from gpt4rec_es.lab.evaluation.query_lists import lists_of_queries
+from gpt4rec_es.lab.splits.split import Case
+from gpt4rec_es.metrics.lists import Lists, as_lists
+from gpt4rec_es.protocols import Progress, Recommender, no_progress
+
+# How many of the newest titles become queries.
+_TITLES = {"last-title": 1, "last-3-titles": 3, "last-5-titles": 5}
+BASELINES = ("popularity", *_TITLES, "history-bm25", "co-occurrence", "hybrid")
+# Their queries or lists are made elsewhere.
+METHODS = (*BASELINES, "queries", "product")
+
+
+@dataclass(frozen=True, slots=True)
+class MethodOptions:
+    """What baselines are made with.
+
+    decay: by which each older purchase counts less. title_weight: of titles in the hybrid; the
+    rest is that of co-occurrence. Chosen on the validation part of Amazon Beauty, leave-one-out.
+    """
+
+    decay: float = 0.7
+    title_weight: float = 0.3
+
+    def __post_init__(self) -> None:
+        """Refuse a weight that is no share."""
+        if not 0 <= self.title_weight <= 1:
+            raise UsageError(f"The title weight is {self.title_weight}.", "It is between 0 and 1.")
+
+
+class Baselines:
+    """Makes the lists of baselines for the same cases; parts that several need are made once."""
+
+    def __init__(
+        self,
+        catalog: EvaluationCatalog,
+        train: Mapping[int, Sequence[int]],
+        options: MethodOptions,
+    ) -> None:
+        """Take what may be learned from, by user."""
+        self._catalog, self._train, self._options = catalog, train, options
+        self._made: dict[str, Scorer] = {}
+
+    def lists(
+        self,
+        name: str,
+        cases: Sequence[Case],
+        ks: Sequence[int],
+        progress: Progress = no_progress,
+    ) -> dict[int, Lists]:
+        """Return the lists of the baseline ``name`` by length; progress counts cases.
+
+        Raises:
+            UsageError: there is no such baseline.
+        """
+        histories = [case.history for case in cases]
+        if name in _TITLES:
+            catalog, count = self._catalog, _TITLES[name]
+            titles = [newest_titles(history, catalog.titles, count) for history in histories]
+            cells = [(k, count) for k in ks]
+            found = lists_of_queries(catalog, titles, histories, cells, progress)
+            return {k: found[k, count] for k in ks}
+        if name == "popularity":
+            return prefix_lists(Popularity(self._train.values()), histories, ks, progress)
+        return prefix_lists(Scored(self._scorer(name)), histories, ks, progress)
+
+    def _scorer(self, name: str) -> Scorer:
+        makers: dict[str, Callable[[], Scorer]] = {
+            "co-occurrence": self._cooccurrence,
+            "history-bm25": self._history_bm25,
+            "hybrid": self._hybrid,
+        }
+        if name not in makers:
+            raise UsageError(f"There is no method {name!r}.", f"There are: {', '.join(METHODS)}.")
+        if name not in self._made:
+            self._made[name] = makers[name]()
+        return self._made[name]
+
+    def _cooccurrence(self) -> Scorer:
+        return Cooccurrence(list(self._train.values()), self._catalog.n_items, self._options.decay)
+
+    def _history_bm25(self) -> Scorer:
+        catalog = self._catalog
+        titles = list(catalog.titles.values())
+        tokens = dict(zip(catalog.titles, catalog.tokens(titles), strict=True))
+        return HistoryBm25(
+            catalog.index, tokens, catalog.bm25, catalog.n_items, self._options.decay
+        )
+
+    def _hybrid(self) -> Scorer:
+        weight = self._options.title_weight
+        return Hybrid(
+            [(weight, self._scorer("history-bm25")), (1 - weight, self._scorer("co-occurrence"))]
+        )
+
+
+# Cases per call of a recommender: how often progress is told.
+_STEP = 1024
+
+
+def prefix_lists(
+    recommender: Recommender,
+    histories: Sequence[Sequence[int]],
+    ks: Sequence[int],
+    progress: Progress = no_progress,
+) -> dict[int, Lists]:
+    """Return the lists of a recommender whose short lists are beginnings of its long ones."""
+    longest = max(ks)
+    found: list[list[int]] = []
+    for first in range(0, len(histories), _STEP):
+        found += recommender.recommend(histories[first : first + _STEP], longest)
+        progress(len(found), len(histories))
+    lists = as_lists(found, longest)
+    return {k: lists[:, :k] for k in ks}

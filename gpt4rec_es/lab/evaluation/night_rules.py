@@ -1,0 +1,88 @@
+"""The rules and query filters that a night of today would keep, for lists of an evaluation.
+
+What was shown lately is left out: users of a split were shown nothing.
+"""
+
+import datetime as dt
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from elasticsearch import Elasticsearch
+from sqlalchemy import Engine
+
+from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.rows.filters import frozen_filters
+from gpt4rec_es.db.rows.rule_items import capped_brands, kept_out
+from gpt4rec_es.db.rows.rules import rules_on
+from gpt4rec_es.options.lists import ListRules, QueryFilters
+from gpt4rec_es.ranking.rules import ItemRules
+from gpt4rec_es.retrieval.query_filters import (
+    PASSED,
+    Judge,
+    TitleTest,
+    filter_settings,
+    judge,
+    title_test,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NightRules:
+    """What a night of ``date`` is asked to keep, beside the blocking rules in force then."""
+
+    date: dt.date
+    rules: ListRules = field(default_factory=ListRules)
+    filters: QueryFilters = field(default_factory=QueryFilters)
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedRules:
+    """The same by the catalog as it is: items: of all lists, None: no rule. judge: of queries.
+
+    as_dict: what they are, to be stored with what was measured by them.
+    """
+
+    items: ItemRules | None = None
+    judge: Judge | None = None
+    may_search: TitleTest = bool
+    as_dict: dict[str, Any] = field(default_factory=dict)
+
+    def removed(self, texts: Sequence[str]) -> Collection[str]:
+        """Return those of the distinct ``texts`` that may not be searched for.
+
+        Raises:
+            DependencyError: the index could not be asked for its terms.
+        """
+        if self.judge is None:
+            return frozenset()
+        verdicts = self.judge(texts)
+        return {text for text, verdict in zip(texts, verdicts, strict=True) if verdict != PASSED}
+
+
+def apply_rules(
+    engine: Engine, client: Elasticsearch, index_name: str, night: NightRules | None
+) -> AppliedRules:
+    """Return the rules as they are now; ``night`` None: none. index_name: knows the terms."""
+    if night is None:
+        return AppliedRules()
+    with transaction(engine) as connection:
+        numbers = [rule.rule_no for rule in rules_on(connection, night.date)]
+        wanted = {name: it for name, it in night.rules.as_dict().items() if name != "shown_days"}
+        cap = wanted.get("max_per_brand")
+        rules = None
+        if numbers or wanted:
+            brands = capped_brands(connection, cap) if cap else {}
+            rules = ItemRules(kept_out(connection, numbers, wanted), brands, cap)
+        settings = filter_settings(connection, night.filters, index_name)
+    filters = frozen_filters(0, night.filters.phrases, settings)
+    return AppliedRules(
+        rules,
+        partial(judge, filters, client) if night.filters.is_on else None,
+        title_test(night.filters.phrases),
+        {
+            "rules": {"date": night.date.isoformat(), "block_rules": numbers, **wanted},
+            "filters": settings if night.filters.is_on else None,
+        },
+    )

@@ -1,0 +1,100 @@
+"""Stored evaluations: listed, shown, and compared two by two."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, Engine
+
+from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.rows import evaluations as rows
+from gpt4rec_es.db.rows import splits as split_rows
+from gpt4rec_es.db.rows.evaluations import Evaluation
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.lab.evaluation.compare import Difference, differences
+from gpt4rec_es.metrics.lists import NOTHING, Lists
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Evaluation ``b`` against ``a``, over the users who have lists of both."""
+
+    a: Evaluation
+    b: Evaluation
+    users: int
+    differences: tuple[Difference, ...]
+
+
+def list_evaluations(engine: Engine, split: str | None = None) -> list[dict[str, Any]]:
+    """Return all evaluations (on ``split``, if given) with their overall metrics by k.
+
+    Raises:
+        UsageError: there is no such split.
+    """
+    with transaction(engine) as connection:
+        if split is not None:
+            split_rows.find(connection, split)
+        found = rows.load_all(connection, split)
+        metrics = rows.load_metrics(connection, [row.evaluation_no for row in found], "all")
+    by_number: dict[int, dict[int, dict[str, float]]] = {}
+    for metric in metrics:
+        by_k = by_number.setdefault(metric["evaluation_no"], {})
+        by_k.setdefault(metric["k"], {})[metric["metric"]] = metric["mean"]
+    return [asdict(row) | {"metrics": by_number.get(row.evaluation_no, {})} for row in found]
+
+
+def show_evaluation(engine: Engine, evaluation_no: int) -> dict[str, Any]:
+    """Return one evaluation with all its metrics, of all segments.
+
+    Raises:
+        UsageError: there is none of that number.
+    """
+    with transaction(engine) as connection:
+        row = rows.find(connection, evaluation_no)
+        metrics = rows.load_metrics(connection, [evaluation_no])
+    shown = [
+        {name: value for name, value in metric.items() if name != "evaluation_no"}
+        for metric in metrics
+    ]
+    return asdict(row) | {"metrics": shown}
+
+
+def compare(engine: Engine, first: int, second: int) -> Comparison:
+    """Return how evaluation ``second`` differs from ``first``, over users who are in both.
+
+    Raises:
+        UsageError: no such evaluation, or they were not made on the same part of the same split,
+            for the same users, at a common length.
+    """
+    with transaction(engine) as connection:
+        a, b = rows.find(connection, first), rows.find(connection, second)
+        if (a.split_no, a.part) != (b.split_no, b.part):
+            raise UsageError(
+                f"Evaluation {first} is of {a.split} ({a.part}), {second} of {b.split} ({b.part}).",
+                "Compare evaluations on the same part of one split.",
+            )
+        users = rows.users_of_both(connection, first, second)
+        cases = split_rows.stream_cases(connection, a.split_no, a.part)
+        targets = {user_no: wanted for user_no, _, wanted, *_ in cases}
+        order = {user_no: place for place, user_no in enumerate(users)}
+        found = differences(
+            _lists(connection, first, order),
+            _lists(connection, second, order),
+            [targets[user_no] for user_no in users],
+        )
+    return Comparison(a, b, len(users), tuple(found))
+
+
+def _lists(
+    connection: Connection, evaluation_no: int, order: Mapping[int, int]
+) -> dict[int, Lists]:
+    """Return the lists of an evaluation by length; ``order`` says in which row a user's stand."""
+    found = {}
+    for k in rows.load_lengths(connection, evaluation_no):
+        lists = np.full((len(order), k), NOTHING, np.int64)
+        for user_no, item_nos in rows.stream_lists(connection, evaluation_no, k):
+            if (place := order.get(user_no)) is not None:
+                lists[place, : len(item_nos)] = item_nos
+        found[k] = lists
+    return found

@@ -1,0 +1,1 @@
+"""Merging a retained night again with other settings, and comparing lists."""

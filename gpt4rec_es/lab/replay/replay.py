@@ -1,0 +1,203 @@
+"""Merging a retained night again from what it stored: other k1, b, K, number of queries ...
+
+No generator, no partitions: the lists live in temporary tables until they are compared, and one
+row says what came of it. With nothing changed the lists are those of the night, row by row.
+"""
+
+from dataclasses import replace
+
+from sqlalchemy import Connection, text
+
+from gpt4rec_es.db.engine import session, transaction
+from gpt4rec_es.db.rows import builds
+from gpt4rec_es.db.rows import replays as rows
+from gpt4rec_es.db.rows import runs as run_rows
+from gpt4rec_es.db.rows.lists import Lists, next_users, store_lists
+from gpt4rec_es.db.rows.runs import Run
+from gpt4rec_es.elastic.similarity import same_bm25
+from gpt4rec_es.errors import ConflictError
+from gpt4rec_es.lab.replay.changes import Changes, bm25_of, changed_run
+from gpt4rec_es.lab.replay.deltas import metric_deltas, require_comparable
+from gpt4rec_es.lab.replay.diff import changed_entries, diff_lists
+from gpt4rec_es.lab.replay.result import Replay, metric_rows, replay_row
+from gpt4rec_es.lab.replay.sources import LateRetriever, with_co_purchases, with_search_options
+from gpt4rec_es.night.inputs.parts import NightParts
+from gpt4rec_es.night.inputs.rules import item_rules_now, load_item_rules
+from gpt4rec_es.night.stages.hits import Hits
+from gpt4rec_es.night.stages.merge import merge_users
+from gpt4rec_es.protocols import Progress, Retriever, no_progress
+
+# Users whose hits are in memory at once.
+_SLICE = 2_000
+# What the session's tables are like, and how their names end.
+_LIKE = ("recommendations", "user_outcomes")
+_TABLES = "replayed"
+_SHOWN = 3
+
+
+def replay(
+    parts: NightParts,
+    run_id: str,
+    changes: Changes,
+    *,
+    store: bool = True,
+    items: int = 10,
+    split: str | None = None,
+    part: str = "test",
+    progress: Progress = no_progress,
+) -> Replay:
+    """Return how the lists of run ``run_id`` come out with ``changes``; ``progress`` counts users.
+
+    store: keep a row that says so. items: how many gained and lost items are named. split: also
+    measure by what it holds out in ``part``.
+
+    Raises:
+        UsageError: there is no such run or split, a change cannot be, or there is nothing to
+            measure.
+        ConflictError: the run did not come to its end, or was pruned, or its catalog is gone from
+            Elasticsearch and would have to be searched.
+        DependencyError: a server cannot be reached.
+    """
+    with transaction(parts.engine) as connection:
+        run = run_rows.find(connection, run_id)
+        _require_lists(connection, run)
+        build = builds.load(connection, run.build_no)
+    if changes.k is not None:
+        build.require_items(changes.k)
+    changed = with_search_options(parts, run, changed_run(run, changes))
+    changed = with_co_purchases(parts, run, changed)
+    if split is not None:
+        with transaction(parts.engine) as connection:
+            require_comparable(connection, (run, changed), split)
+    is_same_build = same_bm25(bm25_of(changed.manifest), build.bm25)
+    retriever = LateRetriever(parts, build, changed, is_same_build)
+    with session(parts.engine) as connection:
+        _make_tables(connection)
+        users, searches = _merge(
+            parts,
+            connection,
+            changed,
+            retriever,
+            keep=is_same_build,
+            is_new=changed.search_options_no != run.search_options_no,
+            has_other_rules=bool(changes.rules),
+            progress=progress,
+        )
+        found = _compare(connection, run, changed, searches, items)
+        if split is not None:
+            new = Lists(run.run_no, f"recommendations_{_TABLES}")
+            measured = metric_deltas(
+                connection, Lists(run.run_no), new, (run, changed), split, part
+            )
+            found = replace(found, metrics=measured)
+        if users != run.cohort_size or not run_rows.has_lists(connection, run.run_no):
+            raise ConflictError(f"The lists of {run.run_id} were pruned meanwhile.")
+    if not store:
+        return found
+    with transaction(parts.engine) as connection:
+        number = rows.store(
+            connection, replay_row(changed, found, parts.actor), metric_rows(found.metrics)
+        )
+    return replace(found, replay_no=number)
+
+
+def _require_lists(connection: Connection, run: Run) -> None:
+    if not run.is_finished:
+        raise ConflictError(f"{run.run_id} is {run.state}: it has no lists yet.", "Let it end.")
+    if not run_rows.has_lists(connection, run.run_no):
+        raise ConflictError(
+            f"The lists of {run.run_id} were pruned.", "`gpt4rec runs list` shows others."
+        )
+    merged = connection.execute(
+        text("SELECT count(*) FROM user_outcomes WHERE run_no = :run_no"), {"run_no": run.run_no}
+    ).scalar_one()
+    if merged != run.cohort_size:
+        raise ConflictError(
+            f"{run.run_id} is {run.state}: only {merged:,} of {run.cohort_size:,} users were "
+            "merged.",
+            "Replay a run that came to its end.",
+        )
+
+
+def _make_tables(connection: Connection) -> None:
+    """Make the session's own tables, and commit: their likes must not stay locked."""
+    connection.execute(text("SET statement_timeout = 0"))
+    for table in _LIKE:
+        connection.execute(text(f"CREATE TEMP TABLE {table}_{_TABLES} (LIKE {table})"))
+    connection.commit()
+
+
+def _merge(
+    parts: NightParts,
+    connection: Connection,
+    run: Run,
+    retriever: Retriever,
+    *,
+    keep: bool,
+    is_new: bool,
+    has_other_rules: bool,
+    progress: Progress,
+) -> tuple[int, int]:
+    """Merge all users into temporary tables; return how many users and how many searches."""
+    done = searches = 0
+    with transaction(parts.engine) as reading:
+        # Only what the run froze is stored; other rules go by the catalog as it is now.
+        changed = run.manifest.get("rules") if has_other_rules else None
+        rules = item_rules_now(reading, changed) if changed else load_item_rules(reading, run)
+    after = -1
+    while users := next_users(connection, run.run_no, after, _SLICE):
+        hits = Hits(parts.engine, run, retriever, keep=keep, is_new=is_new)
+        merged = merge_users(parts.engine, run, users, hits, rules, check=lambda: None)
+        store_lists(connection, run.run_no, merged.outcomes, merged.rows(), tables=_TABLES)
+        connection.commit()
+        after = users[-1]
+        done += len(users)
+        searches += hits.searched
+        progress(done, run.cohort_size)
+    for table in _LIKE:
+        connection.execute(text(f"ANALYZE {table}_{_TABLES}"))
+    return done, searches
+
+
+def _compare(connection: Connection, run: Run, changed: Run, searches: int, items: int) -> Replay:
+    differing = [
+        row
+        for table in _LIKE
+        for row in connection.execute(
+            # Only names of tables are put in; values are bound.
+            text(_DIFFERING.format(stored=table, replayed=f"{table}_{_TABLES}")),
+            {"run_no": run.run_no, "shown": _SHOWN},
+        )
+    ]
+    users = sorted({user for row in differing for user in row.users or ()})
+    n_differing = sum(row.n for row in differing)
+    count = text(f"SELECT count(*) FROM recommendations_{_TABLES}")  # noqa: S608 - a name of ours
+    return Replay(
+        replay_no=None,
+        run_id=run.run_id,
+        changed=changed_entries(run.manifest, changed.manifest),
+        users=run.cohort_size,
+        recommendations=connection.execute(count).scalar_one(),
+        searches=searches,
+        is_equal=n_differing == 0,
+        differing_rows=n_differing,
+        differing_users=users[:_SHOWN],
+        lists=diff_lists(
+            connection,
+            Lists(run.run_no),
+            Lists(run.run_no, f"recommendations_{_TABLES}"),
+            items=items,
+        ),
+    )
+
+
+_DIFFERING = """
+WITH stored AS (SELECT * FROM {stored} WHERE run_no = :run_no),
+     differing AS (
+         (SELECT * FROM stored EXCEPT SELECT * FROM {replayed})
+         UNION ALL
+         (SELECT * FROM {replayed} EXCEPT SELECT * FROM stored)),
+     shown AS (SELECT DISTINCT user_no FROM differing ORDER BY user_no LIMIT :shown)
+SELECT (SELECT count(*) FROM differing) AS n,
+       (SELECT array_agg(user_id ORDER BY user_id) FROM shown JOIN users USING (user_no)) AS users
+"""

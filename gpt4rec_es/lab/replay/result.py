@@ -1,0 +1,80 @@
+"""How a replay came out, for people and as the rows that are kept of it."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from gpt4rec_es.db.rows.runs import Run
+from gpt4rec_es.lab.replay.changes import bm25_of
+from gpt4rec_es.lab.replay.deltas import MetricDeltas
+from gpt4rec_es.lab.replay.diff import ListsDiff
+from gpt4rec_es.night.inputs.search_options import search_options_of
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """How a replay came out; plain values, ready for JSON.
+
+    changed: manifest entries by dotted name as [then, now]. searches: made for it, beyond the
+    stored ones. differing_rows: of recommendations and outcomes, stored or replayed, without an
+    equal on the other side; differing_users: some of whom they are. lists: replayed against stored.
+    """
+
+    replay_no: int | None
+    run_id: str
+    changed: dict[str, list[Any]]
+    users: int
+    recommendations: int
+    searches: int
+    is_equal: bool
+    differing_rows: int
+    differing_users: list[str]
+    lists: ListsDiff
+    metrics: MetricDeltas | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all fields as plain values."""
+        return asdict(self)
+
+
+def replay_row(run: Run, found: Replay, actor: str) -> dict[str, Any]:
+    """Return the columns of ``replays``; ``run`` has the changes."""
+    bm25 = bm25_of(run.manifest)
+    return {
+        "run_no": run.run_no,
+        "changed": found.changed,
+        "k": run.k,
+        "num_queries": run.manifest["decoding"]["num_queries"],
+        "k1": bm25.k1,
+        "b": bm25.b,
+        "exclude_bought": run.manifest["exclude_bought"],
+        "minimum_should_match": search_options_of(run.manifest).minimum_should_match,
+        "n_users": found.users,
+        "n_recommendations": found.recommendations,
+        "n_searches": found.searches,
+        "differing_rows": found.differing_rows,
+        "equal_lists": found.lists.equal_lists,
+        "mean_jaccard": found.lists.mean_jaccard,
+        "jaccard_deciles": found.lists.deciles,
+        "actor": actor,
+    }
+
+
+def metric_rows(found: MetricDeltas | None) -> list[dict[str, Any]]:
+    """Return the columns of ``replay_metrics``, one row per metric; none without a split."""
+    if found is None:
+        return []
+    return [
+        {
+            "metric": one.metric,
+            "split_name": found.split,
+            "part": found.part,
+            "n_users": found.users,
+            "stored": one.a,
+            "replayed": one.b,
+            "gain": one.gain,
+            "gain_low": one.low,
+            "gain_high": one.high,
+            "p_value": one.adjusted,
+        }
+        for one in found.metrics
+    ]

@@ -1,0 +1,69 @@
+"""What a replay searches and fuses where the night stored nothing that fits."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.rows import builds
+from gpt4rec_es.db.rows.builds import Build
+from gpt4rec_es.db.rows.runs import Run
+from gpt4rec_es.errors import ConflictError
+from gpt4rec_es.lab.bm25.build import memory_retriever
+from gpt4rec_es.lab.replay.changes import bm25_of, fusion_of
+from gpt4rec_es.night.inputs.co_purchases import ensure_co_purchases
+from gpt4rec_es.night.inputs.parts import NightParts
+from gpt4rec_es.night.inputs.search_options import search_options_number, search_options_of
+from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
+from gpt4rec_es.protocols import Retriever
+from gpt4rec_es.records import SearchResult
+
+
+class LateRetriever:
+    """Opens what is searched when the first search is needed: mostly, all hits are stored."""
+
+    def __init__(self, parts: NightParts, build: Build, run: Run, is_same_build: bool) -> None:
+        self._parts, self._build, self._run = parts, build, run
+        self._is_same_build = is_same_build
+        self._opened: Retriever | None = None
+
+    def search(
+        self, texts: Sequence[str], depth: int, options: SearchOptions = ANY_TERM
+    ) -> list[SearchResult]:
+        """Search as the run with its changes would."""
+        if self._opened is None:
+            self._opened = self._open()
+        return self._opened.search(texts, depth, options)
+
+    def _open(self) -> Retriever:
+        with transaction(self._parts.engine) as connection:
+            same = builds.same_content(connection, self._build)
+        if not same:
+            raise ConflictError(
+                f"The catalog that {self._run.run_id} searched is gone from Elasticsearch "
+                f"(index {self._build.index_name}).",
+                "What the night stored can be merged again, but nothing new be searched.",
+            )
+        if self._is_same_build and same[0].build_no == self._build.build_no:
+            return self._parts.open_retriever(self._build.index_name, self._run.run_id)
+        bm25 = bm25_of(self._run.manifest)
+        return memory_retriever(self._parts.elastic, same[0].index_name, bm25)
+
+
+def with_search_options(parts: NightParts, run: Run, changed: Run) -> Run:
+    """Return ``changed`` with the number of its search options, which may be new."""
+    options = search_options_of(changed.manifest)
+    if options == search_options_of(run.manifest):
+        return changed
+    with transaction(parts.engine) as connection:
+        return replace(changed, search_options_no=search_options_number(connection, options))
+
+
+def with_co_purchases(parts: NightParts, run: Run, changed: Run) -> Run:
+    """Return ``changed`` with the co-purchases that it needs; the run's own where they fit."""
+    then, now = fusion_of(run.manifest), fusion_of(changed.manifest)
+    if not now.uses("co_purchase"):
+        return changed
+    if run.co_purchase_set_no is not None and now.counting == then.counting:
+        return changed
+    number = ensure_co_purchases(parts.engine, now, history_version=run.history_version)
+    return replace(changed, co_purchase_set_no=number)

@@ -1,0 +1,1 @@
+"""Splits of the histories into training, validation and test."""

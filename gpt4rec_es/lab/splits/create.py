@@ -1,0 +1,210 @@
+"""Making a split from the histories as they are: the only moment at which all parts are together.
+
+From then on whoever learns or measures reads the rows that are stored here.
+"""
+
+import datetime as dt
+import hashlib
+import re
+from array import array
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Engine, text
+
+from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.rows import audit, history
+from gpt4rec_es.db.rows import splits as rows
+from gpt4rec_es.db.rows.splits import CaseRow, SplitRow
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.lab.splits.histories import UserEvents
+from gpt4rec_es.lab.splits.protocols import SplitOptions, make_split
+from gpt4rec_es.lab.splits.split import Split
+from gpt4rec_es.protocols import Progress, no_progress
+
+_NAME = re.compile(r"[\w][\w.-]{0,62}")
+_MICROSECONDS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class SplitReport:
+    """A split that was made, or would be (``created_at`` None).
+
+    unfindable_targets: held-out items of the test without a title or not active, which no search
+    can find. tied_cases: of validation and test, whose target was bought in the same moment as
+    what is known last: only the order of ties makes it the target.
+    """
+
+    name: str
+    protocol: str
+    options: dict[str, Any]
+    content_hash: str
+    has_times: bool
+    users_to_learn_from: int
+    purchases_to_learn_from: int
+    validation_cases: int
+    test_cases: int
+    users_left_out: int
+    unfindable_targets: int
+    tied_cases: int
+    created_at: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Users:
+    """Users by their place in the order of ids, which is what ``splits`` numbers them by.
+
+    Numbers of this database depend on the order of imports; places do not, so equal data and
+    seeds give equal splits anywhere.
+    """
+
+    user_nos: list[int]
+    user_ids: list[str]
+
+
+def create_split(
+    engine: Engine,
+    name: str,
+    options: SplitOptions,
+    *,
+    actor: str,
+    dry_run: bool = False,
+    progress: Progress = no_progress,
+) -> SplitReport:
+    """Split the histories as they are now, store that as ``name`` and return what came of it.
+
+    Raises:
+        UsageError: the name is taken or odd, the protocol does not fit the data, or histories are
+            too short.
+        DataError: the split leaks; nothing was stored.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} cannot name a split.", "Use letters, digits, dots, dashes, at most 63."
+        )
+    snapshot = engine.execution_options(isolation_level="REPEATABLE READ")
+    with transaction(snapshot) as connection:
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        rows.require_free(connection, name)
+        has_times = history.has_times(connection)
+        users, events = _read(connection, has_times, progress)
+        split = make_split(events, options, _title_lengths(connection), has_times=has_times)
+        values = {
+            "name": name,
+            "protocol": options.protocol,
+            "options": options.as_dict(),
+            "content_hash": _content_hash(connection, users, split),
+            "has_times": has_times,
+            **history.data_versions(connection),
+            "n_train": len(split.train),
+            "n_validation": len(split.validation),
+            "n_test": len(split.test),
+            "n_left_out": split.left_out,
+            "actor": actor,
+        }
+        created_at = None
+        if not dry_run:
+            created_at = _store(connection, values, users, split).created_at
+            audit.record(connection, actor, "split_create", name)
+        unfindable = _unfindable(connection, split)
+    return _report(values, split, unfindable, created_at)
+
+
+def _report(
+    values: Mapping[str, Any], split: Split, unfindable: int, created_at: dt.datetime | None
+) -> SplitReport:
+    return SplitReport(
+        name=values["name"],
+        protocol=values["protocol"],
+        options=values["options"],
+        content_hash=values["content_hash"],
+        has_times=values["has_times"],
+        users_to_learn_from=len(split.train),
+        purchases_to_learn_from=sum(map(len, split.train.values())),
+        validation_cases=len(split.validation),
+        test_cases=len(split.test),
+        users_left_out=split.left_out,
+        unfindable_targets=unfindable,
+        tied_cases=sum(case.gap == 0 for case in (*split.validation, *split.test)),
+        created_at=created_at,
+    )
+
+
+def _read(
+    connection: Connection, has_times: bool, progress: Progress
+) -> tuple[_Users, Iterator[UserEvents]]:
+    """Return the users and, as they are asked for, the events of each, by the user's place."""
+    total = history.count_users(connection)
+    # Packed: a list of Python numbers would take eight times as much memory.
+    found: list[tuple[str, int, array[int], array[int]]] = []
+    for user_no, user_id, item_nos, event_nos in history.stream_events(connection):
+        found.append((user_id, user_no, array("i", item_nos), array("q", event_nos)))
+        if len(found) % 1000 == 0:
+            progress(len(found), total)
+    if not found:
+        raise UsageError(
+            "There are no purchases to split.", "Load some: `gpt4rec import interactions FILE`."
+        )
+    progress(total, total)
+    found.sort(key=lambda user: user[0])
+    unit = _MICROSECONDS if has_times else 1
+
+    def events() -> Iterator[UserEvents]:
+        for place, (_, _, item_nos, event_nos) in enumerate(found):
+            yield place, [(item, no / unit) for item, no in zip(item_nos, event_nos, strict=True)]
+
+    return _Users([user[1] for user in found], [user[0] for user in found]), events()
+
+
+def _title_lengths(connection: Connection) -> dict[int, int]:
+    found = connection.execute(
+        text("SELECT item_no, char_length(title) FROM items WHERE title IS NOT NULL")
+    )
+    return {row[0]: row[1] for row in found}
+
+
+def _store(connection: Connection, values: dict[str, Any], users: _Users, split: Split) -> SplitRow:
+    def cases() -> Iterator[tuple[str, CaseRow]]:
+        for part in rows.PARTS:
+            for case in getattr(split, part):
+                user_no = users.user_nos[case.user]
+                yield part, (user_no, case.history, case.targets, case.gap, case.steps)
+
+    train = (
+        (users.user_nos[place], items, split.steps.get(place))
+        for place, items in split.train.items()
+    )
+    return rows.store(connection, values, train, cases())
+
+
+def _content_hash(connection: Connection, users: _Users, split: Split) -> str:
+    """Return a hash of all parts, by ids of users and items.
+
+    Gaps and steps are not in it: the hash says what may be learned and what is held out, by which
+    a generator may be measured, and must be the same as that of splits made before steps were kept.
+    """
+    found = connection.execute(text("SELECT item_no, item_id FROM items"))
+    item_ids: Mapping[int, str] = {row[0]: row[1] for row in found}
+    digest = hashlib.blake2b(digest_size=16)
+
+    def add(*columns: str) -> None:
+        digest.update("\t".join(columns).encode() + b"\n")
+
+    def ids(item_nos: tuple[int, ...]) -> str:
+        return " ".join(item_ids[item_no] for item_no in item_nos)
+
+    for place, items in sorted(split.train.items()):
+        add("train", users.user_ids[place], ids(items))
+    for part in rows.PARTS:
+        for case in sorted(getattr(split, part), key=lambda case: case.user):
+            add(part, users.user_ids[case.user], ids(case.history), ids(case.targets))
+    return digest.hexdigest()
+
+
+def _unfindable(connection: Connection, split: Split) -> int:
+    found = connection.execute(
+        text("SELECT item_no FROM items WHERE title IS NULL OR NOT is_active")
+    )
+    unfindable = set(found.scalars())
+    return sum(item in unfindable for case in split.test for item in case.targets)

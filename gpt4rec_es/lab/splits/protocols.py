@@ -1,0 +1,121 @@
+"""The protocols by name, each with its preparation: one call from ordered events to a split."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.lab.splits.histories import (
+    PAPER,
+    History,
+    Preparation,
+    UserEvents,
+    order_histories,
+    prepare,
+)
+from gpt4rec_es.lab.splits.leaks import check_split
+from gpt4rec_es.lab.splits.split import (
+    Split,
+    by_users,
+    global_time,
+    leave_one_out,
+    next_basket,
+    time_quantiles,
+)
+
+_SHARES = (0.1, 0.1)
+# Protocols that hold out something of every user, so that there are no shares.
+_OF_EVERY_USER = frozenset({"leave-one-out", "next-basket"})
+
+
+@dataclass(frozen=True, slots=True)
+class SplitOptions:
+    """How to split.
+
+    seed: of a split by users. shuffle_ties: seed by which purchases of one moment are shuffled;
+    None keeps their stored order. shares: of users, or of events by time, for validation and for
+    test. moments: where validation and test begin, in seconds since 1970; None: by ``shares``.
+    newest, longest_title: events kept per user and characters of the longest title kept; None: as
+    the protocol says.
+    """
+
+    protocol: str
+    seed: int = 1
+    shuffle_ties: int | None = None
+    shares: tuple[float, float] = _SHARES
+    moments: tuple[float, float] | None = None
+    newest: int | None = None
+    longest_title: int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the options as plain values."""
+        return asdict(self)
+
+
+def _split_in_time(histories: list[History], options: SplitOptions) -> Split:
+    moments = options.moments or time_quantiles(histories, options.shares)
+    return global_time(histories, *moments)
+
+
+# By name: how histories are prepared, and how they are split.
+_PROTOCOLS: dict[str, tuple[Preparation, Callable[[list[History], SplitOptions], Split]]] = {
+    "leave-one-out": (Preparation(), lambda h, _: leave_one_out(h)),
+    "users": (Preparation(), lambda h, o: by_users(h, o.seed, o.shares)),
+    "gpt4rec": (PAPER, lambda h, o: by_users(h, o.seed, o.shares)),
+    # Here an item counts every time it is bought.
+    "next-basket": (Preparation(once=False), lambda h, _: next_basket(h)),
+    "global-time": (Preparation(once=False), _split_in_time),
+}
+PROTOCOLS = tuple(_PROTOCOLS)
+
+
+def make_split(
+    users: Iterable[UserEvents],
+    options: SplitOptions,
+    title_lengths: Mapping[int, int],
+    *,
+    has_times: bool,
+) -> Split:
+    """Return the split of ``users`` (numbers and stored events), checked for leaks.
+
+    title_lengths: characters of the title of each item that has one.
+
+    Raises:
+        UsageError: there is no such protocol, the options make no sense or would change nothing,
+            times are needed and not known, or histories are too short.
+    """
+    if options.protocol not in _PROTOCOLS:
+        raise UsageError(
+            f"There is no protocol {options.protocol!r}.", f"There are: {', '.join(PROTOCOLS)}."
+        )
+    _refuse_unused(options, has_times=has_times)
+    preparation, split = _PROTOCOLS[options.protocol]
+    how = Preparation(
+        with_title=preparation.with_title or options.longest_title is not None,
+        longest_title=options.longest_title or preparation.longest_title,
+        once=preparation.once,
+        newest=preparation.newest if options.newest is None else options.newest,
+    )
+    histories = order_histories(users, has_times=has_times, shuffle=options.shuffle_ties)
+    found = split(prepare(histories, how, title_lengths), options)
+    check_split(found)
+    return found
+
+
+def _refuse_unused(options: SplitOptions, *, has_times: bool) -> None:
+    """Pass if every option that was given can change the split: who gives one expects that."""
+    if options.shuffle_ties is not None and not has_times:
+        raise UsageError(
+            "There are no times, so it is not known which purchases are tied.",
+            "Leave --shuffle-ties out: evaluations show last pairs that ascend by item id apart.",
+        )
+    if options.moments is not None and options.protocol != "global-time":
+        raise UsageError(
+            f"A split by {options.protocol} has no moments to begin at.",
+            "Take the protocol global-time, or leave --validation-from and --test-from out.",
+        )
+    if options.shares != _SHARES and options.protocol in _OF_EVERY_USER:
+        raise UsageError(
+            f"A split by {options.protocol} holds out something of every user.",
+            "Leave --validation-share and --test-share out.",
+        )

@@ -1,0 +1,221 @@
+"""The generated queries of a split's cases: made where they are missing, kept under ordinary keys.
+
+No run is planned and no partition made. A prompt, generation or query that a night or another
+evaluation made is used again, and theirs may use what is made here.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine, text
+
+from gpt4rec_es.db import locks
+from gpt4rec_es.db.engine import retrying, transaction
+from gpt4rec_es.db.rows import generators
+from gpt4rec_es.db.rows import splits as rows
+from gpt4rec_es.db.rows.generations import store_generations
+from gpt4rec_es.db.rows.generators import Generator
+from gpt4rec_es.db.rows.splits import SplitRow
+from gpt4rec_es.db.rows.texts import decoding_number, load_prompts, store_new
+from gpt4rec_es.lab.splits.histories import each_once
+from gpt4rec_es.lab.splits.split import Case
+from gpt4rec_es.lab.splits.stored import load_split
+from gpt4rec_es.prompts.keys import canonical_json, hash128
+from gpt4rec_es.protocols import Progress, QueryGenerator, no_progress
+from gpt4rec_es.records import Decoding, GeneratedQuery, Prompt
+
+T = TypeVar("T")
+
+# Cases whose prompts are in memory at once.
+_CASES = 5000
+# Prompts per transaction: what a kill costs at most, and enough to fill a GPU.
+_PROMPTS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class CaseQueries:
+    """The generated queries of one case, best first; empty: no usable history, or none written."""
+
+    user_no: int
+    queries: tuple[GeneratedQuery, ...]
+
+
+def split_queries(
+    engine: Engine,
+    generator: QueryGenerator,
+    decoding: Decoding,
+    split: SplitRow,
+    cases: Sequence[Case],
+    progress: Progress = no_progress,
+) -> list[CaseQueries]:
+    """Return the queries of ``cases``, of ``split``, in order; generates what is missing.
+
+    Called again after a kill it goes on where it was. progress counts distinct prompts.
+
+    Raises:
+        UsageError: a prompt does not fit the generator.
+        DependencyError: Postgres went away for long.
+    """
+    settings = canonical_json(decoding.as_dict())
+    with transaction(engine) as connection:
+        decoding_no = decoding_number(connection, hash128(settings), settings)
+        titles = _titles(connection)
+    prompt_nos: list[int | None] = []
+    for batch in _batches(cases, _CASES):
+        prompts = [
+            generator.write_prompt(
+                [titles[item] for item in each_once(case.history) if item in titles]
+            )
+            for case in batch
+        ]
+        with transaction(engine) as connection:
+            prompt_nos += _store_prompts(connection, split, prompts)
+    key = {"content_hash": generator.content_hash, "decoding_no": decoding_no}
+    total = len(_distinct(prompt_nos))
+    missing = _missing(engine, prompt_nos, key)
+    done = total - len(missing)
+    progress(done, total)
+    for numbers in _batches(missing, _PROMPTS):
+        _generate(engine, generator, decoding, decoding_no, numbers)
+        done += len(numbers)
+        progress(done, total)
+    found = _load(engine, prompt_nos, key)
+    return [
+        CaseQueries(case.user, found.get(number, ()) if number is not None else ())
+        for case, number in zip(cases, prompt_nos, strict=True)
+    ]
+
+
+def queries_of_part(
+    engine: Engine,
+    generator_name: str,
+    open_generator: Callable[[Generator], QueryGenerator],
+    decoding: Decoding,
+    split_name: str,
+    part: str,
+    progress: Progress = no_progress,
+) -> dict[int, list[str]]:
+    """Return the query texts of every case of a part, by user number, best first.
+
+    Raises:
+        UsageError: there is no such split or generator.
+        DataError: the split leaks.
+    """
+    with transaction(engine) as connection:
+        row = generators.get(connection, generator_name)
+    split_row, split = load_split(engine, split_name, (part,))
+    written = split_queries(
+        engine, open_generator(row), decoding, split_row, getattr(split, part), progress
+    )
+    return {case.user_no: [query.text for query in case.queries] for case in written}
+
+
+def _titles(connection: Connection) -> dict[int, str]:
+    """Return the titles that the night would write into prompts, by item number."""
+    found = connection.execute(text("SELECT item_no, title FROM items WHERE title IS NOT NULL"))
+    return {row.item_no: row.title for row in found}
+
+
+def _store_prompts(
+    connection: Connection, split: SplitRow, prompts: Sequence[Prompt | None]
+) -> list[int | None]:
+    """Store what is new, keep all for the split, and return their numbers (None: no prompt)."""
+    hashes = [None if prompt is None else hash128(prompt.text) for prompt in prompts]
+    # Keeps a prune from collecting one that was there before it is kept.
+    locks.share_lock(connection, locks.TEXTS)
+    store_new(
+        connection,
+        "prompts",
+        ["prompt_hash"],
+        ["prompt_hash", "text", "n_tokens"],
+        (
+            (key, prompt.text, prompt.n_tokens)
+            for key, prompt in zip(hashes, prompts, strict=True)
+            if key is not None and prompt is not None
+        ),
+    )
+    found = connection.execute(
+        text("SELECT prompt_hash, prompt_no FROM prompts WHERE prompt_hash = ANY(:hashes)"),
+        {"hashes": [key for key in hashes if key is not None]},
+    )
+    numbers: dict[bytes, int] = {bytes(row.prompt_hash): row.prompt_no for row in found}
+    rows.keep_prompts(connection, split.split_no, numbers.values())
+    return [None if key is None else numbers[key] for key in hashes]
+
+
+_WITHOUT = text("""
+SELECT p.prompt_no, p.n_tokens FROM prompts AS p
+WHERE p.prompt_no = ANY(:numbers) AND NOT EXISTS (
+    SELECT FROM generations AS g WHERE g.prompt_no = p.prompt_no
+      AND g.content_hash = :content_hash AND g.decoding_no = :decoding_no)
+""")
+
+
+def _missing(engine: Engine, prompt_nos: Sequence[int | None], key: dict[str, object]) -> list[int]:
+    """Return the distinct prompts without a generation, longest first, as batches want them."""
+    found: list[tuple[int, int]] = []
+    with transaction(engine) as connection:
+        for numbers in _batches(_distinct(prompt_nos), _CASES):
+            rows_ = connection.execute(_WITHOUT, {"numbers": numbers, **key})
+            found += [(row.n_tokens, row.prompt_no) for row in rows_]
+    return [number for _, number in sorted(found, reverse=True)]
+
+
+def _generate(
+    engine: Engine,
+    generator: QueryGenerator,
+    decoding: Decoding,
+    decoding_no: int,
+    prompt_nos: Sequence[int],
+) -> None:
+    with transaction(engine) as connection:
+        texts = load_prompts(connection, prompt_nos)
+    generations = generator.generate(texts, decoding)
+    hashes = {query.text: hash128(query.text) for g in generations for query in g.queries}
+    pairs = list(zip(prompt_nos, generations, strict=True))
+    retrying(
+        engine,
+        lambda connection: store_generations(
+            connection, generator.content_hash, decoding_no, pairs, hashes
+        ),
+    )
+
+
+_QUERIES = text("""
+SELECT g.prompt_no, array_agg(q.text ORDER BY r.rank) AS texts,
+       array_agg(r.sum_logprob ORDER BY r.rank) AS sums,
+       array_agg(r.n_tokens ORDER BY r.rank) AS lengths
+FROM generations AS g JOIN generated_queries AS r USING (generation_no)
+JOIN queries AS q USING (query_no)
+WHERE g.prompt_no = ANY(:numbers) AND g.content_hash = :content_hash
+  AND g.decoding_no = :decoding_no
+GROUP BY g.prompt_no
+""")
+
+
+def _load(
+    engine: Engine, prompt_nos: Sequence[int | None], key: dict[str, object]
+) -> dict[int, tuple[GeneratedQuery, ...]]:
+    found: dict[int, tuple[GeneratedQuery, ...]] = {}
+    # Many users get the same texts: one object for each.
+    texts: dict[str, str] = {}
+    with transaction(engine) as connection:
+        for numbers in _batches(_distinct(prompt_nos), _CASES):
+            for row in connection.execute(_QUERIES, {"numbers": numbers, **key}):
+                found[row.prompt_no] = tuple(
+                    GeneratedQuery(texts.setdefault(written, written), sum_logprob, length)
+                    for written, sum_logprob, length in zip(
+                        row.texts, row.sums, row.lengths, strict=True
+                    )
+                )
+    return found
+
+
+def _distinct(prompt_nos: Sequence[int | None]) -> list[int]:
+    return sorted({number for number in prompt_nos if number is not None})
+
+
+def _batches(members: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for first in range(0, len(members), size):
+        yield members[first : first + size]

@@ -1,0 +1,112 @@
+"""Splits as rows: listed, shown, deleted, and read by all who learn or measure."""
+
+from typing import Any
+
+from sqlalchemy import Engine, text
+
+from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.rows import audit, evaluations
+from gpt4rec_es.db.rows import splits as rows
+from gpt4rec_es.db.rows.splits import SplitRow
+from gpt4rec_es.errors import ConflictError
+from gpt4rec_es.lab.splits.leaks import check_split
+from gpt4rec_es.lab.splits.split import Case, Split
+
+
+def list_splits(engine: Engine) -> list[SplitRow]:
+    """Return all splits, the oldest first."""
+    with transaction(engine) as connection:
+        return rows.load_all(connection)
+
+
+def show_split(engine: Engine, name: str) -> dict[str, Any]:
+    """Return a split's row with sizes of its parts, as plain values.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    with transaction(engine) as connection:
+        row = rows.find(connection, name)
+        parts = connection.execute(_SIZES, {"no": row.split_no}).mappings().all()
+    shown = {field: getattr(row, field) for field in row.__slots__ if field != "split_no"}
+    return shown | {"parts": [dict(part) for part in parts]}
+
+
+_SIZES = text("""
+SELECT 'training' AS part, count(*) AS users, 0 AS targets,
+       coalesce(avg(cardinality(item_nos)), 0)::float8 AS mean_history
+FROM split_train WHERE split_no = :no
+UNION ALL
+(SELECT part, count(*), sum(cardinality(targets)), avg(cardinality(history))::float8
+ FROM split_cases WHERE split_no = :no GROUP BY part ORDER BY part DESC)
+""")
+
+
+def drop_split(
+    engine: Engine, name: str, *, actor: str, force: bool = False, dry_run: bool = False
+) -> SplitRow:
+    """Delete a split with its cases and return what it was; ``force``: its evaluations, too.
+
+    Raises:
+        UsageError: there is none of that name.
+        ConflictError: evaluations were made on it.
+    """
+    with transaction(engine) as connection:
+        row = rows.find(connection, name)
+        made = evaluations.load_all(connection, name)
+        if made and not force:
+            raise ConflictError(
+                f"{len(made)} evaluations were made on the split {name!r}.",
+                "Deleting it with --force deletes them, too.",
+            )
+        if not dry_run:
+            evaluations.drop_of_split(connection, row.split_no)
+            rows.drop(connection, row.split_no)
+            audit.record(
+                connection,
+                actor,
+                "split_drop",
+                name,
+                before={"content_hash": row.content_hash, "evaluations": len(made)},
+            )
+    return row
+
+
+def load_split(
+    engine: Engine, name: str, parts: tuple[str, ...] = rows.PARTS
+) -> tuple[SplitRow, Split]:
+    """Return a split's row and content, by numbers of this database, checked for leaks.
+
+    parts: those wanted; others are left empty.
+
+    Raises:
+        UsageError: there is none of that name.
+        DataError: rows were changed so that the split leaks.
+    """
+    snapshot = engine.execution_options(isolation_level="REPEATABLE READ")
+    with transaction(snapshot) as connection:
+        row = rows.find(connection, name)
+        train, steps = {}, {}
+        for user_no, item_nos, own in rows.stream_train(connection, row.split_no):
+            train[user_no] = tuple(item_nos)
+            if own is not None:
+                steps[user_no] = tuple(own)
+        cases = {
+            part: tuple(map(_case, rows.stream_cases(connection, row.split_no, part)))
+            for part in parts
+        }
+    split = Split(
+        row.protocol,
+        train,
+        cases.get("validation", ()),
+        cases.get("test", ()),
+        row.n_left_out,
+        steps,
+    )
+    check_split(split)
+    return row, split
+
+
+def _case(row: rows.CaseRow) -> Case:
+    user_no, known, targets, gap, steps = row
+    return Case(user_no, tuple(known), tuple(targets), gap, None if steps is None else tuple(steps))

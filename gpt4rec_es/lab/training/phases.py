@@ -1,0 +1,264 @@
+"""Training a query generator: which phases there are, from data to a finished checkpoint folder.
+
+The folder appears whole or not at all. What is needed to go on after a kill lies beside it until
+then. Nothing here knows a database; the use case hands over titles.
+"""
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from gpt4rec_es.errors import DataError, UsageError
+from gpt4rec_es.generation import network as networks
+from gpt4rec_es.generation.folder import open_checkpoint
+from gpt4rec_es.generation.options import VOCABULARIES, TrainingOptions, TrainingReport
+from gpt4rec_es.generation.tokenizer import PromptTokenizer, open_tokenizer, train_tokenizer
+from gpt4rec_es.lab.training.dataset import (
+    Examples,
+    Pieces,
+    TrainingData,
+    pair_examples,
+    window_examples,
+)
+from gpt4rec_es.lab.training.run_phase import Phase, PhaseResult, mean_loss, run_phase, steps_of
+from gpt4rec_es.lab.training.save import save_checkpoint
+from gpt4rec_es.protocols import Progress
+from gpt4rec_es.records import PromptForm
+from gpt4rec_es.version import code_version
+
+_WARMUP_SHARE = 10  # warm-up takes at most one step in so many
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """One phase before it runs."""
+
+    name: str
+    examples: Examples
+    epochs: float
+    lr: float
+    steps: int
+
+    @property
+    def tokens(self) -> float:
+        return self.epochs * float(self.examples.lengths.sum())
+
+
+def train_network(
+    data: TrainingData, options: TrainingOptions, output: Path, progress: Progress
+) -> TrainingReport:
+    """Train a generator and write its folder ``output``, which must not exist.
+
+    Called again after a kill with equal arguments it goes on from the last checkpoint.
+
+    Raises:
+        UsageError: ``output`` exists, or an unfinished training of something else lies beside it.
+        DataError: no user has two titles that may be learnt.
+    """
+    started = time.monotonic()
+    if output.exists():
+        raise UsageError(f"{output} exists already.", "Choose another folder or remove it.")
+    device = networks.pick_device(options.device)
+    networks.set_threads(options.threads)
+    torch.manual_seed(options.seed)
+    network, tokenizer, form = _begin(data, options)
+    context = int(network.config.n_positions)
+    phases = _plan(data, options, tokenizer, context, form)
+    work = _work_folder(output, data, options)
+
+    def card(results: dict[str, PhaseResult], validation_loss: float | None) -> dict[str, Any]:
+        return {
+            "data": data.facts,
+            "options": options.as_dict(),
+            "prompt": form.as_dict(),
+            "phases": {name: asdict(result) for name, result in results.items()},
+            "parameters": sum(weights.numel() for weights in network.parameters()),
+            "validation_loss": validation_loss,
+            "device": device,
+            "precision": _precision(options, device),
+            "seconds": round(time.monotonic() - started, 1),
+            "code_version": code_version(),
+        }
+
+    def save_snapshot(name: str, result: PhaseResult) -> None:
+        folder = output.with_name(f"{output.name}-snapshots") / f"{name}-{result.steps:06d}"
+        if not folder.exists():  # else it was saved before a kill
+            save_checkpoint(network, tokenizer, folder, card({name: result}, None), form)
+
+    results = _run(network, phases, options, device, work, progress, save_snapshot)
+    validation_loss = _validate(network, data, options, tokenizer, context, form)
+    finished = card(results, validation_loss)
+    content_hash = save_checkpoint(network, tokenizer, output, finished, form)
+    shutil.rmtree(work)
+    return TrainingReport(output, content_hash, finished)
+
+
+def _begin(data: TrainingData, options: TrainingOptions) -> tuple[Any, PromptTokenizer, PromptForm]:
+    """Return the network to train, its tokenizer and the form of its prompts."""
+    if options.start:
+        checkpoint = open_checkpoint(networks.fetch(options.start))
+        form = options.prompt_form(checkpoint.prompt_form)
+        network = networks.open_to_train(checkpoint.folder, options.dropout)
+        return network, checkpoint.tokenizer, form
+    if options.tokenizer:
+        tokenizer = open_tokenizer(options.tokenizer)
+    else:
+        size = options.vocab_size or VOCABULARIES[options.size]
+        tokenizer = train_tokenizer(data.catalog_titles, size)
+    network = networks.new_network(options.size, tokenizer.size, tokenizer.end_id, options.dropout)
+    return network, tokenizer, options.prompt_form(PromptForm())
+
+
+def _plan(
+    data: TrainingData,
+    options: TrainingOptions,
+    tokenizer: PromptTokenizer,
+    context: int,
+    form: PromptForm,
+) -> list[_Planned]:
+    pieces = Pieces(data.histories.titles, tokenizer, context, options.reserve, form)
+    pairs = pair_examples(data.histories, pieces, options.pairs, options.newest_pairs)
+    if not len(pairs):
+        raise DataError(
+            "No user has bought two items with a title that may be learnt.",
+            "Import more purchases, or check titles and held-out lists.",
+        )
+    planned = []
+    if options.new_epochs:
+        windows = window_examples(data.histories, pieces)
+        planned.append(("pretrain", windows, options.new_epochs, options.pretrain_lr))
+    if options.epochs:
+        planned.append(("pairs", pairs, options.epochs, options.lr))
+    return [
+        _Planned(name, examples, epochs, lr, steps_of(len(examples), epochs, options.batch_size))
+        for name, examples, epochs, lr in planned
+    ]
+
+
+def _run(
+    network: Any,
+    phases: list[_Planned],
+    options: TrainingOptions,
+    device: str,
+    work: Path,
+    progress: Progress,
+    save_snapshot: Callable[[str, PhaseResult], None],
+) -> dict[str, PhaseResult]:
+    """Run the phases one after the other, each with its share of the limits."""
+    results: dict[str, PhaseResult] = {}
+    limits = _step_limits([phase.steps for phase in phases], options.max_steps)
+    total, done = sum(limits), 0
+    every = max(1, total // (options.snapshots + 1)) if options.snapshots else None
+    left_tokens = sum(phase.tokens for phase in phases)
+    ends = options.max_minutes and time.monotonic() + 60 * options.max_minutes
+    for phase, limit in zip(phases, limits, strict=True):
+        now = time.monotonic()
+        share = phase.tokens / left_tokens
+        settings = Phase(
+            epochs=phase.epochs,
+            lr=phase.lr,
+            warmup_steps=min(options.warmup_steps, phase.steps // _WARMUP_SHARE),
+            weight_decay=options.weight_decay,
+            batch_size=options.batch_size,
+            seed=options.seed,
+            device=device,
+            precision=_precision(options, device),
+            max_steps=limit,
+            deadline=now + (ends - now) * share if ends else None,
+        )
+        report = _reporter(progress, done, total, phase, limit, every, save_snapshot)
+        results[phase.name] = run_phase(
+            network, phase.examples, settings, work / phase.name, report
+        )
+        done += limit
+        left_tokens -= phase.tokens
+    return results
+
+
+def _reporter(
+    progress: Progress,
+    before: int,
+    total: int,
+    phase: _Planned,
+    limit: int,
+    every: int | None,
+    save_snapshot: Callable[[str, PhaseResult], None],
+) -> Callable[[int], None]:
+    """Return what a phase tells its steps: shows them, and saves snapshots but not at its end."""
+
+    def report(steps: int) -> None:
+        progress(before + steps, total)
+        if every and steps % every == 0 and steps < limit:
+            read = round(phase.tokens * steps / phase.steps)
+            save_snapshot(phase.name, PhaseResult(steps, phase.steps, read, None))
+
+    return report
+
+
+def _step_limits(planned: list[int], most: int | None) -> list[int]:
+    """Return the steps each phase may take: all ``planned``, or its share of ``most``."""
+    if most is None or most >= sum(planned):
+        return planned
+    limits = [steps * most // sum(planned) for steps in planned]
+    limits[-1] += most - sum(limits)
+    return limits
+
+
+def _precision(options: TrainingOptions, device: str) -> Literal["fp32", "fp16", "bf16"]:
+    """Return the precision used: by default mixed 16-bit where the device has it, else fp32."""
+    if options.precision != "auto":
+        return options.precision
+    if device != "cpu":
+        return "fp16"
+    return "bf16" if networks.trains_fast_in_bf16(device) else "fp32"
+
+
+def _validate(
+    network: Any,
+    data: TrainingData,
+    options: TrainingOptions,
+    tokenizer: PromptTokenizer,
+    context: int,
+    form: PromptForm,
+) -> float | None:
+    """Return the loss on the last titles of users kept back; None when there are none."""
+    pieces = Pieces(data.validation.titles, tokenizer, context, options.reserve, form)
+    examples = pair_examples(data.validation, pieces, "last")
+    return mean_loss(network, examples, options.batch_size) if len(examples) else None
+
+
+def _work_folder(output: Path, data: TrainingData, options: TrainingOptions) -> Path:
+    """Return the folder with what an earlier, killed call left, or a new one."""
+    work = output.with_name(f".{output.name}.training")
+    fingerprint = _fingerprint(data, options)
+    note = work / "fingerprint"
+    if note.is_file() and note.read_text() != fingerprint:
+        raise UsageError(
+            f"{work} holds an unfinished training with other options or data.",
+            "Call it as before to finish it, or remove that folder.",
+        )
+    work.mkdir(parents=True, exist_ok=True)
+    note.write_text(fingerprint)
+    return work
+
+
+def _fingerprint(data: TrainingData, options: TrainingOptions) -> str:
+    """Return a hash of everything that decides the weights, the time limit left out."""
+    fixed = replace(options, max_minutes=None, threads=0, snapshots=0).as_dict()
+    # Left out where they change nothing: trainings from before they came can go on.
+    for name in ("prompt_titles", "newest_first"):
+        if fixed[name] is None:
+            del fixed[name]
+    digest = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode())
+    for texts in (data.catalog_titles, data.histories.titles):
+        digest.update("\n".join(texts).encode())
+    for array in (data.histories.flat, data.histories.offsets):
+        digest.update(array.tobytes())
+    return digest.hexdigest()

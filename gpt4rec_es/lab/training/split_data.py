@@ -1,0 +1,106 @@
+"""What a generator may learn from a split, and whether one has seen what it is measured on.
+
+Only the split's own rows are read, never the histories it was made from.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, text
+
+from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.rows.generators import Generator
+from gpt4rec_es.db.rows.history import data_versions, load_trainable_titles
+from gpt4rec_es.db.rows.splits import SplitRow
+from gpt4rec_es.errors import DataError, UsageError
+from gpt4rec_es.lab.splits.histories import each_once
+from gpt4rec_es.lab.splits.split import Case, with_validation
+from gpt4rec_es.lab.splits.stored import load_split
+from gpt4rec_es.lab.training.dataset import TrainingData, collect_histories
+from gpt4rec_es.prompts.template import display_title
+
+# On so many cases the loss is measured; more would cost more than they tell.
+_LOSS_CASES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class SplitPart:
+    """What of the split ``name`` is learned from: training, or validation, too."""
+
+    name: str
+    with_validation: bool = False
+
+
+def read_split_data(engine: Engine, part: SplitPart) -> TrainingData:
+    """Return the titles of what a split lets learn; the tokenizer may see the whole catalog.
+
+    Loss is measured on the first cases of validation, unless these are learned from, too.
+
+    Raises:
+        UsageError: there is no such split.
+        DataError: the split leaks, or none of its titles may be learned.
+    """
+    row, split = load_split(engine, part.name)
+    kept_back: Iterable[Case] = split.validation[:_LOSS_CASES]
+    if part.with_validation:
+        split, kept_back = with_validation(split), ()
+    with transaction(engine) as connection:
+        found = connection.execute(text("SELECT item_no, title FROM items WHERE is_trainable"))
+        titles: dict[int, str] = {row.item_no: row.title for row in found}
+        catalog = load_trainable_titles(connection)
+        versions = data_versions(connection)
+    counts: Counter[str] = Counter()
+
+    def learned() -> Iterator[list[str]]:
+        for bought in split.train.values():
+            items = each_once(bought)
+            known = [titles[item] for item in items if item in titles]
+            counts["purchases_without_learnable_title"] += len(items) - len(known)
+            if known:
+                counts["users"] += 1
+                counts["purchases"] += len(known)
+                yield known
+
+    histories = collect_histories(learned())
+    if not len(histories):
+        raise DataError(
+            f"The split {row.name} has no title to learn from.", "Import items with titles."
+        )
+    validation = collect_histories(
+        [titles[item] for item in each_once((*case.history, case.targets[0])) if item in titles]
+        for case in kept_back
+    )
+    facts = {
+        "split": row.name,
+        "split_hash": row.content_hash,
+        "learned_from_validation": part.with_validation,
+        **counts,
+        "validation_users": len(validation),
+        "catalog_titles": len(catalog),
+        **versions,
+    }
+    return TrainingData([display_title(title) for title in catalog], histories, validation, facts)
+
+
+def require_unseen(generator: Generator, split: SplitRow, part: str) -> None:
+    """Pass if ``generator`` cannot have learned what the split's ``part`` holds out.
+
+    Raises:
+        UsageError: its card does not say that it learned from this split's training part alone.
+    """
+    if generator.kind == "titles":
+        return
+    data = generator.card.get("data", {})
+    if data.get("split_hash") != split.content_hash:
+        raise UsageError(
+            f"The generator {generator.name!r} was not trained on the split {split.name!r}, so it "
+            "may have seen what is held out.",
+            f"Train one with `gpt4rec train generator --split {split.name}`, or say --trust if you "
+            "know that it has not.",
+        )
+    if part == "validation" and data.get("learned_from_validation"):
+        raise UsageError(
+            f"The generator {generator.name!r} learned from the validation part of {split.name!r}.",
+            "Measure it on the test.",
+        )

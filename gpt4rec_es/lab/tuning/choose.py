@@ -1,0 +1,147 @@
+"""Says whether the best point of a grid is worth changing anything for.
+
+On titles the surface is flat: something always wins, mostly by chance. So the winner is tested as
+the best of many tries, and "keep what is live" is an answer like any other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.lab.tuning.measure import GridSearch, Measured, TuningCase, measure_points
+from gpt4rec_es.lab.tuning.points import DEFAULTS, coarse_points, fine_points
+from gpt4rec_es.metrics.significance import Interval, best_of_test, bootstrap_interval, holm
+from gpt4rec_es.protocols import Progress, no_progress
+from gpt4rec_es.records import Bm25
+
+Metric = Literal["recall", "ndcg"]
+_LEVEL = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The best point against another one, over the same users.
+
+    gain: mean difference with its interval; a little too good, as of any winner. p_value: that the
+    best of as many points gains as much by chance, adjusted for making several comparisons.
+    """
+
+    name: str
+    point: Bm25
+    gain: Interval
+    p_value: float
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether the gain is more than chance finds in a grid of this size."""
+        return self.p_value < _LEVEL
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What tuning found. recommended: the point to use; ``best`` only if it is really better."""
+
+    metric: Metric
+    measured: Measured
+    best: Bm25
+    comparisons: tuple[Comparison, ...]
+    recommended: Bm25
+    verdict: str
+
+
+def tune(
+    cases: Sequence[TuningCase],
+    search: GridSearch,
+    k: int,
+    live: Bm25,
+    *,
+    metric: Metric = "ndcg",
+    points: Sequence[Bm25] = (),
+    seed: int = 0,
+    progress: Progress = no_progress,
+) -> Choice:
+    """Return the choice among ``points`` or, without any, a coarse grid and a fine one in it.
+
+    The defaults and ``live`` are always among the points.
+
+    Raises:
+        UsageError: there are no cases, or one has no target.
+    """
+    if points:
+        points = list(dict.fromkeys([DEFAULTS, live, *points]))
+        measured = measure_points(cases, points, search, k, progress)
+    else:
+        measured = measure_points(cases, coarse_points(live), search, k, progress)
+        fine = fine_points(best_point(measured, metric), measured.points)
+        measured = measured.joined(measure_points(cases, fine, search, k, progress))
+    return choose(measured, live, metric=metric, seed=seed)
+
+
+def choose(measured: Measured, live: Bm25, *, metric: Metric = "ndcg", seed: int = 0) -> Choice:
+    """Return the best point, its comparisons with the defaults and ``live``, and what to do.
+
+    Raises:
+        UsageError: the defaults or ``live`` were not measured.
+    """
+    values = values_of(measured, metric)
+    best = best_point(measured, metric)
+    references = (
+        {"defaults": DEFAULTS} if live == DEFAULTS else {"defaults": DEFAULTS, "live": live}
+    )
+    if missing := set(references.values()) - set(measured.points):
+        raise UsageError(f"{_text(missing.pop())} was not measured.", "Add it to the points.")
+    place = measured.points.index(best)
+    comparisons = []
+    for name, point in references.items():
+        differences = values - values[measured.points.index(point)]
+        gain = bootstrap_interval(differences[place], seed=seed)
+        p_value = float(best_of_test(differences, seed=seed)[place])
+        comparisons.append(Comparison(name, point, gain, p_value))
+    adjusted = holm([comparison.p_value for comparison in comparisons])
+    comparisons = [replace(c, p_value=p) for c, p in zip(comparisons, adjusted, strict=True)]
+    recommended, verdict = _decide(best, live, comparisons)
+    return Choice(metric, measured, best, tuple(comparisons), recommended, verdict)
+
+
+def values_of(measured: Measured, metric: Metric) -> NDArray[np.float64]:
+    """Return the values of ``metric`` as [points, users]."""
+    return measured.recall if metric == "recall" else measured.ndcg
+
+
+def best_point(measured: Measured, metric: Metric) -> Bm25:
+    """Return the point with the highest mean; of equal ones the nearest to the defaults."""
+    means = values_of(measured, metric).mean(axis=1)
+    # Sums in another order differ in the last digits, and such a difference must not decide.
+    highest = means.max() - 1e-12
+    candidates = [p for p, mean in zip(measured.points, means, strict=True) if mean >= highest]
+    return min(candidates, key=_distance)
+
+
+def _decide(best: Bm25, live: Bm25, comparisons: Sequence[Comparison]) -> tuple[Bm25, str]:
+    beaten = {c.name for c in comparisons if c.is_significant}
+    shown = _text(best)
+    if len(beaten) == len(comparisons):
+        against = " and ".join(c.name for c in comparisons)
+        return best, f"Use {shown}: better than {against} by more than chance."
+    if "live" in beaten:
+        verdict = f"Go back to the defaults, {_text(DEFAULTS)}: by more than chance, {shown} is"
+        return DEFAULTS, f"{verdict} better than live, but not better than the defaults."
+    if live == DEFAULTS:
+        return (
+            DEFAULTS,
+            f"Keep the defaults, {_text(live)}: no point is better by more than chance.",
+        )
+    return live, f"Keep what is live, {_text(live)}: no point is better by more than chance."
+
+
+def _distance(point: Bm25) -> tuple[float, float, float]:
+    away = abs(point.k1 - DEFAULTS.k1) + abs(point.b - DEFAULTS.b)
+    return (away, point.k1, point.b)
+
+
+def _text(point: Bm25) -> str:
+    return f"k1={point.k1:g} b={point.b:g}"

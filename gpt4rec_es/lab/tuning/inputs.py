@@ -1,0 +1,158 @@
+"""What tuning measures on: a split's cases with their generated queries, and the live catalog.
+
+Queries are generated once and kept; whatever is tried afterwards needs no generator.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from elasticsearch import Elasticsearch
+from sqlalchemy import Engine, text
+
+from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.rows import generators
+from gpt4rec_es.db.rows.generators import Generator
+from gpt4rec_es.db.rows.splits import SplitRow
+from gpt4rec_es.elastic.queries import search_text
+from gpt4rec_es.errors import ConflictError
+from gpt4rec_es.lab.baselines.popularity import count_buyers
+from gpt4rec_es.lab.bm25.retriever import Analyze
+from gpt4rec_es.lab.evaluation.data import choose_cases
+from gpt4rec_es.lab.splits.queries import split_queries
+from gpt4rec_es.lab.splits.segments import Mask, segments
+from gpt4rec_es.lab.splits.split import Case
+from gpt4rec_es.lab.splits.stored import load_split
+from gpt4rec_es.lab.training.split_data import require_unseen
+from gpt4rec_es.lab.tuning.choose import Metric
+from gpt4rec_es.lab.tuning.measure import TuningCase
+from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
+from gpt4rec_es.protocols import Progress, QueryGenerator
+from gpt4rec_es.records import Decoding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuningOptions:
+    """What is tried, on which cases, and what decides.
+
+    generator: a name; None: the current one. trust: it has not seen what is held out, whatever its
+    card says. most_users: of more cases so many are taken, always the same ones. seed: of intervals
+    and tests. analyzers, fields (such as "title^3,brand") and hits_per_query: tried besides k1, b.
+    search: how queries are searched for.
+    """
+
+    split: str
+    part: str = "validation"
+    generator: str | None = None
+    trust: bool = False
+    decoding: Decoding = field(default_factory=Decoding)
+    metric: Metric = "recall"
+    k: int = 10
+    exclude_bought: bool = True
+    grid: str = "fine"
+    most_users: int = 20_000
+    seed: int = 0
+    analyzers: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+    hits_per_query: tuple[int, ...] = ()
+    search: SearchOptions = ANY_TERM
+
+
+@dataclass(frozen=True, slots=True)
+class TuningParts:
+    """What tuning touches: database, search cluster and alias, and how to open a generator."""
+
+    engine: Engine
+    elastic: Elasticsearch
+    alias: str
+    open_generator: Callable[[Generator], QueryGenerator]
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The cases in the order of ``cases``; segments: by name, which of them."""
+
+    split: SplitRow
+    generator: Generator
+    users: list[int]
+    cases: list[TuningCase]
+    segments: Mapping[str, Mask]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a tuning would measure on, before anything is generated."""
+
+    split: SplitRow
+    generator: Generator
+    cases: Sequence[Case]
+    train: Mapping[int, Sequence[int]]
+
+
+def choose_inputs(parts: TuningParts, options: TuningOptions) -> Chosen:
+    """Return the generator and the cases that the options name.
+
+    Raises:
+        UsageError: there is no such split or generator, it has seen what is held out, or there is
+            nothing to measure.
+        DataError: the split leaks.
+        DependencyError: Postgres cannot be reached.
+    """
+    with transaction(parts.engine) as connection:
+        row = generators.named_or_current(connection, options.generator)
+    split_row, split = load_split(parts.engine, options.split, (options.part,))
+    if not options.trust:
+        require_unseen(row, split_row, options.part)
+    cases = choose_cases(getattr(split, options.part), options.most_users)
+    return Chosen(split_row, row, cases, split.train)
+
+
+def load_inputs(parts: TuningParts, options: TuningOptions, progress: Progress) -> Inputs:
+    """Return the cases to tune on; generates queries that are missing. progress counts prompts.
+
+    Raises as ``choose_inputs`` does, and:
+        ConflictError: the generator's files are not what was registered.
+    """
+    chosen = choose_inputs(parts, options)
+    cases = chosen.cases
+    generator = parts.open_generator(chosen.generator)
+    if generator.content_hash != chosen.generator.content_hash:
+        raise ConflictError(
+            f"The files of generator {chosen.generator.name!r} changed since it was registered.",
+            "Put them back, or register them under another name.",
+        )
+    written = split_queries(
+        parts.engine, generator, options.decoding, chosen.split, cases, progress
+    )
+    tuning_cases = [
+        TuningCase(
+            tuple(query.text for query in each.queries),
+            frozenset(case.history) if options.exclude_bought else frozenset(),
+            frozenset(case.targets),
+        )
+        for case, each in zip(cases, written, strict=True)
+    ]
+    return Inputs(
+        chosen.split,
+        chosen.generator,
+        [case.user for case in cases],
+        tuning_cases,
+        segments(cases, _item_ids(parts.engine), count_buyers(chosen.train.values())),
+    )
+
+
+def without_empty(cases: Sequence[TuningCase], analyze: Analyze) -> list[TuningCase]:
+    """Return the cases without queries that have no token: a night gives these no share either."""
+    distinct = list(dict.fromkeys(text for case in cases for text in case.queries))
+    tokens = analyze([search_text(text) for text in distinct])
+    empty = {text for text, found in zip(distinct, tokens, strict=True) if not found}
+    return [
+        replace(case, queries=tuple(text for text in case.queries if text not in empty))
+        for case in cases
+    ]
+
+
+def _item_ids(engine: Engine) -> dict[int, str]:
+    with transaction(engine) as connection:
+        found = connection.execute(text("SELECT item_no, item_id FROM items"))
+        return {row.item_no: row.item_id for row in found}

@@ -1,0 +1,95 @@
+"""Which single queries find their target earlier or later at another (k1, b): for people to read.
+
+A mean over users says whether to change; these say what the change does.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from gpt4rec_es.lab.tuning.measure import GridSearch, TuningCase
+from gpt4rec_es.records import Bm25
+
+# Users whose hits are in memory at once.
+_USERS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class MovedQuery:
+    """A case's query and target, with the target's rank among the query's hits at two points.
+
+    case: its place. Ranks are 1-based; None: beyond the depth that was looked at.
+    """
+
+    case: int
+    query: str
+    target: int
+    before: int | None
+    after: int | None
+
+    @property
+    def gain(self) -> float:
+        """Return by how much the reciprocal rank rose: places at the top count most."""
+        return _reciprocal(self.after) - _reciprocal(self.before)
+
+
+def moved_queries(
+    cases: Sequence[TuningCase],
+    search: GridSearch,
+    before: Bm25,
+    after: Bm25,
+    *,
+    depth: int = 100,
+    most: int = 20,
+) -> tuple[list[MovedQuery], list[MovedQuery]]:
+    """Return the ``most`` queries that gained from ``before`` to ``after``, and as many that lost.
+
+    Of equal texts and targets of several users one is shown.
+    """
+    gained: list[MovedQuery] = []
+    lost: list[MovedQuery] = []
+    for first in range(0, len(cases), _USERS):
+        found = list(
+            _moves(
+                cases, range(first, min(first + _USERS, len(cases))), search, before, after, depth
+            )
+        )
+        gained = _top([*gained, *(move for move in found if move.gain > 0)], most, sign=-1)
+        lost = _top([*lost, *(move for move in found if move.gain < 0)], most, sign=1)
+    return gained, lost
+
+
+def _moves(
+    cases: Sequence[TuningCase],
+    places: Sequence[int],
+    search: GridSearch,
+    before: Bm25,
+    after: Bm25,
+    depth: int,
+) -> Iterator[MovedQuery]:
+    texts = list(dict.fromkeys(text for place in places for text in cases[place].queries))
+    ranks: dict[str, tuple[dict[int, int], dict[int, int]]] = {}
+    for part in search.search(texts, [before, after], depth):
+        one, other = part.item_nos.tolist()
+        for offset, (old, new) in enumerate(zip(one, other, strict=True)):
+            ranks[texts[part.first + offset]] = (_ranks(old), _ranks(new))
+    for place in places:
+        for text in dict.fromkeys(cases[place].queries):
+            old, new = ranks[text]
+            for target in sorted(cases[place].targets):
+                if old.get(target) != new.get(target):
+                    yield MovedQuery(place, text, target, old.get(target), new.get(target))
+
+
+def _ranks(item_nos: list[int]) -> dict[int, int]:
+    return {item_no: rank for rank, item_no in enumerate(item_nos, start=1) if item_no >= 0}
+
+
+def _top(moves: list[MovedQuery], most: int, *, sign: int) -> list[MovedQuery]:
+    ordered = sorted(moves, key=lambda move: (sign * move.gain, move.query, move.case, move.target))
+    distinct = {(move.query, move.target): move for move in reversed(ordered)}
+    kept = [move for move in ordered if distinct[move.query, move.target] is move]
+    return kept[:most]
+
+
+def _reciprocal(rank: int | None) -> float:
+    return 0.0 if rank is None else 1 / rank

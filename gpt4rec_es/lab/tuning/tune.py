@@ -1,0 +1,253 @@
+"""Tuning k1 and b on generated queries: measured in this process, proven on the server, kept.
+
+Nothing that is live changes here: see promote.py. A tuning that is killed leaves the queries that
+were generated, and nothing else.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.rows import trials
+from gpt4rec_es.db.rows.builds import Build
+from gpt4rec_es.db.rows.texts import decoding_number
+from gpt4rec_es.db.rows.trials import TrialRow
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.index.live import live_build
+from gpt4rec_es.lab.bm25.build import index_of_build, require_exact
+from gpt4rec_es.lab.bm25.retriever import KnownTokens, MemoryGridSearch
+from gpt4rec_es.lab.bm25.tokens import server_analyzer
+from gpt4rec_es.lab.tuning.choose import Choice, tune, values_of
+from gpt4rec_es.lab.tuning.inputs import (
+    Inputs,
+    TuningOptions,
+    TuningParts,
+    choose_inputs,
+    load_inputs,
+    without_empty,
+)
+from gpt4rec_es.lab.tuning.measure import GridSearch, TuningCase
+from gpt4rec_es.lab.tuning.moved import moved_queries
+from gpt4rec_es.lab.tuning.points import DEFAULTS, coarse_points, full_points
+from gpt4rec_es.lab.tuning.variants import (
+    Measuring,
+    check_variants,
+    measure_variants,
+    variant_comparisons,
+    variant_points,
+)
+from gpt4rec_es.lab.tuning.verify import build_with, verify_hits
+from gpt4rec_es.metrics.significance import bootstrap_interval, permutation_test
+from gpt4rec_es.prompts.keys import canonical_json, hash128
+from gpt4rec_es.protocols import Bars, no_bars
+from gpt4rec_es.records import Bm25
+from gpt4rec_es.version import code_version
+
+_GRIDS = ("coarse", "fine", "full")
+# Queries whose hits are compared with the server's.
+_VERIFIED = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class TuningPlan:
+    """What a tuning would do now. points: of a fine grid, those of its coarse half."""
+
+    split: str
+    part: str
+    generator: str
+    users: int
+    points: int
+    live: Bm25
+
+
+def plan_tuning(parts: TuningParts, options: TuningOptions) -> TuningPlan:
+    """Return what ``tune_bm25`` would do now; changes nothing, and raises as it does."""
+    _check(parts, options)
+    chosen = choose_inputs(parts, options)
+    live = live_build(parts.engine, parts.elastic, parts.alias).bm25
+    points = _points(options.grid, live) or coarse_points(live)
+    return TuningPlan(
+        options.split,
+        options.part,
+        chosen.generator.name,
+        len(chosen.cases),
+        len(points),
+        live,
+    )
+
+
+def tune_bm25(
+    parts: TuningParts,
+    options: TuningOptions,
+    *,
+    bars: Bars = no_bars,
+) -> TrialRow:
+    """Return the stored trial of a grid of k1, b on a split.
+
+    Raises:
+        UsageError: there is no such split, generator, grid or live index, the generator has seen
+            what is held out, or the index has synonyms.
+        ConflictError: another process builds or tunes behind this alias; queries are kept.
+        DataError: the split leaks, or the server finds other items than this process.
+        DependencyError: a server cannot be reached.
+    """
+    _check(parts, options)
+    with bars("Generating", "prompts") as progress:
+        inputs = load_inputs(parts, options, progress)
+    build = live_build(parts.engine, parts.elastic, parts.alias)
+    index = index_of_build(parts.elastic, build.index_name)
+    analyze = KnownTokens(server_analyzer(parts.elastic, build.index_name))
+    cases = without_empty(inputs.cases, analyze)
+    texts = list(dict.fromkeys(text for case in cases for text in case.queries))
+    if not texts:
+        raise UsageError("No case has a query to search for.", "Try another generator.")
+    search = MemoryGridSearch(index, analyze, options.search)
+    with bars("Measuring", "users") as progress:
+        choice = tune(
+            cases,
+            search,
+            options.k,
+            build.bm25,
+            metric=options.metric,
+            points=_points(options.grid, build.bm25),
+            seed=options.seed,
+            progress=progress,
+        )
+    shared = Measuring(parts, options, build, inputs.cases, cases, search, analyze, choice)
+    variants = measure_variants(shared, bars)
+    # Before the index is locked for the proof: tests of many segments take their time.
+    points = list(_numbered([*_point_rows(choice), *variant_points(variants)]))
+    comparisons = [
+        *_comparisons(choice, inputs, options.seed),
+        *variant_comparisons(variants, choice, build, options.seed),
+    ]
+    moved = _moved(cases, search, build, choice, inputs.users)
+    values = _row(options, inputs, build, choice) | {"n_queries": len(texts), "actor": parts.actor}
+    keep = choice.recommended == choice.best
+    with build_with(
+        parts.engine, parts.elastic, build, choice.best, actor=parts.actor, keep=keep
+    ) as proof:
+        some = _spread(texts, _VERIFIED)
+        values["n_verified"] = verify_hits(
+            parts.elastic, proof, index, analyze, some, options.k, options.search
+        )
+        values["verified_build_no"] = proof.build_no
+        with transaction(parts.engine) as connection:
+            settings = canonical_json(options.decoding.as_dict())
+            values["decoding_no"] = decoding_number(connection, hash128(settings), settings)
+            number = trials.store(connection, values, points, comparisons, moved)
+            return trials.load(connection, number)
+
+
+def _check(parts: TuningParts, options: TuningOptions) -> None:
+    """Refuse what cannot be, before anything is generated."""
+    if options.grid not in _GRIDS:
+        raise UsageError(f"There is no grid {options.grid!r}.", f"Choose {', '.join(_GRIDS)}.")
+    check_variants(options)
+    build = live_build(parts.engine, parts.elastic, parts.alias)
+    require_exact(parts.elastic, build.index_name)
+    build.require_items(options.k)
+
+
+def _points(grid: str, live: Bm25) -> Sequence[Bm25]:
+    """Return the points of a grid; none: a coarse one and then a fine one around its best."""
+    return {"coarse": coarse_points(live), "full": full_points(live), "fine": []}[grid]
+
+
+def _spread(texts: Sequence[str], most: int) -> list[str]:
+    """Return at most ``most`` texts, evenly from all."""
+    count = min(most, len(texts))
+    return [texts[place * len(texts) // count] for place in range(count)]
+
+
+def _row(options: TuningOptions, inputs: Inputs, build: Build, choice: Choice) -> dict[str, Any]:
+    points = {"live": build.bm25, "best": choice.best, "recommended": choice.recommended}
+    values: dict[str, Any] = {
+        f"{name}_{field}": value
+        for name, point in points.items()
+        for field, value in asdict(point).items()
+    }
+    return values | {
+        "split_name": inputs.split.name,
+        "split_hash": inputs.split.content_hash,
+        "part": options.part,
+        "generator_no": inputs.generator.generator_no,
+        "build_no": build.build_no,
+        "metric": options.metric,
+        "k": options.k,
+        "exclude_bought": options.exclude_bought,
+        "minimum_should_match": options.search.minimum_should_match,
+        "grid": options.grid,
+        "seed": options.seed,
+        "n_users": len(inputs.cases),
+        "verdict": choice.verdict,
+        "code_version": code_version(),
+    }
+
+
+def _point_rows(choice: Choice) -> Iterator[Mapping[str, Any]]:
+    measured = choice.measured
+    recalls, ndcgs = measured.recall.mean(axis=1), measured.ndcg.mean(axis=1)
+    for point, recall, ndcg in zip(measured.points, recalls, ndcgs, strict=True):
+        yield {"k1": point.k1, "b": point.b, "recall": float(recall), "ndcg": float(ndcg)}
+
+
+def _numbered(rows: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    tried = {"analyzer": None, "fields": None, "hits_per_query": None}
+    for number, row in enumerate(rows, start=1):
+        yield {**tried, **row, "point_no": number}
+
+
+def _comparisons(choice: Choice, inputs: Inputs, seed: int) -> Iterator[Mapping[str, Any]]:
+    """Yield the best point against its references, of all users and then by segment."""
+    values = values_of(choice.measured, choice.metric)
+    place = choice.measured.points.index
+    for comparison in choice.comparisons:
+        row = {"candidate": "best", "reference": comparison.name}
+        gain = comparison.gain
+        yield row | {
+            "segment": "all",
+            "n_users": gain.n,
+            "gain": gain.mean,
+            "gain_low": gain.low,
+            "gain_high": gain.high,
+            "p_value": comparison.p_value,
+        }
+        differences = values[place(choice.best)] - values[place(comparison.point)]
+        for name, mask in inputs.segments.items():
+            chosen = differences[mask]
+            gain = bootstrap_interval(chosen, seed=seed)
+            yield row | {
+                "segment": name,
+                "n_users": gain.n,
+                "gain": gain.mean,
+                "gain_low": gain.low,
+                "gain_high": gain.high,
+                "p_value": permutation_test(chosen, seed=seed),
+            }
+
+
+def _moved(
+    cases: Sequence[TuningCase],
+    search: GridSearch,
+    build: Build,
+    choice: Choice,
+    users: Sequence[int],
+) -> list[Mapping[str, Any]]:
+    """Return rows of the queries that the best point helps and harms most, against live."""
+    before = build.bm25 if choice.best != build.bm25 else DEFAULTS
+    gained, lost = moved_queries(cases, search, before, choice.best)
+    return [
+        {
+            "direction": direction,
+            "place": place,
+            "user_no": users[move.case],
+            "query": move.query,
+            "item_no": move.target,
+            "rank_before": move.before,
+            "rank_after": move.after,
+        }
+        for direction, moves in (("gained", gained), ("lost", lost))
+        for place, move in enumerate(moves, start=1)
+    ]

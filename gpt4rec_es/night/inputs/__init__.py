@@ -1,0 +1,1 @@
+"""What a run freezes when it is planned."""

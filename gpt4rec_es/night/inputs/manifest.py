@@ -1,0 +1,80 @@
+"""The manifest: everything a run's result depends on, as it is frozen at planning.
+
+Keys that older runs lack mean what was done before they came: whoever reads them gives a default.
+"""
+
+from typing import Any
+
+from gpt4rec_es.db.rows.builds import Build
+from gpt4rec_es.db.rows.generators import Generator
+from gpt4rec_es.night.inputs.parts import NightOptions
+from gpt4rec_es.records import PromptForm
+from gpt4rec_es.version import code_version
+
+# A merge that needs deeper hits asks for four times as many, up to what one search may return.
+DEPTH_STEP = 4
+MAX_DEPTH = 10_000
+
+
+def depth_ladder(depth: int) -> tuple[int, ...]:
+    """Return the depths a run may search to: ``depth``, then four times as deep, up to 10,000."""
+    ladder = [depth]
+    while ladder[-1] < MAX_DEPTH:
+        ladder.append(min(ladder[-1] * DEPTH_STEP, MAX_DEPTH))
+    return tuple(ladder)
+
+
+def make_manifest(
+    options: NightOptions,
+    generator: Generator,
+    build: Build,
+    history_version: int,
+    cohort_size: int,
+    rules: dict[str, Any] | None,
+    prompt: PromptForm,
+) -> dict[str, Any]:
+    """Return the manifest of a run that is being planned, ready for JSON."""
+    fusion = options.fusion
+    looked_at = options.k if fusion.is_plain else max(options.k, fusion.candidates)
+    manifest: dict[str, Any] = {
+        "k": options.k,
+        "depth_ladder": list(depth_ladder(options.depth or looked_at + 40)),
+        "exclude_bought": options.exclude_bought,
+        "decoding": options.decoding.as_dict(),
+        "generator": {
+            "name": generator.name,
+            "kind": generator.kind,
+            "content_hash": generator.content_hash,
+        },
+        "prompt": prompt.as_dict(),
+        "build": {
+            "index": build.index_name,
+            "uuid": build.index_uuid,
+            "documents": build.document_count,
+            "k1": build.bm25.k1,
+            "b": build.bm25.b,
+            "catalog_version": build.catalog_version,
+            "mapping_hash": build.mapping_hash,
+        },
+        "history_version": history_version,
+        "cohort_size": cohort_size,
+        "shard_sizes": {
+            "generate": options.generate_shard_size,
+            "search": options.search_shard_size,
+            "merge": options.merge_shard_size,
+        },
+        "gates": {
+            "max_failed_share": options.max_failed_share,
+            "min_full_share": options.min_full_share,
+        },
+        "code_version": code_version(),
+    }
+    if options.daily_min_users > 1:
+        manifest["daily_min_users"] = options.daily_min_users
+    if not fusion.is_plain:
+        manifest["fusion"] = fusion.as_dict()
+    if search := options.search.as_dict():
+        manifest["search_options"] = search
+    if rules is not None:
+        manifest["rules"] = rules
+    return manifest

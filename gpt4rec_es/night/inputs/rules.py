@@ -1,0 +1,95 @@
+"""The rules of a run: frozen at planning with the items they keep out, read again by the merge.
+
+A rule that is added or taken back later changes nothing about a run that was planned.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from gpt4rec_es.db.rows import rules as rows
+from gpt4rec_es.db.rows.rule_items import capped_brands, filters_of, kept_out
+from gpt4rec_es.db.rows.runs import Run
+from gpt4rec_es.options.lists import ListRules
+from gpt4rec_es.prompts.keys import canonical_json, hash128
+from gpt4rec_es.ranking.rules import MAX_PER_BRAND, SHOWN, ItemRules
+
+
+def rules_manifest(
+    connection: Connection, kind: str, date: dt.date, list_rules: ListRules
+) -> dict[str, Any] | None:
+    """Return what a run of ``date`` keeps, for its manifest; None: no rules at all.
+
+    hash: of the blocking rules, whatever their numbers are. shown_runs: whose lists count as
+    shown lately.
+    """
+    blocks = rows.rules_on(connection, date)
+    if not blocks and not list_rules.as_dict():
+        return None
+    content = [[rule.kind, rule.value] for rule in blocks]
+    manifest: dict[str, Any] = {
+        **list_rules.as_dict(),
+        "block_rules": [rule.rule_no for rule in blocks],
+        "hash": hash128(canonical_json(sorted(content))).hex(),
+    }
+    if list_rules.shown_days:
+        manifest["shown_runs"] = _shown_runs(connection, kind, date, list_rules.shown_days)
+    return manifest
+
+
+def _shown_runs(connection: Connection, kind: str, date: dt.date, days: int) -> list[int]:
+    """Return the runs published on the ``days`` before ``date`` whose lists are kept."""
+    found = connection.execute(
+        text("""
+        SELECT run_no FROM runs
+        WHERE kind = :kind AND state = 'published' AND pruned_at IS NULL
+          AND logical_date < :date AND logical_date >= cast(:date AS date) - :days
+        ORDER BY run_no
+        """),
+        {"kind": kind, "date": date, "days": days},
+    )
+    return list(found.scalars())
+
+
+def freeze_rules(connection: Connection, run_no: int, manifest: dict[str, Any] | None) -> None:
+    """Store the rules of ``manifest`` (see ``rules_manifest``) with the items they keep out."""
+    if manifest is None:
+        return
+    if manifest["block_rules"]:
+        rows.freeze_blocks(connection, run_no, manifest["block_rules"])
+    for one in filters_of(manifest):
+        rows.freeze_filter(connection, run_no, one)
+    if most := manifest.get("max_per_brand"):
+        rows.freeze_setting(connection, run_no, MAX_PER_BRAND, str(most))
+        rows.freeze_brands(connection, run_no, most)
+    if days := manifest.get("shown_days"):
+        rows.freeze_setting(connection, run_no, SHOWN, f"{days} days")
+
+
+def load_item_rules(connection: Connection, run: Run) -> ItemRules | None:
+    """Return the rules of a run; None: it has none."""
+    manifest = run.manifest.get("rules")
+    if manifest is None:
+        return None
+    return ItemRules(
+        rows.load_blocked(connection, run.run_no),
+        rows.load_brands(connection, run.run_no),
+        manifest.get("max_per_brand"),
+    )
+
+
+def item_rules_now(connection: Connection, manifest: dict[str, Any]) -> ItemRules:
+    """Return the rules of ``manifest`` (see ``rules_manifest``) by the catalog as it is now."""
+    most = manifest.get("max_per_brand")
+    brands = capped_brands(connection, most) if most else {}
+    return ItemRules(kept_out(connection, manifest["block_rules"], manifest), brands, most)
+
+
+def load_shown(
+    connection: Connection, run: Run, user_nos: Sequence[int]
+) -> dict[int, frozenset[int]]:
+    """Return user number -> items that the runs counted as shown lately have in their lists."""
+    shown_runs = run.manifest.get("rules", {}).get("shown_runs", [])
+    return rows.load_shown(connection, shown_runs, user_nos) if shown_runs else {}

@@ -1,0 +1,1 @@
+"""How a run stands and why a list is as it is."""

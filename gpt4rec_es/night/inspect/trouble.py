@@ -1,0 +1,140 @@
+"""What is stuck in a run and why, and what of the nights needs a person; each with the way out.
+
+Reads only. A finding is a sentence for people, so it is never looked at by the program.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from gpt4rec_es.db.rows import runs as run_rows
+from gpt4rec_es.db.rows.runs import Run
+from gpt4rec_es.night.inspect.status import RunStatus, published_age_hours, run_status
+from gpt4rec_es.night.stages.doorbell import queue_of
+from gpt4rec_es.version import code_version
+
+# Workers look for work about every quarter of a minute; a night in one process sooner.
+_QUIET_S = 60.0
+_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One thing that is wrong: what and why, and the way out."""
+
+    what: str
+    way_out: str
+
+
+@dataclass(frozen=True, slots=True)
+class Nights:
+    """How the nights stand: the newest run, the age of what is published, and what is wrong.
+
+    stuck: in the newest run, while it is unfinished. alarms: lists are stale or a gate said no.
+    """
+
+    published_hours_ago: float | None
+    newest: RunStatus | None
+    stuck: list[Trouble]
+    alarms: list[Trouble]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all fields as plain values."""
+        return asdict(self)
+
+
+def nights(connection: Connection, *, max_age_hours: float, quiet_s: float = _QUIET_S) -> Nights:
+    """Return how the nights stand; older lists than ``max_age_hours`` are an alarm.
+
+    quiet_s: so long a run may be without a worker before that is called stuck.
+    """
+    found = run_rows.newest(connection, 1)
+    age = published_age_hours(connection)
+    newest = run_status(connection, found[0]) if found else None
+    stuck = list(_stuck(connection, found[0], quiet_s)) if found else []
+    return Nights(age, newest, stuck, list(_alarms(age, newest, max_age_hours)))
+
+
+def _alarms(age: float | None, newest: RunStatus | None, max_age_hours: float) -> Iterator[Trouble]:
+    if age is None:
+        yield Trouble("Nothing is published yet.", "Start a night: `gpt4rec night`.")
+    elif age > max_age_hours:
+        yield Trouble(
+            f"The last publication is {age:.1f} hours old, more than {max_age_hours:g}.",
+            "Start the night that is due: `gpt4rec runs ensure`, or `gpt4rec night`.",
+        )
+    if newest and newest.state in {"rejected", "failed"}:
+        yield Trouble(
+            f"The newest run {newest.run_id} was {newest.state}: {newest.error}.".replace(
+                "..", "."
+            ),
+            f"`gpt4rec runs show {newest.run_id}` has the gates; mend the cause and run "
+            "`gpt4rec night`.",
+        )
+
+
+def _stuck(connection: Connection, run: Run, quiet_s: float) -> Iterator[Trouble]:
+    if run.is_finished:
+        return
+    if run.code_version != code_version():
+        yield Trouble(
+            f"It was planned by code {run.code_version}; this is {code_version()}.",
+            "Let workers of that code finish it, or `gpt4rec night --supersede`.",
+        )
+    yield from _dead_owners(connection, run)
+    yield from _failing_shards(connection, run)
+    quiet = connection.execute(_QUIET, {"run_no": run.run_no}).one()
+    if quiet.is_idle and quiet.seconds > quiet_s:
+        left = f"{quiet.ready:,} shards wait" if quiet.ready else "its next step waits"
+        yield Trouble(
+            f"Nobody has worked on it for {quiet.seconds:,.0f} s; {left} ({run.state}).",
+            f"Start a worker: `celery -A workers worker -Q {queue_of(run)}`, or go on in one "
+            "process: `gpt4rec night`.",
+        )
+
+
+def _dead_owners(connection: Connection, run: Run) -> Iterator[Trouble]:
+    for row in connection.execute(_EXPIRED, {"run_no": run.run_no, "limit": _NAMED}):
+        yield Trouble(
+            f"{row.owner} has not renewed its lease of shard {row.shard_no} ({row.stage}) for "
+            f"{row.seconds:,.0f} s: it died or hangs.",
+            "Any worker of its queue takes the shard over; start one if there is none.",
+        )
+
+
+def _failing_shards(connection: Connection, run: Run) -> Iterator[Trouble]:
+    for row in connection.execute(_FAILING, {"run_no": run.run_no, "limit": _NAMED}):
+        often = "once" if row.failures == 1 else f"{row.failures} times"
+        times = f"failed {often}" if row.failures else "waits for a server"
+        yield Trouble(
+            f"Shard {row.shard_no} ({row.stage}, {row.members:,} members) {times}: "
+            f"{row.error or 'its workers died of it'}",
+            "Nothing: it is tried again, halved, and at last one user is given up."
+            if row.failures
+            else "Bring the server back; the run goes on by itself.",
+        )
+
+
+_EXPIRED = text("""
+SELECT owner, shard_no, stage,
+       extract(epoch FROM clock_timestamp() - lease_until)::float8 AS seconds
+FROM shards WHERE run_no = :run_no AND state = 'leased' AND lease_until < clock_timestamp()
+ORDER BY lease_until LIMIT :limit
+""")
+_FAILING = text("""
+SELECT shard_no, stage, n_members AS members, failures, error
+FROM shards WHERE run_no = :run_no AND state IN ('ready', 'leased')
+  AND (failures > 0 OR error IS NOT NULL)
+ORDER BY failures DESC, shard_no LIMIT :limit
+""")
+# A lease that is held is somebody at work; otherwise the last that happened counts.
+_QUIET = text("""
+SELECT count(*) FILTER (WHERE s.state = 'ready') AS ready,
+       count(*) FILTER (WHERE s.state = 'leased' AND s.lease_until >= clock_timestamp()) = 0
+           AS is_idle,
+       extract(epoch FROM clock_timestamp() - greatest(r.planned_at, max(s.finished_at),
+           max(s.lease_until)))::float8 AS seconds
+FROM runs AS r LEFT JOIN shards AS s USING (run_no) WHERE r.run_no = :run_no GROUP BY r.run_no
+""")

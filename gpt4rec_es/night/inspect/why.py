@@ -1,0 +1,262 @@
+"""Explaining one user's list of one run from what that run stored, without any server but Postgres.
+
+The merge is made again from the stored hits; that it equals the stored list is part of the answer.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import zip_longest
+from typing import Any
+
+from sqlalchemy import Connection, Engine, text
+
+from gpt4rec_es.db.rows import runs as run_rows
+from gpt4rec_es.db.rows.filters import load_removed
+from gpt4rec_es.db.rows.lists import MergeInput, load_inputs
+from gpt4rec_es.db.rows.rules import load_run_rules
+from gpt4rec_es.db.rows.runs import Run
+from gpt4rec_es.db.rows.searches import NO_OPTIONS
+from gpt4rec_es.db.rows.texts import load_queries, load_searches
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.night.inputs.rules import load_item_rules
+from gpt4rec_es.night.inputs.search_options import search_options_of
+from gpt4rec_es.night.stages.ingredients import load_ingredients
+from gpt4rec_es.options.lists import Fusion
+from gpt4rec_es.ranking.merge import Merge
+from gpt4rec_es.records import SearchResult
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One user's way from history to list; plain values, ready for JSON."""
+
+    user_id: str
+    run_id: str
+    outcome: str | None
+    short_reason: str | None
+    error: str | None
+    n_bought: int
+    history: list[dict[str, Any]]
+    prompt: str | None
+    search_options: dict[str, Any]
+    queries: list[dict[str, Any]]
+    recommendations: list[dict[str, Any]]
+    removed: list[dict[str, Any]]
+    rules: list[dict[str, Any]]
+    equals_merge_now: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all fields as plain values."""
+        return asdict(self)
+
+
+def explain_user(engine: Engine, user_id: str, run_id: str = "latest") -> Explanation:
+    """Return the explanation for a user in a run (``latest``: the published one).
+
+    Raises:
+        UsageError: no such user or run, or the user is not in the run's cohort.
+    """
+    with engine.connect() as connection:
+        run = run_rows.find(connection, run_id)
+        user_no = connection.execute(
+            text("SELECT user_no FROM users WHERE user_id = :user_id"), {"user_id": user_id}
+        ).scalar_one_or_none()
+        if user_no is None:
+            raise UsageError(
+                f"There is no user {user_id!r}.", "Ids are those of the imported files."
+            )
+        inputs = load_inputs(connection, run, [user_no])
+        if not inputs:
+            raise UsageError(
+                f"User {user_id!r} is not in run {run.run_id}.",
+                "The user came after it was planned, or the run was pruned.",
+            )
+        return _explain(connection, run, user_id, inputs[0])
+
+
+def _explain(connection: Connection, run: Run, user_id: str, user: MergeInput) -> Explanation:
+    stored = _stored_list(connection, run, user.user_no)
+    outcome = _stored_outcome(connection, run, user.user_no)
+    rules = load_item_rules(connection, run)
+    ingredients = load_ingredients(connection, run, [user.user_no], rules)
+    results = _deepest_results(connection, run, user.query_nos or (), run.search_options_no)
+    titles_asked = [*ingredients.title_queries(user), user.last_query_no]
+    of_titles = _deepest_results(connection, run, [n for n in titles_asked if n is not None])
+    merge = ingredients.merge(user, results.get, of_titles.get, keep_removed=True)
+    again = [(rank, *pick[:1]) for rank, pick in enumerate(merge.picks, start=1)]
+    titles = _titles(
+        connection,
+        {n for r in (*results.values(), *of_titles.values()) for n in r.item_nos}
+        | {row[key] for row in stored for key in ("item_no", "from_item_no")} - {None},
+    )
+    return Explanation(
+        user_id=user_id,
+        run_id=run.run_id,
+        outcome=outcome.get("outcome"),
+        short_reason=outcome.get("short_reason"),
+        error=outcome.get("error"),
+        n_bought=user.n_bought,
+        history=_history(connection, run, user),
+        prompt=_prompt(connection, user),
+        search_options=search_options_of(run.manifest).as_dict(),
+        queries=_queries(connection, run, user, results, stored, titles),
+        recommendations=[
+            {**_external(row, titles), "shares": shares}
+            for row, shares in zip_longest(
+                stored, _shares(ingredients.fusion, merge)[: len(stored)]
+            )
+        ],
+        removed=[
+            {
+                "query_rank": r.query_rank,
+                "hit_rank": r.hit_rank,
+                "reason": r.reason,
+                **titles[r.item_no],
+            }
+            for r in merge.removed
+        ],
+        rules=_rules(connection, run, merge),
+        equals_merge_now=again == [(row["rank"], row["item_no"]) for row in stored],
+    )
+
+
+def _stored_list(connection: Connection, run: Run, user_no: int) -> list[dict[str, Any]]:
+    found = connection.execute(
+        text("""
+        SELECT r.rank, r.item_no, r.source, r.query_rank, r.hit_rank, r.score, r.from_item_no,
+            r.fused_score, q.text AS query
+        FROM recommendations AS r LEFT JOIN queries AS q USING (query_no)
+        WHERE r.run_no = :run_no AND r.user_no = :user_no ORDER BY r.rank
+        """),
+        {"run_no": run.run_no, "user_no": user_no},
+    )
+    return [dict(row) for row in found.mappings()]
+
+
+def _stored_outcome(connection: Connection, run: Run, user_no: int) -> dict[str, Any]:
+    row = (
+        connection.execute(
+            text("SELECT * FROM user_outcomes WHERE run_no = :run_no AND user_no = :user_no"),
+            {"run_no": run.run_no, "user_no": user_no},
+        )
+        .mappings()
+        .one_or_none()
+    )
+    return dict(row or {})
+
+
+def _deepest_results(
+    connection: Connection, run: Run, query_nos: Sequence[int], options_no: int = NO_OPTIONS
+) -> dict[int, SearchResult]:
+    """Return the hits of these queries by search options, as deep as this run may have looked."""
+    results: dict[int, SearchResult] = {}
+    for depth in run.manifest["depth_ladder"]:
+        results |= load_searches(connection, run.build_no, depth, query_nos, options_no)
+    return results
+
+
+def _rules(connection: Connection, run: Run, merge: Merge) -> list[dict[str, Any]]:
+    """Return the rules that kept items out of this list, with how many items."""
+    counts = Counter(merge.ruled_out.values())
+    return [
+        {**rule, "removed": counts[str(rule["rule"])]}
+        for rule in load_run_rules(connection, run.run_no)
+        if counts[str(rule["rule"])]
+    ]
+
+
+def _titles(connection: Connection, item_nos: set[int]) -> dict[int, dict[str, Any]]:
+    found = connection.execute(
+        text("SELECT item_no, item_id, title FROM items WHERE item_no = ANY(:numbers)"),
+        {"numbers": list(item_nos)},
+    )
+    return {row.item_no: {"item_id": row.item_id, "title": row.title} for row in found}
+
+
+def _history(connection: Connection, run: Run, user: MergeInput) -> list[dict[str, Any]]:
+    """Return the items whose titles the prompt holds, oldest first, as frozen by the run."""
+    found = connection.execute(
+        text("""
+        SELECT i.item_id, i.title, x.bought_at
+        FROM run_users AS u
+        CROSS JOIN unnest(u.item_nos) WITH ORDINALITY AS h(item_no, place)
+        JOIN items AS i USING (item_no)
+        LEFT JOIN LATERAL (
+            SELECT max(event_at) AS bought_at FROM interactions
+            WHERE user_no = u.user_no AND item_no = h.item_no AND version <= :history_version
+        ) AS x ON true
+        WHERE u.run_no = :run_no AND u.user_no = :user_no ORDER BY h.place
+        """),
+        {
+            "run_no": run.run_no,
+            "user_no": user.user_no,
+            "history_version": run.history_version,
+        },
+    )
+    return [dict(row) for row in found.mappings()]
+
+
+def _prompt(connection: Connection, user: MergeInput) -> str | None:
+    found = connection.execute(
+        text("SELECT text FROM prompts WHERE prompt_no = :prompt_no"), {"prompt_no": user.prompt_no}
+    ).scalar_one_or_none()
+    return None if found is None else str(found)
+
+
+def _queries(
+    connection: Connection,
+    run: Run,
+    user: MergeInput,
+    results: dict[int, SearchResult],
+    stored: list[dict[str, Any]],
+    titles: dict[int, dict[str, Any]],
+) -> list[dict[str, Any]]:
+    scores = connection.execute(
+        text("""
+        SELECT q.rank, q.sum_logprob / greatest(q.n_tokens, 1) AS beam_score
+        FROM generated_queries AS q JOIN generations AS g USING (generation_no)
+        WHERE g.prompt_no = :prompt_no AND g.content_hash = :content_hash
+          AND g.decoding_no = :decoding_no
+        """),
+        {
+            "prompt_no": user.prompt_no,
+            "content_hash": run.content_hash,
+            "decoding_no": run.decoding_no,
+        },
+    )
+    beam_scores = {row.rank: row.beam_score for row in scores}
+    numbers = user.query_nos or ()
+    removed = load_removed(connection, run.filters_no, numbers)
+    explained = []
+    for rank, (number, query) in enumerate(
+        zip(numbers, load_queries(connection, numbers), strict=True), start=1
+    ):
+        result = None if number in removed else results.get(number)
+        item_nos = result.item_nos if result else ()
+        explained.append(
+            {
+                "query_rank": rank,
+                "query": query,
+                "beam_score": beam_scores.get(rank),
+                "hits": len(item_nos),
+                "has_more_hits": bool(result and not result.exhausted),
+                "is_empty_query": bool(result and result.is_empty_query),
+                "removed_for": ": ".join(removed[number]) if number in removed else None,
+                "items_given": sum(row["query_rank"] == rank for row in stored),
+                "top_hits": [titles[n] for n in item_nos[:3]],
+            }
+        )
+    return explained
+
+
+def _external(row: dict[str, Any], titles: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    shown = {key: value for key, value in row.items() if key not in {"item_no", "from_item_no"}}
+    from_item = titles.get(row["from_item_no"])
+    return {"rank": shown.pop("rank"), **titles[row["item_no"]], **shown, "from_item": from_item}
+
+
+def _shares(fusion: Fusion, merge: Merge) -> list[dict[str, float]]:
+    """Return what each source gave to the fused score of each pick that has one."""
+    names = [name for name, weight in fusion.weights if weight > 0]
+    return [dict(zip(names, shares, strict=True)) for shares in merge.shares]

@@ -1,0 +1,228 @@
+"""Planning: one transaction that freezes everything a run's result depends on.
+
+After it commits, nothing that is imported, tuned or registered changes this run. Before it
+commits there is no trace of it, so a planner may be killed at any moment.
+"""
+
+import datetime as dt
+import logging
+
+from sqlalchemy import Connection, text
+
+from gpt4rec_es.db import locks
+from gpt4rec_es.db.engine import unhurried
+from gpt4rec_es.db.rows import audit
+from gpt4rec_es.db.rows import runs as run_rows
+from gpt4rec_es.db.rows.builds import Build
+from gpt4rec_es.db.rows.generators import Generator
+from gpt4rec_es.db.rows.generators import current as current_generator
+from gpt4rec_es.db.rows.pins import pin as pin_build
+from gpt4rec_es.db.rows.shard_plans import plan_generate
+from gpt4rec_es.db.rows.texts import decoding_number
+from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.night.inputs.co_purchases import ensure_co_purchases
+from gpt4rec_es.night.inputs.cohort import freeze_cohort, freeze_popular, stage_cohort
+from gpt4rec_es.night.inputs.filters import freeze_filters
+from gpt4rec_es.night.inputs.manifest import make_manifest
+from gpt4rec_es.night.inputs.parts import NightOptions, NightParts
+from gpt4rec_es.night.inputs.rules import freeze_rules, rules_manifest
+from gpt4rec_es.night.inputs.search_options import search_options_number
+from gpt4rec_es.night.inputs.titles import freeze_titles
+from gpt4rec_es.prompts.keys import canonical_json, hash128
+from gpt4rec_es.protocols import Progress, QueryGenerator, no_progress
+from gpt4rec_es.records import PromptForm
+from gpt4rec_es.retrieval.query_filters import title_test
+from gpt4rec_es.version import code_version
+
+log = logging.getLogger(__name__)
+
+# A prune keeps what it deletes locked for a batch at a time, of a second or so.
+_WAIT_FOR_PRUNE_S = 60
+
+
+def plan_run(
+    parts: NightParts,
+    options: NightOptions,
+    logical_date: dt.date,
+    *,
+    kind: str = "nightly",
+    progress: Progress = no_progress,
+) -> run_rows.Run:
+    """Plan a run for ``logical_date`` and return it; reindexes first if the catalog changed.
+
+    Raises:
+        ConflictError: a run of this kind is unfinished, or someone else is planning.
+        UsageError: there is no current generator, or no user to recommend for.
+        ConflictError: also when the generator's files are not what was registered.
+    """
+    with parts.engine.connect() as connection, connection.begin():
+        generator_row = _require_generator(connection)
+    generator = parts.open_generator(generator_row)
+    if generator.content_hash != generator_row.content_hash:
+        raise ConflictError(
+            f"The files of generator {generator_row.name!r} changed since it was registered.",
+            "Put them back, or register them under another name.",
+        )
+    with locks.hold_lock(parts.engine, f"plan {kind}"):
+        for _ in range(3):
+            build_no = parts.ensure_index()
+            set_no = None
+            if options.fusion.uses("co_purchase"):
+                set_no = ensure_co_purchases(parts.engine, options.fusion)
+            # Before the transaction: its snapshot must not be older than the lock.
+            with locks.hold_lock(parts.engine, locks.TEXTS, shared=True, wait_s=_WAIT_FOR_PRUNE_S):
+                run = _plan_once(
+                    parts,
+                    options,
+                    logical_date,
+                    kind,
+                    generator_row,
+                    generator,
+                    build_no,
+                    set_no,
+                    progress,
+                )
+            if run is not None:
+                return run
+            log.warning("the data changed while the night was being planned; planning again")
+    raise ConflictError(
+        "Catalog or purchases changed during each of three attempts to plan a night.",
+        "Wait for the imports to end, then start the night again.",
+    )
+
+
+def _require_generator(connection: Connection) -> Generator:
+    row = current_generator(connection)
+    if row is None:
+        raise UsageError(
+            "No query generator is in use.",
+            "Train one (`gpt4rec train generator`) or choose one (`gpt4rec generators use NAME`).",
+        )
+    return row
+
+
+def _plan_once(
+    parts: NightParts,
+    options: NightOptions,
+    logical_date: dt.date,
+    kind: str,
+    generator_row: Generator,
+    generator: QueryGenerator,
+    build_no: int,
+    set_no: int | None,
+    progress: Progress,
+) -> run_rows.Run | None:
+    """Plan in one transaction; None when data moved on since build or co-purchases were made."""
+    engine = parts.engine.execution_options(isolation_level="REPEATABLE READ")
+    with engine.connect() as connection, connection.begin():
+        unhurried(connection)
+        _refuse_second(connection, kind)
+        state = connection.execute(
+            text("SELECT catalog_version, history_version FROM catalog_state")
+        ).one()
+        build = pin_build(connection, build_no)
+        if build.catalog_version != state.catalog_version:
+            return None
+        if set_no is not None and not _is_current(connection, set_no):
+            return None
+        may_search = title_test(options.filters.phrases)
+        staged = stage_cohort(connection, generator, state.history_version, may_search, progress)
+        if staged == 0:
+            raise UsageError(
+                "There is no user to recommend for.",
+                "Load purchases with `gpt4rec import interactions FILE`.",
+            )
+        run_no = _insert_run(
+            connection,
+            parts,
+            options,
+            kind,
+            logical_date,
+            generator_row,
+            build,
+            set_no,
+            state.history_version,
+            staged,
+            generator.prompt_form,
+        )
+        freeze_cohort(connection, run_no)
+        run = run_rows.load(connection, run_no)
+        freeze_rules(connection, run_no, run.manifest.get("rules"))
+        freeze_popular(connection, run)
+        if options.fusion.uses("titles"):
+            freeze_titles(connection, run_no, state.history_version, may_search)
+        plan_generate(
+            connection,
+            run_no,
+            run.content_hash,
+            run.decoding_no,
+            options.generate_shard_size,
+        )
+        audit.record(connection, parts.actor, "plan", run.run_id)
+    return run
+
+
+def _refuse_second(connection: Connection, kind: str) -> None:
+    unfinished = run_rows.unfinished(connection, kind)
+    if unfinished:
+        raise ConflictError(
+            f"Run {unfinished[0].run_id} is unfinished ({unfinished[0].state}).",
+            "Let it end (`gpt4rec night` goes on with it); see `gpt4rec runs status`.",
+        )
+
+
+def _is_current(connection: Connection, set_no: int) -> bool:
+    """Return whether the set was made from the catalog and histories of this snapshot."""
+    return bool(
+        connection.execute(
+            text("""
+            SELECT EXISTS (SELECT FROM co_purchase_sets JOIN catalog_state
+                           USING (catalog_version, history_version) WHERE set_no = :set_no)
+            """),
+            {"set_no": set_no},
+        ).scalar_one()
+    )
+
+
+def _insert_run(
+    connection: Connection,
+    parts: NightParts,
+    options: NightOptions,
+    kind: str,
+    logical_date: dt.date,
+    generator: Generator,
+    build: Build,
+    set_no: int | None,
+    history_version: int,
+    cohort_size: int,
+    prompt: PromptForm,
+) -> int:
+    settings = canonical_json(options.decoding.as_dict())
+    decoding_no = decoding_number(connection, hash128(settings), settings)
+    attempt = len(run_rows.of_date(connection, kind, logical_date)) + 1
+    rules = rules_manifest(connection, kind, logical_date, options.rules)
+    manifest = make_manifest(options, generator, build, history_version, cohort_size, rules, prompt)
+    filters_no, filters = freeze_filters(connection, options.filters, build.index_name)
+    if filters:
+        manifest["filters"] = filters
+    return run_rows.insert(
+        connection,
+        run_id=f"{kind}-{logical_date.isoformat()}-{attempt}",
+        kind=kind,
+        logical_date=logical_date,
+        attempt=attempt,
+        manifest=manifest,
+        manifest_hash=hash128(canonical_json(manifest)),
+        build_no=build.build_no,
+        generator_no=generator.generator_no,
+        decoding_no=decoding_no,
+        k=options.k,
+        depth=manifest["depth_ladder"][0],
+        history_version=history_version,
+        cohort_size=cohort_size,
+        code_version=code_version(),
+        actor=parts.actor,
+        co_purchase_set_no=set_no,
+        filters_no=filters_no,
+        search_options_no=search_options_number(connection, options.search) or None,
+    )

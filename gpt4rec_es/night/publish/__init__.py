@@ -1,0 +1,1 @@
+"""From merged lists to the published pointer: gates, publishing, withdrawing, pruning."""

@@ -1,0 +1,219 @@
+"""Retention: old runs lose their lists, then what no kept run needs is collected.
+
+Never touched: unfinished and pinned runs, the published one and the one before it, and what they
+need; nor what was generated for a split. A run is first marked, so that nobody can publish it any
+more, then its partitions go; a prune that is cut off in between is completed by the next one.
+The sums of each date stay.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from gpt4rec_es.db import locks
+from gpt4rec_es.db.engine import dependency_error, is_transient, retrying
+from gpt4rec_es.db.rows import audit, daily
+from gpt4rec_es.db.rows import runs as run_rows
+from gpt4rec_es.errors import ConflictError
+from gpt4rec_es.night.inputs.parts import NightParts
+from gpt4rec_es.night.publish.collect import Collected, collect
+from gpt4rec_es.protocols import Progress, no_progress
+
+log = logging.getLogger(__name__)
+
+_PATIENCE_S = 600.0
+_LOCK_TIMEOUT = "55P03"
+_PARENTS = ("run_users", "user_outcomes", "recommendations")
+
+
+@dataclass(frozen=True, slots=True)
+class PruneReport:
+    """What was removed, or would be (then the row counts are None)."""
+
+    runs: list[str]
+    generations: int | None = None
+    prompts: int | None = None
+    searches: int | None = None
+    queries: int | None = None
+    co_purchase_sets: int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all fields as plain values."""
+        return asdict(self)
+
+
+def prune(
+    parts: NightParts,
+    *,
+    owner: Engine | None = None,
+    keep_published: int = 7,
+    keep_rejected: int = 2,
+    dry_run: bool = False,
+    patience_s: float = _PATIENCE_S,
+    progress: Progress = no_progress,
+) -> PruneReport:
+    """Remove runs beyond the newest ``keep_published`` and ``keep_rejected``, and what they used.
+
+    "Rejected" are all that ended without being published. A run is kept whole or loses its lists:
+    its row, manifest and gates stay. owner: an engine with the rights of the schema's owner, with
+    which new readers never wait; without it they may, for a second at most. patience_s: how long
+    readers of one run's lists are waited for. ``progress`` counts runs, then texts.
+
+    Raises:
+        ConflictError: another prune is under way, or readers kept lists busy for too long.
+    """
+    engine = parts.engine
+    limits = {"published": keep_published, "rejected": keep_rejected}
+    if dry_run:
+        with engine.connect() as connection:
+            return PruneReport([row.run_id for row in connection.execute(_OLD, limits)])
+    with locks.hold_lock(engine, "prune"):
+        with engine.connect() as connection:
+            old = connection.execute(_OLD, limits).all()
+        dropped = []
+        for done, row in enumerate(old, start=1):
+            if _give_up_lists(parts, row.run_no):
+                _drop_partitions(parts, owner, row.run_no, row.run_id, patience_s)
+                dropped.append(row.run_id)
+            progress(done, len(old))
+        counts: Collected = collect(engine, progress=progress)
+    return PruneReport(dropped, **asdict(counts))
+
+
+# Those that were marked by a prune that did not come to its end are among them.
+_OLD = text("""
+WITH ended AS (
+    SELECT run_no, run_id, pruned_at, row_number() OVER (
+        PARTITION BY kind, state = 'published', pruned_at IS NULL
+        ORDER BY logical_date DESC, attempt DESC) AS place,
+        CASE WHEN state = 'published' THEN :published ELSE :rejected END AS keep
+    FROM runs WHERE finished_at IS NOT NULL AND NOT is_pinned
+)
+SELECT run_no, run_id FROM ended
+WHERE (pruned_at IS NULL AND place > keep
+       OR pruned_at IS NOT NULL
+       AND to_regclass('public.recommendations_' || run_no) IS NOT NULL)
+  AND run_no NOT IN (SELECT run_no FROM publications)
+  AND run_no NOT IN (SELECT previous_run_no FROM publications WHERE previous_run_no IS NOT NULL)
+ORDER BY run_no
+""")
+
+
+def _give_up_lists(parts: NightParts, run_no: int) -> bool:
+    """Mark the run so that it cannot be published any more; False: it is needed by now."""
+
+    def mark(connection: Connection) -> bool:
+        # In the order in which publishing takes them.
+        run_rows.lock_state(connection, run_no)
+        run = run_rows.load(connection, run_no)
+        locks.transaction_lock(connection, f"publish {run.kind}")
+        if run.is_pinned or run_no in run_rows.shown(connection, run.kind):
+            return False
+        if _counts_as_shown(connection, run_no):
+            return False
+        if run.pruned_at is None:
+            run_rows.mark_pruned(connection, run_no)
+            audit.record(connection, parts.actor, "prune", run.run_id)
+        for table in ("shards", "run_popular", "run_titles", "run_brands"):
+            connection.execute(
+                text(f"DELETE FROM {table} WHERE run_no = :run_no"),  # noqa: S608 - names above
+                {"run_no": run_no},
+            )
+        connection.execute(
+            text("UPDATE runs SET co_purchase_set_no = NULL WHERE run_no = :run_no"),
+            {"run_no": run_no},
+        )
+        if not daily.counts(connection, run_no):
+            daily.delete_daily(connection, run_no)
+        # What the rules were stays; which items they were about does not.
+        connection.execute(
+            text("UPDATE run_rules SET item_nos = NULL WHERE run_no = :run_no"), {"run_no": run_no}
+        )
+        return True
+
+    return retrying(parts.engine, mark)
+
+
+def _counts_as_shown(connection: Connection, run_no: int) -> bool:
+    """Return whether an unfinished run leaves out what this one showed."""
+    return any(
+        run_no in run.manifest.get("rules", {}).get("shown_runs", ())
+        for run in run_rows.unfinished(connection)
+    )
+
+
+def _drop_partitions(
+    parts: NightParts, owner: Engine | None, run_no: int, run_id: str, patience_s: float
+) -> None:
+    def drop() -> None:
+        with parts.engine.begin() as connection:
+            connection.execute(text("SELECT drop_run_partitions(:run_no)"), {"run_no": run_no})
+
+    if owner is not None and _owns_the_schema(owner):
+        for parent in _PARENTS:
+            _politely(owner, partial(_detach, owner, parent, run_no), run_id, patience_s)
+    _politely(parts.engine, drop, run_id, patience_s)
+
+
+def _politely(engine: Engine, act: Callable[[], None], run_id: str, patience_s: float) -> None:
+    """Do ``act``, which gives up soon behind readers, again and again until it comes through."""
+    end, wait = time.monotonic() + patience_s, 0.5
+    while True:
+        try:
+            return act()
+        except DBAPIError as error:
+            if getattr(error.orig, "pgcode", None) != _LOCK_TIMEOUT:
+                if is_transient(error):
+                    raise dependency_error(error, engine.url) from error
+                raise
+            if time.monotonic() + wait > end:
+                raise ConflictError(
+                    f"The lists of {run_id} are being read all the time.",
+                    "End long analyst queries, then prune again; what was pruned so far stays so.",
+                ) from error
+        log.info("the lists of %s are being read; trying again", run_id)
+        time.sleep(wait)
+        wait = min(wait * 2, 10.0)
+
+
+def _owns_the_schema(engine: Engine) -> bool:
+    with engine.connect() as connection:
+        return bool(
+            connection.execute(
+                text(
+                    "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class "
+                    "WHERE oid = 'public.run_users'::regclass"
+                )
+            ).scalar_one()
+        )
+
+
+def _detach(owner: Engine, parent: str, run_no: int) -> None:
+    """Take one partition out of its table while others read the table.
+
+    It waits for who reads already, without making new readers wait. If it is cut off, the
+    partition is out for new readers, and the next call completes it.
+    """
+    part = f"{parent}_{run_no}"
+    with owner.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("SET lock_timeout = '2s'"))
+        try:
+            pending = connection.execute(
+                text(
+                    "SELECT inhdetachpending FROM pg_inherits WHERE inhrelid = to_regclass(:part)"
+                ),
+                {"part": f"public.{part}"},
+            ).scalar_one_or_none()
+            if pending is not None:
+                how = "FINALIZE" if pending else "CONCURRENTLY"
+                connection.execute(
+                    text(f"ALTER TABLE public.{parent} DETACH PARTITION public.{part} {how}")
+                )
+        finally:
+            connection.execute(text("RESET lock_timeout"))

@@ -1,0 +1,155 @@
+"""Publishing: gates, then one pointer row moves. Taking that back is in withdraw.py.
+
+The pointer and the run's state change in one transaction, so readers see the old lists or the new
+ones and never a mixture, whoever dies when. The sums that outlive the lists are part of it; they
+are made before the rows that others need are locked.
+"""
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from gpt4rec_es.db import locks
+from gpt4rec_es.db.engine import retrying, transaction
+from gpt4rec_es.db.rows import audit, daily
+from gpt4rec_es.db.rows import runs as run_rows
+from gpt4rec_es.db.rows.runs import Run
+from gpt4rec_es.errors import ConflictError, GateError, UsageError
+from gpt4rec_es.night.inputs.parts import NightParts
+from gpt4rec_es.night.publish.gates import GateResult, check
+
+log = logging.getLogger(__name__)
+
+
+def check_and_publish(parts: NightParts, run: Run) -> list[GateResult]:
+    """Check a run whose lists are stored and publish it; return what the gates found.
+
+    Harmless to repeat and to do twice at a time.
+
+    Raises:
+        GateError: a gate said no; the run is rejected and what was published stays.
+    """
+    with parts.engine.connect() as connection:
+        results = check(connection, parts.elastic, run)
+    refused = [result for result in results if not result.passed]
+
+    def decide(connection: Connection) -> str:
+        if not refused:
+            daily.wait_for_turn(connection, run)
+            if (state := run_rows.load(connection, run.run_no).state) != "checking":
+                return state
+            daily.store_daily(connection, run)
+        state = run_rows.lock_state(connection, run.run_no)
+        if state != "checking":  # someone else was quicker
+            return state
+        _store_gates(connection, run, results)
+        if refused:
+            run_rows.set_state(connection, run.run_no, "rejected", _sentence(refused))
+            audit.record(connection, parts.actor, "reject", run.run_id, reason=_sentence(refused))
+            return "rejected"
+        _publish(connection, parts.actor, run, "publish", None)
+        return "published"
+
+    state = retrying(parts.engine, decide)
+    if state == "rejected":
+        why = _sentence(refused) or "by hand, while it was checked"
+        raise GateError(
+            f"Run {run.run_id} was rejected: {why}.",
+            f"The last published run stays in place. See `gpt4rec runs show {run.run_id}`; "
+            f"override with `gpt4rec runs publish {run.run_id} --force --reason 'why'`.",
+        )
+    log.info("run %s is %s", run.run_id, state)
+    return results
+
+
+def publish(parts: NightParts, run_id: str, *, force: bool, reason: str | None) -> Run:
+    """Publish a run by hand: one that was rejected or withdrawn; return it.
+
+    Raises:
+        UsageError: it has no stored lists, or ``force`` comes without a reason.
+        GateError: a gate says no and ``force`` is not given.
+    """
+    if force and not reason:
+        raise UsageError("--force needs a reason.", "Add --reason 'why'; it goes into the audit.")
+    with parts.engine.connect() as connection:
+        run = run_rows.find(connection, run_id)
+        if run.pruned_at:
+            raise UsageError(
+                f"The lists of {run.run_id} were pruned.", "Choose another, or start a new night."
+            )
+        if run.state not in {"rejected", "published", "checking"}:
+            raise UsageError(
+                f"Run {run.run_id} is {run.state}; it has no complete lists to publish.",
+                "Choose a published or rejected run from `gpt4rec runs list`.",
+            )
+        results = check(connection, parts.elastic, run)
+    refused = [result for result in results if not result.passed]
+    if refused and not force:
+        raise GateError(
+            f"Gates refuse {run.run_id}: {_sentence(refused)}.",
+            "Override with --force --reason 'why'.",
+        )
+    with transaction(parts.engine) as connection:
+        daily.wait_for_turn(connection, run)
+        daily.store_daily(connection, run)
+        run_rows.lock_state(connection, run.run_no)
+        _store_gates(connection, run, results)
+        _publish(connection, parts.actor, run, "force_publish" if refused else "publish", reason)
+        return run_rows.load(connection, run.run_no)
+
+
+def gates_of(parts: NightParts, run_id: str) -> list[dict[str, Any]]:
+    """Return what the gates find for a run now, as plain values; nothing is changed."""
+    with parts.engine.connect() as connection:
+        results = check(connection, parts.elastic, run_rows.find(connection, run_id))
+    return [asdict(result) for result in results]
+
+
+def _publish(connection: Connection, actor: str, run: Run, action: str, reason: str | None) -> None:
+    locks.transaction_lock(connection, f"publish {run.kind}")
+    before = run_rows.published(connection, run.kind)
+    before_id = None if before is None else run_rows.load(connection, before).run_id
+    # Asked under the lock of its row: a prune may have been quicker.
+    if not run_rows.has_lists(connection, run.run_no):
+        raise ConflictError(f"The lists of {run.run_id} were pruned.", "Start a new night.")
+    run_rows.set_state(connection, run.run_no, "published")
+    run_rows.point_to(connection, run.kind, run.run_no)
+    daily.count_for_date(connection, run)
+    audit.record(
+        connection,
+        actor,
+        action,
+        run.run_id,
+        before={"published": before_id},
+        after={"published": run.run_id},
+        reason=reason,
+    )
+
+
+def _store_gates(connection: Connection, run: Run, results: Sequence[GateResult]) -> None:
+    connection.execute(
+        text("""
+        INSERT INTO gate_results (run_no, gate, passed, measured, required)
+        SELECT :run_no, gate, passed, measured, required
+        FROM jsonb_to_recordset(cast(:rows AS jsonb))
+             AS x(gate text, passed boolean, measured text, required text)
+        ON CONFLICT (run_no, gate) DO UPDATE SET passed = excluded.passed,
+            measured = excluded.measured, required = excluded.required,
+            checked_at = clock_timestamp()
+        """),
+        {
+            "run_no": run.run_no,
+            "rows": json.dumps([asdict(result) for result in results]),
+        },
+    )
+
+
+def _sentence(refused: Sequence[GateResult]) -> str:
+    return "; ".join(
+        f"{result.gate.replace('_', ' ')}: {result.measured}, required {result.required}"
+        for result in refused
+    )

@@ -1,0 +1,1 @@
+"""Stages of a run, shard by shard: generate, search, merge."""

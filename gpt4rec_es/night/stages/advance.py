@@ -1,0 +1,76 @@
+"""Which stage a run is in, and the step to the next one.
+
+The step is taken under the run's row lock by whoever finds the last shard of a stage done; taking
+it twice changes nothing.
+"""
+
+from sqlalchemy import Connection, Engine
+
+from gpt4rec_es.db.engine import retrying, unhurried
+from gpt4rec_es.db.rows import runs as run_rows
+from gpt4rec_es.db.rows import shard_plans
+from gpt4rec_es.db.rows import shards as shard_rows
+from gpt4rec_es.db.rows.runs import Run
+from gpt4rec_es.db.statistics import analyze_tables
+
+STATE_OF = {"generate": "generating", "search": "searching", "merge": "merging"}
+STAGE_OF = {state: stage for stage, state in STATE_OF.items()}
+
+
+def advance(engine: Engine, run_no: int) -> Run:
+    """Move the run to the first stage with work left, or to ``checking``; return it as it is now.
+
+    A finished run is returned unchanged, and one that somebody else is about to move.
+    """
+    run = retrying(engine, lambda connection: _if_under_way(connection, run_no))
+    # Only who finds nothing open takes the lock, so that workers do not queue for it.
+    return run or retrying(engine, lambda connection: _advance(connection, run_no))
+
+
+def _if_under_way(connection: Connection, run_no: int) -> Run | None:
+    """Return the run if it is finished or its stage has shards left; None: a step may be due."""
+    run = run_rows.load(connection, run_no)
+    stage = STAGE_OF.get(run.state)
+    if run.is_finished or (stage and shard_rows.has_open(connection, run_no, stage)):
+        return run
+    return None
+
+
+def _advance(connection: Connection, run_no: int) -> Run:
+    state = run_rows.lock_state_now(connection, run_no)
+    run = run_rows.load(connection, run_no)
+    if state is None:
+        return run  # somebody is at it, which may take minutes; the caller asks again
+    unhurried(connection)  # making shards goes over all of the run's queries
+    while not run.is_finished and state != "checking":
+        if state in STAGE_OF and shard_rows.has_open(connection, run_no, STAGE_OF[state]):
+            break
+        state = _next_state(state)
+        _make_shards(connection, run, state)
+        run_rows.set_state(connection, run_no, state)
+    return run_rows.load(connection, run_no)
+
+
+def _next_state(state: str) -> str:
+    order = ["planned", *STATE_OF.values(), "checking"]
+    return order[order.index(state) + 1]
+
+
+def _make_shards(connection: Connection, run: Run, state: str) -> None:
+    """Make the shards of the stage that begins; those of generate were made at planning."""
+    sizes = run.manifest["shard_sizes"]
+    if state == STATE_OF["search"]:
+        analyze_tables(connection, ("generations", "generated_queries", "queries"))
+        shard_plans.plan_search(
+            connection,
+            run.run_no,
+            content_hash=run.content_hash,
+            decoding_no=run.decoding_no,
+            build_no=run.build_no,
+            depth=run.depth,
+            filters_no=run.filters_no,
+            options_no=run.search_options_no,
+            size=sizes["search"],
+        )
+    elif state == STATE_OF["merge"]:
+        shard_plans.plan_merge(connection, run.run_no, sizes["merge"])

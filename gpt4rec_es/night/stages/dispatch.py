@@ -1,0 +1,94 @@
+"""One shard's work by its stage; generator and retriever are opened once, when first needed."""
+
+from dataclasses import dataclass, field
+from functools import partial
+
+from gpt4rec_es.db.engine import retrying
+from gpt4rec_es.db.rows.filters import FrozenFilters, load_filters
+from gpt4rec_es.db.rows.generators import load as load_generator
+from gpt4rec_es.db.rows.runs import Run
+from gpt4rec_es.errors import ConflictError
+from gpt4rec_es.night.inputs.parts import NightOptions, NightParts
+from gpt4rec_es.night.inputs.rules import load_item_rules
+from gpt4rec_es.night.stages.generate import generate_shard
+from gpt4rec_es.night.stages.ledger import Lease, Work
+from gpt4rec_es.night.stages.merge import merge_shard
+from gpt4rec_es.night.stages.search import search_shard
+from gpt4rec_es.protocols import QueryGenerator, Retriever
+from gpt4rec_es.ranking.rules import ItemRules
+from gpt4rec_es.retrieval.query_filters import Judge, judge
+
+
+@dataclass
+class DrainCounts:
+    """What one drain did. tokens: of all hypotheses; searches: texts sent, top-ups included."""
+
+    shards: int = 0
+    prompts: int = 0
+    tokens: int = 0
+    searches: int = 0
+    users: int = 0
+
+
+@dataclass
+class StageWork:
+    """Does shards of any stage with parts that stay open between them."""
+
+    parts: NightParts
+    options: NightOptions
+    counts: DrainCounts = field(default_factory=DrainCounts)
+    _generator: QueryGenerator | None = None
+    _retriever: Retriever | None = None
+    _filters: FrozenFilters | None = None
+    _rules: dict[int, ItemRules | None] = field(default_factory=dict)
+
+    def do(self, run: Run, lease: Lease) -> Work:
+        """Do the shard's work and return it, to be stored."""
+        engine, members = self.parts.engine, lease.shard.members
+        if lease.shard.stage == "generate":
+            work = generate_shard(engine, run, lease, self._open_generator(run))
+            self.counts.prompts += len(members)
+            self.counts.tokens += work.counts["tokens"]
+            return work
+        retriever = self._open_retriever(run)
+        if lease.shard.stage == "search":
+            work = search_shard(engine, run, lease, retriever, self._open_judge(run))
+        else:
+            work = merge_shard(engine, run, lease, retriever, self._load_rules(run))
+            self.counts.users += len(members)
+        self.counts.searches += work.counts["searches"]
+        return work
+
+    def _open_generator(self, run: Run) -> QueryGenerator:
+        if self._generator is None:
+            with self.parts.engine.connect() as connection:
+                row = load_generator(connection, run.generator_no)
+            generator = self.parts.open_generator(row)
+            if generator.content_hash != run.content_hash:
+                raise ConflictError(
+                    f"The files of generator {row.name!r} changed since {run.run_id} was planned.",
+                    "Put them back, or `gpt4rec night --supersede` to plan the night anew.",
+                )
+            self._generator = generator
+        return self._generator
+
+    def _open_judge(self, run: Run) -> Judge | None:
+        if run.filters_no is None:
+            return None
+        if self._filters is None:
+            with self.parts.engine.connect() as connection:
+                self._filters = load_filters(connection, run.filters_no)
+        return partial(judge, self._filters, self.parts.elastic)
+
+    def _load_rules(self, run: Run) -> ItemRules | None:
+        """Return the run's rules, read once: they may be about half of the catalog."""
+        if run.run_no not in self._rules:
+            self._rules[run.run_no] = retrying(
+                self.parts.engine, lambda connection: load_item_rules(connection, run)
+            )
+        return self._rules[run.run_no]
+
+    def _open_retriever(self, run: Run) -> Retriever:
+        if self._retriever is None:
+            self._retriever = self.parts.open_retriever(run.index_name, run.run_id)
+        return self._retriever

@@ -1,0 +1,192 @@
+"""Draining a run: take its shards one by one until the stage, or the run, is done.
+
+The same loop serves the in-process night and every Celery worker, so both store the same rows.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from sqlalchemy.exc import DBAPIError
+
+from gpt4rec_es.db.engine import retrying
+from gpt4rec_es.db.rows import runs as run_rows
+from gpt4rec_es.db.rows import shards as shard_rows
+from gpt4rec_es.db.rows.runs import STAGES, Run
+from gpt4rec_es.db.rows.shards import Shard
+from gpt4rec_es.errors import ConflictError, DependencyError, LeaseLostError, UsageError
+from gpt4rec_es.garbage import spare_what_is_loaded
+from gpt4rec_es.logs import scrub
+from gpt4rec_es.night.inputs.parts import NightOptions, NightParts
+from gpt4rec_es.night.publish.publish import check_and_publish
+from gpt4rec_es.night.stages.advance import STAGE_OF, advance
+from gpt4rec_es.night.stages.dispatch import DrainCounts, StageWork
+from gpt4rec_es.night.stages.ledger import (
+    Work,
+    as_dependency_error,
+    finish,
+    give_back,
+    is_outage,
+    kept_alive,
+)
+from gpt4rec_es.night.stages.merge import failed_user
+from gpt4rec_es.protocols import Progress, no_progress
+from gpt4rec_es.version import code_version
+
+log = logging.getLogger(__name__)
+
+# How long to wait before looking again while other workers hold all shards of the stage.
+_POLL_SECONDS = 0.5
+_TELL_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class DrainReport:
+    """Where the run stands after a drain, and what this drain did."""
+
+    run: Run
+    counts: DrainCounts
+
+
+def drain(
+    parts: NightParts,
+    options: NightOptions,
+    run_no: int,
+    owner: str,
+    stages: Collection[str] = STAGES,
+    *,
+    progress: Progress = no_progress,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> DrainReport:
+    """Work on ``stages`` of a run until none of them has work left; publish after the last merge.
+
+    Waits for shards that others hold, so that the work of one that died is taken over. A lost
+    server is waited for up to ``options.patience_seconds``.
+
+    Raises:
+        ConflictError: the run was planned by other code.
+        DependencyError: a server stayed away; what was done is stored, a later drain goes on.
+        GateError: the run was checked and rejected.
+    """
+    _require_own_code(run_now(parts, run_no))
+    spare_what_is_loaded()
+    work, teller = StageWork(parts, options), _Teller(parts, progress)
+    gone_since: float | None = None
+    while True:
+        try:
+            run = advance(parts.engine, run_no)
+            teller.tell(run)
+            if not _step(work, run, owner, stages) or should_stop():
+                return DrainReport(run_now(parts, run_no), work.counts)
+            gone_since = None
+        except (DependencyError, DBAPIError) as error:
+            if not is_outage(error):
+                raise
+            now = time.monotonic()
+            gone_since = gone_since or now
+            if now - gone_since > options.patience_seconds or should_stop():
+                raise as_dependency_error(parts.engine, error) from error
+            log.warning("waiting for a server: %s", scrub(str(error)).splitlines()[0])
+            time.sleep(min(5.0, max(0.2, now - gone_since)))
+
+
+class _Teller:
+    """Tells how far a stage is: about once a second, because it goes over all shards to know."""
+
+    def __init__(self, parts: NightParts, progress: Progress) -> None:
+        self._engine, self._progress = parts.engine, progress
+        self._stage: str | None = None
+        self._told = 0.0
+
+    def tell(self, run: Run) -> None:
+        """Tell how far the stage of ``run`` is; the end of the one before it in any case."""
+        if self._progress is no_progress:
+            return
+        stage = STAGE_OF.get(run.state)
+        if self._stage not in {None, stage} or time.monotonic() - self._told >= _TELL_SECONDS:
+            known = self._stage or stage
+            if known is not None:
+                done, total = retrying(
+                    self._engine, lambda c: shard_rows.members_done(c, run.run_no, known)
+                )
+                self._progress(done, total)
+            self._told = time.monotonic()
+        self._stage = stage
+
+
+def run_now(parts: NightParts, run_no: int) -> Run:
+    """Return the run as it is stored now."""
+    return retrying(parts.engine, lambda connection: run_rows.load(connection, run_no))
+
+
+def _require_own_code(run: Run) -> None:
+    if run.code_version != code_version():
+        raise ConflictError(
+            f"Run {run.run_id} was planned by code {run.code_version}, this is {code_version()}.",
+            "Let workers of that code finish it, or `gpt4rec night --supersede` to plan it anew.",
+        )
+
+
+def _step(work: StageWork, run: Run, owner: str, stages: Collection[str]) -> bool:
+    """Do one shard, or wait, or check and publish; return False when nothing is left for us."""
+    if run.is_finished:
+        return False
+    if run.state == "checking":
+        if "merge" in stages:
+            check_and_publish(work.parts, run)
+        return False
+    stage = STAGE_OF.get(run.state)
+    if stage is None:  # planned, and somebody else is about to begin it
+        time.sleep(_POLL_SECONDS)
+        return True
+    if stage not in stages:
+        return False
+    engine = work.parts.engine
+    shard = retrying(
+        engine,
+        lambda connection: shard_rows.claim(
+            connection, run.run_no, stage, owner, work.options.lease_seconds
+        ),
+    )
+    if shard is None:
+        time.sleep(_POLL_SECONDS)
+        return True
+    _work_on(work, run, shard)
+    return True
+
+
+def _work_on(work: StageWork, run: Run, shard: Shard) -> None:
+    engine = work.parts.engine
+    if shard.failures >= work.options.max_failures:
+        _divide(work, run, shard)
+        return
+    try:
+        with kept_alive(engine, shard, work.options.lease_seconds) as lease:
+            finish(engine, shard, work.do(run, lease))
+        work.counts.shards += 1
+    except LeaseLostError as error:
+        log.warning("shard %s: %s", shard.shard_no, error)
+    except (KeyboardInterrupt, SystemExit) as error:
+        give_back(engine, shard, error)
+        raise
+    except Exception as error:  # any error of one shard must leave the others a night
+        give_back(engine, shard, error)
+        if is_outage(error) or isinstance(error, ConflictError | UsageError):
+            raise  # no fault of this shard's members: splitting it would not help
+        log.exception("shard %s failed, attempt %s", shard.shard_no, shard.attempt)
+
+
+def _divide(work: StageWork, run: Run, shard: Shard) -> None:
+    """Split a shard that keeps failing; give up on it when it is down to one member."""
+    engine = work.parts.engine
+    if len(shard.members) > 1:
+        log.warning("shard %s keeps failing: split in two", shard.shard_no)
+        retrying(engine, lambda connection: shard_rows.split(connection, shard))
+        return
+    error = retrying(engine, lambda connection: shard_rows.last_error(connection, shard))
+    log.error("shard %s: member %s given up: %s", shard.shard_no, shard.members[0], error)
+    if shard.stage == "merge":
+        finish(engine, shard, failed_user(run, shard.members[0], error), error)
+    else:
+        finish(engine, shard, Work(lambda _: 0), error)

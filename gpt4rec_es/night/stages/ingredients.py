@@ -1,0 +1,132 @@
+"""What users' lists are made of besides the hits of queries: purchases, co-purchases, fallbacks.
+
+All of it is frozen by the run's manifest and cut-off, so the night, an explanation and a replay
+make the same lists from it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from sqlalchemy import Connection
+
+from gpt4rec_es.db.rows.co_purchases import load_neighbours
+from gpt4rec_es.db.rows.history import load_item_numbers
+from gpt4rec_es.db.rows.lists import MergeInput, load_bought, load_popular, load_titles
+from gpt4rec_es.db.rows.runs import Run
+from gpt4rec_es.night.inputs.rules import load_shown
+from gpt4rec_es.options.lists import Fusion
+from gpt4rec_es.ranking.fuse import fuse_sources
+from gpt4rec_es.ranking.merge import Merge, QueryHits, merge_hits
+from gpt4rec_es.ranking.rules import ItemRules
+from gpt4rec_es.ranking.voices import Purchase
+from gpt4rec_es.records import NO_NEIGHBOURS, Neighbours, SearchResult
+
+# The hits of a query by its number; None: not searched.
+Known: TypeAlias = Callable[[int], SearchResult | None]
+_NO_ITEMS: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Ingredients:
+    """Of some users of one run.
+
+    newest: their newest purchases, which may speak for items, by user, newest first. titles: query
+    numbers of these items' titles, if titles are a source.
+    """
+
+    k: int
+    fusion: Fusion
+    excluded: dict[int, frozenset[int]]
+    popular: list[int]
+    newest: dict[int, list[int]]
+    neighbours: dict[int, Neighbours]
+    titles: dict[int, int]
+    rules: ItemRules | None
+    shown: dict[int, frozenset[int]]
+
+    def merge(
+        self,
+        user: MergeInput,
+        of_query: Known,
+        of_title: Known,
+        *,
+        keep_removed: bool = False,
+    ) -> Merge:
+        """Return one user's merge from the hits known so far; it may ask for deeper ones.
+
+        of_query, of_title: the hits of a generated query and of a title, by number.
+        """
+        queries = [
+            QueryHits(rank, result)
+            for rank, number in enumerate(user.query_nos or (), start=1)
+            if number not in user.removed and (result := of_query(number)) is not None
+        ]
+        last = None if user.last_query_no is None else of_title(user.last_query_no)
+        excluded = self.excluded.get(user.user_no, _NO_ITEMS)
+        screen = None
+        if self.rules is not None:
+            screen = self.rules.screen(self.shown.get(user.user_no, _NO_ITEMS))
+        if self.fusion.is_plain:
+            return merge_hits(
+                queries,
+                self.k,
+                excluded,
+                last_title=last,
+                popular=self.popular,
+                screen=screen,
+                keep_removed=keep_removed,
+            )
+        return fuse_sources(
+            queries,
+            self._purchases(user, of_title),
+            self.k,
+            self.fusion,
+            excluded,
+            last_title=last,
+            popular=self.popular,
+            screen=screen,
+            keep_removed=keep_removed,
+        )
+
+    def title_queries(self, user: MergeInput) -> list[int]:
+        """Return the numbers of the queries that the user's newest titles are."""
+        newest = self.newest.get(user.user_no, ())
+        return [self.titles[item_no] for item_no in newest if item_no in self.titles]
+
+    def _purchases(self, user: MergeInput, of_title: Known) -> list[Purchase]:
+        purchases = []
+        for item_no in self.newest.get(user.user_no, ()):
+            neighbours = self.neighbours.get(item_no, NO_NEIGHBOURS)
+            query_no = self.titles.get(item_no)
+            title = None if query_no is None else of_title(query_no)
+            purchases.append(Purchase(item_no, neighbours, title))
+        return purchases
+
+
+def load_ingredients(
+    connection: Connection, run: Run, user_nos: Sequence[int], rules: ItemRules | None
+) -> Ingredients:
+    """Return the ingredients of these users' lists, as the run froze them; ``rules`` are its."""
+    fusion = Fusion.from_dict(run.manifest.get("fusion"))
+    bought = load_bought(connection, run, user_nos)
+    most_bought = max((len(items) for items in bought.values()), default=0)
+    newest: dict[int, list[int]] = {}
+    neighbours: dict[int, Neighbours] = {}
+    if not fusion.is_plain:
+        histories = load_item_numbers(connection, user_nos, run.history_version)
+        newest = {user: items[: -fusion.history - 1 : -1] for user, items in histories.items()}
+    wanted = {item_no for items in newest.values() for item_no in items}
+    if fusion.uses("co_purchase") and run.co_purchase_set_no is not None:
+        neighbours = load_neighbours(connection, run.co_purchase_set_no, wanted)
+    return Ingredients(
+        run.k,
+        fusion,
+        bought if run.manifest["exclude_bought"] else {},
+        load_popular(connection, run, None if rules else run.k + most_bought),
+        newest,
+        neighbours,
+        load_titles(connection, run, wanted) if fusion.uses("titles") else {},
+        rules,
+        load_shown(connection, run, user_nos),
+    )

@@ -1,0 +1,139 @@
+"""Working on shards: claim, keep the lease alive, store once, give back, split, give up.
+
+What a stage does with a shard is passed in; nothing here knows prompts, queries or users.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from gpt4rec_es.db.engine import dependency_error, is_transient, retrying, transaction
+from gpt4rec_es.db.rows import shards as shard_rows
+from gpt4rec_es.db.rows.shards import Shard
+from gpt4rec_es.errors import DependencyError, LeaseLostError
+from gpt4rec_es.logs import scrub
+
+log = logging.getLogger(__name__)
+
+# stores a shard's rows in the given transaction and returns how many they are
+Store = Callable[[Connection], int]
+
+
+@dataclass(frozen=True)
+class Work:
+    """A shard's work, done but not stored; ``counts`` is what it came to, by name."""
+
+    store: Store
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+class Lease:
+    """The hold on one shard while it is worked on; ``check`` before each costly step."""
+
+    def __init__(self, shard: Shard) -> None:
+        self.shard = shard
+        self._lost = threading.Event()
+
+    def check(self) -> None:
+        """Return if the lease is still held.
+
+        Raises:
+            LeaseLostError: another worker has the shard by now; stop, store nothing.
+        """
+        if self._lost.is_set():
+            raise LeaseLostError(f"The lease of shard {self.shard.shard_no} was lost.")
+
+    def mark_lost(self) -> None:
+        """Remember that the lease is gone."""
+        self._lost.set()
+
+
+@contextmanager
+def kept_alive(engine: Engine, shard: Shard, lease_seconds: float) -> Iterator[Lease]:
+    """Renew the lease every third of its length, in a thread, for the length of the block."""
+    lease = Lease(shard)
+    stop = threading.Event()
+
+    def renew() -> None:
+        while not stop.wait(lease_seconds / 3):
+            try:
+                with transaction(engine) as connection:
+                    shard_rows.renew(connection, shard, lease_seconds)
+            except LeaseLostError:
+                lease.mark_lost()
+                return
+            except (DependencyError, DBAPIError) as error:
+                # The next try may succeed in time; if not, the token decides at the end.
+                log.warning("lease of shard %s not renewed: %s", shard.shard_no, scrub(str(error)))
+
+    thread = threading.Thread(target=renew, name=f"lease-{shard.shard_no}", daemon=True)
+    thread.start()
+    try:
+        yield lease
+    finally:
+        stop.set()
+        thread.join()
+
+
+def finish(engine: Engine, shard: Shard, work: Work, error: str | None = None) -> int:
+    """Store a shard's rows and mark it done in one transaction; return the number of rows.
+
+    Raises:
+        LeaseLostError: the shard is another worker's by now; nothing was stored.
+        DependencyError: Postgres did not come back in time.
+    """
+
+    def store_and_finish(connection: Connection) -> int:
+        # The fence comes first: it locks the row, so nobody can claim the shard in between.
+        shard_rows.finish(connection, shard, work.counts, error)
+        return work.store(connection)
+
+    try:
+        return retrying(engine, store_and_finish)
+    except LeaseLostError:
+        if _is_done(engine, shard):  # the commit's answer got lost, its work did not
+            return 0
+        raise
+
+
+def _is_done(engine: Engine, shard: Shard) -> bool:
+    return retrying(engine, lambda connection: shard_rows.is_done(connection, shard))
+
+
+def give_back(engine: Engine, shard: Shard, error: BaseException) -> None:
+    """Free the shard after ``error``; a lost server is not counted against the shard.
+
+    The wait before the next try grows with the attempts, up to a minute.
+    """
+    delay = min(2.0 ** min(shard.attempt, 6), 60.0)
+    own_fault = not is_outage(error)
+    try:
+        with transaction(engine) as connection:
+            shard_rows.give_back(
+                connection,
+                shard,
+                error,
+                0.0 if own_fault else min(delay, 5.0),
+                is_own_fault=own_fault,
+            )
+    except (LeaseLostError, DependencyError):
+        return  # the lease runs out by itself
+
+
+def is_outage(error: BaseException) -> bool:
+    """Return whether ``error`` says that a server was away, not that the work is wrong."""
+    if isinstance(error, DependencyError):
+        return True
+    return isinstance(error, DBAPIError) and is_transient(error)
+
+
+def as_dependency_error(engine: Engine, error: BaseException) -> DependencyError:
+    """Return an outage as the error that is shown to users."""
+    if isinstance(error, DependencyError):
+        return error
+    return dependency_error(error, engine.url)

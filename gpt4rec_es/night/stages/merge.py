@@ -1,0 +1,203 @@
+"""The merge stage: users' lists from stored hits, topped up where a user needs deeper ones."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from sqlalchemy import Connection, Engine
+
+from gpt4rec_es.db.engine import retrying
+from gpt4rec_es.db.rows.lists import MergeInput, UserOutcome, load_inputs, store_lists
+from gpt4rec_es.db.rows.runs import Run
+from gpt4rec_es.night.stages.hits import Asked, Hits
+from gpt4rec_es.night.stages.ingredients import Ingredients, load_ingredients
+from gpt4rec_es.night.stages.ledger import Lease, Work
+from gpt4rec_es.protocols import Retriever
+from gpt4rec_es.ranking.merge import Merge, Pick
+from gpt4rec_es.ranking.outcome import decide_outcome
+from gpt4rec_es.ranking.rules import ItemRules
+from gpt4rec_es.records import Outcome, Source
+
+
+def merge_shard(
+    engine: Engine, run: Run, lease: Lease, retriever: Retriever, rules: ItemRules | None
+) -> Work:
+    """Make the lists of the shard's users by the run's ``rules``; return the work.
+
+    Counted are the users by outcome, the items listed by source, the top-up searches, and items
+    removed by each rule.
+    """
+    hits = Hits(engine, run, retriever)
+    merged = merge_users(engine, run, lease.shard.members, hits, rules, lease.check)
+
+    def store(connection: Connection) -> int:
+        return store_lists(connection, run.run_no, merged.outcomes, merged.rows())
+
+    counts = {"searches": hits.searched, **_count(merged.outcomes)}
+    counts |= {f"listed:{source.value}": n for source, n in merged.count_listed().items()}
+    counts |= {f"removed:{rule}": n for rule, n in merged.count_removed().items()}
+    return Work(store, counts)
+
+
+def merge_users(
+    engine: Engine,
+    run: Run,
+    user_nos: Sequence[int],
+    hits: Hits,
+    rules: ItemRules | None,
+    check: Callable[[], None],
+) -> "MergedUsers":
+    """Return what becomes of these cohort users, merged as the run's manifest says.
+
+    A generation is used up to the manifest's number of queries, which are all that a night has.
+    rules: those of the run, see ``load_item_rules``. check: called before each round of searches;
+    it may raise to stop.
+    """
+
+    def load(connection: Connection) -> tuple[list[MergeInput], Ingredients]:
+        return (
+            load_inputs(connection, run, user_nos),
+            load_ingredients(connection, run, user_nos, rules),
+        )
+
+    inputs, ingredients = retrying(engine, load)
+    most = run.manifest["decoding"]["num_queries"]
+    users = [
+        user if user.query_nos is None else replace(user, query_nos=user.query_nos[:most])
+        for user in inputs
+    ]
+    first = {n for user in users for n in user.query_nos or () if n not in user.removed}
+    titles = {n for user in users for n in ingredients.title_queries(user)}
+    hits.load_first({*map(hits.as_query, first), *map(hits.as_title, titles)})
+    return MergedUsers(users, hits, ingredients, check)
+
+
+class MergedUsers:
+    """Users merged by asking for deeper hits until every list is final; ``outcomes`` in order."""
+
+    def __init__(
+        self,
+        users: list[MergeInput],
+        hits: Hits,
+        ingredients: Ingredients,
+        check: Callable[[], None],
+    ) -> None:
+        self._users, self._hits, self._ingredients = users, hits, ingredients
+        self._merges: dict[int, Merge] = {}
+        self.outcomes = self._merge_all(users, check)
+
+    def _merge_all(self, users: list[MergeInput], check: Callable[[], None]) -> list[UserOutcome]:
+        failed = {user.user_no: error for user in users if (error := self._failure(user))}
+        pending = [user for user in users if user.user_no not in failed]
+        while pending:
+            check()
+            pending = self._round(pending)
+        return [
+            UserOutcome(user.user_no, Outcome.FAILED, error=failed[user.user_no])
+            if user.user_no in failed
+            else self._outcome(user)
+            for user in users
+        ]
+
+    def _failure(self, user: MergeInput) -> str | None:
+        """Say what an earlier stage gave up on for this user, if anything."""
+        if user.prompt_no is not None and user.query_nos is None:
+            return "no queries could be generated for the prompt"
+        used = (n for n in user.query_nos or () if n not in user.removed)
+        missing = [n for n in used if self._hits.of_query(n) is None]
+        return f"query {missing[0]} could not be searched" if missing else None
+
+    def _round(self, users: list[MergeInput]) -> list[MergeInput]:
+        """Merge these users; fetch what is lacking and return those that must be merged again."""
+        again: list[MergeInput] = []
+        hits = self._hits
+        deeper: set[Asked] = set()
+        last_titles: set[Asked] = set()
+        for user in users:
+            merge = self._ingredients.merge(user, hits.of_query, hits.of_title)
+            if merge.is_complete and not self._lacks_last_title(user, merge):
+                self._merges[user.user_no] = merge
+                continue
+            again.append(user)
+            numbers = user.query_nos or ()
+            deeper.update(hits.as_query(numbers[rank - 1]) for rank in merge.needs_deeper)
+            titles = (self._ingredients.titles[item] for item in merge.needs_deeper_titles)
+            deeper.update(map(hits.as_title, titles))
+            if merge.needs_deeper_last_title and user.last_query_no is not None:
+                deeper.add(hits.as_title(user.last_query_no))
+            if merge.is_complete and user.last_query_no is not None:
+                last_titles.add(hits.as_title(user.last_query_no))
+        if deeper:
+            hits.deepen(deeper)
+        if last_titles:
+            hits.fetch(last_titles)
+        return again
+
+    def _lacks_last_title(self, user: MergeInput, merge: Merge) -> bool:
+        """Whether the list is short and the newest title was not searched for yet."""
+        return (
+            merge.n_found < self._ingredients.k
+            and user.last_query_no is not None
+            and self._hits.of_title(user.last_query_no) is None
+        )
+
+    def _outcome(self, user: MergeInput) -> UserOutcome:
+        merge = self._merges[user.user_no]
+        used = [n for n in user.query_nos or () if n not in user.removed]
+        is_filtered = bool(user.removed) and not used and merge.short_reason is not None
+        return UserOutcome(
+            user.user_no,
+            decide_outcome(merge, n_bought=user.n_bought, has_prompt=user.prompt_no is not None),
+            len(used),
+            merge.n_found,
+            len(merge.picks),
+            "filtered_queries" if is_filtered else merge.short_reason,
+        )
+
+    def rows(self) -> Iterator[tuple[object, ...]]:
+        """Yield the recommendation rows of all merged users, in order of user and rank."""
+        for user in self._users:
+            merge = self._merges.get(user.user_no)
+            if merge is None:
+                continue
+            for rank, pick in enumerate(merge.picks, start=1):
+                item_no, source, *reason = pick
+                yield (
+                    user.user_no,
+                    rank,
+                    item_no,
+                    source.value,
+                    self._query_no(user, pick),
+                    *reason,
+                )
+
+    def count_listed(self) -> Counter[Source]:
+        """Return by source how many items are in lists."""
+        return Counter(source for merge in self._merges.values() for _, source, *_ in merge.picks)
+
+    def count_removed(self) -> Counter[str]:
+        """Return by rule how many items it kept out of lists; an item once per list."""
+        return Counter(rule for merge in self._merges.values() for rule in merge.ruled_out.values())
+
+    def _query_no(self, user: MergeInput, pick: Pick) -> int | None:
+        """Return the number of the query that found an item, if one did."""
+        _, source, query_rank, _, _, from_item_no, _ = pick
+        if query_rank is not None:
+            return (user.query_nos or ())[query_rank - 1]
+        if source is Source.HISTORY_TITLE and from_item_no is not None:
+            return self._ingredients.titles[from_item_no]
+        return user.last_query_no if source is Source.LAST_TITLE else None
+
+
+def failed_user(run: Run, user_no: int, error: str) -> Work:
+    """Return the work of storing that one user could not be merged."""
+    outcome = UserOutcome(user_no, Outcome.FAILED, error=error)
+
+    def store(connection: Connection) -> int:
+        return store_lists(connection, run.run_no, [outcome], [])
+
+    return Work(store, _count([outcome]))
+
+
+def _count(outcomes: Sequence[UserOutcome]) -> Counter[str]:
+    return Counter(f"users:{one.outcome.value}" for one in outcomes)

@@ -1,0 +1,177 @@
+"""Starting nights: exactly one run per kind and date goes to its end, whoever asks how often.
+
+The clock of dates is the schedule's time zone, passed in; leases use the database's clock.
+"""
+
+import datetime as dt
+import logging
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import Connection, text
+
+from gpt4rec_es.db.engine import retrying
+from gpt4rec_es.db.rows import audit
+from gpt4rec_es.db.rows import runs as run_rows
+from gpt4rec_es.db.rows.runs import Run
+from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.night.inputs.parts import NightOptions, NightParts
+from gpt4rec_es.night.plan import plan_run
+from gpt4rec_es.protocols import Progress, no_progress
+from gpt4rec_es.version import code_version
+
+log = logging.getLogger(__name__)
+
+KIND = "nightly"
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What a clock that rings has to do, and the run that decides it; None: there is none yet."""
+
+    action: Literal["plan", "resume", "supersede", "wait for other code", "nothing"]
+    run: Run | None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The run to work on, and whether this call planned it."""
+
+    run: Run
+    is_new: bool
+
+
+def start_night(
+    parts: NightParts,
+    options: NightOptions,
+    logical_date: dt.date,
+    *,
+    supersede: bool = False,
+    progress: Progress = no_progress,
+) -> Started:
+    """Return the unfinished night, or plan a new attempt for ``logical_date``.
+
+    supersede: give up an unfinished run first; what it generated and searched is used again.
+
+    Raises:
+        ConflictError: the unfinished run is of another date or other code, or someone is planning.
+    """
+    unfinished = retrying(parts.engine, lambda c: run_rows.unfinished(c, KIND))
+    if unfinished and supersede:
+        for run in unfinished:
+            stop_run(parts, run, "superseded", "superseded by a new night")
+        unfinished = []
+    if unfinished:
+        return Started(_resumable(unfinished[0]), is_new=False)
+    return Started(plan_run(parts, options, logical_date, progress=progress), is_new=True)
+
+
+def _resumable(run: Run) -> Run:
+    if run.code_version != code_version():
+        raise ConflictError(
+            f"Run {run.run_id} is unfinished and was planned by code {run.code_version}; "
+            f"this is {code_version()}.",
+            "Let workers of that code finish it, or give it up with `gpt4rec night --supersede`.",
+        )
+    return run
+
+
+def ensure_night(
+    parts: NightParts,
+    options: NightOptions,
+    logical_date: dt.date,
+    *,
+    progress: Progress = no_progress,
+) -> Started | None:
+    """Start the night of ``logical_date`` unless it ran or runs; None when there is nothing to do.
+
+    For clocks that ring more than once. A run left unfinished by other code, on which nobody
+    works, is superseded: its workers were replaced by a deployment. A date whose night was
+    rejected, failed or cancelled is left for a person to decide.
+    """
+    due = look_for_due(parts, logical_date)
+    if due.action == "resume" and due.run is not None:
+        return Started(due.run, is_new=False)
+    if due.action not in {"plan", "supersede"}:
+        log.info("nothing is started for %s: %s", logical_date, due.action)
+        return None
+    supersede = due.action == "supersede"
+    return start_night(parts, options, logical_date, supersede=supersede, progress=progress)
+
+
+def look_for_due(parts: NightParts, logical_date: dt.date) -> Due:
+    """Return what ``ensure_night`` would do now; changes nothing."""
+    unfinished = retrying(parts.engine, lambda c: run_rows.unfinished(c, KIND))
+    if unfinished and unfinished[0].code_version == code_version():
+        return Due("resume", unfinished[0])
+    is_worked_on = bool(unfinished) and retrying(
+        parts.engine, lambda c: has_live_lease(c, unfinished[0].run_no)
+    )
+    if is_worked_on:
+        return Due("wait for other code", unfinished[0])
+    runs = retrying(parts.engine, lambda c: run_rows.of_date(c, KIND, logical_date))
+    for run in runs:
+        if run.state not in {"superseded", *run_rows.UNFINISHED}:
+            return Due("nothing", run)
+    return Due("supersede", unfinished[0]) if unfinished else Due("plan", None)
+
+
+def has_live_lease(connection: Connection, run_no: int) -> bool:
+    """Return whether a worker holds a lease on the run that has not run out."""
+    return bool(
+        connection.execute(
+            text("""
+            SELECT EXISTS (SELECT FROM shards WHERE run_no = :run_no AND state = 'leased'
+                           AND lease_until > clock_timestamp())
+            """),
+            {"run_no": run_no},
+        ).scalar_one()
+    )
+
+
+def cancel(parts: NightParts, run_id: str, *, reason: str, dry_run: bool = False) -> Run:
+    """Stop an unfinished run, and return it as it was; its workers stop at their next shard.
+
+    dry_run: only look whether that can be.
+
+    Raises:
+        UsageError: there is no such run, or it is finished already.
+    """
+    run = retrying(parts.engine, lambda c: run_rows.find(c, run_id))
+    if not dry_run:
+        stop_run(parts, run, "cancelled", reason)
+    elif run.is_finished:
+        raise _finished(run, run.state)
+    return run
+
+
+def _finished(run: Run, state: str) -> UsageError:
+    hint = "See `gpt4rec runs list`."
+    if state == "published":
+        hint = f"`gpt4rec runs reject {run.run_id} --reason 'why'` takes it back."
+    return UsageError(f"Run {run.run_id} is {state} already.", hint)
+
+
+def stop_run(parts: NightParts, run: Run, state: str, reason: str) -> None:
+    """End an unfinished run as ``cancelled`` or ``superseded``; its workers stop at the next shard.
+
+    Raises:
+        UsageError: it is finished already.
+    """
+
+    def stop(connection: Connection) -> None:
+        now = run_rows.lock_state(connection, run.run_no)
+        if now not in run_rows.UNFINISHED:
+            raise _finished(run, now)
+        run_rows.set_state(connection, run.run_no, state, reason)
+        audit.record(
+            connection,
+            parts.actor,
+            state,
+            run.run_id,
+            before={"state": now},
+            after={"state": state},
+            reason=reason,
+        )
+
+    retrying(parts.engine, stop)

@@ -1,0 +1,1 @@
+"""Settings of single stages, as records that check themselves."""

@@ -1,0 +1,215 @@
+"""Frozen options that lists are made by: how is searched, what is fused, which rules hold.
+
+A run keeps them in its manifest; each refuses what cannot work before anything begins. Nothing is
+read or decided here, so every floor may use these.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.options.minimum_should_match import canonical_requirements
+
+SOURCES = ("queries", "co_purchase", "titles")
+
+
+@dataclass(frozen=True, slots=True)
+class PairCounting:
+    """How pairs of one user's purchases make neighbours (``ranking.neighbours``).
+
+    decay: a pair counts this much less with each step further apart. backward: what a pair counts
+    for an item that was bought before the other. popularity: share p of the exponent that goes to
+    the neighbour's buyers; the rest goes to the item's own, with ``damping`` buyers added, so that
+    rarely bought items do not speak too loud. The defaults were best, or nearly so, on the
+    validation parts of three data sets (docs/quality.md).
+    """
+
+    decay: float = 0.8
+    backward: float = 0.3
+    popularity: float = 0.3
+    damping: float = 20.0
+
+    def __post_init__(self) -> None:
+        """Refuse what would not stay between 0 and 1."""
+        if not 0 < self.decay <= 1:
+            raise UsageError(f"A pair's decay is {self.decay}.", "It is above 0 and at most 1.")
+        for share in (self.backward, self.popularity):
+            if not 0 <= share <= 1:
+                raise UsageError(f"A share of pairs is {share}.", "It is between 0 and 1.")
+        if not 0 <= self.damping < float("inf"):
+            raise UsageError(f"The damping is {self.damping}.", "It is a number of buyers.")
+
+
+# Users who bought both / sqrt(buyers of one x buyers of the other), whenever they bought.
+COSINE = PairCounting(decay=1.0, backward=1.0, popularity=0.5, damping=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """Which sources of candidates make a list, and how they are fused.
+
+    weights: (source, weight >= 0) in order; ``queries`` alone is the merge by K/m, nothing fused.
+    method: "scores" adds up weighted scores, "ranks" weighted reciprocal ranks. candidates: hits of
+    each title that count, and places of each source's ranking; query_hits: hits of each query that
+    count by scores. history: newest purchases
+    that speak, each older one ``decay`` times less; of queries each later one ``query_decay``
+    times less. neighbours: kept per item; pair_history: newest purchases of a user that are
+    counted as bought together, and pairs how. rank_constant: added to each rank before its
+    reciprocal.
+    """
+
+    weights: tuple[tuple[str, float], ...] = (("queries", 1.0),)
+    method: str = "scores"
+    candidates: int = 100
+    history: int = 20
+    decay: float = 0.7
+    query_decay: float = 1.0
+    neighbours: int = 100
+    pair_history: int = 200
+    rank_constant: int = 60
+    query_hits: int = 3
+    pairs: PairCounting = PairCounting()
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be fused."""
+        names = [name for name, _ in self.weights]
+        if len(set(names)) != len(names) or not set(names) <= set(SOURCES):
+            raise UsageError(
+                f"The sources are {', '.join(names)}.", f"Name each once, of {', '.join(SOURCES)}."
+            )
+        if not any(weight > 0 for _, weight in self.weights) or any(
+            not 0 <= weight < float("inf") for _, weight in self.weights
+        ):
+            raise UsageError("A source's weight is wrong.", "Weights are >= 0, and one above 0.")
+        if self.method not in {"scores", "ranks"}:
+            raise UsageError(f"The fusion is {self.method!r}.", "Choose scores or ranks.")
+        for decay in (self.decay, self.query_decay):
+            if not 0 < decay <= 1:
+                raise UsageError(f"A decay is {decay}.", "It must be above 0 and at most 1.")
+        counts = (
+            self.candidates,
+            self.query_hits,
+            self.history,
+            self.neighbours,
+            self.pair_history,
+        )
+        if min(*counts, self.rank_constant) < 1:
+            raise UsageError("A count of the fusion is below 1.", "Counts start at 1.")
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether generated queries are the only source, so that nothing is fused."""
+        return [name for name, _ in self.weights] == ["queries"]
+
+    @property
+    def counting(self) -> dict[str, float]:
+        """What neighbours depend on besides the data, by columns of ``co_purchase_sets``."""
+        pairs = {f"pair_{name}": value for name, value in asdict(self.pairs).items()}
+        return {"neighbours": self.neighbours, "pair_history": self.pair_history, **pairs}
+
+    def uses(self, source: str) -> bool:
+        """Return whether ``source`` is one of the sources."""
+        return any(name == source for name, _ in self.weights)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the settings as plain values, for manifests; ``from_dict`` reads them."""
+        return {**asdict(self), "weights": [list(pair) for pair in self.weights]}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any] | None) -> "Fusion":
+        """Return the settings in ``values``; None, as in older manifests: queries alone."""
+        if values is None:
+            return cls()
+        weights = tuple((str(name), float(weight)) for name, weight in values["weights"])
+        # Before pairs could be counted otherwise, all were counted so.
+        pairs = PairCounting(**values["pairs"]) if "pairs" in values else COSINE
+        return cls(**{**values, "weights": weights, "pairs": pairs})
+
+
+@dataclass(frozen=True, slots=True)
+class ListRules:
+    """Rules of one run about all lists, beside those that block items, brands and categories.
+
+    min_price, max_price: in the catalog's currency, both included; an item of unknown price is
+    left out then. categories: only these and what is below them. max_per_brand: items of one
+    brand per list. shown_days: what published lists of so many days before showed is left out.
+    """
+
+    min_price: float | None = None
+    max_price: float | None = None
+    categories: tuple[str, ...] = ()
+    max_per_brand: int | None = None
+    shown_days: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse rules that nothing can keep."""
+        prices = [price for price in (self.min_price, self.max_price) if price is not None]
+        if any(not 0 <= price < float("inf") for price in prices) or prices != sorted(prices):
+            raise UsageError("The limits of the price are wrong.", "Give 0 <= lowest <= highest.")
+        if self.max_per_brand is not None and self.max_per_brand < 1:
+            raise UsageError(f"{self.max_per_brand} items per brand leave none.", "At least 1.")
+        if self.shown_days < 0:
+            raise UsageError(f"{self.shown_days} days cannot be.", "0 asks for nothing.")
+        if not all(category.strip() for category in self.categories):
+            raise UsageError("A category is empty.", "Name it as the catalog does.")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return those that are set as plain values, for manifests."""
+        values = {**asdict(self), "categories": list(self.categories)}
+        unset = asdict(ListRules()) | {"categories": []}
+        return {name: value for name, value in values.items() if value != unset[name]}
+
+
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """How a text is searched for, beyond index and depth; the default: any term is enough.
+
+    minimum_should_match: how many of a query's terms a title must have, as Elasticsearch's
+    parameter of that name; None: any is enough, which is also what "1" says.
+    """
+
+    minimum_should_match: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what Elasticsearch would refuse; spell what is equal alike."""
+        if self.minimum_should_match is None:
+            return
+        try:
+            canonical = canonical_requirements(self.minimum_should_match)
+        except ValueError as error:
+            raise UsageError(
+                f"minimum_should_match is {self.minimum_should_match!r}.", f"It {error}."
+            ) from None
+        asked = None if canonical in {"0", "1", "0%"} else canonical
+        object.__setattr__(self, "minimum_should_match", asked)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return those that are set as plain values, for manifests and hashes."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any] | None) -> "SearchOptions":
+        """Return the options in ``values``; None, as in older manifests: none."""
+        return cls(**(values or {}))
+
+
+ANY_TERM = SearchOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class QueryFilters:
+    """What generated queries must pass before they are searched for; the default lets all pass.
+
+    phrases: forbidden ones. catalog_scripts_only: no letters of scripts that titles do not use.
+    max_unknown_share: of a query's terms, how many may be in no title; 1 lets all pass.
+    """
+
+    phrases: tuple[str, ...] = ()
+    catalog_scripts_only: bool = False
+    max_unknown_share: float = 1.0
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there is anything to pass."""
+        return bool(self.phrases) or self.catalog_scripts_only or self.max_unknown_share < 1

@@ -1,0 +1,1 @@
+"""Forgetting users, pseudonyms, and the register of exports."""

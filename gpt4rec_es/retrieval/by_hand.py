@@ -1,0 +1,145 @@
+"""One search by hand, as a night searches, with titles and the arithmetic of each score."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from elasticsearch import Elasticsearch
+
+from gpt4rec_es.elastic.alias import resolve_alias
+from gpt4rec_es.elastic.errors import plain_errors
+from gpt4rec_es.elastic.queries import search_text
+from gpt4rec_es.elastic.similarity import read_bm25, walk
+from gpt4rec_es.errors import DependencyError, UsageError
+from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
+from gpt4rec_es.records import Bm25
+from gpt4rec_es.retrieval.body import MAX_DEPTH, search_body
+
+_WEIGHT = re.compile(r"weight\((.*) in \d+\)")
+_LEAF = re.compile(r"(n|N|dl|avgdl|freq|termFreq|phraseFreq)[,=]")
+
+
+@dataclass(frozen=True, slots=True)
+class TermScore:
+    """What one term of the query adds to a score: (k1 + 1) * idf * tf.
+
+    documents: titles with the term (of a phrase, its rarest one), of ``all_documents``.
+    frequency: of the term in this title. length: terms in this title (rounded above 40),
+    average_length: in all titles.
+    """
+
+    term: str
+    score: float
+    documents: int
+    all_documents: int
+    frequency: float
+    length: float
+    average_length: float
+
+
+@dataclass(frozen=True, slots=True)
+class FoundItem:
+    """One hit. terms: None unless an explanation was asked for."""
+
+    rank: int
+    item_id: str
+    title: str
+    score: float
+    brand: str | None
+    category: str | None
+    terms: list[TermScore] | None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchAnswer:
+    """What a search found in which index by which options; text: what was searched for."""
+
+    text: str
+    index: str
+    bm25: Bm25
+    hits: list[FoundItem]
+    minimum_should_match: str | None
+
+
+def search_titles(
+    client: Elasticsearch,
+    alias: str,
+    text: str,
+    k: int,
+    options: SearchOptions = ANY_TERM,
+    *,
+    explain: bool = False,
+) -> SearchAnswer:
+    """Return the ``k`` best active items for ``text`` in the index behind ``alias``.
+
+    options: how is searched.
+
+    Raises:
+        UsageError: no word is given, ``k`` is out of range, or the alias points nowhere.
+        DependencyError: Elasticsearch cannot answer.
+    """
+    if not 1 <= k <= MAX_DEPTH:
+        raise UsageError(f"{k} hits cannot be asked for.", f"Ask for 1 to {MAX_DEPTH}.")
+    searched = search_text(text)
+    if not searched:
+        raise UsageError("There is nothing to search for.", "Give a text.")
+    try:
+        searched.encode()
+    except UnicodeEncodeError:
+        raise UsageError("The text is not valid UTF-8.") from None
+    body = search_body(searched, k, options) | {
+        "_source": ["item_id", "title", "brand", "category"],
+        "explain": explain,
+    }
+    del body["stored_fields"]  # it would leave out the source
+    with plain_errors(client):
+        index = resolve_alias(client, alias)
+        bm25 = read_bm25(client, index)
+        answer = client.perform_request(
+            "POST",
+            f"/{index}/_search",
+            params={"allow_partial_search_results": "false"},
+            headers={"accept": "application/json", "content-type": "application/json"},
+            body=body,
+        ).body
+    if answer["timed_out"] or answer["_shards"]["failed"]:
+        raise DependencyError("Elasticsearch did not search all of the index.", "Try again.")
+    hits = enumerate(answer["hits"]["hits"], start=1)
+    found = [_found(rank, hit) for rank, hit in hits]
+    return SearchAnswer(searched, index, bm25, found, options.minimum_should_match)
+
+
+def term_scores(explanation: Mapping[str, Any]) -> Iterator[TermScore]:
+    """Yield what each matching term (or group of synonyms, or phrase) adds to a score."""
+    for node in walk(explanation):
+        if match := _WEIGHT.match(node["description"]):
+            leaves: dict[str, float] = {}
+            for part in walk(node):
+                if leaf := _LEAF.match(part["description"]):
+                    value = float(part["value"])
+                    name = "freq" if leaf[1].lower().endswith("freq") else leaf[1]
+                    # A phrase has one n per word: the rarest says most.
+                    leaves[name] = min(value, leaves.get(name, value))
+            yield TermScore(
+                match[1].replace("title:", ""),
+                float(node["value"]),
+                int(leaves["n"]),
+                int(leaves["N"]),
+                leaves["freq"],
+                leaves["dl"],
+                leaves["avgdl"],
+            )
+
+
+def _found(rank: int, hit: dict[str, Any]) -> FoundItem:
+    source, explanation = hit["_source"], hit.get("_explanation")
+    return FoundItem(
+        rank,
+        source["item_id"],
+        source["title"],
+        hit["_score"],
+        source.get("brand"),
+        source.get("category"),
+        None if explanation is None else list(term_scores(explanation)),
+    )

@@ -1,1 +1,0 @@
-"""The night: plan, ledger, stages, gates, publishing."""

@@ -1,1 +1,0 @@
-"""Use cases other than the night, one per module."""

@@ -1,1 +1,0 @@
-"""Looking at everything the program needs, each part by itself, and saying what to do."""

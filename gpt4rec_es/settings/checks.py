@@ -1,0 +1,111 @@
+"""Checks of single setting values; no setting is named here.
+
+Pure text work. A check never repeats the value of a URL: it may hold a password.
+"""
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+# These may go by a local socket.
+_HOSTLESS = {"postgresql", "postgres", "postgresql+psycopg2", "redis+socket", "memory"}
+_SOURCES = {"queries", "co_purchase", "titles"}
+
+_CRON_FIELDS = (
+    ("minute", 0, 59, ()),
+    ("hour", 0, 23, ()),
+    ("day of month", 1, 31, ()),
+    (
+        "month",
+        1,
+        12,
+        ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"),
+    ),
+    ("day of week", 0, 6, ("sun", "mon", "tue", "wed", "thu", "fri", "sat")),
+)
+
+
+def url_check(*schemes: str) -> Callable[[str], str]:
+    """Return a check that a URL has one of ``schemes``, a host and a port that is a number."""
+    allowed = f"must look like {schemes[0]}://user:password@host:port/name"
+
+    def check(url: str) -> str:
+        scheme, separator, _ = url.partition("://")
+        if not separator or scheme not in schemes:
+            raise ValueError(f"{allowed} and begin with one of {', '.join(schemes)}")
+        try:
+            parts = urlsplit(url)
+            has_host = bool(parts.hostname) or scheme in _HOSTLESS
+            parts.port  # noqa: B018 - reading it is what checks the number
+        except ValueError:
+            has_host = False
+        if not has_host:
+            raise ValueError(
+                f"{allowed}; write @ : / ? # % in a password as %40 %3A %2F %3F %23 %25"
+            )
+        return url
+
+    return check
+
+
+def check_timezone(name: str) -> str:
+    """Return ``name`` if it is a time zone that this machine knows."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("must be a known time zone, as Europe/Berlin or UTC") from error
+    return name
+
+
+def check_cron(line: str) -> str:
+    """Return ``line`` if it has five cron fields (minute, hour, day, month, day of week)."""
+    fields = line.lower().split()
+    if len(fields) != len(_CRON_FIELDS):
+        raise ValueError("must have five fields (minute hour day month day-of-week), as 0 2 * * *")
+    for text, (name, low, high, names) in zip(fields, _CRON_FIELDS, strict=True):
+        if not all(_is_cron_part(part, low, high, names) for part in text.split(",")):
+            raise ValueError(f"its {name} {text!r} must be *, numbers {low} to {high}, a-b or */n")
+    return " ".join(fields)
+
+
+def _is_cron_part(part: str, low: int, high: int, names: tuple[str, ...]) -> bool:
+    """Say whether ``part`` is ``*``, a value or a range, with or without a step."""
+    span, slash, step = part.partition("/")
+    if slash and not (step.isdecimal() and int(step) > 0 and (span == "*" or "-" in span)):
+        return False  # Celery knows no step after a single value
+    if span == "*":
+        return True
+    numbers = [
+        names.index(end) + low if end in names else int(end) if end.isdecimal() else -1
+        for end in span.split("-")
+    ]
+    return (
+        len(numbers) <= 2
+        and numbers == sorted(numbers)
+        and low <= numbers[0] <= numbers[-1] <= high
+    )
+
+
+def parse_sources(text: str) -> tuple[tuple[str, float], ...]:
+    """Return ``text``, as in "queries:0.1,co_purchase:0.9", as (source, weight); no weight is 1."""
+    pairs = []
+    for part in text.split(","):
+        name, _, weight = part.strip().partition(":")
+        try:
+            pairs.append((name.strip(), float(weight) if weight.strip() else 1.0))
+        except ValueError:
+            raise ValueError(
+                "must be sources with weights, as queries:0.1,co_purchase:0.9"
+            ) from None
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names) or not set(names) <= _SOURCES or "queries" not in names:
+        raise ValueError(f"must name queries, and each of {', '.join(sorted(_SOURCES))} only once")
+    if min(weight for _, weight in pairs) < 0 or not 0 < sum(w for _, w in pairs) < float("inf"):
+        raise ValueError("weights must be finite, 0 or above, and one of them above 0")
+    return tuple(pairs)
+
+
+def check_sources(text: str) -> str:
+    """Return ``text`` if it names sources of candidates with their weights."""
+    parse_sources(text)
+    return text

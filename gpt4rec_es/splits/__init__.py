@@ -1,1 +1,0 @@
-"""What may be learned from and what is held out; pure."""

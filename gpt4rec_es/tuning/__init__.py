@@ -1,1 +1,0 @@
-"""Choosing k1 and b by measurement."""

@@ -1,0 +1,43 @@
+"""Planted leaks must be found, and clean splits must pass."""
+
+from dataclasses import replace
+
+import pytest
+
+from gpt4rec_es.errors import DataError
+from gpt4rec_es.lab.splits.histories import History
+from gpt4rec_es.lab.splits.leaks import check_split
+from gpt4rec_es.lab.splits.split import Split, by_users, leave_one_out
+
+HISTORIES = [History(user, tuple(range(user, user + 5)), None) for user in range(1, 40)]
+
+
+def splits() -> list[Split]:
+    return [leave_one_out(HISTORIES), by_users(HISTORIES, seed=3)]
+
+
+@pytest.mark.parametrize("split", splits(), ids=["leave-one-out", "users"])
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_a_split_keeps_its_own_parts_apart(split: Split, part: str) -> None:
+    check_split(split)
+    case = getattr(split, part)[1]
+    planted = {**split.train, case.user: (*case.history, *case.targets)}
+    with pytest.raises(DataError, match=f"user {case.user}"):
+        check_split(replace(split, train=planted))
+    looking = replace(case, history=(*case.history, *case.targets))
+    with pytest.raises(DataError, match="known beforehand"):
+        check_split(replace(split, **{part: (looking,)}))
+
+
+def test_a_test_before_its_validation_is_found() -> None:
+    split = leave_one_out(HISTORIES)
+    early = replace(split.test[0], history=split.validation[0].history)
+    with pytest.raises(DataError, match="lies before its validation"):
+        check_split(replace(split, test=(early,)))
+
+
+def test_a_held_out_user_may_not_be_learned_even_in_part() -> None:
+    split = by_users(HISTORIES, seed=3)
+    case = split.validation[0]
+    with pytest.raises(DataError, match="held out for validation"):
+        check_split(replace(split, train={**split.train, case.user: case.history[:1]}))

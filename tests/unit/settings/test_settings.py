@@ -1,0 +1,314 @@
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from gpt4rec_es.settings import settings as module
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.settings import Settings, load_settings, variable_of
+from gpt4rec_es.settings.checks import parse_sources
+
+STACK = {
+    "DATABASE_URL": "postgresql+psycopg2://writer:stackpw@127.0.0.1:1/g",
+    "GPT4REC_OWNER_DATABASE_URL": "postgresql+psycopg2://owner:ownerpw@127.0.0.1:1/g",
+    "GPT4REC_ANALYST_DATABASE_URL": "postgresql+psycopg2://analyst:analystpw@127.0.0.1:1/g",
+    "ELASTICSEARCH_URL": "http://127.0.0.1:2",
+    "CELERY_BROKER_URL": "redis://:brokerpw@127.0.0.1:3/0",
+}
+
+
+def load(**environ: str) -> Settings:
+    return load_settings(environ, env_file=None)
+
+
+def refusal(**environ: str) -> str:
+    with pytest.raises(UsageError) as caught:
+        load(**environ)
+    return str(caught.value)
+
+
+def test_defaults_need_no_variable() -> None:
+    settings = load()
+    assert settings.database_url is None
+    assert (settings.k, settings.depth, settings.num_queries) == (10, None, 10)
+    assert settings.elasticsearch_verify_tls is True
+    assert settings.timezone == "UTC"
+    assert settings.actor
+    assert settings.set_variables() == set()
+
+
+def test_values_are_read_by_their_variable() -> None:
+    settings = load(
+        DATABASE_URL="postgres://u:p@h/d",
+        ELASTICSEARCH_VERIFY_TLS="false",
+        GPT4REC_K="25",
+        GPT4REC_DEPTH="70",
+        GPT4REC_EXCLUDE_BOUGHT="no",
+        GPT4REC_SIMILARITY="0.5",
+        GPT4REC_TIMEZONE="Europe/Berlin",
+        GPT4REC_NIGHTLY_CRON="*/15 1-3 * * MON,wed",
+        GPT4REC_ACTOR="night-shift",
+    )
+    assert settings.database_url == settings.owner_database_url == "postgres://u:p@h/d"
+    assert settings.elasticsearch_verify_tls is False
+    assert (settings.k, settings.depth) == (25, 70)
+    assert settings.exclude_bought is False
+    assert settings.similarity == 0.5
+    assert settings.nightly_cron == "*/15 1-3 * * mon,wed"
+    assert "GPT4REC_K" in settings.set_variables()
+    assert "GPT4REC_NUM_BEAMS" not in settings.set_variables()
+
+
+def test_is_frozen() -> None:
+    with pytest.raises(ValidationError):
+        load().k = 3  # type: ignore[misc]
+
+
+def test_empty_value_counts_as_not_set() -> None:
+    settings = load(GPT4REC_K=" ", ELASTICSEARCH_API_KEY="")
+    assert (settings.k, settings.elasticsearch_api_key) == (10, None)
+
+
+def test_variables_of_other_programs_are_left_alone() -> None:
+    others = {
+        "PATH": "/bin",
+        "DATABASE_NAME": "x",
+        "GPT4REC_TEST_KEEP": "1",
+        "GPT4REC_PG_BIN": "/x",
+    }
+    assert load(**others) == load()
+
+
+def test_all_faults_are_reported_at_once_and_name_the_variable() -> None:
+    text = refusal(
+        GPT4REC_K="0",
+        GPT4REC_DTYPE="bf16",
+        GPT4REC_TIMEZONE="Mars/Olympus",
+        GPT4REC_NIGHTLY_CRON="61 2 * * *",
+        GPT4REC_NUM_BEEMS="4",
+        CELERY_BROKER_URL="ftp://h",
+    )
+    assert "GPT4REC_K is '0': it should be greater than or equal to 1" in text
+    assert "GPT4REC_DTYPE is 'bf16': it should be 'fp32' or 'fp16'" in text
+    assert "GPT4REC_TIMEZONE is 'Mars/Olympus': must be a known time zone" in text
+    assert "GPT4REC_NIGHTLY_CRON is '61 2 * * *': its minute '61' must be" in text
+    assert "GPT4REC_NUM_BEEMS is not a setting (did you mean GPT4REC_NUM_BEAMS?)" in text
+    assert "CELERY_BROKER_URL: must look like redis://" in text
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "-",
+        "* * * *",
+        "60 * * * *",
+        "* 24 * * *",
+        "* * 0 * *",
+        "* * * 13 *",
+        "* * * * 7",
+        "5-1 * * * *",
+        "*/0 * * * *",
+        "1-2-3 * * * *",
+        "a * * * *",
+        "1, * * * *",
+        "*/x * * * *",
+        "5/10 * * * *",
+    ],
+)
+def test_wrong_cron_line(line: str) -> None:
+    assert "GPT4REC_NIGHTLY_CRON" in refusal(GPT4REC_NIGHTLY_CRON=line)
+
+
+@pytest.mark.parametrize("line", ["0 2 * * *", "*/5 0-23/2 1,15 jan-mar sun", "59 23 31 12 6"])
+def test_right_cron_line(line: str) -> None:
+    assert load(GPT4REC_NIGHTLY_CRON=line).nightly_cron == line
+
+
+def test_unknown_variable_without_a_near_one() -> None:
+    text = refusal(GPT4REC_XXXXXXXXXXXXXXXXXXXXXXXX="1")
+    assert text.startswith("GPT4REC_XXXXXXXXXXXXXXXXXXXXXXXX is not a setting. ")
+
+
+def test_more_queries_than_beams() -> None:
+    text = refusal(GPT4REC_NUM_QUERIES="30")
+    assert "GPT4REC_NUM_BEAMS is 20: must be at least GPT4REC_NUM_QUERIES" in text
+
+
+def test_user_without_password() -> None:
+    text = refusal(ELASTICSEARCH_USER="elastic")
+    assert "ELASTICSEARCH_USER and ELASTICSEARCH_PASSWORD: set both or neither" in text
+
+
+@pytest.mark.parametrize(
+    ("variable", "url"),
+    [
+        ("DATABASE_URL", "mysql://u:canary-secret@h/d"),
+        ("DATABASE_URL", "postgresql://u:canary-secret@h:port/d"),
+        ("DATABASE_URL", "postgresql://u:canary-secret/x@h/d"),
+        ("DATABASE_URL", "u:canary-secret@h/d"),
+        ("ELASTICSEARCH_URL", "https://"),
+        ("ELASTICSEARCH_URL", "https://[::1"),
+        ("CELERY_BROKER_URL", "redis://"),
+    ],
+)
+def test_wrong_url_is_named_but_not_repeated(variable: str, url: str) -> None:
+    text = refusal(**{variable: url})
+    assert f"{variable}: must look like" in text
+    assert "canary-secret" not in text
+
+
+@pytest.mark.parametrize(
+    ("variable", "url"),
+    [
+        ("DATABASE_URL", "postgresql:///night?host=/run/postgresql"),
+        ("CELERY_BROKER_URL", "redis+socket:///run/valkey.sock"),
+        ("CELERY_BROKER_URL", "amqp://u:p@h//"),
+        ("ELASTICSEARCH_URL", "https://es.example:9200/prefix"),
+    ],
+)
+def test_url_shapes_that_are_fine(variable: str, url: str) -> None:
+    assert url in load(**{variable: url}).model_dump().values()
+
+
+def test_required_url_that_is_missing() -> None:
+    assert load(ELASTICSEARCH_URL="http://h").require("elasticsearch_url") == "http://h"
+    with pytest.raises(UsageError, match=r"DATABASE_URL is not set.*gpt4rec stack up"):
+        load().require("database_url")
+
+
+def test_env_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:
+    env_file = tmp_path / "night.env"
+    env_file.write_text("GPT4REC_K=7\nexport GPT4REC_NUM_QUERIES=5\nOTHER=1\n# note\n")
+    settings = load_settings({"GPT4REC_K": "9"}, env_file)
+    assert (settings.k, settings.num_queries) == (9, 5)
+    env_file.write_text("GPT4REC_TYPO=7\n")
+    with pytest.raises(UsageError, match="GPT4REC_TYPO"):
+        load_settings({}, env_file)
+
+
+def test_dollar_in_an_env_file_is_kept(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("ELASTICSEARCH_API_KEY='a${HOME}b'\n")
+    assert load_settings({}, tmp_path / ".env").elasticsearch_api_key == "a${HOME}b"
+
+
+def test_missing_env_file_is_no_error(tmp_path: Path) -> None:
+    assert load_settings({}, tmp_path / "none").k == 10
+
+
+def test_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in os.environ:
+        if variable.startswith("GPT4REC_"):
+            monkeypatch.delenv(variable)
+    monkeypatch.setenv("GPT4REC_K", "6")
+    assert load_settings(env_file=None).k == 6
+
+
+class TestStack:
+    def test_is_needed_while_a_url_is_missing(self) -> None:
+        assert load(DATABASE_URL="postgresql://h/d").needs_stack
+        assert not load_settings({}, None, STACK).needs_stack
+
+    def test_fills_what_is_not_set(self) -> None:
+        settings = load_settings({}, None, STACK)
+        assert settings.database_url == STACK["DATABASE_URL"]
+        assert settings.owner_database_url == STACK["GPT4REC_OWNER_DATABASE_URL"]
+        assert settings.celery_broker_url == STACK["CELERY_BROKER_URL"]
+
+    def test_set_url_wins_and_keeps_the_stack_out_of_what_belongs_to_it(self) -> None:
+        mine = "postgresql://me:mine@db/prod"
+        settings = load_settings({"DATABASE_URL": mine}, None, STACK)
+        assert settings.database_url == settings.owner_database_url == mine
+        assert settings.analyst_database_url is None
+        assert settings.elasticsearch_url == STACK["ELASTICSEARCH_URL"]
+
+    def test_set_owner_wins_alone(self) -> None:
+        mine = "postgresql://me:mine@db/prod"
+        settings = load_settings({"GPT4REC_OWNER_DATABASE_URL": mine}, None, STACK)
+        assert settings.owner_database_url == mine
+        assert settings.database_url == STACK["DATABASE_URL"]
+
+
+class TestSecrets:
+    def settings(self) -> Settings:
+        return load(
+            DATABASE_URL="postgresql://writer:db%40canary@h/d?sslpassword=ssl-canary",
+            ELASTICSEARCH_URL="https://es:es-canary@h:9200",
+            ELASTICSEARCH_API_KEY="key-canary",
+            CELERY_BROKER_URL="redis://:broker-canary@h/0",
+        )
+
+    def test_masked_has_none(self) -> None:
+        shown = self.settings().masked()
+        assert "canary" not in str(shown)
+        assert shown["DATABASE_URL"] == "postgresql://writer:***@h/d?sslpassword=***"
+        assert shown["ELASTICSEARCH_API_KEY"] == "***"
+        assert shown["CELERY_BROKER_URL"] == "redis://:***@h/0"
+        assert shown["GPT4REC_K"] == 10
+        assert shown["ELASTICSEARCH_PASSWORD"] is None
+        assert set(shown) == {variable_of(name) for name in Settings.model_fields}
+
+    def test_repr_has_none(self) -> None:
+        assert "canary" not in repr(self.settings())
+        assert "canary" not in str(self.settings())
+
+    def test_all_are_told_to_the_scrubber(self) -> None:
+        secrets = self.settings().secrets()
+        for secret in ("db%40canary", "db@canary", "ssl-canary", "es-canary", "key-canary"):
+            assert secret in secrets
+
+
+def test_user_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> str:
+        raise KeyError("uid not found")
+
+    monkeypatch.setattr(module.getpass, "getuser", nobody)
+    assert load().actor == f"uid-{os.getuid()}"
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
+    documented = dict(re.findall(r"^\| `(\w+)` \| (?:`([^`]*)`)? ?\|", text, re.MULTILINE))
+    defaults = {
+        variable_of(name): "" if field.default is None else json.dumps(field.default).strip('"')
+        for name, field in Settings.model_fields.items()
+        if name != "actor"
+    }
+    assert documented == {**defaults, "GPT4REC_ACTOR": ""}
+
+
+@pytest.mark.parametrize(
+    ("text", "pairs"),
+    [
+        ("queries", (("queries", 1.0),)),
+        (" queries : 0.3, co_purchase:.7 ", (("queries", 0.3), ("co_purchase", 0.7))),
+        ("titles,queries:0", (("titles", 1.0), ("queries", 0.0))),
+    ],
+)
+def test_sources_are_names_with_weights(text: str, pairs: object) -> None:
+    assert parse_sources(load(GPT4REC_SOURCES=text).sources) == pairs
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("co_purchase", "must name queries"),
+        ("queries,queries", "only once"),
+        ("queries,clicks", "co_purchase, queries, titles"),
+        ("queries:much", "sources with weights"),
+        ("queries:-1,titles:2", "weights must be"),
+        ("queries:0", "weights must be"),
+        ("queries:nan", "weights must be"),
+        ("queries:inf", "weights must be"),
+    ],
+)
+def test_wrong_sources_are_refused(text: str, message: str) -> None:
+    assert message in refusal(GPT4REC_SOURCES=text)
+
+
+def test_limits_of_the_price_must_agree() -> None:
+    assert "GPT4REC_MAX_PRICE" in refusal(GPT4REC_MIN_PRICE="9", GPT4REC_MAX_PRICE="1")
+    assert load(GPT4REC_MIN_PRICE="1", GPT4REC_MAX_PRICE="9").max_price == 9
