@@ -8,8 +8,8 @@ import torch
 from transformers import GenerationConfig
 
 from gpt4rec_es.generation import beam
-from gpt4rec_es.generation.batches import plan_batches
 from gpt4rec_es.generation.engine import loop
+from gpt4rec_es.generation.gpt2 import plan_batches
 from gpt4rec_es.records import Decoding
 
 Prompts = Sequence[Sequence[int]]

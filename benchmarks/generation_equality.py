@@ -15,8 +15,7 @@ from transformers.utils import logging as transformers_logging
 
 from benchmarks.comparison import Comparison
 from benchmarks.population import Population, fresh_copy, real_population
-from gpt4rec_es.generation.batches import plan_batches
-from gpt4rec_es.generation.engines import open_engine
+from gpt4rec_es.generation.engines import open_engine, plan_batches
 from gpt4rec_es.generation.network import set_threads
 from gpt4rec_es.records import Decoding
 

@@ -9,7 +9,7 @@ from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.cli.output import emit, print_table
 
 if TYPE_CHECKING:
-    from gpt4rec_es.exports.queries import FoundQuery
+    from gpt4rec_es.exports.questions import FoundQuery
 
 
 @click.group()
@@ -32,7 +32,7 @@ def find(words: tuple[str, ...], limit: int, as_json: bool) -> None:
 
     As in a web search: a phrase in quotes, `or`, and `-word` (after `--`) work.
     """
-    from gpt4rec_es.exports.queries import find_queries
+    from gpt4rec_es.exports.questions import find_queries
 
     emit(find_queries(get_runtime().engine, " ".join(words), limit), as_json, _print_found)
 

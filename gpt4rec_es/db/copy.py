@@ -4,6 +4,7 @@ Only the format is known here: no table, no validation. Values that Postgres can
 text, lone surrogates) raise and must have been set aside by whoever reads the data.
 """
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
@@ -12,8 +13,8 @@ from itertools import chain, islice
 from typing import Any
 
 import psycopg2
-from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 # Small enough that the server is never idle while the next chunk is being made, and that a chunk
 # stays in the processor's cache from its values to its bytes.
@@ -199,3 +200,25 @@ def _encoder(kind: type) -> Callable[[Any], str]:
     if hasattr(kind, "tolist"):  # numpy scalars and arrays
         return lambda value: _encoder(type(plain := value.tolist()))(plain)
     raise TypeError(f"{kind.__name__} cannot be copied")
+
+
+log = logging.getLogger(__name__)
+
+_LOCK_NOT_AVAILABLE = "55P03"
+
+
+def analyze_tables(connection: Connection, tables: Iterable[str]) -> None:
+    """Collect statistics of these tables of ours, in the caller's transaction.
+
+    A table that is being vacuumed by hand is passed over: its old statistics must do.
+    """
+    for table in tables:
+        try:
+            with connection.begin_nested():
+                # Longer than it takes for an automatic vacuum to be sent away.
+                connection.execute(text("SET LOCAL lock_timeout = '3s'"))
+                connection.execute(text("SELECT analyze_table(:name)"), {"name": table})
+        except OperationalError as error:
+            if getattr(error.orig, "pgcode", None) != _LOCK_NOT_AVAILABLE:
+                raise
+            log.warning("no fresh statistics of %s: it is locked", table)

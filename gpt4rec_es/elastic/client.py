@@ -12,8 +12,7 @@ from urllib.parse import unquote, urlsplit
 from elasticsearch import Elasticsearch
 from elasticsearch.serializer import DEFAULT_SERIALIZERS, OrjsonSerializer
 
-from gpt4rec_es.elastic.backoff import Backoff
-from gpt4rec_es.elastic.patience import patient_transport
+from gpt4rec_es.elastic.retries import Backoff, patient_transport
 from gpt4rec_es.errors import UsageError
 
 _HINT = "Write it as http://HOST:9200 or https://HOST:9200."

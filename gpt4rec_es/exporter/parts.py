@@ -8,7 +8,7 @@ from functools import partial
 
 from gpt4rec_es.exporter import run_parts, store_parts
 from gpt4rec_es.exporter.collector import Part
-from gpt4rec_es.exporter.work_part import work
+from gpt4rec_es.exporter.run_parts import work
 
 
 def all_parts(alias: str) -> dict[str, Part]:

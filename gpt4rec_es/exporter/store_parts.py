@@ -3,7 +3,7 @@
 from prometheus_client.core import GaugeMetricFamily, Metric
 from sqlalchemy import Connection, text
 
-from gpt4rec_es.exporter.families import gauge, gauges_by
+from gpt4rec_es.exporter.collector import gauge, gauges_by
 
 _BUILD_STATES = ("building", "ready", "failed", "deleted")
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.generation.batches import plan_batches
 from gpt4rec_es.generation.clean import clean_query, collapse
 from gpt4rec_es.generation.folder import open_checkpoint
 from gpt4rec_es.prompts.truncate import PromptWriter
@@ -22,6 +21,22 @@ if TYPE_CHECKING:
     from gpt4rec_es.generation.engines import Engine
 
 log = logging.getLogger(__name__)
+
+
+def plan_batches(lengths: Sequence[int], beams: int, token_budget: int) -> list[list[int]]:
+    """Return batches of positions in ``lengths``, longest first, every position exactly once.
+
+    A batch costs its longest length x members x ``beams`` token places, at most ``token_budget``
+    unless a single member costs more. Equal lengths keep their order.
+    """
+    batches: list[list[int]] = []
+    capacity = 0
+    for position in sorted(range(len(lengths)), key=lambda place: (-lengths[place], place)):
+        if not batches or len(batches[-1]) >= capacity:
+            batches.append([])
+            capacity = max(1, token_budget // (max(1, lengths[position]) * beams))
+        batches[-1].append(position)
+    return batches
 
 
 class Gpt2Generator:

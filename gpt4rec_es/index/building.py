@@ -15,9 +15,9 @@ from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows import builds as rows
 from gpt4rec_es.db.rows.builds import Build
 from gpt4rec_es.db.rows.documents import CatalogSnapshot
-from gpt4rec_es.elastic.backoff import Backoff
 from gpt4rec_es.elastic.errors import plain_error
 from gpt4rec_es.elastic.names import new_index_name
+from gpt4rec_es.elastic.retries import Backoff
 from gpt4rec_es.elastic.throttle import Throttle
 from gpt4rec_es.errors import Gpt4RecError
 from gpt4rec_es.index.bulk import BulkCounts, BulkLimits, load_documents

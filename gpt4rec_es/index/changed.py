@@ -18,9 +18,9 @@ from gpt4rec_es.elastic.names import new_index_name
 from gpt4rec_es.errors import DataError
 from gpt4rec_es.index.building import BuildOptions, Sampled, load, prove, removed_on_failure
 from gpt4rec_es.index.bulk import BulkCounts
-from gpt4rec_es.index.documents import source_of
 from gpt4rec_es.index.inspect import count, sample_titles
 from gpt4rec_es.index.making import block_index, clone_index
+from gpt4rec_es.index.mapping import source_of
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.records import Document
 

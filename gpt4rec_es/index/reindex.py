@@ -23,9 +23,9 @@ from gpt4rec_es.garbage import spare_what_is_loaded
 from gpt4rec_es.index import live
 from gpt4rec_es.index.building import BuildOptions, full_build
 from gpt4rec_es.index.bulk import BulkCounts
+from gpt4rec_es.index.inspect import require_room_for
 from gpt4rec_es.index.mapping import index_body
 from gpt4rec_es.index.prune import find_orphans, prunable, prune_builds, remove_orphans
-from gpt4rec_es.index.room import require_room_for
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.records import Bm25
 

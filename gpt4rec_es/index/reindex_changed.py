@@ -18,11 +18,10 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.index import live
 from gpt4rec_es.index.bulk import BulkCounts
 from gpt4rec_es.index.changed import changed_build
-from gpt4rec_es.index.inspect import count_segments, highest_item_no
+from gpt4rec_es.index.inspect import count_segments, highest_item_no, require_room_for
 from gpt4rec_es.index.mapping import mapping_hash
 from gpt4rec_es.index.prune import find_orphans, prune_builds, remove_orphans
 from gpt4rec_es.index.reindex import ReindexOptions, ReindexPlan, ReindexReport, gone_after_swap
-from gpt4rec_es.index.room import require_room_for
 from gpt4rec_es.protocols import Progress, no_progress
 
 # Far below the number at which merging would begin by itself, see index/builds.py.

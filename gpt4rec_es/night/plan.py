@@ -21,13 +21,20 @@ from gpt4rec_es.db.rows.shard_plans import plan_generate
 from gpt4rec_es.db.rows.texts import decoding_number
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.night.inputs.co_purchases import ensure_co_purchases
-from gpt4rec_es.night.inputs.cohort import freeze_cohort, freeze_popular, stage_cohort
-from gpt4rec_es.night.inputs.filters import freeze_filters
+from gpt4rec_es.night.inputs.cohort import (
+    freeze_cohort,
+    freeze_popular,
+    freeze_titles,
+    stage_cohort,
+)
 from gpt4rec_es.night.inputs.manifest import make_manifest
 from gpt4rec_es.night.inputs.parts import NightOptions, NightParts
-from gpt4rec_es.night.inputs.rules import freeze_rules, rules_manifest
-from gpt4rec_es.night.inputs.search_options import search_options_number
-from gpt4rec_es.night.inputs.titles import freeze_titles
+from gpt4rec_es.night.inputs.rules import (
+    freeze_filters,
+    freeze_rules,
+    rules_manifest,
+    search_options_number,
+)
 from gpt4rec_es.prompts.keys import canonical_json, hash128
 from gpt4rec_es.protocols import Progress, QueryGenerator, no_progress
 from gpt4rec_es.records import PromptForm

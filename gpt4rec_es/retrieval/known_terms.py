@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from elastic_transport import TransportError
 from elasticsearch import ApiError, Elasticsearch
 
-from gpt4rec_es.elastic.backoff import Backoff
 from gpt4rec_es.elastic.client import client_url
 from gpt4rec_es.elastic.errors import is_transient, plain_error
-from gpt4rec_es.elastic.patience import without_patience
 from gpt4rec_es.elastic.queries import search_text
+from gpt4rec_es.elastic.retries import Backoff, without_patience
 from gpt4rec_es.errors import DataError, DependencyError
 
 _PER_REQUEST = 250

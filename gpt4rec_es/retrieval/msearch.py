@@ -16,12 +16,11 @@ from elastic_transport import TransportError
 from elasticsearch import ApiError, Elasticsearch
 from orjson import JSONDecodeError
 
-from gpt4rec_es.elastic.backoff import Backoff
 from gpt4rec_es.elastic.client import client_url
 from gpt4rec_es.elastic.errors import is_transient, plain_error
 from gpt4rec_es.elastic.names import check_name
-from gpt4rec_es.elastic.patience import without_patience
 from gpt4rec_es.elastic.queries import search_text
+from gpt4rec_es.elastic.retries import Backoff, without_patience
 from gpt4rec_es.elastic.throttle import Throttle
 from gpt4rec_es.errors import DependencyError, UsageError
 from gpt4rec_es.options.lists import ANY_TERM, SearchOptions

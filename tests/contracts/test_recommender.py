@@ -7,11 +7,9 @@ share a word and lower numbers are bought by more users. Item 3 is nobody's, ite
 import pytest
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.lab.baselines.cooccurrence import Cooccurrence
 from gpt4rec_es.lab.baselines.history_bm25 import HistoryBm25
-from gpt4rec_es.lab.baselines.hybrid import Hybrid
 from gpt4rec_es.lab.baselines.popularity import Popularity
-from gpt4rec_es.lab.baselines.scored import Scored, Scorer
+from gpt4rec_es.lab.baselines.scored import Cooccurrence, Hybrid, Scored, Scorer
 from gpt4rec_es.lab.bm25.index import MemoryIndex, TokenizedTitle
 from gpt4rec_es.protocols import Recommender
 from gpt4rec_es.records import Bm25

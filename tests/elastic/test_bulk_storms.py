@@ -10,8 +10,8 @@ import orjson
 import pytest
 from elasticsearch import Elasticsearch
 
-from gpt4rec_es.elastic.backoff import Backoff
 from gpt4rec_es.elastic.client import make_client
+from gpt4rec_es.elastic.retries import Backoff
 from gpt4rec_es.errors import DataError, DependencyError
 from gpt4rec_es.index.bulk import BulkCounts, BulkLimits, load_documents
 from gpt4rec_es.records import Document

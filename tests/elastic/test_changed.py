@@ -9,7 +9,8 @@ from sqlalchemy import Engine, text
 from gpt4rec_es.db.rows.builds import Build
 from gpt4rec_es.elastic.alias import alias_targets
 from gpt4rec_es.errors import DataError, DependencyError, UsageError
-from gpt4rec_es.index import building, reindex_changed, room
+from gpt4rec_es.index import building, reindex_changed
+from gpt4rec_es.index import inspect as room
 from gpt4rec_es.index.bm25 import set_bm25
 from gpt4rec_es.index.building import BuildOptions
 from gpt4rec_es.index.builds import rollback_index

@@ -5,9 +5,8 @@ import re
 from elasticsearch import Elasticsearch
 
 from gpt4rec_es.index import bulk
-from gpt4rec_es.index.documents import encode_document
 from gpt4rec_es.index.making import create_index
-from gpt4rec_es.index.mapping import Analysis, index_body
+from gpt4rec_es.index.mapping import Analysis, encode_document, index_body
 from gpt4rec_es.records import Bm25, Document
 from gpt4rec_es.retrieval import msearch
 from gpt4rec_es.retrieval.body import Template

@@ -12,11 +12,10 @@ from elasticsearch import Elasticsearch
 
 from gpt4rec_es.elastic.similarity import read_bm25, similarity_settings
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.index.documents import encode_document
-from gpt4rec_es.index.mapping import Analysis, index_body
+from gpt4rec_es.index.mapping import Analysis, encode_document, index_body
+from gpt4rec_es.lab.bm25.build import TITLE_ANALYZER, memory_index, server_analyzer
 from gpt4rec_es.lab.bm25.index import MemoryIndex
 from gpt4rec_es.lab.bm25.retriever import MemoryRetriever
-from gpt4rec_es.lab.bm25.tokens import TITLE_ANALYZER, memory_index, server_analyzer
 from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
 from gpt4rec_es.records import Bm25, Document, SearchResult
 from gpt4rec_es.retrieval import ElasticRetriever

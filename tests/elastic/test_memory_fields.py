@@ -6,10 +6,9 @@ import pytest
 from elasticsearch import Elasticsearch
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.index.documents import encode_document
-from gpt4rec_es.index.mapping import Analysis, filter_chain, index_body
+from gpt4rec_es.index.mapping import Analysis, encode_document, filter_chain, index_body
+from gpt4rec_es.lab.bm25.build import TITLE_ANALYZER, chain_analyzer, server_analyzer
 from gpt4rec_es.lab.bm25.fields import FieldsGridSearch, parse_fields
-from gpt4rec_es.lab.bm25.tokens import TITLE_ANALYZER, chain_analyzer, server_analyzer
 from gpt4rec_es.records import Bm25, Document
 
 WORDS = ("red", "lamp", "vase", "acme", "home", "garden", "tall")

@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 import pytest
 
-from gpt4rec_es.elastic.backoff import Backoff
 from gpt4rec_es.elastic.client import make_client
+from gpt4rec_es.elastic.retries import Backoff
 from gpt4rec_es.errors import DataError, DependencyError, UsageError
 from gpt4rec_es.records import SearchResult
 from gpt4rec_es.retrieval import ElasticRetriever

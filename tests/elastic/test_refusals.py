@@ -11,9 +11,8 @@ from elasticsearch import ApiError, Elasticsearch
 from sqlalchemy import Engine
 
 from gpt4rec_es.elastic.alias import alias_targets
-from gpt4rec_es.elastic.backoff import Backoff
 from gpt4rec_es.elastic.client import make_client
-from gpt4rec_es.elastic.patience import without_patience
+from gpt4rec_es.elastic.retries import Backoff, without_patience
 from gpt4rec_es.errors import DependencyError
 from gpt4rec_es.index.building import BuildOptions
 from gpt4rec_es.index.reindex import ReindexOptions, reindex

@@ -10,8 +10,8 @@ from sqlalchemy import Engine, text
 
 from gpt4rec_es.db.locks import hold_lock
 from gpt4rec_es.elastic.alias import alias_targets, swap_alias
-from gpt4rec_es.elastic.backoff import Backoff
 from gpt4rec_es.elastic.names import new_index_name
+from gpt4rec_es.elastic.retries import Backoff
 from gpt4rec_es.errors import ConflictError, DataError, DependencyError, UsageError
 from gpt4rec_es.index import building
 from gpt4rec_es.index.bm25 import set_bm25

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from gpt4rec_es.cli.main import run as run_cli
 from gpt4rec_es.db.rows.history import load_item_numbers
-from gpt4rec_es.lab.baselines.cooccurrence import Cooccurrence
+from gpt4rec_es.lab.baselines.scored import Cooccurrence
 from gpt4rec_es.night.inprocess import NightReport, run_night
 from gpt4rec_es.night.inputs.co_purchases import ensure_co_purchases
 from gpt4rec_es.night.inspect.why import explain_user

@@ -5,7 +5,7 @@ from sqlalchemy import Connection, text
 
 from gpt4rec_es.db.rows import daily
 from gpt4rec_es.db.rows import runs as run_rows
-from gpt4rec_es.exports.queries import find_queries
+from gpt4rec_es.exports.questions import find_queries
 from tests.databases import Database
 from tests.postgres.analyst_rows import add_three_nights
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Row, text
 
-from gpt4rec_es.db.statistics import analyze_tables
+from gpt4rec_es.db.copy import analyze_tables
 from gpt4rec_es.errors import DataError
 
 # From so many new rows on, old statistics may be so wrong that the next statements take for ever.

@@ -5,7 +5,8 @@ from typing import Any
 
 from sqlalchemy import Connection, insert
 
-from gpt4rec_es.db.tables import replay_metrics, replays
+from gpt4rec_es.db.tables import evaluations as replays
+from gpt4rec_es.db.tables import replay_metrics
 
 
 def store(

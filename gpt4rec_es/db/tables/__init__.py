@@ -8,10 +8,12 @@ is harmless by key and a night computes only what is missing. See docs/architect
 from gpt4rec_es.db.tables.base import metadata
 from gpt4rec_es.db.tables.catalog import (
     catalog_state,
+    exports,
     import_rejects,
     imports,
     interactions,
     items,
+    privacy,
     users,
 )
 from gpt4rec_es.db.tables.daily import (
@@ -21,8 +23,13 @@ from gpt4rec_es.db.tables.daily import (
     daily_queries,
     daily_runs,
 )
-from gpt4rec_es.db.tables.evaluations import evaluation_lists, evaluation_metrics, evaluations
-from gpt4rec_es.db.tables.filters import query_filters, query_verdicts
+from gpt4rec_es.db.tables.evaluations import (
+    evaluation_lists,
+    evaluation_metrics,
+    evaluations,
+    replay_metrics,
+    replays,
+)
 from gpt4rec_es.db.tables.generation import (
     decodings,
     generated_queries,
@@ -32,11 +39,15 @@ from gpt4rec_es.db.tables.generation import (
     queries,
 )
 from gpt4rec_es.db.tables.index import alias_swaps, builds, search_options, searches
-from gpt4rec_es.db.tables.privacy import exports, privacy
 from gpt4rec_es.db.tables.publishing import audit, gate_results, publications
-from gpt4rec_es.db.tables.replays import replay_metrics, replays
 from gpt4rec_es.db.tables.results import recommendations, run_popular, run_users, user_outcomes
-from gpt4rec_es.db.tables.rules import block_rules, run_brands, run_rules
+from gpt4rec_es.db.tables.rules import (
+    block_rules,
+    query_filters,
+    query_verdicts,
+    run_brands,
+    run_rules,
+)
 from gpt4rec_es.db.tables.runs import run_counts, runs, shards
 from gpt4rec_es.db.tables.sources import co_purchase_sets, co_purchases, run_titles
 from gpt4rec_es.db.tables.splits import split_cases, split_prompts, split_train, splits

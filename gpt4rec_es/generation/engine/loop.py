@@ -15,8 +15,7 @@ from gpt4rec_es.generation.beam import Hypothesis
 from gpt4rec_es.generation.engine.cache import BeamCache
 from gpt4rec_es.generation.engine.mask import TreeMask
 from gpt4rec_es.generation.engine.pool import Beams, Pool
-from gpt4rec_es.generation.engine.rules import Rules
-from gpt4rec_es.generation.engine.selection import Candidates, best_candidates
+from gpt4rec_es.generation.engine.selection import Candidates, Rules, best_candidates
 from gpt4rec_es.records import Decoding
 
 log = logging.getLogger(__name__)

@@ -9,8 +9,7 @@ from typing import Any
 
 import torch
 
-from gpt4rec_es.generation.engine.rules import Rules
-from gpt4rec_es.generation.engine.selection import Candidates
+from gpt4rec_es.generation.engine.selection import Candidates, Rules
 
 # "No hypothesis": worse than any, yet finite, so that sums and quotients of it stay ordered.
 _NONE = -1.0e9

@@ -1,6 +1,7 @@
 """What all recommenders share that give every item a score: age weights, and the best items."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import chain
 from typing import Protocol
 
 import numpy as np
@@ -8,7 +9,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.lab.bm25.matrix import Matrix
+from gpt4rec_es.lab.baselines.history_bm25 import Matrix
+from gpt4rec_es.options.lists import COSINE
+from gpt4rec_es.ranking.neighbours import Purchases, strength_blocks
 
 Scores = NDArray[np.float32]
 
@@ -101,3 +104,53 @@ def check_decay(decay: float) -> None:
         raise UsageError(
             f"The decay is {decay}.", "It must be above 0 and at most 1; usual is 0.7."
         )
+
+
+class Cooccurrence:
+    """Scores an item by the cosine between its buyers and those of each item in the history."""
+
+    def __init__(self, train: Collection[Sequence[int]], n_items: int, decay: float = 0.7) -> None:
+        """Count in ``train``, whose item numbers must be below ``n_items``.
+
+        Raises:
+            UsageError: ``decay`` is not above 0 and at most 1.
+        """
+        check_decay(decay)
+        self.n_items = n_items
+        self._decay = decay
+        once = [list(dict.fromkeys(items)) for items in train]
+        starts = np.cumsum([0, *map(len, once)], dtype=np.int64)
+        items = np.fromiter(chain.from_iterable(once), np.int32)
+        purchases = Purchases(items, np.zeros_like(items), starts, n_items)
+        self._cosines = sparse.vstack(list(strength_blocks(purchases, COSINE)), format="csr")
+
+    def scores(self, histories: Sequence[Sequence[int]]) -> Scores:
+        """Return the sum of cosines, decayed by age, as [histories, items]."""
+        weights = age_weights(histories, self._decay, self.n_items)
+        scores: Scores = (weights @ self._cosines).toarray()
+        return scores
+
+
+class Hybrid:
+    """Adds up the scores of several scorers over one catalog."""
+
+    def __init__(self, parts: Sequence[tuple[float, Scorer]]) -> None:
+        """Take ``parts`` as (weight, scorer).
+
+        Raises:
+            UsageError: there are no parts, or they number different catalogs.
+        """
+        sizes = {scorer.n_items for _, scorer in parts}
+        if len(sizes) != 1:
+            raise UsageError("A hybrid needs scorers that number the same items.")
+        self.n_items = sizes.pop()
+        self._parts = tuple(parts)
+
+    def scores(self, histories: Sequence[Sequence[int]]) -> Scores:
+        """Return the weighted sum of the parts' scores as [histories, items]."""
+        (first_weight, first), *rest = self._parts
+        scores = first.scores(histories)
+        scores *= first_weight
+        for weight, scorer in rest:
+            scores += weight * scorer.scores(histories)
+        return scores

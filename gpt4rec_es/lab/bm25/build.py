@@ -1,15 +1,17 @@
 """A build's titles in this process, so that it can be searched at any k1, b."""
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
 from elasticsearch import Elasticsearch
 
 from gpt4rec_es.elastic.errors import plain_errors
 from gpt4rec_es.elastic.scan import stream_documents
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.lab.bm25.index import MemoryIndex
-from gpt4rec_es.lab.bm25.retriever import MemoryRetriever
-from gpt4rec_es.lab.bm25.tokens import TITLE_ANALYZER, memory_index, server_analyzer
+from gpt4rec_es.lab.bm25.index import MemoryIndex, TokenizedTitle
+from gpt4rec_es.lab.bm25.retriever import Analyze, MemoryRetriever
 from gpt4rec_es.protocols import Progress, no_progress
-from gpt4rec_es.records import Bm25
+from gpt4rec_es.records import Bm25, Document
 
 
 def index_of_build(
@@ -62,3 +64,102 @@ def memory_retriever(
     """
     titles = index_of_build(client, index, total=total, progress=progress)
     return MemoryRetriever(titles, bm25, server_analyzer(client, index))
+
+
+TITLE_ANALYZER, QUERY_ANALYZER = "catalog_text", "catalog_search"
+# A server makes at most 10,000 tokens per request by default, and a token has a character.
+_CHARACTERS = 9_000
+_TITLES_PER_STEP = 2_000
+
+
+def server_analyzer(client: Elasticsearch, index: str, analyzer: str = QUERY_ANALYZER) -> Analyze:
+    """Return a function from texts to their tokens by an analyzer of the concrete ``index``.
+
+    It raises DependencyError if the server does not answer, and UsageError where the analyzer puts
+    several tokens in one place (synonyms), because such queries are scored by other rules.
+    """
+    return _analyzer(client, {"index": index, "analyzer": analyzer})
+
+
+def chain_analyzer(client: Elasticsearch, chain: Sequence[str | Mapping[str, Any]]) -> Analyze:
+    """Return the same of an analyzer that no index has: words through a ``chain`` of filters."""
+    return _analyzer(client, {"tokenizer": "standard", "filter": list(chain)})
+
+
+def _analyzer(client: Elasticsearch, how: dict[str, Any]) -> Analyze:
+    def analyze(texts: Sequence[str]) -> list[list[str]]:
+        return [tokens for batch in _batches(texts) for tokens in _ask(batch)]
+
+    def _ask(batch: list[str]) -> list[list[str]]:
+        with plain_errors(client):
+            answer = client.indices.analyze(**how, text=batch)
+        return _by_text(batch, answer["tokens"])
+
+    return analyze
+
+
+def memory_index(
+    documents: Iterable[Document],
+    analyze: Analyze,
+    *,
+    total: int | None = None,
+    progress: Progress = no_progress,
+) -> MemoryIndex:
+    """Return the index of ``documents``, whose titles ``analyze`` turns into tokens."""
+    titles: list[TokenizedTitle] = []
+    step: list[Document] = []
+
+    def tokenize() -> None:
+        tokens = analyze([document.title for document in step])
+        titles.extend(
+            TokenizedTitle(document.item_id, document.item_no, found, document.is_active)
+            for document, found in zip(step, tokens, strict=True)
+        )
+        step.clear()
+        progress(len(titles), total)
+
+    for document in documents:
+        step.append(document)
+        if len(step) == _TITLES_PER_STEP:
+            tokenize()
+    tokenize()
+    return MemoryIndex(titles)
+
+
+def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the texts in order, a few per request."""
+    batch: list[str] = []
+    size = 0
+    for text in texts:
+        if batch and size + len(text) > _CHARACTERS:
+            yield batch
+            batch, size = [], 0
+        batch.append(text)
+        size += len(text)
+    if batch:
+        yield batch
+
+
+def _by_text(batch: Sequence[str], tokens: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Tell the tokens of several texts apart by their offsets.
+
+    The server counts on from text to text, with a gap of 1, in UTF-16 units.
+    """
+    result: list[list[str]] = [[] for _ in batch]
+    number, end, position = 0, _units(batch[0]), -1
+    for token in tokens:
+        while token["start_offset"] > end:
+            number += 1
+            end += 1 + _units(batch[number])
+        if token["position"] == position or token.get("positionLength", 1) != 1:
+            raise UsageError(
+                f"The analyzer gives {batch[number]!r} several tokens in one place.",
+                "BM25 in this process knows no synonyms: use an index without them.",
+            )
+        position = token["position"]
+        result[number].append(token["token"])
+    return result
+
+
+def _units(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2

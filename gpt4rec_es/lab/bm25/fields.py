@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from gpt4rec_es.elastic.queries import search_text
 from gpt4rec_es.errors import UsageError
+from gpt4rec_es.lab.baselines.history_bm25 import Matrix, query_terms, term_impacts
 from gpt4rec_es.lab.bm25.grid import GridHits
 from gpt4rec_es.lab.bm25.index import MemoryIndex, TokenizedTitle
-from gpt4rec_es.lab.bm25.matrix import Matrix, query_terms, term_impacts
 from gpt4rec_es.lab.bm25.retriever import Analyze
 from gpt4rec_es.records import Bm25, Document
 

@@ -23,8 +23,8 @@ from gpt4rec_es.lab.bm25.arithmetic import (
     term_weights,
 )
 from gpt4rec_es.lab.bm25.index import Integers, MemoryIndex, Slots
-from gpt4rec_es.lab.bm25.matching import required_terms
 from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
+from gpt4rec_es.options.minimum_should_match import Requirement, parse_requirements
 from gpt4rec_es.records import Bm25
 
 # Scores in the making, and sums of titles, per step: about what fits a core's own cache.
@@ -195,3 +195,35 @@ class MemoryGrid:
         is_hit = scores > 0
         item_nos = np.where(is_hit, self._index.by_rank[np.where(is_hit, ranks, 0)], -1)
         return GridHits(first, item_nos, scores)
+
+
+def required_terms(lengths: Sequence[int], options: SearchOptions) -> Integers:
+    """Return how many terms of queries of ``lengths`` terms must match, always at least 1.
+
+    It may be more than a query has: then nothing matches.
+    """
+    asked = options.minimum_should_match
+    if asked is None:
+        return np.ones(len(lengths), np.int64)
+    requirements = parse_requirements(asked)
+    known = {length: _required(length, requirements) for length in set(lengths)}
+    return np.array([known[length] for length in lengths], np.int64)
+
+
+def _required(length: int, requirements: Sequence[Requirement]) -> int:
+    # One term is no boolean query, and only such a query has a minimum.
+    if length < 2:
+        return 1
+    required = length
+    for one in requirements:
+        if length <= one.above:
+            break
+        required = _amount(length, one)
+    return max(1, required)
+
+
+def _amount(length: int, one: Requirement) -> int:
+    amount = abs(one.amount)
+    if one.is_share:
+        amount = length * amount // 100
+    return length - amount if one.amount < 0 else amount

@@ -9,8 +9,7 @@ from sqlalchemy import Engine, text
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows.builds import Build
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.lab.bm25.build import index_of_build
-from gpt4rec_es.lab.bm25.tokens import server_analyzer
+from gpt4rec_es.lab.bm25.build import index_of_build, server_analyzer
 from gpt4rec_es.lab.evaluation.catalog import EvaluationCatalog
 from gpt4rec_es.lab.splits.split import Case
 from gpt4rec_es.metrics.labels import CategoryLabels, LabelSets, category_labels, label_sets

@@ -8,12 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.lab.baselines.cooccurrence import Cooccurrence
 from gpt4rec_es.lab.baselines.history_bm25 import HistoryBm25
-from gpt4rec_es.lab.baselines.hybrid import Hybrid
-from gpt4rec_es.lab.baselines.newest_titles import newest_titles
 from gpt4rec_es.lab.baselines.popularity import Popularity
-from gpt4rec_es.lab.baselines.scored import Scored, Scorer
+from gpt4rec_es.lab.baselines.scored import Cooccurrence, Hybrid, Scored, Scorer
 from gpt4rec_es.lab.evaluation.catalog import EvaluationCatalog
 from gpt4rec_es.lab.evaluation.query_lists import lists_of_queries
 from gpt4rec_es.lab.splits.split import Case
@@ -128,3 +125,9 @@ def prefix_lists(
         progress(len(found), len(histories))
     lists = as_lists(found, longest)
     return {k: lists[:, :k] for k in ks}
+
+
+def newest_titles(history: Sequence[int], titles: Mapping[int, str], count: int) -> list[str]:
+    """Return at most ``count`` of the newest titles, newest first, each once."""
+    found = [titles[item] for item in reversed(history) if titles.get(item)]
+    return list(dict.fromkeys(found))[:count]

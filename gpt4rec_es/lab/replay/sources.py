@@ -12,7 +12,7 @@ from gpt4rec_es.lab.bm25.build import memory_retriever
 from gpt4rec_es.lab.replay.changes import bm25_of, fusion_of
 from gpt4rec_es.night.inputs.co_purchases import ensure_co_purchases
 from gpt4rec_es.night.inputs.parts import NightParts
-from gpt4rec_es.night.inputs.search_options import search_options_number, search_options_of
+from gpt4rec_es.night.inputs.rules import search_options_number, search_options_of
 from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
 from gpt4rec_es.protocols import Retriever
 from gpt4rec_es.records import SearchResult

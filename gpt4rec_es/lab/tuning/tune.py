@@ -15,9 +15,8 @@ from gpt4rec_es.db.rows.texts import decoding_number
 from gpt4rec_es.db.rows.trials import TrialRow
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.index.live import live_build
-from gpt4rec_es.lab.bm25.build import index_of_build, require_exact
+from gpt4rec_es.lab.bm25.build import index_of_build, require_exact, server_analyzer
 from gpt4rec_es.lab.bm25.retriever import KnownTokens, MemoryGridSearch
-from gpt4rec_es.lab.bm25.tokens import server_analyzer
 from gpt4rec_es.lab.tuning.choose import Choice, tune, values_of
 from gpt4rec_es.lab.tuning.inputs import (
     Inputs,

@@ -15,9 +15,9 @@ from gpt4rec_es.db.rows.builds import Build
 from gpt4rec_es.elastic.scan import stream_documents
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.index.mapping import filter_chain
+from gpt4rec_es.lab.bm25.build import chain_analyzer, memory_index
 from gpt4rec_es.lab.bm25.fields import FieldsGridSearch, parse_fields
 from gpt4rec_es.lab.bm25.retriever import Analyze, KnownTokens, MemoryGridSearch
-from gpt4rec_es.lab.bm25.tokens import chain_analyzer, memory_index
 from gpt4rec_es.lab.tuning.choose import Choice, values_of
 from gpt4rec_es.lab.tuning.inputs import TuningOptions, TuningParts, without_empty
 from gpt4rec_es.lab.tuning.measure import GridSearch, Measured, TuningCase, measure_points

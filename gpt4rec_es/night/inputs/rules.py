@@ -4,17 +4,20 @@ A rule that is added or taken back later changes nothing about a run that was pl
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, text
 
 from gpt4rec_es.db.rows import rules as rows
+from gpt4rec_es.db.rows.filters import filters_number
 from gpt4rec_es.db.rows.rule_items import capped_brands, filters_of, kept_out
 from gpt4rec_es.db.rows.runs import Run
-from gpt4rec_es.options.lists import ListRules
+from gpt4rec_es.db.rows.searches import NO_OPTIONS, options_number
+from gpt4rec_es.options.lists import ListRules, QueryFilters, SearchOptions
 from gpt4rec_es.prompts.keys import canonical_json, hash128
 from gpt4rec_es.ranking.rules import MAX_PER_BRAND, SHOWN, ItemRules
+from gpt4rec_es.retrieval.query_filters import filter_settings
 
 
 def rules_manifest(
@@ -93,3 +96,29 @@ def load_shown(
     """Return user number -> items that the runs counted as shown lately have in their lists."""
     shown_runs = run.manifest.get("rules", {}).get("shown_runs", [])
     return rows.load_shown(connection, shown_runs, user_nos) if shown_runs else {}
+
+
+def freeze_filters(
+    connection: Connection, filters: QueryFilters, index_name: str
+) -> tuple[int | None, dict[str, object] | None]:
+    """Return number and manifest entry of the filters as they are now; None: there are none."""
+    if not filters.is_on:
+        return None, None
+    settings = filter_settings(connection, filters, index_name)
+    canonical = canonical_json(settings)
+    number = filters_number(connection, hash128(canonical), canonical, filters.phrases)
+    return number, {"hash": hash128(canonical).hex(), **settings}
+
+
+def search_options_of(manifest: Mapping[str, Any]) -> SearchOptions:
+    """Return the search options of a manifest; older ones have none."""
+    return SearchOptions.from_dict(manifest.get("search_options"))
+
+
+def search_options_number(connection: Connection, options: SearchOptions) -> int:
+    """Return the number under which searches by ``options`` are stored."""
+    values = options.as_dict()
+    if not values:
+        return NO_OPTIONS
+    canonical = canonical_json(values)
+    return options_number(connection, hash128(canonical), canonical)

@@ -11,7 +11,7 @@ from gpt4rec_es.db.rows import run_counts
 from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows.run_counts import Count
 from gpt4rec_es.db.rows.runs import Run
-from gpt4rec_es.night.inputs.search_options import search_options_of
+from gpt4rec_es.night.inputs.rules import search_options_of
 
 
 @dataclass(frozen=True, slots=True)

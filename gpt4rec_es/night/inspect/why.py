@@ -19,8 +19,7 @@ from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.db.rows.searches import NO_OPTIONS
 from gpt4rec_es.db.rows.texts import load_queries, load_searches
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.night.inputs.rules import load_item_rules
-from gpt4rec_es.night.inputs.search_options import search_options_of
+from gpt4rec_es.night.inputs.rules import load_item_rules, search_options_of
 from gpt4rec_es.night.stages.ingredients import load_ingredients
 from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.ranking.merge import Merge

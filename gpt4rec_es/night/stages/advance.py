@@ -6,12 +6,12 @@ it twice changes nothing.
 
 from sqlalchemy import Connection, Engine
 
+from gpt4rec_es.db.copy import analyze_tables
 from gpt4rec_es.db.engine import retrying, unhurried
 from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows import shard_plans
 from gpt4rec_es.db.rows import shards as shard_rows
 from gpt4rec_es.db.rows.runs import Run
-from gpt4rec_es.db.statistics import analyze_tables
 
 STATE_OF = {"generate": "generating", "search": "searching", "merge": "merging"}
 STAGE_OF = {state: stage for stage, state in STATE_OF.items()}

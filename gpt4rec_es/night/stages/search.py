@@ -10,7 +10,7 @@ from gpt4rec_es.db.rows.filters import store_verdicts
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.db.rows.searches import NO_OPTIONS, lacking_searches
 from gpt4rec_es.db.rows.texts import load_queries, store_searches
-from gpt4rec_es.night.inputs.search_options import search_options_of
+from gpt4rec_es.night.inputs.rules import search_options_of
 from gpt4rec_es.night.stages.ledger import Lease, Work
 from gpt4rec_es.options.lists import ANY_TERM
 from gpt4rec_es.protocols import Retriever

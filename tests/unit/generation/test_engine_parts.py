@@ -11,8 +11,7 @@ from gpt4rec_es.generation.engine.cache import BeamCache
 from gpt4rec_es.generation.engine.linears import OneDnnLinear
 from gpt4rec_es.generation.engine.mask import TreeMask
 from gpt4rec_es.generation.engine.pool import Pool
-from gpt4rec_es.generation.engine.rules import Rules
-from gpt4rec_es.generation.engine.selection import best_candidates
+from gpt4rec_es.generation.engine.selection import Rules, best_candidates
 
 NEVER = torch.finfo(torch.float32).min
 

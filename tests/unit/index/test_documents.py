@@ -1,7 +1,7 @@
 import json
 from decimal import Decimal
 
-from gpt4rec_es.index.documents import encode_document
+from gpt4rec_es.index.mapping import encode_document
 from gpt4rec_es.records import Document
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.lab.baselines.cooccurrence import Cooccurrence
+from gpt4rec_es.lab.baselines.scored import Cooccurrence
 from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.ranking.fuse import fuse_sources
 from gpt4rec_es.ranking.merge import Merge, QueryHits, Removed, merge_hits

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from gpt4rec_es.settings import settings as module
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.settings import Settings, load_settings, variable_of
+from gpt4rec_es.settings import settings as module
 from gpt4rec_es.settings.checks import parse_sources
 
 STACK = {
@@ -270,7 +270,7 @@ def test_user_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_setting_is_documented_with_its_default() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
+    text = (Path(__file__).parents[3] / "docs" / "settings.md").read_text()
     documented = dict(re.findall(r"^\| `(\w+)` \| (?:`([^`]*)`)? ?\|", text, re.MULTILINE))
     defaults = {
         variable_of(name): "" if field.default is None else json.dumps(field.default).strip('"')

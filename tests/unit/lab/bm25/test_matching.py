@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gpt4rec_es.lab.bm25.matching import required_terms
+from gpt4rec_es.lab.bm25.grid import required_terms
 from gpt4rec_es.options.lists import SearchOptions
 
 

@@ -1,18 +1,45 @@
-"""Waiting out refusals: a busy cluster turns single requests away (429), and takes them later.
+"""Waiting before a request is sent again; one policy for indexing and searching.
 
-The library's own retries do not wait. Loops that ask again for a part only (bulk, msearch) do it
-themselves and switch this off by ``without_patience``.
+The client's own retries are off (they wait not at all after a 429), so every loop that may try
+again waits here. ``sleep`` and ``jitter`` are parameters so that tests need not wait.
 """
 
 import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from elastic_transport import Transport, TransportApiResponse
 from elastic_transport.client_utils import DEFAULT, DefaultType
 from elasticsearch import Elasticsearch
 
-from gpt4rec_es.elastic.backoff import Backoff
-from gpt4rec_es.elastic.reasons import is_disk_full, reason_of
+from gpt4rec_es.elastic.errors import is_disk_full, reason_of
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Waits that double from ``first_s`` to ``longest_s`` seconds, for ``attempts`` tries in all.
+
+    Each wait is jittered between half and all of its length, so that workers which were refused
+    together do not come back together. The default gives up after about two minutes.
+    """
+
+    first_s: float = 1.0
+    longest_s: float = 30.0
+    attempts: int = 10
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[], float] = random.random
+
+    def wait(self, failures: int) -> bool:
+        """Wait after the ``failures``-th failure in a row; False at once: it was the last try."""
+        if failures >= self.attempts:
+            return False
+        delay = min(self.longest_s, self.first_s * 2.0 ** (failures - 1))
+        self.sleep(delay * (0.5 + 0.5 * self.jitter()))
+        return True
+
 
 _REFUSED = 429
 

@@ -1,4 +1,4 @@
-from gpt4rec_es.elastic.backoff import Backoff
+from gpt4rec_es.elastic.retries import Backoff
 
 
 def test_waits_double_up_to_the_longest_and_the_last_try_is_not_waited_for() -> None:
