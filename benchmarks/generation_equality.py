@@ -15,7 +15,8 @@ from transformers.utils import logging as transformers_logging
 
 from benchmarks.comparison import Comparison
 from benchmarks.population import Population, fresh_copy, real_population
-from gpt4rec_es.generation.engines import open_engine, plan_batches
+from gpt4rec_es.generation.engines import open_engine
+from gpt4rec_es.generation.gpt2 import plan_batches
 from gpt4rec_es.generation.network import set_threads
 from gpt4rec_es.records import Decoding
 

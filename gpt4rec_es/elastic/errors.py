@@ -6,7 +6,6 @@ work which meets it is given back untouched. Bodies and headers are never repeat
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from elastic_transport import ConnectionError as UnreachableError
 from elastic_transport import ConnectionTimeout, SerializationError, TlsError, TransportError
@@ -14,6 +13,7 @@ from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
 from orjson import JSONDecodeError
 
 from gpt4rec_es.elastic.client import client_url
+from gpt4rec_es.elastic.reasons import is_disk_full, reason_of
 from gpt4rec_es.errors import ConflictError, DataError, DependencyError, Gpt4RecError, UsageError
 
 # Answers after which the same request may succeed later.
@@ -99,28 +99,3 @@ def _innermost(error: BaseException) -> str:
             text = text.split(marker, 1)[1].split("]", 1)[-1]
     text = text.split("('")[-1].split(" (_ssl")[0].strip(" ()'\".")
     return text.splitlines()[0] if text else type(error).__name__
-
-
-def is_disk_full(body: Any) -> bool:
-    """Return whether an error body, or the error of one item, is the flood-stage disk block."""
-    error = body.get("error", body) if isinstance(body, dict) else body
-    text = str(error)
-    return "cluster_block_exception" in text and (
-        "flood-stage" in text or "read-only / allow delete" in text
-    )
-
-
-def reason_of(body: Any) -> str:
-    """Return the most telling reason in an error body (or in one item's error), on one line."""
-    error = body.get("error", body) if isinstance(body, dict) else body
-    if not isinstance(error, dict):
-        return " ".join(str(error).split())[:300]
-    causes = error.get("root_cause") or [error]
-    cause = causes[0] if isinstance(causes[0], dict) else error
-    deepest = error
-    while isinstance(deepest.get("caused_by"), dict):
-        deepest = deepest["caused_by"]
-    reasons = dict.fromkeys(
-        str(part.get("reason") or part.get("type")) for part in (cause, deepest)
-    )
-    return " ".join("; ".join(reasons).split())[:300]

@@ -15,7 +15,7 @@ from elastic_transport import Transport, TransportApiResponse
 from elastic_transport.client_utils import DEFAULT, DefaultType
 from elasticsearch import Elasticsearch
 
-from gpt4rec_es.elastic.errors import is_disk_full, reason_of
+from gpt4rec_es.elastic.reasons import is_disk_full, reason_of
 
 
 @dataclass(frozen=True, slots=True)

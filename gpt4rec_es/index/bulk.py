@@ -18,14 +18,8 @@ from elasticsearch import ApiError, Elasticsearch
 from orjson import JSONDecodeError
 
 from gpt4rec_es.elastic.client import BULK_START, client_url
-from gpt4rec_es.elastic.errors import (
-    TRANSIENT_STATUSES,
-    disk_error,
-    is_disk_full,
-    is_transient,
-    plain_error,
-    reason_of,
-)
+from gpt4rec_es.elastic.errors import TRANSIENT_STATUSES, disk_error, is_transient, plain_error
+from gpt4rec_es.elastic.reasons import is_disk_full, reason_of
 from gpt4rec_es.elastic.retries import Backoff, without_patience
 from gpt4rec_es.elastic.throttle import Throttle
 from gpt4rec_es.errors import DataError, DependencyError

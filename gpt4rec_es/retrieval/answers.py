@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from gpt4rec_es.elastic.client import MSEARCH_START
-from gpt4rec_es.elastic.errors import reason_of
+from gpt4rec_es.elastic.reasons import reason_of
 from gpt4rec_es.errors import DataError, DependencyError
 
 # Item numbers and scores, best first.

@@ -1,18 +1,14 @@
 """Every bought title as a query at once, newer ones counting more."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
 
 import numpy as np
 from scipy import sparse
 
-from gpt4rec_es.lab.baselines.scored import Scores, age_weights, check_decay
+from gpt4rec_es.lab.baselines.scored import Matrix, Scores, age_weights, check_decay
 from gpt4rec_es.lab.bm25.arithmetic import denominators, term_scores, term_weights
 from gpt4rec_es.lab.bm25.index import MemoryIndex
 from gpt4rec_es.records import Bm25
-
-# A csr_array of float32; SciPy carries no types.
-Matrix: TypeAlias = Any
 
 
 def term_impacts(index: MemoryIndex, bm25: Bm25, n_items: int) -> Matrix:

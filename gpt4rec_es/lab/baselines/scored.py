@@ -2,18 +2,19 @@
 
 from collections.abc import Collection, Sequence
 from itertools import chain
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.lab.baselines.history_bm25 import Matrix
 from gpt4rec_es.options.lists import COSINE
 from gpt4rec_es.ranking.neighbours import Purchases, strength_blocks
 
 Scores = NDArray[np.float32]
+# A csr_array of float32; SciPy carries no types.
+Matrix: TypeAlias = Any
 
 # Users scored together; a row of scores is as long as the catalog.
 _USERS_PER_STEP = 256

@@ -13,7 +13,8 @@ from elastic_transport import ConnectionError as UnreachableError
 from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
 
 from gpt4rec_es.elastic.client import make_client
-from gpt4rec_es.elastic.errors import is_disk_full, is_transient, plain_error, reason_of
+from gpt4rec_es.elastic.errors import is_transient, plain_error
+from gpt4rec_es.elastic.reasons import is_disk_full, reason_of
 from gpt4rec_es.errors import ConflictError, DataError, DependencyError, UsageError
 
 FLOOD = {
