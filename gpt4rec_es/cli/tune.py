@@ -61,14 +61,6 @@ def tune() -> None:
     show_default=True,
     help="Measure on at most so many; always the same ones.",
 )
-@click.option("--analyzers", default="", help="Also try these, as standard,english,folding.")
-@click.option(
-    "--fields",
-    multiple=True,
-    metavar="NAME^WEIGHT,...",
-    help="Also search these, as title^3,brand,category; may be given several times.",
-)
-@click.option("--hits-per-query", default="", help="Also take so many of each query, as 1,2,5.")
 @click.option("--seed", default=0, show_default=True, help="Of intervals and tests.")
 @_HEATMAP
 @click.option("--dry-run", is_flag=True, help="Only say what would be measured.")
@@ -78,8 +70,6 @@ def bm25(
     num_queries: int | None,
     num_beams: int | None,
     metric: str,
-    analyzers: str,
-    hits_per_query: str,
     heatmap_file: Path | None,
     dry_run: bool,
     as_json: bool,
@@ -107,8 +97,6 @@ def bm25(
         decoding=decoding,
         metric=name,
         k=k,
-        analyzers=_listed(analyzers),
-        hits_per_query=_numbers(hits_per_query),
         exclude_bought=runtime.settings.exclude_bought,
         search=runtime.search_options,
         **chosen,

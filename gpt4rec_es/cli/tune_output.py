@@ -59,11 +59,7 @@ def print_trial(report: "TrialReport", heatmap_file: Path | None) -> None:
         "was measured by."
     )
     means = sorted(report.points, key=lambda row: -row[t.metric])
-    shown = [row for row in means if not _is_other(row)][:5]
-    print_table(["k1", "b", "recall", "ndcg"], [_values(row) for row in shown], "Best points")
-    if others := [row for row in report.points if _is_other(row)]:
-        columns = ["analyzer", "fields", "hits_per_query", "k1", "b", "recall", "ndcg"]
-        print_table(columns, [[row[name] for name in columns] for row in others], "Also tried")
+    print_table(["k1", "b", "recall", "ndcg"], [_values(row) for row in means[:5]], "Best points")
     _print_comparisons(report)
     # Ranks first: titles as queries are long.
     columns = ["rank_before", "rank_after", "query", "user_id", "item_id", "title"]
@@ -81,10 +77,6 @@ def print_trial(report: "TrialReport", heatmap_file: Path | None) -> None:
         print_line(f"Make it live: gpt4rec tune promote {t.trial_no}")
     if heatmap_file is not None:
         print_line(f"wrote {heatmap_file}")
-
-
-def _is_other(row: dict[str, Any]) -> bool:
-    return any(row[name] for name in ("analyzer", "fields", "hits_per_query"))
 
 
 def _values(row: dict[str, Any]) -> tuple[Any, ...]:

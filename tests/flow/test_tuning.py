@@ -16,7 +16,6 @@ from gpt4rec_es.errors import ConflictError, DataError, UsageError
 from gpt4rec_es.generation.title_generator import TitlesGenerator
 from gpt4rec_es.index.bm25 import set_bm25, show_bm25, undo_bm25
 from gpt4rec_es.index.reindex import reindex
-from gpt4rec_es.index.reindex_changed import reindex_changes
 from gpt4rec_es.lab.splits.create import create_split
 from gpt4rec_es.lab.splits.protocols import SplitOptions
 from gpt4rec_es.lab.tuning import tune as tuning
@@ -321,80 +320,3 @@ def test_queries_are_searched_as_nights_search_for_them(
             text("SELECT minimum_should_match FROM analytics.trials ORDER BY trial_id")
         )
         assert list(shown.scalars()) == ["1", "3"]
-
-
-def test_analyzers_fields_and_hits_per_query_are_tried_besides(
-    long_titles: Runtime, database: Database
-) -> None:
-    with database.engine.begin() as connection:
-        # The brand alone tells which long title belongs to a user's word.
-        connection.execute(
-            text(
-                "UPDATE items SET brand = split_part(title, ' ', 1) "
-                "WHERE item_id ~ '^t' OR item_id ~ '-1$'"
-            )
-        )
-        connection.execute(text("UPDATE catalog_state SET catalog_version = 2"))
-    runtime = long_titles
-    reindex(runtime.engine, runtime.elastic, runtime.reindex_options(), actor="test")
-    options = replace(
-        OPTIONS,
-        grid="coarse",
-        analyzers=("standard", "english"),
-        fields=("title", "title,brand^3"),
-        hits_per_query=(1, 3),
-    )
-    trial = tune_bm25(runtime.tuning_parts(), options)
-    report = show_trial(database.engine, trial.trial_no)
-    tried = {
-        (row["analyzer"], row["fields"], row["hits_per_query"], row["k1"], row["b"]): row["recall"]
-        for row in report.points
-    }
-    for point in ((1.2, 0.75), (trial.best.k1, trial.best.b)):
-        plain = tried[None, None, None, *point]
-        # Of one query each, all hits are its own, however they are shared.
-        assert tried[None, None, 1, *point] == tried[None, None, 3, *point] == plain
-        assert tried["standard", None, None, *point] == plain
-        assert tried[None, "title", None, *point] == plain
-    assert tried[None, "title,brand^3", None, 1.2, 0.75] == 1.0 > tried[None, None, None, 1.2, 0.75]
-    gains = {row["candidate"]: row for row in report.comparisons if row["candidate"] != "best"}
-    assert gains.keys() == {
-        *("hits per query 1", "hits per query 3", "analyzer standard", "analyzer english"),
-        *("fields title", "fields title,brand^3"),
-    }
-    assert gains["fields title,brand^3"]["p_value"] < 0.05
-    # The picture and the verdict are about k1 and b alone.
-    assert len(ET.fromstring(heatmap(report)).findall(".//{*}circle")) < len(report.points)  # noqa: S314
-
-
-def test_a_build_by_changes_is_refused_before_anything_is_generated(
-    runtime: Runtime, database: Database
-) -> None:
-    with database.engine.begin() as connection:
-        connection.execute(
-            text("UPDATE items SET title = title || ' new', version = 2 WHERE item_id = 'i001'")
-        )
-        connection.execute(text("UPDATE catalog_state SET catalog_version = 2"))
-    reindex_changes(runtime.engine, runtime.elastic, runtime.reindex_options(), actor="test")
-    with pytest.raises(UsageError, match="count 1 titles that were replaced"):
-        tune_bm25(runtime.tuning_parts(), OPTIONS)
-    with database.engine.connect() as connection:
-        assert connection.execute(text("SELECT count(*) FROM generations")).scalar_one() == 0
-    reindex(runtime.engine, runtime.elastic, runtime.reindex_options(), actor="test")
-    assert tune_bm25(runtime.tuning_parts(), OPTIONS).n_verified > 0
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"analyzers": ("klingon",)}, "no analyzer 'klingon'"),
-        ({"fields": ("price",)}, "'price' is no field"),
-        ({"fields": ("title",), "search": SearchOptions("2")}, "more than one term must match"),
-        ({"hits_per_query": (4,)}, "Choose from 1 to 3"),
-        ({"fields": ("brand",)}, "No item has a brand"),
-    ],
-)
-def test_what_cannot_be_tried(runtime: Runtime, change: dict[str, Any], message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        tune_bm25(runtime.tuning_parts(), replace(OPTIONS, **change))
-    assert list_trials(runtime.engine) == []

@@ -111,7 +111,7 @@ def load_queries(connection: Connection, trial_no: int) -> list[dict[str, Any]]:
 
 
 _POINTS = """
-SELECT analyzer, fields, hits_per_query, k1, b, recall, ndcg
+SELECT k1, b, recall, ndcg
 FROM trial_points WHERE trial_no = :trial_no ORDER BY point_no
 """
 _COMPARISONS = """

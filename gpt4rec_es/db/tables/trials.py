@@ -92,11 +92,6 @@ trial_points = Table(
         autoincrement=False,
         comment="1-based, in the order of measuring",
     ),
-    Column("analyzer", Text, comment="analyzer that was tried; NULL: that of the live build"),
-    Column("fields", Text, comment="fields with weights that were tried; NULL: the title alone"),
-    Column(
-        "hits_per_query", SmallInteger, comment="hits taken of each query; NULL: an equal share"
-    ),
     Column("k1", Float, nullable=False, comment="BM25 k1"),
     Column("b", Float, nullable=False, comment="BM25 b"),
     Column("recall", Float, nullable=False, comment="mean recall at the trial's k"),
@@ -117,7 +112,7 @@ trial_comparisons = Table(
         "candidate",
         Text,
         primary_key=True,
-        comment="best (the point with the highest mean), or what else was tried: analyzer english",
+        comment="best: the point with the highest mean",
     ),
     Column("reference", Text, primary_key=True, comment="defaults or live: k1, b compared with"),
     Column("segment", Text, primary_key=True, comment="all, or the group of users"),

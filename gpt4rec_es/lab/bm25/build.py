@@ -81,11 +81,6 @@ def server_analyzer(client: Elasticsearch, index: str, analyzer: str = QUERY_ANA
     return _analyzer(client, {"index": index, "analyzer": analyzer})
 
 
-def chain_analyzer(client: Elasticsearch, chain: Sequence[str | Mapping[str, Any]]) -> Analyze:
-    """Return the same of an analyzer that no index has: words through a ``chain`` of filters."""
-    return _analyzer(client, {"tokenizer": "standard", "filter": list(chain)})
-
-
 def _analyzer(client: Elasticsearch, how: dict[str, Any]) -> Analyze:
     def analyze(texts: Sequence[str]) -> list[list[str]]:
         return [tokens for batch in _batches(texts) for tokens in _ask(batch)]

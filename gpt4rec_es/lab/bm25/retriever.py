@@ -41,7 +41,12 @@ class MemoryGridSearch:
         self, index: MemoryIndex, analyze: Analyze, options: SearchOptions = ANY_TERM
     ) -> None:
         """Take the function that turns query texts into tokens as the index's server does."""
-        self._index, self._analyze, self._options = index, analyze, options
+        self._index, self.options = index, options
+        self._analyze = analyze if isinstance(analyze, KnownTokens) else KnownTokens(analyze)
+
+    def is_empty(self, text: str) -> bool:
+        """Return whether no token of ``text`` is left after analysis."""
+        return not self._analyze([search_text(text)])[0]
 
     def search(
         self, texts: Sequence[str], points: Sequence[Bm25], depth: int
@@ -51,7 +56,7 @@ class MemoryGridSearch:
         Raises:
             UsageError: there is no point, or ``depth`` is below 1.
         """
-        grid = MemoryGrid(self._index, points, depth, self._options)
+        grid = MemoryGrid(self._index, points, depth, self.options)
         return grid.search(self._analyze([search_text(text) for text in texts]))
 
 

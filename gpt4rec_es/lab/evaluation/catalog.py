@@ -10,8 +10,9 @@ from functools import cached_property
 from gpt4rec_es.elastic.queries import search_text
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.bm25.index import MemoryIndex
-from gpt4rec_es.lab.bm25.retriever import Analyze, KnownTokens
+from gpt4rec_es.lab.bm25.retriever import Analyze, KnownTokens, MemoryGridSearch
 from gpt4rec_es.metrics.labels import LabelSets
+from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
 from gpt4rec_es.records import Bm25
 
 
@@ -39,6 +40,10 @@ class EvaluationCatalog:
     def tokens(self, texts: Sequence[str]) -> list[list[str]]:
         """Return the tokens that are searched for when ``texts`` are asked; each asked once."""
         return self._known([search_text(text) for text in texts])
+
+    def search(self, options: SearchOptions = ANY_TERM) -> MemoryGridSearch:
+        """Return how texts are searched for by ``options``."""
+        return MemoryGridSearch(self.index, self._known, options)
 
     def check(self, ks: Sequence[int]) -> None:
         """Pass if lists of ``ks`` can be asked for.

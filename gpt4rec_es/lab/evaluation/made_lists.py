@@ -11,10 +11,10 @@ from gpt4rec_es.db.rows.generators import Generator
 from gpt4rec_es.db.rows.splits import SplitRow
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.lab.evaluation.catalog import EvaluationCatalog
+from gpt4rec_es.lab.evaluation.lists import Cell, merge_lists
 from gpt4rec_es.lab.evaluation.methods import METHODS, Baselines, MethodOptions
 from gpt4rec_es.lab.evaluation.night_rules import AppliedRules, NightRules
-from gpt4rec_es.lab.evaluation.product_lists import ProductLists
-from gpt4rec_es.lab.evaluation.query_lists import Cell, lists_of_queries
+from gpt4rec_es.lab.evaluation.sources import product_sources
 from gpt4rec_es.lab.splits.queries import split_queries
 from gpt4rec_es.lab.splits.split import Case
 from gpt4rec_es.metrics.labels import CategoryLabels
@@ -179,30 +179,32 @@ class Evaluation:
             removed = self._applied.removed(sorted({text for own in queries for text in own}))
         for fusion in options.fusions if method == "product" else (None,):
             started = time.monotonic()
+            sources, made_with = None, {}
             with self._bars("Searching and merging", "users") as progress:
-                if fusion is None:
-                    lists = lists_of_queries(
-                        self._catalog, queries, self._histories, cells, progress, options.search
-                    )
-                    made_with: dict[str, Any] = {}
-                else:
-                    product = ProductLists(
+                if fusion is not None:
+                    sources = product_sources(
                         self._catalog,
                         self._train,
                         fusion,
                         steps=self._steps,
-                        options=options.search,
                         rules=self._applied.items,
                         may_search=self._applied.may_search,
-                    )
-                    lists = product.lists(
-                        queries, self._histories, cells, progress, removed=removed
                     )
                     made_with = {
                         "fusion": fusion.as_dict(),
                         **self._applied.as_dict,
                         **_learned(options),
                     }
+                lists = merge_lists(
+                    self._catalog,
+                    queries,
+                    self._histories,
+                    cells,
+                    progress,
+                    sources=sources,
+                    options=options.search,
+                    removed=removed,
+                )
             yield lists, made_with, time.monotonic() - started
 
     def _queries(self, generator: QueryGenerator, decoding: Decoding) -> list[list[str]]:

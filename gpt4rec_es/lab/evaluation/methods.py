@@ -12,7 +12,7 @@ from gpt4rec_es.lab.baselines.history_bm25 import HistoryBm25
 from gpt4rec_es.lab.baselines.popularity import Popularity
 from gpt4rec_es.lab.baselines.scored import Cooccurrence, Hybrid, Scored, Scorer
 from gpt4rec_es.lab.evaluation.catalog import EvaluationCatalog
-from gpt4rec_es.lab.evaluation.query_lists import lists_of_queries
+from gpt4rec_es.lab.evaluation.lists import merge_lists
 from gpt4rec_es.lab.splits.split import Case
 from gpt4rec_es.metrics.lists import Lists, as_lists
 from gpt4rec_es.protocols import Progress, Recommender, no_progress
@@ -71,7 +71,7 @@ class Baselines:
             catalog, count = self._catalog, _TITLES[name]
             titles = [newest_titles(history, catalog.titles, count) for history in histories]
             cells = [(k, count) for k in ks]
-            found = lists_of_queries(catalog, titles, histories, cells, progress)
+            found = merge_lists(catalog, titles, histories, cells, progress)
             return {k: found[k, count] for k in ks}
         if name == "popularity":
             return prefix_lists(Popularity(self._train.values()), histories, ks, progress)

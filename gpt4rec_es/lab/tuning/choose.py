@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.lab.tuning.measure import GridSearch, Measured, TuningCase, measure_points
+from gpt4rec_es.lab.bm25.retriever import MemoryGridSearch
+from gpt4rec_es.lab.tuning.measure import Measured, TuningCase, measure_points
 from gpt4rec_es.lab.tuning.points import DEFAULTS, coarse_points, fine_points
 from gpt4rec_es.metrics.significance import Interval, best_of_test, bootstrap_interval, holm
 from gpt4rec_es.protocols import Progress, no_progress
@@ -55,7 +56,7 @@ class Choice:
 
 def tune(
     cases: Sequence[TuningCase],
-    search: GridSearch,
+    search: MemoryGridSearch,
     k: int,
     live: Bm25,
     *,

@@ -4,7 +4,7 @@ Queries are generated once and kept; whatever is tried afterwards needs no gener
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from elasticsearch import Elasticsearch
 from sqlalchemy import Engine, text
@@ -13,10 +13,8 @@ from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows import generators
 from gpt4rec_es.db.rows.generators import Generator
 from gpt4rec_es.db.rows.splits import SplitRow
-from gpt4rec_es.elastic.queries import search_text
 from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.lab.baselines.popularity import count_buyers
-from gpt4rec_es.lab.bm25.retriever import Analyze
 from gpt4rec_es.lab.evaluation.data import choose_cases
 from gpt4rec_es.lab.splits.queries import split_queries
 from gpt4rec_es.lab.splits.segments import Mask, segments
@@ -36,8 +34,7 @@ class TuningOptions:
 
     generator: a name; None: the current one. trust: it has not seen what is held out, whatever its
     card says. most_users: of more cases so many are taken, always the same ones. seed: of intervals
-    and tests. analyzers, fields (such as "title^3,brand") and hits_per_query: tried besides k1, b.
-    search: how queries are searched for.
+    and tests. search: how queries are searched for.
     """
 
     split: str
@@ -51,9 +48,6 @@ class TuningOptions:
     grid: str = "fine"
     most_users: int = 20_000
     seed: int = 0
-    analyzers: tuple[str, ...] = ()
-    fields: tuple[str, ...] = ()
-    hits_per_query: tuple[int, ...] = ()
     search: SearchOptions = ANY_TERM
 
 
@@ -127,7 +121,7 @@ def load_inputs(parts: TuningParts, options: TuningOptions, progress: Progress) 
     tuning_cases = [
         TuningCase(
             tuple(query.text for query in each.queries),
-            frozenset(case.history) if options.exclude_bought else frozenset(),
+            case.history if options.exclude_bought else (),
             frozenset(case.targets),
         )
         for case, each in zip(cases, written, strict=True)
@@ -139,17 +133,6 @@ def load_inputs(parts: TuningParts, options: TuningOptions, progress: Progress) 
         tuning_cases,
         segments(cases, _item_ids(parts.engine), count_buyers(chosen.train.values())),
     )
-
-
-def without_empty(cases: Sequence[TuningCase], analyze: Analyze) -> list[TuningCase]:
-    """Return the cases without queries that have no token: a night gives these no share either."""
-    distinct = list(dict.fromkeys(text for case in cases for text in case.queries))
-    tokens = analyze([search_text(text) for text in distinct])
-    empty = {text for text, found in zip(distinct, tokens, strict=True) if not found}
-    return [
-        replace(case, queries=tuple(text for text in case.queries if text not in empty))
-        for case in cases
-    ]
 
 
 def _item_ids(engine: Engine) -> dict[int, str]:

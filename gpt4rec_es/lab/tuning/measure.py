@@ -3,23 +3,20 @@
 Only recorded queries and in-process search: what is compared is k1 and b, and nothing else moves.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.lab.bm25.depths import by_depth
-from gpt4rec_es.metrics.fast import TargetTable
-from gpt4rec_es.metrics.lists import NOTHING, Lists
+from gpt4rec_es.lab.bm25.retriever import MemoryGridSearch
+from gpt4rec_es.lab.evaluation.lists import GridMerge
+from gpt4rec_es.lab.evaluation.sources import ListSources
+from gpt4rec_es.metrics.accuracy import Targets
+from gpt4rec_es.metrics.lists import as_lists
 from gpt4rec_es.protocols import Progress, no_progress
-from gpt4rec_es.ranking.merge import QueryHits, merge_hits
-from gpt4rec_es.records import Bm25, SearchResult
-
-# Hits in memory at once, over all points.
-_HITS_PER_STEP = 1 << 23
+from gpt4rec_es.records import Bm25
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,27 +24,8 @@ class TuningCase:
     """A user on validation: generated queries, best first; what may not be and what should be."""
 
     queries: tuple[str, ...]
-    bought: frozenset[int]
+    bought: tuple[int, ...]
     targets: frozenset[int]
-
-
-class Hits(Protocol):
-    """Part of an answer: see ``retrieval.memory_grid.GridHits``."""
-
-    @property
-    def first(self) -> int:
-        """Place of the first of these texts among those asked."""
-
-    @property
-    def item_nos(self) -> NDArray[np.int64]:
-        """Item numbers as [points, texts, depth], -1 behind the last hit."""
-
-
-class GridSearch(Protocol):
-    """Searches for texts at many points at once."""
-
-    def search(self, texts: Sequence[str], points: Sequence[Bm25], depth: int) -> Iterator[Hits]:
-        """Yield hits of ``texts`` in order, some at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +50,7 @@ class Measured:
 def measure_points(
     cases: Sequence[TuningCase],
     points: Sequence[Bm25],
-    search: GridSearch,
+    search: MemoryGridSearch,
     k: int,
     progress: Progress = no_progress,
 ) -> Measured:
@@ -87,63 +65,14 @@ def measure_points(
         raise UsageError("There is nothing to tune on.", "Make a split and generate queries first.")
     if not all(case.targets for case in cases):
         raise UsageError("A user without held-out items cannot be measured.", "Leave it out.")
-    recall, ndcg = np.empty((2, len(points), len(cases)))
-    done = 0
-    for depth, users in by_depth([case.bought for case in cases], k).items():
-        for step in _steps(cases, users, _HITS_PER_STEP // (depth * len(points))):
-            chosen = [cases[user] for user in step]
-            table = TargetTable([case.targets for case in chosen], k)
-            for point, lists in enumerate(_lists(chosen, points, search, depth, k)):
-                recall[point, step], ndcg[point, step] = table.measure(lists)
-            done += len(step)
-            progress(done, len(cases))
-    return Measured(k, tuple(points), recall, ndcg)
-
-
-def _steps(
-    cases: Sequence[TuningCase], users: Sequence[int], most_texts: int
-) -> Iterator[list[int]]:
-    """Yield users whose texts together are about as many as fit."""
-    step: list[int] = []
-    texts = 0
-    for user in users:
-        step.append(user)
-        texts += len(cases[user].queries)
-        if texts >= most_texts:
-            yield step
-            step, texts = [], 0
-    if step:
-        yield step
-
-
-def _lists(
-    cases: Sequence[TuningCase],
-    points: Sequence[Bm25],
-    search: GridSearch,
-    depth: int,
-    k: int,
-) -> Iterator[Lists]:
-    """Yield the lists of these users, point by point."""
-    texts = list(dict.fromkeys(text for case in cases for text in case.queries))
-    places = {text: place for place, text in enumerate(texts)}
-    parts = [part.item_nos for part in search.search(texts, points, depth)]
-    hits = np.concatenate(parts, axis=1) if parts else np.empty((len(points), 0, 1), np.int64)
-    # Merging goes by ranks alone.
-    scores = (0.0,) * hits.shape[2]
-    for found in hits:
-        results = [_result(row, scores) for row in found.tolist()]
-        lists = np.full((len(cases), k), NOTHING, np.int64)
-        for user, case in enumerate(cases):
-            queries = [
-                QueryHits(rank, results[places[text]])
-                for rank, text in enumerate(case.queries, start=1)
-            ]
-            picks = merge_hits(queries, k, case.bought).picks
-            lists[user, : len(picks)] = [pick[0] for pick in picks]
-        yield lists
-
-
-def _result(row: list[int], scores: tuple[float, ...]) -> SearchResult:
-    """Return a result that is taken to be all there is."""
-    end = row.index(NOTHING) if row[-1] == NOTHING else len(row)
-    return SearchResult(tuple(row[:end]), scores, exhausted=True)
+    values = np.empty((2, len(points), len(cases)))
+    grid = GridMerge(search, search, points, ListSources())
+    queries, bought = [case.queries for case in cases], [case.bought for case in cases]
+    cell = (k, max(map(len, queries)))
+    for users, point, lists in grid.merge(queries, bought, [cell]):
+        targets = Targets([cases[user].targets for user in users])
+        measured = targets.measure(as_lists(lists[cell], k))
+        values[:, point, users] = measured["recall"], measured["ndcg"]
+        if point == len(points) - 1:
+            progress(users[-1] + 1, len(cases))
+    return Measured(k, tuple(points), *values)

@@ -5,12 +5,35 @@ A mean over users says whether to change; these say what the change does.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from gpt4rec_es.lab.tuning.measure import GridSearch, TuningCase
+import numpy as np
+from numpy.typing import NDArray
+
+from gpt4rec_es.lab.tuning.measure import TuningCase
 from gpt4rec_es.records import Bm25
 
 # Users whose hits are in memory at once.
 _USERS = 2_000
+
+
+class Hits(Protocol):
+    """Part of an answer: see ``lab.bm25.grid.GridHits``."""
+
+    @property
+    def first(self) -> int:
+        """Place of the first of these texts among those asked."""
+
+    @property
+    def item_nos(self) -> NDArray[np.int64]:
+        """Item numbers as [points, texts, depth], -1 behind the last hit."""
+
+
+class GridSearch(Protocol):
+    """Searches for texts at many points at once."""
+
+    def search(self, texts: Sequence[str], points: Sequence[Bm25], depth: int) -> Iterator[Hits]:
+        """Yield hits of ``texts`` in order, some at a time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,11 +49,7 @@ def show_trial(engine: Engine, trial_no: int) -> TrialReport:
 def heatmap(report: TrialReport) -> str:
     """Return an SVG of the trial's metric over k1 and b."""
     trial = report.trial
-    values = {
-        Bm25(row["k1"], row["b"]): row[trial.metric]
-        for row in report.points
-        if not any(row[name] for name in ("analyzer", "fields", "hits_per_query"))
-    }
+    values = {Bm25(row["k1"], row["b"]): row[trial.metric] for row in report.points}
     marks = {"best": trial.best, "live": trial.live, "defaults": DEFAULTS}
     name = f"{trial.metric}@{trial.k}"
     return render_heatmap(

@@ -24,18 +24,10 @@ from gpt4rec_es.lab.tuning.inputs import (
     TuningParts,
     choose_inputs,
     load_inputs,
-    without_empty,
 )
-from gpt4rec_es.lab.tuning.measure import GridSearch, TuningCase
+from gpt4rec_es.lab.tuning.measure import TuningCase
 from gpt4rec_es.lab.tuning.moved import moved_queries
 from gpt4rec_es.lab.tuning.points import DEFAULTS, coarse_points, full_points
-from gpt4rec_es.lab.tuning.variants import (
-    Measuring,
-    check_variants,
-    measure_variants,
-    variant_comparisons,
-    variant_points,
-)
 from gpt4rec_es.lab.tuning.verify import build_with, verify_hits
 from gpt4rec_es.metrics.significance import bootstrap_interval, permutation_test
 from gpt4rec_es.prompts.keys import canonical_json, hash128
@@ -97,11 +89,12 @@ def tune_bm25(
     build = live_build(parts.engine, parts.elastic, parts.alias)
     index = index_of_build(parts.elastic, build.index_name)
     analyze = KnownTokens(server_analyzer(parts.elastic, build.index_name))
-    cases = without_empty(inputs.cases, analyze)
-    texts = list(dict.fromkeys(text for case in cases for text in case.queries))
+    cases = inputs.cases
+    search = MemoryGridSearch(index, analyze, options.search)
+    distinct = dict.fromkeys(text for case in cases for text in case.queries)
+    texts = [text for text in distinct if not search.is_empty(text)]
     if not texts:
         raise UsageError("No case has a query to search for.", "Try another generator.")
-    search = MemoryGridSearch(index, analyze, options.search)
     with bars("Measuring", "users") as progress:
         choice = tune(
             cases,
@@ -113,14 +106,9 @@ def tune_bm25(
             seed=options.seed,
             progress=progress,
         )
-    shared = Measuring(parts, options, build, inputs.cases, cases, search, analyze, choice)
-    variants = measure_variants(shared, bars)
     # Before the index is locked for the proof: tests of many segments take their time.
-    points = list(_numbered([*_point_rows(choice), *variant_points(variants)]))
-    comparisons = [
-        *_comparisons(choice, inputs, options.seed),
-        *variant_comparisons(variants, choice, build, options.seed),
-    ]
+    points = list(_point_rows(choice))
+    comparisons = list(_comparisons(choice, inputs, options.seed))
     moved = _moved(cases, search, build, choice, inputs.users)
     values = _row(options, inputs, build, choice) | {"n_queries": len(texts), "actor": parts.actor}
     keep = choice.recommended == choice.best
@@ -143,7 +131,6 @@ def _check(parts: TuningParts, options: TuningOptions) -> None:
     """Refuse what cannot be, before anything is generated."""
     if options.grid not in _GRIDS:
         raise UsageError(f"There is no grid {options.grid!r}.", f"Choose {', '.join(_GRIDS)}.")
-    check_variants(options)
     build = live_build(parts.engine, parts.elastic, parts.alias)
     require_exact(parts.elastic, build.index_name)
     build.require_items(options.k)
@@ -188,14 +175,15 @@ def _row(options: TuningOptions, inputs: Inputs, build: Build, choice: Choice) -
 def _point_rows(choice: Choice) -> Iterator[Mapping[str, Any]]:
     measured = choice.measured
     recalls, ndcgs = measured.recall.mean(axis=1), measured.ndcg.mean(axis=1)
-    for point, recall, ndcg in zip(measured.points, recalls, ndcgs, strict=True):
-        yield {"k1": point.k1, "b": point.b, "recall": float(recall), "ndcg": float(ndcg)}
-
-
-def _numbered(rows: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    tried = {"analyzer": None, "fields": None, "hits_per_query": None}
-    for number, row in enumerate(rows, start=1):
-        yield {**tried, **row, "point_no": number}
+    rows = zip(measured.points, recalls, ndcgs, strict=True)
+    for number, (point, recall, ndcg) in enumerate(rows, start=1):
+        yield {
+            "point_no": number,
+            "k1": point.k1,
+            "b": point.b,
+            "recall": float(recall),
+            "ndcg": float(ndcg),
+        }
 
 
 def _comparisons(choice: Choice, inputs: Inputs, seed: int) -> Iterator[Mapping[str, Any]]:
@@ -229,7 +217,7 @@ def _comparisons(choice: Choice, inputs: Inputs, seed: int) -> Iterator[Mapping[
 
 def _moved(
     cases: Sequence[TuningCase],
-    search: GridSearch,
+    search: MemoryGridSearch,
     build: Build,
     choice: Choice,
     users: Sequence[int],

@@ -7,7 +7,7 @@ somebody bought without any, because nearly nothing has most of a whole title's 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from sqlalchemy import Engine
 
@@ -25,6 +25,35 @@ from gpt4rec_es.records import SearchResult
 _SPARE_HITS = 10
 # Number of a query, and of the options it is searched by.
 Asked: TypeAlias = tuple[int, int]
+
+
+class HitSource(Protocol):
+    """Where a merge gets hits from: a run's stored searches, or searches in memory.
+
+    A text goes by its number, in one of two roles; what a role asks for is found at a first depth,
+    and deeper for single texts until there are no more hits.
+    """
+
+    def as_query(self, query_no: int) -> Asked:
+        """Return what is asked by a generated query."""
+
+    def as_title(self, query_no: int) -> Asked:
+        """Return what is asked by a title of a purchase."""
+
+    def of_query(self, query_no: int) -> SearchResult | None:
+        """Return what is known of a generated query; None: not searched for."""
+
+    def of_title(self, query_no: int) -> SearchResult | None:
+        """Return what is known of a title; None: not searched for."""
+
+    def load_first(self, asked: Collection[Asked]) -> None:
+        """Make known at the first depth what an earlier stage found, or all there is."""
+
+    def fetch(self, asked: Collection[Asked]) -> None:
+        """Make known at the first depth what is not known."""
+
+    def deepen(self, asked: Collection[Asked]) -> None:
+        """Make known more hits of these, which are known."""
 
 
 class Hits:
@@ -78,7 +107,7 @@ class Hits:
         """Return what is known of a bought title; None: not searched for this run."""
         return self._results.get(self.as_title(query_no))
 
-    def load_first(self, asked: Iterable[Asked]) -> None:
+    def load_first(self, asked: Collection[Asked]) -> None:
         """Load the stored searches at the manifest's depth, of long ones the beginning.
 
         Those missing stay unknown, as the search stage gave them up; where none went before, they
@@ -94,7 +123,7 @@ class Hits:
         self.load_first(asked)
         self._search(0, [one for one in asked if one not in self._results])
 
-    def deepen(self, asked: Iterable[Asked]) -> None:
+    def deepen(self, asked: Collection[Asked]) -> None:
         """Load the rest of what was cut; go one step down the ladder for the others of these."""
         by_rung: dict[int, list[Asked]] = defaultdict(list)
         for one in asked:

@@ -4,7 +4,7 @@ All of it is frozen by the run's manifest and cut-off, so the night, an explanat
 make the same lists from it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -38,9 +38,9 @@ class Ingredients:
     k: int
     fusion: Fusion
     excluded: dict[int, frozenset[int]]
-    popular: list[int]
-    newest: dict[int, list[int]]
-    neighbours: dict[int, Neighbours]
+    popular: Sequence[int]
+    newest: Mapping[int, list[int]]
+    neighbours: Mapping[int, Neighbours]
     titles: dict[int, int]
     rules: ItemRules | None
     shown: dict[int, frozenset[int]]

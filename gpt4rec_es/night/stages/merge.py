@@ -1,7 +1,7 @@
 """The merge stage: users' lists from stored hits, topped up where a user needs deeper ones."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection, Engine
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine
 from gpt4rec_es.db.engine import retrying
 from gpt4rec_es.db.rows.lists import MergeInput, UserOutcome, load_inputs, store_lists
 from gpt4rec_es.db.rows.runs import Run
-from gpt4rec_es.night.stages.hits import Asked, Hits
+from gpt4rec_es.night.stages.hits import Asked, Hits, HitSource
 from gpt4rec_es.night.stages.ingredients import Ingredients, load_ingredients
 from gpt4rec_es.night.stages.ledger import Lease, Work
 from gpt4rec_es.protocols import Retriever
@@ -66,9 +66,6 @@ def merge_users(
         user if user.query_nos is None else replace(user, query_nos=user.query_nos[:most])
         for user in inputs
     ]
-    first = {n for user in users for n in user.query_nos or () if n not in user.removed}
-    titles = {n for user in users for n in ingredients.title_queries(user)}
-    hits.load_first({*map(hits.as_query, first), *map(hits.as_title, titles)})
     return MergedUsers(users, hits, ingredients, check)
 
 
@@ -78,12 +75,15 @@ class MergedUsers:
     def __init__(
         self,
         users: list[MergeInput],
-        hits: Hits,
+        hits: HitSource,
         ingredients: Ingredients,
         check: Callable[[], None],
     ) -> None:
         self._users, self._hits, self._ingredients = users, hits, ingredients
         self._merges: dict[int, Merge] = {}
+        first = {n for user in users for n in user.query_nos or () if n not in user.removed}
+        titles = {n for user in users for n in ingredients.title_queries(user)}
+        hits.load_first({*map(hits.as_query, first), *map(hits.as_title, titles)})
         self.outcomes = self._merge_all(users, check)
 
     def _merge_all(self, users: list[MergeInput], check: Callable[[], None]) -> list[UserOutcome]:
@@ -153,6 +153,11 @@ class MergedUsers:
             len(merge.picks),
             "filtered_queries" if is_filtered else merge.short_reason,
         )
+
+    @property
+    def merges(self) -> Mapping[int, Merge]:
+        """The lists by user number, without users whose outcome is ``FAILED``."""
+        return self._merges
 
     def rows(self) -> Iterator[tuple[object, ...]]:
         """Yield the recommendation rows of all merged users, in order of user and rank."""

@@ -8,13 +8,13 @@ import pytest
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.bm25.index import MemoryIndex, TokenizedTitle
 from gpt4rec_es.lab.bm25.retriever import Analyze, MemoryRetriever
-from gpt4rec_es.lab.evaluation import query_lists
+from gpt4rec_es.lab.evaluation import lists as lists_module
 from gpt4rec_es.lab.evaluation.catalog import EvaluationCatalog
 from gpt4rec_es.lab.evaluation.compare import differences
+from gpt4rec_es.lab.evaluation.lists import merge_lists
 from gpt4rec_es.lab.evaluation.measure import Measurer
 from gpt4rec_es.lab.evaluation.methods import BASELINES, Baselines, MethodOptions
-from gpt4rec_es.lab.evaluation.product_lists import ProductLists
-from gpt4rec_es.lab.evaluation.query_lists import lists_of_queries
+from gpt4rec_es.lab.evaluation.sources import product_sources
 from gpt4rec_es.lab.splits.split import Case
 from gpt4rec_es.metrics.labels import label_sets
 from gpt4rec_es.metrics.lists import as_lists
@@ -73,8 +73,8 @@ def test_every_length_and_number_of_queries_is_merged_on_its_own(
     cells = [(k, m) for k in (1, 2, 3, 6) for m in (1, 2, 4)]
     for most in (1 << 25, 1):
         # With room for one hit, every user is a step of its own.
-        monkeypatch.setattr(query_lists, "_HITS", most)
-        found = lists_of_queries(made, QUERIES, bought, cells)
+        monkeypatch.setattr(lists_module, "_HITS", most)
+        found = merge_lists(made, QUERIES, bought, cells)
         for k, m in cells:
             expected = merged_lists(retriever, [q[:m] for q in QUERIES], bought, k)
             assert found[k, m].tolist() == as_lists(expected, k).tolist()
@@ -83,7 +83,7 @@ def test_every_length_and_number_of_queries_is_merged_on_its_own(
 def test_progress_ends_at_the_number_of_users() -> None:
     told: list[tuple[int, int | None]] = []
     made = catalog()
-    lists_of_queries(
+    merge_lists(
         made,
         QUERIES,
         [()] * 5,
@@ -185,12 +185,14 @@ def test_a_clear_gain_is_told_from_chance() -> None:
 def test_product_lists_of_several_lengths_are_those_made_alone(
     weights: tuple[tuple[str, float], ...], method: str
 ) -> None:
-    product = ProductLists(catalog(), TRAIN, Fusion(weights=weights, method=method, candidates=3))
+    made = catalog()
+    fusion = Fusion(weights=weights, method=method, candidates=3)
+    sources = product_sources(made, TRAIN, fusion)
     histories = [case.history for case in CASES]
     cells = [(k, m) for k in (1, 2, 4, 6) for m in (1, 3)]
-    together = product.lists(QUERIES, histories, cells)
+    together = merge_lists(made, QUERIES, histories, cells, sources=sources)
     for cell in cells:
-        alone = product.lists(QUERIES, histories, [cell])
+        alone = merge_lists(made, QUERIES, histories, [cell], sources=sources)
         assert together[cell].tolist() == alone[cell].tolist()
     # Popular items fill what sources leave open, but nothing that was bought.
     for history, items in zip(histories, together[6, 3].tolist(), strict=True):

@@ -87,7 +87,7 @@ def lengths_matter() -> tuple[list[TuningCase], MemoryGridSearch]:
         titles[2 * n] = [f"topic{n}"]
         titles[2 * n + 1] = [f"topic{n}", *(f"extra{n}{x}" for x in range(9)), f"topic{n}"]
     index = MemoryIndex([TokenizedTitle(f"{n:04}", n, t) for n, t in titles.items()])
-    cases = [TuningCase((f"topic{n}",), frozenset(), frozenset([2 * n + 1])) for n in range(60)]
+    cases = [TuningCase((f"topic{n}",), (), frozenset([2 * n + 1])) for n in range(60)]
     return cases, MemoryGridSearch(index, lambda texts: [text.split() for text in texts])
 
 

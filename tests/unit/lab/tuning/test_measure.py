@@ -8,7 +8,7 @@ import pytest
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.bm25.index import MemoryIndex, TokenizedTitle
 from gpt4rec_es.lab.bm25.retriever import MemoryGridSearch, MemoryRetriever
-from gpt4rec_es.lab.tuning import measure
+from gpt4rec_es.lab.evaluation import lists as lists_module
 from gpt4rec_es.lab.tuning.measure import TuningCase, measure_points
 from gpt4rec_es.lab.tuning.points import grid
 from gpt4rec_es.metrics.accuracy import accuracy
@@ -33,7 +33,7 @@ def some_cases(count: int) -> list[TuningCase]:
     cases = []
     for user in range(count):
         queries = [" ".join(chance.choices(WORDS, k=3)) for _ in range(user % 5)]
-        bought = frozenset(chance.sample(range(200), 60 if user % 7 == 0 else user % 4))
+        bought = tuple(chance.sample(range(200), 60 if user % 7 == 0 else user % 4))
         words = " ".join(queries or WORDS).split()
         likely = [n for n, title in enumerate(TITLES) if n not in bought and {*words} & {*title}]
         targets = frozenset(chance.sample(likely, 1 + user % 3))
@@ -46,7 +46,8 @@ def some_cases(count: int) -> list[TuningCase]:
 def test_equals_the_lists_of_each_point(
     monkeypatch: pytest.MonkeyPatch, hits_per_step: int, k: int
 ) -> None:
-    monkeypatch.setattr(measure, "_HITS_PER_STEP", hits_per_step)
+    monkeypatch.setattr(lists_module, "_HITS", hits_per_step)
+    monkeypatch.setattr(lists_module, "_USERS", 7)
     cases = some_cases(60)
     seen: list[tuple[int, int | None]] = []
     search = MemoryGridSearch(INDEX, analyze)
@@ -77,7 +78,7 @@ def test_points_can_be_added_to_what_was_measured() -> None:
 
 
 def test_users_without_any_query_are_misses() -> None:
-    case = TuningCase((), frozenset(), frozenset([1]))
+    case = TuningCase((), (), frozenset([1]))
     found = measure_points([case], [Bm25()], MemoryGridSearch(INDEX, analyze), 5)
     assert found.recall.tolist() == [[0.0]]
 
@@ -89,4 +90,4 @@ def test_nothing_to_tune_on_is_refused() -> None:
     with pytest.raises(UsageError, match="nothing to tune on"):
         measure_points(some_cases(1), [], search, 5)
     with pytest.raises(UsageError, match="without held-out items"):
-        measure_points([TuningCase(("a",), frozenset(), frozenset())], [Bm25()], search, 5)
+        measure_points([TuningCase(("a",), (), frozenset())], [Bm25()], search, 5)

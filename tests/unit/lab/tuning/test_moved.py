@@ -39,7 +39,7 @@ class Search:
 
 
 def case(queries: Sequence[str], *targets: int) -> TuningCase:
-    return TuningCase(tuple(queries), frozenset(), frozenset(targets))
+    return TuningCase(tuple(queries), (), frozenset(targets))
 
 
 @pytest.mark.parametrize("users", [1, 2000])

@@ -1,0 +1,140 @@
+"""Hits of numbered texts for the night's merge, searched in this process instead of stored.
+
+All points (k1, b) share one search, and users share the hits of equal texts. Nothing is stored: the
+hits live as long as the users whose lists are merged from them.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpt4rec_es.lab.bm25.retriever import MemoryGridSearch
+from gpt4rec_es.metrics.lists import NOTHING
+from gpt4rec_es.night.inputs.manifest import depth_ladder
+from gpt4rec_es.night.stages.hits import Asked
+from gpt4rec_es.records import Bm25, SearchResult
+
+# The second part of what is asked: the role of a text.
+_AS_TITLE, _AS_QUERY = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Hits of some texts: item_nos and scores as [points, texts, hits], counts as [points, texts].
+
+    depth: how many hits were asked for. is_empty: of which texts no token is left.
+    """
+
+    depth: int
+    item_nos: NDArray[np.int32]
+    scores: NDArray[np.float32]
+    counts: NDArray[np.int64]
+    is_empty: Sequence[bool]
+
+
+class MemoryHits:
+    """The hits of ``texts`` at all ``points``, each searched when a merge first asks for it.
+
+    A text's number is its place in ``texts``. queries: how generated queries are searched; titles:
+    how the titles of purchases are. depth: hits that are asked for at first, see ``depth_ladder``.
+    """
+
+    def __init__(
+        self,
+        texts: Sequence[str],
+        points: Sequence[Bm25],
+        depth: int,
+        *,
+        queries: MemoryGridSearch,
+        titles: MemoryGridSearch,
+    ) -> None:
+        self._texts, self._points = texts, points
+        self._searches = {_AS_QUERY: queries, _AS_TITLE: titles}
+        # Equal options find equal hits: both roles of a text are one search then.
+        self.query_role = _AS_TITLE if queries.options == titles.options else _AS_QUERY
+        self._ladder = depth_ladder(depth)
+        self._found: dict[Asked, tuple[int, _Block, int]] = {}
+
+    def at(self, point: int) -> "HitsAtPoint":
+        """Return the hits at the point at this place, as a merge reads them."""
+        return HitsAtPoint(self, point)
+
+    def result(self, asked: Asked, point: int) -> SearchResult | None:
+        """Return the hits known so far; None: not searched for."""
+        if asked not in self._found:
+            return None
+        rung, block, row = self._found[asked]
+        count = int(block.counts[point, row])
+        return SearchResult(
+            tuple(block.item_nos[point, row, :count].tolist()),
+            tuple(block.scores[point, row, :count].tolist()),
+            # No search goes deeper than the ladder: its end is the end.
+            exhausted=count < block.depth or rung == len(self._ladder) - 1,
+            is_empty_query=block.is_empty[row],
+        )
+
+    def fetch(self, asked: Iterable[Asked]) -> None:
+        """Search what was not searched for yet, to the first depth."""
+        self._search(0, [one for one in asked if one not in self._found])
+
+    def deepen(self, asked: Iterable[Asked]) -> None:
+        """Search these one step deeper."""
+        by_rung: dict[int, list[Asked]] = defaultdict(list)
+        for one in asked:
+            by_rung[self._found[one][0] + 1].append(one)
+        for rung, several in by_rung.items():
+            self._search(rung, several)
+
+    def _search(self, rung: int, asked: Collection[Asked]) -> None:
+        depth = self._ladder[rung]
+        for role, search in self._searches.items():
+            several = [one for one in asked if one[1] == role]
+            texts = [self._texts[number] for number, _ in several]
+            for part in search.search(texts, self._points, depth):
+                some = slice(part.first, part.first + part.item_nos.shape[1])
+                block = _Block(
+                    depth,
+                    part.item_nos.astype(np.int32),
+                    part.scores,
+                    (part.item_nos != NOTHING).sum(axis=2),
+                    [search.is_empty(text) for text in texts[some]],
+                )
+                self._found |= {one: (rung, block, row) for row, one in enumerate(several[some])}
+
+
+class HitsAtPoint:
+    """The hits at one point: what the night's merge loop asks, see ``HitSource``."""
+
+    def __init__(self, hits: MemoryHits, point: int) -> None:
+        self._hits, self._point = hits, point
+
+    def as_query(self, query_no: int) -> Asked:
+        """Return what is asked by a generated query."""
+        return query_no, self._hits.query_role
+
+    def as_title(self, query_no: int) -> Asked:
+        """Return what is asked by a title of a purchase."""
+        return query_no, _AS_TITLE
+
+    def of_query(self, query_no: int) -> SearchResult | None:
+        """Return what is known of a generated query; None: not searched for."""
+        return self._hits.result(self.as_query(query_no), self._point)
+
+    def of_title(self, query_no: int) -> SearchResult | None:
+        """Return what is known of a title; None: not searched for."""
+        return self._hits.result(self.as_title(query_no), self._point)
+
+    def load_first(self, asked: Collection[Asked]) -> None:
+        """Search what was not searched for yet, to the first depth."""
+        self._hits.fetch(asked)
+
+    def fetch(self, asked: Collection[Asked]) -> None:
+        """Search what was not searched for yet, to the first depth."""
+        self._hits.fetch(asked)
+
+    def deepen(self, asked: Collection[Asked]) -> None:
+        """Search these one step deeper, at all points."""
+        self._hits.deepen(asked)

@@ -1,0 +1,221 @@
+"""Lists of an evaluation: the night's own merge over hits that are searched in this process.
+
+A list for K = 5 is no beginning of the list for K = 40, so each length is merged on its own; what
+was searched is searched once.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from gpt4rec_es.db.rows.lists import MergeInput
+from gpt4rec_es.lab.bm25.hits import MemoryHits
+from gpt4rec_es.lab.bm25.retriever import MemoryGridSearch
+from gpt4rec_es.lab.evaluation.catalog import EvaluationCatalog
+from gpt4rec_es.lab.evaluation.sources import ListSources
+from gpt4rec_es.lab.splits.histories import each_once
+from gpt4rec_es.metrics.lists import NOTHING, Lists
+from gpt4rec_es.night.stages.hits import HitSource
+from gpt4rec_es.night.stages.ingredients import Ingredients
+from gpt4rec_es.night.stages.merge import MergedUsers
+from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
+from gpt4rec_es.protocols import Progress, no_progress
+from gpt4rec_es.records import Bm25
+
+# (list length, how many of the best queries are used)
+Cell = tuple[int, int]
+# Hits in memory at once: 256 MB.
+_HITS = 1 << 25
+# Users merged at once, and how often progress is told.
+_USERS = 500
+# A merge looks at hits that were bought or taken by other queries, too: some more at first.
+_SPARE_HITS = 10
+
+
+def merge_lists(
+    catalog: EvaluationCatalog,
+    queries: Sequence[Sequence[str]],
+    histories: Sequence[Sequence[int]],
+    cells: Sequence[Cell],
+    progress: Progress = no_progress,
+    *,
+    sources: ListSources | None = None,
+    options: SearchOptions = ANY_TERM,
+    removed: Collection[str] = frozenset(),
+) -> dict[Cell, Lists]:
+    """Return the lists of every cell, users in order; progress counts users.
+
+    queries: of each user, best first. options: how these are searched for. sources: None: lists
+    hold hits of the queries alone. removed: queries that filters keep from being searched for;
+    their ranks stay empty.
+    """
+    found = {cell: np.full((len(queries), cell[0]), NOTHING, np.int64) for cell in cells}
+    grid = GridMerge(
+        catalog.search(options), catalog.search(), [catalog.bm25], sources or ListSources()
+    )
+    most = max(m for _, m in cells)
+    used = [own[:most] for own in queries]
+    for users, _, lists in grid.merge(used, histories, cells, removed=removed):
+        for cell, items in lists.items():
+            for user, own in zip(users, items, strict=True):
+                found[cell][user, : len(own)] = own
+        progress(users[-1] + 1, len(queries))
+    progress(len(queries), len(queries))
+    return found
+
+
+class GridMerge:
+    """Merges lists at many points (k1, b) from shared searches; see ``merge_lists``."""
+
+    def __init__(
+        self,
+        queries: MemoryGridSearch,
+        titles: MemoryGridSearch,
+        points: Sequence[Bm25],
+        sources: ListSources,
+    ) -> None:
+        """Take how generated queries and how the titles of purchases are searched for."""
+        self._queries, self._titles, self._points = queries, titles, points
+        self._sources = sources
+
+    def merge(
+        self,
+        queries: Sequence[Sequence[str]],
+        histories: Sequence[Sequence[int]],
+        cells: Sequence[Cell],
+        *,
+        removed: Collection[str] = frozenset(),
+    ) -> Iterator[tuple[Sequence[int], int, dict[Cell, list[list[int]]]]]:
+        """Yield (users by place, point by place, their lists by cell), some users at a time."""
+        fusion = self._sources.fusion
+        longest = max(k for k, _ in cells)
+        looked_at = longest if fusion.is_plain else max(longest, fusion.candidates)
+        depth = looked_at + _SPARE_HITS
+        room = _HITS // (depth * len(self._points))
+        for numbers, inputs in self._numbered(queries, histories, removed, room):
+            hits = MemoryHits(
+                list(numbers), self._points, depth, queries=self._queries, titles=self._titles
+            )
+            for first in range(0, len(inputs), _USERS):
+                some = inputs[first : first + _USERS]
+                users = [user.user_no for user in some]
+                ingredients = self._ingredients(some, histories, numbers, longest)
+                for point in range(len(self._points)):
+                    lists = dict(_lists(some, hits.at(point), ingredients, cells))
+                    yield users, point, lists
+
+    def _numbered(
+        self,
+        queries: Sequence[Sequence[str]],
+        histories: Sequence[Sequence[int]],
+        removed: Collection[str],
+        room: int,
+    ) -> Iterator[tuple[Mapping[str, int], list[MergeInput]]]:
+        """Yield numbers of texts with the users who need these: about ``room`` texts at a time."""
+        numbers: dict[str, int] = {}
+        users: list[MergeInput] = []
+        for user, (own, history) in enumerate(zip(queries, histories, strict=True)):
+            titles = self._titles_of(history)
+            wanted = {text: numbers.setdefault(text, len(numbers)) for text in (*own, *titles)}
+            users.append(
+                MergeInput(
+                    user,
+                    None,
+                    len(history),
+                    wanted[titles[0]] if titles else None,
+                    tuple(wanted[text] for text in own),
+                    frozenset(wanted[text] for text in own if text in removed),
+                )
+            )
+            if len(numbers) >= room:
+                yield numbers, users
+                numbers, users = {}, []
+        if users:
+            yield numbers, users
+
+    def _titles_of(self, history: Sequence[int]) -> list[str]:
+        """Return the titles of a user that are searched for, the newest first."""
+        titles = self._sources.titles
+        if not titles:
+            return []
+        newest = each_once(history)[::-1]
+        last = next((titles[item] for item in newest if item in titles), None)
+        if last is None:
+            return []
+        fusion = self._sources.fusion
+        speak = newest[: fusion.history] if fusion.uses("titles") else ()
+        return [last, *(titles[item] for item in speak if item in titles)]
+
+    def _ingredients(
+        self,
+        users: Sequence[MergeInput],
+        histories: Sequence[Sequence[int]],
+        numbers: Mapping[str, int],
+        k: int,
+    ) -> Ingredients:
+        sources, fusion = self._sources, self._sources.fusion
+        newest: dict[int, list[int]] = {}
+        titles: dict[int, int] = {}
+        if not fusion.is_plain:
+            newest = {
+                user.user_no: each_once(histories[user.user_no])[::-1][: fusion.history]
+                for user in users
+            }
+        if fusion.uses("titles"):
+            titles = {
+                item: numbers[sources.titles[item]]
+                for items in newest.values()
+                for item in items
+                if item in sources.titles
+            }
+        return Ingredients(
+            k=k,
+            fusion=fusion,
+            excluded={user.user_no: frozenset(histories[user.user_no]) for user in users},
+            popular=list(sources.popular),
+            newest=newest,
+            neighbours=sources.neighbours,
+            titles=titles,
+            rules=sources.rules,
+            shown={},
+        )
+
+
+def _lists(
+    users: Sequence[MergeInput], hits: HitSource, ingredients: Ingredients, cells: Sequence[Cell]
+) -> Iterator[tuple[Cell, list[list[int]]]]:
+    """Yield the lists of these users by cell."""
+    for m in sorted({m for _, m in cells}):
+        of_m = [replace(user, query_nos=(user.query_nos or ())[:m]) for user in users]
+        lengths = sorted((k for k, one in cells if one == m), reverse=True)
+        for k, lists in _of_lengths(of_m, hits, ingredients, lengths):
+            yield (k, m), lists
+
+
+def _of_lengths(
+    users: Sequence[MergeInput],
+    hits: HitSource,
+    ingredients: Ingredients,
+    lengths: Sequence[int],
+) -> Iterator[tuple[int, list[list[int]]]]:
+    """Yield (length, lists); ``lengths`` descend.
+
+    Fused by scores, a shorter list is the beginning of a longer one as far as sources filled that,
+    which saves most of the work.
+    """
+    longest: list[list[int]] = []
+    n_fused = [0] * len(users)
+    for k in lengths:
+        pending = [user for user, n in zip(users, n_fused, strict=True) if n < k]
+        merged = MergedUsers(pending, hits, replace(ingredients, k=k), check=lambda: None)
+        made = {user: [pick[0] for pick in one.picks] for user, one in merged.merges.items()}
+        shorter = longest or [[]] * len(users)
+        yield (
+            k,
+            [made.get(user.user_no, own[:k]) for user, own in zip(users, shorter, strict=True)],
+        )
+        if ingredients.fusion.method == "scores" and not longest:
+            picks = [merged.merges[user.user_no].picks for user in users]
+            longest = [[pick[0] for pick in own] for own in picks]
+            n_fused = [sum(pick[6] is not None for pick in own) for own in picks]

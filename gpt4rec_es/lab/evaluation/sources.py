@@ -1,0 +1,84 @@
+"""What evaluated lists are made of besides queries, from what a split lets be learned."""
+
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gpt4rec_es.lab.baselines.popularity import count_buyers
+from gpt4rec_es.lab.evaluation.catalog import EvaluationCatalog
+from gpt4rec_es.lab.splits.histories import each_once
+from gpt4rec_es.options.lists import Fusion
+from gpt4rec_es.prompts.keys import normalise_query
+from gpt4rec_es.ranking.neighbours import Purchases, strongest
+from gpt4rec_es.ranking.rules import ItemRules
+from gpt4rec_es.records import Neighbours
+
+
+@dataclass(frozen=True, slots=True)
+class ListSources:
+    """What lists are made of besides generated queries; the default: nothing.
+
+    titles: of items, as they are searched for; popular: items of the last fallback, best first;
+    neighbours: by item, if co-purchases are a source. rules: that every list keeps.
+    """
+
+    fusion: Fusion = field(default_factory=Fusion)
+    titles: Mapping[int, str] = field(default_factory=dict)
+    popular: Sequence[int] = ()
+    neighbours: Mapping[int, Neighbours] = field(default_factory=dict)
+    rules: ItemRules | None = None
+
+
+def product_sources(
+    catalog: EvaluationCatalog,
+    train: Mapping[int, Sequence[int]],
+    fusion: Fusion,
+    *,
+    steps: Mapping[int, Sequence[int]] | None = None,
+    rules: ItemRules | None = None,
+    may_search: Callable[[str], bool] = bool,
+) -> ListSources:
+    """Return the sources that a night has, which here know the training part alone.
+
+    steps: numbers of the moments of the purchases in ``train``; of users without, each is its own.
+    may_search: whether a bought title may serve as a query.
+    """
+    buyers = count_buyers(train.values())
+    ids = catalog.item_ids
+    popular = sorted(
+        catalog.active & buyers.keys(), key=lambda item: (-buyers[item], ids[item].encode())
+    )
+    neighbours: dict[int, Neighbours] = {}
+    if fusion.uses("co_purchase"):
+        neighbours = dict(_neighbours(catalog, train, steps or {}, fusion))
+    titles = {
+        item: normalise_query(title) for item, title in catalog.titles.items() if may_search(title)
+    }
+    return ListSources(fusion, titles, popular, neighbours, rules)
+
+
+def _neighbours(
+    catalog: EvaluationCatalog,
+    train: Mapping[int, Sequence[int]],
+    steps: Mapping[int, Sequence[int]],
+    fusion: Fusion,
+) -> Iterator[tuple[int, Neighbours]]:
+    """Yield each item's strongest neighbours; equal ones are ordered by item id."""
+    ordered = sorted(catalog.item_ids, key=lambda item: catalog.item_ids[item].encode())
+    places = {item: place for place, item in enumerate(ordered)}
+    items, moments, starts = array("i"), array("i"), array("q", [0])
+    for user, bought in train.items():
+        latest = dict(zip(bought, steps.get(user) or range(len(bought)), strict=True))
+        newest = each_once(bought)[-fusion.pair_history :]
+        items.extend(places[item] for item in newest)
+        moments.extend(latest[item] for item in newest)
+        starts.append(len(items))
+    purchases = Purchases.at_moments(items, moments, starts, len(ordered))
+    is_allowed = np.array([item in catalog.active for item in ordered], np.bool_)
+    numbers = np.array(ordered, np.int64)
+    found = strongest(purchases, fusion.pairs, fusion.neighbours, is_allowed)
+    for item, (near, strengths) in zip(ordered, found, strict=True):
+        if len(near):
+            yield item, Neighbours(numbers[near].tolist(), strengths.tolist())
