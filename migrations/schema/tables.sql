@@ -1330,9 +1330,6 @@ COMMENT ON COLUMN trials.minimum_should_match IS
 CREATE TABLE trial_points (
     trial_no integer NOT NULL,
     point_no integer NOT NULL,
-    analyzer text,
-    fields text,
-    hits_per_query smallint,
     k1 float NOT NULL,
     b float NOT NULL,
     recall float NOT NULL,
@@ -1344,10 +1341,6 @@ CREATE TABLE trial_points (
 COMMENT ON TABLE trial_points IS 'One row per trial and point that was measured.';
 COMMENT ON COLUMN trial_points.trial_no IS 'the trial';
 COMMENT ON COLUMN trial_points.point_no IS '1-based, in the order of measuring';
-COMMENT ON COLUMN trial_points.analyzer IS 'analyzer that was tried; NULL: that of the live build';
-COMMENT ON COLUMN trial_points.fields IS
-    'fields with weights that were tried; NULL: the title alone';
-COMMENT ON COLUMN trial_points.hits_per_query IS 'hits taken of each query; NULL: an equal share';
 COMMENT ON COLUMN trial_points.k1 IS 'BM25 k1';
 COMMENT ON COLUMN trial_points.b IS 'BM25 b';
 COMMENT ON COLUMN trial_points.recall IS 'mean recall at the trial''s k';
@@ -1369,8 +1362,7 @@ CREATE TABLE trial_comparisons (
 );
 COMMENT ON TABLE trial_comparisons IS 'One row per trial, candidate, reference and segment.';
 COMMENT ON COLUMN trial_comparisons.trial_no IS 'the trial';
-COMMENT ON COLUMN trial_comparisons.candidate IS
-    'best (the point with the highest mean), or what else was tried: analyzer english';
+COMMENT ON COLUMN trial_comparisons.candidate IS 'best: the point with the highest mean';
 COMMENT ON COLUMN trial_comparisons.reference IS 'defaults or live: k1, b compared with';
 COMMENT ON COLUMN trial_comparisons.segment IS 'all, or the group of users';
 COMMENT ON COLUMN trial_comparisons.n_users IS 'users of the segment';

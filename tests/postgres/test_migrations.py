@@ -10,8 +10,6 @@ from sqlalchemy import Engine, make_url, text
 
 from gpt4rec_es.db import migrate
 from gpt4rec_es.db.engine import make_engine, normalise_url
-from gpt4rec_es.db.rows import runs as run_rows
-from gpt4rec_es.db.rows.texts import load_searches
 from gpt4rec_es.db.tables import metadata
 from gpt4rec_es.errors import ConflictError, DependencyError, UsageError
 from tests.databases import Cluster, Database

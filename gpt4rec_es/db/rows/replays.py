@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert
 
-from gpt4rec_es.db.tables import evaluations as replays
+from gpt4rec_es.db.tables import replays
 from gpt4rec_es.db.tables import replay_metrics
 
 

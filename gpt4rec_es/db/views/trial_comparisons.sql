@@ -11,7 +11,7 @@ COMMENT ON VIEW analytics.trial_comparisons IS
     'One row per trial, candidate, reference and segment: how much better, and how surely.';
 COMMENT ON COLUMN analytics.trial_comparisons.trial_id IS 'number of the trial';
 COMMENT ON COLUMN analytics.trial_comparisons.candidate IS
-    'best (the point with the highest mean), or what else was tried';
+    'best: the point with the highest mean';
 COMMENT ON COLUMN analytics.trial_comparisons.reference IS 'defaults or live: k1, b compared with';
 COMMENT ON COLUMN analytics.trial_comparisons.segment IS 'all, or the group of users';
 COMMENT ON COLUMN analytics.trial_comparisons.segment_user_count IS 'users of the segment';
