@@ -5,8 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert
 
-from gpt4rec_es.db.tables import replays
-from gpt4rec_es.db.tables import replay_metrics
+from gpt4rec_es.db.tables import replay_metrics, replays
 
 
 def store(
