@@ -130,8 +130,6 @@ class Runtime(Connections):
         return ReindexOptions(
             alias=self.settings.index_alias,
             build=BuildOptions(analysis=self.analysis(), throttle=throttle),
-            max_deleted_share=self.settings.max_deleted_share,
-            prefers_changes=self.settings.reindex == "changed",
         )
 
     def tuning_parts(self) -> "TuningParts":

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def users() -> None:
-    """Erase a user everywhere; choose what analysts see of users."""
+    """Erase a user; choose what analysts see of users."""
 
 
 @users.command()
@@ -23,7 +23,7 @@ def users() -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 def forget(user_id: str, dry_run: bool, yes: bool, as_json: bool) -> None:
-    """Erase USER_ID from the database and from exported files.
+    """Erase USER_ID from the database; name the exported files that may hold the user.
 
     Refused while a run is unfinished. It cannot be undone; a later import may bring the user again.
     """
@@ -31,7 +31,7 @@ def forget(user_id: str, dry_run: bool, yes: bool, as_json: bool) -> None:
 
     runtime = get_runtime()
     if not dry_run and not yes:
-        click.confirm("Erase this user everywhere, for good?", abort=True, err=True)
+        click.confirm("Erase this user from the database, for good?", abort=True, err=True)
     report = forget_user(runtime.engine, user_id, actor=runtime.settings.actor, dry_run=dry_run)
     emit(report, as_json, _print_forgotten)
 
@@ -60,11 +60,10 @@ def pseudonyms(state: str | None, dry_run: bool, as_json: bool) -> None:
 def _print_forgotten(report: "ForgetReport") -> None:
     verb = "Would be erased" if report.dry_run else "Erased"
     print_table(["table", "rows"], list(report.rows.items()), verb)
-    label = "Would be looked through" if report.dry_run else "Rewritten or deleted"
-    for path in report.files:
-        print_line(f"{label}: {path}")
-    for place in report.elsewhere:
-        print_line(f"On another machine, to be seen to there: {place}")
+    if report.files:
+        print_line("These exports may hold the user and are left as they are; remove them:")
+    for place in report.files:
+        print_line(f"  {place}")
 
 
 def _print_pseudonyms(data: dict[str, bool | int]) -> None:

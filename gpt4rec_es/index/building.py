@@ -21,7 +21,6 @@ from gpt4rec_es.elastic.retries import Backoff
 from gpt4rec_es.elastic.throttle import Throttle
 from gpt4rec_es.errors import Gpt4RecError
 from gpt4rec_es.index.bulk import BulkCounts, BulkLimits, load_documents
-from gpt4rec_es.index.inspect import deleted_on_disk
 from gpt4rec_es.index.making import (
     clone_index,
     create_index,
@@ -82,13 +81,22 @@ def full_build(
             actor=actor,
             reason=reason,
         )
-    with removed_on_failure(engine, client, build):
+    with _removed_on_failure(engine, client, build):
         create_index(client, build.index_name, body)
-        documents = Sampled(snapshot.documents())
+        documents = _Sampled(snapshot.documents())
         total = snapshot.document_count
-        counts = load(client, build.index_name, documents, total, options, progress)
+        counts = load_documents(
+            client,
+            build.index_name,
+            documents,
+            total=total,
+            limits=options.limits,
+            backoff=options.backoff,
+            throttle=options.throttle,
+            progress=progress,
+        )
         seal_index(client, build.index_name)
-        return prove(engine, client, build, total, documents.samples), counts
+        return _prove(engine, client, build, total, documents.samples), counts
 
 
 def derived_build(
@@ -117,14 +125,12 @@ def derived_build(
             actor=actor,
             reason=reason,
         )
-    with removed_on_failure(engine, client, build):
+    with _removed_on_failure(engine, client, build):
         clone_index(client, parent.index_name, build.index_name, bm25)
-        return prove(
-            engine, client, build, parent.document_count or 0, [], parent.deleted_documents or 0
-        )
+        return _prove(engine, client, build, parent.document_count or 0, [])
 
 
-class Sampled:
+class _Sampled:
     """Documents passed through; some are remembered as ``chosen``.
 
     These are the first eight and then those at powers of two, of the titles with a letter or digit.
@@ -150,40 +156,14 @@ class Sampled:
             yield document
 
 
-def load(
-    client: Elasticsearch,
-    index: str,
-    documents: Iterable[Document],
-    total: int,
-    options: BuildOptions,
-    progress: Progress,
-    deletions: Iterable[str] = (),
-) -> BulkCounts:
-    """Send documents and deletions as ``options`` say, and return the counts."""
-    return load_documents(
-        client,
-        index,
-        documents,
-        total=total,
-        limits=options.limits,
-        deletions=deletions,
-        backoff=options.backoff,
-        throttle=options.throttle,
-        progress=progress,
-    )
-
-
-def prove(
+def _prove(
     engine: Engine,
     client: Elasticsearch,
     build: Build,
     documents: int,
     samples: Sequence[tuple[str, str]],
-    deleted: int = 0,
 ) -> Build:
     """Return the build as ready, after it was found to be what it should be.
-
-    deleted: documents that were replaced or deleted in it, of which some may be gone for good.
 
     Raises:
         DataError: it is not.
@@ -191,15 +171,12 @@ def prove(
     state = verify_index(
         client, build.index_name, documents=documents, bm25=build.bm25, samples=samples
     )
-    if deleted:
-        # Parts of an index that hold nothing but deleted documents are dropped.
-        deleted = min(deleted, deleted_on_disk(client, build.index_name))
     with transaction(engine) as connection:
-        return rows.finish(connection, build.build_no, state.uuid, state.documents, deleted)
+        return rows.finish(connection, build.build_no, state.uuid, state.documents)
 
 
 @contextmanager
-def removed_on_failure(engine: Engine, client: Elasticsearch, build: Build) -> Iterator[None]:
+def _removed_on_failure(engine: Engine, client: Elasticsearch, build: Build) -> Iterator[None]:
     """Delete the index and record why, if the block fails or is interrupted by hand."""
     try:
         yield

@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import orjson
@@ -23,7 +22,7 @@ from gpt4rec_es.elastic.reasons import is_disk_full, reason_of
 from gpt4rec_es.elastic.retries import Backoff, without_patience
 from gpt4rec_es.elastic.throttle import Throttle
 from gpt4rec_es.errors import DataError, DependencyError
-from gpt4rec_es.index.mapping import encode_deletion, encode_document
+from gpt4rec_es.index.mapping import encode_document
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.records import Document
 
@@ -51,14 +50,10 @@ class BulkLimits:
 
 @dataclass(slots=True)
 class BulkCounts:
-    """What a load did. ``sent`` documents were all acknowledged if the load returned.
-
-    replaced: of these, those that overwrote or deleted one that was there.
-    """
+    """What a load did. ``sent`` documents were all acknowledged if the load returned."""
 
     sent: int = 0
     acknowledged: int = 0
-    replaced: int = 0
     requests: int = 0
     resent: int = 0
 
@@ -70,7 +65,6 @@ def load_documents(
     *,
     total: int | None = None,
     limits: BulkLimits | None = None,
-    deletions: Iterable[str] = (),
     backoff: Backoff | None = None,
     throttle: Throttle | None = None,
     progress: Progress = no_progress,
@@ -78,7 +72,6 @@ def load_documents(
     """Send all ``documents`` to ``index`` and return the counts; ``sent`` equals ``acknowledged``.
 
     Documents that were refused for now are sent again, after a wait and in smaller requests.
-    deletions: ids of documents to be deleted, which need not be there; counted like the others.
     One request is in flight at a time; throttle counts documents.
 
     Raises:
@@ -90,8 +83,7 @@ def load_documents(
         client, index, limits or BulkLimits(), backoff or Backoff(), throttle or Throttle()
     )
     lines = ((document.item_id, encode_document(document)) for document in documents)
-    gone = ((item_id, encode_deletion(item_id)) for item_id in deletions)
-    for _ in loader.load(chain(lines, gone)):
+    for _ in loader.load(lines):
         progress(loader.counts.acknowledged, total)
     counts = loader.counts
     if counts.acknowledged != counts.sent:
@@ -220,11 +212,9 @@ class _Loader:
         acknowledged: set[str] = set()
         problem = f"an answer about {len(results)} of {len(lines)} documents"
         for result in results:
-            (action, entry), *_ = result.items()
-            # What is to be deleted and is not there is as it should be.
-            if entry["status"] in ({200, 201} if action == "index" else {200, 404}):
+            (entry,) = result.values()
+            if entry["status"] in {200, 201}:
                 acknowledged.add(entry["_id"])
-                self.counts.replaced += entry.get("result") in {"updated", "deleted"}
             else:
                 problem = self._refusal(entry)
         left = [line for line in lines if line[0] not in acknowledged]

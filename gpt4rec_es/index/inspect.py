@@ -98,31 +98,6 @@ def bytes_per_document(client: Elasticsearch, index: str) -> float | None:
     return primaries["store"]["size_in_bytes"] / documents if documents else None
 
 
-def deleted_on_disk(client: Elasticsearch, index: str) -> int:
-    """Return how many deleted documents the index still holds, and marks of deletions with them."""
-    answer = client.indices.stats(index=index, metric="docs").body
-    return int(answer["_all"]["primaries"]["docs"]["deleted"])
-
-
-def count_segments(client: Elasticsearch, index: str) -> int:
-    """Return how many segments the index has: each change adds some, and each search reads all."""
-    answer = client.indices.stats(index=index, metric="segments").body
-    return int(answer["_all"]["primaries"]["segments"]["count"])
-
-
-def highest_item_no(client: Elasticsearch, index: str) -> int:
-    """Return the highest item number in the index; 0: it is empty."""
-    answer = client.search(
-        index=index,
-        size=1,
-        sort=[{"item_no": "desc"}],
-        source=False,
-        allow_partial_search_results=False,
-    ).body
-    hits = answer["hits"]["hits"]
-    return int(hits[0]["sort"][0]) if hits else 0
-
-
 def explain_title(client: Elasticsearch, index: str, item_id: str, title: str) -> dict[str, Any]:
     """Return the explanation of the score that ``title`` as a query gives to the item."""
     answer = client.explain(index=index, id=item_id, query=title_query(title)).body

@@ -23,12 +23,6 @@ from gpt4rec_es.records import Bm25
 # Merging a large index takes longer than any other request.
 _MERGE_TIMEOUT_S = 3600
 _AS_INDEXED = "catalog_text"
-# A merge in the background would drop deleted documents some time after the build was verified, and
-# so change its scores. These values leave no reason for one.
-_NO_MERGES = {
-    "index.merge.policy.segments_per_tier": 1000,
-    "index.merge.policy.deletes_pct_allowed": 50,
-}
 
 
 def create_index(client: Elasticsearch, name: str, body: dict[str, Any]) -> None:
@@ -54,28 +48,13 @@ def seal_index(client: Elasticsearch, name: str) -> None:
     client.indices.add_block(index=name, block="write")
 
 
-def clone_index(
-    client: Elasticsearch, source: str, target: str, bm25: Bm25, *, is_writable: bool = False
-) -> None:
+def clone_index(client: Elasticsearch, source: str, target: str, bm25: Bm25) -> None:
     """Create ``target`` with the documents of the write-blocked ``source`` and other k1, b.
 
-    Files are hard-linked, so this takes a fraction of a second whatever the size. is_writable: for
-    changes; ``block_index`` ends them.
+    Files are hard-linked, so this takes a fraction of a second whatever the size.
     """
-    settings: dict[str, Any] = similarity_settings(bm25)
-    if is_writable:
-        settings |= {"index.blocks.write": None, **_NO_MERGES}
+    settings = similarity_settings(bm25)
     client.indices.clone(index=source, target=target, settings=settings, wait_for_active_shards=1)
-
-
-def block_index(client: Elasticsearch, name: str) -> None:
-    """Make all changes searchable and block any further write; deleted documents stay counted.
-
-    Merging would rewrite the whole index; a full build does that.
-    """
-    client.indices.flush(index=name)
-    client.indices.refresh(index=name)
-    client.indices.add_block(index=name, block="write")
 
 
 def delete_index(client: Elasticsearch, name: str) -> None:

@@ -105,11 +105,6 @@ def encode_document(document: Document) -> bytes:
     return b"%b\n%b\n" % (action, orjson.dumps(source_of(document)))
 
 
-def encode_deletion(item_id: str) -> bytes:
-    """Return the action line that deletes the document of an item, ending in a newline."""
-    return b"%b\n" % orjson.dumps({"delete": {"_id": item_id}})
-
-
 def source_of(document: Document) -> dict[str, Any]:
     """Return what an index holds of one item, by field."""
     return {

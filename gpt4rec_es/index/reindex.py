@@ -37,16 +37,13 @@ class ReindexOptions:
     """What is built behind which alias.
 
     bm25: for the first build of the alias only; later ones take over what is live. keep: builds
-    kept for going back, besides the live one. max_deleted_share: above it a build by changes is
-    refused. prefers_changes: a night takes in the changes alone, where that will do.
+    kept for going back, besides the live one.
     """
 
     alias: str = "items"
     build: BuildOptions = field(default_factory=BuildOptions)
     bm25: Bm25 = field(default_factory=Bm25)
     keep: int = 2
-    max_deleted_share: float = 0.1
-    prefers_changes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +101,11 @@ def plan_reindex(engine: Engine, client: Elasticsearch, options: ReindexOptions)
             snapshot.document_count,
             snapshot.catalog_version,
             live.recorded_bm25(engine, options.alias, options.bm25),
-            sorted([*orphans, *gone_after_swap(engine, client, options)]),
+            sorted([*orphans, *_gone_after_swap(engine, client, options)]),
         )
 
 
-def gone_after_swap(engine: Engine, client: Elasticsearch, options: ReindexOptions) -> list[str]:
+def _gone_after_swap(engine: Engine, client: Elasticsearch, options: ReindexOptions) -> list[str]:
     """Return the indices of builds that a swap to a new build would leave unneeded."""
     # What is live now will be the first of those kept for going back.
     old = prunable(engine, client, options.alias, max(options.keep - 1, 0))

@@ -100,8 +100,6 @@ class Settings(BaseModel):
     searches_per_second: float = Field(0, ge=0, le=1_000_000)  # 0: no limit
     documents_per_second: float = Field(0, ge=0, le=10_000_000)  # 0: no limit
     requests_in_flight: int = Field(2, ge=1, le=64)
-    max_deleted_share: float = Field(0.1, ge=0, le=0.45)
-    reindex: Literal["full", "changed"] = "full"
     k: int = Field(10, ge=1, le=1000)
     depth: _Count | None = None  # hits first asked per query; None: 40 more than are looked at
     sources: Annotated[str, AfterValidator(check_sources)] = "queries"

@@ -20,7 +20,6 @@ Said = Callable[[str], dict[str, tuple[int, str]]]
 COMMANDS = (
     ["import", "items", "FILE"],
     ["reindex", "--dry-run"],
-    ["reindex", "--changed"],
     ["index", "builds"],
     ["index", "pin", "1"],
     ["index", "prune"],

@@ -1,7 +1,5 @@
 """Run by test_killed_reindex.py: reindex again and again, each time killed one step later.
 
-By changes, if told so: then an item changes before each.
-
 A step is a request to Elasticsearch or a commit to Postgres. Prints one JSON line per kill: what a
 search met right after it. A process of its own, because forks of the test's would share its
 connections.
@@ -15,13 +13,12 @@ from collections.abc import Callable
 from typing import Any
 
 from elasticsearch import Elasticsearch
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, event
 
 from gpt4rec_es.db.engine import make_engine
 from gpt4rec_es.elastic.client import make_client
 from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.index.reindex import ReindexOptions, reindex
-from gpt4rec_es.index.reindex_changed import reindex_changes
 
 
 def connect(database_url: str, elasticsearch_url: str) -> tuple[Engine, Elasticsearch]:
@@ -39,24 +36,9 @@ def before_each_step(engine: Engine, client: Elasticsearch, call: Callable[[], N
     event.listen(engine, "commit", lambda _: call())
 
 
-def change_an_item(engine: Engine) -> None:
-    with engine.begin() as connection:
-        connection.execute(text("UPDATE catalog_state SET catalog_version = catalog_version + 1"))
-        connection.execute(
-            text(
-                "UPDATE items SET title = 'hat ' || catalog_version, version = catalog_version "
-                "FROM catalog_state WHERE item_id = 'B'"
-            )
-        )
-
-
-def reindex_until(step: int, urls: tuple[str, str], alias: str, kind: str) -> None:
+def reindex_until(step: int, urls: tuple[str, str], alias: str) -> None:
     """Reindex and kill this process before its ``step``-th step; leave with 0 if it has fewer."""
     engine, client = connect(*urls)
-    act = reindex
-    if kind == "changed":
-        change_an_item(engine)
-        act = reindex_changes
     steps = 0
 
     def die_in_time() -> None:
@@ -68,8 +50,7 @@ def reindex_until(step: int, urls: tuple[str, str], alias: str, kind: str) -> No
     before_each_step(engine, client, die_in_time)
     while True:
         try:
-            options = ReindexOptions(alias=alias, max_deleted_share=1)
-            act(engine, client, options, actor=f"killed {step}")
+            reindex(engine, client, ReindexOptions(alias=alias), actor=f"killed {step}")
             os._exit(0)
         except ConflictError:
             # The server has not noticed yet that the process killed before is gone.
@@ -77,14 +58,14 @@ def reindex_until(step: int, urls: tuple[str, str], alias: str, kind: str) -> No
 
 
 def main() -> None:
-    *urls, alias, kind = sys.argv[1:]
+    *urls, alias = sys.argv[1:]
     step = 0
     is_done = False
     while not is_done:
         step += 1
         child = os.fork()
         if child == 0:
-            reindex_until(step, (urls[0], urls[1]), alias, kind)
+            reindex_until(step, (urls[0], urls[1]), alias)
         is_done = os.waitpid(child, 0)[1] == 0
         client = make_client(urls[1])
         found = client.search(index=alias, query={"match": {"title": "shirt"}})["hits"]["hits"]

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from elasticsearch import Elasticsearch
-from sqlalchemy import text
 
 from gpt4rec_es.cli.main import run
 from tests.databases import Database
@@ -113,31 +112,6 @@ def test_a_day_with_the_index(
     assert len(operator.json("index", "builds")) == 1
 
 
-def test_changes_are_brought_in(
-    operator: Operator,
-    database: Database,
-    elastic: Elasticsearch,
-    alias: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    add_shirts(database.engine)
-    assert "points nowhere" in operator.fails(2, "reindex", "--changed")
-    operator.run("reindex")
-    assert "already" in operator.run("reindex", "--changed")
-    with database.engine.begin() as connection:
-        connection.execute(text("UPDATE catalog_state SET catalog_version = 9"))
-        connection.execute(
-            text("UPDATE items SET title = 'a hat', version = 9 WHERE item_id = 'S1'")
-        )
-    assert "Run `gpt4rec reindex`" in operator.fails(2, "reindex", "--changed")
-    monkeypatch.setenv("GPT4REC_MAX_DELETED_SHARE", "0.2")
-    assert operator.json("reindex", "--changed", "--dry-run")["documents"] == 1
-    assert len(index_names(elastic, alias)) == 1
-    assert "14.3% of its documents" in operator.run("reindex", "--changed", "--reason", "hats")
-    (hit,) = operator.json("search", "hat")["hits"]
-    assert hit["item_id"] == "S1"
-
-
 @pytest.mark.parametrize(
     "command",
     [
@@ -145,7 +119,6 @@ def test_changes_are_brought_in(
         ("reindex", "--dry-run"),
         ("search", "shirt"),
         ("index", "builds"),
-        ("reindex", "--changed"),
         ("index", "prune"),
         ("index", "rollback"),
         ("index", "bm25", "show"),

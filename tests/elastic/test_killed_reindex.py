@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from elasticsearch import Elasticsearch
 
 from gpt4rec_es.elastic.alias import alias_targets
@@ -16,9 +15,8 @@ from tests.indexes import index_names
 from tests.servers import Servers
 
 
-@pytest.mark.parametrize("kind", ["full", "changed"])
 def test_killed_at_every_step(
-    database: Database, elastic: Elasticsearch, alias: str, servers: Servers, kind: str
+    database: Database, elastic: Elasticsearch, alias: str, servers: Servers
 ) -> None:
     engine = database.engine
     # Few items: each is looked at by two requests of the proof, and so costs two more kills.
@@ -26,7 +24,7 @@ def test_killed_at_every_step(
     build_index(engine, elastic, alias)
     script = Path(__file__).with_name("killed_reindex.py")
     done = subprocess.run(
-        [sys.executable, script, database.writer_url, servers.elasticsearch_url, alias, kind],
+        [sys.executable, script, database.writer_url, servers.elasticsearch_url, alias],
         capture_output=True,
         text=True,
         check=True,

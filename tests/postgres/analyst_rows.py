@@ -92,8 +92,8 @@ INSERT INTO trials (split_name, split_hash, part, generator_no, decoding_no, bui
 VALUES ('loo', 'ab', 'validation', 1, 1, 1, 'recall', 10, true, 'fine', 0, 2, 4, 1.2, 0.75,
     0.9, 0.3, 0.9, 0.3, 'Use k1=0.9 b=0.3: better than defaults by more than chance.', 2, 4,
     'ann', 'c');
-INSERT INTO trial_points VALUES (1, 1, NULL, NULL, NULL, 1.2, 0.75, 0.5, 0.4),
-    (1, 2, NULL, NULL, NULL, 0.9, 0.3, 1, 0.8);
+INSERT INTO trial_points VALUES (1, 1, 1.2, 0.75, 0.5, 0.4),
+    (1, 2, 0.9, 0.3, 1, 0.8);
 INSERT INTO trial_comparisons VALUES
     (1, 'best', 'defaults', 'all', 2, 0.5, 0.1, 0.9, 0.01),
     (1, 'best', 'defaults', 'target in tail', 1, 0.6, 0.2, 1, 0.02);

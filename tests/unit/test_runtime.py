@@ -158,12 +158,6 @@ def test_night_options_are_the_settings(tmp_path: Path) -> None:
     assert {field.name for field in fields(NightOptions)} - without_setting == covered
 
 
-def test_nights_index_changes_alone_only_where_that_is_set() -> None:
-    assert not Runtime.from_environment({}, env_file=None).reindex_options().prefers_changes
-    made = Runtime.from_environment({"GPT4REC_REINDEX": "changed"}, env_file=None)
-    assert made.reindex_options().prefers_changes
-
-
 def test_night_parts_are_the_runtimes_own() -> None:
     made = runtime(GPT4REC_ACTOR="ops")
     parts = made.night_parts()

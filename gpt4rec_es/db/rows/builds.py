@@ -28,7 +28,6 @@ class Build:
     state: str
     catalog_version: int
     document_count: int | None
-    deleted_documents: int | None
     bm25: Bm25
     mapping_hash: str
     actor: str
@@ -38,12 +37,6 @@ class Build:
     deleted_at: dt.datetime | None
     error: str | None
     is_pinned: bool
-
-    @property
-    def deleted_share(self) -> float:
-        """Which share of the documents in its statistics were replaced or deleted."""
-        deleted = self.deleted_documents or 0
-        return deleted / max(deleted + (self.document_count or 0), 1)
 
     def require_items(self, k: int) -> None:
         """Pass if lists of ``k`` items can be made from this build.
@@ -102,22 +95,12 @@ def same_content(connection: Connection, build: Build) -> list[Build]:
 
 
 def is_same_content(build: Build, other: Build) -> bool:
-    """Return whether two verified builds have the same documents, statistics and analyzer.
-
-    With deleted documents only clones have: which ones those were differs from build to build.
-    """
+    """Return whether two verified builds have the same documents and analyzer."""
     return (
         other.catalog_version == build.catalog_version
         and other.mapping_hash == build.mapping_hash
         and other.document_count == build.document_count
-        and (other.deleted_documents or 0) == (build.deleted_documents or 0)
-        and (not build.deleted_documents or bool(_clones(build) & _clones(other)))
     )
-
-
-def _clones(build: Build) -> set[int | None]:
-    """Return the numbers of the build and, if it is a mere clone, of what it is a clone of."""
-    return {build.build_no, build.parent_build_no if build.kind == "derived" else build.build_no}
 
 
 def start(
@@ -135,7 +118,7 @@ def start(
 ) -> Build:
     """Insert a build in state building and return it.
 
-    kind: full; or derived or changed, which have the ``parent`` that they are cloned from.
+    kind: full, or derived, which has the ``parent`` that it is cloned from.
     """
     row = connection.execute(
         insert(builds)
@@ -157,13 +140,7 @@ def start(
     return build_of(row)
 
 
-def finish(
-    connection: Connection,
-    build_no: int,
-    index_uuid: str,
-    document_count: int,
-    deleted_documents: int = 0,
-) -> Build:
+def finish(connection: Connection, build_no: int, index_uuid: str, document_count: int) -> Build:
     """Mark a build as ready and return it."""
     row = connection.execute(
         update(builds)
@@ -172,7 +149,6 @@ def finish(
             state="ready",
             index_uuid=index_uuid,
             document_count=document_count,
-            deleted_documents=deleted_documents,
             ready_at=func.clock_timestamp(),
         )
         .returning(builds)

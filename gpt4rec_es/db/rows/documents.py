@@ -15,15 +15,6 @@ _FETCH = 5000
 
 
 @dataclass(frozen=True, slots=True)
-class CatalogChanges:
-    """How many items changed. replaced: of both, those that may have been there before."""
-
-    documents: int
-    untitled: int
-    replaced: int
-
-
-@dataclass(frozen=True, slots=True)
 class CatalogSnapshot:
     """The catalog as it was at one moment: its version, and how many documents it has."""
 
@@ -31,11 +22,8 @@ class CatalogSnapshot:
     document_count: int
     _connection: Connection
 
-    def documents(self, *, since: int = -1) -> Iterator[Document]:
-        """Yield every item that has a title, active or not, in order of item number.
-
-        since: only those that changed after that catalog version.
-        """
+    def documents(self) -> Iterator[Document]:
+        """Yield every item that has a title, active or not, in order of item number."""
         columns = items.c
         query = (
             select(
@@ -47,35 +35,11 @@ class CatalogSnapshot:
                 columns.price,
                 columns.is_active,
             )
-            .where(columns.title.is_not(None), columns.version > since)
+            .where(columns.title.is_not(None))
             .order_by(columns.item_no)
         )
         for row in self._connection.execution_options(yield_per=_FETCH).execute(query):
             yield Document(*row)
-
-    def untitled(self, *, since: int) -> Iterator[str]:
-        """Yield the ids of the items that have no title and changed after that version."""
-        columns = items.c
-        query = (
-            select(columns.item_id)
-            .where(columns.title.is_(None), columns.version > since)
-            .order_by(columns.item_no)
-        )
-        streamed = self._connection.execution_options(yield_per=_FETCH)
-        yield from streamed.execute(query).scalars()
-
-    def count_changes(self, *, since: int, known_item_no: int) -> CatalogChanges:
-        """Return what changed after that version; items up to ``known_item_no`` were known then."""
-        columns = items.c
-        titled = columns.title.is_not(None)
-        row = self._connection.execute(
-            select(
-                func.count().filter(titled),
-                func.count().filter(columns.title.is_(None)),
-                func.count().filter(columns.item_no <= known_item_no),
-            ).where(columns.version > since)
-        ).one()
-        return CatalogChanges(*row)
 
 
 @contextmanager

@@ -36,15 +36,12 @@ builds = Table(
         "kind",
         Text,
         nullable=False,
-        comment=(
-            "full (from the catalog), derived (a clone with other k1, b) or changed (a clone with "
-            "the items that changed since)"
-        ),
+        comment="full (from the catalog) or derived (a clone with other k1, b)",
     ),
     Column(
         "parent_build_no",
         ForeignKey("builds.build_no"),
-        comment="what a derived or changed build was cloned from; NULL: full",
+        comment="what a derived build was cloned from; NULL: full",
     ),
     Column(
         "state",
@@ -75,14 +72,7 @@ builds = Table(
         server_default=text("false"),
         comment="kept by hand: its index is never deleted",
     ),
-    Column(
-        "deleted_documents",
-        BigInteger,
-        comment=(
-            "replaced or deleted documents that still count in its statistics; NULL until verified"
-        ),
-    ),
-    CheckConstraint("kind IN ('full', 'derived', 'changed')", name="kind"),
+    CheckConstraint("kind IN ('full', 'derived')", name="kind"),
     CheckConstraint("state IN ('building', 'ready', 'failed', 'deleted')", name="state"),
     comment=(
         "One row per index build. A ready build never changes; what is live is decided by "

@@ -2,7 +2,7 @@ CREATE VIEW analytics.index_builds (
     index_name, alias, build_kind, parent_index_name, build_state,
     is_live,
     catalog_version, document_count, k1, b, build_actor, build_reason, build_started_at, ready_at,
-    index_deleted_at, build_error, deleted_documents
+    index_deleted_at, build_error
 ) AS
 SELECT
     b.index_name, b.alias, b.kind, parent.index_name, b.state,
@@ -10,7 +10,7 @@ SELECT
         SELECT s.to_build_no FROM public.alias_swaps AS s WHERE s.alias = b.alias
         ORDER BY s.swap_no DESC LIMIT 1),
     b.catalog_version, b.document_count, b.k1, b.b, b.actor, b.reason, b.created_at, b.ready_at,
-    b.deleted_at, b.error, b.deleted_documents
+    b.deleted_at, b.error
 FROM public.builds AS b
 LEFT JOIN public.builds AS parent ON parent.build_no = b.parent_build_no;
 
@@ -19,10 +19,9 @@ COMMENT ON VIEW analytics.index_builds IS
 COMMENT ON COLUMN analytics.index_builds.index_name IS 'name of the Elasticsearch index';
 COMMENT ON COLUMN analytics.index_builds.alias IS 'the stable name that it was built for';
 COMMENT ON COLUMN analytics.index_builds.build_kind IS
-    'full (from the catalog), derived (a clone with other k1, b) or changed (a clone with the '
-    'items that changed since)';
+    'full (from the catalog) or derived (a clone with other k1, b)';
 COMMENT ON COLUMN analytics.index_builds.parent_index_name IS
-    'what a derived or changed build was cloned from; NULL: full';
+    'what a derived build was cloned from; NULL: full';
 COMMENT ON COLUMN analytics.index_builds.build_state IS 'building, ready, failed or deleted';
 COMMENT ON COLUMN analytics.index_builds.is_live IS 'whether the alias points to it now';
 COMMENT ON COLUMN analytics.index_builds.catalog_version IS
@@ -40,5 +39,3 @@ COMMENT ON COLUMN analytics.index_builds.ready_at IS 'time it was verified; NULL
 COMMENT ON COLUMN analytics.index_builds.index_deleted_at IS
     'time its index was deleted; NULL: it was not';
 COMMENT ON COLUMN analytics.index_builds.build_error IS 'why the build failed; NULL: it did not';
-COMMENT ON COLUMN analytics.index_builds.deleted_documents IS
-    'replaced or deleted documents that still count in its statistics; NULL until verified';

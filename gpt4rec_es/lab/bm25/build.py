@@ -24,30 +24,11 @@ def index_of_build(
     """Return the titles of the concrete ``index``, cut into terms as it was itself.
 
     Raises:
-        UsageError: there is no such index, its analyzer has synonyms, or it was built by changes:
-            titles that were replaced count in its scores and can no longer be read.
+        UsageError: there is no such index, or its analyzer has synonyms.
         DependencyError: Elasticsearch cannot answer.
     """
-    require_exact(client, index)
     analyze = server_analyzer(client, index, TITLE_ANALYZER)
     return memory_index(stream_documents(client, index), analyze, total=total, progress=progress)
-
-
-def require_exact(client: Elasticsearch, index: str) -> None:
-    """Pass if scores in ``index`` come from its own titles alone.
-
-    Raises:
-        UsageError: they count titles that were replaced since, too.
-        DependencyError: Elasticsearch cannot answer.
-    """
-    with plain_errors(client):
-        found = client.indices.stats(index=index, metric="docs").body
-    replaced = found["_all"]["primaries"]["docs"]["deleted"]
-    if replaced:
-        raise UsageError(
-            f"Scores in {index} count {replaced:,} titles that were replaced since.",
-            "Only the server can compute them. `gpt4rec reindex` makes a build without such.",
-        )
 
 
 def memory_retriever(

@@ -15,7 +15,7 @@ from gpt4rec_es.db.rows.texts import decoding_number
 from gpt4rec_es.db.rows.trials import TrialRow
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.index.live import live_build
-from gpt4rec_es.lab.bm25.build import index_of_build, require_exact, server_analyzer
+from gpt4rec_es.lab.bm25.build import index_of_build, server_analyzer
 from gpt4rec_es.lab.bm25.retriever import KnownTokens, MemoryGridSearch
 from gpt4rec_es.lab.tuning.choose import Choice, tune, values_of
 from gpt4rec_es.lab.tuning.inputs import (
@@ -132,7 +132,6 @@ def _check(parts: TuningParts, options: TuningOptions) -> None:
     if options.grid not in _GRIDS:
         raise UsageError(f"There is no grid {options.grid!r}.", f"Choose {', '.join(_GRIDS)}.")
     build = live_build(parts.engine, parts.elastic, parts.alias)
-    require_exact(parts.elastic, build.index_name)
     build.require_items(options.k)
 
 
