@@ -2,6 +2,7 @@
 
 from celery import Celery
 
+import workers.signals  # noqa: F401 - connects its handlers
 from gpt4rec_es.version import code_version
 from workers.config import celery_config
 
@@ -11,5 +12,3 @@ app.add_defaults(celery_config)
 
 # Now, in the parent: its children are of this code, whatever is deployed while they live.
 code_version()
-
-import workers.signals  # noqa: E402, F401 - connects handlers; needs the app above

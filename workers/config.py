@@ -4,12 +4,48 @@ A message says "drain run R"; what is left to do stands in Postgres. So a lost m
 again and a doubled one finds nothing to do, whatever broker and whatever dies.
 """
 
+import datetime as dt
 from typing import Any
 
-from celery.schedules import crontab
+from celery.schedules import BaseSchedule, schedstate
 
+from gpt4rec_es.night.schedule import next_fire
 from gpt4rec_es.night.stages.doorbell import GENERATION, RETRIEVAL
 from gpt4rec_es.runtime import Runtime
+
+
+class Nightly(BaseSchedule):
+    """Fires when ``gpt4rec runs ensure`` finds a night due.
+
+    Celery's own crontab skips the night whose time is skipped where clocks go forward.
+    """
+
+    def __init__(self, cron: str, timezone: str) -> None:
+        super().__init__()
+        self.cron, self.timezone = cron, timezone
+
+    def is_due(self, last_run_at: dt.datetime) -> schedstate:
+        """Return whether it fired since ``last_run_at``, and the seconds until it fires next."""
+        is_due = self.remaining_estimate(last_run_at) <= dt.timedelta(0)
+        upcoming = self.remaining_estimate(self.now()) if is_due else None
+        wait = upcoming or self.remaining_estimate(last_run_at)
+        return schedstate(is_due=is_due, next=max(wait.total_seconds(), 0.0))
+
+    def remaining_estimate(self, last_run_at: dt.datetime) -> dt.timedelta:
+        """Return the time until it fires first after ``last_run_at``; negative: it has."""
+        return next_fire(self.cron, self.timezone, last_run_at) - self.now()
+
+    def __reduce__(self) -> tuple[type["Nightly"], tuple[str, str]]:
+        """Let beat copy it."""
+        return Nightly, (self.cron, self.timezone)
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether ``other`` fires at the same times; beat asks."""
+        return isinstance(other, Nightly) and self.__reduce__() == other.__reduce__()
+
+    def __hash__(self) -> int:
+        """Return the hash that goes with ``__eq__``."""
+        return hash(self.__reduce__())
 
 
 def celery_config() -> dict[str, Any]:
@@ -24,7 +60,6 @@ def config_of(runtime: Runtime) -> dict[str, Any]:
         UsageError: no broker is set and no local stack is running.
     """
     settings = runtime.settings
-    minute, hour, day, month, weekday = settings.nightly_cron.split()
     tick = float(settings.redrive_seconds)
     return {
         "broker_url": settings.require("celery_broker_url"),
@@ -55,7 +90,7 @@ def config_of(runtime: Runtime) -> dict[str, Any]:
         "beat_schedule": {
             "nightly": {
                 "task": "schedule.ensure",
-                "schedule": crontab(minute, hour, weekday, day, month),
+                "schedule": Nightly(settings.nightly_cron, settings.timezone),
                 "options": {"expires": 3600.0},
             },
             "ensure": {

@@ -5,7 +5,6 @@ from typing import Any
 from celery.signals import setup_logging, worker_ready, worker_shutdown
 
 from gpt4rec_es import logs
-from workers.celery import app
 from workers.doorbell import Redriver
 from workers.process import process_runtime
 
@@ -22,7 +21,7 @@ def on_setup_logging(**_: Any) -> None:
 @worker_ready.connect
 def on_ready(sender: Any, **_: Any) -> None:
     """Start ringing for the queues that this worker reads."""
-    redriver = Redriver(app, list(sender.app.amqp.queues.consume_from))
+    redriver = Redriver(sender.app, list(sender.app.amqp.queues.consume_from))
     _redrivers.append(redriver)
     redriver.start()
 

@@ -58,7 +58,8 @@ def copy_rows(
     except psycopg2.Error as error:
         if reader.error is not None:  # psycopg2 replaces it by its own
             raise reader.error from None
-        lost = connection.dialect.is_disconnect(error, raw.driver_connection, None)
+        refused: Any = error  # SQLAlchemy asks for its own name of the driver's error
+        lost = connection.dialect.is_disconnect(refused, raw.driver_connection, None)
         if lost:
             connection.invalidate(error)
         raise DBAPIError.instance(

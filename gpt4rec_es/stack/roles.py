@@ -1,7 +1,6 @@
 """The stack's database and its three roles, made by the superuser."""
 
 from contextlib import closing
-from typing import Any
 
 import psycopg2
 from psycopg2 import sql
@@ -21,7 +20,7 @@ def answers(state: State) -> bool:
 
 def connect(state: State, database: str = "postgres") -> Connection:
     """Return a connection of the superuser's to the running server, committing each statement."""
-    connection: Any = psycopg2.connect(
+    connection = psycopg2.connect(
         host="127.0.0.1",
         port=state.ports["postgres"],
         user="postgres",

@@ -1,11 +1,15 @@
 """Celery really runs with our configuration, not with its defaults."""
 
+import copy
+import datetime as dt
+
 import pytest
 
 from gpt4rec_es.errors import UsageError
+from gpt4rec_es.night.schedule import last_fire
 from gpt4rec_es.runtime import Runtime
 from gpt4rec_es.settings import load_settings
-from workers.config import celery_config, config_of
+from workers.config import Nightly, celery_config, config_of
 
 ENVIRON = {
     "CELERY_BROKER_URL": "redis://:secret@broker.example.org:6379/3",
@@ -21,8 +25,28 @@ def test_messages_are_a_doorbell() -> None:
     assert config["accept_content"] == ["json"]
     assert config["timezone"] == "Europe/Berlin"
     nightly = config["beat_schedule"]["nightly"]["schedule"]
-    assert (nightly.minute, nightly.hour, nightly.day_of_week) == ({30}, {1}, {1})
+    assert (nightly.cron, nightly.timezone) == ("30 1 * * mon", "Europe/Berlin")
     assert all("expires" in entry["options"] for entry in config["beat_schedule"].values())
+
+
+@pytest.mark.parametrize("now", ["2026-03-29T00:59:30", "2026-03-29T01:00:30", "2026-10-25T01:10"])
+def test_beat_fires_when_a_night_is_due_for_runs_ensure(now: str) -> None:
+    # Clocks went forward at 01:00 UTC, over 02:00 to 03:00, and back at that time in October.
+    moment = dt.datetime.fromisoformat(f"{now}+00:00")
+    nightly = Nightly("0 2 * * *", "Europe/Berlin")
+    nightly.nowfun = lambda: moment
+    fired = last_fire(nightly.cron, nightly.timezone, moment).astimezone(dt.UTC)
+    assert nightly.is_due(fired - dt.timedelta(seconds=1)).is_due
+    after = nightly.is_due(fired)
+    assert not after.is_due
+    upcoming = moment + dt.timedelta(seconds=after.next)
+    assert last_fire(nightly.cron, nightly.timezone, upcoming) == upcoming > fired
+
+
+def test_beat_can_copy_and_compare_the_schedule() -> None:
+    nightly = Nightly("0 2 * * *", "UTC")
+    assert copy.deepcopy(nightly) == nightly != Nightly("0 3 * * *", "UTC")
+    assert len({nightly, copy.copy(nightly)}) == 1
 
 
 def test_the_application_has_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,10 +24,14 @@ def at(text: str) -> dt.datetime:
         ("0 2 29 2 *", "UTC", "2024-11-03T12:00:00+00:00", "2024-02-29T02:00:00+00:00"),
         # New York is five hours behind in winter.
         ("0 2 * * *", "America/New_York", "2026-11-22T06:59:00+00:00", "2026-11-21T07:00:00+00:00"),
-        # 02:30 did not exist on the day clocks went forward: the day before is the last one.
-        ("30 2 * * *", "Europe/Berlin", "2026-03-29T12:00:00+00:00", "2026-03-28T01:30:00+00:00"),
+        # 02:30 did not exist on the day clocks went forward: 03:00 came right after 01:59.
+        ("30 2 * * *", "Europe/Berlin", "2026-03-29T12:00:00+00:00", "2026-03-29T01:00:00+00:00"),
+        ("0 2 * * *", "Europe/Berlin", "2026-03-29T01:00:00+00:00", "2026-03-29T01:00:00+00:00"),
+        ("0 2 * * *", "Europe/Berlin", "2026-03-29T00:59:59+00:00", "2026-03-28T01:00:00+00:00"),
+        ("0 2 * * *", "America/New_York", "2026-03-08T12:00:00+00:00", "2026-03-08T07:00:00+00:00"),
         # 02:30 came twice on the day clocks went back: the first one counts.
         ("30 2 * * *", "Europe/Berlin", "2026-10-25T12:00:00+00:00", "2026-10-25T00:30:00+00:00"),
+        ("30 2 * * *", "Europe/Berlin", "2026-10-25T01:10:00+00:00", "2026-10-25T00:30:00+00:00"),
     ],
 )
 def test_last_fire(cron: str, zone: str, now: str, expected: str) -> None:
