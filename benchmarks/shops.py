@@ -10,7 +10,8 @@ from gpt4rec_es.db.rows import generators
 from gpt4rec_es.generation.title_generator import TitlesGenerator
 from gpt4rec_es.index.current import ensure_current
 from gpt4rec_es.index.reindex import ReindexOptions
-from gpt4rec_es.night.inputs.parts import NightOptions, NightParts
+from gpt4rec_es.night.inputs.parts import NightParts
+from gpt4rec_es.options.night import NightOptions
 from gpt4rec_es.records import Decoding, GeneratedQuery, Generation, Prompt
 from gpt4rec_es.retrieval.msearch import ElasticRetriever
 

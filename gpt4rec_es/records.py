@@ -1,14 +1,16 @@
 """Frozen records that stages hand each other; words as in docs/architecture.md ("Words").
 
 No behaviour beyond what follows from a record's own fields, and no imports beyond the standard
-library: every floor may use these.
+library and its way to annotate bounds: every floor may use these.
 """
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from annotated_types import Interval
 
 from gpt4rec_es.errors import UsageError
 
@@ -77,13 +79,13 @@ class Decoding:
     this is dropped. dtype: "fp32" or "fp16".
     """
 
-    num_queries: int = 10
-    num_beams: int = 20
-    max_new_tokens: int = 48
-    length_penalty: float = 1.0
+    num_queries: Annotated[int, Interval(ge=1, le=200)] = 10
+    num_beams: Annotated[int, Interval(ge=1, le=200)] = 20
+    max_new_tokens: Annotated[int, Interval(ge=2, le=512)] = 48
+    length_penalty: Annotated[float, Interval(ge=-10, le=10)] = 1.0
     early_stopping: bool = False
-    similarity: float = 0.8
-    dtype: str = "fp32"
+    similarity: Annotated[float, Interval(gt=0, le=1)] = 0.8
+    dtype: Literal["fp32", "fp16"] = "fp32"
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot be decoded."""
@@ -91,7 +93,8 @@ class Decoding:
             raise UsageError(f"num_queries is {self.num_queries}.", "Ask for at least 1 query.")
         if self.num_beams < self.num_queries:
             raise UsageError(
-                f"num_beams is {self.num_beams}, num_queries {self.num_queries}.",
+                f"num_beams is {self.num_beams}: must be at least num_queries "
+                f"({self.num_queries}).",
                 "Beam search returns at most one query per beam: raise num_beams.",
             )
         if self.max_new_tokens < 2:

@@ -1,27 +1,23 @@
 """Composition root: builds generator, retriever and what use cases touch from Settings, once each.
 
-With connections.py and settings_options.py the only place below the command line and the workers
-that knows settings; here alone the environment is read. Everything is built when first asked for,
-so a command pays for what it uses. A Runtime belongs to one process: build a new one after a fork.
+With connections.py the only place below the command line and the workers that knows settings; here
+alone the environment is read. Everything is built when first asked for, so a command pays for what
+it uses. A Runtime belongs to one process: build a new one after a fork.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gpt4rec_es.connections import Connections
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.filters.phrases import read_phrases
 from gpt4rec_es.options.lists import Fusion, SearchOptions
 from gpt4rec_es.protocols import QueryGenerator, Retriever
 from gpt4rec_es.records import Decoding
-from gpt4rec_es.settings import Settings, load_settings
-from gpt4rec_es.settings_options import (
-    decoding_of,
-    fusion_of,
-    list_rules_of,
-    query_filters_of,
-    synonyms_of,
-)
+from gpt4rec_es.settings import Settings, load_settings, variable_of
 
 if TYPE_CHECKING:
     from gpt4rec_es.db.rows.generators import Generator
@@ -29,7 +25,8 @@ if TYPE_CHECKING:
     from gpt4rec_es.index.mapping import Analysis
     from gpt4rec_es.index.reindex import ReindexOptions
     from gpt4rec_es.lab.tuning.inputs import TuningParts
-    from gpt4rec_es.night.inputs.parts import NightOptions, NightParts
+    from gpt4rec_es.night.inputs.parts import NightParts
+    from gpt4rec_es.options.night import NightOptions
     from gpt4rec_es.stack import StackUrls
 
 
@@ -54,20 +51,20 @@ class Runtime(Connections):
             settings = load_settings(environ, env_file, urls)
         return cls(settings)
 
-    @cached_property
+    @property
     def decoding(self) -> Decoding:
         """How queries are decoded."""
-        return decoding_of(self.settings)
+        return self.settings.night.decoding
 
-    @cached_property
+    @property
     def fusion(self) -> Fusion:
         """The sources of candidates, and how they are fused."""
-        return fusion_of(self.settings)
+        return self.settings.night.fusion
 
     @property
     def search_options(self) -> SearchOptions:
         """How generated queries are searched for."""
-        return SearchOptions(self.settings.minimum_should_match)
+        return self.settings.night.search
 
     def generator(self, row: "Generator") -> QueryGenerator:
         """Return the generator registered as ``row``, opened at the first call.
@@ -78,16 +75,11 @@ class Runtime(Connections):
         from gpt4rec_es.generation.factory import open_generator
 
         if row.content_hash not in self._generators:
-            chosen = self.settings
             self._generators[row.content_hash] = open_generator(
                 row.kind,
                 row.path,
-                device=chosen.device,
-                token_budget=chosen.token_budget,
-                threads=chosen.threads,
-                reserve=chosen.max_new_tokens,
-                engine=chosen.engine,
-                prompt_titles=chosen.prompt_titles,
+                self.settings.generator,
+                reserve=self.decoding.max_new_tokens,
             )
         return self._generators[row.content_hash]
 
@@ -118,7 +110,9 @@ class Runtime(Connections):
         """
         from gpt4rec_es.index.mapping import Analysis
 
-        return Analysis(self.settings.analyzer, synonyms_of(self.settings))
+        text = self._read("synonyms_file", "Write one Solr rule per line, as: tv, television")
+        rules = (line.strip() for line in text.splitlines() if not line.startswith("#"))
+        return Analysis(self.settings.analyzer, tuple(filter(None, rules)))
 
     def reindex_options(self) -> "ReindexOptions":
         """Return how a build is made."""
@@ -147,29 +141,33 @@ class Runtime(Connections):
     def night_options(self, **rules: Any) -> "NightOptions":
         """Return how a night is planned and worked on.
 
-        rules: as ``list_rules_of`` takes them, in place of the settings.
-        """
-        from gpt4rec_es.night.inputs.parts import NightOptions
+        rules: fields of ``ListRules`` in place of the settings; those that are None or empty are
+        left as they are set.
 
-        chosen = self.settings
-        return NightOptions(
-            k=chosen.k,
-            decoding=self.decoding,
-            depth=chosen.depth,
-            exclude_bought=chosen.exclude_bought,
-            fusion=self.fusion,
-            rules=list_rules_of(chosen, **rules),
-            generate_shard_size=chosen.generate_shard_size,
-            search_shard_size=chosen.search_shard_size,
-            merge_shard_size=chosen.merge_shard_size,
-            lease_seconds=float(chosen.lease_seconds),
-            max_failures=chosen.max_failures,
-            max_failed_share=chosen.max_failed_share,
-            min_full_share=chosen.min_full_share,
-            daily_min_users=chosen.daily_min_users,
-            filters=query_filters_of(chosen),
-            search=self.search_options,
+        Raises:
+            UsageError: nothing can keep the rules, or the file of phrases cannot be read.
+        """
+        night = self.settings.night
+        given = {name: it for name, it in rules.items() if it is not None and it != ()}
+        phrases = self._read("forbidden_phrases_file", "Write one phrase per line.")
+        return replace(
+            night,
+            rules=replace(night.rules, **given),
+            filters=replace(night.filters, phrases=read_phrases(phrases)),
         )
+
+    def _read(self, setting: str, hint: str) -> str:
+        """Return the text of the file that a setting names; empty when it names none."""
+        file = getattr(self.settings, setting)
+        if file is None:
+            return ""
+        try:
+            text: str = file.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(
+                f"{variable_of(setting)} {file} cannot be read: {error}.", hint
+            ) from error
+        return text
 
     def night_parts(self) -> "NightParts":
         """Return what a night touches."""

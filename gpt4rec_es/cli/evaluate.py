@@ -172,13 +172,15 @@ def run(
         decoding = dataclasses.replace(decoding, num_queries=most, num_beams=num_beams)
     options = EvaluateOptions(
         methods=tuple(dict.fromkeys(names)),
-        num_queries=num_queries or (runtime.settings.num_queries,),
+        num_queries=num_queries or (runtime.decoding.num_queries,),
         bm25=None if k1 is None or b is None else Bm25(k1, b),
         method=MethodOptions(decay, title_weight),
         category_labels=CategoryLabels(category_labels),
         decoding=decoding,
         fusions=_fusions(runtime.fusion, chosen.pop("sources"), chosen.pop("fusion")),
-        search=SearchOptions(minimum_should_match or runtime.settings.minimum_should_match),
+        search=(
+            SearchOptions(minimum_should_match) if minimum_should_match else runtime.search_options
+        ),
         night=_night_rules(runtime) if as_night else None,
         **chosen,
     )
@@ -204,9 +206,7 @@ def _night_rules(runtime: "Runtime") -> "NightRules":
     return NightRules(today(runtime.settings.timezone), options.rules, options.filters)
 
 
-def _fusions(
-    settings: "Fusion", sources: tuple[str, ...], method: str | None
-) -> "tuple[Fusion, ...]":
+def _fusions(settings: "Fusion", sources: tuple[str, ...], method: Any) -> "tuple[Fusion, ...]":
     """Return the fusion by the settings, but for what was given."""
     from gpt4rec_es.settings.checks import parse_sources
 

@@ -24,7 +24,9 @@ from gpt4rec_es.cli.progress import progress_bar
 @click.option("--max-price", type=float, help="Only items of this price and below.")
 @click.option("--category", "categories", multiple=True, help="Only this and below; repeatable.")
 @click.option("--max-per-brand", type=int, help="Items of one brand per list.")
-@click.option("--not-shown-days", type=int, help="Leave out what lists of so many days showed.")
+@click.option(
+    "--not-shown-days", "shown_days", type=int, help="Leave out what lists of so many days showed."
+)
 @click.option("--dry-run", is_flag=True, help="Say what a night would start from; change nothing.")
 @json_option
 def night(

@@ -192,7 +192,9 @@ def generator(
     part = None if split is None else SplitPart(split, with_validation)
     runtime = get_runtime()
     settings = runtime.settings
-    options = TrainingOptions(device=settings.device, threads=settings.threads, **chosen)
+    options = TrainingOptions(
+        device=settings.generator.device, threads=settings.generator.threads, **chosen
+    )
     held_out = read_held_out_lists(hold_out_users, hold_out_events)
     folder = output or Path(".models") / name
     if dry_run:

@@ -91,13 +91,13 @@ def bm25(
         num_queries=num_queries or nights.num_queries,
         num_beams=num_beams or nights.num_beams,
     )
-    name, k = _metric(metric, runtime.settings.k)
+    name, k = _metric(metric, runtime.settings.night.k)
     options = TuningOptions(
         split=split,
         decoding=decoding,
         metric=name,
         k=k,
-        exclude_bought=runtime.settings.exclude_bought,
+        exclude_bought=runtime.settings.night.exclude_bought,
         search=runtime.search_options,
         **chosen,
     )

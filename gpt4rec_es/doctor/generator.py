@@ -48,8 +48,8 @@ def current(
 
 def device(settings: Settings, describe: Callable[[str], str]) -> Iterator[Finding]:
     """Say what the model would run on here."""
-    found = describe(settings.device)
-    if settings.dtype == "fp16" and found.startswith("CPU"):
+    found = describe(settings.generator.device)
+    if settings.night.decoding.dtype == "fp16" and found.startswith("CPU"):
         yield warning(
             "GPT4REC_DTYPE is fp16, but the model runs on the CPU, where that is slow.",
             "Set GPT4REC_DTYPE=fp32 on machines without a GPU.",

@@ -29,19 +29,20 @@ def harmful(settings: Settings) -> Iterator[Finding]:
 
 
 def _of_nights(settings: Settings) -> Iterator[Finding]:
-    if settings.depth is not None and settings.depth < settings.k:
+    night = settings.night
+    if night.depth is not None and night.depth < night.k:
         yield warning(
-            f"GPT4REC_DEPTH is {settings.depth}, less than {settings.k} items per user: most "
+            f"GPT4REC_DEPTH is {night.depth}, less than {night.k} items per user: most "
             "queries have to be searched again, deeper.",
             "Leave it out: then it is k + 40.",
         )
-    if settings.lease_seconds < _SHORT_LEASE_S:
+    if night.lease_seconds < _SHORT_LEASE_S:
         yield warning(
-            f"GPT4REC_LEASE_SECONDS is {settings.lease_seconds}: a worker that a busy machine "
+            f"GPT4REC_LEASE_SECONDS is {night.lease_seconds:g}: a worker that a busy machine "
             "holds up for so long loses its shard, and its work is done again.",
             "Set 30 or more; 60 is the default.",
         )
-    if settings.redrive_seconds > settings.lease_seconds:
+    if settings.redrive_seconds > night.lease_seconds:
         yield warning(
             "GPT4REC_REDRIVE_SECONDS is longer than a lease: work of a dead worker waits for it.",
             "Set it to a quarter of GPT4REC_LEASE_SECONDS.",
@@ -79,14 +80,14 @@ def unfitting(settings: Settings, engine: Engine) -> Iterator[Finding]:
             """)
         ).one()
     fits = True
-    if settings.k > row.items:
+    if settings.night.k > row.items:
         fits = False
         yield error(
-            f"GPT4REC_K is {settings.k}, but only {row.items} items can be recommended.",
+            f"GPT4REC_K is {settings.night.k}, but only {row.items} items can be recommended.",
             "Import the catalog (`gpt4rec import items`), or lower GPT4REC_K.",
         )
     rate = settings.searches_per_second
-    hours = row.users * settings.num_queries / rate / 3600 if rate else 0
+    hours = row.users * settings.night.decoding.num_queries / rate / 3600 if rate else 0
     if hours > _LONGEST_NIGHT_H:
         fits = False
         yield warning(
@@ -95,7 +96,7 @@ def unfitting(settings: Settings, engine: Engine) -> Iterator[Finding]:
             "Raise GPT4REC_SEARCHES_PER_SECOND, or start more retrieval workers.",
         )
     if fits:
-        yield ok(f"{row.users:,} users, {row.items:,} items to recommend, K {settings.k}")
+        yield ok(f"{row.users:,} users, {row.items:,} items to recommend, K {settings.night.k}")
 
 
 def shards(engine: Engine) -> Iterator[Finding]:

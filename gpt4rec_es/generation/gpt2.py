@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.generation.clean import clean_query, collapse
 from gpt4rec_es.generation.folder import open_checkpoint
+from gpt4rec_es.options.night import GeneratorOptions
 from gpt4rec_es.prompts.truncate import PromptWriter
 from gpt4rec_es.records import Decoding, GeneratedQuery, Generation, Prompt, PromptForm
 
@@ -42,33 +43,16 @@ def plan_batches(lengths: Sequence[int], beams: int, token_budget: int) -> list[
 class Gpt2Generator:
     """Implements QueryGenerator with a checkpoint folder.
 
-    reserve: tokens of the context kept free for the query; at least max_new_tokens of any
-    decoding. token_budget: token places in one batch, which are prompt tokens (padding included)
-    and new ones, times beams; 0 to choose. threads: CPU threads of this process, 0 to choose.
-    engine: name of the beam search, see engines.py. prompt_titles: newest titles in a prompt; None:
-    as many as the checkpoint was trained with.
+    reserve: tokens of the context kept free for the query; at least max_new_tokens of any decoding.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        device: str,
-        token_budget: int,
-        threads: int,
-        reserve: int,
-        engine: str,
-        prompt_titles: int | None = None,
-    ) -> None:
+    def __init__(self, folder: Path, options: GeneratorOptions, *, reserve: int) -> None:
         self._checkpoint = open_checkpoint(folder)
         self._tokenizer = self._checkpoint.tokenizer
-        self._device = device
-        self._token_budget = token_budget
-        self._threads = threads
-        self._engine_name = engine
+        self._options = options
         self._engine: Engine | None = None
         self._networks: dict[str, Any] = {}
-        form = self._checkpoint.prompt_form
+        form, prompt_titles = self._checkpoint.prompt_form, options.prompt_titles
         if prompt_titles is not None and prompt_titles != form.titles:
             log.warning(
                 "prompts have up to %d titles, but %s was trained with up to %d",
@@ -106,9 +90,9 @@ class Gpt2Generator:
 
         ids = self._tokenizer.encode_all(prompts)
         self._require_room(ids, decoding)
-        self._engine = self._engine or open_engine(self._engine_name)
+        self._engine = self._engine or open_engine(self._options.engine)
         network = self._network(decoding.dtype, self._engine)
-        budget = self._token_budget or self._engine.token_budgets[network.device.type]
+        budget = self._options.token_budget or self._engine.token_budgets[network.device.type]
         places = [len(tokens) + decoding.max_new_tokens for tokens in ids]
         found: list[Generation] = [Generation(())] * len(prompts)
         for batch in plan_batches(places, decoding.num_beams, budget):
@@ -123,12 +107,12 @@ class Gpt2Generator:
         if dtype not in self._networks:
             from gpt4rec_es.generation import network  # noqa: PLC0415 - loads torch
 
-            device = network.pick_device(self._device)
+            device = network.pick_device(self._options.device)
             opened = network.open_network(self._checkpoint.folder, dtype, device)
             # A second thread makes a small network no faster alone, and many times slower beside
             # other work: its steps are shorter than the wait for the other thread.
             is_small = opened.config.hidden_size < 512
-            network.set_threads(self._threads or (1 if is_small else 0))
+            network.set_threads(self._options.threads or (1 if is_small else 0))
             self._networks[dtype] = engine.prepare(opened)
         return self._networks[dtype]
 

@@ -83,7 +83,7 @@ def full_build(
         )
     with _removed_on_failure(engine, client, build):
         create_index(client, build.index_name, body)
-        documents = _Sampled(snapshot.documents())
+        documents = Sampled(snapshot.documents())
         total = snapshot.document_count
         counts = load_documents(
             client,
@@ -130,7 +130,7 @@ def derived_build(
         return _prove(engine, client, build, parent.document_count or 0, [])
 
 
-class _Sampled:
+class Sampled:
     """Documents passed through; some are remembered as ``chosen``.
 
     These are the first eight and then those at powers of two, of the titles with a letter or digit.

@@ -12,9 +12,10 @@ from gpt4rec_es.db import locks
 from gpt4rec_es.db.rows.rules import rules_on
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.errors import ConflictError
-from gpt4rec_es.night.inputs.parts import NightOptions, NightParts
+from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.stages.drain import drain
 from gpt4rec_es.night.start import KIND, start_night
+from gpt4rec_es.options.night import NightOptions
 from gpt4rec_es.protocols import Progress, no_progress
 
 

@@ -28,13 +28,14 @@ from gpt4rec_es.night.inputs.cohort import (
     stage_cohort,
 )
 from gpt4rec_es.night.inputs.manifest import make_manifest
-from gpt4rec_es.night.inputs.parts import NightOptions, NightParts
+from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.inputs.rules import (
     freeze_filters,
     freeze_rules,
     rules_manifest,
     search_options_number,
 )
+from gpt4rec_es.options.night import NightOptions
 from gpt4rec_es.prompts.keys import canonical_json, hash128
 from gpt4rec_es.protocols import Progress, QueryGenerator, no_progress
 from gpt4rec_es.records import PromptForm

@@ -15,8 +15,9 @@ from gpt4rec_es.db.rows import audit
 from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.errors import ConflictError, UsageError
-from gpt4rec_es.night.inputs.parts import NightOptions, NightParts
+from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.plan import plan_run
+from gpt4rec_es.options.night import NightOptions
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.version import code_version
 

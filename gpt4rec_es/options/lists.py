@@ -6,10 +6,16 @@ read or decided here, so every floor may use these.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Interval
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.options.minimum_should_match import canonical_requirements
+
+_Share = Annotated[float, Interval(ge=0, le=1)]
+_Decay = Annotated[float, Interval(gt=0, le=1)]
+_Count = Annotated[int, Interval(ge=1, le=1000)]
 
 SOURCES = ("queries", "co_purchase", "titles")
 
@@ -25,10 +31,10 @@ class PairCounting:
     validation parts of three data sets (docs/quality.md).
     """
 
-    decay: float = 0.8
-    backward: float = 0.3
-    popularity: float = 0.3
-    damping: float = 20.0
+    decay: _Decay = 0.8
+    backward: _Share = 0.3
+    popularity: _Share = 0.3
+    damping: Annotated[float, Interval(ge=0, le=1_000_000)] = 20.0
 
     def __post_init__(self) -> None:
         """Refuse what would not stay between 0 and 1."""
@@ -60,15 +66,15 @@ class Fusion:
     """
 
     weights: tuple[tuple[str, float], ...] = (("queries", 1.0),)
-    method: str = "scores"
-    candidates: int = 100
-    history: int = 20
-    decay: float = 0.7
-    query_decay: float = 1.0
-    neighbours: int = 100
-    pair_history: int = 200
-    rank_constant: int = 60
-    query_hits: int = 3
+    method: Literal["scores", "ranks"] = "scores"
+    candidates: _Count = 100
+    history: _Count = 20
+    decay: _Decay = 0.7
+    query_decay: _Decay = 1.0
+    neighbours: _Count = 100
+    pair_history: Annotated[int, Interval(ge=2, le=1000)] = 200
+    rank_constant: Annotated[int, Interval(ge=1, le=10_000)] = 60
+    query_hits: _Count = 3
     pairs: PairCounting = PairCounting()
 
     def __post_init__(self) -> None:
@@ -136,17 +142,21 @@ class ListRules:
     brand per list. shown_days: what published lists of so many days before showed is left out.
     """
 
-    min_price: float | None = None
-    max_price: float | None = None
+    min_price: Annotated[float, Ge(0)] | None = None
+    max_price: Annotated[float, Ge(0)] | None = None
     categories: tuple[str, ...] = ()
-    max_per_brand: int | None = None
-    shown_days: int = 0
+    max_per_brand: _Count | None = None
+    shown_days: Annotated[int, Interval(ge=0, le=365)] = 0
 
     def __post_init__(self) -> None:
         """Refuse rules that nothing can keep."""
         prices = [price for price in (self.min_price, self.max_price) if price is not None]
         if any(not 0 <= price < float("inf") for price in prices) or prices != sorted(prices):
-            raise UsageError("The limits of the price are wrong.", "Give 0 <= lowest <= highest.")
+            raise UsageError(
+                f"The limits of the price are wrong: min_price {self.min_price}, "
+                f"max_price {self.max_price}.",
+                "Give 0 <= lowest <= highest.",
+            )
         if self.max_per_brand is not None and self.max_per_brand < 1:
             raise UsageError(f"{self.max_per_brand} items per brand leave none.", "At least 1.")
         if self.shown_days < 0:
@@ -207,7 +217,7 @@ class QueryFilters:
 
     phrases: tuple[str, ...] = ()
     catalog_scripts_only: bool = False
-    max_unknown_share: float = 1.0
+    max_unknown_share: _Share = 1.0
 
     @property
     def is_on(self) -> bool:

@@ -4,7 +4,7 @@ Pure text work. A check never repeats the value of a URL: it may hold a password
 """
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -78,7 +78,6 @@ def parse_sources(text: str) -> tuple[tuple[str, float], ...]:
     return tuple(pairs)
 
 
-def check_sources(text: str) -> str:
-    """Return ``text`` if it names sources of candidates with their weights."""
-    parse_sources(text)
-    return text
+def write_sources(weights: Iterable[tuple[str, float]]) -> str:
+    """Return (source, weight) pairs as ``parse_sources`` reads them."""
+    return ",".join(name if weight == 1 else f"{name}:{weight:g}" for name, weight in weights)

@@ -6,6 +6,7 @@ import pytest
 
 from gpt4rec_es.generation.clean import search_tokens
 from gpt4rec_es.generation.factory import open_generator
+from gpt4rec_es.options.night import GeneratorOptions
 from gpt4rec_es.prompts.keys import normalise_query
 from gpt4rec_es.protocols import QueryGenerator
 from gpt4rec_es.records import Decoding
@@ -32,7 +33,9 @@ def kind(kind_and_engine: tuple[str, str]) -> str:
 def generator(kind_and_engine: tuple[str, str], trained_folder: Path) -> QueryGenerator:
     kind, engine = kind_and_engine
     return open_generator(
-        kind, trained_folder, device="cpu", threads=1, token_budget=3000, engine=engine
+        kind,
+        trained_folder,
+        GeneratorOptions(device="cpu", threads=1, token_budget=3000, engine=engine),
     )
 
 
@@ -97,6 +100,8 @@ def test_nothing_to_generate(generator: QueryGenerator) -> None:
 
 
 def test_the_content_hash_stays(kind: str, generator: QueryGenerator, trained_folder: Path) -> None:
-    again = open_generator(kind, trained_folder, token_budget=7, threads=2, reserve=60)
+    again = open_generator(
+        kind, trained_folder, GeneratorOptions(token_budget=7, threads=2), reserve=60
+    )
     assert again.content_hash == generator.content_hash
     assert len(generator.content_hash) == 64

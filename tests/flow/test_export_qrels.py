@@ -125,7 +125,7 @@ def test_rank_eval_requests_find_what_was_evaluated(
 def test_rank_eval_searches_for_generated_queries_as_nights_do(
     runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert runtime.settings.minimum_should_match is None
+    assert runtime.search_options.minimum_should_match is None
     monkeypatch.setenv("GPT4REC_MINIMUM_SHOULD_MATCH", "75%")
     found = []
     for name, more in (("t", ()), ("q", ("--generator", "titles", "--num-queries", "1"))):

@@ -98,7 +98,7 @@ def test_readers_never_see_two_runs_or_none(runtime: Runtime, database: Database
 def test_items_deactivated_since_are_hidden_from_the_latest_lists(
     runtime: Runtime, database: Database
 ) -> None:
-    assert runtime.settings.k == 6
+    assert runtime.settings.night.k == 6
     with database.engine.begin() as connection:
         item = connection.execute(
             text(

@@ -8,8 +8,8 @@ import pytest
 from gpt4rec_es.db.rows.generators import Generator
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.logs import scrub
-from gpt4rec_es.night.inputs.parts import NightOptions
 from gpt4rec_es.options.lists import Fusion, ListRules, QueryFilters, SearchOptions
+from gpt4rec_es.options.night import NightOptions
 from gpt4rec_es.runtime import Runtime
 from gpt4rec_es.settings import load_settings
 from gpt4rec_es.stack.state import State, save_state
@@ -150,7 +150,7 @@ def test_night_options_are_the_settings(tmp_path: Path) -> None:
     assert options.search == SearchOptions("2<75%")
     assert options.rules == ListRules(1.5, 9, ("a > b", "c"), 3, 4)
     replaced = made.night_options(
-        min_price=0, max_price=8, categories=["d"], max_per_brand=1, not_shown_days=0
+        min_price=0, max_price=8, categories=("d",), max_per_brand=1, shown_days=0
     )
     assert replaced.rules == ListRules(0, 8, ("d",), 1, 0)
     without_setting = {"patience_seconds"}

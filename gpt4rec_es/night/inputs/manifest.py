@@ -7,7 +7,7 @@ from typing import Any
 
 from gpt4rec_es.db.rows.builds import Build
 from gpt4rec_es.db.rows.generators import Generator
-from gpt4rec_es.night.inputs.parts import NightOptions
+from gpt4rec_es.options.night import NightOptions
 from gpt4rec_es.records import PromptForm
 from gpt4rec_es.version import code_version
 

@@ -8,12 +8,13 @@ from gpt4rec_es.db.rows.filters import FrozenFilters, load_filters
 from gpt4rec_es.db.rows.generators import load as load_generator
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.errors import ConflictError
-from gpt4rec_es.night.inputs.parts import NightOptions, NightParts
+from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.inputs.rules import load_item_rules
 from gpt4rec_es.night.stages.generate import generate_shard
 from gpt4rec_es.night.stages.ledger import Lease, Work
 from gpt4rec_es.night.stages.merge import merge_shard
 from gpt4rec_es.night.stages.search import search_shard
+from gpt4rec_es.options.night import NightOptions
 from gpt4rec_es.protocols import QueryGenerator, Retriever
 from gpt4rec_es.ranking.rules import ItemRules
 from gpt4rec_es.retrieval.query_filters import Judge, judge

@@ -18,7 +18,7 @@ from gpt4rec_es.db.rows.shards import Shard
 from gpt4rec_es.errors import ConflictError, DependencyError, LeaseLostError, UsageError
 from gpt4rec_es.garbage import spare_what_is_loaded
 from gpt4rec_es.logs import scrub
-from gpt4rec_es.night.inputs.parts import NightOptions, NightParts
+from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.publish.publish import check_and_publish
 from gpt4rec_es.night.stages.advance import STAGE_OF, advance
 from gpt4rec_es.night.stages.dispatch import DrainCounts, StageWork
@@ -31,6 +31,7 @@ from gpt4rec_es.night.stages.ledger import (
     kept_alive,
 )
 from gpt4rec_es.night.stages.merge import failed_user
+from gpt4rec_es.options.night import NightOptions
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.version import code_version
 

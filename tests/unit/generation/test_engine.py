@@ -16,6 +16,7 @@ from gpt4rec_es.generation.engine.loop import search, search_beams
 from gpt4rec_es.generation.engine.selection import Rules
 from gpt4rec_es.generation.factory import open_generator
 from gpt4rec_es.generation.gpt2 import plan_batches
+from gpt4rec_es.options.night import GeneratorOptions
 from gpt4rec_es.records import Decoding
 from tests.trained import shop_histories
 from tests.unit.generation.networks import END, by_generate, random_prompts, tiny_network
@@ -128,7 +129,9 @@ def test_a_trained_generator_writes_the_same_with_either_engine(
 
 def test_a_generator_writes_the_same_queries_with_either_engine(trained_folder: Path) -> None:
     shared, reference = (
-        open_generator("gpt2", trained_folder, device="cpu", threads=1, engine=engine)
+        open_generator(
+            "gpt2", trained_folder, GeneratorOptions(device="cpu", threads=1, engine=engine)
+        )
         for engine in ("shared", "reference")
     )
     assert shared.content_hash == reference.content_hash

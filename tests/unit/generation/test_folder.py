@@ -9,6 +9,7 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.generation.factory import open_generator
 from gpt4rec_es.generation.folder import open_checkpoint
 from gpt4rec_es.generation.tokenizer import save_tokenizer, train_tokenizer
+from gpt4rec_es.options.night import GeneratorOptions
 from gpt4rec_es.records import Decoding
 
 
@@ -121,14 +122,14 @@ def test_incomplete_weights_are_noticed_when_they_are_needed(folder: Path) -> No
     tensors = load_file(folder / "model.safetensors")
     del tensors["transformer.h.1.mlp.c_fc.weight"]
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    generator = open_generator("gpt2", folder, device="cpu")
+    generator = open_generator("gpt2", folder, GeneratorOptions(device="cpu"))
     with pytest.raises(UsageError, match=r"incomplete: transformer\.h\.1\.mlp\.c_fc\.weight"):
         generator.generate(["Previously"], Decoding())
 
 
 def test_weights_of_another_shape_are_noticed_when_they_are_needed(folder: Path) -> None:
     edit_config(folder, n_inner=64)
-    generator = open_generator("gpt2", folder, device="cpu")
+    generator = open_generator("gpt2", folder, GeneratorOptions(device="cpu"))
     with pytest.raises(UsageError, match="cannot be opened as a GPT-2") as caught:
         generator.generate(["Previously"], Decoding())
     assert "\n" not in str(caught.value)

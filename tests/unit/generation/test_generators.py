@@ -9,6 +9,7 @@ from gpt4rec_es.errors import DependencyError, UsageError
 from gpt4rec_es.generation import network
 from gpt4rec_es.generation.factory import open_generator
 from gpt4rec_es.generation.title_generator import TitlesGenerator
+from gpt4rec_es.options.night import GeneratorOptions
 from gpt4rec_es.records import Decoding, Prompt
 from tests.trained import TITLES, shop_histories
 
@@ -32,7 +33,7 @@ def test_so_many_newest_titles_become_queries() -> None:
 
 
 def test_the_tiny_generator_learnt_the_shop(trained_folder: Path) -> None:
-    generator = open_generator("gpt2", trained_folder, device="cpu", threads=1)
+    generator = open_generator("gpt2", trained_folder, GeneratorOptions(device="cpu", threads=1))
     histories = [titles for titles in shop_histories()[:20] if titles[-1].startswith("vintage")]
     prompts = [generator.write_prompt(titles) for titles in histories]
     decoding = Decoding(num_queries=3, num_beams=8, max_new_tokens=12)
@@ -43,7 +44,7 @@ def test_the_tiny_generator_learnt_the_shop(trained_folder: Path) -> None:
 
 
 def test_what_does_not_fit_the_context_is_said_in_one_line(trained_folder: Path) -> None:
-    generator = open_generator("gpt2", trained_folder, device="cpu", reserve=20)
+    generator = open_generator("gpt2", trained_folder, GeneratorOptions(device="cpu"), reserve=20)
     prompt = generator.write_prompt([" ".join(["zebra"] * 40)] * 15)
     assert prompt is not None
     with pytest.raises(UsageError, match="exceed the generator's context of 256"):
@@ -56,13 +57,15 @@ def test_a_context_too_short_for_prompts_is_refused(trained_folder: Path) -> Non
 
 
 def test_fp16_needs_a_gpu(trained_folder: Path) -> None:
-    generator = open_generator("gpt2", trained_folder, device="cpu")
+    generator = open_generator("gpt2", trained_folder, GeneratorOptions(device="cpu"))
     with pytest.raises(UsageError, match="fp16 needs a GPU"):
         generator.generate(["Previously"], Decoding(dtype="fp16"))
 
 
 def test_an_unknown_engine(trained_folder: Path) -> None:
-    generator = open_generator("gpt2", trained_folder, device="cpu", engine="steam")
+    generator = open_generator(
+        "gpt2", trained_folder, GeneratorOptions(device="cpu", engine="steam")
+    )
     with pytest.raises(UsageError, match="There is no generation engine 'steam'"):
         generator.generate(["Previously"], Decoding())
 

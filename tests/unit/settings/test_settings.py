@@ -7,9 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.settings import Settings, load_settings, variable_of
+from gpt4rec_es.settings import Settings, load_settings
 from gpt4rec_es.settings import settings as module
-from gpt4rec_es.settings.checks import parse_sources
 
 STACK = {
     "DATABASE_URL": "postgresql+psycopg2://writer:stackpw@127.0.0.1:1/g",
@@ -33,7 +32,8 @@ def refusal(**environ: str) -> str:
 def test_defaults_need_no_variable() -> None:
     settings = load()
     assert settings.database_url is None
-    assert (settings.k, settings.depth, settings.num_queries) == (10, None, 10)
+    night = settings.night
+    assert (night.k, night.depth, night.decoding.num_queries) == (10, None, 10)
     assert settings.elasticsearch_verify_tls is True
     assert settings.timezone == "UTC"
     assert settings.actor
@@ -54,9 +54,9 @@ def test_values_are_read_by_their_variable() -> None:
     )
     assert settings.database_url == settings.owner_database_url == "postgres://u:p@h/d"
     assert settings.elasticsearch_verify_tls is False
-    assert (settings.k, settings.depth) == (25, 70)
-    assert settings.exclude_bought is False
-    assert settings.similarity == 0.5
+    assert (settings.night.k, settings.night.depth) == (25, 70)
+    assert settings.night.exclude_bought is False
+    assert settings.night.decoding.similarity == 0.5
     assert settings.nightly_cron == "*/15 1-3 * * mon,wed"
     assert "GPT4REC_K" in settings.set_variables()
     assert "GPT4REC_NUM_BEAMS" not in settings.set_variables()
@@ -64,12 +64,12 @@ def test_values_are_read_by_their_variable() -> None:
 
 def test_is_frozen() -> None:
     with pytest.raises(ValidationError):
-        load().k = 3  # type: ignore[misc]
+        load().timezone = "UTC"  # type: ignore[misc]
 
 
 def test_empty_value_counts_as_not_set() -> None:
     settings = load(GPT4REC_K=" ", ELASTICSEARCH_API_KEY="")
-    assert (settings.k, settings.elasticsearch_api_key) == (10, None)
+    assert (settings.night.k, settings.elasticsearch_api_key) == (10, None)
 
 
 def test_variables_of_other_programs_are_left_alone() -> None:
@@ -184,7 +184,7 @@ def test_env_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:
     env_file = tmp_path / "night.env"
     env_file.write_text("GPT4REC_K=7\nexport GPT4REC_NUM_QUERIES=5\nOTHER=1\n# note\n")
     settings = load_settings({"GPT4REC_K": "9"}, env_file)
-    assert (settings.k, settings.num_queries) == (9, 5)
+    assert (settings.night.k, settings.night.decoding.num_queries) == (9, 5)
     env_file.write_text("GPT4REC_TYPO=7\n")
     with pytest.raises(UsageError, match="GPT4REC_TYPO"):
         load_settings({}, env_file)
@@ -196,7 +196,7 @@ def test_dollar_in_an_env_file_is_kept(tmp_path: Path) -> None:
 
 
 def test_missing_env_file_is_no_error(tmp_path: Path) -> None:
-    assert load_settings({}, tmp_path / "none").k == 10
+    assert load_settings({}, tmp_path / "none").night.k == 10
 
 
 def test_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +204,7 @@ def test_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> 
         if variable.startswith("GPT4REC_"):
             monkeypatch.delenv(variable)
     monkeypatch.setenv("GPT4REC_K", "6")
-    assert load_settings(env_file=None).k == 6
+    assert load_settings(env_file=None).night.k == 6
 
 
 class TestStack:
@@ -249,7 +249,7 @@ class TestSecrets:
         assert shown["CELERY_BROKER_URL"] == "redis://:***@h/0"
         assert shown["GPT4REC_K"] == 10
         assert shown["ELASTICSEARCH_PASSWORD"] is None
-        assert set(shown) == {variable_of(name) for name in Settings.model_fields}
+        assert set(shown) == set(module.VARIABLES)
 
     def test_repr_has_none(self) -> None:
         assert "canary" not in repr(self.settings())
@@ -273,9 +273,8 @@ def test_every_setting_is_documented_with_its_default() -> None:
     text = (Path(__file__).parents[3] / "docs" / "settings.md").read_text()
     documented = dict(re.findall(r"^\| `(\w+)` \| (?:`([^`]*)`)? ?\|", text, re.MULTILINE))
     defaults = {
-        variable_of(name): "" if field.default is None else json.dumps(field.default).strip('"')
-        for name, field in Settings.model_fields.items()
-        if name != "actor"
+        variable: "" if value is None else json.dumps(value).strip('"')
+        for variable, value in Settings().masked().items()
     }
     assert documented == {**defaults, "GPT4REC_ACTOR": ""}
 
@@ -289,7 +288,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
     ],
 )
 def test_sources_are_names_with_weights(text: str, pairs: object) -> None:
-    assert parse_sources(load(GPT4REC_SOURCES=text).sources) == pairs
+    assert load(GPT4REC_SOURCES=text).night.fusion.weights == pairs
 
 
 @pytest.mark.parametrize(
@@ -311,4 +310,4 @@ def test_wrong_sources_are_refused(text: str, message: str) -> None:
 
 def test_limits_of_the_price_must_agree() -> None:
     assert "GPT4REC_MAX_PRICE" in refusal(GPT4REC_MIN_PRICE="9", GPT4REC_MAX_PRICE="1")
-    assert load(GPT4REC_MIN_PRICE="1", GPT4REC_MAX_PRICE="9").max_price == 9
+    assert load(GPT4REC_MIN_PRICE="1", GPT4REC_MAX_PRICE="9").night.rules.max_price == 9

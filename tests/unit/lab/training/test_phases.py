@@ -13,6 +13,7 @@ from gpt4rec_es.generation.factory import open_generator
 from gpt4rec_es.generation.folder import open_checkpoint
 from gpt4rec_es.generation.options import TrainingOptions
 from gpt4rec_es.lab.training.phases import _fingerprint, _step_limits, train_network
+from gpt4rec_es.options.night import GeneratorOptions
 from gpt4rec_es.prompts.template import prompt_text
 from gpt4rec_es.protocols import no_progress
 from gpt4rec_es.records import PromptForm
@@ -147,7 +148,9 @@ def test_a_checkpoint_carries_the_form_of_its_prompts(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def written(folder: Path, titles: int | None = None) -> str:
-        generator = open_generator("gpt2", folder, device="cpu", prompt_titles=titles)
+        generator = open_generator(
+            "gpt2", folder, GeneratorOptions(device="cpu", prompt_titles=titles)
+        )
         prompt = generator.write_prompt(["a", "b", "c", "d"])
         assert prompt is not None
         return prompt.text

@@ -1,0 +1,95 @@
+"""Which environment variable sets which field: names are flat, options are nested records."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, NamedTuple, get_type_hints
+
+from pydantic import BaseModel
+
+from gpt4rec_es.settings.checks import parse_sources, write_sources
+
+PREFIX = "GPT4REC_"
+# Names that are usual across tools, so they carry no prefix of ours.
+_WELL_KNOWN = (
+    "database_url",
+    "elasticsearch_url",
+    "elasticsearch_api_key",
+    "elasticsearch_user",
+    "elasticsearch_password",
+    "elasticsearch_ca_file",
+    "elasticsearch_verify_tls",
+    "celery_broker_url",
+)
+# Fields whose own name says too little outside of their record.
+_NAMED = {
+    "night.fusion.weights": "sources",
+    "night.fusion.method": "fusion",
+    "night.fusion.history": "fusion_history",
+    "night.fusion.pairs.decay": "pair_decay",
+    "night.fusion.pairs.backward": "pair_backward",
+    "night.fusion.pairs.popularity": "pair_popularity",
+    "night.fusion.pairs.damping": "pair_damping",
+    "night.rules.categories": "only_categories",
+    "night.rules.shown_days": "not_shown_days",
+}
+# Fields that no variable sets: phrases are read from a file, which a setting of its own names.
+_WITHOUT = {"night.filters.phrases", "night.patience_seconds"}
+
+# Names of fields from the settings down.
+Path = tuple[str, ...]
+
+
+class Text(NamedTuple):
+    """How a field that is no plain value is written as a variable."""
+
+    read: Callable[[str], Any]
+    write: Callable[[Any], str | None]
+
+
+# By the name of the field.
+TEXTS = {
+    "weights": Text(parse_sources, write_sources),
+    "categories": Text(
+        lambda text: tuple(filter(None, map(str.strip, text.split("|")))),
+        lambda categories: " | ".join(categories) or None,
+    ),
+}
+
+
+def variables_of(model: type[BaseModel]) -> dict[str, Path]:
+    """Return the path of the field that each variable sets, in the order of the fields."""
+    return {_variable(path): path for path in _leaves(model) if ".".join(path) not in _WITHOUT}
+
+
+def _leaves(record: Any, above: Path = ()) -> Iterator[Path]:
+    types = get_type_hints(record)
+    names = [one.name for one in fields(record)] if is_dataclass(record) else record.model_fields
+    for name in names:
+        path = (*above, name)
+        if is_dataclass(types[name]):
+            yield from _leaves(types[name], path)
+        else:
+            yield path
+
+
+def _variable(path: Path) -> str:
+    name = _NAMED.get(".".join(path), path[-1])
+    return name.upper() if name in _WELL_KNOWN else PREFIX + name.upper()
+
+
+def value_at(record: Any, path: Path) -> Any:
+    """Return the value of the field at ``path``."""
+    for name in path:
+        record = getattr(record, name)
+    return record
+
+
+def nested(values: Mapping[Path, Any]) -> dict[str, Any]:
+    """Return ``values`` as one nested mapping."""
+    tree: dict[str, Any] = {}
+    for (*above, last), value in values.items():
+        place = tree
+        for name in above:
+            place = place.setdefault(name, {})
+        place[last] = value
+    return tree
