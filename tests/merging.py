@@ -7,7 +7,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from gpt4rec_es.protocols import Retriever
-from gpt4rec_es.ranking.merge import QueryHits, merge_hits
+from gpt4rec_es.ranking.merge import merge_hits
+from gpt4rec_es.ranking.outcome import QueryHits
 
 _DEPTH = 1000
 

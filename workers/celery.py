@@ -6,7 +6,7 @@ import workers.signals  # noqa: F401 - connects its handlers
 from gpt4rec_es.version import code_version
 from workers.config import celery_config
 
-app = Celery("gpt4rec", include=["workers.queries", "workers.recommendations", "workers.schedule"])
+app = Celery("gpt4rec", include=["workers.tasks"])
 # Read when first needed, so that importing this module works without any settings.
 app.add_defaults(celery_config)
 

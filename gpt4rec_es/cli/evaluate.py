@@ -12,7 +12,7 @@ from gpt4rec_es.cli.evaluate_output import (
     print_list,
     print_reports,
 )
-from gpt4rec_es.cli.options import json_option, part_option
+from gpt4rec_es.cli.options import json_option, numbers, part_option
 from gpt4rec_es.cli.output import emit
 from gpt4rec_es.cli.progress import progress_bar
 
@@ -40,16 +40,6 @@ def evaluate() -> None:
     """
 
 
-def _numbers(_ctx: click.Context, _parameter: click.Parameter, value: str) -> tuple[int, ...]:
-    try:
-        found = tuple(dict.fromkeys(int(part) for part in value.split(",")))
-    except ValueError:
-        raise click.BadParameter("numbers with commas between, as 5,10,20,40") from None
-    if min(found) < 1:
-        raise click.BadParameter("numbers from 1 on")
-    return found
-
-
 @evaluate.command()
 @click.argument("split")
 @click.option(
@@ -67,12 +57,12 @@ def _numbers(_ctx: click.Context, _parameter: click.Parameter, value: str) -> tu
     "ks",
     default="5,10,20,40",
     show_default=True,
-    callback=_numbers,
+    callback=numbers,
     help="Lengths of lists.",
 )
 @click.option(
     "--num-queries",
-    callback=lambda c, p, v: _numbers(c, p, v) if v else (),
+    callback=lambda c, p, v: numbers(c, p, v) if v else (),
     help="Queries per user, as 5,10,20,40. [default: GPT4REC_NUM_QUERIES]",
 )
 @click.option(

@@ -30,9 +30,8 @@ def exporter(listen: tuple[str, int], once: bool) -> None:
     They are read from Postgres at each scrape, so none is lost with a worker or a restart. What
     cannot be read in time is left out, and gpt4rec_up is 0.
     """
-    from gpt4rec_es.exporter.collector import PostgresCollector
+    from gpt4rec_es.exporter.collector import PostgresCollector, page, serving
     from gpt4rec_es.exporter.parts import all_parts
-    from gpt4rec_es.exporter.server import page, serving
 
     runtime = get_runtime()
     parts = all_parts(runtime.settings.index_alias)

@@ -22,3 +22,14 @@ def part_option(
         show_default=True,
         help=meaning,
     )
+
+
+def numbers(_ctx: click.Context, _parameter: click.Parameter, value: str) -> tuple[int, ...]:
+    """Return the numbers of an option such as "5,10,20", each once; its callback."""
+    try:
+        found = tuple(dict.fromkeys(int(part) for part in value.split(",")))
+    except ValueError:
+        raise click.BadParameter("numbers with commas between, as 5,10,20,40") from None
+    if min(found) < 1:
+        raise click.BadParameter("numbers from 1 on")
+    return found

@@ -141,7 +141,7 @@ def show(trial: int, heatmap_file: Path | None, as_json: bool) -> None:
 def promote(trial: int, reason: str | None, force: bool, dry_run: bool, as_json: bool) -> None:
     """Make the k1 and b that TRIAL recommends live; `index bm25 undo` takes it back."""
     from gpt4rec_es.cli.index import render_change
-    from gpt4rec_es.lab.tuning.promote import promote as promote_trial
+    from gpt4rec_es.lab.tuning.trials import promote as promote_trial
 
     runtime = get_runtime()
     _, change = promote_trial(

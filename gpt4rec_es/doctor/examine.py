@@ -8,7 +8,8 @@ from elasticsearch import Elasticsearch
 from sqlalchemy import Engine
 
 from gpt4rec_es.db.rows.generators import Generator
-from gpt4rec_es.doctor import cluster, database, generator, machine, settings
+from gpt4rec_es.doctor import cluster, database, machine, settings
+from gpt4rec_es.doctor import machine as generator
 from gpt4rec_es.doctor.findings import Check, Finding, look
 from gpt4rec_es.index.mapping import Analysis
 from gpt4rec_es.protocols import Progress, QueryGenerator, no_progress

@@ -8,13 +8,17 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Thread
 from typing import Any
 
+from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection, Engine
 
+from gpt4rec_es.errors import UsageError
 from gpt4rec_es.logs import scrub
 from gpt4rec_es.version import code_version
 
@@ -132,3 +136,37 @@ def counter(name: str, help_text: str, label: str, values: dict[str, int]) -> Me
     for key, value in values.items():
         family.add_metric([key] if label else [], value)
     return family
+
+
+def page(collector: Collector) -> str:
+    """Return the metrics in Prometheus' text format."""
+    return generate_latest(_registry(collector)).decode()
+
+
+@contextmanager
+def serving(collector: Collector, host: str, port: int) -> Iterator[tuple[int, Thread]]:
+    """Serve the metrics until the block ends; yield the port, and the thread that answers.
+
+    port: 0 takes a free one.
+
+    Raises:
+        UsageError: the address is taken, or not one of this machine.
+    """
+    try:
+        server, thread = start_http_server(port, host, _registry(collector))
+    except OSError as error:
+        raise UsageError(
+            f"Cannot listen on {host} port {port}: {error.strerror or error}.",
+            "Choose another by --listen HOST:PORT.",
+        ) from error
+    try:
+        yield int(server.server_address[1]), thread
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _registry(collector: Collector) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    registry.register(collector)
+    return registry

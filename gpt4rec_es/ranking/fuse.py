@@ -11,7 +11,8 @@ from heapq import nlargest
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.options.lists import Fusion
-from gpt4rec_es.ranking.merge import Merge, Pick, QueryHits, Removed, merge_hits
+from gpt4rec_es.ranking.merge import merge_hits
+from gpt4rec_es.ranking.outcome import Merge, Pick, QueryHits, Removed
 from gpt4rec_es.ranking.rules import Screen
 from gpt4rec_es.ranking.voices import (
     Purchase,

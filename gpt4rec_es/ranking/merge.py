@@ -5,75 +5,12 @@ Scores of different queries cannot be compared, so each query gets a share of k/
 pure and quick: a night calls it once per user.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from collections.abc import Collection, Sequence
 
 from gpt4rec_es.errors import UsageError
+from gpt4rec_es.ranking.outcome import Merge, Pick, QueryHits, Removed, ShortReason
 from gpt4rec_es.ranking.rules import Screen
-from gpt4rec_es.records import Recommendation, SearchResult, Source
-
-# item_no, source, query_rank, hit_rank, score, from_item_no, fused_score: the fields of a
-# Recommendation after its rank. A plain tuple, because building a record for each row would take
-# most of a merge's time.
-Pick: TypeAlias = tuple[int, Source, int | None, int | None, float | None, int | None, float | None]
-ShortReason = Literal[
-    "no_queries", "empty_queries", "no_hits", "all_bought", "exhausted_queries", "exhausted_sources"
-]
-
-
-@dataclass(frozen=True, slots=True)
-class QueryHits:
-    """The hits of one generated query; ``query_rank`` is its 1-based rank in the generation."""
-
-    query_rank: int
-    result: SearchResult
-
-
-@dataclass(frozen=True, slots=True)
-class Removed:
-    """A hit that was passed over. ``query_rank`` None: of the last-title query.
-
-    reason: bought, already taken, or the name of a rule.
-    """
-
-    query_rank: int | None
-    hit_rank: int
-    item_no: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Merge:
-    """One user's list, or which queries must be searched deeper before there is one.
-
-    picks: in order of rank, at most k. n_queries: queries with a token left after analysis.
-    n_found: picks before fallbacks. short_reason: why n_found is below k. needs_deeper: ranks of
-    queries whose hits ended too early; needs_deeper_last_title the same for the last-title query,
-    needs_deeper_titles for the titles of bought items, by number. While one of them is set, there
-    are no picks. removed: hits passed over; shares: what each source gave to the score of each
-    fused pick; both only if asked for. ruled_out: items that rules kept out -> name of the rule.
-    """
-
-    picks: tuple[Pick, ...]
-    n_queries: int
-    n_found: int
-    short_reason: ShortReason | None
-    needs_deeper: tuple[int, ...] = ()
-    needs_deeper_last_title: bool = False
-    removed: tuple[Removed, ...] = ()
-    needs_deeper_titles: tuple[int, ...] = ()
-    shares: tuple[tuple[float, ...], ...] = ()
-    ruled_out: Mapping[int, str] = field(default_factory=dict)
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether this is the list that unlimited depth would give."""
-        return not (self.needs_deeper or self.needs_deeper_last_title or self.needs_deeper_titles)
-
-    def recommendations(self) -> list[Recommendation]:
-        """Return the picks as records, ranks from 1."""
-        return [Recommendation(rank, *pick) for rank, pick in enumerate(self.picks, start=1)]
+from gpt4rec_es.records import SearchResult, Source
 
 
 def merge_hits(

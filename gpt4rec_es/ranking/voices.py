@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from gpt4rec_es.options.lists import Fusion
-from gpt4rec_es.ranking.merge import QueryHits
+from gpt4rec_es.ranking.outcome import QueryHits
 from gpt4rec_es.ranking.rules import Screen
 from gpt4rec_es.records import NO_NEIGHBOURS, Neighbours, SearchResult, Source
 

@@ -6,9 +6,8 @@ Importing this package loads nothing heavy: every command asks it for a running 
 from gpt4rec_es.stack.lifecycle import down, status, up
 from gpt4rec_es.stack.options import StackOptions, default_options
 from gpt4rec_es.stack.place import checkout, default_folder, forget_folder, remember_folder
-from gpt4rec_es.stack.server import ServerStatus, StackStatus
-from gpt4rec_es.stack.shell import psql_command
-from gpt4rec_es.stack.state import StackUrls, read_urls
+from gpt4rec_es.stack.postgres import psql_command
+from gpt4rec_es.stack.state import ServerStatus, StackStatus, StackUrls, read_urls
 
 __all__ = [
     "ServerStatus",

@@ -18,9 +18,11 @@ from gpt4rec_es.stack.elasticsearch import Elasticsearch
 from gpt4rec_es.stack.options import Announce, StackOptions, be_quiet
 from gpt4rec_es.stack.place import Place, open_place, require_own
 from gpt4rec_es.stack.postgres import Postgres
-from gpt4rec_es.stack.server import Server, ServerStatus, StackStatus
 from gpt4rec_es.stack.state import (
     STATE_FILE,
+    Server,
+    ServerStatus,
+    StackStatus,
     StackUrls,
     State,
     file_lock,

@@ -1,17 +1,18 @@
 """The stack's PostgreSQL: passwords, loopback TCP, and the database with its three roles."""
 
+import shutil
 import signal
 import time
 from pathlib import Path
 
-from gpt4rec_es.errors import ConflictError
+from gpt4rec_es.errors import ConflictError, DependencyError, UsageError
 from gpt4rec_es.stack import processes
 from gpt4rec_es.stack.account import naming_prefix, run_detached
 from gpt4rec_es.stack.options import StackOptions
 from gpt4rec_es.stack.place import Place
 from gpt4rec_es.stack.programs import find_postgres
 from gpt4rec_es.stack.reach import reachable_postgres
-from gpt4rec_es.stack.state import State
+from gpt4rec_es.stack.state import DATABASE, State, load_state
 from gpt4rec_es.stack.trouble import start_error, tail
 
 _START_SECONDS = 120
@@ -150,3 +151,34 @@ class Postgres:
         if program == "initdb":
             command = [*naming_prefix(self._place.account), *command]
         return run_detached(command, self._folder, self._place.account)
+
+
+ROLES = {
+    "analyst": "gpt4rec_analyst",
+    "writer": "gpt4rec_writer",
+    "owner": "gpt4rec_owner",
+    "admin": "postgres",
+}
+
+
+def psql_command(folder: Path, role: str) -> tuple[list[str], dict[str, str]]:
+    """Return the command that opens psql as ``role``, a key of ``ROLES``, and its variables.
+
+    The password goes by a variable, since every account can read command lines.
+
+    Raises:
+        UsageError: no stack was started in ``folder``.
+        DependencyError: there is no psql.
+    """
+    state = load_state(folder)
+    if state is None or not state.started:
+        raise UsageError(
+            f"No stack is up in {folder}.", "Start it by `gpt4rec stack up`, or name --folder."
+        )
+    beside = find_postgres(state.pg_bin) / "psql"
+    program = str(beside) if beside.is_file() else shutil.which("psql")
+    if program is None:
+        raise DependencyError("There is no psql.", "Install it (Debian: postgresql-client).")
+    port = str(state.ports["postgres"])
+    command = [program, "-h", "127.0.0.1", "-p", port, "-U", ROLES[role], "-d", DATABASE]
+    return command, {"PGPASSWORD": state.passwords[ROLES[role]]}

@@ -3,9 +3,8 @@
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gpt4rec_es.exporter.collector import PostgresCollector
+from gpt4rec_es.exporter.collector import PostgresCollector, page
 from gpt4rec_es.exporter.parts import all_parts
-from gpt4rec_es.exporter.server import page
 from gpt4rec_es.runtime import Runtime
 from tests.databases import Database
 from tests.flow.conftest import use_titles

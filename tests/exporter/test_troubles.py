@@ -11,8 +11,7 @@ from sqlalchemy import Connection, text
 
 from gpt4rec_es.db.engine import make_engine
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.exporter.collector import PostgresCollector
-from gpt4rec_es.exporter.server import page, serving
+from gpt4rec_es.exporter.collector import PostgresCollector, page, serving
 from tests.databases import Database
 from tests.exporter.conftest import Page
 from tests.processes import wait_for

@@ -20,8 +20,7 @@ from gpt4rec_es.lab.splits.create import create_split
 from gpt4rec_es.lab.splits.protocols import SplitOptions
 from gpt4rec_es.lab.tuning import tune as tuning
 from gpt4rec_es.lab.tuning.inputs import TuningOptions, TuningParts
-from gpt4rec_es.lab.tuning.promote import promote
-from gpt4rec_es.lab.tuning.trials import heatmap, list_trials, show_trial
+from gpt4rec_es.lab.tuning.trials import heatmap, list_trials, promote, show_trial
 from gpt4rec_es.lab.tuning.tune import tune_bm25
 from gpt4rec_es.options.lists import SearchOptions
 from gpt4rec_es.records import Bm25, Decoding, Generation

@@ -1,6 +1,6 @@
 """Lists to metrics: means with intervals, over all cases and over segments of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,11 +9,40 @@ from gpt4rec_es.lab.baselines.popularity import count_buyers
 from gpt4rec_es.lab.evaluation.catalog import EvaluationCatalog
 from gpt4rec_es.lab.splits.segments import segments
 from gpt4rec_es.lab.splits.split import Case
-from gpt4rec_es.metrics.lists import Lists, PerUser
-from gpt4rec_es.metrics.measure import measure
+from gpt4rec_es.metrics.accuracy import accuracy
+from gpt4rec_es.metrics.labels import LabelSets
+from gpt4rec_es.metrics.lists import Lists, PerUser, is_empty, list_length
 from gpt4rec_es.metrics.significance import bootstrap_intervals
-from gpt4rec_es.metrics.variety import catalog_coverage
+from gpt4rec_es.metrics.variety import catalog_coverage, coverage, diversity, novelty
 from gpt4rec_es.protocols import Progress, no_progress
+
+
+def measure(
+    lists: Lists,
+    targets: Sequence[Collection[int]],
+    histories: Sequence[Sequence[int]],
+    *,
+    labels: Mapping[str, LabelSets],
+    buyers: Mapping[int, int],
+    n_users: int,
+) -> dict[str, PerUser]:
+    """Return every metric per user, by name.
+
+    labels: by name (category, brand); each gives ``diversity_NAME`` and ``coverage_NAME``. buyers:
+    users per item in training, of ``n_users``, for novelty.
+
+    Raises:
+        UsageError: there are no users, or a user has no target.
+    """
+    values = accuracy(lists, targets)
+    for name, sets in labels.items():
+        values[f"diversity_{name}"] = diversity(lists, sets)
+        values[f"coverage_{name}"] = coverage(lists, histories, sets)
+    values["novelty"] = novelty(lists, buyers, n_users)
+    values["list_length"] = list_length(lists)
+    values["empty_share"] = is_empty(lists)
+    return values
+
 
 ALL = "all"
 # Of the draws for intervals; fixed, so that equal lists have equal intervals.

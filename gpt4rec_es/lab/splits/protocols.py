@@ -13,15 +13,14 @@ from gpt4rec_es.lab.splits.histories import (
     order_histories,
     prepare,
 )
-from gpt4rec_es.lab.splits.leaks import check_split
-from gpt4rec_es.lab.splits.split import (
-    Split,
+from gpt4rec_es.lab.splits.hold_out import (
     by_users,
     global_time,
     leave_one_out,
     next_basket,
     time_quantiles,
 )
+from gpt4rec_es.lab.splits.split import Split, check_split
 
 _SHARES = (0.1, 0.1)
 # Protocols that hold out something of every user, so that there are no shares.

@@ -1,17 +1,12 @@
-"""Splits into what may be learned from and what is held out, by four protocols.
+"""What a split is: what may be learned from and what is held out, kept apart.
 
-Nothing here looks at titles or at other users' futures beyond what a protocol itself does; the
-fields of a split say all that any stage may use.
+Whoever makes or loads a split checks it first; who learns gets the training part and nothing else.
 """
 
-import datetime as dt
-import random
-from bisect import bisect_left
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NoReturn
 
-from gpt4rec_es.errors import UsageError
-from gpt4rec_es.lab.splits.histories import History, steps_of
+from gpt4rec_es.errors import DataError
 
 # Protocols that hold out whole users: nothing at all is learned from those.
 BY_USERS = frozenset({"users", "gpt4rec"})
@@ -50,54 +45,6 @@ class Split:
     steps: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
 
-def leave_one_out(histories: Sequence[History]) -> Split:
-    """Return the split in which each user's last item is test, the one before validation.
-
-    Users with fewer than three items are left out of both; what they have is learned from.
-
-    Raises:
-        UsageError: no user has three items.
-    """
-    long = [history for history in histories if len(history.items) >= 3]
-    return _checked(
-        "leave-one-out",
-        [(one, len(one.items) - 2 if len(one.items) >= 3 else len(one.items)) for one in histories],
-        [_case(history, len(history.items) - 2, len(history.items) - 1) for history in long],
-        [_last(history) for history in long],
-        len(histories) - len(long),
-    )
-
-
-def by_users(
-    histories: Sequence[History], seed: int, shares: tuple[float, float] = (0.1, 0.1)
-) -> Split:
-    """Return the split by users (GPT4Rec, section 4.1): of held-out users the last item is target.
-
-    shares: of users for validation and test. Training users are learned from whole; nothing is
-    learned from the others. Users with fewer than two items go to training.
-
-    Raises:
-        UsageError: the shares leave nobody to learn from, to validate or to test.
-    """
-    validation_share, test_share = shares
-    if min(shares) <= 0 or sum(shares) >= 1:
-        raise UsageError(f"The shares {shares} leave a part empty.", "Usual are 0.1 and 0.1.")
-    long = sorted(
-        (history for history in histories if len(history.items) >= 2),
-        key=lambda history: history.user,
-    )
-    random.Random(seed).shuffle(long)  # noqa: S311 # a seed is what makes it repeatable
-    n_test, n_validation = int(len(long) * test_share), int(len(long) * validation_share)
-    held = {history.user for history in long[: n_test + n_validation]}
-    return _checked(
-        "users",
-        [(history, len(history.items)) for history in histories if history.user not in held],
-        [_last(history) for history in long[n_test : n_test + n_validation]],
-        [_last(history) for history in long[:n_test]],
-        len(histories) - len(long),
-    )
-
-
 def with_validation(split: Split) -> Split:
     """Return the split whose training part has validation in it: for a last fit before the test.
 
@@ -116,144 +63,31 @@ def with_validation(split: Split) -> Split:
     return replace(split, train=train, steps=steps, validation=())
 
 
-def next_basket(histories: Sequence[History], *, only_new: bool = True) -> Split:
-    """Return the split in which each user's last basket is test, the one before validation.
+def check_split(split: Split) -> None:
+    """Pass if the split's own parts are kept apart.
 
-    A basket is all events of one user at one time. only_new: items that the user had before are no
-    targets, since recommendations leave out what was bought; users with none left are not measured
-    there. Users with fewer than three baskets are left out.
-
-    Raises:
-        UsageError: there are no times, or nobody has three baskets with something to find.
-    """
-    learned: list[tuple[History, int]] = []
-    validation, test = [], []
-    left_out = 0
-    for history in histories:
-        starts = _basket_starts(_times(history))
-        if len(starts) < 3:
-            learned.append((history, len(history.items)))
-            left_out += 1
-            continue
-        before, last = starts[-2:]
-        learned.append((history, before))
-        validation.append(_case(history, before, last, only_new=only_new))
-        test.append(_case(history, last, None, only_new=only_new))
-    return _checked("next-basket", learned, validation, test, left_out)
-
-
-def global_time(
-    histories: Sequence[History], first: float, second: float, *, only_new: bool = True
-) -> Split:
-    """Return the split at two moments, so that nothing is learned from anybody's future.
-
-    Validation: what users with a history bought from ``first`` on; test: from ``second`` on.
-    only_new as for baskets. Left out are users without a case.
+    What is learned of a user must be the beginning of what each of the user's cases knows (nothing
+    where whole users are held out), no target may be in it, and the test must know all that
+    validation asks for.
 
     Raises:
-        UsageError: there are no times, the moments do not ascend, or a part is empty.
+        DataError: they are not; the message names a user, by number.
     """
-    if not first < second:
-        shown = " and ".join(f"{_date(moment):%Y-%m-%d %H:%M:%S}" for moment in (first, second))
-        raise UsageError(
-            f"The moments {shown} do not ascend.", "Validation begins before the test."
-        )
-    learned: list[tuple[History, int]] = []
-    validation, test = [], []
-    left_out = 0
-    for history in histories:
-        times = _times(history)
-        known, old = bisect_left(times, second), bisect_left(times, first)
-        if old:
-            learned.append((history, old))
-        if 0 < old < known:
-            validation.append(_case(history, old, known, only_new=only_new))
-        if 0 < known < len(times):
-            test.append(_case(history, known, None, only_new=only_new))
-        elif not 0 < old < known:
-            left_out += 1
-    return _checked("global-time", learned, validation, test, left_out)
+    for part, cases in (("validation", split.validation), ("test", split.test)):
+        for case in cases:
+            learned = split.train.get(case.user, ())
+            if learned and split.protocol in BY_USERS:
+                _refuse(f"training knows user {case.user}, who is held out for {part}")
+            if case.history[: len(learned)] != learned:
+                _refuse(f"training knows more of user {case.user} than its {part} case does")
+            if not set(case.targets).isdisjoint((*learned, *case.history)):
+                _refuse(f"the {part} targets of user {case.user} are known beforehand")
+    validation = {case.user: case for case in split.validation}
+    for case in split.test:
+        before = validation.get(case.user)
+        if before and not {*before.history, *before.targets} <= set(case.history):
+            _refuse(f"the test of user {case.user} lies before its validation")
 
 
-def time_quantiles(
-    histories: Sequence[History], shares: tuple[float, float] = (0.1, 0.1)
-) -> tuple[float, float]:
-    """Return the moments after which the last shares of all events, for both parts, lie.
-
-    Raises:
-        UsageError: there are no times, or no events.
-    """
-    times = sorted(at for history in histories for at in _times(history))
-    if not times:
-        raise UsageError("There are no interactions.", "Import some first.")
-    validation, test = shares
-    places = (1 - validation - test, 1 - test)
-    first, second = (times[min(int(len(times) * place), len(times) - 1)] for place in places)
-    return first, second
-
-
-def _date(seconds: float) -> dt.datetime:
-    return dt.datetime.fromtimestamp(seconds, dt.UTC)
-
-
-def _times(history: History) -> tuple[float, ...]:
-    if history.times is None:
-        raise UsageError(
-            "This split needs times, and only the order of purchases is known.",
-            "Import interactions with times, or split by leave-one-out or by users.",
-        )
-    return history.times
-
-
-def _basket_starts(times: tuple[float, ...]) -> list[int]:
-    return [n for n, at in enumerate(times) if n == 0 or at != times[n - 1]]
-
-
-def _last(history: History) -> Case:
-    return _case(history, len(history.items) - 1, None)
-
-
-def _case(history: History, start: int, end: int | None, *, only_new: bool = False) -> Case:
-    """Return the case whose targets are the items from ``start`` to ``end``."""
-    known = history.items[:start]
-    targets = tuple(dict.fromkeys(history.items[start:end]))
-    if only_new:
-        targets = tuple(item for item in targets if item not in set(known))
-    times = history.times
-    if times is None:
-        return Case(history.user, known, targets)
-    gap = times[start] - times[start - 1]
-    return Case(history.user, known, targets, gap, steps_of(times[:start]))
-
-
-def _checked(
-    protocol: str,
-    learned: Iterable[tuple[History, int]],
-    validation: list[Case],
-    test: list[Case],
-    left_out: int,
-) -> Split:
-    """Return the split without cases that have nothing to find.
-
-    learned: histories, and how many purchases from each one's beginning may be learned from.
-    """
-    train, steps = {}, {}
-    for history, n in learned:
-        train[history.user] = history.items[:n]
-        if history.times is not None:
-            steps[history.user] = steps_of(history.times[:n])
-    split = Split(
-        protocol,
-        train,
-        tuple(case for case in validation if case.targets),
-        tuple(case for case in test if case.targets),
-        left_out,
-        steps,
-    )
-    for name in ("train", "validation", "test"):
-        if not getattr(split, name):
-            raise UsageError(
-                f"The split {protocol} leaves {name} empty.",
-                "There must be users with enough purchases, one after the other.",
-            )
-    return split
+def _refuse(what: str) -> NoReturn:
+    raise DataError(f"The split leaks: {what}.", "Make the split again, under another name.")

@@ -9,8 +9,7 @@ from gpt4rec_es.db.rows import audit, evaluations
 from gpt4rec_es.db.rows import splits as rows
 from gpt4rec_es.db.rows.splits import SplitRow
 from gpt4rec_es.errors import ConflictError
-from gpt4rec_es.lab.splits.leaks import check_split
-from gpt4rec_es.lab.splits.split import Case, Split
+from gpt4rec_es.lab.splits.split import Case, Split, check_split
 
 
 def list_splits(engine: Engine) -> list[SplitRow]:

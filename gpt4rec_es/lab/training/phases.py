@@ -4,12 +4,10 @@ The folder appears whole or not at all. What is needed to go on after a kill lie
 then. Nothing here knows a database; the use case hands over titles.
 """
 
-import hashlib
-import json
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,7 +26,7 @@ from gpt4rec_es.lab.training.dataset import (
     window_examples,
 )
 from gpt4rec_es.lab.training.run_phase import Phase, PhaseResult, mean_loss, run_phase, steps_of
-from gpt4rec_es.lab.training.save import save_checkpoint
+from gpt4rec_es.lab.training.save import save_checkpoint, work_folder
 from gpt4rec_es.protocols import Progress
 from gpt4rec_es.records import PromptForm
 from gpt4rec_es.version import code_version
@@ -71,7 +69,7 @@ def train_network(
     network, tokenizer, form = _begin(data, options)
     context = int(network.config.n_positions)
     phases = _plan(data, options, tokenizer, context, form)
-    work = _work_folder(output, data, options)
+    work = work_folder(output, data, options)
 
     def card(results: dict[str, PhaseResult], validation_loss: float | None) -> dict[str, Any]:
         return {
@@ -232,33 +230,3 @@ def _validate(
     pieces = Pieces(data.validation.titles, tokenizer, context, options.reserve, form)
     examples = pair_examples(data.validation, pieces, "last")
     return mean_loss(network, examples, options.batch_size) if len(examples) else None
-
-
-def _work_folder(output: Path, data: TrainingData, options: TrainingOptions) -> Path:
-    """Return the folder with what an earlier, killed call left, or a new one."""
-    work = output.with_name(f".{output.name}.training")
-    fingerprint = _fingerprint(data, options)
-    note = work / "fingerprint"
-    if note.is_file() and note.read_text() != fingerprint:
-        raise UsageError(
-            f"{work} holds an unfinished training with other options or data.",
-            "Call it as before to finish it, or remove that folder.",
-        )
-    work.mkdir(parents=True, exist_ok=True)
-    note.write_text(fingerprint)
-    return work
-
-
-def _fingerprint(data: TrainingData, options: TrainingOptions) -> str:
-    """Return a hash of everything that decides the weights, the time limit left out."""
-    fixed = replace(options, max_minutes=None, threads=0, snapshots=0).as_dict()
-    # Left out where they change nothing: trainings from before they came can go on.
-    for name in ("prompt_titles", "newest_first"):
-        if fixed[name] is None:
-            del fixed[name]
-    digest = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode())
-    for texts in (data.catalog_titles, data.histories.titles):
-        digest.update("\n".join(texts).encode())
-    for array in (data.histories.flat, data.histories.offsets):
-        digest.update(array.tobytes())
-    return digest.hexdigest()

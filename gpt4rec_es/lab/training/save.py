@@ -3,18 +3,23 @@
 The folder appears whole or not at all. What is in it when it is opened again is folder.py's matter.
 """
 
+import hashlib
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from transformers import GenerationConfig
 
+from gpt4rec_es.errors import UsageError
 from gpt4rec_es.generation import network as networks
 from gpt4rec_es.generation.card import CARD, card_text
 from gpt4rec_es.generation.folder import PROMPT_FORM, open_checkpoint
+from gpt4rec_es.generation.options import TrainingOptions
 from gpt4rec_es.generation.tokenizer import PromptTokenizer, save_tokenizer
+from gpt4rec_es.lab.training.dataset import TrainingData
 from gpt4rec_es.records import PromptForm
 
 
@@ -58,3 +63,33 @@ def save_checkpoint(
             os.fsync(file.fileno())
     draft.rename(output)
     return content_hash
+
+
+def work_folder(output: Path, data: TrainingData, options: TrainingOptions) -> Path:
+    """Return the folder with what an earlier, killed call left, or a new one."""
+    work = output.with_name(f".{output.name}.training")
+    fingerprint = _fingerprint(data, options)
+    note = work / "fingerprint"
+    if note.is_file() and note.read_text() != fingerprint:
+        raise UsageError(
+            f"{work} holds an unfinished training with other options or data.",
+            "Call it as before to finish it, or remove that folder.",
+        )
+    work.mkdir(parents=True, exist_ok=True)
+    note.write_text(fingerprint)
+    return work
+
+
+def _fingerprint(data: TrainingData, options: TrainingOptions) -> str:
+    """Return a hash of everything that decides the weights, the time limit left out."""
+    fixed = replace(options, max_minutes=None, threads=0, snapshots=0).as_dict()
+    # Left out where they change nothing: trainings from before they came can go on.
+    for name in ("prompt_titles", "newest_first"):
+        if fixed[name] is None:
+            del fixed[name]
+    digest = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode())
+    for texts in (data.catalog_titles, data.histories.titles):
+        digest.update("\n".join(texts).encode())
+    for array in (data.histories.flat, data.histories.offsets):
+        digest.update(array.tobytes())
+    return digest.hexdigest()

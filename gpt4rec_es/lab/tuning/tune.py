@@ -17,7 +17,14 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.index.live import live_build
 from gpt4rec_es.lab.bm25.build import index_of_build, server_analyzer
 from gpt4rec_es.lab.bm25.retriever import KnownTokens, MemoryGridSearch
-from gpt4rec_es.lab.tuning.choose import Choice, tune, values_of
+from gpt4rec_es.lab.tuning.choose import (
+    DEFAULTS,
+    Choice,
+    coarse_points,
+    full_points,
+    tune,
+    values_of,
+)
 from gpt4rec_es.lab.tuning.inputs import (
     Inputs,
     TuningOptions,
@@ -27,7 +34,6 @@ from gpt4rec_es.lab.tuning.inputs import (
 )
 from gpt4rec_es.lab.tuning.measure import TuningCase
 from gpt4rec_es.lab.tuning.moved import moved_queries
-from gpt4rec_es.lab.tuning.points import DEFAULTS, coarse_points, full_points
 from gpt4rec_es.lab.tuning.verify import build_with, verify_hits
 from gpt4rec_es.metrics.significance import bootstrap_interval, permutation_test
 from gpt4rec_es.prompts.keys import canonical_json, hash128

@@ -22,7 +22,7 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.night.inputs.rules import load_item_rules, search_options_of
 from gpt4rec_es.night.stages.ingredients import load_ingredients
 from gpt4rec_es.options.lists import Fusion
-from gpt4rec_es.ranking.merge import Merge
+from gpt4rec_es.ranking.outcome import Merge
 from gpt4rec_es.records import SearchResult
 
 

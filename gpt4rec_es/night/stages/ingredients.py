@@ -17,7 +17,8 @@ from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.night.inputs.rules import load_shown
 from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.ranking.fuse import fuse_sources
-from gpt4rec_es.ranking.merge import Merge, QueryHits, merge_hits
+from gpt4rec_es.ranking.merge import merge_hits
+from gpt4rec_es.ranking.outcome import Merge, QueryHits
 from gpt4rec_es.ranking.rules import ItemRules
 from gpt4rec_es.ranking.voices import Purchase
 from gpt4rec_es.records import NO_NEIGHBOURS, Neighbours, SearchResult

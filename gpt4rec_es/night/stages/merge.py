@@ -13,8 +13,7 @@ from gpt4rec_es.night.stages.hits import Asked, Hits, HitSource
 from gpt4rec_es.night.stages.ingredients import Ingredients, load_ingredients
 from gpt4rec_es.night.stages.ledger import Lease, Work
 from gpt4rec_es.protocols import Retriever
-from gpt4rec_es.ranking.merge import Merge, Pick
-from gpt4rec_es.ranking.outcome import decide_outcome
+from gpt4rec_es.ranking.outcome import Merge, Pick, decide_outcome
 from gpt4rec_es.ranking.rules import ItemRules
 from gpt4rec_es.records import Outcome, Source
 

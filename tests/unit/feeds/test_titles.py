@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpt4rec_es.feeds.titles import _repair, clean_title, storable
+from gpt4rec_es.feeds.items import _repair, clean_title, storable
 
 
 @pytest.mark.parametrize(

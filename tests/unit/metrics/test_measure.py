@@ -1,8 +1,8 @@
 """All metrics at once: each is there for every user, computed of that user's list."""
 
+from gpt4rec_es.lab.evaluation.measure import measure
 from gpt4rec_es.metrics.labels import label_sets
 from gpt4rec_es.metrics.lists import as_lists
-from gpt4rec_es.metrics.measure import measure
 
 NAMES = {
     *("recall", "hit_rate", "ndcg", "mrr", "novelty", "list_length", "empty_share"),

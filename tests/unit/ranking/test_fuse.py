@@ -10,7 +10,8 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.baselines.scored import Cooccurrence
 from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.ranking.fuse import fuse_sources
-from gpt4rec_es.ranking.merge import Merge, QueryHits, Removed, merge_hits
+from gpt4rec_es.ranking.merge import merge_hits
+from gpt4rec_es.ranking.outcome import Merge, QueryHits, Removed
 from gpt4rec_es.ranking.voices import Purchase
 from gpt4rec_es.records import Neighbours, SearchResult, Source
 from tests.unit.ranking.drawn import hit_lists, searched

@@ -3,7 +3,8 @@
 import pytest
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.ranking.merge import Merge, QueryHits, Removed, merge_hits
+from gpt4rec_es.ranking.merge import merge_hits
+from gpt4rec_es.ranking.outcome import Merge, QueryHits, Removed
 from gpt4rec_es.records import Recommendation, SearchResult, Source
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpt4rec_es.ranking.merge import Merge, QueryHits, merge_hits
+from gpt4rec_es.ranking.merge import merge_hits
+from gpt4rec_es.ranking.outcome import Merge, QueryHits
 from gpt4rec_es.records import Source
 from tests.unit.ranking.drawn import hit_lists, searched
 

@@ -1,7 +1,7 @@
 import pytest
 
-from gpt4rec_es.ranking.merge import Merge, QueryHits, merge_hits
-from gpt4rec_es.ranking.outcome import decide_outcome
+from gpt4rec_es.ranking.merge import merge_hits
+from gpt4rec_es.ranking.outcome import Merge, QueryHits, decide_outcome
 from gpt4rec_es.records import Outcome, SearchResult
 
 HIT = SearchResult((1,), (2.0,), exhausted=True)

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.ranking.fuse import fuse_sources
-from gpt4rec_es.ranking.merge import Merge, QueryHits, Removed, merge_hits
+from gpt4rec_es.ranking.merge import merge_hits
+from gpt4rec_es.ranking.outcome import Merge, QueryHits, Removed
 from gpt4rec_es.ranking.rules import ItemRules
 from gpt4rec_es.ranking.voices import Purchase
 from gpt4rec_es.records import Neighbours

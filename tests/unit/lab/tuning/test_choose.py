@@ -6,9 +6,8 @@ import pytest
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.bm25.index import MemoryIndex, TokenizedTitle
 from gpt4rec_es.lab.bm25.retriever import MemoryGridSearch
-from gpt4rec_es.lab.tuning.choose import best_point, choose, tune
+from gpt4rec_es.lab.tuning.choose import DEFAULTS, best_point, choose, grid, tune
 from gpt4rec_es.lab.tuning.measure import Measured, TuningCase
-from gpt4rec_es.lab.tuning.points import DEFAULTS, grid
 from gpt4rec_es.records import Bm25
 
 LIVE, OTHER = Bm25(0.5, 0.5), Bm25(2.0, 1.0)

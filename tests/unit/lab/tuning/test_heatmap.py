@@ -3,8 +3,8 @@
 import re
 import xml.etree.ElementTree as ET
 
+from gpt4rec_es.lab.tuning.choose import DEFAULTS, coarse_points, fine_points
 from gpt4rec_es.lab.tuning.heatmap import Heatmap, render_heatmap
-from gpt4rec_es.lab.tuning.points import DEFAULTS, coarse_points, fine_points
 from gpt4rec_es.records import Bm25
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -9,8 +9,8 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.bm25.index import MemoryIndex, TokenizedTitle
 from gpt4rec_es.lab.bm25.retriever import MemoryGridSearch, MemoryRetriever
 from gpt4rec_es.lab.evaluation import lists as lists_module
+from gpt4rec_es.lab.tuning.choose import grid
 from gpt4rec_es.lab.tuning.measure import TuningCase, measure_points
-from gpt4rec_es.lab.tuning.points import grid
 from gpt4rec_es.metrics.accuracy import accuracy
 from gpt4rec_es.metrics.lists import as_lists
 from gpt4rec_es.records import Bm25

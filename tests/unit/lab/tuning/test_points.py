@@ -1,6 +1,6 @@
 import pytest
 
-from gpt4rec_es.lab.tuning.points import DEFAULTS, coarse_points, fine_points, full_points, grid
+from gpt4rec_es.lab.tuning.choose import DEFAULTS, coarse_points, fine_points, full_points, grid
 from gpt4rec_es.records import Bm25
 
 

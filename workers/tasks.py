@@ -1,4 +1,4 @@
-"""What beat rings: start the night that is due, and ring again for work that nobody holds."""
+"""The tasks: drain what a run lacks, start the night that is due, ring for work nobody holds."""
 
 import logging
 
@@ -8,9 +8,22 @@ from gpt4rec_es.night.stages.doorbell import GENERATION, RETRIEVAL
 from gpt4rec_es.night.start import ensure_night
 from workers.celery import app
 from workers.doorbell import ring, ring_waiting
+from workers.drain import drain_queue
 from workers.process import process_runtime
 
 log = logging.getLogger(__name__)
+
+
+@app.task(name="queries.drain")
+def drain_generation(run_id: str) -> None:
+    """Generate the queries that the run lacks."""
+    drain_queue(app, GENERATION, run_id)
+
+
+@app.task(name="recommendations.drain")
+def drain_retrieval(run_id: str) -> None:
+    """Search, merge, check and publish what the run lacks."""
+    drain_queue(app, RETRIEVAL, run_id)
 
 
 @app.task(name="schedule.ensure")

@@ -1,0 +1,204 @@
+"""Holding purchases back, by four protocols.
+
+Nothing here looks at titles or at other users' futures beyond what a protocol itself does.
+"""
+
+import datetime as dt
+import random
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.lab.splits.histories import History, steps_of
+from gpt4rec_es.lab.splits.split import Case, Split
+
+
+def leave_one_out(histories: Sequence[History]) -> Split:
+    """Return the split in which each user's last item is test, the one before validation.
+
+    Users with fewer than three items are left out of both; what they have is learned from.
+
+    Raises:
+        UsageError: no user has three items.
+    """
+    long = [history for history in histories if len(history.items) >= 3]
+    return _checked(
+        "leave-one-out",
+        [(one, len(one.items) - 2 if len(one.items) >= 3 else len(one.items)) for one in histories],
+        [_case(history, len(history.items) - 2, len(history.items) - 1) for history in long],
+        [_last(history) for history in long],
+        len(histories) - len(long),
+    )
+
+
+def by_users(
+    histories: Sequence[History], seed: int, shares: tuple[float, float] = (0.1, 0.1)
+) -> Split:
+    """Return the split by users (GPT4Rec, section 4.1): of held-out users the last item is target.
+
+    shares: of users for validation and test. Training users are learned from whole; nothing is
+    learned from the others. Users with fewer than two items go to training.
+
+    Raises:
+        UsageError: the shares leave nobody to learn from, to validate or to test.
+    """
+    validation_share, test_share = shares
+    if min(shares) <= 0 or sum(shares) >= 1:
+        raise UsageError(f"The shares {shares} leave a part empty.", "Usual are 0.1 and 0.1.")
+    long = sorted(
+        (history for history in histories if len(history.items) >= 2),
+        key=lambda history: history.user,
+    )
+    random.Random(seed).shuffle(long)  # noqa: S311 # a seed is what makes it repeatable
+    n_test, n_validation = int(len(long) * test_share), int(len(long) * validation_share)
+    held = {history.user for history in long[: n_test + n_validation]}
+    return _checked(
+        "users",
+        [(history, len(history.items)) for history in histories if history.user not in held],
+        [_last(history) for history in long[n_test : n_test + n_validation]],
+        [_last(history) for history in long[:n_test]],
+        len(histories) - len(long),
+    )
+
+
+def next_basket(histories: Sequence[History], *, only_new: bool = True) -> Split:
+    """Return the split in which each user's last basket is test, the one before validation.
+
+    A basket is all events of one user at one time. only_new: items that the user had before are no
+    targets, since recommendations leave out what was bought; users with none left are not measured
+    there. Users with fewer than three baskets are left out.
+
+    Raises:
+        UsageError: there are no times, or nobody has three baskets with something to find.
+    """
+    learned: list[tuple[History, int]] = []
+    validation, test = [], []
+    left_out = 0
+    for history in histories:
+        starts = _basket_starts(_times(history))
+        if len(starts) < 3:
+            learned.append((history, len(history.items)))
+            left_out += 1
+            continue
+        before, last = starts[-2:]
+        learned.append((history, before))
+        validation.append(_case(history, before, last, only_new=only_new))
+        test.append(_case(history, last, None, only_new=only_new))
+    return _checked("next-basket", learned, validation, test, left_out)
+
+
+def global_time(
+    histories: Sequence[History], first: float, second: float, *, only_new: bool = True
+) -> Split:
+    """Return the split at two moments, so that nothing is learned from anybody's future.
+
+    Validation: what users with a history bought from ``first`` on; test: from ``second`` on.
+    only_new as for baskets. Left out are users without a case.
+
+    Raises:
+        UsageError: there are no times, the moments do not ascend, or a part is empty.
+    """
+    if not first < second:
+        shown = " and ".join(f"{_date(moment):%Y-%m-%d %H:%M:%S}" for moment in (first, second))
+        raise UsageError(
+            f"The moments {shown} do not ascend.", "Validation begins before the test."
+        )
+    learned: list[tuple[History, int]] = []
+    validation, test = [], []
+    left_out = 0
+    for history in histories:
+        times = _times(history)
+        known, old = bisect_left(times, second), bisect_left(times, first)
+        if old:
+            learned.append((history, old))
+        if 0 < old < known:
+            validation.append(_case(history, old, known, only_new=only_new))
+        if 0 < known < len(times):
+            test.append(_case(history, known, None, only_new=only_new))
+        elif not 0 < old < known:
+            left_out += 1
+    return _checked("global-time", learned, validation, test, left_out)
+
+
+def time_quantiles(
+    histories: Sequence[History], shares: tuple[float, float] = (0.1, 0.1)
+) -> tuple[float, float]:
+    """Return the moments after which the last shares of all events, for both parts, lie.
+
+    Raises:
+        UsageError: there are no times, or no events.
+    """
+    times = sorted(at for history in histories for at in _times(history))
+    if not times:
+        raise UsageError("There are no interactions.", "Import some first.")
+    validation, test = shares
+    places = (1 - validation - test, 1 - test)
+    first, second = (times[min(int(len(times) * place), len(times) - 1)] for place in places)
+    return first, second
+
+
+def _date(seconds: float) -> dt.datetime:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC)
+
+
+def _times(history: History) -> tuple[float, ...]:
+    if history.times is None:
+        raise UsageError(
+            "This split needs times, and only the order of purchases is known.",
+            "Import interactions with times, or split by leave-one-out or by users.",
+        )
+    return history.times
+
+
+def _basket_starts(times: tuple[float, ...]) -> list[int]:
+    return [n for n, at in enumerate(times) if n == 0 or at != times[n - 1]]
+
+
+def _last(history: History) -> Case:
+    return _case(history, len(history.items) - 1, None)
+
+
+def _case(history: History, start: int, end: int | None, *, only_new: bool = False) -> Case:
+    """Return the case whose targets are the items from ``start`` to ``end``."""
+    known = history.items[:start]
+    targets = tuple(dict.fromkeys(history.items[start:end]))
+    if only_new:
+        targets = tuple(item for item in targets if item not in set(known))
+    times = history.times
+    if times is None:
+        return Case(history.user, known, targets)
+    gap = times[start] - times[start - 1]
+    return Case(history.user, known, targets, gap, steps_of(times[:start]))
+
+
+def _checked(
+    protocol: str,
+    learned: Iterable[tuple[History, int]],
+    validation: list[Case],
+    test: list[Case],
+    left_out: int,
+) -> Split:
+    """Return the split without cases that have nothing to find.
+
+    learned: histories, and how many purchases from each one's beginning may be learned from.
+    """
+    train, steps = {}, {}
+    for history, n in learned:
+        train[history.user] = history.items[:n]
+        if history.times is not None:
+            steps[history.user] = steps_of(history.times[:n])
+    split = Split(
+        protocol,
+        train,
+        tuple(case for case in validation if case.targets),
+        tuple(case for case in test if case.targets),
+        left_out,
+        steps,
+    )
+    for name in ("train", "validation", "test"):
+        if not getattr(split, name):
+            raise UsageError(
+                f"The split {protocol} leaves {name} empty.",
+                "There must be users with enough purchases, one after the other.",
+            )
+    return split
