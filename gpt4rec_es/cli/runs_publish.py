@@ -1,4 +1,4 @@
-"""``gpt4rec runs publish|reject|rollback|pin|unpin``: which lists readers see, and which are kept."""
+"""``gpt4rec runs publish|reject|rollback|pin|unpin``: which lists readers see, which are kept."""
 
 from typing import Any
 

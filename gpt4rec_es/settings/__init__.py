@@ -1,5 +1,5 @@
 """The settings of a process, from its environment and a ``.env`` file."""
 
-from gpt4rec_es.settings.settings import Settings, load_settings, variable_of
+from gpt4rec_es.settings.settings import VARIABLES, Settings, load_settings, variable_of
 
-__all__ = ["Settings", "load_settings", "variable_of"]
+__all__ = ["VARIABLES", "Settings", "load_settings", "variable_of"]

@@ -1,10 +1,13 @@
 """What an installed wheel would lack: found here rather than by the first who installs one."""
 
+import ast
 import configparser
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -89,3 +92,54 @@ def test_locks_are_hashed_and_within_the_bounds() -> None:
             assert all("==" in line and line.endswith("\\") for line in requirement_lines)
             assert len(lines) > len(requirement_lines)
     assert wanted - locked == set()
+
+
+# What is declared and not imported, with the reason. So is the extra of celery[redis]: the client of
+# the usual broker, which kombu imports.
+NOT_IMPORTED = {
+    "accelerate": "transformers' Trainer imports it",
+}
+# What is imported and comes with a declared package, which fixes its version.
+COMES_WITH = {
+    "elastic-transport": "elasticsearch",
+    "huggingface-hub": "transformers",
+    "kombu": "celery",
+}
+
+
+def imported(folder: Path) -> set[str]:
+    """Return the top-level names of all modules that the code below ``folder`` imports."""
+    found = set()
+    for file in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.add(node.module.partition(".")[0])
+    return found
+
+
+def distributions_in(requirements: str) -> set[str]:
+    """Return the names in lines such as "celery[redis]>=5.6,<6"."""
+    return {name.lower() for name in re.findall(r"^[A-Za-z0-9._-]+", requirements, re.MULTILINE)}
+
+
+def test_what_is_imported_is_declared_and_the_other_way_round() -> None:
+    names = (
+        imported(ROOT / "gpt4rec_es") | imported(ROOT / "workers") | imported(ROOT / "migrations")
+    )
+    ours = {"gpt4rec_es", "workers", "migrations"}
+    distributions = metadata.packages_distributions()
+    needed = {
+        re.sub(r"[-_.]+", "-", distribution).lower()
+        for name in names - ours - set(sys.stdlib_module_names)
+        for distribution in distributions[name]
+    }
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    declared = distributions_in(listed()["install_requires"])
+    local = distributions_in(config["options.extras_require"]["local"])
+    assert COMES_WITH.keys() <= needed
+    assert set(COMES_WITH.values()) <= declared
+    assert declared - needed == set(NOT_IMPORTED)
+    assert needed - declared - local == set(COMES_WITH)

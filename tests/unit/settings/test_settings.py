@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.settings import Settings, load_settings
+from gpt4rec_es.settings import VARIABLES, Settings, load_settings
 from gpt4rec_es.settings import settings as module
 
 STACK = {
@@ -249,7 +249,7 @@ class TestSecrets:
         assert shown["CELERY_BROKER_URL"] == "redis://:***@h/0"
         assert shown["GPT4REC_K"] == 10
         assert shown["ELASTICSEARCH_PASSWORD"] is None
-        assert set(shown) == set(module.VARIABLES)
+        assert set(shown) == set(VARIABLES)
 
     def test_repr_has_none(self) -> None:
         assert "canary" not in repr(self.settings())

@@ -12,7 +12,8 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.generation.factory import open_generator
 from gpt4rec_es.generation.folder import open_checkpoint
 from gpt4rec_es.generation.options import TrainingOptions
-from gpt4rec_es.lab.training.phases import _fingerprint, _step_limits, train_network
+from gpt4rec_es.lab.training.phases import _step_limits, train_network
+from gpt4rec_es.lab.training.save import _fingerprint
 from gpt4rec_es.options.night import GeneratorOptions
 from gpt4rec_es.prompts.template import prompt_text
 from gpt4rec_es.protocols import no_progress
