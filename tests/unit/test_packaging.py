@@ -94,8 +94,8 @@ def test_locks_are_hashed_and_within_the_bounds() -> None:
     assert wanted - locked == set()
 
 
-# What is declared and not imported, with the reason. So is the extra of celery[redis]: the client of
-# the usual broker, which kombu imports.
+# What is declared and not imported, with the reason. So is the extra of celery[redis]: the client
+# of the usual broker, which kombu imports.
 NOT_IMPORTED = {
     "accelerate": "transformers' Trainer imports it",
 }
