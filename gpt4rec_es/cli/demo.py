@@ -16,6 +16,7 @@ from gpt4rec_es.cli.why import print_explanation
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from gpt4rec_es.db.rows.runs import Run
     from gpt4rec_es.runtime import Runtime
 
 _FOLDER = "online-retail-ii-sample"
@@ -148,12 +149,13 @@ def _night(runtime: "Runtime") -> None:
 
 def _show(runtime: "Runtime", folder: Path, users: int) -> None:
     from gpt4rec_es.db.rows import runs as run_rows
+    from gpt4rec_es.db.rows.analysts import users_to_show
     from gpt4rec_es.night.inspect.why import explain_user
 
     with runtime.engine.connect() as connection:
         run = run_rows.find(connection, "latest")
-        shown = _some_users(connection, users)
-        _print_figures(runtime, connection, run, folder)
+        shown = users_to_show(connection, users)
+        _print_figures(runtime, run, folder)
         _print_ratio(connection)
     for user_id in shown:
         print_line("")
@@ -162,28 +164,12 @@ def _show(runtime: "Runtime", folder: Path, users: int) -> None:
     _print_next(shown[0] if shown else "USER")
 
 
-def _some_users(connection: "Connection", count: int) -> list[str]:
-    """Return users with short histories, which fit a terminal, spread over the cohort."""
-    from sqlalchemy import text
+def _print_figures(runtime: "Runtime", run: "Run", folder: Path) -> None:
+    from gpt4rec_es.lab.evaluation.hit_rates import hit_rates
+    from gpt4rec_es.lab.splits.held_out import read_held_out
 
-    found = connection.execute(
-        text("""
-        SELECT user_id FROM analytics.user_outcomes
-        WHERE run_id = (SELECT run_id FROM analytics.runs WHERE is_published)
-          AND outcome = 'ok' AND bought_item_count BETWEEN 5 AND 12
-        ORDER BY md5(user_id) LIMIT :count
-        """),
-        {"count": count},
-    )
-    return list(found.scalars())
-
-
-def _print_figures(runtime: "Runtime", connection: "Connection", run: Any, folder: Path) -> None:
-    from gpt4rec_es.lab.training.held_out import measure, new_items, read_held_out
-
-    targets = new_items(connection, read_held_out(folder / "held_out.csv.gz"))
-    retriever = runtime.retriever(run.index_name, run.run_id)
-    rates = measure(connection, retriever, run.run_no, run.k, targets)
+    held = read_held_out(folder / "held_out.csv.gz")
+    rates = hit_rates(runtime.engine, runtime.elastic, run, held)
     print_table(
         ["method", "users", "hits", f"hit rate@{run.k}"],
         [[rate.method, rate.users, rate.hits, f"{rate.rate:.3f}"] for rate in rates],
@@ -192,16 +178,11 @@ def _print_figures(runtime: "Runtime", connection: "Connection", run: Any, folde
 
 
 def _print_ratio(connection: "Connection") -> None:
-    from sqlalchemy import text
+    from gpt4rec_es.db.rows.analysts import count_latest_queries
 
-    row = connection.execute(
-        text(
-            "SELECT count(*) AS total, count(DISTINCT query) AS distinct_texts "
-            "FROM analytics.latest_generated_queries"
-        )
-    ).one()
+    total, distinct = count_latest_queries(connection)
     print_line(
-        f"{row.total:,} queries were written, {row.distinct_texts:,} of them different: "
+        f"{total:,} queries were written, {distinct:,} of them different: "
         "each different text is searched once."
     )
 

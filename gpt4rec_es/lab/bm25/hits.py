@@ -92,6 +92,8 @@ class MemoryHits:
         depth = self._ladder[rung]
         for role, search in self._searches.items():
             several = [one for one in asked if one[1] == role]
+            if not several:
+                continue
             texts = [self._texts[number] for number, _ in several]
             for part in search.search(texts, self._points, depth):
                 some = slice(part.first, part.first + part.item_nos.shape[1])

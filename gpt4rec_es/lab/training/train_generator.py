@@ -26,7 +26,7 @@ from gpt4rec_es.db.rows.history import (
 from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.generation.options import TrainingOptions
 from gpt4rec_es.lab.training.dataset import TrainingData, collect_histories
-from gpt4rec_es.lab.training.held_out import read_held_out
+from gpt4rec_es.lab.splits.held_out import read_held_out
 from gpt4rec_es.lab.training.phases import train_network
 from gpt4rec_es.lab.training.split_data import SplitPart, read_split_data
 from gpt4rec_es.prompts.examples import target_positions

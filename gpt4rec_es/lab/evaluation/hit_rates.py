@@ -1,0 +1,96 @@
+"""How often a run's lists hold what its users bought next, beside two simple methods.
+
+For the demo and a first look; `gpt4rec evaluate` has intervals, splits and all methods.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from elasticsearch import Elasticsearch
+from sqlalchemy import Connection, Engine
+
+from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.rows import builds
+from gpt4rec_es.db.rows.history import item_numbers, load_item_numbers, user_numbers
+from gpt4rec_es.db.rows.lists import load_popular
+from gpt4rec_es.db.rows.runs import Run
+from gpt4rec_es.db.rows.stored_lists import Lists, load_items
+from gpt4rec_es.lab.evaluation.data import read_catalog
+from gpt4rec_es.lab.evaluation.lists import merge_lists
+from gpt4rec_es.lab.evaluation.methods import newest_titles
+from gpt4rec_es.lab.evaluation.sources import ListSources
+from gpt4rec_es.lab.splits.split import Case
+from gpt4rec_es.metrics.accuracy import Targets
+from gpt4rec_es.metrics.labels import CategoryLabels
+from gpt4rec_es.metrics.lists import as_lists
+
+
+@dataclass(frozen=True, slots=True)
+class HitRate:
+    """Share of ``users`` with at least one new held-out item in their list."""
+
+    method: str
+    users: int
+    hits: int
+
+    @property
+    def rate(self) -> float:
+        """Return hits per user."""
+        return self.hits / self.users
+
+
+def hit_rates(
+    engine: Engine, client: Elasticsearch, run: Run, held: Mapping[str, Collection[str]]
+) -> list[HitRate]:
+    """Return the hit rates of a run and of two simple methods, on the same users.
+
+    held: user id -> item ids bought after the run; users are measured by those that are new to
+    them. The simple methods also leave out what was bought: the newest title as the one query, and
+    the run's frozen popular items.
+
+    Raises:
+        UsageError: nobody has a held-out item that is new.
+        DependencyError: a server cannot be reached.
+    """
+    with transaction(engine) as connection:
+        cases = _cases(connection, run, held)
+        users = [case.user for case in cases]
+        stored = load_items(connection, Lists(run.run_no), users)
+        popular = load_popular(connection, run, None)
+        build = builds.load(connection, run.build_no)
+    targets = Targets([case.targets for case in cases])
+    catalog = read_catalog(engine, client, build, None, CategoryLabels.LEAF)
+    histories = [case.history for case in cases]
+
+    def merged(queries: Sequence[Sequence[str]], sources: ListSources) -> list[list[int]]:
+        made = merge_lists(catalog, queries, histories, [(run.k, 1)], sources=sources)
+        lists: list[list[int]] = made[run.k, 1].tolist()
+        return [[item for item in items if item >= 0] for items in lists]
+
+    titles = [newest_titles(history, catalog.titles, 1) for history in histories]
+    methods = {
+        "generated queries": stored,
+        "newest title as query": merged(titles, ListSources()),
+        "popular items": merged([()] * len(cases), ListSources(popular=popular)),
+    }
+    return [
+        HitRate(name, len(cases), int(targets.measure(as_lists(lists, run.k))["hit_rate"].sum()))
+        for name, lists in methods.items()
+    ]
+
+
+def _cases(connection: Connection, run: Run, held: Mapping[str, Collection[str]]) -> list[Case]:
+    """Return users with what they had bought by the run, and what they bought next and not before.
+
+    Unknown users and items are left out.
+    """
+    users = user_numbers(connection, held)
+    items = item_numbers(connection, {item for bought in held.values() for item in bought})
+    histories = load_item_numbers(connection, list(users.values()), run.history_version)
+    cases = []
+    for user_id, user in sorted(users.items(), key=lambda pair: pair[1]):
+        history = histories.get(user, [])
+        wanted = {items[item] for item in held[user_id] if item in items}
+        if new := wanted.difference(history):
+            cases.append(Case(user, tuple(history), tuple(sorted(new))))
+    return cases
