@@ -134,6 +134,16 @@ def load_popular(connection: Connection, run: Run, limit: int | None) -> list[in
     return list(found.scalars())
 
 
+def count_rows(connection: Connection, lists: Lists) -> int:
+    """Return how many recommendations there are in these lists."""
+    found = connection.execute(
+        # Only the name of a table is put in; values are bound.
+        text(f"SELECT count(*) FROM {lists.table} WHERE run_no = :run_no"),  # noqa: S608
+        {"run_no": lists.run_no},
+    )
+    return int(found.scalar_one())
+
+
 def store_lists(
     connection: Connection,
     run_no: int,
