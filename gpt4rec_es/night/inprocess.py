@@ -10,9 +10,9 @@ from gpt4rec_es.db import locks
 from gpt4rec_es.db.rows import generators, runs
 from gpt4rec_es.db.rows.history import count_users, data_versions
 from gpt4rec_es.db.rows.items import count_active
-from gpt4rec_es.db.rows.lists import Lists, count_rows
 from gpt4rec_es.db.rows.rules import rules_on
 from gpt4rec_es.db.rows.runs import Run
+from gpt4rec_es.db.rows.stored_lists import Lists, count_rows
 from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.night.inputs.parts import NightOptions, NightParts
 from gpt4rec_es.night.stages.drain import drain

@@ -168,3 +168,19 @@ def _copy_new(
 def _array(hashes: Collection[bytes]) -> str:
     """Return hashes as Postgres writes an array of them: far less to read than one value each."""
     return "{\\\\x" + b"".join(hashes).hex(",", _HASH_BYTES).replace(",", ",\\\\x") + "}"
+
+
+def load_beam_scores(
+    connection: Connection, prompt_no: int | None, content_hash: str, decoding_no: int
+) -> dict[int, float]:
+    """Return rank -> log-probability per token of the queries generated for a prompt."""
+    found = connection.execute(
+        text("""
+        SELECT q.rank, q.sum_logprob / greatest(q.n_tokens, 1) AS beam_score
+        FROM generated_queries AS q JOIN generations AS g USING (generation_no)
+        WHERE g.prompt_no = :prompt_no AND g.content_hash = :content_hash
+          AND g.decoding_no = :decoding_no
+        """),
+        {"prompt_no": prompt_no, "content_hash": content_hash, "decoding_no": decoding_no},
+    )
+    return {row.rank: row.beam_score for row in found}

@@ -12,14 +12,6 @@ from gpt4rec_es.records import Outcome
 
 
 @dataclass(frozen=True, slots=True)
-class Lists:
-    """Where lists are: those of a run in ``table``, which has the columns of recommendations."""
-
-    run_no: int
-    table: str = "recommendations"
-
-
-@dataclass(frozen=True, slots=True)
 class MergeInput:
     """One cohort user's frozen input. query_nos: of the generation, by rank; None: none stored.
 
@@ -132,16 +124,6 @@ def load_popular(connection: Connection, run: Run, limit: int | None) -> list[in
         {"run_no": run.run_no, "limit": limit},
     )
     return list(found.scalars())
-
-
-def count_rows(connection: Connection, lists: Lists) -> int:
-    """Return how many recommendations there are in these lists."""
-    found = connection.execute(
-        # Only the name of a table is put in; values are bound.
-        text(f"SELECT count(*) FROM {lists.table} WHERE run_no = :run_no"),  # noqa: S608
-        {"run_no": lists.run_no},
-    )
-    return int(found.scalar_one())
 
 
 def store_lists(

@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from gpt4rec_es.db.rows import splits
-from gpt4rec_es.db.rows.lists import Lists
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.db.rows.splits import SplitRow
+from gpt4rec_es.db.rows.stored_lists import Lists
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.evaluation.compare import Difference, differences
 from gpt4rec_es.metrics.lists import as_lists

@@ -7,8 +7,8 @@ from sqlalchemy import Connection, Engine, text
 
 from gpt4rec_es.db.engine import unhurried
 from gpt4rec_es.db.rows import runs as run_rows
-from gpt4rec_es.db.rows.lists import Lists
 from gpt4rec_es.db.rows.runs import Run
+from gpt4rec_es.db.rows.stored_lists import Lists
 from gpt4rec_es.lab.replay.deltas import MetricDeltas, metric_deltas
 
 

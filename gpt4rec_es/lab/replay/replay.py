@@ -12,8 +12,9 @@ from gpt4rec_es.db.engine import session, transaction
 from gpt4rec_es.db.rows import builds
 from gpt4rec_es.db.rows import replays as rows
 from gpt4rec_es.db.rows import runs as run_rows
-from gpt4rec_es.db.rows.lists import Lists, next_users, store_lists
+from gpt4rec_es.db.rows.lists import next_users, store_lists
 from gpt4rec_es.db.rows.runs import Run
+from gpt4rec_es.db.rows.stored_lists import Lists
 from gpt4rec_es.elastic.similarity import same_bm25
 from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.lab.replay.changes import Changes, bm25_of, changed_run
