@@ -92,7 +92,7 @@ def run_import(engine: Engine, job: Job, stager: Stager, progress: Progress) -> 
         try:
             run = _Run(stack.enter_context(imports.own_session(engine)), job, files)
             try:
-                changes = run.execute(stager, progress)
+                changes = run.carry_out(stager, progress)
             except BaseException as error:
                 run.record_failure(engine, error)
                 raise
@@ -133,7 +133,7 @@ class _Run:
         self._rejected: Counter[str] = Counter()
         self._first: list[Reject] = []
 
-    def execute(self, stager: Stager, progress: Progress) -> Changes:
+    def carry_out(self, stager: Stager, progress: Progress) -> Changes:
         """Stage all records, check the share of rejects, apply."""
         job = self._job
         create_tables(self._connection)

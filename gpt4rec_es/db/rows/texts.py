@@ -70,6 +70,15 @@ def settings_number(
     return int(found.scalar_one())
 
 
+def prompt_numbers(connection: Connection, hashes: Sequence[bytes]) -> dict[bytes, int]:
+    """Return hash -> number of those prompts that are stored."""
+    found = connection.execute(
+        text("SELECT prompt_hash, prompt_no FROM prompts WHERE prompt_hash = ANY(:hashes)"),
+        {"hashes": list(hashes)},
+    )
+    return {bytes(row.prompt_hash): row.prompt_no for row in found}
+
+
 def load_prompts(connection: Connection, prompt_nos: Sequence[int]) -> list[str]:
     """Return the texts of these prompts, in the given order."""
     found = connection.execute(

@@ -4,10 +4,11 @@ from collections.abc import Collection
 
 import numpy as np
 from elasticsearch import Elasticsearch
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows.builds import Build
+from gpt4rec_es.db.rows.items import load_items
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.bm25.build import index_of_build, server_analyzer
 from gpt4rec_es.lab.evaluation.catalog import EvaluationCatalog
@@ -38,12 +39,7 @@ def read_catalog(
     """
     index = index_of_build(client, build.index_name, total=build.document_count, progress=progress)
     with transaction(engine) as connection:
-        items = connection.execute(
-            text(
-                "SELECT item_no, item_id, title, brand, category, "
-                "is_active AND title IS NOT NULL AS is_findable FROM items ORDER BY item_no"
-            )
-        ).all()
+        items = load_items(connection)
     n_items = 1 + max(item.item_no for item in items)
     by_name: dict[str, dict[int, Collection[str]]] = {
         "category": {item.item_no: category_labels(item.category, labels) for item in items},
