@@ -18,7 +18,7 @@ import click
 
 from gpt4rec_es.errors import Gpt4RecError
 from gpt4rec_es.lab.bm25.index import MemoryIndex, TokenizedTitle
-from gpt4rec_es.lab.evaluation.catalog import EvaluationCatalog
+from gpt4rec_es.lab.evaluation.data import EvaluationCatalog
 from gpt4rec_es.lab.evaluation.measure import ALL, Measurer, MetricRow
 from gpt4rec_es.lab.evaluation.methods import BASELINES, Baselines, MethodOptions
 from gpt4rec_es.lab.splits.protocols import PROTOCOLS, SplitOptions, make_split

@@ -10,7 +10,7 @@ from typing import Any
 from celery.schedules import BaseSchedule, schedstate
 
 from gpt4rec_es.night.schedule import next_fire
-from gpt4rec_es.night.stages.doorbell import GENERATION, RETRIEVAL
+from gpt4rec_es.night.stages.advance import GENERATION, RETRIEVAL
 from gpt4rec_es.runtime import Runtime
 
 

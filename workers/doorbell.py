@@ -12,7 +12,7 @@ from gpt4rec_es.db.engine import retrying
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.errors import DependencyError
 from gpt4rec_es.logs import scrub
-from gpt4rec_es.night.stages.doorbell import GENERATION, RETRIEVAL, queue_of, waiting
+from gpt4rec_es.night.stages.advance import GENERATION, RETRIEVAL, queue_of, waiting
 from gpt4rec_es.runtime import Runtime
 
 log = logging.getLogger(__name__)

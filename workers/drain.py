@@ -7,7 +7,7 @@ from celery import Celery, current_task
 from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.errors import ConflictError, GateError, UsageError
 from gpt4rec_es.logs import log_context
-from gpt4rec_es.night.stages.doorbell import STAGES_OF
+from gpt4rec_es.night.stages.advance import STAGES_OF
 from gpt4rec_es.night.stages.drain import drain
 from gpt4rec_es.version import is_code_unchanged
 from workers.doorbell import ring

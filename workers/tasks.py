@@ -4,7 +4,7 @@ import logging
 
 from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.night.schedule import due_date
-from gpt4rec_es.night.stages.doorbell import GENERATION, RETRIEVAL
+from gpt4rec_es.night.stages.advance import GENERATION, RETRIEVAL
 from gpt4rec_es.night.start import ensure_night
 from workers.celery import app
 from workers.doorbell import ring, ring_waiting

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
-from gpt4rec_es.catalog.import_report import ImportReport
-from gpt4rec_es.catalog.importing import Job, OpenFile, run_import
+from gpt4rec_es.catalog.import_job import ImportReport, Job, OpenFile
+from gpt4rec_es.catalog.importing import run_import
 from gpt4rec_es.db.rows.catalog import Changes, apply_items
 from gpt4rec_es.db.rows.staging import ITEM_COLUMNS, stage
 from gpt4rec_es.feeds.batches import Batch, Reject

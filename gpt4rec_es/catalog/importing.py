@@ -7,24 +7,22 @@ at the end, or never. What was rejected is kept either way, with file, line and 
 import logging
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from gpt4rec_es.catalog.import_report import ImportReport, ImportStoppedError
+from gpt4rec_es.catalog.import_job import ImportReport, ImportStoppedError, Job, OpenFile, Stager
 from gpt4rec_es.db.engine import dependency_error, is_transient
 from gpt4rec_es.db.rows import imports
 from gpt4rec_es.db.rows.catalog import Changes
 from gpt4rec_es.db.rows.staging import REJECT_COLUMNS, create_tables, stage, store_rejects
 from gpt4rec_es.errors import Gpt4RecError, UsageError
-from gpt4rec_es.feeds.batches import Batch, Feed, Reject
+from gpt4rec_es.feeds.batches import Batch, Reject
 from gpt4rec_es.feeds.opening import open_feed
-from gpt4rec_es.feeds.shapes import FIELDS, Kind, Shape, find_shape
+from gpt4rec_es.feeds.shapes import FIELDS, find_shape
 from gpt4rec_es.garbage import spare_what_is_loaded
 from gpt4rec_es.logs import scrub
 from gpt4rec_es.protocols import Progress
@@ -40,38 +38,6 @@ _HINTS = {
     "not_utf8": "Convert the files, as by iconv -f WINDOWS-1252 -t UTF-8.",
     "no_order": "Map a column to timestamp or ordinal, or take the order of lines by --order file.",
 }
-
-
-@dataclass(frozen=True)
-class OpenFile:
-    """One file of an import, its reader and its shape."""
-
-    path: str
-    feed: Feed
-    shape: Shape
-
-
-class Stager(Protocol):
-    """The part of an import that knows its kind of records."""
-
-    def stage(self, connection: Connection, file: OpenFile, batch: Batch) -> list[Reject]:
-        """Store what the records of ``batch`` say in the staging tables; return the rejects."""
-
-    def apply(self, connection: Connection, dry_run: bool) -> Changes:
-        """Change what was staged for, in the caller's transaction."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """What was asked for; see the use cases."""
-
-    kind: Kind
-    paths: Sequence[str | Path]
-    actor: str
-    shape: str
-    columns: Mapping[str, str]
-    max_rejects: float
-    dry_run: bool
 
 
 def run_import(engine: Engine, job: Job, stager: Stager, progress: Progress) -> ImportReport:
@@ -92,7 +58,7 @@ def run_import(engine: Engine, job: Job, stager: Stager, progress: Progress) -> 
         try:
             run = _Run(stack.enter_context(imports.own_session(engine)), job, files)
             try:
-                changes = run.execute(stager, progress)
+                changes = run.carry_out(stager, progress)
             except BaseException as error:
                 run.record_failure(engine, error)
                 raise
@@ -133,7 +99,7 @@ class _Run:
         self._rejected: Counter[str] = Counter()
         self._first: list[Reject] = []
 
-    def execute(self, stager: Stager, progress: Progress) -> Changes:
+    def carry_out(self, stager: Stager, progress: Progress) -> Changes:
         """Stage all records, check the share of rejects, apply."""
         job = self._job
         create_tables(self._connection)

@@ -13,7 +13,7 @@ from gpt4rec_es.feeds.shapes import INTERACTION_FIELDS, ITEM_FIELDS, SHAPE_NAMES
 from gpt4rec_es.feeds.times import TIME_UNITS
 
 if TYPE_CHECKING:
-    from gpt4rec_es.catalog.import_report import ImportReport
+    from gpt4rec_es.catalog.import_job import ImportReport
 
 
 @click.group("import")
@@ -134,7 +134,7 @@ def _import(
     as_json: bool,
     options: dict[str, Any],
 ) -> None:
-    from gpt4rec_es.catalog.import_report import ImportStoppedError
+    from gpt4rec_es.catalog.import_job import ImportStoppedError
 
     runtime = get_runtime()
     try:

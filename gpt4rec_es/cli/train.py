@@ -180,12 +180,9 @@ def generator(
     it was when it is called again in the same way.
     """
     from gpt4rec_es.generation.options import TrainingOptions
+    from gpt4rec_es.lab.splits.held_out import read_held_out_lists
     from gpt4rec_es.lab.training.split_data import SplitPart
-    from gpt4rec_es.lab.training.train_generator import (
-        plan_training,
-        read_held_out_lists,
-        train_generator,
-    )
+    from gpt4rec_es.lab.training.train_generator import plan_training, train_generator
 
     if with_validation and split is None:
         raise click.UsageError("--with-validation needs --split.")

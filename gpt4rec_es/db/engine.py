@@ -175,9 +175,14 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+def untimed(connection: Connection) -> None:
+    """Let statements of this transaction take as long as they need."""
+    connection.execute(text("SET LOCAL statement_timeout = 0"))
+
+
 def unhurried(connection: Connection) -> None:
     """Let statements of this transaction go over all users: no time-out, more memory to sort."""
-    connection.execute(text("SET LOCAL statement_timeout = 0"))
+    untimed(connection)
     connection.execute(text("SET LOCAL work_mem = '64MB'"))
 
 

@@ -115,6 +115,11 @@ def _take(connection: Connection, name: str, mode: str, wait_s: float) -> bool:
     return True
 
 
+def limit_waits(connection: Connection, seconds: float) -> None:
+    """Let statements of this transaction wait so long for a lock, and no longer; 0: for ever."""
+    connection.execute(text(f"SET LOCAL lock_timeout = '{seconds}s'"))
+
+
 def share_lock(connection: Connection, name: str) -> None:
     """Hold the lock ``name`` beside others that share it, until the transaction ends.
 

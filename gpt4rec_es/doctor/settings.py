@@ -6,9 +6,12 @@ The one place besides the composition root that is handed all settings: it is ab
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.rows.health import newest_paces
+from gpt4rec_es.db.rows.history import count_users
+from gpt4rec_es.db.rows.items import count_findable
 from gpt4rec_es.doctor.cluster import is_loopback
 from gpt4rec_es.doctor.findings import Finding, error, ok, warning
 from gpt4rec_es.settings import Settings
@@ -73,21 +76,16 @@ def _of_security(settings: Settings) -> Iterator[Finding]:
 def unfitting(settings: Settings, engine: Engine) -> Iterator[Finding]:
     """Say which settings do not fit the catalog and the users there are."""
     with transaction(engine) as connection:
-        row = connection.execute(
-            text("""
-            SELECT (SELECT count(*) FROM items WHERE is_active AND title IS NOT NULL) AS items,
-                   (SELECT count(*) FROM users) AS users
-            """)
-        ).one()
+        users, items = count_users(connection), count_findable(connection)
     fits = True
-    if settings.night.k > row.items:
+    if settings.night.k > items:
         fits = False
         yield error(
-            f"GPT4REC_K is {settings.night.k}, but only {row.items} items can be recommended.",
+            f"GPT4REC_K is {settings.night.k}, but only {items} items can be recommended.",
             "Import the catalog (`gpt4rec import items`), or lower GPT4REC_K.",
         )
     rate = settings.searches_per_second
-    hours = row.users * settings.night.decoding.num_queries / rate / 3600 if rate else 0
+    hours = users * settings.night.decoding.num_queries / rate / 3600 if rate else 0
     if hours > _LONGEST_NIGHT_H:
         fits = False
         yield warning(
@@ -96,7 +94,7 @@ def unfitting(settings: Settings, engine: Engine) -> Iterator[Finding]:
             "Raise GPT4REC_SEARCHES_PER_SECOND, or start more retrieval workers.",
         )
     if fits:
-        yield ok(f"{row.users:,} users, {row.items:,} items to recommend, K {settings.night.k}")
+        yield ok(f"{users:,} users, {items:,} items to recommend, K {settings.night.k}")
 
 
 def shards(engine: Engine) -> Iterator[Finding]:
@@ -105,25 +103,16 @@ def shards(engine: Engine) -> Iterator[Finding]:
     A lease is renewed while its shard is worked on, so a shard may take longer than a lease.
     """
     with transaction(engine) as connection:
-        rows = connection.execute(_SHARDS).all()
+        paces = newest_paces(connection)
     said = []
-    for row in rows:
-        seconds = row.busy * row.owners / (row.done - 1)
-        said.append(f"{row.stage} {seconds:,.1f} s")
+    for pace in paces:
+        # Every owner is taken to have worked from the first shard that was done to the last.
+        seconds = pace.seconds * pace.owners / (pace.done - 1)
+        said.append(f"{pace.stage} {seconds:,.1f} s")
         if seconds > _LONGEST_SHARD_S:
             yield warning(
-                f"A {row.stage} shard takes about {seconds / 60:,.0f} min: a worker that dies "
+                f"A {pace.stage} shard takes about {seconds / 60:,.0f} min: a worker that dies "
                 "loses as much.",
-                f"Lower GPT4REC_{_STAGES[row.stage]}_SHARD_SIZE.",
+                f"Lower GPT4REC_{_STAGES[pace.stage]}_SHARD_SIZE.",
             )
     yield ok(f"a shard takes about: {', '.join(said)}" if said else "no run to measure shards by")
-
-
-# By the wall: every owner is taken to have worked from the first shard that was done to the last.
-_SHARDS = text("""
-SELECT stage, count(*) AS done, count(DISTINCT owner) AS owners,
-       extract(epoch FROM max(finished_at) - min(finished_at))::float8 AS busy
-FROM shards
-WHERE state = 'done' AND run_no = (SELECT max(run_no) FROM shards WHERE state = 'done')
-GROUP BY stage HAVING count(*) > 2 ORDER BY stage
-""")

@@ -5,35 +5,20 @@ document is written by hand and left alone.
 """
 
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
 from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.rows.analysts import ViewColumn, view_columns
 from gpt4rec_es.errors import UsageError
 
 BEGIN = "<!-- dictionary: begin (made by `gpt4rec db dictionary`; change the comments instead) -->"
 END = "<!-- dictionary: end -->"
 
-_COLUMNS = text("""
-SELECT c.relname, obj_description(c.oid, 'pg_class') AS view_comment, a.attname,
-    format_type(a.atttypid, NULL) AS type, col_description(c.oid, a.attnum) AS comment
-FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
-WHERE c.relnamespace = 'analytics'::regnamespace AND c.relkind = 'v'
-AND a.attnum > 0 AND NOT a.attisdropped
-ORDER BY c.relname, a.attnum
-""")
 # Shorter words for what Postgres spells out.
 _TYPES = {"timestamp with time zone": "timestamptz"}
-
-
-@dataclass(frozen=True, slots=True)
-class ViewColumn:
-    """One column of a view: ``comment`` is None where nobody wrote one."""
-
-    name: str
-    type: str
-    comment: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +36,11 @@ def load_views(connection: Connection) -> list[View]:
     Raises:
         UsageError: there are none.
     """
-    exists = connection.execute(text("SELECT to_regnamespace('analytics') IS NOT NULL"))
-    rows = connection.execute(_COLUMNS).all() if exists.scalar_one() else []
-    if not rows:
+    found = view_columns(connection)
+    if not found:
         raise UsageError("This database has no analytics views.", "Run `gpt4rec db upgrade`.")
-    views: dict[str, tuple[str | None, list[ViewColumn]]] = {}
-    for row in rows:
-        _, columns = views.setdefault(row.relname, (row.view_comment, []))
-        columns.append(ViewColumn(row.attname, _TYPES.get(row.type, row.type), row.comment))
-    return [View(name, comment, tuple(columns)) for name, (comment, columns) in views.items()]
+    views = [tuple(columns) for _, columns in groupby(found, key=lambda column: column.view)]
+    return [View(columns[0].view, columns[0].view_comment, columns) for columns in views]
 
 
 def render(views: list[View]) -> str:
@@ -94,8 +75,8 @@ def _section(view: View) -> str:
     lines = [f"### {view.name}", "", view.comment or "", "", "| column | type | meaning |"]
     lines.append("|---|---|---|")
     lines += [
-        f"| `{column.name}` | {column.type} | {_cell(column.comment or '')} |"
-        for column in view.columns
+        f"| `{name}` | {_TYPES.get(type_, type_)} | {_cell(comment or '')} |"
+        for *_, name, type_, comment in view.columns
     ]
     return "\n".join(lines)
 

@@ -17,56 +17,42 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sqlalchemy import Engine, Row, text
+from sqlalchemy import Engine
 
 from gpt4rec_es.db.rows import runs as run_rows
+from gpt4rec_es.db.rows.analysts import stream_queries, stream_recommendations
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.privacy.export_register import registered
 from gpt4rec_es.protocols import Progress, no_progress
 
+# Rows in memory at once, each a ListedItem or a WrittenQuery.
+Batches = Iterator[list[Any]]
 _BATCH = 5000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
-_SQL = {
-    "recommendations": """
-        SELECT {user_id}, rank, item_id, source, query, query_rank, hit_rank, score, from_item_id,
-            fused_score
-        FROM analytics.recommendations AS r {own} WHERE run_id = :run_id ORDER BY 1, 2
-    """,
-    "queries": """
-        SELECT {user_id}, query_rank, query, beam_score
-        FROM analytics.generated_queries AS r {own} WHERE run_id = :run_id ORDER BY 1, 2
-    """,
-}
-_IDS = {
-    True: {"user_id": "r.user_id", "own": ""},
-    False: {
-        "user_id": "u.user_id",
-        "own": "JOIN public.users AS u ON u.shown_id = r.user_id",
-    },
-}
+
+def _schema(**columns: pa.DataType) -> pa.Schema:
+    return pa.schema(list(columns.items()))
+
+
 _SCHEMA = {
-    "recommendations": pa.schema(
-        [
-            ("user_id", pa.string()),
-            ("rank", pa.int32()),
-            ("item_id", pa.string()),
-            ("source", pa.string()),
-            ("query", pa.string()),
-            ("query_rank", pa.int32()),
-            ("hit_rank", pa.int32()),
-            ("score", pa.float32()),
-            ("from_item_id", pa.string()),
-            ("fused_score", pa.float32()),
-        ]
+    "recommendations": _schema(
+        user_id=pa.string(),
+        rank=pa.int32(),
+        item_id=pa.string(),
+        source=pa.string(),
+        query=pa.string(),
+        query_rank=pa.int32(),
+        hit_rank=pa.int32(),
+        score=pa.float32(),
+        from_item_id=pa.string(),
+        fused_score=pa.float32(),
     ),
-    "queries": pa.schema(
-        [
-            ("user_id", pa.string()),
-            ("query_rank", pa.int32()),
-            ("query", pa.string()),
-            ("beam_score", pa.float64()),
-        ]
+    "queries": _schema(
+        user_id=pa.string(),
+        query_rank=pa.int32(),
+        query=pa.string(),
+        beam_score=pa.float64(),
     ),
 }
 
@@ -113,17 +99,16 @@ def export(
         engine.connect() as connection,
         open_target(path) as file,
     ):
-        rows = connection.execution_options(stream_results=True, yield_per=_BATCH).execute(
-            text(_SQL[what].format(**_IDS[as_analyst])), {"run_id": run.run_id}
-        )
+        stream = stream_recommendations if what == "recommendations" else stream_queries
+        batches = stream(connection, run.run_id, as_analyst=as_analyst, batch=_BATCH)
         count = 0
 
-        def counted() -> Iterator[list[Row[Any]]]:
+        def counted() -> Batches:
             nonlocal count
-            for batch in rows.partitions(_BATCH):
+            for batch in batches:
                 count += len(batch)
                 progress(count, None)
-                yield list(batch)
+                yield batch
 
         write(file, what, run, counted())
     return ExportReport(run.run_id, what, count, None if path is None else str(path))
@@ -150,12 +135,9 @@ def open_target(path: Path | None) -> Iterator[BinaryIO]:
             raise
 
 
-Batches = Iterator[list[Row[Any]]]
-
-
 def _write_jsonl(file: BinaryIO, _what: str, _run: run_rows.Run, batches: Batches) -> None:
     for batch in batches:
-        lines = (json.dumps(dict(row._mapping), ensure_ascii=False) for row in batch)  # noqa: SLF001 - SQLAlchemy's public name
+        lines = (json.dumps(row._asdict(), ensure_ascii=False) for row in batch)
         file.write(("\n".join(lines) + "\n").encode())
 
 

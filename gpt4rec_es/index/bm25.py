@@ -11,8 +11,7 @@ from sqlalchemy import Engine
 
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows import builds as rows
-from gpt4rec_es.db.rows.builds import Build
-from gpt4rec_es.db.rows.swaps import Swap, list_swaps
+from gpt4rec_es.db.rows.builds import Build, Swap, list_swaps
 from gpt4rec_es.elastic.errors import plain_errors
 from gpt4rec_es.elastic.similarity import same_bm25
 from gpt4rec_es.errors import DataError, UsageError

@@ -8,9 +8,8 @@ from sqlalchemy import Engine
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows import audit
 from gpt4rec_es.db.rows import builds as rows
-from gpt4rec_es.db.rows.builds import Build
+from gpt4rec_es.db.rows.builds import Build, list_swaps
 from gpt4rec_es.db.rows.pins import load_pins, pinnable, set_pinned
-from gpt4rec_es.db.rows.swaps import list_swaps
 from gpt4rec_es.elastic.alias import alias_targets
 from gpt4rec_es.elastic.errors import plain_errors
 from gpt4rec_es.errors import UsageError

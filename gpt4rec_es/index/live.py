@@ -14,8 +14,7 @@ from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.locks import HeldLock, hold_lock
 from gpt4rec_es.db.rows import audit
 from gpt4rec_es.db.rows import builds as rows
-from gpt4rec_es.db.rows.builds import Build
-from gpt4rec_es.db.rows.swaps import list_swaps, record_swap
+from gpt4rec_es.db.rows.builds import Build, list_swaps, record_swap
 from gpt4rec_es.elastic.alias import alias_targets, resolve_alias, swap_alias
 from gpt4rec_es.elastic.errors import plain_errors
 from gpt4rec_es.elastic.similarity import same_bm25

@@ -12,8 +12,8 @@ from sqlalchemy import Engine
 
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows import builds as rows
+from gpt4rec_es.db.rows.builds import Swap, list_swaps
 from gpt4rec_es.db.rows.pins import load_pins, retire
-from gpt4rec_es.db.rows.swaps import Swap, list_swaps
 from gpt4rec_es.elastic.alias import alias_targets
 from gpt4rec_es.elastic.names import is_index_of
 from gpt4rec_es.index.making import delete_index

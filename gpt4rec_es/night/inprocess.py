@@ -6,11 +6,13 @@ import socket
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import text
-
 from gpt4rec_es.db import locks
+from gpt4rec_es.db.rows import generators, runs
+from gpt4rec_es.db.rows.history import count_users, data_versions
+from gpt4rec_es.db.rows.items import count_active
 from gpt4rec_es.db.rows.rules import rules_on
 from gpt4rec_es.db.rows.runs import Run
+from gpt4rec_es.db.rows.stored_lists import Lists, count_rows
 from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.stages.drain import drain
@@ -70,6 +72,8 @@ def run_night(
             ) from error
         raise
     counts = report.counts
+    with parts.engine.connect() as connection:
+        stored = count_rows(connection, Lists(report.run.run_no))
     return NightReport(
         run_id=report.run.run_id,
         state=report.run.state,
@@ -78,7 +82,7 @@ def run_night(
         prompts=counts.prompts,
         tokens=counts.tokens,
         searches=counts.searches,
-        recommendations=_count_rows(parts, report.run),
+        recommendations=stored,
     )
 
 
@@ -87,38 +91,22 @@ def drain_here(parts: NightParts, options: NightOptions, run: Run) -> Run:
     return drain(parts, options, run.run_no, f"{socket.gethostname()}:{os.getpid()}").run
 
 
-def _count_rows(parts: NightParts, run: Run) -> int:
-    with parts.engine.connect() as connection:
-        found = connection.execute(
-            text("SELECT count(*) FROM recommendations WHERE run_no = :run_no"),
-            {"run_no": run.run_no},
-        )
-        return int(found.scalar_one())
-
-
 def plan_summary(parts: NightParts, options: NightOptions, logical_date: dt.date) -> dict[str, Any]:
     """Return what a night would start from, changing nothing: for ``--dry-run``."""
     with parts.engine.connect() as connection:
-        row = connection.execute(
-            text("""
-            SELECT (SELECT count(*) FROM users) AS users,
-                   (SELECT count(*) FROM items WHERE is_active) AS active_items,
-                   (SELECT catalog_version FROM catalog_state) AS catalog_version,
-                   (SELECT name FROM generators WHERE is_current) AS generator,
-                   (SELECT run_id FROM runs WHERE kind = :kind AND state IN ('planned',
-                       'generating', 'searching', 'merging', 'checking')) AS unfinished_run
-            """),
-            {"kind": KIND},
-        ).one()
+        users, active_items = count_users(connection), count_active(connection)
+        catalog_version = data_versions(connection)["catalog_version"]
+        generator = generators.current(connection)
+        unfinished = runs.unfinished(connection, KIND)
         blocks = rules_on(connection, logical_date)
     rules = options.rules.as_dict() | ({"block_rules": len(blocks)} if blocks else {})
     return {
         "date": logical_date.isoformat(),
-        "users": row.users,
-        "active_items": row.active_items,
-        "catalog_version": row.catalog_version,
-        "generator": row.generator,
-        "unfinished_run": row.unfinished_run,
+        "users": users,
+        "active_items": active_items,
+        "catalog_version": catalog_version,
+        "generator": generator.name if generator else None,
+        "unfinished_run": unfinished[0].run_id if unfinished else None,
         "k": options.k,
         "num_queries": options.decoding.num_queries,
         "minimum_should_match": options.search.minimum_should_match,

@@ -7,26 +7,24 @@ commits there is no trace of it, so a planner may be killed at any moment.
 import datetime as dt
 import logging
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from gpt4rec_es.db import locks
 from gpt4rec_es.db.engine import unhurried
 from gpt4rec_es.db.rows import audit
 from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows.builds import Build
+from gpt4rec_es.db.rows.co_purchases import is_current
+from gpt4rec_es.db.rows.cohort import freeze_users
 from gpt4rec_es.db.rows.generators import Generator
 from gpt4rec_es.db.rows.generators import current as current_generator
+from gpt4rec_es.db.rows.history import data_versions
 from gpt4rec_es.db.rows.pins import pin as pin_build
 from gpt4rec_es.db.rows.shard_plans import plan_generate
 from gpt4rec_es.db.rows.texts import decoding_number
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.night.inputs.co_purchases import ensure_co_purchases
-from gpt4rec_es.night.inputs.cohort import (
-    freeze_cohort,
-    freeze_popular,
-    freeze_titles,
-    stage_cohort,
-)
+from gpt4rec_es.night.inputs.cohort import freeze_popular, freeze_titles, stage_cohort
 from gpt4rec_es.night.inputs.manifest import make_manifest
 from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.inputs.rules import (
@@ -125,16 +123,15 @@ def _plan_once(
     with engine.connect() as connection, connection.begin():
         unhurried(connection)
         _refuse_second(connection, kind)
-        state = connection.execute(
-            text("SELECT catalog_version, history_version FROM catalog_state")
-        ).one()
+        versions = data_versions(connection)
+        history_version = versions["history_version"]
         build = pin_build(connection, build_no)
-        if build.catalog_version != state.catalog_version:
+        if build.catalog_version != versions["catalog_version"]:
             return None
-        if set_no is not None and not _is_current(connection, set_no):
+        if set_no is not None and not is_current(connection, set_no):
             return None
         may_search = title_test(options.filters.phrases)
-        staged = stage_cohort(connection, generator, state.history_version, may_search, progress)
+        staged = stage_cohort(connection, generator, history_version, may_search, progress)
         if staged == 0:
             raise UsageError(
                 "There is no user to recommend for.",
@@ -149,16 +146,16 @@ def _plan_once(
             generator_row,
             build,
             set_no,
-            state.history_version,
+            history_version,
             staged,
             generator.prompt_form,
         )
-        freeze_cohort(connection, run_no)
+        freeze_users(connection, run_no)
         run = run_rows.load(connection, run_no)
         freeze_rules(connection, run_no, run.manifest.get("rules"))
         freeze_popular(connection, run)
         if options.fusion.uses("titles"):
-            freeze_titles(connection, run_no, state.history_version, may_search)
+            freeze_titles(connection, run_no, history_version, may_search)
         plan_generate(
             connection,
             run_no,
@@ -177,19 +174,6 @@ def _refuse_second(connection: Connection, kind: str) -> None:
             f"Run {unfinished[0].run_id} is unfinished ({unfinished[0].state}).",
             "Let it end (`gpt4rec night` goes on with it); see `gpt4rec runs status`.",
         )
-
-
-def _is_current(connection: Connection, set_no: int) -> bool:
-    """Return whether the set was made from the catalog and histories of this snapshot."""
-    return bool(
-        connection.execute(
-            text("""
-            SELECT EXISTS (SELECT FROM co_purchase_sets JOIN catalog_state
-                           USING (catalog_version, history_version) WHERE set_no = :set_no)
-            """),
-            {"set_no": set_no},
-        ).scalar_one()
-    )
 
 
 def _insert_run(

@@ -8,12 +8,13 @@ import logging
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from gpt4rec_es.db.engine import retrying
 from gpt4rec_es.db.rows import audit
 from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows.runs import Run
+from gpt4rec_es.db.rows.shards import has_live_lease
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.plan import plan_run
@@ -115,19 +116,6 @@ def look_for_due(parts: NightParts, logical_date: dt.date) -> Due:
         if run.state not in {"superseded", *run_rows.UNFINISHED}:
             return Due("nothing", run)
     return Due("supersede", unfinished[0]) if unfinished else Due("plan", None)
-
-
-def has_live_lease(connection: Connection, run_no: int) -> bool:
-    """Return whether a worker holds a lease on the run that has not run out."""
-    return bool(
-        connection.execute(
-            text("""
-            SELECT EXISTS (SELECT FROM shards WHERE run_no = :run_no AND state = 'leased'
-                           AND lease_until > clock_timestamp())
-            """),
-            {"run_no": run_no},
-        ).scalar_one()
-    )
 
 
 def cancel(parts: NightParts, run_id: str, *, reason: str, dry_run: bool = False) -> Run:

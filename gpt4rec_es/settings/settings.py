@@ -35,28 +35,19 @@ from gpt4rec_es.settings.checks import (
     check_timezone,
     url_check,
 )
-from gpt4rec_es.settings.variables import PREFIX, TEXTS, nested, value_at, variables_of
+from gpt4rec_es.settings.variables import (
+    BELONG_TO,
+    PREFIX,
+    SECRETS,
+    TEXTS,
+    URLS,
+    nested,
+    value_at,
+    variables_of,
+)
 
 # Read by the test suite and by `gpt4rec stack up`: no settings, but no typing errors either.
 _FOREIGN = ("GPT4REC_TEST_", "GPT4REC_PG_BIN", "GPT4REC_BROKER_BIN")
-_URLS = (
-    "database_url",
-    "owner_database_url",
-    "analyst_database_url",
-    "elasticsearch_url",
-    "celery_broker_url",
-)
-_SECRETS = ("elasticsearch_api_key", "elasticsearch_password")
-# What belongs to one server: with its URL set, the stack's values for the others must not join in.
-_BELONG_TO = {
-    "owner_database_url": "database_url",
-    "analyst_database_url": "database_url",
-    "elasticsearch_api_key": "elasticsearch_url",
-    "elasticsearch_user": "elasticsearch_url",
-    "elasticsearch_password": "elasticsearch_url",
-    "elasticsearch_ca_file": "elasticsearch_url",
-}
-
 _PostgresUrl = Annotated[
     str, AfterValidator(url_check("postgresql", "postgres", "postgresql+psycopg2"))
 ]
@@ -156,8 +147,8 @@ class Settings(BaseModel):
 
     def secrets(self) -> list[str]:
         """Return every secret in these settings, for the log scrubber."""
-        found = [value for name in _SECRETS if (value := getattr(self, name))]
-        for name in _URLS:
+        found = [value for name in SECRETS if (value := getattr(self, name))]
+        for name in URLS:
             if url := getattr(self, name):
                 found += secrets_of_url(url)
         return found
@@ -168,9 +159,9 @@ class Settings(BaseModel):
 
     def _shown(self, path: tuple[str, ...]) -> Any:
         value = value_at(self, path)
-        if path[-1] in _SECRETS and value is not None:
+        if path[-1] in SECRETS and value is not None:
             return MASK
-        if path[-1] in _URLS and value is not None:
+        if path[-1] in URLS and value is not None:
             return mask_url(value)
         text_of = TEXTS.get(path[-1])
         return text_of.write(value) if text_of else str(value) if isinstance(value, Path) else value
@@ -200,7 +191,7 @@ def load_settings(
     given = _given(env_file, os.environ if environ is None else environ)
     ours = {variable: text for variable, text in given.items() if variable in VARIABLES}
     for variable, url in (stack_urls or {}).items():
-        owner = _BELONG_TO.get(VARIABLES[variable][-1])
+        owner = BELONG_TO.get(VARIABLES[variable][-1])
         if owner is None or variable_of(owner) not in given:
             ours.setdefault(variable, url)
     faults = [_unknown(variable) for variable in given if variable not in VARIABLES]
@@ -252,6 +243,6 @@ def _faults(error: ValidationError, given: Mapping[str, str]) -> Iterator[str]:
             # Of a whole record, which knows its fields by their names.
             yield re.sub(r"\w+", lambda word: names.get(word[0], word[0]), allowed).rstrip(".")
             continue
-        hidden = VARIABLES[variable][-1] in {*_SECRETS, *_URLS}
+        hidden = VARIABLES[variable][-1] in {*SECRETS, *URLS}
         value = "" if hidden else f" is {given[variable]!r}"
         yield f"{variable}{value}: {allowed}"

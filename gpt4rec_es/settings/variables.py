@@ -20,6 +20,23 @@ _WELL_KNOWN = (
     "elasticsearch_verify_tls",
     "celery_broker_url",
 )
+URLS = (
+    "database_url",
+    "owner_database_url",
+    "analyst_database_url",
+    "elasticsearch_url",
+    "celery_broker_url",
+)
+SECRETS = ("elasticsearch_api_key", "elasticsearch_password")
+# What belongs to one server: with its URL set, the stack's values for the others must not join in.
+BELONG_TO = {
+    "owner_database_url": "database_url",
+    "analyst_database_url": "database_url",
+    "elasticsearch_api_key": "elasticsearch_url",
+    "elasticsearch_user": "elasticsearch_url",
+    "elasticsearch_password": "elasticsearch_url",
+    "elasticsearch_ca_file": "elasticsearch_url",
+}
 # Fields whose own name says too little outside of their record.
 _NAMED = {
     "night.fusion.weights": "sources",

@@ -6,8 +6,7 @@ from decimal import Decimal
 from elasticsearch import Elasticsearch
 from sqlalchemy import Connection, Engine, text
 
-from gpt4rec_es.db.rows.builds import Build, list_builds
-from gpt4rec_es.db.rows.swaps import Swap, list_swaps
+from gpt4rec_es.db.rows.builds import Build, Swap, list_builds, list_swaps
 from gpt4rec_es.elastic.alias import alias_targets
 from gpt4rec_es.index.reindex import ReindexOptions, ReindexReport, reindex
 from gpt4rec_es.retrieval import ElasticRetriever

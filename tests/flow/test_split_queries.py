@@ -16,12 +16,13 @@ from gpt4rec_es.generation.registry import add_generator, list_generators
 from gpt4rec_es.generation.title_generator import TitlesGenerator
 from gpt4rec_es.lab.splits import queries as module
 from gpt4rec_es.lab.splits.create import create_split
+from gpt4rec_es.lab.splits.held_out import HeldOut
 from gpt4rec_es.lab.splits.protocols import SplitOptions
 from gpt4rec_es.lab.splits.queries import CaseQueries, split_queries
 from gpt4rec_es.lab.splits.split import Split
 from gpt4rec_es.lab.splits.stored import drop_split, load_split
 from gpt4rec_es.lab.training.split_data import SplitPart, require_unseen
-from gpt4rec_es.lab.training.train_generator import HeldOut, plan_training, train_generator
+from gpt4rec_es.lab.training.train_generator import plan_training, train_generator
 from gpt4rec_es.night.publish.prune import prune
 from gpt4rec_es.records import Decoding, Generation
 from tests.databases import Database

@@ -15,11 +15,10 @@ from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.generation import folder as folders
 from gpt4rec_es.generation.options import TrainingOptions
 from gpt4rec_es.generation.registry import list_generators
+from gpt4rec_es.lab.splits.held_out import HeldOut, read_held_out_lists
 from gpt4rec_es.lab.training.dataset import Histories
 from gpt4rec_es.lab.training.train_generator import (
-    HeldOut,
     plan_training,
-    read_held_out_lists,
     read_training_data,
     train_generator,
 )

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from gpt4rec_es.catalog.import_interactions import import_interactions
 from gpt4rec_es.catalog.import_items import import_items
-from gpt4rec_es.catalog.import_report import ImportReport, ImportStoppedError
+from gpt4rec_es.catalog.import_job import ImportReport, ImportStoppedError
 from gpt4rec_es.db.rows.history import stream_histories
 from tests.databases import Database
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from gpt4rec_es.catalog.import_items import import_items
-from gpt4rec_es.catalog.import_report import ImportReport, ImportStoppedError
+from gpt4rec_es.catalog.import_job import ImportReport, ImportStoppedError
 from gpt4rec_es.errors import DataError, UsageError
 from tests.databases import Database
 

@@ -21,6 +21,18 @@ def find_set(connection: Connection, key: Mapping[str, float]) -> int | None:
     return None if found is None else int(found)
 
 
+def is_current(connection: Connection, set_no: int) -> bool:
+    """Return whether the set was made from catalog and histories as this transaction sees them."""
+    found = connection.execute(
+        text("""
+        SELECT EXISTS (SELECT FROM co_purchase_sets JOIN catalog_state
+                       USING (catalog_version, history_version) WHERE set_no = :set_no)
+        """),
+        {"set_no": set_no},
+    )
+    return bool(found.scalar_one())
+
+
 def store_set(
     connection: Connection,
     rows: Iterable[tuple[int, list[int], list[float]]],

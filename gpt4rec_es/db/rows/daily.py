@@ -88,7 +88,7 @@ _COVERAGE = """
 def wait_for_turn(connection: Connection, run: Run) -> None:
     """Wait until nobody else makes sums of the run, however long, and keep others waiting."""
     unhurried(connection)
-    connection.execute(text("SET LOCAL lock_timeout = 0"))
+    locks.limit_waits(connection, 0)
     locks.transaction_lock(connection, f"daily {run.run_no}")
     connection.execute(text("SET LOCAL lock_timeout TO DEFAULT"))
 

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, RowMapping, Select, delete, insert, select, text
 
@@ -118,6 +118,43 @@ def stream_lists(
     )
     for row in rows:
         yield row.user_no, row.item_nos
+
+
+class NamedItem(NamedTuple):
+    """One item of an evaluated list, in ids."""
+
+    user_id: str
+    item_id: str
+    rank: int
+
+
+# The one name that is put in: which column holds the ids to write.
+_USER_ID = {False: "u.user_id", True: "u.shown_id AS user_id"}
+_NAMED_LISTS = """
+SELECT {user_id}, i.item_id, l.rank
+FROM (
+    SELECT user_no, item_no, rank FROM evaluation_lists
+    CROSS JOIN unnest(item_nos) WITH ORDINALITY AS x (item_no, rank)
+    WHERE evaluation_no = :number AND k = :k
+) AS l JOIN users AS u USING (user_no) JOIN items AS i USING (item_no)
+ORDER BY 1, l.rank
+"""
+
+
+def stream_named_lists(
+    connection: Connection, evaluation_no: int, k: int, *, as_analyst: bool, batch: int
+) -> Iterator[list[NamedItem]]:
+    """Yield an evaluation's lists of length ``k``, ``batch`` items at a time, by user id and rank.
+
+    as_analyst: with the user ids that analysts see, else with the shop's own.
+    """
+    found = connection.execute(
+        text(_NAMED_LISTS.format(user_id=_USER_ID[as_analyst])),
+        {"number": evaluation_no, "k": k},
+        execution_options={"yield_per": batch},
+    )
+    for rows in found.partitions(batch):
+        yield [NamedItem(*row) for row in rows]
 
 
 def load_lengths(connection: Connection, evaluation_no: int) -> list[int]:

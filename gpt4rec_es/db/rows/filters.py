@@ -98,6 +98,18 @@ def store_verdicts(
     )
 
 
+def count_removed(connection: Connection, run_id: str) -> dict[str, int]:
+    """Return how many distinct queries of a run its filters removed, by reason, most first."""
+    found = connection.execute(
+        text(
+            "SELECT removal_reason AS name, count(*) AS n FROM analytics.removed_queries "
+            "WHERE run_id = :run_id GROUP BY 1 ORDER BY 2 DESC"
+        ),
+        {"run_id": run_id},
+    )
+    return {row.name: row.n for row in found}
+
+
 def load_removed(
     connection: Connection, filters_no: int | None, query_nos: Iterable[int]
 ) -> dict[int, tuple[str, str]]:

@@ -5,7 +5,7 @@ pass over a row that exists: then, which is rare, it is undone and the rows are 
 A retry is harmless: what exists is left as it is.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from sqlalchemy import Connection, text
@@ -168,3 +168,59 @@ def _copy_new(
 def _array(hashes: Collection[bytes]) -> str:
     """Return hashes as Postgres writes an array of them: far less to read than one value each."""
     return "{\\\\x" + b"".join(hashes).hex(",", _HASH_BYTES).replace(",", ",\\\\x") + "}"
+
+
+def load_beam_scores(
+    connection: Connection, prompt_no: int | None, content_hash: str, decoding_no: int
+) -> dict[int, float]:
+    """Return rank -> log-probability per token of the queries generated for a prompt."""
+    found = connection.execute(
+        text("""
+        SELECT q.rank, q.sum_logprob / greatest(q.n_tokens, 1) AS beam_score
+        FROM generated_queries AS q JOIN generations AS g USING (generation_no)
+        WHERE g.prompt_no = :prompt_no AND g.content_hash = :content_hash
+          AND g.decoding_no = :decoding_no
+        """),
+        {"prompt_no": prompt_no, "content_hash": content_hash, "decoding_no": decoding_no},
+    )
+    return {row.rank: row.beam_score for row in found}
+
+
+def without_generation(
+    connection: Connection, prompt_nos: Sequence[int], content_hash: str, decoding_no: int
+) -> list[tuple[int, int]]:
+    """Return (tokens, prompt number) of those of these prompts that nothing is generated for."""
+    found = connection.execute(
+        text("""
+        SELECT p.n_tokens, p.prompt_no FROM prompts AS p
+        WHERE p.prompt_no = ANY(:numbers) AND NOT EXISTS (
+            SELECT FROM generations AS g WHERE g.prompt_no = p.prompt_no
+              AND g.content_hash = :content_hash AND g.decoding_no = :decoding_no)
+        """),
+        {"numbers": prompt_nos, "content_hash": content_hash, "decoding_no": decoding_no},
+    )
+    return [(row.n_tokens, row.prompt_no) for row in found]
+
+
+_GENERATED = text("""
+SELECT g.prompt_no, array_agg(q.text ORDER BY r.rank) AS texts,
+       array_agg(r.sum_logprob ORDER BY r.rank) AS sums,
+       array_agg(r.n_tokens ORDER BY r.rank) AS lengths
+FROM generations AS g JOIN generated_queries AS r USING (generation_no)
+JOIN queries AS q USING (query_no)
+WHERE g.prompt_no = ANY(:numbers) AND g.content_hash = :content_hash
+  AND g.decoding_no = :decoding_no
+GROUP BY g.prompt_no
+""")
+
+
+def load_generated(
+    connection: Connection, prompt_nos: Sequence[int], content_hash: str, decoding_no: int
+) -> Iterator[tuple[int, list[tuple[str, float, int]]]]:
+    """Yield prompt number and queries, best first, of those of these prompts that have any.
+
+    A query is (text, sum of log-probabilities, tokens).
+    """
+    values = {"numbers": prompt_nos, "content_hash": content_hash, "decoding_no": decoding_no}
+    for row in connection.execute(_GENERATED, values):
+        yield row.prompt_no, list(zip(row.texts, row.sums, row.lengths, strict=True))

@@ -150,6 +150,23 @@ def count_users(connection: Connection) -> int:
     return int(connection.execute(text("SELECT count(*) FROM users")).scalar_one())
 
 
+def user_number(connection: Connection, user_id: str) -> int | None:
+    """Return the number of the user with this id; None: there is none."""
+    found = connection.execute(
+        text("SELECT user_no FROM users WHERE user_id = :user_id"), {"user_id": user_id}
+    ).scalar_one_or_none()
+    return None if found is None else int(found)
+
+
+def user_numbers(connection: Connection, user_ids: Iterable[str]) -> dict[str, int]:
+    """Return user id -> user number of those ids that are known."""
+    found = connection.execute(
+        text("SELECT user_id, user_no FROM users WHERE user_id = ANY(:ids)"),
+        {"ids": sorted(user_ids)},
+    )
+    return {row.user_id: row.user_no for row in found}
+
+
 def item_numbers(connection: Connection, item_ids: Iterable[str]) -> dict[str, int]:
     """Return item id -> item number of those ids that are in the catalog."""
     found = connection.execute(

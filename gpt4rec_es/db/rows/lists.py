@@ -12,14 +12,6 @@ from gpt4rec_es.records import Outcome
 
 
 @dataclass(frozen=True, slots=True)
-class Lists:
-    """Where lists are: those of a run in ``table``, which has the columns of recommendations."""
-
-    run_no: int
-    table: str = "recommendations"
-
-
-@dataclass(frozen=True, slots=True)
 class MergeInput:
     """One cohort user's frozen input. query_nos: of the generation, by rank; None: none stored.
 

@@ -1,11 +1,109 @@
-"""Storing what replays came to."""
+"""What a replay works on in tables of its session, what it is measured by, and what came of it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, text
 
+from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.db.tables import replay_metrics, replays
+
+# How the names of a replay's own tables end, and what they are like.
+ENDING = "replayed"
+_LIKE = ("recommendations", "user_outcomes")
+
+
+def create_tables(connection: Connection) -> None:
+    """Create the session's own tables, empty, for lists and outcomes, and let it take any time.
+
+    Their likes stay locked until the caller commits.
+    """
+    connection.execute(text("SET statement_timeout = 0"))
+    for table in _LIKE:
+        connection.execute(text(f"CREATE TEMP TABLE {table}_{ENDING} (LIKE {table})"))
+
+
+def analyze(connection: Connection) -> None:
+    """Collect statistics of the session's own tables."""
+    for table in _LIKE:
+        connection.execute(text(f"ANALYZE {table}_{ENDING}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Differing:
+    """Rows, stored or replayed, without an equal on the other side, and ids of some of their users.
+
+    users: in order of id.
+    """
+
+    rows: int
+    users: list[str]
+
+
+_DIFFERING = """
+WITH stored AS (SELECT * FROM {stored} WHERE run_no = :run_no),
+     differing AS (
+         (SELECT * FROM stored EXCEPT SELECT * FROM {replayed})
+         UNION ALL
+         (SELECT * FROM {replayed} EXCEPT SELECT * FROM stored)),
+     shown AS (SELECT DISTINCT user_no FROM differing ORDER BY user_no LIMIT :shown)
+SELECT (SELECT count(*) FROM differing) AS n,
+       (SELECT array_agg(user_id ORDER BY user_id) FROM shown JOIN users USING (user_no)) AS users
+"""
+
+
+def find_differing(connection: Connection, run_no: int, shown: int) -> Differing:
+    """Return how a run's stored lists and outcomes differ from those of the session's tables.
+
+    shown: users that are named.
+    """
+    n, users = 0, set[str]()
+    for table in _LIKE:
+        row = connection.execute(
+            # Only names of tables are put in; values are bound.
+            text(_DIFFERING.format(stored=table, replayed=f"{table}_{ENDING}")),
+            {"run_no": run_no, "shown": shown},
+        ).one()
+        n += row.n
+        users.update(row.users or ())
+    return Differing(n, sorted(users)[:shown])
+
+
+class CaseOfRuns(NamedTuple):
+    """What a case holds out of a user of two runs, and whether a run knew any of it."""
+
+    user_no: int
+    targets: list[int]
+    was_known: bool
+
+
+_OF_RUNS = text("""
+SELECT c.user_no, c.targets, EXISTS (
+           SELECT FROM interactions AS x WHERE x.user_no = c.user_no
+             AND x.item_no = ANY(c.targets) AND x.version <= :version) AS was_known
+FROM split_cases AS c
+JOIN run_users AS u ON u.run_no = :a AND u.user_no = c.user_no
+JOIN run_users AS v ON v.run_no = :b AND v.user_no = c.user_no
+WHERE c.split_no = :split_no AND c.part = :part
+ORDER BY hashint4(c.user_no), c.user_no LIMIT :most
+""")
+
+
+def cases_of_runs(
+    connection: Connection, split_no: int, part: str, runs: tuple[Run, Run], most: int
+) -> list[CaseOfRuns]:
+    """Return the cases of users of both runs, always the same ``most`` of them."""
+    one, other = runs
+    bound = {
+        "split_no": split_no,
+        "part": part,
+        "a": one.run_no,
+        "b": other.run_no,
+        "version": max(one.history_version, other.history_version),
+        "most": most,
+    }
+    return [CaseOfRuns(*row) for row in connection.execute(_OF_RUNS, bound)]
 
 
 def store(

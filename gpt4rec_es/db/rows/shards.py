@@ -182,6 +182,18 @@ def count_claimable(connection: Connection, run_no: int, stage: str) -> int:
     )
 
 
+def has_live_lease(connection: Connection, run_no: int) -> bool:
+    """Return whether a worker holds a lease on the run that has not run out."""
+    found = connection.execute(
+        text("""
+        SELECT EXISTS (SELECT FROM shards WHERE run_no = :run_no AND state = 'leased'
+                       AND lease_until > clock_timestamp())
+        """),
+        {"run_no": run_no},
+    )
+    return bool(found.scalar_one())
+
+
 def is_done(connection: Connection, shard: Shard) -> bool:
     """Return whether the shard is done under exactly this token."""
     return bool(

@@ -7,7 +7,7 @@ so what a split holds out cannot come in by another way.
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, insert, select, text
 
@@ -150,3 +150,72 @@ def keep_prompts(connection: Connection, split_no: int, prompt_nos: Iterable[int
         """),
         {"split_no": split_no, "numbers": list(prompt_nos)},
     )
+
+
+class PartSize(NamedTuple):
+    """One part of a split: its users, what it holds out, and the mean length of histories."""
+
+    part: str
+    users: int
+    targets: int
+    mean_history: float
+
+
+def part_sizes(connection: Connection, split_no: int) -> list[PartSize]:
+    """Return the sizes of training, then of those other parts that have cases."""
+    found = connection.execute(
+        text("""
+        SELECT 'training' AS part, count(*) AS users, 0 AS targets,
+               coalesce(avg(cardinality(item_nos)), 0)::float8 AS mean_history
+        FROM split_train WHERE split_no = :no
+        UNION ALL
+        (SELECT part, count(*), sum(cardinality(targets)), avg(cardinality(history))::float8
+         FROM split_cases WHERE split_no = :no GROUP BY part ORDER BY part DESC)
+        """),
+        {"no": split_no},
+    )
+    return [PartSize(*row) for row in found]
+
+
+class NamedCase(NamedTuple):
+    """One case in ids. newest_title: of the history; None: no item of it has one."""
+
+    user_no: int
+    user_id: str
+    history: list[str]
+    targets: list[str]
+    newest_title: str | None
+
+
+# The one name that is put in: which column holds the ids to write.
+_USER_ID = {False: "u.user_id", True: "u.shown_id AS user_id"}
+_NAMED_CASES = """
+SELECT c.user_no, {user_id},
+    (SELECT array_agg(i.item_id ORDER BY h.place)
+     FROM unnest(c.history) WITH ORDINALITY AS h (item_no, place)
+     JOIN items AS i USING (item_no)) AS history,
+    (SELECT array_agg(i.item_id ORDER BY t.place)
+     FROM unnest(c.targets) WITH ORDINALITY AS t (item_no, place)
+     JOIN items AS i USING (item_no)) AS targets,
+    (SELECT i.title FROM unnest(c.history) WITH ORDINALITY AS h (item_no, place)
+     JOIN items AS i USING (item_no) WHERE i.title IS NOT NULL
+     ORDER BY h.place DESC LIMIT 1) AS newest_title
+FROM split_cases AS c JOIN users AS u USING (user_no)
+WHERE c.split_no = :split_no AND c.part = :part ORDER BY 2
+"""
+
+
+def stream_named_cases(
+    connection: Connection, split_no: int, part: str, *, as_analyst: bool
+) -> Iterator[NamedCase]:
+    """Yield the cases of a part by user id.
+
+    as_analyst: with the user ids that analysts see, else with the shop's own.
+    """
+    found = connection.execute(
+        text(_NAMED_CASES.format(user_id=_USER_ID[as_analyst])),
+        {"split_no": split_no, "part": part},
+        execution_options={"yield_per": 1000},
+    )
+    for row in found:
+        yield NamedCase(row[0], row[1], row[2] or [], row[3], row[4])

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from gpt4rec_es.db.copy import copy_rows
+from gpt4rec_es.db.rows.history import item_numbers
 
 ITEM_COLUMNS = (
     "seq",
@@ -48,7 +49,6 @@ _TABLES = """
         reject_no bigint, file text, line bigint, reason_code text, reason text, excerpt text
     );
 """
-_ITEM_NOS = text("SELECT item_id, item_no FROM items WHERE item_id = ANY(:ids)")
 
 
 def create_tables(connection: Connection) -> None:
@@ -68,8 +68,7 @@ def stage(
 def load_item_nos(connection: Connection, item_ids: Iterable[str]) -> dict[str, int]:
     """Return the numbers of those of ``item_ids`` that are in the catalog."""
     with connection.begin():
-        rows = connection.execute(_ITEM_NOS, {"ids": sorted(item_ids)})
-        return {row.item_id: row.item_no for row in rows}
+        return item_numbers(connection, item_ids)
 
 
 def store_rejects(connection: Connection, import_no: int) -> None:

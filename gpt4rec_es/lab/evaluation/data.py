@@ -1,20 +1,71 @@
 """Reading what an evaluation needs: the catalog with the live build's terms, and the cases."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from elasticsearch import Elasticsearch
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows.builds import Build
+from gpt4rec_es.db.rows.items import load_items
+from gpt4rec_es.elastic.queries import search_text
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.bm25.build import index_of_build, server_analyzer
-from gpt4rec_es.lab.evaluation.catalog import EvaluationCatalog
+from gpt4rec_es.lab.bm25.index import MemoryIndex
+from gpt4rec_es.lab.bm25.retriever import Analyze, KnownTokens, MemoryGridSearch
 from gpt4rec_es.lab.splits.split import Case
 from gpt4rec_es.metrics.labels import CategoryLabels, LabelSets, category_labels, label_sets
+from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.records import Bm25
+
+
+@dataclass(frozen=True)
+class EvaluationCatalog:
+    """The items of an evaluation; numbers are below ``n_items``.
+
+    labels: by name (category, brand), for diversity and coverage. active: items that may be
+    recommended. analyze: turns texts into tokens as the index's server does.
+    """
+
+    item_ids: Mapping[int, str]
+    titles: Mapping[int, str]
+    labels: Mapping[str, LabelSets]
+    n_items: int
+    active: frozenset[int]
+    index: MemoryIndex
+    bm25: Bm25
+    analyze: Analyze
+
+    @cached_property
+    def _known(self) -> KnownTokens:
+        return KnownTokens(self.analyze)
+
+    def tokens(self, texts: Sequence[str]) -> list[list[str]]:
+        """Return the tokens that are searched for when ``texts`` are asked; each asked once."""
+        return self._known([search_text(text) for text in texts])
+
+    def search(self, options: SearchOptions = ANY_TERM) -> MemoryGridSearch:
+        """Return how texts are searched for by ``options``."""
+        return MemoryGridSearch(self.index, self._known, options)
+
+    def check(self, ks: Sequence[int]) -> None:
+        """Pass if lists of ``ks`` can be asked for.
+
+        Raises:
+            UsageError: a list is shorter than 1, or longer than the catalog.
+        """
+        if not ks or min(ks) < 1:
+            raise UsageError("A list has at least 1 item.", "Give --k as 5,10,20,40.")
+        if max(ks) > len(self.active):
+            raise UsageError(
+                f"k is {max(ks)}, but only {len(self.active)} items can be recommended.",
+                "Give smaller --k.",
+            )
+
 
 # Which cases a sample takes is fixed, so that evaluations of samples can be compared.
 _SAMPLE_SEED = 1
@@ -38,12 +89,7 @@ def read_catalog(
     """
     index = index_of_build(client, build.index_name, total=build.document_count, progress=progress)
     with transaction(engine) as connection:
-        items = connection.execute(
-            text(
-                "SELECT item_no, item_id, title, brand, category, "
-                "is_active AND title IS NOT NULL AS is_findable FROM items ORDER BY item_no"
-            )
-        ).all()
+        items = load_items(connection)
     n_items = 1 + max(item.item_no for item in items)
     by_name: dict[str, dict[int, Collection[str]]] = {
         "category": {item.item_no: category_labels(item.category, labels) for item in items},

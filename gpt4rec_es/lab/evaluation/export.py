@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from sqlalchemy import Connection, Engine, TextClause, text
+from sqlalchemy import Engine
 
 from gpt4rec_es.db.rows import evaluations, splits
 from gpt4rec_es.elastic.queries import title_query
@@ -81,13 +81,15 @@ def export_qrels(
 
         def cases() -> Iterator[_Case]:
             nonlocal count
-            statement = text(_CASES.format(**_USER_ID[options.as_analyst]))
-            bound = {"split_no": row.split_no, "part": part}
-            for case in _cases(connection, statement, bound, queries):
+            for case in splits.stream_named_cases(
+                connection, row.split_no, part, as_analyst=options.as_analyst
+            ):
                 count += 1
                 if count % _BATCH == 0:
                     progress(count, None)
-                yield case
+                newest = [case.newest_title] if case.newest_title else []
+                texts = newest if queries is None else list(queries.get(case.user_no, ()))
+                yield _Case(case.user_id, case.history, case.targets, texts)
 
         _WRITERS[fmt](file, cases(), options)
         if not count:
@@ -127,13 +129,10 @@ def export_evaluation(
                 f"It has: {', '.join(map(str, lengths))}.",
             )
         tag = word(f"{row.method}-{evaluation_no}")
-        found = connection.execute(
-            text(_RUN.format(**_USER_ID[as_analyst])),
-            {"number": evaluation_no, "k": longest},
-            execution_options={"yield_per": _BATCH},
-        )
         count = 0
-        for batch in found.partitions(_BATCH):
+        for batch in evaluations.stream_named_lists(
+            connection, evaluation_no, longest, as_analyst=as_analyst, batch=_BATCH
+        ):
             file.write(
                 "".join(
                     f"{word(r.user_id)} Q0 {word(r.item_id)} {r.rank} {longest - r.rank} {tag}\n"
@@ -144,47 +143,6 @@ def export_evaluation(
             progress(count, None)
     where = None if path is None else str(path)
     return ExportReport(str(evaluation_no), "evaluated lists", count, where)
-
-
-# The one name that is put in: which column holds the ids to write.
-_USER_ID = {False: {"user_id": "u.user_id"}, True: {"user_id": "u.shown_id AS user_id"}}
-_RUN = """
-SELECT {user_id}, i.item_id, l.rank
-FROM (
-    SELECT user_no, item_no, rank FROM evaluation_lists
-    CROSS JOIN unnest(item_nos) WITH ORDINALITY AS x (item_no, rank)
-    WHERE evaluation_no = :number AND k = :k
-) AS l JOIN users AS u USING (user_no) JOIN items AS i USING (item_no)
-ORDER BY 1, l.rank
-"""
-
-_CASES = """
-SELECT c.user_no, {user_id},
-    (SELECT array_agg(i.item_id ORDER BY h.place)
-     FROM unnest(c.history) WITH ORDINALITY AS h (item_no, place)
-     JOIN items AS i USING (item_no)) AS history,
-    (SELECT array_agg(i.item_id ORDER BY t.place)
-     FROM unnest(c.targets) WITH ORDINALITY AS t (item_no, place)
-     JOIN items AS i USING (item_no)) AS targets,
-    (SELECT i.title FROM unnest(c.history) WITH ORDINALITY AS h (item_no, place)
-     JOIN items AS i USING (item_no) WHERE i.title IS NOT NULL
-     ORDER BY h.place DESC LIMIT 1) AS newest_title
-FROM split_cases AS c JOIN users AS u USING (user_no)
-WHERE c.split_no = :split_no AND c.part = :part ORDER BY 2
-"""
-
-
-def _cases(
-    connection: Connection,
-    statement: TextClause,
-    bound: Mapping[str, object],
-    queries: Mapping[int, Sequence[str]] | None,
-) -> Iterator[_Case]:
-    rows = connection.execute(statement, bound, execution_options={"yield_per": _BATCH})
-    for row in rows:
-        newest = [row.newest_title] if row.newest_title else []
-        texts = newest if queries is None else list(queries.get(row.user_no, ()))
-        yield _Case(row.user_id, row.history or [], row.targets, texts)
 
 
 def _write_trec(file: BinaryIO, cases: Iterator[_Case], _options: QrelOptions) -> None:

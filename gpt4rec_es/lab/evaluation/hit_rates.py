@@ -16,7 +16,7 @@ from gpt4rec_es.db.rows.lists import load_popular
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.db.rows.stored_lists import Lists, load_items
 from gpt4rec_es.lab.evaluation.data import read_catalog
-from gpt4rec_es.lab.evaluation.lists import merge_lists
+from gpt4rec_es.lab.evaluation.merging import merge_lists
 from gpt4rec_es.lab.evaluation.methods import newest_titles
 from gpt4rec_es.lab.evaluation.sources import ListSources
 from gpt4rec_es.lab.splits.split import Case

@@ -10,8 +10,8 @@ from sqlalchemy import Engine
 from gpt4rec_es.db.rows.generators import Generator
 from gpt4rec_es.db.rows.splits import SplitRow
 from gpt4rec_es.errors import ConflictError, UsageError
-from gpt4rec_es.lab.evaluation.catalog import EvaluationCatalog
-from gpt4rec_es.lab.evaluation.lists import Cell, merge_lists
+from gpt4rec_es.lab.evaluation.data import EvaluationCatalog
+from gpt4rec_es.lab.evaluation.merging import Cell, merge_lists
 from gpt4rec_es.lab.evaluation.methods import METHODS, Baselines, MethodOptions
 from gpt4rec_es.lab.evaluation.night_rules import AppliedRules, NightRules
 from gpt4rec_es.lab.evaluation.sources import product_sources

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gpt4rec_es.lab.baselines.popularity import count_buyers
-from gpt4rec_es.lab.evaluation.catalog import EvaluationCatalog
+from gpt4rec_es.lab.evaluation.data import EvaluationCatalog
 from gpt4rec_es.lab.splits.segments import segments
 from gpt4rec_es.lab.splits.split import Case
 from gpt4rec_es.metrics.accuracy import accuracy

@@ -11,8 +11,8 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.baselines.history_bm25 import HistoryBm25
 from gpt4rec_es.lab.baselines.popularity import Popularity
 from gpt4rec_es.lab.baselines.scored import Cooccurrence, Hybrid, Scored, Scorer
-from gpt4rec_es.lab.evaluation.catalog import EvaluationCatalog
-from gpt4rec_es.lab.evaluation.lists import merge_lists
+from gpt4rec_es.lab.evaluation.data import EvaluationCatalog
+from gpt4rec_es.lab.evaluation.merging import merge_lists
 from gpt4rec_es.lab.splits.split import Case
 from gpt4rec_es.metrics.lists import Lists, as_lists
 from gpt4rec_es.protocols import Progress, Recommender, no_progress

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gpt4rec_es.lab.baselines.popularity import count_buyers
-from gpt4rec_es.lab.evaluation.catalog import EvaluationCatalog
+from gpt4rec_es.lab.evaluation.data import EvaluationCatalog
 from gpt4rec_es.lab.splits.histories import each_once
 from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.prompts.keys import normalise_query

@@ -1,15 +1,45 @@
-"""Comparing two runs: how much users' lists and queries changed."""
+"""Comparing two runs: how much lists and queries changed, and what that is worth by a split.
+
+A night knows all purchases up to its cut-off. Users whose held-out items it knew are left out of
+what a split measures: it was told what it should guess.
+"""
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
 from gpt4rec_es.db.engine import unhurried
 from gpt4rec_es.db.rows import runs as run_rows
-from gpt4rec_es.db.rows.lists import Lists
+from gpt4rec_es.db.rows import splits, stored_lists
+from gpt4rec_es.db.rows.replays import cases_of_runs
 from gpt4rec_es.db.rows.runs import Run
-from gpt4rec_es.lab.replay.deltas import MetricDeltas, metric_deltas
+from gpt4rec_es.db.rows.splits import SplitRow
+from gpt4rec_es.db.rows.stored_lists import Lists
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.lab.evaluation.compare import Difference, differences
+from gpt4rec_es.metrics.lists import as_lists
+
+# More users would take much memory and change little; which ones is always the same.
+_MOST_USERS = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class MetricDeltas:
+    """Metrics of lists ``b`` against lists ``a`` over ``users``.
+
+    users_who_were_known: left out, because a run knew what was held out.
+    """
+
+    split: str
+    part: str
+    users: int
+    users_who_were_known: int
+    metrics: tuple[Difference, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all fields as plain values."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +104,7 @@ def diff_runs(
             **asdict(diff_lists(connection, before, after, items=items)),
             a=a.run_id,
             b=b.run_id,
-            users_with_other_queries=_other_queries(connection, a, b),
+            users_with_other_queries=stored_lists.count_other_queries(connection, a, b),
             changed_inputs=changed_entries(a.manifest, b.manifest),
             metrics=metric_deltas(connection, before, after, (a, b), split, part)
             if split
@@ -84,86 +114,19 @@ def diff_runs(
 
 def diff_lists(connection: Connection, a: Lists, b: Lists, *, items: int = 10) -> ListsDiff:
     """Return how lists ``b`` differ from lists ``a``; ``items`` gained and lost are named."""
-    statement = text(_LISTS.format(a=a.table, b=b.table))
-    row = connection.execute(statement, {"a": a.run_no, "b": b.run_no}).one()
+    found = stored_lists.compare(connection, a, b)
+    gained = stored_lists.load_moved(connection, a, b, items)
+    lost = stored_lists.load_moved(connection, b, a, items)
     return ListsDiff(
-        users_in_both=row.both,
-        users_only_in_a=row.only_a,
-        users_only_in_b=row.only_b,
-        equal_lists=row.equal,
-        mean_jaccard=row.mean,
-        deciles=row.deciles or [],
-        gained=_moved(connection, a, b, items),
-        lost=_moved(connection, b, a, items),
+        users_in_both=found.in_both,
+        users_only_in_a=found.only_in_a,
+        users_only_in_b=found.only_in_b,
+        equal_lists=found.equal,
+        mean_jaccard=found.mean,
+        deciles=found.deciles or [],
+        gained=[item._asdict() for item in gained],
+        lost=[item._asdict() for item in lost],
     )
-
-
-_LISTS = """
-WITH a AS (SELECT user_no, array_agg(item_no ORDER BY rank) AS items FROM {a}
-           WHERE run_no = :a GROUP BY user_no),
-     b AS (SELECT user_no, array_agg(item_no ORDER BY rank) AS items FROM {b}
-           WHERE run_no = :b GROUP BY user_no),
-     c AS (SELECT a.items AS a, b.items AS b,
-                  (SELECT count(*) FROM unnest(a.items) AS x WHERE x = ANY(b.items)) AS common
-           FROM a FULL JOIN b USING (user_no)),
-     d AS (SELECT a, b, common::float8 / (cardinality(a) + cardinality(b) - common) AS jaccard
-           FROM c)
-SELECT count(*) FILTER (WHERE a IS NOT NULL AND b IS NOT NULL) AS both,
-       count(*) FILTER (WHERE b IS NULL) AS only_a,
-       count(*) FILTER (WHERE a IS NULL) AS only_b,
-       count(*) FILTER (WHERE a = b) AS equal,
-       avg(jaccard) AS mean,
-       percentile_cont(ARRAY[0, .1, .2, .3, .4, .5, .6, .7, .8, .9, 1])
-           WITHIN GROUP (ORDER BY jaccard) AS deciles
-FROM d
-"""
-
-
-def _moved(connection: Connection, old: Lists, new: Lists, limit: int) -> list[dict[str, Any]]:
-    """Return the items that most users have in ``new`` but not in ``old``."""
-    found = connection.execute(
-        # Only names of tables are put in; values are bound.
-        text(f"""
-        SELECT item_id, title, count(*) AS users
-        FROM {new.table} AS n JOIN items USING (item_no)
-        WHERE n.run_no = :new
-          AND EXISTS (SELECT FROM run_users AS u
-                      WHERE u.run_no = :old AND u.user_no = n.user_no)
-          AND NOT EXISTS (SELECT FROM {old.table} AS o WHERE o.run_no = :old
-                          AND o.user_no = n.user_no AND o.item_no = n.item_no)
-        GROUP BY item_id, title ORDER BY users DESC, item_id LIMIT :limit
-        """),  # noqa: S608
-        {"old": old.run_no, "new": new.run_no, "limit": limit},
-    )
-    return [dict(row) for row in found.mappings()]
-
-
-def _other_queries(connection: Connection, a: Run, b: Run) -> int:
-    """Return how many users of both runs have another list of query texts."""
-    generations = """
-        SELECT u.user_no, array_agg(q.query_no ORDER BY q.rank) AS queries
-        FROM run_users AS u JOIN generations AS g ON g.prompt_no = u.prompt_no
-            AND g.content_hash = :{0}_hash AND g.decoding_no = :{0}_decoding
-        JOIN generated_queries AS q USING (generation_no)
-        WHERE u.run_no = :{0}_no GROUP BY u.user_no
-    """
-    # Only the names a and b are put in; values are bound.
-    found = connection.execute(
-        text(
-            f"SELECT count(*) FROM ({generations.format('a')}) AS a "  # noqa: S608
-            f"JOIN ({generations.format('b')}) AS b USING (user_no) WHERE a.queries <> b.queries"
-        ),
-        {
-            f"{name}_{key}": value
-            for name, run in (("a", a), ("b", b))
-            for key, value in (
-                ("no", run.run_no),
-                ("hash", run.content_hash),
-                ("decoding", run.decoding_no),
-            )
-        },
-    )
-    return int(found.scalar_one())
 
 
 def changed_entries(a: dict[str, Any], b: dict[str, Any], prefix: str = "") -> dict[str, list[Any]]:
@@ -176,3 +139,48 @@ def changed_entries(a: dict[str, Any], b: dict[str, Any], prefix: str = "") -> d
         elif old != new:
             changed[prefix + key] = [old, new]
     return changed
+
+
+def metric_deltas(
+    connection: Connection,
+    a: Lists,
+    b: Lists,
+    runs: tuple[Run, Run],
+    split: str,
+    part: str = "test",
+) -> MetricDeltas:
+    """Return what ``b`` gains over ``a``, lists of ``runs``, by what ``split`` holds out.
+
+    Raises:
+        UsageError: there is no such split, lists are of different lengths, or no case is left.
+    """
+    row = require_comparable(connection, runs, split)
+    cases = cases_of_runs(connection, row.split_no, part, runs, _MOST_USERS)
+    targets = {case.user_no: case.targets for case in cases if not case.was_known}
+    if not targets:
+        raise UsageError(
+            f"Nothing that {split} ({part}) holds out was unknown to the night.",
+            "Make a night without those purchases, as of an import before them.",
+        )
+    users, k = list(targets), runs[0].k
+    found = differences(
+        {k: as_lists(stored_lists.load_items(connection, a, users), k)},
+        {k: as_lists(stored_lists.load_items(connection, b, users), k)},
+        [targets[user] for user in users],
+    )
+    return MetricDeltas(split, part, len(users), len(cases) - len(users), tuple(found))
+
+
+def require_comparable(connection: Connection, runs: tuple[Run, Run], split: str) -> SplitRow:
+    """Return the split if lists of both runs can be compared by it.
+
+    Raises:
+        UsageError: there is no such split, or lists are of different lengths.
+    """
+    one, other = runs
+    if one.k != other.k:
+        raise UsageError(
+            f"Lists of {one.k} and of {other.k} items cannot be compared by a metric.",
+            "Compare lists of equal length.",
+        )
+    return splits.find(connection, split)

@@ -6,19 +6,24 @@ row says what came of it. With nothing changed the lists are those of the night,
 
 from dataclasses import replace
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from gpt4rec_es.db.engine import session, transaction
 from gpt4rec_es.db.rows import builds
 from gpt4rec_es.db.rows import replays as rows
 from gpt4rec_es.db.rows import runs as run_rows
-from gpt4rec_es.db.rows.lists import Lists, next_users, store_lists
+from gpt4rec_es.db.rows.lists import next_users, store_lists
 from gpt4rec_es.db.rows.runs import Run
+from gpt4rec_es.db.rows.stored_lists import Lists, count_outcomes, count_rows
 from gpt4rec_es.elastic.similarity import same_bm25
 from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.lab.replay.changes import Changes, bm25_of, changed_run
-from gpt4rec_es.lab.replay.deltas import metric_deltas, require_comparable
-from gpt4rec_es.lab.replay.diff import changed_entries, diff_lists
+from gpt4rec_es.lab.replay.diff import (
+    changed_entries,
+    diff_lists,
+    metric_deltas,
+    require_comparable,
+)
 from gpt4rec_es.lab.replay.result import Replay, metric_rows, replay_row
 from gpt4rec_es.lab.replay.sources import LateRetriever, with_co_purchases, with_search_options
 from gpt4rec_es.night.inputs.parts import NightParts
@@ -29,9 +34,6 @@ from gpt4rec_es.protocols import Progress, Retriever, no_progress
 
 # Users whose hits are in memory at once.
 _SLICE = 2_000
-# What the session's tables are like, and how their names end.
-_LIKE = ("recommendations", "user_outcomes")
-_TABLES = "replayed"
 _SHOWN = 3
 
 
@@ -72,7 +74,9 @@ def replay(
     is_same_build = same_bm25(bm25_of(changed.manifest), build.bm25)
     retriever = LateRetriever(parts, build, changed, is_same_build)
     with session(parts.engine) as connection:
-        _make_tables(connection)
+        rows.create_tables(connection)
+        # At once: what the tables are like must not stay locked.
+        connection.commit()
         users, searches = _merge(
             parts,
             connection,
@@ -85,9 +89,8 @@ def replay(
         )
         found = _compare(connection, run, changed, searches, items)
         if split is not None:
-            new = Lists(run.run_no, f"recommendations_{_TABLES}")
             measured = metric_deltas(
-                connection, Lists(run.run_no), new, (run, changed), split, part
+                connection, Lists(run.run_no), _replayed(run), (run, changed), split, part
             )
             found = replace(found, metrics=measured)
         if users != run.cohort_size or not run_rows.has_lists(connection, run.run_no):
@@ -108,23 +111,13 @@ def _require_lists(connection: Connection, run: Run) -> None:
         raise ConflictError(
             f"The lists of {run.run_id} were pruned.", "`gpt4rec runs list` shows others."
         )
-    merged = connection.execute(
-        text("SELECT count(*) FROM user_outcomes WHERE run_no = :run_no"), {"run_no": run.run_no}
-    ).scalar_one()
+    merged = count_outcomes(connection, run.run_no)
     if merged != run.cohort_size:
         raise ConflictError(
             f"{run.run_id} is {run.state}: only {merged:,} of {run.cohort_size:,} users were "
             "merged.",
             "Replay a run that came to its end.",
         )
-
-
-def _make_tables(connection: Connection) -> None:
-    """Make the session's own tables, and commit: their likes must not stay locked."""
-    connection.execute(text("SET statement_timeout = 0"))
-    for table in _LIKE:
-        connection.execute(text(f"CREATE TEMP TABLE {table}_{_TABLES} (LIKE {table})"))
-    connection.commit()
 
 
 def _merge(
@@ -148,56 +141,31 @@ def _merge(
     while users := next_users(connection, run.run_no, after, _SLICE):
         hits = Hits(parts.engine, run, retriever, keep=keep, is_new=is_new)
         merged = merge_users(parts.engine, run, users, hits, rules, check=lambda: None)
-        store_lists(connection, run.run_no, merged.outcomes, merged.rows(), tables=_TABLES)
+        store_lists(connection, run.run_no, merged.outcomes, merged.rows(), tables=rows.ENDING)
         connection.commit()
         after = users[-1]
         done += len(users)
         searches += hits.searched
         progress(done, run.cohort_size)
-    for table in _LIKE:
-        connection.execute(text(f"ANALYZE {table}_{_TABLES}"))
+    rows.analyze(connection)
     return done, searches
 
 
+def _replayed(run: Run) -> Lists:
+    return Lists(run.run_no, f"recommendations_{rows.ENDING}")
+
+
 def _compare(connection: Connection, run: Run, changed: Run, searches: int, items: int) -> Replay:
-    differing = [
-        row
-        for table in _LIKE
-        for row in connection.execute(
-            # Only names of tables are put in; values are bound.
-            text(_DIFFERING.format(stored=table, replayed=f"{table}_{_TABLES}")),
-            {"run_no": run.run_no, "shown": _SHOWN},
-        )
-    ]
-    users = sorted({user for row in differing for user in row.users or ()})
-    n_differing = sum(row.n for row in differing)
-    count = text(f"SELECT count(*) FROM recommendations_{_TABLES}")  # noqa: S608 - a name of ours
+    differing = rows.find_differing(connection, run.run_no, _SHOWN)
     return Replay(
         replay_no=None,
         run_id=run.run_id,
         changed=changed_entries(run.manifest, changed.manifest),
         users=run.cohort_size,
-        recommendations=connection.execute(count).scalar_one(),
+        recommendations=count_rows(connection, _replayed(run)),
         searches=searches,
-        is_equal=n_differing == 0,
-        differing_rows=n_differing,
-        differing_users=users[:_SHOWN],
-        lists=diff_lists(
-            connection,
-            Lists(run.run_no),
-            Lists(run.run_no, f"recommendations_{_TABLES}"),
-            items=items,
-        ),
+        is_equal=differing.rows == 0,
+        differing_rows=differing.rows,
+        differing_users=differing.users,
+        lists=diff_lists(connection, Lists(run.run_no), _replayed(run), items=items),
     )
-
-
-_DIFFERING = """
-WITH stored AS (SELECT * FROM {stored} WHERE run_no = :run_no),
-     differing AS (
-         (SELECT * FROM stored EXCEPT SELECT * FROM {replayed})
-         UNION ALL
-         (SELECT * FROM {replayed} EXCEPT SELECT * FROM stored)),
-     shown AS (SELECT DISTINCT user_no FROM differing ORDER BY user_no LIMIT :shown)
-SELECT (SELECT count(*) FROM differing) AS n,
-       (SELECT array_agg(user_id ORDER BY user_id) FROM shown JOIN users USING (user_no)) AS users
-"""

@@ -5,8 +5,7 @@ from typing import Any
 
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.lab.replay.changes import bm25_of
-from gpt4rec_es.lab.replay.deltas import MetricDeltas
-from gpt4rec_es.lab.replay.diff import ListsDiff
+from gpt4rec_es.lab.replay.diff import ListsDiff, MetricDeltas
 from gpt4rec_es.night.inputs.rules import search_options_of
 
 

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
-from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.engine import transaction, untimed
 from gpt4rec_es.db.rows import audit, history
+from gpt4rec_es.db.rows import items as item_rows
 from gpt4rec_es.db.rows import splits as rows
 from gpt4rec_es.db.rows.splits import CaseRow, SplitRow
 from gpt4rec_es.errors import UsageError
@@ -85,16 +86,17 @@ def create_split(
         )
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ")
     with transaction(snapshot) as connection:
-        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        untimed(connection)
         rows.require_free(connection, name)
         has_times = history.has_times(connection)
         users, events = _read(connection, has_times, progress)
-        split = make_split(events, options, _title_lengths(connection), has_times=has_times)
+        lengths = item_rows.title_lengths(connection)
+        split = make_split(events, options, lengths, has_times=has_times)
         values = {
             "name": name,
             "protocol": options.protocol,
             "options": options.as_dict(),
-            "content_hash": _content_hash(connection, users, split),
+            "content_hash": _content_hash(item_rows.load_ids(connection), users, split),
             "has_times": has_times,
             **history.data_versions(connection),
             "n_train": len(split.train),
@@ -107,7 +109,8 @@ def create_split(
         if not dry_run:
             created_at = _store(connection, values, users, split).created_at
             audit.record(connection, actor, "split_create", name)
-        unfindable = _unfindable(connection, split)
+        hidden = item_rows.unfindable(connection)
+        unfindable = sum(item in hidden for case in split.test for item in case.targets)
     return _report(values, split, unfindable, created_at)
 
 
@@ -157,13 +160,6 @@ def _read(
     return _Users([user[1] for user in found], [user[0] for user in found]), events()
 
 
-def _title_lengths(connection: Connection) -> dict[int, int]:
-    found = connection.execute(
-        text("SELECT item_no, char_length(title) FROM items WHERE title IS NOT NULL")
-    )
-    return {row[0]: row[1] for row in found}
-
-
 def _store(connection: Connection, values: dict[str, Any], users: _Users, split: Split) -> SplitRow:
     def cases() -> Iterator[tuple[str, CaseRow]]:
         for part in rows.PARTS:
@@ -178,14 +174,12 @@ def _store(connection: Connection, values: dict[str, Any], users: _Users, split:
     return rows.store(connection, values, train, cases())
 
 
-def _content_hash(connection: Connection, users: _Users, split: Split) -> str:
+def _content_hash(item_ids: Mapping[int, str], users: _Users, split: Split) -> str:
     """Return a hash of all parts, by ids of users and items.
 
     Gaps and steps are not in it: the hash says what may be learned and what is held out, by which
     a generator may be measured, and must be the same as that of splits made before steps were kept.
     """
-    found = connection.execute(text("SELECT item_no, item_id FROM items"))
-    item_ids: Mapping[int, str] = {row[0]: row[1] for row in found}
     digest = hashlib.blake2b(digest_size=16)
 
     def add(*columns: str) -> None:
@@ -200,11 +194,3 @@ def _content_hash(connection: Connection, users: _Users, split: Split) -> str:
         for case in sorted(getattr(split, part), key=lambda case: case.user):
             add(part, users.user_ids[case.user], ids(case.history), ids(case.targets))
     return digest.hexdigest()
-
-
-def _unfindable(connection: Connection, split: Split) -> int:
-    found = connection.execute(
-        text("SELECT item_no FROM items WHERE title IS NULL OR NOT is_active")
-    )
-    unfindable = set(found.scalars())
-    return sum(item in unfindable for case in split.test for item in case.targets)

@@ -1,10 +1,37 @@
-"""Files that say what is held out: one user and item a line."""
+"""Files that say what is held out: users, and single purchases."""
 
 import csv
 import gzip
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gpt4rec_es.errors import UsageError
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What must not be learnt: whole users, and single purchases as user id -> item ids."""
+
+    users: frozenset[str] = frozenset()
+    events: dict[str, set[str]] = field(default_factory=dict)
+
+
+def read_held_out_lists(users: Path | None, events: Path | None) -> HeldOut:
+    """Return what two files hold out: user ids, one per line, and a CSV of user_id,item_id.
+
+    A first line "user_id" is taken for a header.
+
+    Raises:
+        UsageError: a file cannot be read.
+    """
+    ids: list[str] = []
+    if users is not None:
+        try:
+            ids = users.read_text(encoding="utf-8").split()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{users} cannot be read: {error}.", "Check the path.") from error
+        ids = ids[1:] if ids[:1] == ["user_id"] else ids
+    return HeldOut(frozenset(ids), read_held_out(events) if events is not None else {})
 
 
 def read_held_out(path: Path) -> dict[str, set[str]]:

@@ -8,16 +8,21 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
 from gpt4rec_es.db import locks
 from gpt4rec_es.db.engine import retrying, transaction
 from gpt4rec_es.db.rows import generators
 from gpt4rec_es.db.rows import splits as rows
-from gpt4rec_es.db.rows.generations import store_generations
+from gpt4rec_es.db.rows.generations import (
+    load_generated,
+    store_generations,
+    without_generation,
+)
 from gpt4rec_es.db.rows.generators import Generator
+from gpt4rec_es.db.rows.items import load_titles
 from gpt4rec_es.db.rows.splits import SplitRow
-from gpt4rec_es.db.rows.texts import decoding_number, load_prompts, store_new
+from gpt4rec_es.db.rows.texts import decoding_number, load_prompts, prompt_numbers, store_new
 from gpt4rec_es.lab.splits.histories import each_once
 from gpt4rec_es.lab.splits.split import Case
 from gpt4rec_es.lab.splits.stored import load_split
@@ -60,7 +65,8 @@ def split_queries(
     settings = canonical_json(decoding.as_dict())
     with transaction(engine) as connection:
         decoding_no = decoding_number(connection, hash128(settings), settings)
-        titles = _titles(connection)
+        # Those that the night would write into prompts.
+        titles = load_titles(connection)
     prompt_nos: list[int | None] = []
     for batch in _batches(cases, _CASES):
         prompts = [
@@ -71,7 +77,7 @@ def split_queries(
         ]
         with transaction(engine) as connection:
             prompt_nos += _store_prompts(connection, split, prompts)
-    key = {"content_hash": generator.content_hash, "decoding_no": decoding_no}
+    key = (generator.content_hash, decoding_no)
     total = len(_distinct(prompt_nos))
     missing = _missing(engine, prompt_nos, key)
     done = total - len(missing)
@@ -111,12 +117,6 @@ def queries_of_part(
     return {case.user_no: [query.text for query in case.queries] for case in written}
 
 
-def _titles(connection: Connection) -> dict[int, str]:
-    """Return the titles that the night would write into prompts, by item number."""
-    found = connection.execute(text("SELECT item_no, title FROM items WHERE title IS NOT NULL"))
-    return {row.item_no: row.title for row in found}
-
-
 def _store_prompts(
     connection: Connection, split: SplitRow, prompts: Sequence[Prompt | None]
 ) -> list[int | None]:
@@ -135,30 +135,17 @@ def _store_prompts(
             if key is not None and prompt is not None
         ),
     )
-    found = connection.execute(
-        text("SELECT prompt_hash, prompt_no FROM prompts WHERE prompt_hash = ANY(:hashes)"),
-        {"hashes": [key for key in hashes if key is not None]},
-    )
-    numbers: dict[bytes, int] = {bytes(row.prompt_hash): row.prompt_no for row in found}
+    numbers = prompt_numbers(connection, [key for key in hashes if key is not None])
     rows.keep_prompts(connection, split.split_no, numbers.values())
     return [None if key is None else numbers[key] for key in hashes]
 
 
-_WITHOUT = text("""
-SELECT p.prompt_no, p.n_tokens FROM prompts AS p
-WHERE p.prompt_no = ANY(:numbers) AND NOT EXISTS (
-    SELECT FROM generations AS g WHERE g.prompt_no = p.prompt_no
-      AND g.content_hash = :content_hash AND g.decoding_no = :decoding_no)
-""")
-
-
-def _missing(engine: Engine, prompt_nos: Sequence[int | None], key: dict[str, object]) -> list[int]:
+def _missing(engine: Engine, prompt_nos: Sequence[int | None], key: tuple[str, int]) -> list[int]:
     """Return the distinct prompts without a generation, longest first, as batches want them."""
     found: list[tuple[int, int]] = []
     with transaction(engine) as connection:
         for numbers in _batches(_distinct(prompt_nos), _CASES):
-            rows_ = connection.execute(_WITHOUT, {"numbers": numbers, **key})
-            found += [(row.n_tokens, row.prompt_no) for row in rows_]
+            found += without_generation(connection, numbers, *key)
     return [number for _, number in sorted(found, reverse=True)]
 
 
@@ -182,32 +169,18 @@ def _generate(
     )
 
 
-_QUERIES = text("""
-SELECT g.prompt_no, array_agg(q.text ORDER BY r.rank) AS texts,
-       array_agg(r.sum_logprob ORDER BY r.rank) AS sums,
-       array_agg(r.n_tokens ORDER BY r.rank) AS lengths
-FROM generations AS g JOIN generated_queries AS r USING (generation_no)
-JOIN queries AS q USING (query_no)
-WHERE g.prompt_no = ANY(:numbers) AND g.content_hash = :content_hash
-  AND g.decoding_no = :decoding_no
-GROUP BY g.prompt_no
-""")
-
-
 def _load(
-    engine: Engine, prompt_nos: Sequence[int | None], key: dict[str, object]
+    engine: Engine, prompt_nos: Sequence[int | None], key: tuple[str, int]
 ) -> dict[int, tuple[GeneratedQuery, ...]]:
     found: dict[int, tuple[GeneratedQuery, ...]] = {}
     # Many users get the same texts: one object for each.
     texts: dict[str, str] = {}
     with transaction(engine) as connection:
         for numbers in _batches(_distinct(prompt_nos), _CASES):
-            for row in connection.execute(_QUERIES, {"numbers": numbers, **key}):
-                found[row.prompt_no] = tuple(
+            for prompt_no, queries in load_generated(connection, numbers, *key):
+                found[prompt_no] = tuple(
                     GeneratedQuery(texts.setdefault(written, written), sum_logprob, length)
-                    for written, sum_logprob, length in zip(
-                        row.texts, row.sums, row.lengths, strict=True
-                    )
+                    for written, sum_logprob, length in queries
                 )
     return found
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows import audit, evaluations
@@ -26,19 +26,9 @@ def show_split(engine: Engine, name: str) -> dict[str, Any]:
     """
     with transaction(engine) as connection:
         row = rows.find(connection, name)
-        parts = connection.execute(_SIZES, {"no": row.split_no}).mappings().all()
+        parts = rows.part_sizes(connection, row.split_no)
     shown = {field: getattr(row, field) for field in row.__slots__ if field != "split_no"}
-    return shown | {"parts": [dict(part) for part in parts]}
-
-
-_SIZES = text("""
-SELECT 'training' AS part, count(*) AS users, 0 AS targets,
-       coalesce(avg(cardinality(item_nos)), 0)::float8 AS mean_history
-FROM split_train WHERE split_no = :no
-UNION ALL
-(SELECT part, count(*), sum(cardinality(targets)), avg(cardinality(history))::float8
- FROM split_cases WHERE split_no = :no GROUP BY part ORDER BY part DESC)
-""")
+    return shown | {"parts": [part._asdict() for part in parts]}
 
 
 def drop_split(

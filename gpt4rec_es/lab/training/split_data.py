@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows.generators import Generator
 from gpt4rec_es.db.rows.history import data_versions, load_trainable_titles
+from gpt4rec_es.db.rows.items import load_learnable_titles
 from gpt4rec_es.db.rows.splits import SplitRow
 from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.lab.splits.histories import each_once
@@ -46,8 +47,7 @@ def read_split_data(engine: Engine, part: SplitPart) -> TrainingData:
     if part.with_validation:
         split, kept_back = with_validation(split), ()
     with transaction(engine) as connection:
-        found = connection.execute(text("SELECT item_no, title FROM items WHERE is_trainable"))
-        titles: dict[int, str] = {row.item_no: row.title for row in found}
+        titles = load_learnable_titles(connection)
         catalog = load_trainable_titles(connection)
         versions = data_versions(connection)
     counts: Counter[str] = Counter()

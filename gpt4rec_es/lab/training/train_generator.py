@@ -7,7 +7,7 @@ anything else sees a history.
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,21 +25,13 @@ from gpt4rec_es.db.rows.history import (
 )
 from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.generation.options import TrainingOptions
+from gpt4rec_es.lab.splits.held_out import HeldOut
 from gpt4rec_es.lab.training.dataset import TrainingData, collect_histories
-from gpt4rec_es.lab.splits.held_out import read_held_out
 from gpt4rec_es.lab.training.phases import train_network
 from gpt4rec_es.lab.training.split_data import SplitPart, read_split_data
 from gpt4rec_es.prompts.examples import target_positions
 from gpt4rec_es.prompts.template import display_title
 from gpt4rec_es.protocols import Progress, no_progress
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """What must not be learnt: whole users, and single purchases as user id -> item ids."""
-
-    users: frozenset[str] = frozenset()
-    events: dict[str, set[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -51,24 +43,6 @@ class TrainReport:
     content_hash: str
     is_current: bool
     card: dict[str, Any]
-
-
-def read_held_out_lists(users: Path | None, events: Path | None) -> HeldOut:
-    """Return what two files hold out: user ids, one per line, and a CSV of user_id,item_id.
-
-    A first line "user_id" is taken for a header.
-
-    Raises:
-        UsageError: a file cannot be read.
-    """
-    ids: list[str] = []
-    if users is not None:
-        try:
-            ids = users.read_text(encoding="utf-8").split()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{users} cannot be read: {error}.", "Check the path.") from error
-        ids = ids[1:] if ids[:1] == ["user_id"] else ids
-    return HeldOut(frozenset(ids), read_held_out(events) if events is not None else {})
 
 
 def train_generator(

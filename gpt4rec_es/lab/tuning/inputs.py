@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from elasticsearch import Elasticsearch
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows import generators
 from gpt4rec_es.db.rows.generators import Generator
+from gpt4rec_es.db.rows.items import load_ids
 from gpt4rec_es.db.rows.splits import SplitRow
 from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.lab.baselines.popularity import count_buyers
@@ -126,16 +127,12 @@ def load_inputs(parts: TuningParts, options: TuningOptions, progress: Progress) 
         )
         for case, each in zip(cases, written, strict=True)
     ]
+    with transaction(parts.engine) as connection:
+        item_ids = load_ids(connection)
     return Inputs(
         chosen.split,
         chosen.generator,
         [case.user for case in cases],
         tuning_cases,
-        segments(cases, _item_ids(parts.engine), count_buyers(chosen.train.values())),
+        segments(cases, item_ids, count_buyers(chosen.train.values())),
     )
-
-
-def _item_ids(engine: Engine) -> dict[int, str]:
-    with transaction(engine) as connection:
-        found = connection.execute(text("SELECT item_no, item_id FROM items"))
-        return {row.item_no: row.item_id for row in found}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.bm25.retriever import MemoryGridSearch
-from gpt4rec_es.lab.evaluation.lists import GridMerge
+from gpt4rec_es.lab.evaluation.merging import GridMerge
 from gpt4rec_es.lab.evaluation.sources import ListSources
 from gpt4rec_es.metrics.accuracy import Targets
 from gpt4rec_es.metrics.lists import as_lists

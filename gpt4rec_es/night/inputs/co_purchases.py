@@ -10,11 +10,13 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
 from gpt4rec_es.db import locks
+from gpt4rec_es.db.engine import untimed
 from gpt4rec_es.db.rows.co_purchases import find_set, store_set
 from gpt4rec_es.db.rows.history import data_versions, stream_purchases
+from gpt4rec_es.db.rows.items import numbers_by_id
 from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.ranking.neighbours import Purchases, strongest
@@ -52,7 +54,7 @@ def ensure_co_purchases(
             if found is not None:
                 return found
             # It goes over all histories.
-            connection.execute(text("SET LOCAL statement_timeout = 0"))
+            untimed(connection)
             item_nos, is_allowed = _items_by_id(connection)
             bought = _bought(connection, item_nos, history_version, fusion.pair_history)
             rows = _neighbour_rows(item_nos, is_allowed, bought, fusion, progress)
@@ -79,9 +81,7 @@ def _neighbour_rows(
 
 def _items_by_id(connection: Connection) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
     """Return all item numbers in order of item id, by which ties are broken, and who may be one."""
-    found = connection.execute(
-        text("SELECT item_no, is_active AND title IS NOT NULL FROM items ORDER BY item_id")
-    ).all()
+    found = numbers_by_id(connection)
     item_nos = np.array([row[0] for row in found], np.int32)
     return item_nos, np.array([row[1] for row in found], np.bool_)
 

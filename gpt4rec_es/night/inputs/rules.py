@@ -7,13 +7,13 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from gpt4rec_es.db.rows import rules as rows
 from gpt4rec_es.db.rows.filters import filters_number
 from gpt4rec_es.db.rows.rule_items import capped_brands, filters_of, kept_out
-from gpt4rec_es.db.rows.runs import Run
-from gpt4rec_es.db.rows.searches import NO_OPTIONS, options_number
+from gpt4rec_es.db.rows.runs import Run, published_lately
+from gpt4rec_es.db.rows.texts import NO_OPTIONS, options_number
 from gpt4rec_es.options.lists import ListRules, QueryFilters, SearchOptions
 from gpt4rec_es.prompts.keys import canonical_json, hash128
 from gpt4rec_es.ranking.rules import MAX_PER_BRAND, SHOWN, ItemRules
@@ -38,22 +38,8 @@ def rules_manifest(
         "hash": hash128(canonical_json(sorted(content))).hex(),
     }
     if list_rules.shown_days:
-        manifest["shown_runs"] = _shown_runs(connection, kind, date, list_rules.shown_days)
+        manifest["shown_runs"] = published_lately(connection, kind, date, list_rules.shown_days)
     return manifest
-
-
-def _shown_runs(connection: Connection, kind: str, date: dt.date, days: int) -> list[int]:
-    """Return the runs published on the ``days`` before ``date`` whose lists are kept."""
-    found = connection.execute(
-        text("""
-        SELECT run_no FROM runs
-        WHERE kind = :kind AND state = 'published' AND pruned_at IS NULL
-          AND logical_date < :date AND logical_date >= cast(:date AS date) - :days
-        ORDER BY run_no
-        """),
-        {"kind": kind, "date": date, "days": days},
-    )
-    return list(found.scalars())
 
 
 def freeze_rules(connection: Connection, run_no: int, manifest: dict[str, Any] | None) -> None:

@@ -5,12 +5,16 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection
 
+from gpt4rec_es.db.rows import gates as gate_rows
 from gpt4rec_es.db.rows import run_counts
 from gpt4rec_es.db.rows import runs as run_rows
+from gpt4rec_es.db.rows import status as rows
+from gpt4rec_es.db.rows.filters import count_removed
 from gpt4rec_es.db.rows.run_counts import Count
 from gpt4rec_es.db.rows.runs import Run
+from gpt4rec_es.db.rows.status import LeaseStatus, StageCounts
 from gpt4rec_es.night.inputs.rules import search_options_of
 
 
@@ -31,18 +35,6 @@ class StageStatus:
     members_per_second: float | None
     eta_seconds: float | None
     last_error: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class LeaseStatus:
-    """One shard that somebody holds. seconds_left: below 0, its holder is taken for dead."""
-
-    stage: str
-    shard_no: int
-    owner: str
-    members: int
-    attempt: int
-    seconds_left: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,40 +76,18 @@ class RunStatus:
         return asdict(self)
 
 
-_STAGES = text("""
-SELECT stage,
-       coalesce(sum(n_members) FILTER (WHERE state = 'done'), 0) AS done,
-       sum(n_members) FILTER (WHERE state <> 'split') AS total,
-       count(*) FILTER (WHERE state IN ('ready', 'leased')) AS shards_open,
-       count(*) FILTER (WHERE state = 'leased' AND lease_until >= clock_timestamp()) AS leases,
-       count(*) FILTER (WHERE state = 'leased' AND lease_until < clock_timestamp()) AS expired,
-       extract(epoch FROM clock_timestamp() - min(finished_at))::float8 AS since_first,
-       extract(epoch FROM max(finished_at) - min(finished_at))::float8 AS busy,
-       coalesce((array_agg(n_members ORDER BY finished_at)
-                 FILTER (WHERE state = 'done'))[1], 0) AS first_done,
-       (array_agg(error ORDER BY shard_no DESC) FILTER (WHERE error IS NOT NULL))[1] AS last_error
-FROM shards WHERE run_no = :run_no GROUP BY stage
-ORDER BY array_position(ARRAY['generate', 'search', 'merge'], stage)
-""")
-
-
-_LEASES = text("""
-SELECT stage, shard_no, owner, n_members AS members, attempt,
-       extract(epoch FROM lease_until - clock_timestamp())::float8 AS seconds_left
-FROM shards WHERE run_no = :run_no AND state = 'leased' ORDER BY seconds_left LIMIT 200
-""")
 _UNITS = {"generate": "prompts", "search": "queries", "merge": "users"}
 
 
 def run_status(connection: Connection, run: Run) -> RunStatus:
     """Return how far ``run`` is; the counts of outcomes and sources are those of shards done."""
-    stages = [_stage(row) for row in connection.execute(_STAGES, {"run_no": run.run_no})]
-    leases = connection.execute(_LEASES, {"run_no": run.run_no}).mappings()
+    stages = [_stage(counts) for counts in rows.count_by_stage(connection, run.run_no)]
     merged = [c for c in run_counts.of_run(connection, run.run_no) if c.stage == "merge"]
     outcomes = _by_detail(merged, "users")
     merge = next((stage for stage in stages if stage.stage == "merge"), None)
     under_way = next((stage for stage in stages if stage.shards_open), None)
     build = run.manifest["build"]
+    removed = {} if run.filters_no is None else count_removed(connection, run.run_id)
     return RunStatus(
         run_id=run.run_id,
         state=run.state,
@@ -139,30 +109,30 @@ def run_status(connection: Connection, run: Run) -> RunStatus:
         finished_at=run.finished_at,
         error=run.error,
         stages=stages,
-        leases=[LeaseStatus(**lease) for lease in leases],
+        leases=rows.load_leases(connection, run.run_no),
         outcomes=outcomes,
         sources=_by_detail(merged, "listed"),
-        removed_queries=_removed_queries(connection, run),
-        gates=_gates(connection, run),
+        removed_queries=removed,
+        gates=[asdict(gate) for gate in gate_rows.load(connection, run.run_no)],
     )
 
 
-def _stage(row: Row[Any]) -> StageStatus:
-    elapsed = row.since_first if row.shards_open else row.busy
+def _stage(counts: StageCounts) -> StageStatus:
+    elapsed = counts.since_first if counts.shards_open else counts.busy
     # The time before the first shard was done is not known, so that shard does not count.
-    counted = row.done - row.first_done
+    counted = counts.done - counts.first_done
     speed = counted / elapsed if elapsed and counted > 0 else None
     return StageStatus(
-        stage=row.stage,
-        done=row.done,
-        total=row.total,
-        shards_open=row.shards_open,
-        leases=row.leases,
-        expired_leases=row.expired,
-        unit=_UNITS[row.stage],
+        stage=counts.stage,
+        done=counts.done,
+        total=counts.total,
+        shards_open=counts.shards_open,
+        leases=counts.leases,
+        expired_leases=counts.expired_leases,
+        unit=_UNITS[counts.stage],
         members_per_second=speed,
-        eta_seconds=(row.total - row.done) / speed if speed and row.shards_open else None,
-        last_error=row.last_error,
+        eta_seconds=(counts.total - counts.done) / speed if speed and counts.shards_open else None,
+        last_error=counts.last_error,
     )
 
 
@@ -170,39 +140,3 @@ def _by_detail(counts: Iterable[Count], name: str) -> dict[str, int]:
     """Return detail -> count of the counts with this name, most first."""
     named = [(count.detail, count.n) for count in counts if count.name == name]
     return dict(sorted(named, key=lambda pair: -pair[1]))
-
-
-def _removed_queries(connection: Connection, run: Run) -> dict[str, int]:
-    """Return how many distinct queries the run's filters removed, by reason."""
-    if run.filters_no is None:
-        return {}
-    found = connection.execute(
-        text(
-            "SELECT removal_reason AS name, count(*) AS n FROM analytics.removed_queries "
-            "WHERE run_id = :run_id GROUP BY 1 ORDER BY 2 DESC"
-        ),
-        {"run_id": run.run_id},
-    )
-    return {row.name: row.n for row in found}
-
-
-def _gates(connection: Connection, run: Run) -> list[dict[str, Any]]:
-    found = connection.execute(
-        text(
-            "SELECT gate, passed, measured, required FROM gate_results "
-            "WHERE run_no = :run_no ORDER BY passed, gate"
-        ),
-        {"run_no": run.run_no},
-    )
-    return [dict(row) for row in found.mappings()]
-
-
-def published_age_hours(connection: Connection) -> float | None:
-    """Return the hours since the last publication; None when there is none."""
-    found = connection.execute(
-        text(
-            "SELECT extract(epoch FROM clock_timestamp() - published_at)::float8 / 3600 "
-            "FROM publications WHERE kind = 'nightly'"
-        )
-    ).scalar_one_or_none()
-    return None if found is None else float(found)

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from gpt4rec_es.db.rows import runs as run_rows
+from gpt4rec_es.db.rows import status as rows
 from gpt4rec_es.db.rows.runs import Run
-from gpt4rec_es.night.inspect.status import RunStatus, published_age_hours, run_status
-from gpt4rec_es.night.stages.doorbell import queue_of
+from gpt4rec_es.night.inspect.status import RunStatus, run_status
+from gpt4rec_es.night.stages.advance import queue_of
 from gpt4rec_es.version import code_version
 
 # Workers look for work about every quarter of a minute; a night in one process sooner.
@@ -51,7 +52,7 @@ def nights(connection: Connection, *, max_age_hours: float, quiet_s: float = _QU
     quiet_s: so long a run may be without a worker before that is called stuck.
     """
     found = run_rows.newest(connection, 1)
-    age = published_age_hours(connection)
+    age = rows.published_age_hours(connection)
     newest = run_status(connection, found[0]) if found else None
     stuck = list(_stuck(connection, found[0], quiet_s)) if found else []
     return Nights(age, newest, stuck, list(_alarms(age, newest, max_age_hours)))
@@ -85,7 +86,7 @@ def _stuck(connection: Connection, run: Run, quiet_s: float) -> Iterator[Trouble
         )
     yield from _dead_owners(connection, run)
     yield from _failing_shards(connection, run)
-    quiet = connection.execute(_QUIET, {"run_no": run.run_no}).one()
+    quiet = rows.quiet(connection, run.run_no)
     if quiet.is_idle and quiet.seconds > quiet_s:
         left = f"{quiet.ready:,} shards wait" if quiet.ready else "its next step waits"
         yield Trouble(
@@ -96,45 +97,22 @@ def _stuck(connection: Connection, run: Run, quiet_s: float) -> Iterator[Trouble
 
 
 def _dead_owners(connection: Connection, run: Run) -> Iterator[Trouble]:
-    for row in connection.execute(_EXPIRED, {"run_no": run.run_no, "limit": _NAMED}):
+    for lease in rows.expired_leases(connection, run.run_no, _NAMED):
         yield Trouble(
-            f"{row.owner} has not renewed its lease of shard {row.shard_no} ({row.stage}) for "
-            f"{row.seconds:,.0f} s: it died or hangs.",
+            f"{lease.owner} has not renewed its lease of shard {lease.shard_no} ({lease.stage}) "
+            f"for {lease.seconds:,.0f} s: it died or hangs.",
             "Any worker of its queue takes the shard over; start one if there is none.",
         )
 
 
 def _failing_shards(connection: Connection, run: Run) -> Iterator[Trouble]:
-    for row in connection.execute(_FAILING, {"run_no": run.run_no, "limit": _NAMED}):
-        often = "once" if row.failures == 1 else f"{row.failures} times"
-        times = f"failed {often}" if row.failures else "waits for a server"
+    for shard in rows.failing_shards(connection, run.run_no, _NAMED):
+        often = "once" if shard.failures == 1 else f"{shard.failures} times"
+        times = f"failed {often}" if shard.failures else "waits for a server"
         yield Trouble(
-            f"Shard {row.shard_no} ({row.stage}, {row.members:,} members) {times}: "
-            f"{row.error or 'its workers died of it'}",
+            f"Shard {shard.shard_no} ({shard.stage}, {shard.members:,} members) {times}: "
+            f"{shard.error or 'its workers died of it'}",
             "Nothing: it is tried again, halved, and at last one user is given up."
-            if row.failures
+            if shard.failures
             else "Bring the server back; the run goes on by itself.",
         )
-
-
-_EXPIRED = text("""
-SELECT owner, shard_no, stage,
-       extract(epoch FROM clock_timestamp() - lease_until)::float8 AS seconds
-FROM shards WHERE run_no = :run_no AND state = 'leased' AND lease_until < clock_timestamp()
-ORDER BY lease_until LIMIT :limit
-""")
-_FAILING = text("""
-SELECT shard_no, stage, n_members AS members, failures, error
-FROM shards WHERE run_no = :run_no AND state IN ('ready', 'leased')
-  AND (failures > 0 OR error IS NOT NULL)
-ORDER BY failures DESC, shard_no LIMIT :limit
-""")
-# A lease that is held is somebody at work; otherwise the last that happened counts.
-_QUIET = text("""
-SELECT count(*) FILTER (WHERE s.state = 'ready') AS ready,
-       count(*) FILTER (WHERE s.state = 'leased' AND s.lease_until >= clock_timestamp()) = 0
-           AS is_idle,
-       extract(epoch FROM clock_timestamp() - greatest(r.planned_at, max(s.finished_at),
-           max(s.lease_until)))::float8 AS seconds
-FROM runs AS r LEFT JOIN shards AS s USING (run_no) WHERE r.run_no = :run_no GROUP BY r.run_no
-""")

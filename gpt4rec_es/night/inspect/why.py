@@ -9,15 +9,19 @@ from dataclasses import asdict, dataclass
 from itertools import zip_longest
 from typing import Any
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
 from gpt4rec_es.db.rows import runs as run_rows
+from gpt4rec_es.db.rows.cohort import load_prompt, load_prompt_items
 from gpt4rec_es.db.rows.filters import load_removed
+from gpt4rec_es.db.rows.generations import load_beam_scores
+from gpt4rec_es.db.rows.history import user_number
+from gpt4rec_es.db.rows.items import load_names
 from gpt4rec_es.db.rows.lists import MergeInput, load_inputs
 from gpt4rec_es.db.rows.rules import load_run_rules
 from gpt4rec_es.db.rows.runs import Run
-from gpt4rec_es.db.rows.searches import NO_OPTIONS
-from gpt4rec_es.db.rows.texts import load_queries, load_searches
+from gpt4rec_es.db.rows.stored_lists import load_list, load_outcome
+from gpt4rec_es.db.rows.texts import NO_OPTIONS, load_queries, load_searches
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.night.inputs.rules import load_item_rules, search_options_of
 from gpt4rec_es.night.stages.ingredients import load_ingredients
@@ -58,9 +62,7 @@ def explain_user(engine: Engine, user_id: str, run_id: str = "latest") -> Explan
     """
     with engine.connect() as connection:
         run = run_rows.find(connection, run_id)
-        user_no = connection.execute(
-            text("SELECT user_no FROM users WHERE user_id = :user_id"), {"user_id": user_id}
-        ).scalar_one_or_none()
+        user_no = user_number(connection, user_id)
         if user_no is None:
             raise UsageError(
                 f"There is no user {user_id!r}.", "Ids are those of the imported files."
@@ -75,8 +77,8 @@ def explain_user(engine: Engine, user_id: str, run_id: str = "latest") -> Explan
 
 
 def _explain(connection: Connection, run: Run, user_id: str, user: MergeInput) -> Explanation:
-    stored = _stored_list(connection, run, user.user_no)
-    outcome = _stored_outcome(connection, run, user.user_no)
+    stored = [asdict(row) for row in load_list(connection, run.run_no, user.user_no)]
+    outcome = load_outcome(connection, run.run_no, user.user_no)
     rules = load_item_rules(connection, run)
     ingredients = load_ingredients(connection, run, [user.user_no], rules)
     results = _deepest_results(connection, run, user.query_nos or (), run.search_options_no)
@@ -84,20 +86,24 @@ def _explain(connection: Connection, run: Run, user_id: str, user: MergeInput) -
     of_titles = _deepest_results(connection, run, [n for n in titles_asked if n is not None])
     merge = ingredients.merge(user, results.get, of_titles.get, keep_removed=True)
     again = [(rank, *pick[:1]) for rank, pick in enumerate(merge.picks, start=1)]
-    titles = _titles(
+    names = load_names(
         connection,
         {n for r in (*results.values(), *of_titles.values()) for n in r.item_nos}
         | {row[key] for row in stored for key in ("item_no", "from_item_no")} - {None},
     )
+    titles = {item_no: name._asdict() for item_no, name in names.items()}
     return Explanation(
         user_id=user_id,
         run_id=run.run_id,
-        outcome=outcome.get("outcome"),
-        short_reason=outcome.get("short_reason"),
-        error=outcome.get("error"),
+        outcome=outcome.outcome.value if outcome else None,
+        short_reason=outcome.short_reason if outcome else None,
+        error=outcome.error if outcome else None,
         n_bought=user.n_bought,
-        history=_history(connection, run, user),
-        prompt=_prompt(connection, user),
+        history=[
+            item._asdict()
+            for item in load_prompt_items(connection, run.run_no, user.user_no, run.history_version)
+        ],
+        prompt=load_prompt(connection, user.prompt_no),
         search_options=search_options_of(run.manifest).as_dict(),
         queries=_queries(connection, run, user, results, stored, titles),
         recommendations=[
@@ -120,31 +126,6 @@ def _explain(connection: Connection, run: Run, user_id: str, user: MergeInput) -
     )
 
 
-def _stored_list(connection: Connection, run: Run, user_no: int) -> list[dict[str, Any]]:
-    found = connection.execute(
-        text("""
-        SELECT r.rank, r.item_no, r.source, r.query_rank, r.hit_rank, r.score, r.from_item_no,
-            r.fused_score, q.text AS query
-        FROM recommendations AS r LEFT JOIN queries AS q USING (query_no)
-        WHERE r.run_no = :run_no AND r.user_no = :user_no ORDER BY r.rank
-        """),
-        {"run_no": run.run_no, "user_no": user_no},
-    )
-    return [dict(row) for row in found.mappings()]
-
-
-def _stored_outcome(connection: Connection, run: Run, user_no: int) -> dict[str, Any]:
-    row = (
-        connection.execute(
-            text("SELECT * FROM user_outcomes WHERE run_no = :run_no AND user_no = :user_no"),
-            {"run_no": run.run_no, "user_no": user_no},
-        )
-        .mappings()
-        .one_or_none()
-    )
-    return dict(row or {})
-
-
 def _deepest_results(
     connection: Connection, run: Run, query_nos: Sequence[int], options_no: int = NO_OPTIONS
 ) -> dict[int, SearchResult]:
@@ -165,44 +146,6 @@ def _rules(connection: Connection, run: Run, merge: Merge) -> list[dict[str, Any
     ]
 
 
-def _titles(connection: Connection, item_nos: set[int]) -> dict[int, dict[str, Any]]:
-    found = connection.execute(
-        text("SELECT item_no, item_id, title FROM items WHERE item_no = ANY(:numbers)"),
-        {"numbers": list(item_nos)},
-    )
-    return {row.item_no: {"item_id": row.item_id, "title": row.title} for row in found}
-
-
-def _history(connection: Connection, run: Run, user: MergeInput) -> list[dict[str, Any]]:
-    """Return the items whose titles the prompt holds, oldest first, as frozen by the run."""
-    found = connection.execute(
-        text("""
-        SELECT i.item_id, i.title, x.bought_at
-        FROM run_users AS u
-        CROSS JOIN unnest(u.item_nos) WITH ORDINALITY AS h(item_no, place)
-        JOIN items AS i USING (item_no)
-        LEFT JOIN LATERAL (
-            SELECT max(event_at) AS bought_at FROM interactions
-            WHERE user_no = u.user_no AND item_no = h.item_no AND version <= :history_version
-        ) AS x ON true
-        WHERE u.run_no = :run_no AND u.user_no = :user_no ORDER BY h.place
-        """),
-        {
-            "run_no": run.run_no,
-            "user_no": user.user_no,
-            "history_version": run.history_version,
-        },
-    )
-    return [dict(row) for row in found.mappings()]
-
-
-def _prompt(connection: Connection, user: MergeInput) -> str | None:
-    found = connection.execute(
-        text("SELECT text FROM prompts WHERE prompt_no = :prompt_no"), {"prompt_no": user.prompt_no}
-    ).scalar_one_or_none()
-    return None if found is None else str(found)
-
-
 def _queries(
     connection: Connection,
     run: Run,
@@ -211,20 +154,7 @@ def _queries(
     stored: list[dict[str, Any]],
     titles: dict[int, dict[str, Any]],
 ) -> list[dict[str, Any]]:
-    scores = connection.execute(
-        text("""
-        SELECT q.rank, q.sum_logprob / greatest(q.n_tokens, 1) AS beam_score
-        FROM generated_queries AS q JOIN generations AS g USING (generation_no)
-        WHERE g.prompt_no = :prompt_no AND g.content_hash = :content_hash
-          AND g.decoding_no = :decoding_no
-        """),
-        {
-            "prompt_no": user.prompt_no,
-            "content_hash": run.content_hash,
-            "decoding_no": run.decoding_no,
-        },
-    )
-    beam_scores = {row.rank: row.beam_score for row in scores}
+    beam_scores = load_beam_scores(connection, user.prompt_no, run.content_hash, run.decoding_no)
     numbers = user.query_nos or ()
     removed = load_removed(connection, run.filters_no, numbers)
     explained = []

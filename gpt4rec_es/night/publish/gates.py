@@ -4,25 +4,16 @@ Each reads the stored rows, or the server itself, and trusts nothing that the st
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from elasticsearch import Elasticsearch
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from gpt4rec_es.db.engine import unhurried
+from gpt4rec_es.db.rows import gates as measured
+from gpt4rec_es.db.rows import runs as run_rows
+from gpt4rec_es.db.rows.gates import GateResult
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.index.inspect import count_active, describe_index
-
-
-@dataclass(frozen=True, slots=True)
-class GateResult:
-    """What one gate found. measured and required are sentences for people."""
-
-    gate: str
-    passed: bool
-    measured: str
-    required: str
-
 
 Check = Callable[[Connection, Elasticsearch, Run], tuple[bool, str, str]]
 
@@ -34,32 +25,13 @@ def every_user_has_one_outcome(
     connection: Connection, _elastic: Elasticsearch, run: Run
 ) -> tuple[bool, str, str]:
     """Say whether exactly the cohort has outcomes, and every list is as long as recorded."""
-    row = connection.execute(
-        text("""
-        SELECT count(o.user_no) AS outcomes, count(u.user_no) AS cohort,
-               count(*) FILTER (WHERE o.user_no IS NULL OR u.user_no IS NULL) AS unmatched
-        FROM (SELECT user_no FROM run_users WHERE run_no = :run_no) AS u
-        FULL JOIN (SELECT user_no FROM user_outcomes WHERE run_no = :run_no) AS o USING (user_no)
-        """),
-        {"run_no": run.run_no},
-    ).one()
-    # The key makes a second outcome impossible, so equal counts mean one each.
-    wrong_lists = connection.execute(
-        text("""
-        SELECT count(*) FROM (
-            SELECT user_no, count(*) AS n, max(rank) AS last FROM recommendations
-            WHERE run_no = :run_no GROUP BY user_no) AS l
-        FULL JOIN (SELECT user_no, n_recommended FROM user_outcomes
-                   WHERE run_no = :run_no AND n_recommended > 0) AS o USING (user_no)
-        WHERE l.n IS DISTINCT FROM o.n_recommended OR l.last IS DISTINCT FROM o.n_recommended
-        """),
-        {"run_no": run.run_no},
-    ).scalar_one()
-    passed = row.unmatched == 0 and row.cohort == run.cohort_size and wrong_lists == 0
+    found = measured.match_outcomes(connection, run.run_no)
+    wrong_lists = measured.count_wrong_lists(connection, run.run_no)
+    passed = found.unmatched == 0 and found.cohort == run.cohort_size and wrong_lists == 0
     return (
         passed,
         (
-            f"{row.outcomes} outcomes for {row.cohort} users, {row.unmatched} unmatched, "
+            f"{found.outcomes} outcomes for {found.cohort} users, {found.unmatched} unmatched, "
             f"{wrong_lists} lists of another length than recorded"
         ),
         f"one for each of {run.cohort_size} users, every list as recorded",
@@ -70,12 +42,7 @@ def few_users_failed(
     connection: Connection, _elastic: Elasticsearch, run: Run
 ) -> tuple[bool, str, str]:
     """Say whether the share of users with outcome failed is within the manifest's limit."""
-    failed = connection.execute(
-        text("""
-        SELECT count(*) FROM user_outcomes WHERE run_no = :run_no AND outcome = 'failed'
-        """),
-        {"run_no": run.run_no},
-    ).scalar_one()
+    failed = measured.count_failed(connection, run.run_no)
     limit = run.manifest["gates"]["max_failed_share"]
     return (
         failed <= limit * run.cohort_size,
@@ -88,22 +55,12 @@ def items_exist_and_are_active(
     connection: Connection, elastic: Elasticsearch, run: Run
 ) -> tuple[bool, str, str]:
     """Say whether every recommended item is in the pinned build, active at its version."""
-    found = connection.execute(
-        text("""
-        SELECT i.item_id FROM items AS i
-        WHERE i.item_no IN (SELECT item_no FROM recommendations WHERE run_no = :run_no)
-        """),
-        {"run_no": run.run_no},
-    )
-    item_ids = [row.item_id for row in found]
+    item_ids = measured.recommended_ids(connection, run.run_no)
     active = sum(
         count_active(elastic, run.index_name, item_ids[start : start + _IDS_PER_QUERY])
         for start in range(0, len(item_ids), _IDS_PER_QUERY)
     )
-    distinct = connection.execute(
-        text("SELECT count(DISTINCT item_no) FROM recommendations WHERE run_no = :run_no"),
-        {"run_no": run.run_no},
-    ).scalar_one()
+    distinct = measured.count_recommended_items(connection, run.run_no)
     return (
         active == distinct,
         f"{active} of {distinct} recommended items are active in {run.index_name}",
@@ -115,18 +72,10 @@ def lists_are_full(
     connection: Connection, _elastic: Elasticsearch, run: Run
 ) -> tuple[bool, str, str]:
     """Say whether enough of the users with hits have K items before any fallback."""
-    rows = connection.execute(
-        text("""
-        SELECT coalesce(short_reason, '') AS reason, count(*) AS users
-        FROM user_outcomes WHERE run_no = :run_no AND outcome = 'ok'
-        GROUP BY 1 ORDER BY 2 DESC
-        """),
-        {"run_no": run.run_no},
-    ).all()
-    with_hits = sum(row.users for row in rows)
-    full = sum(row.users for row in rows if not row.reason)
+    users = measured.count_by_short_reason(connection, run.run_no)
+    with_hits, full = sum(users.values()), users.get("", 0)
     limit = run.manifest["gates"]["min_full_share"]
-    reasons = ", ".join(f"{row.users} {row.reason}" for row in rows if row.reason)
+    reasons = ", ".join(f"{n} {reason}" for reason, n in users.items() if reason)
     return (
         full >= limit * with_hits,
         f"{full} of {with_hits} users with hits have {run.k} items before fallbacks"
@@ -141,24 +90,9 @@ def rules_are_kept(
     """Say whether no list has an item that a rule of the run keeps out, or too many of a brand."""
     if "rules" not in run.manifest:
         return True, "the run has no rules", "none broken"
-    blocked = connection.execute(
-        text("""
-        SELECT count(*) FROM recommendations AS r
-        WHERE run_no = :run_no AND item_no IN (
-            SELECT unnest(item_nos) FROM run_rules WHERE run_no = :run_no)
-        """),
-        {"run_no": run.run_no},
-    ).scalar_one()
-    crowded = connection.execute(
-        text("""
-        SELECT count(*) FROM (
-            SELECT FROM recommendations AS r JOIN (
-                SELECT brand, unnest(item_nos) AS item_no FROM run_brands WHERE run_no = :run_no
-            ) AS b USING (item_no)
-            WHERE r.run_no = :run_no GROUP BY user_no, brand HAVING count(*) > :most) AS lists
-        """),
-        {"run_no": run.run_no, "most": run.manifest["rules"].get("max_per_brand", 0)},
-    ).scalar_one()
+    blocked = measured.count_blocked(connection, run.run_no)
+    most = run.manifest["rules"].get("max_per_brand", 0)
+    crowded = measured.count_crowded(connection, run.run_no, most)
     return (
         blocked == 0 and crowded == 0,
         f"{blocked} recommendations that are kept out, {crowded} lists with too many of a brand",
@@ -192,18 +126,13 @@ def is_newer_than_published(
     connection: Connection, _elastic: Elasticsearch, run: Run
 ) -> tuple[bool, str, str]:
     """Say whether its date, and attempt of that date, come after those of the published run."""
-    row = connection.execute(
-        text("""
-        SELECT r.run_id, r.logical_date, r.attempt
-        FROM publications AS p JOIN runs AS r USING (run_no) WHERE p.kind = :kind
-        """),
-        {"kind": run.kind},
-    ).one_or_none()
-    if row is None:
+    pointer = run_rows.published(connection, run.kind)
+    if pointer is None:
         return True, f"{run.run_id}; nothing is published yet", "newer than the published run"
+    current = run_rows.load(connection, pointer)
     return (
-        (run.logical_date, run.attempt) > (row.logical_date, row.attempt),
-        f"{run.run_id} after {row.run_id}",
+        (run.logical_date, run.attempt) > (current.logical_date, current.attempt),
+        f"{run.run_id} after {current.run_id}",
         "newer than the published run",
     )
 

@@ -13,12 +13,13 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from gpt4rec_es.db import locks
 from gpt4rec_es.db.engine import dependency_error, is_transient, retrying
 from gpt4rec_es.db.rows import audit, daily
+from gpt4rec_es.db.rows import prune as rows
 from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.night.inputs.parts import NightParts
@@ -29,7 +30,6 @@ log = logging.getLogger(__name__)
 
 _PATIENCE_S = 600.0
 _LOCK_TIMEOUT = "55P03"
-_PARENTS = ("run_users", "user_outcomes", "recommendations")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,40 +69,22 @@ def prune(
         ConflictError: another prune is under way, or readers kept lists busy for too long.
     """
     engine = parts.engine
-    limits = {"published": keep_published, "rejected": keep_rejected}
+
+    def old_runs() -> list[rows.OldRun]:
+        with engine.connect() as connection:
+            return rows.old_runs(connection, published=keep_published, rejected=keep_rejected)
+
     if dry_run:
-        with engine.connect() as connection:
-            return PruneReport([row.run_id for row in connection.execute(_OLD, limits)])
+        return PruneReport([run.run_id for run in old_runs()])
     with locks.hold_lock(engine, "prune"):
-        with engine.connect() as connection:
-            old = connection.execute(_OLD, limits).all()
-        dropped = []
-        for done, row in enumerate(old, start=1):
-            if _give_up_lists(parts, row.run_no):
-                _drop_partitions(parts, owner, row.run_no, row.run_id, patience_s)
-                dropped.append(row.run_id)
+        old, dropped = old_runs(), []
+        for done, run in enumerate(old, start=1):
+            if _give_up_lists(parts, run.run_no):
+                _drop_partitions(parts, owner, run, patience_s)
+                dropped.append(run.run_id)
             progress(done, len(old))
         counts: Collected = collect(engine, progress=progress)
     return PruneReport(dropped, **asdict(counts))
-
-
-# Those that were marked by a prune that did not come to its end are among them.
-_OLD = text("""
-WITH ended AS (
-    SELECT run_no, run_id, pruned_at, row_number() OVER (
-        PARTITION BY kind, state = 'published', pruned_at IS NULL
-        ORDER BY logical_date DESC, attempt DESC) AS place,
-        CASE WHEN state = 'published' THEN :published ELSE :rejected END AS keep
-    FROM runs WHERE finished_at IS NOT NULL AND NOT is_pinned
-)
-SELECT run_no, run_id FROM ended
-WHERE (pruned_at IS NULL AND place > keep
-       OR pruned_at IS NOT NULL
-       AND to_regclass('public.recommendations_' || run_no) IS NOT NULL)
-  AND run_no NOT IN (SELECT run_no FROM publications)
-  AND run_no NOT IN (SELECT previous_run_no FROM publications WHERE previous_run_no IS NOT NULL)
-ORDER BY run_no
-""")
 
 
 def _give_up_lists(parts: NightParts, run_no: int) -> bool:
@@ -120,21 +102,10 @@ def _give_up_lists(parts: NightParts, run_no: int) -> bool:
         if run.pruned_at is None:
             run_rows.mark_pruned(connection, run_no)
             audit.record(connection, parts.actor, "prune", run.run_id)
-        for table in ("shards", "run_popular", "run_titles", "run_brands"):
-            connection.execute(
-                text(f"DELETE FROM {table} WHERE run_no = :run_no"),  # noqa: S608 - names above
-                {"run_no": run_no},
-            )
-        connection.execute(
-            text("UPDATE runs SET co_purchase_set_no = NULL WHERE run_no = :run_no"),
-            {"run_no": run_no},
-        )
+        rows.delete_work(connection, run_no)
         if not daily.counts(connection, run_no):
             daily.delete_daily(connection, run_no)
-        # What the rules were stays; which items they were about does not.
-        connection.execute(
-            text("UPDATE run_rules SET item_nos = NULL WHERE run_no = :run_no"), {"run_no": run_no}
-        )
+        rows.forget_ruled_out(connection, run_no)
         return True
 
     return retrying(parts.engine, mark)
@@ -149,16 +120,25 @@ def _counts_as_shown(connection: Connection, run_no: int) -> bool:
 
 
 def _drop_partitions(
-    parts: NightParts, owner: Engine | None, run_no: int, run_id: str, patience_s: float
+    parts: NightParts, owner: Engine | None, run: rows.OldRun, patience_s: float
 ) -> None:
     def drop() -> None:
         with parts.engine.begin() as connection:
-            connection.execute(text("SELECT drop_run_partitions(:run_no)"), {"run_no": run_no})
+            rows.drop_partitions(connection, run.run_no)
 
-    if owner is not None and _owns_the_schema(owner):
-        for parent in _PARENTS:
-            _politely(owner, partial(_detach, owner, parent, run_no), run_id, patience_s)
-    _politely(parts.engine, drop, run_id, patience_s)
+    def detach(owner: Engine, parent: str) -> None:
+        with owner.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            rows.detach(connection, parent, run.run_no)
+
+    if owner is not None and _owns_the_lists(owner):
+        for parent in rows.PARENTS:
+            _politely(owner, partial(detach, owner, parent), run.run_id, patience_s)
+    _politely(parts.engine, drop, run.run_id, patience_s)
+
+
+def _owns_the_lists(owner: Engine) -> bool:
+    with owner.connect() as connection:
+        return rows.may_detach(connection)
 
 
 def _politely(engine: Engine, act: Callable[[], None], run_id: str, patience_s: float) -> None:
@@ -180,40 +160,3 @@ def _politely(engine: Engine, act: Callable[[], None], run_id: str, patience_s: 
         log.info("the lists of %s are being read; trying again", run_id)
         time.sleep(wait)
         wait = min(wait * 2, 10.0)
-
-
-def _owns_the_schema(engine: Engine) -> bool:
-    with engine.connect() as connection:
-        return bool(
-            connection.execute(
-                text(
-                    "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class "
-                    "WHERE oid = 'public.run_users'::regclass"
-                )
-            ).scalar_one()
-        )
-
-
-def _detach(owner: Engine, parent: str, run_no: int) -> None:
-    """Take one partition out of its table while others read the table.
-
-    It waits for who reads already, without making new readers wait. If it is cut off, the
-    partition is out for new readers, and the next call completes it.
-    """
-    part = f"{parent}_{run_no}"
-    with owner.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("SET lock_timeout = '2s'"))
-        try:
-            pending = connection.execute(
-                text(
-                    "SELECT inhdetachpending FROM pg_inherits WHERE inhrelid = to_regclass(:part)"
-                ),
-                {"part": f"public.{part}"},
-            ).scalar_one_or_none()
-            if pending is not None:
-                how = "FINALIZE" if pending else "CONCURRENTLY"
-                connection.execute(
-                    text(f"ALTER TABLE public.{parent} DETACH PARTITION public.{part} {how}")
-                )
-        finally:
-            connection.execute(text("RESET lock_timeout"))

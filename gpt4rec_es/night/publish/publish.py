@@ -5,22 +5,23 @@ ones and never a mixture, whoever dies when. The sums that outlive the lists are
 are made before the rows that others need are locked.
 """
 
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from gpt4rec_es.db import locks
 from gpt4rec_es.db.engine import retrying, transaction
 from gpt4rec_es.db.rows import audit, daily
+from gpt4rec_es.db.rows import gates as gate_rows
 from gpt4rec_es.db.rows import runs as run_rows
+from gpt4rec_es.db.rows.gates import GateResult
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.errors import ConflictError, GateError, UsageError
 from gpt4rec_es.night.inputs.parts import NightParts
-from gpt4rec_es.night.publish.gates import GateResult, check
+from gpt4rec_es.night.publish.gates import check
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ def check_and_publish(parts: NightParts, run: Run) -> list[GateResult]:
         state = run_rows.lock_state(connection, run.run_no)
         if state != "checking":  # someone else was quicker
             return state
-        _store_gates(connection, run, results)
+        gate_rows.store(connection, run.run_no, results)
         if refused:
             run_rows.set_state(connection, run.run_no, "rejected", _sentence(refused))
             audit.record(connection, parts.actor, "reject", run.run_id, reason=_sentence(refused))
@@ -97,7 +98,7 @@ def publish(parts: NightParts, run_id: str, *, force: bool, reason: str | None) 
         daily.wait_for_turn(connection, run)
         daily.store_daily(connection, run)
         run_rows.lock_state(connection, run.run_no)
-        _store_gates(connection, run, results)
+        gate_rows.store(connection, run.run_no, results)
         _publish(connection, parts.actor, run, "force_publish" if refused else "publish", reason)
         return run_rows.load(connection, run.run_no)
 
@@ -127,24 +128,6 @@ def _publish(connection: Connection, actor: str, run: Run, action: str, reason: 
         before={"published": before_id},
         after={"published": run.run_id},
         reason=reason,
-    )
-
-
-def _store_gates(connection: Connection, run: Run, results: Sequence[GateResult]) -> None:
-    connection.execute(
-        text("""
-        INSERT INTO gate_results (run_no, gate, passed, measured, required)
-        SELECT :run_no, gate, passed, measured, required
-        FROM jsonb_to_recordset(cast(:rows AS jsonb))
-             AS x(gate text, passed boolean, measured text, required text)
-        ON CONFLICT (run_no, gate) DO UPDATE SET passed = excluded.passed,
-            measured = excluded.measured, required = excluded.required,
-            checked_at = clock_timestamp()
-        """),
-        {
-            "run_no": run.run_no,
-            "rows": json.dumps([asdict(result) for result in results]),
-        },
     )
 
 

@@ -13,8 +13,7 @@ from sqlalchemy import Engine
 
 from gpt4rec_es.db.engine import retrying
 from gpt4rec_es.db.rows.runs import Run
-from gpt4rec_es.db.rows.searches import NO_OPTIONS
-from gpt4rec_es.db.rows.texts import load_queries, load_searches, store_searches
+from gpt4rec_es.db.rows.texts import NO_OPTIONS, load_queries, load_searches, store_searches
 from gpt4rec_es.night.inputs.rules import search_options_of
 from gpt4rec_es.options.lists import ANY_TERM, Fusion
 from gpt4rec_es.protocols import Retriever

@@ -8,8 +8,7 @@ from sqlalchemy import Connection, Engine
 
 from gpt4rec_es.db.rows.filters import store_verdicts
 from gpt4rec_es.db.rows.runs import Run
-from gpt4rec_es.db.rows.searches import NO_OPTIONS, lacking_searches
-from gpt4rec_es.db.rows.texts import load_queries, store_searches
+from gpt4rec_es.db.rows.texts import NO_OPTIONS, lacking_searches, load_queries, store_searches
 from gpt4rec_es.night.inputs.rules import search_options_of
 from gpt4rec_es.night.stages.ledger import Lease, Work
 from gpt4rec_es.options.lists import ANY_TERM

@@ -1,6 +1,6 @@
 from datetime import UTC, datetime
 
-from gpt4rec_es.db.rows.swaps import Swap
+from gpt4rec_es.db.rows.builds import Swap
 from gpt4rec_es.index.bm25 import undoable
 from gpt4rec_es.index.prune import recently_live
 

@@ -8,11 +8,11 @@ import pytest
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.bm25.index import MemoryIndex, TokenizedTitle
 from gpt4rec_es.lab.bm25.retriever import Analyze, MemoryRetriever
-from gpt4rec_es.lab.evaluation import lists as lists_module
-from gpt4rec_es.lab.evaluation.catalog import EvaluationCatalog
+from gpt4rec_es.lab.evaluation import merging
 from gpt4rec_es.lab.evaluation.compare import differences
-from gpt4rec_es.lab.evaluation.lists import merge_lists
+from gpt4rec_es.lab.evaluation.data import EvaluationCatalog
 from gpt4rec_es.lab.evaluation.measure import Measurer
+from gpt4rec_es.lab.evaluation.merging import merge_lists
 from gpt4rec_es.lab.evaluation.methods import BASELINES, Baselines, MethodOptions
 from gpt4rec_es.lab.evaluation.sources import product_sources
 from gpt4rec_es.lab.splits.split import Case
@@ -73,7 +73,7 @@ def test_every_length_and_number_of_queries_is_merged_on_its_own(
     cells = [(k, m) for k in (1, 2, 3, 6) for m in (1, 2, 4)]
     for most in (1 << 25, 1):
         # With room for one hit, every user is a step of its own.
-        monkeypatch.setattr(lists_module, "_HITS", most)
+        monkeypatch.setattr(merging, "_HITS", most)
         found = merge_lists(made, QUERIES, bought, cells)
         for k, m in cells:
             expected = merged_lists(retriever, [q[:m] for q in QUERIES], bought, k)

@@ -8,7 +8,7 @@ import pytest
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.bm25.index import MemoryIndex, TokenizedTitle
 from gpt4rec_es.lab.bm25.retriever import MemoryGridSearch, MemoryRetriever
-from gpt4rec_es.lab.evaluation import lists as lists_module
+from gpt4rec_es.lab.evaluation import merging
 from gpt4rec_es.lab.tuning.choose import grid
 from gpt4rec_es.lab.tuning.measure import TuningCase, measure_points
 from gpt4rec_es.metrics.accuracy import accuracy
@@ -46,8 +46,8 @@ def some_cases(count: int) -> list[TuningCase]:
 def test_equals_the_lists_of_each_point(
     monkeypatch: pytest.MonkeyPatch, hits_per_step: int, k: int
 ) -> None:
-    monkeypatch.setattr(lists_module, "_HITS", hits_per_step)
-    monkeypatch.setattr(lists_module, "_USERS", 7)
+    monkeypatch.setattr(merging, "_HITS", hits_per_step)
+    monkeypatch.setattr(merging, "_USERS", 7)
     cases = some_cases(60)
     seen: list[tuple[int, int | None]] = []
     search = MemoryGridSearch(INDEX, analyze)

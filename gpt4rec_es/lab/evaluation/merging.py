@@ -12,7 +12,7 @@ import numpy as np
 from gpt4rec_es.db.rows.lists import MergeInput
 from gpt4rec_es.lab.bm25.hits import MemoryHits
 from gpt4rec_es.lab.bm25.retriever import MemoryGridSearch
-from gpt4rec_es.lab.evaluation.catalog import EvaluationCatalog
+from gpt4rec_es.lab.evaluation.data import EvaluationCatalog
 from gpt4rec_es.lab.evaluation.sources import ListSources
 from gpt4rec_es.lab.splits.histories import each_once
 from gpt4rec_es.metrics.lists import NOTHING, Lists

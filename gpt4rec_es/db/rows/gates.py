@@ -1,0 +1,173 @@
+"""What the gates measure of a run's stored lists, and what they found.
+
+Every number is taken from the rows themselves; which number lets a run pass is decided by gates.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+from sqlalchemy import Connection, text
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """What one gate found. measured and required are sentences for people."""
+
+    gate: str
+    passed: bool
+    measured: str
+    required: str
+
+
+def store(connection: Connection, run_no: int, results: Sequence[GateResult]) -> None:
+    """Store what the gates found for a run; an earlier result of the same gate is replaced."""
+    connection.execute(
+        text("""
+        INSERT INTO gate_results (run_no, gate, passed, measured, required)
+        SELECT :run_no, gate, passed, measured, required
+        FROM jsonb_to_recordset(cast(:rows AS jsonb))
+             AS x(gate text, passed boolean, measured text, required text)
+        ON CONFLICT (run_no, gate) DO UPDATE SET passed = excluded.passed,
+            measured = excluded.measured, required = excluded.required,
+            checked_at = clock_timestamp()
+        """),
+        {"run_no": run_no, "rows": json.dumps([asdict(result) for result in results])},
+    )
+
+
+def load(connection: Connection, run_no: int) -> list[GateResult]:
+    """Return what the gates found for a run, refusals first; none before it was checked."""
+    found = connection.execute(
+        text(
+            "SELECT gate, passed, measured, required FROM gate_results "
+            "WHERE run_no = :run_no ORDER BY passed, gate"
+        ),
+        {"run_no": run_no},
+    )
+    return [GateResult(*row) for row in found]
+
+
+def newest_results(connection: Connection) -> dict[str, bool]:
+    """Return gate -> whether it passed, of the newest run that was checked."""
+    found = connection.execute(
+        text("""
+        SELECT gate, passed FROM gate_results
+        WHERE run_no = (SELECT run_no FROM gate_results ORDER BY run_no DESC LIMIT 1)
+        ORDER BY gate
+        """)
+    )
+    return {row.gate: row.passed for row in found}
+
+
+class Matching(NamedTuple):
+    """Users with an outcome, users of the cohort, and those that are only one of the two."""
+
+    outcomes: int
+    cohort: int
+    unmatched: int
+
+
+def match_outcomes(connection: Connection, run_no: int) -> Matching:
+    """Return how a run's outcomes and its cohort match."""
+    # The key makes a second outcome impossible, so equal counts mean one each.
+    row = connection.execute(
+        text("""
+        SELECT count(o.user_no) AS outcomes, count(u.user_no) AS cohort,
+               count(*) FILTER (WHERE o.user_no IS NULL OR u.user_no IS NULL) AS unmatched
+        FROM (SELECT user_no FROM run_users WHERE run_no = :run_no) AS u
+        FULL JOIN (SELECT user_no FROM user_outcomes WHERE run_no = :run_no) AS o USING (user_no)
+        """),
+        {"run_no": run_no},
+    ).one()
+    return Matching(*row)
+
+
+def count_wrong_lists(connection: Connection, run_no: int) -> int:
+    """Return how many users' lists are not as long as their outcome says, or have gaps."""
+    found = connection.execute(
+        text("""
+        SELECT count(*) FROM (
+            SELECT user_no, count(*) AS n, max(rank) AS last FROM recommendations
+            WHERE run_no = :run_no GROUP BY user_no) AS l
+        FULL JOIN (SELECT user_no, n_recommended FROM user_outcomes
+                   WHERE run_no = :run_no AND n_recommended > 0) AS o USING (user_no)
+        WHERE l.n IS DISTINCT FROM o.n_recommended OR l.last IS DISTINCT FROM o.n_recommended
+        """),
+        {"run_no": run_no},
+    )
+    return int(found.scalar_one())
+
+
+def count_failed(connection: Connection, run_no: int) -> int:
+    """Return how many users of a run failed."""
+    found = connection.execute(
+        text("""
+        SELECT count(*) FROM user_outcomes WHERE run_no = :run_no AND outcome = 'failed'
+        """),
+        {"run_no": run_no},
+    )
+    return int(found.scalar_one())
+
+
+def recommended_ids(connection: Connection, run_no: int) -> list[str]:
+    """Return the ids of the items in a run's lists that are in the catalog."""
+    found = connection.execute(
+        text("""
+        SELECT i.item_id FROM items AS i
+        WHERE i.item_no IN (SELECT item_no FROM recommendations WHERE run_no = :run_no)
+        """),
+        {"run_no": run_no},
+    )
+    return list(found.scalars())
+
+
+def count_recommended_items(connection: Connection, run_no: int) -> int:
+    """Return how many different items a run's lists have, whether the catalog has them or not."""
+    found = connection.execute(
+        text("SELECT count(DISTINCT item_no) FROM recommendations WHERE run_no = :run_no"),
+        {"run_no": run_no},
+    )
+    return int(found.scalar_one())
+
+
+def count_by_short_reason(connection: Connection, run_no: int) -> dict[str, int]:
+    """Return why lists were short before fallbacks -> users with hits, most first; "": full."""
+    found = connection.execute(
+        text("""
+        SELECT coalesce(short_reason, '') AS reason, count(*) AS users
+        FROM user_outcomes WHERE run_no = :run_no AND outcome = 'ok'
+        GROUP BY 1 ORDER BY 2 DESC
+        """),
+        {"run_no": run_no},
+    )
+    return {row.reason: row.users for row in found}
+
+
+def count_blocked(connection: Connection, run_no: int) -> int:
+    """Return how many recommendations of a run are items that its rules keep out."""
+    found = connection.execute(
+        text("""
+        SELECT count(*) FROM recommendations AS r
+        WHERE run_no = :run_no AND item_no IN (
+            SELECT unnest(item_nos) FROM run_rules WHERE run_no = :run_no)
+        """),
+        {"run_no": run_no},
+    )
+    return int(found.scalar_one())
+
+
+def count_crowded(connection: Connection, run_no: int, most: int) -> int:
+    """Return how often a list of a run has more than ``most`` items of a capped brand."""
+    found = connection.execute(
+        text("""
+        SELECT count(*) FROM (
+            SELECT FROM recommendations AS r JOIN (
+                SELECT brand, unnest(item_nos) AS item_no FROM run_brands WHERE run_no = :run_no
+            ) AS b USING (item_no)
+            WHERE r.run_no = :run_no GROUP BY user_no, brand HAVING count(*) > :most) AS lists
+        """),
+        {"run_no": run_no, "most": most},
+    )
+    return int(found.scalar_one())

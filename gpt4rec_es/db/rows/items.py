@@ -1,0 +1,99 @@
+"""Reading the catalog: ids, titles and what can be recommended, by item number."""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from sqlalchemy import Connection, text
+
+
+class Item(NamedTuple):
+    """One item of the catalog. is_findable: active, with a title, so that it can be recommended."""
+
+    item_no: int
+    item_id: str
+    title: str | None
+    brand: str | None
+    category: str | None
+    is_findable: bool
+
+
+class Name(NamedTuple):
+    """An item as people know it."""
+
+    item_id: str
+    title: str | None
+
+
+def load_items(connection: Connection) -> list[Item]:
+    """Return the whole catalog by item number."""
+    found = connection.execute(
+        text(
+            "SELECT item_no, item_id, title, brand, category, "
+            "is_active AND title IS NOT NULL AS is_findable FROM items ORDER BY item_no"
+        )
+    )
+    return [Item(*row) for row in found]
+
+
+def numbers_by_id(connection: Connection) -> list[tuple[int, bool]]:
+    """Return (item number, whether it can be recommended) of all items, in order of item id."""
+    found = connection.execute(
+        text("SELECT item_no, is_active AND title IS NOT NULL FROM items ORDER BY item_id")
+    )
+    return [(row[0], row[1]) for row in found]
+
+
+def load_ids(connection: Connection) -> dict[int, str]:
+    """Return item number -> item id of all items."""
+    found = connection.execute(text("SELECT item_no, item_id FROM items"))
+    return {row.item_no: row.item_id for row in found}
+
+
+def load_titles(connection: Connection) -> dict[int, str]:
+    """Return item number -> title of the items that have one."""
+    found = connection.execute(text("SELECT item_no, title FROM items WHERE title IS NOT NULL"))
+    return {row.item_no: row.title for row in found}
+
+
+def load_learnable_titles(connection: Connection) -> dict[int, str]:
+    """Return item number -> title of the items whose title a language model may learn."""
+    found = connection.execute(text("SELECT item_no, title FROM items WHERE is_trainable"))
+    return {row.item_no: row.title for row in found}
+
+
+def title_lengths(connection: Connection) -> dict[int, int]:
+    """Return item number -> characters of its title, of the items that have one."""
+    found = connection.execute(
+        text("SELECT item_no, char_length(title) FROM items WHERE title IS NOT NULL")
+    )
+    return {row[0]: row[1] for row in found}
+
+
+def unfindable(connection: Connection) -> set[int]:
+    """Return the numbers of items that no search can find: without a title or not active."""
+    found = connection.execute(
+        text("SELECT item_no FROM items WHERE title IS NULL OR NOT is_active")
+    )
+    return set(found.scalars())
+
+
+def load_names(connection: Connection, item_nos: Collection[int]) -> dict[int, Name]:
+    """Return item number -> id and title of those of ``item_nos`` that are there."""
+    found = connection.execute(
+        text("SELECT item_no, item_id, title FROM items WHERE item_no = ANY(:numbers)"),
+        {"numbers": list(item_nos)},
+    )
+    return {row.item_no: Name(row.item_id, row.title) for row in found}
+
+
+def count_active(connection: Connection) -> int:
+    """Return how many items are active."""
+    return int(connection.execute(text("SELECT count(*) FROM items WHERE is_active")).scalar_one())
+
+
+def count_findable(connection: Connection) -> int:
+    """Return how many items can be recommended."""
+    found = connection.execute(
+        text("SELECT count(*) FROM items WHERE is_active AND title IS NOT NULL")
+    )
+    return int(found.scalar_one())

@@ -1,0 +1,238 @@
+"""What retention deletes: the lists of old runs, and rows by key that no kept run needs.
+
+Each table of the latter is gone through in order of its numbers, so the work grows with its rows
+alone. Whatever is added that refers to these tables by number must be asked about here.
+"""
+
+from typing import Literal, NamedTuple
+
+from sqlalchemy import Connection, text
+
+from gpt4rec_es.db.engine import untimed
+
+PARENTS = ("run_users", "user_outcomes", "recommendations")
+Texts = Literal["prompts", "queries"]
+
+
+class OldRun(NamedTuple):
+    """A run whose lists are beyond what is kept."""
+
+    run_no: int
+    run_id: str
+
+
+class Slice(NamedTuple):
+    """A batch of rows by number: the last number, and how many there are."""
+
+    upto: int
+    n: int
+
+
+# Those that were marked by a prune that did not come to its end are among them.
+_OLD = text("""
+WITH ended AS (
+    SELECT run_no, run_id, pruned_at, row_number() OVER (
+        PARTITION BY kind, state = 'published', pruned_at IS NULL
+        ORDER BY logical_date DESC, attempt DESC) AS place,
+        CASE WHEN state = 'published' THEN :published ELSE :rejected END AS keep
+    FROM runs WHERE finished_at IS NOT NULL AND NOT is_pinned
+)
+SELECT run_no, run_id FROM ended
+WHERE (pruned_at IS NULL AND place > keep
+       OR pruned_at IS NOT NULL
+       AND to_regclass('public.recommendations_' || run_no) IS NOT NULL)
+  AND run_no NOT IN (SELECT run_no FROM publications)
+  AND run_no NOT IN (SELECT previous_run_no FROM publications WHERE previous_run_no IS NOT NULL)
+ORDER BY run_no
+""")
+
+
+def old_runs(connection: Connection, *, published: int, rejected: int) -> list[OldRun]:
+    """Return the runs beyond the newest so many that were published, and that were not."""
+    found = connection.execute(_OLD, {"published": published, "rejected": rejected})
+    return [OldRun(*row) for row in found]
+
+
+def delete_work(connection: Connection, run_no: int) -> None:
+    """Delete what a run's stages worked with, but for what lies in its partitions."""
+    for table in ("shards", "run_popular", "run_titles", "run_brands"):
+        connection.execute(
+            text(f"DELETE FROM {table} WHERE run_no = :run_no"),  # noqa: S608 - names above
+            {"run_no": run_no},
+        )
+    connection.execute(
+        text("UPDATE runs SET co_purchase_set_no = NULL WHERE run_no = :run_no"),
+        {"run_no": run_no},
+    )
+
+
+def forget_ruled_out(connection: Connection, run_no: int) -> None:
+    """Forget which items a run's rules were about; what the rules were stays."""
+    connection.execute(
+        text("UPDATE run_rules SET item_nos = NULL WHERE run_no = :run_no"), {"run_no": run_no}
+    )
+
+
+def drop_partitions(connection: Connection, run_no: int) -> None:
+    """Drop a run's lists; a lock time-out behind readers is left as the database's own error."""
+    connection.execute(text("SELECT drop_run_partitions(:run_no)"), {"run_no": run_no})
+
+
+def may_detach(connection: Connection) -> bool:
+    """Return whether this role has the rights of the tables' owner."""
+    found = connection.execute(
+        text(
+            "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class "
+            "WHERE oid = 'public.run_users'::regclass"
+        )
+    )
+    return bool(found.scalar_one())
+
+
+def detach(connection: Connection, parent: str, run_no: int) -> None:
+    """Take a run's partition out of a table of ``PARENTS`` while others read the table.
+
+    It waits for who reads already, without making new readers wait. If it is cut off, the
+    partition is out for new readers, and the next call completes it. The connection must be in
+    autocommit; a lock time-out is left as the database's own error.
+    """
+    part = f"{parent}_{run_no}"
+    connection.execute(text("SET lock_timeout = '2s'"))
+    try:
+        pending = connection.execute(
+            text("SELECT inhdetachpending FROM pg_inherits WHERE inhrelid = to_regclass(:part)"),
+            {"part": f"public.{part}"},
+        ).scalar_one_or_none()
+        if pending is not None:
+            how = "FINALIZE" if pending else "CONCURRENTLY"
+            connection.execute(
+                text(f"ALTER TABLE public.{parent} DETACH PARTITION public.{part} {how}")
+            )
+    finally:
+        connection.execute(text("RESET lock_timeout"))
+
+
+def newest_run(connection: Connection) -> int:
+    """Return the number of the newest run, whatever became of it; 0: there is none."""
+    found = connection.execute(text("SELECT coalesce(max(run_no), 0) FROM runs"))
+    return int(found.scalar_one())
+
+
+def count_texts(connection: Connection) -> int:
+    """Return how many prompts and queries there are together."""
+    found = connection.execute(
+        text("SELECT (SELECT count(*) FROM prompts) + (SELECT count(*) FROM queries)")
+    )
+    return int(found.scalar_one())
+
+
+def note_needed(connection: Connection) -> None:
+    """Write down, in tables of the session, which prompts and queries runs use now."""
+    untimed(connection)
+    for statement in _NEEDED:
+        connection.execute(text(statement))
+
+
+def next_slice(connection: Connection, texts: Texts, after: int, most: int) -> Slice | None:
+    """Return the next ``most`` prompts or queries behind number ``after``; None: no more."""
+    row = connection.execute(text(_NEXT[texts]), {"after": after, "most": most}).one()
+    return None if row.upto is None else Slice(row.upto, row.n)
+
+
+def delete_unused(
+    connection: Connection, texts: Texts, after: int, upto: int, known: int
+) -> dict[str, int]:
+    """Delete what nobody needs between two numbers; return table -> rows deleted.
+
+    With prompts their generations go, with queries their searches. known: of later runs than
+    this one it is asked what they need; that of others was noted by ``note_needed``.
+    """
+    values = {"after": after, "upto": upto, "known": known}
+    return {
+        table: connection.execute(text(statement), values).rowcount
+        for table, statement in _DELETE[texts].items()
+    }
+
+
+def delete_co_purchases(connection: Connection) -> int:
+    """Delete the co-purchase sets that no run needs; return how many."""
+    return connection.execute(text(_CO_PURCHASE_SETS)).rowcount
+
+
+_NEEDED_PROMPTS = """
+    CREATE TEMP TABLE needed_prompts AS
+    SELECT DISTINCT prompt_no FROM run_users WHERE prompt_no IS NOT NULL
+"""
+_NEEDED_QUERIES = """
+    CREATE TEMP TABLE needed_queries AS
+    SELECT last_query_no AS query_no FROM run_users WHERE last_query_no IS NOT NULL
+    UNION SELECT query_no FROM run_titles
+"""
+_NEEDED = (
+    _NEEDED_PROMPTS,
+    "CREATE UNIQUE INDEX ON needed_prompts (prompt_no)",
+    "ANALYZE needed_prompts",
+    _NEEDED_QUERIES,
+    "CREATE UNIQUE INDEX ON needed_queries (query_no)",
+    "ANALYZE needed_queries",
+)
+_NEXT = {
+    "prompts": """
+    SELECT max(no) AS upto, count(*) AS n FROM (
+        SELECT prompt_no AS no FROM prompts WHERE prompt_no > :after ORDER BY 1 LIMIT :most) AS b
+    """,
+    "queries": """
+    SELECT max(no) AS upto, count(*) AS n FROM (
+        SELECT query_no AS no FROM queries WHERE query_no > :after ORDER BY 1 LIMIT :most) AS b
+    """,
+}
+_UNUSED_PROMPT = """
+    AND NOT EXISTS (SELECT FROM needed_prompts AS n WHERE n.prompt_no = x.prompt_no)
+    AND NOT EXISTS (SELECT FROM split_prompts AS s WHERE s.prompt_no = x.prompt_no)
+    AND NOT EXISTS (SELECT FROM run_users AS u
+                    WHERE u.run_no > :known AND u.prompt_no = x.prompt_no)
+"""
+_UNUSED_QUERY = """
+        NOT EXISTS (SELECT FROM generated_queries AS g WHERE g.query_no = x.query_no)
+        AND NOT EXISTS (SELECT FROM needed_queries AS n WHERE n.query_no = x.query_no)
+        AND NOT EXISTS (SELECT FROM run_users AS u
+                        WHERE u.run_no > :known AND u.last_query_no = x.query_no)
+        AND NOT EXISTS (SELECT FROM run_titles AS t
+                        WHERE t.run_no > :known AND t.query_no = x.query_no)
+"""
+# S608: only the constants above are put in.
+_GENERATIONS = f"""
+    DELETE FROM generations AS x
+    WHERE x.prompt_no > :after AND x.prompt_no <= :upto {_UNUSED_PROMPT}
+"""  # noqa: S608
+_PROMPTS = f"""
+    DELETE FROM prompts AS x
+    WHERE x.prompt_no > :after AND x.prompt_no <= :upto {_UNUSED_PROMPT}
+"""  # noqa: S608
+# A deleted index' searches still explain the runs that used it.
+_SEARCHES = f"""
+    DELETE FROM searches AS x
+    WHERE x.query_no > :after AND x.query_no <= :upto AND (
+        x.build_no IN (
+            SELECT build_no FROM builds WHERE state = 'deleted'
+            EXCEPT SELECT build_no FROM runs WHERE pruned_at IS NULL)
+        OR {_UNUSED_QUERY})
+"""  # noqa: S608
+_QUERIES = f"""
+    DELETE FROM queries AS x
+    WHERE x.query_no > :after AND x.query_no <= :upto AND {_UNUSED_QUERY}
+        AND NOT EXISTS (SELECT FROM daily_queries AS d WHERE d.query_no = x.query_no)
+"""  # noqa: S608
+# In this order: a row goes before what it refers to.
+_DELETE = {
+    "prompts": {"generations": _GENERATIONS, "prompts": _PROMPTS},
+    "queries": {"searches": _SEARCHES, "queries": _QUERIES},
+}
+# One of the data as they are now serves the next night; a young one may be in use by a replay.
+_CO_PURCHASE_SETS = """
+    DELETE FROM co_purchase_sets AS x
+    WHERE NOT EXISTS (SELECT FROM runs AS r WHERE r.co_purchase_set_no = x.set_no)
+    AND x.created_at < clock_timestamp() - interval '1 day'
+    AND NOT EXISTS (SELECT FROM catalog_state AS s WHERE s.history_version = x.history_version
+                    AND s.catalog_version = x.catalog_version)
+"""

@@ -1,0 +1,149 @@
+"""What a run is doing now: its shards by stage, who holds them, and what has come to a stand.
+
+Reads only, and none of it takes a lock. All times are the database's clock, in seconds.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy import Connection, text
+
+
+class StageCounts(NamedTuple):
+    """One stage's shards, and their members (done, total); shards that were split do not count.
+
+    since_first: from the end of the first shard that was done, to now; busy: to that of the last.
+    first_done: members of that first one.
+    """
+
+    stage: str
+    done: int
+    total: int
+    shards_open: int
+    leases: int
+    expired_leases: int
+    since_first: float | None
+    busy: float | None
+    first_done: int
+    last_error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseStatus:
+    """One shard that somebody holds. seconds_left: below 0, its holder is taken for dead."""
+
+    stage: str
+    shard_no: int
+    owner: str
+    members: int
+    attempt: int
+    seconds_left: float
+
+
+class ExpiredLease(NamedTuple):
+    """A shard whose holder has not renewed for so many seconds."""
+
+    owner: str
+    shard_no: int
+    stage: str
+    seconds: float
+
+
+class FailingShard(NamedTuple):
+    """A shard that failed, or waits after an error. error None: its workers died of it."""
+
+    shard_no: int
+    stage: str
+    members: int
+    failures: int
+    error: str | None
+
+
+class Quiet(NamedTuple):
+    """Shards that are ready, whether nobody holds any, and the seconds since anything happened."""
+
+    ready: int
+    is_idle: bool
+    seconds: float
+
+
+_STAGES = text("""
+SELECT stage,
+       coalesce(sum(n_members) FILTER (WHERE state = 'done'), 0) AS done,
+       sum(n_members) FILTER (WHERE state <> 'split') AS total,
+       count(*) FILTER (WHERE state IN ('ready', 'leased')) AS shards_open,
+       count(*) FILTER (WHERE state = 'leased' AND lease_until >= clock_timestamp()) AS leases,
+       count(*) FILTER (WHERE state = 'leased' AND lease_until < clock_timestamp())
+           AS expired_leases,
+       extract(epoch FROM clock_timestamp() - min(finished_at))::float8 AS since_first,
+       extract(epoch FROM max(finished_at) - min(finished_at))::float8 AS busy,
+       coalesce((array_agg(n_members ORDER BY finished_at)
+                 FILTER (WHERE state = 'done'))[1], 0) AS first_done,
+       (array_agg(error ORDER BY shard_no DESC) FILTER (WHERE error IS NOT NULL))[1] AS last_error
+FROM shards WHERE run_no = :run_no GROUP BY stage
+ORDER BY array_position(ARRAY['generate', 'search', 'merge'], stage)
+""")
+_LEASES = text("""
+SELECT stage, shard_no, owner, n_members AS members, attempt,
+       extract(epoch FROM lease_until - clock_timestamp())::float8 AS seconds_left
+FROM shards WHERE run_no = :run_no AND state = 'leased' ORDER BY seconds_left LIMIT 200
+""")
+_EXPIRED = text("""
+SELECT owner, shard_no, stage,
+       extract(epoch FROM clock_timestamp() - lease_until)::float8 AS seconds
+FROM shards WHERE run_no = :run_no AND state = 'leased' AND lease_until < clock_timestamp()
+ORDER BY lease_until LIMIT :limit
+""")
+_FAILING = text("""
+SELECT shard_no, stage, n_members AS members, failures, error
+FROM shards WHERE run_no = :run_no AND state IN ('ready', 'leased')
+  AND (failures > 0 OR error IS NOT NULL)
+ORDER BY failures DESC, shard_no LIMIT :limit
+""")
+# A lease that is held is somebody at work; otherwise the last that happened counts.
+_QUIET = text("""
+SELECT count(*) FILTER (WHERE s.state = 'ready') AS ready,
+       count(*) FILTER (WHERE s.state = 'leased' AND s.lease_until >= clock_timestamp()) = 0
+           AS is_idle,
+       extract(epoch FROM clock_timestamp() - greatest(r.planned_at, max(s.finished_at),
+           max(s.lease_until)))::float8 AS seconds
+FROM runs AS r LEFT JOIN shards AS s USING (run_no) WHERE r.run_no = :run_no GROUP BY r.run_no
+""")
+
+
+def count_by_stage(connection: Connection, run_no: int) -> list[StageCounts]:
+    """Return the counts of the stages that have shards, in the order of stages."""
+    return [StageCounts(*row) for row in connection.execute(_STAGES, {"run_no": run_no})]
+
+
+def load_leases(connection: Connection, run_no: int) -> list[LeaseStatus]:
+    """Return the shards that somebody holds, 200 at most, those that run out first at first."""
+    return [LeaseStatus(*row) for row in connection.execute(_LEASES, {"run_no": run_no})]
+
+
+def expired_leases(connection: Connection, run_no: int, limit: int) -> list[ExpiredLease]:
+    """Return ``limit`` leases that ran out, the oldest first."""
+    found = connection.execute(_EXPIRED, {"run_no": run_no, "limit": limit})
+    return [ExpiredLease(*row) for row in found]
+
+
+def failing_shards(connection: Connection, run_no: int, limit: int) -> list[FailingShard]:
+    """Return ``limit`` open shards that met an error, those that failed most first."""
+    found = connection.execute(_FAILING, {"run_no": run_no, "limit": limit})
+    return [FailingShard(*row) for row in found]
+
+
+def quiet(connection: Connection, run_no: int) -> Quiet:
+    """Return for how long nobody has worked on a run, which must exist."""
+    return Quiet(*connection.execute(_QUIET, {"run_no": run_no}).one())
+
+
+def published_age_hours(connection: Connection) -> float | None:
+    """Return the hours since the last publication; None when there is none."""
+    found = connection.execute(
+        text(
+            "SELECT extract(epoch FROM clock_timestamp() - published_at)::float8 / 3600 "
+            "FROM publications WHERE kind = 'nightly'"
+        )
+    ).scalar_one_or_none()
+    return None if found is None else float(found)

@@ -1,0 +1,190 @@
+"""Lists as they are stored: read for one user, counted, and two sets of them compared."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy import Connection, text
+
+from gpt4rec_es.db.rows.lists import UserOutcome
+from gpt4rec_es.db.rows.runs import Run
+from gpt4rec_es.records import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """Where lists are: those of a run in ``table``, which has the columns of recommendations."""
+
+    run_no: int
+    table: str = "recommendations"
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """One row of a user's list; ``query``: the text that found it, None: no query did."""
+
+    rank: int
+    item_no: int
+    source: str
+    query_rank: int | None
+    hit_rank: int | None
+    score: float | None
+    from_item_no: int | None
+    fused_score: float | None
+    query: str | None
+
+
+def count_rows(connection: Connection, lists: Lists) -> int:
+    """Return how many recommendations there are in these lists."""
+    found = connection.execute(
+        # Only the name of a table is put in; values are bound.
+        text(f"SELECT count(*) FROM {lists.table} WHERE run_no = :run_no"),  # noqa: S608
+        {"run_no": lists.run_no},
+    )
+    return int(found.scalar_one())
+
+
+def load_list(connection: Connection, run_no: int, user_no: int) -> list[Recommendation]:
+    """Return a user's list of a run by rank; empty: there is none."""
+    found = connection.execute(
+        text("""
+        SELECT r.rank, r.item_no, r.source, r.query_rank, r.hit_rank, r.score, r.from_item_no,
+            r.fused_score, q.text AS query
+        FROM recommendations AS r LEFT JOIN queries AS q USING (query_no)
+        WHERE r.run_no = :run_no AND r.user_no = :user_no ORDER BY r.rank
+        """),
+        {"run_no": run_no, "user_no": user_no},
+    )
+    return [Recommendation(*row) for row in found]
+
+
+def load_outcome(connection: Connection, run_no: int, user_no: int) -> UserOutcome | None:
+    """Return what became of a user in a run; None: the user is not merged yet."""
+    row = connection.execute(
+        text("""
+        SELECT user_no, outcome, n_queries, n_found, n_recommended, short_reason, error
+        FROM user_outcomes WHERE run_no = :run_no AND user_no = :user_no
+        """),
+        {"run_no": run_no, "user_no": user_no},
+    ).one_or_none()
+    return None if row is None else UserOutcome(row[0], Outcome(row[1]), *row[2:])
+
+
+def count_outcomes(connection: Connection, run_no: int) -> int:
+    """Return how many users of a run have an outcome."""
+    found = connection.execute(
+        text("SELECT count(*) FROM user_outcomes WHERE run_no = :run_no"), {"run_no": run_no}
+    )
+    return int(found.scalar_one())
+
+
+class Comparison(NamedTuple):
+    """How two sets of lists overlap, in users.
+
+    equal: users of both with the same list in the same order. mean, deciles: over users of both,
+    |common items| / |all items| of the two lists; None: nobody is in both.
+    """
+
+    in_both: int
+    only_in_a: int
+    only_in_b: int
+    equal: int
+    mean: float | None
+    deciles: list[float] | None
+
+
+class MovedItem(NamedTuple):
+    """An item, and how many users' lists it came to."""
+
+    item_id: str
+    title: str | None
+    users: int
+
+
+# Only names of tables are put in; values are bound.
+_LISTS = """
+WITH a AS (SELECT user_no, array_agg(item_no ORDER BY rank) AS items FROM {a}
+           WHERE run_no = :a GROUP BY user_no),
+     b AS (SELECT user_no, array_agg(item_no ORDER BY rank) AS items FROM {b}
+           WHERE run_no = :b GROUP BY user_no),
+     c AS (SELECT a.items AS a, b.items AS b,
+                  (SELECT count(*) FROM unnest(a.items) AS x WHERE x = ANY(b.items)) AS common
+           FROM a FULL JOIN b USING (user_no)),
+     d AS (SELECT a, b, common::float8 / (cardinality(a) + cardinality(b) - common) AS jaccard
+           FROM c)
+SELECT count(*) FILTER (WHERE a IS NOT NULL AND b IS NOT NULL) AS in_both,
+       count(*) FILTER (WHERE b IS NULL) AS only_in_a,
+       count(*) FILTER (WHERE a IS NULL) AS only_in_b,
+       count(*) FILTER (WHERE a = b) AS equal,
+       avg(jaccard) AS mean,
+       percentile_cont(ARRAY[0, .1, .2, .3, .4, .5, .6, .7, .8, .9, 1])
+           WITHIN GROUP (ORDER BY jaccard) AS deciles
+FROM d
+"""
+
+
+def compare(connection: Connection, a: Lists, b: Lists) -> Comparison:
+    """Return how lists ``a`` and ``b`` overlap."""
+    statement = text(_LISTS.format(a=a.table, b=b.table))
+    return Comparison(*connection.execute(statement, {"a": a.run_no, "b": b.run_no}).one())
+
+
+def load_moved(connection: Connection, old: Lists, new: Lists, limit: int) -> list[MovedItem]:
+    """Return the items that most users have in ``new`` but not in ``old``, of users of both."""
+    found = connection.execute(
+        # Only names of tables are put in; values are bound.
+        text(f"""
+        SELECT item_id, title, count(*) AS users
+        FROM {new.table} AS n JOIN items USING (item_no)
+        WHERE n.run_no = :new
+          AND EXISTS (SELECT FROM run_users AS u
+                      WHERE u.run_no = :old AND u.user_no = n.user_no)
+          AND NOT EXISTS (SELECT FROM {old.table} AS o WHERE o.run_no = :old
+                          AND o.user_no = n.user_no AND o.item_no = n.item_no)
+        GROUP BY item_id, title ORDER BY users DESC, item_id LIMIT :limit
+        """),  # noqa: S608
+        {"old": old.run_no, "new": new.run_no, "limit": limit},
+    )
+    return [MovedItem(*row) for row in found]
+
+
+def load_items(connection: Connection, lists: Lists, users: Sequence[int]) -> list[list[int]]:
+    """Return the users' lists of item numbers, in the order of ``users``; empty: none is there."""
+    found = connection.execute(
+        # Only the name of a table is put in; values are bound.
+        text(
+            f"SELECT user_no, array_agg(item_no ORDER BY rank) AS items FROM {lists.table} "  # noqa: S608
+            "WHERE run_no = :run_no AND user_no = ANY(:users) GROUP BY user_no"
+        ),
+        {"run_no": lists.run_no, "users": list(users)},
+    )
+    by_user = {row.user_no: row.items for row in found}
+    return [by_user.get(user, []) for user in users]
+
+
+def count_other_queries(connection: Connection, a: Run, b: Run) -> int:
+    """Return how many users of both runs have another list of query texts."""
+    generations = """
+        SELECT u.user_no, array_agg(q.query_no ORDER BY q.rank) AS queries
+        FROM run_users AS u JOIN generations AS g ON g.prompt_no = u.prompt_no
+            AND g.content_hash = :{0}_hash AND g.decoding_no = :{0}_decoding
+        JOIN generated_queries AS q USING (generation_no)
+        WHERE u.run_no = :{0}_no GROUP BY u.user_no
+    """
+    # Only the names a and b are put in; values are bound.
+    found = connection.execute(
+        text(
+            f"SELECT count(*) FROM ({generations.format('a')}) AS a "  # noqa: S608
+            f"JOIN ({generations.format('b')}) AS b USING (user_no) WHERE a.queries <> b.queries"
+        ),
+        {
+            f"{name}_{key}": value
+            for name, run in (("a", a), ("b", b))
+            for key, value in (
+                ("no", run.run_no),
+                ("hash", run.content_hash),
+                ("decoding", run.decoding_no),
+            )
+        },
+    )
+    return int(found.scalar_one())
