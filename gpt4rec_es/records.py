@@ -191,23 +191,3 @@ class Neighbours:
 
 
 NO_NEIGHBOURS = Neighbours()
-
-
-@dataclass(frozen=True, slots=True)
-class Recommendation:
-    """One row of a user's list. The hit fields are None for ``Source.POPULAR``.
-
-    query_rank: rank of the generated query that found it, None if none did. hit_rank: 1-based place
-    among that query's hits (of a title's hits, of the neighbours of a bought item), score its BM25
-    score (the strength). from_item_no: the bought item that it is a neighbour of, or whose title
-    found it. fused_score: by which fused lists are ordered; None for fallbacks and unless fused.
-    """
-
-    rank: int
-    item_no: int
-    source: Source
-    query_rank: int | None = None
-    hit_rank: int | None = None
-    score: float | None = None
-    from_item_no: int | None = None
-    fused_score: float | None = None

@@ -14,12 +14,11 @@ from gpt4rec_es.db.rows import monitoring as rows
 from gpt4rec_es.db.rows import run_counts
 from gpt4rec_es.db.rows.gates import newest_results
 from gpt4rec_es.db.rows.health import database_bytes
-from gpt4rec_es.db.rows.runs import STAGES, UNFINISHED
+from gpt4rec_es.db.tables import FINISHED, STAGES, UNFINISHED
 from gpt4rec_es.exporter.collector import Part, counter, gauge, gauges_by
 from gpt4rec_es.records import Outcome
 
 _KIND = "nightly"
-_RUN_STATES = (*UNFINISHED, "published", "rejected", "failed", "cancelled", "superseded")
 _BUILD_STATES = ("building", "ready", "failed", "deleted")
 _SHARD_STATES = ("ready", "leased", "expired", "done", "split")
 # Error classes are few, but nothing makes sure of it.
@@ -50,7 +49,10 @@ def runs(connection: Connection) -> list[Metric]:
     counts = rows.count_runs(connection, _KIND)
     return [
         gauges_by(
-            "gpt4rec_runs", "Runs by state.", "state", {s: counts.get(s, 0) for s in _RUN_STATES}
+            "gpt4rec_runs",
+            "Runs by state.",
+            "state",
+            {s: counts.get(s, 0) for s in (*UNFINISHED, *FINISHED)},
         )
     ]
 
@@ -64,7 +66,7 @@ def newest_run(connection: Connection) -> list[Metric]:
         "gpt4rec_newest_run_info", "The newest run.", labels=["run_id", "code"]
     )
     info.add_metric([row.run_id, row.code_version], 1.0)
-    states = {state: int(state == row.state) for state in _RUN_STATES}
+    states = {state: int(state == row.state) for state in (*UNFINISHED, *FINISHED)}
     return [
         info,
         gauges_by("gpt4rec_newest_run_state", "1: its state.", "state", states),

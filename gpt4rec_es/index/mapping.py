@@ -48,16 +48,6 @@ def index_body(bm25: Bm25, analysis: Analysis, *, replicas: int = 0) -> dict[str
     return body
 
 
-def filter_chain(analyzer: str) -> list[str | dict[str, Any]]:
-    """Return the filters that words go through, each by name or with its definition, in order.
-
-    Raises:
-        UsageError: there is no analyzer of that name.
-    """
-    chosen = _choice(analyzer)
-    return [chosen["filters"].get(name, name) for name in chosen["chain"]]
-
-
 def _choice(analyzer: str) -> dict[str, Any]:
     choices = _load("analyzers.json")
     if analyzer not in choices:

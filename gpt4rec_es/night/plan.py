@@ -33,6 +33,7 @@ from gpt4rec_es.night.inputs.rules import (
     rules_manifest,
     search_options_number,
 )
+from gpt4rec_es.options.lists import CO_PURCHASE, TITLES
 from gpt4rec_es.options.night import NightOptions
 from gpt4rec_es.prompts.keys import canonical_json, hash128
 from gpt4rec_es.protocols import Progress, QueryGenerator, no_progress
@@ -73,7 +74,7 @@ def plan_run(
         for _ in range(3):
             build_no = parts.ensure_index()
             set_no = None
-            if options.fusion.uses("co_purchase"):
+            if options.fusion.uses(CO_PURCHASE):
                 set_no = ensure_co_purchases(parts.engine, options.fusion)
             # Before the transaction: its snapshot must not be older than the lock.
             with locks.hold_lock(parts.engine, locks.TEXTS, shared=True, wait_s=_WAIT_FOR_PRUNE_S):
@@ -154,7 +155,7 @@ def _plan_once(
         run = run_rows.load(connection, run_no)
         freeze_rules(connection, run_no, run.manifest.get("rules"))
         freeze_popular(connection, run)
-        if options.fusion.uses("titles"):
+        if options.fusion.uses(TITLES):
             freeze_titles(connection, run_no, history_version, may_search)
         plan_generate(
             connection,

@@ -15,6 +15,7 @@ from gpt4rec_es.db.rows import audit
 from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.db.rows.shards import has_live_lease
+from gpt4rec_es.db.tables import UNFINISHED
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.plan import plan_run
@@ -113,7 +114,7 @@ def look_for_due(parts: NightParts, logical_date: dt.date) -> Due:
         return Due("wait for other code", unfinished[0])
     runs = retrying(parts.engine, lambda c: run_rows.of_date(c, KIND, logical_date))
     for run in runs:
-        if run.state not in {"superseded", *run_rows.UNFINISHED}:
+        if run.state not in {"superseded", *UNFINISHED}:
             return Due("nothing", run)
     return Due("supersede", unfinished[0]) if unfinished else Due("plan", None)
 
@@ -150,7 +151,7 @@ def stop_run(parts: NightParts, run: Run, state: str, reason: str) -> None:
 
     def stop(connection: Connection) -> None:
         now = run_rows.lock_state(connection, run.run_no)
-        if now not in run_rows.UNFINISHED:
+        if now not in UNFINISHED:
             raise _finished(run, now)
         run_rows.set_state(connection, run.run_no, state, reason)
         audit.record(

@@ -17,7 +17,8 @@ _Share = Annotated[float, Interval(ge=0, le=1)]
 _Decay = Annotated[float, Interval(gt=0, le=1)]
 _Count = Annotated[int, Interval(ge=1, le=1000)]
 
-SOURCES = ("queries", "co_purchase", "titles")
+# The sources of candidates, by the names that weights and manifests give them.
+QUERIES, CO_PURCHASE, TITLES = SOURCES = ("queries", "co_purchase", "titles")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Fusion:
     reciprocal.
     """
 
-    weights: tuple[tuple[str, float], ...] = (("queries", 1.0),)
+    weights: tuple[tuple[str, float], ...] = ((QUERIES, 1.0),)
     method: Literal["scores", "ranks"] = "scores"
     candidates: _Count = 100
     history: _Count = 20
@@ -106,7 +107,7 @@ class Fusion:
     @property
     def is_plain(self) -> bool:
         """Whether generated queries are the only source, so that nothing is fused."""
-        return [name for name, _ in self.weights] == ["queries"]
+        return [name for name, _ in self.weights] == [QUERIES]
 
     @property
     def counting(self) -> dict[str, float]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from heapq import nlargest
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.options.lists import Fusion
+from gpt4rec_es.options.lists import QUERIES, TITLES, Fusion
 from gpt4rec_es.ranking.merge import merge_hits
 from gpt4rec_es.ranking.outcome import Merge, Pick, QueryHits, Removed
 from gpt4rec_es.ranking.rules import Screen
@@ -90,12 +90,12 @@ def _rank(
     screen: Screen | None,
 ) -> Ranking:
     newest = purchases[: fusion.history]
-    if name == "queries" and fusion.method == "ranks":
+    if name == QUERIES and fusion.method == "ranks":
         return _rank_by_shares(queries, k, fusion, bought, screen)
-    if name == "queries":
+    if name == QUERIES:
         ranking = weigh(Source.QUERY, query_voices(queries, fusion), bought, screen)
         known, most = [(q.query_rank, q.result) for q in queries], fusion.query_hits
-    elif name == "titles":
+    elif name == TITLES:
         ranking = weigh(Source.HISTORY_TITLE, title_voices(newest, fusion), bought, screen)
         known = [(p.item_no, p.title) for p in newest if p.title is not None]
         most = fusion.candidates

@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from gpt4rec_es.records import Outcome, Recommendation, SearchResult, Source
+from gpt4rec_es.records import Outcome, SearchResult, Source
 
-# item_no, source, query_rank, hit_rank, score, from_item_no, fused_score: the fields of a
-# Recommendation after its rank. A plain tuple, because building a record for each row would take
-# most of a merge's time.
+# One row of a list after its rank: item_no, source, query_rank, hit_rank, score, from_item_no,
+# fused_score. query_rank: of the generated query that found it. hit_rank: 1-based place among the
+# hits of that query or title, or among the neighbours of a bought item; score: the BM25 score, or
+# the strength. from_item_no: the bought item that it is a neighbour of, or whose title found it.
+# fused_score: by which fused lists are ordered. None where it does not apply.
+# A plain tuple, because building a record for each row would take most of a merge's time.
 Pick: TypeAlias = tuple[int, Source, int | None, int | None, float | None, int | None, float | None]
 ShortReason = Literal[
     "no_queries", "empty_queries", "no_hits", "all_bought", "exhausted_queries", "exhausted_sources"
@@ -66,10 +69,6 @@ class Merge:
     def is_complete(self) -> bool:
         """Whether this is the list that unlimited depth would give."""
         return not (self.needs_deeper or self.needs_deeper_last_title or self.needs_deeper_titles)
-
-    def recommendations(self) -> list[Recommendation]:
-        """Return the picks as records, ranks from 1."""
-        return [Recommendation(rank, *pick) for rank, pick in enumerate(self.picks, start=1)]
 
 
 def decide_outcome(merge: Merge, *, n_bought: int, has_prompt: bool) -> Outcome:

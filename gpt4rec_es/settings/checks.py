@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 
+from gpt4rec_es.options.lists import QUERIES, SOURCES
+
 # These may go by a local socket.
 _HOSTLESS = {"postgresql", "postgres", "postgresql+psycopg2", "redis+socket", "memory"}
 _CRON_FIELDS = 5
-_SOURCES = {"queries", "co_purchase", "titles"}
 
 
 def url_check(*schemes: str) -> Callable[[str], str]:
@@ -71,8 +72,8 @@ def parse_sources(text: str) -> tuple[tuple[str, float], ...]:
                 "must be sources with weights, as queries:0.1,co_purchase:0.9"
             ) from None
     names = [name for name, _ in pairs]
-    if len(set(names)) < len(names) or not set(names) <= _SOURCES or "queries" not in names:
-        raise ValueError(f"must name queries, and each of {', '.join(sorted(_SOURCES))} only once")
+    if len(set(names)) < len(names) or not set(names) <= set(SOURCES) or QUERIES not in names:
+        raise ValueError(f"must name queries, and each of {', '.join(sorted(SOURCES))} only once")
     if min(weight for _, weight in pairs) < 0 or not 0 < sum(w for _, w in pairs) < float("inf"):
         raise ValueError("weights must be finite, 0 or above, and one of them above 0")
     return tuple(pairs)

@@ -6,8 +6,7 @@ Pinning and retiring lock the build's row, so that no run ever pins what is bein
 from sqlalchemy import Connection, func, select, text, update
 
 from gpt4rec_es.db.rows.builds import Build, build_of, load
-from gpt4rec_es.db.rows.runs import UNFINISHED
-from gpt4rec_es.db.tables import builds
+from gpt4rec_es.db.tables import UNFINISHED, builds
 from gpt4rec_es.errors import ConflictError, UsageError
 
 

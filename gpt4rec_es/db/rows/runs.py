@@ -8,12 +8,8 @@ from sqlalchemy import Connection, select, text, update
 from sqlalchemy.engine import RowMapping
 
 from gpt4rec_es.db.rows import run_counts
-from gpt4rec_es.db.tables import runs
+from gpt4rec_es.db.tables import UNFINISHED, runs
 from gpt4rec_es.errors import UsageError
-
-# The stages of a run that have shards, in order.
-STAGES = ("generate", "search", "merge")
-UNFINISHED = ("planned", "generating", "searching", "merging", "checking")
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,12 +48,15 @@ from gpt4rec_es.db.tables.rules import (
     run_brands,
     run_rules,
 )
-from gpt4rec_es.db.tables.runs import run_counts, runs, shards
+from gpt4rec_es.db.tables.runs import FINISHED, STAGES, UNFINISHED, run_counts, runs, shards
 from gpt4rec_es.db.tables.sources import co_purchase_sets, co_purchases, run_titles
 from gpt4rec_es.db.tables.splits import split_cases, split_prompts, split_train, splits
 from gpt4rec_es.db.tables.trials import trial_comparisons, trial_points, trial_queries, trials
 
 __all__ = [
+    "FINISHED",
+    "STAGES",
+    "UNFINISHED",
     "alias_swaps",
     "audit",
     "block_rules",

@@ -22,6 +22,17 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from gpt4rec_es.db.tables.base import at, id_text, metadata, now
 
+# The states of a run, in order.
+UNFINISHED = ("planned", "generating", "searching", "merging", "checking")
+FINISHED = ("published", "rejected", "failed", "cancelled", "superseded")
+# The stages of a run that have shards, in order.
+STAGES = ("generate", "search", "merge")
+
+
+def _quoted(names: tuple[str, ...]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
+
+
 runs = Table(
     "runs",
     metadata,
@@ -127,15 +138,9 @@ runs = Table(
         "ix_runs_unfinished",
         "kind",
         unique=True,
-        postgresql_where=text(
-            "state IN ('planned', 'generating', 'searching', 'merging', 'checking')"
-        ),
+        postgresql_where=text(f"state IN ({_quoted(UNFINISHED)})"),
     ),
-    CheckConstraint(
-        "state IN ('planned', 'generating', 'searching', 'merging', 'checking', "
-        "'published', 'rejected', 'failed', 'cancelled', 'superseded')",
-        name="state",
-    ),
+    CheckConstraint(f"state IN ({_quoted((*UNFINISHED, *FINISHED))})", name="state"),
     comment="One row per run; at most one unfinished per kind.",
 )
 

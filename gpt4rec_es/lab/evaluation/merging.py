@@ -19,7 +19,7 @@ from gpt4rec_es.metrics.lists import NOTHING, Lists
 from gpt4rec_es.night.stages.hits import HitSource
 from gpt4rec_es.night.stages.ingredients import Ingredients
 from gpt4rec_es.night.stages.merge import MergedUsers
-from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
+from gpt4rec_es.options.lists import ANY_TERM, TITLES, SearchOptions
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.records import Bm25
 
@@ -144,7 +144,7 @@ class GridMerge:
         if last is None:
             return []
         fusion = self._sources.fusion
-        speak = newest[: fusion.history] if fusion.uses("titles") else ()
+        speak = newest[: fusion.history] if fusion.uses(TITLES) else ()
         return [last, *(titles[item] for item in speak if item in titles)]
 
     def _ingredients(
@@ -162,7 +162,7 @@ class GridMerge:
                 user.user_no: each_once(histories[user.user_no])[::-1][: fusion.history]
                 for user in users
             }
-        if fusion.uses("titles"):
+        if fusion.uses(TITLES):
             titles = {
                 item: numbers[sources.titles[item]]
                 for items in newest.values()

@@ -9,7 +9,7 @@ import numpy as np
 from gpt4rec_es.lab.baselines.popularity import count_buyers
 from gpt4rec_es.lab.evaluation.data import EvaluationCatalog
 from gpt4rec_es.lab.splits.histories import each_once
-from gpt4rec_es.options.lists import Fusion
+from gpt4rec_es.options.lists import CO_PURCHASE, Fusion
 from gpt4rec_es.prompts.keys import normalise_query
 from gpt4rec_es.ranking.neighbours import Purchases, strongest
 from gpt4rec_es.ranking.rules import ItemRules
@@ -51,7 +51,7 @@ def product_sources(
         catalog.active & buyers.keys(), key=lambda item: (-buyers[item], ids[item].encode())
     )
     neighbours: dict[int, Neighbours] = {}
-    if fusion.uses("co_purchase"):
+    if fusion.uses(CO_PURCHASE):
         neighbours = dict(_neighbours(catalog, train, steps or {}, fusion))
     titles = {
         item: normalise_query(title) for item, title in catalog.titles.items() if may_search(title)

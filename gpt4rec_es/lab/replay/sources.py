@@ -13,7 +13,7 @@ from gpt4rec_es.lab.replay.changes import bm25_of, fusion_of
 from gpt4rec_es.night.inputs.co_purchases import ensure_co_purchases
 from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.inputs.rules import search_options_number, search_options_of
-from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
+from gpt4rec_es.options.lists import ANY_TERM, CO_PURCHASE, SearchOptions
 from gpt4rec_es.protocols import Retriever
 from gpt4rec_es.records import SearchResult
 
@@ -61,7 +61,7 @@ def with_search_options(parts: NightParts, run: Run, changed: Run) -> Run:
 def with_co_purchases(parts: NightParts, run: Run, changed: Run) -> Run:
     """Return ``changed`` with the co-purchases that it needs; the run's own where they fit."""
     then, now = fusion_of(run.manifest), fusion_of(changed.manifest)
-    if not now.uses("co_purchase"):
+    if not now.uses(CO_PURCHASE):
         return changed
     if run.co_purchase_set_no is not None and now.counting == then.counting:
         return changed

@@ -13,8 +13,9 @@ from sqlalchemy.exc import DBAPIError
 from gpt4rec_es.db.engine import retrying
 from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows import shards as shard_rows
-from gpt4rec_es.db.rows.runs import STAGES, Run
+from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.db.rows.shards import Shard
+from gpt4rec_es.db.tables import STAGES
 from gpt4rec_es.errors import ConflictError, DependencyError, LeaseLostError, UsageError
 from gpt4rec_es.garbage import spare_what_is_loaded
 from gpt4rec_es.logs import scrub

@@ -15,7 +15,7 @@ from gpt4rec_es.db.rows.history import load_item_numbers
 from gpt4rec_es.db.rows.lists import MergeInput, load_bought, load_popular, load_titles
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.night.inputs.rules import load_shown
-from gpt4rec_es.options.lists import Fusion
+from gpt4rec_es.options.lists import CO_PURCHASE, TITLES, Fusion
 from gpt4rec_es.ranking.fuse import fuse_sources
 from gpt4rec_es.ranking.merge import merge_hits
 from gpt4rec_es.ranking.outcome import Merge, QueryHits
@@ -118,7 +118,7 @@ def load_ingredients(
         histories = load_item_numbers(connection, user_nos, run.history_version)
         newest = {user: items[: -fusion.history - 1 : -1] for user, items in histories.items()}
     wanted = {item_no for items in newest.values() for item_no in items}
-    if fusion.uses("co_purchase") and run.co_purchase_set_no is not None:
+    if fusion.uses(CO_PURCHASE) and run.co_purchase_set_no is not None:
         neighbours = load_neighbours(connection, run.co_purchase_set_no, wanted)
     return Ingredients(
         run.k,
@@ -127,7 +127,7 @@ def load_ingredients(
         load_popular(connection, run, None if rules else run.k + most_bought),
         newest,
         neighbours,
-        load_titles(connection, run, wanted) if fusion.uses("titles") else {},
+        load_titles(connection, run, wanted) if fusion.uses(TITLES) else {},
         rules,
         load_shown(connection, run, user_nos),
     )

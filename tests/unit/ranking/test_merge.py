@@ -5,7 +5,7 @@ import pytest
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.ranking.merge import merge_hits
 from gpt4rec_es.ranking.outcome import Merge, QueryHits, Removed
-from gpt4rec_es.records import Recommendation, SearchResult, Source
+from gpt4rec_es.records import SearchResult, Source
 
 
 def found(*item_nos: int, exhausted: bool = True) -> SearchResult:
@@ -80,10 +80,10 @@ class TestShares:
 
     def test_rows_name_query_hit_rank_and_score(self) -> None:
         merge = merge_hits(queries(found(8, 7), found(8, 6)), 2)
-        assert merge.recommendations() == [
-            Recommendation(1, 8, Source.QUERY, query_rank=1, hit_rank=1, score=100.0),
-            Recommendation(2, 6, Source.QUERY, query_rank=2, hit_rank=2, score=99.0),
-        ]
+        assert merge.picks == (
+            (8, Source.QUERY, 1, 1, 100.0, None, None),
+            (6, Source.QUERY, 2, 2, 99.0, None, None),
+        )
 
 
 class TestBackfill:
@@ -121,10 +121,8 @@ class TestFallbacks:
         assert items(merge) == [1, 2, 3, 4, 5]
         assert sources(merge) == "qtppp"
         assert (merge.n_found, merge.short_reason) == (1, "exhausted_queries")
-        assert merge.recommendations()[1] == Recommendation(
-            2, 2, Source.LAST_TITLE, query_rank=None, hit_rank=3, score=98.0
-        )
-        assert merge.recommendations()[2] == Recommendation(3, 3, Source.POPULAR)
+        assert merge.picks[1] == (2, Source.LAST_TITLE, None, 3, 98.0, None, None)
+        assert merge.picks[2] == (3, Source.POPULAR, None, None, None, None, None)
 
     def test_not_used_when_queries_fill_the_list(self) -> None:
         merge = merge_hits(queries(found(1, 2)), 2, last_title=found(3), popular=[4])
