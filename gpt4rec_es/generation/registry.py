@@ -3,16 +3,21 @@
 A row of the table is a promise about a folder, so the folder is looked at before it is trusted.
 """
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import Engine
 
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows import generators
 from gpt4rec_es.db.rows.generators import Generator
-from gpt4rec_es.errors import UsageError
+from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.generation.card import read_card
 from gpt4rec_es.generation.factory import open_generator
+from gpt4rec_es.protocols import QueryGenerator
+
+Opened = TypeVar("Opened", bound=QueryGenerator)
 
 
 def list_generators(engine: Engine) -> list[Generator]:
@@ -42,6 +47,22 @@ def add_generator(
         return generators.register(
             connection, name=name, kind=kind, path=path, content_hash=content_hash, card=card
         )
+
+
+def opened_unchanged(row: Generator, open_it: Callable[[Generator], Opened]) -> Opened:
+    """Return the generator of ``row``, opened by ``open_it``, if its files are those registered.
+
+    Raises:
+        ConflictError: they changed.
+        UsageError: its folder is no fitting checkpoint.
+    """
+    opened = open_it(row)
+    if opened.content_hash != row.content_hash:
+        raise ConflictError(
+            f"The files of generator {row.name!r} changed since it was registered.",
+            "Put them back, or register them under another name.",
+        )
+    return opened
 
 
 def use_generator(engine: Engine, name: str, *, actor: str, dry_run: bool = False) -> Generator:

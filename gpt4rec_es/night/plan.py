@@ -23,6 +23,7 @@ from gpt4rec_es.db.rows.pins import pin as pin_build
 from gpt4rec_es.db.rows.shard_plans import plan_generate
 from gpt4rec_es.db.rows.texts import decoding_number
 from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.generation.registry import opened_unchanged
 from gpt4rec_es.night.inputs.co_purchases import ensure_co_purchases
 from gpt4rec_es.night.inputs.cohort import freeze_popular, freeze_titles, stage_cohort
 from gpt4rec_es.night.inputs.manifest import make_manifest
@@ -64,12 +65,7 @@ def plan_run(
     """
     with parts.engine.connect() as connection, connection.begin():
         generator_row = _require_generator(connection)
-    generator = parts.open_generator(generator_row)
-    if generator.content_hash != generator_row.content_hash:
-        raise ConflictError(
-            f"The files of generator {generator_row.name!r} changed since it was registered.",
-            "Put them back, or register them under another name.",
-        )
+    generator = opened_unchanged(generator_row, parts.open_generator)
     with locks.hold_lock(parts.engine, f"plan {kind}"):
         for _ in range(3):
             build_no = parts.ensure_index()

@@ -9,7 +9,8 @@ from sqlalchemy import Engine
 
 from gpt4rec_es.db.rows.generators import Generator
 from gpt4rec_es.db.rows.splits import SplitRow
-from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.generation.registry import opened_unchanged
 from gpt4rec_es.lab.evaluation.data import EvaluationCatalog
 from gpt4rec_es.lab.evaluation.merging import Cell, merge_lists
 from gpt4rec_es.lab.evaluation.methods import METHODS, Baselines, MethodOptions
@@ -154,7 +155,7 @@ class Evaluation:
         most = max(options.num_queries)
         beams = max(most, options.decoding.num_beams)
         decoding = replace(options.decoding, num_queries=most, num_beams=beams)
-        opened = _open(generator, open_generator)
+        opened = opened_unchanged(generator, open_generator)
         queries = self._queries(opened, decoding)
         generating = time.monotonic() - started
         for lists, made_with, seconds in self._merged(method, options, queries):
@@ -217,13 +218,3 @@ class Evaluation:
 
 def _learned(options: EvaluateOptions) -> dict[str, bool]:
     return {"learn_validation": options.part == "test" and options.learn_validation}
-
-
-def _open(row: Generator, open_generator: OpenGenerator) -> QueryGenerator:
-    opened = open_generator(row)
-    if opened.content_hash != row.content_hash:
-        raise ConflictError(
-            f"The files of generator {row.name!r} changed since it was registered.",
-            "Put them back, or register them under another name.",
-        )
-    return opened

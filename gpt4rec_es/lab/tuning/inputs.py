@@ -14,7 +14,7 @@ from gpt4rec_es.db.rows import generators
 from gpt4rec_es.db.rows.generators import Generator
 from gpt4rec_es.db.rows.items import load_ids
 from gpt4rec_es.db.rows.splits import SplitRow
-from gpt4rec_es.errors import ConflictError
+from gpt4rec_es.generation.registry import opened_unchanged
 from gpt4rec_es.lab.baselines.popularity import count_buyers
 from gpt4rec_es.lab.evaluation.data import choose_cases
 from gpt4rec_es.lab.splits.queries import split_queries
@@ -110,12 +110,7 @@ def load_inputs(parts: TuningParts, options: TuningOptions, progress: Progress) 
     """
     chosen = choose_inputs(parts, options)
     cases = chosen.cases
-    generator = parts.open_generator(chosen.generator)
-    if generator.content_hash != chosen.generator.content_hash:
-        raise ConflictError(
-            f"The files of generator {chosen.generator.name!r} changed since it was registered.",
-            "Put them back, or register them under another name.",
-        )
+    generator = opened_unchanged(chosen.generator, parts.open_generator)
     written = split_queries(
         parts.engine, generator, options.decoding, chosen.split, cases, progress
     )
