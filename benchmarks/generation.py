@@ -113,9 +113,12 @@ def _compare(
         counters = _counters(name, traffic[name], floor, decoding)
         speed = f"{per_user:.4f} | {1 / per_user:.3f} | {wall:.3f}"
         print(f"| {name} | {speed} | {gain} | {counters} |")
-    _print_share(population, decoding, costs[_OURS], peaks, options)
-    shares = phases(lambda: ways[_OURS](prompts))
-    print("where its time goes:", ", ".join(f"{n} {share:.0%}" for n, share in shares.items()))
+    _print_fraction(population, decoding, costs[_OURS], peaks, options)
+    fractions = phases(lambda: ways[_OURS](prompts))
+    print(
+        "where its time goes:",
+        ", ".join(f"{n} {fraction:.0%}" for n, fraction in fractions.items()),
+    )
 
 
 _BASELINE = "generate, arrival order"
@@ -186,7 +189,7 @@ def _counters(name: str, traffic: Traffic, floor: int, decoding: Decoding) -> st
     return f"{traffic.tokens / floor:.3f} | {megabytes:.1f} MB"
 
 
-def _print_share(
+def _print_fraction(
     population: Population,
     decoding: Decoding,
     per_user: float,

@@ -8,7 +8,7 @@ from benchmarks.table import Line, at_least, percent, rate
 from benchmarks.timing import interleaved
 from gpt4rec_es.db.rows.documents import catalog_snapshot
 from gpt4rec_es.index.bulk import BulkLimits
-from gpt4rec_es.index.making import create_index, seal_index
+from gpt4rec_es.index.create import create_index, seal_index
 from gpt4rec_es.index.mapping import Analysis, encode_document, index_body
 from gpt4rec_es.index.reindex import ReindexOptions, reindex
 from gpt4rec_es.records import Bm25

@@ -93,18 +93,18 @@ _PHASES = {
 
 
 def phases(run: Callable[[], Any]) -> dict[str, float]:
-    """Return which share of the CPU time of ``run`` went where."""
+    """Return which fraction of the CPU time of ``run`` went where."""
     with (
         _no_messages(),
         torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler,
     ):
         run()
-    shares = dict.fromkeys([*_PHASES, "the rest"], 0.0)
+    fractions = dict.fromkeys([*_PHASES, "the rest"], 0.0)
     for event in profiler.key_averages():
         phase = next(
             (name for name, parts in _PHASES.items() if any(part in event.key for part in parts)),
             "the rest",
         )
-        shares[phase] += event.self_cpu_time_total
-    total = sum(shares.values())
-    return {name: share / total for name, share in shares.items()}
+        fractions[phase] += event.self_cpu_time_total
+    total = sum(fractions.values())
+    return {name: fraction / total for name, fraction in fractions.items()}

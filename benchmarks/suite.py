@@ -15,7 +15,7 @@ import click
 from benchmarks import importing, indexing, memory, nights, searching, storing
 from benchmarks.place import Place, scratch
 from benchmarks.table import Line, machine
-from gpt4rec_es.garbage import spare_what_is_loaded
+from gpt4rec_es.gc_freeze import freeze_gc
 
 Measure = Callable[[Place, int], list[Line]]
 # part -> (how, sizes of a full run, sizes of a small one)
@@ -42,7 +42,7 @@ def main(
     with scratch() as place:
         about = machine(place)
     click.echo(f"{about}\n\n| what | found | goal | |\n|---|---|---|---|")
-    spare_what_is_loaded()  # as nights, imports and reindexes do
+    freeze_gc()  # as nights, imports and reindexes do
     for name in parts or PARTS:
         measure, full_sizes, small_sizes = PARTS[name]
         for size in sizes or (small_sizes if small else full_sizes):

@@ -44,7 +44,7 @@ def times(value: float) -> str:
 
 
 def percent(value: float) -> str:
-    """Return a share as people read it."""
+    """Return a fraction as people read it."""
     return f"{value:.0%}"
 
 

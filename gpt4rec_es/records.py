@@ -33,9 +33,9 @@ class Source(StrEnum):
     The last two are fallbacks. Of sources that are fused, it is the one that speaks most for it.
     """
 
-    QUERY = "query"  # a generated query; unless fused, within its share of K/m
+    QUERIES = "queries"  # a generated query; unless fused, within its quota of K/m
     CO_PURCHASE = "co_purchase"  # bought by the buyers of what the user bought
-    HISTORY_TITLE = "history_title"  # found by the title of something the user bought
+    HISTORY_TITLES = "history_titles"  # found by the title of something the user bought
     BACKFILL = "backfill"  # a deeper hit of a generated query, taken because others ran dry
     LAST_TITLE = "last_title"  # fallback: the newest bought title as the query
     POPULAR = "popular"  # fallback: bought by the most users
@@ -75,7 +75,7 @@ class Decoding:
 
     num_queries: m of the paper. num_beams: over-generation, >= num_queries. max_new_tokens counts
     the end token. length_penalty is the exponent of the length by which the summed log-probability
-    is divided (1.0 = mean). similarity: a query whose token Jaccard with a better one reaches
+    is divided (1.0 = mean). query_dedup_jaccard: a query whose token Jaccard with a better one reaches
     this is dropped. dtype: "fp32" or "fp16".
     """
 
@@ -84,7 +84,7 @@ class Decoding:
     max_new_tokens: Annotated[int, Interval(ge=2, le=512)] = 48
     length_penalty: Annotated[float, Interval(ge=-10, le=10)] = 1.0
     early_stopping: bool = False
-    similarity: Annotated[float, Interval(gt=0, le=1)] = 0.8
+    query_dedup_jaccard: Annotated[float, Interval(gt=0, le=1)] = 0.8
     dtype: Literal["fp32", "fp16"] = "fp32"
 
     def __post_init__(self) -> None:
@@ -184,10 +184,10 @@ class SearchResult:
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """Items bought by the buyers of one item, best first, with their strengths in 0..1."""
+    """Items bought by the buyers of one item, best first, with their similarities in 0..1."""
 
     item_nos: Sequence[int] = ()
-    strengths: Sequence[float] = ()
+    similarities: Sequence[float] = ()
 
 
 NO_NEIGHBOURS = Neighbours()

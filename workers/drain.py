@@ -10,7 +10,7 @@ from gpt4rec_es.logs import log_context
 from gpt4rec_es.night.stages.advance import STAGES_OF
 from gpt4rec_es.night.stages.drain import drain
 from gpt4rec_es.version import is_code_unchanged
-from workers.doorbell import ring
+from workers.notify import notify
 from workers.process import owner, process_runtime
 
 log = logging.getLogger(__name__)
@@ -34,4 +34,4 @@ def drain_queue(app: Celery, queue: str, run_id: str) -> None:
             log.error("%s", error)
         else:
             log.info("drained: %s, %s shards", report.run.state, report.counts.shards)
-            ring(app, report.run, float(runtime.settings.redrive_seconds))
+            notify(app, report.run, float(runtime.settings.redrive_seconds))

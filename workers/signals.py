@@ -5,7 +5,7 @@ from typing import Any
 from celery.signals import setup_logging, worker_ready, worker_shutdown
 
 from gpt4rec_es import logs
-from workers.doorbell import Redriver
+from workers.notify import Redriver
 from workers.process import process_runtime
 
 _redrivers: list[Redriver] = []

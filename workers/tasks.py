@@ -7,8 +7,8 @@ from gpt4rec_es.night.schedule import due_date
 from gpt4rec_es.night.stages.advance import GENERATION, RETRIEVAL
 from gpt4rec_es.night.start import ensure_night
 from workers.celery import app
-from workers.doorbell import ring, ring_waiting
 from workers.drain import drain_queue
+from workers.notify import notify, notify_waiting
 from workers.process import process_runtime
 
 log = logging.getLogger(__name__)
@@ -37,10 +37,10 @@ def ensure() -> None:
         log.info("%s", error)
         return
     if started:
-        ring(app, started.run, float(runtime.settings.redrive_seconds))
+        notify(app, started.run, float(runtime.settings.redrive_seconds))
 
 
 @app.task(name="schedule.redrive")
 def redrive() -> None:
     """Ring for every unfinished run."""
-    ring_waiting(app, process_runtime(), {GENERATION, RETRIEVAL})
+    notify_waiting(app, process_runtime(), {GENERATION, RETRIEVAL})

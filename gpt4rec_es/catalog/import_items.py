@@ -32,7 +32,7 @@ def import_items(
 
     ``columns`` maps fields (``feeds.shapes.ITEM_FIELDS``) to columns. ``deactivate_missing``: the
     files are the full catalog, so what they lack becomes inactive, unless that is more than the
-    share ``max_missing`` of the active items. ``max_rejects`` is a share of the records read.
+    fraction ``max_missing`` of the active items. ``max_rejects`` is a fraction of the records read.
 
     Raises:
         UsageError, DataError, DependencyError: see ``importing.run_import``.

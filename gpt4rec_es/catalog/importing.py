@@ -23,7 +23,7 @@ from gpt4rec_es.errors import Gpt4RecError, UsageError
 from gpt4rec_es.feeds.batches import Batch, Reject
 from gpt4rec_es.feeds.opening import open_feed
 from gpt4rec_es.feeds.shapes import FIELDS, find_shape
-from gpt4rec_es.garbage import spare_what_is_loaded
+from gpt4rec_es.gc_freeze import freeze_gc
 from gpt4rec_es.logs import scrub
 from gpt4rec_es.protocols import Progress
 
@@ -52,7 +52,7 @@ def run_import(engine: Engine, job: Job, stager: Stager, progress: Progress) -> 
     if not job.paths:
         raise UsageError("There is no file to import.", "Name at least one.")
     started = time.monotonic()
-    spare_what_is_loaded()
+    freeze_gc()
     with ExitStack() as stack:
         files = [_open(stack, path, job) for path in job.paths]
         try:
@@ -100,7 +100,7 @@ class _Run:
         self._first: list[Reject] = []
 
     def carry_out(self, stager: Stager, progress: Progress) -> Changes:
-        """Stage all records, check the share of rejects, apply."""
+        """Stage all records, check the fraction of rejects, apply."""
         job = self._job
         create_tables(self._connection)
         if not job.dry_run:

@@ -10,7 +10,7 @@ from gpt4rec_es.cli.output import emit, print_line
 from gpt4rec_es.cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from gpt4rec_es.doctor.examine import Patient
+    from gpt4rec_es.doctor.examine import Environment
     from gpt4rec_es.doctor.findings import Finding
     from gpt4rec_es.runtime import Runtime
 
@@ -30,13 +30,13 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
     from gpt4rec_es.doctor.findings import EXIT_CODES, worst
 
     with progress_bar("Looking", "checks") as progress:
-        found = examine(_patient(get_runtime()), progress=progress)
+        found = examine(_environment(get_runtime()), progress=progress)
     emit(found, as_json, _render)
     ctx.exit(EXIT_CODES[worst(found)])
 
 
-def _patient(runtime: "Runtime") -> "Patient":
-    from gpt4rec_es.doctor.examine import Patient
+def _environment(runtime: "Runtime") -> "Environment":
+    from gpt4rec_es.doctor.examine import Environment
 
     chosen = runtime.settings
 
@@ -46,11 +46,11 @@ def _patient(runtime: "Runtime") -> "Patient":
         return describe(device)
 
     def ping_broker() -> None:
-        from workers.doorbell import ping
+        from workers.notify import ping
 
         ping(chosen.require("celery_broker_url"))
 
-    return Patient(
+    return Environment(
         settings=chosen,
         engine=lambda: runtime.engine,
         any_schema_engine=lambda: runtime.any_schema_engine("database_url"),

@@ -47,7 +47,7 @@ def evaluate() -> None:
     "methods",
     multiple=True,
     required=True,
-    help="popularity, last-title, last-3-titles, last-5-titles, history-bm25, co-occurrence, "
+    help="popularity, last-title, last-3-titles, last-5-titles, history-bm25, co_purchases, "
     "hybrid; queries: generated ones alone; product: as a night by --sources; baselines: all that "
     "need no generator. May be given several times.",
 )
@@ -98,7 +98,7 @@ def evaluate() -> None:
 @click.option("--k1", type=click.FloatRange(min=0), help="BM25 k1. [default: of the live index]")
 @click.option("--b", type=click.FloatRange(0, 1), help="BM25 b. [default: of the live index]")
 @click.option(
-    "--decay",
+    "--history-decay",
     type=click.FloatRange(0, 1, min_open=True),
     default=0.7,
     show_default=True,
@@ -138,7 +138,7 @@ def run(
     minimum_should_match: str | None,
     k1: float | None,
     b: float | None,
-    decay: float,
+    history_decay: float,
     title_weight: float,
     category_labels: str,
     as_json: bool,
@@ -164,7 +164,7 @@ def run(
         methods=tuple(dict.fromkeys(names)),
         num_queries=num_queries or (runtime.decoding.num_queries,),
         bm25=None if k1 is None or b is None else Bm25(k1, b),
-        method=MethodOptions(decay, title_weight),
+        method=MethodOptions(history_decay, title_weight),
         category_labels=CategoryLabels(category_labels),
         decoding=decoding,
         fusions=_fusions(runtime.fusion, chosen.pop("sources"), chosen.pop("fusion")),

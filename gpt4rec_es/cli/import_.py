@@ -64,7 +64,7 @@ def _common(fields: tuple[str, ...]) -> Callable[[Callable[..., None]], Callable
             type=click.FloatRange(0, 1),
             default=0.01,
             show_default=True,
-            help="Share of bad records above which nothing is changed.",
+            help="Fraction of bad records above which nothing is changed.",
         ),
         click.option("--dry-run", is_flag=True, help="Check and count; change nothing."),
         json_option,
@@ -90,7 +90,7 @@ def _common(fields: tuple[str, ...]) -> Callable[[Callable[..., None]], Callable
     type=click.FloatRange(0, 1),
     default=0.2,
     show_default=True,
-    help="Share of the active items that may become inactive so; above it nothing is changed.",
+    help="Fraction of the active items that may become inactive so; above it nothing is changed.",
 )
 def items(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Load items: id, title, brand, category, price, whether active.

@@ -53,17 +53,17 @@ def night(
     if dry_run:
         emit(plan_summary(parts, options, date), as_json, _print_plan)
     elif by_celery:
-        emit(_ring(runtime, options, date, supersede), as_json, _print_rung)
+        emit(_notify_workers(runtime, options, date, supersede), as_json, _print_notified)
     else:
         with progress_bar("Night", "done in this stage") as progress:
             report = run_night(parts, options, date, supersede=supersede, progress=progress)
         emit(report.as_dict(), as_json, _print_report)
 
 
-def _ring(runtime: Any, options: Any, date: dt.date, supersede: bool) -> dict[str, Any]:
+def _notify_workers(runtime: Any, options: Any, date: dt.date, supersede: bool) -> dict[str, Any]:
     from gpt4rec_es.night.start import start_night
     from workers.celery import app
-    from workers.doorbell import ring
+    from workers.notify import notify
 
     runtime.settings.require("celery_broker_url")
     with progress_bar("Planning", "users") as progress:
@@ -74,7 +74,7 @@ def _ring(runtime: Any, options: Any, date: dt.date, supersede: bool) -> dict[st
             supersede=supersede,
             progress=progress,
         )
-    ring(app, started.run, float(runtime.settings.redrive_seconds))
+    notify(app, started.run, float(runtime.settings.redrive_seconds))
     return {"run_id": started.run.run_id, "is_new": started.is_new, "state": started.run.state}
 
 
@@ -92,7 +92,7 @@ def _print_plan(data: dict[str, Any]) -> None:
         print_line(f"Run {data['unfinished_run']} is unfinished: it would be gone on with instead.")
 
 
-def _print_rung(data: dict[str, Any]) -> None:
+def _print_notified(data: dict[str, Any]) -> None:
     what = "Planned" if data["is_new"] else "Going on with"
     print_line(f"{what} {data['run_id']}; the workers are rung. Watch: gpt4rec runs status")
 

@@ -41,7 +41,9 @@ _RULES = ("min_price", "max_price", "categories", "max_per_brand")
 @click.option(
     "--fusion", type=click.Choice(["scores", "ranks"]), help="What is added up over sources."
 )
-@click.option("--decay", type=float, help="How much less each older purchase speaks, up to 1.")
+@click.option(
+    "--history-decay", type=float, help="Factor by which each older purchase counts less, above 0 and at most 1."
+)
 @click.option("--split", help="Also compare by what this split holds out.")
 @part_option()
 @click.option(
@@ -57,7 +59,7 @@ def replay(
     minimum_should_match: str | None,
     sources: str | None,
     fusion: str | None,
-    decay: float | None,
+    history_decay: float | None,
     split: str | None,
     part: str,
     verify: bool,
@@ -73,7 +75,7 @@ def replay(
     from gpt4rec_es.lab.replay.changes import Changes
     from gpt4rec_es.lab.replay.replay import replay as replay_run
 
-    given = {"weights": _weights(sources), "method": fusion, "decay": decay}
+    given = {"weights": _weights(sources), "method": fusion, "history_decay": history_decay}
     fused = {name: value for name, value in given.items() if value is not None}
     asked = {name: changes.pop(name) for name in _RULES}
     chosen = Changes(

@@ -62,7 +62,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
     Exit code 3 when nothing was published for GPT4REC_MAX_PUBLISHED_AGE_HOURS, or the newest run
     was rejected or failed.
     """
-    from gpt4rec_es.night.inspect.trouble import nights
+    from gpt4rec_es.night.inspect.diagnostics import nights
 
     runtime = get_runtime()
     with runtime.engine.connect() as connection:
@@ -103,9 +103,9 @@ def ensure(here: bool, dry_run: bool, as_json: bool) -> None:
             data |= {"run_id": run.run_id, "state": run.state}
         elif started:
             from workers.celery import app
-            from workers.doorbell import ring
+            from workers.notify import notify
 
-            ring(app, started.run, float(runtime.settings.redrive_seconds))
+            notify(app, started.run, float(runtime.settings.redrive_seconds))
             data |= {"run_id": started.run.run_id, "state": started.run.state}
     emit(data, as_json, shown.print_ensured)
 

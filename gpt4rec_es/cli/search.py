@@ -9,7 +9,7 @@ from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.cli.output import emit, print_line, print_table
 
 if TYPE_CHECKING:
-    from gpt4rec_es.retrieval.by_hand import SearchAnswer
+    from gpt4rec_es.retrieval.ad_hoc import SearchAnswer
 
 
 @click.command()
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @json_option
 def search(text: str, k: int, explain: bool, as_json: bool) -> None:
     """Search the catalog for TEXT, as a night does for a generated query."""
-    from gpt4rec_es.retrieval.by_hand import search_titles
+    from gpt4rec_es.retrieval.ad_hoc import search_titles
 
     runtime = get_runtime()
     found = search_titles(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gpt4rec_es.lab.splits.create import SplitReport
 
 _DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
-_SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
+_FRACTION = click.FloatRange(0, 1, min_open=True, max_open=True)
 
 
 @click.group()
@@ -39,17 +39,17 @@ def split() -> None:
     help="Shuffle purchases of one moment. [default: stored order]",
 )
 @click.option(
-    "--validation-share",
-    type=_SHARE,
+    "--validation-fraction",
+    type=_FRACTION,
     default=0.1,
     show_default=True,
     help="Of users, or of events by time.",
 )
-@click.option("--test-share", type=_SHARE, default=0.1, show_default=True, help="The same.")
+@click.option("--test-fraction", type=_FRACTION, default=0.1, show_default=True, help="The same.")
 @click.option(
     "--validation-from",
     type=click.DateTime(),
-    help="Of global-time: begin (UTC), instead of shares.",
+    help="Of global-time: begin (UTC), instead of fractions.",
 )
 @click.option("--test-from", type=click.DateTime(), help="Of global-time: begin of the test.")
 @click.option(
@@ -64,8 +64,8 @@ def split() -> None:
 @json_option
 def create(
     name: str,
-    validation_share: float,
-    test_share: float,
+    validation_fraction: float,
+    test_fraction: float,
     validation_from: datetime | None,
     test_from: datetime | None,
     dry_run: bool,
@@ -81,7 +81,9 @@ def create(
     moments = None
     if validation_from and test_from:
         moments = (_seconds(validation_from), _seconds(test_from))
-    options = SplitOptions(shares=(validation_share, test_share), moments=moments, **chosen)
+    options = SplitOptions(
+        fractions=(validation_fraction, test_fraction), moments=moments, **chosen
+    )
     runtime = get_runtime()
     with progress_bar("Reading histories", "users") as progress:
         report = create_split(

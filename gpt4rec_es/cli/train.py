@@ -148,11 +148,11 @@ def train() -> None:
     help="With --split: learn from its validation part, too, before the test.",
 )
 @click.option(
-    "--validation-share",
+    "--validation-fraction",
     type=click.FloatRange(0, 0.5),
     default=0.02,
     show_default=True,
-    help="Share of users kept back to measure the loss on.",
+    help="Fraction of users kept back to measure the loss on.",
 )
 @click.option(
     "--use/--no-use",
@@ -168,7 +168,7 @@ def generator(
     hold_out_events: Path | None,
     split: str | None,
     with_validation: bool,
-    validation_share: float,
+    validation_fraction: float,
     use: bool | None,
     dry_run: bool,
     as_json: bool,
@@ -196,7 +196,7 @@ def generator(
     folder = output or Path(".models") / name
     if dry_run:
         plan = plan_training(
-            runtime.engine, options, name, folder, held_out, validation_share, part
+            runtime.engine, options, name, folder, held_out, validation_fraction, part
         )
         emit(plan, as_json, _print_plan)
         return
@@ -208,7 +208,7 @@ def generator(
             output=folder,
             actor=settings.actor,
             held_out=held_out,
-            validation_share=validation_share,
+            validation_fraction=validation_fraction,
             split=part,
             use=use,
             progress=progress,

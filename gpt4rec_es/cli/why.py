@@ -10,9 +10,9 @@ from gpt4rec_es.cli.output import emit, print_line, print_table
 
 _REASONS = {
     "backfill": "other queries ran dry: hit {hit_rank} of query {query_rank} “{query}”",
-    "query": "hit {hit_rank} of query {query_rank} “{query}”",
+    "queries": "hit {hit_rank} of query {query_rank} “{query}”",
     "co_purchase": "bought with “{from_title}”",
-    "history_title": "hit {hit_rank} for “{from_title}”, which was bought",
+    "history_titles": "hit {hit_rank} for “{from_title}”, which was bought",
     "last_title": "fallback: hit {hit_rank} for the newest title “{query}”",
     "popular": "fallback: bought by many",
 }
@@ -84,7 +84,7 @@ def _print_recommended(recommendations: list[dict[str, Any]]) -> None:
         [row["rank"], row["item_id"], row["title"], _reason(row), row["score"]]
         for row in recommendations
     ]
-    if any(row["shares"] for row in recommendations):
+    if any(row["contributions"] for row in recommendations):
         columns.append("fused from")
         for row, shown in zip(recommendations, rows, strict=True):
             shown.append(_fused_from(row))
@@ -106,10 +106,10 @@ def _reason(row: dict[str, Any]) -> str:
 
 def _fused_from(row: dict[str, Any]) -> str | None:
     """Say what each source gave to the fused score; None: nothing was fused."""
-    if not row["shares"]:
+    if not row["contributions"]:
         return None
-    shares = ", ".join(f"{name} {value:.3f}" for name, value in row["shares"].items())
-    return f"{row['fused_score']:.3f}: {shares}"
+    contributions = ", ".join(f"{name} {value:.3f}" for name, value in row["contributions"].items())
+    return f"{row['fused_score']:.3f}: {contributions}"
 
 
 def _print_removed(removed: list[dict[str, Any]]) -> None:

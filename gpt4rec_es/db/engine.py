@@ -180,7 +180,7 @@ def untimed(connection: Connection) -> None:
     connection.execute(text("SET LOCAL statement_timeout = 0"))
 
 
-def unhurried(connection: Connection) -> None:
+def disable_statement_timeout(connection: Connection) -> None:
     """Let statements of this transaction go over all users: no time-out, more memory to sort."""
     untimed(connection)
     connection.execute(text("SET LOCAL work_mem = '64MB'"))

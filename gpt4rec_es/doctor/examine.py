@@ -17,7 +17,7 @@ from gpt4rec_es.settings import Settings
 
 
 @dataclass(frozen=True)
-class Patient:
+class Environment:
     """What is looked at. All but the settings are opened when their turn comes, and may fail then.
 
     engine refuses an older schema, any_schema_engine and owner_engine take any.
@@ -37,9 +37,9 @@ class Patient:
     ping_broker: Callable[[], None] | None
 
 
-def examine(patient: Patient, *, progress: Progress = no_progress) -> list[Finding]:
+def examine(environment: Environment, *, progress: Progress = no_progress) -> list[Finding]:
     """Return all findings; no check depends on another. ``progress`` counts checks."""
-    checks = _checks(patient)
+    checks = _checks(environment)
     findings: list[Finding] = []
     for done, (name, check) in enumerate(checks.items(), start=1):
         findings += look(name, check)
@@ -47,28 +47,28 @@ def examine(patient: Patient, *, progress: Progress = no_progress) -> list[Findi
     return findings
 
 
-def _checks(patient: Patient) -> dict[str, Check]:
-    chosen, engine, elastic = patient.settings, patient.engine, patient.elastic
-    server = patient.any_schema_engine
+def _checks(environment: Environment) -> dict[str, Check]:
+    chosen, engine, elastic = environment.settings, environment.engine, environment.elastic
+    server = environment.any_schema_engine
     alias = chosen.index_alias
     return {
         "versions": machine.versions,
         "postgres": lambda: database.server(server()),
         "schema": lambda: database.schema(chosen.require("database_url")),
         "writer": lambda: database.writer(server()),
-        "owner": lambda: database.owner(patient.owner_engine()),
-        "analyst": partial(database.analyst, patient.analyst_engine),
+        "owner": lambda: database.owner(environment.owner_engine()),
+        "analyst": partial(database.analyst, environment.analyst_engine),
         "clock": lambda: database.clock(server()),
         "postgres disk": lambda: database.disk(server()),
         "elasticsearch": lambda: cluster.server(elastic()),
         "elasticsearch nodes": lambda: cluster.nodes(elastic()),
         "elasticsearch disk": lambda: cluster.disk(elastic()),
         "elasticsearch rights": lambda: cluster.rights(elastic(), alias),
-        "alias": lambda: cluster.alias(engine(), elastic(), alias, patient.analysis()),
+        "alias": lambda: cluster.alias(engine(), elastic(), alias, environment.analysis()),
         "pinned builds": lambda: cluster.pinned(engine(), elastic(), alias),
-        "broker": partial(machine.broker, patient.ping_broker),
-        "generator": lambda: generator.current(engine(), patient.open_generator),
-        "device": lambda: generator.device(chosen, patient.describe_device),
+        "broker": partial(machine.broker, environment.ping_broker),
+        "generator": lambda: generator.current(engine(), environment.open_generator),
+        "device": lambda: generator.device(chosen, environment.describe_device),
         "settings": lambda: settings.harmful(chosen),
         "settings and data": lambda: settings.unfitting(chosen, engine()),
         "shards": lambda: settings.shards(engine()),

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from elasticsearch import Elasticsearch
 from elasticsearch.serializer import DEFAULT_SERIALIZERS, OrjsonSerializer
 
-from gpt4rec_es.elastic.retries import Backoff, patient_transport
+from gpt4rec_es.elastic.retries import Backoff, retrying_transport
 from gpt4rec_es.errors import UsageError
 
 _HINT = "Write it as http://HOST:9200 or https://HOST:9200."
@@ -74,7 +74,7 @@ def make_client(
                 api_key=api_key or None,
                 basic_auth=basic,
                 request_timeout=read_timeout_s,
-                transport_class=patient_transport(backoff or Backoff(attempts=7)),
+                transport_class=retrying_transport(backoff or Backoff(attempts=7)),
                 max_retries=1,
                 retry_on_timeout=False,
                 retry_on_status=(),

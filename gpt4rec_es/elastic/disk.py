@@ -67,17 +67,17 @@ def node_rooms(client: Elasticsearch, watermark: str = "high") -> list[NodeRoom]
 def kept_free(total: int, settings: Mapping[str, Any], watermark: str = "high") -> int:
     """Return the bytes of a disk of ``total`` that the watermark wants free.
 
-    ``settings`` are the cluster's, flat: a watermark is a share of use (90%, 0.9), which a
+    ``settings`` are the cluster's, flat: a watermark is a fraction of use (90%, 0.9), which a
     headroom may soften on large disks, or the bytes to be left free (50gb).
     """
     if str(settings.get(_DISK + "threshold_enabled", "true")) != "true":
         return 0
     name = f"{_DISK}watermark.{watermark}"
     mark = str(settings.get(name, _DEFAULTS[watermark]))
-    share = _share(mark)
-    if share is None:
+    fraction = _fraction(mark)
+    if fraction is None:
         return _bytes(mark) or 0
-    wanted = round(total * (1 - share))
+    wanted = round(total * (1 - fraction))
     headroom = _bytes(str(settings.get(f"{name}.max_headroom", "-1")))
     return wanted if headroom is None else min(wanted, headroom)
 
@@ -113,7 +113,7 @@ def readable(number: int) -> str:
     return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
 
 
-def _share(text: str) -> float | None:
+def _fraction(text: str) -> float | None:
     if text.endswith("%"):
         return float(text[:-1]) / 100
     return float(text) if re.fullmatch(r"[01]?(\.\d+)?", text) else None

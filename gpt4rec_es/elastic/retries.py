@@ -46,7 +46,7 @@ _REFUSED = 429
 log = logging.getLogger(__name__)
 
 
-def patient_transport(backoff: Backoff) -> type[Transport]:
+def retrying_transport(backoff: Backoff) -> type[Transport]:
     """Return a transport that sends a request again, after a wait, for as long as it is refused.
 
     That is unless the client's option ``max_retries`` is 0; how often is said by ``backoff``. A
@@ -54,7 +54,7 @@ def patient_transport(backoff: Backoff) -> type[Transport]:
     that nothing was done.
     """
 
-    class PatientTransport(Transport):
+    class RetryingTransport(Transport):
         def perform_request(
             self,
             method: str,
@@ -63,11 +63,11 @@ def patient_transport(backoff: Backoff) -> type[Transport]:
             max_retries: int | DefaultType = DEFAULT,
             **options: Any,
         ) -> TransportApiResponse:
-            is_patient = self.max_retries if isinstance(max_retries, DefaultType) else max_retries
+            retries = self.max_retries if isinstance(max_retries, DefaultType) else max_retries
             failures = 0
             while True:
                 answer = super().perform_request(method, target, max_retries=0, **options)
-                if not is_patient or answer.meta.status != _REFUSED or is_disk_full(answer.body):
+                if not retries or answer.meta.status != _REFUSED or is_disk_full(answer.body):
                     return answer
                 failures += 1
                 log.warning(
@@ -76,9 +76,9 @@ def patient_transport(backoff: Backoff) -> type[Transport]:
                 if not backoff.wait(failures):
                     return answer
 
-    return PatientTransport
+    return RetryingTransport
 
 
-def without_patience(client: Elasticsearch) -> Elasticsearch:
+def without_retries(client: Elasticsearch) -> Elasticsearch:
     """Return ``client`` for requests of which a refusal is told at once."""
     return client.options(max_retries=0)

@@ -33,7 +33,7 @@ class ParquetFeed:
 
     @property
     def position(self) -> int:
-        """Bytes read so far, of ``size``, by the share of rows."""
+        """Bytes read so far, of ``size``, by the fraction of rows."""
         return self.size * self._rows_read // max(int(self._parquet.metadata.num_rows), 1)
 
     def batches(self, sources: Sequence[Sequence[str]]) -> Iterator[Batch]:

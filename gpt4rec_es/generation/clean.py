@@ -27,7 +27,7 @@ def collapse(queries: Iterable[GeneratedQuery], decoding: Decoding) -> tuple[Gen
     """Return at most ``decoding.num_queries`` queries by mean log-probability, best first.
 
     Ties are ordered by the bytes of the text. A query is left out when its tokens equal those of
-    a better one, when the Jaccard similarity of their token sets reaches ``decoding.similarity``,
+    a better one, when the Jaccard similarity of their token sets reaches ``decoding.query_dedup_jaccard``,
     when it is empty, or when it has no token at all while another one has.
     """
     ranked = sorted(
@@ -42,7 +42,7 @@ def collapse(queries: Iterable[GeneratedQuery], decoding: Decoding) -> tuple[Gen
         as_set = frozenset(tokens)
         if not tokens or tokens in seen:
             continue
-        if any(_jaccard(as_set, other) >= decoding.similarity for other in token_sets):
+        if any(_jaccard(as_set, other) >= decoding.query_dedup_jaccard for other in token_sets):
             continue
         seen.add(tokens)
         kept.append(query)

@@ -21,7 +21,7 @@ from gpt4rec_es.elastic.retries import Backoff
 from gpt4rec_es.elastic.throttle import Throttle
 from gpt4rec_es.errors import Gpt4RecError
 from gpt4rec_es.index.bulk import BulkCounts, BulkLimits, load_documents
-from gpt4rec_es.index.making import (
+from gpt4rec_es.index.create import (
     clone_index,
     create_index,
     delete_index,

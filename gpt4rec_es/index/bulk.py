@@ -19,7 +19,7 @@ from orjson import JSONDecodeError
 from gpt4rec_es.elastic.client import BULK_START, client_url
 from gpt4rec_es.elastic.errors import TRANSIENT_STATUSES, disk_error, is_transient, plain_error
 from gpt4rec_es.elastic.reasons import is_disk_full, reason_of
-from gpt4rec_es.elastic.retries import Backoff, without_patience
+from gpt4rec_es.elastic.retries import Backoff, without_retries
 from gpt4rec_es.elastic.throttle import Throttle
 from gpt4rec_es.errors import DataError, DependencyError
 from gpt4rec_es.index.mapping import encode_document
@@ -114,7 +114,7 @@ class _Loader:
         backoff: Backoff,
         throttle: Throttle,
     ) -> None:
-        self._client, self._index = without_patience(client), index
+        self._client, self._index = without_retries(client), index
         self._limits, self._backoff, self._throttle = limits, backoff, throttle
         self._waiting: deque[Line] = deque()
         self._most = limits.documents  # in the next request; less while the server refuses

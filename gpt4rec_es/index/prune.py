@@ -16,7 +16,7 @@ from gpt4rec_es.db.rows.builds import Swap, list_swaps
 from gpt4rec_es.db.rows.pins import load_pins, retire
 from gpt4rec_es.elastic.alias import alias_targets
 from gpt4rec_es.elastic.names import is_index_of
-from gpt4rec_es.index.making import delete_index
+from gpt4rec_es.index.create import delete_index
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from gpt4rec_es.elastic.alias import alias_targets
 from gpt4rec_es.elastic.errors import plain_errors
 from gpt4rec_es.elastic.names import new_index_name
 from gpt4rec_es.errors import DataError
-from gpt4rec_es.garbage import spare_what_is_loaded
+from gpt4rec_es.gc_freeze import freeze_gc
 from gpt4rec_es.index import live
 from gpt4rec_es.index.building import BuildOptions, full_build
 from gpt4rec_es.index.bulk import BulkCounts
@@ -131,7 +131,7 @@ def reindex(
         UsageError: a bad option, or an index stands where the alias should be.
         DependencyError: a server cannot be reached. In all cases what was live stays live.
     """
-    spare_what_is_loaded()
+    freeze_gc()
     with plain_errors(client), live.index_lock(engine, options.alias) as lock:
         return build_all(engine, client, options, lock, actor, reason, progress)
 

@@ -40,6 +40,6 @@ def list_length(lists: Lists) -> PerUser:
 
 
 def is_empty(lists: Lists) -> PerUser:
-    """Return 1 for lists without items, 0 for others; the mean is the share of empty lists."""
+    """Return 1 for lists without items, 0 for others; the mean is the fraction of empty lists."""
     empty: PerUser = (list_length(lists) == 0).astype(np.float64)
     return empty

@@ -50,7 +50,7 @@ def _diversity(lists: Lists, labels: LabelSets) -> PerUser:
 
 
 def coverage(lists: Lists, histories: Sequence[Sequence[int]], labels: LabelSets) -> PerUser:
-    """Return the share of the labels in the history that the list has, too (GPT4Rec, 4.3).
+    """Return the fraction of the labels in the history that the list has, too (GPT4Rec, 4.3).
 
     NaN where the history has no labels.
     """
@@ -81,7 +81,7 @@ def _has_labels(
 
 
 def catalog_coverage(lists: Lists, n_active: int) -> float:
-    """Return the share of ``n_active`` recommendable items that are in at least one list."""
+    """Return the fraction of ``n_active`` recommendable items that are in at least one list."""
     return len(np.unique(lists[lists != NOTHING])) / n_active
 
 

@@ -10,7 +10,7 @@ import logging
 from sqlalchemy import Connection
 
 from gpt4rec_es.db import locks
-from gpt4rec_es.db.engine import unhurried
+from gpt4rec_es.db.engine import disable_statement_timeout
 from gpt4rec_es.db.rows import audit
 from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows.builds import Build
@@ -34,7 +34,7 @@ from gpt4rec_es.night.inputs.rules import (
     rules_manifest,
     search_options_number,
 )
-from gpt4rec_es.options.lists import CO_PURCHASE, TITLES
+from gpt4rec_es.options.lists import CO_PURCHASE, HISTORY_TITLES
 from gpt4rec_es.options.night import NightOptions
 from gpt4rec_es.prompts.keys import canonical_json, hash128
 from gpt4rec_es.protocols import Progress, QueryGenerator, no_progress
@@ -118,7 +118,7 @@ def _plan_once(
     """Plan in one transaction; None when data moved on since build or co-purchases were made."""
     engine = parts.engine.execution_options(isolation_level="REPEATABLE READ")
     with engine.connect() as connection, connection.begin():
-        unhurried(connection)
+        disable_statement_timeout(connection)
         _refuse_second(connection, kind)
         versions = data_versions(connection)
         history_version = versions["history_version"]
@@ -151,7 +151,7 @@ def _plan_once(
         run = run_rows.load(connection, run_no)
         freeze_rules(connection, run_no, run.manifest.get("rules"))
         freeze_popular(connection, run)
-        if options.fusion.uses(TITLES):
+        if options.fusion.uses(HISTORY_TITLES):
             freeze_titles(connection, run_no, history_version, may_search)
         plan_generate(
             connection,

@@ -13,12 +13,12 @@ from annotated_types import Ge, Interval
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.options.minimum_should_match import canonical_requirements
 
-_Share = Annotated[float, Interval(ge=0, le=1)]
+_Fraction = Annotated[float, Interval(ge=0, le=1)]
 _Decay = Annotated[float, Interval(gt=0, le=1)]
 _Count = Annotated[int, Interval(ge=1, le=1000)]
 
 # The sources of candidates, by the names that weights and manifests give them.
-QUERIES, CO_PURCHASE, TITLES = SOURCES = ("queries", "co_purchase", "titles")
+QUERIES, CO_PURCHASE, HISTORY_TITLES = SOURCES = ("queries", "co_purchase", "history_titles")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,24 +26,24 @@ class PairCounting:
     """How pairs of one user's purchases make neighbours (``ranking.neighbours``).
 
     decay: a pair counts this much less with each step further apart. backward: what a pair counts
-    for an item that was bought before the other. popularity: share p of the exponent that goes to
+    for an item that was bought before the other. popularity: the fraction p of the exponent that goes to
     the neighbour's buyers; the rest goes to the item's own, with ``damping`` buyers added, so that
     rarely bought items do not speak too loud. The defaults were best, or nearly so, on the
     validation parts of three data sets (docs/quality.md).
     """
 
     decay: _Decay = 0.8
-    backward: _Share = 0.3
-    popularity: _Share = 0.3
+    backward: _Fraction = 0.3
+    popularity: _Fraction = 0.3
     damping: Annotated[float, Interval(ge=0, le=1_000_000)] = 20.0
 
     def __post_init__(self) -> None:
         """Refuse what would not stay between 0 and 1."""
         if not 0 < self.decay <= 1:
             raise UsageError(f"A pair's decay is {self.decay}.", "It is above 0 and at most 1.")
-        for share in (self.backward, self.popularity):
-            if not 0 <= share <= 1:
-                raise UsageError(f"A share of pairs is {share}.", "It is between 0 and 1.")
+        for fraction in (self.backward, self.popularity):
+            if not 0 <= fraction <= 1:
+                raise UsageError(f"A fraction of pairs is {fraction}.", "It is between 0 and 1.")
         if not 0 <= self.damping < float("inf"):
             raise UsageError(f"The damping is {self.damping}.", "It is a number of buyers.")
 
@@ -60,7 +60,7 @@ class Fusion:
     method: "scores" adds up weighted scores, "ranks" weighted reciprocal ranks. candidates: hits of
     each title that count, and places of each source's ranking; query_hits: hits of each query that
     count by scores. history: newest purchases
-    that speak, each older one ``decay`` times less; of queries each later one ``query_decay``
+    that speak, each older one ``history_decay`` times less; of queries each later one ``query_decay``
     times less. neighbours: kept per item; pair_history: newest purchases of a user that are
     counted as bought together, and pairs how. rank_constant: added to each rank before its
     reciprocal.
@@ -70,7 +70,7 @@ class Fusion:
     method: Literal["scores", "ranks"] = "scores"
     candidates: _Count = 100
     history: _Count = 20
-    decay: _Decay = 0.7
+    history_decay: _Decay = 0.7
     query_decay: _Decay = 1.0
     neighbours: _Count = 100
     pair_history: Annotated[int, Interval(ge=2, le=1000)] = 200
@@ -91,7 +91,7 @@ class Fusion:
             raise UsageError("A source's weight is wrong.", "Weights are >= 0, and one above 0.")
         if self.method not in {"scores", "ranks"}:
             raise UsageError(f"The fusion is {self.method!r}.", "Choose scores or ranks.")
-        for decay in (self.decay, self.query_decay):
+        for decay in (self.history_decay, self.query_decay):
             if not 0 < decay <= 1:
                 raise UsageError(f"A decay is {decay}.", "It must be above 0 and at most 1.")
         counts = (
@@ -213,14 +213,14 @@ class QueryFilters:
     """What generated queries must pass before they are searched for; the default lets all pass.
 
     phrases: forbidden ones. catalog_scripts_only: no letters of scripts that titles do not use.
-    max_unknown_share: of a query's terms, how many may be in no title; 1 lets all pass.
+    max_unknown_fraction: of a query's terms, how many may be in no title; 1 lets all pass.
     """
 
     phrases: tuple[str, ...] = ()
     catalog_scripts_only: bool = False
-    max_unknown_share: _Share = 1.0
+    max_unknown_fraction: _Fraction = 1.0
 
     @property
     def is_on(self) -> bool:
         """Whether there is anything to pass."""
-        return bool(self.phrases) or self.catalog_scripts_only or self.max_unknown_share < 1
+        return bool(self.phrases) or self.catalog_scripts_only or self.max_unknown_fraction < 1

@@ -16,12 +16,12 @@ _MOST_PERCENT = 100
 class Requirement:
     """How many terms must match in queries of more than ``above`` terms; below 0: may be missing.
 
-    is_share: ``amount`` is a percentage.
+    is_percentage: ``amount`` is a percentage.
     """
 
     above: int
     amount: int
-    is_share: bool
+    is_percentage: bool
 
 
 def parse_requirements(text: str) -> tuple[Requirement, ...]:
@@ -52,7 +52,7 @@ def canonical_requirements(text: str) -> str:
         ValueError: see ``parse_requirements``.
     """
     found = parse_requirements(text)
-    amounts = [f"{one.amount}{'%' if one.is_share else ''}" for one in found]
+    amounts = [f"{one.amount}{'%' if one.is_percentage else ''}" for one in found]
     if "<" not in text:
         return amounts[0]
     return " ".join(f"{one.above}<{amount}" for one, amount in zip(found, amounts, strict=True))
@@ -68,7 +68,7 @@ def _requirement(above: int, amount: str) -> Requirement:
     match = _AMOUNT.fullmatch(amount)
     if match is None:
         raise ValueError(_ALLOWED)
-    number, is_share = int(match[1]), bool(match[2])
-    if is_share and abs(number) > _MOST_PERCENT:
+    number, is_percentage = int(match[1]), bool(match[2])
+    if is_percentage and abs(number) > _MOST_PERCENT:
         raise ValueError("must not ask for more than 100%")
-    return Requirement(above, number, is_share)
+    return Requirement(above, number, is_percentage)

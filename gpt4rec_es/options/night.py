@@ -12,7 +12,7 @@ from annotated_types import Ge, Interval
 from gpt4rec_es.options.lists import Fusion, ListRules, QueryFilters, SearchOptions
 from gpt4rec_es.records import Decoding
 
-_Share = Annotated[float, Interval(ge=0, le=1)]
+_Fraction = Annotated[float, Interval(ge=0, le=1)]
 _Batch = Annotated[int, Interval(ge=1, le=1_000_000)]
 
 
@@ -41,8 +41,8 @@ class NightOptions:
     merge_shard_size: _Batch = 1000
     lease_seconds: Annotated[float, Interval(ge=2, le=86_400)] = 60
     max_failures: Annotated[int, Interval(ge=1, le=100)] = 3
-    max_failed_share: _Share = 0.001
-    min_full_share: _Share = 0.99
+    max_failed_fraction: _Fraction = 0.001
+    min_full_fraction: _Fraction = 0.99
     daily_min_users: Annotated[int, Interval(ge=1, le=10_000)] = 1
     patience_seconds: float = 600.0
 

@@ -10,16 +10,16 @@ from dataclasses import replace
 from heapq import nlargest
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.options.lists import QUERIES, TITLES, Fusion
+from gpt4rec_es.options.lists import QUERIES, HISTORY_TITLES, Fusion
 from gpt4rec_es.ranking.merge import merge_hits
 from gpt4rec_es.ranking.outcome import Merge, Pick, QueryHits, Removed
-from gpt4rec_es.ranking.rules import Screen
-from gpt4rec_es.ranking.voices import (
+from gpt4rec_es.ranking.rules import ListFilter
+from gpt4rec_es.ranking.scoring import (
     Purchase,
     Ranking,
-    neighbour_voices,
-    query_voices,
-    title_voices,
+    neighbour_evidence,
+    query_evidence,
+    title_evidence,
     weigh,
 )
 from gpt4rec_es.records import SearchResult, Source
@@ -34,13 +34,13 @@ def fuse_sources(
     *,
     last_title: SearchResult | None = None,
     popular: Sequence[int] = (),
-    screen: Screen | None = None,
+    list_filter: ListFilter | None = None,
     keep_removed: bool = False,
 ) -> Merge:
     """Return the list of ``k`` items by the sources of ``fusion``; purchases are newest first.
 
     Within a source an item's value is the weighted mean of what each voice gives it: a hit's
-    score as a share of the best hit's (queries by rank, titles by age), or the strength of a
+    score as a share of the best hit's (queries by rank, titles by age), or the similarity of a
     neighbour (by age). Only the first hits of a query (``fusion.query_hits``) or title
     (``candidates``) count, so no deeper search changes a value. By "scores" the list is ordered by
     the weighted sum of values, by "ranks" by the weighted sum of 1 / (rank_constant + place), where
@@ -48,8 +48,8 @@ def fuse_sources(
     hit.
 
     Places that no source can fill are filled by ``merge_hits``: deeper hits of queries, the last
-    title, popular items. A source of weight 0 has no say, but queries still fill. What ``screen``
-    refuses is passed over, in rankings as in the list. With ``keep_removed``, ``shares`` say what
+    title, popular items. A source of weight 0 has no say, but queries still fill. What ``list_filter``
+    refuses is passed over, in rankings as in the list. With ``keep_removed``, ``contributions`` say what
     each source gave to each fused score.
 
     Raises:
@@ -58,7 +58,7 @@ def fuse_sources(
     if k < 1:
         raise UsageError(f"k is {k}.", "Ask for at least 1 item.")
     rankings = [
-        (weight, _rank(name, queries, purchases, k, fusion, bought, screen))
+        (weight, _rank(name, queries, purchases, k, fusion, bought, list_filter))
         for name, weight in fusion.weights
         if weight > 0
     ]
@@ -66,18 +66,18 @@ def fuse_sources(
     if deeper := _needs_deeper(rankings, n_queries):
         return deeper
     fused = _add_up(rankings)
-    best = _best(fused, k, screen)
+    best = _best(fused, k, list_filter)
     picks = [_pick(item_no, fused[item_no], rankings) for item_no in best]
-    merge = _fill(picks, queries, k, bought, last_title, popular, screen)
+    merge = _fill(picks, queries, k, bought, last_title, popular, list_filter)
     if not keep_removed or not merge.is_complete:
         return merge
-    shares = tuple(
+    contributions = tuple(
         tuple(weight * ranking.values.get(item_no, 0.0) for weight, ranking in rankings)
         for item_no in best
     )
     counted = fusion.query_hits if fusion.method == "scores" else fusion.candidates
     passed_over = _removed(queries, counted, bought, merge.ruled_out)
-    return replace(merge, shares=shares, removed=tuple(passed_over))
+    return replace(merge, contributions=contributions, removed=tuple(passed_over))
 
 
 def _rank(
@@ -87,20 +87,20 @@ def _rank(
     k: int,
     fusion: Fusion,
     bought: Collection[int],
-    screen: Screen | None,
+    list_filter: ListFilter | None,
 ) -> Ranking:
     newest = purchases[: fusion.history]
     if name == QUERIES and fusion.method == "ranks":
-        return _rank_by_shares(queries, k, fusion, bought, screen)
+        return _rank_by_quotas(queries, k, fusion, bought, list_filter)
     if name == QUERIES:
-        ranking = weigh(Source.QUERY, query_voices(queries, fusion), bought, screen)
+        ranking = weigh(Source.QUERIES, query_evidence(queries, fusion), bought, list_filter)
         known, most = [(q.query_rank, q.result) for q in queries], fusion.query_hits
-    elif name == TITLES:
-        ranking = weigh(Source.HISTORY_TITLE, title_voices(newest, fusion), bought, screen)
+    elif name == HISTORY_TITLES:
+        ranking = weigh(Source.HISTORY_TITLES, title_evidence(newest, fusion), bought, list_filter)
         known = [(p.item_no, p.title) for p in newest if p.title is not None]
         most = fusion.candidates
     else:
-        ranking = weigh(Source.CO_PURCHASE, neighbour_voices(newest, fusion), bought, screen)
+        ranking = weigh(Source.CO_PURCHASE, neighbour_evidence(newest, fusion), bought, list_filter)
         known, most = [], 0
     ranking.needs_deeper = tuple(
         of for of, result in known if len(result.item_nos) < most and not result.exhausted
@@ -111,17 +111,17 @@ def _rank(
     return ranking
 
 
-def _rank_by_shares(
+def _rank_by_quotas(
     queries: Sequence[QueryHits],
     k: int,
     fusion: Fusion,
     bought: Collection[int],
-    screen: Screen | None,
+    list_filter: ListFilter | None,
 ) -> Ranking:
-    uncapped = screen.without_cap() if screen else None
-    merge = merge_hits(queries, k, bought, screen=uncapped, places=fusion.candidates)
+    uncapped = list_filter.without_cap() if list_filter else None
+    merge = merge_hits(queries, k, bought, list_filter=uncapped, places=fusion.candidates)
     return Ranking(
-        Source.QUERY,
+        Source.QUERIES,
         _by_place([pick[0] for pick in merge.picks], fusion),
         {pick[0]: (pick[2], pick[3], pick[4], None) for pick in merge.picks},
         merge.needs_deeper,
@@ -137,8 +137,8 @@ def _by_place(item_nos: Sequence[int], fusion: Fusion) -> dict[int, float]:
 
 def _needs_deeper(rankings: Sequence[tuple[float, Ranking]], n_queries: int) -> Merge | None:
     deeper = {ranking.source: ranking.needs_deeper for _, ranking in rankings}
-    queries = deeper.get(Source.QUERY, ())
-    titles = deeper.get(Source.HISTORY_TITLE, ())
+    queries = deeper.get(Source.QUERIES, ())
+    titles = deeper.get(Source.HISTORY_TITLES, ())
     if not queries and not titles:
         return None
     return Merge((), n_queries, 0, None, queries, needs_deeper_titles=titles)
@@ -152,16 +152,16 @@ def _add_up(rankings: Sequence[tuple[float, Ranking]]) -> dict[int, float]:
     return fused
 
 
-def _best(fused: dict[int, float], k: int, screen: Screen | None) -> list[int]:
+def _best(fused: dict[int, float], k: int, list_filter: ListFilter | None) -> list[int]:
     """Return the items with the highest sums, equal ones in order, as far as they may be in."""
-    if screen is None:
+    if list_filter is None:
         return nlargest(k, fused, key=fused.__getitem__)
     best: list[int] = []
     for item_no in sorted(fused, key=fused.__getitem__, reverse=True):
         if len(best) == k:
             break
-        if not screen.refuses(item_no):
-            screen.take(item_no)
+        if not list_filter.refuses(item_no):
+            list_filter.take(item_no)
             best.append(item_no)
     return best
 
@@ -180,21 +180,26 @@ def _fill(
     bought: Collection[int],
     last_title: SearchResult | None,
     popular: Sequence[int],
-    screen: Screen | None,
+    list_filter: ListFilter | None,
 ) -> Merge:
     """Return the list with its open places filled as ``merge_hits`` fills them."""
     n_queries = sum(not q.result.is_empty_query for q in queries)
-    removed = screen.removed if screen else {}
+    removed = list_filter.removed if list_filter else {}
     if len(picks) == k:
         return Merge(tuple(picks), n_queries, k, None, ruled_out=removed)
     taken = {*bought, *(pick[0] for pick in picks)}
     rest = merge_hits(
-        queries, k - len(picks), taken, last_title=last_title, popular=popular, screen=screen
+        queries,
+        k - len(picks),
+        taken,
+        last_title=last_title,
+        popular=popular,
+        list_filter=list_filter,
     )
     if not rest.is_complete:
         return rest
     picks += [
-        (pick[0], Source.BACKFILL, *pick[2:]) if pick[1] is Source.QUERY else pick
+        (pick[0], Source.BACKFILL, *pick[2:]) if pick[1] is Source.QUERIES else pick
         for pick in rest.picks
     ]
     n_found = len(picks) - len(rest.picks) + rest.n_found

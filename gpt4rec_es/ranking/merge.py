@@ -1,6 +1,6 @@
 """Makes one user's list of k items from the hits of the user's queries, by ranks alone.
 
-Scores of different queries cannot be compared, so each query gets a share of k/m places instead
+Scores of different queries cannot be compared, so each query gets a quota of k/m places instead
 (GPT4Rec, section 3.3); what that leaves undefined is decided here and nowhere else. It must stay
 pure and quick: a night calls it once per user.
 """
@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.ranking.outcome import Merge, Pick, QueryHits, Removed, ShortReason
-from gpt4rec_es.ranking.rules import Screen
+from gpt4rec_es.ranking.rules import ListFilter
 from gpt4rec_es.records import SearchResult, Source
 
 
@@ -20,7 +20,7 @@ def merge_hits(
     *,
     last_title: SearchResult | None = None,
     popular: Sequence[int] = (),
-    screen: Screen | None = None,
+    list_filter: ListFilter | None = None,
     places: int | None = None,
     keep_removed: bool = False,
 ) -> Merge:
@@ -32,7 +32,7 @@ def merge_hits(
     2. Places left by queries that ran dry are filled in rounds, one next hit per query in order.
     3. Then the hits of ``last_title``, then ``popular``.
 
-    screen: rules for this list; what they refuse is passed over as bought items are, and deeper
+    list_filter: rules for this list; what they refuse is passed over as bought items are, and deeper
     hits take its place. places: length of the list where it is to be longer than the k that is
     shared out; step 2 goes on to it.
 
@@ -48,8 +48,8 @@ def merge_hits(
         raise UsageError(f"k is {k}.", "Ask for at least 1 item.")
     cursors = [_Cursor(q.query_rank, q.result) for q in queries if not q.result.is_empty_query]
     size = max(places or k, k)
-    walk = _Walk(size, bought, screen, keep_removed)
-    walk.take_shares(cursors, k)
+    walk = _Walk(size, bought, list_filter, keep_removed)
+    walk.take_quotas(cursors, k)
     walk.backfill(cursors)
     n_found = len(walk.picks)
     needs_last_title = False
@@ -66,7 +66,7 @@ def merge_hits(
         n_found,
         reason,
         removed=tuple(walk.removed or ()),
-        ruled_out=screen.removed if screen else {},
+        ruled_out=list_filter.removed if list_filter else {},
     )
 
 
@@ -89,12 +89,21 @@ class _Walk:
     there.
     """
 
-    __slots__ = ("bought", "needs_deeper", "picks", "removed", "screen", "size", "taken", "unknown")
+    __slots__ = (
+        "bought",
+        "needs_deeper",
+        "picks",
+        "removed",
+        "list_filter",
+        "size",
+        "taken",
+        "unknown",
+    )
 
     def __init__(
-        self, size: int, bought: Collection[int], screen: Screen | None, keep_removed: bool
+        self, size: int, bought: Collection[int], list_filter: ListFilter | None, keep_removed: bool
     ) -> None:
-        self.size, self.bought, self.screen = size, bought, screen
+        self.size, self.bought, self.list_filter = size, bought, list_filter
         self.taken = set(bought)
         self.picks: list[Pick] = []
         self.unknown = 0
@@ -105,13 +114,13 @@ class _Walk:
         """Say whether all places are filled, counting items that are not known yet."""
         return len(self.picks) + self.unknown >= self.size
 
-    def take_shares(self, cursors: Sequence[_Cursor], k: int) -> None:
-        """Let each query take its share of k/m."""
+    def take_quotas(self, cursors: Sequence[_Cursor], k: int) -> None:
+        """Let each query take its quota of k/m."""
         if not cursors:
             return
         base, extra = divmod(k, len(cursors))
         for place, cursor in enumerate(cursors):
-            missing = self._take(cursor, base + (place < extra), Source.QUERY)
+            missing = self._take(cursor, base + (place < extra), Source.QUERIES)
             if missing and not cursor.result.exhausted:
                 self.needs_deeper.add(cursor.rank)
                 self.unknown += missing
@@ -150,12 +159,12 @@ class _Walk:
     def _take(self, cursor: _Cursor, wanted: int, source: Source) -> int:
         """Take up to ``wanted`` next free hits of ``cursor``; return how many are missing."""
         item_nos, position, rank = cursor.item_nos, cursor.position, cursor.rank
-        taken, scores, screen = self.taken, cursor.result.scores, self.screen
+        taken, scores, list_filter = self.taken, cursor.result.scores, self.list_filter
         end = len(item_nos)
         while wanted and position < end:
             item_no = item_nos[position]
             position += 1
-            if item_no not in taken and not (screen and screen.refuses(item_no)):
+            if item_no not in taken and not (list_filter and list_filter.refuses(item_no)):
                 self._add(item_no)
                 score = scores[position - 1]
                 self.picks.append((item_no, source, rank, position, score, None, None))
@@ -166,18 +175,18 @@ class _Walk:
         return wanted
 
     def _is_refused(self, item_no: int) -> bool:
-        return self.screen is not None and self.screen.refuses(item_no)
+        return self.list_filter is not None and self.list_filter.refuses(item_no)
 
     def _add(self, item_no: int) -> None:
         self.taken.add(item_no)
-        if self.screen is not None:
-            self.screen.take(item_no)
+        if self.list_filter is not None:
+            self.list_filter.take(item_no)
 
     def _reason(self, item_no: int) -> str:
         if item_no in self.bought:
             return "bought"
-        if self.screen is not None and item_no in self.screen.removed:
-            return self.screen.removed[item_no]
+        if self.list_filter is not None and item_no in self.list_filter.removed:
+            return self.list_filter.removed[item_no]
         return "already taken"
 
 

@@ -55,7 +55,7 @@ class Purchases:
         )
 
 
-def strength_blocks(
+def similarity_blocks(
     purchases: Purchases, counting: PairCounting, pairs: int = _BLOCK
 ) -> Iterator[Matrix]:
     """Yield blocks of rows of [items, items], float32 in 0..1, in order of the rows' items.
@@ -153,7 +153,7 @@ def _weights(counting: PairCounting) -> tuple[NDArray[np.float64], int]:
 def _normalised(
     together: Matrix, from_item: NDArray[np.float64], to_item: NDArray[np.float64]
 ) -> Matrix:
-    """Return sums of weights as strengths, without zeros."""
+    """Return sums of weights as similarities, without zeros."""
     together.data *= np.repeat(from_item, np.diff(together.indptr))
     together.data *= to_item[together.indices]
     found = together.astype(np.float32)
@@ -165,24 +165,24 @@ def strongest(
     purchases: Purchases, counting: PairCounting, most: int, is_allowed: NDArray[np.bool_]
 ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float32]]]:
     """Yield what ``nearest`` says of each item, in order of the items."""
-    for block in strength_blocks(purchases, counting):
+    for block in similarity_blocks(purchases, counting):
         yield from nearest(block, most, is_allowed)
 
 
 def nearest(
     block: Matrix, most: int, is_allowed: NDArray[np.bool_]
 ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float32]]]:
-    """Yield for each row of ``block`` its ``most`` allowed items with the highest strengths.
+    """Yield for each row of ``block`` its ``most`` allowed items with the highest similarities.
 
-    As (items, strengths), best first, equal ones by item.
+    As (items, similarities), best first, equal ones by item.
     """
     for first, last in zip(block.indptr[:-1], block.indptr[1:], strict=True):
-        items, strengths = block.indices[first:last], block.data[first:last]
+        items, similarities = block.indices[first:last], block.data[first:last]
         kept = is_allowed[items]
-        items, strengths = items[kept], strengths[kept]
+        items, similarities = items[kept], similarities[kept]
         if len(items) > most:
-            bar = np.partition(strengths, len(strengths) - most)[len(strengths) - most]
-            kept = strengths >= bar  # ties with the last place are looked at, too
-            items, strengths = items[kept], strengths[kept]
-        order = np.lexsort((items, -strengths))[:most]
-        yield items[order], strengths[order]
+            bar = np.partition(similarities, len(similarities) - most)[len(similarities) - most]
+            kept = similarities >= bar  # ties with the last place are looked at, too
+            items, similarities = items[kept], similarities[kept]
+        order = np.lexsort((items, -similarities))[:most]
+        yield items[order], similarities[order]

@@ -22,12 +22,12 @@ class ItemRules:
     brands: Mapping[int, str] = field(default_factory=dict)
     max_per_brand: int | None = None
 
-    def screen(self, shown: Collection[int] = frozenset()) -> "Screen":
+    def list_filter(self, shown: Collection[int] = frozenset()) -> "ListFilter":
         """Return the rules for one list; ``shown``: items the user was shown too lately."""
-        return Screen(self, shown)
+        return ListFilter(self, shown)
 
 
-class Screen:
+class ListFilter:
     """The rules for one list. ``removed``: items refused so far -> name of the rule."""
 
     __slots__ = ("_counts", "_rules", "_shown", "removed")
@@ -65,6 +65,6 @@ class Screen:
         if brand is not None:
             self._counts[brand] = self._counts.get(brand, 0) + 1
 
-    def without_cap(self) -> "Screen":
-        """Return a fresh screen that caps no brand: for rankings of which a part is taken."""
-        return Screen(ItemRules(self._rules.blocked), self._shown)
+    def without_cap(self) -> "ListFilter":
+        """Return a fresh list_filter that caps no brand: for rankings of which a part is taken."""
+        return ListFilter(ItemRules(self._rules.blocked), self._shown)

@@ -12,7 +12,7 @@ from elasticsearch import ApiError, Elasticsearch
 from gpt4rec_es.elastic.client import client_url
 from gpt4rec_es.elastic.errors import is_transient, plain_error
 from gpt4rec_es.elastic.queries import search_text
-from gpt4rec_es.elastic.retries import Backoff, without_patience
+from gpt4rec_es.elastic.retries import Backoff, without_retries
 from gpt4rec_es.errors import DataError, DependencyError
 
 _PER_REQUEST = 250
@@ -29,7 +29,7 @@ def count_unknown(
         DataError: the index is gone.
         DependencyError: the server did not answer.
     """
-    client = without_patience(client)
+    client = without_retries(client)
     counts: list[tuple[int, int]] = []
     for start in range(0, len(texts), _PER_REQUEST):
         batch = texts[start : start + _PER_REQUEST]

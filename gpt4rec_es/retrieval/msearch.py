@@ -20,7 +20,7 @@ from gpt4rec_es.elastic.client import client_url
 from gpt4rec_es.elastic.errors import is_transient, plain_error
 from gpt4rec_es.elastic.names import check_name
 from gpt4rec_es.elastic.queries import search_text
-from gpt4rec_es.elastic.retries import Backoff, without_patience
+from gpt4rec_es.elastic.retries import Backoff, without_retries
 from gpt4rec_es.elastic.throttle import Throttle
 from gpt4rec_es.errors import DependencyError, UsageError
 from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
@@ -77,7 +77,7 @@ class ElasticRetriever:
         """
         if searches_per_request < 1 or requests_in_flight < 1:
             raise UsageError("Searches per request and requests in flight must be at least 1.")
-        self._client = without_patience(client)
+        self._client = without_retries(client)
         self._path = f"/{check_name(index)}/_msearch"
         self._index = index
         self._headers = {"accept": "application/json", "content-type": "application/x-ndjson"}

@@ -21,7 +21,7 @@ from gpt4rec_es.retrieval.known_terms import count_unknown
 _MIN_SCRIPT_SHARE = 0.001
 
 Verdict = tuple[str | None, str | None]
-Judge = Callable[[Sequence[str]], list[Verdict]]
+QueryCheck = Callable[[Sequence[str]], list[Verdict]]
 TitleTest = Callable[[str], bool]
 PASSED: Verdict = (None, None)
 
@@ -36,8 +36,8 @@ def filter_settings(
         "scripts": catalog_scripts(connection, PATTERNS, _MIN_SCRIPT_SHARE)
         if filters.catalog_scripts_only
         else None,
-        "max_unknown_share": filters.max_unknown_share,
-        "index": index_name if filters.max_unknown_share < 1 else None,
+        "max_unknown_fraction": filters.max_unknown_fraction,
+        "index": index_name if filters.max_unknown_fraction < 1 else None,
     }
 
 
@@ -53,24 +53,26 @@ def _any_title(_title: str) -> bool:
     return True
 
 
-def judge(filters: FrozenFilters, elastic: Elasticsearch, texts: Sequence[str]) -> list[Verdict]:
+def check_queries(
+    filters: FrozenFilters, elastic: Elasticsearch, texts: Sequence[str]
+) -> list[Verdict]:
     """Return (reason, detail) for each text, in order: the first filter that removes it.
 
     Raises:
         DependencyError: the index could not be asked for its terms.
     """
-    verdicts = [_judge_text(filters, text) for text in texts]
+    verdicts = [_check_query(filters, text) for text in texts]
     if filters.index_name is None:
         return verdicts
     places = [place for place, verdict in enumerate(verdicts) if verdict is PASSED]
     counts = count_unknown(elastic, filters.index_name, [texts[place] for place in places])
     for place, (unknown, terms) in zip(places, counts, strict=True):
-        if unknown > filters.max_unknown_share * terms:
+        if unknown > filters.max_unknown_fraction * terms:
             verdicts[place] = ("unknown", f"{unknown} of {terms} terms")
     return verdicts
 
 
-def _judge_text(filters: FrozenFilters, text: str) -> Verdict:
+def _check_query(filters: FrozenFilters, text: str) -> Verdict:
     if filters.phrases and (phrase := _automaton(filters.phrases).find(text)) is not None:
         return ("phrase", phrase)
     if filters.scripts is not None and (foreign := scripts_of(text) - filters.scripts):

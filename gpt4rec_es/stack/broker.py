@@ -6,12 +6,12 @@ from pathlib import Path
 
 from gpt4rec_es.stack import processes
 from gpt4rec_es.stack.account import run_detached
+from gpt4rec_es.stack.diagnostics import start_error
 from gpt4rec_es.stack.options import StackOptions
 from gpt4rec_es.stack.place import Place
 from gpt4rec_es.stack.programs import find_broker
 from gpt4rec_es.stack.reach import reachable_broker
 from gpt4rec_es.stack.state import State
-from gpt4rec_es.stack.trouble import start_error
 
 _START_SECONDS = 15.0
 # The title is left alone because the command line tells which stack the process belongs to.

@@ -12,13 +12,13 @@ from typing import Any
 from gpt4rec_es.protocols import Progress
 from gpt4rec_es.stack import processes
 from gpt4rec_es.stack.account import BARE_ENVIRONMENT
+from gpt4rec_es.stack.diagnostics import start_error, tail
 from gpt4rec_es.stack.distribution import VERSION, is_whole, obtain
 from gpt4rec_es.stack.java import find_java
 from gpt4rec_es.stack.options import Announce, StackOptions
 from gpt4rec_es.stack.place import Place
 from gpt4rec_es.stack.reach import copy_tree
 from gpt4rec_es.stack.state import State
-from gpt4rec_es.stack.trouble import start_error, tail
 
 _START_SECONDS = 300.0
 _STOP_SECONDS = 60.0

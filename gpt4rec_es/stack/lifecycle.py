@@ -14,6 +14,7 @@ from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.stack import ports
 from gpt4rec_es.stack.account import require_switch, server_account
 from gpt4rec_es.stack.broker import Broker
+from gpt4rec_es.stack.diagnostics import PortTakenError, disk_errors_named
 from gpt4rec_es.stack.elasticsearch import Elasticsearch
 from gpt4rec_es.stack.options import Announce, StackOptions, be_quiet
 from gpt4rec_es.stack.place import Place, open_place, require_own
@@ -29,7 +30,6 @@ from gpt4rec_es.stack.state import (
     load_state,
     save_state,
 )
-from gpt4rec_es.stack.trouble import PortTakenError, disk_errors_named
 
 # A fresh Postgres, a copy of Elasticsearch where links do not work, and some data.
 _NEED_BYTES = 600_000_000

@@ -8,12 +8,12 @@ from pathlib import Path
 from gpt4rec_es.errors import ConflictError, DependencyError, UsageError
 from gpt4rec_es.stack import processes
 from gpt4rec_es.stack.account import naming_prefix, run_detached
+from gpt4rec_es.stack.diagnostics import start_error, tail
 from gpt4rec_es.stack.options import StackOptions
 from gpt4rec_es.stack.place import Place
 from gpt4rec_es.stack.programs import find_postgres
 from gpt4rec_es.stack.reach import reachable_postgres
 from gpt4rec_es.stack.state import DATABASE, State, load_state
-from gpt4rec_es.stack.trouble import start_error, tail
 
 _START_SECONDS = 120
 _STOP_SECONDS = 60.0

@@ -463,14 +463,14 @@ COMMENT ON COLUMN co_purchase_sets.pair_decay IS
 COMMENT ON COLUMN co_purchase_sets.pair_backward IS
     'what a pair counts for an item bought before the other';
 COMMENT ON COLUMN co_purchase_sets.pair_popularity IS
-    'p: share of the exponent that goes to the neighbour''s buyers';
+    'p: fraction of the exponent that goes to the neighbour''s buyers';
 COMMENT ON COLUMN co_purchase_sets.pair_damping IS 'd: added to the item''s own buyers';
 
 CREATE TABLE co_purchases (
     set_no integer NOT NULL,
     item_no integer NOT NULL,
     neighbour_nos integer[] NOT NULL,
-    strengths real[] NOT NULL,
+    similarities real[] NOT NULL,
     CONSTRAINT pk_co_purchases PRIMARY KEY (set_no, item_no),
     CONSTRAINT fk_co_purchases_set_no_co_purchase_sets
         FOREIGN KEY (set_no) REFERENCES co_purchase_sets (set_no) ON DELETE CASCADE
@@ -479,8 +479,8 @@ COMMENT ON TABLE co_purchases IS
     'One row per set and bought item: what is bought together with it.';
 COMMENT ON COLUMN co_purchases.set_no IS 'the set';
 COMMENT ON COLUMN co_purchases.item_no IS 'a bought item';
-COMMENT ON COLUMN co_purchases.neighbour_nos IS 'items its buyers bought, greatest strength first';
-COMMENT ON COLUMN co_purchases.strengths IS
+COMMENT ON COLUMN co_purchases.neighbour_nos IS 'items its buyers bought, greatest similarity first';
+COMMENT ON COLUMN co_purchases.similarities IS
     'parallel to neighbour_nos: sum of the pairs'' weights over users who bought both, divided '
     'by (buyers of the item + d)^(1 - p) x (buyers of the neighbour)^p';
 
@@ -728,7 +728,7 @@ CREATE TABLE recommendations (
     CONSTRAINT pk_recommendations PRIMARY KEY (run_no, user_no, rank),
     CONSTRAINT uq_recommendations_run_no_user_no_item_no UNIQUE (run_no, user_no, item_no),
     CONSTRAINT ck_recommendations_source
-        CHECK (source IN ('query', 'co_purchase', 'history_title', 'backfill', 'last_title',
+        CHECK (source IN ('queries', 'co_purchase', 'history_titles', 'backfill', 'last_title',
             'popular'))
 ) PARTITION BY LIST (run_no);
 COMMENT ON TABLE recommendations IS 'One row per run, user and rank. One partition per run.';
@@ -737,7 +737,7 @@ COMMENT ON COLUMN recommendations.user_no IS 'the user';
 COMMENT ON COLUMN recommendations.rank IS '1-based place in the list';
 COMMENT ON COLUMN recommendations.item_no IS 'the item';
 COMMENT ON COLUMN recommendations.source IS
-    'query, co_purchase, history_title, backfill, last_title or popular';
+    'queries, co_purchase, history_titles, backfill, last_title or popular';
 COMMENT ON COLUMN recommendations.query_no IS 'the query that found it; NULL: co_purchase, popular';
 COMMENT ON COLUMN recommendations.query_rank IS
     'rank of that query in the generation; NULL: it was not generated, or none';
@@ -745,11 +745,11 @@ COMMENT ON COLUMN recommendations.hit_rank IS
     '1-based place among that query''s hits (co_purchase: among the neighbours of from_item_no);'
     ' NULL: popular';
 COMMENT ON COLUMN recommendations.score IS
-    'BM25 score of that hit, not comparable between queries (co_purchase: strength); NULL: '
+    'BM25 score of that hit, not comparable between queries (co_purchase: similarity); NULL: '
     'popular';
 COMMENT ON COLUMN recommendations.from_item_no IS
     'bought item that it is a neighbour of (co_purchase), or whose title found it '
-    '(history_title); NULL: other sources';
+    '(history_titles); NULL: other sources';
 COMMENT ON COLUMN recommendations.fused_score IS
     'weighted sum over the run''s sources; NULL: fallback, or queries alone';
 

@@ -38,7 +38,7 @@ def test_a_night_and_what_one_can_ask_about_it(shop: Shop, cli: Cli) -> None:
     shown = cli.json("runs", "show", "nightly-2026-11-22-1")
     assert shown["outcomes"] == {"ok": 39, "no_history": 1}
     assert sum(shown["sources"].values()) == 240
-    assert shown["sources"]["query"] > shown["sources"]["popular"] > 0
+    assert shown["sources"]["queries"] > shown["sources"]["popular"] > 0
     assert all(gate["passed"] for gate in shown["gates"])
     assert cli.json("runs", "status")["published_hours_ago"] < 1
     why = cli("why", "u014")

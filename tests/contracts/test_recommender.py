@@ -9,7 +9,7 @@ import pytest
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.baselines.history_bm25 import HistoryBm25
 from gpt4rec_es.lab.baselines.popularity import Popularity
-from gpt4rec_es.lab.baselines.scored import Cooccurrence, Hybrid, Scored, Scorer
+from gpt4rec_es.lab.baselines.scored import CoPurchases, Hybrid, Scored, Scorer
 from gpt4rec_es.lab.bm25.index import MemoryIndex, TokenizedTitle
 from gpt4rec_es.protocols import Recommender
 from gpt4rec_es.records import Bm25
@@ -31,7 +31,7 @@ def memory() -> MemoryIndex:
 
 def scorers() -> dict[str, Scorer]:
     tokens = {item: title.split() for item, title in TITLES.items()}
-    bought = Cooccurrence(TRAIN, N_ITEMS)
+    bought = CoPurchases(TRAIN, N_ITEMS)
     alike = HistoryBm25(memory(), tokens, Bm25(), N_ITEMS)
     hybrid = Hybrid([(0.3, alike), (0.7, bought)])
     return {"cooccurrence": bought, "history_bm25": alike, "hybrid": hybrid}

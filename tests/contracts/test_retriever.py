@@ -11,7 +11,7 @@ from elasticsearch import Elasticsearch
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.index.building import Sampled
 from gpt4rec_es.index.bulk import load_documents
-from gpt4rec_es.index.making import create_index, seal_index, verify_index
+from gpt4rec_es.index.create import create_index, seal_index, verify_index
 from gpt4rec_es.index.mapping import Analysis, index_body
 from gpt4rec_es.lab.bm25.build import TITLE_ANALYZER, memory_index, server_analyzer
 from gpt4rec_es.lab.bm25.retriever import MemoryRetriever

@@ -10,7 +10,7 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.index.building import BuildOptions
 from gpt4rec_es.index.mapping import Analysis
 from gpt4rec_es.index.reindex import ReindexOptions
-from gpt4rec_es.retrieval.by_hand import search_titles
+from gpt4rec_es.retrieval.ad_hoc import search_titles
 from tests.databases import Database
 from tests.elastic.catalogs import add_items, build_index, find
 from tests.indexes import index_names

@@ -5,7 +5,7 @@ import re
 from elasticsearch import Elasticsearch
 
 from gpt4rec_es.index import bulk
-from gpt4rec_es.index.making import create_index
+from gpt4rec_es.index.create import create_index
 from gpt4rec_es.index.mapping import Analysis, encode_document, index_body
 from gpt4rec_es.records import Bm25, Document
 from gpt4rec_es.retrieval import msearch

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from gpt4rec_es.elastic.alias import alias_targets
 from gpt4rec_es.elastic.client import make_client
-from gpt4rec_es.elastic.retries import Backoff, without_patience
+from gpt4rec_es.elastic.retries import Backoff, without_retries
 from gpt4rec_es.errors import DependencyError
 from gpt4rec_es.index.building import BuildOptions
 from gpt4rec_es.index.reindex import ReindexOptions, reindex
@@ -121,5 +121,5 @@ def test_a_full_disk_is_not_waited_for() -> None:
 def test_whoever_asks_without_patience_is_told_at_once() -> None:
     waits: list[float] = []
     with client_of(lambda _: TOO_BUSY, waits) as client, pytest.raises(ApiError):
-        without_patience(client).count(index="x")
+        without_retries(client).count(index="x")
     assert not waits

@@ -12,7 +12,7 @@ from gpt4rec_es.index.inspect import applied_bm25, explain_title
 from gpt4rec_es.options.lists import SearchOptions
 from gpt4rec_es.records import Bm25
 from gpt4rec_es.retrieval import ElasticRetriever
-from gpt4rec_es.retrieval.by_hand import search_titles
+from gpt4rec_es.retrieval.ad_hoc import search_titles
 from tests.databases import Database
 from tests.elastic.catalogs import add_items, build_index, find
 

@@ -128,7 +128,7 @@ def test_metrics_are_stored_by_segment_and_seen_by_analysts(
 
 
 def test_every_baseline_recommends_on_both_parts(runtime: Runtime) -> None:
-    names = ("popularity", "last-3-titles", "history-bm25", "co-occurrence", "hybrid")
+    names = ("popularity", "last-3-titles", "history-bm25", "co_purchases", "hybrid")
     for part in ("validation", "test"):
         for report in measure(runtime, *names, part=part):
             lengths = [m for m in report.metrics if m.metric == "list_length" and m.k == 5]
@@ -265,10 +265,10 @@ def test_commands(
     out = capsys.readouterr().out
     assert "product queries:1 by scores" in out
     product = ["--method", "product", "--as-night", "--json", *lists]
-    monkeypatch.setenv("GPT4REC_MAX_UNKNOWN_SHARE", "0.5")
+    monkeypatch.setenv("GPT4REC_MAX_UNKNOWN_FRACTION", "0.5")
     assert run(["evaluate", "loo", *product]) == 0
     (report,) = json.loads(capsys.readouterr().out)
-    assert report["options"]["filters"]["max_unknown_share"] == 0.5
+    assert report["options"]["filters"]["max_unknown_fraction"] == 0.5
     assert report["options"]["rules"]["block_rules"] == []
     assert "product queries:0.5,co_purchase:0.5 by scores" in out
     assert run(["evaluate", "loo", "--method", "product", "--sources", "x", *lists]) == 2

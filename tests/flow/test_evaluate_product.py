@@ -26,7 +26,7 @@ K = 6
 FUSIONS = [
     ("queries", "scores"),
     ("queries:0.3,co_purchase:0.7", "scores"),
-    ("queries:0.4,co_purchase:0.3,titles:0.3", "scores"),
+    ("queries:0.4,co_purchase:0.3,history_titles:0.3", "scores"),
     ("queries:0.5,co_purchase:0.5", "ranks"),
 ]
 
@@ -98,7 +98,9 @@ def test_so_are_lists_of_neighbours_by_baskets(split_shop: Shop, database: Datab
 def test_so_are_lists_of_queries_of_which_several_terms_must_match(
     split_shop: Shop, database: Database, sources: str, required: str
 ) -> None:
-    runtime = split_shop.runtime(sources=sources, minimum_should_match=required, min_full_share=0)
+    runtime = split_shop.runtime(
+        sources=sources, minimum_should_match=required, min_full_fraction=0
+    )
     report = measure(runtime, None)
     assert report.options["minimum_should_match"] == required
     check_equals_night(runtime, database, report)
@@ -120,8 +122,8 @@ def test_so_are_lists_that_keep_rules_and_filters(
         min_price=46,
         max_per_brand=4,
         forbidden_phrases_file=phrases,
-        max_unknown_share=0.5,
-        min_full_share=0,
+        max_unknown_fraction=0.5,
+        min_full_fraction=0,
     )
     options = runtime.night_options()
     night = NightRules(DAY, options.rules, options.filters)

@@ -30,7 +30,7 @@ def night(shop: Shop) -> Night:
     days = iter(range(100))
 
     def run(**settings: object) -> NightReport:
-        runtime = shop.runtime(k=20, min_full_share=0, **settings)
+        runtime = shop.runtime(k=20, min_full_fraction=0, **settings)
         day = DAY + dt.timedelta(days=next(days))
         return run_night(runtime.night_parts(), runtime.night_options(), day)
 
@@ -109,7 +109,7 @@ def test_each_recommendation_joins_to_the_hit_it_comes_from(
     database: Database, night: Night
 ) -> None:
     night()
-    night(minimum_should_match="2", sources="queries,titles", query_hits=9)
+    night(minimum_should_match="2", sources="queries,history_titles", query_hits=9)
     with database.analyst_engine.connect() as connection:
         found, joined = connection.execute(
             text("""
@@ -152,7 +152,7 @@ def test_a_night_with_it_comes_out_the_same_again(
     shop: Shop, database: Database, night: Night
 ) -> None:
     plain = night()
-    report = night(minimum_should_match="2", sources="queries,titles", query_hits=20)
+    report = night(minimum_should_match="2", sources="queries,history_titles", query_hits=20)
     parts = shop.runtime().night_parts()
     again = replay(parts, report.run_id, Changes())
     assert again.is_equal
@@ -173,8 +173,8 @@ def test_a_night_with_it_comes_out_the_same_again(
 def test_shallow_searches_are_deepened_by_the_same_options(
     database: Database, night: Night
 ) -> None:
-    night(minimum_should_match="2", sources="queries,titles")
-    night(minimum_should_match="2", sources="queries,titles", depth=2)
+    night(minimum_should_match="2", sources="queries,history_titles")
+    night(minimum_should_match="2", sources="queries,history_titles", depth=2)
     assert lists(database, 1) == lists(database, 2)
     with database.engine.connect() as connection:
         depths = connection.execute(
@@ -185,7 +185,7 @@ def test_shallow_searches_are_deepened_by_the_same_options(
 
 def test_why_shows_the_hits_of_its_run(database: Database, night: Night) -> None:
     plain = night().run_id
-    night(minimum_should_match="2", sources="queries,titles")
+    night(minimum_should_match="2", sources="queries,history_titles")
     for user in ("u003", "u014", "u029"):
         now, then = explain_user(database.engine, user), explain_user(database.engine, user, plain)
         assert now.equals_merge_now

@@ -12,7 +12,7 @@ from gpt4rec_es.db.rows.history import stream_histories
 from gpt4rec_es.night.inprocess import run_night
 from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.stages import drain
-from gpt4rec_es.night.stages.ingredients import Ingredients
+from gpt4rec_es.night.stages.merge_inputs import MergeInputs
 from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
 from gpt4rec_es.protocols import QueryGenerator, Retriever
 from gpt4rec_es.records import Decoding, Generation, Prompt, SearchResult
@@ -65,7 +65,9 @@ def failed_users(database: Database) -> list[tuple[str, str]]:
 
 
 def run(parts: NightParts, shop: Shop) -> str:
-    options = shop.runtime(max_failed_share=0.2, max_failures=1, min_full_share=0).night_options()
+    options = shop.runtime(
+        max_failed_fraction=0.2, max_failures=1, min_full_fraction=0
+    ).night_options()
     return run_night(parts, options, DAY).state
 
 
@@ -138,14 +140,14 @@ def test_a_user_whose_merge_fails(
         user_no = connection.execute(
             text("SELECT user_no FROM users WHERE user_id = 'u014'")
         ).scalar_one()
-    honest = Ingredients.merge
+    honest = MergeInputs.merge
 
-    def poisoned(self: Ingredients, user: object, *rest: object, **named: object) -> object:
+    def poisoned(self: MergeInputs, user: object, *rest: object, **named: object) -> object:
         if user.user_no == user_no:  # type: ignore[attr-defined]
             raise ZeroDivisionError("poisoned user")
         return honest(self, user, *rest, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Ingredients, "merge", poisoned)
+    monkeypatch.setattr(MergeInputs, "merge", poisoned)
     assert drain  # the loop under test
     assert run(shop.runtime().night_parts(), shop) == "published"
     ((user, error),) = failed_users(database)

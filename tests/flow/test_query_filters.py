@@ -59,8 +59,8 @@ def phrases(tmp_path: Path) -> Path:
 def test_forbidden_phrases_are_not_searched_for_and_say_so(
     shop: Shop, database: Database, phrases: Path
 ) -> None:
-    plain = night(shop.runtime(min_full_share=0))
-    run = night(shop.runtime(min_full_share=0, forbidden_phrases_file=phrases), 1)
+    plain = night(shop.runtime(min_full_fraction=0))
+    run = night(shop.runtime(min_full_fraction=0, forbidden_phrases_file=phrases), 1)
     gone = removed(database, run)
     assert gone
     assert set(gone.values()) == {("phrase", "RED Clock")}
@@ -113,7 +113,7 @@ def test_what_passes_all_filters_gives_the_same_rows(
     plain = night(shop.runtime())
     run = night(
         shop.runtime(
-            forbidden_phrases_file=nothing, catalog_scripts_only=True, max_unknown_share=0
+            forbidden_phrases_file=nothing, catalog_scripts_only=True, max_unknown_fraction=0
         ),
         1,
     )
@@ -135,7 +135,7 @@ def test_users_without_a_query_left_get_fallbacks_and_it_is_said_why(
 ) -> None:
     everything = tmp_path / "everything.txt"
     everything.write_text("red\ngreen\nblue\n")
-    run = night(shop.runtime(min_full_share=0, forbidden_phrases_file=everything))
+    run = night(shop.runtime(min_full_fraction=0, forbidden_phrases_file=everything))
     with database.engine.connect() as connection:
         reasons = connection.execute(
             text("""
@@ -158,7 +158,7 @@ def test_a_bought_title_with_a_forbidden_phrase_is_no_query_either(
     shop: Shop, database: Database, phrases: Path
 ) -> None:
     # One query per user, so that half-empty lists take their newest title.
-    chosen = {"min_full_share": 0, "num_queries": 1, "sources": "queries,titles"}
+    chosen = {"min_full_fraction": 0, "num_queries": 1, "sources": "queries,history_titles"}
     plain = night(shop.runtime(**chosen))
     run = night(shop.runtime(**chosen, forbidden_phrases_file=phrases), 1)
     fallbacks, titles = (
@@ -186,7 +186,7 @@ def _texts(database: Database, query: str, run_no: int) -> dict[int, str | None]
 def test_the_next_run_asks_nothing_again_and_a_changed_list_everything(
     shop: Shop, database: Database, phrases: Path
 ) -> None:
-    runtime = shop.runtime(min_full_share=0, forbidden_phrases_file=phrases)
+    runtime = shop.runtime(min_full_fraction=0, forbidden_phrases_file=phrases)
     first, second = night(runtime), night(runtime, 1)
     assert removed(database, first) == removed(database, second)
     with database.engine.connect() as connection:
@@ -215,7 +215,9 @@ def test_foreign_scripts_and_words_that_no_title_has(shop: Shop, database: Datab
             WHERE user_no IN (3, 4) AND item_no IN (1, 16) ON CONFLICT DO NOTHING
             """)
         )
-    run = night(shop.runtime(min_full_share=0, catalog_scripts_only=True, max_unknown_share=0.5), 1)
+    run = night(
+        shop.runtime(min_full_fraction=0, catalog_scripts_only=True, max_unknown_fraction=0.5), 1
+    )
     assert removed(database, run) == {
         "красный чайник": ("script", "Cyrillic"),
         "flurble gnork red": ("unknown", "2 of 3 terms"),

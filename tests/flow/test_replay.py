@@ -137,8 +137,8 @@ def test_a_fused_night_can_be_taken_apart(shop: Shop, runtime: Runtime) -> None:
     plain = replay(parts, second, Changes(fusion={"weights": (("queries", 1.0),)}))
     assert plain.lists.mean_jaccard == diff_runs(runtime.engine, RUN, second).mean_jaccard
     assert plain.changed["fusion"][1] is None
-    other = replay(parts, second, Changes(fusion={"decay": 0.1, "neighbours": 1}))
-    assert other.changed == {"fusion.decay": [0.7, 0.1], "fusion.neighbours": [100, 1]}
+    other = replay(parts, second, Changes(fusion={"history_decay": 0.1, "neighbours": 1}))
+    assert other.changed == {"fusion.history_decay": [0.7, 0.1], "fusion.neighbours": [100, 1]}
     assert not other.is_equal
 
 
@@ -157,7 +157,7 @@ def test_rules_are_kept_or_left_away(shop: Shop, runtime: Runtime) -> None:
     assert len(gained & {row["item_id"] for row in expected.lost}) >= 8
     assert without.changed["rules"][1] is None
     # Other limits: as a night with these would be, but for the frozen popular items.
-    capped = shop.runtime(min_price=35, max_per_brand=3, min_full_share=0)
+    capped = shop.runtime(min_price=35, max_per_brand=3, min_full_fraction=0)
     third = run_night(
         capped.night_parts(), capped.night_options(), DAY + dt.timedelta(days=2)
     ).run_id
@@ -174,11 +174,11 @@ def test_a_night_with_everything_on_comes_out_the_same(shop: Shop, runtime: Runt
     with runtime.engine.begin() as connection:
         connection.execute(text("UPDATE items SET price = item_no, brand = left(title, 3)"))
     everything = shop.runtime(
-        sources="queries:0.4,co_purchase:0.4,titles:0.2",
+        sources="queries:0.4,co_purchase:0.4,history_titles:0.2",
         min_price=5,
         max_per_brand=4,
         not_shown_days=3,
-        max_unknown_share=0.9,
+        max_unknown_fraction=0.9,
     )
     second = next_night(everything)
     found = replay(runtime.night_parts(), second, Changes())
@@ -292,9 +292,12 @@ def test_what_the_night_knew_is_no_measure(runtime: Runtime, later: Database) ->
         (Changes(num_queries=0), "Ask for 1 to 3"),
         (Changes(k1=-1.0), "k1 is -1"),
         (Changes(b=1.5), "b is 1.5"),
-        (Changes(fusion={"decay": 2.0}), "A decay is 2"),
+        (Changes(fusion={"history_decay": 2.0}), "A decay is 2"),
         (Changes(rules={"min_price": 3, "max_price": 2}), "limits of the price"),
-        (Changes(fusion={"weights": (("queries", 1.0), ("titles", 1.0))}), "kept no titles"),
+        (
+            Changes(fusion={"weights": (("queries", 1.0), ("history_titles", 1.0))}),
+            "kept no titles",
+        ),
     ],
 )
 def test_what_cannot_be_replayed(runtime: Runtime, changes: Changes, message: str) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from gpt4rec_es.cli.main import run as run_cli
 from gpt4rec_es.db.rows.history import load_item_numbers
-from gpt4rec_es.lab.baselines.scored import Cooccurrence
+from gpt4rec_es.lab.baselines.scored import CoPurchases
 from gpt4rec_es.night.inprocess import NightReport, run_night
 from gpt4rec_es.night.inputs.co_purchases import ensure_co_purchases
 from gpt4rec_es.night.inspect.why import explain_user
@@ -57,7 +57,7 @@ def test_a_night_of_both_sources_says_where_each_item_is_from(
         ("queries", pytest.approx(0.3), "scores"),
     ]
     by_source = {row.source for row in rows}
-    assert {"query", "co_purchase"} <= by_source
+    assert {"queries", "co_purchase"} <= by_source
     for row in rows:
         assert (row.from_item_id is not None) == (row.source == "co_purchase")
         assert (row.query is None) == (row.source in {"co_purchase", "popular"})
@@ -136,11 +136,11 @@ def test_neighbours_are_those_of_the_baseline_and_can_be_recommended(
             text("SELECT * FROM co_purchases WHERE set_no = :no"), {"no": set_no}
         ).all()
         n_items = connection.execute(text("SELECT max(item_no) + 1 FROM items")).scalar_one()
-    cosines = Cooccurrence(list(histories.values()), n_items).scores([(n,) for n in range(n_items)])
+    cosines = CoPurchases(list(histories.values()), n_items).scores([(n,) for n in range(n_items)])
     found = {
         (row.item_no, other): cosine
         for row in rows
-        for other, cosine in zip(row.neighbour_nos, row.strengths, strict=True)
+        for other, cosine in zip(row.neighbour_nos, row.similarities, strict=True)
     }
     assert found == {
         (item, other): pytest.approx(float(cosines[item, other]), rel=1e-5)
@@ -179,7 +179,7 @@ def test_why_shows_what_each_source_gave(
     data = explain_user(database.engine, "u014").as_dict()
     assert data["equals_merge_now"]
     first = data["recommendations"][0]
-    assert first["fused_score"] == pytest.approx(sum(first["shares"].values()), rel=1e-5)
+    assert first["fused_score"] == pytest.approx(sum(first["contributions"].values()), rel=1e-5)
     co_purchased = [row for row in data["recommendations"] if row["source"] == "co_purchase"]
     assert all(row["from_item"]["item_id"] for row in co_purchased)
     varied_shop.enter(monkeypatch)
@@ -193,7 +193,7 @@ def test_why_shows_what_each_source_gave(
 def test_titles_of_purchases_are_searched_once_and_named(
     varied_shop: Shop, database: Database, fusion: str
 ) -> None:
-    chosen = {"sources": "queries:0,titles:1", "fusion": fusion, "candidates": 10}
+    chosen = {"sources": "queries:0,history_titles:1", "fusion": fusion, "candidates": 10}
     first = night(varied_shop.runtime(**chosen))
     shallow = night(varied_shop.runtime(**chosen, depth=3), DAY + dt.timedelta(days=1))
     assert first.state == shallow.state == "published"
@@ -201,19 +201,19 @@ def test_titles_of_purchases_are_searched_once_and_named(
         assert stored_rows(connection, 1) == stored_rows(connection, 2)
     not_its_title = """
         SELECT count(*) FROM analytics.recommendations
-        WHERE source = 'history_title' AND query IS DISTINCT FROM from_title
+        WHERE source = 'history_titles' AND query IS DISTINCT FROM from_title
     """
     assert count(database, not_its_title) == 0
-    assert count(database, "SELECT count(*) FROM recommendations WHERE source = 'history_title'")
+    assert count(database, "SELECT count(*) FROM recommendations WHERE source = 'history_titles'")
     bought = count(database, "SELECT count(DISTINCT item_no) FROM interactions")
     assert count(database, "SELECT count(*) FROM run_titles WHERE run_no = 1") == bought
     data = explain_user(database.engine, "u014").as_dict()
     assert data["equals_merge_now"]
-    assert set(data["recommendations"][0]["shares"]) == {"titles"}
+    assert set(data["recommendations"][0]["contributions"]) == {"history_titles"}
 
 
 def test_titles_are_kept_while_a_run_has_them(varied_shop: Shop, database: Database) -> None:
-    runtime = varied_shop.runtime(sources="queries,titles")
+    runtime = varied_shop.runtime(sources="queries,history_titles")
     for days in range(3):
         night(runtime, DAY + dt.timedelta(days=days))
     prune(runtime.night_parts(), keep_published=0, keep_rejected=0)

@@ -19,7 +19,7 @@ MEASURED = """
 import sys
 from pathlib import Path
 from gpt4rec_es.db.engine import make_engine
-from gpt4rec_es.services.import_interactions import import_interactions
+from gpt4rec_es.catalog.import_interactions import import_interactions
 engine = make_engine(sys.argv[1], application_name="memory")
 report = import_interactions(engine, [sys.argv[2]], actor="tester")
 peak = next(x for x in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in x)

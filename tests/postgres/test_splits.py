@@ -180,7 +180,7 @@ def test_ties_that_decide_a_target_are_counted(shop: Database) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (SplitOptions("leave-one-out", shares=(0.2, 0.1)), "holds out something of every user"),
+        (SplitOptions("leave-one-out", fractions=(0.2, 0.1)), "holds out something of every user"),
         (SplitOptions("users", moments=(1.0, 2.0)), "has no moments"),
         (
             SplitOptions("global-time", moments=(2 * 86_400.0, 86_400.0)),
@@ -204,7 +204,7 @@ def test_equal_data_give_equal_splits_whatever_the_order_of_imports(
         fill(other, sorted(PURCHASES, reverse=True))
         for name, options in {
             "loo": SplitOptions("leave-one-out", shuffle_ties=5),
-            "users": SplitOptions("users", seed=3, shares=(0.25, 0.25)),
+            "users": SplitOptions("users", seed=3, fractions=(0.25, 0.25)),
         }.items():
             assert make(shop, name, options) == make(other, name, options)
             assert qrels(shop, name, "test") == qrels(other, name, "test")
@@ -235,7 +235,7 @@ def test_an_order_alone_is_split_but_not_by_time(database: Database) -> None:
 def test_the_papers_preparation_and_its_options(shop: Database) -> None:
     with shop.engine.begin() as connection:
         connection.execute(text("UPDATE items SET title = NULL WHERE item_id = 'd'"))
-    make(shop, "paper", SplitOptions("gpt4rec", shares=(0.25, 0.25), newest=2))
+    make(shop, "paper", SplitOptions("gpt4rec", fractions=(0.25, 0.25), newest=2))
     assert all(known == 1 for _, _, known in qrels(shop, "paper", "test"))
     report = create_split(shop.engine, "loo", LOO, actor="test")
     assert report.unfindable_targets == 1
@@ -247,7 +247,7 @@ def test_the_papers_preparation_and_its_options(shop: Database) -> None:
         ("two words", LOO, "cannot name a split"),
         ("", LOO, "cannot name a split"),
         ("s", SplitOptions("nonsense"), "no protocol 'nonsense'"),
-        ("s", SplitOptions("users", shares=(0.5, 0.5)), "leave a part empty"),
+        ("s", SplitOptions("users", fractions=(0.5, 0.5)), "leave a part empty"),
         ("s", SplitOptions("users"), "leaves validation empty"),
         ("s", SplitOptions("leave-one-out", newest=2), "leaves validation empty"),
         ("s", SplitOptions("global-time", moments=(5.0, 5.0)), "do not ascend"),
@@ -321,7 +321,7 @@ def test_a_planted_leak_is_refused_by_whoever_reads_the_split(
 
 
 def test_of_held_out_users_nothing_may_be_learned(shop: Database) -> None:
-    make(shop, "users", SplitOptions("users", shares=(0.25, 0.25)))
+    make(shop, "users", SplitOptions("users", fractions=(0.25, 0.25)))
     with shop.engine.begin() as connection:
         connection.execute(
             text(

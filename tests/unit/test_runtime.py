@@ -99,8 +99,8 @@ def test_night_options_are_the_settings(tmp_path: Path) -> None:
         "merge_shard_size": 13,
         "lease_seconds": 14,
         "max_failures": 5,
-        "max_failed_share": 0.5,
-        "min_full_share": 0.25,
+        "max_failed_fraction": 0.5,
+        "min_full_fraction": 0.25,
         "daily_min_users": 2,
     }
     decoding = {
@@ -109,7 +109,7 @@ def test_night_options_are_the_settings(tmp_path: Path) -> None:
         "max_new_tokens": 21,
         "length_penalty": 0.5,
         "early_stopping": True,
-        "similarity": 0.3,
+        "query_dedup_jaccard": 0.3,
         "dtype": "fp16",
     }
     fusion = {
@@ -117,7 +117,7 @@ def test_night_options_are_the_settings(tmp_path: Path) -> None:
         "fusion": "ranks",
         "candidates": 30,
         "fusion_history": 9,
-        "decay": 0.6,
+        "history_decay": 0.6,
         "query_hits": 5,
         "query_decay": 0.8,
         "neighbours": 31,
@@ -129,7 +129,7 @@ def test_night_options_are_the_settings(tmp_path: Path) -> None:
     filters = {
         "forbidden_phrases_file": phrases,
         "catalog_scripts_only": True,
-        "max_unknown_share": 0.4,
+        "max_unknown_fraction": 0.4,
     }
     rules = {
         "min_price": 1.5,

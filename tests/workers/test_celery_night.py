@@ -51,9 +51,9 @@ def test_a_worker_of_other_code_declines(
         wait_for(lambda: "ready" in worker.log(), 60, (worker,))
         # Whoever rings it all the same gets a refusal in the log, and nothing else happens.
         from workers.celery import app  # noqa: PLC0415 - reads settings when first used
-        from workers.doorbell import ring_queue  # noqa: PLC0415 - as above
+        from workers.notify import notify_queue  # noqa: PLC0415 - as above
 
         app.conf.broker_url = shops[1].environ["CELERY_BROKER_URL"]
-        ring_queue(app, "generation", started.run.run_id, 60)
+        notify_queue(app, "generation", started.run.run_id, 60)
         wait_for(lambda: "declined" in worker.log(), 30, (worker,))
     assert state(twin) == "planned"

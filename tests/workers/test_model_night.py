@@ -37,7 +37,7 @@ def test_a_trained_model_here_and_by_workers(
         assert stored_rows(one, 1) == stored_rows(other, 1)
         assert _queries(one) == _queries(other)
         sources = one.execute(text("SELECT DISTINCT source FROM recommendations")).scalars()
-        assert "query" in set(sources)
+        assert "queries" in set(sources)
     again = run_night(here.night_parts(), here.night_options(), DAY + dt.timedelta(days=1))
     assert (again.tokens, again.searches) == (0, 0)
 

@@ -49,7 +49,7 @@ def apply_items(
     staged (nor rejected) become inactive and those that were become active, unless they say no.
 
     Raises:
-        DataError: that would deactivate more than the share ``max_missing`` of the active items.
+        DataError: that would deactivate more than the fraction ``max_missing`` of the active items.
     """
     version: int = _lock(connection, dry_run).catalog_version
     _run(connection, "ANALYZE staged_items")

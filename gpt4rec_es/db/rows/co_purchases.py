@@ -40,14 +40,14 @@ def store_set(
 ) -> int:
     """Store a set under the key of ``find_set``; return its number.
 
-    rows: (item number, neighbours' numbers, their strengths).
+    rows: (item number, neighbours' numbers, their similarities).
     """
     made = insert(_SETS).values(**key, n_items=0).returning(_SETS.c.set_no)
     set_no = int(connection.execute(made).scalar_one())
     stored = copy_rows(
         connection,
         "co_purchases",
-        ["set_no", "item_no", "neighbour_nos", "strengths"],
+        ["set_no", "item_no", "neighbour_nos", "similarities"],
         ((set_no, *row) for row in rows),
     )
     connection.execute(
@@ -64,9 +64,9 @@ def load_neighbours(
     """Return item number -> neighbours, of those of ``item_nos`` that have any."""
     found = connection.execute(
         text("""
-        SELECT item_no, neighbour_nos, strengths FROM co_purchases
+        SELECT item_no, neighbour_nos, similarities FROM co_purchases
         WHERE set_no = :set_no AND item_no = ANY(:numbers)
         """),
         {"set_no": set_no, "numbers": sorted(item_nos)},
     )
-    return {row.item_no: Neighbours(row.neighbour_nos, row.strengths) for row in found}
+    return {row.item_no: Neighbours(row.neighbour_nos, row.similarities) for row in found}

@@ -8,7 +8,7 @@ changes nothing. Nothing here decides what is published.
 from sqlalchemy import Connection, text
 
 from gpt4rec_es.db import locks
-from gpt4rec_es.db.engine import unhurried
+from gpt4rec_es.db.engine import disable_statement_timeout
 from gpt4rec_es.db.rows.runs import Run
 
 TABLES = ("daily_examples", "daily_queries", "daily_items", "daily_coverage")
@@ -87,7 +87,7 @@ _COVERAGE = """
 
 def wait_for_turn(connection: Connection, run: Run) -> None:
     """Wait until nobody else makes sums of the run, however long, and keep others waiting."""
-    unhurried(connection)
+    disable_statement_timeout(connection)
     locks.limit_waits(connection, 0)
     locks.transaction_lock(connection, f"daily {run.run_no}")
     connection.execute(text("SET LOCAL lock_timeout TO DEFAULT"))

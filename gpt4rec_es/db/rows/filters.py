@@ -11,7 +11,7 @@ from gpt4rec_es.db.rows.texts import store_new
 
 @dataclass(frozen=True, slots=True)
 class FrozenFilters:
-    """One row of ``query_filters``. scripts: those allowed, None: all. max_unknown_share: of terms.
+    """One row of ``query_filters``. scripts: those allowed, None: all. max_unknown_fraction: of terms.
 
     index_name: whose terms are known; None: nobody asks.
     """
@@ -19,7 +19,7 @@ class FrozenFilters:
     filters_no: int
     phrases: tuple[str, ...]
     scripts: frozenset[str] | None
-    max_unknown_share: float
+    max_unknown_fraction: float
     index_name: str | None
 
 
@@ -50,7 +50,7 @@ def frozen_filters(
         filters_no,
         tuple(phrases),
         None if scripts is None else frozenset(scripts),
-        float(settings["max_unknown_share"]),
+        float(settings["max_unknown_fraction"]),
         settings["index"],
     )
 
@@ -65,9 +65,9 @@ def load_filters(connection: Connection, filters_no: int) -> FrozenFilters:
 
 
 def catalog_scripts(
-    connection: Connection, patterns: dict[str, str], min_share: float
+    connection: Connection, patterns: dict[str, str], min_fraction: float
 ) -> list[str]:
-    """Return the scripts that at least ``min_share`` of the active items' titles use, by name.
+    """Return the scripts that at least ``min_fraction`` of the active items' titles use, by name.
 
     patterns: script -> regular expression of one of its letters.
     """
@@ -82,7 +82,7 @@ def catalog_scripts(
         ),
         {f"p{place}": patterns[name] for place, name in enumerate(names)},
     ).one()
-    return [name for name, n in zip(names, row[1:], strict=True) if n and n >= min_share * row.n]
+    return [name for name, n in zip(names, row[1:], strict=True) if n and n >= min_fraction * row.n]
 
 
 def store_verdicts(

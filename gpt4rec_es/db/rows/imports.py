@@ -40,7 +40,7 @@ def start(connection: Connection, kind: str, files: Sequence[str], actor: str) -
     Marks imports whose process was killed as failed.
     """
     with connection.begin():
-        _bury_dead(connection)
+        _fail_abandoned_imports(connection)
         row = insert(imports).values(kind=kind, files=list(files), state="running", actor=actor)
         import_no: int = connection.execute(row.returning(imports.c.import_no)).scalar_one()
         # Before the commit that shows the row: nobody may see it without its lock.
@@ -74,7 +74,7 @@ def finish(
     )
 
 
-def _bury_dead(connection: Connection) -> None:
+def _fail_abandoned_imports(connection: Connection) -> None:
     running = select(imports.c.import_no).where(imports.c.state == "running")
     for import_no in connection.execute(running).scalars().all():
         key = {"key": _key(import_no)}

@@ -12,7 +12,7 @@ from gpt4rec_es.records import Outcome
 
 
 @dataclass(frozen=True, slots=True)
-class MergeInput:
+class UserInput:
     """One cohort user's frozen input. query_nos: of the generation, by rank; None: none stored.
 
     removed: those of them that the run's filters remove. Their ranks stay empty.
@@ -52,7 +52,7 @@ ORDER BY u.user_no
 """)
 
 
-def load_inputs(connection: Connection, run: Run, user_nos: Sequence[int]) -> list[MergeInput]:
+def load_inputs(connection: Connection, run: Run, user_nos: Sequence[int]) -> list[UserInput]:
     """Return the frozen inputs of these cohort users, in order of user number."""
     found = connection.execute(
         _INPUTS,
@@ -67,7 +67,7 @@ def load_inputs(connection: Connection, run: Run, user_nos: Sequence[int]) -> li
         connection, run.filters_no, (n for row in found for n in row.query_nos)
     ).keys()
     return [
-        MergeInput(
+        UserInput(
             row.user_no,
             row.prompt_no,
             row.n_bought,

@@ -1,6 +1,6 @@
 """Which items of the catalog, as it is now, rules keep out of lists.
 
-Asked when a run freezes its rules, and for lists that belong to no run.
+SearchKey when a run freezes its rules, and for lists that belong to no run.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -62,7 +62,7 @@ class Filter:
     given: Mapping[str, Any]
 
     @property
-    def kept_out(self) -> str:
+    def excluded_items(self) -> str:
         """The query for what it keeps out, with ``given`` as its parameters."""
         return f"""
         SELECT item_no FROM items WHERE {_FINDABLE} AND ({self.condition}) IS NOT TRUE
@@ -80,13 +80,13 @@ def filters_of(rules: Mapping[str, Any]) -> Iterator[Filter]:
         yield Filter("categories", value, _IN_CATEGORIES, {"categories": categories})
 
 
-def kept_out(
+def excluded_items(
     connection: Connection, numbers: Sequence[int], rules: Mapping[str, Any]
 ) -> dict[int, str]:
     """Return item number -> a rule of the blocking ones or of ``rules`` that keeps it out."""
     found: dict[int, str] = {}
     for one in filters_of(rules):
-        items = connection.execute(text(one.kept_out), one.given).scalars()
+        items = connection.execute(text(one.excluded_items), one.given).scalars()
         found |= dict.fromkeys(items, one.name)
     for row in connection.execute(text(BLOCKED), {"numbers": list(numbers)}):
         found |= dict.fromkeys(row.item_nos, f"rule {row.rule_no}")

@@ -141,7 +141,7 @@ def freeze_filter(connection: Connection, run_no: int, kept: Filter) -> None:
         INSERT INTO run_rules (run_no, rule, kind, value, n_items, item_nos)
         SELECT :run_no, :name, 'filter', :value, count(*),
             coalesce(array_agg(item_no ORDER BY item_no), '{{}}')
-        FROM ({kept.kept_out}) AS k
+        FROM ({kept.excluded_items}) AS k
         """),  # noqa: S608 - conditions are literals of this package
         {"run_no": run_no, "name": kept.name, "value": kept.value, **kept.given},
     )

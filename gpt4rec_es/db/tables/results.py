@@ -104,7 +104,7 @@ recommendations = Table(
         "source",
         Text,
         nullable=False,
-        comment="query, co_purchase, history_title, backfill, last_title or popular",
+        comment="queries, co_purchase, history_titles, backfill, last_title or popular",
     ),
     Column("query_no", BigInteger, comment="the query that found it; NULL: co_purchase, popular"),
     Column(
@@ -124,7 +124,7 @@ recommendations = Table(
         "score",
         REAL,
         comment=(
-            "BM25 score of that hit, not comparable between queries (co_purchase: strength); "
+            "BM25 score of that hit, not comparable between queries (co_purchase: similarity); "
             "NULL: popular"
         ),
     ),
@@ -133,7 +133,7 @@ recommendations = Table(
         Integer,
         comment=(
             "bought item that it is a neighbour of (co_purchase), or whose title found it "
-            "(history_title); NULL: other sources"
+            "(history_titles); NULL: other sources"
         ),
     ),
     Column(
@@ -143,7 +143,7 @@ recommendations = Table(
     ),
     UniqueConstraint("run_no", "user_no", "item_no"),
     CheckConstraint(
-        "source IN ('query', 'co_purchase', 'history_title', 'backfill', 'last_title', 'popular')",
+        "source IN ('queries', 'co_purchase', 'history_titles', 'backfill', 'last_title', 'popular')",
         name="source",
     ),
     comment="One row per run, user and rank. One partition per run.",

@@ -57,7 +57,7 @@ co_purchase_sets = Table(
         "pair_popularity",
         Double,
         nullable=False,
-        comment="p: share of the exponent that goes to the neighbour's buyers",
+        comment="p: fraction of the exponent that goes to the neighbour's buyers",
     ),
     Column("pair_damping", Double, nullable=False, comment="d: added to the item's own buyers"),
     UniqueConstraint(
@@ -88,10 +88,10 @@ co_purchases = Table(
         "neighbour_nos",
         ARRAY(Integer),
         nullable=False,
-        comment="items its buyers bought, greatest strength first",
+        comment="items its buyers bought, greatest similarity first",
     ),
     Column(
-        "strengths",
+        "similarities",
         ARRAY(REAL),
         nullable=False,
         comment=(

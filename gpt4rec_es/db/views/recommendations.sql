@@ -30,7 +30,7 @@ COMMENT ON COLUMN analytics.recommendations.rank IS '1-based place in the user''
 COMMENT ON COLUMN analytics.recommendations.item_id IS 'the shop''s item id';
 COMMENT ON COLUMN analytics.recommendations.title IS 'cleaned title; NULL: none usable';
 COMMENT ON COLUMN analytics.recommendations.source IS
-    'query (a generated query), co_purchase (bought by buyers of from_item_id), history_title '
+    'queries (a generated query), co_purchase (bought by buyers of from_item_id), history_titles '
     '(found by the title of from_item_id), backfill (a deeper hit of a generated query), '
     'last_title (newest bought title as the query) or popular; of several sources the one that '
     'speaks most for the item';
@@ -47,12 +47,12 @@ COMMENT ON COLUMN analytics.recommendations.hit_rank IS
     'from_item_id); NULL: popular';
 COMMENT ON COLUMN analytics.recommendations.score IS
     'BM25 score of the hit; scores of different queries cannot be compared (co_purchase: '
-    'strength, 0 to 1); NULL: popular';
+    'similarity, 0 to 1); NULL: popular';
 COMMENT ON COLUMN analytics.recommendations.index_name IS
     'name of the Elasticsearch index that was searched';
 COMMENT ON COLUMN analytics.recommendations.from_item_id IS
     'bought item that it is a neighbour of, or whose title found it; NULL: source is neither '
-    'co_purchase nor history_title';
+    'co_purchase nor history_titles';
 COMMENT ON COLUMN analytics.recommendations.from_title IS
     'title of that item; NULL: none usable, or no such item';
 COMMENT ON COLUMN analytics.recommendations.fused_score IS

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.options.lists import COSINE
-from gpt4rec_es.ranking.neighbours import Purchases, strength_blocks
+from gpt4rec_es.ranking.neighbours import Purchases, similarity_blocks
 
 Scores = NDArray[np.float32]
 # A csr_array of float32; SciPy carries no types.
@@ -107,7 +107,7 @@ def check_decay(decay: float) -> None:
         )
 
 
-class Cooccurrence:
+class CoPurchases:
     """Scores an item by the cosine between its buyers and those of each item in the history."""
 
     def __init__(self, train: Collection[Sequence[int]], n_items: int, decay: float = 0.7) -> None:
@@ -123,7 +123,7 @@ class Cooccurrence:
         starts = np.cumsum([0, *map(len, once)], dtype=np.int64)
         items = np.fromiter(chain.from_iterable(once), np.int32)
         purchases = Purchases(items, np.zeros_like(items), starts, n_items)
-        self._cosines = sparse.vstack(list(strength_blocks(purchases, COSINE)), format="csr")
+        self._cosines = sparse.vstack(list(similarity_blocks(purchases, COSINE)), format="csr")
 
     def scores(self, histories: Sequence[Sequence[int]]) -> Scores:
         """Return the sum of cosines, decayed by age, as [histories, items]."""

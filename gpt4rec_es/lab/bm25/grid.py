@@ -224,6 +224,6 @@ def _required(length: int, requirements: Sequence[Requirement]) -> int:
 
 def _amount(length: int, one: Requirement) -> int:
     amount = abs(one.amount)
-    if one.is_share:
+    if one.is_percentage:
         amount = length * amount // 100
     return length - amount if one.amount < 0 else amount

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gpt4rec_es.lab.bm25.retriever import MemoryGridSearch
 from gpt4rec_es.metrics.lists import NOTHING
 from gpt4rec_es.night.inputs.manifest import depth_ladder
-from gpt4rec_es.night.stages.hits import Asked
+from gpt4rec_es.night.stages.hits import SearchKey
 from gpt4rec_es.records import Bm25, SearchResult
 
 # The second part of what is asked: the role of a text.
@@ -56,13 +56,13 @@ class MemoryHits:
         # Equal options find equal hits: both roles of a text are one search then.
         self.query_role = _AS_TITLE if queries.options == titles.options else _AS_QUERY
         self._ladder = depth_ladder(depth)
-        self._found: dict[Asked, tuple[int, _Block, int]] = {}
+        self._found: dict[SearchKey, tuple[int, _Block, int]] = {}
 
     def at(self, point: int) -> "HitsAtPoint":
         """Return the hits at the point at this place, as a merge reads them."""
         return HitsAtPoint(self, point)
 
-    def result(self, asked: Asked, point: int) -> SearchResult | None:
+    def result(self, asked: SearchKey, point: int) -> SearchResult | None:
         """Return the hits known so far; None: not searched for."""
         if asked not in self._found:
             return None
@@ -76,19 +76,19 @@ class MemoryHits:
             is_empty_query=block.is_empty[row],
         )
 
-    def fetch(self, asked: Iterable[Asked]) -> None:
+    def fetch(self, asked: Iterable[SearchKey]) -> None:
         """Search what was not searched for yet, to the first depth."""
         self._search(0, [one for one in asked if one not in self._found])
 
-    def deepen(self, asked: Iterable[Asked]) -> None:
+    def deepen(self, asked: Iterable[SearchKey]) -> None:
         """Search these one step deeper."""
-        by_rung: dict[int, list[Asked]] = defaultdict(list)
+        by_rung: dict[int, list[SearchKey]] = defaultdict(list)
         for one in asked:
             by_rung[self._found[one][0] + 1].append(one)
         for rung, several in by_rung.items():
             self._search(rung, several)
 
-    def _search(self, rung: int, asked: Collection[Asked]) -> None:
+    def _search(self, rung: int, asked: Collection[SearchKey]) -> None:
         depth = self._ladder[rung]
         for role, search in self._searches.items():
             several = [one for one in asked if one[1] == role]
@@ -113,30 +113,30 @@ class HitsAtPoint:
     def __init__(self, hits: MemoryHits, point: int) -> None:
         self._hits, self._point = hits, point
 
-    def as_query(self, query_no: int) -> Asked:
+    def query_key(self, query_no: int) -> SearchKey:
         """Return what is asked by a generated query."""
         return query_no, self._hits.query_role
 
-    def as_title(self, query_no: int) -> Asked:
+    def title_key(self, query_no: int) -> SearchKey:
         """Return what is asked by a title of a purchase."""
         return query_no, _AS_TITLE
 
     def of_query(self, query_no: int) -> SearchResult | None:
         """Return what is known of a generated query; None: not searched for."""
-        return self._hits.result(self.as_query(query_no), self._point)
+        return self._hits.result(self.query_key(query_no), self._point)
 
     def of_title(self, query_no: int) -> SearchResult | None:
         """Return what is known of a title; None: not searched for."""
-        return self._hits.result(self.as_title(query_no), self._point)
+        return self._hits.result(self.title_key(query_no), self._point)
 
-    def load_first(self, asked: Collection[Asked]) -> None:
+    def load_first(self, asked: Collection[SearchKey]) -> None:
         """Search what was not searched for yet, to the first depth."""
         self._hits.fetch(asked)
 
-    def fetch(self, asked: Collection[Asked]) -> None:
+    def fetch(self, asked: Collection[SearchKey]) -> None:
         """Search what was not searched for yet, to the first depth."""
         self._hits.fetch(asked)
 
-    def deepen(self, asked: Collection[Asked]) -> None:
+    def deepen(self, asked: Collection[SearchKey]) -> None:
         """Search these one step deeper, at all points."""
         self._hits.deepen(asked)

@@ -27,7 +27,7 @@ from gpt4rec_es.metrics.lists import as_lists
 
 @dataclass(frozen=True, slots=True)
 class HitRate:
-    """Share of ``users`` with at least one new held-out item in their list."""
+    """Fraction of ``users`` with at least one new held-out item in their list."""
 
     method: str
     users: int

@@ -159,7 +159,7 @@ class Evaluation:
         queries = self._queries(opened, decoding)
         generating = time.monotonic() - started
         for lists, made_with, seconds in self._merged(method, options, queries):
-            share = (generating + seconds) / len(options.num_queries)
+            fraction = (generating + seconds) / len(options.num_queries)
             for m in options.num_queries:
                 by_length = {k: lists[k, m] for k in options.ks}
                 known = {
@@ -168,7 +168,7 @@ class Evaluation:
                     **options.search.as_dict(),
                     **made_with,
                 }
-                yield MadeLists(method, by_length, share, known, m, generator)
+                yield MadeLists(method, by_length, fraction, known, m, generator)
 
     def _merged(
         self, method: str, options: EvaluateOptions, queries: list[list[str]]

@@ -40,7 +40,7 @@ def measure(
         values[f"coverage_{name}"] = coverage(lists, histories, sets)
     values["novelty"] = novelty(lists, buyers, n_users)
     values["list_length"] = list_length(lists)
-    values["empty_share"] = is_empty(lists)
+    values["empty_fraction"] = is_empty(lists)
     return values
 
 
@@ -108,9 +108,9 @@ class Measurer:
                 if each is not None
             ]
             for k, made in lists.items():
-                share = catalog_coverage(made[mask], len(self._catalog.active))
+                fraction = catalog_coverage(made[mask], len(self._catalog.active))
                 rows.append(
-                    MetricRow(k, segment, "catalog_coverage", share, None, None, int(mask.sum()))
+                    MetricRow(k, segment, "catalog_coverage", fraction, None, None, int(mask.sum()))
                 )
             progress(done, total)
         return rows

@@ -9,17 +9,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from gpt4rec_es.db.rows.lists import MergeInput
+from gpt4rec_es.db.rows.lists import UserInput
 from gpt4rec_es.lab.bm25.hits import MemoryHits
 from gpt4rec_es.lab.bm25.retriever import MemoryGridSearch
 from gpt4rec_es.lab.evaluation.data import EvaluationCatalog
 from gpt4rec_es.lab.evaluation.sources import ListSources
-from gpt4rec_es.lab.splits.histories import each_once
+from gpt4rec_es.lab.splits.histories import deduplicate_keep_last
 from gpt4rec_es.metrics.lists import NOTHING, Lists
 from gpt4rec_es.night.stages.hits import HitSource
-from gpt4rec_es.night.stages.ingredients import Ingredients
 from gpt4rec_es.night.stages.merge import MergedUsers
-from gpt4rec_es.options.lists import ANY_TERM, TITLES, SearchOptions
+from gpt4rec_es.night.stages.merge_inputs import MergeInputs
+from gpt4rec_es.options.lists import ANY_TERM, HISTORY_TITLES, SearchOptions
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.records import Bm25
 
@@ -100,9 +100,9 @@ class GridMerge:
             for first in range(0, len(inputs), _USERS):
                 some = inputs[first : first + _USERS]
                 users = [user.user_no for user in some]
-                ingredients = self._ingredients(some, histories, numbers, longest)
+                merge_inputs = self._merge_inputs(some, histories, numbers, longest)
                 for point in range(len(self._points)):
-                    lists = dict(_lists(some, hits.at(point), ingredients, cells))
+                    lists = dict(_lists(some, hits.at(point), merge_inputs, cells))
                     yield users, point, lists
 
     def _numbered(
@@ -111,15 +111,15 @@ class GridMerge:
         histories: Sequence[Sequence[int]],
         removed: Collection[str],
         room: int,
-    ) -> Iterator[tuple[Mapping[str, int], list[MergeInput]]]:
+    ) -> Iterator[tuple[Mapping[str, int], list[UserInput]]]:
         """Yield numbers of texts with the users who need these: about ``room`` texts at a time."""
         numbers: dict[str, int] = {}
-        users: list[MergeInput] = []
+        users: list[UserInput] = []
         for user, (own, history) in enumerate(zip(queries, histories, strict=True)):
             titles = self._titles_of(history)
             wanted = {text: numbers.setdefault(text, len(numbers)) for text in (*own, *titles)}
             users.append(
-                MergeInput(
+                UserInput(
                     user,
                     None,
                     len(history),
@@ -139,37 +139,37 @@ class GridMerge:
         titles = self._sources.titles
         if not titles:
             return []
-        newest = each_once(history)[::-1]
+        newest = deduplicate_keep_last(history)[::-1]
         last = next((titles[item] for item in newest if item in titles), None)
         if last is None:
             return []
         fusion = self._sources.fusion
-        speak = newest[: fusion.history] if fusion.uses(TITLES) else ()
+        speak = newest[: fusion.history] if fusion.uses(HISTORY_TITLES) else ()
         return [last, *(titles[item] for item in speak if item in titles)]
 
-    def _ingredients(
+    def _merge_inputs(
         self,
-        users: Sequence[MergeInput],
+        users: Sequence[UserInput],
         histories: Sequence[Sequence[int]],
         numbers: Mapping[str, int],
         k: int,
-    ) -> Ingredients:
+    ) -> MergeInputs:
         sources, fusion = self._sources, self._sources.fusion
         newest: dict[int, list[int]] = {}
         titles: dict[int, int] = {}
         if not fusion.is_plain:
             newest = {
-                user.user_no: each_once(histories[user.user_no])[::-1][: fusion.history]
+                user.user_no: deduplicate_keep_last(histories[user.user_no])[::-1][: fusion.history]
                 for user in users
             }
-        if fusion.uses(TITLES):
+        if fusion.uses(HISTORY_TITLES):
             titles = {
                 item: numbers[sources.titles[item]]
                 for items in newest.values()
                 for item in items
                 if item in sources.titles
             }
-        return Ingredients(
+        return MergeInputs(
             k=k,
             fusion=fusion,
             excluded={user.user_no: frozenset(histories[user.user_no]) for user in users},
@@ -183,20 +183,20 @@ class GridMerge:
 
 
 def _lists(
-    users: Sequence[MergeInput], hits: HitSource, ingredients: Ingredients, cells: Sequence[Cell]
+    users: Sequence[UserInput], hits: HitSource, merge_inputs: MergeInputs, cells: Sequence[Cell]
 ) -> Iterator[tuple[Cell, list[list[int]]]]:
     """Yield the lists of these users by cell."""
     for m in sorted({m for _, m in cells}):
         of_m = [replace(user, query_nos=(user.query_nos or ())[:m]) for user in users]
         lengths = sorted((k for k, one in cells if one == m), reverse=True)
-        for k, lists in _of_lengths(of_m, hits, ingredients, lengths):
+        for k, lists in _of_lengths(of_m, hits, merge_inputs, lengths):
             yield (k, m), lists
 
 
 def _of_lengths(
-    users: Sequence[MergeInput],
+    users: Sequence[UserInput],
     hits: HitSource,
-    ingredients: Ingredients,
+    merge_inputs: MergeInputs,
     lengths: Sequence[int],
 ) -> Iterator[tuple[int, list[list[int]]]]:
     """Yield (length, lists); ``lengths`` descend.
@@ -208,14 +208,14 @@ def _of_lengths(
     n_fused = [0] * len(users)
     for k in lengths:
         pending = [user for user, n in zip(users, n_fused, strict=True) if n < k]
-        merged = MergedUsers(pending, hits, replace(ingredients, k=k), check=lambda: None)
+        merged = MergedUsers(pending, hits, replace(merge_inputs, k=k), check=lambda: None)
         made = {user: [pick[0] for pick in one.picks] for user, one in merged.merges.items()}
         shorter = longest or [[]] * len(users)
         yield (
             k,
             [made.get(user.user_no, own[:k]) for user, own in zip(users, shorter, strict=True)],
         )
-        if ingredients.fusion.method == "scores" and not longest:
+        if merge_inputs.fusion.method == "scores" and not longest:
             picks = [merged.merges[user.user_no].picks for user in users]
             longest = [[pick[0] for pick in own] for own in picks]
             n_fused = [sum(pick[6] is not None for pick in own) for own in picks]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.baselines.history_bm25 import HistoryBm25
 from gpt4rec_es.lab.baselines.popularity import Popularity
-from gpt4rec_es.lab.baselines.scored import Cooccurrence, Hybrid, Scored, Scorer
+from gpt4rec_es.lab.baselines.scored import CoPurchases, Hybrid, Scored, Scorer
 from gpt4rec_es.lab.evaluation.data import EvaluationCatalog
 from gpt4rec_es.lab.evaluation.merging import merge_lists
 from gpt4rec_es.lab.splits.split import Case
@@ -19,7 +19,7 @@ from gpt4rec_es.protocols import Progress, Recommender, no_progress
 
 # How many of the newest titles become queries.
 _TITLES = {"last-title": 1, "last-3-titles": 3, "last-5-titles": 5}
-BASELINES = ("popularity", *_TITLES, "history-bm25", "co-occurrence", "hybrid")
+BASELINES = ("popularity", *_TITLES, "history-bm25", "co_purchases", "hybrid")
 # Their queries or lists are made elsewhere.
 METHODS = (*BASELINES, "queries", "product")
 
@@ -28,15 +28,15 @@ METHODS = (*BASELINES, "queries", "product")
 class MethodOptions:
     """What baselines are made with.
 
-    decay: by which each older purchase counts less. title_weight: of titles in the hybrid; the
-    rest is that of co-occurrence. Chosen on the validation part of Amazon Beauty, leave-one-out.
+    history_decay: by which each older purchase counts less. title_weight: of titles in the hybrid; the
+    rest is that of co_purchases. Chosen on the validation part of Amazon Beauty, leave-one-out.
     """
 
-    decay: float = 0.7
+    history_decay: float = 0.7
     title_weight: float = 0.3
 
     def __post_init__(self) -> None:
-        """Refuse a weight that is no share."""
+        """Refuse a weight outside of 0 to 1."""
         if not 0 <= self.title_weight <= 1:
             raise UsageError(f"The title weight is {self.title_weight}.", "It is between 0 and 1.")
 
@@ -79,7 +79,7 @@ class Baselines:
 
     def _scorer(self, name: str) -> Scorer:
         makers: dict[str, Callable[[], Scorer]] = {
-            "co-occurrence": self._cooccurrence,
+            "co_purchases": self._co_purchases,
             "history-bm25": self._history_bm25,
             "hybrid": self._hybrid,
         }
@@ -89,21 +89,23 @@ class Baselines:
             self._made[name] = makers[name]()
         return self._made[name]
 
-    def _cooccurrence(self) -> Scorer:
-        return Cooccurrence(list(self._train.values()), self._catalog.n_items, self._options.decay)
+    def _co_purchases(self) -> Scorer:
+        return CoPurchases(
+            list(self._train.values()), self._catalog.n_items, self._options.history_decay
+        )
 
     def _history_bm25(self) -> Scorer:
         catalog = self._catalog
         titles = list(catalog.titles.values())
         tokens = dict(zip(catalog.titles, catalog.tokens(titles), strict=True))
         return HistoryBm25(
-            catalog.index, tokens, catalog.bm25, catalog.n_items, self._options.decay
+            catalog.index, tokens, catalog.bm25, catalog.n_items, self._options.history_decay
         )
 
     def _hybrid(self) -> Scorer:
         weight = self._options.title_weight
         return Hybrid(
-            [(weight, self._scorer("history-bm25")), (1 - weight, self._scorer("co-occurrence"))]
+            [(weight, self._scorer("history-bm25")), (1 - weight, self._scorer("co_purchases"))]
         )
 
 

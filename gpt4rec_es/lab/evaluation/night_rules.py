@@ -14,16 +14,16 @@ from sqlalchemy import Engine
 
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows.filters import frozen_filters
-from gpt4rec_es.db.rows.rule_items import capped_brands, kept_out
+from gpt4rec_es.db.rows.rule_items import capped_brands, excluded_items
 from gpt4rec_es.db.rows.rules import rules_on
 from gpt4rec_es.options.lists import ListRules, QueryFilters
 from gpt4rec_es.ranking.rules import ItemRules
 from gpt4rec_es.retrieval.query_filters import (
     PASSED,
-    Judge,
+    QueryCheck,
     TitleTest,
+    check_queries,
     filter_settings,
-    judge,
     title_test,
 )
 
@@ -39,13 +39,13 @@ class NightRules:
 
 @dataclass(frozen=True, slots=True)
 class AppliedRules:
-    """The same by the catalog as it is: items: of all lists, None: no rule. judge: of queries.
+    """The same by the catalog as it is: items: of all lists, None: no rule. check_queries: of queries.
 
     as_dict: what they are, to be stored with what was measured by them.
     """
 
     items: ItemRules | None = None
-    judge: Judge | None = None
+    check_queries: QueryCheck | None = None
     may_search: TitleTest = bool
     as_dict: dict[str, Any] = field(default_factory=dict)
 
@@ -55,9 +55,9 @@ class AppliedRules:
         Raises:
             DependencyError: the index could not be asked for its terms.
         """
-        if self.judge is None:
+        if self.check_queries is None:
             return frozenset()
-        verdicts = self.judge(texts)
+        verdicts = self.check_queries(texts)
         return {text for text, verdict in zip(texts, verdicts, strict=True) if verdict != PASSED}
 
 
@@ -74,12 +74,12 @@ def apply_rules(
         rules = None
         if numbers or wanted:
             brands = capped_brands(connection, cap) if cap else {}
-            rules = ItemRules(kept_out(connection, numbers, wanted), brands, cap)
+            rules = ItemRules(excluded_items(connection, numbers, wanted), brands, cap)
         settings = filter_settings(connection, night.filters, index_name)
     filters = frozen_filters(0, night.filters.phrases, settings)
     return AppliedRules(
         rules,
-        partial(judge, filters, client) if night.filters.is_on else None,
+        partial(check_queries, filters, client) if night.filters.is_on else None,
         title_test(night.filters.phrases),
         {
             "rules": {"date": night.date.isoformat(), "block_rules": numbers, **wanted},

@@ -8,7 +8,7 @@ import numpy as np
 
 from gpt4rec_es.lab.baselines.popularity import count_buyers
 from gpt4rec_es.lab.evaluation.data import EvaluationCatalog
-from gpt4rec_es.lab.splits.histories import each_once
+from gpt4rec_es.lab.splits.histories import deduplicate_keep_last
 from gpt4rec_es.options.lists import CO_PURCHASE, Fusion
 from gpt4rec_es.prompts.keys import normalise_query
 from gpt4rec_es.ranking.neighbours import Purchases, strongest
@@ -71,7 +71,7 @@ def _neighbours(
     items, moments, starts = array("i"), array("i"), array("q", [0])
     for user, bought in train.items():
         latest = dict(zip(bought, steps.get(user) or range(len(bought)), strict=True))
-        newest = each_once(bought)[-fusion.pair_history :]
+        newest = deduplicate_keep_last(bought)[-fusion.pair_history :]
         items.extend(places[item] for item in newest)
         moments.extend(latest[item] for item in newest)
         starts.append(len(items))
@@ -79,6 +79,6 @@ def _neighbours(
     is_allowed = np.array([item in catalog.active for item in ordered], np.bool_)
     numbers = np.array(ordered, np.int64)
     found = strongest(purchases, fusion.pairs, fusion.neighbours, is_allowed)
-    for item, (near, strengths) in zip(ordered, found, strict=True):
+    for item, (near, similarities) in zip(ordered, found, strict=True):
         if len(near):
-            yield item, Neighbours(numbers[near].tolist(), strengths.tolist())
+            yield item, Neighbours(numbers[near].tolist(), similarities.tolist())

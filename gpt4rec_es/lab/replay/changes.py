@@ -10,7 +10,7 @@ from typing import Any
 
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.options.lists import TITLES, Fusion, ListRules, SearchOptions
+from gpt4rec_es.options.lists import HISTORY_TITLES, Fusion, ListRules, SearchOptions
 from gpt4rec_es.records import Bm25
 
 
@@ -89,7 +89,7 @@ def changed_run(run: Run, changes: Changes) -> Run:
 def _change_fusion(run: Run, manifest: dict[str, Any], values: Mapping[str, Any]) -> None:
     before = fusion_of(run.manifest)
     after = replace(before, **values)
-    if after.uses(TITLES) and not before.uses(TITLES):
+    if after.uses(HISTORY_TITLES) and not before.uses(HISTORY_TITLES):
         raise UsageError(
             f"{run.run_id} kept no titles of purchases, so they cannot be a source.",
             "Replay a night that had them, or take queries and co_purchase.",

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from gpt4rec_es.db.engine import unhurried
+from gpt4rec_es.db.engine import disable_statement_timeout
 from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows import splits, stored_lists
 from gpt4rec_es.db.rows.replays import cases_of_runs
@@ -96,7 +96,7 @@ def diff_runs(
             yet or was pruned.
     """
     with engine.connect() as connection:
-        unhurried(connection)
+        disable_statement_timeout(connection)
         a = run_rows.find_with_lists(connection, first)
         b = run_rows.find_with_lists(connection, second)
         before, after = Lists(a.run_no), Lists(b.run_no)

@@ -25,7 +25,7 @@ from gpt4rec_es.lab.replay.diff import (
     require_comparable,
 )
 from gpt4rec_es.lab.replay.result import Replay, metric_rows, replay_row
-from gpt4rec_es.lab.replay.sources import LateRetriever, with_co_purchases, with_search_options
+from gpt4rec_es.lab.replay.sources import LazyRetriever, with_co_purchases, with_search_options
 from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.inputs.rules import item_rules_now, load_item_rules
 from gpt4rec_es.night.stages.hits import Hits
@@ -72,7 +72,7 @@ def replay(
         with transaction(parts.engine) as connection:
             require_comparable(connection, (run, changed), split)
     is_same_build = same_bm25(bm25_of(changed.manifest), build.bm25)
-    retriever = LateRetriever(parts, build, changed, is_same_build)
+    retriever = LazyRetriever(parts, build, changed, is_same_build)
     with session(parts.engine) as connection:
         rows.create_tables(connection)
         # At once: what the tables are like must not stay locked.

@@ -18,7 +18,7 @@ from gpt4rec_es.protocols import Retriever
 from gpt4rec_es.records import SearchResult
 
 
-class LateRetriever:
+class LazyRetriever:
     """Opens what is searched when the first search is needed: mostly, all hits are stored."""
 
     def __init__(self, parts: NightParts, build: Build, run: Run, is_same_build: bool) -> None:

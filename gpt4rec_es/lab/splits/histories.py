@@ -76,7 +76,7 @@ def steps_of(times: Sequence[float]) -> tuple[int, ...]:
     return tuple(accumulate(map(operator.ne, times[1:], times), initial=0))
 
 
-def each_once(items: Sequence[int]) -> list[int]:
+def deduplicate_keep_last(items: Sequence[int]) -> list[int]:
     """Return ``items``, oldest first, each once at its latest place, as nights read histories."""
     return list(dict.fromkeys(reversed(items)))[::-1]
 

@@ -32,25 +32,25 @@ def leave_one_out(histories: Sequence[History]) -> Split:
 
 
 def by_users(
-    histories: Sequence[History], seed: int, shares: tuple[float, float] = (0.1, 0.1)
+    histories: Sequence[History], seed: int, fractions: tuple[float, float] = (0.1, 0.1)
 ) -> Split:
     """Return the split by users (GPT4Rec, section 4.1): of held-out users the last item is target.
 
-    shares: of users for validation and test. Training users are learned from whole; nothing is
+    fractions: of users for validation and test. Training users are learned from whole; nothing is
     learned from the others. Users with fewer than two items go to training.
 
     Raises:
-        UsageError: the shares leave nobody to learn from, to validate or to test.
+        UsageError: the fractions leave nobody to learn from, to validate or to test.
     """
-    validation_share, test_share = shares
-    if min(shares) <= 0 or sum(shares) >= 1:
-        raise UsageError(f"The shares {shares} leave a part empty.", "Usual are 0.1 and 0.1.")
+    validation_fraction, test_fraction = fractions
+    if min(fractions) <= 0 or sum(fractions) >= 1:
+        raise UsageError(f"The fractions {fractions} leave a part empty.", "Usual are 0.1 and 0.1.")
     long = sorted(
         (history for history in histories if len(history.items) >= 2),
         key=lambda history: history.user,
     )
     random.Random(seed).shuffle(long)  # noqa: S311 # a seed is what makes it repeatable
-    n_test, n_validation = int(len(long) * test_share), int(len(long) * validation_share)
+    n_test, n_validation = int(len(long) * test_fraction), int(len(long) * validation_fraction)
     held = {history.user for history in long[: n_test + n_validation]}
     return _checked(
         "users",
@@ -121,9 +121,9 @@ def global_time(
 
 
 def time_quantiles(
-    histories: Sequence[History], shares: tuple[float, float] = (0.1, 0.1)
+    histories: Sequence[History], fractions: tuple[float, float] = (0.1, 0.1)
 ) -> tuple[float, float]:
-    """Return the moments after which the last shares of all events, for both parts, lie.
+    """Return the moments after which the last fractions of all events, for both parts, lie.
 
     Raises:
         UsageError: there are no times, or no events.
@@ -131,7 +131,7 @@ def time_quantiles(
     times = sorted(at for history in histories for at in _times(history))
     if not times:
         raise UsageError("There are no interactions.", "Import some first.")
-    validation, test = shares
+    validation, test = fractions
     places = (1 - validation - test, 1 - test)
     first, second = (times[min(int(len(times) * place), len(times) - 1)] for place in places)
     return first, second

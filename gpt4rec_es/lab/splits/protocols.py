@@ -22,8 +22,8 @@ from gpt4rec_es.lab.splits.hold_out import (
 )
 from gpt4rec_es.lab.splits.split import Split, check_split
 
-_SHARES = (0.1, 0.1)
-# Protocols that hold out something of every user, so that there are no shares.
+_FRACTIONS = (0.1, 0.1)
+# Protocols that hold out something of every user, so that there are no fractions.
 _OF_EVERY_USER = frozenset({"leave-one-out", "next-basket"})
 
 
@@ -32,8 +32,8 @@ class SplitOptions:
     """How to split.
 
     seed: of a split by users. shuffle_ties: seed by which purchases of one moment are shuffled;
-    None keeps their stored order. shares: of users, or of events by time, for validation and for
-    test. moments: where validation and test begin, in seconds since 1970; None: by ``shares``.
+    None keeps their stored order. fractions: of users, or of events by time, for validation and for
+    test. moments: where validation and test begin, in seconds since 1970; None: by ``fractions``.
     newest, longest_title: events kept per user and characters of the longest title kept; None: as
     the protocol says.
     """
@@ -41,7 +41,7 @@ class SplitOptions:
     protocol: str
     seed: int = 1
     shuffle_ties: int | None = None
-    shares: tuple[float, float] = _SHARES
+    fractions: tuple[float, float] = _FRACTIONS
     moments: tuple[float, float] | None = None
     newest: int | None = None
     longest_title: int | None = None
@@ -52,15 +52,15 @@ class SplitOptions:
 
 
 def _split_in_time(histories: list[History], options: SplitOptions) -> Split:
-    moments = options.moments or time_quantiles(histories, options.shares)
+    moments = options.moments or time_quantiles(histories, options.fractions)
     return global_time(histories, *moments)
 
 
 # By name: how histories are prepared, and how they are split.
 _PROTOCOLS: dict[str, tuple[Preparation, Callable[[list[History], SplitOptions], Split]]] = {
     "leave-one-out": (Preparation(), lambda h, _: leave_one_out(h)),
-    "users": (Preparation(), lambda h, o: by_users(h, o.seed, o.shares)),
-    "gpt4rec": (PAPER, lambda h, o: by_users(h, o.seed, o.shares)),
+    "users": (Preparation(), lambda h, o: by_users(h, o.seed, o.fractions)),
+    "gpt4rec": (PAPER, lambda h, o: by_users(h, o.seed, o.fractions)),
     # Here an item counts every time it is bought.
     "next-basket": (Preparation(once=False), lambda h, _: next_basket(h)),
     "global-time": (Preparation(once=False), _split_in_time),
@@ -113,8 +113,8 @@ def _refuse_unused(options: SplitOptions, *, has_times: bool) -> None:
             f"A split by {options.protocol} has no moments to begin at.",
             "Take the protocol global-time, or leave --validation-from and --test-from out.",
         )
-    if options.shares != _SHARES and options.protocol in _OF_EVERY_USER:
+    if options.fractions != _FRACTIONS and options.protocol in _OF_EVERY_USER:
         raise UsageError(
             f"A split by {options.protocol} holds out something of every user.",
-            "Leave --validation-share and --test-share out.",
+            "Leave --validation-fraction and --test-fraction out.",
         )

@@ -23,7 +23,7 @@ from gpt4rec_es.db.rows.generators import Generator
 from gpt4rec_es.db.rows.items import load_titles
 from gpt4rec_es.db.rows.splits import SplitRow
 from gpt4rec_es.db.rows.texts import decoding_number, load_prompts, prompt_numbers, store_new
-from gpt4rec_es.lab.splits.histories import each_once
+from gpt4rec_es.lab.splits.histories import deduplicate_keep_last
 from gpt4rec_es.lab.splits.split import Case
 from gpt4rec_es.lab.splits.stored import load_split
 from gpt4rec_es.prompts.keys import canonical_json, hash128
@@ -71,7 +71,7 @@ def split_queries(
     for batch in _batches(cases, _CASES):
         prompts = [
             generator.write_prompt(
-                [titles[item] for item in each_once(case.history) if item in titles]
+                [titles[item] for item in deduplicate_keep_last(case.history) if item in titles]
             )
             for case in batch
         ]

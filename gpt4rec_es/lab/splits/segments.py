@@ -48,10 +48,10 @@ def _by_target(
     """Head: all targets are in the most bought fifth of items; tail: none is."""
     by_buyers = sorted(item_ids, key=lambda item: (-buyers.get(item, 0), item_ids[item]))
     head = set(by_buyers[: round(len(by_buyers) * _HEAD)])
-    shares = np.array(
+    fractions = np.array(
         [sum(item in head for item in case.targets) / len(case.targets) for case in cases]
     )
-    return {"target in head": shares == 1, "target in tail": shares == 0}
+    return {"target in head": fractions == 1, "target in tail": fractions == 0}
 
 
 def _by_gap(cases: Sequence[Case]) -> dict[str, Mask]:

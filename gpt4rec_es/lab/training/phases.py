@@ -149,7 +149,7 @@ def _run(
     progress: Progress,
     save_snapshot: Callable[[str, PhaseResult], None],
 ) -> dict[str, PhaseResult]:
-    """Run the phases one after the other, each with its share of the limits."""
+    """Run the phases one after the other, each with its fraction of the limits."""
     results: dict[str, PhaseResult] = {}
     limits = _step_limits([phase.steps for phase in phases], options.max_steps)
     total, done = sum(limits), 0
@@ -158,7 +158,7 @@ def _run(
     ends = options.max_minutes and time.monotonic() + 60 * options.max_minutes
     for phase, limit in zip(phases, limits, strict=True):
         now = time.monotonic()
-        share = phase.tokens / left_tokens
+        fraction = phase.tokens / left_tokens
         settings = Phase(
             epochs=phase.epochs,
             lr=phase.lr,
@@ -169,7 +169,7 @@ def _run(
             device=device,
             precision=_precision(options, device),
             max_steps=limit,
-            deadline=now + (ends - now) * share if ends else None,
+            deadline=now + (ends - now) * fraction if ends else None,
         )
         report = _reporter(progress, done, total, phase, limit, every, save_snapshot)
         results[phase.name] = run_phase(
@@ -201,7 +201,7 @@ def _reporter(
 
 
 def _step_limits(planned: list[int], most: int | None) -> list[int]:
-    """Return the steps each phase may take: all ``planned``, or its share of ``most``."""
+    """Return the steps each phase may take: all ``planned``, or its fraction of ``most``."""
     if most is None or most >= sum(planned):
         return planned
     limits = [steps * most // sum(planned) for steps in planned]

@@ -83,7 +83,7 @@ def run_phase(
             args=_arguments(phase, folder, planned, wanted),
             train_dataset=_Schedule(examples, phase, total),
             data_collator=_collate,
-            callbacks=[_Watch(phase.deadline, report)],
+            callbacks=[_StopCallback(phase.deadline, report)],
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
@@ -183,7 +183,7 @@ def _last_checkpoint(folder: Path) -> str | None:
     return get_last_checkpoint(str(folder)) if folder.is_dir() else None
 
 
-class _Watch(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
+class _StopCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
     """Reports steps, marks checkpoints as whole, and stops at the deadline after saving one."""
 
     def __init__(self, deadline: float | None, report: Callable[[int], None]) -> None:

@@ -15,7 +15,7 @@ from gpt4rec_es.db.rows.history import data_versions, load_trainable_titles
 from gpt4rec_es.db.rows.items import load_learnable_titles
 from gpt4rec_es.db.rows.splits import SplitRow
 from gpt4rec_es.errors import DataError, UsageError
-from gpt4rec_es.lab.splits.histories import each_once
+from gpt4rec_es.lab.splits.histories import deduplicate_keep_last
 from gpt4rec_es.lab.splits.split import Case, with_validation
 from gpt4rec_es.lab.splits.stored import load_split
 from gpt4rec_es.lab.training.dataset import TrainingData, collect_histories
@@ -54,7 +54,7 @@ def read_split_data(engine: Engine, part: SplitPart) -> TrainingData:
 
     def learned() -> Iterator[list[str]]:
         for bought in split.train.values():
-            items = each_once(bought)
+            items = deduplicate_keep_last(bought)
             known = [titles[item] for item in items if item in titles]
             counts["purchases_without_learnable_title"] += len(items) - len(known)
             if known:
@@ -68,7 +68,11 @@ def read_split_data(engine: Engine, part: SplitPart) -> TrainingData:
             f"The split {row.name} has no title to learn from.", "Import items with titles."
         )
     validation = collect_histories(
-        [titles[item] for item in each_once((*case.history, case.targets[0])) if item in titles]
+        [
+            titles[item]
+            for item in deduplicate_keep_last((*case.history, case.targets[0]))
+            if item in titles
+        ]
         for case in kept_back
     )
     facts = {

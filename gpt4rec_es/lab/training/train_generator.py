@@ -53,15 +53,15 @@ def train_generator(
     output: Path,
     actor: str,
     held_out: HeldOut | None = None,
-    validation_share: float = 0.02,
+    validation_fraction: float = 0.02,
     split: SplitPart | None = None,
     use: bool | None = None,
     progress: Progress = no_progress,
 ) -> TrainReport:
     """Train a generator on all histories, register it as ``name`` and return what came of it.
 
-    validation_share: share of users kept back to measure the loss on. split: learn from its
-    training part alone; then held_out and validation_share have no meaning. use: make it the one
+    validation_fraction: fraction of users kept back to measure the loss on. split: learn from its
+    training part alone; then held_out and validation_fraction have no meaning. use: make it the one
     that nights use (None: if there is none yet).
 
     Raises:
@@ -69,7 +69,7 @@ def train_generator(
         DataError: nothing to learn from, or the held-out lists name nobody known.
     """
     _require_free(engine, name, output)
-    data = _read(engine, held_out, validation_share, split)
+    data = _read(engine, held_out, validation_fraction, split)
     report = train_network(data, options, output.resolve(), progress)
     with transaction(engine) as connection:
         row = generators.register(
@@ -91,7 +91,7 @@ def plan_training(
     name: str,
     output: Path,
     held_out: HeldOut | None,
-    validation_share: float,
+    validation_fraction: float,
     split: SplitPart | None = None,
 ) -> dict[str, Any]:
     """Return what ``train_generator`` would learn, after the checks it would make first.
@@ -99,7 +99,7 @@ def plan_training(
     pairs: prompts with a target in one epoch.
     """
     _require_free(engine, name, output)
-    data = _read(engine, held_out, validation_share, split)
+    data = _read(engine, held_out, validation_fraction, split)
     pairs = sum(
         len(target_positions(len(titles), options.pairs, options.newest_pairs))
         for _, titles in data.histories
@@ -108,10 +108,10 @@ def plan_training(
 
 
 def _read(
-    engine: Engine, held_out: HeldOut | None, validation_share: float, split: SplitPart | None
+    engine: Engine, held_out: HeldOut | None, validation_fraction: float, split: SplitPart | None
 ) -> TrainingData:
     if split is None:
-        return read_training_data(engine, held_out or HeldOut(), validation_share)
+        return read_training_data(engine, held_out or HeldOut(), validation_fraction)
     if held_out and (held_out.users or held_out.events):
         raise UsageError(
             "A split says itself what is held out.", "Leave --hold-out-users and -events away."
@@ -130,7 +130,7 @@ def _require_free(engine: Engine, name: str, output: Path) -> None:
 
 
 def read_training_data(
-    engine: Engine, held_out: HeldOut, validation_share: float, progress: Progress = no_progress
+    engine: Engine, held_out: HeldOut, validation_fraction: float, progress: Progress = no_progress
 ) -> TrainingData:
     """Return catalog titles and histories without what is held out, of one moment.
 
@@ -143,7 +143,9 @@ def read_training_data(
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ")
     with transaction(snapshot) as connection:
         wanted_numbers = {item for items in held_out.events.values() for item in items}
-        selection = _Selection(held_out, item_numbers(connection, wanted_numbers), validation_share)
+        selection = _Selection(
+            held_out, item_numbers(connection, wanted_numbers), validation_fraction
+        )
         total = count_users(connection)
         histories = collect_histories(
             selection.titles(stream_histories(connection), progress, total)
@@ -183,7 +185,7 @@ class _Selection:
     """Takes histories as they come and keeps what may be learnt; counts what it leaves out."""
 
     def __init__(
-        self, held_out: HeldOut, item_nos: Mapping[str, int], validation_share: float
+        self, held_out: HeldOut, item_nos: Mapping[str, int], validation_fraction: float
     ) -> None:
         self.counts: Counter[str] = Counter()
         self.kept_back: list[list[str]] = []
@@ -192,7 +194,7 @@ class _Selection:
             user_id: {item_nos[item] for item in items if item in item_nos}
             for user_id, items in held_out.events.items()
         }
-        self._validation_share = validation_share
+        self._validation_fraction = validation_fraction
 
     def titles(
         self,
@@ -208,7 +210,7 @@ class _Selection:
                 self.counts["held_out_users"] += 1
                 continue
             titles = self._learnable(user_id, history)
-            if titles and _is_kept_back(user_id, self._validation_share):
+            if titles and _is_kept_back(user_id, self._validation_fraction):
                 self.counts["validation_users"] += 1
                 self.kept_back.append(titles)
             elif titles:
@@ -229,7 +231,7 @@ class _Selection:
         return titles
 
 
-def _is_kept_back(user_id: str, share: float) -> bool:
-    """Say whether a user is one of the ``share`` on which the loss is measured."""
+def _is_kept_back(user_id: str, fraction: float) -> bool:
+    """Say whether a user is one of the ``fraction`` on which the loss is measured."""
     digest = hashlib.blake2b(user_id.encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") < share * 2**64
+    return int.from_bytes(digest, "big") < fraction * 2**64

@@ -176,9 +176,9 @@ def _bar(label: str, low: float, high: float) -> list[str]:
         f'height="{height + 0.5:.1f}" fill="{_colour(step, 0, steps - 1)}"/>'
         for step in range(steps)
     ]
-    for share in (0.0, 0.5, 1.0):
-        y = _TOP + _PLOT_H * (1 - share)
-        parts.append(_text(_BAR_X + _BAR_W + 6, y + 4, f"{low + share * (high - low):.4f}"))
+    for fraction in (0.0, 0.5, 1.0):
+        y = _TOP + _PLOT_H * (1 - fraction)
+        parts.append(_text(_BAR_X + _BAR_W + 6, y + 4, f"{low + fraction * (high - low):.4f}"))
     return [*parts, _text(_BAR_X, _TOP - 10, label)]
 
 
@@ -207,8 +207,8 @@ def _marks(frame: _Frame, found: Heatmap) -> list[str]:
 
 
 def _colour(value: float, low: float, high: float) -> str:
-    share = 0.5 if high <= low else (value - low) / (high - low)
-    place = share * (len(_COLOURS) - 1)
+    fraction = 0.5 if high <= low else (value - low) / (high - low)
+    place = fraction * (len(_COLOURS) - 1)
     first = min(int(place), len(_COLOURS) - 2)
     rest = place - first
     mixed = (

@@ -70,11 +70,11 @@ def _neighbour_rows(
     fusion: Fusion,
     progress: Progress,
 ) -> Iterator[tuple[int, list[int], list[float]]]:
-    """Yield (item number, neighbours, strengths) of each item that has neighbours."""
+    """Yield (item number, neighbours, similarities) of each item that has neighbours."""
     found = strongest(bought, fusion.pairs, fusion.neighbours, is_allowed)
-    for place, (neighbours, strengths) in enumerate(found):
+    for place, (neighbours, similarities) in enumerate(found):
         if len(neighbours):
-            yield int(item_nos[place]), item_nos[neighbours].tolist(), strengths.tolist()
+            yield int(item_nos[place]), item_nos[neighbours].tolist(), similarities.tolist()
         if (place + 1) % 1000 == 0 or place + 1 == len(item_nos):
             progress(place + 1, len(item_nos))
 

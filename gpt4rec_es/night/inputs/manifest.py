@@ -64,8 +64,8 @@ def make_manifest(
             "merge": options.merge_shard_size,
         },
         "gates": {
-            "max_failed_share": options.max_failed_share,
-            "min_full_share": options.min_full_share,
+            "max_failed_fraction": options.max_failed_fraction,
+            "min_full_fraction": options.min_full_fraction,
         },
         "code_version": code_version(),
     }

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from gpt4rec_es.db.rows import rules as rows
 from gpt4rec_es.db.rows.filters import filters_number
-from gpt4rec_es.db.rows.rule_items import capped_brands, filters_of, kept_out
+from gpt4rec_es.db.rows.rule_items import capped_brands, excluded_items, filters_of
 from gpt4rec_es.db.rows.runs import Run, published_lately
 from gpt4rec_es.db.rows.texts import NO_OPTIONS, options_number
 from gpt4rec_es.options.lists import ListRules, QueryFilters, SearchOptions
@@ -73,7 +73,7 @@ def item_rules_now(connection: Connection, manifest: dict[str, Any]) -> ItemRule
     """Return the rules of ``manifest`` (see ``rules_manifest``) by the catalog as it is now."""
     most = manifest.get("max_per_brand")
     brands = capped_brands(connection, most) if most else {}
-    return ItemRules(kept_out(connection, manifest["block_rules"], manifest), brands, most)
+    return ItemRules(excluded_items(connection, manifest["block_rules"], manifest), brands, most)
 
 
 def load_shown(

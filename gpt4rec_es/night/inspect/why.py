@@ -17,14 +17,14 @@ from gpt4rec_es.db.rows.filters import load_removed
 from gpt4rec_es.db.rows.generations import load_beam_scores
 from gpt4rec_es.db.rows.history import user_number
 from gpt4rec_es.db.rows.items import load_names
-from gpt4rec_es.db.rows.lists import MergeInput, load_inputs
+from gpt4rec_es.db.rows.lists import UserInput, load_inputs
 from gpt4rec_es.db.rows.rules import load_run_rules
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.db.rows.stored_lists import load_list, load_outcome
 from gpt4rec_es.db.rows.texts import NO_OPTIONS, load_queries, load_searches
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.night.inputs.rules import load_item_rules, search_options_of
-from gpt4rec_es.night.stages.ingredients import load_ingredients
+from gpt4rec_es.night.stages.merge_inputs import load_merge_inputs
 from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.ranking.outcome import Merge
 from gpt4rec_es.records import SearchResult
@@ -76,15 +76,15 @@ def explain_user(engine: Engine, user_id: str, run_id: str = "latest") -> Explan
         return _explain(connection, run, user_id, inputs[0])
 
 
-def _explain(connection: Connection, run: Run, user_id: str, user: MergeInput) -> Explanation:
+def _explain(connection: Connection, run: Run, user_id: str, user: UserInput) -> Explanation:
     stored = [asdict(row) for row in load_list(connection, run.run_no, user.user_no)]
     outcome = load_outcome(connection, run.run_no, user.user_no)
     rules = load_item_rules(connection, run)
-    ingredients = load_ingredients(connection, run, [user.user_no], rules)
+    merge_inputs = load_merge_inputs(connection, run, [user.user_no], rules)
     results = _deepest_results(connection, run, user.query_nos or (), run.search_options_no)
-    titles_asked = [*ingredients.title_queries(user), user.last_query_no]
+    titles_asked = [*merge_inputs.title_queries(user), user.last_query_no]
     of_titles = _deepest_results(connection, run, [n for n in titles_asked if n is not None])
-    merge = ingredients.merge(user, results.get, of_titles.get, keep_removed=True)
+    merge = merge_inputs.merge(user, results.get, of_titles.get, keep_removed=True)
     again = [(rank, *pick[:1]) for rank, pick in enumerate(merge.picks, start=1)]
     names = load_names(
         connection,
@@ -107,9 +107,9 @@ def _explain(connection: Connection, run: Run, user_id: str, user: MergeInput) -
         search_options=search_options_of(run.manifest).as_dict(),
         queries=_queries(connection, run, user, results, stored, titles),
         recommendations=[
-            {**_external(row, titles), "shares": shares}
-            for row, shares in zip_longest(
-                stored, _shares(ingredients.fusion, merge)[: len(stored)]
+            {**_external(row, titles), "contributions": contributions}
+            for row, contributions in zip_longest(
+                stored, _contributions(merge_inputs.fusion, merge)[: len(stored)]
             )
         ],
         removed=[
@@ -149,7 +149,7 @@ def _rules(connection: Connection, run: Run, merge: Merge) -> list[dict[str, Any
 def _queries(
     connection: Connection,
     run: Run,
-    user: MergeInput,
+    user: UserInput,
     results: dict[int, SearchResult],
     stored: list[dict[str, Any]],
     titles: dict[int, dict[str, Any]],
@@ -185,7 +185,7 @@ def _external(row: dict[str, Any], titles: dict[int, dict[str, Any]]) -> dict[st
     return {"rank": shown.pop("rank"), **titles[row["item_no"]], **shown, "from_item": from_item}
 
 
-def _shares(fusion: Fusion, merge: Merge) -> list[dict[str, float]]:
+def _contributions(fusion: Fusion, merge: Merge) -> list[dict[str, float]]:
     """Return what each source gave to the fused score of each pick that has one."""
     names = [name for name, weight in fusion.weights if weight > 0]
-    return [dict(zip(names, shares, strict=True)) for shares in merge.shares]
+    return [dict(zip(names, contributions, strict=True)) for contributions in merge.contributions]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from elasticsearch import Elasticsearch
 from sqlalchemy import Connection
 
-from gpt4rec_es.db.engine import unhurried
+from gpt4rec_es.db.engine import disable_statement_timeout
 from gpt4rec_es.db.rows import gates as measured
 from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows.gates import GateResult
@@ -41,9 +41,9 @@ def every_user_has_one_outcome(
 def few_users_failed(
     connection: Connection, _elastic: Elasticsearch, run: Run
 ) -> tuple[bool, str, str]:
-    """Say whether the share of users with outcome failed is within the manifest's limit."""
+    """Say whether the fraction of users with outcome failed is within the manifest's limit."""
     failed = measured.count_failed(connection, run.run_no)
-    limit = run.manifest["gates"]["max_failed_share"]
+    limit = run.manifest["gates"]["max_failed_fraction"]
     return (
         failed <= limit * run.cohort_size,
         f"{failed} of {run.cohort_size} users failed",
@@ -74,7 +74,7 @@ def lists_are_full(
     """Say whether enough of the users with hits have K items before any fallback."""
     users = measured.count_by_short_reason(connection, run.run_no)
     with_hits, full = sum(users.values()), users.get("", 0)
-    limit = run.manifest["gates"]["min_full_share"]
+    limit = run.manifest["gates"]["min_full_fraction"]
     reasons = ", ".join(f"{n} {reason}" for reason, n in users.items() if reason)
     return (
         full >= limit * with_hits,
@@ -150,5 +150,5 @@ GATES: tuple[Check, ...] = (
 
 def check(connection: Connection, elastic: Elasticsearch, run: Run) -> list[GateResult]:
     """Return the result of every gate, also after one that did not pass."""
-    unhurried(connection)
+    disable_statement_timeout(connection)
     return [GateResult(gate.__name__, *gate(connection, elastic, run)) for gate in GATES]

@@ -79,7 +79,7 @@ def prune(
     with locks.hold_lock(engine, "prune"):
         old, dropped = old_runs(), []
         for done, run in enumerate(old, start=1):
-            if _give_up_lists(parts, run.run_no):
+            if _mark_pruned(parts, run.run_no):
                 _drop_partitions(parts, owner, run, patience_s)
                 dropped.append(run.run_id)
             progress(done, len(old))
@@ -87,7 +87,7 @@ def prune(
     return PruneReport(dropped, **asdict(counts))
 
 
-def _give_up_lists(parts: NightParts, run_no: int) -> bool:
+def _mark_pruned(parts: NightParts, run_no: int) -> bool:
     """Mark the run so that it cannot be published any more; False: it is needed by now."""
 
     def mark(connection: Connection) -> bool:
@@ -132,8 +132,8 @@ def _drop_partitions(
 
     if owner is not None and _owns_the_lists(owner):
         for parent in rows.PARENTS:
-            _politely(owner, partial(detach, owner, parent), run.run_id, patience_s)
-    _politely(parts.engine, drop, run.run_id, patience_s)
+            _retry_on_lock_timeout(owner, partial(detach, owner, parent), run.run_id, patience_s)
+    _retry_on_lock_timeout(parts.engine, drop, run.run_id, patience_s)
 
 
 def _owns_the_lists(owner: Engine) -> bool:
@@ -141,7 +141,9 @@ def _owns_the_lists(owner: Engine) -> bool:
         return rows.may_detach(connection)
 
 
-def _politely(engine: Engine, act: Callable[[], None], run_id: str, patience_s: float) -> None:
+def _retry_on_lock_timeout(
+    engine: Engine, act: Callable[[], None], run_id: str, patience_s: float
+) -> None:
     """Do ``act``, which gives up soon behind readers, again and again until it comes through."""
     end, wait = time.monotonic() + patience_s, 0.5
     while True:

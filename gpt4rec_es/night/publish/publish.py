@@ -114,7 +114,7 @@ def _publish(connection: Connection, actor: str, run: Run, action: str, reason: 
     locks.transaction_lock(connection, f"publish {run.kind}")
     before = run_rows.published(connection, run.kind)
     before_id = None if before is None else run_rows.load(connection, before).run_id
-    # Asked under the lock of its row: a prune may have been quicker.
+    # SearchKey under the lock of its row: a prune may have been quicker.
     if not run_rows.has_lists(connection, run.run_no):
         raise ConflictError(f"The lists of {run.run_id} were pruned.", "Start a new night.")
     run_rows.set_state(connection, run.run_no, "published")

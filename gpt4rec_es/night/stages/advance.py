@@ -7,7 +7,7 @@ it twice changes nothing.
 from sqlalchemy import Connection, Engine
 
 from gpt4rec_es.db.copy import analyze_tables
-from gpt4rec_es.db.engine import retrying, unhurried
+from gpt4rec_es.db.engine import disable_statement_timeout, retrying
 from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows import shard_plans
 from gpt4rec_es.db.rows import shards as shard_rows
@@ -74,7 +74,7 @@ def _advance(connection: Connection, run_no: int) -> Run:
     run = run_rows.load(connection, run_no)
     if state is None:
         return run  # somebody is at it, which may take minutes; the caller asks again
-    unhurried(connection)  # making shards goes over all of the run's queries
+    disable_statement_timeout(connection)  # making shards goes over all of the run's queries
     while not run.is_finished and state != "checking":
         if state in STAGE_OF and shard_rows.has_open(connection, run_no, STAGE_OF[state]):
             break

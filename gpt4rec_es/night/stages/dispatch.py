@@ -11,13 +11,13 @@ from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.inputs.rules import load_item_rules
 from gpt4rec_es.night.stages.generate import generate_shard
-from gpt4rec_es.night.stages.ledger import Lease, Work
+from gpt4rec_es.night.stages.leases import Lease, Work
 from gpt4rec_es.night.stages.merge import merge_shard
 from gpt4rec_es.night.stages.search import search_shard
 from gpt4rec_es.options.night import NightOptions
 from gpt4rec_es.protocols import QueryGenerator, Retriever
 from gpt4rec_es.ranking.rules import ItemRules
-from gpt4rec_es.retrieval.query_filters import Judge, judge
+from gpt4rec_es.retrieval.query_filters import QueryCheck, check_queries
 
 
 @dataclass
@@ -53,7 +53,7 @@ class StageWork:
             return work
         retriever = self._open_retriever(run)
         if lease.shard.stage == "search":
-            work = search_shard(engine, run, lease, retriever, self._open_judge(run))
+            work = search_shard(engine, run, lease, retriever, self._open_query_check(run))
         else:
             work = merge_shard(engine, run, lease, retriever, self._load_rules(run))
             self.counts.users += len(members)
@@ -73,13 +73,13 @@ class StageWork:
             self._generator = generator
         return self._generator
 
-    def _open_judge(self, run: Run) -> Judge | None:
+    def _open_query_check(self, run: Run) -> QueryCheck | None:
         if run.filters_no is None:
             return None
         if self._filters is None:
             with self.parts.engine.connect() as connection:
                 self._filters = load_filters(connection, run.filters_no)
-        return partial(judge, self._filters, self.parts.elastic)
+        return partial(check_queries, self._filters, self.parts.elastic)
 
     def _load_rules(self, run: Run) -> ItemRules | None:
         """Return the run's rules, read once: they may be about half of the catalog."""

@@ -17,13 +17,13 @@ from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.db.rows.shards import Shard
 from gpt4rec_es.db.tables import STAGES
 from gpt4rec_es.errors import ConflictError, DependencyError, LeaseLostError, UsageError
-from gpt4rec_es.garbage import spare_what_is_loaded
+from gpt4rec_es.gc_freeze import freeze_gc
 from gpt4rec_es.logs import scrub
 from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.publish.publish import check_and_publish
 from gpt4rec_es.night.stages.advance import STAGE_OF, advance
 from gpt4rec_es.night.stages.dispatch import DrainCounts, StageWork
-from gpt4rec_es.night.stages.ledger import (
+from gpt4rec_es.night.stages.leases import (
     Work,
     as_dependency_error,
     finish,
@@ -72,8 +72,8 @@ def drain(
         GateError: the run was checked and rejected.
     """
     _require_own_code(run_now(parts, run_no))
-    spare_what_is_loaded()
-    work, teller = StageWork(parts, options), _Teller(parts, progress)
+    freeze_gc()
+    work, teller = StageWork(parts, options), ProgressReporter(parts, progress)
     gone_since: float | None = None
     while True:
         try:
@@ -93,7 +93,7 @@ def drain(
             time.sleep(min(5.0, max(0.2, now - gone_since)))
 
 
-class _Teller:
+class ProgressReporter:
     """Tells how far a stage is: about once a second, because it goes over all shards to know."""
 
     def __init__(self, parts: NightParts, progress: Progress) -> None:

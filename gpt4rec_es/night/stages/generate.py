@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine
 from gpt4rec_es.db.rows.generations import store_generations
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.db.rows.texts import load_prompts
-from gpt4rec_es.night.stages.ledger import Lease, Work
+from gpt4rec_es.night.stages.leases import Lease, Work
 from gpt4rec_es.prompts.keys import hash128
 from gpt4rec_es.protocols import QueryGenerator
 from gpt4rec_es.records import Decoding

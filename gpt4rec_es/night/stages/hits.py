@@ -23,7 +23,7 @@ from gpt4rec_es.records import SearchResult
 # are seldom asked for, and reading all of them took a quarter of a merge.
 _SPARE_HITS = 10
 # Number of a query, and of the options it is searched by.
-Asked: TypeAlias = tuple[int, int]
+SearchKey: TypeAlias = tuple[int, int]
 
 
 class HitSource(Protocol):
@@ -33,10 +33,10 @@ class HitSource(Protocol):
     and deeper for single texts until there are no more hits.
     """
 
-    def as_query(self, query_no: int) -> Asked:
+    def query_key(self, query_no: int) -> SearchKey:
         """Return what is asked by a generated query."""
 
-    def as_title(self, query_no: int) -> Asked:
+    def title_key(self, query_no: int) -> SearchKey:
         """Return what is asked by a title of a purchase."""
 
     def of_query(self, query_no: int) -> SearchResult | None:
@@ -45,13 +45,13 @@ class HitSource(Protocol):
     def of_title(self, query_no: int) -> SearchResult | None:
         """Return what is known of a title; None: not searched for."""
 
-    def load_first(self, asked: Collection[Asked]) -> None:
+    def load_first(self, asked: Collection[SearchKey]) -> None:
         """Make known at the first depth what an earlier stage found, or all there is."""
 
-    def fetch(self, asked: Collection[Asked]) -> None:
+    def fetch(self, asked: Collection[SearchKey]) -> None:
         """Make known at the first depth what is not known."""
 
-    def deepen(self, asked: Collection[Asked]) -> None:
+    def deepen(self, asked: Collection[SearchKey]) -> None:
         """Make known more hits of these, which are known."""
 
 
@@ -85,28 +85,28 @@ class Hits:
         self._ladder: list[int] = run.manifest["depth_ladder"]
         is_plain = Fusion.from_dict(run.manifest.get("fusion")).is_plain
         self._first_hits = run.k + _SPARE_HITS if is_plain else None
-        self._results: dict[Asked, SearchResult] = {}
-        self._rung: dict[Asked, int] = {}
-        self._cut: set[Asked] = set()
+        self._results: dict[SearchKey, SearchResult] = {}
+        self._rung: dict[SearchKey, int] = {}
+        self._cut: set[SearchKey] = set()
         self.searched = 0
 
-    def as_query(self, query_no: int) -> Asked:
+    def query_key(self, query_no: int) -> SearchKey:
         """Return what is asked by a generated query."""
         return query_no, self._run.search_options_no
 
-    def as_title(self, query_no: int) -> Asked:
+    def title_key(self, query_no: int) -> SearchKey:
         """Return what is asked by a title that somebody bought."""
         return query_no, NO_OPTIONS
 
     def of_query(self, query_no: int) -> SearchResult | None:
         """Return what is known of a generated query; None: not searched for this run."""
-        return self._results.get(self.as_query(query_no))
+        return self._results.get(self.query_key(query_no))
 
     def of_title(self, query_no: int) -> SearchResult | None:
         """Return what is known of a bought title; None: not searched for this run."""
-        return self._results.get(self.as_title(query_no))
+        return self._results.get(self.title_key(query_no))
 
-    def load_first(self, asked: Collection[Asked]) -> None:
+    def load_first(self, asked: Collection[SearchKey]) -> None:
         """Load the stored searches at the manifest's depth, of long ones the beginning.
 
         Those missing stay unknown, as the search stage gave them up; where none went before, they
@@ -117,23 +117,25 @@ class Hits:
         if self._makes_first:
             self._search(0, [one for one in wanted if one not in self._results])
 
-    def fetch(self, asked: Collection[Asked]) -> None:
+    def fetch(self, asked: Collection[SearchKey]) -> None:
         """Load or make searches of what is not known at the manifest's depth."""
         self.load_first(asked)
         self._search(0, [one for one in asked if one not in self._results])
 
-    def deepen(self, asked: Collection[Asked]) -> None:
+    def deepen(self, asked: Collection[SearchKey]) -> None:
         """Load the rest of what was cut; go one step down the ladder for the others of these."""
-        by_rung: dict[int, list[Asked]] = defaultdict(list)
+        by_rung: dict[int, list[SearchKey]] = defaultdict(list)
         for one in asked:
             by_rung[self._rung[one] + (one not in self._cut)].append(one)
         for rung, several in sorted(by_rung.items()):
             loaded = self._load(rung, several)
             self._search(rung, [one for one in several if one not in loaded])
 
-    def _load(self, rung: int, asked: Iterable[Asked], most: int | None = None) -> set[Asked]:
+    def _load(
+        self, rung: int, asked: Iterable[SearchKey], most: int | None = None
+    ) -> set[SearchKey]:
         """Load the stored searches at one depth, up to ``most`` hits; return those there were."""
-        loaded: set[Asked] = set()
+        loaded: set[SearchKey] = set()
         if not self._stored:
             return loaded
         for options_no, query_nos in _by_options(asked):
@@ -142,7 +144,7 @@ class Hits:
 
     def _load_by(
         self, options_no: int, rung: int, query_nos: list[int], most: int | None
-    ) -> set[Asked]:
+    ) -> set[SearchKey]:
         build_no, depth = self._run.build_no, self._ladder[rung]
         found = retrying(
             self._engine, lambda c: load_searches(c, build_no, depth, query_nos, options_no, most)
@@ -152,7 +154,7 @@ class Hits:
             self._keep((number, options_no), rung, result, is_cut=is_cut)
         return {(number, options_no) for number in found}
 
-    def _search(self, rung: int, asked: Iterable[Asked]) -> None:
+    def _search(self, rung: int, asked: Iterable[SearchKey]) -> None:
         for options_no, query_nos in _by_options(asked):
             self._search_by(options_no, rung, query_nos)
 
@@ -170,7 +172,9 @@ class Hits:
         for number, result in pairs:
             self._keep((number, options_no), rung, result)
 
-    def _keep(self, asked: Asked, rung: int, result: SearchResult, *, is_cut: bool = False) -> None:
+    def _keep(
+        self, asked: SearchKey, rung: int, result: SearchResult, *, is_cut: bool = False
+    ) -> None:
         self._cut.discard(asked)
         if is_cut:
             self._cut.add(asked)
@@ -181,7 +185,7 @@ class Hits:
         self._rung[asked] = rung
 
 
-def _by_options(asked: Iterable[Asked]) -> Iterator[tuple[int, list[int]]]:
+def _by_options(asked: Iterable[SearchKey]) -> Iterator[tuple[int, list[int]]]:
     """Yield the numbers of options, each with the queries that are asked by them, in order."""
     found: dict[int, list[int]] = defaultdict(list)
     for query_no, options_no in asked:

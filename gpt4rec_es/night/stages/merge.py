@@ -7,11 +7,11 @@ from dataclasses import replace
 from sqlalchemy import Connection, Engine
 
 from gpt4rec_es.db.engine import retrying
-from gpt4rec_es.db.rows.lists import MergeInput, UserOutcome, load_inputs, store_lists
+from gpt4rec_es.db.rows.lists import UserInput, UserOutcome, load_inputs, store_lists
 from gpt4rec_es.db.rows.runs import Run
-from gpt4rec_es.night.stages.hits import Asked, Hits, HitSource
-from gpt4rec_es.night.stages.ingredients import Ingredients, load_ingredients
-from gpt4rec_es.night.stages.ledger import Lease, Work
+from gpt4rec_es.night.stages.hits import Hits, HitSource, SearchKey
+from gpt4rec_es.night.stages.leases import Lease, Work
+from gpt4rec_es.night.stages.merge_inputs import MergeInputs, load_merge_inputs
 from gpt4rec_es.protocols import Retriever
 from gpt4rec_es.ranking.outcome import Merge, Pick, decide_outcome
 from gpt4rec_es.ranking.rules import ItemRules
@@ -53,19 +53,19 @@ def merge_users(
     it may raise to stop.
     """
 
-    def load(connection: Connection) -> tuple[list[MergeInput], Ingredients]:
+    def load(connection: Connection) -> tuple[list[UserInput], MergeInputs]:
         return (
             load_inputs(connection, run, user_nos),
-            load_ingredients(connection, run, user_nos, rules),
+            load_merge_inputs(connection, run, user_nos, rules),
         )
 
-    inputs, ingredients = retrying(engine, load)
+    inputs, merge_inputs = retrying(engine, load)
     most = run.manifest["decoding"]["num_queries"]
     users = [
         user if user.query_nos is None else replace(user, query_nos=user.query_nos[:most])
         for user in inputs
     ]
-    return MergedUsers(users, hits, ingredients, check)
+    return MergedUsers(users, hits, merge_inputs, check)
 
 
 class MergedUsers:
@@ -73,19 +73,19 @@ class MergedUsers:
 
     def __init__(
         self,
-        users: list[MergeInput],
+        users: list[UserInput],
         hits: HitSource,
-        ingredients: Ingredients,
+        merge_inputs: MergeInputs,
         check: Callable[[], None],
     ) -> None:
-        self._users, self._hits, self._ingredients = users, hits, ingredients
+        self._users, self._hits, self._merge_inputs = users, hits, merge_inputs
         self._merges: dict[int, Merge] = {}
         first = {n for user in users for n in user.query_nos or () if n not in user.removed}
-        titles = {n for user in users for n in ingredients.title_queries(user)}
-        hits.load_first({*map(hits.as_query, first), *map(hits.as_title, titles)})
+        titles = {n for user in users for n in merge_inputs.title_queries(user)}
+        hits.load_first({*map(hits.query_key, first), *map(hits.title_key, titles)})
         self.outcomes = self._merge_all(users, check)
 
-    def _merge_all(self, users: list[MergeInput], check: Callable[[], None]) -> list[UserOutcome]:
+    def _merge_all(self, users: list[UserInput], check: Callable[[], None]) -> list[UserOutcome]:
         failed = {user.user_no: error for user in users if (error := self._failure(user))}
         pending = [user for user in users if user.user_no not in failed]
         while pending:
@@ -98,7 +98,7 @@ class MergedUsers:
             for user in users
         ]
 
-    def _failure(self, user: MergeInput) -> str | None:
+    def _failure(self, user: UserInput) -> str | None:
         """Say what an earlier stage gave up on for this user, if anything."""
         if user.prompt_no is not None and user.query_nos is None:
             return "no queries could be generated for the prompt"
@@ -106,41 +106,41 @@ class MergedUsers:
         missing = [n for n in used if self._hits.of_query(n) is None]
         return f"query {missing[0]} could not be searched" if missing else None
 
-    def _round(self, users: list[MergeInput]) -> list[MergeInput]:
+    def _round(self, users: list[UserInput]) -> list[UserInput]:
         """Merge these users; fetch what is lacking and return those that must be merged again."""
-        again: list[MergeInput] = []
+        again: list[UserInput] = []
         hits = self._hits
-        deeper: set[Asked] = set()
-        last_titles: set[Asked] = set()
+        deeper: set[SearchKey] = set()
+        last_titles: set[SearchKey] = set()
         for user in users:
-            merge = self._ingredients.merge(user, hits.of_query, hits.of_title)
+            merge = self._merge_inputs.merge(user, hits.of_query, hits.of_title)
             if merge.is_complete and not self._lacks_last_title(user, merge):
                 self._merges[user.user_no] = merge
                 continue
             again.append(user)
             numbers = user.query_nos or ()
-            deeper.update(hits.as_query(numbers[rank - 1]) for rank in merge.needs_deeper)
-            titles = (self._ingredients.titles[item] for item in merge.needs_deeper_titles)
-            deeper.update(map(hits.as_title, titles))
+            deeper.update(hits.query_key(numbers[rank - 1]) for rank in merge.needs_deeper)
+            titles = (self._merge_inputs.titles[item] for item in merge.needs_deeper_titles)
+            deeper.update(map(hits.title_key, titles))
             if merge.needs_deeper_last_title and user.last_query_no is not None:
-                deeper.add(hits.as_title(user.last_query_no))
+                deeper.add(hits.title_key(user.last_query_no))
             if merge.is_complete and user.last_query_no is not None:
-                last_titles.add(hits.as_title(user.last_query_no))
+                last_titles.add(hits.title_key(user.last_query_no))
         if deeper:
             hits.deepen(deeper)
         if last_titles:
             hits.fetch(last_titles)
         return again
 
-    def _lacks_last_title(self, user: MergeInput, merge: Merge) -> bool:
+    def _lacks_last_title(self, user: UserInput, merge: Merge) -> bool:
         """Whether the list is short and the newest title was not searched for yet."""
         return (
-            merge.n_found < self._ingredients.k
+            merge.n_found < self._merge_inputs.k
             and user.last_query_no is not None
             and self._hits.of_title(user.last_query_no) is None
         )
 
-    def _outcome(self, user: MergeInput) -> UserOutcome:
+    def _outcome(self, user: UserInput) -> UserOutcome:
         merge = self._merges[user.user_no]
         used = [n for n in user.query_nos or () if n not in user.removed]
         is_filtered = bool(user.removed) and not used and merge.short_reason is not None
@@ -183,13 +183,13 @@ class MergedUsers:
         """Return by rule how many items it kept out of lists; an item once per list."""
         return Counter(rule for merge in self._merges.values() for rule in merge.ruled_out.values())
 
-    def _query_no(self, user: MergeInput, pick: Pick) -> int | None:
+    def _query_no(self, user: UserInput, pick: Pick) -> int | None:
         """Return the number of the query that found an item, if one did."""
         _, source, query_rank, _, _, from_item_no, _ = pick
         if query_rank is not None:
             return (user.query_nos or ())[query_rank - 1]
-        if source is Source.HISTORY_TITLE and from_item_no is not None:
-            return self._ingredients.titles[from_item_no]
+        if source is Source.HISTORY_TITLES and from_item_no is not None:
+            return self._merge_inputs.titles[from_item_no]
         return user.last_query_no if source is Source.LAST_TITLE else None
 
 

@@ -10,24 +10,26 @@ from gpt4rec_es.db.rows.filters import store_verdicts
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.db.rows.texts import NO_OPTIONS, lacking_searches, load_queries, store_searches
 from gpt4rec_es.night.inputs.rules import search_options_of
-from gpt4rec_es.night.stages.ledger import Lease, Work
+from gpt4rec_es.night.stages.leases import Lease, Work
 from gpt4rec_es.options.lists import ANY_TERM
 from gpt4rec_es.protocols import Retriever
-from gpt4rec_es.retrieval.query_filters import PASSED, Judge
+from gpt4rec_es.retrieval.query_filters import PASSED, QueryCheck
 
 
 def search_shard(
-    engine: Engine, run: Run, lease: Lease, retriever: Retriever, judge: Judge | None
+    engine: Engine, run: Run, lease: Lease, retriever: Retriever, check_queries: QueryCheck | None
 ) -> Work:
     """Search the pinned build for the shard's queries; return the work.
 
-    judge: the run's filters; None: it has none.
+    check_queries: the run's filters; None: it has none.
     """
     members = lease.shard.members
     with engine.connect() as connection:
         texts = dict(zip(members, load_queries(connection, members), strict=True))
         lacking = lacking_searches(connection, run, members)
-    judged = [PASSED] * len(members) if judge is None else judge(list(texts.values()))
+    judged = (
+        [PASSED] * len(members) if check_queries is None else check_queries(list(texts.values()))
+    )
     verdicts = dict(zip(members, judged, strict=True))
     as_query = {n for n in members if lacking[n].as_query and verdicts[n] == PASSED}
     as_title = {n for n in members if lacking[n].as_title}

@@ -45,4 +45,4 @@ def test_filters_are_on_when_there_is_something_to_pass() -> None:
     assert not QueryFilters().is_on
     assert QueryFilters(phrases=("a",)).is_on
     assert QueryFilters(catalog_scripts_only=True).is_on
-    assert QueryFilters(max_unknown_share=0.5).is_on
+    assert QueryFilters(max_unknown_fraction=0.5).is_on

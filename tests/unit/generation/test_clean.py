@@ -10,8 +10,8 @@ def query(text: str, score: float, n_tokens: int = 1) -> GeneratedQuery:
     return GeneratedQuery(text, score * n_tokens, n_tokens)
 
 
-def texts(*queries: GeneratedQuery, m: int = 10, similarity: float = 0.8) -> list[str]:
-    decoding = Decoding(num_queries=m, num_beams=max(m, 20), similarity=similarity)
+def texts(*queries: GeneratedQuery, m: int = 10, dedup_jaccard: float = 0.8) -> list[str]:
+    decoding = Decoding(num_queries=m, num_beams=max(m, 20), query_dedup_jaccard=dedup_jaccard)
     return [kept.text for kept in collapse(queries, decoding)]
 
 
@@ -42,7 +42,7 @@ def test_equal_scores_are_ordered_by_the_bytes_of_the_text() -> None:
 
 
 def test_equal_tokens_collapse_to_the_better_one() -> None:
-    assert texts(query("Red, Candle", -2), query("red candle!", -1), similarity=1.0) == [
+    assert texts(query("Red, Candle", -2), query("red candle!", -1), dedup_jaccard=1.0) == [
         "red candle!"
     ]
 
@@ -54,7 +54,7 @@ def test_similar_token_sets_collapse_at_the_threshold() -> None:
         query("a b c", -3),
     )
     assert texts(better, four_of_five, three_of_four) == ["a b c d", "a b c"]
-    assert texts(better, four_of_five, three_of_four, similarity=0.75) == ["a b c d"]
+    assert texts(better, four_of_five, three_of_four, dedup_jaccard=0.75) == ["a b c d"]
 
 
 def test_a_dropped_query_drops_nobody_else() -> None:

@@ -5,7 +5,7 @@ from gpt4rec_es.metrics.labels import label_sets
 from gpt4rec_es.metrics.lists import as_lists
 
 NAMES = {
-    *("recall", "hit_rate", "ndcg", "mrr", "novelty", "list_length", "empty_share"),
+    *("recall", "hit_rate", "ndcg", "mrr", "novelty", "list_length", "empty_fraction"),
     *("diversity_brand", "coverage_brand"),
 }
 

@@ -12,11 +12,11 @@ from gpt4rec_es.options.lists import ANY_TERM, Fusion, ListRules, SearchOptions
         {"weights": ()},
         {"weights": (("queries", 1.0), ("queries", 1.0))},
         {"weights": (("clicks", 1.0),)},
-        {"weights": (("queries", -1.0), ("titles", 2.0))},
+        {"weights": (("queries", -1.0), ("history_titles", 2.0))},
         {"weights": (("queries", float("nan")),)},
         {"weights": (("queries", float("inf")),)},
         {"method": "votes"},
-        {"decay": 0.0},
+        {"history_decay": 0.0},
         {"query_decay": 1.1},
         {"candidates": 0},
         {"query_hits": 0},
@@ -29,7 +29,7 @@ def test_a_fusion_that_cannot_be(values: dict[str, object]) -> None:
 
 
 def test_a_fusion_is_read_as_it_was_written() -> None:
-    fusion = Fusion((("queries", 0.3), ("titles", 0.0)), method="ranks", history=4)
+    fusion = Fusion((("queries", 0.3), ("history_titles", 0.0)), method="ranks", history=4)
     assert Fusion.from_dict(fusion.as_dict()) == fusion
     assert Fusion.from_dict(None).is_plain
     assert fusion.uses("titles")

@@ -7,16 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.lab.baselines.scored import Cooccurrence
+from gpt4rec_es.lab.baselines.scored import CoPurchases
 from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.ranking.fuse import fuse_sources
 from gpt4rec_es.ranking.merge import merge_hits
 from gpt4rec_es.ranking.outcome import Merge, QueryHits, Removed
-from gpt4rec_es.ranking.voices import Purchase
+from gpt4rec_es.ranking.scoring import Purchase
 from gpt4rec_es.records import Neighbours, SearchResult, Source
 from tests.unit.ranking.drawn import hit_lists, searched
 
-BOTH = Fusion((("queries", 0.5), ("co_purchase", 0.5)), candidates=3, decay=0.5, query_hits=3)
+BOTH = Fusion(
+    (("queries", 0.5), ("co_purchase", 0.5)), candidates=3, history_decay=0.5, query_hits=3
+)
 NOTHING = SearchResult((), (), exhausted=True)
 
 
@@ -46,16 +48,16 @@ class TestScores:
         # 3 -> 0.6, 2 -> 0.2 + 0.2.
         assert [pick[0] for pick in merge.picks] == [2, 3, 1]
         assert [pick[6] for pick in merge.picks] == pytest.approx([0.575, 0.3, 0.25])
-        assert merge.shares == (
+        assert merge.contributions == (
             pytest.approx((0.375, 0.2)),
             pytest.approx((0.0, 0.3)),
             pytest.approx((0.25, 0.0)),
         )
         # The strongest voice of the strongest source is the reason.
         assert [pick[1:6] for pick in merge.picks] == [
-            (Source.QUERY, 2, 1, 3.0, None),
+            (Source.QUERIES, 2, 1, 3.0, None),
             (Source.CO_PURCHASE, None, 1, 0.9, 11),
-            (Source.QUERY, 1, 1, 8.0, None),
+            (Source.QUERIES, 1, 1, 8.0, None),
         ]
         assert (merge.n_found, merge.n_queries, merge.short_reason) == (3, 2, None)
 
@@ -70,7 +72,7 @@ class TestScores:
     def test_co_purchase_values_are_those_of_the_baseline(self) -> None:
         train = [(1, 2, 3), (1, 2), (2, 3, 4), (4, 1), (3,), (4, 5, 2)]
         history = (1, 4, 3)  # oldest first
-        baseline = Cooccurrence(train, 6, decay=0.7)
+        baseline = CoPurchases(train, 6, decay=0.7)
         cosines = baseline.scores([(item,) for item in range(6)])
         purchases = [
             bought_with(item, *((n, float(cosines[item, n])) for n in range(6) if cosines[item, n]))
@@ -97,10 +99,15 @@ class TestScores:
         assert [pick[0] for pick in merge.picks] == [1]
 
     def test_titles_of_purchases_are_voices_too(self) -> None:
-        fusion = Fusion((("queries", 1.0), ("titles", 1.0)), candidates=3, decay=0.5, query_hits=3)
+        fusion = Fusion(
+            (("queries", 1.0), ("history_titles", 1.0)),
+            candidates=3,
+            history_decay=0.5,
+            query_hits=3,
+        )
         purchase = Purchase(11, title=found((11, 9.0), (5, 3.0)))
         merge = fuse_sources([], [purchase], 2, fusion, bought={11})
-        assert [pick[:6] for pick in merge.picks] == [(5, Source.HISTORY_TITLE, None, 2, 3.0, 11)]
+        assert [pick[:6] for pick in merge.picks] == [(5, Source.HISTORY_TITLES, None, 2, 3.0, 11)]
         assert merge.picks[0][6] == pytest.approx(1 / 3)
 
 
@@ -116,7 +123,7 @@ class TestRanks:
         # By k/m with k 2: 1, 4; then 2.
         assert [pick[0] for pick in merge.picks] == [4, 1]
         assert [pick[6] for pick in merge.picks] == pytest.approx([0.5 / 3 + 0.5 / 2, 0.5 / 2])
-        assert [pick[1] for pick in merge.picks] == [Source.CO_PURCHASE, Source.QUERY]
+        assert [pick[1] for pick in merge.picks] == [Source.CO_PURCHASE, Source.QUERIES]
 
 
 class TestFilling:
@@ -172,7 +179,11 @@ class Case:
 weights = st.tuples(st.sampled_from([0.0, 0.3, 1.0]), st.sampled_from([0.5, 1.0]))
 fusions = st.builds(
     lambda pair, titles, method, candidates, query_hits, query_decay: Fusion(
-        (("queries", pair[0]), ("co_purchase", pair[1]), *([("titles", 0.4)] if titles else [])),
+        (
+            ("queries", pair[0]),
+            ("co_purchase", pair[1]),
+            *([("history_titles", 0.4)] if titles else []),
+        ),
         method=method,
         candidates=candidates,
         query_hits=query_hits,
@@ -267,14 +278,14 @@ def test_going_deeper_only_where_asked_gives_the_list_of_unlimited_depth(
 
 
 @given(cases)
-def test_shares_add_up_to_the_fused_scores(case: Case) -> None:
+def test_contributions_add_up_to_the_fused_scores(case: Case) -> None:
     hits = [QueryHits(rank, searched(hit_list, 1000)) for rank, hit_list in enumerate(case.lists)]
     purchases = [bought_with(100, *((item, 0.5) for item in case.last_title))]
     merge = fuse_sources(hits, purchases, case.k, case.fusion, case.bought, keep_removed=True)
     scored = [pick[6] for pick in merge.picks if pick[6] is not None]
-    assert scored == [pytest.approx(sum(shares)) for shares in merge.shares]
+    assert scored == [pytest.approx(sum(contributions)) for contributions in merge.contributions]
     plain = fuse_sources(hits, purchases, case.k, case.fusion, case.bought)
-    assert replace(merge, removed=(), shares=()) == plain
+    assert replace(merge, removed=(), contributions=()) == plain
 
 
 @given(cases)

@@ -26,7 +26,7 @@ def items(merge: Merge) -> list[int]:
 
 def sources(merge: Merge) -> str:
     letters = {
-        Source.QUERY: "q",
+        Source.QUERIES: "q",
         Source.BACKFILL: "b",
         Source.LAST_TITLE: "t",
         Source.POPULAR: "p",
@@ -34,7 +34,7 @@ def sources(merge: Merge) -> str:
     return "".join(letters[pick[1]] for pick in merge.picks)
 
 
-class TestShares:
+class TestQuotas:
     def test_remainder_goes_to_the_first_queries(self) -> None:
         merge = merge_hits(
             queries(found(11, 12, 13, 14), found(21, 22, 23, 24), found(31, 32, 33, 34)), 5
@@ -73,7 +73,7 @@ class TestShares:
         merge = merge_hits(queries(found(1, 2, 3), found(4, 5, 6)), 2, bought={1, 4, 5})
         assert items(merge) == [2, 6]
 
-    def test_query_without_tokens_takes_no_share(self) -> None:
+    def test_query_without_tokens_takes_no_quota(self) -> None:
         merge = merge_hits(queries(found(1, 2, 3), EMPTY, found(4, 5, 6)), 4)
         assert [(pick[0], pick[2]) for pick in merge.picks] == [(1, 1), (2, 1), (4, 3), (5, 3)]
         assert merge.n_queries == 2
@@ -81,8 +81,8 @@ class TestShares:
     def test_rows_name_query_hit_rank_and_score(self) -> None:
         merge = merge_hits(queries(found(8, 7), found(8, 6)), 2)
         assert merge.picks == (
-            (8, Source.QUERY, 1, 1, 100.0, None, None),
-            (6, Source.QUERY, 2, 2, 99.0, None, None),
+            (8, Source.QUERIES, 1, 1, 100.0, None, None),
+            (6, Source.QUERIES, 2, 2, 99.0, None, None),
         )
 
 
@@ -91,7 +91,7 @@ class TestBackfill:
         merge = merge_hits(
             queries(found(1), found(2, 3, 4, 5, 6, 7), found(8, 9, 10, 11, 12, 13)), 9
         )
-        # shares 3, 3, 3; the first has one item, so two places are open
+        # quotas 3, 3, 3; the first has one item, so two places are open
         assert items(merge) == [1, 2, 3, 4, 8, 9, 10, 5, 11]
         assert sources(merge) == "qqqqqqqbb"
 
@@ -108,7 +108,7 @@ class TestBackfill:
 
     def test_a_dry_query_is_left_out_of_later_rounds(self) -> None:
         merge = merge_hits(queries(found(1), found(1), found(2, 3, 4, 5)), 5)
-        # shares 2, 2, 1: only the third has more
+        # quotas 2, 2, 1: only the third has more
         assert items(merge) == [1, 2, 3, 4, 5]
         assert sources(merge) == "qqbbb"
 
@@ -153,7 +153,7 @@ class TestFallbacks:
 
 
 class TestDeeper:
-    def test_query_that_ends_within_its_share(self) -> None:
+    def test_query_that_ends_within_its_quota(self) -> None:
         merge = merge_hits(queries(found(1, exhausted=False), found(2, 3, exhausted=False)), 4)
         assert merge.needs_deeper == (1,)
         assert not merge.is_complete
@@ -169,14 +169,14 @@ class TestDeeper:
         assert merge.needs_deeper == (2,)
 
     def test_only_as_many_as_places_are_open_can_be_asked(self) -> None:
-        # Shares 1, 1, 1; one place is open, and the second may fill it: the third is not asked.
+        # Quotas 1, 1, 1; one place is open, and the second may fill it: the third is not asked.
         merge = merge_hits(
             queries(found(), found(2, exhausted=False), found(3, exhausted=False)), 3
         )
         assert merge.needs_deeper == (2,)
 
     def test_every_query_whose_turn_comes_anyway_is_asked_at_once(self) -> None:
-        # Shares 2, 1, 1 with two places open: the second and the third have a turn each.
+        # Quotas 2, 1, 1 with two places open: the second and the third have a turn each.
         merge = merge_hits(
             queries(found(), found(2, exhausted=False), found(3, exhausted=False)), 4
         )

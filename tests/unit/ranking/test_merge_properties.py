@@ -10,7 +10,7 @@ from gpt4rec_es.ranking.outcome import Merge, QueryHits
 from gpt4rec_es.records import Source
 from tests.unit.ranking.drawn import hit_lists, searched
 
-ORDER = [Source.QUERY, Source.BACKFILL, Source.LAST_TITLE, Source.POPULAR]
+ORDER = [Source.QUERIES, Source.BACKFILL, Source.LAST_TITLE, Source.POPULAR]
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Oracle:
         active = {rank: hits for rank, hits in enumerate(case.lists, start=1) if hits is not None}
         for place, (rank, hits) in enumerate(list(active.items())[: case.k]):
             for _ in range(case.k // len(active) + (place < case.k % len(active))):
-                self.take(rank, hits, Source.QUERY)
+                self.take(rank, hits, Source.QUERIES)
         # sum, not any: every query has its turn in a round
         while sum(self.take(rank, hits, Source.BACKFILL) for rank, hits in active.items()):
             pass
@@ -135,7 +135,7 @@ def test_going_deeper_only_where_asked_gives_the_list_of_unlimited_depth(
             break
         assert merge.picks == ()
         for rank in merge.needs_deeper:
-            # Asked without need, if unlimited depth walked no further than what was there.
+            # SearchKey without need, if unlimited depth walked no further than what was there.
             assert reach[rank] > depths[rank - 1]
             depths[rank - 1] = max(4 * depths[rank - 1], 1)
         if merge.needs_deeper_last_title:

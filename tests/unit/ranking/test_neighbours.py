@@ -1,4 +1,4 @@
-"""Strengths by hand and in blocks; what is nearest, with ties."""
+"""Similarities by hand and in blocks; what is nearest, with ties."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from scipy import sparse
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.options.lists import COSINE, Fusion, PairCounting
-from gpt4rec_es.ranking.neighbours import Matrix, Purchases, nearest, strength_blocks
+from gpt4rec_es.ranking.neighbours import Matrix, Purchases, nearest, similarity_blocks
 
 N_ITEMS = 8
 # Of each user: items, and for each whether it was bought later than the one before.
@@ -39,7 +39,7 @@ def as_purchases(users: Users) -> Purchases:
 
 
 def whole(users: Users, counting: PairCounting = COSINE, pairs: int = 1000) -> Matrix:
-    return sparse.vstack(list(strength_blocks(as_purchases(users), counting, pairs))).tocsr()
+    return sparse.vstack(list(similarity_blocks(as_purchases(users), counting, pairs))).tocsr()
 
 
 def expected(users: Users, counting: PairCounting) -> np.ndarray:
@@ -61,7 +61,7 @@ def expected(users: Users, counting: PairCounting) -> np.ndarray:
 
 
 @given(histories, countings, st.integers(0, 60))
-def test_blocks_of_any_size_hold_every_strength_once(
+def test_blocks_of_any_size_hold_every_similarity_once(
     users: Users, counting: PairCounting, pairs: int
 ) -> None:
     found = whole(users, counting, pairs)
@@ -106,11 +106,11 @@ def test_the_cosine_forgets_when_things_were_bought() -> None:
 def test_the_nearest_are_the_best_allowed_ones_ties_by_item(
     users: Users, most: int, allowed: set[int]
 ) -> None:
-    strengths = whole(users, PairCounting())
+    similarities = whole(users, PairCounting())
     is_allowed = np.array([item in allowed for item in range(N_ITEMS)])
-    rows = list(nearest(strengths, most, is_allowed))
+    rows = list(nearest(similarities, most, is_allowed))
     assert len(rows) == N_ITEMS
-    for (items, values), row in zip(rows, strengths.toarray(), strict=True):
+    for (items, values), row in zip(rows, similarities.toarray(), strict=True):
         best = sorted((-row[item], item) for item in allowed if row[item] > 0)[:most]
         assert items.tolist() == [item for _, item in best]
         assert values.tolist() == [-value for value, _ in best]

@@ -10,7 +10,7 @@ from gpt4rec_es.ranking.fuse import fuse_sources
 from gpt4rec_es.ranking.merge import merge_hits
 from gpt4rec_es.ranking.outcome import Merge, QueryHits, Removed
 from gpt4rec_es.ranking.rules import ItemRules
-from gpt4rec_es.ranking.voices import Purchase
+from gpt4rec_es.ranking.scoring import Purchase
 from gpt4rec_es.records import Neighbours
 from tests.unit.ranking.drawn import searched
 
@@ -27,7 +27,7 @@ def items(merge: Merge) -> list[int]:
 
 def test_what_rules_refuse_is_replaced_by_deeper_hits() -> None:
     merge = merge_hits(
-        queries([1, 2, 3, 5], [6, 7]), 4, screen=RULES.screen({6}), keep_removed=True
+        queries([1, 2, 3, 5], [6, 7]), 4, list_filter=RULES.list_filter({6}), keep_removed=True
     )
     assert items(merge) == [2, 5, 7]
     assert merge.ruled_out == {1: "rule 7", 3: "max_per_brand", 6: "shown"}
@@ -44,7 +44,7 @@ def test_fallbacks_obey_the_rules() -> None:
         4,
         last_title=searched([3, 5], 9),
         popular=[1, 4, 8, 9],
-        screen=RULES.screen({9}),
+        list_filter=RULES.list_filter({9}),
     )
     assert items(merge) == [2, 5, 8]
 
@@ -52,8 +52,10 @@ def test_fallbacks_obey_the_rules() -> None:
 def test_a_fused_list_has_its_best_items_that_rules_allow() -> None:
     fusion = Fusion((("queries", 0.1), ("co_purchase", 1.0)))
     purchase = Purchase(11, Neighbours([1, 4, 3, 5], [0.9, 0.8, 0.7, 0.1]))
-    screen = RULES.screen()
-    merge = fuse_sources(queries([2, 5]), [purchase], 3, fusion, screen=screen, keep_removed=True)
+    list_filter = RULES.list_filter()
+    merge = fuse_sources(
+        queries([2, 5]), [purchase], 3, fusion, list_filter=list_filter, keep_removed=True
+    )
     assert items(merge) == [4, 5]
     assert merge.ruled_out == {1: "rule 7", 3: "max_per_brand", 2: "max_per_brand"}
     assert merge.removed == (Removed(1, 1, 2, "max_per_brand"),)
@@ -104,13 +106,13 @@ def merged(case: Case, depths: list[int], last_depth: int) -> Merge:
         for rank, (hit_list, depth) in enumerate(zip(case.lists, depths, strict=True), start=1)
     ]
     last = searched(case.last_title, last_depth)
-    screen = case.rules.screen(case.shown)
+    list_filter = case.rules.list_filter(case.shown)
     if case.fusion is None:
-        return merge_hits(hits, case.k, case.bought, last_title=last, screen=screen)
+        return merge_hits(hits, case.k, case.bought, last_title=last, list_filter=list_filter)
     nearest = Neighbours(case.nearest, [1 / (2 + place) for place in range(len(case.nearest))])
     purchases = [Purchase(100, nearest)]
     return fuse_sources(
-        hits, purchases, case.k, case.fusion, case.bought, last_title=last, screen=screen
+        hits, purchases, case.k, case.fusion, case.bought, last_title=last, list_filter=list_filter
     )
 
 
@@ -145,10 +147,10 @@ def test_lists_are_only_short_when_nothing_more_is_allowed(case: Case) -> None:
     if case.fusion is not None:
         reachable |= set(case.nearest[: case.fusion.candidates])
     left = reachable - case.bought - set(items(complete))
-    screen = case.rules.screen(case.shown)
+    list_filter = case.rules.list_filter(case.shown)
     for item in items(complete):
-        screen.take(item)
-    assert all(screen.refuses(item) for item in left)
+        list_filter.take(item)
+    assert all(list_filter.refuses(item) for item in left)
 
 
 @given(cases)
@@ -156,4 +158,7 @@ def test_rules_that_say_nothing_change_nothing(case: Case) -> None:
     silent = ItemRules({}, case.rules.brands, None)
     hits = queries(*case.lists)
     plain = merge_hits(hits, case.k, case.bought, keep_removed=True)
-    assert merge_hits(hits, case.k, case.bought, screen=silent.screen(), keep_removed=True) == plain
+    assert (
+        merge_hits(hits, case.k, case.bought, list_filter=silent.list_filter(), keep_removed=True)
+        == plain
+    )

@@ -47,7 +47,7 @@ def test_values_are_read_by_their_variable() -> None:
         GPT4REC_K="25",
         GPT4REC_DEPTH="70",
         GPT4REC_EXCLUDE_BOUGHT="no",
-        GPT4REC_SIMILARITY="0.5",
+        GPT4REC_QUERY_DEDUP_JACCARD="0.5",
         GPT4REC_TIMEZONE="Europe/Berlin",
         GPT4REC_NIGHTLY_CRON="*/15 1-3 * * MON,wed",
         GPT4REC_ACTOR="night-shift",
@@ -56,7 +56,7 @@ def test_values_are_read_by_their_variable() -> None:
     assert settings.elasticsearch_verify_tls is False
     assert (settings.night.k, settings.night.depth) == (25, 70)
     assert settings.night.exclude_bought is False
-    assert settings.night.decoding.similarity == 0.5
+    assert settings.night.decoding.query_dedup_jaccard == 0.5
     assert settings.nightly_cron == "*/15 1-3 * * mon,wed"
     assert "GPT4REC_K" in settings.set_variables()
     assert "GPT4REC_NUM_BEAMS" not in settings.set_variables()
@@ -284,7 +284,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
     [
         ("queries", (("queries", 1.0),)),
         (" queries : 0.3, co_purchase:.7 ", (("queries", 0.3), ("co_purchase", 0.7))),
-        ("titles,queries:0", (("titles", 1.0), ("queries", 0.0))),
+        ("history_titles,queries:0", (("history_titles", 1.0), ("queries", 0.0))),
     ],
 )
 def test_sources_are_names_with_weights(text: str, pairs: object) -> None:
@@ -296,9 +296,9 @@ def test_sources_are_names_with_weights(text: str, pairs: object) -> None:
     [
         ("co_purchase", "must name queries"),
         ("queries,queries", "only once"),
-        ("queries,clicks", "co_purchase, queries, titles"),
+        ("queries,clicks", "co_purchase, history_titles, queries"),
         ("queries:much", "sources with weights"),
-        ("queries:-1,titles:2", "weights must be"),
+        ("queries:-1,history_titles:2", "weights must be"),
         ("queries:0", "weights must be"),
         ("queries:nan", "weights must be"),
         ("queries:inf", "weights must be"),

@@ -8,7 +8,7 @@ import pytest
 from gpt4rec_es.errors import ConflictError, DependencyError, UsageError
 from gpt4rec_es.stack import place
 from gpt4rec_es.stack.account import Account
-from gpt4rec_es.stack.trouble import PortTakenError, start_error
+from gpt4rec_es.stack.diagnostics import PortTakenError, start_error
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.baselines.history_bm25 import HistoryBm25
 from gpt4rec_es.lab.baselines.popularity import Popularity, count_buyers
-from gpt4rec_es.lab.baselines.scored import Cooccurrence, Hybrid, Scores, best_items
+from gpt4rec_es.lab.baselines.scored import CoPurchases, Hybrid, Scores, best_items
 from gpt4rec_es.lab.bm25.grid import MemoryGrid
 from gpt4rec_es.lab.bm25.index import MemoryIndex, TokenizedTitle
 from gpt4rec_es.lab.evaluation.methods import newest_titles
@@ -38,10 +38,10 @@ def test_popularity_counts_users_and_not_events() -> None:
     assert Popularity(train).recommend([(), (2, 9)], 3) == [[2, 3, 1], [3, 1, 4]]
 
 
-def test_cooccurrence_is_the_decayed_sum_of_cosines() -> None:
+def test_co_purchases_is_the_decayed_sum_of_cosines() -> None:
     # Buyers: 1 by three users, 2 by two, 3 by two.
     train = [(1, 2), (1, 2, 3, 3), (1,), (3,)]
-    scores = Cooccurrence(train, 5, decay=0.5).scores([(1,), (1, 3), (4,), (7, 1)])
+    scores = CoPurchases(train, 5, decay=0.5).scores([(1,), (1, 3), (4,), (7, 1)])
     one_two, one_three, two_three = 2 / sqrt(3 * 2), 1 / sqrt(3 * 2), 1 / sqrt(2 * 2)
     expected = [
         [0, 0, one_two, one_three, 0],
@@ -84,7 +84,7 @@ def test_a_hybrid_is_the_weighted_sum_and_leaves_its_parts_alone() -> None:
 
 def test_a_hybrid_of_different_catalogs_is_refused() -> None:
     with pytest.raises(UsageError, match="same items"):
-        Hybrid([(1.0, Constant(1.0, 2.0)), (1.0, Cooccurrence([(1,)], 5))])
+        Hybrid([(1.0, Constant(1.0, 2.0)), (1.0, CoPurchases([(1,)], 5))])
     with pytest.raises(UsageError, match="same items"):
         Hybrid([])
 
@@ -92,7 +92,7 @@ def test_a_hybrid_of_different_catalogs_is_refused() -> None:
 @pytest.mark.parametrize("decay", [0.0, 1.1, float("nan")])
 def test_a_decay_out_of_range_is_refused(decay: float) -> None:
     with pytest.raises(UsageError, match="decay"):
-        Cooccurrence([(1,)], 5, decay)
+        CoPurchases([(1,)], 5, decay)
     with pytest.raises(UsageError, match="decay"):
         HistoryBm25(INDEX, TOKENS, Bm25(), 8, decay)
 

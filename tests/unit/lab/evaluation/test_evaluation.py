@@ -112,7 +112,7 @@ def test_the_hybrids_ends_are_its_parts() -> None:
         return found
 
     assert lists("hybrid", 1.0) == lists("history-bm25", 0.3)
-    assert lists("hybrid", 0.0) == lists("co-occurrence", 0.3)
+    assert lists("hybrid", 0.0) == lists("co_purchases", 0.3)
     assert lists("hybrid", 0.5) != lists("hybrid", 0.0)
 
 
@@ -135,7 +135,7 @@ def test_metrics_of_all_and_of_segments_by_hand() -> None:
     rows = {(r.segment, r.metric): r for r in Measurer(catalog(), CASES, TRAIN).rows(lists)}
     assert rows["all", "recall"].mean == pytest.approx((1 + 0 + 0.5 + 0 + 0) / 5)
     assert rows["all", "hit_rate"].mean == pytest.approx(2 / 5)
-    assert rows["all", "empty_share"].mean == pytest.approx(1 / 5)
+    assert rows["all", "empty_fraction"].mean == pytest.approx(1 / 5)
     assert rows["all", "catalog_coverage"].mean == 3 / 6
     assert rows["all", "catalog_coverage"].low is None
     # Cases 1, 4 and 5 ascend from the newest item known to the first target.
@@ -179,7 +179,7 @@ def test_a_clear_gain_is_told_from_chance() -> None:
         (("queries", 1.0),),
         (("queries", 0.3), ("co_purchase", 0.7)),
         (("queries", 0.0), ("co_purchase", 1.0)),
-        (("queries", 0.2), ("co_purchase", 0.5), ("titles", 0.3)),
+        (("queries", 0.2), ("co_purchase", 0.5), ("history_titles", 0.3)),
     ],
 )
 def test_product_lists_of_several_lengths_are_those_made_alone(

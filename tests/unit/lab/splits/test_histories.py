@@ -7,7 +7,7 @@ from gpt4rec_es.lab.splits.histories import (
     PAPER,
     History,
     Preparation,
-    each_once,
+    deduplicate_keep_last,
     order_histories,
     prepare,
     steps_of,
@@ -94,5 +94,5 @@ def test_keeping_nothing_is_refused() -> None:
 
 
 def test_each_once_keeps_the_latest_place() -> None:
-    assert each_once((4, 5, 4, 6, 5)) == [4, 6, 5]
-    assert each_once(()) == []
+    assert deduplicate_keep_last((4, 5, 4, 6, 5)) == [4, 6, 5]
+    assert deduplicate_keep_last(()) == []

@@ -129,10 +129,10 @@ def test_steps_stand_beside_what_is_known_and_never_decrease(
         assert list(steps) == sorted(steps)
 
 
-@pytest.mark.parametrize("shares", [(0.0, 0.1), (0.5, 0.5), (0.9, 0.2)])
-def test_shares_that_leave_a_part_empty_are_refused(shares: tuple[float, float]) -> None:
+@pytest.mark.parametrize("fractions", [(0.0, 0.1), (0.5, 0.5), (0.9, 0.2)])
+def test_fractions_that_leave_a_part_empty_are_refused(fractions: tuple[float, float]) -> None:
     with pytest.raises(UsageError, match="leave a part empty"):
-        by_users([History(user, (1, 2), None) for user in range(100)], 1, shares)
+        by_users([History(user, (1, 2), None) for user in range(100)], 1, fractions)
 
 
 def test_baskets_are_held_out_whole_and_repeats_are_no_targets() -> None:
@@ -178,7 +178,7 @@ def test_global_time_by_hand() -> None:
     )
 
 
-def test_quantiles_cut_off_shares_of_all_events() -> None:
+def test_quantiles_cut_off_fractions_of_all_events() -> None:
     histories = [timed(n, *((0, float(10 * at + n)) for at in range(10))) for n in range(10)]
     assert time_quantiles(histories) == (80.0, 90.0)
     assert time_quantiles(histories, (0.25, 0.5)) == (25.0, 50.0)

@@ -5,9 +5,9 @@ import sys
 
 CODE = """
 import gc, weakref
-from gpt4rec_es.garbage import spare_what_is_loaded
+from gpt4rec_es.gc_freeze import freeze_gc
 
-spare_what_is_loaded()
+freeze_gc()
 assert gc.get_freeze_count() > 0
 assert gc.get_threshold()[0] > 700
 

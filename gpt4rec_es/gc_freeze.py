@@ -11,7 +11,7 @@ import gc
 _THRESHOLDS = (50_000, 20, 50)
 
 
-def spare_what_is_loaded() -> None:
+def freeze_gc() -> None:
     """Let this process's collector leave alone what exists now, and start less often.
 
     For the start of long work, when the libraries it needs are loaded. Doing it again is cheap.

@@ -1,4 +1,4 @@
-"""What speaks for items: queries, titles and neighbours as voices, weighed into one ranking.
+"""What speaks for items: queries, titles and neighbours as evidence, weighed into one ranking.
 
 A ranking is one source's; how rankings become a list is not decided here. Pure.
 """
@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.ranking.outcome import QueryHits
-from gpt4rec_es.ranking.rules import Screen
+from gpt4rec_es.ranking.rules import ListFilter
 from gpt4rec_es.records import NO_NEIGHBOURS, Neighbours, SearchResult, Source
 
 # query_rank, hit_rank, score, from_item_no: what spoke most for an item within a source
@@ -36,7 +36,7 @@ class Ranking:
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
+class Evidence:
     """One list of hits that speaks for its items; ``unit`` is the score that counts as 1."""
 
     weight: float
@@ -47,11 +47,11 @@ class Voice:
     from_item_no: int | None = None
 
 
-def query_voices(queries: Sequence[QueryHits], fusion: Fusion) -> list[Voice]:
-    """Return the voices of the queries that have a token left, each later one weighing less."""
+def query_evidence(queries: Sequence[QueryHits], fusion: Fusion) -> list[Evidence]:
+    """Return the evidence of the queries that have a token left, each later one weighing less."""
     active = [query for query in queries if not query.result.is_empty_query]
     return [
-        _hit_voice(
+        _hit_evidence(
             query.result,
             fusion.query_decay**place,
             fusion.query_hits,
@@ -61,36 +61,38 @@ def query_voices(queries: Sequence[QueryHits], fusion: Fusion) -> list[Voice]:
     ]
 
 
-def title_voices(newest: Sequence[Purchase], fusion: Fusion) -> list[Voice]:
-    """Return the voices of purchases' titles, newest first; one without hits still weighs."""
+def title_evidence(newest: Sequence[Purchase], fusion: Fusion) -> list[Evidence]:
+    """Return the evidence of purchases' titles, newest first; one without hits still weighs."""
     nothing = SearchResult((), (), exhausted=True)
     return [
-        _hit_voice(p.title or nothing, fusion.decay**age, fusion.candidates, from_item_no=p.item_no)
+        _hit_evidence(
+            p.title or nothing, fusion.history_decay**age, fusion.candidates, from_item_no=p.item_no
+        )
         for age, p in enumerate(newest)
     ]
 
 
-def _hit_voice(
+def _hit_evidence(
     result: SearchResult,
     weight: float,
     most: int,
     *,
     query_rank: int | None = None,
     from_item_no: int | None = None,
-) -> Voice:
+) -> Evidence:
     item_nos = result.item_nos[:most]
     unit = (result.scores[0] if item_nos else 0) or 1.0
-    return Voice(weight, unit, item_nos, result.scores, query_rank, from_item_no)
+    return Evidence(weight, unit, item_nos, result.scores, query_rank, from_item_no)
 
 
-def neighbour_voices(newest: Sequence[Purchase], fusion: Fusion) -> list[Voice]:
-    """Return the voices of purchases' neighbours, newest first."""
+def neighbour_evidence(newest: Sequence[Purchase], fusion: Fusion) -> list[Evidence]:
+    """Return the evidence of purchases' neighbours, newest first."""
     return [
-        Voice(
-            fusion.decay**age,
+        Evidence(
+            fusion.history_decay**age,
             1.0,
             purchase.neighbours.item_nos,
-            purchase.neighbours.strengths,
+            purchase.neighbours.similarities,
             from_item_no=purchase.item_no,
         )
         for age, purchase in enumerate(newest)
@@ -98,26 +100,29 @@ def neighbour_voices(newest: Sequence[Purchase], fusion: Fusion) -> list[Voice]:
 
 
 def weigh(
-    source: Source, voices: Sequence[Voice], bought: Collection[int], screen: Screen | None
+    source: Source,
+    evidence: Sequence[Evidence],
+    bought: Collection[int],
+    list_filter: ListFilter | None,
 ) -> Ranking:
-    """Return the weighted mean over ``voices`` for each item that is neither bought nor blocked."""
+    """Return the weighted mean over ``evidence`` for each item that is neither bought nor blocked."""
     ranking = Ranking(source)
     values, reasons = ranking.values, ranking.reasons
     strongest: dict[int, float] = {}
-    total = sum(voice.weight for voice in voices)
-    for voice in voices:
-        factor = voice.weight / (total * voice.unit)
-        hits = enumerate(zip(voice.item_nos, voice.scores, strict=False), start=1)
+    total = sum(one.weight for one in evidence)
+    for one in evidence:
+        factor = one.weight / (total * one.unit)
+        hits = enumerate(zip(one.item_nos, one.scores, strict=False), start=1)
         for place, (item_no, score) in hits:
             part = factor * score
             if item_no in values:
                 values[item_no] += part
-            elif item_no in bought or (screen and screen.blocks(item_no)):
+            elif item_no in bought or (list_filter and list_filter.blocks(item_no)):
                 continue
             else:
                 values[item_no] = part
                 strongest[item_no] = -1.0
             if part > strongest[item_no]:
                 strongest[item_no] = part
-                reasons[item_no] = (voice.query_rank, place, score, voice.from_item_no)
+                reasons[item_no] = (one.query_rank, place, score, one.from_item_no)
     return ranking

@@ -22,7 +22,7 @@ _NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class Problem:
     """One thing that is wrong: what and why, and the way out."""
 
     what: str
@@ -38,8 +38,8 @@ class Nights:
 
     published_hours_ago: float | None
     newest: RunStatus | None
-    stuck: list[Trouble]
-    alarms: list[Trouble]
+    stuck: list[Problem]
+    alarms: list[Problem]
 
     def as_dict(self) -> dict[str, Any]:
         """Return all fields as plain values."""
@@ -58,16 +58,16 @@ def nights(connection: Connection, *, max_age_hours: float, quiet_s: float = _QU
     return Nights(age, newest, stuck, list(_alarms(age, newest, max_age_hours)))
 
 
-def _alarms(age: float | None, newest: RunStatus | None, max_age_hours: float) -> Iterator[Trouble]:
+def _alarms(age: float | None, newest: RunStatus | None, max_age_hours: float) -> Iterator[Problem]:
     if age is None:
-        yield Trouble("Nothing is published yet.", "Start a night: `gpt4rec night`.")
+        yield Problem("Nothing is published yet.", "Start a night: `gpt4rec night`.")
     elif age > max_age_hours:
-        yield Trouble(
+        yield Problem(
             f"The last publication is {age:.1f} hours old, more than {max_age_hours:g}.",
             "Start the night that is due: `gpt4rec runs ensure`, or `gpt4rec night`.",
         )
     if newest and newest.state in {"rejected", "failed"}:
-        yield Trouble(
+        yield Problem(
             f"The newest run {newest.run_id} was {newest.state}: {newest.error}.".replace(
                 "..", "."
             ),
@@ -76,11 +76,11 @@ def _alarms(age: float | None, newest: RunStatus | None, max_age_hours: float) -
         )
 
 
-def _stuck(connection: Connection, run: Run, quiet_s: float) -> Iterator[Trouble]:
+def _stuck(connection: Connection, run: Run, quiet_s: float) -> Iterator[Problem]:
     if run.is_finished:
         return
     if run.code_version != code_version():
-        yield Trouble(
+        yield Problem(
             f"It was planned by code {run.code_version}; this is {code_version()}.",
             "Let workers of that code finish it, or `gpt4rec night --supersede`.",
         )
@@ -89,27 +89,27 @@ def _stuck(connection: Connection, run: Run, quiet_s: float) -> Iterator[Trouble
     quiet = rows.quiet(connection, run.run_no)
     if quiet.is_idle and quiet.seconds > quiet_s:
         left = f"{quiet.ready:,} shards wait" if quiet.ready else "its next step waits"
-        yield Trouble(
+        yield Problem(
             f"Nobody has worked on it for {quiet.seconds:,.0f} s; {left} ({run.state}).",
             f"Start a worker: `celery -A workers worker -Q {queue_of(run)}`, or go on in one "
             "process: `gpt4rec night`.",
         )
 
 
-def _dead_owners(connection: Connection, run: Run) -> Iterator[Trouble]:
+def _dead_owners(connection: Connection, run: Run) -> Iterator[Problem]:
     for lease in rows.expired_leases(connection, run.run_no, _NAMED):
-        yield Trouble(
+        yield Problem(
             f"{lease.owner} has not renewed its lease of shard {lease.shard_no} ({lease.stage}) "
             f"for {lease.seconds:,.0f} s: it died or hangs.",
             "Any worker of its queue takes the shard over; start one if there is none.",
         )
 
 
-def _failing_shards(connection: Connection, run: Run) -> Iterator[Trouble]:
+def _failing_shards(connection: Connection, run: Run) -> Iterator[Problem]:
     for shard in rows.failing_shards(connection, run.run_no, _NAMED):
         often = "once" if shard.failures == 1 else f"{shard.failures} times"
         times = f"failed {often}" if shard.failures else "waits for a server"
-        yield Trouble(
+        yield Problem(
             f"Shard {shard.shard_no} ({shard.stage}, {shard.members:,} members) {times}: "
             f"{shard.error or 'its workers died of it'}",
             "Nothing: it is tried again, halved, and at last one user is given up."

@@ -12,15 +12,15 @@ from sqlalchemy import Connection
 
 from gpt4rec_es.db.rows.co_purchases import load_neighbours
 from gpt4rec_es.db.rows.history import load_item_numbers
-from gpt4rec_es.db.rows.lists import MergeInput, load_bought, load_popular, load_titles
+from gpt4rec_es.db.rows.lists import UserInput, load_bought, load_popular, load_titles
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.night.inputs.rules import load_shown
-from gpt4rec_es.options.lists import CO_PURCHASE, TITLES, Fusion
+from gpt4rec_es.options.lists import CO_PURCHASE, HISTORY_TITLES, Fusion
 from gpt4rec_es.ranking.fuse import fuse_sources
 from gpt4rec_es.ranking.merge import merge_hits
 from gpt4rec_es.ranking.outcome import Merge, QueryHits
 from gpt4rec_es.ranking.rules import ItemRules
-from gpt4rec_es.ranking.voices import Purchase
+from gpt4rec_es.ranking.scoring import Purchase
 from gpt4rec_es.records import NO_NEIGHBOURS, Neighbours, SearchResult
 
 # The hits of a query by its number; None: not searched.
@@ -29,7 +29,7 @@ _NO_ITEMS: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class Ingredients:
+class MergeInputs:
     """Of some users of one run.
 
     newest: their newest purchases, which may speak for items, by user, newest first. titles: query
@@ -48,7 +48,7 @@ class Ingredients:
 
     def merge(
         self,
-        user: MergeInput,
+        user: UserInput,
         of_query: Known,
         of_title: Known,
         *,
@@ -65,9 +65,9 @@ class Ingredients:
         ]
         last = None if user.last_query_no is None else of_title(user.last_query_no)
         excluded = self.excluded.get(user.user_no, _NO_ITEMS)
-        screen = None
+        list_filter = None
         if self.rules is not None:
-            screen = self.rules.screen(self.shown.get(user.user_no, _NO_ITEMS))
+            list_filter = self.rules.list_filter(self.shown.get(user.user_no, _NO_ITEMS))
         if self.fusion.is_plain:
             return merge_hits(
                 queries,
@@ -75,7 +75,7 @@ class Ingredients:
                 excluded,
                 last_title=last,
                 popular=self.popular,
-                screen=screen,
+                list_filter=list_filter,
                 keep_removed=keep_removed,
             )
         return fuse_sources(
@@ -86,16 +86,16 @@ class Ingredients:
             excluded,
             last_title=last,
             popular=self.popular,
-            screen=screen,
+            list_filter=list_filter,
             keep_removed=keep_removed,
         )
 
-    def title_queries(self, user: MergeInput) -> list[int]:
+    def title_queries(self, user: UserInput) -> list[int]:
         """Return the numbers of the queries that the user's newest titles are."""
         newest = self.newest.get(user.user_no, ())
         return [self.titles[item_no] for item_no in newest if item_no in self.titles]
 
-    def _purchases(self, user: MergeInput, of_title: Known) -> list[Purchase]:
+    def _purchases(self, user: UserInput, of_title: Known) -> list[Purchase]:
         purchases = []
         for item_no in self.newest.get(user.user_no, ()):
             neighbours = self.neighbours.get(item_no, NO_NEIGHBOURS)
@@ -105,10 +105,10 @@ class Ingredients:
         return purchases
 
 
-def load_ingredients(
+def load_merge_inputs(
     connection: Connection, run: Run, user_nos: Sequence[int], rules: ItemRules | None
-) -> Ingredients:
-    """Return the ingredients of these users' lists, as the run froze them; ``rules`` are its."""
+) -> MergeInputs:
+    """Return the merge_inputs of these users' lists, as the run froze them; ``rules`` are its."""
     fusion = Fusion.from_dict(run.manifest.get("fusion"))
     bought = load_bought(connection, run, user_nos)
     most_bought = max((len(items) for items in bought.values()), default=0)
@@ -120,14 +120,14 @@ def load_ingredients(
     wanted = {item_no for items in newest.values() for item_no in items}
     if fusion.uses(CO_PURCHASE) and run.co_purchase_set_no is not None:
         neighbours = load_neighbours(connection, run.co_purchase_set_no, wanted)
-    return Ingredients(
+    return MergeInputs(
         run.k,
         fusion,
         bought if run.manifest["exclude_bought"] else {},
         load_popular(connection, run, None if rules else run.k + most_bought),
         newest,
         neighbours,
-        load_titles(connection, run, wanted) if fusion.uses(TITLES) else {},
+        load_titles(connection, run, wanted) if fusion.uses(HISTORY_TITLES) else {},
         rules,
         load_shown(connection, run, user_nos),
     )

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 _TASKS = {GENERATION: "queries.drain", RETRIEVAL: "recommendations.drain"}
 
 
-def ring(app: Celery, run: Run, expires_seconds: float) -> None:
+def notify(app: Celery, run: Run, expires_seconds: float) -> None:
     """Ring the workers that have the next step of ``run``; nobody for a finished one.
 
     Raises:
@@ -28,7 +28,7 @@ def ring(app: Celery, run: Run, expires_seconds: float) -> None:
     """
     queue = queue_of(run)
     if queue:
-        ring_queue(app, queue, run.run_id, expires_seconds)
+        notify_queue(app, queue, run.run_id, expires_seconds)
 
 
 def ping(url: str) -> None:
@@ -46,7 +46,7 @@ def ping(url: str) -> None:
         ) from error
 
 
-def ring_queue(app: Celery, queue: str, run_id: str, expires_seconds: float) -> None:
+def notify_queue(app: Celery, queue: str, run_id: str, expires_seconds: float) -> None:
     """Send "drain run_id" to a queue; dropped unread after ``expires_seconds``."""
     try:
         app.send_task(
@@ -59,12 +59,12 @@ def ring_queue(app: Celery, queue: str, run_id: str, expires_seconds: float) -> 
         ) from error
 
 
-def ring_waiting(app: Celery, runtime: Runtime, queues: Collection[str]) -> int:
+def notify_waiting(app: Celery, runtime: Runtime, queues: Collection[str]) -> int:
     """Ring for every run with work that nobody holds on one of ``queues``; return how many."""
     rings = [ring for ring in retrying(runtime.engine, waiting) if ring[0] in queues]
     for queue, run_id in rings:
         # It waits no longer than until the next round: a busy worker's queue does not grow.
-        ring_queue(app, queue, run_id, float(runtime.settings.redrive_seconds))
+        notify_queue(app, queue, run_id, float(runtime.settings.redrive_seconds))
     return len(rings)
 
 
@@ -86,7 +86,7 @@ class Redriver(threading.Thread):
         runtime = Runtime.from_environment()
         while not self._stop_event.is_set():
             try:
-                ring_waiting(self._app, runtime, self._queues)
+                notify_waiting(self._app, runtime, self._queues)
             except Exception as error:  # a round that fails must not end the rounds
                 log.warning("re-driver: %s", scrub(str(error)).splitlines()[0])
             finally:
