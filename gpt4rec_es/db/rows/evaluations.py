@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, RowMapping, Select, delete, insert, select, text
 
 from gpt4rec_es.db.copy import copy_rows
+from gpt4rec_es.db.rows.splits import USER_ID
 from gpt4rec_es.db.tables import evaluation_metrics, evaluations, splits
 from gpt4rec_es.errors import UsageError
 
@@ -128,8 +129,6 @@ class NamedItem(NamedTuple):
     rank: int
 
 
-# The one name that is put in: which column holds the ids to write.
-_USER_ID = {False: "u.user_id", True: "u.shown_id AS user_id"}
 _NAMED_LISTS = """
 SELECT {user_id}, i.item_id, l.rank
 FROM (
@@ -149,7 +148,7 @@ def stream_named_lists(
     as_analyst: with the user ids that analysts see, else with the shop's own.
     """
     found = connection.execute(
-        text(_NAMED_LISTS.format(user_id=_USER_ID[as_analyst])),
+        text(_NAMED_LISTS.format(user_id=USER_ID[as_analyst])),
         {"number": evaluation_no, "k": k},
         execution_options={"yield_per": batch},
     )

@@ -187,8 +187,8 @@ class NamedCase(NamedTuple):
     newest_title: str | None
 
 
-# The one name that is put in: which column holds the ids to write.
-_USER_ID = {False: "u.user_id", True: "u.shown_id AS user_id"}
+# The one name that is put in, by whether it is for analysts: which column has the ids to write.
+USER_ID = {False: "u.user_id", True: "u.shown_id AS user_id"}
 _NAMED_CASES = """
 SELECT c.user_no, {user_id},
     (SELECT array_agg(i.item_id ORDER BY h.place)
@@ -213,7 +213,7 @@ def stream_named_cases(
     as_analyst: with the user ids that analysts see, else with the shop's own.
     """
     found = connection.execute(
-        text(_NAMED_CASES.format(user_id=_USER_ID[as_analyst])),
+        text(_NAMED_CASES.format(user_id=USER_ID[as_analyst])),
         {"split_no": split_no, "part": part},
         execution_options={"yield_per": 1000},
     )

@@ -148,7 +148,7 @@ def load_moved(connection: Connection, old: Lists, new: Lists, limit: int) -> li
     return [MovedItem(*row) for row in found]
 
 
-def load_items(connection: Connection, lists: Lists, users: Sequence[int]) -> list[list[int]]:
+def load_item_nos(connection: Connection, lists: Lists, users: Sequence[int]) -> list[list[int]]:
     """Return the users' lists of item numbers, in the order of ``users``; empty: none is there."""
     found = connection.execute(
         # Only the name of a table is put in; values are bound.

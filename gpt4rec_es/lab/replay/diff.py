@@ -164,8 +164,8 @@ def metric_deltas(
         )
     users, k = list(targets), runs[0].k
     found = differences(
-        {k: as_lists(stored_lists.load_items(connection, a, users), k)},
-        {k: as_lists(stored_lists.load_items(connection, b, users), k)},
+        {k: as_lists(stored_lists.load_item_nos(connection, a, users), k)},
+        {k: as_lists(stored_lists.load_item_nos(connection, b, users), k)},
         [targets[user] for user in users],
     )
     return MetricDeltas(split, part, len(users), len(cases) - len(users), tuple(found))
