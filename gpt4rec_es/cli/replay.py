@@ -42,7 +42,9 @@ _RULES = ("min_price", "max_price", "categories", "max_per_brand")
     "--fusion", type=click.Choice(["scores", "ranks"]), help="What is added up over sources."
 )
 @click.option(
-    "--history-decay", type=float, help="Factor by which each older purchase counts less, above 0 and at most 1."
+    "--history-decay",
+    type=float,
+    help="Factor by which each older purchase counts less, above 0 and at most 1.",
 )
 @click.option("--split", help="Also compare by what this split holds out.")
 @part_option()

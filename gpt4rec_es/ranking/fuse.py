@@ -10,7 +10,7 @@ from dataclasses import replace
 from heapq import nlargest
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.options.lists import QUERIES, HISTORY_TITLES, Fusion
+from gpt4rec_es.options.lists import HISTORY_TITLES, QUERIES, Fusion
 from gpt4rec_es.ranking.merge import merge_hits
 from gpt4rec_es.ranking.outcome import Merge, Pick, QueryHits, Removed
 from gpt4rec_es.ranking.rules import ListFilter

@@ -14,7 +14,7 @@ from gpt4rec_es.db.rows import builds
 from gpt4rec_es.db.rows.history import item_numbers, load_item_numbers, user_numbers
 from gpt4rec_es.db.rows.lists import load_popular
 from gpt4rec_es.db.rows.runs import Run
-from gpt4rec_es.db.rows.stored_lists import Lists, load_items
+from gpt4rec_es.db.rows.stored_lists import Lists, load_item_nos
 from gpt4rec_es.lab.evaluation.data import read_catalog
 from gpt4rec_es.lab.evaluation.merging import merge_lists
 from gpt4rec_es.lab.evaluation.methods import newest_titles
@@ -55,7 +55,7 @@ def hit_rates(
     with transaction(engine) as connection:
         cases = _cases(connection, run, held)
         users = [case.user for case in cases]
-        stored = load_items(connection, Lists(run.run_no), users)
+        stored = load_item_nos(connection, Lists(run.run_no), users)
         popular = load_popular(connection, run, None)
         build = builds.load(connection, run.build_no)
     targets = Targets([case.targets for case in cases])
