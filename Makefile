@@ -55,7 +55,7 @@ night: $(STAMP) ## Recommend for every user
 bench: $(STAMP) ## What everything but the model costs here (ARGS=--small, or parts; see docs/scale.md)
 	@$(PY) -m benchmarks.suite $(ARGS)
 
-bench-generation: $(STAMP) ## What generation costs here (DEVICE=cuda, ARGS=--full; see docs/engine.md)
+bench-generation: $(STAMP) ## What generation costs here (DEVICE=cuda, ARGS=--full; see docs/beam-search.md)
 	@$(PY) -m benchmarks.generation --device $(DEVICE) $(ARGS)
 
 bench-tuning: $(STAMP) ## What a grid of 330 (k1, b) costs on one core

@@ -1,4 +1,4 @@
-"""Whether two engines found the same hypotheses, and how close those were that changed places."""
+"""Whether two beam searches found the same hypotheses, and how close those were that changed places."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -8,7 +8,7 @@ import torch
 from transformers import GenerationConfig
 
 from gpt4rec_es.generation import beam
-from gpt4rec_es.generation.engine import loop
+from gpt4rec_es.generation.beam_search import loop
 from gpt4rec_es.generation.gpt2 import plan_batches
 from gpt4rec_es.records import Decoding
 
@@ -59,7 +59,7 @@ def generate(network: Any, decoding: Decoding, end_id: int, size: int, *, is_sor
 
 
 def shared(network: Any, decoding: Decoding, end_id: int, size: int) -> Way:
-    """Return the project's engine; ``network`` as engine.linears.tune left it."""
+    """Return the project's engine; ``network`` as beam_search.linears.tune left it."""
     return _sorted_batches(loop.search_beams, network, decoding, end_id, size)
 
 

@@ -45,7 +45,7 @@ def matrix_peak(device: str, dtype: Any) -> dict[str, float]:
     weight = torch.randn(outer, inner, device=device, dtype=dtype)
     kernels: dict[str, Callable[[], Any]] = {"torch": lambda: functional.linear(inputs, weight)}
     if device == "cpu":
-        multiply = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - see engine/linears.py
+        multiply = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - see beam_search/linears.py
         kernels["oneDNN"] = lambda: multiply(inputs, weight, None, "none", [], "")
     with torch.inference_mode():
         timings = interleaved({name: (20, kernel) for name, kernel in kernels.items()}, device)

@@ -2,7 +2,7 @@
 
 `make bench-generation` runs the short form, about eight minutes on two quiet cores, and
 `make bench-generation ARGS=--full` the long one, more than an hour. The slow ways are given a
-quarter of the users. docs/engine.md explains what is printed.
+quarter of the users. docs/beam-search.md explains what is printed.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from benchmarks.population import (
     random_prompts,
     real_population,
 )
-from gpt4rec_es.generation.engine.linears import tune
+from gpt4rec_es.generation.beam_search.linears import tune
 from gpt4rec_es.records import Decoding
 
 # Users in a batch, by device: on a GPU, what fills it.
@@ -122,7 +122,7 @@ def _compare(
 
 
 _BASELINE = "generate, arrival order"
-_OURS = "shared engine"
+_OURS = "shared"
 
 
 def _ways(
@@ -144,7 +144,7 @@ def _ways(
     ways[_BASELINE] = generate(is_sorted=False)
     if options.full or network.config.num_hidden_layers < 12:
         ways["generate, length-sorted"] = generate(is_sorted=True)
-        ways["reference engine"] = contenders.reference(network, decoding, end_id, slow_size)
+        ways["reference"] = contenders.reference(network, decoding, end_id, slow_size)
     other = contenders.ctranslate2_way(network, decoding, end_id, slow_size, threads)
     if other:
         ways["CTranslate2 fp32"] = other
@@ -196,7 +196,7 @@ def _print_fraction(
     peaks: dict[str, float],
     options: argparse.Namespace,
 ) -> None:
-    """Say how near the engine is to what the machine can do, where the work is known."""
+    """Say how near the beam search is to what the machine can do, where the work is known."""
     if not population.is_random:
         return
     mean = sum(map(len, population.prompts)) / len(population.prompts)

@@ -1,4 +1,4 @@
-"""Both engines on real histories: the same hypotheses in the same order, or each swap by name.
+"""Both beam searches on real histories: the same hypotheses in the same order, or each swap by name.
 
     python -m benchmarks.generation_equality --model FOLDER --data FOLDER
 
@@ -15,7 +15,7 @@ from transformers.utils import logging as transformers_logging
 
 from benchmarks.comparison import Comparison
 from benchmarks.population import Population, fresh_copy, real_population
-from gpt4rec_es.generation.engines import open_engine
+from gpt4rec_es.generation.beam_searches import open_beam_search
 from gpt4rec_es.generation.gpt2 import plan_batches
 from gpt4rec_es.generation.network import set_threads
 from gpt4rec_es.records import Decoding
@@ -50,8 +50,8 @@ def main() -> None:
 
 
 def _compare(population: Population, decoding: Decoding, users: int) -> int:
-    """Print how the engines compare on the first ``users``; return how many hypotheses differ."""
-    reference, shared = open_engine("reference"), open_engine("shared")
+    """Print how the beam searches compare on the first ``users``; return how many hypotheses differ."""
+    reference, shared = open_beam_search("reference"), open_beam_search("shared")
     network = population.network
     tuned = shared.prepare(fresh_copy(population))
     comparison = Comparison()

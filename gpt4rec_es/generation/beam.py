@@ -1,4 +1,4 @@
-"""Beam search by the transformers library: the reference that any faster engine must equal.
+"""Beam search by the transformers library: the reference that any faster beam search must equal.
 
 Every decoding setting is passed explicitly, so neither a checkpoint's generation_config nor a
 default of the library can change what is written.

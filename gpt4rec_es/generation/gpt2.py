@@ -19,7 +19,7 @@ from gpt4rec_es.records import Decoding, GeneratedQuery, Generation, Prompt, Pro
 
 if TYPE_CHECKING:
     from gpt4rec_es.generation.beam import Hypothesis
-    from gpt4rec_es.generation.engines import Engine
+    from gpt4rec_es.generation.beam_searches import BeamSearch
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Gpt2Generator:
         self._checkpoint = open_checkpoint(folder)
         self._tokenizer = self._checkpoint.tokenizer
         self._options = options
-        self._engine: Engine | None = None
+        self._beam_search: BeamSearch | None = None
         self._networks: dict[str, Any] = {}
         form, prompt_titles = self._checkpoint.prompt_form, options.prompt_titles
         if prompt_titles is not None and prompt_titles != form.titles:
@@ -86,24 +86,24 @@ class Gpt2Generator:
         """
         if not prompts:
             return []
-        from gpt4rec_es.generation.engines import open_engine  # noqa: PLC0415 - loads torch
+        from gpt4rec_es.generation.beam_searches import open_beam_search  # noqa: PLC0415 - loads torch
 
         ids = self._tokenizer.encode_all(prompts)
         self._require_room(ids, decoding)
-        self._engine = self._engine or open_engine(self._options.engine)
-        network = self._network(decoding.dtype, self._engine)
-        budget = self._options.token_budget or self._engine.token_budgets[network.device.type]
+        self._beam_search = self._beam_search or open_beam_search(self._options.beam_search)
+        network = self._network(decoding.dtype, self._beam_search)
+        budget = self._options.token_budget or self._beam_search.token_budgets[network.device.type]
         places = [len(tokens) + decoding.max_new_tokens for tokens in ids]
         found: list[Generation] = [Generation(())] * len(prompts)
         for batch in plan_batches(places, decoding.num_beams, budget):
-            beams = self._engine.search(
+            beams = self._beam_search.search(
                 network, [ids[place] for place in batch], decoding, self._tokenizer.end_id
             )
             for place, hypotheses in zip(batch, beams, strict=True):
                 found[place] = self._generation(hypotheses, decoding)
         return found
 
-    def _network(self, dtype: str, engine: "Engine") -> Any:
+    def _network(self, dtype: str, beam_search: "BeamSearch") -> Any:
         if dtype not in self._networks:
             from gpt4rec_es.generation import network  # noqa: PLC0415 - loads torch
 
@@ -113,7 +113,7 @@ class Gpt2Generator:
             # other work: its steps are shorter than the wait for the other thread.
             is_small = opened.config.hidden_size < 512
             network.set_threads(self._options.threads or (1 if is_small else 0))
-            self._networks[dtype] = engine.prepare(opened)
+            self._networks[dtype] = beam_search.prepare(opened)
         return self._networks[dtype]
 
     def _generation(self, hypotheses: "list[Hypothesis]", decoding: Decoding) -> Generation:

@@ -51,13 +51,13 @@ class NightOptions:
 class GeneratorOptions:
     """How a registered generator is opened; what it writes depends on ``prompt_titles`` alone.
 
-    device: auto, cpu, cuda or cuda:N. engine: name of the beam search, see generation/engines.py.
+    device: auto, cpu, cuda or cuda:N. beam_search: its name, see generation/beam_searches.py.
     threads: CPU threads of this process, 0 to choose. token_budget: token places in one batch
     (prompt tokens, padding included, and new ones, times beams), 0 to choose. prompt_titles: newest
     titles in a prompt; None: as many as the checkpoint was trained with.
     """
 
-    engine: Literal["shared", "reference"] = "shared"
+    beam_search: Literal["shared", "reference"] = "shared"
     device: str = "auto"
     threads: Annotated[int, Interval(ge=0, le=1024)] = 0
     token_budget: Annotated[int, Ge(0)] = 0

@@ -19,23 +19,23 @@ KINDS = [("gpt2", "shared"), ("gpt2", "reference"), ("titles", "shared")]
 
 
 @pytest.fixture(params=KINDS, ids="-".join, scope="module")
-def kind_and_engine(request: pytest.FixtureRequest) -> tuple[str, str]:
-    kind, engine = request.param
-    return kind, engine
+def kind_and_beam_search(request: pytest.FixtureRequest) -> tuple[str, str]:
+    kind, beam_search = request.param
+    return kind, beam_search
 
 
 @pytest.fixture(scope="module")
-def kind(kind_and_engine: tuple[str, str]) -> str:
-    return kind_and_engine[0]
+def kind(kind_and_beam_search: tuple[str, str]) -> str:
+    return kind_and_beam_search[0]
 
 
 @pytest.fixture(scope="module")
-def generator(kind_and_engine: tuple[str, str], trained_folder: Path) -> QueryGenerator:
-    kind, engine = kind_and_engine
+def generator(kind_and_beam_search: tuple[str, str], trained_folder: Path) -> QueryGenerator:
+    kind, beam_search = kind_and_beam_search
     return open_generator(
         kind,
         trained_folder,
-        GeneratorOptions(device="cpu", threads=1, token_budget=3000, engine=engine),
+        GeneratorOptions(device="cpu", threads=1, token_budget=3000, beam_search=beam_search),
     )
 
 

@@ -14,7 +14,7 @@ from transformers import (
 )
 
 from gpt4rec_es.generation.beam import Hypothesis
-from gpt4rec_es.generation.engine.selection import Rules
+from gpt4rec_es.generation.beam_search.selection import Rules
 
 END = 0
 VOCABULARY = 211  # no multiple of a block of the selection

@@ -64,9 +64,9 @@ def test_fp16_needs_a_gpu(trained_folder: Path) -> None:
 
 def test_an_unknown_engine(trained_folder: Path) -> None:
     generator = open_generator(
-        "gpt2", trained_folder, GeneratorOptions(device="cpu", engine="steam")
+        "gpt2", trained_folder, GeneratorOptions(device="cpu", beam_search="steam")
     )
-    with pytest.raises(UsageError, match="There is no generation engine 'steam'"):
+    with pytest.raises(UsageError, match="There is no beam search 'steam'"):
         generator.generate(["Previously"], Decoding())
 
 

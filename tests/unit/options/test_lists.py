@@ -32,7 +32,7 @@ def test_a_fusion_is_read_as_it_was_written() -> None:
     fusion = Fusion((("queries", 0.3), ("history_titles", 0.0)), method="ranks", history=4)
     assert Fusion.from_dict(fusion.as_dict()) == fusion
     assert Fusion.from_dict(None).is_plain
-    assert fusion.uses("titles")
+    assert fusion.uses("history_titles")
     assert not fusion.uses("co_purchase")
 
 

@@ -239,7 +239,7 @@ def test_no_item_twice_none_bought_and_as_long_as_it_can_be(case: Case) -> None:
     speaking = case.neighbours[: case.fusion.history]
     reachable = {item for hits in case.lists for item in hits or []} | set(case.last_title)
     reachable |= {item for nearest in speaking for item in nearest}
-    if case.fusion.uses("titles"):
+    if case.fusion.uses("history_titles"):
         cut = [hits[: case.fusion.candidates] for hits in case.titles[: len(speaking)]]
         reachable |= {item for hits in cut for item in hits}
     assert len(set(items)) == len(items)

@@ -1,4 +1,4 @@
-"""The parts of the engine, each on cases whose answer is known by construction."""
+"""The parts of the beam search, each on cases whose answer is known by construction."""
 
 import pytest
 import torch
@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from benchmarks.comparison import Comparison
 from gpt4rec_es.generation.beam import Hypothesis
-from gpt4rec_es.generation.engine.cache import BeamCache
-from gpt4rec_es.generation.engine.linears import OneDnnLinear
-from gpt4rec_es.generation.engine.mask import TreeMask
-from gpt4rec_es.generation.engine.pool import Pool
-from gpt4rec_es.generation.engine.selection import Rules, best_candidates
+from gpt4rec_es.generation.beam_search.cache import BeamCache
+from gpt4rec_es.generation.beam_search.linears import OneDnnLinear
+from gpt4rec_es.generation.beam_search.mask import TreeMask
+from gpt4rec_es.generation.beam_search.pool import Pool
+from gpt4rec_es.generation.beam_search.selection import Rules, best_candidates
 
 NEVER = torch.finfo(torch.float32).min
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.generation import beam
-from gpt4rec_es.generation.engine import linears, loop
+from gpt4rec_es.generation.beam_search import linears, loop
 
 
 @dataclass(frozen=True)
-class Engine:
+class BeamSearch:
     """search: as beam.search_beams. prepare: called once with a network, returns the one to use.
 
     token_budgets: by kind of device, how many token places (see gpt2.py) a batch takes unless the
@@ -22,25 +22,25 @@ class Engine:
     token_budgets: Mapping[str, int]
 
 
-def open_engine(name: str) -> Engine:
-    """Return the engine called ``name``.
+def open_beam_search(name: str) -> BeamSearch:
+    """Return the beam search called ``name``.
 
     "shared" is the project's own, "reference" the transformers library's, many times slower.
 
     Raises:
         UsageError: there is none of that name.
     """
-    engines = {
+    beam_searches = {
         # On a CPU more prompts at once gain nothing. A GPU wants hundreds: about 400 prompts of 200
         # tokens with 20 beams are 15 GB for GPT-2 in fp32, and what does not fit is halved.
-        "shared": Engine(loop.search_beams, linears.tune, {"cpu": 65_536, "cuda": 2_000_000}),
+        "shared": BeamSearch(loop.search_beams, linears.tune, {"cpu": 65_536, "cuda": 2_000_000}),
         # Its cache holds every place for every beam: 74 kB each for GPT-2 in fp32, at times twice.
-        "reference": Engine(
+        "reference": BeamSearch(
             beam.search_beams, lambda network: network, {"cpu": 32_768, "cuda": 131_072}
         ),
     }
-    if name not in engines:
+    if name not in beam_searches:
         raise UsageError(
-            f"There is no generation engine {name!r}.", f"There are: {', '.join(engines)}."
+            f"There is no beam search {name!r}.", f"There are: {', '.join(beam_searches)}."
         )
-    return engines[name]
+    return beam_searches[name]

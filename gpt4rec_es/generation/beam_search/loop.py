@@ -12,10 +12,10 @@ from typing import Any
 import torch
 
 from gpt4rec_es.generation.beam import Hypothesis
-from gpt4rec_es.generation.engine.cache import BeamCache
-from gpt4rec_es.generation.engine.mask import TreeMask
-from gpt4rec_es.generation.engine.pool import Beams, Pool
-from gpt4rec_es.generation.engine.selection import Candidates, Rules, best_candidates
+from gpt4rec_es.generation.beam_search.cache import BeamCache
+from gpt4rec_es.generation.beam_search.mask import TreeMask
+from gpt4rec_es.generation.beam_search.pool import Beams, Pool
+from gpt4rec_es.generation.beam_search.selection import Candidates, Rules, best_candidates
 from gpt4rec_es.records import Decoding
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""Either generation engine stores the same night, on real purchases and a really trained model."""
+"""Either beam search stores the same night, on real purchases and a really trained model."""
 
 import csv
 import datetime as dt
@@ -23,7 +23,7 @@ USERS = 60
 
 
 def purchases(folder: Path) -> Path:
-    """Return a file with the sample's first users: all of them cost the slow engine minutes."""
+    """Return a file with the sample's first users: all of them cost the slow beam search minutes."""
     path = folder / "interactions.csv"
     with (
         gzip.open(SAMPLE / "interactions.csv.gz", "rt", encoding="utf-8", newline="") as source,
@@ -45,11 +45,15 @@ def test_either_engine_stores_the_same_queries_and_lists(
     tmp_path: Path,
 ) -> None:
     path = purchases(tmp_path)
-    for shop, at, engine in zip(shops, (database, twin), ("shared", "reference"), strict=True):
+    for shop, at, beam_search in zip(shops, (database, twin), ("shared", "reference"), strict=True):
         use_generator(at, "gpt2", trained_folder)
         # The product's own decoding, not the small shop's; two batch sizes.
         runtime = shop.runtime(
-            engine=engine, num_queries=10, num_beams=20, max_new_tokens=24, generate_shard_size=40
+            beam_search=beam_search,
+            num_queries=10,
+            num_beams=20,
+            max_new_tokens=24,
+            generate_shard_size=40,
         )
         import_items(runtime.engine, [SAMPLE / "items.csv.gz"], actor="test")
         import_interactions(runtime.engine, [path], actor="test")

@@ -10,10 +10,10 @@ import torch
 
 from benchmarks.comparison import Comparison
 from gpt4rec_es.generation.beam import search_beams as search_by_reference
-from gpt4rec_es.generation.engine import loop
-from gpt4rec_es.generation.engine.linears import tune
-from gpt4rec_es.generation.engine.loop import search, search_beams
-from gpt4rec_es.generation.engine.selection import Rules
+from gpt4rec_es.generation.beam_search import loop
+from gpt4rec_es.generation.beam_search.linears import tune
+from gpt4rec_es.generation.beam_search.loop import search, search_beams
+from gpt4rec_es.generation.beam_search.selection import Rules
 from gpt4rec_es.generation.factory import open_generator
 from gpt4rec_es.generation.gpt2 import plan_batches
 from gpt4rec_es.options.night import GeneratorOptions
@@ -130,9 +130,11 @@ def test_a_trained_generator_writes_the_same_with_either_engine(
 def test_a_generator_writes_the_same_queries_with_either_engine(trained_folder: Path) -> None:
     shared, reference = (
         open_generator(
-            "gpt2", trained_folder, GeneratorOptions(device="cpu", threads=1, engine=engine)
+            "gpt2",
+            trained_folder,
+            GeneratorOptions(device="cpu", threads=1, beam_search=beam_search),
         )
-        for engine in ("shared", "reference")
+        for beam_search in ("shared", "reference")
     )
     assert shared.content_hash == reference.content_hash
     prompts = [shared.write_prompt(titles) for titles in shop_histories()[:20]]

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from gpt4rec_es.generation.engine.selection import Candidates, Rules
+from gpt4rec_es.generation.beam_search.selection import Candidates, Rules
 
 # "No hypothesis": worse than any, yet finite, so that sums and quotients of it stay ordered.
 _NONE = -1.0e9
