@@ -1,7 +1,7 @@
 """What recommenders without training reach on a folder of data, by every protocol.
 
 The folder holds ``items.csv.gz`` and ``interactions.csv.gz`` as the importer reads them. Nothing
-is stored. Titles become lower-case words, or what a server's analyzer makes of them.
+is stored. Titles become lower-user words, or what a server's analyzer makes of them.
 """
 
 import csv

@@ -1,4 +1,4 @@
-"""Whether two beam searches found the same hypotheses, and how close those were that changed places."""
+"""How far two beam searches agree: missing hypotheses, and the margins of those that swap."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

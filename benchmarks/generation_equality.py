@@ -1,4 +1,4 @@
-"""Both beam searches on real histories: the same hypotheses in the same order, or each swap by name.
+"""Compare both beam searches on real histories: equal hypotheses, or each swap printed.
 
     python -m benchmarks.generation_equality --model FOLDER --data FOLDER
 
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def _compare(population: Population, decoding: Decoding, users: int) -> int:
-    """Print how the beam searches compare on the first ``users``; return how many hypotheses differ."""
+    """Print a comparison for the first ``users``; return the number of hypotheses that differ."""
     reference, shared = open_beam_search("reference"), open_beam_search("shared")
     network = population.network
     tuned = shared.prepare(fresh_copy(population))

@@ -75,8 +75,8 @@ class Decoding:
 
     num_queries: m of the paper. num_beams: over-generation, >= num_queries. max_new_tokens counts
     the end token. length_penalty is the exponent of the length by which the summed log-probability
-    is divided (1.0 = mean). query_dedup_jaccard: a query whose token Jaccard with a better one reaches
-    this is dropped. dtype: "fp32" or "fp16".
+    is divided (1.0 = mean). query_dedup_jaccard: a query is dropped whose token Jaccard with a
+    better one reaches this. dtype: "fp32" or "fp16".
     """
 
     num_queries: Annotated[int, Interval(ge=1, le=200)] = 10

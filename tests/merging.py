@@ -34,4 +34,4 @@ def merged_list(
         for rank, text in enumerate(queries, start=1)
         for result in retriever.search([text], _DEPTH)
     ]
-    return [pick[0] for pick in merge_hits(hits, k, frozenset(bought)).picks]
+    return [pick.item_no for pick in merge_hits(hits, k, frozenset(bought)).picks]

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine
 
 from gpt4rec_es.catalog.import_job import ImportReport, Job, OpenFile
 from gpt4rec_es.catalog.importing import run_import
-from gpt4rec_es.db.rows.catalog import Changes, apply_interactions
+from gpt4rec_es.db.rows.catalog import CatalogChanges, apply_interactions
 from gpt4rec_es.db.rows.staging import INTERACTION_COLUMNS, load_item_nos, stage
 from gpt4rec_es.feeds.batches import Batch, Reject, excerpt, shown
 from gpt4rec_es.feeds.interactions import Interactions, Order, read_interactions
@@ -81,7 +81,7 @@ class _InteractionStager:
             rejects += _unknown_items(file, found, item_nos)
         return rejects
 
-    def apply(self, connection: Connection, dry_run: bool) -> Changes:
+    def apply(self, connection: Connection, dry_run: bool) -> CatalogChanges:
         """Apply the interactions."""
         return apply_interactions(connection, dry_run=dry_run)
 

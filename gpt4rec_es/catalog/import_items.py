@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine
 
 from gpt4rec_es.catalog.import_job import ImportReport, Job, OpenFile
 from gpt4rec_es.catalog.importing import run_import
-from gpt4rec_es.db.rows.catalog import Changes, apply_items
+from gpt4rec_es.db.rows.catalog import CatalogChanges, apply_items
 from gpt4rec_es.db.rows.staging import ITEM_COLUMNS, stage
 from gpt4rec_es.feeds.batches import Batch, Reject
 from gpt4rec_es.feeds.items import read_items
@@ -60,7 +60,7 @@ class _ItemStager:
             stage(connection, "staged_rejected_ids", ["item_id"], ids)
         return found.rejects
 
-    def apply(self, connection: Connection, dry_run: bool) -> Changes:
+    def apply(self, connection: Connection, dry_run: bool) -> CatalogChanges:
         """Apply the items."""
         return apply_items(
             connection,

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
-from gpt4rec_es.db.rows.catalog import Changes
+from gpt4rec_es.db.rows.catalog import CatalogChanges
 from gpt4rec_es.errors import DataError
 from gpt4rec_es.feeds.batches import Batch, Feed, Reject
 from gpt4rec_es.feeds.shapes import Kind, Shape
@@ -28,7 +28,7 @@ class Stager(Protocol):
     def stage(self, connection: Connection, file: OpenFile, batch: Batch) -> list[Reject]:
         """Store what the records of ``batch`` say in the staging tables; return the rejects."""
 
-    def apply(self, connection: Connection, dry_run: bool) -> Changes:
+    def apply(self, connection: Connection, dry_run: bool) -> CatalogChanges:
         """Change what was staged for, in the caller's transaction."""
 
 

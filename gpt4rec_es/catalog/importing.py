@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from gpt4rec_es.catalog.import_job import ImportReport, ImportStoppedError, Job, OpenFile, Stager
 from gpt4rec_es.db.engine import dependency_error, is_transient
 from gpt4rec_es.db.rows import imports
-from gpt4rec_es.db.rows.catalog import Changes
+from gpt4rec_es.db.rows.catalog import CatalogChanges
 from gpt4rec_es.db.rows.staging import REJECT_COLUMNS, create_tables, stage, store_rejects
 from gpt4rec_es.errors import Gpt4RecError, UsageError
 from gpt4rec_es.feeds.batches import Batch, Reject
@@ -99,7 +99,7 @@ class _Run:
         self._rejected: Counter[str] = Counter()
         self._first: list[Reject] = []
 
-    def carry_out(self, stager: Stager, progress: Progress) -> Changes:
+    def carry_out(self, stager: Stager, progress: Progress) -> CatalogChanges:
         """Stage all records, check the fraction of rejects, apply."""
         job = self._job
         create_tables(self._connection)
@@ -159,7 +159,7 @@ class _Run:
                 _HINTS.get(code, "Correct the files, or allow more by --max-rejects."),
             )
 
-    def _finish(self, changes: Changes | None, error: str | None = None) -> None:
+    def _finish(self, changes: CatalogChanges | None, error: str | None = None) -> None:
         """Store rejects and outcome in the caller's transaction."""
         if self._import_no is None:
             return
@@ -194,10 +194,10 @@ class _Run:
                 )
 
     def report(
-        self, changes: Changes | None, started: float, error: str | None = None
+        self, changes: CatalogChanges | None, started: float, error: str | None = None
     ) -> ImportReport:
         """Return what was read and what ``changes`` say (None: nothing was changed)."""
-        made = changes or Changes(0, 0, 0, 0, 0)
+        made = changes or CatalogChanges(0, 0, 0, 0, 0)
         return ImportReport(
             kind=self._job.kind,
             import_no=self._import_no,

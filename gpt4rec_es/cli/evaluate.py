@@ -125,7 +125,7 @@ def evaluate() -> None:
     help="Levels of a category that count for diversity and coverage.",
 )
 @click.option(
-    "--sample", type=click.IntRange(min=1), help="Only so many cases, always the same ones."
+    "--sample", type=click.IntRange(min=1), help="Only so many users, always the same ones."
 )
 @json_option
 def run(

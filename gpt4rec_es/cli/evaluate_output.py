@@ -7,7 +7,7 @@ from gpt4rec_es.cli.output import natural, print_line, print_table
 
 if TYPE_CHECKING:
     from gpt4rec_es.lab.evaluation.evaluate import EvaluationReport
-    from gpt4rec_es.lab.evaluation.stored import Comparison
+    from gpt4rec_es.lab.evaluation.stored import EvaluationComparison
 
 # The paper's table, and what it lacks; named as they are stored.
 _SHOWN = ("recall", "ndcg", "mrr", "diversity_category", "coverage_category", "catalog_coverage")
@@ -18,7 +18,7 @@ def print_reports(reports: "list[EvaluationReport]") -> None:
     """Print metrics by K, and K x number of queries where there are several."""
     first = reports[0]
     print_line(
-        f"{first.split}, {first.part}: {first.n_cases:,} users, k1 {first.k1:g}, b {first.b:g}"
+        f"{first.split}, {first.part}: {first.n_eval_users:,} users, k1 {first.k1:g}, b {first.b:g}"
     )
     rows = []
     for report in reports:
@@ -77,7 +77,7 @@ def print_list(rows: list[dict[str, Any]]) -> None:
                 [row["evaluation_no"], row["split"], row["part"]]
                 + [_method(row["method"], row["options"]), *queries, k]
                 + [_four(metrics.get(name)) for name in ("recall", "ndcg", "mrr")]
-                + [row["n_cases"], row["k1"], row["b"], row["created_at"]]
+                + [row["n_eval_users"], row["k1"], row["b"], row["created_at"]]
             )
     columns = ["no", "split", "part", "method", "generator", "queries", "K"]
     columns += ["recall", "ndcg", "mrr", "users", "k1", "b", "stored"]
@@ -89,7 +89,7 @@ def print_evaluation(data: dict[str, Any]) -> None:
     queries = f", {data['num_queries']} by {data['generator_name']}" if data["num_queries"] else ""
     print_line(
         f"Evaluation {data['evaluation_no']}: {data['method']}{queries} on {data['split']} "
-        f"({data['part']}), {data['n_cases']:,} users, k1 {data['k1']:g}, b {data['b']:g}, "
+        f"({data['part']}), {data['n_eval_users']:,} users, k1 {data['k1']:g}, b {data['b']:g}, "
         f"{data['seconds']:.0f} s"
     )
     print_line("options: " + ", ".join(f"{key} {value}" for key, value in data["options"].items()))
@@ -131,7 +131,7 @@ def _lines_of_segment(segment: str, rows: list[dict[str, Any]]) -> Iterator[list
         ]
 
 
-def print_comparison(found: "Comparison") -> None:
+def print_comparison(found: "EvaluationComparison") -> None:
     """Print gains with their intervals, and a verdict."""
     names = [f"{one.evaluation_no} ({one.method})" for one in (found.b, found.a)]
     print_line(

@@ -74,13 +74,13 @@ def replay(
     Options that are not given stay as in the run; RUN_ID may be `latest`. What the run stored and
     what readers see stays as it is.
     """
-    from gpt4rec_es.lab.replay.changes import Changes
+    from gpt4rec_es.lab.replay.changes import ReplayChanges
     from gpt4rec_es.lab.replay.replay import replay as replay_run
 
     given = {"weights": _weights(sources), "method": fusion, "history_decay": history_decay}
     fused = {name: value for name, value in given.items() if value is not None}
     asked = {name: changes.pop(name) for name in _RULES}
-    chosen = Changes(
+    chosen = ReplayChanges(
         **changes,
         fusion=fused,
         rules={name: value for name, value in asked.items() if value not in (None, ())},

@@ -142,8 +142,8 @@ def _print_report(report: "SplitReport") -> None:
     print_line(f"The split {report.name} ({report.protocol}) {verb} made:")
     print_line(
         f"  {report.users_to_learn_from:,} users with {report.purchases_to_learn_from:,} purchases "
-        f"to learn from, {report.validation_cases:,} cases for validation, "
-        f"{report.test_cases:,} for the test"
+        f"to learn from, {report.validation_users:,} users for validation, "
+        f"{report.test_users:,} for the test"
     )
     if report.users_left_out:
         print_line(f"  {report.users_left_out:,} users have too little to be measured")
@@ -152,9 +152,9 @@ def _print_report(report: "SplitReport") -> None:
             f"  {report.unfindable_targets:,} held-out items of the test have no title or are not "
             "active, so no search can find them"
         )
-    if report.tied_cases:
+    if report.tied_users:
         print_line(
-            f"  {report.tied_cases:,} targets were bought in the same moment as the purchase "
+            f"  {report.tied_users:,} targets were bought in the same moment as the purchase "
             "before: make the split with --shuffle-ties SEED, too, and report both"
         )
     if not report.has_times:

@@ -22,7 +22,7 @@ _TYPES = {"timestamp with time zone": "timestamptz"}
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class DocumentedView:
     """One view of schema analytics, its columns in their order."""
 
     name: str
@@ -30,7 +30,7 @@ class View:
     columns: tuple[ViewColumn, ...]
 
 
-def load_views(connection: Connection) -> list[View]:
+def load_views(connection: Connection) -> list[DocumentedView]:
     """Return the views of schema analytics by name.
 
     Raises:
@@ -40,10 +40,10 @@ def load_views(connection: Connection) -> list[View]:
     if not found:
         raise UsageError("This database has no analytics views.", "Run `gpt4rec db upgrade`.")
     views = [tuple(columns) for _, columns in groupby(found, key=lambda column: column.view)]
-    return [View(columns[0].view, columns[0].view_comment, columns) for columns in views]
+    return [DocumentedView(columns[0].view, columns[0].view_comment, columns) for columns in views]
 
 
-def render(views: list[View]) -> str:
+def render(views: list[DocumentedView]) -> str:
     """Return the dictionary as Markdown: one heading and one table per view."""
     return "\n\n".join(_section(view) for view in views)
 
@@ -71,7 +71,7 @@ def update_document(engine: Engine, path: Path, *, write: bool = True) -> bool:
     return after != before
 
 
-def _section(view: View) -> str:
+def _section(view: DocumentedView) -> str:
     lines = [f"### {view.name}", "", view.comment or "", "", "| column | type | meaning |"]
     lines.append("|---|---|---|")
     lines += [

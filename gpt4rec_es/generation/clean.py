@@ -26,9 +26,10 @@ def search_tokens(text: str) -> tuple[str, ...]:
 def collapse(queries: Iterable[GeneratedQuery], decoding: Decoding) -> tuple[GeneratedQuery, ...]:
     """Return at most ``decoding.num_queries`` queries by mean log-probability, best first.
 
-    Ties are ordered by the bytes of the text. A query is left out when its tokens equal those of
-    a better one, when the Jaccard similarity of their token sets reaches ``decoding.query_dedup_jaccard``,
-    when it is empty, or when it has no token at all while another one has.
+    Ties are ordered by the bytes of the text. A query is left out when its tokens equal those of a
+    better one, when the Jaccard similarity of their token sets reaches
+    ``decoding.query_dedup_jaccard``, when it is empty, or when it has no token at all while another
+    one has.
     """
     ranked = sorted(
         (query for query in queries if query.text),

@@ -12,7 +12,7 @@ from gpt4rec_es.db.rows.history import count_users, data_versions
 from gpt4rec_es.db.rows.items import count_active
 from gpt4rec_es.db.rows.rules import rules_on
 from gpt4rec_es.db.rows.runs import Run
-from gpt4rec_es.db.rows.stored_lists import Lists, count_rows
+from gpt4rec_es.db.rows.stored_lists import ListsTable, count_rows
 from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.stages.drain import drain
@@ -73,7 +73,7 @@ def run_night(
         raise
     counts = report.counts
     with parts.engine.connect() as connection:
-        stored = count_rows(connection, Lists(report.run.run_no))
+        stored = count_rows(connection, ListsTable(report.run.run_no))
     return NightReport(
         run_id=report.run.run_id,
         state=report.run.state,

@@ -25,9 +25,9 @@ QUERIES, CO_PURCHASE, HISTORY_TITLES = SOURCES = ("queries", "co_purchase", "his
 class PairCounting:
     """How pairs of one user's purchases make neighbours (``ranking.neighbours``).
 
-    decay: a pair counts this much less with each step further apart. backward: what a pair counts
-    for an item that was bought before the other. popularity: the fraction p of the exponent that goes to
-    the neighbour's buyers; the rest goes to the item's own, with ``damping`` buyers added, so that
+    decay: factor per basket of distance by which a pair counts less. backward: what a pair counts
+    for an item that was bought before the other. popularity: fraction p of the exponent that the
+    neighbour's buyers get; the rest goes to the item's own, with ``damping`` buyers added, so that
     rarely bought items do not speak too loud. The defaults were best, or nearly so, on the
     validation parts of three data sets (docs/quality.md).
     """
@@ -59,11 +59,10 @@ class Fusion:
     weights: (source, weight >= 0) in order; ``queries`` alone is the merge by K/m, nothing fused.
     method: "scores" adds up weighted scores, "ranks" weighted reciprocal ranks. candidates: hits of
     each title that count, and places of each source's ranking; query_hits: hits of each query that
-    count by scores. history: newest purchases
-    that speak, each older one ``history_decay`` times less; of queries each later one ``query_decay``
-    times less. neighbours: kept per item; pair_history: newest purchases of a user that are
-    counted as bought together, and pairs how. rank_constant: added to each rank before its
-    reciprocal.
+    count by scores. history: newest purchases that speak, each older one ``history_decay`` times
+    less; of queries each later one ``query_decay`` times less. neighbours: kept per item;
+    pair_history: newest purchases of a user that are counted as bought together, and pairs how.
+    rank_constant: added to each rank before its reciprocal.
     """
 
     weights: tuple[tuple[str, float], ...] = ((QUERIES, 1.0),)

@@ -48,9 +48,9 @@ def fuse_sources(
     hit.
 
     Places that no source can fill are filled by ``merge_hits``: deeper hits of queries, the last
-    title, popular items. A source of weight 0 has no say, but queries still fill. What ``list_filter``
-    refuses is passed over, in rankings as in the list. With ``keep_removed``, ``contributions`` say what
-    each source gave to each fused score.
+    title, popular items. A source of weight 0 adds nothing, but queries still fill. What
+    ``list_filter`` refuses is skipped, in rankings as in the list. With ``keep_removed``,
+    ``contributions`` say what each source gave to each fused score.
 
     Raises:
         UsageError: k is below 1.
@@ -122,8 +122,8 @@ def _rank_by_quotas(
     merge = merge_hits(queries, k, bought, list_filter=uncapped, places=fusion.candidates)
     return Ranking(
         Source.QUERIES,
-        _by_place([pick[0] for pick in merge.picks], fusion),
-        {pick[0]: (pick[2], pick[3], pick[4], None) for pick in merge.picks},
+        _by_place([pick.item_no for pick in merge.picks], fusion),
+        {p.item_no: (p.query_rank, p.hit_rank, p.score, None) for p in merge.picks},
         merge.needs_deeper,
     )
 
@@ -170,7 +170,7 @@ def _pick(item_no: int, fused: float, rankings: Sequence[tuple[float, Ranking]])
     """Return the row of an item, with the reason of the source that gave most to its score."""
     _, ranking = max(rankings, key=lambda pair: pair[0] * pair[1].values.get(item_no, 0.0))
     query_rank, hit_rank, score, from_item_no = ranking.reasons[item_no]
-    return (item_no, ranking.source, query_rank, hit_rank, score, from_item_no, fused)
+    return Pick(item_no, ranking.source, query_rank, hit_rank, score, from_item_no, fused)
 
 
 def _fill(
@@ -187,7 +187,7 @@ def _fill(
     removed = list_filter.removed if list_filter else {}
     if len(picks) == k:
         return Merge(tuple(picks), n_queries, k, None, ruled_out=removed)
-    taken = {*bought, *(pick[0] for pick in picks)}
+    taken = {*bought, *(pick.item_no for pick in picks)}
     rest = merge_hits(
         queries,
         k - len(picks),
@@ -199,7 +199,7 @@ def _fill(
     if not rest.is_complete:
         return rest
     picks += [
-        (pick[0], Source.BACKFILL, *pick[2:]) if pick[1] is Source.QUERIES else pick
+        pick._replace(source=Source.BACKFILL) if pick.source is Source.QUERIES else pick
         for pick in rest.picks
     ]
     n_found = len(picks) - len(rest.picks) + rest.n_found

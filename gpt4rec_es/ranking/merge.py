@@ -32,9 +32,9 @@ def merge_hits(
     2. Places left by queries that ran dry are filled in rounds, one next hit per query in order.
     3. Then the hits of ``last_title``, then ``popular``.
 
-    list_filter: rules for this list; what they refuse is passed over as bought items are, and deeper
-    hits take its place. places: length of the list where it is to be longer than the k that is
-    shared out; step 2 goes on to it.
+    list_filter: rules for this list; what they refuse is passed over as bought items are, and
+    deeper hits take its place. places: length of the list where it is to be longer than the k that
+    is shared out; step 2 goes on to it.
 
     Where a query's hits end before it has what it may take, and there are more in the index, the
     merge names it in ``needs_deeper``; searched deeper and merged again, the final list is that of
@@ -91,10 +91,10 @@ class _Walk:
 
     __slots__ = (
         "bought",
+        "list_filter",
         "needs_deeper",
         "picks",
         "removed",
-        "list_filter",
         "size",
         "taken",
         "unknown",
@@ -154,7 +154,7 @@ class _Walk:
                 return
             if item_no not in self.taken and not self._is_refused(item_no):
                 self._add(item_no)
-                self.picks.append((item_no, Source.POPULAR, None, None, None, None, None))
+                self.picks.append(Pick(item_no, Source.POPULAR))
 
     def _take(self, cursor: _Cursor, wanted: int, source: Source) -> int:
         """Take up to ``wanted`` next free hits of ``cursor``; return how many are missing."""
@@ -167,7 +167,7 @@ class _Walk:
             if item_no not in taken and not (list_filter and list_filter.refuses(item_no)):
                 self._add(item_no)
                 score = scores[position - 1]
-                self.picks.append((item_no, source, rank, position, score, None, None))
+                self.picks.append(Pick(item_no, source, rank, position, score))
                 wanted -= 1
             elif self.removed is not None:
                 self.removed.append(Removed(rank, position, item_no, self._reason(item_no)))

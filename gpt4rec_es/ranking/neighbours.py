@@ -31,18 +31,18 @@ _GRAIN = 2.0**-20
 class Purchases:
     """All users' purchases, user after user, each item at most once per user.
 
-    items: numbers below ``n_items``. steps: numbers of moments, oldest first and counted on from
+    items: numbers below ``n_items``. baskets: numbers of baskets, oldest first and counted on from
     user to user, so that they never fall; purchases of one moment share theirs. starts: where each
     user's begin, and their total at the end.
     """
 
     items: NDArray[np.int32]
-    steps: NDArray[np.int32]
+    baskets: NDArray[np.int32]
     starts: NDArray[np.int64]
     n_items: int
 
     @classmethod
-    def at_moments(
+    def at_times(
         cls, items: ArrayLike, moments: ArrayLike, starts: ArrayLike, n_items: int
     ) -> "Purchases":
         """Return purchases made at ``moments``, which only need to differ where times do."""
@@ -87,7 +87,7 @@ def _counted(
 
     Each block begins with the item that the one before ends with, which may be unfinished there.
     """
-    n_items, steps = purchases.n_items, purchases.steps
+    n_items, baskets = purchases.n_items, purchases.baskets
     weights, reach = _weights(counting)
     lows, counts = _in_reach(purchases, reach if counting.decay < 1 else None)
     by_item = np.argsort(purchases.items, kind="stable").astype(lows.dtype)
@@ -100,7 +100,7 @@ def _counted(
         paired = counts[chosen]
         begins = work[done:upto] - work[done]
         others = np.arange(paired.sum()) + np.repeat(lows[chosen] - begins, paired)
-        apart = steps[others] - np.repeat(steps[chosen], paired)
+        apart = baskets[others] - np.repeat(baskets[chosen], paired)
         values = weights[np.clip(apart, -reach, reach) + reach]
         values[others == np.repeat(chosen, paired)] = 0
         rows = sparse.csr_array(
@@ -122,21 +122,21 @@ def _in_reach(
 ) -> tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]]]:
     """Return where the purchases begin that each is paired with, and how many they are.
 
-    They are those of its user less than ``reach`` steps away; None: all of its user's.
+    They are those of its user less than ``reach`` baskets away; None: all of its user's.
     """
-    starts, steps = purchases.starts, purchases.steps
+    starts, baskets = purchases.starts, purchases.baskets
     lengths = np.diff(starts)
     lows, highs = np.repeat(starts[:-1], lengths), np.repeat(starts[1:], lengths)
     if reach is not None:
-        np.maximum(lows, np.searchsorted(steps, steps - (reach - 1), "left"), out=lows)
-        np.minimum(highs, np.searchsorted(steps, steps + (reach - 1), "right"), out=highs)
+        np.maximum(lows, np.searchsorted(baskets, baskets - (reach - 1), "left"), out=lows)
+        np.minimum(highs, np.searchsorted(baskets, baskets + (reach - 1), "right"), out=highs)
     # Narrow where they fit, as there is one of each per purchase.
-    width = np.int32 if len(steps) < np.iinfo(np.int32).max else np.int64
+    width = np.int32 if len(baskets) < np.iinfo(np.int32).max else np.int64
     return lows.astype(width), (highs - lows).astype(width)
 
 
 def _weights(counting: PairCounting) -> tuple[NDArray[np.float64], int]:
-    """Return what a pair counts by how many steps the other is later, from -reach to reach.
+    """Return what a pair counts by how many baskets the other is later, from -reach to reach.
 
     What is further apart counts as at the ends.
     """

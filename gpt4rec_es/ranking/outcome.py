@@ -5,20 +5,31 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple
 
 from gpt4rec_es.records import Outcome, SearchResult, Source
 
-# One row of a list after its rank: item_no, source, query_rank, hit_rank, score, from_item_no,
-# fused_score. query_rank: of the generated query that found it. hit_rank: 1-based place among the
-# hits of that query or title, or among the neighbours of a bought item; score: the BM25 score, or
-# the similarity. from_item_no: the bought item that it is a neighbour of, or whose title found it.
-# fused_score: by which fused lists are ordered. None where it does not apply.
-# A plain tuple, because building a record for each row would take most of a merge's time.
-Pick: TypeAlias = tuple[int, Source, int | None, int | None, float | None, int | None, float | None]
 ShortReason = Literal[
     "no_queries", "empty_queries", "no_hits", "all_bought", "exhausted_queries", "exhausted_sources"
 ]
+
+
+class Pick(NamedTuple):
+    """One row of a list, after its rank; fields are None where they do not apply.
+
+    query_rank: of the generated query that found it. hit_rank: 1-based place among the hits of that
+    query or title, or among the neighbours of a bought item; score: the BM25 score, or the
+    similarity. from_item_no: the bought item that it is a neighbour of, or whose title found it.
+    fused_score: by which fused lists are ordered.
+    """
+
+    item_no: int
+    source: Source
+    query_rank: int | None = None
+    hit_rank: int | None = None
+    score: float | None = None
+    from_item_no: int | None = None
+    fused_score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +61,9 @@ class Merge:
     n_found: picks before fallbacks. short_reason: why n_found is below k. needs_deeper: ranks of
     queries whose hits ended too early; needs_deeper_last_title the same for the last-title query,
     needs_deeper_titles for the titles of bought items, by number. While one of them is set, there
-    are no picks. removed: hits passed over; contributions: what each source gave to the score of each
-    fused pick; both only if asked for. ruled_out: items that rules kept out -> name of the rule.
+    are no picks. removed: hits passed over; contributions: what each source gave to the score of
+    each fused pick; both only if asked for. ruled_out: items that rules kept out -> name of the
+    rule.
     """
 
     picks: tuple[Pick, ...]

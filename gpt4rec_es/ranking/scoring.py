@@ -105,7 +105,7 @@ def weigh(
     bought: Collection[int],
     list_filter: ListFilter | None,
 ) -> Ranking:
-    """Return the weighted mean over ``evidence`` for each item that is neither bought nor blocked."""
+    """Return the weighted mean over ``evidence`` of each item neither bought nor blocked."""
     ranking = Ranking(source)
     values, reasons = ranking.values, ranking.reasons
     strongest: dict[int, float] = {}

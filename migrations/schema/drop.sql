@@ -6,7 +6,7 @@ DROP TABLE
     run_counts, run_popular, run_titles, run_users, user_outcomes, recommendations, gate_results,
     publications, audit, block_rules, run_rules, run_brands, daily_runs, daily_queries,
     daily_examples, daily_items, daily_coverage, replays, replay_metrics, splits, split_train,
-    split_cases, split_prompts, evaluations, evaluation_metrics, evaluation_lists, trials,
+    split_eval_users, split_prompts, evaluations, evaluation_metrics, evaluation_lists, trials,
     trial_points, trial_comparisons, trial_queries, privacy, exports;
 DROP FUNCTION create_run_partitions(integer), drop_run_partitions(integer), analyze_table(text),
     show_user();

@@ -7,7 +7,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON
     alias_swaps, search_options, searches, co_purchase_sets, co_purchases, runs, shards,
     run_counts, run_popular, run_titles, run_users, user_outcomes, recommendations, gate_results,
     publications, block_rules, run_rules, run_brands, daily_runs, daily_queries, daily_examples,
-    daily_items, daily_coverage, replays, replay_metrics, splits, split_train, split_cases,
+    daily_items, daily_coverage, replays, replay_metrics, splits, split_train, split_eval_users,
     split_prompts, evaluations, evaluation_metrics, evaluation_lists, trials, trial_points,
     trial_comparisons, trial_queries, exports
 TO gpt4rec_writer;

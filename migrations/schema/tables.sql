@@ -459,7 +459,7 @@ COMMENT ON COLUMN co_purchase_sets.pair_history IS
 COMMENT ON COLUMN co_purchase_sets.n_items IS 'items with a neighbour';
 COMMENT ON COLUMN co_purchase_sets.created_at IS 'time it was stored';
 COMMENT ON COLUMN co_purchase_sets.pair_decay IS
-    'a pair counts so much less with each step further apart';
+    'a pair counts so much less with each basket further apart';
 COMMENT ON COLUMN co_purchase_sets.pair_backward IS
     'what a pair counts for an item bought before the other';
 COMMENT ON COLUMN co_purchase_sets.pair_popularity IS
@@ -1091,8 +1091,8 @@ COMMENT ON COLUMN splits.has_times IS 'whether gaps in time are known';
 COMMENT ON COLUMN splits.history_version IS 'interactions up to this version were split';
 COMMENT ON COLUMN splits.catalog_version IS 'catalog version at that time';
 COMMENT ON COLUMN splits.n_train IS 'users to learn from';
-COMMENT ON COLUMN splits.n_validation IS 'cases for validation';
-COMMENT ON COLUMN splits.n_test IS 'cases for the test';
+COMMENT ON COLUMN splits.n_validation IS 'users for validation';
+COMMENT ON COLUMN splits.n_test IS 'users for the test';
 COMMENT ON COLUMN splits.n_left_out IS 'users with too little to be measured';
 COMMENT ON COLUMN splits.actor IS 'who made it';
 COMMENT ON COLUMN splits.created_at IS 'time it was made';
@@ -1101,9 +1101,9 @@ CREATE TABLE split_train (
     split_no integer NOT NULL,
     user_no integer NOT NULL,
     item_nos integer[] NOT NULL,
-    steps integer[],
+    baskets integer[],
     CONSTRAINT pk_split_train PRIMARY KEY (split_no, user_no),
-    CONSTRAINT ck_split_train_steps CHECK (cardinality(steps) = cardinality(item_nos)),
+    CONSTRAINT ck_split_train_baskets CHECK (cardinality(baskets) = cardinality(item_nos)),
     CONSTRAINT fk_split_train_split_no_splits
         FOREIGN KEY (split_no) REFERENCES splits (split_no) ON DELETE CASCADE,
     CONSTRAINT fk_split_train_user_no_users
@@ -1114,38 +1114,38 @@ COMMENT ON TABLE split_train IS 'One row per split and user to learn from.';
 COMMENT ON COLUMN split_train.split_no IS 'the split';
 COMMENT ON COLUMN split_train.user_no IS 'the user';
 COMMENT ON COLUMN split_train.item_nos IS 'what may be learned, oldest first';
-COMMENT ON COLUMN split_train.steps IS
-    'which of the user''s moments, from 0, each of item_nos was of; NULL: only the order is '
+COMMENT ON COLUMN split_train.baskets IS
+    'which of the user''s baskets (purchases of one moment), from 0, each of item_nos was of; NULL: only the order is '
     'known, or the split is older than this column';
 
-CREATE TABLE split_cases (
+CREATE TABLE split_eval_users (
     split_no integer NOT NULL,
     part text NOT NULL,
     user_no integer NOT NULL,
     history integer[] NOT NULL,
     targets integer[] NOT NULL,
     gap_s float,
-    steps integer[],
-    CONSTRAINT pk_split_cases PRIMARY KEY (split_no, part, user_no),
-    CONSTRAINT ck_split_cases_steps CHECK (cardinality(steps) = cardinality(history)),
-    CONSTRAINT ck_split_cases_part CHECK (part IN ('validation', 'test')),
-    CONSTRAINT ck_split_cases_targets CHECK (targets <> '{}'),
-    CONSTRAINT fk_split_cases_split_no_splits
+    baskets integer[],
+    CONSTRAINT pk_split_eval_users PRIMARY KEY (split_no, part, user_no),
+    CONSTRAINT ck_split_eval_users_baskets CHECK (cardinality(baskets) = cardinality(history)),
+    CONSTRAINT ck_split_eval_users_part CHECK (part IN ('validation', 'test')),
+    CONSTRAINT ck_split_eval_users_targets CHECK (targets <> '{}'),
+    CONSTRAINT fk_split_eval_users_split_no_splits
         FOREIGN KEY (split_no) REFERENCES splits (split_no) ON DELETE CASCADE,
-    CONSTRAINT fk_split_cases_user_no_users
+    CONSTRAINT fk_split_eval_users_user_no_users
         FOREIGN KEY (user_no) REFERENCES users (user_no) ON DELETE CASCADE
 );
-CREATE INDEX ix_split_cases_user_no ON split_cases (user_no);
-COMMENT ON TABLE split_cases IS 'One row per split, part and user to recommend to.';
-COMMENT ON COLUMN split_cases.split_no IS 'the split';
-COMMENT ON COLUMN split_cases.part IS 'validation or test';
-COMMENT ON COLUMN split_cases.user_no IS 'the user';
-COMMENT ON COLUMN split_cases.history IS 'items known, oldest first';
-COMMENT ON COLUMN split_cases.targets IS 'items held out (qrels), oldest first';
-COMMENT ON COLUMN split_cases.gap_s IS
+CREATE INDEX ix_split_eval_users_user_no ON split_eval_users (user_no);
+COMMENT ON TABLE split_eval_users IS 'One row per split, part and user to recommend to.';
+COMMENT ON COLUMN split_eval_users.split_no IS 'the split';
+COMMENT ON COLUMN split_eval_users.part IS 'validation or test';
+COMMENT ON COLUMN split_eval_users.user_no IS 'the user';
+COMMENT ON COLUMN split_eval_users.history IS 'items known, oldest first';
+COMMENT ON COLUMN split_eval_users.targets IS 'items held out (qrels), oldest first';
+COMMENT ON COLUMN split_eval_users.gap_s IS
     'seconds from the newest known purchase to the first target; NULL: no times';
-COMMENT ON COLUMN split_cases.steps IS
-    'which of the user''s moments, from 0, each of history was of; NULL: only the order is '
+COMMENT ON COLUMN split_eval_users.baskets IS
+    'which of the user''s baskets (purchases of one moment), from 0, each of history was of; NULL: only the order is '
     'known, or the split is older than this column';
 
 CREATE TABLE split_prompts (
@@ -1161,7 +1161,7 @@ CREATE INDEX ix_split_prompts_prompt_no ON split_prompts (prompt_no);
 COMMENT ON TABLE split_prompts IS
     'One row per split and prompt: keeps what was generated for it from being collected.';
 COMMENT ON COLUMN split_prompts.split_no IS 'the split';
-COMMENT ON COLUMN split_prompts.prompt_no IS 'a prompt of one of its cases, by any generator';
+COMMENT ON COLUMN split_prompts.prompt_no IS 'a prompt of one of its users, by any generator';
 
 
 -- Evaluations on splits.
@@ -1178,7 +1178,7 @@ CREATE TABLE evaluations (
     k1 real NOT NULL,
     b real NOT NULL,
     index_name text COLLATE "C" NOT NULL,
-    n_cases integer NOT NULL,
+    n_eval_users integer NOT NULL,
     code_version text NOT NULL,
     seconds real NOT NULL,
     actor text NOT NULL,
@@ -1201,7 +1201,7 @@ COMMENT ON COLUMN evaluations.options IS 'all other options by name';
 COMMENT ON COLUMN evaluations.k1 IS 'BM25 k1';
 COMMENT ON COLUMN evaluations.b IS 'BM25 b';
 COMMENT ON COLUMN evaluations.index_name IS 'the build whose titles were searched';
-COMMENT ON COLUMN evaluations.n_cases IS 'users recommended to';
+COMMENT ON COLUMN evaluations.n_eval_users IS 'users recommended to';
 COMMENT ON COLUMN evaluations.code_version IS 'the code that measured';
 COMMENT ON COLUMN evaluations.seconds IS 'time it took, generation included';
 COMMENT ON COLUMN evaluations.actor IS 'who started it';
@@ -1223,7 +1223,7 @@ CREATE TABLE evaluation_metrics (
 COMMENT ON TABLE evaluation_metrics IS 'One row per evaluation, list length, segment and metric.';
 COMMENT ON COLUMN evaluation_metrics.evaluation_no IS 'the evaluation';
 COMMENT ON COLUMN evaluation_metrics.k IS 'items asked for';
-COMMENT ON COLUMN evaluation_metrics.segment IS 'group of cases; all: every case';
+COMMENT ON COLUMN evaluation_metrics.segment IS 'group of users; all: every user';
 COMMENT ON COLUMN evaluation_metrics.metric IS 'name of the metric';
 COMMENT ON COLUMN evaluation_metrics.mean IS 'mean over users';
 COMMENT ON COLUMN evaluation_metrics.low IS
@@ -1305,7 +1305,7 @@ COMMENT ON COLUMN trials.k IS 'items per list';
 COMMENT ON COLUMN trials.exclude_bought IS 'whether bought items were left out';
 COMMENT ON COLUMN trials.grid IS 'coarse, fine or full';
 COMMENT ON COLUMN trials.seed IS 'seed of samples, intervals and tests';
-COMMENT ON COLUMN trials.n_users IS 'cases measured';
+COMMENT ON COLUMN trials.n_users IS 'users measured';
 COMMENT ON COLUMN trials.n_queries IS 'distinct query texts searched';
 COMMENT ON COLUMN trials.live_k1 IS 'k1 that was live';
 COMMENT ON COLUMN trials.live_b IS 'b that was live';

@@ -87,13 +87,13 @@ def test_lists_of_queries_are_those_that_elasticsearch_gives(
         titles = {row.item_no: row.title for row in rows}
         index = connection.execute(text("SELECT index_name FROM builds")).scalar_one()
     retriever = runtime.retriever(index, "test")
-    histories = [case.history for case in split.test]
+    histories = [eval_user.history for eval_user in split.test]
     for report, m in ((two, 2), (three, 3)):
         # All titles differ enough to be queries of their own.
         queries = [[titles[item] for item in reversed(known)][:m] for known in histories]
         for k in KS:
             expected = merged_lists(retriever, queries, histories, k)
-            users = [case.user for case in split.test]
+            users = [eval_user.user_no for eval_user in split.test]
             assert stored_lists(runtime, report.evaluation_no, k) == dict(
                 zip(users, expected, strict=True)
             )
@@ -144,7 +144,7 @@ def test_two_evaluations_are_compared_over_common_users(runtime: Runtime) -> Non
     (b,) = measure(runtime, "history-bm25", sample=10)
     (c,) = measure(runtime, "hybrid", sample=10)
     found = compare(runtime.engine, a.evaluation_no, b.evaluation_no)
-    assert found.users == b.n_cases == 10 < a.n_cases
+    assert found.users == b.n_eval_users == 10 < a.n_eval_users
     assert {one.k for one in found.differences} == set(KS)
     again = compare(runtime.engine, b.evaluation_no, a.evaluation_no)
     assert [one.gain for one in again.differences] == [-one.gain for one in found.differences]

@@ -79,8 +79,8 @@ def test_so_are_lists_of_neighbours_by_baskets(split_shop: Shop, database: Datab
     report = measure(runtime, None)
     # Purchases of one basket speak for each other in full; apart they would not.
     with database.engine.begin() as connection:
-        connection.execute(text("UPDATE split_train SET steps = NULL"))
-        connection.execute(text("UPDATE split_cases SET steps = NULL"))
+        connection.execute(text("UPDATE split_train SET baskets = NULL"))
+        connection.execute(text("UPDATE split_eval_users SET baskets = NULL"))
     apart = measure(runtime, None)
     with database.engine.connect() as connection:
         listed = [
@@ -161,7 +161,7 @@ def check_equals_night(runtime: Runtime, database: Database, report: EvaluationR
     with database.engine.begin() as connection:
         connection.execute(
             text(
-                "DELETE FROM interactions AS i USING split_cases AS c WHERE c.part = 'test' "
+                "DELETE FROM interactions AS i USING split_eval_users AS c WHERE c.part = 'test' "
                 "AND i.user_no = c.user_no AND i.item_no = ANY(c.targets)"
             )
         )
@@ -179,6 +179,6 @@ def check_equals_night(runtime: Runtime, database: Database, report: EvaluationR
             text("SELECT DISTINCT cardinality(item_nos) FROM evaluation_lists WHERE k = 2")
         ).scalars()
         assert list(shorter) == [2]
-    assert len(found) == report.n_cases > 20
+    assert len(found) == report.n_eval_users > 20
     assert [row.item_nos for row in found] == [row.night for row in found]
     runtime.close()

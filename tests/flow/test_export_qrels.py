@@ -70,7 +70,10 @@ def held_out(runtime: Runtime) -> dict[str, set[str]]:
             }
             for one in ("user", "item")
         )
-    return {users[case.user]: {items[item] for item in case.targets} for case in split.test}
+    return {
+        users[eval_user.user_no]: {items[item] for item in eval_user.targets}
+        for eval_user in split.test
+    }
 
 
 def test_trec_files_give_the_stored_metrics(runtime: Runtime, tmp_path: Path) -> None:

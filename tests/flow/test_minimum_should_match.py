@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from gpt4rec_es.db.rows import runs as run_rows
-from gpt4rec_es.lab.replay.changes import Changes
+from gpt4rec_es.lab.replay.changes import ReplayChanges
 from gpt4rec_es.lab.replay.replay import replay
 from gpt4rec_es.night.inprocess import NightReport, run_night
 from gpt4rec_es.night.inspect.status import run_status
@@ -154,13 +154,13 @@ def test_a_night_with_it_comes_out_the_same_again(
     plain = night()
     report = night(minimum_should_match="2", sources="queries,history_titles", query_hits=20)
     parts = shop.runtime().night_parts()
-    again = replay(parts, report.run_id, Changes())
+    again = replay(parts, report.run_id, ReplayChanges())
     assert again.is_equal
     assert again.searches == 0
-    other = replay(parts, plain.run_id, Changes(search=SearchOptions("-1")))
+    other = replay(parts, plain.run_id, ReplayChanges(search=SearchOptions("-1")))
     assert other.changed == {"search_options": [None, {"minimum_should_match": "-1"}]}
     assert other.searches == len(searches(database, 2)) > 0
-    back = replay(parts, report.run_id, Changes(search=SearchOptions()))
+    back = replay(parts, report.run_id, ReplayChanges(search=SearchOptions()))
     assert not back.is_equal
     assert back.searches == 0
     with database.analyst_engine.connect() as connection:

@@ -13,7 +13,7 @@ from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.index.bm25 import set_bm25
 from gpt4rec_es.index.prune import delete_index
 from gpt4rec_es.lab.replay import replay as replaying
-from gpt4rec_es.lab.replay.changes import Changes
+from gpt4rec_es.lab.replay.changes import ReplayChanges
 from gpt4rec_es.lab.replay.diff import diff_runs
 from gpt4rec_es.lab.replay.replay import replay
 from gpt4rec_es.lab.splits.create import create_split
@@ -52,7 +52,7 @@ def count(database: Database, table: str) -> int:
 
 def test_nothing_changed_is_the_same_row_by_row(runtime: Runtime, database: Database) -> None:
     before = {table: count(database, table) for table in ("searches", "recommendations")}
-    found = replay(runtime.night_parts(), "latest", Changes())
+    found = replay(runtime.night_parts(), "latest", ReplayChanges())
     assert found.is_equal
     assert (found.users, found.recommendations, found.searches) == (40, 240, 0)
     assert (found.differing_rows, found.lists.mean_jaccard, found.changed) == (0, 1.0, {})
@@ -75,7 +75,7 @@ def test_any_other_row_is_noticed(runtime: Runtime, database: Database) -> None:
                 "(SELECT user_no FROM users WHERE user_id = 'u014')"
             )
         )
-    found = replay(runtime.night_parts(), RUN, Changes(), store=False)
+    found = replay(runtime.night_parts(), RUN, ReplayChanges(), store=False)
     assert (found.is_equal, found.differing_rows, found.differing_users) == (False, 2, ["u014"])
     assert found.lists.equal_lists == 40
     assert count(database, "replays") == 0
@@ -84,23 +84,23 @@ def test_any_other_row_is_noticed(runtime: Runtime, database: Database) -> None:
 @pytest.mark.parametrize(
     ("settings", "changes"),
     [
-        ({"k": 9}, Changes(k=9)),
-        ({"k": 2}, Changes(k=2)),
-        ({"exclude_bought": False}, Changes(exclude_bought=False)),
-        ({}, Changes(k1=0.3, b=0.1)),
-        ({"minimum_should_match": "3"}, Changes(search=SearchOptions("3"))),
+        ({"k": 9}, ReplayChanges(k=9)),
+        ({"k": 2}, ReplayChanges(k=2)),
+        ({"exclude_bought": False}, ReplayChanges(exclude_bought=False)),
+        ({}, ReplayChanges(k1=0.3, b=0.1)),
+        ({"minimum_should_match": "3"}, ReplayChanges(search=SearchOptions("3"))),
         (
             {"minimum_should_match": "2<-1"},
-            Changes(k1=0.3, b=0.1, search=SearchOptions(" 2 < -1")),
+            ReplayChanges(k1=0.3, b=0.1, search=SearchOptions(" 2 < -1")),
         ),
         (
             {"sources": "queries:0.4,co_purchase:0.6", "fusion": "ranks"},
-            Changes(fusion={"weights": FUSED, "method": "ranks"}),
+            ReplayChanges(fusion={"weights": FUSED, "method": "ranks"}),
         ),
     ],
 )
 def test_a_replay_is_what_a_night_with_these_settings_makes(
-    shop: Shop, runtime: Runtime, settings: dict[str, Any], changes: Changes
+    shop: Shop, runtime: Runtime, settings: dict[str, Any], changes: ReplayChanges
 ) -> None:
     """The lists of a night really run with them differ from the first night's in the same way."""
     other = shop.runtime(**settings)
@@ -121,11 +121,11 @@ def test_a_replay_is_what_a_night_with_these_settings_makes(
     assert (found.lists.gained, found.lists.lost) == (expected.gained, expected.lost)
     assert not found.is_equal
     # Row by row: what the second night stored, replayed without change, is what it is.
-    assert replay(runtime.night_parts(), second, Changes()).is_equal
+    assert replay(runtime.night_parts(), second, ReplayChanges()).is_equal
 
 
 def test_fewer_queries_are_the_best_ones(runtime: Runtime, database: Database) -> None:
-    found = replay(runtime.night_parts(), RUN, Changes(num_queries=1))
+    found = replay(runtime.night_parts(), RUN, ReplayChanges(num_queries=1))
     assert found.changed == {"decoding.num_queries": [3, 1]}
     assert found.searches == 0
     assert 0 < found.lists.equal_lists < 40
@@ -134,10 +134,10 @@ def test_fewer_queries_are_the_best_ones(runtime: Runtime, database: Database) -
 def test_a_fused_night_can_be_taken_apart(shop: Shop, runtime: Runtime) -> None:
     second = next_night(shop.runtime(sources="queries:0.4,co_purchase:0.6"))
     parts = runtime.night_parts()
-    plain = replay(parts, second, Changes(fusion={"weights": (("queries", 1.0),)}))
+    plain = replay(parts, second, ReplayChanges(fusion={"weights": (("queries", 1.0),)}))
     assert plain.lists.mean_jaccard == diff_runs(runtime.engine, RUN, second).mean_jaccard
     assert plain.changed["fusion"][1] is None
-    other = replay(parts, second, Changes(fusion={"history_decay": 0.1, "neighbours": 1}))
+    other = replay(parts, second, ReplayChanges(fusion={"history_decay": 0.1, "neighbours": 1}))
     assert other.changed == {"fusion.history_decay": [0.7, 0.1], "fusion.neighbours": [100, 1]}
     assert not other.is_equal
 
@@ -148,8 +148,8 @@ def test_rules_are_kept_or_left_away(shop: Shop, runtime: Runtime) -> None:
     second = next_night(shop.runtime(min_price=20))
     parts = runtime.night_parts()
     assert diff_runs(runtime.engine, RUN, second).equal_lists < 40
-    assert replay(parts, second, Changes()).is_equal
-    without = replay(parts, second, Changes(without_rules=True))
+    assert replay(parts, second, ReplayChanges()).is_equal
+    without = replay(parts, second, ReplayChanges(without_rules=True))
     expected = diff_runs(runtime.engine, RUN, second)
     # All but the one user without history: popular items are frozen as the rules let them be.
     assert without.lists.equal_lists == expected.equal_lists + 1
@@ -161,11 +161,11 @@ def test_rules_are_kept_or_left_away(shop: Shop, runtime: Runtime) -> None:
     third = run_night(
         capped.night_parts(), capped.night_options(), DAY + dt.timedelta(days=2)
     ).run_id
-    other = replay(parts, second, Changes(rules={"min_price": 35.0, "max_per_brand": 3}))
+    other = replay(parts, second, ReplayChanges(rules={"min_price": 35.0, "max_per_brand": 3}))
     assert other.changed == {"rules.min_price": [20, 35], "rules.max_per_brand": [None, 3]}
     assert other.lists.equal_lists == diff_runs(runtime.engine, second, third).equal_lists
     # A night without rules can get some.
-    added = replay(parts, RUN, Changes(rules={"min_price": 20.0}))
+    added = replay(parts, RUN, ReplayChanges(rules={"min_price": 20.0}))
     assert added.lists.equal_lists == expected.equal_lists
     assert added.lists.mean_jaccard == expected.mean_jaccard
 
@@ -181,7 +181,7 @@ def test_a_night_with_everything_on_comes_out_the_same(shop: Shop, runtime: Runt
         max_unknown_fraction=0.9,
     )
     second = next_night(everything)
-    found = replay(runtime.night_parts(), second, Changes())
+    found = replay(runtime.night_parts(), second, ReplayChanges())
     assert found.is_equal, found.differing_users
     assert diff_runs(runtime.engine, RUN, second).equal_lists < 40
 
@@ -190,10 +190,10 @@ def test_slices_and_deeper_searches_make_no_difference(
     shop: Shop, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     second = next_night(shop.runtime(depth=7))
-    whole = replay(runtime.night_parts(), second, Changes(k=20))
+    whole = replay(runtime.night_parts(), second, ReplayChanges(k=20))
     assert whole.searches > 0, "shares of 20 are beyond the stored depth"
     monkeypatch.setattr(replaying, "_SLICE", 7)
-    again = replay(runtime.night_parts(), second, Changes(k=20))
+    again = replay(runtime.night_parts(), second, ReplayChanges(k=20))
     assert again.searches == 0
     assert again.lists == whole.lists
 
@@ -209,7 +209,7 @@ def test_reading_few_hits_at_first_makes_no_difference(
 
     monkeypatch.setattr(hits, "_SPARE_HITS", 1 - 6)  # one hit of each
     monkeypatch.setattr(hits, "load_searches", load)
-    found = replay(runtime.night_parts(), RUN, Changes())
+    found = replay(runtime.night_parts(), RUN, ReplayChanges())
     assert asked[:2] == [1, None], "most lists need more than the first hits"
     assert found.is_equal, found.differing_users
     assert found.searches == 0
@@ -221,9 +221,9 @@ def test_without_the_index_stored_searches_are_enough(runtime: Runtime, database
             text("UPDATE builds SET state = 'deleted' RETURNING index_name")
         ).scalar_one()
     delete_index(runtime.elastic, index)
-    assert replay(runtime.night_parts(), RUN, Changes()).is_equal
+    assert replay(runtime.night_parts(), RUN, ReplayChanges()).is_equal
     with pytest.raises(ConflictError, match="gone from Elasticsearch"):
-        replay(runtime.night_parts(), RUN, Changes(k1=2.0))
+        replay(runtime.night_parts(), RUN, ReplayChanges(k1=2.0))
 
 
 @pytest.fixture
@@ -237,7 +237,7 @@ def later(runtime: Runtime, database: Database) -> Database:
 
 
 def test_lists_are_measured_by_what_came_later(runtime: Runtime, later: Database) -> None:
-    found = replay(runtime.night_parts(), RUN, Changes(num_queries=1), split="later")
+    found = replay(runtime.night_parts(), RUN, ReplayChanges(num_queries=1), split="later")
     assert found.metrics is not None
     # Whoever bought nothing new was left out: the night knew the last purchase.
     assert found.metrics.users_who_were_known > 0
@@ -247,7 +247,7 @@ def test_lists_are_measured_by_what_came_later(runtime: Runtime, later: Database
             SELECT avg(found), count(*) FROM (
                 SELECT (SELECT count(*) FROM recommendations AS r
                         WHERE r.user_no = c.user_no AND r.item_no = ANY(c.targets)) AS found
-                FROM split_cases AS c JOIN users USING (user_no)
+                FROM split_eval_users AS c JOIN users USING (user_no)
                 WHERE part = 'test' AND user_id >= 'u020') AS x
             """)
         ).one()
@@ -266,7 +266,7 @@ def test_lists_are_measured_by_what_came_later(runtime: Runtime, later: Database
             {"number": found.replay_no},
         ).all()
     assert {row[0]: row[1] for row in rows} == {name: one.a for name, one in by_name.items()}
-    same = replay(runtime.night_parts(), RUN, Changes(), split="later").metrics
+    same = replay(runtime.night_parts(), RUN, ReplayChanges(), split="later").metrics
     assert same is not None
     assert {(one.gain, one.p_value) for one in same.metrics} == {(0.0, 1.0)}
     compared = diff_runs(runtime.engine, RUN, RUN, split="later").metrics
@@ -276,31 +276,31 @@ def test_lists_are_measured_by_what_came_later(runtime: Runtime, later: Database
 def test_what_the_night_knew_is_no_measure(runtime: Runtime, later: Database) -> None:
     second = next_night(runtime)
     with pytest.raises(UsageError, match="was unknown to the night"):
-        replay(runtime.night_parts(), second, Changes(), split="later")
+        replay(runtime.night_parts(), second, ReplayChanges(), split="later")
     with pytest.raises(UsageError, match="no split 'other'"):
-        replay(runtime.night_parts(), RUN, Changes(), split="other")
+        replay(runtime.night_parts(), RUN, ReplayChanges(), split="other")
     with pytest.raises(UsageError, match="Lists of 6 and of 3 items"):
-        replay(runtime.night_parts(), RUN, Changes(k=3), split="later")
+        replay(runtime.night_parts(), RUN, ReplayChanges(k=3), split="later")
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (Changes(k=0), "k is 0"),
-        (Changes(k=100_000), "k is 100000, but .* holds only"),
-        (Changes(num_queries=4), "has 3"),
-        (Changes(num_queries=0), "Ask for 1 to 3"),
-        (Changes(k1=-1.0), "k1 is -1"),
-        (Changes(b=1.5), "b is 1.5"),
-        (Changes(fusion={"history_decay": 2.0}), "A decay is 2"),
-        (Changes(rules={"min_price": 3, "max_price": 2}), "limits of the price"),
+        (ReplayChanges(k=0), "k is 0"),
+        (ReplayChanges(k=100_000), "k is 100000, but .* holds only"),
+        (ReplayChanges(num_queries=4), "has 3"),
+        (ReplayChanges(num_queries=0), "Ask for 1 to 3"),
+        (ReplayChanges(k1=-1.0), "k1 is -1"),
+        (ReplayChanges(b=1.5), "b is 1.5"),
+        (ReplayChanges(fusion={"history_decay": 2.0}), "A decay is 2"),
+        (ReplayChanges(rules={"min_price": 3, "max_price": 2}), "limits of the price"),
         (
-            Changes(fusion={"weights": (("queries", 1.0), ("history_titles", 1.0))}),
+            ReplayChanges(fusion={"weights": (("queries", 1.0), ("history_titles", 1.0))}),
             "kept no titles",
         ),
     ],
 )
-def test_what_cannot_be_replayed(runtime: Runtime, changes: Changes, message: str) -> None:
+def test_what_cannot_be_replayed(runtime: Runtime, changes: ReplayChanges, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         replay(runtime.night_parts(), RUN, changes)
 
@@ -308,15 +308,15 @@ def test_what_cannot_be_replayed(runtime: Runtime, changes: Changes, message: st
 def test_runs_without_lists_are_refused(shop: Shop, runtime: Runtime) -> None:
     parts = runtime.night_parts()
     with pytest.raises(UsageError, match="no run 'other'"):
-        replay(parts, "other", Changes())
+        replay(parts, "other", ReplayChanges())
     started = start_night(parts, runtime.night_options(), DAY + dt.timedelta(days=1))
     with pytest.raises(ConflictError, match="has no lists yet"):
-        replay(parts, started.run.run_id, Changes())
+        replay(parts, started.run.run_id, ReplayChanges())
     for day in (1, 2, 3):
         run_night(parts, runtime.night_options(), DAY + dt.timedelta(days=day))
     prune(parts, keep_published=1)
     with pytest.raises(ConflictError, match="were pruned"):
-        replay(parts, RUN, Changes())
+        replay(parts, RUN, ReplayChanges())
 
 
 def test_the_command(

@@ -10,7 +10,7 @@ from gpt4rec_es.catalog.block_rules import add_rules, list_rules, read_rules, re
 from gpt4rec_es.cli.main import run as run_cli
 from gpt4rec_es.db.rows.rules import NewRule
 from gpt4rec_es.errors import DataError, GateError, UsageError
-from gpt4rec_es.lab.replay.changes import Changes
+from gpt4rec_es.lab.replay.changes import ReplayChanges
 from gpt4rec_es.lab.replay.replay import replay
 from gpt4rec_es.night.inprocess import NightReport, plan_summary, run_night
 from gpt4rec_es.night.inspect.why import explain_user
@@ -261,5 +261,5 @@ def test_a_replay_keeps_the_rules_of_its_run(branded: Shop, database: Database) 
     runtime = branded.runtime(**chosen)
     night(runtime, NEXT)
     remove_rule(database.engine, 1, actor="test", reason="settled")
-    again = replay(runtime.night_parts(), "latest", Changes())
+    again = replay(runtime.night_parts(), "latest", ReplayChanges())
     assert (again.is_equal, again.searches) == (True, 0)

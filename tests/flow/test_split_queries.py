@@ -1,4 +1,4 @@
-"""Queries for a split's cases: made once under the keys that nights use, kept for the split."""
+"""Queries for a split's evaluation users: made once under the keys that nights use, kept."""
 
 import shutil
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from gpt4rec_es.lab.splits import queries as module
 from gpt4rec_es.lab.splits.create import create_split
 from gpt4rec_es.lab.splits.held_out import HeldOut
 from gpt4rec_es.lab.splits.protocols import SplitOptions
-from gpt4rec_es.lab.splits.queries import CaseQueries, split_queries
+from gpt4rec_es.lab.splits.queries import EvalUserQueries, split_queries
 from gpt4rec_es.lab.splits.split import Split
 from gpt4rec_es.lab.splits.stored import drop_split, load_split
 from gpt4rec_es.lab.training.split_data import SplitPart, require_unseen
@@ -57,7 +57,7 @@ def split(shop: Shop, database: Database) -> tuple[SplitRow, Split]:
 
 def queries(
     database: Database, split: tuple[SplitRow, Split], generator: TitlesGenerator
-) -> list[CaseQueries]:
+) -> list[EvalUserQueries]:
     return split_queries(database.engine, generator, DECODING, split[0], split[1].test)
 
 
@@ -71,15 +71,17 @@ def test_queries_come_from_what_a_case_knows_and_are_made_once(
 ) -> None:
     generator = Counting()
     found = queries(database, split, generator)
-    assert [case.user_no for case in found] == [case.user for case in split[1].test]
+    assert [eval_user.user_no for eval_user in found] == [
+        eval_user.user_no for eval_user in split[1].test
+    ]
     with database.engine.connect() as connection:
         rows = connection.execute(text("SELECT item_no, title FROM items"))
         titles = {row.item_no: row.title for row in rows}
-    for case, case_queries in zip(split[1].test, found, strict=True):
-        newest = [titles[item] for item in reversed(case.history)][:2]
-        assert [query.text for query in case_queries.queries] == newest
-        assert [query.sum_logprob for query in case_queries.queries] == [-1.0, -2.0][: len(newest)]
-    assert len(generator.asked) == len({case.history for case in split[1].test})
+    for eval_user, user_queries in zip(split[1].test, found, strict=True):
+        newest = [titles[item] for item in reversed(eval_user.history)][:2]
+        assert [query.text for query in user_queries.queries] == newest
+        assert [query.sum_logprob for query in user_queries.queries] == [-1.0, -2.0][: len(newest)]
+    assert len(generator.asked) == len({eval_user.history for eval_user in split[1].test})
 
     again = Counting()
     assert queries(database, split, again) == found
@@ -87,7 +89,9 @@ def test_queries_come_from_what_a_case_knows_and_are_made_once(
     assert count(database, "runs") == 0
     other = Decoding(num_queries=1, num_beams=2)
     fewer = split_queries(database.engine, again, other, split[0], split[1].test)
-    assert [case.queries for case in fewer] == [case.queries[:1] for case in found]
+    assert [eval_user.queries for eval_user in fewer] == [
+        eval_user.queries[:1] for eval_user in found
+    ]
 
 
 def test_what_was_cut_off_goes_on(
@@ -101,7 +105,7 @@ def test_what_was_cut_off_goes_on(
     found = queries(database, split, rest)
     assert len(broken.asked) == 10
     assert not set(broken.asked) & set(rest.asked)
-    whole = [case.queries for case in found]
+    whole = [eval_user.queries for eval_user in found]
     assert whole
     assert all(whole)
 

@@ -83,7 +83,7 @@ INSERT INTO splits (name, protocol, options, content_hash, has_times, history_ve
     catalog_version, n_train, n_validation, n_test, n_left_out, actor) VALUES
     ('loo', 'leave-one-out', '{"seed": 1}', 'ab', true, 1, 1, 2, 0, 1, 1, 'ann');
 INSERT INTO split_train VALUES (1, 2, '{3}');
-INSERT INTO split_cases VALUES (1, 'test', 2, '{3}', '{4}', 86400);
+INSERT INTO split_eval_users VALUES (1, 'test', 2, '{3}', '{4}', 86400);
 INSERT INTO replay_metrics VALUES
     (1, 'recall', 'loo', 'test', 3, 0.3, 0.4, 0.1, -0.1, 0.3, 0.4);
 INSERT INTO trials (split_name, split_hash, part, generator_no, decoding_no, build_no, metric, k,
@@ -98,8 +98,9 @@ INSERT INTO trial_comparisons VALUES
     (1, 'best', 'defaults', 'all', 2, 0.5, 0.1, 0.9, 0.01),
     (1, 'best', 'defaults', 'target in tail', 1, 0.6, 0.2, 1, 0.02);
 INSERT INTO trial_queries VALUES (1, 'gained', 1, 2, 'red', 4, NULL, 1);
-INSERT INTO evaluations (split_no, part, method, options, k1, b, index_name, n_cases, code_version,
-    seconds, actor) VALUES (1, 'test', 'hybrid', '{}', 1.2, 0.75, 'items-a', 1, 'x', 2, 'ann');
+INSERT INTO evaluations (split_no, part, method, options, k1, b, index_name, n_eval_users,
+    code_version, seconds, actor) VALUES (1, 'test', 'hybrid', '{}', 1.2, 0.75, 'items-a', 1, 'x',
+    2, 'ann');
 INSERT INTO evaluation_metrics VALUES (1, 10, 'all', 'recall', 0.5, 0.25, 0.75, 1);
 INSERT INTO daily_runs VALUES ('nightly', '2026-11-21', 1), ('nightly', '2026-11-22', 2);
 INSERT INTO daily_queries VALUES

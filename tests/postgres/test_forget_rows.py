@@ -47,7 +47,7 @@ def test_every_table_with_users_is_gone_through(shop: Database) -> None:
     with_rows = {table for table, n in before.items() if n}
     assert with_rows >= {
         *("users", "run_users_1", "run_users_3", "user_outcomes_2", "recommendations_2"),
-        *("split_train", "split_cases", "trial_queries", "evaluation_lists", "daily_examples"),
+        *("split_train", "split_eval_users", "trial_queries", "evaluation_lists", "daily_examples"),
     }
     report = forget_user(shop.engine, "u-2", actor="test")
     assert set(rows_of(shop, 2).values()) == {0}

@@ -84,7 +84,7 @@ def make(database: Database, name: str, options: SplitOptions = LOO) -> str:
 def test_leave_one_out_is_stored_as_qrels_and_training(shop: Database) -> None:
     report = create_split(shop.engine, "loo", LOO, actor="test")
     assert (report.users_to_learn_from, report.purchases_to_learn_from) == (4, 8)
-    assert (report.validation_cases, report.test_cases, report.users_left_out) == (3, 3, 1)
+    assert (report.validation_users, report.test_users, report.users_left_out) == (3, 3, 1)
     assert qrels(shop, "loo", "test") == [("ann", "d", 3), ("ben", "e", 3), ("dan", "c", 3)]
     assert qrels(shop, "loo", "validation") == [("ann", "c", 2), ("ben", "a", 2), ("dan", "a", 2)]
     data = read_split_data(shop.engine, SplitPart("loo"))
@@ -112,39 +112,39 @@ def test_what_is_loaded_knows_moments_as_far_as_they_are_known(
         found = connection.execute(text("SELECT user_no, user_id FROM users"))
         user_nos = {row.user_id: row.user_no for row in found}
     ben, dan = user_nos["ben"], user_nos["dan"]
-    assert loaded.steps == {
+    assert loaded.baskets == {
         user_no: (0, 1)[: len(loaded.train[user_no])] for user_no in loaded.train
     }
     # ben's second and third purchase are of one day; of dan only the later purchase of b counts.
     validation, test = (
-        {c.user: c.steps for c in part} for part in (loaded.validation, loaded.test)
+        {c.user: c.baskets for c in part} for part in (loaded.validation, loaded.test)
     )
     assert (validation[ben], test[ben], test[dan]) == ((0, 1), (0, 1, 1), (0, 1, 2))
     make(shop, "baskets", SplitOptions("next-basket"))
     _, baskets = load_split(shop.engine, "baskets")
-    assert (baskets.train[ben], baskets.steps[ben]) == (loaded.train[ben][:1], (0,))
-    assert baskets.test[1].steps == (0, 1, 1)
+    assert (baskets.train[ben], baskets.baskets[ben]) == (loaded.train[ben][:1], (0,))
+    assert baskets.test[1].baskets == (0, 1, 1)
     with shop.engine.begin() as connection:  # as splits were stored before
-        for table in ("split_train", "split_cases"):
-            connection.execute(text(f"UPDATE {table} SET steps = NULL"))
+        for table in ("split_train", "split_eval_users"):
+            connection.execute(text(f"UPDATE {table} SET baskets = NULL"))
     _, old = load_split(shop.engine, "loo")
-    assert (old.train, old.steps) == (loaded.train, {})
-    assert {case.steps for case in (*old.validation, *old.test)} == {None}
+    assert (old.train, old.baskets) == (loaded.train, {})
+    assert {eval_user.baskets for eval_user in (*old.validation, *old.test)} == {None}
     other = cluster.create(template_database)
     try:
         fill(other, sorted(PURCHASES), times=False)
         # An order alone gives the same content here, whose hash therefore says nothing of times.
         assert make(other, "loo") == report.content_hash
-        assert load_split(other.engine, "loo")[1].steps == {}
+        assert load_split(other.engine, "loo")[1].baskets == {}
     finally:
         cluster.drop(other)
 
 
-def test_steps_stand_beside_purchases(shop: Database) -> None:
+def test_baskets_stand_beside_purchases(shop: Database) -> None:
     make(shop, "loo")
-    for table in ("split_train", "split_cases"):
-        with pytest.raises(IntegrityError, match="steps"), shop.engine.begin() as connection:
-            connection.execute(text(f"UPDATE {table} SET steps = '{{0}}'"))
+    for table in ("split_train", "split_eval_users"):
+        with pytest.raises(IntegrityError, match="baskets"), shop.engine.begin() as connection:
+            connection.execute(text(f"UPDATE {table} SET baskets = '{{0}}'"))
 
 
 def test_the_split_view_says_how_it_was_made(shop: Database) -> None:
@@ -165,7 +165,7 @@ def test_ties_are_shuffled_by_the_seed_alone(shop: Database) -> None:
 
 def test_ties_that_decide_a_target_are_counted(shop: Database) -> None:
     # Of ben the one of validation.
-    assert create_split(shop.engine, "s", LOO, actor="t").tied_cases == 1
+    assert create_split(shop.engine, "s", LOO, actor="t").tied_users == 1
     with shop.engine.begin() as connection:  # now ben's last three are of one moment
         connection.execute(
             text(
@@ -174,7 +174,7 @@ def test_ties_that_decide_a_target_are_counted(shop: Database) -> None:
                 "AND u.user_no = interactions.user_no AND i.item_no = interactions.item_no"
             )
         )
-    assert create_split(shop.engine, "t", LOO, actor="t").tied_cases == 2
+    assert create_split(shop.engine, "t", LOO, actor="t").tied_users == 2
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_baskets_and_moments_need_times(cluster: Cluster, shop: Database) -> Non
 def test_an_order_alone_is_split_but_not_by_time(database: Database) -> None:
     fill(database, sorted(PURCHASES), times=False)
     report = create_split(database.engine, "loo", LOO, actor="test")
-    assert (report.has_times, report.tied_cases) == (False, 0)
+    assert (report.has_times, report.tied_users) == (False, 0)
     with pytest.raises(UsageError, match="not known which purchases are tied"):
         make(database, "shuffled", SplitOptions("leave-one-out", shuffle_ties=1))
     for protocol in ("next-basket", "global-time"):
@@ -297,12 +297,15 @@ def test_a_dry_run_says_it_all_and_stores_nothing(shop: Database) -> None:
     [
         # The test target of ann is learned, too.
         (
-            "UPDATE split_train SET item_nos = item_nos || 4, steps = NULL WHERE user_no = 2",
+            "UPDATE split_train SET item_nos = item_nos || 4, baskets = NULL WHERE user_no = 2",
             "knows more of user",
         ),
-        ("UPDATE split_cases SET history = history || targets, steps = NULL", "known beforehand"),
         (
-            "UPDATE split_cases SET history = '{1}', steps = '{0}' WHERE part = 'test'",
+            "UPDATE split_eval_users SET history = history || targets, baskets = NULL",
+            "known beforehand",
+        ),
+        (
+            "UPDATE split_eval_users SET history = '{1}', baskets = '{0}' WHERE part = 'test'",
             "knows more|lies before",
         ),
     ],
@@ -325,8 +328,8 @@ def test_of_held_out_users_nothing_may_be_learned(shop: Database) -> None:
     with shop.engine.begin() as connection:
         connection.execute(
             text(
-                "INSERT INTO split_train SELECT split_no, user_no, history[1:1] FROM split_cases "
-                "WHERE part = 'test'"
+                "INSERT INTO split_train SELECT split_no, user_no, history[1:1] "
+                "FROM split_eval_users WHERE part = 'test'"
             )
         )
     with pytest.raises(DataError, match="held out for test"):

@@ -23,7 +23,7 @@ USERS = 60
 
 
 def purchases(folder: Path) -> Path:
-    """Return a file with the sample's first users: all of them cost the slow beam search minutes."""
+    """Return a file with the sample's first users: the slow beam search takes minutes for all."""
     path = folder / "interactions.csv"
     with (
         gzip.open(SAMPLE / "interactions.csv.gz", "rt", encoding="utf-8", newline="") as source,

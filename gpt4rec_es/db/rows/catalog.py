@@ -20,7 +20,7 @@ _LOCK_TIMEOUT = "1h"
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class CatalogChanges:
     """What applying changed, or would change.
 
     duplicates: staged rows that a later one of the same key replaced. version: the catalog or
@@ -42,7 +42,7 @@ def apply_items(
     dry_run: bool = False,
     deactivate_missing: bool = False,
     max_missing: float = 1.0,
-) -> Changes:
+) -> CatalogChanges:
     """Apply staged_items in the caller's transaction; of several rows for an item the last counts.
 
     A field that was not delivered keeps its value. With ``deactivate_missing`` items that were not
@@ -60,8 +60,8 @@ def apply_items(
     missing = _count_missing(connection, max_missing) if deactivate_missing else 0
     changed = found.inserted + found.updated + missing
     if changed and not dry_run:
-        # Changes before additions: joined with what was just added, of which the planner knows
-        # nothing, an update of no row at all has been seen to take an hour.
+        # Updates run before inserts: the planner has no statistics about rows just inserted, and an
+        # update joined with them has been seen to take an hour without changing one row.
         if found.updated:
             _run(connection, _UPDATE_ITEMS, version=version + 1)
         _run(connection, _INSERT_ITEMS, version=version + 1)
@@ -70,7 +70,7 @@ def apply_items(
         _run(connection, "UPDATE catalog_state SET catalog_version = :v", v=version + 1)
         if found.inserted >= _MANY:
             analyze_tables(connection, ("items",))
-    return Changes(
+    return CatalogChanges(
         inserted=found.inserted,
         updated=found.updated,
         unchanged=found.resolved - found.inserted - found.updated,
@@ -80,7 +80,7 @@ def apply_items(
     )
 
 
-def apply_interactions(connection: Connection, *, dry_run: bool = False) -> Changes:
+def apply_interactions(connection: Connection, *, dry_run: bool = False) -> CatalogChanges:
     """Apply staged_interactions in the caller's transaction; of equal keys the last counts.
 
     Unknown users are created. An event that is known gets another ordinal or rating in place and
@@ -102,7 +102,7 @@ def apply_interactions(connection: Connection, *, dry_run: bool = False) -> Chan
         _run(connection, "UPDATE catalog_state SET history_version = :v", v=version + 1)
         if found.inserted >= _MANY:
             analyze_tables(connection, ("users", "interactions"))
-    return Changes(
+    return CatalogChanges(
         inserted=found.inserted,
         updated=found.updated,
         unchanged=found.resolved - changed,

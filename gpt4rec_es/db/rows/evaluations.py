@@ -14,7 +14,7 @@ from gpt4rec_es.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
+class StoredEvaluation:
     """One row of ``evaluations``, with the name of its split."""
 
     evaluation_no: int
@@ -29,7 +29,7 @@ class Evaluation:
     k1: float
     b: float
     index_name: str
-    n_cases: int
+    n_eval_users: int
     code_version: str
     seconds: float
     actor: str
@@ -65,7 +65,7 @@ def store(
     return number
 
 
-def load_all(connection: Connection, split: str | None = None) -> list[Evaluation]:
+def load_all(connection: Connection, split: str | None = None) -> list[StoredEvaluation]:
     """Return all evaluations, or those on one split, the oldest first."""
     query = _rows().order_by(evaluations.c.evaluation_no)
     if split is not None:
@@ -73,7 +73,7 @@ def load_all(connection: Connection, split: str | None = None) -> list[Evaluatio
     return [_evaluation(row) for row in connection.execute(query).mappings()]
 
 
-def find(connection: Connection, evaluation_no: int) -> Evaluation:
+def find(connection: Connection, evaluation_no: int) -> StoredEvaluation:
     """Return the evaluation with this number.
 
     Raises:
@@ -187,5 +187,5 @@ def _rows() -> Select[Any]:
     return select(evaluations, splits.c.name.label("split")).join(splits)
 
 
-def _evaluation(row: RowMapping) -> Evaluation:
-    return Evaluation(**dict(row))
+def _evaluation(row: RowMapping) -> StoredEvaluation:
+    return StoredEvaluation(**dict(row))

@@ -11,7 +11,7 @@ from gpt4rec_es.db.rows.texts import store_new
 
 @dataclass(frozen=True, slots=True)
 class FrozenFilters:
-    """One row of ``query_filters``. scripts: those allowed, None: all. max_unknown_fraction: of terms.
+    """One row of ``query_filters``. scripts: None: all are allowed; max_unknown_fraction: of terms.
 
     index_name: whose terms are known; None: nobody asks.
     """

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 from sqlalchemy import Connection, text
 
 
-class Server(NamedTuple):
+class ServerVersion(NamedTuple):
     """A server: its version in words and as a number, and how many connections are in use."""
 
     version: str
@@ -55,7 +55,7 @@ class StagePace(NamedTuple):
     seconds: float
 
 
-def server(connection: Connection) -> Server:
+def server(connection: Connection) -> ServerVersion:
     """Return what server this is."""
     row = connection.execute(
         text("""
@@ -66,7 +66,7 @@ def server(connection: Connection) -> Server:
                current_setting('max_connections')::int AS most
         """)
     ).one()
-    return Server(*row)
+    return ServerVersion(*row)
 
 
 def exists(connection: Connection, kind: Literal["regclass", "regnamespace"], name: str) -> bool:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, text
 
 
-class Item(NamedTuple):
+class CatalogItem(NamedTuple):
     """One item of the catalog. is_findable: active, with a title, so that it can be recommended."""
 
     item_no: int
@@ -24,7 +24,7 @@ class Name(NamedTuple):
     title: str | None
 
 
-def load_items(connection: Connection) -> list[Item]:
+def load_items(connection: Connection) -> list[CatalogItem]:
     """Return the whole catalog by item number."""
     found = connection.execute(
         text(
@@ -32,7 +32,7 @@ def load_items(connection: Connection) -> list[Item]:
             "is_active AND title IS NOT NULL AS is_findable FROM items ORDER BY item_no"
         )
     )
-    return [Item(*row) for row in found]
+    return [CatalogItem(*row) for row in found]
 
 
 def numbers_by_id(connection: Connection) -> list[tuple[int, bool]]:

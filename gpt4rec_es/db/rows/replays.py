@@ -70,8 +70,8 @@ def find_differing(connection: Connection, run_no: int, shown: int) -> Differing
     return Differing(n, sorted(users)[:shown])
 
 
-class CaseOfRuns(NamedTuple):
-    """What a case holds out of a user of two runs, and whether a run knew any of it."""
+class EvalUserOfRuns(NamedTuple):
+    """What a user holds out of a user of two runs, and whether a run knew any of it."""
 
     user_no: int
     targets: list[int]
@@ -82,7 +82,7 @@ _OF_RUNS = text("""
 SELECT c.user_no, c.targets, EXISTS (
            SELECT FROM interactions AS x WHERE x.user_no = c.user_no
              AND x.item_no = ANY(c.targets) AND x.version <= :version) AS was_known
-FROM split_cases AS c
+FROM split_eval_users AS c
 JOIN run_users AS u ON u.run_no = :a AND u.user_no = c.user_no
 JOIN run_users AS v ON v.run_no = :b AND v.user_no = c.user_no
 WHERE c.split_no = :split_no AND c.part = :part
@@ -90,10 +90,10 @@ ORDER BY hashint4(c.user_no), c.user_no LIMIT :most
 """)
 
 
-def cases_of_runs(
+def eval_users_of_runs(
     connection: Connection, split_no: int, part: str, runs: tuple[Run, Run], most: int
-) -> list[CaseOfRuns]:
-    """Return the cases of users of both runs, always the same ``most`` of them."""
+) -> list[EvalUserOfRuns]:
+    """Return the users of users of both runs, always the same ``most`` of them."""
     one, other = runs
     bound = {
         "split_no": split_no,
@@ -103,7 +103,7 @@ def cases_of_runs(
         "version": max(one.history_version, other.history_version),
         "most": most,
     }
-    return [CaseOfRuns(*row) for row in connection.execute(_OF_RUNS, bound)]
+    return [EvalUserOfRuns(*row) for row in connection.execute(_OF_RUNS, bound)]
 
 
 def store(

@@ -40,37 +40,37 @@ class SplitRow:
     created_at: dt.datetime
 
 
-# user number, item numbers, oldest first, their steps
+# user number, item numbers, oldest first, their baskets
 TrainRow = tuple[int, Sequence[int], Sequence[int] | None]
-# user number, history, targets, gap in seconds, steps of the history
-CaseRow = tuple[int, Sequence[int], Sequence[int], float | None, Sequence[int] | None]
+# user number, history, targets, gap in seconds, baskets of the history
+EvalUserRow = tuple[int, Sequence[int], Sequence[int], float | None, Sequence[int] | None]
 
 
 def store(
     connection: Connection,
     values: dict[str, Any],
     train: Iterable[TrainRow],
-    cases: Iterable[tuple[str, CaseRow]],
+    eval_users: Iterable[tuple[str, EvalUserRow]],
 ) -> SplitRow:
     """Store a split and return its row; ``values`` are the columns that have no default.
 
-    cases: with the part that each is in. The name must be free.
+    eval_users: with the part that each is in. The name must be free.
     """
     row = connection.execute(insert(splits).values(**values).returning(splits)).one()
     split_no = row.split_no
     copy_rows(
         connection,
         "split_train",
-        ["split_no", "user_no", "item_nos", "steps"],
+        ["split_no", "user_no", "item_nos", "baskets"],
         ((split_no, *row) for row in train),
     )
     copy_rows(
         connection,
-        "split_cases",
-        ["split_no", "part", "user_no", "history", "targets", "gap_s", "steps"],
-        ((split_no, part, *row) for part, row in cases),
+        "split_eval_users",
+        ["split_no", "part", "user_no", "history", "targets", "gap_s", "baskets"],
+        ((split_no, part, *row) for part, row in eval_users),
     )
-    for table in ("split_train", "split_cases"):
+    for table in ("split_train", "split_eval_users"):
         connection.execute(text("SELECT analyze_table(:name)"), {"name": table})
     return SplitRow(**row._mapping)  # noqa: SLF001 -- SQLAlchemy's public name for it
 
@@ -109,7 +109,7 @@ def require_free(connection: Connection, name: str) -> None:
 
 
 def drop(connection: Connection, split_no: int) -> None:
-    """Delete a split with its cases; prompts that it kept may be collected then."""
+    """Delete a split with its users; prompts that it kept may be collected then."""
     connection.execute(delete(splits).where(splits.c.split_no == split_no))
 
 
@@ -117,27 +117,28 @@ def stream_train(connection: Connection, split_no: int) -> Iterator[TrainRow]:
     """Yield what may be learned, by user number."""
     rows = connection.execute(
         text(
-            "SELECT user_no, item_nos, steps FROM split_train WHERE split_no = :no ORDER BY user_no"
+            "SELECT user_no, item_nos, baskets FROM split_train "
+            "WHERE split_no = :no ORDER BY user_no"
         ),
         {"no": split_no},
         execution_options=_STREAMED,
     )
     for row in rows:
-        yield row.user_no, row.item_nos, row.steps
+        yield row.user_no, row.item_nos, row.baskets
 
 
-def stream_cases(connection: Connection, split_no: int, part: str) -> Iterator[CaseRow]:
-    """Yield the cases of a part, by user number."""
+def stream_eval_users(connection: Connection, split_no: int, part: str) -> Iterator[EvalUserRow]:
+    """Yield the users of a part, by user number."""
     rows = connection.execute(
         text(
-            "SELECT user_no, history, targets, gap_s, steps FROM split_cases "
+            "SELECT user_no, history, targets, gap_s, baskets FROM split_eval_users "
             "WHERE split_no = :no AND part = :part ORDER BY user_no"
         ),
         {"no": split_no, "part": part},
         execution_options=_STREAMED,
     )
     for row in rows:
-        yield row.user_no, row.history, row.targets, row.gap_s, row.steps
+        yield row.user_no, row.history, row.targets, row.gap_s, row.baskets
 
 
 def keep_prompts(connection: Connection, split_no: int, prompt_nos: Iterable[int]) -> None:
@@ -162,7 +163,7 @@ class PartSize(NamedTuple):
 
 
 def part_sizes(connection: Connection, split_no: int) -> list[PartSize]:
-    """Return the sizes of training, then of those other parts that have cases."""
+    """Return the sizes of training, then of those other parts that have eval_users."""
     found = connection.execute(
         text("""
         SELECT 'training' AS part, count(*) AS users, 0 AS targets,
@@ -170,15 +171,15 @@ def part_sizes(connection: Connection, split_no: int) -> list[PartSize]:
         FROM split_train WHERE split_no = :no
         UNION ALL
         (SELECT part, count(*), sum(cardinality(targets)), avg(cardinality(history))::float8
-         FROM split_cases WHERE split_no = :no GROUP BY part ORDER BY part DESC)
+         FROM split_eval_users WHERE split_no = :no GROUP BY part ORDER BY part DESC)
         """),
         {"no": split_no},
     )
     return [PartSize(*row) for row in found]
 
 
-class NamedCase(NamedTuple):
-    """One case in ids. newest_title: of the history; None: no item of it has one."""
+class NamedEvalUser(NamedTuple):
+    """One user in ids. newest_title: of the history; None: no item of it has one."""
 
     user_no: int
     user_id: str
@@ -200,15 +201,15 @@ SELECT c.user_no, {user_id},
     (SELECT i.title FROM unnest(c.history) WITH ORDINALITY AS h (item_no, place)
      JOIN items AS i USING (item_no) WHERE i.title IS NOT NULL
      ORDER BY h.place DESC LIMIT 1) AS newest_title
-FROM split_cases AS c JOIN users AS u USING (user_no)
+FROM split_eval_users AS c JOIN users AS u USING (user_no)
 WHERE c.split_no = :split_no AND c.part = :part ORDER BY 2
 """
 
 
-def stream_named_cases(
+def stream_named_eval_users(
     connection: Connection, split_no: int, part: str, *, as_analyst: bool
-) -> Iterator[NamedCase]:
-    """Yield the cases of a part by user id.
+) -> Iterator[NamedEvalUser]:
+    """Yield the users of a part by user id.
 
     as_analyst: with the user ids that analysts see, else with the shop's own.
     """
@@ -218,4 +219,4 @@ def stream_named_cases(
         execution_options={"yield_per": 1000},
     )
     for row in found:
-        yield NamedCase(row[0], row[1], row[2] or [], row[3], row[4])
+        yield NamedEvalUser(row[0], row[1], row[2] or [], row[3], row[4])

@@ -1,4 +1,4 @@
-"""Lists as they are stored: read for one user, counted, and two sets of them compared."""
+"""ListsTable as they are stored: read for one user, counted, and two sets of them compared."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from gpt4rec_es.records import Outcome
 
 
 @dataclass(frozen=True, slots=True)
-class Lists:
+class ListsTable:
     """Where lists are: those of a run in ``table``, which has the columns of recommendations."""
 
     run_no: int
@@ -20,7 +20,7 @@ class Lists:
 
 
 @dataclass(frozen=True, slots=True)
-class Recommendation:
+class ListedRow:
     """One row of a user's list; ``query``: the text that found it, None: no query did."""
 
     rank: int
@@ -34,7 +34,7 @@ class Recommendation:
     query: str | None
 
 
-def count_rows(connection: Connection, lists: Lists) -> int:
+def count_rows(connection: Connection, lists: ListsTable) -> int:
     """Return how many recommendations there are in these lists."""
     found = connection.execute(
         # Only the name of a table is put in; values are bound.
@@ -44,7 +44,7 @@ def count_rows(connection: Connection, lists: Lists) -> int:
     return int(found.scalar_one())
 
 
-def load_list(connection: Connection, run_no: int, user_no: int) -> list[Recommendation]:
+def load_list(connection: Connection, run_no: int, user_no: int) -> list[ListedRow]:
     """Return a user's list of a run by rank; empty: there is none."""
     found = connection.execute(
         text("""
@@ -55,7 +55,7 @@ def load_list(connection: Connection, run_no: int, user_no: int) -> list[Recomme
         """),
         {"run_no": run_no, "user_no": user_no},
     )
-    return [Recommendation(*row) for row in found]
+    return [ListedRow(*row) for row in found]
 
 
 def load_outcome(connection: Connection, run_no: int, user_no: int) -> UserOutcome | None:
@@ -78,7 +78,7 @@ def count_outcomes(connection: Connection, run_no: int) -> int:
     return int(found.scalar_one())
 
 
-class Comparison(NamedTuple):
+class ListsOverlap(NamedTuple):
     """How two sets of lists overlap, in users.
 
     equal: users of both with the same list in the same order. mean, deciles: over users of both,
@@ -123,13 +123,15 @@ FROM d
 """
 
 
-def compare(connection: Connection, a: Lists, b: Lists) -> Comparison:
+def compare(connection: Connection, a: ListsTable, b: ListsTable) -> ListsOverlap:
     """Return how lists ``a`` and ``b`` overlap."""
     statement = text(_LISTS.format(a=a.table, b=b.table))
-    return Comparison(*connection.execute(statement, {"a": a.run_no, "b": b.run_no}).one())
+    return ListsOverlap(*connection.execute(statement, {"a": a.run_no, "b": b.run_no}).one())
 
 
-def load_moved(connection: Connection, old: Lists, new: Lists, limit: int) -> list[MovedItem]:
+def load_moved(
+    connection: Connection, old: ListsTable, new: ListsTable, limit: int
+) -> list[MovedItem]:
     """Return the items that most users have in ``new`` but not in ``old``, of users of both."""
     found = connection.execute(
         # Only names of tables are put in; values are bound.
@@ -148,7 +150,9 @@ def load_moved(connection: Connection, old: Lists, new: Lists, limit: int) -> li
     return [MovedItem(*row) for row in found]
 
 
-def load_item_nos(connection: Connection, lists: Lists, users: Sequence[int]) -> list[list[int]]:
+def load_item_nos(
+    connection: Connection, lists: ListsTable, users: Sequence[int]
+) -> list[list[int]]:
     """Return the users' lists of item numbers, in the order of ``users``; empty: none is there."""
     found = connection.execute(
         # Only the name of a table is put in; values are bound.

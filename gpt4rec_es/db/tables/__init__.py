@@ -50,7 +50,7 @@ from gpt4rec_es.db.tables.rules import (
 )
 from gpt4rec_es.db.tables.runs import FINISHED, STAGES, UNFINISHED, run_counts, runs, shards
 from gpt4rec_es.db.tables.sources import co_purchase_sets, co_purchases, run_titles
-from gpt4rec_es.db.tables.splits import split_cases, split_prompts, split_train, splits
+from gpt4rec_es.db.tables.splits import split_eval_users, split_prompts, split_train, splits
 from gpt4rec_es.db.tables.trials import trial_comparisons, trial_points, trial_queries, trials
 
 __all__ = [
@@ -102,7 +102,7 @@ __all__ = [
     "search_options",
     "searches",
     "shards",
-    "split_cases",
+    "split_eval_users",
     "split_prompts",
     "split_train",
     "splits",

@@ -143,7 +143,8 @@ recommendations = Table(
     ),
     UniqueConstraint("run_no", "user_no", "item_no"),
     CheckConstraint(
-        "source IN ('queries', 'co_purchase', 'history_titles', 'backfill', 'last_title', 'popular')",
+        "source IN ('queries', 'co_purchase', 'history_titles', "
+        "'backfill', 'last_title', 'popular')",
         name="source",
     ),
     comment="One row per run, user and rank. One partition per run.",

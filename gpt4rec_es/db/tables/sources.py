@@ -45,7 +45,7 @@ co_purchase_sets = Table(
         "pair_decay",
         Double,
         nullable=False,
-        comment="a pair counts so much less with each step further apart",
+        comment="a pair counts so much less with each basket further apart",
     ),
     Column(
         "pair_backward",

@@ -17,8 +17,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from gpt4rec_es.db.tables.base import metadata, now
 
-_STEPS = "which of the user's moments, from 0, each of "
-_STEPS_UNKNOWN = " was of; NULL: only the order is known, or the split is older than this column"
+_BASKETS = "which of the user's baskets (purchases of one moment), from 0, each of "
+_BASKETS_UNKNOWN = " was of; NULL: only the order is known, or the split is older than this column"
 
 splits = Table(
     "splits",
@@ -47,8 +47,8 @@ splits = Table(
     ),
     Column("catalog_version", BigInteger, nullable=False, comment="catalog version at that time"),
     Column("n_train", Integer, nullable=False, comment="users to learn from"),
-    Column("n_validation", Integer, nullable=False, comment="cases for validation"),
-    Column("n_test", Integer, nullable=False, comment="cases for the test"),
+    Column("n_validation", Integer, nullable=False, comment="users held out for validation"),
+    Column("n_test", Integer, nullable=False, comment="users held out for the test"),
     Column("n_left_out", Integer, nullable=False, comment="users with too little to be measured"),
     Column("actor", Text, nullable=False, comment="who made it"),
     now("created_at", "time it was made"),
@@ -71,14 +71,14 @@ split_train = Table(
         comment="the user",
     ),
     Column("item_nos", ARRAY(Integer), nullable=False, comment="what may be learned, oldest first"),
-    Column("steps", ARRAY(Integer), comment=f"{_STEPS}item_nos{_STEPS_UNKNOWN}"),
-    CheckConstraint("cardinality(steps) = cardinality(item_nos)", name="steps"),
+    Column("baskets", ARRAY(Integer), comment=f"{_BASKETS}item_nos{_BASKETS_UNKNOWN}"),
+    CheckConstraint("cardinality(baskets) = cardinality(item_nos)", name="baskets"),
     Index("ix_split_train_user_no", "user_no"),
     comment="One row per split and user to learn from.",
 )
 
-split_cases = Table(
-    "split_cases",
+split_eval_users = Table(
+    "split_eval_users",
     metadata,
     Column(
         "split_no",
@@ -102,11 +102,11 @@ split_cases = Table(
         Float,
         comment="seconds from the newest known purchase to the first target; NULL: no times",
     ),
-    Column("steps", ARRAY(Integer), comment=f"{_STEPS}history{_STEPS_UNKNOWN}"),
-    CheckConstraint("cardinality(steps) = cardinality(history)", name="steps"),
+    Column("baskets", ARRAY(Integer), comment=f"{_BASKETS}history{_BASKETS_UNKNOWN}"),
+    CheckConstraint("cardinality(baskets) = cardinality(history)", name="baskets"),
     CheckConstraint("part IN ('validation', 'test')", name="part"),
     CheckConstraint("targets <> '{}'", name="targets"),
-    Index("ix_split_cases_user_no", "user_no"),
+    Index("ix_split_eval_users_user_no", "user_no"),
     comment="One row per split, part and user to recommend to.",
 )
 
@@ -123,7 +123,7 @@ split_prompts = Table(
         "prompt_no",
         ForeignKey("prompts.prompt_no"),
         primary_key=True,
-        comment="a prompt of one of its cases, by any generator",
+        comment="a prompt of one of its users, by any generator",
     ),
     Index("ix_split_prompts_prompt_no", "prompt_no"),
     comment="One row per split and prompt: keeps what was generated for it from being collected.",

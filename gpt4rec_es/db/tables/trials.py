@@ -47,7 +47,7 @@ trials = Table(
     Column("exclude_bought", Boolean, nullable=False, comment="whether bought items were left out"),
     Column("grid", Text, nullable=False, comment="coarse, fine or full"),
     Column("seed", BigInteger, nullable=False, comment="seed of samples, intervals and tests"),
-    Column("n_users", Integer, nullable=False, comment="cases measured"),
+    Column("n_users", Integer, nullable=False, comment="users measured"),
     Column("n_queries", Integer, nullable=False, comment="distinct query texts searched"),
     Column("live_k1", Float, nullable=False, comment="k1 that was live"),
     Column("live_b", Float, nullable=False, comment="b that was live"),

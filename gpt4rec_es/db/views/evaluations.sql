@@ -1,11 +1,11 @@
 CREATE VIEW analytics.evaluations (
     evaluation_id, split_name, part, method, evaluated_query_count, evaluated_generator_name,
-    evaluated_generator_hash, index_name, k1, b, case_count, evaluation_code_version,
+    evaluated_generator_hash, index_name, k1, b, eval_user_count, evaluation_code_version,
     evaluation_duration_s, evaluation_actor, evaluated_at
 ) AS
 SELECT
     e.evaluation_no, s.name, e.part, e.method, e.num_queries, e.generator_name,
-    e.content_hash, e.index_name, e.k1, e.b, e.n_cases, e.code_version,
+    e.content_hash, e.index_name, e.k1, e.b, e.n_eval_users, e.code_version,
     e.seconds, e.actor, e.created_at
 FROM public.evaluations AS e
 JOIN public.splits AS s USING (split_no);
@@ -26,7 +26,7 @@ COMMENT ON COLUMN analytics.evaluations.index_name IS 'the build whose titles we
 COMMENT ON COLUMN analytics.evaluations.k1 IS
     'BM25 k1: how soon repeated terms stop to count, >= 0';
 COMMENT ON COLUMN analytics.evaluations.b IS 'BM25 b: how much long titles are marked down, 0 to 1';
-COMMENT ON COLUMN analytics.evaluations.case_count IS 'users recommended to';
+COMMENT ON COLUMN analytics.evaluations.eval_user_count IS 'users recommended to';
 COMMENT ON COLUMN analytics.evaluations.evaluation_code_version IS 'the code that measured';
 COMMENT ON COLUMN analytics.evaluations.evaluation_duration_s IS
     'seconds it took, generation included';

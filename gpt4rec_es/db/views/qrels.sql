@@ -4,7 +4,7 @@ CREATE VIEW analytics.qrels (
 SELECT
     s.name, c.part, u.shown_id, i.item_id, cardinality(c.history)
 FROM public.splits AS s
-JOIN public.split_cases AS c USING (split_no)
+JOIN public.split_eval_users AS c USING (split_no)
 JOIN public.users AS u USING (user_no)
 CROSS JOIN unnest(c.targets) AS t (item_no)
 JOIN public.items AS i ON i.item_no = t.item_no;

@@ -1,4 +1,4 @@
-"""Reading what an evaluation needs: the catalog with the live build's terms, and the cases."""
+"""Reading what an evaluation needs: the catalog with the live build's terms, and the eval_users."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.bm25.build import index_of_build, server_analyzer
 from gpt4rec_es.lab.bm25.index import MemoryIndex
 from gpt4rec_es.lab.bm25.retriever import Analyze, KnownTokens, MemoryGridSearch
-from gpt4rec_es.lab.splits.split import Case
+from gpt4rec_es.lab.splits.split import EvalUser
 from gpt4rec_es.metrics.labels import CategoryLabels, LabelSets, category_labels, label_sets
 from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
 from gpt4rec_es.protocols import Progress, no_progress
@@ -67,7 +67,7 @@ class EvaluationCatalog:
             )
 
 
-# Which cases a sample takes is fixed, so that evaluations of samples can be compared.
+# Which users a sample takes is fixed, so that evaluations of samples can be compared.
 _SAMPLE_SEED = 1
 
 
@@ -110,15 +110,15 @@ def read_catalog(
     )
 
 
-def choose_cases(cases: tuple[Case, ...], sample: int | None) -> tuple[Case, ...]:
-    """Return ``sample`` of the cases, always the same ones, in their order; None: all.
+def choose_eval_users(eval_users: tuple[EvalUser, ...], sample: int | None) -> tuple[EvalUser, ...]:
+    """Return ``sample`` of the users, always the same ones, in their order; None: all.
 
     Raises:
         UsageError: there are none.
     """
-    if not cases:
-        raise UsageError("There is nothing to measure: this part of the split has no cases.")
-    if sample is None or sample >= len(cases):
-        return cases
-    chosen = np.random.default_rng(_SAMPLE_SEED).permutation(len(cases))[:sample]
-    return tuple(cases[place] for place in np.sort(chosen))
+    if not eval_users:
+        raise UsageError("There is nothing to measure: this part of the split has no eval_users.")
+    if sample is None or sample >= len(eval_users):
+        return eval_users
+    chosen = np.random.default_rng(_SAMPLE_SEED).permutation(len(eval_users))[:sample]
+    return tuple(eval_users[place] for place in np.sort(chosen))

@@ -1,4 +1,4 @@
-"""Evaluating methods on a part of a split: lists for every case, metrics, all stored at once.
+"""Evaluating methods on a part of a split: lists for every user, metrics, all stored at once.
 
 Nothing is planned as a run, and searches are made in this process, equal to the live build's.
 What stands here is the order of things; an evaluation that is killed has stored its queries, which
@@ -18,17 +18,17 @@ from gpt4rec_es.db.rows import generators
 from gpt4rec_es.db.rows.generators import Generator
 from gpt4rec_es.db.rows.splits import SplitRow
 from gpt4rec_es.index.live import live_build
-from gpt4rec_es.lab.evaluation.data import choose_cases, read_catalog
+from gpt4rec_es.lab.evaluation.data import choose_eval_users, read_catalog
 from gpt4rec_es.lab.evaluation.made_lists import (
     GENERATED,
     EvaluateOptions,
-    Evaluation,
     MadeLists,
+    MethodLists,
     OpenGenerator,
 )
 from gpt4rec_es.lab.evaluation.measure import Measurer, MetricRow
 from gpt4rec_es.lab.evaluation.night_rules import apply_rules
-from gpt4rec_es.lab.splits.split import Case, with_validation
+from gpt4rec_es.lab.splits.split import EvalUser, with_validation
 from gpt4rec_es.lab.splits.stored import load_split
 from gpt4rec_es.lab.training.split_data import require_unseen
 from gpt4rec_es.metrics.lists import NOTHING
@@ -49,7 +49,7 @@ class EvaluationReport:
     generator: str | None
     k1: float
     b: float
-    n_cases: int
+    n_eval_users: int
     seconds: float
     options: Mapping[str, Any]
     metrics: tuple[MetricRow, ...]
@@ -69,14 +69,14 @@ def evaluate(
     """Measure each method on the split's part, store what was found and return it.
 
     Raises:
-        UsageError: an unknown name, no live build, lists longer than the catalog, no cases, or a
+        UsageError: an unknown name, no live build, lists longer than the catalog, no users, or a
             generator that may have seen what is held out.
         DataError: the split leaks.
         ConflictError: the generator's files changed.
         DependencyError: a server cannot be reached.
     """
     row, split = load_split(engine, split_name)
-    cases = choose_cases(getattr(split, options.part), options.sample)
+    eval_users = choose_eval_users(getattr(split, options.part), options.sample)
     generator = _generator(engine, options, row) if GENERATED & {*options.methods} else None
     if options.part == "test" and options.learn_validation:
         split = with_validation(split)
@@ -86,9 +86,11 @@ def evaluate(
             engine, client, build, options.bm25, options.category_labels, progress
         )
     catalog.check(options.ks)
-    measurer = Measurer(catalog, cases, split.train)
+    measurer = Measurer(catalog, eval_users, split.train)
     applied = apply_rules(engine, client, build.index_name, options.night)
-    evaluation = Evaluation(engine, row, cases, split.train, split.steps, catalog, applied, bars)
+    evaluation = MethodLists(
+        engine, row, eval_users, split.train, split.baskets, catalog, applied, bars
+    )
     reports = []
     for name in options.methods:
         for made in evaluation.lists(name, options, generator, open_generator):
@@ -101,7 +103,7 @@ def evaluate(
                     options,
                     made,
                     metrics,
-                    cases,
+                    eval_users,
                     catalog.bm25,
                     build.index_name,
                     actor,
@@ -124,7 +126,7 @@ def _store(
     options: EvaluateOptions,
     made: MadeLists,
     metrics: list[MetricRow],
-    cases: tuple[Case, ...],
+    eval_users: tuple[EvalUser, ...],
     bm25: Bm25,
     index_name: str,
     actor: str,
@@ -132,11 +134,11 @@ def _store(
     """Store one evaluation whole, in one transaction."""
     values = _values(split, options, made)
     values |= {"k1": bm25.k1, "b": bm25.b, "index_name": index_name}
-    values |= {"n_cases": len(cases), "actor": actor}
+    values |= {"n_eval_users": len(eval_users), "actor": actor}
     lists = (
-        (k, case.user, [item for item in items if item != NOTHING])
+        (k, eval_user.user_no, [item for item in items if item != NOTHING])
         for k, array in made.lists.items()
-        for case, items in zip(cases, array.tolist(), strict=True)
+        for eval_user, items in zip(eval_users, array.tolist(), strict=True)
     )
     with transaction(engine) as connection:
         number = rows.store(
@@ -154,7 +156,7 @@ def _store(
         made.generator.name if made.generator else None,
         bm25.k1,
         bm25.b,
-        len(cases),
+        len(eval_users),
         round(made.seconds, 1),
         values["options"],
         tuple(metrics),

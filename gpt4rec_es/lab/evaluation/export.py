@@ -29,8 +29,8 @@ _REQUESTS = 500
 
 
 @dataclass(frozen=True, slots=True)
-class _Case:
-    """One case in the shop's ids; texts: what may be searched for, best first."""
+class _EvalUser:
+    """One user in the shop's ids; texts: what may be searched for, best first."""
 
     user_id: str
     history: list[str]
@@ -69,7 +69,7 @@ def export_qrels(
     None: stdout. A file appears under its name only when it is complete.
 
     Raises:
-        UsageError: no such split, no cases, or ids that the format cannot hold.
+        UsageError: no such split, no users, or ids that the format cannot hold.
     """
     with (
         registered(engine, path, fmt),
@@ -79,21 +79,21 @@ def export_qrels(
         row = splits.find(connection, split)
         count = 0
 
-        def cases() -> Iterator[_Case]:
+        def eval_users() -> Iterator[_EvalUser]:
             nonlocal count
-            for case in splits.stream_named_cases(
+            for eval_user in splits.stream_named_eval_users(
                 connection, row.split_no, part, as_analyst=options.as_analyst
             ):
                 count += 1
                 if count % _BATCH == 0:
                     progress(count, None)
-                newest = [case.newest_title] if case.newest_title else []
-                texts = newest if queries is None else list(queries.get(case.user_no, ()))
-                yield _Case(case.user_id, case.history, case.targets, texts)
+                newest = [eval_user.newest_title] if eval_user.newest_title else []
+                texts = newest if queries is None else list(queries.get(eval_user.user_no, ()))
+                yield _EvalUser(eval_user.user_id, eval_user.history, eval_user.targets, texts)
 
-        _WRITERS[fmt](file, cases(), options)
+        _WRITERS[fmt](file, eval_users(), options)
         if not count:
-            raise UsageError(f"The split {split!r} has no cases in {part}.", "Choose --part.")
+            raise UsageError(f"The split {split!r} has no users in {part}.", "Choose --part.")
         progress(count, count)
     return ExportReport(split, "qrels", count, None if path is None else str(path))
 
@@ -125,7 +125,7 @@ def export_evaluation(
         longest = k or lengths[-1]
         if longest not in lengths:
             raise UsageError(
-                f"Evaluation {evaluation_no} has no lists of {longest}.",
+                f"StoredEvaluation {evaluation_no} has no lists of {longest}.",
                 f"It has: {', '.join(map(str, lengths))}.",
             )
         tag = word(f"{row.method}-{evaluation_no}")
@@ -145,18 +145,18 @@ def export_evaluation(
     return ExportReport(str(evaluation_no), "evaluated lists", count, where)
 
 
-def _write_trec(file: BinaryIO, cases: Iterator[_Case], _options: QrelOptions) -> None:
-    for case in cases:
-        lines = (f"{word(case.user_id)} 0 {word(item)} 1\n" for item in case.targets)
+def _write_trec(file: BinaryIO, eval_users: Iterator[_EvalUser], _options: QrelOptions) -> None:
+    for eval_user in eval_users:
+        lines = (f"{word(eval_user.user_id)} 0 {word(item)} 1\n" for item in eval_user.targets)
         file.write("".join(lines).encode())
 
 
-def _write_quepid(file: BinaryIO, cases: Iterator[_Case], _options: QrelOptions) -> None:
+def _write_quepid(file: BinaryIO, eval_users: Iterator[_EvalUser], _options: QrelOptions) -> None:
     """Write Quepid's CSV: one query may be that of several users, whose items it then collects."""
     ratings: dict[str, dict[str, None]] = {}
-    for case in cases:
-        for query in case.texts:
-            ratings.setdefault(query, {}).update(dict.fromkeys(case.targets))
+    for eval_user in eval_users:
+        for query in eval_user.texts:
+            ratings.setdefault(query, {}).update(dict.fromkeys(eval_user.targets))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["query", "docid", "rating"])
@@ -167,48 +167,48 @@ def _write_quepid(file: BinaryIO, cases: Iterator[_Case], _options: QrelOptions)
         out.truncate()
 
 
-def _write_rre(file: BinaryIO, cases: Iterator[_Case], options: QrelOptions) -> None:
+def _write_rre(file: BinaryIO, eval_users: Iterator[_EvalUser], options: QrelOptions) -> None:
     """Write ratings for the Rated Ranking Evaluator; the template searches for ``$query``."""
     head = {"index": options.index, "id_field": "item_id", "query_placeholder": "$query"}
     file.write((json.dumps(head)[:-1] + ', "query_groups": [').encode())
     separator = "\n"
-    for case in cases:
+    for eval_user in eval_users:
         group = {
-            "name": case.user_id,
+            "name": eval_user.user_id,
             "queries": [
                 {"template": "query.json", "placeholders": {"$query": query}}
-                for query in case.texts
+                for query in eval_user.texts
             ],
-            "relevant_documents": {item: {"gain": 1} for item in case.targets},
+            "relevant_documents": {item: {"gain": 1} for item in eval_user.targets},
         }
         file.write((separator + json.dumps(group, ensure_ascii=False)).encode())
         separator = ",\n"
     file.write(b"\n]}\n")
 
 
-def _write_rank_eval(file: BinaryIO, cases: Iterator[_Case], options: QrelOptions) -> None:
+def _write_rank_eval(file: BinaryIO, eval_users: Iterator[_EvalUser], options: QrelOptions) -> None:
     """Write bodies for _rank_eval, one per line; what a user has bought is not found."""
-    requests = (request for case in cases for request in _requests(case, options))
+    requests = (request for eval_user in eval_users for request in _requests(eval_user, options))
     metric = {"recall": {"k": options.k, "relevant_rating_threshold": 1}}
     while batch := list(islice(requests, _REQUESTS)):
         body = {"requests": batch, "metric": metric}
         file.write((json.dumps(body, ensure_ascii=False) + "\n").encode())
 
 
-def _requests(case: _Case, options: QrelOptions) -> Iterator[dict[str, Any]]:
-    unwanted = [{"term": {"is_active": False}}, {"terms": {"item_id": case.history}}]
-    for rank, query in enumerate(case.texts, start=1):
+def _requests(eval_user: _EvalUser, options: QrelOptions) -> Iterator[dict[str, Any]]:
+    unwanted = [{"term": {"is_active": False}}, {"terms": {"item_id": eval_user.history}}]
+    for rank, query in enumerate(eval_user.texts, start=1):
         wanted = title_query(query, options.search)
         yield {
-            "id": case.user_id if len(case.texts) == 1 else f"{case.user_id}#{rank}",
+            "id": eval_user.user_id if len(eval_user.texts) == 1 else f"{eval_user.user_id}#{rank}",
             "request": {"query": {"bool": {"must": [wanted], "must_not": unwanted}}},
             "ratings": [
-                {"_index": options.index, "_id": item, "rating": 1} for item in case.targets
+                {"_index": options.index, "_id": item, "rating": 1} for item in eval_user.targets
             ],
         }
 
 
-_WRITERS: dict[str, Callable[[BinaryIO, Iterator[_Case], QrelOptions], None]] = {
+_WRITERS: dict[str, Callable[[BinaryIO, Iterator[_EvalUser], QrelOptions], None]] = {
     "trec": _write_trec,
     "rre": _write_rre,
     "quepid": _write_quepid,

@@ -14,12 +14,12 @@ from gpt4rec_es.db.rows import builds
 from gpt4rec_es.db.rows.history import item_numbers, load_item_numbers, user_numbers
 from gpt4rec_es.db.rows.lists import load_popular
 from gpt4rec_es.db.rows.runs import Run
-from gpt4rec_es.db.rows.stored_lists import Lists, load_item_nos
+from gpt4rec_es.db.rows.stored_lists import ListsTable, load_item_nos
 from gpt4rec_es.lab.evaluation.data import read_catalog
 from gpt4rec_es.lab.evaluation.merging import merge_lists
 from gpt4rec_es.lab.evaluation.methods import newest_titles
 from gpt4rec_es.lab.evaluation.sources import ListSources
-from gpt4rec_es.lab.splits.split import Case
+from gpt4rec_es.lab.splits.split import EvalUser
 from gpt4rec_es.metrics.accuracy import Targets
 from gpt4rec_es.metrics.labels import CategoryLabels
 from gpt4rec_es.metrics.lists import as_lists
@@ -53,14 +53,14 @@ def hit_rates(
         DependencyError: a server cannot be reached.
     """
     with transaction(engine) as connection:
-        cases = _cases(connection, run, held)
-        users = [case.user for case in cases]
-        stored = load_item_nos(connection, Lists(run.run_no), users)
+        eval_users = _eval_users(connection, run, held)
+        users = [eval_user.user_no for eval_user in eval_users]
+        stored = load_item_nos(connection, ListsTable(run.run_no), users)
         popular = load_popular(connection, run, None)
         build = builds.load(connection, run.build_no)
-    targets = Targets([case.targets for case in cases])
+    targets = Targets([eval_user.targets for eval_user in eval_users])
     catalog = read_catalog(engine, client, build, None, CategoryLabels.LEAF)
-    histories = [case.history for case in cases]
+    histories = [eval_user.history for eval_user in eval_users]
 
     def merged(queries: Sequence[Sequence[str]], sources: ListSources) -> list[list[int]]:
         made = merge_lists(catalog, queries, histories, [(run.k, 1)], sources=sources)
@@ -71,15 +71,19 @@ def hit_rates(
     methods = {
         "generated queries": stored,
         "newest title as query": merged(titles, ListSources()),
-        "popular items": merged([()] * len(cases), ListSources(popular=popular)),
+        "popular items": merged([()] * len(eval_users), ListSources(popular=popular)),
     }
     return [
-        HitRate(name, len(cases), int(targets.measure(as_lists(lists, run.k))["hit_rate"].sum()))
+        HitRate(
+            name, len(eval_users), int(targets.measure(as_lists(lists, run.k))["hit_rate"].sum())
+        )
         for name, lists in methods.items()
     ]
 
 
-def _cases(connection: Connection, run: Run, held: Mapping[str, Collection[str]]) -> list[Case]:
+def _eval_users(
+    connection: Connection, run: Run, held: Mapping[str, Collection[str]]
+) -> list[EvalUser]:
     """Return users with what they had bought by the run, and what they bought next and not before.
 
     Unknown users and items are left out.
@@ -87,10 +91,10 @@ def _cases(connection: Connection, run: Run, held: Mapping[str, Collection[str]]
     users = user_numbers(connection, held)
     items = item_numbers(connection, {item for bought in held.values() for item in bought})
     histories = load_item_numbers(connection, list(users.values()), run.history_version)
-    cases = []
+    eval_users = []
     for user_id, user in sorted(users.items(), key=lambda pair: pair[1]):
         history = histories.get(user, [])
         wanted = {items[item] for item in held[user_id] if item in items}
         if new := wanted.difference(history):
-            cases.append(Case(user, tuple(history), tuple(sorted(new))))
-    return cases
+            eval_users.append(EvalUser(user, tuple(history), tuple(sorted(new))))
+    return eval_users

@@ -17,7 +17,7 @@ from gpt4rec_es.lab.evaluation.methods import METHODS, Baselines, MethodOptions
 from gpt4rec_es.lab.evaluation.night_rules import AppliedRules, NightRules
 from gpt4rec_es.lab.evaluation.sources import product_sources
 from gpt4rec_es.lab.splits.queries import split_queries
-from gpt4rec_es.lab.splits.split import Case
+from gpt4rec_es.lab.splits.split import EvalUser
 from gpt4rec_es.metrics.labels import CategoryLabels
 from gpt4rec_es.metrics.lists import Lists
 from gpt4rec_es.options.lists import ANY_TERM, Fusion, SearchOptions
@@ -35,7 +35,7 @@ class EvaluateOptions:
     """What is measured, and how.
 
     num_queries: one evaluation for each. bm25: None for the live build's. learn_validation: before
-    the test, baselines learn from the validation part, too. sample: so many cases only. generator:
+    the test, baselines learn from the validation part, too. sample: so many users only. generator:
     None for the current one. decoding: of its queries; as many as the most in num_queries, and at
     least as many beams. fusions: of the product's candidate sources, each measured. search: how
     generated queries are searched for. night: rules and filters that the product keeps; None: none.
@@ -88,27 +88,27 @@ class MadeLists:
         return self.method if self.num_queries is None else f"{self.method} m={self.num_queries}"
 
 
-class Evaluation:
-    """Makes the lists of several methods for the same cases; what they share is made once."""
+class MethodLists:
+    """Makes the lists of several methods for the same users; what they share is made once."""
 
     def __init__(
         self,
         engine: Engine,
         split: SplitRow,
-        cases: Sequence[Case],
+        eval_users: Sequence[EvalUser],
         train: Mapping[int, Sequence[int]],
-        steps: Mapping[int, Sequence[int]],
+        baskets: Mapping[int, Sequence[int]],
         catalog: EvaluationCatalog,
         applied: AppliedRules,
         bars: Bars,
     ) -> None:
-        """Take the cases, what may be learned from (as in ``Split``), catalog, and rules."""
-        self._engine, self._split, self._cases = engine, split, cases
-        self._train, self._steps = train, steps
+        """Take the users, what may be learned from (as in ``Split``), catalog, and rules."""
+        self._engine, self._split, self._eval_users = engine, split, eval_users
+        self._train, self._steps = train, baskets
         self._catalog, self._bars = catalog, bars
         self._applied = applied
         self._baselines: Baselines | None = None
-        self._histories = [case.history for case in cases]
+        self._histories = [eval_user.history for eval_user in eval_users]
 
     def lists(
         self,
@@ -132,7 +132,7 @@ class Evaluation:
         if self._baselines is None:
             self._baselines = Baselines(self._catalog, self._train, options.method)
         with self._bars(f"Recommending by {method}", "users") as progress:
-            lists = self._baselines.lists(method, self._cases, options.ks, progress)
+            lists = self._baselines.lists(method, self._eval_users, options.ks, progress)
         return MadeLists(
             method,
             lists,
@@ -187,7 +187,7 @@ class Evaluation:
                         self._catalog,
                         self._train,
                         fusion,
-                        steps=self._steps,
+                        baskets=self._steps,
                         rules=self._applied.items,
                         may_search=self._applied.may_search,
                     )
@@ -211,9 +211,9 @@ class Evaluation:
     def _queries(self, generator: QueryGenerator, decoding: Decoding) -> list[list[str]]:
         with self._bars("Generating", "prompts") as progress:
             written = split_queries(
-                self._engine, generator, decoding, self._split, self._cases, progress
+                self._engine, generator, decoding, self._split, self._eval_users, progress
             )
-        return [[query.text for query in case.queries] for case in written]
+        return [[query.text for query in eval_user.queries] for eval_user in written]
 
 
 def _learned(options: EvaluateOptions) -> dict[str, bool]:

@@ -1,4 +1,4 @@
-"""Lists to metrics: means with intervals, over all cases and over segments of them."""
+"""Lists to metrics: means with intervals, over all users and over segments of them."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 from gpt4rec_es.lab.baselines.popularity import count_buyers
 from gpt4rec_es.lab.evaluation.data import EvaluationCatalog
 from gpt4rec_es.lab.splits.segments import segments
-from gpt4rec_es.lab.splits.split import Case
+from gpt4rec_es.lab.splits.split import EvalUser
 from gpt4rec_es.metrics.accuracy import accuracy
 from gpt4rec_es.metrics.labels import LabelSets
 from gpt4rec_es.metrics.lists import Lists, PerUser, is_empty, list_length
@@ -66,27 +66,27 @@ class MetricRow:
 
 
 class Measurer:
-    """Measures lists of the same cases; what does not depend on the lists is prepared once."""
+    """Measures lists of the same users; what does not depend on the lists is prepared once."""
 
     def __init__(
         self,
         catalog: EvaluationCatalog,
-        cases: Sequence[Case],
+        eval_users: Sequence[EvalUser],
         train: Mapping[int, Sequence[int]],
     ) -> None:
-        """Take the cases, and what was learned from, for novelty and for head and tail."""
-        self._catalog, self._cases = catalog, cases
+        """Take the users, and what was learned from, for novelty and for head and tail."""
+        self._catalog, self._eval_users = catalog, eval_users
         self._buyers = count_buyers(train.values())
         self._n_users = len(train)
-        masks = segments(cases, catalog.item_ids, self._buyers)
-        self._masks = {ALL: np.ones(len(cases), np.bool_), **masks}
+        masks = segments(eval_users, catalog.item_ids, self._buyers)
+        self._masks = {ALL: np.ones(len(eval_users), np.bool_), **masks}
 
     def per_user(self, lists: Lists) -> dict[str, PerUser]:
-        """Return every metric of every case."""
+        """Return every metric of every user."""
         return measure(
             lists,
-            [case.targets for case in self._cases],
-            [case.history for case in self._cases],
+            [eval_user.targets for eval_user in self._eval_users],
+            [eval_user.history for eval_user in self._eval_users],
             labels=self._catalog.labels,
             buyers=self._buyers,
             n_users=self._n_users,

@@ -209,7 +209,7 @@ def _of_lengths(
     for k in lengths:
         pending = [user for user, n in zip(users, n_fused, strict=True) if n < k]
         merged = MergedUsers(pending, hits, replace(merge_inputs, k=k), check=lambda: None)
-        made = {user: [pick[0] for pick in one.picks] for user, one in merged.merges.items()}
+        made = {user: [pick.item_no for pick in one.picks] for user, one in merged.merges.items()}
         shorter = longest or [[]] * len(users)
         yield (
             k,
@@ -217,5 +217,5 @@ def _of_lengths(
         )
         if merge_inputs.fusion.method == "scores" and not longest:
             picks = [merged.merges[user.user_no].picks for user in users]
-            longest = [[pick[0] for pick in own] for own in picks]
-            n_fused = [sum(pick[6] is not None for pick in own) for own in picks]
+            longest = [[pick.item_no for pick in own] for own in picks]
+            n_fused = [sum(pick.fused_score is not None for pick in own) for own in picks]

@@ -1,6 +1,6 @@
 """What can be evaluated, by name: recommenders without training, and lists from queries.
 
-Each gives the lists of every case at every length; whatever it learned, it learned from the
+Each gives the lists of every user at every length; whatever it learned, it learned from the
 training part that it is handed.
 """
 
@@ -13,7 +13,7 @@ from gpt4rec_es.lab.baselines.popularity import Popularity
 from gpt4rec_es.lab.baselines.scored import CoPurchases, Hybrid, Scored, Scorer
 from gpt4rec_es.lab.evaluation.data import EvaluationCatalog
 from gpt4rec_es.lab.evaluation.merging import merge_lists
-from gpt4rec_es.lab.splits.split import Case
+from gpt4rec_es.lab.splits.split import EvalUser
 from gpt4rec_es.metrics.lists import Lists, as_lists
 from gpt4rec_es.protocols import Progress, Recommender, no_progress
 
@@ -28,8 +28,9 @@ METHODS = (*BASELINES, "queries", "product")
 class MethodOptions:
     """What baselines are made with.
 
-    history_decay: by which each older purchase counts less. title_weight: of titles in the hybrid; the
-    rest is that of co_purchases. Chosen on the validation part of Amazon Beauty, leave-one-out.
+    history_decay: factor by which each older purchase counts less. title_weight: weight of titles
+    in the hybrid; co_purchases have the rest. Chosen on the validation part of Amazon Beauty,
+    leave-one-out.
     """
 
     history_decay: float = 0.7
@@ -42,7 +43,7 @@ class MethodOptions:
 
 
 class Baselines:
-    """Makes the lists of baselines for the same cases; parts that several need are made once."""
+    """Makes the lists of baselines for the same users; parts that several need are made once."""
 
     def __init__(
         self,
@@ -57,16 +58,16 @@ class Baselines:
     def lists(
         self,
         name: str,
-        cases: Sequence[Case],
+        eval_users: Sequence[EvalUser],
         ks: Sequence[int],
         progress: Progress = no_progress,
     ) -> dict[int, Lists]:
-        """Return the lists of the baseline ``name`` by length; progress counts cases.
+        """Return the lists of the baseline ``name`` by length; progress counts users.
 
         Raises:
             UsageError: there is no such baseline.
         """
-        histories = [case.history for case in cases]
+        histories = [eval_user.history for eval_user in eval_users]
         if name in _TITLES:
             catalog, count = self._catalog, _TITLES[name]
             titles = [newest_titles(history, catalog.titles, count) for history in histories]

@@ -39,7 +39,7 @@ class NightRules:
 
 @dataclass(frozen=True, slots=True)
 class AppliedRules:
-    """The same by the catalog as it is: items: of all lists, None: no rule. check_queries: of queries.
+    """Rules resolved against the catalog. items: of all lists, or None; check_queries: of queries.
 
     as_dict: what they are, to be stored with what was measured by them.
     """

@@ -36,13 +36,13 @@ def product_sources(
     train: Mapping[int, Sequence[int]],
     fusion: Fusion,
     *,
-    steps: Mapping[int, Sequence[int]] | None = None,
+    baskets: Mapping[int, Sequence[int]] | None = None,
     rules: ItemRules | None = None,
     may_search: Callable[[str], bool] = bool,
 ) -> ListSources:
     """Return the sources that a night has, which here know the training part alone.
 
-    steps: numbers of the moments of the purchases in ``train``; of users without, each is its own.
+    baskets: basket numbers of the purchases in ``train``; without them each purchase is a basket.
     may_search: whether a bought title may serve as a query.
     """
     buyers = count_buyers(train.values())
@@ -52,7 +52,7 @@ def product_sources(
     )
     neighbours: dict[int, Neighbours] = {}
     if fusion.uses(CO_PURCHASE):
-        neighbours = dict(_neighbours(catalog, train, steps or {}, fusion))
+        neighbours = dict(_neighbours(catalog, train, baskets or {}, fusion))
     titles = {
         item: normalise_query(title) for item, title in catalog.titles.items() if may_search(title)
     }
@@ -62,7 +62,7 @@ def product_sources(
 def _neighbours(
     catalog: EvaluationCatalog,
     train: Mapping[int, Sequence[int]],
-    steps: Mapping[int, Sequence[int]],
+    baskets: Mapping[int, Sequence[int]],
     fusion: Fusion,
 ) -> Iterator[tuple[int, Neighbours]]:
     """Yield each item's strongest neighbours; equal ones are ordered by item id."""
@@ -70,12 +70,12 @@ def _neighbours(
     places = {item: place for place, item in enumerate(ordered)}
     items, moments, starts = array("i"), array("i"), array("q", [0])
     for user, bought in train.items():
-        latest = dict(zip(bought, steps.get(user) or range(len(bought)), strict=True))
+        latest = dict(zip(bought, baskets.get(user) or range(len(bought)), strict=True))
         newest = deduplicate_keep_last(bought)[-fusion.pair_history :]
         items.extend(places[item] for item in newest)
         moments.extend(latest[item] for item in newest)
         starts.append(len(items))
-    purchases = Purchases.at_moments(items, moments, starts, len(ordered))
+    purchases = Purchases.at_times(items, moments, starts, len(ordered))
     is_allowed = np.array([item in catalog.active for item in ordered], np.bool_)
     numbers = np.array(ordered, np.int64)
     found = strongest(purchases, fusion.pairs, fusion.neighbours, is_allowed)

@@ -10,18 +10,18 @@ from sqlalchemy import Connection, Engine
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows import evaluations as rows
 from gpt4rec_es.db.rows import splits as split_rows
-from gpt4rec_es.db.rows.evaluations import Evaluation
+from gpt4rec_es.db.rows.evaluations import StoredEvaluation
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.evaluation.compare import Difference, differences
 from gpt4rec_es.metrics.lists import NOTHING, Lists
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """Evaluation ``b`` against ``a``, over the users who have lists of both."""
+class EvaluationComparison:
+    """StoredEvaluation ``b`` against ``a``, over the users who have lists of both."""
 
-    a: Evaluation
-    b: Evaluation
+    a: StoredEvaluation
+    b: StoredEvaluation
     users: int
     differences: tuple[Difference, ...]
 
@@ -60,7 +60,7 @@ def show_evaluation(engine: Engine, evaluation_no: int) -> dict[str, Any]:
     return asdict(row) | {"metrics": shown}
 
 
-def compare(engine: Engine, first: int, second: int) -> Comparison:
+def compare(engine: Engine, first: int, second: int) -> EvaluationComparison:
     """Return how evaluation ``second`` differs from ``first``, over users who are in both.
 
     Raises:
@@ -75,15 +75,15 @@ def compare(engine: Engine, first: int, second: int) -> Comparison:
                 "Compare evaluations on the same part of one split.",
             )
         users = rows.users_of_both(connection, first, second)
-        cases = split_rows.stream_cases(connection, a.split_no, a.part)
-        targets = {user_no: wanted for user_no, _, wanted, *_ in cases}
+        eval_users = split_rows.stream_eval_users(connection, a.split_no, a.part)
+        targets = {user_no: wanted for user_no, _, wanted, *_ in eval_users}
         order = {user_no: place for place, user_no in enumerate(users)}
         found = differences(
             _lists(connection, first, order),
             _lists(connection, second, order),
             [targets[user_no] for user_no in users],
         )
-    return Comparison(a, b, len(users), tuple(found))
+    return EvaluationComparison(a, b, len(users), tuple(found))
 
 
 def _lists(

@@ -15,7 +15,7 @@ from gpt4rec_es.records import Bm25
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class ReplayChanges:
     """Settings that replace those of a run; None: as it was.
 
     num_queries: the best so many of each generation are used. fusion: fields of ``Fusion`` by name.
@@ -36,7 +36,7 @@ class Changes:
     @property
     def is_none(self) -> bool:
         """Whether nothing is changed."""
-        return self == Changes()
+        return self == ReplayChanges()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the new values by dotted manifest name, those that are set and single."""
@@ -50,7 +50,7 @@ class Changes:
         return {name: value for name, value in values.items() if value is not None}
 
 
-def changed_run(run: Run, changes: Changes) -> Run:
+def changed_run(run: Run, changes: ReplayChanges) -> Run:
     """Return ``run`` as if it had been planned with ``changes``.
 
     Raises:

@@ -12,10 +12,10 @@ from sqlalchemy import Connection, Engine
 from gpt4rec_es.db.engine import disable_statement_timeout
 from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows import splits, stored_lists
-from gpt4rec_es.db.rows.replays import cases_of_runs
+from gpt4rec_es.db.rows.replays import eval_users_of_runs
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.db.rows.splits import SplitRow
-from gpt4rec_es.db.rows.stored_lists import Lists
+from gpt4rec_es.db.rows.stored_lists import ListsTable
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.evaluation.compare import Difference, differences
 from gpt4rec_es.metrics.lists import as_lists
@@ -99,7 +99,7 @@ def diff_runs(
         disable_statement_timeout(connection)
         a = run_rows.find_with_lists(connection, first)
         b = run_rows.find_with_lists(connection, second)
-        before, after = Lists(a.run_no), Lists(b.run_no)
+        before, after = ListsTable(a.run_no), ListsTable(b.run_no)
         return RunDiff(
             **asdict(diff_lists(connection, before, after, items=items)),
             a=a.run_id,
@@ -112,7 +112,9 @@ def diff_runs(
         )
 
 
-def diff_lists(connection: Connection, a: Lists, b: Lists, *, items: int = 10) -> ListsDiff:
+def diff_lists(
+    connection: Connection, a: ListsTable, b: ListsTable, *, items: int = 10
+) -> ListsDiff:
     """Return how lists ``b`` differ from lists ``a``; ``items`` gained and lost are named."""
     found = stored_lists.compare(connection, a, b)
     gained = stored_lists.load_moved(connection, a, b, items)
@@ -143,8 +145,8 @@ def changed_entries(a: dict[str, Any], b: dict[str, Any], prefix: str = "") -> d
 
 def metric_deltas(
     connection: Connection,
-    a: Lists,
-    b: Lists,
+    a: ListsTable,
+    b: ListsTable,
     runs: tuple[Run, Run],
     split: str,
     part: str = "test",
@@ -152,11 +154,13 @@ def metric_deltas(
     """Return what ``b`` gains over ``a``, lists of ``runs``, by what ``split`` holds out.
 
     Raises:
-        UsageError: there is no such split, lists are of different lengths, or no case is left.
+        UsageError: there is no such split, lists are of different lengths, or no user is left.
     """
     row = require_comparable(connection, runs, split)
-    cases = cases_of_runs(connection, row.split_no, part, runs, _MOST_USERS)
-    targets = {case.user_no: case.targets for case in cases if not case.was_known}
+    eval_users = eval_users_of_runs(connection, row.split_no, part, runs, _MOST_USERS)
+    targets = {
+        eval_user.user_no: eval_user.targets for eval_user in eval_users if not eval_user.was_known
+    }
     if not targets:
         raise UsageError(
             f"Nothing that {split} ({part}) holds out was unknown to the night.",
@@ -168,7 +172,7 @@ def metric_deltas(
         {k: as_lists(stored_lists.load_item_nos(connection, b, users), k)},
         [targets[user] for user in users],
     )
-    return MetricDeltas(split, part, len(users), len(cases) - len(users), tuple(found))
+    return MetricDeltas(split, part, len(users), len(eval_users) - len(users), tuple(found))
 
 
 def require_comparable(connection: Connection, runs: tuple[Run, Run], split: str) -> SplitRow:
@@ -180,7 +184,7 @@ def require_comparable(connection: Connection, runs: tuple[Run, Run], split: str
     one, other = runs
     if one.k != other.k:
         raise UsageError(
-            f"Lists of {one.k} and of {other.k} items cannot be compared by a metric.",
+            f"ListsTable of {one.k} and of {other.k} items cannot be compared by a metric.",
             "Compare lists of equal length.",
         )
     return splits.find(connection, split)

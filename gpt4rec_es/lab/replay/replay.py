@@ -14,10 +14,10 @@ from gpt4rec_es.db.rows import replays as rows
 from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows.lists import next_users, store_lists
 from gpt4rec_es.db.rows.runs import Run
-from gpt4rec_es.db.rows.stored_lists import Lists, count_outcomes, count_rows
+from gpt4rec_es.db.rows.stored_lists import ListsTable, count_outcomes, count_rows
 from gpt4rec_es.elastic.similarity import same_bm25
 from gpt4rec_es.errors import ConflictError
-from gpt4rec_es.lab.replay.changes import Changes, bm25_of, changed_run
+from gpt4rec_es.lab.replay.changes import ReplayChanges, bm25_of, changed_run
 from gpt4rec_es.lab.replay.diff import (
     changed_entries,
     diff_lists,
@@ -28,7 +28,7 @@ from gpt4rec_es.lab.replay.result import Replay, metric_rows, replay_row
 from gpt4rec_es.lab.replay.sources import LazyRetriever, with_co_purchases, with_search_options
 from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.inputs.rules import item_rules_now, load_item_rules
-from gpt4rec_es.night.stages.hits import Hits
+from gpt4rec_es.night.stages.hits import RunHits
 from gpt4rec_es.night.stages.merge import merge_users
 from gpt4rec_es.protocols import Progress, Retriever, no_progress
 
@@ -40,7 +40,7 @@ _SHOWN = 3
 def replay(
     parts: NightParts,
     run_id: str,
-    changes: Changes,
+    changes: ReplayChanges,
     *,
     store: bool = True,
     items: int = 10,
@@ -90,7 +90,7 @@ def replay(
         found = _compare(connection, run, changed, searches, items)
         if split is not None:
             measured = metric_deltas(
-                connection, Lists(run.run_no), _replayed(run), (run, changed), split, part
+                connection, ListsTable(run.run_no), _replayed(run), (run, changed), split, part
             )
             found = replace(found, metrics=measured)
         if users != run.cohort_size or not run_rows.has_lists(connection, run.run_no):
@@ -139,7 +139,7 @@ def _merge(
         rules = item_rules_now(reading, changed) if changed else load_item_rules(reading, run)
     after = -1
     while users := next_users(connection, run.run_no, after, _SLICE):
-        hits = Hits(parts.engine, run, retriever, keep=keep, is_new=is_new)
+        hits = RunHits(parts.engine, run, retriever, keep=keep, is_new=is_new)
         merged = merge_users(parts.engine, run, users, hits, rules, check=lambda: None)
         store_lists(connection, run.run_no, merged.outcomes, merged.rows(), tables=rows.ENDING)
         connection.commit()
@@ -151,8 +151,8 @@ def _merge(
     return done, searches
 
 
-def _replayed(run: Run) -> Lists:
-    return Lists(run.run_no, f"recommendations_{rows.ENDING}")
+def _replayed(run: Run) -> ListsTable:
+    return ListsTable(run.run_no, f"recommendations_{rows.ENDING}")
 
 
 def _compare(connection: Connection, run: Run, changed: Run, searches: int, items: int) -> Replay:
@@ -167,5 +167,5 @@ def _compare(connection: Connection, run: Run, changed: Run, searches: int, item
         is_equal=differing.rows == 0,
         differing_rows=differing.rows,
         differing_users=differing.users,
-        lists=diff_lists(connection, Lists(run.run_no), _replayed(run), items=items),
+        lists=diff_lists(connection, ListsTable(run.run_no), _replayed(run), items=items),
     )

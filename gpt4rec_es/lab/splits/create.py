@@ -17,7 +17,7 @@ from gpt4rec_es.db.engine import transaction, untimed
 from gpt4rec_es.db.rows import audit, history
 from gpt4rec_es.db.rows import items as item_rows
 from gpt4rec_es.db.rows import splits as rows
-from gpt4rec_es.db.rows.splits import CaseRow, SplitRow
+from gpt4rec_es.db.rows.splits import EvalUserRow, SplitRow
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.splits.histories import UserEvents
 from gpt4rec_es.lab.splits.protocols import SplitOptions, make_split
@@ -33,7 +33,7 @@ class SplitReport:
     """A split that was made, or would be (``created_at`` None).
 
     unfindable_targets: held-out items of the test without a title or not active, which no search
-    can find. tied_cases: of validation and test, whose target was bought in the same moment as
+    can find. tied_users: of validation and test, whose target was bought in the same moment as
     what is known last: only the order of ties makes it the target.
     """
 
@@ -44,11 +44,11 @@ class SplitReport:
     has_times: bool
     users_to_learn_from: int
     purchases_to_learn_from: int
-    validation_cases: int
-    test_cases: int
+    validation_users: int
+    test_users: int
     users_left_out: int
     unfindable_targets: int
-    tied_cases: int
+    tied_users: int
     created_at: dt.datetime | None
 
 
@@ -110,7 +110,7 @@ def create_split(
             created_at = _store(connection, values, users, split).created_at
             audit.record(connection, actor, "split_create", name)
         hidden = item_rows.unfindable(connection)
-        unfindable = sum(item in hidden for case in split.test for item in case.targets)
+        unfindable = sum(item in hidden for eval_user in split.test for item in eval_user.targets)
     return _report(values, split, unfindable, created_at)
 
 
@@ -125,11 +125,11 @@ def _report(
         has_times=values["has_times"],
         users_to_learn_from=len(split.train),
         purchases_to_learn_from=sum(map(len, split.train.values())),
-        validation_cases=len(split.validation),
-        test_cases=len(split.test),
+        validation_users=len(split.validation),
+        test_users=len(split.test),
         users_left_out=split.left_out,
         unfindable_targets=unfindable,
-        tied_cases=sum(case.gap == 0 for case in (*split.validation, *split.test)),
+        tied_users=sum(eval_user.gap == 0 for eval_user in (*split.validation, *split.test)),
         created_at=created_at,
     )
 
@@ -161,24 +161,33 @@ def _read(
 
 
 def _store(connection: Connection, values: dict[str, Any], users: _Users, split: Split) -> SplitRow:
-    def cases() -> Iterator[tuple[str, CaseRow]]:
+    def eval_users() -> Iterator[tuple[str, EvalUserRow]]:
         for part in rows.PARTS:
-            for case in getattr(split, part):
-                user_no = users.user_nos[case.user]
-                yield part, (user_no, case.history, case.targets, case.gap, case.steps)
+            for eval_user in getattr(split, part):
+                user_no = users.user_nos[eval_user.user_no]
+                yield (
+                    part,
+                    (
+                        user_no,
+                        eval_user.history,
+                        eval_user.targets,
+                        eval_user.gap,
+                        eval_user.baskets,
+                    ),
+                )
 
     train = (
-        (users.user_nos[place], items, split.steps.get(place))
+        (users.user_nos[place], items, split.baskets.get(place))
         for place, items in split.train.items()
     )
-    return rows.store(connection, values, train, cases())
+    return rows.store(connection, values, train, eval_users())
 
 
 def _content_hash(item_ids: Mapping[int, str], users: _Users, split: Split) -> str:
     """Return a hash of all parts, by ids of users and items.
 
-    Gaps and steps are not in it: the hash says what may be learned and what is held out, by which
-    a generator may be measured, and must be the same as that of splits made before steps were kept.
+    Gaps and baskets are not in it: the hash covers what may be learned and what is held out, and
+    must equal that of splits made before baskets were kept.
     """
     digest = hashlib.blake2b(digest_size=16)
 
@@ -191,6 +200,11 @@ def _content_hash(item_ids: Mapping[int, str], users: _Users, split: Split) -> s
     for place, items in sorted(split.train.items()):
         add("train", users.user_ids[place], ids(items))
     for part in rows.PARTS:
-        for case in sorted(getattr(split, part), key=lambda case: case.user):
-            add(part, users.user_ids[case.user], ids(case.history), ids(case.targets))
+        for eval_user in sorted(getattr(split, part), key=lambda eval_user: eval_user.user_no):
+            add(
+                part,
+                users.user_ids[eval_user.user_no],
+                ids(eval_user.history),
+                ids(eval_user.targets),
+            )
     return digest.hexdigest()

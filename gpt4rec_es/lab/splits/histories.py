@@ -65,11 +65,11 @@ def order_histories(
     return histories
 
 
-def steps_of(times: Sequence[float]) -> tuple[int, ...]:
-    """Return the step of each of ``times``, oldest first: the 0-based number of its distinct time.
+def baskets_of(times: Sequence[float]) -> tuple[int, ...]:
+    """Return the basket of each of ``times``, oldest first: the 0-based rank of its distinct time.
 
-    So purchases of one moment share a step. Steps count what is given: of a prepared history, they
-    say nothing of moments of which nothing was kept.
+    Purchases of one moment share a basket. Only given purchases count: in a prepared history,
+    moments without a kept purchase have no number.
     """
     if not times:
         return ()

@@ -9,8 +9,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.lab.splits.histories import History, steps_of
-from gpt4rec_es.lab.splits.split import Case, Split
+from gpt4rec_es.lab.splits.histories import History, baskets_of
+from gpt4rec_es.lab.splits.split import EvalUser, Split
 
 
 def leave_one_out(histories: Sequence[History]) -> Split:
@@ -25,7 +25,7 @@ def leave_one_out(histories: Sequence[History]) -> Split:
     return _checked(
         "leave-one-out",
         [(one, len(one.items) - 2 if len(one.items) >= 3 else len(one.items)) for one in histories],
-        [_case(history, len(history.items) - 2, len(history.items) - 1) for history in long],
+        [_eval_user(history, len(history.items) - 2, len(history.items) - 1) for history in long],
         [_last(history) for history in long],
         len(histories) - len(long),
     )
@@ -82,8 +82,8 @@ def next_basket(histories: Sequence[History], *, only_new: bool = True) -> Split
             continue
         before, last = starts[-2:]
         learned.append((history, before))
-        validation.append(_case(history, before, last, only_new=only_new))
-        test.append(_case(history, last, None, only_new=only_new))
+        validation.append(_eval_user(history, before, last, only_new=only_new))
+        test.append(_eval_user(history, last, None, only_new=only_new))
     return _checked("next-basket", learned, validation, test, left_out)
 
 
@@ -93,7 +93,7 @@ def global_time(
     """Return the split at two moments, so that nothing is learned from anybody's future.
 
     Validation: what users with a history bought from ``first`` on; test: from ``second`` on.
-    only_new as for baskets. Left out are users without a case.
+    only_new as for baskets. Left out are users without a user.
 
     Raises:
         UsageError: there are no times, the moments do not ascend, or a part is empty.
@@ -112,9 +112,9 @@ def global_time(
         if old:
             learned.append((history, old))
         if 0 < old < known:
-            validation.append(_case(history, old, known, only_new=only_new))
+            validation.append(_eval_user(history, old, known, only_new=only_new))
         if 0 < known < len(times):
-            test.append(_case(history, known, None, only_new=only_new))
+            test.append(_eval_user(history, known, None, only_new=only_new))
         elif not 0 < old < known:
             left_out += 1
     return _checked("global-time", learned, validation, test, left_out)
@@ -154,46 +154,48 @@ def _basket_starts(times: tuple[float, ...]) -> list[int]:
     return [n for n, at in enumerate(times) if n == 0 or at != times[n - 1]]
 
 
-def _last(history: History) -> Case:
-    return _case(history, len(history.items) - 1, None)
+def _last(history: History) -> EvalUser:
+    return _eval_user(history, len(history.items) - 1, None)
 
 
-def _case(history: History, start: int, end: int | None, *, only_new: bool = False) -> Case:
-    """Return the case whose targets are the items from ``start`` to ``end``."""
+def _eval_user(
+    history: History, start: int, end: int | None, *, only_new: bool = False
+) -> EvalUser:
+    """Return the user whose targets are the items from ``start`` to ``end``."""
     known = history.items[:start]
     targets = tuple(dict.fromkeys(history.items[start:end]))
     if only_new:
         targets = tuple(item for item in targets if item not in set(known))
     times = history.times
     if times is None:
-        return Case(history.user, known, targets)
+        return EvalUser(history.user, known, targets)
     gap = times[start] - times[start - 1]
-    return Case(history.user, known, targets, gap, steps_of(times[:start]))
+    return EvalUser(history.user, known, targets, gap, baskets_of(times[:start]))
 
 
 def _checked(
     protocol: str,
     learned: Iterable[tuple[History, int]],
-    validation: list[Case],
-    test: list[Case],
+    validation: list[EvalUser],
+    test: list[EvalUser],
     left_out: int,
 ) -> Split:
-    """Return the split without cases that have nothing to find.
+    """Return the split without users that have nothing to find.
 
     learned: histories, and how many purchases from each one's beginning may be learned from.
     """
-    train, steps = {}, {}
+    train, baskets = {}, {}
     for history, n in learned:
         train[history.user] = history.items[:n]
         if history.times is not None:
-            steps[history.user] = steps_of(history.times[:n])
+            baskets[history.user] = baskets_of(history.times[:n])
     split = Split(
         protocol,
         train,
-        tuple(case for case in validation if case.targets),
-        tuple(case for case in test if case.targets),
+        tuple(eval_user for eval_user in validation if eval_user.targets),
+        tuple(eval_user for eval_user in test if eval_user.targets),
         left_out,
-        steps,
+        baskets,
     )
     for name in ("train", "validation", "test"):
         if not getattr(split, name):

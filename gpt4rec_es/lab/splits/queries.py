@@ -1,4 +1,4 @@
-"""The generated queries of a split's cases: made where they are missing, kept under ordinary keys.
+"""Generated queries of a split's evaluation users: missing ones are made, keys are the night's.
 
 No run is planned and no partition made. A prompt, generation or query that a night or another
 evaluation made is used again, and theirs may use what is made here.
@@ -24,7 +24,7 @@ from gpt4rec_es.db.rows.items import load_titles
 from gpt4rec_es.db.rows.splits import SplitRow
 from gpt4rec_es.db.rows.texts import decoding_number, load_prompts, prompt_numbers, store_new
 from gpt4rec_es.lab.splits.histories import deduplicate_keep_last
-from gpt4rec_es.lab.splits.split import Case
+from gpt4rec_es.lab.splits.split import EvalUser
 from gpt4rec_es.lab.splits.stored import load_split
 from gpt4rec_es.prompts.keys import canonical_json, hash128
 from gpt4rec_es.protocols import Progress, QueryGenerator, no_progress
@@ -39,8 +39,8 @@ _PROMPTS = 512
 
 
 @dataclass(frozen=True, slots=True)
-class CaseQueries:
-    """The generated queries of one case, best first; empty: no usable history, or none written."""
+class EvalUserQueries:
+    """The generated queries of one user, best first; empty: no usable history, or none written."""
 
     user_no: int
     queries: tuple[GeneratedQuery, ...]
@@ -51,10 +51,10 @@ def split_queries(
     generator: QueryGenerator,
     decoding: Decoding,
     split: SplitRow,
-    cases: Sequence[Case],
+    eval_users: Sequence[EvalUser],
     progress: Progress = no_progress,
-) -> list[CaseQueries]:
-    """Return the queries of ``cases``, of ``split``, in order; generates what is missing.
+) -> list[EvalUserQueries]:
+    """Return the queries of ``eval_users``, of ``split``, in order; generates what is missing.
 
     Called again after a kill it goes on where it was. progress counts distinct prompts.
 
@@ -68,12 +68,16 @@ def split_queries(
         # Those that the night would write into prompts.
         titles = load_titles(connection)
     prompt_nos: list[int | None] = []
-    for batch in _batches(cases, _CASES):
+    for batch in _batches(eval_users, _CASES):
         prompts = [
             generator.write_prompt(
-                [titles[item] for item in deduplicate_keep_last(case.history) if item in titles]
+                [
+                    titles[item]
+                    for item in deduplicate_keep_last(eval_user.history)
+                    if item in titles
+                ]
             )
-            for case in batch
+            for eval_user in batch
         ]
         with transaction(engine) as connection:
             prompt_nos += _store_prompts(connection, split, prompts)
@@ -88,8 +92,8 @@ def split_queries(
         progress(done, total)
     found = _load(engine, prompt_nos, key)
     return [
-        CaseQueries(case.user, found.get(number, ()) if number is not None else ())
-        for case, number in zip(cases, prompt_nos, strict=True)
+        EvalUserQueries(eval_user.user_no, found.get(number, ()) if number is not None else ())
+        for eval_user, number in zip(eval_users, prompt_nos, strict=True)
     ]
 
 
@@ -102,7 +106,7 @@ def queries_of_part(
     part: str,
     progress: Progress = no_progress,
 ) -> dict[int, list[str]]:
-    """Return the query texts of every case of a part, by user number, best first.
+    """Return the query texts of every user of a part, by user number, best first.
 
     Raises:
         UsageError: there is no such split or generator.
@@ -114,7 +118,7 @@ def queries_of_part(
     written = split_queries(
         engine, open_generator(row), decoding, split_row, getattr(split, part), progress
     )
-    return {case.user_no: [query.text for query in case.queries] for case in written}
+    return {eval_user.user_no: [query.text for query in eval_user.queries] for eval_user in written}
 
 
 def _store_prompts(

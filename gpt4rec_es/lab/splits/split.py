@@ -13,18 +13,18 @@ BY_USERS = frozenset({"users", "gpt4rec"})
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class EvalUser:
     """One user to recommend to: what is known, oldest first, and what was bought next.
 
     gap: seconds from the newest known event to the first held-out one; None without times.
-    steps: parallel to ``history``, as ``Split.steps``; None: each purchase is a step of its own.
+    baskets: parallel to ``history``, as ``Split.baskets``; None: each purchase is its own basket.
     """
 
-    user: int
+    user_no: int
     history: tuple[int, ...]
     targets: tuple[int, ...]
     gap: float | None = None
-    steps: tuple[int, ...] | None = None
+    baskets: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,61 +32,63 @@ class Split:
     """What may be learned from, and what is held out.
 
     train: what may be learned from, by user. left_out: users with too little to be measured.
-    steps: parallel to ``train``, which of the user's moments each purchase was of, counted from 0,
-    so that purchases of one moment share a step. A user who is not in it is known by order only:
-    each purchase is a step of its own.
+    baskets: parallel to ``train``, the basket number of each purchase, counted from 0 per user, so
+    that purchases of one moment share a basket. A user missing from it is known by order only: each
+    purchase is a basket of its own.
     """
 
     protocol: str
     train: dict[int, tuple[int, ...]]
-    validation: tuple[Case, ...]
-    test: tuple[Case, ...]
+    validation: tuple[EvalUser, ...]
+    test: tuple[EvalUser, ...]
     left_out: int = 0
-    steps: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    baskets: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
 
 def with_validation(split: Split) -> Split:
     """Return the split whose training part has validation in it: for a last fit before the test.
 
     Whatever was chosen on validation stays chosen; nothing of the test is touched. All targets of a
-    case count as one basket, since a case does not say when each was bought: the step after those
+    user count as one basket, since a user does not say when each was bought: the basket after those
     that are known, or the last of these if the first target was bought at that same moment.
     """
-    train, steps = dict(split.train), dict(split.steps)
-    for case in split.validation:
-        train[case.user] = case.history + case.targets
-        if case.steps is None:
-            steps.pop(case.user, None)
+    train, baskets = dict(split.train), dict(split.baskets)
+    for eval_user in split.validation:
+        train[eval_user.user_no] = eval_user.history + eval_user.targets
+        if eval_user.baskets is None:
+            baskets.pop(eval_user.user_no, None)
         else:
-            step = case.steps[-1] + (case.gap != 0)
-            steps[case.user] = case.steps + (step,) * len(case.targets)
-    return replace(split, train=train, steps=steps, validation=())
+            basket = eval_user.baskets[-1] + (eval_user.gap != 0)
+            baskets[eval_user.user_no] = eval_user.baskets + (basket,) * len(eval_user.targets)
+    return replace(split, train=train, baskets=baskets, validation=())
 
 
 def check_split(split: Split) -> None:
     """Pass if the split's own parts are kept apart.
 
-    What is learned of a user must be the beginning of what each of the user's cases knows (nothing
+    What is learned of a user must be the beginning of what each of the user's users knows (nothing
     where whole users are held out), no target may be in it, and the test must know all that
     validation asks for.
 
     Raises:
         DataError: they are not; the message names a user, by number.
     """
-    for part, cases in (("validation", split.validation), ("test", split.test)):
-        for case in cases:
-            learned = split.train.get(case.user, ())
+    for part, eval_users in (("validation", split.validation), ("test", split.test)):
+        for eval_user in eval_users:
+            learned = split.train.get(eval_user.user_no, ())
             if learned and split.protocol in BY_USERS:
-                _refuse(f"training knows user {case.user}, who is held out for {part}")
-            if case.history[: len(learned)] != learned:
-                _refuse(f"training knows more of user {case.user} than its {part} case does")
-            if not set(case.targets).isdisjoint((*learned, *case.history)):
-                _refuse(f"the {part} targets of user {case.user} are known beforehand")
-    validation = {case.user: case for case in split.validation}
-    for case in split.test:
-        before = validation.get(case.user)
-        if before and not {*before.history, *before.targets} <= set(case.history):
-            _refuse(f"the test of user {case.user} lies before its validation")
+                _refuse(f"training knows user {eval_user.user_no}, who is held out for {part}")
+            if eval_user.history[: len(learned)] != learned:
+                _refuse(
+                    f"training knows more of user {eval_user.user_no} than its {part} user does"
+                )
+            if not set(eval_user.targets).isdisjoint((*learned, *eval_user.history)):
+                _refuse(f"the {part} targets of user {eval_user.user_no} are known beforehand")
+    validation = {eval_user.user_no: eval_user for eval_user in split.validation}
+    for eval_user in split.test:
+        before = validation.get(eval_user.user_no)
+        if before and not {*before.history, *before.targets} <= set(eval_user.history):
+            _refuse(f"the test of user {eval_user.user_no} lies before its validation")
 
 
 def _refuse(what: str) -> NoReturn:

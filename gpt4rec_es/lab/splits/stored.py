@@ -9,7 +9,7 @@ from gpt4rec_es.db.rows import audit, evaluations
 from gpt4rec_es.db.rows import splits as rows
 from gpt4rec_es.db.rows.splits import SplitRow
 from gpt4rec_es.errors import ConflictError
-from gpt4rec_es.lab.splits.split import Case, Split, check_split
+from gpt4rec_es.lab.splits.split import EvalUser, Split, check_split
 
 
 def list_splits(engine: Engine) -> list[SplitRow]:
@@ -34,7 +34,7 @@ def show_split(engine: Engine, name: str) -> dict[str, Any]:
 def drop_split(
     engine: Engine, name: str, *, actor: str, force: bool = False, dry_run: bool = False
 ) -> SplitRow:
-    """Delete a split with its cases and return what it was; ``force``: its evaluations, too.
+    """Delete a split with its users and return what it was; ``force``: its evaluations, too.
 
     Raises:
         UsageError: there is none of that name.
@@ -75,27 +75,29 @@ def load_split(
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ")
     with transaction(snapshot) as connection:
         row = rows.find(connection, name)
-        train, steps = {}, {}
+        train, baskets = {}, {}
         for user_no, item_nos, own in rows.stream_train(connection, row.split_no):
             train[user_no] = tuple(item_nos)
             if own is not None:
-                steps[user_no] = tuple(own)
-        cases = {
-            part: tuple(map(_case, rows.stream_cases(connection, row.split_no, part)))
+                baskets[user_no] = tuple(own)
+        eval_users = {
+            part: tuple(map(_eval_user, rows.stream_eval_users(connection, row.split_no, part)))
             for part in parts
         }
     split = Split(
         row.protocol,
         train,
-        cases.get("validation", ()),
-        cases.get("test", ()),
+        eval_users.get("validation", ()),
+        eval_users.get("test", ()),
         row.n_left_out,
-        steps,
+        baskets,
     )
     check_split(split)
     return row, split
 
 
-def _case(row: rows.CaseRow) -> Case:
-    user_no, known, targets, gap, steps = row
-    return Case(user_no, tuple(known), tuple(targets), gap, None if steps is None else tuple(steps))
+def _eval_user(row: rows.EvalUserRow) -> EvalUser:
+    user_no, known, targets, gap, baskets = row
+    return EvalUser(
+        user_no, tuple(known), tuple(targets), gap, None if baskets is None else tuple(baskets)
+    )

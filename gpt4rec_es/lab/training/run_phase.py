@@ -57,7 +57,7 @@ class PhaseResult:
     loss: float | None
 
 
-def steps_of(n_examples: int, epochs: float, batch_size: int) -> int:
+def baskets_of(n_examples: int, epochs: float, batch_size: int) -> int:
     """Return the optimizer steps of ``epochs`` over ``n_examples``."""
     return math.ceil(math.ceil(n_examples * epochs) / batch_size)
 
@@ -70,7 +70,7 @@ def run_phase(
     report(steps) is told how many steps are done. Equal arguments give equal weights on the same
     machine, however often it was interrupted in between.
     """
-    planned = steps_of(len(examples), phase.epochs, phase.batch_size)
+    planned = baskets_of(len(examples), phase.epochs, phase.batch_size)
     wanted = planned if phase.max_steps is None else min(planned, phase.max_steps)
     # Only a phase that runs to its end may have a short last batch.
     total = min(math.ceil(len(examples) * phase.epochs), wanted * phase.batch_size)

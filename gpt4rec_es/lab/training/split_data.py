@@ -16,13 +16,13 @@ from gpt4rec_es.db.rows.items import load_learnable_titles
 from gpt4rec_es.db.rows.splits import SplitRow
 from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.lab.splits.histories import deduplicate_keep_last
-from gpt4rec_es.lab.splits.split import Case, with_validation
+from gpt4rec_es.lab.splits.split import EvalUser, with_validation
 from gpt4rec_es.lab.splits.stored import load_split
 from gpt4rec_es.lab.training.dataset import TrainingData, collect_histories
 from gpt4rec_es.prompts.template import display_title
 
-# On so many cases the loss is measured; more would cost more than they tell.
-_LOSS_CASES = 1000
+# On so many users the loss is measured; more would cost more than they tell.
+_LOSS_USERS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +36,14 @@ class SplitPart:
 def read_split_data(engine: Engine, part: SplitPart) -> TrainingData:
     """Return the titles of what a split lets learn; the tokenizer may see the whole catalog.
 
-    Loss is measured on the first cases of validation, unless these are learned from, too.
+    Loss is measured on the first users of validation, unless these are learned from, too.
 
     Raises:
         UsageError: there is no such split.
         DataError: the split leaks, or none of its titles may be learned.
     """
     row, split = load_split(engine, part.name)
-    kept_back: Iterable[Case] = split.validation[:_LOSS_CASES]
+    kept_back: Iterable[EvalUser] = split.validation[:_LOSS_USERS]
     if part.with_validation:
         split, kept_back = with_validation(split), ()
     with transaction(engine) as connection:
@@ -70,10 +70,10 @@ def read_split_data(engine: Engine, part: SplitPart) -> TrainingData:
     validation = collect_histories(
         [
             titles[item]
-            for item in deduplicate_keep_last((*case.history, case.targets[0]))
+            for item in deduplicate_keep_last((*eval_user.history, eval_user.targets[0]))
             if item in titles
         ]
-        for case in kept_back
+        for eval_user in kept_back
     )
     facts = {
         "split": row.name,

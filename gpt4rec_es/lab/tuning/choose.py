@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.bm25.retriever import MemoryGridSearch
-from gpt4rec_es.lab.tuning.measure import Measured, TuningCase, measure_points
+from gpt4rec_es.lab.tuning.measure import Measured, TuningUser, measure_points
 from gpt4rec_es.metrics.significance import Interval, best_of_test, bootstrap_interval, holm
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.records import Bm25
@@ -75,7 +75,7 @@ _LEVEL = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class PointComparison:
     """The best point against another one, over the same users.
 
     gain: mean difference with its interval; a little too good, as of any winner. p_value: that the
@@ -100,13 +100,13 @@ class Choice:
     metric: Metric
     measured: Measured
     best: Bm25
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[PointComparison, ...]
     recommended: Bm25
     verdict: str
 
 
 def tune(
-    cases: Sequence[TuningCase],
+    eval_users: Sequence[TuningUser],
     search: MemoryGridSearch,
     k: int,
     live: Bm25,
@@ -121,15 +121,15 @@ def tune(
     The defaults and ``live`` are always among the points.
 
     Raises:
-        UsageError: there are no cases, or one has no target.
+        UsageError: there are no users, or one has no target.
     """
     if points:
         points = list(dict.fromkeys([DEFAULTS, live, *points]))
-        measured = measure_points(cases, points, search, k, progress)
+        measured = measure_points(eval_users, points, search, k, progress)
     else:
-        measured = measure_points(cases, coarse_points(live), search, k, progress)
+        measured = measure_points(eval_users, coarse_points(live), search, k, progress)
         fine = fine_points(best_point(measured, metric), measured.points)
-        measured = measured.joined(measure_points(cases, fine, search, k, progress))
+        measured = measured.joined(measure_points(eval_users, fine, search, k, progress))
     return choose(measured, live, metric=metric, seed=seed)
 
 
@@ -152,7 +152,7 @@ def choose(measured: Measured, live: Bm25, *, metric: Metric = "ndcg", seed: int
         differences = values - values[measured.points.index(point)]
         gain = bootstrap_interval(differences[place], seed=seed)
         p_value = float(best_of_test(differences, seed=seed)[place])
-        comparisons.append(Comparison(name, point, gain, p_value))
+        comparisons.append(PointComparison(name, point, gain, p_value))
     adjusted = holm([comparison.p_value for comparison in comparisons])
     comparisons = [replace(c, p_value=p) for c, p in zip(comparisons, adjusted, strict=True)]
     recommended, verdict = _decide(best, live, comparisons)
@@ -173,7 +173,7 @@ def best_point(measured: Measured, metric: Metric) -> Bm25:
     return min(candidates, key=_distance)
 
 
-def _decide(best: Bm25, live: Bm25, comparisons: Sequence[Comparison]) -> tuple[Bm25, str]:
+def _decide(best: Bm25, live: Bm25, comparisons: Sequence[PointComparison]) -> tuple[Bm25, str]:
     beaten = {c.name for c in comparisons if c.is_significant}
     shown = _text(best)
     if len(beaten) == len(comparisons):

@@ -1,4 +1,4 @@
-"""What tuning measures on: a split's cases with their generated queries, and the live catalog.
+"""What tuning measures on: a split's users with their generated queries, and the live catalog.
 
 Queries are generated once and kept; whatever is tried afterwards needs no generator.
 """
@@ -16,14 +16,14 @@ from gpt4rec_es.db.rows.items import load_ids
 from gpt4rec_es.db.rows.splits import SplitRow
 from gpt4rec_es.generation.registry import opened_unchanged
 from gpt4rec_es.lab.baselines.popularity import count_buyers
-from gpt4rec_es.lab.evaluation.data import choose_cases
+from gpt4rec_es.lab.evaluation.data import choose_eval_users
 from gpt4rec_es.lab.splits.queries import split_queries
 from gpt4rec_es.lab.splits.segments import Mask, segments
-from gpt4rec_es.lab.splits.split import Case
+from gpt4rec_es.lab.splits.split import EvalUser
 from gpt4rec_es.lab.splits.stored import load_split
 from gpt4rec_es.lab.training.split_data import require_unseen
 from gpt4rec_es.lab.tuning.choose import Metric
-from gpt4rec_es.lab.tuning.measure import TuningCase
+from gpt4rec_es.lab.tuning.measure import TuningUser
 from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
 from gpt4rec_es.protocols import Progress, QueryGenerator
 from gpt4rec_es.records import Decoding
@@ -31,10 +31,10 @@ from gpt4rec_es.records import Decoding
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TuningOptions:
-    """What is tried, on which cases, and what decides.
+    """What is tried, on which users, and what decides.
 
     generator: a name; None: the current one. trust: it has not seen what is held out, whatever its
-    card says. most_users: of more cases so many are taken, always the same ones. seed: of intervals
+    card says. most_users: of more users so many are taken, always the same ones. seed: of intervals
     and tests. search: how queries are searched for.
     """
 
@@ -65,12 +65,12 @@ class TuningParts:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The cases in the order of ``cases``; segments: by name, which of them."""
+    """The users in the order of ``eval_users``; segments: by name, which of them."""
 
     split: SplitRow
     generator: Generator
     users: list[int]
-    cases: list[TuningCase]
+    eval_users: list[TuningUser]
     segments: Mapping[str, Mask]
 
 
@@ -80,12 +80,12 @@ class Chosen:
 
     split: SplitRow
     generator: Generator
-    cases: Sequence[Case]
+    eval_users: Sequence[EvalUser]
     train: Mapping[int, Sequence[int]]
 
 
 def choose_inputs(parts: TuningParts, options: TuningOptions) -> Chosen:
-    """Return the generator and the cases that the options name.
+    """Return the generator and the users that the options name.
 
     Raises:
         UsageError: there is no such split or generator, it has seen what is held out, or there is
@@ -98,36 +98,36 @@ def choose_inputs(parts: TuningParts, options: TuningOptions) -> Chosen:
     split_row, split = load_split(parts.engine, options.split, (options.part,))
     if not options.trust:
         require_unseen(row, split_row, options.part)
-    cases = choose_cases(getattr(split, options.part), options.most_users)
-    return Chosen(split_row, row, cases, split.train)
+    eval_users = choose_eval_users(getattr(split, options.part), options.most_users)
+    return Chosen(split_row, row, eval_users, split.train)
 
 
 def load_inputs(parts: TuningParts, options: TuningOptions, progress: Progress) -> Inputs:
-    """Return the cases to tune on; generates queries that are missing. progress counts prompts.
+    """Return the users to tune on; generates queries that are missing. progress counts prompts.
 
     Raises as ``choose_inputs`` does, and:
         ConflictError: the generator's files are not what was registered.
     """
     chosen = choose_inputs(parts, options)
-    cases = chosen.cases
+    eval_users = chosen.eval_users
     generator = opened_unchanged(chosen.generator, parts.open_generator)
     written = split_queries(
-        parts.engine, generator, options.decoding, chosen.split, cases, progress
+        parts.engine, generator, options.decoding, chosen.split, eval_users, progress
     )
-    tuning_cases = [
-        TuningCase(
+    tuning_users = [
+        TuningUser(
             tuple(query.text for query in each.queries),
-            case.history if options.exclude_bought else (),
-            frozenset(case.targets),
+            eval_user.history if options.exclude_bought else (),
+            frozenset(eval_user.targets),
         )
-        for case, each in zip(cases, written, strict=True)
+        for eval_user, each in zip(eval_users, written, strict=True)
     ]
     with transaction(parts.engine) as connection:
         item_ids = load_ids(connection)
     return Inputs(
         chosen.split,
         chosen.generator,
-        [case.user for case in cases],
-        tuning_cases,
-        segments(cases, item_ids, count_buyers(chosen.train.values())),
+        [eval_user.user_no for eval_user in eval_users],
+        tuning_users,
+        segments(eval_users, item_ids, count_buyers(chosen.train.values())),
     )

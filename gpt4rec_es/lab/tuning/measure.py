@@ -20,7 +20,7 @@ from gpt4rec_es.records import Bm25
 
 
 @dataclass(frozen=True, slots=True)
-class TuningCase:
+class TuningUser:
     """A user on validation: generated queries, best first; what may not be and what should be."""
 
     queries: tuple[str, ...]
@@ -30,7 +30,7 @@ class TuningCase:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """recall and ndcg at k, [points, users]; users in the order of the cases."""
+    """recall and ndcg at k, [points, users]; users in the order of the eval_users."""
 
     k: int
     points: tuple[Bm25, ...]
@@ -48,7 +48,7 @@ class Measured:
 
 
 def measure_points(
-    cases: Sequence[TuningCase],
+    eval_users: Sequence[TuningUser],
     points: Sequence[Bm25],
     search: MemoryGridSearch,
     k: int,
@@ -59,20 +59,23 @@ def measure_points(
     Lists hold hits of the queries alone: fallbacks would only blur the comparison.
 
     Raises:
-        UsageError: there are no cases or points, or a case has no target.
+        UsageError: there are no users or points, or a user has no target.
     """
-    if not cases or not points:
+    if not eval_users or not points:
         raise UsageError("There is nothing to tune on.", "Make a split and generate queries first.")
-    if not all(case.targets for case in cases):
+    if not all(eval_user.targets for eval_user in eval_users):
         raise UsageError("A user without held-out items cannot be measured.", "Leave it out.")
-    values = np.empty((2, len(points), len(cases)))
+    values = np.empty((2, len(points), len(eval_users)))
     grid = GridMerge(search, search, points, ListSources())
-    queries, bought = [case.queries for case in cases], [case.bought for case in cases]
+    queries, bought = (
+        [eval_user.queries for eval_user in eval_users],
+        [eval_user.bought for eval_user in eval_users],
+    )
     cell = (k, max(map(len, queries)))
     for users, point, lists in grid.merge(queries, bought, [cell]):
-        targets = Targets([cases[user].targets for user in users])
+        targets = Targets([eval_users[user].targets for user in users])
         measured = targets.measure(as_lists(lists[cell], k))
         values[:, point, users] = measured["recall"], measured["ndcg"]
         if point == len(points) - 1:
-            progress(users[-1] + 1, len(cases))
+            progress(users[-1] + 1, len(eval_users))
     return Measured(k, tuple(points), *values)

@@ -10,14 +10,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gpt4rec_es.lab.tuning.measure import TuningCase
+from gpt4rec_es.lab.tuning.measure import TuningUser
 from gpt4rec_es.records import Bm25
 
 # Users whose hits are in memory at once.
 _USERS = 2_000
 
 
-class Hits(Protocol):
+class PartOfHits(Protocol):
     """Part of an answer: see ``lab.bm25.grid.GridHits``."""
 
     @property
@@ -32,18 +32,20 @@ class Hits(Protocol):
 class GridSearch(Protocol):
     """Searches for texts at many points at once."""
 
-    def search(self, texts: Sequence[str], points: Sequence[Bm25], depth: int) -> Iterator[Hits]:
+    def search(
+        self, texts: Sequence[str], points: Sequence[Bm25], depth: int
+    ) -> Iterator[PartOfHits]:
         """Yield hits of ``texts`` in order, some at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class MovedQuery:
-    """A case's query and target, with the target's rank among the query's hits at two points.
+    """A user's query and target, with the target's rank among the query's hits at two points.
 
-    case: its place. Ranks are 1-based; None: beyond the depth that was looked at.
+    eval_user: its place. Ranks are 1-based; None: beyond the depth that was looked at.
     """
 
-    case: int
+    eval_user: int
     query: str
     target: int
     before: int | None
@@ -56,7 +58,7 @@ class MovedQuery:
 
 
 def moved_queries(
-    cases: Sequence[TuningCase],
+    eval_users: Sequence[TuningUser],
     search: GridSearch,
     before: Bm25,
     after: Bm25,
@@ -70,10 +72,15 @@ def moved_queries(
     """
     gained: list[MovedQuery] = []
     lost: list[MovedQuery] = []
-    for first in range(0, len(cases), _USERS):
+    for first in range(0, len(eval_users), _USERS):
         found = list(
             _moves(
-                cases, range(first, min(first + _USERS, len(cases))), search, before, after, depth
+                eval_users,
+                range(first, min(first + _USERS, len(eval_users))),
+                search,
+                before,
+                after,
+                depth,
             )
         )
         gained = _top([*gained, *(move for move in found if move.gain > 0)], most, sign=-1)
@@ -82,23 +89,23 @@ def moved_queries(
 
 
 def _moves(
-    cases: Sequence[TuningCase],
+    eval_users: Sequence[TuningUser],
     places: Sequence[int],
     search: GridSearch,
     before: Bm25,
     after: Bm25,
     depth: int,
 ) -> Iterator[MovedQuery]:
-    texts = list(dict.fromkeys(text for place in places for text in cases[place].queries))
+    texts = list(dict.fromkeys(text for place in places for text in eval_users[place].queries))
     ranks: dict[str, tuple[dict[int, int], dict[int, int]]] = {}
     for part in search.search(texts, [before, after], depth):
         one, other = part.item_nos.tolist()
         for offset, (old, new) in enumerate(zip(one, other, strict=True)):
             ranks[texts[part.first + offset]] = (_ranks(old), _ranks(new))
     for place in places:
-        for text in dict.fromkeys(cases[place].queries):
+        for text in dict.fromkeys(eval_users[place].queries):
             old, new = ranks[text]
-            for target in sorted(cases[place].targets):
+            for target in sorted(eval_users[place].targets):
                 if old.get(target) != new.get(target):
                     yield MovedQuery(place, text, target, old.get(target), new.get(target))
 
@@ -108,7 +115,9 @@ def _ranks(item_nos: list[int]) -> dict[int, int]:
 
 
 def _top(moves: list[MovedQuery], most: int, *, sign: int) -> list[MovedQuery]:
-    ordered = sorted(moves, key=lambda move: (sign * move.gain, move.query, move.case, move.target))
+    ordered = sorted(
+        moves, key=lambda move: (sign * move.gain, move.query, move.eval_user, move.target)
+    )
     distinct = {(move.query, move.target): move for move in reversed(ordered)}
     kept = [move for move in ordered if distinct[move.query, move.target] is move]
     return kept[:most]

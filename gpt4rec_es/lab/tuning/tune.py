@@ -32,7 +32,7 @@ from gpt4rec_es.lab.tuning.inputs import (
     choose_inputs,
     load_inputs,
 )
-from gpt4rec_es.lab.tuning.measure import TuningCase
+from gpt4rec_es.lab.tuning.measure import TuningUser
 from gpt4rec_es.lab.tuning.moved import moved_queries
 from gpt4rec_es.lab.tuning.verify import build_with, verify_hits
 from gpt4rec_es.metrics.significance import bootstrap_interval, permutation_test
@@ -68,7 +68,7 @@ def plan_tuning(parts: TuningParts, options: TuningOptions) -> TuningPlan:
         options.split,
         options.part,
         chosen.generator.name,
-        len(chosen.cases),
+        len(chosen.eval_users),
         len(points),
         live,
     )
@@ -95,15 +95,15 @@ def tune_bm25(
     build = live_build(parts.engine, parts.elastic, parts.alias)
     index = index_of_build(parts.elastic, build.index_name)
     analyze = KnownTokens(server_analyzer(parts.elastic, build.index_name))
-    cases = inputs.cases
+    eval_users = inputs.eval_users
     search = MemoryGridSearch(index, analyze, options.search)
-    distinct = dict.fromkeys(text for case in cases for text in case.queries)
+    distinct = dict.fromkeys(text for eval_user in eval_users for text in eval_user.queries)
     texts = [text for text in distinct if not search.is_empty(text)]
     if not texts:
-        raise UsageError("No case has a query to search for.", "Try another generator.")
+        raise UsageError("No user has a query to search for.", "Try another generator.")
     with bars("Measuring", "users") as progress:
         choice = tune(
-            cases,
+            eval_users,
             search,
             options.k,
             build.bm25,
@@ -115,7 +115,7 @@ def tune_bm25(
     # Before the index is locked for the proof: tests of many segments take their time.
     points = list(_point_rows(choice))
     comparisons = list(_comparisons(choice, inputs, options.seed))
-    moved = _moved(cases, search, build, choice, inputs.users)
+    moved = _moved(eval_users, search, build, choice, inputs.users)
     values = _row(options, inputs, build, choice) | {"n_queries": len(texts), "actor": parts.actor}
     keep = choice.recommended == choice.best
     with build_with(
@@ -171,7 +171,7 @@ def _row(options: TuningOptions, inputs: Inputs, build: Build, choice: Choice) -
         "minimum_should_match": options.search.minimum_should_match,
         "grid": options.grid,
         "seed": options.seed,
-        "n_users": len(inputs.cases),
+        "n_users": len(inputs.eval_users),
         "verdict": choice.verdict,
         "code_version": code_version(),
     }
@@ -221,7 +221,7 @@ def _comparisons(choice: Choice, inputs: Inputs, seed: int) -> Iterator[Mapping[
 
 
 def _moved(
-    cases: Sequence[TuningCase],
+    eval_users: Sequence[TuningUser],
     search: MemoryGridSearch,
     build: Build,
     choice: Choice,
@@ -229,12 +229,12 @@ def _moved(
 ) -> list[Mapping[str, Any]]:
     """Return rows of the queries that the best point helps and harms most, against live."""
     before = build.bm25 if choice.best != build.bm25 else DEFAULTS
-    gained, lost = moved_queries(cases, search, before, choice.best)
+    gained, lost = moved_queries(eval_users, search, before, choice.best)
     return [
         {
             "direction": direction,
             "place": place,
-            "user_no": users[move.case],
+            "user_no": users[move.eval_user],
             "query": move.query,
             "item_no": move.target,
             "rank_before": move.before,

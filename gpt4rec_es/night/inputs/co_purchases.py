@@ -98,4 +98,4 @@ def _bought(
         event_nos.extend(moments[-newest:])
         starts.append(len(items))
     columns = places[np.frombuffer(items, np.int32)] if items else np.zeros(0, np.int32)
-    return Purchases.at_moments(columns, event_nos, starts, len(item_nos))
+    return Purchases.at_times(columns, event_nos, starts, len(item_nos))

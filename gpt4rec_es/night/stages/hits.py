@@ -55,7 +55,7 @@ class HitSource(Protocol):
         """Make known more hits of these, which are known."""
 
 
-class Hits:
+class RunHits:
     """Search results of one run by what was asked, at the depth reached so far.
 
     A search that is not stored yet at the depth asked for is made and stored under its key at

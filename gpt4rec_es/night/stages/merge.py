@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine
 from gpt4rec_es.db.engine import retrying
 from gpt4rec_es.db.rows.lists import UserInput, UserOutcome, load_inputs, store_lists
 from gpt4rec_es.db.rows.runs import Run
-from gpt4rec_es.night.stages.hits import Hits, HitSource, SearchKey
+from gpt4rec_es.night.stages.hits import HitSource, RunHits, SearchKey
 from gpt4rec_es.night.stages.leases import Lease, Work
 from gpt4rec_es.night.stages.merge_inputs import MergeInputs, load_merge_inputs
 from gpt4rec_es.protocols import Retriever
@@ -26,7 +26,7 @@ def merge_shard(
     Counted are the users by outcome, the items listed by source, the top-up searches, and items
     removed by each rule.
     """
-    hits = Hits(engine, run, retriever)
+    hits = RunHits(engine, run, retriever)
     merged = merge_users(engine, run, lease.shard.members, hits, rules, lease.check)
 
     def store(connection: Connection) -> int:
@@ -42,7 +42,7 @@ def merge_users(
     engine: Engine,
     run: Run,
     user_nos: Sequence[int],
-    hits: Hits,
+    hits: RunHits,
     rules: ItemRules | None,
     check: Callable[[], None],
 ) -> "MergedUsers":
@@ -177,7 +177,7 @@ class MergedUsers:
 
     def count_listed(self) -> Counter[Source]:
         """Return by source how many items are in lists."""
-        return Counter(source for merge in self._merges.values() for _, source, *_ in merge.picks)
+        return Counter(pick.source for merge in self._merges.values() for pick in merge.picks)
 
     def count_removed(self) -> Counter[str]:
         """Return by rule how many items it kept out of lists; an item once per list."""
@@ -185,9 +185,9 @@ class MergedUsers:
 
     def _query_no(self, user: UserInput, pick: Pick) -> int | None:
         """Return the number of the query that found an item, if one did."""
-        _, source, query_rank, _, _, from_item_no, _ = pick
-        if query_rank is not None:
-            return (user.query_nos or ())[query_rank - 1]
+        if pick.query_rank is not None:
+            return (user.query_nos or ())[pick.query_rank - 1]
+        source, from_item_no = pick.source, pick.from_item_no
         if source is Source.HISTORY_TITLES and from_item_no is not None:
             return self._merge_inputs.titles[from_item_no]
         return user.last_query_no if source is Source.LAST_TITLE else None

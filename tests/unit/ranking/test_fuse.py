@@ -46,8 +46,8 @@ class TestScores:
         )
         # Queries: 1 -> (1 + 0)/2, 2 -> (0.5 + 1)/2. Co-purchase, weights 2/3 and 1/3:
         # 3 -> 0.6, 2 -> 0.2 + 0.2.
-        assert [pick[0] for pick in merge.picks] == [2, 3, 1]
-        assert [pick[6] for pick in merge.picks] == pytest.approx([0.575, 0.3, 0.25])
+        assert [pick.item_no for pick in merge.picks] == [2, 3, 1]
+        assert [pick.fused_score for pick in merge.picks] == pytest.approx([0.575, 0.3, 0.25])
         assert merge.contributions == (
             pytest.approx((0.375, 0.2)),
             pytest.approx((0.0, 0.3)),
@@ -66,8 +66,8 @@ class TestScores:
         hits = queries(found((1, 8.0), (2, 7.9)), found((3, 5.0), exhausted=False))
         merge = fuse_sources(hits, [bought_with(11, (2, 0.2))], 3, fusion)
         assert merge.is_complete
-        assert [pick[0] for pick in merge.picks] == [1, 3, 2]
-        assert [pick[6] for pick in merge.picks] == pytest.approx([0.25, 0.25, 0.1])
+        assert [pick.item_no for pick in merge.picks] == [1, 3, 2]
+        assert [pick.fused_score for pick in merge.picks] == pytest.approx([0.25, 0.25, 0.1])
 
     def test_co_purchase_values_are_those_of_the_baseline(self) -> None:
         train = [(1, 2, 3), (1, 2), (2, 3, 4), (4, 1), (3,), (4, 5, 2)]
@@ -82,7 +82,7 @@ class TestScores:
         merge = fuse_sources([], purchases, 6, fusion, bought=set())
         norm = 1 + 0.7 + 0.7**2
         expected = baseline.scores([history])[0] / norm
-        assert {pick[0]: pick[6] for pick in merge.picks} == {
+        assert {pick.item_no: pick.fused_score for pick in merge.picks} == {
             item: pytest.approx(value, rel=1e-5) for item, value in enumerate(expected) if value
         }
 
@@ -96,7 +96,7 @@ class TestScores:
     def test_older_purchases_than_the_history_say_nothing(self) -> None:
         purchases = [bought_with(11, (1, 0.5)), bought_with(12, (2, 0.5))]
         merge = fuse_sources([], purchases, 2, replace(BOTH, history=1))
-        assert [pick[0] for pick in merge.picks] == [1]
+        assert [pick.item_no for pick in merge.picks] == [1]
 
     def test_titles_of_purchases_are_voices_too(self) -> None:
         fusion = Fusion(
@@ -108,7 +108,7 @@ class TestScores:
         purchase = Purchase(11, title=found((11, 9.0), (5, 3.0)))
         merge = fuse_sources([], [purchase], 2, fusion, bought={11})
         assert [pick[:6] for pick in merge.picks] == [(5, Source.HISTORY_TITLES, None, 2, 3.0, 11)]
-        assert merge.picks[0][6] == pytest.approx(1 / 3)
+        assert merge.picks[0].fused_score == pytest.approx(1 / 3)
 
 
 class TestRanks:
@@ -121,9 +121,11 @@ class TestRanks:
             fusion,
         )
         # By k/m with k 2: 1, 4; then 2.
-        assert [pick[0] for pick in merge.picks] == [4, 1]
-        assert [pick[6] for pick in merge.picks] == pytest.approx([0.5 / 3 + 0.5 / 2, 0.5 / 2])
-        assert [pick[1] for pick in merge.picks] == [Source.CO_PURCHASE, Source.QUERIES]
+        assert [pick.item_no for pick in merge.picks] == [4, 1]
+        assert [pick.fused_score for pick in merge.picks] == pytest.approx(
+            [0.5 / 3 + 0.5 / 2, 0.5 / 2]
+        )
+        assert [pick.source for pick in merge.picks] == [Source.CO_PURCHASE, Source.QUERIES]
 
 
 class TestFilling:
@@ -137,8 +139,8 @@ class TestFilling:
             last_title=found((6, 1.0)),
             popular=[7],
         )
-        assert [pick[0] for pick in merge.picks] == [1, 3, 5, 4, 6, 7]
-        assert [pick[1] for pick in merge.picks][3:] == [
+        assert [pick.item_no for pick in merge.picks] == [1, 3, 5, 4, 6, 7]
+        assert [pick.source for pick in merge.picks][3:] == [
             Source.BACKFILL,
             Source.LAST_TITLE,
             Source.POPULAR,
@@ -148,7 +150,7 @@ class TestFilling:
     def test_nothing_found_keeps_the_reason_of_the_queries(self) -> None:
         merge = fuse_sources(queries(NOTHING), [], 1, BOTH, popular=[7])
         assert (merge.n_found, merge.short_reason) == (0, "no_hits")
-        assert [pick[1] for pick in merge.picks] == [Source.POPULAR]
+        assert [pick.source for pick in merge.picks] == [Source.POPULAR]
 
     def test_without_queries_co_purchases_make_the_list(self) -> None:
         merge = fuse_sources([], [bought_with(11, (1, 0.2))], 1, BOTH)
@@ -235,7 +237,7 @@ def complete(case: Case) -> Merge:
 @given(cases)
 def test_no_item_twice_none_bought_and_as_long_as_it_can_be(case: Case) -> None:
     merge = complete(case)
-    items = [pick[0] for pick in merge.picks]
+    items = [pick.item_no for pick in merge.picks]
     speaking = case.neighbours[: case.fusion.history]
     reachable = {item for hits in case.lists for item in hits or []} | set(case.last_title)
     reachable |= {item for nearest in speaking for item in nearest}
@@ -251,7 +253,7 @@ def test_no_item_twice_none_bought_and_as_long_as_it_can_be(case: Case) -> None:
 
 @given(cases)
 def test_fused_picks_come_first_by_falling_score(case: Case) -> None:
-    scores = [pick[6] for pick in complete(case).picks]
+    scores = [pick.fused_score for pick in complete(case).picks]
     fused_scores = [score for score in scores if score is not None]
     assert scores[: len(fused_scores)] == sorted(fused_scores, reverse=True)
 
@@ -282,7 +284,7 @@ def test_contributions_add_up_to_the_fused_scores(case: Case) -> None:
     hits = [QueryHits(rank, searched(hit_list, 1000)) for rank, hit_list in enumerate(case.lists)]
     purchases = [bought_with(100, *((item, 0.5) for item in case.last_title))]
     merge = fuse_sources(hits, purchases, case.k, case.fusion, case.bought, keep_removed=True)
-    scored = [pick[6] for pick in merge.picks if pick[6] is not None]
+    scored = [pick.fused_score for pick in merge.picks if pick.fused_score is not None]
     assert scored == [pytest.approx(sum(contributions)) for contributions in merge.contributions]
     plain = fuse_sources(hits, purchases, case.k, case.fusion, case.bought)
     assert replace(merge, removed=(), contributions=()) == plain
@@ -297,4 +299,4 @@ def test_a_merge_with_more_places_goes_on_with_the_backfill(case: Case) -> None:
     short = merge_hits(hits, case.k, case.bought)
     longer = merge_hits(hits, case.k, case.bought, places=case.k + 5)
     assert longer.picks[: len(short.picks)] == short.picks
-    assert all(pick[1] is Source.BACKFILL for pick in longer.picks[case.k :])
+    assert all(pick.source is Source.BACKFILL for pick in longer.picks[case.k :])

@@ -21,7 +21,7 @@ def queries(*results: SearchResult) -> list[QueryHits]:
 
 
 def items(merge: Merge) -> list[int]:
-    return [pick[0] for pick in merge.picks]
+    return [pick.item_no for pick in merge.picks]
 
 
 def sources(merge: Merge) -> str:
@@ -31,7 +31,7 @@ def sources(merge: Merge) -> str:
         Source.LAST_TITLE: "t",
         Source.POPULAR: "p",
     }
-    return "".join(letters[pick[1]] for pick in merge.picks)
+    return "".join(letters[pick.source] for pick in merge.picks)
 
 
 class TestQuotas:
@@ -62,7 +62,7 @@ class TestQuotas:
     def test_duplicate_queries_share_one_list(self) -> None:
         same = found(1, 2, 3, 4, 5)
         merge = merge_hits(queries(same, same), 4)
-        assert [(pick[0], pick[2], pick[3]) for pick in merge.picks] == [
+        assert [(pick.item_no, pick.query_rank, pick.hit_rank) for pick in merge.picks] == [
             (1, 1, 1),
             (2, 1, 2),
             (3, 2, 3),
@@ -75,7 +75,12 @@ class TestQuotas:
 
     def test_query_without_tokens_takes_no_quota(self) -> None:
         merge = merge_hits(queries(found(1, 2, 3), EMPTY, found(4, 5, 6)), 4)
-        assert [(pick[0], pick[2]) for pick in merge.picks] == [(1, 1), (2, 1), (4, 3), (5, 3)]
+        assert [(pick.item_no, pick.query_rank) for pick in merge.picks] == [
+            (1, 1),
+            (2, 1),
+            (4, 3),
+            (5, 3),
+        ]
         assert merge.n_queries == 2
 
     def test_rows_name_query_hit_rank_and_score(self) -> None:

@@ -90,7 +90,7 @@ def test_equals_the_oracle(case: Case) -> None:
 @given(cases)
 def test_no_item_twice_none_bought_and_as_long_as_it_can_be(case: Case) -> None:
     merge = complete(case)
-    items = [pick[0] for pick in merge.picks]
+    items = [pick.item_no for pick in merge.picks]
     reachable = {item for hits in case.lists for item in hits or []}
     reachable |= set(case.last_title or []) | set(case.popular)
     assert len(set(items)) == len(items)
@@ -101,9 +101,9 @@ def test_no_item_twice_none_bought_and_as_long_as_it_can_be(case: Case) -> None:
 @given(cases)
 def test_sources_come_in_order_and_rows_name_their_hit(case: Case) -> None:
     merge = complete(case)
-    places = [ORDER.index(pick[1]) for pick in merge.picks]
+    places = [ORDER.index(pick.source) for pick in merge.picks]
     assert places == sorted(places)
-    assert merge.n_found == sum(pick[1] in ORDER[:2] for pick in merge.picks)
+    assert merge.n_found == sum(pick.source in ORDER[:2] for pick in merge.picks)
     assert (merge.short_reason is None) == (merge.n_found == case.k)
     for item, source, query_rank, hit_rank, score, from_item_no, fused_score in merge.picks:
         assert (from_item_no, fused_score) == (None, None)
@@ -160,7 +160,7 @@ def test_shown_removals_change_nothing_and_explain_every_skip(case: Case) -> Non
     ]
     merge = merge_hits(queries, case.k, case.bought, keep_removed=True)
     assert replace(merge, removed=()) == merge_hits(queries, case.k, case.bought)
-    walked = {(pick[2], pick[3]) for pick in merge.picks}
+    walked = {(pick.query_rank, pick.hit_rank) for pick in merge.picks}
     walked |= {(hit.query_rank, hit.hit_rank) for hit in merge.removed}
     for rank in {rank for rank, _ in walked}:
         ranks = sorted(hit_rank for of, hit_rank in walked if of == rank and hit_rank)

@@ -47,11 +47,11 @@ def expected(users: Users, counting: PairCounting) -> np.ndarray:
     together = np.zeros((N_ITEMS, N_ITEMS))
     buyers = np.zeros(N_ITEMS)
     for user in users:
-        steps = np.cumsum([is_later for _, is_later in user])
+        baskets = np.cumsum([is_later for _, is_later in user])
         for a, (item, _) in enumerate(user):
             buyers[item] += 1
             for b, (other, _) in enumerate(user):
-                apart = int(steps[b] - steps[a])
+                apart = int(baskets[b] - baskets[a])
                 weight = counting.decay ** max(abs(apart) - 1, 0)
                 if a != b and weight >= 2**-7:
                     together[item, other] += weight * (counting.backward if apart < 0 else 1)

@@ -22,7 +22,7 @@ def queries(*lists: list[int], depth: int = 1000) -> list[QueryHits]:
 
 
 def items(merge: Merge) -> list[int]:
-    return [pick[0] for pick in merge.picks]
+    return [pick.item_no for pick in merge.picks]
 
 
 def test_what_rules_refuse_is_replaced_by_deeper_hits() -> None:

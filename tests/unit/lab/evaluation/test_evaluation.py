@@ -15,7 +15,7 @@ from gpt4rec_es.lab.evaluation.measure import Measurer
 from gpt4rec_es.lab.evaluation.merging import merge_lists
 from gpt4rec_es.lab.evaluation.methods import BASELINES, Baselines, MethodOptions
 from gpt4rec_es.lab.evaluation.sources import product_sources
-from gpt4rec_es.lab.splits.split import Case
+from gpt4rec_es.lab.splits.split import EvalUser
 from gpt4rec_es.metrics.labels import label_sets
 from gpt4rec_es.metrics.lists import as_lists
 from gpt4rec_es.options.lists import Fusion
@@ -32,11 +32,11 @@ TITLES = {
 }
 TRAIN = {1: (1, 2), 2: (1, 3, 6), 3: (3, 6), 4: (1,), 5: (4, 5)}
 CASES = [
-    Case(1, (1, 2), (3,)),
-    Case(2, (1, 3, 6), (5,)),
-    Case(3, (3, 6), (1, 4)),
-    Case(4, (1,), (2,)),
-    Case(5, (4, 5), (6,)),
+    EvalUser(1, (1, 2), (3,)),
+    EvalUser(2, (1, 3, 6), (5,)),
+    EvalUser(3, (3, 6), (1, 4)),
+    EvalUser(4, (1,), (2,)),
+    EvalUser(5, (4, 5), (6,)),
 ]
 
 
@@ -63,7 +63,7 @@ QUERIES = [
 def test_every_length_and_number_of_queries_is_merged_on_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    bought = [case.history for case in CASES]
+    bought = [eval_user.history for eval_user in CASES]
 
     def tokens(texts: Sequence[str]) -> list[list[str]]:
         return [[] if text == "!!!" else text.split() for text in texts]
@@ -98,8 +98,8 @@ def test_baselines_have_lists_of_every_length_without_what_was_bought(name: str)
     baselines = Baselines(catalog(), TRAIN, MethodOptions())
     found = baselines.lists(name, CASES, (1, 3))
     assert {k: lists.shape for k, lists in found.items()} == {1: (5, 1), 3: (5, 3)}
-    for case, items in zip(CASES, found[3].tolist(), strict=True):
-        assert not set(items) & set(case.history)
+    for eval_user, items in zip(CASES, found[3].tolist(), strict=True):
+        assert not set(items) & set(eval_user.history)
     assert (found[3] >= 0).any()
 
 
@@ -188,7 +188,7 @@ def test_product_lists_of_several_lengths_are_those_made_alone(
     made = catalog()
     fusion = Fusion(weights=weights, method=method, candidates=3)
     sources = product_sources(made, TRAIN, fusion)
-    histories = [case.history for case in CASES]
+    histories = [eval_user.history for eval_user in CASES]
     cells = [(k, m) for k in (1, 2, 4, 6) for m in (1, 3)]
     together = merge_lists(made, QUERIES, histories, cells, sources=sources)
     for cell in cells:

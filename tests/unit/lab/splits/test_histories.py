@@ -7,10 +7,10 @@ from gpt4rec_es.lab.splits.histories import (
     PAPER,
     History,
     Preparation,
+    baskets_of,
     deduplicate_keep_last,
     order_histories,
     prepare,
-    steps_of,
 )
 
 
@@ -56,7 +56,7 @@ def test_the_papers_preparation_drops_bad_titles_before_it_counts_the_newest() -
     # Left: 1, 10, 11, 13 to 25, and the later of the two events of 2.
     assert prepared.items == (11, *range(13, 26), 2)
     assert prepared.times == (4.0, *(float(n) for n in range(6, 19)), 19.0)
-    assert steps_of(prepared.times) == tuple(range(15))
+    assert baskets_of(prepared.times) == tuple(range(15))
 
 
 def test_once_keeps_the_latest_event_and_can_be_left_out() -> None:
@@ -65,9 +65,9 @@ def test_once_keeps_the_latest_event_and_can_be_left_out() -> None:
     assert prepare([history], Preparation(once=False), {}) == [history]
 
 
-def test_steps_number_the_moments_of_what_is_kept() -> None:
-    assert steps_of((1.0, 1.0, 2.5, 2.5, 2.5, 9.0)) == (0, 0, 1, 1, 1, 2)
-    assert steps_of(()) == ()
+def test_baskets_number_the_moments_of_what_is_kept() -> None:
+    assert baskets_of((1.0, 1.0, 2.5, 2.5, 2.5, 9.0)) == (0, 0, 1, 1, 1, 2)
+    assert baskets_of(()) == ()
     # The latest event of 4 is kept, and with it the moment that it shares with 7.
     history = History(1, (4, 5, 6, 4, 7), (1.0, 2.0, 2.0, 3.0, 3.0))
     (once,) = prepare([history], Preparation(), {})
@@ -75,7 +75,7 @@ def test_steps_number_the_moments_of_what_is_kept() -> None:
     (newest,) = prepare([history], Preparation(newest=3), {})
     assert (newest.items, newest.times) == ((6, 4, 7), (2.0, 3.0, 3.0))
     assert once.times is not None
-    assert steps_of(once.times) == (0, 0, 1, 1)
+    assert baskets_of(once.times) == (0, 0, 1, 1)
 
 
 def test_titles_of_any_length_count_unless_there_is_a_limit() -> None:

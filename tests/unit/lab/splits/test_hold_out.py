@@ -14,7 +14,7 @@ from gpt4rec_es.lab.splits.hold_out import (
     next_basket,
     time_quantiles,
 )
-from gpt4rec_es.lab.splits.split import Case, Split, with_validation
+from gpt4rec_es.lab.splits.split import EvalUser, Split, with_validation
 
 
 def timed(user: int, *events: tuple[int, float]) -> History:
@@ -31,10 +31,10 @@ def test_leave_one_out_by_hand() -> None:
     assert leave_one_out(histories) == Split(
         "leave-one-out",
         {1: (10, 11), 2: (20,), 3: (30, 31), 4: ()},
-        (Case(1, (10, 11), (12,)), Case(2, (20,), (21,), 4.0, (0,))),
-        (Case(1, (10, 11, 12), (13,)), Case(2, (20, 21), (22,), 4.0, (0, 1))),
+        (EvalUser(1, (10, 11), (12,)), EvalUser(2, (20,), (21,), 4.0, (0,))),
+        (EvalUser(1, (10, 11, 12), (13,)), EvalUser(2, (20, 21), (22,), 4.0, (0, 1))),
         left_out=2,
-        steps={2: (0,)},
+        baskets={2: (0,)},
     )
 
 
@@ -45,10 +45,15 @@ def test_users_are_split_whole() -> None:
     assert (len(split.train), len(split.validation), len(split.test)) == (86, 10, 10)
     assert split.left_out == 1
     assert split.train[900] == (1,)
-    for case in (*split.validation, *split.test):
-        assert case == Case(case.user, (case.user,), (1000 + case.user,))
-    parts = [set(split.train), *({case.user for case in part} for part in (split.test,))]
-    parts.append({case.user for case in split.validation})
+    for eval_user in (*split.validation, *split.test):
+        assert eval_user == EvalUser(
+            eval_user.user_no, (eval_user.user_no,), (1000 + eval_user.user_no,)
+        )
+    parts = [
+        set(split.train),
+        *({eval_user.user_no for eval_user in part} for part in (split.test,)),
+    ]
+    parts.append({eval_user.user_no for eval_user in split.validation})
     assert sum(map(len, parts)) == len(set().union(*parts)) == 106
 
 
@@ -63,40 +68,42 @@ def test_validation_may_be_learned_from_before_the_test() -> None:
     histories = [History(user, (user, 100 + user, 200 + user), None) for user in range(20)]
     one_out, users = leave_one_out(histories), by_users(histories, seed=1)
     refitted = with_validation(one_out)
-    assert refitted.train == {case.user: case.history for case in one_out.test}
+    assert refitted.train == {eval_user.user_no: eval_user.history for eval_user in one_out.test}
     assert (refitted.validation, refitted.test) == ((), one_out.test)
-    tested = {case.user for case in users.test}
+    tested = {eval_user.user_no for eval_user in users.test}
     assert set(with_validation(users).train) == set(range(20)) - tested
     assert set(with_validation(users).train.values()) == {
         history.items for history in histories if history.user not in tested
     }
 
 
-def test_steps_go_on_where_validation_is_learned_from() -> None:
+def test_baskets_go_on_where_validation_is_learned_from() -> None:
     tied = timed(1, (10, 1.0), (11, 2.0), (12, 2.0), (13, 2.0))
     apart = timed(2, (20, 1.0), (21, 1.0), (22, 2.0), (23, 3.0))
     untimed = History(3, (30, 31, 32), None)
     refitted = with_validation(leave_one_out([tied, apart, untimed]))
     assert refitted.train == {1: (10, 11, 12), 2: (20, 21, 22), 3: (30, 31)}
     # The target of the first was bought with what is known last, so it is of that basket.
-    assert refitted.steps == {1: (0, 1, 1), 2: (0, 0, 1)}
-    assert refitted.steps == {case.user: case.steps for case in refitted.test[:2]}
+    assert refitted.baskets == {1: (0, 1, 1), 2: (0, 0, 1)}
+    assert refitted.baskets == {
+        eval_user.user_no: eval_user.baskets for eval_user in refitted.test[:2]
+    }
 
 
 def test_all_targets_of_a_case_go_on_as_one_basket() -> None:
     history = timed(1, (1, 1.0), (2, 5.0), (3, 6.0), (4, 10.0))
     refitted = with_validation(global_time([history], 5.0, 10.0))
-    assert (refitted.train, refitted.steps) == ({1: (1, 2, 3)}, {1: (0, 1, 1)})
-    old = replace(leave_one_out([history]), validation=(Case(1, (1, 2), (3,), 1.0),))
-    assert old.steps == {1: (0, 1)}
-    assert with_validation(old).steps == {}
+    assert (refitted.train, refitted.baskets) == ({1: (1, 2, 3)}, {1: (0, 1, 1)})
+    old = replace(leave_one_out([history]), validation=(EvalUser(1, (1, 2), (3,), 1.0),))
+    assert old.baskets == {1: (0, 1)}
+    assert with_validation(old).baskets == {}
 
 
 @given(
     st.lists(st.lists(st.integers(0, 6).map(float), max_size=12).map(sorted), max_size=8),
     st.sampled_from(["leave-one-out", "users", "next-basket", "global-time"]),
 )
-def test_steps_stand_beside_what_is_known_and_never_decrease(
+def test_baskets_stand_beside_what_is_known_and_never_decrease(
     moments: list[list[float]], protocol: str
 ) -> None:
     # Six users who make every part of every split possible.
@@ -111,22 +118,22 @@ def test_steps_stand_beside_what_is_known_and_never_decrease(
         "global-time": lambda: global_time(histories, 3.0, 5.0),
     }[protocol]()
 
-    def check(user: int, steps: Sequence[int] | None, known: Sequence[int]) -> None:
+    def check(user: int, baskets: Sequence[int] | None, known: Sequence[int]) -> None:
         # Items are places, so what is known has the first times.
         times = moments[user][: len(known)]
-        assert steps == tuple(sorted(set(times)).index(at) for at in times)
+        assert baskets == tuple(sorted(set(times)).index(at) for at in times)
 
-    for case in (*split.validation, *split.test):
-        check(case.user, case.steps, case.history)
+    for eval_user in (*split.validation, *split.test):
+        check(eval_user.user_no, eval_user.baskets, eval_user.history)
     for user, items in split.train.items():
-        check(user, split.steps[user], items)
-    assert split.steps.keys() == split.train.keys()
+        check(user, split.baskets[user], items)
+    assert split.baskets.keys() == split.train.keys()
     refitted = with_validation(split)
-    assert refitted.steps.keys() == refitted.train.keys()
+    assert refitted.baskets.keys() == refitted.train.keys()
     for user, items in refitted.train.items():
-        steps = refitted.steps[user]
-        assert len(steps) == len(items)
-        assert list(steps) == sorted(steps)
+        baskets = refitted.baskets[user]
+        assert len(baskets) == len(items)
+        assert list(baskets) == sorted(baskets)
 
 
 @pytest.mark.parametrize("fractions", [(0.0, 0.1), (0.5, 0.5), (0.9, 0.2)])
@@ -142,10 +149,10 @@ def test_baskets_are_held_out_whole_and_repeats_are_no_targets() -> None:
     assert split == Split(
         "next-basket",
         {1: (10, 11), 2: (10, 11)},
-        (Case(1, (10, 11), (12,), 1.0, (0, 0)),),
-        (Case(1, (10, 11, 12, 10), (13,), 1.0, (0, 0, 1, 1)),),
+        (EvalUser(1, (10, 11), (12,), 1.0, (0, 0)),),
+        (EvalUser(1, (10, 11, 12, 10), (13,), 1.0, (0, 0, 1, 1)),),
         left_out=1,
-        steps={1: (0, 0), 2: (0, 1)},
+        baskets={1: (0, 0), 2: (0, 1)},
     )
     repeats = next_basket([bought], only_new=False)
     assert repeats.validation[0].targets == (12, 10)
@@ -156,8 +163,8 @@ def test_a_basket_of_repeats_alone_is_not_measured() -> None:
     bought = timed(1, (1, 1.0), (2, 2.0), (1, 3.0))
     other = timed(2, (1, 1.0), (2, 2.0), (3, 3.0))
     split = next_basket([bought, other])
-    assert [case.user for case in split.validation] == [1, 2]
-    assert [case.user for case in split.test] == [2]
+    assert [eval_user.user_no for eval_user in split.validation] == [1, 2]
+    assert [eval_user.user_no for eval_user in split.test] == [2]
 
 
 def test_global_time_by_hand() -> None:
@@ -171,10 +178,13 @@ def test_global_time_by_hand() -> None:
     assert global_time(histories, 5.0, 10.0) == Split(
         "global-time",
         {1: (10, 14), 4: (40,), 5: (50,)},
-        (Case(1, (10, 14), (11, 12), 4.0, (0, 0)), Case(5, (50,), (51,), 8.0, (0,))),
-        (Case(1, (10, 14, 11, 12), (13,), 4.0, (0, 0, 1, 2)), Case(2, (20,), (21,), 7.0, (0,))),
+        (EvalUser(1, (10, 14), (11, 12), 4.0, (0, 0)), EvalUser(5, (50,), (51,), 8.0, (0,))),
+        (
+            EvalUser(1, (10, 14, 11, 12), (13,), 4.0, (0, 0, 1, 2)),
+            EvalUser(2, (20,), (21,), 7.0, (0,)),
+        ),
         left_out=2,
-        steps={1: (0, 0), 4: (0,), 5: (0,)},
+        baskets={1: (0, 0), 4: (0,), 5: (0,)},
     )
 
 

@@ -1,24 +1,24 @@
 import numpy as np
 
 from gpt4rec_es.lab.splits.segments import segments
-from gpt4rec_es.lab.splits.split import Case
+from gpt4rec_es.lab.splits.split import EvalUser
 
 # Ids against the order of numbers.
 IDS = {number: f"{99 - number}" for number in range(1, 11)}
 BUYERS = {4: 100, 9: 50, 1: 7}
 
 
-def named(cases: list[Case]) -> dict[str, list[bool]]:
-    return {name: mask.tolist() for name, mask in segments(cases, IDS, BUYERS).items()}
+def named(eval_users: list[EvalUser]) -> dict[str, list[bool]]:
+    return {name: mask.tolist() for name, mask in segments(eval_users, IDS, BUYERS).items()}
 
 
 def test_segments_by_hand() -> None:
-    cases = [
-        Case(1, (2, 3), (4,), 0.0),
-        Case(2, tuple(range(1, 10)), (1, 9), 86_399.0),
-        Case(3, (2,) * 20, (1,), 86_400.0),
+    eval_users = [
+        EvalUser(1, (2, 3), (4,), 0.0),
+        EvalUser(2, tuple(range(1, 10)), (1, 9), 86_399.0),
+        EvalUser(3, (2,) * 20, (1,), 86_400.0),
     ]
-    assert named(cases) == {
+    assert named(eval_users) == {
         "history 1-4": [True, False, False],
         "history 5-9": [False, True, False],
         "history 20+": [False, False, True],
@@ -33,10 +33,12 @@ def test_segments_by_hand() -> None:
 
 
 def test_without_times_there_are_no_segments_by_time() -> None:
-    names = named([Case(1, (2, 3), (4,))])
+    names = named([EvalUser(1, (2, 3), (4,))])
     assert not any("moment" in name or "day" in name for name in names)
 
 
 def test_of_no_cases_there_are_no_segments() -> None:
     assert segments([], IDS, BUYERS) == {}
-    assert all(mask.dtype == np.bool_ for mask in segments([Case(1, (2,), (3,))], IDS, {}).values())
+    assert all(
+        mask.dtype == np.bool_ for mask in segments([EvalUser(1, (2,), (3,))], IDS, {}).values()
+    )

@@ -20,11 +20,11 @@ def splits() -> list[Split]:
 @pytest.mark.parametrize("part", ["validation", "test"])
 def test_a_split_keeps_its_own_parts_apart(split: Split, part: str) -> None:
     check_split(split)
-    case = getattr(split, part)[1]
-    planted = {**split.train, case.user: (*case.history, *case.targets)}
-    with pytest.raises(DataError, match=f"user {case.user}"):
+    eval_user = getattr(split, part)[1]
+    planted = {**split.train, eval_user.user_no: (*eval_user.history, *eval_user.targets)}
+    with pytest.raises(DataError, match=f"user {eval_user.user_no}"):
         check_split(replace(split, train=planted))
-    looking = replace(case, history=(*case.history, *case.targets))
+    looking = replace(eval_user, history=(*eval_user.history, *eval_user.targets))
     with pytest.raises(DataError, match="known beforehand"):
         check_split(replace(split, **{part: (looking,)}))
 
@@ -38,6 +38,6 @@ def test_a_test_before_its_validation_is_found() -> None:
 
 def test_a_held_out_user_may_not_be_learned_even_in_part() -> None:
     split = by_users(HISTORIES, seed=3)
-    case = split.validation[0]
+    eval_user = split.validation[0]
     with pytest.raises(DataError, match="held out for validation"):
-        check_split(replace(split, train={**split.train, case.user: case.history[:1]}))
+        check_split(replace(split, train={**split.train, eval_user.user_no: eval_user.history[:1]}))

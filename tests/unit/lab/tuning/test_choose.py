@@ -7,7 +7,7 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.bm25.index import MemoryIndex, TokenizedTitle
 from gpt4rec_es.lab.bm25.retriever import MemoryGridSearch
 from gpt4rec_es.lab.tuning.choose import DEFAULTS, best_point, choose, grid, tune
-from gpt4rec_es.lab.tuning.measure import Measured, TuningCase
+from gpt4rec_es.lab.tuning.measure import Measured, TuningUser
 from gpt4rec_es.records import Bm25
 
 LIVE, OTHER = Bm25(0.5, 0.5), Bm25(2.0, 1.0)
@@ -79,20 +79,20 @@ def test_references_must_have_been_measured() -> None:
         choose(measured(0.2, 0.2), Bm25(9.0))
 
 
-def lengths_matter() -> tuple[list[TuningCase], MemoryGridSearch]:
+def lengths_matter() -> tuple[list[TuningUser], MemoryGridSearch]:
     """A catalog in which the targets are the long titles, so that small b is right."""
     titles = {}
     for n in range(60):
         titles[2 * n] = [f"topic{n}"]
         titles[2 * n + 1] = [f"topic{n}", *(f"extra{n}{x}" for x in range(9)), f"topic{n}"]
     index = MemoryIndex([TokenizedTitle(f"{n:04}", n, t) for n, t in titles.items()])
-    cases = [TuningCase((f"topic{n}",), (), frozenset([2 * n + 1])) for n in range(60)]
-    return cases, MemoryGridSearch(index, lambda texts: [text.split() for text in texts])
+    eval_users = [TuningUser((f"topic{n}",), (), frozenset([2 * n + 1])) for n in range(60)]
+    return eval_users, MemoryGridSearch(index, lambda texts: [text.split() for text in texts])
 
 
 def test_tuning_finds_the_planted_best() -> None:
-    cases, search = lengths_matter()
-    choice = tune(cases, search, 1, DEFAULTS)
+    eval_users, search = lengths_matter()
+    choice = tune(eval_users, search, 1, DEFAULTS)
     assert choice.recommended == choice.best
     assert choice.best.b < DEFAULTS.b
     assert len(choice.measured.points) > 40
@@ -102,7 +102,7 @@ def test_tuning_finds_the_planted_best() -> None:
 
 
 def test_tuning_stays_within_given_points_and_references() -> None:
-    cases, search = lengths_matter()
+    eval_users, search = lengths_matter()
     points = grid([1.0], [0.9, 1.0])
-    choice = tune(cases, search, 1, LIVE, points=points, metric="recall")
+    choice = tune(eval_users, search, 1, LIVE, points=points, metric="recall")
     assert choice.measured.points == (DEFAULTS, LIVE, *points)

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from gpt4rec_es.lab.tuning import moved
-from gpt4rec_es.lab.tuning.measure import TuningCase
+from gpt4rec_es.lab.tuning.measure import TuningUser
 from gpt4rec_es.lab.tuning.moved import MovedQuery, moved_queries
 from gpt4rec_es.records import Bm25
 
@@ -38,15 +38,20 @@ class Search:
             yield Part(first, np.array([[pair[side] for pair in found] for side in (0, 1)]))
 
 
-def case(queries: Sequence[str], *targets: int) -> TuningCase:
-    return TuningCase(tuple(queries), (), frozenset(targets))
+def eval_user(queries: Sequence[str], *targets: int) -> TuningUser:
+    return TuningUser(tuple(queries), (), frozenset(targets))
 
 
 @pytest.mark.parametrize("users", [1, 2000])
 def test_gains_and_losses_largest_first(monkeypatch: pytest.MonkeyPatch, users: int) -> None:
     monkeypatch.setattr(moved, "_USERS", users)
-    cases = [case(["up", "same"], 7), case(["down", "up"], 8, 5), case(["in"], 4), case([], 4)]
-    gained, lost = moved_queries(cases, Search(), BEFORE, AFTER)
+    eval_users = [
+        eval_user(["up", "same"], 7),
+        eval_user(["down", "up"], 8, 5),
+        eval_user(["in"], 4),
+        eval_user([], 4),
+    ]
+    gained, lost = moved_queries(eval_users, Search(), BEFORE, AFTER)
     assert gained == [
         MovedQuery(0, "up", 7, 3, 1),
         MovedQuery(2, "in", 4, None, 3),
@@ -55,6 +60,6 @@ def test_gains_and_losses_largest_first(monkeypatch: pytest.MonkeyPatch, users: 
 
 
 def test_equal_queries_and_targets_are_shown_once_and_no_more_than_asked() -> None:
-    cases = [case(["up"], 7)] * 3 + [case(["in"], 4)]
-    gained, lost = moved_queries(cases, Search(), BEFORE, AFTER, most=1)
+    eval_users = [eval_user(["up"], 7)] * 3 + [eval_user(["in"], 4)]
+    gained, lost = moved_queries(eval_users, Search(), BEFORE, AFTER, most=1)
     assert (gained, lost) == ([MovedQuery(0, "up", 7, 3, 1)], [])
