@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine, text
 
 from gpt4rec_es.db.rows import shards
 from gpt4rec_es.errors import DependencyError, LeaseLostError
-from gpt4rec_es.night.stages import ledger
+from gpt4rec_es.night.stages import leases
 from tests.databases import Database
 from tests.rows import add_run
 
@@ -48,7 +48,7 @@ def expire(engine: Engine, shard: shards.Shard) -> None:
         )
 
 
-NOTHING = ledger.Work(lambda _: 0)
+NOTHING = leases.Work(lambda _: 0)
 
 
 def test_each_shard_goes_to_one_worker(engine: Engine) -> None:
@@ -75,7 +75,7 @@ def test_an_expired_lease_goes_to_another_who_alone_may_store(engine: Engine) ->
 
     stored: list[str] = []
 
-    def work(name: str) -> ledger.Work:
+    def work(name: str) -> leases.Work:
         def insert(connection: Connection) -> int:
             connection.execute(
                 text(
@@ -87,13 +87,13 @@ def test_an_expired_lease_goes_to_another_who_alone_may_store(engine: Engine) ->
             stored.append(name)
             return 1
 
-        return ledger.Work(insert)
+        return leases.Work(insert)
 
     with pytest.raises(LeaseLostError):
-        ledger.finish(engine, slow, work("slow"))
-    ledger.finish(engine, quick, work("quick"))
+        leases.finish(engine, slow, work("slow"))
+    leases.finish(engine, quick, work("quick"))
     with pytest.raises(LeaseLostError):
-        ledger.finish(engine, slow, work("slow"))
+        leases.finish(engine, slow, work("slow"))
     assert stored == ["quick"]
     with engine.connect() as connection:
         ranks = connection.execute(text("SELECT rank FROM run_popular")).scalars().all()
@@ -102,8 +102,8 @@ def test_an_expired_lease_goes_to_another_who_alone_may_store(engine: Engine) ->
 
 def test_finish_again_after_a_lost_answer_is_harmless(engine: Engine) -> None:
     shard = must_claim(engine, "w")
-    ledger.finish(engine, shard, NOTHING)
-    assert ledger.finish(engine, shard, NOTHING) == 0
+    leases.finish(engine, shard, NOTHING)
+    assert leases.finish(engine, shard, NOTHING) == 0
 
 
 def test_rows_and_done_are_one_transaction(engine: Engine) -> None:
@@ -116,7 +116,7 @@ def test_rows_and_done_are_one_transaction(engine: Engine) -> None:
         raise RuntimeError("in the middle")
 
     with pytest.raises(RuntimeError):
-        ledger.finish(engine, shard, ledger.Work(store))
+        leases.finish(engine, shard, leases.Work(store))
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM run_popular")).scalar_one() == 0
         assert shards.has_open(connection, 1, STAGE)
@@ -124,7 +124,7 @@ def test_rows_and_done_are_one_transaction(engine: Engine) -> None:
 
 def test_an_outage_is_not_counted_against_the_shard(engine: Engine) -> None:
     shard = must_claim(engine, "w")
-    ledger.give_back(engine, shard, DependencyError("Elasticsearch is away."))
+    leases.give_back(engine, shard, DependencyError("Elasticsearch is away."))
     with engine.begin() as connection:
         row = connection.execute(
             text(
@@ -138,7 +138,7 @@ def test_an_outage_is_not_counted_against_the_shard(engine: Engine) -> None:
 
 def test_an_own_error_is_counted_and_scrubbed(engine: Engine) -> None:
     shard = must_claim(engine, "w")
-    ledger.give_back(engine, shard, ValueError("postgresql://u:geheim@h/db is bad"))
+    leases.give_back(engine, shard, ValueError("postgresql://u:geheim@h/db is bad"))
     with engine.connect() as connection:
         row = connection.execute(
             text("SELECT state, failures, error FROM shards WHERE shard_no = :no"),
@@ -163,17 +163,17 @@ def test_split_keeps_order_and_members(engine: Engine) -> None:
 
 def test_the_lease_is_kept_alive_while_work_goes_on(engine: Engine) -> None:
     shard = must_claim(engine, "w", lease_seconds=1.0)
-    with ledger.kept_alive(engine, shard, 1.0) as lease:
+    with leases.kept_alive(engine, shard, 1.0) as lease:
         threading.Event().wait(1.6)
         must_claim(engine, "other")  # the second shard
         assert claim(engine, "other") is None
         lease.check()
-    ledger.finish(engine, shard, NOTHING)
+    leases.finish(engine, shard, NOTHING)
 
 
 def test_a_lost_lease_is_noticed_during_the_work(engine: Engine) -> None:
     shard = must_claim(engine, "w", lease_seconds=0.6)
-    with ledger.kept_alive(engine, shard, 0.6) as lease:
+    with leases.kept_alive(engine, shard, 0.6) as lease:
         expire(engine, shard)
         thief = must_claim(engine, "thief")
         assert thief.shard_no == shard.shard_no
