@@ -11,7 +11,7 @@ ARGS ?=
 DEVICE ?= cpu
 
 .DEFAULT_GOAL := help
-.PHONY: bench bench-generation bench-tuning help install demo test check up down migrate reindex night lock clean
+.PHONY: bench bench-generation bench-tuning help install demo test check up down migrate reindex night reference lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,7 +22,7 @@ $(STAMP): requirements/main.lock requirements/torch.lock requirements/install.sh
 	@bash requirements/install.sh "$(PYTHON)" "$(VENV)"
 	@touch $@
 
-demo: $(STAMP) ## From real purchases to published recommendations, on local servers
+demo: $(STAMP) ## Import real purchases, train, run a night and show the result, on local servers
 	@$(GPT4REC) demo $(ARGS)
 
 test: $(STAMP) ## Run all tests on real local servers (ARGS="-k merge" chooses)
@@ -43,25 +43,28 @@ up: $(STAMP) ## Start local Postgres, Elasticsearch and broker
 down: $(STAMP) ## Stop them
 	@$(GPT4REC) stack down
 
-migrate: $(STAMP) ## Bring the database schema up to date
+migrate: $(STAMP) ## Upgrade the database schema
 	@$(GPT4REC) db upgrade
 
-reindex: $(STAMP) ## Build a fresh search index and swap it in
+reindex: $(STAMP) ## Build a new search index and make it live
 	@$(GPT4REC) reindex
 
 night: $(STAMP) ## Recommend for every user
 	@$(GPT4REC) night
 
-bench: $(STAMP) ## What everything but the model costs here (ARGS=--small, or parts; see docs/scale.md)
+bench: $(STAMP) ## Benchmark everything but the model (ARGS=--small, or names of parts; see docs/benchmarks.md)
 	@$(PY) -m benchmarks.suite $(ARGS)
 
-bench-generation: $(STAMP) ## What generation costs here (DEVICE=cuda, ARGS=--full; see docs/beam-search.md)
+bench-generation: $(STAMP) ## Benchmark beam search (DEVICE=cuda, ARGS=--full; see docs/beam-search.md)
 	@$(PY) -m benchmarks.generation --device $(DEVICE) $(ARGS)
 
-bench-tuning: $(STAMP) ## What a grid of 330 (k1, b) costs on one core
+bench-tuning: $(STAMP) ## Benchmark a grid of 330 (k1, b) on one core
 	@$(PY) -m benchmarks.tuning $(ARGS)
 
-lock: ## Write requirements/*.lock anew from setup.cfg (needs uv)
+reference: $(STAMP) ## Write docs/cli.md from the program
+	@$(PY) -m gpt4rec_es.cli.reference
+
+lock: ## Regenerate requirements/*.lock from setup.cfg (needs uv)
 	@bash requirements/lock.sh
 
 clean: ## Remove caches and build leftovers; keeps .venv and the local servers' data

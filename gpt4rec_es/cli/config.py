@@ -1,4 +1,4 @@
-"""``gpt4rec config``: which settings are in force, with every secret masked."""
+"""``gpt4rec config``: show the settings in force, secrets masked."""
 
 from typing import Any
 
@@ -17,7 +17,10 @@ def config() -> None:
 @config.command()
 @json_option
 def show(as_json: bool) -> None:
-    """Show every setting by its variable, secrets masked."""
+    """Show every setting with its variable; secrets are masked.
+
+    Example: gpt4rec config show
+    """
     settings = get_settings()
     chosen = settings.set_variables()
 

@@ -1,4 +1,4 @@
-"""What the global options of ``gpt4rec`` lead to: settings, log lines and the one Runtime.
+"""State of one ``gpt4rec`` call: settings, logging and the Runtime.
 
 Commands get theirs by :func:`get_runtime` or :func:`get_settings`; both work without the top
 group as well, so a test can call a group by itself.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class CliState:
-    """The global options, and what was built from them so far. None: the settings decide."""
+    """Global options and the objects built from them. None: the setting applies."""
 
     env_file: str = ".env"
     log_level: str | None = None
@@ -49,7 +49,7 @@ class CliState:
         setup_logging(level or "WARNING", cast("Literal['text', 'json']", fmt or "text"))
 
     def close(self) -> None:
-        """Close what was opened."""
+        """Close the Runtime if one was built."""
         if self._runtime is not None:
             self._runtime.close()
             self._runtime = None

@@ -13,13 +13,16 @@ from gpt4rec_es.errors import Gpt4RecError
 
 @click.group()
 def db() -> None:
-    """Create and upgrade the database schema; print its dictionary."""
+    """Create, upgrade and check the database schema; write the data dictionary."""
 
 
 @db.command()
 @click.option("--dry-run", is_flag=True, help="Print the SQL that would run; run nothing.")
 def upgrade(dry_run: bool) -> None:
-    """Bring the schema to the newest version, as the owner (GPT4REC_OWNER_DATABASE_URL)."""
+    """Bring the schema to the newest version, as the owner (GPT4REC_OWNER_DATABASE_URL).
+
+    Example: gpt4rec db upgrade --dry-run
+    """
     from gpt4rec_es.db import migrate
 
     url = get_settings().require("owner_database_url")
@@ -33,7 +36,10 @@ def upgrade(dry_run: bool) -> None:
 @db.command()
 @json_option
 def current(as_json: bool) -> None:
-    """Show which version the schema has, and which this program needs."""
+    """Show the schema's revision and the revision this program needs.
+
+    Example: gpt4rec db current
+    """
     from gpt4rec_es.db import migrate
 
     version = migrate.current(get_settings().require("database_url"))
@@ -57,7 +63,10 @@ def current(as_json: bool) -> None:
 @json_option
 @click.pass_context
 def check(ctx: click.Context, as_json: bool) -> None:
-    """Compare the schema with tables and views in code; exit code 1 if they differ."""
+    """Compare the schema with the tables and views in code; exit code 1 if they differ.
+
+    Example: gpt4rec db check
+    """
     from gpt4rec_es.db import migrate
 
     differences = migrate.check(get_settings().require("owner_database_url"))
@@ -78,11 +87,19 @@ def check(ctx: click.Context, as_json: bool) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     default=Path("docs/analytics.md"),
     show_default=True,
-    help="Document with the markers between which the dictionary goes.",
+    help="Markdown document with the markers between which the dictionary is written.",
 )
-@click.option("--check", "only_check", is_flag=True, help="Change nothing; fail if out of date.")
+@click.option(
+    "--check",
+    "only_check",
+    is_flag=True,
+    help="Fail if the document is out of date, without changing it.",
+)
 def dictionary(path: Path, only_check: bool) -> None:
-    """Write the data dictionary of the analytics views into the document for analysts."""
+    """Write the data dictionary of the analytics views into the document for analysts.
+
+    Example: gpt4rec db dictionary --check
+    """
     from gpt4rec_es.exports.data_dictionary import update_document
 
     changed = update_document(get_runtime().engine, path, write=not only_check)

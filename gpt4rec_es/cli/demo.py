@@ -44,11 +44,13 @@ _TRAINING: dict[str, Any] = {
     help="Folder with items.csv.gz, interactions.csv.gz and held_out.csv.gz. "
     "[default: data/online-retail-ii-sample]",
 )
-@click.option("--users", default=5, show_default=True, help="Customers to show.")
+@click.option("--users", default=5, show_default=True, help="Number of customers to show.")
 def demo(data: Path | None, users: int) -> None:
-    """Start local servers, import purchases, train, run a night and show what came of it.
+    """Start local servers, import purchases, train, run a night and show its result.
 
-    Harmless to repeat: what is there already is not done again.
+    Safe to repeat: completed steps are skipped.
+
+    Example: gpt4rec demo --users 3
     """
     from gpt4rec_es.resources import resource_path
 

@@ -1,4 +1,4 @@
-"""``gpt4rec doctor``: everything the program needs, looked at part by part."""
+"""``gpt4rec doctor``: check everything the program needs."""
 
 from typing import TYPE_CHECKING
 
@@ -22,9 +22,11 @@ _TIMEOUT_S = 10
 @json_option
 @click.pass_context
 def doctor(ctx: click.Context, as_json: bool) -> None:
-    """Look at servers, roles, builds, disks, the generator and settings; say what to do.
+    """Check servers, roles, index builds, disks, the generator and settings; suggest remedies.
 
-    Exit code 0: all is well; 1: something will hurt; 2: a night will not come through.
+    Exit code 0: no problem; 1: warnings; 2: a night would fail.
+
+    Example: gpt4rec doctor
     """
     from gpt4rec_es.doctor.examine import examine
     from gpt4rec_es.doctor.findings import EXIT_CODES, worst

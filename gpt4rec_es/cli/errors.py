@@ -1,4 +1,4 @@
-"""What a user is told of an error: its exit code, and one line with the way out."""
+"""Exit code and message of an error: one line with its remedy."""
 
 import sys
 
@@ -17,7 +17,7 @@ _DEPENDENCY_ERRORS = (
 
 
 def describe(error: Exception) -> tuple[int, str]:
-    """Return the exit code of ``error`` and what to tell the user: what is wrong, the way out."""
+    """Return the exit code of ``error`` and its message: the problem and its remedy."""
     if isinstance(error, Gpt4RecError):
         return error.exit_code, str(error)
     if isinstance(error, click.UsageError):
@@ -43,7 +43,7 @@ def describe(error: Exception) -> tuple[int, str]:
 
 
 def _rights_error(error: Exception) -> Gpt4RecError | None:
-    """Return it as one of ours if the database's role lacks rights; no library, no such error."""
+    """Return a Gpt4RecError if the database role lacks rights, else None."""
     if "sqlalchemy" not in sys.modules:
         return None
     from gpt4rec_es.db.engine import rights_error

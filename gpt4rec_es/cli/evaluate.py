@@ -1,4 +1,4 @@
-"""``gpt4rec evaluate``: how good a method is on a split, and whether another is better."""
+"""``gpt4rec evaluate``: measure methods on a split and compare the results."""
 
 import dataclasses
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from gpt4rec_es.cli.evaluate_output import (
     print_list,
     print_reports,
 )
-from gpt4rec_es.cli.options import json_option, numbers, part_option
+from gpt4rec_es.cli.options import RunsByDefault, json_option, numbers, part_option
 from gpt4rec_es.cli.output import emit
 from gpt4rec_es.cli.progress import progress_bar
 
@@ -22,21 +22,11 @@ if TYPE_CHECKING:
     from gpt4rec_es.runtime import Runtime
 
 
-class _RunsByDefault(click.Group):
-    """A group in which the name of a split stands for the command ``run``."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        known = args[0] in self.commands or args[0].startswith("-")
-        return super().resolve_command(ctx, args if known else ["run", *args])
-
-
-@click.group(cls=_RunsByDefault)
+@click.group(cls=RunsByDefault)
 def evaluate() -> None:
-    """Measure recommenders on a split: `gpt4rec evaluate SPLIT --method hybrid`.
+    """Measure recommenders on a split; list, show and compare the results.
 
-    Without another command's name it runs one; see docs/evaluation.md.
+    `gpt4rec evaluate SPLIT` is short for `gpt4rec evaluate run SPLIT`; see docs/evaluation.md.
     """
 
 
@@ -47,85 +37,88 @@ def evaluate() -> None:
     "methods",
     multiple=True,
     required=True,
-    help="popularity, last-title, last-3-titles, last-5-titles, history-bm25, co_purchases, "
-    "hybrid; queries: generated ones alone; product: as a night by --sources; baselines: all that "
-    "need no generator. May be given several times.",
+    help="Method to measure: popularity, last-title, last-3-titles, last-5-titles, history-bm25, "
+    "co_purchases, hybrid; queries: generated queries only; product: lists as a night makes them "
+    "with --sources; baselines: all methods without a generator. Repeatable.",
 )
-@part_option("validation", "Choose on validation; measure what was chosen on the test.")
+@part_option(
+    "validation",
+    "Part of the split: choose settings on validation, measure the choice on the test.",
+)
 @click.option(
     "--k",
     "ks",
     default="5,10,20,40",
     show_default=True,
     callback=numbers,
-    help="Lengths of lists.",
+    help="List lengths K to measure at, such as 5,10,20,40.",
 )
 @click.option(
     "--num-queries",
     callback=lambda c, p, v: numbers(c, p, v) if v else (),
-    help="Queries per user, as 5,10,20,40. [default: GPT4REC_NUM_QUERIES]",
+    help="Queries per user, such as 5,10,20,40. [default: GPT4REC_NUM_QUERIES]",
 )
 @click.option(
     "--num-beams",
     type=click.IntRange(min=1),
-    help="Beams. [default: GPT4REC_NUM_BEAMS, or as many as queries]",
+    help="Beams of the beam search. [default: GPT4REC_NUM_BEAMS, or the number of queries]",
 )
-@click.option("--generator", help="Writes the queries. [default: the one nights use]")
-@click.option(
-    "--trust", is_flag=True, help="Believe that the generator has not seen what is held out."
-)
+@click.option("--generator", help="Generator of the queries. [default: the one nights use]")
+@click.option("--trust", is_flag=True, help="Accept a generator whose training data is unknown.")
 @click.option(
     "--sources",
     multiple=True,
-    help="Of product, as queries:0.1,co_purchase:0.9; several are measured one after the other. "
+    help="Weighted sources of method product, such as queries:0.1,co_purchase:0.9; repeatable. "
     "[default: GPT4REC_SOURCES]",
 )
 @click.option(
     "--fusion",
     type=click.Choice(["scores", "ranks"]),
-    help="Of product. [default: GPT4REC_FUSION]",
+    help="Fusion of method product. [default: GPT4REC_FUSION]",
 )
 @click.option(
     "--as-night",
     is_flag=True,
-    help="Of product: keep the rules and query filters of a night of today.",
+    help="Method product: apply the rules and query filters of a night planned today.",
 )
 @click.option(
     "--minimum-should-match",
-    help="How many of a generated query's terms a title must have, as 2 or 75%. "
+    help="Number or percentage of a query's terms that a title must contain, such as 2 or 75%. "
     "[default: GPT4REC_MINIMUM_SHOULD_MATCH]",
 )
-@click.option("--k1", type=click.FloatRange(min=0), help="BM25 k1. [default: of the live index]")
-@click.option("--b", type=click.FloatRange(0, 1), help="BM25 b. [default: of the live index]")
+@click.option(
+    "--k1", type=click.FloatRange(min=0), help="BM25 k1. [default: that of the live index]"
+)
+@click.option("--b", type=click.FloatRange(0, 1), help="BM25 b. [default: that of the live index]")
 @click.option(
     "--history-decay",
     type=click.FloatRange(0, 1, min_open=True),
     default=0.7,
     show_default=True,
-    help="Weight of a purchase against the next newer one, in baselines.",
+    help="Baselines: factor by which each older purchase counts less.",
 )
 @click.option(
     "--title-weight",
     type=click.FloatRange(0, 1),
     default=0.3,
     show_default=True,
-    help="Weight of titles in the hybrid.",
+    help="Weight of titles in method hybrid.",
 )
 @click.option(
     "--learn-validation/--no-learn-validation",
     default=True,
     show_default=True,
-    help="Before the test, baselines learn from validation, too.",
+    help="Baselines learn from the validation part as well, before the test.",
 )
 @click.option(
     "--category-labels",
     type=click.Choice(["path_without_root", "path", "leaf"]),
     default="path_without_root",
     show_default=True,
-    help="Levels of a category that count for diversity and coverage.",
+    help="Category levels to count for diversity and coverage.",
 )
 @click.option(
-    "--sample", type=click.IntRange(min=1), help="Only so many users, always the same ones."
+    "--sample", type=click.IntRange(min=1), help="Maximum number of users; a fixed sample."
 )
 @json_option
 def run(
@@ -144,7 +137,10 @@ def run(
     as_json: bool,
     **chosen: Any,
 ) -> None:
-    """Measure methods on SPLIT and store the results."""
+    """Measure methods on SPLIT and store the results.
+
+    Example: gpt4rec evaluate run beauty --method hybrid --k 10,40
+    """
     from gpt4rec_es.lab.evaluation.evaluate import evaluate as evaluating
     from gpt4rec_es.lab.evaluation.made_lists import EvaluateOptions
     from gpt4rec_es.lab.evaluation.methods import BASELINES, MethodOptions
@@ -188,7 +184,7 @@ def run(
 
 
 def _night_rules(runtime: "Runtime") -> "NightRules":
-    """Return what a night of today would keep."""
+    """Return the rules and query filters of a night planned today."""
     from gpt4rec_es.lab.evaluation.night_rules import NightRules
     from gpt4rec_es.night.schedule import today
 
@@ -197,7 +193,7 @@ def _night_rules(runtime: "Runtime") -> "NightRules":
 
 
 def _fusions(settings: "Fusion", sources: tuple[str, ...], method: Any) -> "tuple[Fusion, ...]":
-    """Return the fusion by the settings, but for what was given."""
+    """Return the fusions of --sources and --fusion, by default those of the settings."""
     from gpt4rec_es.settings.checks import parse_sources
 
     try:
@@ -211,10 +207,13 @@ def _fusions(settings: "Fusion", sources: tuple[str, ...], method: Any) -> "tupl
 
 
 @evaluate.command("list")
-@click.option("--split", help="Only those on this split.")
+@click.option("--split", help="Only evaluations on this split.")
 @json_option
 def list_(split: str | None, as_json: bool) -> None:
-    """List stored evaluations, the oldest first."""
+    """List stored evaluations, oldest first.
+
+    Example: gpt4rec evaluate list --split beauty
+    """
     from gpt4rec_es.lab.evaluation.stored import list_evaluations
 
     emit(list_evaluations(get_runtime().engine, split), as_json, print_list)
@@ -224,7 +223,10 @@ def list_(split: str | None, as_json: bool) -> None:
 @click.argument("evaluation", type=int)
 @json_option
 def show(evaluation: int, as_json: bool) -> None:
-    """Show all metrics of EVALUATION (a number), over all users and by segment."""
+    """Show all metrics of EVALUATION (a number), overall and by segment.
+
+    Example: gpt4rec evaluate show 3
+    """
     from gpt4rec_es.lab.evaluation.stored import show_evaluation
 
     emit(show_evaluation(get_runtime().engine, evaluation), as_json, print_evaluation)
@@ -235,7 +237,10 @@ def show(evaluation: int, as_json: bool) -> None:
 @click.argument("second", type=int)
 @json_option
 def compare(first: int, second: int, as_json: bool) -> None:
-    """Compare evaluation SECOND with FIRST, user by user."""
+    """Compare evaluation SECOND with FIRST, user by user.
+
+    Example: gpt4rec evaluate compare 3 4
+    """
     from gpt4rec_es.lab.evaluation.stored import compare as comparing
 
     emit(comparing(get_runtime().engine, first, second), as_json, print_comparison)

@@ -1,4 +1,4 @@
-"""How ``gpt4rec evaluate`` prints what was found, for people."""
+"""Printed forms of ``gpt4rec evaluate``."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -159,7 +159,7 @@ def print_comparison(found: "EvaluationComparison") -> None:
 
 
 def _method(name: str, options: Mapping[str, Any]) -> str:
-    """Return a method with what tells its settings apart."""
+    """Return the method's name with the settings that distinguish it."""
     if fusion := options.get("fusion"):
         sources = ",".join(f"{source}:{weight:g}" for source, weight in fusion["weights"])
         name = f"{name} {sources} by {fusion['method']}"

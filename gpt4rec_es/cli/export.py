@@ -12,17 +12,19 @@ from gpt4rec_es.cli.progress import progress_bar
 _OUTPUT = click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="File to write; it appears when it is complete. [default: stdout]",
+    help="File to write; created only when complete. [default: stdout]",
 )
 _PSEUDONYMS = click.option(
-    "--pseudonyms", is_flag=True, help="Write user ids as analysts see them, not the shop's own."
+    "--pseudonyms",
+    is_flag=True,
+    help="Write the user ids that analysts see instead of the shop's own.",
 )
-_RUN = click.option("--run", "run_id", default="latest", show_default=True, help="A run's id.")
+_RUN = click.option("--run", "run_id", default="latest", show_default=True, help="Id of the run.")
 
 
 @click.group()
 def export() -> None:
-    """Write lists, queries or held-out items to a file, in the shop's own ids."""
+    """Export lists, queries or held-out items to a file, with the shop's own ids."""
 
 
 @export.command()
@@ -33,12 +35,15 @@ def export() -> None:
     type=click.Choice(["jsonl", "csv", "parquet", "trec"]),
     default="jsonl",
     show_default=True,
-    help="trec: a run for evaluators.",
+    help="File format; trec: a TREC run.",
 )
 @_PSEUDONYMS
 @_OUTPUT
 def recommendations(run_id: str, fmt: str, pseudonyms: bool, output: Path | None) -> None:
-    """Write the recommendations of a run."""
+    """Export the recommendations of a run.
+
+    Example: gpt4rec export recommendations --output lists.csv
+    """
     _export_run("recommendations", run_id, fmt, pseudonyms, output)
 
 
@@ -50,12 +55,15 @@ def recommendations(run_id: str, fmt: str, pseudonyms: bool, output: Path | None
     type=click.Choice(["jsonl", "csv", "parquet"]),
     default="jsonl",
     show_default=True,
-    help="Form of the file.",
+    help="File format.",
 )
 @_PSEUDONYMS
 @_OUTPUT
 def queries(run_id: str, fmt: str, pseudonyms: bool, output: Path | None) -> None:
-    """Write the generated queries of a run."""
+    """Export the generated queries of a run.
+
+    Example: gpt4rec export queries --output queries.csv
+    """
     _export_run("queries", run_id, fmt, pseudonyms, output)
 
 
@@ -68,22 +76,28 @@ def queries(run_id: str, fmt: str, pseudonyms: bool, output: Path | None) -> Non
     type=click.Choice(["trec", "rre", "quepid", "rank-eval"]),
     default="trec",
     show_default=True,
-    help="rre: JSON of the Rated Ranking Evaluator; quepid: CSV; rank-eval: bodies of "
+    help="File format; trec: qrels; rre: JSON of the Rated Ranking Evaluator; quepid: CSV; "
+    "rank-eval: bodies of "
     "Elasticsearch's _rank_eval, one per line.",
 )
 @click.option(
     "--generator",
-    help="Search for its stored or new queries; not for trec. [default: the newest title known]",
+    help="Generator of the search queries; not for trec. [default: the newest known title is the "
+    "query]",
 )
 @click.option(
     "--num-queries",
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="With --generator: so many per user.",
+    help="Queries per user, with --generator.",
 )
 @click.option(
-    "--k", type=click.IntRange(min=1), default=10, show_default=True, help="Of rank-eval."
+    "--k",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="K of rank-eval's metric.",
 )
 @_PSEUDONYMS
 @_OUTPUT
@@ -97,7 +111,10 @@ def qrels(
     pseudonyms: bool,
     output: Path | None,
 ) -> None:
-    """Write what SPLIT holds out, as relevance judgements."""
+    """Export the held-out items of SPLIT as relevance judgements (qrels).
+
+    Example: gpt4rec export qrels beauty --output beauty.qrels
+    """
     from gpt4rec_es.index.live import live_build
     from gpt4rec_es.lab.evaluation import export as exporting
     from gpt4rec_es.lab.splits.queries import queries_of_part
@@ -132,11 +149,14 @@ def qrels(
 
 @export.command()
 @click.argument("number", type=int)
-@click.option("--k", type=click.IntRange(min=1), help="Length of the lists. [default: the longest]")
+@click.option("--k", type=click.IntRange(min=1), help="List length K. [default: the longest]")
 @_PSEUDONYMS
 @_OUTPUT
 def evaluation(number: int, k: int | None, pseudonyms: bool, output: Path | None) -> None:
-    """Write the lists of evaluation NUMBER as a TREC run."""
+    """Export the lists of evaluation NUMBER as a TREC run.
+
+    Example: gpt4rec export evaluation 3 --output run.trec
+    """
     from gpt4rec_es.lab.evaluation.export import export_evaluation
 
     with progress_bar("Exporting", "rows") as progress:

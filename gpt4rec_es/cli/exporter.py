@@ -1,4 +1,4 @@
-"""``gpt4rec exporter``: metrics for Prometheus, read from Postgres when they are asked for."""
+"""``gpt4rec exporter``: metrics for Prometheus, read from Postgres at each scrape."""
 
 import sys
 
@@ -21,14 +21,16 @@ def _address(_: click.Context, __: click.Parameter, value: str) -> tuple[str, in
     show_default=True,
     metavar="HOST:PORT",
     callback=_address,
-    help="Where to serve. There is no password: keep it in a network of your own.",
+    help="Address and port to serve on. There is no password: use a private network.",
 )
-@click.option("--once", is_flag=True, help="Print the metrics and end.")
+@click.option("--once", is_flag=True, help="Print the metrics once and exit.")
 def exporter(listen: tuple[str, int], once: bool) -> None:
     """Serve the metrics of nights to Prometheus.
 
-    They are read from Postgres at each scrape, so none is lost with a worker or a restart. What
-    cannot be read in time is left out, and gpt4rec_up is 0.
+    Metrics are read from Postgres at each scrape, so a restart loses none. Metrics that cannot be
+    read in time are left out, and gpt4rec_up is 0.
+
+    Example: gpt4rec exporter --listen 127.0.0.1:9469
     """
     from gpt4rec_es.exporter.collector import PostgresCollector, page, serving
     from gpt4rec_es.exporter.parts import all_parts

@@ -1,4 +1,4 @@
-"""``gpt4rec generators``: what can write queries, and which of them nights use."""
+"""``gpt4rec generators``: register, list and choose query generators."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -6,24 +6,25 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime
-from gpt4rec_es.cli.options import json_option
+from gpt4rec_es.cli.options import dry_run_option, json_option
 from gpt4rec_es.cli.output import emit, print_line, print_table
 
 if TYPE_CHECKING:
     from gpt4rec_es.db.rows.generators import Generator
 
-_DRY_RUN = click.option("--dry-run", is_flag=True, help="Only check that it could be done.")
-
 
 @click.group()
 def generators() -> None:
-    """List query generators, choose the one nights use."""
+    """Register and list query generators; choose the one nights use."""
 
 
 @generators.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """List the registered generators, the oldest first."""
+    """List the registered generators, oldest first.
+
+    Example: gpt4rec generators list
+    """
     from gpt4rec_es.generation.registry import list_generators
 
     emit(list_generators(get_runtime().engine), as_json, _print_rows)
@@ -31,10 +32,13 @@ def list_(as_json: bool) -> None:
 
 @generators.command()
 @click.argument("name")
-@_DRY_RUN
+@dry_run_option
 @json_option
 def use(name: str, dry_run: bool, as_json: bool) -> None:
-    """Let the next night use the generator NAME; its files are checked first."""
+    """Use the generator NAME from the next night on, after checking its files.
+
+    Example: gpt4rec generators use second
+    """
     from gpt4rec_es.generation.registry import use_generator
 
     runtime = get_runtime()
@@ -46,19 +50,30 @@ def use(name: str, dry_run: bool, as_json: bool) -> None:
 @generators.command()
 @click.argument("name")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
-@_DRY_RUN
+@dry_run_option
 @json_option
 def add(name: str, folder: Path, dry_run: bool, as_json: bool) -> None:
-    """Register the GPT-2 checkpoint in FOLDER, trained elsewhere, under NAME."""
+    """Register the GPT-2 checkpoint in FOLDER under NAME.
+
+    Example: gpt4rec generators add second checkpoints/second
+    """
     _add(name, folder, dry_run, as_json)
 
 
 @generators.command("add-titles")
-@click.option("--name", default="titles", show_default=True, help="Name to call it by.")
-@_DRY_RUN
+@click.option(
+    "--name",
+    default="titles",
+    show_default=True,
+    help="Name under which to register the generator.",
+)
+@dry_run_option
 @json_option
 def add_titles(name: str, dry_run: bool, as_json: bool) -> None:
-    """Register the generator without a model: the newest titles are the queries."""
+    """Register the generator without a model, which uses the newest titles as queries.
+
+    Example: gpt4rec generators add-titles --name titles
+    """
     _add(name, None, dry_run, as_json)
 
 

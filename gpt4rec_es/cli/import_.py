@@ -40,7 +40,7 @@ def _columns(
 
 
 def _common(fields: tuple[str, ...]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Return a decorator that adds what both commands have."""
+    """Return a decorator that adds the options of both commands."""
     options = [
         click.argument("files", nargs=-1, required=True, type=click.Path()),
         click.option(
@@ -49,7 +49,7 @@ def _common(fields: tuple[str, ...]) -> Callable[[Callable[..., None]], Callable
             type=click.Choice(["auto", *SHAPE_NAMES]),
             default="auto",
             show_default=True,
-            help="Names of the fields; auto finds out by the first records.",
+            help="Layout of the file; auto detects it from the first records.",
         ),
         click.option(
             "--column",
@@ -64,9 +64,11 @@ def _common(fields: tuple[str, ...]) -> Callable[[Callable[..., None]], Callable
             type=click.FloatRange(0, 1),
             default=0.01,
             show_default=True,
-            help="Fraction of bad records above which nothing is changed.",
+            help="Fraction of bad records above which the import is refused.",
         ),
-        click.option("--dry-run", is_flag=True, help="Check and count; change nothing."),
+        click.option(
+            "--dry-run", is_flag=True, help="Check and count the records without changing anything."
+        ),
         json_option,
     ]
 
@@ -83,20 +85,23 @@ def _common(fields: tuple[str, ...]) -> Callable[[Callable[..., None]], Callable
 @click.option(
     "--deactivate-missing",
     is_flag=True,
-    help="The files are the full catalog: what they lack becomes inactive.",
+    help="Treat the files as the full catalog: items missing from them become inactive.",
 )
 @click.option(
     "--max-missing",
     type=click.FloatRange(0, 1),
     default=0.2,
     show_default=True,
-    help="Fraction of the active items that may become inactive so; above it nothing is changed.",
+    help="Fraction of active items that --deactivate-missing may deactivate; above it the import "
+    "is refused.",
 )
 def items(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Load items: id, title, brand, category, price, whether active.
 
     A field that a file does not have keeps its value; of several records for an item the last
     counts. Items without a usable title belong to the catalog but cannot be found.
+
+    Example: gpt4rec import items items.csv.gz --dry-run
     """
     from gpt4rec_es.catalog.import_items import import_items
 
@@ -108,20 +113,22 @@ def items(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
 @click.option(
     "--time-unit",
     type=click.Choice(TIME_UNITS),
-    help="What numbers in the time column count. [default: that of the format; own: auto]",
+    help="Unit of numbers in the time column. [default: that of the format; own: auto]",
 )
 @click.option(
     "--order",
     type=click.Choice(["record", "file"]),
     default="record",
     show_default=True,
-    help="file: where a record has neither time nor ordinal, its line is the ordinal.",
+    help="Order of records without time and ordinal; file: the line number is the ordinal.",
 )
 def interactions(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Load interactions: user, item, time or ordinal (or both), rating.
 
     Import the items first: an interaction with an unknown item is set aside. Unknown users are
     created. Times are seconds, milliseconds, ... since 1970, or ISO 8601.
+
+    Example: gpt4rec import interactions purchases.csv.gz
     """
     from gpt4rec_es.catalog.import_interactions import import_interactions
 

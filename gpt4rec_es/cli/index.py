@@ -5,27 +5,27 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime
-from gpt4rec_es.cli.options import json_option
+from gpt4rec_es.cli.index_bm25 import bm25
+from gpt4rec_es.cli.options import dry_run_option, json_option, reason_option
 from gpt4rec_es.cli.output import emit, print_line, print_table
 
 if TYPE_CHECKING:
-    from gpt4rec_es.index.bm25 import Bm25Change
     from gpt4rec_es.index.builds import BuildStatus
-
-_dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
-_reason = click.option("--reason", help="Why, for the record.")
 
 
 @click.group()
 def index() -> None:
-    """Look at, pin and prune index builds; go back; set BM25 k1 and b."""
+    """List, pin, prune and roll back index builds; set BM25 k1 and b."""
 
 
 @index.command()
-@click.option("--all", "with_gone", is_flag=True, help="Also failed and deleted ones.")
+@click.option("--all", "with_gone", is_flag=True, help="Include failed and deleted builds.")
 @json_option
 def builds(with_gone: bool, as_json: bool) -> None:
-    """List the builds, newest first, and which is live."""
+    """List the index builds, newest first, with the live one marked.
+
+    Example: gpt4rec index builds --all
+    """
     from gpt4rec_es.index.builds import list_builds
 
     runtime = get_runtime()
@@ -61,14 +61,21 @@ def builds(with_gone: bool, as_json: bool) -> None:
 
 
 @index.command()
-@click.option("--to", "build_no", type=int, help="Number of the build. [default: the one before]")
-@_reason
-@_dry_run
+@click.option(
+    "--to",
+    "build_no",
+    type=int,
+    help="Number of the build to make live. [default: the one live before]",
+)
+@reason_option
+@dry_run_option
 @json_option
 def rollback(build_no: int | None, reason: str | None, dry_run: bool, as_json: bool) -> None:
     """Make an older build live again.
 
-    A night that finds it older than the catalog builds anew.
+    A night builds a new index if this build is older than the catalog.
+
+    Example: gpt4rec index rollback --to 11
     """
     from gpt4rec_es.index.builds import rollback_index
 
@@ -97,14 +104,16 @@ def rollback(build_no: int | None, reason: str | None, dry_run: bool, as_json: b
     default=2,
     show_default=True,
     type=click.IntRange(0, 100),
-    help="How many of those live before to keep.",
+    help="Number of formerly live builds to keep.",
 )
-@_dry_run
+@dry_run_option
 @json_option
 def prune(keep: int, dry_run: bool, as_json: bool) -> None:
-    """Delete old builds, and what killed ones left.
+    """Delete old builds and leftovers of aborted ones.
 
-    The live build and those pinned by runs or by hand are always kept.
+    The live build and builds pinned by runs or by an operator are always kept.
+
+    Example: gpt4rec index prune --keep 2 --dry-run
     """
     from gpt4rec_es.index.builds import prune_index
 
@@ -119,21 +128,27 @@ def prune(keep: int, dry_run: bool, as_json: bool) -> None:
 
 @index.command()
 @click.argument("build_no", type=int)
-@_reason
-@_dry_run
+@reason_option
+@dry_run_option
 @json_option
 def pin(build_no: int, **options: Any) -> None:
-    """Keep build BUILD_NO from being deleted."""
+    """Pin build BUILD_NO, so that pruning keeps it.
+
+    Example: gpt4rec index pin 12 --reason "audit"
+    """
     _set_pinned(build_no, is_pinned=True, **options)
 
 
 @index.command()
 @click.argument("build_no", type=int)
-@_reason
-@_dry_run
+@reason_option
+@dry_run_option
 @json_option
 def unpin(build_no: int, **options: Any) -> None:
-    """Let build BUILD_NO be deleted again when its time comes."""
+    """Unpin build BUILD_NO, so that pruning may delete it.
+
+    Example: gpt4rec index unpin 12
+    """
     _set_pinned(build_no, is_pinned=False, **options)
 
 
@@ -161,87 +176,4 @@ def _set_pinned(
     )
 
 
-@index.group()
-def bm25() -> None:
-    """Show, set and undo k1 and b of the live index; no reindexing, no outage."""
-
-
-@bm25.command()
-@json_option
-def show(as_json: bool) -> None:
-    """Show k1 and b as the live index has them, and how they came to be."""
-    from gpt4rec_es.index.bm25 import show_bm25
-
-    runtime = get_runtime()
-    build, swaps = show_bm25(runtime.engine, runtime.elastic, runtime.settings.index_alias)
-
-    def render(_data: dict[str, Any]) -> None:
-        print_line(
-            f"k1 {build.bm25.k1:g}, b {build.bm25.b:g} (build {build.build_no}, {build.index_name})"
-        )
-        print_table(
-            ["time", "action", "from build", "to build", "by", "reason"],
-            [
-                (s.swapped_at, s.action, s.from_build_no, s.to_build_no, s.actor, s.reason)
-                for s in swaps
-            ],
-        )
-
-    data = {"k1": build.bm25.k1, "b": build.bm25.b, "build": build, "moves": swaps}
-    emit(data, as_json, render)
-
-
-@bm25.command(name="set")
-@click.option("--k1", type=float, required=True, help="Term saturation, >= 0; usual 0.3 to 2.")
-@click.option("--b", type=float, required=True, help="Length normalisation, 0 to 1.")
-@_reason
-@_dry_run
-@json_option
-def set_(k1: float, b: float, reason: str | None, dry_run: bool, as_json: bool) -> None:
-    """Make other values live: a clone of the live index, verified, swapped in."""
-    from gpt4rec_es.index.bm25 import set_bm25
-    from gpt4rec_es.records import Bm25
-
-    runtime = get_runtime()
-    change = set_bm25(
-        runtime.engine,
-        runtime.elastic,
-        runtime.settings.index_alias,
-        Bm25(k1, b),
-        actor=runtime.settings.actor,
-        reason=reason,
-        dry_run=dry_run,
-    )
-    emit(change, as_json, lambda shown: render_change(shown, dry_run))
-
-
-@bm25.command()
-@_reason
-@_dry_run
-@json_option
-def undo(reason: str | None, dry_run: bool, as_json: bool) -> None:
-    """Go back to the values before the last `set`."""
-    from gpt4rec_es.index.bm25 import undo_bm25
-
-    runtime = get_runtime()
-    change = undo_bm25(
-        runtime.engine,
-        runtime.elastic,
-        runtime.settings.index_alias,
-        actor=runtime.settings.actor,
-        reason=reason,
-        dry_run=dry_run,
-    )
-    emit(change, as_json, lambda shown: render_change(shown, dry_run))
-
-
-def render_change(change: "Bm25Change", dry_run: bool) -> None:
-    """Print a move of the alias to other k1, b for people."""
-    old, new = change.before, change.bm25
-    verb = "would be" if dry_run else "are"
-    print_line(
-        f"k1, b {verb} {new.k1:g}, {new.b:g} after {old.bm25.k1:g}, {old.bm25.b:g} "
-        f"({change.after.index_name if change.after else 'a new clone'} after {old.index_name})"
-    )
-    if change.deleted:
-        print_line(f"deleted {', '.join(change.deleted)}")
+index.add_command(bm25)

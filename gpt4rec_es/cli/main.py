@@ -1,4 +1,4 @@
-"""The ``gpt4rec`` command: finds the group, turns an error into its line and exit code.
+"""The ``gpt4rec`` command: imports the group, turns an error into one line and an exit code.
 
 Groups are imported when one is called, and their short help stands here, so that ``gpt4rec --help``
 and completion load nothing heavy. No command lives here but those that need no server at all.
@@ -21,43 +21,49 @@ from gpt4rec_es.cli.errors import describe
 from gpt4rec_es.logs import one_line, scrub, setup_logging
 from gpt4rec_es.version import code_version
 
-# name -> (module:attribute, short help); the order is that of a first day with the program
+# name -> (module:attribute, short help), in the order of first use
 COMMANDS = {
     "stack": (
         "stack:stack",
-        "Start, stop and look at local servers (Postgres, Elasticsearch, broker).",
+        "Start, stop and inspect local servers (Postgres, Elasticsearch, broker).",
     ),
-    "db": ("db:db", "Create and upgrade the database schema; print its dictionary."),
+    "db": ("db:db", "Create, upgrade and check the database schema; write the data dictionary."),
     "import": ("import_:import_", "Load catalog items and purchases from files."),
-    "reindex": ("reindex:reindex", "Build a fresh search index from Postgres and swap it in."),
-    "index": ("index:index", "Look at, pin and prune index builds; go back; set BM25 k1 and b."),
-    "search": ("search:search", "Search the catalog as a night does."),
-    "split": ("split:split", "Hold purchases back to measure on."),
+    "reindex": ("reindex:reindex", "Build a new search index from Postgres and make it live."),
+    "index": ("index:index", "List, pin, prune and roll back index builds; set BM25 k1 and b."),
+    "search": ("search:search", "Search the catalog with the query a night sends."),
+    "split": ("split:split", "Split purchases into training, validation and test."),
     "train": ("train:train", "Train a query generator."),
-    "generators": ("generators:generators", "List query generators, choose the one nights use."),
-    "evaluate": ("evaluate:evaluate", "Measure how good recommendations are on a split."),
-    "rules": ("rules:rules", "Block items, brands and categories; list and take back such rules."),
+    "generators": (
+        "generators:generators",
+        "Register and list query generators; choose the one nights use.",
+    ),
+    "evaluate": (
+        "evaluate:evaluate",
+        "Measure recommenders on a split; list, show and compare the results.",
+    ),
+    "rules": ("rules:rules", "Block items, brands and categories; list and remove rules."),
     "night": (
         "night:night",
         "Recommend for every user: plan, generate, search, merge, check, publish.",
     ),
-    "runs": ("runs:runs", "Look at runs; publish, reject, roll back, pin, prune."),
-    "tune": ("tune:tune", "Measure k1 and b on generated queries; make the better ones live."),
+    "runs": ("runs:runs", "Inspect, compare, publish, reject, roll back, pin and prune runs."),
+    "tune": ("tune:tune", "Choose BM25 k1 and b by a grid search on generated queries."),
     "replay": (
         "replay:replay",
-        "Merge a night again with other settings, from what it stored.",
+        "Merge a stored run again with other settings and compare.",
     ),
-    "queries": ("queries:queries", "Find the queries that were written."),
-    "why": ("why:why", "Explain one user's recommendations."),
-    "export": ("export:export", "Write a run's recommendations or queries to a file."),
+    "queries": ("queries:queries", "Find generated queries."),
+    "why": ("why:why", "Explain the recommendations of one user."),
+    "export": ("export:export", "Export lists, queries or held-out items to a file."),
     "exporter": ("exporter:exporter", "Serve the metrics of nights to Prometheus."),
-    "users": ("users:users", "Erase a user everywhere; choose what analysts see of users."),
+    "users": ("users:users", "Erase a user; choose the user ids that analysts see."),
     "config": ("config:config", "Show the settings."),
     "doctor": (
         "doctor:doctor",
-        "Look at servers, roles, builds, disks and settings; say what to do.",
+        "Check servers, roles, builds, disks and settings; suggest remedies.",
     ),
-    "demo": ("demo:demo", "Run everything on a small set of real purchases."),
+    "demo": ("demo:demo", "Run all steps on a small set of real purchases."),
 }
 
 
@@ -81,7 +87,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Resolve as click does; for an unknown name say which is meant, probably."""
+        """Resolve as click does; suggest a command for an unknown name."""
         if args and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
             close = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
             hint = f" Did you mean {close[0]}?" if close else ""
@@ -119,19 +125,19 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 @click.option(
     "--log-level",
     type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False),
-    help="Log lines to show. [default: GPT4REC_LOG_LEVEL, else WARNING]",
+    help="Lowest level of log lines to show. [default: GPT4REC_LOG_LEVEL, else WARNING]",
 )
 @click.option(
     "--log-format",
     type=click.Choice(["text", "json"]),
-    help="How log lines are written. [default: GPT4REC_LOG_FORMAT, else text]",
+    help="Format of log lines. [default: GPT4REC_LOG_FORMAT, else text]",
 )
 @click.option(
     "--env-file",
     type=click.Path(dir_okay=False),
     default=".env",
     show_default=True,
-    help="File with settings, one VARIABLE=value per line; the environment wins.",
+    help="File with settings, one VARIABLE=value per line; environment variables override it.",
 )
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.option(
@@ -148,8 +154,8 @@ def cli(
 ) -> None:
     """Recommendation by search: GPT-2 writes each user's next queries, Elasticsearch finds items.
 
-    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 it ran but a gate said no, 4 a server cannot be
-    reached, 130 interrupted.
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 completed but rejected by a gate, 4 a server
+    cannot be reached, 130 interrupted.
     """
     state = ctx.ensure_object(CliState)
     state.env_file, state.log_level, state.log_format = env_file, log_level, log_format
@@ -163,7 +169,7 @@ def cli(
 def completion(shell: str) -> None:
     """Print the script that completes commands in a shell.
 
-    Use it as: eval "$(gpt4rec completion bash)"
+    Example: eval "$(gpt4rec completion bash)"
     """
     complete = get_completion_class(shell)
     if complete is not None:  # always, for the three above
@@ -196,7 +202,7 @@ def _say(line: str) -> None:
 
 
 def _stop(number: int, _frame: object) -> None:
-    """End like an error, so that whoever holds a shard gives it back at once."""
+    """Exit as after an error, so that a worker gives back its shard at once."""
     raise SystemExit(128 + number)
 
 

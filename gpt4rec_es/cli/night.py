@@ -1,4 +1,4 @@
-"""``gpt4rec night``: recommend for every user, here or by ringing the Celery workers."""
+"""``gpt4rec night``: recommend for every user, in this process or by the Celery workers."""
 
 import datetime as dt
 from typing import Any
@@ -16,18 +16,33 @@ from gpt4rec_es.cli.progress import progress_bar
     "--date",
     "logical_date",
     type=click.DateTime(["%Y-%m-%d"]),
-    help="The date it recommends for. [default: today in GPT4REC_TIMEZONE]",
+    help="Date of the night. [default: today in GPT4REC_TIMEZONE]",
 )
-@click.option("--celery", "by_celery", is_flag=True, help="Plan here, let the workers do the rest.")
-@click.option("--supersede", is_flag=True, help="Give up an unfinished run and plan anew.")
-@click.option("--min-price", type=float, help="Only items of this price and above.")
-@click.option("--max-price", type=float, help="Only items of this price and below.")
-@click.option("--category", "categories", multiple=True, help="Only this and below; repeatable.")
-@click.option("--max-per-brand", type=int, help="Items of one brand per list.")
 @click.option(
-    "--not-shown-days", "shown_days", type=int, help="Leave out what lists of so many days showed."
+    "--celery",
+    "by_celery",
+    is_flag=True,
+    help="Plan here and leave the other stages to the Celery workers.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what a night would start from; change nothing.")
+@click.option("--supersede", is_flag=True, help="Cancel the unfinished run and plan a new one.")
+@click.option("--min-price", type=float, help="Lowest price of recommended items.")
+@click.option("--max-price", type=float, help="Highest price of recommended items.")
+@click.option(
+    "--category",
+    "categories",
+    multiple=True,
+    help="Recommend only items of this category path; repeatable.",
+)
+@click.option("--max-per-brand", type=int, help="Maximum number of items of one brand per list.")
+@click.option(
+    "--not-shown-days",
+    "shown_days",
+    type=int,
+    help="Leave out items shown in published lists of the last N days.",
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Show what the night would start from without running it."
+)
 @json_option
 def night(
     logical_date: dt.datetime | None,
@@ -37,12 +52,16 @@ def night(
     as_json: bool,
     **rules: Any,
 ) -> None:
-    """Plan, generate, search, merge, check and publish; go on with a night that was cut off.
+    """Recommend for every user: plan, generate, search, merge, check and publish.
 
-    Options about prices, categories, brands and days replace the settings for a night that is
-    planned now; a night that was cut off keeps its own.
+    An unfinished night is resumed.
 
-    Exit code 3: a gate rejected it, the last published run stays in place.
+    Options about prices, categories, brands and days replace the settings in a night planned by
+    this command; a resumed night keeps its own.
+
+    Exit code 3: a gate rejected the run; the last published run stays in place.
+
+    Example: gpt4rec night --date 2026-11-28
     """
     from gpt4rec_es.night.inprocess import plan_summary, run_night
     from gpt4rec_es.night.schedule import today
@@ -85,16 +104,16 @@ def _print_plan(data: dict[str, Any]) -> None:
         f"{data['num_queries']} queries of generator {data['generator'] or '(none in use)'}."
     )
     if data["minimum_should_match"]:
-        print_line(f"Of a query's terms must match: {data['minimum_should_match']}")
+        print_line(f"minimum_should_match: {data['minimum_should_match']}")
     for name, value in data["rules"].items():
         print_line(f"Rule: {name.replace('_', ' ')} {value}")
     if data["unfinished_run"]:
-        print_line(f"Run {data['unfinished_run']} is unfinished: it would be gone on with instead.")
+        print_line(f"Run {data['unfinished_run']} is unfinished: it would be resumed instead.")
 
 
 def _print_notified(data: dict[str, Any]) -> None:
-    what = "Planned" if data["is_new"] else "Going on with"
-    print_line(f"{what} {data['run_id']}; the workers are rung. Watch: gpt4rec runs status")
+    what = "Planned" if data["is_new"] else "Resuming"
+    print_line(f"{what} {data['run_id']}; workers are notified. Watch: gpt4rec runs status")
 
 
 def _print_report(data: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Options that several commands have, so that they are called and explained alike everywhere."""
+"""Options and a group that several commands share, so that names and help texts are the same."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -9,10 +9,17 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 # Passed to the command as ``as_json``.
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Show what would be done without doing it."
+)
+reason_option = click.option("--reason", help="Reason, kept in the audit log.")
+required_reason_option = click.option(
+    "--reason", required=True, help="Reason, kept in the audit log."
+)
 
 
 def part_option(
-    default: str = "test", meaning: str = "What of the split."
+    default: str = "test", meaning: str = "Held-out part of the split."
 ) -> Callable[[Command], Command]:
     """Return an option ``--part``: which held-out part of a split is meant."""
     return click.option(
@@ -33,3 +40,14 @@ def numbers(_ctx: click.Context, _parameter: click.Parameter, value: str) -> tup
     if min(found) < 1:
         raise click.BadParameter("numbers from 1 on")
     return found
+
+
+class RunsByDefault(click.Group):
+    """A group in which the name of a split stands for the command ``run``."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Resolve an unknown name as the argument of ``run``."""
+        known = args[0] in self.commands or args[0].startswith("-")
+        return super().resolve_command(ctx, args if known else ["run", *args])

@@ -1,4 +1,4 @@
-"""How commands print: JSON for programs, tables for people; results on stdout, all else on stderr.
+"""Output of commands: JSON for programs, tables for people; results on stdout, all else on stderr.
 
 Text from catalogs and models is shown with control characters escaped, since it could otherwise
 rewrite a terminal. Nothing is cut off: a narrow terminal folds cells, and where stdout is no

@@ -1,4 +1,4 @@
-"""Tells a person how far long work has come: a bar on a terminal, now and then a line elsewhere.
+"""Progress of long work: a bar on a terminal, plain lines elsewhere.
 
 Always on stderr; stdout belongs to results. What is yielded here fits ``protocols.Progress``.
 """
@@ -28,7 +28,7 @@ _INTERVAL = 10.0
 
 @contextmanager
 def progress_bar(label: str, unit: str = "") -> Iterator[Progress]:
-    """Yield a Progress that shows ``label`` and how many ``unit`` are done, until the end."""
+    """Yield a Progress that shows ``label`` and the number of ``unit`` done."""
     if sys.stderr.isatty():
         with _bar(label, unit) as progress:
             yield progress
@@ -72,13 +72,13 @@ class LineProgress:
         self._written: tuple[int, int | None] | None = None
 
     def __call__(self, done: int, total: int | None) -> None:
-        """Note ``done`` of ``total``; write a line if the last is long ago."""
+        """Record ``done`` of ``total``; write a line if the last one is old enough."""
         self._state = (done, total)
         if self._clock() - self._last_line >= _INTERVAL:
             self._write(done, total)
 
     def finish(self) -> None:
-        """Write how far it came, unless the last line said so or nothing was ever reported."""
+        """Write the final count, unless the last line has it or nothing was reported."""
         if self._state is not None and self._state != self._written:
             self._write(*self._state)
 

@@ -1,4 +1,4 @@
-"""``gpt4rec queries``: looking through the queries that were written."""
+"""``gpt4rec queries``: full-text search over generated queries."""
 
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def queries() -> None:
-    """Find the queries that were written."""
+    """Find generated queries."""
 
 
 @queries.command()
@@ -24,13 +24,15 @@ def queries() -> None:
     type=click.IntRange(1, 10_000),
     default=20,
     show_default=True,
-    help="Queries to show.",
+    help="Maximum number of queries to show.",
 )
 @json_option
 def find(words: tuple[str, ...], limit: int, as_json: bool) -> None:
-    """Find queries that have all WORDS; the users and hits are those of the newest date.
+    """Find generated queries that contain all WORDS; users and hits are of the newest date.
 
-    As in a web search: a phrase in quotes, `or`, and `-word` (after `--`) work.
+    Supports phrases in quotes, `or`, and `-word` (after `--`).
+
+    Example: gpt4rec queries find wooden train
     """
     from gpt4rec_es.exports.questions import find_queries
 

@@ -1,11 +1,11 @@
-"""``gpt4rec reindex``: a fresh index of the whole catalog, swapped in when it is proven."""
+"""``gpt4rec reindex``: a new index of the whole catalog, made live once verified."""
 
 from typing import TYPE_CHECKING
 
 import click
 
 from gpt4rec_es.cli.context import get_runtime
-from gpt4rec_es.cli.options import json_option
+from gpt4rec_es.cli.options import dry_run_option, json_option, reason_option
 from gpt4rec_es.cli.output import emit, print_line
 from gpt4rec_es.cli.progress import progress_bar
 
@@ -14,13 +14,15 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
+@dry_run_option
 @json_option
-@click.option("--reason", help="Why, for the record.")
+@reason_option
 def reindex(dry_run: bool, as_json: bool, reason: str | None) -> None:
-    """Build a fresh search index from Postgres and swap it in.
+    """Build a new search index from Postgres and make it live.
 
-    Searches go on undisturbed meanwhile. k1 and b of the live index are kept.
+    Searches continue on the old index until the new one is verified. k1 and b are kept.
+
+    Example: gpt4rec reindex --reason "new titles"
     """
     from gpt4rec_es.index.reindex import plan_reindex
     from gpt4rec_es.index.reindex import reindex as build_anew

@@ -1,4 +1,4 @@
-"""``gpt4rec replay RUN``: a retained night merged again, without generator or GPU."""
+"""``gpt4rec replay RUN``: merge a stored run again, without generator or GPU."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -19,39 +19,48 @@ _RULES = ("min_price", "max_price", "categories", "max_per_brand")
 
 @click.command()
 @click.argument("run_id")
-@click.option("--k", type=int, help="Items per user.")
-@click.option("--num-queries", type=int, help="Use the best so many queries of each user.")
-@click.option("--k1", type=float, help="Term saturation, >= 0; searches in this process.")
-@click.option("--b", type=float, help="Length normalisation, 0 to 1; searches in this process.")
+@click.option("--k", type=int, help="Items per list.")
+@click.option("--num-queries", type=int, help="Number of each user's best queries to use.")
+@click.option("--k1", type=float, help="BM25 k1, 0 or more; searches with in-process BM25.")
+@click.option("--b", type=float, help="BM25 b, 0 to 1; searches with in-process BM25.")
 @click.option(
     "--exclude-bought/--include-bought",
     default=None,
-    help="Leave out what users bought, or do not.",
+    help="Leave out items that the user bought, or include them.",
 )
 @click.option(
     "--minimum-should-match",
-    help="How many of a query's terms a title must have, as 2 or 75%; searches anew.",
+    help="Number or percentage of a query's terms that a title must contain; searches again.",
 )
-@click.option("--without-rules", is_flag=True, help="Keep nothing out of lists by rules.")
-@click.option("--min-price", type=float, help="Only items of this price and above.")
-@click.option("--max-price", type=float, help="Only items of this price and below.")
-@click.option("--category", "categories", multiple=True, help="Only this and below; repeatable.")
-@click.option("--max-per-brand", type=int, help="Items of one brand per list.")
-@click.option("--sources", help="Weighted sources, as queries:0.1,co_purchase:0.9.")
+@click.option("--without-rules", is_flag=True, help="Apply no rules to the lists.")
+@click.option("--min-price", type=float, help="Lowest price of recommended items.")
+@click.option("--max-price", type=float, help="Highest price of recommended items.")
 @click.option(
-    "--fusion", type=click.Choice(["scores", "ranks"]), help="What is added up over sources."
+    "--category",
+    "categories",
+    multiple=True,
+    help="Recommend only items of this category path; repeatable.",
+)
+@click.option("--max-per-brand", type=int, help="Maximum number of items of one brand per list.")
+@click.option("--sources", help="Weighted sources, such as queries:0.1,co_purchase:0.9.")
+@click.option(
+    "--fusion",
+    type=click.Choice(["scores", "ranks"]),
+    help="Quantity that fusion adds up: weighted scores or reciprocal ranks.",
 )
 @click.option(
     "--history-decay",
     type=float,
     help="Factor by which each older purchase counts less, above 0 and at most 1.",
 )
-@click.option("--split", help="Also compare by what this split holds out.")
+@click.option("--split", help="Also compare recall on this split.")
 @part_option()
 @click.option(
-    "--verify", is_flag=True, help="Change nothing; exit with 3 unless the result is the same."
+    "--verify",
+    is_flag=True,
+    help="Exit with 3 unless the result equals the stored lists; options must be unchanged.",
 )
-@click.option("--dry-run", is_flag=True, help="Keep no record of it.")
+@click.option("--dry-run", is_flag=True, help="Compare without storing a record of the replay.")
 @json_option
 @click.pass_context
 def replay(
@@ -69,10 +78,12 @@ def replay(
     as_json: bool,
     **changes: Any,
 ) -> None:
-    """Merge the lists of RUN_ID again from its stored queries, and compare.
+    """Merge the lists of RUN_ID again from its stored queries and compare them.
 
-    Options that are not given stay as in the run; RUN_ID may be `latest`. What the run stored and
-    what readers see stays as it is.
+    Options that are not given keep the run's values; RUN_ID may be `latest`. The run and the
+    published lists are unchanged.
+
+    Example: gpt4rec replay latest --k1 0.9 --b 0.4
     """
     from gpt4rec_es.lab.replay.changes import ReplayChanges
     from gpt4rec_es.lab.replay.replay import replay as replay_run
@@ -128,9 +139,10 @@ def _print(data: dict[str, Any]) -> None:
     )
     print_line(f"changed: {changed or 'nothing'}")
     if data["is_equal"]:
-        print_line("the result is that of the run, row by row")
+        print_line("the result equals the run's, row by row")
     elif not changed:
         users = ", ".join(data["differing_users"])
-        print_line(f"NOT the result of the run: {data['differing_rows']:,} rows, as of {users}")
+        rows = f"{data['differing_rows']:,} rows"
+        print_line(f"the result DIFFERS from the run's: {rows}, e.g. of users {users}")
     print_lists_diff(data["lists"])
     print_deltas(data["metrics"])

@@ -1,4 +1,4 @@
-"""``gpt4rec rules``: what is never to be recommended."""
+"""``gpt4rec rules``: block items, brands and categories."""
 
 import datetime as dt
 from pathlib import Path
@@ -7,25 +7,30 @@ from typing import Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime
-from gpt4rec_es.cli.options import json_option
+from gpt4rec_es.cli.options import dry_run_option, json_option, required_reason_option
 from gpt4rec_es.cli.output import emit, print_line, print_table
 
-_DRY_RUN = click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 _DATE = click.DateTime(["%Y-%m-%d"])
 
 
 @click.group()
 def rules() -> None:
-    """Block items, brands and categories; list and take back such rules."""
+    """Block items, brands and categories; list and remove rules."""
 
 
 @rules.command()
 @click.argument("kind", type=click.Choice(["item", "brand", "category"]))
 @click.argument("value")
-@click.option("--reason", required=True, help="Why; goes into the audit and into explanations.")
-@click.option("--from", "valid_from", type=_DATE, help="First date of a night that keeps it.")
-@click.option("--until", "valid_until", type=_DATE, help="Last such date.")
-@_DRY_RUN
+@click.option(
+    "--reason", required=True, help="Reason, kept in the audit log and shown in explanations."
+)
+@click.option(
+    "--from", "valid_from", type=_DATE, help="First night's date on which the rule applies."
+)
+@click.option(
+    "--until", "valid_until", type=_DATE, help="Last night's date on which the rule applies."
+)
+@dry_run_option
 @json_option
 def add(
     kind: str,
@@ -38,7 +43,9 @@ def add(
 ) -> None:
     """Block an item, brand or category.
 
-    VALUE is an item id, a brand in any case, or a category path, then with all below it.
+    VALUE is an item id, a brand (case is ignored), or a category path with all below it.
+
+    Example: gpt4rec rules add brand Acme --reason "recall" --until 2026-12-31
     """
     from gpt4rec_es.catalog.block_rules import add_rules
     from gpt4rec_es.db.rows.rules import NewRule
@@ -57,13 +64,15 @@ def add(
 
 @rules.command("import")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--reason", help="Reason of rows that have none.")
-@_DRY_RUN
+@click.option("--reason", help="Reason of rows without one.")
+@dry_run_option
 @json_option
 def import_(file: Path, reason: str | None, dry_run: bool, as_json: bool) -> None:
-    """Add the rules of a CSV file, all or none.
+    """Add the rules of a CSV file in one transaction.
 
-    Its columns are kind and value, and reason, valid_from and valid_until where wanted.
+    Columns: kind, value, and optionally reason, valid_from, valid_until.
+
+    Example: gpt4rec rules import rules.csv --dry-run
     """
     from gpt4rec_es.catalog.block_rules import add_rules, read_rules
 
@@ -75,13 +84,15 @@ def import_(file: Path, reason: str | None, dry_run: bool, as_json: bool) -> Non
 
 @rules.command()
 @click.argument("rule_no", type=int)
-@click.option("--reason", required=True, help="Why; goes into the audit.")
-@_DRY_RUN
+@required_reason_option
+@dry_run_option
 @json_option
 def remove(rule_no: int, reason: str, dry_run: bool, as_json: bool) -> None:
-    """Take a rule back.
+    """Remove a rule.
 
-    Nights planned from now on do not keep it; RULE_NO is its number in the list.
+    Nights planned from now on ignore it. RULE_NO is its number in `rules list`.
+
+    Example: gpt4rec rules remove 7 --reason "recall ended"
     """
     from dataclasses import asdict
 
@@ -95,22 +106,25 @@ def remove(rule_no: int, reason: str, dry_run: bool, as_json: bool) -> None:
     emit(
         asdict(rule),
         as_json,
-        lambda row: print_line(f"Rule {rule_no} ({row['kind']} {row['value']}) {verb} taken back."),
+        lambda row: print_line(f"Rule {rule_no} ({row['kind']} {row['value']}) {verb} removed."),
     )
 
 
 @rules.command("list")
-@click.option("--all", "removed", is_flag=True, help="Also those that were taken back.")
+@click.option("--all", "removed", is_flag=True, help="Include removed rules.")
 @json_option
 def list_(removed: bool, as_json: bool) -> None:
-    """List the rules, the oldest first."""
+    """List the rules, oldest first.
+
+    Example: gpt4rec rules list --all
+    """
     from gpt4rec_es.catalog.block_rules import list_rules
 
     emit(list_rules(get_runtime().engine, removed=removed), as_json, _print_rules)
 
 
 def _print_added(data: dict[str, Any]) -> None:
-    about = f"They are about {sum(data['items']):,} items of the catalog as it is now."
+    about = f"They block {sum(data['items']):,} items of the catalog as it is now."
     if data["dry_run"]:
         print_line(f"Rules that would be added: {len(data['items'])}. {about}")
         return

@@ -6,17 +6,15 @@ import click
 
 from gpt4rec_es.cli import runs_output as shown
 from gpt4rec_es.cli.context import get_runtime
-from gpt4rec_es.cli.options import json_option, part_option
+from gpt4rec_es.cli.options import dry_run_option, json_option, part_option, required_reason_option
 from gpt4rec_es.cli.output import emit, print_line
 from gpt4rec_es.cli.progress import progress_bar
 from gpt4rec_es.cli.runs_publish import pin, publish, reject, rollback, unpin
 
-_DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be; change nothing.")
-
 
 @click.group()
 def runs() -> None:
-    """Look at runs; publish, reject, roll back, pin, prune."""
+    """Inspect, compare, publish, reject, roll back, pin and prune runs."""
 
 
 for _command in (publish, reject, rollback, pin, unpin):
@@ -25,11 +23,18 @@ for _command in (publish, reject, rollback, pin, unpin):
 
 @runs.command("list")
 @click.option(
-    "--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="How many."
+    "--limit",
+    default=20,
+    show_default=True,
+    type=click.IntRange(1, 1000),
+    help="Maximum number of runs.",
 )
 @json_option
 def list_runs(limit: int, as_json: bool) -> None:
-    """List the newest runs, newest first."""
+    """List the runs, newest first.
+
+    Example: gpt4rec runs list --limit 5
+    """
     from gpt4rec_es.db.rows import runs as run_rows
 
     with get_runtime().engine.connect() as connection:
@@ -44,7 +49,10 @@ def list_runs(limit: int, as_json: bool) -> None:
 @click.argument("run_id", default="latest")
 @json_option
 def show(run_id: str, as_json: bool) -> None:
-    """Show one run: stages, outcomes, gates (RUN_ID or `latest`)."""
+    """Show stages, outcomes and gates of RUN_ID (default: `latest`).
+
+    Example: gpt4rec runs show latest
+    """
     from gpt4rec_es.db.rows import runs as run_rows
     from gpt4rec_es.night.inspect.status import run_status
 
@@ -57,10 +65,12 @@ def show(run_id: str, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def status(ctx: click.Context, as_json: bool) -> None:
-    """Show what runs now, what is stuck, how old the lists are.
+    """Show running and stuck work and the age of the published lists.
 
     Exit code 3 when nothing was published for GPT4REC_MAX_PUBLISHED_AGE_HOURS, or the newest run
     was rejected or failed.
+
+    Example: gpt4rec runs status --json
     """
     from gpt4rec_es.night.inspect.diagnostics import nights
 
@@ -73,13 +83,17 @@ def status(ctx: click.Context, as_json: bool) -> None:
 
 
 @runs.command()
-@click.option("--here", is_flag=True, help="Run it in this process instead of ringing workers.")
-@click.option("--dry-run", is_flag=True, help="Only say what is due.")
+@click.option(
+    "--here", is_flag=True, help="Run the night in this process instead of notifying workers."
+)
+@click.option("--dry-run", is_flag=True, help="Show the night that is due without starting it.")
 @json_option
 def ensure(here: bool, dry_run: bool, as_json: bool) -> None:
-    """Start the night that is due unless it ran or runs.
+    """Start the night that is due, unless it has run or is running.
 
-    A second clock, for cron or systemd.
+    A second scheduler beside Celery beat, for cron or systemd.
+
+    Example: gpt4rec runs ensure --here
     """
     from gpt4rec_es.night.inprocess import drain_here
     from gpt4rec_es.night.schedule import due_date
@@ -112,11 +126,14 @@ def ensure(here: bool, dry_run: bool, as_json: bool) -> None:
 
 @runs.command()
 @click.argument("run_id")
-@click.option("--reason", required=True, help="Why; kept in the audit.")
-@_DRY_RUN
+@required_reason_option
+@dry_run_option
 @json_option
 def cancel(run_id: str, reason: str, dry_run: bool, as_json: bool) -> None:
-    """Stop an unfinished run; its workers stop at their next shard."""
+    """Stop an unfinished run; its workers stop at their next shard.
+
+    Example: gpt4rec runs cancel nightly-2026-11-28-1 --reason "wrong feed"
+    """
     from gpt4rec_es.night import start as night
 
     run = night.cancel(get_runtime().night_parts(), run_id, reason=reason, dry_run=dry_run)
@@ -131,11 +148,14 @@ def cancel(run_id: str, reason: str, dry_run: bool, as_json: bool) -> None:
 @runs.command()
 @click.argument("first")
 @click.argument("second", default="latest")
-@click.option("--split", help="Also compare by what this split holds out.")
+@click.option("--split", help="Also compare recall on this split.")
 @part_option()
 @json_option
 def diff(first: str, second: str, split: str | None, part: str, as_json: bool) -> None:
-    """Compare lists and queries of two runs (SECOND: the published one)."""
+    """Compare the lists and queries of two runs; SECOND defaults to the published one.
+
+    Example: gpt4rec runs diff nightly-2026-11-27-1
+    """
     from gpt4rec_es.lab.replay.diff import diff_runs
 
     found = diff_runs(get_runtime().engine, first, second, split=split, part=part)
@@ -148,21 +168,23 @@ def diff(first: str, second: str, split: str | None, part: str, as_json: bool) -
     default=7,
     show_default=True,
     type=click.IntRange(min=0),
-    help="Published runs to keep.",
+    help="Number of published runs to keep.",
 )
 @click.option(
     "--keep-rejected",
     default=2,
     show_default=True,
     type=click.IntRange(min=0),
-    help="Other ended runs to keep.",
+    help="Number of other finished runs to keep.",
 )
-@click.option("--dry-run", is_flag=True, help="Only say which runs would lose their lists.")
+@click.option("--dry-run", is_flag=True, help="Show the runs that would lose their lists.")
 @json_option
 def prune(keep_published: int, keep_rejected: int, dry_run: bool, as_json: bool) -> None:
-    """Drop the lists of old runs, and texts and searches no run needs.
+    """Drop the lists of old runs, and texts and searches that no run needs.
 
     The published run, the one before it and pinned ones are always kept.
+
+    Example: gpt4rec runs prune --keep-published 7 --dry-run
     """
     from gpt4rec_es.night.publish.prune import prune as prune_runs
 

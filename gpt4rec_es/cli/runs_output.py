@@ -87,9 +87,9 @@ def print_now(data: dict[str, Any]) -> None:
     if data["newest"]:
         print_status(data["newest"])
     for name in ("stuck", "alarms"):
-        for trouble in data[name]:
+        for problem in data[name]:
             mark = "stuck: " if name == "stuck" else ""
-            print_line(f"{mark}{trouble['what']} {trouble['way_out']}")
+            print_line(f"{mark}{problem['what']} {problem['way_out']}")
 
 
 def print_rejected(data: dict[str, Any]) -> None:

@@ -6,21 +6,28 @@ import click
 
 from gpt4rec_es.cli import runs_output as shown
 from gpt4rec_es.cli.context import get_runtime
-from gpt4rec_es.cli.options import json_option
+from gpt4rec_es.cli.options import (
+    dry_run_option,
+    json_option,
+    reason_option,
+    required_reason_option,
+)
 from gpt4rec_es.cli.output import emit, print_line
-
-_DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be; change nothing.")
-_REASON = click.option("--reason", help="Why; kept in the audit.")
 
 
 @click.command()
 @click.argument("run_id")
-@click.option("--force", is_flag=True, help="Publish although a gate says no; needs --reason.")
-@_REASON
-@click.option("--dry-run", is_flag=True, help="Only say what the gates find.")
+@click.option(
+    "--force", is_flag=True, help="Publish although a gate rejects the run; needs --reason."
+)
+@reason_option
+@click.option("--dry-run", is_flag=True, help="Show the results of the gates without publishing.")
 @json_option
 def publish(run_id: str, force: bool, reason: str | None, dry_run: bool, as_json: bool) -> None:
-    """Publish RUN_ID: readers see its lists from then on."""
+    """Publish RUN_ID: its lists become those that readers see.
+
+    Example: gpt4rec runs publish nightly-2026-11-28-1
+    """
     from gpt4rec_es.night.publish import publish as publishing
 
     parts = get_runtime().night_parts()
@@ -34,11 +41,14 @@ def publish(run_id: str, force: bool, reason: str | None, dry_run: bool, as_json
 
 
 @click.command()
-@_REASON
-@click.option("--dry-run", is_flag=True, help="Only say which run would be shown.")
+@reason_option
+@click.option("--dry-run", is_flag=True, help="Show the run that readers would see.")
 @json_option
 def rollback(reason: str | None, dry_run: bool, as_json: bool) -> None:
-    """Withdraw the published run: readers see the one before it."""
+    """Withdraw the current run; the published run before it becomes current.
+
+    Example: gpt4rec runs rollback --dry-run
+    """
     from gpt4rec_es.night.publish import withdraw
 
     run = withdraw.rollback(get_runtime().night_parts(), reason=reason, dry_run=dry_run)
@@ -52,13 +62,15 @@ def rollback(reason: str | None, dry_run: bool, as_json: bool) -> None:
 
 @click.command()
 @click.argument("run_id")
-@click.option("--reason", required=True, help="Why; kept in the audit.")
-@click.option("--dry-run", is_flag=True, help="Only say what readers would see.")
+@required_reason_option
+@click.option("--dry-run", is_flag=True, help="Show the run that readers would see.")
 @json_option
 def reject(run_id: str, reason: str, dry_run: bool, as_json: bool) -> None:
-    """Take a published RUN_ID, or one that is being checked, back.
+    """Reject RUN_ID, published or being checked.
 
-    If readers see it now, they see the published run before it from then on.
+    If it is the current run, the published run before it becomes current.
+
+    Example: gpt4rec runs reject nightly-2026-11-28-1 --reason "bad lists"
     """
     from gpt4rec_es.night.publish import withdraw
 
@@ -73,21 +85,27 @@ def reject(run_id: str, reason: str, dry_run: bool, as_json: bool) -> None:
 
 @click.command()
 @click.argument("run_id")
-@_REASON
-@_DRY_RUN
+@reason_option
+@dry_run_option
 @json_option
 def pin(run_id: str, **options: Any) -> None:
-    """Keep RUN_ID and its index build from being pruned."""
+    """Pin RUN_ID, so that pruning keeps the run and its index build.
+
+    Example: gpt4rec runs pin nightly-2026-11-28-1
+    """
     _set_pinned(run_id, is_pinned=True, **options)
 
 
 @click.command()
 @click.argument("run_id")
-@_REASON
-@_DRY_RUN
+@reason_option
+@dry_run_option
 @json_option
 def unpin(run_id: str, **options: Any) -> None:
-    """Let RUN_ID be pruned again when its time comes."""
+    """Unpin RUN_ID, so that pruning may drop its lists.
+
+    Example: gpt4rec runs unpin nightly-2026-11-28-1
+    """
     _set_pinned(run_id, is_pinned=False, **options)
 
 

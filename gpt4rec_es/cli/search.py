@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("text")
-@click.option("--k", default=10, show_default=True, help="Number of items.")
-@click.option("--explain", is_flag=True, help="Show how each score comes about.")
+@click.option("--k", default=10, show_default=True, help="Number of items to find.")
+@click.option("--explain", is_flag=True, help="Show Elasticsearch's explanation of each score.")
 @json_option
 def search(text: str, k: int, explain: bool, as_json: bool) -> None:
-    """Search the catalog for TEXT, as a night does for a generated query."""
+    """Search the catalog for TEXT with the query a night sends.
+
+    Example: gpt4rec search "wooden train set" --k 5
+    """
     from gpt4rec_es.retrieval.ad_hoc import search_titles
 
     runtime = get_runtime()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime
-from gpt4rec_es.cli.options import json_option
+from gpt4rec_es.cli.options import dry_run_option, json_option
 from gpt4rec_es.cli.output import emit, print_line, print_table
 from gpt4rec_es.cli.progress import progress_bar
 
@@ -14,13 +14,12 @@ if TYPE_CHECKING:
     from gpt4rec_es.db.rows.splits import SplitRow
     from gpt4rec_es.lab.splits.create import SplitReport
 
-_DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
 _FRACTION = click.FloatRange(0, 1, min_open=True, max_open=True)
 
 
 @click.group()
 def split() -> None:
-    """Hold purchases back to measure on; see docs/evaluation.md."""
+    """Split purchases into training, validation and test; see docs/evaluation.md."""
 
 
 @split.command()
@@ -29,38 +28,46 @@ def split() -> None:
     "--protocol",
     required=True,
     type=click.Choice(["leave-one-out", "users", "gpt4rec", "next-basket", "global-time"]),
-    help="gpt4rec: by users, the newest 15 purchases, titles of at most 400 characters.",
+    help="Split protocol; gpt4rec: by users, newest 15 purchases, titles up to 400 characters.",
 )
-@click.option("--seed", default=1, show_default=True, help="Of a split by users.")
+@click.option("--seed", default=1, show_default=True, help="Random seed of a split by users.")
 @click.option(
     "--shuffle-ties",
     type=int,
     metavar="SEED",
-    help="Shuffle purchases of one moment. [default: stored order]",
+    help="Shuffle purchases with equal times. [default: stored order]",
 )
 @click.option(
     "--validation-fraction",
     type=_FRACTION,
     default=0.1,
     show_default=True,
-    help="Of users, or of events by time.",
+    help="Fraction of users (or of events, by time) held out for validation.",
 )
-@click.option("--test-fraction", type=_FRACTION, default=0.1, show_default=True, help="The same.")
+@click.option(
+    "--test-fraction",
+    type=_FRACTION,
+    default=0.1,
+    show_default=True,
+    help="Fraction of users (or of events, by time) held out for the test.",
+)
 @click.option(
     "--validation-from",
     type=click.DateTime(),
-    help="Of global-time: begin (UTC), instead of fractions.",
+    help="Start of validation (UTC) in protocol global-time, instead of fractions.",
 )
-@click.option("--test-from", type=click.DateTime(), help="Of global-time: begin of the test.")
 @click.option(
-    "--newest", type=click.IntRange(min=1), help="Keep so many newest purchases of a user."
+    "--test-from", type=click.DateTime(), help="Start of the test (UTC) in protocol global-time."
+)
+@click.option(
+    "--newest", type=click.IntRange(min=1), help="Number of newest purchases to keep per user."
 )
 @click.option(
     "--longest-title",
     type=click.IntRange(min=1),
-    help="Leave out items without a title or with more characters.",
+    help="Leave out items without a title or with a title longer than this.",
 )
-@_DRY_RUN
+@dry_run_option
 @json_option
 def create(
     name: str,
@@ -72,7 +79,10 @@ def create(
     as_json: bool,
     **chosen: Any,
 ) -> None:
-    """Make the split NAME from all purchases there are."""
+    """Create the split NAME from all purchases.
+
+    Example: gpt4rec split create beauty --protocol leave-one-out
+    """
     from gpt4rec_es.lab.splits.create import create_split
     from gpt4rec_es.lab.splits.protocols import SplitOptions
 
@@ -100,7 +110,10 @@ def create(
 @split.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """List the splits, the oldest first."""
+    """List the splits, oldest first.
+
+    Example: gpt4rec split list
+    """
     from gpt4rec_es.lab.splits.stored import list_splits
 
     emit(list_splits(get_runtime().engine), as_json, _print_rows)
@@ -110,7 +123,10 @@ def list_(as_json: bool) -> None:
 @click.argument("name")
 @json_option
 def show(name: str, as_json: bool) -> None:
-    """Show the split NAME: how it was made and how large its parts are."""
+    """Show how the split NAME was made and the size of its parts.
+
+    Example: gpt4rec split show beauty --json
+    """
     from gpt4rec_es.lab.splits.stored import show_split
 
     emit(show_split(get_runtime().engine, name), as_json, _print_split)
@@ -118,11 +134,14 @@ def show(name: str, as_json: bool) -> None:
 
 @split.command()
 @click.argument("name")
-@click.option("--force", is_flag=True, help="Delete the evaluations on it, too.")
-@_DRY_RUN
+@click.option("--force", is_flag=True, help="Delete the split's evaluations as well.")
+@dry_run_option
 @json_option
 def drop(name: str, force: bool, dry_run: bool, as_json: bool) -> None:
-    """Delete the split NAME."""
+    """Delete the split NAME.
+
+    Example: gpt4rec split drop beauty --dry-run
+    """
     from gpt4rec_es.lab.splits.stored import drop_split
 
     runtime = get_runtime()

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 _FOLDER = click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Where the stack keeps its data. [default: GPT4REC_STACK_FOLDER, else .stack in the "
-    "checkout, else one outside where the servers' account cannot enter that]",
+    help="Folder of the stack's data. [default: GPT4REC_STACK_FOLDER, else .stack in the checkout, "
+    "or a folder outside it that the servers' account can enter]",
 )
 
 
@@ -38,7 +38,7 @@ def _port_option(name: str, title: str) -> Callable[[Any], Any]:
 
 @click.group()
 def stack() -> None:
-    """Start, stop and look at local servers (Postgres, Elasticsearch, broker)."""
+    """Start, stop and inspect local servers (Postgres, Elasticsearch, broker)."""
 
 
 @stack.command()
@@ -49,34 +49,42 @@ def stack() -> None:
     envvar="GPT4REC_PG_BIN",
     default="",
     callback=_absolute,
-    help="Folder with PostgreSQL's programs, 'wheel' or 'system'. [default: as before, or wheel]",
+    help="Folder of the PostgreSQL programs, or 'wheel' or 'system'. [default: as before, or "
+    "wheel]",
 )
 @click.option(
     "--broker-bin",
     envvar="GPT4REC_BROKER_BIN",
     default="",
     callback=_absolute,
-    help="A valkey-server or redis-server, 'wheel' or 'system'. [default: wheel]",
+    help="Path of valkey-server or redis-server, or 'wheel' or 'system'. [default: wheel]",
 )
 @click.option(
     "--java-home",
     envvar="ES_JAVA_HOME",
     type=click.Path(path_type=Path),
-    help="The Java for Elasticsearch. [default: that of 'java' on the PATH]",
+    help="Java installation for Elasticsearch. [default: that of 'java' on the PATH]",
 )
 @click.option(
     "--heap-mb",
     type=click.IntRange(256, 31_000),
-    help="Elasticsearch's heap. [default: as before, or an eighth of the memory, 512 to 2048]",
+    help="Heap of Elasticsearch in MB. [default: as before, or an eighth of the memory, 512 to "
+    "2048]",
 )
 @click.option(
-    "--account", default="", help="As root: who runs the servers. [default: as before, or nobody]"
+    "--account",
+    default="",
+    help="System account that runs the servers when started as root. [default: as before, or "
+    "nobody]",
 )
 @_port_option("postgres", "PostgreSQL")
 @_port_option("elasticsearch", "Elasticsearch")
 @_port_option("broker", "the broker")
 def up(folder: Path | None, as_json: bool, **choices: Any) -> None:
-    """Start what does not run, downloading what is not there; harmless to repeat."""
+    """Download and start the servers that are not running; safe to repeat.
+
+    Example: gpt4rec stack up --heap-mb 2048
+    """
     import os
 
     from gpt4rec_es import stack as servers
@@ -104,9 +112,12 @@ def up(folder: Path | None, as_json: bool, **choices: Any) -> None:
 @stack.command()
 @_FOLDER
 @click.option("--delete", is_flag=True, help="Remove the stack's data as well.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Skip the confirmation prompt.")
 def down(folder: Path | None, delete: bool, yes: bool) -> None:
-    """Stop the servers that this stack started; nothing else is touched."""
+    """Stop the servers that this stack started; nothing else is touched.
+
+    Example: gpt4rec stack down
+    """
     from gpt4rec_es import stack as servers
 
     chosen = _chosen(folder)
@@ -126,7 +137,10 @@ def down(folder: Path | None, delete: bool, yes: bool) -> None:
 @json_option
 @click.pass_context
 def status(ctx: click.Context, folder: Path | None, as_json: bool) -> None:
-    """Show how the servers are; exit code 4 unless all are up."""
+    """Show the state of each server; exit code 4 unless all are up.
+
+    Example: gpt4rec stack status --json
+    """
     from gpt4rec_es import stack as servers
     from gpt4rec_es.cli.output import emit
 
@@ -150,11 +164,15 @@ def status(ctx: click.Context, folder: Path | None, as_json: bool) -> None:
     type=click.Choice(["analyst", "writer", "owner", "admin"]),
     default="analyst",
     show_default=True,
-    help="Who to be: an analyst reads the views, a writer does what nights do.",
+    help="Database role to connect as: analyst reads the views, writer runs nights, owner "
+    "migrates.",
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def psql(folder: Path | None, role: str, arguments: tuple[str, ...]) -> None:
-    """Open psql on the local database; ARGUMENTS go to psql, such as -c "select 1"."""
+    """Open psql on the local database; ARGUMENTS go to psql, such as -c "select 1".
+
+    Example: gpt4rec stack psql --role analyst
+    """
     import os
 
     from gpt4rec_es import stack as servers

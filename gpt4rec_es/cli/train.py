@@ -1,17 +1,15 @@
 """``gpt4rec train``: from the shop's histories to a query generator that nights can use."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from gpt4rec_es.cli.context import get_runtime
 from gpt4rec_es.cli.options import json_option
-from gpt4rec_es.cli.output import emit, print_line, print_table
+from gpt4rec_es.cli.output import emit
 from gpt4rec_es.cli.progress import progress_bar
-
-if TYPE_CHECKING:
-    from gpt4rec_es.lab.training.train_generator import TrainReport
+from gpt4rec_es.cli.train_output import print_plan, print_report
 
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 _AT_LEAST_0 = click.FloatRange(min=0)
@@ -23,15 +21,15 @@ def train() -> None:
 
 
 @train.command()
-@click.option("--name", required=True, help="Name to call the generator by.")
+@click.option("--name", required=True, help="Name under which to register the generator.")
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
-    help="Folder to write; must not exist. [default: .models/NAME]",
+    help="Folder to write the checkpoint to; must not exist. [default: .models/NAME]",
 )
 @click.option(
     "--start",
-    help="Go on from this checkpoint: a folder, or a hub id as gpt2. [default: a new network]",
+    help="Checkpoint to fine-tune: a folder or a hub id such as gpt2. [default: a new network]",
 )
 @click.option(
     "--size",
@@ -43,53 +41,54 @@ def train() -> None:
 @click.option(
     "--tokenizer",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="Folder of a byte-level BPE for a new network. [default: learnt from the catalog]",
+    help="Folder of a byte-level BPE tokenizer for a new network. [default: trained on the "
+    "catalog]",
 )
 @click.option(
     "--vocab-size",
     type=click.IntRange(min=300),
-    help="Entries of a learnt tokenizer. [default: tiny 3000, small 6000, gpt2 30000]",
+    help="Vocabulary size of a trained tokenizer. [default: tiny 3000, small 6000, gpt2 30000]",
 )
 @click.option(
     "--epochs",
     type=_AT_LEAST_0,
     default=20.0,
     show_default=True,
-    help="Passes over the pairs of prompt and next title.",
+    help="Epochs over the pairs of prompt and next title.",
 )
 @click.option(
     "--lr",
     type=click.FloatRange(min=0, min_open=True),
     default=1e-4,
     show_default=True,
-    help="Highest learning rate of these passes.",
+    help="Peak learning rate of these epochs.",
 )
 @click.option(
     "--pairs",
     type=click.Choice(["last", "every-prefix"]),
     default="last",
     show_default=True,
-    help="Targets: each user's last title, or every title but the first.",
+    help="Training targets: each user's last title, or every title but the first.",
 )
 @click.option(
     "--newest-pairs",
     type=click.IntRange(min=1),
-    help="With every-prefix: only so many newest targets of each user.",
+    help="With every-prefix: newest targets per user, at most.",
 )
 @click.option(
     "--prompt-titles",
     type=click.IntRange(min=1),
-    help="Newest titles in a prompt, as far as they fit. [default: 15, or as those of --start]",
+    help="Newest titles in a prompt, at most. [default: 15, or as in the --start checkpoint]",
 )
 @click.option(
     "--newest-first/--oldest-first",
     default=None,
-    help="Order of titles in a prompt. [default: oldest first, or as --start]",
+    help="Order of titles in a prompt. [default: oldest first, or as in the --start checkpoint]",
 )
 @click.option(
     "--pretrain-epochs",
     type=_AT_LEAST_0,
-    help="Passes over whole histories beforehand, learning every word. [default: 3 for a new "
+    help="Epochs of language-model pretraining on whole histories. [default: 3 for a new "
     "network, else 0]",
 )
 @click.option(
@@ -97,69 +96,83 @@ def train() -> None:
     type=click.FloatRange(min=0, min_open=True),
     default=1e-3,
     show_default=True,
-    help="Highest learning rate of those.",
+    help="Peak learning rate of pretraining.",
 )
 @click.option(
     "--warmup-steps",
     type=click.IntRange(min=0),
     default=2000,
     show_default=True,
-    help="Steps in which the rate rises; at most a tenth of all steps.",
+    help="Warmup steps of the learning rate; at most a tenth of all steps.",
 )
-@click.option("--weight-decay", type=_AT_LEAST_0, default=0.01, show_default=True, help="Of AdamW.")
+@click.option(
+    "--weight-decay",
+    type=_AT_LEAST_0,
+    default=0.01,
+    show_default=True,
+    help="Weight decay of AdamW.",
+)
 @click.option(
     "--batch-size",
     type=click.IntRange(min=1),
     default=32,
     show_default=True,
-    help="Examples per step.",
+    help="Examples per training step.",
 )
-@click.option("--dropout", type=click.FloatRange(0, 0.9), help="Instead of the network's own.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Of all that is random.")
+@click.option(
+    "--dropout",
+    type=click.FloatRange(0, 0.9),
+    help="Dropout probability, instead of the network's own.",
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Random seed.")
 @click.option(
     "--precision",
     type=click.Choice(["auto", "fp32", "fp16", "bf16"]),
     default="auto",
     show_default=True,
-    help="Of the arithmetic; auto: mixed fp16 on a GPU, mixed bf16 on a CPU with instructions for "
+    help="Floating-point precision; auto: mixed fp16 on a GPU, mixed bf16 on a CPU that supports "
     "it, else fp32.",
 )
-@click.option("--max-steps", type=click.IntRange(min=1), help="Stop after so many steps.")
+@click.option("--max-steps", type=click.IntRange(min=1), help="Maximum number of training steps.")
 @click.option(
     "--max-minutes",
     type=click.FloatRange(min=0, min_open=True),
-    help="Stop after about so long; unlike --max-steps this is not repeatable.",
+    help="Maximum training time in minutes; unlike --max-steps not reproducible.",
 )
 @click.option(
     "--snapshots",
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Generators to keep on the way, in OUTPUT-snapshots.",
+    help="Number of intermediate checkpoints to keep, in OUTPUT-snapshots.",
 )
-@click.option("--hold-out-users", type=_FILE, help="File of user ids not to learn, one per line.")
 @click.option(
-    "--hold-out-events", type=_FILE, help="CSV of purchases not to learn: user_id,item_id."
+    "--hold-out-users", type=_FILE, help="File of user ids to exclude from training, one per line."
 )
-@click.option("--split", help="Learn from the training part of this split alone.")
+@click.option(
+    "--hold-out-events",
+    type=_FILE,
+    help="CSV of purchases to exclude from training: user_id,item_id.",
+)
+@click.option("--split", help="Train on the training part of this split only.")
 @click.option(
     "--with-validation",
     is_flag=True,
-    help="With --split: learn from its validation part, too, before the test.",
+    help="With --split: train on its validation part as well, before the test.",
 )
 @click.option(
     "--validation-fraction",
     type=click.FloatRange(0, 0.5),
     default=0.02,
     show_default=True,
-    help="Fraction of users kept back to measure the loss on.",
+    help="Fraction of users held out to measure the loss.",
 )
 @click.option(
     "--use/--no-use",
     default=None,
-    help="Let the next night use it. [default: if none is in use]",
+    help="Use the generator from the next night on. [default: if none is in use]",
 )
-@click.option("--dry-run", is_flag=True, help="Only read the data and say what would be learnt.")
+@click.option("--dry-run", is_flag=True, help="Read the data and show what would be trained on.")
 @json_option
 def generator(
     name: str,
@@ -174,10 +187,12 @@ def generator(
     as_json: bool,
     **chosen: Any,
 ) -> None:
-    """Train a GPT-2 that writes a customer's next search queries, and register it.
+    """Train a GPT-2 that generates a customer's next search queries, and register it.
 
-    Defaults are those of the GPT4Rec paper where it gives a value. A killed training goes on where
-    it was when it is called again in the same way.
+    Defaults are those of the GPT4Rec paper where it gives a value. An interrupted training resumes
+    when the same command is run again.
+
+    Example: gpt4rec train generator --name first --start gpt2
     """
     from gpt4rec_es.generation.options import TrainingOptions
     from gpt4rec_es.lab.splits.held_out import read_held_out_lists
@@ -198,7 +213,7 @@ def generator(
         plan = plan_training(
             runtime.engine, options, name, folder, held_out, validation_fraction, part
         )
-        emit(plan, as_json, _print_plan)
+        emit(plan, as_json, print_plan)
         return
     with progress_bar("Training", "steps") as progress:
         report = train_generator(
@@ -213,32 +228,4 @@ def generator(
             use=use,
             progress=progress,
         )
-    emit(report, as_json, _print_report)
-
-
-def _print_plan(plan: dict[str, Any]) -> None:
-    print_line(f"would train {plan['name']} and write {plan['folder']}")
-    for fact, value in plan["data"].items():
-        shown = f"{value:,}" if type(value) is int else value
-        print_line(f"  {fact.replace('_', ' ')}: {shown}")
-
-
-def _print_report(report: "TrainReport") -> None:
-    card = report.card
-    print_line(
-        f"{report.name}: {card['parameters']:,} parameters, {card['seconds']:.0f} s on "
-        f"{card['device']}, written to {report.folder}"
-    )
-    print_table(
-        ["phase", "steps", "planned", "tokens", "loss"],
-        [
-            (phase, row["steps"], row["planned_steps"], row["tokens"], row["loss"])
-            for phase, row in card["phases"].items()
-        ],
-    )
-    if card["validation_loss"] is not None:
-        print_line(f"loss per target token on users kept back: {card['validation_loss']:.3f}")
-    if report.is_current:
-        print_line("The next night uses it.")
-    else:
-        print_line(f"Let nights use it with `gpt4rec generators use {report.name}`.")
+    emit(report, as_json, print_report)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime
-from gpt4rec_es.cli.options import json_option, part_option
+from gpt4rec_es.cli.options import dry_run_option, json_option, part_option, reason_option
 from gpt4rec_es.cli.output import emit
 from gpt4rec_es.cli.progress import progress_bar
 from gpt4rec_es.cli.tune_output import print_list, print_plan, print_trial
@@ -20,38 +20,43 @@ _HEATMAP = click.option(
     "--heatmap",
     "heatmap_file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Also write the surface over k1 and b as an SVG.",
+    help="File for an SVG heat map over k1 and b.",
 )
 _AT_LEAST_1 = click.IntRange(min=1)
 
 
 @click.group()
 def tune() -> None:
-    """Measure k1 and b on generated queries; make the better ones live."""
+    """Choose BM25 k1 and b by a grid search on generated queries."""
 
 
 @tune.command()
 @click.argument("split")
 @part_option(
-    "validation", "Part of the split; what is chosen on the test cannot be reported on it."
+    "validation",
+    "Part of the split to measure on; values chosen on the test cannot be reported on it.",
 )
-@click.option("--generator", help="Generator to ask for queries. [default: the current one]")
-@click.option("--trust", is_flag=True, help="The generator has not seen what is held out.")
-@click.option("--num-queries", type=_AT_LEAST_1, help="Queries per user. [default: as nights]")
-@click.option("--num-beams", type=_AT_LEAST_1, help="Hypotheses per user. [default: as nights]")
+@click.option("--generator", help="Generator of the queries. [default: the one nights use]")
+@click.option("--trust", is_flag=True, help="Accept a generator whose training data is unknown.")
+@click.option(
+    "--num-queries", type=_AT_LEAST_1, help="Queries per user. [default: GPT4REC_NUM_QUERIES]"
+)
+@click.option(
+    "--num-beams", type=_AT_LEAST_1, help="Beams of the beam search. [default: GPT4REC_NUM_BEAMS]"
+)
 @click.option(
     "--metric",
     default="recall",
     show_default=True,
     metavar="NAME[@K]",
-    help="recall or ndcg; K items per list. [default K: as nights]",
+    help="Metric to maximise: recall or ndcg, at K items per list. [default K: GPT4REC_K]",
 )
 @click.option(
     "--grid",
     type=click.Choice(["coarse", "fine", "full"]),
     default="fine",
     show_default=True,
-    help="20 points; those and about 80 around their best; or 30 x 11.",
+    help="Grid size: 20 points, those and about 80 around the best, or 30 x 11.",
 )
 @click.option(
     "--users",
@@ -59,11 +64,11 @@ def tune() -> None:
     type=_AT_LEAST_1,
     default=20_000,
     show_default=True,
-    help="Measure on at most so many; always the same ones.",
+    help="Maximum number of users; a fixed sample.",
 )
-@click.option("--seed", default=0, show_default=True, help="Of intervals and tests.")
+@click.option("--seed", default=0, show_default=True, help="Random seed of intervals and tests.")
 @_HEATMAP
-@click.option("--dry-run", is_flag=True, help="Only say what would be measured.")
+@click.option("--dry-run", is_flag=True, help="Show what would be measured without measuring.")
 @json_option
 def bm25(
     split: str,
@@ -75,9 +80,11 @@ def bm25(
     as_json: bool,
     **chosen: Any,
 ) -> None:
-    """Find the k1 and b that suit the generated queries best, on SPLIT.
+    """Search the grid of k1 and b on SPLIT's generated queries.
 
-    Queries are generated once and kept. The live index stays as it is: see `tune promote`.
+    Queries are generated once and stored. The live index is unchanged: see `tune promote`.
+
+    Example: gpt4rec tune bm25 beauty --heatmap bm25.svg
     """
     from gpt4rec_es.lab.tuning.inputs import TuningOptions
     from gpt4rec_es.lab.tuning.trials import require_svg, show_trial
@@ -111,7 +118,10 @@ def bm25(
 @tune.command(name="list")
 @json_option
 def list_(as_json: bool) -> None:
-    """List the trials, newest first."""
+    """List the trials, newest first.
+
+    Example: gpt4rec tune list
+    """
     from gpt4rec_es.lab.tuning.trials import list_trials
 
     emit(list_trials(get_runtime().engine), as_json, print_list)
@@ -122,7 +132,10 @@ def list_(as_json: bool) -> None:
 @_HEATMAP
 @json_option
 def show(trial: int, heatmap_file: Path | None, as_json: bool) -> None:
-    """Show what TRIAL found: the verdict, gains by segment, queries that gained and lost."""
+    """Show TRIAL: recommendation, gains by segment, queries that gained and lost.
+
+    Example: gpt4rec tune show 2
+    """
     from gpt4rec_es.lab.tuning.trials import show_trial
 
     _show(show_trial(get_runtime().engine, trial), heatmap_file, as_json)
@@ -130,16 +143,19 @@ def show(trial: int, heatmap_file: Path | None, as_json: bool) -> None:
 
 @tune.command()
 @click.argument("trial", type=int)
-@click.option("--reason", help="Why, for the record.")
+@reason_option
 @click.option(
     "--force",
     is_flag=True,
-    help="The best point, even if TRIAL says to keep what is live or measured another catalog.",
+    help="Apply the best point although TRIAL recommends no change or measured another catalog.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
+@dry_run_option
 @json_option
 def promote(trial: int, reason: str | None, force: bool, dry_run: bool, as_json: bool) -> None:
-    """Make the k1 and b that TRIAL recommends live; `index bm25 undo` takes it back."""
+    """Apply the k1 and b that TRIAL recommends to the live index; `index bm25 undo` reverts it.
+
+    Example: gpt4rec tune promote 2 --dry-run
+    """
     from gpt4rec_es.cli.index import render_change
     from gpt4rec_es.lab.tuning.trials import promote as promote_trial
 

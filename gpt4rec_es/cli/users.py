@@ -14,18 +14,20 @@ if TYPE_CHECKING:
 
 @click.group()
 def users() -> None:
-    """Erase a user; choose what analysts see of users."""
+    """Erase a user; choose the user ids that analysts see."""
 
 
 @users.command()
 @click.argument("user_id")
-@click.option("--dry-run", is_flag=True, help="Only say what would be erased.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Show what would be erased.")
+@click.option("--yes", is_flag=True, help="Skip the confirmation prompt.")
 @json_option
 def forget(user_id: str, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Erase USER_ID from the database; name the exported files that may hold the user.
 
-    Refused while a run is unfinished. It cannot be undone; a later import may bring the user again.
+    Refused while a run is unfinished. Cannot be undone; a later import may add the user again.
+
+    Example: gpt4rec users forget 16039 --dry-run
     """
     from gpt4rec_es.privacy.forget import forget_user
 
@@ -38,12 +40,14 @@ def forget(user_id: str, dry_run: bool, yes: bool, as_json: bool) -> None:
 
 @users.command()
 @click.argument("state", type=click.Choice(["on", "off"]), required=False)
-@click.option("--dry-run", is_flag=True, help="Only say how it is.")
+@click.option("--dry-run", is_flag=True, help="Print the state without changing it.")
 @json_option
 def pseudonyms(state: str | None, dry_run: bool, as_json: bool) -> None:
-    """Show analysts pseudonyms instead of user ids (on), or ids (off); alone, say how it is.
+    """Show analysts pseudonyms (on) or user ids (off); without STATE, print the state.
 
-    Needs GPT4REC_OWNER_DATABASE_URL: only the owner may know the secret.
+    Needs GPT4REC_OWNER_DATABASE_URL: only the owner may read the secret.
+
+    Example: gpt4rec users pseudonyms on
     """
     from gpt4rec_es.privacy import pseudonyms as service
 

@@ -1,5 +1,6 @@
 """``gpt4rec why USER``: history, queries, hits, list, and what was removed."""
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -7,26 +8,47 @@ import click
 from gpt4rec_es.cli.context import get_runtime
 from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.cli.output import emit, print_line, print_table
+from gpt4rec_es.errors import UsageError
 
 _REASONS = {
-    "backfill": "other queries ran dry: hit {hit_rank} of query {query_rank} “{query}”",
+    "backfill": "backfill: hit {hit_rank} of query {query_rank} “{query}”",
     "queries": "hit {hit_rank} of query {query_rank} “{query}”",
     "co_purchase": "bought with “{from_title}”",
-    "history_titles": "hit {hit_rank} for “{from_title}”, which was bought",
+    "history_titles": "hit {hit_rank} for the bought title “{from_title}”",
     "last_title": "fallback: hit {hit_rank} for the newest title “{query}”",
-    "popular": "fallback: bought by many",
+    "popular": "fallback: popular item",
 }
 
 
 @click.command()
 @click.argument("user_id")
-@click.option("--run", "run_id", default="latest", show_default=True, help="A run's id.")
+@click.option("--run", "run_id", default="latest", show_default=True, help="Id of the run.")
+@click.option(
+    "--svg",
+    "picture",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="SVG file to draw the explanation to.",
+)
 @json_option
-def why(user_id: str, run_id: str, as_json: bool) -> None:
-    """Explain the recommendations of USER_ID."""
+def why(user_id: str, run_id: str, picture: Path | None, as_json: bool) -> None:
+    """Explain the recommendations of USER_ID.
+
+    Example: gpt4rec why 16039 --svg why.svg
+    """
     from gpt4rec_es.night.inspect.why import explain_user
 
-    emit(explain_user(get_runtime().engine, user_id, run_id).as_dict(), as_json, print_explanation)
+    explanation = explain_user(get_runtime().engine, user_id, run_id).as_dict()
+    emit(explanation, as_json, print_explanation)
+    if picture is not None:
+        from gpt4rec_es.cli.why_picture import render_picture
+
+        reasons = [_reason(row) for row in explanation["recommendations"]]
+        try:
+            picture.write_text(render_picture(explanation, reasons), encoding="utf-8")
+        except OSError as error:
+            raise UsageError(
+                f"{picture} cannot be written: {error.strerror}.", "Check the path."
+            ) from error
 
 
 def _hits(query: dict[str, Any]) -> str:
@@ -36,7 +58,7 @@ def _hits(query: dict[str, Any]) -> str:
 
 
 def print_explanation(data: dict[str, Any]) -> None:
-    """Print one explanation for people."""
+    """Print one explanation as tables."""
     print_line(
         f"User {data['user_id']} in run {data['run_id']}: {data['outcome'] or 'not merged yet'}"
     )
@@ -45,7 +67,7 @@ def print_explanation(data: dict[str, Any]) -> None:
     _print_history(data["history"], data["n_bought"])
     _print_queries(data["queries"])
     if minimum := data["search_options"].get("minimum_should_match"):
-        print_line(f"A title is found if it has enough terms of a query: {minimum}")
+        print_line(f"minimum_should_match: {minimum}")
     _print_recommended(data["recommendations"])
     _print_removed(data["removed"])
     _print_rules(data["rules"])
@@ -127,5 +149,5 @@ def _print_removed(removed: list[dict[str, Any]]) -> None:
             ]
             for row in removed
         ],
-        "Passed over",
+        "Skipped hits",
     )

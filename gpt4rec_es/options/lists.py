@@ -1,7 +1,6 @@
-"""Frozen options that lists are made by: how is searched, what is fused, which rules hold.
+"""Frozen options of lists: search, fusion of sources, rules, query filters.
 
-A run keeps them in its manifest; each refuses what cannot work before anything begins. Nothing is
-read or decided here, so every floor may use these.
+A run stores them in its manifest. Each record refuses invalid values when it is created.
 """
 
 from collections.abc import Mapping
@@ -23,13 +22,13 @@ QUERIES, CO_PURCHASE, HISTORY_TITLES = SOURCES = ("queries", "co_purchase", "his
 
 @dataclass(frozen=True, slots=True)
 class PairCounting:
-    """How pairs of one user's purchases make neighbours (``ranking.neighbours``).
+    """Weights of pairs of one user's purchases, as ``ranking.neighbours`` counts them.
 
-    decay: factor per basket of distance by which a pair counts less. backward: what a pair counts
-    for an item that was bought before the other. popularity: fraction p of the exponent that the
-    neighbour's buyers get; the rest goes to the item's own, with ``damping`` buyers added, so that
-    rarely bought items do not speak too loud. The defaults were best, or nearly so, on the
-    validation parts of three data sets (docs/quality.md).
+    decay: factor per basket of distance by which a pair counts less. backward: weight of a pair for
+    recommending the earlier item to buyers of the later one. popularity: exponent p of the
+    neighbour's number of buyers; the item's own number, with ``damping`` buyers added, has 1 - p.
+    Damping lowers the similarities of rarely bought items. The defaults were best, or nearly so,
+    on the validation parts of three data sets (docs/quality.md).
     """
 
     decay: _Decay = 0.8
@@ -38,7 +37,7 @@ class PairCounting:
     damping: Annotated[float, Interval(ge=0, le=1_000_000)] = 20.0
 
     def __post_init__(self) -> None:
-        """Refuse what would not stay between 0 and 1."""
+        """Refuse values that give similarities outside 0 to 1."""
         if not 0 < self.decay <= 1:
             raise UsageError(f"A pair's decay is {self.decay}.", "It is above 0 and at most 1.")
         for fraction in (self.backward, self.popularity):
@@ -48,20 +47,20 @@ class PairCounting:
             raise UsageError(f"The damping is {self.damping}.", "It is a number of buyers.")
 
 
-# Users who bought both / sqrt(buyers of one x buyers of the other), whenever they bought.
+# Buyers of both / sqrt(buyers of one x buyers of the other), at any distance and in any order.
 COSINE = PairCounting(decay=1.0, backward=1.0, popularity=0.5, damping=0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Fusion:
-    """Which sources of candidates make a list, and how they are fused.
+    """Sources of candidates and their fusion into one list.
 
     weights: (source, weight >= 0) in order; ``queries`` alone is the merge by K/m, nothing fused.
-    method: "scores" adds up weighted scores, "ranks" weighted reciprocal ranks. candidates: hits of
-    each title that count, and places of each source's ranking; query_hits: hits of each query that
-    count by scores. history: newest purchases that speak, each older one ``history_decay`` times
-    less; of queries each later one ``query_decay`` times less. neighbours: kept per item;
-    pair_history: newest purchases of a user that are counted as bought together, and pairs how.
+    method: "scores" adds up weighted scores, "ranks" weighted reciprocal ranks. candidates: hits
+    counted per title, and length of each source's ranking. query_hits: hits counted per query by
+    scores. history: number of newest purchases used; each older one counts ``history_decay`` times
+    less, each lower-ranked query ``query_decay`` times less. neighbours: neighbours kept per item.
+    pair_history: newest purchases per user that are counted in pairs. pairs: weights of pairs.
     rank_constant: added to each rank before its reciprocal.
     """
 
@@ -78,7 +77,7 @@ class Fusion:
     pairs: PairCounting = PairCounting()
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be fused."""
+        """Refuse weights and counts that cannot be fused."""
         names = [name for name, _ in self.weights]
         if len(set(names)) != len(names) or not set(names) <= set(SOURCES):
             raise UsageError(
@@ -110,7 +109,7 @@ class Fusion:
 
     @property
     def counting(self) -> dict[str, float]:
-        """What neighbours depend on besides the data, by columns of ``co_purchase_sets``."""
+        """Parameters of the neighbours, by column of ``co_purchase_sets``."""
         pairs = {f"pair_{name}": value for name, value in asdict(self.pairs).items()}
         return {"neighbours": self.neighbours, "pair_history": self.pair_history, **pairs}
 
@@ -128,18 +127,19 @@ class Fusion:
         if values is None:
             return cls()
         weights = tuple((str(name), float(weight)) for name, weight in values["weights"])
-        # Before pairs could be counted otherwise, all were counted so.
+        # Manifests without pairs are of runs that used the cosine.
         pairs = PairCounting(**values["pairs"]) if "pairs" in values else COSINE
         return cls(**{**values, "weights": weights, "pairs": pairs})
 
 
 @dataclass(frozen=True, slots=True)
 class ListRules:
-    """Rules of one run about all lists, beside those that block items, brands and categories.
+    """Rules of one run for all lists; block rules (items, brands, categories) are stored apart.
 
-    min_price, max_price: in the catalog's currency, both included; an item of unknown price is
-    left out then. categories: only these and what is below them. max_per_brand: items of one
-    brand per list. shown_days: what published lists of so many days before showed is left out.
+    min_price, max_price: inclusive limits in the catalog's currency; with a limit, items of unknown
+    price are left out. categories: allowed category paths, with all below them; (): all.
+    max_per_brand: items of one brand per list. shown_days: items that the user's published lists of
+    the last N days showed are left out.
     """
 
     min_price: Annotated[float, Ge(0)] | None = None
@@ -149,7 +149,7 @@ class ListRules:
     shown_days: Annotated[int, Interval(ge=0, le=365)] = 0
 
     def __post_init__(self) -> None:
-        """Refuse rules that nothing can keep."""
+        """Refuse rules that no item can satisfy."""
         prices = [price for price in (self.min_price, self.max_price) if price is not None]
         if any(not 0 <= price < float("inf") for price in prices) or prices != sorted(prices):
             raise UsageError(
@@ -173,16 +173,16 @@ class ListRules:
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
-    """How a text is searched for, beyond index and depth; the default: any term is enough.
+    """Search parameters beside index and depth; by default one matching term is enough.
 
-    minimum_should_match: how many of a query's terms a title must have, as Elasticsearch's
-    parameter of that name; None: any is enough, which is also what "1" says.
+    minimum_should_match: Elasticsearch's parameter of that name, the number or percentage of a
+    query's terms that a title must contain; None, like "1": one term is enough.
     """
 
     minimum_should_match: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what Elasticsearch would refuse; spell what is equal alike."""
+        """Refuse what Elasticsearch refuses; normalise equal spellings."""
         if self.minimum_should_match is None:
             return
         try:
@@ -209,10 +209,10 @@ ANY_TERM = SearchOptions()
 
 @dataclass(frozen=True, slots=True)
 class QueryFilters:
-    """What generated queries must pass before they are searched for; the default lets all pass.
+    """Filters of generated queries before search; by default all queries pass.
 
-    phrases: forbidden ones. catalog_scripts_only: no letters of scripts that titles do not use.
-    max_unknown_fraction: of a query's terms, how many may be in no title; 1 lets all pass.
+    phrases: forbidden phrases. catalog_scripts_only: refuse letters of scripts that titles do not
+    use. max_unknown_fraction: fraction of a query's terms that may occur in no title; 1: no limit.
     """
 
     phrases: tuple[str, ...] = ()
@@ -221,5 +221,5 @@ class QueryFilters:
 
     @property
     def is_on(self) -> bool:
-        """Whether there is anything to pass."""
+        """Whether any filter is set."""
         return bool(self.phrases) or self.catalog_scripts_only or self.max_unknown_fraction < 1

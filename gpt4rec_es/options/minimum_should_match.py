@@ -1,7 +1,7 @@
-"""The syntax of ``minimum_should_match``, as Elasticsearch reads it: how many terms must match.
+"""Parser of Elasticsearch's ``minimum_should_match`` syntax.
 
-Pure text work: what it means for a query of so many terms is worked out by the server, and by
-``retrieval.memory_matching`` in this process.
+The number for a query of N terms is computed by the server, and in this process by
+``retrieval.memory_matching``.
 """
 
 import re
@@ -14,7 +14,7 @@ _MOST_PERCENT = 100
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """How many terms must match in queries of more than ``above`` terms; below 0: may be missing.
+    """Number of terms that must match in queries of more than ``above`` terms; negative: may miss.
 
     is_percentage: ``amount`` is a percentage.
     """

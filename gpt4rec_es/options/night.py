@@ -1,7 +1,6 @@
-"""Options of nights and of the generator that writes their queries; defaults have no other home.
+"""Options of nights and of the generator of their queries, with the only copy of their defaults.
 
-Bounds are annotations: settings hold what operators set to them. What does not fit together is
-refused by the records themselves.
+Bounds are annotations, which settings check. Combinations are checked by the records.
 """
 
 from dataclasses import dataclass, field
@@ -18,14 +17,14 @@ _Batch = Annotated[int, Interval(ge=1, le=1_000_000)]
 
 @dataclass(frozen=True, slots=True)
 class NightOptions:
-    """How a night is planned and worked on.
+    """Options of planning and processing a night.
 
-    k: items per user. depth: hits asked for per query at first (None: 40 more than the merge looks
-    at in any case, enough for most histories). fusion: the sources of candidates. search: how
-    generated queries are searched for. rules: about all lists. lease_seconds: a worker that has not
-    renewed for so long is taken for dead. max_failures: own errors of a shard before it is split.
-    daily_min_users: queries of fewer users have no sums. patience_seconds: how long a lost server
-    is waited for before the work is given back for good.
+    k: items per list. depth: hits requested first per query (None: 40 more than every merge needs,
+    enough for most histories). fusion: sources of candidates. search: search options of generated
+    queries. rules: rules for all lists. lease_seconds: lifetime of a lease that is not renewed.
+    max_failures: errors of a shard before it is split. daily_min_users: minimum number of users of
+    a query in the daily sums. max_outage_seconds: time that a worker waits for an unreachable
+    server before it gives its shard back.
     """
 
     k: Annotated[int, Interval(ge=1, le=1000)] = 10
@@ -44,17 +43,17 @@ class NightOptions:
     max_failed_fraction: _Fraction = 0.001
     min_full_fraction: _Fraction = 0.99
     daily_min_users: Annotated[int, Interval(ge=1, le=10_000)] = 1
-    patience_seconds: float = 600.0
+    max_outage_seconds: float = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratorOptions:
-    """How a registered generator is opened; what it writes depends on ``prompt_titles`` alone.
+    """Options of opening a generator; of these only ``prompt_titles`` changes its queries.
 
-    device: auto, cpu, cuda or cuda:N. beam_search: its name, see generation/beam_searches.py.
+    device: auto, cpu, cuda or cuda:N. beam_search: implementation, see generation/beam_searches.py.
     threads: CPU threads of this process, 0 to choose. token_budget: token places in one batch
     (prompt tokens, padding included, and new ones, times beams), 0 to choose. prompt_titles: newest
-    titles in a prompt; None: as many as the checkpoint was trained with.
+    titles in a prompt; None: the number that the checkpoint was trained with.
     """
 
     beam_search: Literal["shared", "reference"] = "shared"

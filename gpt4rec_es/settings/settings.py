@@ -1,10 +1,9 @@
-"""What an operator can set, read once from the environment into one frozen object.
+"""Settings, read once from the environment into one frozen object.
 
-Only the command line, the workers, runtime.py and connections.py read settings; everything below
-gets plain values. What stages are told are their own option records, nested here: they alone have
-the defaults. It must not connect to anything,
-nor import what does. Set variables win over the .env file, and both over the servers of a running
-local stack.
+Only the command line, the workers, runtime.py and connections.py read settings; lower layers get
+plain values. Option records of the stages are nested here and hold the only copy of their defaults.
+This module connects to nothing. Environment variables override the .env file, and both override the
+servers of a running local stack.
 """
 
 import difflib
@@ -46,7 +45,7 @@ from gpt4rec_es.settings.variables import (
     variables_of,
 )
 
-# Read by the test suite and by `gpt4rec stack up`: no settings, but no typing errors either.
+# Read by the test suite and by `gpt4rec stack up`: not settings, but known names.
 _FOREIGN = ("GPT4REC_TEST_", "GPT4REC_PG_BIN", "GPT4REC_BROKER_BIN")
 _PostgresUrl = Annotated[
     str, AfterValidator(url_check("postgresql", "postgres", "postgresql+psycopg2"))
@@ -66,7 +65,7 @@ def _os_user() -> str:
 
 
 def _as_value_error(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
-    """Let pydantic report, among other faults, what the records refuse by an error of ours."""
+    """Turn a UsageError of an option record into a ValueError, which pydantic collects."""
     try:
         return validate(value)
     except UsageError as error:
@@ -74,7 +73,7 @@ def _as_value_error(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
 
 
 class Settings(BaseModel):
-    """All settings; docs/settings.md says what each is for. URLs are None where not set."""
+    """All settings, documented in docs/settings.md. A URL that is not set is None."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -116,7 +115,7 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _agree(self) -> "Settings":
-        """Refuse values that are fine alone but not together."""
+        """Refuse valid values that exclude each other."""
         if (self.elasticsearch_user is None) != (self.elasticsearch_password is None):
             message = "ELASTICSEARCH_USER and ELASTICSEARCH_PASSWORD: set both or neither"
             raise ValueError(message)
@@ -124,7 +123,7 @@ class Settings(BaseModel):
 
     @property
     def needs_stack(self) -> bool:
-        """Whether a URL is missing that a local stack could give."""
+        """Whether a URL is missing that a local stack can supply."""
         return None in (self.database_url, self.elasticsearch_url, self.celery_broker_url)
 
     def require(self, name: str) -> str:
@@ -142,7 +141,7 @@ class Settings(BaseModel):
         return value
 
     def set_variables(self) -> set[str]:
-        """Return the variables that were set, by hand or by a local stack; others have defaults."""
+        """Return the variables that are set by an operator or by a local stack."""
         return set(self._set)
 
     def secrets(self) -> list[str]:
@@ -207,7 +206,7 @@ def load_settings(
     except ValidationError as error:
         faults += _faults(error, ours)
     if faults:
-        raise UsageError("; ".join(faults) + ".", "docs/settings.md says what each may be.")
+        raise UsageError("; ".join(faults) + ".", "docs/settings.md lists the allowed values.")
     if settings.owner_database_url is None and settings.database_url is not None:
         settings = settings.model_copy(update={"owner_database_url": settings.database_url})
     settings._set = frozenset(ours)  # noqa: SLF001 -- an attribute of this module's own class

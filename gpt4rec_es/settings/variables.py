@@ -1,4 +1,4 @@
-"""Which environment variable sets which field: names are flat, options are nested records."""
+"""Mapping from flat environment variables to the fields of nested option records."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from gpt4rec_es.settings.checks import parse_sources, write_sources
 
 PREFIX = "GPT4REC_"
-# Names that are usual across tools, so they carry no prefix of ours.
+# Names that other tools use as well, so they have no prefix.
 _WELL_KNOWN = (
     "database_url",
     "elasticsearch_url",
@@ -28,7 +28,7 @@ URLS = (
     "celery_broker_url",
 )
 SECRETS = ("elasticsearch_api_key", "elasticsearch_password")
-# What belongs to one server: with its URL set, the stack's values for the others must not join in.
+# Variables of one server: if its URL is set, none of them is taken from the stack.
 BELONG_TO = {
     "owner_database_url": "database_url",
     "analyst_database_url": "database_url",
@@ -37,7 +37,7 @@ BELONG_TO = {
     "elasticsearch_password": "elasticsearch_url",
     "elasticsearch_ca_file": "elasticsearch_url",
 }
-# Fields whose own name says too little outside of their record.
+# Fields whose name is unclear outside their record.
 _NAMED = {
     "night.fusion.weights": "sources",
     "night.fusion.method": "fusion",
@@ -49,8 +49,8 @@ _NAMED = {
     "night.rules.categories": "only_categories",
     "night.rules.shown_days": "not_shown_days",
 }
-# Fields that no variable sets: phrases are read from a file, which a setting of its own names.
-_WITHOUT = {"night.filters.phrases", "night.patience_seconds"}
+# Fields without a variable: phrases are read from the file that another setting names.
+_WITHOUT = {"night.filters.phrases", "night.max_outage_seconds"}
 
 # Names of fields from the settings down.
 Path = tuple[str, ...]

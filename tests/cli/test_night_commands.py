@@ -153,7 +153,7 @@ def test_status_says_who_works_and_what_is_stuck(shop: Shop, cli: Cli, database:
         ("host:2", 8),
         ("host:1", 8),
     ]
-    dead_said, failed_said = (trouble["what"] for trouble in data["stuck"])
+    dead_said, failed_said = (problem["what"] for problem in data["stuck"])
     assert "host:2 has not renewed" in dead_said
     assert "failed once: ValueError: a bad one" in failed_said
     with database.engine.begin() as connection:

@@ -343,4 +343,4 @@ def test_the_command(
         connection.execute(text("UPDATE recommendations SET source = 'backfill' WHERE rank = 1"))
     capsys.readouterr()
     assert run_cli([*base, "--verify"]) == 3
-    assert "NOT the result of the run" in capsys.readouterr().out
+    assert "the result DIFFERS from the run's" in capsys.readouterr().out

@@ -153,7 +153,7 @@ def test_night_options_are_the_settings(tmp_path: Path) -> None:
         min_price=0, max_price=8, categories=("d",), max_per_brand=1, shown_days=0
     )
     assert replaced.rules == ListRules(0, 8, ("d",), 1, 0)
-    without_setting = {"patience_seconds"}
+    without_setting = {"max_outage_seconds"}
     covered = {*given, "decoding", "fusion", "filters", "search", "rules"}
     assert {field.name for field in fields(NightOptions)} - without_setting == covered
 

@@ -25,7 +25,13 @@ from gpt4rec_es.db.tables.base import at, id_text, metadata, now
 items = Table(
     "items",
     metadata,
-    Column("item_no", Integer, Identity(), primary_key=True, comment="internal item number"),
+    Column(
+        "item_no",
+        Integer,
+        Identity(),
+        primary_key=True,
+        comment="internal item number, given by the database",
+    ),
     Column("item_id", id_text(), nullable=False, unique=True, comment="the shop's item id"),
     Column(
         "title",
@@ -41,7 +47,7 @@ items = Table(
         Boolean,
         nullable=False,
         server_default=text("true"),
-        comment="false: may not be recommended",
+        comment="whether the item may be recommended",
     ),
     Column(
         "is_trainable",
@@ -49,8 +55,8 @@ items = Table(
         Computed("title IS NOT NULL AND char_length(title) <= 400", persisted=True),
         nullable=False,
         comment=(
-            "whether the language model may learn this title: there is one, of at most 400 "
-            "characters"
+            "whether the language model may be trained on the title: it has one of at "
+            "most 400 characters"
         ),
     ),
     Column(
@@ -67,7 +73,13 @@ items = Table(
 users = Table(
     "users",
     metadata,
-    Column("user_no", Integer, Identity(), primary_key=True, comment="internal user number"),
+    Column(
+        "user_no",
+        Integer,
+        Identity(),
+        primary_key=True,
+        comment="internal user number, given by the database",
+    ),
     Column("user_id", id_text(), nullable=False, unique=True, comment="the shop's user id"),
     now("created_at", "time of the first import that named this user"),
     # A column and no expression in the views, so that they find one user by an index.
@@ -77,7 +89,7 @@ users = Table(
         nullable=False,
         unique=True,
         server_default=text("''"),
-        comment="what analysts see: the shop's id or its pseudonym; a trigger fills it",
+        comment="user id that analysts see: the shop's id or its pseudonym; filled by a trigger",
     ),
     comment="One row per user.",
 )
@@ -85,15 +97,16 @@ users = Table(
 interactions = Table(
     "interactions",
     metadata,
-    Column("user_no", ForeignKey("users.user_no"), primary_key=True, comment="who"),
-    Column("item_no", ForeignKey("items.item_no"), primary_key=True, comment="what"),
+    Column("user_no", ForeignKey("users.user_no"), primary_key=True, comment="user of the event"),
+    Column("item_no", ForeignKey("items.item_no"), primary_key=True, comment="item of the event"),
     Column(
         "event_no",
         BigInteger,
         primary_key=True,
         autoincrement=False,
         comment=(
-            "when: microseconds since 1970 UTC where there is a time, otherwise the given ordinal"
+            "time of the event in microseconds since 1970 UTC; without a time, the "
+            "delivered ordinal"
         ),
     ),
     Column(
@@ -101,23 +114,21 @@ interactions = Table(
         BigInteger,
         nullable=False,
         server_default=text("0"),
-        comment="order among events of equal time, as delivered; 0: none given",
+        comment="order among events of equal time, as delivered; 0: none delivered",
     ),
-    at("event_at", "time of the event; NULL: only an order is known"),
-    Column("rating", REAL, comment="rating given; NULL: none"),
+    at("event_at", "time of the event; NULL: only the order is known"),
+    Column("rating", REAL, comment="rating of the item by the user, as delivered; NULL: none"),
     Column(
         "version",
         BigInteger,
         nullable=False,
         comment=(
-            "history version that added this row, see catalog_state; a run reads rows up to its "
-            "own cut-off"
+            "history version that added this row, see catalog_state; a run reads rows up "
+            "to its cut-off version"
         ),
     ),
     Index("ix_interactions_item_no", "item_no"),
-    comment=(
-        "One row per user-item event. A history is read in order of (event_no, ordinal, item_id)."
-    ),
+    comment="One row per user-item event. A history is read in order of (event_no, ordinal, item_id).",
 )
 
 catalog_state = Table(
@@ -133,18 +144,21 @@ catalog_state = Table(
         "catalog_version",
         BigInteger,
         nullable=False,
-        comment="counts imports that changed items; the row lock makes them one after the other",
+        comment=(
+            "number of imports that changed items; imports lock this row and run one "
+            "after the other"
+        ),
     ),
     Column(
         "history_version",
         BigInteger,
         nullable=False,
-        comment="counts imports that added interactions",
+        comment="number of imports that added interactions",
     ),
     CheckConstraint("one_row", name="one_row"),
     comment=(
-        "Exactly one row: the versions of catalog and histories, raised in the transaction that "
-        "changes them."
+        "Exactly one row: versions of catalog and histories; a transaction that "
+        "changes them raises them."
     ),
 )
 
@@ -158,18 +172,20 @@ imports = Table(
         "state",
         Text,
         nullable=False,
-        comment="running, done or failed; a failed one changed nothing",
+        comment="running, done or failed; a failed import changed nothing",
     ),
-    Column("actor", Text, nullable=False, comment="who started it"),
-    now("started_at", "start"),
-    at("finished_at", "end; NULL: running, or its process was killed"),
-    Column("records", BigInteger, comment="records read; NULL while running"),
+    Column("actor", Text, nullable=False, comment="operator that started the import (login name)"),
+    now("started_at", "start of the import"),
+    at("finished_at", "end of the import; NULL: it is running, or its process was killed"),
+    Column("records", BigInteger, comment="number of records read; NULL while running"),
     Column(
-        "rejected", BigInteger, comment="records set aside in import_rejects; NULL while running"
+        "rejected",
+        BigInteger,
+        comment="number of records rejected, stored in import_rejects; NULL while running",
     ),
-    Column("inserted", BigInteger, comment="rows added; NULL while running"),
-    Column("updated", BigInteger, comment="rows changed; NULL while running"),
-    Column("error", Text, comment="why it failed; NULL: it did not"),
+    Column("inserted", BigInteger, comment="number of rows inserted; NULL while running"),
+    Column("updated", BigInteger, comment="number of rows updated; NULL while running"),
+    Column("error", Text, comment="error message of a failed import; NULL: it did not fail"),
     CheckConstraint("kind IN ('items', 'interactions')", name="kind"),
     CheckConstraint("state IN ('running', 'done', 'failed')", name="state"),
     comment="One row per import command.",
@@ -178,7 +194,12 @@ imports = Table(
 import_rejects = Table(
     "import_rejects",
     metadata,
-    Column("import_no", ForeignKey("imports.import_no"), primary_key=True, comment="the import"),
+    Column(
+        "import_no",
+        ForeignKey("imports.import_no"),
+        primary_key=True,
+        comment="the import that rejected the record",
+    ),
     Column(
         "reject_no",
         BigInteger,
@@ -186,21 +207,21 @@ import_rejects = Table(
         autoincrement=False,
         comment="1-based order within the import",
     ),
-    Column("file", Text, nullable=False, comment="file name"),
+    Column("file", Text, nullable=False, comment="name of the file with the record"),
     Column(
         "line",
         BigInteger,
-        comment="1-based line (row for Parquet) where the record starts; NULL: unknown",
+        comment="1-based line (Parquet: row) where the record starts; NULL: unknown",
     ),
-    Column("reason_code", Text, nullable=False, comment="short code to group by"),
-    Column("reason", Text, nullable=False, comment="what is wrong, in words"),
+    Column("reason_code", Text, nullable=False, comment="short code of the reason, for GROUP BY"),
+    Column("reason", Text, nullable=False, comment="description of the error in the record"),
     Column(
         "excerpt",
         Text,
         nullable=False,
         comment="first 200 bytes of the record, control characters escaped",
     ),
-    comment="One row per record that an import set aside.",
+    comment="One row per record that an import rejected.",
 )
 
 
@@ -208,21 +229,31 @@ privacy = Table(
     "privacy",
     metadata,
     Column("one_row", Boolean, primary_key=True, comment="always true"),
-    Column("has_pseudonyms", Boolean, nullable=False, comment="whether analysts see pseudonyms"),
-    Column("inner_key", LargeBinary, nullable=False, comment="secret of the inner hash"),
-    Column("outer_key", LargeBinary, nullable=False, comment="secret of the outer hash"),
+    Column(
+        "has_pseudonyms",
+        Boolean,
+        nullable=False,
+        comment="whether analysts see pseudonyms instead of user ids",
+    ),
+    Column("inner_key", LargeBinary, nullable=False, comment="secret key of the inner hash"),
+    Column("outer_key", LargeBinary, nullable=False, comment="secret key of the outer hash"),
     CheckConstraint("one_row", name="one_row"),
-    comment="At most one row, for the owner's eyes: the secrets of pseudonyms; none: never used.",
+    comment=(
+        "At most one row, readable by the owner only: the secret keys of pseudonyms; "
+        "no row: never used."
+    ),
 )
 
 exports = Table(
     "exports",
     metadata,
     Column("export_no", BigInteger, Identity(), primary_key=True, comment="number of the export"),
-    Column("host", Text, nullable=False, comment="machine it was written on"),
+    Column(
+        "host", Text, nullable=False, comment="name of the machine that the file was written on"
+    ),
     Column("path", Text, nullable=False, comment="absolute path of the file"),
-    Column("format", Text, nullable=False, comment="jsonl, csv, parquet, trec ..."),
-    now("exported_at", "time it was written, last"),
+    Column("format", Text, nullable=False, comment="file format, as jsonl, csv, parquet or trec"),
+    now("exported_at", "time the file was last written"),
     UniqueConstraint("host", "path"),
-    comment="One row per file with user ids that was exported, so that a user can be erased there.",
+    comment="One row per exported file with user ids; used to erase a user from the file.",
 )

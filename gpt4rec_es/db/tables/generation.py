@@ -27,21 +27,26 @@ generators = Table(
     Column(
         "generator_no", Integer, Identity(), primary_key=True, comment="number of the generator"
     ),
-    Column("name", Text, nullable=False, unique=True, comment="name to call it by"),
+    Column("name", Text, nullable=False, unique=True, comment="unique name of the generator"),
     Column("kind", Text, nullable=False, comment="gpt2 (a checkpoint folder) or titles (no model)"),
-    Column("path", Text, comment="checkpoint folder; NULL: kind titles"),
+    Column("path", Text, comment="checkpoint folder; NULL: kind is titles"),
     Column(
-        "content_hash", Text, nullable=False, comment="hash of weights, configuration and tokenizer"
+        "content_hash",
+        Text,
+        nullable=False,
+        comment="hash of the generator's weights, configuration and tokenizer",
     ),
     Column(
         "is_current",
         Boolean,
         nullable=False,
         server_default=text("false"),
-        comment="used by the next night",
+        comment="whether the next nightly run uses this generator",
     ),
-    Column("card", JSONB, nullable=False, comment="training data, figures, seed and code version"),
-    now("created_at", "time of registration"),
+    Column(
+        "card", JSONB, nullable=False, comment="JSON: training data, metrics, seed and code version"
+    ),
+    now("created_at", "time the generator was registered"),
     Index(
         "ix_generators_is_current", "is_current", unique=True, postgresql_where=text("is_current")
     ),
@@ -52,15 +57,21 @@ generators = Table(
 decodings = Table(
     "decodings",
     metadata,
-    Column("decoding_no", Integer, Identity(), primary_key=True, comment="number of the settings"),
+    Column(
+        "decoding_no",
+        Integer,
+        Identity(),
+        primary_key=True,
+        comment="number of the decoding settings",
+    ),
     Column(
         "settings_hash",
         LargeBinary,
         nullable=False,
         unique=True,
-        comment="128-bit hash of the settings",
+        comment="128-bit hash of the decoding settings",
     ),
-    Column("settings", JSONB, nullable=False, comment="decoding settings by name"),
+    Column("settings", JSONB, nullable=False, comment="JSON: decoding settings by name"),
     comment="One row per distinct set of decoding settings.",
 )
 
@@ -69,16 +80,23 @@ prompts = Table(
     metadata,
     Column("prompt_no", BigInteger, Identity(), primary_key=True, comment="number of the prompt"),
     Column(
-        "prompt_hash", LargeBinary, nullable=False, unique=True, comment="128-bit hash of the text"
+        "prompt_hash",
+        LargeBinary,
+        nullable=False,
+        unique=True,
+        comment="128-bit hash of the prompt text",
     ),
-    Column("text", Text, nullable=False, comment="what the generator reads"),
+    Column("text", Text, nullable=False, comment="prompt text, the generator's input"),
     Column(
         "n_tokens",
         Integer,
         nullable=False,
-        comment="length for the tokenizer that first made it; orders batches",
+        comment=(
+            "number of tokens by the tokenizer of the first run that needed the prompt; "
+            "batches are sorted by it"
+        ),
     ),
-    now("created_at", "time of the first night that needed it"),
+    now("created_at", "time the first run that needed the prompt was planned"),
     comment="One row per distinct prompt text.",
 )
 
@@ -96,29 +114,35 @@ generations = Table(
         "prompt_no",
         ForeignKey("prompts.prompt_no"),
         nullable=False,
-        comment="read by the generator",
+        comment="prompt that the generator read",
     ),
     Column(
-        "content_hash", Text, nullable=False, comment="content hash of the generator that wrote it"
+        "content_hash",
+        Text,
+        nullable=False,
+        comment="content hash of the generator that wrote the queries",
     ),
     Column(
         "decoding_no",
         ForeignKey("decodings.decoding_no"),
         nullable=False,
-        comment="how it was decoded",
+        comment="decoding settings of the generation",
     ),
-    Column("n_queries", SmallInteger, nullable=False, comment="queries in generated_queries"),
+    Column(
+        "n_queries", SmallInteger, nullable=False, comment="number of its rows in generated_queries"
+    ),
     Column(
         "tokens_generated",
         Integer,
         nullable=False,
-        comment="tokens of all hypotheses before collapsing; 0: no model",
+        comment=(
+            "number of tokens of all hypotheses, before equal queries are merged; 0: no "
+            "language model"
+        ),
     ),
-    now("created_at", "time of writing"),
+    now("created_at", "time the generation was stored"),
     UniqueConstraint("prompt_no", "content_hash", "decoding_no"),
-    comment=(
-        "One row per prompt, generator content and decoding: all queries written for one prompt."
-    ),
+    comment="One row per prompt, generator content and decoding: all queries generated for one prompt.",
 )
 
 queries = Table(
@@ -128,10 +152,14 @@ queries = Table(
         "query_no", BigInteger, Identity(), primary_key=True, comment="number of the query text"
     ),
     Column(
-        "query_hash", LargeBinary, nullable=False, unique=True, comment="128-bit hash of the text"
+        "query_hash",
+        LargeBinary,
+        nullable=False,
+        unique=True,
+        comment="128-bit hash of the query text",
     ),
-    Column("text", Text, nullable=False, comment="search text: NFC, single spaces"),
-    now("created_at", "time it was first written"),
+    Column("text", Text, nullable=False, comment="query text, Unicode NFC with single spaces"),
+    now("created_at", "time the query text was first stored"),
     Index(
         "ix_queries_words", text("to_tsvector('simple'::regconfig, text)"), postgresql_using="gin"
     ),
@@ -145,23 +173,28 @@ generated_queries = Table(
         "generation_no",
         ForeignKey("generations.generation_no", ondelete="CASCADE"),
         primary_key=True,
-        comment="the generation",
+        comment="generation that the query belongs to",
     ),
     Column(
         "rank",
         SmallInteger,
         primary_key=True,
         autoincrement=False,
-        comment="1-based, by beam score",
+        comment="1-based rank of the query in its generation, by beam score",
     ),
-    Column("query_no", ForeignKey("queries.query_no"), nullable=False, comment="the text"),
+    Column("query_no", ForeignKey("queries.query_no"), nullable=False, comment="text of the query"),
     Column(
         "sum_logprob",
         REAL,
         nullable=False,
-        comment="natural-log probability of its tokens incl. the end token",
+        comment="natural-log probability of the query's tokens, end token included",
     ),
-    Column("n_tokens", SmallInteger, nullable=False, comment="tokens incl. the end token"),
+    Column(
+        "n_tokens",
+        SmallInteger,
+        nullable=False,
+        comment="number of tokens of the query, end token included",
+    ),
     Index("ix_generated_queries_query_no", "query_no"),
     comment="One row per query of a generation.",
 )

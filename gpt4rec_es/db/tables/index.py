@@ -31,7 +31,9 @@ builds = Table(
         comment="name of the concrete Elasticsearch index",
     ),
     Column("index_uuid", Text, comment="Elasticsearch's uuid of the index; NULL until created"),
-    Column("alias", Text, nullable=False, comment="the stable name it was built for"),
+    Column(
+        "alias", Text, nullable=False, comment="Elasticsearch alias that the index was built for"
+    ),
     Column(
         "kind",
         Text,
@@ -41,57 +43,86 @@ builds = Table(
     Column(
         "parent_build_no",
         ForeignKey("builds.build_no"),
-        comment="what a derived build was cloned from; NULL: full",
+        comment="build that a derived build was cloned from; NULL: the build is full",
     ),
     Column(
         "state",
         Text,
         nullable=False,
-        comment="building, ready, failed or deleted; only ready ones can be searched",
+        comment="building, ready, failed or deleted; only ready builds can be searched",
     ),
     Column(
         "catalog_version",
         BigInteger,
         nullable=False,
-        comment="catalog version whose items it holds",
+        comment="catalog version whose items the index holds",
     ),
-    Column("document_count", BigInteger, comment="documents in it; NULL until verified"),
-    Column("k1", REAL, nullable=False, comment="BM25 k1"),
-    Column("b", REAL, nullable=False, comment="BM25 b"),
-    Column("mapping_hash", Text, nullable=False, comment="hash of mapping and analysis settings"),
-    Column("actor", Text, nullable=False, comment="who asked for it"),
-    Column("reason", Text, comment="why; NULL: not said"),
+    Column(
+        "document_count",
+        BigInteger,
+        comment="number of documents in the index; NULL until verified",
+    ),
+    Column("k1", REAL, nullable=False, comment="BM25 k1 of the index"),
+    Column("b", REAL, nullable=False, comment="BM25 b of the index"),
+    Column(
+        "mapping_hash",
+        Text,
+        nullable=False,
+        comment="hash of the index's mapping and analysis settings",
+    ),
+    Column("actor", Text, nullable=False, comment="operator that started the build (login name)"),
+    Column("reason", Text, comment="reason that the operator gave; NULL: none"),
     now("created_at", "start of the build"),
-    at("ready_at", "when it was verified; NULL: never"),
-    at("deleted_at", "when its index was deleted; NULL: it was not"),
-    Column("error", Text, comment="why it failed; NULL: it did not"),
+    at("ready_at", "time the index was verified; NULL: never"),
+    at("deleted_at", "time the index was deleted; NULL: it was not"),
+    Column("error", Text, comment="error message of a failed build; NULL: it did not fail"),
     Column(
         "is_pinned",
         Boolean,
         nullable=False,
         server_default=text("false"),
-        comment="kept by hand: its index is never deleted",
+        comment="whether an operator pinned the build: its index is never deleted",
     ),
     CheckConstraint("kind IN ('full', 'derived')", name="kind"),
     CheckConstraint("state IN ('building', 'ready', 'failed', 'deleted')", name="state"),
     comment=(
-        "One row per index build. A ready build never changes; what is live is decided by "
-        "alias_swaps."
+        "One row per index build. A ready build never changes; alias_swaps decides "
+        "which build is live."
     ),
 )
 
 alias_swaps = Table(
     "alias_swaps",
     metadata,
-    Column("swap_no", Integer, Identity(), primary_key=True, comment="order of the swaps"),
-    Column("alias", Text, nullable=False, comment="the alias that moved"),
-    Column("from_build_no", ForeignKey("builds.build_no"), comment="live before; NULL: none"),
-    Column("to_build_no", ForeignKey("builds.build_no"), nullable=False, comment="live after"),
-    Column("action", Text, nullable=False, comment="reindex, bm25, undo or rollback"),
-    Column("actor", Text, nullable=False, comment="who asked for it"),
-    Column("reason", Text, comment="why; NULL: not said"),
+    Column(
+        "swap_no",
+        Integer,
+        Identity(),
+        primary_key=True,
+        comment="number of the swap, ascending in time",
+    ),
+    Column("alias", Text, nullable=False, comment="Elasticsearch alias that was moved"),
+    Column(
+        "from_build_no",
+        ForeignKey("builds.build_no"),
+        comment="build that was live before the swap; NULL: none",
+    ),
+    Column(
+        "to_build_no",
+        ForeignKey("builds.build_no"),
+        nullable=False,
+        comment="build that is live after the swap",
+    ),
+    Column(
+        "action",
+        Text,
+        nullable=False,
+        comment="command that moved the alias: reindex, bm25, undo or rollback",
+    ),
+    Column("actor", Text, nullable=False, comment="operator that moved the alias (login name)"),
+    Column("reason", Text, comment="reason that the operator gave; NULL: none"),
     now("swapped_at", "time of the swap"),
-    comment="One row per move of the alias.",
+    comment="One row per swap of the Elasticsearch alias to another index.",
 )
 
 search_options = Table(
@@ -109,33 +140,43 @@ search_options = Table(
         LargeBinary,
         nullable=False,
         unique=True,
-        comment="128-bit hash of the options",
+        comment="128-bit hash of the search options",
     ),
-    Column("options", JSONB, nullable=False, comment="options by name"),
-    comment="One row per distinct set of search options, beyond index and depth.",
+    Column("options", JSONB, nullable=False, comment="JSON: search options by name"),
+    comment="One row per distinct set of search options other than index and depth.",
 )
 
 searches = Table(
     "searches",
     metadata,
     Column(
-        "build_no", ForeignKey("builds.build_no"), primary_key=True, comment="the build searched"
+        "build_no",
+        ForeignKey("builds.build_no"),
+        primary_key=True,
+        comment="index build that was searched",
     ),
     Column(
         "query_no",
         ForeignKey("queries.query_no"),
         primary_key=True,
-        comment="the text searched for",
+        comment="query text that was searched for",
     ),
-    Column("depth", Integer, primary_key=True, autoincrement=False, comment="hits asked for"),
-    Column("item_nos", ARRAY(Integer), nullable=False, comment="hits, best first"),
+    Column(
+        "depth", Integer, primary_key=True, autoincrement=False, comment="number of hits requested"
+    ),
+    Column("item_nos", ARRAY(Integer), nullable=False, comment="items found, best first"),
     Column("scores", ARRAY(REAL), nullable=False, comment="BM25 scores, parallel to item_nos"),
-    Column("is_exhausted", Boolean, nullable=False, comment="there are no further hits"),
+    Column(
+        "is_exhausted",
+        Boolean,
+        nullable=False,
+        comment="whether the index has no further hits for the query",
+    ),
     Column(
         "is_empty_query",
         Boolean,
         nullable=False,
-        comment="no token of the text was left after analysis",
+        comment="whether analysis left no token of the query text",
     ),
     now("searched_at", "time of the search"),
     # No foreign key: options are never deleted, and each of millions of rows would be checked.
@@ -145,7 +186,7 @@ searches = Table(
         primary_key=True,
         autoincrement=False,
         server_default=text("0"),
-        comment="how was searched, see search_options; 0: any term is enough",
+        comment="search options, see search_options; 0: a title needs only one of the query's terms",
     ),
     # For deleting a query, and for what merchandisers ask first: what finds nothing.
     Index("ix_searches_query_no", "query_no"),

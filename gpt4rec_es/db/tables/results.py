@@ -19,22 +19,31 @@ from gpt4rec_es.db.tables.base import metadata
 run_users = Table(
     "run_users",
     metadata,
-    Column("run_no", Integer, primary_key=True, autoincrement=False, comment="the run"),
-    Column("user_no", Integer, primary_key=True, autoincrement=False, comment="the user"),
-    Column("prompt_no", BigInteger, comment="the prompt; NULL: no usable history"),
+    Column(
+        "run_no",
+        Integer,
+        primary_key=True,
+        autoincrement=False,
+        comment="run that the row was frozen for",
+    ),
+    Column("user_no", Integer, primary_key=True, autoincrement=False, comment="user of the run"),
+    Column("prompt_no", BigInteger, comment="prompt of the user; NULL: no usable history"),
     Column(
         "item_nos",
         ARRAY(Integer),
         nullable=False,
-        comment="items whose titles are in the prompt, oldest first",
+        comment="items whose titles are in the user's prompt, oldest first",
     ),
     Column(
-        "n_bought", Integer, nullable=False, comment="distinct items bought up to the run's cut-off"
+        "n_bought",
+        Integer,
+        nullable=False,
+        comment="number of distinct items that the user bought up to the run's cut-off",
     ),
     Column(
         "last_query_no",
         BigInteger,
-        comment="newest bought title as a query, for the fallback; NULL: none",
+        comment="newest bought title as a query, for the fallback last_title; NULL: none",
     ),
     comment="One row per run and cohort user, frozen at planning. One partition per run.",
     postgresql_partition_by="LIST (run_no)",
@@ -44,102 +53,146 @@ run_popular = Table(
     "run_popular",
     metadata,
     Column(
-        "run_no", ForeignKey("runs.run_no", ondelete="CASCADE"), primary_key=True, comment="the run"
+        "run_no",
+        ForeignKey("runs.run_no", ondelete="CASCADE"),
+        primary_key=True,
+        comment="run that the row was frozen for",
     ),
     Column(
         "rank",
         Integer,
         primary_key=True,
         autoincrement=False,
-        comment="1-based, by buyers, then item id",
+        comment="1-based rank by number of buyers, then item id",
     ),
-    Column("item_no", Integer, nullable=False, comment="the item, active at planning"),
-    Column("n_buyers", Integer, nullable=False, comment="users who bought it up to the cut-off"),
-    comment="One row per run and popular item: the last fallback, frozen at planning.",
+    Column("item_no", Integer, nullable=False, comment="popular item, active at planning"),
+    Column(
+        "n_buyers",
+        Integer,
+        nullable=False,
+        comment="number of users that bought the item up to the run's cut-off",
+    ),
+    comment="One row per run and popular item, frozen at planning: the items of the last fallback.",
 )
 
 user_outcomes = Table(
     "user_outcomes",
     metadata,
-    Column("run_no", Integer, primary_key=True, autoincrement=False, comment="the run"),
-    Column("user_no", Integer, primary_key=True, autoincrement=False, comment="the user"),
+    Column(
+        "run_no", Integer, primary_key=True, autoincrement=False, comment="run that made the row"
+    ),
+    Column("user_no", Integer, primary_key=True, autoincrement=False, comment="user of the run"),
     Column(
         "outcome",
         Text,
         nullable=False,
         comment="ok, no_history, no_titles, empty_query, no_hits or failed",
     ),
-    Column("n_queries", SmallInteger, nullable=False, comment="generated queries that were used"),
+    Column(
+        "n_queries",
+        SmallInteger,
+        nullable=False,
+        comment="number of generated queries that were used",
+    ),
     Column(
         "n_found",
         SmallInteger,
         nullable=False,
-        comment="recommendations that the run's sources found, before fallbacks",
+        comment="number of recommendations that the run's sources found, before fallbacks",
     ),
-    Column("n_recommended", SmallInteger, nullable=False, comment="recommendations in all"),
-    Column("short_reason", Text, comment="why n_found is below k; NULL: it is not"),
-    Column("error", Text, comment="what failed; NULL: nothing"),
+    Column(
+        "n_recommended",
+        SmallInteger,
+        nullable=False,
+        comment="number of recommendations, fallbacks included",
+    ),
+    Column(
+        "short_reason", Text, comment="reason that n_found is below the run's k; NULL: it is not"
+    ),
+    Column("error", Text, comment="error message for this user; NULL: none"),
     CheckConstraint(
         "outcome IN ('ok', 'no_history', 'no_titles', 'empty_query', 'no_hits', 'failed')",
         name="outcome",
     ),
-    comment="One row per run and user: what became of the user. One partition per run.",
+    comment="One row per run and user: the outcome for the user. One partition per run.",
     postgresql_partition_by="LIST (run_no)",
 )
 
 recommendations = Table(
     "recommendations",
     metadata,
-    Column("run_no", Integer, primary_key=True, autoincrement=False, comment="the run"),
-    Column("user_no", Integer, primary_key=True, autoincrement=False, comment="the user"),
+    Column(
+        "run_no",
+        Integer,
+        primary_key=True,
+        autoincrement=False,
+        comment="run that made the recommendation",
+    ),
+    Column(
+        "user_no",
+        Integer,
+        primary_key=True,
+        autoincrement=False,
+        comment="user that the item is recommended to",
+    ),
     Column(
         "rank",
         SmallInteger,
         primary_key=True,
         autoincrement=False,
-        comment="1-based place in the list",
+        comment="1-based rank in the user's list",
     ),
-    Column("item_no", Integer, nullable=False, comment="the item"),
+    Column("item_no", Integer, nullable=False, comment="recommended item"),
     Column(
         "source",
         Text,
         nullable=False,
         comment="queries, co_purchase, history_titles, backfill, last_title or popular",
     ),
-    Column("query_no", BigInteger, comment="the query that found it; NULL: co_purchase, popular"),
+    Column(
+        "query_no",
+        BigInteger,
+        comment="query that found the item; NULL: source is co_purchase or popular",
+    ),
     Column(
         "query_rank",
         SmallInteger,
-        comment="rank of that query in the generation; NULL: it was not generated, or none",
+        comment=(
+            "rank of that query in its generation; NULL: the query was not generated, or "
+            "there is none"
+        ),
     ),
     Column(
         "hit_rank",
         Integer,
         comment=(
-            "1-based place among that query's hits (co_purchase: among the neighbours of "
-            "from_item_no); NULL: popular"
+            "1-based rank among the hits of the query (co_purchase: among the neighbours "
+            "of from_item_no); NULL: source is popular"
         ),
     ),
     Column(
         "score",
         REAL,
         comment=(
-            "BM25 score of that hit, not comparable between queries (co_purchase: similarity); "
-            "NULL: popular"
+            "BM25 score of the hit, not comparable between queries (co_purchase: "
+            "similarity); NULL: source is popular"
         ),
     ),
     Column(
         "from_item_no",
         Integer,
         comment=(
-            "bought item that it is a neighbour of (co_purchase), or whose title found it "
-            "(history_titles); NULL: other sources"
+            "bought item whose neighbour the item is (co_purchase) or whose title found "
+            "it (history_titles); NULL: other sources"
         ),
     ),
     Column(
         "fused_score",
         REAL,
-        comment="weighted sum over the run's sources; NULL: fallback, or queries alone",
+        comment=(
+            "weighted sum of the scores of the run's sources; NULL: fallback, or queries "
+            "are the only source"
+        ),
     ),
     UniqueConstraint("run_no", "user_no", "item_no"),
     CheckConstraint(

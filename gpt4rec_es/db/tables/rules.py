@@ -20,28 +20,38 @@ block_rules = Table(
     "block_rules",
     metadata,
     Column("rule_no", Integer, Identity(), primary_key=True, comment="number of the rule"),
-    Column("kind", Text, nullable=False, comment="item, brand or category"),
+    Column("kind", Text, nullable=False, comment="what the rule blocks: item, brand or category"),
     Column(
         "value",
         Text,
         nullable=False,
-        comment="item id, brand, or category path (with all below it); case matters for ids only",
+        comment=(
+            "item id, brand, or category path (with all paths below it); only ids are "
+            "case-sensitive"
+        ),
     ),
-    Column("reason", Text, nullable=False, comment="why it is blocked"),
-    Column("valid_from", Date, comment="first date of a run that keeps it; NULL: from the start"),
-    Column("valid_until", Date, comment="last such date; NULL: for good"),
-    Column("actor", Text, nullable=False, comment="who added it"),
-    now("created_at", "time it was added"),
-    at("removed_at", "time it was taken back; NULL: it was not"),
+    Column("reason", Text, nullable=False, comment="reason for the rule, given by the operator"),
+    Column(
+        "valid_from", Date, comment="first run date that the rule applies to; NULL: no first date"
+    ),
+    Column(
+        "valid_until", Date, comment="last run date that the rule applies to; NULL: no last date"
+    ),
+    Column("actor", Text, nullable=False, comment="operator that added the rule (login name)"),
+    now("created_at", "time the rule was added"),
+    at("removed_at", "time the rule was removed; NULL: it was not"),
     CheckConstraint("kind IN ('item', 'brand', 'category')", name="kind"),
-    comment="One row per rule that blocks items; taken back, never deleted.",
+    comment="One row per rule that blocks items; removed rules stay as rows.",
 )
 
 run_rules = Table(
     "run_rules",
     metadata,
     Column(
-        "run_no", ForeignKey("runs.run_no", ondelete="CASCADE"), primary_key=True, comment="the run"
+        "run_no",
+        ForeignKey("runs.run_no", ondelete="CASCADE"),
+        primary_key=True,
+        comment="run that applies the rule",
     ),
     Column(
         "rule",
@@ -53,13 +63,26 @@ run_rules = Table(
         ),
     ),
     Column("kind", Text, nullable=False, comment="item, brand, category or filter"),
-    Column("value", Text, nullable=False, comment="what it is about: an id, a brand, a limit"),
-    Column("reason", Text, comment="why; NULL: a setting of the run"),
-    Column("n_items", Integer, nullable=False, comment="items that it keeps out of all lists"),
+    Column(
+        "value",
+        Text,
+        nullable=False,
+        comment="item id, brand, category path or limit that the rule applies to",
+    ),
+    Column("reason", Text, comment="reason for the rule; NULL: it is a setting of the run"),
+    Column(
+        "n_items",
+        Integer,
+        nullable=False,
+        comment="number of items that the rule removes from all lists",
+    ),
     Column(
         "item_nos",
         ARRAY(Integer),
-        comment="those items; NULL: it depends on the user or the list, or the run was pruned",
+        comment=(
+            "items that the rule removes from all lists; NULL: they depend on user or "
+            "list, or the run was pruned"
+        ),
     ),
     comment="One row per run and rule, frozen at planning.",
 )
@@ -68,13 +91,16 @@ run_brands = Table(
     "run_brands",
     metadata,
     Column(
-        "run_no", ForeignKey("runs.run_no", ondelete="CASCADE"), primary_key=True, comment="the run"
+        "run_no",
+        ForeignKey("runs.run_no", ondelete="CASCADE"),
+        primary_key=True,
+        comment="run that the row was frozen for",
     ),
     Column("brand", Text, primary_key=True, comment="brand in lower case"),
-    Column("item_nos", ARRAY(Integer), nullable=False, comment="its items"),
+    Column("item_nos", ARRAY(Integer), nullable=False, comment="items of the brand"),
     comment=(
-        "One row per run and brand with more items than its lists may have of one brand, frozen at "
-        "planning."
+        "One row per run and brand with more items than a list may hold of one brand, "
+        "frozen at planning."
     ),
 )
 
@@ -88,16 +114,16 @@ query_filters = Table(
         LargeBinary,
         nullable=False,
         unique=True,
-        comment="128-bit hash of the settings",
+        comment="128-bit hash of the filter settings",
     ),
     Column(
         "settings",
         JSONB,
         nullable=False,
-        comment="what is filtered, with the hash of the phrases",
+        comment="JSON: filter settings, with the hash of the phrases",
     ),
-    Column("phrases", ARRAY(Text), nullable=False, comment="forbidden phrases; empty: none"),
-    now("created_at", "time of the first run that had them"),
+    Column("phrases", ARRAY(Text), nullable=False, comment="forbidden phrases; empty array: none"),
+    now("created_at", "time the first run with these filters was planned"),
     comment="One row per distinct set of query filters.",
 )
 
@@ -105,17 +131,28 @@ query_verdicts = Table(
     "query_verdicts",
     metadata,
     Column(
-        "filters_no", ForeignKey("query_filters.filters_no"), primary_key=True, comment="filters"
+        "filters_no",
+        ForeignKey("query_filters.filters_no"),
+        primary_key=True,
+        comment="filters that were applied",
     ),
     Column(
         "query_no",
         ForeignKey("queries.query_no", ondelete="CASCADE"),
         primary_key=True,
-        comment="the query",
+        comment="query that was checked",
     ),
-    Column("reason", Text, comment="phrase, script or unknown; NULL: it passed"),
-    Column("detail", Text, comment="what was found in it; NULL: it passed"),
+    Column(
+        "reason",
+        Text,
+        comment="reason for removing the query: phrase, script or unknown; NULL: the query passed",
+    ),
+    Column(
+        "detail",
+        Text,
+        comment="the phrase, the scripts or the number of unknown terms found; NULL: the query passed",
+    ),
     Index("ix_query_verdicts_query_no", "query_no"),
     CheckConstraint("reason IN ('phrase', 'script', 'unknown')", name="reason"),
-    comment="One row per filters and query that went through them.",
+    comment="One row per set of filters and query that they were applied to.",
 )

@@ -42,96 +42,104 @@ runs = Table(
         id_text(),
         nullable=False,
         unique=True,
-        comment="name: kind, date and attempt, as nightly-2026-11-22-1",
+        comment="name of the run: kind, date and attempt, as nightly-2026-11-22-1",
     ),
-    Column("kind", Text, nullable=False, comment="nightly"),
+    Column("kind", Text, nullable=False, comment="kind of run: nightly"),
     Column(
         "logical_date",
         Date,
         nullable=False,
-        comment="the date it recommends for, in the schedule's time zone",
+        comment="date that the run makes recommendations for, in the schedule's time zone",
     ),
     Column(
         "attempt",
         SmallInteger,
         nullable=False,
-        comment="1-based count of runs of that kind and date",
+        comment="1-based number of the run among those of its kind and date",
     ),
     Column(
         "state",
         Text,
         nullable=False,
         comment=(
-            "planned, generating, searching, merging, checking; then published, rejected (a gate), "
-            "failed, cancelled or superseded"
+            "planned, generating, searching, merging, checking; then published, rejected "
+            "(a gate failed), failed, cancelled or superseded"
         ),
     ),
     Column(
         "manifest",
         JSONB,
         nullable=False,
-        comment="everything the result depends on, frozen at planning",
+        comment="JSON: all inputs of the run, frozen at planning",
     ),
     Column("manifest_hash", LargeBinary, nullable=False, comment="128-bit hash of the manifest"),
     Column(
         "build_no",
         ForeignKey("builds.build_no"),
         nullable=False,
-        comment="the build it searches, pinned",
+        comment="index build that the run searches; it is pinned",
     ),
     Column(
         "generator_no",
         ForeignKey("generators.generator_no"),
         nullable=False,
-        comment="the generator",
+        comment="query generator of the run",
     ),
     Column(
         "decoding_no",
         ForeignKey("decodings.decoding_no"),
         nullable=False,
-        comment="the decoding settings",
+        comment="decoding settings of the run",
     ),
-    Column("k", SmallInteger, nullable=False, comment="items per user"),
-    Column("depth", Integer, nullable=False, comment="hits asked for per query at first"),
+    Column("k", SmallInteger, nullable=False, comment="maximum number of items per user"),
+    Column(
+        "depth",
+        Integer,
+        nullable=False,
+        comment="number of hits requested per query in the first search",
+    ),
     Column(
         "history_version",
         BigInteger,
         nullable=False,
-        comment="interactions up to this version are its input",
+        comment="history version of the run: it reads interactions up to this version",
     ),
-    Column("cohort_size", Integer, nullable=False, comment="users in it"),
+    Column("cohort_size", Integer, nullable=False, comment="number of users in the run"),
     Column(
         "code_version",
         Text,
         nullable=False,
-        comment="the code that planned it; workers of other code decline",
+        comment=(
+            "code version of the planner; workers of another code version do not take the "
+            "run's shards"
+        ),
     ),
-    Column("actor", Text, nullable=False, comment="who started it"),
-    now("planned_at", "time of planning"),
-    at("finished_at", "time it came to its end; NULL: not yet"),
-    Column("error", Text, comment="why it failed or was rejected; NULL: it was not"),
+    Column("actor", Text, nullable=False, comment="operator that started the run (login name)"),
+    now("planned_at", "time the run was planned"),
+    at("finished_at", "time the run ended; NULL: unfinished"),
+    Column("error", Text, comment="reason that the run failed or was rejected; NULL: neither"),
     Column(
         "is_pinned",
         Boolean,
         nullable=False,
         server_default=text("false"),
-        comment="kept by hand: neither its lists nor its build are ever pruned",
+        comment="whether an operator pinned the run: its lists and its build are never pruned",
     ),
-    at("pruned_at", "time its lists were given up; NULL: they are kept"),
+    at("pruned_at", "time the run's lists were deleted; NULL: they are stored"),
     Column(
         "co_purchase_set_no",
         ForeignKey("co_purchase_sets.set_no"),
-        comment="the co-purchases it uses; NULL: not one of its sources, or pruned",
+        comment="co-purchase set of the run; NULL: not one of its sources, or deleted",
     ),
     Column(
         "filters_no",
         ForeignKey("query_filters.filters_no"),
-        comment="what its queries must pass; NULL: all are searched",
+        comment="query filters of the run; NULL: all queries are searched",
     ),
     Column(
         "search_options_no",
         ForeignKey("search_options.options_no"),
-        comment="how its generated queries are searched for; NULL: any term is enough",
+        comment="search options for generated queries; NULL: a title needs only one of a query's terms",
     ),
     UniqueConstraint("kind", "logical_date", "attempt"),
     Index(
@@ -149,14 +157,17 @@ shards = Table(
     metadata,
     Column("shard_no", BigInteger, Identity(), primary_key=True, comment="number of the shard"),
     Column(
-        "run_no", ForeignKey("runs.run_no", ondelete="CASCADE"), nullable=False, comment="the run"
+        "run_no",
+        ForeignKey("runs.run_no", ondelete="CASCADE"),
+        nullable=False,
+        comment="run that the shard belongs to",
     ),
-    Column("stage", Text, nullable=False, comment="generate, search or merge"),
+    Column("stage", Text, nullable=False, comment="stage of the run: generate, search or merge"),
     Column(
         "members",
         ARRAY(BigInteger),
         nullable=False,
-        comment="prompt, query or user numbers in frozen order",
+        comment="prompt, query or user numbers (by stage) in frozen order",
     ),
     Column(
         "state",
@@ -165,44 +176,48 @@ shards = Table(
         server_default=text("'ready'"),
         comment="ready, leased, done or split",
     ),
-    Column("parent_shard_no", BigInteger, comment="the shard it was split from; NULL: planned"),
+    Column(
+        "parent_shard_no",
+        BigInteger,
+        comment="shard that this one was split from; NULL: it was planned",
+    ),
     Column(
         "attempt",
         SmallInteger,
         nullable=False,
         server_default=text("0"),
-        comment="times it was claimed",
+        comment="number of times the shard was claimed",
     ),
     Column(
         "failures",
         SmallInteger,
         nullable=False,
         server_default=text("0"),
-        comment="attempts that ended in an error of its own or a lost lease",
+        comment="number of attempts that ended in an error of the shard or in a lost lease",
     ),
-    Column("owner", Text, comment="who holds or held the lease; NULL: nobody yet"),
+    Column("owner", Text, comment="worker that holds or held the lease; NULL: never leased"),
     Column(
         "token",
         BigInteger,
         nullable=False,
         server_default=text("0"),
-        comment="fencing token: raised by each claim",
+        comment="fencing token, raised by each claim",
     ),
     at("lease_until", "end of the lease by the database's clock; NULL: never leased"),
-    at("available_at", "not to be claimed before; NULL: at once"),
-    at("finished_at", "time it was done; NULL: not yet"),
-    Column("error", Text, comment="last error; NULL: none"),
+    at("available_at", "earliest time of the next claim; NULL: at once"),
+    at("finished_at", "time the shard was done; NULL: not yet"),
+    Column("error", Text, comment="message of the last error; NULL: none"),
     Column(
         "n_members",
         Integer,
         Computed("cardinality(members)", persisted=True),
         nullable=False,
-        comment="how many members it has: counting them anew would mean reading them all",
+        comment="number of members, stored because counting reads the whole array",
     ),
     Column(
         "counts",
         JSONB(none_as_null=True),
-        comment="what the work came to, as name or name:detail -> number; NULL until done",
+        comment="JSON: counts of the work done, as name or name:detail -> number; NULL until done",
     ),
     Index(
         "ix_shards_open",
@@ -215,8 +230,8 @@ shards = Table(
     CheckConstraint("stage IN ('generate', 'search', 'merge')", name="stage"),
     CheckConstraint("state IN ('ready', 'leased', 'done', 'split')", name="state"),
     comment=(
-        "One row per shard: a frozen batch list of a run, written by whoever holds its lease and "
-        "token."
+        "One row per shard: a frozen list of a run's work, done by the worker with "
+        "its lease and token."
     ),
 )
 
@@ -224,26 +239,30 @@ run_counts = Table(
     "run_counts",
     metadata,
     Column(
-        "run_no", ForeignKey("runs.run_no", ondelete="CASCADE"), primary_key=True, comment="the run"
+        "run_no",
+        ForeignKey("runs.run_no", ondelete="CASCADE"),
+        primary_key=True,
+        comment="run whose work is counted",
     ),
-    Column("stage", Text, primary_key=True, comment="generate, search or merge"),
+    Column("stage", Text, primary_key=True, comment="stage of the run: generate, search or merge"),
     Column(
         "name",
         Text,
         primary_key=True,
-        comment="members, tokens, queries, searches, users, listed, removed, errors or takeovers",
+        comment=(
+            "what is counted: members, tokens, queries, searches, users, listed, removed, "
+            "errors or takeovers"
+        ),
     ),
     Column(
         "detail",
         Text,
         primary_key=True,
         comment=(
-            "of users the outcome, of listed items the source, of removed items the rule, of "
-            "errors their class; else empty"
+            "users: the outcome; listed: the source; removed: the rule; errors: the "
+            "class; else empty"
         ),
     ),
-    Column("n", BigInteger, nullable=False, comment="how many"),
-    comment=(
-        "One row per run, stage and count: what its work came to, summed over shards when it ended."
-    ),
+    Column("n", BigInteger, nullable=False, comment="the count"),
+    comment="One row per run, stage and count: counts of the work done, summed over shards at its end.",
 )

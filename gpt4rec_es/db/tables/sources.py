@@ -24,42 +24,54 @@ co_purchase_sets = Table(
         "history_version",
         BigInteger,
         nullable=False,
-        comment="interactions up to this version are counted",
+        comment="history version of the set: interactions up to it are counted",
     ),
     Column(
         "catalog_version",
         BigInteger,
         nullable=False,
-        comment="neighbours could be recommended at this version",
+        comment="catalog version of the set: a neighbour could be recommended at it",
     ),
-    Column("neighbours", Integer, nullable=False, comment="most neighbours kept per item"),
+    Column(
+        "neighbours",
+        Integer,
+        nullable=False,
+        comment="maximum number of neighbours stored per item",
+    ),
     Column(
         "pair_history",
         Integer,
         nullable=False,
-        comment="newest purchases of a user that count as bought together",
+        comment="number of a user's newest purchases that are paired with each other",
     ),
-    Column("n_items", Integer, nullable=False, comment="items with a neighbour"),
-    now("created_at", "time it was stored"),
+    Column(
+        "n_items", Integer, nullable=False, comment="number of items with at least one neighbour"
+    ),
+    now("created_at", "time the set was stored"),
     Column(
         "pair_decay",
         Double,
         nullable=False,
-        comment="a pair counts so much less with each basket further apart",
+        comment="factor by which a pair's weight decreases per basket between its two purchases",
     ),
     Column(
         "pair_backward",
         Double,
         nullable=False,
-        comment="what a pair counts for an item bought before the other",
+        comment="weight factor of a pair for an item bought before the other",
     ),
     Column(
         "pair_popularity",
         Double,
         nullable=False,
-        comment="p: fraction of the exponent that goes to the neighbour's buyers",
+        comment="p: share of the normalising exponent that is applied to the neighbour's buyers",
     ),
-    Column("pair_damping", Double, nullable=False, comment="d: added to the item's own buyers"),
+    Column(
+        "pair_damping",
+        Double,
+        nullable=False,
+        comment="d: number added to the item's own buyers when normalising",
+    ),
     UniqueConstraint(
         "history_version",
         "catalog_version",
@@ -71,7 +83,7 @@ co_purchase_sets = Table(
         "pair_damping",
         name="uq_co_purchase_sets_made_from",
     ),
-    comment=("One row per set of co-purchases; it is there with all its neighbours or not at all."),
+    comment="One row per set of co-purchases, stored in one transaction with all its neighbours.",
 )
 
 co_purchases = Table(
@@ -81,50 +93,60 @@ co_purchases = Table(
         "set_no",
         ForeignKey("co_purchase_sets.set_no", ondelete="CASCADE"),
         primary_key=True,
-        comment="the set",
-    ),
-    Column("item_no", Integer, primary_key=True, autoincrement=False, comment="a bought item"),
-    Column(
-        "neighbour_nos",
-        ARRAY(Integer),
-        nullable=False,
-        comment="items its buyers bought, greatest similarity first",
-    ),
-    Column(
-        "similarities",
-        ARRAY(REAL),
-        nullable=False,
-        comment=(
-            "parallel to neighbour_nos: sum of the pairs' weights over users who bought both, "
-            "divided by (buyers of the item + d)^(1 - p) x (buyers of the neighbour)^p"
-        ),
-    ),
-    comment="One row per set and bought item: what is bought together with it.",
-)
-
-run_titles = Table(
-    "run_titles",
-    metadata,
-    Column(
-        "run_no", ForeignKey("runs.run_no", ondelete="CASCADE"), primary_key=True, comment="the run"
+        comment="co-purchase set of the row",
     ),
     Column(
         "item_no",
         Integer,
         primary_key=True,
         autoincrement=False,
-        comment="an item that was bought",
+        comment="bought item whose neighbours these are",
+    ),
+    Column(
+        "neighbour_nos",
+        ARRAY(Integer),
+        nullable=False,
+        comment="items bought by the same users, highest similarity first",
+    ),
+    Column(
+        "similarities",
+        ARRAY(REAL),
+        nullable=False,
+        comment=(
+            "similarities, parallel to neighbour_nos: sum of the pairs' weights over "
+            "users that bought both, divided by (buyers of the item + d)^(1 - p) x "
+            "(buyers of the neighbour)^p"
+        ),
+    ),
+    comment="One row per set and bought item: the items that are bought together with it.",
+)
+
+run_titles = Table(
+    "run_titles",
+    metadata,
+    Column(
+        "run_no",
+        ForeignKey("runs.run_no", ondelete="CASCADE"),
+        primary_key=True,
+        comment="run that the row was frozen for",
+    ),
+    Column(
+        "item_no",
+        Integer,
+        primary_key=True,
+        autoincrement=False,
+        comment="item that was bought",
     ),
     Column(
         "query_no",
         ForeignKey("queries.query_no"),
         nullable=False,
-        comment="its title as a query",
+        comment="query made from the item's title",
     ),
     # For deleting a query.
     Index("ix_run_titles_query_no", "query_no"),
     comment=(
-        "One row per run and bought item with a title, if titles are a source of the run: what is "
-        "searched for it, frozen at planning."
+        "One row per run and bought item with a title, frozen at planning: the query "
+        "made from the title. Only for runs with the source titles."
     ),
 )

@@ -8,18 +8,19 @@ SELECT
 FROM public.block_rules;
 
 COMMENT ON VIEW analytics.block_rules IS
-    'One row per rule that blocks items, also those that were taken back.';
+    'One row per rule that blocks items, removed rules included.';
 COMMENT ON COLUMN analytics.block_rules.rule IS
-    'name of the rule: ''rule'' and its number, or that of a setting';
+    'name of the rule: ''rule'' and its number, or the name of a setting';
 COMMENT ON COLUMN analytics.block_rules.rule_kind IS
-    'item, brand or category that is blocked; filter: a setting of the run';
+    'what the rule blocks: item, brand or category';
 COMMENT ON COLUMN analytics.block_rules.rule_value IS
-    'item id, brand, category path (with all below it), or the limit';
-COMMENT ON COLUMN analytics.block_rules.rule_reason IS 'why; NULL: a setting of the run';
+    'item id, brand, or category path (with all paths below it)';
+COMMENT ON COLUMN analytics.block_rules.rule_reason IS 'reason for the rule, given by the operator';
 COMMENT ON COLUMN analytics.block_rules.valid_from IS
-    'first date of a run that keeps it; NULL: from the start';
-COMMENT ON COLUMN analytics.block_rules.valid_until IS 'last such date; NULL: for good';
-COMMENT ON COLUMN analytics.block_rules.rule_actor IS 'who added it';
-COMMENT ON COLUMN analytics.block_rules.rule_added_at IS 'time it was added';
+    'first run date that the rule applies to; NULL: no first date';
+COMMENT ON COLUMN analytics.block_rules.valid_until IS
+    'last run date that the rule applies to; NULL: no last date';
+COMMENT ON COLUMN analytics.block_rules.rule_actor IS 'operator that added the rule (login name)';
+COMMENT ON COLUMN analytics.block_rules.rule_added_at IS 'time the rule was added';
 COMMENT ON COLUMN analytics.block_rules.rule_removed_at IS
-    'time it was taken back; NULL: it was not';
+    'time the rule was removed; NULL: it was not';

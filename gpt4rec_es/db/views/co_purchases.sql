@@ -13,13 +13,15 @@ WHERE c.set_no = (
     ORDER BY s.history_version DESC, s.set_no DESC LIMIT 1);
 
 COMMENT ON VIEW analytics.co_purchases IS
-    'One row per item and neighbour: what the same users buy. Filter by item_id.';
-COMMENT ON COLUMN analytics.co_purchases.item_id IS 'the shop''s item id';
+    'One row per item and neighbour: items bought by the same users. Filter by item_id.';
+COMMENT ON COLUMN analytics.co_purchases.item_id IS 'the shop''s id of the bought item';
 COMMENT ON COLUMN analytics.co_purchases.title IS 'cleaned title; NULL: none usable';
 COMMENT ON COLUMN analytics.co_purchases.neighbour_rank IS
-    '1-based place among the neighbours of the item';
-COMMENT ON COLUMN analytics.co_purchases.neighbour_item_id IS 'item that its buyers also bought';
-COMMENT ON COLUMN analytics.co_purchases.neighbour_title IS 'title of that item; NULL: none usable';
+    '1-based rank among the neighbours of the item, by similarity';
+COMMENT ON COLUMN analytics.co_purchases.neighbour_item_id IS
+    'the shop''s id of an item that buyers of item_id also bought';
+COMMENT ON COLUMN analytics.co_purchases.neighbour_title IS
+    'cleaned title of the neighbour; NULL: none usable';
 COMMENT ON COLUMN analytics.co_purchases.similarity IS
-    'how strongly the item speaks for its neighbour, 0 to 1: users who bought both, the nearer '
-    'together and in this order the more, by buyers of each';
+    'similarity of the two items, 0 to 1: sum over users that bought both, weighted by order and '
+    'number of baskets between, divided by the numbers of buyers';

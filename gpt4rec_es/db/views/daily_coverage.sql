@@ -10,16 +10,17 @@ JOIN public.runs AS r ON r.run_no = day.run_no AND day.kind = 'nightly'
 JOIN public.daily_coverage AS d ON d.run_no = day.run_no;
 
 COMMENT ON VIEW analytics.daily_coverage IS
-    'One row per date and brand, category, or all: how much of the catalog shows. Outlives the '
-    'run''s lists.';
-COMMENT ON COLUMN analytics.daily_coverage.run_id IS 'the run';
+    'One row per date and brand, category, or all items: coverage of the catalog by the date''s '
+    'lists. Stays when the run''s lists are pruned.';
+COMMENT ON COLUMN analytics.daily_coverage.run_id IS 'name of the run, see view runs';
 COMMENT ON COLUMN analytics.daily_coverage.logical_date IS
-    'the date the run recommends for, in the schedule''s time zone';
-COMMENT ON COLUMN analytics.daily_coverage.coverage_of IS 'all, brand or category';
+    'date that the run makes recommendations for, in the schedule''s time zone';
+COMMENT ON COLUMN analytics.daily_coverage.coverage_of IS 'group of items: all, brand or category';
 COMMENT ON COLUMN analytics.daily_coverage.coverage_value IS
     'the brand or category path; NULL: items without one, or all items';
 COMMENT ON COLUMN analytics.daily_coverage.offered_item_count IS
-    'items that could be recommended at the time of publishing';
+    'number of items that could be recommended at the time of publishing';
 COMMENT ON COLUMN analytics.daily_coverage.recommended_item_count IS
-    'of those, items recommended to anybody';
-COMMENT ON COLUMN analytics.daily_coverage.given_recommendation_count IS 'recommendations of those';
+    'number of those items that were recommended to at least one user';
+COMMENT ON COLUMN analytics.daily_coverage.given_recommendation_count IS
+    'number of recommendations of those items';

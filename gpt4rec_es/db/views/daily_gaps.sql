@@ -15,14 +15,16 @@ JOIN public.queries AS q ON q.query_no = d.query_no
 WHERE d.n_hits = 0 AND NOT d.is_empty_query;
 
 COMMENT ON VIEW analytics.daily_gaps IS
-    'One row per date and query that found nothing: what the assortment lacks. Outlives the run''s'
-    ' lists.';
-COMMENT ON COLUMN analytics.daily_gaps.run_id IS 'the run';
+    'One row per date and generated query without hits: products that the catalog lacks. Stays '
+    'when the run''s lists are pruned.';
+COMMENT ON COLUMN analytics.daily_gaps.run_id IS 'name of the run, see view runs';
 COMMENT ON COLUMN analytics.daily_gaps.logical_date IS
-    'the date the run recommends for, in the schedule''s time zone';
+    'date that the run makes recommendations for, in the schedule''s time zone';
 COMMENT ON COLUMN analytics.daily_gaps.query_id IS
-    'number of the query text, the same in every view and run';
-COMMENT ON COLUMN analytics.daily_gaps.query IS 'the query text: what the user would type next';
-COMMENT ON COLUMN analytics.daily_gaps.gap_user_count IS 'users that the query was generated for';
+    'number of the query text, the same in all views and runs';
+COMMENT ON COLUMN analytics.daily_gaps.query IS
+    'query text: the search that the user is predicted to type next';
+COMMENT ON COLUMN analytics.daily_gaps.gap_user_count IS
+    'number of users that the query was generated for';
 COMMENT ON COLUMN analytics.daily_gaps.example_titles IS
-    'commonest newest titles of those users, at most three; may be empty';
+    'the titles that most of those users bought last, at most three; may be empty';

@@ -9,12 +9,13 @@ JOIN public.daily_items AS d ON d.run_no = day.run_no
 JOIN public.items AS i ON i.item_no = d.item_no;
 
 COMMENT ON VIEW analytics.daily_items IS
-    'One row per date and item that was recommended. Outlives the run''s lists.';
-COMMENT ON COLUMN analytics.daily_items.run_id IS 'the run';
+    'One row per date and recommended item. Stays when the run''s lists are pruned.';
+COMMENT ON COLUMN analytics.daily_items.run_id IS 'name of the run, see view runs';
 COMMENT ON COLUMN analytics.daily_items.logical_date IS
-    'the date the run recommends for, in the schedule''s time zone';
+    'date that the run makes recommendations for, in the schedule''s time zone';
 COMMENT ON COLUMN analytics.daily_items.item_id IS 'the shop''s item id';
 COMMENT ON COLUMN analytics.daily_items.title IS 'cleaned title; NULL: none usable';
-COMMENT ON COLUMN analytics.daily_items.recommended_user_count IS 'users it was recommended to';
+COMMENT ON COLUMN analytics.daily_items.recommended_user_count IS
+    'number of users that the item was recommended to';
 COMMENT ON COLUMN analytics.daily_items.by_query_count IS
-    'of those, users for whom a generated query found it';
+    'number of users for whom a generated query found the item';

@@ -11,18 +11,21 @@ JOIN public.daily_queries AS d ON d.run_no = day.run_no
 JOIN public.queries AS q ON q.query_no = d.query_no;
 
 COMMENT ON VIEW analytics.daily_queries IS
-    'One row per date and distinct query of the run last published for it. Outlives the run''s '
-    'lists; queries of fewer users than the run asked for are left out.';
-COMMENT ON COLUMN analytics.daily_queries.run_id IS 'the run';
+    'One row per date and distinct query of the run last published for the date. Stays when the '
+    'run''s lists are pruned. Queries of fewer users than the run''s minimum are left out.';
+COMMENT ON COLUMN analytics.daily_queries.run_id IS 'name of the run, see view runs';
 COMMENT ON COLUMN analytics.daily_queries.logical_date IS
-    'the date the run recommends for, in the schedule''s time zone';
+    'date that the run makes recommendations for, in the schedule''s time zone';
 COMMENT ON COLUMN analytics.daily_queries.query_id IS
-    'number of the query text, the same in every view and run';
-COMMENT ON COLUMN analytics.daily_queries.query IS 'the query text: what the user would type next';
+    'number of the query text, the same in all views and runs';
+COMMENT ON COLUMN analytics.daily_queries.query IS
+    'query text: the search that the user is predicted to type next';
 COMMENT ON COLUMN analytics.daily_queries.query_user_count IS
-    'users that the query was generated for';
+    'number of users that the query was generated for';
 COMMENT ON COLUMN analytics.daily_queries.query_hit_count IS
-    'hits known of it, at most the run''s first depth; NULL: it was not searched';
-COMMENT ON COLUMN analytics.daily_queries.has_more_hits IS 'whether there are hits beyond those';
+    'number of hits stored for the query, at most the run''s first depth; NULL: it was not '
+    'searched';
+COMMENT ON COLUMN analytics.daily_queries.has_more_hits IS
+    'whether the index has more hits than query_hit_count';
 COMMENT ON COLUMN analytics.daily_queries.found_recommendation_count IS
-    'recommendations that it found';
+    'number of recommendations that the query found';

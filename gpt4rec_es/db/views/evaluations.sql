@@ -14,21 +14,23 @@ COMMENT ON VIEW analytics.evaluations IS
     'One row per evaluation: one method with one setting on one part of a split.';
 COMMENT ON COLUMN analytics.evaluations.evaluation_id IS 'number of the evaluation';
 COMMENT ON COLUMN analytics.evaluations.split_name IS 'name of the split';
-COMMENT ON COLUMN analytics.evaluations.part IS 'validation or test';
-COMMENT ON COLUMN analytics.evaluations.method IS 'name of the recommender that was measured';
+COMMENT ON COLUMN analytics.evaluations.part IS 'part of the split: validation or test';
+COMMENT ON COLUMN analytics.evaluations.method IS 'name of the recommender';
 COMMENT ON COLUMN analytics.evaluations.evaluated_query_count IS
-    'queries per user; NULL: none generated';
+    'number of queries per user; NULL: the method generates none';
 COMMENT ON COLUMN analytics.evaluations.evaluated_generator_name IS
-    'generator of the queries; NULL: none generated';
+    'name of the query generator; NULL: the method generates no queries';
 COMMENT ON COLUMN analytics.evaluations.evaluated_generator_hash IS
-    'its content hash; NULL: none generated';
-COMMENT ON COLUMN analytics.evaluations.index_name IS 'the build whose titles were searched';
-COMMENT ON COLUMN analytics.evaluations.k1 IS
-    'BM25 k1: how soon repeated terms stop to count, >= 0';
-COMMENT ON COLUMN analytics.evaluations.b IS 'BM25 b: how much long titles are marked down, 0 to 1';
-COMMENT ON COLUMN analytics.evaluations.eval_user_count IS 'users recommended to';
-COMMENT ON COLUMN analytics.evaluations.evaluation_code_version IS 'the code that measured';
+    'content hash of the query generator; NULL: the method generates no queries';
+COMMENT ON COLUMN analytics.evaluations.index_name IS
+    'name of the Elasticsearch index whose titles were searched';
+COMMENT ON COLUMN analytics.evaluations.k1 IS 'BM25 k1, term frequency saturation, >= 0';
+COMMENT ON COLUMN analytics.evaluations.b IS 'BM25 b, length normalisation, 0 to 1';
+COMMENT ON COLUMN analytics.evaluations.eval_user_count IS 'number of users evaluated';
+COMMENT ON COLUMN analytics.evaluations.evaluation_code_version IS
+    'code version that made the evaluation';
 COMMENT ON COLUMN analytics.evaluations.evaluation_duration_s IS
-    'seconds it took, generation included';
-COMMENT ON COLUMN analytics.evaluations.evaluation_actor IS 'who started it';
-COMMENT ON COLUMN analytics.evaluations.evaluated_at IS 'time it was stored';
+    'duration in seconds, generation included';
+COMMENT ON COLUMN analytics.evaluations.evaluation_actor IS
+    'operator that started the evaluation (login name)';
+COMMENT ON COLUMN analytics.evaluations.evaluated_at IS 'time the evaluation was stored';

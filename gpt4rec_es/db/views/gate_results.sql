@@ -7,11 +7,11 @@ FROM public.gate_results AS g
 JOIN public.runs AS r USING (run_no);
 
 COMMENT ON VIEW analytics.gate_results IS 'One row per run and gate: the checks before publishing.';
-COMMENT ON COLUMN analytics.gate_results.run_id IS 'the run';
+COMMENT ON COLUMN analytics.gate_results.run_id IS 'name of the run, see view runs';
 COMMENT ON COLUMN analytics.gate_results.logical_date IS
-    'the date the run recommends for, in the schedule''s time zone';
+    'date that the run makes recommendations for, in the schedule''s time zone';
 COMMENT ON COLUMN analytics.gate_results.gate IS 'name of the gate';
-COMMENT ON COLUMN analytics.gate_results.has_passed IS 'whether it let the run pass';
-COMMENT ON COLUMN analytics.gate_results.measured IS 'what was measured';
-COMMENT ON COLUMN analytics.gate_results.required IS 'what was asked';
+COMMENT ON COLUMN analytics.gate_results.has_passed IS 'whether the run passed the gate';
+COMMENT ON COLUMN analytics.gate_results.measured IS 'value that was measured';
+COMMENT ON COLUMN analytics.gate_results.required IS 'value that is required';
 COMMENT ON COLUMN analytics.gate_results.checked_at IS 'time of the check';

@@ -15,22 +15,22 @@ JOIN public.generated_queries AS gq ON gq.generation_no = g.generation_no
 JOIN public.queries AS q ON q.query_no = gq.query_no;
 
 COMMENT ON VIEW analytics.generated_queries IS
-    'One row per run, user and query: what the generator expects the user to type next. Filter by'
-    ' run_id.';
-COMMENT ON COLUMN analytics.generated_queries.run_id IS 'the run';
+    'One row per run, user and query: searches that the user is predicted to type next. Filter by '
+    'run_id.';
+COMMENT ON COLUMN analytics.generated_queries.run_id IS 'name of the run, see view runs';
 COMMENT ON COLUMN analytics.generated_queries.logical_date IS
-    'the date the run recommends for, in the schedule''s time zone';
+    'date that the run makes recommendations for, in the schedule''s time zone';
 COMMENT ON COLUMN analytics.generated_queries.user_id IS
-    'the shop''s user id, or its pseudonym where the database says so';
+    'the shop''s user id, or its pseudonym if pseudonyms are switched on';
 COMMENT ON COLUMN analytics.generated_queries.query_rank IS
-    '1-based rank of the query among those of the user, by beam score';
+    '1-based rank of the query among the user''s queries of the run, by beam score';
 COMMENT ON COLUMN analytics.generated_queries.query_id IS
-    'number of the query text, the same in every view and run';
+    'number of the query text, the same in all views and runs';
 COMMENT ON COLUMN analytics.generated_queries.query IS
-    'the query text: what the user would type next';
+    'query text: the search that the user is predicted to type next';
 COMMENT ON COLUMN analytics.generated_queries.beam_score IS
-    'mean natural-log probability per token, end token included; 0 is certain';
+    'mean natural-log probability per token, end token included; 0: probability 1';
 COMMENT ON COLUMN analytics.generated_queries.query_tokens IS
-    'tokens of the query, end token included';
+    'number of tokens of the query, end token included';
 COMMENT ON COLUMN analytics.generated_queries.generated_at IS
-    'time it was written: before the run if an earlier one had the same input';
+    'time the query was generated; before the run if an earlier run had the same prompt';

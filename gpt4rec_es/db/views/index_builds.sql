@@ -15,27 +15,30 @@ FROM public.builds AS b
 LEFT JOIN public.builds AS parent ON parent.build_no = b.parent_build_no;
 
 COMMENT ON VIEW analytics.index_builds IS
-    'One row per index build. A ready build never changes: other k1 or b is another build.';
+    'One row per index build. A ready build never changes: other k1 or b make another build.';
 COMMENT ON COLUMN analytics.index_builds.index_name IS 'name of the Elasticsearch index';
-COMMENT ON COLUMN analytics.index_builds.alias IS 'the stable name that it was built for';
+COMMENT ON COLUMN analytics.index_builds.alias IS
+    'Elasticsearch alias that the index was built for';
 COMMENT ON COLUMN analytics.index_builds.build_kind IS
     'full (from the catalog) or derived (a clone with other k1, b)';
 COMMENT ON COLUMN analytics.index_builds.parent_index_name IS
-    'what a derived build was cloned from; NULL: full';
+    'name of the index that a derived build was cloned from; NULL: the build is full';
 COMMENT ON COLUMN analytics.index_builds.build_state IS 'building, ready, failed or deleted';
-COMMENT ON COLUMN analytics.index_builds.is_live IS 'whether the alias points to it now';
+COMMENT ON COLUMN analytics.index_builds.is_live IS 'whether the alias points to this index now';
 COMMENT ON COLUMN analytics.index_builds.catalog_version IS
-    'version of the catalog whose items it holds';
+    'catalog version whose items the index holds';
 COMMENT ON COLUMN analytics.index_builds.document_count IS
-    'documents in it; NULL: not verified (yet)';
-COMMENT ON COLUMN analytics.index_builds.k1 IS
-    'BM25 k1: how soon repeated terms stop to count, >= 0';
-COMMENT ON COLUMN analytics.index_builds.b IS
-    'BM25 b: how much long titles are marked down, 0 to 1';
-COMMENT ON COLUMN analytics.index_builds.build_actor IS 'who started the build';
-COMMENT ON COLUMN analytics.index_builds.build_reason IS 'why it was built; NULL: not said';
+    'number of documents in the index; NULL: not verified';
+COMMENT ON COLUMN analytics.index_builds.k1 IS 'BM25 k1, term frequency saturation, >= 0';
+COMMENT ON COLUMN analytics.index_builds.b IS 'BM25 b, length normalisation, 0 to 1';
+COMMENT ON COLUMN analytics.index_builds.build_actor IS
+    'operator that started the build (login name)';
+COMMENT ON COLUMN analytics.index_builds.build_reason IS
+    'reason that the operator gave; NULL: none';
 COMMENT ON COLUMN analytics.index_builds.build_started_at IS 'start of the build';
-COMMENT ON COLUMN analytics.index_builds.ready_at IS 'time it was verified; NULL: it was not';
+COMMENT ON COLUMN analytics.index_builds.ready_at IS
+    'time the index was verified; NULL: it was not';
 COMMENT ON COLUMN analytics.index_builds.index_deleted_at IS
-    'time its index was deleted; NULL: it was not';
-COMMENT ON COLUMN analytics.index_builds.build_error IS 'why the build failed; NULL: it did not';
+    'time the index was deleted; NULL: it was not';
+COMMENT ON COLUMN analytics.index_builds.build_error IS
+    'error message of a failed build; NULL: it did not fail';

@@ -9,7 +9,7 @@ WHERE i.is_active AND i.title IS NOT NULL AND NOT EXISTS (
     WHERE d.item_no = i.item_no);
 
 COMMENT ON VIEW analytics.never_recommended_items IS
-    'One row per item that may be recommended and was on no date that has sums.';
+    'One row per item that may be recommended but was not on any date in the daily_ views.';
 COMMENT ON COLUMN analytics.never_recommended_items.item_id IS 'the shop''s item id';
 COMMENT ON COLUMN analytics.never_recommended_items.title IS 'cleaned title; NULL: none usable';
 COMMENT ON COLUMN analytics.never_recommended_items.brand IS 'brand; NULL: unknown';

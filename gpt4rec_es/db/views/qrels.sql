@@ -12,8 +12,9 @@ JOIN public.items AS i ON i.item_no = t.item_no;
 COMMENT ON VIEW analytics.qrels IS
     'One row per split, part, user and held-out item. Filter by split_name.';
 COMMENT ON COLUMN analytics.qrels.split_name IS 'name of the split';
-COMMENT ON COLUMN analytics.qrels.part IS 'validation or test';
+COMMENT ON COLUMN analytics.qrels.part IS 'part of the split: validation or test';
 COMMENT ON COLUMN analytics.qrels.user_id IS
-    'the shop''s user id, or its pseudonym where the database says so';
-COMMENT ON COLUMN analytics.qrels.item_id IS 'the shop''s item id';
-COMMENT ON COLUMN analytics.qrels.known_item_count IS 'items of the user that are known beforehand';
+    'the shop''s user id, or its pseudonym if pseudonyms are switched on';
+COMMENT ON COLUMN analytics.qrels.item_id IS 'the shop''s id of the held-out item';
+COMMENT ON COLUMN analytics.qrels.known_item_count IS
+    'number of the user''s items in the known history';

@@ -6,11 +6,12 @@ SELECT
 FROM public.queries;
 
 COMMENT ON VIEW analytics.queries IS
-    'One row per distinct query text that is kept: of a kept run, or of a date''s sums.';
+    'One row per distinct query text that is stored for a kept run or for the daily_ views.';
 COMMENT ON COLUMN analytics.queries.query_id IS
-    'number of the query text, the same in every view and run';
-COMMENT ON COLUMN analytics.queries.query IS 'the query text: what the user would type next';
+    'number of the query text, the same in all views and runs';
+COMMENT ON COLUMN analytics.queries.query IS
+    'query text: the search that the user is predicted to type next';
 COMMENT ON COLUMN analytics.queries.query_words IS
-    'its words, to be searched: WHERE query_words @@ websearch_to_tsquery(''simple'', ''red '
-    'lamp'')';
-COMMENT ON COLUMN analytics.queries.first_written_at IS 'time it was first needed';
+    'words of the query text, indexed: WHERE query_words @@ websearch_to_tsquery(''simple'', '
+    '''red lamp'')';
+COMMENT ON COLUMN analytics.queries.first_written_at IS 'time the query text was first stored';

@@ -17,21 +17,23 @@ WHERE NOT EXISTS (
     AND deeper.depth > s.depth AND deeper.options_no = s.options_no);
 
 COMMENT ON VIEW analytics.query_hits IS
-    'One row per index build, query and hit, from the deepest search made; whatever was '
-    'recommended from it. Filter by index_name and query_id or query.';
+    'One row per index build, query and hit, from the deepest stored search, recommended or not. '
+    'Filter by index_name and query_id or query.';
 COMMENT ON COLUMN analytics.query_hits.index_name IS
     'name of the Elasticsearch index that was searched';
 COMMENT ON COLUMN analytics.query_hits.query_id IS
-    'number of the query text, the same in every view and run';
-COMMENT ON COLUMN analytics.query_hits.query IS 'the query text: what the user would type next';
-COMMENT ON COLUMN analytics.query_hits.hit_rank IS '1-based place among the hits of the query';
+    'number of the query text, the same in all views and runs';
+COMMENT ON COLUMN analytics.query_hits.query IS
+    'query text: the search that the user is predicted to type next';
+COMMENT ON COLUMN analytics.query_hits.hit_rank IS '1-based rank among the hits of the query';
 COMMENT ON COLUMN analytics.query_hits.score IS
     'BM25 score of the hit; scores of different queries cannot be compared';
-COMMENT ON COLUMN analytics.query_hits.item_id IS 'the shop''s item id';
+COMMENT ON COLUMN analytics.query_hits.item_id IS 'the shop''s id of the item found';
 COMMENT ON COLUMN analytics.query_hits.title IS 'cleaned title; NULL: none usable';
-COMMENT ON COLUMN analytics.query_hits.search_depth IS 'hits that the search asked for';
+COMMENT ON COLUMN analytics.query_hits.search_depth IS 'number of hits that the search requested';
 COMMENT ON COLUMN analytics.query_hits.is_exhausted IS
-    'whether there are no hits beyond those of this search';
+    'whether the index has no further hits for the query';
 COMMENT ON COLUMN analytics.query_hits.searched_at IS 'time of the search';
 COMMENT ON COLUMN analytics.query_hits.minimum_should_match IS
-    'how many of a generated query''s terms a title must have, as 2 or 75%; 1: any is enough';
+    'minimum_should_match of generated queries: terms that a title must contain, as 2 or 75%; 1: '
+    'one';

@@ -20,43 +20,46 @@ LEFT JOIN public.queries AS q ON q.query_no = c.query_no
 LEFT JOIN public.items AS f ON f.item_no = c.from_item_no;
 
 COMMENT ON VIEW analytics.recommendations IS
-    'One row per run, user and rank, as the run made them. Filter by run_id.';
-COMMENT ON COLUMN analytics.recommendations.run_id IS 'the run';
+    'One row per run, user and rank, unchanged since the run made them. Filter by run_id.';
+COMMENT ON COLUMN analytics.recommendations.run_id IS 'name of the run, see view runs';
 COMMENT ON COLUMN analytics.recommendations.logical_date IS
-    'the date the run recommends for, in the schedule''s time zone';
+    'date that the run makes recommendations for, in the schedule''s time zone';
 COMMENT ON COLUMN analytics.recommendations.user_id IS
-    'the shop''s user id, or its pseudonym where the database says so';
-COMMENT ON COLUMN analytics.recommendations.rank IS '1-based place in the user''s list';
-COMMENT ON COLUMN analytics.recommendations.item_id IS 'the shop''s item id';
+    'the shop''s user id, or its pseudonym if pseudonyms are switched on';
+COMMENT ON COLUMN analytics.recommendations.rank IS '1-based rank in the user''s list';
+COMMENT ON COLUMN analytics.recommendations.item_id IS 'the shop''s id of the recommended item';
 COMMENT ON COLUMN analytics.recommendations.title IS 'cleaned title; NULL: none usable';
 COMMENT ON COLUMN analytics.recommendations.source IS
-    'queries (a generated query), co_purchase (bought by buyers of from_item_id), history_titles '
-    '(found by the title of from_item_id), backfill (a deeper hit of a generated query), '
-    'last_title (newest bought title as the query) or popular; of several sources the one that '
-    'speaks most for the item';
+    'source of the recommendation: queries (a generated query), co_purchase (bought by buyers of '
+    'from_item_id), history_titles (found by the title of from_item_id), backfill (a deeper hit '
+    'of a generated query), last_title (newest bought title as the query) or popular; if several '
+    'sources found the item, the one with the largest share of fused_score';
 COMMENT ON COLUMN analytics.recommendations.is_fallback IS
-    'whether no source of the run found it: source last_title or popular';
+    'whether the recommendation is a fallback: source last_title or popular';
 COMMENT ON COLUMN analytics.recommendations.query_id IS
-    'number of the query text, the same in every view and run; NULL: co_purchase, popular';
+    'number of the query text, the same in all views and runs; NULL: source is co_purchase or '
+    'popular';
 COMMENT ON COLUMN analytics.recommendations.query IS
-    'the query that found the item; NULL: co_purchase, popular';
+    'query that found the item; NULL: source is co_purchase or popular';
 COMMENT ON COLUMN analytics.recommendations.query_rank IS
-    'rank of that query among those generated for the user; NULL: it was not generated, or none';
+    'rank of that query among those generated for the user; NULL: the query was not generated, or '
+    'there is none';
 COMMENT ON COLUMN analytics.recommendations.hit_rank IS
-    '1-based place among the hits of the query (co_purchase: among the neighbours of '
-    'from_item_id); NULL: popular';
+    '1-based rank among the hits of the query (co_purchase: among the neighbours of '
+    'from_item_id); NULL: source is popular';
 COMMENT ON COLUMN analytics.recommendations.score IS
     'BM25 score of the hit; scores of different queries cannot be compared (co_purchase: '
-    'similarity, 0 to 1); NULL: popular';
+    'similarity, 0 to 1); NULL: source is popular';
 COMMENT ON COLUMN analytics.recommendations.index_name IS
     'name of the Elasticsearch index that was searched';
 COMMENT ON COLUMN analytics.recommendations.from_item_id IS
-    'bought item that it is a neighbour of, or whose title found it; NULL: source is neither '
+    'bought item whose neighbour the item is or whose title found it; NULL: source is neither '
     'co_purchase nor history_titles';
 COMMENT ON COLUMN analytics.recommendations.from_title IS
-    'title of that item; NULL: none usable, or no such item';
+    'cleaned title of from_item_id; NULL: none usable, or from_item_id is NULL';
 COMMENT ON COLUMN analytics.recommendations.fused_score IS
-    'weighted sum over the run''s sources, by which its lists are ordered; NULL: fallback, or '
+    'weighted sum of the scores of the run''s sources; lists are sorted by it; NULL: fallback, or '
     'queries are the only source';
 COMMENT ON COLUMN analytics.recommendations.minimum_should_match IS
-    'how many of a generated query''s terms a title must have, as 2 or 75%; 1: any is enough';
+    'minimum_should_match of generated queries: terms that a title must contain, as 2 or 75%; 1: '
+    'one';

@@ -14,16 +14,16 @@ SELECT
 FROM public.import_rejects AS r
 JOIN public.imports AS i USING (import_no);
 
-COMMENT ON VIEW analytics.rejects IS 'One row per record that an import set aside.';
+COMMENT ON VIEW analytics.rejects IS 'One row per record that an import rejected.';
 COMMENT ON COLUMN analytics.rejects.import_id IS 'number of the import';
 COMMENT ON COLUMN analytics.rejects.import_kind IS 'what was imported: items or interactions';
 COMMENT ON COLUMN analytics.rejects.import_state IS
-    'running, done, or failed (then nothing of it is in the catalog)';
+    'state of the import: running, done, or failed (then it changed nothing)';
 COMMENT ON COLUMN analytics.rejects.import_started_at IS 'start of the import';
-COMMENT ON COLUMN analytics.rejects.file_name IS 'file that the record stands in';
+COMMENT ON COLUMN analytics.rejects.file_name IS 'name of the file with the record';
 COMMENT ON COLUMN analytics.rejects.line_number IS
-    '1-based line (Parquet: row) where it starts; NULL: unknown';
-COMMENT ON COLUMN analytics.rejects.reason_code IS 'short code of the reason, to group by';
-COMMENT ON COLUMN analytics.rejects.reason IS 'what is wrong with the record';
+    '1-based line (Parquet: row) where the record starts; NULL: unknown';
+COMMENT ON COLUMN analytics.rejects.reason_code IS 'short code of the reason, for GROUP BY';
+COMMENT ON COLUMN analytics.rejects.reason IS 'description of the error in the record';
 COMMENT ON COLUMN analytics.rejects.excerpt IS
     'first 200 bytes of the record, control characters escaped';

@@ -14,18 +14,18 @@ JOIN public.run_users AS ru ON ru.run_no = r.run_no AND ru.prompt_no = g.prompt_
 GROUP BY r.run_no, q.query_no, v.reason, v.detail;
 
 COMMENT ON VIEW analytics.removed_queries IS
-    'One row per kept run and generated query that its filters kept from being searched for.';
-COMMENT ON COLUMN analytics.removed_queries.run_id IS 'the run';
+    'One row per kept run and generated query that the run''s filters removed before searching.';
+COMMENT ON COLUMN analytics.removed_queries.run_id IS 'name of the run, see view runs';
 COMMENT ON COLUMN analytics.removed_queries.logical_date IS
-    'the date the run recommends for, in the schedule''s time zone';
+    'date that the run makes recommendations for, in the schedule''s time zone';
 COMMENT ON COLUMN analytics.removed_queries.query_id IS
-    'number of the query text, the same in every view and run';
+    'number of the query text, the same in all views and runs';
 COMMENT ON COLUMN analytics.removed_queries.query IS
-    'the query text: what the user would type next';
+    'query text: the search that the user is predicted to type next';
 COMMENT ON COLUMN analytics.removed_queries.removal_reason IS
-    'phrase (a forbidden one), script (letters that titles do not use) or unknown (terms that no '
-    'title has)';
+    'filter that removed the query: phrase (contains a forbidden phrase), script (letters of a '
+    'script that titles do not use) or unknown (terms that occur in no title)';
 COMMENT ON COLUMN analytics.removed_queries.removal_detail IS
-    'the phrase, the scripts, or how many terms';
+    'the phrase, the scripts, or the number of unknown terms';
 COMMENT ON COLUMN analytics.removed_queries.removed_user_count IS
-    'users that the query was generated for';
+    'number of users that the query was generated for';

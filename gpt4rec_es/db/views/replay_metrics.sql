@@ -7,20 +7,21 @@ SELECT
     replayed, gain, gain_low, gain_high, p_value
 FROM public.replay_metrics;
 
-COMMENT ON VIEW analytics.replay_metrics IS
-    'One row per replay and metric, where a split was named.';
+COMMENT ON VIEW analytics.replay_metrics IS 'One row per replay and metric, if a split was given.';
 COMMENT ON COLUMN analytics.replay_metrics.replay_id IS 'number of the replay';
-COMMENT ON COLUMN analytics.replay_metrics.split_name IS
-    'split whose held-out items were looked for';
-COMMENT ON COLUMN analytics.replay_metrics.replay_part IS 'validation or test';
+COMMENT ON COLUMN analytics.replay_metrics.split_name IS 'split with the held-out items';
+COMMENT ON COLUMN analytics.replay_metrics.replay_part IS 'part of the split: validation or test';
 COMMENT ON COLUMN analytics.replay_metrics.replay_metric IS
     'recall, hit_rate, ndcg or mrr at the replay''s k';
-COMMENT ON COLUMN analytics.replay_metrics.replay_user_count IS 'users measured';
-COMMENT ON COLUMN analytics.replay_metrics.stored_mean IS 'mean of the run''s own lists';
-COMMENT ON COLUMN analytics.replay_metrics.replayed_mean IS 'mean of the replayed lists';
-COMMENT ON COLUMN analytics.replay_metrics.replay_gain IS 'mean difference';
-COMMENT ON COLUMN analytics.replay_metrics.replay_gain_low IS 'low end of its paired 95 % interval';
+COMMENT ON COLUMN analytics.replay_metrics.replay_user_count IS 'number of users measured';
+COMMENT ON COLUMN analytics.replay_metrics.stored_mean IS
+    'mean of the metric over the run''s stored lists';
+COMMENT ON COLUMN analytics.replay_metrics.replayed_mean IS
+    'mean of the metric over the replayed lists';
+COMMENT ON COLUMN analytics.replay_metrics.replay_gain IS 'mean difference, replayed minus stored';
+COMMENT ON COLUMN analytics.replay_metrics.replay_gain_low IS
+    'lower end of the paired 95 % confidence interval of the gain';
 COMMENT ON COLUMN analytics.replay_metrics.replay_gain_high IS
-    'high end of its paired 95 % interval';
+    'upper end of the paired 95 % confidence interval of the gain';
 COMMENT ON COLUMN analytics.replay_metrics.replay_p_value IS
-    'chance of such a difference by chance alone; corrected for the number of metrics';
+    'p-value of the gain, corrected for the number of metrics';

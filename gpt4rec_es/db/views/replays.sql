@@ -13,30 +13,35 @@ FROM public.replays AS p
 JOIN public.runs AS r USING (run_no);
 
 COMMENT ON VIEW analytics.replays IS
-    'One row per replay: a run merged again from stored queries with other settings.';
+    'One row per replay: a run''s stored queries merged again with other settings.';
 COMMENT ON COLUMN analytics.replays.replay_id IS 'number of the replay';
-COMMENT ON COLUMN analytics.replays.run_id IS 'the run that was merged again';
+COMMENT ON COLUMN analytics.replays.run_id IS 'name of the run that was merged again';
 COMMENT ON COLUMN analytics.replays.logical_date IS
-    'the date the run recommends for, in the schedule''s time zone';
+    'date that the run makes recommendations for, in the schedule''s time zone';
 COMMENT ON COLUMN analytics.replays.changed_settings IS
-    'JSON: what was changed, by name of the run''s input: [then, now]';
-COMMENT ON COLUMN analytics.replays.replay_k IS 'items per user in the replay';
-COMMENT ON COLUMN analytics.replays.used_queries IS 'queries per user that were used';
-COMMENT ON COLUMN analytics.replays.k1 IS 'BM25 k1 of the replay';
-COMMENT ON COLUMN analytics.replays.b IS 'BM25 b of the replay';
-COMMENT ON COLUMN analytics.replays.replay_excludes_bought IS 'whether bought items were left out';
-COMMENT ON COLUMN analytics.replays.replayed_users IS 'users merged';
-COMMENT ON COLUMN analytics.replays.replayed_count IS 'recommendations of the replay';
-COMMENT ON COLUMN analytics.replays.search_count IS 'searches made, beyond the stored ones';
-COMMENT ON COLUMN analytics.replays.is_equal IS 'whether all rows are those of the run';
+    'JSON: inputs that differ, by dotted name: [value in the run, value in the replay]';
+COMMENT ON COLUMN analytics.replays.replay_k IS 'maximum number of items per user in the replay';
+COMMENT ON COLUMN analytics.replays.used_queries IS 'number of queries per user in the replay';
+COMMENT ON COLUMN analytics.replays.k1 IS 'BM25 k1 of the replay''s index';
+COMMENT ON COLUMN analytics.replays.b IS 'BM25 b of the replay''s index';
+COMMENT ON COLUMN analytics.replays.replay_excludes_bought IS
+    'whether items that the user bought before were left out';
+COMMENT ON COLUMN analytics.replays.replayed_users IS 'number of users in the replay';
+COMMENT ON COLUMN analytics.replays.replayed_count IS 'number of recommendations of the replay';
+COMMENT ON COLUMN analytics.replays.search_count IS
+    'number of searches that were not stored and had to be made';
+COMMENT ON COLUMN analytics.replays.is_equal IS
+    'whether the replayed rows equal the run''s stored rows';
 COMMENT ON COLUMN analytics.replays.differing_rows IS
-    'rows, stored or replayed, without an equal on the other side';
-COMMENT ON COLUMN analytics.replays.equal_list_count IS 'users whose list stayed the same';
+    'number of rows, stored or replayed, without an equal row on the other side';
+COMMENT ON COLUMN analytics.replays.equal_list_count IS
+    'number of users with equal stored and replayed lists';
 COMMENT ON COLUMN analytics.replays.mean_jaccard IS
-    'mean over users of common items by all items of both lists; NULL: no lists';
+    'Jaccard similarity of stored and replayed list, mean over users; NULL: no lists';
 COMMENT ON COLUMN analytics.replays.jaccard_deciles IS
-    'the same at 0, 10, ... 100 % of users; empty: no lists';
-COMMENT ON COLUMN analytics.replays.replay_actor IS 'who replayed it';
+    'that Jaccard similarity at 0, 10, ... 100 % of users; empty: no lists';
+COMMENT ON COLUMN analytics.replays.replay_actor IS 'operator that started the replay (login name)';
 COMMENT ON COLUMN analytics.replays.replayed_at IS 'time of the replay';
 COMMENT ON COLUMN analytics.replays.minimum_should_match IS
-    'how many of a generated query''s terms a title must have, as 2 or 75%; 1: any is enough';
+    'minimum_should_match of generated queries: terms that a title must contain, as 2 or 75%; 1: '
+    'one';

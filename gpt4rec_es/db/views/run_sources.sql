@@ -8,12 +8,13 @@ SELECT
 FROM public.runs AS r
 LEFT JOIN LATERAL jsonb_array_elements(r.manifest -> 'fusion' -> 'weights') AS w(pair) ON true;
 
-COMMENT ON VIEW analytics.run_sources IS
-    'One row per run and source of candidates that its lists are made from.';
-COMMENT ON COLUMN analytics.run_sources.run_id IS 'the run';
+COMMENT ON VIEW analytics.run_sources IS 'One row per run and source of candidates for its lists.';
+COMMENT ON COLUMN analytics.run_sources.run_id IS 'name of the run, see view runs';
 COMMENT ON COLUMN analytics.run_sources.logical_date IS
-    'the date the run recommends for, in the schedule''s time zone';
-COMMENT ON COLUMN analytics.run_sources.candidate_source IS 'queries, co_purchase or titles';
-COMMENT ON COLUMN analytics.run_sources.weight IS 'weight of the source; 0: it has no say';
+    'date that the run makes recommendations for, in the schedule''s time zone';
+COMMENT ON COLUMN analytics.run_sources.candidate_source IS
+    'source of candidates: queries, co_purchase or titles';
+COMMENT ON COLUMN analytics.run_sources.weight IS
+    'weight of the source in fused_score; 0: the source is not used';
 COMMENT ON COLUMN analytics.run_sources.fusion IS
-    'scores or ranks: what is added up; NULL: queries are the only source';
+    'what is summed over the sources: scores or ranks; NULL: queries are the only source';

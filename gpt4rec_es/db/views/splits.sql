@@ -14,14 +14,15 @@ COMMENT ON VIEW analytics.splits IS
 COMMENT ON COLUMN analytics.splits.split_name IS 'name of the split';
 COMMENT ON COLUMN analytics.splits.split_protocol IS
     'leave-one-out, users, gpt4rec, next-basket or global-time';
-COMMENT ON COLUMN analytics.splits.split_seed IS 'seed of a split by users';
+COMMENT ON COLUMN analytics.splits.split_seed IS 'seed of the random choice of users';
 COMMENT ON COLUMN analytics.splits.tie_seed IS
-    'seed by which purchases of one moment were shuffled; NULL: stored order';
-COMMENT ON COLUMN analytics.splits.split_hash IS 'hash of its content by external ids';
-COMMENT ON COLUMN analytics.splits.has_times IS 'whether gaps in time are known';
-COMMENT ON COLUMN analytics.splits.training_user_count IS 'users to learn from';
-COMMENT ON COLUMN analytics.splits.validation_case_count IS 'users to recommend to for validation';
-COMMENT ON COLUMN analytics.splits.test_case_count IS 'users to recommend to for the test';
-COMMENT ON COLUMN analytics.splits.left_out_user_count IS 'users with too little to be measured';
-COMMENT ON COLUMN analytics.splits.split_actor IS 'who made it';
-COMMENT ON COLUMN analytics.splits.split_created_at IS 'time it was made';
+    'seed for shuffling purchases of equal time; NULL: stored order';
+COMMENT ON COLUMN analytics.splits.split_hash IS 'hash of the split''s content by external ids';
+COMMENT ON COLUMN analytics.splits.has_times IS 'whether times between purchases are known';
+COMMENT ON COLUMN analytics.splits.training_user_count IS 'number of training users';
+COMMENT ON COLUMN analytics.splits.validation_case_count IS 'number of validation users';
+COMMENT ON COLUMN analytics.splits.test_case_count IS 'number of test users';
+COMMENT ON COLUMN analytics.splits.left_out_user_count IS
+    'number of users with a history too short to be measured';
+COMMENT ON COLUMN analytics.splits.split_actor IS 'operator that made the split (login name)';
+COMMENT ON COLUMN analytics.splits.split_created_at IS 'time the split was made';

@@ -17,33 +17,38 @@ JOIN public.decodings AS d USING (decoding_no)
 JOIN public.builds AS b USING (build_no);
 
 COMMENT ON VIEW analytics.trials IS
-    'One row per trial: a grid of k1, b measured on generated queries and held-out items.';
+    'One row per trial: a grid of k1, b measured with generated queries on held-out items.';
 COMMENT ON COLUMN analytics.trials.trial_id IS 'number of the trial';
-COMMENT ON COLUMN analytics.trials.split_name IS 'split that it was measured on';
-COMMENT ON COLUMN analytics.trials.trial_part IS 'validation or test';
-COMMENT ON COLUMN analytics.trials.trial_generator IS 'generator that wrote the queries';
-COMMENT ON COLUMN analytics.trials.trial_num_queries IS 'queries per user';
+COMMENT ON COLUMN analytics.trials.split_name IS 'split that the trial was measured on';
+COMMENT ON COLUMN analytics.trials.trial_part IS 'part of the split: validation or test';
+COMMENT ON COLUMN analytics.trials.trial_generator IS
+    'name of the generator that wrote the queries';
+COMMENT ON COLUMN analytics.trials.trial_num_queries IS 'number of queries per user';
 COMMENT ON COLUMN analytics.trials.trial_num_beams IS
-    'hypotheses of the beam search, of which the queries are the best';
-COMMENT ON COLUMN analytics.trials.index_name IS 'the index that was live and measured';
-COMMENT ON COLUMN analytics.trials.metric IS 'recall or ndcg: what decided';
-COMMENT ON COLUMN analytics.trials.trial_k IS 'items per list';
-COMMENT ON COLUMN analytics.trials.trial_excludes_bought IS 'whether bought items were left out';
-COMMENT ON COLUMN analytics.trials.grid IS 'coarse, fine or full';
-COMMENT ON COLUMN analytics.trials.trial_user_count IS 'users measured';
-COMMENT ON COLUMN analytics.trials.distinct_query_count IS 'distinct query texts searched';
-COMMENT ON COLUMN analytics.trials.live_k1 IS 'k1 that was live';
-COMMENT ON COLUMN analytics.trials.live_b IS 'b that was live';
-COMMENT ON COLUMN analytics.trials.best_k1 IS 'k1 of the point with the highest mean';
-COMMENT ON COLUMN analytics.trials.best_b IS 'b of that point';
-COMMENT ON COLUMN analytics.trials.recommended_k1 IS 'k1 to be used';
-COMMENT ON COLUMN analytics.trials.recommended_b IS 'b to be used';
+    'number of beams of the beam search; the best hypotheses become the queries';
+COMMENT ON COLUMN analytics.trials.index_name IS
+    'name of the Elasticsearch index that was live: its catalog and analyzer were used';
+COMMENT ON COLUMN analytics.trials.metric IS 'metric that selects k1 and b: recall or ndcg';
+COMMENT ON COLUMN analytics.trials.trial_k IS 'maximum number of items per list';
+COMMENT ON COLUMN analytics.trials.trial_excludes_bought IS
+    'whether items that the user bought before were left out';
+COMMENT ON COLUMN analytics.trials.grid IS 'grid of k1, b: coarse, fine or full';
+COMMENT ON COLUMN analytics.trials.trial_user_count IS 'number of users measured';
+COMMENT ON COLUMN analytics.trials.distinct_query_count IS
+    'number of distinct query texts searched';
+COMMENT ON COLUMN analytics.trials.live_k1 IS 'BM25 k1 of the live index';
+COMMENT ON COLUMN analytics.trials.live_b IS 'BM25 b of the live index';
+COMMENT ON COLUMN analytics.trials.best_k1 IS 'BM25 k1 of the point with the highest mean';
+COMMENT ON COLUMN analytics.trials.best_b IS 'BM25 b of the point with the highest mean';
+COMMENT ON COLUMN analytics.trials.recommended_k1 IS 'BM25 k1 that the trial recommends';
+COMMENT ON COLUMN analytics.trials.recommended_b IS 'BM25 b that the trial recommends';
 COMMENT ON COLUMN analytics.trials.is_change IS
-    'whether something else than what was live is to be used';
-COMMENT ON COLUMN analytics.trials.verdict IS 'what to do and why, in a sentence';
+    'whether the recommended k1, b differ from the live ones';
+COMMENT ON COLUMN analytics.trials.verdict IS 'recommendation and its reason in one sentence';
 COMMENT ON COLUMN analytics.trials.verified_count IS
-    'queries whose hits on the server were those that were measured';
-COMMENT ON COLUMN analytics.trials.trial_actor IS 'who tuned';
-COMMENT ON COLUMN analytics.trials.tuned_at IS 'time of the trial';
+    'number of queries whose hits on Elasticsearch equal the measured ones';
+COMMENT ON COLUMN analytics.trials.trial_actor IS 'operator that started the trial (login name)';
+COMMENT ON COLUMN analytics.trials.tuned_at IS 'time the trial was stored';
 COMMENT ON COLUMN analytics.trials.minimum_should_match IS
-    'how many of a generated query''s terms a title must have, as 2 or 75%; 1: any is enough';
+    'minimum_should_match of generated queries: terms that a title must contain, as 2 or 75%; 1: '
+    'one';

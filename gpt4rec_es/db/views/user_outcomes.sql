@@ -10,24 +10,24 @@ JOIN public.run_users AS ru ON ru.run_no = o.run_no AND ru.user_no = o.user_no
 JOIN public.runs AS r ON r.run_no = o.run_no
 JOIN public.users AS u ON u.user_no = o.user_no;
 
-COMMENT ON VIEW analytics.user_outcomes IS
-    'One row per run and user: what became of the user in the run.';
-COMMENT ON COLUMN analytics.user_outcomes.run_id IS 'the run';
+COMMENT ON VIEW analytics.user_outcomes IS 'One row per run and user: the outcome for the user.';
+COMMENT ON COLUMN analytics.user_outcomes.run_id IS 'name of the run, see view runs';
 COMMENT ON COLUMN analytics.user_outcomes.logical_date IS
-    'the date the run recommends for, in the schedule''s time zone';
+    'date that the run makes recommendations for, in the schedule''s time zone';
 COMMENT ON COLUMN analytics.user_outcomes.user_id IS
-    'the shop''s user id, or its pseudonym where the database says so';
+    'the shop''s user id, or its pseudonym if pseudonyms are switched on';
 COMMENT ON COLUMN analytics.user_outcomes.outcome IS
     'ok, no_history, no_titles, empty_query, no_hits or failed';
 COMMENT ON COLUMN analytics.user_outcomes.bought_item_count IS
-    'distinct items bought up to the run''s cut-off';
+    'number of distinct items that the user bought up to the run''s cut-off';
 COMMENT ON COLUMN analytics.user_outcomes.prompt_item_count IS
-    'newest of those that the generator read the titles of';
-COMMENT ON COLUMN analytics.user_outcomes.query_count IS 'generated queries that were used';
+    'number of items whose titles are in the user''s prompt';
+COMMENT ON COLUMN analytics.user_outcomes.query_count IS
+    'number of generated queries that were used';
 COMMENT ON COLUMN analytics.user_outcomes.found_count IS
-    'recommendations that the run''s sources found, before fallbacks';
+    'number of recommendations that the run''s sources found, before fallbacks';
 COMMENT ON COLUMN analytics.user_outcomes.recommendation_count IS
-    'recommendations in all, fallbacks included';
+    'number of recommendations, fallbacks included';
 COMMENT ON COLUMN analytics.user_outcomes.short_reason IS
-    'why found_count is below the run''s k; NULL: it is not';
-COMMENT ON COLUMN analytics.user_outcomes.user_error IS 'what failed for this user; NULL: nothing';
+    'reason that found_count is below the run''s k; NULL: it is not';
+COMMENT ON COLUMN analytics.user_outcomes.user_error IS 'error message for this user; NULL: none';

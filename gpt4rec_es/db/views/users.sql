@@ -7,6 +7,6 @@ FROM public.users;
 
 COMMENT ON VIEW analytics.users IS 'One row per user.';
 COMMENT ON COLUMN analytics.users.user_id IS
-    'the shop''s user id, or its pseudonym where the database says so';
+    'the shop''s user id, or its pseudonym if pseudonyms are switched on';
 COMMENT ON COLUMN analytics.users.first_imported_at IS
     'time of the first import that named the user';

@@ -17,15 +17,16 @@ JOIN public.run_users AS ru ON ru.run_no = r.run_no AND ru.prompt_no = g.prompt_
 GROUP BY r.run_no, q.query_no, s.is_empty_query;
 
 COMMENT ON VIEW analytics.zero_hit_queries IS
-    'One row per run and generated query that finds nothing: what users are expected to look for '
-    'and the catalog does not have.';
-COMMENT ON COLUMN analytics.zero_hit_queries.run_id IS 'the run';
+    'One row per run and generated query without hits: searches that users are predicted to type '
+    'and the catalog cannot answer.';
+COMMENT ON COLUMN analytics.zero_hit_queries.run_id IS 'name of the run, see view runs';
 COMMENT ON COLUMN analytics.zero_hit_queries.logical_date IS
-    'the date the run recommends for, in the schedule''s time zone';
+    'date that the run makes recommendations for, in the schedule''s time zone';
 COMMENT ON COLUMN analytics.zero_hit_queries.query_id IS
-    'number of the query text, the same in every view and run';
+    'number of the query text, the same in all views and runs';
 COMMENT ON COLUMN analytics.zero_hit_queries.query IS
-    'the query text: what the user would type next';
+    'query text: the search that the user is predicted to type next';
 COMMENT ON COLUMN analytics.zero_hit_queries.is_empty_query IS
-    'whether no token of the query was left after analysis';
-COMMENT ON COLUMN analytics.zero_hit_queries.user_count IS 'users that the query was generated for';
+    'whether analysis left no token of the query text';
+COMMENT ON COLUMN analytics.zero_hit_queries.user_count IS
+    'number of users that the query was generated for';

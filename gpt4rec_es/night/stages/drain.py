@@ -64,7 +64,7 @@ def drain(
     """Work on ``stages`` of a run until none of them has work left; publish after the last merge.
 
     Waits for shards that others hold, so that the work of one that died is taken over. A lost
-    server is waited for up to ``options.patience_seconds``.
+    server is waited for up to ``options.max_outage_seconds``.
 
     Raises:
         ConflictError: the run was planned by other code.
@@ -87,7 +87,7 @@ def drain(
                 raise
             now = time.monotonic()
             gone_since = gone_since or now
-            if now - gone_since > options.patience_seconds or should_stop():
+            if now - gone_since > options.max_outage_seconds or should_stop():
                 raise as_dependency_error(parts.engine, error) from error
             log.warning("waiting for a server: %s", scrub(str(error)).splitlines()[0])
             time.sleep(min(5.0, max(0.2, now - gone_since)))

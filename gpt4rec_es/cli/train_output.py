@@ -1,0 +1,38 @@
+"""Printed forms of ``gpt4rec train``: the plan of a dry run and the report of a training."""
+
+from typing import TYPE_CHECKING, Any
+
+from gpt4rec_es.cli.output import print_line, print_table
+
+if TYPE_CHECKING:
+    from gpt4rec_es.lab.training.train_generator import TrainReport
+
+
+def print_plan(plan: dict[str, Any]) -> None:
+    """Print what a training would read and write."""
+    print_line(f"would train {plan['name']} and write {plan['folder']}")
+    for fact, value in plan["data"].items():
+        shown = f"{value:,}" if type(value) is int else value
+        print_line(f"  {fact.replace('_', ' ')}: {shown}")
+
+
+def print_report(report: "TrainReport") -> None:
+    """Print what a training did, and how to use its generator."""
+    card = report.card
+    print_line(
+        f"{report.name}: {card['parameters']:,} parameters, {card['seconds']:.0f} s on "
+        f"{card['device']}, written to {report.folder}"
+    )
+    print_table(
+        ["phase", "steps", "planned", "tokens", "loss"],
+        [
+            (phase, row["steps"], row["planned_steps"], row["tokens"], row["loss"])
+            for phase, row in card["phases"].items()
+        ],
+    )
+    if card["validation_loss"] is not None:
+        print_line(f"loss per target token on users kept back: {card['validation_loss']:.3f}")
+    if report.is_current:
+        print_line("The next night uses it.")
+    else:
+        print_line(f"Let nights use it with `gpt4rec generators use {report.name}`.")
