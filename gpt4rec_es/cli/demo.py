@@ -191,7 +191,7 @@ def _print_ratio(connection: "Connection") -> None:
 
 def _print_questions(runtime: "Runtime") -> None:
     from gpt4rec_es.db.engine import make_engine
-    from gpt4rec_es.exports.questions import QUESTIONS, answer
+    from gpt4rec_es.db.rows.analysts import QUESTIONS, answer
 
     url = runtime.settings.require("analyst_database_url")
     engine = make_engine(url, application_name="gpt4rec demo")

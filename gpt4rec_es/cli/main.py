@@ -53,7 +53,7 @@ COMMANDS = {
         "replay:replay",
         "Merge a stored run again with other settings and compare.",
     ),
-    "queries": ("queries:queries", "Find generated queries."),
+    "queries": ("search:queries", "Find generated queries."),
     "why": ("why:why", "Explain the recommendations of one user."),
     "export": ("export:export", "Export lists, queries or held-out items to a file."),
     "exporter": ("exporter:exporter", "Serve the metrics of nights to Prometheus."),

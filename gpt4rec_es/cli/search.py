@@ -1,4 +1,4 @@
-"""``gpt4rec search``: one search by hand."""
+"""``gpt4rec search`` for items, and ``gpt4rec queries`` for generated queries."""
 
 from typing import TYPE_CHECKING
 
@@ -9,6 +9,7 @@ from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.cli.output import emit, print_line, print_table
 
 if TYPE_CHECKING:
+    from gpt4rec_es.db.rows.analysts import FoundQuery
     from gpt4rec_es.retrieval.ad_hoc import SearchAnswer
 
 
@@ -33,10 +34,10 @@ def search(text: str, k: int, explain: bool, as_json: bool) -> None:
         runtime.search_options,
         explain=explain,
     )
-    emit(found, as_json, _render)
+    emit(found, as_json, _print_hits)
 
 
-def _render(found: "SearchAnswer") -> None:
+def _print_hits(found: "SearchAnswer") -> None:
     print_table(
         ["rank", "score", "item", "title", "brand"],
         [(hit.rank, hit.score, hit.item_id, hit.title, hit.brand) for hit in found.hits],
@@ -58,3 +59,49 @@ def _render(found: "SearchAnswer") -> None:
             "adds = (k1 + 1) * idf * f / (f + k1 * (1 - b + b * length / average)), "
             "idf = ln(1 + (N - n + 0.5) / (n + 0.5))"
         )
+
+
+@click.group()
+def queries() -> None:
+    """Find generated queries."""
+
+
+@queries.command()
+@click.argument("words", nargs=-1, required=True)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 10_000),
+    default=20,
+    show_default=True,
+    help="Maximum number of queries to show.",
+)
+@json_option
+def find(words: tuple[str, ...], limit: int, as_json: bool) -> None:
+    """Find generated queries that contain all WORDS; users and hits are of the newest date.
+
+    Supports phrases in quotes, `or`, and `-word` (after `--`).
+
+    Example: gpt4rec queries find wooden train
+    """
+    from gpt4rec_es.db.engine import transaction
+    from gpt4rec_es.db.rows.analysts import find_queries
+
+    with transaction(get_runtime().engine) as connection:
+        found = find_queries(connection, " ".join(words), limit)
+    emit(found, as_json, _print_queries)
+
+
+def _print_queries(rows: "list[FoundQuery]") -> None:
+    print_table(
+        ["query", "date", "users", "hits", "examples of users' last titles"],
+        [
+            (
+                row.query,
+                row.logical_date,
+                row.users,
+                f"{row.hits}+" if row.has_more_hits else row.hits,
+                "; ".join(row.example_titles or ()) or None,
+            )
+            for row in rows
+        ],
+    )

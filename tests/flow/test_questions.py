@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-from gpt4rec_es.exports.questions import QUESTIONS, answer
+from gpt4rec_es.db.rows.analysts import QUESTIONS, answer
 from gpt4rec_es.night.inprocess import run_night
 from tests.databases import Database
 from tests.shop import Shop

@@ -5,7 +5,7 @@ from sqlalchemy import Connection, text
 
 from gpt4rec_es.db.rows import daily
 from gpt4rec_es.db.rows import runs as run_rows
-from gpt4rec_es.exports.questions import find_queries
+from gpt4rec_es.db.rows.analysts import find_queries
 from tests.databases import Database
 from tests.postgres.analyst_rows import add_three_nights
 
@@ -87,7 +87,8 @@ def test_examples_are_the_commonest_last_titles_of_at_most_three(shop: Database)
 
 def test_queries_are_found_by_their_words_with_users_and_hits(shop: Database) -> None:
     def found(words: str) -> list[tuple[object, ...]]:
-        rows = find_queries(shop.engine, words)
+        with shop.engine.connect() as connection:
+            rows = find_queries(connection, words)
         return [(row.query, str(row.logical_date), row.users, row.hits) for row in rows]
 
     assert found("VASE") == [
@@ -98,9 +99,11 @@ def test_queries_are_found_by_their_words_with_users_and_hits(shop: Database) ->
     assert [row[0] for row in found("vase -blue")] == ["vase"]
     assert {row[0] for row in found("red or zeppelin")} == {"red", "zeppelin"}
     assert found("nothing") == found("!!!") == []
-    (zeppelin,) = find_queries(shop.engine, "zeppelin")
+    with shop.engine.connect() as connection:
+        (zeppelin,) = find_queries(connection, "zeppelin")
     assert (zeppelin.hits, zeppelin.example_titles) == (0, ["red lamp"])
-    assert len(find_queries(shop.engine, "red or vase", limit=2)) == 2
+    with shop.engine.connect() as connection:
+        assert len(find_queries(connection, "red or vase", limit=2)) == 2
 
 
 def test_words_are_looked_up_in_an_index(shop: Database) -> None:
