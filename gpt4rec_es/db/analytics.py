@@ -1,12 +1,12 @@
 """The views of schema analytics: each is a file of views/, and none belongs to a revision.
 
-Once the newest revision is reached, migrations/env.py makes all views anew if their definitions
-are others than those that the comment on the schema names, or if one is missing or too many. So a
-view is changed by changing its file. A revision that changes what a view reads drops that view
-itself (``DROP_VIEWS`` drops all of them): that it is missing is enough for it to be made anew.
+Once the newest revision is reached, migrations/env.py makes all views anew if their definitions are
+not those that the comment on the schema names, or if a view is missing or has no file. To change a
+view, change its file. A revision that changes what a view reads drops that view itself
+(``DROP_VIEWS`` drops all of them); a missing view is created again.
 
-The schema is the program's: a view in it that has no file is dropped, and what others were granted
-on a view goes with the old one.
+The schema belongs to the program: a view in it that has no file is dropped, and privileges granted
+on a view are lost when the view is dropped.
 """
 
 import hashlib
@@ -19,7 +19,8 @@ from sqlalchemy import Connection, text
 
 FOLDER = Path(__file__).with_name("views")
 
-# All at once, so that one may read another; what reads one from outside of the schema stops it.
+# All views in one statement, because views read each other; a dependent object outside the schema
+# makes it fail.
 DROP_VIEWS = """
 DO $views$
 DECLARE
@@ -52,16 +53,16 @@ def definitions() -> dict[str, str]:
 
 
 def are_current(connection: Connection) -> bool:
-    """Return whether the views there are those of this code, as far as schema and names tell."""
+    """Return whether the database has this code's views, by the schema's comment and view names."""
     state = connection.execute(_STATE).one()
     views = definitions()
     return state.comment == _comment(views) and set(state.names) == set(views)
 
 
 def refresh(execute: Callable[[str], object]) -> None:
-    """Make all views anew, with their rights, comments and schema, by ``execute`` of SQL text.
+    """Create all views again, with privileges, comments and schema, by ``execute`` of SQL text.
 
-    It is meant for one transaction: it starts by dropping them all.
+    Call it in one transaction: it first drops all views.
     """
     execute("CREATE SCHEMA IF NOT EXISTS analytics")
     execute("GRANT USAGE ON SCHEMA analytics TO gpt4rec_analyst, gpt4rec_writer")
@@ -74,7 +75,7 @@ def refresh(execute: Callable[[str], object]) -> None:
 
 
 def verbatim(sql: str) -> str:
-    """Return ``sql`` as ``text()`` takes it, and with it Alembic: a colon is only a colon."""
+    """Return ``sql`` with colons escaped for ``text()`` and Alembic."""
     return sql.strip().removesuffix(";").replace(":", r"\:")
 
 

@@ -1,7 +1,7 @@
 """Bulk inserts by COPY, because row-wise inserts are forty times slower.
 
-Only the format is known here: no table, no validation. Values that Postgres cannot store (NUL in
-text, lone surrogates) raise and must have been set aside by whoever reads the data.
+This module knows the format only: no table, no validation. Values that Postgres cannot store (NUL
+in text, lone surrogates) raise; the reader of the data must reject them before.
 """
 
 import logging
@@ -16,13 +16,13 @@ import psycopg2
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-# Small enough that the server is never idle while the next chunk is being made, and that a chunk
-# stays in the processor's cache from its values to its bytes.
+# Small enough that the server is not idle while the next chunk is made, and that a chunk fits the
+# CPU cache.
 _CHUNK_BYTES = 1 << 15
-# Few rows at first: they may be wide, as searches with ten thousand hits are.
+# Number of rows in the first chunk: small, because a row may hold ten thousand hits.
 _FIRST_ROWS, _MIN_ROWS, _MAX_ROWS = 32, 8, 8192
 _NULL = "\\N"
-# Equal ones of these are written alike; 0.0 and -0.0 are not.
+# Types whose equal values have the same text; not float, because 0.0 == -0.0.
 _FOLDED = {int, str, type(None)}
 _INT_OR_NONE = {int, type(None)}
 _SPECIAL = re.compile("[\\\\\t\n\r\0]")
@@ -39,16 +39,16 @@ def copy_rows(
     stays at a few MB however many rows there are. The caller commits.
 
     Raises:
-        ValueError: a row of another width, NUL in a text, a lone surrogate, a naive datetime.
-        TypeError: a value of another type.
-        DBAPIError: as for any statement.
+        ValueError: a row has another number of values, a text has NUL or a lone surrogate, or a
+        datetime is naive. TypeError: a value has another type. DBAPIError: as for any statement.
     """
     reader = _Reader(encode_chunks(rows, columns))
     names = ", ".join(map(_quote, columns))
     path = ".".join(map(_quote, table.split(".")))
     statement = f"COPY {path} ({names}) FROM STDIN"
     if not connection.in_transaction():
-        # A raw cursor does not start SQLAlchemy's transaction, and its commit would do nothing.
+        # A raw cursor does not start SQLAlchemy's transaction; without this, commit would do
+        # nothing.
         connection.begin()
     raw = connection.connection
     cursor = raw.cursor()
@@ -112,9 +112,9 @@ def _quote(name: str) -> str:
 
 
 def _field(values: Sequence[Any], column: str) -> tuple[str, Iterable[Any] | None]:
-    """Return how to format the values of a column, and the values, encoded where need be.
+    """Return the format of a column's values, and the encoded values.
 
-    None for the values: they are all the same and part of the format.
+    Values are None if all are equal; then they are part of the format.
     """
     try:
         kinds = set(map(type, values))
@@ -209,17 +209,17 @@ _LOCK_NOT_AVAILABLE = "55P03"
 
 
 def analyze_tables(connection: Connection, tables: Iterable[str]) -> None:
-    """Collect statistics of these tables of ours, in the caller's transaction.
+    """Collect statistics of these tables in the caller's transaction.
 
-    A table that is being vacuumed by hand is passed over: its old statistics must do.
+    A table that an operator is vacuuming is skipped and keeps its old statistics.
     """
     for table in tables:
         try:
             with connection.begin_nested():
-                # Longer than it takes for an automatic vacuum to be sent away.
+                # Longer than Postgres takes to cancel an autovacuum that blocks the lock.
                 connection.execute(text("SET LOCAL lock_timeout = '3s'"))
                 connection.execute(text("SELECT analyze_table(:name)"), {"name": table})
         except OperationalError as error:
             if getattr(error.orig, "pgcode", None) != _LOCK_NOT_AVAILABLE:
                 raise
-            log.warning("no fresh statistics of %s: it is locked", table)
+            log.warning("no statistics collected for %s: it is locked", table)

@@ -1,7 +1,6 @@
-"""Engines for Postgres, and what to do when the server goes away in the middle of a transaction.
+"""Engines for Postgres, and retries when the server is lost in the middle of a transaction.
 
-Every time-out is set here so that no caller can forget one. Nothing here reads settings, and no
-message made here carries a password.
+All time-outs are set here. This module reads no settings, and its messages contain no password.
 """
 
 import json
@@ -26,7 +25,7 @@ _DRIVER = "postgresql+psycopg2"
 # SQLSTATEs after which the same transaction may succeed later, from a new connection.
 _TRANSIENT_CLASSES = {
     "08",  # connection exceptions
-    "53",  # insufficient resources: disk full, too many connections; space may come back
+    "53",  # insufficient resources: disk full, too many connections
 }
 _TRANSIENT_STATES = {
     "25006",  # read-only transaction: the connection reached a standby during a fail-over
@@ -40,7 +39,7 @@ _TRANSIENT_STATES = {
     "57P05",  # idle session time-out
 }
 _NO_RIGHTS = "42501"
-# libpq gives no SQLSTATE for a refused login; these do not get better by waiting.
+# libpq gives no SQLSTATE for a refused login; retrying does not help.
 _REFUSALS = ("password authentication failed", "no pg_hba.conf entry", "does not exist")
 
 
@@ -76,10 +75,10 @@ def make_engine(
     idle_in_transaction_timeout_s: float = 300,
     isolation: IsolationLevel | None = None,
 ) -> Engine:
-    """Return an engine that never waits for ever; no connection is opened yet.
+    """Return an engine with time-outs for all waits; no connection is opened yet.
 
-    A dead server is noticed within about a minute also without an answer (keepalives). Sessions
-    run in UTC. ``isolation`` None is the server's default, READ COMMITTED.
+    TCP keepalives detect a dead server within about a minute. Sessions run in UTC. ``isolation``
+    None is the server's default, READ COMMITTED.
     """
     parsed = make_url(normalise_url(url))
     session = {
@@ -96,7 +95,7 @@ def make_engine(
         pool_size=pool_size,
         max_overflow=2,
         pool_pre_ping=True,
-        # The server echoes values in its own messages, so this is only half of it: logs scrub.
+        # The server repeats values in its own messages; the log formatter removes those.
         hide_parameters=True,
         json_serializer=partial(json.dumps, ensure_ascii=False, allow_nan=False),
         connect_args={
@@ -118,7 +117,7 @@ def is_transient(error: BaseException) -> bool:
     """Return whether rerunning the whole transaction on a new connection may succeed.
 
     True for a lost, restarting, full or overloaded server, a deadlock, a serialization failure and
-    a lock time-out. False for a statement time-out: it would be met again.
+    a lock time-out. False for a statement time-out: a rerun would time out, too.
     """
     original: BaseException | None = error
     if isinstance(error, DBAPIError):
@@ -130,14 +129,14 @@ def is_transient(error: BaseException) -> bool:
     state = original.pgcode
     if state is not None:
         return state[:2] in _TRANSIENT_CLASSES or state in _TRANSIENT_STATES
-    # Without a SQLSTATE the error is libpq's own: no connection, or one that broke.
+    # Without a SQLSTATE the error is libpq's: no connection, or a lost one.
     return isinstance(original, psycopg2.OperationalError | psycopg2.InterfaceError) or (
         type(original) is psycopg2.DatabaseError
     )
 
 
 def dependency_error(error: BaseException, url: URL) -> DependencyError:
-    """Return what to tell the user about a transient ``error``: one line without a password."""
+    """Return the error to show for a transient ``error``: one line without a password."""
     original = getattr(error, "orig", None) or error
     lines = str(original).strip().splitlines() or [type(original).__name__]
     said = lines[0]
@@ -151,7 +150,7 @@ def dependency_error(error: BaseException, url: URL) -> DependencyError:
 
 
 def rights_error(error: BaseException) -> UsageError | None:
-    """Return what to tell the user if ``error`` means that the role lacks rights, else None."""
+    """Return the error to show if ``error`` means that the role lacks privileges, else None."""
     original = getattr(error, "orig", None) or error
     if getattr(original, "pgcode", None) != _NO_RIGHTS:
         return None
@@ -168,34 +167,34 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     """Yield a connection in a transaction; commit at the end, roll back on any error.
 
     Raises:
-        DependencyError: the server went away or cannot work now; nothing was stored, except that
-            a lost answer to the commit leaves it open.
+        DependencyError: the server was lost or cannot work now; nothing was stored, unless only the
+        answer to the commit was lost.
     """
-    with _plain_errors(engine), engine.begin() as connection:
+    with _dependency_errors(engine), engine.begin() as connection:
         yield connection
 
 
 def untimed(connection: Connection) -> None:
-    """Let statements of this transaction take as long as they need."""
+    """Disable the statement time-out of this transaction."""
     connection.execute(text("SET LOCAL statement_timeout = 0"))
 
 
 def disable_statement_timeout(connection: Connection) -> None:
-    """Let statements of this transaction go over all users: no time-out, more memory to sort."""
+    """Prepare this transaction for statements over all users: no time-out, more work_mem."""
     untimed(connection)
     connection.execute(text("SET LOCAL work_mem = '64MB'"))
 
 
 @contextmanager
 def session(engine: Engine) -> Iterator[Connection]:
-    """Yield a connection that is closed at the end, and with it what only the session has.
+    """Yield a connection that is closed at the end of the block, which ends its session.
 
     For work on temporary tables in many short transactions, which the caller commits.
 
     Raises:
-        DependencyError: the server went away or cannot work now.
+        DependencyError: the server was lost or cannot work now.
     """
-    with _plain_errors(engine), engine.connect() as connection:
+    with _dependency_errors(engine), engine.connect() as connection:
         try:
             yield connection
         finally:
@@ -203,7 +202,7 @@ def session(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def _plain_errors(engine: Engine) -> Iterator[None]:
+def _dependency_errors(engine: Engine) -> Iterator[None]:
     try:
         yield
     except (DBAPIError, psycopg2.Error) as error:
@@ -222,11 +221,11 @@ def retrying(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> T:
-    """Return ``work(connection)``, run in a transaction of its own and rerun on transient errors.
+    """Return ``work(connection)``, run in its own transaction and retried on transient errors.
 
-    Each try has a new connection; waits double up to ``max_wait_s`` and are jittered so that
-    workers do not come back all at once. ``work`` must be harmless to repeat also after it
-    succeeded: the answer to a commit can get lost.
+    Each try has a new connection; waits double up to ``max_wait_s`` and have jitter, so that
+    workers do not reconnect at the same time. ``work`` must be idempotent, also after it succeeded:
+    the answer to a commit can get lost.
 
     Raises:
         DependencyError: still failing after ``deadline_s``, or the server refuses the login.

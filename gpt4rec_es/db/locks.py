@@ -1,9 +1,9 @@
-"""Advisory locks by name: for work of which only one may be under way in this database.
+"""Advisory locks by name, for work that only one process may do at a time in this database.
 
-Such a lock cannot expire and dies with its connection, so nothing has to be cleaned up after a
-kill. It is no lease: who loses the connection loses the lock without being told, therefore
-``HeldLock.check`` before the step that must not be done twice. A connection pooler that shares
-sessions between clients breaks it.
+The lock does not expire and is released when its connection ends, so a killed process leaves
+nothing to clean up. It is no lease: a holder that loses its connection loses the lock without
+notice, so call ``HeldLock.check`` before a step that must not be done twice. Connection poolers
+that share sessions between clients are not supported.
 """
 
 import hashlib
@@ -30,8 +30,8 @@ _HOLDER = text(
 )
 
 
-# Whoever refers to prompts or queries by number shares it until that is committed; whoever deletes
-# such as nobody refers to holds it alone. So neither ever meets a number that is gone.
+# Shared by transactions that store references to prompts or queries; exclusive for a prune, which
+# deletes those without references. So no reference to a deleted number is stored.
 TEXTS = "prompts and queries"
 
 
@@ -43,10 +43,10 @@ class HeldLock:
         self.name = name
 
     def check(self) -> None:
-        """Return if the lock is still held.
+        """Raise unless the lock is still held.
 
         Raises:
-            ConflictError: the connection was lost, so somebody else may hold it now.
+            ConflictError: the connection was lost, so another process may hold the lock now.
         """
         try:
             held = self._connection.execute(_MINE, {"key": lock_key(self.name)}).scalar_one()
@@ -59,7 +59,7 @@ class HeldLock:
 
 
 def lock_key(name: str) -> int:
-    """Return the signed 64-bit number that stands for ``name`` in Postgres."""
+    """Return the signed 64-bit advisory lock key of ``name``."""
     digest = hashlib.blake2b(f"gpt4rec:{name}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
 
@@ -68,17 +68,17 @@ def lock_key(name: str) -> int:
 def hold_lock(
     engine: Engine, name: str, *, shared: bool = False, wait_s: float = 0
 ) -> Iterator[HeldLock]:
-    """Hold the lock ``name`` for the length of the block, on a connection of its own.
+    """Hold the lock ``name`` during the block, on a separate connection.
 
-    shared: beside others that share it. wait_s: how long it is waited for.
+    shared: take the lock in shared mode. wait_s: maximum wait in seconds.
 
     Raises:
-        ConflictError: it is held already; the message says by whom and since when.
+        ConflictError: the lock is held; the message names the holder and the time.
         DependencyError: Postgres cannot be reached.
     """
     try:
         connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        # Out of the pool: closing it then ends the session and with it the lock, whatever happens.
+        # Detached from the pool, so that closing it always ends the session and releases the lock.
         connection.detach()
     except DBAPIError as error:
         if is_transient(error):
@@ -93,13 +93,14 @@ def hold_lock(
         try:
             yield HeldLock(connection, name)
         finally:
-            # Closing alone ends the session a moment later: whoever comes next would meet it.
+            # Closing alone releases the lock a moment later; the next caller could still find it
+            # held.
             with suppress(SQLAlchemyError):
                 connection.execute(text(f"SELECT pg_advisory_unlock{mode}(:key)"), key)
 
 
 def _take(connection: Connection, name: str, mode: str, wait_s: float) -> bool:
-    """Take a session's lock; return whether it could be had within ``wait_s``."""
+    """Take a session-level lock; return whether it was free within ``wait_s`` seconds."""
     key = {"key": lock_key(name)}
     if not wait_s:
         return bool(
@@ -116,15 +117,15 @@ def _take(connection: Connection, name: str, mode: str, wait_s: float) -> bool:
 
 
 def limit_waits(connection: Connection, seconds: float) -> None:
-    """Let statements of this transaction wait so long for a lock, and no longer; 0: for ever."""
+    """Set this transaction's lock_timeout in seconds; 0: no time-out."""
     connection.execute(text(f"SET LOCAL lock_timeout = '{seconds}s'"))
 
 
 def share_lock(connection: Connection, name: str) -> None:
-    """Hold the lock ``name`` beside others that share it, until the transaction ends.
+    """Hold the lock ``name`` in shared mode until the transaction ends.
 
-    Who holds it alone does so for a moment: a time-out is left as the database's own error, after
-    which ``retrying`` tries the transaction again.
+    The exclusive holder keeps it for a short time only: a time-out raises the database's own error,
+    after which ``retrying`` reruns the transaction.
     """
     connection.execute(text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": lock_key(name)})
 
@@ -133,8 +134,8 @@ def transaction_lock(connection: Connection, name: str) -> None:
     """Wait for the lock ``name`` and hold it until the transaction ends.
 
     Raises:
-        ConflictError: somebody else kept it for longer than the session's lock_timeout; the
-            transaction must be rolled back.
+        ConflictError: another session held it for longer than lock_timeout; the caller must roll
+        back.
     """
     try:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key(name)})

@@ -1,7 +1,7 @@
-"""Migrations by Alembic's API, for installed wheels, where there is no checkout to run it in.
+"""Migrations by Alembic's API, for installed wheels, which have no alembic.ini.
 
-The revisions are those of migrations/; only how they are called is here. Where this speaks of an
-upgrade, the views of schema analytics are part of it, though of no revision.
+The revisions are in migrations/. An upgrade also includes the views of schema analytics, which
+belong to no revision.
 """
 
 import io
@@ -24,7 +24,7 @@ from gpt4rec_es.resources import resource_path
 
 @dataclass(frozen=True, slots=True)
 class SchemaVersion:
-    """Where a database stands: ``revision`` None is an empty one; ``head`` is this code's.
+    """Schema version of a database: its ``revision`` (None: empty) and this code's ``head``.
 
     ``has_views``: whether the views of schema analytics are this code's.
     """
@@ -40,23 +40,22 @@ class SchemaVersion:
 
     @property
     def difference(self) -> str:
-        """What is not as this code needs it, in words; empty: nothing."""
+        """Description of what differs from this code's schema; empty: nothing."""
         if self.revision != self.head:
             return f"the database is at revision {self.revision or 'none'}, the code at {self.head}"
         return "" if self.has_views else "the views of schema analytics are not those of the code"
 
 
 def upgrade(url: str, revision: str = "head") -> SchemaVersion:
-    """Bring the database at ``url`` (the owner's) to ``revision`` and return where it stands.
+    """Migrate the database at ``url`` (the owner's) to ``revision``; return its schema version.
 
-    Each migration is a transaction of its own, views belong to that of the last; upgrades at the
-    same time wait for each other.
+    Each migration is one transaction, the last one includes the views; concurrent upgrades wait for
+    each other.
 
     Raises:
-        UsageError: this user lacks rights, and the hint has the SQL that grants them; or the
-            database is from before the first release.
-        ConflictError: something held a lock for too long, or depends on a view; what was done
-            stays, run it again.
+        UsageError: this role lacks privileges (the hint has the SQL that grants them), or the
+        database is from before the first release. ConflictError: another session held a lock for
+        too long, or an object depends on a view; completed migrations stay, run it again.
         DependencyError: the server cannot be reached.
     """
     current(url)
@@ -83,7 +82,7 @@ def downgrade(url: str, revision: str) -> SchemaVersion:
 
 
 def upgrade_sql(url: str) -> str:
-    """Return the SQL that ``upgrade`` would run, without running it; empty if there is nothing."""
+    """Return the SQL that ``upgrade`` would run, without running it; empty: nothing to do."""
     version = current(url)
     if version.is_current:
         return ""
@@ -95,7 +94,7 @@ def upgrade_sql(url: str) -> str:
 
 
 def current(url: str) -> SchemaVersion:
-    """Return where the database stands and what this code needs.
+    """Return the database's schema version and the one that this code needs.
 
     Raises:
         UsageError: the code was installed without its migrations, or the database is from before
@@ -117,7 +116,7 @@ def current(url: str) -> SchemaVersion:
 
 
 def check(url: str) -> list[str]:
-    """Return in words how the database differs from tables and views in code; empty: not at all.
+    """Return the differences of the database from tables and views in code; empty: none.
 
     Raises:
         DependencyError: the server cannot be reached.
@@ -137,7 +136,7 @@ def check(url: str) -> list[str]:
 
 def _config(url: str) -> Config:
     config = Config(output_buffer=io.StringIO(), stdout=io.StringIO())
-    # A per cent sign would be taken for interpolation.
+    # Alembic's configuration interpolates "%".
     folder = str(resource_path("migrations", "env.py").parent).replace("%", "%%")
     config.set_main_option("script_location", folder)
     config.attributes["url"] = url
@@ -153,13 +152,13 @@ def _explained(error: DBAPIError | CommandError, url: str) -> Gpt4RecError:
         return UsageError(f"{str(original.diag.message_primary).rstrip('.')}.", hint)
     if isinstance(original, psycopg2.errors.LockNotAvailable):
         return ConflictError(
-            "The upgrade waited too long for a lock that something else holds.",
-            "Whole migrations done so far stay. Run it again when less is going on.",
+            "The upgrade waited too long for a lock that another session holds.",
+            "Completed migrations stay. Run it again when fewer processes use the database.",
         )
     if isinstance(original, psycopg2.errors.DependentObjectsStillExist):
         return ConflictError(
             f"Other objects depend on what the migration drops: {_dependents(original)}.",
-            "It was rolled back. Drop them, run it again, and make them anew.",
+            "It was rolled back. Drop these objects, run it again, and create them again.",
         )
     if is_transient(error):
         engine = make_engine(url, application_name="gpt4rec db")
@@ -169,7 +168,7 @@ def _explained(error: DBAPIError | CommandError, url: str) -> Gpt4RecError:
 
 
 def _dependents(error: psycopg2.Error) -> str:
-    """Return what Postgres says depends on what, in one line."""
+    """Return the dependencies that Postgres reports, in one line."""
     lines = str(error.diag.message_detail or error.diag.message_primary).splitlines()
     more = [f"and {len(lines) - 3} more"] if len(lines) > 3 else []
     return "; ".join([*lines[:3], *more])

@@ -1,7 +1,7 @@
 """Refuse to work on a database whose schema is older than this code.
 
-Nothing here runs migrations. A schema of newer revisions is let pass: while a deployment migrates
-first, workers of the old code go on for a while.
+No migration is run here. A schema of a newer revision is accepted: a deployment migrates first,
+while workers of the old code still run.
 """
 
 import logging
@@ -14,21 +14,21 @@ from gpt4rec_es.resources import resource_path
 
 log = logging.getLogger(__name__)
 
-# NULL: no such table; false: this role may not read it, as an analyst's.
+# NULL: no such table; false: this role may not read it, as gpt4rec_analyst.
 _READABLE = "SELECT has_table_privilege(to_regclass('alembic_version'), 'SELECT')"
 _REVISION = "SELECT max(version_num) FROM alembic_version"
-# Lower numbers were schemas before the first release.
+# Lower revision numbers are schemas from before the first release.
 _FIRST = "0100"
 
 
 def revisions() -> list[str]:
-    """Return the revisions that this code knows, oldest first: the names of its migrations."""
+    """Return the revisions that this code knows (the names of its migrations), oldest first."""
     versions = resource_path("migrations", "versions")
     return sorted(file.name.partition("_")[0] for file in versions.glob("[0-9]*_*.py"))
 
 
 def refuse_unreleased(database: str | None, revision: str | None) -> None:
-    """Return if a migration can start at ``revision``, or if nobody here can know.
+    """Raise if no migration can start at ``revision``; unknown revisions pass.
 
     Raises:
         UsageError: it is from before the first release.
@@ -43,12 +43,12 @@ def refuse_unreleased(database: str | None, revision: str | None) -> None:
 
 
 def require_schema(engine: Engine) -> Engine:
-    """Return ``engine``, whose connections will raise until the schema is of this code.
+    """Return ``engine``, changed to raise on connect while the schema is older than this code.
 
-    It costs one round trip of the first connection; what was found right is not asked again.
+    It costs one round trip on the first connection; a positive result is not checked again.
 
     Raises, when a connection is opened:
-        UsageError: the schema is older, or there is none.
+        UsageError: the schema is older than this code, or there is none.
     """
     known = revisions()
     fits = False
@@ -83,7 +83,7 @@ def require_schema(engine: Engine) -> Engine:
 
 
 def _revision(connection: Any) -> tuple[bool, str | None]:
-    """Return whether this role may see the revision, and which it is; None: nothing is migrated."""
+    """Return whether this role may read the revision, and the revision (None: not migrated)."""
     found = None
     with connection.cursor() as cursor:
         cursor.execute(_READABLE)

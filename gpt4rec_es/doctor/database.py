@@ -72,7 +72,7 @@ def writer(engine: Engine) -> Iterator[Finding]:
             f"The role {role.name} of DATABASE_URL may not {', '.join(missing)}.",
             f'GRANT gpt4rec_writer TO "{role.name}" as the owner.',
         )
-    if role.is_super or role.may_create or role.may_forge:
+    if role.is_super or role.may_create or role.may_change_audit:
         yield warning(
             f"The role {role.name} of DATABASE_URL may change the schema or the audit.",
             "Let the program log in as a member of gpt4rec_writer alone.",

@@ -81,7 +81,7 @@ def export(
 
     path None: stdout. A file appears under its name only when it is complete. fmt "trec" is a run
     for evaluators: its score is K - rank, because they sort by score. as_analyst: with the user ids
-    that analysts see, else with the shop's own.
+    that analysts see, else with the shop's ids.
 
     Raises:
         UsageError: no such run, one that is not merged yet or was pruned, or a format that cannot

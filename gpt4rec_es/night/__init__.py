@@ -1,1 +1,1 @@
-"""What runs every night: inputs, stages, publishing, inspection."""
+"""Nightly runs: inputs, stages, publishing, inspection."""

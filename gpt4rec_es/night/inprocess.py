@@ -1,4 +1,4 @@
-"""A whole night in this process: start or resume, drain every stage, publish."""
+"""Run a whole night in this process: start or resume, drain every stage, publish."""
 
 import datetime as dt
 import os
@@ -23,9 +23,9 @@ from gpt4rec_es.protocols import Progress, no_progress
 
 @dataclass(frozen=True, slots=True)
 class NightReport:
-    """What a night did: counts of this process, and of the run as stored.
+    """Result of a night: counts of this process, and of the stored run.
 
-    tokens: tokens of all hypotheses that this process generated. searches: texts it sent.
+    tokens: tokens of all hypotheses that this process generated. searches: texts that it searched.
     """
 
     run_id: str
@@ -50,12 +50,12 @@ def run_night(
     supersede: bool = False,
     progress: Progress = no_progress,
 ) -> NightReport:
-    """Run the night of ``logical_date``, or go on with an unfinished one; return what it did.
+    """Run the night of ``logical_date``, or resume an unfinished one; return its result.
 
     Raises:
-        ConflictError: another process runs a night here, or the unfinished one is of other code.
-        GateError: the run was rejected; the last published one stays.
-        DependencyError: a server stayed away; running it again goes on where this stopped.
+        ConflictError: another process runs a night, or the unfinished run was planned by other code.
+        GateError: the run was rejected; the last published run stays.
+        DependencyError: a server was unavailable for too long; the next call resumes the run.
     """
     try:
         with locks.hold_lock(parts.engine, f"night {KIND}"):
@@ -68,7 +68,7 @@ def run_night(
         if "is already held" in error.message and f"night {KIND}" in error.message:
             raise ConflictError(
                 f"A night is running already: {error.message}",
-                "Watch it with `gpt4rec runs status`; it needs no second one beside it.",
+                "Watch it with `gpt4rec runs status`; do not start a second one.",
             ) from error
         raise
     counts = report.counts
@@ -87,12 +87,12 @@ def run_night(
 
 
 def drain_here(parts: NightParts, options: NightOptions, run: Run) -> Run:
-    """Drain every stage of ``run`` in this process; return it as it is then."""
+    """Drain every stage of ``run`` in this process; return the run as it is afterwards."""
     return drain(parts, options, run.run_no, f"{socket.gethostname()}:{os.getpid()}").run
 
 
 def plan_summary(parts: NightParts, options: NightOptions, logical_date: dt.date) -> dict[str, Any]:
-    """Return what a night would start from, changing nothing: for ``--dry-run``."""
+    """Return the inputs that a night would use, without changes, for ``--dry-run``."""
     with parts.engine.connect() as connection:
         users, active_items = count_users(connection), count_active(connection)
         catalog_version = data_versions(connection)["catalog_version"]

@@ -1,7 +1,7 @@
-"""Planning: one transaction that freezes everything a run's result depends on.
+"""Planning: one transaction that freezes all inputs of a run.
 
-After it commits, nothing that is imported, tuned or registered changes this run. Before it
-commits there is no trace of it, so a planner may be killed at any moment.
+After the commit, imports, tuning and registered generators do not change the run. Before the commit
+nothing is stored, so a planner may be killed at any moment.
 """
 
 import datetime as dt
@@ -44,7 +44,7 @@ from gpt4rec_es.version import code_version
 
 log = logging.getLogger(__name__)
 
-# A prune keeps what it deletes locked for a batch at a time, of a second or so.
+# A prune holds its lock for about a second per batch.
 _WAIT_FOR_PRUNE_S = 60
 
 
@@ -59,9 +59,7 @@ def plan_run(
     """Plan a run for ``logical_date`` and return it; reindexes first if the catalog changed.
 
     Raises:
-        ConflictError: a run of this kind is unfinished, or someone else is planning.
-        UsageError: there is no current generator, or no user to recommend for.
-        ConflictError: also when the generator's files are not what was registered.
+        ConflictError: a run of this kind is unfinished, another process is planning, or the generator's files differ from those registered. UsageError: there is no current generator, or no user to recommend to.
     """
     with parts.engine.connect() as connection, connection.begin():
         generator_row = _require_generator(connection)
@@ -72,7 +70,7 @@ def plan_run(
             set_no = None
             if options.fusion.uses(CO_PURCHASE):
                 set_no = ensure_co_purchases(parts.engine, options.fusion)
-            # Before the transaction: its snapshot must not be older than the lock.
+            # Taken before the transaction, so that its snapshot is not older than the lock.
             with locks.hold_lock(parts.engine, locks.TEXTS, shared=True, wait_s=_WAIT_FOR_PRUNE_S):
                 run = _plan_once(
                     parts,
@@ -87,7 +85,7 @@ def plan_run(
                 )
             if run is not None:
                 return run
-            log.warning("the data changed while the night was being planned; planning again")
+            log.warning("the data changed during planning; planning again")
     raise ConflictError(
         "Catalog or purchases changed during each of three attempts to plan a night.",
         "Wait for the imports to end, then start the night again.",
@@ -115,7 +113,7 @@ def _plan_once(
     set_no: int | None,
     progress: Progress,
 ) -> run_rows.Run | None:
-    """Plan in one transaction; None when data moved on since build or co-purchases were made."""
+    """Plan in one transaction; None: the data changed since build or co-purchases were made."""
     engine = parts.engine.execution_options(isolation_level="REPEATABLE READ")
     with engine.connect() as connection, connection.begin():
         disable_statement_timeout(connection)
@@ -169,7 +167,7 @@ def _refuse_second(connection: Connection, kind: str) -> None:
     if unfinished:
         raise ConflictError(
             f"Run {unfinished[0].run_id} is unfinished ({unfinished[0].state}).",
-            "Let it end (`gpt4rec night` goes on with it); see `gpt4rec runs status`.",
+            "Let it end (`gpt4rec night` resumes it); see `gpt4rec runs status`.",
         )
 
 

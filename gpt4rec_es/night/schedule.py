@@ -1,8 +1,8 @@
-"""When nights are due: the times at which the nightly cron line fires, and their dates.
+"""Due times of nights: when the nightly cron expression fires, and for which dates.
 
-Kept apart from Celery, so that `gpt4rec runs ensure` under cron or systemd agrees with beat. Where
-clocks change it goes as with Debian's cron: a time that is skipped fires right after the gap, one
-that comes twice fires the first time.
+It does not use Celery, so that `gpt4rec runs ensure` under cron or systemd agrees with beat. At
+clock changes it follows Debian's cron: a skipped time fires right after the gap, a repeated time
+fires the first time.
 """
 
 import datetime as dt
@@ -12,8 +12,7 @@ from cronsim import CronSim, CronSimError
 
 from gpt4rec_es.errors import UsageError
 
-# The latest fire is looked for in the last of these that has one: a line that fires each minute
-# has thousands in few days, one that fires once a year has none.
+# Periods to search for the latest firing, shortest first: an expression that fires each minute has thousands in a few days, one that fires once a year has none.
 _DAYS_BACK = (2, 40, 367)
 
 

@@ -1,6 +1,6 @@
-"""Starting nights: exactly one run per kind and date goes to its end, whoever asks how often.
+"""Start nights: exactly one run per kind and date is completed, however often it is started.
 
-The clock of dates is the schedule's time zone, passed in; leases use the database's clock.
+Dates are in the schedule's time zone, passed in; leases use the database's clock.
 """
 
 import datetime as dt
@@ -30,7 +30,7 @@ KIND = "nightly"
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What a clock that rings has to do, and the run that decides it; None: there is none yet."""
+    """What a scheduler has to do, and the run that decides it; None: there is no run yet."""
 
     action: Literal["plan", "resume", "supersede", "wait for other code", "nothing"]
     run: Run | None
@@ -54,10 +54,10 @@ def start_night(
 ) -> Started:
     """Return the unfinished night, or plan a new attempt for ``logical_date``.
 
-    supersede: give up an unfinished run first; what it generated and searched is used again.
+    supersede: end an unfinished run first; its generations and searches are used again.
 
     Raises:
-        ConflictError: the unfinished run is of another date or other code, or someone is planning.
+        ConflictError: the unfinished run has another date or code version, or another process is planning.
     """
     unfinished = retrying(parts.engine, lambda c: run_rows.unfinished(c, KIND))
     if unfinished and supersede:
@@ -86,11 +86,11 @@ def ensure_night(
     *,
     progress: Progress = no_progress,
 ) -> Started | None:
-    """Start the night of ``logical_date`` unless it ran or runs; None when there is nothing to do.
+    """Start the night of ``logical_date`` unless it ran or runs; None: nothing to do.
 
-    For clocks that ring more than once. A run left unfinished by other code, on which nobody
-    works, is superseded: its workers were replaced by a deployment. A date whose night was
-    rejected, failed or cancelled is left for a person to decide.
+    For schedulers that fire more than once. An unfinished run of other code without a lease is
+    superseded: a deployment replaced its workers. After a rejected, failed or cancelled run of the
+    date, nothing is started; an operator must decide.
     """
     due = look_for_due(parts, logical_date)
     if due.action == "resume" and due.run is not None:
@@ -103,7 +103,7 @@ def ensure_night(
 
 
 def look_for_due(parts: NightParts, logical_date: dt.date) -> Due:
-    """Return what ``ensure_night`` would do now; changes nothing."""
+    """Return what ``ensure_night`` would do now, without changes."""
     unfinished = retrying(parts.engine, lambda c: run_rows.unfinished(c, KIND))
     if unfinished and unfinished[0].code_version == code_version():
         return Due("resume", unfinished[0])
@@ -120,12 +120,12 @@ def look_for_due(parts: NightParts, logical_date: dt.date) -> Due:
 
 
 def cancel(parts: NightParts, run_id: str, *, reason: str, dry_run: bool = False) -> Run:
-    """Stop an unfinished run, and return it as it was; its workers stop at their next shard.
+    """Cancel an unfinished run and return it as it was; its workers stop at their next shard.
 
-    dry_run: only look whether that can be.
+    dry_run: only check whether it is possible.
 
     Raises:
-        UsageError: there is no such run, or it is finished already.
+        UsageError: there is no such run, or it is finished.
     """
     run = retrying(parts.engine, lambda c: run_rows.find(c, run_id))
     if not dry_run:
@@ -138,7 +138,7 @@ def cancel(parts: NightParts, run_id: str, *, reason: str, dry_run: bool = False
 def _finished(run: Run, state: str) -> UsageError:
     hint = "See `gpt4rec runs list`."
     if state == "published":
-        hint = f"`gpt4rec runs reject {run.run_id} --reason 'why'` takes it back."
+        hint = f"`gpt4rec runs reject {run.run_id} --reason 'why'` rejects it."
     return UsageError(f"Run {run.run_id} is {state} already.", hint)
 
 

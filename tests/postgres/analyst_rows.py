@@ -58,10 +58,10 @@ SELECT n, u, (ARRAY[1, 2, NULL])[u], (ARRAY['{1}', '{3}', '{}'])[u]::int[], (ARR
     (ARRAY[1, 5, NULL])[u]
 FROM generate_series(1, 3) AS n, generate_series(1, 3) AS u;
 INSERT INTO recommendations VALUES
-    (1, 1, 1, 1, 'query', 1, 1, 1, 0.5),
-    (2, 1, 1, 2, 'query', 1, 1, 2, 0.4), (2, 1, 2, 3, 'popular', NULL, NULL, NULL, NULL),
-    (2, 2, 1, 4, 'query', 2, 1, 2, 1.25), (2, 2, 2, 3, 'last_title', 5, NULL, 1, 2),
-    (2, 3, 1, 1, 'popular', NULL, NULL, NULL, NULL), (3, 1, 1, 2, 'query', 1, 1, 2, 0.4);
+    (1, 1, 1, 1, 'queries', 1, 1, 1, 0.5),
+    (2, 1, 1, 2, 'queries', 1, 1, 2, 0.4), (2, 1, 2, 3, 'popular', NULL, NULL, NULL, NULL),
+    (2, 2, 1, 4, 'queries', 2, 1, 2, 1.25), (2, 2, 2, 3, 'last_title', 5, NULL, 1, 2),
+    (2, 3, 1, 1, 'popular', NULL, NULL, NULL, NULL), (3, 1, 1, 2, 'queries', 1, 1, 2, 0.4);
 INSERT INTO user_outcomes VALUES
     (2, 1, 'ok', 2, 1, 2, 'the queries found no more', NULL),
     (2, 2, 'ok', 2, 1, 2, 'the queries found no more', NULL),

@@ -31,7 +31,7 @@ def test_sums_are_those_of_the_lists_and_making_them_again_changes_nothing(
         connection.execute(text("UPDATE items SET brand = 'B', category = 'C' WHERE item_no = 3"))
         run = run_rows.load(connection, 2)
         for _ in range(2):
-            daily.wait_for_turn(connection, run)
+            daily.lock_sums(connection, run)
             daily.store_daily(connection, run)
             assert sums(connection, "daily_queries", 2) == [
                 (1, 1, 1, True, False, 1),  # red: first depth 50, though a deeper search is there

@@ -211,9 +211,9 @@ def test_partitions_keep_what_their_parents_promise(database: Database) -> None:
     wrong = "INSERT INTO recommendations_5 VALUES (5, 1, {}, {}, '{}')"
     assert state_of(database.engine, wrong.format(1, 1, "guess")) == "23514"
     with database.engine.connect() as connection:
-        connection.execute(text(wrong.format(1, 1, "query")))
+        connection.execute(text(wrong.format(1, 1, "queries")))
         with pytest.raises(DBAPIError, match="item_no"):
-            connection.execute(text(wrong.format(2, 1, "query")))
+            connection.execute(text(wrong.format(2, 1, "queries")))
 
 
 def test_making_partitions_does_not_wait_for_readers(shop: Database) -> None:

@@ -117,7 +117,7 @@ def test_what_is_loaded_knows_moments_as_far_as_they_are_known(
     }
     # ben's second and third purchase are of one day; of dan only the later purchase of b counts.
     validation, test = (
-        {c.user: c.baskets for c in part} for part in (loaded.validation, loaded.test)
+        {c.user_no: c.baskets for c in part} for part in (loaded.validation, loaded.test)
     )
     assert (validation[ben], test[ben], test[dan]) == ((0, 1), (0, 1, 1), (0, 1, 2))
     make(shop, "baskets", SplitOptions("next-basket"))

@@ -97,12 +97,12 @@ def test_recommendations_know_the_query_hit_and_index(shop: Database) -> None:
         "run_id, user_id, rank, item_id, title, source, is_fallback, query, query_rank, "
         "hit_rank, score, index_name"
     )
-    first = (RUN_1, "u-1", 1, "i-1", "red lamp", "query", False, "red", 1, 1, 0.5, "items-a")
+    first = (RUN_1, "u-1", 1, "i-1", "red lamp", "queries", False, "red", 1, 1, 0.5, "items-a")
     nothing = (None, None, None, None)
     second = [
-        ("u-1", 1, "i-2", "red shade", "query", False, "red", 1, 2, 0.4),
+        ("u-1", 1, "i-2", "red shade", "queries", False, "red", 1, 2, 0.4),
         ("u-1", 2, "i-3", "blue vase", "popular", True, *nothing),
-        ("u-2", 1, "i-4", "old vase", "query", False, "vase", 1, 2, 1.25),
+        ("u-2", 1, "i-4", "old vase", "queries", False, "vase", 1, 2, 1.25),
         ("u-2", 2, "i-3", "blue vase", "last_title", True, "blue vase", None, 1, 2.0),
         ("u-3", 1, "i-1", "red lamp", "popular", True, *nothing),
     ]

@@ -1,6 +1,6 @@
-"""What analysts read: the views of schema analytics and their comments, and worked questions.
+"""Reads of the views of schema analytics: their rows, their comments, and example questions.
 
-Exports read the same views, with the shop's own ids of users unless they are for analysts.
+Exports read the same views, with the shop's user ids unless they are for analysts.
 """
 
 import datetime as dt
@@ -60,9 +60,10 @@ def answer(connection: Connection, question: Question) -> tuple[list[str], list[
 
 @dataclass(frozen=True, slots=True)
 class FoundQuery:
-    """A query and its newest date: users and hits of that date.
+    """A query text with users and hits on its newest date.
 
-    All but the first two are None for a query without sums; hits also where it was not searched.
+    All but the first two fields are None for a query without daily sums; ``hits`` is also None if
+    it was not searched.
     """
 
     query_id: int
@@ -88,17 +89,18 @@ ORDER BY d.query_user_count DESC NULLS LAST, q.query, q.query_id LIMIT :limit
 """)
 
 
-def find_queries(connection: Connection, words: str, limit: int) -> list[FoundQuery]:
-    """Return the queries that have all ``words``, those of the most users first.
+def find_queries(connection: Connection, words: str, limit: int = 20) -> list[FoundQuery]:
+    """Return the queries that contain all ``words``, those of the most users first.
 
-    words: as in a web search: "red lamp" in quotes is a phrase, ``or`` and ``-word`` work.
+    words: syntax of websearch_to_tsquery: "red lamp" in quotes is a phrase; ``or`` and ``-word``
+    work.
     """
     found = connection.execute(_FIND, {"words": words, "limit": limit})
     return [FoundQuery(**row) for row in found.mappings()]
 
 
 class ViewColumn(NamedTuple):
-    """One column of a view, its type in words of Postgres; a comment None: nobody wrote one."""
+    """One column of a view: its Postgres type and its comment (None: no comment)."""
 
     view: str
     view_comment: str | None
@@ -118,7 +120,7 @@ ORDER BY c.relname, a.attnum
 
 
 def view_columns(connection: Connection) -> list[ViewColumn]:
-    """Return the columns of schema analytics, by view and then in order; empty: no such schema."""
+    """Return the columns of all views of schema analytics, by view; empty: no such schema."""
     exists = connection.execute(text("SELECT to_regnamespace('analytics') IS NOT NULL"))
     rows = connection.execute(_COLUMNS).all() if exists.scalar_one() else []
     return [ViewColumn(*row) for row in rows]
@@ -171,8 +173,8 @@ def stream_recommendations(
 ) -> Iterator[list[ListedItem]]:
     """Return the lists of a run, ``batch`` rows at a time, by user id and rank.
 
-    The statement is run at once, its rows are read as they are asked for. as_analyst: with the
-    user ids that analysts see, else with the shop's own.
+    The statement runs at once; rows are fetched on iteration. as_analyst: with the user ids that
+    analysts see, else with the shop's ids.
     """
     batches = _stream(connection, _RECOMMENDATIONS, run_id, as_analyst, batch)
     return ([ListedItem(*row) for row in rows] for rows in batches)
@@ -181,7 +183,7 @@ def stream_recommendations(
 def stream_queries(
     connection: Connection, run_id: str, *, as_analyst: bool, batch: int
 ) -> Iterator[list[WrittenQuery]]:
-    """Return the generated queries of a run as ``stream_recommendations`` does its lists."""
+    """Return the generated queries of a run in batches, as ``stream_recommendations`` does."""
     batches = _stream(connection, _QUERIES, run_id, as_analyst, batch)
     return ([WrittenQuery(*row) for row in rows] for rows in batches)
 
@@ -196,7 +198,7 @@ def _stream(
 
 
 def users_to_show(connection: Connection, count: int) -> list[str]:
-    """Return users of the published run who bought 5 to 12 items: their lists fit a page."""
+    """Return users of the published run that bought 5 to 12 items, to keep the output short."""
     found = connection.execute(
         text("""
         SELECT user_id FROM analytics.user_outcomes
@@ -210,7 +212,7 @@ def users_to_show(connection: Connection, count: int) -> list[str]:
 
 
 def count_latest_queries(connection: Connection) -> tuple[int, int]:
-    """Return how many queries the published run has, and how many different texts they are."""
+    """Return the numbers of queries and of distinct query texts of the published run."""
     row = connection.execute(
         text("SELECT count(*), count(DISTINCT query) FROM analytics.latest_generated_queries")
     ).one()

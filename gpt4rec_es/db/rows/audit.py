@@ -1,4 +1,4 @@
-"""The append-only audit table: who did what to what, and why. Nobody may change its rows."""
+"""Writes to the append-only audit table: actor, action, object and reason."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,9 +17,9 @@ def record(
     after: Mapping[str, Any] | None = None,
     reason: str | None = None,
 ) -> None:
-    """Add one entry in the caller's transaction, so that it is there exactly if the act is.
+    """Insert one entry in the caller's transaction, so that action and entry commit together.
 
-    ``before`` and ``after`` are states as plain JSON values; secrets must not be among them.
+    ``before`` and ``after`` are states as plain JSON values without secrets.
     """
     connection.execute(
         insert(audit).values(

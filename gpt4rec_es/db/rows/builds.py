@@ -1,6 +1,7 @@
-"""Statements on index builds; what they are for is decided in index/.
+"""Statements on index builds, called by index/.
 
-A row is there before its index is and tells, whatever gets killed, which indices are ours.
+A row is committed before its index is created, so after a kill the table still names all indices of
+this database.
 """
 
 import datetime as dt
@@ -17,7 +18,7 @@ from gpt4rec_es.records import Bm25
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """One row of ``builds``: one index that never changes once its state is ready."""
+    """One row of ``builds``: an index that does not change once its state is ready."""
 
     build_no: int
     index_name: str
@@ -39,10 +40,10 @@ class Build:
     is_pinned: bool
 
     def require_items(self, k: int) -> None:
-        """Pass if lists of ``k`` items can be made from this build.
+        """Raise if this build has fewer than ``k`` items.
 
         Raises:
-            UsageError: it has fewer.
+            UsageError: it has fewer than ``k`` items.
         """
         if self.document_count is not None and k > self.document_count:
             raise UsageError(
@@ -52,7 +53,7 @@ class Build:
 
 
 def build_of(row: Any) -> Build:
-    """Return the build that a row of the table ``builds`` is."""
+    """Return the Build of a row of the table ``builds``."""
     values = dict(row._mapping)  # noqa: SLF001 -- SQLAlchemy's public name for it
     values["bm25"] = Bm25(values.pop("k1"), values.pop("b"))
     return Build(**values)
@@ -62,7 +63,7 @@ def load(connection: Connection, build_no: int) -> Build:
     """Return the build with this number.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no such build.
     """
     row = connection.execute(select(builds).where(builds.c.build_no == build_no)).one_or_none()
     if row is None:
@@ -71,7 +72,7 @@ def load(connection: Connection, build_no: int) -> Build:
 
 
 def find_by_index(connection: Connection, index_name: str) -> Build | None:
-    """Return the build whose index has this name, if this database made one."""
+    """Return the build whose index has this name; None: not built by this database."""
     row = connection.execute(select(builds).where(builds.c.index_name == index_name)).one_or_none()
     return None if row is None else build_of(row)
 
@@ -87,7 +88,7 @@ def list_builds(connection: Connection, alias: str, states: Iterable[str] = ()) 
 def same_content(connection: Connection, build: Build) -> list[Build]:
     """Return the ready builds with the documents and analyzer of ``build``, itself first.
 
-    They differ in k1, b alone.
+    They differ only in k1 and b.
     """
     ready = list_builds(connection, build.alias, ["ready"])
     same = [other for other in ready if is_same_content(build, other)]
@@ -118,7 +119,7 @@ def start(
 ) -> Build:
     """Insert a build in state building and return it.
 
-    kind: full, or derived, which has the ``parent`` that it is cloned from.
+    kind: full, or derived (cloned from ``parent``).
     """
     row = connection.execute(
         insert(builds)
@@ -157,7 +158,7 @@ def finish(connection: Connection, build_no: int, index_uuid: str, document_coun
 
 
 def fail(connection: Connection, build_no: int, error: str) -> None:
-    """Mark a build that was not finished as failed; its index must be gone."""
+    """Mark an unfinished build as failed; the caller deleted its index before."""
     connection.execute(
         update(builds)
         .where(builds.c.build_no == build_no, builds.c.state == "building")
@@ -188,7 +189,7 @@ def record_swap(
     actor: str,
     reason: str | None,
 ) -> None:
-    """Record a move of the alias."""
+    """Insert an alias swap."""
     connection.execute(
         insert(alias_swaps).values(
             alias=alias,
@@ -202,7 +203,7 @@ def record_swap(
 
 
 def list_swaps(connection: Connection, alias: str, limit: int | None = None) -> list[Swap]:
-    """Return the moves of the alias, newest first."""
+    """Return the alias swaps, newest first."""
     query = (
         select(alias_swaps)
         .where(alias_swaps.c.alias == alias)

@@ -1,8 +1,8 @@
-"""Applying what was staged to items, users and interactions: only rows that differ are written.
+"""Apply staged rows to items, users and interactions; only rows that differ are written.
 
-All writing happens under the lock of the one row of catalog_state, so imports apply one after the
-other, what was compared cannot change before it is written, and rows inserted in order of their
-keys cannot deadlock. The version goes up exactly when something changed, in the same transaction.
+All writes hold the lock of the one row of catalog_state, so imports apply one after the other,
+compared rows cannot change before they are written, and inserts in key order cannot deadlock. The
+version is raised in the same transaction, if and only if a row changed.
 """
 
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ from sqlalchemy import Connection, CursorResult, Row, text
 from gpt4rec_es.db.copy import analyze_tables
 from gpt4rec_es.errors import DataError
 
-# From so many new rows on, old statistics may be so wrong that the next statements take for ever.
+# Number of new rows from which the tables are analyzed: old statistics would give bad plans.
 _MANY = 1000
-# How long an import waits for another one that is applying.
+# Maximum wait for another import that is applying its rows.
 _LOCK_TIMEOUT = "1h"
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogChanges:
-    """What applying changed, or would change.
+    """Counts of what an import changed, or would change in a dry run.
 
-    duplicates: staged rows that a later one of the same key replaced. version: the catalog or
+    duplicates: staged rows replaced by a later row with the same key. version: the catalog or
     history version afterwards.
     """
 
@@ -43,10 +43,11 @@ def apply_items(
     deactivate_missing: bool = False,
     max_missing: float = 1.0,
 ) -> CatalogChanges:
-    """Apply staged_items in the caller's transaction; of several rows for an item the last counts.
+    """Apply staged_items in the caller's transaction; the last row of each item is used.
 
     A field that was not delivered keeps its value. With ``deactivate_missing`` items that were not
-    staged (nor rejected) become inactive and those that were become active, unless they say no.
+    staged (nor rejected) become inactive, and staged items become active unless their row says
+    inactive.
 
     Raises:
         DataError: that would deactivate more than the fraction ``max_missing`` of the active items.
@@ -60,8 +61,8 @@ def apply_items(
     missing = _count_missing(connection, max_missing) if deactivate_missing else 0
     changed = found.inserted + found.updated + missing
     if changed and not dry_run:
-        # Updates run before inserts: the planner has no statistics about rows just inserted, and an
-        # update joined with them has been seen to take an hour without changing one row.
+        # Updates run before inserts: Postgres' planner has no statistics about rows just inserted,
+        # and an update joined with them took an hour in a test.
         if found.updated:
             _run(connection, _UPDATE_ITEMS, version=version + 1)
         _run(connection, _INSERT_ITEMS, version=version + 1)
@@ -81,10 +82,10 @@ def apply_items(
 
 
 def apply_interactions(connection: Connection, *, dry_run: bool = False) -> CatalogChanges:
-    """Apply staged_interactions in the caller's transaction; of equal keys the last counts.
+    """Apply staged_interactions in the caller's transaction; the last row of equal keys is used.
 
-    Unknown users are created. An event that is known gets another ordinal or rating in place and
-    keeps its version: a run that goes on meanwhile must not lose sight of it.
+    Unknown users are inserted. A stored event whose ordinal or rating differs is updated and keeps
+    its version, because an unfinished run still reads it.
     """
     version: int = _lock(connection, dry_run).history_version
     _run(connection, "ANALYZE staged_interactions")
@@ -117,7 +118,7 @@ def _run(connection: Connection, sql: str, **parameters: object) -> CursorResult
 
 
 def _lock(connection: Connection, dry_run: bool) -> Row[Any]:
-    """Take the lock that orders imports and return the versions; a dry run needs no lock."""
+    """Take the lock that serialises imports and return the versions; a dry run takes no lock."""
     _run(connection, f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
     _run(connection, "SET LOCAL statement_timeout = 0")
     return _run(connection, _VERSIONS if dry_run else _VERSIONS + " FOR UPDATE").one()

@@ -1,4 +1,4 @@
-"""Rows of co-purchase sets: looking one up by what it depends on, storing and reading it."""
+"""Reads and writes of co-purchase sets, which are looked up by their inputs."""
 
 from collections.abc import Collection, Iterable, Mapping
 
@@ -12,7 +12,7 @@ _SETS = tables.co_purchase_sets
 
 
 def find_set(connection: Connection, key: Mapping[str, float]) -> int | None:
-    """Return the number of the set made from exactly this; None: there is none.
+    """Return the number of the set made from exactly these inputs; None: there is none.
 
     key: by columns, the versions of history and catalog and ``Fusion.counting``.
     """
@@ -22,7 +22,7 @@ def find_set(connection: Connection, key: Mapping[str, float]) -> int | None:
 
 
 def is_current(connection: Connection, set_no: int) -> bool:
-    """Return whether the set was made from catalog and histories as this transaction sees them."""
+    """Return whether the set was made from the catalog and history versions of this snapshot."""
     found = connection.execute(
         text("""
         SELECT EXISTS (SELECT FROM co_purchase_sets JOIN catalog_state
@@ -61,7 +61,7 @@ def store_set(
 def load_neighbours(
     connection: Connection, set_no: int, item_nos: Collection[int]
 ) -> dict[int, Neighbours]:
-    """Return item number -> neighbours, of those of ``item_nos`` that have any."""
+    """Return item number -> neighbours for those ``item_nos`` that have any."""
     found = connection.execute(
         text("""
         SELECT item_no, neighbour_nos, similarities FROM co_purchases

@@ -1,7 +1,7 @@
-"""What a run freezes: its users with their prompts, the popular items, bought titles as queries.
+"""Writes of a run's frozen inputs: users with prompts, popular items, bought titles as queries.
 
-Rows are staged in temporary tables, which go with the planner's one transaction, and numbered from
-there. What is frozen of one user is read again to explain a list.
+Rows are staged in temporary tables of the planner's transaction and numbered from there. `gpt4rec
+why` reads one user's frozen inputs again.
 """
 
 import datetime as dt
@@ -37,12 +37,12 @@ def create_staged_users(connection: Connection) -> None:
 
 
 def stage_users(connection: Connection, rows: Sequence[Sequence[object]]) -> None:
-    """Add users to those staged, by ``USER_COLUMNS``."""
+    """Append users to the staged users; rows have ``USER_COLUMNS``."""
     copy_rows(connection, "staged_users", USER_COLUMNS, rows)
 
 
 def freeze_users(connection: Connection, run_no: int) -> None:
-    """Store the staged users as the run's, with their prompts and queries; makes its partitions."""
+    """Store the staged users, their prompts and queries for a run; creates the run's partitions."""
     connection.execute(text("ANALYZE staged_users"))
     connection.execute(
         text("""
@@ -76,7 +76,7 @@ def freeze_users(connection: Connection, run_no: int) -> None:
 
 
 def most_bought(connection: Connection, run_no: int) -> int:
-    """Return the most purchases that a user of the run has."""
+    """Return the maximum number of distinct items that a user of the run bought."""
     found = connection.execute(
         text("SELECT coalesce(max(n_bought), 0) FROM run_users WHERE run_no = :run_no"),
         {"run_no": run_no},
@@ -87,7 +87,7 @@ def most_bought(connection: Connection, run_no: int) -> int:
 def freeze_popular(
     connection: Connection, run_no: int, history_version: int, *, most: int, per_brand: int | None
 ) -> None:
-    """Freeze the ``most`` most bought items, ``per_brand`` of one brand at most (None: any)."""
+    """Freeze the ``most`` most bought items, at most ``per_brand`` of one brand (None: any)."""
     connection.execute(
         text("""
         INSERT INTO run_popular (run_no, rank, item_no, n_buyers)
@@ -131,7 +131,7 @@ ORDER BY item_no LIMIT :most
 def bought_titles(
     connection: Connection, history_version: int, *, after: int, most: int
 ) -> list[tuple[int, str]]:
-    """Return (item number, title) of the next ``most`` bought items behind number ``after``."""
+    """Return (item number, title) of the next ``most`` bought items after number ``after``."""
     found = connection.execute(
         _BOUGHT, {"after": after, "history_version": history_version, "most": most}
     )
@@ -149,12 +149,12 @@ def create_staged_titles(connection: Connection) -> None:
 
 
 def stage_titles(connection: Connection, rows: Iterable[tuple[int, bytes, str]]) -> None:
-    """Add (item number, hash, query text) to what is staged."""
+    """Append rows (item number, hash, query text) to the staged titles."""
     copy_rows(connection, "staged_titles", ["item_no", "query_hash", "text"], rows)
 
 
 def freeze_titles(connection: Connection, run_no: int) -> int:
-    """Store the staged titles as the run's, with their queries; return how many items."""
+    """Store the staged titles and their queries for a run; return the number of items."""
     connection.execute(
         text("""
         INSERT INTO queries (query_hash, text)
@@ -173,7 +173,7 @@ def freeze_titles(connection: Connection, run_no: int) -> int:
 
 
 class PromptItem(NamedTuple):
-    """An item whose title a prompt holds. bought_at: last, up to the cut-off; None: not known."""
+    """An item with its title in a prompt. bought_at: last purchase up to the cut-off, or None."""
 
     item_id: str
     title: str | None
@@ -183,7 +183,7 @@ class PromptItem(NamedTuple):
 def load_prompt_items(
     connection: Connection, run_no: int, user_no: int, history_version: int
 ) -> list[PromptItem]:
-    """Return the items whose titles a user's prompt holds, oldest first, as the run froze them."""
+    """Return the items whose titles are in a user's frozen prompt, oldest first."""
     found = connection.execute(
         text("""
         SELECT i.item_id, i.title, x.bought_at
@@ -202,7 +202,7 @@ def load_prompt_items(
 
 
 def load_prompt(connection: Connection, prompt_no: int | None) -> str | None:
-    """Return the text of a prompt; None: the user has none, or it is gone."""
+    """Return the text of a prompt; None: the user has none, or it was deleted."""
     found = connection.execute(
         text("SELECT text FROM prompts WHERE prompt_no = :prompt_no"), {"prompt_no": prompt_no}
     ).scalar_one_or_none()

@@ -1,8 +1,8 @@
-"""What stays of a published run: counts by query, item, brand and category, made in the database.
+"""Daily sums of a published run by query, item, brand and category, computed in SQL.
 
-Over millions of users that takes minutes. Rows are keyed by the run, so until ``count_for_date``,
-at the end of the transaction, only those wait who would publish the same run. Doing it again
-changes nothing. Nothing here decides what is published.
+They stay when the run's lists are pruned. For millions of users this takes minutes. Rows are keyed
+by run, so until ``count_for_date`` at the end of the transaction, only publishers of the same run
+wait. It is idempotent.
 """
 
 from sqlalchemy import Connection, text
@@ -14,7 +14,7 @@ from gpt4rec_es.db.rows.runs import Run
 TABLES = ("daily_examples", "daily_queries", "daily_items", "daily_coverage")
 
 _EXAMPLES = 3
-# The users of a run's queries. A generation has no query twice, so a row is a user.
+# Users of a run's queries. Queries of a generation are distinct, so each row is one user.
 _GENERATED = """
     FROM run_users AS u
     JOIN generations AS g ON g.prompt_no = u.prompt_no
@@ -85,8 +85,8 @@ _COVERAGE = """
 """
 
 
-def wait_for_turn(connection: Connection, run: Run) -> None:
-    """Wait until nobody else makes sums of the run, however long, and keep others waiting."""
+def lock_sums(connection: Connection, run: Run) -> None:
+    """Take the lock for the run's sums until the transaction ends, without a time-out."""
     disable_statement_timeout(connection)
     locks.limit_waits(connection, 0)
     locks.transaction_lock(connection, f"daily {run.run_no}")
@@ -94,7 +94,7 @@ def wait_for_turn(connection: Connection, run: Run) -> None:
 
 
 def store_daily(connection: Connection, run: Run) -> None:
-    """Store the run's sums from its stored lists; those that it has already are replaced."""
+    """Store the run's sums from its stored lists; existing sums are replaced."""
     delete_daily(connection, run.run_no)
     values = {
         "run_no": run.run_no,
@@ -111,7 +111,7 @@ def store_daily(connection: Connection, run: Run) -> None:
 
 
 def delete_daily(connection: Connection, run_no: int) -> None:
-    """Delete a run's sums; what is shown for its date must be another run's."""
+    """Delete a run's sums; the sums shown for its date must belong to another run."""
     for table in TABLES:
         connection.execute(
             text(f"DELETE FROM {table} WHERE run_no = :run_no"),  # noqa: S608 - names above
@@ -120,7 +120,7 @@ def delete_daily(connection: Connection, run_no: int) -> None:
 
 
 def counts(connection: Connection, run_no: int) -> bool:
-    """Return whether the run's sums are those of its date."""
+    """Return whether the run's sums are shown for its date."""
     found = connection.execute(
         text("SELECT EXISTS (SELECT FROM daily_runs WHERE run_no = :run_no)"), {"run_no": run_no}
     )
@@ -128,7 +128,7 @@ def counts(connection: Connection, run_no: int) -> bool:
 
 
 def count_for_date(connection: Connection, run: Run) -> None:
-    """Let the run's sums be those of its date."""
+    """Show the run's sums for its date."""
     connection.execute(
         text("""
         INSERT INTO daily_runs (kind, logical_date, run_no) VALUES (:kind, :date, :run_no)
@@ -139,7 +139,7 @@ def count_for_date(connection: Connection, run: Run) -> None:
 
 
 def withdraw_from_date(connection: Connection, run: Run) -> None:
-    """Take a rejected run's sums back from its date: an earlier attempt's count again, if any."""
+    """Replace a rejected run's sums for its date by those of an earlier published attempt, if any."""
     withdrawn = connection.execute(
         text("DELETE FROM daily_runs WHERE run_no = :run_no"), {"run_no": run.run_no}
     )

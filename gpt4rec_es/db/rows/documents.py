@@ -1,4 +1,4 @@
-"""The catalog as documents for the index, read together with the version that they are of."""
+"""Reads of the catalog as documents for the index, with the catalog version of the snapshot."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,13 +10,13 @@ from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.tables import catalog_state, items
 from gpt4rec_es.records import Document
 
-# Rows per fetch of the server-side cursor: more do not make it faster.
+# Rows per fetch of the server-side cursor; larger values were not faster.
 _FETCH = 5000
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogSnapshot:
-    """The catalog as it was at one moment: its version, and how many documents it has."""
+    """One snapshot of the catalog: its version and its number of documents."""
 
     catalog_version: int
     document_count: int
@@ -44,14 +44,14 @@ class CatalogSnapshot:
 
 @contextmanager
 def catalog_snapshot(engine: Engine) -> Iterator[CatalogSnapshot]:
-    """Open the catalog in one read-only snapshot, so that version and documents belong together.
+    """Open the catalog in one read-only snapshot, so that version and documents match.
 
     Raises:
-        DependencyError: Postgres went away.
+        DependencyError: Postgres was lost.
     """
     with transaction(engine.execution_options(isolation_level="REPEATABLE READ")) as connection:
         connection.execute(text("SET TRANSACTION READ ONLY"))
-        # Loading waits for Elasticsearch, sometimes for minutes; that must not end the snapshot.
+        # Loading may wait minutes for Elasticsearch, which must not end the snapshot.
         connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         version = connection.execute(select(catalog_state.c.catalog_version)).scalar_one()
@@ -62,5 +62,5 @@ def catalog_snapshot(engine: Engine) -> Iterator[CatalogSnapshot]:
 
 
 def current_catalog_version(connection: Connection) -> int:
-    """Return the version of the catalog as it is now."""
+    """Return the current catalog version."""
     return int(connection.execute(select(catalog_state.c.catalog_version)).scalar_one())

@@ -1,4 +1,4 @@
-"""Rows of evaluations: stored whole in one transaction, read back for comparing and exporting."""
+"""Reads and writes of evaluations; each is stored in one transaction."""
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -87,7 +87,7 @@ def find(connection: Connection, evaluation_no: int) -> StoredEvaluation:
 
 
 def drop_of_split(connection: Connection, split_no: int) -> int:
-    """Delete the evaluations on a split; return how many that were."""
+    """Delete the evaluations on a split; return their number."""
     return connection.execute(
         delete(evaluations).where(evaluations.c.split_no == split_no)
     ).rowcount
@@ -96,7 +96,7 @@ def drop_of_split(connection: Connection, split_no: int) -> int:
 def load_metrics(
     connection: Connection, evaluation_nos: Sequence[int], segment: str | None = None
 ) -> list[RowMapping]:
-    """Return the metrics of evaluations, of all segments or one, in order of their keys."""
+    """Return the metrics of evaluations, for all segments or one, in key order."""
     columns = evaluation_metrics.c
     query = select(evaluation_metrics).where(columns.evaluation_no.in_(evaluation_nos))
     if segment is not None:
@@ -122,7 +122,7 @@ def stream_lists(
 
 
 class NamedItem(NamedTuple):
-    """One item of an evaluated list, in ids."""
+    """One item of an evaluated list, with external ids."""
 
     user_id: str
     item_id: str
@@ -145,7 +145,7 @@ def stream_named_lists(
 ) -> Iterator[list[NamedItem]]:
     """Yield an evaluation's lists of length ``k``, ``batch`` items at a time, by user id and rank.
 
-    as_analyst: with the user ids that analysts see, else with the shop's own.
+    as_analyst: with the user ids that analysts see, else with the shop's ids.
     """
     found = connection.execute(
         text(_NAMED_LISTS.format(user_id=USER_ID[as_analyst])),
@@ -166,7 +166,7 @@ def load_lengths(connection: Connection, evaluation_no: int) -> list[int]:
 
 
 def users_of_both(connection: Connection, first: int, second: int) -> list[int]:
-    """Return the users who have lists of both evaluations, ascending."""
+    """Return the numbers of users with lists of both evaluations, ascending."""
     found = connection.execute(
         text("""
         SELECT user_no FROM evaluation_lists

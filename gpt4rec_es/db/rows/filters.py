@@ -1,4 +1,4 @@
-"""Reads and writes of query filters: freezing them for a run, and what they said of queries."""
+"""Reads and writes of query filters and of the results of filtering queries."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,9 +11,10 @@ from gpt4rec_es.db.rows.texts import store_new
 
 @dataclass(frozen=True, slots=True)
 class FrozenFilters:
-    """One row of ``query_filters``. scripts: None: all are allowed; max_unknown_fraction: of terms.
+    """One row of ``query_filters``. scripts: allowed scripts; None: all.
 
-    index_name: whose terms are known; None: nobody asks.
+    max_unknown_fraction: maximum fraction of a query's terms that index ``index_name`` lacks
+    (index_name None: not checked).
     """
 
     filters_no: int
@@ -44,7 +45,7 @@ def filters_number(
 def frozen_filters(
     filters_no: int, phrases: Sequence[str], settings: Mapping[str, Any]
 ) -> FrozenFilters:
-    """Return filters by what is stored of them: phrases and settings."""
+    """Return the filters of a row's phrases and settings."""
     scripts = settings["scripts"]
     return FrozenFilters(
         filters_no,
@@ -88,7 +89,7 @@ def catalog_scripts(
 def store_verdicts(
     connection: Connection, filters_no: int, verdicts: Iterable[tuple[int, str | None, str | None]]
 ) -> int:
-    """Store verdicts as (query number, reason, detail); return the rows added."""
+    """Store verdicts as (query number, reason, detail); return the number of rows added."""
     return store_new(
         connection,
         "query_verdicts",
@@ -99,7 +100,7 @@ def store_verdicts(
 
 
 def count_removed(connection: Connection, run_id: str) -> dict[str, int]:
-    """Return how many distinct queries of a run its filters removed, by reason, most first."""
+    """Return the number of distinct queries that a run's filters removed, by reason, most first."""
     found = connection.execute(
         text(
             "SELECT removal_reason AS name, count(*) AS n FROM analytics.removed_queries "
@@ -113,7 +114,7 @@ def count_removed(connection: Connection, run_id: str) -> dict[str, int]:
 def load_removed(
     connection: Connection, filters_no: int | None, query_nos: Iterable[int]
 ) -> dict[int, tuple[str, str]]:
-    """Return query number -> (reason, detail) of those that the filters (None: none) remove."""
+    """Return query number -> (reason, detail) for queries that the filters, if any, remove."""
     if filters_no is None:
         return {}
     found = connection.execute(

@@ -1,6 +1,6 @@
-"""What the gates measure of a run's stored lists, and what they found.
+"""Measurements of a run's stored lists for the gates, and storage of gate results.
 
-Every number is taken from the rows themselves; which number lets a run pass is decided by gates.
+Every number is counted from stored rows; night/publish/gates.py decides which value passes.
 """
 
 import json
@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """What one gate found. measured and required are sentences for people."""
+    """Result of one gate. measured and required are texts for operators."""
 
     gate: str
     passed: bool
@@ -22,7 +22,7 @@ class GateResult:
 
 
 def store(connection: Connection, run_no: int, results: Sequence[GateResult]) -> None:
-    """Store what the gates found for a run; an earlier result of the same gate is replaced."""
+    """Store the gate results of a run; earlier results of the same gates are replaced."""
     connection.execute(
         text("""
         INSERT INTO gate_results (run_no, gate, passed, measured, required)
@@ -38,7 +38,7 @@ def store(connection: Connection, run_no: int, results: Sequence[GateResult]) ->
 
 
 def load(connection: Connection, run_no: int) -> list[GateResult]:
-    """Return what the gates found for a run, refusals first; none before it was checked."""
+    """Return the gate results of a run, failed gates first; empty before it was checked."""
     found = connection.execute(
         text(
             "SELECT gate, passed, measured, required FROM gate_results "
@@ -50,7 +50,7 @@ def load(connection: Connection, run_no: int) -> list[GateResult]:
 
 
 def newest_results(connection: Connection) -> dict[str, bool]:
-    """Return gate -> whether it passed, of the newest run that was checked."""
+    """Return gate -> whether it passed, for the newest run that was checked."""
     found = connection.execute(
         text("""
         SELECT gate, passed FROM gate_results
@@ -62,7 +62,7 @@ def newest_results(connection: Connection) -> dict[str, bool]:
 
 
 class Matching(NamedTuple):
-    """Users with an outcome, users of the cohort, and those that are only one of the two."""
+    """Numbers of users with an outcome, in the cohort, and in only one of the two."""
 
     outcomes: int
     cohort: int
@@ -70,8 +70,8 @@ class Matching(NamedTuple):
 
 
 def match_outcomes(connection: Connection, run_no: int) -> Matching:
-    """Return how a run's outcomes and its cohort match."""
-    # The key makes a second outcome impossible, so equal counts mean one each.
+    """Count how a run's outcomes and its cohort match."""
+    # The primary key allows one outcome per user, so equal counts mean one each.
     row = connection.execute(
         text("""
         SELECT count(o.user_no) AS outcomes, count(u.user_no) AS cohort,
@@ -85,7 +85,7 @@ def match_outcomes(connection: Connection, run_no: int) -> Matching:
 
 
 def count_wrong_lists(connection: Connection, run_no: int) -> int:
-    """Return how many users' lists are not as long as their outcome says, or have gaps."""
+    """Count the users whose list has a length other than in their outcome, or gaps in its ranks."""
     found = connection.execute(
         text("""
         SELECT count(*) FROM (
@@ -101,7 +101,7 @@ def count_wrong_lists(connection: Connection, run_no: int) -> int:
 
 
 def count_failed(connection: Connection, run_no: int) -> int:
-    """Return how many users of a run failed."""
+    """Count the users of a run with outcome failed."""
     found = connection.execute(
         text("""
         SELECT count(*) FROM user_outcomes WHERE run_no = :run_no AND outcome = 'failed'
@@ -124,7 +124,7 @@ def recommended_ids(connection: Connection, run_no: int) -> list[str]:
 
 
 def count_recommended_items(connection: Connection, run_no: int) -> int:
-    """Return how many different items a run's lists have, whether the catalog has them or not."""
+    """Count the distinct items of a run's lists, in the catalog or not."""
     found = connection.execute(
         text("SELECT count(DISTINCT item_no) FROM recommendations WHERE run_no = :run_no"),
         {"run_no": run_no},
@@ -133,7 +133,7 @@ def count_recommended_items(connection: Connection, run_no: int) -> int:
 
 
 def count_by_short_reason(connection: Connection, run_no: int) -> dict[str, int]:
-    """Return why lists were short before fallbacks -> users with hits, most first; "": full."""
+    """Return short_reason -> number of users with hits, most first; "": lists of full length."""
     found = connection.execute(
         text("""
         SELECT coalesce(short_reason, '') AS reason, count(*) AS users
@@ -146,7 +146,7 @@ def count_by_short_reason(connection: Connection, run_no: int) -> dict[str, int]
 
 
 def count_blocked(connection: Connection, run_no: int) -> int:
-    """Return how many recommendations of a run are items that its rules keep out."""
+    """Count the recommendations of a run whose item its rules block."""
     found = connection.execute(
         text("""
         SELECT count(*) FROM recommendations AS r
@@ -158,8 +158,8 @@ def count_blocked(connection: Connection, run_no: int) -> int:
     return int(found.scalar_one())
 
 
-def count_crowded(connection: Connection, run_no: int, most: int) -> int:
-    """Return how often a list of a run has more than ``most`` items of a capped brand."""
+def count_over_brand_cap(connection: Connection, run_no: int, most: int) -> int:
+    """Count the (list, brand) pairs of a run with more than ``most`` items of a capped brand."""
     found = connection.execute(
         text("""
         SELECT count(*) FROM (

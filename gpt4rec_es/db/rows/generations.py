@@ -1,8 +1,8 @@
-"""Storing what a generator wrote: distinct texts once, generations by key, their ranked queries.
+"""Storing generated queries: each distinct text once, generations by key, ranked queries.
 
-This is most of what a night writes, so rows come by COPY with numbers taken beforehand. COPY cannot
-pass over a row that exists: then, which is rare, it is undone and the rows are inserted one by one.
-A retry is harmless: what exists is left as it is.
+These are most of the rows that a night writes, so they are written by COPY with numbers taken
+beforehand. COPY cannot skip a row that exists: in that rare case it is rolled back and the rows are
+inserted one by one. A retry is safe: existing rows are not changed.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ from gpt4rec_es.records import Generation
 
 _HASH_BYTES = 16
 _QUERY_NOS, _GENERATION_NOS = "queries_query_no_seq", "generations_generation_no_seq"
-# Two values however many texts: reading a row for each costs the client more than the search.
+# The result is two arrays: fetching one row per text takes longer than the search itself.
 _KNOWN = text("""
 SELECT coalesce(string_agg(query_hash, ''), '') AS hashes, array_agg(query_no) AS numbers
 FROM queries WHERE query_hash = ANY(cast(:hashes AS bytea[]))
@@ -46,9 +46,9 @@ def store_generations(
     generations: Sequence[tuple[int, Generation]],
     hashes: Mapping[str, bytes],
 ) -> int:
-    """Store generations as (prompt number, generation); return the rows added.
+    """Store generations as (prompt number, generation); return the number of rows added.
 
-    hashes: 128-bit hash of each query text. A generation that exists already is left as it is.
+    hashes: 128-bit hash of each query text. An existing generation is not changed.
     """
     locks.share_lock(connection, locks.TEXTS)
     query_nos = _number_queries(
@@ -70,11 +70,11 @@ def store_generations(
 
 
 def _number_queries(connection: Connection, hashes: Mapping[str, bytes]) -> dict[str, int]:
-    """Return the number of each of these texts (text -> hash), storing those that are new.
+    """Return the number of each of these texts (text -> hash), storing new ones.
 
-    They go in order of hash: writers who meet on the same texts wait for each other in one order,
-    and the server finds neighbours in its index one after the other. New numbers rise in the given
-    order: rows that refer to them in that order have their places in indexes side by side.
+    Texts are processed in hash order, so that concurrent writers of the same texts cannot deadlock
+    and index pages are read in order. New numbers ascend in the given order, so that rows that
+    refer to them in that order are adjacent in indexes.
     """
     if not hashes:
         return {}
@@ -93,7 +93,7 @@ def _number_queries(connection: Connection, hashes: Mapping[str, bytes]) -> dict
 
 
 def _order(hashes: Sequence[bytes]) -> list[int]:
-    """Return the places of hashes by rising first half: equal ones of different texts are rare."""
+    """Return the positions of hashes sorted by their first half; ties are rare."""
     halves = np.frombuffer(b"".join(hashes), dtype=">u8")[:: _HASH_BYTES // 8]
     order: list[int] = halves.astype(np.uint64).argsort().tolist()
     return order
@@ -110,7 +110,7 @@ def _load_numbers(connection: Connection, hashes: Collection[bytes]) -> dict[byt
 def _add_queries(
     connection: Connection, rows: Sequence[tuple[bytes, str, int]]
 ) -> dict[bytes, int]:
-    """Store new texts as (hash, text, number); return the numbers that they have, by hash."""
+    """Store new texts as (hash, text, number); return hash -> stored number."""
     keys = [key for key, _, _ in rows]
     if _copy_new(connection, "queries", ["query_hash", "text", "query_no"], rows):
         return {key: number for key, _, number in rows}
@@ -148,7 +148,7 @@ def _add_generations(
 
 
 def _take_numbers(connection: Connection, sequence: str, count: int) -> list[int]:
-    """Return that many numbers that nobody else gets; they may have gaps."""
+    """Return ``count`` new numbers of a sequence; they may have gaps."""
     taken = connection.execute(_TAKE, {"sequence": sequence, "count": count})
     return taken.scalar_one() or []
 
@@ -156,7 +156,7 @@ def _take_numbers(connection: Connection, sequence: str, count: int) -> list[int
 def _copy_new(
     connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> bool:
-    """Copy rows; False, and nothing is done: one of them was there, or was stored meanwhile."""
+    """Copy rows and return True; False: a row exists already and nothing was copied."""
     try:
         with connection.begin_nested():
             copy_rows(connection, table, columns, rows)
@@ -166,14 +166,14 @@ def _copy_new(
 
 
 def _array(hashes: Collection[bytes]) -> str:
-    """Return hashes as Postgres writes an array of them: far less to read than one value each."""
+    """Return hashes as the text of a Postgres array, faster to parse than one value each."""
     return "{\\\\x" + b"".join(hashes).hex(",", _HASH_BYTES).replace(",", ",\\\\x") + "}"
 
 
 def load_beam_scores(
     connection: Connection, prompt_no: int | None, content_hash: str, decoding_no: int
 ) -> dict[int, float]:
-    """Return rank -> log-probability per token of the queries generated for a prompt."""
+    """Return rank -> mean log-probability per token of the queries generated for a prompt."""
     found = connection.execute(
         text("""
         SELECT q.rank, q.sum_logprob / greatest(q.n_tokens, 1) AS beam_score
@@ -189,7 +189,7 @@ def load_beam_scores(
 def without_generation(
     connection: Connection, prompt_nos: Sequence[int], content_hash: str, decoding_no: int
 ) -> list[tuple[int, int]]:
-    """Return (tokens, prompt number) of those of these prompts that nothing is generated for."""
+    """Return (tokens, prompt number) of those prompts that have no generation."""
     found = connection.execute(
         text("""
         SELECT p.n_tokens, p.prompt_no FROM prompts AS p
@@ -217,9 +217,9 @@ GROUP BY g.prompt_no
 def load_generated(
     connection: Connection, prompt_nos: Sequence[int], content_hash: str, decoding_no: int
 ) -> Iterator[tuple[int, list[tuple[str, float, int]]]]:
-    """Yield prompt number and queries, best first, of those of these prompts that have any.
+    """Yield prompt number and queries, best first, of those prompts that have a generation.
 
-    A query is (text, sum of log-probabilities, tokens).
+    A query is (text, sum of log-probabilities, number of tokens).
     """
     values = {"numbers": prompt_nos, "content_hash": content_hash, "decoding_no": decoding_no}
     for row in connection.execute(_GENERATED, values):

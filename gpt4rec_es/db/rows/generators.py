@@ -1,7 +1,6 @@
-"""The table of registered query generators, of which at most one is current.
+"""Reads and writes of registered query generators; at most one is current.
 
-Rows only: whether a checkpoint folder is there, and still what was registered, is checked by the
-use cases.
+Rows only: callers check that the checkpoint folder exists and is unchanged.
 """
 
 import datetime as dt
@@ -43,10 +42,10 @@ def register(
 ) -> Generator:
     """Return the generator called ``name``, storing it if it is new.
 
-    Registering the same content under the same name again only notes where it lies now.
+    Registering the same content under the same name again updates its path.
 
     Raises:
-        UsageError: the name belongs to a generator of other content.
+        UsageError: the name belongs to a generator with other content.
     """
     statement = insert(generators).values(
         name=name, kind=kind, path=path, content_hash=content_hash, card=dict(card)
@@ -61,16 +60,16 @@ def register(
 
 
 def require_free(connection: Connection, name: str, content_hash: str | None = None) -> None:
-    """Return if ``name`` can be registered: it is new, or has just this content.
+    """Raise unless ``name`` is new or has exactly this content.
 
     Raises:
-        UsageError: it belongs to a generator of other content.
+        UsageError: the name belongs to a generator with other content.
     """
     known = select(generators.c.content_hash).where(generators.c.name == name)
     found = connection.execute(known).scalar()
     if found is not None and found != content_hash:
         raise UsageError(
-            f"There is a generator {name!r} of other content already.", "Choose another name."
+            f"A generator {name!r} with other content exists already.", "Choose another name."
         )
 
 
@@ -81,16 +80,16 @@ def load_all(connection: Connection) -> list[Generator]:
 
 
 def current(connection: Connection) -> Generator | None:
-    """Return the generator that the next night uses; None when none was chosen."""
+    """Return the current generator, which the next night uses; None: none was chosen."""
     row = connection.execute(select(generators).where(generators.c.is_current)).mappings().first()
     return None if row is None else _generator(row)
 
 
 def named_or_current(connection: Connection, name: str | None) -> Generator:
-    """Return the generator called ``name``; without a name the one that the next night uses.
+    """Return the generator called ``name``; without a name, the current one.
 
     Raises:
-        UsageError: there is none of that name, or none was chosen.
+        UsageError: there is no generator of that name, or none is current.
     """
     if name:
         return get(connection, name)
@@ -104,7 +103,7 @@ def get(connection: Connection, name: str) -> Generator:
     """Return the generator called ``name``.
 
     Raises:
-        UsageError: there is none; the hint names those there are.
+        UsageError: there is none; the hint lists the existing names.
     """
     row = connection.execute(select(generators).where(generators.c.name == name)).mappings().first()
     if row is not None:
@@ -125,12 +124,12 @@ def load(connection: Connection, generator_no: int) -> Generator:
 
 
 def use(connection: Connection, name: str, *, actor: str) -> Generator:
-    """Make ``name`` the current generator and return it; noted in the audit.
+    """Make ``name`` the current generator, add an audit entry, and return it.
 
     Raises:
         UsageError: there is no such generator.
     """
-    # Two at the same time would both unset the old one and then meet on the unique index.
+    # Two concurrent calls would both unset the old one and then conflict on the unique index.
     transaction_lock(connection, "current generator")
     wanted = get(connection, name)
     before = current(connection)

@@ -1,4 +1,4 @@
-"""What the database says of itself: its server, what a role may do, its clock, its disk."""
+"""Reads for the doctor: server version, privileges of roles, clock, disk, pace of stages."""
 
 import datetime as dt
 from typing import Literal, NamedTuple
@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 
 
 class ServerVersion(NamedTuple):
-    """A server: its version in words and as a number, and how many connections are in use."""
+    """Server version as text and number, and numbers of connections."""
 
     version: str
     major: int
@@ -17,26 +17,26 @@ class ServerVersion(NamedTuple):
 
 
 class WriterRights(NamedTuple):
-    """What the role that is logged in may do to the tables. may_forge: change the audit."""
+    """Privileges of the current role. may_change_audit: may update or delete audit rows."""
 
     name: str
     is_super: bool
     may_create: bool
     may_write: bool
-    may_forge: bool
+    may_change_audit: bool
     may_temp: bool
     may_partition: bool
 
 
 class OwnerRights(NamedTuple):
-    """Whether the role that is logged in may change every table."""
+    """Privileges of the current role as owner: whether it may change every table."""
 
     name: str
     may_change: bool
 
 
 class AnalystRights(NamedTuple):
-    """Whether the role that is logged in may read the views, and whether it may do more."""
+    """Privileges of the current role as analyst: whether it may read the views, or do more."""
 
     name: str
     may_read: bool
@@ -44,9 +44,9 @@ class AnalystRights(NamedTuple):
 
 
 class StagePace(NamedTuple):
-    """Shards of a stage that were done, by how many owners, in how many seconds.
+    """Numbers of done shards of a stage and of their owners, with the duration.
 
-    seconds: from the first that was done to the last, by the wall.
+    seconds: wall-clock time from the first done shard to the last.
     """
 
     stage: str
@@ -56,7 +56,7 @@ class StagePace(NamedTuple):
 
 
 def server(connection: Connection) -> ServerVersion:
-    """Return what server this is."""
+    """Return the server's version and connections."""
     row = connection.execute(
         text("""
         SELECT current_setting('server_version') AS version,
@@ -70,13 +70,13 @@ def server(connection: Connection) -> ServerVersion:
 
 
 def exists(connection: Connection, kind: Literal["regclass", "regnamespace"], name: str) -> bool:
-    """Return whether there is a table or a schema of this name."""
+    """Return whether a table or schema of this name exists."""
     found = connection.execute(text(f"SELECT to_{kind}(:name) IS NOT NULL"), {"name": name})
     return bool(found.scalar_one())
 
 
 def writer_rights(connection: Connection) -> WriterRights:
-    """Return what this role may do; the tables must be there."""
+    """Return the role's privileges as writer; the tables must exist."""
     row = connection.execute(
         text("""
         SELECT current_user AS name,
@@ -84,7 +84,7 @@ def writer_rights(connection: Connection) -> WriterRights:
                has_schema_privilege('public', 'CREATE') AS may_create,
                has_table_privilege('public.runs', 'INSERT, UPDATE')
                    AND has_table_privilege('public.audit', 'INSERT') AS may_write,
-               has_table_privilege('public.audit', 'DELETE') AS may_forge,
+               has_table_privilege('public.audit', 'DELETE') AS may_change_audit,
                has_database_privilege(current_database(), 'TEMP') AS may_temp,
                has_function_privilege('public.create_run_partitions(integer)', 'EXECUTE')
                    AS may_partition
@@ -106,7 +106,7 @@ def owner_rights(connection: Connection) -> OwnerRights:
 
 
 def analyst_rights(connection: Connection) -> AnalystRights:
-    """Return what this role may do as an analyst; the schema analytics must be there."""
+    """Return the role's privileges as analyst; the schema analytics must exist."""
     row = connection.execute(
         text("""
         SELECT current_user AS name,
@@ -121,24 +121,24 @@ def analyst_rights(connection: Connection) -> AnalystRights:
 
 
 def ping(connection: Connection) -> None:
-    """Go to the server and back, so that the time to connect does not count afterwards."""
+    """Do one round trip to the server, so that later timings exclude connecting."""
     connection.execute(text("SELECT 1"))
 
 
 def clock(connection: Connection) -> dt.datetime:
-    """Return the time by the database's clock."""
+    """Return the current time by the database's clock."""
     found: dt.datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
     return found
 
 
 def database_bytes(connection: Connection) -> int:
-    """Return how large the database is."""
+    """Return the size of the database in bytes."""
     found = connection.execute(text("SELECT pg_database_size(current_database())"))
     return int(found.scalar_one())
 
 
 def data_folder(connection: Connection) -> str | None:
-    """Return where a server on this machine keeps its data; None: elsewhere, or not to be known."""
+    """Return the data directory of a server on this machine; None: remote or unknown."""
     found: str | None = connection.execute(
         text(
             "SELECT CASE WHEN pg_has_role('pg_read_all_settings', 'USAGE') "
@@ -159,5 +159,5 @@ GROUP BY stage HAVING count(*) > 2 ORDER BY stage
 
 
 def newest_paces(connection: Connection) -> list[StagePace]:
-    """Return the pace of the newest run's stages of which more than two shards are done."""
+    """Return the pace of those stages of the newest run that have more than two done shards."""
     return [StagePace(*row) for row in connection.execute(_PACES)]

@@ -1,7 +1,7 @@
-"""Reading histories: what each user bought, each item once at its latest event, in time order.
+"""Reads of histories: each user's items, each once at its latest event, in time order.
 
-Used for training and for planning a night, so both see the same histories. Memory stays flat:
-users are read in slices, and titles are kept up to a bound, not per purchase.
+Training and planning both use it, so they see the same histories. Memory is bounded: users are read
+in slices, and the title cache has a maximum size.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, TextClause, text
 
-# (item number, title or None, whether a language model may learn the title)
+# (item number, title or None, whether a language model may be trained on the title)
 Bought = tuple[int, str | None, bool]
 
 _SLICE = 1000
@@ -18,8 +18,8 @@ _KEPT_TITLES = 500_000
 _USERS = text(
     "SELECT user_no, user_id FROM users WHERE user_no > :after ORDER BY user_no LIMIT :most"
 )
-# The primary key (user_no, item_no, event_no) serves the inner query; ties of time and ordinal
-# are ordered by the bytes of item_id (COLLATE "C"), as everywhere.
+# The inner query uses the primary key (user_no, item_no, event_no); ties of time and ordinal are
+# ordered by item_id with COLLATE "C", as in all other queries.
 _HISTORY = """
     SELECT latest.user_no,
            array_agg(latest.item_no ORDER BY latest.event_no, latest.ordinal, items.item_id)
@@ -41,7 +41,7 @@ _SLICE_OF_USERS = "user_no BETWEEN :first AND :last"
 _HISTORIES = text(_HISTORY.format(users=_SLICE_OF_USERS, moments=""))
 _PURCHASES = text(_HISTORY.format(users=_SLICE_OF_USERS, moments=_MOMENTS))
 _HISTORIES_OF = text(_HISTORY.format(users="user_no = ANY(:users)", moments=""))
-# Every event, not only the latest of an item: whoever splits says what counts.
+# Every event, not only an item's latest: the split protocol selects events.
 _EVENTS = text("""
     SELECT user_no, user_id,
            array_agg(item_no ORDER BY event_no, ordinal, item_id) AS item_nos,
@@ -60,8 +60,8 @@ def stream_histories(
     """Yield (user_no, user_id, history) for every user, by user number; a history may be empty.
 
     A history is ordered by (event_no, ordinal, item_id bytes) of each item's latest event among
-    those up to ``history_version`` (None: all). Several statements are used: for one consistent
-    picture beside imports the caller's transaction must be REPEATABLE READ.
+    those up to ``history_version`` (None: all). It runs several statements: for a consistent
+    snapshot during imports, the caller's transaction must be REPEATABLE READ.
     """
     known: dict[int, Bought] = {}
     for users, found in _slices(connection, history_version, _HISTORIES):
@@ -75,10 +75,10 @@ def stream_histories(
 def stream_purchases(
     connection: Connection, *, history_version: int
 ) -> Iterator[tuple[list[int], list[int]]]:
-    """Yield (item numbers, event numbers) of every user who bought, oldest first, by user number.
+    """Yield (item numbers, event numbers), oldest first, of every user with purchases.
 
-    Purchases of one moment have the same event number. The same histories as
-    ``stream_histories``, with the same need of one picture.
+    Ordered by user number. Purchases of equal time have the same event number. The histories and
+    the isolation level are those of ``stream_histories``.
     """
     for _, found in _slices(connection, history_version, _PURCHASES):
         for row in sorted(found, key=lambda row: row.user_no):
@@ -96,7 +96,7 @@ def load_item_numbers(
 def _slices(
     connection: Connection, history_version: int | None, statement: TextClause
 ) -> Iterator[tuple[Sequence[Row[Any]], Sequence[Row[Any]]]]:
-    """Yield slices of users, as (user_no, user_id), with the rows of those who bought."""
+    """Yield slices of users, as (user_no, user_id), with the rows of users with purchases."""
     last = -1
     while users := connection.execute(_USERS, {"after": last, "most": _SLICE}).all():
         first, last = users[0].user_no, users[-1].user_no
@@ -109,8 +109,8 @@ def _slices(
 def stream_events(connection: Connection) -> Iterator[tuple[int, str, list[int], list[int]]]:
     """Yield (user_no, user_id, item numbers, event numbers) of users with purchases.
 
-    By user number; events in the order in which histories are read. For one consistent picture
-    the caller's transaction must be REPEATABLE READ.
+    Ordered by user number, events in history order. For a consistent snapshot, the caller's
+    transaction must be REPEATABLE READ.
     """
     last = -1
     while users := connection.execute(_USERS, {"after": last, "most": _SLICE}).all():
@@ -119,7 +119,7 @@ def stream_events(connection: Connection) -> Iterator[tuple[int, str, list[int],
 
 
 def has_times(connection: Connection) -> bool:
-    """Return whether every purchase has a time; else only the order of a user's is known."""
+    """Return whether every purchase has a time; False: only the order within a user is known."""
     found = connection.execute(
         text("SELECT NOT EXISTS (SELECT FROM interactions WHERE event_at IS NULL)")
     )
@@ -129,7 +129,7 @@ def has_times(connection: Connection) -> bool:
 def _learn_items(
     connection: Connection, known: dict[int, Bought], item_nos: Iterable[list[int]]
 ) -> None:
-    """Add the items that are not in ``known`` yet, forgetting all others when there are many."""
+    """Add missing items to the cache ``known``, after clearing it if it is full."""
     wanted = set().union(*item_nos)
     missing = wanted - known.keys()
     if len(known) + len(missing) > _KEPT_TITLES:
@@ -141,12 +141,12 @@ def _learn_items(
 
 
 def load_trainable_titles(connection: Connection) -> list[str]:
-    """Return the titles of the catalog that a language model may learn, by item id."""
+    """Return the titles that a language model may be trained on, in order of item id."""
     return list(connection.execute(_TRAINABLE).scalars())
 
 
 def count_users(connection: Connection) -> int:
-    """Return how many users there are."""
+    """Return the number of users."""
     return int(connection.execute(text("SELECT count(*) FROM users")).scalar_one())
 
 
@@ -159,7 +159,7 @@ def user_number(connection: Connection, user_id: str) -> int | None:
 
 
 def user_numbers(connection: Connection, user_ids: Iterable[str]) -> dict[str, int]:
-    """Return user id -> user number of those ids that are known."""
+    """Return user id -> user number for the ids that exist."""
     found = connection.execute(
         text("SELECT user_id, user_no FROM users WHERE user_id = ANY(:ids)"),
         {"ids": sorted(user_ids)},
@@ -168,7 +168,7 @@ def user_numbers(connection: Connection, user_ids: Iterable[str]) -> dict[str, i
 
 
 def item_numbers(connection: Connection, item_ids: Iterable[str]) -> dict[str, int]:
-    """Return item id -> item number of those ids that are in the catalog."""
+    """Return item id -> item number for the ids that are in the catalog."""
     found = connection.execute(
         text("SELECT item_id, item_no FROM items WHERE item_id = ANY(:ids)"),
         {"ids": sorted(item_ids)},

@@ -1,7 +1,7 @@
-"""The book of imports: one row per import, alive exactly while its advisory lock is held.
+"""Reads and writes of imports: one row per import, which holds an advisory lock while it runs.
 
-An import that was killed leaves a row "running" without a lock; whoever imports next marks it
-failed. Rejects are stored with the outcome, in the same transaction.
+A killed import leaves a row in state "running" without a lock; the next import marks it failed.
+Rejects are stored in the transaction that stores the result.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,18 +15,18 @@ from gpt4rec_es.db.tables import imports
 _LOCK = text("SELECT pg_advisory_lock(:key)")
 _TRY_LOCK = text("SELECT pg_try_advisory_lock(:key)")
 _UNLOCK = text("SELECT pg_advisory_unlock(:key)")
-_KILLED = "its process ended before it was finished; nothing was changed"
+_KILLED = "the process ended before the import was finished; nothing was changed"
 
 
 @contextmanager
 def own_session(engine: Engine) -> Iterator[Connection]:
-    """Yield a connection whose session ends with the block, and with it its locks and temp tables.
+    """Yield a connection whose session, locks and temporary tables end with the block.
 
-    For long work: a server's idle time-out does not end it, and when this process is killed the
-    server gives up a statement (and its locks) within seconds instead of finishing it.
+    For long work: the idle session time-out is disabled, and when this process is killed, the
+    server cancels the statement (and releases its locks) within seconds.
     """
     connection = engine.connect()
-    connection.detach()  # out of the pool, so that closing ends the session
+    connection.detach()  # detached from the pool, so that closing ends the session
     with connection:
         with connection.begin():
             connection.execute(text("SET idle_session_timeout = 0"))
@@ -35,7 +35,7 @@ def own_session(engine: Engine) -> Iterator[Connection]:
 
 
 def start(connection: Connection, kind: str, files: Sequence[str], actor: str) -> int:
-    """Return the number of a new import that lives as long as this session does.
+    """Insert an import that holds its lock until this session ends; return its number.
 
     Marks imports whose process was killed as failed.
     """
@@ -43,7 +43,8 @@ def start(connection: Connection, kind: str, files: Sequence[str], actor: str) -
         _fail_abandoned_imports(connection)
         row = insert(imports).values(kind=kind, files=list(files), state="running", actor=actor)
         import_no: int = connection.execute(row.returning(imports.c.import_no)).scalar_one()
-        # Before the commit that shows the row: nobody may see it without its lock.
+        # Before the commit that makes the row visible: other sessions never see it without its
+        # lock.
         connection.execute(_LOCK, {"key": _key(import_no)})
     return import_no
 
@@ -58,7 +59,7 @@ def finish(
     updated: int = 0,
     error: str | None = None,
 ) -> None:
-    """Note in the caller's transaction how an import ended; with an ``error`` it failed."""
+    """Store an import's result in the caller's transaction; with an ``error`` it failed."""
     connection.execute(
         update(imports)
         .where(imports.c.import_no == import_no)
@@ -80,7 +81,7 @@ def _fail_abandoned_imports(connection: Connection) -> None:
         key = {"key": _key(import_no)}
         if not connection.execute(_TRY_LOCK, key).scalar_one():
             continue
-        # Its end and its lock's release are not one step, so look again.
+        # An import commits its end before it releases its lock, so read the state again.
         connection.execute(
             update(imports)
             .where(imports.c.import_no == import_no, imports.c.state == "running")

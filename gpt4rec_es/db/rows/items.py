@@ -1,4 +1,4 @@
-"""Reading the catalog: ids, titles and what can be recommended, by item number."""
+"""Reads of the catalog by item number: ids, titles and whether an item can be recommended."""
 
 from collections.abc import Collection
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 
 
 class CatalogItem(NamedTuple):
-    """One item of the catalog. is_findable: active, with a title, so that it can be recommended."""
+    """One item of the catalog. is_findable: active and titled, so that it can be recommended."""
 
     item_no: int
     item_id: str
@@ -18,7 +18,7 @@ class CatalogItem(NamedTuple):
 
 
 class Name(NamedTuple):
-    """An item as people know it."""
+    """Item id and title of an item."""
 
     item_id: str
     title: str | None
@@ -56,13 +56,13 @@ def load_titles(connection: Connection) -> dict[int, str]:
 
 
 def load_learnable_titles(connection: Connection) -> dict[int, str]:
-    """Return item number -> title of the items whose title a language model may learn."""
+    """Return item number -> title of the items whose title a language model may be trained on."""
     found = connection.execute(text("SELECT item_no, title FROM items WHERE is_trainable"))
     return {row.item_no: row.title for row in found}
 
 
 def title_lengths(connection: Connection) -> dict[int, int]:
-    """Return item number -> characters of its title, of the items that have one."""
+    """Return item number -> number of characters of its title, for items that have one."""
     found = connection.execute(
         text("SELECT item_no, char_length(title) FROM items WHERE title IS NOT NULL")
     )
@@ -78,7 +78,7 @@ def unfindable(connection: Connection) -> set[int]:
 
 
 def load_names(connection: Connection, item_nos: Collection[int]) -> dict[int, Name]:
-    """Return item number -> id and title of those of ``item_nos`` that are there."""
+    """Return item number -> id and title for those ``item_nos`` that exist."""
     found = connection.execute(
         text("SELECT item_no, item_id, title FROM items WHERE item_no = ANY(:numbers)"),
         {"numbers": list(item_nos)},
@@ -87,12 +87,12 @@ def load_names(connection: Connection, item_nos: Collection[int]) -> dict[int, N
 
 
 def count_active(connection: Connection) -> int:
-    """Return how many items are active."""
+    """Return the number of active items."""
     return int(connection.execute(text("SELECT count(*) FROM items WHERE is_active")).scalar_one())
 
 
 def count_findable(connection: Connection) -> int:
-    """Return how many items can be recommended."""
+    """Return the number of items that can be recommended."""
     found = connection.execute(
         text("SELECT count(*) FROM items WHERE is_active AND title IS NOT NULL")
     )

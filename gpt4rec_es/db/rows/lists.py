@@ -13,9 +13,10 @@ from gpt4rec_es.records import Outcome
 
 @dataclass(frozen=True, slots=True)
 class UserInput:
-    """One cohort user's frozen input. query_nos: of the generation, by rank; None: none stored.
+    """One cohort user's frozen input.
 
-    removed: those of them that the run's filters remove. Their ranks stay empty.
+    query_nos: queries of the generation, by rank; None: no generation is stored. removed: those
+    queries that the run's filters remove; their ranks are not used.
     """
 
     user_no: int
@@ -28,7 +29,7 @@ class UserInput:
 
 @dataclass(frozen=True, slots=True)
 class UserOutcome:
-    """One row of ``user_outcomes`` but for the run."""
+    """One row of ``user_outcomes`` without the run."""
 
     user_no: int
     outcome: Outcome
@@ -94,7 +95,7 @@ def load_bought(
 
 
 def next_users(connection: Connection, run_no: int, after: int, limit: int) -> list[int]:
-    """Return the next ``limit`` users of a run's cohort behind user number ``after``."""
+    """Return the next ``limit`` users of a run's cohort after user number ``after``."""
     found = connection.execute(
         text(
             "SELECT user_no FROM run_users WHERE run_no = :run_no AND user_no > :after "
@@ -106,7 +107,7 @@ def next_users(connection: Connection, run_no: int, after: int, limit: int) -> l
 
 
 def load_titles(connection: Connection, run: Run, item_nos: Collection[int]) -> dict[int, int]:
-    """Return item number -> number of its title as a query, as the run froze them."""
+    """Return item number -> frozen query number of its title."""
     found = connection.execute(
         text("""
         SELECT item_no, query_no FROM run_titles
@@ -134,9 +135,9 @@ def store_lists(
     *,
     tables: str | None = None,
 ) -> int:
-    """Store outcomes and recommendation rows of a run; return how many rows in all.
+    """Store outcomes and recommendation rows of a run; return the total number of rows.
 
-    tables: how the names of both tables end; None: as those of the run's partitions do.
+    tables: suffix of both table names; None: that of the run's partitions.
     recommendations: (user_no, rank, item_no, source, query_no, query_rank, hit_rank, score,
     from_item_no, fused_score).
     """

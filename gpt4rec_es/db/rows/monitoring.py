@@ -1,7 +1,7 @@
-"""What is exported of nights and of what they start from, as numbers; times are seconds of Unix.
+"""Reads for the Prometheus exporter; times are Unix seconds.
 
-A scrape every 15 seconds must not be felt: rows of runs, shards, builds and imports are read, never
-of users.
+A scrape every 15 seconds must be cheap: only rows of runs, shards, builds and imports are read, no
+rows of users.
 """
 
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 
 class Publication(NamedTuple):
-    """The run that readers see. seconds: from its start to its end."""
+    """The published run. seconds: from its start to its end."""
 
     run_id: str
     run_no: int
@@ -51,7 +51,7 @@ class StageShards(NamedTuple):
 
 
 class LiveBuild(NamedTuple):
-    """The build that an alias points to. lag: imports of items since."""
+    """The build that an alias points to. lag: number of item imports since."""
 
     build_no: int
     document_count: int
@@ -112,13 +112,13 @@ FROM imports WHERE state = 'done' ORDER BY kind, import_no DESC
 
 
 def publication(connection: Connection, kind: str) -> Publication | None:
-    """Return which run readers see and since when; None: nothing is published yet."""
+    """Return the published run and its time of publication; None: nothing is published yet."""
     row = connection.execute(_PUBLICATION, {"kind": kind}).one_or_none()
     return None if row is None else Publication(*row)
 
 
 def count_runs(connection: Connection, kind: str) -> dict[str, int]:
-    """Return state -> how many runs are in it."""
+    """Return state -> number of runs."""
     found = connection.execute(
         text("SELECT state, count(*) AS n FROM runs WHERE kind = :kind GROUP BY 1"), {"kind": kind}
     )
@@ -126,19 +126,19 @@ def count_runs(connection: Connection, kind: str) -> dict[str, int]:
 
 
 def newest_run(connection: Connection, kind: str) -> NewestRun | None:
-    """Return what the newest run is doing; None: there is none yet."""
+    """Return state and times of the newest run; None: there is none yet."""
     row = connection.execute(_NEWEST, {"kind": kind}).one_or_none()
     return None if row is None else NewestRun(*row)
 
 
 def newest_shards(connection: Connection, kind: str) -> dict[str, StageShards]:
-    """Return stage -> shards of the newest run, of the stages that have any."""
+    """Return stage -> shards of the newest run, for stages that have shards."""
     found = connection.execute(_SHARDS, {"kind": kind})
     return {row.stage: StageShards(*row) for row in found}
 
 
 def count_builds(connection: Connection, alias: str) -> dict[str, int]:
-    """Return state -> how many index builds for an alias are in it."""
+    """Return state -> number of index builds for an alias."""
     found = connection.execute(
         text("SELECT state, count(*) AS n FROM builds WHERE alias = :alias GROUP BY 1"),
         {"alias": alias},

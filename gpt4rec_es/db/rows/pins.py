@@ -1,6 +1,6 @@
-"""What keeps a build: the runs that need it, and hands; and the end of builds that nothing keeps.
+"""Pins of index builds, by runs and by operators, and retirement of builds without pins.
 
-Pinning and retiring lock the build's row, so that no run ever pins what is being deleted.
+Pinning and retiring lock the build's row, so that no run pins a build that is being deleted.
 """
 
 from sqlalchemy import Connection, func, select, text, update
@@ -13,7 +13,7 @@ from gpt4rec_es.errors import ConflictError, UsageError
 def retire(connection: Connection, build_no: int) -> bool:
     """Mark a ready build as deleted unless it is pinned; False: it is pinned, or not ready.
 
-    The row stays locked until the transaction ends, so no run can pin it meanwhile.
+    The row stays locked until the transaction ends, so that no run can pin the build.
     """
     state = connection.execute(
         select(builds.c.state).where(builds.c.build_no == build_no).with_for_update()
@@ -29,10 +29,10 @@ def retire(connection: Connection, build_no: int) -> bool:
 
 
 def load_pins(connection: Connection) -> dict[int, list[str]]:
-    """Return build number -> who keeps it: "hand", or the ids of runs that need it.
+    """Return build number -> its pins: "hand" (by an operator), or ids of runs.
 
-    These are the runs that are unfinished, that readers see, that a rollback would show, and that
-    were pinned by hand.
+    Runs that pin a build: unfinished runs, the published run, the run that a rollback would show,
+    and runs pinned by an operator.
     """
     found = connection.execute(
         text("""
@@ -52,10 +52,10 @@ def load_pins(connection: Connection) -> dict[int, list[str]]:
 
 
 def pinnable(connection: Connection, build_no: int, is_pinned: bool) -> Build:
-    """Return a build that can be pinned by hand, or let go, until the transaction ends.
+    """Return a build that an operator can pin or unpin, locked until the transaction ends.
 
     Raises:
-        UsageError: there is no such build, or its index is not there to be kept.
+        UsageError: there is no such build, or it has no index.
     """
     connection.execute(
         select(builds.c.build_no).where(builds.c.build_no == build_no).with_for_update()
@@ -63,24 +63,24 @@ def pinnable(connection: Connection, build_no: int, is_pinned: bool) -> Build:
     before = load(connection, build_no)
     if is_pinned and before.state != "ready":
         raise UsageError(
-            f"Build {build_no} is {before.state}; there is nothing to keep.",
+            f"Build {build_no} is {before.state}; it cannot be pinned.",
             "See `gpt4rec index builds`.",
         )
     return before
 
 
 def set_pinned(connection: Connection, build_no: int, is_pinned: bool) -> None:
-    """Pin a build that is :func:`pinnable` by hand, or take that back."""
+    """Pin or unpin a :func:`pinnable` build for an operator."""
     connection.execute(
         update(builds).where(builds.c.build_no == build_no).values(is_pinned=is_pinned)
     )
 
 
 def pin(connection: Connection, build_no: int) -> Build:
-    """Return a ready build which cannot be deleted before the transaction ends.
+    """Return a ready build that cannot be deleted before the transaction ends.
 
-    Whoever plans a run calls this in the transaction that inserts the run; from then on the run
-    itself protects the build.
+    The planner calls this in the transaction that inserts the run; once committed, the run pins the
+    build.
 
     Raises:
         ConflictError: it is not ready, or was deleted meanwhile.

@@ -1,4 +1,4 @@
-"""Statements on what may be known of users: erasing, pseudonyms, and the register of exports."""
+"""Statements on personal data: erasing users, pseudonyms, and the register of exported files."""
 
 import datetime as dt
 import re
@@ -13,7 +13,7 @@ from gpt4rec_es.db import locks
 
 @dataclass(frozen=True, slots=True)
 class ExportedFile:
-    """A registered file: the ``host`` on which it was written, its path and format."""
+    """A registered export: the ``host`` on which it was written, its path and format."""
 
     host: str
     path: str
@@ -21,7 +21,7 @@ class ExportedFile:
 
 
 def register_export(connection: Connection, file: ExportedFile) -> None:
-    """Register a file that is about to be written, or written anew."""
+    """Register a file that is about to be written or replaced."""
     connection.execute(
         text("""
         INSERT INTO exports (host, path, format) VALUES (:host, :path, :format)
@@ -43,14 +43,14 @@ def exports_since(connection: Connection, time: dt.datetime) -> list[ExportedFil
 
 @dataclass(frozen=True, slots=True)
 class KnownUser:
-    """A user's number, and when the first import named the user."""
+    """A user's number, and the time of the first import that named the user."""
 
     user_no: int
     created_at: dt.datetime
 
 
 def find_user(connection: Connection, user_id: str) -> KnownUser | None:
-    """Return the user with this id, if there is one."""
+    """Return the user with this id; None: there is none."""
     found = connection.execute(
         text("SELECT user_no, created_at FROM users WHERE user_id = :id"), {"id": user_id}
     ).one_or_none()
@@ -58,25 +58,25 @@ def find_user(connection: Connection, user_id: str) -> KnownUser | None:
 
 
 def lock_for_erasing(connection: Connection) -> None:
-    """Keep imports, planning and pruning out until the transaction ends; it may take long."""
+    """Block imports, planning and pruning until the transaction ends; disables the time-outs."""
     connection.execute(text("SET LOCAL statement_timeout = 0"))
     locks.transaction_lock(connection, locks.TEXTS)
     connection.execute(text("SELECT FROM catalog_state FOR UPDATE"))  # imports wait
 
 
 def has_pseudonyms(connection: Connection) -> bool:
-    """Return whether analysts see pseudonyms; the owner's connection is needed."""
+    """Return whether analysts see pseudonyms; needs the owner's connection."""
     found = connection.execute(text("SELECT has_pseudonyms FROM privacy")).scalar_one_or_none()
     return bool(found)
 
 
 def set_pseudonyms(connection: Connection, *, is_on: bool, inner: bytes, outer: bytes) -> int:
-    """Show pseudonyms or ids; return how many users changed.
+    """Switch between pseudonyms and ids; return the number of users changed.
 
-    inner, outer: keys of the hash, used if there are none yet.
+    inner, outer: keys of the hash, stored if there are none yet.
     """
     connection.execute(text("SET LOCAL statement_timeout = 0"))
-    # An import must not add users by the old rule meanwhile.
+    # No import may insert users with the old setting during the change.
     connection.execute(text("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE"))
     connection.execute(
         text("""
@@ -86,7 +86,7 @@ def set_pseudonyms(connection: Connection, *, is_on: bool, inner: bytes, outer: 
         """),
         {"is_on": is_on, "inner": inner, "outer": outer},
     )
-    # The trigger that fills what is shown looks at the new state.
+    # The trigger that fills shown_id reads the new setting.
     return connection.execute(
         text("UPDATE users SET user_id = user_id WHERE (shown_id = user_id) = :is_on"),
         {"is_on": is_on},
@@ -96,7 +96,7 @@ def set_pseudonyms(connection: Connection, *, is_on: bool, inner: bytes, outer: 
 class Erasing:
     """The statements that delete one user's rows; ``rows`` counts the rows by table.
 
-    They are for one transaction, in the order of the methods.
+    Call the methods in one transaction, in the order in which they are defined.
     """
 
     def __init__(self, connection: Connection, user_no: int) -> None:
@@ -121,7 +121,7 @@ class Erasing:
         return set(self._connection.execute(text(statement), given).scalars())
 
     def texts(self) -> tuple[set[int], set[int]]:
-        """Return the prompts and queries of the user's runs, whoever else has them."""
+        """Return the prompts and queries of the user's runs, including those shared with others."""
         prompts = self._numbers(
             "SELECT prompt_no FROM run_users WHERE run_no = ANY(:runs) AND user_no = :user_no "
             "AND prompt_no IS NOT NULL"
@@ -139,7 +139,7 @@ class Erasing:
         return prompts, queries
 
     def own_rows(self) -> None:
-        """Delete the rows of every table that has user numbers, also of tables to come."""
+        """Delete the user's rows from every table with a column user_no, found in the catalog."""
         tables = self._connection.execute(
             text("""
             SELECT c.relname, c.relkind = 'p' AS has_runs FROM pg_class AS c
@@ -148,7 +148,7 @@ class Erasing:
                 AND NOT c.relispartition AND c.relname <> 'users'
             """)
         ).all()
-        # A gate counts the users of each run.
+        # A gate compares cohort_size with the number of users.
         self._connection.execute(
             text("""
             UPDATE runs SET cohort_size = cohort_size - 1 WHERE run_no IN (
@@ -164,13 +164,13 @@ class Erasing:
                 **({"runs": self._runs} if has_runs else {}),
             )
         if self.rows["interactions"]:
-            # What was made of all histories is made again.
+            # Sets of co-purchases were counted from all histories, so they are computed again.
             self._connection.execute(
                 text("UPDATE catalog_state SET history_version = history_version + 1")
             )
 
     def shard_members(self) -> None:
-        """Take the user out of the shards of merge stages."""
+        """Remove the user from the shards of merge stages."""
         self._count(
             "shards",
             "UPDATE shards SET members = array_remove(members, cast(:user_no AS bigint)) "
@@ -178,7 +178,7 @@ class Erasing:
         )
 
     def rejects(self, user_id: str) -> None:
-        """Blank records that name the user as a word; some may mean something else by it."""
+        """Blank rejected records that contain the user id as a word, whatever it means there."""
         edge = "[^[:alnum:]_-]"
         self._count(
             "import_rejects",
@@ -191,7 +191,7 @@ class Erasing:
         )
 
     def unneeded(self, prompts: set[int], queries: set[int]) -> None:
-        """Delete those of the texts that nobody else needs."""
+        """Delete those texts that no other user needs."""
         prompts = prompts - self._numbers(
             """
             SELECT prompt_no FROM run_users WHERE prompt_no = ANY(:numbers)
@@ -209,7 +209,7 @@ class Erasing:
             """,
             numbers=list(queries),
         )
-        # Sums over several users name nobody, and keep their query.
+        # Sums over several users identify no user; their queries stay.
         self._delete("daily_queries", "query_no", queries, "AND n_users = 1")
         queries = queries - self._numbers(
             "SELECT query_no FROM daily_queries WHERE query_no = ANY(:numbers)",
@@ -226,5 +226,5 @@ class Erasing:
         )
 
     def user(self) -> None:
-        """Delete the row of the user, which others refer to."""
+        """Delete the user's row, after all rows that refer to it."""
         self._count("users", "DELETE FROM users WHERE user_no = :user_no")

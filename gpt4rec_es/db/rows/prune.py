@@ -1,7 +1,7 @@
-"""What retention deletes: the lists of old runs, and rows by key that no kept run needs.
+"""Statements of retention: deleting lists of old runs, and texts that no kept run needs.
 
-Each table of the latter is gone through in order of its numbers, so the work grows with its rows
-alone. Whatever is added that refers to these tables by number must be asked about here.
+Tables of texts are scanned in order of number, so the work is linear in their rows. A new table
+that refers to prompts or queries must be added to the conditions here.
 """
 
 from typing import Literal, NamedTuple
@@ -15,20 +15,20 @@ Texts = Literal["prompts", "queries"]
 
 
 class OldRun(NamedTuple):
-    """A run whose lists are beyond what is kept."""
+    """A run whose lists are older than those kept."""
 
     run_no: int
     run_id: str
 
 
 class Slice(NamedTuple):
-    """A batch of rows by number: the last number, and how many there are."""
+    """A batch of rows by number: the last number and the number of rows."""
 
     upto: int
     n: int
 
 
-# Those that were marked by a prune that did not come to its end are among them.
+# Includes runs that were marked by an interrupted prune.
 _OLD = text("""
 WITH ended AS (
     SELECT run_no, run_id, pruned_at, row_number() OVER (
@@ -48,13 +48,13 @@ ORDER BY run_no
 
 
 def old_runs(connection: Connection, *, published: int, rejected: int) -> list[OldRun]:
-    """Return the runs beyond the newest so many that were published, and that were not."""
+    """Return the runs older than the newest N published and the newest M unpublished ones."""
     found = connection.execute(_OLD, {"published": published, "rejected": rejected})
     return [OldRun(*row) for row in found]
 
 
 def delete_work(connection: Connection, run_no: int) -> None:
-    """Delete what a run's stages worked with, but for what lies in its partitions."""
+    """Delete a run's working rows that are not in its partitions."""
     for table in ("shards", "run_popular", "run_titles", "run_brands"):
         connection.execute(
             text(f"DELETE FROM {table} WHERE run_no = :run_no"),  # noqa: S608 - names above
@@ -67,19 +67,19 @@ def delete_work(connection: Connection, run_no: int) -> None:
 
 
 def forget_ruled_out(connection: Connection, run_no: int) -> None:
-    """Forget which items a run's rules were about; what the rules were stays."""
+    """Delete the item lists of a run's rules; the rules stay."""
     connection.execute(
         text("UPDATE run_rules SET item_nos = NULL WHERE run_no = :run_no"), {"run_no": run_no}
     )
 
 
 def drop_partitions(connection: Connection, run_no: int) -> None:
-    """Drop a run's lists; a lock time-out behind readers is left as the database's own error."""
+    """Drop a run's lists; a lock time-out raises the database's own error."""
     connection.execute(text("SELECT drop_run_partitions(:run_no)"), {"run_no": run_no})
 
 
 def may_detach(connection: Connection) -> bool:
-    """Return whether this role has the rights of the tables' owner."""
+    """Return whether this role has the privileges of the tables' owner."""
     found = connection.execute(
         text(
             "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class "
@@ -90,11 +90,11 @@ def may_detach(connection: Connection) -> bool:
 
 
 def detach(connection: Connection, parent: str, run_no: int) -> None:
-    """Take a run's partition out of a table of ``PARENTS`` while others read the table.
+    """Detach a run's partition from a table of ``PARENTS`` concurrently.
 
-    It waits for who reads already, without making new readers wait. If it is cut off, the
-    partition is out for new readers, and the next call completes it. The connection must be in
-    autocommit; a lock time-out is left as the database's own error.
+    It waits for transactions that read the table and does not block new readers. After an
+    interruption the next call completes it. The connection must be in autocommit; a lock time-out
+    raises the database's own error.
     """
     part = f"{parent}_{run_no}"
     connection.execute(text("SET lock_timeout = '2s'"))
@@ -113,13 +113,13 @@ def detach(connection: Connection, parent: str, run_no: int) -> None:
 
 
 def newest_run(connection: Connection) -> int:
-    """Return the number of the newest run, whatever became of it; 0: there is none."""
+    """Return the number of the newest run in any state; 0: there is none."""
     found = connection.execute(text("SELECT coalesce(max(run_no), 0) FROM runs"))
     return int(found.scalar_one())
 
 
 def count_texts(connection: Connection) -> int:
-    """Return how many prompts and queries there are together."""
+    """Return the number of prompts plus the number of queries."""
     found = connection.execute(
         text("SELECT (SELECT count(*) FROM prompts) + (SELECT count(*) FROM queries)")
     )
@@ -127,14 +127,14 @@ def count_texts(connection: Connection) -> int:
 
 
 def note_needed(connection: Connection) -> None:
-    """Write down, in tables of the session, which prompts and queries runs use now."""
+    """Store in temporary tables which prompts and queries runs use now."""
     untimed(connection)
     for statement in _NEEDED:
         connection.execute(text(statement))
 
 
 def next_slice(connection: Connection, texts: Texts, after: int, most: int) -> Slice | None:
-    """Return the next ``most`` prompts or queries behind number ``after``; None: no more."""
+    """Return the next ``most`` prompts or queries after number ``after``; None: no more."""
     row = connection.execute(text(_NEXT[texts]), {"after": after, "most": most}).one()
     return None if row.upto is None else Slice(row.upto, row.n)
 
@@ -142,10 +142,10 @@ def next_slice(connection: Connection, texts: Texts, after: int, most: int) -> S
 def delete_unused(
     connection: Connection, texts: Texts, after: int, upto: int, known: int
 ) -> dict[str, int]:
-    """Delete what nobody needs between two numbers; return table -> rows deleted.
+    """Delete unused rows between two numbers; return table -> number of rows deleted.
 
-    With prompts their generations go, with queries their searches. known: of later runs than
-    this one it is asked what they need; that of others was noted by ``note_needed``.
+    Prompts are deleted with their generations, queries with their searches. known: number of the
+    last run covered by ``note_needed``; later runs are checked here.
     """
     values = {"after": after, "upto": upto, "known": known}
     return {
@@ -155,7 +155,7 @@ def delete_unused(
 
 
 def delete_co_purchases(connection: Connection) -> int:
-    """Delete the co-purchase sets that no run needs; return how many."""
+    """Delete the co-purchase sets that no run needs; return their number."""
     return connection.execute(text(_CO_PURCHASE_SETS)).rowcount
 
 
@@ -209,7 +209,7 @@ _PROMPTS = f"""
     DELETE FROM prompts AS x
     WHERE x.prompt_no > :after AND x.prompt_no <= :upto {_UNUSED_PROMPT}
 """  # noqa: S608
-# A deleted index' searches still explain the runs that used it.
+# Searches of a deleted index still explain the runs that used it.
 _SEARCHES = f"""
     DELETE FROM searches AS x
     WHERE x.query_no > :after AND x.query_no <= :upto AND (
@@ -223,12 +223,12 @@ _QUERIES = f"""
     WHERE x.query_no > :after AND x.query_no <= :upto AND {_UNUSED_QUERY}
         AND NOT EXISTS (SELECT FROM daily_queries AS d WHERE d.query_no = x.query_no)
 """  # noqa: S608
-# In this order: a row goes before what it refers to.
+# In this order: a row is deleted before the rows that it refers to.
 _DELETE = {
     "prompts": {"generations": _GENERATIONS, "prompts": _PROMPTS},
     "queries": {"searches": _SEARCHES, "queries": _QUERIES},
 }
-# One of the data as they are now serves the next night; a young one may be in use by a replay.
+# Kept: a set of the current data, for the next night, and a new one, which a replay may be using.
 _CO_PURCHASE_SETS = """
     DELETE FROM co_purchase_sets AS x
     WHERE NOT EXISTS (SELECT FROM runs AS r WHERE r.co_purchase_set_no = x.set_no)

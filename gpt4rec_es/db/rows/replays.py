@@ -1,4 +1,4 @@
-"""What a replay works on in tables of its session, what it is measured by, and what came of it."""
+"""Statements of replays: temporary tables of lists, differences, metrics and results."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from sqlalchemy import Connection, insert, text
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.db.tables import replay_metrics, replays
 
-# How the names of a replay's own tables end, and what they are like.
+# Suffix of a replay's temporary tables, and the tables whose columns they have.
 ENDING = "replayed"
 _LIKE = ("recommendations", "user_outcomes")
 
 
 def create_tables(connection: Connection) -> None:
-    """Create the session's own tables, empty, for lists and outcomes, and let it take any time.
+    """Create empty temporary tables for lists and outcomes, and disable the statement time-out.
 
-    Their likes stay locked until the caller commits.
+    The original tables stay locked until the caller commits.
     """
     connection.execute(text("SET statement_timeout = 0"))
     for table in _LIKE:
@@ -25,14 +25,14 @@ def create_tables(connection: Connection) -> None:
 
 
 def analyze(connection: Connection) -> None:
-    """Collect statistics of the session's own tables."""
+    """Collect statistics of the temporary tables."""
     for table in _LIKE:
         connection.execute(text(f"ANALYZE {table}_{ENDING}"))
 
 
 @dataclass(frozen=True, slots=True)
 class Differing:
-    """Rows, stored or replayed, without an equal on the other side, and ids of some of their users.
+    """Number of differing rows, stored or replayed, and ids of some of their users.
 
     users: in order of id.
     """
@@ -54,14 +54,14 @@ SELECT (SELECT count(*) FROM differing) AS n,
 
 
 def find_differing(connection: Connection, run_no: int, shown: int) -> Differing:
-    """Return how a run's stored lists and outcomes differ from those of the session's tables.
+    """Compare a run's stored lists and outcomes with those in the temporary tables.
 
-    shown: users that are named.
+    shown: maximum number of user ids returned.
     """
     n, users = 0, set[str]()
     for table in _LIKE:
         row = connection.execute(
-            # Only names of tables are put in; values are bound.
+            # Only table names are formatted in; values are bound.
             text(_DIFFERING.format(stored=table, replayed=f"{table}_{ENDING}")),
             {"run_no": run_no, "shown": shown},
         ).one()
@@ -71,7 +71,7 @@ def find_differing(connection: Connection, run_no: int, shown: int) -> Differing
 
 
 class EvalUserOfRuns(NamedTuple):
-    """What a user holds out of a user of two runs, and whether a run knew any of it."""
+    """A user of two runs in a split, with held-out items and whether a run knew any of them."""
 
     user_no: int
     targets: list[int]
@@ -93,7 +93,7 @@ ORDER BY hashint4(c.user_no), c.user_no LIMIT :most
 def eval_users_of_runs(
     connection: Connection, split_no: int, part: str, runs: tuple[Run, Run], most: int
 ) -> list[EvalUserOfRuns]:
-    """Return the users of users of both runs, always the same ``most`` of them."""
+    """Return at most ``most`` split users that are in both runs, always the same ones."""
     one, other = runs
     bound = {
         "split_no": split_no,
@@ -109,7 +109,7 @@ def eval_users_of_runs(
 def store(
     connection: Connection, values: Mapping[str, Any], metrics: Sequence[Mapping[str, Any]] = ()
 ) -> int:
-    """Store one replay and its metrics, given by column; return its number."""
+    """Store one replay and its metrics, as values by column; return its number."""
     found = connection.execute(insert(replays).values(values).returning(replays.c.replay_no))
     number = int(found.scalar_one())
     if metrics:

@@ -1,6 +1,6 @@
-"""Which items of the catalog, as it is now, rules keep out of lists.
+"""Queries for the items of the current catalog that rules block.
 
-SearchKey when a run freezes its rules, and for lists that belong to no run.
+Used when a run freezes its rules, and for lists that belong to no run.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-# Categories are compared as distinct paths: rules x items would be too many pairs.
+# Categories are compared as distinct paths, which are fewer than items.
 MATCHES = """
     SELECT r.rule_no, i.item_no
     FROM rules AS r JOIN items AS i ON i.item_id = r.value COLLATE "C" WHERE r.kind = 'item'
@@ -27,10 +27,10 @@ MATCHES = """
     ) AS c JOIN items AS i USING (category)
 """
 
-# What cannot be recommended anyway need not be kept out.
+# Only items that can be recommended need to be blocked.
 _FINDABLE = "is_active AND title IS NOT NULL"
 
-# Of the rules with :numbers, the items that each keeps out.
+# Items blocked by each of the rules with :numbers.
 BLOCKED = f"""
     WITH rules AS (SELECT * FROM block_rules WHERE rule_no = ANY(:numbers))
     SELECT r.rule_no, r.kind, r.value, r.reason, coalesce(f.item_nos, '{{}}') AS item_nos
@@ -40,7 +40,7 @@ BLOCKED = f"""
     ) AS f USING (rule_no)
 """  # noqa: S608 - constants of this module
 
-# The items of each brand that has more than :most.
+# Items of each brand with more than :most items.
 CAPPED = f"""
     SELECT lower(brand) AS brand, array_agg(item_no ORDER BY item_no) AS item_nos FROM items
     WHERE brand IS NOT NULL AND {_FINDABLE} GROUP BY lower(brand) HAVING count(*) > :most
@@ -54,7 +54,7 @@ EXISTS (SELECT FROM unnest(cast(:categories AS text[])) AS c
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A rule that lists have only items of which ``condition``, SQL on ``items``, is true."""
+    """A rule that allows only items for which ``condition``, SQL on ``items``, is true."""
 
     name: str
     value: str
@@ -63,14 +63,14 @@ class Filter:
 
     @property
     def excluded_items(self) -> str:
-        """The query for what it keeps out, with ``given`` as its parameters."""
+        """Statement for the items that it blocks, with ``given`` as its parameters."""
         return f"""
         SELECT item_no FROM items WHERE {_FINDABLE} AND ({self.condition}) IS NOT TRUE
         """  # noqa: S608 - conditions are literals of this module
 
 
 def filters_of(rules: Mapping[str, Any]) -> Iterator[Filter]:
-    """Yield the filters that ``rules`` (see ``ListRules.as_dict``) set."""
+    """Yield the filters in ``rules`` (see ``ListRules.as_dict``)."""
     for name, operator in (("min_price", ">="), ("max_price", "<=")):
         if name in rules:
             limit = rules[name]
@@ -83,7 +83,7 @@ def filters_of(rules: Mapping[str, Any]) -> Iterator[Filter]:
 def excluded_items(
     connection: Connection, numbers: Sequence[int], rules: Mapping[str, Any]
 ) -> dict[int, str]:
-    """Return item number -> a rule of the blocking ones or of ``rules`` that keeps it out."""
+    """Return item number -> name of a block rule or of a filter in ``rules`` that blocks it."""
     found: dict[int, str] = {}
     for one in filters_of(rules):
         items = connection.execute(text(one.excluded_items), one.given).scalars()
@@ -94,6 +94,6 @@ def excluded_items(
 
 
 def capped_brands(connection: Connection, most: int) -> dict[int, str]:
-    """Return item number -> brand, of brands that have more than ``most`` items."""
+    """Return item number -> brand for brands with more than ``most`` items."""
     found = connection.execute(text(CAPPED), {"most": most})
     return {item_no: row.brand for row in found for item_no in row.item_nos}

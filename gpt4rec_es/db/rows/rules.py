@@ -1,4 +1,4 @@
-"""Rows of rules: what blocks items, and what a run froze of it."""
+"""Reads and writes of block rules and of the rules that a run froze."""
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ KINDS = ("item", "brand", "category")
 
 @dataclass(frozen=True, slots=True)
 class BlockRule:
-    """One rule. kind: one of ``KINDS``; dates are of runs, both included, None: open."""
+    """One block rule. kind: one of ``KINDS``; dates are run dates, both inclusive; None: open."""
 
     rule_no: int
     kind: str
@@ -28,13 +28,13 @@ class BlockRule:
 
     @property
     def name(self) -> str:
-        """What a run calls it."""
+        """Name of the rule in a run."""
         return f"rule {self.rule_no}"
 
 
 @dataclass(frozen=True, slots=True)
 class NewRule:
-    """What a rule is made from."""
+    """Values of a new block rule."""
 
     kind: str
     value: str
@@ -44,7 +44,7 @@ class NewRule:
 
 
 def insert_rules(connection: Connection, rules: Sequence[NewRule], actor: str) -> list[int]:
-    """Store the rules of which no equal one is in force; return the numbers of those stored."""
+    """Store the rules that have no equal active rule; return the numbers of stored rules."""
     found = connection.execute(
         text("""
         WITH given AS (
@@ -77,7 +77,7 @@ def insert_rules(connection: Connection, rules: Sequence[NewRule], actor: str) -
 def load_rules(
     connection: Connection, *, numbers: Sequence[int] | None = None, removed: bool = False
 ) -> list[BlockRule]:
-    """Return the rules by number; ``removed``: also those taken back; numbers None: all."""
+    """Return the rules by number; ``removed``: include removed ones; numbers None: all."""
     statement = select(block_rules).order_by(block_rules.c.rule_no)
     if not removed:
         statement = statement.where(block_rules.c.removed_at.is_(None))
@@ -87,7 +87,7 @@ def load_rules(
 
 
 def rules_on(connection: Connection, date: dt.date) -> list[BlockRule]:
-    """Return the rules that a run of ``date`` keeps, by number."""
+    """Return the rules that apply to a run of ``date``, by number."""
     return [
         rule
         for rule in load_rules(connection)
@@ -97,7 +97,7 @@ def rules_on(connection: Connection, date: dt.date) -> list[BlockRule]:
 
 
 def remove_rule(connection: Connection, rule_no: int) -> None:
-    """Take a rule back: runs planned from now on do not keep it."""
+    """Remove a rule: it does not apply to runs planned from now on."""
     connection.execute(
         update(block_rules)
         .where(block_rules.c.rule_no == rule_no)
@@ -106,7 +106,7 @@ def remove_rule(connection: Connection, rule_no: int) -> None:
 
 
 def count_matches(connection: Connection, rules: Iterable[NewRule]) -> list[int]:
-    """Return how many items of the catalog, as it is now, each rule is about."""
+    """Count the items of the current catalog that each rule matches."""
     given = list(rules)
     found = connection.execute(
         text(f"""
@@ -130,12 +130,12 @@ _FREEZE_BLOCKS = text(f"""
 
 
 def freeze_blocks(connection: Connection, run_no: int, numbers: Sequence[int]) -> None:
-    """Freeze these rules for a run, with the items that each keeps out."""
+    """Freeze these rules for a run, with the items that each blocks."""
     connection.execute(_FREEZE_BLOCKS, {"run_no": run_no, "numbers": list(numbers)})
 
 
 def freeze_filter(connection: Connection, run_no: int, kept: Filter) -> None:
-    """Freeze a filter for a run, with the items that it keeps out."""
+    """Freeze a filter for a run, with the items that it blocks."""
     connection.execute(
         text(f"""
         INSERT INTO run_rules (run_no, rule, kind, value, n_items, item_nos)
@@ -159,7 +159,7 @@ def freeze_setting(connection: Connection, run_no: int, name: str, value: str) -
 
 
 def freeze_brands(connection: Connection, run_no: int, most: int) -> None:
-    """Freeze the items of each brand that has more than ``most`` which can be recommended."""
+    """Freeze the items of each brand with more than ``most`` items that can be recommended."""
     connection.execute(
         text(f"""
         INSERT INTO run_brands (run_no, brand, item_nos)
@@ -170,7 +170,7 @@ def freeze_brands(connection: Connection, run_no: int, most: int) -> None:
 
 
 def load_blocked(connection: Connection, run_no: int) -> dict[int, str]:
-    """Return item number -> name of the first rule that keeps it out of all lists of the run."""
+    """Return item number -> name of the first rule that blocks it in all lists of the run."""
     found = connection.execute(
         text("""
         SELECT rule, item_nos FROM run_rules
@@ -182,7 +182,7 @@ def load_blocked(connection: Connection, run_no: int) -> dict[int, str]:
 
 
 def load_brands(connection: Connection, run_no: int) -> dict[int, str]:
-    """Return item number -> brand, of brands that a list may have too many items of."""
+    """Return item number -> brand for the run's frozen brands with an item limit."""
     found = connection.execute(
         text("SELECT brand, item_nos FROM run_brands WHERE run_no = :run_no"), {"run_no": run_no}
     )

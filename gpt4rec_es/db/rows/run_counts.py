@@ -1,8 +1,8 @@
-"""What nights' work came to: counts that stay when the shards they come from are pruned.
+"""Counts of the work of runs, which stay when the run's shards are pruned.
 
-While a run goes on, each shard that is done carries its own counts: a common row would make workers
-wait for each other's transactions. They are summed once, when the run ends. What happens seldom,
-errors and take-overs of leases, is counted here at once.
+While a run is unfinished, each done shard has its own counts: a common row would make workers wait
+for each other's transactions. They are summed when the run ends. Rare events (errors, take-overs of
+leases) are counted here at once.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How often, in one stage; ``name`` is prompts, tokens ...; ``detail`` an outcome or error."""
+    """One count of one stage; ``name`` is prompts, tokens ...; ``detail`` an outcome or error."""
 
     stage: str
     name: str
@@ -20,7 +20,7 @@ class Count:
     n: int
 
 
-# A run may end twice, as one does that is rolled back: the first end counts.
+# A run may end twice (published, then rolled back): only the first end is counted.
 _KEEP = text("""
 INSERT INTO run_counts (run_no, stage, name, detail, n)
 SELECT run_no, stage, split_part(key, ':', 1), split_part(key, ':', 2), sum(value::bigint)
@@ -31,12 +31,12 @@ ON CONFLICT DO NOTHING
 
 
 def keep(connection: Connection, run_no: int) -> None:
-    """Sum what the run's shards counted, in the transaction that ends the run."""
+    """Store the sums of the counts of a run's shards, in the transaction that ends the run."""
     connection.execute(_KEEP, {"run_no": run_no})
 
 
 def add_one(connection: Connection, run_no: int, stage: str, name: str, detail: str = "") -> None:
-    """Count one more of something rare."""
+    """Add one to the count of a rare event."""
     connection.execute(
         text("""
         INSERT INTO run_counts (run_no, stage, name, detail, n) VALUES (:run, :stage, :name, :of, 1)
@@ -70,10 +70,10 @@ GROUP BY 1, 2, 3
 
 
 def of_run(connection: Connection, run_no: int) -> list[Count]:
-    """Return what the run's work came to, until now if it is under way."""
+    """Return the counts of a run, up to now if it is unfinished."""
     return [Count(*row) for row in connection.execute(_OF_RUN, {"run_no": run_no})]
 
 
 def totals(connection: Connection) -> list[Count]:
-    """Return the counts of all runs together, those under way included; they only ever grow."""
+    """Return the counts summed over all runs, unfinished ones included; they never decrease."""
     return [Count(*row) for row in connection.execute(_TOTALS)]

@@ -1,4 +1,4 @@
-"""Statements on runs and the publication pointer; which state follows which is decided in runs/."""
+"""Statements on runs and the publication pointer; night/ decides the order of states."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from gpt4rec_es.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One row of ``runs`` with what its stages need from the rows it points to."""
+    """One row of ``runs``, joined with the columns that its stages need from other tables."""
 
     run_no: int
     run_id: str
@@ -45,7 +45,7 @@ class Run:
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing is left to do for it."""
+        """Whether the run is in a final state."""
         return self.state not in UNFINISHED
 
 
@@ -78,7 +78,7 @@ def find(connection: Connection, run_id: str) -> Run:
     if run_id == "latest":
         pointer = published(connection, "nightly")
         if pointer is None:
-            raise UsageError("No run is published yet.", "Make one with `gpt4rec night`.")
+            raise UsageError("No run is published yet.", "Create one with `gpt4rec night`.")
         return load(connection, pointer)
     row = (
         connection.execute(text(_SELECT + "WHERE r.run_id = :run_id"), {"run_id": run_id})
@@ -101,12 +101,12 @@ def find_with_lists(connection: Connection, run_id: str) -> Run:
     if run.pruned_at:
         raise UsageError(f"The lists of {run.run_id} were pruned.", others)
     if not run.is_finished and run.state != "checking":
-        raise UsageError(f"{run.run_id} is {run.state}: its lists are not all there yet.", others)
+        raise UsageError(f"{run.run_id} is {run.state}: its lists are not complete yet.", others)
     return run
 
 
 def unfinished(connection: Connection, kind: str | None = None) -> list[Run]:
-    """Return the runs that are not finished, oldest first; of one kind if given."""
+    """Return the unfinished runs, oldest first; only those of ``kind`` if given."""
     where = "WHERE r.state = ANY(:states) AND (:kind IS NULL OR r.kind = :kind) ORDER BY r.run_no"
     found = connection.execute(text(_SELECT + where), {"states": list(UNFINISHED), "kind": kind})
     return [_run(row) for row in found.mappings()]
@@ -146,14 +146,14 @@ def lock_state(connection: Connection, run_no: int) -> str:
 
 
 def lock_state_now(connection: Connection, run_no: int) -> str | None:
-    """Lock the run's row as ``lock_state`` does; None: somebody else has locked it."""
+    """Lock the run's row as ``lock_state`` does; None: another transaction has locked it."""
     row = select(runs.c.state).where(runs.c.run_no == run_no).with_for_update(skip_locked=True)
     state = connection.execute(row).scalar_one_or_none()
     return None if state is None else str(state)
 
 
 def set_state(connection: Connection, run_no: int, state: str, error: str | None = None) -> None:
-    """Set the state; a finished state also gets its time and its error."""
+    """Set the state; for a finished state also its time and error."""
     values: dict[str, object] = {"state": state}
     if state not in UNFINISHED:
         values |= {"finished_at": text("clock_timestamp()"), "error": error}
@@ -162,12 +162,12 @@ def set_state(connection: Connection, run_no: int, state: str, error: str | None
 
 
 def set_pinned(connection: Connection, run_no: int, is_pinned: bool) -> None:
-    """Pin the run by hand, or take that back."""
+    """Pin or unpin the run for an operator."""
     connection.execute(update(runs).where(runs.c.run_no == run_no).values(is_pinned=is_pinned))
 
 
 def published(connection: Connection, kind: str) -> int | None:
-    """Return the number of the run that readers see; None before the first publication."""
+    """Return the number of the published run; None before the first publication."""
     found = connection.execute(
         text("SELECT run_no FROM publications WHERE kind = :kind"), {"kind": kind}
     ).scalar_one_or_none()
@@ -175,13 +175,13 @@ def published(connection: Connection, kind: str) -> int | None:
 
 
 def has_lists(connection: Connection, run_no: int) -> bool:
-    """Return whether the run's lists are kept, as far as it came: it was not pruned."""
+    """Return whether the run was not pruned, so that the lists it made are stored."""
     found = connection.execute(select(runs.c.pruned_at.is_(None)).where(runs.c.run_no == run_no))
     return bool(found.scalar_one())
 
 
 def shown(connection: Connection, kind: str) -> set[int]:
-    """Return the numbers of the run that readers see and of the one they saw before it."""
+    """Return the numbers of the published run and of the run published before it."""
     found = connection.execute(
         text("SELECT run_no, previous_run_no FROM publications WHERE kind = :kind"), {"kind": kind}
     )
@@ -189,14 +189,14 @@ def shown(connection: Connection, kind: str) -> set[int]:
 
 
 def mark_pruned(connection: Connection, run_no: int) -> None:
-    """Write down that the run's lists are given up; they are not dropped here."""
+    """Mark the run as pruned; its lists are dropped later."""
     connection.execute(
         update(runs).where(runs.c.run_no == run_no).values(pruned_at=text("clock_timestamp()"))
     )
 
 
 def point_to(connection: Connection, kind: str, run_no: int) -> None:
-    """Move the pointer: from the end of this transaction on, readers see ``run_no``."""
+    """Move the publication pointer: after the commit, ``run_no`` is the published run."""
     connection.execute(
         text("""
         INSERT INTO publications (kind, run_no) VALUES (:kind, :run_no)
@@ -208,7 +208,7 @@ def point_to(connection: Connection, kind: str, run_no: int) -> None:
 
 
 def published_before(connection: Connection, kind: str, run_no: int) -> int | None:
-    """Return the newest earlier run that was published, not withdrawn and not pruned, if any."""
+    """Return the newest earlier run in state published that is not pruned; None: there is none."""
     found = connection.execute(
         text("""
         SELECT r.run_no FROM runs AS r JOIN runs AS current ON current.run_no = :run_no
@@ -236,7 +236,7 @@ def published_lately(connection: Connection, kind: str, date: dt.date, days: int
 
 
 def total_k(connection: Connection, run_nos: list[int]) -> int:
-    """Return how many items a user can have in the lists of these runs together."""
+    """Return the sum of k over these runs."""
     found = connection.execute(
         text("SELECT coalesce(sum(k), 0) FROM runs WHERE run_no = ANY(:numbers)"),
         {"numbers": run_nos},

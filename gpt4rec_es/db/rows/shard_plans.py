@@ -1,12 +1,12 @@
-"""Statements that make a stage's shards: its members that are not done yet, in batches, in order.
+"""Statements that create a stage's shards: batches of members that are not done yet, in order.
 
-Once made, shards are frozen: what is claimed, finished and split of them is in shards.py.
+Members of a shard never change; shards.py has claiming, finishing and splitting.
 """
 
 from sqlalchemy import Connection, TextClause, text
 
-# Longest prompts first: the last shards to be worked on are the quick ones, so workers end
-# together; and batches of near-equal length waste no padding.
+# Longest prompts first: the last shards are then fast ones, so that workers end at about the same
+# time. Prompts of similar length in a batch need little padding.
 _GENERATE = """
 INSERT INTO shards (run_no, stage, members)
 SELECT :run_no, 'generate', array_agg(prompt_no ORDER BY place)
@@ -63,10 +63,10 @@ GROUP BY place / :size ORDER BY place / :size
 
 
 def _over(run_no: int, statement: str) -> TextClause:
-    """Return a statement over the run's users, named by their partition.
+    """Return a statement on the run's partition of run_users.
 
-    Of a partition the planner has statistics; nobody makes those of the whole table, and without
-    them it takes a million prompts for two hundred.
+    Postgres has statistics for the partition but not for the whole table; without them its planner
+    estimates 200 prompts where there are a million.
     """
     return text(statement.format(run_users=f"run_users_{int(run_no)}"))
 
@@ -74,7 +74,7 @@ def _over(run_no: int, statement: str) -> TextClause:
 def plan_generate(
     connection: Connection, run_no: int, content_hash: str, decoding_no: int, size: int
 ) -> int:
-    """Make shards of the run's prompts without a generation; return how many."""
+    """Create shards of the run's prompts without a generation; return their number."""
     return connection.execute(
         _over(run_no, _GENERATE),
         {"run_no": run_no, "content_hash": content_hash, "decoding_no": decoding_no, "size": size},
@@ -93,7 +93,7 @@ def plan_search(
     options_no: int,
     size: int,
 ) -> int:
-    """Make shards of the run's distinct queries without a search or verdict; return how many."""
+    """Create shards of the run's queries without a search or verdict; return their number."""
     return connection.execute(
         _over(run_no, _SEARCH),
         {
@@ -110,5 +110,5 @@ def plan_search(
 
 
 def plan_merge(connection: Connection, run_no: int, size: int) -> int:
-    """Make shards of the run's users; return how many."""
+    """Create shards of the run's users; return their number."""
     return connection.execute(_MERGE, {"run_no": run_no, "size": size}).rowcount

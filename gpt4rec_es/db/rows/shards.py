@@ -1,6 +1,6 @@
-"""Statements on shards that are there: the lease with its fencing token, and what became of them.
+"""Statements on existing shards: leases with fencing tokens, and state changes.
 
-All times are the database's clock. Nothing here decides what a shard's work is.
+All times are the database's clock.
 """
 
 import json
@@ -27,7 +27,7 @@ class Shard:
     failures: int
 
 
-# A lease that ran out counts as a failure of the shard: its worker may have died of it.
+# An expired lease counts as a failure of the shard, which may have killed its worker.
 _CLAIM = text("""
 WITH candidate AS (
     SELECT shard_no, state FROM shards
@@ -49,7 +49,7 @@ RETURNING s.shard_no, s.run_no, s.stage, s.members, s.token, s.attempt, s.failur
 def claim(
     connection: Connection, run_no: int, stage: str, owner: str, lease_seconds: float
 ) -> Shard | None:
-    """Lease the first free shard of a stage to ``owner``; None when none is free now."""
+    """Lease the first free shard of a stage to ``owner``; None: no shard is free now."""
     row = connection.execute(
         _CLAIM,
         {"run_no": run_no, "stage": stage, "owner": owner, "lease_seconds": lease_seconds},
@@ -70,10 +70,10 @@ def claim(
 
 
 def _fenced(connection: Connection, shard: Shard, assignments: str, **values: object) -> None:
-    """Update the shard's row if it is still leased under our token.
+    """Update the shard's row if it is still leased with this token.
 
     Raises:
-        LeaseLostError: it is not; the caller's transaction must not commit.
+        LeaseLostError: it is not; the caller's transaction must roll back.
     """
     statement = text(
         f"UPDATE shards SET {assignments} "  # noqa: S608 - assignments are literals of this module
@@ -89,7 +89,7 @@ def _fenced(connection: Connection, shard: Shard, assignments: str, **values: ob
 
 
 def renew(connection: Connection, shard: Shard, lease_seconds: float) -> None:
-    """Extend the lease; LeaseLostError when it is no longer ours."""
+    """Extend the lease; LeaseLostError: the lease was lost."""
     _fenced(
         connection,
         shard,
@@ -101,9 +101,9 @@ def renew(connection: Connection, shard: Shard, lease_seconds: float) -> None:
 def finish(
     connection: Connection, shard: Shard, counts: Mapping[str, int], error: str | None = None
 ) -> None:
-    """Mark the shard done, in the transaction that stores its rows; LeaseLostError if not ours.
+    """Mark the shard done, in the transaction that stores its rows; may raise LeaseLostError.
 
-    counts: what its work came to, by name or "name:detail" (see ``run_counts``).
+    counts: counts of its work, by name or "name:detail" (see ``run_counts``).
     """
     _fenced(
         connection,
@@ -123,7 +123,7 @@ def give_back(
     *,
     is_own_fault: bool,
 ) -> None:
-    """Free the shard for another try after ``delay_seconds``; count a failure if its own fault."""
+    """Release the shard for a retry after ``delay_seconds``; ``is_own_fault``: count a failure."""
     _fenced(
         connection,
         shard,
@@ -137,7 +137,7 @@ def give_back(
 
 
 def split(connection: Connection, shard: Shard) -> None:
-    """Replace the shard by its two halves, in order, with a clean record each."""
+    """Replace the shard by its two halves, in order, with attempts and failures set to 0."""
     _fenced(connection, shard, "state = 'split', finished_at = clock_timestamp()")
     middle = len(shard.members) // 2
     for half in (shard.members[:middle], shard.members[middle:]):
@@ -169,7 +169,7 @@ def has_open(connection: Connection, run_no: int, stage: str) -> bool:
 
 
 def count_claimable(connection: Connection, run_no: int, stage: str) -> int:
-    """Return how many shards of a stage could be claimed at once."""
+    """Return the number of shards of a stage that can be claimed now."""
     return int(
         connection.execute(
             text(
@@ -183,7 +183,7 @@ def count_claimable(connection: Connection, run_no: int, stage: str) -> int:
 
 
 def has_live_lease(connection: Connection, run_no: int) -> bool:
-    """Return whether a worker holds a lease on the run that has not run out."""
+    """Return whether a worker holds an unexpired lease on a shard of the run."""
     found = connection.execute(
         text("""
         SELECT EXISTS (SELECT FROM shards WHERE run_no = :run_no AND state = 'leased'
@@ -195,7 +195,7 @@ def has_live_lease(connection: Connection, run_no: int) -> bool:
 
 
 def is_done(connection: Connection, shard: Shard) -> bool:
-    """Return whether the shard is done under exactly this token."""
+    """Return whether the shard was finished with exactly this token."""
     return bool(
         connection.execute(
             text("SELECT state = 'done' AND token = :token FROM shards WHERE shard_no = :shard_no"),
@@ -205,7 +205,7 @@ def is_done(connection: Connection, shard: Shard) -> bool:
 
 
 def last_error(connection: Connection, shard: Shard) -> str:
-    """Return the last error of the shard; its worker's death leaves none."""
+    """Return the last error of the shard; None, also if its worker was killed."""
     found = connection.execute(
         text("SELECT error FROM shards WHERE shard_no = :shard_no"), {"shard_no": shard.shard_no}
     ).scalar_one()
@@ -213,7 +213,7 @@ def last_error(connection: Connection, shard: Shard) -> str:
 
 
 def members_done(connection: Connection, run_no: int, stage: str) -> tuple[int, int]:
-    """Return how many members of a stage are done, and how many there are."""
+    """Return the numbers of done members and of all members of a stage."""
     row = connection.execute(
         text("""
         SELECT coalesce(sum(n_members) FILTER (WHERE state = 'done'), 0) AS done,

@@ -1,7 +1,7 @@
-"""Rows of splits: storing one whole, and reading its parts back.
+"""Reads and writes of splits.
 
-What is read here is what was stored: nobody who learns or measures looks at interactions again,
-so what a split holds out cannot come in by another way.
+Training and evaluation read only the stored split and never the interactions, so held-out items
+cannot leak into training.
 """
 
 import datetime as dt
@@ -40,9 +40,9 @@ class SplitRow:
     created_at: dt.datetime
 
 
-# user number, item numbers, oldest first, their baskets
+# (user number, item numbers oldest first, baskets of the items)
 TrainRow = tuple[int, Sequence[int], Sequence[int] | None]
-# user number, history, targets, gap in seconds, baskets of the history
+# (user number, history, targets, gap in seconds, baskets of the history)
 EvalUserRow = tuple[int, Sequence[int], Sequence[int], float | None, Sequence[int] | None]
 
 
@@ -54,7 +54,7 @@ def store(
 ) -> SplitRow:
     """Store a split and return its row; ``values`` are the columns that have no default.
 
-    eval_users: with the part that each is in. The name must be free.
+    eval_users: (part, user) pairs. The name must be free.
     """
     row = connection.execute(insert(splits).values(**values).returning(splits)).one()
     split_no = row.split_no
@@ -85,7 +85,7 @@ def find(connection: Connection, name: str) -> SplitRow:
     """Return the split called ``name``.
 
     Raises:
-        UsageError: there is none; the hint names those there are.
+        UsageError: there is none; the hint lists the existing names.
     """
     row = connection.execute(select(splits).where(splits.c.name == name)).mappings().first()
     if row is not None:
@@ -96,25 +96,25 @@ def find(connection: Connection, name: str) -> SplitRow:
 
 
 def require_free(connection: Connection, name: str) -> None:
-    """Return if no split is called ``name``.
+    """Raise if a split is called ``name``.
 
     Raises:
         UsageError: there is one.
     """
     if connection.execute(select(splits.c.split_no).where(splits.c.name == name)).first():
         raise UsageError(
-            f"There is a split {name!r} already.",
+            f"A split {name!r} exists already.",
             f"Choose another name, or remove it: `gpt4rec split drop {name}`.",
         )
 
 
 def drop(connection: Connection, split_no: int) -> None:
-    """Delete a split with its users; prompts that it kept may be collected then."""
+    """Delete a split with its users; a prune may then delete its prompts."""
     connection.execute(delete(splits).where(splits.c.split_no == split_no))
 
 
 def stream_train(connection: Connection, split_no: int) -> Iterator[TrainRow]:
-    """Yield what may be learned, by user number."""
+    """Yield the training histories, by user number."""
     rows = connection.execute(
         text(
             "SELECT user_no, item_nos, baskets FROM split_train "
@@ -128,7 +128,7 @@ def stream_train(connection: Connection, split_no: int) -> Iterator[TrainRow]:
 
 
 def stream_eval_users(connection: Connection, split_no: int, part: str) -> Iterator[EvalUserRow]:
-    """Yield the users of a part, by user number."""
+    """Yield the evaluated users of a part, by user number."""
     rows = connection.execute(
         text(
             "SELECT user_no, history, targets, gap_s, baskets FROM split_eval_users "
@@ -142,7 +142,7 @@ def stream_eval_users(connection: Connection, split_no: int, part: str) -> Itera
 
 
 def keep_prompts(connection: Connection, split_no: int, prompt_nos: Iterable[int]) -> None:
-    """Note that the split needs these prompts and what was generated for them."""
+    """Record that the split needs these prompts and their generations."""
     connection.execute(
         text("""
         INSERT INTO split_prompts (split_no, prompt_no)
@@ -154,7 +154,7 @@ def keep_prompts(connection: Connection, split_no: int, prompt_nos: Iterable[int
 
 
 class PartSize(NamedTuple):
-    """One part of a split: its users, what it holds out, and the mean length of histories."""
+    """Size of one part of a split: users, held-out items, and mean length of histories."""
 
     part: str
     users: int
@@ -163,7 +163,7 @@ class PartSize(NamedTuple):
 
 
 def part_sizes(connection: Connection, split_no: int) -> list[PartSize]:
-    """Return the sizes of training, then of those other parts that have eval_users."""
+    """Return the sizes of the training part, then of the parts with evaluated users."""
     found = connection.execute(
         text("""
         SELECT 'training' AS part, count(*) AS users, 0 AS targets,
@@ -179,7 +179,7 @@ def part_sizes(connection: Connection, split_no: int) -> list[PartSize]:
 
 
 class NamedEvalUser(NamedTuple):
-    """One user in ids. newest_title: of the history; None: no item of it has one."""
+    """One evaluated user, by external ids. newest_title: last title of the history, or None."""
 
     user_no: int
     user_id: str
@@ -188,7 +188,7 @@ class NamedEvalUser(NamedTuple):
     newest_title: str | None
 
 
-# The one name that is put in, by whether it is for analysts: which column has the ids to write.
+# Column with the user ids to write, by ``as_analyst``; the only name put into the statement.
 USER_ID = {False: "u.user_id", True: "u.shown_id AS user_id"}
 _NAMED_CASES = """
 SELECT c.user_no, {user_id},
@@ -209,9 +209,9 @@ WHERE c.split_no = :split_no AND c.part = :part ORDER BY 2
 def stream_named_eval_users(
     connection: Connection, split_no: int, part: str, *, as_analyst: bool
 ) -> Iterator[NamedEvalUser]:
-    """Yield the users of a part by user id.
+    """Yield the evaluated users of a part, by user id.
 
-    as_analyst: with the user ids that analysts see, else with the shop's own.
+    as_analyst: with the user ids that analysts see, else with the shop's ids.
     """
     found = connection.execute(
         text(_NAMED_CASES.format(user_id=USER_ID[as_analyst])),

@@ -1,7 +1,6 @@
-"""Temporary tables that an import fills by COPY before it touches anything else.
+"""Temporary tables that an import fills by COPY before it changes other tables.
 
-They belong to the session of the import and go with it. Rows arrive checked; nothing here decides
-what they change.
+They are dropped with the import's session. Rows are validated before.
 """
 
 from collections.abc import Iterable, Sequence
@@ -34,7 +33,7 @@ INTERACTION_COLUMNS = (
 )
 REJECT_COLUMNS = ("reject_no", "file", "line", "reason_code", "reason", "excerpt")
 
-# seq is the order in which records came; given has a bit per delivered field (see db.catalog).
+# seq: order of the records; given: one bit per delivered field (see db.rows.catalog).
 _TABLES = """
     CREATE TEMP TABLE staged_items (
         seq bigint, item_id text COLLATE "C", title text, title_raw text, brand text,
@@ -60,13 +59,13 @@ def create_tables(connection: Connection) -> None:
 def stage(
     connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
 ) -> int:
-    """Append ``rows`` to a staging table in a transaction of its own; return how many they were."""
+    """Append ``rows`` to a staging table in a separate transaction; return their number."""
     with connection.begin():
         return copy_rows(connection, table, columns, rows)
 
 
 def load_item_nos(connection: Connection, item_ids: Iterable[str]) -> dict[str, int]:
-    """Return the numbers of those of ``item_ids`` that are in the catalog."""
+    """Return item id -> item number for those ``item_ids`` that are in the catalog."""
     with connection.begin():
         return item_numbers(connection, item_ids)
 

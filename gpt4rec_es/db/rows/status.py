@@ -1,6 +1,6 @@
-"""What a run is doing now: its shards by stage, who holds them, and what has come to a stand.
+"""Reads of a run's progress: shards by stage, leases, expired leases and failing shards.
 
-Reads only, and none of it takes a lock. All times are the database's clock, in seconds.
+No statement takes a row lock. All times are in seconds, by the database's clock.
 """
 
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from sqlalchemy import Connection, text
 
 
 class StageCounts(NamedTuple):
-    """One stage's shards, and their members (done, total); shards that were split do not count.
+    """One stage's shards and their members (done, total), without shards that were split.
 
-    since_first: from the end of the first shard that was done, to now; busy: to that of the last.
-    first_done: members of that first one.
+    since_first: seconds since the first shard was done; busy: seconds from the first to the last
+    done shard. first_done: number of members of the first done shard.
     """
 
     stage: str
@@ -30,7 +30,7 @@ class StageCounts(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LeaseStatus:
-    """One shard that somebody holds. seconds_left: below 0, its holder is taken for dead."""
+    """One leased shard. seconds_left: until the lease expires; below 0: expired."""
 
     stage: str
     shard_no: int
@@ -41,7 +41,7 @@ class LeaseStatus:
 
 
 class ExpiredLease(NamedTuple):
-    """A shard whose holder has not renewed for so many seconds."""
+    """A shard whose lease expired ``seconds`` ago."""
 
     owner: str
     shard_no: int
@@ -50,7 +50,7 @@ class ExpiredLease(NamedTuple):
 
 
 class FailingShard(NamedTuple):
-    """A shard that failed, or waits after an error. error None: its workers died of it."""
+    """A shard that failed or waits after an error. error None: its workers were killed."""
 
     shard_no: int
     stage: str
@@ -60,7 +60,7 @@ class FailingShard(NamedTuple):
 
 
 class Quiet(NamedTuple):
-    """Shards that are ready, whether nobody holds any, and the seconds since anything happened."""
+    """Number of ready shards, whether none is leased, and seconds since the last activity."""
 
     ready: int
     is_idle: bool
@@ -100,7 +100,7 @@ FROM shards WHERE run_no = :run_no AND state IN ('ready', 'leased')
   AND (failures > 0 OR error IS NOT NULL)
 ORDER BY failures DESC, shard_no LIMIT :limit
 """)
-# A lease that is held is somebody at work; otherwise the last that happened counts.
+# With a lease held there is activity now; otherwise the latest event of the run is used.
 _QUIET = text("""
 SELECT count(*) FILTER (WHERE s.state = 'ready') AS ready,
        count(*) FILTER (WHERE s.state = 'leased' AND s.lease_until >= clock_timestamp()) = 0
@@ -112,29 +112,29 @@ FROM runs AS r LEFT JOIN shards AS s USING (run_no) WHERE r.run_no = :run_no GRO
 
 
 def count_by_stage(connection: Connection, run_no: int) -> list[StageCounts]:
-    """Return the counts of the stages that have shards, in the order of stages."""
+    """Return the counts of those stages that have shards, in order of stages."""
     return [StageCounts(*row) for row in connection.execute(_STAGES, {"run_no": run_no})]
 
 
 def load_leases(connection: Connection, run_no: int) -> list[LeaseStatus]:
-    """Return the shards that somebody holds, 200 at most, those that run out first at first."""
+    """Return at most 200 leased shards, those that expire first at first."""
     return [LeaseStatus(*row) for row in connection.execute(_LEASES, {"run_no": run_no})]
 
 
 def expired_leases(connection: Connection, run_no: int, limit: int) -> list[ExpiredLease]:
-    """Return ``limit`` leases that ran out, the oldest first."""
+    """Return at most ``limit`` expired leases, oldest first."""
     found = connection.execute(_EXPIRED, {"run_no": run_no, "limit": limit})
     return [ExpiredLease(*row) for row in found]
 
 
 def failing_shards(connection: Connection, run_no: int, limit: int) -> list[FailingShard]:
-    """Return ``limit`` open shards that met an error, those that failed most first."""
+    """Return at most ``limit`` open shards with an error, most failures first."""
     found = connection.execute(_FAILING, {"run_no": run_no, "limit": limit})
     return [FailingShard(*row) for row in found]
 
 
 def quiet(connection: Connection, run_no: int) -> Quiet:
-    """Return for how long nobody has worked on a run, which must exist."""
+    """Return the time since the last activity on a run, which must exist."""
     return Quiet(*connection.execute(_QUIET, {"run_no": run_no}).one())
 
 

@@ -1,4 +1,4 @@
-"""ListsTable as they are stored: read for one user, counted, and two sets of them compared."""
+"""Reads of stored lists: one user's list, counts, and comparisons of two sets of lists."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from gpt4rec_es.records import Outcome
 
 @dataclass(frozen=True, slots=True)
 class ListsTable:
-    """Where lists are: those of a run in ``table``, which has the columns of recommendations."""
+    """Location of lists: a run's rows in ``table``, which has the columns of recommendations."""
 
     run_no: int
     table: str = "recommendations"
@@ -21,7 +21,7 @@ class ListsTable:
 
 @dataclass(frozen=True, slots=True)
 class ListedRow:
-    """One row of a user's list; ``query``: the text that found it, None: no query did."""
+    """One row of a user's list. query: text that found the item; None: no query did."""
 
     rank: int
     item_no: int
@@ -35,9 +35,9 @@ class ListedRow:
 
 
 def count_rows(connection: Connection, lists: ListsTable) -> int:
-    """Return how many recommendations there are in these lists."""
+    """Return the number of recommendations in these lists."""
     found = connection.execute(
-        # Only the name of a table is put in; values are bound.
+        # Only the table name is formatted in; values are bound.
         text(f"SELECT count(*) FROM {lists.table} WHERE run_no = :run_no"),  # noqa: S608
         {"run_no": lists.run_no},
     )
@@ -45,7 +45,7 @@ def count_rows(connection: Connection, lists: ListsTable) -> int:
 
 
 def load_list(connection: Connection, run_no: int, user_no: int) -> list[ListedRow]:
-    """Return a user's list of a run by rank; empty: there is none."""
+    """Return a user's list in a run, by rank; empty: there is none."""
     found = connection.execute(
         text("""
         SELECT r.rank, r.item_no, r.source, r.query_rank, r.hit_rank, r.score, r.from_item_no,
@@ -59,7 +59,7 @@ def load_list(connection: Connection, run_no: int, user_no: int) -> list[ListedR
 
 
 def load_outcome(connection: Connection, run_no: int, user_no: int) -> UserOutcome | None:
-    """Return what became of a user in a run; None: the user is not merged yet."""
+    """Return a user's outcome in a run; None: the user is not merged yet."""
     row = connection.execute(
         text("""
         SELECT user_no, outcome, n_queries, n_found, n_recommended, short_reason, error
@@ -71,7 +71,7 @@ def load_outcome(connection: Connection, run_no: int, user_no: int) -> UserOutco
 
 
 def count_outcomes(connection: Connection, run_no: int) -> int:
-    """Return how many users of a run have an outcome."""
+    """Return the number of users of a run with an outcome."""
     found = connection.execute(
         text("SELECT count(*) FROM user_outcomes WHERE run_no = :run_no"), {"run_no": run_no}
     )
@@ -79,10 +79,10 @@ def count_outcomes(connection: Connection, run_no: int) -> int:
 
 
 class ListsOverlap(NamedTuple):
-    """How two sets of lists overlap, in users.
+    """Overlap of two sets of lists.
 
-    equal: users of both with the same list in the same order. mean, deciles: over users of both,
-    |common items| / |all items| of the two lists; None: nobody is in both.
+    equal: number of users with equal lists in both. mean, deciles: Jaccard similarity |common
+    items| / |all items| over users in both sets; None: no user is in both.
     """
 
     in_both: int
@@ -94,14 +94,14 @@ class ListsOverlap(NamedTuple):
 
 
 class MovedItem(NamedTuple):
-    """An item, and how many users' lists it came to."""
+    """An item, and the number of users whose list it was added to."""
 
     item_id: str
     title: str | None
     users: int
 
 
-# Only names of tables are put in; values are bound.
+# Only table names are formatted in; values are bound.
 _LISTS = """
 WITH a AS (SELECT user_no, array_agg(item_no ORDER BY rank) AS items FROM {a}
            WHERE run_no = :a GROUP BY user_no),
@@ -124,7 +124,7 @@ FROM d
 
 
 def compare(connection: Connection, a: ListsTable, b: ListsTable) -> ListsOverlap:
-    """Return how lists ``a`` and ``b`` overlap."""
+    """Return the overlap of lists ``a`` and ``b``."""
     statement = text(_LISTS.format(a=a.table, b=b.table))
     return ListsOverlap(*connection.execute(statement, {"a": a.run_no, "b": b.run_no}).one())
 
@@ -132,9 +132,9 @@ def compare(connection: Connection, a: ListsTable, b: ListsTable) -> ListsOverla
 def load_moved(
     connection: Connection, old: ListsTable, new: ListsTable, limit: int
 ) -> list[MovedItem]:
-    """Return the items that most users have in ``new`` but not in ``old``, of users of both."""
+    """Return the items added to the most users' lists from ``old`` to ``new``, for users in both."""
     found = connection.execute(
-        # Only names of tables are put in; values are bound.
+        # Only table names are formatted in; values are bound.
         text(f"""
         SELECT item_id, title, count(*) AS users
         FROM {new.table} AS n JOIN items USING (item_no)
@@ -153,9 +153,9 @@ def load_moved(
 def load_item_nos(
     connection: Connection, lists: ListsTable, users: Sequence[int]
 ) -> list[list[int]]:
-    """Return the users' lists of item numbers, in the order of ``users``; empty: none is there."""
+    """Return the users' lists of item numbers, in the order of ``users``; empty: no list."""
     found = connection.execute(
-        # Only the name of a table is put in; values are bound.
+        # Only the table name is formatted in; values are bound.
         text(
             f"SELECT user_no, array_agg(item_no ORDER BY rank) AS items FROM {lists.table} "  # noqa: S608
             "WHERE run_no = :run_no AND user_no = ANY(:users) GROUP BY user_no"
@@ -167,7 +167,7 @@ def load_item_nos(
 
 
 def count_other_queries(connection: Connection, a: Run, b: Run) -> int:
-    """Return how many users of both runs have another list of query texts."""
+    """Return the number of users in both runs whose generated query texts differ."""
     generations = """
         SELECT u.user_no, array_agg(q.query_no ORDER BY q.rank) AS queries
         FROM run_users AS u JOIN generations AS g ON g.prompt_no = u.prompt_no
@@ -175,7 +175,7 @@ def count_other_queries(connection: Connection, a: Run, b: Run) -> int:
         JOIN generated_queries AS q USING (generation_no)
         WHERE u.run_no = :{0}_no GROUP BY u.user_no
     """
-    # Only the names a and b are put in; values are bound.
+    # Only the names a and b are formatted in; values are bound.
     found = connection.execute(
         text(
             f"SELECT count(*) FROM ({generations.format('a')}) AS a "  # noqa: S608

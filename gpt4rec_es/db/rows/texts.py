@@ -1,7 +1,7 @@
-"""Storing searches and other rows by key: what exists is left as it is. Loading texts.
+"""Storing searches and other rows by key without changing existing rows; loading texts.
 
-Rows go through a temporary table and one sorted INSERT ... ON CONFLICT DO NOTHING, so that a retry
-is harmless and writers that meet on the same keys take their locks in the same order.
+Rows are copied to a temporary table and inserted by one sorted INSERT ... ON CONFLICT DO NOTHING,
+so that retries are safe and concurrent writers of equal keys lock in the same order.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,10 +21,10 @@ def store_new(
     columns: Sequence[str],
     rows: Iterable[Sequence[object]],
 ) -> int:
-    """Store the rows of ``table`` whose key is not there yet; return how many that were.
+    """Store the rows of ``table`` whose key is new; return their number.
 
-    table, key and columns are names written in this package, never input. Keys may repeat in
-    ``rows``: the first one wins.
+    table, key and columns are names from this package, never input. If a key repeats in ``rows``,
+    one of its rows is stored.
     """
     staged = f"staged_{table}"
     names, keys = ", ".join(columns), ", ".join(key)
@@ -32,7 +32,7 @@ def store_new(
     connection.execute(
         text(f"CREATE TEMP TABLE IF NOT EXISTS {staged} ON COMMIT DELETE ROWS AS {shape}")
     )
-    # A second call in one transaction must not see the rows of the first.
+    # Remove rows of an earlier call in the same transaction.
     connection.execute(text(f"TRUNCATE {staged}"))
     copy_rows(connection, staged, columns, rows)
     return connection.execute(
@@ -45,7 +45,7 @@ def store_new(
 
 
 def decoding_number(connection: Connection, settings_hash: bytes, settings: str) -> int:
-    """Return the number of decoding settings (canonical JSON), storing them if they are new."""
+    """Return the number of these decoding settings (canonical JSON), storing new ones."""
     names = ("decodings", "decoding_no", "settings_hash", "settings")
     return settings_number(connection, names, settings_hash, settings)
 
@@ -53,7 +53,7 @@ def decoding_number(connection: Connection, settings_hash: bytes, settings: str)
 def settings_number(
     connection: Connection, names: tuple[str, str, str, str], digest: bytes, settings: str
 ) -> int:
-    """Return the number of settings (canonical JSON), storing them if they are new.
+    """Return the number of these settings (canonical JSON), storing new ones.
 
     names: the table and its columns for number, hash and settings.
     """
@@ -73,7 +73,7 @@ def settings_number(
 
 
 def prompt_numbers(connection: Connection, hashes: Sequence[bytes]) -> dict[bytes, int]:
-    """Return hash -> number of those prompts that are stored."""
+    """Return hash -> number for those prompts that are stored."""
     found = connection.execute(
         text("SELECT prompt_hash, prompt_no FROM prompts WHERE prompt_hash = ANY(:hashes)"),
         {"hashes": list(hashes)},
@@ -108,7 +108,7 @@ def store_searches(
     results: Iterable[tuple[int, SearchResult]],
     options_no: int = 0,
 ) -> int:
-    """Store searches as (query number, result); return the rows added."""
+    """Store searches as (query number, result); return the number of rows added."""
     key = ["build_no", "query_no", "depth", "options_no"]
     return store_new(
         connection,
@@ -143,9 +143,9 @@ def load_searches(
     options_no: int = 0,
     most: int | None = None,
 ) -> dict[int, SearchResult]:
-    """Return query number -> result of the searches that exist at this build, depth and options.
+    """Return query number -> stored result at this build, depth and options.
 
-    most: hits to read of each, as if it had not looked for more; None: all.
+    most: maximum number of hits read per search, as if that had been its depth; None: all.
     """
     hits = _WHOLE if most is None else _BEGINNING
     found = connection.execute(
@@ -168,20 +168,20 @@ def load_searches(
     }
 
 
-# The number of a search without options, which has no row.
+# options_no of a search without options; search_options has no such row.
 NO_OPTIONS = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Lacking:
-    """Whether the run lacks the search of a query as a generated one, and as a bought title."""
+    """Whether a query lacks its search as a generated query, and as a bought title."""
 
     as_query: bool
     as_title: bool
 
 
 def options_number(connection: Connection, options_hash: bytes, options: str) -> int:
-    """Return the number of search options (canonical JSON), storing them if they are new."""
+    """Return the number of these search options (canonical JSON), storing new ones."""
     names = ("search_options", "options_no", "options_hash", "options")
     return settings_number(connection, names, options_hash, options)
 
@@ -189,7 +189,7 @@ def options_number(connection: Connection, options_hash: bytes, options: str) ->
 def lacking_searches(
     connection: Connection, run: Run, query_nos: Sequence[int]
 ) -> dict[int, Lacking]:
-    """Return what the run lacks of these queries, which it uses, at its first depth."""
+    """Return which of a run's queries lack a search at the run's first depth."""
     found = connection.execute(
         text("""
         SELECT n.query_no,

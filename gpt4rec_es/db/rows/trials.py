@@ -1,4 +1,4 @@
-"""Storing trials whole, and reading them back."""
+"""Reads and writes of trials; each is stored in one transaction."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ from gpt4rec_es.records import Bm25
 
 @dataclass(frozen=True, slots=True)
 class TrialRow:
-    """One trial with the names of what it was measured with."""
+    """One row of ``trials``, joined with the names of generator, decoding and build."""
 
     trial_no: int
     split: str
@@ -41,7 +41,7 @@ class TrialRow:
 
     @property
     def is_change(self) -> bool:
-        """Whether it says that something should be changed."""
+        """Whether the recommended k1, b differ from the live ones."""
         return self.recommended != self.live
 
 
@@ -52,7 +52,7 @@ def store(
     comparisons: Iterable[Mapping[str, Any]],
     queries: Iterable[Mapping[str, Any]],
 ) -> int:
-    """Store a trial, all given by columns; return its number."""
+    """Store a trial, as values by column; return its number."""
     number = int(
         connection.execute(insert(trials).values(values).returning(trials.c.trial_no)).scalar_one()
     )
@@ -106,7 +106,7 @@ def load_comparisons(connection: Connection, trial_no: int) -> list[dict[str, An
 
 
 def load_queries(connection: Connection, trial_no: int) -> list[dict[str, Any]]:
-    """Return the queries that gained most and then those that lost most, with ids and titles."""
+    """Return the queries that gained most, then those that lost most, with ids and titles."""
     return _rows(connection, _QUERIES, trial_no)
 
 

@@ -128,7 +128,10 @@ interactions = Table(
         ),
     ),
     Index("ix_interactions_item_no", "item_no"),
-    comment="One row per user-item event. A history is read in order of (event_no, ordinal, item_id).",
+    comment=(
+        "One row per user-item event. A history is read in order of (event_no, ordinal, "
+        "item_id)."
+    ),
 )
 
 catalog_state = Table(

@@ -142,7 +142,10 @@ generations = Table(
     ),
     now("created_at", "time the generation was stored"),
     UniqueConstraint("prompt_no", "content_hash", "decoding_no"),
-    comment="One row per prompt, generator content and decoding: all queries generated for one prompt.",
+    comment=(
+        "One row per prompt, generator content and decoding: all queries generated for one "
+        "prompt."
+    ),
 )
 
 queries = Table(

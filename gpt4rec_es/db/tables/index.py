@@ -186,7 +186,9 @@ searches = Table(
         primary_key=True,
         autoincrement=False,
         server_default=text("0"),
-        comment="search options, see search_options; 0: a title needs only one of the query's terms",
+        comment=(
+            "search options, see search_options; 0: a title needs only one of the query's terms"
+        ),
     ),
     # For deleting a query, and for what merchandisers ask first: what finds nothing.
     Index("ix_searches_query_no", "query_no"),

@@ -150,7 +150,9 @@ query_verdicts = Table(
     Column(
         "detail",
         Text,
-        comment="the phrase, the scripts or the number of unknown terms found; NULL: the query passed",
+        comment=(
+            "the phrase, the scripts or the number of unknown terms found; NULL: the query passed"
+        ),
     ),
     Index("ix_query_verdicts_query_no", "query_no"),
     CheckConstraint("reason IN ('phrase', 'script', 'unknown')", name="reason"),

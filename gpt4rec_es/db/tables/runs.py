@@ -139,7 +139,10 @@ runs = Table(
     Column(
         "search_options_no",
         ForeignKey("search_options.options_no"),
-        comment="search options for generated queries; NULL: a title needs only one of a query's terms",
+        comment=(
+            "search options for generated queries; NULL: a title needs only one of a query's "
+            "terms"
+        ),
     ),
     UniqueConstraint("kind", "logical_date", "attempt"),
     Index(
@@ -264,5 +267,8 @@ run_counts = Table(
         ),
     ),
     Column("n", BigInteger, nullable=False, comment="the count"),
-    comment="One row per run, stage and count: counts of the work done, summed over shards at its end.",
+    comment=(
+        "One row per run, stage and count: counts of the work done, summed over shards at its "
+        "end."
+    ),
 )

@@ -33,7 +33,9 @@ splits = Table(
         "content_hash",
         Text,
         nullable=False,
-        comment="hash of the split's content by external ids: equal for equal splits in any database",
+        comment=(
+            "hash of the split's content by external ids: equal for equal splits in any database"
+        ),
     ),
     Column(
         "has_times", Boolean, nullable=False, comment="whether times between purchases are known"
@@ -159,5 +161,8 @@ split_prompts = Table(
         comment="prompt of one of the split's users, for any generator",
     ),
     Index("ix_split_prompts_prompt_no", "prompt_no"),
-    comment="One row per split and prompt; a prompt named here and its generations are not collected.",
+    comment=(
+        "One row per split and prompt; a prompt named here and its generations are not "
+        "collected."
+    ),
 )

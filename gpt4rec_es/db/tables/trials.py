@@ -67,7 +67,9 @@ trials = Table(
         "verified_build_no",
         ForeignKey("builds.build_no"),
         nullable=False,
-        comment="build with the best k1, b whose hits were compared with those of the in-process BM25",
+        comment=(
+            "build with the best k1, b whose hits were compared with those of the in-process BM25"
+        ),
     ),
     Column(
         "n_verified",

@@ -1,1 +1,1 @@
-"""What a run freezes when it is planned."""
+"""Inputs that a run freezes when it is planned."""

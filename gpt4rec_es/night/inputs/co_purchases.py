@@ -1,7 +1,7 @@
-"""Making the set of co-purchases that a run's history and catalog need, if it is not there yet.
+"""Create the co-purchase set of a history version and a catalog version unless it is stored.
 
-A set is stored in one transaction: whoever is killed while making it leaves nothing, and making it
-again is harmless. Memory: about 50 bytes per purchase that counts, plus one block of pairs.
+A set is stored in one transaction, so a killed process leaves nothing and a retry is safe. Memory:
+about 50 bytes per counted purchase, plus one block of pairs.
 """
 
 import logging
@@ -21,7 +21,7 @@ from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.ranking.neighbours import Purchases, strongest
 
-# Another night or replay may be making the very same set.
+# Another night or replay may be creating the same set.
 _WAIT_S = 900
 
 log = logging.getLogger(__name__)
@@ -34,10 +34,10 @@ def ensure_co_purchases(
     history_version: int | None = None,
     progress: Progress = no_progress,
 ) -> int:
-    """Return the number of the set for ``fusion``, made now if need be.
+    """Return the number of the set for ``fusion``, created if it is not stored.
 
-    history_version: the last that counts; None: the newest. Neighbours are items that can be
-    recommended now: active, with a usable title. Counts items in ``progress``.
+    history_version: interactions up to it are counted; None: the newest. Neighbours are items that
+    can be recommended now: active, with a usable title. ``progress`` counts items.
     """
     with locks.hold_lock(engine, "co-purchases", wait_s=_WAIT_S):
         snapshot = engine.execution_options(isolation_level="REPEATABLE READ")
@@ -53,7 +53,7 @@ def ensure_co_purchases(
             found = find_set(connection, key)
             if found is not None:
                 return found
-            # It goes over all histories.
+            # The statement reads all histories.
             untimed(connection)
             item_nos, is_allowed = _items_by_id(connection)
             bought = _bought(connection, item_nos, history_version, fusion.pair_history)
@@ -80,7 +80,7 @@ def _neighbour_rows(
 
 
 def _items_by_id(connection: Connection) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """Return all item numbers in order of item id, by which ties are broken, and who may be one."""
+    """Return all item numbers in order of item id (the tie-break), and which may be neighbours."""
     found = numbers_by_id(connection)
     item_nos = np.array([row[0] for row in found], np.int32)
     return item_nos, np.array([row[1] for row in found], np.bool_)
@@ -89,7 +89,7 @@ def _items_by_id(connection: Connection) -> tuple[NDArray[np.int32], NDArray[np.
 def _bought(
     connection: Connection, item_nos: NDArray[np.int32], history_version: int, newest: int
 ) -> Purchases:
-    """Return the newest purchases of all users, items by their places in ``item_nos``."""
+    """Return the newest purchases of all users, items as positions in ``item_nos``."""
     places = np.zeros(int(item_nos.max(initial=0)) + 1, np.int32)
     places[item_nos] = np.arange(len(item_nos), dtype=np.int32)
     items, event_nos, starts = array("i"), array("q"), array("q", [0])

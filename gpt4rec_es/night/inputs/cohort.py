@@ -1,6 +1,6 @@
-"""Freezing a run's inputs: every user's prompt, cut-off and fallback, and the popular items.
+"""Freeze a run's inputs: each user's prompt, cut-off and fallback, and the popular items.
 
-Runs inside the planner's one transaction, so all of it comes from one snapshot.
+It runs in the planner's transaction, so all inputs come from one snapshot.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from gpt4rec_es.prompts.keys import hash128, normalise_query
 from gpt4rec_es.protocols import Progress, QueryGenerator
 from gpt4rec_es.retrieval.query_filters import TitleTest
 
-# Items whose titles are in memory at once.
+# Maximum number of titles in memory.
 _SLICE = 10_000
 
 
@@ -28,7 +28,7 @@ def stage_cohort(
 ) -> int:
     """Write every user's frozen input to a temporary table; return the number of users.
 
-    may_search: whether a title may be the fallback query; the newest of those is.
+    may_search: whether a title may be a query; the fallback query is the newest such title.
     """
     rows.create_staged_users(connection)
     total = count_users(connection)
@@ -42,8 +42,7 @@ def stage_cohort(
                 progress(done, total)
             yield (user_no, *_frozen_input(generator, history, may_search))
 
-    # Histories are read and cohort rows written on one connection, so both see one snapshot:
-    # a bounded batch is copied between two reads of the cursor.
+    # Histories are read and cohort rows written on one connection, so both see one snapshot; a batch is copied between two reads of the cursor.
     batch: list[tuple[object, ...]] = []
     for row in inputs():
         batch.append(row)
@@ -76,13 +75,13 @@ def _frozen_input(
 
 
 def freeze_popular(connection: Connection, run: Run) -> None:
-    """Freeze the most bought items: as many as the fallback may have to look at for any user."""
+    """Freeze the most bought items, as many as the fallback may need for any user."""
     rules = run.manifest.get("rules", {})
     excluded = rows.most_bought(connection, run.run_no)
     excluded += run_rows.total_k(connection, rules.get("shown_runs", []))
     most, per_brand = run.k + excluded, None
     if cap := rules.get("max_per_brand"):
-        # Of a brand no more can be taken or skipped as the user's, and so many may be full.
+        # Per brand, at most the cap plus the user's purchases are used; lists may have k full brands.
         per_brand = cap + excluded
         most += (run.k // cap) * per_brand
     rows.freeze_popular(connection, run.run_no, run.history_version, most=most, per_brand=per_brand)
@@ -91,7 +90,7 @@ def freeze_popular(connection: Connection, run: Run) -> None:
 def freeze_titles(
     connection: Connection, run_no: int, history_version: int, may_search: TitleTest
 ) -> int:
-    """Store each bought item's title that may be searched as a query; return how many items."""
+    """Store each bought item's searchable title as a query; return the number of items."""
     rows.create_staged_titles(connection)
     last = 0
     while found := rows.bought_titles(connection, history_version, after=last, most=_SLICE):

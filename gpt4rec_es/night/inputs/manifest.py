@@ -1,6 +1,7 @@
-"""The manifest: everything a run's result depends on, as it is frozen at planning.
+"""The manifest: all inputs of a run, frozen at planning.
 
-Keys that older runs lack mean what was done before they came: whoever reads them gives a default.
+Older manifests lack newer keys; code that reads such a key uses a default, the behaviour before the
+key existed.
 """
 
 from typing import Any
@@ -11,13 +12,13 @@ from gpt4rec_es.options.night import NightOptions
 from gpt4rec_es.records import PromptForm
 from gpt4rec_es.version import code_version
 
-# A merge that needs deeper hits asks for four times as many, up to what one search may return.
+# A merge that needs more hits requests four times as many, up to the maximum of one search.
 DEPTH_STEP = 4
 MAX_DEPTH = 10_000
 
 
 def depth_ladder(depth: int) -> tuple[int, ...]:
-    """Return the depths a run may search to: ``depth``, then four times as deep, up to 10,000."""
+    """Return the search depths of a run: ``depth``, then four times the last one, up to 10,000."""
     ladder = [depth]
     while ladder[-1] < MAX_DEPTH:
         ladder.append(min(ladder[-1] * DEPTH_STEP, MAX_DEPTH))
@@ -33,7 +34,7 @@ def make_manifest(
     rules: dict[str, Any] | None,
     prompt: PromptForm,
 ) -> dict[str, Any]:
-    """Return the manifest of a run that is being planned, ready for JSON."""
+    """Return the manifest of a run that is being planned, as JSON values."""
     fusion = options.fusion
     looked_at = options.k if fusion.is_plain else max(options.k, fusion.candidates)
     manifest: dict[str, Any] = {

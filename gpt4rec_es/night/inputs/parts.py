@@ -1,4 +1,4 @@
-"""What a night touches, passed in and never looked up here."""
+"""Dependencies of a night, passed in by the caller."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from gpt4rec_es.protocols import QueryGenerator, Retriever
 
 @dataclass(frozen=True)
 class NightParts:
-    """What a night touches: the database, the search cluster, and how to open its two stages.
+    """Dependencies of a night: database, search cluster, and functions that open its stages.
 
     open_generator(row) and open_retriever(index_name, run_id) are called when a stage starts;
-    ensure_index() returns the number of the live build, made current with the catalog.
+    ensure_index() reindexes if the catalog changed and returns the number of the live build.
     """
 
     engine: Engine

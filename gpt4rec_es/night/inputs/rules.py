@@ -1,6 +1,6 @@
-"""The rules of a run: frozen at planning with the items they keep out, read again by the merge.
+"""The rules of a run: frozen at planning with the items they block, read by the merge.
 
-A rule that is added or taken back later changes nothing about a run that was planned.
+Rules that are added or removed later do not change a planned run.
 """
 
 import datetime as dt
@@ -23,10 +23,10 @@ from gpt4rec_es.retrieval.query_filters import filter_settings
 def rules_manifest(
     connection: Connection, kind: str, date: dt.date, list_rules: ListRules
 ) -> dict[str, Any] | None:
-    """Return what a run of ``date`` keeps, for its manifest; None: no rules at all.
+    """Return the rules of a run of ``date``, for its manifest; None: no rules.
 
-    hash: of the blocking rules, whatever their numbers are. shown_runs: whose lists count as
-    shown lately.
+    hash: hash of the block rules, independent of their numbers. shown_runs: runs whose lists count
+    as recently shown.
     """
     blocks = rows.rules_on(connection, date)
     if not blocks and not list_rules.as_dict():
@@ -43,7 +43,7 @@ def rules_manifest(
 
 
 def freeze_rules(connection: Connection, run_no: int, manifest: dict[str, Any] | None) -> None:
-    """Store the rules of ``manifest`` (see ``rules_manifest``) with the items they keep out."""
+    """Store the rules of ``manifest`` (see ``rules_manifest``) with the items they block."""
     if manifest is None:
         return
     if manifest["block_rules"]:
@@ -70,7 +70,7 @@ def load_item_rules(connection: Connection, run: Run) -> ItemRules | None:
 
 
 def item_rules_now(connection: Connection, manifest: dict[str, Any]) -> ItemRules:
-    """Return the rules of ``manifest`` (see ``rules_manifest``) by the catalog as it is now."""
+    """Return the rules of ``manifest`` (see ``rules_manifest``), applied to the current catalog."""
     most = manifest.get("max_per_brand")
     brands = capped_brands(connection, most) if most else {}
     return ItemRules(excluded_items(connection, manifest["block_rules"], manifest), brands, most)
@@ -79,7 +79,7 @@ def item_rules_now(connection: Connection, manifest: dict[str, Any]) -> ItemRule
 def load_shown(
     connection: Connection, run: Run, user_nos: Sequence[int]
 ) -> dict[int, frozenset[int]]:
-    """Return user number -> items that the runs counted as shown lately have in their lists."""
+    """Return user number -> items in the lists of the manifest's recently shown runs."""
     shown_runs = run.manifest.get("rules", {}).get("shown_runs", [])
     return rows.load_shown(connection, shown_runs, user_nos) if shown_runs else {}
 
@@ -87,7 +87,7 @@ def load_shown(
 def freeze_filters(
     connection: Connection, filters: QueryFilters, index_name: str
 ) -> tuple[int | None, dict[str, object] | None]:
-    """Return number and manifest entry of the filters as they are now; None: there are none."""
+    """Store the current filters; return their number and manifest entry, or None if there are none."""
     if not filters.is_on:
         return None, None
     settings = filter_settings(connection, filters, index_name)

@@ -1,1 +1,1 @@
-"""How a run stands and why a list is as it is."""
+"""Inspection of a run's progress, and explanations of lists."""

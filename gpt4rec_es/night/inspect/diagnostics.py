@@ -1,6 +1,6 @@
-"""What is stuck in a run and why, and what of the nights needs a person; each with the way out.
+"""Problems of runs that need an operator, each with its cause and a remedy.
 
-Reads only. A finding is a sentence for people, so it is never looked at by the program.
+Reads only. A problem is a text for operators; no code interprets it.
 """
 
 from collections.abc import Iterator
@@ -16,14 +16,14 @@ from gpt4rec_es.night.inspect.status import RunStatus, run_status
 from gpt4rec_es.night.stages.advance import queue_of
 from gpt4rec_es.version import code_version
 
-# Workers look for work about every quarter of a minute; a night in one process sooner.
+# Workers look for work about every 15 seconds; a night in one process more often.
 _QUIET_S = 60.0
 _NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong: what and why, and the way out."""
+    """One problem: description with cause, and remedy."""
 
     what: str
     way_out: str
@@ -31,9 +31,9 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Nights:
-    """How the nights stand: the newest run, the age of what is published, and what is wrong.
+    """State of the nights: the newest run, the age of the publication, and problems.
 
-    stuck: in the newest run, while it is unfinished. alarms: lists are stale or a gate said no.
+    stuck: problems of the newest run, while it is unfinished. alarms: stale lists or a failed gate.
     """
 
     published_hours_ago: float | None
@@ -47,9 +47,9 @@ class Nights:
 
 
 def nights(connection: Connection, *, max_age_hours: float, quiet_s: float = _QUIET_S) -> Nights:
-    """Return how the nights stand; older lists than ``max_age_hours`` are an alarm.
+    """Return the state of the nights; lists older than ``max_age_hours`` are an alarm.
 
-    quiet_s: so long a run may be without a worker before that is called stuck.
+    idle_s: seconds without a worker after which a run is reported as stuck.
     """
     found = run_rows.newest(connection, 1)
     age = rows.published_age_hours(connection)

@@ -1,4 +1,4 @@
-"""What a run is doing and what it did, read from the tables."""
+"""Progress and results of a run, read from the tables."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -20,9 +20,9 @@ from gpt4rec_es.night.inputs.rules import search_options_of
 
 @dataclass(frozen=True, slots=True)
 class StageStatus:
-    """Progress of one stage, in shards and members; ``unit`` says what these are.
+    """Progress of one stage, in shards and members; ``unit`` names the members.
 
-    members_per_second: since its first shard was done; None: no second one is.
+    members_per_second: since the first shard was done; None: fewer than two are done.
     """
 
     stage: str
@@ -39,10 +39,10 @@ class StageStatus:
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """One run with its stages, leases, outcomes and gates; plain values, ready for JSON.
+    """One run with its stages, leases, outcomes and gates, as JSON values.
 
-    pruned_at: since then the lists are gone. users_done: users whose lists are stored.
-    eta_seconds: to the end of the stage it is in.
+    pruned_at: time the lists were deleted. users_done: number of users with stored lists.
+    eta_seconds: estimated seconds to the end of the current stage.
     """
 
     run_id: str
@@ -80,7 +80,7 @@ _UNITS = {"generate": "prompts", "search": "queries", "merge": "users"}
 
 
 def run_status(connection: Connection, run: Run) -> RunStatus:
-    """Return how far ``run`` is; the counts of outcomes and sources are those of shards done."""
+    """Return the progress of ``run``; outcomes and sources are counted over done shards."""
     stages = [_stage(counts) for counts in rows.count_by_stage(connection, run.run_no)]
     merged = [c for c in run_counts.of_run(connection, run.run_no) if c.stage == "merge"]
     outcomes = _by_detail(merged, "users")
@@ -119,7 +119,7 @@ def run_status(connection: Connection, run: Run) -> RunStatus:
 
 def _stage(counts: StageCounts) -> StageStatus:
     elapsed = counts.since_first if counts.shards_open else counts.busy
-    # The time before the first shard was done is not known, so that shard does not count.
+    # The start of the first shard is not known, so that shard is left out of the rate.
     counted = counts.done - counts.first_done
     speed = counted / elapsed if elapsed and counted > 0 else None
     return StageStatus(

@@ -1,6 +1,6 @@
-"""Explaining one user's list of one run from what that run stored, without any server but Postgres.
+"""Explain one user's list of one run from the stored rows; needs Postgres only.
 
-The merge is made again from the stored hits; that it equals the stored list is part of the answer.
+The merge is repeated from the stored hits; the explanation says whether it equals the stored list.
 """
 
 from collections import Counter
@@ -32,7 +32,7 @@ from gpt4rec_es.records import SearchResult
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One user's way from history to list; plain values, ready for JSON."""
+    """Explanation of one user's list, from history to list, as JSON values."""
 
     user_id: str
     run_id: str
@@ -55,7 +55,7 @@ class Explanation:
 
 
 def explain_user(engine: Engine, user_id: str, run_id: str = "latest") -> Explanation:
-    """Return the explanation for a user in a run (``latest``: the published one).
+    """Return the explanation of a user's list in a run (``latest``: the published run).
 
     Raises:
         UsageError: no such user or run, or the user is not in the run's cohort.
@@ -65,13 +65,13 @@ def explain_user(engine: Engine, user_id: str, run_id: str = "latest") -> Explan
         user_no = user_number(connection, user_id)
         if user_no is None:
             raise UsageError(
-                f"There is no user {user_id!r}.", "Ids are those of the imported files."
+                f"There is no user {user_id!r}.", "Use an id from the imported files."
             )
         inputs = load_inputs(connection, run, [user_no])
         if not inputs:
             raise UsageError(
                 f"User {user_id!r} is not in run {run.run_id}.",
-                "The user came after it was planned, or the run was pruned.",
+                "The user was imported after planning, or the run was pruned.",
             )
         return _explain(connection, run, user_id, inputs[0])
 
@@ -129,7 +129,7 @@ def _explain(connection: Connection, run: Run, user_id: str, user: UserInput) ->
 def _deepest_results(
     connection: Connection, run: Run, query_nos: Sequence[int], options_no: int = NO_OPTIONS
 ) -> dict[int, SearchResult]:
-    """Return the hits of these queries by search options, as deep as this run may have looked."""
+    """Return the hits of these queries by search options, to the maximum depth of this run."""
     results: dict[int, SearchResult] = {}
     for depth in run.manifest["depth_ladder"]:
         results |= load_searches(connection, run.build_no, depth, query_nos, options_no)
@@ -137,7 +137,7 @@ def _deepest_results(
 
 
 def _rules(connection: Connection, run: Run, merge: Merge) -> list[dict[str, Any]]:
-    """Return the rules that kept items out of this list, with how many items."""
+    """Return the rules that removed items from this list, with the number of items."""
     counts = Counter(merge.ruled_out.values())
     return [
         {**rule, "removed": counts[str(rule["rule"])]}
@@ -186,6 +186,6 @@ def _external(row: dict[str, Any], titles: dict[int, dict[str, Any]]) -> dict[st
 
 
 def _contributions(fusion: Fusion, merge: Merge) -> list[dict[str, float]]:
-    """Return what each source gave to the fused score of each pick that has one."""
+    """Return each source's part of the fused score of each pick that has one."""
     names = [name for name, weight in fusion.weights if weight > 0]
     return [dict(zip(names, contributions, strict=True)) for contributions in merge.contributions]

@@ -1,1 +1,1 @@
-"""From merged lists to the published pointer: gates, publishing, withdrawing, pruning."""
+"""After the merge: gates, publishing, withdrawing, pruning."""

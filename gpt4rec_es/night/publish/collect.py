@@ -1,7 +1,8 @@
-"""Collecting what no kept run needs, a batch at a time: generations, prompts, searches, queries.
+"""Delete generations, prompts, searches and queries that no kept run needs, in batches.
 
-A batch is one short transaction that holds the lock ``locks.TEXTS`` alone: whoever plans a night
-or stores queries shares that lock, so what they just referred to is seen before it is judged.
+A batch is one short transaction with the lock ``locks.TEXTS`` in exclusive mode. Planners and
+transactions that store queries take it in shared mode, so their references are committed before a
+batch reads.
 """
 
 import time
@@ -15,16 +16,16 @@ from gpt4rec_es.db.rows import prune as rows
 from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.protocols import Progress, no_progress
 
-# A waiting batch makes those wait who come after it: it lets them pass every so often.
+# A waiting exclusive lock blocks later shared ones, so the wait is split into short tries.
 _LOCK_TRY_S = 0.5
 _PAUSE_S = 0.5
-# For what else a batch has to wait, once it holds the lock.
+# lock_timeout of other locks, once a batch holds the lock.
 _WORK_LOCK_S = 5
 
 
 @dataclass(slots=True)
 class Collected:
-    """How many rows of each table were deleted."""
+    """Number of rows deleted from each table."""
 
     generations: int = 0
     prompts: int = 0
@@ -40,14 +41,13 @@ def collect(
     patience_s: float = 3600,
     progress: Progress = no_progress,
 ) -> Collected:
-    """Delete what no run with lists and no split needs, and return how much that was.
+    """Delete texts that no run with lists and no split needs; return the numbers of rows.
 
-    batch: prompts or queries looked at in one transaction. patience_s: how long each batch waits
-    for the planning of a night. ``progress`` counts the prompts and queries that were looked at.
+    batch: number of prompts or queries checked in one transaction. max_wait_s: maximum wait of each batch for planners, in seconds. ``progress`` counts the prompts and queries checked.
 
     Raises:
-        ConflictError: a night was planned for all that time; what was collected stays so.
-        DependencyError: Postgres went away.
+        ConflictError: the lock was not free for ``max_wait_s``; completed batches stay.
+        DependencyError: Postgres was lost.
     """
     with session(engine) as connection:
         return _collect(connection, batch, patience_s, progress)
@@ -82,10 +82,10 @@ def _collect(
 
 
 def _know_what_is_needed(connection: Connection, patience_s: float) -> int:
-    """Write down which prompts and queries runs use; return the number of the newest such run.
+    """Store which prompts and queries runs use; return the number of the newest such run.
 
-    Later runs have higher numbers: with the lock, no plan is under way when that is read. They are
-    asked about by each batch; those known can only become less.
+    Later runs have higher numbers, because the lock excludes planners while it is read. Each batch
+    checks the later runs; the needs of the known runs can only decrease.
     """
     with connection.begin():
         _lock_alone(connection, patience_s)
@@ -96,7 +96,7 @@ def _know_what_is_needed(connection: Connection, patience_s: float) -> int:
 
 
 def _lock_alone(connection: Connection, patience_s: float) -> None:
-    """Take the lock for this transaction, in short tries between which others may pass."""
+    """Take the lock for this transaction, in short tries that let other transactions run between."""
     end = time.monotonic() + patience_s
     locks.limit_waits(connection, _LOCK_TRY_S)
     while True:
@@ -106,8 +106,8 @@ def _lock_alone(connection: Connection, patience_s: float) -> None:
         except ConflictError as error:
             if time.monotonic() > end:
                 raise ConflictError(
-                    "A night is being planned, or stores queries all the time.",
-                    "Prune again later; what was pruned so far stays so.",
+                    "Planners or workers that store queries held the lock all the time.",
+                    "Prune again later; completed batches stay.",
                 ) from error
         else:
             locks.limit_waits(connection, _WORK_LOCK_S)

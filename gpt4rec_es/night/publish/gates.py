@@ -1,6 +1,6 @@
-"""The blocking checks before a run is published; add one by adding a function to ``GATES``.
+"""Gates: checks that a run must pass before it is published, listed in ``GATES``.
 
-Each reads the stored rows, or the server itself, and trusts nothing that the stages counted.
+Each gate reads stored rows or Elasticsearch and does not use the counts of the stages.
 """
 
 from collections.abc import Callable
@@ -17,14 +17,14 @@ from gpt4rec_es.index.inspect import count_active, describe_index
 
 Check = Callable[[Connection, Elasticsearch, Run], tuple[bool, str, str]]
 
-# One terms query per so many ids: a quarter of what Elasticsearch allows by default.
+# Number of ids per terms query: a quarter of Elasticsearch's default max_terms_count.
 _IDS_PER_QUERY = 16_384
 
 
 def every_user_has_one_outcome(
     connection: Connection, _elastic: Elasticsearch, run: Run
 ) -> tuple[bool, str, str]:
-    """Say whether exactly the cohort has outcomes, and every list is as long as recorded."""
+    """Check that exactly the cohort has outcomes, and that lists have their recorded length."""
     found = measured.match_outcomes(connection, run.run_no)
     wrong_lists = measured.count_wrong_lists(connection, run.run_no)
     passed = found.unmatched == 0 and found.cohort == run.cohort_size and wrong_lists == 0
@@ -41,7 +41,7 @@ def every_user_has_one_outcome(
 def few_users_failed(
     connection: Connection, _elastic: Elasticsearch, run: Run
 ) -> tuple[bool, str, str]:
-    """Say whether the fraction of users with outcome failed is within the manifest's limit."""
+    """Check that the fraction of users with outcome failed is within the manifest's limit."""
     failed = measured.count_failed(connection, run.run_no)
     limit = run.manifest["gates"]["max_failed_fraction"]
     return (
@@ -54,7 +54,7 @@ def few_users_failed(
 def items_exist_and_are_active(
     connection: Connection, elastic: Elasticsearch, run: Run
 ) -> tuple[bool, str, str]:
-    """Say whether every recommended item is in the pinned build, active at its version."""
+    """Check that every recommended item is in the pinned build and active at its version."""
     item_ids = measured.recommended_ids(connection, run.run_no)
     active = sum(
         count_active(elastic, run.index_name, item_ids[start : start + _IDS_PER_QUERY])
@@ -71,7 +71,7 @@ def items_exist_and_are_active(
 def lists_are_full(
     connection: Connection, _elastic: Elasticsearch, run: Run
 ) -> tuple[bool, str, str]:
-    """Say whether enough of the users with hits have K items before any fallback."""
+    """Check that enough of the users with hits have K items before fallbacks."""
     users = measured.count_by_short_reason(connection, run.run_no)
     with_hits, full = sum(users.values()), users.get("", 0)
     limit = run.manifest["gates"]["min_full_fraction"]
@@ -87,12 +87,12 @@ def lists_are_full(
 def rules_are_kept(
     connection: Connection, _elastic: Elasticsearch, run: Run
 ) -> tuple[bool, str, str]:
-    """Say whether no list has an item that a rule of the run keeps out, or too many of a brand."""
+    """Check that no list has a blocked item, or more items of a brand than allowed."""
     if "rules" not in run.manifest:
         return True, "the run has no rules", "none broken"
     blocked = measured.count_blocked(connection, run.run_no)
     most = run.manifest["rules"].get("max_per_brand", 0)
-    crowded = measured.count_crowded(connection, run.run_no, most)
+    crowded = measured.count_over_brand_cap(connection, run.run_no, most)
     return (
         blocked == 0 and crowded == 0,
         f"{blocked} recommendations that are kept out, {crowded} lists with too many of a brand",
@@ -103,7 +103,7 @@ def rules_are_kept(
 def build_is_unchanged(
     _connection: Connection, elastic: Elasticsearch, run: Run
 ) -> tuple[bool, str, str]:
-    """Say whether the pinned build still is what was recorded: uuid, documents, k1 and b."""
+    """Check that the pinned build has its recorded uuid, documents, k1 and b."""
     wanted = run.manifest["build"]
     found = describe_index(elastic, run.index_name)
     same = (
@@ -125,7 +125,7 @@ def build_is_unchanged(
 def is_newer_than_published(
     connection: Connection, _elastic: Elasticsearch, run: Run
 ) -> tuple[bool, str, str]:
-    """Say whether its date, and attempt of that date, come after those of the published run."""
+    """Check that the run's date and attempt come after those of the published run."""
     pointer = run_rows.published(connection, run.kind)
     if pointer is None:
         return True, f"{run.run_id}; nothing is published yet", "newer than the published run"
@@ -149,6 +149,6 @@ GATES: tuple[Check, ...] = (
 
 
 def check(connection: Connection, elastic: Elasticsearch, run: Run) -> list[GateResult]:
-    """Return the result of every gate, also after one that did not pass."""
+    """Return the results of all gates, also after a failed one."""
     disable_statement_timeout(connection)
     return [GateResult(gate.__name__, *gate(connection, elastic, run)) for gate in GATES]

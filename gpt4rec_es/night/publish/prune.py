@@ -1,9 +1,8 @@
-"""Retention: old runs lose their lists, then what no kept run needs is collected.
+"""Retention: delete the lists of old runs, then the texts that no kept run needs.
 
-Never touched: unfinished and pinned runs, the published one and the one before it, and what they
-need; nor what was generated for a split. A run is first marked, so that nobody can publish it any
-more, then its partitions go; a prune that is cut off in between is completed by the next one.
-The sums of each date stay.
+Never deleted: unfinished and pinned runs, the published run and the one before it, the texts that
+they need, and generations for splits. A run is first marked, so that it cannot be published any
+more, then its partitions are dropped; the next prune completes an interrupted one. Daily sums stay.
 """
 
 import logging
@@ -34,7 +33,7 @@ _LOCK_TIMEOUT = "55P03"
 
 @dataclass(frozen=True, slots=True)
 class PruneReport:
-    """What was removed, or would be (then the row counts are None)."""
+    """Result of a prune, or of a dry run (then the row counts are None)."""
 
     runs: list[str]
     generations: int | None = None
@@ -58,15 +57,12 @@ def prune(
     patience_s: float = _PATIENCE_S,
     progress: Progress = no_progress,
 ) -> PruneReport:
-    """Remove runs beyond the newest ``keep_published`` and ``keep_rejected``, and what they used.
+    """Prune runs older than the newest ``keep_published`` and ``keep_rejected``, and their texts.
 
-    "Rejected" are all that ended without being published. A run is kept whole or loses its lists:
-    its row, manifest and gates stay. owner: an engine with the rights of the schema's owner, with
-    which new readers never wait; without it they may, for a second at most. patience_s: how long
-    readers of one run's lists are waited for. ``progress`` counts runs, then texts.
+    "Rejected" are all runs that ended without being published. A pruned run loses its lists; its row, manifest and gate results stay. owner: an engine with the privileges of the schema's owner; with it new readers never wait, without it at most a second. max_wait_s: maximum wait for readers of one run's lists, in seconds. ``progress`` counts runs, then texts.
 
     Raises:
-        ConflictError: another prune is under way, or readers kept lists busy for too long.
+        ConflictError: another prune is running, or readers held locks on lists for too long.
     """
     engine = parts.engine
 
@@ -88,10 +84,10 @@ def prune(
 
 
 def _mark_pruned(parts: NightParts, run_no: int) -> bool:
-    """Mark the run so that it cannot be published any more; False: it is needed by now."""
+    """Mark the run as pruned, so that it cannot be published; False: the run is needed again."""
 
     def mark(connection: Connection) -> bool:
-        # In the order in which publishing takes them.
+        # Locks in the order in which publishing takes them.
         run_rows.lock_state(connection, run_no)
         run = run_rows.load(connection, run_no)
         locks.transaction_lock(connection, f"publish {run.kind}")
@@ -112,7 +108,7 @@ def _mark_pruned(parts: NightParts, run_no: int) -> bool:
 
 
 def _counts_as_shown(connection: Connection, run_no: int) -> bool:
-    """Return whether an unfinished run leaves out what this one showed."""
+    """Return whether an unfinished run reads this run's lists as recently shown."""
     return any(
         run_no in run.manifest.get("rules", {}).get("shown_runs", ())
         for run in run_rows.unfinished(connection)
@@ -144,7 +140,7 @@ def _owns_the_lists(owner: Engine) -> bool:
 def _retry_on_lock_timeout(
     engine: Engine, act: Callable[[], None], run_id: str, patience_s: float
 ) -> None:
-    """Do ``act``, which gives up soon behind readers, again and again until it comes through."""
+    """Retry ``act``, which has a short lock time-out, until it succeeds or ``max_wait_s`` passed."""
     end, wait = time.monotonic() + patience_s, 0.5
     while True:
         try:
@@ -156,7 +152,7 @@ def _retry_on_lock_timeout(
                 raise
             if time.monotonic() + wait > end:
                 raise ConflictError(
-                    f"The lists of {run_id} are being read all the time.",
+                    f"Readers held the lists of {run_id} all the time.",
                     "End long analyst queries, then prune again; what was pruned so far stays so.",
                 ) from error
         log.info("the lists of %s are being read; trying again", run_id)

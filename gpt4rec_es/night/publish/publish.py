@@ -1,8 +1,8 @@
-"""Publishing: gates, then one pointer row moves. Taking that back is in withdraw.py.
+"""Publishing: gates, then an update of one pointer row; withdraw.py has the reverse.
 
-The pointer and the run's state change in one transaction, so readers see the old lists or the new
-ones and never a mixture, whoever dies when. The sums that outlive the lists are part of it; they
-are made before the rows that others need are locked.
+Pointer and run state change in one transaction, so readers see the old lists or the new ones and
+never a mixture, also if a process is killed. The transaction includes the daily sums, which are
+computed before the rows that other transactions need are locked.
 """
 
 import logging
@@ -27,12 +27,12 @@ log = logging.getLogger(__name__)
 
 
 def check_and_publish(parts: NightParts, run: Run) -> list[GateResult]:
-    """Check a run whose lists are stored and publish it; return what the gates found.
+    """Check a run whose lists are stored and publish it; return the gate results.
 
-    Harmless to repeat and to do twice at a time.
+    Idempotent, also when called concurrently.
 
     Raises:
-        GateError: a gate said no; the run is rejected and what was published stays.
+        GateError: a gate failed; the run is rejected and the published run stays.
     """
     with parts.engine.connect() as connection:
         results = check(connection, parts.elastic, run)
@@ -40,12 +40,12 @@ def check_and_publish(parts: NightParts, run: Run) -> list[GateResult]:
 
     def decide(connection: Connection) -> str:
         if not refused:
-            daily.wait_for_turn(connection, run)
+            daily.lock_sums(connection, run)
             if (state := run_rows.load(connection, run.run_no).state) != "checking":
                 return state
             daily.store_daily(connection, run)
         state = run_rows.lock_state(connection, run.run_no)
-        if state != "checking":  # someone else was quicker
+        if state != "checking":  # another process published it meanwhile
             return state
         gate_rows.store(connection, run.run_no, results)
         if refused:
@@ -68,11 +68,11 @@ def check_and_publish(parts: NightParts, run: Run) -> list[GateResult]:
 
 
 def publish(parts: NightParts, run_id: str, *, force: bool, reason: str | None) -> Run:
-    """Publish a run by hand: one that was rejected or withdrawn; return it.
+    """Publish a rejected or withdrawn run for an operator; return it.
 
     Raises:
         UsageError: it has no stored lists, or ``force`` comes without a reason.
-        GateError: a gate says no and ``force`` is not given.
+        GateError: a gate fails and ``force`` is not given.
     """
     if force and not reason:
         raise UsageError("--force needs a reason.", "Add --reason 'why'; it goes into the audit.")
@@ -95,7 +95,7 @@ def publish(parts: NightParts, run_id: str, *, force: bool, reason: str | None) 
             "Override with --force --reason 'why'.",
         )
     with transaction(parts.engine) as connection:
-        daily.wait_for_turn(connection, run)
+        daily.lock_sums(connection, run)
         daily.store_daily(connection, run)
         run_rows.lock_state(connection, run.run_no)
         gate_rows.store(connection, run.run_no, results)
@@ -104,7 +104,7 @@ def publish(parts: NightParts, run_id: str, *, force: bool, reason: str | None) 
 
 
 def gates_of(parts: NightParts, run_id: str) -> list[dict[str, Any]]:
-    """Return what the gates find for a run now, as plain values; nothing is changed."""
+    """Return the gate results of a run now, as plain values; nothing is stored."""
     with parts.engine.connect() as connection:
         results = check(connection, parts.elastic, run_rows.find(connection, run_id))
     return [asdict(result) for result in results]
@@ -114,7 +114,7 @@ def _publish(connection: Connection, actor: str, run: Run, action: str, reason: 
     locks.transaction_lock(connection, f"publish {run.kind}")
     before = run_rows.published(connection, run.kind)
     before_id = None if before is None else run_rows.load(connection, before).run_id
-    # SearchKey under the lock of its row: a prune may have been quicker.
+    # Checked under the lock of the run's row, because a prune may have run meanwhile.
     if not run_rows.has_lists(connection, run.run_no):
         raise ConflictError(f"The lists of {run.run_id} were pruned.", "Start a new night.")
     run_rows.set_state(connection, run.run_no, "published")

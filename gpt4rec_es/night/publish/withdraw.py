@@ -1,7 +1,6 @@
-"""Taking runs back, and keeping them: reject, rollback, pin, unpin. Each act is audited.
+"""Reject, roll back, pin and unpin runs; each action is audited.
 
-What readers see changes by the same one pointer row as in publishing, in the same transaction as
-the run's state.
+The pointer row of publishing and the run's state change in one transaction.
 """
 
 from dataclasses import dataclass
@@ -19,22 +18,21 @@ from gpt4rec_es.night.inputs.parts import NightParts
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """A run that was taken back, and the run that readers see then; None: none was shown."""
+    """A withdrawn run, and the run that is published then; None: the pointer did not move."""
 
     rejected: Run
     published: Run | None
 
 
 def reject(parts: NightParts, run_id: str, *, reason: str, dry_run: bool = False) -> Withdrawal:
-    """Take a published run, or one that is being checked, back; return what readers see then.
+    """Reject a run that was published or is being checked; return the resulting publication.
 
-    If readers see it now, the pointer moves to the published run before it. If it was published
-    earlier, no rollback shows it any more. Its lists are kept, and `runs publish` shows it again.
-
-    dry_run: only say what readers would see.
+    If it is the published run, the pointer moves to the one before. If it was published earlier, no
+    rollback shows it any more. Its lists are kept, and `runs publish` shows it again. dry_run:
+    return the result without changes.
 
     Raises:
-        UsageError: it is in another state, or it is shown and no run before it is kept.
+        UsageError: it is in another state, or it is published and no earlier published run is kept.
     """
     with transaction(parts.engine) as connection:
         run = run_rows.find(connection, run_id)
@@ -48,12 +46,12 @@ def reject(parts: NightParts, run_id: str, *, reason: str, dry_run: bool = False
 def rollback(
     parts: NightParts, *, kind: str = "nightly", reason: str | None = None, dry_run: bool = False
 ) -> Run:
-    """Withdraw the published run: readers see the one before it; return that.
+    """Withdraw the published run and publish the one before it; return that one.
 
-    dry_run: only say which one that is.
+    dry_run: return it without changes.
 
     Raises:
-        UsageError: nothing is published, or nothing was before it.
+        UsageError: nothing is published, or no earlier published run is kept.
     """
     with transaction(parts.engine) as connection:
         locks.transaction_lock(connection, f"publish {kind}")
@@ -69,9 +67,9 @@ def rollback(
 def set_pinned(
     parts: NightParts, run_id: str, *, is_pinned: bool, reason: str | None, dry_run: bool = False
 ) -> Run:
-    """Keep a run and its build from being pruned, or let them be again; return the run.
+    """Pin or unpin a run and its build, so that they are not pruned; return the run.
 
-    dry_run: only look whether that can be.
+    dry_run: only check whether it is possible.
 
     Raises:
         UsageError: there is no such run, or its lists were pruned already.
@@ -82,7 +80,7 @@ def set_pinned(
         run = run_rows.load(connection, run.run_no)
         if is_pinned and run.pruned_at:
             raise UsageError(
-                f"The lists of {run.run_id} were pruned; there is nothing to keep.",
+                f"The lists of {run.run_id} were pruned; it cannot be pinned.",
                 "See `gpt4rec runs list`.",
             )
         if run.is_pinned != is_pinned and not dry_run:
@@ -108,14 +106,14 @@ def _require_rejectable(run: Run) -> None:
             f"`gpt4rec runs cancel {run.run_id} --reason 'why'` stops it.",
         )
     raise UsageError(
-        f"Run {run.run_id} is {run.state}: no reader sees it.", "See `gpt4rec runs list`."
+        f"Run {run.run_id} is {run.state}: it is not published.", "See `gpt4rec runs list`."
     )
 
 
 def _withdraw(
     connection: Connection, actor: str, run: Run, action: str, reason: str | None, dry_run: bool
 ) -> Withdrawal:
-    """Reject ``run`` and show the one before it if it is shown; the publish lock is held."""
+    """Reject ``run``; if it is published, publish the one before. The caller holds the publish lock."""
     current = run_rows.published(connection, run.kind)
     after = current
     if current == run.run_no:
@@ -123,7 +121,7 @@ def _withdraw(
         if after is None:
             raise UsageError(
                 "No earlier published run is kept.",
-                "There is nothing to go back to; publish another run first.",
+                "Publish another run first.",
             )
     if not dry_run:
         why = "rolled back" if action == "rollback" else "by hand"

@@ -1,7 +1,7 @@
-"""Which stage a run is in, and the step to the next one.
+"""The stage of a run, and the step to the next stage.
 
-The step is taken under the run's row lock by whoever finds the last shard of a stage done; taking
-it twice changes nothing.
+The worker that finds the last shard of a stage done takes the step under the run's row lock; the
+step is idempotent.
 """
 
 from sqlalchemy import Connection, Engine
@@ -20,14 +20,14 @@ STAGES_OF = {GENERATION: ("generate",), RETRIEVAL: ("search", "merge")}
 
 
 def queue_of(run: Run) -> str | None:
-    """Return the queue whose workers have the run's next step; None when it is finished."""
+    """Return the queue whose workers do the run's next step; None: the run is finished."""
     if run.is_finished:
         return None
     return GENERATION if run.state in {"planned", "generating"} else RETRIEVAL
 
 
 def waiting(connection: Connection) -> list[tuple[str, str]]:
-    """Return (queue, run id) of every unfinished run of this code with work that nobody holds."""
+    """Return (queue, run id) of every unfinished run of this code with unleased work."""
     rings = []
     for run in run_rows.unfinished(connection):
         queue = queue_of(run)
@@ -40,7 +40,7 @@ def _is_waiting(connection: Connection, run: Run) -> bool:
     stage = STAGE_OF.get(run.state)
     if stage is None:  # planned or checking: the next step is not a shard
         return True
-    # No open shard means that whoever did the last one died before taking the run further.
+    # No open shard: the worker of the last one was killed before it advanced the run.
     return shard_rows.count_claimable(connection, run.run_no, stage) > 0 or not shard_rows.has_open(
         connection, run.run_no, stage
     )
@@ -51,17 +51,17 @@ STAGE_OF = {state: stage for stage, state in STATE_OF.items()}
 
 
 def advance(engine: Engine, run_no: int) -> Run:
-    """Move the run to the first stage with work left, or to ``checking``; return it as it is now.
+    """Advance the run to the first stage with work left, or to ``checking``; return the run.
 
-    A finished run is returned unchanged, and one that somebody else is about to move.
+    A finished run, or one that another worker is advancing, is returned unchanged.
     """
     run = retrying(engine, lambda connection: _if_under_way(connection, run_no))
-    # Only who finds nothing open takes the lock, so that workers do not queue for it.
+    # Workers take the lock only if they find no open shard, so that they do not queue for it.
     return run or retrying(engine, lambda connection: _advance(connection, run_no))
 
 
 def _if_under_way(connection: Connection, run_no: int) -> Run | None:
-    """Return the run if it is finished or its stage has shards left; None: a step may be due."""
+    """Return the run if it is finished or its stage has open shards; None: a step may be due."""
     run = run_rows.load(connection, run_no)
     stage = STAGE_OF.get(run.state)
     if run.is_finished or (stage and shard_rows.has_open(connection, run_no, stage)):
@@ -73,8 +73,8 @@ def _advance(connection: Connection, run_no: int) -> Run:
     state = run_rows.lock_state_now(connection, run_no)
     run = run_rows.load(connection, run_no)
     if state is None:
-        return run  # somebody is at it, which may take minutes; the caller asks again
-    disable_statement_timeout(connection)  # making shards goes over all of the run's queries
+        return run  # another worker is advancing the run, which may take minutes; the caller retries
+    disable_statement_timeout(connection)  # planning shards reads all queries of the run
     while not run.is_finished and state != "checking":
         if state in STAGE_OF and shard_rows.has_open(connection, run_no, STAGE_OF[state]):
             break
@@ -90,7 +90,7 @@ def _next_state(state: str) -> str:
 
 
 def _make_shards(connection: Connection, run: Run, state: str) -> None:
-    """Make the shards of the stage that begins; those of generate were made at planning."""
+    """Create the shards of the new stage; those of generate were created at planning."""
     sizes = run.manifest["shard_sizes"]
     if state == STATE_OF["search"]:
         analyze_tables(connection, ("generations", "generated_queries", "queries"))

@@ -1,4 +1,4 @@
-"""One shard's work by its stage; generator and retriever are opened once, when first needed."""
+"""Dispatch of a shard's work by stage; generator and retriever are opened when first needed."""
 
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,7 +22,7 @@ from gpt4rec_es.retrieval.query_filters import QueryCheck, check_queries
 
 @dataclass
 class DrainCounts:
-    """What one drain did. tokens: of all hypotheses; searches: texts sent, top-ups included."""
+    """Counts of one drain. tokens: of all hypotheses; searches: texts searched, deeper ones included."""
 
     shards: int = 0
     prompts: int = 0
@@ -33,7 +33,7 @@ class DrainCounts:
 
 @dataclass
 class StageWork:
-    """Does shards of any stage with parts that stay open between them."""
+    """Work on shards of all stages, with generator and retriever kept open between shards."""
 
     parts: NightParts
     options: NightOptions
@@ -44,7 +44,7 @@ class StageWork:
     _rules: dict[int, ItemRules | None] = field(default_factory=dict)
 
     def do(self, run: Run, lease: Lease) -> Work:
-        """Do the shard's work and return it, to be stored."""
+        """Do the shard's work and return it for storing."""
         engine, members = self.parts.engine, lease.shard.members
         if lease.shard.stage == "generate":
             work = generate_shard(engine, run, lease, self._open_generator(run))
@@ -68,7 +68,7 @@ class StageWork:
             if generator.content_hash != run.content_hash:
                 raise ConflictError(
                     f"The files of generator {row.name!r} changed since {run.run_id} was planned.",
-                    "Put them back, or `gpt4rec night --supersede` to plan the night anew.",
+                    "Restore them, or run `gpt4rec night --supersede` to plan a new run.",
                 )
             self._generator = generator
         return self._generator
@@ -82,7 +82,7 @@ class StageWork:
         return partial(check_queries, self._filters, self.parts.elastic)
 
     def _load_rules(self, run: Run) -> ItemRules | None:
-        """Return the run's rules, read once: they may be about half of the catalog."""
+        """Return the run's rules, cached because they may name half of the catalog."""
         if run.run_no not in self._rules:
             self._rules[run.run_no] = retrying(
                 self.parts.engine, lambda connection: load_item_rules(connection, run)

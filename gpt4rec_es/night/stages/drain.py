@@ -1,6 +1,6 @@
-"""Draining a run: take its shards one by one until the stage, or the run, is done.
+"""Drain a run: work on its shards one by one until the stage, or the run, is done.
 
-The same loop serves the in-process night and every Celery worker, so both store the same rows.
+The in-process night and the Celery workers use the same loop, so both store the same rows.
 """
 
 import logging
@@ -38,14 +38,14 @@ from gpt4rec_es.version import code_version
 
 log = logging.getLogger(__name__)
 
-# How long to wait before looking again while other workers hold all shards of the stage.
+# Seconds between checks while other workers hold all shards of the stage.
 _POLL_SECONDS = 0.5
 _TELL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class DrainReport:
-    """Where the run stands after a drain, and what this drain did."""
+    """The run after a drain, and the counts of this drain."""
 
     run: Run
     counts: DrainCounts
@@ -63,12 +63,12 @@ def drain(
 ) -> DrainReport:
     """Work on ``stages`` of a run until none of them has work left; publish after the last merge.
 
-    Waits for shards that others hold, so that the work of one that died is taken over. A lost
-    server is waited for up to ``options.max_outage_seconds``.
+    It waits for shards that other workers hold, to take over those of killed workers. After losing
+    a server it retries for up to ``options.max_outage_seconds``.
 
     Raises:
         ConflictError: the run was planned by other code.
-        DependencyError: a server stayed away; what was done is stored, a later drain goes on.
+        DependencyError: a server was unavailable for too long; finished shards are stored.
         GateError: the run was checked and rejected.
     """
     _require_own_code(run_now(parts, run_no))
@@ -94,7 +94,7 @@ def drain(
 
 
 class ProgressReporter:
-    """Tells how far a stage is: about once a second, because it goes over all shards to know."""
+    """Reports the progress of a stage about once a second, because it reads all shards."""
 
     def __init__(self, parts: NightParts, progress: Progress) -> None:
         self._engine, self._progress = parts.engine, progress
@@ -102,7 +102,7 @@ class ProgressReporter:
         self._told = 0.0
 
     def tell(self, run: Run) -> None:
-        """Tell how far the stage of ``run`` is; the end of the one before it in any case."""
+        """Report the progress of the run's stage, and always the end of the stage before."""
         if self._progress is no_progress:
             return
         stage = STAGE_OF.get(run.state)
@@ -118,7 +118,7 @@ class ProgressReporter:
 
 
 def run_now(parts: NightParts, run_no: int) -> Run:
-    """Return the run as it is stored now."""
+    """Return the run with its current state."""
     return retrying(parts.engine, lambda connection: run_rows.load(connection, run_no))
 
 
@@ -126,12 +126,12 @@ def _require_own_code(run: Run) -> None:
     if run.code_version != code_version():
         raise ConflictError(
             f"Run {run.run_id} was planned by code {run.code_version}, this is {code_version()}.",
-            "Let workers of that code finish it, or `gpt4rec night --supersede` to plan it anew.",
+            "Let workers of that code finish it, or run `gpt4rec night --supersede` to plan a new run.",
         )
 
 
 def _step(work: StageWork, run: Run, owner: str, stages: Collection[str]) -> bool:
-    """Do one shard, or wait, or check and publish; return False when nothing is left for us."""
+    """Do one shard, wait, or check and publish; return False if no work is left for these stages."""
     if run.is_finished:
         return False
     if run.state == "checking":
@@ -139,7 +139,7 @@ def _step(work: StageWork, run: Run, owner: str, stages: Collection[str]) -> boo
             check_and_publish(work.parts, run)
         return False
     stage = STAGE_OF.get(run.state)
-    if stage is None:  # planned, and somebody else is about to begin it
+    if stage is None:  # planned, and another worker is advancing it
         time.sleep(_POLL_SECONDS)
         return True
     if stage not in stages:
@@ -172,15 +172,15 @@ def _work_on(work: StageWork, run: Run, shard: Shard) -> None:
     except (KeyboardInterrupt, SystemExit) as error:
         give_back(engine, shard, error)
         raise
-    except Exception as error:  # any error of one shard must leave the others a night
+    except Exception as error:  # an error of one shard must not end the run
         give_back(engine, shard, error)
         if is_outage(error) or isinstance(error, ConflictError | UsageError):
-            raise  # no fault of this shard's members: splitting it would not help
+            raise  # not caused by the shard's members: splitting would not help
         log.exception("shard %s failed, attempt %s", shard.shard_no, shard.attempt)
 
 
 def _divide(work: StageWork, run: Run, shard: Shard) -> None:
-    """Split a shard that keeps failing; give up on it when it is down to one member."""
+    """Split a shard that keeps failing; a shard of one member is given up."""
     engine = work.parts.engine
     if len(shard.members) > 1:
         log.warning("shard %s keeps failing: split in two", shard.shard_no)

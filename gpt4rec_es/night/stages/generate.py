@@ -1,4 +1,4 @@
-"""The generate stage: queries for prompts that have none yet under this generator and decoding."""
+"""The generate stage: queries for prompts without a generation by this generator and decoding."""
 
 import logging
 import time
@@ -17,9 +17,9 @@ log = logging.getLogger(__name__)
 
 
 def generate_shard(engine: Engine, run: Run, lease: Lease, generator: QueryGenerator) -> Work:
-    """Generate for the shard's prompts, always the whole frozen list; return the work.
+    """Generate queries for all prompts of the shard; return the work.
 
-    Counted are the tokens of all hypotheses, and the queries.
+    It counts the tokens of all hypotheses, and the queries.
     """
     members = lease.shard.members
     with engine.connect() as connection:

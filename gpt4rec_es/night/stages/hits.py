@@ -1,7 +1,7 @@
-"""The hits that a merge works on, fetched as deep as it asks for, each search recorded.
+"""Hits for a merge, fetched to the depth it requests; each search is stored.
 
-A text is searched in two roles: as a generated query by the run's search options, as a title that
-somebody bought without any, because nearly nothing has most of a whole title's terms.
+A text is searched in two roles: as a generated query with the run's search options, and as a bought
+title without options, because hardly any item has most terms of a whole title.
 """
 
 from collections import defaultdict
@@ -19,47 +19,46 @@ from gpt4rec_es.options.lists import ANY_TERM, Fusion
 from gpt4rec_es.protocols import Retriever
 from gpt4rec_es.records import SearchResult
 
-# A list of k looks at hits taken by its other queries, k at most, and at those bought: further ones
-# are seldom asked for, and reading all of them took a quarter of a merge.
+# Hits read per query at first: a list of k needs at most k hits taken by other queries, plus bought items. Reading all stored hits took a quarter of a merge.
 _SPARE_HITS = 10
-# Number of a query, and of the options it is searched by.
+# (query number, options number of its search)
 SearchKey: TypeAlias = tuple[int, int]
 
 
 class HitSource(Protocol):
-    """Where a merge gets hits from: a run's stored searches, or searches in memory.
+    """Source of hits for a merge: a run's stored searches, or searches in memory.
 
-    A text goes by its number, in one of two roles; what a role asks for is found at a first depth,
-    and deeper for single texts until there are no more hits.
+    A text is identified by its number and its role (query or title). It is searched at the first
+    depth, and single texts deeper until there are no more hits.
     """
 
     def query_key(self, query_no: int) -> SearchKey:
-        """Return what is asked by a generated query."""
+        """Return the search key of a generated query."""
 
     def title_key(self, query_no: int) -> SearchKey:
-        """Return what is asked by a title of a purchase."""
+        """Return the search key of a bought title."""
 
     def of_query(self, query_no: int) -> SearchResult | None:
-        """Return what is known of a generated query; None: not searched for."""
+        """Return the loaded result of a generated query; None: not searched."""
 
     def of_title(self, query_no: int) -> SearchResult | None:
-        """Return what is known of a title; None: not searched for."""
+        """Return the loaded result of a bought title; None: not searched."""
 
     def load_first(self, asked: Collection[SearchKey]) -> None:
-        """Make known at the first depth what an earlier stage found, or all there is."""
+        """Load the results of an earlier stage at the first depth, or all results."""
 
     def fetch(self, asked: Collection[SearchKey]) -> None:
-        """Make known at the first depth what is not known."""
+        """Load or search missing results at the first depth."""
 
     def deepen(self, asked: Collection[SearchKey]) -> None:
-        """Make known more hits of these, which are known."""
+        """Load or search more hits of these keys, which have results."""
 
 
 class RunHits:
-    """Search results of one run by what was asked, at the depth reached so far.
+    """Search results of one run by search key, at the depth reached so far.
 
-    A search that is not stored yet at the depth asked for is made and stored under its key at
-    once: it is worth keeping whatever becomes of the shard. ``searched`` counts these.
+    A search that is not stored at the requested depth is made and stored at once, in its own
+    transaction, so that it stays if the shard fails. ``searched`` counts these.
     """
 
     def __init__(
@@ -73,8 +72,7 @@ class RunHits:
     ) -> None:
         """Search for ``run`` by ``retriever``.
 
-        keep False: it does not search the run's build, so no stored search is used and none stored.
-        is_new: no search stage has gone before.
+        keep False: ``retriever`` searches another build, so searches are neither loaded nor stored. is_new: no search stage was run before.
         """
         self._engine, self._run, self._retriever = engine, run, retriever
         self._stored, self._makes_first = keep, is_new or not keep
@@ -91,26 +89,26 @@ class RunHits:
         self.searched = 0
 
     def query_key(self, query_no: int) -> SearchKey:
-        """Return what is asked by a generated query."""
+        """Return the search key of a generated query."""
         return query_no, self._run.search_options_no
 
     def title_key(self, query_no: int) -> SearchKey:
-        """Return what is asked by a title that somebody bought."""
+        """Return the search key of a bought title."""
         return query_no, NO_OPTIONS
 
     def of_query(self, query_no: int) -> SearchResult | None:
-        """Return what is known of a generated query; None: not searched for this run."""
+        """Return the loaded result of a generated query; None: not searched for this run."""
         return self._results.get(self.query_key(query_no))
 
     def of_title(self, query_no: int) -> SearchResult | None:
-        """Return what is known of a bought title; None: not searched for this run."""
+        """Return the loaded result of a bought title; None: not searched for this run."""
         return self._results.get(self.title_key(query_no))
 
     def load_first(self, asked: Collection[SearchKey]) -> None:
-        """Load the stored searches at the manifest's depth, of long ones the beginning.
+        """Load the stored searches at the manifest's depth, long ones only in part.
 
-        Those missing stay unknown, as the search stage gave them up; where none went before, they
-        are made.
+        Missing ones have no result, because the search stage gave them up; without a search stage
+        before, they are searched.
         """
         wanted = [one for one in asked if one not in self._results]
         self._load(0, wanted, self._first_hits)
@@ -118,12 +116,12 @@ class RunHits:
             self._search(0, [one for one in wanted if one not in self._results])
 
     def fetch(self, asked: Collection[SearchKey]) -> None:
-        """Load or make searches of what is not known at the manifest's depth."""
+        """Load or search missing results at the manifest's depth."""
         self.load_first(asked)
         self._search(0, [one for one in asked if one not in self._results])
 
     def deepen(self, asked: Collection[SearchKey]) -> None:
-        """Load the rest of what was cut; go one step down the ladder for the others of these."""
+        """Load the rest of partly loaded results; search the others at the next depth."""
         by_rung: dict[int, list[SearchKey]] = defaultdict(list)
         for one in asked:
             by_rung[self._rung[one] + (one not in self._cut)].append(one)
@@ -134,7 +132,7 @@ class RunHits:
     def _load(
         self, rung: int, asked: Iterable[SearchKey], most: int | None = None
     ) -> set[SearchKey]:
-        """Load the stored searches at one depth, up to ``most`` hits; return those there were."""
+        """Load the stored searches at one depth, up to ``most`` hits; return the keys found."""
         loaded: set[SearchKey] = set()
         if not self._stored:
             return loaded
@@ -179,14 +177,14 @@ class RunHits:
         if is_cut:
             self._cut.add(asked)
         elif rung == len(self._ladder) - 1:
-            # No search goes deeper than the ladder: its end is the end.
+            # The last depth of the ladder is the maximum, so its result counts as exhausted.
             result = replace(result, exhausted=True)
         self._results[asked] = result
         self._rung[asked] = rung
 
 
 def _by_options(asked: Iterable[SearchKey]) -> Iterator[tuple[int, list[int]]]:
-    """Yield the numbers of options, each with the queries that are asked by them, in order."""
+    """Yield each options number with its queries, in order."""
     found: dict[int, list[int]] = defaultdict(list)
     for query_no, options_no in asked:
         found[options_no].append(query_no)

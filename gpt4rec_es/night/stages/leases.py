@@ -1,6 +1,6 @@
-"""Working on shards: claim, keep the lease alive, store once, give back, split, give up.
+"""Working on shards: claim, renew the lease, store once, release, split, give up.
 
-What a stage does with a shard is passed in; nothing here knows prompts, queries or users.
+The work of a stage is passed in as a function.
 """
 
 import logging
@@ -20,42 +20,42 @@ from gpt4rec_es.logs import scrub
 
 log = logging.getLogger(__name__)
 
-# stores a shard's rows in the given transaction and returns how many they are
+# stores a shard's rows in the given transaction and returns their number
 Store = Callable[[Connection], int]
 
 
 @dataclass(frozen=True)
 class Work:
-    """A shard's work, done but not stored; ``counts`` is what it came to, by name."""
+    """A shard's work, done but not stored; ``counts`` are its counts by name."""
 
     store: Store
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
 class Lease:
-    """The hold on one shard while it is worked on; ``check`` before each costly step."""
+    """The lease on one shard during its work; call ``check`` before each costly step."""
 
     def __init__(self, shard: Shard) -> None:
         self.shard = shard
         self._lost = threading.Event()
 
     def check(self) -> None:
-        """Return if the lease is still held.
+        """Raise unless the lease is still held.
 
         Raises:
-            LeaseLostError: another worker has the shard by now; stop, store nothing.
+            LeaseLostError: another worker may have the shard; stop and store nothing.
         """
         if self._lost.is_set():
             raise LeaseLostError(f"The lease of shard {self.shard.shard_no} was lost.")
 
     def mark_lost(self) -> None:
-        """Remember that the lease is gone."""
+        """Record that the lease was lost."""
         self._lost.set()
 
 
 @contextmanager
 def kept_alive(engine: Engine, shard: Shard, lease_seconds: float) -> Iterator[Lease]:
-    """Renew the lease every third of its length, in a thread, for the length of the block."""
+    """Renew the lease every third of its duration, in a thread, during the block."""
     lease = Lease(shard)
     stop = threading.Event()
 
@@ -68,7 +68,7 @@ def kept_alive(engine: Engine, shard: Shard, lease_seconds: float) -> Iterator[L
                 lease.mark_lost()
                 return
             except (DependencyError, DBAPIError) as error:
-                # The next try may succeed in time; if not, the token decides at the end.
+                # The next try may succeed in time; if not, the fencing token prevents storing.
                 log.warning("lease of shard %s not renewed: %s", shard.shard_no, scrub(str(error)))
 
     thread = threading.Thread(target=renew, name=f"lease-{shard.shard_no}", daemon=True)
@@ -84,19 +84,18 @@ def finish(engine: Engine, shard: Shard, work: Work, error: str | None = None) -
     """Store a shard's rows and mark it done in one transaction; return the number of rows.
 
     Raises:
-        LeaseLostError: the shard is another worker's by now; nothing was stored.
-        DependencyError: Postgres did not come back in time.
+        LeaseLostError: another worker has the shard; nothing was stored. DependencyError: Postgres was unavailable for too long.
     """
 
     def store_and_finish(connection: Connection) -> int:
-        # The fence comes first: it locks the row, so nobody can claim the shard in between.
+        # The fenced update is first: it locks the row, so no worker can claim the shard meanwhile.
         shard_rows.finish(connection, shard, work.counts, error)
         return work.store(connection)
 
     try:
         return retrying(engine, store_and_finish)
     except LeaseLostError:
-        if _is_done(engine, shard):  # the commit's answer got lost, its work did not
+        if _is_done(engine, shard):  # the commit succeeded, only its answer was lost
             return 0
         raise
 
@@ -106,9 +105,9 @@ def _is_done(engine: Engine, shard: Shard) -> bool:
 
 
 def give_back(engine: Engine, shard: Shard, error: BaseException) -> None:
-    """Free the shard after ``error``; a lost server is not counted against the shard.
+    """Release the shard after ``error``; a lost server is not counted as a failure.
 
-    The wait before the next try grows with the attempts, up to a minute.
+    The wait before the next try increases with the attempts, up to a minute.
     """
     delay = min(2.0 ** min(shard.attempt, 6), 60.0)
     own_fault = not is_outage(error)
@@ -122,18 +121,18 @@ def give_back(engine: Engine, shard: Shard, error: BaseException) -> None:
                 is_own_fault=own_fault,
             )
     except (LeaseLostError, DependencyError):
-        return  # the lease runs out by itself
+        return  # the lease expires without a release
 
 
 def is_outage(error: BaseException) -> bool:
-    """Return whether ``error`` says that a server was away, not that the work is wrong."""
+    """Return whether ``error`` means that a server was unavailable."""
     if isinstance(error, DependencyError):
         return True
     return isinstance(error, DBAPIError) and is_transient(error)
 
 
 def as_dependency_error(engine: Engine, error: BaseException) -> DependencyError:
-    """Return an outage as the error that is shown to users."""
+    """Return an outage as a DependencyError to show."""
     if isinstance(error, DependencyError):
         return error
     return dependency_error(error, engine.url)

@@ -1,4 +1,4 @@
-"""The merge stage: users' lists from stored hits, topped up where a user needs deeper ones."""
+"""The merge stage: users' lists from stored hits, with deeper searches where needed."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,10 +21,10 @@ from gpt4rec_es.records import Outcome, Source
 def merge_shard(
     engine: Engine, run: Run, lease: Lease, retriever: Retriever, rules: ItemRules | None
 ) -> Work:
-    """Make the lists of the shard's users by the run's ``rules``; return the work.
+    """Merge the lists of the shard's users with the run's ``rules``; return the work.
 
-    Counted are the users by outcome, the items listed by source, the top-up searches, and items
-    removed by each rule.
+    It counts users by outcome, listed items by source, deeper searches, and items removed by each
+    rule.
     """
     hits = RunHits(engine, run, retriever)
     merged = merge_users(engine, run, lease.shard.members, hits, rules, lease.check)
@@ -46,11 +46,11 @@ def merge_users(
     rules: ItemRules | None,
     check: Callable[[], None],
 ) -> "MergedUsers":
-    """Return what becomes of these cohort users, merged as the run's manifest says.
+    """Merge these cohort users by the run's manifest; return their outcomes and lists.
 
-    A generation is used up to the manifest's number of queries, which are all that a night has.
-    rules: those of the run, see ``load_item_rules``. check: called before each round of searches;
-    it may raise to stop.
+    Of a generation, the manifest's number of queries is used; a night generates no more. rules: the
+    run's rules, see ``load_item_rules``. check: called before each round of searches; it may raise
+    to stop.
     """
 
     def load(connection: Connection) -> tuple[list[UserInput], MergeInputs]:
@@ -69,7 +69,7 @@ def merge_users(
 
 
 class MergedUsers:
-    """Users merged by asking for deeper hits until every list is final; ``outcomes`` in order."""
+    """Merges of users, with deeper searches until every list is final; ``outcomes`` in user order."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class MergedUsers:
         ]
 
     def _failure(self, user: UserInput) -> str | None:
-        """Say what an earlier stage gave up on for this user, if anything."""
+        """Return the failure of an earlier stage for this user; None: none failed."""
         if user.prompt_no is not None and user.query_nos is None:
             return "no queries could be generated for the prompt"
         used = (n for n in user.query_nos or () if n not in user.removed)
@@ -107,7 +107,7 @@ class MergedUsers:
         return f"query {missing[0]} could not be searched" if missing else None
 
     def _round(self, users: list[UserInput]) -> list[UserInput]:
-        """Merge these users; fetch what is lacking and return those that must be merged again."""
+        """Merge these users; fetch missing hits and return the users to merge again."""
         again: list[UserInput] = []
         hits = self._hits
         deeper: set[SearchKey] = set()
@@ -133,7 +133,7 @@ class MergedUsers:
         return again
 
     def _lacks_last_title(self, user: UserInput, merge: Merge) -> bool:
-        """Whether the list is short and the newest title was not searched for yet."""
+        """Return whether the list is short and the newest title was not searched yet."""
         return (
             merge.n_found < self._merge_inputs.k
             and user.last_query_no is not None
@@ -155,7 +155,7 @@ class MergedUsers:
 
     @property
     def merges(self) -> Mapping[int, Merge]:
-        """The lists by user number, without users whose outcome is ``FAILED``."""
+        """Merges by user number, without users whose outcome is ``FAILED``."""
         return self._merges
 
     def rows(self) -> Iterator[tuple[object, ...]]:
@@ -176,15 +176,15 @@ class MergedUsers:
                 )
 
     def count_listed(self) -> Counter[Source]:
-        """Return by source how many items are in lists."""
+        """Return source -> number of listed items."""
         return Counter(pick.source for merge in self._merges.values() for pick in merge.picks)
 
     def count_removed(self) -> Counter[str]:
-        """Return by rule how many items it kept out of lists; an item once per list."""
+        """Return rule -> number of (user, item) pairs that it removed."""
         return Counter(rule for merge in self._merges.values() for rule in merge.ruled_out.values())
 
     def _query_no(self, user: UserInput, pick: Pick) -> int | None:
-        """Return the number of the query that found an item, if one did."""
+        """Return the number of the query that found an item; None: no query did."""
         if pick.query_rank is not None:
             return (user.query_nos or ())[pick.query_rank - 1]
         source, from_item_no = pick.source, pick.from_item_no
@@ -194,7 +194,7 @@ class MergedUsers:
 
 
 def failed_user(run: Run, user_no: int, error: str) -> Work:
-    """Return the work of storing that one user could not be merged."""
+    """Return the work that stores outcome failed for one user."""
     outcome = UserOutcome(user_no, Outcome.FAILED, error=error)
 
     def store(connection: Connection) -> int:

@@ -1,7 +1,7 @@
-"""What users' lists are made of besides the hits of queries: purchases, co-purchases, fallbacks.
+"""Inputs of the merge other than hits: purchases, co-purchases, fallbacks.
 
-All of it is frozen by the run's manifest and cut-off, so the night, an explanation and a replay
-make the same lists from it.
+They are fixed by the run's manifest and cut-off, so a night, an explanation and a replay make equal
+lists.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,17 +23,17 @@ from gpt4rec_es.ranking.rules import ItemRules
 from gpt4rec_es.ranking.scoring import Purchase
 from gpt4rec_es.records import NO_NEIGHBOURS, Neighbours, SearchResult
 
-# The hits of a query by its number; None: not searched.
+# Function from a query's number to its hits; None: not searched.
 Known: TypeAlias = Callable[[int], SearchResult | None]
 _NO_ITEMS: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class MergeInputs:
-    """Of some users of one run.
+    """Merge inputs of some users of one run.
 
-    newest: their newest purchases, which may speak for items, by user, newest first. titles: query
-    numbers of these items' titles, if titles are a source.
+    newest: the users' newest purchases, newest first; sources derive candidates from them. titles:
+    query numbers of these items' titles, if titles are a source.
     """
 
     k: int
@@ -54,9 +54,9 @@ class MergeInputs:
         *,
         keep_removed: bool = False,
     ) -> Merge:
-        """Return one user's merge from the hits known so far; it may ask for deeper ones.
+        """Return one user's merge from the hits loaded so far; it may request deeper ones.
 
-        of_query, of_title: the hits of a generated query and of a title, by number.
+        of_query, of_title: functions from a number to the hits of a generated query or a title.
         """
         queries = [
             QueryHits(rank, result)
@@ -91,7 +91,7 @@ class MergeInputs:
         )
 
     def title_queries(self, user: UserInput) -> list[int]:
-        """Return the numbers of the queries that the user's newest titles are."""
+        """Return the query numbers of the user's newest bought titles."""
         newest = self.newest.get(user.user_no, ())
         return [self.titles[item_no] for item_no in newest if item_no in self.titles]
 
@@ -108,7 +108,7 @@ class MergeInputs:
 def load_merge_inputs(
     connection: Connection, run: Run, user_nos: Sequence[int], rules: ItemRules | None
 ) -> MergeInputs:
-    """Return the merge_inputs of these users' lists, as the run froze them; ``rules`` are its."""
+    """Return the merge inputs of these users, as frozen by the run, with the run's ``rules``."""
     fusion = Fusion.from_dict(run.manifest.get("fusion"))
     bought = load_bought(connection, run, user_nos)
     most_bought = max((len(items) for items in bought.values()), default=0)

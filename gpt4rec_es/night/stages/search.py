@@ -1,7 +1,7 @@
 """The search stage: each distinct query text once per build, depth and search options.
 
-Generated queries are searched for if the filters let them, by the run's search options; the titles
-of purchases without either.
+Generated queries that pass the filters are searched with the run's search options; bought titles
+are searched without filters and options.
 """
 
 from sqlalchemy import Connection, Engine
@@ -21,7 +21,7 @@ def search_shard(
 ) -> Work:
     """Search the pinned build for the shard's queries; return the work.
 
-    check_queries: the run's filters; None: it has none.
+    check_queries: the run's filters; None: no filters.
     """
     members = lease.shard.members
     with engine.connect() as connection:
