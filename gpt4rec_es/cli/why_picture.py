@@ -13,10 +13,10 @@ _STAGES = (
     ("hits", "Elasticsearch, BM25"),
     ("list with reasons", "merge, then gates"),
 )
-_COLUMNS = (20, 350, 680)
-_WIDTH, _BOX_W, _BOX_H, _ROW = 1000, 300, 34, 44
-_TOP = 160
-_CHARACTERS = 42  # fit a box at 12 pixels
+_COLUMNS = (20, 360, 700)
+_WIDTH, _BOX_W, _BOX_H, _ROW = 1000, 280, 34, 44
+_TOP = 130
+_CHARACTERS = {12: 38, 10: 45}  # that fit a box, by font size in pixels
 _PURCHASES, _QUERIES, _ITEMS = "#dbe9f6", "#fdf0d5", "#dff0d8"
 
 
@@ -98,14 +98,19 @@ def _box(column: int, row: int, colour: str, title: str | None, below: str) -> s
     return "\n".join(
         [
             f'<rect x="{x}" y="{y}" width="{_BOX_W}" height="{_BOX_H}" rx="4" fill="{colour}"/>',
-            _text(x + 8, y + (15 if below else 21), _short(title or "(no title)")),
-            *([_text(x + 8, y + 29, _short(below), size=10, colour="#555555")] if below else []),
+            _text(x + 8, y + (15 if below else 21), _short(title or "(no title)", 12)),
+            *(
+                [_text(x + 8, y + 29, _short(below, 10), size=10, colour="#555555")]
+                if below
+                else []
+            ),
         ]
     )
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= _CHARACTERS else f"{text[: _CHARACTERS - 1].rstrip()}…"
+def _short(text: str, size: int) -> str:
+    limit = _CHARACTERS[size]
+    return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
 
 
 def _text(

@@ -34,7 +34,7 @@ def test_titles_queries_and_reasons_are_shown_and_long_texts_cut() -> None:
     texts, _ = parse(explanation())
     assert {"RED & <BLUE> MUG", "(no title)", "red cup", "beam score -0.25", "LAMP"} <= set(texts)
     assert {"reason 1", "reason 2", "reason 3"} <= set(texts)
-    assert max(len(text) for text in texts) == 42
+    assert max(len(text) for text in texts) == 38
 
 
 def test_each_purchase_and_each_reason_has_its_line() -> None:
