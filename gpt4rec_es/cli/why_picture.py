@@ -95,6 +95,7 @@ def _line(column: int, row: int, to_column: int, to_row: int | None, rows: int =
 
 def _box(column: int, row: int, colour: str, title: str | None, below: str) -> str:
     x, y = _COLUMNS[column], _TOP + row * _ROW
+    second = [_text(x + 8, y + 29, _short(below, 10), size=10, colour="#555555")] if below else []
     return "\n".join(
         [
             f'<rect x="{x}" y="{y}" width="{_BOX_W}" height="{_BOX_H}" rx="4" fill="{colour}"/>',
