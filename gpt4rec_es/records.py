@@ -1,7 +1,7 @@
 """Frozen records that stages hand each other; words as in docs/architecture.md ("Words").
 
 No behaviour beyond what follows from a record's own fields, and no imports beyond the standard
-library and its way to annotate bounds: every floor may use these.
+library and its way to annotate bounds: every layer may use these.
 """
 
 from collections.abc import Sequence

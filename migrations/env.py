@@ -1,10 +1,9 @@
-"""How Alembic reaches the database: as the owner, one upgrade at a time, with time-outs.
+"""Alembic's environment: connects as the owner, one upgrade at a time, with time-outs.
 
-Run by ``alembic`` in a checkout and by ``gpt4rec db`` (gpt4rec_es/db/migrate.py) anywhere. A
-migration is a deployment: what it locks, readers and writers wait for, so it rather fails.
-
-An upgrade to the newest revision also makes the views of schema analytics those of the code, in the
-transaction of that revision: both are done, or neither.
+Run by ``alembic`` in a checkout and by ``gpt4rec db`` (gpt4rec_es/db/migrate.py) anywhere. Readers
+and writers wait for the locks of a migration, so it has a short lock time-out. An upgrade to the
+newest revision also creates this code's views of schema analytics, in the transaction of that
+revision.
 """
 
 import logging
@@ -24,8 +23,8 @@ from gpt4rec_es.runtime import Runtime
 # One partition per run, made by create_run_partitions: data, not schema.
 _PARTITION = re.compile(r"(run_users|user_outcomes|recommendations)_\d+")
 _WAIT_FOR_OTHER_UPGRADE_S = 120
-# Tables belong to gpt4rec_owner whoever of its members migrates. Before the first revision it may
-# not exist, or may create nothing yet.
+# Tables belong to gpt4rec_owner, whichever member of it migrates. Before the first revision the
+# role may not exist, or may lack the privilege to create tables.
 _BECOME_OWNER = (
     "SELECT set_config('role', rolname, false) FROM pg_roles WHERE rolname = 'gpt4rec_owner' "
     "AND pg_has_role(current_user, oid, 'MEMBER') "
@@ -59,7 +58,7 @@ def _include_name(name: str | None, kind: str, _parents: object) -> bool:
 
 
 def _is_upgrade() -> bool:
-    """Return whether the command may change views: ``current`` and ``check`` come here, too."""
+    """Return whether the command may change views; ``current`` and ``check`` may not."""
     options = context.config.cmd_opts
     if options is None:
         return bool(context.config.attributes.get("is_upgrade"))
@@ -81,18 +80,18 @@ def _is_newest(heads: Collection[str]) -> bool:
 
 
 def _refresh_views(ctx: MigrationContext) -> None:
-    """Make the views anew if they are not the code's; SQL that is printed cannot look first."""
+    """Create the views again if they differ from the code's; printed SQL always creates them."""
     connection = None if ctx.as_sql else ctx.connection
     if connection is None or not analytics.are_current(connection):
         analytics.refresh(ctx.execute)
 
 
 def _run(connection: Connection | None) -> None:
-    """Run the command; an upgrade of what is newest already may still have views to make."""
+    """Run the command; an upgrade from the newest revision may still have to create views."""
     with context.begin_transaction():
         context.run_migrations()
     ctx = context.get_context()
-    # Printed SQL has only the revision it starts at: with another one, a step was the last.
+    # Printed SQL knows only its first revision; if another one is current, a step was printed.
     if not (_is_upgrade() and _is_newest(ctx.get_current_heads())):
         return
     if connection:
@@ -126,18 +125,18 @@ def _migrate(connection: Connection) -> None:
     connection.execute(wait, {"ms": "5s"})
     connection.execute(text(_BECOME_OWNER))
     if not connection.execute(text(_MAY_START)).scalar_one():
-        # Alembic's own table would be the first thing to fail, without a word on the way out:
-        # the first revision knows what is missing, and says so.
+        # Creating Alembic's own table would fail first, without a hint; the first revision raises
+        # an error with the missing privileges.
         first = context.script.get_revision("0100")
         connection.execute(text(first.module.PREPARE))
-    # End the transaction that these began: each migration has one of its own.
+    # End the transaction that these began: each migration has its own.
     connection.commit()
     _configure(connection)
     _run(connection)
 
 
 if "url" not in context.config.attributes:
-    # Run by hand as ``alembic``: say which migrations are run, on stderr.
+    # Run as ``alembic``: log on stderr which migrations are run.
     logging.basicConfig(format="%(message)s")
     logging.getLogger("alembic").setLevel(logging.INFO)
 if context.is_offline_mode():

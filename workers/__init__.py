@@ -1,1 +1,1 @@
-"""Celery workers: the doorbell of the night; task bodies call one function each."""
+"""Celery workers; a message only tells a worker which run to drain."""

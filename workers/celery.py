@@ -7,8 +7,8 @@ from gpt4rec_es.version import code_version
 from workers.config import celery_config
 
 app = Celery("gpt4rec", include=["workers.tasks"])
-# Read when first needed, so that importing this module works without any settings.
+# Read when first needed, so that importing this module needs no settings.
 app.add_defaults(celery_config)
 
-# Now, in the parent: its children are of this code, whatever is deployed while they live.
+# Computed now, in the parent: its children run this code, whatever is deployed later.
 code_version()

@@ -1,7 +1,7 @@
-"""Celery's settings from ours: a doorbell needs no results, no late acknowledgement, no chords.
+"""Celery's configuration from the settings; without results, late acknowledgement and chords.
 
-A message says "drain run R"; what is left to do stands in Postgres. So a lost message is rung
-again and a doubled one finds nothing to do, whatever broker and whatever dies.
+A message says "drain run R"; the remaining work is stored in Postgres. So a lost message is sent
+again, and a duplicate finds no work.
 """
 
 import datetime as dt
@@ -25,36 +25,36 @@ class Nightly(BaseSchedule):
         self.cron, self.timezone = cron, timezone
 
     def is_due(self, last_run_at: dt.datetime) -> schedstate:
-        """Return whether it fired since ``last_run_at``, and the seconds until it fires next."""
+        """Return whether it is due since ``last_run_at``, and the seconds until it fires next."""
         is_due = self.remaining_estimate(last_run_at) <= dt.timedelta(0)
         upcoming = self.remaining_estimate(self.now()) if is_due else None
         wait = upcoming or self.remaining_estimate(last_run_at)
         return schedstate(is_due=is_due, next=max(wait.total_seconds(), 0.0))
 
     def remaining_estimate(self, last_run_at: dt.datetime) -> dt.timedelta:
-        """Return the time until it fires first after ``last_run_at``; negative: it has."""
+        """Return the time until it first fires after ``last_run_at``; negative: it is due."""
         return next_fire(self.cron, self.timezone, last_run_at) - self.now()
 
     def __reduce__(self) -> tuple[type["Nightly"], tuple[str, str]]:
-        """Let beat copy it."""
+        """Return the arguments to copy it, which beat does."""
         return Nightly, (self.cron, self.timezone)
 
     def __eq__(self, other: object) -> bool:
-        """Return whether ``other`` fires at the same times; beat asks."""
+        """Return whether ``other`` fires at the same times; used by beat."""
         return isinstance(other, Nightly) and self.__reduce__() == other.__reduce__()
 
     def __hash__(self) -> int:
-        """Return the hash that goes with ``__eq__``."""
+        """Return a hash consistent with ``__eq__``."""
         return hash(self.__reduce__())
 
 
 def celery_config() -> dict[str, Any]:
-    """Return Celery's configuration by the settings of this process."""
+    """Return Celery's configuration from the settings of this process."""
     return config_of(Runtime.from_environment())
 
 
 def config_of(runtime: Runtime) -> dict[str, Any]:
-    """Return Celery's configuration by our settings.
+    """Return Celery's configuration from ``settings``.
 
     Raises:
         UsageError: no broker is set and no local stack is running.
@@ -77,15 +77,15 @@ def config_of(runtime: Runtime) -> dict[str, Any]:
             "schedule.redrive": {"queue": RETRIEVAL},
         },
         "worker_prefetch_multiplier": 1,
-        # One process: the model is loaded once, in the child, and the child is renewed now and
-        # then against leaks. More throughput is more workers.
+        # One child process, which loads the model once and is replaced after a number of tasks,
+        # against memory leaks. For more throughput start more workers.
         "worker_concurrency": 1,
         "worker_max_tasks_per_child": 200,
         "worker_hijack_root_logger": False,
         "worker_send_task_events": True,
         "timezone": settings.timezone,
         "enable_utc": True,
-        # Beat remembers nothing: which night is due is asked of Postgres by every `ensure`.
+        # Beat stores no state: each `ensure` reads from Postgres which night is due.
         "beat_scheduler": "celery.beat:Scheduler",
         "beat_schedule": {
             "nightly": {

@@ -1,4 +1,4 @@
-"""The body of both drain tasks: work on a run's stages, then ring whoever has the next one."""
+"""The body of both drain tasks: work on a run's stages, then notify the next stage's workers."""
 
 import logging
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def drain_queue(app: Celery, queue: str, run_id: str) -> None:
-    """Drain the stages of ``queue`` for one run; a message that fits no run is only logged."""
+    """Drain the stages of ``queue`` for one run; a message for an unknown run is only logged."""
     if not is_code_unchanged():
         log.warning("declined: the program's files changed since this worker started; restart it")
         return

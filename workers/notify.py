@@ -1,4 +1,4 @@
-"""Ringing: one message per queue and run, that says only which run to drain."""
+"""Notify workers: one message per queue and run, with the run to drain."""
 
 import logging
 import threading
@@ -21,10 +21,10 @@ _TASKS = {GENERATION: "queries.drain", RETRIEVAL: "recommendations.drain"}
 
 
 def notify(app: Celery, run: Run, expires_seconds: float) -> None:
-    """Ring the workers that have the next step of ``run``; nobody for a finished one.
+    """Notify the workers that do the next step of ``run``; none for a finished run.
 
     Raises:
-        DependencyError: the broker cannot be reached. Nothing is lost: re-drivers ring again.
+        DependencyError: the broker cannot be reached. No work is lost: re-drivers notify again.
     """
     queue = queue_of(run)
     if queue:
@@ -32,10 +32,10 @@ def notify(app: Celery, run: Run, expires_seconds: float) -> None:
 
 
 def ping(url: str) -> None:
-    """Return if the broker at ``url`` answers.
+    """Raise unless the broker at ``url`` answers.
 
     Raises:
-        DependencyError: it does not.
+        DependencyError: it does not answer.
     """
     try:
         with BrokerConnection(url, connect_timeout=3) as connection:
@@ -47,7 +47,7 @@ def ping(url: str) -> None:
 
 
 def notify_queue(app: Celery, queue: str, run_id: str, expires_seconds: float) -> None:
-    """Send "drain run_id" to a queue; dropped unread after ``expires_seconds``."""
+    """Send "drain run_id" to a queue; the message expires after ``expires_seconds``."""
     try:
         app.send_task(
             _TASKS[queue], args=[run_id], queue=queue, expires=expires_seconds, retry=False
@@ -55,23 +55,23 @@ def notify_queue(app: Celery, queue: str, run_id: str, expires_seconds: float) -
     except (OperationalError, OSError) as error:
         raise DependencyError(
             f"The broker cannot be reached: {scrub(str(error))}.",
-            "Check CELERY_BROKER_URL; the run waits and re-drivers ring again.",
+            "Check CELERY_BROKER_URL; the run waits and re-drivers notify again.",
         ) from error
 
 
 def notify_waiting(app: Celery, runtime: Runtime, queues: Collection[str]) -> int:
-    """Ring for every run with work that nobody holds on one of ``queues``; return how many."""
-    rings = [ring for ring in retrying(runtime.engine, waiting) if ring[0] in queues]
-    for queue, run_id in rings:
-        # It waits no longer than until the next round: a busy worker's queue does not grow.
+    """Notify workers of every run with unleased work on one of ``queues``; return their number."""
+    found = [one for one in retrying(runtime.engine, waiting) if one[0] in queues]
+    for queue, run_id in found:
+        # The message expires at the next round, so that a busy worker's queue does not grow.
         notify_queue(app, queue, run_id, float(runtime.settings.redrive_seconds))
-    return len(rings)
+    return len(found)
 
 
 class Redriver(threading.Thread):
-    """Rings for the queues of its own worker, so no beat is needed for a run to come to its end.
+    """Thread that notifies the queues of its own worker, so that runs complete without beat.
 
-    Lives in the worker's parent process. It keeps no connection between rounds, so that none is
+    It runs in the worker's parent process and keeps no connection between rounds, so that none is
     open when the pool forks.
     """
 
@@ -82,7 +82,7 @@ class Redriver(threading.Thread):
         self._stop_event = threading.Event()
 
     def run(self) -> None:
-        """Ring until stopped; an outage is waited out."""
+        """Notify in rounds until stopped; continue after an outage."""
         runtime = Runtime.from_environment()
         while not self._stop_event.is_set():
             try:
@@ -94,5 +94,5 @@ class Redriver(threading.Thread):
             self._stop_event.wait(runtime.settings.redrive_seconds)
 
     def stop(self) -> None:
-        """End the thread at its next look."""
+        """End the thread after its current round."""
         self._stop_event.set()

@@ -1,4 +1,4 @@
-"""The Runtime of this worker process: its own after every fork, built when first needed."""
+"""The Runtime of this worker process: a new one after a fork, built when first needed."""
 
 import os
 import socket
@@ -11,7 +11,7 @@ _OWNER_SUFFIX = uuid.uuid4().hex[:6]
 
 
 def process_runtime() -> Runtime:
-    """Return this process's Runtime; a parent's connections are never used by its children."""
+    """Return this process's Runtime; children never use connections of the parent."""
     pid = os.getpid()
     if pid not in _runtimes:
         _runtimes.clear()

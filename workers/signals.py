@@ -1,4 +1,4 @@
-"""What happens when a worker starts and stops: logs like ours, and its own re-driver."""
+"""Signal handlers of a worker: log format, and start and stop of its re-driver."""
 
 from typing import Any
 
@@ -13,14 +13,14 @@ _redrivers: list[Redriver] = []
 
 @setup_logging.connect
 def on_setup_logging(**_: Any) -> None:
-    """Use our log lines instead of Celery's."""
+    """Use this program's log format instead of Celery's."""
     settings = process_runtime().settings
     logs.setup_logging(settings.log_level, settings.log_format)
 
 
 @worker_ready.connect
 def on_ready(sender: Any, **_: Any) -> None:
-    """Start ringing for the queues that this worker reads."""
+    """Start the re-driver for the queues that this worker reads."""
     redriver = Redriver(sender.app, list(sender.app.amqp.queues.consume_from))
     _redrivers.append(redriver)
     redriver.start()
@@ -28,6 +28,6 @@ def on_ready(sender: Any, **_: Any) -> None:
 
 @worker_shutdown.connect
 def on_shutdown(**_: Any) -> None:
-    """Stop ringing."""
+    """Stop the re-driver."""
     for redriver in _redrivers:
         redriver.stop()

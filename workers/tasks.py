@@ -1,4 +1,4 @@
-"""The tasks: drain what a run lacks, start the night that is due, ring for work nobody holds."""
+"""Celery tasks: drain a run, start the night that is due, notify about unleased work."""
 
 import logging
 
@@ -16,13 +16,13 @@ log = logging.getLogger(__name__)
 
 @app.task(name="queries.drain")
 def drain_generation(run_id: str) -> None:
-    """Generate the queries that the run lacks."""
+    """Generate the missing queries of the run."""
     drain_queue(app, GENERATION, run_id)
 
 
 @app.task(name="recommendations.drain")
 def drain_retrieval(run_id: str) -> None:
-    """Search, merge, check and publish what the run lacks."""
+    """Do the remaining searches and merges of the run, then check and publish it."""
     drain_queue(app, RETRIEVAL, run_id)
 
 
@@ -33,7 +33,7 @@ def ensure() -> None:
     due = due_date(runtime.settings.nightly_cron, runtime.settings.timezone)
     try:
         started = ensure_night(runtime.night_parts(), runtime.night_options(), due)
-    except ConflictError as error:  # someone else is planning it
+    except ConflictError as error:  # another process is planning it
         log.info("%s", error)
         return
     if started:
@@ -42,5 +42,5 @@ def ensure() -> None:
 
 @app.task(name="schedule.redrive")
 def redrive() -> None:
-    """Ring for every unfinished run."""
+    """Notify workers of every unfinished run."""
     notify_waiting(app, process_runtime(), {GENERATION, RETRIEVAL})

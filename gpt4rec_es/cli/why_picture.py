@@ -100,11 +100,7 @@ def _box(column: int, row: int, colour: str, title: str | None, below: str) -> s
         [
             f'<rect x="{x}" y="{y}" width="{_BOX_W}" height="{_BOX_H}" rx="4" fill="{colour}"/>',
             _text(x + 8, y + (15 if below else 21), _short(title or "(no title)", 12)),
-            *(
-                [_text(x + 8, y + 29, _short(below, 10), size=10, colour="#555555")]
-                if below
-                else []
-            ),
+            *second,
         ]
     )
 

@@ -1,1 +1,1 @@
-"""Files and answers for other tools and for analysts."""
+"""Exports of lists and queries, and the data dictionary for analysts."""

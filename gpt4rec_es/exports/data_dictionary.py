@@ -1,7 +1,7 @@
 """The data dictionary for analysts, made from the comments in the database.
 
-The database is asked, not the migrations, so what is documented is what is there. The rest of the
-document is written by hand and left alone.
+It reads the comments from the database, so it documents the existing views. Text outside the
+markers is not changed.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from gpt4rec_es.errors import UsageError
 BEGIN = "<!-- dictionary: begin (made by `gpt4rec db dictionary`; change the comments instead) -->"
 END = "<!-- dictionary: end -->"
 
-# Shorter words for what Postgres spells out.
+# Short names of Postgres types.
 _TYPES = {"timestamp with time zone": "timestamptz"}
 
 
@@ -49,7 +49,7 @@ def render(views: list[DocumentedView]) -> str:
 
 
 def update_document(engine: Engine, path: Path, *, write: bool = True) -> bool:
-    """Put the dictionary between the markers of the file; return whether that changes it.
+    """Write the dictionary between the markers of the file; return whether the file differs.
 
     Raises:
         UsageError: there is no such file, it has no markers, or the database has no views.

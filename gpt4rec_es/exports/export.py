@@ -1,7 +1,7 @@
-"""Exports of a run's lists and queries, in the shop's own ids: streaming, a whole file or none.
+"""Exports of a run's lists and queries, streamed to a file that appears only when complete.
 
-JSON Lines is the default because it keeps every text as it is. In CSV a cell that a spreadsheet
-would take for a formula gets an apostrophe in front.
+JSON Lines is the default because it stores every text unchanged. In CSV a cell that a spreadsheet
+would read as a formula is prefixed with an apostrophe.
 """
 
 import csv
@@ -25,7 +25,7 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.privacy.export_register import registered
 from gpt4rec_es.protocols import Progress, no_progress
 
-# Rows in memory at once, each a ListedItem or a WrittenQuery.
+# Maximum number of rows in memory.
 Batches = Iterator[list[Any]]
 _BATCH = 5000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -59,7 +59,7 @@ _SCHEMA = {
 
 @dataclass(frozen=True, slots=True)
 class ExportReport:
-    """What was written where; ``path`` None: to stdout."""
+    """Result of an export; ``path`` None: stdout."""
 
     run_id: str
     what: str
@@ -77,18 +77,18 @@ def export(
     as_analyst: bool = False,
     progress: Progress = no_progress,
 ) -> ExportReport:
-    """Write ``what`` ("recommendations" or "queries") of a run and return how many rows it was.
+    """Write ``what`` ("recommendations" or "queries") of a run; return the number of rows.
 
-    path None: stdout. A file appears under its name only when it is complete. fmt "trec" is a run
-    for evaluators: its score is K - rank, because they sort by score. as_analyst: with the user ids
+    path None: stdout. A file appears under its name only when it is complete. fmt "trec" is a TREC
+    run file; its score is K - rank, because trec_eval sorts by score. as_analyst: with the user ids
     that analysts see, else with the shop's ids.
 
     Raises:
-        UsageError: no such run, one that is not merged yet or was pruned, or a format that cannot
-            hold this.
+        UsageError: there is no such run, it is not merged yet or was pruned, or the format cannot
+        hold the data.
     """
     if fmt == "trec" and what != "recommendations":
-        raise UsageError("Queries have no TREC form.", "Choose jsonl, csv or parquet.")
+        raise UsageError("Queries cannot be exported as TREC.", "Choose jsonl, csv or parquet.")
     if fmt == "parquet" and path is None:
         raise UsageError("Parquet cannot go to stdout.", "Name a file with --output.")
     with engine.connect() as connection:
@@ -122,10 +122,10 @@ def open_target(path: Path | None) -> Iterator[BinaryIO]:
         sys.stdout.buffer.flush()
         return
     if not path.parent.is_dir():
-        raise UsageError(f"There is no folder {path.parent}.", "Make it, or name another file.")
+        raise UsageError(f"There is no folder {path.parent}.", "Create it, or name another file.")
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as new:
         try:
-            # typeshed says IO[bytes], of which BinaryIO is a subclass that it never makes.
+            # typeshed declares IO[bytes] where the function returns a BinaryIO.
             yield new.file  # type: ignore[misc]
             new.flush()
             os.fsync(new.fileno())
@@ -150,12 +150,12 @@ def _write_csv(file: BinaryIO, what: str, _run: run_rows.Run, batches: Batches) 
 
 
 def safe_cell(value: Any) -> Any:
-    """Return ``value`` so that no spreadsheet runs it; numbers stay numbers."""
+    """Return ``value`` escaped so that no spreadsheet evaluates it; numbers are unchanged."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 class _TextOnBytes:
-    """Just what csv.writer needs, without taking over the file."""
+    """Minimal text file for csv.writer on a binary file, which it does not close."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -187,7 +187,7 @@ def _write_trec(file: BinaryIO, _what: str, run: run_rows.Run, batches: Batches)
 
 
 def word(identifier: str) -> str:
-    """Return an id as one word: the format separates by spaces."""
+    """Return an id for a TREC file, whose fields are separated by spaces."""
     if not identifier or any(character.isspace() for character in identifier):
         raise UsageError(
             f"The id {identifier!r} has a space, which TREC files cannot hold.",

@@ -53,9 +53,9 @@ def run_night(
     """Run the night of ``logical_date``, or resume an unfinished one; return its result.
 
     Raises:
-        ConflictError: another process runs a night, or the unfinished run was planned by other code.
-        GateError: the run was rejected; the last published run stays.
-        DependencyError: a server was unavailable for too long; the next call resumes the run.
+        ConflictError: another process runs a night, or the unfinished run was planned by other
+        code. GateError: the run was rejected; the last published run stays. DependencyError: a
+        server was unavailable for too long; the next call resumes the run.
     """
     try:
         with locks.hold_lock(parts.engine, f"night {KIND}"):

@@ -59,7 +59,9 @@ def plan_run(
     """Plan a run for ``logical_date`` and return it; reindexes first if the catalog changed.
 
     Raises:
-        ConflictError: a run of this kind is unfinished, another process is planning, or the generator's files differ from those registered. UsageError: there is no current generator, or no user to recommend to.
+        ConflictError: a run of this kind is unfinished, another process is planning, or the
+        generator's files differ from those registered. UsageError: there is no current generator,
+        or no user to recommend to.
     """
     with parts.engine.connect() as connection, connection.begin():
         generator_row = _require_generator(connection)

@@ -12,7 +12,8 @@ from cronsim import CronSim, CronSimError
 
 from gpt4rec_es.errors import UsageError
 
-# Periods to search for the latest firing, shortest first: an expression that fires each minute has thousands in a few days, one that fires once a year has none.
+# Periods to search for the latest firing, shortest first: an expression that fires each minute has
+# thousands in a few days, one that fires once a year has none.
 _DAYS_BACK = (2, 40, 367)
 
 

@@ -57,7 +57,8 @@ def start_night(
     supersede: end an unfinished run first; its generations and searches are used again.
 
     Raises:
-        ConflictError: the unfinished run has another date or code version, or another process is planning.
+        ConflictError: the unfinished run has another date or code version, or another process is
+        planning.
     """
     unfinished = retrying(parts.engine, lambda c: run_rows.unfinished(c, KIND))
     if unfinished and supersede:

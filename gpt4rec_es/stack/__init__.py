@@ -1,6 +1,6 @@
-"""Local Postgres, Elasticsearch and broker for laptops and tests; production brings its own.
+"""Local Postgres, Elasticsearch and broker for laptops and tests, not for production.
 
-Importing this package loads nothing heavy: every command asks it for a running stack's addresses.
+Importing this package is cheap, because every command reads a running stack's addresses from it.
 """
 
 from gpt4rec_es.stack.lifecycle import down, status, up

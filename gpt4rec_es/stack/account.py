@@ -1,4 +1,4 @@
-"""Under whose account the servers run, and what that account can reach.
+"""The account that runs the servers, and the files that it can access.
 
 Postgres and Elasticsearch refuse to run as root. Root therefore runs them as an existing
 unprivileged account; none is created, and no permission outside the stack's folder changes.
@@ -16,13 +16,13 @@ from typing import Any
 
 from gpt4rec_es.errors import DependencyError, UsageError
 
-# For programs that must not obey the caller's PGPORT, JAVA_TOOL_OPTIONS, LC_MESSAGES or the like.
+# Environment of programs, without the caller's PGPORT, JAVA_TOOL_OPTIONS, LC_MESSAGES etc.
 BARE_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
 
 @dataclass(frozen=True)
 class Account:
-    """Who runs the servers; ``switch``: the caller is root and must change to it."""
+    """The account that runs the servers; ``switch``: the caller is root and must change to it."""
 
     name: str
     uid: int
@@ -30,13 +30,13 @@ class Account:
     switch: bool
 
     def popen_options(self) -> dict[str, Any]:
-        """Return the keyword arguments by which subprocess starts a program as this account."""
+        """Return the keyword arguments for subprocess to start a program as this account."""
         if not self.switch:
             return {}
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
     def can_run(self, command: Sequence[str]) -> bool:
-        """Return whether this account can run ``command`` to a good end, tried for real."""
+        """Run ``command`` as this account; return whether it exits with code 0."""
         try:
             done = subprocess.run(
                 list(command),
@@ -53,9 +53,9 @@ class Account:
         return done.returncode == 0
 
     def can_enter(self, folder: Path) -> bool:
-        """Return whether the permission bits let this account pass ``folder`` and its parents.
+        """Return whether the permission bits let this account enter ``folder`` and its parents.
 
-        Parts that do not exist yet do not count.
+        Folders that do not exist yet are ignored.
         """
         return all(self._has(part, 1) for part in (folder, *folder.parents))
 
@@ -78,9 +78,10 @@ class Account:
 
 
 def server_account(name: str = "", folder: Path | None = None) -> Account:
-    """Return who runs the servers: the caller or, when that is root, an unprivileged account.
+    """Return the account for the servers: the caller or, if that is root, an unprivileged account.
 
-    That account is the one that ran them before in ``folder``, else ``name``, else nobody.
+    The unprivileged account is the one that ran them before in ``folder``, else ``name``, else the
+    account ``nobody``.
 
     Raises:
         UsageError: there is no such account, it is root's, or not that of ``folder``.
@@ -112,13 +113,13 @@ def server_account(name: str = "", folder: Path | None = None) -> Account:
 
 
 def naming_prefix(account: Account) -> list[str]:
-    """Return what to put before a command that fails when its uid has no account name.
+    """Return a command prefix for programs that fail if their uid has no account name.
 
-    Empty where it has one. Else a user namespace shows the uid under a name that exists; files
-    still become the uid's own.
+    Empty if the uid has a name. Otherwise the prefix runs the command in a user namespace that maps
+    the uid to an existing name; files are still owned by the uid.
 
     Raises:
-        DependencyError: such namespaces are not allowed here.
+        DependencyError: user namespaces are not allowed on this machine.
     """
     try:
         pwd.getpwuid(account.uid)
@@ -137,10 +138,11 @@ def naming_prefix(account: Account) -> list[str]:
 
 
 def run_detached(command: Sequence[str], folder: Path, account: Account) -> tuple[int, str]:
-    """Run ``command`` as ``account`` in ``folder`` until it leaves its server in the background.
+    """Run ``command``, which starts a server in the background, as ``account`` in ``folder``.
 
-    Returns its exit code and what it printed. A session of its own keeps the server out of reach
-    of the terminal's signals; a pipe would be held open by the server, so a file takes the output.
+    Returns its exit code and output. The command runs in a new session, so that the terminal's
+    signals do not reach the server; output goes to a file, because the server would keep a pipe
+    open.
     """
     with tempfile.TemporaryFile() as output:
         done = subprocess.run(
@@ -171,10 +173,10 @@ def _account_before(folder: Path) -> Account | None:
 
 
 def require_switch(account: Account) -> None:
-    """Return when programs can be started as ``account``.
+    """Raise unless programs can be started as ``account``.
 
     Raises:
-        DependencyError: this root may not change to it (a container without that right).
+        DependencyError: root may not change to it (a container without CAP_SETUID).
     """
     if account.switch and not account.can_run(["/bin/sh", "-c", "exit 0"]):
         raise DependencyError(

@@ -1,4 +1,4 @@
-"""The stack's broker: a Valkey or Redis on loopback with a password; it keeps nothing on disk."""
+"""The stack's broker: a Valkey or Redis on loopback with a password, without persistence."""
 
 import socket
 import time
@@ -14,7 +14,7 @@ from gpt4rec_es.stack.reach import reachable_broker
 from gpt4rec_es.stack.state import State
 
 _START_SECONDS = 15.0
-# The title is left alone because the command line tells which stack the process belongs to.
+# set-proc-title no: the command line identifies the stack of the process.
 _CONFIG = """\
 # Written at every start of the stack; changes here are lost.
 bind 127.0.0.1
@@ -34,7 +34,7 @@ class Broker:
     name = "broker"
     title = "Broker"
     port_names: tuple[str, ...] = ("broker",)
-    patience = 3.0
+    wait_s = 3.0
 
     def __init__(self, place: Place, options: StackOptions) -> None:
         self._place = place
@@ -43,7 +43,7 @@ class Broker:
         self._config = self._folder / "broker.conf"
         self._log = self._folder / "server.log"
         self._program: Path | None = None
-        # The file name alone would also fit an editor that has it open.
+        # The file name alone would also match an editor that has the file open.
         self._arguments = (str(self._config), "--logfile", str(self._log))
         self._mark = processes.Mark("", self._arguments)
 
@@ -52,7 +52,7 @@ class Broker:
         return processes.find(self._mark, self._place.account.uid)
 
     def answers(self, state: State) -> bool:
-        """Return whether it takes the password and a ping now."""
+        """Return whether it accepts the password and answers PING now."""
         try:
             with socket.create_connection(("127.0.0.1", state.ports["broker"]), 2) as link:
                 link.sendall(f"AUTH {state.passwords['broker']}\r\nPING\r\n".encode())
@@ -70,7 +70,7 @@ class Broker:
         self._program = reachable_broker(found, self._place.account, self._place.programs)
 
     def launch(self, state: State) -> None:
-        """Start it; it goes to the background by itself."""
+        """Start it; it daemonizes itself."""
         text = _CONFIG.format(port=state.ports["broker"], password=state.passwords["broker"])
         self._place.write(self._config, text)
         self._place.remove(self._log)
@@ -84,7 +84,7 @@ class Broker:
         """Wait until it answers.
 
         Raises:
-            DependencyError: it does not; the message says why.
+            DependencyError: it does not answer; the message has the reason.
         """
         deadline = time.monotonic() + _START_SECONDS
         while not self.answers(state):
@@ -92,6 +92,6 @@ class Broker:
                 raise start_error(self.title, self._log, "")
             time.sleep(0.05)
 
-    def stop(self, patience: float = 10.0) -> int:
-        """End it; return how many processes there were."""
-        return processes.stop(self._mark, self._place.account.uid, patience)
+    def stop(self, wait_s: float = 10.0) -> int:
+        """Stop it; return the number of processes stopped."""
+        return processes.stop(self._mark, self._place.account.uid, wait_s)

@@ -1,4 +1,4 @@
-"""What a server's log means when it does not start: one line with the way out."""
+"""Error messages for servers that do not start, derived from their logs."""
 
 import errno
 import re
@@ -12,12 +12,12 @@ _TAIL_BYTES = 60_000
 
 
 class PortTakenError(DependencyError):
-    """Somebody else took the port between its choice and the server's start."""
+    """Another program took the port between its choice and the server's start."""
 
 
 @contextmanager
 def disk_errors_named() -> Iterator[None]:
-    """Turn what the system says about files into one line with the way out.
+    """Turn an OSError of the block into a one-line error with a remedy.
 
     Raises:
         DependencyError: the block met an OSError.
@@ -28,18 +28,18 @@ def disk_errors_named() -> Iterator[None]:
         where = f" ({error.filename})" if error.filename else ""
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise DependencyError(
-                f"The disk is full{where}.", "Make room and run the command again."
+                f"The disk is full{where}.", "Free disk space and run the command again."
             ) from error
         raise DependencyError(
             f"The system refused a file{where}: {error.strerror or error}.",
-            "Look at its permissions and file system, or name another --folder.",
+            "Check its permissions and file system, or name another --folder.",
         ) from error
 
 
 def start_error(server: str, log: Path, output: str) -> DependencyError:
-    """Return the error that says why ``server`` did not start.
+    """Return the error with the reason why ``server`` did not start.
 
-    ``output`` is what the starting program printed; the end of the server's ``log`` counts too.
+    ``output`` is the output of the starting program; the end of the server's ``log`` is read, too.
     """
     text = f"{output}\n{tail(log)}"
     where = f"Its log is {log}."
@@ -60,11 +60,11 @@ def start_error(server: str, log: Path, output: str) -> DependencyError:
             f"{server} did not start: too little memory.",
             f"The three servers need about 1.2 GB. {where}",
         )
-    return DependencyError(f"{server} did not start: {_last_words(text)}", where)
+    return DependencyError(f"{server} did not start: {_last_error_line(text)}", where)
 
 
 def tail(log: Path) -> str:
-    """Return the end of a text file; empty when there is none."""
+    """Return the end of a text file; empty: there is no file."""
     try:
         with log.open("rb") as stream:
             stream.seek(max(0, log.stat().st_size - _TAIL_BYTES))
@@ -73,8 +73,8 @@ def tail(log: Path) -> str:
         return ""
 
 
-def _last_words(text: str) -> str:
-    """Return the last line that names an error, else the last line of all."""
+def _last_error_line(text: str) -> str:
+    """Return the last line that contains an error, else the last line."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     telling = [line for line in lines if re.search(r"FATAL|PANIC|ERROR|Exception|rror:", line)]
     found = (telling or lines or ["it said nothing"])[-1]

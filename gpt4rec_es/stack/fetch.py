@@ -1,7 +1,7 @@
-"""Downloads by Maven: the two public archives from which a local Elasticsearch is put together.
+"""Downloads by Maven: the two public archives from which a local Elasticsearch is built.
 
-Only this module needs a network. Whatever Maven writes goes to a folder of its own, so that the
-user's repository is read where it has the archive already, and never changed.
+Only this module needs a network. Maven writes to a separate folder; the user's repository is read,
+if it has the archive, and never changed.
 """
 
 import hashlib
@@ -20,13 +20,13 @@ from gpt4rec_es.protocols import Progress
 
 _GET = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:get"
 _POLL_SECONDS = 0.5
-# Maven itself waits half an hour for a silent server.
+# Maven's own time-out for a silent server is half an hour.
 _STALL_SECONDS = 180.0
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file in Maven's repositories, with what it must be: bytes and content."""
+    """A file in Maven's repositories, with its expected size and hash."""
 
     group: str
     name: str
@@ -36,11 +36,11 @@ class Artifact:
 
     @property
     def coordinates(self) -> str:
-        """How Maven names it."""
+        """Maven coordinates of the file."""
         return f"{self.group}:{self.name}:{self.version}:zip"
 
     def path_in(self, repository: Path) -> Path:
-        """Return where a local repository keeps it."""
+        """Return the path of the file in a local repository."""
         folder = repository.joinpath(*self.group.split("."), self.name, self.version)
         return folder / f"{self.name}-{self.version}.zip"
 
@@ -61,20 +61,20 @@ def find_maven() -> str:
     maven = shutil.which("mvn")
     if maven is None:
         raise DependencyError(
-            "Maven is needed once, to download Elasticsearch, and 'mvn' is not on the PATH.",
+            "Maven ('mvn') is needed once, to download Elasticsearch, but is not on the PATH.",
             "Install it (Debian: apt install maven), "
-            "or set ELASTICSEARCH_URL to a server you have.",
+            "or set ELASTICSEARCH_URL to an existing server.",
         )
     return maven
 
 
 def fetch(artifact: Artifact, repository: Path, progress: Progress) -> Path:
-    """Return the path of ``artifact`` in the local ``repository``, downloading what is missing.
+    """Return the path of ``artifact`` in the local ``repository``, downloaded if it is missing.
 
     ``progress`` counts bytes.
 
     Raises:
-        DependencyError: no Maven, no network, disk full, or what came is not what was asked for.
+        DependencyError: no Maven, no network, disk full, or the file is not the expected one.
     """
     path = artifact.path_in(repository)
     if artifact.is_whole(path):
@@ -107,7 +107,7 @@ def fetch(artifact: Artifact, repository: Path, progress: Progress) -> Path:
 
 @contextmanager
 def _running(command: list[str], output: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Run ``command`` in a process group of its own, ended with the block whatever happens."""
+    """Run ``command`` in a new process group, which is stopped at the end of the block."""
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -126,7 +126,7 @@ def _running(command: list[str], output: int) -> Iterator[subprocess.Popen[bytes
 def _watch(
     process: subprocess.Popen[bytes], path: Path, artifact: Artifact, progress: Progress
 ) -> None:
-    """Report how the file grows until ``process`` ends; an error when nothing comes for long."""
+    """Report the file's size until ``process`` ends; an error if it does not grow for too long."""
     seen, last_growth = -1, time.monotonic()
     while process.poll() is None:
         time.sleep(_POLL_SECONDS)
@@ -136,26 +136,26 @@ def _watch(
             progress(min(size, artifact.size), artifact.size)
         elif time.monotonic() - last_growth > _STALL_SECONDS:
             raise DependencyError(
-                f"The download of {artifact.coordinates} stands still: nothing came for "
+                f"The download of {artifact.coordinates} has stopped: no data for "
                 f"{_STALL_SECONDS:.0f} s.",
                 "Check the network and run the command again.",
             )
 
 
 def _bytes_in(folder: Path) -> int:
-    """Return the size of the largest file: the archive, under whatever name it has until done."""
+    """Return the size of the largest file: the archive, which has a temporary name at first."""
     try:
         return max((entry.stat().st_size for entry in os.scandir(folder)), default=0)
     except OSError:
-        return 0  # not made yet, or a file was renamed while we looked
+        return 0  # not created yet, or a file was renamed meanwhile
 
 
 def _failure(output: str, code: int, artifact: Artifact) -> DependencyError:
-    """Return the error that says what ``output`` and exit ``code`` of Maven mean."""
+    """Return the error for Maven's ``output`` and exit ``code``."""
     if "No space left on device" in output:
         return DependencyError(
             f"The disk is full: {artifact.coordinates} has {artifact.size / 1e6:.0f} MB.",
-            "Make room, or set XDG_CACHE_HOME to a folder on a larger disk.",
+            "Free disk space, or set XDG_CACHE_HOME to a folder on a larger disk.",
         )
     if "JAVA_HOME" in output and "not defined correctly" in output:
         return DependencyError(
@@ -165,12 +165,12 @@ def _failure(output: str, code: int, artifact: Artifact) -> DependencyError:
     return DependencyError(
         f"Maven could not download {artifact.coordinates}: {_reason(output, code)}.",
         "Check the network (proxies and mirrors are set in ~/.m2/settings.xml) and run it again; "
-        "or set ELASTICSEARCH_URL to a server you have.",
+        "or set ELASTICSEARCH_URL to an existing server.",
     )
 
 
 def _reason(output: str, code: int) -> str:
-    """Return the innermost reason of Maven's first error line, a chain joined by colons."""
+    """Return the last part of Maven's first error line, a chain of reasons joined by colons."""
     if code in {-signal.SIGKILL, 128 + signal.SIGKILL}:
         return "it was killed"
     line = next((line for line in output.splitlines() if line.startswith("[ERROR]")), "")

@@ -1,4 +1,4 @@
-"""Finds a Java that can run Elasticsearch, under the account that will run it."""
+"""Find a Java that can run Elasticsearch under the servers' account."""
 
 import re
 import shutil
@@ -16,10 +16,10 @@ _INSTALL = (
 
 
 def find_java(home: Path | None, account: Account) -> Path:
-    """Return the home of a fitting Java: the one named, else that of ``java`` on the PATH.
+    """Return the home of a suitable Java: the one named, else that of ``java`` on the PATH.
 
     Raises:
-        UsageError: there is no Java in the home named.
+        UsageError: there is no Java in the named home.
         DependencyError: there is none, it is too old, or ``account`` cannot run it.
     """
     if home is not None:
@@ -41,7 +41,7 @@ def find_java(home: Path | None, account: Account) -> Path:
             f"Account '{account.name}' cannot run {program.resolve()}.",
             "Install a Java for all accounts, or name another by --java-home.",
         )
-    # Java 8 called itself 1.8.
+    # Java 8 reports version 1.8.
     major = int(version[2] if version[1] == "1" and version[2] else version[1])
     if major < OLDEST:
         raise DependencyError(f"Elasticsearch needs Java {OLDEST}; {program} is {major}.", _INSTALL)

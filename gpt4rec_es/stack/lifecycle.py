@@ -1,6 +1,6 @@
-"""Brings the three servers of a stack up and down, and tells how they are.
+"""Start, stop and report the three servers of a stack.
 
-Everything here is safe to repeat and holds the folder's lock, so two at once do not meet.
+All functions are idempotent and hold the folder's lock, so concurrent commands wait for each other.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from gpt4rec_es.stack.account import require_switch, server_account
 from gpt4rec_es.stack.broker import Broker
 from gpt4rec_es.stack.diagnostics import PortTakenError, disk_errors_named
 from gpt4rec_es.stack.elasticsearch import Elasticsearch
-from gpt4rec_es.stack.options import Announce, StackOptions, be_quiet
+from gpt4rec_es.stack.options import Announce, StackOptions, ignore_announcement
 from gpt4rec_es.stack.place import Place, open_place, require_own
 from gpt4rec_es.stack.postgres import Postgres
 from gpt4rec_es.stack.state import (
@@ -31,11 +31,11 @@ from gpt4rec_es.stack.state import (
     save_state,
 )
 
-# A fresh Postgres, a copy of Elasticsearch where links do not work, and some data.
+# A new Postgres, a copy of Elasticsearch (if hard links do not work), and some data.
 _NEED_BYTES = 600_000_000
 _PORT_ROUNDS = 3
-_HANGING_SECONDS = 5.0  # for one that did not answer, to end by itself
-# For what neither prepares nor starts anything.
+_HANGING_SECONDS = 5.0  # seconds for a server that did not answer to stop
+# Options for functions that neither prepare nor start servers.
 _ANY = StackOptions(Path("/nonexistent"), Path("/nonexistent"))
 
 
@@ -43,17 +43,17 @@ def up(
     folder: Path,
     options: StackOptions,
     progress: Progress = no_progress,
-    announce: Announce = be_quiet,
+    announce: Announce = ignore_announcement,
 ) -> StackUrls:
-    """Return the addresses of the stack in ``folder``, with all three servers answering.
+    """Start the stack in ``folder``; return its addresses when all three servers answer.
 
-    Starts what does not answer, makes what does not exist, downloads what is not in the cache
-    (``progress`` counts bytes; ``announce`` gets lines for people). Changes nothing when all is
-    well already.
+    Starts servers that do not answer, creates missing folders and downloads missing archives
+    (``progress`` counts bytes; ``announce`` gets lines to show). Changes nothing if all servers
+    answer.
 
     Raises:
-        DependencyError: something that is needed is missing, or a server does not start.
-        UsageError, ConflictError: a choice that cannot be.
+        DependencyError: a program is missing, or a server does not start. UsageError,
+        ConflictError: an option is invalid.
     """
     folder = folder.absolute()
     account = server_account(options.account, folder)
@@ -61,7 +61,7 @@ def up(
     place = open_place(folder, account, _NEED_BYTES)
 
     def on_wait() -> None:
-        announce("Waiting: another command is at work on this stack.")
+        announce("Waiting: another command is working on this stack.")
 
     with disk_errors_named(), file_lock(folder / "lock", on_wait):
         state = load_state(folder) or State.fresh()
@@ -79,9 +79,9 @@ def up(
 
 
 def down(folder: Path, delete: bool = False) -> tuple[str, ...]:
-    """Stop what runs of the stack in ``folder`` and return its servers' names; safe to repeat.
+    """Stop the servers of the stack in ``folder``; return the names of the stopped ones.
 
-    Other processes are never touched. ``delete`` removes the stack's data as well.
+    Idempotent; other processes are never signalled. ``delete`` also removes the stack's data.
     """
     folder = folder.absolute()
     if not folder.is_dir():
@@ -99,7 +99,7 @@ def down(folder: Path, delete: bool = False) -> tuple[str, ...]:
             state = None
         off = replace(state, started=False) if state is not None and state.started else None
         if off is not None:
-            # First, so that nobody is sent to servers that are going; a full disk may refuse it.
+            # First, so that no command uses servers that are stopping; a full disk may refuse it.
             with contextlib.suppress(OSError):
                 save_state(folder, off)
         stopped = tuple(server.name for server in _servers(place, _ANY) if server.stop())
@@ -111,7 +111,7 @@ def down(folder: Path, delete: bool = False) -> tuple[str, ...]:
 
 
 def status(folder: Path) -> StackStatus:
-    """Return how the stack in ``folder`` is; starts and changes nothing."""
+    """Return the status of the stack in ``folder``, without changes."""
     folder = folder.absolute()
     try:
         state = load_state(folder) or State()
@@ -137,9 +137,9 @@ def _servers(
     place: Place,
     options: StackOptions,
     progress: Progress = no_progress,
-    announce: Announce = be_quiet,
+    announce: Announce = ignore_announcement,
 ) -> list[Server]:
-    """Return the three, the slowest to start first."""
+    """Return the three servers, the slowest to start first."""
     return [
         Elasticsearch(place, options, progress, announce),
         Broker(place, options),
@@ -152,25 +152,25 @@ def _has_ports(server: Server, state: State) -> bool:
 
 
 def _is_fine(server: Server, state: State, options: StackOptions) -> bool:
-    """Return whether ``server`` answers, and is as it was asked for."""
+    """Return whether ``server`` answers and has the requested options."""
     return (
         _has_ports(server, state) and _is_as_asked(server, state, options) and server.answers(state)
     )
 
 
 def _is_as_asked(server: Server, state: State, options: StackOptions) -> bool:
-    """Return whether the last start had the port, and the heap, that are asked for, if any."""
+    """Return whether the last start used the requested port and heap, if any."""
     if server.name == Elasticsearch.name and options.heap_mb not in {None, state.heap_mb}:
         return False
     return options.port(server.name) in {0, state.ports[server.name]}
 
 
 def _settles(server: Server, state: State, options: StackOptions) -> bool:
-    """Return whether ``server``, if alive, comes to answer; one that does not is ended.
+    """Wait for a running ``server`` to answer; stop it and return False if it does not.
 
-    Alive without answering: it was started a moment ago by a command that was killed, or hangs.
+    A running server may not answer because a killed command just started it, or because it hangs.
     """
-    deadline = time.monotonic() + server.patience
+    deadline = time.monotonic() + server.wait_s
     while server.pids() and _has_ports(server, state) and time.monotonic() < deadline:
         if not _is_as_asked(server, state, options):
             break
@@ -192,7 +192,7 @@ def _start(
             state = _with_choices(_with_ports(server, state, options, announce), server, options)
         for server in waiting:
             announce(f"Starting {server.title} on port {state.ports[server.name]}.")
-        # Saved before anything starts, so that a killed start leaves nothing unknown.
+        # Saved before the servers start, so that a killed start leaves no unknown server.
         if waiting:
             save_state(place.folder, state)
         refused: list[Server] = []
@@ -209,7 +209,7 @@ def _start(
 
 
 def _with_choices(state: State, server: Server, options: StackOptions) -> State:
-    """Return the state with what was chosen for ``server``, kept for its later starts."""
+    """Return the state with the options of ``server``, stored for its later starts."""
     if server.name == Postgres.name:
         return replace(state, pg_bin=options.pg_bin)
     if server.name == Elasticsearch.name:
@@ -229,7 +229,7 @@ def _with_ports(server: Server, state: State, options: StackOptions, announce: A
 
 
 def _delete(folder: Path) -> None:
-    """Remove what a stack consists of, and the folder if nothing else is in it."""
+    """Remove the stack's files, and the folder if it is empty then."""
     for name in ("postgres", "elasticsearch", "broker", "programs"):
         shutil.rmtree(folder / name, ignore_errors=True)
     for name in (STATE_FILE, "elasticsearch-start.log", "lock"):

@@ -1,4 +1,4 @@
-"""What one may choose about a local stack, as plain values, and what it reports while it works."""
+"""Options of a local stack as plain values, and the type of its announcements."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -9,21 +9,20 @@ from typing import Any
 Announce = Callable[[str], None]
 
 
-def be_quiet(line: str) -> None:
-    """Ignore what is announced: the default for callers that show nothing."""
+def ignore_announcement(line: str) -> None:
+    """Ignore an announcement; the default for callers that show none."""
 
 
 @dataclass(frozen=True)
 class StackOptions:
-    """Choices for ``up``; ``cache`` is the folder that keeps downloads for all stacks.
+    """Options of ``up``; ``cache`` is the folder for downloads of all stacks.
 
-    ``repository``: Maven's, read where it has an archive already.
-    ``pg_bin`` and ``broker_bin``: ``wheel`` for the installed wheel's, ``system`` for the
-    system's, else the folder with Postgres' programs or the broker's program; empty for the
-    wheel's, or for Postgres what it was before. ``java_home`` None: the
-    ``java`` on the PATH. ``heap_mb``: Elasticsearch's; None for what was chosen before, else by the
-    machine's memory. Ports: 0 for any free one. ``account``: runs the servers for root; empty for
-    the one that did before, else nobody.
+    ``repository``: Maven's local repository, read if it has an archive. ``pg_bin`` and
+    ``broker_bin``: ``wheel`` for the installed wheel's programs, ``system`` for the system's, else
+    the folder with Postgres' programs or the broker's program; empty: the wheel's, or for Postgres
+    the previous choice. ``java_home`` None: the ``java`` on the PATH. ``heap_mb``: Elasticsearch's
+    heap; None: the previous choice, else by the machine's memory. Ports: 0 for any free one.
+    ``account``: runs the servers for root; empty: the previous one, else the account ``nobody``.
     """
 
     cache: Path
@@ -38,13 +37,13 @@ class StackOptions:
     broker_port: int = 0
 
     def port(self, server: str) -> int:
-        """Return the port asked for ``server``; 0: none in particular."""
+        """Return the requested port of ``server``; 0: any."""
         port: int = getattr(self, f"{server}_port", 0)
         return port
 
 
 def default_options(environ: Mapping[str, str], **choices: Any) -> StackOptions:
-    """Return ``choices`` with the caller's own folders for downloads (XDG_CACHE_HOME) and Maven."""
+    """Return ``choices`` with the caller's folders for downloads (XDG_CACHE_HOME) and Maven."""
     try:
         home = Path(environ.get("HOME") or Path.home())
     except RuntimeError:  # a uid without an account, and no HOME

@@ -1,4 +1,4 @@
-"""The folder of one stack: who owns which part of it, and where it lies when none is named."""
+"""The folder of one stack: owners of its parts, and its default path."""
 
 import errno
 import hashlib
@@ -13,8 +13,8 @@ from gpt4rec_es.stack.account import BARE_ENVIRONMENT, Account, server_account
 from gpt4rec_es.stack.state import STATE_FILE, write_private
 
 _POINTER = "location"
-# The second is for a system whose /var/lib cannot be written. It comes second because many
-# systems delete what was not used for a month from /var/tmp.
+# The second is for systems without a writable /var/lib. It is not the first because many systems
+# delete files from /var/tmp that were unused for a month.
 _SHARED_ROOTS = (Path("/var/lib/gpt4rec"), Path("/var/tmp/gpt4rec"))  # noqa: S108 - owner is checked
 
 
@@ -27,11 +27,11 @@ class Place:
 
     @property
     def programs(self) -> Path:
-        """Where copies of programs go that the account cannot reach; it may not change them."""
+        """Folder for copies of programs that the account cannot access; it cannot write there."""
         return self.folder / "programs"
 
     def server_folder(self, name: str) -> Path:
-        """Return the folder of server ``name``, made if need be, for the account alone."""
+        """Return the folder of server ``name``, created for access by the account only."""
         folder = self.folder / name
         folder.mkdir(exist_ok=True, mode=0o700)
         if self.account.switch:
@@ -39,26 +39,26 @@ class Place:
         return folder
 
     def make_folders(self, *folders: Path) -> None:
-        """Make folders inside a server's folder, for the account alone."""
+        """Create folders inside a server's folder, accessible to the account only."""
         self._as_account(["mkdir", "-p", "-m", "700", "--", *map(str, folders)])
 
     def write(self, path: Path, text: str) -> None:
-        """Replace a file inside a server's folder, readable by the account alone."""
+        """Replace a file inside a server's folder, readable by the account only."""
         script = 'umask 077; rm -f -- "$1.new"; cat > "$1.new" && mv -f -- "$1.new" "$1"'
         self._as_account(["sh", "-c", script, "sh", str(path)], text)
 
     def rename(self, old: Path, new: Path) -> None:
-        """Rename something inside a server's folder."""
+        """Rename a file or folder inside a server's folder."""
         self._as_account(["mv", "-T", "--", str(old), str(new)])
 
     def remove(self, *paths: Path) -> None:
-        """Remove files or folders, if there are, inside a server's folder."""
+        """Remove existing files or folders inside a server's folder."""
         self._as_account(["rm", "-rf", "--", *map(str, paths)])
 
     def _as_account(self, command: list[str], text: str = "") -> None:
-        """Run ``command`` as the account, whose folders these are.
+        """Run ``command`` as the account that owns the folders.
 
-        Root itself must not write there: the account could have put a link in its way.
+        Root must not write there, because the account could have placed a link.
         """
         done = subprocess.run(
             command,
@@ -75,29 +75,28 @@ class Place:
             raise DependencyError(
                 f"Account '{self.account.name}' could not write in {self.folder}: "
                 f"{reason[-1] if reason else 'no reason given'}.",
-                "The disk is full: make room." if full else "Is the file system writable?",
+                "The disk is full: free disk space." if full else "Is the file system writable?",
             )
 
 
 def open_place(folder: Path, account: Account, need_bytes: int) -> Place:
-    """Return the place in ``folder``, made if need be; ``need_bytes`` of room for a new one.
+    """Return the place in ``folder``; a new one is created and needs ``need_bytes`` free bytes.
 
     Raises:
-        ConflictError: the folder is another account's.
-        UsageError: the folder cannot be made, or the servers' account cannot enter it.
-        DependencyError: the disk is full.
+        ConflictError: another account owns the folder. UsageError: the folder cannot be created, or
+        the servers' account cannot enter it. DependencyError: the disk is full.
     """
     existed = folder.is_dir()
     _make_folder(folder)
     require_own(folder)
-    # As root: others may pass (the servers' account must) but neither list nor read.
+    # As root: other accounts may enter (the servers' account must) but neither list nor read.
     folder.chmod(0o711 if account.switch else 0o700)
     if not account.can_enter(folder):
         if not existed:
             folder.rmdir()
         raise UsageError(
             f"Account '{account.name}', which runs the servers, cannot enter {folder}.",
-            "Name a folder by --folder whose parents all may pass, such as one in /var/tmp.",
+            "Name a --folder whose parents every account may enter, such as one in /var/tmp.",
         )
     if not (folder / STATE_FILE).exists():
         free = shutil.disk_usage(folder).free
@@ -105,7 +104,7 @@ def open_place(folder: Path, account: Account, need_bytes: int) -> Place:
             raise DependencyError(
                 f"Too little room in {folder}: {need_bytes / 1e9:.1f} GB are needed, "
                 f"{free / 1e9:.2f} GB are free.",
-                "Make room, or name a folder on a larger disk by --folder.",
+                "Free disk space, or name a folder on a larger disk by --folder.",
             )
     place = Place(folder, account)
     place.programs.mkdir(exist_ok=True)
@@ -114,7 +113,7 @@ def open_place(folder: Path, account: Account, need_bytes: int) -> Place:
 
 
 def _make_folder(folder: Path) -> None:
-    """Make ``folder`` and its missing parents, which all may pass whatever the umask says."""
+    """Create ``folder`` and missing parents; every account may enter them despite the umask."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         for path in reversed(missing):
@@ -127,7 +126,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def require_own(folder: Path) -> None:
-    """Return when ``folder`` is the caller's own; root must not trust a folder of others.
+    """Raise unless the caller owns ``folder``; root must not trust a folder of other accounts.
 
     Raises:
         ConflictError: it belongs to another account, or is a link.
@@ -141,9 +140,9 @@ def require_own(folder: Path) -> None:
 
 
 def checkout(working_folder: Path) -> Path:
-    """Return the checkout that this package runs from; where it is installed, ``working_folder``.
+    """Return the checkout that this package runs from; if it is installed, ``working_folder``.
 
-    So a command finds its checkout's stack from any folder.
+    So a command finds the stack of its checkout from any folder.
     """
     root = Path(__file__).parents[2]
     return root if (root / "setup.cfg").is_file() else working_folder
@@ -152,8 +151,8 @@ def checkout(working_folder: Path) -> Path:
 def default_folder(start: Path) -> Path:
     """Return the stack's folder for a checkout or working folder ``start``.
 
-    That is ``start/.stack`` wherever the servers' account can enter it and the caller owns it;
-    else one outside, which ``start/.stack/location`` then points to. Nothing is made or started.
+    That is ``start/.stack`` if the servers' account can enter it and the caller owns it; else a
+    folder outside, to which ``start/.stack/location`` then points. Creates and starts nothing.
     """
     start = start.absolute()
     local = start / ".stack"
@@ -165,7 +164,7 @@ def default_folder(start: Path) -> Path:
 
 
 def remember_folder(start: Path, folder: Path) -> None:
-    """Leave a pointer in ``start/.stack`` to a stack elsewhere, where ``start`` can be written."""
+    """Write a pointer in ``start/.stack`` to a stack elsewhere, if ``start`` is writable."""
     local = start.absolute() / ".stack"
     if folder in {local, _pointed(local)}:
         return
@@ -178,7 +177,7 @@ def remember_folder(start: Path, folder: Path) -> None:
 
 
 def forget_folder(start: Path) -> None:
-    """Remove the pointer that ``remember_folder`` left, if there is one."""
+    """Remove the pointer that ``remember_folder`` wrote, if there is one."""
     (start.absolute() / ".stack" / _POINTER).unlink(missing_ok=True)
 
 
@@ -198,7 +197,7 @@ def _is_mine(path: Path) -> bool:
 
 
 def _can_use(local: Path) -> bool:
-    """Return whether a stack of the caller's can live in ``local``."""
+    """Return whether ``local`` can hold a stack of the caller."""
     if local.exists():
         return _is_mine(local) and server_account().can_enter(local.parent)
     return os.access(local.parent, os.W_OK | os.X_OK) and server_account().can_enter(local.parent)

@@ -1,4 +1,4 @@
-"""Free ports on loopback: remembered where possible, never a port that somebody else has."""
+"""Free ports on loopback: the port of the last start if possible, never a port in use."""
 
 import secrets
 import socket
@@ -6,8 +6,8 @@ import time
 
 from gpt4rec_es.errors import ConflictError, DependencyError
 
-# Below the range from which Linux gives out ports for outgoing connections (32768 and up), so
-# that a remembered port is not lent to a web browser while the stack is down.
+# Below Linux' range of ephemeral ports (32768 and up), so that no outgoing connection takes a
+# remembered port while the stack is down.
 _FIRST, _LAST = 20_000, 32_000
 _TRIES = 200
 _PATIENCE_SECONDS = 1.0
@@ -16,7 +16,7 @@ _PATIENCE_SECONDS = 1.0
 def is_free(port: int) -> bool:
     """Return whether a server could listen on 127.0.0.1:``port`` now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # As servers do: connections that have just ended do not count, listeners do.
+        # As servers do: connections in TIME_WAIT do not block the port, listeners do.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
@@ -27,7 +27,7 @@ def is_free(port: int) -> bool:
 
 
 def _becomes_free(port: int) -> bool:
-    """Return whether ``port`` is free at once or soon: one just killed may hold it a moment."""
+    """Return whether ``port`` is free now or soon: a killed process may hold it for a moment."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while not is_free(port):
         if time.monotonic() > deadline:
@@ -39,7 +39,7 @@ def _becomes_free(port: int) -> bool:
 def choose(server: str, wanted: int, remembered: int | None, taken: set[int]) -> int:
     """Return a free port for ``server``: the wanted, else the remembered, else another one.
 
-    ``taken`` holds ports already promised to other servers; ``wanted`` 0 means any.
+    ``taken`` has the ports chosen for other servers; ``wanted`` 0 means any.
 
     Raises:
         ConflictError: the wanted port is in use.
@@ -48,7 +48,7 @@ def choose(server: str, wanted: int, remembered: int | None, taken: set[int]) ->
     if wanted:
         if wanted in taken or not is_free(wanted):
             raise ConflictError(
-                f"Port {wanted}, asked for {server}, is taken by another program.",
+                f"Port {wanted}, requested for {server}, is used by another program.",
                 "Stop that program, or leave the port option out to get a free one.",
             )
         return wanted

@@ -34,7 +34,7 @@ class Postgres:
     name = "postgres"
     title = "PostgreSQL"
     port_names: tuple[str, ...] = ("postgres",)
-    patience = 15.0  # seconds that one found alive gets to answer
+    wait_s = 15.0  # seconds for a running server to answer
 
     def __init__(self, place: Place, options: StackOptions) -> None:
         self._place = place
@@ -46,23 +46,23 @@ class Postgres:
         self._mark = processes.Mark("postgres", ("-D", str(self._data)))
 
     def pids(self) -> list[int]:
-        """Return the server's main process, without the ones it makes."""
+        """Return the server's main process, without its children."""
         return processes.find(self._mark, self._place.account.uid)
 
     def answers(self, state: State) -> bool:
-        """Return whether it takes the superuser's password now."""
+        """Return whether it accepts the superuser's password now."""
         from gpt4rec_es.stack import roles  # noqa: PLC0415 - loads psycopg2
 
         return roles.answers(state)
 
     def prepare(self) -> None:
-        """Find its programs and make the data folder, so that nothing is left to miss."""
+        """Find its programs and check the data folder before the start."""
         found = find_postgres(self._choice)
         self._place.server_folder(self.name)
         self._bin = reachable_postgres(found, self._place.account, self._place.programs)
         version = self._data / "PG_VERSION"
         if not self._data.exists():
-            naming_prefix(self._place.account)  # to fail before anything is started
+            naming_prefix(self._place.account)  # fails before a server is started
         elif version.exists():
             self._require_major(version.read_text("ascii").strip())
 
@@ -72,14 +72,14 @@ class Postgres:
             raise ConflictError(
                 f"The data in {self._data} are PostgreSQL {of_data}'s, the programs are "
                 f"{output.strip()}.",
-                "Name fitting ones by --pg-bin, or remove the stack by 'down --delete'.",
+                "Name suitable ones by --pg-bin, or remove the stack by 'down --delete'.",
             )
 
     def launch(self, state: State) -> None:
-        """Start it and wait until it answers; the data folder is made at the first start.
+        """Start it and wait until it answers; the first start creates the data folder.
 
         Raises:
-            DependencyError: it does not start; the message says why.
+            DependencyError: it does not start; the message has the reason.
         """
         if not self._data.exists():
             self._init(state)
@@ -90,20 +90,20 @@ class Postgres:
         self._place.remove(self._log)
         deadline = time.monotonic() + 15
         while not self._start():
-            # Children of a killed server may live a moment longer and hold its shared memory.
+            # Children of a killed server may run for a moment longer and hold its shared memory.
             if "shared memory block" not in tail(self._log) or time.monotonic() > deadline:
                 raise start_error(self.title, self._log, "")
             time.sleep(0.5)
 
     def wait(self, state: State) -> None:
-        """Make database and roles as they should be; the server answers since ``launch``."""
+        """Create or correct database and roles; the server answers since ``launch``."""
         from gpt4rec_es.stack import roles  # noqa: PLC0415 - loads psycopg2
 
         roles.provision(state)
 
-    def stop(self, patience: float = _STOP_SECONDS) -> int:
-        """End it without waiting for its clients; return how many processes there were."""
-        return processes.stop(self._mark, self._place.account.uid, patience, first=signal.SIGINT)
+    def stop(self, wait_s: float = _STOP_SECONDS) -> int:
+        """Stop it without waiting for clients (SIGINT); return the number of processes."""
+        return processes.stop(self._mark, self._place.account.uid, wait_s, first=signal.SIGINT)
 
     def _start(self) -> bool:
         code, _ = self._run(
@@ -113,11 +113,11 @@ class Postgres:
         return code == 0
 
     def _drop_foreign_pid(self) -> None:
-        """Remove a pid file whose pid is somebody else's, or a zombie's: Postgres would obey it.
+        """Remove a pid file that names another process or a zombie, so that Postgres starts.
 
-        That is so after a reboot, or after kill -9 where nobody reaps. Called only when no server
-        runs on these data; children of a dead one still hold its shared memory, which Postgres
-        checks by itself.
+        This happens after a reboot, or after kill -9 if the parent does not reap. Called only when
+        no server runs on these data; children of a dead one still hold its shared memory, which
+        Postgres checks itself.
         """
         path = self._data / "postmaster.pid"
         try:
@@ -129,7 +129,7 @@ class Postgres:
             self._place.remove(path)
 
     def _init(self, state: State) -> None:
-        """Make the data folder beside and rename it, so that a killed start leaves no half one."""
+        """Create the data folder under another name and rename it when it is complete."""
         scratch = self._folder / "data.new"
         self._place.remove(scratch)
         password = self._folder / "password"
@@ -164,7 +164,7 @@ ROLES = {
 def psql_command(folder: Path, role: str) -> tuple[list[str], dict[str, str]]:
     """Return the command that opens psql as ``role``, a key of ``ROLES``, and its variables.
 
-    The password goes by a variable, since every account can read command lines.
+    The password is passed in PGPASSWORD, because every account can read command lines.
 
     Raises:
         UsageError: no stack was started in ``folder``.

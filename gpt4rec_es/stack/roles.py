@@ -1,4 +1,4 @@
-"""The stack's database and its three roles, made by the superuser."""
+"""The stack's database and its three roles, created by the superuser."""
 
 from contextlib import closing
 
@@ -10,7 +10,7 @@ from gpt4rec_es.stack.state import DATABASE, State
 
 
 def answers(state: State) -> bool:
-    """Return whether the server takes the superuser's password now."""
+    """Return whether the server accepts the superuser's password now."""
     try:
         connect(state).close()
     except psycopg2.Error:
@@ -19,7 +19,7 @@ def answers(state: State) -> bool:
 
 
 def connect(state: State, database: str = "postgres") -> Connection:
-    """Return a connection of the superuser's to the running server, committing each statement."""
+    """Return a superuser's connection to the running server, in autocommit."""
     connection = psycopg2.connect(
         host="127.0.0.1",
         port=state.ports["postgres"],
@@ -33,7 +33,7 @@ def connect(state: State, database: str = "postgres") -> Connection:
 
 
 def provision(state: State) -> None:
-    """Make database and roles, or put them right; safe to repeat."""
+    """Create or correct database and roles; idempotent."""
     with closing(connect(state)) as admin:
         _provision(admin, state)
 
@@ -55,7 +55,7 @@ def _provision(admin: Connection, state: State) -> None:
             cursor.execute(
                 sql.SQL("CREATE DATABASE {} OWNER {}").format(database, sql.Identifier(roles[0]))
             )
-        # The owner keeps all rights; analysts may connect but not make even temporary tables.
+        # The owner has all privileges; analysts may connect but not create temporary tables.
         for statement in (
             "REVOKE ALL ON DATABASE {} FROM PUBLIC",
             "GRANT CONNECT, TEMPORARY ON DATABASE {} TO gpt4rec_writer",

@@ -1,7 +1,7 @@
-"""What a stack remembers between commands: its ports, its passwords, whether it was started.
+"""State file of a stack: its ports, its passwords, whether it was started.
 
-Reading the addresses is cheap (JSON and pathlib only), because every command may ask for them.
-Nothing here starts, stops or contacts a server.
+Reading the addresses is cheap (JSON and pathlib only), because every command may need them. No
+function starts, stops or contacts a server.
 """
 
 import fcntl
@@ -22,7 +22,7 @@ STATE_FILE = "state.json"
 _FORMAT = 1
 
 
-@dataclass(frozen=True, repr=False)  # a traceback must not show passwords
+@dataclass(frozen=True, repr=False)  # not in a repr, so that tracebacks show no passwords
 class StackUrls:
     """Addresses of the local servers, passwords included; the roles are those of migrations."""
 
@@ -42,8 +42,8 @@ class StackUrls:
 class State:
     """The content of the state file: ports by server, passwords by role and for the broker.
 
-    ``pg_bin`` is the choice by which Postgres was last started: its data fit no other version.
-    ``heap_mb``: what was chosen for Elasticsearch, if anything.
+    ``pg_bin`` is the option with which Postgres was last started, because its data need the same
+    version. ``heap_mb``: the option for Elasticsearch, if given.
     """
 
     ports: dict[str, int] = field(default_factory=dict)
@@ -81,10 +81,10 @@ class State:
 
 
 def load_state(folder: Path) -> State | None:
-    """Return the state kept in ``folder``, or None when there is none.
+    """Return the state stored in ``folder``, or None if there is none.
 
     Raises:
-        Gpt4RecError: the file is there but cannot be read or understood.
+        Gpt4RecError: the file exists but cannot be read or parsed.
     """
     path = folder / STATE_FILE
     try:
@@ -111,7 +111,7 @@ def load_state(folder: Path) -> State | None:
 
 
 def save_state(folder: Path, state: State) -> None:
-    """Replace the state file in one step; readable by its owner alone."""
+    """Replace the state file atomically; readable by its owner only."""
     write_private(
         folder / STATE_FILE,
         json.dumps({"format": _FORMAT, **asdict(state)}, indent=1) + "\n",
@@ -119,7 +119,7 @@ def save_state(folder: Path, state: State) -> None:
 
 
 def write_private(path: Path, text: str, mode: int = 0o600) -> None:
-    """Replace the file at ``path`` by ``text`` in one step, with ``mode`` from the first byte."""
+    """Replace the file at ``path`` by ``text`` atomically, created with ``mode``."""
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     scratch.unlink(missing_ok=True)
     descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
@@ -127,7 +127,7 @@ def write_private(path: Path, text: str, mode: int = 0o600) -> None:
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             stream.write(text)
             stream.flush()
-            os.fchmod(stream.fileno(), mode)  # the umask may have taken bits away
+            os.fchmod(stream.fileno(), mode)  # the umask may have removed bits
             os.fsync(stream.fileno())
         scratch.replace(path)
     except BaseException:
@@ -136,9 +136,9 @@ def write_private(path: Path, text: str, mode: int = 0o600) -> None:
 
 
 def read_urls(folder: Path) -> StackUrls | None:
-    """Return the addresses of the stack in ``folder``; None when none was started or it is down.
+    """Return the addresses of the stack in ``folder``; None: not started, or stopped.
 
-    Reads one small file; whether the servers answer is not asked.
+    Reads one small file and does not contact the servers.
     """
     try:
         state = load_state(folder)
@@ -149,9 +149,9 @@ def read_urls(folder: Path) -> StackUrls | None:
 
 @contextmanager
 def file_lock(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
-    """Hold the lock file ``path`` alone; a holder's death by kill -9 frees it too.
+    """Hold an exclusive lock on the file ``path``; kill -9 of its holder releases it.
 
-    Waits for whoever has it, after a call of ``on_wait``.
+    If another process holds it, calls ``on_wait`` and waits.
     """
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -161,7 +161,7 @@ def file_lock(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
             except BlockingIOError:
                 on_wait()
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
-            # Its folder may have been deleted and made anew while this one waited.
+            # The folder may have been deleted and created again during the wait.
             if path.exists() and os.fstat(descriptor).st_ino == path.stat().st_ino:
                 yield
                 return
@@ -170,35 +170,35 @@ def file_lock(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
 
 
 class Server(Protocol):
-    """What the three servers have in common; their own modules say more."""
+    """Protocol of the three servers; see their modules."""
 
     name: str
     title: str
     port_names: tuple[str, ...]
-    patience: float
+    wait_s: float
 
     def pids(self) -> list[int]:
         """Return its processes."""
 
     def answers(self, state: State) -> bool:
-        """Return whether it, and not another, answers now."""
+        """Return whether this server answers on its port now."""
 
     def prepare(self) -> None:
-        """Find and fetch what a start needs."""
+        """Find and download the programs that a start needs."""
 
     def launch(self, state: State) -> None:
         """Start it."""
 
     def wait(self, state: State) -> None:
-        """Return when it is ready for use."""
+        """Wait until it is ready for use."""
 
-    def stop(self, patience: float = ...) -> int:
-        """End it, by force after ``patience`` seconds; return how many processes there were."""
+    def stop(self, wait_s: float = ...) -> int:
+        """Stop it, with SIGKILL after ``wait_s`` seconds; return the number of processes."""
 
 
 @dataclass(frozen=True)
 class ServerStatus:
-    """How one server is: ``state`` is up, starting (or hanging), or down."""
+    """Status of one server: ``state`` is up, starting (or hanging), or down."""
 
     name: str
     state: str
@@ -208,7 +208,7 @@ class ServerStatus:
 
 @dataclass(frozen=True)
 class StackStatus:
-    """How a stack is."""
+    """Status of a stack."""
 
     folder: str
     servers: tuple[ServerStatus, ...]

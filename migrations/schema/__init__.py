@@ -1,1 +1,1 @@
-"""SQL of the revisions, as files."""
+"""SQL files of the revisions."""

@@ -1,5 +1,5 @@
--- Habits of the analyst role. One SET undoes the last three, so they guard against slips only;
--- what holds are grants and the number of connections. An administrator's own values stay.
+-- Defaults of the analyst role. An analyst can override the three settings by SET; the limits that
+-- hold are the grants and the number of connections. Values set by an administrator are kept.
 DO $analyst$
 DECLARE
     setting text;

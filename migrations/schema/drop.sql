@@ -1,4 +1,4 @@
--- Takes away what tables.sql and functions.sql made; all rows are lost.
+-- Drops all objects of tables.sql and functions.sql; all rows are lost.
 DROP TABLE
     items, users, interactions, catalog_state, imports, import_rejects, generators, decodings,
     prompts, queries, generations, generated_queries, query_filters, query_verdicts, builds,

@@ -1,10 +1,10 @@
--- Functions of the owner's: the only DDL that the writer can cause, and what triggers run.
+-- Functions owned by the owner: the only DDL that the writer can run, and trigger functions.
 --
--- They run with the owner's rights, so their search_path is pinned, every name is qualified, and a
--- table name is never taken from the caller without being looked up first.
+-- They are SECURITY DEFINER, so their search_path is fixed, every name is qualified, and a table
+-- name from the caller is looked up before use.
 
 
--- CREATE TABLE ... PARTITION OF would lock out readers of the parent; ATTACH does not.
+-- CREATE TABLE ... PARTITION OF would block readers of the parent; ATTACH does not.
 CREATE FUNCTION public.create_run_partitions(run_no integer) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s' SET client_min_messages = warning
@@ -36,10 +36,9 @@ COMMENT ON FUNCTION create_run_partitions(integer) IS
     'Make the partitions of a run; those that exist stay.';
 
 
--- That a run's lists were given up is written down before its partitions go, so that nobody can
--- publish it in between, and a prune that was cut off can be told from one that was never begun.
--- The lock on the parents stops new readers while it waits for old ones, hence the short time-out:
--- the caller tries again later.
+-- A run must be marked as pruned before its partitions are dropped, so that it cannot be published
+-- in between, and an interrupted prune can be recognised. The lock on the parents blocks new
+-- readers while it waits for old ones, hence the short time-out; the caller retries.
 CREATE FUNCTION public.drop_run_partitions(run_no integer) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' SET client_min_messages = warning
@@ -49,7 +48,7 @@ DECLARE
     found_state text;
     found_pin boolean;
 BEGIN
-    -- Both locks keep a publication of this very run from happening meanwhile.
+    -- Both locks prevent a publication of this run at the same time.
     SELECT r.state, r.is_pinned INTO found_state, found_pin
     FROM public.runs AS r WHERE r.run_no = drop_run_partitions.run_no FOR UPDATE;
     PERFORM FROM public.publications FOR SHARE;
@@ -79,7 +78,7 @@ COMMENT ON FUNCTION drop_run_partitions(integer) IS
     'published before that. May fail on a lock: try again later.';
 
 
--- Only an owner may ANALYZE; after a bulk load, waiting for autovacuum means bad plans until then.
+-- Only the owner may ANALYZE; after a bulk load, plans would be bad until autovacuum runs.
 CREATE FUNCTION public.analyze_table(table_name text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -101,8 +100,8 @@ COMMENT ON FUNCTION analyze_table(text) IS
     'Collect planner statistics of one table, after many rows came in.';
 
 
--- A hash with two secret keys, as HMAC has: without them nobody can try out ids. It runs with the
--- owner's rights and only as a trigger, so nobody can ask it for the pseudonym of an id.
+-- Keyed hash, as HMAC with two secret keys: without the keys, ids cannot be guessed and checked. It
+-- is SECURITY DEFINER and a trigger only, so it cannot be called for the pseudonym of an id.
 CREATE FUNCTION public.show_user() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $body$

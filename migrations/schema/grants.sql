@@ -1,5 +1,5 @@
--- What the writer may do. Nothing with privacy, which holds the secrets of pseudonyms; audit only
--- grows.
+-- Privileges of the writer: none on privacy, which has the keys of pseudonyms; no UPDATE or DELETE
+-- on audit.
 GRANT SELECT, INSERT ON audit TO gpt4rec_writer;
 GRANT SELECT, INSERT, UPDATE, DELETE ON
     items, users, interactions, catalog_state, imports, import_rejects, generators, decodings,
@@ -11,6 +11,5 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON
     split_prompts, evaluations, evaluation_metrics, evaluation_lists, trials, trial_points,
     trial_comparisons, trial_queries, exports
 TO gpt4rec_writer;
--- It takes these numbers before it copies the rows: COPY returns nothing, so it would have to look
--- each up again.
+-- The writer takes these numbers before COPY, because COPY does not return generated numbers.
 GRANT USAGE ON SEQUENCE generations_generation_no_seq, queries_query_no_seq TO gpt4rec_writer;

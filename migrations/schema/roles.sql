@@ -1,6 +1,6 @@
--- Roles of the server, and what they may do in this database. Each step looks first whether it is
--- still to be done; where this user may not do one, the error carries the SQL for somebody who may.
--- SET ROLE is a privilege of its own since Postgres 16.
+-- Roles of the server, and their privileges in this database. Each step is skipped if it is already
+-- done; if this role lacks the privilege for a step, the error's hint has the SQL for an
+-- administrator. Since Postgres 16, SET ROLE is a separate privilege.
 DO $prepare$
 DECLARE
     this_db text := current_database();
@@ -14,7 +14,7 @@ BEGIN
             BEGIN
                 EXECUTE format('CREATE ROLE %I NOLOGIN', name);
             EXCEPTION WHEN duplicate_object OR unique_violation THEN
-                NULL;  -- an upgrade of another database made it just now
+                NULL;  -- an upgrade of another database created it meanwhile
             END;
         END IF;
     END LOOP;
@@ -36,7 +36,7 @@ BEGIN
             EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO %I', this_db, name);
         END IF;
     END LOOP;
-    -- A GRANT or REVOKE without the right to it may end in a mere warning.
+    -- A GRANT or REVOKE without the privilege may only raise a warning.
     IF NOT has_database_privilege('gpt4rec_owner', this_db, 'CREATE')
         OR NOT has_schema_privilege('gpt4rec_owner', 'public', 'CREATE')
         OR has_database_privilege('gpt4rec_analyst', this_db, 'TEMPORARY')

@@ -1,10 +1,8 @@
-"""The schema of the first release: roles, tables, functions, and the writer's rights.
+"""The schema of the first release: roles, tables, functions, and the writer's privileges.
 
-Numbers below 0100 were schemas before that release; no upgrade leads from one of them. The SQL is
-that of migrations/schema; views belong to no revision, see gpt4rec_es/db/analytics.py.
-
-Roles belong to the whole server and outlive this database, so nothing about them is undone by a
-downgrade.
+Numbers below 0100 are schemas from before that release, which cannot be upgraded. The SQL is in
+migrations/schema; views belong to no revision, see gpt4rec_es/db/analytics.py. Roles belong to the
+whole server, so a downgrade does not change them.
 """
 
 from pathlib import Path
@@ -24,12 +22,12 @@ def _sql(name: str) -> str:
     return verbatim(file.read_text(encoding="utf-8"))
 
 
-# env.py runs it before Alembic makes a table of its own.
+# env.py runs it before Alembic creates its own table.
 PREPARE = _sql("roles")
 
 
 def upgrade() -> None:
-    # env.py has taken on the owner's role if it could; the steps here may need more than that.
+    # env.py has set the owner's role if it could; these steps may need more privileges.
     op.execute("RESET ROLE")
     op.execute(PREPARE)
     op.execute(_sql("analyst"))

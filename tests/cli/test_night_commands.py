@@ -95,7 +95,7 @@ def test_cancel_stops_an_unfinished_run_alone(shop: Shop, cli: Cli) -> None:
     start_night(runtime.night_parts(), runtime.night_options(), dt.date(2026, 11, 22))
     runtime.close()
     not_merged = ("export", "queries", "--run", "nightly-2026-11-22-1")
-    assert "is planned: its lists are not all there yet" in cli.error(*not_merged, code=2)
+    assert "is planned: its lists are not complete yet" in cli.error(*not_merged, code=2)
     why = ("nightly-2026-11-22-1", "--reason", "wrong prices")
     assert cli.json("runs", "cancel", *why, "--dry-run")["was"] == "planned"
     asked = cli.json("runs", "ensure", "--dry-run")
@@ -184,7 +184,7 @@ def test_old_lists_and_a_refused_run_are_alarms(
     cli("night", "--date", "2026-11-23")
     cli("runs", "reject", "nightly-2026-11-23-1", "--reason", "looks odd")
     out = cli("runs", "status", code=3)
-    assert "nightly-2026-11-23-1 was rejected: by hand: looks odd." in out
+    assert "nightly-2026-11-23-1 was rejected: by an operator: looks odd." in out
 
 
 def test_runs_are_pinned_rejected_and_pruned(shop: Shop, cli: Cli) -> None:
@@ -218,6 +218,6 @@ def test_runs_are_pinned_rejected_and_pruned(shop: Shop, cli: Cli) -> None:
         "published": "nightly-2026-11-23-1",
         "dry_run": False,
     }
-    assert "no reader sees it" in cli.error(
+    assert "it is not published" in cli.error(
         "runs", "reject", "nightly-2026-11-24-1", "--reason", "odd", code=2
     )

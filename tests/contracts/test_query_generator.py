@@ -1,4 +1,4 @@
-"""What every query generator must do, run on each implementation."""
+"""Contract of every QueryGenerator, tested on each implementation."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
-"""What every Recommender promises, on purchases whose answer is known by construction.
+"""Contract of every Recommender, on purchases with results known by construction.
 
-Users 0 to 5 buy tea things, users 6 to 11 buy candles; nobody buys both. Within a kind, titles
-share a word and lower numbers are bought by more users. Item 3 is nobody's, item 40 unknown.
+Users 0 to 5 buy tea things, users 6 to 11 buy candles; no user buys both. Within a kind, titles
+share a word and lower numbers are bought by more users. Item 3 has no buyers, item 40 is unknown.
 """
 
 import pytest

@@ -1,6 +1,6 @@
-"""What every Retriever promises, on a catalog whose answers are known by construction.
+"""Contract of every Retriever, on a catalog with results known by construction.
 
-An implementation joins by a function that makes one for a list of documents.
+To add an implementation, add a function that creates one from a list of documents.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,8 @@ from gpt4rec_es.protocols import Retriever
 from gpt4rec_es.records import Bm25, Document, SearchResult
 from gpt4rec_es.retrieval import ElasticRetriever
 
-# Every title has three words, so scores follow from rarity alone. Ids do not sort like numbers.
+# Every title has three words, so scores depend on document frequency only. Ids do not sort like
+# numbers.
 TITLES = {
     "b10": "amber glass bottle",
     "b9": "amber glass vase",
@@ -35,7 +36,7 @@ DOCUMENTS = [
     for number, (item_id, title) in enumerate(TITLES.items(), start=100)
 ]
 NUMBER = {document.item_id: document.item_no for document in DOCUMENTS}
-# Ties by bytes: capitals before small letters, "b10" before "b9", "é" last.
+# Ties by bytes: upper case before lower case, "b10" before "b9", "é" last.
 AMBER = [NUMBER[item_id] for item_id in ("B9", "b10", "b9", "é1")]
 
 Make = Callable[[list[Document]], Retriever]
@@ -119,7 +120,7 @@ def test_results_keep_the_order_of_the_texts_and_repeat_for_equal_ones(
 def test_a_smaller_depth_is_the_beginning_of_a_larger_one(retriever: Retriever, depth: int) -> None:
     result = search_one(retriever, "amber", depth)
     assert list(result.item_nos) == AMBER[:depth]
-    # With exactly as many hits as asked for, whether there are more is not known.
+    # With exactly ``depth`` hits, it is not known whether there are more.
     assert result.exhausted == (depth > len(AMBER))
 
 

@@ -30,7 +30,7 @@ class Page:
         return self._values[name, tuple(sorted(labels.items()))]
 
     def by(self, name: str, label: str) -> dict[str, float]:
-        """Return label value -> value of all samples, those at 0 left out."""
+        """Return label value -> value of all samples other than 0."""
         return {
             dict(labels)[label]: value
             for (of, labels), value in self._values.items()
@@ -39,7 +39,7 @@ class Page:
 
 
 def scrape(runtime: Runtime) -> Page:
-    """Return the metrics as they are now."""
+    """Return the current metrics."""
     parts = all_parts(runtime.settings.index_alias)
     return Page(page(PostgresCollector(runtime.exporter_engine, parts)))
 

@@ -1,4 +1,4 @@
-"""Board and alerts ask only for what the exporter has, and every alert has its answer."""
+"""Grafana board and alerts use only exported metrics, and every alert has a documented remedy."""
 
 import datetime as dt
 import json
@@ -25,13 +25,13 @@ RULES = [
     for rule in group["rules"]
 ]
 PANELS = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
-# What a Prometheus says of its targets by itself.
+# Metrics that Prometheus itself adds for its targets.
 OF_PROMETHEUS = {"up"}
 
 
 @pytest.fixture(scope="module")
 def shown(servers: Servers, module_database: Database, module_alias: str) -> Page:
-    """A page with all there can be on one: a night, and an import."""
+    """A metrics page after a night and an import, so that all metrics are present."""
     use_titles(module_database)
     runtime = make_shop(servers, module_database, module_alias).runtime()
     run_night(runtime.night_parts(), runtime.night_options(), dt.date(2026, 11, 22))
@@ -53,7 +53,7 @@ def expressions() -> list[str]:
     return [*asked, *noted, *(rule["expr"] for rule in RULES)]
 
 
-def test_they_ask_only_for_what_the_exporter_has(shown: Page) -> None:
+def test_expressions_use_only_exported_metrics(shown: Page) -> None:
     for expression in expressions():
         asked = set(re.findall(r"\b(?:gpt4rec_\w+|up)\b", expression))
         assert asked
@@ -78,7 +78,7 @@ def test_legends_name_labels_that_are_there(shown: Page) -> None:
             assert set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])) <= labels
 
 
-def test_the_board_is_one_that_grafana_takes() -> None:
+def test_the_board_is_valid_for_grafana() -> None:
     assert BOARD["uid"] == "gpt4rec"
     ids = [panel["id"] for panel in BOARD["panels"]]
     assert len(set(ids)) == len(ids)
@@ -100,7 +100,7 @@ def test_the_board_is_one_that_grafana_takes() -> None:
     assert (variable["name"], variable["type"]) == ("datasource", "datasource")
 
 
-def test_every_alert_has_its_answer_and_every_answer_its_alert() -> None:
+def test_every_alert_has_a_remedy_and_every_remedy_an_alert() -> None:
     page = (ROOT / "docs/operations.md").read_text()
     answers: dict[str, Any] = dict(re.findall(r"^### (Gpt4rec\w+)\n(.+)$", page, re.MULTILINE))
     names = [rule["alert"] for rule in RULES]
@@ -108,7 +108,7 @@ def test_every_alert_has_its_answer_and_every_answer_its_alert() -> None:
     assert len(set(names)) == len(names)
 
 
-def test_every_alert_says_how_bad_and_what(shown: Page) -> None:
+def test_every_alert_has_severity_and_description(shown: Page) -> None:
     labels = {label for f in shown.families.values() for s in f.samples for label in s.labels}
     for rule in RULES:
         assert rule["labels"]["severity"] in {"page", "ticket"}
@@ -117,7 +117,7 @@ def test_every_alert_says_how_bad_and_what(shown: Page) -> None:
         assert len(summary) <= 100
 
 
-def test_the_commands_that_alerts_are_answered_by_are_there() -> None:
+def test_commands_in_remedies_of_alerts_exist() -> None:
     from gpt4rec_es.cli.main import COMMANDS  # noqa: PLC0415 - for this test alone
 
     page = (ROOT / "docs/operations.md").read_text()

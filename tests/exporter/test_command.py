@@ -1,4 +1,4 @@
-"""``gpt4rec exporter`` as a supervisor runs it: starts, answers, ends when told to."""
+"""``gpt4rec exporter`` as run by a supervisor: it starts, answers, and stops on a signal."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from tests.shop import Shop
 COMMAND = [sys.executable, "-m", "gpt4rec_es", "--env-file", "/nonexistent", "exporter"]
 
 
-def test_it_serves_until_it_is_told_to_stop(shop: Shop) -> None:
+def test_it_serves_until_it_is_stopped(shop: Shop) -> None:
     with subprocess.Popen(
         [*COMMAND, "--listen", "127.0.0.1:0"],
         env={**os.environ, **shop.environ},
@@ -36,7 +36,7 @@ def test_it_serves_until_it_is_told_to_stop(shop: Shop) -> None:
             process.kill()
 
 
-def test_it_prints_a_page_also_when_postgres_is_away(
+def test_it_prints_a_page_also_without_postgres(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:geheim@127.0.0.1:9/x")
@@ -47,8 +47,6 @@ def test_it_prints_a_page_also_when_postgres_is_away(
 
 
 @pytest.mark.parametrize("address", ["9464", "127.0.0.1:", "127.0.0.1:70000", ":9464", "h:x"])
-def test_a_wrong_address_is_said_to_be_one(
-    address: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_wrong_address_is_reported(address: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["exporter", "--listen", address]) == 2
     assert "HOST:PORT" in capsys.readouterr().err

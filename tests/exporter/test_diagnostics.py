@@ -1,4 +1,4 @@
-"""What a scrape shows when Postgres is slow, silent or away: always a page, always in time."""
+"""Scrapes while Postgres is slow, silent or unreachable: always a page within the time limit."""
 
 import socket
 import threading
@@ -33,7 +33,7 @@ def wrong(connection: Connection) -> list[Metric]:
 
 @pytest.fixture
 def silent_port() -> Iterator[int]:
-    """A server that takes connections and never says a word, as a stopped Postgres does."""
+    """A server that accepts connections and never answers, as a stopped Postgres does."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         kept: list[socket.socket] = []
 
@@ -50,7 +50,7 @@ def silent_port() -> Iterator[int]:
             one.close()
 
 
-def test_slow_and_failing_parts_hide_no_other(database: Database) -> None:
+def test_slow_and_failing_parts_do_not_hide_others(database: Database) -> None:
     engine = make_engine(database.writer_url, application_name="t", statement_timeout_s=0.2)
     shown = Page(page(PostgresCollector(engine, {"slow": slow, "wrong": wrong, "quick": quick})))
     engine.dispose()
@@ -60,12 +60,12 @@ def test_slow_and_failing_parts_hide_no_other(database: Database) -> None:
     assert shown("gpt4rec_exporter_part_duration_seconds", part="slow") >= 0.2
 
 
-def test_what_there_is_no_time_for_is_left_out(database: Database) -> None:
+def test_parts_that_exceed_the_time_limit_are_left_out(database: Database) -> None:
     engine = make_engine(database.writer_url, application_name="t", statement_timeout_s=1)
     collector = PostgresCollector(engine, {"quick": quick, "slow": slow, "late": quick}, 0.3)
     shown = Page(page(collector))
     assert shown.by("gpt4rec_exporter_part_up", "part") == {"quick": 1}
-    # As long as that reading goes on, no second one is started beside it.
+    # While that reading runs, no second one is started.
     assert Page(page(collector)).by("gpt4rec_exporter_part_up", "part") == {}
     wait_for(lambda: Page(page(collector))("gpt4rec_exporter_part_up", part="quick") == 1, 10)
     engine.dispose()
@@ -78,7 +78,7 @@ def test_a_silent_server_does_not_hold_up_the_scrape(silent_port: int) -> None:
     assert shown("gpt4rec_up") == 0
 
 
-def test_it_is_served_and_comes_back_by_itself(database: Database) -> None:
+def test_it_is_served_and_recovers_after_a_failure(database: Database) -> None:
     engine = make_engine(database.writer_url, application_name="t")
     with serving(PostgresCollector(engine, {"quick": quick}), "127.0.0.1", 0) as (port, _):
 

@@ -1,4 +1,4 @@
-"""The exported values are those of the tables, through good nights and bad ones."""
+"""The exported values equal those of the tables, after successful and failed nights."""
 
 import datetime as dt
 import itertools
@@ -56,7 +56,9 @@ def test_before_the_first_night_there_is_a_page(shop: Shop) -> None:
     assert "gpt4rec_published_timestamp_seconds" not in shown.names
 
 
-def test_after_a_night_the_page_says_what_the_tables_say(shop: Shop, database: Database) -> None:
+def test_after_a_night_the_page_has_the_numbers_of_the_tables(
+    shop: Shop, database: Database
+) -> None:
     runtime = shop.runtime()
     night(runtime)
     shown = scrape(runtime)
@@ -111,7 +113,7 @@ def test_counters_only_grow_through_prune_and_rollback(shop: Shop) -> None:
     for before, after in itertools.pairwise(seen):
         assert all(after[key] >= value for key, value in before.items())
     assert seen[-1]["gpt4rec_users_total", "ok"] == 3 * 39
-    # Only the first night had anything to search for.
+    # Only the first night had queries to search.
     assert (
         seen[1]["gpt4rec_searches_total", "search"] == seen[-1]["gpt4rec_searches_total", "search"]
     )

@@ -1,7 +1,7 @@
-"""Imports that die at every stage: nothing is changed, the next one says so and does the work.
+"""Imports killed at every stage: nothing is changed, the next one marks it failed and succeeds.
 
-The stages are held open by what an import waits for: a pipe that delivers no more, or a row that
-another session has locked. So each kill falls where it is meant to, however fast the machine is.
+Each stage is held open by a pipe without further data, or by a row that another session has locked.
+So each kill happens in the intended stage, however fast the machine is.
 """
 
 import os
@@ -26,7 +26,7 @@ CATALOG = "item_id,title\n" + "".join(f"i{n},Mug {n}\n" for n in range(50))
 EVENTS = "user_id,item_id,timestamp\n" + "".join(
     f"u{n % 997},i{n % 50},{1_323_435_000 + n}\n" for n in range(ROWS)
 )
-# Enough for some batches to be staged.
+# Number of records for several staged batches.
 PART = len(EVENTS) * 3 // 4
 
 
@@ -53,20 +53,20 @@ def query(database: Database, sql: str) -> list[tuple[Any, ...]]:
 def wait_until(check: Callable[[], object], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not check():
-        assert time.monotonic() < end, "it did not come to that"
+        assert time.monotonic() < end, "the condition was not met in time"
         time.sleep(0.05)
 
 
 @contextmanager
 def importing(database: Database, path: Path) -> Iterator[subprocess.Popen[str]]:
-    """Run the command in a process of its own; it is gone when the block ends."""
+    """Run the command in a new process, which is stopped at the end of the block."""
     process = subprocess.Popen(
         [sys.executable, "-m", "gpt4rec_es", "import", "interactions", str(path)],
         env={**os.environ, "DATABASE_URL": database.writer_url},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # Tests that run in the background ignore the keyboard, and children inherit that.
+        # Tests in the background ignore SIGINT, and children inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
     )
     try:
@@ -103,7 +103,7 @@ def assert_untouched(database: Database) -> None:
 
 
 def assert_next_import_does_all(database: Database, folder: Path) -> None:
-    wait_until(lambda: not sessions(database))  # a server takes a moment to see who is gone
+    wait_until(lambda: not sessions(database))  # a server notices ended clients after a moment
     path = folder / "again.csv"
     path.write_text(EVENTS)
     report = import_interactions(database.engine, [path], actor="tester")
@@ -124,7 +124,7 @@ def test_killed_while_it_reads(shop: Database, pipe: Path, tmp_path: Path) -> No
             ("done",),
             ("running",),
         ]
-        # While it lives, another import leaves its row alone.
+        # While it runs, another import does not change its row.
         (tmp_path / "items.csv").write_text(CATALOG)
         import_items(shop.engine, [tmp_path / "items.csv"], actor="tester")
         assert query(shop, "SELECT count(*) FROM imports WHERE state = 'running'") == [(1,)]
@@ -132,15 +132,15 @@ def test_killed_while_it_reads(shop: Database, pipe: Path, tmp_path: Path) -> No
         process.wait(30)
     assert_untouched(shop)
     assert_next_import_does_all(shop, tmp_path)
-    assert not staged_rows(shop)  # its temporary tables went with its session
+    assert not staged_rows(shop)  # its temporary tables were dropped with its session
 
 
 @pytest.mark.parametrize(
     ("held", "gives_up"),
     [
-        # before it applies anything; the server sees that nobody waits for the answer
+        # before it applies rows; the server detects that the client is gone
         ("SELECT * FROM catalog_state FOR UPDATE", True),
-        # in the middle of the users, of the events; the server goes on first
+        # while it inserts users or events; the server finishes the statement first
         ("INSERT INTO users (user_id) VALUES ('u500')", False),
         ("SELECT * FROM items WHERE item_id = 'i25' FOR UPDATE", False),
     ],
@@ -156,7 +156,7 @@ def test_killed_while_it_applies(shop: Database, tmp_path: Path, held: str, give
             process.kill()
             process.wait(30)
         if gives_up:
-            wait_until(lambda: not sessions(shop))  # though what it waits for is still held
+            wait_until(lambda: not sessions(shop))  # although its lock wait goes on
         transaction.rollback()
     assert_untouched(shop)
     assert_next_import_does_all(shop, tmp_path)
@@ -178,7 +178,7 @@ def test_interrupted_from_the_keyboard(shop: Database, pipe: Path) -> None:
 
 def test_its_session_is_ended_by_the_server(shop: Database, pipe: Path) -> None:
     with importing(shop, pipe) as process:
-        with suppress(BrokenPipeError), pipe.open("w") as file:  # it may have left already
+        with suppress(BrokenPipeError), pipe.open("w") as file:  # it may have ended already
             file.write(EVENTS[:PART])
             file.flush()
             wait_until(lambda: staged_rows(shop) > 0)
@@ -195,7 +195,7 @@ def test_its_session_is_ended_by_the_server(shop: Database, pipe: Path) -> None:
 
 
 def end_sessions(database: Database) -> None:
-    # A role may end its own sessions, and this is the role that the import has.
+    # A role may terminate its own sessions, and the import uses this role.
     query(
         database,
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "

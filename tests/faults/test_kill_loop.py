@@ -1,4 +1,4 @@
-"""Nights whose workers are killed at random, and one whose broker loses everything in between."""
+"""Nights whose workers are killed at random, and a night whose broker loses all messages."""
 
 import datetime as dt
 import logging
@@ -25,15 +25,15 @@ log = logging.getLogger(__name__)
 
 DAY = dt.date(2026, 11, 22)
 USERS = 300
-# A small lease, so that a killed worker's shard is soon taken over; shards of one or two members,
-# so that kills fall into the middle of all stages.
+# A short lease, so that a killed worker's shard is taken over soon; shards of one or two members,
+# so that kills happen in the middle of all stages.
 ENVIRON = {
     "GPT4REC_LEASE_SECONDS": "2",
     "GPT4REC_REDRIVE_SECONDS": "1",
     "GPT4REC_GENERATE_SHARD_SIZE": "2",
     "GPT4REC_SEARCH_SHARD_SIZE": "1",
     "GPT4REC_MERGE_SHARD_SIZE": "2",
-    # Kills are no fault of a shard's members.
+    # Kills must not count as failures of a shard's members.
     "GPT4REC_MAX_FAILURES": "20",
 }
 
@@ -42,7 +42,7 @@ ENVIRON = {
 def disturbed(
     servers: Servers, database: Database, twin: Database, alias: str
 ) -> tuple[Shop, list[tuple[object, ...]]]:
-    """A planned night in ``twin``, and the rows that the same night stored undisturbed."""
+    """A planned night in ``twin``, and the rows that the same night stored without kills."""
     for one in (database, twin):
         use_titles(one)
     calm = make_shop(servers, database, f"{alias}-a", USERS).runtime()
@@ -84,7 +84,7 @@ def test_random_kills_change_nothing(
             victim = workers[busy]
             children = victim.children()
             kills += 1
-            if children and chance.random() < 0.4:  # only the pool's child: the parent forks anew
+            if children and chance.random() < 0.4:  # the child; the parent forks another
                 with suppress(ProcessLookupError):
                     os.kill(chance.choice(children), signal.SIGKILL)
                 continue

@@ -1,6 +1,6 @@
-"""The local stack on real servers of its own: repeated, damaged, killed, stopped.
+"""Tests of the local stack with its own servers: repeated, damaged, killed, stopped.
 
-The tests of this file share one stack and each leaves it up, for a start takes 15 seconds.
+The tests of this file share one stack and each leaves it up, because a start takes 15 seconds.
 """
 
 import json
@@ -31,13 +31,11 @@ _SERVERS = {"elasticsearch", "broker", "postgres"}
 
 @pytest.fixture(scope="module")
 def folder(servers: Servers) -> Iterator[Path]:
-    """A folder that an unprivileged account can enter; the stack in it is gone afterwards.
+    """A folder that an unprivileged account can enter; its stack is deleted afterwards.
 
-    ``servers`` is asked for because it leaves the distribution of Elasticsearch in the cache.
+    It uses ``servers``, which leaves the distribution of Elasticsearch in the cache.
     """
-    base = Path(
-        tempfile.mkdtemp(prefix="gpt4rec ü ", dir="/tmp")
-    )  # blanks and umlauts must not matter
+    base = Path(tempfile.mkdtemp(prefix="gpt4rec ü ", dir="/tmp"))  # spaces and umlauts must work
     base.chmod(0o711)
     try:
         yield base / "stack"
@@ -48,7 +46,7 @@ def folder(servers: Servers) -> Iterator[Path]:
 
 @pytest.fixture
 def urls(folder: Path) -> stack.StackUrls:
-    """The addresses of the stack, up."""
+    """Start the stack; return its addresses."""
     return _up(folder)
 
 
@@ -179,10 +177,10 @@ def test_killed_postgres_and_broker_come_back_with_ports_and_data(
     _query(urls.owner_database_url, "DROP TABLE kept")
 
 
-def test_a_pid_file_that_names_a_stranger_neither_blocks_nor_harms_him(
+def test_a_pid_file_of_another_process_neither_blocks_nor_signals_it(
     urls: stack.StackUrls, folder: Path
 ) -> None:
-    # As after a reboot: the pid in the file is now that of another process of the same account.
+    # As after a reboot: the pid in the file belongs to another process of the same account.
     account = server_account(folder=folder)
     stranger = subprocess.Popen(["/bin/sleep", "600"], cwd="/", **account.popen_options())
     try:
@@ -271,7 +269,7 @@ def test_down_stops_only_what_it_started_and_is_safe_to_repeat(
 ) -> None:
     before = _pids(folder)
     account = server_account(folder=folder)
-    # Each looks like ours, but is of a stack in a folder whose name only begins alike.
+    # Each has the arguments of a server, but of a stack in a folder with the same prefix.
     other = f"{folder}-other"
     strangers = [
         subprocess.Popen(

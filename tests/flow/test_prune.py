@@ -93,8 +93,8 @@ def test_a_prune_that_was_cut_off_is_completed(runtime: Runtime, database: Datab
     parts = runtime.night_parts()
     with database.analyst_engine.connect() as reader:
         reader.execute(text("SELECT count(*) FROM analytics.recommendations"))
-        with pytest.raises(ConflictError, match="being read all the time"):
-            prune(parts, owner=database.owner_engine, keep_published=1, patience_s=0.1)
+        with pytest.raises(ConflictError, match="Readers held the lists of"):
+            prune(parts, owner=database.owner_engine, keep_published=1, max_wait_s=0.1)
         # New readers go on meanwhile, and a run that is half gone can not be shown any more.
         with database.analyst_engine.connect() as another:
             another.execute(text("SELECT count(*) FROM analytics.recommendations"))
@@ -143,11 +143,11 @@ def test_a_night_that_is_planned_meanwhile_keeps_what_it_needs(
             prune,
             parts,
             keep_published=1,
-            patience_s=60,
+            max_wait_s=60,
             progress=lambda done, total: looked_at.append(done),
         )
         with pytest.raises(ConflictError, match="planned"):
-            collect(database.engine, patience_s=0)
+            collect(database.engine, max_wait_s=0)
         assert numbers(database, "SELECT count(*) FROM prompts") == old
         go_on.set()
         report, pruned_report = night.result(60), pruned.result(60)
@@ -185,7 +185,7 @@ def test_queries_that_are_being_stored_are_not_collected(
             {"left over": hash128("left over")},
         )
         with pytest.raises(ConflictError):
-            collect(engine, patience_s=0)
+            collect(engine, max_wait_s=0)
     collect(engine, batch=7)
     assert numbers(database, "SELECT count(*) FROM queries WHERE text = 'left over'") == 1
     with engine.begin() as connection:

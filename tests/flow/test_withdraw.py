@@ -45,9 +45,9 @@ def test_the_published_run_gives_way_to_the_one_before_it(
     assert shown(database) == [RUNS[2]]
     done = withdraw.reject(parts, "latest", reason="wrong prices")
     assert (done.rejected.run_id, done.rejected.state) == (RUNS[2], "rejected")
-    assert done.rejected.error == "by hand: wrong prices"
+    assert done.rejected.error == "by an operator: wrong prices"
     assert shown(database) == [RUNS[1]]
-    with pytest.raises(UsageError, match="is rejected: no reader sees it"):
+    with pytest.raises(UsageError, match="is rejected: it is not published"):
         withdraw.reject(parts, RUNS[2], reason="again")
     with database.engine.connect() as connection:
         act = connection.execute(
@@ -98,7 +98,7 @@ def test_what_was_never_shown_cannot_be_taken_back(
             text("UPDATE runs SET state = :state WHERE run_id = :run"),
             {"state": state, "run": RUNS[0]},
         )
-    with pytest.raises(UsageError, match="no reader sees it"):
+    with pytest.raises(UsageError, match="it is not published"):
         withdraw.reject(runtime.night_parts(), RUNS[0], reason="x")
 
 
@@ -122,6 +122,6 @@ def test_a_run_that_is_being_checked_is_not_published_any_more(
     done = withdraw.reject(parts, RUNS[2], reason="seen in the sample")
     assert done.published is not None
     assert done.published.run_id == RUNS[1]
-    with pytest.raises(GateError, match="rejected: by hand"):
+    with pytest.raises(GateError, match="rejected: by an operator"):
         publish.check_and_publish(parts, run)
     assert shown(database) == [RUNS[1]]

@@ -1,4 +1,4 @@
-"""Three nights of a tiny shop, by plain SQL: what the analysts' views should say is known by hand.
+"""Three nights of a tiny shop, by plain SQL, so that the expected rows of the views are known.
 
 Run 1 was published yesterday, run 2 is published now, run 3 is unfinished. User u-3 has no history.
 Item i-4 was deactivated after run 2, i-5 has no title.

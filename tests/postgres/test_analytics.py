@@ -1,4 +1,4 @@
-"""Views belong to no revision: an upgrade makes them those of the code."""
+"""Views belong to no revision: an upgrade creates the code's views."""
 
 import re
 import shutil
@@ -17,7 +17,7 @@ FILES = sorted(analytics.FOLDER.glob("*.sql"))
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a copy of the definitions that the code now reads, to be changed."""
+    """Return a folder with a copy of the view definitions, which the code reads in the test."""
     copy = shutil.copytree(analytics.FOLDER, tmp_path / "views")
     monkeypatch.setattr(analytics, "FOLDER", copy)
     return copy
@@ -30,7 +30,7 @@ def execute(database: Database, *statements: str) -> None:
 
 
 def views(database: Database) -> dict[str, str]:
-    """Return all that can be seen of each view: definition, rights and comments."""
+    """Return definition, privileges and comments of each view."""
     with database.owner_engine.connect() as connection:
         found = connection.execute(
             text("""
@@ -92,7 +92,7 @@ def test_printed_sql_makes_changed_views(database: Database, folder: Path) -> No
     file = folder / "users.sql"
     file.write_text(file.read_text().replace("One row per user.", "A user at 12:30 (:x, 5%) each."))
     sql = migrate.upgrade_sql(database.owner_url)
-    assert not migrate.current(database.owner_url).is_current, "printing runs nothing"
+    assert not migrate.current(database.owner_url).is_current, "printing executes nothing"
     with database.owner_engine.connect() as connection:
         connection.connection.cursor().execute(sql)
         connection.connection.commit()
@@ -129,7 +129,7 @@ def test_views_that_are_current_are_left_alone(database: Database) -> None:
         assert connection.execute(text(oids)).scalar_one() == before
 
 
-def test_what_depends_on_a_view_is_said_and_nothing_changes(
+def test_objects_that_depend_on_a_view_are_named_and_nothing_changes(
     database: Database, folder: Path
 ) -> None:
     (folder / "users.sql").write_text((folder / "users.sql").read_text() + "-- changed\n")
@@ -146,7 +146,7 @@ def test_what_depends_on_a_view_is_said_and_nothing_changes(
     (line,) = str(caught.value).splitlines()
     assert "view shop.mine depends on view analytics.users" in line
     assert "view shop.nights depends on view analytics.runs" in line
-    assert "Drop them, run it again" in line
+    assert "Drop these objects, run it again" in line
     assert views(database) == before
     assert not migrate.current(database.owner_url).has_views
     execute(database, "DROP VIEW shop.mine, shop.nights")

@@ -1,4 +1,4 @@
-"""Rows of builds: what a run pins is never deleted, what is deleted cannot be pinned."""
+"""Rows of builds: a pinned build is not deleted, a deleted build cannot be pinned."""
 
 import threading
 
@@ -96,6 +96,6 @@ def test_what_is_pinned_is_not_retired_not_even_while_the_run_is_being_planned(
         set_pinned(connection, build.build_no, False)
         assert load_pins(connection) == {}
         assert retire(connection, build.build_no)
-        with pytest.raises(UsageError, match="is deleted; there is nothing to keep"):
+        with pytest.raises(UsageError, match="is deleted; it cannot be pinned"):
             pinnable(connection, build.build_no, True)
         assert pinnable(connection, build.build_no, False).state == "deleted"

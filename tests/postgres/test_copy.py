@@ -150,7 +150,7 @@ def test_an_error_of_the_source_comes_through(module_database: Database, table: 
 
 
 def test_the_callers_transaction_decides(module_database: Database, table: str) -> None:
-    # Nothing was executed before, so SQLAlchemy has no transaction of its own yet.
+    # No statement was executed before, so SQLAlchemy has not begun a transaction yet.
     with module_database.engine.connect() as connection:
         copy_rows(connection, table, ["place"], [(1,), (2,)])
         connection.commit()
@@ -187,7 +187,7 @@ def test_a_connection_lost_in_the_middle_is_transient(
     with pytest.raises(DBAPIError) as caught:
         copy()
     assert is_transient(caught.value)
-    with module_database.engine.connect() as connection:  # the pool has recovered
+    with module_database.engine.connect() as connection:  # the pool has reconnected
         assert connection.execute(text("SELECT count(*) FROM copied")).scalar_one() == 0
 
 

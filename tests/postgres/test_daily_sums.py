@@ -1,4 +1,4 @@
-"""Sums of a date from a run's stored lists, and finding queries by their words."""
+"""Daily sums from a run's stored lists, and search of queries by words."""
 
 import pytest
 from sqlalchemy import Connection, text
@@ -34,7 +34,7 @@ def test_sums_are_those_of_the_lists_and_making_them_again_changes_nothing(
             daily.lock_sums(connection, run)
             daily.store_daily(connection, run)
             assert sums(connection, "daily_queries", 2) == [
-                (1, 1, 1, True, False, 1),  # red: first depth 50, though a deeper search is there
+                (1, 1, 1, True, False, 1),  # red: depth 50; a deeper search exists
                 (2, 1, 2, False, False, 1),
                 (3, 1, 0, False, False, 0),
                 (4, 1, 0, False, True, 0),

@@ -1,4 +1,4 @@
-"""The fixtures themselves: a database that a test used must be as new for the next one."""
+"""Tests of the fixtures: a used database must be like a new one for the next test."""
 
 import pytest
 from sqlalchemy import text
@@ -29,7 +29,7 @@ def test_a_used_database_comes_back_empty_under_another_name(
     with used.engine.begin() as connection:
         add_three_nights(connection)
         connection.execute(text("UPDATE catalog_state SET catalog_version = 5"))
-    abandoned = used.engine.connect()  # as a worker that outlives its test
+    abandoned = used.engine.connect()  # like a worker that is still running after its test
     cluster.drop(used)
     again = cluster.create(template_database)
     try:

@@ -22,7 +22,7 @@ QUESTIONS = [
 def shop(module_database: Database) -> Database:
     with module_database.engine.begin() as connection:
         add_three_nights(connection)
-        # A second rank-1 search of 'red' in another build is there; give both nights outcomes.
+        # Both builds have a search of 'red'; add an outcome to the first night, too.
         connection.execute(
             text("INSERT INTO user_outcomes VALUES (1, 1, 'ok', 2, 1, 1, 'no more', NULL)")
         )
@@ -73,7 +73,7 @@ def test_only_what_is_between_the_markers_changes(
     assert "old\n" not in written
 
 
-def test_what_is_missing_is_said(
+def test_missing_parts_raise_errors(
     module_database: Database, empty_database: Database, tmp_path: Path
 ) -> None:
     path = tmp_path / "doc.md"

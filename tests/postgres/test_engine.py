@@ -20,7 +20,7 @@ NOBODY_LISTENS = "postgresql://shop:topsecret@127.0.0.1:1/shop"
 
 
 def kill(cluster: Cluster, connection: Connection) -> None:
-    """End the server process behind ``connection`` as a crash or a restart would."""
+    """Kill the server process of ``connection``, as in a crash or restart."""
     pid = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
     kill_pid(cluster, pid)
 
@@ -60,7 +60,7 @@ def test_wrong_url_names_the_setting_and_never_the_password(url: str) -> None:
 def test_sessions_are_in_utc_and_every_wait_has_an_end(module_database: Database) -> None:
     engine = make_engine(
         module_database.writer_url,
-        application_name="who am i",
+        application_name="name with spaces",
         statement_timeout_s=7,
         lock_timeout_s=0.5,
         idle_in_transaction_timeout_s=90,
@@ -85,7 +85,7 @@ def test_sessions_are_in_utc_and_every_wait_has_an_end(module_database: Database
         "statement_timeout": "7s",
         "lock_timeout": "500ms",
         "idle_in_transaction_session_timeout": "90s",
-        "application_name": "who am i",
+        "application_name": "name with spaces",
         "client_encoding": "UTF8",
         "transaction_isolation": "repeatable read",
     }
@@ -211,7 +211,7 @@ def test_retrying_reruns_the_whole_transaction(database: Database, cluster: Clus
     assert len(pauses) == 2
     with database.engine.connect() as connection:
         found = connection.execute(text("SELECT catalog_version FROM catalog_state"))
-        assert found.scalar_one() == 1, "only the try that came through has an effect"
+        assert found.scalar_one() == 1, "only the successful try has an effect"
 
 
 def test_retrying_gives_up_at_its_deadline() -> None:
@@ -223,7 +223,7 @@ def test_retrying_gives_up_at_its_deadline() -> None:
     engine = make_engine(NOBODY_LISTENS, application_name="tests", connect_timeout_s=1)
     with pytest.raises(DependencyError) as caught:
         retrying(engine, lambda _: None, deadline_s=30, sleep=sleep, clock=lambda: now[0])
-    assert 20 < now[0] <= 30, "it kept trying until no further try fits"
+    assert 20 < now[0] <= 30, "it retried until no further try fits"
     assert "topsecret" not in str(caught.value)
 
 

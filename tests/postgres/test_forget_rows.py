@@ -62,11 +62,11 @@ def test_every_table_with_users_is_gone_through(shop: Database) -> None:
 
 def test_texts_that_others_need_stay_and_sums_of_several_users_too(shop: Database) -> None:
     with shop.engine.begin() as connection:
-        # The date's sums say that several users had 'vase', of whom only one is kept.
+        # The daily sums count several users of 'vase', of which only one is stored.
         connection.execute(text("UPDATE daily_queries SET n_users = 5 WHERE query_no = 2"))
     forget_user(shop.engine, "u-2", actor="test")
     with shop.engine.connect() as connection:
-        # '!!!' was the user's alone; 'blue vase' is what another generator wrote for prompt 1.
+        # '!!!' was the user's only; another generator generated 'blue vase' for prompt 1.
         assert list(connection.execute(text("SELECT text FROM queries ORDER BY 1")).scalars()) == [
             "blue vase",
             "red",

@@ -1,4 +1,4 @@
-"""Storing generations: every text and every key once, whoever else stores at the same moment."""
+"""Storing generations: every text and every key once, also with concurrent writers."""
 
 import threading
 from collections.abc import Sequence
@@ -52,7 +52,7 @@ def store(connection: Connection, *prompt_nos: int, texts: Sequence[str] | None 
 
 
 def stored(database: Database) -> dict[int, list[str]]:
-    """Return prompt number -> texts by rank, and check what is stored beside them."""
+    """Return prompt number -> texts by rank, and check the other stored columns."""
     with database.engine.connect() as connection:
         rows = connection.execute(
             text("""
@@ -110,7 +110,7 @@ def test_what_refers_to_nothing_is_refused(prompts: Database) -> None:
 
 @pytest.mark.parametrize("ends", ["commit", "rollback"])
 @pytest.mark.parametrize("number", [1, 2], ids=["same generation", "same text"])
-def test_writers_that_meet_store_each_thing_once(prompts: Database, number: int, ends: str) -> None:
+def test_concurrent_writers_store_each_row_once(prompts: Database, number: int, ends: str) -> None:
     added: list[int] = []
 
     def store_second() -> None:

@@ -50,7 +50,7 @@ EVENTS = [
     ("u", "b", 10, 0, 1),
     ("u", "a", 20, 2, 1),
     ("u", "c", 20, 1, 1),
-    ("u", "b", 30, 0, 2),  # bought again: only this one counts
+    ("u", "b", 30, 0, 2),  # bought again: only this event is used
     ("v", "Z", 5, 0, 1),  # equal time and ordinal: by the bytes of the id
     ("v", "a", 5, 0, 1),
     ("v", "é", 5, 0, 1),
@@ -75,7 +75,7 @@ def test_up_to_a_version(connection: Connection) -> None:
     assert set(map(len, read(connection, 0).values())) == {0}
 
 
-def test_what_may_be_learnt_is_marked(connection: Connection) -> None:
+def test_trainable_titles_are_marked(connection: Connection) -> None:
     fill(connection, EVENTS)
     bought = {user_id: items for _, user_id, items in stream_histories(connection)}
     assert [trainable for _, _, trainable in bought["v"]] == [True, True, True, False, False]

@@ -1,4 +1,4 @@
-"""``gpt4rec import`` as it is typed: output, JSON, exit codes, and no traceback."""
+"""``gpt4rec import`` on the command line: output, JSON, exit codes, and no traceback."""
 
 import json
 from pathlib import Path
@@ -32,7 +32,7 @@ def test_items_then_interactions(capsys: pytest.CaptureFixture[str], database: D
     assert "own_items.csv (own)" in out
     assert "5 records" in out
     assert "5 new, 0 changed, 0 unchanged; version 1" in out
-    assert "Importing" in err  # where it stands goes to stderr
+    assert "Importing" in err  # progress goes to stderr
     code, out, err = typed(capsys, "interactions", SAMPLES / "own_interactions.csv")
     assert code == 0, err
     assert "4 new, 0 changed, 0 unchanged, 2 new users; version 1" in out
@@ -71,7 +71,7 @@ def test_a_stopped_import_shows_the_first_rejects(
     assert "'cheap' is no price" in out
     assert "b,\\x1b[31mCup,cheap" in out
     assert "\x1b" not in out
-    assert "new" not in out.split()  # it says nothing of changes
+    assert "new" not in out.split()  # no changes are printed
     last = err.strip().splitlines()[-1]
     assert last.startswith("Error: 1 of 2 records read are wrong, most of them bad_price")
     assert last.endswith("Correct the files, or allow more by --max-rejects.")

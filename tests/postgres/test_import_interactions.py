@@ -97,7 +97,7 @@ def test_more_events_raise_the_version_and_old_ones_keep_theirs(histories: Histo
 
 
 def test_a_correction_keeps_the_version_of_its_event(histories: Histories) -> None:
-    """A run that reads events up to version 1 must go on seeing this one."""
+    """A run that reads events up to version 1 must still read this one."""
     histories.load(HEADER + "ann,M1,0,1323435000,3\nann,M2,1,1323435000,3\n")
     report = histories.load(HEADER + "ann,M1,2,1323435000,5\nann,M2,1,1323435000,3\n")
     assert (report.inserted, report.updated, report.unchanged) == (0, 1, 1)
@@ -251,7 +251,7 @@ def test_more_items_than_are_kept_in_memory(
 
 
 def test_many_new_rows_are_known_to_the_planner_at_once(histories: Histories) -> None:
-    # Else the next import, or night, is planned for an empty table.
+    # Without statistics, Postgres plans for an empty table.
     rows = "".join(f"u{n},M1,{n},,\n" for n in range(1200))
     assert histories.load(HEADER + rows).inserted == 1200
     assert histories.query(

@@ -1,4 +1,4 @@
-"""Importing items: what is stored, what is left alone, and when the catalog's version goes up."""
+"""Importing items: stored rows, unchanged rows, and when the catalog version is raised."""
 
 import gzip
 from decimal import Decimal
@@ -17,7 +17,7 @@ SAMPLES = Path(__file__).parents[1] / "data" / "feeds"
 
 
 class Catalog:
-    """Imports texts as files, and looks at what became of them."""
+    """A catalog into which tests import texts as files."""
 
     def __init__(self, database: Database, folder: Path) -> None:
         self.engine = database.engine
@@ -94,7 +94,7 @@ def test_again_changes_nothing(catalog: Catalog) -> None:
     report = import_items(catalog.engine, [SAMPLES / "own_items.csv"], actor="tester")
     assert (report.inserted, report.updated, report.unchanged) == (0, 0, 5)
     assert report.version == catalog.version == 1
-    # Not even rewritten with the same values.
+    # The rows are not rewritten with equal values either.
     assert catalog.query("SELECT xmin::text, ctid::text, * FROM items ORDER BY item_no") == before
 
 
@@ -124,7 +124,7 @@ def test_a_column_that_is_absent_erases_nothing_but_an_empty_one_does(catalog: C
     assert catalog.query(columns) == [("Big Mug", None, "Kitchen", Decimal("2.00"), True)]
 
 
-def test_of_several_records_the_last_counts(catalog: Catalog) -> None:
+def test_the_last_of_several_records_is_used(catalog: Catalog) -> None:
     report = catalog.load("item_id,title\na,First\nb,Cup\na,Second\na,Third\n")
     assert (report.accepted, report.inserted, report.duplicates) == (4, 2, 2)
     assert catalog.query("SELECT item_id, title FROM items ORDER BY item_id") == [
@@ -161,7 +161,7 @@ def test_a_full_catalog_deactivates_what_it_lacks(catalog: Catalog) -> None:
     inactive = "SELECT item_id, version FROM items WHERE NOT is_active"
     assert catalog.query(inactive) == [("9", 2)]
     assert catalog.query("SELECT updated FROM imports ORDER BY import_no") == [(0,), (1,)]
-    # It comes back: a full catalog without an "active" column says which items are for sale.
+    # It becomes active again: a full catalog without a column "active" lists the active items.
     report = catalog.load(
         "item_id,title\n" + "".join(f"{n},Mug\n" for n in range(1, 10)), deactivate_missing=True
     )
@@ -179,7 +179,7 @@ def test_an_item_whose_record_is_wrong_is_not_missing(catalog: Catalog) -> None:
     assert catalog.one("SELECT count(*) FROM items WHERE is_active") == 10
 
 
-def test_a_cut_off_catalog_does_not_empty_the_shop(catalog: Catalog) -> None:
+def test_a_truncated_catalog_deactivates_nothing(catalog: Catalog) -> None:
     catalog.load("item_id,title\n" + "".join(f"{n},Mug\n" for n in range(10)))
     with pytest.raises(DataError, match=r"3 of 10 active items are missing .* more than 20%"):
         catalog.load(
@@ -230,7 +230,7 @@ def test_several_files_are_one_import(catalog: Catalog, tmp_path: Path) -> None:
         ("item_id,title\n", {"shape": "amazon2014"}, "fits no shape"),
     ],
 )
-def test_wrong_use_leaves_no_trace(
+def test_invalid_arguments_change_nothing(
     catalog: Catalog, content: str, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(UsageError, match=message):
@@ -258,7 +258,7 @@ def test_a_file_without_rows(catalog: Catalog) -> None:
 
 
 def test_all_that_is_accepted_can_be_stored(catalog: Catalog, tmp_path: Path) -> None:
-    """Every odd character, through every field that takes one."""
+    """Unusual characters in every field that accepts them are stored."""
     odd = [chr(n) for n in [*range(1, 0x250), 0x2028, 0x202E, 0xFFFE, 0xFFFF, 0x1F600, 0xE0001]]
     path = tmp_path / "odd.csv"
     lines = ["item_id,title,brand,category,price"]
@@ -268,7 +268,7 @@ def test_all_that_is_accepted_can_be_stored(catalog: Catalog, tmp_path: Path) ->
     path.write_text("\n".join(lines), encoding="utf-8", newline="")
     report = import_items(catalog.engine, [path], actor="tester", max_rejects=1)
     assert report.records == len(lines) - 1
-    assert set(report.rejected) == {"bad_id", "field_count"}  # the comma makes one field more
+    assert set(report.rejected) == {"bad_id", "field_count"}  # the comma adds a field
     assert report.inserted == report.accepted
     assert catalog.one("SELECT count(*) FROM items") == report.inserted
 
@@ -312,7 +312,7 @@ def test_too_many_rejects_change_nothing_but_are_kept(catalog: Catalog) -> None:
     ]
 
 
-def test_few_rejects_are_set_aside(catalog: Catalog) -> None:
+def test_few_rejects_are_stored_and_the_rest_imported(catalog: Catalog) -> None:
     good = "".join(f"{n},Mug,1\n" for n in range(99))
     report = catalog.load(f"item_id,title,price\nx,Mug,cheap\n{good}")
     assert (report.inserted, report.rejected) == (99, {"bad_price": 1})
@@ -322,7 +322,7 @@ def test_few_rejects_are_set_aside(catalog: Catalog) -> None:
     ]
 
 
-def test_a_hopeless_import_stops_early(catalog: Catalog) -> None:
+def test_an_import_with_too_many_rejects_stops_early(catalog: Catalog) -> None:
     seen: list[int] = []
     content = "item_id,title\n" + "".join(f"{n},Mug,{n}\n" for n in range(200_000))
     with pytest.raises(ImportStoppedError):

@@ -1,4 +1,4 @@
-"""Imports of mutated and of large files: all that is accepted is stored, memory stays flat."""
+"""Imports of mutated and large files: all accepted records are stored, memory is bounded."""
 
 import random
 import subprocess
@@ -14,7 +14,7 @@ from tests.databases import Database
 from tests.unit.feeds.test_fuzz import csv_event, csv_item, json_item, mutate
 
 ROWS = 3000
-# Prints the largest resident size in kB that the process had since it was started.
+# Prints the peak resident size of the process in kB.
 MEASURED = """
 import sys
 from pathlib import Path

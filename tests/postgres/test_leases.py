@@ -1,4 +1,4 @@
-"""Leases and fencing tokens on the real database: who may store what, and when."""
+"""Leases and fencing tokens on a real database: which worker may store a shard's rows."""
 
 import threading
 
@@ -66,7 +66,7 @@ def test_each_shard_goes_to_one_worker(engine: Engine) -> None:
     assert sorted(claimed) == [1, 2]
 
 
-def test_an_expired_lease_goes_to_another_who_alone_may_store(engine: Engine) -> None:
+def test_an_expired_lease_goes_to_another_worker_and_only_it_may_store(engine: Engine) -> None:
     slow = must_claim(engine, "slow")
     expire(engine, slow)
     quick = must_claim(engine, "quick")
@@ -136,7 +136,7 @@ def test_an_outage_is_not_counted_against_the_shard(engine: Engine) -> None:
     assert tuple(row) == ("ready", 0, True)
 
 
-def test_an_own_error_is_counted_and_scrubbed(engine: Engine) -> None:
+def test_an_error_of_the_work_is_counted_and_scrubbed(engine: Engine) -> None:
     shard = must_claim(engine, "w")
     leases.give_back(engine, shard, ValueError("postgresql://u:geheim@h/db is bad"))
     with engine.connect() as connection:

@@ -8,7 +8,7 @@ from gpt4rec_es.errors import ConflictError, DependencyError
 from tests.databases import Cluster, Database
 
 
-def test_only_one_holds_a_lock_and_the_other_learns_who(module_database: Database) -> None:
+def test_only_one_holds_a_lock_and_the_error_names_the_holder(module_database: Database) -> None:
     reindexer = make_engine(module_database.writer_url, application_name="gpt4rec reindex")
     with hold_lock(reindexer, "reindex items") as lock:
         lock.check()
@@ -31,7 +31,7 @@ def test_a_lock_is_free_after_its_holder_failed(module_database: Database) -> No
         pass
 
 
-def test_a_holder_that_lost_its_connection_is_told_when_it_asks(
+def test_check_raises_after_the_holder_lost_its_connection(
     module_database: Database, cluster: Cluster
 ) -> None:
     with hold_lock(module_database.engine, "work") as lock:
@@ -57,7 +57,7 @@ def test_locks_of_other_databases_do_not_matter(
         pass
 
 
-def test_no_server_is_said_in_one_line() -> None:
+def test_an_unreachable_server_is_a_one_line_error() -> None:
     engine = make_engine("postgresql://u:p@127.0.0.1:1/d", application_name="t")
     with pytest.raises(DependencyError), hold_lock(engine, "work"):
         pytest.fail("there is no server")
@@ -110,11 +110,11 @@ def test_a_shared_lock_is_waited_for_and_a_time_out_is_tried_again(
     with database.engine.connect() as alone:
         transaction_lock(alone, TEXTS)
 
-        def let_go(seconds: float) -> None:
+        def release(seconds: float) -> None:
             waits.append(seconds)
             alone.rollback()
 
-        retrying(impatient, lambda connection: share_lock(connection, TEXTS), sleep=let_go)
+        retrying(impatient, lambda connection: share_lock(connection, TEXTS), sleep=release)
     assert len(waits) == 1
     with impatient.begin() as one, impatient.begin() as other:
         share_lock(one, TEXTS)

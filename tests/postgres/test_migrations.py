@@ -22,7 +22,7 @@ def admin_url(cluster: Cluster, database: Database) -> str:
 
 
 def alembic(*arguments: str, **environment: str) -> "subprocess.Popen[str]":
-    """Start the command as a user does: in the checkout's root, without any option of ours."""
+    """Start the alembic command in the checkout's root, without further options."""
     return subprocess.Popen(
         [sys.executable, "-m", "alembic", *arguments],
         cwd=ROOT,
@@ -65,7 +65,7 @@ def test_alembic_upgrade_head_works_in_the_checkout_and_two_at_once_wait_for_eac
     assert migrate.current(url).is_current
 
 
-def test_by_hand_only_an_upgrade_makes_views(database: Database) -> None:
+def test_in_the_alembic_command_only_an_upgrade_makes_views(database: Database) -> None:
     with database.owner_engine.begin() as connection:
         connection.execute(text("COMMENT ON SCHEMA analytics IS 'other'"))
     for command in (["current"], ["check"], ["stamp", "head"], ["upgrade", "head", "--sql"]):
@@ -99,7 +99,7 @@ def test_the_printed_sql_does_what_the_upgrade_does(
 ) -> None:
     url = admin_url(cluster, empty_database)
     sql = migrate.upgrade_sql(url)
-    assert migrate.current(url).revision is None, "printing runs nothing"
+    assert migrate.current(url).revision is None, "printing executes nothing"
     with admin.connect() as connection:
         connection.connection.cursor().execute(sql)
         connection.connection.commit()
@@ -137,7 +137,7 @@ def test_a_difference_is_found(database: Database, change: str, word: str) -> No
 def test_migrations_make_exactly_what_the_tables_in_code_say(
     module_database: Database, admin: Engine
 ) -> None:
-    # Alembic compares neither check constraints nor the conditions of indexes.
+    # Alembic does not compare check constraints and predicates of indexes.
     statement = """
         WITH tables AS (
             SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace
@@ -183,13 +183,13 @@ def test_what_cannot_be_migrated_is_one_line(database: Database) -> None:
         migrate.downgrade(database.writer_url, "base")
 
 
-def test_a_held_lock_ends_the_downgrade_instead_of_stopping_everybody(database: Database) -> None:
+def test_a_held_lock_ends_the_downgrade_instead_of_blocking_sessions(database: Database) -> None:
     head = migrate.current(database.owner_url).head
     with database.engine.begin() as reader:
         reader.execute(text("SELECT count(*) FROM runs"))
         with pytest.raises(ConflictError, match="lock"):
             migrate.downgrade(database.owner_url, "base")
-    # The migration that failed left nothing.
+    # The failed migration changed nothing.
     assert migrate.current(database.owner_url).revision == head
     assert migrate.check(database.owner_url) == []
 
@@ -217,7 +217,7 @@ def test_a_user_without_rights_gets_the_sql_for_an_administrator(
             "SELECT DISTINCT relowner::regrole::text FROM pg_class "
             "WHERE relnamespace::regnamespace::text IN ('public', 'analytics')",
         )
-        assert owners == ["gpt4rec_owner"], "whoever of its members migrates"
+        assert owners == ["gpt4rec_owner"], "whichever member migrates"
     finally:
         with admin.begin() as connection:
             connection.execute(text(f"DROP OWNED BY {user}"))

@@ -1,4 +1,4 @@
-"""What analysts see of users while pseudonyms are on, and after."""
+"""User ids in the analysts' views while pseudonyms are on, and after."""
 
 import pytest
 from sqlalchemy import text
@@ -69,7 +69,7 @@ def test_no_view_shows_an_id_while_pseudonyms_are_on(shop: Database) -> None:
         assert [row.after for row in acts] == [{"is_on": on} for on in (True, False, True)]
 
 
-def test_users_who_come_later_have_one_too(shop: Database) -> None:
+def test_users_imported_later_have_a_pseudonym(shop: Database) -> None:
     set_pseudonyms(shop.owner_engine, is_on=True, actor="test")
     with shop.engine.begin() as connection:
         connection.execute(text("INSERT INTO users (user_id) VALUES ('u-4')"))

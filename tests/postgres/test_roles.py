@@ -16,7 +16,7 @@ def shop(module_database: Database) -> Database:
 
 
 def state_of(engine: Engine, statement: str) -> str:
-    """Return the SQLSTATE with which ``statement`` is refused; empty: it is not."""
+    """Return the SQLSTATE of the error of ``statement``; empty: no error."""
     with engine.connect() as connection:
         try:
             connection.execute(text(statement))
@@ -130,7 +130,7 @@ def test_the_analyst_reads_every_view(shop: Database) -> None:
     assert all(counts.values()), "the rows of the fixture show in every view"
 
 
-def test_the_analyst_role_has_limits_against_slips(shop: Database) -> None:
+def test_the_analyst_role_has_default_limits(shop: Database) -> None:
     with shop.owner_engine.connect() as connection:
         role = connection.execute(
             text(
@@ -205,7 +205,7 @@ def test_partitions_are_made_once_and_written_to_directly(database: Database) ->
     assert state_of(database.engine, no_partition) == "23514"
 
 
-def test_partitions_keep_what_their_parents_promise(database: Database) -> None:
+def test_partitions_have_the_constraints_of_their_parents(database: Database) -> None:
     with database.engine.begin() as connection:
         connection.execute(text("SELECT create_run_partitions(5)"))
     wrong = "INSERT INTO recommendations_5 VALUES (5, 1, {}, {}, '{}')"
@@ -221,14 +221,14 @@ def test_making_partitions_does_not_wait_for_readers(shop: Database) -> None:
         reader.execute(text("SELECT count(*) FROM analytics.recommendations"))
         planner.execute(text("SET lock_timeout = '100ms'"))
         planner.execute(text("SELECT create_run_partitions(77)"))
-        # And readers that come while the plan is not committed do not wait either.
+        # New readers do not wait either while the plan is not committed.
         reader.execute(text("SELECT count(*) FROM analytics.recommendations"))
         planner.rollback()
 
 
 @pytest.mark.parametrize("run_no", [1, 2, 3])
 def test_partitions_in_use_are_not_dropped(shop: Database, run_no: int) -> None:
-    # 1: seen before the published one; 2: published; 3: unfinished
+    # 1: published before; 2: published; 3: unfinished
     assert state_of(shop.engine, f"SELECT drop_run_partitions({run_no})") == "55006"
 
 
@@ -257,10 +257,10 @@ def test_only_own_tables_are_analyzed(shop: Database, name: str) -> None:
         connection.execute(text("SELECT analyze_table(:name)"), {"name": name})
 
 
-def test_functions_of_the_owner_cannot_be_led_astray_by_temporary_tables(
+def test_functions_of_the_owner_ignore_temporary_tables(
     shop: Database,
 ) -> None:
-    # A table of the caller's that shadows runs must not make an unfinished run look finished.
+    # A caller's temporary table named runs must not make an unfinished run look finished.
     with shop.engine.connect() as connection:
         connection.execute(text("CREATE TEMP TABLE runs (run_no int, state text)"))
         connection.execute(text("CREATE TEMP TABLE publications (run_no int, previous_run_no int)"))

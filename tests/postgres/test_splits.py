@@ -1,4 +1,4 @@
-"""Splits as rows: whole or not at all, equal anywhere, and never telling what they hold out."""
+"""Stored splits: stored completely or not at all, equal in any database, without leaks."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ from gpt4rec_es.lab.training.split_data import SplitPart, read_split_data
 from tests.databases import Cluster, Database
 
 LOO = SplitOptions("leave-one-out")
-# user -> (item, day) in the order in which they are imported
+# user -> (item, day) in import order
 PURCHASES = {
     "ann": [("a", 1), ("b", 2), ("c", 3), ("d", 4)],
     "ben": [("d", 1), ("c", 2), ("a", 2), ("e", 5)],
@@ -103,7 +103,7 @@ def test_leave_one_out_is_stored_as_qrels_and_training(shop: Database) -> None:
     assert (both.facts["purchases"], len(both.validation)) == (11, 0)
 
 
-def test_what_is_loaded_knows_moments_as_far_as_they_are_known(
+def test_loaded_splits_have_baskets_if_times_are_known(
     shop: Database, cluster: Cluster, template_database: str
 ) -> None:
     report = create_split(shop.engine, "loo", LOO, actor="test")
@@ -115,7 +115,7 @@ def test_what_is_loaded_knows_moments_as_far_as_they_are_known(
     assert loaded.baskets == {
         user_no: (0, 1)[: len(loaded.train[user_no])] for user_no in loaded.train
     }
-    # ben's second and third purchase are of one day; of dan only the later purchase of b counts.
+    # ben's second and third purchase are on one day; for dan only the later purchase of b is used.
     validation, test = (
         {c.user_no: c.baskets for c in part} for part in (loaded.validation, loaded.test)
     )
@@ -124,7 +124,7 @@ def test_what_is_loaded_knows_moments_as_far_as_they_are_known(
     _, baskets = load_split(shop.engine, "baskets")
     assert (baskets.train[ben], baskets.baskets[ben]) == (loaded.train[ben][:1], (0,))
     assert baskets.test[1].baskets == (0, 1, 1)
-    with shop.engine.begin() as connection:  # as splits were stored before
+    with shop.engine.begin() as connection:  # as older versions stored splits
         for table in ("split_train", "split_eval_users"):
             connection.execute(text(f"UPDATE {table} SET baskets = NULL"))
     _, old = load_split(shop.engine, "loo")
@@ -133,7 +133,7 @@ def test_what_is_loaded_knows_moments_as_far_as_they_are_known(
     other = cluster.create(template_database)
     try:
         fill(other, sorted(PURCHASES), times=False)
-        # An order alone gives the same content here, whose hash therefore says nothing of times.
+        # The content is the same with order only, so the hash does not depend on times.
         assert make(other, "loo") == report.content_hash
         assert load_split(other.engine, "loo")[1].baskets == {}
     finally:
@@ -158,15 +158,15 @@ def test_the_split_view_says_how_it_was_made(shop: Database) -> None:
 
 def test_ties_are_shuffled_by_the_seed_alone(shop: Database) -> None:
     hashes = {make(shop, f"s{n}", SplitOptions("leave-one-out", shuffle_ties=n)) for n in range(9)}
-    # Only ben has two purchases of one moment, so there are two orders.
+    # Only ben has two purchases of equal time, so there are two orders.
     assert len(hashes) == 2
     assert make(shop, "stored") in hashes
 
 
 def test_ties_that_decide_a_target_are_counted(shop: Database) -> None:
-    # Of ben the one of validation.
+    # Counted: ben's validation target.
     assert create_split(shop.engine, "s", LOO, actor="t").tied_users == 1
-    with shop.engine.begin() as connection:  # now ben's last three are of one moment
+    with shop.engine.begin() as connection:  # now ben's last three have equal times
         connection.execute(
             text(
                 "UPDATE interactions SET event_no = 2 * 86400000000, ordinal = 9 "
@@ -285,7 +285,7 @@ def test_without_purchases_there_is_nothing_to_split(database: Database) -> None
         make(database, "loo")
 
 
-def test_a_dry_run_says_it_all_and_stores_nothing(shop: Database) -> None:
+def test_a_dry_run_reports_all_and_stores_nothing(shop: Database) -> None:
     report = create_split(shop.engine, "loo", LOO, actor="test", dry_run=True)
     assert report.created_at is None
     assert list_splits(shop.engine) == []
@@ -295,7 +295,7 @@ def test_a_dry_run_says_it_all_and_stores_nothing(shop: Database) -> None:
 @pytest.mark.parametrize(
     ("planted", "message"),
     [
-        # The test target of ann is learned, too.
+        # The test target of ann is in training, too.
         (
             "UPDATE split_train SET item_nos = item_nos || 4, baskets = NULL WHERE user_no = 2",
             "knows more of user",
@@ -310,7 +310,7 @@ def test_a_dry_run_says_it_all_and_stores_nothing(shop: Database) -> None:
         ),
     ],
 )
-def test_a_planted_leak_is_refused_by_whoever_reads_the_split(
+def test_a_planted_leak_is_refused_by_every_reader_of_the_split(
     shop: Database, planted: str, message: str
 ) -> None:
     make(shop, "loo")
@@ -323,7 +323,7 @@ def test_a_planted_leak_is_refused_by_whoever_reads_the_split(
         read_split_data(shop.engine, SplitPart("loo"))
 
 
-def test_of_held_out_users_nothing_may_be_learned(shop: Database) -> None:
+def test_held_out_users_are_not_in_training(shop: Database) -> None:
     make(shop, "users", SplitOptions("users", fractions=(0.25, 0.25)))
     with shop.engine.begin() as connection:
         connection.execute(

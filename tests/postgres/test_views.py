@@ -21,7 +21,7 @@ def shop(module_database: Database) -> Database:
 
 
 def select(shop: Database, statement: str) -> list[tuple[Any, ...]]:
-    """Return rows as the analyst gets them."""
+    """Return the rows of a statement run by the analyst."""
     with shop.analyst_engine.connect() as connection:
         connection.execute(text("SET search_path = analytics"))
         return [tuple(row) for row in connection.execute(text(statement))]
@@ -111,7 +111,7 @@ def test_recommendations_know_the_query_hit_and_index(shop: Database) -> None:
         shop,
         f"SELECT {columns} FROM recommendations WHERE run_id <> '{RUN_3}' ORDER BY 1, 2, 3",
     ) == [first, *second]
-    # i-4 was deactivated since.
+    # i-4 was deactivated after publishing.
     assert select(shop, f"SELECT {columns} FROM latest_recommendations ORDER BY 1, 2, 3") == [
         row for row in second if row[3] != "i-4"
     ]
@@ -149,7 +149,7 @@ def test_zero_hit_queries_count_users_and_tell_empty_ones_apart(shop: Database) 
         shop,
         "SELECT run_id, query, is_empty_query, user_count FROM zero_hit_queries ORDER BY 1, 2",
     )
-    # Run 1 searched the other build, where these were never sent.
+    # Run 1 searched the other build, in which these were never searched.
     assert found == [
         (run, query, is_empty, 1)
         for run in (RUN_2, RUN_3)
@@ -213,7 +213,7 @@ def test_a_name_is_shared_by_views_only_where_it_means_the_same(shop: Database) 
         "WHERE relnamespace = 'analytics'::regnamespace AND attnum > 0 "
         "AND relname NOT LIKE 'latest_%' GROUP BY 1 HAVING count(*) > 1",
     )
-    # Anything else would be ambiguous after a join; think before you add to this.
+    # Other shared names would be ambiguous after a join.
     assert {name for (name,) in shared} == {
         *("run_id", "logical_date", "user_id", "item_id", "title"),
         *("query_id", "query", "query_rank", "hit_rank", "score", "index_name", "k1", "b"),
@@ -224,7 +224,7 @@ def test_a_name_is_shared_by_views_only_where_it_means_the_same(shop: Database) 
 
 
 def read_partitions(shop: Database, statement: str) -> set[str]:
-    """Return the partitions that running ``statement`` really reads."""
+    """Return the partitions that ``statement`` reads, by EXPLAIN ANALYZE."""
     with shop.analyst_engine.connect() as connection:
         connection.execute(text("SET search_path = analytics"))
         plan = connection.execute(text(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}")).scalar_one()

@@ -1,4 +1,4 @@
-"""Shops on the test servers, two of equal content where runs are compared."""
+"""Fixtures of shops on the test servers, two with equal content to compare runs."""
 
 import pytest
 from elasticsearch import Elasticsearch
@@ -13,7 +13,7 @@ from tests.shop import Shop, make_shop
 def shops(
     servers: Servers, database: Database, twin: Database, alias: str, elastic: Elasticsearch
 ) -> tuple[Shop, Shop]:
-    """Two shops of equal content, each with its own database and alias."""
+    """Two shops with equal content, each with its own database and alias."""
     for one in (database, twin):
         use_titles(one)
     return (

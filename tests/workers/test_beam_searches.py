@@ -1,4 +1,4 @@
-"""Either beam search stores the same night, on real purchases and a really trained model."""
+"""Both beam searches store equal nights, on real purchases with a trained model."""
 
 import csv
 import datetime as dt
@@ -47,7 +47,7 @@ def test_either_engine_stores_the_same_queries_and_lists(
     path = purchases(tmp_path)
     for shop, at, beam_search in zip(shops, (database, twin), ("shared", "reference"), strict=True):
         use_generator(at, "gpt2", trained_folder)
-        # The product's own decoding, not the small shop's; two batch sizes.
+        # The default decoding settings, not the small shop's; two batch sizes.
         runtime = shop.runtime(
             beam_search=beam_search,
             num_queries=10,

@@ -1,4 +1,4 @@
-"""Nights by real Celery workers on the real broker."""
+"""Nights run by Celery workers on a real broker."""
 
 import datetime as dt
 from pathlib import Path
@@ -28,7 +28,7 @@ def test_workers_store_the_same_rows_as_one_process(
 ) -> None:
     here, there = shops[0].runtime(), shops[1].runtime(redrive_seconds=1)
     run_night(here.night_parts(), here.night_options(), DAY)
-    # Only planned: no message is sent, so it is the workers' own re-drivers that start it.
+    # Only planned: no message is sent, so the workers' re-drivers start it.
     start_night(there.night_parts(), there.night_options(), DAY)
     workers = night_workers(shops[1].environ, tmp_path)
     with running(*workers):
@@ -40,7 +40,7 @@ def test_workers_store_the_same_rows_as_one_process(
 def test_a_worker_of_other_code_declines(
     shops: tuple[Shop, Shop], twin: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # For the app, which rings in this process.
+    # For the app, which sends messages from this process.
     shops[1].enter(monkeypatch)
     runtime = shops[1].runtime()
     started = start_night(runtime.night_parts(), runtime.night_options(), DAY)
@@ -49,7 +49,7 @@ def test_a_worker_of_other_code_declines(
     worker = Worker("generation", shops[1].environ, tmp_path / "generation.log")
     with running(worker):
         wait_for(lambda: "ready" in worker.log(), 60, (worker,))
-        # Whoever rings it all the same gets a refusal in the log, and nothing else happens.
+        # A message sent anyway is declined in the log and changes nothing.
         from workers.celery import app  # noqa: PLC0415 - reads settings when first used
         from workers.notify import notify_queue  # noqa: PLC0415 - as above
 

@@ -1,4 +1,4 @@
-"""Celery really runs with our configuration, not with its defaults."""
+"""The Celery application runs with the product's configuration."""
 
 import copy
 import datetime as dt
@@ -18,7 +18,7 @@ ENVIRON = {
 }
 
 
-def test_messages_are_a_doorbell() -> None:
+def test_messages_need_no_results_or_late_acknowledgement() -> None:
     config = config_of(Runtime(load_settings(ENVIRON, env_file=None)))
     assert config["task_ignore_result"] is True
     assert config["task_acks_late"] is False
@@ -61,6 +61,6 @@ def test_the_application_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(app.conf.beat_schedule) == {"nightly", "ensure", "redrive"}
 
 
-def test_without_a_broker_it_says_so() -> None:
+def test_without_a_broker_there_is_an_error() -> None:
     with pytest.raises(UsageError, match="CELERY_BROKER_URL"):
         config_of(Runtime(load_settings({}, env_file=None)))

@@ -1,4 +1,4 @@
-"""The whole night with a really trained model: by workers and in one process the same rows."""
+"""A whole night with a trained model: workers and one process store equal rows."""
 
 import datetime as dt
 from pathlib import Path

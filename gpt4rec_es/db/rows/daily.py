@@ -139,7 +139,7 @@ def count_for_date(connection: Connection, run: Run) -> None:
 
 
 def withdraw_from_date(connection: Connection, run: Run) -> None:
-    """Replace a rejected run's sums for its date by those of an earlier published attempt, if any."""
+    """Show an earlier published attempt's sums, if any, instead of a rejected run's."""
     withdrawn = connection.execute(
         text("DELETE FROM daily_runs WHERE run_no = :run_no"), {"run_no": run.run_no}
     )

@@ -205,11 +205,11 @@ def is_done(connection: Connection, shard: Shard) -> bool:
 
 
 def last_error(connection: Connection, shard: Shard) -> str:
-    """Return the last error of the shard; None, also if its worker was killed."""
+    """Return the last error of the shard, or a text for killed workers, which store no error."""
     found = connection.execute(
         text("SELECT error FROM shards WHERE shard_no = :shard_no"), {"shard_no": shard.shard_no}
     ).scalar_one()
-    return str(found or "its workers died of it")
+    return str(found or "its workers were killed")
 
 
 def members_done(connection: Connection, run_no: int, stage: str) -> tuple[int, int]:

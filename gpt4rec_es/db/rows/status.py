@@ -59,7 +59,7 @@ class FailingShard(NamedTuple):
     error: str | None
 
 
-class Quiet(NamedTuple):
+class Inactivity(NamedTuple):
     """Number of ready shards, whether none is leased, and seconds since the last activity."""
 
     ready: int
@@ -101,7 +101,7 @@ FROM shards WHERE run_no = :run_no AND state IN ('ready', 'leased')
 ORDER BY failures DESC, shard_no LIMIT :limit
 """)
 # With a lease held there is activity now; otherwise the latest event of the run is used.
-_QUIET = text("""
+_INACTIVITY = text("""
 SELECT count(*) FILTER (WHERE s.state = 'ready') AS ready,
        count(*) FILTER (WHERE s.state = 'leased' AND s.lease_until >= clock_timestamp()) = 0
            AS is_idle,
@@ -133,9 +133,9 @@ def failing_shards(connection: Connection, run_no: int, limit: int) -> list[Fail
     return [FailingShard(*row) for row in found]
 
 
-def quiet(connection: Connection, run_no: int) -> Quiet:
+def inactivity(connection: Connection, run_no: int) -> Inactivity:
     """Return the time since the last activity on a run, which must exist."""
-    return Quiet(*connection.execute(_QUIET, {"run_no": run_no}).one())
+    return Inactivity(*connection.execute(_INACTIVITY, {"run_no": run_no}).one())
 
 
 def published_age_hours(connection: Connection) -> float | None:

@@ -132,7 +132,7 @@ def compare(connection: Connection, a: ListsTable, b: ListsTable) -> ListsOverla
 def load_moved(
     connection: Connection, old: ListsTable, new: ListsTable, limit: int
 ) -> list[MovedItem]:
-    """Return the items added to the most users' lists from ``old`` to ``new``, for users in both."""
+    """Return the items added to the most users' lists from ``old`` to ``new`` (users in both)."""
     found = connection.execute(
         # Only table names are formatted in; values are bound.
         text(f"""

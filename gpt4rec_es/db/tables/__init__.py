@@ -1,8 +1,8 @@
-"""Every base table, with a comment on each table and column; the migrations follow these modules.
+"""All base tables, with a comment on each table and column; the migrations match these modules.
 
-No queries here. Keys carry the design: what is expensive is stored under what it depends on (a
-generation under prompt, generator and decoding; a search under build, query and depth), so a retry
-is harmless by key and a night computes only what is missing. See docs/architecture.md.
+These modules have no queries. Expensive results are keyed by their inputs (a generation by prompt,
+generator and decoding; a search by build, query and depth), so retries are idempotent and a night
+computes only missing results. See docs/architecture.md.
 """
 
 from gpt4rec_es.db.tables.base import metadata

@@ -1,9 +1,8 @@
-"""What all tables share: metadata, how constraints are named, and kinds of columns.
+"""Metadata of all tables, names of constraints, and helpers for common columns.
 
-Foreign keys stand wherever rows are few or kept: they cost about 3 microseconds a row, which is
-little beside writing the row, and keep a prune from taking what a night just found. The per-run
-partitions have none: their numbers come from rows locked in the same run, and dropping a
-partition must not look at other tables.
+Tables have foreign keys, which cost about 3 microseconds per row and prevent a prune from deleting
+rows that a night just referred to. The per-run partitions have none: their numbers come from rows
+locked in the same run, and dropping a partition must not check other tables.
 """
 
 from sqlalchemy import Column, DateTime, MetaData, Text, func
@@ -20,12 +19,12 @@ metadata = MetaData(
 
 
 def id_text() -> Text:
-    """Return the type of external ids: compared by bytes, so that ties break alike everywhere."""
+    """Return the type of external ids: text compared by bytes, so that tie-breaks are stable."""
     return Text(collation="C")
 
 
 def now(name: str, comment: str) -> Column[object]:
-    """Return a column that gets the time of its insert, even within one transaction."""
+    """Return a column with the clock time of its insert as default, not the transaction's start."""
     return Column(
         name,
         DateTime(timezone=True),
@@ -36,5 +35,5 @@ def now(name: str, comment: str) -> Column[object]:
 
 
 def at(name: str, comment: str) -> Column[object]:
-    """Return a column for a time that may not have come; the comment says what NULL means."""
+    """Return a nullable column for a time; the comment says what NULL means."""
     return Column(name, DateTime(timezone=True), comment=comment)

@@ -1,4 +1,4 @@
-"""Tables of the catalog, the users and what they bought, and of the imports that filled them."""
+"""Tables of catalog, users, interactions and imports."""
 
 from sqlalchemy import (
     REAL,
@@ -82,7 +82,7 @@ users = Table(
     ),
     Column("user_id", id_text(), nullable=False, unique=True, comment="the shop's user id"),
     now("created_at", "time of the first import that named this user"),
-    # A column and no expression in the views, so that they find one user by an index.
+    # A stored column, not an expression in the views, so that an index finds one user.
     Column(
         "shown_id",
         id_text(),
@@ -129,8 +129,7 @@ interactions = Table(
     ),
     Index("ix_interactions_item_no", "item_no"),
     comment=(
-        "One row per user-item event. A history is read in order of (event_no, ordinal, "
-        "item_id)."
+        "One row per user-item event. A history is read in order of (event_no, ordinal, item_id)."
     ),
 )
 

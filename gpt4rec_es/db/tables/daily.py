@@ -1,7 +1,7 @@
-"""Tables of what stays of a published run after its lists are pruned: sums, and a few examples.
+"""Tables of daily sums and examples of a published run, which stay when its lists are pruned.
 
-Rows belong to a run and are written before it is published; ``daily_runs`` says which run counts
-for a date, and moves in the transaction that publishes or rolls back. No view shows other rows.
+Rows belong to a run and are written before it is published; ``daily_runs`` names the run shown for
+a date and changes in the transaction that publishes or rolls back. Views show no other rows.
 """
 
 from sqlalchemy import (
@@ -92,7 +92,7 @@ daily_queries = Table(
         nullable=False,
         comment="number of recommendations that the query found",
     ),
-    # Also for deleting a query.
+    # Also used to delete a query.
     Index("ix_daily_queries_query_no", "query_no"),
     comment=(
         "One row per run and distinct query that was generated for at least the run's "

@@ -1,4 +1,4 @@
-"""Tables of evaluations: what was measured how, the metrics, and the lists behind them."""
+"""Tables of evaluations: settings, metrics and lists."""
 
 from sqlalchemy import (
     REAL,

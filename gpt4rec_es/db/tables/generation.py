@@ -1,4 +1,4 @@
-"""Tables of generators, and of prompts and the queries written for them."""
+"""Tables of generators, prompts and generated queries."""
 
 from sqlalchemy import (
     REAL,
@@ -143,8 +143,7 @@ generations = Table(
     now("created_at", "time the generation was stored"),
     UniqueConstraint("prompt_no", "content_hash", "decoding_no"),
     comment=(
-        "One row per prompt, generator content and decoding: all queries generated for one "
-        "prompt."
+        "One row per prompt, generator content and decoding: all queries generated for one prompt."
     ),
 )
 

@@ -1,4 +1,4 @@
-"""Tables of index builds, of the alias that points to one, and of searches in them."""
+"""Tables of index builds, alias swaps and searches."""
 
 from sqlalchemy import (
     REAL,
@@ -179,7 +179,7 @@ searches = Table(
         comment="whether analysis left no token of the query text",
     ),
     now("searched_at", "time of the search"),
-    # No foreign key: options are never deleted, and each of millions of rows would be checked.
+    # No foreign key: options are never deleted, and the check would cost time on millions of rows.
     Column(
         "options_no",
         Integer,
@@ -190,7 +190,7 @@ searches = Table(
             "search options, see search_options; 0: a title needs only one of the query's terms"
         ),
     ),
-    # For deleting a query, and for what merchandisers ask first: what finds nothing.
+    # Used to delete a query, and for queries without hits.
     Index("ix_searches_query_no", "query_no"),
     Index(
         "ix_searches_zero_hits", "build_no", "query_no", postgresql_where=text("item_nos = '{}'")

@@ -1,4 +1,4 @@
-"""Tables of publishing: what the gates said, which run readers see, and who did what."""
+"""Tables of publishing: gate results, the publication pointer, and the audit."""
 
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Identity, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB

@@ -1,4 +1,4 @@
-"""Tables of a run's input and result per user, one partition per run where they are large."""
+"""Tables of a run's inputs and results per user; large ones have one partition per run."""
 
 from sqlalchemy import (
     REAL,

@@ -1,4 +1,4 @@
-"""Tables of the rules that keep items out of lists, and of what each run made of them."""
+"""Tables of the rules that block items, and of the rules that each run froze."""
 
 from sqlalchemy import (
     CheckConstraint,

@@ -1,4 +1,4 @@
-"""Tables of runs, of the shards that their work is cut into, and of what the work came to."""
+"""Tables of runs, their shards, and counts of their work."""
 
 from sqlalchemy import (
     BigInteger,
@@ -140,8 +140,7 @@ runs = Table(
         "search_options_no",
         ForeignKey("search_options.options_no"),
         comment=(
-            "search options for generated queries; NULL: a title needs only one of a query's "
-            "terms"
+            "search options for generated queries; NULL: a title needs only one of a query's terms"
         ),
     ),
     UniqueConstraint("kind", "logical_date", "attempt"),
@@ -268,7 +267,6 @@ run_counts = Table(
     ),
     Column("n", BigInteger, nullable=False, comment="the count"),
     comment=(
-        "One row per run, stage and count: counts of the work done, summed over shards at its "
-        "end."
+        "One row per run, stage and count: counts of the work done, summed over shards at its end."
     ),
 )

@@ -1,4 +1,4 @@
-"""Tables of what candidate sources other than queries are made from."""
+"""Tables of candidate sources other than queries."""
 
 from sqlalchemy import (
     REAL,
@@ -143,7 +143,7 @@ run_titles = Table(
         nullable=False,
         comment="query made from the item's title",
     ),
-    # For deleting a query.
+    # Used to delete a query.
     Index("ix_run_titles_query_no", "query_no"),
     comment=(
         "One row per run and bought item with a title, frozen at planning: the query "

@@ -1,4 +1,4 @@
-"""Tables of splits: what may be learned from, and what is held out to measure on."""
+"""Tables of splits: training histories and held-out items."""
 
 from sqlalchemy import (
     BigInteger,
@@ -162,7 +162,6 @@ split_prompts = Table(
     ),
     Index("ix_split_prompts_prompt_no", "prompt_no"),
     comment=(
-        "One row per split and prompt; a prompt named here and its generations are not "
-        "collected."
+        "One row per split and prompt; a prompt named here and its generations are not collected."
     ),
 )

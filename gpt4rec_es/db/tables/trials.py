@@ -1,4 +1,4 @@
-"""Tables of tuning: what was tried for k1, b and more, and what was found better or not."""
+"""Tables of tuning: trials of k1, b and other search settings."""
 
 from sqlalchemy import (
     BigInteger,

@@ -1,5 +1,5 @@
--- A scalar subquery and not a join: its value is known before the partitions are opened, so only
--- those of the published run are read.
+-- A scalar subquery instead of a join: it is evaluated before the partitions are opened, so that
+-- only the published run's partition is read.
 CREATE VIEW analytics.latest_recommendations (
     run_id, logical_date, user_id, rank, item_id, title, source,
     is_fallback, query_id, query, query_rank, hit_rank, score,

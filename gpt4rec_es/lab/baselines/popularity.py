@@ -1,4 +1,4 @@
-"""The floor under everything: what most users bought, the same for all."""
+"""The baseline of popularity: the items with most buyers, the same for every user.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

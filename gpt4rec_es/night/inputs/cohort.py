@@ -42,7 +42,8 @@ def stage_cohort(
                 progress(done, total)
             yield (user_no, *_frozen_input(generator, history, may_search))
 
-    # Histories are read and cohort rows written on one connection, so both see one snapshot; a batch is copied between two reads of the cursor.
+    # Histories are read and cohort rows written on one connection, so both see one snapshot; a
+    # batch is copied between two reads of the cursor.
     batch: list[tuple[object, ...]] = []
     for row in inputs():
         batch.append(row)
@@ -81,7 +82,8 @@ def freeze_popular(connection: Connection, run: Run) -> None:
     excluded += run_rows.total_k(connection, rules.get("shown_runs", []))
     most, per_brand = run.k + excluded, None
     if cap := rules.get("max_per_brand"):
-        # Per brand, at most the cap plus the user's purchases are used; lists may have k full brands.
+        # Of one brand, a list takes at most the cap and skips the user's excluded items; brands
+        # that reached their cap, at most k // cap, are skipped further.
         per_brand = cap + excluded
         most += (run.k // cap) * per_brand
     rows.freeze_popular(connection, run.run_no, run.history_version, most=most, per_brand=per_brand)

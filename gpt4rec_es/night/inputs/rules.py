@@ -87,7 +87,7 @@ def load_shown(
 def freeze_filters(
     connection: Connection, filters: QueryFilters, index_name: str
 ) -> tuple[int | None, dict[str, object] | None]:
-    """Store the current filters; return their number and manifest entry, or None if there are none."""
+    """Store the current filters; return their number and manifest entry, or None."""
     if not filters.is_on:
         return None, None
     settings = filter_settings(connection, filters, index_name)

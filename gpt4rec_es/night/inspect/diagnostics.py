@@ -17,7 +17,7 @@ from gpt4rec_es.night.stages.advance import queue_of
 from gpt4rec_es.version import code_version
 
 # Workers look for work about every 15 seconds; a night in one process more often.
-_QUIET_S = 60.0
+_IDLE_S = 60.0
 _NAMED = 5
 
 
@@ -46,7 +46,7 @@ class Nights:
         return asdict(self)
 
 
-def nights(connection: Connection, *, max_age_hours: float, quiet_s: float = _QUIET_S) -> Nights:
+def nights(connection: Connection, *, max_age_hours: float, idle_s: float = _IDLE_S) -> Nights:
     """Return the state of the nights; lists older than ``max_age_hours`` are an alarm.
 
     idle_s: seconds without a worker after which a run is reported as stuck.
@@ -54,7 +54,7 @@ def nights(connection: Connection, *, max_age_hours: float, quiet_s: float = _QU
     found = run_rows.newest(connection, 1)
     age = rows.published_age_hours(connection)
     newest = run_status(connection, found[0]) if found else None
-    stuck = list(_stuck(connection, found[0], quiet_s)) if found else []
+    stuck = list(_stuck(connection, found[0], idle_s)) if found else []
     return Nights(age, newest, stuck, list(_alarms(age, newest, max_age_hours)))
 
 
@@ -71,12 +71,12 @@ def _alarms(age: float | None, newest: RunStatus | None, max_age_hours: float) -
             f"The newest run {newest.run_id} was {newest.state}: {newest.error}.".replace(
                 "..", "."
             ),
-            f"`gpt4rec runs show {newest.run_id}` has the gates; mend the cause and run "
+            f"`gpt4rec runs show {newest.run_id}` has the gates; fix the cause and run "
             "`gpt4rec night`.",
         )
 
 
-def _stuck(connection: Connection, run: Run, quiet_s: float) -> Iterator[Problem]:
+def _stuck(connection: Connection, run: Run, idle_s: float) -> Iterator[Problem]:
     if run.is_finished:
         return
     if run.code_version != code_version():
@@ -86,11 +86,11 @@ def _stuck(connection: Connection, run: Run, quiet_s: float) -> Iterator[Problem
         )
     yield from _dead_owners(connection, run)
     yield from _failing_shards(connection, run)
-    quiet = rows.quiet(connection, run.run_no)
-    if quiet.is_idle and quiet.seconds > quiet_s:
-        left = f"{quiet.ready:,} shards wait" if quiet.ready else "its next step waits"
+    inactive = rows.inactivity(connection, run.run_no)
+    if inactive.is_idle and inactive.seconds > idle_s:
+        left = f"{inactive.ready:,} shards wait" if inactive.ready else "its next step waits"
         yield Problem(
-            f"Nobody has worked on it for {quiet.seconds:,.0f} s; {left} ({run.state}).",
+            f"No worker has worked on it for {inactive.seconds:,.0f} s; {left} ({run.state}).",
             f"Start a worker: `celery -A workers worker -Q {queue_of(run)}`, or go on in one "
             "process: `gpt4rec night`.",
         )
@@ -100,7 +100,7 @@ def _dead_owners(connection: Connection, run: Run) -> Iterator[Problem]:
     for lease in rows.expired_leases(connection, run.run_no, _NAMED):
         yield Problem(
             f"{lease.owner} has not renewed its lease of shard {lease.shard_no} ({lease.stage}) "
-            f"for {lease.seconds:,.0f} s: it died or hangs.",
+            f"for {lease.seconds:,.0f} s: it was killed or hangs.",
             "Any worker of its queue takes the shard over; start one if there is none.",
         )
 
@@ -111,7 +111,7 @@ def _failing_shards(connection: Connection, run: Run) -> Iterator[Problem]:
         times = f"failed {often}" if shard.failures else "waits for a server"
         yield Problem(
             f"Shard {shard.shard_no} ({shard.stage}, {shard.members:,} members) {times}: "
-            f"{shard.error or 'its workers died of it'}",
+            f"{shard.error or 'its workers were killed'}",
             "Nothing: it is tried again, halved, and at last one user is given up."
             if shard.failures
             else "Bring the server back; the run goes on by itself.",

@@ -64,9 +64,7 @@ def explain_user(engine: Engine, user_id: str, run_id: str = "latest") -> Explan
         run = run_rows.find(connection, run_id)
         user_no = user_number(connection, user_id)
         if user_no is None:
-            raise UsageError(
-                f"There is no user {user_id!r}.", "Use an id from the imported files."
-            )
+            raise UsageError(f"There is no user {user_id!r}.", "Use an id from the imported files.")
         inputs = load_inputs(connection, run, [user_no])
         if not inputs:
             raise UsageError(

@@ -38,25 +38,26 @@ def collect(
     engine: Engine,
     *,
     batch: int = 10_000,
-    patience_s: float = 3600,
+    max_wait_s: float = 3600,
     progress: Progress = no_progress,
 ) -> Collected:
     """Delete texts that no run with lists and no split needs; return the numbers of rows.
 
-    batch: number of prompts or queries checked in one transaction. max_wait_s: maximum wait of each batch for planners, in seconds. ``progress`` counts the prompts and queries checked.
+    batch: number of prompts or queries checked in one transaction. max_wait_s: maximum wait of each
+    batch for planners, in seconds. ``progress`` counts the prompts and queries checked.
 
     Raises:
         ConflictError: the lock was not free for ``max_wait_s``; completed batches stay.
         DependencyError: Postgres was lost.
     """
     with session(engine) as connection:
-        return _collect(connection, batch, patience_s, progress)
+        return _collect(connection, batch, max_wait_s, progress)
 
 
 def _collect(
-    connection: Connection, batch: int, patience_s: float, progress: Progress
+    connection: Connection, batch: int, max_wait_s: float, progress: Progress
 ) -> Collected:
-    known = _know_what_is_needed(connection, patience_s)
+    known = _know_what_is_needed(connection, max_wait_s)
     total = rows.count_texts(connection)
     connection.commit()
     counts, looked_at = Collected(), 0
@@ -65,7 +66,7 @@ def _collect(
         after = 0
         while True:
             with connection.begin():
-                _lock_alone(connection, patience_s)
+                _lock_alone(connection, max_wait_s)
                 found = rows.next_slice(connection, texts, after, batch)
                 if found is None:
                     break
@@ -76,28 +77,28 @@ def _collect(
             looked_at += found.n
             progress(looked_at, max(total, looked_at))
     with connection.begin():
-        _lock_alone(connection, patience_s)
+        _lock_alone(connection, max_wait_s)
         counts.co_purchase_sets = rows.delete_co_purchases(connection)
     return counts
 
 
-def _know_what_is_needed(connection: Connection, patience_s: float) -> int:
+def _know_what_is_needed(connection: Connection, max_wait_s: float) -> int:
     """Store which prompts and queries runs use; return the number of the newest such run.
 
     Later runs have higher numbers, because the lock excludes planners while it is read. Each batch
     checks the later runs; the needs of the known runs can only decrease.
     """
     with connection.begin():
-        _lock_alone(connection, patience_s)
+        _lock_alone(connection, max_wait_s)
         known = rows.newest_run(connection)
     with connection.begin():
         rows.note_needed(connection)
     return known
 
 
-def _lock_alone(connection: Connection, patience_s: float) -> None:
-    """Take the lock for this transaction, in short tries that let other transactions run between."""
-    end = time.monotonic() + patience_s
+def _lock_alone(connection: Connection, max_wait_s: float) -> None:
+    """Take the lock for this transaction, in short tries between which others can take it."""
+    end = time.monotonic() + max_wait_s
     locks.limit_waits(connection, _LOCK_TRY_S)
     while True:
         try:

@@ -92,10 +92,10 @@ def rules_are_kept(
         return True, "the run has no rules", "none broken"
     blocked = measured.count_blocked(connection, run.run_no)
     most = run.manifest["rules"].get("max_per_brand", 0)
-    crowded = measured.count_over_brand_cap(connection, run.run_no, most)
+    over_cap = measured.count_over_brand_cap(connection, run.run_no, most)
     return (
-        blocked == 0 and crowded == 0,
-        f"{blocked} recommendations that are kept out, {crowded} lists with too many of a brand",
+        blocked == 0 and over_cap == 0,
+        f"{blocked} recommendations that are kept out, {over_cap} lists with too many of a brand",
         "none of either",
     )
 

@@ -27,7 +27,7 @@ from gpt4rec_es.protocols import Progress, no_progress
 
 log = logging.getLogger(__name__)
 
-_PATIENCE_S = 600.0
+_MAX_WAIT_S = 600.0
 _LOCK_TIMEOUT = "55P03"
 
 
@@ -54,12 +54,15 @@ def prune(
     keep_published: int = 7,
     keep_rejected: int = 2,
     dry_run: bool = False,
-    patience_s: float = _PATIENCE_S,
+    max_wait_s: float = _MAX_WAIT_S,
     progress: Progress = no_progress,
 ) -> PruneReport:
     """Prune runs older than the newest ``keep_published`` and ``keep_rejected``, and their texts.
 
-    "Rejected" are all runs that ended without being published. A pruned run loses its lists; its row, manifest and gate results stay. owner: an engine with the privileges of the schema's owner; with it new readers never wait, without it at most a second. max_wait_s: maximum wait for readers of one run's lists, in seconds. ``progress`` counts runs, then texts.
+    "Rejected" are all runs that ended without being published. A pruned run loses its lists; its
+    row, manifest and gate results stay. owner: an engine with the privileges of the schema's owner;
+    with it new readers never wait, without it at most a second. max_wait_s: maximum wait for
+    readers of one run's lists, in seconds. ``progress`` counts runs, then texts.
 
     Raises:
         ConflictError: another prune is running, or readers held locks on lists for too long.
@@ -76,7 +79,7 @@ def prune(
         old, dropped = old_runs(), []
         for done, run in enumerate(old, start=1):
             if _mark_pruned(parts, run.run_no):
-                _drop_partitions(parts, owner, run, patience_s)
+                _drop_partitions(parts, owner, run, max_wait_s)
                 dropped.append(run.run_id)
             progress(done, len(old))
         counts: Collected = collect(engine, progress=progress)
@@ -116,7 +119,7 @@ def _counts_as_shown(connection: Connection, run_no: int) -> bool:
 
 
 def _drop_partitions(
-    parts: NightParts, owner: Engine | None, run: rows.OldRun, patience_s: float
+    parts: NightParts, owner: Engine | None, run: rows.OldRun, max_wait_s: float
 ) -> None:
     def drop() -> None:
         with parts.engine.begin() as connection:
@@ -128,8 +131,8 @@ def _drop_partitions(
 
     if owner is not None and _owns_the_lists(owner):
         for parent in rows.PARENTS:
-            _retry_on_lock_timeout(owner, partial(detach, owner, parent), run.run_id, patience_s)
-    _retry_on_lock_timeout(parts.engine, drop, run.run_id, patience_s)
+            _retry_on_lock_timeout(owner, partial(detach, owner, parent), run.run_id, max_wait_s)
+    _retry_on_lock_timeout(parts.engine, drop, run.run_id, max_wait_s)
 
 
 def _owns_the_lists(owner: Engine) -> bool:
@@ -138,10 +141,10 @@ def _owns_the_lists(owner: Engine) -> bool:
 
 
 def _retry_on_lock_timeout(
-    engine: Engine, act: Callable[[], None], run_id: str, patience_s: float
+    engine: Engine, act: Callable[[], None], run_id: str, max_wait_s: float
 ) -> None:
-    """Retry ``act``, which has a short lock time-out, until it succeeds or ``max_wait_s`` passed."""
-    end, wait = time.monotonic() + patience_s, 0.5
+    """Retry ``act``, which has a short lock time-out, for at most ``max_wait_s`` seconds."""
+    end, wait = time.monotonic() + max_wait_s, 0.5
     while True:
         try:
             return act()

@@ -57,7 +57,7 @@ def check_and_publish(parts: NightParts, run: Run) -> list[GateResult]:
 
     state = retrying(parts.engine, decide)
     if state == "rejected":
-        why = _sentence(refused) or "by hand, while it was checked"
+        why = _sentence(refused) or "by an operator, during the check"
         raise GateError(
             f"Run {run.run_id} was rejected: {why}.",
             f"The last published run stays in place. See `gpt4rec runs show {run.run_id}`; "

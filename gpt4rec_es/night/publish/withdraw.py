@@ -113,7 +113,7 @@ def _require_rejectable(run: Run) -> None:
 def _withdraw(
     connection: Connection, actor: str, run: Run, action: str, reason: str | None, dry_run: bool
 ) -> Withdrawal:
-    """Reject ``run``; if it is published, publish the one before. The caller holds the publish lock."""
+    """Reject ``run`` and, if it is published, publish the one before; needs the publish lock."""
     current = run_rows.published(connection, run.kind)
     after = current
     if current == run.run_no:
@@ -124,7 +124,7 @@ def _withdraw(
                 "Publish another run first.",
             )
     if not dry_run:
-        why = "rolled back" if action == "rollback" else "by hand"
+        why = "rolled back" if action == "rollback" else "by an operator"
         run_rows.set_state(
             connection, run.run_no, "rejected", f"{why}: {reason or 'no reason given'}"
         )

@@ -28,12 +28,12 @@ def queue_of(run: Run) -> str | None:
 
 def waiting(connection: Connection) -> list[tuple[str, str]]:
     """Return (queue, run id) of every unfinished run of this code with unleased work."""
-    rings = []
+    found = []
     for run in run_rows.unfinished(connection):
         queue = queue_of(run)
         if queue and run.code_version == code_version() and _is_waiting(connection, run):
-            rings.append((queue, run.run_id))
-    return rings
+            found.append((queue, run.run_id))
+    return found
 
 
 def _is_waiting(connection: Connection, run: Run) -> bool:
@@ -73,7 +73,7 @@ def _advance(connection: Connection, run_no: int) -> Run:
     state = run_rows.lock_state_now(connection, run_no)
     run = run_rows.load(connection, run_no)
     if state is None:
-        return run  # another worker is advancing the run, which may take minutes; the caller retries
+        return run  # another worker is advancing the run; the caller retries
     disable_statement_timeout(connection)  # planning shards reads all queries of the run
     while not run.is_finished and state != "checking":
         if state in STAGE_OF and shard_rows.has_open(connection, run_no, STAGE_OF[state]):

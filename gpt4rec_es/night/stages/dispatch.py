@@ -22,7 +22,7 @@ from gpt4rec_es.retrieval.query_filters import QueryCheck, check_queries
 
 @dataclass
 class DrainCounts:
-    """Counts of one drain. tokens: of all hypotheses; searches: texts searched, deeper ones included."""
+    """Counts of one drain. tokens: of all hypotheses; searches: deeper ones included."""
 
     shards: int = 0
     prompts: int = 0

@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 # Seconds between checks while other workers hold all shards of the stage.
 _POLL_SECONDS = 0.5
-_TELL_SECONDS = 1.0
+_REPORT_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,12 @@ def drain(
     """
     _require_own_code(run_now(parts, run_no))
     freeze_gc()
-    work, teller = StageWork(parts, options), ProgressReporter(parts, progress)
+    work, reporter = StageWork(parts, options), ProgressReporter(parts, progress)
     gone_since: float | None = None
     while True:
         try:
             run = advance(parts.engine, run_no)
-            teller.tell(run)
+            reporter.report(run)
             if not _step(work, run, owner, stages) or should_stop():
                 return DrainReport(run_now(parts, run_no), work.counts)
             gone_since = None
@@ -99,21 +99,21 @@ class ProgressReporter:
     def __init__(self, parts: NightParts, progress: Progress) -> None:
         self._engine, self._progress = parts.engine, progress
         self._stage: str | None = None
-        self._told = 0.0
+        self._last = 0.0
 
-    def tell(self, run: Run) -> None:
+    def report(self, run: Run) -> None:
         """Report the progress of the run's stage, and always the end of the stage before."""
         if self._progress is no_progress:
             return
         stage = STAGE_OF.get(run.state)
-        if self._stage not in {None, stage} or time.monotonic() - self._told >= _TELL_SECONDS:
+        if self._stage not in {None, stage} or time.monotonic() - self._last >= _REPORT_SECONDS:
             known = self._stage or stage
             if known is not None:
                 done, total = retrying(
                     self._engine, lambda c: shard_rows.members_done(c, run.run_no, known)
                 )
                 self._progress(done, total)
-            self._told = time.monotonic()
+            self._last = time.monotonic()
         self._stage = stage
 
 
@@ -126,12 +126,12 @@ def _require_own_code(run: Run) -> None:
     if run.code_version != code_version():
         raise ConflictError(
             f"Run {run.run_id} was planned by code {run.code_version}, this is {code_version()}.",
-            "Let workers of that code finish it, or run `gpt4rec night --supersede` to plan a new run.",
+            "Let workers of that code finish it, or plan a new run: `gpt4rec night --supersede`.",
         )
 
 
 def _step(work: StageWork, run: Run, owner: str, stages: Collection[str]) -> bool:
-    """Do one shard, wait, or check and publish; return False if no work is left for these stages."""
+    """Do one shard, wait, or check and publish; return False if the stages have no work left."""
     if run.is_finished:
         return False
     if run.state == "checking":

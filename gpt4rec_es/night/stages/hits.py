@@ -19,7 +19,8 @@ from gpt4rec_es.options.lists import ANY_TERM, Fusion
 from gpt4rec_es.protocols import Retriever
 from gpt4rec_es.records import SearchResult
 
-# Hits read per query at first: a list of k needs at most k hits taken by other queries, plus bought items. Reading all stored hits took a quarter of a merge.
+# Hits read per query at first: a list of k needs at most k hits taken by other queries, plus bought
+# items. Reading all stored hits took a quarter of a merge.
 _SPARE_HITS = 10
 # (query number, options number of its search)
 SearchKey: TypeAlias = tuple[int, int]
@@ -72,7 +73,8 @@ class RunHits:
     ) -> None:
         """Search for ``run`` by ``retriever``.
 
-        keep False: ``retriever`` searches another build, so searches are neither loaded nor stored. is_new: no search stage was run before.
+        keep False: ``retriever`` searches another build, so searches are neither loaded nor stored.
+        is_new: no search stage was run before.
         """
         self._engine, self._run, self._retriever = engine, run, retriever
         self._stored, self._makes_first = keep, is_new or not keep

@@ -84,7 +84,8 @@ def finish(engine: Engine, shard: Shard, work: Work, error: str | None = None) -
     """Store a shard's rows and mark it done in one transaction; return the number of rows.
 
     Raises:
-        LeaseLostError: another worker has the shard; nothing was stored. DependencyError: Postgres was unavailable for too long.
+        LeaseLostError: another worker has the shard; nothing was stored. DependencyError: Postgres
+        was unavailable for too long.
     """
 
     def store_and_finish(connection: Connection) -> int:

@@ -69,7 +69,7 @@ def merge_users(
 
 
 class MergedUsers:
-    """Merges of users, with deeper searches until every list is final; ``outcomes`` in user order."""
+    """Merges of users, with deeper searches until all lists are final; ``outcomes`` in order."""
 
     def __init__(
         self,
