@@ -139,12 +139,12 @@ def dependency_error(error: BaseException, url: URL) -> DependencyError:
     """Return the error to show for a transient ``error``: one line without a password."""
     original = getattr(error, "orig", None) or error
     lines = str(original).strip().splitlines() or [type(original).__name__]
-    said = lines[0]
+    message = lines[0]
     if url.password:
-        said = said.replace(str(url.password), "***")
+        message = message.replace(str(url.password), "***")
     place = f"{url.host or 'local socket'}:{url.port or 5432}/{url.database or ''}"
     return DependencyError(
-        f"Postgres at {place} cannot be used now: {said}.".replace("..", "."),
+        f"Postgres at {place} cannot be used now: {message}.".replace("..", "."),
         "Check that the server runs and that DATABASE_URL is right.",
     )
 
@@ -154,11 +154,11 @@ def rights_error(error: BaseException) -> UsageError | None:
     original = getattr(error, "orig", None) or error
     if getattr(original, "pgcode", None) != _NO_RIGHTS:
         return None
-    said = str(original).strip().partition("\n")[0]
+    message = str(original).strip().partition("\n")[0]
     return UsageError(
-        f"Postgres refuses this to the role that logged in: {said}.",
+        f"Postgres refuses this to the role that logged in: {message}.",
         "DATABASE_URL must be of a member of gpt4rec_writer, GPT4REC_OWNER_DATABASE_URL of one of "
-        "gpt4rec_owner; `gpt4rec doctor` looks at both.",
+        "gpt4rec_owner; `gpt4rec doctor` checks both.",
     )
 
 

@@ -116,7 +116,7 @@ def _take(connection: Connection, name: str, mode: str, wait_s: float) -> bool:
     return True
 
 
-def limit_waits(connection: Connection, seconds: float) -> None:
+def set_lock_timeout(connection: Connection, seconds: float) -> None:
     """Set this transaction's lock_timeout in seconds; 0: no time-out."""
     connection.execute(text(f"SET LOCAL lock_timeout = '{seconds}s'"))
 

@@ -76,6 +76,6 @@ def tail(log: Path) -> str:
 def _last_error_line(text: str) -> str:
     """Return the last line that contains an error, else the last line."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    telling = [line for line in lines if re.search(r"FATAL|PANIC|ERROR|Exception|rror:", line)]
-    found = (telling or lines or ["it said nothing"])[-1]
+    errors = [line for line in lines if re.search(r"FATAL|PANIC|ERROR|Exception|rror:", line)]
+    found = (errors or lines or ["no output"])[-1]
     return found[:300].rstrip(".") + "."

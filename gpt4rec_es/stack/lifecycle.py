@@ -67,10 +67,10 @@ def up(
         state = load_state(folder) or State.fresh()
         options = replace(options, pg_bin=options.pg_bin or state.pg_bin)
         servers = _servers(place, options, progress, announce)
-        down_now = [server for server in servers if not _is_fine(server, state, options)]
+        down_now = [server for server in servers if not _is_ready(server, state, options)]
         for server in down_now:
             server.prepare()
-        down_now = [server for server in down_now if not _settles(server, state, options)]
+        down_now = [server for server in down_now if not _answers_in_time(server, state, options)]
         state = _start(down_now, state, place, options, announce)
         if not state.started:
             state = replace(state, started=True)
@@ -151,7 +151,7 @@ def _has_ports(server: Server, state: State) -> bool:
     return all(name in state.ports for name in server.port_names)
 
 
-def _is_fine(server: Server, state: State, options: StackOptions) -> bool:
+def _is_ready(server: Server, state: State, options: StackOptions) -> bool:
     """Return whether ``server`` answers and has the requested options."""
     return (
         _has_ports(server, state) and _is_as_asked(server, state, options) and server.answers(state)
@@ -165,7 +165,7 @@ def _is_as_asked(server: Server, state: State, options: StackOptions) -> bool:
     return options.port(server.name) in {0, state.ports[server.name]}
 
 
-def _settles(server: Server, state: State, options: StackOptions) -> bool:
+def _answers_in_time(server: Server, state: State, options: StackOptions) -> bool:
     """Wait for a running ``server`` to answer; stop it and return False if it does not.
 
     A running server may not answer because a killed command just started it, or because it hangs.

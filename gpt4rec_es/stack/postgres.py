@@ -175,8 +175,8 @@ def psql_command(folder: Path, role: str) -> tuple[list[str], dict[str, str]]:
         raise UsageError(
             f"No stack is up in {folder}.", "Start it by `gpt4rec stack up`, or name --folder."
         )
-    beside = find_postgres(state.pg_bin) / "psql"
-    program = str(beside) if beside.is_file() else shutil.which("psql")
+    local_psql = find_postgres(state.pg_bin) / "psql"
+    program = str(local_psql) if local_psql.is_file() else shutil.which("psql")
     if program is None:
         raise DependencyError("There is no psql.", "Install it (Debian: postgresql-client).")
     port = str(state.ports["postgres"])

@@ -73,7 +73,7 @@ def stop(mark: Mark, uid: int, wait_s: float, first: signal.Signals = signal.SIG
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, number)
         deadline = time.monotonic() + seconds
-        while any(_lives(pid, started) for pid, started in pids.items()):
+        while any(_is_running(pid, started) for pid, started in pids.items()):
             if time.monotonic() > deadline:
                 break
             time.sleep(0.02)
@@ -97,7 +97,7 @@ def _started_at(pid: int) -> str:
     return fields[19] if fields else ""
 
 
-def _lives(pid: int, started: str) -> bool:
+def _is_running(pid: int, started: str) -> bool:
     """Return whether this process still has a running thread; zombies hold no resources."""
     fields = _stat(pid)
     if not fields or fields[19] != started:

@@ -56,9 +56,7 @@ def test_before_the_first_night_there_is_a_page(shop: Shop) -> None:
     assert "gpt4rec_published_timestamp_seconds" not in shown.names
 
 
-def test_after_a_night_the_page_has_the_numbers_of_the_tables(
-    shop: Shop, database: Database
-) -> None:
+def test_after_a_night_the_page_equals_the_tables(shop: Shop, database: Database) -> None:
     runtime = shop.runtime()
     night(runtime)
     shown = scrape(runtime)

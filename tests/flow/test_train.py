@@ -133,7 +133,7 @@ def test_a_folder_for_everyone(database: Database, environ: dict[str, str], tmp_
         train_generator(
             database.engine, again, name="c", output=tmp_path / "b", actor="test", use=True
         )
-    with pytest.raises(UsageError, match="of other content"):
+    with pytest.raises(UsageError, match="with other content"):
         train_generator(
             database.engine, again, name="b", output=tmp_path / "c", actor="test", use=True
         )

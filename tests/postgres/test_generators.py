@@ -40,9 +40,9 @@ def test_a_folder_that_moved_is_noted(database: Database) -> None:
     assert [row.path for row in list_generators(database.engine)] == ["/new"]
 
 
-def test_a_name_of_other_content_is_refused(database: Database) -> None:
+def test_a_name_with_other_content_is_refused(database: Database) -> None:
     register(database, "a", "1")
-    with pytest.raises(UsageError, match="of other content"):
+    with pytest.raises(UsageError, match="with other content"):
         register(database, "a", "2")
 
 

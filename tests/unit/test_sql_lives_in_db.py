@@ -13,7 +13,7 @@ EXEMPT = {
     # Makes roles and databases of a local server, before there is a database that db/ could use.
     "gpt4rec_es/stack/roles.py",
 }
-# Types that pass through other floors; with everything else statements are made or read.
+# Types that pass through other layers; with everything else statements are made or read.
 PASSED_ON = {"Connection", "Engine"}
 RUNS = {"execute", "exec_driver_sql", "scalar", "scalars", "mappings", "copy_expert"}
 STATEMENT = re.compile(

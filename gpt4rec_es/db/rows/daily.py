@@ -88,7 +88,7 @@ _COVERAGE = """
 def lock_sums(connection: Connection, run: Run) -> None:
     """Take the lock for the run's sums until the transaction ends, without a time-out."""
     disable_statement_timeout(connection)
-    locks.limit_waits(connection, 0)
+    locks.set_lock_timeout(connection, 0)
     locks.transaction_lock(connection, f"daily {run.run_no}")
     connection.execute(text("SET LOCAL lock_timeout TO DEFAULT"))
 

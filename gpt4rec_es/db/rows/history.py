@@ -66,7 +66,7 @@ def stream_histories(
     known: dict[int, Bought] = {}
     for users, found in _slices(connection, history_version, _HISTORIES):
         item_nos = {row.user_no: row.item_nos for row in found}
-        _learn_items(connection, known, item_nos.values())
+        _cache_items(connection, known, item_nos.values())
         for user in users:
             history = [known[number] for number in item_nos.get(user.user_no, ())]
             yield user.user_no, user.user_id, history
@@ -126,7 +126,7 @@ def has_times(connection: Connection) -> bool:
     return bool(found.scalar_one())
 
 
-def _learn_items(
+def _cache_items(
     connection: Connection, known: dict[int, Bought], item_nos: Iterable[list[int]]
 ) -> None:
     """Add missing items to the cache ``known``, after clearing it if it is full."""

@@ -55,7 +55,7 @@ def load_titles(connection: Connection) -> dict[int, str]:
     return {row.item_no: row.title for row in found}
 
 
-def load_learnable_titles(connection: Connection) -> dict[int, str]:
+def load_titles_to_train(connection: Connection) -> dict[int, str]:
     """Return item number -> title of the items whose title a language model may be trained on."""
     found = connection.execute(text("SELECT item_no, title FROM items WHERE is_trainable"))
     return {row.item_no: row.title for row in found}

@@ -66,7 +66,7 @@ def delete_work(connection: Connection, run_no: int) -> None:
     )
 
 
-def forget_ruled_out(connection: Connection, run_no: int) -> None:
+def delete_rule_items(connection: Connection, run_no: int) -> None:
     """Delete the item lists of a run's rules; the rules stay."""
     connection.execute(
         text("UPDATE run_rules SET item_nos = NULL WHERE run_no = :run_no"), {"run_no": run_no}
@@ -126,7 +126,7 @@ def count_texts(connection: Connection) -> int:
     return int(found.scalar_one())
 
 
-def note_needed(connection: Connection) -> None:
+def record_needed(connection: Connection) -> None:
     """Store in temporary tables which prompts and queries runs use now."""
     untimed(connection)
     for statement in _NEEDED:
@@ -145,7 +145,7 @@ def delete_unused(
     """Delete unused rows between two numbers; return table -> number of rows deleted.
 
     Prompts are deleted with their generations, queries with their searches. known: number of the
-    last run covered by ``note_needed``; later runs are checked here.
+    last run covered by ``record_needed``; later runs are checked here.
     """
     values = {"after": after, "upto": upto, "known": known}
     return {

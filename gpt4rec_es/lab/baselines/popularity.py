@@ -1,4 +1,4 @@
-"""The baseline of popularity: the items with most buyers, the same for every user.
+"""The baseline of popularity: the items with most buyers, the same for every user."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

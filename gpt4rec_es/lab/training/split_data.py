@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows.generators import Generator
 from gpt4rec_es.db.rows.history import data_versions, load_trainable_titles
-from gpt4rec_es.db.rows.items import load_learnable_titles
+from gpt4rec_es.db.rows.items import load_titles_to_train
 from gpt4rec_es.db.rows.splits import SplitRow
 from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.lab.splits.histories import deduplicate_keep_last
@@ -47,7 +47,7 @@ def read_split_data(engine: Engine, part: SplitPart) -> TrainingData:
     if part.with_validation:
         split, kept_back = with_validation(split), ()
     with transaction(engine) as connection:
-        titles = load_learnable_titles(connection)
+        titles = load_titles_to_train(connection)
         catalog = load_trainable_titles(connection)
         versions = data_versions(connection)
     counts: Counter[str] = Counter()

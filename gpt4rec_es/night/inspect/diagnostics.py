@@ -84,19 +84,19 @@ def _stuck(connection: Connection, run: Run, idle_s: float) -> Iterator[Problem]
             f"It was planned by code {run.code_version}; this is {code_version()}.",
             "Let workers of that code finish it, or `gpt4rec night --supersede`.",
         )
-    yield from _dead_owners(connection, run)
+    yield from _expired_leases(connection, run)
     yield from _failing_shards(connection, run)
     inactive = rows.inactivity(connection, run.run_no)
     if inactive.is_idle and inactive.seconds > idle_s:
         left = f"{inactive.ready:,} shards wait" if inactive.ready else "its next step waits"
         yield Problem(
             f"No worker has worked on it for {inactive.seconds:,.0f} s; {left} ({run.state}).",
-            f"Start a worker: `celery -A workers worker -Q {queue_of(run)}`, or go on in one "
+            f"Start a worker: `celery -A workers worker -Q {queue_of(run)}`, or resume in one "
             "process: `gpt4rec night`.",
         )
 
 
-def _dead_owners(connection: Connection, run: Run) -> Iterator[Problem]:
+def _expired_leases(connection: Connection, run: Run) -> Iterator[Problem]:
     for lease in rows.expired_leases(connection, run.run_no, _NAMED):
         yield Problem(
             f"{lease.owner} has not renewed its lease of shard {lease.shard_no} ({lease.stage}) "
@@ -112,7 +112,7 @@ def _failing_shards(connection: Connection, run: Run) -> Iterator[Problem]:
         yield Problem(
             f"Shard {shard.shard_no} ({shard.stage}, {shard.members:,} members) {times}: "
             f"{shard.error or 'its workers were killed'}",
-            "Nothing: it is tried again, halved, and at last one user is given up."
+            "None needed: it is retried and split; a shard of one member is given up."
             if shard.failures
-            else "Bring the server back; the run goes on by itself.",
+            else "Restore the server; the run then continues.",
         )

@@ -57,7 +57,7 @@ def collect(
 def _collect(
     connection: Connection, batch: int, max_wait_s: float, progress: Progress
 ) -> Collected:
-    known = _know_what_is_needed(connection, max_wait_s)
+    known = _record_needed_texts(connection, max_wait_s)
     total = rows.count_texts(connection)
     connection.commit()
     counts, looked_at = Collected(), 0
@@ -82,7 +82,7 @@ def _collect(
     return counts
 
 
-def _know_what_is_needed(connection: Connection, max_wait_s: float) -> int:
+def _record_needed_texts(connection: Connection, max_wait_s: float) -> int:
     """Store which prompts and queries runs use; return the number of the newest such run.
 
     Later runs have higher numbers, because the lock excludes planners while it is read. Each batch
@@ -92,14 +92,14 @@ def _know_what_is_needed(connection: Connection, max_wait_s: float) -> int:
         _lock_alone(connection, max_wait_s)
         known = rows.newest_run(connection)
     with connection.begin():
-        rows.note_needed(connection)
+        rows.record_needed(connection)
     return known
 
 
 def _lock_alone(connection: Connection, max_wait_s: float) -> None:
     """Take the lock for this transaction, in short tries between which others can take it."""
     end = time.monotonic() + max_wait_s
-    locks.limit_waits(connection, _LOCK_TRY_S)
+    locks.set_lock_timeout(connection, _LOCK_TRY_S)
     while True:
         try:
             with connection.begin_nested():
@@ -111,6 +111,6 @@ def _lock_alone(connection: Connection, max_wait_s: float) -> None:
                     "Prune again later; completed batches stay.",
                 ) from error
         else:
-            locks.limit_waits(connection, _WORK_LOCK_S)
+            locks.set_lock_timeout(connection, _WORK_LOCK_S)
             return
         time.sleep(_PAUSE_S)

@@ -104,7 +104,7 @@ def _mark_pruned(parts: NightParts, run_no: int) -> bool:
         rows.delete_work(connection, run_no)
         if not daily.counts(connection, run_no):
             daily.delete_daily(connection, run_no)
-        rows.forget_ruled_out(connection, run_no)
+        rows.delete_rule_items(connection, run_no)
         return True
 
     return retrying(parts.engine, mark)
@@ -156,7 +156,7 @@ def _retry_on_lock_timeout(
             if time.monotonic() + wait > end:
                 raise ConflictError(
                     f"Readers held the lists of {run_id} all the time.",
-                    "End long analyst queries, then prune again; what was pruned so far stays so.",
+                    "End long analyst queries, then prune again; completed steps stay.",
                 ) from error
         log.info("the lists of %s are being read; trying again", run_id)
         time.sleep(wait)

@@ -80,7 +80,7 @@ def set_pinned(
         run = run_rows.load(connection, run.run_no)
         if is_pinned and run.pruned_at:
             raise UsageError(
-                f"The lists of {run.run_id} were pruned; it cannot be pinned.",
+                f"The lists of {run.run_id} were pruned; the run cannot be pinned.",
                 "See `gpt4rec runs list`.",
             )
         if run.is_pinned != is_pinned and not dry_run:

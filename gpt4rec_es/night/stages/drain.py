@@ -74,23 +74,23 @@ def drain(
     _require_own_code(run_now(parts, run_no))
     freeze_gc()
     work, reporter = StageWork(parts, options), ProgressReporter(parts, progress)
-    gone_since: float | None = None
+    outage_since: float | None = None
     while True:
         try:
             run = advance(parts.engine, run_no)
             reporter.report(run)
             if not _step(work, run, owner, stages) or should_stop():
                 return DrainReport(run_now(parts, run_no), work.counts)
-            gone_since = None
+            outage_since = None
         except (DependencyError, DBAPIError) as error:
             if not is_outage(error):
                 raise
             now = time.monotonic()
-            gone_since = gone_since or now
-            if now - gone_since > options.max_outage_seconds or should_stop():
+            outage_since = outage_since or now
+            if now - outage_since > options.max_outage_seconds or should_stop():
                 raise as_dependency_error(parts.engine, error) from error
             log.warning("waiting for a server: %s", scrub(str(error)).splitlines()[0])
-            time.sleep(min(5.0, max(0.2, now - gone_since)))
+            time.sleep(min(5.0, max(0.2, now - outage_since)))
 
 
 class ProgressReporter:

@@ -21,7 +21,7 @@ from gpt4rec_es.stack.diagnostics import PortTakenError, start_error
         ("mmap failed: Cannot allocate memory", "too little memory"),
         ("starting\nFATAL:  data directory has wrong ownership.\nbye\n", "has wrong ownership."),
         ("only this\n", "only this."),
-        ("", "it said nothing."),
+        ("", "no output."),
     ],
 )
 def test_a_log_becomes_one_line_with_the_way_out(tmp_path: Path, output: str, said: str) -> None:
