@@ -27,7 +27,7 @@ from gpt4rec_es.night.stages.drain import drain
 from gpt4rec_es.night.start import start_night
 
 PARTS = ("import", "reindex", "merge", "export")
-# Ten times the rows may need so many times the memory and still count as flat.
+# Memory for ten times the rows may grow by this factor and still count as flat.
 _FLAT = 1.5
 _PER_USER = 10
 

@@ -1,4 +1,4 @@
-"""Who is generated for: networks and prompts, random or real.
+"""Networks and prompts of the benchmarks, random or real.
 
 Random weights are sharpened, so that beams differ in more than rounding. They never end a text,
 so all searches run to the last step: the work per user is known by arithmetic.

@@ -39,7 +39,7 @@ def fill_items(place: Place, items: int) -> None:
 
 
 def fill_users(place: Place, users: int, purchases: int = 8) -> None:
-    """Insert users who bought ``purchases`` items each, drawn by arithmetic."""
+    """Insert users with ``purchases`` purchases each, drawn by arithmetic."""
     place.run(
         "INSERT INTO users (user_id) "
         "SELECT 'u' || lpad(n::text, 8, '0') FROM generate_series(1, :users) AS n",

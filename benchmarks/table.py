@@ -49,7 +49,7 @@ def percent(value: float) -> str:
 
 
 def rate(unit: str) -> Callable[[float], str]:
-    """Return how to show so many ``unit`` per second."""
+    """Return the format of a number of ``unit`` per second."""
     return lambda value: f"{value:,.0f} {unit}/s"
 
 

@@ -39,7 +39,7 @@ def interleaved(
 ) -> dict[str, Timing]:
     """Return timings of each contender (how often, what).
 
-    They take turns, so that a busy machine hurts all alike; who runs less often drops out.
+    They take turns, so that a busy machine slows all alike; one with fewer runs drops out.
     prepare: before each run, not timed. wait: until a device is done, part of the run's time.
     """
     timings = {name: Timing() for name in contenders}

@@ -20,7 +20,7 @@ def mask_url(url: str) -> str:
 def secrets_of_url(url: str) -> list[str]:
     """Return the secrets in ``url``, as written and decoded.
 
-    A password with unescaped delimiters is split by whoever parses the URL, and errors then print
+    A password with unescaped delimiters is split by the URL's parser, and errors then print
     the pieces: those of some length are returned too.
     """
     found = _AUTHORITY.search(url)

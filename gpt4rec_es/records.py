@@ -113,7 +113,7 @@ class Decoding:
 class PromptForm:
     """How a history becomes a prompt; a checkpoint is trained for one form and carries it.
 
-    titles: so many of the newest are in it, as far as they fit; the paper truncates histories to
+    titles: maximum number of newest titles in it; the paper truncates histories to
     15 items. newest_first: the other way round than in the paper.
     """
 

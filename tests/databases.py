@@ -81,7 +81,7 @@ class Cluster:
         return Database(name, owner, writer, analyst, template)
 
     def drop(self, database: Database) -> None:
-        """Take a database back, whoever is still connected.
+        """Take a database back, even with open connections.
 
         DROP DATABASE waits for a checkpoint of the whole server, seconds on a busy one: a copy
         with the schema of its template is emptied instead, for the next test under another name.

@@ -36,7 +36,7 @@ class Shop:
 
 
 def make_shop(servers: Servers, database: Database, alias: str, users: int = 40) -> Shop:
-    """Fill ``database`` with 60 items and ``users`` users who each stay with one style."""
+    """Fill ``database`` with 60 items and ``users`` users that each stay with one style."""
     with database.engine.begin() as connection:
         fill(connection, users)
     environ = {

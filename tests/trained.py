@@ -28,7 +28,7 @@ OPTIONS = TrainingOptions(
 
 
 def shop_histories(users: int = 150) -> list[list[str]]:
-    """Users who mostly stay with one style."""
+    """Users that mostly stay with one style."""
     chance = random.Random(7)
     histories = []
     for user in range(users):

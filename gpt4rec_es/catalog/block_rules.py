@@ -52,7 +52,7 @@ def add_rules(
             return AddedRules([], 0, items)
         numbers = rows.insert_rules(connection, checked, actor)
         if numbers:
-            # Who added which, and why, stands in the rules, which are never deleted.
+            # Actor and reason of each rule are in the rules, which are never deleted.
             ends = dict.fromkeys((numbers[0], numbers[-1]))
             audit.record(
                 connection,

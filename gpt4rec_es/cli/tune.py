@@ -156,7 +156,7 @@ def promote(trial: int, reason: str | None, force: bool, dry_run: bool, as_json:
 
     Example: gpt4rec tune promote 2 --dry-run
     """
-    from gpt4rec_es.cli.index import render_change
+    from gpt4rec_es.cli.index_bm25 import render_change
     from gpt4rec_es.lab.tuning.trials import promote as promote_trial
 
     runtime = get_runtime()

@@ -43,7 +43,7 @@ SELECT obj_description(to_regnamespace('analytics'), 'pg_namespace') AS comment,
 
 
 def definitions() -> dict[str, str]:
-    """Return the SQL of each view by its name, those that others read before the others."""
+    """Return view name -> SQL, in order of dependency."""
     found = {file.stem: file.read_text(encoding="utf-8") for file in sorted(FOLDER.glob("*.sql"))}
     read = {
         name: [other for other in re.findall(r"\banalytics\.(\w+)", sql) if other != name]

@@ -162,7 +162,7 @@ def _without_security(client: Elasticsearch) -> Finding:
     if is_loopback(host):
         return ok("security is off, on this machine alone")
     return warning(
-        f"Security is off on {host}: whoever reaches it may read and delete everything.",
+        f"Security is off on {host}: every client that reaches it can read and delete everything.",
         "Switch xpack.security on and give the program an API key.",
     )
 

@@ -22,7 +22,7 @@ EXIT_CODES = {Level.OK: 0, Level.WARNING: 1, Level.ERROR: 2}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One finding: what is so, and the way out (empty: all is well). check: who found it."""
+    """One finding: the state and its remedy (empty: no problem). check: name of the check."""
 
     level: Level
     what: str

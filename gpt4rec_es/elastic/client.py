@@ -100,7 +100,7 @@ def _basic(user: str | None, password: str | None) -> tuple[str, str] | None:
 
 
 def _tls(verify: bool, ca_file: str | None) -> dict[str, Any]:
-    # Without the client's warning: whoever switched verification off knows it.
+    # Without the client's warning: the operator switched verification off.
     options: dict[str, Any] = {"verify_certs": verify, "ssl_show_warn": False}
     if ca_file:
         if not Path(ca_file).is_file():

@@ -1,4 +1,4 @@
-"""Holding back: at most so many searches or documents a second, for clusters shared with others.
+"""Throttling: at most N searches or documents per second, for shared clusters.
 
 Per process, and only what one program sends is counted: several workers send several times as
 much. The clock and the sleep are parameters so that tests need not wait.
@@ -33,14 +33,15 @@ class Throttle:
     def take(self, number: int) -> None:
         """Wait until ``number`` more may pass, and count them as passed.
 
-        More than the bucket holds pass at once when it is full; whoever comes next waits longer.
+        More than the bucket holds pass at once when it is full; the next caller waits longer.
         """
         if not self._rate:
             return
         with self._lock:
             now = self._clock()
             self._full_at = max(self._full_at, now) + number / self._rate
-            # Waits out the debt of those before: what this call took is paid by who comes next.
+            # Waits for the debt of earlier calls; the debt of this call is waited for by the next
+            # one.
             wait = self._full_at - now - max(1.0, number / self._rate)
         if wait > 0:
             self._sleep(wait)

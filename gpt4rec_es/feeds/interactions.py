@@ -1,4 +1,4 @@
-"""Interactions from records of any shape: who, what, when or in which order.
+"""Interactions from records of any shape: user, item, time or ordinal.
 
 Batches of text that are right, which is nearly all of CSV, are converted by column, each distinct
 value once; all others record by record, so that a wrong one costs itself alone.

@@ -1,4 +1,4 @@
-"""Which script a text is written in, by blocks of Unicode, as far as they matter to shops.
+"""The scripts of a text, by Unicode blocks; only scripts used in shops are told apart.
 
 A letter of a block that is not listed belongs to no script here, so nobody is kept out by it.
 """

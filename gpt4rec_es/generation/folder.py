@@ -19,7 +19,7 @@ from gpt4rec_es.records import PromptForm
 # Where a checkpoint came from and what wrote it; neither changes what it generates.
 _IRRELEVANT = {"_name_or_path", "transformers_version"}
 # Entry of config.json that says how prompts are written, unless in the usual form. There, because
-# the content hash covers it: whoever changes it has another generator.
+# the content hash covers it: changing it makes another generator.
 PROMPT_FORM = "gpt4rec_prompt"
 _EMBEDDINGS = ("transformer.wte.weight", "wte.weight")
 

@@ -25,7 +25,7 @@ from gpt4rec_es.index.prune import (
 
 @dataclass(frozen=True, slots=True)
 class BuildStatus:
-    """A build, whether the alias points to it, and who keeps it: "hand", or ids of runs."""
+    """A build, whether the alias points to it, and its pins: "hand", or ids of runs."""
 
     build: Build
     is_live: bool

@@ -124,7 +124,7 @@ class _Loader:
     def load(self, source: Iterator[Line]) -> Iterator[None]:
         """Send all of ``source``; yield after each request."""
         self._read(source)
-        # Not the other way round: whoever sends must not wait for Python's lock.
+        # Not the other way round: the sending thread must not wait for Python's lock.
         with ThreadPoolExecutor(1, "bulk-read-ahead") as reader:
             while batch := self._next():
                 reading = reader.submit(self._read, source)

@@ -34,7 +34,7 @@ def ensure_current(
     if isinstance(found, Build):
         return found
     with plain_errors(client), live.index_lock(engine, options.alias) as lock:
-        # Whoever held the lock until now may have done it.
+        # The previous holder of the lock may have done it.
         found = _current_build(engine, client, options)
         if isinstance(found, Build):
             return found

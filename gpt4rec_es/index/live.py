@@ -1,7 +1,7 @@
 """What is live: the build behind the alias, moving the alias, and noting every move.
 
 The alias in Elasticsearch decides what is live; the table ``alias_swaps`` tells how it came there.
-A kill between the two is made good by ``reconcile``. Whoever moves the alias holds ``index_lock``.
+A kill between the two is made good by ``reconcile``. The alias is only moved under ``index_lock``.
 """
 
 from collections.abc import Iterator
@@ -71,7 +71,8 @@ def check_build(client: Elasticsearch, build: Build) -> None:
     if state.documents != build.document_count:
         differs.append(f"it holds {state.documents} documents, not {build.document_count}")
     if not same_bm25(state.bm25, build.bm25):
-        differs.append(f"k1, b are {state.bm25.k1:g}, {state.bm25.b:g} by another hand")
+        found = f"{state.bm25.k1:g}, {state.bm25.b:g}"
+        differs.append(f"k1, b are {found} although no command set them")
     if differs:
         raise DataError(f"The index {build.index_name} changed: {'; '.join(differs)}.", _REBUILD)
 
@@ -114,7 +115,7 @@ def make_live(
     """Point the alias to ``build`` in one step and record it; hold ``index_lock`` as ``lock``.
 
     Raises:
-        ConflictError: the lock was lost, or the alias was moved by another hand.
+        ConflictError: the lock was lost, or another process moved the alias.
     """
     alias = build.alias
     old = alias_targets(client, alias)

@@ -56,7 +56,7 @@ def find_orphans(
 def remove_orphans(engine: Engine, client: Elasticsearch, alias: str) -> list[str]:
     """Delete the orphans of ``alias`` and close their records; return their names.
 
-    Hold ``index_lock``: then whoever began a build that is still unfinished is dead.
+    Hold ``index_lock``: then an unfinished build is one whose process died.
     """
     orphans = find_orphans(engine, client, alias)
     for name in orphans:

@@ -145,7 +145,7 @@ def build_all(
     reason: str | None,
     progress: Progress,
 ) -> ReindexReport:
-    """Do what ``reindex`` does; whoever calls holds the lock."""
+    """Do what ``reindex`` does; the caller holds the lock."""
     started = time.monotonic()
     alias = options.alias
     live.reconcile(engine, client, alias)

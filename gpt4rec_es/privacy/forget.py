@@ -1,8 +1,8 @@
 """Erasing one user from every table, in one transaction.
 
 Exported files are not touched: those that may hold the user are named, to be seen to by hand. What
-is written down about it does not say who it was. Models that learned from the user's purchases keep
-what they learned.
+the audit log says about it does not name the user. Models that learned from the user's purchases
+keep what they learned.
 """
 
 from dataclasses import dataclass

@@ -14,7 +14,7 @@ def target_positions(n_titles: int, pairs: Pairs, newest: int | None = None) -> 
     """Return the positions of target titles in a history of ``n_titles``.
 
     "last": one per user, the last title given all earlier ones, as in the paper. "every-prefix":
-    every title but the first. newest: at most so many targets, the newest ones.
+    every title but the first. newest: maximum number of targets, the newest ones.
     """
     first = 1 if pairs == "every-prefix" else n_titles - 1
     if newest is not None:

@@ -1,7 +1,7 @@
 """Fitting a history into the model's context: whole titles go, the oldest first.
 
 Cutting tokens blindly would lose the closing words or the newest titles, which matter most. No
-tokenizer is known here: whoever has one passes a function that counts tokens.
+tokenizer is known here: the caller passes a function that counts tokens.
 """
 
 from collections.abc import Callable, Sequence

@@ -60,7 +60,7 @@ def similarity_blocks(
 ) -> Iterator[Matrix]:
     """Yield blocks of rows of [items, items], float32 in 0..1, in order of the rows' items.
 
-    Row i has how strongly i speaks for each j: the sum over users who bought both of the pair's
+    Row i has how strongly i speaks for each j: the sum over users with both of the pair's
     weight, by (buyers of i + damping)^(1 - p) x (buyers of j)^p. The diagonal is empty. pairs: of
     purchases per block; more where one user has more.
     """

@@ -993,7 +993,7 @@ COMMENT ON COLUMN daily_items.run_no IS 'run that the row is counted for';
 COMMENT ON COLUMN daily_items.item_no IS 'recommended item';
 COMMENT ON COLUMN daily_items.n_users IS 'number of users that the item was recommended to';
 COMMENT ON COLUMN daily_items.n_by_query IS
-    'number of users for whom a generated query found the item';
+    'number of users with the item found by a generated query';
 
 CREATE TABLE daily_coverage (
     run_no integer NOT NULL,
@@ -1485,7 +1485,7 @@ CREATE TABLE exports (
     CONSTRAINT uq_exports_host_path UNIQUE (host, path)
 );
 COMMENT ON TABLE exports IS
-    'One row per exported file with user ids; used to erase a user from the file.';
+    'One row per exported file with user ids; used to name the files that may hold an erased user.';
 COMMENT ON COLUMN exports.export_no IS 'number of the export';
 COMMENT ON COLUMN exports.host IS 'name of the machine that the file was written on';
 COMMENT ON COLUMN exports.path IS 'absolute path of the file';

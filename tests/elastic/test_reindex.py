@@ -284,7 +284,7 @@ def test_ensure_current_repairs_what_was_changed_by_hand(
         reopen=True,
     )
     elastic.cluster.health(index=first.index_name, wait_for_status="green")
-    with pytest.raises(DataError, match=r"k1, b are 3, 0.75 by another hand"):
+    with pytest.raises(DataError, match=r"k1, b are 3, 0.75 although no command set them"):
         live_build(engine, elastic, alias)
     repaired = ensure_current(engine, elastic, ReindexOptions(alias=alias), actor="night")
     assert repaired.build_no != first.build_no

@@ -129,7 +129,7 @@ def test_a_query_that_cannot_be_searched(shop: Shop, database: Database) -> None
             ),
             {"title": title},
         ).scalars()
-        # Only users who have that query among theirs.
+        # Only users with that query among theirs.
         assert {user for user, _ in failed} <= set(bought)
 
 

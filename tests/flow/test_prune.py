@@ -146,7 +146,7 @@ def test_a_night_that_is_planned_meanwhile_keeps_what_it_needs(
             max_wait_s=60,
             progress=lambda done, total: looked_at.append(done),
         )
-        with pytest.raises(ConflictError, match="planned"):
+        with pytest.raises(ConflictError, match="held the lock"):
             collect(database.engine, max_wait_s=0)
         assert numbers(database, "SELECT count(*) FROM prompts") == old
         go_on.set()

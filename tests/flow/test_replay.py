@@ -239,7 +239,7 @@ def later(runtime: Runtime, database: Database) -> Database:
 def test_lists_are_measured_by_what_came_later(runtime: Runtime, later: Database) -> None:
     found = replay(runtime.night_parts(), RUN, ReplayChanges(num_queries=1), split="later")
     assert found.metrics is not None
-    # Whoever bought nothing new was left out: the night knew the last purchase.
+    # Users without new purchases were left out: the night knew the last purchase.
     assert found.metrics.users_who_were_known > 0
     with later.engine.connect() as connection:
         recall, users = connection.execute(

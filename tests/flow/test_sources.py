@@ -33,7 +33,7 @@ def count(database: Database, statement: str) -> int:
 
 @pytest.fixture
 def varied_shop(shop: Shop, database: Database) -> Shop:
-    """Users who share some of what they buy, but not all."""
+    """Users that share some of their purchases, but not all."""
     with database.engine.begin() as connection:
         add_purchases(connection, version=2, first_user=10, users=30)
         connection.execute(text("UPDATE catalog_state SET history_version = 2"))

@@ -180,7 +180,7 @@ def test_held_out_users_and_purchases_are_not_learnt(
     assert len(everything.histories.flat) - len(data.histories.flat) == 1 + len(u004) + 5
     kept = learnt(data.histories)
     removed = [history for history in learnt(everything.histories) if history not in kept]
-    assert len(removed) == 3  # two users, and one of whom a purchase is missing
+    assert len(removed) == 3  # two users, and one with a missing purchase
 
 
 def test_users_kept_back_for_validation_are_the_same_next_time(

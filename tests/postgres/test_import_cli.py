@@ -88,12 +88,12 @@ def test_a_stopped_import_shows_the_first_rejects(
 def test_columns_formats_and_units(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     items, events = tmp_path / "items.csv", tmp_path / "events.csv"
     items.write_text("sku,name\n1,Mug\n")
-    events.write_text("who,sku,when\nann,1,5\n")
+    events.write_text("buyer,sku,when\nann,1,5\n")
     code, _, err = typed(
         capsys, "items", items, "--column", "item_id=sku", "--column", "title=name"
     )
     assert code == 0, err
-    columns = ["--column", "user_id=who", "--column", "item_id=sku", "--column", "timestamp=when"]
+    columns = ["--column", "user_id=buyer", "--column", "item_id=sku", "--column", "timestamp=when"]
     code, _, err = typed(capsys, "interactions", events, *columns, "--time-unit", "s")
     assert code == 0, err
     code, _, err = typed(capsys, "interactions", events, *columns[:4], "--order", "file")

@@ -1,4 +1,4 @@
-"""What an installed wheel would lack: found here rather than by the first who installs one."""
+"""An installed wheel lacks nothing: packages, files and dependencies are compared with the code."""
 
 import ast
 import configparser

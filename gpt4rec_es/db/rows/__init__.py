@@ -1,1 +1,1 @@
-"""All SQL of the program: statements by what they are about; use cases call these functions."""
+"""SQL statements of the program, one module per subject."""

@@ -8,12 +8,10 @@ computes only missing results. See docs/architecture.md.
 from gpt4rec_es.db.tables.base import metadata
 from gpt4rec_es.db.tables.catalog import (
     catalog_state,
-    exports,
     import_rejects,
     imports,
     interactions,
     items,
-    privacy,
     users,
 )
 from gpt4rec_es.db.tables.daily import (
@@ -27,8 +25,6 @@ from gpt4rec_es.db.tables.evaluations import (
     evaluation_lists,
     evaluation_metrics,
     evaluations,
-    replay_metrics,
-    replays,
 )
 from gpt4rec_es.db.tables.generation import (
     decodings,
@@ -39,8 +35,21 @@ from gpt4rec_es.db.tables.generation import (
     queries,
 )
 from gpt4rec_es.db.tables.index import alias_swaps, builds, search_options, searches
-from gpt4rec_es.db.tables.publishing import audit, gate_results, publications
-from gpt4rec_es.db.tables.results import recommendations, run_popular, run_users, user_outcomes
+from gpt4rec_es.db.tables.publishing import (
+    audit,
+    exports,
+    gate_results,
+    privacy,
+    publications,
+)
+from gpt4rec_es.db.tables.replays import replay_metrics, replays
+from gpt4rec_es.db.tables.results import (
+    recommendations,
+    run_counts,
+    run_popular,
+    run_users,
+    user_outcomes,
+)
 from gpt4rec_es.db.tables.rules import (
     block_rules,
     query_filters,
@@ -48,7 +57,7 @@ from gpt4rec_es.db.tables.rules import (
     run_brands,
     run_rules,
 )
-from gpt4rec_es.db.tables.runs import FINISHED, STAGES, UNFINISHED, run_counts, runs, shards
+from gpt4rec_es.db.tables.runs import FINISHED, STAGES, UNFINISHED, runs, shards
 from gpt4rec_es.db.tables.sources import co_purchase_sets, co_purchases, run_titles
 from gpt4rec_es.db.tables.splits import split_eval_users, split_prompts, split_train, splits
 from gpt4rec_es.db.tables.trials import trial_comparisons, trial_points, trial_queries, trials

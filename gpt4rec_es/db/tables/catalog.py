@@ -11,11 +11,9 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
-    LargeBinary,
     Numeric,
     Table,
     Text,
-    UniqueConstraint,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -224,38 +222,4 @@ import_rejects = Table(
         comment="first 200 bytes of the record, control characters escaped",
     ),
     comment="One row per record that an import rejected.",
-)
-
-
-privacy = Table(
-    "privacy",
-    metadata,
-    Column("one_row", Boolean, primary_key=True, comment="always true"),
-    Column(
-        "has_pseudonyms",
-        Boolean,
-        nullable=False,
-        comment="whether analysts see pseudonyms instead of user ids",
-    ),
-    Column("inner_key", LargeBinary, nullable=False, comment="secret key of the inner hash"),
-    Column("outer_key", LargeBinary, nullable=False, comment="secret key of the outer hash"),
-    CheckConstraint("one_row", name="one_row"),
-    comment=(
-        "At most one row, readable by the owner only: the secret keys of pseudonyms; "
-        "no row: never used."
-    ),
-)
-
-exports = Table(
-    "exports",
-    metadata,
-    Column("export_no", BigInteger, Identity(), primary_key=True, comment="number of the export"),
-    Column(
-        "host", Text, nullable=False, comment="name of the machine that the file was written on"
-    ),
-    Column("path", Text, nullable=False, comment="absolute path of the file"),
-    Column("format", Text, nullable=False, comment="file format, as jsonl, csv, parquet or trec"),
-    now("exported_at", "time the file was last written"),
-    UniqueConstraint("host", "path"),
-    comment="One row per exported file with user ids; used to erase a user from the file.",
 )

@@ -148,7 +148,7 @@ daily_items = Table(
         "n_by_query",
         Integer,
         nullable=False,
-        comment="number of users for whom a generated query found the item",
+        comment="number of users with the item found by a generated query",
     ),
     Index("ix_daily_items_item_no", "item_no"),
     comment="One row per run and recommended item.",

@@ -1,6 +1,17 @@
-"""Tables of publishing: gate results, the publication pointer, and the audit."""
+"""Tables of what leaves the system: gates, publications, exports, pseudonyms, and the audit."""
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Identity, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Identity,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from gpt4rec_es.db.tables.base import metadata, now
@@ -59,4 +70,40 @@ audit = Table(
     Column("after", JSONB(none_as_null=True), comment="JSON: state after the action; NULL: none"),
     Column("reason", Text, comment="reason that the operator gave; NULL: none"),
     comment="Append-only: one row per operator action.",
+)
+
+privacy = Table(
+    "privacy",
+    metadata,
+    Column("one_row", Boolean, primary_key=True, comment="always true"),
+    Column(
+        "has_pseudonyms",
+        Boolean,
+        nullable=False,
+        comment="whether analysts see pseudonyms instead of user ids",
+    ),
+    Column("inner_key", LargeBinary, nullable=False, comment="secret key of the inner hash"),
+    Column("outer_key", LargeBinary, nullable=False, comment="secret key of the outer hash"),
+    CheckConstraint("one_row", name="one_row"),
+    comment=(
+        "At most one row, readable by the owner only: the secret keys of pseudonyms; "
+        "no row: never used."
+    ),
+)
+
+exports = Table(
+    "exports",
+    metadata,
+    Column("export_no", BigInteger, Identity(), primary_key=True, comment="number of the export"),
+    Column(
+        "host", Text, nullable=False, comment="name of the machine that the file was written on"
+    ),
+    Column("path", Text, nullable=False, comment="absolute path of the file"),
+    Column("format", Text, nullable=False, comment="file format, as jsonl, csv, parquet or trec"),
+    now("exported_at", "time the file was last written"),
+    UniqueConstraint("host", "path"),
+    comment=(
+        "One row per exported file with user ids; "
+        "used to name the files that may hold an erased user."
+    ),
 )

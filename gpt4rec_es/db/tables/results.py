@@ -203,3 +203,37 @@ recommendations = Table(
     comment="One row per run, user and rank. One partition per run.",
     postgresql_partition_by="LIST (run_no)",
 )
+
+run_counts = Table(
+    "run_counts",
+    metadata,
+    Column(
+        "run_no",
+        ForeignKey("runs.run_no", ondelete="CASCADE"),
+        primary_key=True,
+        comment="run whose work is counted",
+    ),
+    Column("stage", Text, primary_key=True, comment="stage of the run: generate, search or merge"),
+    Column(
+        "name",
+        Text,
+        primary_key=True,
+        comment=(
+            "what is counted: members, tokens, queries, searches, users, listed, removed, "
+            "errors or takeovers"
+        ),
+    ),
+    Column(
+        "detail",
+        Text,
+        primary_key=True,
+        comment=(
+            "users: the outcome; listed: the source; removed: the rule; errors: the "
+            "class; else empty"
+        ),
+    ),
+    Column("n", BigInteger, nullable=False, comment="the count"),
+    comment=(
+        "One row per run, stage and count: counts of the work done, summed over shards at its end."
+    ),
+)

@@ -1,4 +1,4 @@
-"""Tables of runs, their shards, and counts of their work."""
+"""Tables of runs and their shards."""
 
 from sqlalchemy import (
     BigInteger,
@@ -234,39 +234,5 @@ shards = Table(
     comment=(
         "One row per shard: a frozen list of a run's work, done by the worker with "
         "its lease and token."
-    ),
-)
-
-run_counts = Table(
-    "run_counts",
-    metadata,
-    Column(
-        "run_no",
-        ForeignKey("runs.run_no", ondelete="CASCADE"),
-        primary_key=True,
-        comment="run whose work is counted",
-    ),
-    Column("stage", Text, primary_key=True, comment="stage of the run: generate, search or merge"),
-    Column(
-        "name",
-        Text,
-        primary_key=True,
-        comment=(
-            "what is counted: members, tokens, queries, searches, users, listed, removed, "
-            "errors or takeovers"
-        ),
-    ),
-    Column(
-        "detail",
-        Text,
-        primary_key=True,
-        comment=(
-            "users: the outcome; listed: the source; removed: the rule; errors: the "
-            "class; else empty"
-        ),
-    ),
-    Column("n", BigInteger, nullable=False, comment="the count"),
-    comment=(
-        "One row per run, stage and count: counts of the work done, summed over shards at its end."
     ),
 )

@@ -18,4 +18,4 @@ COMMENT ON COLUMN analytics.daily_items.title IS 'cleaned title; NULL: none usab
 COMMENT ON COLUMN analytics.daily_items.recommended_user_count IS
     'number of users that the item was recommended to';
 COMMENT ON COLUMN analytics.daily_items.by_query_count IS
-    'number of users for whom a generated query found the item';
+    'number of users with the item found by a generated query';

@@ -33,4 +33,4 @@ COMMENT ON COLUMN analytics.generated_queries.beam_score IS
 COMMENT ON COLUMN analytics.generated_queries.query_tokens IS
     'number of tokens of the query, end token included';
 COMMENT ON COLUMN analytics.generated_queries.generated_at IS
-    'time the query was generated; before the run if an earlier run had the same prompt';
+    'time the query was generated; before the run if an earlier run had the same input';

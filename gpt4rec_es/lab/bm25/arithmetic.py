@@ -1,7 +1,7 @@
 """The single-precision arithmetic by which Lucene scores a term, for many (k1, b) at once.
 
-Scores must come out bit for bit as Elasticsearch shows them, because ties decide who is in a list.
-So every step here rounds where Lucene 9 rounds (BM25Similarity, and the factor k1 + 1 that
+Scores must come out bit for bit as Elasticsearch shows them, because ties decide which items are in
+a list. So every step here rounds where Lucene 9 rounds (BM25Similarity, and the factor k1 + 1 that
 Elasticsearch keeps through LegacyBM25Similarity); nothing may be simplified algebraically.
 """
 

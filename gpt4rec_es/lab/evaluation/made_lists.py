@@ -32,14 +32,14 @@ OpenGenerator = Callable[[Generator], QueryGenerator]
 
 @dataclass(frozen=True, slots=True)
 class EvaluateOptions:
-    """What is measured, and how.
+    """Options of an evaluation.
 
-    num_queries: one evaluation for each. bm25: None for the live build's. learn_validation: before
-    the test, baselines learn from the validation part, too. sample: so many users only. generator:
-    None for the current one. decoding: of its queries; as many as the most in num_queries, and at
-    least as many beams. fusions: of the product's candidate sources, each measured. search: how
-    generated queries are searched for. night: rules and filters that the product keeps; None: none.
-    trust: believe that the generator has not seen what is held out.
+    num_queries: queries per user; one evaluation for each. bm25: None: those of the live build.
+    learn_validation: baselines learn from the validation part as well, before the test. sample:
+    maximum number of users. generator: None: the current one. decoding: decoding of its queries,
+    with at least max(num_queries) queries and beams. fusions: fusions of the product, one
+    evaluation for each. search: search options of generated queries. night: rules and filters of
+    the product; None: none. trust: accept a generator whose training data is unknown.
     """
 
     methods: tuple[str, ...]

@@ -51,7 +51,7 @@ _SEED = 1
 
 @dataclass(frozen=True, slots=True)
 class MetricRow:
-    """The mean of a metric over the ``users`` of a segment who have a value.
+    """The mean of a metric over the ``users`` of a segment with a value.
 
     low, high: 95 % interval over users; None: it is no mean over users.
     """

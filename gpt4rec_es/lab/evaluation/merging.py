@@ -112,7 +112,7 @@ class GridMerge:
         removed: Collection[str],
         room: int,
     ) -> Iterator[tuple[Mapping[str, int], list[UserInput]]]:
-        """Yield numbers of texts with the users who need these: about ``room`` texts at a time."""
+        """Yield numbers of texts with the users that need them: about ``room`` texts at a time."""
         numbers: dict[str, int] = {}
         users: list[UserInput] = []
         for user, (own, history) in enumerate(zip(queries, histories, strict=True)):

@@ -18,7 +18,7 @@ from gpt4rec_es.metrics.lists import NOTHING, Lists
 
 @dataclass(frozen=True, slots=True)
 class EvaluationComparison:
-    """StoredEvaluation ``b`` against ``a``, over the users who have lists of both."""
+    """StoredEvaluation ``b`` against ``a``, over the users with lists of both."""
 
     a: StoredEvaluation
     b: StoredEvaluation
@@ -61,7 +61,7 @@ def show_evaluation(engine: Engine, evaluation_no: int) -> dict[str, Any]:
 
 
 def compare(engine: Engine, first: int, second: int) -> EvaluationComparison:
-    """Return how evaluation ``second`` differs from ``first``, over users who are in both.
+    """Return how evaluation ``second`` differs from ``first``, over the users in both.
 
     Raises:
         UsageError: no such evaluation, or they were not made on the same part of the same split,

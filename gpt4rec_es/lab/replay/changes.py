@@ -18,9 +18,9 @@ from gpt4rec_es.records import Bm25
 class ReplayChanges:
     """Settings that replace those of a run; None: as it was.
 
-    num_queries: the best so many of each generation are used. fusion: fields of ``Fusion`` by name.
-    without_rules: nothing is kept out of lists by rules. rules: fields of ``ListRules`` by name, in
-    place of the run's. search: how queries are searched for.
+    num_queries: number of best queries used of each generation. fusion: fields of ``Fusion`` by
+    name. without_rules: nothing is kept out of lists by rules. rules: fields of ``ListRules`` by
+    name, in place of the run's. search: how queries are searched for.
     """
 
     k: int | None = None

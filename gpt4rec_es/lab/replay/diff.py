@@ -47,7 +47,8 @@ class ListsDiff:
     """How lists ``b`` differ from lists ``a``; plain values, ready for JSON.
 
     mean_jaccard: over users of both, |common items| / |all items| of the two lists. deciles: the
-    same at 0, 10, ... 100 % of users. gained, lost: items by the users who got or lost them.
+    same at 0, 10, ... 100 % of users. gained, lost: items by the number of users that gained or
+    lost them.
     """
 
     users_in_both: int

@@ -1,6 +1,6 @@
 """Making a split from the histories as they are: the only moment at which all parts are together.
 
-From then on whoever learns or measures reads the rows that are stored here.
+From then on training and evaluation read the rows stored here.
 """
 
 import datetime as dt

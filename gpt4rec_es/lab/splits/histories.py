@@ -1,7 +1,7 @@
 """Histories as they are measured on: put in order, ties decided openly, then prepared.
 
 Purchases of one moment have no order of their own, and whichever is taken as the last becomes the
-target. So whoever reads events here says what ties mean: the order in which they are stored, or
+target. So the reader of events decides the order of ties: the order in which they are stored, or
 a shuffle by a seed.
 """
 

@@ -102,7 +102,7 @@ def make_split(
 
 
 def _refuse_unused(options: SplitOptions, *, has_times: bool) -> None:
-    """Pass if every option that was given can change the split: who gives one expects that."""
+    """Pass if every option that was given can change the split, as its user expects."""
     if options.shuffle_ties is not None and not has_times:
         raise UsageError(
             "There are no times, so it is not known which purchases are tied.",

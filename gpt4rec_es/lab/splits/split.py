@@ -1,6 +1,6 @@
 """What a split is: what may be learned from and what is held out, kept apart.
 
-Whoever makes or loads a split checks it first; who learns gets the training part and nothing else.
+A split is checked when it is made or loaded; training gets the training part only.
 """
 
 from dataclasses import dataclass, field, replace
@@ -77,7 +77,7 @@ def check_split(split: Split) -> None:
         for eval_user in eval_users:
             learned = split.train.get(eval_user.user_no, ())
             if learned and split.protocol in BY_USERS:
-                _refuse(f"training knows user {eval_user.user_no}, who is held out for {part}")
+                _refuse(f"training knows user {eval_user.user_no}, a user held out for {part}")
             if eval_user.history[: len(learned)] != learned:
                 _refuse(
                     f"training knows more of user {eval_user.user_no} than its {part} user does"

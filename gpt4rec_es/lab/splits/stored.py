@@ -1,4 +1,4 @@
-"""Splits as rows: listed, shown, deleted, and read by all who learn or measure."""
+"""Splits as rows: list, show, delete, and load for training and evaluation."""
 
 from typing import Any
 

@@ -31,7 +31,7 @@ from gpt4rec_es.protocols import Progress
 from gpt4rec_es.records import PromptForm
 from gpt4rec_es.version import code_version
 
-_WARMUP_SHARE = 10  # warm-up takes at most one step in so many
+_WARMUP_DIVISOR = 10  # warm-up takes at most a tenth of the steps
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def _run(
         settings = Phase(
             epochs=phase.epochs,
             lr=phase.lr,
-            warmup_steps=min(options.warmup_steps, phase.steps // _WARMUP_SHARE),
+            warmup_steps=min(options.warmup_steps, phase.steps // _WARMUP_DIVISOR),
             weight_decay=options.weight_decay,
             batch_size=options.batch_size,
             seed=options.seed,

@@ -21,7 +21,7 @@ from gpt4rec_es.lab.splits.stored import load_split
 from gpt4rec_es.lab.training.dataset import TrainingData, collect_histories
 from gpt4rec_es.prompts.template import display_title
 
-# On so many users the loss is measured; more would cost more than they tell.
+# Number of users to measure the loss on; more cost time and change it little.
 _LOSS_USERS = 1000
 
 

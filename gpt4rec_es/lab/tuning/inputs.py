@@ -34,7 +34,7 @@ class TuningOptions:
     """What is tried, on which users, and what decides.
 
     generator: a name; None: the current one. trust: it has not seen what is held out, whatever its
-    card says. most_users: of more users so many are taken, always the same ones. seed: of intervals
+    card says. most_users: maximum number of users; a fixed sample of more. seed: of intervals
     and tests. search: how queries are searched for.
     """
 

@@ -95,7 +95,7 @@ def rules_are_kept(
     over_cap = measured.count_over_brand_cap(connection, run.run_no, most)
     return (
         blocked == 0 and over_cap == 0,
-        f"{blocked} recommendations that are kept out, {over_cap} lists with too many of a brand",
+        f"{blocked} blocked recommendations, {over_cap} lists with too many items of a brand",
         "none of either",
     )
 

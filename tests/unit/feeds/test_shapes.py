@@ -61,7 +61,7 @@ def test_mapped_columns() -> None:
         ("name",),
         ("price",),
     ]
-    # A catalog may say who bought last, if its columns are mapped.
+    # A catalog may name the last buyer, if its columns are mapped.
     find_shape("f.csv", "items", [*fields, "user_id"], "auto", columns)
 
 

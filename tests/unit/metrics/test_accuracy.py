@@ -68,7 +68,7 @@ def test_nothing_to_measure_is_an_error() -> None:
 
 
 def by_trec_eval(lists: Lists, targets: list[list[int]]) -> dict[str, PerUser]:
-    """The same by another program. It leaves out users with empty lists, who are misses."""
+    """The same by another program. It leaves out users with empty lists, which are misses."""
     k = lists.shape[1]
     names = {
         f"recall_{k}": "recall",

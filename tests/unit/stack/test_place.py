@@ -1,4 +1,4 @@
-"""Where a stack's folder lies and who may use it; what a server's last words mean."""
+"""A stack's folder and its permissions; the meaning of a server's last log lines."""
 
 import os
 from pathlib import Path

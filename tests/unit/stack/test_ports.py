@@ -64,6 +64,8 @@ def test_chosen_ports_lie_below_those_of_outgoing_connections() -> None:
 def test_a_wanted_port_is_taken_as_it_is_or_refused_by_name(taken_port: int) -> None:
     free = ports.choose("X", 0, None, set())
     assert ports.choose("X", free, 29_999, set()) == free
-    with pytest.raises(ConflictError, match=f"Port {taken_port}, asked for Broker, is taken") as e:
+    with pytest.raises(
+        ConflictError, match=f"Port {taken_port}, requested for Broker, is used"
+    ) as e:
         ports.choose("Broker", taken_port, None, set())
     assert "free one" in e.value.hint

@@ -106,7 +106,7 @@ def test_all_targets_of_a_case_go_on_as_one_basket() -> None:
 def test_baskets_stand_beside_what_is_known_and_never_decrease(
     moments: list[list[float]], protocol: str
 ) -> None:
-    # Six users who make every part of every split possible.
+    # Six users that make every part of every split possible.
     moments = [[0.0, 2.0, 4.0, 6.0]] * 6 + moments
     histories = [
         History(user, tuple(range(len(times))), tuple(times)) for user, times in enumerate(moments)

@@ -28,7 +28,7 @@ def analyze(texts: list[str]) -> list[list[str]]:
 
 
 def some_users(count: int) -> list[TuningUser]:
-    """Users who bought little and much, with no query, one, several, and equal ones."""
+    """Users with short and long histories, with no query, one, several, and equal ones."""
     chance = random.Random(9)
     eval_users = []
     for user in range(count):
