@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks what is in this folder by the programs that will read it, as far as they are here. What needs
+# Checks what is in this folder by the programs that will read it, where installed. What needs
 # none of them is in tests/unit/deploy.
 set -euo pipefail
 cd "$(dirname "$0")"

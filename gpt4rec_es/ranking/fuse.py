@@ -153,7 +153,7 @@ def _add_up(rankings: Sequence[tuple[float, Ranking]]) -> dict[int, float]:
 
 
 def _best(fused: dict[int, float], k: int, list_filter: ListFilter | None) -> list[int]:
-    """Return the allowed items with the highest sums, equal ones in order of their number."""
+    """Return the allowed items with the highest sums; ties keep insertion order."""
     if list_filter is None:
         return nlargest(k, fused, key=fused.__getitem__)
     best: list[int] = []

@@ -15,7 +15,8 @@ class Replay:
 
     changed: manifest entries by dotted name as [then, now]. searches: made for it, beyond the
     stored ones. differing_rows: of recommendations and outcomes, stored or replayed, without an
-    equal on the other side; differing_users: some of these users' ids. lists: replayed against stored.
+    equal on the other side; differing_users: some of these users' ids. lists: replayed against
+    stored.
     """
 
     replay_no: int | None
