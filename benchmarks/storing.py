@@ -131,7 +131,7 @@ def _outcomes(users: Sequence[int]) -> list[UserOutcome]:
 def _list_of(user: int) -> Iterator[tuple[Any, ...]]:
     for rank in range(1, _PER_USER + 1):
         item = (user * 31 + rank) % 50_000
-        yield (user, rank, item, "query", user + rank, rank, 1, 7.123456, None, None)
+        yield (user, rank, item, "queries", user + rank, rank, 1, 7.123456, None, None)
 
 
 def _generations(place: Place, users: int) -> dict[str, Timing]:

@@ -217,7 +217,7 @@ def test_a_port_taken_meanwhile_is_replaced_and_the_change_told(
         wanted = [*_command(folder, "up"), "--broker-port", str(port)]
         refused = subprocess.run(wanted, capture_output=True, text=True, check=False)
         assert refused.returncode == 1
-        assert f"Port {port}, asked for Broker, is taken" in refused.stderr
+        assert f"Port {port}, requested for Broker, is used" in refused.stderr
         said: list[str] = []
         changed = stack.up(folder, stack.default_options(os.environ), announce=said.append)
     assert f"Port {port} is taken by another program: Broker gets" in said[0]

@@ -56,7 +56,7 @@ RECOMMENDED = "SELECT count(*) FROM recommendations JOIN items USING (item_no) W
 LENGTHS = "SELECT DISTINCT n_recommended FROM user_outcomes"
 
 
-@pytest.mark.parametrize("sources", ["queries", "queries,co_purchase,titles"])
+@pytest.mark.parametrize("sources", ["queries", "queries,co_purchase,history_titles"])
 def test_blocked_items_brands_and_categories_are_in_no_list(
     branded: Shop, database: Database, sources: str
 ) -> None:
@@ -257,7 +257,11 @@ def test_rules_that_leave_too_little_are_stopped_by_the_gate(branded: Shop) -> N
 def test_a_replay_keeps_the_rules_of_its_run(branded: Shop, database: Database) -> None:
     night(branded.runtime())
     add(database, NewRule("brand", "clock", "contract ended"))
-    chosen = {"sources": "queries,co_purchase,titles", "max_per_brand": 2, "not_shown_days": 1}
+    chosen = {
+        "sources": "queries,co_purchase,history_titles",
+        "max_per_brand": 2,
+        "not_shown_days": 1,
+    }
     runtime = branded.runtime(**chosen)
     night(runtime, NEXT)
     remove_rule(database.engine, 1, actor="test", reason="settled")

@@ -125,7 +125,7 @@ def export_evaluation(
         longest = k or lengths[-1]
         if longest not in lengths:
             raise UsageError(
-                f"StoredEvaluation {evaluation_no} has no lists of {longest}.",
+                f"Evaluation {evaluation_no} has no lists of {longest}.",
                 f"It has: {', '.join(map(str, lengths))}.",
             )
         tag = word(f"{row.method}-{evaluation_no}")

@@ -18,7 +18,7 @@ from gpt4rec_es.metrics.lists import NOTHING, Lists
 
 @dataclass(frozen=True, slots=True)
 class EvaluationComparison:
-    """StoredEvaluation ``b`` against ``a``, over the users with lists of both."""
+    """Stored evaluation ``b`` against ``a``, over the users with lists of both."""
 
     a: StoredEvaluation
     b: StoredEvaluation

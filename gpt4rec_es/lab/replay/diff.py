@@ -185,7 +185,7 @@ def require_comparable(connection: Connection, runs: tuple[Run, Run], split: str
     one, other = runs
     if one.k != other.k:
         raise UsageError(
-            f"ListsTable of {one.k} and of {other.k} items cannot be compared by a metric.",
+            f"Lists of {one.k} and of {other.k} items cannot be compared by a metric.",
             "Compare lists of equal length.",
         )
     return splits.find(connection, split)
