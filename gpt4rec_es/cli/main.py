@@ -154,8 +154,8 @@ def cli(
 ) -> None:
     """Recommendation by search: GPT-2 writes each user's next queries, Elasticsearch finds items.
 
-    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 completed but rejected by a gate, 4 a server
-    cannot be reached, 130 interrupted.
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 completed, but a check failed (a gate, the age
+    of the lists, a replay), 4 a server cannot be reached, 130 interrupted.
     """
     state = ctx.ensure_object(CliState)
     state.env_file, state.log_level, state.log_format = env_file, log_level, log_format

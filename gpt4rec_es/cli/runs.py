@@ -49,7 +49,7 @@ def list_runs(limit: int, as_json: bool) -> None:
 @click.argument("run_id", default="latest")
 @json_option
 def show(run_id: str, as_json: bool) -> None:
-    """Show stages, outcomes and gates of RUN_ID (default: `latest`).
+    """Show stages, outcomes and gates of RUN_ID (`latest`: the published run).
 
     Example: gpt4rec runs show latest
     """
