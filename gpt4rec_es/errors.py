@@ -39,7 +39,7 @@ class ConflictError(Gpt4RecError):
 
 
 class GateError(Gpt4RecError):
-    """It ran, but a gate said no; what was published before stays in place."""
+    """A gate rejected the run; the lists published before stay in place."""
 
     exit_code = 3
 

@@ -12,8 +12,8 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "cli.md"
 INTRODUCTION = """\
 # Commands
 Every command and option of `gpt4rec`, as `--help` prints them, each with an example. Most commands
-that print data take `--json`, most that change data `--dry-run`; `gpt4rec completion bash` completes
-names in a shell.
+that print data take `--json`, most that change data `--dry-run`.
+`gpt4rec completion bash` completes names in a shell.
 `make reference` writes this page from the program.
 """
 
