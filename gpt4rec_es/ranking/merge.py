@@ -80,6 +80,10 @@ class _Cursor:
         self.item_nos, self.position = result.item_nos, 0
 
 
+# As ``Pick(...)``, without the call of a Python function: a merge makes one per place.
+_new_pick = tuple.__new__
+
+
 class _Walk:
     """The list in the making.
 
@@ -167,7 +171,8 @@ class _Walk:
             if item_no not in taken and not (list_filter and list_filter.refuses(item_no)):
                 self._add(item_no)
                 score = scores[position - 1]
-                self.picks.append(Pick(item_no, source, rank, position, score))
+                fields = (item_no, source, rank, position, score, None, None)
+                self.picks.append(_new_pick(Pick, fields))
                 wanted -= 1
             elif self.removed is not None:
                 self.removed.append(Removed(rank, position, item_no, self._reason(item_no)))
