@@ -78,7 +78,7 @@ def _sorted_batches(
     return run
 
 
-def ctranslate2_way(
+def ctranslate2_search(
     network: Any, decoding: Decoding, end_id: int, size: int, threads: int
 ) -> Way | None:
     """Return CTranslate2 in fp32 on the same weights; None where it is not installed."""

@@ -19,7 +19,7 @@ class Work:
     bytes_moved: float
 
 
-def least_work(config: Any, prompt: float, beams: int, new_tokens: int, itemsize: int) -> Work:
+def minimum_work(config: Any, prompt: float, beams: int, new_tokens: int, itemsize: int) -> Work:
     """Return the least work of one user: a prompt read once, then ``beams`` tokens per step.
 
     config: of a GPT-2. prompt: tokens. Nobody ends early. Bytes: keys and values are read once

@@ -88,7 +88,7 @@ def _compare(
     # The slow ways get fewer users and turns; users of the same mean length.
     few = _part(prompts, max(1, len(prompts) // 4))
     slow_size = min(_MOST_IN_SLOW_BATCH, max(1, len(few) // 2))
-    ways = _ways(options, population, tuned, decoding, threads, slow_size, is_long=is_long)
+    ways = _contenders(options, population, tuned, decoding, threads, slow_size, is_long=is_long)
     turns: dict[str, tuple[int, Callable[[], Any]]] = {}
     users: dict[str, list[list[int]]] = {}
     traffic: dict[str, Traffic] = {}
@@ -125,7 +125,7 @@ _BASELINE = "generate, arrival order"
 _OURS = "shared"
 
 
-def _ways(
+def _contenders(
     options: argparse.Namespace,
     population: Population,
     tuned: Any,
@@ -145,7 +145,7 @@ def _ways(
     if options.full or network.config.num_hidden_layers < 12:
         ways["generate, length-sorted"] = generate(is_sorted=True)
         ways["reference"] = contenders.reference(network, decoding, end_id, slow_size)
-    other = contenders.ctranslate2_way(network, decoding, end_id, slow_size, threads)
+    other = contenders.ctranslate2_search(network, decoding, end_id, slow_size, threads)
     if other:
         ways["CTranslate2 fp32"] = other
     return ways
@@ -200,7 +200,7 @@ def _print_fraction(
     if not population.is_random:
         return
     mean = sum(map(len, population.prompts)) / len(population.prompts)
-    work = cost.least_work(
+    work = cost.minimum_work(
         population.network.config,
         mean,
         decoding.num_beams,

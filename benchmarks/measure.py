@@ -41,14 +41,14 @@ def watched(network: Any) -> Iterator[Traffic]:
     def count_tokens(_module: Any, inputs: Any, _output: Any) -> None:
         traffic.tokens += inputs[0].numel()
 
-    def weigh_cache(_module: Any, _args: Any, kwargs: Any, _output: Any) -> None:
+    def count_cache_bytes(_module: Any, _args: Any, kwargs: Any, _output: Any) -> None:
         layers = getattr(kwargs.get("past_key_values"), "layers", [])
         size = sum((layer.keys.nbytes + layer.values.nbytes) / len(layer.keys) for layer in layers)
         traffic.cache_bytes_per_row = max(traffic.cache_bytes_per_row, size)
 
     hooks = [
         network.get_input_embeddings().register_forward_hook(count_tokens),
-        network.register_forward_hook(weigh_cache, with_kwargs=True),
+        network.register_forward_hook(count_cache_bytes, with_kwargs=True),
     ]
     try:
         yield traffic

@@ -69,8 +69,8 @@ def _prepare(part: str, place: Place, rows: int, folder: Path) -> None:
 
 def _in_a_process(part: str, place: Place, folder: Path) -> int:
     command = [sys.executable, "-m", "benchmarks.memory", part, str(folder)]
-    told = json.dumps([place.url, place.elasticsearch_url, place.alias])
-    done = subprocess.run(command, input=told, capture_output=True, text=True, check=False)
+    stdin = json.dumps([place.url, place.elasticsearch_url, place.alias])
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])
     return int(done.stdout)

@@ -14,7 +14,7 @@ import click
 
 from benchmarks.disk import disk_lines
 from benchmarks.place import Place
-from benchmarks.processor import Spent, spent
+from benchmarks.processor import CpuTime, spent
 from benchmarks.shops import (
     DAY,
     buy,
@@ -22,7 +22,7 @@ from benchmarks.shops import (
     fill_users,
     night_parts,
     options,
-    use_pretend_generator,
+    use_fake_generator,
 )
 from benchmarks.table import Line, at_most, megabytes, percent
 from benchmarks.timing import peak_resident
@@ -40,7 +40,7 @@ class Night:
     users: int
     run_no: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
-    spent: dict[str, Spent] = field(default_factory=dict)
+    spent: dict[str, CpuTime] = field(default_factory=dict)
     tokens: int = 0
     searches: int = 0
 
@@ -100,7 +100,7 @@ def prepare(place: Place, users: int) -> None:
     """Fill an empty place with a shop, and index it."""
     fill_items(place, _ITEMS)
     fill_users(place, users)
-    use_pretend_generator(place)
+    use_fake_generator(place)
     night_parts(place).ensure_index()
 
 

@@ -15,17 +15,17 @@ _TICK = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
-class Spent:
+class CpuTime:
     """Seconds of processor time. postgres: not a number where it cannot be known."""
 
     ours: float
     postgres: float
     elasticsearch: float
 
-    def __sub__(self, earlier: "Spent") -> "Spent":
+    def __sub__(self, earlier: "CpuTime") -> "CpuTime":
         """Return what was spent since ``earlier``."""
         pairs = zip(astuple(self), astuple(earlier), strict=True)
-        return Spent(*(now - then for now, then in pairs))
+        return CpuTime(*(now - then for now, then in pairs))
 
     def per(self, number: int) -> str:
         """Return microseconds for each of ``number``, as people read them."""
@@ -33,11 +33,11 @@ class Spent:
         return "{} ours, {} Postgres, {} Elasticsearch".format(*shown)
 
 
-def spent(place: Place) -> Spent:
+def spent(place: Place) -> CpuTime:
     """Return what was spent so far."""
     nodes = place.elastic.nodes.stats(metric="process").body["nodes"].values()
     millis = sum(node["process"]["cpu"]["total_in_millis"] for node in nodes)
-    return Spent(time.process_time(), _postgres_seconds(place), millis / 1e3)
+    return CpuTime(time.process_time(), _postgres_seconds(place), millis / 1e3)
 
 
 def _postgres_seconds(place: Place) -> float:

@@ -67,7 +67,7 @@ def buy(place: Place, version: int, every: int, purchases: int = 1) -> None:
     place.run("UPDATE catalog_state SET history_version = :version", version=version)
 
 
-class PretendGenerator:
+class FakeGenerator:
     """Writes queries by arithmetic on the prompt, as many and as long as a model would.
 
     Three frequent words each, so that lists are full; there are 200,000 such texts, so they repeat
@@ -107,14 +107,14 @@ def night_parts(place: Place) -> NightParts:
     return NightParts(
         engine=place.engine,
         elastic=place.elastic,
-        open_generator=lambda _: PretendGenerator(),
+        open_generator=lambda _: FakeGenerator(),
         open_retriever=lambda index, run_id: ElasticRetriever(place.elastic, index, run_id),
         ensure_index=ensure_index,
         actor="bench",
     )
 
 
-def use_pretend_generator(place: Place) -> None:
+def use_fake_generator(place: Place) -> None:
     """Register the pretended model and let nights use it."""
     with place.engine.begin() as connection:
         generators.register(
@@ -122,7 +122,7 @@ def use_pretend_generator(place: Place) -> None:
             name="pretend",
             kind="titles",
             path=None,
-            content_hash=PretendGenerator.content_hash,
+            content_hash=FakeGenerator.content_hash,
             card={},
         )
         generators.use(connection, "pretend", actor="bench")

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, MetaData, Table, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from benchmarks.place import Place
-from benchmarks.shops import PretendGenerator
+from benchmarks.shops import FakeGenerator
 from benchmarks.table import Line, at_least, percent, rate, times
 from benchmarks.timing import Timing, interleaved
 from gpt4rec_es.db import tables
@@ -141,7 +141,7 @@ def _generations(place: Place, users: int) -> dict[str, Timing]:
         n=users,
     )
     place.run("INSERT INTO decodings (settings_hash, settings) VALUES ('\\x00', '{}')")
-    made = PretendGenerator().generate([f"prompt {n}" for n in range(1, users + 1)], Decoding())
+    made = FakeGenerator().generate([f"prompt {n}" for n in range(1, users + 1)], Decoding())
     shards = list(_shards(list(enumerate(made, start=1)), _PROMPTS_PER_SHARD))
     # As in a night: hashed per shard, before it is stored.
     hashed = [

@@ -1,6 +1,6 @@
-"""Engines and the search client of one process, by its settings: each made once, when asked for.
+"""Engines and the search client of one process, each created on first use from its settings.
 
-Connections must not be shared with a forked child: it makes its own.
+Connections must not be shared with a forked child, which creates its own.
 """
 
 from functools import cached_property
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Connections:
-    """The way to every server that settings name; nothing connects before it is used."""
+    """Connections to every server in the settings; each is opened on first use."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -24,17 +24,17 @@ class Connections:
 
     @cached_property
     def engine(self) -> "Engine":
-        """The database engine of the writer; it refuses a schema that is older than this code."""
+        """The writer's database engine; it refuses a schema older than this code."""
         return self._strict_engine("database_url", "gpt4rec")
 
     @cached_property
     def owner_engine(self) -> "Engine":
-        """The database engine of the owner of the schema; it refuses an older one, too."""
+        """The schema owner's database engine; it refuses a schema older than this code."""
         return self._strict_engine("owner_database_url", "gpt4rec owner")
 
     @cached_property
     def exporter_engine(self) -> "Engine":
-        """A read-only database engine that gives up soon: a scrape cannot wait."""
+        """A read-only database engine with a short statement timeout, for scrapes."""
         return self._engine(
             "database_url",
             "gpt4rec exporter",
@@ -46,11 +46,11 @@ class Connections:
 
     @cached_property
     def analyst_engine(self) -> "Engine":
-        """The database engine of an analyst, to see what analysts see."""
+        """An analyst's database engine."""
         return self._engine("analyst_database_url", "gpt4rec analyst")
 
     def any_schema_engine(self, name: str) -> "Engine":
-        """Return an engine on the URL called ``name`` that refuses no schema: to look at it."""
+        """Return an engine on the URL called ``name`` that accepts any schema, for inspection."""
         if name not in self._any_schema_engines:
             self._any_schema_engines[name] = self._engine(name, "gpt4rec doctor", pool_size=1)
         return self._any_schema_engines[name]
@@ -82,7 +82,7 @@ class Connections:
         )
 
     def close(self) -> None:
-        """Close the connections that were opened; new ones are made when asked for."""
+        """Close the opened connections; later use opens new ones."""
         for name in ("engine", "owner_engine", "analyst_engine", "exporter_engine"):
             if (engine := self.__dict__.pop(name, None)) is not None:
                 engine.dispose()

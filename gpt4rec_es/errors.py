@@ -1,12 +1,12 @@
-"""The tree of errors a user can meet; each is one line that says what is wrong and the way out.
+"""The errors that users see; each is one line that says what is wrong and what to do.
 
-Nothing here formats for a terminal: the command line turns an error into its line and exit code.
-Programming mistakes are not in this tree; they keep their traceback.
+The command line turns an error into its line and exit code. Programming mistakes are not among
+these classes; they keep their traceback.
 """
 
 
 class Gpt4RecError(Exception):
-    """Base of all expected errors: ``message`` says what is wrong, ``hint`` the way out."""
+    """Base of all expected errors: ``message`` says what is wrong, ``hint`` what to do."""
 
     exit_code = 1
 
@@ -25,17 +25,17 @@ class Gpt4RecError(Exception):
 
 
 class UsageError(Gpt4RecError):
-    """The caller asked for something that cannot be: a bad option, an unknown id, a bad setting."""
+    """The caller's request is invalid: a bad option, an unknown id, a bad setting."""
 
     exit_code = 2
 
 
 class DataError(Gpt4RecError):
-    """Input data is wrong beyond what may be set aside as rejects."""
+    """Input data is invalid, or has more rejects than allowed."""
 
 
 class ConflictError(Gpt4RecError):
-    """Something else holds what this needs: a running night, a reindex under way."""
+    """Another process holds a needed lock or state: a running night, a reindex."""
 
 
 class GateError(Gpt4RecError):
@@ -45,13 +45,13 @@ class GateError(Gpt4RecError):
 
 
 class DependencyError(Gpt4RecError):
-    """A server that is needed cannot be reached or answers that it cannot work now.
+    """A required server cannot be reached or reports that it cannot serve requests now.
 
-    Work that meets it is given back untouched and tried again later.
+    The worker releases its shard unchanged, and it is tried again later.
     """
 
     exit_code = 4
 
 
 class LeaseLostError(Gpt4RecError):
-    """Another worker holds this shard now: whatever this one has is dropped, nothing is stored."""
+    """Another worker holds this shard now: this worker drops its results and stores nothing."""

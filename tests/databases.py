@@ -190,7 +190,7 @@ def database(cluster: Cluster, template_database: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def twin(cluster: Cluster, template_database: str) -> Iterator[Database]:
+def second_database(cluster: Cluster, template_database: str) -> Iterator[Database]:
     """Return a second one, to compare two shops of equal content."""
     made = cluster.create(template_database)
     yield made

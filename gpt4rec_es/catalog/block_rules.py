@@ -1,6 +1,6 @@
-"""Rules that block items, brands and categories: adding, taking back, listing, reading from files.
+"""Rules that block items, brands and categories: add, remove, list, read from files.
 
-Nights planned afterwards keep them; what was planned or published stays as it is.
+They apply to nights planned afterwards; planned and published runs do not change.
 """
 
 import csv
@@ -23,9 +23,10 @@ COLUMNS = ("kind", "value", "reason", "valid_from", "valid_until")
 
 @dataclass(frozen=True, slots=True)
 class AddedRules:
-    """What adding came to. rules: those stored (none on a dry run); known: in force already.
+    """Rules that were added.
 
-    items: of the catalog, as it is now, that each given rule is about, in the order given.
+    rules: those stored (none on a dry run); known: those in force already. items: number of
+    current catalog items that each given rule matches, in the order of the given rules.
     """
 
     rules: list[int]
@@ -40,10 +41,10 @@ class AddedRules:
 def add_rules(
     engine: Engine, rules: Sequence[NewRule], *, actor: str, dry_run: bool = False
 ) -> AddedRules:
-    """Add rules, all or none, and return which; one that is in force already is not added twice.
+    """Add rules, all or none, and report them; a rule already in force is not added again.
 
     Raises:
-        UsageError: a rule is not whole.
+        UsageError: a rule is incomplete.
     """
     checked = [_checked(rule) for rule in rules]
     with transaction(engine) as connection:
@@ -52,7 +53,7 @@ def add_rules(
             return AddedRules([], 0, items)
         numbers = rows.insert_rules(connection, checked, actor)
         if numbers:
-            # Actor and reason of each rule are in the rules, which are never deleted.
+            # The rules hold their actor and reason and are never deleted.
             ends = dict.fromkeys((numbers[0], numbers[-1]))
             audit.record(
                 connection,
@@ -67,7 +68,7 @@ def add_rules(
 def remove_rule(
     engine: Engine, rule_no: int, *, actor: str, reason: str, dry_run: bool = False
 ) -> BlockRule:
-    """Take a rule back and return it as it was.
+    """Remove a rule and return its last state.
 
     Raises:
         UsageError: no such rule is in force.
@@ -91,7 +92,7 @@ def remove_rule(
 
 
 def list_rules(engine: Engine, *, removed: bool = False) -> list[dict[str, Any]]:
-    """Return the rules by number as plain values; ``removed``: also those taken back."""
+    """Return the rules by number as plain values; ``removed``: include removed ones."""
     found = retrying(engine, lambda connection: rows.load_rules(connection, removed=removed))
     return [asdict(rule) for rule in found]
 
@@ -99,7 +100,7 @@ def list_rules(engine: Engine, *, removed: bool = False) -> list[dict[str, Any]]
 def read_rules(path: Path, reason: str | None = None) -> list[NewRule]:
     """Return the rules in a CSV file with the columns ``COLUMNS``; dates may be missing.
 
-    reason: of rows that have none.
+    reason: used for rows without one.
 
     Raises:
         UsageError: the file cannot be read, or lacks a column.

@@ -1,4 +1,4 @@
-"""Use case: load a shop's purchases (or other interactions) into the histories."""
+"""Import a shop's purchases (or other interactions) into the histories."""
 
 from collections.abc import Mapping, Sequence
 from itertools import count
@@ -14,7 +14,7 @@ from gpt4rec_es.feeds.batches import Batch, Reject, excerpt, shown
 from gpt4rec_es.feeds.interactions import Interactions, Order, read_interactions
 from gpt4rec_es.protocols import Progress, no_progress
 
-# Item numbers kept in memory; beyond this many they are asked for again.
+# Maximum number of item numbers cached in memory; further ones are looked up again.
 _KEPT_ITEMS = 500_000
 
 
@@ -31,11 +31,11 @@ def import_interactions(
     dry_run: bool = False,
     progress: Progress = no_progress,
 ) -> ImportReport:
-    """Load interactions from files and return what that changed; repeating it changes nothing.
+    """Import interactions from files and return the changes; repeating it changes nothing.
 
     ``columns`` maps fields (``feeds.shapes.INTERACTION_FIELDS``) to columns. ``time_unit``: see
-    ``feeds.times``; None is that of the shape. ``order`` "file": where there is neither time nor
-    ordinal, the line counts. Unknown items are rejects, unknown users are created.
+    ``feeds.times``; None: the unit of the shape. ``order`` "file": without time and ordinal, the
+    line number is the order. Unknown items are rejects, unknown users are created.
 
     Raises:
         UsageError, DataError, DependencyError: see ``importing.run_import``.
@@ -45,7 +45,7 @@ def import_interactions(
 
 
 class _InteractionStager:
-    """Stages interactions in the order in which they come, with the numbers of their items."""
+    """Stages interactions in file order, with the numbers of their items."""
 
     def __init__(self, time_unit: str | None, order: Order) -> None:
         self._time_unit = time_unit
@@ -73,7 +73,7 @@ class _InteractionStager:
             found.has_times,
             found.ordinals,
             found.ratings,
-            strict=False,  # the running number has no end
+            strict=False,  # the counter is unbounded
         )
         known = [row for row in rows if row[2] is not None]
         stage(connection, "staged_interactions", INTERACTION_COLUMNS, known)

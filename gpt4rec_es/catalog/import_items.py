@@ -1,4 +1,4 @@
-"""Use case: load a shop's items into the catalog."""
+"""Import a shop's items into the catalog."""
 
 from collections.abc import Mapping, Sequence
 from itertools import count
@@ -28,11 +28,11 @@ def import_items(
     dry_run: bool = False,
     progress: Progress = no_progress,
 ) -> ImportReport:
-    """Load items from files and return what that changed; repeating it changes nothing.
+    """Import items from files and return the changes; repeating it changes nothing.
 
     ``columns`` maps fields (``feeds.shapes.ITEM_FIELDS``) to columns. ``deactivate_missing``: the
-    files are the full catalog, so what they lack becomes inactive, unless that is more than the
-    fraction ``max_missing`` of the active items. ``max_rejects`` is a fraction of the records read.
+    files are the full catalog, so active items missing from them become inactive, unless their
+    fraction exceeds ``max_missing``. ``max_rejects`` is a fraction of the records read.
 
     Raises:
         UsageError, DataError, DependencyError: see ``importing.run_import``.
@@ -43,7 +43,7 @@ def import_items(
 
 
 class _ItemStager:
-    """Stages items in the order in which they come."""
+    """Stages items in file order."""
 
     def __init__(self, deactivate_missing: bool, max_missing: float) -> None:
         self._deactivate_missing = deactivate_missing

@@ -1,4 +1,4 @@
-"""What an import is told, and what it says about itself when it is over or was stopped."""
+"""Parameters and report of an import."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,18 +23,18 @@ class OpenFile:
 
 
 class Stager(Protocol):
-    """The part of an import that knows its kind of records."""
+    """The part of an import that is specific to its kind of records."""
 
     def stage(self, connection: Connection, file: OpenFile, batch: Batch) -> list[Reject]:
-        """Store what the records of ``batch`` say in the staging tables; return the rejects."""
+        """Store the records of ``batch`` in the staging tables; return the rejects."""
 
     def apply(self, connection: Connection, dry_run: bool) -> CatalogChanges:
-        """Change what was staged for, in the caller's transaction."""
+        """Apply the staged rows in the caller's transaction."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What was asked for; see the use cases."""
+    """Parameters of an import; see import_items and import_interactions."""
 
     kind: Kind
     paths: Sequence[str | Path]
@@ -47,11 +47,11 @@ class Job:
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What an import read and changed; with ``is_dry_run``, would change.
+    """Records read and changed by an import; with ``is_dry_run``, those it would change.
 
     records = accepted + all rejected; accepted = inserted + updated + unchanged + duplicates.
     rejected: reason code -> count. duplicates: records that a later one of the same key replaced.
-    version: of the catalog or the histories afterwards. seconds: from opening to commit.
+    version: version of the catalog or the histories afterwards. seconds: from opening to commit.
     """
 
     kind: Kind
@@ -75,6 +75,6 @@ class ImportReport:
 
 
 class ImportStoppedError(DataError):
-    """Too many records are wrong, so nothing was changed; ``report`` says which."""
+    """Too many records are invalid, so nothing was changed; ``report`` has the counts."""
 
     report: ImportReport | None = None

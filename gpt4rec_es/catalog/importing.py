@@ -1,7 +1,7 @@
-"""What both imports share: read everything, set bad records aside, then change all or nothing.
+"""Common part of both imports: read everything, reject invalid records, apply all or nothing.
 
-Records stream into temporary tables; the catalog and the histories are touched in one transaction
-at the end, or never. What was rejected is kept either way, with file, line and reason.
+Records stream into temporary tables; the catalog and the histories are changed in one transaction
+at the end, or not at all. Rejects are stored in both cases, with file, line and reason.
 """
 
 import logging
@@ -30,9 +30,9 @@ from gpt4rec_es.protocols import Progress
 log = logging.getLogger(__name__)
 
 _SHOWN_REJECTS = 10
-# An import that can no longer end well stops from this many rejects on.
+# Minimum number of rejects before an import that exceeds its limit stops early.
 _STOP_FROM = 1000
-# The way out where a reason has a usual one.
+# Hints by reject code.
 _HINTS = {
     "unknown_item": "Import the items first, or allow more by --max-rejects.",
     "not_utf8": "Convert the files, as by iconv -f WINDOWS-1252 -t UTF-8.",
@@ -44,10 +44,10 @@ def run_import(engine: Engine, job: Job, stager: Stager, progress: Progress) -> 
     """Read all files, apply them in one transaction and return the report.
 
     Raises:
-        UsageError: a file cannot be read or has no shape that fits; nothing was recorded.
+        UsageError: a file cannot be read or matches no shape; nothing was recorded.
         DataError: a file is damaged, or (ImportStoppedError) has too many rejects; nothing was
             changed, the import is recorded as failed together with its rejects.
-        DependencyError: Postgres went away; nothing was changed.
+        DependencyError: the connection to Postgres was lost; nothing was changed.
     """
     if not job.paths:
         raise UsageError("There is no file to import.", "Name at least one.")
@@ -80,7 +80,7 @@ def _open(stack: ExitStack, path: str | Path, job: Job) -> OpenFile:
 
 
 def _reason(error: BaseException) -> str:
-    """Return one line for the book of imports."""
+    """Return one line for the table of imports."""
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
     said = str(error) if isinstance(error, Gpt4RecError) else f"{type(error).__name__}: {error}"
@@ -88,7 +88,7 @@ def _reason(error: BaseException) -> str:
 
 
 class _Run:
-    """One import under way, on its own session."""
+    """A running import on its own database session."""
 
     def __init__(self, connection: Connection, job: Job, files: Sequence[OpenFile]) -> None:
         self._connection = connection
@@ -100,7 +100,7 @@ class _Run:
         self._first: list[Reject] = []
 
     def carry_out(self, stager: Stager, progress: Progress) -> CatalogChanges:
-        """Stage all records, check the fraction of rejects, apply."""
+        """Stage all records, check the fraction of rejects, and apply the staged rows."""
         job = self._job
         create_tables(self._connection)
         if not job.dry_run:
@@ -130,7 +130,7 @@ class _Run:
                 done = before + file.feed.position
                 progress(done, total)
                 if total:
-                    # Even if the rest were twice as dense and all of it right.
+                    # Even if the rest had twice as many records per byte, all of them valid.
                     self._check_rejects(2 * self._records * total // max(done, 1), _STOP_FROM)
             before += file.feed.size
             progress(before, total)
@@ -175,7 +175,7 @@ class _Run:
         )
 
     def record_failure(self, engine: Engine, error: BaseException) -> None:
-        """Note that this import failed, by another session if its own is gone."""
+        """Record that this import failed, on another session if its own is closed."""
         if self._import_no is None:
             return
         reason = _reason(error)
@@ -196,7 +196,7 @@ class _Run:
     def report(
         self, changes: CatalogChanges | None, started: float, error: str | None = None
     ) -> ImportReport:
-        """Return what was read and what ``changes`` say (None: nothing was changed)."""
+        """Return the report for ``changes`` (None: nothing was changed)."""
         made = changes or CatalogChanges(0, 0, 0, 0, 0)
         return ImportReport(
             kind=self._job.kind,

@@ -139,7 +139,7 @@ def print_deltas(found: dict[str, Any] | None) -> None:
             for row in found["metrics"]
         ],
         f"by {found['split']} ({found['part']}): {found['users']:,} users, without "
-        f"{found['users_who_were_known']:,} whose held-out items the night knew",
+        f"{found['known_users']:,} whose held-out items the night knew",
     )
 
 

@@ -1,1 +1,1 @@
-"""Examining an installation: servers, settings, model and machine."""
+"""Checks of an installation: servers, settings, model and machine."""

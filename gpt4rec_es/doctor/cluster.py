@@ -1,4 +1,4 @@
-"""Elasticsearch: version, nodes, disks, rights, and whether the builds are what was recorded."""
+"""Checks of Elasticsearch: version, nodes, disks, privileges, and recorded builds."""
 
 import ipaddress
 from collections.abc import Iterator
@@ -25,12 +25,12 @@ _OLDEST = (8, 19)
 _LITTLE_HEAP = 2**30
 _FULL_HEAP = 85
 _WANTED = ["create_index", "manage", "monitor", "read", "view_index_metadata", "write"]
-# What a cluster without security answers to a question about rights.
+# Response of a cluster without security features to a privilege request.
 _NO_SECURITY = frozenset({400, 404, 405, 500})
 
 
 def server(client: Elasticsearch) -> Iterator[Finding]:
-    """Say whether the server answers, whether client and server fit, and the cluster's health."""
+    """Check that the server answers, client compatibility, and the cluster's health."""
     with plain_errors(client):
         version = client.info().body["version"]["number"]
     ours = ".".join(map(str, elasticsearch.__version__))
@@ -57,7 +57,7 @@ def server(client: Elasticsearch) -> Iterator[Finding]:
 
 
 def nodes(client: Elasticsearch) -> Iterator[Finding]:
-    """Say whether data nodes have the memory they need, and keep it."""
+    """Check the heap size of data nodes, and that their memory is not swapped out."""
     try:
         with plain_errors(client):
             stats = client.nodes.stats(metric="jvm,os").body["nodes"]
@@ -94,7 +94,7 @@ def nodes(client: Elasticsearch) -> Iterator[Finding]:
 
 
 def disk(client: Elasticsearch) -> Iterator[Finding]:
-    """Say how far each data node is from the watermarks."""
+    """Compare the disk use of each data node with the watermarks."""
     with plain_errors(client):
         rooms = {mark: node_rooms(client, mark) for mark in ("low", "high", "flood_stage")}
     if rooms["high"] is None:
@@ -109,19 +109,19 @@ def disk(client: Elasticsearch) -> Iterator[Finding]:
         if found is not None
     }
     for room in rooms["high"]:
-        said = f"{room.name}: {readable(room.free)} of {readable(room.total)} free"
+        measured = f"{room.name}: {readable(room.free)} of {readable(room.total)} free"
         way_out = "Run `gpt4rec index prune`, or free or add disk space."
         if room.name in over["high"]:
             mark = "flood_stage" if room.name in over["flood_stage"] else "high"
-            yield error(f"{said}, over the {mark} watermark", way_out)
+            yield error(f"{measured}, over the {mark} watermark", way_out)
         elif room.name in over["low"]:
-            yield warning(f"{said}, over the low watermark", way_out)
+            yield warning(f"{measured}, over the low watermark", way_out)
         else:
-            yield ok(f"{said}, {readable(room.usable)} to the high watermark")
+            yield ok(f"{measured}, {readable(room.usable)} to the high watermark")
 
 
 def rights(client: Elasticsearch, alias: str) -> Iterator[Finding]:
-    """Say whether the program may do with its indices what it must."""
+    """Check that the program has the index privileges it needs."""
     names = [alias, f"{alias}-*"]
     with plain_errors(client):
         try:
@@ -168,7 +168,7 @@ def _without_security(client: Elasticsearch) -> Finding:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether ``host`` is this machine and cannot be reached from others."""
+    """Return whether ``host`` is a loopback address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -178,7 +178,7 @@ def is_loopback(host: str) -> bool:
 def alias(
     engine: Engine, client: Elasticsearch, name: str, analysis: Analysis
 ) -> Iterator[Finding]:
-    """Say what the alias points to, and whether that is of today's catalog and analyzer."""
+    """Check the index behind the alias, and that it has the current catalog and analyzer."""
     build = live.live_build(engine, client, name)
     with transaction(engine) as connection:
         version = current_catalog_version(connection)
@@ -199,7 +199,7 @@ def alias(
 
 
 def pinned(engine: Engine, client: Elasticsearch, name: str) -> Iterator[Finding]:
-    """Say whether the builds that runs need, or people pinned, are still there."""
+    """Check that the builds pinned by runs or operators still exist."""
     with transaction(engine) as connection:
         pins = load_pins(connection)
         ready = rows.list_builds(connection, name, ["ready"])

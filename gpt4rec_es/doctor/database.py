@@ -1,4 +1,4 @@
-"""Postgres: is it there, of the right version and schema, with the right roles, clock and disk."""
+"""Checks of Postgres: server, version, schema, roles, clock and disk."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ _UPGRADE = "Run `gpt4rec db upgrade` as the owner."
 
 
 def server(engine: Engine) -> Iterator[Finding]:
-    """Say whether the server answers, its version, and whether connections are running out."""
+    """Check that the server answers, its version, and the number of free connections."""
     with transaction(engine) as connection:
         found = health.server(connection)
     if found.major < _OLDEST:
@@ -40,7 +40,7 @@ def server(engine: Engine) -> Iterator[Finding]:
 
 
 def schema(url: str) -> Iterator[Finding]:
-    """Say whether the schema is that of this code."""
+    """Check that the schema is the revision of this code."""
     version = migrate.current(url)
     if version.is_current:
         yield ok(f"revision {version.revision}")
@@ -52,7 +52,7 @@ def schema(url: str) -> Iterator[Finding]:
 
 
 def writer(engine: Engine) -> Iterator[Finding]:
-    """Say whether the program's role may do what it must, and not much more."""
+    """Check that the program's role has the privileges it needs, and few others."""
     with transaction(engine) as connection:
         if not health.exists(connection, "regclass", "public.runs"):
             yield error("There are no tables yet.", _UPGRADE)
@@ -82,7 +82,7 @@ def writer(engine: Engine) -> Iterator[Finding]:
 
 
 def owner(engine: Engine) -> Iterator[Finding]:
-    """Say whether migrations can run, and old partitions can go without making readers wait."""
+    """Check that migrations can run and old partitions can be dropped without blocking readers."""
     with transaction(engine) as connection:
         if not health.exists(connection, "regclass", "public.runs"):
             yield ok("there are no tables yet to own")
@@ -99,7 +99,7 @@ def owner(engine: Engine) -> Iterator[Finding]:
 
 
 def analyst(engine: Callable[[], Engine] | None) -> Iterator[Finding]:
-    """Say whether analysts can read the views, and nothing else."""
+    """Check that analysts can read the views, and nothing else."""
     if engine is None:
         yield ok("GPT4REC_ANALYST_DATABASE_URL is not set: not looked at")
         return
@@ -125,9 +125,9 @@ def analyst(engine: Callable[[], Engine] | None) -> Iterator[Finding]:
 def clock(
     engine: Engine, now: Callable[[], datetime] = lambda: datetime.now(UTC)
 ) -> Iterator[Finding]:
-    """Say how far this machine's clock is from the database's.
+    """Compare this machine's clock with the database's.
 
-    Leases go by the database's alone; the date of a night by this machine's.
+    Leases use the database's clock only; the date of a night comes from this machine's clock.
     """
     with transaction(engine) as connection:
         health.ping(connection)
@@ -136,26 +136,28 @@ def clock(
         after = now()
     skew = there - (before + (after - before) / 2)
     seconds = skew / timedelta(seconds=1)
-    said = f"the database's clock is {abs(seconds):.1f} s {'ahead' if seconds > 0 else 'behind'}"
+    measured = (
+        f"the database's clock is {abs(seconds):.1f} s {'ahead' if seconds > 0 else 'behind'}"
+    )
     way_out = "Synchronise both by NTP: the date of a night goes by this machine's clock."
     if abs(seconds) > 60:
-        yield error(said, way_out)
+        yield error(measured, way_out)
     elif abs(seconds) > 5:
-        yield warning(said, way_out)
+        yield warning(measured, way_out)
     else:
-        yield ok(said)
+        yield ok(measured)
 
 
 def disk(engine: Engine) -> Iterator[Finding]:
-    """Say how much disk Postgres' data has left, if it can be seen from here."""
+    """Check the free space on the disk of Postgres' data directory, if it is on this machine."""
     with transaction(engine) as connection:
         size, place = health.database_bytes(connection), health.data_folder(connection)
     if place is None or not Path(place).is_dir():
         yield ok(f"the database holds {readable(size)}; its disk cannot be seen from here")
         return
     usage = shutil.disk_usage(place)
-    said = f"the database holds {readable(size)}; {readable(usage.free)} of its disk are free"
+    measured = f"the database holds {readable(size)}; {readable(usage.free)} of its disk are free"
     if usage.free < usage.total * _LITTLE_SHARE:
-        yield warning(said, "Run `gpt4rec runs prune`, or add disk space.")
+        yield warning(measured, "Run `gpt4rec runs prune`, or add disk space.")
     else:
-        yield ok(said)
+        yield ok(measured)

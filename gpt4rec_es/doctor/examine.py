@@ -1,4 +1,4 @@
-"""The whole examination: which checks there are, in the order in which one would repair."""
+"""All checks of the doctor, in the order in which an operator would fix their problems."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from gpt4rec_es.db.rows.generators import Generator
 from gpt4rec_es.doctor import cluster, database, machine, settings
 from gpt4rec_es.doctor import machine as generator
-from gpt4rec_es.doctor.findings import Check, Finding, look
+from gpt4rec_es.doctor.findings import Check, Finding, run_check
 from gpt4rec_es.index.mapping import Analysis
 from gpt4rec_es.protocols import Progress, QueryGenerator, no_progress
 from gpt4rec_es.settings import Settings
@@ -18,11 +18,11 @@ from gpt4rec_es.settings import Settings
 
 @dataclass(frozen=True)
 class Environment:
-    """What is looked at. All but the settings are opened when their turn comes, and may fail then.
+    """What is checked. All parts but the settings are opened by the check that uses them.
 
-    engine refuses an older schema, any_schema_engine and owner_engine take any.
-    describe_device: the device of a setting's value, in words. ping_broker returns when the broker
-    answers; None: none is set.
+    engine refuses an older schema, any_schema_engine and owner_engine take any. describe_device:
+    describes the device of a setting's value. ping_broker returns when the broker answers; None: no
+    broker is set.
     """
 
     settings: Settings
@@ -38,11 +38,11 @@ class Environment:
 
 
 def examine(environment: Environment, *, progress: Progress = no_progress) -> list[Finding]:
-    """Return all findings; no check depends on another. ``progress`` counts checks."""
+    """Return all findings; the checks are independent. ``progress`` counts checks."""
     checks = _checks(environment)
     findings: list[Finding] = []
     for done, (name, check) in enumerate(checks.items(), start=1):
-        findings += look(name, check)
+        findings += run_check(name, check)
         progress(done, len(checks))
     return findings
 
@@ -69,7 +69,7 @@ def _checks(environment: Environment) -> dict[str, Check]:
         "broker": partial(machine.broker, environment.ping_broker),
         "generator": lambda: generator.current(engine(), environment.open_generator),
         "device": lambda: generator.device(chosen, environment.describe_device),
-        "settings": lambda: settings.harmful(chosen),
-        "settings and data": lambda: settings.unfitting(chosen, engine()),
+        "settings": lambda: settings.check_values(chosen),
+        "settings and data": lambda: settings.check_data_fit(chosen, engine()),
         "shards": lambda: settings.shards(engine()),
     }

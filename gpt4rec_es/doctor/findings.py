@@ -1,4 +1,4 @@
-"""What the doctor says, and how a check that fails itself becomes one more finding."""
+"""Findings of the doctor; an exception in a check becomes a finding as well."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -10,11 +10,11 @@ from gpt4rec_es.logs import one_line, scrub
 
 
 class Level(StrEnum):
-    """How bad a finding is; the worst one decides the exit code."""
+    """Severity of a finding; the worst one decides the exit code."""
 
     OK = "ok"
-    WARNING = "warning"  # works, but will hurt, or could not be looked at
-    ERROR = "error"  # a night will not come through
+    WARNING = "warning"  # works with a risk, or could not be checked
+    ERROR = "error"  # a night will fail
 
 
 EXIT_CODES = {Level.OK: 0, Level.WARNING: 1, Level.ERROR: 2}
@@ -34,24 +34,24 @@ Check = Callable[[], Iterable[Finding]]
 
 
 def ok(what: str) -> Finding:
-    """Return a finding that all is well."""
+    """Return a finding without a problem."""
     return Finding(Level.OK, what)
 
 
 def warning(what: str, way_out: str) -> Finding:
-    """Return a finding of what works, but will hurt."""
+    """Return a finding about something that works but carries a risk."""
     return Finding(Level.WARNING, what, way_out)
 
 
 def error(what: str, way_out: str) -> Finding:
-    """Return a finding of what a night will not come through."""
+    """Return a finding about something that makes a night fail."""
     return Finding(Level.ERROR, what, way_out)
 
 
-def look(name: str, check: Check) -> list[Finding]:
-    """Return what ``check`` found, and as a finding of its own what it failed by.
+def run_check(name: str, check: Check) -> list[Finding]:
+    """Return the findings of ``check``, and its exception, if any, as one more finding.
 
-    No finding holds a secret, whatever a server put into its message.
+    Secrets in a server's message are masked.
     """
     found: list[Finding] = []
     try:
@@ -59,7 +59,7 @@ def look(name: str, check: Check) -> list[Finding]:
             found.append(one)  # noqa: PERF402 -- what was found before a failure is kept
     except Gpt4RecError as failure:
         found.append(error(failure.message, failure.hint))
-    except Exception as raised:  # one part's fault must not hide what the others are like
+    except Exception as raised:  # an error in one check must not hide the results of the others
         refused = rights_error(raised)
         first = str(raised).strip().partition("\n")[0]
         found.append(
@@ -82,5 +82,5 @@ def look(name: str, check: Check) -> list[Finding]:
 
 
 def worst(findings: Iterable[Finding]) -> Level:
-    """Return the worst level there is; ok if there is none."""
+    """Return the worst level of the findings; OK if there are none."""
     return max((one.level for one in findings), key=EXIT_CODES.__getitem__, default=Level.OK)

@@ -1,4 +1,4 @@
-"""What this machine brings: versions of what is installed, and the broker."""
+"""Checks of this machine: installed versions, broker, generator files and device."""
 
 import platform
 import re
@@ -18,7 +18,7 @@ from gpt4rec_es.protocols import QueryGenerator
 from gpt4rec_es.settings import Settings
 from gpt4rec_es.version import code_version
 
-# package -> versions that are known to work, from (and with) to (without)
+# package -> versions known to work: from (inclusive), to (exclusive)
 _SUPPORTED = {
     "elasticsearch": ((8, 19), (9,)),
     "psycopg2-binary": ((2, 9), (3,)),
@@ -29,7 +29,7 @@ _SUPPORTED = {
 
 
 def versions() -> Iterator[Finding]:
-    """Say which versions of this program and of the libraries it stands on are installed."""
+    """Report the installed versions of this program and of its main libraries."""
     found: dict[str, str] = {}
     for package, (least, below) in _SUPPORTED.items():
         try:
@@ -48,7 +48,7 @@ def versions() -> Iterator[Finding]:
 
 
 def broker(ping: Callable[[], None] | None) -> Iterator[Finding]:
-    """Say whether the broker answers; one needs it only for workers."""
+    """Check that the broker answers; only workers need it."""
     if ping is None:
         yield ok("none is set: nights run in one process (`gpt4rec night`)")
         return
@@ -68,7 +68,7 @@ _LITTLE_BYTES = 2 * 2**30
 def current(
     engine: Engine, open_generator: Callable[[Generator], QueryGenerator]
 ) -> Iterator[Finding]:
-    """Say whether the files of the generator in use are those that were registered."""
+    """Check that the current generator's files are those that were registered."""
     with transaction(engine) as connection:
         row = generators.current(connection)
     if row is None:
@@ -87,15 +87,15 @@ def current(
         yield ok(f"{row.name}, which needs no files")
         return
     free = shutil.disk_usage(Path(row.path)).free
-    said = f"{row.name} in {row.path} is as registered; {readable(free)} of its disk are free"
+    measured = f"{row.name} in {row.path} is as registered; {readable(free)} of its disk are free"
     if free < _LITTLE_BYTES:
-        yield warning(said, "Training needs room for checkpoints: free or add disk space.")
+        yield warning(measured, "Training needs room for checkpoints: free or add disk space.")
     else:
-        yield ok(said)
+        yield ok(measured)
 
 
 def device(settings: Settings, describe: Callable[[str], str]) -> Iterator[Finding]:
-    """Say what the model would run on here."""
+    """Report the device that the model would run on."""
     found = describe(settings.generator.device)
     if settings.night.decoding.dtype == "fp16" and found.startswith("CPU"):
         yield warning(

@@ -1,6 +1,6 @@
-"""Settings that are allowed but will hurt: by themselves, and beside the data there is.
+"""Checks of valid settings that are risky by themselves or for the existing data.
 
-The one place besides the composition root that is handed all settings: it is about them.
+Besides the composition root, this is the only module that receives all settings.
 """
 
 from collections.abc import Iterator
@@ -18,20 +18,20 @@ from gpt4rec_es.settings import Settings
 
 _SHORT_LEASE_S = 15
 _LONGEST_NIGHT_H = 6
-# What a worker that dies in the middle of a shard may lose.
+# Work that is lost when a worker dies in the middle of a shard.
 _LONGEST_SHARD_S = 900
 _STAGES = {"generate": "GENERATE", "search": "SEARCH", "merge": "MERGE"}
 
 
-def harmful(settings: Settings) -> Iterator[Finding]:
-    """Say which settings will hurt whatever the data are."""
-    found = [*_of_nights(settings), *_of_security(settings)]
+def check_values(settings: Settings) -> Iterator[Finding]:
+    """Report settings that are risky for any data."""
+    found = [*_check_night_settings(settings), *_check_security_settings(settings)]
     yield from found
     if not found:
         yield ok("none that will hurt")
 
 
-def _of_nights(settings: Settings) -> Iterator[Finding]:
+def _check_night_settings(settings: Settings) -> Iterator[Finding]:
     night = settings.night
     if night.depth is not None and night.depth < night.k:
         yield warning(
@@ -58,7 +58,7 @@ def _of_nights(settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _of_security(settings: Settings) -> Iterator[Finding]:
+def _check_security_settings(settings: Settings) -> Iterator[Finding]:
     if not settings.elasticsearch_verify_tls:
         yield warning(
             "ELASTICSEARCH_VERIFY_TLS is false: any server is taken for the cluster.",
@@ -73,8 +73,8 @@ def _of_security(settings: Settings) -> Iterator[Finding]:
         )
 
 
-def unfitting(settings: Settings, engine: Engine) -> Iterator[Finding]:
-    """Say which settings do not fit the catalog and the users there are."""
+def check_data_fit(settings: Settings, engine: Engine) -> Iterator[Finding]:
+    """Report settings that do not fit the number of items and users."""
     with transaction(engine) as connection:
         users, items = count_users(connection), count_findable(connection)
     fits = True
@@ -98,15 +98,15 @@ def unfitting(settings: Settings, engine: Engine) -> Iterator[Finding]:
 
 
 def shards(engine: Engine) -> Iterator[Finding]:
-    """Say how long shards of the newest run took that did a few, and which are too long.
+    """Report how long shards of the newest run took, by stage, and which took too long.
 
-    A lease is renewed while its shard is worked on, so a shard may take longer than a lease.
+    A lease is renewed while a worker processes its shard, so a shard may take longer than a lease.
     """
     with transaction(engine) as connection:
         paces = newest_paces(connection)
     said = []
     for pace in paces:
-        # Every owner is taken to have worked from the first shard that was done to the last.
+        # Assumes that every worker was busy from its first finished shard to its last.
         seconds = pace.seconds * pace.owners / (pace.done - 1)
         said.append(f"{pace.stage} {seconds:,.1f} s")
         if seconds > _LONGEST_SHARD_S:

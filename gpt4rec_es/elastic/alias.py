@@ -1,7 +1,7 @@
-"""The alias: the stable name in front of whichever index is live.
+"""The alias: the stable name of the live index.
 
-It moves by one request that takes the old target away and gives the new one, so no search ever
-meets an alias with no index or with two.
+One request removes the old target and adds the new one, so a search never finds an alias without an
+index or with two.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from gpt4rec_es.errors import ConflictError, UsageError
 
 
 def alias_targets(client: Elasticsearch, alias: str) -> list[str]:
-    """Return the names of the indices that ``alias`` stands for: none, one, or (wrongly) more.
+    """Return the names of the indices that ``alias`` points to: none, one, or (invalid) more.
 
     Raises:
         UsageError: an index itself has that name, so there can be no alias.
@@ -22,15 +22,15 @@ def alias_targets(client: Elasticsearch, alias: str) -> list[str]:
         return sorted(client.indices.get_alias(name=alias).body)
     except NotFoundError:
         if client.indices.exists(index=alias):
-            raise _in_the_way(alias) from None
+            raise _name_is_taken(alias) from None
         return []
 
 
 def resolve_alias(client: Elasticsearch, alias: str) -> str:
-    """Return the one index that ``alias`` stands for.
+    """Return the one index that ``alias`` points to.
 
     Raises:
-        UsageError: it stands for none or for several, or an index itself has that name.
+        UsageError: it points to none or several, or an index itself has that name.
     """
     targets = alias_targets(client, alias)
     if not targets:
@@ -49,7 +49,7 @@ def swap_alias(client: Elasticsearch, alias: str, old: Sequence[str], new: str) 
     """Point ``alias`` from the indices ``old`` to the index ``new``, in one step.
 
     Raises:
-        ConflictError: the alias does not stand for ``old`` any more; nothing was changed.
+        ConflictError: the alias no longer points to ``old``; nothing was changed.
         UsageError: an index itself has the alias' name; nothing was changed.
     """
     actions: list[dict[str, Any]] = [
@@ -62,15 +62,15 @@ def swap_alias(client: Elasticsearch, alias: str, old: Sequence[str], new: str) 
         client.indices.update_aliases(actions=actions)
     except NotFoundError as error:
         raise ConflictError(
-            f"The alias {alias!r} was moved by somebody else; it was left as it is.", "Try again."
+            f"The alias {alias!r} was moved by another process; it was not changed.", "Try again."
         ) from error
     except BadRequestError as error:
         if "invalid_alias_name" in str(error.body):
-            raise _in_the_way(alias) from error
+            raise _name_is_taken(alias) from error
         raise
 
 
-def _in_the_way(alias: str) -> UsageError:
+def _name_is_taken(alias: str) -> UsageError:
     return UsageError(
         f"An index named {alias!r} is where the alias should be.",
         "Delete or rename that index, or choose another alias (GPT4REC_INDEX_ALIAS).",

@@ -1,7 +1,7 @@
-"""The Elasticsearch client. Make one per process: a client shared by forks mixes up answers.
+"""The Elasticsearch client. Make one per process: forks that share a client mix up responses.
 
 Its own retries are off, because they neither wait nor know which parts of a bulk request or of an
-msearch have failed; the loops in index/ and retrieval/ do that, patience.py all other requests.
+msearch failed. The loops in index/ and retrieval/ retry those, retries.py all other requests.
 """
 
 import warnings
@@ -17,17 +17,17 @@ from gpt4rec_es.errors import UsageError
 
 _HINT = "Write it as http://HOST:9200 or https://HOST:9200."
 _PORTS = {"http": 9200, "https": 443}
-# How the answers to an msearch and to a bulk request begin if a filter leaves only what counts.
+# How responses of msearch and bulk requests begin with our filter_path.
 MSEARCH_START, BULK_START = b'{"responses":[', b'{"items":['
 
 
 class _CompatibleOrjson(OrjsonSerializer):
-    # The media type that servers of version 8 answer with; orjson takes half the time.
+    # The media type of servers of version 8; orjson takes half the time.
     mimetype = "application/vnd.elasticsearch+json"
 
     def loads(self, data: bytes) -> Any:
-        # Nothing else answers so. Parsed as one, they would be heaps of small containers that no
-        # cache holds; retrieval and index read them part by part.
+        # Only these responses start so. Parsed whole they would be many small containers, more
+        # than fit into a cache; retrieval and index read them part by part.
         return data if data.startswith((MSEARCH_START, BULK_START)) else super().loads(data)
 
 
@@ -45,13 +45,13 @@ def make_client(
 ) -> Elasticsearch:
     """Return a client for the cluster at ``url``; nothing is sent yet.
 
-    Credentials are an API key, or user and password (also as part of the URL). TLS certificates
-    are verified unless told otherwise; ``ca_file`` is a PEM file to verify them with.
-    ``connections`` bounds requests in flight, over all threads. ``backoff``: how long a refused
-    request is waited out; the default gives up after about a minute.
+    Credentials are an API key, or user and password (also as part of the URL). ``ca_file`` is a PEM
+    file to verify TLS certificates with. ``connections`` bounds requests in flight, over all
+    threads. ``backoff``: waits before a refused request is sent again; the default gives up after
+    about a minute.
 
-    Bodies of answers are parsed, but for those of many parts, which stay bytes if they start with
-    ``MSEARCH_START`` or ``BULK_START``.
+    Response bodies are parsed, except those that start with ``MSEARCH_START`` or ``BULK_START``,
+    which stay bytes.
 
     Raises:
         UsageError: the URL or the combination of credentials cannot be used. No message repeats
@@ -67,7 +67,7 @@ def make_client(
     json = _CompatibleOrjson()
     try:
         with warnings.catch_warnings():
-            # It repeats what `verify_tls=False` says.
+            # It only repeats `verify_tls=False`.
             warnings.simplefilter("ignore")
             return Elasticsearch(
                 base,
@@ -87,7 +87,7 @@ def make_client(
 
 
 def client_url(client: Elasticsearch) -> str:
-    """Return the address that ``client`` talks to, without credentials, for messages."""
+    """Return the URL of ``client`` without credentials, for messages."""
     return str(client.transport.node_pool.all()[0].base_url)
 
 

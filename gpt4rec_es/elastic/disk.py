@@ -1,8 +1,8 @@
-"""How much an index may still grow on the data nodes before Elasticsearch's disk watermarks.
+"""Free disk space of the data nodes below Elasticsearch's disk watermarks.
 
-Above the low watermark a node gets no shards but the first copies of new indices, above the high
-one shards are moved away, at flood stage every index on it is blocked for writing. So an index
-without further copies may grow to the high one, others to the low one.
+Above the low watermark, Elasticsearch allocates only primary shards of new indices to a node. Above
+the high watermark it moves shards away. At the flood stage it blocks writes to every index on the
+node. So an index without replicas may grow to the high watermark, others to the low one.
 """
 
 import logging
@@ -20,13 +20,13 @@ log = logging.getLogger(__name__)
 _DISK = "cluster.routing.allocation.disk."
 _DEFAULTS = {"low": "85%", "high": "90%", "flood_stage": "95%"}
 _UNITS = {"b": 1, "kb": 2**10, "mb": 2**20, "gb": 2**30, "tb": 2**40, "pb": 2**50}
-# A key without the privilege to look, or a service that hides its nodes.
+# An API key without the monitor privilege, or a service that hides its nodes.
 _HIDDEN = frozenset({400, 403, 404, 405, 410})
 
 
 @dataclass(frozen=True, slots=True)
 class NodeRoom:
-    """Disk of one data node in bytes. usable: free down to the watermark, never below 0."""
+    """Disk of one data node in bytes. usable: free space up to the watermark, never below 0."""
 
     name: str
     total: int
@@ -35,12 +35,12 @@ class NodeRoom:
 
 
 def node_rooms(client: Elasticsearch, watermark: str = "high") -> list[NodeRoom] | None:
-    """Return the data nodes, most usable first; None: the cluster does not let us see them.
+    """Return the data nodes, most usable space first; None: they cannot be read.
 
-    watermark: the one (low, high, flood_stage) down to which free space is usable.
+    watermark: low, high or flood_stage.
 
     Raises:
-        ApiError, TransportError: of the client's, for all but missing privileges.
+        ApiError, TransportError: any client error except missing privileges.
     """
     try:
         stats = client.nodes.stats(metric="fs").body["nodes"]
@@ -65,10 +65,10 @@ def node_rooms(client: Elasticsearch, watermark: str = "high") -> list[NodeRoom]
 
 
 def kept_free(total: int, settings: Mapping[str, Any], watermark: str = "high") -> int:
-    """Return the bytes of a disk of ``total`` that the watermark wants free.
+    """Return how many of ``total`` bytes of a disk the watermark keeps free.
 
-    ``settings`` are the cluster's, flat: a watermark is a fraction of use (90%, 0.9), which a
-    headroom may soften on large disks, or the bytes to be left free (50gb).
+    settings: the cluster settings, flat. A watermark is a fraction of use (90%, 0.9), which
+    max_headroom limits on large disks, or the number of free bytes (50gb).
     """
     if str(settings.get(_DISK + "threshold_enabled", "true")) != "true":
         return 0
@@ -83,10 +83,10 @@ def kept_free(total: int, settings: Mapping[str, Any], watermark: str = "high") 
 
 
 def require_room(client: Elasticsearch, where: str, *, bytes_needed: int, copies: int = 1) -> None:
-    """Return if ``copies`` nodes have room for ``bytes_needed`` each, or if that cannot be seen.
+    """Pass if ``copies`` nodes have room for ``bytes_needed`` each, or if disks cannot be read.
 
     Raises:
-        DependencyError: they have not; nothing was made.
+        DependencyError: too little room; nothing was created.
     """
     watermark = "high" if copies == 1 else "low"
     rooms = node_rooms(client, watermark)
@@ -104,7 +104,7 @@ def require_room(client: Elasticsearch, where: str, *, bytes_needed: int, copies
 
 
 def readable(number: int) -> str:
-    """Return a number of bytes for people, as 1.5 GB (of 1024 MB)."""
+    """Return a number of bytes in readable form, such as 1.5 GB (of 1024 MB)."""
     value, unit = float(number), "B"
     for larger in ("KB", "MB", "GB", "TB", "PB"):
         if value < 1024:

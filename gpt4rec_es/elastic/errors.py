@@ -1,7 +1,7 @@
-"""What Elasticsearch's errors mean to the user: one line and the way out.
+"""Elasticsearch's errors as errors of this program: one line and what to do.
 
-Anything that waiting, a credential or a repaired server can cure is a DependencyError, so that
-work which meets it is given back untouched. Bodies and headers are never repeated.
+An error that waiting, a credential or a repaired server can resolve is a DependencyError, so that
+the worker releases its shard unchanged. Bodies and headers are never repeated.
 """
 
 from collections.abc import Iterator
@@ -16,14 +16,14 @@ from gpt4rec_es.elastic.client import client_url
 from gpt4rec_es.elastic.reasons import is_disk_full, reason_of
 from gpt4rec_es.errors import ConflictError, DataError, DependencyError, Gpt4RecError, UsageError
 
-# Answers after which the same request may succeed later.
+# Status codes after which the same request may succeed later.
 TRANSIENT_STATUSES = frozenset({429, 502, 503, 504})
 _CHECK = "Check that the server runs and that ELASTICSEARCH_URL is right."
 
 
 @contextmanager
 def plain_errors(client: Elasticsearch) -> Iterator[None]:
-    """Turn the client's errors that leave the block into ours; all others pass as they are."""
+    """Convert client errors raised in the block into ours; others propagate unchanged."""
     try:
         yield
     except (ApiError, TransportError) as error:
@@ -31,7 +31,7 @@ def plain_errors(client: Elasticsearch) -> Iterator[None]:
 
 
 def is_transient(error: Exception) -> bool:
-    """Return whether the same request may succeed later: overload, no connection, no answer."""
+    """Return whether the same request may succeed later: overload, no connection, no response."""
     if isinstance(error, ApiError):
         return error.status_code in TRANSIENT_STATUSES and not is_disk_full(error.body)
     return isinstance(error, UnreachableError | ConnectionTimeout) and not isinstance(
@@ -40,15 +40,15 @@ def is_transient(error: Exception) -> bool:
 
 
 def plain_error(error: Exception, client: Elasticsearch) -> Gpt4RecError:
-    """Return ``error`` as one of ours, naming the server without credentials."""
+    """Return ``error`` as a Gpt4RecError that names the server without credentials."""
     where = f"Elasticsearch at {client_url(client)}"
     if isinstance(error, UnsupportedProductError):  # an ApiError too, of status 200
         return DependencyError(f"The server at {client_url(client)} is not Elasticsearch.", _CHECK)
     if isinstance(error, ApiError):
-        return _of_answer(error, where)
+        return _response_error(error, where)
     if isinstance(error, TlsError):
         return DependencyError(
-            f"{where}: the TLS connection failed ({_innermost(error)}).",
+            f"{where}: the TLS connection failed ({_root_cause(error)}).",
             "Give the CA's certificate as ELASTICSEARCH_CA_FILE, or check http/https in the URL.",
         )
     if isinstance(error, ConnectionTimeout):
@@ -57,18 +57,18 @@ def plain_error(error: Exception, client: Elasticsearch) -> Gpt4RecError:
         )
     if isinstance(error, SerializationError | JSONDecodeError):
         return DependencyError(f"{where} answered something that is not JSON.", _CHECK)
-    return DependencyError(f"{where} cannot be reached: {_innermost(error)}.", _CHECK)
+    return DependencyError(f"{where} cannot be reached: {_root_cause(error)}.", _CHECK)
 
 
 def disk_error(where: str) -> DependencyError:
-    """Return the error for a flood-stage block, which no retry gets past."""
+    """Return the error for a flood-stage block, which retries do not resolve."""
     return DependencyError(
         f"{where} has blocked writing because its disk is almost full (flood stage).",
         "Free disk space; the block then goes by itself.",
     )
 
 
-def _of_answer(error: ApiError, where: str) -> Gpt4RecError:
+def _response_error(error: ApiError, where: str) -> Gpt4RecError:
     status, reason = error.status_code, reason_of(error.body)
     if is_disk_full(error.body):
         return disk_error(where)
@@ -87,8 +87,8 @@ def _of_answer(error: ApiError, where: str) -> Gpt4RecError:
     return known.get(status) or UsageError(f"{where} refused the request: {reason}.")
 
 
-def _innermost(error: BaseException) -> str:
-    """Return the system's own words, for "Connection error caused by: X(Y(Z))"."""
+def _root_cause(error: BaseException) -> str:
+    """Return the innermost message of "Connection error caused by: X(Y(Z))"."""
     nested = getattr(error, "errors", ())
     while nested:
         error = nested[0]

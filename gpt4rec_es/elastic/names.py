@@ -1,4 +1,4 @@
-"""Names of indices and of the alias; nothing else may reach Elasticsearch as an index name."""
+"""Names of indices and of the alias; only these are sent to Elasticsearch as index names."""
 
 import re
 import secrets

@@ -1,7 +1,7 @@
-"""The one way in which a text becomes a search of titles.
+"""The query for titles that match a text.
 
-``match`` and nothing else: generated texts and titles hold ``/ : ( ) " AND``, which a mini-language
-such as query_string would obey or choke on.
+Always ``match``: generated texts and titles hold ``/ : ( ) " AND``, which query_string would parse
+as operators or refuse.
 """
 
 from typing import Any
@@ -15,10 +15,10 @@ MAX_CHARACTERS = 900
 
 
 def search_text(text: str) -> str:
-    """Return what is searched for when ``text`` is asked: its first 64 words, 900 characters."""
+    """Return the part of ``text`` that is searched for: its first 64 words, 900 characters."""
     return " ".join(text.split()[:MAX_WORDS])[:MAX_CHARACTERS]
 
 
 def title_query(text: str, options: SearchOptions = ANY_TERM) -> dict[str, Any]:
-    """Return the scoring clause: titles that hold enough of the text's terms."""
+    """Return the scoring clause: titles that contain enough of the text's terms."""
     return {"match": {"title": {"query": search_text(text), **options.as_dict()}}}

@@ -1,4 +1,4 @@
-"""Reading the body of an error answer: what is wrong, in one line. Knows no client."""
+"""Reasons from the body of an error response, on one line."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ def is_disk_full(body: Any) -> bool:
 
 
 def reason_of(body: Any) -> str:
-    """Return the most telling reason in an error body (or in one item's error), on one line."""
+    """Return the most specific reason in an error body (or in one item's error), on one line."""
     error = body.get("error", body) if isinstance(body, dict) else body
     if not isinstance(error, dict):
         return " ".join(str(error).split())[:300]

@@ -1,7 +1,7 @@
-"""Waiting before a request is sent again; one policy for indexing and searching.
+"""Backoff before a request is sent again; one policy for indexing and searching.
 
-The client's own retries are off (they wait not at all after a 429), so every loop that may try
-again waits here. ``sleep`` and ``jitter`` are parameters so that tests need not wait.
+The client's own retries are off (they do not wait after a 429), so every retry loop waits here.
+``sleep`` and ``jitter`` are parameters so that tests need not wait.
 """
 
 import logging
@@ -22,8 +22,8 @@ from gpt4rec_es.elastic.reasons import is_disk_full, reason_of
 class Backoff:
     """Waits that double from ``first_s`` to ``longest_s`` seconds, for ``attempts`` tries in all.
 
-    Each wait is jittered between half and all of its length, so that workers which were refused
-    together do not come back together. The default gives up after about two minutes.
+    Each wait is jittered between half and all of its length, so that workers that were refused at
+    the same time do not retry at the same time. The default gives up after about two minutes.
     """
 
     first_s: float = 1.0
@@ -33,7 +33,7 @@ class Backoff:
     jitter: Callable[[], float] = random.random
 
     def wait(self, failures: int) -> bool:
-        """Wait after the ``failures``-th failure in a row; False at once: it was the last try."""
+        """Wait after the ``failures``-th failure in a row; return False after the last try."""
         if failures >= self.attempts:
             return False
         delay = min(self.longest_s, self.first_s * 2.0 ** (failures - 1))
@@ -47,11 +47,11 @@ log = logging.getLogger(__name__)
 
 
 def retrying_transport(backoff: Backoff) -> type[Transport]:
-    """Return a transport that sends a request again, after a wait, for as long as it is refused.
+    """Return a transport that sends a refused request again after a wait.
 
-    That is unless the client's option ``max_retries`` is 0; how often is said by ``backoff``. A
-    full disk is not waited for. Any other error is the caller's: only a refusal leaves no doubt
-    that nothing was done.
+    It does not retry if the client's option ``max_retries`` is 0, or after a disk is full.
+    ``backoff`` limits the number of tries. Any other error is raised: only after a refusal is it
+    certain that nothing was done.
     """
 
     class RetryingTransport(Transport):
@@ -80,5 +80,5 @@ def retrying_transport(backoff: Backoff) -> type[Transport]:
 
 
 def without_retries(client: Elasticsearch) -> Elasticsearch:
-    """Return ``client`` for requests of which a refusal is told at once."""
+    """Return ``client`` for requests whose refusal is raised at once."""
     return client.options(max_retries=0)

@@ -1,6 +1,6 @@
-"""Reading a whole build back: the catalog exactly as it was indexed, whatever it is by now.
+"""Read a whole build back: the catalog exactly as it was indexed.
 
-Only for builds, which never change: an index that is written to would be read half old, half new.
+Only for builds, which never change: an index under writes would be read in a mixed state.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _FIELDS = ["item_id", "item_no", "title", "brand", "category", "is_active"]
 
 
 def stream_documents(client: Elasticsearch, index: str) -> Iterator[Document]:
-    """Yield all documents of the concrete ``index``, by item id; their prices are left out.
+    """Yield all documents of the concrete ``index`` in order of item id, without prices.
 
     Raises:
         UsageError: there is no such index.

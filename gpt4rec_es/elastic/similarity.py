@@ -1,6 +1,6 @@
-"""k1 and b where Elasticsearch keeps them: the settings of a named similarity of an index.
+"""k1 and b in the settings of a named similarity of an index.
 
-The similarity has a name of its own because Elasticsearch's built-in ones cannot be configured.
+The similarity is custom because Elasticsearch's built-in ones cannot be configured.
 Norms hold only field lengths, so an index cloned with other values needs no reindexing.
 """
 
@@ -20,7 +20,7 @@ _LEAF = re.compile(r"(k1|b), ")
 
 
 def similarity_settings(bm25: Bm25) -> dict[str, Any]:
-    """Return the index settings, flat, that give the similarity these values."""
+    """Return the flat index settings of a similarity with these values."""
     return {
         f"index.similarity.{SIMILARITY}.k1": bm25.k1,
         f"index.similarity.{SIMILARITY}.b": bm25.b,
@@ -28,17 +28,17 @@ def similarity_settings(bm25: Bm25) -> dict[str, Any]:
 
 
 def read_bm25(client: Elasticsearch, index: str) -> Bm25:
-    """Return the values that the settings of the concrete index ``index`` hold.
+    """Return k1 and b from the settings of the concrete index ``index``.
 
     Raises:
         DataError: the index has no such similarity, so this program did not make it.
-        NotFoundError: there is no such index (of the client's errors).
+        NotFoundError: there is no such index (an error of the client).
     """
     answer = client.indices.get_settings(index=index, flat_settings=True).body
     settings = answer[index]["settings"]
     prefix = f"index.similarity.{SIMILARITY}."
     try:
-        # Elasticsearch gives settings back as text.
+        # Elasticsearch returns settings as text.
         return Bm25(float(settings[prefix + "k1"]), float(settings[prefix + "b"]))
     except KeyError:
         raise DataError(
@@ -47,14 +47,14 @@ def read_bm25(client: Elasticsearch, index: str) -> Bm25:
 
 
 def same_bm25(one: Bm25, other: Bm25) -> bool:
-    """Return whether both are equal in single precision, which is what both servers keep."""
+    """Return whether both are equal in single precision, as both servers store them."""
     return all(
         isclose(a, b, rel_tol=1e-6, abs_tol=1e-9) for a, b in ((one.k1, other.k1), (one.b, other.b))
     )
 
 
 def explained_bm25(explanation: Mapping[str, Any]) -> set[Bm25]:
-    """Return the values that the score formula of an ``_explain`` answer used, one per clause.
+    """Return k1 and b of the score formulas in an ``_explain`` response, one per clause.
 
     Empty when no clause of the query matched the document.
     """

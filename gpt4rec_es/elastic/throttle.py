@@ -1,7 +1,7 @@
 """Throttling: at most N searches or documents per second, for shared clusters.
 
-Per process, and only what one program sends is counted: several workers send several times as
-much. The clock and the sleep are parameters so that tests need not wait.
+The limit is per process: n workers send up to n times as much. The clock and the sleep are
+parameters so that tests need not wait.
 """
 
 import threading
@@ -19,29 +19,28 @@ class Throttle:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Let ``per_second`` pass in the long run; 0: no limit."""
+        """Limit the long-term rate to ``per_second``; 0: no limit."""
         self._rate = per_second
         self._clock, self._sleep = clock, sleep
         self._lock = threading.Lock()
-        # When the bucket would be full again if nothing more came.
+        # When the bucket would be full again without further calls.
         self._full_at = clock()
 
     def most(self, wanted: int) -> int:
-        """Return how many of ``wanted`` to send at once: no more than a second's worth, or one."""
+        """Return how many of ``wanted`` to send at once: at most a second's worth, at least one."""
         return min(wanted, max(int(self._rate), 1)) if self._rate else wanted
 
     def take(self, number: int) -> None:
-        """Wait until ``number`` more may pass, and count them as passed.
+        """Wait until ``number`` more may be sent, and count them as sent.
 
-        More than the bucket holds pass at once when it is full; the next caller waits longer.
+        A number above the capacity passes when the bucket is full; the next caller waits longer.
         """
         if not self._rate:
             return
         with self._lock:
             now = self._clock()
             self._full_at = max(self._full_at, now) + number / self._rate
-            # Waits for the debt of earlier calls; the debt of this call is waited for by the next
-            # one.
+            # Waits for the debt of earlier calls; the next call waits for the debt of this one.
             wait = self._full_at - now - max(1.0, number / self._rate)
         if wait > 0:
             self._sleep(wait)

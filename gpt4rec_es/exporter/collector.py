@@ -1,7 +1,7 @@
-"""Collects all parts for one scrape, within a time that Prometheus waits for.
+"""Collects all metrics for one scrape, within Prometheus' scrape timeout.
 
-No part that fails or takes long may hold up or hide the others, and no server that went silent may
-hold up the scrape: reading happens in a thread that a scrape waits for so long and no longer.
+A failing or slow part does not hide or delay the others, and an unresponsive server does not delay
+the scrape: a thread reads, and the scrape waits for it up to a time limit.
 """
 
 import logging
@@ -24,7 +24,7 @@ from gpt4rec_es.version import code_version
 
 log = logging.getLogger(__name__)
 
-# Prometheus gives a scrape ten seconds unless told otherwise.
+# Prometheus' default scrape_timeout is ten seconds.
 SCRAPE_SECONDS = 8.0
 
 # returns the metrics of one part
@@ -32,8 +32,8 @@ Part = Callable[[Connection], list[Metric]]
 
 
 @dataclass
-class _Reading:
-    """What one thread has read so far."""
+class _Scrape:
+    """Metrics that one thread has read so far."""
 
     deadline: float
     metrics: dict[str, list[Metric]] = field(default_factory=dict)
@@ -42,9 +42,9 @@ class _Reading:
 
 
 class PostgresCollector(Collector):
-    """Yields every part's metrics, and which parts could be read.
+    """Yields the metrics of every part, and which parts could be read.
 
-    engine: with a statement time-out well below ``scrape_seconds``.
+    engine: has a statement timeout well below ``scrape_seconds``.
     """
 
     def __init__(
@@ -52,30 +52,30 @@ class PostgresCollector(Collector):
     ) -> None:
         self._engine, self._parts, self._seconds = engine, parts, scrape_seconds
         self._lock = threading.Lock()
-        self._running: _Reading | None = None
+        self._running: _Scrape | None = None
 
     def describe(self) -> list[Metric]:
-        """Return nothing, so that registering it does not read the database."""
+        """Return no metrics, so that registering the collector does not read the database."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Yield what could be read within the time of a scrape; never raises, never waits longer.
+        """Yield the metrics read within the time limit of a scrape; never raises.
 
-        While an earlier reading still hangs, no second one is started beside it.
+        While an earlier read has not returned, no second one is started.
         """
         with self._lock:
-            reading = _Reading(time.monotonic() + self._seconds)
+            reading = _Scrape(time.monotonic() + self._seconds)
             if self._running is None or self._running.done.is_set():
                 self._running = reading
                 threading.Thread(target=self._read, args=(reading,), daemon=True).start()
                 reading.done.wait(self._seconds)
-            # The thread may go on writing: what is shown is what is there now.
+            # The thread may go on writing: this copies what has been read so far.
             metrics, seconds = dict(reading.metrics), dict(reading.seconds)
         for found in metrics.values():
             yield from found
-        yield from self._about_itself(metrics, seconds)
+        yield from self._scrape_metrics(metrics, seconds)
 
-    def _about_itself(
+    def _scrape_metrics(
         self, metrics: Mapping[str, list[Metric]], seconds: Mapping[str, float]
     ) -> Iterator[Metric]:
         missing = self._parts.keys() - metrics.keys()
@@ -96,7 +96,7 @@ class PostgresCollector(Collector):
         info.add_metric([code_version()], 1.0)
         yield from (ups, times, info)
 
-    def _read(self, reading: _Reading) -> None:
+    def _read(self, reading: _Scrape) -> None:
         try:
             for name, part in self._parts.items():
                 if time.monotonic() > reading.deadline:
@@ -106,24 +106,24 @@ class PostgresCollector(Collector):
         finally:
             reading.done.set()
 
-    def _read_part(self, reading: _Reading, name: str, part: Part) -> None:
+    def _read_part(self, reading: _Scrape, name: str, part: Part) -> None:
         started = time.monotonic()
         try:
-            # A transaction of its own: a part that fails must not abort that of the next.
+            # A separate transaction: a failing part must not abort that of the next.
             with self._engine.connect() as connection:
                 reading.metrics[name] = part(connection)
-        except Exception as error:  # whatever it is, the other parts are wanted
+        except Exception as error:  # any exception: the other parts must still be read
             log.warning("%s could not be read: %s", name, scrub(str(error)).partition("\n")[0])
         reading.seconds[name] = time.monotonic() - started
 
 
 def gauge(name: str, help_text: str, value: Any) -> Metric:
-    """Return a gauge without labels; ``value`` is a number as the database has it."""
+    """Return a gauge without labels; ``value`` is a number from the database."""
     return GaugeMetricFamily(name, help_text, float(value))
 
 
 def gauges_by(name: str, help_text: str, label: str, values: dict[str, int]) -> Metric:
-    """Return a gauge by ``label``, a value of which is a key of ``values``."""
+    """Return a gauge with ``label``; the keys of ``values`` are the label values."""
     family = GaugeMetricFamily(name, help_text, labels=[label])
     for key, value in values.items():
         family.add_metric([key], float(value))
@@ -131,7 +131,7 @@ def gauges_by(name: str, help_text: str, label: str, values: dict[str, int]) -> 
 
 
 def counter(name: str, help_text: str, label: str, values: dict[str, int]) -> Metric:
-    """Return a counter by ``label``; label "" is one without labels, its value under ""."""
+    """Return a counter with ``label``; with label "" one without labels, its value under ""."""
     family = CounterMetricFamily(name, help_text, labels=[label] if label else [])
     for key, value in values.items():
         family.add_metric([key] if label else [], value)
@@ -150,7 +150,7 @@ def serving(collector: Collector, host: str, port: int) -> Iterator[tuple[int, T
     port: 0 takes a free one.
 
     Raises:
-        UsageError: the address is taken, or not one of this machine.
+        UsageError: the address is in use, or is not an address of this machine.
     """
     try:
         server, thread = start_http_server(port, host, _registry(collector))

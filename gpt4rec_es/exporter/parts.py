@@ -1,7 +1,7 @@
-"""What is exported, part by part: each a function from a connection to metrics.
+"""Exported metrics by part: each part is a function from a connection to metrics.
 
-What nights do are gauges about one night, which may fall again, and counters of all work. A part
-reads no table with a row per user: a scrape every 15 seconds must not be felt. No label has an
+There are gauges of one night, and counters of all work. No part reads a table with a row per user,
+so that a scrape every 15 seconds costs little. No label has an
 unlimited number of values.
 """
 
@@ -21,12 +21,12 @@ from gpt4rec_es.records import Outcome
 _KIND = "nightly"
 _BUILD_STATES = ("building", "ready", "failed", "deleted")
 _SHARD_STATES = ("ready", "leased", "expired", "done", "split")
-# Error classes are few, but nothing makes sure of it.
+# Limits the number of error classes shown.
 _MOST_ERRORS = 30
 
 
 def publication(connection: Connection) -> list[Metric]:
-    """Return which run readers see and since when; nothing while there is none."""
+    """Return the published run and its time of publication; no metrics without one."""
     row = rows.publication(connection, _KIND)
     if row is None:
         return []
@@ -45,7 +45,7 @@ def publication(connection: Connection) -> list[Metric]:
 
 
 def runs(connection: Connection) -> list[Metric]:
-    """Return how many runs there are by state."""
+    """Return the number of runs by state."""
     counts = rows.count_runs(connection, _KIND)
     return [
         gauges_by(
@@ -58,7 +58,7 @@ def runs(connection: Connection) -> list[Metric]:
 
 
 def newest_run(connection: Connection) -> list[Metric]:
-    """Return what the newest run is doing; nothing while there is none."""
+    """Return state and progress of the newest run; no metrics without one."""
     row = rows.newest_run(connection, _KIND)
     if row is None:
         return []
@@ -82,7 +82,7 @@ def newest_run(connection: Connection) -> list[Metric]:
 
 
 def shards(connection: Connection) -> list[Metric]:
-    """Return the newest run's shards by stage and state, and how many of their members are done."""
+    """Return the newest run's shards by stage and state, and the number of finished members."""
     by_stage = rows.newest_shards(connection, _KIND)
     by_state = GaugeMetricFamily(
         "gpt4rec_newest_run_shards",
@@ -113,7 +113,7 @@ def shards(connection: Connection) -> list[Metric]:
 
 
 def gates(connection: Connection) -> list[Metric]:
-    """Return what the gates said when a run was last checked."""
+    """Return the results of the gates for the run checked last."""
     passed = GaugeMetricFamily(
         "gpt4rec_gate_passed", "1: the gate let the last checked run pass.", labels=["gate"]
     )
@@ -123,7 +123,7 @@ def gates(connection: Connection) -> list[Metric]:
 
 
 def work(connection: Connection) -> list[Metric]:
-    """Return counters of all work ever done by nights, whichever process did it."""
+    """Return counters of all work done by nights, over all processes."""
     counted = run_counts.totals(connection)
 
     def of(name: str) -> dict[tuple[str, str], int]:
@@ -157,7 +157,7 @@ def _errors(counts: dict[tuple[str, str], int]) -> Metric:
     errors = CounterMetricFamily(
         "gpt4rec_errors", "Attempts at shards that ended in an error.", labels=["stage", "error"]
     )
-    # In order of name: which classes are shown must not change as counts grow.
+    # Ordered by name: the shown classes must not change as counts grow.
     for (stage, error), n in sorted(counts.items())[:_MOST_ERRORS]:
         errors.add_metric([stage, error], n)
     for stage in STAGES:
@@ -167,7 +167,7 @@ def _errors(counts: dict[tuple[str, str], int]) -> Metric:
 
 
 def builds(connection: Connection, alias: str) -> list[Metric]:
-    """Return builds by state, and what is live, of what age and how far behind the catalog."""
+    """Return builds by state, and the live build's age and catalog versions behind."""
     counts = rows.count_builds(connection, alias)
     states = {state: counts.get(state, 0) for state in _BUILD_STATES}
     metrics: list[Metric] = [gauges_by("gpt4rec_builds", "Index builds by state.", "state", states)]
@@ -186,7 +186,7 @@ def builds(connection: Connection, alias: str) -> list[Metric]:
 
 
 def imports(connection: Connection) -> list[Metric]:
-    """Return the last import of each kind that was done, and how many failed."""
+    """Return the last completed import of each kind, and the number of failed imports."""
     done = GaugeMetricFamily(
         "gpt4rec_last_import_timestamp_seconds", "End of the last import done.", labels=["kind"]
     )
@@ -202,13 +202,13 @@ def imports(connection: Connection) -> list[Metric]:
 
 
 def database(connection: Connection) -> list[Metric]:
-    """Return how large the database is."""
+    """Return the size of the database."""
     size = database_bytes(connection)
     return [gauge("gpt4rec_database_size_bytes", "Size of the database.", size)]
 
 
 def all_parts(alias: str) -> dict[str, Part]:
-    """Return part name -> how to read it; ``alias`` is that of the live index."""
+    """Return part name -> function that reads it; ``alias``: the alias of the live index."""
     return {
         "publication": publication,
         "runs": runs,

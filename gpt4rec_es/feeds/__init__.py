@@ -1,1 +1,1 @@
-"""Readers of shops' files: each record comes out clean, or as a reject with place and reason."""
+"""Readers of shops' files: each record becomes a clean record, or a reject with line and reason."""

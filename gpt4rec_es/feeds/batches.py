@@ -1,7 +1,7 @@
-"""What readers hand on: records in batches, and what was wrong with those that are none.
+"""Output of readers: records in batches, and rejects with their reasons.
 
-A batch holds the fields a converter asked for, in its order, next to where each record stands in
-its file. Nothing here knows a file format or what a field means.
+A batch holds the fields that a converter requested, in its order, and the line of each record in
+its file. It is independent of file formats and of the meaning of fields.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ EXCERPT_BYTES = 200
 
 
 class Absent(Enum):
-    """Stands for a field that a record does not have, which is not the same as an empty one."""
+    """Marks a field that a record does not have, as opposed to an empty one."""
 
     ABSENT = "absent"
 
@@ -23,11 +23,11 @@ ABSENT = Absent.ABSENT
 
 
 class Micros(int):
-    """A time in microseconds since 1970 UTC, from a file that has a type for times."""
+    """A time in microseconds since 1970 UTC, from a file format with a timestamp type."""
 
 
 class BadRecordError(ValueError):
-    """A record, or one of its fields, cannot be used; ``code`` is a word to group by."""
+    """A record, or one of its fields, is invalid; rejects are counted by ``code``."""
 
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(reason)
@@ -37,7 +37,7 @@ class BadRecordError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """One record that was set aside. ``line`` is 1-based (row for Parquet), where it starts."""
+    """One rejected record. ``line``: its 1-based first line (row for Parquet)."""
 
     file: str
     line: int | None
@@ -48,10 +48,10 @@ class Reject:
 
 @dataclass(slots=True)
 class Batch:
-    """Records that could be read, as parallel lists, and rejects for those that could not.
+    """Valid records as parallel lists, and rejects for the others.
 
-    raws: each record as it stands in the file (for Parquet: its values), for excerpts.
-    values: per record the fields asked for; ABSENT where it has none of that name.
+    raws: each record as in the file (for Parquet: its values), for excerpts. values: the requested
+    fields per record; ABSENT where the record has no field of that name.
     """
 
     lines: list[int] = field(default_factory=list)
@@ -63,8 +63,8 @@ class Batch:
 class Feed(Protocol):
     """One opened file of records.
 
-    fields: the names in its header, or those of its first records. size and position: bytes of
-    the file as it lies on disk, and how many of them were read.
+    fields: the names in its header, or in its first records. size and position: bytes of the file
+    on disk, and the number of bytes read so far.
     """
 
     path: str
@@ -78,10 +78,10 @@ class Feed(Protocol):
     def batches(self, sources: Sequence[Sequence[str]]) -> Iterator[Batch]:
         """Yield all records once, in order.
 
-        ``sources`` names, for each field wanted, the columns it may be found in, best first.
+        ``sources``: for each requested field, its possible columns, in order of preference.
 
         Raises:
-            DataError: the file is damaged, so what follows cannot be read.
+            DataError: the file is damaged, so the rest cannot be read.
         """
 
     def close(self) -> None:
@@ -102,13 +102,13 @@ def excerpt(raw: object) -> str:
 def shown(value: object) -> str:
     """Return ``value`` for a message: quoted, ASCII only, at most 60 characters."""
     if not isinstance(value, str | int | float | Decimal | None):
-        return f"of type {type(value).__name__}"  # may be large, or nest deeply
+        return f"of type {type(value).__name__}"  # may be large, or deeply nested
     if isinstance(value, int) and value.bit_length() > 1000:
-        return "a number of hundreds of digits"  # Python refuses to write out very long ones
+        return "a number of hundreds of digits"  # Python refuses to format very long integers
     text = ascii(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _escaped(character: str) -> str:
-    # Controls, but also what is invisible or turns the direction of text.
+    # Control characters, invisible ones, and those that change the direction of text.
     return character if character.isprintable() else ascii(character)[1:-1]

@@ -1,10 +1,10 @@
-"""CSV where a broken record costs itself and no neighbour.
+"""CSV reader in which a malformed record does not affect other records.
 
-A plain CSV parser that meets an unterminated quote takes all following rows for one text. Here a
-record is its physical line. Only a quoted field that is open at the line's end may go on in the
-next lines, and only if the whole record closes, strictly well-formed and with the header's number
-of fields, within 64 lines and 64 KiB. If it does not, its first line alone is the reject and
-reading goes on with the line after it.
+An ordinary CSV parser reads all rows after an unterminated quote as one field. Here a record is one
+physical line. Only a quoted field that is open at the end of the line may continue on the next
+lines, and only if the whole record is well-formed, with the header's number of fields, within 64
+lines and 64 KiB. Otherwise its first line alone is rejected and reading continues with the next
+line.
 """
 
 import csv
@@ -24,7 +24,7 @@ Picker = Callable[[Sequence[str]], Sequence[object]]
 
 
 class CsvFeed:
-    """A CSV file with a header; the delimiter is the one the header uses."""
+    """A CSV file with a header, which determines the delimiter."""
 
     def __init__(self, source: ByteSource) -> None:
         self._source = source
@@ -48,11 +48,11 @@ class CsvFeed:
         for block in self._all_blocks():
             first_line = block.first_line - carried.count(b"\n")
             data = carried if block.too_long else carried + block.data
-            batch = self._plain(first_line, data, pick)
+            batch = self._read_unquoted(first_line, data, pick)
             carried = b""
             if batch is None:
                 ends = block.is_last or block.too_long
-                batch, carried = self._careful(first_line, data, pick, ends)
+                batch, carried = self._read_by_line(first_line, data, pick, ends)
             yield batch
             if block.too_long:
                 yield too_long(self.path, block)
@@ -83,7 +83,7 @@ class CsvFeed:
         return fields, delimiter
 
     def _picker(self, sources: Sequence[Sequence[str]]) -> Picker:
-        """Return what takes the wanted fields out of a record's, by position."""
+        """Return a function that picks the requested fields of a record by position."""
         width = len(self.fields)
         places = []
         for names in sources:
@@ -97,8 +97,8 @@ class CsvFeed:
 
         return pick
 
-    def _plain(self, first_line: int, data: bytes, pick: Picker) -> Batch | None:
-        """Read a block in which nothing is quoted and every line has all fields, else None."""
+    def _read_unquoted(self, first_line: int, data: bytes, pick: Picker) -> Batch | None:
+        """Return the batch of a block without quotes whose lines all have all fields, else None."""
         if b'"' in data or b"\0" in data:
             return None
         try:
@@ -111,10 +111,10 @@ class CsvFeed:
         numbers = list(range(first_line, first_line + len(lines)))
         return Batch(numbers, list(lines), list(map(pick, records)))
 
-    def _careful(
+    def _read_by_line(
         self, first_line: int, data: bytes, pick: Picker, is_last: bool
     ) -> tuple[Batch, bytes]:
-        """Read a block line by line; also return the end of it that needs the next block."""
+        """Read a block line by line; also return its last part if it needs the next block."""
         batch = Batch()
         lines = data.removesuffix(b"\n").split(b"\n") if data else []
         at = 0
@@ -137,7 +137,7 @@ class CsvFeed:
         return batch, b""
 
     def _record(self, lines: Sequence[bytes], at: int, is_last: bool) -> tuple[Sequence[str], int]:
-        """Return the record that starts at a line and how many lines it takes (0: needs more)."""
+        """Return the record that starts at a line and its number of lines (0: needs more)."""
         line = lines[at].removesuffix(b"\r")
         if b"\0" in line:
             raise BadRecordError("nul", "the line holds NUL bytes")

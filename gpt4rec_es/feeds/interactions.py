@@ -1,7 +1,7 @@
 """Interactions from records of any shape: user, item, time or ordinal.
 
-Batches of text that are right, which is nearly all of CSV, are converted by column, each distinct
-value once; all others record by record, so that a wrong one costs itself alone.
+Batches of valid text (most CSV batches) are converted by column, each distinct value once. Other
+batches are converted record by record, so that only invalid records are rejected.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,9 +20,9 @@ Order = Literal["record", "file"]
 
 @dataclass(frozen=True, slots=True)
 class Interactions:
-    """Events as parallel columns. lines and raws say where each stands, for later rejects.
+    """Events as parallel columns; lines and raws: of each event, for later rejects.
 
-    event_nos: microseconds since 1970 where has_times, else the ordinal. ordinals: 0 where none.
+    event_nos: microseconds since 1970 where has_times, else the ordinal. ordinals: 0 if missing.
     """
 
     lines: Sequence[int] = ()
@@ -38,10 +38,10 @@ class Interactions:
 def read_interactions(
     batch: Batch, path: str, unit: str = "auto", order: Order = "record", lines_before: int = 0
 ) -> tuple[Interactions, list[Reject]]:
-    """Return what the records of ``batch`` say, and rejects for those that say nothing usable.
+    """Return the interactions in ``batch``, and rejects for invalid records.
 
-    Records hold the fields of ``shapes.INTERACTION_FIELDS``. One with neither time nor ordinal is
-    a reject; with ``order`` "file" its line, counted on from ``lines_before``, is its ordinal.
+    Records hold the fields of ``shapes.INTERACTION_FIELDS``. A record with neither time nor ordinal
+    is a reject; with ``order`` "file" its line number plus ``lines_before`` is its ordinal.
     """
     places = [lines_before + line if order == "file" else None for line in batch.lines]
     if batch.values:
@@ -86,7 +86,7 @@ def _by_record(
 def _converted(values: Sequence[Any], convert: Callable[[Any], T]) -> list[T]:
     """Return ``values`` converted, each distinct one once.
 
-    Only for text: among other values 1, True and 1.0 would pass for the same.
+    Only for text: as dict keys 1, True and 1.0 are equal.
     """
     if not {*map(type, values)} <= {str, Absent}:
         raise _NotTextError

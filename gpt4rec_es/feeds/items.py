@@ -1,7 +1,7 @@
-"""Catalog items from records of any shape: which fields a record gives, and their clean values.
+"""Catalog items from records of any shape: which fields a record has, and their clean values.
 
-What a record does not give is told apart from what it gives as empty, so that a feed without
-brands does not erase those that are known.
+A missing field differs from an empty one, so that a feed without brands does not delete stored
+brands.
 """
 
 import re
@@ -16,8 +16,8 @@ import ftfy
 from gpt4rec_es.feeds.batches import ABSENT, BadRecordError, Batch, Micros, Reject, excerpt, shown
 from gpt4rec_es.feeds.values import external_id, flag, price_amount, utf8
 
-# Marks that leave no trace on paper: turning of direction, joiners of nothing, tags, soft hyphens.
-# Zero-width (non-)joiners U+200C and U+200D stay: Persian and some emojis are spelled with them.
+# Invisible characters: direction marks, word joiners, tags, soft hyphens. Zero-width (non-)joiners
+# U+200C and U+200D stay, because Persian and some emojis need them.
 _INVISIBLE = re.compile(
     "[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e"
     "\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffc\ufffe\uffff\U000e0000-\U000e0fff]"
@@ -29,20 +29,20 @@ _TERMINAL = re.compile(
     r"|\x1b[@-Z\\-_]"
 )
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-# How exports of data frames and databases write "no value".
+# Representations of "no value" in exports of data frames and databases.
 _NO_VALUE = {"nan", "null", "none", "n/a", "#n/a", "undefined"}
 _FIXES = ftfy.TextFixerConfig(explain=False, unescape_html=True)
-# Text that was escaped n times needs n passes; exports do it twice at most.
+# Text that was escaped n times needs n passes; exports escape at most twice.
 _PASSES = 8
 
 
 def clean_title(raw: str) -> str | None:
-    """Return ``raw`` cleaned, or None when nothing is left that names a product.
+    """Return ``raw`` cleaned, or None if no usable title is left.
 
     Unescapes HTML entities (only those that end in ``;``), repairs mojibake, straightens quotes,
     removes terminal sequences, control and invisible characters, collapses white space; the result
-    is NFC and cleaning it again changes nothing. Nothing is left of a text without any letter or
-    digit, and of the usual names for "no value" such as ``nan``.
+    is NFC and cleaning it again changes nothing. None is returned for a text without any letter or
+    digit, and for representations of "no value" such as ``nan``.
     """
     if raw.isascii() and raw.isprintable() and "&" not in raw:
         text = " ".join(raw.split())
@@ -54,7 +54,7 @@ def clean_title(raw: str) -> str | None:
 
 
 def storable(raw: str) -> str:
-    """Return ``raw`` with the few characters that Postgres cannot store replaced by U+FFFD."""
+    """Return ``raw`` with characters that Postgres cannot store replaced by U+FFFD."""
     return _UNSTORABLE.sub("\ufffd", raw)
 
 
@@ -80,9 +80,9 @@ _clean_label = lru_cache(maxsize=65_536)(clean_title)
 
 
 class Item(NamedTuple):
-    """One catalog item as delivered; ``given`` has a bit for each field the record has.
+    """One catalog item as delivered; ``given`` has a bit for each field of the record.
 
-    is_active None: the record does not say.
+    is_active None: the record has no such field.
     """
 
     item_id: str
@@ -96,7 +96,7 @@ class Item(NamedTuple):
 
 
 class ItemBatch(NamedTuple):
-    """Items of one batch, rejects, and the ids of rejected records whose id could be read."""
+    """Items of one batch, rejects, and the ids of rejected records with a valid id."""
 
     items: list[Item]
     rejects: list[Reject]
@@ -104,10 +104,10 @@ class ItemBatch(NamedTuple):
 
 
 def read_items(batch: Batch, path: str, loose_prices: bool = False) -> ItemBatch:
-    """Return what the records of ``batch`` say, and rejects for those that say nothing usable.
+    """Return the items in ``batch``, and rejects for invalid records.
 
-    Records hold the fields of ``shapes.ITEM_FIELDS``. An item without usable title is no reject:
-    it belongs to the catalog. With ``loose_prices`` a price that is none counts as unknown.
+    Records hold the fields of ``shapes.ITEM_FIELDS``. An item without usable title is not rejected:
+    it belongs to the catalog. With ``loose_prices`` an invalid price counts as unknown.
     """
     result = ItemBatch([], list(batch.rejects), [])
     for line, raw, record in zip(batch.lines, batch.raws, batch.values, strict=True):
@@ -175,7 +175,7 @@ def _category(value: object) -> str | None:
 
 def _path(value: object) -> str:
     levels = [_label(one, "category") for one in (value if isinstance(value, list) else [value])]
-    # Some public sets have remains of markup among the levels.
+    # Some public data sets have markup among the levels.
     return " > ".join(level for level in levels if level and "<" not in level)
 
 

@@ -1,7 +1,7 @@
-"""JSON lines, strictly: one object per line, no NaN, no key twice, no nesting without end.
+"""Strict JSON lines: one object per line, no NaN, no duplicate keys, bounded nesting.
 
-For the one public set whose lines are Python literals these are read too, but only where the first
-records show that the file is of that kind.
+Python literals, the format of one public data set, are read too, but only if the first records of
+the file are such literals.
 """
 
 import json
@@ -14,7 +14,7 @@ from gpt4rec_es.feeds.lines import Block, blocks, too_long
 from gpt4rec_es.feeds.literals import parse_literal
 from gpt4rec_es.feeds.source import ByteSource
 
-# Records looked at to learn which fields there are.
+# Records from which the field names are collected.
 _SAMPLE = 100
 _NOTHING: tuple[object, ...] = (None, "", [])
 
@@ -39,10 +39,10 @@ class JsonFeed:
                 "Write one object per line, as `jq -c '.[]'` does.",
             )
         as_json = [found for line in sample if (found := _attempt(line, parse_object))]
-        as_literal = [found for line in sample if (found := _attempt(line, _parse_either))]
-        # A broken line of JSON may happen to be a literal: it takes most of them.
+        as_literal = [found for line in sample if (found := _attempt(line, _parse_json_or_literal))]
+        # A malformed line of JSON may be a valid literal, so most lines must be literals.
         self.is_literal = len(as_literal) > 2 * len(as_json)
-        self._parse = _parse_either if self.is_literal else parse_object
+        self._parse = _parse_json_or_literal if self.is_literal else parse_object
         records = as_literal if self.is_literal else as_json
         self.fields = tuple(dict.fromkeys(chain.from_iterable(records)))
 
@@ -82,22 +82,24 @@ def parse_object(line: bytes) -> Record:
     """Return the JSON object that ``line`` holds.
 
     Raises:
-        BadRecordError: it holds none, or one that JSON does not allow.
+        BadRecordError: it is not valid JSON, or not an object.
     """
     try:
-        value = json.loads(line.decode(), parse_constant=_refuse, object_pairs_hook=_once)
+        value = json.loads(
+            line.decode(), parse_constant=_refuse_constant, object_pairs_hook=_refuse_duplicate_keys
+        )
     except UnicodeDecodeError as error:
         raise BadRecordError("not_utf8", f"byte {error.start + 1} is not UTF-8") from None
     except RecursionError:
         raise BadRecordError("too_deep", "values nest too deeply") from None
     except BadRecordError:
         raise
-    except ValueError as error:  # also an integer of more digits than Python takes
+    except ValueError as error:  # also an integer with more digits than Python converts
         raise BadRecordError("bad_json", f"no JSON: {error}") from None
     return _object(value)
 
 
-def _parse_either(line: bytes) -> Record:
+def _parse_json_or_literal(line: bytes) -> Record:
     try:
         return parse_object(line)
     except BadRecordError as error:
@@ -119,11 +121,11 @@ def _attempt(line: bytes, parse: Callable[[bytes], Record]) -> Record | None:
         return None
 
 
-def _refuse(name: str) -> None:
+def _refuse_constant(name: str) -> None:
     raise BadRecordError("bad_json", f"{name} is not JSON")
 
 
-def _once(pairs: list[tuple[str, object]]) -> Record:
+def _refuse_duplicate_keys(pairs: list[tuple[str, object]]) -> Record:
     record = dict(pairs)
     if len(record) < len(pairs):
         names = [name for name, _ in pairs]
@@ -133,7 +135,7 @@ def _once(pairs: list[tuple[str, object]]) -> Record:
 
 
 def _pick(record: Record, names: Sequence[str]) -> object:
-    """Return the first field of these names that says something, else an empty one, else ABSENT."""
+    """Return the first non-empty field of these names, else an empty one, else ABSENT."""
     found: object = ABSENT
     for name in names:
         if name in record:

@@ -1,6 +1,6 @@
-"""Blocks of whole lines from pieces of bytes, with a cap on the length of one line.
+"""Blocks of whole lines from pieces of bytes, with a maximum length of one line.
 
-A block is the unit readers work on, so that they can take thousands of simple lines at a stroke.
+Readers process a block at a time, so that they can parse thousands of simple lines in one step.
 """
 
 from collections.abc import Iterable, Iterator
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gpt4rec_es.feeds.batches import Batch, Reject, excerpt
 
-# The longest metadata records of the public review sets have some hundred thousand bytes.
+# The longest metadata records of public review data sets have several hundred thousand bytes.
 MAX_LINE = 4 * 1024 * 1024
 _HEAD = 4096
 
@@ -17,8 +17,8 @@ _HEAD = 4096
 class Block:
     """``data`` holds whole lines with their line ends (the file's last one may have none).
 
-    first_line is the 1-based number of its first line. too_long: data is only the beginning of one
-    single line that is longer than any record may be. is_last: no block follows.
+    first_line: 1-based number of its first line. too_long: data is only the beginning of one line
+    that exceeds the maximum length. is_last: no block follows.
     """
 
     first_line: int
@@ -28,7 +28,7 @@ class Block:
 
 
 def blocks(pieces: Iterable[bytes], max_line: int = MAX_LINE) -> Iterator[Block]:
-    """Yield everything in ``pieces`` as blocks, in order; at least one, the last marked so."""
+    """Yield the content of ``pieces`` as blocks, in order; at least one, the last with is_last."""
     held: Block | None = None
     for block in _cut(pieces, max_line):
         if held is not None:
@@ -40,7 +40,7 @@ def blocks(pieces: Iterable[bytes], max_line: int = MAX_LINE) -> Iterator[Block]
 
 
 def too_long(path: str, block: Block) -> Batch:
-    """Return a batch whose only content is the reject for a block that is ``too_long``."""
+    """Return a batch with only the reject of a block that is ``too_long``."""
     reason = "the line is longer than any record may be"
     reject = Reject(path, block.first_line, "record_too_long", reason, excerpt(block.data))
     return Batch(rejects=[reject])

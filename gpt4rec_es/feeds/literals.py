@@ -1,7 +1,7 @@
-"""Python literals as some public metadata has them instead of JSON: {'asin': 'B1', 'price': 9.5}.
+"""Parser of Python literals, found in some public metadata instead of JSON: {'asin': 'B1'}.
 
-A reader of its own rather than ``ast``, whose compiler costs a hundred times the text in memory and
-can be driven into a crash. Knows dict, list, tuple, text, numbers, True, False and None; evaluates
+``ast`` is not used, because its compiler takes a hundred times the memory of the text and can
+crash on crafted input. Supports dict, list, tuple, str, numbers, True, False and None; evaluates
 nothing.
 """
 
@@ -10,7 +10,7 @@ import re
 from gpt4rec_es.feeds.batches import BadRecordError, shown
 
 _MAX_DEPTH = 32
-# No number in a shop's record is longer; Python itself refuses more than 4,300 digits.
+# Longer than any number in a shop's record; Python refuses more than 4,300 digits.
 _MAX_NUMBER = 64
 _TOKEN = re.compile(
     r"\s*(?:(?P<mark>[{}\[\](),:])"
@@ -27,10 +27,11 @@ _CLOSING = {"[": "]", "(": ")", "{": "}"}
 
 
 def parse_literal(text: str) -> object:
-    """Return the value that ``text`` is the Python literal of; tuples come out as lists.
+    """Return the value of the Python literal ``text``; tuples become lists.
 
     Raises:
-        BadRecordError: it is none, nests deeper than 32, has a key twice or a key that is no text.
+        BadRecordError: it is no literal, nests deeper than 32, or has a duplicate key or a key that
+        is not a string.
     """
     parser = _Parser(text)
     value = parser.value(0)
@@ -40,7 +41,7 @@ def parse_literal(text: str) -> object:
 
 
 class _Parser:
-    """Walks over one text, token by token."""
+    """A recursive descent parser of one text."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -70,8 +71,8 @@ class _Parser:
         self.at = found.end()
         return found
 
-    def _comes(self, mark: str) -> bool:
-        """Step over ``mark`` if it comes next."""
+    def _accept(self, mark: str) -> bool:
+        """Consume ``mark`` if it is the next token; return whether it was."""
         found = _TOKEN.match(self._text, self.at)
         if found is None or found["mark"] != mark:
             return False
@@ -80,16 +81,16 @@ class _Parser:
 
     def _sequence(self, closing: str, depth: int) -> list[object]:
         values: list[object] = []
-        while not self._comes(closing):
+        while not self._accept(closing):
             values.append(self.value(depth))
-            if not self._comes(","):
+            if not self._accept(","):
                 self._expect(closing)
                 break
         return values
 
     def _mapping(self, depth: int) -> dict[str, object]:
         pairs: dict[str, object] = {}
-        while not self._comes("}"):
+        while not self._accept("}"):
             key = self.value(depth)
             if not isinstance(key, str):
                 raise BadRecordError("bad_literal", f"the key {shown(key)} is no text")
@@ -97,13 +98,13 @@ class _Parser:
                 raise BadRecordError("duplicate_key", f"the key {shown(key)} stands twice")
             self._expect(":")
             pairs[key] = self.value(depth)
-            if not self._comes(","):
+            if not self._accept(","):
                 self._expect("}")
                 break
         return pairs
 
     def _expect(self, mark: str) -> None:
-        if not self._comes(mark):
+        if not self._accept(mark):
             raise _bad(self._text, self.at)
 
     def _number(self, token: str) -> float:

@@ -14,19 +14,19 @@ def open_feed(path: str | Path) -> Feed:
     """Return a feed of the records in the file at ``path``; the caller closes it.
 
     Raises:
-        UsageError: it cannot be read or is of no kind that is known.
+        UsageError: it cannot be read or has an unknown format.
         DataError: it is empty or damaged.
     """
     source = ByteSource(path)
     try:
         head = source.peek()
         if head.startswith(b"PAR1"):
-            # pyarrow takes 0.3 s to load, which only Parquet is worth.
+            # pyarrow takes 0.3 s to import, so it is imported for Parquet only.
             from gpt4rec_es.feeds.parquet_feed import ParquetFeed  # noqa: PLC0415
 
             source.close()
             return ParquetFeed(path)
-        # The name counts as well: the first line of a JSON file may be a broken one.
+        # The file name is used as well: the first line of a JSON file may be malformed.
         named_json = str(path).lower().removesuffix(".gz").endswith(_JSON_ENDINGS)
         if named_json or head.lstrip()[:1] in (b"{", b"["):
             return JsonFeed(source)

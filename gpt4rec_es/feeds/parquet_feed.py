@@ -1,4 +1,4 @@
-"""Parquet, a few thousand rows at a time; a value that cannot be converted costs its row alone."""
+"""Parquet reader, a few thousand rows at a time; an invalid value rejects its row only."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -33,7 +33,7 @@ class ParquetFeed:
 
     @property
     def position(self) -> int:
-        """Bytes read so far, of ``size``, by the fraction of rows."""
+        """Bytes read so far, of ``size``, estimated from the fraction of rows."""
         return self.size * self._rows_read // max(int(self._parquet.metadata.num_rows), 1)
 
     def batches(self, sources: Sequence[Sequence[str]]) -> Iterator[Batch]:
@@ -71,12 +71,12 @@ class ParquetFeed:
         return batch
 
     def _damaged(self, error: Exception) -> DataError:
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        return DataError(f"{self.path} is no Parquet file that can be read: {said}")
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return DataError(f"{self.path} is no Parquet file that can be read: {reason}")
 
 
 def _values(column: Any) -> list[Any]:
-    """Return a column as Python values; in place of one that cannot be, a BadRecordError."""
+    """Return a column as Python values, with a BadRecordError in place of each invalid value."""
     kind = column.type
     try:
         if pa.types.is_timestamp(kind):
@@ -89,12 +89,12 @@ def _values(column: Any) -> list[Any]:
     except (ValueError, OverflowError, pa.ArrowException):
         if len(column) == 1:
             return [BadRecordError("bad_value", f"a value of type {kind} cannot be read")]
-    # Some value is wrong: find it by halves, and keep the others.
+    # Some value is invalid: find it by bisection, and keep the others.
     half = len(column) // 2
     return _values(column.slice(0, half)) + _values(column.slice(half))
 
 
 def _micros(column: Any, multiplier: int, divisor: int) -> list[Micros | None]:
-    """Return times as microseconds; in Python's integers, where nothing overflows."""
+    """Return times as microseconds; computed in Python integers, which do not overflow."""
     counts = column.cast(pa.int64()).to_pylist()
     return [None if one is None else Micros(one * multiplier // divisor) for one in counts]

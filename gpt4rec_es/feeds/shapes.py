@@ -1,6 +1,6 @@
-"""Which shapes of files there are, how each names its fields, and how a file's shape is found out.
+"""Shapes of files: how each names its fields, and how a file's shape is detected.
 
-A shape says where a field is found; what a field means is the converters' business.
+A shape maps fields to columns; converters interpret the fields.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,21 +11,21 @@ from gpt4rec_es.errors import UsageError
 
 Kind = Literal["items", "interactions"]
 
-# Our names of the fields, in the order in which converters get them.
+# Our field names, in the order in which converters receive them.
 ITEM_FIELDS = ("item_id", "title", "brand", "category", "price", "active")
 INTERACTION_FIELDS = ("user_id", "item_id", "timestamp", "ordinal", "rating")
 FIELDS: dict[Kind, tuple[str, ...]] = {"items": ITEM_FIELDS, "interactions": INTERACTION_FIELDS}
-# What only a record about a user's act has; such a file is no catalog, whatever else it has.
+# Fields of interactions only; a file with one of them is not a catalog.
 _USER_FIELDS = ("user_id", "reviewerID")
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One way to name fields.
+    """One naming of fields.
 
-    sources: our name -> names in the file, best first. required: our names that must be found.
-    marks: names of which one must be there, where required ones do not tell two shapes apart.
-    loose_prices: what is no price means "unknown", since this source is known for junk in it.
+    sources: our name -> names in the file, in order of preference. required: our names that must be
+    found. marks: names of which one must be present, if the required ones do not distinguish two
+    shapes. loose_prices: an invalid price means "unknown", as this source has many of them.
     """
 
     name: str
@@ -112,12 +112,12 @@ SHAPE_NAMES = ("own", "amazon2014", "amazon2018", "amazon2023")
 def find_shape(
     path: str, kind: Kind, fields: Sequence[str], wanted: str, columns: Mapping[str, str]
 ) -> Shape:
-    """Return the shape of a file with these ``fields``, with the user's own ``columns`` put in.
+    """Return the shape of a file with these ``fields``, overridden by the user's ``columns``.
 
     ``wanted`` is "auto" or a shape's name; ``columns`` maps our names to the file's.
 
     Raises:
-        UsageError: no shape fits, a mapped column is not there, or it is a file of the other kind.
+        UsageError: no shape matches, a mapped column is missing, or the file is of the other kind.
     """
     _check_columns(path, kind, fields, columns)
     if kind == "items" and "item_id" not in columns:
@@ -129,7 +129,7 @@ def find_shape(
             )
     shapes = [one for one in SHAPES[kind] if wanted in {"auto", one.name}]
     for shape in shapes:
-        mapped = _adapted(shape, columns, wanted != "auto")
+        mapped = _with_user_columns(shape, columns, wanted != "auto")
         if mapped.fits(fields):
             return mapped
     known = "; ".join(f"{one.name}: {_needs(one)}" for one in shapes)
@@ -153,8 +153,8 @@ def _check_columns(
             )
 
 
-def _adapted(shape: Shape, columns: Mapping[str, str], is_chosen: bool) -> Shape:
-    """Put in the user's columns; a shape that the user chose needs no marks."""
+def _with_user_columns(shape: Shape, columns: Mapping[str, str], is_chosen: bool) -> Shape:
+    """Return the shape with the user's columns; a shape that the user chose needs no marks."""
     sources = {**shape.sources, **{ours: (theirs,) for ours, theirs in columns.items()}}
     marks = (*shape.marks, *(theirs for ours, theirs in columns.items() if ours != "item_id"))
     return replace(shape, sources=sources, marks=marks if shape.marks and not is_chosen else ())

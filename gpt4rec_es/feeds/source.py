@@ -1,7 +1,7 @@
-"""Bytes of a file, plain or gzip, in small pieces and with a bound on what gzip may blow up to.
+"""Bytes of a file, plain or gzip, in small pieces and with a limit on gzip's expansion.
 
-The content decides what a file is, not its name: a plain file called .gz is read as it is. Text
-begins here: the byte-order mark goes, and encodings other than UTF-8 are named and refused.
+The content decides the format, not the name: a plain file called .gz is read as it is. The
+byte-order mark is removed, and encodings other than UTF-8 are reported by name and refused.
 """
 
 import os
@@ -14,8 +14,8 @@ from gpt4rec_es.errors import DataError, UsageError
 
 _PIECE = 256 * 1024
 _GZIP = b"\x1f\x8b"
-# Shop data shrinks to a fifth or a tenth, a file of equal lines to a hundredth; deflate's limit is
-# 1/1032. A bomb is only worth the name above this size.
+# Shop data compresses to a fifth or a tenth, a file of equal lines to a hundredth; deflate's limit
+# is 1/1032. Below this size the ratio is not checked.
 _MAX_RATIO = 250
 _RATIO_FROM = 64 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
@@ -30,7 +30,7 @@ _FOREIGN = {
 
 
 class ByteSource:
-    """One open file. ``size`` is its length on disk, ``position`` how much of that was read."""
+    """One open file. ``size``: its length on disk; ``position``: bytes of it read so far."""
 
     def __init__(self, path: str | Path, max_ratio: float = _MAX_RATIO) -> None:
         self.path = printable(path)
@@ -42,7 +42,7 @@ class ByteSource:
         self._head: bytes | None = None
 
     def peek(self) -> bytes:
-        """Return the first piece without taking it.
+        """Return the first piece without consuming it.
 
         Raises:
             UsageError: not a text file, or it cannot be read.
@@ -60,7 +60,7 @@ class ByteSource:
 
         Raises:
             UsageError: as for :meth:`peek`.
-            DataError: damaged or cut off, or packed more tightly than data ever is.
+            DataError: damaged or truncated, or it expands beyond the maximum ratio.
         """
         yield self.peek()
         yield from self._stream
@@ -87,10 +87,10 @@ class ByteSource:
             piece = self._read()
 
     def _inflate(self, packed: bytes) -> Iterator[bytes]:
-        """Unpack one or more gzip members, never more than a piece at a time."""
+        """Unpack one or more gzip members, at most one piece at a time."""
         inflater = zlib.decompressobj(wbits=31)
         produced = 0
-        # Output held back by the limit always leaves input behind: the eight bytes of the trailer.
+        # If the limit holds output back, input is left too: the eight bytes of the trailer.
         while packed or (packed := self._read()):
             if inflater.eof:  # another member, or padding
                 packed = packed.lstrip(b"\0")
@@ -114,13 +114,13 @@ class ByteSource:
         return DataError(f"{self.path} {what}.", "Fetch or pack it again; nothing was changed.")
 
     def _refuse_foreign(self, piece: bytes) -> None:
-        for magic, (kind, way_out) in _FOREIGN.items():
+        for magic, (kind, hint) in _FOREIGN.items():
             if piece.startswith(magic):
-                raise UsageError(f"{self.path} is {kind}.", f"{way_out}.")
+                raise UsageError(f"{self.path} is {kind}.", f"{hint}.")
 
 
 def printable(path: str | Path) -> str:
-    """Return a path as text that can be printed and stored, whatever bytes it has."""
+    """Return a path as text that can be printed and stored, for any bytes in it."""
     return os.fsencode(path).decode("utf-8", "backslashreplace").replace("\0", "\\x00")
 
 
@@ -128,7 +128,7 @@ def open_file(path: str | Path) -> BinaryIO:
     """Return the file opened for reading.
 
     Raises:
-        UsageError: there is none, it may not be read, or it is a folder.
+        UsageError: it does not exist, may not be read, or is a folder.
     """
     try:
         return Path(path).open("rb")

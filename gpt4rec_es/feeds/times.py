@@ -1,7 +1,6 @@
-"""Times as shops write them: numbers in four units, ISO 8601, or what a typed file already knows.
+"""Times in shops' files: numbers in four units, ISO 8601, or timestamps of typed formats.
 
-A guess that is wrong would put a whole history into January 1970, so a number whose unit is not
-plain from its size is refused instead.
+A wrong unit would date a whole history to January 1970, so a number of ambiguous unit is refused.
 """
 
 from datetime import UTC, date, datetime
@@ -14,8 +13,8 @@ _END = 7_258_118_400
 # Unit -> microseconds as (multiplier, divisor).
 _UNITS = {"s": (_SECOND, 1), "ms": (1000, 1), "us": (1, 1), "ns": (1, 1000)}
 TIME_UNITS = ("auto", *_UNITS)
-# Without a given unit a number must lie between 3 March 1973 and 2200 in one of the units. The gaps
-# between these ranges hold what is no count of anything: 20111209, 20111209125000.
+# Without a given unit a number must lie between 3 March 1973 and 2200 in one of the units. Dates
+# such as 20111209 and 20111209125000 lie in the gaps between these ranges.
 _RANGES = tuple(
     (unit, 100_000_000 * 1000**n, _END * 1000**n) for n, unit in enumerate(("s", "ms", "us", "ns"))
 )
@@ -23,13 +22,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def event_micros(value: object, unit: str = "auto") -> int | None:
-    """Return a time as microseconds since 1970 UTC, or None when there is none.
+    """Return a time as microseconds since 1970 UTC, or None if the value is missing.
 
-    Numbers count ``unit`` ("s", "ms", "us", "ns"; "auto": by their size); anything else must be
-    ISO 8601, where a time without zone is UTC.
+    Numbers are in ``unit`` ("s", "ms", "us", "ns"; "auto": by their size); text must be ISO 8601,
+    where a time without zone is UTC.
 
     Raises:
-        BadRecordError: no time, or one outside the years 1970 to 2199.
+        BadRecordError: not a time, or outside the years 1970 to 2199.
     """
     if type(value) is str:
         if value.isdecimal() and len(value) <= 20:
@@ -74,7 +73,7 @@ def _from_text(value: str, unit: str) -> int | None:
 
 def _as_number(value: str) -> float:
     try:
-        if "_" not in value:  # which Python would take for a separator
+        if "_" not in value:  # Python accepts it as a digit separator
             return float(value)
     except ValueError:
         pass

@@ -1,7 +1,7 @@
-"""Single fields: ids, numbers, prices, flags; each either right or a BadRecordError.
+"""Converters of single fields: ids, numbers, prices, flags; invalid ones raise BadRecordError.
 
-What a CSV, JSON or Parquet reader found goes in, what Postgres can store comes out. Numbers are
-checked for their range here because the database would take NaN and infinity without a word.
+Input: values of a CSV, JSON or Parquet reader; output: values that Postgres can store. Ranges of
+numbers are checked here, because Postgres accepts NaN and infinity.
 """
 
 import math
@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 
 from gpt4rec_es.feeds.batches import ABSENT, BadRecordError, Micros, shown
 
-# What Elasticsearch allows for an id.
+# Elasticsearch's maximum length of an id.
 MAX_ID_BYTES = 512
 MAX_ORDINAL = 2**62
 _EMPTY = (None, "", ABSENT)
@@ -26,9 +26,9 @@ def external_id(value: object, name: str) -> str:
     """Return an id exactly as delivered; whole numbers become their digits.
 
     Raises:
-        BadRecordError: none, too long, or with spaces around or invisible characters inside it.
+        BadRecordError: missing, too long, with spaces around it, or with invisible characters.
     """
-    # The usual id costs a few tests done in C.
+    # A fast check for most ids, by functions implemented in C.
     if type(value) is str and value.isascii() and value.isprintable():
         if 0 < len(value) <= MAX_ID_BYTES and value[0] != " " and value[-1] != " ":
             return value
@@ -62,10 +62,10 @@ def _unusual_id(value: str, name: str) -> str:
 
 
 def order_number(value: object) -> int | None:
-    """Return an ordinal >= 0, or None when there is none.
+    """Return an ordinal >= 0, or None if the value is missing.
 
     Raises:
-        BadRecordError: not a whole number in range.
+        BadRecordError: not an integer in range.
     """
     if value in _EMPTY:
         return None
@@ -75,7 +75,9 @@ def order_number(value: object) -> int | None:
             number = int(value)
     elif isinstance(value, int) and not isinstance(value, bool):
         number = value
-    elif isinstance(value, float) and value.is_integer():  # a column that once held NaN
+    elif (
+        isinstance(value, float) and value.is_integer()
+    ):  # an integer column that pandas made float because of NaN
         number = int(value)
     if number is None or not 0 <= number <= MAX_ORDINAL:
         raise BadRecordError("bad_ordinal", f"{shown(value)} is no whole number from 0 up")
@@ -83,10 +85,10 @@ def order_number(value: object) -> int | None:
 
 
 def rating_number(value: object) -> float | None:
-    """Return a finite rating, or None when there is none.
+    """Return a finite rating, or None if the value is missing.
 
     Raises:
-        BadRecordError: not a number, or not one that fits four bytes.
+        BadRecordError: not a number, or out of the range of a four-byte float.
     """
     if value in _EMPTY:
         return None
@@ -102,7 +104,7 @@ def rating_number(value: object) -> float | None:
 
 
 def price_amount(value: object) -> Decimal | None:
-    """Return a price >= 0 below 10,000,000,000 with two decimals, or None when there is none.
+    """Return a price >= 0 below 10,000,000,000 with two decimals, or None if missing.
 
     Text may carry a currency and commas between thousands: ``$1,234.00``.
 
@@ -113,7 +115,7 @@ def price_amount(value: object) -> Decimal | None:
         return None
     amount: Decimal | None = None
     if isinstance(value, str):
-        # The longest price that is one has 30 characters; nothing longer is worth matching.
+        # Valid prices have at most 30 characters.
         found = _PRICE.fullmatch(value.strip()) if len(value) <= 60 else None
         if found:
             amount = Decimal(found[1].replace(",", "") + (found[2] or ""))
@@ -128,14 +130,14 @@ def price_amount(value: object) -> Decimal | None:
 
 def _decimal(value: float) -> Decimal | None:
     try:
-        # The shortest text that means this number: 9.99, not 9.9900000000000002.
+        # The shortest repr of this number: 9.99, not 9.9900000000000002.
         return Decimal(str(value))
-    except (InvalidOperation, ValueError):  # ValueError: an integer of thousands of digits
+    except (InvalidOperation, ValueError):  # ValueError: an integer with thousands of digits
         return None
 
 
 def flag(value: object) -> bool | None:
-    """Return a truth value (true/false, yes/no, 1/0, in any case), or None when there is none.
+    """Return a boolean (true/false, yes/no, 1/0, in any case), or None if the value is missing.
 
     Raises:
         BadRecordError: anything else.
@@ -156,7 +158,7 @@ def utf8(value: bytes, name: str) -> str:
     """Return bytes as text.
 
     Raises:
-        BadRecordError: they are not UTF-8.
+        BadRecordError: the bytes are not UTF-8.
     """
     try:
         return value.decode()

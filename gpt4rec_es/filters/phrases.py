@@ -1,7 +1,7 @@
-"""Finding forbidden phrases in texts, however many phrases there are, in one pass over a text.
+"""Search for any number of forbidden phrases in one pass over a text.
 
-Words are compared without regard to case and to what stands between them, and whole: "ass" is not
-in "glass". Inflected forms are other words.
+Whole words are compared, regardless of case and of the characters between words: "ass" does not
+match "glass". Inflected forms are different words.
 """
 
 import re
@@ -13,17 +13,17 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 class Phrases:
-    """A set of phrases to look for."""
+    """A set of phrases to search for."""
 
     def __init__(self, phrases: Iterable[str]) -> None:
-        """Take the phrases; those without a letter or digit are never found."""
+        """Build the automaton; phrases without a letter or digit never match."""
         normal = {_spaced(phrase): phrase for phrase in phrases}
         normal.pop(" ", None)
         self._phrases = list(normal.values())
         self._automaton = AhoCorasick(list(normal))
 
     def find(self, text: str) -> str | None:
-        """Return the phrase in ``text`` that ends first, as it was given; None: there is none."""
+        """Return the original form of the phrase that ends first in ``text``; None: no phrase."""
         found = self._automaton.find_matches_as_indexes(_spaced(text))
         return self._phrases[found[0][0]] if found else None
 
@@ -35,6 +35,6 @@ def read_phrases(text: str) -> tuple[str, ...]:
 
 
 def _spaced(text: str) -> str:
-    """Return the words of ``text`` in one case, with one space before and after each."""
+    """Return the case-folded words of ``text``, with one space before and after each."""
     words = _WORD.findall(text.casefold())
     return f" {' '.join(words)} " if words else " "

@@ -1,6 +1,6 @@
-"""The scripts of a text, by Unicode blocks; only scripts used in shops are told apart.
+"""The scripts of a text, by Unicode blocks; only scripts used in shops are distinguished.
 
-A letter of a block that is not listed belongs to no script here, so nobody is kept out by it.
+A letter of a block that is not listed belongs to no script, so it never excludes a text.
 """
 
 import re
@@ -22,13 +22,13 @@ _BLOCKS = {
     "Kana": "\u3041-\u3096\u30a1-\u30fa",
     "Han": "\u3400-\u4dbf\u4e00-\u9fff",
 }
-# Letters that only look like Latin ones in these blocks: multiplication and division sign.
+# Not letters, though they lie in the Latin blocks: multiplication and division sign.
 _NO_LETTERS = re.compile("[\u00d7\u00f7]")
 PATTERNS = {script: f"[{letters}]" for script, letters in _BLOCKS.items()}
 _COMPILED = {script: re.compile(pattern) for script, pattern in PATTERNS.items()}
 
 
 def scripts_of(text: str) -> frozenset[str]:
-    """Return the names of the scripts that ``text`` has a letter of."""
+    """Return the names of the scripts of the letters in ``text``."""
     letters = _NO_LETTERS.sub("", text)
     return frozenset(script for script, pattern in _COMPILED.items() if pattern.search(letters))

@@ -1,7 +1,7 @@
-"""Beam search by the transformers library: the reference that any faster beam search must equal.
+"""Beam search of the transformers library: the reference for the faster beam search.
 
 Every decoding setting is passed explicitly, so neither a checkpoint's generation_config nor a
-default of the library can change what is written.
+default of the library changes the output.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from gpt4rec_es.records import Decoding
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """One finished beam: its tokens incl. the end token, and their summed log-probability."""
+    """A finished beam: its tokens incl. the end token, and their summed log-probability."""
 
     token_ids: tuple[int, ...]
     sum_logprob: float
@@ -32,7 +32,7 @@ def search_beams(
     """Return ``num_beams`` hypotheses for each prompt, best score first.
 
     network: a GPT-2 language model in evaluation mode. All prompts form one padded batch. A
-    hypothesis that reached max_new_tokens has no end token.
+    hypothesis of max_new_tokens may have no end token.
     """
     ids, mask = _pad_left(prompts, end_id, network.device)
     with torch.inference_mode():
@@ -53,7 +53,7 @@ def search_beams(
 
 
 def _pad_left(prompts: Sequence[Sequence[int]], end_id: int, device: Any) -> tuple[Any, Any]:
-    """Return ids and attention mask, both (prompts, longest), padded at the left."""
+    """Return ids and attention mask, both (prompts, longest), left-padded."""
     width = max(map(len, prompts))
     ids = torch.tensor([[end_id] * (width - len(p)) + list(p) for p in prompts])
     mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
@@ -63,7 +63,7 @@ def _pad_left(prompts: Sequence[Sequence[int]], end_id: int, device: Any) -> tup
 def _read_prompts(network: Any, ids: Any, mask: Any, num_beams: int) -> Any:
     """Return the key-value cache of all prompt tokens but the last, repeated for every beam.
 
-    ``generate`` alone would read each prompt once per beam: that is most of its work when prompts
+    ``generate`` alone would process each prompt once per beam, which is most of its work if prompts
     are long and queries short.
     """
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
@@ -95,7 +95,7 @@ def _generation_config(decoding: Decoding, end_id: int) -> Any:
         bos_token_id=end_id,
         use_cache=True,
         return_dict_in_generate=True,
-        # Only so that sequence scores come back; those of single steps are not asked for.
+        # Needed for sequence scores; the scores of single steps are not returned.
         output_scores=True,
         output_logits=False,
         output_attentions=False,

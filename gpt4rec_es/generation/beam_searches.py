@@ -1,4 +1,4 @@
-"""Which implementations of beam search there are, by name; all find the same hypotheses."""
+"""Implementations of beam search by name; all find the same hypotheses."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from gpt4rec_es.generation.beam_search import linears, loop
 
 @dataclass(frozen=True)
 class BeamSearch:
-    """search: as beam.search_beams. prepare: called once with a network, returns the one to use.
+    """An implementation of beam search.
 
-    token_budgets: by kind of device, how many token places (see gpt2.py) a batch takes unless the
-    operator says so.
+    search: as beam.search_beams. prepare: called once with a network; returns the network to use.
+    token_budgets: by kind of device, the default number of token places (see gpt2.py) per batch.
     """
 
     search: beam.SearchBeams
@@ -28,13 +28,14 @@ def open_beam_search(name: str) -> BeamSearch:
     "shared" is the project's own, "reference" the transformers library's, many times slower.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: there is no beam search of that name.
     """
     beam_searches = {
-        # On a CPU more prompts at once gain nothing. A GPU wants hundreds: about 400 prompts of 200
-        # tokens with 20 beams are 15 GB for GPT-2 in fp32, and what does not fit is halved.
+        # On a CPU larger batches are not faster. A GPU needs hundreds of prompts: about 400 prompts
+        # of 200 tokens with 20 beams take 15 GB for GPT-2 in fp32; a batch that does not fit is
+        # halved.
         "shared": BeamSearch(loop.search_beams, linears.tune, {"cpu": 65_536, "cuda": 2_000_000}),
-        # Its cache holds every place for every beam: 74 kB each for GPT-2 in fp32, at times twice.
+        # Its cache has an entry per place and beam: 74 kB each for GPT-2 in fp32, at times twice.
         "reference": BeamSearch(
             beam.search_beams, lambda network: network, {"cpu": 32_768, "cuda": 131_072}
         ),

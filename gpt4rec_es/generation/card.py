@@ -1,4 +1,4 @@
-"""The model card: what a checkpoint was trained on and how, for people and for programs."""
+"""The model card of a checkpoint: training data, options and figures, as Markdown and JSON."""
 
 import json
 from pathlib import Path
@@ -7,15 +7,15 @@ from typing import Any
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.prompts.template import prompt_text
 
-# The card for programs: goes with the folder to wherever it is registered.
+# The machine-readable card, part of the checkpoint folder.
 CARD = "training.json"
 
 
 def read_card(folder: Path) -> dict[str, Any]:
-    """Return the card that lies in a checkpoint folder; empty if it was made by another program.
+    """Return the card in a checkpoint folder; empty if there is none.
 
     Raises:
-        UsageError: it is there and cannot be read.
+        UsageError: it exists and cannot be read.
     """
     try:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
@@ -27,7 +27,7 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 
 def card_text(name: str, card: dict[str, Any]) -> str:
-    """Return README.md of a checkpoint: front matter of the Hugging Face hub, prose, figures."""
+    """Return README.md of a checkpoint: Hugging Face metadata, text, figures."""
     data, options = card["data"], card["options"]
     origin = f"fine-tuned from `{options['start']}`" if options["start"] else "trained from scratch"
     example = prompt_text(["TITLE ONE", "TITLE TWO"])

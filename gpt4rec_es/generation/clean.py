@@ -1,7 +1,7 @@
-"""From decoded beams to the queries that are kept: normal form, no near-duplicates, best first.
+"""Queries from decoded beams: normalised, without near-duplicates, best first.
 
-Beams of one prompt differ mostly in size and colour; each near-duplicate would take a share of
-the recommendations away from another idea.
+Beams of one prompt often differ only in size or colour; each near-duplicate would take places in
+the list from a different query.
 """
 
 import re
@@ -14,22 +14,21 @@ _TOKEN = re.compile(r"[^\W_]+")
 
 
 def clean_query(text: str) -> str:
-    """Return a decoded ``text`` as a query: normal form, without characters cut in halves."""
+    """Return a decoded ``text`` as a query: normalised, without incomplete characters."""
     return normalise_query(text.replace("\ufffd", " "))
 
 
 def search_tokens(text: str) -> tuple[str, ...]:
-    """Return the letter-and-digit tokens of ``text``, case folded: what distinguishes queries."""
+    """Return the case-folded letter-and-digit tokens of ``text``, by which queries are compared."""
     return tuple(_TOKEN.findall(text.casefold()))
 
 
 def collapse(queries: Iterable[GeneratedQuery], decoding: Decoding) -> tuple[GeneratedQuery, ...]:
     """Return at most ``decoding.num_queries`` queries by mean log-probability, best first.
 
-    Ties are ordered by the bytes of the text. A query is left out when its tokens equal those of a
-    better one, when the Jaccard similarity of their token sets reaches
-    ``decoding.query_dedup_jaccard``, when it is empty, or when it has no token at all while another
-    one has.
+    Ties are ordered by the bytes of the text. A query is dropped if its tokens equal those of a
+    better one, if the Jaccard similarity of their token sets reaches
+    ``decoding.query_dedup_jaccard``, if it is empty, or if it has no token while another one has.
     """
     ranked = sorted(
         (query for query in queries if query.text),

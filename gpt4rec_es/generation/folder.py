@@ -71,21 +71,21 @@ def read_config(folder: Path) -> dict[str, Any]:
     Raises:
         UsageError: the folder holds no GPT-2 language model.
     """
-    way_out = "Give a folder that holds a GPT-2 language model saved with save_pretrained."
+    hint = "Give a folder that holds a GPT-2 language model saved with save_pretrained."
     if not folder.is_dir():
-        raise UsageError(f"There is no checkpoint folder {folder}.", way_out)
+        raise UsageError(f"There is no checkpoint folder {folder}.", hint)
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UsageError(f"{folder} is no checkpoint: no readable config.json.", way_out) from error
+        raise UsageError(f"{folder} is no checkpoint: no readable config.json.", hint) from error
     if not isinstance(config, dict) or config.get("model_type") != "gpt2":
         found = config.get("model_type", "unknown") if isinstance(config, dict) else "unknown"
-        raise UsageError(f"{folder} is no GPT-2 (its model type is {found}).", way_out)
+        raise UsageError(f"{folder} is no GPT-2 (its model type is {found}).", hint)
     heads = config.get("architectures") or ["GPT2LMHeadModel"]
     if "GPT2LMHeadModel" not in heads:
-        raise UsageError(f"{folder} is a GPT-2, but no language model ({heads[0]}).", way_out)
+        raise UsageError(f"{folder} is a GPT-2, but no language model ({heads[0]}).", hint)
     if not isinstance(config.get("n_positions"), int):
-        raise UsageError(f"{folder} is no checkpoint: config.json lacks n_positions.", way_out)
+        raise UsageError(f"{folder} is no checkpoint: config.json lacks n_positions.", hint)
     return config
 
 

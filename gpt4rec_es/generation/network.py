@@ -115,7 +115,7 @@ def fetch(source: str) -> Path:
     if source.startswith((".", "/", "~")) or source.count("/") > 1:
         raise UsageError(f"There is no checkpoint folder {source}.", "Give a folder or a hub id.")
     wanted = ["config.json", "*.safetensors", "tokenizer.json", "vocab.json", "merges.txt"]
-    with quiet():
+    with silence_transformers():
         try:
             return Path(snapshot_download(source, allow_patterns=wanted))
         except Exception as error:  # its errors have no common base below Exception
@@ -149,7 +149,7 @@ def new_network(size: Size, vocab_size: int, end_id: int, dropout: float | None 
 
 
 def _open(folder: Path, dtype: Any, **config: float) -> Any:
-    with quiet():
+    with silence_transformers():
         try:
             network, info = GPT2LMHeadModel.from_pretrained(
                 folder,
@@ -162,9 +162,9 @@ def _open(folder: Path, dtype: Any, **config: float) -> Any:
                 **config,
             )
         except (OSError, ValueError, RuntimeError) as error:
-            said = (str(error).strip() or type(error).__name__).splitlines()[0]
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise UsageError(
-                f"{folder} cannot be opened as a GPT-2: {said}",
+                f"{folder} cannot be opened as a GPT-2: {reason}",
                 "Give a folder that holds a GPT-2 language model saved with save_pretrained.",
             ) from error
     missing = sorted(info["missing_keys"])
@@ -179,7 +179,7 @@ def _open(folder: Path, dtype: Any, **config: float) -> Any:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silence_transformers() -> Iterator[None]:
     """Keep bars and notices of transformers off the terminal."""
     verbosity = transformers_logging.get_verbosity()
     bars = transformers_logging.is_progress_bar_enabled()

@@ -96,7 +96,7 @@ def full_build(
             progress=progress,
         )
         seal_index(client, build.index_name)
-        return _prove(engine, client, build, total, documents.samples), counts
+        return _verify(engine, client, build, total, documents.samples), counts
 
 
 def derived_build(
@@ -127,7 +127,7 @@ def derived_build(
         )
     with _removed_on_failure(engine, client, build):
         clone_index(client, parent.index_name, build.index_name, bm25)
-        return _prove(engine, client, build, parent.document_count or 0, [])
+        return _verify(engine, client, build, parent.document_count or 0, [])
 
 
 class Sampled:
@@ -156,7 +156,7 @@ class Sampled:
             yield document
 
 
-def _prove(
+def _verify(
     engine: Engine,
     client: Elasticsearch,
     build: Build,
@@ -184,17 +184,17 @@ def _removed_on_failure(engine: Engine, client: Elasticsearch, build: Build) -> 
         try:
             delete_index(client, build.index_name)
             with transaction(engine) as connection:
-                rows.fail(connection, build.build_no, _why(error, client))
+                rows.fail(connection, build.build_no, _failure_reason(error, client))
         except Exception as second:  # the first error is the one to tell
             log.warning(
                 "the index %s of a failed build is left for the next reindex to delete: %s",
                 build.index_name,
-                _why(second, client),
+                _failure_reason(second, client),
             )
         raise
 
 
-def _why(error: BaseException, client: Elasticsearch) -> str:
+def _failure_reason(error: BaseException, client: Elasticsearch) -> str:
     if isinstance(error, Gpt4RecError):
         return error.message
     if isinstance(error, Exception) and type(error).__module__.startswith("elastic"):

@@ -133,7 +133,7 @@ class _Loader:
                 if left:
                     self._waiting.extendleft(reversed(left))
                     self.counts.resent += len(left)
-                    self._give_way(len(batch), len(left), problem, is_too_large)
+                    self._retry_smaller(len(batch), len(left), problem, is_too_large)
                 else:
                     self._failures = 0
                     self._most = min(self._most * 2, self._limits.documents)
@@ -162,7 +162,7 @@ class _Loader:
             batch.append(self._waiting.popleft())
         return batch
 
-    def _give_way(self, sent: int, left: int, problem: str, is_too_large: bool) -> None:
+    def _retry_smaller(self, sent: int, left: int, problem: str, is_too_large: bool) -> None:
         """Make the next request smaller and wait; raise if that was the last try."""
         if is_too_large:  # needs smaller requests, not patience
             if sent == 1:

@@ -101,11 +101,13 @@ def plan_reindex(engine: Engine, client: Elasticsearch, options: ReindexOptions)
             snapshot.document_count,
             snapshot.catalog_version,
             live.recorded_bm25(engine, options.alias, options.bm25),
-            sorted([*orphans, *_gone_after_swap(engine, client, options)]),
+            sorted([*orphans, *_unneeded_after_swap(engine, client, options)]),
         )
 
 
-def _gone_after_swap(engine: Engine, client: Elasticsearch, options: ReindexOptions) -> list[str]:
+def _unneeded_after_swap(
+    engine: Engine, client: Elasticsearch, options: ReindexOptions
+) -> list[str]:
     """Return the indices of builds that a swap to a new build would leave unneeded."""
     # What is live now will be the first of those kept for going back.
     old = prunable(engine, client, options.alias, max(options.keep - 1, 0))

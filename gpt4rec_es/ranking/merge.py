@@ -48,24 +48,24 @@ def merge_hits(
         raise UsageError(f"k is {k}.", "Ask for at least 1 item.")
     cursors = [_Cursor(q.query_rank, q.result) for q in queries if not q.result.is_empty_query]
     size = max(places or k, k)
-    walk = _Walk(size, bought, list_filter, keep_removed)
-    walk.take_quotas(cursors, k)
-    walk.backfill(cursors)
-    n_found = len(walk.picks)
+    builder = _ListBuilder(size, bought, list_filter, keep_removed)
+    builder.take_quotas(cursors, k)
+    builder.backfill(cursors)
+    n_found = len(builder.picks)
     needs_last_title = False
-    if last_title is not None and not walk.is_full():
-        needs_last_title = walk.take_last_title(last_title)
-    if walk.needs_deeper or needs_last_title:
-        needed = tuple(q.query_rank for q in queries if q.query_rank in walk.needs_deeper)
+    if last_title is not None and not builder.is_full():
+        needs_last_title = builder.take_last_title(last_title)
+    if builder.needs_deeper or needs_last_title:
+        needed = tuple(q.query_rank for q in queries if q.query_rank in builder.needs_deeper)
         return Merge((), len(cursors), 0, None, needed, needs_last_title)
-    walk.take_popular(popular)
+    builder.take_popular(popular)
     reason = None if n_found == size else _short_reason(queries, cursors, n_found)
     return Merge(
-        tuple(walk.picks),
+        tuple(builder.picks),
         len(cursors),
         n_found,
         reason,
-        removed=tuple(walk.removed or ()),
+        removed=tuple(builder.removed or ()),
         ruled_out=list_filter.removed if list_filter else {},
     )
 
@@ -84,7 +84,7 @@ class _Cursor:
 _new_pick = tuple.__new__
 
 
-class _Walk:
+class _ListBuilder:
     """The list in the making.
 
     A query that must be searched deeper counts as if it had taken items not known yet. At every

@@ -89,7 +89,7 @@ def _counted(
     """
     n_items, baskets = purchases.n_items, purchases.baskets
     weights, reach = _weights(counting)
-    lows, counts = _in_reach(purchases, reach if counting.decay < 1 else None)
+    lows, counts = _paired_ranges(purchases, reach if counting.decay < 1 else None)
     by_item = np.argsort(purchases.items, kind="stable").astype(lows.dtype)
     work = np.concatenate(([0], np.cumsum(counts[by_item], dtype=np.int64)))
     ends = np.cumsum(buyers).astype(np.int64)
@@ -117,7 +117,7 @@ def _counted(
         done, first = upto, last
 
 
-def _in_reach(
+def _paired_ranges(
     purchases: Purchases, reach: int | None
 ) -> tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]]]:
     """Return where the purchases begin that each is paired with, and how many they are.

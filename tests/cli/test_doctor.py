@@ -14,7 +14,7 @@ from gpt4rec_es.cli.main import run
 from gpt4rec_es.doctor import cluster as of_elasticsearch
 from gpt4rec_es.doctor import database as of_postgres
 from gpt4rec_es.doctor.cluster import is_loopback
-from gpt4rec_es.doctor.findings import Finding, Level, look, ok, worst
+from gpt4rec_es.doctor.findings import Finding, Level, ok, run_check, worst
 from gpt4rec_es.doctor.machine import numbers, versions
 from gpt4rec_es.elastic.alias import alias_targets
 from gpt4rec_es.elastic.client import make_client
@@ -245,10 +245,12 @@ def test_a_check_that_fails_is_a_finding_without_secrets() -> None:
     def unreachable() -> Iterator[Finding]:
         raise DependencyError("away with s3cret-word", "start it")
 
-    found = look("half", half)
+    found = run_check("half", half)
     assert [one.level for one in found] == [Level.OK, Level.ERROR]
     assert "ValueError: ***" in found[1].what
-    assert look("away", unreachable) == [Finding(Level.ERROR, "away with ***", "start it", "away")]
+    assert run_check("away", unreachable) == [
+        Finding(Level.ERROR, "away with ***", "start it", "away")
+    ]
     assert worst(found) is Level.ERROR
     assert worst([]) is Level.OK
 

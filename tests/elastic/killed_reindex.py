@@ -41,13 +41,13 @@ def reindex_until(step: int, urls: tuple[str, str], alias: str) -> None:
     engine, client = connect(*urls)
     steps = 0
 
-    def die_in_time() -> None:
+    def kill_before_step() -> None:
         nonlocal steps
         steps += 1
         if steps == step:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    before_each_step(engine, client, die_in_time)
+    before_each_step(engine, client, kill_before_step)
     while True:
         try:
             reindex(engine, client, ReindexOptions(alias=alias), actor=f"killed {step}")

@@ -63,7 +63,7 @@ def searching(url: str, alias: str) -> Iterator[Counter[str]]:
             thread.join()
 
 
-def until_searched(seen: Counter[str], index: str) -> None:
+def wait_until_searched(seen: Counter[str], index: str) -> None:
     """Wait until searches have met ``index`` often."""
     before = seen[index]
     end = time.monotonic() + 30
@@ -77,15 +77,15 @@ def test_no_search_fails_while_values_are_set_undone_and_reindexed(
 ) -> None:
     names = [build_index(engine, elastic, alias).build.index_name]
     with searching(servers.elasticsearch_url, alias) as seen:
-        until_searched(seen, names[0])
+        wait_until_searched(seen, names[0])
         tuned = set_bm25(engine, elastic, alias, Bm25(0.9, 0.4), actor="me", reason="trial").after
         assert tuned is not None
         names.append(tuned.index_name)
-        until_searched(seen, names[1])
+        wait_until_searched(seen, names[1])
         undo_bm25(engine, elastic, alias, actor="me", reason="worse")
-        until_searched(seen, names[0])
+        wait_until_searched(seen, names[0])
         names.append(build_index(engine, elastic, alias).build.index_name)
-        until_searched(seen, names[2])
+        wait_until_searched(seen, names[2])
     assert set(seen) == set(names)
 
 

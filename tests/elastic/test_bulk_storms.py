@@ -30,7 +30,7 @@ def documents(count: int) -> list[Document]:
 
 
 @dataclass
-class Waits:
+class RecordedWaits:
     """Notes waits instead of waiting."""
 
     seconds: list[float] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Waits:
 
 
 def load(
-    url: str, count: int, waits: Waits, *, at_once: int = 40, timeout_s: float = 5.0
+    url: str, count: int, waits: RecordedWaits, *, at_once: int = 40, timeout_s: float = 5.0
 ) -> BulkCounts:
     client: Elasticsearch = make_client(url, read_timeout_s=timeout_s)
     try:
@@ -106,7 +106,7 @@ class Node:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_after_a_storm_every_document_is_there(seed: int) -> None:
-    node, waits = Node(seed), Waits()
+    node, waits = Node(seed), RecordedWaits()
     with stub(node) as url:
         counts = load(url, 300, waits)
     assert {name: source["item_no"] for name, source in node.kept.items()} == {
@@ -130,7 +130,7 @@ def test_undisturbed_every_document_is_sent_once_in_requests_of_the_given_size(
         return Reply(write({"items": [done(name) for name in names]}))
 
     with stub(script) as url:
-        counts = load(url, 100, Waits(), at_once=40)
+        counts = load(url, 100, RecordedWaits(), at_once=40)
     assert counts.acknowledged == 100
     assert [len(names) for names in seen] == [40, 40, 20]
     assert [name for names in seen for name in names] == [d.item_id for d in documents(100)]
@@ -163,7 +163,7 @@ def test_requests_are_bounded_by_bytes_too() -> None:
 )
 def test_a_full_disk_stops_at_once(answer: Reply) -> None:
     requests: list[Request] = []
-    waits = Waits()
+    waits = RecordedWaits()
 
     def script(request: Request) -> Reply:
         requests.append(request)
@@ -186,7 +186,7 @@ def test_a_full_disk_stops_at_once(answer: Reply) -> None:
     ],
 )
 def test_endless_refusal_ends_in_an_error_after_minutes(answer: Reply, said: str) -> None:
-    waits = Waits()
+    waits = RecordedWaits()
     with stub(lambda _: answer) as url, pytest.raises(DependencyError, match=said):
         load(url, 1, waits)
     assert len(waits.seconds) == 9
@@ -203,7 +203,7 @@ def test_a_refused_document_is_named() -> None:
         )
 
     with stub(script) as url, pytest.raises(DataError, match=r"'B00007' \(400: failed to parse"):
-        load(url, 20, Waits())
+        load(url, 20, RecordedWaits())
 
 
 def test_a_document_larger_than_any_request_is_named() -> None:
@@ -214,7 +214,7 @@ def test_a_document_larger_than_any_request_is_named() -> None:
         return Reply({"error": {"reason": "entity too large"}, "status": 413}, 413)
 
     with stub(script) as url, pytest.raises(DataError, match="'B00000' is too large"):
-        load(url, 8, Waits())
+        load(url, 8, RecordedWaits())
     assert sizes == [8, 4, 2, 1]
 
 
@@ -229,7 +229,7 @@ def test_a_request_without_an_answer_in_time_is_sent_again() -> None:
         return Reply({"items": [done(name) for name in names]})
 
     with stub(script) as url:
-        counts = load(url, 10, Waits(), timeout_s=0.3)
+        counts = load(url, 10, RecordedWaits(), timeout_s=0.3)
     assert counts.acknowledged == 10
     assert counts.resent == 10
 
@@ -256,7 +256,7 @@ def script_of(status: int, body: Any, *, is_elasticsearch: bool = True) -> Scrip
     ],
 )
 def test_a_server_that_cannot_be_used_is_told_at_once(script: Script, said: str) -> None:
-    waits = Waits()
+    waits = RecordedWaits()
     with stub(script) as url, pytest.raises(DependencyError, match=said):
         load(url, 3, waits)
     assert waits.seconds == []

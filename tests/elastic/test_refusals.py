@@ -37,7 +37,7 @@ def engine(database: Database) -> Engine:
     return database.engine
 
 
-def passed_on_to(url: str, is_refused: Callable[[Request], bool]) -> Script:
+def refusing_proxy(url: str, is_refused: Callable[[Request], bool]) -> Script:
     """Return a server in front of the one at ``url`` that refuses some requests."""
     host = urlsplit(url).netloc
 
@@ -83,7 +83,7 @@ def test_a_reindex_goes_on_when_each_of_its_requests_is_refused_at_first(
     options = ReindexOptions(
         alias=alias, build=BuildOptions(backoff=Backoff(sleep=bulk_waits.append))
     )
-    with client_of(passed_on_to(servers.elasticsearch_url, at_first), waits) as client:
+    with client_of(refusing_proxy(servers.elasticsearch_url, at_first), waits) as client:
         report = reindex(engine, client, options, actor="me")
     assert alias_targets(elastic, alias) == [report.build.index_name]
     assert elastic.count(index=alias)["count"] == report.documents
@@ -98,7 +98,7 @@ def test_a_refusal_that_lasts_ends_the_reindex_and_leaves_nothing(
 ) -> None:
     add_shirts(engine)
     waits: list[float] = []
-    script = passed_on_to(servers.elasticsearch_url, lambda r: "_forcemerge" in r.path)
+    script = refusing_proxy(servers.elasticsearch_url, lambda r: "_forcemerge" in r.path)
     with (
         client_of(script, waits) as client,
         pytest.raises(DependencyError, match=r"cannot work now \(429: \[parent\] Data too large"),

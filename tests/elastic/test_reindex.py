@@ -181,13 +181,13 @@ def test_a_failed_build_is_removed_and_recorded_and_the_old_one_stays_live(
     add_shirts(engine)
     good = build_index(engine, elastic, alias).build
 
-    def lose_one(*args: object, **options: object) -> object:
+    def drop_last_document(*args: object, **options: object) -> object:
         documents = list(args[2])[:-1]  # type: ignore[call-overload]
         return load(args[0], args[1], documents, **options)  # type: ignore[arg-type]
 
     load = building.load_documents
     with monkeypatch.context() as patch:
-        patch.setattr(building, "load_documents", lose_one)
+        patch.setattr(building, "load_documents", drop_last_document)
         with pytest.raises(DataError, match="holds 5 documents instead of 6"):
             build_index(engine, elastic, alias)
     assert index_names(elastic, alias) == [good.index_name]

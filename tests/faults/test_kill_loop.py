@@ -40,14 +40,14 @@ ENVIRON = {
 
 @pytest.fixture
 def disturbed(
-    servers: Servers, database: Database, twin: Database, alias: str
+    servers: Servers, database: Database, second_database: Database, alias: str
 ) -> tuple[Shop, list[tuple[object, ...]]]:
-    """A planned night in ``twin``, and the rows that the same night stored without kills."""
-    for one in (database, twin):
+    """A planned night in ``second_database``, and the rows of the same night without kills."""
+    for one in (database, second_database):
         use_titles(one)
     calm = make_shop(servers, database, f"{alias}-a", USERS).runtime()
     run_night(calm.night_parts(), calm.night_options(), DAY)
-    shop = make_shop(servers, twin, f"{alias}-b", USERS)
+    shop = make_shop(servers, second_database, f"{alias}-b", USERS)
     shop = Shop({**shop.environ, **ENVIRON})
     runtime = shop.runtime()
     start_night(runtime.night_parts(), runtime.night_options(), DAY)
@@ -63,7 +63,7 @@ def finished(database: Database) -> bool:
 
 
 def test_random_kills_change_nothing(
-    disturbed: tuple[Shop, list[tuple[object, ...]]], twin: Database, tmp_path: Path
+    disturbed: tuple[Shop, list[tuple[object, ...]]], second_database: Database, tmp_path: Path
 ) -> None:
     shop, expected = disturbed
     seed = random.randrange(10**6)
@@ -73,13 +73,17 @@ def test_random_kills_change_nothing(
     kills = 0
     deadline = time.monotonic() + 200
     try:
-        while not finished(twin) and time.monotonic() < deadline:
-            busy = "generation" if _stage(twin) in {"planned", "generating"} else "retrieval"
+        while not finished(second_database) and time.monotonic() < deadline:
+            busy = (
+                "generation"
+                if _stage(second_database) in {"planned", "generating"}
+                else "retrieval"
+            )
             with suppress(BaseException):
                 wait_for(lambda w=workers[busy]: " ready" in w.log(), 30)
             time.sleep(chance.uniform(0.1, 1.2))
             if kills >= 8:
-                wait_for(lambda: finished(twin), 120, tuple(workers.values()))
+                wait_for(lambda: finished(second_database), 120, tuple(workers.values()))
                 break
             victim = workers[busy]
             children = victim.children()
@@ -90,11 +94,11 @@ def test_random_kills_change_nothing(
                 continue
             victim.kill()
             workers[busy] = Worker(busy, shop.environ, tmp_path / f"{busy}{kills}", kills)
-        assert finished(twin)
+        assert finished(second_database)
     finally:
         for worker in workers.values():
             worker.kill()
-    with twin.engine.connect() as connection:
+    with second_database.engine.connect() as connection:
         takeovers = connection.execute(
             text("SELECT sum(attempt) - count(*) FROM shards WHERE state = 'done'")
         ).scalar_one()
@@ -104,7 +108,7 @@ def test_random_kills_change_nothing(
 
 
 def test_a_broker_that_loses_everything_changes_nothing(
-    disturbed: tuple[Shop, list[tuple[object, ...]]], twin: Database, tmp_path: Path
+    disturbed: tuple[Shop, list[tuple[object, ...]]], second_database: Database, tmp_path: Path
 ) -> None:
     shop, expected = disturbed
     broker = redis.from_url(shop.environ["CELERY_BROKER_URL"])
@@ -114,12 +118,12 @@ def test_a_broker_that_loses_everything_changes_nothing(
     wipes = 0
     with running(*workers):
         wait_for(lambda: all(" ready" in worker.log() for worker in workers), 60, workers)
-        while not finished(twin) and wipes < 200:
+        while not finished(second_database) and wipes < 200:
             broker.flushdb()
             wipes += 1
             time.sleep(0.3)
-        wait_for(lambda: finished(twin), 90, workers)
-    with twin.engine.connect() as connection:
+        wait_for(lambda: finished(second_database), 90, workers)
+    with second_database.engine.connect() as connection:
         assert stored_rows(connection, 1) == expected
     assert wipes > 2
 

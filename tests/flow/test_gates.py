@@ -17,10 +17,10 @@ DAY = dt.date(2026, 11, 22)
 
 
 def sql(statement: str) -> Callable[[Connection, Elasticsearch, str], None]:
-    def spoil(connection: Connection, _elastic: Elasticsearch, _index: str) -> None:
+    def damage(connection: Connection, _elastic: Elasticsearch, _index: str) -> None:
         assert connection.execute(text(statement)).rowcount
 
-    return spoil
+    return damage
 
 
 def delete_documents(_connection: Connection, elastic: Elasticsearch, index: str) -> None:
@@ -126,16 +126,16 @@ def test_gates(nights: run_rows.Run, database: Database, elastic: Elasticsearch)
     # One pair of nights for all defects: each is undone before the next one.
     assert refused_now(database, elastic) == set()
     seen = set()
-    for name, (gate, spoil) in DEFECTS.items():
+    for name, (gate, damage) in DEFECTS.items():
         with database.engine.connect() as connection, connection.begin() as undo:
-            spoil(connection, elastic, nights.index_name)
+            damage(connection, elastic, nights.index_name)
             found = refused(connection, elastic)
             assert gate in found, name
             seen.add(gate)
             undo.rollback()
-        if spoil is delete_documents:
+        if damage is delete_documents:
             restore(elastic, nights.index_name)
-        if spoil is other_bm25:
+        if damage is other_bm25:
             set_k1(elastic, nights.index_name, 1.2)
     assert refused_now(database, elastic) == set()
     assert seen == {gate.__name__ for gate in gates.GATES}, "a gate without a seeded defect"

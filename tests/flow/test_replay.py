@@ -240,7 +240,7 @@ def test_lists_are_measured_by_what_came_later(runtime: Runtime, later: Database
     found = replay(runtime.night_parts(), RUN, ReplayChanges(num_queries=1), split="later")
     assert found.metrics is not None
     # Users without new purchases were left out: the night knew the last purchase.
-    assert found.metrics.users_who_were_known > 0
+    assert found.metrics.known_users > 0
     with later.engine.connect() as connection:
         recall, users = connection.execute(
             text("""

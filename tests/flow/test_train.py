@@ -61,7 +61,7 @@ def gpt4rec(environ: dict[str, str], cwd: Path, *arguments: str) -> subprocess.P
     )
 
 
-def learnt(histories: Histories) -> list[list[str]]:
+def titles_of(histories: Histories) -> list[list[str]]:
     return [[histories.titles[number] for number in titles] for _, titles in histories]
 
 
@@ -178,8 +178,8 @@ def test_held_out_users_and_purchases_are_not_learnt(
     assert data.facts["held_out_purchases"] == 1
     assert data.facts["purchases"] == len(data.histories.flat)
     assert len(everything.histories.flat) - len(data.histories.flat) == 1 + len(u004) + 5
-    kept = learnt(data.histories)
-    removed = [history for history in learnt(everything.histories) if history not in kept]
+    kept = titles_of(data.histories)
+    removed = [history for history in titles_of(everything.histories) if history not in kept]
     assert len(removed) == 3  # two users, and one with a missing purchase
 
 
@@ -190,7 +190,7 @@ def test_users_kept_back_for_validation_are_the_same_next_time(
     second = read_training_data(database.engine, HeldOut(), 0.4)
     assert 0 < first.facts["validation_users"] < second.facts["validation_users"]
     assert first.facts["users"] + first.facts["validation_users"] == 40
-    assert all(history in learnt(second.validation) for history in learnt(first.validation))
+    assert all(history in titles_of(second.validation) for history in titles_of(first.validation))
 
 
 def test_what_cannot_be_learnt_is_left_out(database: Database, environ: dict[str, str]) -> None:
@@ -252,7 +252,7 @@ def test_a_plan_says_what_would_be_learnt(
     plan = plan_training(database.engine, options, "a", tmp_path / "a", HeldOut(), 0.0)
     lengths = [
         len(titles)
-        for titles in learnt(read_training_data(database.engine, HeldOut(), 0.0).histories)
+        for titles in titles_of(read_training_data(database.engine, HeldOut(), 0.0).histories)
     ]
     assert plan["data"]["pairs"] == sum(min(2, n - 1) for n in lengths)
     assert list(tmp_path.iterdir()) == []

@@ -179,7 +179,7 @@ def test_a_trial_of_another_catalog_or_other_live_values_is_not_promoted(
     assert live(runtime) == trial.recommended
 
 
-class Dying(TitlesGenerator):
+class InterruptedGenerator(TitlesGenerator):
     """Breaks off after ``limit`` prompts; counts them."""
 
     def __init__(self, limit: int) -> None:
@@ -207,7 +207,11 @@ def test_a_killed_tuning_goes_on_from_stored_queries(
     def parts(generator: TitlesGenerator) -> TuningParts:
         return TuningParts(runtime.engine, runtime.elastic, alias, lambda _: generator, "test")
 
-    first, second, third = Dying(10), Dying(10_000), Dying(0)
+    first, second, third = (
+        InterruptedGenerator(10),
+        InterruptedGenerator(10_000),
+        InterruptedGenerator(0),
+    )
     with pytest.raises(KeyboardInterrupt):
         tune_bm25(parts(first), OPTIONS)
     # Another kill, in the middle of the proof on the server

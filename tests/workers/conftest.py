@@ -11,12 +11,16 @@ from tests.shop import Shop, make_shop
 
 @pytest.fixture
 def shops(
-    servers: Servers, database: Database, twin: Database, alias: str, elastic: Elasticsearch
+    servers: Servers,
+    database: Database,
+    second_database: Database,
+    alias: str,
+    elastic: Elasticsearch,
 ) -> tuple[Shop, Shop]:
     """Two shops with equal content, each with its own database and alias."""
-    for one in (database, twin):
+    for one in (database, second_database):
         use_titles(one)
     return (
         make_shop(servers, database, f"{alias}-a"),
-        make_shop(servers, twin, f"{alias}-b"),
+        make_shop(servers, second_database, f"{alias}-b"),
     )

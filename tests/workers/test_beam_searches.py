@@ -40,12 +40,14 @@ def purchases(folder: Path) -> Path:
 def test_either_engine_stores_the_same_queries_and_lists(
     shops: tuple[Shop, Shop],
     database: Database,
-    twin: Database,
+    second_database: Database,
     trained_folder: Path,
     tmp_path: Path,
 ) -> None:
     path = purchases(tmp_path)
-    for shop, at, beam_search in zip(shops, (database, twin), ("shared", "reference"), strict=True):
+    for shop, at, beam_search in zip(
+        shops, (database, second_database), ("shared", "reference"), strict=True
+    ):
         use_generator(at, "gpt2", trained_folder)
         # The default decoding settings, not the small shop's; two batch sizes.
         runtime = shop.runtime(
@@ -59,7 +61,7 @@ def test_either_engine_stores_the_same_queries_and_lists(
         import_interactions(runtime.engine, [path], actor="test")
         report = run_night(runtime.night_parts(), runtime.night_options(), DAY)
         assert report.users > USERS
-    with database.engine.connect() as one, twin.engine.connect() as other:
+    with database.engine.connect() as one, second_database.engine.connect() as other:
         queries, scores = stored_queries(one)
         others, other_scores = stored_queries(other)
         assert queries == others

@@ -24,7 +24,7 @@ def state(database: Database, run_no: int = 1) -> str:
 
 
 def test_workers_store_the_same_rows_as_one_process(
-    shops: tuple[Shop, Shop], database: Database, twin: Database, tmp_path: Path
+    shops: tuple[Shop, Shop], database: Database, second_database: Database, tmp_path: Path
 ) -> None:
     here, there = shops[0].runtime(), shops[1].runtime(redrive_seconds=1)
     run_night(here.night_parts(), here.night_options(), DAY)
@@ -32,19 +32,22 @@ def test_workers_store_the_same_rows_as_one_process(
     start_night(there.night_parts(), there.night_options(), DAY)
     workers = night_workers(shops[1].environ, tmp_path)
     with running(*workers):
-        wait_for(lambda: state(twin) == "published", 90, workers)
-    with database.engine.connect() as one, twin.engine.connect() as other:
+        wait_for(lambda: state(second_database) == "published", 90, workers)
+    with database.engine.connect() as one, second_database.engine.connect() as other:
         assert stored_rows(one, 1) == stored_rows(other, 1)
 
 
 def test_a_worker_of_other_code_declines(
-    shops: tuple[Shop, Shop], twin: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shops: tuple[Shop, Shop],
+    second_database: Database,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # For the app, which sends messages from this process.
     shops[1].enter(monkeypatch)
     runtime = shops[1].runtime()
     started = start_night(runtime.night_parts(), runtime.night_options(), DAY)
-    with twin.engine.begin() as connection:
+    with second_database.engine.begin() as connection:
         connection.execute(text("UPDATE runs SET code_version = 'other'"))
     worker = Worker("generation", shops[1].environ, tmp_path / "generation.log")
     with running(worker):
@@ -56,4 +59,4 @@ def test_a_worker_of_other_code_declines(
         app.conf.broker_url = shops[1].environ["CELERY_BROKER_URL"]
         notify_queue(app, "generation", started.run.run_id, 60)
         wait_for(lambda: "declined" in worker.log(), 30, (worker,))
-    assert state(twin) == "planned"
+    assert state(second_database) == "planned"

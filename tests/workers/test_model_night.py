@@ -18,11 +18,11 @@ DAY = dt.date(2026, 11, 22)
 def test_a_trained_model_here_and_by_workers(
     shops: tuple[Shop, Shop],
     database: Database,
-    twin: Database,
+    second_database: Database,
     trained_folder: Path,
     tmp_path: Path,
 ) -> None:
-    for one in (database, twin):
+    for one in (database, second_database):
         use_generator(one, "gpt2", trained_folder)
     # Other shards, so other batches: in fp32 these change nothing.
     here, there = shops[0].runtime(), shops[1].runtime(generate_shard_size=3)
@@ -32,8 +32,8 @@ def test_a_trained_model_here_and_by_workers(
     start_night(there.night_parts(), there.night_options(), DAY)
     workers = night_workers(shops[1].environ, tmp_path)
     with running(*workers):
-        wait_for(lambda: _state(twin) == "published", 120, workers)
-    with database.engine.connect() as one, twin.engine.connect() as other:
+        wait_for(lambda: _state(second_database) == "published", 120, workers)
+    with database.engine.connect() as one, second_database.engine.connect() as other:
         assert stored_rows(one, 1) == stored_rows(other, 1)
         assert _queries(one) == _queries(other)
         sources = one.execute(text("SELECT DISTINCT source FROM recommendations")).scalars()

@@ -1,8 +1,8 @@
-"""Keys and values of the prompts and of all beams, written once and never copied per beam.
+"""Key-value cache of the prompts and of all beams, written once and never copied per beam.
 
 One row per prompt: first its tokens, then m entries for every step. Buffers are allocated ahead.
-When one is full, entries from which no running beam descends are squeezed out; it grows only when
-that does not help. What each beam sees of a row is the mask's business.
+When one is full, entries without a running descendant are removed; it grows only if that does not
+free enough entries. The mask decides which entries of a row each beam attends to.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ class _Layer(CacheLayerMixin):  # type: ignore[misc] # the library is not typed
         self.length = 0
 
     def update(self, keys: Any, values: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
-        """Append (rows, heads, new, head size); return all entries of the rows still in use."""
+        """Append (rows, heads, new, head size); return all entries of the rows in use."""
         if self.keys is None:
             self._rows = keys.shape[0]
             capacity = keys.shape[2] + self._room
@@ -39,10 +39,10 @@ class _Layer(CacheLayerMixin):  # type: ignore[misc] # the library is not typed
 
     @property
     def free(self) -> int:
-        """How many entries can be appended to each row."""
+        """Number of entries that can be appended to each row."""
         return int(self.keys.shape[2]) - self.length
 
-    def squeeze(self, kept: Any, width: int, room: int) -> None:
+    def compact(self, kept: Any, width: int, room: int) -> None:
         """Keep ``width`` entries and, behind them, those at ``kept``; have room for ``room`` more.
 
         kept: (rows, n), places counted from ``width``.
@@ -50,13 +50,13 @@ class _Layer(CacheLayerMixin):  # type: ignore[misc] # the library is not typed
         length = width + kept.shape[1]
         for name in ("keys", "values"):
             buffer = getattr(self, name)
-            living = _rows_at(buffer, width + kept)  # (rows, heads, n, head size)
+            live_entries = _rows_at(buffer, width + kept)  # (rows, heads, n, head size)
             if buffer.shape[2] < length + room:
                 shape = (self._rows, buffer.shape[1], length + room, buffer.shape[3])
                 grown = buffer.new_empty(shape)
                 grown[:, :, :width] = buffer[: self._rows, :, :width]
                 setattr(self, name, grown)
-            getattr(self, name)[: self._rows, :, width:length] = living
+            getattr(self, name)[: self._rows, :, width:length] = live_entries
         self.length = length
 
     def take(self, rows: int, targets: Any, sources: Any) -> None:
@@ -112,10 +112,10 @@ class BeamCache(Cache):  # type: ignore[misc] # the library is not typed
         """Bytes allocated."""
         return sum(layer.keys.nbytes + layer.values.nbytes for layer in self.layers)
 
-    def squeeze(self, kept: Any, width: int, room: int) -> None:
+    def compact(self, kept: Any, width: int, room: int) -> None:
         """Keep ``width`` entries and those at ``kept`` (rows, n) behind; have ``room`` for more."""
         for layer in self.layers:
-            layer.squeeze(kept, width, room)
+            layer.compact(kept, width, room)
 
     def take(self, order: list[int]) -> None:
         """Keep the rows ``order``, in that order; a row that stays in its place is not copied."""

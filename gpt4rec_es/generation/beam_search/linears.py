@@ -1,7 +1,7 @@
-"""The same network sooner: faster kernels for its linear layers and its activation.
+"""Faster kernels for the linear layers and the activation of a network.
 
-On some processors torch's default matrix product reaches half of what oneDNN reaches in fp32, so
-both are timed when a network is opened. Which kernel is used changes rounding, nothing else.
+On some processors torch's default matrix product is half as fast as oneDNN's in fp32, so both are
+timed when a network is opened. The choice of kernel changes rounding only.
 """
 
 import time
@@ -15,27 +15,27 @@ from transformers.activations import NewGELUActivation
 from transformers.models.gpt2.modeling_gpt2 import GPT2MLP
 from transformers.pytorch_utils import Conv1D
 
-# Rows of the trial product: about what the beams of a batch make.
+# Rows of the trial product: about the number of beams of a batch.
 _ROWS = 160
 _TRIALS = 5
-# oneDNN must be this much faster to be taken: below, timing noise decides.
+# oneDNN must be faster by this factor to be used; smaller differences are timing noise.
 _MARGIN = 1.1
-# Private to torch: the operators that its own compiler emits for linear layers.
+# Private operators of torch, which its compiler emits for linear layers.
 _REORDER, _LINEAR = "_reorder_linear_weight", "_linear_pointwise"
 
 
 def tune(network: Any) -> Any:
-    """Return ``network`` with its slow parts replaced in place; use it for generation only."""
+    """Return ``network`` with slow layers replaced in place; use it for generation only."""
     with torch.inference_mode():
         if network.device.type == "cpu" and network.dtype == torch.float32:
-            _replace(network, (nn.Linear, Conv1D), _Chooser(network))
+            _replace(network, (nn.Linear, Conv1D), _KernelChooser(network))
             _fuse_activations(network)
         _replace(network, NewGELUActivation, lambda _: nn.GELU(approximate="tanh"))
     return network
 
 
 class OneDnnLinear(nn.Module):  # type: ignore[misc] # the library is not typed
-    """A linear layer computed by oneDNN, its weight laid out for it beforehand if ``is_packed``."""
+    """A linear layer computed by oneDNN, its weight reordered in advance if ``is_packed``."""
 
     def __init__(self, weight: Any, bias: Any, *, is_packed: bool) -> None:
         """weight: (out, in); bias: (out,) or None."""
@@ -46,8 +46,8 @@ class OneDnnLinear(nn.Module):  # type: ignore[misc] # the library is not typed
         self._bias = None if bias is None else bias.detach()
         self._after: tuple[str, list[Any], str] = ("none", [], "")
 
-    def then_gelu(self) -> None:
-        """From now on apply GELU (by tanh, as GPT-2 does) to the result."""
+    def append_gelu(self) -> None:
+        """Apply GELU (tanh approximation, as in GPT-2) to the result from now on."""
         self._after = ("gelu", [], "tanh")
 
     def forward(self, inputs: Any) -> Any:
@@ -55,16 +55,16 @@ class OneDnnLinear(nn.Module):  # type: ignore[misc] # the library is not typed
         return self._multiply(inputs, self._weight, self._bias, *self._after)
 
 
-class _Chooser:
-    """Decides per shape of weight, once, which kernel multiplies by it."""
+class _KernelChooser:
+    """Chooses the kernel once per weight shape."""
 
     def __init__(self, network: Any) -> None:
-        # A head that shares its weights with the embeddings must not get a copy of them.
+        # An output layer that shares its weights with the embeddings must not get a copy of them.
         self._shared = network.get_input_embeddings().weight
         self._verdicts: dict[Any, bool] = {}
 
     def __call__(self, module: Any) -> Any:
-        """Return ``module``, or the oneDNN layer that takes its place."""
+        """Return ``module``, or the oneDNN layer that replaces it."""
         weight = module.weight.T if isinstance(module, Conv1D) else module.weight  # (out, in)
         if weight.shape not in self._verdicts:
             self._verdicts[weight.shape] = _onednn_wins(weight)
@@ -74,21 +74,21 @@ class _Chooser:
 
 
 def _fuse_activations(network: Any) -> None:
-    """Let GPT-2's first feed-forward layer apply the activation while its result is at hand."""
+    """Fuse the activation into GPT-2's first feed-forward layer."""
     for module in network.modules():
         if (
             isinstance(module, GPT2MLP)
             and isinstance(module.c_fc, OneDnnLinear)
             and isinstance(module.act, NewGELUActivation)
         ):
-            module.c_fc.then_gelu()
+            module.c_fc.append_gelu()
             module.act = nn.Identity()
 
 
 def _onednn_wins(weight: Any) -> bool:
-    """Say by a trial of some milliseconds whether oneDNN multiplies by ``weight`` faster.
+    """Return whether oneDNN multiplies by ``weight`` faster, in a trial of some milliseconds.
 
-    A torch without these operators, or one that takes other arguments, keeps its default.
+    False if torch lacks these operators, or if they take other arguments.
     """
     inputs = torch.ones(_ROWS, weight.shape[1])
     try:
@@ -111,7 +111,7 @@ def _onednn_wins(weight: Any) -> bool:
 
 
 def _replace(module: Any, kinds: Any, new: Callable[[Any], Any]) -> None:
-    """Put ``new(child)`` in the place of every descendant of one of ``kinds``."""
+    """Replace every descendant of one of ``kinds`` by ``new(child)``."""
     for name, child in list(module.named_children()):
         if isinstance(child, kinds):
             setattr(module, name, new(child))

@@ -1,8 +1,8 @@
-"""Beam search over many prompts at once: read each prompt once, then feed only beams.
+"""Beam search over a batch of prompts: each prompt is processed once, then only its beams.
 
-The m beams of a prompt are m query tokens of one sequence: all stand at the same position, all
-write into one cache, and the mask says whose ancestors are whose. Tokens read by the network are
-those of the prompts plus m per step and prompt whose search is not over.
+The m beams of a prompt are m query tokens of one sequence: all have the same position, all write
+into one cache, and the mask limits each beam to its ancestors. The network processes the tokens of
+the prompts plus m tokens per step and prompt whose search is not finished.
 """
 
 import logging
@@ -20,11 +20,11 @@ from gpt4rec_es.records import Decoding
 
 log = logging.getLogger(__name__)
 
-# Steps for which entries are allocated at once.
+# Number of steps for which entries are allocated at once.
 _STEPS_AHEAD = 6
-# Reading which searches are over makes the host wait for a GPU: there, only now and then.
+# Reading which searches are finished synchronizes with a GPU, so it is done every few steps there.
 _LOOK_EVERY = {"cpu": 1, "cuda": 8}
-# What takes a mask of four dimensions as it is; others would ignore it, or build their own.
+# Attention implementations that use a four-dimensional mask as it is.
 _ATTENTION = {"eager", "sdpa"}
 
 
@@ -33,8 +33,8 @@ def search_beams(
 ) -> list[list[Hypothesis]]:
     """Return ``num_beams`` hypotheses for each prompt, best score first, as beam.search_beams does.
 
-    network: a decoder of the transformers library in evaluation mode, best with linears.tune().
-    All prompts form one padded batch, so they should be of similar length.
+    network: a decoder of the transformers library in evaluation mode, preferably after
+    linears.tune(). All prompts form one padded batch, so they should be of similar length.
     """
     rules = Rules(
         num_beams=decoding.num_beams,
@@ -49,10 +49,10 @@ def search_beams(
 def search(network: Any, prompts: Sequence[Sequence[int]], rules: Rules) -> list[list[Hypothesis]]:
     """Return the m best hypotheses of each prompt (token ids, not empty), in order.
 
-    A batch that does not fit into memory is searched in halves.
+    A batch that does not fit into memory is split into halves.
 
     Raises:
-        ValueError: the network attends in a way to which the beams' mask cannot be handed.
+        ValueError: the network's attention implementation does not take the beams' mask.
     """
     if network.config._attn_implementation not in _ATTENTION:  # noqa: SLF001 - there is no other
         raise ValueError(f"Attention must be one of {sorted(_ATTENTION)}.")
@@ -77,7 +77,7 @@ def _search_together(
             if step == rules.max_new_tokens:
                 break
             if step % _LOOK_EVERY[batch.device.type] == 0:
-                parents, tokens = batch.leave(parents, tokens)
+                parents, tokens = batch.drop_finished(parents, tokens)
                 if not batch.users:
                     break
             logits = batch.read_beams(parents, tokens, step)
@@ -86,7 +86,7 @@ def _search_together(
 
 
 class _Batch:
-    """The prompts whose search is not over, one row each, and what has been found."""
+    """The prompts whose search is not finished, one row each, and the hypotheses found."""
 
     def __init__(self, network: Any, prompts: Sequence[Sequence[int]], rules: Rules) -> None:
         self.device = network.device
@@ -118,7 +118,7 @@ class _Batch:
         ).logits
 
     def select(self, logits: Any, step: int) -> tuple[Any, Any]:
-        """Return parents and tokens of the beams that run on, both (rows, m).
+        """Return parents and tokens of the running beams, both (rows, m).
 
         logits: (rows, m, vocabulary), or (rows, 1, vocabulary) of the prompts at step 1.
         """
@@ -134,17 +134,17 @@ class _Batch:
         return parents, tokens
 
     def _candidates(self, logits: Any, banned: int | None) -> Candidates:
-        """Return the best 2m: at most m of them end, so m are left to run on."""
+        """Return the best 2m candidates: at most m of them end, so at least m continue."""
         m = self._rules.num_beams
         beams = logits.shape[1]
         if beams * logits.shape[2] < 2 * m:  # a vocabulary smaller than 2m: fill up with repeats
             logits, beams = logits.expand(-1, m, -1), m
         return best_candidates(logits, self._beams.scores[:, :beams], 2 * m, banned)
 
-    def leave(self, parents: Any, tokens: Any) -> tuple[Any, Any]:
-        """Collect what is found and drop its rows; return ``parents`` and ``tokens`` without them.
+    def drop_finished(self, parents: Any, tokens: Any) -> tuple[Any, Any]:
+        """Collect finished prompts and drop their rows from the batch, ``parents`` and ``tokens``.
 
-        Rows from the end fill the holes, so that no more is copied than what leaves.
+        Rows from the end replace dropped rows, so that only that number of rows is copied.
         """
         done = self._pool.done().tolist()
         if not any(done):
@@ -175,19 +175,19 @@ class _Batch:
         ).logits
 
     def _make_room(self, parents: Any, step: int) -> Any:
-        """Squeeze out dead entries; return the parents of the beams, which are now in order."""
+        """Remove entries without descendants; return the parents of the beams, now in order."""
         self._mask.inherit(parents)
-        living = self._mask.living()  # (rows, entries after the prompt)
-        most = int(living.sum(dim=1).max())
-        kept = living.int().argsort(dim=1, descending=True, stable=True)[:, :most]
+        live_entries = self._mask.live_entries()  # (rows, entries after the prompt)
+        most = int(live_entries.sum(dim=1).max())
+        kept = live_entries.int().argsort(dim=1, descending=True, stable=True)[:, :most]
         steps = min(_STEPS_AHEAD, self._rules.max_new_tokens - step)
-        self._mask.squeeze(kept)
-        self._cache.squeeze(kept, self._width, steps * self._rules.num_beams)
+        self._mask.compact(kept)
+        self._cache.compact(kept, self._width, steps * self._rules.num_beams)
         beams = torch.arange(self._rules.num_beams, device=self.device)
         return beams.expand(parents.shape[0], -1)
 
     def collect(self, rows: Iterable[int]) -> None:
-        """Put the hypotheses of ``rows`` where they belong in ``found``."""
+        """Store the hypotheses of ``rows`` in ``found``, by place of the prompt."""
         chosen = list(rows)
         pool = self._pool
         parts = (pool.sequences[chosen], pool.lengths[chosen], pool.scores[chosen])

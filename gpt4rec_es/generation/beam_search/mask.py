@@ -1,22 +1,22 @@
-"""Which cache entries each beam may attend to, when all beams of a prompt share one cache.
+"""Attention mask of beams that share one cache per prompt.
 
-An entry belongs to every beam that descends from it. When beams are selected, only this table is
-gathered by parent; the cache itself stays where it is.
+A beam attends to the entries of its ancestors. When beams are selected, only this table is gathered
+by parent; the cache itself is not copied.
 """
 
 from typing import Any
 
 import torch
 
-# Memory-efficient attention wants rows of a mask to begin at multiples of this many entries.
+# Memory-efficient attention needs mask rows that are aligned to this number of entries.
 _ALIGNMENT = 16
 
 
 class TreeMask:
-    """An additive mask, 0 for "attend" and the lowest finite number for "never".
+    """An additive mask: 0 for "attend" and the lowest finite number for "mask out".
 
-    It must be additive: eager attention adds what it is given, so a boolean mask would let every
-    beam see every other, without an error. And finite: rows that attend to nothing must not
+    It must be additive, because eager attention adds the mask: with a boolean one every beam would
+    attend to all others, without an error. It must be finite, so that fully masked rows do not
     become NaN.
     """
 
@@ -30,20 +30,20 @@ class TreeMask:
 
     @property
     def entries(self) -> int:
-        """How many cache entries the mask covers, those of the prompt included."""
+        """Number of cache entries that the mask covers, including those of the prompt."""
         return int(self._values.shape[-1])
 
     def visible(self) -> Any:
-        """Return the mask as attention takes it: (rows, 1, m, entries)."""
+        """Return the mask for attention: (rows, 1, m, entries)."""
         return self._values[:, None]
 
     def inherit(self, parents: Any) -> None:
-        """Let each beam see what its parent sees. parents: (rows, m)."""
+        """Give each beam the mask of its parent. parents: (rows, m)."""
         line = torch.arange(parents.shape[0], device=parents.device)[:, None]
         self._values = self._values[line, parents]
 
     def grow(self, parents: Any) -> None:
-        """Let each beam see what its parent sees, and the entry that it is about to add.
+        """Give each beam the mask of its parent plus the entry that it will append.
 
         parents: (rows, m).
         """
@@ -56,12 +56,12 @@ class TreeMask:
         values[:, :, entries:] = own.fill_diagonal_(0.0)
         self._values = values
 
-    def living(self) -> Any:
-        """Return (rows, entries after the prompt) bool: some running beam descends from it."""
+    def live_entries(self) -> Any:
+        """Return (rows, entries after the prompt) bool: whether a running beam descends from it."""
         return (self._values[:, :, self._width :] == 0).any(dim=1)
 
-    def squeeze(self, kept: Any) -> None:
-        """Keep of the entries after the prompts those at ``kept`` (rows, n), in that order."""
+    def compact(self, kept: Any) -> None:
+        """Keep only the entries at ``kept`` (rows, n) after the prompts, in that order."""
         index = kept[:, None, :].expand(-1, self._beams, -1)
         after = self._values[:, :, self._width :].gather(2, index)
         self._values = torch.cat((self._values[:, :, : self._width], after), dim=2)

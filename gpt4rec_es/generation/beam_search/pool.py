@@ -1,8 +1,8 @@
-"""Running and finished hypotheses of each prompt, and when a prompt's search is over.
+"""Running and finished hypotheses of each prompt, and the stopping criterion.
 
 Follows GenerationMixin of transformers 5.23: _get_running_beams_for_next_iteration,
-_update_finished_beams, _check_early_stop_heuristic. A prompt whose search is over never changes
-again, so it does not matter how soon its row leaves the batch.
+_update_finished_beams, _check_early_stop_heuristic. A finished prompt never changes again, so its
+row may be dropped from the batch at any later step.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ import torch
 
 from gpt4rec_es.generation.beam_search.selection import Candidates, Rules
 
-# "No hypothesis": worse than any, yet finite, so that sums and quotients of it stay ordered.
+# "No hypothesis": lower than any score, yet finite, so that sums and quotients stay ordered.
 _NONE = -1.0e9
 
 
@@ -22,12 +22,13 @@ class Beams:
         self._m = rules.num_beams
         shape = (rows, self._m, rules.max_new_tokens)
         self.sequences = torch.full(shape, rules.end_id, device=device)  # (rows, m, T)
-        # All beams begin alike: the others wait, so that the first step continues one of them.
+        # All beams are equal at the start: only one has a score, so the first step continues that
+        # one.
         self.scores = torch.full((rows, self._m), _NONE, device=device)  # (rows, m)
         self.scores[:, 0] = 0.0
 
     def extend(self, candidates: Candidates, step: int) -> Any:
-        """Return (rows, count, T): the sequences of ``candidates``, whose token is number step."""
+        """Return (rows, count, T): sequences of ``candidates``; ``step``: place of their token."""
         width = self.sequences.shape[-1]
         index = candidates.parents[:, :, None].expand(-1, -1, width)
         sequences = self.sequences.gather(1, index)
@@ -35,7 +36,7 @@ class Beams:
         return sequences
 
     def advance(self, candidates: Candidates, sequences: Any, ends: Any) -> tuple[Any, Any]:
-        """Run on with the best m candidates that did not end; return their parents and tokens.
+        """Continue with the best m candidates that did not end; return their parents and tokens.
 
         sequences: (rows, count, T), ends: (rows, count) bool. Both results are (rows, m).
         """
@@ -63,7 +64,7 @@ class Pool:
         self._open = torch.ones(rows, dtype=torch.bool, device=device)  # (rows,)
 
     def add(self, scores: Any, sequences: Any, ends: Any, length: int) -> None:
-        """Take in those of each row's best m candidates that ended, if they are good enough.
+        """Add those of each row's best m candidates that ended, if they are good enough.
 
         scores: (rows, m), sequences: (rows, m, T), ends: (rows, m) bool; ``length`` new tokens.
         """
@@ -78,7 +79,7 @@ class Pool:
         self.sequences = torch.cat((self.sequences, sequences), dim=1).gather(1, index)
 
     def close(self, best_running: Any, length: int) -> None:
-        """Close the rows whose running beams can bring nothing better; they stay closed.
+        """Close the rows whose running beams cannot improve the result; they stay closed.
 
         best_running: (rows,), the summed log-probability of the best beam of ``length`` tokens.
         """
@@ -86,7 +87,7 @@ class Pool:
         self._open &= hope > torch.where(self._full(), self.scores[:, -1], _NONE)
 
     def done(self) -> Any:
-        """Return (rows,) bool: the search of this row is over."""
+        """Return (rows,) bool: whether the search of the row is finished."""
         if self._rules.early_stopping is True:
             return ~self._open | self._full()
         return ~self._open

@@ -9,8 +9,8 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 
-# Candidates are looked for in blocks of this many tokens: the n best tokens lie in the n blocks
-# with the highest peaks, so all other blocks are read once, for their peak, and never sorted.
+# Number of tokens per block: the n best tokens lie in the n blocks with the highest maxima, so
+# other blocks are read once, for their maximum, and never sorted.
 _BLOCK = 64
 
 
@@ -18,34 +18,34 @@ class Candidates(NamedTuple):
     """Continuations, best first; each tensor is (rows, count)."""
 
     scores: Any  # float32, summed log-probability including the token
-    parents: Any  # int64, which beam is continued
-    tokens: Any  # int64, by which token
+    parents: Any  # int64, the beam that is continued
+    tokens: Any  # int64, the token that is appended
 
 
 def best_candidates(logits: Any, scores: Any, count: int, banned: int | None = None) -> Candidates:
     """Return the ``count`` best continuations of each row's beams.
 
     logits: (rows, beams, vocabulary) of the next token. scores: (rows, beams) float32, summed
-    log-probabilities so far. banned: a token that may not come next.
+    log-probabilities so far. banned: a token that may not be chosen.
     """
     log_probs = logits.float().log_softmax(-1)  # (rows, beams, vocabulary)
     if banned is not None:
         log_probs[..., banned] = -torch.inf
     rows, beams, vocabulary = log_probs.shape
-    parents, tokens = _promising(log_probs, scores, count)  # (rows, places)
+    parents, tokens = _highest_blocks(log_probs, scores, count)  # (rows, places)
     flat = log_probs.view(rows, beams * vocabulary)
     values = flat.gather(1, parents * vocabulary + tokens) + scores.gather(1, parents)
     best, order = values.topk(count)  # (rows, count)
     return Candidates(best, parents.gather(1, order), tokens.gather(1, order))
 
 
-def _promising(log_probs: Any, scores: Any, count: int) -> tuple[Any, Any]:
-    """Return beams and tokens, both (rows, places), among which the best ``count`` are."""
+def _highest_blocks(log_probs: Any, scores: Any, count: int) -> tuple[Any, Any]:
+    """Return beams and tokens, both (rows, places), that include the best ``count``."""
     rows, beams, vocabulary = log_probs.shape
     blocks = vocabulary // _BLOCK
     whole = blocks * _BLOCK if beams * blocks > count else 0
     device = log_probs.device
-    # Of what is left of the vocabulary behind the last whole block, every token is a candidate.
+    # Every token after the last whole block of the vocabulary is a candidate.
     rest = torch.arange(whole, vocabulary, device=device)
     parents = torch.arange(beams, device=device).repeat_interleave(len(rest)).expand(rows, -1)
     tokens = rest.repeat(beams).expand(rows, -1)
@@ -65,12 +65,12 @@ def _promising(log_probs: Any, scores: Any, count: int) -> tuple[Any, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How to search; names and meanings as in the generation_config of transformers.
+    """Search settings; names and meanings as in the generation_config of transformers.
 
-    num_beams: m, also the number of hypotheses returned. min_new_tokens: the end token may be
-    this one at the earliest. early_stopping: True ends with the m-th finished hypothesis, False
-    when no running beam is better than the worst finished one at its present length, "never" when
-    none could become better at any length.
+    num_beams: m, also the number of hypotheses returned. min_new_tokens: earliest place of the end
+    token. early_stopping: True stops at the m-th finished hypothesis; False when no running beam is
+    better than the worst finished one at its current length; "never" when none could become better
+    at any length.
     """
 
     num_beams: int
@@ -81,10 +81,10 @@ class Rules:
     early_stopping: bool | Literal["never"] = False
 
     def normaliser(self, length: int) -> float:
-        """Return what the summed log-probability of ``length`` new tokens is divided by."""
+        """Return the divisor of the summed log-probability of ``length`` new tokens."""
         return float(length**self.length_penalty)
 
     def reach(self, length: int) -> int:
-        """Return the length by which a running beam of ``length`` is compared with finished."""
+        """Return the length at which a running beam of ``length`` is compared to finished ones."""
         hopes = self.early_stopping == "never" and self.length_penalty > 0
         return self.max_new_tokens if hopes else length

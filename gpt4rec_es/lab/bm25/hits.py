@@ -55,7 +55,7 @@ class MemoryHits:
         self._searches = {_AS_QUERY: queries, _AS_TITLE: titles}
         # Equal options find equal hits: both roles of a text are one search then.
         self.query_role = _AS_TITLE if queries.options == titles.options else _AS_QUERY
-        self._ladder = depth_ladder(depth)
+        self._depths = depth_ladder(depth)
         self._found: dict[SearchKey, tuple[int, _Block, int]] = {}
 
     def at(self, point: int) -> "HitsAtPoint":
@@ -66,13 +66,13 @@ class MemoryHits:
         """Return the hits known so far; None: not searched for."""
         if asked not in self._found:
             return None
-        rung, block, row = self._found[asked]
+        depth_step, block, row = self._found[asked]
         count = int(block.counts[point, row])
         return SearchResult(
             tuple(block.item_nos[point, row, :count].tolist()),
             tuple(block.scores[point, row, :count].tolist()),
             # No search goes deeper than the ladder: its end is the end.
-            exhausted=count < block.depth or rung == len(self._ladder) - 1,
+            exhausted=count < block.depth or depth_step == len(self._depths) - 1,
             is_empty_query=block.is_empty[row],
         )
 
@@ -80,16 +80,16 @@ class MemoryHits:
         """Search what was not searched for yet, to the first depth."""
         self._search(0, [one for one in asked if one not in self._found])
 
-    def deepen(self, asked: Iterable[SearchKey]) -> None:
+    def fetch_deeper(self, asked: Iterable[SearchKey]) -> None:
         """Search these one step deeper."""
-        by_rung: dict[int, list[SearchKey]] = defaultdict(list)
+        by_step: dict[int, list[SearchKey]] = defaultdict(list)
         for one in asked:
-            by_rung[self._found[one][0] + 1].append(one)
-        for rung, several in by_rung.items():
-            self._search(rung, several)
+            by_step[self._found[one][0] + 1].append(one)
+        for depth_step, several in by_step.items():
+            self._search(depth_step, several)
 
-    def _search(self, rung: int, asked: Collection[SearchKey]) -> None:
-        depth = self._ladder[rung]
+    def _search(self, depth_step: int, asked: Collection[SearchKey]) -> None:
+        depth = self._depths[depth_step]
         for role, search in self._searches.items():
             several = [one for one in asked if one[1] == role]
             if not several:
@@ -104,7 +104,9 @@ class MemoryHits:
                     (part.item_nos != NOTHING).sum(axis=2),
                     [search.is_empty(text) for text in texts[some]],
                 )
-                self._found |= {one: (rung, block, row) for row, one in enumerate(several[some])}
+                self._found |= {
+                    one: (depth_step, block, row) for row, one in enumerate(several[some])
+                }
 
 
 class HitsAtPoint:
@@ -137,6 +139,6 @@ class HitsAtPoint:
         """Search what was not searched for yet, to the first depth."""
         self._hits.fetch(asked)
 
-    def deepen(self, asked: Collection[SearchKey]) -> None:
+    def fetch_deeper(self, asked: Collection[SearchKey]) -> None:
         """Search these one step deeper, at all points."""
-        self._hits.deepen(asked)
+        self._hits.fetch_deeper(asked)

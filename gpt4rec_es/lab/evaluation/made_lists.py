@@ -123,11 +123,11 @@ class MethodLists:
             ConflictError: the generator's files changed.
         """
         if method in GENERATED and generator is not None:
-            yield from self._of_queries(method, options, generator, open_generator)
+            yield from self._query_lists(method, options, generator, open_generator)
         else:
-            yield self._of_baseline(method, options)
+            yield self._baseline_lists(method, options)
 
-    def _of_baseline(self, method: str, options: EvaluateOptions) -> MadeLists:
+    def _baseline_lists(self, method: str, options: EvaluateOptions) -> MadeLists:
         started = time.monotonic()
         if self._baselines is None:
             self._baselines = Baselines(self._catalog, self._train, options.method)
@@ -140,7 +140,7 @@ class MethodLists:
             {**asdict(options.method), **_learned(options)},
         )
 
-    def _of_queries(
+    def _query_lists(
         self,
         method: str,
         options: EvaluateOptions,

@@ -144,8 +144,8 @@ class GridMerge:
         if last is None:
             return []
         fusion = self._sources.fusion
-        speak = newest[: fusion.history] if fusion.uses(HISTORY_TITLES) else ()
-        return [last, *(titles[item] for item in speak if item in titles)]
+        queried = newest[: fusion.history] if fusion.uses(HISTORY_TITLES) else ()
+        return [last, *(titles[item] for item in queried if item in titles)]
 
     def _merge_inputs(
         self,
@@ -189,11 +189,11 @@ def _lists(
     for m in sorted({m for _, m in cells}):
         of_m = [replace(user, query_nos=(user.query_nos or ())[:m]) for user in users]
         lengths = sorted((k for k, one in cells if one == m), reverse=True)
-        for k, lists in _of_lengths(of_m, hits, merge_inputs, lengths):
+        for k, lists in _lists_by_length(of_m, hits, merge_inputs, lengths):
             yield (k, m), lists
 
 
-def _of_lengths(
+def _lists_by_length(
     users: Sequence[UserInput],
     hits: HitSource,
     merge_inputs: MergeInputs,

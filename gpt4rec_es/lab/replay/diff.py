@@ -28,13 +28,13 @@ _MOST_USERS = 50_000
 class MetricDeltas:
     """Metrics of lists ``b`` against lists ``a`` over ``users``.
 
-    users_who_were_known: left out, because a run knew what was held out.
+    known_users: left out, because a run knew what was held out.
     """
 
     split: str
     part: str
     users: int
-    users_who_were_known: int
+    known_users: int
     metrics: tuple[Difference, ...]
 
     def as_dict(self) -> dict[str, Any]:

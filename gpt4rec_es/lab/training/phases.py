@@ -25,7 +25,7 @@ from gpt4rec_es.lab.training.dataset import (
     pair_examples,
     window_examples,
 )
-from gpt4rec_es.lab.training.run_phase import Phase, PhaseResult, baskets_of, mean_loss, run_phase
+from gpt4rec_es.lab.training.run_phase import Phase, PhaseResult, count_steps, mean_loss, run_phase
 from gpt4rec_es.lab.training.save import save_checkpoint, work_folder
 from gpt4rec_es.protocols import Progress
 from gpt4rec_es.records import PromptForm
@@ -135,7 +135,7 @@ def _plan(
     if options.epochs:
         planned.append(("pairs", pairs, options.epochs, options.lr))
     return [
-        _Planned(name, examples, epochs, lr, baskets_of(len(examples), epochs, options.batch_size))
+        _Planned(name, examples, epochs, lr, count_steps(len(examples), epochs, options.batch_size))
         for name, examples, epochs, lr in planned
     ]
 

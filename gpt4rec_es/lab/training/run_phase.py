@@ -19,7 +19,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import get_last_checkpoint
 
-from gpt4rec_es.generation.network import quiet
+from gpt4rec_es.generation.network import silence_transformers
 from gpt4rec_es.lab.training.dataset import IGNORED, Examples, epoch_order
 from gpt4rec_es.lab.training.loss import linear_cross_entropy
 
@@ -57,7 +57,7 @@ class PhaseResult:
     loss: float | None
 
 
-def baskets_of(n_examples: int, epochs: float, batch_size: int) -> int:
+def count_steps(n_examples: int, epochs: float, batch_size: int) -> int:
     """Return the optimizer steps of ``epochs`` over ``n_examples``."""
     return math.ceil(math.ceil(n_examples * epochs) / batch_size)
 
@@ -70,14 +70,14 @@ def run_phase(
     report(steps) is told how many steps are done. Equal arguments give equal weights on the same
     machine, however often it was interrupted in between.
     """
-    planned = baskets_of(len(examples), phase.epochs, phase.batch_size)
+    planned = count_steps(len(examples), phase.epochs, phase.batch_size)
     wanted = planned if phase.max_steps is None else min(planned, phase.max_steps)
     # Only a phase that runs to its end may have a short last batch.
     total = min(math.ceil(len(examples) * phase.epochs), wanted * phase.batch_size)
     if wanted == 0:
         return PhaseResult(0, planned, 0, None)
     os.environ.setdefault(*_SHAPES)
-    with quiet():
+    with silence_transformers():
         trainer = _TokenTrainer(
             model=network,
             args=_arguments(phase, folder, planned, wanted),

@@ -52,7 +52,7 @@ def save_checkpoint(
         bos_token_id=end_id,
         pad_token_id=end_id,
     )
-    with networks.quiet():
+    with networks.silence_transformers():
         network.save_pretrained(draft)
     save_tokenizer(tokenizer, draft, int(network.config.n_positions))
     (draft / "README.md").write_text(card_text(output.name, card), encoding="utf-8")

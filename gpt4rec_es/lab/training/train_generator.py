@@ -210,7 +210,7 @@ class _Selection:
                 self.counts["held_out_users"] += 1
                 continue
             titles = self._learnable(user_id, history)
-            if titles and _is_kept_back(user_id, self._validation_fraction):
+            if titles and _is_validation_user(user_id, self._validation_fraction):
                 self.counts["validation_users"] += 1
                 self.kept_back.append(titles)
             elif titles:
@@ -231,7 +231,7 @@ class _Selection:
         return titles
 
 
-def _is_kept_back(user_id: str, fraction: float) -> bool:
+def _is_validation_user(user_id: str, fraction: float) -> bool:
     """Say whether a user is one of the ``fraction`` on which the loss is measured."""
     digest = hashlib.blake2b(user_id.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") < fraction * 2**64

@@ -74,7 +74,7 @@ def moved_queries(
     lost: list[MovedQuery] = []
     for first in range(0, len(eval_users), _USERS):
         found = list(
-            _moves(
+            _rank_changes(
                 eval_users,
                 range(first, min(first + _USERS, len(eval_users))),
                 search,
@@ -88,7 +88,7 @@ def moved_queries(
     return gained, lost
 
 
-def _moves(
+def _rank_changes(
     eval_users: Sequence[TuningUser],
     places: Sequence[int],
     search: GridSearch,

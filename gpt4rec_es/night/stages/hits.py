@@ -51,7 +51,7 @@ class HitSource(Protocol):
     def fetch(self, asked: Collection[SearchKey]) -> None:
         """Load or search missing results at the first depth."""
 
-    def deepen(self, asked: Collection[SearchKey]) -> None:
+    def fetch_deeper(self, asked: Collection[SearchKey]) -> None:
         """Load or search more hits of these keys, which have results."""
 
 
@@ -82,11 +82,11 @@ class RunHits:
             run.search_options_no: search_options_of(run.manifest),
             NO_OPTIONS: ANY_TERM,
         }
-        self._ladder: list[int] = run.manifest["depth_ladder"]
+        self._depths: list[int] = run.manifest["depth_ladder"]
         is_plain = Fusion.from_dict(run.manifest.get("fusion")).is_plain
         self._first_hits = run.k + _SPARE_HITS if is_plain else None
         self._results: dict[SearchKey, SearchResult] = {}
-        self._rung: dict[SearchKey, int] = {}
+        self._depth_step: dict[SearchKey, int] = {}
         self._cut: set[SearchKey] = set()
         self.searched = 0
 
@@ -122,44 +122,44 @@ class RunHits:
         self.load_first(asked)
         self._search(0, [one for one in asked if one not in self._results])
 
-    def deepen(self, asked: Collection[SearchKey]) -> None:
+    def fetch_deeper(self, asked: Collection[SearchKey]) -> None:
         """Load the rest of partly loaded results; search the others at the next depth."""
-        by_rung: dict[int, list[SearchKey]] = defaultdict(list)
+        by_step: dict[int, list[SearchKey]] = defaultdict(list)
         for one in asked:
-            by_rung[self._rung[one] + (one not in self._cut)].append(one)
-        for rung, several in sorted(by_rung.items()):
-            loaded = self._load(rung, several)
-            self._search(rung, [one for one in several if one not in loaded])
+            by_step[self._depth_step[one] + (one not in self._cut)].append(one)
+        for depth_step, several in sorted(by_step.items()):
+            loaded = self._load(depth_step, several)
+            self._search(depth_step, [one for one in several if one not in loaded])
 
     def _load(
-        self, rung: int, asked: Iterable[SearchKey], most: int | None = None
+        self, depth_step: int, asked: Iterable[SearchKey], most: int | None = None
     ) -> set[SearchKey]:
         """Load the stored searches at one depth, up to ``most`` hits; return the keys found."""
         loaded: set[SearchKey] = set()
         if not self._stored:
             return loaded
         for options_no, query_nos in _by_options(asked):
-            loaded |= self._load_by(options_no, rung, query_nos, most)
+            loaded |= self._load_by(options_no, depth_step, query_nos, most)
         return loaded
 
     def _load_by(
-        self, options_no: int, rung: int, query_nos: list[int], most: int | None
+        self, options_no: int, depth_step: int, query_nos: list[int], most: int | None
     ) -> set[SearchKey]:
-        build_no, depth = self._run.build_no, self._ladder[rung]
+        build_no, depth = self._run.build_no, self._depths[depth_step]
         found = retrying(
             self._engine, lambda c: load_searches(c, build_no, depth, query_nos, options_no, most)
         )
         for number, result in found.items():
             is_cut = most is not None and most < depth and not result.exhausted
-            self._keep((number, options_no), rung, result, is_cut=is_cut)
+            self._keep((number, options_no), depth_step, result, is_cut=is_cut)
         return {(number, options_no) for number in found}
 
-    def _search(self, rung: int, asked: Iterable[SearchKey]) -> None:
+    def _search(self, depth_step: int, asked: Iterable[SearchKey]) -> None:
         for options_no, query_nos in _by_options(asked):
-            self._search_by(options_no, rung, query_nos)
+            self._search_by(options_no, depth_step, query_nos)
 
-    def _search_by(self, options_no: int, rung: int, query_nos: list[int]) -> None:
-        depth = self._ladder[rung]
+    def _search_by(self, options_no: int, depth_step: int, query_nos: list[int]) -> None:
+        depth = self._depths[depth_step]
         texts = retrying(self._engine, lambda c: load_queries(c, query_nos))
         results = self._retriever.search(texts, depth, self._options[options_no])
         pairs = list(zip(query_nos, results, strict=True))
@@ -170,19 +170,19 @@ class RunHits:
             )
         self.searched += len(pairs)
         for number, result in pairs:
-            self._keep((number, options_no), rung, result)
+            self._keep((number, options_no), depth_step, result)
 
     def _keep(
-        self, asked: SearchKey, rung: int, result: SearchResult, *, is_cut: bool = False
+        self, asked: SearchKey, depth_step: int, result: SearchResult, *, is_cut: bool = False
     ) -> None:
         self._cut.discard(asked)
         if is_cut:
             self._cut.add(asked)
-        elif rung == len(self._ladder) - 1:
+        elif depth_step == len(self._depths) - 1:
             # The last depth of the ladder is the maximum, so its result counts as exhausted.
             result = replace(result, exhausted=True)
         self._results[asked] = result
-        self._rung[asked] = rung
+        self._depth_step[asked] = depth_step
 
 
 def _by_options(asked: Iterable[SearchKey]) -> Iterator[tuple[int, list[int]]]:

@@ -127,7 +127,7 @@ class MergedUsers:
             if merge.is_complete and user.last_query_no is not None:
                 last_titles.add(hits.title_key(user.last_query_no))
         if deeper:
-            hits.deepen(deeper)
+            hits.fetch_deeper(deeper)
         if last_titles:
             hits.fetch(last_titles)
         return again

@@ -50,9 +50,9 @@ def test_a_tree_of_beams_by_hand() -> None:
     #                padding prompt      | step 1       | step 2       | step 3
     assert seen[0] == [False, True, True, False, True, False, True, True, False]
     assert seen[1] == [False, True, True, False, True, True, False, False, True]
-    assert mask.living().tolist() == [[False, True, True, True, True, True]]
+    assert mask.live_entries().tolist() == [[False, True, True, True, True, True]]
     assert torch.equal(mask.visible().unique(), torch.tensor([NEVER, 0.0]))
-    mask.squeeze(torch.tensor([[1, 2, 3, 4, 5]]))
+    mask.compact(torch.tensor([[1, 2, 3, 4, 5]]))
     assert (mask.visible()[0, 0] == 0).tolist() == [
         [False, True, True, True, False, True, True, False],
         [False, True, True, True, True, False, False, True],
@@ -78,7 +78,7 @@ def test_the_cache_keeps_what_lives_and_rows_that_stay() -> None:
     assert (cache.length, cache.free) == (5, 1)
 
     cache.take([0, 2])  # the middle row leaves, the last takes its place
-    cache.squeeze(torch.tensor([[0, 2], [1, 2]]), width=2, room=2)
+    cache.compact(torch.tensor([[0, 2], [1, 2]]), width=2, room=2)
     assert (cache.length, cache.free) == (4, 2)
     for layer in (0, 1):
         keys, values = cache.update(torch.cat((entries(6), entries(26))), entries(7), layer)
@@ -91,7 +91,7 @@ def test_the_cache_grows_when_all_entries_live() -> None:
     cache.update(entries(1), entries(1), 0)
     cache.update(entries(2), entries(2), 0)
     before = cache.nbytes
-    cache.squeeze(torch.tensor([[0]]), width=1, room=3)
+    cache.compact(torch.tensor([[0]]), width=1, room=3)
     assert cache.nbytes == before // 2 * 5
     keys, _ = cache.update(entries(3, 4, 5), entries(3, 4, 5), 0)
     assert keys[0, 0, :, 0].tolist() == [1, 2, 3, 4, 5]
@@ -153,7 +153,7 @@ def test_the_other_kernel_multiplies_alike(is_packed: bool) -> None:
     with torch.inference_mode():
         other = OneDnnLinear(plain.weight, plain.bias, is_packed=is_packed)
         torch.testing.assert_close(other(inputs), plain(inputs))
-        other.then_gelu()
+        other.append_gelu()
         expected = torch.nn.functional.gelu(plain(inputs), approximate="tanh")
         torch.testing.assert_close(other(inputs), expected)
 

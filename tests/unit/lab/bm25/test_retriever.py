@@ -40,7 +40,7 @@ def make_titles(rows: Sequence[tuple[list[str], bool]]) -> list[TokenizedTitle]:
     ]
 
 
-def plainly(catalog: Sequence[TokenizedTitle], query: Sequence[str], point: Bm25) -> Hits:
+def score_by_formula(catalog: Sequence[TokenizedTitle], query: Sequence[str], point: Bm25) -> Hits:
     """Score every title as the formula in Lucene reads, one operation after the other."""
     f = np.float32
     filled = [title for title in catalog if title.tokens]
@@ -86,7 +86,7 @@ def test_every_point_gives_what_scoring_everything_gives(
                     )
                     if item_no >= 0
                 ]
-                expected = plainly(catalog, asked[hits.first + number], point)[:depth]
+                expected = score_by_formula(catalog, asked[hits.first + number], point)[:depth]
                 assert found == expected
     assert seen == len(asked)
 
@@ -107,7 +107,7 @@ def test_pruning_loses_nothing_in_a_big_catalog() -> None:
     hits = next(MemoryGrid(MemoryIndex(catalog), points, 10).search(asked))
     for place, point in enumerate(points):
         for number, query in enumerate(asked):
-            expected = plainly(catalog, query, point)[:10]
+            expected = score_by_formula(catalog, query, point)[:10]
             assert hits.item_nos[place, number].tolist() == [item for item, _ in expected]
             assert hits.scores[place, number].tolist() == [score for _, score in expected]
 
@@ -122,7 +122,10 @@ def test_many_queries_come_in_order_over_several_steps() -> None:
         sum(hits.item_nos.shape[1] for hits in steps[:n]) for n in range(len(steps))
     ]
     last = len(asked) - 1
-    assert steps[-1].item_nos[0, -1, 0] == next(iter(plainly(catalog, asked[last], Bm25())))[0]
+    assert (
+        steps[-1].item_nos[0, -1, 0]
+        == next(iter(score_by_formula(catalog, asked[last], Bm25())))[0]
+    )
 
 
 def test_lengths_are_exact_up_to_40_and_rounded_down_beyond() -> None:
