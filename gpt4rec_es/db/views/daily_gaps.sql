@@ -15,8 +15,9 @@ JOIN public.queries AS q ON q.query_no = d.query_no
 WHERE d.n_hits = 0 AND NOT d.is_empty_query;
 
 COMMENT ON VIEW analytics.daily_gaps IS
-    'One row per date and generated query without hits: products that the catalog lacks. Stays '
-    'when the run''s lists are pruned.';
+    'One row per date and generated query that was searched and had no hits: products that '
+    'the catalog may lack. Queries without a token after analysis, and queries of fewer '
+    'users than the run''s minimum, are left out. Stays when the run''s lists are pruned.';
 COMMENT ON COLUMN analytics.daily_gaps.run_id IS 'name of the run, see view runs';
 COMMENT ON COLUMN analytics.daily_gaps.logical_date IS
     'date that the run makes recommendations for, in the schedule''s time zone';

@@ -18,4 +18,5 @@ COMMENT ON COLUMN analytics.daily_items.title IS 'cleaned title; NULL: none usab
 COMMENT ON COLUMN analytics.daily_items.recommended_user_count IS
     'number of users that the item was recommended to';
 COMMENT ON COLUMN analytics.daily_items.by_query_count IS
-    'number of users with the item found by a generated query';
+    'number of those users whose recommendation has a query_rank: a generated query found '
+    'the item (source queries or backfill)';

@@ -26,6 +26,7 @@ COMMENT ON COLUMN analytics.daily_queries.query_hit_count IS
     'number of hits stored for the query, at most the run''s first depth; NULL: it was not '
     'searched';
 COMMENT ON COLUMN analytics.daily_queries.has_more_hits IS
-    'whether the index has more hits than query_hit_count';
+    'whether the index has more hits than query_hit_count; false also if the query was not '
+    'searched';
 COMMENT ON COLUMN analytics.daily_queries.found_recommendation_count IS
     'number of recommendations that the query found';

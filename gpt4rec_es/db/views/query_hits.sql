@@ -35,5 +35,5 @@ COMMENT ON COLUMN analytics.query_hits.is_exhausted IS
     'whether the index has no further hits for the query';
 COMMENT ON COLUMN analytics.query_hits.searched_at IS 'time of the search';
 COMMENT ON COLUMN analytics.query_hits.minimum_should_match IS
-    'minimum_should_match of generated queries: terms that a title must contain, as 2 or 75%; 1: '
-    'one';
+    'number or percentage of a generated query''s terms that a title must contain, e.g. 2 or '
+    '75%; 1: one term is enough';

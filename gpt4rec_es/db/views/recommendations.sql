@@ -58,8 +58,9 @@ COMMENT ON COLUMN analytics.recommendations.from_item_id IS
 COMMENT ON COLUMN analytics.recommendations.from_title IS
     'cleaned title of from_item_id; NULL: none usable, or from_item_id is NULL';
 COMMENT ON COLUMN analytics.recommendations.fused_score IS
-    'weighted sum of the scores of the run''s sources; lists are sorted by it; NULL: fallback, or '
-    'queries are the only source';
+    'weighted sum, over the run''s sources, of scores or of reciprocal ranks '
+    '(run_sources.fusion); sorts the fused items, which come first in the list; NULL: source '
+    'is backfill, last_title or popular, or queries are the only source';
 COMMENT ON COLUMN analytics.recommendations.minimum_should_match IS
-    'minimum_should_match of generated queries: terms that a title must contain, as 2 or 75%; 1: '
-    'one';
+    'number or percentage of a generated query''s terms that a title must contain, e.g. 2 or '
+    '75%; 1: one term is enough; also 1 if no generated query found the item';

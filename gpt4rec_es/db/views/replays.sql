@@ -39,9 +39,10 @@ COMMENT ON COLUMN analytics.replays.equal_list_count IS
 COMMENT ON COLUMN analytics.replays.mean_jaccard IS
     'Jaccard similarity of stored and replayed list, mean over users; NULL: no lists';
 COMMENT ON COLUMN analytics.replays.jaccard_deciles IS
-    'that Jaccard similarity at 0, 10, ... 100 % of users; empty: no lists';
+    '11 quantiles (0, 10, ... 100 %) over users of the Jaccard similarity of stored and '
+    'replayed list; empty: no lists';
 COMMENT ON COLUMN analytics.replays.replay_actor IS 'operator that started the replay (login name)';
 COMMENT ON COLUMN analytics.replays.replayed_at IS 'time of the replay';
 COMMENT ON COLUMN analytics.replays.minimum_should_match IS
-    'minimum_should_match of generated queries: terms that a title must contain, as 2 or 75%; 1: '
-    'one';
+    'number or percentage of a generated query''s terms that a title must contain, e.g. 2 or '
+    '75%; 1: one term is enough';

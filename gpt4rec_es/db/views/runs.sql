@@ -35,7 +35,8 @@ COMMENT ON COLUMN analytics.runs.run_state IS
     'failed, cancelled or superseded';
 COMMENT ON COLUMN analytics.runs.is_published IS 'whether the latest_ views show this run now';
 COMMENT ON COLUMN analytics.runs.published_at IS
-    'time the run was published; NULL: the latest_ views do not show it now';
+    'time since which the latest_ views show this run; NULL: they do not show it now, even '
+    'if it was published earlier (run_state stays published)';
 COMMENT ON COLUMN analytics.runs.cohort_size IS
     'number of users that the run makes recommendations for';
 COMMENT ON COLUMN analytics.runs.k IS 'maximum number of items per user';
@@ -69,5 +70,5 @@ COMMENT ON COLUMN analytics.runs.duration_s IS 'seconds from start to end; NULL:
 COMMENT ON COLUMN analytics.runs.run_error IS
     'reason that the run failed or was rejected; NULL: neither';
 COMMENT ON COLUMN analytics.runs.minimum_should_match IS
-    'minimum_should_match of generated queries: terms that a title must contain, as 2 or 75%; 1: '
-    'one';
+    'number or percentage of a generated query''s terms that a title must contain, e.g. 2 or '
+    '75%; 1: one term is enough';

@@ -46,9 +46,10 @@ COMMENT ON COLUMN analytics.trials.is_change IS
     'whether the recommended k1, b differ from the live ones';
 COMMENT ON COLUMN analytics.trials.verdict IS 'recommendation and its reason in one sentence';
 COMMENT ON COLUMN analytics.trials.verified_count IS
-    'number of queries whose hits on Elasticsearch equal the measured ones';
+    'number of sampled queries for which Elasticsearch, with the best k1 and b, returned the '
+    'same items as the measurement';
 COMMENT ON COLUMN analytics.trials.trial_actor IS 'operator that started the trial (login name)';
 COMMENT ON COLUMN analytics.trials.tuned_at IS 'time the trial was stored';
 COMMENT ON COLUMN analytics.trials.minimum_should_match IS
-    'minimum_should_match of generated queries: terms that a title must contain, as 2 or 75%; 1: '
-    'one';
+    'number or percentage of a generated query''s terms that a title must contain, e.g. 2 or '
+    '75%; 1: one term is enough';

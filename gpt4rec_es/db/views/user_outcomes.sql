@@ -23,11 +23,13 @@ COMMENT ON COLUMN analytics.user_outcomes.bought_item_count IS
 COMMENT ON COLUMN analytics.user_outcomes.prompt_item_count IS
     'number of items whose titles are in the user''s prompt';
 COMMENT ON COLUMN analytics.user_outcomes.query_count IS
-    'number of generated queries that were used';
+    'number of the user''s generated queries that the query filters did not remove';
 COMMENT ON COLUMN analytics.user_outcomes.found_count IS
     'number of recommendations that the run''s sources found, before fallbacks';
 COMMENT ON COLUMN analytics.user_outcomes.recommendation_count IS
     'number of recommendations, fallbacks included';
 COMMENT ON COLUMN analytics.user_outcomes.short_reason IS
-    'reason that found_count is below the run''s k; NULL: it is not';
+    'why found_count is below the run''s k: no_queries, empty_queries, filtered_queries, '
+    'no_hits, all_bought, exhausted_queries or exhausted_sources; NULL: found_count is not '
+    'below k';
 COMMENT ON COLUMN analytics.user_outcomes.user_error IS 'error message for this user; NULL: none';

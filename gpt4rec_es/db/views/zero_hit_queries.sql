@@ -27,6 +27,7 @@ COMMENT ON COLUMN analytics.zero_hit_queries.query_id IS
 COMMENT ON COLUMN analytics.zero_hit_queries.query IS
     'query text: the search that the user is predicted to type next';
 COMMENT ON COLUMN analytics.zero_hit_queries.is_empty_query IS
-    'whether analysis left no token of the query text';
+    'whether the index''s text analysis left no token of the query text, so that nothing '
+    'could be searched';
 COMMENT ON COLUMN analytics.zero_hit_queries.user_count IS
     'number of users that the query was generated for';
