@@ -8,7 +8,6 @@ import click
 from gpt4rec_es.cli.context import get_runtime
 from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.cli.output import emit, print_line, print_table
-from gpt4rec_es.errors import UsageError
 
 _REASONS = {
     "backfill": "backfill: hit {hit_rank} of query {query_rank} “{query}”",
@@ -41,14 +40,10 @@ def why(user_id: str, run_id: str, picture: Path | None, as_json: bool) -> None:
     emit(explanation, as_json, print_explanation)
     if picture is not None:
         from gpt4rec_es.cli.why_picture import render_picture
+        from gpt4rec_es.svg import write_picture
 
         reasons = [_reason(row) for row in explanation["recommendations"]]
-        try:
-            picture.write_text(render_picture(explanation, reasons), encoding="utf-8")
-        except OSError as error:
-            raise UsageError(
-                f"{picture} cannot be written: {error.strerror}.", "Check the path."
-            ) from error
+        write_picture(picture, render_picture(explanation, reasons))
 
 
 def _hits(query: dict[str, Any]) -> str:

@@ -1,11 +1,12 @@
 """One explanation as an SVG: purchases, the queries generated from them, and the items they found.
 
-No library: a picture of rectangles, lines and text does not need one.
+Drawn from the explanation alone, so equal explanations give equal pictures.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from xml.sax.saxutils import escape
+
+from gpt4rec_es import svg
 
 _STAGES = (
     ("purchases", "Postgres"),
@@ -32,16 +33,14 @@ def render_picture(data: Mapping[str, Any], reasons: Sequence[str]) -> str:
             lines.append(_line(1, places[item["query_rank"]], 2, row))
         elif (item["from_item"] or {}).get("item_id") in bought:
             lines.append(_line(0, bought[item["from_item"]["item_id"]], 2, row))
-    return "\n".join(
+    return svg.picture(
+        _WIDTH,
+        height,
+        12,
         [
-            (
-                f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
-                f'width="{_WIDTH}" height="{height}" font-family="sans-serif" font-size="12">'
-            ),
-            f'<rect width="{_WIDTH}" height="{height}" fill="white"/>',
             *_flow(),
             *(
-                _text(x, _TOP - 14, title, size=14, weight="bold")
+                svg.text(x, _TOP - 14, title, size=14, weight="bold")
                 for x, title in zip(
                     _COLUMNS, ("purchases in the prompt", "queries", "recommended"), strict=True
                 )
@@ -56,8 +55,7 @@ def render_picture(data: Mapping[str, Any], reasons: Sequence[str]) -> str:
                 _box(2, row, _ITEMS, item["title"], reason)
                 for row, (item, reason) in enumerate(zip(items, reasons, strict=True))
             ),
-            "</svg>\n",
-        ]
+        ],
     )
 
 
@@ -69,8 +67,8 @@ def _flow() -> list[str]:
         x = 20 + place * (width + gap)
         parts += [
             f'<rect x="{x}" y="20" width="{width}" height="56" rx="8" fill="#eeeeee"/>',
-            _text(x + 12, 44, what, size=15, weight="bold"),
-            _text(x + 12, 64, where, colour="#555555"),
+            svg.text(x + 12, 44, what, size=15, weight="bold"),
+            svg.text(x + 12, 64, where, size=12, colour="#555555"),
         ]
         if place:
             parts.append(
@@ -95,11 +93,13 @@ def _line(column: int, row: int, to_column: int, to_row: int | None, rows: int =
 
 def _box(column: int, row: int, colour: str, title: str | None, below: str) -> str:
     x, y = _COLUMNS[column], _TOP + row * _ROW
-    second = [_text(x + 8, y + 29, _short(below, 10), size=10, colour="#555555")] if below else []
+    second = (
+        [svg.text(x + 8, y + 29, _short(below, 10), size=10, colour="#555555")] if below else []
+    )
     return "\n".join(
         [
             f'<rect x="{x}" y="{y}" width="{_BOX_W}" height="{_BOX_H}" rx="4" fill="{colour}"/>',
-            _text(x + 8, y + (15 if below else 21), _short(title or "(no title)", 12)),
+            svg.text(x + 8, y + (15 if below else 21), _short(title or "(no title)", 12), size=12),
             *second,
         ]
     )
@@ -108,12 +108,3 @@ def _box(column: int, row: int, colour: str, title: str | None, below: str) -> s
 def _short(text: str, size: int) -> str:
     limit = _CHARACTERS[size]
     return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
-
-
-def _text(
-    x: float, y: float, text: str, *, size: int = 12, weight: str = "normal", colour: str = "black"
-) -> str:
-    return (
-        f'<text x="{x:g}" y="{y:g}" font-size="{size}" font-weight="{weight}" '
-        f'fill="{colour}">{escape(text)}</text>'
-    )

@@ -1,14 +1,13 @@
 """The measured surface over k1 and b as an SVG: flat surfaces must look flat, and winners marked.
 
-Drawn from measured points alone, so it can be made again from stored ones at any time. No library:
-a picture of rectangles and text is not worth one.
+Drawn from measured points alone, so it can be made again from stored ones at any time.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from xml.sax.saxutils import escape
 
+from gpt4rec_es import svg
 from gpt4rec_es.records import Bm25
 
 # Cividis: the same for people with any colour vision, and in grey.
@@ -49,11 +48,6 @@ def render_heatmap(found: Heatmap) -> str:
     frame = _Frame.of(list(found.values))
     low, high = min(found.values.values()), max(found.values.values())
     parts = [
-        (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
-            f'width="{_WIDTH}" height="{_HEIGHT}" font-family="sans-serif" font-size="13">'
-        ),
-        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>',
         _text(_LEFT, 30, found.title, size=17, weight="bold"),
         _text(_LEFT, 54, found.subtitle),
         *_cells(frame, found.values, low, high),
@@ -61,9 +55,8 @@ def render_heatmap(found: Heatmap) -> str:
         *_axes(frame),
         *_bar(found.label, low, high),
         *_marks(frame, found),
-        "</svg>",
     ]
-    return "\n".join(parts) + "\n"
+    return svg.picture(_WIDTH, _HEIGHT, 13, parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,18 +212,9 @@ def _colour(value: float, low: float, high: float) -> str:
 
 
 def _text(
-    x: float,
-    y: float,
-    content: str,
-    anchor: str = "start",
-    *,
-    size: int = 13,
-    weight: str = "normal",
+    x: float, y: float, content: str, anchor: str = "", *, size: int = 13, weight: str = "normal"
 ) -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" '
-        f'font-weight="{weight}">{escape(content)}</text>'
-    )
+    return svg.text(x, y, content, anchor, size=size, weight=weight)
 
 
 def _line(x1: float, y1: float, x2: float, y2: float) -> str:

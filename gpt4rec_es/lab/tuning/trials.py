@@ -17,6 +17,7 @@ from gpt4rec_es.index.live import live_build
 from gpt4rec_es.lab.tuning.choose import DEFAULTS
 from gpt4rec_es.lab.tuning.heatmap import Heatmap, render_heatmap
 from gpt4rec_es.records import Bm25
+from gpt4rec_es.svg import write_picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +99,7 @@ def write_heatmap(report: TrialReport, path: Path) -> None:
         UsageError: it cannot be written, or its name is that of another format.
     """
     require_svg(path)
-    try:
-        path.write_text(heatmap(report), encoding="utf-8")
-    except OSError as error:
-        raise UsageError(
-            f"{path} cannot be written: {error.strerror}.", "Check the path."
-        ) from error
+    write_picture(path, heatmap(report))
 
 
 def promote(
