@@ -12,7 +12,7 @@ from gpt4rec_es.cli.evaluate_output import (
     print_list,
     print_reports,
 )
-from gpt4rec_es.cli.options import RunsByDefault, json_option, numbers, part_option
+from gpt4rec_es.cli.options import RunsByDefault, json_option, numbers, part_option, trust_option
 from gpt4rec_es.cli.output import emit
 from gpt4rec_es.cli.progress import progress_bar
 
@@ -64,7 +64,7 @@ def evaluate() -> None:
     help="Beams of the beam search. [default: GPT4REC_NUM_BEAMS, or the number of queries]",
 )
 @click.option("--generator", help="Generator of the queries. [default: the one nights use]")
-@click.option("--trust", is_flag=True, help="Accept a generator whose training data is unknown.")
+@trust_option
 @click.option(
     "--sources",
     multiple=True,

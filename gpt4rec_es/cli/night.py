@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime
-from gpt4rec_es.cli.options import json_option
+from gpt4rec_es.cli.options import json_option, rule_options
 from gpt4rec_es.cli.output import emit, print_line
 from gpt4rec_es.cli.progress import progress_bar
 
@@ -25,15 +25,7 @@ from gpt4rec_es.cli.progress import progress_bar
     help="Plan here and leave the other stages to the Celery workers.",
 )
 @click.option("--supersede", is_flag=True, help="Cancel the unfinished run and plan a new one.")
-@click.option("--min-price", type=float, help="Lowest price of recommended items.")
-@click.option("--max-price", type=float, help="Highest price of recommended items.")
-@click.option(
-    "--category",
-    "categories",
-    multiple=True,
-    help="Recommend only items of this category path; repeatable.",
-)
-@click.option("--max-per-brand", type=int, help="Maximum number of items of one brand per list.")
+@rule_options
 @click.option(
     "--not-shown-days",
     "shown_days",

@@ -16,6 +16,29 @@ reason_option = click.option("--reason", help="Reason, kept in the audit log.")
 required_reason_option = click.option(
     "--reason", required=True, help="Reason, kept in the audit log."
 )
+trust_option = click.option(
+    "--trust", is_flag=True, help="Accept a generator whose training data is unknown."
+)
+_RULES = (
+    click.option("--min-price", type=float, help="Lowest price of recommended items."),
+    click.option("--max-price", type=float, help="Highest price of recommended items."),
+    click.option(
+        "--category",
+        "categories",
+        multiple=True,
+        help="Recommend only items of this category path; repeatable.",
+    ),
+    click.option(
+        "--max-per-brand", type=int, help="Maximum number of items of one brand per list."
+    ),
+)
+
+
+def rule_options(command: Command) -> Command:
+    """Add the options for the rules of all lists."""
+    for option in reversed(_RULES):
+        command = option(command)
+    return command
 
 
 def part_option(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime
-from gpt4rec_es.cli.options import json_option, part_option
+from gpt4rec_es.cli.options import json_option, part_option, rule_options
 from gpt4rec_es.cli.output import emit, print_line
 from gpt4rec_es.cli.progress import progress_bar
 from gpt4rec_es.cli.runs_output import print_deltas, print_lists_diff
@@ -33,15 +33,7 @@ _RULES = ("min_price", "max_price", "categories", "max_per_brand")
     help="Number or percentage of a query's terms that a title must contain; searches again.",
 )
 @click.option("--without-rules", is_flag=True, help="Apply no rules to the lists.")
-@click.option("--min-price", type=float, help="Lowest price of recommended items.")
-@click.option("--max-price", type=float, help="Highest price of recommended items.")
-@click.option(
-    "--category",
-    "categories",
-    multiple=True,
-    help="Recommend only items of this category path; repeatable.",
-)
-@click.option("--max-per-brand", type=int, help="Maximum number of items of one brand per list.")
+@rule_options
 @click.option("--sources", help="Weighted sources, such as queries:0.1,co_purchase:0.9.")
 @click.option(
     "--fusion",

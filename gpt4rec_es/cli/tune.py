@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime
-from gpt4rec_es.cli.options import dry_run_option, json_option, part_option, reason_option
+from gpt4rec_es.cli.options import (
+    dry_run_option,
+    json_option,
+    part_option,
+    reason_option,
+    trust_option,
+)
 from gpt4rec_es.cli.output import emit
 from gpt4rec_es.cli.progress import progress_bar
 from gpt4rec_es.cli.tune_output import print_list, print_plan, print_trial
@@ -37,7 +43,7 @@ def tune() -> None:
     "Part of the split to measure on; values chosen on the test cannot be reported on it.",
 )
 @click.option("--generator", help="Generator of the queries. [default: the one nights use]")
-@click.option("--trust", is_flag=True, help="Accept a generator whose training data is unknown.")
+@trust_option
 @click.option(
     "--num-queries", type=_AT_LEAST_1, help="Queries per user. [default: GPT4REC_NUM_QUERIES]"
 )
