@@ -187,7 +187,7 @@ def run(args: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         _say("Interrupted.")
         return 130
-    except Exception as error:
+    except Exception as error:  # any error becomes one line and an exit code
         if state.debug:
             sys.stderr.write(scrub(traceback.format_exc()))
         code, line = describe(error)

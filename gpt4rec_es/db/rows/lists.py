@@ -26,6 +26,11 @@ class UserInput:
     query_nos: tuple[int, ...] | None
     removed: frozenset[int] = frozenset()
 
+    @property
+    def used_queries(self) -> list[int]:
+        """Return the queries that filters left, by rank."""
+        return [n for n in self.query_nos or () if n not in self.removed]
+
 
 @dataclass(frozen=True, slots=True)
 class UserOutcome:

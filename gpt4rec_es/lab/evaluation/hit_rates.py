@@ -22,7 +22,7 @@ from gpt4rec_es.lab.evaluation.sources import ListSources
 from gpt4rec_es.lab.splits.split import EvalUser
 from gpt4rec_es.metrics.accuracy import Targets
 from gpt4rec_es.metrics.labels import CategoryLabels
-from gpt4rec_es.metrics.lists import as_lists
+from gpt4rec_es.metrics.lists import Lists, as_lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +62,17 @@ def hit_rates(
     catalog = read_catalog(engine, client, build, None, CategoryLabels.LEAF)
     histories = [eval_user.history for eval_user in eval_users]
 
-    def merged(queries: Sequence[Sequence[str]], sources: ListSources) -> list[list[int]]:
-        made = merge_lists(catalog, queries, histories, [(run.k, 1)], sources=sources)
-        lists: list[list[int]] = made[run.k, 1].tolist()
-        return [[item for item in items if item >= 0] for items in lists]
+    def merged(queries: Sequence[Sequence[str]], sources: ListSources) -> Lists:
+        return merge_lists(catalog, queries, histories, [(run.k, 1)], sources=sources)[run.k, 1]
 
     titles = [newest_titles(history, catalog.titles, 1) for history in histories]
     methods = {
-        "generated queries": stored,
+        "generated queries": as_lists(stored, run.k),
         "newest title as query": merged(titles, ListSources()),
         "popular items": merged([()] * len(eval_users), ListSources(popular=popular)),
     }
     return [
-        HitRate(
-            name, len(eval_users), int(targets.measure(as_lists(lists, run.k))["hit_rate"].sum())
-        )
+        HitRate(name, len(eval_users), int(targets.measure(lists)["hit_rate"].sum()))
         for name, lists in methods.items()
     ]
 

@@ -16,7 +16,7 @@ from gpt4rec_es.lab.evaluation.data import EvaluationCatalog
 from gpt4rec_es.lab.evaluation.sources import ListSources
 from gpt4rec_es.lab.splits.histories import deduplicate_keep_last
 from gpt4rec_es.metrics.lists import NOTHING, Lists
-from gpt4rec_es.night.stages.hits import HitSource
+from gpt4rec_es.night.stages.hits import SPARE_HITS, HitSource
 from gpt4rec_es.night.stages.merge import MergedUsers
 from gpt4rec_es.night.stages.merge_inputs import MergeInputs
 from gpt4rec_es.options.lists import ANY_TERM, HISTORY_TITLES, SearchOptions
@@ -29,8 +29,6 @@ Cell = tuple[int, int]
 _HITS = 1 << 25
 # Users merged at once, and how often progress is told.
 _USERS = 500
-# A merge looks at hits that were bought or taken by other queries, too: some more at first.
-_SPARE_HITS = 10
 
 
 def merge_lists(
@@ -91,7 +89,7 @@ class GridMerge:
         fusion = self._sources.fusion
         longest = max(k for k, _ in cells)
         looked_at = longest if fusion.is_plain else max(longest, fusion.candidates)
-        depth = looked_at + _SPARE_HITS
+        depth = looked_at + SPARE_HITS
         room = _HITS // (depth * len(self._points))
         for numbers, inputs in self._numbered(queries, histories, removed, room):
             hits = MemoryHits(

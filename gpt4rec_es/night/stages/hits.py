@@ -21,7 +21,7 @@ from gpt4rec_es.records import SearchResult
 
 # Hits read per query at first: a list of k needs at most k hits taken by other queries, plus bought
 # items. Reading all stored hits took a quarter of a merge.
-_SPARE_HITS = 10
+SPARE_HITS = 10
 # (query number, options number of its search)
 SearchKey: TypeAlias = tuple[int, int]
 
@@ -84,7 +84,7 @@ class RunHits:
         }
         self._depths: list[int] = run.manifest["depth_ladder"]
         is_plain = Fusion.from_dict(run.manifest.get("fusion")).is_plain
-        self._first_hits = run.k + _SPARE_HITS if is_plain else None
+        self._first_hits = run.k + SPARE_HITS if is_plain else None
         self._results: dict[SearchKey, SearchResult] = {}
         self._depth_step: dict[SearchKey, int] = {}
         self._cut: set[SearchKey] = set()

@@ -80,7 +80,7 @@ class MergedUsers:
     ) -> None:
         self._users, self._hits, self._merge_inputs = users, hits, merge_inputs
         self._merges: dict[int, Merge] = {}
-        first = {n for user in users for n in user.query_nos or () if n not in user.removed}
+        first = {n for user in users for n in user.used_queries}
         titles = {n for user in users for n in merge_inputs.title_queries(user)}
         hits.load_first({*map(hits.query_key, first), *map(hits.title_key, titles)})
         self.outcomes = self._merge_all(users, check)
@@ -102,8 +102,7 @@ class MergedUsers:
         """Return the failure of an earlier stage for this user; None: none failed."""
         if user.prompt_no is not None and user.query_nos is None:
             return "no queries could be generated for the prompt"
-        used = (n for n in user.query_nos or () if n not in user.removed)
-        missing = [n for n in used if self._hits.of_query(n) is None]
+        missing = [n for n in user.used_queries if self._hits.of_query(n) is None]
         return f"query {missing[0]} could not be searched" if missing else None
 
     def _round(self, users: list[UserInput]) -> list[UserInput]:
@@ -142,7 +141,7 @@ class MergedUsers:
 
     def _outcome(self, user: UserInput) -> UserOutcome:
         merge = self._merges[user.user_no]
-        used = [n for n in user.query_nos or () if n not in user.removed]
+        used = user.used_queries
         is_filtered = bool(user.removed) and not used and merge.short_reason is not None
         return UserOutcome(
             user.user_no,
