@@ -207,7 +207,7 @@ def test_reading_few_hits_at_first_makes_no_difference(
         asked.append(args[-1])
         return load_searches(*args)
 
-    monkeypatch.setattr(hits, "_SPARE_HITS", 1 - 6)  # one hit of each
+    monkeypatch.setattr(hits, "SPARE_HITS", 1 - 6)  # one hit of each
     monkeypatch.setattr(hits, "load_searches", load)
     found = replay(runtime.night_parts(), RUN, ReplayChanges())
     assert asked[:2] == [1, None], "most lists need more than the first hits"
