@@ -1,4 +1,4 @@
-"""Measurements that are run by hand; they are not shipped with the package.
+"""Benchmarks, started by make targets; they are not part of the package.
 
 `make bench` (docs/benchmarks.md), `make bench-generation` (docs/beam-search.md), `make
 bench-tuning`.

@@ -1,7 +1,7 @@
-"""What recommenders without training reach on a folder of data, by every protocol.
+"""Metrics of recommenders without training on a data folder, by every protocol.
 
-The folder holds ``items.csv.gz`` and ``interactions.csv.gz`` as the importer reads them. Nothing
-is stored. Titles become lower-user words, or what a server's analyzer makes of them.
+The folder holds ``items.csv.gz`` and ``interactions.csv.gz`` as the importer reads them. Nothing is
+stored. Titles become lower-case words, or the tokens of a server's analyzer.
 """
 
 import csv
@@ -29,7 +29,7 @@ from gpt4rec_es.records import Bm25
 
 @dataclass(frozen=True)
 class Data:
-    """A data set; items are numbered in order of the file, users in order of appearance."""
+    """A data set; items are numbered in file order, users in order of appearance."""
 
     item_ids: list[str]
     titles: dict[int, str]
@@ -39,12 +39,12 @@ class Data:
 
 
 def words(text: str) -> list[str]:
-    """Return the words of a text as the standard analyzer would, for plain titles."""
+    """Return the words of a text, as the standard analyzer does for simple titles."""
     return re.findall(r"\w+", text.lower())
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a packed CSV file."""
+    """Return the rows of a gzipped CSV file."""
     with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
@@ -78,7 +78,7 @@ def read_data(folder: Path, part: CategoryLabels) -> Data:
 
 
 def make_catalog(data: Data) -> EvaluationCatalog:
-    """Return the items as an evaluation knows them."""
+    """Return the items as the catalog of an evaluation."""
     index = MemoryIndex(
         [
             TokenizedTitle(data.item_ids[item], item, words(title))
@@ -108,7 +108,7 @@ def as_rows(metrics: Sequence[MetricRow]) -> list[dict[str, Any]]:
 
 
 def print_table(name: str, rows: Sequence[Mapping[str, Any]], *, heading: bool) -> None:
-    """Print recall and NDCG per k of one recommender, and half the interval's width at the end."""
+    """Print recall and NDCG per k of one recommender, and half the interval's width last."""
     if heading:
         columns = "".join(f"   R@{row['k']:<4} N@{row['k']:<4}" for row in rows)
         click.echo(f"{'':15}{columns}   +-R@{rows[-1]['k']}")
@@ -155,7 +155,7 @@ def main(
     category_labels: str,
     as_json: bool,
 ) -> None:
-    """Print what recommenders without training reach on the data in a folder."""
+    """Print metrics of recommenders without training on the data in a folder."""
     data = read_data(folder, CategoryLabels(category_labels))
     try:
         split = make_split(

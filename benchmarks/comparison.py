@@ -1,11 +1,11 @@
-"""How far two beam searches agree: missing hypotheses, and the margins of those that swap."""
+"""Comparison of two beam searches: missing hypotheses, and margins of swapped ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gpt4rec_es.generation.beam import Hypothesis
 
-# Hypotheses whose scores lie closer than this may change places: fp32 sums in another order.
+# Hypotheses with a smaller score difference may swap, because of the order of fp32 sums.
 NEAR = 1e-5
 
 
@@ -43,7 +43,7 @@ class Comparison:
                 (self.swaps if gap < NEAR else self.differences).append(place)
 
     def __str__(self) -> str:
-        """Return the counts in a line."""
+        """Return the counts as one line."""
         return (
             f"{self.prompts} prompts, {self.hypotheses} hypotheses ({self.ended} ended, "
             f"{len(self.lengths)} lengths): {len(self.differences)} different, "
@@ -52,5 +52,5 @@ class Comparison:
 
 
 def _score(hypothesis: Hypothesis, length_penalty: float) -> float:
-    """Return what hypotheses of one prompt are ranked by."""
+    """Return the ranking score of a hypothesis."""
     return hypothesis.sum_logprob / float(len(hypothesis.token_ids) ** length_penalty)

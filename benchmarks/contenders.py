@@ -1,4 +1,4 @@
-"""The ways to search that are compared: each takes prompts and gives back hypotheses."""
+"""The compared beam searches: each maps prompts to hypotheses."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -17,20 +17,20 @@ Way = Callable[[Prompts], Any]
 
 
 def in_arrival_order(prompts: Prompts, size: int) -> list[list[int]]:
-    """Return places of ``prompts`` in batches of ``size``, as they come."""
+    """Return indices of ``prompts`` in batches of ``size``, in the given order."""
     places = list(range(len(prompts)))
     return [places[start : start + size] for start in range(0, len(places), size)]
 
 
 def by_length(prompts: Prompts, size: int) -> list[list[int]]:
-    """Return places of ``prompts`` in batches of about ``size``, longest first."""
+    """Return indices of ``prompts`` in batches of about ``size``, longest first."""
     lengths = [len(prompt) for prompt in prompts]
     longest = max(lengths)
     return plan_batches(lengths, 1, size * longest)
 
 
 def generate(network: Any, decoding: Decoding, end_id: int, size: int, *, is_sorted: bool) -> Way:
-    """Return the search of the transformers library as it comes."""
+    """Return the transformers library's search with its default cache."""
     config = GenerationConfig(
         do_sample=False,
         num_beams=decoding.num_beams,
@@ -59,12 +59,12 @@ def generate(network: Any, decoding: Decoding, end_id: int, size: int, *, is_sor
 
 
 def shared(network: Any, decoding: Decoding, end_id: int, size: int) -> Way:
-    """Return the project's engine; ``network`` as beam_search.linears.tune left it."""
+    """Return the project's beam search; ``network``: a result of beam_search.linears.tune."""
     return _sorted_batches(loop.search_beams, network, decoding, end_id, size)
 
 
 def reference(network: Any, decoding: Decoding, end_id: int, size: int) -> Way:
-    """Return the project's reference: ``generate``, but prompts are read once."""
+    """Return the project's reference: ``generate`` that processes prompts once."""
     return _sorted_batches(beam.search_beams, network, decoding, end_id, size)
 
 
@@ -81,7 +81,7 @@ def _sorted_batches(
 def ctranslate2_search(
     network: Any, decoding: Decoding, end_id: int, size: int, threads: int
 ) -> Way | None:
-    """Return CTranslate2 in fp32 on the same weights; None where it is not installed."""
+    """Return CTranslate2's search in fp32 on the same weights; None if it is not installed."""
     try:
         import ctranslate2  # noqa: PLC0415 - an extra, for this measurement only
         from ctranslate2.converters.transformers import GPT2Loader  # noqa: PLC0415

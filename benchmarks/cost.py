@@ -1,4 +1,4 @@
-"""What generation must cost on this machine: operations and bytes by arithmetic, peaks by trial."""
+"""Lower bound of the cost of generation: computed operations and bytes, measured peaks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ from benchmarks.timing import Timing
 
 @dataclass(frozen=True)
 class Work:
-    """Floating-point operations and bytes that one user needs, however well it is done."""
+    """Minimum floating-point operations and bytes for one user."""
 
     flop: float
     bytes_moved: float
 
 
 def minimum_work(config: Any, prompt: float, beams: int, new_tokens: int, itemsize: int) -> Work:
-    """Return the least work of one user: a prompt read once, then ``beams`` tokens per step.
+    """Return the minimum work of one user: the prompt once, then ``beams`` tokens per step.
 
-    config: of a GPT-2. prompt: tokens. Nobody ends early. Bytes: keys and values are read once
-    per step and written once, logits (fp32) written once and read one and a half times.
+    config: of a GPT-2. prompt: number of tokens. No beam ends early. Bytes: keys and values are
+    read once per step and written once, logits (fp32) written once and read one and a half times.
     """
     width, layers, vocabulary = config.hidden_size, config.num_hidden_layers, config.vocab_size
     steps = new_tokens - 1
@@ -32,7 +32,7 @@ def minimum_work(config: Any, prompt: float, beams: int, new_tokens: int, itemsi
     attention = 4 * layers * width * contexts
     head = 2 * width * vocabulary * (1 + beams * steps)
     entry = 2 * layers * width * itemsize
-    # The entries of all beams lie in one cache, which is read once for all of them.
+    # All beams share one cache, which is read once for all of them.
     read = steps * (prompt + beams * new_tokens / 2) * entry
     logits = 2.5 * 4 * vocabulary * (1 + beams * steps)
     return Work(in_blocks + attention + head, read + (prompt + beams * steps) * entry + logits)
@@ -56,7 +56,7 @@ def matrix_peak(device: str, dtype: Any) -> dict[str, float]:
 
 
 def seconds(timing: Timing, device: str) -> float:
-    """Return what a timing cost: CPU-seconds, or on a GPU seconds on the wall."""
+    """Return CPU-seconds of a timing, or on a GPU wall-clock seconds."""
     return timing.cpu_seconds if device == "cpu" else timing.wall_seconds
 
 

@@ -11,7 +11,7 @@ from benchmarks.table import Line, megabytes
 # One partition of each per run.
 _OF_RUN = ("recommendations", "user_outcomes", "run_users")
 _DAILY = ("daily_queries", "daily_examples", "daily_items", "daily_coverage")
-# what a row of the first table brings with it
+# table with one row per row of the first table
 _SHARED = {
     "prompt": ("prompts", "generations", "generated_queries"),
     "distinct text": ("queries", "searches"),
@@ -27,12 +27,12 @@ class Size:
     indexes: int
 
     def per(self, number: int) -> str:
-        """Return bytes for each of ``number``, as people read them."""
+        """Return bytes per unit of ``number``, in readable form."""
         return f"{self.table / number:,.0f} + {self.indexes / number:,.0f} B"
 
 
 def disk_lines(place: Place, name: str, users: int, runs: Sequence[int]) -> list[Line]:
-    """Return what the last of ``runs`` keeps per user, and what prompts and texts keep for all."""
+    """Return disk use of the last of ``runs`` per user, and of prompts and texts in total."""
     lines = [
         _line(place, f"{name}: disk per user and run", _of_run(runs[-1]), users),
         _line(place, f"{name}: sums of a run, per user", _DAILY, users * len(runs)),

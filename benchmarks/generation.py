@@ -1,8 +1,8 @@
-"""What generation costs: users per second of each way to search, and where the time goes.
+"""Cost of generation: users per second of each beam search, and time by phase.
 
-`make bench-generation` runs the short form, about eight minutes on two quiet cores, and
-`make bench-generation ARGS=--full` the long one, more than an hour. The slow ways are given a
-quarter of the users. docs/beam-search.md explains what is printed.
+`make bench-generation` runs the short form, about eight minutes on two quiet cores, and `make
+bench-generation ARGS=--full` the long one, more than an hour. Slow searches run a quarter of the
+users. docs/beam-search.md explains what is printed.
 """
 
 import argparse
@@ -31,13 +31,13 @@ from benchmarks.population import (
 from gpt4rec_es.generation.beam_search.linears import tune
 from gpt4rec_es.records import Decoding
 
-# Users in a batch, by device: on a GPU, what fills it.
+# Users per batch, by device; on a GPU enough to fill it.
 _BATCHES = {"cpu": 8, "cuda": 512}
 _MOST_IN_SLOW_BATCH = 32
 
 
 def main() -> None:
-    """Run what the command line asks for."""
+    """Run the benchmark of the command line options."""
     options = _parse()
     transformers_logging.set_verbosity_error()
     if options.memory_of:
@@ -78,14 +78,14 @@ def _compare(
     *,
     is_long: bool,
 ) -> None:
-    """Time all ways on one population; print a table, the counters and the phases."""
+    """Time all searches on one population; print a table, the counters and the phases."""
     print(
         f"\n## {population.name}: {decoding.num_beams} beams, up to {decoding.max_new_tokens} "
         f"new tokens, {threads} thread{'s' * (threads > 1)}"
     )
     tuned = tune(fresh_copy(population))
     prompts = population.prompts
-    # The slow ways get fewer users and turns; users of the same mean length.
+    # Slow searches get fewer users and rounds; users of the same mean length.
     few = _part(prompts, max(1, len(prompts) // 4))
     slow_size = min(_MOST_IN_SLOW_BATCH, max(1, len(few) // 2))
     ways = _contenders(options, population, tuned, decoding, threads, slow_size, is_long=is_long)
@@ -97,7 +97,7 @@ def _compare(
         rounds = options.rounds if name == _OURS else options.slow_rounds
         network = tuned if name == _OURS else population.network
         turns[name] = (rounds, partial(_watch, way, network, users[name], traffic, name))
-        way([min(prompts, key=len)])  # so that nothing is done for the first time
+        way([min(prompts, key=len)])  # warm-up
     timings = interleaved(turns, options.device)
     costs = {n: cost.seconds(t, options.device) / len(users[n]) for n, t in timings.items()}
     slowest = costs.get(_BASELINE)
@@ -152,7 +152,7 @@ def _contenders(
 
 
 def _part(prompts: list[list[int]], n: int) -> list[list[int]]:
-    """Return ``n`` prompts spread evenly over all lengths, in the order in which they came."""
+    """Return ``n`` prompts spread evenly over all lengths, in the given order."""
     places = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
     chosen = {places[int((rank + 0.5) * len(prompts) / n)] for rank in range(n)}
     return [prompts[place] for place in sorted(chosen)]
@@ -171,7 +171,7 @@ def _watch(
 
 
 def _floor(population: Population, tuned: Any, prompts: list[list[int]], decoding: Decoding) -> int:
-    """Return the fewest tokens: every prompt once, and one per beam and step until it is over."""
+    """Return the minimum tokens: every prompt once, then one per beam and step until its end."""
     if population.is_random:
         steps = decoding.max_new_tokens - 1
         return sum(map(len, prompts)) + len(prompts) * decoding.num_beams * steps
@@ -181,7 +181,7 @@ def _floor(population: Population, tuned: Any, prompts: list[list[int]], decodin
 
 
 def _counters(name: str, traffic: Traffic, floor: int, decoding: Decoding) -> str:
-    """Return two cells: tokens read as multiple of the floor, and bytes of cache per user."""
+    """Return two cells: tokens read as a multiple of the minimum, and cache bytes per user."""
     if not traffic.tokens:
         return "| "
     rows_per_user = 1 if name == _OURS else decoding.num_beams
@@ -196,7 +196,7 @@ def _print_fraction(
     peaks: dict[str, float],
     options: argparse.Namespace,
 ) -> None:
-    """Say how near the beam search is to what the machine can do, where the work is known."""
+    """Print the beam search's fraction of the machine's peak, if the work is known."""
     if not population.is_random:
         return
     mean = sum(map(len, population.prompts)) / len(population.prompts)
@@ -219,7 +219,7 @@ def _print_fraction(
 
 
 def _memory(options: argparse.Namespace) -> int:
-    """Return by how many bytes one way grows over its network, for 8 users of 192 tokens."""
+    """Return the memory growth of one search in bytes, for 8 users of 192 tokens."""
     torch.set_num_threads(options.threads[0])
     population = random_population("gpt2", 1, options.device, options.dtype)
     prompts = random_prompts(8, population.network.config.vocab_size, 10_000, 1)
@@ -235,7 +235,7 @@ def _memory(options: argparse.Namespace) -> int:
 def _print_memory(options: argparse.Namespace) -> None:
     print("\n## Memory over the model: GPT-2 of size gpt2, 8 users of 192 tokens, 20 beams")
     for name in ("shared", "generate") if options.full else ("shared",):
-        # A process of its own: what others left behind would hide what this one takes.
+        # A separate process: memory of earlier searches would hide the growth.
         command = [sys.executable, "-m", "benchmarks.generation", "--memory-of", name]
         command += ["--device", options.device, "--precision", options.precision]
         done = subprocess.run(command, check=True, capture_output=True, text=True)

@@ -1,8 +1,8 @@
-"""Compare both beam searches on real histories: equal hypotheses, or each swap printed.
+"""Compare both beam searches on real histories and print each swapped pair of hypotheses.
 
     python -m benchmarks.generation_equality --model FOLDER --data FOLDER
 
-The model should be a trained one, so that beams end at different lengths. Prints one line per
+Use a trained model, so that beams end at different lengths. Prints one line per
 setting and every pair that changed places; exits with 1 if anything else differs.
 """
 

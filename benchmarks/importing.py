@@ -1,4 +1,4 @@
-"""Imports per second: the whole of `gpt4rec import interactions`, from a CSV file to the tables."""
+"""Rows per second of `gpt4rec import interactions`, from a CSV file to the tables."""
 
 import tempfile
 from pathlib import Path
@@ -15,7 +15,7 @@ ITEMS = 20_000
 
 
 def measure(place: Place, rows: int) -> list[Line]:
-    """Return how many interactions are loaded per second into empty tables."""
+    """Return the number of interactions per second imported into empty tables."""
     fill_items(place, ITEMS)
     with tempfile.TemporaryDirectory() as folder:
         file = write_interactions(Path(folder) / "interactions.csv", rows)

@@ -1,4 +1,4 @@
-"""A full reindex against sending the same bulk requests, ready as bytes, to an equal index."""
+"""A full reindex compared with sending the same encoded bulk requests to an equal index."""
 
 from itertools import count
 
@@ -17,7 +17,7 @@ _ROUNDS = 3
 
 
 def measure(place: Place, items: int) -> list[Line]:
-    """Return how a reindex of ``items`` items compares with a replay of its requests."""
+    """Return the times of a reindex of ``items`` items and of a replay of its requests."""
     fill_items(place, items)
     bodies, numbers = _ready_bodies(place), count()
     options = ReindexOptions(alias=place.alias, keep=0)
@@ -54,7 +54,7 @@ def measure(place: Place, items: int) -> list[Line]:
 
 
 def _ready_bodies(place: Place) -> list[bytes]:
-    """Return the requests that a reindex sends when nothing is refused."""
+    """Return the requests of a reindex without refusals."""
     limits = BulkLimits()
     bodies: list[bytes] = []
     lines: list[bytes] = []

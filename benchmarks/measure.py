@@ -1,4 +1,4 @@
-"""Clocks and counters: interleaved timings, tokens through a network, bytes of caches, memory."""
+"""Timers and counters: interleaved timings, tokens, cache bytes, memory."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -15,19 +15,19 @@ from benchmarks.timing import Timing, resident_growth
 def interleaved(
     contenders: Mapping[str, tuple[int, Callable[[], Any]]], device: str
 ) -> dict[str, Timing]:
-    """Return timings of each contender (how often, what); a GPU's work is waited for."""
+    """Return timings of each contender (rounds, function); a GPU is synchronized."""
     return timing.interleaved(contenders, wait=lambda: wait_for(device))
 
 
 def wait_for(device: str) -> None:
-    """Wait until a GPU has done what it was given."""
+    """Synchronize with a GPU."""
     if device.startswith("cuda"):
         torch.cuda.synchronize()
 
 
 @dataclass
 class Traffic:
-    """What went through a network: tokens read, and the most bytes of cache per row of a batch."""
+    """Counts of a network: tokens read, and maximum cache bytes per row of a batch."""
 
     tokens: int = 0
     cache_bytes_per_row: float = 0.0
@@ -35,7 +35,7 @@ class Traffic:
 
 @contextmanager
 def watched(network: Any) -> Iterator[Traffic]:
-    """Count what goes through ``network`` of the transformers library."""
+    """Count the tokens and cache bytes of ``network``, a model of the transformers library."""
     traffic = Traffic()
 
     def count_tokens(_module: Any, inputs: Any, _output: Any) -> None:
@@ -58,7 +58,7 @@ def watched(network: Any) -> Iterator[Traffic]:
 
 
 def peak_memory(run: Callable[[], Any], device: str) -> int:
-    """Return by how many bytes memory grew at most during ``run``.
+    """Return the maximum growth of memory in bytes during ``run``.
 
     On a CPU that is the process's resident memory, so call it in a fresh process.
     """
@@ -72,7 +72,7 @@ def peak_memory(run: Callable[[], Any], device: str) -> int:
 
 @contextmanager
 def _no_messages() -> Iterator[None]:
-    """Keep what the profiler's library writes to stderr, past Python, off the terminal."""
+    """Suppress messages that the profiler's native library writes to stderr."""
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
@@ -84,7 +84,7 @@ def _no_messages() -> Iterator[None]:
         os.close(nowhere)
 
 
-# Operators of torch by what they are for; what is not named here is "the rest".
+# Operators of torch by phase; others count as "the rest".
 _PHASES = {
     "linear layers": ("linear_pointwise", "addmm", "aten::mm"),
     "attention": ("scaled_dot_product", "_efficient_attention", "_flash_attention"),
@@ -93,7 +93,7 @@ _PHASES = {
 
 
 def phases(run: Callable[[], Any]) -> dict[str, float]:
-    """Return which fraction of the CPU time of ``run`` went where."""
+    """Return the fraction of the CPU time of ``run`` by phase."""
     with (
         _no_messages(),
         torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler,

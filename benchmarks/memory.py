@@ -1,7 +1,7 @@
-"""What memory grows to in a process that imports, reindexes, merges or exports.
+"""Memory growth of a process that imports, reindexes, merges or exports.
 
-Each measurement has a process of its own: ``python -m benchmarks.memory PART ...`` is what the
-suite starts. Flat means: ten times the rows, about the same memory.
+Each measurement runs in a separate process, ``python -m benchmarks.memory PART ...``. Flat means:
+ten times the rows take about the same memory.
 """
 
 import datetime as dt
@@ -60,7 +60,7 @@ def _prepare(part: str, place: Place, rows: int, folder: Path) -> None:
     elif part == "reindex":
         fill_items(place, rows)
     else:
-        # As many recommendations as rows; all but the merge is done here.
+        # Number of recommendations equals ``rows``; all stages but the merge run here.
         prepare(place, rows // _PER_USER)
         parts, chosen = night_parts(place), options()
         run = start_night(parts, chosen, DAY).run
@@ -93,9 +93,9 @@ def _work(part: str, place: Place, folder: Path) -> Callable[[], object]:
 @click.argument("part", type=click.Choice(PARTS))
 @click.argument("folder", type=click.Path(path_type=Path, exists=True))
 def main(part: str, folder: Path) -> None:
-    """Do PART once with files in FOLDER; print by how many bytes memory grew at most.
+    """Run PART once with files in FOLDER; print the maximum growth of memory in bytes.
 
-    Where to work is read from stdin, because a URL with a password shows in lists of processes.
+    Server URLs are read from stdin, because arguments with passwords show in process lists.
     """
     place = connect(*json.loads(sys.stdin.read()))
     click.echo(resident_growth(_work(part, place, folder)))

@@ -1,7 +1,7 @@
-"""What a night costs beside the model: per user and stage, at several sizes; and a quiet night.
+"""Cost of a night without the model: per user and stage, at several sizes.
 
-Three nights per size: a full one, one with nothing changed (all that is left is bookkeeping), and
-one where 1 % of the users bought something. The model is pretended; searches are real.
+Three nights per size: a full one, one without changes, and one in which 1 % of the users bought
+something. The model is a fake; searches are real.
 """
 
 import datetime as dt
@@ -35,7 +35,7 @@ _CHANGED = 100  # every hundredth user
 
 @dataclass
 class Night:
-    """Seconds by step, and what was done. spent: processor time by step."""
+    """Seconds and counts by step. spent: processor time by step."""
 
     users: int
     run_no: int = 0
@@ -51,7 +51,7 @@ class Night:
 
     @contextmanager
     def step(self, place: Place, name: str) -> Iterator[None]:
-        """Time the block as step ``name``; say so, because a night may take an hour."""
+        """Time the block as step ``name`` and print it, because a night may take an hour."""
         before, started = spent(place), time.perf_counter()
         yield
         self.seconds[name] = time.perf_counter() - started

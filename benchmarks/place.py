@@ -1,6 +1,6 @@
-"""A database and an alias of the benchmark's own, on servers that are there; both are removed.
+"""A scratch database and alias on running servers; both are removed afterwards.
 
-Never the database of a shop: what is measured here truncates tables.
+Never the database of a shop, because benchmarks truncate tables.
 """
 
 import os
@@ -22,7 +22,7 @@ from gpt4rec_es.errors import UsageError
 
 @dataclass(frozen=True)
 class Place:
-    """Where to measure; ``url`` is that of the scratch database."""
+    """Servers, database and alias of a benchmark; ``url``: of the scratch database."""
 
     url: str
     elasticsearch_url: str
@@ -31,12 +31,12 @@ class Place:
     alias: str
 
     def run(self, statement: str, **values: object) -> None:
-        """Run one statement in a transaction of its own."""
+        """Run one statement in a separate transaction."""
         with self.engine.begin() as connection:
             connection.execute(text(statement), values)
 
     def number(self, statement: str, **values: object) -> int:
-        """Return the one number that a statement finds."""
+        """Return the single number that a statement returns."""
         with self.engine.connect() as connection:
             return int(connection.execute(text(statement), values).scalar_one())
 
@@ -54,7 +54,7 @@ def _servers() -> tuple[str, str]:
 
 
 def connect(url: str, elasticsearch_url: str, alias: str) -> Place:
-    """Return a place that is there already: for a process of its own."""
+    """Return an existing place, for a separate process."""
     engine = make_engine(url, application_name="gpt4rec bench", statement_timeout_s=0)
     return Place(url, elasticsearch_url, engine, make_client(elasticsearch_url), alias)
 

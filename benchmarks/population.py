@@ -1,7 +1,7 @@
 """Networks and prompts of the benchmarks, random or real.
 
-Random weights are sharpened, so that beams differ in more than rounding. They never end a text,
-so all searches run to the last step: the work per user is known by arithmetic.
+Random weights are scaled up, so that beams differ by more than rounding. Their texts never end, so
+all searches run to the last step and the work per user can be computed.
 """
 
 import csv
@@ -25,7 +25,7 @@ _GPT2_VOCABULARY = 50_257
 
 @dataclass(frozen=True)
 class Population:
-    """A network, and the prompts of users as token ids in the order in which they came.
+    """A network, and the prompts of users as token ids.
 
     is_random: texts never end, so all searches have the same length.
     """
@@ -38,7 +38,7 @@ class Population:
 
 
 def random_population(size: Size, users: int, device: str, dtype: Any, seed: int = 1) -> Population:
-    """Return a network of ``size`` with sharpened random weights, and prompts of mixed length."""
+    """Return a network of ``size`` with scaled random weights, and prompts of mixed length."""
     torch.manual_seed(seed)
     vocabulary = _GPT2_VOCABULARY if size == "gpt2" else VOCABULARIES[size]
     network = new_network(size, vocabulary, end_id=0)
@@ -97,7 +97,7 @@ def histories(data: Path) -> list[list[str]]:
 
 
 def fresh_copy(population: Population) -> Any:
-    """Return the network once more: an engine may change what it is given."""
+    """Return a copy of the network, because a search may change its network."""
     network = population.network
     copy = GPT2LMHeadModel(network.config).to(network.device, network.dtype)
     copy.load_state_dict(network.state_dict())

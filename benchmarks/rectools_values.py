@@ -1,6 +1,6 @@
-"""Writes what RecTools measures on made-up lists: the values that our metrics are held to.
+"""Write RecTools' metrics of synthetic lists, the expected values in tests of our metrics.
 
-RecTools needs an older NumPy, so this runs in an environment of its own and only writes a file:
+RecTools needs an older NumPy, so this runs in a separate environment and only writes a file:
 ``python -m venv /tmp/rectools && /tmp/rectools/bin/pip install rectools==0.19.0``, then
 ``/tmp/rectools/bin/python benchmarks/rectools_values.py tests/data/rectools.json``.
 """
@@ -41,7 +41,7 @@ def main(path: str) -> None:
         for user in range(USERS)
     ]
     targets = [chance.sample(range(ITEMS), chance.randint(1, 8)) for _ in range(USERS)]
-    # The last items are nobody's.
+    # The last items have no users.
     train = [chance.sample(range(ITEMS - 9), chance.randint(1, 12)) for _ in range(USERS)]
     labels = [chance.sample("abcdefg", chance.randint(1, 3)) for _ in range(ITEMS)]
     reco = frame(lists)

@@ -1,9 +1,9 @@
-"""What a trained yardstick reaches: SASRec of RecTools, on the split that baselines.py prints.
+"""Metrics of a trained reference model, RecTools' SASRec, on the split of baselines.py.
 
-RecTools needs an older NumPy, so this runs in an environment of its own and imports nothing of the
+RecTools needs an older NumPy, so this runs in a separate environment and imports nothing of the
 project: ``python -m venv ENV && ENV/bin/pip install 'rectools[torch]==0.19.0'``, then
 ``ENV/bin/python benchmarks/sasrec.py FOLDER``. Leave-one-out: each user's last item is the target,
-everything before it is learnt; bought items are left out of the lists.
+all before it is training data; bought items are left out of the lists.
 """
 
 import argparse
@@ -22,7 +22,7 @@ KS = (5, 10, 20, 40)
 
 
 def read(folder: Path) -> pd.DataFrame:
-    """Return interactions, oldest first; an order takes the place of a time."""
+    """Return interactions, oldest first, with an ordinal as time."""
     rows = pd.read_csv(folder / "interactions.csv.gz", dtype={"user_id": str, "item_id": str})
     by = "timestamp" if rows.get("timestamp", pd.Series(dtype=float)).notna().all() else "ordinal"
     rows = rows.sort_values(["user_id", by, "ordinal"], kind="stable")
@@ -33,7 +33,7 @@ def read(folder: Path) -> pd.DataFrame:
 
 
 def make_model(options: argparse.Namespace) -> SASRecModel:
-    """Return the model with a softmax over sampled negatives, which is cheap and as good."""
+    """Return the model with a sampled softmax loss, which is cheaper and as accurate."""
     return SASRecModel(
         n_blocks=options.blocks,
         n_heads=1,
@@ -71,13 +71,13 @@ def main() -> None:
         torch.set_num_threads(options.threads)
     rows = read(options.folder)
     is_target = ~rows.duplicated(Columns.User, keep="last")
-    learnt, held = rows[~is_target], rows[is_target]
+    train, held = rows[~is_target], rows[is_target]
     started = time.perf_counter()
     model = make_model(options)
-    dataset = Dataset.construct(learnt)
+    dataset = Dataset.construct(train)
     model.fit(dataset)
     seconds = time.perf_counter() - started
-    users = learnt[Columns.User].unique()
+    users = train[Columns.User].unique()
     lists = model.recommend(users, dataset, k=max(KS), filter_viewed=True)
     held = held[held[Columns.User].isin(users)]
     found = {"users": len(users), "epochs": options.epochs, "seconds": round(seconds)}

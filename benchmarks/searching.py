@@ -1,4 +1,4 @@
-"""What our side of a search costs, against sending the same requests and dropping the answers."""
+"""Client-side cost of searches, compared with sending the same requests without parsing."""
 
 import http.client
 import threading
@@ -20,12 +20,12 @@ from gpt4rec_es.retrieval.msearch import ANSWER_FILTER, ElasticRetriever
 _ROUNDS = 5
 _ITEMS = 12_000
 _HITS = 20
-# As ElasticRetriever does unless told otherwise.
+# Defaults of ElasticRetriever.
 _PER_REQUEST, _IN_FLIGHT = 1000, 2
 
 
 def measure(place: Place, searches: int) -> list[Line]:
-    """Return our client's time per search, and the searches per second against a bare replay."""
+    """Return our client's time per search, and searches per second compared with a replay."""
     fill_items(place, _ITEMS)
     report = reindex(place.engine, place.elastic, ReindexOptions(alias=place.alias), actor="bench")
     index = report.build.index_name
@@ -55,7 +55,7 @@ def measure(place: Place, searches: int) -> list[Line]:
 
 
 def _texts(place: Place, searches: int) -> list[str]:
-    """Return different query texts: the first words of titles, so that each finds something."""
+    """Return distinct query texts: the first words of titles, so that each has a hit."""
     with place.engine.connect() as connection:
         found = connection.execute(
             text(
@@ -68,7 +68,7 @@ def _texts(place: Place, searches: int) -> list[str]:
 
 
 class _Replay:
-    """Sends the requests with the standard library, two at a time; reads answers, parses none."""
+    """Sends the requests with the standard library, two at a time; does not parse responses."""
 
     def __init__(self, url: str, index: str, texts: list[str]) -> None:
         template = Template.search(_HITS)

@@ -1,4 +1,4 @@
-"""Made-up shops, written by SQL so that a million rows take seconds, and nights without a model."""
+"""Synthetic shops, written by SQL so that a million rows take seconds, and a fake generator."""
 
 import datetime as dt
 import zlib
@@ -16,13 +16,13 @@ from gpt4rec_es.records import Decoding, GeneratedQuery, Generation, Prompt
 from gpt4rec_es.retrieval.msearch import ElasticRetriever
 
 DAY = dt.date(2026, 1, 1)
-# Titles have eight words; the most frequent hundred make up a quarter of all.
+# Titles have eight words; the hundred most frequent words are a quarter of all.
 _WORDS = 5000
 _FREQUENT = 100
 
 
 def fill_items(place: Place, items: int) -> None:
-    """Insert ``items`` items with titles of eight words whose frequencies fall steeply."""
+    """Insert ``items`` items with titles of eight words of skewed frequency."""
     place.run(
         """
         INSERT INTO items (item_id, title, title_raw, version)
@@ -39,7 +39,7 @@ def fill_items(place: Place, items: int) -> None:
 
 
 def fill_users(place: Place, users: int, purchases: int = 8) -> None:
-    """Insert users with ``purchases`` purchases each, drawn by arithmetic."""
+    """Insert users with ``purchases`` pseudo-random purchases each."""
     place.run(
         "INSERT INTO users (user_id) "
         "SELECT 'u' || lpad(n::text, 8, '0') FROM generate_series(1, :users) AS n",
@@ -50,7 +50,7 @@ def fill_users(place: Place, users: int, purchases: int = 8) -> None:
 
 
 def buy(place: Place, version: int, every: int, purchases: int = 1) -> None:
-    """Let every ``every``-th user buy, as an import of history version ``version`` would."""
+    """Add purchases of every ``every``-th user, as an import of history version ``version``."""
     place.run(
         """
         INSERT INTO interactions (user_no, item_no, event_no, ordinal, version)
@@ -68,10 +68,10 @@ def buy(place: Place, version: int, every: int, purchases: int = 1) -> None:
 
 
 class FakeGenerator:
-    """Writes queries by arithmetic on the prompt, as many and as long as a model would.
+    """A generator without a model that derives queries from a hash of the prompt.
 
-    Three frequent words each, so that lists are full; there are 200,000 such texts, so they repeat
-    between users, as those of a model do, and the more so the more users there are.
+    Number and length of queries are those of a model. Each has three frequent words, so that lists
+    are full. There are 200,000 texts, so users share queries, as with a model.
     """
 
     content_hash = sha256(b"pretend generator 1").hexdigest()
@@ -83,7 +83,7 @@ class FakeGenerator:
         return self._titles.write_prompt(titles)
 
     def generate(self, prompts: Sequence[str], decoding: Decoding) -> list[Generation]:
-        """Return ``num_queries`` queries per prompt and the tokens that its beams would have."""
+        """Return ``num_queries`` queries per prompt, with the token counts of its beams."""
         return [self._one(zlib.crc32(prompt.encode()), decoding) for prompt in prompts]
 
     def _one(self, seed: int, decoding: Decoding) -> Generation:
@@ -98,7 +98,7 @@ class FakeGenerator:
 
 
 def night_parts(place: Place) -> NightParts:
-    """Return parts for nights in ``place``: a real index and searches, a pretended model."""
+    """Return parts for nights in ``place``: a real index and searches, a fake generator."""
 
     def ensure_index() -> int:
         options = ReindexOptions(alias=place.alias)
@@ -115,7 +115,7 @@ def night_parts(place: Place) -> NightParts:
 
 
 def use_fake_generator(place: Place) -> None:
-    """Register the pretended model and let nights use it."""
+    """Register the fake generator and make it the current one."""
     with place.engine.begin() as connection:
         generators.register(
             connection,

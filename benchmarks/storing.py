@@ -1,4 +1,4 @@
-"""Storing what a night makes: our way, SQLAlchemy's inserts, and COPY of bytes that are ready."""
+"""Storage of a night's rows: our code, SQLAlchemy inserts, and COPY of encoded bytes."""
 
 import io
 from collections.abc import Callable, Iterator, Sequence
@@ -31,7 +31,7 @@ Ready = list[tuple[str, Sequence[str], bytes]]
 
 
 def measure(place: Place, rows: int) -> list[Line]:
-    """Return how storing ``rows`` rows compares, of recommendations and of generated queries."""
+    """Return times to store ``rows`` rows of recommendations and of generated queries."""
     users = rows // _PER_USER
     return [
         *_lines("recommendations", _recommendations(place, users), users),
@@ -167,7 +167,7 @@ def _generations(place: Place, users: int) -> dict[str, Timing]:
 def _insert_generations(
     connection: Connection, shard: list[tuple[int, Generation]], hashes: dict[str, bytes]
 ) -> None:
-    """Store as one would by SQLAlchemy's own means, the same rows in the same tables."""
+    """Store the same rows in the same tables with SQLAlchemy's inserts."""
     texts = sorted({q.text for _, g in shard for q in g.queries})
     queries, generations = tables.queries, tables.generations
     connection.execute(
@@ -211,7 +211,7 @@ def _insert_generations(
 def _ready_generations(
     hashed: list[tuple[list[tuple[int, Generation]], dict[str, bytes]]],
 ) -> list[Ready]:
-    """Return the same rows with their numbers as bytes: what no real writer could know before."""
+    """Return the same rows encoded with their final numbers, unknown to a real writer."""
     numbers: dict[str, int] = {}
     ready: list[Ready] = []
     for shard, hashes in hashed:

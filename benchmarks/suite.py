@@ -1,7 +1,7 @@
-"""``make bench``: everything around the model, each part against what bounds it, as one table.
+"""``make bench``: all parts except the model, each compared with a lower bound, as one table.
 
-Contenders take turns in one process and medians are compared, so that a busy machine hurts both
-sides alike. Parts: ``make bench ARGS="storing nights"``; quick and rough: ``ARGS=--small``.
+Contenders alternate in one process and medians are compared, so that other load slows both equally.
+Parts: ``make bench ARGS="storing nights"``; a short run: ``ARGS=--small``.
 """
 
 import json
@@ -18,7 +18,7 @@ from benchmarks.table import Line, machine
 from gpt4rec_es.gc_freeze import freeze_gc
 
 Measure = Callable[[Place, int], list[Line]]
-# part -> (how, sizes of a full run, sizes of a small one)
+# part -> (function, sizes of a full run, sizes of a small one)
 PARTS: dict[str, tuple[Measure, Sequence[int], Sequence[int]]] = {
     "storing": (storing.measure, [200_000], [10_000]),
     "importing": (importing.measure, [1_000_000], [20_000]),

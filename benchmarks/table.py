@@ -1,4 +1,4 @@
-"""Results as rows of a Markdown table, under a line that says on what they were measured."""
+"""Results as rows of a Markdown table, under a line that describes the machine."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ from gpt4rec_es.version import code_version
 
 @dataclass(frozen=True)
 class Line:
-    """One result. goal: in words; is_met None: there is no goal."""
+    """One result. goal: as text; is_met None: there is no goal."""
 
     what: str
     found: str
@@ -29,37 +29,37 @@ class Line:
 
 
 def at_least(what: str, value: float, goal: float, show: Callable[[float], str]) -> Line:
-    """Return a result that should not lie below ``goal``."""
+    """Return a result that should be at least ``goal``."""
     return Line(what, show(value), f">= {show(goal)}", value >= goal)
 
 
 def at_most(what: str, value: float, goal: float, show: Callable[[float], str]) -> Line:
-    """Return a result that should not lie above ``goal``."""
+    """Return a result that should be at most ``goal``."""
     return Line(what, show(value), f"<= {show(goal)}", value <= goal)
 
 
 def times(value: float) -> str:
-    """Return a ratio as people read it."""
+    """Return a ratio in readable form."""
     return f"{value:.1f}x"
 
 
 def percent(value: float) -> str:
-    """Return a fraction as people read it."""
+    """Return a fraction as percentage."""
     return f"{value:.0%}"
 
 
 def rate(unit: str) -> Callable[[float], str]:
-    """Return the format of a number of ``unit`` per second."""
+    """Return a formatter of numbers of ``unit`` per second."""
     return lambda value: f"{value:,.0f} {unit}/s"
 
 
 def megabytes(value: float) -> str:
-    """Return bytes as people read them."""
+    """Return bytes as megabytes."""
     return f"{value / 1e6:,.0f} MB"
 
 
 def machine(place: Place) -> str:
-    """Return on what was measured: cores, load, servers, libraries, code."""
+    """Return a description of the machine: cores, load, servers, libraries, code."""
     cpu = next(
         (
             line.partition(":")[2].strip()

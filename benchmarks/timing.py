@@ -1,4 +1,4 @@
-"""Turns for contenders, and what memory grew to; no library beyond the standard one."""
+"""Interleaved timings and memory growth, with the standard library only."""
 
 import resource
 import time
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass
 class Timing:
-    """Seconds of each round: of all cores together, and on the wall."""
+    """Seconds of each round: CPU time of all cores, and wall-clock time."""
 
     cpu: list[float] = field(default_factory=list)
     wall: list[float] = field(default_factory=list)
@@ -28,7 +28,7 @@ class Timing:
 
 
 def nothing() -> None:
-    """Do nothing: where there is nothing to wait for or to prepare."""
+    """Do nothing: the default ``wait`` and ``prepare``."""
 
 
 def interleaved(
@@ -37,10 +37,10 @@ def interleaved(
     wait: Callable[[], None] = nothing,
     prepare: Callable[[], None] = nothing,
 ) -> dict[str, Timing]:
-    """Return timings of each contender (how often, what).
+    """Return timings of each contender (rounds, function).
 
-    They take turns, so that a busy machine slows all alike; one with fewer runs drops out.
-    prepare: before each run, not timed. wait: until a device is done, part of the run's time.
+    Contenders alternate, so that other load slows all equally. prepare: called before each run, not
+    timed. wait: synchronizes with a device, part of the run's time.
     """
     timings = {name: Timing() for name in contenders}
     for turn in range(max(rounds for rounds, _ in contenders.values())):
@@ -58,16 +58,16 @@ def interleaved(
 
 
 def resident_growth(run: Callable[[], Any]) -> int:
-    """Return by how many bytes this process's memory grew at most; call it in a fresh process."""
+    """Return the maximum growth of this process's memory in bytes; call it in a new process."""
     status = Path("/proc/self/statm").read_text().split()
     before = int(status[1]) * resource.getpagesize()
-    Path("/proc/self/clear_refs").write_text("5")  # begin the peak anew, at what is resident now
+    Path("/proc/self/clear_refs").write_text("5")  # reset the peak to the current resident memory
     run()
     return peak_resident() - before
 
 
 def peak_resident() -> int:
-    """Return the most bytes of memory that this process had."""
+    """Return the peak resident memory of this process in bytes."""
     return next(
         int(line.split()[1]) * 1024
         for line in Path("/proc/self/status").read_text().splitlines()

@@ -1,8 +1,8 @@
-"""How long a whole BM25 grid takes on one core: 30 x 11 points, 10,000 queries, 12,000 titles.
+"""Time of a whole BM25 grid on one core: 30 x 11 points, 10,000 queries, 12,000 titles.
 
-Run it pinned: ``taskset -c 0 python -m benchmarks.tuning``. CPU seconds are what counts, because
-other programs may share the machine. The catalog is made up (Zipf-Mandelbrot words, log-normal
-title lengths) unless one is given; queries are pieces of titles.
+Run it pinned: ``taskset -c 0 python -m benchmarks.tuning``. Compare CPU seconds, because other
+programs may share the machine. By default the catalog is synthetic (Zipf-Mandelbrot words,
+log-normal title lengths); queries are prefixes of titles.
 """
 
 import csv
@@ -22,7 +22,7 @@ GOAL_S = 60
 
 
 def made_up_titles(count: int, words: int, seed: int) -> list[list[str]]:
-    """Return titles of mean 11 words whose frequencies fall as in real texts."""
+    """Return titles of mean 11 words with word frequencies as in real texts."""
     chance = np.random.default_rng(seed)
     shares = 1 / (np.arange(words) + 2.7) ** 1.05
     lengths = np.maximum(1, chance.lognormal(np.log(9.7), 0.5, count)).astype(int)
@@ -46,7 +46,7 @@ def pieces(titles: list[list[str]], count: int, longest: int, seed: int) -> list
 
 
 def postings_per_query(index: MemoryIndex, queries: list[list[str]]) -> float:
-    """Return how many postings the terms of a query have, on average."""
+    """Return the mean number of postings of a query's terms."""
     slots = index.look_up(queries)
     return float((index.starts[slots.terms + 1] - index.starts[slots.terms]).sum() / len(queries))
 

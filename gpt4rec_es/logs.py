@@ -1,8 +1,8 @@
-"""Log lines that are one per event, name their run and task, and hold no secret.
+"""Logging: one line per event, with run and task, and without secrets.
 
 ``time level logger event key=value ... run=... task=...``, or the same as one JSON object. The
-event is the log message; ``extra={...}`` of a log call becomes the keys. Scrubbing happens on the
-finished line, so it covers arguments, exception texts and tracebacks alike.
+event is the log message; ``extra={...}`` of a log call becomes the keys. The finished line is
+scrubbed, including arguments, exception texts and tracebacks.
 """
 
 import json
@@ -22,46 +22,46 @@ from gpt4rec_es.masking import MASK
 _run: ContextVar[str | None] = ContextVar("run", default=None)
 _task: ContextVar[str | None] = ContextVar("task", default=None)
 
-# Whatever logging itself puts on a record is not an extra of the caller.
+# Attributes that logging itself sets on a record are not extras of the caller.
 _BUILTIN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _NEEDS_QUOTES = re.compile(r'[\s"=]|^$')
-# C0 and C1 controls, line separators, and the marks that reverse the direction of text: a title
-# that holds them could rewrite a terminal or fake a log line.
+# C0 and C1 controls, line separators, and marks that reverse the direction of text: a title with
+# them could change the terminal's display or imitate a log line.
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 _NAMED = r"[\w-]*(?:password|passwd|pwd|api[_-]?key|secret)"
 _VALUE = r"""(?:"[^"]*"|'[^']*'|[^\s,;&)\]}"']+)"""
 _SECRET_KEY = re.compile(rf"(?i){_NAMED}")
 _PATTERNS = [
-    # scheme://user:password@, up to the last @ so that an unescaped one is covered
+    # scheme://user:password@, up to the last @, to include an unescaped @
     (re.compile(r"(?i)([a-z][\w+.-]*://[^:@/\s]*:)[^\s\"']*@"), rf"\g<1>{MASK}@"),
     (re.compile(rf"(?i)(\b{_NAMED}[\"']?\s*[=:]\s*){_VALUE}"), rf"\g<1>{MASK}"),
     (re.compile(r"(?i)(\bpassword\s+)'(?:[^']|'')*'"), rf"\g<1>'{MASK}'"),
     (re.compile(r"(?i)(\b(?:apikey|basic|bearer)\s+)[\w+/=.~-]{8,}"), rf"\g<1>{MASK}"),
-    # Where a password holds an unescaped delimiter, libpq takes part of it for the port or host.
+    # If a password has an unescaped delimiter, libpq parses a part of it as port or host.
     (re.compile(r'(invalid integer value )"[^"]*"'), rf'\g<1>"{MASK}"'),
     (re.compile(r"""(host name\s+["'])[^"'\s]*@"""), rf"\g<1>{MASK}@"),
     (re.compile(r'(invalid percent-encoded token: )"[^"]*"'), rf'\g<1>"{MASK}"'),
     (re.compile(r"(invalid literal for int\(\) with base 10: )'[^']*'"), rf"\g<1>'{MASK}'"),
 ]
-# Replacing a shorter text wherever it stands would blot out ordinary words.
+# Shorter secrets are not replaced inside words, because they occur in ordinary words.
 _SHORTEST_SECRET = 4
 _known: set[str] = set()
 _known_pattern: re.Pattern[str] | None = None
 
 
 def register_secrets(secrets: Iterable[str]) -> None:
-    """Make :func:`scrub` replace these texts too, in this process, from now on."""
+    """Make :func:`scrub` replace these texts too, in this process."""
     global _known_pattern  # noqa: PLW0603 - one process has one set of secrets
     _known.update(text for text in secrets if len(text) >= _SHORTEST_SECRET)
     longest_first = sorted(_known, key=lambda text: (-len(text), text))
     either = "|".join(map(re.escape, longest_first))
-    # Only as a word of its own: a password "test" must not garble "latest".
+    # Whole words only: a password "test" must not change "latest".
     _known_pattern = re.compile(rf"(?<![A-Za-z0-9])(?:{either})(?![A-Za-z0-9])") if either else None
 
 
 def scrub(text: str) -> str:
-    """Return ``text`` without registered secrets and without what looks like one."""
+    """Return ``text`` without registered secrets and without patterns of secrets."""
     if _known_pattern is not None:
         text = _known_pattern.sub(MASK, text)
     for pattern, replacement in _PATTERNS:
@@ -70,13 +70,13 @@ def scrub(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return ``text`` with every control character, line breaks among them, written as escapes."""
+    """Return ``text`` with every control character, including line breaks, escaped."""
     return _CONTROLS.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 @contextmanager
 def log_context(run: str | None = None, task: str | None = None) -> Iterator[None]:
-    """Name the run and task in every log line of this block; None leaves the outer one."""
+    """Add run and task to every log line of this block; None keeps the outer value."""
     tokens = [
         (variable, variable.set(value))
         for variable, value in ((_run, run), (_task, task))
@@ -90,7 +90,7 @@ def log_context(run: str | None = None, task: str | None = None) -> Iterator[Non
 
 
 class _LineFormatter(logging.Formatter):
-    """Writes a record as one scrubbed line, text or JSON."""
+    """Formats a record as one scrubbed line, text or JSON."""
 
     def __init__(self, fmt: Literal["text", "json"]) -> None:
         super().__init__()
@@ -123,7 +123,7 @@ def _as_json(at: str, record: logging.LogRecord, extras: dict[str, Any]) -> str:
 
 
 def _message(record: logging.LogRecord) -> str:
-    """Return the message; where logging would print unscrubbed arguments, its bare template."""
+    """Return the message; if formatting fails, the template, since arguments may hold secrets."""
     try:
         return record.getMessage()
     except (TypeError, ValueError, KeyError):
@@ -131,9 +131,9 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _clean(key: str, value: Any) -> Any:
-    """Return ``value`` as JSON can hold it, scrubbed; numbers and truth values stay as they are.
+    """Return ``value`` scrubbed and JSON-serializable; numbers and booleans are unchanged.
 
-    Before any quoting: a secret that holds a quote would look different after.
+    Called before quoting, because a secret that contains a quote would be escaped.
     """
     if _SECRET_KEY.fullmatch(key):
         return MASK
@@ -141,7 +141,7 @@ def _clean(key: str, value: Any) -> Any:
 
 
 class _StderrHandler(logging.Handler):
-    """Writes to whatever sys.stderr is now: a progress bar stands in for it while it runs."""
+    """Writes to the current sys.stderr, which a progress bar replaces while it is shown."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the line of ``record``."""
@@ -149,16 +149,15 @@ class _StderrHandler(logging.Handler):
             sys.stderr.write(self.format(record) + "\n")
             sys.stderr.flush()
         except OSError:
-            pass  # nobody reads stderr any more
+            pass  # stderr is closed
 
 
 def setup_logging(
     level: str = "INFO", fmt: Literal["text", "json"] = "text", stream: TextIO | None = None
 ) -> None:
-    """Send every log line of this process to ``stream`` (None: stderr); again replaces the first.
+    """Send every log line of this process to ``stream`` (None: stderr); replaces earlier setup.
 
-    Warnings and errors that nobody caught in a thread become log lines as well, so that they are
-    scrubbed too.
+    Warnings and uncaught exceptions of threads become log lines as well, so that they are scrubbed.
     """
     handler: logging.Handler = _StderrHandler() if stream is None else logging.StreamHandler(stream)
     handler.setFormatter(_LineFormatter(fmt))
@@ -168,10 +167,10 @@ def setup_logging(
             root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level)
-    # At INFO these tell every request; what matters of them comes up as an error of ours.
+    # At INFO these log every request; failures are raised as errors of this program.
     for chatty in ("urllib3", "httpx", "filelock"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
-    # It warns of every refused connection, which our loops wait out or report.
+    # It warns of every refused connection, which our loops retry or report.
     logging.getLogger("elastic_transport").setLevel(max(logging.ERROR, root.level))
     logging.captureWarnings(True)
     threading.excepthook = _log_thread_error

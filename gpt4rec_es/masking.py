@@ -1,18 +1,18 @@
-"""What of a URL is secret, and how it is shown; log lines and settings are masked alike."""
+"""Masking of secrets in URLs, for log lines and settings."""
 
 import re
 from urllib.parse import unquote
 
 MASK = "***"
-# user:password up to the last @ before the path, so that an unescaped @ is covered as well.
+# user:password up to the last @ before the path, to include an unescaped @.
 _AUTHORITY = re.compile(r"(?P<scheme>^[\w+.-]+://)(?P<user>[^:@/]*):(?P<password>.*)@")
 _QUERY_SECRET = re.compile(r"(?i)([?&][\w-]*(?:password|api_?key|secret)[\w-]*=)([^&]*)")
-# A fragment this short would blot out ordinary words; patterns of the scrubber cover those.
+# Shorter fragments occur in ordinary words; patterns of the scrubber cover them.
 _SHORTEST_FRAGMENT = 4
 
 
 def mask_url(url: str) -> str:
-    """Return ``url`` with its password, and secrets among its parameters, replaced."""
+    """Return ``url`` with its password and secret parameters replaced."""
     masked = _AUTHORITY.sub(rf"\g<scheme>\g<user>:{MASK}@", url)
     return _QUERY_SECRET.sub(rf"\g<1>{MASK}", masked)
 
@@ -20,8 +20,8 @@ def mask_url(url: str) -> str:
 def secrets_of_url(url: str) -> list[str]:
     """Return the secrets in ``url``, as written and decoded.
 
-    A password with unescaped delimiters is split by the URL's parser, and errors then print
-    the pieces: those of some length are returned too.
+    URL parsers split a password with unescaped delimiters, and errors then print its pieces, so
+    pieces above a minimum length are returned too.
     """
     found = _AUTHORITY.search(url)
     written = [found["password"]] if found else []

@@ -1,4 +1,4 @@
-"""The parts one can swap, as protocols: batch in, batch out, order kept.
+"""Protocols of exchangeable parts; each maps a batch to results in the same order.
 
 Every implementation runs the contract suite of its protocol in tests/contracts.
 """
@@ -12,15 +12,15 @@ from gpt4rec_es.records import Decoding, Generation, Prompt, PromptForm, SearchR
 
 
 class QueryGenerator(Protocol):
-    """Writes the queries a user would type next."""
+    """Generates the queries that a user would type next."""
 
     @property
     def content_hash(self) -> str:
-        """Hex digest of everything its output depends on besides prompt and decoding."""
+        """Hex digest of all that decides the output besides prompt and decoding."""
 
     @property
     def prompt_form(self) -> PromptForm:
-        """How its prompts are written."""
+        """The form of its prompts."""
 
     def write_prompt(self, titles: Sequence[str]) -> Prompt | None:
         """Return the prompt for bought ``titles`` (oldest first), or None when there are none.
@@ -29,7 +29,7 @@ class QueryGenerator(Protocol):
         """
 
     def generate(self, prompts: Sequence[str], decoding: Decoding) -> list[Generation]:
-        """Return one generation per prompt text, in order; deterministic, whatever the batch."""
+        """Return one generation per prompt text, in order; deterministic, whatever the batches."""
 
 
 class Retriever(Protocol):
@@ -48,12 +48,12 @@ class Retriever(Protocol):
 
 
 class Recommender(Protocol):
-    """Recommends from histories alone; what it knows of other users it was given when made."""
+    """Recommends from histories; data of other users is passed to its constructor."""
 
     def recommend(self, histories: Sequence[Sequence[int]], k: int) -> list[list[int]]:
         """Return at most ``k`` item numbers for each history (oldest first), best first, in order.
 
-        No item comes twice, and none that is in the history. A list may be short or empty.
+        A list has no duplicates and no item of the history. It may be short or empty.
 
         Raises:
             UsageError: ``k`` is below 1.
@@ -61,10 +61,10 @@ class Recommender(Protocol):
 
 
 class Progress(Protocol):
-    """Told how far long work has come; the command line draws a bar from it."""
+    """Callback with the progress of long work; the command line shows a progress bar."""
 
     def __call__(self, done: int, total: int | None) -> None:
-        """``done`` of ``total`` units are finished; total None: not known."""
+        """Report that ``done`` of ``total`` units are finished; total None: unknown."""
 
 
 def no_progress(done: int, total: int | None) -> None:
@@ -72,10 +72,10 @@ def no_progress(done: int, total: int | None) -> None:
 
 
 class Bars(Protocol):
-    """Opens a Progress for one phase of work that has several; phases come one after the other."""
+    """Opens a Progress for each phase of long work; phases run one after the other."""
 
     def __call__(self, label: str, unit: str = "") -> AbstractContextManager[Progress]:
-        """Return a context in which the phase ``label`` tells how many ``unit`` are done."""
+        """Return a context manager of the Progress of the phase ``label``, counted in ``unit``."""
 
 
 def no_bars(label: str, unit: str = "") -> AbstractContextManager[Progress]:  # noqa: ARG001 - Bars

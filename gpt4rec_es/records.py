@@ -1,7 +1,6 @@
-"""Frozen records that stages hand each other; words as in docs/architecture.md ("Words").
+"""Frozen records that stages exchange; terms as in docs/architecture.md ("Words").
 
-No behaviour beyond what follows from a record's own fields, and no imports beyond the standard
-library and its way to annotate bounds: every layer may use these.
+Every layer may import this module; it imports only the standard library and types of annotations.
 """
 
 from collections.abc import Sequence
@@ -16,27 +15,27 @@ from gpt4rec_es.errors import UsageError
 
 
 class Outcome(StrEnum):
-    """What became of one user in one run; every cohort user gets exactly one."""
+    """Outcome of one user in one run; every cohort user gets exactly one."""
 
-    OK = "ok"  # at least one recommendation was found by a source of the run, as generated queries
-    NO_HISTORY = "no_history"  # no purchase known: popular items, flagged
+    OK = "ok"  # at least one recommendation from a source of the run, such as generated queries
+    NO_HISTORY = "no_history"  # no purchase: popular items, flagged
     NO_TITLES = "no_titles"  # purchases, but none with a usable title: popular items, flagged
     # Every query had no token left after analysis, or was filtered: fallbacks, flagged.
     EMPTY_QUERY = "empty_query"
-    NO_HITS = "no_hits"  # the queries found nothing that may be recommended: fallbacks, flagged
-    FAILED = "failed"  # an error that repeated; no rows
+    NO_HITS = "no_hits"  # the queries found no item that may be recommended: fallbacks, flagged
+    FAILED = "failed"  # a repeated error; no rows
 
 
 class Source(StrEnum):
-    """Which part of the merge put an item into a list, in the order in which they are used.
+    """The source of an item in a list, in the order in which sources are used.
 
-    The last two are fallbacks. Of sources that are fused, it is the one that speaks most for it.
+    The last two are fallbacks. Of fused sources it is the one with the largest part in the score.
     """
 
     QUERIES = "queries"  # a generated query; unless fused, within its quota of K/m
-    CO_PURCHASE = "co_purchase"  # bought by the buyers of what the user bought
-    HISTORY_TITLES = "history_titles"  # found by the title of something the user bought
-    BACKFILL = "backfill"  # a deeper hit of a generated query, taken because others ran dry
+    CO_PURCHASE = "co_purchase"  # bought by the buyers of an item that the user bought
+    HISTORY_TITLES = "history_titles"  # found by the title of an item that the user bought
+    BACKFILL = "backfill"  # a deeper hit of a generated query, after others ended
     LAST_TITLE = "last_title"  # fallback: the newest bought title as the query
     POPULAR = "popular"  # fallback: bought by the most users
 
@@ -49,8 +48,8 @@ class Bm25:
     b: float = 0.75
 
     def __post_init__(self) -> None:
-        """Refuse values that Elasticsearch would refuse, before it is asked."""
-        if not 0 <= self.k1 < 1000:  # also refuses NaN
+        """Refuse values that Elasticsearch refuses."""
+        if not 0 <= self.k1 < 1000:  # NaN is refused too
             raise UsageError(f"k1 is {self.k1}.", "It must be a number >= 0; usual are 0.3 to 2.")
         if not 0 <= self.b <= 1:
             raise UsageError(f"b is {self.b}.", "It must lie between 0 and 1.")
@@ -58,7 +57,7 @@ class Bm25:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One catalog item as it goes into the index. ``price`` in the catalog's own currency."""
+    """One catalog item to be indexed. ``price``: in the catalog's currency."""
 
     item_no: int
     item_id: str
@@ -71,11 +70,11 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """How queries are decoded; equal settings, generator and prompt give equal queries.
+    """Decoding settings; equal settings, generator and prompt give equal queries.
 
-    num_queries: m of the paper. num_beams: over-generation, >= num_queries. max_new_tokens counts
-    the end token. length_penalty is the exponent of the length by which the summed log-probability
-    is divided (1.0 = mean). query_dedup_jaccard: a query is dropped whose token Jaccard with a
+    num_queries: m of the paper. num_beams: number of beams, >= num_queries. max_new_tokens includes
+    the end token. length_penalty: exponent of the length that divides the summed log-probability
+    (1.0 = mean). query_dedup_jaccard: a query is dropped if its token Jaccard similarity with a
     better one reaches this. dtype: "fp32" or "fp16".
     """
 
@@ -88,7 +87,7 @@ class Decoding:
     dtype: Literal["fp32", "fp16"] = "fp32"
 
     def __post_init__(self) -> None:
-        """Refuse settings that cannot be decoded."""
+        """Refuse invalid settings."""
         if self.num_queries < 1:
             raise UsageError(f"num_queries is {self.num_queries}.", "Ask for at least 1 query.")
         if self.num_beams < self.num_queries:
@@ -111,10 +110,10 @@ class Decoding:
 
 @dataclass(frozen=True, slots=True)
 class PromptForm:
-    """How a history becomes a prompt; a checkpoint is trained for one form and carries it.
+    """Form of prompts; a checkpoint is trained with one form and stores it.
 
-    titles: maximum number of newest titles in it; the paper truncates histories to
-    15 items. newest_first: the other way round than in the paper.
+    titles: maximum number of newest titles in a prompt; the paper truncates histories to 15 items.
+    newest_first: reverse the paper's order.
     """
 
     titles: int = 15
@@ -134,8 +133,8 @@ class PromptForm:
 class Prompt:
     """Input of a generator for one user.
 
-    ``used`` counts the newest titles that are in ``text`` (older ones did not fit); ``n_tokens`` is
-    the length of ``text`` for the generator's tokenizer (for a generator without one: words).
+    used: number of newest titles in ``text`` (older ones did not fit). n_tokens: length of ``text``
+    in tokens of the generator (words for a generator without tokenizer).
     """
 
     text: str
@@ -145,9 +144,9 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class GeneratedQuery:
-    """One query of a generation; the rank is its 1-based place in the generation.
+    """One query of a generation; its rank is its 1-based place in the generation.
 
-    sum_logprob: natural-log probability of its tokens incl. the end token; n_tokens counts them.
+    sum_logprob: natural-log probability of its tokens incl. the end token; n_tokens: their number.
     """
 
     text: str
@@ -156,13 +155,13 @@ class GeneratedQuery:
 
     @property
     def beam_score(self) -> float:
-        """Mean log-probability per token, by which queries of one generation are ranked."""
+        """Mean log-probability per token, the ranking score of queries of one generation."""
         return self.sum_logprob / max(self.n_tokens, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """All queries that one generator wrote for one prompt, best first; may be empty."""
+    """All queries of one generator for one prompt, best first; may be empty."""
 
     queries: tuple[GeneratedQuery, ...]
     tokens_generated: int = 0
@@ -170,10 +169,10 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """What one search found, best first: parallel tuples of item numbers and BM25 scores.
+    """Hits of one search, best first: parallel tuples of item numbers and BM25 scores.
 
-    exhausted: there are no further hits beyond these. is_empty_query: no token of the text was
-    left after analysis, so nothing could be found.
+    exhausted: there are no further hits. is_empty_query: no token of the text was left after
+    analysis.
     """
 
     item_nos: tuple[int, ...]

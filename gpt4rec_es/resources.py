@@ -1,6 +1,6 @@
-"""Where the files lie that ship beside the code: mappings/ and migrations/.
+"""Paths of the data files mappings/ and migrations/.
 
-An installed wheel has them inside the package, a checkout beside it; no other module may know.
+An installed wheel has them inside the package, a checkout beside it.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ def resource_path(*parts: str) -> Path:
     """Return the path of a shipped file or folder, as ``resource_path("mappings", "items.json")``.
 
     Raises:
-        UsageError: it is missing, so the installation is broken.
+        UsageError: it is missing from the installation.
     """
     for root in (_PACKAGE, _PACKAGE.parent):
         path = root.joinpath(*parts)

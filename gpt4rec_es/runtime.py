@@ -1,8 +1,8 @@
-"""Composition root: builds generator, retriever and what use cases touch from Settings, once each.
+"""Composition root: builds generator, retriever and resources of use cases from Settings.
 
-With connections.py the only place below the command line and the workers that knows settings; here
-alone the environment is read. Everything is built when first asked for, so a command pays for what
-it uses. A Runtime belongs to one process: build a new one after a fork.
+Below the command line and the workers, only this module and connections.py use Settings; only this
+module reads the environment. Each part is built on first use. A Runtime belongs to one process:
+build a new one after a fork.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Runtime(Connections):
-    """The parts of this process, by the settings it was given."""
+    """The parts of this process, built from its settings."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -41,7 +41,7 @@ class Runtime(Connections):
     def from_environment(
         cls, environ: Mapping[str, str] | None = None, env_file: str | Path | None = ".env"
     ) -> "Runtime":
-        """Return a Runtime by the environment, the .env file and a running local stack.
+        """Return a Runtime from the environment, the .env file and a running local stack.
 
         Raises:
             UsageError: one or more settings are wrong.
@@ -53,24 +53,24 @@ class Runtime(Connections):
 
     @property
     def decoding(self) -> Decoding:
-        """How queries are decoded."""
+        """The decoding settings of queries."""
         return self.settings.night.decoding
 
     @property
     def fusion(self) -> Fusion:
-        """The sources of candidates, and how they are fused."""
+        """The fusion settings."""
         return self.settings.night.fusion
 
     @property
     def search_options(self) -> SearchOptions:
-        """How generated queries are searched for."""
+        """The search options of generated queries."""
         return self.settings.night.search
 
     def generator(self, row: "Generator") -> QueryGenerator:
         """Return the generator registered as ``row``, opened at the first call.
 
         Raises:
-            UsageError: its folder is no fitting checkpoint.
+            UsageError: its folder is no valid checkpoint.
         """
         from gpt4rec_es.generation.factory import open_generator
 
@@ -97,13 +97,13 @@ class Runtime(Connections):
 
     @cached_property
     def _search_throttle(self) -> "Throttle":
-        """One for all retrievers of this process."""
+        """The throttle shared by all retrievers of this process."""
         from gpt4rec_es.elastic.throttle import Throttle
 
         return Throttle(self.settings.searches_per_second)
 
     def analysis(self) -> "Analysis":
-        """Return how titles become terms in the next build.
+        """Return the analysis of titles in the next build.
 
         Raises:
             UsageError: the file of synonyms cannot be read.
@@ -115,7 +115,7 @@ class Runtime(Connections):
         return Analysis(self.settings.analyzer, tuple(filter(None, rules)))
 
     def reindex_options(self) -> "ReindexOptions":
-        """Return how a build is made."""
+        """Return the options of a reindex."""
         from gpt4rec_es.elastic.throttle import Throttle
         from gpt4rec_es.index.building import BuildOptions
         from gpt4rec_es.index.reindex import ReindexOptions
@@ -127,7 +127,7 @@ class Runtime(Connections):
         )
 
     def tuning_parts(self) -> "TuningParts":
-        """Return what tuning touches."""
+        """Return the resources of tuning."""
         from gpt4rec_es.lab.tuning.inputs import TuningParts
 
         return TuningParts(
@@ -139,13 +139,12 @@ class Runtime(Connections):
         )
 
     def night_options(self, **rules: Any) -> "NightOptions":
-        """Return how a night is planned and worked on.
+        """Return the options of a night.
 
-        rules: fields of ``ListRules`` in place of the settings; those that are None or empty are
-        left as they are set.
+        rules: fields of ``ListRules`` that override the settings, unless None or empty.
 
         Raises:
-            UsageError: nothing can keep the rules, or the file of phrases cannot be read.
+            UsageError: the rules are invalid, or the file of phrases cannot be read.
         """
         night = self.settings.night
         given = {name: it for name, it in rules.items() if it is not None and it != ()}
@@ -170,7 +169,7 @@ class Runtime(Connections):
         return text
 
     def night_parts(self) -> "NightParts":
-        """Return what a night touches."""
+        """Return the resources of a night."""
         from gpt4rec_es.index.current import ensure_current
         from gpt4rec_es.night.inputs.parts import NightParts
 
@@ -196,7 +195,7 @@ class Runtime(Connections):
 
 
 def _stack_urls(folder: Path | None) -> dict[str, str] | None:
-    """Return variable -> URL of the stack in ``folder`` (None: the usual place), if it is up."""
+    """Return variable -> URL of the stack in ``folder`` (None: the default), if it is running."""
     from gpt4rec_es import stack
 
     chosen = folder or stack.default_folder(stack.checkout(Path.cwd()))

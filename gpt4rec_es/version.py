@@ -1,7 +1,7 @@
-"""Which code this is: the release number, and a hash of the code that decides what a night writes.
+"""Version of the code: the release number, and a hash of the package's source files.
 
-Workers compare the hash with the one a run was planned by and decline runs of other code: two
-versions working on one run could store rows that neither of them would have written alone.
+Workers compare the hash with that of a run's planner and skip runs of other code, because two
+versions in one run could store inconsistent rows.
 """
 
 import hashlib
@@ -15,15 +15,15 @@ VERSION = "0.1.0"
 def code_version() -> str:
     """Return ``VERSION+<12 hex digits>``, the digits hashing every Python file of the package.
 
-    That of the first call in this process, or in the one it was forked from.
+    Cached from the first call in this process, or in its parent before a fork.
     """
     return _hash_files()
 
 
 def is_code_unchanged() -> bool:
-    """Say whether the files still are those of ``code_version()``.
+    """Return whether the files are still those of ``code_version()``.
 
-    A long-lived process imports some modules late: after a deployment it would mix two versions.
+    A long-lived process imports some modules late, so after a deployment it would mix two versions.
     """
     return code_version() == _hash_files()
 

@@ -1,4 +1,4 @@
-"""Commands in this process, as a person calls them: what they print, and their exit codes."""
+"""Run commands in this process and return their output and exit codes."""
 
 import json
 from typing import Any
@@ -7,14 +7,14 @@ import pytest
 
 
 class Cli:
-    """Runs commands without a .env file and keeps what they wrote; ``err``: stderr of the last."""
+    """Runs commands without a .env file and keeps their output; ``err``: stderr of the last one."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys
         self.err = ""
 
     def __call__(self, *args: str, code: int = 0) -> str:
-        """Return what was printed, if the exit code is ``code``."""
+        """Return the output after checking that the exit code is ``code``."""
         from gpt4rec_es.cli.main import run  # noqa: PLC0415 - sets up click and logs
 
         self._capsys.readouterr()
@@ -24,11 +24,11 @@ class Cli:
         return out
 
     def json(self, *args: str, code: int = 0) -> Any:
-        """Return what was printed with --json, read."""
+        """Return the parsed output with --json."""
         return json.loads(self(*args, "--json", code=code))
 
     def error(self, *args: str, code: int) -> str:
-        """Return the one line that says what was wrong."""
+        """Return the one-line error message."""
         self(*args, code=code)
         assert "Traceback" not in self.err
         (line,) = (line for line in self.err.splitlines() if line.startswith("Error: "))

@@ -1,4 +1,4 @@
-"""Fixtures of the suite live in plugins: servers, databases, indexes, a generator, commands."""
+"""Fixtures of the suite, in plugins: servers, databases, indexes, a generator, commands."""
 
 pytest_plugins = [
     "tests.servers",

@@ -1,7 +1,7 @@
-"""Databases for tests: copies of one that was really migrated, with real roles.
+"""Databases for tests: copies of a migrated database, with real roles.
 
-A test gets login roles of its session that are members of gpt4rec_owner, _writer and _analyst, so
-rights are those of production, and the passwords of roles that a developer uses stay as they are.
+The login roles of a test session are members of gpt4rec_owner, _writer and _analyst, so rights are
+those of production, and the passwords of a developer's roles do not change.
 """
 
 import secrets
@@ -20,7 +20,7 @@ from tests.reset import is_as_new, reset_rows, schema_of
 from tests.servers import Servers
 
 ROLES = ("owner", "writer", "analyst")
-# Leftovers of killed test runs are removed once they are older than any run.
+# Leftovers of killed test runs are dropped when they are older than any run takes.
 _MAX_AGE_S = 2 * 3600
 
 
@@ -36,7 +36,7 @@ class Database:
 
     @cached_property
     def engine(self) -> Engine:
-        """As the program has it: the writer's."""
+        """The writer's engine, as used by the program."""
         return make_engine(self.writer_url, application_name="tests writer")
 
     @cached_property
@@ -55,7 +55,7 @@ class Database:
 
 @dataclass(frozen=True)
 class Cluster:
-    """Makes databases on the test server, each with URLs for this session's login roles."""
+    """Creates databases on the test server, with URLs for this session's login roles."""
 
     admin: Engine
     prefix: str
@@ -76,15 +76,15 @@ class Cluster:
                 if template:
                     _copy_grants(connection, template, name)
         owner, writer, analyst = (self._url(name, role) for role in ROLES)
-        # What the owner's member makes must belong to the owner, as with a migration.
+        # Objects created by a member of the owner role must belong to the owner, as in migrations.
         owner = f"{owner}?options=-c%20role%3Dgpt4rec_owner"
         return Database(name, owner, writer, analyst, template)
 
     def drop(self, database: Database) -> None:
-        """Take a database back, even with open connections.
+        """Empty or drop a database, even with open connections.
 
-        DROP DATABASE waits for a checkpoint of the whole server, seconds on a busy one: a copy
-        with the schema of its template is emptied instead, for the next test under another name.
+        DROP DATABASE waits for a checkpoint of the whole server, which takes seconds under load, so
+        a copy with the schema of its template is emptied and renamed for the next test.
         """
         database.close()
         with self.admin.connect() as connection:
@@ -103,13 +103,13 @@ class Cluster:
                 _drop(connection, database.name)
 
     def close(self) -> None:
-        """Drop what is kept for reuse."""
+        """Drop the databases kept for reuse."""
         with self.admin.connect() as connection:
             for name in [name for names in self._free.values() for name in names]:
                 _drop(connection, name)
 
     def _is_reset(self, name: str, template: str) -> bool:
-        """Empty a database; False when it is not worth it or has another schema now."""
+        """Empty a database; return False if it is too large or its schema changed."""
         with self._admin_connection(name) as connection:
             if not is_as_new(connection, self._schema(template)):
                 return False
@@ -139,7 +139,7 @@ class Cluster:
 
 @pytest.fixture(scope="session")
 def cluster(servers: Servers) -> Iterator[Cluster]:
-    """Login roles of this session, and a way to make databases."""
+    """Login roles of this session, and a factory of databases."""
     admin = make_engine(servers.admin_url, application_name="tests", isolation="AUTOCOMMIT")
     started = int(time.time())
     prefix = f"gpt4rec_test_{started}_{secrets.token_hex(3)}"
@@ -164,9 +164,9 @@ def cluster(servers: Servers) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def template_database(cluster: Cluster) -> Iterator[str]:
-    """Return the name of a migrated database without rows; nobody may stay connected to it."""
+    """Return the name of a migrated database without rows; no connection to it may stay open."""
     made = cluster.create()
-    # As an administrator first migrates: roles may get rights on this database only from one.
+    # Migrate as an administrator, because only one may grant rights on the database.
     url = cluster.admin.url.set(database=made.name).render_as_string(hide_password=False)
     migrate.upgrade(url)
     yield made.name
@@ -175,7 +175,7 @@ def template_database(cluster: Cluster) -> Iterator[str]:
 
 @pytest.fixture
 def empty_database(cluster: Cluster) -> Iterator[Database]:
-    """Return a database without any schema, not even roles' rights."""
+    """Return a database without schema and without grants."""
     made = cluster.create()
     yield made
     cluster.drop(made)
@@ -191,7 +191,7 @@ def database(cluster: Cluster, template_database: str) -> Iterator[Database]:
 
 @pytest.fixture
 def second_database(cluster: Cluster, template_database: str) -> Iterator[Database]:
-    """Return a second one, to compare two shops of equal content."""
+    """Return a second migrated database, to compare two shops of equal content."""
     made = cluster.create(template_database)
     yield made
     cluster.drop(made)
@@ -199,7 +199,7 @@ def second_database(cluster: Cluster, template_database: str) -> Iterator[Databa
 
 @pytest.fixture(scope="module")
 def module_database(cluster: Cluster, template_database: str) -> Iterator[Database]:
-    """Return a fresh migrated database for all tests of a module, which must not disturb others."""
+    """Return a migrated database shared by all tests of a module."""
     made = cluster.create(template_database)
     yield made
     cluster.drop(made)
@@ -216,12 +216,12 @@ def wait_for_lock(engine: Engine) -> None:
             if connection.execute(waiting).scalar_one():
                 return
             connection.execute(text("SELECT pg_sleep(0.005)"))
-            connection.rollback()  # so that the next look sees the present
-    pytest.fail("nobody waits")
+            connection.rollback()  # so that the next query sees current activity
+    pytest.fail("no session waits for a lock")
 
 
 def _copy_grants(connection: Connection, template: str, name: str) -> None:
-    """Give ``name`` the privileges of its template: CREATE DATABASE copies all but those."""
+    """Grant the privileges of its template on ``name``: CREATE DATABASE does not copy them."""
     connection.execute(text(f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC'))
     granted = connection.execute(
         text(
@@ -249,7 +249,7 @@ def _drop(connection: Connection, name: str) -> None:
 
 
 def _remove_leftovers(connection: Connection, now: int) -> None:
-    """Drop databases and login roles of test runs that were killed long ago."""
+    """Drop databases and login roles of old killed test runs."""
     for kind, query in (
         ("DATABASE", "SELECT datname FROM pg_database WHERE datname ~ '^gpt4rec_test_[0-9]+_'"),
         ("ROLE", "SELECT rolname FROM pg_roles WHERE rolname ~ '^gpt4rec_test_[0-9]+_'"),

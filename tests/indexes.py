@@ -1,4 +1,4 @@
-"""Elasticsearch for tests: the client, and an alias of the test's own whose indices are deleted."""
+"""Elasticsearch for tests: the client, and an alias per test whose indices are deleted."""
 
 import secrets
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ def elastic(servers: Servers) -> Iterator[Elasticsearch]:
 
 @pytest.fixture
 def alias(elastic: Elasticsearch) -> Iterator[str]:
-    """An alias that only this test uses; the indices named after it are deleted afterwards."""
+    """An alias for one test; its indices are deleted afterwards."""
     name = f"test-{secrets.token_hex(5)}"
     yield name
     delete_indices(elastic, name)
@@ -28,7 +28,7 @@ def alias(elastic: Elasticsearch) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def module_alias(elastic: Elasticsearch) -> Iterator[str]:
-    """An alias for all tests of a module, which must not disturb each other."""
+    """An alias shared by all tests of a module."""
     name = f"test-{secrets.token_hex(5)}"
     yield name
     delete_indices(elastic, name)
@@ -40,6 +40,6 @@ def index_names(client: Elasticsearch, alias: str) -> list[str]:
 
 
 def delete_indices(client: Elasticsearch, alias: str) -> None:
-    """Delete them one by one: the random part of the alias makes sure that they are the test's."""
+    """Delete the indices of ``alias`` by name; its random part makes their names unique."""
     for index in index_names(client, alias):
         client.indices.delete(index=index)

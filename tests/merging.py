@@ -1,6 +1,6 @@
-"""Lists as they must come out of queries: user by user, each query searched on its own, deeply.
+"""Expected lists of queries: user by user, each query searched separately and deeply.
 
-What makes many lists at once is compared with these; they share its merge and nothing else.
+Code that makes many lists at once is compared with these; both share only the merge.
 """
 
 from collections.abc import Collection, Sequence

@@ -1,4 +1,4 @@
-"""Real Celery worker processes for tests, each in a process group of its own."""
+"""Celery worker processes for tests, each in a separate process group."""
 
 import os
 import signal
@@ -39,7 +39,7 @@ class Worker:
         return []
 
     def kill(self) -> None:
-        """SIGKILL parent and pool at once, as a lost machine would."""
+        """SIGKILL parent and pool at once, like a machine failure."""
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait(30)
@@ -51,7 +51,7 @@ class Worker:
 
 @contextmanager
 def running(*workers: Worker) -> Iterator[None]:
-    """Kill the workers when the block ends, however it ends."""
+    """Kill the workers at the end of the block, also after an error."""
     try:
         yield
     finally:
@@ -60,7 +60,7 @@ def running(*workers: Worker) -> Iterator[None]:
 
 
 def night_workers(environ: Mapping[str, str], folder: Path) -> tuple[Worker, Worker]:
-    """Start a worker for each queue, their logs in ``folder``; they look for work every second."""
+    """Start a worker per queue with logs in ``folder``; they poll for work every second."""
     own = {**environ, "GPT4REC_REDRIVE_SECONDS": "1"}
     return (
         Worker("generation", own, folder / "generation.log"),
@@ -69,7 +69,7 @@ def night_workers(environ: Mapping[str, str], folder: Path) -> tuple[Worker, Wor
 
 
 def wait_for(check: Callable[[], object], seconds: float, workers: tuple[Worker, ...] = ()) -> None:
-    """Return when ``check`` is true; fail with the workers' logs when it takes too long."""
+    """Wait until ``check`` is true; fail with the workers' logs after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not check():
         if time.monotonic() > deadline:

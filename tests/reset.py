@@ -1,11 +1,11 @@
-"""Making a used test database as good as new, without looking at what a test did to it."""
+"""Reset a used test database to the state of its template."""
 
 from sqlalchemy import Connection, text
 
-# Larger ones are quicker dropped than emptied.
+# Larger databases are faster to drop than to empty.
 _MAX_BYTES = 100_000_000
-# Everything a test could have changed besides rows: tables, columns, constraints, indexes, views,
-# functions, rights, comments, the version. Partitions of runs are rows, for this.
+# All that a test may change besides rows: tables, columns, constraints, indexes, views, functions,
+# rights, comments, the version. Partitions of runs are excluded.
 _FINGERPRINT = text("""
 WITH partitions AS (
     SELECT c.oid FROM pg_class AS c WHERE c.relispartition
@@ -78,11 +78,11 @@ def is_as_new(connection: Connection, schema: str) -> bool:
 
 
 def reset_rows(connection: Connection) -> None:
-    """Delete all rows and partitions, and start all numbers again."""
+    """Delete all rows and partitions, and restart all sequences."""
     connection.execute(_ROWS)
 
 
 def schema_of(connection: Connection) -> str:
-    """Return a hash of the schema; empty if not even the version's table is there."""
+    """Return a hash of the schema; empty if there is no version table."""
     exists = connection.execute(text("SELECT to_regclass('alembic_version') IS NOT NULL"))
     return str(connection.execute(_FINGERPRINT).scalar_one()) if exists.scalar_one() else ""

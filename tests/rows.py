@@ -1,4 +1,4 @@
-"""Plain rows for tests, written by SQL so that they do not depend on what is tested."""
+"""Rows for tests, inserted by SQL so that they do not depend on the tested code."""
 
 from sqlalchemy import Connection, text
 

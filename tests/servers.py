@@ -1,8 +1,8 @@
-"""The real servers that tests run on: found or started once per run, never skipped.
+"""The servers of tests: found or started once per test run; tests are never skipped.
 
 Set all three of GPT4REC_TEST_DATABASE_ADMIN_URL, GPT4REC_TEST_ELASTICSEARCH_URL and
-GPT4REC_TEST_BROKER_URL to use servers you have; else the checkout's local stack is started, and
-stopped again by the run that started it.
+GPT4REC_TEST_BROKER_URL to use existing servers; else the checkout's local stack is started, and
+stopped by the test run that started it.
 """
 
 import fcntl
@@ -28,7 +28,7 @@ _VARIABLES = (
 
 @dataclass(frozen=True)
 class Servers:
-    """Where the servers listen. ``admin_url`` may create databases and roles."""
+    """URLs of the servers. ``admin_url`` may create databases and roles."""
 
     admin_url: str
     elasticsearch_url: str
@@ -68,7 +68,7 @@ def servers() -> Iterator[Servers]:
 
 @contextmanager
 def _shared(folder: Path) -> Iterator[Callable[[], bool]]:
-    """Yield a function that tells whether no other test run uses the stack in ``folder``."""
+    """Yield a function that returns whether no other test run uses the stack in ``folder``."""
     digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:10]
     name = Path(tempfile.gettempdir()) / f"gpt4rec-tests-{os.getuid()}-{digest}.lock"
     descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)

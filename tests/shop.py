@@ -1,4 +1,4 @@
-"""A small shop whose users and items are known by construction, and a Runtime on test servers."""
+"""A small shop with known users and items, and a Runtime on test servers."""
 
 import itertools
 import re
@@ -20,30 +20,30 @@ TITLES = [" ".join(words) for words in itertools.product(STYLES, COLOURS, KINDS)
 
 @dataclass(frozen=True)
 class Shop:
-    """A filled database, and the environment that points a process to it."""
+    """A filled database, and the environment variables to use it."""
 
     environ: dict[str, str]
 
     def enter(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Give this process the shop's environment until the test ends."""
+        """Set the shop's environment in this process until the test ends."""
         for name, value in self.environ.items():
             monkeypatch.setenv(name, value)
 
     def runtime(self, **changes: object) -> Runtime:
-        """Return a Runtime; ``changes`` are GPT4REC_* settings by their lower-case names."""
+        """Return a Runtime; ``changes``: GPT4REC_* settings by lower-case name."""
         more = {f"GPT4REC_{name.upper()}": str(value) for name, value in changes.items()}
         return Runtime.from_environment({**self.environ, **more}, env_file=None)
 
 
 def make_shop(servers: Servers, database: Database, alias: str, users: int = 40) -> Shop:
-    """Fill ``database`` with 60 items and ``users`` users that each stay with one style."""
+    """Fill ``database`` with 60 items and ``users`` users that each buy one style."""
     with database.engine.begin() as connection:
         fill(connection, users)
     environ = {
         "DATABASE_URL": database.writer_url,
         "GPT4REC_OWNER_DATABASE_URL": database.owner_url,
         "ELASTICSEARCH_URL": servers.elasticsearch_url,
-        # A database number of its own: queues have the same names for all.
+        # A separate Redis database, because queue names are the same for all.
         "CELERY_BROKER_URL": re.sub(r"/\d*$", "", servers.broker_url) + f"/{randint(1, 15)}",
         "GPT4REC_INDEX_ALIAS": alias,
         "GPT4REC_ACTOR": "test",
@@ -59,7 +59,7 @@ def make_shop(servers: Servers, database: Database, alias: str, users: int = 40)
 
 
 def fill(connection: Connection, users: int) -> None:
-    """Insert items, users and purchases: user n buys n % 5 + 1 items; user 0 none at all."""
+    """Insert items, users and purchases: user n buys n % 5 + 1 items; user 0 buys none."""
     connection.execute(
         text(
             "INSERT INTO items (item_id, title, title_raw, version) "
@@ -80,7 +80,7 @@ def fill(connection: Connection, users: int) -> None:
 
 
 def add_purchases(connection: Connection, version: int, first_user: int, users: int) -> None:
-    """Let users ``first_user`` and later buy; other versions buy other items."""
+    """Add purchases of users from ``first_user`` on; other versions have other items."""
     rows = [
         {
             "user_id": f"u{user:03d}",
@@ -102,9 +102,9 @@ def add_purchases(connection: Connection, version: int, first_user: int, users: 
 
 
 def stored_rows(connection: Connection, run_no: int) -> list[tuple[object, ...]]:
-    """Return all that a run stored for users, by texts instead of numbers, without the run's own.
+    """Return the user rows of a run, with texts instead of numbers and without run numbers.
 
-    Equal for equal runs also of different databases.
+    Equal for equal runs, also of different databases.
     """
     found = connection.execute(
         text("""

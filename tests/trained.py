@@ -1,4 +1,4 @@
-"""A really trained tiny generator, made once per run, for tests that need sensible beams."""
+"""A trained tiny generator, made once per test run, for tests that need realistic beams."""
 
 import random
 from pathlib import Path
@@ -28,7 +28,7 @@ OPTIONS = TrainingOptions(
 
 
 def shop_histories(users: int = 150) -> list[list[str]]:
-    """Users that mostly stay with one style."""
+    """Return histories of users that mostly buy one style."""
     chance = random.Random(7)
     histories = []
     for user in range(users):

@@ -155,7 +155,7 @@ def _checked(rule: NewRule) -> NewRule:
     if not value or "\0" in value:
         raise UsageError(f"The {kind} is empty.", "Name what is to be blocked.")
     if not reason or "\0" in reason:
-        raise UsageError("A rule needs a reason.", "People will ask why items are missing.")
+        raise UsageError("A rule needs a reason.", "Give one, to explain why items are missing.")
     if rule.valid_from and rule.valid_until and rule.valid_until < rule.valid_from:
         raise UsageError("The rule ends before it begins.", "Give dates in order.")
     return NewRule(kind, value, reason, rule.valid_from, rule.valid_until)

@@ -41,7 +41,7 @@ def server(client: Elasticsearch) -> Iterator[Finding]:
         )
     elif numbers(version)[0] > elasticsearch.__version__[0] + 1:
         yield warning(
-            f"Elasticsearch is {version}; the client {ours} speaks to its own and the next major.",
+            f"Elasticsearch is {version}; the client {ours} supports its own and the next major.",
             "Install a newer version of this program.",
         )
     yield ok(f"Elasticsearch {version} answers, client {ours}")
@@ -214,4 +214,4 @@ def pinned(engine: Engine, client: Elasticsearch, name: str) -> Iterator[Finding
                 f"{failure.message}",
                 "Unfinished runs: `gpt4rec night --supersede`. Published lists stay readable.",
             )
-    yield ok(f"{len(kept)} builds are kept by runs or by hand")
+    yield ok(f"{len(kept)} builds are pinned by runs or operators")

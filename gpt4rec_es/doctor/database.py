@@ -34,7 +34,7 @@ def server(engine: Engine) -> Iterator[Finding]:
     if found.used > found.most * _MANY_CONNECTIONS:
         yield warning(
             f"{found.used} of {found.most} connections are in use.",
-            "Raise max_connections, or end sessions that nobody needs.",
+            "Raise max_connections, or end unneeded sessions.",
         )
     yield ok(f"Postgres {found.version} answers; {found.used} of {found.most} connections in use")
 

@@ -75,9 +75,9 @@ def _by_record(
     records = zip(batch.lines, batch.raws, batch.values, places, strict=True)
     for line, raw, (user, item, time, order, score), place in records:
         try:
-            who_what = external_id(user, "user id"), external_id(item, "item id")
+            ids = external_id(user, "user id"), external_id(item, "item id")
             when = _when(event_micros(time, unit), order_number(order), place)
-            rows.append((line, raw, *who_what, *when, rating_number(score)))
+            rows.append((line, raw, *ids, *when, rating_number(score)))
         except BadRecordError as error:
             rejects.append(Reject(path, line, error.code, error.reason, excerpt(raw)))
     return Interactions(*zip(*rows, strict=True)) if rows else Interactions(), rejects

@@ -130,7 +130,7 @@ def _refuse_duplicate_keys(pairs: list[tuple[str, object]]) -> Record:
     if len(record) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise BadRecordError("duplicate_key", f"the key {shown(twice)} stands twice")
+        raise BadRecordError("duplicate_key", f"the key {shown(twice)} occurs twice")
     return record
 
 

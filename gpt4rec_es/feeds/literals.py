@@ -95,7 +95,7 @@ class _Parser:
             if not isinstance(key, str):
                 raise BadRecordError("bad_literal", f"the key {shown(key)} is no text")
             if key in pairs:
-                raise BadRecordError("duplicate_key", f"the key {shown(key)} stands twice")
+                raise BadRecordError("duplicate_key", f"the key {shown(key)} occurs twice")
             self._expect(":")
             pairs[key] = self.value(depth)
             if not self._accept(","):

@@ -75,9 +75,7 @@ def order_number(value: object) -> int | None:
             number = int(value)
     elif isinstance(value, int) and not isinstance(value, bool):
         number = value
-    elif (
-        isinstance(value, float) and value.is_integer()
-    ):  # an integer column that pandas made float because of NaN
+    elif isinstance(value, float) and value.is_integer():  # an integer column with NaN
         number = int(value)
     if number is None or not 0 <= number <= MAX_ORDINAL:
         raise BadRecordError("bad_ordinal", f"{shown(value)} is no whole number from 0 up")

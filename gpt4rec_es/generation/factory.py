@@ -1,4 +1,4 @@
-"""Opening a registered generator by its kind; the one place that knows the implementations."""
+"""Open a registered generator by its kind; the only module that knows the implementations."""
 
 from pathlib import Path
 
@@ -17,11 +17,11 @@ def open_generator(
 ) -> QueryGenerator:
     """Return the generator of ``kind`` ("gpt2" with a checkpoint folder, or "titles").
 
-    Opening is cheap: torch is loaded when the first generation is asked for. reserve: tokens of the
-    context that prompts leave free; pass the max_new_tokens of the decoding.
+    Opening is cheap: torch is imported at the first generation. reserve: tokens of the context that
+    prompts leave free; pass the max_new_tokens of the decoding.
 
     Raises:
-        UsageError: an unknown kind, or a folder that is no fitting checkpoint.
+        UsageError: an unknown kind, or a folder that is no valid checkpoint.
     """
     options = options or GeneratorOptions()
     if kind == "titles":

@@ -1,7 +1,7 @@
-"""A checkpoint folder as Hugging Face lays it out: what is in it, whether it fits, its hash.
+"""A checkpoint folder in the Hugging Face layout: its content, consistency and hash.
 
-Reads files only. Neither torch nor transformers is loaded here, so that planning a night and
-listing generators stay cheap.
+Reads files only; imports neither torch nor transformers, so that planning a night and listing
+generators stay cheap.
 """
 
 import hashlib
@@ -16,10 +16,10 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.generation.tokenizer import PromptTokenizer, open_tokenizer, tokenizer_files
 from gpt4rec_es.records import PromptForm
 
-# Where a checkpoint came from and what wrote it; neither changes what it generates.
+# Entries about the origin of a checkpoint; they do not change its output.
 _IRRELEVANT = {"_name_or_path", "transformers_version"}
-# Entry of config.json that says how prompts are written, unless in the usual form. There, because
-# the content hash covers it: changing it makes another generator.
+# Entry of config.json with the form of prompts, if it is not the default. It is there because the
+# content hash covers config.json: another form makes another generator.
 PROMPT_FORM = "gpt4rec_prompt"
 _EMBEDDINGS = ("transformer.wte.weight", "wte.weight")
 
@@ -28,7 +28,7 @@ _EMBEDDINGS = ("transformer.wte.weight", "wte.weight")
 class Checkpoint:
     """A checked GPT-2 checkpoint folder.
 
-    context: most tokens of prompt and query together. prompt_form: that it was trained for.
+    context: maximum tokens of prompt and query together. prompt_form: the form it was trained with.
     """
 
     folder: Path
@@ -39,7 +39,7 @@ class Checkpoint:
 
 
 def open_checkpoint(folder: Path) -> Checkpoint:
-    """Return what is in ``folder`` after checking that its parts fit each other.
+    """Return the checkpoint in ``folder`` after checking that its parts fit each other.
 
     Raises:
         UsageError: no such folder, no GPT-2 language model, no safetensors weights, no tokenizer,
@@ -90,7 +90,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def _prompt_form(folder: Path, config: dict[str, Any]) -> PromptForm:
-    """Return the form of prompts in the configuration; without one it is the usual one."""
+    """Return the form of prompts in the configuration; without an entry the default."""
     try:
         return PromptForm(**config.get(PROMPT_FORM, {}))
     except TypeError as error:
@@ -101,7 +101,7 @@ def _prompt_form(folder: Path, config: dict[str, Any]) -> PromptForm:
 
 
 def _weight_files(folder: Path) -> list[Path]:
-    """Return the safetensors files of the weights, by name; other formats can run code."""
+    """Return the safetensors files of the weights, by name; other formats can execute code."""
     files = sorted(folder.glob("model*.safetensors"))
     if files:
         return files
@@ -114,7 +114,7 @@ def _weight_files(folder: Path) -> list[Path]:
 
 
 def _embedding_rows(folder: Path, weights: list[Path]) -> int:
-    """Return how many token embeddings the weights hold; reads only the files' headers."""
+    """Return the number of token embeddings in the weights; reads only the files' headers."""
     for path in weights:
         try:
             with safe_open(path, framework="np") as tensors:
@@ -132,10 +132,10 @@ def _embedding_rows(folder: Path, weights: list[Path]) -> int:
 
 
 def _hash(folder: Path, config: dict[str, Any], weights: list[Path]) -> str:
-    """Return the SHA-256 of what the output depends on: configuration, tokenizer, weights.
+    """Return the SHA-256 of all that decides the output: configuration, tokenizer, weights.
 
-    The folder's name, the model card, training leftovers and generation_config.json (every
-    decoding setting is passed explicitly) are not part of it.
+    Excluded are the folder's name, the model card, training state and generation_config.json (every
+    decoding setting is passed explicitly).
     """
     digest = hashlib.sha256()
     relevant = {key: value for key, value in config.items() if key not in _IRRELEVANT}

@@ -1,7 +1,7 @@
-"""The query generator of the GPT4Rec paper: a GPT-2 goes on writing after a user's history.
+"""The query generator of the GPT4Rec paper: a GPT-2 continues a prompt of a user's history.
 
-Prompts can be written without loading torch; the network is opened when the first generation is
-asked for, in the process that asks.
+Prompts can be written without torch; the network is opened at the first generation, in the process
+that generates.
 """
 
 import logging
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 def plan_batches(lengths: Sequence[int], beams: int, token_budget: int) -> list[list[int]]:
-    """Return batches of positions in ``lengths``, longest first, every position exactly once.
+    """Return batches of indices into ``lengths``, longest first, every index exactly once.
 
     A batch costs its longest length x members x ``beams`` token places, at most ``token_budget``
     unless a single member costs more. Equal lengths keep their order.
@@ -41,7 +41,7 @@ def plan_batches(lengths: Sequence[int], beams: int, token_budget: int) -> list[
 
 
 class Gpt2Generator:
-    """Implements QueryGenerator with a checkpoint folder.
+    """A QueryGenerator on a checkpoint folder.
 
     reserve: tokens of the context kept free for the query; at least max_new_tokens of any decoding.
     """
@@ -70,11 +70,11 @@ class Gpt2Generator:
 
     @property
     def prompt_form(self) -> PromptForm:
-        """Return how its prompts are written."""
+        """Return the form of its prompts."""
         return self._writer.form
 
     def write_prompt(self, titles: Sequence[str]) -> Prompt | None:
-        """Return the prompt for bought ``titles`` (oldest first), or None when there are none."""
+        """Return the prompt for bought ``titles`` (oldest first), or None if there are none."""
         return self._writer.write(titles)
 
     def generate(self, prompts: Sequence[str], decoding: Decoding) -> list[Generation]:
@@ -109,8 +109,8 @@ class Gpt2Generator:
 
             device = network.pick_device(self._options.device)
             opened = network.open_network(self._checkpoint.folder, dtype, device)
-            # A second thread makes a small network no faster alone, and many times slower beside
-            # other work: its steps are shorter than the wait for the other thread.
+            # A second thread does not speed up a small network, and makes it many times slower
+            # beside other work, because its steps are shorter than the synchronization of threads.
             is_small = opened.config.hidden_size < 512
             network.set_threads(self._options.threads or (1 if is_small else 0))
             self._networks[dtype] = beam_search.prepare(opened)

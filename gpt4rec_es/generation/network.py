@@ -1,6 +1,6 @@
-"""The GPT-2 network: opened from safetensors, or new with random weights; device and threads.
+"""The GPT-2 network, opened from safetensors or new with random weights; device and threads.
 
-Loading never runs code that comes with a checkpoint: safetensors only, no remote code.
+Loading never executes code of a checkpoint: safetensors only, no remote code.
 """
 
 import os
@@ -17,10 +17,10 @@ from transformers.utils import logging as transformers_logging
 from gpt4rec_es.errors import DependencyError, UsageError
 from gpt4rec_es.generation.options import Size
 
-# layers, heads, width, context in tokens, dropout. The tiny one is for minutes on a CPU: two wide
-# layers got further in equal time than four of width 128 (loss 1.35 against 1.64 per target token
-# on 2,000 users of a gift shop), and it sees its data too few times to need dropout. The small one
-# is for hours on a CPU.
+# layers, heads, width, context in tokens, dropout. The tiny network trains in minutes on a CPU: two
+# wide layers reached a lower loss in equal time than four of width 128 (1.35 against 1.64 per
+# target token on 2,000 users of a gift shop), and has too few epochs to need dropout. The small one
+# trains in hours on a CPU.
 _SHAPES: dict[Size, tuple[int, int, int, int, float]] = {
     "tiny": (2, 4, 192, 256, 0.0),
     "small": (4, 4, 256, 256, 0.1),
@@ -46,7 +46,7 @@ def pick_device(device: str) -> str:
 
 
 def describe_device(device: str) -> str:
-    """Return in words what ``device`` is here: a GPU with its memory, or the CPU.
+    """Return a description of ``device``: a GPU with its memory, or the CPU.
 
     Raises:
         UsageError: there is no such GPU.
@@ -61,19 +61,19 @@ def describe_device(device: str) -> str:
 
 
 def set_threads(threads: int) -> int:
-    """Set how many CPU threads this process computes with (0: as many as it may use)."""
+    """Set the number of CPU threads of this process (0: all available ones)."""
     chosen = threads or len(os.sched_getaffinity(0))
     torch.set_num_threads(chosen)
     return chosen
 
 
 def trains_fast_in_bf16(device: str) -> bool:
-    """Return whether mixed bf16 is worth it: on a CPU only with instructions for it.
+    """Return whether mixed bf16 is faster: on a CPU only with bf16 instructions.
 
-    With them a step took half as long (4 layers of width 256, AVX-512 BF16); without, longer.
+    With them a step took half as long (4 layers of width 256, AVX-512 BF16), without them longer.
     """
     return device == "cpu" and (
-        # torch has no public name for either.
+        # torch has no public API for either.
         torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()  # noqa: SLF001
     )
 
@@ -92,9 +92,9 @@ def open_network(folder: Path, dtype: str, device: str) -> Any:
 
 
 def open_to_train(folder: Path, dropout: float | None = None) -> Any:
-    """Return the GPT-2 language model in ``folder`` in fp32, to go on training.
+    """Return the GPT-2 language model in ``folder`` in fp32, for further training.
 
-    dropout: instead of the rate it was saved with. The folder must have passed
+    dropout: replaces the saved rate. The folder must have passed
     folder.open_checkpoint.
     """
     rates = {} if dropout is None else {"resid_pdrop": dropout, "embd_pdrop": dropout}
@@ -102,13 +102,13 @@ def open_to_train(folder: Path, dropout: float | None = None) -> Any:
 
 
 def fetch(source: str) -> Path:
-    """Return the folder of a checkpoint: ``source`` if it is one, else fetched from the hub.
+    """Return the folder of a checkpoint: ``source`` if it is one, else a download from the hub.
 
-    Only configuration, tokenizer and safetensors weights are fetched.
+    Only configuration, tokenizer and safetensors weights are downloaded.
 
     Raises:
-        DependencyError: the hub cannot be reached, or knows no such model.
-        UsageError: it is a path, but nothing is there.
+        DependencyError: the hub cannot be reached, or has no such model.
+        UsageError: it is a path that does not exist.
     """
     if Path(source).exists():
         return Path(source)
@@ -118,7 +118,7 @@ def fetch(source: str) -> Path:
     with silence_transformers():
         try:
             return Path(snapshot_download(source, allow_patterns=wanted))
-        except Exception as error:  # its errors have no common base below Exception
+        except Exception as error:  # the hub's errors have no common base below Exception
             raise DependencyError(
                 f"{source!r} is no folder here, and could not be fetched from the Hugging Face "
                 f"hub ({type(error).__name__}).",
@@ -139,7 +139,7 @@ def new_network(size: Size, vocab_size: int, end_id: int, dropout: float | None 
             n_head=heads,
             resid_pdrop=rate,
             embd_pdrop=rate,
-            # With dropout of its weights attention has no fast kernel on a CPU.
+            # With attention dropout there is no fast attention kernel on a CPU.
             attn_pdrop=0.0,
             bos_token_id=end_id,
             eos_token_id=end_id,
@@ -173,14 +173,14 @@ def _open(folder: Path, dtype: Any, **config: float) -> Any:
             f"The weights in {folder} are incomplete: {missing[0]} is missing.",
             "Save the model again with save_pretrained.",
         )
-    # Whatever a checkpoint brings along must not fill in what a caller leaves open.
+    # The checkpoint's generation_config must not supply settings that a caller leaves out.
     network.generation_config = GenerationConfig()
     return network
 
 
 @contextmanager
 def silence_transformers() -> Iterator[None]:
-    """Keep bars and notices of transformers off the terminal."""
+    """Suppress progress bars and messages of transformers."""
     verbosity = transformers_logging.get_verbosity()
     bars = transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()

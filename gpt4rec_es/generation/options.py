@@ -1,4 +1,4 @@
-"""How a generator is trained and what came of it: plain records, no torch.
+"""Options and report of a training; imports no torch.
 
 The defaults are those of the GPT4Rec paper (section 4.1) where it gives a value.
 """
@@ -14,20 +14,20 @@ from gpt4rec_es.records import PromptForm
 Size = Literal["tiny", "small", "gpt2"]
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
 
-# Vocabulary of a tokenizer learnt for a new network of each size.
+# Vocabulary size of a tokenizer trained for a new network, by network size.
 VOCABULARIES: dict[Size, int] = {"tiny": 3000, "small": 6000, "gpt2": 30000}
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How to train; see docs of `gpt4rec train generator` for each.
+    """Training options; see the help of `gpt4rec train generator`.
 
-    start: checkpoint folder or hub id to go on from; None: a new network of ``size``.
-    vocab_size, pretrain_epochs None: chosen by size, and by whether the network is new.
-    warmup_steps: at most; never more than a tenth of a phase's steps. reserve: tokens of the
-    context kept for the target. max_steps, max_minutes: of both phases together. snapshots: copies
-    of the generator kept on the way, each a folder of its own, to see what longer training gives.
-    prompt_titles, newest_first None: as the checkpoint to go on from, else as ``PromptForm``.
+    start: checkpoint folder or hub id to start from; None: a new network of ``size``. vocab_size,
+    pretrain_epochs None: chosen by size, and by whether the network is new. warmup_steps: maximum;
+    never more than a tenth of a phase's steps. reserve: tokens of the context reserved for the
+    target. max_steps, max_minutes: limits for both phases together. snapshots: number of generator
+    copies saved during training, each in a separate folder. prompt_titles, newest_first None: as in
+    the start checkpoint, else as in ``PromptForm``.
     """
 
     start: str | None = None
@@ -56,7 +56,7 @@ class TrainingOptions:
     newest_first: bool | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be trained, before any data is read."""
+        """Refuse invalid options before any data is read."""
         if self.epochs < 0 or (self.pretrain_epochs or 0) < 0:
             raise UsageError("Epochs are below 0.", "Give 0 to leave a phase out.")
         if self.epochs == 0 and not self.new_epochs:
@@ -65,19 +65,19 @@ class TrainingOptions:
             raise UsageError(f"The batch size is {self.batch_size}.", "It must be at least 1.")
         if self.start and self.tokenizer:
             raise UsageError(
-                "A network that goes on learning keeps its tokenizer.",
+                "A network that is trained further keeps its tokenizer.",
                 "Leave --tokenizer out, or train a new network with --size.",
             )
 
     @property
     def new_epochs(self) -> float:
-        """Return the epochs of causal pre-training: by default 3 for a new network, else 0."""
+        """Return the epochs of causal LM pre-training: by default 3 for a new network, else 0."""
         if self.pretrain_epochs is None:
             return 0.0 if self.start else 3.0
         return self.pretrain_epochs
 
     def prompt_form(self, start: PromptForm) -> PromptForm:
-        """Return the form of prompts: ``start``, but for what was given."""
+        """Return the form of prompts: ``start``, overridden by given options."""
         titles = start.titles if self.prompt_titles is None else self.prompt_titles
         newest_first = start.newest_first if self.newest_first is None else self.newest_first
         return PromptForm(titles, newest_first)

@@ -1,6 +1,6 @@
-"""Registering query generators and choosing the one that nights use.
+"""Register query generators and choose the one that nights use.
 
-A row of the table is a promise about a folder, so the folder is looked at before it is trusted.
+A row refers to a folder that may have changed, so the folder is checked before it is used.
 """
 
 from collections.abc import Callable
@@ -31,10 +31,10 @@ def add_generator(
 ) -> Generator | None:
     """Register a checkpoint ``folder`` (None: the generator without a model) and return its row.
 
-    None after a dry run that found nothing wrong.
+    Returns None after a dry run without an error.
 
     Raises:
-        UsageError: the folder is no fitting checkpoint, or the name is taken.
+        UsageError: the folder is no valid checkpoint, or the name is taken.
     """
     kind = "titles" if folder is None else "gpt2"
     path = None if folder is None else str(folder.resolve())
@@ -50,11 +50,11 @@ def add_generator(
 
 
 def opened_unchanged(row: Generator, open_it: Callable[[Generator], Opened]) -> Opened:
-    """Return the generator of ``row``, opened by ``open_it``, if its files are those registered.
+    """Return the generator of ``row``, opened by ``open_it``, if its files are unchanged.
 
     Raises:
-        ConflictError: they changed.
-        UsageError: its folder is no fitting checkpoint.
+        ConflictError: its files changed.
+        UsageError: its folder is no valid checkpoint.
     """
     opened = open_it(row)
     if opened.content_hash != row.content_hash:
@@ -69,7 +69,7 @@ def use_generator(engine: Engine, name: str, *, actor: str, dry_run: bool = Fals
     """Make ``name`` the generator of the next night and return it.
 
     Raises:
-        UsageError: there is no such generator, or its folder is gone or was changed.
+        UsageError: there is no such generator, or its folder is missing or changed.
     """
     with transaction(engine) as connection:
         wanted = generators.get(connection, name)

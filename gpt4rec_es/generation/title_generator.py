@@ -1,7 +1,7 @@
 """A query generator without a model: the newest bought titles are the queries.
 
-It is the fallback for a shop without a checkpoint, and a baseline that a language model has to
-beat. It needs no library beyond the standard one.
+It is the fallback for a shop without a checkpoint, and a baseline for language models. It needs
+only the standard library.
 """
 
 import hashlib
@@ -11,17 +11,17 @@ from gpt4rec_es.generation.clean import collapse
 from gpt4rec_es.prompts.template import display_title
 from gpt4rec_es.records import Decoding, GeneratedQuery, Generation, Prompt, PromptForm
 
-# Raised whenever what is written below changes, so that stored generations become foreign.
+# Incremented when the output changes, so that stored generations are not used again.
 _BEHAVIOUR = "titles generator 1"
 
 
 class TitlesGenerator:
-    """Implements QueryGenerator; a prompt is the newest titles, newest first, one per line."""
+    """A QueryGenerator whose prompt is the newest titles, newest first, one per line."""
 
     content_hash = hashlib.sha256(_BEHAVIOUR.encode()).hexdigest()
 
     def __init__(self, prompt_titles: int | None = None) -> None:
-        """Take how many of the newest titles become queries; None: 15, as prompts have."""
+        """Set the number of newest titles that become queries; None: 15, as in prompts."""
         titles = PromptForm().titles if prompt_titles is None else prompt_titles
         self.prompt_form = PromptForm(titles, newest_first=True)
 
@@ -36,7 +36,7 @@ class TitlesGenerator:
         return Prompt(text, len(newest), len(text.split()))
 
     def generate(self, prompts: Sequence[str], decoding: Decoding) -> list[Generation]:
-        """Return the lines of each prompt as queries, each scored by minus its position."""
+        """Return the lines of each prompt as queries; the score is the negative line index."""
         return [
             Generation(
                 collapse(

@@ -1,7 +1,7 @@
-"""The byte-level BPE tokenizer of GPT-2: learnt from titles, opened from a folder, saved.
+"""The byte-level BPE tokenizer of GPT-2: trained on titles, opened from a folder, saved.
 
-The tokenizers library is used directly: the night counts tokens of millions of prompts and needs
-nothing of what transformers wraps around it. No network is known here.
+The tokenizers library is used directly, because the night counts tokens of millions of prompts and
+does not need the wrapper of transformers.
 """
 
 import json
@@ -15,12 +15,12 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.prompts.template import CLOSING, OPENING, target_text, title_piece
 
 END = "<|endoftext|>"
-# All bytes and the end token must have an entry, or some title could not be written at all.
+# All bytes and the end token need an entry, so that every title can be encoded.
 LEAST_VOCABULARY = 257
 
 
 class PromptTokenizer:
-    """Encodes and decodes pieces of prompts; text is never taken for the end token."""
+    """Encodes and decodes pieces of prompts; text is never encoded as the end token."""
 
     def __init__(self, tokenizer: Tokenizer, end_id: int) -> None:
         tokenizer.encode_special_tokens = True
@@ -40,13 +40,13 @@ class PromptTokenizer:
         return [list(encoding.ids) for encoding in encodings]
 
     def count(self, text: str) -> int:
-        """Return how many tokens ``text`` has."""
+        """Return the number of tokens of ``text``."""
         return len(self.raw.encode(text, add_special_tokens=False).ids)
 
     def decode_all(self, sequences: Sequence[Sequence[int]]) -> list[str]:
         """Return the text of each token sequence, without end tokens.
 
-        Bytes that are no UTF-8 (a beam may stop within a character) become U+FFFD.
+        Invalid UTF-8 (a beam may stop within a character) becomes U+FFFD.
         """
         plain = [[token for token in ids if token != self.end_id] for ids in sequences]
         texts: list[str] = self.raw.decode_batch(plain, skip_special_tokens=False)
@@ -54,12 +54,12 @@ class PromptTokenizer:
 
 
 def train_tokenizer(titles: Sequence[str], vocab_size: int) -> PromptTokenizer:
-    """Return a tokenizer of at most ``vocab_size`` entries learnt from display titles.
+    """Return a tokenizer of at most ``vocab_size`` entries trained on display titles.
 
-    The fixed words of prompts are part of the text it learns from, so they cost few tokens.
+    The fixed words of prompts are part of the training text, so they take few tokens.
 
     Raises:
-        UsageError: so few entries could not even hold all bytes.
+        UsageError: ``vocab_size`` is too small for all bytes.
     """
     if vocab_size < LEAST_VOCABULARY:
         raise UsageError(
@@ -92,7 +92,7 @@ def open_tokenizer(folder: Path) -> PromptTokenizer:
     """Return the tokenizer saved in ``folder``: tokenizer.json, or vocab.json and merges.txt.
 
     Raises:
-        UsageError: there is none, it cannot be read, or it is not byte-level BPE as GPT-2's.
+        UsageError: it is missing, cannot be read, or is not byte-level BPE like GPT-2's.
     """
     files = tokenizer_files(folder)
     try:
@@ -102,7 +102,7 @@ def open_tokenizer(folder: Path) -> PromptTokenizer:
             tokenizer = Tokenizer(models.BPE.from_file(*map(str, files)))
             tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
             tokenizer.decoder = decoders.ByteLevel()
-    except Exception as error:  # the library raises bare Exception
+    except Exception as error:  # the library raises Exception itself
         raise UsageError(
             f"The tokenizer in {folder} cannot be read: {str(error).splitlines()[0]}.",
             "Save it again with save_pretrained, or copy its files anew.",
@@ -117,7 +117,7 @@ def open_tokenizer(folder: Path) -> PromptTokenizer:
 
 
 def tokenizer_files(folder: Path) -> list[Path]:
-    """Return the files that make the tokenizer in ``folder``, in the order they are read.
+    """Return the files of the tokenizer in ``folder``, in reading order.
 
     Raises:
         UsageError: there are none.
@@ -135,7 +135,7 @@ def tokenizer_files(folder: Path) -> list[Path]:
 
 
 def _require_byte_level(tokenizer: Tokenizer, folder: Path) -> None:
-    """Refuse tokenizers whose tokens of a prompt are not those of its pieces."""
+    """Refuse a tokenizer whose tokens of a prompt differ from those of its pieces."""
     description: dict[str, Any] = json.loads(tokenizer.to_str())
     before: dict[str, Any] = description.get("pre_tokenizer") or {}
     is_plain = before.get("type") == "ByteLevel" and not before.get("add_prefix_space")
@@ -152,7 +152,7 @@ def _require_byte_level(tokenizer: Tokenizer, folder: Path) -> None:
 
 
 def save_tokenizer(tokenizer: PromptTokenizer, folder: Path, context: int) -> None:
-    """Save ``tokenizer`` in the form that transformers opens; ``context`` in tokens."""
+    """Save ``tokenizer`` in the format of transformers; ``context`` in tokens."""
     tokenizer.raw.encode_special_tokens = False
     tokenizer.raw.save(str(folder / "tokenizer.json"))
     tokenizer.raw.encode_special_tokens = True

@@ -1,1 +1,1 @@
-"""Index builds: make, verify, derive, swap, prune."""
+"""Index builds: create, verify, clone, swap, prune."""

@@ -1,6 +1,6 @@
-"""Tuning k1 and b while searches go on: a clone of the live build with other values, swapped in.
+"""Change k1 and b without interrupting searches, by a clone of the live build and an alias swap.
 
-The build before stays as it is, so undo is one move of the alias.
+The previous build is kept unchanged, so undo is one alias swap.
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ from gpt4rec_es.records import Bm25
 
 @dataclass(frozen=True, slots=True)
 class Bm25Change:
-    """A move of the alias to other k1, b. ``after`` is live now; None: a dry run of a clone."""
+    """An alias swap to other k1, b. ``after``: the new live build; None: a dry run of a clone."""
 
     before: Build
     after: Build | None
@@ -34,7 +34,7 @@ class Bm25Change:
 def show_bm25(
     engine: Engine, client: Elasticsearch, alias: str, limit: int = 10
 ) -> tuple[Build, list[Swap]]:
-    """Return the live build, its k1, b read back from the server, and the last moves of the alias.
+    """Return the live build, its k1 and b as read from the server, and the last alias swaps.
 
     Raises as ``live_build`` does.
     """
@@ -54,15 +54,14 @@ def set_bm25(
     keep: int = 2,
     dry_run: bool = False,
 ) -> Bm25Change:
-    """Make a build with these values live and return the change; no search fails meanwhile.
+    """Make a build with these values live and return the change; searches continue meanwhile.
 
-    A kept build of the same documents that has these values already is used again, with all
-    searches that were stored for it.
+    A kept build of the same documents with these values is reused, with all searches stored for it.
 
     Raises:
         UsageError: the live build has these values already; or the alias cannot be used.
         ConflictError: another process builds or tunes behind this alias.
-        DataError: the clone did not prove to use the values; it was removed.
+        DataError: the clone does not use the values; it was removed.
         DependencyError: a server cannot be reached.
     """
     with plain_errors(client), live.index_lock(engine, alias) as lock:
@@ -92,10 +91,10 @@ def undo_bm25(
 ) -> Bm25Change:
     """Make the build before the last ``set_bm25`` live again and return the change.
 
-    Called again, it undoes the ``set_bm25`` before that one.
+    A second call undoes the ``set_bm25`` before that one.
 
     Raises:
-        UsageError: what is live came from a reindex, or the build before is gone.
+        UsageError: the live build came from a reindex, or the previous build is deleted.
         ConflictError: another process builds or tunes behind this alias.
         DependencyError: a server cannot be reached.
     """
@@ -123,10 +122,9 @@ def undo_bm25(
 
 
 def undoable(swaps: Iterable[Swap]) -> list[Swap]:
-    """Return the changes of k1, b that can be undone, last one last; ``swaps`` are oldest first.
+    """Return the changes of k1, b that can be undone, oldest first; ``swaps`` are oldest first.
 
-    A reindex or a rollback ends what came before it: undoing across it would bring back another
-    catalog.
+    Changes before a reindex or a rollback cannot be undone: that would restore another catalog.
     """
     changes: list[Swap] = []
     for swap in swaps:

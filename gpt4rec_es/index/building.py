@@ -1,6 +1,6 @@
-"""One build from its row to its proof: from the catalog, or derived from another build.
+"""Create one build and verify it: from the catalog, or as a clone of another build.
 
-It ends either ready, or failed with its index gone. It is not live then: see live.py.
+A build ends either ready, or failed with its index deleted. live.py makes it live.
 """
 
 import logging
@@ -37,9 +37,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildOptions:
-    """How a build is made.
+    """Options of a build.
 
-    replicas: copies of each document besides the first. throttle: counts documents.
+    replicas: number of replicas. throttle: limits documents per second.
     """
 
     analysis: Analysis = field(default_factory=Analysis)
@@ -61,10 +61,10 @@ def full_build(
     reason: str | None,
     progress: Progress = no_progress,
 ) -> tuple[Build, BulkCounts]:
-    """Return a ready build of the catalog ``snapshot``, and what loading it took.
+    """Return a ready build of the catalog ``snapshot``, and the counts of its load.
 
     Raises:
-        DataError: a document was refused, or the index is not what it should be.
+        DataError: a document was refused, or the index failed verification.
         DependencyError: a server cannot be reached.
     """
     body = index_body(bm25, options.analysis, replicas=options.replicas)
@@ -131,9 +131,10 @@ def derived_build(
 
 
 class Sampled:
-    """Documents passed through; some are remembered as ``chosen``.
+    """An iterable that passes documents through and collects a sample of them.
 
-    These are the first eight and then those at powers of two, of the titles with a letter or digit.
+    The sample has the first eight and then those at powers of two, of the titles with a letter or
+    digit.
     """
 
     def __init__(self, documents: Iterable[Document]) -> None:
@@ -142,7 +143,7 @@ class Sampled:
 
     @property
     def samples(self) -> list[tuple[str, str]]:
-        """The chosen ones as (item id, title)."""
+        """The sample as (item id, title)."""
         return [(document.item_id, document.title) for document in self.chosen]
 
     def __iter__(self) -> Iterator[Document]:
@@ -163,10 +164,10 @@ def _verify(
     documents: int,
     samples: Sequence[tuple[str, str]],
 ) -> Build:
-    """Return the build as ready, after it was found to be what it should be.
+    """Verify the index of a build and return the build as ready.
 
     Raises:
-        DataError: it is not.
+        DataError: the index failed verification.
     """
     state = verify_index(
         client, build.index_name, documents=documents, bm25=build.bm25, samples=samples
@@ -177,7 +178,7 @@ def _verify(
 
 @contextmanager
 def _removed_on_failure(engine: Engine, client: Elasticsearch, build: Build) -> Iterator[None]:
-    """Delete the index and record why, if the block fails or is interrupted by hand."""
+    """Delete the index and record the reason, if the block fails or is interrupted."""
     try:
         yield
     except BaseException as error:
@@ -185,7 +186,7 @@ def _removed_on_failure(engine: Engine, client: Elasticsearch, build: Build) -> 
             delete_index(client, build.index_name)
             with transaction(engine) as connection:
                 rows.fail(connection, build.build_no, _failure_reason(error, client))
-        except Exception as second:  # the first error is the one to tell
+        except Exception as second:  # report the first error
             log.warning(
                 "the index %s of a failed build is left for the next reindex to delete: %s",
                 build.index_name,

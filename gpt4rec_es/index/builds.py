@@ -1,4 +1,4 @@
-"""Listing, keeping and deleting index builds, and going back to one that was live before."""
+"""List, pin and prune index builds, and roll back to an earlier one."""
 
 from dataclasses import dataclass
 
@@ -35,7 +35,7 @@ class BuildStatus:
 def list_builds(
     engine: Engine, client: Elasticsearch, alias: str, *, with_gone: bool = False
 ) -> list[BuildStatus]:
-    """Return the builds for ``alias``, newest first; ``with_gone``: also failed and deleted ones.
+    """Return the builds for ``alias``, newest first; ``with_gone``: with failed and deleted ones.
 
     Raises:
         DependencyError: a server cannot be reached.
@@ -55,9 +55,9 @@ def list_builds(
 def prune_index(
     engine: Engine, client: Elasticsearch, alias: str, *, keep: int = 2, dry_run: bool = False
 ) -> list[str]:
-    """Delete builds that nobody needs and what killed ones left; return the names of their indices.
+    """Delete unneeded builds and leftovers of killed ones; return the names of their indices.
 
-    Kept are the live one, the ``keep`` that were live before it, and pinned ones.
+    Kept are the live build, the ``keep`` builds that were live before it, and pinned ones.
 
     Raises:
         ConflictError: another process builds or tunes behind this alias.
@@ -81,9 +81,9 @@ def set_build_pinned(
     reason: str | None,
     dry_run: bool = False,
 ) -> Build:
-    """Keep a build from being deleted, or let it be again; return it.
+    """Pin a build so that it is not pruned, or unpin it; return it.
 
-    dry_run: only look whether that can be.
+    dry_run: only check.
 
     Raises:
         UsageError: there is no such build, or its index is gone.
@@ -118,12 +118,11 @@ def rollback_index(
 ) -> tuple[Build | None, Build]:
     """Make an older build live again and return (live before, live now).
 
-    ``build_no`` None: the one that was live before. If the catalog has changed since it was made,
-    the next night builds anew. None is returned for the build before where the alias pointed to
-    none of ours.
+    ``build_no`` None: the one that was live before. If the catalog has changed since the build, the
+    next night reindexes. "Live before" is None if the alias pointed to an index of another origin.
 
     Raises:
-        UsageError: there is no such build, or its index is gone.
+        UsageError: there is no such build, or its index is deleted.
         ConflictError: another process builds or tunes behind this alias.
         DependencyError: a server cannot be reached.
     """
@@ -142,7 +141,7 @@ def rollback_index(
 def _find(
     engine: Engine, alias: str, targets: list[str], build_no: int | None
 ) -> tuple[Build | None, Build]:
-    """Return the build that ``targets`` are, and the one wanted (None: live before it)."""
+    """Return the build of ``targets``, and build ``build_no`` (None: the one live before it)."""
     with transaction(engine) as connection:
         ready = {build.build_no: build for build in rows.list_builds(connection, alias, ["ready"])}
         swaps = list_swaps(connection, alias)

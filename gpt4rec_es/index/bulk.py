@@ -1,8 +1,8 @@
-"""Loading documents, so that each one sent is acknowledged by name, or the load stops.
+"""Load documents by bulk requests; every document is acknowledged by id, or the load stops.
 
-The client's own bulk helpers lose or abort: they do not retry single documents, take a short answer
-for a full one and retry a full disk in vain. Here every document is checked off by its id. Sending
-one twice is harmless because it carries its id.
+The client's bulk helpers do not retry single documents, accept a response with missing items, and
+retry when a disk is full. Here every document id is checked. Sending a document twice is harmless,
+because its id is given.
 """
 
 from collections import deque
@@ -26,14 +26,14 @@ from gpt4rec_es.index.mapping import encode_document
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.records import Document
 
-# "error" too: the filter applies to answers that refuse the whole request.
+# "error" too: filter_path also applies to responses that refuse the whole request.
 ANSWER_FILTER = "error,status,items.*._id,items.*.status,items.*.error,items.*.result"
 _HEADERS = {"accept": "application/json", "content-type": "application/x-ndjson"}
 
-# What follows the name of a new document in an answer.
+# The text after the id of a created document in a response.
 _CREATED = b',"result":"created","status":201}}'
 
-# Documents in a request to which an overloaded server brings it down; smaller ones would add work.
+# Minimum documents per request when the server is overloaded.
 _SMALLEST = 20
 
 # (document id, its two lines)
@@ -42,7 +42,7 @@ Line = tuple[str, bytes]
 
 @dataclass(frozen=True, slots=True)
 class BulkLimits:
-    """How large one request may be: documents, and bytes (servers take 100 MB at most)."""
+    """Maximum size of one request: documents, and bytes (servers accept at most 100 MB)."""
 
     documents: int = 2000
     bytes: int = 8_000_000
@@ -50,7 +50,7 @@ class BulkLimits:
 
 @dataclass(slots=True)
 class BulkCounts:
-    """What a load did. ``sent`` documents were all acknowledged if the load returned."""
+    """Counts of a load; if it returned, all ``sent`` documents were acknowledged."""
 
     sent: int = 0
     acknowledged: int = 0
@@ -71,13 +71,13 @@ def load_documents(
 ) -> BulkCounts:
     """Send all ``documents`` to ``index`` and return the counts; ``sent`` equals ``acknowledged``.
 
-    Documents that were refused for now are sent again, after a wait and in smaller requests.
+    Documents that were refused temporarily are sent again, after a wait and in smaller requests.
     One request is in flight at a time; throttle counts documents.
 
     Raises:
-        DependencyError: the server cannot be reached or refuses for longer than ``backoff`` waits,
-            or its disk is full (at once).
-        DataError: a document itself is refused; the message names it.
+        DependencyError: the server cannot be reached, refuses for longer than ``backoff`` waits, or
+        its disk is full (raised at once). DataError: a document itself is refused; the message
+        names it.
     """
     loader = _Loader(
         client, index, limits or BulkLimits(), backoff or Backoff(), throttle or Throttle()
@@ -95,16 +95,16 @@ def load_documents(
 
 
 def created_answer(lines: Sequence[Line]) -> bytes:
-    """Return the answer, letter by letter, that acknowledges each of ``lines`` as a new document.
+    """Return the exact response that acknowledges each of ``lines`` as a new document.
 
-    To compare is a third of the work of parsing; any other answer is looked at in full.
+    Comparing takes a third of the time of parsing; any other response is parsed in full.
     """
     named = [line[: line.index(b"}}\n")] for _, line in lines]
     return BULK_START + b",".join([part + _CREATED for part in named]) + b"]}"
 
 
 class _Loader:
-    """One load: what was refused for now goes out again together with what follows."""
+    """One load; temporarily refused documents are sent again together with the next ones."""
 
     def __init__(
         self,
@@ -117,14 +117,14 @@ class _Loader:
         self._client, self._index = without_retries(client), index
         self._limits, self._backoff, self._throttle = limits, backoff, throttle
         self._waiting: deque[Line] = deque()
-        self._most = limits.documents  # in the next request; less while the server refuses
-        self._failures = 0  # requests in a row that brought nothing through
+        self._most = limits.documents  # in the next request; reduced while the server refuses
+        self._failures = 0  # requests in a row without any acknowledged document
         self.counts = BulkCounts()
 
     def load(self, source: Iterator[Line]) -> Iterator[None]:
         """Send all of ``source``; yield after each request."""
         self._read(source)
-        # Not the other way round: the sending thread must not wait for Python's lock.
+        # Not the other way round: the sending thread must not wait for the GIL.
         with ThreadPoolExecutor(1, "bulk-read-ahead") as reader:
             while batch := self._next():
                 reading = reader.submit(self._read, source)
@@ -140,7 +140,7 @@ class _Loader:
                 yield
 
     def _read(self, source: Iterator[Line]) -> None:
-        """Let so much wait that it fills a request, unless ``source`` ends."""
+        """Read documents until they fill a request or ``source`` ends."""
         size = sum(len(line) for _, line in self._waiting)
         while len(self._waiting) < self._limits.documents and size <= self._limits.bytes:
             new = next(source, None)
@@ -151,7 +151,7 @@ class _Loader:
             size += len(new[1])
 
     def _next(self) -> list[Line]:
-        """Return the lines of the next request: what waits longest."""
+        """Return the lines of the next request, longest waiting first."""
         batch: list[Line] = []
         size = 0
         most = self._throttle.most(self._most)
@@ -163,8 +163,8 @@ class _Loader:
         return batch
 
     def _retry_smaller(self, sent: int, left: int, problem: str, is_too_large: bool) -> None:
-        """Make the next request smaller and wait; raise if that was the last try."""
-        if is_too_large:  # needs smaller requests, not patience
+        """Reduce the size of the next request and wait; raise after the last try."""
+        if is_too_large:  # needs smaller requests, not a wait
             if sent == 1:
                 raise DataError(
                     f"The item {self._waiting[0][0]!r} is too large for one request.",
@@ -178,11 +178,11 @@ class _Loader:
             raise DependencyError(
                 f"Elasticsearch at {client_url(self._client)} did not take documents "
                 f"in {self._failures} tries: {problem}.",
-                "Nothing is live of this build. Try again when the server has recovered.",
+                "This build is not live. Try again when the server has recovered.",
             )
 
     def _send(self, lines: list[Line]) -> tuple[list[Line], str, bool]:
-        """Return the lines not acknowledged, why, and whether the request was too large."""
+        """Return the lines not acknowledged, the reason, and whether the request was too large."""
         self.counts.requests += 1
         self._throttle.take(len(lines))
         try:
@@ -203,7 +203,7 @@ class _Loader:
         return left, problem, False
 
     def _check(self, lines: list[Line], body: Any) -> tuple[list[Line], str]:
-        """Return the lines that the answer does not acknowledge by name, and why."""
+        """Return the lines that the response does not acknowledge by id, and the reason."""
         if body == created_answer(lines):
             self.counts.acknowledged += len(lines)
             return [], ""
@@ -222,7 +222,7 @@ class _Loader:
         return left, problem
 
     def _refusal(self, entry: dict[str, Any]) -> str:
-        """Return why one document was refused for now; raise if it always will be."""
+        """Return why one document was refused temporarily; raise if the refusal is permanent."""
         error, status = entry.get("error"), entry["status"]
         if is_disk_full(error):
             raise disk_error(f"Elasticsearch at {client_url(self._client)}")

@@ -1,6 +1,6 @@
-"""Making one index and proving that it is what it should be; an index that is live is not touched.
+"""Create and verify one index, independent of database and alias.
 
-Nothing here knows the database or the alias: see live.py and reindex.py.
+live.py and reindex.py handle those. A live index is not changed here.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ from gpt4rec_es.index.inspect import (
 )
 from gpt4rec_es.records import Bm25
 
-# Merging a large index takes longer than any other request.
+# Timeout: merging a large index takes longer than any other request.
 _MERGE_TIMEOUT_S = 3600
 _AS_INDEXED = "catalog_text"
 
@@ -35,8 +35,7 @@ def create_index(client: Elasticsearch, name: str, body: dict[str, Any]) -> None
 def seal_index(client: Elasticsearch, name: str) -> None:
     """Make all documents searchable, merge them into one segment and block any further write.
 
-    One segment without deleted documents makes scores repeatable; a write block is also what
-    cloning asks for.
+    One segment without deleted documents makes scores reproducible; cloning requires a write block.
     """
     client.indices.refresh(index=name)
     answer = client.options(request_timeout=_MERGE_TIMEOUT_S).indices.forcemerge(
@@ -51,7 +50,7 @@ def seal_index(client: Elasticsearch, name: str) -> None:
 def clone_index(client: Elasticsearch, source: str, target: str, bm25: Bm25) -> None:
     """Create ``target`` with the documents of the write-blocked ``source`` and other k1, b.
 
-    Files are hard-linked, so this takes a fraction of a second whatever the size.
+    Files are hard-linked, so this takes a fraction of a second for any size.
     """
     settings = similarity_settings(bm25)
     client.indices.clone(index=source, target=target, settings=settings, wait_for_active_shards=1)
@@ -73,13 +72,13 @@ def verify_index(
     bm25: Bm25,
     samples: Sequence[tuple[str, str]] = (),
 ) -> IndexState:
-    """Return the state of ``name`` after checking it; ``samples`` are (item id, title) to be found.
+    """Verify the index ``name`` and return its state; ``samples`` are (item id, title).
 
-    Checked are the number of documents, k1 and b as settings, that score formulas use them, and
-    that a title finds its item.
+    Checks the number of documents, k1 and b in the settings and in score formulas, and that the
+    title of each sample finds its item.
 
     Raises:
-        DataError: one of these is not so.
+        DataError: a check failed.
     """
     state = describe_index(client, name)
     if state.documents != documents:
@@ -98,13 +97,13 @@ def verify_index(
 def check_titles_find_items(
     client: Elasticsearch, name: str, samples: Iterable[tuple[str, str]]
 ) -> None:
-    """Check that each title finds its item; a title without any term is passed over.
+    """Check that each title finds its item; titles without any term are skipped.
 
-    Titles are cut into terms as when they are indexed: a synonym rule may well turn the only word
-    of a title, as a query, into another.
+    Titles are analyzed by the index analyzer: with the search analyzer a synonym rule may replace
+    the only word of a title.
 
     Raises:
-        DataError: a title does not find its item, or none of them has a term.
+        DataError: a title does not find its item, or no title has a term.
     """
     texts = [(item_id, search_text(title)) for item_id, title in samples]
     queries = [

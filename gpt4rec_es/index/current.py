@@ -26,7 +26,7 @@ def ensure_current(
     actor: str,
     progress: Progress = no_progress,
 ) -> Build:
-    """Return the live build, after a reindex if it is not of today's catalog and mapping.
+    """Return the live build, after a reindex if its catalog or mapping is not current.
 
     Raises as ``reindex`` does.
     """
@@ -34,7 +34,7 @@ def ensure_current(
     if isinstance(found, Build):
         return found
     with plain_errors(client), live.index_lock(engine, options.alias) as lock:
-        # The previous holder of the lock may have done it.
+        # The previous holder of the lock may have reindexed.
         found = _current_build(engine, client, options)
         if isinstance(found, Build):
             return found
@@ -43,7 +43,7 @@ def ensure_current(
 
 
 def _current_build(engine: Engine, client: Elasticsearch, options: ReindexOptions) -> Build | str:
-    """Return the live build, or why it has to be made anew."""
+    """Return the live build, or the reason for a reindex."""
     try:
         build = live.live_build(engine, client, options.alias)
     except (DataError, UsageError) as error:

@@ -1,4 +1,4 @@
-"""Looking at one concrete index: what it is, what it holds. Changes nothing."""
+"""Read-only queries about one concrete index: its state and content."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _FORMULAS = 3
 
 @dataclass(frozen=True, slots=True)
 class IndexState:
-    """What Elasticsearch says about an index. documents: searchable ones."""
+    """State of an index in Elasticsearch. documents: number of searchable ones."""
 
     uuid: str
     documents: int
@@ -46,7 +46,7 @@ def describe_index(client: Elasticsearch, index: str) -> IndexState:
 
 
 def count_active(client: Elasticsearch, index: str, item_ids: Sequence[str]) -> int:
-    """Return how many of the distinct ``item_ids`` (at most 65,536) are in it and active.
+    """Return how many of the distinct ``item_ids`` (at most 65,536) are active items of ``index``.
 
     Raises:
         DependencyError: Elasticsearch cannot answer.
@@ -61,7 +61,7 @@ def count_active(client: Elasticsearch, index: str, item_ids: Sequence[str]) -> 
 
 
 def count(client: Elasticsearch, index: str, query: dict[str, Any] | None = None) -> int:
-    """Return how many documents match ``query`` (None: all); never that of only some shards."""
+    """Return the number of documents that match ``query`` (None: all), over all shards."""
     answer = client.count(index=index, query=query).body
     if answer["_shards"]["failed"]:
         raise DependencyError(
@@ -71,7 +71,7 @@ def count(client: Elasticsearch, index: str, query: dict[str, Any] | None = None
 
 
 def count_each(client: Elasticsearch, index: str, queries: Sequence[dict[str, Any]]) -> list[int]:
-    """Return how many documents match each of ``queries``, asked in one request; as ``count``."""
+    """Return the number of documents that match each of ``queries``, in one request."""
     if not queries:
         return []
     searches = [
@@ -86,13 +86,13 @@ def count_each(client: Elasticsearch, index: str, queries: Sequence[dict[str, An
     return [
         answer["hits"]["total"]["value"]
         if answer["status"] == 200 and not answer["timed_out"]
-        else count(client, index, query)  # which says what is wrong
+        else count(client, index, query)  # which raises the specific error
         for answer, query in zip(answers, queries, strict=True)
     ]
 
 
 def bytes_per_document(client: Elasticsearch, index: str) -> float | None:
-    """Return the size on disk of one copy of one document; None: the index is empty."""
+    """Return the mean bytes on disk per document of a primary shard; None: the index is empty."""
     primaries = client.indices.stats(index=index, metric="docs,store").body["_all"]["primaries"]
     documents = primaries["docs"]["count"] + primaries["docs"]["deleted"]
     return primaries["store"]["size_in_bytes"] / documents if documents else None
@@ -108,9 +108,9 @@ def explain_title(client: Elasticsearch, index: str, item_id: str, title: str) -
 def applied_bm25(
     client: Elasticsearch, index: str, samples: Sequence[tuple[str, str]]
 ) -> set[Bm25]:
-    """Return the k1, b that score formulas really use; ``samples`` are (item id, title).
+    """Return the k1, b that score formulas use; ``samples`` are (item id, title).
 
-    They are those of an index, not of a document: the first few formulas are enough.
+    They are the same for all documents of an index, so the first few formulas are enough.
     """
     used = []
     for item_id, title in samples:
@@ -135,7 +135,7 @@ def sample_titles(client: Elasticsearch, index: str, size: int = 10) -> list[tup
     return [(source["item_id"], source["title"]) for source in found]
 
 
-# Before the first build nothing is known of the size of a document on disk; titles take 200 to 400.
+# Bytes per document on disk, assumed before the first build; titles take 200 to 400.
 _FIRST_BYTES_PER_DOCUMENT = 600
 _TWICE = 2
 
@@ -143,10 +143,10 @@ _TWICE = 2
 def require_room_for(
     client: Elasticsearch, documents: int, *, like: str | None, replicas: int
 ) -> None:
-    """Return if ``documents`` can be indexed; like: an index that tells their size, if any.
+    """Pass if ``documents`` can be indexed; like: an index to estimate their size from, if any.
 
     Raises:
-        DependencyError: there is too little room; nothing was made.
+        DependencyError: there is too little room; nothing was created.
     """
     each = bytes_per_document(client, like) if like else None
     each = each or _FIRST_BYTES_PER_DOCUMENT

@@ -1,7 +1,8 @@
-"""What is live: the build behind the alias, moving the alias, and noting every move.
+"""The live build behind the alias; alias swaps and their records.
 
-The alias in Elasticsearch decides what is live; the table ``alias_swaps`` tells how it came there.
-A kill between the two is made good by ``reconcile``. The alias is only moved under ``index_lock``.
+The alias in Elasticsearch decides which build is live; the table ``alias_swaps`` records each swap.
+``reconcile`` adds the record if a process was killed between the two. The alias is swapped only
+under ``index_lock``.
 """
 
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ _REBUILD = "Run `gpt4rec reindex` to make one from this catalog."
 
 @contextmanager
 def index_lock(engine: Engine, alias: str) -> Iterator[HeldLock]:
-    """Hold the one lock for building behind ``alias`` and moving it; it cannot expire.
+    """Hold the lock for building behind ``alias`` and swapping it; it does not expire.
 
     Raises:
         ConflictError: another process builds or tunes.
@@ -37,11 +38,11 @@ def index_lock(engine: Engine, alias: str) -> Iterator[HeldLock]:
 
 
 def live_build(engine: Engine, client: Elasticsearch, alias: str) -> Build:
-    """Return the ready build that ``alias`` points to, after comparing it with what was recorded.
+    """Return the ready build that ``alias`` points to, after comparing it with its record.
 
     Raises:
-        UsageError: the alias points nowhere, to several indices, or to one of another origin.
-        DataError: the index is not as recorded (replaced, changed by hand, incomplete).
+        UsageError: the alias points nowhere, to several indices, or to an index without record.
+        DataError: the index differs from its record (replaced, changed, incomplete).
         DependencyError: a server cannot be reached.
     """
     with plain_errors(client):
@@ -58,7 +59,7 @@ def live_build(engine: Engine, client: Elasticsearch, alias: str) -> Build:
 
 
 def check_build(client: Elasticsearch, build: Build) -> None:
-    """Compare a ready build's index with what was recorded when it was verified.
+    """Compare a ready build's index with the record of its verification.
 
     Raises:
         DataError: uuid, number of documents, or k1 and b differ.
@@ -78,14 +79,14 @@ def check_build(client: Elasticsearch, build: Build) -> None:
 
 
 def recorded_bm25(engine: Engine, alias: str, default: Bm25) -> Bm25:
-    """Return k1, b of the build that is live by the records, or ``default`` before the first."""
+    """Return k1, b of the build that is live by the records, or ``default`` without one."""
     with transaction(engine) as connection:
         swaps = list_swaps(connection, alias, limit=1)
         return rows.load(connection, swaps[0].to_build_no).bm25 if swaps else default
 
 
 def reconcile(engine: Engine, client: Elasticsearch, alias: str) -> None:
-    """Record a move of the alias whose maker was killed before it could; hold ``index_lock``."""
+    """Record an alias swap whose process was killed before recording it; hold ``index_lock``."""
     targets = alias_targets(client, alias)
     if len(targets) != 1:
         return
@@ -115,7 +116,7 @@ def make_live(
     """Point the alias to ``build`` in one step and record it; hold ``index_lock`` as ``lock``.
 
     Raises:
-        ConflictError: the lock was lost, or another process moved the alias.
+        ConflictError: the lock was lost, or another process swapped the alias.
     """
     alias = build.alias
     old = alias_targets(client, alias)
@@ -124,8 +125,8 @@ def make_live(
         before_no = None if before is None else before.build_no
         record_swap(connection, alias, before_no, build.build_no, action, actor, reason)
         _audit(connection, alias, action, before_no, build, actor, reason)
-        # Inside the transaction: a refused swap leaves no record. The reverse, a swap whose record
-        # is lost, is what reconcile is for.
+        # Inside the transaction: a refused swap leaves no record. A swap without record is handled
+        # by reconcile.
         lock.check()
         swap_alias(client, alias, old, build.index_name)
 

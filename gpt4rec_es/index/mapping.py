@@ -1,4 +1,4 @@
-"""The body that an index is created with, made from mappings/*.json and the choice of analyzer."""
+"""The create-index request body, from mappings/*.json and the chosen analyzer."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ _SYNONYMS = "catalog_synonyms"
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """How titles become terms: a name in mappings/analyzers.json, and Solr synonym rules."""
+    """Analysis of titles: an analyzer in mappings/analyzers.json, and Solr synonym rules."""
 
     analyzer: str = "standard"
     synonyms: tuple[str, ...] = ()
@@ -40,8 +40,8 @@ def index_body(bm25: Bm25, analysis: Analysis, *, replicas: int = 0) -> dict[str
     analyzers["catalog_text"]["filter"] = chain
     if analysis.synonyms:
         filters[_SYNONYMS] = {"type": "synonym_graph", "synonyms": list(analysis.synonyms)}
-        # Rules are read through the filters before them: after lower-casing, so that their case
-        # does not matter, and before stemming, so that they are written as people write.
+        # Elasticsearch applies the preceding filters to the rules: after lowercase, so that case
+        # does not matter, and before stemming, so that rules contain unstemmed words.
         place = chain.index("lowercase") + 1
         chain = [*chain[:place], _SYNONYMS, *chain[place:]]
     analyzers["catalog_search"]["filter"] = chain
@@ -59,9 +59,9 @@ def _choice(analyzer: str) -> dict[str, Any]:
 
 
 def mapping_hash(analysis: Analysis) -> str:
-    """Return a hex digest of all that decides how titles become terms, and of the fields.
+    """Return a hex digest of the fields and of all analysis settings.
 
-    k1, b and replicas are not in it: they can differ between indices of equal content.
+    k1, b and replicas are excluded: they can differ between indices of equal content.
     """
     body = index_body(Bm25(), analysis)
     settings = body["settings"]["index"]
@@ -81,10 +81,10 @@ _MAX_ID_BYTES = 512
 def encode_document(document: Document) -> bytes:
     """Return the action line and the source line for one item, each ending in a newline.
 
-    The id is given, so sending a document twice leaves one document.
+    The id is given, so sending a document twice creates one document.
 
     Raises:
-        DataError: the item id is longer than an index takes.
+        DataError: the item id is too long for an index.
     """
     if len(document.item_id.encode()) > _MAX_ID_BYTES:
         raise DataError(
@@ -96,7 +96,7 @@ def encode_document(document: Document) -> bytes:
 
 
 def source_of(document: Document) -> dict[str, Any]:
-    """Return what an index holds of one item, by field."""
+    """Return the indexed fields of one item."""
     return {
         "item_id": document.item_id,
         "item_no": document.item_no,

@@ -1,7 +1,7 @@
-"""Deleting indices: old builds that nobody needs, and what killed or failed builds left behind.
+"""Delete indices: unneeded old builds, and leftovers of killed or failed builds.
 
-Never deleted: what is live, the builds kept for going back, and whatever a run pins. The row is
-marked before the index goes, so a kill in between leaves an index that the next call deletes.
+Never deleted: the live build, builds kept for rollback, and pinned builds. The row is updated
+before the index is deleted, so after a kill in between the next call deletes the index.
 """
 
 import logging
@@ -20,17 +20,17 @@ from gpt4rec_es.index.create import delete_index
 
 log = logging.getLogger(__name__)
 
-# An index with our kind of name that no row knows (a database was restored or dropped) may belong
-# to a reindex that another database is just running: only such that are older than this go.
+# An index with a name like ours but without a row (after a database was restored or dropped) may
+# belong to a running reindex of another database, so only indices older than this are deleted.
 _UNKNOWN_AGE_S = 24 * 3600
 
 
 def find_orphans(
     engine: Engine, client: Elasticsearch, alias: str, now: float | None = None
 ) -> list[str]:
-    """Return the indices that killed or failed builds of ``alias`` left; hold ``index_lock``.
+    """Return the leftover indices of killed or failed builds of ``alias``; hold ``index_lock``.
 
-    An index that any alias points to is never one. ``now`` is in seconds since 1970.
+    An index that any alias points to is excluded. ``now`` is in seconds since 1970.
     """
     moment = time.time() if now is None else now
     existing = client.indices.get(
@@ -54,9 +54,9 @@ def find_orphans(
 
 
 def remove_orphans(engine: Engine, client: Elasticsearch, alias: str) -> list[str]:
-    """Delete the orphans of ``alias`` and close their records; return their names.
+    """Delete the orphans of ``alias`` and mark their records; return their names.
 
-    Hold ``index_lock``: then an unfinished build is one whose process died.
+    Hold ``index_lock``, so that every unfinished build is one whose process died.
     """
     orphans = find_orphans(engine, client, alias)
     for name in orphans:
@@ -69,7 +69,7 @@ def remove_orphans(engine: Engine, client: Elasticsearch, alias: str) -> list[st
 
 
 def prune_builds(engine: Engine, client: Elasticsearch, alias: str, keep: int = 2) -> list[str]:
-    """Delete ready builds of ``alias`` except the live one, the ``keep`` live before it, and pins.
+    """Delete ready builds of ``alias`` except live, the ``keep`` live before it, and pinned ones.
 
     Returns the names of the deleted indices; hold ``index_lock``.
     """
@@ -81,7 +81,7 @@ def prune_builds(engine: Engine, client: Elasticsearch, alias: str, keep: int = 
 
 
 def remove_build(engine: Engine, client: Elasticsearch, build: rows.Build) -> bool:
-    """Delete a ready build that is not live, unless a run pins it; hold ``index_lock``."""
+    """Delete a ready build that is not live, unless it is pinned; hold ``index_lock``."""
     with transaction(engine) as connection:
         is_retired = retire(connection, build.build_no)
     if is_retired:

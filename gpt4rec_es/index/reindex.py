@@ -1,7 +1,7 @@
-"""Reindex: a fresh build of the whole catalog beside the live one, proven, then swapped in.
+"""Reindex: a new build of the whole catalog, verified, then made live by an alias swap.
 
-Searches go on undisturbed on the old build until the one step that moves the alias. A build that
-fails is removed and recorded; what a killed one left is removed by the next.
+Searches use the old build until the alias swap. A failed build is deleted and recorded; leftovers
+of a killed one are deleted by the next reindex.
 """
 
 import logging
@@ -34,10 +34,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ReindexOptions:
-    """What is built behind which alias.
+    """Options of a reindex.
 
-    bm25: for the first build of the alias only; later ones take over what is live. keep: builds
-    kept for going back, besides the live one.
+    bm25: for the first build of the alias only; later ones use the values of the live build. keep:
+    number of builds kept for rollback, besides the live one.
     """
 
     alias: str = "items"
@@ -48,7 +48,7 @@ class ReindexOptions:
 
 @dataclass(frozen=True, slots=True)
 class ReindexPlan:
-    """What a reindex would do now. documents: to be sent."""
+    """Plan of a reindex. documents: number of documents to send."""
 
     alias: str
     live: list[str]
@@ -60,7 +60,7 @@ class ReindexPlan:
 
 @dataclass(frozen=True, slots=True)
 class ReindexReport:
-    """What a reindex did. resent: documents that were sent again after a refusal."""
+    """Report of a reindex. resent: number of documents sent again after a refusal."""
 
     build: Build
     replaced: list[str]
@@ -79,7 +79,7 @@ class ReindexReport:
         counts: BulkCounts,
         started: float,
     ) -> Self:
-        """Return the report of what ``started`` then, by the monotonic clock, and ends now."""
+        """Return the report of a reindex that ends now; ``started``: by the monotonic clock."""
         seconds = time.monotonic() - started
         sent, requests, resent = counts.sent, counts.requests, counts.resent
         return cls(build, replaced, sorted(deleted), sent, requests, resent, seconds)
@@ -88,7 +88,7 @@ class ReindexReport:
 def plan_reindex(engine: Engine, client: Elasticsearch, options: ReindexOptions) -> ReindexPlan:
     """Return what ``reindex`` would do now; changes nothing.
 
-    Raises as ``reindex`` does, without beginning.
+    Raises as ``reindex`` does.
     """
     index_body(options.bm25, options.build.analysis)
     new_index_name(options.alias)
@@ -109,7 +109,7 @@ def _unneeded_after_swap(
     engine: Engine, client: Elasticsearch, options: ReindexOptions
 ) -> list[str]:
     """Return the indices of builds that a swap to a new build would leave unneeded."""
-    # What is live now will be the first of those kept for going back.
+    # The live build will be the first of those kept for rollback.
     old = prunable(engine, client, options.alias, max(options.keep - 1, 0))
     return [build.index_name for build in old]
 
@@ -123,15 +123,15 @@ def reindex(
     reason: str | None = None,
     progress: Progress = no_progress,
 ) -> ReindexReport:
-    """Build the catalog anew, verify it, point the alias to it and return what was done.
+    """Build the catalog again, verify the build, swap the alias and return a report.
 
     ``progress`` counts documents.
 
     Raises:
         ConflictError: another process builds or tunes behind this alias.
         DataError: no item has a title, a document is refused, or verification failed.
-        UsageError: a bad option, or an index stands where the alias should be.
-        DependencyError: a server cannot be reached. In all cases what was live stays live.
+        UsageError: a bad option, or an index has the name of the alias.
+        DependencyError: a server cannot be reached. The live build stays live in all cases.
     """
     freeze_gc()
     with plain_errors(client), live.index_lock(engine, options.alias) as lock:
@@ -176,7 +176,7 @@ def build_all(
 
 
 def _refuse_empty(snapshot: CatalogSnapshot) -> None:
-    # An empty index would answer every search with nothing, and nobody would notice.
+    # With an empty index every search would find nothing, without an error.
     if snapshot.document_count == 0:
         raise DataError(
             "The catalog has no item with a title, so there is nothing to index.",

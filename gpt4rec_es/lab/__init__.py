@@ -1,1 +1,1 @@
-"""Offline work: train, split, measure, tune and replay; may use the night, which never uses it."""
+"""Offline work: train, split, evaluate, tune, replay; may import night, which never imports lab."""

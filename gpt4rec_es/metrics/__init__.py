@@ -1,1 +1,1 @@
-"""How good lists are; pure functions over arrays."""
+"""Metrics of lists; pure functions over arrays."""

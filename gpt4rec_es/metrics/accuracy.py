@@ -1,7 +1,7 @@
 """Recall, hit rate, NDCG and reciprocal rank per user.
 
-Grids measure the same users hundreds of times, so what does not depend on the lists is prepared
-once. A user with an empty list counts as a miss. Tests hold the values to trec_eval's.
+Grids measure the same users hundreds of times, so parts independent of the lists are prepared once.
+A user with an empty list counts as a miss. Tests compare the values with trec_eval's.
 """
 
 from collections.abc import Collection, Sequence
@@ -17,7 +17,7 @@ class Targets:
     """The held-out items of users, ready for measuring many lists of the same users."""
 
     def __init__(self, targets: Sequence[Collection[int]]) -> None:
-        """Take each user's targets, at least one.
+        """Set each user's targets, at least one per user.
 
         Raises:
             UsageError: there are no users, or a user has no target.
@@ -29,14 +29,14 @@ class Targets:
         self._counts = np.array([len(set(items)) for items in targets], np.float64)
         users = np.repeat(np.arange(len(targets)), self._counts.astype(np.int64))
         items = np.array([item for several in targets for item in set(several)], np.int64)
-        # One number per (user, item); a list may hold larger item numbers than any target has.
+        # One number per (user, item); lists may have larger item numbers than all targets.
         self._width = int(items.max(initial=0)) + 1
         self._pairs = np.sort(users * self._width + items)
 
     def measure(self, lists: Lists) -> dict[str, PerUser]:
         """Return recall, hit_rate, ndcg and mrr of ``lists`` [users, k], each as [users].
 
-        ndcg: gain 1 per target, discount log2(1 + rank), divided by that of the best list possible.
+        ndcg: gain 1 per target, discount log2(1 + rank), divided by the ideal DCG.
         mrr: 1 / rank of the first target in the list.
 
         Raises:
@@ -59,7 +59,7 @@ class Targets:
         }
 
     def _hits(self, lists: Lists) -> NDArray[np.bool_]:
-        """Return [users, k]: which places of the lists hold a target."""
+        """Return [users, k]: whether each place of the lists is a target."""
         known = (lists != NOTHING) & (lists < self._width)
         pairs = np.arange(len(lists))[:, None] * self._width + lists
         places = np.minimum(np.searchsorted(self._pairs, pairs), len(self._pairs) - 1)
@@ -68,7 +68,7 @@ class Targets:
 
 
 def accuracy(lists: Lists, targets: Sequence[Collection[int]]) -> dict[str, PerUser]:
-    """Return ``Targets(targets).measure(lists)``: for lists that are measured once.
+    """Return ``Targets(targets).measure(lists)``, for targets that are used once.
 
     Raises:
         UsageError: there are no users, the numbers differ, or a user has no target.

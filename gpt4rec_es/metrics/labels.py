@@ -1,7 +1,7 @@
-"""Label sets of items (categories, brands), which diversity and coverage compare.
+"""Label sets of items (categories, brands) for diversity and coverage.
 
-The paper does not say which part of a category path is the label, and that alone moves its
-diversity from 0.8 to 0.98; so it is a parameter, to be stored with every result.
+The paper does not define which part of a category path is the label. As this alone changes
+diversity from 0.8 to 0.98, it is a parameter that is stored with every result.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -15,7 +15,7 @@ from scipy import sparse
 
 
 class CategoryLabels(StrEnum):
-    """Which levels of "Beauty > Hair Care > Shampoos" are labels, each by its name alone."""
+    """The levels of "Beauty > Hair Care > Shampoos" that are labels, without their parents."""
 
     LEAF = "leaf"  # the last
     PATH = "path"  # all
@@ -50,7 +50,7 @@ class LabelSets:
 def label_sets(labels: Mapping[int, Collection[str]], n_items: int) -> LabelSets:
     """Return the label sets of items numbered below ``n_items``; those not in ``labels`` have none.
 
-    Label texts are compared as they are.
+    Label texts are compared exactly.
     """
     sets: dict[frozenset[str], int] = {frozenset(): 0}
     set_of = np.zeros(n_items, np.int64)

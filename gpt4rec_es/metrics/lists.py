@@ -1,4 +1,4 @@
-"""Recommended lists as an array, which all metrics work on."""
+"""Recommended lists as an array, the input of all metrics."""
 
 from collections.abc import Sequence
 
@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from gpt4rec_es.errors import UsageError
 
-# Item numbers as [users, k], best first; -1 behind the end of a short list.
+# Item numbers as [users, k], best first; -1 after the end of a short list.
 Lists = NDArray[np.int64]
-# One value per user; NaN where a metric is not defined for a user.
+# One value per user; NaN if a metric is undefined for a user.
 PerUser = NDArray[np.float64]
 NOTHING = -1
 
@@ -18,8 +18,8 @@ def as_lists(lists: Sequence[Sequence[int]], k: int) -> Lists:
     """Return ``lists`` as an array ``k`` wide.
 
     Raises:
-        UsageError: ``k`` is below 1, or a list is longer (lists are made for one ``k``; the best
-            5 of a list made for 40 are another recommender's) or holds an item twice.
+        UsageError: ``k`` is below 1, or a list is longer (a list for k = 5 is no prefix of a list
+        for k = 40) or contains an item twice.
     """
     if k < 1:
         raise UsageError(f"k is {k}.", "Measure lists of at least 1 item.")
@@ -34,7 +34,7 @@ def as_lists(lists: Sequence[Sequence[int]], k: int) -> Lists:
 
 
 def list_length(lists: Lists) -> PerUser:
-    """Return how many items each list has."""
+    """Return the number of items of each list."""
     lengths: PerUser = (lists != NOTHING).sum(axis=1).astype(np.float64)
     return lengths
 

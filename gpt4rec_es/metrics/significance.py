@@ -1,6 +1,6 @@
-"""What may be said about differences between means over the same users.
+"""Intervals and tests for differences of means over the same users.
 
-Users, not lists, are what varies by chance here: values are paired by user throughout.
+Users are the random sample, so values are always paired by user.
 """
 
 from collections.abc import Sequence
@@ -13,13 +13,13 @@ from scipy import stats
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.metrics.lists import PerUser
 
-# Resamples in memory at once are this many values.
+# Number of values of resamples in memory at once.
 _BATCH = 1 << 22
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean over users with its interval; ``n`` users had a value."""
+    """A mean over users with its interval; ``n``: number of users with a value."""
 
     mean: float
     low: float
@@ -46,14 +46,14 @@ def bootstrap_interval(
 def bootstrap_intervals(
     metrics: Sequence[PerUser], *, seed: int, level: float = 0.95, resamples: int = 2000
 ) -> list[Interval | None]:
-    """Return ``bootstrap_interval`` of several metrics of the same users, from the same draws.
+    """Return ``bootstrap_interval`` of several metrics of the same users, from the same resamples.
 
-    By the percentiles of means over users drawn with replacement. None: no user has a value.
+    Percentile bootstrap over users. None: no user has a value.
     """
     values = np.stack(metrics, axis=1)
     has_value = ~np.isnan(values)
     filled = np.where(has_value, values, 0.0)
-    # Metrics that all users have share one divisor: it is the number of users.
+    # Metrics with a value for all users share one divisor, the number of users.
     partial = np.flatnonzero(~has_value.all(axis=0))
     means = np.empty((resamples, len(metrics)))
     chance = np.random.default_rng(seed)
@@ -63,7 +63,7 @@ def bootstrap_intervals(
         sums = counts @ filled
         users = np.full_like(sums, len(values))
         users[:, partial] = counts @ has_value[:, partial].astype(np.float64)
-        # A draw that meets nobody with a value says nothing.
+        # A resample without any user with a value is skipped.
         none = np.full_like(sums, np.nan)
         means[first : first + step] = np.divide(sums, users, out=none, where=users > 0)
     tails = [(1 - level) / 2, (1 + level) / 2]
@@ -74,7 +74,7 @@ def bootstrap_intervals(
 
 
 def _draw(chance: np.random.Generator, draws: int, users: int) -> NDArray[np.float64]:
-    """Return [draws, users]: how often each user is drawn, of as many as there are."""
+    """Return [draws, users]: how often each user is drawn in a resample of all users."""
     drawn = chance.integers(0, users, (draws, users))
     drawn += np.arange(draws)[:, None] * users
     counts = np.bincount(drawn.reshape(-1), minlength=draws * users)
@@ -94,11 +94,11 @@ def _interval(
 
 
 def permutation_test(differences: PerUser, *, seed: int, resamples: int = 9999) -> float:
-    """Return the two-sided p-value that the mean of paired ``differences`` is not 0.
+    """Return the two-sided p-value of the null hypothesis that paired ``differences`` have mean 0.
 
-    Signs are flipped at random, per user. NaN values are left out.
+    Sign-flip permutation test over users. NaN values are left out.
     """
-    # Users without a difference change no flipped sum, and in rankings most have none.
+    # Differences of 0 change no flipped sum, and in rankings most are 0.
     moved = differences[(differences != 0) & ~np.isnan(differences)]
     if not len(moved):
         return 1.0
@@ -114,7 +114,7 @@ def permutation_test(differences: PerUser, *, seed: int, resamples: int = 9999) 
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return the p-values adjusted for making all these comparisons, in their order (Holm 1979)."""
+    """Return the p-values adjusted for multiple comparisons, in their order (Holm 1979)."""
     adjusted = [0.0] * len(p_values)
     highest = 0.0
     order = sorted(range(len(p_values)), key=p_values.__getitem__)
@@ -127,11 +127,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def best_of_test(
     differences: NDArray[np.float64], *, seed: int, resamples: int = 9999
 ) -> NDArray[np.float64]:
-    """Return one-sided p-values that candidates beat a reference, [candidates].
+    """Return one-sided p-values of candidates against a reference, [candidates].
 
-    differences: [candidates, users]. The best of many candidates looks good by chance alone, so
-    each is compared with the best that chance finds among all when signs are flipped (Westfall and
-    Young's single-step maximum).
+    differences: [candidates, users]. Each candidate is compared with the maximum over all
+    candidates under sign flips (Westfall and Young's single-step maximum).
     """
     candidates, users = differences.shape
     moved = differences[:, (differences != 0).any(axis=0)]
@@ -143,6 +142,6 @@ def best_of_test(
         count = min(step, resamples - first)
         signs = chance.integers(0, 2, (moved.shape[1], count), np.int8) * np.float64(2) - 1
         best = (moved @ signs).max(axis=0) / max(users, 1)
-        # Sums of the same numbers in another order are equal up to rounding.
+        # Tolerance: the order of summation changes rounding.
         reached += (best[None, :] >= means[:, None] - 1e-12).sum(axis=1)
     return (reached + 1) / (resamples + 1)

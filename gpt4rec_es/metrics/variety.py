@@ -1,7 +1,7 @@
 """Diversity and coverage of the paper, catalog coverage, and novelty.
 
-Each value that has no meaning for a user (the diversity of a single item) is NaN, and means leave
-such users out: 0 or 1 would be a claim.
+Undefined values of a user (such as the diversity of a single item) are NaN, and means leave such
+users out.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,14 +15,14 @@ from scipy import sparse
 from gpt4rec_es.metrics.labels import LabelSets
 from gpt4rec_es.metrics.lists import NOTHING, Lists, PerUser
 
-# Users per step: pairs of label sets are compared in a dense table of at most (step x k) squared.
+# Users per step: a dense table of at most (step x k) squared pairs of label sets is computed.
 _STEP = 64
 
 
 def diversity(lists: Lists, labels: LabelSets) -> PerUser:
     """Return 1 - the mean Jaccard similarity of the pairs of items in a list (GPT4Rec, 4.3).
 
-    Only pairs in which both items have labels count; NaN where there is none.
+    Only pairs in which both items have labels count; NaN without such a pair.
     """
     result = np.empty(len(lists))
     for first in range(0, len(lists), _STEP):
@@ -50,9 +50,9 @@ def _diversity(lists: Lists, labels: LabelSets) -> PerUser:
 
 
 def coverage(lists: Lists, histories: Sequence[Sequence[int]], labels: LabelSets) -> PerUser:
-    """Return the fraction of the labels in the history that the list has, too (GPT4Rec, 4.3).
+    """Return the fraction of the history's labels that are in the list (GPT4Rec, 4.3).
 
-    NaN where the history has no labels.
+    NaN if the history has no labels.
     """
     wanted = _has_labels(
         np.repeat(np.arange(len(histories)), list(map(len, histories))),
@@ -72,7 +72,7 @@ def coverage(lists: Lists, histories: Sequence[Sequence[int]], labels: LabelSets
 def _has_labels(
     users: NDArray[np.int64], items: NDArray[np.int64], n_users: int, labels: LabelSets
 ) -> Any:
-    """Return [users, labels]: 1 where one of a user's items has the label; sparse."""
+    """Return [users, labels], sparse: 1 if an item of the user has the label."""
     shape = (n_users, labels.matrix.shape[0])
     sets = sparse.csr_array((np.ones(len(items)), (users, labels.set_of[items])), shape=shape)
     has = (sets @ labels.matrix).tocsr()
@@ -86,7 +86,7 @@ def catalog_coverage(lists: Lists, n_active: int) -> float:
 
 
 def novelty(lists: Lists, buyers: Mapping[int, int], n_users: int) -> PerUser:
-    """Return the mean of log2(users / buyers) over a list: 0 for what everybody bought.
+    """Return the mean of log2(users / buyers) over a list: 0 for items bought by all users.
 
     Items without buyers count as if they had one. NaN for empty lists.
     """

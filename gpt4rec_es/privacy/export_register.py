@@ -1,7 +1,7 @@
-"""The register of exported files, so that it is known which may hold a user that is forgotten.
+"""The register of exported files, to list those that may contain an erased user.
 
-A file is registered before it is written: one that is registered and was never written does no
-harm. No user is forgotten while an export is under way.
+A file is registered before it is written, so it may be registered without existing. No user is
+erased while an export runs.
 """
 
 import socket
@@ -20,7 +20,7 @@ LOCK = "exports"
 
 @contextmanager
 def registered(engine: Engine, path: Path | None, fmt: str) -> Iterator[None]:
-    """Register ``path`` (None: stdout, which nobody can register) while the block writes it."""
+    """Register ``path`` (None: stdout, not registered) while the block writes it."""
     if path is None:
         yield
         return

@@ -1,8 +1,8 @@
-"""Erasing one user from every table, in one transaction.
+"""Erase one user from every table, in one transaction.
 
-Exported files are not touched: those that may hold the user are named, to be seen to by hand. What
-the audit log says about it does not name the user. Models that learned from the user's purchases
-keep what they learned.
+Exported files are not changed: those that may contain the user are listed, for the operator to
+delete. The audit log entry does not name the user. Models trained on the user's purchases do not
+change.
 """
 
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ from gpt4rec_es.privacy import export_register
 
 @dataclass(frozen=True, slots=True)
 class ForgetReport:
-    """What was erased, or would be.
+    """Report of an erasure or its dry run.
 
-    rows: by table. files: registered exports that may hold the user, as host:path; they are left as
-    they are.
+    rows: number of rows by table. files: registered exports that may contain the user, as
+    host:path; they are not changed.
     """
 
     rows: dict[str, int]
@@ -33,13 +33,13 @@ class ForgetReport:
 
 
 def forget_user(engine: Engine, user_id: str, *, actor: str, dry_run: bool = False) -> ForgetReport:
-    """Erase a user from the database and return what that was; an import may bring the user again.
+    """Erase a user from the database and return a report; an import may add the user again.
 
     dry_run: nothing is changed.
 
     Raises:
         UsageError: there is no such user.
-        ConflictError: a run is unfinished, or planning, pruning or an export is under way.
+        ConflictError: a run is unfinished, or planning, pruning or an export is running.
     """
     with (
         locks.hold_lock(engine, "plan nightly"),
@@ -51,7 +51,7 @@ def forget_user(engine: Engine, user_id: str, *, actor: str, dry_run: bool = Fal
         user = _require_user(connection, user_id)
         files = [_place(file) for file in rows.exports_since(connection, user.created_at)]
         erased = _erase(connection, user.user_no, user_id)
-        # Nobody else will know later where the user may still stand.
+        # Later nothing else records where the user may still occur.
         after = {"rows": erased, "files": files}
         audit.record(connection, actor, "forget", "a user", after=after)
         if dry_run:
@@ -80,7 +80,7 @@ def _place(file: ExportedFile) -> str:
 
 
 def _erase(connection: Connection, user_no: int, user_id: str) -> dict[str, int]:
-    """Delete the user's rows and the texts that nobody else needs; return the counts by table."""
+    """Delete the user's rows and the texts that no other user needs; return counts by table."""
     rows.lock_for_erasing(connection)
     erasing = Erasing(connection, user_no)
     prompts, queries = erasing.texts()

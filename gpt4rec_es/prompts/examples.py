@@ -1,7 +1,7 @@
-"""Which titles of a history become targets of training; pure arithmetic on positions.
+"""Positions of the titles of a history that become training targets; pure.
 
-A training pair is a target title and the titles bought before it. Prompts of pairs are cut to the
-context exactly as prompts of the night are (truncate.py), or training would not be about them.
+A training pair is a target title and the titles bought before it. Prompts of pairs are truncated to
+the context exactly as prompts of the night (truncate.py).
 """
 
 from collections.abc import Sequence

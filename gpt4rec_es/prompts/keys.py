@@ -1,7 +1,7 @@
-"""Keys under which expensive results are kept, and the normal form of a text that is searched for.
+"""Keys of stored results, and the normal form of query texts.
 
-Two texts that are meant to be one must get one key everywhere, so nobody else may hash or
-normalise. Changing anything here makes all stored keys foreign.
+Equal texts must have equal keys everywhere, so only this module hashes or normalises texts. A
+change here invalidates all stored keys.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ def hash128(text: str) -> bytes:
 
 
 def canonical_json(value: Any) -> str:
-    """Return ``value`` as JSON with sorted keys and no spaces; equal numbers are written alike.
+    """Return ``value`` as JSON with sorted keys and no spaces; equal numbers have equal text.
 
     Raises:
         ValueError: a number is not finite.
@@ -39,7 +39,7 @@ def normalise_query(text: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return ``value`` with whole floats as integers: 1 and 1.0 are one setting."""
+    """Return ``value`` with whole floats as integers: 1 and 1.0 are the same setting."""
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -1,7 +1,7 @@
 """The exact text that the language model reads, as in section 3.1 of the GPT4Rec paper.
 
-Training and the night must write the same text, so nobody else may join titles. A trained
-checkpoint knows this wording: changing it means training again.
+Training and the night must write the same text, so only this module joins titles. Checkpoints are
+trained on this wording: a change requires training again.
 
 A prompt is a sequence of pieces (opening, one per title, closing), of which each but the first
 begins with a space. Byte-level BPE never merges across the space before a word, so the tokens of
@@ -15,7 +15,7 @@ from gpt4rec_es.prompts.keys import normalise_query
 OPENING = "Previously, the customer has bought:"
 CLOSING = " In the future, the customer wants to buy"
 
-# The long tail of titles is keyword spam; this keeps one item from filling the prompt.
+# Very long titles are keyword spam; the limit prevents one item from filling the prompt.
 DISPLAY_CHARACTERS = 200
 
 
@@ -29,7 +29,7 @@ def display_title(title: str) -> str:
 
 
 def title_piece(display: str) -> str:
-    """Return what one display title adds to a prompt."""
+    """Return the piece of a prompt for one display title."""
     return f" {display}."
 
 
@@ -43,5 +43,5 @@ def prompt_text(displays: Sequence[str]) -> str:
 
 
 def target_text(display: str) -> str:
-    """Return how a prompt goes on when ``display`` was bought next; the end token follows it."""
+    """Return the continuation of a prompt if ``display`` was bought next, without the end token."""
     return f" {display}"

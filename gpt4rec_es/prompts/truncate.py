@@ -1,7 +1,7 @@
-"""Fitting a history into the model's context: whole titles go, the oldest first.
+"""Truncation of a history to the model's context: whole titles are dropped, oldest first.
 
-Cutting tokens blindly would lose the closing words or the newest titles, which matter most. No
-tokenizer is known here: the caller passes a function that counts tokens.
+Truncating tokens would drop the closing words or the newest titles. The caller passes a function
+that counts tokens.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,15 +17,15 @@ from gpt4rec_es.prompts.template import (
 from gpt4rec_es.records import Prompt, PromptForm
 
 _CACHED_TITLES = 300_000
-# A context with less room than this for titles is a mistake, not a small model.
+# Minimum room for titles; less is a configuration error.
 _LEAST_ROOM = 8
 
 
 class PromptWriter:
     """Writes prompts of at most ``limit`` tokens.
 
-    count: tokens of one piece of a prompt (see template.py); it is called once per title, the
-    answers are kept. Counts of pieces must add up to the count of the whole.
+    count: number of tokens of one piece of a prompt (see template.py); called once per title and
+    cached. Counts of pieces must add up to the count of the whole.
     """
 
     def __init__(
@@ -44,10 +44,10 @@ class PromptWriter:
             )
 
     def write(self, titles: Sequence[str]) -> Prompt | None:
-        """Return the prompt for ``titles`` (oldest first); None when there is nothing in them.
+        """Return the prompt for ``titles`` (oldest first); None if all are blank.
 
-        A newest title that does not fit even alone is cut between words. A blank title adds
-        nothing, but counts among the titles used.
+        A newest title that does not fit alone is cut between words. A blank title adds no text, but
+        counts among the titles used.
         """
         newest = titles[-self.form.titles :]
         known = [(place, *self._lookup(title)) for place, title in enumerate(newest)]
@@ -79,7 +79,7 @@ class PromptWriter:
         return found
 
     def _cut(self, display: str) -> str:
-        """Return the longest run of first words that fits; of a single huge word, its start."""
+        """Return the longest prefix of whole words that fits; of a single long word, its start."""
 
         def fits(text: str) -> bool:
             return self._count(title_piece(text)) <= self._room
@@ -88,7 +88,7 @@ class PromptWriter:
 
 
 def first_that_fits(counts: Sequence[int], room: int) -> int:
-    """Return the index of the oldest title with which all newer ones fit into ``room`` tokens.
+    """Return the index of the oldest title that fits into ``room`` tokens with all newer ones.
 
     ``len(counts)``: not even the newest fits.
     """
@@ -100,7 +100,7 @@ def first_that_fits(counts: Sequence[int], room: int) -> int:
 
 
 def longest_fitting_start(text: str, fits: Callable[[str], bool]) -> str:
-    """Return the longest start of ``text`` that fits, cut between words where one word fits.
+    """Return the longest prefix of ``text`` that fits, cut between words if one word fits.
 
     At least one character is returned.
     """

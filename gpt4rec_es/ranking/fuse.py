@@ -1,8 +1,7 @@
-"""Makes one user's list from several sources: generated queries, co-purchases, history titles.
+"""Fuse one user's list from several sources: generated queries, co-purchases, history titles.
 
-Every source has a ranking of its own that does not depend on how deep was searched; fusing is then
-plain arithmetic on complete rankings. So a fused list, too, is that of unlimited depth. It must
-stay pure: a night calls it once per user.
+The ranking of each source does not depend on the search depth, and fusion combines complete
+rankings, so a fused list equals that of unlimited depth. Pure: a night calls it once per user.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -39,18 +38,18 @@ def fuse_sources(
 ) -> Merge:
     """Return the list of ``k`` items by the sources of ``fusion``; purchases are newest first.
 
-    Within a source an item's value is the weighted mean of what each voice gives it: a hit's
-    score as a share of the best hit's (queries by rank, titles by age), or the similarity of a
-    neighbour (by age). Only the first hits of a query (``fusion.query_hits``) or title
-    (``candidates``) count, so no deeper search changes a value. By "scores" the list is ordered by
-    the weighted sum of values, by "ranks" by the weighted sum of 1 / (rank_constant + place), where
-    queries are ranked by ``merge_hits``. Equal sums: the earlier source, then its better voice and
-    hit.
+    Within a source an item's value is the weighted mean over its evidence: a hit's score as a
+    fraction of the best hit's (queries weighted by rank, titles by age), or the similarity of a
+    neighbour (weighted by age). Only the first hits of a query (``fusion.query_hits``) or title
+    (``candidates``) count, so a deeper search changes no value. Fusion "scores" orders by the
+    weighted sum of values, "ranks" by the weighted sum of 1 / (rank_constant + place), where
+    queries are ranked by ``merge_hits``. Ties: the earlier source, then its better query or title,
+    then the better hit.
 
-    Places that no source can fill are filled by ``merge_hits``: deeper hits of queries, the last
-    title, popular items. A source of weight 0 adds nothing, but queries still fill. What
-    ``list_filter`` refuses is skipped, in rankings as in the list. With ``keep_removed``,
-    ``contributions`` say what each source gave to each fused score.
+    Remaining places are filled as by ``merge_hits``: deeper hits of queries, the last title,
+    popular items. A source of weight 0 adds nothing, but queries still fill. Items refused by
+    ``list_filter`` are skipped in rankings and list. With ``keep_removed``, ``contributions`` has
+    the part of each source in each fused score.
 
     Raises:
         UsageError: k is below 1.
@@ -167,7 +166,7 @@ def _best(fused: dict[int, float], k: int, list_filter: ListFilter | None) -> li
 
 
 def _pick(item_no: int, fused: float, rankings: Sequence[tuple[float, Ranking]]) -> Pick:
-    """Return the row of an item, with the reason of the source that gave most to its score."""
+    """Return the row of an item, with the reason of the source that adds most to its score."""
     _, ranking = max(rankings, key=lambda pair: pair[0] * pair[1].values.get(item_no, 0.0))
     query_rank, hit_rank, score, from_item_no = ranking.reasons[item_no]
     return Pick(item_no, ranking.source, query_rank, hit_rank, score, from_item_no, fused)
@@ -182,7 +181,7 @@ def _fill(
     popular: Sequence[int],
     list_filter: ListFilter | None,
 ) -> Merge:
-    """Return the list with its open places filled as ``merge_hits`` fills them."""
+    """Return the list with its remaining places filled as by ``merge_hits``."""
     n_queries = sum(not q.result.is_empty_query for q in queries)
     removed = list_filter.removed if list_filter else {}
     if len(picks) == k:

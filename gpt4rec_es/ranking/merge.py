@@ -1,8 +1,7 @@
-"""Makes one user's list of k items from the hits of the user's queries, by ranks alone.
+"""Merge the hits of a user's queries into one list of k items, by ranks only.
 
-Scores of different queries cannot be compared, so each query gets a quota of k/m places instead
-(GPT4Rec, section 3.3); what that leaves undefined is decided here and nowhere else. It must stay
-pure and quick: a night calls it once per user.
+Scores of different queries cannot be compared, so each query gets a quota of k/m places (GPT4Rec,
+section 3.3); this module defines the details. Pure and fast: a night calls it once per user.
 """
 
 from collections.abc import Collection, Sequence
@@ -29,17 +28,16 @@ def merge_hits(
     1. Each of the m queries that have a token left after analysis takes k//m items, the first k%m
        of them one more (with m > k: the first k take one each): its best hits that are neither
        bought nor taken.
-    2. Places left by queries that ran dry are filled in rounds, one next hit per query in order.
+    2. Places left by queries without further hits are filled in rounds, one hit per query in order.
     3. Then the hits of ``last_title``, then ``popular``.
 
-    list_filter: rules for this list; what they refuse is passed over as bought items are, and
-    deeper hits take its place. places: length of the list where it is to be longer than the k that
-    is shared out; step 2 goes on to it.
+    list_filter: rules for this list; refused items are skipped like bought ones, and deeper hits
+    take their place. places: length of the list if it is longer than k; step 2 fills it.
 
-    Where a query's hits end before it has what it may take, and there are more in the index, the
-    merge names it in ``needs_deeper``; searched deeper and merged again, the final list is that of
-    unlimited depth. Only queries are named that unlimited depth would walk further, too. A caller
-    that can go no deeper marks the result as exhausted.
+    If a query's hits end before it has filled its places, and the index has more, ``needs_deeper``
+    names the query. Searched deeper and merged again, the final list is that of unlimited depth.
+    Only queries are named whose further hits unlimited depth would use, too. A caller that cannot
+    search deeper marks the result as exhausted.
 
     Raises:
         UsageError: k is below 1.
@@ -71,7 +69,7 @@ def merge_hits(
 
 
 class _Cursor:
-    """How far one query's hits were walked; ``position`` is the next hit, 0-based."""
+    """Iteration state of one query's hits; ``position``: the next hit, 0-based."""
 
     __slots__ = ("item_nos", "position", "rank", "result")
 
@@ -80,17 +78,16 @@ class _Cursor:
         self.item_nos, self.position = result.item_nos, 0
 
 
-# As ``Pick(...)``, without the call of a Python function: a merge makes one per place.
+# As ``Pick(...)``, without a Python function call: a merge makes one per place.
 _new_pick = tuple.__new__
 
 
 class _ListBuilder:
-    """The list in the making.
+    """The list under construction.
 
-    A query that must be searched deeper counts as if it had taken items not known yet. At every
-    later turn, then, no fewer places seem filled than unlimited depth would have filled, and every
-    item taken or refused is blocked there too; so whichever query runs out here would run out
-    there.
+    A query that must be searched deeper counts as if it had taken unknown items. So at every later
+    step at least as many places count as filled as with unlimited depth, and every item taken or
+    refused here is so there too; a query whose hits run out here would also run out there.
     """
 
     __slots__ = (
@@ -115,11 +112,11 @@ class _ListBuilder:
         self.removed: list[Removed] | None = [] if keep_removed else None
 
     def is_full(self) -> bool:
-        """Say whether all places are filled, counting items that are not known yet."""
+        """Return whether all places are filled, counting unknown items."""
         return len(self.picks) + self.unknown >= self.size
 
     def take_quotas(self, cursors: Sequence[_Cursor], k: int) -> None:
-        """Let each query take its quota of k/m."""
+        """Take the quota of k/m hits of each query."""
         if not cursors:
             return
         base, extra = divmod(k, len(cursors))
@@ -130,7 +127,7 @@ class _ListBuilder:
                 self.unknown += missing
 
     def backfill(self, cursors: Sequence[_Cursor]) -> None:
-        """Fill what is left in rounds of one hit per query, until all queries are dry."""
+        """Fill remaining places in rounds of one hit per query, until no query has further hits."""
         live = list(cursors)
         while live and not self.is_full():
             still_live = []
@@ -147,12 +144,12 @@ class _ListBuilder:
             live = still_live
 
     def take_last_title(self, result: SearchResult) -> bool:
-        """Fill up from the newest title's hits; return whether these ended too early."""
+        """Fill places from the newest title's hits; return whether these ended too early."""
         missing = self._take(_Cursor(None, result), self.size - len(self.picks), Source.LAST_TITLE)
         return bool(missing) and not result.exhausted
 
     def take_popular(self, item_nos: Sequence[int]) -> None:
-        """Fill up from popular items."""
+        """Fill remaining places from popular items."""
         for item_no in item_nos:
             if self.is_full():
                 return
@@ -161,7 +158,7 @@ class _ListBuilder:
                 self.picks.append(Pick(item_no, Source.POPULAR))
 
     def _take(self, cursor: _Cursor, wanted: int, source: Source) -> int:
-        """Take up to ``wanted`` next free hits of ``cursor``; return how many are missing."""
+        """Take up to ``wanted`` next allowed hits of ``cursor``; return the number missing."""
         item_nos, position, rank = cursor.item_nos, cursor.position, cursor.rank
         taken, scores, list_filter = self.taken, cursor.result.scores, self.list_filter
         end = len(item_nos)
@@ -198,7 +195,7 @@ class _ListBuilder:
 def _short_reason(
     queries: Sequence[QueryHits], cursors: Sequence[_Cursor], n_found: int
 ) -> ShortReason:
-    """Return why generated queries found fewer than k items, the plainest reason first."""
+    """Return why generated queries found fewer than k items, the simplest reason first."""
     if not queries:
         return "no_queries"
     if not cursors:

@@ -1,9 +1,9 @@
-"""How strongly a bought item speaks for others: pairs of purchases, counted and normalised.
+"""Item-to-item similarities from co-purchases: pairs of purchases, counted and normalised.
 
-The one place of this arithmetic: the night's neighbours and the baseline come from it. A pair of
-one user's purchases counts by how far apart they were made and in which order (as in sequential
+The night's neighbours and the co-purchase baseline both use it. A pair of one user's purchases is
+weighted by their distance and order (as in sequential
 rules, Kamehkhosh, Jannach and Ludewig 2017); sums are divided by numbers of buyers (asymmetric
-cosine, Aiolli 2013). Worked on in blocks, because all pairs at once may not fit into memory.
+cosine, Aiolli 2013). Computed in blocks, because all pairs may not fit into memory.
 """
 
 from collections.abc import Iterator
@@ -16,12 +16,12 @@ from scipy import sparse
 
 from gpt4rec_es.options.lists import PairCounting
 
-# A csr_array; SciPy carries no types.
+# A csr_array; SciPy has no type stubs.
 Matrix: TypeAlias = Any
 
-# Pairs of purchases per block, at about 40 bytes each while it is worked on.
+# Pairs of purchases per block; computing one takes about 40 bytes.
 _BLOCK = 1_000_000
-# A pair that counts less than this is not counted at all.
+# Minimum weight of a pair; smaller ones are dropped.
 _LEAST = 2.0**-7
 # Weights are multiples of this: their sums are exact, whatever the order of users.
 _GRAIN = 2.0**-20
@@ -31,9 +31,9 @@ _GRAIN = 2.0**-20
 class Purchases:
     """All users' purchases, user after user, each item at most once per user.
 
-    items: numbers below ``n_items``. baskets: numbers of baskets, oldest first and counted on from
-    user to user, so that they never fall; purchases of one moment share theirs. starts: where each
-    user's begin, and their total at the end.
+    items: numbers below ``n_items``. baskets: basket numbers, oldest first and continued from user
+    to user, so that they never decrease; purchases of equal time share a basket. starts: index of
+    each user's first purchase, and the total at the end.
     """
 
     items: NDArray[np.int32]
@@ -45,7 +45,7 @@ class Purchases:
     def at_times(
         cls, items: ArrayLike, moments: ArrayLike, starts: ArrayLike, n_items: int
     ) -> "Purchases":
-        """Return purchases made at ``moments``, which only need to differ where times do."""
+        """Return purchases made at ``moments``, numbers that are equal for equal times."""
         is_next = np.diff(np.asarray(moments, np.int64), prepend=0) != 0
         return cls(
             np.array(items, np.int32),
@@ -60,9 +60,9 @@ def similarity_blocks(
 ) -> Iterator[Matrix]:
     """Yield blocks of rows of [items, items], float32 in 0..1, in order of the rows' items.
 
-    Row i has how strongly i speaks for each j: the sum over users with both of the pair's
-    weight, by (buyers of i + damping)^(1 - p) x (buyers of j)^p. The diagonal is empty. pairs: of
-    purchases per block; more where one user has more.
+    Row i has the similarity of each j to i: the sum of pair weights over users with both items,
+    divided by (buyers of i + damping)^(1 - p) x (buyers of j)^p. The diagonal is empty. pairs:
+    pairs of purchases per block; more if one user has more.
     """
     n_items = purchases.n_items
     if not len(purchases.items):
@@ -83,9 +83,9 @@ def similarity_blocks(
 def _counted(
     purchases: Purchases, buyers: NDArray[np.float64], counting: PairCounting, most: int
 ) -> Iterator[tuple[int, Matrix]]:
-    """Yield (first item, weights of pairs as [items from it on, items]).
+    """Yield (first item, weights of pairs as [items from the first on, items]).
 
-    Each block begins with the item that the one before ends with, which may be unfinished there.
+    A block starts with the last item of the previous one, which may be incomplete there.
     """
     n_items, baskets = purchases.n_items, purchases.baskets
     weights, reach = _weights(counting)
@@ -120,9 +120,9 @@ def _counted(
 def _paired_ranges(
     purchases: Purchases, reach: int | None
 ) -> tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]]]:
-    """Return where the purchases begin that each is paired with, and how many they are.
+    """Return, for each purchase, the first purchase it is paired with, and the number of these.
 
-    They are those of its user less than ``reach`` baskets away; None: all of its user's.
+    They are purchases of the same user less than ``reach`` baskets away; None: all of the user's.
     """
     starts, baskets = purchases.starts, purchases.baskets
     lengths = np.diff(starts)
@@ -130,15 +130,15 @@ def _paired_ranges(
     if reach is not None:
         np.maximum(lows, np.searchsorted(baskets, baskets - (reach - 1), "left"), out=lows)
         np.minimum(highs, np.searchsorted(baskets, baskets + (reach - 1), "right"), out=highs)
-    # Narrow where they fit, as there is one of each per purchase.
+    # The smallest integer type that fits, because the arrays have one entry per purchase.
     width = np.int32 if len(baskets) < np.iinfo(np.int32).max else np.int64
     return lows.astype(width), (highs - lows).astype(width)
 
 
 def _weights(counting: PairCounting) -> tuple[NDArray[np.float64], int]:
-    """Return what a pair counts by how many baskets the other is later, from -reach to reach.
+    """Return the weight of a pair by the distance in baskets, from -reach to reach.
 
-    What is further apart counts as at the ends.
+    Larger distances have the weight of the ends.
     """
     distances = [1.0]
     if counting.decay < 1:
@@ -164,7 +164,7 @@ def _normalised(
 def strongest(
     purchases: Purchases, counting: PairCounting, most: int, is_allowed: NDArray[np.bool_]
 ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float32]]]:
-    """Yield what ``nearest`` says of each item, in order of the items."""
+    """Yield ``nearest`` of each item, in order of the items."""
     for block in similarity_blocks(purchases, counting):
         yield from nearest(block, most, is_allowed)
 
@@ -174,7 +174,7 @@ def nearest(
 ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float32]]]:
     """Yield for each row of ``block`` its ``most`` allowed items with the highest similarities.
 
-    As (items, similarities), best first, equal ones by item.
+    As (items, similarities), best first, ties by item number.
     """
     for first, last in zip(block.indptr[:-1], block.indptr[1:], strict=True):
         items, similarities = block.indices[first:last], block.data[first:last]
@@ -182,7 +182,7 @@ def nearest(
         items, similarities = items[kept], similarities[kept]
         if len(items) > most:
             bar = np.partition(similarities, len(similarities) - most)[len(similarities) - most]
-            kept = similarities >= bar  # ties with the last place are looked at, too
+            kept = similarities >= bar  # includes ties with the last place
             items, similarities = items[kept], similarities[kept]
         order = np.lexsort((items, -similarities))[:most]
         yield items[order], similarities[order]

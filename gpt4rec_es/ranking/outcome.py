@@ -1,6 +1,6 @@
-"""What a merge takes and what it comes to, as records, and the outcome of a user that follows.
+"""Input and result records of a merge, and the outcome of a user.
 
-``Outcome.FAILED`` is not decided here: there is no merge then.
+``Outcome.FAILED`` is not decided here, because there is no merge then.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ class Pick(NamedTuple):
     query_rank: of the generated query that found it. hit_rank: 1-based place among the hits of that
     query or title, or among the neighbours of a bought item; score: the BM25 score, or the
     similarity. from_item_no: the bought item that it is a neighbour of, or whose title found it.
-    fused_score: by which fused lists are ordered.
+    fused_score: the score that orders fused lists.
     """
 
     item_no: int
@@ -42,7 +42,7 @@ class QueryHits:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """A hit that was passed over. ``query_rank`` None: of the last-title query.
+    """A skipped hit. ``query_rank`` None: a hit of the last-title query.
 
     reason: bought, already taken, or the name of a rule.
     """
@@ -55,15 +55,14 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """One user's list, or which queries must be searched deeper before there is one.
+    """One user's list, or the queries that must be searched deeper first.
 
     picks: in order of rank, at most k. n_queries: queries with a token left after analysis.
     n_found: picks before fallbacks. short_reason: why n_found is below k. needs_deeper: ranks of
     queries whose hits ended too early; needs_deeper_last_title the same for the last-title query,
     needs_deeper_titles for the titles of bought items, by number. While one of them is set, there
-    are no picks. removed: hits passed over; contributions: what each source gave to the score of
-    each fused pick; both only if asked for. ruled_out: items that rules kept out -> name of the
-    rule.
+    are no picks. removed: skipped hits; contributions: the part of each source in the score of each
+    fused pick; both only if requested. ruled_out: items excluded by rules -> name of the rule.
     """
 
     picks: tuple[Pick, ...]
@@ -79,12 +78,12 @@ class Merge:
 
     @property
     def is_complete(self) -> bool:
-        """Whether this is the list that unlimited depth would give."""
+        """Whether this is the list of unlimited search depth."""
         return not (self.needs_deeper or self.needs_deeper_last_title or self.needs_deeper_titles)
 
 
 def decide_outcome(merge: Merge, *, n_bought: int, has_prompt: bool) -> Outcome:
-    """Return the outcome of a user with ``n_bought`` purchases whose lists became ``merge``.
+    """Return the outcome of a user with ``n_bought`` purchases and the list ``merge``.
 
     ``has_prompt`` False: none of the bought items has a usable title.
 
@@ -95,9 +94,9 @@ def decide_outcome(merge: Merge, *, n_bought: int, has_prompt: bool) -> Outcome:
         raise ValueError("an incomplete merge has no outcome: search deeper first")
     if not n_bought:
         return Outcome.NO_HISTORY
-    if merge.n_found:  # also without a prompt: other sources need no titles
+    if merge.n_found:  # also without a prompt, because other sources need no titles
         return Outcome.OK
     if not has_prompt:
         return Outcome.NO_TITLES
-    # A generation without any query had nothing left of its text either.
+    # A generation without any query counts as queries without tokens.
     return Outcome.NO_HITS if merge.n_queries else Outcome.EMPTY_QUERY

@@ -1,7 +1,7 @@
-"""Which items rules keep out of a user's list; the merge asks for each item it could take.
+"""Rules that exclude items from a user's list; the merge checks each candidate.
 
-Frozen per run, so what is refused depends on the user's list so far and on nothing else. An item
-that was refused stays refused: a list only grows, and a brand's places only fill up.
+Rules are frozen per run, so a refusal depends only on the user's list so far. A refused item stays
+refused, because lists and the number of items per brand only grow.
 """
 
 from collections.abc import Collection, Mapping
@@ -12,10 +12,11 @@ SHOWN, MAX_PER_BRAND = "shown", "max_per_brand"
 
 @dataclass(frozen=True, slots=True)
 class ItemRules:
-    """The rules of a run. blocked: item number -> name of the rule that keeps it out of all lists.
+    """The rules of a run.
 
-    brands: item number -> brand, of brands that have more items than ``max_per_brand``, which is
-    how many of one brand a list may have (None: any number).
+    blocked: item number -> name of the rule that excludes it from all lists. max_per_brand: maximum
+    items of one brand in a list (None: unlimited). brands: item number -> brand, of brands with
+    more items than that.
     """
 
     blocked: Mapping[int, str] = field(default_factory=dict)
@@ -23,12 +24,12 @@ class ItemRules:
     max_per_brand: int | None = None
 
     def list_filter(self, shown: Collection[int] = frozenset()) -> "ListFilter":
-        """Return the rules for one list; ``shown``: items the user was shown too lately."""
+        """Return the rules for one list; ``shown``: items shown to the user too recently."""
         return ListFilter(self, shown)
 
 
 class ListFilter:
-    """The rules for one list. ``removed``: items refused so far -> name of the rule."""
+    """The rules for one user's list. ``removed``: items refused so far -> name of the rule."""
 
     __slots__ = ("_counts", "_rules", "_shown", "removed")
 
@@ -38,7 +39,7 @@ class ListFilter:
         self.removed: dict[int, str] = {}
 
     def blocks(self, item_no: int) -> bool:
-        """Say whether the item may be in no list of this user, whatever else is in it."""
+        """Return whether the item is excluded from the list regardless of its other items."""
         rule = self._rules.blocked.get(item_no)
         if rule is None and item_no in self._shown:
             rule = SHOWN
@@ -47,7 +48,7 @@ class ListFilter:
         return rule is not None
 
     def refuses(self, item_no: int) -> bool:
-        """Say whether the item may not be added to the list as it is now."""
+        """Return whether the item may not be added to the current list."""
         if self.blocks(item_no):
             return True
         rules = self._rules
@@ -66,5 +67,5 @@ class ListFilter:
             self._counts[brand] = self._counts.get(brand, 0) + 1
 
     def without_cap(self) -> "ListFilter":
-        """Return a fresh list_filter that caps no brand: for rankings of which a part is taken."""
+        """Return a new list_filter without a brand limit, for rankings that are used partly."""
         return ListFilter(ItemRules(self._rules.blocked), self._shown)

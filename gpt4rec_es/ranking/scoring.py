@@ -1,6 +1,6 @@
-"""What speaks for items: queries, titles and neighbours as evidence, weighed into one ranking.
+"""Evidence for items from queries, titles and neighbours, and the ranking of one source.
 
-A ranking is one source's; how rankings become a list is not decided here. Pure.
+fuse.py combines rankings to a list. Pure.
 """
 
 from collections.abc import Collection, Sequence
@@ -12,13 +12,13 @@ from gpt4rec_es.ranking.outcome import QueryHits
 from gpt4rec_es.ranking.rules import ListFilter
 from gpt4rec_es.records import NO_NEIGHBOURS, Neighbours, SearchResult, Source
 
-# query_rank, hit_rank, score, from_item_no: what spoke most for an item within a source
+# query_rank, hit_rank, score, from_item_no: the strongest evidence for an item within a source
 Reason: TypeAlias = tuple[int | None, int | None, float | None, int | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """A bought item with what it may speak for. title: hits of its title; None: none searched."""
+    """A bought item with its neighbours. title: hits of its title; None: not searched."""
 
     item_no: int
     neighbours: Neighbours = NO_NEIGHBOURS
@@ -27,7 +27,7 @@ class Purchase:
 
 @dataclass(slots=True)
 class Ranking:
-    """What one source says: a value in 0..1 and a reason per item, or that it needs deeper hits."""
+    """Ranking of one source: a value in 0..1 and a reason per item, or a need for deeper hits."""
 
     source: Source
     values: dict[int, float] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One list of hits that speaks for its items; ``unit`` is the score that counts as 1."""
+    """One list of hits as evidence for its items; ``unit``: the score that has the value 1."""
 
     weight: float
     unit: float
@@ -48,7 +48,7 @@ class Evidence:
 
 
 def query_evidence(queries: Sequence[QueryHits], fusion: Fusion) -> list[Evidence]:
-    """Return the evidence of the queries that have a token left, each later one weighing less."""
+    """Return the evidence of queries with a token left after analysis, weights falling by rank."""
     active = [query for query in queries if not query.result.is_empty_query]
     return [
         _hit_evidence(
@@ -62,7 +62,7 @@ def query_evidence(queries: Sequence[QueryHits], fusion: Fusion) -> list[Evidenc
 
 
 def title_evidence(newest: Sequence[Purchase], fusion: Fusion) -> list[Evidence]:
-    """Return the evidence of purchases' titles, newest first; one without hits still weighs."""
+    """Return the evidence of bought titles, newest first; titles without hits keep their weight."""
     nothing = SearchResult((), (), exhausted=True)
     return [
         _hit_evidence(

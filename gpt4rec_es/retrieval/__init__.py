@@ -1,4 +1,4 @@
-"""Searching a build for query texts."""
+"""Search of a build for query texts."""
 
 from gpt4rec_es.retrieval.msearch import ElasticRetriever
 

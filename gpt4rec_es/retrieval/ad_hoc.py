@@ -1,4 +1,4 @@
-"""One search by hand, as a night searches, with titles and the arithmetic of each score."""
+"""A single search with the night's query, with titles and optional score explanations."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -22,11 +22,11 @@ _LEAF = re.compile(r"(n|N|dl|avgdl|freq|termFreq|phraseFreq)[,=]")
 
 @dataclass(frozen=True, slots=True)
 class TermScore:
-    """What one term of the query adds to a score: (k1 + 1) * idf * tf.
+    """Score of one query term: (k1 + 1) * idf * tf.
 
-    documents: titles with the term (of a phrase, its rarest one), of ``all_documents``.
-    frequency: of the term in this title. length: terms in this title (rounded above 40),
-    average_length: in all titles.
+    documents: number of titles with the term (of a phrase, with its rarest term), of
+    ``all_documents``. frequency: term frequency in this title. length: terms in this title (rounded
+    above 40); average_length: mean over all titles.
     """
 
     term: str
@@ -53,7 +53,7 @@ class FoundItem:
 
 @dataclass(frozen=True, slots=True)
 class SearchAnswer:
-    """What a search found in which index by which options; text: what was searched for."""
+    """Result of a search with its index and options; text: the text searched for."""
 
     text: str
     index: str
@@ -73,10 +73,10 @@ def search_titles(
 ) -> SearchAnswer:
     """Return the ``k`` best active items for ``text`` in the index behind ``alias``.
 
-    options: how is searched.
+    options: search options.
 
     Raises:
-        UsageError: no word is given, ``k`` is out of range, or the alias points nowhere.
+        UsageError: the text is empty, ``k`` is out of range, or the alias points nowhere.
         DependencyError: Elasticsearch cannot answer.
     """
     if not 1 <= k <= MAX_DEPTH:
@@ -92,7 +92,7 @@ def search_titles(
         "_source": ["item_id", "title", "brand", "category"],
         "explain": explain,
     }
-    del body["stored_fields"]  # it would leave out the source
+    del body["stored_fields"]  # it would omit _source
     with plain_errors(client):
         index = resolve_alias(client, alias)
         bm25 = read_bm25(client, index)
@@ -111,7 +111,7 @@ def search_titles(
 
 
 def term_scores(explanation: Mapping[str, Any]) -> Iterator[TermScore]:
-    """Yield what each matching term (or group of synonyms, or phrase) adds to a score."""
+    """Yield the score of each matching term (or group of synonyms, or phrase)."""
     for node in walk(explanation):
         if match := _WEIGHT.match(node["description"]):
             leaves: dict[str, float] = {}
@@ -119,7 +119,7 @@ def term_scores(explanation: Mapping[str, Any]) -> Iterator[TermScore]:
                 if leaf := _LEAF.match(part["description"]):
                     value = float(part["value"])
                     name = "freq" if leaf[1].lower().endswith("freq") else leaf[1]
-                    # A phrase has one n per word: the rarest says most.
+                    # A phrase has one n per word: use the rarest.
                     leaves[name] = min(value, leaves.get(name, value))
             yield TermScore(
                 match[1].replace("title:", ""),

@@ -1,7 +1,7 @@
-"""What an msearch answered: is each search's part whole, and what does it say.
+"""Read the responses of an msearch and check that each is complete.
 
-Most parts look, letter by letter, as a whole one does; only what is between is parsed then, which
-is a third of the work. Whatever looks different is parsed in full and looked at with care.
+Most responses have exactly the expected text around their sort values; then only these values are
+parsed, in a third of the time. All others are parsed and checked in full.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from gpt4rec_es.errors import DataError, DependencyError
 # Item numbers and scores, best first.
 Hits = tuple[tuple[int, ...], tuple[float, ...]]
 
-# None of these can be within a JSON string, where a backslash precedes a quote.
+# None of these occurs inside a JSON string, where quotes are escaped.
 _PART = b'{"timed_out"'
 _FIRST, _BETWEEN, _LAST = MSEARCH_START + _PART, b"}," + _PART, b"}]}"
 _NEXT_HIT = b']},{"sort":['
@@ -26,14 +26,14 @@ _INNER = slice(len(_WHOLE), -len(_WHOLE_END))
 
 
 def read_answers(body: Any, texts: Sequence[str], index: str) -> tuple[list[Hits | None], str]:
-    """Return the hits of the search for each text, None if it has to be asked again, and why.
+    """Return the hits per text, None for a search to repeat, and the reason for repeating.
 
-    body: of the whole answer, as bytes or parsed. Parts are told apart by position only, so none
-    counts unless there are as many as texts.
+    body: the whole response, as bytes or parsed. Responses are matched to texts by position, so all
+    are invalid unless their number equals the number of texts.
 
     Raises:
         JSONDecodeError: the body is not JSON.
-        DataError, DependencyError: as of ``fault_of``.
+        DataError, DependencyError: as in ``fault_of``.
     """
     parts: Sequence[Any] = _split(body) if isinstance(body, bytes) else ()
     if len(parts) != len(texts):
@@ -56,10 +56,10 @@ def read_answers(body: Any, texts: Sequence[str], index: str) -> tuple[list[Hits
 
 
 def _split(body: bytes) -> list[bytes]:
-    """Return each search's part without ``_PART`` and its brace; none if they look different.
+    """Return each search's text without ``_PART`` and its brace; empty if their format differs.
 
-    Hits are run together: one list per search, not two containers per hit. A part that starts in
-    another way (an error's) sticks to the one before it.
+    Hits are flattened to one list per search instead of two containers per hit. A response with
+    another start (an error) stays attached to the one before it.
     """
     if not (body.startswith(_FIRST) and body.endswith(_LAST)):
         return []
@@ -67,10 +67,10 @@ def _split(body: bytes) -> list[bytes]:
 
 
 def fault_of(answer: Any, text: str, index: str) -> str | None:
-    """Return why ``answer`` cannot be used now, or None if it is whole.
+    """Return why ``answer`` is unusable now, or None if it is complete.
 
     Raises:
-        DataError: it never can: the search for ``text`` was refused, or the index is gone.
+        DataError: permanent: the search for ``text`` was refused, or the index is deleted.
         DependencyError: the credentials may not search the index.
     """
     status = answer.get("status")
@@ -79,7 +79,7 @@ def fault_of(answer: Any, text: str, index: str) -> str | None:
     if answer.get("timed_out") is not False:
         return "a search was cut off by a time limit"
     shards = answer.get("_shards", {})
-    # Zero hits are left out of a filtered answer, so what remains must prove that they are zero.
+    # filter_path omits empty hits, so the other fields must show that there are none.
     if (
         shards.get("failed") != 0
         or not shards.get("total")
@@ -90,7 +90,7 @@ def fault_of(answer: Any, text: str, index: str) -> str | None:
 
 
 def read_hits(answer: dict[str, Any]) -> Hits:
-    """Return the hits of a whole answer."""
+    """Return the hits of a complete response."""
     hits = answer.get("hits", {}).get("hits", ())
     return _hits([value for hit in hits for value in hit["sort"]])
 

@@ -1,7 +1,7 @@
 """Search bodies as the lines of an msearch request; one template, filled in per text.
 
-Only active items are found, best first, equal scores by item id. Item numbers come back as the last
-sort value, from doc values: reading a stored field per hit would cost a third of the whole search.
+Only active items are found, best first, ties by item id. Item numbers are returned as the last sort
+value, from doc values: reading a stored field per hit would take a third of the search.
 """
 
 from typing import Any
@@ -12,9 +12,9 @@ from gpt4rec_es.elastic.queries import title_query
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
 
-# What an index allows by default (index.max_result_window).
+# The default of index.max_result_window.
 MAX_DEPTH = 10_000
-# Never the default: a search that reached only some of the data would look like a short list.
+# Not the default: partial results would look like a short list of hits.
 _HEADER = b'{"allow_partial_search_results":false}\n'
 _MARK = "MARK"
 
@@ -28,10 +28,10 @@ def search_body(text: str, depth: int, options: SearchOptions = ANY_TERM) -> dic
 
 
 def active_query(text: str, options: SearchOptions = ANY_TERM) -> dict[str, Any]:
-    """Return the query for active items; whether an item is active does not enter its score.
+    """Return the query for active items; the filter does not change scores.
 
-    Every document has the field, and leaving out the few that are not active is cheaper than
-    asking for the many that are.
+    Every document has the field; must_not with the few inactive items is cheaper than a filter for
+    the active ones.
     """
     return {
         "bool": {
@@ -42,9 +42,10 @@ def active_query(text: str, options: SearchOptions = ANY_TERM) -> dict[str, Any]
 
 
 def has_no_term_body(text: str) -> dict[str, Any]:
-    """Return the body of a search that finds something exactly if no term of the text is left.
+    """Return the body of a search with a hit exactly if no term of the text is left.
 
-    Of all titles, or of those that match if there is a term, those that do not match.
+    It matches titles that a match query with zero_terms_query "all" finds and one with "none" does
+    not.
     """
     or_all = title_query(text)
     or_all["match"]["title"]["zero_terms_query"] = "all"
@@ -55,9 +56,9 @@ def has_no_term_body(text: str) -> dict[str, Any]:
 
 
 def _bare(size: int) -> dict[str, Any]:
-    """Return the rest of a body: hits hold nothing but their sort values."""
+    """Return the common part of a body: hits contain only their sort values."""
     return {
-        # Ids differ, so the number decides nothing; it is there to be read.
+        # Ids are unique, so the number does not affect the order; it is only returned.
         "sort": [{"_score": "desc"}, {"item_id": "asc"}, {"item_no": "asc"}],
         "size": size,
         "_source": False,
@@ -67,10 +68,10 @@ def _bare(size: int) -> dict[str, Any]:
 
 
 class Template:
-    """Two lines of msearch around a text; filling it in is ten times cheaper than encoding."""
+    """Two msearch lines with a placeholder for the text; ten times faster than JSON encoding."""
 
     def __init__(self, body: dict[str, Any]) -> None:
-        """Take a ``body`` made for the text ``MARK``."""
+        """Make a template of a ``body`` for the text ``MARK``."""
         self._parts = (_HEADER + orjson.dumps(body) + b"\n").split(orjson.dumps(_MARK))
 
     @classmethod
@@ -84,7 +85,7 @@ class Template:
         return cls(has_no_term_body(_MARK))
 
     def fill(self, text: str) -> bytes:
-        """Return the lines for ``text``, which must have gone through ``search_text``.
+        """Return the lines for ``text``, a result of ``search_text``.
 
         Raises:
             UsageError: the text is not valid Unicode.

@@ -1,7 +1,6 @@
-"""How many words of a text an index knows, by the server's own analyzer and terms.
+"""Count terms of a text that no title of an index has.
 
-Titles that do not exist are analyzed as if they were indexed, and the server says for each term how
-many real titles have it.
+The term vectors API analyzes texts as artificial documents and returns document frequencies.
 """
 
 from collections.abc import Sequence
@@ -23,10 +22,10 @@ def count_unknown(
 ) -> list[tuple[int, int]]:
     """Return (terms that no title has, terms) of each text, in order; each term counts once.
 
-    As with searching, only the first 64 words of a text are looked at.
+    As in searches, only the first 64 words of a text are used.
 
     Raises:
-        DataError: the index is gone.
+        DataError: the index is deleted.
         DependencyError: the server did not answer.
     """
     client = without_retries(client)

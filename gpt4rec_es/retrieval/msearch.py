@@ -1,8 +1,8 @@
-"""Retriever on Elasticsearch: many searches per request, every single answer checked.
+"""Retriever on Elasticsearch by msearch; every response is checked.
 
-An msearch answers 200 although each of its searches may have failed, and its answers are told apart
-by position only. So: as many answers as searches, or none counts; each with status 200, in time and
-from all shards, or it is asked again. An error never becomes "no hits".
+An msearch returns 200 even if its searches failed, and its responses are matched by position only.
+So the number of responses must equal the number of searches, and each must have status 200, no
+timeout and no failed shards, or its search is repeated. An error never becomes "no hits".
 """
 
 import threading
@@ -28,12 +28,12 @@ from gpt4rec_es.records import SearchResult
 from gpt4rec_es.retrieval.answers import Hits, read_answers
 from gpt4rec_es.retrieval.body import MAX_DEPTH, Template
 
-# What is kept of an answer.
+# Parts of a response that are returned (filter_path).
 ANSWER_FILTER = (
     "error,status,responses.status,responses.error,responses.timed_out,responses._shards.total,"
     "responses._shards.successful,responses._shards.failed,responses.hits.hits.sort"
 )
-# Bounds on one request, whatever its number of searches: what comes back, and what is sent.
+# Limits of one request besides its number of searches: hits returned, and bytes sent.
 _HITS_PER_REQUEST = 100_000
 _BYTES_PER_REQUEST = 4_000_000
 
@@ -43,10 +43,10 @@ Batch = tuple[Sequence[str], Sequence[bytes]]
 
 @dataclass(slots=True)
 class SearchCounts:
-    """What a retriever sent since it was made.
+    """Counts of a retriever's searches since its creation.
 
-    searches: texts searched for, each counted once however often it had to be asked again
-    (``repeated`` counts that). checks: texts without a hit, asked whether they have a term.
+    searches: texts searched for, each counted once; repeated: searches sent again. checks: searches
+    that check whether a text without a hit has a term.
     """
 
     searches: int = 0
@@ -56,7 +56,7 @@ class SearchCounts:
 
 
 class ElasticRetriever:
-    """Searches one concrete index; ``counts`` tells what was sent. Safe for use by threads."""
+    """Searches one concrete index; ``counts``: searches sent. Thread-safe."""
 
     def __init__(
         self,
@@ -69,11 +69,11 @@ class ElasticRetriever:
         backoff: Backoff | None = None,
         throttle: Throttle | None = None,
     ) -> None:
-        """Take the concrete ``index`` (never the alias, which may move).
+        """Set the concrete ``index`` (never the alias, which may be swapped).
 
-        run_id: sent along as X-Opaque-Id, to be found in the server's logs. backoff: how long a
-        refusal is waited out; the default gives up after about a minute without any answer.
-        throttle: counts searches, those asked again too; None: as many as the server answers.
+        run_id: sent as X-Opaque-Id, which the server logs. backoff: waits after refusals; the
+        default gives up after about a minute without any response. throttle: limits searches,
+        including repeated ones; None: unlimited.
         """
         if searches_per_request < 1 or requests_in_flight < 1:
             raise UsageError("Searches per request and requests in flight must be at least 1.")
@@ -96,12 +96,11 @@ class ElasticRetriever:
     ) -> list[SearchResult]:
         """Return the best ``depth`` active items for each text, in order, found by ``options``.
 
-        Equal texts are sent once; of long ones only the first 64 words are used.
+        Equal texts are sent once; of long texts only the first 64 words are used.
 
         Raises:
             UsageError: ``depth`` is not between 1 and 10,000, or a text is not valid Unicode.
-            DataError: Elasticsearch will never answer this text (the message names it), or the
-                index is gone.
+            DataError: Elasticsearch refuses a text (the message names it), or the index is deleted.
             DependencyError: a search could not be answered; it never becomes "no hits".
         """
         if not 1 <= depth <= MAX_DEPTH:
@@ -129,7 +128,7 @@ class ElasticRetriever:
         if len(batches) < 2:
             answered = [self._ask_batch(batch) for batch in batches]
         else:
-            # One more than may send: while it reads an answer, the server is kept busy.
+            # One more than requests in flight: while one thread parses, the server stays busy.
             with ThreadPoolExecutor(min(self._in_flight + 1, len(batches))) as pool:
                 answered = list(pool.map(self._ask_batch, batches))
         return list(chain.from_iterable(answered))
@@ -146,7 +145,7 @@ class ElasticRetriever:
             start += number
 
     def _ask_batch(self, batch: Batch) -> list[Hits]:
-        """Ask until every search of the batch is answered; only those that failed are repeated."""
+        """Send requests until all searches of the batch are answered; failed ones are repeated."""
         texts, lines = batch
         answers: list[Hits | None] = [None] * len(texts)
         waiting = list(range(len(texts)))
@@ -164,7 +163,7 @@ class ElasticRetriever:
             if not left:
                 failures = 0
                 continue
-            # Without any answer it may have been too much at once, for time or memory.
+            # Without any response the request may have been too large, for time or memory.
             failures, most = (failures + 1, -(-most // 2)) if left == sent else (0, most)
             self._count(repeated=len(left))
             if not self._backoff.wait(max(failures, 1)):
@@ -176,7 +175,7 @@ class ElasticRetriever:
         return [hits for hits in answers if hits is not None]
 
     def _send(self, texts: Sequence[str], lines: Sequence[bytes]) -> tuple[list[Hits | None], str]:
-        """Return the hits of each search, None if it was not answered, and why some were not."""
+        """Return the hits of each search, None for unanswered ones, and the reason."""
         self._count(requests=1)
         self._throttle.take(len(texts))
         body = b"".join(lines)

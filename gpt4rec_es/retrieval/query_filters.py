@@ -1,7 +1,7 @@
-"""Which texts may be searched for: forbidden phrases, scripts and terms that no title has.
+"""Query filters: forbidden phrases, scripts, and terms that no title has.
 
-Runs ask by filters frozen at planning, measurements by those of the moment. Bought titles that
-serve as queries are the catalog's own words, so they are asked for forbidden phrases alone.
+Runs use filters frozen at planning, evaluations the current ones. Bought titles used as queries are
+checked for forbidden phrases only, because their words are in the catalog.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from gpt4rec_es.options.lists import QueryFilters
 from gpt4rec_es.prompts.keys import canonical_json, hash128
 from gpt4rec_es.retrieval.known_terms import count_unknown
 
-# A script counts as the catalog's when one title in a thousand uses it: less is noise.
+# A script belongs to the catalog if at least one title in a thousand uses it.
 _MIN_SCRIPT_SHARE = 0.001
 
 Verdict = tuple[str | None, str | None]
@@ -29,7 +29,7 @@ PASSED: Verdict = (None, None)
 def filter_settings(
     connection: Connection, filters: QueryFilters, index_name: str
 ) -> dict[str, object]:
-    """Return what ``filters`` are by the catalog as it is now; ``index_name``: knows the terms."""
+    """Return ``filters`` resolved by the current catalog; index_name: index with known terms."""
     return {
         "phrases": hash128(canonical_json(filters.phrases)).hex(),
         "n_phrases": len(filters.phrases),
@@ -42,7 +42,7 @@ def filter_settings(
 
 
 def title_test(phrases: tuple[str, ...]) -> TitleTest:
-    """Return what says whether a bought title may serve as a query: it has none of the phrases."""
+    """Return a function that tells whether a bought title, used as a query, has no phrase."""
     if not phrases:
         return _any_title
     automaton = _automaton(phrases)
@@ -59,7 +59,7 @@ def check_queries(
     """Return (reason, detail) for each text, in order: the first filter that removes it.
 
     Raises:
-        DependencyError: the index could not be asked for its terms.
+        DependencyError: the terms of the index could not be read.
     """
     verdicts = [_check_query(filters, text) for text in texts]
     if filters.index_name is None:

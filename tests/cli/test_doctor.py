@@ -1,4 +1,4 @@
-"""`gpt4rec doctor`: what it finds on a healthy shop, and on each that one thing is wrong with."""
+"""`gpt4rec doctor` on a healthy shop, and on shops with one problem each."""
 
 import datetime as dt
 import json
@@ -37,7 +37,7 @@ def doctor(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Doctor:
-    """A shop with an index and a generator; calling it returns exit code and findings by check."""
+    """A function that runs the doctor on a shop and returns exit code and findings by check."""
     use_titles(database)
     environ = make_shop(servers, database, alias).environ
     environ["GPT4REC_ANALYST_DATABASE_URL"] = database.analyst_url
@@ -59,9 +59,9 @@ def doctor(
 
 
 def bad(found: dict[str, list[dict[str, Any]]]) -> dict[str, str]:
-    """Return check -> level of all that is not well.
+    """Return check -> level of all problems.
 
-    Left out: the test server's small heap, and yellow while another test makes an index.
+    Except the test server's small heap, and yellow health while another test creates an index.
     """
     return {
         check: finding["level"]
@@ -83,7 +83,7 @@ def test_a_healthy_shop(doctor: Doctor, capsys: pytest.CaptureFixture[str]) -> N
     )
     assert "60 items" in found["alias"][0]["what"]
     assert found["pinned builds"][0]["what"].startswith("1 builds")
-    # Nothing but the test server itself may be warned of, if its heap is small.
+    # The only allowed warning is the small heap of the test server.
     warnings = [f for findings in found.values() for f in findings if f["level"] == "warning"]
     assert code == (1 if warnings else 0)
     assert run(["--env-file", "/nonexistent", "doctor"]) == code
@@ -122,7 +122,7 @@ def test_a_dead_database_does_not_hide_the_others(
     assert "geheim" not in json.dumps(found)
 
 
-def test_settings_that_will_hurt(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_risky_settings_are_reported(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "GPT4REC_K": "100",
         "GPT4REC_DEPTH": "20",
@@ -200,7 +200,7 @@ def test_roles_with_the_wrong_rights_and_an_old_schema(
         "writer": "warning",
         "owner": "warning",
         "analyst": "warning",
-        # What needs the tables says what is to be done first.
+        # Checks that need the tables name the command to run first.
         **dict.fromkeys(_OF_THE_TABLES, "error"),
     }
     for name in _OF_THE_TABLES:

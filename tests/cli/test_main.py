@@ -1,4 +1,4 @@
-"""The command line itself: help, versions, one line and an exit code for every kind of error."""
+"""The command line: help, versions, one line and an exit code for every kind of error."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from gpt4rec_es.cli.config import config
 from gpt4rec_es.cli.main import COMMANDS, cli, run
 from gpt4rec_es.errors import DependencyError, GateError, Gpt4RecError, UsageError
 
-# What takes long to import, or connects somewhere: nothing that help or completion needs.
+# Modules that import slowly or connect to servers, unneeded by help and completion.
 HEAVY = ("torch", "transformers", "sqlalchemy", "elasticsearch", "celery", "numpy", "pyarrow")
 RAISED: list[BaseException] = []
 
@@ -39,7 +39,7 @@ def _failing_command() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No variable and no stack of the machine that the tests run on."""
+    """Remove settings and the local stack of the test machine."""
     for name in list(os.environ):
         if name.startswith(("GPT4REC_", "DATABASE_", "ELASTICSEARCH_", "CELERY_")):
             monkeypatch.delenv(name)
@@ -182,7 +182,7 @@ class TestErrors:
     def test_interrupt(self, capsys: pytest.CaptureFixture[str]) -> None:
         RAISED.append(KeyboardInterrupt())
         assert run(["fail"]) == 130
-        # The first line end leaves the line where the terminal wrote ^C.
+        # The first newline ends the line in which the terminal shows ^C.
         assert capsys.readouterr().err == "\nInterrupted.\n"
 
     def test_secrets_and_control_characters_are_kept_out(

@@ -1,4 +1,4 @@
-"""`night`, `runs` and `why` as a person calls them: what they print, and their exit codes."""
+"""Output and exit codes of `night`, `runs` and `why`."""
 
 import datetime as dt
 
@@ -18,7 +18,7 @@ from tests.shop import Shop, make_shop
 
 @pytest.fixture
 def shop(servers: Servers, database: Database, alias: str, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    """A small shop whose environment this process has."""
+    """A small shop, with its environment set in this process."""
     use_titles(database)
     shop = make_shop(servers, database, alias)
     shop.enter(monkeypatch)
@@ -83,7 +83,7 @@ def test_mistakes_are_one_line_with_the_way_out(
     assert "geheim" not in line
 
 
-def test_nobody_to_recommend_for(shop: Shop, cli: Cli, database: Database) -> None:
+def test_a_night_without_users(shop: Shop, cli: Cli, database: Database) -> None:
     with database.engine.begin() as connection:
         connection.execute(text("DELETE FROM interactions"))
         connection.execute(text("DELETE FROM users"))
@@ -131,7 +131,7 @@ def test_an_unfinished_night_is_gone_on_with_or_given_up(
     assert cli.json("runs", "show", started.run.run_id)["state"] == "superseded"
 
 
-def test_status_says_who_works_and_what_is_stuck(shop: Shop, cli: Cli, database: Database) -> None:
+def test_status_names_workers_and_stuck_shards(shop: Shop, cli: Cli, database: Database) -> None:
     runtime = shop.runtime()
     run = start_night(runtime.night_parts(), runtime.night_options(), dt.date(2026, 11, 22)).run
     advance(database.engine, run.run_no)

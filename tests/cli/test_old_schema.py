@@ -1,4 +1,4 @@
-"""What commands say on a database that was not migrated, or to a role that may not do it."""
+"""Errors of commands on a database that is not migrated, or for a role without rights."""
 
 import logging
 from collections.abc import Callable
@@ -55,7 +55,7 @@ def said(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Said:
-    """Runs every command on a database and returns the errors of all, by command."""
+    """A function that runs every command on a database and returns the errors by command."""
     (tmp_path / "items.csv").write_text("item_id,title\na,red lamp\n")
     monkeypatch.setenv("ELASTICSEARCH_URL", servers.elasticsearch_url)
     monkeypatch.setenv("GPT4REC_INDEX_ALIAS", alias)
@@ -154,7 +154,7 @@ def test_a_newer_schema_is_worked_on_and_said(
 
 
 def _migrate(cluster: Cluster, database: Database, revision: str) -> None:
-    """As an administrator: roles may get rights on a database only from one."""
+    """Migrate as an administrator, because only one may grant rights on the database."""
     url = cluster.admin.url.set(database=database.name).render_as_string(hide_password=False)
     migrate.upgrade(url, revision)
 

@@ -1,4 +1,4 @@
-"""Small catalogs in Postgres, and what to ask about their indices."""
+"""Small catalogs in Postgres, and queries about their indices."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -21,7 +21,7 @@ def add_items(
     is_active: bool = True,
     price: Decimal | None = None,
 ) -> None:
-    """Add (item id, title) to the catalog as one import does: its version goes up by one."""
+    """Add (item id, title) to the catalog as one import does: its version increases by one."""
     with engine.begin() as connection:
         version = connection.execute(
             text("UPDATE catalog_state SET catalog_version = catalog_version + 1 RETURNING 1")
@@ -57,7 +57,7 @@ def item_ids(engine: Engine, item_nos: Iterable[int]) -> list[str]:
 
 
 def find(engine: Engine, client: Elasticsearch, alias: str, query: str, k: int = 10) -> list[str]:
-    """Return the ids of the items that a search of what is live finds."""
+    """Return the ids of the items that a search of the live index finds."""
     (index,) = alias_targets(client, alias)
     (result,) = ElasticRetriever(client, index).search([query], k)
     return item_ids(engine, result.item_nos)
@@ -74,7 +74,7 @@ def swaps_of(engine: Engine, alias: str) -> list[Swap]:
 
 
 def pin_by_run(connection: Connection, build_no: int, state: str) -> None:
-    """Insert a run on the build, as far as pins look at it."""
+    """Insert a run with the columns that pin the build."""
     connection.execute(
         text(
             "INSERT INTO generators (name, kind, content_hash, card) "

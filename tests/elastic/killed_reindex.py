@@ -1,8 +1,8 @@
-"""Run by test_killed_reindex.py: reindex again and again, each time killed one step later.
+"""Reindex repeatedly, each time killed one step later; run by test_killed_reindex.py.
 
-A step is a request to Elasticsearch or a commit to Postgres. Prints one JSON line per kill: what a
-search met right after it. A process of its own, because forks of the test's would share its
-connections.
+A step is a request to Elasticsearch or a commit to Postgres. Prints one JSON line per kill with the
+result of a search right after it. A separate process, because forks of the test process would share
+its connections.
 """
 
 import json
@@ -37,7 +37,7 @@ def before_each_step(engine: Engine, client: Elasticsearch, call: Callable[[], N
 
 
 def reindex_until(step: int, urls: tuple[str, str], alias: str) -> None:
-    """Reindex and kill this process before its ``step``-th step; leave with 0 if it has fewer."""
+    """Reindex and kill this process before its ``step``-th step; exit with 0 if it has fewer."""
     engine, client = connect(*urls)
     steps = 0
 
@@ -53,7 +53,7 @@ def reindex_until(step: int, urls: tuple[str, str], alias: str) -> None:
             reindex(engine, client, ReindexOptions(alias=alias), actor=f"killed {step}")
             os._exit(0)
         except ConflictError:
-            # The server has not noticed yet that the process killed before is gone.
+            # The server has not yet closed the session of the killed process.
             steps = 0
 
 

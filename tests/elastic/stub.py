@@ -1,6 +1,6 @@
-"""A scripted server that speaks just enough HTTP for the real client to take it for Elasticsearch.
+"""A scripted HTTP server that the client accepts as Elasticsearch.
 
-Tests give it a function that answers each request, well or badly.
+Tests pass a function that returns the response to each request.
 """
 
 import json
@@ -24,13 +24,13 @@ class Request:
 
     @property
     def lines(self) -> list[Any]:
-        """The lines of an NDJSON body."""
+        """Lines of an NDJSON body."""
         return [json.loads(line) for line in self.body.splitlines()]
 
 
 @dataclass(frozen=True)
 class Reply:
-    """``body`` None: close the connection without any answer."""
+    """A response. ``body`` None: close the connection without a response."""
 
     body: Any = None
     status: int = 200
@@ -42,7 +42,7 @@ Script = Callable[[Request], Reply]
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # headers and body in one packet: else each answer waits for a delayed ACK
+    wbufsize = -1  # headers and body in one packet, to avoid waiting for a delayed ACK
     server: "_Server"
 
     def _answer(self) -> None:
@@ -63,11 +63,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    # The base class looks methods up by these names.
+    # The base class calls methods of these names.
     do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = _answer  # noqa: N815
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the base class's name
-        """Say nothing."""
+        """Suppress the log."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -75,12 +75,12 @@ class _Server(ThreadingHTTPServer):
     script: Script
 
     def handle_error(self, *_: object) -> None:
-        """Say nothing: connections are cut on purpose."""
+        """Suppress errors: connections are closed on purpose."""
 
 
 @contextmanager
 def stub(script: Script) -> Iterator[str]:
-    """Yield the URL of a server that answers by ``script`` as long as the block lasts."""
+    """Yield the URL of a server that responds by ``script`` during the block."""
     server = _Server(("127.0.0.1", 0), _Handler)
     server.script = script
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})

@@ -1,4 +1,4 @@
-"""Tuning k1 and b on the real server: verified, recorded, undone, and never an outage."""
+"""Changing k1 and b on the real server: verified, recorded, undone, without failed searches."""
 
 import threading
 import time
@@ -32,7 +32,7 @@ def engine(database: Database) -> Engine:
 
 @contextmanager
 def searching(url: str, alias: str) -> Iterator[Counter[str]]:
-    """Search ``alias`` without a pause; count whole answers by index, and anything else."""
+    """Search ``alias`` continuously; count complete responses by index, and all others."""
     seen: Counter[str] = Counter()
     stop = threading.Event()
 
@@ -64,7 +64,7 @@ def searching(url: str, alias: str) -> Iterator[Counter[str]]:
 
 
 def wait_until_searched(seen: Counter[str], index: str) -> None:
-    """Wait until searches have met ``index`` often."""
+    """Wait until several searches have reached ``index``."""
     before = seen[index]
     end = time.monotonic() + 30
     while seen[index] < before + 20:
@@ -207,7 +207,7 @@ def test_a_swap_whose_record_was_lost_is_recorded_by_the_next(
 ) -> None:
     first = build_index(engine, elastic, alias).build
     second = build_index(engine, elastic, alias).build
-    # As if a process had been killed between moving the alias and recording it.
+    # As if a process had been killed between the alias swap and its record.
     swap_alias(elastic, alias, [second.index_name], first.index_name)
     set_bm25(engine, elastic, alias, Bm25(0.9, 0.4), actor="me", reason=None)
     assert [(s.from_build_no, s.to_build_no) for s in swaps_of(engine, alias)][1:] == [

@@ -1,4 +1,4 @@
-"""Loading through a server that refuses, forgets and hangs up: no document is ever lost."""
+"""Bulk loads to a server with refusals, lost documents and closed connections."""
 
 import random
 import time
@@ -31,7 +31,7 @@ def documents(count: int) -> list[Document]:
 
 @dataclass
 class RecordedWaits:
-    """Notes waits instead of waiting."""
+    """Records waits instead of sleeping."""
 
     seconds: list[float] = field(default_factory=list)
 
@@ -65,9 +65,9 @@ def refused(name: str, status: int, error: dict[str, Any]) -> dict[str, Any]:
 
 
 class Node:
-    """Keeps what it is sent, except when chance has it do otherwise.
+    """A node that stores documents, with random faults.
 
-    Odd ones write JSON as a real server does, even ones with spaces.
+    With an odd seed it writes JSON as a real server does, with an even one with spaces.
     """
 
     def __init__(self, seed: int) -> None:
@@ -84,7 +84,7 @@ class Node:
         if len(pairs) > 25 and what < 0.3:
             return Reply({"error": {"type": "x", "reason": "too large"}, "status": 413}, 413)
         if what < 0.1:
-            return Reply()  # hung up before doing anything
+            return Reply()  # connection closed before storing
         if what < 0.2:
             return Reply({"error": REJECTED, "status": 429}, 429)
         if what < 0.25:
@@ -97,9 +97,9 @@ class Node:
                 self.kept[name] = source
                 items.append(done(name))
         if what < 0.35:
-            return Reply()  # hung up after doing it
+            return Reply()  # connection closed after storing
         if what < 0.45:
-            items = items[: len(items) // 2]  # a short answer
+            items = items[: len(items) // 2]  # a response with missing items
         body = {"items": items}
         return Reply(orjson.dumps(body) if self.is_compact else body)
 

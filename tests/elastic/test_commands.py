@@ -1,4 +1,4 @@
-"""The commands on indices, as an operator types them."""
+"""The commands on indices."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ from tests.servers import Servers
 
 
 class Operator:
-    """Types commands and reads what comes back."""
+    """Runs commands and reads their output."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys

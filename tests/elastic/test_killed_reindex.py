@@ -1,4 +1,4 @@
-"""A reindex killed at every step: the alias is never broken, and the next one cleans up."""
+"""A reindex killed at every step: the alias stays valid, and the next reindex cleans up."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ def test_killed_at_every_step(
     database: Database, elastic: Elasticsearch, alias: str, servers: Servers
 ) -> None:
     engine = database.engine
-    # Few items: each is looked at by two requests of the proof, and so costs two more kills.
+    # Few items: each needs two requests of the verification, and so two more kills.
     add_items(engine, [("A", "red shirt"), ("B", "hat")])
     build_index(engine, elastic, alias)
     script = Path(__file__).with_name("killed_reindex.py")
@@ -30,14 +30,14 @@ def test_killed_at_every_step(
         check=True,
     )
     after = [json.loads(line) for line in done.stdout.splitlines()]
-    # Kills before and after the row, the index, each request of the load and of the proof, the
-    # swap, its record, and the deletion of what is old.
+    # Kills before and after the row, the index, each request of the load and of the verification,
+    # the swap, its record, and the deletion of old builds.
     assert len(after) > 30, after
     for line in after:
         assert len(line["targets"]) == 1, line
         assert line["hits"] == 1, line
 
-    # Some were killed after the swap: what they made live is known, and how it came there.
+    # Some were killed after the swap: the live build and its swap are recorded.
     report = build_index(engine, elastic, alias)
     assert live_build(engine, elastic, alias) == report.build
     builds = {build.build_no: build for build in builds_of(engine, alias)}
@@ -46,7 +46,7 @@ def test_killed_at_every_step(
     assert index_names(elastic, alias) == sorted(ready)
     assert len(ready) == 3
     swaps = swaps_of(engine, alias)[::-1]
-    # The record is a chain: each move starts where the one before ended.
+    # The records are a chain: each swap starts at the target of the previous one.
     assert [swap.from_build_no for swap in swaps] == [
         None,
         *(swap.to_build_no for swap in swaps[:-1]),

@@ -1,4 +1,4 @@
-"""A real server's answers are written as we expect them: else reading them is slow."""
+"""A real server's responses have the text that the fast parser expects."""
 
 import re
 
@@ -49,5 +49,5 @@ def test_documents_are_acknowledged_in_the_letters_that_are_compared(
     body = b"".join(line for _, line in lines)
     answer = send(elastic, f"/{index}/_bulk", bulk.ANSWER_FILTER, body)
     assert answer == bulk.created_answer(lines)
-    # Once more, they are no new documents.
+    # The second time they are not created but updated.
     assert send(elastic, f"/{index}/_bulk", bulk.ANSWER_FILTER, body) != answer

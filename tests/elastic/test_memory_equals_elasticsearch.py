@@ -1,4 +1,4 @@
-"""BM25 in this process gives what the server gives: hits, order, and scores to the last bit."""
+"""In-process BM25 equals the server's: hits, order, and scores to the last bit."""
 
 import csv
 import gzip
@@ -22,7 +22,7 @@ from gpt4rec_es.retrieval import ElasticRetriever
 
 SAMPLE = Path(__file__).parents[2] / "data" / "online-retail-ii-sample" / "items.csv.gz"
 DEPTH = 40
-# Whatever a shop may hold: repeated words, many words, other scripts and planes, nothing at all.
+# Titles with repeated words, many words, other scripts and planes, and empty ones.
 ODD_TITLES = [
     "red red red candle",
     "candle candle",
@@ -47,7 +47,7 @@ class Catalog:
 def documents() -> list[Document]:
     with gzip.open(SAMPLE, "rt", encoding="utf-8", newline="") as file:
         rows = [(row["item_id"], row["title"]) for row in csv.DictReader(file)]
-    # Twins, so that there are ties, with ids that sort before and after the original's.
+    # Duplicate titles, so that there are ties, with ids that sort before and after the original's.
     twins = [
         (f"{'0' if n % 2 else 'z'}{item_id}", title)
         for n, (item_id, title) in enumerate(rows)
@@ -63,7 +63,7 @@ def documents() -> list[Document]:
 
 
 def real_looking_queries(titles: list[str], count: int) -> list[str]:
-    """Titles as they are, cut, mixed, and with words said twice or unknown."""
+    """Return titles unchanged, truncated, mixed, and with repeated or unknown words."""
     chance = random.Random(7)
     queries = ["", "!!!", "nothingofthesort", *ODD_TITLES]
     while len(queries) < count:
@@ -99,7 +99,7 @@ def catalog(elastic: Elasticsearch, module_alias: str) -> Catalog:
 
 
 def as_single(result: SearchResult) -> tuple[object, ...]:
-    """The server writes single-precision scores as decimal numbers."""
+    """Round scores to single precision, which the server writes as decimal numbers."""
     scores = np.array(result.scores, np.float32).tolist()
     return (result.item_nos, scores, result.exhausted, result.is_empty_query)
 
@@ -107,7 +107,7 @@ def as_single(result: SearchResult) -> tuple[object, ...]:
 def differing(
     elastic: Elasticsearch, catalog: Catalog, bm25: Bm25, options: SearchOptions = ANY_TERM
 ) -> list[tuple[object, ...]]:
-    """Return the queries with another answer, and both answers."""
+    """Return the queries with different results, and both results."""
     expected = ElasticRetriever(elastic, catalog.index).search(catalog.queries, DEPTH, options)
     retriever = MemoryRetriever(catalog.memory, bm25, server_analyzer(elastic, catalog.index))
     actual = retriever.search(catalog.queries, DEPTH, options)

@@ -1,4 +1,4 @@
-"""Searching through a server that fails in every way: never a lost hit, never a false "no hits"."""
+"""Searches with a failing server: no lost hits, no false "no hits"."""
 
 import random
 import threading
@@ -24,7 +24,7 @@ TEXTS = [f"query {number}" for number in range(200)]
 
 
 def hits_of(text: str, size: int) -> list[dict[str, Any]]:
-    """What the stub finds: up to 8 items that follow from the text; nothing for every ninth."""
+    """Return the stub's hits: up to 8 items derived from the text; none for every ninth text."""
     seed = zlib.crc32(text.encode())
     count = 0 if seed % 9 == 0 else min(size, 8)
     return [{"sort": [10.0 - rank, f"id{rank}", (seed + rank) % 997]} for rank in range(count)]
@@ -46,9 +46,9 @@ def whole(hits: list[dict[str, Any]]) -> dict[str, Any]:
 
 @dataclass
 class Node:
-    """Answers searches; ``fault_rate`` of the answers are wrong in one of many ways.
+    """A node that answers searches; the fraction ``fault_rate`` of the responses has faults.
 
-    is_compact: as a real server writes JSON; else with spaces.
+    is_compact: write JSON as a real server does; else with spaces.
     """
 
     is_compact: bool = True
@@ -86,7 +86,7 @@ class Node:
         if what < 0.4:
             return Reply({"error": REJECTED, "status": 429}, 429)
         if what < 0.6:
-            # Any may be missing: those after it are then in the wrong place.
+            # Any response may be missing: later ones are then at the wrong position.
             del answers[self.chance.randrange(len(answers))]
         elif what < 0.7:
             return Reply({})
@@ -197,7 +197,7 @@ def test_a_request_that_is_too_much_for_the_server_is_made_smaller() -> None:
     with stub(script) as url:
         searcher = retriever(url, backoff=Backoff(sleep=lambda _: None, attempts=5))
         assert searcher.search(TEXTS, 5) == [found(text, 5) for text in TEXTS]
-    # 200, 100, 50 and then as many as it takes
+    # 200, 100, 50, then repeated
     assert node.sizes[:8] == [25] * 8
 
 

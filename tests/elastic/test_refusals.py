@@ -1,4 +1,4 @@
-"""A cluster that is too busy refuses requests: what is begun waits, and says so, and goes on."""
+"""An overloaded cluster refuses requests: commands log this, wait, and continue."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ def engine(database: Database) -> Engine:
 
 
 def refusing_proxy(url: str, is_refused: Callable[[Request], bool]) -> Script:
-    """Return a server in front of the one at ``url`` that refuses some requests."""
+    """Return a proxy of the server at ``url`` that refuses some requests."""
     host = urlsplit(url).netloc
 
     def script(request: Request) -> Reply:
@@ -87,7 +87,7 @@ def test_a_reindex_goes_on_when_each_of_its_requests_is_refused_at_first(
         report = reindex(engine, client, options, actor="me")
     assert alias_targets(elastic, alias) == [report.build.index_name]
     assert elastic.count(index=alias)["count"] == report.documents
-    # Bulk requests have a loop of their own, which sends fewer documents at a time.
+    # Bulk requests have a separate loop, which reduces the documents per request.
     assert len(bulk_waits) == 2
     assert len(waits) == 2 * (len(asked) - 1)
     assert len(asked) > 10
@@ -118,7 +118,7 @@ def test_a_full_disk_is_not_waited_for() -> None:
     assert not waits
 
 
-def test_whoever_asks_without_patience_is_told_at_once() -> None:
+def test_without_retries_a_refusal_is_raised_at_once() -> None:
     waits: list[float] = []
     with client_of(lambda _: TOO_BUSY, waits) as client, pytest.raises(ApiError):
         without_retries(client).count(index="x")

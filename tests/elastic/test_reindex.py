@@ -1,4 +1,4 @@
-"""Builds on the real server: complete, proven, swapped in, pruned, and removed when they fail."""
+"""Builds on the real server: complete, verified, swapped, pruned, and deleted on failure."""
 
 import time
 from dataclasses import replace
@@ -309,7 +309,7 @@ def test_an_alias_that_cannot_be_used_is_told_and_reindex_repairs_it(
     report = build_index(engine, elastic, alias)
     assert report.replaced == sorted(foreign)
     assert live_build(engine, elastic, alias) == report.build
-    assert set(foreign) < set(index_names(elastic, alias))  # not ours: left alone
+    assert set(foreign) < set(index_names(elastic, alias))  # not ours: not deleted
 
 
 def test_an_index_in_the_place_of_the_alias_is_told(

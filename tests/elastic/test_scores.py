@@ -1,4 +1,4 @@
-"""Scores on the real server against BM25 worked out by hand."""
+"""Scores on the real server compared with the BM25 formula."""
 
 import math
 
@@ -27,13 +27,13 @@ TITLES = {
 @pytest.fixture
 def engine(database: Database) -> Engine:
     add_items(database.engine, TITLES.items())
-    # Not active: not found, but still part of the statistics.
+    # Not active: not found, but counted in the statistics.
     add_items(database.engine, [("E", "red lamp of glass")], is_active=False)
     return database.engine
 
 
 def score(title: str, query: str, bm25: Bm25) -> float:
-    """BM25 as Lucene has it, over the five titles, by the book."""
+    """Return Lucene's BM25 score over the five titles."""
     titles = [*TITLES.values(), "red lamp of glass"]
     words = title.split()
     average = sum(len(other.split()) for other in titles) / len(titles)
@@ -77,7 +77,7 @@ def test_k1_and_b_change_the_order_as_they_should(
     engine: Engine, elastic: Elasticsearch, alias: str
 ) -> None:
     build_index(engine, elastic, alias)
-    # Without saturation and length only rarity counts: "lamp" and "candle" tie by hand-made sums.
+    # With k1 = 0 only the idf counts: "lamp" and "candle" tie.
     set_bm25(engine, elastic, alias, Bm25(0.0, 0.0), actor="me", reason=None)
     assert find(engine, elastic, alias, "red candle") == ["A", "B", "C"]
     scores = [hit.score for hit in search_titles(elastic, alias, "red candle", 10).hits]

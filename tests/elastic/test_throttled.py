@@ -1,4 +1,4 @@
-"""Searching and loading hold back as they are told, by a clock that only they move."""
+"""Throttled searches and loads, with a fake clock."""
 
 from elasticsearch import Elasticsearch
 from sqlalchemy import Engine

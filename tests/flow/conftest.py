@@ -19,12 +19,12 @@ def shop(servers: Servers, database: Database, alias: str) -> Shop:
 
 
 def use_titles(database: Database) -> None:
-    """Let nights use newest titles as queries."""
+    """Make the title generator the generator of nights."""
     use_generator(database, "titles", None)
 
 
 def use_generator(database: Database, kind: str, folder: Path | None) -> None:
-    """Register a generator and let nights use it."""
+    """Register a generator and make it the generator of nights."""
     path = None if folder is None else str(folder)
     content_hash = open_generator(kind, path).content_hash
     with database.engine.begin() as connection:

@@ -1,4 +1,4 @@
-"""The sums of a date through nights, rollbacks, second attempts and prunes."""
+"""Daily sums after nights, rollbacks, second attempts and prunes."""
 
 import datetime as dt
 import json
@@ -31,7 +31,7 @@ def night(runtime: Runtime, days: int = 0) -> str:
 
 
 def shown(database: Database) -> dict[str, tuple[str, int]]:
-    """Return date -> the run whose sums show, and the users of its queries in all."""
+    """Return date -> the run of the shown sums, and the total users of its queries."""
     with database.analyst_engine.connect() as connection:
         found = connection.execute(
             text("""

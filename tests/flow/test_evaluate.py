@@ -1,4 +1,4 @@
-"""Evaluations on real servers: what is stored, that it agrees with the night, what is refused."""
+"""Evaluations on real servers: stored rows, equality with the night, refusals."""
 
 import json
 from collections.abc import Iterator
@@ -89,7 +89,7 @@ def test_lists_of_queries_are_those_that_elasticsearch_gives(
     retriever = runtime.retriever(index, "test")
     histories = [eval_user.history for eval_user in split.test]
     for report, m in ((two, 2), (three, 3)):
-        # All titles differ enough to be queries of their own.
+        # All titles differ enough to be separate queries.
         queries = [[titles[item] for item in reversed(known)][:m] for known in histories]
         for k in KS:
             expected = merged_lists(retriever, queries, histories, k)

@@ -1,4 +1,4 @@
-"""Product lists of an evaluation are those of a night that knows what the split lets know."""
+"""Product lists of an evaluation equal those of a night with the split's training data."""
 
 import datetime as dt
 from pathlib import Path
@@ -38,7 +38,7 @@ def with_times() -> bool:
 
 @pytest.fixture
 def split_shop(shop: Shop, database: Database, with_times: bool) -> Shop:
-    """A shop with a split, whose users have something in common; with times they fill baskets."""
+    """A shop with a split whose users share items; with times, purchases are in baskets."""
     with database.engine.begin() as connection:
         add_purchases(connection, version=2, first_user=1, users=40)
         if with_times:
@@ -77,7 +77,7 @@ def test_product_lists_are_those_of_the_night(
 def test_so_are_lists_of_neighbours_by_baskets(split_shop: Shop, database: Database) -> None:
     runtime = split_shop.runtime(sources="queries:0,co_purchase", pair_backward=0.0, pair_decay=0.3)
     report = measure(runtime, None)
-    # Purchases of one basket speak for each other in full; apart they would not.
+    # Pairs in one basket have full weight; in separate baskets they would not.
     with database.engine.begin() as connection:
         connection.execute(text("UPDATE split_train SET baskets = NULL"))
         connection.execute(text("UPDATE split_eval_users SET baskets = NULL"))
@@ -118,7 +118,7 @@ def test_so_are_lists_that_keep_rules_and_filters(
         sources=sources,
         fusion=fusion,
         candidates=K,
-        # One style of four is left: of most users it is not among the first hits.
+        # One style of four is left; for most users it is not among the first hits.
         min_price=46,
         max_per_brand=4,
         forbidden_phrases_file=phrases,
@@ -157,7 +157,7 @@ def measure(runtime: Runtime, night: NightRules | None) -> EvaluationReport:
 
 
 def check_equals_night(runtime: Runtime, database: Database, report: EvaluationReport) -> None:
-    """Take back what the split holds out, run a night and compare its lists."""
+    """Delete held-out purchases, run a night and compare its lists."""
     with database.engine.begin() as connection:
         connection.execute(
             text(

@@ -1,4 +1,4 @@
-"""Held-out items and evaluated lists in the forms of other tools, asked for as users do."""
+"""Exports of held-out items and evaluated lists in the formats of other tools, by commands."""
 
 import csv
 import json
@@ -108,7 +108,7 @@ def test_rank_eval_requests_find_what_was_evaluated(
         request["id"]: {rating["_id"] for rating in request["ratings"]}
         for request in body["requests"]
     } == wanted
-    # The test server has no _rank_eval; what it would search for is sent as searches.
+    # The test server has no _rank_eval; its requests are sent as searches.
     recall = 0.0
     for request in body["requests"]:
         hits = elastic.search(

@@ -1,4 +1,4 @@
-"""Erasing a user: nothing is left of them anywhere, and everything of the others."""
+"""Erasing a user: no trace is left, and other users' rows are unchanged."""
 
 import datetime as dt
 import json
@@ -28,7 +28,7 @@ FORMATS = ("jsonl", "csv", "parquet", "trec")
 
 @pytest.fixture
 def runtime(shop: Shop, database: Database, tmp_path: Path) -> Runtime:
-    """Two nights with a user of a number like no other, and exports of the newer one."""
+    """Two nights with a user of a distinctive number, and exports of the newer run."""
     with database.engine.begin() as connection:
         connection.execute(
             text("INSERT INTO users (user_no, user_id) VALUES (:number, :user)"),
@@ -83,7 +83,7 @@ def runtime(shop: Shop, database: Database, tmp_path: Path) -> Runtime:
 
 
 def traces(connection: Connection, *names: str) -> set[str]:
-    """Return the tables and columns in which the user's id, pseudonym or number stands."""
+    """Return the tables and columns that contain the user's id, pseudonym or number."""
     columns = connection.execute(
         text("""
         SELECT c.table_schema || '.' || quote_ident(c.table_name) AS name,
@@ -202,5 +202,5 @@ def test_files_are_named_without_being_opened(runtime: Runtime, database: Databa
             {"here": socket.gethostname()},
         )
     report = forget_user(database.engine, USER, actor="test")
-    # What was exported before the user was known cannot hold the user.
+    # Exports before the user's first import cannot contain the user.
     assert sorted(report.files) == sorted(["far:/x.csv", f"{socket.gethostname()}:/dev/zero"])

@@ -1,4 +1,4 @@
-"""Every gate stops a night with the defect it is there for, and lets a clean one pass."""
+"""Every gate stops a night with its defect, and passes a valid one."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -36,7 +36,7 @@ def set_k1(elastic: Elasticsearch, index: str, k1: float) -> None:
     elastic.indices.put_settings(
         index=index, settings={"index.similarity.catalog_bm25.k1": k1}, reopen=True
     )
-    # The answer comes before the shards have started again; until then every search is a 503.
+    # The response comes before the shards are reopened; until then every search returns 503.
     elastic.cluster.health(index=index, wait_for_status="yellow")
 
 

@@ -1,7 +1,7 @@
-"""Nights whose queries need more than one term: other searches, beside those of before.
+"""Nights whose queries need more than one term: separate stored searches.
 
 The shop's queries are titles of three words, so each text is searched in both roles: as a query,
-and as the newest title of somebody whose queries find too little.
+and as the newest title of a user whose queries find too few items.
 """
 
 import datetime as dt
@@ -26,7 +26,7 @@ Night = Callable[..., NightReport]
 
 @pytest.fixture
 def night(shop: Shop) -> Night:
-    """Run the nights of one date after the other, each with its own settings."""
+    """Return a function that runs nights of one date, each with its own settings."""
     days = iter(range(100))
 
     def run(**settings: object) -> NightReport:
@@ -68,7 +68,7 @@ def test_it_is_another_search_of_the_same_query(
         assert [result.item_nos for result in results] == list(texts.values())
     assert all(set(found[query]) < set(before[query]) for query in found)
     assert lists(database, 1) != lists(database, 2)
-    # Those of before are still found, and so are the new ones.
+    # Earlier searches are still stored, and so are the new ones.
     assert searches(database, 0) == before
     assert night().searches == night(minimum_should_match=" +2 ").searches == 0
     assert lists(database, 3) == lists(database, 1)

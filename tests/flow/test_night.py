@@ -1,4 +1,4 @@
-"""The night on the small shop, on real servers: what is stored, and what a second one costs."""
+"""The night on the small shop, on real servers: stored rows, and the work of a second one."""
 
 import datetime as dt
 

@@ -1,4 +1,4 @@
-"""A night whose database connections keep being cut, or whose row another holds."""
+"""A night whose database connections are repeatedly closed, or whose row is locked."""
 
 import datetime as dt
 import threading
@@ -19,7 +19,7 @@ DAY = dt.date(2026, 11, 22)
 def test_cut_connections_change_nothing(shop: Shop, database: Database, cluster: Cluster) -> None:
     calm = shop.runtime()
     run_night(calm.night_parts(), calm.night_options(), DAY)
-    with database.engine.begin() as connection:  # so that the second night has all to do again
+    with database.engine.begin() as connection:  # so that the second night has to do all work again
         connection.execute(text("DELETE FROM generations"))
         connection.execute(text("DELETE FROM searches"))
         expected = stored_rows(connection, 1)
@@ -42,8 +42,8 @@ def test_cut_connections_change_nothing(shop: Shop, database: Database, cluster:
                 ).scalar_one()
 
     sizes = {"generate_shard_size": 1, "search_shard_size": 1, "merge_shard_size": 1}
-    hurt = shop.runtime(**sizes, max_failures=50)
-    parts, options = hurt.night_parts(), hurt.night_options()
+    unstable = shop.runtime(**sizes, max_failures=50)
+    parts, options = unstable.night_parts(), unstable.night_options()
     started = start_night(parts, options, DAY + dt.timedelta(days=1))
     cutter = threading.Thread(target=cut)
     cutter.start()
@@ -57,7 +57,7 @@ def test_cut_connections_change_nothing(shop: Shop, database: Database, cluster:
         assert stored_rows(connection, started.run.run_no) == expected
 
 
-def test_who_comes_while_another_takes_the_run_further_waits_without_a_lock(
+def test_a_worker_waits_without_a_lock_while_another_advances_the_run(
     shop: Shop, database: Database
 ) -> None:
     runtime = shop.runtime()
@@ -66,7 +66,7 @@ def test_who_comes_while_another_takes_the_run_further_waits_without_a_lock(
     reports = []
     with database.engine.connect() as another, another.begin() as taking:
         lock_state(another, run.run_no)
-        # At a million users this may take minutes: longer than anything waits for a lock.
+        # With a million users this may take minutes, longer than lock_timeout.
         assert advance(parts.engine, run.run_no).state == "planned"
         worker = threading.Thread(
             target=lambda: reports.append(drain(parts, options, run.run_no, "test"))

@@ -1,4 +1,4 @@
-"""One prompt, query or user that always fails costs that one user, never the night."""
+"""A prompt, query or user that always fails affects only its users, not the night."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ DAY = dt.date(2026, 11, 22)
 
 
 class PoisonedGenerator:
-    """Fails on one prompt, as running out of memory on one would."""
+    """A generator that fails on one prompt, as if it ran out of memory."""
 
     def __init__(self, inner: QueryGenerator, poison: str) -> None:
         self._inner, self._poison = inner, poison
@@ -40,7 +40,7 @@ class PoisonedGenerator:
 
 
 class PoisonedRetriever:
-    """Fails on one query."""
+    """A retriever that fails on one query."""
 
     def __init__(self, inner: Retriever, poison: str) -> None:
         self._inner, self._poison = inner, poison
@@ -72,7 +72,7 @@ def run(parts: NightParts, shop: Shop) -> str:
 
 
 def prompt_of(parts: NightParts, database: Database, user_id: str) -> str:
-    """Return the prompt of a user whose prompt is nobody else's, from a dry plan."""
+    """Return the prompt of a user, which no other user has, from a dry run of a plan."""
     with database.engine.connect() as connection:
         row = generators.current(connection)
         assert row is not None

@@ -1,4 +1,4 @@
-"""Pruning beside others: pins hold, readers are waited for, nothing that is needed goes."""
+"""Concurrent pruning: pins are kept, readers are waited for, no needed row is deleted."""
 
 import datetime as dt
 import threading
@@ -34,7 +34,7 @@ WHERE u.prompt_no IS NOT NULL
 
 
 def buy(database: Database, version: int) -> None:
-    """Let the last ten users buy something."""
+    """Add purchases of the last ten users."""
     with database.engine.begin() as connection:
         add_purchases(connection, version, first_user=30, users=40)
         connection.execute(text("UPDATE catalog_state SET history_version = :v"), {"v": version})
@@ -95,7 +95,7 @@ def test_a_prune_that_was_cut_off_is_completed(runtime: Runtime, database: Datab
         reader.execute(text("SELECT count(*) FROM analytics.recommendations"))
         with pytest.raises(ConflictError, match="Readers held the lists of"):
             prune(parts, owner=database.owner_engine, keep_published=1, max_wait_s=0.1)
-        # New readers go on meanwhile, and a run that is half gone can not be shown any more.
+        # New readers continue meanwhile, and a partly deleted run is no longer shown.
         with database.analyst_engine.connect() as another:
             another.execute(text("SELECT count(*) FROM analytics.recommendations"))
     with pytest.raises(UsageError, match="were pruned"):
@@ -107,7 +107,7 @@ def test_a_prune_that_was_cut_off_is_completed(runtime: Runtime, database: Datab
 
 
 class PausedGenerator:
-    """A generator whose first prompt waits: so a plan stands still in the middle."""
+    """A generator whose first prompt waits, to pause a plan."""
 
     def __init__(self, real: object, reached: threading.Event, go_on: threading.Event) -> None:
         self._real, self._reached, self._go_on = real, reached, go_on
@@ -126,7 +126,7 @@ def test_a_night_that_is_planned_meanwhile_keeps_what_it_needs(
 ) -> None:
     parts = runtime.night_parts()
     with database.engine.begin() as connection:
-        # Everybody's history is that of the first night again, whose prompts only it needs.
+        # All histories are those of the first night again, whose prompts only it needs.
         connection.execute(text("DELETE FROM interactions WHERE version > 1"))
         connection.execute(text("UPDATE catalog_state SET history_version = 9"))
     old = numbers(database, "SELECT count(*) FROM prompts")

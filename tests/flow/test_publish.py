@@ -1,4 +1,4 @@
-"""What readers see while runs are published, withdrawn and forced."""
+"""Rows visible to readers while runs are published, withdrawn and forced."""
 
 import datetime as dt
 import threading

@@ -1,4 +1,4 @@
-"""Nights with query filters: what is removed, what stays, and that nothing changes without them."""
+"""Nights with query filters: removed and remaining queries, and no effect without filters."""
 
 import datetime as dt
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The demo's questions can be asked by an analyst, and their answers add up."""
+"""An analyst can run the demo's questions, and their results are consistent."""
 
 import datetime as dt
 

@@ -1,4 +1,4 @@
-"""A night merged again: the same by default, otherwise as a night with those settings would be."""
+"""A replay equals the night by default, otherwise a night with the changed settings."""
 
 import datetime as dt
 import json
@@ -102,7 +102,7 @@ def test_any_other_row_is_noticed(runtime: Runtime, database: Database) -> None:
 def test_a_replay_is_what_a_night_with_these_settings_makes(
     shop: Shop, runtime: Runtime, settings: dict[str, Any], changes: ReplayChanges
 ) -> None:
-    """The lists of a night really run with them differ from the first night's in the same way."""
+    """A night with the changed settings differs from the first night in the same way."""
     other = shop.runtime(**settings)
     if changes.k1 is not None and changes.b is not None:
         set_bm25(
@@ -120,7 +120,7 @@ def test_a_replay_is_what_a_night_with_these_settings_makes(
     assert found.lists.deciles == expected.deciles
     assert (found.lists.gained, found.lists.lost) == (expected.gained, expected.lost)
     assert not found.is_equal
-    # Row by row: what the second night stored, replayed without change, is what it is.
+    # A replay of the second night without changes has the same rows.
     assert replay(runtime.night_parts(), second, ReplayChanges()).is_equal
 
 
@@ -156,7 +156,7 @@ def test_rules_are_kept_or_left_away(shop: Shop, runtime: Runtime) -> None:
     gained = {row["item_id"] for row in without.lists.gained}
     assert len(gained & {row["item_id"] for row in expected.lost}) >= 8
     assert without.changed["rules"][1] is None
-    # Other limits: as a night with these would be, but for the frozen popular items.
+    # Other limits: equal to a night with these, except for the frozen popular items.
     capped = shop.runtime(min_price=35, max_per_brand=3, min_full_fraction=0)
     third = run_night(
         capped.night_parts(), capped.night_options(), DAY + dt.timedelta(days=2)
@@ -164,7 +164,7 @@ def test_rules_are_kept_or_left_away(shop: Shop, runtime: Runtime) -> None:
     other = replay(parts, second, ReplayChanges(rules={"min_price": 35.0, "max_per_brand": 3}))
     assert other.changed == {"rules.min_price": [20, 35], "rules.max_per_brand": [None, 3]}
     assert other.lists.equal_lists == diff_runs(runtime.engine, second, third).equal_lists
-    # A night without rules can get some.
+    # Rules can be added to a night without rules.
     added = replay(parts, RUN, ReplayChanges(rules={"min_price": 20.0}))
     assert added.lists.equal_lists == expected.equal_lists
     assert added.lists.mean_jaccard == expected.mean_jaccard
@@ -228,7 +228,7 @@ def test_without_the_index_stored_searches_are_enough(runtime: Runtime, database
 
 @pytest.fixture
 def later(runtime: Runtime, database: Database) -> Database:
-    """After the night, users buy on; the split ``later`` holds out what each bought last."""
+    """Add purchases after the night; the split ``later`` holds out each user's last one."""
     with database.engine.begin() as connection:
         add_purchases(connection, version=2, first_user=20, users=40)
         connection.execute(text("UPDATE catalog_state SET history_version = 2"))

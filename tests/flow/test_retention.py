@@ -1,4 +1,4 @@
-"""Old runs go, what kept ones need stays, and comparing and exporting runs tells the truth."""
+"""Retention: old runs are deleted, rows of kept runs stay; runs are compared and exported."""
 
 import csv
 import datetime as dt
@@ -73,7 +73,7 @@ def test_prune_keeps_what_kept_runs_need(runtime: Runtime, database: Database) -
 def test_diff_names_what_changed(runtime: Runtime, database: Database) -> None:
     found = diff_runs(database.engine, "nightly-2026-11-24-1", "latest")
     assert (found.users_in_both, found.users_only_in_a, found.users_only_in_b) == (40, 0, 0)
-    # 30 users bought nothing, but one of them has no history and gets what is popular by now.
+    # 30 users bought nothing, but one of them has no history and gets currently popular items.
     assert found.equal_lists == 29
     assert 0 < found.users_with_other_queries <= 10
     assert 0 < (found.mean_jaccard or 0) < 1

@@ -1,4 +1,4 @@
-"""Rules in nights: what they keep out, that lists stay full, and that everything says so."""
+"""Rules in nights: excluded items, full lists, and reports."""
 
 import datetime as dt
 from pathlib import Path

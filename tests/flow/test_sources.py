@@ -1,4 +1,4 @@
-"""Nights with co-purchases as a source: what they store, and that nothing but data changes them."""
+"""Nights with co-purchases as a source: stored rows, which depend only on data."""
 
 import datetime as dt
 import json
@@ -114,7 +114,7 @@ def test_the_set_is_made_once_per_history_and_catalog(
     prune(parts, keep_published=0, keep_rejected=0)
     assert count(database, sets) == 2
     night(runtime, DAY + dt.timedelta(days=3))
-    # A young one may be in use by a replay.
+    # A recent set may be in use by a replay.
     assert prune(parts, keep_published=0, keep_rejected=0).co_purchase_sets == 0
     with database.engine.begin() as connection:
         connection.execute(text("UPDATE co_purchase_sets SET created_at = 'yesterday'::date - 1"))

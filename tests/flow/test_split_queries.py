@@ -35,7 +35,7 @@ TINY = TrainingOptions(
 
 
 class Counting(TitlesGenerator):
-    """Counts prompts; breaks off after ``limit`` of them."""
+    """A generator that counts prompts and interrupts after ``limit`` of them."""
 
     def __init__(self, limit: int = 10_000) -> None:
         super().__init__()

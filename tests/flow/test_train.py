@@ -1,4 +1,4 @@
-"""Training as users do it: on a filled database, killed and resumed, with things held out."""
+"""Training by command on a filled database: killed, resumed, with held-out data."""
 
 import json
 import os
@@ -82,7 +82,7 @@ def test_a_killed_training_goes_on_and_ends_with_equal_weights(
     first.send_signal(signal.SIGKILL)
     first.communicate()
     assert not (tmp_path / ".models" / "tiny").exists()
-    # What a kill leaves that comes while a checkpoint is written.
+    # State after a kill during the writing of a checkpoint.
     half = work / "pairs" / "checkpoint-9999"
     half.mkdir()
     (half / "trainer_state.json").touch()
@@ -226,7 +226,7 @@ def test_a_held_out_list_that_cannot_be_read(tmp_path: Path) -> None:
     assert read_held_out_lists(None, None) == HeldOut()
 
 
-def test_held_out_lists_that_name_nobody_are_a_mistake(
+def test_held_out_lists_without_a_known_user_are_refused(
     database: Database, environ: dict[str, str]
 ) -> None:
     with pytest.raises(DataError, match="name no user or purchase"):

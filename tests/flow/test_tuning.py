@@ -1,4 +1,4 @@
-"""Tuning on real servers: measured, proven, kept; a planted gain is found, promoted and undone."""
+"""Tuning on real servers: measured, verified, stored; a known gain is found, promoted, undone."""
 
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
@@ -43,9 +43,9 @@ def runtime(shop: Shop, database: Database) -> Runtime:
 
 @pytest.fixture
 def long_titles(shop: Shop, database: Database) -> Runtime:
-    """Users buy a short and then a long title of the same word: with b = 0 the long one is found.
+    """Users buy a short and then a long title with the same word, which b = 0 finds.
 
-    With b = 0.75 short titles of others, which hold the word too, come first.
+    With b = 0.75 other short titles with the word are ranked first.
     """
     with database.engine.begin() as connection:
         for table in ("interactions", "items", "users"):
@@ -180,7 +180,7 @@ def test_a_trial_of_another_catalog_or_other_live_values_is_not_promoted(
 
 
 class InterruptedGenerator(TitlesGenerator):
-    """Breaks off after ``limit`` prompts; counts them."""
+    """A generator that counts prompts and interrupts after ``limit`` of them."""
 
     def __init__(self, limit: int) -> None:
         super().__init__()
@@ -214,7 +214,7 @@ def test_a_killed_tuning_goes_on_from_stored_queries(
     )
     with pytest.raises(KeyboardInterrupt):
         tune_bm25(parts(first), OPTIONS)
-    # Another kill, in the middle of the proof on the server
+    # Another kill, during verification on the server
     with monkeypatch.context() as patch:
         patch.setattr(tuning, "verify_hits", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
@@ -311,12 +311,12 @@ def test_queries_are_searched_as_nights_search_for_them(
 ) -> None:
     options = replace(OPTIONS, grid="coarse", k=20)
     plain = tune_bm25(runtime.tuning_parts(), options)
-    # The server finds the same by the same options, or there would be no trial.
+    # Verification on the server used the same options, or there would be no trial.
     trial = tune_bm25(runtime.tuning_parts(), replace(options, search=SearchOptions("3")))
     assert (plain.minimum_should_match, trial.minimum_should_match) == (None, "3")
     assert trial.n_verified == plain.n_verified > 20
     one, other = (show_trial(database.engine, t.trial_no).points for t in (plain, trial))
-    # Of titles of three words, queries then find none but themselves, which was bought.
+    # Queries of three words then find only their own titles, which were bought.
     assert min(row["recall"] for row in one) > 0 == max(row["recall"] for row in other)
     with database.analyst_engine.connect() as connection:
         shown = connection.execute(

@@ -1,4 +1,4 @@
-"""The explanation of a list: complete, true to what is stored, and honest about what is missing."""
+"""The explanation of a list: complete, equal to stored rows, with notes on missing data."""
 
 import datetime as dt
 

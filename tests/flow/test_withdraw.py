@@ -1,4 +1,4 @@
-"""Taking runs back by name: what is allowed from which state, and what readers see then."""
+"""Withdrawal of runs: allowed states, and rows visible to readers afterwards."""
 
 import datetime as dt
 

@@ -1,4 +1,4 @@
-"""What is loaded is left alone by the collector; what comes later is still collected."""
+"""Existing objects are frozen; later ones are still collected."""
 
 import subprocess
 import sys

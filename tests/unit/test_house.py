@@ -1,4 +1,4 @@
-"""How the code is laid out: small modules and folders, names that are found, no circles."""
+"""Code layout: small modules and folders, unique names, no import cycles."""
 
 from collections import Counter
 from graphlib import CycleError, TopologicalSorter

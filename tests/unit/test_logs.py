@@ -21,7 +21,7 @@ log = logging.getLogger("gpt4rec_es.test")
 
 @pytest.fixture(autouse=True)
 def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Leave logging, hooks and known secrets as they were."""
+    """Restore logging, hooks and registered secrets."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     monkeypatch.setattr(logs, "_known", set())
@@ -109,7 +109,7 @@ class TestLines:
         log.info("wrong %d", "canary")
         assert stream.getvalue().endswith("wrong %d (its arguments do not fit)\n")
 
-    def test_stderr_that_nobody_reads_is_no_crash(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_closed_stderr_is_no_crash(self, monkeypatch: pytest.MonkeyPatch) -> None:
         class Broken(io.StringIO):
             def write(self, text: str) -> int:
                 raise BrokenPipeError
@@ -198,7 +198,7 @@ def test_registered_secrets_go_wherever_they_stand_as_a_word() -> None:
 
 
 def test_no_secret_at_all_to_register() -> None:
-    register_secrets(["abc"])  # too short to be looked for in any text
+    register_secrets(["abc"])  # too short to be searched for
     assert scrub("abc") == "abc"
 
 

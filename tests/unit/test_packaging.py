@@ -1,4 +1,4 @@
-"""An installed wheel lacks nothing: packages, files and dependencies are compared with the code."""
+"""An installed wheel is complete: packages, files and dependencies match the code."""
 
 import ast
 import configparser
@@ -44,7 +44,7 @@ def test_every_package_is_listed() -> None:
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     folder = tmp_path_factory.mktemp("wheel")
-    # A copy, because building leaves folders beside the code.
+    # A copy, because building creates folders beside the code.
     source = shutil.copytree(ROOT, folder / "source", ignore=LEFT_OUT)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
     command += ["--no-build-isolation", "--no-index", "--wheel-dir", str(folder), str(source)]

@@ -1,4 +1,4 @@
-"""The composition root: which part gets which setting. Nothing here connects to a server."""
+"""The composition root: the settings of each part, without servers."""
 
 from dataclasses import fields
 from pathlib import Path

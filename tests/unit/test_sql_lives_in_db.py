@@ -1,4 +1,4 @@
-"""SQL is written in gpt4rec_es/db alone: elsewhere code calls functions with names in words."""
+"""SQL is only in gpt4rec_es/db."""
 
 import ast
 import re
@@ -10,10 +10,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DB = ROOT / "gpt4rec_es" / "db"
 EXEMPT = {
-    # Makes roles and databases of a local server, before there is a database that db/ could use.
+    # Creates roles and databases of a local server, before db/ can connect to a database.
     "gpt4rec_es/stack/roles.py",
 }
-# Types that pass through other layers; with everything else statements are made or read.
+# Types that other layers pass on; everything else builds or reads statements.
 PASSED_ON = {"Connection", "Engine"}
 RUNS = {"execute", "exec_driver_sql", "scalar", "scalars", "mappings", "copy_expert"}
 STATEMENT = re.compile(
@@ -36,7 +36,7 @@ def modules() -> list[str]:
 
 
 def sql_of(tree: ast.AST) -> Iterator[str]:
-    """Yield what in a module makes, runs or is SQL, with its line."""
+    """Yield the places in a module that build, run or contain SQL, with their line."""
     docstrings = {id(text) for node in ast.walk(tree) for text in docstring_of(node)}
     for node in ast.walk(tree):
         if id(node) in docstrings:

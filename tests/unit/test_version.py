@@ -1,4 +1,4 @@
-"""The code's version is that of its files, and a change of the files is noticed."""
+"""The code version depends on the files, and a change of the files is detected."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -45,7 +45,7 @@ class _Layer(CacheLayerMixin):  # type: ignore[misc] # the library is not typed
     def compact(self, kept: Any, width: int, room: int) -> None:
         """Keep ``width`` entries and, behind them, those at ``kept``; have room for ``room`` more.
 
-        kept: (rows, n), places counted from ``width``.
+        kept: (rows, n), indices relative to ``width``.
         """
         length = width + kept.shape[1]
         for name in ("keys", "values"):
@@ -66,18 +66,18 @@ class _Layer(CacheLayerMixin):  # type: ignore[misc] # the library is not typed
         self._rows = rows
 
     def lazy_initialization(self, key_states: Any, value_states: Any) -> None:
-        """Do nothing: buffers are allocated when the first entries come."""
+        """Do nothing: buffers are allocated by the first update."""
 
     def get_seq_length(self) -> int:
-        """Return how many entries each row has."""
+        """Return the number of entries of each row."""
         return self.length
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """Return the entries that the coming query sees, and the first of them."""
+        """Return the number of entries that the next query attends to, and the offset 0."""
         return self.length + query_length, 0
 
     def get_max_length(self) -> int:
-        """Return -1: there is no end."""
+        """Return -1: no maximum length."""
         return -1
 
 
@@ -91,7 +91,7 @@ def _rows_at(buffer: Any, places: Any) -> Any:
 
 
 class BeamCache(Cache):  # type: ignore[misc] # the library is not typed
-    """The cache of one batch, in the form that models of the transformers library write to."""
+    """The cache of one batch, with the interface of the transformers library's Cache."""
 
     def __init__(self, layers: int, room: int) -> None:
         """room: entries allocated for each row beyond those of its prompt."""
@@ -99,12 +99,12 @@ class BeamCache(Cache):  # type: ignore[misc] # the library is not typed
 
     @property
     def length(self) -> int:
-        """How many entries each row has."""
+        """Number of entries of each row."""
         return int(self.layers[0].length)
 
     @property
     def free(self) -> int:
-        """How many entries can be appended to each row."""
+        """Number of entries that can be appended to each row."""
         return int(self.layers[0].free)
 
     @property
@@ -118,7 +118,7 @@ class BeamCache(Cache):  # type: ignore[misc] # the library is not typed
             layer.compact(kept, width, room)
 
     def take(self, order: list[int]) -> None:
-        """Keep the rows ``order``, in that order; a row that stays in its place is not copied."""
+        """Keep the rows ``order``, in that order; a row that keeps its place is not copied."""
         moves = [(target, source) for target, source in enumerate(order) if target != source]
         device = self.layers[0].keys.device
         targets, sources = torch.tensor(moves, dtype=torch.int64, device=device).view(-1, 2).T

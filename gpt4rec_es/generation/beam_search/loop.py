@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 # Number of steps for which entries are allocated at once.
 _STEPS_AHEAD = 6
 # Reading which searches are finished synchronizes with a GPU, so it is done every few steps there.
-_LOOK_EVERY = {"cpu": 1, "cuda": 8}
+_CHECK_EVERY = {"cpu": 1, "cuda": 8}
 # Attention implementations that use a four-dimensional mask as it is.
 _ATTENTION = {"eager", "sdpa"}
 
@@ -76,7 +76,7 @@ def _search_together(
             parents, tokens = batch.select(logits, step)
             if step == rules.max_new_tokens:
                 break
-            if step % _LOOK_EVERY[batch.device.type] == 0:
+            if step % _CHECK_EVERY[batch.device.type] == 0:
                 parents, tokens = batch.drop_finished(parents, tokens)
                 if not batch.users:
                     break

@@ -1,1 +1,1 @@
-"""Recommenders without a language model, to compare with."""
+"""Recommenders without a language model, as baselines."""

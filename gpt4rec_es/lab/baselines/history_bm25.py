@@ -1,4 +1,4 @@
-"""Every bought title as a query at once, newer ones counting more."""
+"""Baseline: BM25 with all bought titles as queries, newer titles weighted higher."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,7 +12,7 @@ from gpt4rec_es.records import Bm25
 
 
 def term_impacts(index: MemoryIndex, bm25: Bm25, n_items: int) -> Matrix:
-    """Return what one mention of a term adds to the score of an item, as [terms, items].
+    """Return what one occurrence of a query term adds to the score of an item, as [terms, items].
 
     Items are columns by their number, which must be below ``n_items``; inactive ones are empty.
     """
@@ -26,7 +26,7 @@ def term_impacts(index: MemoryIndex, bm25: Bm25, n_items: int) -> Matrix:
 
 
 def query_terms(index: MemoryIndex, queries: Mapping[int, Sequence[str]], n_items: int) -> Matrix:
-    """Return how often the query of an item (its title) mentions a term, as [items, terms].
+    """Return term frequencies of queries (the titles of items), as [items, terms].
 
     queries: tokens by item number, below ``n_items``.
     """
@@ -37,10 +37,10 @@ def query_terms(index: MemoryIndex, queries: Mapping[int, Sequence[str]], n_item
 
 
 class HistoryBm25:
-    """Scores an item by how well the titles in the history find it.
+    """Scores an item by the BM25 scores of the history's titles as queries.
 
-    Scores of different queries cannot be compared, so each title's are divided by the score that
-    it gives itself.
+    Scores of different queries cannot be compared, so those of each title are divided by its score
+    for its own item.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class HistoryBm25:
         n_items: int,
         decay: float = 0.7,
     ) -> None:
-        """Take the ``titles`` of bought items as query tokens, by item number below ``n_items``.
+        """Prepare the scores of ``titles``: query tokens by item number below ``n_items``.
 
         Raises:
             UsageError: ``decay`` is not above 0 and at most 1.

@@ -1,4 +1,4 @@
-"""The baseline of popularity: the items with most buyers, the same for every user."""
+"""Popularity baseline: the items with the most buyers, the same for every user."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -7,10 +7,10 @@ from gpt4rec_es.lab.baselines.scored import check_k
 
 
 class Popularity:
-    """Recommends the items that most users bought."""
+    """Recommends the items with the most buyers."""
 
     def __init__(self, train: Iterable[Sequence[int]]) -> None:
-        """Count each user's items once; equally popular items are ordered by item number."""
+        """Count the buyers of each item; ties are ordered by item number."""
         buyers = count_buyers(train)
         self._items = sorted(buyers, key=lambda item: (-buyers[item], item))
 
@@ -26,5 +26,5 @@ class Popularity:
 
 
 def count_buyers(train: Iterable[Sequence[int]]) -> Counter[int]:
-    """Return by item how many users bought it."""
+    """Return the number of buyers by item."""
     return Counter(item for items in train for item in dict.fromkeys(items))

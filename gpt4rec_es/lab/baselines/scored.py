@@ -1,4 +1,4 @@
-"""What all recommenders share that give every item a score: age weights, and the best items."""
+"""Common parts of recommenders that score every item: age weights, and the best items."""
 
 from collections.abc import Collection, Sequence
 from itertools import chain
@@ -13,10 +13,10 @@ from gpt4rec_es.options.lists import COSINE
 from gpt4rec_es.ranking.neighbours import Purchases, similarity_blocks
 
 Scores = NDArray[np.float32]
-# A csr_array of float32; SciPy carries no types.
+# A csr_array of float32; SciPy has no type stubs.
 Matrix: TypeAlias = Any
 
-# Users scored together; a row of scores is as long as the catalog.
+# Users scored at once; each has a row of scores for the whole catalog.
 _USERS_PER_STEP = 256
 
 
@@ -25,17 +25,17 @@ class Scorer(Protocol):
 
     @property
     def n_items(self) -> int:
-        """Length of a row of scores; item numbers are below it."""
+        """Length of a row of scores; item numbers are smaller."""
 
     def scores(self, histories: Sequence[Sequence[int]]) -> Scores:
         """Return scores as [histories, items]."""
 
 
 class Scored:
-    """Recommends the items that a scorer gives the highest scores above 0."""
+    """Recommends the items with a scorer's highest scores above 0."""
 
     def __init__(self, scorer: Scorer) -> None:
-        """Take what scores; equal scores are ordered by item number."""
+        """Set the scorer; ties are ordered by item number."""
         self._scorer = scorer
 
     def recommend(self, histories: Sequence[Sequence[int]], k: int) -> list[list[int]]:
@@ -60,7 +60,7 @@ def best_items(scores: Scores, k: int) -> list[list[int]]:
     k = min(k, scores.shape[1])
     if not scores.size:
         return [[] for _ in scores]
-    # Whatever ties with the last place is looked at, too: which of them is in must not be chance.
+    # Items that tie with the last place are compared too, so that the choice is deterministic.
     bars = np.partition(scores, scores.shape[1] - k, axis=1)[:, scores.shape[1] - k]
     lists = []
     for row, bar in zip(scores, bars, strict=True):
@@ -70,9 +70,9 @@ def best_items(scores: Scores, k: int) -> list[list[int]]:
 
 
 def age_weights(histories: Sequence[Sequence[int]], decay: float, n_items: int) -> Matrix:
-    """Return [histories, items]: 1 for the newest item, ``decay`` times less for each one older.
+    """Return [histories, items]: 1 for the newest item, multiplied by ``decay`` per older one.
 
-    Items numbered ``n_items`` and higher are not known and left out.
+    Items numbered ``n_items`` and higher are left out.
     """
     rows, items, weights = [], [], []
     for row, history in enumerate(histories):
@@ -86,7 +86,7 @@ def age_weights(histories: Sequence[Sequence[int]], decay: float, n_items: int) 
 
 
 def check_k(k: int) -> None:
-    """Refuse a list length that makes no sense, before work is done.
+    """Refuse an invalid list length, before work is done.
 
     Raises:
         UsageError: ``k`` is below 1.
@@ -96,7 +96,7 @@ def check_k(k: int) -> None:
 
 
 def check_decay(decay: float) -> None:
-    """Refuse a decay that makes older purchases count more, or none at all.
+    """Refuse a decay outside 0 (excluded) to 1.
 
     Raises:
         UsageError: ``decay`` is not above 0 and at most 1.
@@ -133,13 +133,13 @@ class CoPurchases:
 
 
 class Hybrid:
-    """Adds up the scores of several scorers over one catalog."""
+    """Weighted sum of several scorers over one catalog."""
 
     def __init__(self, parts: Sequence[tuple[float, Scorer]]) -> None:
-        """Take ``parts`` as (weight, scorer).
+        """Set ``parts`` as (weight, scorer).
 
         Raises:
-            UsageError: there are no parts, or they number different catalogs.
+            UsageError: there are no parts, or their catalogs differ in size.
         """
         sizes = {scorer.n_items for _, scorer in parts}
         if len(sizes) != 1:

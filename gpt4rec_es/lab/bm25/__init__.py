@@ -1,1 +1,1 @@
-"""BM25 in this process, equal to the server's: for grids, evaluations and replays."""
+"""In-process BM25, equal to Elasticsearch's: for grids, evaluations and replays."""

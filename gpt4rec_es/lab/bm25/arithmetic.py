@@ -1,7 +1,7 @@
-"""The single-precision arithmetic by which Lucene scores a term, for many (k1, b) at once.
+"""Lucene's single-precision score of a term, for many (k1, b) at once.
 
-Scores must come out bit for bit as Elasticsearch shows them, because ties decide which items are in
-a list. So every step here rounds where Lucene 9 rounds (BM25Similarity, and the factor k1 + 1 that
+Scores must equal Elasticsearch's bit for bit, because ties decide which items are in a list. So
+every step here rounds where Lucene 9 rounds (BM25Similarity, and the factor k1 + 1 that
 Elasticsearch keeps through LegacyBM25Similarity); nothing may be simplified algebraically.
 """
 
@@ -14,12 +14,12 @@ from gpt4rec_es.records import Bm25
 
 Floats = NDArray[np.float32]
 
-# Lengths up to this many tokens are kept exactly in the one byte that a norm has.
+# Maximum length that the one byte of a norm stores exactly.
 _FREE = 24
 
 
 def _decoded_lengths() -> NDArray[np.int64]:
-    """Return the length that each value of a norm byte stands for (SmallFloat.byte4ToInt)."""
+    """Return the length for each value of a norm byte (SmallFloat.byte4ToInt)."""
     rest = np.arange(256 - _FREE, dtype=np.int64)
     mantissa, shift = rest & 7, rest >> 3
     decoded = np.where(shift == 0, mantissa, (mantissa | 8) << np.maximum(shift - 1, 0))
@@ -30,7 +30,7 @@ _LENGTHS = _decoded_lengths()
 
 
 def rounded_lengths(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return field lengths as an index remembers them: the next of 256 values below or equal."""
+    """Return field lengths as stored in norms: the largest of 256 values that is not greater."""
     return _LENGTHS[np.searchsorted(_LENGTHS, lengths, side="right") - 1]
 
 
@@ -47,20 +47,20 @@ def denominators(
     lengths: NDArray[np.int64],
     mean_length: np.float32,
 ) -> Floats:
-    """Return 1 + tf / norm as [kinds, points], a kind being a pair of term frequency and length."""
+    """Return 1 + tf / norm as [kinds, points]; a kind is a pair of term frequency and length."""
     k1, b = _columns(points)
     one = np.float32(1)
     norms = k1 * ((one - b) + b * lengths.astype(np.float32)[:, None] / mean_length)
-    with np.errstate(divide="ignore"):  # k1 = 0: the frequency counts for nothing
+    with np.errstate(divide="ignore"):  # k1 = 0: the term frequency has no effect
         inverse = one / norms
     result: Floats = one + frequencies.astype(np.float32)[:, None] * inverse
     return result
 
 
 def term_weights(points: Sequence[Bm25], repeats: NDArray[np.int64], idf: Floats) -> Floats:
-    """Return the largest score of terms as [terms, points].
+    """Return the maximum score of terms as [terms, points].
 
-    repeats: how often each stands in its query; Lucene turns these into one clause with a boost.
+    repeats: frequency of each term in its query; Lucene makes one clause with a boost of them.
     """
     k1, _ = _columns(points)
     weights: Floats = (repeats.astype(np.float32)[:, None] * (np.float32(1) + k1)) * idf[:, None]
@@ -68,7 +68,7 @@ def term_weights(points: Sequence[Bm25], repeats: NDArray[np.int64], idf: Floats
 
 
 def term_scores(weights: Floats, denominators: Floats) -> Floats:
-    """Return what a term adds to the scores of the titles that hold it."""
+    """Return the score that a term adds to titles that contain it."""
     scores: Floats = weights - weights / denominators
     return scores
 
@@ -76,7 +76,7 @@ def term_scores(weights: Floats, denominators: Floats) -> Floats:
 def relative_error(points: Sequence[Bm25], longest: int, mean_length: float) -> float:
     """Return a bound on the relative error of a score, from rounding alone.
 
-    A score is the difference of two numbers, which costs digits where the norm is large.
+    A score is a difference of two numbers, which loses digits if the norm is large.
     """
     norms = (point.k1 * (1 - point.b + point.b * longest / mean_length) for point in points)
     return min(1.0, 16 * float(np.finfo(np.float32).eps) * (2 + max(norms)))

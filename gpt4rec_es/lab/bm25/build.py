@@ -1,4 +1,4 @@
-"""A build's titles in this process, so that it can be searched at any k1, b."""
+"""Load a build's titles into this process, to search them at any k1, b."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -21,7 +21,7 @@ def index_of_build(
     total: int | None = None,
     progress: Progress = no_progress,
 ) -> MemoryIndex:
-    """Return the titles of the concrete ``index``, cut into terms as it was itself.
+    """Return the titles of the concrete ``index``, analyzed by its own analyzer.
 
     Raises:
         UsageError: there is no such index, or its analyzer has synonyms.
@@ -39,7 +39,7 @@ def memory_retriever(
     total: int | None = None,
     progress: Progress = no_progress,
 ) -> MemoryRetriever:
-    """Return a retriever that answers as ``index`` would with these k1, b.
+    """Return an in-process retriever with the results of ``index`` at these k1, b.
 
     Raises as ``index_of_build`` does.
     """
@@ -48,7 +48,7 @@ def memory_retriever(
 
 
 TITLE_ANALYZER, QUERY_ANALYZER = "catalog_text", "catalog_search"
-# A server makes at most 10,000 tokens per request by default, and a token has a character.
+# By default _analyze returns at most 10,000 tokens, and a token has at least one character.
 _CHARACTERS = 9_000
 _TITLES_PER_STEP = 2_000
 
@@ -56,8 +56,8 @@ _TITLES_PER_STEP = 2_000
 def server_analyzer(client: Elasticsearch, index: str, analyzer: str = QUERY_ANALYZER) -> Analyze:
     """Return a function from texts to their tokens by an analyzer of the concrete ``index``.
 
-    It raises DependencyError if the server does not answer, and UsageError where the analyzer puts
-    several tokens in one place (synonyms), because such queries are scored by other rules.
+    It raises DependencyError if the server does not answer, and UsageError if the analyzer emits
+    several tokens at one position (synonyms), because such queries are scored differently.
     """
     return _analyzer(client, {"index": index, "analyzer": analyzer})
 
@@ -81,7 +81,7 @@ def memory_index(
     total: int | None = None,
     progress: Progress = no_progress,
 ) -> MemoryIndex:
-    """Return the index of ``documents``, whose titles ``analyze`` turns into tokens."""
+    """Return the index of ``documents``; ``analyze`` returns the tokens of their titles."""
     titles: list[TokenizedTitle] = []
     step: list[Document] = []
 
@@ -103,7 +103,7 @@ def memory_index(
 
 
 def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
-    """Yield the texts in order, a few per request."""
+    """Yield the texts in order, in batches for one request."""
     batch: list[str] = []
     size = 0
     for text in texts:
@@ -117,9 +117,9 @@ def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _by_text(batch: Sequence[str], tokens: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    """Tell the tokens of several texts apart by their offsets.
+    """Assign the tokens of several texts to their text by offset.
 
-    The server counts on from text to text, with a gap of 1, in UTF-16 units.
+    Offsets are in UTF-16 units and continue from text to text with a gap of 1.
     """
     result: list[list[str]] = [[] for _ in batch]
     number, end, position = 0, _units(batch[0]), -1

@@ -1,10 +1,10 @@
-"""One index searched at many points (k1, b) in one go, over queries given as tokens.
+"""Search one index at many points (k1, b) at once, for queries given as tokens.
 
-All points share one pass over the postings. Whatever k1 and b are, a title's score is at least
-the sum of its terms' idf, and at most the sum of idf times frequency, each times a factor that
-falls, if it changes, as titles grow longer. So a title whose upper sum is beaten by the lower sums
-of `depth` titles, none of them longer, is in no list at any point; only the few hundred that are
-left are scored point by point.
+All points share one pass over the postings. Whatever k1 and b are, a title's score is at least the
+sum of its terms' idf, and at most the sum of idf times frequency, each times a factor that does not
+increase with the length of a title. So a title whose upper sum is less than the lower sums of
+`depth` titles that are not longer is in no list at any point; only the few hundred other titles are
+scored at each point.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
 from gpt4rec_es.options.minimum_should_match import Requirement, parse_requirements
 from gpt4rec_es.records import Bm25
 
-# Scores in the making, and sums of titles, per step: about what fits a core's own cache.
+# Scores and sums of titles per step: about the size of a core's cache.
 _SCORES_PER_STEP = 1 << 18
 _SUMS_PER_STEP = 1 << 18
 _LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
@@ -37,9 +37,8 @@ _LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 class GridHits:
     """Hits of some queries at all points, best first.
 
-    first: place of the first of these queries among those asked. item_nos and scores:
-    [points, queries, depth], with -1 and 0 behind the last hit of a query; no wider than the
-    catalog.
+    first: index of the first of these queries. item_nos and scores: [points, queries, depth], -1
+    and 0 after the last hit of a query; no wider than the catalog.
     """
 
     first: int
@@ -49,9 +48,9 @@ class GridHits:
 
 @dataclass(frozen=True, slots=True)
 class _Postings:
-    """Postings of some queries' terms: the slot of each, its title, its cell in [queries, titles].
+    """Postings of some queries' terms: slot, title, and cell in [queries, titles] of each.
 
-    ``at``: its place in the index.
+    ``at``: index into the postings of the index.
     """
 
     slots: Integers
@@ -60,7 +59,7 @@ class _Postings:
 
 
 class MemoryGrid:
-    """Searches one index at all ``points`` (k1, b) in one go."""
+    """Searches one index at all ``points`` (k1, b) at once."""
 
     def __init__(
         self,
@@ -103,10 +102,10 @@ class MemoryGrid:
         keep = self._keep(slots, postings, required, shape)
         kept = np.flatnonzero(keep)
         rows, documents = np.divmod(kept, shape[1])
-        # Lucene takes repetitions together where it need not count them.
+        # Lucene merges repeated terms unless minimum_should_match counts them.
         is_counted = (required > 1) & (required != lengths)
         scores = self._scores(slots, postings, is_counted[slots.queries], kept, keep)
-        # Score and, reversed, the rank of the id in one number each, so that one sort does both.
+        # One sort key per cell: the score and, reversed, the rank of the id.
         keys = scores.view(np.uint32).astype(np.uint64) << _HALF
         keys |= _LOW - index.id_ranks[documents].astype(np.uint64)[:, None]
         return self._best(first, rows, keys, len(queries))
@@ -125,7 +124,7 @@ class MemoryGrid:
     ) -> NDArray[np.bool_]:
         """Return by cell whether it can be among the best of its query at any point.
 
-        required: of each query, how many of its terms a title must have to be there at all.
+        required: per query, the minimum number of terms that must match.
         """
         index, size = self._index, shape[0] * shape[1]
         idf = (slots.repeats * index.idf[slots.terms].astype(np.float64))[found.slots]
@@ -158,7 +157,7 @@ class MemoryGrid:
     ) -> Floats:
         """Return the scores of kept cells as [cells, points].
 
-        is_counted: of each slot, whether each repetition is scored on its own.
+        is_counted: per slot, whether each repetition is a separate clause.
         """
         index = self._index
         pairs = np.flatnonzero(keep[found.cells])
@@ -170,7 +169,7 @@ class MemoryGrid:
         boosts = np.where(is_counted, 1, slots.repeats)
         weights = term_weights(self._points, boosts, index.idf[slots.terms])
         values = term_scores(weights[slot], self._denominators[kind])
-        # Lucene, too, sums in double precision and rounds once.
+        # As in Lucene: sum in double precision and round once.
         times = np.where(is_counted, slots.repeats, 1)[found.slots[pairs]].astype(np.float64)
         sums = sparse.csr_array((times, (cells, of)), shape=(len(kept), len(distinct)))
         result: Floats = (sums @ values.astype(np.float64)).astype(np.float32)
@@ -179,10 +178,10 @@ class MemoryGrid:
     def _best(
         self, first: int, rows: Integers, keys: NDArray[np.uint64], n_queries: int
     ) -> GridHits:
-        """Sort the ``keys`` [cells, points] of each query; ``rows`` says whose each cell is."""
+        """Sort the ``keys`` [cells, points] of each query; ``rows``: the query of each cell."""
         starts = np.searchsorted(rows, np.arange(n_queries + 1))
         widest = max(int(np.diff(starts).max()), self._depth)
-        # Below every key, and all different: many equal numbers make NumPy's selection slow.
+        # Less than every key, and distinct: many equal numbers make NumPy's partition slow.
         table = np.empty((len(self._points), n_queries, widest), np.uint64)
         table[:] = np.arange(widest)
         table[:, rows, np.arange(len(rows)) - starts[rows]] = keys.T
@@ -198,9 +197,9 @@ class MemoryGrid:
 
 
 def required_terms(lengths: Sequence[int], options: SearchOptions) -> Integers:
-    """Return how many terms of queries of ``lengths`` terms must match, always at least 1.
+    """Return the number of terms that must match in queries of ``lengths`` terms, at least 1.
 
-    It may be more than a query has: then nothing matches.
+    If it is more than a query has, nothing matches.
     """
     asked = options.minimum_should_match
     if asked is None:
@@ -211,7 +210,7 @@ def required_terms(lengths: Sequence[int], options: SearchOptions) -> Integers:
 
 
 def _required(length: int, requirements: Sequence[Requirement]) -> int:
-    # One term is no boolean query, and only such a query has a minimum.
+    # minimum_should_match applies to boolean queries only; one term is no boolean query.
     if length < 2:
         return 1
     required = length

@@ -1,7 +1,7 @@
-"""Hits of numbered texts for the night's merge, searched in this process instead of stored.
+"""Hits of numbered texts for the night's merge, searched in this process.
 
-All points (k1, b) share one search, and users share the hits of equal texts. Nothing is stored: the
-hits live as long as the users whose lists are merged from them.
+All points (k1, b) share one search, and users share the hits of equal texts. Hits are not stored:
+they stay in memory while the lists of a group of users are merged.
 """
 
 from collections import defaultdict
@@ -17,7 +17,7 @@ from gpt4rec_es.night.inputs.manifest import depth_ladder
 from gpt4rec_es.night.stages.hits import SearchKey
 from gpt4rec_es.records import Bm25, SearchResult
 
-# The second part of what is asked: the role of a text.
+# The second part of a search key: the role of a text.
 _AS_TITLE, _AS_QUERY = 0, 1
 
 
@@ -25,7 +25,7 @@ _AS_TITLE, _AS_QUERY = 0, 1
 class _Block:
     """Hits of some texts: item_nos and scores as [points, texts, hits], counts as [points, texts].
 
-    depth: how many hits were asked for. is_empty: of which texts no token is left.
+    depth: number of hits searched for. is_empty: by text, whether no token is left after analysis.
     """
 
     depth: int
@@ -36,10 +36,10 @@ class _Block:
 
 
 class MemoryHits:
-    """The hits of ``texts`` at all ``points``, each searched when a merge first asks for it.
+    """The hits of ``texts`` at all ``points``; a text is searched when a merge first needs it.
 
-    A text's number is its place in ``texts``. queries: how generated queries are searched; titles:
-    how the titles of purchases are. depth: hits that are asked for at first, see ``depth_ladder``.
+    The number of a text is its index in ``texts``. queries: search options of generated queries;
+    titles: those of bought titles. depth: initial search depth, see ``depth_ladder``.
     """
 
     def __init__(
@@ -53,17 +53,17 @@ class MemoryHits:
     ) -> None:
         self._texts, self._points = texts, points
         self._searches = {_AS_QUERY: queries, _AS_TITLE: titles}
-        # Equal options find equal hits: both roles of a text are one search then.
+        # With equal options both roles of a text share one search.
         self.query_role = _AS_TITLE if queries.options == titles.options else _AS_QUERY
         self._depths = depth_ladder(depth)
         self._found: dict[SearchKey, tuple[int, _Block, int]] = {}
 
     def at(self, point: int) -> "HitsAtPoint":
-        """Return the hits at the point at this place, as a merge reads them."""
+        """Return the hits at the point of this index, with the interface of the merge."""
         return HitsAtPoint(self, point)
 
     def result(self, asked: SearchKey, point: int) -> SearchResult | None:
-        """Return the hits known so far; None: not searched for."""
+        """Return the hits searched so far; None: not searched."""
         if asked not in self._found:
             return None
         depth_step, block, row = self._found[asked]
@@ -71,13 +71,13 @@ class MemoryHits:
         return SearchResult(
             tuple(block.item_nos[point, row, :count].tolist()),
             tuple(block.scores[point, row, :count].tolist()),
-            # No search goes deeper than the ladder: its end is the end.
+            # The last depth is the maximum: its hits count as exhausted.
             exhausted=count < block.depth or depth_step == len(self._depths) - 1,
             is_empty_query=block.is_empty[row],
         )
 
     def fetch(self, asked: Iterable[SearchKey]) -> None:
-        """Search what was not searched for yet, to the first depth."""
+        """Search texts that were not searched yet, to the first depth."""
         self._search(0, [one for one in asked if one not in self._found])
 
     def fetch_deeper(self, asked: Iterable[SearchKey]) -> None:
@@ -110,33 +110,33 @@ class MemoryHits:
 
 
 class HitsAtPoint:
-    """The hits at one point: what the night's merge loop asks, see ``HitSource``."""
+    """The hits at one point, with the interface of the night's merge loop, see ``HitSource``."""
 
     def __init__(self, hits: MemoryHits, point: int) -> None:
         self._hits, self._point = hits, point
 
     def query_key(self, query_no: int) -> SearchKey:
-        """Return what is asked by a generated query."""
+        """Return the search key of a generated query."""
         return query_no, self._hits.query_role
 
     def title_key(self, query_no: int) -> SearchKey:
-        """Return what is asked by a title of a purchase."""
+        """Return the search key of a bought title."""
         return query_no, _AS_TITLE
 
     def of_query(self, query_no: int) -> SearchResult | None:
-        """Return what is known of a generated query; None: not searched for."""
+        """Return the hits of a generated query; None: not searched."""
         return self._hits.result(self.query_key(query_no), self._point)
 
     def of_title(self, query_no: int) -> SearchResult | None:
-        """Return what is known of a title; None: not searched for."""
+        """Return the hits of a bought title; None: not searched."""
         return self._hits.result(self.title_key(query_no), self._point)
 
     def load_first(self, asked: Collection[SearchKey]) -> None:
-        """Search what was not searched for yet, to the first depth."""
+        """Search texts that were not searched yet, to the first depth."""
         self._hits.fetch(asked)
 
     def fetch(self, asked: Collection[SearchKey]) -> None:
-        """Search what was not searched for yet, to the first depth."""
+        """Search texts that were not searched yet, to the first depth."""
         self._hits.fetch(asked)
 
     def fetch_deeper(self, asked: Collection[SearchKey]) -> None:

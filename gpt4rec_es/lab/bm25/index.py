@@ -1,6 +1,6 @@
 """Postings of a catalog as arrays, for BM25 in this process.
 
-Titles come as the tokens that the server's analyzer made of them; nothing is tokenised here.
+Titles are given as tokens of the server's analyzer; nothing is tokenised here.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class TokenizedTitle:
-    """One title in tokens. Inactive ones are never found, but count in the statistics."""
+    """One title as tokens. Inactive items are never found, but count in the statistics."""
 
     item_id: str
     item_no: int
@@ -29,7 +29,7 @@ class TokenizedTitle:
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """The distinct known terms of some queries: whose they are, which, and how often each."""
+    """The distinct known terms of some queries: query, term and frequency of each."""
 
     queries: Integers
     terms: Integers
@@ -39,15 +39,15 @@ class Slots:
 class MemoryIndex:
     """Postings by term; titles are numbered by rounded length, so shorter ones come first.
 
-    mean_length and idf: [terms], statistics of all titles. starts: [terms + 1], where a term's
-    postings begin in ``documents`` (title numbers), ``times`` (how often) and ``kinds``, which
-    point into ``kind_times`` and ``kind_lengths``: postings of a kind and a term score alike.
-    id_ranks: per title, the place of its item id among all, as bytes; ``by_rank`` holds item
-    numbers in that order. blocks: runs of titles as (first, after the last, all of one length).
+    mean_length and idf: [terms], statistics of all titles. starts: [terms + 1], start of a term's
+    postings in ``documents`` (title numbers), ``times`` (term frequencies) and ``kinds``, indices
+    into ``kind_times`` and ``kind_lengths``: postings of equal kind and term have equal scores.
+    id_ranks: rank of each title's item id in byte order; ``by_rank``: item numbers in that order.
+    blocks: ranges of titles as (first, after the last, whether all have one length).
     """
 
     def __init__(self, titles: Sequence[TokenizedTitle], *, block: int = 256) -> None:
-        """Index ``titles``; a block holds at least ``block`` of them, if there are as many.
+        """Index ``titles``; a block holds at least ``block`` titles, if there are enough.
 
         Raises:
             UsageError: no title has a token.
@@ -78,7 +78,7 @@ class MemoryIndex:
         return len(self.lengths)
 
     def look_up(self, queries: Sequence[Sequence[str]]) -> Slots:
-        """Return the known terms of ``queries``, queries in order, numbered from 0."""
+        """Return the known terms of ``queries``, in order of the queries, numbered from 0."""
         found = [
             (number, term, times)
             for number, tokens in enumerate(queries)
@@ -90,14 +90,14 @@ class MemoryIndex:
 
 
 def _ranks(ids: NDArray[np.object_]) -> Integers:
-    """Return the place of each id in the order of all."""
+    """Return the rank of each id in sorted order."""
     ranks = np.empty(len(ids), np.int64)
     ranks[np.argsort(ids, kind="stable")] = np.arange(len(ids))
     return ranks
 
 
 def _postings(titles: Sequence[TokenizedTitle]) -> tuple[Mapping[str, int], Integers, Integers]:
-    """Return terms by text, in how many titles each is, and rows (term, title, times), sorted."""
+    """Return term numbers by text, document frequencies, and sorted rows (term, title, times)."""
     terms: dict[str, int] = {}
     rows: list[tuple[int, int, int]] = []
     frequencies: Counter[int] = Counter()
@@ -112,7 +112,7 @@ def _postings(titles: Sequence[TokenizedTitle]) -> tuple[Mapping[str, int], Inte
 
 
 def _blocks(lengths: Integers, block: int) -> list[tuple[int, int, bool]]:
-    """Return runs of titles: each of one length, rare neighbouring lengths taken together."""
+    """Return ranges of titles of one length; rare neighbouring lengths share a range."""
     changes = np.flatnonzero(np.diff(lengths)) + 1
     edges = [0]
     for before, after in pairwise([0, *changes.tolist(), len(lengths)]):

@@ -1,7 +1,7 @@
-"""BM25 in this process, equal to Elasticsearch's: same hits, same order, same scores.
+"""In-process BM25 retriever, equal to Elasticsearch: same hits, same order, same scores.
 
-For tuning, where a search engine would be asked the same queries at hundreds of (k1, b). Here texts
-become tokens and hits become results; how they are found is in memory_grid.py.
+Used for tuning, which searches the same queries at hundreds of (k1, b). This module converts texts
+to tokens and hits to results; grid.py searches.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +20,7 @@ Analyze = Callable[[Sequence[str]], list[list[str]]]
 
 
 class KnownTokens:
-    """An Analyze that remembers: each text is asked once, however often it is searched."""
+    """An Analyze with a cache: each text is analyzed once."""
 
     def __init__(self, analyze: Analyze) -> None:
         self._analyze = analyze
@@ -35,12 +35,12 @@ class KnownTokens:
 
 
 class MemoryGridSearch:
-    """Searches an index for texts at any points."""
+    """Searches an index for texts at given points (k1, b)."""
 
     def __init__(
         self, index: MemoryIndex, analyze: Analyze, options: SearchOptions = ANY_TERM
     ) -> None:
-        """Take the function that turns query texts into tokens as the index's server does."""
+        """Set the index and its search analyzer, a function from texts to tokens."""
         self._index, self.options = index, options
         self._analyze = analyze if isinstance(analyze, KnownTokens) else KnownTokens(analyze)
 
@@ -61,10 +61,10 @@ class MemoryGridSearch:
 
 
 class MemoryRetriever:
-    """Searches an index at one (k1, b), as the retriever on Elasticsearch would."""
+    """Searches an index at one (k1, b), with the results of the retriever on Elasticsearch."""
 
     def __init__(self, index: MemoryIndex, bm25: Bm25, analyze: Analyze) -> None:
-        """Take the function that turns query texts into tokens as the index's server does."""
+        """Set the index and its search analyzer, a function from texts to tokens."""
         self._index, self._bm25, self._analyze = index, bm25, analyze
 
     def search(

@@ -1,1 +1,1 @@
-"""Measuring methods on the test users of a split."""
+"""Evaluation of methods on the users of a split."""

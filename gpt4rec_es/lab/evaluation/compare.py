@@ -1,4 +1,4 @@
-"""Two sets of lists for the same users: what differs, and whether by more than chance."""
+"""Comparison of two sets of lists for the same users, with significance tests."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,11 +13,10 @@ _SEED = 1
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How a metric differs between ``a`` and ``b`` at ``k``, over the same users.
+    """The difference of a metric between ``a`` and ``b`` at ``k``, over the same users.
 
-    gain: mean of b - a, with its paired 95 % interval low to high. p_value: that chance alone
-    gives as large a gain, up or down (permutation test); adjusted: for making all these
-    comparisons (Holm).
+    gain: mean of b - a, with its paired 95 % interval low to high. p_value: two-sided permutation
+    test; adjusted: Holm's correction for all comparisons.
     """
 
     k: int
@@ -34,9 +33,9 @@ class Difference:
 def differences(
     a: Mapping[int, Lists], b: Mapping[int, Lists], targets: Sequence[Collection[int]]
 ) -> list[Difference]:
-    """Return the differences of every accuracy metric at every length that both have.
+    """Return the differences of every accuracy metric at every common length.
 
-    The lists are by length; rows of both are the users of ``targets``.
+    The lists are by length; the rows of both are the users of ``targets``.
 
     Raises:
         UsageError: they have no length in common, or there are no users.
@@ -66,7 +65,7 @@ def differences(
                     permutation_test(moved, seed=_SEED),
                 )
             )
-    # With one target each, recall is the hit rate: one test, however many names it has.
+    # With one target per user, recall equals the hit rate: count it as one test.
     p_values = {test: one.p_value for test, one in zip(tests, found, strict=True)}
     adjusted = dict(zip(p_values, holm(list(p_values.values())), strict=True))
     return [replace(one, adjusted=adjusted[test]) for test, one in zip(tests, found, strict=True)]

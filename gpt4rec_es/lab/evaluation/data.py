@@ -1,4 +1,4 @@
-"""Reading what an evaluation needs: the catalog with the live build's terms, and the eval_users."""
+"""Input of an evaluation: the catalog with the live build's terms, and the evaluation users."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class EvaluationCatalog:
     """The items of an evaluation; numbers are below ``n_items``.
 
     labels: by name (category, brand), for diversity and coverage. active: items that may be
-    recommended. analyze: turns texts into tokens as the index's server does.
+    recommended. analyze: the index's search analyzer.
     """
 
     item_ids: Mapping[int, str]
@@ -45,15 +45,15 @@ class EvaluationCatalog:
         return KnownTokens(self.analyze)
 
     def tokens(self, texts: Sequence[str]) -> list[list[str]]:
-        """Return the tokens that are searched for when ``texts`` are asked; each asked once."""
+        """Return the query tokens of ``texts``; each text is analyzed once."""
         return self._known([search_text(text) for text in texts])
 
     def search(self, options: SearchOptions = ANY_TERM) -> MemoryGridSearch:
-        """Return how texts are searched for by ``options``."""
+        """Return a search for texts with ``options``."""
         return MemoryGridSearch(self.index, self._known, options)
 
     def check(self, ks: Sequence[int]) -> None:
-        """Pass if lists of ``ks`` can be asked for.
+        """Check the list lengths ``ks``.
 
         Raises:
             UsageError: a list is shorter than 1, or longer than the catalog.
@@ -67,7 +67,7 @@ class EvaluationCatalog:
             )
 
 
-# Which users a sample takes is fixed, so that evaluations of samples can be compared.
+# The seed of samples is fixed, so that evaluations of samples can be compared.
 _SAMPLE_SEED = 1
 
 
@@ -79,9 +79,9 @@ def read_catalog(
     labels: CategoryLabels,
     progress: Progress = no_progress,
 ) -> EvaluationCatalog:
-    """Return the catalog as it is, and the titles of ``build`` as its server cuts them.
+    """Return the current catalog, and the titles of ``build`` as analyzed by its index.
 
-    bm25: instead of the build's own. progress counts titles.
+    bm25: replaces the build's values. progress counts titles.
 
     Raises:
         UsageError: the index is gone, or its analyzer has synonyms.
@@ -111,7 +111,7 @@ def read_catalog(
 
 
 def choose_eval_users(eval_users: tuple[EvalUser, ...], sample: int | None) -> tuple[EvalUser, ...]:
-    """Return ``sample`` of the users, always the same ones, in their order; None: all.
+    """Return a fixed sample of ``sample`` users, in their order; None: all.
 
     Raises:
         UsageError: there are none.

@@ -1,8 +1,8 @@
-"""Evaluating methods on a part of a split: lists for every user, metrics, all stored at once.
+"""Evaluate methods on a part of a split: lists for every user, metrics, one stored result.
 
-Nothing is planned as a run, and searches are made in this process, equal to the live build's.
-What stands here is the order of things; an evaluation that is killed has stored its queries, which
-the next one uses, and nothing else.
+No run is planned, and searches are made in this process, equal to the live build's. This module
+calls the steps in order. An evaluation that is killed has stored only its queries, which the next
+one reuses.
 """
 
 from collections.abc import Mapping
@@ -66,14 +66,12 @@ def evaluate(
     actor: str,
     bars: Bars = no_bars,
 ) -> list[EvaluationReport]:
-    """Measure each method on the split's part, store what was found and return it.
+    """Evaluate each method on the split's part, store and return the results.
 
     Raises:
         UsageError: an unknown name, no live build, lists longer than the catalog, no users, or a
-            generator that may have seen what is held out.
-        DataError: the split leaks.
-        ConflictError: the generator's files changed.
-        DependencyError: a server cannot be reached.
+        generator that may have been trained on held-out purchases. DataError: the split leaks.
+        ConflictError: the generator's files changed. DependencyError: a server cannot be reached.
     """
     row, split = load_split(engine, split_name)
     eval_users = choose_eval_users(getattr(split, options.part), options.sample)
@@ -131,7 +129,7 @@ def _store(
     index_name: str,
     actor: str,
 ) -> EvaluationReport:
-    """Store one evaluation whole, in one transaction."""
+    """Store one evaluation in one transaction."""
     values = _values(split, options, made)
     values |= {"k1": bm25.k1, "b": bm25.b, "index_name": index_name}
     values |= {"n_eval_users": len(eval_users), "actor": actor}
@@ -164,7 +162,7 @@ def _store(
 
 
 def _values(split: SplitRow, options: EvaluateOptions, made: MadeLists) -> dict[str, Any]:
-    """Return the columns of ``evaluations`` that the lists and how they were made decide."""
+    """Return the columns of ``evaluations`` that depend on the lists and their options."""
     return {
         "split_no": split.split_no,
         "part": options.part,

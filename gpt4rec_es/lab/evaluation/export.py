@@ -1,7 +1,7 @@
-"""Exports of what is held out, and of evaluated lists, for other tools; in the shop's own ids.
+"""Exports of held-out items (qrels) and of evaluated lists for other tools, with the shop's ids.
 
-TREC knows users as topics. The search tools (Rated Ranking Evaluator, Quepid, Elasticsearch's
-_rank_eval) need texts to search for: each user's generated queries, or the newest title known.
+In TREC files users are topics. The search tools (Rated Ranking Evaluator, Quepid, Elasticsearch's
+_rank_eval) need query texts: each user's generated queries, or the newest title of the history.
 """
 
 import csv
@@ -24,13 +24,13 @@ from gpt4rec_es.privacy.export_register import registered
 from gpt4rec_es.protocols import Progress, no_progress
 
 _BATCH = 1000
-# Requests in one body of _rank_eval, which runs them as one multi search.
+# Requests per _rank_eval body, which Elasticsearch runs as one multi search.
 _REQUESTS = 500
 
 
 @dataclass(frozen=True, slots=True)
 class _EvalUser:
-    """One user in the shop's ids; texts: what may be searched for, best first."""
+    """One user in the shop's ids; texts: query texts, best first."""
 
     user_id: str
     history: list[str]
@@ -40,10 +40,10 @@ class _EvalUser:
 
 @dataclass(frozen=True, slots=True)
 class QrelOptions:
-    """How qrels are written.
+    """Options of a qrels export.
 
-    index: its name, for tools that search. k: cut-off of _rank_eval's recall. as_analyst: with the
-    user ids that analysts see, else with the shop's own. search: how is searched.
+    index: its name, for tools that search. k: cut-off of _rank_eval's recall. as_analyst: write the
+    user ids that analysts see, else the shop's own. search: search options.
     """
 
     index: str = "items"
@@ -63,10 +63,10 @@ def export_qrels(
     queries: Mapping[int, Sequence[str]] | None = None,
     progress: Progress = no_progress,
 ) -> ExportReport:
-    """Write the held-out items of a split's part and return how many users they are of.
+    """Write the held-out items of a split's part and return the number of users.
 
-    queries: by user number, what was generated; None: the newest known title is the query. path
-    None: stdout. A file appears under its name only when it is complete.
+    queries: generated queries by user number; None: the newest title of the history is the query.
+    path None: stdout. A file gets its name only when it is complete.
 
     Raises:
         UsageError: no such split, no users, or ids that the format cannot hold.
@@ -109,8 +109,8 @@ def export_evaluation(
 ) -> ExportReport:
     """Write an evaluation's lists of length ``k`` (None: the longest) as a TREC run.
 
-    Evaluators sort by score, so the score is k - rank. as_analyst: with the user ids that analysts
-    see, else with the shop's own.
+    Evaluators sort by score, so the score is k - rank. as_analyst: write the user ids that analysts
+    see, else the shop's own.
 
     Raises:
         UsageError: no such evaluation, or it has no lists of that length.
@@ -152,7 +152,7 @@ def _write_trec(file: BinaryIO, eval_users: Iterator[_EvalUser], _options: QrelO
 
 
 def _write_quepid(file: BinaryIO, eval_users: Iterator[_EvalUser], _options: QrelOptions) -> None:
-    """Write Quepid's CSV: one query may be that of several users, whose items it then collects."""
+    """Write Quepid's CSV; the items of users with the same query are merged."""
     ratings: dict[str, dict[str, None]] = {}
     for eval_user in eval_users:
         for query in eval_user.texts:
@@ -187,7 +187,7 @@ def _write_rre(file: BinaryIO, eval_users: Iterator[_EvalUser], options: QrelOpt
 
 
 def _write_rank_eval(file: BinaryIO, eval_users: Iterator[_EvalUser], options: QrelOptions) -> None:
-    """Write bodies for _rank_eval, one per line; what a user has bought is not found."""
+    """Write bodies for _rank_eval, one per line; items that the user has bought are excluded."""
     requests = (request for eval_user in eval_users for request in _requests(eval_user, options))
     metric = {"recall": {"k": options.k, "relevant_rating_threshold": 1}}
     while batch := list(islice(requests, _REQUESTS)):

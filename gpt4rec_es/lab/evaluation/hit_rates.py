@@ -1,6 +1,6 @@
-"""How often a run's lists hold what its users bought next, beside two simple methods.
+"""Hit rate of a run's lists on later purchases, beside two simple methods.
 
-For the demo and a first look; `gpt4rec evaluate` has intervals, splits and all methods.
+For the demo; `gpt4rec evaluate` has intervals, splits and all methods.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -35,7 +35,7 @@ class HitRate:
 
     @property
     def rate(self) -> float:
-        """Return hits per user."""
+        """Return the fraction of users with a hit."""
         return self.hits / self.users
 
 
@@ -44,12 +44,12 @@ def hit_rates(
 ) -> list[HitRate]:
     """Return the hit rates of a run and of two simple methods, on the same users.
 
-    held: user id -> item ids bought after the run; users are measured by those that are new to
-    them. The simple methods also leave out what was bought: the newest title as the one query, and
-    the run's frozen popular items.
+    held: user id -> item ids bought after the run; only items new to the user count. The simple
+    methods are the newest title as the only query, and the run's frozen popular items; both leave
+    out bought items.
 
     Raises:
-        UsageError: nobody has a held-out item that is new.
+        UsageError: no user has a new held-out item.
         DependencyError: a server cannot be reached.
     """
     with transaction(engine) as connection:
@@ -80,7 +80,7 @@ def hit_rates(
 def _eval_users(
     connection: Connection, run: Run, held: Mapping[str, Collection[str]]
 ) -> list[EvalUser]:
-    """Return users with what they had bought by the run, and what they bought next and not before.
+    """Return users with their purchases up to the run, and their new items after it.
 
     Unknown users and items are left out.
     """

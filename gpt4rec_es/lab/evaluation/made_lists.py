@@ -1,4 +1,4 @@
-"""The lists of one evaluation: which method is asked, with what, and how long it took."""
+"""The lists of one evaluation: method, options, and seconds."""
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -59,7 +59,7 @@ class EvaluateOptions:
     trust: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what does not exist, before anything is read."""
+        """Refuse unknown methods before anything is read."""
         for name in self.methods:
             if name not in METHODS:
                 raise UsageError(
@@ -73,7 +73,7 @@ class EvaluateOptions:
 
 @dataclass(frozen=True)
 class MadeLists:
-    """The lists of one evaluation, by length; options: what they were made with."""
+    """The lists of one evaluation, by length; options: the options they were made with."""
 
     method: str
     lists: Mapping[int, Lists]
@@ -84,12 +84,12 @@ class MadeLists:
 
     @property
     def title(self) -> str:
-        """Return how a person tells it from the others of one command."""
+        """Return a label that distinguishes it from the other evaluations of one command."""
         return self.method if self.num_queries is None else f"{self.method} m={self.num_queries}"
 
 
 class MethodLists:
-    """Makes the lists of several methods for the same users; what they share is made once."""
+    """Makes the lists of several methods for the same users; shared parts are made once."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class MethodLists:
         applied: AppliedRules,
         bars: Bars,
     ) -> None:
-        """Take the users, what may be learned from (as in ``Split``), catalog, and rules."""
+        """Set the users, training data (as in ``Split``), catalog, and rules."""
         self._engine, self._split, self._eval_users = engine, split, eval_users
         self._train, self._steps = train, baskets
         self._catalog, self._bars = catalog, bars
@@ -147,9 +147,9 @@ class MethodLists:
         generator: Generator,
         open_generator: OpenGenerator,
     ) -> Iterator[MadeLists]:
-        """Yield the lists of each number of queries; all come from one generation and one search.
+        """Yield the lists for each number of queries; all come from one generation and one search.
 
-        With equal beams the best queries are the same, however many are asked for.
+        With the same number of beams, fewer queries are a prefix of more queries.
         """
         started = time.monotonic()
         most = max(options.num_queries)
@@ -173,7 +173,7 @@ class MethodLists:
     def _merged(
         self, method: str, options: EvaluateOptions, queries: list[list[str]]
     ) -> Iterator[tuple[dict[Cell, Lists], dict[str, Any], float]]:
-        """Yield lists by (K, m), what they were made with and the seconds: for each fusion."""
+        """Yield, for each fusion: lists by (K, m), options, and seconds."""
         cells = [(k, m) for m in options.num_queries for k in options.ks]
         removed: Collection[str] = frozenset()
         if method == "product":

@@ -1,4 +1,4 @@
-"""Lists to metrics: means with intervals, over all users and over segments of them."""
+"""Metrics of lists: means with intervals, over all users and over segments."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,8 +28,8 @@ def measure(
 ) -> dict[str, PerUser]:
     """Return every metric per user, by name.
 
-    labels: by name (category, brand); each gives ``diversity_NAME`` and ``coverage_NAME``. buyers:
-    users per item in training, of ``n_users``, for novelty.
+    labels: by name (category, brand); each yields ``diversity_NAME`` and ``coverage_NAME``. buyers:
+    number of users per item in training, of ``n_users``, for novelty.
 
     Raises:
         UsageError: there are no users, or a user has no target.
@@ -45,15 +45,15 @@ def measure(
 
 
 ALL = "all"
-# Of the draws for intervals; fixed, so that equal lists have equal intervals.
+# Bootstrap seed; fixed, so that equal lists have equal intervals.
 _SEED = 1
 
 
 @dataclass(frozen=True, slots=True)
 class MetricRow:
-    """The mean of a metric over the ``users`` of a segment with a value.
+    """The mean of a metric over the ``users`` of a segment that have a value.
 
-    low, high: 95 % interval over users; None: it is no mean over users.
+    low, high: 95 % interval over users; None: the metric is no mean over users.
     """
 
     k: int
@@ -66,7 +66,7 @@ class MetricRow:
 
 
 class Measurer:
-    """Measures lists of the same users; what does not depend on the lists is prepared once."""
+    """Measures lists of the same users; parts independent of the lists are prepared once."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Measurer:
         eval_users: Sequence[EvalUser],
         train: Mapping[int, Sequence[int]],
     ) -> None:
-        """Take the users, and what was learned from, for novelty and for head and tail."""
+        """Set the users, and the training data for novelty and for head and tail segments."""
         self._catalog, self._eval_users = catalog, eval_users
         self._buyers = count_buyers(train.values())
         self._n_users = len(train)
@@ -82,7 +82,7 @@ class Measurer:
         self._masks = {ALL: np.ones(len(eval_users), np.bool_), **masks}
 
     def per_user(self, lists: Lists) -> dict[str, PerUser]:
-        """Return every metric of every user."""
+        """Return every metric per user."""
         return measure(
             lists,
             [eval_user.targets for eval_user in self._eval_users],
@@ -93,7 +93,7 @@ class Measurer:
         )
 
     def rows(self, lists: Mapping[int, Lists], progress: Progress = no_progress) -> list[MetricRow]:
-        """Return the metrics of ``lists``, which are given by length; progress counts steps."""
+        """Return the metric rows of ``lists``, by length; progress counts steps."""
         total = len(lists) + len(self._masks)
         values: dict[tuple[int, str], PerUser] = {}
         for done, (k, made) in enumerate(lists.items(), start=1):

@@ -1,7 +1,7 @@
-"""Lists of an evaluation: the night's own merge over hits that are searched in this process.
+"""Lists of an evaluation: the night's merge over hits that are searched in this process.
 
-A list for K = 5 is no beginning of the list for K = 40, so each length is merged on its own; what
-was searched is searched once.
+A list for K = 5 is no prefix of the list for K = 40, so each length is merged separately, from
+shared searches.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -23,11 +23,11 @@ from gpt4rec_es.options.lists import ANY_TERM, HISTORY_TITLES, SearchOptions
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.records import Bm25
 
-# (list length, how many of the best queries are used)
+# (list length, number of best queries used)
 Cell = tuple[int, int]
 # Hits in memory at once: 256 MB.
 _HITS = 1 << 25
-# Users merged at once, and how often progress is told.
+# Users merged at once; progress is reported after each group.
 _USERS = 500
 
 
@@ -44,9 +44,8 @@ def merge_lists(
 ) -> dict[Cell, Lists]:
     """Return the lists of every cell, users in order; progress counts users.
 
-    queries: of each user, best first. options: how these are searched for. sources: None: lists
-    hold hits of the queries alone. removed: queries that filters keep from being searched for;
-    their ranks stay empty.
+    queries: per user, best first. options: their search options. sources: None: lists contain only
+    hits of the queries. removed: queries removed by filters; their ranks stay empty.
     """
     found = {cell: np.full((len(queries), cell[0]), NOTHING, np.int64) for cell in cells}
     grid = GridMerge(
@@ -73,7 +72,7 @@ class GridMerge:
         points: Sequence[Bm25],
         sources: ListSources,
     ) -> None:
-        """Take how generated queries and how the titles of purchases are searched for."""
+        """Set the searches of generated queries and of bought titles."""
         self._queries, self._titles, self._points = queries, titles, points
         self._sources = sources
 
@@ -85,7 +84,7 @@ class GridMerge:
         *,
         removed: Collection[str] = frozenset(),
     ) -> Iterator[tuple[Sequence[int], int, dict[Cell, list[list[int]]]]]:
-        """Yield (users by place, point by place, their lists by cell), some users at a time."""
+        """Yield (user indices, point index, lists by cell), for a group of users at a time."""
         fusion = self._sources.fusion
         longest = max(k for k, _ in cells)
         looked_at = longest if fusion.is_plain else max(longest, fusion.candidates)
@@ -110,7 +109,7 @@ class GridMerge:
         removed: Collection[str],
         room: int,
     ) -> Iterator[tuple[Mapping[str, int], list[UserInput]]]:
-        """Yield numbers of texts with the users that need them: about ``room`` texts at a time."""
+        """Yield text numbers with the users that need them: about ``room`` texts at a time."""
         numbers: dict[str, int] = {}
         users: list[UserInput] = []
         for user, (own, history) in enumerate(zip(queries, histories, strict=True)):
@@ -133,7 +132,7 @@ class GridMerge:
             yield numbers, users
 
     def _titles_of(self, history: Sequence[int]) -> list[str]:
-        """Return the titles of a user that are searched for, the newest first."""
+        """Return the bought titles of a user that are searched for, newest first."""
         titles = self._sources.titles
         if not titles:
             return []
@@ -199,7 +198,7 @@ def _lists_by_length(
 ) -> Iterator[tuple[int, list[list[int]]]]:
     """Yield (length, lists); ``lengths`` descend.
 
-    Fused by scores, a shorter list is the beginning of a longer one as far as sources filled that,
+    If fused by scores, a shorter list is a prefix of the part of a longer list that sources filled,
     which saves most of the work.
     """
     longest: list[list[int]] = []

@@ -1,7 +1,6 @@
-"""What can be evaluated, by name: recommenders without training, and lists from queries.
+"""Methods that can be evaluated, by name: baselines, and lists from queries.
 
-Each gives the lists of every user at every length; whatever it learned, it learned from the
-training part that it is handed.
+Each makes the lists of every user at every length, from the given training part only.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,19 +16,19 @@ from gpt4rec_es.lab.splits.split import EvalUser
 from gpt4rec_es.metrics.lists import Lists, as_lists
 from gpt4rec_es.protocols import Progress, Recommender, no_progress
 
-# How many of the newest titles become queries.
+# Number of newest titles that become queries.
 _TITLES = {"last-title": 1, "last-3-titles": 3, "last-5-titles": 5}
 BASELINES = ("popularity", *_TITLES, "history-bm25", "co_purchases", "hybrid")
-# Their queries or lists are made elsewhere.
+# Methods whose queries or lists are made in made_lists.py.
 METHODS = (*BASELINES, "queries", "product")
 
 
 @dataclass(frozen=True, slots=True)
 class MethodOptions:
-    """What baselines are made with.
+    """Options of baselines.
 
-    history_decay: factor by which each older purchase counts less. title_weight: weight of titles
-    in the hybrid; co_purchases have the rest. Chosen on the validation part of Amazon Beauty,
+    history_decay: weight factor per older purchase. title_weight: weight of titles in the hybrid;
+    co_purchases have weight 1 - title_weight. Chosen on the validation part of Amazon Beauty,
     leave-one-out.
     """
 
@@ -43,7 +42,7 @@ class MethodOptions:
 
 
 class Baselines:
-    """Makes the lists of baselines for the same users; parts that several need are made once."""
+    """Makes the lists of baselines for the same users; shared parts are made once."""
 
     def __init__(
         self,
@@ -51,7 +50,7 @@ class Baselines:
         train: Mapping[int, Sequence[int]],
         options: MethodOptions,
     ) -> None:
-        """Take what may be learned from, by user."""
+        """Set the catalog and the training data by user."""
         self._catalog, self._train, self._options = catalog, train, options
         self._made: dict[str, Scorer] = {}
 
@@ -110,7 +109,7 @@ class Baselines:
         )
 
 
-# Cases per call of a recommender: how often progress is told.
+# Users per call of a recommender; progress is reported after each call.
 _STEP = 1024
 
 
@@ -120,7 +119,7 @@ def prefix_lists(
     ks: Sequence[int],
     progress: Progress = no_progress,
 ) -> dict[int, Lists]:
-    """Return the lists of a recommender whose short lists are beginnings of its long ones."""
+    """Return the lists of a recommender whose short lists are prefixes of its long ones."""
     longest = max(ks)
     found: list[list[int]] = []
     for first in range(0, len(histories), _STEP):

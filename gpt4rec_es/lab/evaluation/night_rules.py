@@ -1,6 +1,6 @@
-"""The rules and query filters that a night of today would keep, for lists of an evaluation.
+"""Current rules and query filters of nights, applied to lists of an evaluation.
 
-What was shown lately is left out: users of a split were shown nothing.
+The rule on recently shown items is left out, because users of a split were shown none.
 """
 
 import datetime as dt
@@ -30,7 +30,7 @@ from gpt4rec_es.retrieval.query_filters import (
 
 @dataclass(frozen=True, slots=True)
 class NightRules:
-    """What a night of ``date`` is asked to keep, beside the blocking rules in force then."""
+    """Options of a night on ``date``; blocking rules in force on that date apply too."""
 
     date: dt.date
     rules: ListRules = field(default_factory=ListRules)
@@ -39,9 +39,10 @@ class NightRules:
 
 @dataclass(frozen=True, slots=True)
 class AppliedRules:
-    """Rules resolved against the catalog. items: of all lists, or None; check_queries: of queries.
+    """Rules resolved against the catalog.
 
-    as_dict: what they are, to be stored with what was measured by them.
+    items: rules applied to all lists, or None; check_queries: filters applied to queries. as_dict:
+    the rules as plain values, stored with the evaluation.
     """
 
     items: ItemRules | None = None
@@ -50,10 +51,10 @@ class AppliedRules:
     as_dict: dict[str, Any] = field(default_factory=dict)
 
     def removed(self, texts: Sequence[str]) -> Collection[str]:
-        """Return those of the distinct ``texts`` that may not be searched for.
+        """Return those of the distinct ``texts`` that filters remove.
 
         Raises:
-            DependencyError: the index could not be asked for its terms.
+            DependencyError: the terms of the index could not be read.
         """
         if self.check_queries is None:
             return frozenset()
@@ -64,7 +65,7 @@ class AppliedRules:
 def apply_rules(
     engine: Engine, client: Elasticsearch, index_name: str, night: NightRules | None
 ) -> AppliedRules:
-    """Return the rules as they are now; ``night`` None: none. index_name: knows the terms."""
+    """Return the current rules; ``night`` None: no rules. index_name: index with known terms."""
     if night is None:
         return AppliedRules()
     with transaction(engine) as connection:

@@ -1,4 +1,4 @@
-"""What evaluated lists are made of besides queries, from what a split lets be learned."""
+"""Sources of evaluated lists besides queries, from the training part of a split."""
 
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,10 +18,10 @@ from gpt4rec_es.records import Neighbours
 
 @dataclass(frozen=True, slots=True)
 class ListSources:
-    """What lists are made of besides generated queries; the default: nothing.
+    """Sources of lists besides generated queries; by default none.
 
-    titles: of items, as they are searched for; popular: items of the last fallback, best first;
-    neighbours: by item, if co-purchases are a source. rules: that every list keeps.
+    titles: query texts by item; popular: items of the last fallback, best first; neighbours: by
+    item, if co-purchases are a source. rules: rules applied to every list.
     """
 
     fusion: Fusion = field(default_factory=Fusion)
@@ -40,10 +40,10 @@ def product_sources(
     rules: ItemRules | None = None,
     may_search: Callable[[str], bool] = bool,
 ) -> ListSources:
-    """Return the sources that a night has, which here know the training part alone.
+    """Return the sources of a night, computed from the training part only.
 
     baskets: basket numbers of the purchases in ``train``; without them each purchase is a basket.
-    may_search: whether a bought title may serve as a query.
+    may_search: whether a bought title may be a query.
     """
     buyers = count_buyers(train.values())
     ids = catalog.item_ids
@@ -65,7 +65,7 @@ def _neighbours(
     baskets: Mapping[int, Sequence[int]],
     fusion: Fusion,
 ) -> Iterator[tuple[int, Neighbours]]:
-    """Yield each item's strongest neighbours; equal ones are ordered by item id."""
+    """Yield each item's most similar neighbours; ties are ordered by item id."""
     ordered = sorted(catalog.item_ids, key=lambda item: catalog.item_ids[item].encode())
     places = {item: place for place, item in enumerate(ordered)}
     items, moments, starts = array("i"), array("i"), array("q", [0])

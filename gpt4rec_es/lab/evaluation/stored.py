@@ -61,7 +61,7 @@ def show_evaluation(engine: Engine, evaluation_no: int) -> dict[str, Any]:
 
 
 def compare(engine: Engine, first: int, second: int) -> EvaluationComparison:
-    """Return how evaluation ``second`` differs from ``first``, over the users in both.
+    """Return the differences of evaluation ``second`` from ``first``, over common users.
 
     Raises:
         UsageError: no such evaluation, or they were not made on the same part of the same split,
@@ -89,7 +89,7 @@ def compare(engine: Engine, first: int, second: int) -> EvaluationComparison:
 def _lists(
     connection: Connection, evaluation_no: int, order: Mapping[int, int]
 ) -> dict[int, Lists]:
-    """Return the lists of an evaluation by length; ``order`` says in which row a user's stand."""
+    """Return the lists of an evaluation by length; ``order``: row of each user."""
     found = {}
     for k in rows.load_lengths(connection, evaluation_no):
         lists = np.full((len(order), k), NOTHING, np.int64)

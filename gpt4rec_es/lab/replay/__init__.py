@@ -1,1 +1,1 @@
-"""Merging a retained night again with other settings, and comparing lists."""
+"""Replay: merge a retained night again with other settings, and compare lists."""

@@ -1,6 +1,6 @@
-"""What a replay may change in a run's manifest: settings that work after the queries were written.
+"""Settings that a replay may change in a run's manifest: those applied after generation.
 
-Anything else (generator, prompts, beams) would need queries that the run does not have.
+Other settings (generator, prompts, beams) would need queries that the run does not have.
 """
 
 import copy
@@ -16,11 +16,11 @@ from gpt4rec_es.records import Bm25
 
 @dataclass(frozen=True, slots=True)
 class ReplayChanges:
-    """Settings that replace those of a run; None: as it was.
+    """Settings that replace those of a run; None: unchanged.
 
     num_queries: number of best queries used of each generation. fusion: fields of ``Fusion`` by
-    name. without_rules: nothing is kept out of lists by rules. rules: fields of ``ListRules`` by
-    name, in place of the run's. search: how queries are searched for.
+    name. without_rules: apply no rules to lists. rules: fields of ``ListRules`` by name, in place
+    of the run's. search: search options of queries.
     """
 
     k: int | None = None
@@ -35,11 +35,11 @@ class ReplayChanges:
 
     @property
     def is_none(self) -> bool:
-        """Whether nothing is changed."""
+        """Whether all settings are unchanged."""
         return self == ReplayChanges()
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the new values by dotted manifest name, those that are set and single."""
+        """Return the changed values by dotted manifest name."""
         values = {
             "k": self.k,
             "decoding.num_queries": self.num_queries,
@@ -51,10 +51,10 @@ class ReplayChanges:
 
 
 def changed_run(run: Run, changes: ReplayChanges) -> Run:
-    """Return ``run`` as if it had been planned with ``changes``.
+    """Return ``run`` with the manifest it would have if planned with ``changes``.
 
     Raises:
-        UsageError: a value is out of range, or asks for more than was generated or kept.
+        UsageError: a value is out of range, or needs more queries or titles than were stored.
     """
     stored = run.manifest["decoding"]["num_queries"]
     if changes.k is not None and changes.k < 1:
@@ -108,7 +108,7 @@ def _change_rules(manifest: dict[str, Any], values: Mapping[str, Any]) -> None:
 
 
 def fusion_of(manifest: Mapping[str, Any]) -> Fusion:
-    """Return the sources of a manifest, and how they are fused."""
+    """Return the fusion settings of a manifest."""
     return Fusion.from_dict(manifest.get("fusion"))
 
 

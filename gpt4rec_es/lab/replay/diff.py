@@ -1,7 +1,7 @@
-"""Comparing two runs: how much lists and queries changed, and what that is worth by a split.
+"""Comparison of two runs: changes of lists and queries, and metrics by a split.
 
-A night knows all purchases up to its cut-off. Users whose held-out items it knew are left out of
-what a split measures: it was told what it should guess.
+A night knows all purchases up to its cut-off. Users whose held-out items it knew are excluded from
+the metrics of a split.
 """
 
 from dataclasses import asdict, dataclass
@@ -28,7 +28,7 @@ _MOST_USERS = 50_000
 class MetricDeltas:
     """Metrics of lists ``b`` against lists ``a`` over ``users``.
 
-    known_users: left out, because a run knew what was held out.
+    known_users: number of users left out because a run knew their held-out items.
     """
 
     split: str
@@ -44,7 +44,7 @@ class MetricDeltas:
 
 @dataclass(frozen=True, slots=True)
 class ListsDiff:
-    """How lists ``b`` differ from lists ``a``; plain values, ready for JSON.
+    """Differences of lists ``b`` from lists ``a``; plain values, ready for JSON.
 
     mean_jaccard: over users of both, |common items| / |all items| of the two lists. deciles: the
     same at 0, 10, ... 100 % of users. gained, lost: items by the number of users that gained or
@@ -63,7 +63,7 @@ class ListsDiff:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunDiff(ListsDiff):
-    """How run ``b`` differs from run ``a``, by its lists and beyond.
+    """Differences of run ``b`` from run ``a``: lists, queries and manifest.
 
     metrics: by a split, if one was named.
     """
@@ -88,13 +88,13 @@ def diff_runs(
     split: str | None = None,
     part: str = "test",
 ) -> RunDiff:
-    """Return how run ``second`` differs from run ``first``; ``items`` gained and lost are named.
+    """Return the differences of run ``second`` from ``first``, with ``items`` changed items named.
 
-    split: also by what it holds out in ``part``.
+    split: also measure by its held-out items in ``part``.
 
     Raises:
-        UsageError: there is no such run or split, nothing to compare by, or a run is not merged
-            yet or was pruned.
+        UsageError: there is no such run or split, no user to measure, or a run is not merged yet or
+        was pruned.
     """
     with engine.connect() as connection:
         disable_statement_timeout(connection)
@@ -116,7 +116,7 @@ def diff_runs(
 def diff_lists(
     connection: Connection, a: ListsTable, b: ListsTable, *, items: int = 10
 ) -> ListsDiff:
-    """Return how lists ``b`` differ from lists ``a``; ``items`` gained and lost are named."""
+    """Return the differences of lists ``b`` from ``a``, with ``items`` gained and lost items."""
     found = stored_lists.compare(connection, a, b)
     gained = stored_lists.load_moved(connection, a, b, items)
     lost = stored_lists.load_moved(connection, b, a, items)
@@ -133,7 +133,7 @@ def diff_lists(
 
 
 def changed_entries(a: dict[str, Any], b: dict[str, Any], prefix: str = "") -> dict[str, list[Any]]:
-    """Return manifest entries that differ, by dotted name, as [value in a, value in b]."""
+    """Return differing manifest entries by dotted name, as [value in a, value in b]."""
     changed: dict[str, list[Any]] = {}
     for key in sorted({*a, *b}):
         old, new = a.get(key), b.get(key)
@@ -152,7 +152,7 @@ def metric_deltas(
     split: str,
     part: str = "test",
 ) -> MetricDeltas:
-    """Return what ``b`` gains over ``a``, lists of ``runs``, by what ``split`` holds out.
+    """Return the metric gains of lists ``b`` over ``a``, of ``runs``, on ``split``.
 
     Raises:
         UsageError: there is no such split, lists are of different lengths, or no user is left.

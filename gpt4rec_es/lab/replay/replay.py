@@ -1,7 +1,7 @@
-"""Merging a retained night again from what it stored: other k1, b, K, number of queries ...
+"""Replay: merge a retained night again from its stored rows, with other k1, b, K and so on.
 
-No generator, no partitions: the lists live in temporary tables until they are compared, and one
-row says what came of it. With nothing changed the lists are those of the night, row by row.
+No generator and no partitions are needed: lists are kept in temporary tables until they are
+compared, and one row stores the result. Without changes the lists equal the night's, row by row.
 """
 
 from dataclasses import replace
@@ -48,16 +48,16 @@ def replay(
     part: str = "test",
     progress: Progress = no_progress,
 ) -> Replay:
-    """Return how the lists of run ``run_id`` come out with ``changes``; ``progress`` counts users.
+    """Return the result of a replay of run ``run_id`` with ``changes``; ``progress`` counts users.
 
-    store: keep a row that says so. items: how many gained and lost items are named. split: also
-    measure by what it holds out in ``part``.
+    store: store the result as a row. items: number of gained and lost items to name. split: also
+    measure by its held-out items in ``part``.
 
     Raises:
-        UsageError: there is no such run or split, a change cannot be, or there is nothing to
+        UsageError: there is no such run or split, a change is invalid, or there is no user to
             measure.
-        ConflictError: the run did not come to its end, or was pruned, or its catalog is gone from
-            Elasticsearch and would have to be searched.
+        ConflictError: the run is not finished, or was pruned, or needs searches in an index that is
+            deleted.
         DependencyError: a server cannot be reached.
     """
     with transaction(parts.engine) as connection:
@@ -75,7 +75,7 @@ def replay(
     retriever = LazyRetriever(parts, build, changed, is_same_build)
     with session(parts.engine) as connection:
         rows.create_tables(connection)
-        # At once: what the tables are like must not stay locked.
+        # Commit at once, so that catalog locks are released.
         connection.commit()
         users, searches = _merge(
             parts,
@@ -131,10 +131,10 @@ def _merge(
     has_other_rules: bool,
     progress: Progress,
 ) -> tuple[int, int]:
-    """Merge all users into temporary tables; return how many users and how many searches."""
+    """Merge all users into temporary tables; return the numbers of users and of searches."""
     done = searches = 0
     with transaction(parts.engine) as reading:
-        # Only what the run froze is stored; other rules go by the catalog as it is now.
+        # Only the run's frozen rules are stored; other rules use the current catalog.
         changed = run.manifest.get("rules") if has_other_rules else None
         rules = item_rules_now(reading, changed) if changed else load_item_rules(reading, run)
     after = -1

@@ -1,4 +1,4 @@
-"""How a replay came out, for people and as the rows that are kept of it."""
+"""The result of a replay, as plain values and as stored rows."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,12 +11,12 @@ from gpt4rec_es.night.inputs.rules import search_options_of
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """How a replay came out; plain values, ready for JSON.
+    """The result of a replay; plain values, ready for JSON.
 
-    changed: manifest entries by dotted name as [then, now]. searches: made for it, beyond the
-    stored ones. differing_rows: of recommendations and outcomes, stored or replayed, without an
-    equal on the other side; differing_users: some of these users' ids. lists: replayed against
-    stored.
+    changed: manifest entries by dotted name as [stored, replayed]. searches: number of searches
+    beyond the stored ones. differing_rows: number of stored or replayed rows of recommendations and
+    outcomes without an equal one on the other side; differing_users: some of these users' ids.
+    lists: replayed against stored.
     """
 
     replay_no: int | None

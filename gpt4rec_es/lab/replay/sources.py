@@ -1,4 +1,4 @@
-"""What a replay searches and fuses where the night stored nothing that fits."""
+"""Sources of a replay for which the night stored no matching rows."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +19,7 @@ from gpt4rec_es.records import SearchResult
 
 
 class LazyRetriever:
-    """Opens what is searched when the first search is needed: mostly, all hits are stored."""
+    """Opens a retriever at the first search; usually all hits are stored and none is needed."""
 
     def __init__(self, parts: NightParts, build: Build, run: Run, is_same_build: bool) -> None:
         self._parts, self._build, self._run = parts, build, run
@@ -29,7 +29,7 @@ class LazyRetriever:
     def search(
         self, texts: Sequence[str], depth: int, options: SearchOptions = ANY_TERM
     ) -> list[SearchResult]:
-        """Search as the run with its changes would."""
+        """Search with the settings of the changed run."""
         if self._opened is None:
             self._opened = self._open()
         return self._opened.search(texts, depth, options)
@@ -50,7 +50,7 @@ class LazyRetriever:
 
 
 def with_search_options(parts: NightParts, run: Run, changed: Run) -> Run:
-    """Return ``changed`` with the number of its search options, which may be new."""
+    """Return ``changed`` with the number of its search options, stored if new."""
     options = search_options_of(changed.manifest)
     if options == search_options_of(run.manifest):
         return changed
@@ -59,7 +59,7 @@ def with_search_options(parts: NightParts, run: Run, changed: Run) -> Run:
 
 
 def with_co_purchases(parts: NightParts, run: Run, changed: Run) -> Run:
-    """Return ``changed`` with the co-purchases that it needs; the run's own where they fit."""
+    """Return ``changed`` with the co-purchases it needs; the run's own if they match."""
     then, now = fusion_of(run.manifest), fusion_of(changed.manifest)
     if not now.uses(CO_PURCHASE):
         return changed

@@ -1,6 +1,6 @@
-"""Making a split from the histories as they are: the only moment at which all parts are together.
+"""Create a split from the current histories.
 
-From then on training and evaluation read the rows stored here.
+Training and evaluation read the rows stored here, never the histories.
 """
 
 import datetime as dt
@@ -30,11 +30,11 @@ _MICROSECONDS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class SplitReport:
-    """A split that was made, or would be (``created_at`` None).
+    """A created split, or one that would be created (``created_at`` None).
 
-    unfindable_targets: held-out items of the test without a title or not active, which no search
-    can find. tied_users: of validation and test, whose target was bought in the same moment as
-    what is known last: only the order of ties makes it the target.
+    unfindable_targets: number of held-out test items without a title or not active, which no search
+    finds. tied_users: number of validation and test users whose target has the same time as their
+    last known purchase, so that only the order of ties makes it the target.
     """
 
     name: str
@@ -54,10 +54,10 @@ class SplitReport:
 
 @dataclass(frozen=True, slots=True)
 class _Users:
-    """Users by their place in the order of ids, which is what ``splits`` numbers them by.
+    """Users by their rank in the order of ids, which ``splits`` uses as numbers.
 
-    Numbers of this database depend on the order of imports; places do not, so equal data and
-    seeds give equal splits anywhere.
+    User numbers of a database depend on the order of imports; ranks do not, so equal data and seeds
+    give equal splits in any database.
     """
 
     user_nos: list[int]
@@ -73,12 +73,11 @@ def create_split(
     dry_run: bool = False,
     progress: Progress = no_progress,
 ) -> SplitReport:
-    """Split the histories as they are now, store that as ``name`` and return what came of it.
+    """Split the current histories, store the split as ``name`` and return a report.
 
     Raises:
-        UsageError: the name is taken or odd, the protocol does not fit the data, or histories are
-            too short.
-        DataError: the split leaks; nothing was stored.
+        UsageError: the name is taken or invalid, the protocol does not fit the data, or histories
+        are too short. DataError: the split leaks; nothing was stored.
     """
     if not _NAME.fullmatch(name):
         raise UsageError(
@@ -137,9 +136,9 @@ def _report(
 def _read(
     connection: Connection, has_times: bool, progress: Progress
 ) -> tuple[_Users, Iterator[UserEvents]]:
-    """Return the users and, as they are asked for, the events of each, by the user's place."""
+    """Return the users and an iterator over the events of each, by the user's rank."""
     total = history.count_users(connection)
-    # Packed: a list of Python numbers would take eight times as much memory.
+    # Arrays: lists of Python numbers would take eight times the memory.
     found: list[tuple[str, int, array[int], array[int]]] = []
     for user_no, user_id, item_nos, event_nos in history.stream_events(connection):
         found.append((user_id, user_no, array("i", item_nos), array("q", event_nos)))
@@ -186,8 +185,8 @@ def _store(connection: Connection, values: dict[str, Any], users: _Users, split:
 def _content_hash(item_ids: Mapping[int, str], users: _Users, split: Split) -> str:
     """Return a hash of all parts, by ids of users and items.
 
-    Gaps and baskets are not in it: the hash covers what may be learned and what is held out, and
-    must equal that of splits made before baskets were kept.
+    Gaps and baskets are excluded: the hash covers training data and held-out items, and must equal
+    that of splits made before baskets were stored.
     """
     digest = hashlib.blake2b(digest_size=16)
 

@@ -1,4 +1,4 @@
-"""Files that say what is held out: users, and single purchases."""
+"""Files with held-out users and held-out purchases."""
 
 import csv
 import gzip
@@ -10,16 +10,16 @@ from gpt4rec_es.errors import UsageError
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What must not be learnt: whole users, and single purchases as user id -> item ids."""
+    """Data excluded from training: whole users, and single purchases as user id -> item ids."""
 
     users: frozenset[str] = frozenset()
     events: dict[str, set[str]] = field(default_factory=dict)
 
 
 def read_held_out_lists(users: Path | None, events: Path | None) -> HeldOut:
-    """Return what two files hold out: user ids, one per line, and a CSV of user_id,item_id.
+    """Read held-out user ids, one per line, and held-out purchases, a CSV of user_id,item_id.
 
-    A first line "user_id" is taken for a header.
+    A first line "user_id" is a header.
 
     Raises:
         UsageError: a file cannot be read.

@@ -1,8 +1,7 @@
-"""Histories as they are measured on: put in order, ties decided openly, then prepared.
+"""Ordered and prepared histories for splits, with an explicit order of ties.
 
-Purchases of one moment have no order of their own, and whichever is taken as the last becomes the
-target. So the reader of events decides the order of ties: the order in which they are stored, or
-a shuffle by a seed.
+Purchases of equal time have no order, and the one that is ordered last becomes the target. The
+order of ties is the stored order, or a shuffle by a seed.
 """
 
 import operator
@@ -13,13 +12,13 @@ from itertools import accumulate
 
 from gpt4rec_es.errors import UsageError
 
-# A user, and the user's events as (item, time or ordinal) in the order in which they are stored.
+# A user, and the user's events as (item, time or ordinal) in stored order.
 UserEvents = tuple[int, Sequence[tuple[int, float]]]
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A user's items, oldest first. times: of each, in seconds; None where only order is known."""
+    """A user's items, oldest first. times: time of each in seconds; None if only order is known."""
 
     user: int
     items: tuple[int, ...]
@@ -28,10 +27,11 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """What is left out before splitting, in the order of the fields.
+    """Steps before splitting, in the order of the fields.
 
-    with_title: drop items without a title, and with ``longest_title`` those whose title has more
-    characters. once: keep of each item only the latest event. newest: keep that many events.
+    with_title: drop items without a title, and with ``longest_title`` those with a longer title
+    (characters). once: keep only the latest event of each item. newest: number of newest events to
+    keep.
     """
 
     with_title: bool = False
@@ -40,7 +40,7 @@ class Preparation:
     newest: int | None = None
 
 
-# GPT4Rec, section 4.1; that the newest 15 are meant is our reading of "truncated".
+# GPT4Rec, section 4.1; we interpret "truncated" as keeping the newest 15.
 PAPER = Preparation(with_title=True, longest_title=400, once=True, newest=15)
 
 
@@ -49,15 +49,14 @@ def order_histories(
 ) -> list[History]:
     """Return one history per user, in the order of ``users``.
 
-    has_times: events carry times; else ordinals, which order a user's events and nothing more.
-    shuffle: seed by which events of equal time are shuffled, for each user alone, so that other
-    users make no difference; None keeps the stored order.
+    has_times: events have times; else ordinals, which order only the events of one user. shuffle:
+    seed to shuffle events of equal time, independently for each user; None keeps the stored order.
     """
     histories = []
     for user, stored in users:
         events = list(stored)
         if shuffle is not None:
-            # Only to vary an order that nobody knows: needs no secrecy.
+            # Not for cryptography: only varies an unknown order.
             random.Random(f"{shuffle} {user}").shuffle(events)  # noqa: S311
         events.sort(key=lambda event: event[1])
         times = tuple(at for _, at in events) if has_times else None
@@ -68,8 +67,8 @@ def order_histories(
 def baskets_of(times: Sequence[float]) -> tuple[int, ...]:
     """Return the basket of each of ``times``, oldest first: the 0-based rank of its distinct time.
 
-    Purchases of one moment share a basket. Only given purchases count: in a prepared history,
-    moments without a kept purchase have no number.
+    Purchases of equal time share a basket. Times without a kept purchase in a prepared history have
+    no number.
     """
     if not times:
         return ()
@@ -77,16 +76,16 @@ def baskets_of(times: Sequence[float]) -> tuple[int, ...]:
 
 
 def deduplicate_keep_last(items: Sequence[int]) -> list[int]:
-    """Return ``items``, oldest first, each once at its latest place, as nights read histories."""
+    """Return ``items``, oldest first, each once at its latest place, as in nights."""
     return list(dict.fromkeys(reversed(items)))[::-1]
 
 
 def prepare(
     histories: Iterable[History], how: Preparation, title_lengths: Mapping[int, int]
 ) -> list[History]:
-    """Return the histories without what ``how`` leaves out, users without events included.
+    """Return the histories after the steps of ``how``, including users without events.
 
-    title_lengths: characters of the title of each item that has one.
+    title_lengths: number of characters of the title, by item with a title.
 
     Raises:
         UsageError: ``newest`` is below 1.

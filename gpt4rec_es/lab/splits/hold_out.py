@@ -1,7 +1,4 @@
-"""Holding purchases back, by four protocols.
-
-Nothing here looks at titles or at other users' futures beyond what a protocol itself does.
-"""
+"""Four protocols to hold out purchases."""
 
 import datetime as dt
 import random
@@ -16,7 +13,7 @@ from gpt4rec_es.lab.splits.split import EvalUser, Split
 def leave_one_out(histories: Sequence[History]) -> Split:
     """Return the split in which each user's last item is test, the one before validation.
 
-    Users with fewer than three items are left out of both; what they have is learned from.
+    Users with fewer than three items are in neither; their items are training data.
 
     Raises:
         UsageError: no user has three items.
@@ -34,13 +31,13 @@ def leave_one_out(histories: Sequence[History]) -> Split:
 def by_users(
     histories: Sequence[History], seed: int, fractions: tuple[float, float] = (0.1, 0.1)
 ) -> Split:
-    """Return the split by users (GPT4Rec, section 4.1): of held-out users the last item is target.
+    """Return the split by users (GPT4Rec, section 4.1): held-out users' last items are targets.
 
-    fractions: of users for validation and test. Training users are learned from whole; nothing is
-    learned from the others. Users with fewer than two items go to training.
+    fractions: fractions of users for validation and test. Whole histories of training users are
+    training data, and nothing of the others. Users with fewer than two items go to training.
 
     Raises:
-        UsageError: the fractions leave nobody to learn from, to validate or to test.
+        UsageError: the fractions leave training, validation or test without users.
     """
     validation_fraction, test_fraction = fractions
     if min(fractions) <= 0 or sum(fractions) >= 1:
@@ -64,12 +61,12 @@ def by_users(
 def next_basket(histories: Sequence[History], *, only_new: bool = True) -> Split:
     """Return the split in which each user's last basket is test, the one before validation.
 
-    A basket is all events of one user at one time. only_new: items that the user had before are no
-    targets, since recommendations leave out what was bought; users with none left are not measured
-    there. Users with fewer than three baskets are left out.
+    A basket is all events of one user at one time. only_new: items that the user bought before are
+    no targets, because recommendations exclude bought items; users without a target are left out of
+    the part. Users with fewer than three baskets are left out.
 
     Raises:
-        UsageError: there are no times, or nobody has three baskets with something to find.
+        UsageError: there are no times, or no user has three baskets with a target.
     """
     learned: list[tuple[History, int]] = []
     validation, test = [], []
@@ -90,13 +87,13 @@ def next_basket(histories: Sequence[History], *, only_new: bool = True) -> Split
 def global_time(
     histories: Sequence[History], first: float, second: float, *, only_new: bool = True
 ) -> Split:
-    """Return the split at two moments, so that nothing is learned from anybody's future.
+    """Return the split at two times, so that training data contains no user's later purchases.
 
-    Validation: what users with a history bought from ``first`` on; test: from ``second`` on.
-    only_new as for baskets. Left out are users without a user.
+    Validation: purchases from ``first`` on by users with a history; test: from ``second`` on.
+    only_new as in ``next_basket``. left_out: users in neither part.
 
     Raises:
-        UsageError: there are no times, the moments do not ascend, or a part is empty.
+        UsageError: there are no times, the two times do not ascend, or a part is empty.
     """
     if not first < second:
         shown = " and ".join(f"{_date(moment):%Y-%m-%d %H:%M:%S}" for moment in (first, second))
@@ -123,7 +120,7 @@ def global_time(
 def time_quantiles(
     histories: Sequence[History], fractions: tuple[float, float] = (0.1, 0.1)
 ) -> tuple[float, float]:
-    """Return the moments after which the last fractions of all events, for both parts, lie.
+    """Return the times from which on the last fractions of all events lie, for both parts.
 
     Raises:
         UsageError: there are no times, or no events.
@@ -161,7 +158,7 @@ def _last(history: History) -> EvalUser:
 def _eval_user(
     history: History, start: int, end: int | None, *, only_new: bool = False
 ) -> EvalUser:
-    """Return the user whose targets are the items from ``start`` to ``end``."""
+    """Return the evaluation user whose targets are the items from ``start`` to ``end``."""
     known = history.items[:start]
     targets = tuple(dict.fromkeys(history.items[start:end]))
     if only_new:
@@ -180,9 +177,9 @@ def _checked(
     test: list[EvalUser],
     left_out: int,
 ) -> Split:
-    """Return the split without users that have nothing to find.
+    """Return the split without evaluation users that have no target.
 
-    learned: histories, and how many purchases from each one's beginning may be learned from.
+    learned: histories, each with the number of first purchases that are training data.
     """
     train, baskets = {}, {}
     for history, n in learned:

@@ -1,4 +1,4 @@
-"""The protocols by name, each with its preparation: one call from ordered events to a split."""
+"""Split protocols by name, each with its preparation of histories."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -23,19 +23,19 @@ from gpt4rec_es.lab.splits.hold_out import (
 from gpt4rec_es.lab.splits.split import Split, check_split
 
 _FRACTIONS = (0.1, 0.1)
-# Protocols that hold out something of every user, so that there are no fractions.
+# Protocols that hold out purchases of every user, so fractions do not apply.
 _OF_EVERY_USER = frozenset({"leave-one-out", "next-basket"})
 
 
 @dataclass(frozen=True, slots=True)
 class SplitOptions:
-    """How to split.
+    """Options of a split.
 
-    seed: of a split by users. shuffle_ties: seed by which purchases of one moment are shuffled;
-    None keeps their stored order. fractions: of users, or of events by time, for validation and for
-    test. moments: where validation and test begin, in seconds since 1970; None: by ``fractions``.
-    newest, longest_title: events kept per user and characters of the longest title kept; None: as
-    the protocol says.
+    seed: of a split by users. shuffle_ties: seed to shuffle purchases of equal time; None keeps
+    their stored order. fractions: of users, or of events by time, for validation and for test.
+    moments: start of validation and test, in seconds since 1970; None: by ``fractions``. newest,
+    longest_title: number of events kept per user, and maximum characters of a title; None: the
+    protocol's default.
     """
 
     protocol: str
@@ -56,12 +56,12 @@ def _split_in_time(histories: list[History], options: SplitOptions) -> Split:
     return global_time(histories, *moments)
 
 
-# By name: how histories are prepared, and how they are split.
+# name -> (preparation of histories, protocol)
 _PROTOCOLS: dict[str, tuple[Preparation, Callable[[list[History], SplitOptions], Split]]] = {
     "leave-one-out": (Preparation(), lambda h, _: leave_one_out(h)),
     "users": (Preparation(), lambda h, o: by_users(h, o.seed, o.fractions)),
     "gpt4rec": (PAPER, lambda h, o: by_users(h, o.seed, o.fractions)),
-    # Here an item counts every time it is bought.
+    # Repeated purchases of an item count.
     "next-basket": (Preparation(once=False), lambda h, _: next_basket(h)),
     "global-time": (Preparation(once=False), _split_in_time),
 }
@@ -77,11 +77,11 @@ def make_split(
 ) -> Split:
     """Return the split of ``users`` (numbers and stored events), checked for leaks.
 
-    title_lengths: characters of the title of each item that has one.
+    title_lengths: number of characters of the title, by item with a title.
 
     Raises:
-        UsageError: there is no such protocol, the options make no sense or would change nothing,
-            times are needed and not known, or histories are too short.
+        UsageError: there is no such protocol, the options are invalid or have no effect, times are
+        needed and unknown, or histories are too short.
     """
     if options.protocol not in _PROTOCOLS:
         raise UsageError(
@@ -102,7 +102,7 @@ def make_split(
 
 
 def _refuse_unused(options: SplitOptions, *, has_times: bool) -> None:
-    """Pass if every option that was given can change the split, as its user expects."""
+    """Refuse options that have no effect on the split."""
     if options.shuffle_ties is not None and not has_times:
         raise UsageError(
             "There are no times, so it is not known which purchases are tied.",

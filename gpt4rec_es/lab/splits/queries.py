@@ -1,7 +1,7 @@
-"""Generated queries of a split's evaluation users: missing ones are made, keys are the night's.
+"""Generated queries of a split's evaluation users, stored under the keys of nights.
 
-No run is planned and no partition made. A prompt, generation or query that a night or another
-evaluation made is used again, and theirs may use what is made here.
+No run is planned and no partition created. Prompts, generations and queries are shared with nights
+and other evaluations.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -32,15 +32,15 @@ from gpt4rec_es.records import Decoding, GeneratedQuery, Prompt
 
 T = TypeVar("T")
 
-# Cases whose prompts are in memory at once.
+# Evaluation users whose prompts are in memory at once.
 _CASES = 5000
-# Prompts per transaction: what a kill costs at most, and enough to fill a GPU.
+# Prompts per transaction: the maximum lost by a kill, and enough to fill a GPU.
 _PROMPTS = 512
 
 
 @dataclass(frozen=True, slots=True)
 class EvalUserQueries:
-    """The generated queries of one user, best first; empty: no usable history, or none written."""
+    """The generated queries of one user, best first; empty: no usable history, or no query."""
 
     user_no: int
     queries: tuple[GeneratedQuery, ...]
@@ -54,18 +54,18 @@ def split_queries(
     eval_users: Sequence[EvalUser],
     progress: Progress = no_progress,
 ) -> list[EvalUserQueries]:
-    """Return the queries of ``eval_users``, of ``split``, in order; generates what is missing.
+    """Return the queries of ``eval_users``, of ``split``, in order; generates missing ones.
 
-    Called again after a kill it goes on where it was. progress counts distinct prompts.
+    Called again after a kill it continues. progress counts distinct prompts.
 
     Raises:
         UsageError: a prompt does not fit the generator.
-        DependencyError: Postgres went away for long.
+        DependencyError: Postgres was unreachable for too long.
     """
     settings = canonical_json(decoding.as_dict())
     with transaction(engine) as connection:
         decoding_no = decoding_number(connection, hash128(settings), settings)
-        # Those that the night would write into prompts.
+        # The purchases that the night would use in prompts.
         titles = load_titles(connection)
     prompt_nos: list[int | None] = []
     for batch in _batches(eval_users, _CASES):
@@ -124,9 +124,9 @@ def queries_of_part(
 def _store_prompts(
     connection: Connection, split: SplitRow, prompts: Sequence[Prompt | None]
 ) -> list[int | None]:
-    """Store what is new, keep all for the split, and return their numbers (None: no prompt)."""
+    """Store new prompts, pin all for the split, and return their numbers (None: no prompt)."""
     hashes = [None if prompt is None else hash128(prompt.text) for prompt in prompts]
-    # Keeps a prune from collecting one that was there before it is kept.
+    # Prevents a prune from deleting an existing prompt before it is pinned.
     locks.share_lock(connection, locks.TEXTS)
     store_new(
         connection,
@@ -145,7 +145,7 @@ def _store_prompts(
 
 
 def _missing(engine: Engine, prompt_nos: Sequence[int | None], key: tuple[str, int]) -> list[int]:
-    """Return the distinct prompts without a generation, longest first, as batches want them."""
+    """Return the distinct prompts without a generation, longest first, for batching."""
     found: list[tuple[int, int]] = []
     with transaction(engine) as connection:
         for numbers in _batches(_distinct(prompt_nos), _CASES):
@@ -177,7 +177,7 @@ def _load(
     engine: Engine, prompt_nos: Sequence[int | None], key: tuple[str, int]
 ) -> dict[int, tuple[GeneratedQuery, ...]]:
     found: dict[int, tuple[GeneratedQuery, ...]] = {}
-    # Many users get the same texts: one object for each.
+    # Many users have equal texts: share one object per text.
     texts: dict[str, str] = {}
     with transaction(engine) as connection:
         for numbers in _batches(_distinct(prompt_nos), _CASES):

@@ -1,4 +1,4 @@
-"""Groups of users that are reported on their own, because an average over all hides them."""
+"""Groups of users with separate metrics."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,17 +12,17 @@ Mask = NDArray[np.bool_]
 # Inclusive; the last has no end.
 _LENGTHS = ((1, 4), (5, 9), (10, 19), (20, None))
 _DAY_S = 86_400
-# The part of the catalog that is called head: the most bought fifth of the items.
+# The head of the catalog: the most bought fifth of the items.
 _HEAD = 0.2
 
 
 def segments(
     eval_users: Sequence[EvalUser], item_ids: Mapping[int, str], buyers: Mapping[int, int]
 ) -> dict[str, Mask]:
-    """Return by name which users are in a segment; segments without users are left out.
+    """Return the members of each segment by name; segments without users are left out.
 
-    item_ids: of all items in users. buyers: number of users per item, in training; items that
-    nobody bought may be missing.
+    item_ids: ids of all items of the users. buyers: number of buyers per item in training; items
+    without buyers may be missing.
     """
     found = {
         **_by_history(eval_users),
@@ -45,7 +45,7 @@ def _by_history(eval_users: Sequence[EvalUser]) -> dict[str, Mask]:
 def _by_target(
     eval_users: Sequence[EvalUser], item_ids: Mapping[int, str], buyers: Mapping[int, int]
 ) -> dict[str, Mask]:
-    """Head: all targets are in the most bought fifth of items; tail: none is."""
+    """Return head (all targets are in the most bought fifth of items) and tail (none is)."""
     by_buyers = sorted(item_ids, key=lambda item: (-buyers.get(item, 0), item_ids[item]))
     head = set(by_buyers[: round(len(by_buyers) * _HEAD)])
     fractions = np.array(
@@ -58,7 +58,7 @@ def _by_target(
 
 
 def _by_gap(eval_users: Sequence[EvalUser]) -> dict[str, Mask]:
-    """Where there are times: whether the first target was bought within a day."""
+    """Return, if there are times, whether the first target was bought within a day."""
     gaps = np.array(
         [np.nan if eval_user.gap is None else eval_user.gap for eval_user in eval_users], np.float64
     )
@@ -70,9 +70,9 @@ def _by_gap(eval_users: Sequence[EvalUser]) -> dict[str, Mask]:
 
 
 def _by_last_pair(eval_users: Sequence[EvalUser], item_ids: Mapping[int, str]) -> dict[str, Mask]:
-    """Whether ids ascend from the newest known item to the first target.
+    """Return whether ids ascend from the newest known item to the first target.
 
-    Where ties were broken by item id, both together are an unordered pair that looks ascending.
+    If ties were broken by item id, the two are an unordered pair that always ascends.
     """
     ascends = np.array(
         [

@@ -1,6 +1,6 @@
-"""What a split is: what may be learned from and what is held out, kept apart.
+"""A split: training data and held-out items.
 
-A split is checked when it is made or loaded; training gets the training part only.
+A split is checked for leaks when it is created or loaded; training receives the training part only.
 """
 
 from dataclasses import dataclass, field, replace
@@ -8,16 +8,16 @@ from typing import NoReturn
 
 from gpt4rec_es.errors import DataError
 
-# Protocols that hold out whole users: nothing at all is learned from those.
+# Protocols that hold out whole users, none of whose purchases are training data.
 BY_USERS = frozenset({"users", "gpt4rec"})
 
 
 @dataclass(frozen=True, slots=True)
 class EvalUser:
-    """One user to recommend to: what is known, oldest first, and what was bought next.
+    """An evaluation user: the known history, oldest first, and the held-out targets.
 
     gap: seconds from the newest known event to the first held-out one; None without times.
-    baskets: parallel to ``history``, as ``Split.baskets``; None: each purchase is its own basket.
+    baskets: parallel to ``history``, as ``Split.baskets``; None: each purchase is one basket.
     """
 
     user_no: int
@@ -29,12 +29,12 @@ class EvalUser:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """What may be learned from, and what is held out.
+    """Training data and held-out items.
 
-    train: what may be learned from, by user. left_out: users with too little to be measured.
-    baskets: parallel to ``train``, the basket number of each purchase, counted from 0 per user, so
-    that purchases of one moment share a basket. A user missing from it is known by order only: each
-    purchase is a basket of its own.
+    train: training data by user. left_out: users with too few items for evaluation. baskets:
+    parallel to ``train``, the basket number of each purchase, counted from 0 per user, so that
+    purchases of equal time share a basket. Users missing from it have no times: each purchase is
+    one basket.
     """
 
     protocol: str
@@ -46,11 +46,11 @@ class Split:
 
 
 def with_validation(split: Split) -> Split:
-    """Return the split whose training part has validation in it: for a last fit before the test.
+    """Return the split with validation added to the training part, for a final fit.
 
-    Whatever was chosen on validation stays chosen; nothing of the test is touched. All targets of a
-    user count as one basket, since a user does not say when each was bought: the basket after those
-    that are known, or the last of these if the first target was bought at that same moment.
+    The test part does not change. All validation targets of a user count as one basket, because
+    their times are not stored: the basket after the known ones, or the last of these if the first
+    target has the same time.
     """
     train, baskets = dict(split.train), dict(split.baskets)
     for eval_user in split.validation:
@@ -64,14 +64,14 @@ def with_validation(split: Split) -> Split:
 
 
 def check_split(split: Split) -> None:
-    """Pass if the split's own parts are kept apart.
+    """Check that no held-out item leaks into training.
 
-    What is learned of a user must be the beginning of what each of the user's users knows (nothing
-    where whole users are held out), no target may be in it, and the test must know all that
-    validation asks for.
+    A user's training items must be a prefix of the history of the evaluation user (empty if whole
+    users are held out) without any target, and the test history must contain the validation
+    targets.
 
     Raises:
-        DataError: they are not; the message names a user, by number.
+        DataError: there is a leak; the message names a user number.
     """
     for part, eval_users in (("validation", split.validation), ("test", split.test)):
         for eval_user in eval_users:

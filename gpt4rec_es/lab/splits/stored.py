@@ -1,4 +1,4 @@
-"""Splits as rows: list, show, delete, and load for training and evaluation."""
+"""Stored splits: list, show, delete, and load for training and evaluation."""
 
 from typing import Any
 
@@ -19,10 +19,10 @@ def list_splits(engine: Engine) -> list[SplitRow]:
 
 
 def show_split(engine: Engine, name: str) -> dict[str, Any]:
-    """Return a split's row with sizes of its parts, as plain values.
+    """Return a split's row and the sizes of its parts, as plain values.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: there is no split of that name.
     """
     with transaction(engine) as connection:
         row = rows.find(connection, name)
@@ -34,11 +34,11 @@ def show_split(engine: Engine, name: str) -> dict[str, Any]:
 def drop_split(
     engine: Engine, name: str, *, actor: str, force: bool = False, dry_run: bool = False
 ) -> SplitRow:
-    """Delete a split with its users and return what it was; ``force``: its evaluations, too.
+    """Delete a split with its users and return it; ``force``: delete its evaluations, too.
 
     Raises:
-        UsageError: there is none of that name.
-        ConflictError: evaluations were made on it.
+        UsageError: there is no split of that name.
+        ConflictError: it has evaluations.
     """
     with transaction(engine) as connection:
         row = rows.find(connection, name)
@@ -64,13 +64,13 @@ def drop_split(
 def load_split(
     engine: Engine, name: str, parts: tuple[str, ...] = rows.PARTS
 ) -> tuple[SplitRow, Split]:
-    """Return a split's row and content, by numbers of this database, checked for leaks.
+    """Return a split's row and content, with user and item numbers, checked for leaks.
 
-    parts: those wanted; others are left empty.
+    parts: parts to load; others stay empty.
 
     Raises:
-        UsageError: there is none of that name.
-        DataError: rows were changed so that the split leaks.
+        UsageError: there is no split of that name.
+        DataError: the split leaks.
     """
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ")
     with transaction(snapshot) as connection:

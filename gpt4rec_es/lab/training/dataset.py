@@ -1,8 +1,7 @@
 """Training data as flat arrays: titles once, histories as title numbers, examples as positions.
 
-A shop's histories name the same titles millions of times, so tokens are kept per title and a
-prompt is put together from its pieces when it is asked for. The result is, token for token, what
-the night would encode. No network is known here.
+Histories contain the same titles millions of times, so tokens are stored per title and a prompt is
+assembled from its pieces when needed. The tokens equal those that the night encodes.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -62,7 +61,7 @@ def collect_histories(histories: Iterable[Sequence[str]]) -> Histories:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What may be learnt: catalog titles (for the tokenizer), histories, and users kept back.
+    """Training data: catalog titles (for the tokenizer), histories, and validation users.
 
     facts: counts and versions for the model card.
     """
@@ -76,8 +75,8 @@ class TrainingData:
 class Pieces:
     """Tokens of every title as context and as target, and of the fixed words of prompts.
 
-    context: the network's. reserve: tokens kept free for the target and its end token. form: of
-    the prompts that are put together.
+    context: context length of the network. reserve: tokens reserved for the target and its end
+    token. form: form of the assembled prompts.
     """
 
     def __init__(
@@ -100,19 +99,19 @@ class Pieces:
         self.target_counts = np.array([len(ids) for ids in self._target], np.int64)
 
     def prompt(self, titles: Ints) -> list[Ints]:
-        """Return the token arrays that make the prompt for these title numbers, oldest first."""
+        """Return the token arrays of the prompt for these title numbers, oldest first."""
         shown = titles[::-1] if self.form.newest_first else titles
         return [self.opening, *(self._context[number] for number in shown), self.closing]
 
     def target(self, title: int) -> list[Ints]:
-        """Return the token arrays that make a target: the title and the end token."""
+        """Return the token arrays of a target: the title and the end token."""
         return [self._target[title], self.end]
 
 
 def _encode(
     titles: Sequence[str], tokenizer: PromptTokenizer, most: int, write: Callable[[str], str]
 ) -> list[Ints]:
-    """Return the tokens of each title as ``write`` puts it, cut between words to ``most``."""
+    """Return the tokens of ``write(title)`` per title, cut between words to ``most`` tokens."""
     encoded = tokenizer.encode_all([write(title) for title in titles])
     for number, ids in enumerate(encoded):
         if len(ids) > most:
@@ -126,10 +125,10 @@ def _encode(
 class Examples:
     """Training sequences by number: prompt, target, end token.
 
-    spans: (first, target) positions in ``Histories.flat``. Learnt are the target and the end token,
-    and also the titles before it when ``learns_prompts``. The fixed words of prompts are never
-    learnt: a network that can write them does so, since nothing is easier to predict and queries
-    are ranked by mean log-probability.
+    spans: (first, target) positions in ``Histories.flat``. The loss covers the target and the end
+    token, and with ``learns_prompts`` also the titles before it. It never covers the fixed words of
+    prompts: they are easy to predict, and queries are ranked by mean log-probability, so a network
+    trained on them would generate them.
     """
 
     def __init__(
@@ -155,7 +154,7 @@ class Examples:
         return len(self._spans)
 
     def sequence(self, number: int) -> tuple[Ints, Ints]:
-        """Return the tokens of a sequence and the label of each: itself, or IGNORED."""
+        """Return the tokens of a sequence and their labels: the token, or IGNORED."""
         first, target = self._spans[number]
         flat = self._histories.flat
         prompt = self._pieces.prompt(flat[first:target])
@@ -173,7 +172,7 @@ class Examples:
 def pair_examples(
     histories: Histories, pieces: Pieces, pairs: Pairs, newest: int | None = None
 ) -> Examples:
-    """Return prompt-target pairs, prompts cut as the night cuts them; see examples.py."""
+    """Return prompt-target pairs with prompts truncated as in the night; see examples.py."""
 
     def spans() -> Iterator[tuple[int, int]]:
         for start, titles in histories:
@@ -187,7 +186,7 @@ def pair_examples(
 
 
 def window_examples(histories: Histories, pieces: Pieces) -> Examples:
-    """Return whole histories cut into consecutive windows, in which every title is learnt."""
+    """Return whole histories cut into consecutive windows; the loss covers every title."""
 
     def spans() -> Iterator[tuple[int, int]]:
         for start, titles in histories:
@@ -201,8 +200,8 @@ def window_examples(histories: Histories, pieces: Pieces) -> Examples:
 def epoch_order(lengths: NDArray[np.int64], batch_size: int, seed: int, epoch: int) -> Ints:
     """Return one epoch's order: shuffled, but batches hold sequences of similar length.
 
-    Runs of 50 batches are sorted by length; then whole batches are shuffled. Equal arguments
-    give the equal order, so that a killed training goes on where it was.
+    Groups of 50 batches are sorted by length; then whole batches are shuffled. Equal arguments give
+    equal orders, so that a killed training can be resumed.
     """
     random = np.random.default_rng((seed, epoch))
     order = random.permutation(len(lengths)).astype(np.int32)
@@ -213,6 +212,6 @@ def epoch_order(lengths: NDArray[np.int64], batch_size: int, seed: int, epoch: i
     ]
     joined = np.concatenate(sorted_runs)
     batches = np.split(joined, range(batch_size, len(joined), batch_size))
-    # The last batch may be short: it stays last, so that all others keep their members.
+    # The last batch may be short: it stays last, so that batches keep their members.
     places = [*random.permutation(len(batches) - 1), len(batches) - 1]
     return np.concatenate([batches[place] for place in places])

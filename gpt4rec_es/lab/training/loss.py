@@ -1,8 +1,8 @@
-"""Cross entropy of an output layer without ever holding the logits of a whole batch.
+"""Cross entropy of an output layer in pieces, without the logits of a whole batch in memory.
 
 Logits of 4,000 tokens over 5,000 words are 80 MB, and softmax and its gradient each pass over them
-several times. In pieces that stay in the processor's cache the same sums cost a third. The gradient
-is made together with the loss, while a piece is at hand.
+several times. In pieces that fit the processor's cache the same sums take a third of the time. The
+gradient is computed together with the loss, piece by piece.
 """
 
 from typing import Any
@@ -15,8 +15,8 @@ _ELEMENTS = 2**20  # logits at a time: 4 MB
 def linear_cross_entropy(hidden: Any, weight: Any, labels: Any) -> Any:
     """Return the mean negative log-likelihood of ``labels`` under ``hidden @ weight.T``.
 
-    hidden: (tokens, width); weight: (words, width); labels: (tokens,), none of them left out. The
-    products are taken in the precision of the surrounding autocast, the sums in fp32.
+    hidden: (tokens, width); weight: (words, width); labels: (tokens,), without IGNORED. Products
+    use the precision of the surrounding autocast, sums fp32.
     """
     return _LinearCrossEntropy.apply(hidden, weight, labels)
 
@@ -24,7 +24,7 @@ def linear_cross_entropy(hidden: Any, weight: Any, labels: Any) -> Any:
 class _LinearCrossEntropy(torch.autograd.Function):  # type: ignore[misc]  # torch leaves it untyped
     @staticmethod
     def forward(ctx: Any, hidden: Any, weight: Any, labels: Any) -> Any:
-        """Return the loss; with gradients, keep what they are before scaling."""
+        """Return the loss; if gradients are needed, store them unscaled."""
         kind = hidden.device.type
         autocast = torch.is_autocast_enabled(kind)
         dtype = torch.get_autocast_dtype(kind) if autocast else hidden.dtype
@@ -52,7 +52,7 @@ class _LinearCrossEntropy(torch.autograd.Function):  # type: ignore[misc]  # tor
 
     @staticmethod
     def backward(ctx: Any, grad: Any) -> Any:
-        """Return the gradients; scaled here, because tiny numbers would vanish in fp16."""
+        """Return the gradients; scaled here, because small numbers would underflow in fp16."""
         grad_hidden, grad_weight = ctx.saved_tensors
         scale = grad / ctx.n_tokens
         return grad_hidden * scale, grad_weight * scale, None

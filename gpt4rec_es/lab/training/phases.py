@@ -1,7 +1,7 @@
-"""Training a query generator: which phases there are, from data to a finished checkpoint folder.
+"""Train a query generator in phases, from data to a finished checkpoint folder.
 
-The folder appears whole or not at all. What is needed to go on after a kill lies beside it until
-then. Nothing here knows a database; the use case hands over titles.
+The folder is created complete or not at all. Until then a folder beside it holds the state to
+resume from after a kill. Independent of the database; train_generator.py passes the titles.
 """
 
 import shutil
@@ -54,11 +54,11 @@ def train_network(
 ) -> TrainingReport:
     """Train a generator and write its folder ``output``, which must not exist.
 
-    Called again after a kill with equal arguments it goes on from the last checkpoint.
+    Called again after a kill with equal arguments it resumes from the last checkpoint.
 
     Raises:
-        UsageError: ``output`` exists, or an unfinished training of something else lies beside it.
-        DataError: no user has two titles that may be learnt.
+        UsageError: ``output`` exists, or beside it an unfinished training with other arguments.
+        DataError: no user has two titles to train on.
     """
     started = time.monotonic()
     if output.exists():
@@ -87,7 +87,7 @@ def train_network(
 
     def save_snapshot(name: str, result: PhaseResult) -> None:
         folder = output.with_name(f"{output.name}-snapshots") / f"{name}-{result.steps:06d}"
-        if not folder.exists():  # else it was saved before a kill
+        if not folder.exists():  # otherwise it was saved before a kill
             save_checkpoint(network, tokenizer, folder, card({name: result}, None), form)
 
     results = _run(network, phases, options, device, work, progress, save_snapshot)
@@ -99,7 +99,7 @@ def train_network(
 
 
 def _begin(data: TrainingData, options: TrainingOptions) -> tuple[Any, PromptTokenizer, PromptForm]:
-    """Return the network to train, its tokenizer and the form of its prompts."""
+    """Return the network to train, its tokenizer and its form of prompts."""
     if options.start:
         checkpoint = open_checkpoint(networks.fetch(options.start))
         form = options.prompt_form(checkpoint.prompt_form)
@@ -125,7 +125,7 @@ def _plan(
     pairs = pair_examples(data.histories, pieces, options.pairs, options.newest_pairs)
     if not len(pairs):
         raise DataError(
-            "No user has bought two items with a title that may be learnt.",
+            "No user has bought two items with a title to train on.",
             "Import more purchases, or check titles and held-out lists.",
         )
     planned = []
@@ -149,7 +149,7 @@ def _run(
     progress: Progress,
     save_snapshot: Callable[[str, PhaseResult], None],
 ) -> dict[str, PhaseResult]:
-    """Run the phases one after the other, each with its fraction of the limits."""
+    """Run the phases in order, each with its fraction of the limits."""
     results: dict[str, PhaseResult] = {}
     limits = _step_limits([phase.steps for phase in phases], options.max_steps)
     total, done = sum(limits), 0
@@ -189,7 +189,7 @@ def _reporter(
     every: int | None,
     save_snapshot: Callable[[str, PhaseResult], None],
 ) -> Callable[[int], None]:
-    """Return what a phase tells its steps: shows them, and saves snapshots but not at its end."""
+    """Return the step callback of a phase: reports progress, and saves snapshots before its end."""
 
     def report(steps: int) -> None:
         progress(before + steps, total)
@@ -201,7 +201,7 @@ def _reporter(
 
 
 def _step_limits(planned: list[int], most: int | None) -> list[int]:
-    """Return the steps each phase may take: all ``planned``, or its fraction of ``most``."""
+    """Return the maximum steps of each phase: all ``planned``, or its fraction of ``most``."""
     if most is None or most >= sum(planned):
         return planned
     limits = [steps * most // sum(planned) for steps in planned]
@@ -210,7 +210,7 @@ def _step_limits(planned: list[int], most: int | None) -> list[int]:
 
 
 def _precision(options: TrainingOptions, device: str) -> Literal["fp32", "fp16", "bf16"]:
-    """Return the precision used: by default mixed 16-bit where the device has it, else fp32."""
+    """Return the precision: by default mixed 16-bit if the device supports it, else fp32."""
     if options.precision != "auto":
         return options.precision
     if device != "cpu":
@@ -226,7 +226,7 @@ def _validate(
     context: int,
     form: PromptForm,
 ) -> float | None:
-    """Return the loss on the last titles of users kept back; None when there are none."""
+    """Return the loss on the last titles of validation users; None without such users."""
     pieces = Pieces(data.validation.titles, tokenizer, context, options.reserve, form)
     examples = pair_examples(data.validation, pieces, "last")
     return mean_loss(network, examples, options.batch_size) if len(examples) else None

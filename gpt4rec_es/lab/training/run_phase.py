@@ -1,7 +1,6 @@
 """One phase of training with the Hugging Face Trainer: checkpoints, resume, clean stop.
 
-Knows nothing of what is learnt beyond token sequences and labels; which phases there are is
-train.py's business.
+It trains on token sequences with labels; phases.py defines the phases.
 """
 
 import math
@@ -23,17 +22,17 @@ from gpt4rec_es.generation.network import silence_transformers
 from gpt4rec_es.lab.training.dataset import IGNORED, Examples, epoch_order
 from gpt4rec_es.lab.training.loss import linear_cross_entropy
 
-# oneDNN keeps what it prepared for 1,024 shapes, and hardly two batches of mixed lengths have the
-# same: gigabytes that are never used again. It reads this once, at its first operation.
+# oneDNN caches primitives for 1,024 shapes, and batches of mixed lengths rarely have equal shapes,
+# so the cache grows to gigabytes without hits. oneDNN reads this at its first operation.
 _SHAPES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 
-# A file beside those of a checkpoint; without it a kill came while they were written.
+# Marker file of a complete checkpoint; without it a kill interrupted its writing.
 _WHOLE = "whole"
 
 
 @dataclass(frozen=True)
 class Phase:
-    """How one phase learns. max_steps cuts it short; deadline is a time of the monotonic clock."""
+    """Settings of one phase. max_steps: limit; deadline: a time of the monotonic clock."""
 
     epochs: float
     lr: float
@@ -49,7 +48,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class PhaseResult:
-    """What a phase did: optimizer steps done and planned, tokens read, last mean loss."""
+    """Result of a phase: optimizer steps done and planned, tokens read, last mean loss."""
 
     steps: int
     planned_steps: int
@@ -58,21 +57,21 @@ class PhaseResult:
 
 
 def count_steps(n_examples: int, epochs: float, batch_size: int) -> int:
-    """Return the optimizer steps of ``epochs`` over ``n_examples``."""
+    """Return the number of optimizer steps of ``epochs`` over ``n_examples``."""
     return math.ceil(math.ceil(n_examples * epochs) / batch_size)
 
 
 def run_phase(
     network: Any, examples: Examples, phase: Phase, folder: Path, report: Callable[[int], None]
 ) -> PhaseResult:
-    """Train ``network`` in place; goes on from the last checkpoint in ``folder`` if there is one.
+    """Train ``network`` in place; resumes from the last checkpoint in ``folder``, if any.
 
-    report(steps) is told how many steps are done. Equal arguments give equal weights on the same
-    machine, however often it was interrupted in between.
+    report(steps): called with the number of finished steps. Equal arguments give equal weights on
+    the same machine, also after interruptions.
     """
     planned = count_steps(len(examples), phase.epochs, phase.batch_size)
     wanted = planned if phase.max_steps is None else min(planned, phase.max_steps)
-    # Only a phase that runs to its end may have a short last batch.
+    # Only a phase that is not cut by max_steps may have a short last batch.
     total = min(math.ceil(len(examples) * phase.epochs), wanted * phase.batch_size)
     if wanted == 0:
         return PhaseResult(0, planned, 0, None)
@@ -110,7 +109,7 @@ def mean_loss(network: Any, examples: Examples, batch_size: int) -> float:
 
 
 class _Schedule:
-    """All epochs as one sequence of examples, so that resuming is skipping."""
+    """All epochs as one sequence of examples, so that a resumed training skips examples."""
 
     def __init__(self, examples: Examples, phase: Phase, total: int) -> None:
         self._examples = examples
@@ -132,10 +131,9 @@ class _Schedule:
 
 
 def _collate(sequences: list[tuple[Any, Any]]) -> dict[str, Any]:
-    """Return ids and labels, both (sequences, longest), padded at the right.
+    """Return ids and labels, both (sequences, longest), right-padded.
 
-    A causal network never looks to the right, so no attention mask is needed; padding has no
-    label.
+    Causal attention ignores right padding, so no attention mask is needed; padding has no label.
     """
     width = max(len(ids) for ids, _ in sequences)
     ids = np.zeros((len(sequences), width), np.int64)
@@ -169,14 +167,14 @@ class _TokenTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         num_items_in_batch: Any = None,  # noqa: ARG002 - one batch is one step here
     ) -> Any:
         """Return the loss of one batch."""
-        # Mixed precision is bound to model.forward, which _token_loss goes round.
+        # The Trainer applies mixed precision in model.forward, which _token_loss does not call.
         with self.accelerator.autocast():
             loss = _token_loss(model, inputs["input_ids"], inputs["labels"])
         return (loss, None) if return_outputs else loss
 
 
 def _last_checkpoint(folder: Path) -> str | None:
-    """Return the newest checkpoint that was written to its end, after removing all others."""
+    """Return the newest complete checkpoint, after deleting all others."""
     for checkpoint in folder.glob("checkpoint-*"):
         if not (checkpoint / _WHOLE).exists():
             shutil.rmtree(checkpoint)
@@ -184,22 +182,22 @@ def _last_checkpoint(folder: Path) -> str | None:
 
 
 class _StopCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
-    """Reports steps, marks checkpoints as whole, and stops at the deadline after saving one."""
+    """Reports steps, marks checkpoints as complete, and stops at the deadline after saving one."""
 
     def __init__(self, deadline: float | None, report: Callable[[int], None]) -> None:
         self._deadline = deadline
         self._report = report
 
-    # The Trainer calls it with these names.
+    # The Trainer passes these arguments by name.
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-        """Look at the clock after each step."""
+        """Report the step and check the deadline."""
         self._report(state.global_step)
         if self._deadline is not None and time.monotonic() >= self._deadline:
             control.should_training_stop = True
             control.should_save = True
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-        """Mark the checkpoint of this step, all files of which are written now."""
+        """Mark the checkpoint of this step, whose files are all written now."""
         (Path(args.output_dir) / f"checkpoint-{state.global_step}" / _WHOLE).touch()
 
 

@@ -1,6 +1,6 @@
-"""Writing a trained network as a checkpoint folder, with tokenizer, card and decoding defaults.
+"""Write a trained network as a checkpoint folder, with tokenizer, card and decoding defaults.
 
-The folder appears whole or not at all. What is in it when it is opened again is folder.py's matter.
+The folder is created complete or not at all. folder.py reads it.
 """
 
 import hashlib
@@ -30,14 +30,14 @@ def save_checkpoint(
     card: dict[str, Any],
     form: PromptForm,
 ) -> str:
-    """Write the folder beside its place, check it, and move it there; return its hash."""
+    """Write the folder beside ``output``, check it, and rename it; return its hash."""
     draft = output.with_name(f".{output.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     end_id = tokenizer.end_id
     network.config.eos_token_id = network.config.bos_token_id = end_id
     network.config.pad_token_id = end_id
-    # An entry of the checkpoint that training began with goes first.
+    # Remove the entry of the start checkpoint first.
     vars(network.config).pop(PROMPT_FORM, None)
     if form != PromptForm():
         setattr(network.config, PROMPT_FORM, form.as_dict())
@@ -66,7 +66,7 @@ def save_checkpoint(
 
 
 def work_folder(output: Path, data: TrainingData, options: TrainingOptions) -> Path:
-    """Return the folder with what an earlier, killed call left, or a new one."""
+    """Return the work folder of an earlier, killed call, or a new one."""
     work = output.with_name(f".{output.name}.training")
     fingerprint = _fingerprint(data, options)
     note = work / "fingerprint"
@@ -81,9 +81,9 @@ def work_folder(output: Path, data: TrainingData, options: TrainingOptions) -> P
 
 
 def _fingerprint(data: TrainingData, options: TrainingOptions) -> str:
-    """Return a hash of everything that decides the weights, the time limit left out."""
+    """Return a hash of everything that decides the weights, except the time limit."""
     fixed = replace(options, max_minutes=None, threads=0, snapshots=0).as_dict()
-    # Left out where they change nothing: trainings from before they came can go on.
+    # Defaults of newer options are left out, so that older unfinished trainings can be resumed.
     for name in ("prompt_titles", "newest_first"):
         if fixed[name] is None:
             del fixed[name]

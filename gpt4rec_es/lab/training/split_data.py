@@ -1,6 +1,6 @@
-"""What a generator may learn from a split, and whether one has seen what it is measured on.
+"""Training data of a split, and the check that a generator has not seen held-out items.
 
-Only the split's own rows are read, never the histories it was made from.
+Reads only the split's rows, never the histories it was made from.
 """
 
 from collections import Counter
@@ -21,26 +21,26 @@ from gpt4rec_es.lab.splits.stored import load_split
 from gpt4rec_es.lab.training.dataset import TrainingData, collect_histories
 from gpt4rec_es.prompts.template import display_title
 
-# Number of users to measure the loss on; more cost time and change it little.
+# Number of users to measure the loss on; more take time and change it little.
 _LOSS_USERS = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class SplitPart:
-    """What of the split ``name`` is learned from: training, or validation, too."""
+    """Part of the split ``name`` to train on: training, optionally with validation."""
 
     name: str
     with_validation: bool = False
 
 
 def read_split_data(engine: Engine, part: SplitPart) -> TrainingData:
-    """Return the titles of what a split lets learn; the tokenizer may see the whole catalog.
+    """Return the training titles of a split; the tokenizer is trained on the whole catalog.
 
-    Loss is measured on the first users of validation, unless these are learned from, too.
+    Loss is measured on the first users of validation, unless these are training data too.
 
     Raises:
         UsageError: there is no such split.
-        DataError: the split leaks, or none of its titles may be learned.
+        DataError: the split leaks, or its training part has no title.
     """
     row, split = load_split(engine, part.name)
     kept_back: Iterable[EvalUser] = split.validation[:_LOSS_USERS]
@@ -88,10 +88,10 @@ def read_split_data(engine: Engine, part: SplitPart) -> TrainingData:
 
 
 def require_unseen(generator: Generator, split: SplitRow, part: str) -> None:
-    """Pass if ``generator`` cannot have learned what the split's ``part`` holds out.
+    """Check that ``generator`` was not trained on held-out items of the split's ``part``.
 
     Raises:
-        UsageError: its card does not say that it learned from this split's training part alone.
+        UsageError: its card does not name this split's training part as its only training data.
     """
     if generator.kind == "titles":
         return

@@ -1,7 +1,6 @@
-"""Training a query generator on the shop's histories: read, leave out, train, register.
+"""Train a query generator on the shop's histories and register it.
 
-What is held out must reach neither tokenizer nor network, so it is taken away here, before
-anything else sees a history.
+Held-out data must reach neither tokenizer nor network, so it is removed here first.
 """
 
 import hashlib
@@ -58,15 +57,15 @@ def train_generator(
     use: bool | None = None,
     progress: Progress = no_progress,
 ) -> TrainReport:
-    """Train a generator on all histories, register it as ``name`` and return what came of it.
+    """Train a generator on all histories, register it as ``name`` and return a report.
 
-    validation_fraction: fraction of users kept back to measure the loss on. split: learn from its
-    training part alone; then held_out and validation_fraction have no meaning. use: make it the one
-    that nights use (None: if there is none yet).
+    validation_fraction: fraction of users for validation, on which the loss is measured. split:
+    train on its training part only; held_out and validation_fraction are ignored. use: make it the
+    generator of nights (None: if there is none yet).
 
     Raises:
         UsageError: the name or the folder is taken; there is no such split.
-        DataError: nothing to learn from, or the held-out lists name nobody known.
+        DataError: no training data, or the held-out lists name no known user or purchase.
     """
     _require_free(engine, name, output)
     data = _read(engine, held_out, validation_fraction, split)
@@ -94,7 +93,7 @@ def plan_training(
     validation_fraction: float,
     split: SplitPart | None = None,
 ) -> dict[str, Any]:
-    """Return what ``train_generator`` would learn, after the checks it would make first.
+    """Return what ``train_generator`` would train on, after its initial checks.
 
     pairs: prompts with a target in one epoch.
     """
@@ -132,13 +131,13 @@ def _require_free(engine: Engine, name: str, output: Path) -> None:
 def read_training_data(
     engine: Engine, held_out: HeldOut, validation_fraction: float, progress: Progress = no_progress
 ) -> TrainingData:
-    """Return catalog titles and histories without what is held out, of one moment.
+    """Return catalog titles and histories without held-out data, from one snapshot.
 
-    progress is told users. Users are kept back for validation by a hash of their id, so that a
-    later training keeps back the same ones.
+    progress counts users. Validation users are chosen by a hash of their id, so that a later
+    training chooses the same ones.
 
     Raises:
-        DataError: there is no user, or the held-out lists name nobody known.
+        DataError: there is no user, or the held-out lists name no known user or purchase.
     """
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ")
     with transaction(snapshot) as connection:
@@ -182,7 +181,7 @@ _COUNTED = (
 
 
 class _Selection:
-    """Takes histories as they come and keeps what may be learnt; counts what it leaves out."""
+    """Selects the training data from a stream of histories; counts what it leaves out."""
 
     def __init__(
         self, held_out: HeldOut, item_nos: Mapping[str, int], validation_fraction: float
@@ -202,7 +201,7 @@ class _Selection:
         progress: Progress,
         total: int,
     ) -> Iterator[list[str]]:
-        """Yield the titles that each user's history teaches, oldest first."""
+        """Yield the training titles of each user's history, oldest first."""
         for done, (_, user_id, history) in enumerate(histories, start=1):
             if done % 1000 == 0 or done == total:
                 progress(done, total)
@@ -232,6 +231,6 @@ class _Selection:
 
 
 def _is_validation_user(user_id: str, fraction: float) -> bool:
-    """Say whether a user is one of the ``fraction`` on which the loss is measured."""
+    """Return whether a user is in the ``fraction`` on which the loss is measured."""
     digest = hashlib.blake2b(user_id.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") < fraction * 2**64

@@ -1,1 +1,1 @@
-"""Choosing k1 and b on a grid, and promoting the choice."""
+"""Tuning of k1 and b on a grid, and promotion of the result."""

@@ -1,7 +1,7 @@
-"""Says whether the best point of a grid is worth changing anything for.
+"""Choose a point (k1, b) of a grid, or recommend to keep the live values.
 
-On titles the surface is flat: something always wins, mostly by chance. So the winner is tested as
-the best of many tries, and "keep what is live" is an answer like any other.
+For titles the metric is nearly constant over the grid, so the best point is often best by chance.
+It is therefore tested as the maximum of many candidates.
 """
 
 from collections.abc import Iterable, Sequence
@@ -30,7 +30,7 @@ _DIGITS = 4
 
 
 def grid(k1s: Iterable[float], bs: Iterable[float]) -> list[Bm25]:
-    """Return all combinations, k1 in the outer loop."""
+    """Return all points (k1, b), k1 in the outer loop."""
     several = list(bs)
     return [Bm25(k1, b) for k1 in k1s for b in several]
 
@@ -46,9 +46,9 @@ def full_points(live: Bm25) -> list[Bm25]:
 
 
 def fine_points(best: Bm25, tried: Sequence[Bm25]) -> list[Bm25]:
-    """Return points around ``best``, as far as the values ``tried`` next to it, without these.
+    """Return points around ``best``, between its neighbours in ``tried``, without ``tried``.
 
-    At the edge of what was tried, k1 and b go on by the last distance, within what is allowed.
+    At the edge of ``tried``, k1 and b extend by the last step, within the valid range.
     """
     k1s = _between(best.k1, sorted({point.k1 for point in tried}), highest=None)
     bs = _between(best.b, sorted({point.b for point in tried}), highest=1.0)
@@ -78,8 +78,8 @@ _LEVEL = 0.05
 class PointComparison:
     """The best point against another one, over the same users.
 
-    gain: mean difference with its interval; a little too good, as of any winner. p_value: that the
-    best of as many points gains as much by chance, adjusted for making several comparisons.
+    gain: mean difference with its interval; slightly biased upwards, because it is a maximum.
+    p_value: of the best of that number of points, adjusted for several comparisons.
     """
 
     name: str
@@ -89,13 +89,13 @@ class PointComparison:
 
     @property
     def is_significant(self) -> bool:
-        """Whether the gain is more than chance finds in a grid of this size."""
+        """Whether the gain is significant for the best point of a grid of this size."""
         return self.p_value < _LEVEL
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What tuning found. recommended: the point to use; ``best`` only if it is really better."""
+    """Result of tuning. recommended: the point to use; ``best`` only if significantly better."""
 
     metric: Metric
     measured: Measured
@@ -116,7 +116,7 @@ def tune(
     seed: int = 0,
     progress: Progress = no_progress,
 ) -> Choice:
-    """Return the choice among ``points`` or, without any, a coarse grid and a fine one in it.
+    """Return the choice among ``points``; without any, from a coarse and then a fine grid.
 
     The defaults and ``live`` are always among the points.
 
@@ -134,7 +134,7 @@ def tune(
 
 
 def choose(measured: Measured, live: Bm25, *, metric: Metric = "ndcg", seed: int = 0) -> Choice:
-    """Return the best point, its comparisons with the defaults and ``live``, and what to do.
+    """Return the best point, its comparisons with the defaults and ``live``, and the verdict.
 
     Raises:
         UsageError: the defaults or ``live`` were not measured.
@@ -165,9 +165,9 @@ def values_of(measured: Measured, metric: Metric) -> NDArray[np.float64]:
 
 
 def best_point(measured: Measured, metric: Metric) -> Bm25:
-    """Return the point with the highest mean; of equal ones the nearest to the defaults."""
+    """Return the point with the highest mean; ties: the nearest to the defaults."""
     means = values_of(measured, metric).mean(axis=1)
-    # Sums in another order differ in the last digits, and such a difference must not decide.
+    # Round: the order of summation changes the last digits, which must not decide.
     highest = means.max() - 1e-12
     candidates = [p for p, mean in zip(measured.points, means, strict=True) if mean >= highest]
     return min(candidates, key=_distance)

@@ -1,6 +1,6 @@
-"""The measured surface over k1 and b as an SVG: flat surfaces must look flat, and winners marked.
+"""SVG heat map of a metric over k1 and b.
 
-Drawn from measured points alone, so it can be made again from stored ones at any time.
+Drawn from measured points only, so it can be drawn again from stored ones.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from itertools import pairwise
 from gpt4rec_es import svg
 from gpt4rec_es.records import Bm25
 
-# Cividis: the same for people with any colour vision, and in grey.
+# Cividis: readable with colour vision deficiency, and in greyscale.
 _COLOURS = (
     (0, 34, 78),
     (18, 53, 112),
@@ -31,9 +31,10 @@ _TICKS = 6
 
 @dataclass(frozen=True, slots=True)
 class Heatmap:
-    """What is drawn. values: by point, such as a mean recall.
+    """Content of a heat map.
 
-    marks: points to be named, in the order of the legend; label: what the values are.
+    values: by point, such as a mean recall. marks: points to mark, in the order of the legend;
+    label: name of the values.
     """
 
     title: str
@@ -44,7 +45,7 @@ class Heatmap:
 
 
 def render_heatmap(found: Heatmap) -> str:
-    """Return an SVG: k1 to the right, b upwards, every place in the colour of its nearest point."""
+    """Return an SVG: k1 to the right, b upwards, each cell in the colour of its nearest point."""
     frame = _Frame.of(list(found.values))
     low, high = min(found.values.values()), max(found.values.values())
     parts = [
@@ -61,7 +62,7 @@ def render_heatmap(found: Heatmap) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """The part of the plane that is shown, and where its values come to lie."""
+    """The shown range of k1 and b, and its mapping to SVG coordinates."""
 
     k1: tuple[float, float]
     b: tuple[float, float]
@@ -82,12 +83,12 @@ class _Frame:
 
 
 def _span(values: list[float], margin: float) -> tuple[float, float]:
-    """Return the ends of an axis, half a step beyond the outermost values."""
+    """Return the limits of an axis, half a step beyond the outermost values."""
     return min(values) - margin, max(values) + margin
 
 
 def _edges(values: set[float], ends: tuple[float, float]) -> list[tuple[float, float]]:
-    """Return the stretch that belongs to each value, in order."""
+    """Return the interval of each value on the axis, in order."""
     ordered = sorted(values)
     middles = [(one + other) / 2 for one, other in pairwise(ordered)]
     return list(pairwise([ends[0], *middles, ends[1]]))
@@ -100,7 +101,7 @@ def _cells(frame: _Frame, values: Mapping[Bm25, float], low: float, high: float)
         for b, (bottom, top) in zip(sorted(bs), _edges(bs, frame.b), strict=True):
             colour = _colour(values[_nearest(frame, values, k1, b)], low, high)
             x, y = frame.x(left), frame.y(top)
-            # A little larger, so that no white line shows between two.
+            # Slightly larger, so that no white line shows between two cells.
             width, height = frame.x(right) - x + 0.5, frame.y(bottom) - y + 0.5
             cells.append(
                 f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" '
@@ -115,7 +116,7 @@ def _nearest(frame: _Frame, values: Mapping[Bm25, float], k1: float, b: float) -
 
 
 def _dots(frame: _Frame, values: Mapping[Bm25, float]) -> list[str]:
-    """Return a dot for each point that was measured; its value shows under the mouse."""
+    """Return a dot with a tooltip for each measured point."""
     return [
         f'<circle cx="{frame.x(point.k1):.1f}" cy="{frame.y(point.b):.1f}" r="1.6" fill="white" '
         f'stroke="black" stroke-width="0.5"><title>k1 {point.k1:g}, b {point.b:g}: {value:.4f}'
@@ -148,7 +149,7 @@ def _axes(frame: _Frame) -> list[str]:
 
 
 def _ticks(ends: tuple[float, float]) -> list[float]:
-    """Return round values within, about six of them."""
+    """Return about six round values between the limits."""
     rough = (ends[1] - ends[0]) / _TICKS
     step = next(
         step
@@ -161,7 +162,7 @@ def _ticks(ends: tuple[float, float]) -> list[float]:
 
 
 def _bar(label: str, low: float, high: float) -> list[str]:
-    """Return the scale of colours with its ends and middle."""
+    """Return the colour bar with labels at its ends and middle."""
     steps = 60
     height = _PLOT_H / steps
     parts = [
@@ -176,7 +177,7 @@ def _bar(label: str, low: float, high: float) -> list[str]:
 
 
 def _marks(frame: _Frame, found: Heatmap) -> list[str]:
-    """Return the named points, in shapes that tell them apart, and their legend below."""
+    """Return the marked points, each with a different shape, and the legend below."""
     shapes = (
         "M0 -10 L2.6 -3.4 L9.6 -3 L4.2 1.4 L6 8.2 L0 4.4 L-6 8.2 L-4.2 1.4 L-9.6 -3 L-2.6 -3.4 Z",
         "M-7 -7 L7 -7 L7 7 L-7 7 Z",

@@ -1,6 +1,6 @@
-"""What tuning measures on: a split's users with their generated queries, and the live catalog.
+"""Input of tuning: a split's users with their generated queries, and the live catalog.
 
-Queries are generated once and kept; whatever is tried afterwards needs no generator.
+Queries are generated once and stored; later tunings need no generator.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -31,11 +31,11 @@ from gpt4rec_es.records import Decoding
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TuningOptions:
-    """What is tried, on which users, and what decides.
+    """Options of tuning.
 
-    generator: a name; None: the current one. trust: it has not seen what is held out, whatever its
-    card says. most_users: maximum number of users; a fixed sample of more. seed: of intervals
-    and tests. search: how queries are searched for.
+    generator: a name; None: the current one. trust: accept the generator whatever its card says
+    about its training data. most_users: maximum number of users; a fixed sample if there are more.
+    seed: of intervals and tests. search: search options of queries.
     """
 
     split: str
@@ -54,7 +54,7 @@ class TuningOptions:
 
 @dataclass(frozen=True, slots=True)
 class TuningParts:
-    """What tuning touches: database, search cluster and alias, and how to open a generator."""
+    """Resources of tuning: database, search cluster, alias, and a function to open generators."""
 
     engine: Engine
     elastic: Elasticsearch
@@ -65,7 +65,7 @@ class TuningParts:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The users in the order of ``eval_users``; segments: by name, which of them."""
+    """The evaluation users and their queries, in equal order; segments: members by name."""
 
     split: SplitRow
     generator: Generator
@@ -76,7 +76,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What a tuning would measure on, before anything is generated."""
+    """Generator and users of a tuning, before queries are generated."""
 
     split: SplitRow
     generator: Generator
@@ -85,13 +85,12 @@ class Chosen:
 
 
 def choose_inputs(parts: TuningParts, options: TuningOptions) -> Chosen:
-    """Return the generator and the users that the options name.
+    """Return the generator and the users named by the options.
 
     Raises:
-        UsageError: there is no such split or generator, it has seen what is held out, or there is
-            nothing to measure.
-        DataError: the split leaks.
-        DependencyError: Postgres cannot be reached.
+        UsageError: there is no such split or generator, the generator may have seen held-out items,
+        or there are no users. DataError: the split leaks. DependencyError: Postgres cannot be
+        reached.
     """
     with transaction(parts.engine) as connection:
         row = generators.named_or_current(connection, options.generator)
@@ -103,10 +102,10 @@ def choose_inputs(parts: TuningParts, options: TuningOptions) -> Chosen:
 
 
 def load_inputs(parts: TuningParts, options: TuningOptions, progress: Progress) -> Inputs:
-    """Return the users to tune on; generates queries that are missing. progress counts prompts.
+    """Return the users to tune on; generates missing queries. progress counts prompts.
 
     Raises as ``choose_inputs`` does, and:
-        ConflictError: the generator's files are not what was registered.
+        ConflictError: the generator's files changed since registration.
     """
     chosen = choose_inputs(parts, options)
     eval_users = chosen.eval_users

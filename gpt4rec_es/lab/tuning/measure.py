@@ -1,6 +1,6 @@
 """Recall and NDCG of merged lists at many (k1, b): the inner loop of tuning.
 
-Only recorded queries and in-process search: what is compared is k1 and b, and nothing else moves.
+Uses stored queries and in-process search, so that only k1 and b differ.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from gpt4rec_es.records import Bm25
 
 @dataclass(frozen=True, slots=True)
 class TuningUser:
-    """A user on validation: generated queries, best first; what may not be and what should be."""
+    """A validation user: generated queries, best first; bought items and target items."""
 
     queries: tuple[str, ...]
     bought: tuple[int, ...]
@@ -54,9 +54,9 @@ def measure_points(
     k: int,
     progress: Progress = no_progress,
 ) -> Measured:
-    """Return what lists of ``k`` are worth at each of ``points``.
+    """Return recall and NDCG of lists of ``k`` at each of ``points``.
 
-    Lists hold hits of the queries alone: fallbacks would only blur the comparison.
+    Lists contain only hits of the queries: fallbacks would add noise to the comparison.
 
     Raises:
         UsageError: there are no users or points, or a user has no target.

@@ -1,6 +1,6 @@
-"""Which single queries find their target earlier or later at another (k1, b): for people to read.
+"""Examples of queries that find their target at another rank at another (k1, b).
 
-A mean over users says whether to change; these say what the change does.
+The mean over users decides about a change; the examples illustrate it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,15 +18,15 @@ _USERS = 2_000
 
 
 class PartOfHits(Protocol):
-    """Part of an answer: see ``lab.bm25.grid.GridHits``."""
+    """Hits of some texts: see ``lab.bm25.grid.GridHits``."""
 
     @property
     def first(self) -> int:
-        """Place of the first of these texts among those asked."""
+        """Index of the first of these texts."""
 
     @property
     def item_nos(self) -> NDArray[np.int64]:
-        """Item numbers as [points, texts, depth], -1 behind the last hit."""
+        """Item numbers as [points, texts, depth], -1 after the last hit."""
 
 
 class GridSearch(Protocol):
@@ -35,14 +35,14 @@ class GridSearch(Protocol):
     def search(
         self, texts: Sequence[str], points: Sequence[Bm25], depth: int
     ) -> Iterator[PartOfHits]:
-        """Yield hits of ``texts`` in order, some at a time."""
+        """Yield hits of ``texts`` in order, for some texts at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class MovedQuery:
     """A user's query and target, with the target's rank among the query's hits at two points.
 
-    eval_user: its place. Ranks are 1-based; None: beyond the depth that was looked at.
+    eval_user: index of the user. Ranks are 1-based; None: beyond the search depth.
     """
 
     eval_user: int
@@ -53,7 +53,7 @@ class MovedQuery:
 
     @property
     def gain(self) -> float:
-        """Return by how much the reciprocal rank rose: places at the top count most."""
+        """Return the difference of the reciprocal ranks."""
         return _reciprocal(self.after) - _reciprocal(self.before)
 
 
@@ -66,9 +66,9 @@ def moved_queries(
     depth: int = 100,
     most: int = 20,
 ) -> tuple[list[MovedQuery], list[MovedQuery]]:
-    """Return the ``most`` queries that gained from ``before`` to ``after``, and as many that lost.
+    """Return the ``most`` queries that gain most from ``before`` to ``after``, and that lose most.
 
-    Of equal texts and targets of several users one is shown.
+    Equal pairs of text and target of several users are shown once.
     """
     gained: list[MovedQuery] = []
     lost: list[MovedQuery] = []

@@ -1,4 +1,4 @@
-"""Looking at trials: lists, everything about one, and its heat map."""
+"""Stored trials: list, show, draw the heat map of one, and promote one."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +37,7 @@ def list_trials(engine: Engine) -> list[TrialRow]:
 
 
 def show_trial(engine: Engine, trial_no: int) -> TrialReport:
-    """Return all about a trial.
+    """Return a trial with all its rows.
 
     Raises:
         UsageError: there is no such trial.
@@ -70,7 +70,7 @@ def heatmap(report: TrialReport) -> str:
 
 
 def _gain(report: TrialReport) -> str:
-    """Return how sure the best point's gain is, which the colours cannot say."""
+    """Return the best point's gain with its interval, as a caption."""
     live = "defaults" if report.trial.live == DEFAULTS else "live"
     for row in report.comparisons:
         if (row["candidate"], row["reference"], row["segment"]) == ("best", live, "all"):
@@ -80,14 +80,14 @@ def _gain(report: TrialReport) -> str:
 
 
 def require_svg(path: Path | None) -> None:
-    """Pass if an SVG may have this name (None: no picture is asked for); ask before long work.
+    """Check that ``path`` is a name for an SVG (None: no picture); called before long work.
 
     Raises:
         UsageError: the name is that of another format.
     """
     if path is not None and path.suffix.lower() != ".svg":
         raise UsageError(
-            f"The heat map is an SVG, and {path.name!r} does not say so.",
+            f"The heat map is an SVG, but {path.name!r} has another suffix.",
             f"Name it {path.stem}.svg; browsers show it, and save it as other formats.",
         )
 
@@ -115,13 +115,13 @@ def promote(
 ) -> tuple[TrialRow, Bm25Change]:
     """Make the k1, b that a trial recommends live; return the trial and the change.
 
-    force: the best point, even if the trial says to keep what is live or measured other items.
+    force: use the best point even if the trial recommends the live values or the catalog changed.
 
     Raises:
-        UsageError: there is no such trial, it says to keep what is live, or its values are live.
+        UsageError: there is no such trial, it recommends the live values, or its values are live.
         ConflictError: the catalog or k1, b have changed since it was measured; or another process
             builds or tunes behind this alias.
-        DataError: the clone did not prove to use the values; it was removed.
+        DataError: the clone does not use the values; it was removed.
         DependencyError: a server cannot be reached.
     """
     with transaction(engine) as connection:
@@ -146,10 +146,10 @@ def _require_change(trial: TrialRow) -> None:
 
 
 def _require_same(trial: TrialRow, measured: builds.Build, now: builds.Build) -> None:
-    """Pass if what is live has the items, analyzer, k1 and b that were live when it was measured.
+    """Check that items, analyzer, k1 and b of the live build are those that the trial measured.
 
     Raises:
-        ConflictError: it has not.
+        ConflictError: they differ.
     """
     if measured.alias != now.alias:
         raise ConflictError(

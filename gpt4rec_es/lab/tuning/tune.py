@@ -1,7 +1,7 @@
-"""Tuning k1 and b on generated queries: measured in this process, proven on the server, kept.
+"""Tune k1 and b on generated queries: measure in this process, verify on the server, store.
 
-Nothing that is live changes here: see promote.py. A tuning that is killed leaves the queries that
-were generated, and nothing else.
+The live build does not change here: see trials.py. A tuning that is killed keeps only the generated
+queries.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,13 +42,13 @@ from gpt4rec_es.records import Bm25
 from gpt4rec_es.version import code_version
 
 _GRIDS = ("coarse", "fine", "full")
-# Queries whose hits are compared with the server's.
+# Number of queries whose hits are compared with the server's.
 _VERIFIED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class TuningPlan:
-    """What a tuning would do now. points: of a fine grid, those of its coarse half."""
+    """Plan of a tuning. points: number of points; of a fine grid those of its coarse half."""
 
     split: str
     part: str
@@ -83,11 +83,10 @@ def tune_bm25(
     """Return the stored trial of a grid of k1, b on a split.
 
     Raises:
-        UsageError: there is no such split, generator, grid or live index, the generator has seen
-            what is held out, or the index has synonyms.
-        ConflictError: another process builds or tunes behind this alias; queries are kept.
-        DataError: the split leaks, or the server finds other items than this process.
-        DependencyError: a server cannot be reached.
+        UsageError: there is no such split, generator, grid or live index, the generator may have
+        seen held-out items, or the index has synonyms. ConflictError: another process builds or
+        tunes behind this alias; queries are kept. DataError: the split leaks, or the server finds
+        other items than this process. DependencyError: a server cannot be reached.
     """
     _check(parts, options)
     with bars("Generating", "prompts") as progress:
@@ -112,7 +111,7 @@ def tune_bm25(
             seed=options.seed,
             progress=progress,
         )
-    # Before the index is locked for the proof: tests of many segments take their time.
+    # Before the index is locked for verification: tests of many segments take time.
     points = list(_point_rows(choice))
     comparisons = list(_comparisons(choice, inputs, options.seed))
     moved = _moved(eval_users, search, build, choice, inputs.users)
@@ -134,7 +133,7 @@ def tune_bm25(
 
 
 def _check(parts: TuningParts, options: TuningOptions) -> None:
-    """Refuse what cannot be, before anything is generated."""
+    """Refuse invalid options before anything is generated."""
     if options.grid not in _GRIDS:
         raise UsageError(f"There is no grid {options.grid!r}.", f"Choose {', '.join(_GRIDS)}.")
     build = live_build(parts.engine, parts.elastic, parts.alias)
@@ -142,12 +141,12 @@ def _check(parts: TuningParts, options: TuningOptions) -> None:
 
 
 def _points(grid: str, live: Bm25) -> Sequence[Bm25]:
-    """Return the points of a grid; none: a coarse one and then a fine one around its best."""
+    """Return the points of a grid; empty: a coarse grid, then a fine one around its best point."""
     return {"coarse": coarse_points(live), "full": full_points(live), "fine": []}[grid]
 
 
 def _spread(texts: Sequence[str], most: int) -> list[str]:
-    """Return at most ``most`` texts, evenly from all."""
+    """Return at most ``most`` texts, evenly spaced."""
     count = min(most, len(texts))
     return [texts[place * len(texts) // count] for place in range(count)]
 
@@ -192,7 +191,7 @@ def _point_rows(choice: Choice) -> Iterator[Mapping[str, Any]]:
 
 
 def _comparisons(choice: Choice, inputs: Inputs, seed: int) -> Iterator[Mapping[str, Any]]:
-    """Yield the best point against its references, of all users and then by segment."""
+    """Yield comparisons of the best point with its references, for all users, then by segment."""
     values = values_of(choice.measured, choice.metric)
     place = choice.measured.points.index
     for comparison in choice.comparisons:
@@ -227,7 +226,7 @@ def _moved(
     choice: Choice,
     users: Sequence[int],
 ) -> list[Mapping[str, Any]]:
-    """Return rows of the queries that the best point helps and harms most, against live."""
+    """Return rows of the queries that gain and lose most at the best point, compared with live."""
     before = build.bm25 if choice.best != build.bm25 else DEFAULTS
     gained, lost = moved_queries(eval_users, search, before, choice.best)
     return [

@@ -1,7 +1,4 @@
-"""Proof on the server: a build with the chosen k1, b finds what was found in this process.
-
-A grid measured by arithmetic of our own must not be what decides alone.
-"""
+"""Verification on the server: a build with the chosen k1, b has the hits of this process."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,11 +28,11 @@ def build_with(
 ) -> Iterator[Build]:
     """Yield a ready build with the documents of ``build`` and these k1, b.
 
-    keep: one that had to be made stays, ready to be made live, unless the block fails.
+    keep: keep a newly created build, unless the block fails.
 
     Raises:
         ConflictError: another process builds or tunes behind this alias.
-        DataError: the clone did not prove to use the values; it was removed.
+        DataError: the clone does not use the values; it was removed.
         DependencyError: a server cannot be reached.
     """
     if same_bm25(build.bm25, bm25):

@@ -1,4 +1,4 @@
-"""compose.yaml: what a person would only find out on a machine with Docker."""
+"""Checks of compose.yaml that otherwise need Docker."""
 
 import re
 import subprocess
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[3]
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OWN = {name: service for name, service in SERVICES.items() if "build" in service}
-# It runs once, or it is nothing but its process.
+# Services that run once, or have no endpoint to check.
 WITHOUT_HEALTH = {"migrate", "beat"}
 
 
@@ -85,7 +85,7 @@ def test_no_password_is_written_down_and_none_may_be_forgotten() -> None:
     asked = re.findall(r"\$\{(\w+_PASSWORD)(.*?)\}", text)
     assert asked
     assert all(rest == ":?set it" for _, rest in asked)
-    # A watched profile that is not used must not ask for one.
+    # An unused monitoring profile must not require a value.
     for name in ("prometheus", "grafana"):
         assert SERVICES[name]["profiles"] == ["watch"]
         assert "PASSWORD" not in str(SERVICES[name])

@@ -1,4 +1,4 @@
-"""Units for systemd: commands that exist, restarts, and no more rights than needed."""
+"""systemd units: existing commands, restarts, and minimal rights."""
 
 import re
 import shlex

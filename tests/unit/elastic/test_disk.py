@@ -1,4 +1,4 @@
-"""What the watermarks of a cluster leave to use, computed by hand."""
+"""Usable disk space below the watermarks, with known results."""
 
 import pytest
 

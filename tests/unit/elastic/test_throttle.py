@@ -1,4 +1,4 @@
-"""The token bucket, by a clock that only it moves."""
+"""The token bucket, with a fake clock."""
 
 import pytest
 
@@ -47,7 +47,7 @@ def test_one_request_holds_no_more_than_a_second_allows() -> None:
     assert Throttle().most(250) == 250
 
 
-def test_without_a_limit_nobody_waits() -> None:
+def test_without_a_limit_there_is_no_wait() -> None:
     clock = Clock()
     throttle = Throttle(clock=clock, sleep=clock.sleep)
     throttle.take(10**9)

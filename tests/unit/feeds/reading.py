@@ -1,4 +1,4 @@
-"""Reads a whole file the way an import does, without a database."""
+"""Read a whole file as an import does, without a database."""
 
 from contextlib import closing
 from pathlib import Path

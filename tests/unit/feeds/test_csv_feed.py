@@ -1,4 +1,4 @@
-"""CSV records, good and broken; what is broken never costs a neighbour."""
+"""CSV records, valid and malformed; a malformed record does not affect others."""
 
 from pathlib import Path
 
@@ -83,7 +83,7 @@ def test_a_quoted_text_may_span_64_lines_but_not_65(path: Path) -> None:
     found, rejects = read(path, b'a,"' + b"x\n" * 64 + b'",1\nb,Cup,2\n')
     assert rejects.pop(2) == "unterminated_quote"
     assert found == {67: ["b", "Cup"]}
-    assert set(rejects) == set(range(3, 67))  # its other lines are no records of their own
+    assert set(rejects) == set(range(3, 67))  # its other lines are no records
 
 
 def test_a_quoted_text_may_not_span_more_than_64_kilobytes(path: Path) -> None:
@@ -95,7 +95,7 @@ def test_a_quoted_text_may_not_span_more_than_64_kilobytes(path: Path) -> None:
 
 @pytest.mark.parametrize("offset", range(0, 60, 7))
 def test_records_across_the_borders_of_blocks(path: Path, offset: int) -> None:
-    # A block ends with the last whole line of 256 KiB: let records lie all around that.
+    # A block ends with the last whole line of 256 KiB: put records around that position.
     row = b'%07d,"Mug\nwith, lid",1\n'
     body = b"p" * offset + b",Mug,1\n" + b"".join(row % n for n in range(20_000))
     found, rejects = read(path, body)

@@ -1,4 +1,4 @@
-"""Mutated records: none crashes a reader, none is lost uncounted, and no neighbour is lost."""
+"""Mutated records: no crash, every record is counted, and other records are unaffected."""
 
 import json
 import random
@@ -25,7 +25,7 @@ ODD = [
     b"}",
     b"[" * 50,
     b"\xff",
-    b"\xed\xa0\x80",  # a surrogate as UTF-8 does not allow it
+    b"\xed\xa0\x80",  # an encoded surrogate, invalid in UTF-8
     b"\xef\xbb\xbf",
     "\u202e".encode(),
     b"\x1b[2J",

@@ -1,4 +1,4 @@
-"""Converting by column is a short cut: it must say the same as converting record by record."""
+"""Conversion by column must equal conversion record by record."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""What a record says about an item: which fields it gives, paths of categories, loose prices."""
+"""Item records: given fields, category paths, loose prices."""
 
 from decimal import Decimal
 
@@ -97,7 +97,7 @@ def test_a_wrong_field_is_a_reject_that_tells_whose(fields: tuple[object, ...], 
     assert found.rejected_ids == ["x"]
 
 
-def test_a_record_without_id_is_nobodys() -> None:
+def test_a_record_without_id_is_rejected_without_id() -> None:
     found = read_items(Batch([7], ["raw"], [["", "Mug", *NONE[2:], ABSENT]]), "f")
     assert found.rejected_ids == []
     assert [one.code for one in found.rejects] == ["missing_id"]

@@ -1,4 +1,4 @@
-"""JSON lines and Python literals, good and broken."""
+"""JSON lines and Python literals, valid and malformed."""
 
 from pathlib import Path
 

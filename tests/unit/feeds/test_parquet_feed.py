@@ -1,4 +1,4 @@
-"""Parquet columns of right and wrong types."""
+"""Parquet columns of valid and invalid types."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Every shape of file says the same things in its own way."""
+"""Samples of every shape of file, with equal content."""
 
 import gzip
 from decimal import Decimal
@@ -100,7 +100,7 @@ def test_amazon_reviews(year: str) -> None:
         "2023": [1588687728923 * 1000, 1588687728924 * 1000],
     }
     assert [row[2] for row in rows] == times[year]
-    # The 2023 set sells variants under a parent; the second record names only the variant.
+    # The 2023 data set has variants of a parent item; the second record names only the variant.
     assert [row[:2] for row in rows] == [("A1SAMPLE", "S000000001"), ("A2SAMPLE", "S000000002")]
 
 

@@ -1,4 +1,4 @@
-"""Finding out what a file's fields mean, and saying so clearly when that fails."""
+"""Detection of a file's shape, and its error messages."""
 
 import pytest
 
@@ -61,7 +61,7 @@ def test_mapped_columns() -> None:
         ("name",),
         ("price",),
     ]
-    # A catalog may name the last buyer, if its columns are mapped.
+    # A catalog may have a column of users, if its columns are mapped.
     find_shape("f.csv", "items", [*fields, "user_id"], "auto", columns)
 
 
@@ -84,5 +84,5 @@ def test_an_unknown_field_is_refused() -> None:
 def test_a_chosen_shape_must_fit() -> None:
     with pytest.raises(UsageError, match="fits no shape of interactions"):
         find_shape("f.csv", "interactions", ["user_id", "item_id"], "amazon2014", {})
-    # What tells it from others is not asked for when it is chosen.
+    # A chosen shape needs no distinguishing fields.
     assert find_shape("f", "items", ["asin", "title"], "amazon2014", {}).name == "amazon2014"

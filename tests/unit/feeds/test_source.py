@@ -1,4 +1,4 @@
-"""Bytes of files: plain, gzip of every kind of health, and what is no text at all."""
+"""Bytes of files: plain text, valid and damaged gzip, and binary formats."""
 
 import gzip
 import os

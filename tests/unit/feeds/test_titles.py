@@ -1,4 +1,4 @@
-"""Titles come out clean, stay as they are when clean, and are None when they name nothing."""
+"""Cleaning of titles: idempotent, and None for unusable titles."""
 
 import unicodedata
 

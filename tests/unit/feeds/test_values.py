@@ -1,4 +1,4 @@
-"""Each kind of field: what is right comes out as Postgres stores it, all else has a reason."""
+"""Each kind of field: valid values as Postgres stores them, invalid ones with a reason."""
 
 import math
 from datetime import UTC, date, datetime

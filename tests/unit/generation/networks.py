@@ -1,4 +1,4 @@
-"""Tiny decoders with random weights that write lively texts and end them at many lengths."""
+"""Tiny decoders with random weights whose texts vary and end at many lengths."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ def tiny_network(
     else:  # partly rotary positions, attention and feed-forward side by side
         network = GPTNeoXForCausalLM(GPTNeoXConfig(**wide, **ends))
     for weights in network.parameters():
-        if weights.ndim > 1:  # far from uniform, so that rounding decides nothing
+        if weights.ndim > 1:  # far from uniform, so that rounding does not affect the order
             torch.nn.init.normal_(weights, std=0.35)
     head = network.get_output_embeddings()
     head.bias = torch.nn.Parameter(torch.zeros(vocabulary))
@@ -61,7 +61,7 @@ def random_prompts(
 
 
 def by_generate(network: Any, prompts: list[list[int]], rules: Rules) -> list[list[Hypothesis]]:
-    """What the library's own beam search finds, prompt by prompt and with nothing of ours."""
+    """Return the hypotheses of the library's generate, prompt by prompt."""
     return [_generate(network, prompt, rules) for prompt in prompts]
 
 

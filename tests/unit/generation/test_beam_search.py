@@ -1,4 +1,4 @@
-"""The engine finds what the transformers library's own beam search finds, for fewer tokens."""
+"""The beam search equals that of the transformers library, with fewer tokens."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ from tests.unit.generation.networks import END, by_generate, random_prompts, tin
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
     before = torch.get_num_threads()
-    torch.set_num_threads(1)  # tensors this small only lose by more
+    torch.set_num_threads(1)  # more threads are slower for tensors this small
     yield
     torch.set_num_threads(before)
 
@@ -58,7 +58,7 @@ def test_it_equals_generate(
 
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_hypotheses_end_at_many_lengths(network: Any, early_stopping: bool) -> None:
-    """Or the tests above would say little about ends."""
+    """Check that test networks end texts at different lengths."""
     rules = Rules(10, 24, END, 0, 0.0, early_stopping)
     comparison = compare(network, random_prompts(6, 1, 40, seed=3), rules)
     assert comparison.ended > comparison.hypotheses / 4
@@ -80,7 +80,9 @@ def test_other_attention_is_refused() -> None:
 
 @pytest.mark.parametrize("early_stopping", [False, True, "never"])
 @pytest.mark.parametrize("least", [4, 12])
-def test_shortest_length_and_patience(early_stopping: Literal["never"] | bool, least: int) -> None:
+def test_shortest_length_and_early_stopping(
+    early_stopping: Literal["never"] | bool, least: int
+) -> None:
     rules = Rules(6, 12, END, least, 1.0, early_stopping)
     comparison = compare(tiny_network("gpt2"), random_prompts(5, 1, 20), rules)
     assert min(comparison.lengths) >= least
@@ -92,8 +94,8 @@ def test_more_beams_than_half_the_vocabulary() -> None:
     prompts = random_prompts(3, 2, 9, vocabulary=17)
     expected = by_generate(network, prompts, rules)
     for one, other in zip(expected, search(network, prompts, rules), strict=True):
-        # At the first step there are fewer tokens than candidates are asked for; what fills up
-        # is arbitrary, so only hypotheses that hold no filling can be compared.
+        # At the first step there are fewer tokens than requested candidates; the fill-up
+        # candidates are arbitrary, so only hypotheses without them can be compared.
         real = [h.token_ids for h in one if h.sum_logprob > -1e6]
         assert [h.token_ids for h in other if h.sum_logprob > -1e6][:6] == real[:6]
 
@@ -151,7 +153,7 @@ def test_a_generator_writes_the_same_queries_with_either_engine(trained_folder: 
 
 @contextmanager
 def counted_tokens(network: Any) -> Iterator[list[int]]:
-    """Count what goes through the embedding of tokens."""
+    """Count the tokens that pass the embedding layer."""
     counts: list[int] = []
     hook = network.get_input_embeddings().register_forward_hook(
         lambda _module, inputs, _output: counts.append(inputs[0].numel())
@@ -166,7 +168,7 @@ def test_tokens_read_are_near_the_floor() -> None:
     network = tiny_network("gpt2", eagerness=-100.0)
     prompts = random_prompts(1000, 32, 96)
     m, new = 4, 5
-    # Prompts weigh as much, and batches hold as many, as with 20 beams and 20 new tokens.
+    # Token places per prompt and batch are those of 20 beams and 20 new tokens.
     batches = plan_batches([len(p) for p in prompts], m, 8 * 96 * m)
     with counted_tokens(network) as counts:
         for batch in batches:
@@ -190,11 +192,11 @@ def test_finished_prompts_leave_the_batch() -> None:
     assert len(set(alone)) > 3, "they must leave at different steps for this to say something"
 
 
-def test_asking_seldom_who_has_finished_changes_nothing(
+def test_checking_finished_rows_rarely_changes_nothing(
     network: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on a GPU, where asking makes the host wait."""
-    monkeypatch.setitem(loop._LOOK_EVERY, "cpu", 8)
+    """Check searches with finished rows read every few steps, as on a GPU."""
+    monkeypatch.setitem(loop._CHECK_EVERY, "cpu", 8)
     comparison = compare(network, random_prompts(6, 1, 40, seed=3), Rules(5, 24, END, 0, 0.0))
     assert comparison.ended > comparison.hypotheses / 4
 

@@ -1,4 +1,4 @@
-"""The parts of the beam search, each on cases whose answer is known by construction."""
+"""The parts of the beam search, with known results."""
 
 import pytest
 import torch
@@ -45,7 +45,7 @@ def test_a_tree_of_beams_by_hand() -> None:
     mask = TreeMask(torch.tensor([[0, 1, 1]]), beams=2, dtype=torch.float32)
     mask.grow(torch.tensor([[0, 0]]))  # entries 3, 4
     mask.grow(torch.tensor([[1, 1]]))  # both continue beam 1: entry 3 is dead
-    mask.grow(torch.tensor([[1, 0]]))  # they change places
+    mask.grow(torch.tensor([[1, 0]]))  # they swap
     seen = (mask.visible()[0, 0] == 0).tolist()
     #                padding prompt      | step 1       | step 2       | step 3
     assert seen[0] == [False, True, True, False, True, False, True, True, False]
@@ -60,7 +60,7 @@ def test_a_tree_of_beams_by_hand() -> None:
 
 
 def entries(*numbers: float) -> torch.Tensor:
-    """(1, 2 heads, n, 3): every entry filled with its number, the second head with its negative."""
+    """Return (1, 2 heads, n, 3): entries filled with their number, negative in the second head."""
     column = torch.tensor(numbers)[:, None].expand(-1, 3)
     return torch.stack((column, -column))[None]
 
@@ -77,7 +77,7 @@ def test_the_cache_keeps_what_lives_and_rows_that_stay() -> None:
     assert torch.equal(values, keys * 2)
     assert (cache.length, cache.free) == (5, 1)
 
-    cache.take([0, 2])  # the middle row leaves, the last takes its place
+    cache.take([0, 2])  # the middle row is dropped, the last replaces it
     cache.compact(torch.tensor([[0, 2], [1, 2]]), width=2, room=2)
     assert (cache.length, cache.free) == (4, 2)
     for layer in (0, 1):
@@ -146,7 +146,7 @@ def test_a_search_that_is_over_takes_nothing_in() -> None:
 
 
 @pytest.mark.parametrize("is_packed", [False, True])
-def test_the_other_kernel_multiplies_alike(is_packed: bool) -> None:
+def test_the_other_kernel_gives_equal_products(is_packed: bool) -> None:
     chance = torch.Generator().manual_seed(3)
     plain = torch.nn.Linear(48, 80)
     inputs = torch.randn(2, 7, 48, generator=chance)

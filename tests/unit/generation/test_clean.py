@@ -57,7 +57,7 @@ def test_similar_token_sets_collapse_at_the_threshold() -> None:
     assert texts(better, four_of_five, three_of_four, dedup_jaccard=0.75) == ["a b c d"]
 
 
-def test_a_dropped_query_drops_nobody_else() -> None:
+def test_a_dropped_query_drops_no_other_query() -> None:
     # "c" is similar to "b" only, which itself is gone.
     a, b, c = query("1 2 3 4", -1), query("1 2 3 4 5", -2), query("1 2 3 4 5 6", -3)
     assert texts(a, b, c) == ["1 2 3 4", "1 2 3 4 5 6"]

@@ -1,4 +1,4 @@
-"""What only one of the generators does."""
+"""Behaviour specific to one generator."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Tables small enough for pencil and paper; then random ones against trec_eval."""
+"""Small examples with known results, and random ones compared with trec_eval."""
 
 from math import log2
 
@@ -68,7 +68,7 @@ def test_nothing_to_measure_is_an_error() -> None:
 
 
 def by_trec_eval(lists: Lists, targets: list[list[int]]) -> dict[str, PerUser]:
-    """The same by another program. It leaves out users with empty lists, which are misses."""
+    """Return trec_eval's metrics. It leaves out users with empty lists, which are misses."""
     k = lists.shape[1]
     names = {
         f"recall_{k}": "recall",

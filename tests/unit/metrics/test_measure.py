@@ -1,4 +1,4 @@
-"""All metrics at once: each is there for every user, computed of that user's list."""
+"""All metrics at once: each has a value per user, computed from that user's list."""
 
 from gpt4rec_es.lab.evaluation.measure import measure
 from gpt4rec_es.metrics.labels import label_sets

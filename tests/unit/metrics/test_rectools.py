@@ -1,4 +1,4 @@
-"""Our metrics against RecTools' values; benchmarks/rectools_values.py says how they were made."""
+"""Our metrics compared with RecTools' values, made by benchmarks/rectools_values.py."""
 
 import json
 from pathlib import Path

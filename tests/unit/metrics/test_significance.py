@@ -1,4 +1,4 @@
-"""Against what can be counted out by hand, and against how often chance may fool a test."""
+"""Intervals and tests compared with exact results, and their rates of false positives."""
 
 import itertools
 

@@ -37,7 +37,7 @@ def test_diversity_by_hand() -> None:
             1 - (1 / 3 + 0 + 1 / 3) / 3,
             0,
             1,
-            2 / 3,  # the item without labels says nothing
+            2 / 3,  # the item without labels is ignored
             math.nan,
             math.nan,
             math.nan,
@@ -47,7 +47,7 @@ def test_diversity_by_hand() -> None:
     )
 
 
-def test_diversity_does_not_depend_on_who_else_is_measured() -> None:
+def test_diversity_does_not_depend_on_other_users() -> None:
     chance = np.random.default_rng(1)
     labels = label_sets({n: [f"l{x}" for x in chance.integers(0, 9, 3)] for n in range(300)}, 300)
     lists = np.array([chance.choice(300, 10, replace=False) for _ in range(150)])

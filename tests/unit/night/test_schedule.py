@@ -1,4 +1,4 @@
-"""Which night is due, by hand-made calendars."""
+"""Due nights, with known dates."""
 
 import datetime as dt
 

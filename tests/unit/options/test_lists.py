@@ -1,4 +1,4 @@
-"""Records refuse values that nothing could be done with."""
+"""Records refuse invalid values."""
 
 import pytest
 

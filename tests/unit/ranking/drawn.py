@@ -1,4 +1,4 @@
-"""Hits as hypothesis draws them: lists of item numbers, and the searches that find them."""
+"""Hits drawn by hypothesis: lists of item numbers, and their search results."""
 
 from hypothesis import strategies as st
 
@@ -8,7 +8,7 @@ hit_lists = st.lists(st.integers(0, 25), unique=True, max_size=20)
 
 
 def searched(item_nos: list[int] | None, depth: int) -> SearchResult:
-    """Return what a search so deep finds of these hits; None: the text has no token."""
+    """Return the search result of these hits at ``depth``; None: the text has no token."""
     if item_nos is None:
         return SearchResult((), (), exhausted=True, is_empty_query=True)
     shown = tuple(item_nos[:depth])

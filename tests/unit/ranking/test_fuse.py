@@ -1,4 +1,4 @@
-"""Fused lists: small ones by hand, and what holds for all of them."""
+"""Fused lists: small examples, and properties of all lists."""
 
 from dataclasses import dataclass, replace
 
@@ -53,7 +53,7 @@ class TestScores:
             pytest.approx((0.0, 0.3)),
             pytest.approx((0.25, 0.0)),
         )
-        # The strongest voice of the strongest source is the reason.
+        # The strongest evidence of the strongest source is the reason.
         assert [pick[1:6] for pick in merge.picks] == [
             (Source.QUERIES, 2, 1, 3.0, None),
             (Source.CO_PURCHASE, None, 1, 0.9, 11),

@@ -1,4 +1,4 @@
-"""Lists small enough to be made by hand."""
+"""Small merges with known lists."""
 
 import pytest
 
@@ -174,14 +174,15 @@ class TestDeeper:
         assert merge.needs_deeper == (2,)
 
     def test_only_as_many_as_places_are_open_can_be_asked(self) -> None:
-        # Quotas 1, 1, 1; one place is open, and the second may fill it: the third is not asked.
+        # Quotas 1, 1, 1; one place is open, and the second query may fill it: the third is not
+        # needed.
         merge = merge_hits(
             queries(found(), found(2, exhausted=False), found(3, exhausted=False)), 3
         )
         assert merge.needs_deeper == (2,)
 
     def test_every_query_whose_turn_comes_anyway_is_asked_at_once(self) -> None:
-        # Quotas 2, 1, 1 with two places open: the second and the third have a turn each.
+        # Quotas 2, 1, 1 with two places open: the second and the third query fill one each.
         merge = merge_hits(
             queries(found(), found(2, exhausted=False), found(3, exhausted=False)), 4
         )

@@ -1,4 +1,4 @@
-"""What holds for every merge, against an oracle written as plainly as the rules read."""
+"""Properties of every merge, compared with a simple reference implementation."""
 
 from dataclasses import dataclass, replace
 
@@ -50,7 +50,7 @@ def complete(case: Case) -> Merge:
 
 
 class Oracle:
-    """Makes the list as the rules read; ``reach`` is how many hits each query was asked for."""
+    """Reference implementation of the rules; ``reach``: search depth of each query."""
 
     def __init__(self, case: Case) -> None:
         self.case = case
@@ -60,7 +60,7 @@ class Oracle:
         for place, (rank, hits) in enumerate(list(active.items())[: case.k]):
             for _ in range(case.k // len(active) + (place < case.k % len(active))):
                 self.take(rank, hits, Source.QUERIES)
-        # sum, not any: every query has its turn in a round
+        # sum, not any: every query takes part in a round
         while sum(self.take(rank, hits, Source.BACKFILL) for rank, hits in active.items()):
             pass
         while case.last_title is not None and self.take(None, case.last_title, Source.LAST_TITLE):
@@ -135,7 +135,7 @@ def test_going_deeper_only_where_asked_gives_the_list_of_unlimited_depth(
             break
         assert merge.picks == ()
         for rank in merge.needs_deeper:
-            # SearchKey without need, if unlimited depth walked no further than what was there.
+            # Needlessly requested, if unlimited depth used no further hits.
             assert reach[rank] > depths[rank - 1]
             depths[rank - 1] = max(4 * depths[rank - 1], 1)
         if merge.needs_deeper_last_title:

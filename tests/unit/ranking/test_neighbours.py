@@ -1,4 +1,4 @@
-"""Similarities by hand and in blocks; what is nearest, with ties."""
+"""Similarities by definition and in blocks; nearest neighbours with ties."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from gpt4rec_es.options.lists import COSINE, Fusion, PairCounting
 from gpt4rec_es.ranking.neighbours import Matrix, Purchases, nearest, similarity_blocks
 
 N_ITEMS = 8
-# Of each user: items, and for each whether it was bought later than the one before.
+# Per user: items, each with whether it was bought later than the previous one.
 histories = st.lists(
     st.lists(st.tuples(st.integers(0, N_ITEMS - 1), st.booleans()), unique_by=lambda one: one[0]),
     max_size=9,
@@ -43,7 +43,7 @@ def whole(users: Users, counting: PairCounting = COSINE, pairs: int = 1000) -> M
 
 
 def expected(users: Users, counting: PairCounting) -> np.ndarray:
-    """By the definition, pair by pair."""
+    """Return similarities by definition, pair by pair."""
     together = np.zeros((N_ITEMS, N_ITEMS))
     buyers = np.zeros(N_ITEMS)
     for user in users:
@@ -82,7 +82,7 @@ def test_neither_blocks_nor_the_order_of_users_change_a_bit(
     )
 
 
-def test_what_follows_soon_speaks_louder_than_what_came_before() -> None:
+def test_later_and_nearer_purchases_have_more_weight() -> None:
     # 0, then 1 and 2 in one basket, then 3.
     users = [[(0, True), (1, True), (2, False), (3, True)]]
     counting = PairCounting(decay=0.5, backward=0.25, popularity=0, damping=3)

@@ -1,4 +1,4 @@
-"""Rules in both merges: by hand, and that they neither shorten lists nor depend on depth."""
+"""Rules in both merges: small examples; lists stay full and do not depend on depth."""
 
 from dataclasses import dataclass
 
@@ -38,7 +38,7 @@ def test_what_rules_refuse_is_replaced_by_deeper_hits() -> None:
     )
 
 
-def test_fallbacks_obey_the_rules() -> None:
+def test_rules_apply_to_fallbacks() -> None:
     merge = merge_hits(
         queries([2]),
         4,

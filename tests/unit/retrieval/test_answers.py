@@ -63,7 +63,7 @@ def test_a_lost_index_and_missing_rights_are_told() -> None:
 
 SHARDS = WHOLE["_shards"]
 HITS = {"hits": {"hits": [{"sort": [2.5, "B", 7]}, {"sort": [1, "A", 3]}]}}
-# As a server writes them, in its order.
+# Fields in the order of a server.
 GOOD = {"timed_out": False, "_shards": SHARDS, **HITS, "status": 200}
 NONE = {"timed_out": False, "_shards": SHARDS, "status": 200}
 TWO_SHARDS = GOOD | {"_shards": {"total": 2, "successful": 2, "failed": 0}}
@@ -74,7 +74,7 @@ FOUND, NOTHING = ((7, 3), (2.5, 1)), ((), ())
 
 
 def read(answers: list[Any], texts: int | None = None) -> tuple[Any, str]:
-    """Read answers as bytes, and again from JSON that is written in another way."""
+    """Read responses as bytes, and again from differently formatted JSON."""
     body = {"responses": answers}
     asked = ["red"] * (len(answers) if texts is None else texts)
     spaced = orjson.dumps(body, option=orjson.OPT_INDENT_2)

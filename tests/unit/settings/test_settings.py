@@ -262,10 +262,10 @@ class TestSecrets:
 
 
 def test_user_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    def nobody() -> str:
+    def unknown_user() -> str:
         raise KeyError("uid not found")
 
-    monkeypatch.setattr(module.getpass, "getuser", nobody)
+    monkeypatch.setattr(module.getpass, "getuser", unknown_user)
     assert load().actor == f"uid-{os.getuid()}"
 
 

@@ -1,4 +1,4 @@
-"""Downloads, with a script in Maven's place: cut, stalled, refused, full disk, interrupted."""
+"""Downloads with a fake Maven: truncated, stalled, refused, full disk, interrupted."""
 
 import hashlib
 import os
@@ -21,7 +21,7 @@ Maven = Callable[[str], None]
 
 @pytest.fixture
 def maven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Maven:
-    """Put a shell script in Maven's place; $target is where the archive belongs."""
+    """Replace Maven by a shell script; $target: the path of the archive."""
     folder = tmp_path / "bin"
     folder.mkdir()
     (tmp_path / "content").write_bytes(_CONTENT)

@@ -1,4 +1,4 @@
-"""A stack's folder and its permissions; the meaning of a server's last log lines."""
+"""A stack's folder and its permissions; interpretation of a server's last log lines."""
 
 import os
 from pathlib import Path

@@ -18,7 +18,7 @@ Start = Callable[..., subprocess.Popen[bytes]]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Start Python processes with the arguments given; killed at the end."""
+    """Start Python processes with given arguments; they are killed at the end."""
     started: list[subprocess.Popen[bytes]] = []
 
     def run(*arguments: str, code: str = _SLEEP) -> subprocess.Popen[bytes]:

@@ -1,4 +1,4 @@
-"""What is said when a program is missing, too old or cannot be run."""
+"""Errors for programs that are missing, too old or cannot be run."""
 
 import os
 import subprocess

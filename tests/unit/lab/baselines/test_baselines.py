@@ -1,4 +1,4 @@
-"""Each baseline's own formula, by hand."""
+"""The formula of each baseline, with known results."""
 
 from math import sqrt
 

@@ -1,4 +1,4 @@
-"""How many terms must match, by the rules in Elasticsearch's reference."""
+"""minimum_should_match, by the rules in Elasticsearch's reference."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from gpt4rec_es.options.lists import SearchOptions
 @pytest.mark.parametrize(
     ("given", "required"),
     [
-        # Of queries of 0 to 10 terms; a query of one term is no boolean one.
+        # For queries of 0 to 10 terms; a query of one term is no boolean query.
         (None, [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]),
         ("3", [1, 1, 3, 3, 3, 3, 3, 3, 3, 3, 3]),
         ("-2", [1, 1, 1, 1, 2, 3, 4, 5, 6, 7, 8]),

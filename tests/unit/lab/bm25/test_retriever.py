@@ -1,4 +1,4 @@
-"""The one-pass grid against scoring every title at every point, and the rules of a retriever."""
+"""The grid compared with scoring every title at every point, and the rules of a retriever."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ queries = st.lists(st.lists(st.sampled_from("abcdefgh?"), max_size=6), max_size=
 
 
 def make_titles(rows: Sequence[tuple[list[str], bool]]) -> list[TokenizedTitle]:
-    """Ids descend where numbers ascend, so that one cannot stand in for the other."""
+    """Return titles whose ids descend as numbers ascend, to distinguish both orders."""
     return [
         TokenizedTitle(f"id{99 - n:02d}", 1000 + n, tokens, is_active)
         for n, (tokens, is_active) in enumerate(rows)
@@ -41,7 +41,7 @@ def make_titles(rows: Sequence[tuple[list[str], bool]]) -> list[TokenizedTitle]:
 
 
 def score_by_formula(catalog: Sequence[TokenizedTitle], query: Sequence[str], point: Bm25) -> Hits:
-    """Score every title as the formula in Lucene reads, one operation after the other."""
+    """Score every title by Lucene's formula, one operation at a time."""
     f = np.float32
     filled = [title for title in catalog if title.tokens]
     mean = f(sum(len(title.tokens) for title in filled) / len(filled))
@@ -92,7 +92,7 @@ def test_every_point_gives_what_scoring_everything_gives(
 
 
 def big_catalog() -> list[TokenizedTitle]:
-    """More titles than a block holds, of many lengths, with words of very different frequency."""
+    """Return more titles than a block holds, of many lengths, with skewed word frequencies."""
     chance = np.random.default_rng(5)
     return [
         TokenizedTitle(f"{n * 7919 % 3001:04d}", n, [f"w{w}" for w in chance.zipf(1.3, size) % 400])

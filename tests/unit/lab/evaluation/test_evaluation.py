@@ -1,4 +1,4 @@
-"""Lists of several lengths at once, their metrics by segment, and paired comparisons, by hand."""
+"""Lists of several lengths, metrics by segment, and paired comparisons, with known results."""
 
 from collections.abc import Sequence
 
@@ -72,7 +72,7 @@ def test_every_length_and_number_of_queries_is_merged_on_its_own(
     retriever = MemoryRetriever(made.index, Bm25(), tokens)
     cells = [(k, m) for k in (1, 2, 3, 6) for m in (1, 2, 4)]
     for most in (1 << 25, 1):
-        # With room for one hit, every user is a step of its own.
+        # With room for one hit, every user is a separate step.
         monkeypatch.setattr(merging, "_HITS", most)
         found = merge_lists(made, QUERIES, bought, cells)
         for k, m in cells:
@@ -138,7 +138,7 @@ def test_metrics_of_all_and_of_segments_by_hand() -> None:
     assert rows["all", "empty_fraction"].mean == pytest.approx(1 / 5)
     assert rows["all", "catalog_coverage"].mean == 3 / 6
     assert rows["all", "catalog_coverage"].low is None
-    # Cases 1, 4 and 5 ascend from the newest item known to the first target.
+    # For users 1, 4 and 5 ids ascend from the newest known item to the first target.
     assert rows["last pair ascending", "hit_rate"].mean == pytest.approx(1 / 3)
     assert rows["last pair descending", "recall"].users == 2
     assert rows["all", "novelty"].users == 4
@@ -164,7 +164,7 @@ def test_a_clear_gain_is_told_from_chance() -> None:
     assert recall.p_value <= recall.adjusted < 0.05
     same = differences(a, a, targets)
     assert [(one.gain, one.low, one.high, one.p_value) for one in same] == [(0, 0, 0, 1)] * 4
-    # One target each: recall is the hit rate, and at K = 2 three tests are made, not four.
+    # One target per user: recall equals the hit rate, so at K = 2 there are three tests, not four.
     assert found["hit_rate"].adjusted == recall.adjusted
     smallest = min(one.p_value for one in found.values())
     assert min(one.adjusted for one in found.values()) == pytest.approx(3 * smallest)
@@ -194,7 +194,7 @@ def test_product_lists_of_several_lengths_are_those_made_alone(
     for cell in cells:
         alone = merge_lists(made, QUERIES, histories, [cell], sources=sources)
         assert together[cell].tolist() == alone[cell].tolist()
-    # Popular items fill what sources leave open, but nothing that was bought.
+    # Popular items fill remaining places, except bought ones.
     for history, items in zip(histories, together[6, 3].tolist(), strict=True):
         assert not set(items) & set(history)
         assert len([item for item in items if item >= 0]) == len(TITLES) - len(history)

@@ -68,7 +68,7 @@ def test_once_keeps_the_latest_event_and_can_be_left_out() -> None:
 def test_baskets_number_the_moments_of_what_is_kept() -> None:
     assert baskets_of((1.0, 1.0, 2.5, 2.5, 2.5, 9.0)) == (0, 0, 1, 1, 1, 2)
     assert baskets_of(()) == ()
-    # The latest event of 4 is kept, and with it the moment that it shares with 7.
+    # The latest event of 4 is kept, with the time that it shares with 7.
     history = History(1, (4, 5, 6, 4, 7), (1.0, 2.0, 2.0, 3.0, 3.0))
     (once,) = prepare([history], Preparation(), {})
     assert (once.items, once.times) == ((5, 6, 4, 7), (2.0, 2.0, 3.0, 3.0))

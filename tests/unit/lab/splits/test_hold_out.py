@@ -83,7 +83,7 @@ def test_baskets_go_on_where_validation_is_learned_from() -> None:
     untimed = History(3, (30, 31, 32), None)
     refitted = with_validation(leave_one_out([tied, apart, untimed]))
     assert refitted.train == {1: (10, 11, 12), 2: (20, 21, 22), 3: (30, 31)}
-    # The target of the first was bought with what is known last, so it is of that basket.
+    # The first user's target has the time of the last known purchase, so it is in that basket.
     assert refitted.baskets == {1: (0, 1, 1), 2: (0, 0, 1)}
     assert refitted.baskets == {
         eval_user.user_no: eval_user.baskets for eval_user in refitted.test[:2]
@@ -106,7 +106,7 @@ def test_all_targets_of_a_case_go_on_as_one_basket() -> None:
 def test_baskets_stand_beside_what_is_known_and_never_decrease(
     moments: list[list[float]], protocol: str
 ) -> None:
-    # Six users that make every part of every split possible.
+    # Six users, enough for every part of every split.
     moments = [[0.0, 2.0, 4.0, 6.0]] * 6 + moments
     histories = [
         History(user, tuple(range(len(times))), tuple(times)) for user, times in enumerate(moments)
@@ -119,7 +119,7 @@ def test_baskets_stand_beside_what_is_known_and_never_decrease(
     }[protocol]()
 
     def check(user: int, baskets: Sequence[int] | None, known: Sequence[int]) -> None:
-        # Items are places, so what is known has the first times.
+        # Items are indices, so the known ones have the first times.
         times = moments[user][: len(known)]
         assert baskets == tuple(sorted(set(times)).index(at) for at in times)
 

@@ -1,4 +1,4 @@
-"""Planted leaks must be found, and clean splits must pass."""
+"""Leaking splits are refused, and valid splits pass."""
 
 from dataclasses import replace
 

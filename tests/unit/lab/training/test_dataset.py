@@ -88,11 +88,11 @@ def test_the_paper_has_one_pair_per_user_with_two_titles() -> None:
 def test_windows_learn_each_title_once_and_never_the_fixed_words() -> None:
     histories = [WORDS[:37], WORDS[:1], WORDS[5:7]]
     found = sequences(window_examples(*prepared(histories)))
-    learnt = "".join(
+    learned = "".join(
         TOKENIZER.decode_all([[t for t in labels if t != IGNORED]])[0] for _, labels in found
     )
-    assert "customer" not in learnt
-    assert learnt.replace(".", "").split() == " ".join(" ".join(h) for h in histories).split()
+    assert "customer" not in learned
+    assert learned.replace(".", "").split() == " ".join(" ".join(h) for h in histories).split()
     for ids, labels in found:
         assert len(ids) <= CONTEXT
         assert labels[-1] == TOKENIZER.end_id

@@ -127,7 +127,7 @@ def test_a_broken_off_save_leaves_no_folder(
         train_network(shop_data(), SHORT, tmp_path / "a", no_progress)
     assert not (tmp_path / "a").exists()
     monkeypatch.undo()
-    # Called again it has only the saving left to do.
+    # The second call only has to save.
     report = train_network(shop_data(), SHORT, tmp_path / "a", no_progress)
     assert report.card["phases"]["pairs"]["steps"] > 0
     assert [path.name for path in tmp_path.iterdir()] == ["a"]

@@ -1,4 +1,4 @@
-"""A planted gain must be found; none must be found where there is none."""
+"""A real gain is found; without one no change is recommended."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ POINTS = (DEFAULTS, LIVE, OTHER)
 
 
 def measured(*hit_rates: float, users: int = 1000) -> Measured:
-    """Each point finds the targets of another random part of the users."""
+    """Return measurements in which each point finds the targets of random users."""
     chance = np.random.default_rng(3)
     values = np.stack([chance.random(users) < rate for rate in hit_rates]).astype(float)
     return Measured(10, POINTS[: len(hit_rates)], values, values)
@@ -80,7 +80,7 @@ def test_references_must_have_been_measured() -> None:
 
 
 def lengths_matter() -> tuple[list[TuningUser], MemoryGridSearch]:
-    """A catalog in which the targets are the long titles, so that small b is right."""
+    """Return a catalog in which the targets are the long titles, so that small b is best."""
     titles = {}
     for n in range(60):
         titles[2 * n] = [f"topic{n}"]

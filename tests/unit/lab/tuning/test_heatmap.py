@@ -1,4 +1,4 @@
-"""The picture says what was measured: every point, its colour by value, the named ones marked."""
+"""The heat map shows every measured point, coloured by value, and the marked points."""
 
 import re
 import xml.etree.ElementTree as ET

@@ -1,4 +1,4 @@
-"""The grid's lists against lists made point by point, the way a user would get them."""
+"""The grid's lists compared with lists made point by point."""
 
 import random
 
@@ -28,7 +28,7 @@ def analyze(texts: list[str]) -> list[list[str]]:
 
 
 def some_users(count: int) -> list[TuningUser]:
-    """Users with short and long histories, with no query, one, several, and equal ones."""
+    """Return users with short and long histories, with no query, one, several, and equal ones."""
     chance = random.Random(9)
     eval_users = []
     for user in range(count):

@@ -1,4 +1,4 @@
-"""Which queries find their target earlier or later; hand-made hits, so that ranks are known."""
+"""Queries whose target rank changes, with known hits."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Part:
 
 
 class Search:
-    """Two texts at a time, as large searches do."""
+    """A search that yields two texts at a time, as large searches do."""
 
     def search(self, texts: Sequence[str], points: Sequence[Bm25], depth: int) -> Iterator[Part]:
         assert (list(points), depth) == ([BEFORE, AFTER], 100)
