@@ -139,7 +139,7 @@ def _night(runtime: "Runtime") -> None:
     from gpt4rec_es.night.inprocess import run_night
     from gpt4rec_es.night.schedule import today
 
-    date = today(runtime.settings.timezone)
+    date = today(runtime.engine, runtime.settings.timezone)
     with progress_bar("Night", "done in this stage") as progress:
         report = run_night(runtime.night_parts(), runtime.night_options(), date, progress=progress)
     print_line(

@@ -189,7 +189,8 @@ def _night_rules(runtime: "Runtime") -> "NightRules":
     from gpt4rec_es.night.schedule import today
 
     options = runtime.night_options()
-    return NightRules(today(runtime.settings.timezone), options.rules, options.filters)
+    date = today(runtime.engine, runtime.settings.timezone)
+    return NightRules(date, options.rules, options.filters)
 
 
 def _fusions(settings: "Fusion", sources: tuple[str, ...], method: Any) -> "tuple[Fusion, ...]":

@@ -24,6 +24,9 @@ from gpt4rec_es.cli.progress import progress_bar
     is_flag=True,
     help="Plan here and leave the other stages to the Celery workers.",
 )
+@click.option(
+    "--allow-future", is_flag=True, help="Accept a --date that has not begun yet, for tests."
+)
 @click.option("--supersede", is_flag=True, help="Cancel the unfinished run and plan a new one.")
 @rule_options
 @click.option(
@@ -39,6 +42,7 @@ from gpt4rec_es.cli.progress import progress_bar
 def night(
     logical_date: dt.datetime | None,
     by_celery: bool,
+    allow_future: bool,
     supersede: bool,
     dry_run: bool,
     as_json: bool,
@@ -56,10 +60,13 @@ def night(
     Example: gpt4rec night --date 2026-11-28
     """
     from gpt4rec_es.night.inprocess import plan_summary, run_night
-    from gpt4rec_es.night.schedule import today
+    from gpt4rec_es.night.schedule import require_not_future, today
 
     runtime = get_runtime()
-    date = logical_date.date() if logical_date else today(runtime.settings.timezone)
+    timezone = runtime.settings.timezone
+    date = logical_date.date() if logical_date else today(runtime.engine, timezone)
+    if not allow_future:
+        require_not_future(runtime.engine, date, timezone)
     parts, options = runtime.night_parts(), runtime.night_options(**rules)
     if dry_run:
         emit(plan_summary(parts, options, date), as_json, _print_plan)

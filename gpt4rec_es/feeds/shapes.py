@@ -41,7 +41,7 @@ class Shape:
         return found and (not self.marks or any(name in fields for name in self.marks))
 
 
-_WHO_WHAT = ("user_id", "item_id")
+_ID_COLUMNS = ("user_id", "item_id")
 _OWN_ITEM = {name: (name,) for name in ITEM_FIELDS} | {"active": ("active", "is_active")}
 
 _AMAZON_ITEM = {"item_id": ("asin",), "title": ("title",), "brand": ("brand",), "price": ("price",)}
@@ -84,7 +84,7 @@ SHAPES: dict[Kind, tuple[Shape, ...]] = {
         ),
     ),
     "interactions": (
-        Shape("own", {name: (name,) for name in INTERACTION_FIELDS}, _WHO_WHAT),
+        Shape("own", {name: (name,) for name in INTERACTION_FIELDS}, _ID_COLUMNS),
         Shape(
             "amazon2023",
             {
@@ -93,17 +93,17 @@ SHAPES: dict[Kind, tuple[Shape, ...]] = {
                 "timestamp": ("timestamp",),
                 "rating": ("rating",),
             },
-            _WHO_WHAT,
+            _ID_COLUMNS,
             time_unit="ms",
         ),
         Shape(
             "amazon2018",
             _AMAZON_REVIEW,
-            _WHO_WHAT,
+            _ID_COLUMNS,
             ("verified", "vote", "style", "image"),
             time_unit="s",
         ),
-        Shape("amazon2014", _AMAZON_REVIEW, _WHO_WHAT, time_unit="s"),
+        Shape("amazon2014", _AMAZON_REVIEW, _ID_COLUMNS, time_unit="s"),
     ),
 }
 SHAPE_NAMES = ("own", "amazon2014", "amazon2018", "amazon2023")

@@ -1,1 +1,1 @@
-"""Pure checks of query texts: forbidden phrases and foreign scripts."""
+"""Pure checks of query texts: forbidden phrases, foreign scripts, repetition."""

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.generation.tokenizer import PromptTokenizer, open_tokenizer, tokenizer_files
+from gpt4rec_es.generation.weights import check_weights, weight_files
 from gpt4rec_es.records import PromptForm
 
 # Entries about the origin of a checkpoint; they do not change its output.
@@ -21,7 +20,6 @@ _IRRELEVANT = {"_name_or_path", "transformers_version"}
 # Entry of config.json with the form of prompts, if it is not the default. It is there because the
 # content hash covers config.json: another form makes another generator.
 PROMPT_FORM = "gpt4rec_prompt"
-_EMBEDDINGS = ("transformer.wte.weight", "wte.weight")
 
 
 @dataclass(frozen=True)
@@ -42,13 +40,13 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     """Return the checkpoint in ``folder`` after checking that its parts fit each other.
 
     Raises:
-        UsageError: no such folder, no GPT-2 language model, no safetensors weights, no tokenizer,
-            or a tokenizer with more entries than the model has embeddings.
+        UsageError: no such folder, no GPT-2 language model, no safetensors weights, weights that
+            are not finite, no tokenizer, or one with more entries than the model has embeddings.
     """
     config = read_config(folder)
-    weights = _weight_files(folder)
+    weights = weight_files(folder)
     tokenizer = open_tokenizer(folder)
-    rows = _embedding_rows(folder, weights)
+    rows = check_weights(folder, weights)
     known = min(rows, int(config.get("vocab_size", rows)))
     if tokenizer.size > known:
         raise UsageError(
@@ -98,37 +96,6 @@ def _prompt_form(folder: Path, config: dict[str, Any]) -> PromptForm:
             f"{folder} is no checkpoint of this program: {PROMPT_FORM} in config.json is wrong.",
             "Copy config.json anew.",
         ) from error
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    """Return the safetensors files of the weights, by name; other formats can execute code."""
-    files = sorted(folder.glob("model*.safetensors"))
-    if files:
-        return files
-    others = [*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.ckpt")]
-    found = f"only {others[0].name}, which could run code when opened" if others else "no weights"
-    raise UsageError(
-        f"{folder} holds no safetensors weights ({found}).",
-        "Save the model again with save_pretrained of a current transformers.",
-    )
-
-
-def _embedding_rows(folder: Path, weights: list[Path]) -> int:
-    """Return the number of token embeddings in the weights; reads only the files' headers."""
-    for path in weights:
-        try:
-            with safe_open(path, framework="np") as tensors:
-                for name in _EMBEDDINGS:
-                    if name in tensors.keys():  # noqa: SIM118 - not a mapping
-                        return int(tensors.get_slice(name).get_shape()[0])
-        except (SafetensorError, OSError) as error:
-            raise UsageError(
-                f"The weights {path} cannot be read: {error}.", "Copy the file anew."
-            ) from error
-    raise UsageError(
-        f"The weights in {folder} are not those of a GPT-2: no token embeddings.",
-        "Give a folder that holds a GPT-2 language model saved with save_pretrained.",
-    )
 
 
 def _hash(folder: Path, config: dict[str, Any], weights: list[Path]) -> str:

@@ -126,6 +126,14 @@ def fetch(source: str) -> Path:
             ) from error
 
 
+def non_finite_weight(network: Any) -> str | None:
+    """Return the name of the first parameter with NaN or infinite values; None: all are finite."""
+    return next(
+        (name for name, weights in network.named_parameters() if not torch.isfinite(weights).all()),
+        None,
+    )
+
+
 def new_network(size: Size, vocab_size: int, end_id: int, dropout: float | None = None) -> Any:
     """Return a GPT-2 language model with random weights from torch's current seed."""
     layers, heads, width, context, usual_dropout = _SHAPES[size]

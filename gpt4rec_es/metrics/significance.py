@@ -100,7 +100,8 @@ def permutation_test(differences: PerUser, *, seed: int, resamples: int = 9999) 
     """
     # Differences of 0 change no flipped sum, and in rankings most are 0.
     moved = differences[(differences != 0) & ~np.isnan(differences)]
-    if not len(moved):
+    # Either sign of a single difference is as extreme as the other.
+    if len(moved) < 2:
         return 1.0
     tested = stats.permutation_test(
         (moved,),

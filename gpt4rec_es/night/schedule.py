@@ -9,7 +9,9 @@ import datetime as dt
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
+from sqlalchemy import Engine, text
 
+from gpt4rec_es.db.engine import retrying
 from gpt4rec_es.errors import UsageError
 
 # Periods to search for the latest firing, shortest first: an expression that fires each minute has
@@ -58,6 +60,24 @@ def due_date(cron: str, timezone: str, now: dt.datetime | None = None) -> dt.dat
     return last_fire(cron, timezone, now or dt.datetime.now(dt.UTC)).date()
 
 
-def today(timezone: str) -> dt.date:
-    """Return today's date in ``timezone``."""
-    return dt.datetime.now(ZoneInfo(timezone)).date()
+def today(engine: Engine, timezone: str) -> dt.date:
+    """Return today's date in ``timezone`` by the clock of the database server."""
+    now: dt.datetime = retrying(
+        engine, lambda c: c.execute(text("SELECT clock_timestamp()")).scalar_one()
+    )
+    return now.astimezone(ZoneInfo(timezone)).date()
+
+
+def require_not_future(engine: Engine, logical_date: dt.date, timezone: str) -> None:
+    """Check that ``logical_date`` has begun in ``timezone`` by the database server's clock.
+
+    Raises:
+        UsageError: it is in the future; published, its run would exclude all nights before it.
+    """
+    latest = today(engine, timezone)
+    if logical_date > latest:
+        raise UsageError(
+            f"{logical_date} is in the future: it is {latest} in {timezone}.",
+            "A published night of a later date refuses all earlier ones. Check --date and "
+            "GPT4REC_TIMEZONE, or add --allow-future in a test.",
+        )

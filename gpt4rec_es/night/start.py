@@ -57,8 +57,8 @@ def start_night(
     supersede: end an unfinished run first; its generations and searches are used again.
 
     Raises:
-        ConflictError: the unfinished run has another date or code version, or another process is
-        planning.
+        ConflictError: the unfinished run has another code version, a later night is published, or
+        another process is planning.
     """
     unfinished = retrying(parts.engine, lambda c: run_rows.unfinished(c, KIND))
     if unfinished and supersede:
@@ -66,17 +66,40 @@ def start_night(
             stop_run(parts, run, "superseded", "superseded by a new night")
         unfinished = []
     if unfinished:
-        return Started(_resumable(unfinished[0]), is_new=False)
+        return Started(_resumable(unfinished[0], logical_date), is_new=False)
+    require_publishable(parts, logical_date)
     return Started(plan_run(parts, options, logical_date, progress=progress), is_new=True)
 
 
-def _resumable(run: Run) -> Run:
+def require_publishable(parts: NightParts, logical_date: dt.date) -> None:
+    """Check before any work that a night of ``logical_date`` could be published.
+
+    Raises:
+        ConflictError: a night of a later date is published.
+    """
+    latest = retrying(parts.engine, lambda c: run_rows.load_published(c, KIND))
+    if latest is not None and latest.logical_date > logical_date:
+        raise ConflictError(
+            f"A night for {logical_date} could not be published: {latest.run_id} is, for the later "
+            f"date {latest.logical_date}.",
+            f"If that date is wrong, withdraw it: `gpt4rec runs reject {latest.run_id} "
+            "--reason 'why'`.",
+        )
+
+
+def _resumable(run: Run, logical_date: dt.date) -> Run:
     if run.code_version != code_version():
         raise ConflictError(
             f"Run {run.run_id} is unfinished and was planned by code {run.code_version}; "
             f"this is {code_version()}.",
             "Let workers of that code finish it, or give it up with `gpt4rec night --supersede`.",
         )
+    log.warning(
+        "run %s is unfinished and is resumed with the date and options of its planning%s; "
+        "`gpt4rec night --supersede` drops it",
+        run.run_id,
+        "" if run.logical_date == logical_date else f", before a night for {logical_date}",
+    )
     return run
 
 

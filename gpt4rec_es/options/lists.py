@@ -209,12 +209,14 @@ ANY_TERM = SearchOptions()
 
 @dataclass(frozen=True, slots=True)
 class QueryFilters:
-    """Filters of generated queries before search; by default all queries pass.
+    """Filters of generated queries before search; by default only repetition is refused.
 
-    phrases: forbidden phrases. catalog_scripts_only: refuse letters of scripts that titles do not
-    use. max_unknown_fraction: fraction of a query's terms that may occur in no title; 1: no limit.
+    refuse_repetition: refuse queries that repeat themselves. phrases: forbidden phrases.
+    catalog_scripts_only: refuse letters of scripts that titles do not use. max_unknown_fraction:
+    fraction of a query's terms that may occur in no title; 1: no limit.
     """
 
+    refuse_repetition: bool = True
     phrases: tuple[str, ...] = ()
     catalog_scripts_only: bool = False
     max_unknown_fraction: _Fraction = 1.0
@@ -222,4 +224,9 @@ class QueryFilters:
     @property
     def is_on(self) -> bool:
         """Whether any filter is set."""
-        return bool(self.phrases) or self.catalog_scripts_only or self.max_unknown_fraction < 1
+        return (
+            self.refuse_repetition
+            or bool(self.phrases)
+            or self.catalog_scripts_only
+            or self.max_unknown_fraction < 1
+        )

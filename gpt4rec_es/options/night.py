@@ -24,7 +24,8 @@ class NightOptions:
     queries. rules: rules for all lists. lease_seconds: lifetime of a lease that is not renewed.
     max_failures: errors of a shard before it is split. daily_min_users: minimum number of users of
     a query in the daily sums. max_outage_seconds: time that a worker waits for an unreachable
-    server before it gives its shard back.
+    server before it gives its shard back. max_fallback_fraction: limit of the fractions that the
+    gate ``few_fallbacks`` measures.
     """
 
     k: Annotated[int, Interval(ge=1, le=1000)] = 10
@@ -42,6 +43,7 @@ class NightOptions:
     max_failures: Annotated[int, Interval(ge=1, le=100)] = 3
     max_failed_fraction: _Fraction = 0.001
     min_full_fraction: _Fraction = 0.99
+    max_fallback_fraction: _Fraction = 0.2
     daily_min_users: Annotated[int, Interval(ge=1, le=10_000)] = 1
     max_outage_seconds: float = 600.0
 

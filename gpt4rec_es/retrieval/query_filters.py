@@ -1,4 +1,4 @@
-"""Query filters: forbidden phrases, scripts, and terms that no title has.
+"""Query filters: repetition, forbidden phrases, scripts, and terms that no title has.
 
 Runs use filters frozen at planning, evaluations the current ones. Bought titles used as queries are
 checked for forbidden phrases only, because their words are in the catalog.
@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from gpt4rec_es.db.rows.filters import FrozenFilters, catalog_scripts
 from gpt4rec_es.filters.phrases import Phrases
+from gpt4rec_es.filters.repetition import find_repetition
 from gpt4rec_es.filters.scripts import PATTERNS, scripts_of
 from gpt4rec_es.options.lists import QueryFilters
 from gpt4rec_es.prompts.keys import canonical_json, hash128
@@ -31,6 +32,7 @@ def filter_settings(
 ) -> dict[str, object]:
     """Return ``filters`` resolved by the current catalog; index_name: index with known terms."""
     return {
+        "refuse_repetition": filters.refuse_repetition,
         "phrases": hash128(canonical_json(filters.phrases)).hex(),
         "n_phrases": len(filters.phrases),
         "scripts": catalog_scripts(connection, PATTERNS, _MIN_SCRIPT_SHARE)
@@ -73,6 +75,8 @@ def check_queries(
 
 
 def _check_query(filters: FrozenFilters, text: str) -> Verdict:
+    if filters.refuse_repetition and (repeated := find_repetition(text)) is not None:
+        return ("repetition", repeated)
     if filters.phrases and (phrase := _automaton(filters.phrases).find(text)) is not None:
         return ("phrase", phrase)
     if filters.scripts is not None and (foreign := scripts_of(text) - filters.scripts):

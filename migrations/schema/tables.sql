@@ -299,7 +299,7 @@ CREATE TABLE query_verdicts (
     reason text,
     detail text,
     CONSTRAINT pk_query_verdicts PRIMARY KEY (filters_no, query_no),
-    CONSTRAINT ck_query_verdicts_reason CHECK (reason IN ('phrase', 'script', 'unknown')),
+    CONSTRAINT ck_query_verdicts_reason CHECK (reason IN ('repetition', 'phrase', 'script', 'unknown')),
     CONSTRAINT fk_query_verdicts_filters_no_query_filters
         FOREIGN KEY (filters_no) REFERENCES query_filters (filters_no),
     CONSTRAINT fk_query_verdicts_query_no_queries
@@ -311,7 +311,7 @@ COMMENT ON TABLE query_verdicts IS
 COMMENT ON COLUMN query_verdicts.filters_no IS 'filters that were applied';
 COMMENT ON COLUMN query_verdicts.query_no IS 'query that was checked';
 COMMENT ON COLUMN query_verdicts.reason IS
-    'reason for removing the query: phrase, script or unknown; NULL: the query passed';
+    'reason for removing the query: repetition, phrase, script or unknown; NULL: it passed';
 COMMENT ON COLUMN query_verdicts.detail IS
     'the phrase, the scripts or the number of unknown terms found; NULL: the query passed';
 

@@ -52,11 +52,28 @@ def test_a_night_and_what_one_can_ask_about_it(shop: Shop, cli: Cli) -> None:
     assert "is published" in cli("runs", "publish", "nightly-2026-11-23-1")
 
 
-def test_a_gate_that_says_no_is_exit_code_3(shop: Shop, cli: Cli) -> None:
+def test_a_gate_that_says_no_is_exit_code_3(
+    shop: Shop, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cli("night", "--date", "2026-11-22")
-    line = cli.error("night", "--date", "2026-11-21", code=3)
-    assert "is newer than published" in line
+    # No list can be full: one item more is asked for than the catalog has.
+    monkeypatch.setenv("GPT4REC_K", "200")
+    line = cli.error("night", "--date", "2026-11-23", code=3)
+    assert "lists are full" in line
     assert "--force --reason" in line
+
+
+def test_dates_that_cannot_be_published_are_refused_before_work(shop: Shop, cli: Cli) -> None:
+    cli("night", "--date", "2026-11-22")
+    line = cli.error("night", "--date", "2026-11-21", code=1)
+    assert "could not be published: nightly-2026-11-22-1 is" in line
+    assert "gpt4rec runs reject nightly-2026-11-22-1" in line
+    line = cli.error("night", "--date", "2126-12-01", code=2)
+    assert "2126-12-01 is in the future" in line
+    assert "is in the future" in cli.error("night", "--date", "2126-12-01", "--dry-run", code=2)
+    assert len(cli.json("runs", "list")) == 1
+    cli("night", "--date", "2126-12-01", "--allow-future")
+    assert "could not be published" in cli.error("night", code=1)
 
 
 def test_mistakes_are_one_line_with_the_way_out(

@@ -68,6 +68,35 @@ DEFECTS = {
             "UPDATE recommendations SET item_no = x.item_no FROM x WHERE user_no = 7 AND rank = 1"
         ),
     ),
+    "no recommendation at all": (
+        "items_exist_and_are_active",
+        sql("DELETE FROM recommendations WHERE run_no = 2"),
+    ),
+    "no user with hits": (
+        "lists_are_full",
+        sql("UPDATE user_outcomes SET outcome = 'no_hits', n_found = 0 WHERE run_no = 2"),
+    ),
+    "many users without queries": (
+        "few_fallbacks",
+        sql(
+            "UPDATE user_outcomes SET n_queries = 0 WHERE run_no = 2 AND user_no BETWEEN 11 AND 18"
+        ),
+    ),
+    "many users without hits": (
+        "few_fallbacks",
+        sql(
+            "UPDATE user_outcomes SET outcome = 'no_hits', n_found = 0 "
+            "WHERE run_no = 2 AND user_no BETWEEN 11 AND 18"
+        ),
+    ),
+    "lists that are mostly fallbacks": (
+        "few_fallbacks",
+        sql("UPDATE user_outcomes SET n_found = 4 WHERE run_no = 2 AND outcome = 'ok'"),
+    ),
+    "no user with a usable history": (
+        "few_fallbacks",
+        sql("UPDATE user_outcomes SET outcome = 'no_history' WHERE run_no = 2"),
+    ),
     "short lists": (
         "lists_are_full",
         sql(

@@ -131,11 +131,24 @@ def test_a_refused_night_leaves_yesterdays_lists(shop: Shop, database: Database)
     assert (states, shown) == (["published", "rejected"], 1)
 
 
-def test_an_older_date_is_refused(shop: Shop) -> None:
+def test_an_older_date_is_refused_before_work(shop: Shop, database: Database) -> None:
     runtime = shop.runtime()
     night(runtime)
-    with pytest.raises(GateError, match="is newer than published"):
+    with pytest.raises(ConflictError, match=r"could not be published: nightly-2026-11-22-1 is"):
         night(runtime, DAY - dt.timedelta(days=1))
+    with database.engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM runs")).scalar_one() == 1
+
+
+def test_an_unfinished_run_of_another_date_is_resumed_with_a_warning(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    runtime = shop.runtime()
+    start_night(runtime.night_parts(), runtime.night_options(), DAY)
+    report = night(runtime, DAY + dt.timedelta(days=1))
+    assert report.run_id == "nightly-2026-11-22-1"
+    assert "with the date and options of its planning, before a night for 2026-11-23" in caplog.text
+    assert "--supersede` drops it" in caplog.text
 
 
 def test_a_night_beside_a_running_one_is_refused(shop: Shop, database: Database) -> None:

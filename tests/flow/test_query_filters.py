@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from gpt4rec_es.db.rows import runs as run_rows
-from gpt4rec_es.errors import DataError, UsageError
+from gpt4rec_es.errors import DataError, GateError, UsageError
 from gpt4rec_es.night.inprocess import run_night
 from gpt4rec_es.night.inspect.status import run_status
 from gpt4rec_es.night.inspect.why import explain_user
@@ -110,7 +110,7 @@ def test_what_passes_all_filters_gives_the_same_rows(
 ) -> None:
     nothing = tmp_path / "none.txt"
     nothing.write_text("submarine\n")
-    plain = night(shop.runtime())
+    plain = night(shop.runtime(refuse_repetition=False))
     run = night(
         shop.runtime(
             forbidden_phrases_file=nothing, catalog_scripts_only=True, max_unknown_fraction=0
@@ -135,14 +135,15 @@ def test_users_without_a_query_left_get_fallbacks_and_it_is_said_why(
 ) -> None:
     everything = tmp_path / "everything.txt"
     everything.write_text("red\ngreen\nblue\n")
-    run = night(shop.runtime(min_full_fraction=0, forbidden_phrases_file=everything))
+    runtime = shop.runtime(forbidden_phrases_file=everything)
+    with pytest.raises(GateError, match="39 of 39 users with a prompt have no queries"):
+        night(runtime)
     with database.engine.connect() as connection:
         reasons = connection.execute(
             text("""
             SELECT DISTINCT outcome, n_queries, short_reason FROM user_outcomes
-            WHERE run_no = :run AND outcome <> 'no_history'
-            """),
-            {"run": run},
+            WHERE run_no = 1 AND outcome <> 'no_history'
+            """)
         ).all()
     assert [tuple(row) for row in reasons] == [("empty_query", 0, "filtered_queries")]
 

@@ -23,8 +23,11 @@ FOLDERS = (
 )
 SUFFIXES = {".py", ".sql", ".md", ".sh", ".yml", ".yaml", ".toml", ".cfg", ".mako", ".service"}
 # Actors have names (worker, planner, operator, analyst), quantities have numbers.
+# Underscores separate words, too: names are read like texts.
 FORBIDDEN = re.compile(
-    r"\b(?:who|whom|whoever|so many|as far as they|another hand|has no say|has a say)\b",
+    r"(?<![^\W_])"
+    r"(?:who|whom|whoever|so many|as far as they|another hand|has no say|has a say)"
+    r"(?![^\W_])",
     re.IGNORECASE,
 )
 LEAVES = {
@@ -51,6 +54,8 @@ def test_no_text_has_a_forbidden_phrase() -> None:
         if path == Path(__file__):
             continue
         text = path.read_text(encoding="utf-8")
+        if path.name == "CHANGELOG.md":  # names of before
+            text = re.sub("`[^`]*`", "`name`", text)
         for match in FORBIDDEN.finditer(" ".join(text.split()) if path.suffix == ".md" else text):
             line = text.count("\n", 0, match.start()) + 1
             found.append(f"{path.relative_to(ROOT)}:{line} {match.group()}")

@@ -13,8 +13,8 @@ from gpt4rec_es.db.rows.texts import store_new
 class FrozenFilters:
     """One row of ``query_filters``. scripts: allowed scripts; None: all.
 
-    max_unknown_fraction: maximum fraction of a query's terms that index ``index_name`` lacks
-    (index_name None: not checked).
+    refuse_repetition: queries that repeat themselves are removed. max_unknown_fraction: maximum
+    fraction of a query's terms that index ``index_name`` lacks (index_name None: not checked).
     """
 
     filters_no: int
@@ -22,6 +22,7 @@ class FrozenFilters:
     scripts: frozenset[str] | None
     max_unknown_fraction: float
     index_name: str | None
+    refuse_repetition: bool = False
 
 
 def filters_number(
@@ -53,6 +54,7 @@ def frozen_filters(
         None if scripts is None else frozenset(scripts),
         float(settings["max_unknown_fraction"]),
         settings["index"],
+        settings.get("refuse_repetition", False),
     )
 
 

@@ -111,6 +111,45 @@ def count_failed(connection: Connection, run_no: int) -> int:
     return int(found.scalar_one())
 
 
+class Served(NamedTuple):
+    """Counts over the users with a usable history: purchases that the run's sources can use.
+
+    users: these users; with_prompt: those with a prompt, of which without_queries have no query
+    after filters. without_hits: users without an item found by a source. places: length of all
+    lists; fallbacks: places filled by fallbacks. without_history: users without purchases or
+    without titles, which are in none of these.
+    """
+
+    users: int
+    with_prompt: int
+    without_queries: int
+    without_hits: int
+    places: int
+    fallbacks: int
+    without_history: int
+
+
+def count_served(connection: Connection, run_no: int) -> Served:
+    """Count what a run's sources and its fallbacks did for the users with a usable history."""
+    row = connection.execute(
+        text("""
+        SELECT count(*) FILTER (WHERE usable) AS users,
+               count(*) FILTER (WHERE usable AND has_prompt) AS with_prompt,
+               count(*) FILTER (WHERE usable AND has_prompt AND n_queries = 0) AS without_queries,
+               count(*) FILTER (WHERE usable AND n_found = 0) AS without_hits,
+               coalesce(sum(n_recommended) FILTER (WHERE usable), 0) AS places,
+               coalesce(sum(n_recommended - n_found) FILTER (WHERE usable), 0) AS fallbacks,
+               count(*) FILTER (WHERE outcome IN ('no_history', 'no_titles')) AS without_history
+        FROM (SELECT o.*, u.prompt_no IS NOT NULL AS has_prompt,
+                     outcome IN ('ok', 'empty_query', 'no_hits') AS usable
+              FROM user_outcomes AS o JOIN run_users AS u USING (run_no, user_no)
+              WHERE run_no = :run_no) AS outcomes
+        """),
+        {"run_no": run_no},
+    ).one()
+    return Served(*map(int, row))
+
+
 def recommended_ids(connection: Connection, run_no: int) -> list[str]:
     """Return the ids of the items in a run's lists that are in the catalog."""
     found = connection.execute(

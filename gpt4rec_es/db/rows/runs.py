@@ -174,6 +174,12 @@ def published(connection: Connection, kind: str) -> int | None:
     return None if found is None else int(found)
 
 
+def load_published(connection: Connection, kind: str) -> Run | None:
+    """Return the published run; None before the first publication."""
+    pointer = published(connection, kind)
+    return None if pointer is None else load(connection, pointer)
+
+
 def has_lists(connection: Connection, run_no: int) -> bool:
     """Return whether the run was not pruned, so that the lists it made are stored."""
     found = connection.execute(select(runs.c.pruned_at.is_(None)).where(runs.c.run_no == run_no))

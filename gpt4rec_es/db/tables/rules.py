@@ -145,7 +145,9 @@ query_verdicts = Table(
     Column(
         "reason",
         Text,
-        comment="reason for removing the query: phrase, script or unknown; NULL: the query passed",
+        comment=(
+            "reason for removing the query: repetition, phrase, script or unknown; NULL: it passed"
+        ),
     ),
     Column(
         "detail",
@@ -155,6 +157,6 @@ query_verdicts = Table(
         ),
     ),
     Index("ix_query_verdicts_query_no", "query_no"),
-    CheckConstraint("reason IN ('phrase', 'script', 'unknown')", name="reason"),
+    CheckConstraint("reason IN ('repetition', 'phrase', 'script', 'unknown')", name="reason"),
     comment="One row per set of filters and query that they were applied to.",
 )

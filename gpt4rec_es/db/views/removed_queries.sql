@@ -23,9 +23,10 @@ COMMENT ON COLUMN analytics.removed_queries.query_id IS
 COMMENT ON COLUMN analytics.removed_queries.query IS
     'query text: the search that the user is predicted to type next';
 COMMENT ON COLUMN analytics.removed_queries.removal_reason IS
-    'filter that removed the query: phrase (contains a forbidden phrase), script (letters of a '
-    'script that titles do not use) or unknown (terms that occur in no title)';
+    'filter that removed the query: repetition (the query repeats itself), phrase (contains a '
+    'forbidden phrase), script (letters of a script that titles do not use) or unknown (terms that '
+    'occur in no title)';
 COMMENT ON COLUMN analytics.removed_queries.removal_detail IS
-    'the phrase, the scripts, or the number of unknown terms';
+    'the repeated words, the phrase, the scripts, or the number of unknown terms';
 COMMENT ON COLUMN analytics.removed_queries.removed_user_count IS
     'number of users that the query was generated for';

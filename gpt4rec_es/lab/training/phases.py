@@ -25,6 +25,11 @@ from gpt4rec_es.lab.training.dataset import (
     pair_examples,
     window_examples,
 )
+from gpt4rec_es.lab.training.divergence import (
+    DivergedError,
+    require_finite_loss,
+    require_finite_weights,
+)
 from gpt4rec_es.lab.training.run_phase import Phase, PhaseResult, count_steps, mean_loss, run_phase
 from gpt4rec_es.lab.training.save import save_checkpoint, work_folder
 from gpt4rec_es.protocols import Progress
@@ -59,6 +64,7 @@ def train_network(
     Raises:
         UsageError: ``output`` exists, or beside it an unfinished training with other arguments.
         DataError: no user has two titles to train on.
+        DivergedError: the loss or a weight is not finite; snapshots saved before stay.
     """
     started = time.monotonic()
     if output.exists():
@@ -86,12 +92,18 @@ def train_network(
         }
 
     def save_snapshot(name: str, result: PhaseResult) -> None:
+        require_finite_weights(network, name, result.steps)
         folder = output.with_name(f"{output.name}-snapshots") / f"{name}-{result.steps:06d}"
         if not folder.exists():  # otherwise it was saved before a kill
             save_checkpoint(network, tokenizer, folder, card({name: result}, None), form)
 
-    results = _run(network, phases, options, device, work, progress, save_snapshot)
-    validation_loss = _validate(network, data, options, tokenizer, context, form)
+    try:
+        results = _run(network, phases, options, device, work, progress, save_snapshot)
+        validation_loss = _validate(network, data, options, tokenizer, context, form)
+    except DivergedError:
+        # Resumed, it would diverge again.
+        shutil.rmtree(work)
+        raise
     finished = card(results, validation_loss)
     content_hash = save_checkpoint(network, tokenizer, output, finished, form)
     shutil.rmtree(work)
@@ -229,4 +241,8 @@ def _validate(
     """Return the loss on the last titles of validation users; None without such users."""
     pieces = Pieces(data.validation.titles, tokenizer, context, options.reserve, form)
     examples = pair_examples(data.validation, pieces, "last")
-    return mean_loss(network, examples, options.batch_size) if len(examples) else None
+    if not len(examples):
+        return None
+    loss = mean_loss(network, examples, options.batch_size)
+    require_finite_loss(loss, "validation", 0)
+    return loss

@@ -20,6 +20,7 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from gpt4rec_es.generation.network import silence_transformers
 from gpt4rec_es.lab.training.dataset import IGNORED, Examples, epoch_order
+from gpt4rec_es.lab.training.divergence import require_finite_loss, require_finite_weights
 from gpt4rec_es.lab.training.loss import linear_cross_entropy
 
 # oneDNN caches primitives for 1,024 shapes, and batches of mixed lengths rarely have equal shapes,
@@ -27,7 +28,7 @@ from gpt4rec_es.lab.training.loss import linear_cross_entropy
 _SHAPES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 
 # Marker file of a complete checkpoint; without it a kill interrupted its writing.
-_WHOLE = "whole"
+_COMPLETE = "complete"
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,9 @@ def run_phase(
 
     report(steps): called with the number of finished steps. Equal arguments give equal weights on
     the same machine, also after interruptions.
+
+    Raises:
+        DivergedError: the loss or a weight is NaN or infinite.
     """
     planned = count_steps(len(examples), phase.epochs, phase.batch_size)
     wanted = planned if phase.max_steps is None else min(planned, phase.max_steps)
@@ -87,6 +91,7 @@ def run_phase(
         trainer.remove_callback(PrinterCallback)
         trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
     steps = int(trainer.state.global_step)
+    require_finite_weights(network, folder.name, steps)
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     read = min(1.0, steps / planned) * phase.epochs * float(examples.lengths.sum())
     return PhaseResult(steps, planned, round(read), losses[-1] if losses else None)
@@ -170,13 +175,16 @@ class _TokenTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         # The Trainer applies mixed precision in model.forward, which _token_loss does not call.
         with self.accelerator.autocast():
             loss = _token_loss(model, inputs["input_ids"], inputs["labels"])
+        # The Trainer's log leaves out a loss that is not finite, and shows 0.
+        phase = Path(self.args.output_dir).name
+        require_finite_loss(loss.item(), phase, self.state.global_step + 1)
         return (loss, None) if return_outputs else loss
 
 
 def _last_checkpoint(folder: Path) -> str | None:
     """Return the newest complete checkpoint, after deleting all others."""
     for checkpoint in folder.glob("checkpoint-*"):
-        if not (checkpoint / _WHOLE).exists():
+        if not (checkpoint / _COMPLETE).exists():
             shutil.rmtree(checkpoint)
     return get_last_checkpoint(str(folder)) if folder.is_dir() else None
 
@@ -198,7 +206,7 @@ class _StopCallback(TrainerCallback):  # type: ignore[misc]  # transformers is n
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
         """Mark the checkpoint of this step, whose files are all written now."""
-        (Path(args.output_dir) / f"checkpoint-{state.global_step}" / _WHOLE).touch()
+        (Path(args.output_dir) / f"checkpoint-{state.global_step}" / _COMPLETE).touch()
 
 
 def _arguments(phase: Phase, folder: Path, planned: int, wanted: int) -> Any:

@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.bm25.retriever import MemoryGridSearch
 from gpt4rec_es.lab.tuning.measure import Measured, TuningUser, measure_points
-from gpt4rec_es.metrics.significance import Interval, best_of_test, bootstrap_interval, holm
+from gpt4rec_es.metrics.significance import (
+    Interval,
+    best_of_test,
+    bootstrap_interval,
+    holm,
+    permutation_test,
+)
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.records import Bm25
 
@@ -153,9 +159,15 @@ def choose(measured: Measured, live: Bm25, *, metric: Metric = "ndcg", seed: int
         gain = bootstrap_interval(differences[place], seed=seed)
         p_value = float(best_of_test(differences, seed=seed)[place])
         comparisons.append(PointComparison(name, point, gain, p_value))
-    adjusted = holm([comparison.p_value for comparison in comparisons])
-    comparisons = [replace(c, p_value=p) for c, p in zip(comparisons, adjusted, strict=True)]
-    recommended, verdict = _decide(best, live, comparisons)
+    tested = [comparison.p_value for comparison in comparisons]
+    if live != DEFAULTS:
+        # A question of its own: the best point may be better than live, and the defaults not.
+        step_back = values[measured.points.index(DEFAULTS)] - values[measured.points.index(live)]
+        tested.append(permutation_test(step_back, seed=seed))
+    adjusted = holm(tested)
+    comparisons = [replace(c, p_value=p) for c, p in zip(comparisons, adjusted, strict=False)]
+    defaults_win = live != DEFAULTS and step_back.mean() > 0 and adjusted[-1] < _LEVEL
+    recommended, verdict = _decide(best, live, comparisons, defaults_win=defaults_win)
     return Choice(metric, measured, best, tuple(comparisons), recommended, verdict)
 
 
@@ -173,19 +185,32 @@ def best_point(measured: Measured, metric: Metric) -> Bm25:
     return min(candidates, key=_distance)
 
 
-def _decide(best: Bm25, live: Bm25, comparisons: Sequence[PointComparison]) -> tuple[Bm25, str]:
+def _decide(
+    best: Bm25, live: Bm25, comparisons: Sequence[PointComparison], *, defaults_win: bool
+) -> tuple[Bm25, str]:
+    """Return the recommended point and why. defaults_win: they are better than live."""
     beaten = {c.name for c in comparisons if c.is_significant}
     shown = _text(best)
     if len(beaten) == len(comparisons):
         against = " and ".join(c.name for c in comparisons)
         return best, f"Use {shown}: better than {against} by more than chance."
-    if "live" in beaten:
-        verdict = f"Go back to the defaults, {_text(DEFAULTS)}: by more than chance, {shown} is"
-        return DEFAULTS, f"{verdict} better than live, but not better than the defaults."
+    if defaults_win:
+        return (
+            DEFAULTS,
+            (
+                f"Go back to the defaults, {_text(DEFAULTS)}: better than live by more than "
+                f"chance, and {shown} is not better than the defaults."
+            ),
+        )
     if live == DEFAULTS:
         return (
             DEFAULTS,
             f"Keep the defaults, {_text(live)}: no point is better by more than chance.",
+        )
+    if "live" in beaten:
+        return live, (
+            f"Keep what is live, {_text(live)}: {shown} is better by more than chance, but not "
+            "better than the defaults, and the defaults are not better than live."
         )
     return live, f"Keep what is live, {_text(live)}: no point is better by more than chance."
 

@@ -4,6 +4,7 @@ The live build does not change here: see trials.py. A tuning that is killed keep
 queries.
 """
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -40,6 +41,8 @@ from gpt4rec_es.prompts.keys import canonical_json, hash128
 from gpt4rec_es.protocols import Bars, no_bars
 from gpt4rec_es.records import Bm25
 from gpt4rec_es.version import code_version
+
+log = logging.getLogger(__name__)
 
 _GRIDS = ("coarse", "fine", "full")
 # Number of queries whose hits are compared with the server's.
@@ -208,14 +211,20 @@ def _comparisons(choice: Choice, inputs: Inputs, seed: int) -> Iterator[Mapping[
         differences = values[place(choice.best)] - values[place(comparison.point)]
         for name, mask in inputs.segments.items():
             chosen = differences[mask]
-            gain = bootstrap_interval(chosen, seed=seed)
+            try:
+                gain = bootstrap_interval(chosen, seed=seed)
+                p_value = permutation_test(chosen, seed=seed)
+            except (UsageError, ValueError) as error:
+                # The comparison over all users took minutes, and stands without this segment.
+                log.warning("segment %s is left out of the comparisons: %s", name, error)
+                continue
             yield row | {
                 "segment": name,
                 "n_users": gain.n,
                 "gain": gain.mean,
                 "gain_low": gain.low,
                 "gain_high": gain.high,
-                "p_value": permutation_test(chosen, seed=seed),
+                "p_value": p_value,
             }
 
 

@@ -67,6 +67,7 @@ def make_manifest(
         "gates": {
             "max_failed_fraction": options.max_failed_fraction,
             "min_full_fraction": options.min_full_fraction,
+            "max_fallback_fraction": options.max_fallback_fraction,
         },
         "code_version": code_version(),
     }

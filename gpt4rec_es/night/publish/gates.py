@@ -14,6 +14,7 @@ from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows.gates import GateResult
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.index.inspect import count_active, describe_index
+from gpt4rec_es.options.lists import QUERIES, Fusion
 
 Check = Callable[[Connection, Elasticsearch, Run], tuple[bool, str, str]]
 
@@ -45,7 +46,7 @@ def few_users_failed(
     failed = measured.count_failed(connection, run.run_no)
     limit = run.manifest["gates"]["max_failed_fraction"]
     return (
-        failed <= limit * run.cohort_size,
+        run.cohort_size > 0 and failed <= limit * run.cohort_size,
         f"{failed} of {run.cohort_size} users failed",
         f"at most {limit:.2%}",
     )
@@ -62,9 +63,9 @@ def items_exist_and_are_active(
     )
     distinct = measured.count_recommended_items(connection, run.run_no)
     return (
-        active == distinct,
+        0 < active == distinct,
         f"{active} of {distinct} recommended items are active in {run.index_name}",
-        "all of them",
+        "all of them, and at least one",
     )
 
 
@@ -77,10 +78,36 @@ def lists_are_full(
     limit = run.manifest["gates"]["min_full_fraction"]
     reasons = ", ".join(f"{n} {reason}" for reason, n in users.items() if reason)
     return (
-        full >= limit * with_hits,
+        with_hits > 0 and full >= limit * with_hits,
         f"{full} of {with_hits} users with hits have {run.k} items before fallbacks"
         + (f" (short: {reasons})" if reasons else ""),
         f"at least {limit:.1%}",
+    )
+
+
+def few_fallbacks(
+    connection: Connection, _elastic: Elasticsearch, run: Run
+) -> tuple[bool, str, str]:
+    """Check that the run's sources, not fallbacks, serve the users with a usable history.
+
+    Bounds the users without queries (if queries have weight in the run), the users without hits,
+    and the places filled by fallbacks. Users without purchases or titles are not counted.
+    """
+    found = measured.count_served(connection, run.run_no)
+    limit = run.manifest["gates"].get("max_fallback_fraction", 1.0)
+    weights = dict(Fusion.from_dict(run.manifest.get("fusion")).weights)
+    parts = {
+        "users with a prompt have no queries": (found.without_queries, found.with_prompt),
+        "users have no hits": (found.without_hits, found.users),
+        "places are fallbacks": (found.fallbacks, found.places),
+    }
+    if not weights.get(QUERIES):
+        del parts["users with a prompt have no queries"]
+    return (
+        all(total > 0 and part <= limit * total for part, total in parts.values()),
+        "; ".join(f"{part:,} of {total:,} {what}" for what, (part, total) in parts.items())
+        + f"; apart from {found.without_history:,} users without a usable history",
+        f"each at most {limit:.1%}, of more than 0",
     )
 
 
@@ -126,10 +153,9 @@ def is_newer_than_published(
     connection: Connection, _elastic: Elasticsearch, run: Run
 ) -> tuple[bool, str, str]:
     """Check that the run's date and attempt come after those of the published run."""
-    pointer = run_rows.published(connection, run.kind)
-    if pointer is None:
+    current = run_rows.load_published(connection, run.kind)
+    if current is None:
         return True, f"{run.run_id}; nothing is published yet", "newer than the published run"
-    current = run_rows.load(connection, pointer)
     return (
         (run.logical_date, run.attempt) > (current.logical_date, current.attempt),
         f"{run.run_id} after {current.run_id}",
@@ -142,6 +168,7 @@ GATES: tuple[Check, ...] = (
     few_users_failed,
     items_exist_and_are_active,
     lists_are_full,
+    few_fallbacks,
     rules_are_kept,
     build_is_unchanged,
     is_newer_than_published,

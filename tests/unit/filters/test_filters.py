@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from gpt4rec_es.filters.phrases import Phrases, read_phrases
 from gpt4rec_es.filters.scripts import scripts_of
 from gpt4rec_es.options.lists import QueryFilters
@@ -42,7 +44,9 @@ def test_scripts_are_those_of_the_letters() -> None:
 
 
 def test_filters_are_on_when_there_is_something_to_pass() -> None:
-    assert not QueryFilters().is_on
-    assert QueryFilters(phrases=("a",)).is_on
-    assert QueryFilters(catalog_scripts_only=True).is_on
-    assert QueryFilters(max_unknown_fraction=0.5).is_on
+    assert QueryFilters().is_on
+    no_filter = QueryFilters(refuse_repetition=False)
+    assert not no_filter.is_on
+    assert replace(no_filter, phrases=("a",)).is_on
+    assert replace(no_filter, catalog_scripts_only=True).is_on
+    assert replace(no_filter, max_unknown_fraction=0.5).is_on

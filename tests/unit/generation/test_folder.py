@@ -3,7 +3,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.numpy import load_file, save_file
+from safetensors.torch import load_file as load_tensors
+from safetensors.torch import save_file as save_tensors
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.generation.factory import open_generator
@@ -139,3 +142,17 @@ def test_weights_of_another_shape_are_noticed_when_they_are_needed(folder: Path)
 def test_an_unknown_kind(kind: str, path: str | None) -> None:
     with pytest.raises(UsageError, match="no generator of kind"):
         open_generator(kind, path)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite(folder: Path, dtype: str, value: float) -> None:
+    path = folder / "model.safetensors"
+    tensors = {
+        name: weights.to(getattr(torch, dtype)) for name, weights in load_tensors(path).items()
+    }
+    save_tensors(tensors, path)
+    open_checkpoint(folder)
+    tensors["transformer.ln_f.bias"][3] = value
+    save_tensors(tensors, path)
+    refuse(folder, r"not all finite: transformer\.ln_f\.bias has NaN or infinite")

@@ -55,6 +55,10 @@ def test_many_differences_agree_with_the_t_test() -> None:
         assert permutation_test(values, seed=1) == pytest.approx(t_test, abs=0.02)
 
 
+def test_a_single_difference_is_no_evidence() -> None:
+    assert permutation_test(np.array([0.0, 0.5, 0.0]), seed=1) == 1
+
+
 def test_no_difference_is_no_evidence() -> None:
     assert permutation_test(np.zeros(50), seed=1) == 1
     assert permutation_test(np.array([np.nan]), seed=1) == 1

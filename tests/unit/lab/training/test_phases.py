@@ -12,6 +12,7 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.generation.factory import open_generator
 from gpt4rec_es.generation.folder import open_checkpoint
 from gpt4rec_es.generation.options import TrainingOptions
+from gpt4rec_es.lab.training.divergence import DivergedError
 from gpt4rec_es.lab.training.phases import _step_limits, train_network
 from gpt4rec_es.lab.training.save import _fingerprint
 from gpt4rec_es.options.night import GeneratorOptions
@@ -72,6 +73,17 @@ def test_a_phase_without_steps_is_left_out(tmp_path: Path) -> None:
     report = train_network(shop_data(), replace(SHORT, max_steps=1), tmp_path / "a", progress)
     assert [row["steps"] for row in report.card["phases"].values()] == [0, 1]
     assert seen[-1] == (1, 1)
+
+
+@pytest.mark.parametrize("lr", [1e30, 1e9])
+def test_a_training_that_diverges_is_stopped_and_not_saved(tmp_path: Path, lr: float) -> None:
+    options = replace(OPTIONS, lr=lr, warmup_steps=0, pretrain_epochs=0, epochs=40, snapshots=200)
+    with pytest.raises(DivergedError, match=r"at step \d+ of phase pairs: .* is not finite"):
+        train_network(shop_data(), options, tmp_path / "a", no_progress)
+    assert not (tmp_path / "a").exists()
+    assert [path.name for path in tmp_path.iterdir()] in ([], ["a-snapshots"])
+    for snapshot in tmp_path.glob("a-snapshots/*"):
+        open_checkpoint(snapshot)
 
 
 def test_the_limit_and_the_seed_decide_the_weights(tmp_path: Path) -> None:

@@ -61,6 +61,18 @@ def test_worse_than_the_defaults_is_sent_back_to_them() -> None:
     assert choice.verdict.startswith("Go back to the defaults, k1=1.2 b=0.75")
 
 
+def test_defaults_that_are_not_better_than_live_are_not_recommended() -> None:
+    values = np.zeros((3, 200))
+    values[0, [*range(9), *range(30, 36)]] = 1  # the defaults: 15 users more than live, 6 fewer
+    values[1, 20:26] = 1
+    values[2, [*range(12), *range(20, 26)]] = 1  # 12 more than live, none fewer
+    choice = choose(Measured(10, POINTS, values, values), LIVE)
+    by_name = {comparison.name: comparison.is_significant for comparison in choice.comparisons}
+    assert by_name == {"defaults": False, "live": True}
+    assert (choice.best, choice.recommended) == (OTHER, LIVE)
+    assert "the defaults are not better than live" in choice.verdict
+
+
 def test_recall_and_ndcg_choose_each_for_themselves() -> None:
     one, other = measured(0.2, 0.2, 0.4), measured(0.2, 0.4, 0.2)
     both = Measured(10, POINTS, one.recall, other.ndcg)
