@@ -38,6 +38,10 @@ class ConflictError(Gpt4RecError):
     """Another process holds a needed lock or state: a running night, a reindex."""
 
 
+class LockedError(ConflictError):
+    """Another process holds the lock of this name."""
+
+
 class GateError(Gpt4RecError):
     """A gate rejected the run; the lists published before stay in place."""
 

@@ -16,6 +16,8 @@ import psycopg2
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from gpt4rec_es.db.engine import LOCK_TIMEOUT, sqlstate
+
 # Small enough that the server is not idle while the next chunk is made, and that a chunk fits the
 # CPU cache.
 _CHUNK_BYTES = 1 << 15
@@ -205,8 +207,6 @@ def _encoder(kind: type) -> Callable[[Any], str]:
 
 log = logging.getLogger(__name__)
 
-_LOCK_NOT_AVAILABLE = "55P03"
-
 
 def analyze_tables(connection: Connection, tables: Iterable[str]) -> None:
     """Collect statistics of these tables in the caller's transaction.
@@ -220,6 +220,6 @@ def analyze_tables(connection: Connection, tables: Iterable[str]) -> None:
                 connection.execute(text("SET LOCAL lock_timeout = '3s'"))
                 connection.execute(text("SELECT analyze_table(:name)"), {"name": table})
         except OperationalError as error:
-            if getattr(error.orig, "pgcode", None) != _LOCK_NOT_AVAILABLE:
+            if sqlstate(error) != LOCK_TIMEOUT:
                 raise
             log.warning("no statistics collected for %s: it is locked", table)

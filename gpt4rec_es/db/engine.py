@@ -15,6 +15,7 @@ import psycopg2
 from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
 from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from gpt4rec_es.errors import DependencyError, UsageError
 
@@ -39,6 +40,12 @@ _TRANSIENT_STATES = {
     "57P05",  # idle session time-out
 }
 _NO_RIGHTS = "42501"
+SERIALIZATION_FAILURE = "40001"
+LOCK_TIMEOUT = "55P03"
+# The server answered; it needs no look at the connection.
+_BUSY = {SERIALIZATION_FAILURE, "40P01", LOCK_TIMEOUT}
+# What the driver, SQLAlchemy and its pool raise.
+DATABASE_ERRORS = (DBAPIError, psycopg2.Error, PoolTimeoutError)
 # libpq gives no SQLSTATE for a refused login; retrying does not help.
 _REFUSALS = ("password authentication failed", "no pg_hba.conf entry", "does not exist")
 
@@ -117,8 +124,11 @@ def is_transient(error: BaseException) -> bool:
     """Return whether rerunning the whole transaction on a new connection may succeed.
 
     True for a lost, restarting, full or overloaded server, a deadlock, a serialization failure and
-    a lock time-out. False for a statement time-out: a rerun would time out, too.
+    a lock time-out, and for a pool without a free connection. False for a statement time-out: a
+    rerun would time out, too.
     """
+    if isinstance(error, PoolTimeoutError):
+        return True
     original: BaseException | None = error
     if isinstance(error, DBAPIError):
         if error.connection_invalidated:
@@ -135,6 +145,12 @@ def is_transient(error: BaseException) -> bool:
     )
 
 
+def sqlstate(error: BaseException) -> str | None:
+    """Return the SQLSTATE of a database error, also of one wrapped by SQLAlchemy; None: none."""
+    state = getattr(getattr(error, "orig", None) or error, "pgcode", None)
+    return None if state is None else str(state)
+
+
 def dependency_error(error: BaseException, url: URL) -> DependencyError:
     """Return the error to show for a transient ``error``: one line without a password."""
     original = getattr(error, "orig", None) or error
@@ -145,14 +161,16 @@ def dependency_error(error: BaseException, url: URL) -> DependencyError:
     place = f"{url.host or 'local socket'}:{url.port or 5432}/{url.database or ''}"
     return DependencyError(
         f"Postgres at {place} cannot be used now: {message}.".replace("..", "."),
-        "Check that the server runs and that DATABASE_URL is right.",
+        "Try again when fewer processes use the database."
+        if isinstance(error, PoolTimeoutError) or sqlstate(error) in _BUSY
+        else "Check that the server runs and that DATABASE_URL is right.",
     )
 
 
 def rights_error(error: BaseException) -> UsageError | None:
     """Return the error to show if ``error`` means that the role lacks privileges, else None."""
     original = getattr(error, "orig", None) or error
-    if getattr(original, "pgcode", None) != _NO_RIGHTS:
+    if sqlstate(error) != _NO_RIGHTS:
         return None
     message = str(original).strip().partition("\n")[0]
     return UsageError(
@@ -205,7 +223,7 @@ def session(engine: Engine) -> Iterator[Connection]:
 def _dependency_errors(engine: Engine) -> Iterator[None]:
     try:
         yield
-    except (DBAPIError, psycopg2.Error) as error:
+    except DATABASE_ERRORS as error:
         if is_transient(error):
             raise dependency_error(error, engine.url) from error
         raise
@@ -236,7 +254,7 @@ def retrying(
         try:
             with engine.begin() as connection:
                 return work(connection)
-        except (DBAPIError, psycopg2.Error) as error:
+        except DATABASE_ERRORS as error:
             if not is_transient(error):
                 raise
             pause = wait * random.uniform(0.5, 1.5)  # noqa: S311 -- spreads load, hides nothing

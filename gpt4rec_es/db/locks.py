@@ -1,45 +1,69 @@
-"""Advisory locks by name, for work that only one process may do at a time in this database.
+"""Named locks, for work that only one process may do at a time in this database.
 
-The lock does not expire and is released when its connection ends, so a killed process leaves
-nothing to clean up. It is no lease: a holder that loses its connection loses the lock without
-notice, so call ``HeldLock.check`` before a step that must not be done twice. Connection poolers
-that share sessions between clients are not supported.
+They are rows of tables that only the writer may change: an advisory lock could be taken by any
+role, an analyst's too, and the night would wait for it. A lock is held for a transaction by locking
+the row of its name, or for a session by a row in ``lock_holders``. The session proves that it lives
+by an advisory lock with a random key, its mark, that nobody waits for; so a killed process leaves
+nothing to clean up. A holder that loses its connection loses the lock without notice: call
+``HeldLock.check`` before a step that must not be done twice. Connection poolers that share sessions
+between clients are not supported.
 """
 
 import hashlib
+import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
-from gpt4rec_es.db.engine import dependency_error, is_transient
-from gpt4rec_es.errors import ConflictError
-
-_MINE = text(
-    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 "
-    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
-    "AND (classid::bigint << 32) + objid::bigint = :key AND pid = pg_backend_pid()"
+from gpt4rec_es.db.engine import (
+    DATABASE_ERRORS,
+    LOCK_TIMEOUT,
+    dependency_error,
+    is_transient,
+    sqlstate,
 )
-_HOLDER = text(
-    "SELECT a.pid, a.application_name, a.client_addr::text AS address, a.backend_start "
-    "FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
-    "WHERE locktype = 'advisory' AND granted AND objsubid = 1 "
-    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
-    "AND (classid::bigint << 32) + objid::bigint = :key"
-)
-
+from gpt4rec_es.errors import ConflictError, LockedError
 
 # Shared by transactions that store references to prompts or queries; exclusive for a prune, which
 # deletes those without references. So no reference to a deleted number is stored.
 TEXTS = "prompts and queries"
 
+# Seconds between two looks at the holders of a lock.
+_POLL_S = 0.2
+# Seconds to wait for the row of a lock, which processes that only look lock for an instant.
+_ROW_WAIT_S = 1.0
+
+_IS_LIVE = """
+    EXISTS (SELECT FROM pg_locks AS l WHERE l.locktype = 'advisory' AND l.granted
+            AND l.objsubid = 1 AND l.pid = h.pid
+            AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            AND (l.classid::bigint << 32) + l.objid::bigint = h.mark)
+"""
+_HOLDERS = text(f"""
+    SELECT h.pid, h.taken_at, a.application_name, a.client_addr::text AS address
+    FROM lock_holders AS h LEFT JOIN pg_stat_activity AS a USING (pid)
+    WHERE h.name = :name AND {_IS_LIVE} AND NOT (:shared AND h.is_shared)
+""")  # noqa: S608 - constants
+_DELETE_DEAD = text(f"DELETE FROM lock_holders AS h WHERE NOT {_IS_LIVE}")  # noqa: S608
+_INSERT = text("""
+    INSERT INTO lock_holders (name, mark, pid, is_shared)
+    SELECT :name, :mark, pg_backend_pid(), :shared FROM (SELECT pg_advisory_lock(:mark)) AS mark
+""")
+_MINE = text(
+    "SELECT count(*) FROM lock_holders "
+    "WHERE name = :name AND mark = :mark AND pid = pg_backend_pid()"
+)
+
 
 class HeldLock:
     """A lock that this process holds until its ``hold_lock`` block ends."""
 
-    def __init__(self, connection: Connection, name: str) -> None:
+    def __init__(self, connection: Connection, name: str, mark: int) -> None:
         self._connection = connection
+        self._mark = mark
         self.name = name
 
     def check(self) -> None:
@@ -49,7 +73,9 @@ class HeldLock:
             ConflictError: the connection was lost, so another process may hold the lock now.
         """
         try:
-            held = self._connection.execute(_MINE, {"key": lock_key(self.name)}).scalar_one()
+            with self._connection.begin():
+                found = self._connection.execute(_MINE, {"name": self.name, "mark": self._mark})
+                held = found.scalar_one()
         except SQLAlchemyError:
             held = 0
         if not held:
@@ -59,7 +85,7 @@ class HeldLock:
 
 
 def lock_key(name: str) -> int:
-    """Return the signed 64-bit advisory lock key of ``name``."""
+    """Return a signed 64-bit advisory lock key of ``name``, for use before there are tables."""
     digest = hashlib.blake2b(f"gpt4rec:{name}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
 
@@ -73,47 +99,89 @@ def hold_lock(
     shared: take the lock in shared mode. wait_s: maximum wait in seconds.
 
     Raises:
-        ConflictError: the lock is held; the message names the holder and the time.
+        LockedError: the lock is held; the message names the holder and the time.
         DependencyError: Postgres cannot be reached.
     """
     try:
-        connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        connection = engine.connect()
         # Detached from the pool, so that closing it always ends the session and releases the lock.
         connection.detach()
-    except DBAPIError as error:
+        with connection.begin():
+            connection.execute(text("SET idle_session_timeout = 0"))
+        mark = _wait(connection, name, shared, wait_s)
+    except DATABASE_ERRORS as error:
         if is_transient(error):
             raise dependency_error(error, engine.url) from error
         raise
     with connection:
-        connection.execute(text("SET idle_session_timeout = 0"))
-        key = {"key": lock_key(name)}
-        mode = "_shared" if shared else ""
-        if not _take(connection, name, mode, wait_s):
-            raise _conflict(connection, name)
+        if mark is None:
+            raise _locked(connection, name, shared)
         try:
-            yield HeldLock(connection, name)
+            yield HeldLock(connection, name, mark)
         finally:
             # Closing alone releases the lock a moment later; the next caller could still find it
             # held.
-            with suppress(SQLAlchemyError):
-                connection.execute(text(f"SELECT pg_advisory_unlock{mode}(:key)"), key)
+            with suppress(SQLAlchemyError), connection.begin():
+                release(connection, name, mark)
 
 
-def _take(connection: Connection, name: str, mode: str, wait_s: float) -> bool:
-    """Take a session-level lock; return whether it was free within ``wait_s`` seconds."""
-    key = {"key": lock_key(name)}
-    if not wait_s:
-        return bool(
-            connection.execute(text(f"SELECT pg_try_advisory_lock{mode}(:key)"), key).scalar_one()
+def take(connection: Connection, name: str, *, shared: bool = False) -> int:
+    """Make this session a holder of ``name``, unconditionally, and return its mark.
+
+    Other sessions see it after the commit.
+    """
+    mark = secrets.randbits(63)
+    connection.execute(_INSERT, {"name": name, "mark": mark, "shared": shared})
+    return mark
+
+
+def release(connection: Connection, name: str, mark: int) -> None:
+    """End a hold of this session."""
+    connection.execute(
+        text("DELETE FROM lock_holders WHERE name = :name AND mark = :mark"),
+        {"name": name, "mark": mark},
+    )
+    connection.execute(text("SELECT pg_advisory_unlock(:mark)"), {"mark": mark})
+
+
+def is_held(connection: Connection, name: str) -> bool:
+    """Return whether a live session holds ``name``."""
+    return connection.execute(_HOLDERS, {"name": name, "shared": False}).first() is not None
+
+
+def delete_dead(connection: Connection) -> None:
+    """Delete the rows of killed holders, which hold nothing any more."""
+    connection.execute(_DELETE_DEAD)
+
+
+def _wait(connection: Connection, name: str, shared: bool, wait_s: float) -> int | None:
+    """Take the lock for this session within ``wait_s`` seconds; None: others hold it."""
+    end = time.monotonic() + wait_s
+    while True:
+        try:
+            with connection.begin():
+                set_lock_timeout(connection, _ROW_WAIT_S)
+                _lock_row(connection, name, shared=shared)
+                others = connection.execute(_HOLDERS, {"name": name, "shared": shared}).first()
+                if others is None:
+                    return take(connection, name, shared=shared)
+        except DATABASE_ERRORS as error:
+            if sqlstate(error) != LOCK_TIMEOUT:
+                raise
+        left = end - time.monotonic()
+        if left <= 0:
+            return None
+        time.sleep(min(_POLL_S, left))
+
+
+def _lock_row(connection: Connection, name: str, *, shared: bool) -> None:
+    """Lock the row of ``name`` until the transaction ends; waits for up to lock_timeout."""
+    lock = text(f"SELECT FROM locks WHERE name = :name FOR {'SHARE' if shared else 'UPDATE'}")
+    if connection.execute(lock, {"name": name}).first() is None:
+        connection.execute(
+            text("INSERT INTO locks (name) VALUES (:name) ON CONFLICT DO NOTHING"), {"name": name}
         )
-    connection.execute(text("SELECT set_config('lock_timeout', :s, false)"), {"s": f"{wait_s}s"})
-    try:
-        connection.execute(text(f"SELECT pg_advisory_lock{mode}(:key)"), key)
-    except DBAPIError as error:
-        if getattr(error.orig, "pgcode", None) == "55P03":
-            return False
-        raise
-    return True
+        connection.execute(lock, {"name": name})
 
 
 def set_lock_timeout(connection: Connection, seconds: float) -> None:
@@ -124,36 +192,40 @@ def set_lock_timeout(connection: Connection, seconds: float) -> None:
 def share_lock(connection: Connection, name: str) -> None:
     """Hold the lock ``name`` in shared mode until the transaction ends.
 
-    The exclusive holder keeps it for a short time only: a time-out raises the database's own error,
-    after which ``retrying`` reruns the transaction.
+    For names that no session holds exclusively. The exclusive holder keeps it for a short time
+    only: a time-out raises the database's own error, after which ``retrying`` reruns the
+    transaction.
     """
-    connection.execute(text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": lock_key(name)})
+    _lock_row(connection, name, shared=True)
 
 
 def transaction_lock(connection: Connection, name: str) -> None:
     """Wait for the lock ``name`` and hold it until the transaction ends.
 
     Raises:
-        ConflictError: another session held it for longer than lock_timeout; the caller must roll
-        back.
+        ConflictError: another transaction held it for longer than lock_timeout, or a session holds
+        it; the caller must roll back.
     """
+    busy = ConflictError(
+        f"{name!r} is being worked on by another process.", "Wait for it, then try again."
+    )
     try:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key(name)})
-    except DBAPIError as error:
-        if getattr(error.orig, "pgcode", None) == "55P03":
-            raise ConflictError(
-                f"{name!r} is being worked on by another process.", "Wait for it, then try again."
-            ) from None
+        _lock_row(connection, name, shared=False)
+    except DATABASE_ERRORS as error:
+        if sqlstate(error) == LOCK_TIMEOUT:
+            raise busy from None
         raise
+    if connection.execute(_HOLDERS, {"name": name, "shared": False}).first() is not None:
+        raise busy
 
 
-def _conflict(connection: Connection, name: str) -> ConflictError:
-    holder = connection.execute(_HOLDER, {"key": lock_key(name)}).first()
+def _locked(connection: Connection, name: str, shared: bool) -> LockedError:
+    holder = connection.execute(_HOLDERS, {"name": name, "shared": shared}).first()
     by = "another process"
     if holder is not None:
         where = f" from {holder.address}" if holder.address else ""
-        since = f" since {holder.backend_start:%Y-%m-%d %H:%M} UTC" if holder.backend_start else ""
+        since = f" since {holder.taken_at:%Y-%m-%d %H:%M} UTC"
         by = f"{holder.application_name or 'another process'}{where}{since} (session {holder.pid})"
-    return ConflictError(
+    return LockedError(
         f"{name!r} is already held by {by}.", "Wait until it has finished, then try again."
     )

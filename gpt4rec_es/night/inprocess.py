@@ -3,6 +3,7 @@
 import datetime as dt
 import os
 import socket
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from gpt4rec_es.db.rows.items import count_active
 from gpt4rec_es.db.rows.rules import rules_on
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.db.rows.stored_lists import ListsTable, count_rows
-from gpt4rec_es.errors import ConflictError
+from gpt4rec_es.errors import ConflictError, LockedError
 from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.stages.drain import drain
 from gpt4rec_es.night.start import KIND, start_night
@@ -57,20 +58,17 @@ def run_night(
         code. GateError: the run was rejected; the last published run stays. DependencyError: a
         server was unavailable for too long; the next call resumes the run.
     """
-    try:
-        with locks.hold_lock(parts.engine, f"night {KIND}"):
-            started = start_night(
-                parts, options, logical_date, supersede=supersede, progress=progress
-            )
-            owner = f"{socket.gethostname()}:{os.getpid()}"
-            report = drain(parts, options, started.run.run_no, owner, progress=progress)
-    except ConflictError as error:
-        if "is already held" in error.message and f"night {KIND}" in error.message:
+    with ExitStack() as held:
+        try:
+            held.enter_context(locks.hold_lock(parts.engine, f"night {KIND}"))
+        except LockedError as error:
             raise ConflictError(
                 f"A night is running already: {error.message}",
                 "Watch it with `gpt4rec runs status`; do not start a second one.",
             ) from error
-        raise
+        started = start_night(parts, options, logical_date, supersede=supersede, progress=progress)
+        owner = f"{socket.gethostname()}:{os.getpid()}"
+        report = drain(parts, options, started.run.run_no, owner, progress=progress)
     counts = report.counts
     with parts.engine.connect() as connection:
         stored = count_rows(connection, ListsTable(report.run.run_no))

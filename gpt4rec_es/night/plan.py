@@ -8,9 +8,10 @@ import datetime as dt
 import logging
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from gpt4rec_es.db import locks
-from gpt4rec_es.db.engine import disable_statement_timeout
+from gpt4rec_es.db.engine import SERIALIZATION_FAILURE, disable_statement_timeout, sqlstate
 from gpt4rec_es.db.rows import audit
 from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows.builds import Build
@@ -46,6 +47,8 @@ log = logging.getLogger(__name__)
 
 # A prune holds its lock for about a second per batch.
 _WAIT_FOR_PRUNE_S = 60
+# Imports make an attempt void, and so do texts that other processes store meanwhile.
+_ATTEMPTS = 5
 
 
 def plan_run(
@@ -67,30 +70,36 @@ def plan_run(
         generator_row = _require_generator(connection)
     generator = opened_unchanged(generator_row, parts.open_generator)
     with locks.hold_lock(parts.engine, f"plan {kind}"):
-        for _ in range(3):
+        for _ in range(_ATTEMPTS):
             build_no = parts.ensure_index()
             set_no = None
             if options.fusion.uses(CO_PURCHASE):
                 set_no = ensure_co_purchases(parts.engine, options.fusion)
             # Taken before the transaction, so that its snapshot is not older than the lock.
             with locks.hold_lock(parts.engine, locks.TEXTS, shared=True, wait_s=_WAIT_FOR_PRUNE_S):
-                run = _plan_once(
-                    parts,
-                    options,
-                    logical_date,
-                    kind,
-                    generator_row,
-                    generator,
-                    build_no,
-                    set_no,
-                    progress,
-                )
+                try:
+                    run = _plan_once(
+                        parts,
+                        options,
+                        logical_date,
+                        kind,
+                        generator_row,
+                        generator,
+                        build_no,
+                        set_no,
+                        progress,
+                    )
+                except DBAPIError as error:
+                    # Another process stored a row, such as the same text, after the snapshot.
+                    if sqlstate(error) != SERIALIZATION_FAILURE:
+                        raise
+                    run = None
             if run is not None:
                 return run
             log.warning("the data changed during planning; planning again")
     raise ConflictError(
-        "Catalog or purchases changed during each of three attempts to plan a night.",
-        "Wait for the imports to end, then start the night again.",
+        f"Other processes changed the data during each of {_ATTEMPTS} attempts to plan a night.",
+        "Wait for imports, evaluations and tunings to end, then start the night again.",
     )
 
 

@@ -9,9 +9,10 @@ import datetime as dt
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from gpt4rec_es.db.engine import retrying
+from gpt4rec_es.db.rows.health import clock
 from gpt4rec_es.errors import UsageError
 
 # Periods to search for the latest firing, shortest first: an expression that fires each minute has
@@ -62,10 +63,7 @@ def due_date(cron: str, timezone: str, now: dt.datetime | None = None) -> dt.dat
 
 def today(engine: Engine, timezone: str) -> dt.date:
     """Return today's date in ``timezone`` by the clock of the database server."""
-    now: dt.datetime = retrying(
-        engine, lambda c: c.execute(text("SELECT clock_timestamp()")).scalar_one()
-    )
-    return now.astimezone(ZoneInfo(timezone)).date()
+    return retrying(engine, clock).astimezone(ZoneInfo(timezone)).date()
 
 
 def require_not_future(engine: Engine, logical_date: dt.date, timezone: str) -> None:

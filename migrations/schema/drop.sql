@@ -7,6 +7,7 @@ DROP TABLE
     publications, audit, block_rules, run_rules, run_brands, daily_runs, daily_queries,
     daily_examples, daily_items, daily_coverage, replays, replay_metrics, splits, split_train,
     split_eval_users, split_prompts, evaluations, evaluation_metrics, evaluation_lists, trials,
-    trial_points, trial_comparisons, trial_queries, privacy, exports;
+    trial_points, trial_comparisons, trial_queries, privacy, exports, locks,
+    lock_holders;
 DROP FUNCTION create_run_partitions(integer), drop_run_partitions(integer), analyze_table(text),
     show_user();

@@ -9,7 +9,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON
     publications, block_rules, run_rules, run_brands, daily_runs, daily_queries, daily_examples,
     daily_items, daily_coverage, replays, replay_metrics, splits, split_train, split_eval_users,
     split_prompts, evaluations, evaluation_metrics, evaluation_lists, trials, trial_points,
-    trial_comparisons, trial_queries, exports
+    trial_comparisons, trial_queries, exports, locks, lock_holders
 TO gpt4rec_writer;
 -- The writer takes these numbers before COPY, because COPY does not return generated numbers.
 GRANT USAGE ON SEQUENCE generations_generation_no_seq, queries_query_no_seq TO gpt4rec_writer;

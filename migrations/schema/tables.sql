@@ -1491,3 +1491,32 @@ COMMENT ON COLUMN exports.host IS 'name of the machine that the file was written
 COMMENT ON COLUMN exports.path IS 'absolute path of the file';
 COMMENT ON COLUMN exports.format IS 'file format, as jsonl, csv, parquet or trec';
 COMMENT ON COLUMN exports.exported_at IS 'time the file was last written';
+
+
+-- Named locks.
+
+CREATE TABLE locks (
+    name text NOT NULL,
+    CONSTRAINT pk_locks PRIMARY KEY (name)
+);
+COMMENT ON TABLE locks IS
+    'One row per named lock. Its row is locked to take or to hold the lock.';
+COMMENT ON COLUMN locks.name IS 'name of the lock';
+
+CREATE TABLE lock_holders (
+    name text NOT NULL,
+    mark bigint NOT NULL,
+    pid integer NOT NULL,
+    is_shared boolean NOT NULL,
+    taken_at timestamptz DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT pk_lock_holders PRIMARY KEY (name, mark)
+);
+COMMENT ON TABLE lock_holders IS
+    'One row per lock and session that holds it. A row whose session does not have the mark is of '
+    'a process that was killed.';
+COMMENT ON COLUMN lock_holders.name IS 'name of the lock';
+COMMENT ON COLUMN lock_holders.mark IS
+    'key of an advisory lock that only the holder''s session has; random';
+COMMENT ON COLUMN lock_holders.pid IS 'server process of the holder''s session';
+COMMENT ON COLUMN lock_holders.is_shared IS 'whether others may share the lock';
+COMMENT ON COLUMN lock_holders.taken_at IS 'time when the lock was taken';

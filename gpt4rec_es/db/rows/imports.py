@@ -1,4 +1,4 @@
-"""Reads and writes of imports: one row per import, which holds an advisory lock while it runs.
+"""Reads and writes of imports: one row per import, which holds a lock while it runs.
 
 A killed import leaves a row in state "running" without a lock; the next import marks it failed.
 Rejects are stored in the transaction that stores the result.
@@ -9,12 +9,9 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine, insert, select, text, update
 
-from gpt4rec_es.db.locks import lock_key
+from gpt4rec_es.db import locks
 from gpt4rec_es.db.tables import imports
 
-_LOCK = text("SELECT pg_advisory_lock(:key)")
-_TRY_LOCK = text("SELECT pg_try_advisory_lock(:key)")
-_UNLOCK = text("SELECT pg_advisory_unlock(:key)")
 _KILLED = "the process ended before the import was finished; nothing was changed"
 
 
@@ -45,7 +42,7 @@ def start(connection: Connection, kind: str, files: Sequence[str], actor: str) -
         import_no: int = connection.execute(row.returning(imports.c.import_no)).scalar_one()
         # Before the commit that makes the row visible: other sessions never see it without its
         # lock.
-        connection.execute(_LOCK, {"key": _key(import_no)})
+        locks.take(connection, _name(import_no))
     return import_no
 
 
@@ -77,9 +74,9 @@ def finish(
 
 def _fail_abandoned_imports(connection: Connection) -> None:
     running = select(imports.c.import_no).where(imports.c.state == "running")
+    locks.delete_dead(connection)
     for import_no in connection.execute(running).scalars().all():
-        key = {"key": _key(import_no)}
-        if not connection.execute(_TRY_LOCK, key).scalar_one():
+        if locks.is_held(connection, _name(import_no)):
             continue
         # An import commits its end before it releases its lock, so read the state again.
         connection.execute(
@@ -87,8 +84,7 @@ def _fail_abandoned_imports(connection: Connection) -> None:
             .where(imports.c.import_no == import_no, imports.c.state == "running")
             .values(state="failed", finished_at=text("clock_timestamp()"), error=_KILLED)
         )
-        connection.execute(_UNLOCK, key)
 
 
-def _key(import_no: int) -> int:
-    return lock_key(f"import {import_no}")
+def _name(import_no: int) -> str:
+    return f"import {import_no}"

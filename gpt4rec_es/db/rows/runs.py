@@ -202,12 +202,13 @@ def mark_pruned(connection: Connection, run_no: int) -> None:
 
 
 def point_to(connection: Connection, kind: str, run_no: int) -> None:
-    """Move the publication pointer: after the commit, ``run_no`` is the published run."""
+    """Move the publication pointer to ``run_no``, unless it is there already."""
     connection.execute(
         text("""
         INSERT INTO publications (kind, run_no) VALUES (:kind, :run_no)
         ON CONFLICT (kind) DO UPDATE SET run_no = excluded.run_no,
             previous_run_no = publications.run_no, published_at = clock_timestamp()
+            WHERE publications.run_no <> excluded.run_no
         """),
         {"kind": kind, "run_no": run_no},
     )

@@ -118,22 +118,26 @@ def finish(
 def give_back(
     connection: Connection,
     shard: Shard,
-    error: BaseException,
+    error: BaseException | None,
     delay_seconds: float,
     *,
     is_own_fault: bool,
 ) -> None:
-    """Release the shard for a retry after ``delay_seconds``; ``is_own_fault``: count a failure."""
+    """Release the shard for a retry after ``delay_seconds``; ``is_own_fault``: count a failure.
+
+    error None: nothing is wrong with the shard; its process was stopped.
+    """
     _fenced(
         connection,
         shard,
-        "state = 'ready', error = :error, failures = failures + :fault, "
+        "state = 'ready', error = coalesce(:error, error), failures = failures + :fault, "
         "available_at = clock_timestamp() + make_interval(secs => :delay)",
-        error=scrub(f"{type(error).__name__}: {error}")[:2000],
+        error=None if error is None else scrub(f"{type(error).__name__}: {error}")[:2000],
         fault=int(is_own_fault),
         delay=delay_seconds,
     )
-    run_counts.add_one(connection, shard.run_no, shard.stage, "errors", type(error).__name__)
+    if error is not None:
+        run_counts.add_one(connection, shard.run_no, shard.stage, "errors", type(error).__name__)
 
 
 def split(connection: Connection, shard: Shard) -> None:

@@ -35,6 +35,7 @@ from gpt4rec_es.db.tables.generation import (
     queries,
 )
 from gpt4rec_es.db.tables.index import alias_swaps, builds, search_options, searches
+from gpt4rec_es.db.tables.locks import lock_holders, locks
 from gpt4rec_es.db.tables.publishing import (
     audit,
     exports,
@@ -91,6 +92,8 @@ __all__ = [
     "imports",
     "interactions",
     "items",
+    "lock_holders",
+    "locks",
     "metadata",
     "privacy",
     "prompts",

@@ -6,6 +6,7 @@ and other evaluations.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -79,8 +80,7 @@ def split_queries(
             )
             for eval_user in batch
         ]
-        with transaction(engine) as connection:
-            prompt_nos += _store_prompts(connection, split, prompts)
+        prompt_nos += retrying(engine, partial(_store_prompts, split=split, prompts=prompts))
     key = (generator.content_hash, decoding_no)
     total = len(_distinct(prompt_nos))
     missing = _missing(engine, prompt_nos, key)

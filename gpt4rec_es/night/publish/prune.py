@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from gpt4rec_es.db import locks
-from gpt4rec_es.db.engine import dependency_error, is_transient, retrying
+from gpt4rec_es.db.engine import LOCK_TIMEOUT, dependency_error, is_transient, retrying, sqlstate
 from gpt4rec_es.db.rows import audit, daily
 from gpt4rec_es.db.rows import prune as rows
 from gpt4rec_es.db.rows import runs as run_rows
@@ -28,7 +28,6 @@ from gpt4rec_es.protocols import Progress, no_progress
 log = logging.getLogger(__name__)
 
 _MAX_WAIT_S = 600.0
-_LOCK_TIMEOUT = "55P03"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +148,7 @@ def _retry_on_lock_timeout(
         try:
             return act()
         except DBAPIError as error:
-            if getattr(error.orig, "pgcode", None) != _LOCK_TIMEOUT:
+            if sqlstate(error) != LOCK_TIMEOUT:
                 if is_transient(error):
                     raise dependency_error(error, engine.url) from error
                 raise

@@ -73,6 +73,7 @@ def publish(parts: NightParts, run_id: str, *, force: bool, reason: str | None) 
     Raises:
         UsageError: it has no stored lists, or ``force`` comes without a reason.
         GateError: a gate fails and ``force`` is not given.
+        ConflictError: its state changed while it was checked.
     """
     if force and not reason:
         raise UsageError("--force needs a reason.", "Add --reason 'why'; it goes into the audit.")
@@ -97,7 +98,11 @@ def publish(parts: NightParts, run_id: str, *, force: bool, reason: str | None) 
     with transaction(parts.engine) as connection:
         daily.lock_sums(connection, run)
         daily.store_daily(connection, run)
-        run_rows.lock_state(connection, run.run_no)
+        state = run_rows.lock_state(connection, run.run_no)
+        if state != run.state:
+            raise ConflictError(
+                f"Run {run.run_id} became {state} while it was checked.", "See `gpt4rec runs list`."
+            )
         gate_rows.store(connection, run.run_no, results)
         _publish(connection, parts.actor, run, "force_publish" if refused else "publish", reason)
         return run_rows.load(connection, run.run_no)

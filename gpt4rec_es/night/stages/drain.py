@@ -8,15 +8,20 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from sqlalchemy.exc import DBAPIError
-
-from gpt4rec_es.db.engine import retrying
+from gpt4rec_es.db import locks
+from gpt4rec_es.db.engine import DATABASE_ERRORS, retrying
 from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows import shards as shard_rows
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.db.rows.shards import Shard
 from gpt4rec_es.db.tables import STAGES
-from gpt4rec_es.errors import ConflictError, DependencyError, LeaseLostError, UsageError
+from gpt4rec_es.errors import (
+    ConflictError,
+    DependencyError,
+    LeaseLostError,
+    LockedError,
+    UsageError,
+)
 from gpt4rec_es.gc_freeze import freeze_gc
 from gpt4rec_es.logs import scrub
 from gpt4rec_es.night.inputs.parts import NightParts
@@ -41,6 +46,8 @@ log = logging.getLogger(__name__)
 # Seconds between checks while other workers hold all shards of the stage.
 _POLL_SECONDS = 0.5
 _REPORT_SECONDS = 1.0
+# Seconds to wait at once for another process that checks the run.
+_CHECK_WAIT_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,7 @@ def drain(
             if not _step(work, run, owner, stages) or should_stop():
                 return DrainReport(run_now(parts, run_no), work.counts)
             outage_since = None
-        except (DependencyError, DBAPIError) as error:
+        except (DependencyError, *DATABASE_ERRORS) as error:
             if not is_outage(error):
                 raise
             now = time.monotonic()
@@ -135,9 +142,7 @@ def _step(work: StageWork, run: Run, owner: str, stages: Collection[str]) -> boo
     if run.is_finished:
         return False
     if run.state == "checking":
-        if "merge" in stages:
-            check_and_publish(work.parts, run)
-        return False
+        return "merge" in stages and _check(work.parts, run)
     stage = STAGE_OF.get(run.state)
     if stage is None:  # planned, and another worker is advancing it
         time.sleep(_POLL_SECONDS)
@@ -156,6 +161,20 @@ def _step(work: StageWork, run: Run, owner: str, stages: Collection[str]) -> boo
         return True
     _work_on(work, run, shard)
     return True
+
+
+def _check(parts: NightParts, run: Run) -> bool:
+    """Check and publish the run, or wait for the process that does; return whether to look again.
+
+    The gates read all lists, so only one process runs them.
+    """
+    try:
+        with locks.hold_lock(parts.engine, f"check {run.run_id}", wait_s=_CHECK_WAIT_S):
+            if run_now(parts, run.run_no).state == "checking":
+                check_and_publish(parts, run)
+            return False
+    except LockedError:
+        return True
 
 
 def _work_on(work: StageWork, run: Run, shard: Shard) -> None:

@@ -10,15 +10,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
 
-from gpt4rec_es.db.engine import dependency_error, is_transient, retrying, transaction
+from gpt4rec_es.db.engine import (
+    DATABASE_ERRORS,
+    dependency_error,
+    is_transient,
+    retrying,
+    transaction,
+)
 from gpt4rec_es.db.rows import shards as shard_rows
 from gpt4rec_es.db.rows.shards import Shard
 from gpt4rec_es.errors import DependencyError, LeaseLostError
 from gpt4rec_es.logs import scrub
 
 log = logging.getLogger(__name__)
+
+# Longest wait of a shard after an outage, in seconds.
+_MAX_DELAY_S = 5.0
 
 # stores a shard's rows in the given transaction and returns their number
 Store = Callable[[Connection], int]
@@ -67,7 +75,7 @@ def kept_alive(engine: Engine, shard: Shard, lease_seconds: float) -> Iterator[L
             except LeaseLostError:
                 lease.mark_lost()
                 return
-            except (DependencyError, DBAPIError) as error:
+            except (DependencyError, *DATABASE_ERRORS) as error:
                 # The next try may succeed in time; if not, the fencing token prevents storing.
                 log.warning("lease of shard %s not renewed: %s", shard.shard_no, scrub(str(error)))
 
@@ -106,20 +114,18 @@ def _is_done(engine: Engine, shard: Shard) -> bool:
 
 
 def give_back(engine: Engine, shard: Shard, error: BaseException) -> None:
-    """Release the shard after ``error``; a lost server is not counted as a failure.
+    """Release the shard after ``error``; only an error of its own counts as a failure.
 
-    The wait before the next try increases with the attempts, up to a minute.
+    A lost server is none, nor is a stopped process. After a failure the next worker may take the
+    shard at once; after an outage it waits, longer with each attempt, at most 5 seconds.
     """
-    delay = min(2.0 ** min(shard.attempt, 6), 60.0)
-    own_fault = not is_outage(error)
+    is_stopped = not isinstance(error, Exception)  # Ctrl-C or SIGTERM
+    own_fault = not is_stopped and not is_outage(error)
+    delay = min(2.0 ** min(shard.attempt, 6), _MAX_DELAY_S) if is_outage(error) else 0.0
     try:
         with transaction(engine) as connection:
             shard_rows.give_back(
-                connection,
-                shard,
-                error,
-                0.0 if own_fault else min(delay, 5.0),
-                is_own_fault=own_fault,
+                connection, shard, None if is_stopped else error, delay, is_own_fault=own_fault
             )
     except (LeaseLostError, DependencyError):
         return  # the lease expires without a release
@@ -129,7 +135,7 @@ def is_outage(error: BaseException) -> bool:
     """Return whether ``error`` means that a server was unavailable."""
     if isinstance(error, DependencyError):
         return True
-    return isinstance(error, DBAPIError) and is_transient(error)
+    return isinstance(error, DATABASE_ERRORS) and is_transient(error)
 
 
 def as_dependency_error(engine: Engine, error: BaseException) -> DependencyError:
