@@ -24,6 +24,12 @@ class Gpt4RecError(Exception):
         return (type(self), (self.message, self.hint))
 
 
+def first_line(error: object) -> str:
+    """Return the first line of an error's text without its end stop; its type if it has none."""
+    text = str(error).strip().partition("\n")[0].rstrip(". ")
+    return text if text not in {"", "None"} else type(error).__name__
+
+
 class UsageError(Gpt4RecError):
     """The caller's request is invalid: a bad option, an unknown id, a bad setting."""
 

@@ -19,6 +19,8 @@ from typing import Any, Literal, TextIO
 
 from gpt4rec_es.masking import MASK
 
+# Ids of tasks come from messages, which anyone with access to the broker can send.
+_LONGEST_ID = 200
 _run: ContextVar[str | None] = ContextVar("run", default=None)
 _task: ContextVar[str | None] = ContextVar("task", default=None)
 
@@ -29,13 +31,14 @@ _NEEDS_QUOTES = re.compile(r'[\s"=]|^$')
 # them could change the terminal's display or imitate a log line.
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
-_NAMED = r"[\w-]*(?:password|passwd|pwd|api[_-]?key|secret)"
+_NAMED = r"(?:password|passwd|pwd|api[_-]?key|secret)"
 _VALUE = r"""(?:"[^"]*"|'[^']*'|[^\s,;&)\]}"']+)"""
-_SECRET_KEY = re.compile(rf"(?i){_NAMED}")
+_SECRET_KEY = re.compile(rf"(?i)[\w-]*{_NAMED}")
+_WORD = re.compile(r"""[^\s"']+""")
+_USER = re.compile(r"://[^:@/]*:")
+# Every pattern takes time linear in the length of the text.
 _PATTERNS = [
-    # scheme://user:password@, up to the last @, to include an unescaped @
-    (re.compile(r"(?i)([a-z][\w+.-]*://[^:@/\s]*:)[^\s\"']*@"), rf"\g<1>{MASK}@"),
-    (re.compile(rf"(?i)(\b{_NAMED}[\"']?\s*[=:]\s*){_VALUE}"), rf"\g<1>{MASK}"),
+    (re.compile(rf"(?i)({_NAMED}[\"']?\s*[=:]\s*){_VALUE}"), rf"\g<1>{MASK}"),
     (re.compile(r"(?i)(\bpassword\s+)'(?:[^']|'')*'"), rf"\g<1>'{MASK}'"),
     (re.compile(r"(?i)(\b(?:apikey|basic|bearer)\s+)[\w+/=.~-]{8,}"), rf"\g<1>{MASK}"),
     # If a password has an unescaped delimiter, libpq parses a part of it as port or host.
@@ -46,6 +49,8 @@ _PATTERNS = [
 ]
 # Shorter secrets are not replaced inside words, because they occur in ordinary words.
 _SHORTEST_SECRET = 4
+# A line of a log is read by people: longer texts are cut.
+_LONGEST = 20_000
 _known: set[str] = set()
 _known_pattern: re.Pattern[str] | None = None
 
@@ -53,7 +58,9 @@ _known_pattern: re.Pattern[str] | None = None
 def register_secrets(secrets: Iterable[str]) -> None:
     """Make :func:`scrub` replace these texts too, in this process."""
     global _known_pattern  # noqa: PLW0603 - one process has one set of secrets
-    _known.update(text for text in secrets if len(text) >= _SHORTEST_SECRET)
+    # Also as an error may show them: line by line, and with escapes.
+    forms = {form for text in secrets for form in (text, repr(text)[1:-1], *text.split())}
+    _known.update(form for form in forms if len(form) >= _SHORTEST_SECRET)
     longest_first = sorted(_known, key=lambda text: (-len(text), text))
     either = "|".join(map(re.escape, longest_first))
     # Whole words only: a password "test" must not change "latest".
@@ -64,9 +71,26 @@ def scrub(text: str) -> str:
     """Return ``text`` without registered secrets and without patterns of secrets."""
     if _known_pattern is not None:
         text = _known_pattern.sub(MASK, text)
+    if len(text) > _LONGEST:
+        # At a space, so that no secret is cut in two and not recognized.
+        kept = text[:_LONGEST].rpartition(" ")[0]
+        text = f"{kept}... ({len(text):,} characters)"
+    if "://" in text:
+        text = _WORD.sub(_mask_word, text)
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text
+
+
+def _mask_word(found: re.Match[str]) -> str:
+    """Mask scheme://user:password@, up to the last @ of the word, to include an unescaped @."""
+    word = found[0]
+    user = _USER.search(word)
+    end = word.rfind("@")
+    # The placeholder of a hint is no secret.
+    if user is None or end < user.end() or word[user.end() : end].lower() == "password":
+        return word
+    return word[: user.end()] + MASK + word[end:]
 
 
 def one_line(text: str) -> str:
@@ -79,7 +103,7 @@ def log_context(run: str | None = None, task: str | None = None) -> Iterator[Non
     """Add run and task to every log line of this block; None keeps the outer value."""
     tokens = [
         (variable, variable.set(value))
-        for variable, value in ((_run, run), (_task, task))
+        for variable, value in ((_run, run), (_task, task and task[:_LONGEST_ID]))
         if value is not None
     ]
     try:

@@ -49,6 +49,8 @@ def write_picture(path: Path, content: str) -> None:
     Raises:
         UsageError: it cannot be written.
     """
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is no regular file.", "Name a file.")
     try:
         path.write_text(content, encoding="utf-8")
     except OSError as error:

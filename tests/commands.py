@@ -18,7 +18,7 @@ class Cli:
         from gpt4rec_es.cli.main import run  # noqa: PLC0415 - sets up click and logs
 
         self._capsys.readouterr()
-        found = run(["--env-file", "/nonexistent", *args])
+        found = run(["--env-file", "", *args])
         out, self.err = self._capsys.readouterr()
         assert found == code, (out, self.err)
         return out

@@ -12,6 +12,7 @@ from celery.schedules import BaseSchedule, schedstate
 from gpt4rec_es.night.schedule import next_fire
 from gpt4rec_es.night.stages.advance import GENERATION, RETRIEVAL
 from gpt4rec_es.runtime import Runtime
+from workers.broker import connection_options
 
 
 class Nightly(BaseSchedule):
@@ -60,11 +61,18 @@ def config_of(runtime: Runtime) -> dict[str, Any]:
         UsageError: no broker is set and no local stack is running.
     """
     settings = runtime.settings
+    url = settings.require("celery_broker_url")
+    connection = connection_options(url)
     tick = float(settings.redrive_seconds)
     return {
-        "broker_url": settings.require("celery_broker_url"),
+        "broker_url": url,
+        "broker_transport_options": connection["transport_options"],
+        "broker_use_ssl": connection["ssl"],
+        "broker_connection_timeout": 3,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
+        # A Redis that is read-only for a while, during a fail-over, answers requests with errors.
+        "broker_channel_error_retry": True,
         "task_ignore_result": True,
         "task_acks_late": False,
         "task_serializer": "json",

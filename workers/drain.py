@@ -5,7 +5,7 @@ import logging
 from celery import Celery, current_task
 
 from gpt4rec_es.db.rows import runs as run_rows
-from gpt4rec_es.errors import ConflictError, GateError, UsageError
+from gpt4rec_es.errors import ConflictError, DependencyError, GateError, UsageError
 from gpt4rec_es.logs import log_context
 from gpt4rec_es.night.stages.advance import STAGES_OF
 from gpt4rec_es.night.stages.drain import drain
@@ -21,6 +21,9 @@ def drain_queue(app: Celery, queue: str, run_id: str) -> None:
     if not is_code_unchanged():
         log.warning("declined: the program's files changed since this worker started; restart it")
         return
+    if not isinstance(run_id, str) or len(run_id) > run_rows.MAX_RUN_ID:
+        log.warning("declined: a message without the id of a run")
+        return
     runtime = process_runtime()
     with log_context(run=run_id, task=current_task.request.id):
         try:
@@ -34,4 +37,7 @@ def drain_queue(app: Celery, queue: str, run_id: str) -> None:
             log.error("%s", error)
         else:
             log.info("drained: %s, %s shards", report.run.state, report.counts.shards)
-            notify(app, report.run, float(runtime.settings.redrive_seconds))
+            try:
+                notify(app, report.run, float(runtime.settings.redrive_seconds))
+            except DependencyError as error:  # the work is stored, and re-drivers notify again
+                log.warning("%s", error)

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Collection
+from typing import Any
 
 from celery import Celery
 from kombu.connection import Connection as BrokerConnection
@@ -10,10 +11,11 @@ from kombu.exceptions import OperationalError
 
 from gpt4rec_es.db.engine import retrying
 from gpt4rec_es.db.rows.runs import Run
-from gpt4rec_es.errors import DependencyError
+from gpt4rec_es.errors import DependencyError, first_line
 from gpt4rec_es.logs import scrub
 from gpt4rec_es.night.stages.advance import GENERATION, RETRIEVAL, queue_of, waiting
 from gpt4rec_es.runtime import Runtime
+from workers.broker import connection_options
 
 log = logging.getLogger(__name__)
 
@@ -38,25 +40,30 @@ def ping(url: str) -> None:
         DependencyError: it does not answer.
     """
     try:
-        with BrokerConnection(url, connect_timeout=3) as connection:
+        with BrokerConnection(url, connect_timeout=3, **connection_options(url)) as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=3)
     except (OperationalError, OSError) as error:
-        raise DependencyError(
-            f"The broker cannot be reached: {scrub(str(error))}.", "Check CELERY_BROKER_URL."
-        ) from error
+        raise _unreachable(error, "Check CELERY_BROKER_URL.") from error
 
 
 def notify_queue(app: Celery, queue: str, run_id: str, expires_seconds: float) -> None:
     """Send "drain run_id" to a queue; the message expires after ``expires_seconds``."""
+    # A broker that is read-only answers with an error of its own client library.
+    refusals: Any = app.connection_for_write().channel_errors
     try:
         app.send_task(
             _TASKS[queue], args=[run_id], queue=queue, expires=expires_seconds, retry=False
         )
-    except (OperationalError, OSError) as error:
-        raise DependencyError(
-            f"The broker cannot be reached: {scrub(str(error))}.",
-            "Check CELERY_BROKER_URL; the run waits and re-drivers notify again.",
+    except Exception as error:
+        if not isinstance(error, (OperationalError, OSError, *refusals)):
+            raise
+        raise _unreachable(
+            error, "Check CELERY_BROKER_URL; the run waits and re-drivers notify again."
         ) from error
+
+
+def _unreachable(error: Exception, hint: str) -> DependencyError:
+    return DependencyError(f"The broker cannot be reached: {first_line(scrub(str(error)))}.", hint)
 
 
 def notify_waiting(app: Celery, runtime: Runtime, queues: Collection[str]) -> int:

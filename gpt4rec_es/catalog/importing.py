@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from gpt4rec_es.catalog.import_job import ImportReport, ImportStoppedError, Job, OpenFile, Stager
-from gpt4rec_es.db.engine import dependency_error, is_transient
+from gpt4rec_es.db.errors import dependency_error, is_transient
 from gpt4rec_es.db.rows import imports
 from gpt4rec_es.db.rows.catalog import CatalogChanges
 from gpt4rec_es.db.rows.staging import REJECT_COLUMNS, create_tables, stage, store_rejects

@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass
 class CliState:
-    """Global options and the objects built from them. None: the setting applies."""
+    """Global options and the objects built from them. None: the setting applies.
+
+    resume: how to go on after an interrupt.
+    """
 
     env_file: str = ".env"
     log_level: str | None = None
     log_format: str | None = None
     debug: bool = False
+    resume: str = ""
     _runtime: "Runtime | None" = field(default=None, repr=False)
 
     def runtime(self) -> "Runtime":
@@ -61,6 +65,11 @@ def _state() -> CliState:
         root.obj = CliState()
         root.call_on_close(root.obj.close)
     return root.obj
+
+
+def after_interrupt(resume: str) -> None:
+    """Let an interrupt of this command say how to go on."""
+    _state().resume = resume
 
 
 def get_runtime() -> "Runtime":

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.context import after_interrupt, get_runtime
 from gpt4rec_es.cli.evaluate_output import (
     print_comparison,
     print_evaluation,
@@ -151,6 +151,7 @@ def run(
     if (k1 is None) != (b is None):
         raise click.UsageError("--k1 and --b go together.")
     names = [n for name in methods for n in (BASELINES if name == "baselines" else (name,))]
+    after_interrupt("The generated queries are kept; run it again.")
     runtime = get_runtime()
     decoding = runtime.decoding
     if num_beams is not None:

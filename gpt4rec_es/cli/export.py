@@ -11,13 +11,20 @@ from gpt4rec_es.cli.progress import progress_bar
 
 _OUTPUT = click.option(
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    callback=lambda _ctx, _option, path: None if path is not None and str(path) == "-" else path,
     help="File to write; created only when complete. [default: stdout]",
 )
 _PSEUDONYMS = click.option(
     "--pseudonyms",
     is_flag=True,
     help="Write the user ids that analysts see instead of the shop's own.",
+)
+_EXACT = click.option(
+    "--exact",
+    is_flag=True,
+    help="Write CSV cells as they are stored; without it, cells that a spreadsheet would read as a "
+    "formula (ids that begin with = + - or @) get an apostrophe.",
 )
 _RUN = click.option("--run", "run_id", default="latest", show_default=True, help="Id of the run.")
 
@@ -38,13 +45,16 @@ def export() -> None:
     help="File format; trec: a TREC run.",
 )
 @_PSEUDONYMS
+@_EXACT
 @_OUTPUT
-def recommendations(run_id: str, fmt: str, pseudonyms: bool, output: Path | None) -> None:
+def recommendations(
+    run_id: str, fmt: str, pseudonyms: bool, exact: bool, output: Path | None
+) -> None:
     """Export the recommendations of a run.
 
     Example: gpt4rec export recommendations --output lists.csv
     """
-    _export_run("recommendations", run_id, fmt, pseudonyms, output)
+    _export_run("recommendations", run_id, fmt, pseudonyms, exact, output)
 
 
 @export.command()
@@ -58,13 +68,14 @@ def recommendations(run_id: str, fmt: str, pseudonyms: bool, output: Path | None
     help="File format.",
 )
 @_PSEUDONYMS
+@_EXACT
 @_OUTPUT
-def queries(run_id: str, fmt: str, pseudonyms: bool, output: Path | None) -> None:
+def queries(run_id: str, fmt: str, pseudonyms: bool, exact: bool, output: Path | None) -> None:
     """Export the generated queries of a run.
 
     Example: gpt4rec export queries --output queries.csv
     """
-    _export_run("queries", run_id, fmt, pseudonyms, output)
+    _export_run("queries", run_id, fmt, pseudonyms, exact, output)
 
 
 @export.command()
@@ -166,7 +177,9 @@ def evaluation(number: int, k: int | None, pseudonyms: bool, output: Path | None
     click.echo(f"{report.rows:,} rows of evaluation {number} exported.", err=True)
 
 
-def _export_run(what: str, run_id: str, fmt: str, pseudonyms: bool, output: Path | None) -> None:
+def _export_run(
+    what: str, run_id: str, fmt: str, pseudonyms: bool, exact: bool, output: Path | None
+) -> None:
     from gpt4rec_es.exports import export as exporting
 
     with progress_bar("Exporting", "rows") as progress:
@@ -177,6 +190,7 @@ def _export_run(what: str, run_id: str, fmt: str, pseudonyms: bool, output: Path
             fmt,
             output,
             as_analyst=pseudonyms,
+            exact=exact,
             progress=progress,
         )
     click.echo(f"{report.rows:,} {what} of {report.run_id} exported.", err=True)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.context import after_interrupt, get_runtime
 from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.cli.output import emit, print_line, print_table
 from gpt4rec_es.cli.progress import progress_bar
@@ -143,6 +143,7 @@ def _import(
 ) -> None:
     from gpt4rec_es.catalog.import_job import ImportStoppedError
 
+    after_interrupt("Nothing was changed; run it again.")
     runtime = get_runtime()
     try:
         with progress_bar("Importing", "bytes") as progress:

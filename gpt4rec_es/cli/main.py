@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem, get_completion_class
 
 from gpt4rec_es.cli.context import CliState
@@ -157,6 +158,9 @@ def cli(
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 completed, but a check failed (a gate, the age
     of the lists, a replay), 4 a server cannot be reached, 130 interrupted.
     """
+    chosen = ctx.get_parameter_source("env_file") is not ParameterSource.DEFAULT
+    if chosen and env_file and not os.path.exists(env_file):  # noqa: PTH110 - also of a pipe
+        raise click.BadParameter(f"there is no file {env_file!r}.", ctx, param_hint="--env-file")
     state = ctx.ensure_object(CliState)
     state.env_file, state.log_level, state.log_format = env_file, log_level, log_format
     state.debug = debug
@@ -185,7 +189,7 @@ def run(args: Sequence[str]) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        _say("Interrupted.")
+        _say(f"Interrupted. {state.resume}".strip())
         return 130
     except Exception as error:  # any error becomes one line and an exit code
         if state.debug:

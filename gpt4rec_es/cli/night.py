@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.context import after_interrupt, get_runtime
 from gpt4rec_es.cli.options import json_option, rule_options
 from gpt4rec_es.cli.output import emit, print_line
 from gpt4rec_es.cli.progress import progress_bar
@@ -62,6 +62,9 @@ def night(
     from gpt4rec_es.night.inprocess import plan_summary, run_night
     from gpt4rec_es.night.schedule import require_not_future, today
 
+    after_interrupt(
+        "`gpt4rec night` goes on; `gpt4rec runs cancel RUN --reason 'why'` gives the run up."
+    )
     runtime = get_runtime()
     timezone = runtime.settings.timezone
     date = logical_date.date() if logical_date else today(runtime.engine, timezone)

@@ -1,10 +1,11 @@
 """``gpt4rec reindex``: a new index of the whole catalog, made live once verified."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
-from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.context import after_interrupt, get_runtime
 from gpt4rec_es.cli.options import dry_run_option, json_option, reason_option
 from gpt4rec_es.cli.output import emit, print_line
 from gpt4rec_es.cli.progress import progress_bar
@@ -14,10 +15,15 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@click.option(
+    "--take-over",
+    is_flag=True,
+    help="Move the alias also from indices that this database did not make.",
+)
 @dry_run_option
 @json_option
 @reason_option
-def reindex(dry_run: bool, as_json: bool, reason: str | None) -> None:
+def reindex(take_over: bool, dry_run: bool, as_json: bool, reason: str | None) -> None:
     """Build a new search index from Postgres and make it live.
 
     Searches continue on the old index until the new one is verified. k1 and b are kept.
@@ -27,8 +33,9 @@ def reindex(dry_run: bool, as_json: bool, reason: str | None) -> None:
     from gpt4rec_es.index.reindex import plan_reindex
     from gpt4rec_es.index.reindex import reindex as build_anew
 
+    after_interrupt("Nothing was changed; run it again.")
     runtime = get_runtime()
-    options = runtime.reindex_options()
+    options = replace(runtime.reindex_options(), take_over=take_over)
     if dry_run:
         emit(plan_reindex(runtime.engine, runtime.elastic, options), as_json, _render_plan)
         return

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.context import after_interrupt, get_runtime
 from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.cli.output import emit
 from gpt4rec_es.cli.progress import progress_bar
@@ -202,6 +202,7 @@ def generator(
     if with_validation and split is None:
         raise click.UsageError("--with-validation needs --split.")
     part = None if split is None else SplitPart(split, with_validation)
+    after_interrupt("The same command goes on from the last checkpoint.")
     runtime = get_runtime()
     settings = runtime.settings
     options = TrainingOptions(

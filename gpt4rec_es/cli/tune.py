@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.context import after_interrupt, get_runtime
 from gpt4rec_es.cli.options import (
     dry_run_option,
     json_option,
@@ -97,6 +97,7 @@ def bm25(
     from gpt4rec_es.lab.tuning.tune import plan_tuning, tune_bm25
 
     require_svg(heatmap_file)
+    after_interrupt("The generated queries are kept; run it again.")
     runtime = get_runtime()
     nights = runtime.decoding
     decoding = replace(

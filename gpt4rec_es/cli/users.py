@@ -1,5 +1,6 @@
 """``gpt4rec users``: erasing one, and what analysts see of them."""
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -21,11 +22,22 @@ def users() -> None:
 @click.argument("user_id")
 @click.option("--dry-run", is_flag=True, help="Show what would be erased.")
 @click.option("--yes", is_flag=True, help="Skip the confirmation prompt.")
+@click.option(
+    "--acknowledge",
+    is_flag=True,
+    help="Confirm that the exported files that may hold the user are dealt with.",
+)
 @json_option
-def forget(user_id: str, dry_run: bool, yes: bool, as_json: bool) -> None:
+@click.pass_context
+def forget(
+    ctx: click.Context, user_id: str, dry_run: bool, yes: bool, acknowledge: bool, as_json: bool
+) -> None:
     """Erase USER_ID from the database; name the exported files that may hold the user.
 
     Refused while a run is unfinished. Cannot be undone; a later import may add the user again.
+
+    Exit code 3: the user is erased, but exported files may hold the user. Delete them, then repeat
+    the command with --acknowledge.
 
     Example: gpt4rec users forget 16039 --dry-run
     """
@@ -33,9 +45,19 @@ def forget(user_id: str, dry_run: bool, yes: bool, as_json: bool) -> None:
 
     runtime = get_runtime()
     if not dry_run and not yes:
+        if not sys.stdin.isatty() and not acknowledge:
+            raise click.UsageError("Without a terminal to ask, --yes is needed.")
         click.confirm("Erase this user from the database, for good?", abort=True, err=True)
-    report = forget_user(runtime.engine, user_id, actor=runtime.settings.actor, dry_run=dry_run)
+    report = forget_user(
+        runtime.engine,
+        user_id,
+        actor=runtime.settings.actor,
+        acknowledge=acknowledge,
+        dry_run=dry_run,
+    )
     emit(report, as_json, _print_forgotten)
+    if report.files and not acknowledge and not dry_run:
+        ctx.exit(3)
 
 
 @users.command()
@@ -65,9 +87,14 @@ def _print_forgotten(report: "ForgetReport") -> None:
     verb = "Would be erased" if report.dry_run else "Erased"
     print_table(["table", "rows"], list(report.rows.items()), verb)
     if report.files:
-        print_line("These exports may hold the user and are left as they are; remove them:")
+        print_line(
+            "These exports may hold the user and are left as they are. Delete them, then confirm "
+            "with --acknowledge:"
+        )
     for place in report.files:
         print_line(f"  {place}")
+    for path in report.leftovers:
+        print_line(f"Deleted what a killed export left: {path}")
 
 
 def _print_pseudonyms(data: dict[str, bool | int]) -> None:

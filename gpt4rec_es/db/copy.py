@@ -16,7 +16,7 @@ import psycopg2
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from gpt4rec_es.db.engine import LOCK_TIMEOUT, sqlstate
+from gpt4rec_es.db.errors import LOCK_TIMEOUT, sqlstate
 
 # Small enough that the server is not idle while the next chunk is made, and that a chunk fits the
 # CPU cache.

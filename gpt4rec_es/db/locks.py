@@ -18,13 +18,14 @@ from contextlib import contextmanager, suppress
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from gpt4rec_es.db.engine import (
+from gpt4rec_es.db.errors import (
     DATABASE_ERRORS,
     LOCK_TIMEOUT,
     dependency_error,
     is_transient,
     sqlstate,
 )
+from gpt4rec_es.db.pooling import refuse_shared_sessions
 from gpt4rec_es.errors import ConflictError, LockedError
 
 # Shared by transactions that store references to prompts or queries; exclusive for a prune, which
@@ -107,6 +108,7 @@ def hold_lock(
         # Detached from the pool, so that closing it always ends the session and releases the lock.
         connection.detach()
         with connection.begin():
+            refuse_shared_sessions(engine, connection, f"the lock {name!r}")
             connection.execute(text("SET idle_session_timeout = 0"))
         mark = _wait(connection, name, shared, wait_s)
     except DATABASE_ERRORS as error:

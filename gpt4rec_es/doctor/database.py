@@ -9,7 +9,9 @@ from sqlalchemy import Engine
 
 from gpt4rec_es.db import migrate
 from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.pooling import HINT, shares_sessions
 from gpt4rec_es.db.rows import health
+from gpt4rec_es.db.rows.health import UTF8_HINT
 from gpt4rec_es.doctor.findings import Finding, error, ok, warning
 from gpt4rec_es.elastic.disk import readable
 
@@ -23,6 +25,10 @@ def server(engine: Engine) -> Iterator[Finding]:
     """Check that the server answers, its version, and the number of free connections."""
     with transaction(engine) as connection:
         found = health.server(connection)
+    if shares_sessions(engine):
+        yield error("A connection pooler shares sessions between connections.", HINT)
+    if found.encoding != "UTF8":
+        yield error(f"The database has encoding {found.encoding}.", UTF8_HINT)
     if found.major < _OLDEST:
         yield warning(
             f"Postgres is {found.version}; tried was {_OLDEST} and newer.", "Upgrade the server."

@@ -1,8 +1,9 @@
 """All checks of the doctor, in the order in which an operator would fix their problems."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from urllib.parse import urlsplit
 
 from elasticsearch import Elasticsearch
 from sqlalchemy import Engine
@@ -10,7 +11,7 @@ from sqlalchemy import Engine
 from gpt4rec_es.db.rows.generators import Generator
 from gpt4rec_es.doctor import cluster, database, machine, settings
 from gpt4rec_es.doctor import machine as generator
-from gpt4rec_es.doctor.findings import Check, Finding, run_check
+from gpt4rec_es.doctor.findings import Check, Finding, run_check, warning
 from gpt4rec_es.index.mapping import Analysis
 from gpt4rec_es.protocols import Progress, QueryGenerator, no_progress
 from gpt4rec_es.settings import Settings
@@ -37,14 +38,52 @@ class Environment:
     ping_broker: Callable[[], None] | None
 
 
+# The servers whose own check says whether another check can find anything.
+_POSTGRES, _ELASTIC = "postgres", "elasticsearch"
+_NEEDS = {
+    **dict.fromkeys(
+        ("schema", "writer", "clock", "postgres disk", "generator", "settings and data", "shards"),
+        (_POSTGRES,),
+    ),
+    **dict.fromkeys(
+        ("elasticsearch nodes", "elasticsearch disk", "elasticsearch rights"), (_ELASTIC,)
+    ),
+    **dict.fromkeys(("alias", "pinned builds"), (_POSTGRES, _ELASTIC)),
+}
+
+
 def examine(environment: Environment, *, progress: Progress = no_progress) -> list[Finding]:
-    """Return all findings; the checks are independent. ``progress`` counts checks."""
+    """Return all findings; ``progress`` counts checks.
+
+    A check that needs a server that did not answer is left out: it would find the same again.
+    """
     checks = _checks(environment)
     findings: list[Finding] = []
+    left_out: dict[str, list[str]] = {}
     for done, (name, check) in enumerate(checks.items(), start=1):
-        findings += run_check(name, check)
+        down = next((one for one in _needs(name, environment.settings) if one in left_out), None)
+        if down is not None:
+            left_out[down].append(name)
+        else:
+            found = run_check(name, check)
+            findings += found
+            if any(one.is_outage for one in found):
+                left_out[name] = []
         progress(done, len(checks))
+    for server, names in left_out.items():
+        if names:
+            what = f"not looked at while {server} does not answer: {', '.join(names)}"
+            findings.append(replace(warning(what, "Run doctor again afterwards."), check=server))
     return findings
+
+
+def _needs(name: str, chosen: Settings) -> tuple[str, ...]:
+    """Return the servers that a check needs; roles have addresses of their own."""
+    url = {"owner": chosen.owner_database_url, "analyst": chosen.analyst_database_url}.get(name)
+    if url is None or chosen.database_url is None:
+        return _NEEDS.get(name, ())
+    places = [(parts.hostname, parts.port) for parts in map(urlsplit, (url, chosen.database_url))]
+    return (_POSTGRES,) if places[0] == places[1] else ()
 
 
 def _checks(environment: Environment) -> dict[str, Check]:

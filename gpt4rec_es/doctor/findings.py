@@ -1,11 +1,11 @@
 """Findings of the doctor; an exception in a check becomes a finding as well."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from gpt4rec_es.db.engine import rights_error
-from gpt4rec_es.errors import Gpt4RecError
+from gpt4rec_es.db.errors import rights_error
+from gpt4rec_es.errors import DependencyError, Gpt4RecError, first_line
 from gpt4rec_es.logs import one_line, scrub
 
 
@@ -22,12 +22,16 @@ EXIT_CODES = {Level.OK: 0, Level.WARNING: 1, Level.ERROR: 2}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One finding: the state and its remedy (empty: no problem). check: name of the check."""
+    """One finding: the state and its remedy (empty: no problem). check: name of the check.
+
+    is_outage: the server of the check does not answer.
+    """
 
     level: Level
     what: str
     way_out: str = ""
     check: str = ""
+    is_outage: bool = field(default=False, compare=False)
 
 
 Check = Callable[[], Iterable[Finding]]
@@ -58,15 +62,15 @@ def run_check(name: str, check: Check) -> list[Finding]:
         for one in check():
             found.append(one)  # noqa: PERF402 -- what was found before a failure is kept
     except Gpt4RecError as failure:
-        found.append(error(failure.message, failure.hint))
+        is_outage = isinstance(failure, DependencyError)
+        found.append(replace(error(failure.message, failure.hint), is_outage=is_outage))
     except Exception as raised:  # an error in one check must not hide the results of the others
         refused = rights_error(raised)
-        first = str(raised).strip().partition("\n")[0]
         found.append(
             error(refused.message, refused.hint)
             if refused
             else error(
-                f"This could not be looked at: {type(raised).__name__}: {first}",
+                f"This could not be looked at: {type(raised).__name__}: {first_line(raised)}.",
                 "See the log of that server; `gpt4rec --debug` of its own command shows more.",
             )
         )

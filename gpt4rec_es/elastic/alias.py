@@ -40,7 +40,7 @@ def resolve_alias(client: Elasticsearch, alias: str) -> str:
     if len(targets) > 1:
         raise UsageError(
             f"The alias {alias!r} points to {len(targets)} indices: {', '.join(targets)}.",
-            "`gpt4rec reindex` makes a new one and points the alias to it alone.",
+            "`gpt4rec reindex --take-over` makes a new one and points the alias to it alone.",
         )
     return targets[0]
 

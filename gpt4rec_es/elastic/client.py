@@ -63,6 +63,11 @@ def make_client(
         raise UsageError(
             "Both an API key and a user are given for Elasticsearch.", "Give one of the two."
         )
+    if api_key and not (api_key.isascii() and api_key.isprintable()):
+        raise UsageError(
+            "The Elasticsearch API key has a line break or another character that no key has.",
+            "Copy it again, on one line.",
+        )
     tls = _tls(verify_tls, ca_file) if base.startswith("https://") else {}
     json = _CompatibleOrjson()
     try:

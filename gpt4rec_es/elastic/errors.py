@@ -17,7 +17,7 @@ from gpt4rec_es.elastic.reasons import is_disk_full, reason_of
 from gpt4rec_es.errors import ConflictError, DataError, DependencyError, Gpt4RecError, UsageError
 
 # Status codes after which the same request may succeed later.
-TRANSIENT_STATUSES = frozenset({429, 502, 503, 504})
+TRANSIENT_STATUSES = frozenset({429, 500, 502, 503, 504})
 _CHECK = "Check that the server runs and that ELASTICSEARCH_URL is right."
 
 
@@ -31,9 +31,11 @@ def plain_errors(client: Elasticsearch) -> Iterator[None]:
 
 
 def is_transient(error: Exception) -> bool:
-    """Return whether the same request may succeed later: overload, no connection, no response."""
+    """Return whether the same request may succeed later: overload, or no whole answer."""
     if isinstance(error, ApiError):
         return error.status_code in TRANSIENT_STATUSES and not is_disk_full(error.body)
+    if isinstance(error, SerializationError | JSONDecodeError):
+        return True  # an answer that was cut off, or the page of a proxy
     return isinstance(error, UnreachableError | ConnectionTimeout) and not isinstance(
         error, TlsError
     )

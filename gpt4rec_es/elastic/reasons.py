@@ -15,6 +15,8 @@ def is_disk_full(body: Any) -> bool:
 def reason_of(body: Any) -> str:
     """Return the most specific reason in an error body (or in one item's error), on one line."""
     error = body.get("error", body) if isinstance(body, dict) else body
+    if error is None:
+        return "no reason given"
     if not isinstance(error, dict):
         return " ".join(str(error).split())[:300]
     causes = error.get("root_cause") or [error]
@@ -23,6 +25,7 @@ def reason_of(body: Any) -> str:
     while isinstance(deepest.get("caused_by"), dict):
         deepest = deepest["caused_by"]
     reasons = dict.fromkeys(
-        str(part.get("reason") or part.get("type")) for part in (cause, deepest)
+        str(part.get("reason") or part.get("type") or "no reason given")
+        for part in (cause, deepest)
     )
     return " ".join("; ".join(reasons).split())[:300]

@@ -42,6 +42,9 @@ class Backoff:
 
 
 _REFUSED = 429
+_FAILED = frozenset({500, 502, 503, 504})
+# Ends of requests that may be repeated although an earlier one may have been carried out.
+_REPEATABLE = ("/_refresh", "/_count", "/_search", "/_forcemerge", "/_settings")
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +53,15 @@ def retrying_transport(backoff: Backoff) -> type[Transport]:
     """Return a transport that sends a refused request again after a wait.
 
     It does not retry if the client's option ``max_retries`` is 0, or after a disk is full.
-    ``backoff`` limits the number of tries. Any other error is raised: only after a refusal is it
+    ``backoff`` limits the number of tries. After other failures of the server, and after an answer
+    that was cut off, only requests that may be repeated are sent again: only after a refusal is it
     certain that nothing was done.
     """
+
+    def may_repeat(method: str, target: str, status: int) -> bool:
+        path = target.partition("?")[0]
+        is_repeatable = method in {"GET", "HEAD"} or path.endswith(_REPEATABLE)
+        return status == _REFUSED or (status in _FAILED and is_repeatable)
 
     class RetryingTransport(Transport):
         def perform_request(
@@ -67,11 +76,19 @@ def retrying_transport(backoff: Backoff) -> type[Transport]:
             failures = 0
             while True:
                 answer = super().perform_request(method, target, max_retries=0, **options)
-                if not retries or answer.meta.status != _REFUSED or is_disk_full(answer.body):
+                status = answer.meta.status
+                if (
+                    not retries
+                    or not may_repeat(method, target, status)
+                    or is_disk_full(answer.body)
+                ):
                     return answer
                 failures += 1
                 log.warning(
-                    "Elasticsearch refuses for now, try %s: %s", failures, reason_of(answer.body)
+                    "Elasticsearch refuses for now, try %s: %s: %s",
+                    failures,
+                    status,
+                    reason_of(answer.body),
                 )
                 if not backoff.wait(failures):
                     return answer

@@ -1,17 +1,14 @@
 """Exports of a run's lists and queries, streamed to a file that appears only when complete.
 
 JSON Lines is the default because it stores every text unchanged. In CSV a cell that a spreadsheet
-would read as a formula is prefixed with an apostrophe.
+would read as a formula is prefixed with an apostrophe, unless exact cells are asked for.
 """
 
 import csv
 import json
-import os
-import sys
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,9 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import Engine
 
+from gpt4rec_es.db.engine import disable_statement_timeout
 from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows.analysts import stream_queries, stream_recommendations
 from gpt4rec_es.errors import UsageError
+from gpt4rec_es.exports.target import open_target
 from gpt4rec_es.privacy.export_register import registered
 from gpt4rec_es.protocols import Progress, no_progress
 
@@ -75,13 +74,15 @@ def export(
     path: Path | None,
     *,
     as_analyst: bool = False,
+    exact: bool = False,
     progress: Progress = no_progress,
 ) -> ExportReport:
     """Write ``what`` ("recommendations" or "queries") of a run; return the number of rows.
 
     path None: stdout. A file appears under its name only when it is complete. fmt "trec" is a TREC
     run file; its score is K - rank, because trec_eval sorts by score. as_analyst: with the user ids
-    that analysts see, else with the shop's ids.
+    that analysts see, else with the shop's ids. exact: write CSV cells as they are stored, although
+    a spreadsheet would read some as formulas.
 
     Raises:
         UsageError: there is no such run, it is not merged yet or was pruned, or the format cannot
@@ -93,12 +94,13 @@ def export(
         raise UsageError("Parquet cannot go to stdout.", "Name a file with --output.")
     with engine.connect() as connection:
         run = run_rows.find_with_lists(connection, run_id)
-    write = _WRITERS[fmt]
+    write = partial(_write_csv, exact=exact) if fmt == "csv" else _WRITERS[fmt]
     with (
         registered(engine, path, fmt),
         engine.connect() as connection,
         open_target(path) as file,
     ):
+        disable_statement_timeout(connection)  # the first batch waits for a sort of all rows
         stream = stream_recommendations if what == "recommendations" else stream_queries
         batches = stream(connection, run.run_id, as_analyst=as_analyst, batch=_BATCH)
         count = 0
@@ -114,39 +116,20 @@ def export(
     return ExportReport(run.run_id, what, count, None if path is None else str(path))
 
 
-@contextmanager
-def open_target(path: Path | None) -> Iterator[BinaryIO]:
-    """Yield a binary file that takes the name ``path`` when the block ends without an error."""
-    if path is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    if not path.parent.is_dir():
-        raise UsageError(f"There is no folder {path.parent}.", "Create it, or name another file.")
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as new:
-        try:
-            # typeshed declares IO[bytes] where the function returns a BinaryIO.
-            yield new.file  # type: ignore[misc]
-            new.flush()
-            os.fsync(new.fileno())
-            Path(new.name).replace(path)
-        except BaseException:
-            Path(new.name).unlink(missing_ok=True)
-            raise
-
-
 def _write_jsonl(file: BinaryIO, _what: str, _run: run_rows.Run, batches: Batches) -> None:
     for batch in batches:
         lines = (json.dumps(row._asdict(), ensure_ascii=False) for row in batch)
         file.write(("\n".join(lines) + "\n").encode())
 
 
-def _write_csv(file: BinaryIO, what: str, _run: run_rows.Run, batches: Batches) -> None:
+def _write_csv(
+    file: BinaryIO, what: str, _run: run_rows.Run, batches: Batches, *, exact: bool
+) -> None:
     out = _TextOnBytes(file)
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(_SCHEMA[what].names)
     for batch in batches:
-        writer.writerows([safe_cell(value) for value in row] for row in batch)
+        writer.writerows(row if exact else [safe_cell(value) for value in row] for row in batch)
 
 
 def safe_cell(value: Any) -> Any:
@@ -198,7 +181,6 @@ def word(identifier: str) -> str:
 
 _WRITERS: dict[str, Callable[[BinaryIO, str, run_rows.Run, Batches], None]] = {
     "jsonl": _write_jsonl,
-    "csv": _write_csv,
     "parquet": _write_parquet,
     "trec": _write_trec,
 }

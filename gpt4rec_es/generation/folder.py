@@ -74,12 +74,14 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise UsageError(f"There is no checkpoint folder {folder}.", hint)
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{folder} is no checkpoint: no readable config.json.", hint) from error
     if not isinstance(config, dict) or config.get("model_type") != "gpt2":
         found = config.get("model_type", "unknown") if isinstance(config, dict) else "unknown"
         raise UsageError(f"{folder} is no GPT-2 (its model type is {found}).", hint)
     heads = config.get("architectures") or ["GPT2LMHeadModel"]
+    if not isinstance(heads, list) or not isinstance(config.get("vocab_size", 0), int):
+        raise UsageError(f"{folder} is no checkpoint: config.json has wrong values.", hint)
     if "GPT2LMHeadModel" not in heads:
         raise UsageError(f"{folder} is a GPT-2, but no language model ({heads[0]}).", hint)
     if not isinstance(config.get("n_positions"), int):

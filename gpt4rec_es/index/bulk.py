@@ -208,13 +208,15 @@ class _Loader:
             self.counts.acknowledged += len(lines)
             return [], ""
         answer = orjson.loads(body) if isinstance(body, bytes) else body
-        results = answer.get("items", []) if isinstance(answer, dict) else []
+        results = (answer.get("items") if isinstance(answer, dict) else None) or []
         acknowledged: set[str] = set()
         problem = f"an answer about {len(results)} of {len(lines)} documents"
         for result in results:
-            (entry,) = result.values()
-            if entry["status"] in {200, 201}:
-                acknowledged.add(entry["_id"])
+            entry = next(iter(result.values()), None) if isinstance(result, dict) else None
+            if not isinstance(entry, dict) or not isinstance(entry.get("status"), int):
+                problem = "an answer without the state of a document"
+            elif entry["status"] in {200, 201}:
+                acknowledged.add(str(entry.get("_id")))
             else:
                 problem = self._refusal(entry)
         left = [line for line in lines if line[0] not in acknowledged]

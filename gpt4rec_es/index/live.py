@@ -52,7 +52,7 @@ def live_build(engine: Engine, client: Elasticsearch, alias: str) -> Build:
     if build is None or build.state != "ready":
         raise UsageError(
             f"The alias {alias!r} points to {index}, which is no finished build of this database.",
-            _REBUILD,
+            "Choose another alias (GPT4REC_INDEX_ALIAS), or `gpt4rec reindex --take-over`.",
         )
     check_build(client, build)
     return build
@@ -76,6 +76,34 @@ def check_build(client: Elasticsearch, build: Build) -> None:
         differs.append(f"k1, b are {found} although no command set them")
     if differs:
         raise DataError(f"The index {build.index_name} changed: {'; '.join(differs)}.", _REBUILD)
+
+
+def require_own_alias(
+    engine: Engine,
+    client: Elasticsearch,
+    alias: str,
+    *,
+    take_over: bool = False,
+    actor: str | None = None,
+) -> None:
+    """Check that ``alias`` points only to builds of this database, so that it may be moved.
+
+    take_over: record that ``actor`` (None: nobody yet) takes it from other indices instead.
+
+    Raises:
+        UsageError: it points to an index that this database did not make.
+    """
+    targets = alias_targets(client, alias)
+    with transaction(engine) as connection:
+        others = [name for name in targets if rows.find_by_index(connection, name) is None]
+        if others and not take_over:
+            raise UsageError(
+                f"The alias {alias!r} points to {', '.join(others)}, which this database did not "
+                "make.",
+                "Choose another alias (GPT4REC_INDEX_ALIAS), or move it with --take-over.",
+            )
+        if others and actor:
+            audit.record(connection, actor, "index_take_over", alias, {"indices": others})
 
 
 def recorded_bm25(engine: Engine, alias: str, default: Bm25) -> Bm25:

@@ -5,7 +5,6 @@ before the index is deleted, so after a kill in between the next call deletes th
 """
 
 import logging
-import time
 
 from elasticsearch import Elasticsearch
 from sqlalchemy import Engine
@@ -20,24 +19,17 @@ from gpt4rec_es.index.create import delete_index
 
 log = logging.getLogger(__name__)
 
-# An index with a name like ours but without a row (after a database was restored or dropped) may
-# belong to a running reindex of another database, so only indices older than this are deleted.
-_UNKNOWN_AGE_S = 24 * 3600
 
-
-def find_orphans(
-    engine: Engine, client: Elasticsearch, alias: str, now: float | None = None
-) -> list[str]:
+def find_orphans(engine: Engine, client: Elasticsearch, alias: str) -> list[str]:
     """Return the leftover indices of killed or failed builds of ``alias``; hold ``index_lock``.
 
-    An index that any alias points to is excluded. ``now`` is in seconds since 1970.
+    An index that any alias points to is excluded, and so is one that this database has no record
+    of, whatever its name: a build is recorded before its index is created, so it is another's.
     """
-    moment = time.time() if now is None else now
     existing = client.indices.get(
         index=f"{alias}-*",
-        features=["aliases", "settings"],
+        features=["aliases"],
         expand_wildcards=["open", "closed"],
-        flat_settings=True,
     ).body
     with transaction(engine) as connection:
         known = {build.index_name: build for build in rows.list_builds(connection, alias)}
@@ -46,9 +38,7 @@ def find_orphans(
         if not is_index_of(alias, name) or found.get("aliases"):
             continue
         build = known.get(name)
-        created_s = int(found["settings"]["index.creation_date"]) / 1000
-        is_orphan = build.state != "ready" if build else moment - created_s > _UNKNOWN_AGE_S
-        if is_orphan:
+        if build is not None and build.state != "ready":
             orphans.append(name)
     return sorted(orphans)
 

@@ -37,13 +37,15 @@ class ReindexOptions:
     """Options of a reindex.
 
     bm25: for the first build of the alias only; later ones use the values of the live build. keep:
-    number of builds kept for rollback, besides the live one.
+    number of builds kept for rollback, besides the live one. take_over: move the alias also from
+    indices that are not of this database.
     """
 
     alias: str = "items"
     build: BuildOptions = field(default_factory=BuildOptions)
     bm25: Bm25 = field(default_factory=Bm25)
     keep: int = 2
+    take_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ def plan_reindex(engine: Engine, client: Elasticsearch, options: ReindexOptions)
     new_index_name(options.alias)
     with plain_errors(client), catalog_snapshot(engine) as snapshot:
         _refuse_empty(snapshot)
+        live.require_own_alias(engine, client, options.alias, take_over=options.take_over)
         orphans = find_orphans(engine, client, options.alias)
         return ReindexPlan(
             options.alias,
@@ -130,7 +133,7 @@ def reindex(
     Raises:
         ConflictError: another process builds or tunes behind this alias.
         DataError: no item has a title, a document is refused, or verification failed.
-        UsageError: a bad option, or an index has the name of the alias.
+        UsageError: a bad option, an index has the name of the alias, or the alias is another's.
         DependencyError: a server cannot be reached. The live build stays live in all cases.
     """
     freeze_gc()
@@ -150,6 +153,7 @@ def build_all(
     """Do what ``reindex`` does; the caller holds the lock."""
     started = time.monotonic()
     alias = options.alias
+    live.require_own_alias(engine, client, alias, take_over=options.take_over, actor=actor)
     live.reconcile(engine, client, alias)
     deleted = remove_orphans(engine, client, alias)
     replaced = alias_targets(client, alias)

@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from gpt4rec_es.db import locks
-from gpt4rec_es.db.engine import SERIALIZATION_FAILURE, disable_statement_timeout, sqlstate
+from gpt4rec_es.db.engine import disable_statement_timeout
+from gpt4rec_es.db.errors import SERIALIZATION_FAILURE, sqlstate
 from gpt4rec_es.db.rows import audit
 from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows.builds import Build

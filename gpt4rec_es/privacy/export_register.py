@@ -1,7 +1,7 @@
 """The register of exported files, to list those that may contain an erased user.
 
-A file is registered before it is written, so it may be registered without existing. No user is
-erased while an export runs.
+A file is registered before it is written, by the path that is really written, so it may be
+registered without existing. No user is erased while an export runs.
 """
 
 import socket
@@ -13,19 +13,42 @@ from sqlalchemy import Engine
 
 from gpt4rec_es.db import locks
 from gpt4rec_es.db.engine import transaction
-from gpt4rec_es.db.rows.privacy import ExportedFile, register_export
+from gpt4rec_es.db.rows.exports import (
+    ExportedFile,
+    exports_of_host,
+    finish_export,
+    register_export,
+)
+from gpt4rec_es.exports.target import delete_partial_files, require_regular
 
 LOCK = "exports"
 
 
 @contextmanager
 def registered(engine: Engine, path: Path | None, fmt: str) -> Iterator[None]:
-    """Register ``path`` (None: stdout, not registered) while the block writes it."""
+    """Register ``path`` (None: stdout, not registered) while the block writes it.
+
+    What killed exports left on this machine is deleted first.
+
+    Raises:
+        UsageError: ``path`` is no regular file.
+    """
     if path is None:
         yield
         return
+    require_regular(path)
     file = ExportedFile(socket.gethostname(), str(path.resolve()), fmt)
     with locks.hold_lock(engine, LOCK, shared=True):
+        delete_leftovers(engine)
         with transaction(engine) as connection:
             register_export(connection, file)
         yield
+        with transaction(engine) as connection:
+            finish_export(connection, file)
+
+
+def delete_leftovers(engine: Engine) -> list[Path]:
+    """Delete the partial files of killed exports on this machine; return them."""
+    with transaction(engine) as connection:
+        paths = exports_of_host(connection, socket.gethostname())
+    return delete_partial_files(map(Path, paths))

@@ -5,7 +5,9 @@ delete. The audit log entry does not name the user. Models trained on the user's
 change.
 """
 
+import socket
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
@@ -14,8 +16,10 @@ from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows import audit
 from gpt4rec_es.db.rows import privacy as rows
 from gpt4rec_es.db.rows import runs as run_rows
-from gpt4rec_es.db.rows.privacy import Erasing, ExportedFile, KnownUser
+from gpt4rec_es.db.rows.exports import ExportedFile, exports_since, unacknowledged_erasures
+from gpt4rec_es.db.rows.privacy import Erasing
 from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.exports.target import partial_of
 from gpt4rec_es.privacy import export_register
 
 
@@ -24,18 +28,27 @@ class ForgetReport:
     """Report of an erasure or its dry run.
 
     rows: number of rows by table. files: registered exports that may contain the user, as
-    host:path; they are not changed.
+    host:path; they are not changed. leftovers: partial files of killed exports, deleted.
     """
 
     rows: dict[str, int]
     files: list[str]
     dry_run: bool
+    leftovers: tuple[str, ...] = ()
 
 
-def forget_user(engine: Engine, user_id: str, *, actor: str, dry_run: bool = False) -> ForgetReport:
+def forget_user(
+    engine: Engine,
+    user_id: str,
+    *,
+    actor: str,
+    acknowledge: bool = False,
+    dry_run: bool = False,
+) -> ForgetReport:
     """Erase a user from the database and return a report; an import may add the user again.
 
-    dry_run: nothing is changed.
+    acknowledge: record that an operator deals with the files; also later, when the user is erased
+    already. dry_run: nothing is changed.
 
     Raises:
         UsageError: there is no such user.
@@ -48,15 +61,36 @@ def forget_user(engine: Engine, user_id: str, *, actor: str, dry_run: bool = Fal
         transaction(engine) as connection,
     ):
         _refuse_unfinished(connection)
-        user = _require_user(connection, user_id)
-        files = [_place(file) for file in rows.exports_since(connection, user.created_at)]
+        user = rows.find_user(connection, user_id)
+        if user is None:
+            _acknowledge_only(connection, actor, acknowledge)
+            return ForgetReport({}, [], dry_run)
+        files = [
+            place for file in exports_since(connection, user.created_at) for place in _places(file)
+        ]
         erased = _erase(connection, user.user_no, user_id)
         # Later nothing else records where the user may still occur.
         after = {"rows": erased, "files": files}
         audit.record(connection, actor, "forget", "a user", after=after)
+        if acknowledge and files:
+            audit.record(connection, actor, "acknowledge files", "exported files")
         if dry_run:
             connection.rollback()
-    return ForgetReport(erased, files, dry_run)
+            return ForgetReport(erased, files, dry_run)
+        # No export runs now, so each partial file is a leftover.
+        leftovers = export_register.delete_leftovers(engine)
+    return ForgetReport(erased, files, dry_run, tuple(map(str, leftovers)))
+
+
+def _acknowledge_only(connection: Connection, actor: str, acknowledge: bool) -> None:
+    """Record the acknowledgement for a user that was erased before.
+
+    Raises:
+        UsageError: there is no such user, and no erasure waits for an acknowledgement.
+    """
+    if not acknowledge or unacknowledged_erasures(connection) < 1:
+        raise UsageError("There is no such user.", "Ids are those of the imported files.")
+    audit.record(connection, actor, "acknowledge files", "exported files")
 
 
 def _refuse_unfinished(connection: Connection) -> None:
@@ -68,15 +102,12 @@ def _refuse_unfinished(connection: Connection) -> None:
         )
 
 
-def _require_user(connection: Connection, user_id: str) -> KnownUser:
-    found = rows.find_user(connection, user_id)
-    if found is None:
-        raise UsageError("There is no such user.", "Ids are those of the imported files.")
-    return found
-
-
-def _place(file: ExportedFile) -> str:
-    return f"{file.host}:{file.path}"
+def _places(file: ExportedFile) -> list[str]:
+    """Return the file and, where its export did not end, its partial file on another machine."""
+    places = [f"{file.host}:{file.path}"]
+    if not file.is_complete and file.host != socket.gethostname():
+        places.append(f"{file.host}:{partial_of(Path(file.path))}")
+    return places
 
 
 def _erase(connection: Connection, user_no: int, user_id: str) -> dict[str, int]:

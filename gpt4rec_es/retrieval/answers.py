@@ -38,7 +38,7 @@ def read_answers(body: Any, texts: Sequence[str], index: str) -> tuple[list[Hits
     parts: Sequence[Any] = _split(body) if isinstance(body, bytes) else ()
     if len(parts) != len(texts):
         answer = orjson.loads(body) if isinstance(body, bytes) else body
-        parts = answer.get("responses", ()) if isinstance(answer, dict) else ()
+        parts = (answer.get("responses") if isinstance(answer, dict) else None) or ()
     if len(parts) != len(texts):
         return [None] * len(texts), f"{len(parts)} answers to {len(texts)} searches"
     found: list[Hits | None] = []
@@ -49,8 +49,13 @@ def read_answers(body: Any, texts: Sequence[str], index: str) -> tuple[list[Hits
             found.append(_hits(orjson.loads(b"[%b]" % part[_INNER])))
             continue
         answer = orjson.loads(b"%b%b}" % (_PART, part)) if is_cut else part
-        fault = fault_of(answer, text, index)
-        found.append(None if fault else read_hits(answer))
+        fault, hits = fault_of(answer, text, index), None
+        if fault is None:
+            try:
+                hits = read_hits(answer)
+            except (AttributeError, KeyError, TypeError):
+                fault = "hits without their sort values"
+        found.append(hits)
         problem = fault or problem
     return found, problem
 
@@ -73,12 +78,14 @@ def fault_of(answer: Any, text: str, index: str) -> str | None:
         DataError: permanent: the search for ``text`` was refused, or the index is deleted.
         DependencyError: the credentials may not search the index.
     """
+    if not isinstance(answer, dict):
+        return "an answer that is no object"
     status = answer.get("status")
     if status != 200 or "error" in answer:
         return _refusal(status, answer.get("error"), text, index)
     if answer.get("timed_out") is not False:
         return "a search was cut off by a time limit"
-    shards = answer.get("_shards", {})
+    shards = answer.get("_shards") or {}
     # filter_path omits empty hits, so the other fields must show that there are none.
     if (
         shards.get("failed") != 0
@@ -91,7 +98,7 @@ def fault_of(answer: Any, text: str, index: str) -> str | None:
 
 def read_hits(answer: dict[str, Any]) -> Hits:
     """Return the hits of a complete response."""
-    hits = answer.get("hits", {}).get("hits", ())
+    hits = (answer.get("hits") or {}).get("hits") or ()
     return _hits([value for hit in hits for value in hit["sort"]])
 
 

@@ -1,20 +1,18 @@
 """Settings, read once from the environment into one frozen object.
 
 Only the command line, the workers, runtime.py and connections.py read settings; lower layers get
-plain values. Option records of the stages are nested here and hold the only copy of their defaults.
-This module connects to nothing. Environment variables override the .env file, and both override the
-servers of a running local stack.
+plain values. Option records of the stages, nested here, hold the only copy of their defaults.
+Environment variables override the .env file, and both override the servers of a running stack.
 """
 
-import difflib
 import getpass
 import os
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from dotenv import dotenv_values
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -30,10 +28,15 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.masking import MASK, mask_url, secrets_of_url
 from gpt4rec_es.options.night import GeneratorOptions, NightOptions
 from gpt4rec_es.settings.checks import (
+    check_broker_database,
     check_cron,
+    check_header_text,
+    check_postgres_options,
     check_timezone,
     url_check,
 )
+from gpt4rec_es.settings.env_file import read_env_file
+from gpt4rec_es.settings.names import FOREIGN, misnamed, not_read, unknown
 from gpt4rec_es.settings.variables import (
     BELONG_TO,
     PREFIX,
@@ -45,14 +48,16 @@ from gpt4rec_es.settings.variables import (
     variables_of,
 )
 
-# Read by the test suite and by `gpt4rec stack up`: not settings, but known names.
-_FOREIGN = ("GPT4REC_TEST_", "GPT4REC_PG_BIN", "GPT4REC_BROKER_BIN")
 _PostgresUrl = Annotated[
-    str, AfterValidator(url_check("postgresql", "postgres", "postgresql+psycopg2"))
+    str,
+    AfterValidator(url_check("postgresql", "postgres", "postgresql+psycopg2")),
+    AfterValidator(check_postgres_options),
 ]
 _HttpUrl = Annotated[str, AfterValidator(url_check("http", "https"))]
 _BrokerUrl = Annotated[
-    str, AfterValidator(url_check("redis", "rediss", "redis+socket", "amqp", "amqps", "memory"))
+    str,
+    AfterValidator(url_check("redis", "rediss", "redis+socket", "amqp", "amqps", "memory")),
+    AfterValidator(check_broker_database),
 ]
 
 
@@ -81,7 +86,9 @@ class Settings(BaseModel):
     owner_database_url: _PostgresUrl | None = Field(None, repr=False)
     analyst_database_url: _PostgresUrl | None = Field(None, repr=False)
     elasticsearch_url: _HttpUrl | None = Field(None, repr=False)
-    elasticsearch_api_key: str | None = Field(None, repr=False)
+    elasticsearch_api_key: Annotated[str, AfterValidator(check_header_text)] | None = Field(
+        None, repr=False
+    )
     elasticsearch_user: str | None = None
     elasticsearch_password: str | None = Field(None, repr=False)
     elasticsearch_ca_file: Path | None = None
@@ -117,7 +124,7 @@ class Settings(BaseModel):
     def _agree(self) -> "Settings":
         """Refuse valid values that exclude each other."""
         if (self.elasticsearch_user is None) != (self.elasticsearch_password is None):
-            message = "ELASTICSEARCH_USER and ELASTICSEARCH_PASSWORD: set both or neither"
+            message = "Set ELASTICSEARCH_USER and ELASTICSEARCH_PASSWORD both or neither"
             raise ValueError(message)
         return self
 
@@ -193,7 +200,8 @@ def load_settings(
         owner = BELONG_TO.get(VARIABLES[variable][-1])
         if owner is None or variable_of(owner) not in given:
             ours.setdefault(variable, url)
-    faults = [_unknown(variable) for variable in given if variable not in VARIABLES]
+    faults = [unknown(variable, VARIABLES) for variable in given if variable not in VARIABLES]
+    faults += not_read(os.environ if environ is None else environ)
     values: dict[tuple[str, ...], Any] = {}
     for variable, text in ours.items():
         path = VARIABLES[variable]
@@ -215,20 +223,15 @@ def load_settings(
 
 def _given(env_file: str | Path | None, environ: Mapping[str, str]) -> dict[str, str]:
     """Return what is set of ours, the environment before the file, empty values left out."""
-    from_file = dotenv_values(env_file, interpolate=False) if env_file else {}
+    from_file = read_env_file(env_file, partial(misnamed, known=VARIABLES)) if env_file else {}
     return {
         variable: value.strip()
         for variable, value in {**from_file, **environ}.items()
         if value is not None
         and value.strip()
         and (variable in VARIABLES or variable.startswith(PREFIX))
-        and not variable.startswith(_FOREIGN)
+        and not variable.startswith(FOREIGN)
     }
-
-
-def _unknown(variable: str) -> str:
-    close = difflib.get_close_matches(variable, VARIABLES, n=1)
-    return f"{variable} is not a setting" + (f" (did you mean {close[0]}?)" if close else "")
 
 
 def _faults(error: ValidationError, given: Mapping[str, str]) -> Iterator[str]:

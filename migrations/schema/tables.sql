@@ -1481,6 +1481,7 @@ CREATE TABLE exports (
     path text NOT NULL,
     format text NOT NULL,
     exported_at timestamptz DEFAULT clock_timestamp() NOT NULL,
+    finished_at timestamptz,
     CONSTRAINT pk_exports PRIMARY KEY (export_no),
     CONSTRAINT uq_exports_host_path UNIQUE (host, path)
 );
@@ -1491,6 +1492,8 @@ COMMENT ON COLUMN exports.host IS 'name of the machine that the file was written
 COMMENT ON COLUMN exports.path IS 'absolute path of the file';
 COMMENT ON COLUMN exports.format IS 'file format, as jsonl, csv, parquet or trec';
 COMMENT ON COLUMN exports.exported_at IS 'time the file was last written';
+COMMENT ON COLUMN exports.finished_at IS
+    'time the file was complete; NULL: it is being written, or was killed';
 
 
 -- Named locks.

@@ -1,5 +1,6 @@
 """The command line: help, versions, one line and an exit code for every kind of error."""
 
+import errno
 import json
 import os
 import re
@@ -207,6 +208,34 @@ class TestErrors:
             assert line.startswith("Error: A server that is needed cannot be reached: ")
             assert "gpt4rec stack status" in line
 
+    @pytest.mark.parametrize(
+        ("state", "said"),
+        [("57014", "took longer than allowed"), ("40001", "changed the same rows")],
+    )
+    def test_a_refused_statement_is_no_lost_server(
+        self, state: str, said: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        refused = Exception("canceling statement")
+        refused.pgcode = state  # type: ignore[attr-defined]
+        code, line = self.result(OperationalError("SELECT 1", {}, refused), capsys)
+        assert code == 1
+        assert said in line
+        assert "cannot be reached" not in line
+
+    def test_a_full_disk_is_no_fault_of_the_program(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        full = OSError(errno.ENOSPC, "No space left on device", "/data/x.csv")
+        code, line = self.result(full, capsys)
+        assert code == 1
+        assert "No space left on device (/data/x.csv). Free disk space" in line
+
+    def test_an_error_without_words_is_named_by_its_kind(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        for error in (ValueError(), ValueError(None), ValueError(" ")):
+            assert "Unexpected ValueError: ValueError." in self.result(error, capsys)[1]
+
     def test_none_is_success(self) -> None:
         assert run(["fail"]) == 0
 
@@ -251,6 +280,10 @@ class TestConfig:
         (tmp_path / "mine.env").write_text("GPT4REC_K=31\nGPT4REC_LOG_LEVEL=ERROR\n")
         assert run(["--env-file", "mine.env", "config", "show", "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["GPT4REC_K"] == 31
+
+    def test_a_missing_env_file(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert run(["--env-file", "none.env", "config", "show"]) == 2
+        assert "there is no file 'none.env'" in capsys.readouterr().err
 
     def test_wrong_setting(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

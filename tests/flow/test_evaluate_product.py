@@ -99,7 +99,7 @@ def test_so_are_lists_of_queries_of_which_several_terms_must_match(
     split_shop: Shop, database: Database, sources: str, required: str
 ) -> None:
     runtime = split_shop.runtime(
-        sources=sources, minimum_should_match=required, min_full_fraction=0
+        sources=sources, minimum_should_match=required, min_full_fraction=0, max_fallback_fraction=1
     )
     report = measure(runtime, None)
     assert report.options["minimum_should_match"] == required
@@ -124,6 +124,7 @@ def test_so_are_lists_that_keep_rules_and_filters(
         forbidden_phrases_file=phrases,
         max_unknown_fraction=0.5,
         min_full_fraction=0,
+        max_fallback_fraction=1,
     )
     options = runtime.night_options()
     night = NightRules(DAY, options.rules, options.filters)

@@ -170,7 +170,7 @@ def test_runs_can_be_published_again_and_the_user_imported_again(
     result = CliRunner().invoke(cli, ["users", "forget", USER], input="n\n")
     assert result.exit_code != 0
     result = CliRunner().invoke(cli, ["users", "forget", USER, "--yes", "--json"])
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 3, result.output
     assert json.loads(result.stdout)["rows"]["users"] == 1
     parts = runtime.night_parts()
     assert all(gate["passed"] for gate in publish.gates_of(parts, "latest")[:1])
@@ -195,9 +195,9 @@ def test_files_are_named_without_being_opened(runtime: Runtime, database: Databa
         connection.execute(text("DELETE FROM exports"))
         connection.execute(
             text("""
-            INSERT INTO exports (host, path, format, exported_at) VALUES
-                ('far', '/x.csv', 'csv', now()), (:here, '/dev/zero', 'csv', now()),
-                (:here, '/before.csv', 'csv', '2000-01-01')
+            INSERT INTO exports (host, path, format, exported_at, finished_at) VALUES
+                ('far', '/x.csv', 'csv', now(), now()), (:here, '/dev/zero', 'csv', now(), now()),
+                (:here, '/before.csv', 'csv', '2000-01-01', now())
             """),
             {"here": socket.gethostname()},
         )

@@ -103,7 +103,7 @@ def test_a_replay_is_what_a_night_with_these_settings_makes(
     shop: Shop, runtime: Runtime, settings: dict[str, Any], changes: ReplayChanges
 ) -> None:
     """A night with the changed settings differs from the first night in the same way."""
-    other = shop.runtime(**settings)
+    other = shop.runtime(**settings, min_full_fraction=0, max_fallback_fraction=1)
     if changes.k1 is not None and changes.b is not None:
         set_bm25(
             other.engine,
@@ -327,7 +327,7 @@ def test_the_command(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     shop.enter(monkeypatch)
-    base = ["--env-file", "/nonexistent", "replay", RUN]
+    base = ["--env-file", "", "replay", RUN]
     assert run_cli([*base, "--verify"]) == 0
     assert "row by row" in capsys.readouterr().out
     assert run_cli([*base, "--k", "3", "--include-bought", "--json", "--dry-run"]) == 0

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from gpt4rec_es.db.copy import copy_rows, encode_chunks
-from gpt4rec_es.db.engine import is_transient
+from gpt4rec_es.db.errors import is_transient
 from gpt4rec_es.records import Outcome
 from tests.databases import Cluster, Database
 

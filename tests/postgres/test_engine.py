@@ -5,14 +5,8 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from gpt4rec_es.db.engine import (
-    dependency_error,
-    is_transient,
-    make_engine,
-    normalise_url,
-    retrying,
-    transaction,
-)
+from gpt4rec_es.db.engine import make_engine, normalise_url, retrying, transaction
+from gpt4rec_es.db.errors import dependency_error, is_transient
 from gpt4rec_es.errors import DependencyError, UsageError
 from tests.databases import Cluster, Database
 

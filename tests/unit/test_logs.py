@@ -3,6 +3,7 @@ import json
 import logging
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Iterator
 
@@ -248,3 +249,50 @@ def test_secret_in_extras_and_arguments() -> None:
 def test_one_line_keeps_ordinary_text() -> None:
     assert one_line("Straße 5 ½ ok") == "Straße 5 ½ ok"
     assert one_line("a\tb\nc\x1b\u2028") == "a\\tb\\nc\\x1b\\u2028"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x" * 80_000,
+        "a-" * 40_000,
+        "a:" * 40_000,
+        "a://b:" * 13_333,
+        "h://a:" + "b" * 80_000,
+        "://" * 27_000,
+        'password="' * 8_000,
+        "password='password=\"" * 4_000,
+        "password '" * 8_000,
+        "password" + " " * 80_000,
+        ("password" + " " * 100) * 800,
+        "apikey " * 12_000,
+        "host name 'xxx" * 6_000,
+    ],
+)
+def test_a_long_text_is_scrubbed_in_linear_time_and_cut(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(scrub(text)) < 20_100
+    monkeypatch.setattr(logs, "_LONGEST", 1_000_000)
+    started = time.process_time()
+    scrub(text)
+    assert time.process_time() - started < 2  # a quadratic pattern takes 20 s
+
+
+def test_a_secret_at_the_cut_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "_LONGEST", 30)
+    assert "geheim" not in scrub("x" * 10 + " redis://:geheim-and-more@host " + "y" * 50)
+
+
+def test_a_secret_of_two_lines_is_known_in_parts() -> None:
+    register_secrets(["abcdefgh\r\ntailsecret123"])
+    assert "tailsecret" not in scrub("Invalid header value b'ApiKey abcdefgh\\r\\ntailsecret123'")
+    assert "tailsecret" not in scrub("the rest is tailsecret123")
+
+
+def test_placeholders_of_hints_are_no_secrets() -> None:
+    for text in (
+        "Write it as postgresql://USER:PASSWORD@HOST:PORT/DATABASE.",
+        "must look like redis://user:password@host:port/name",
+    ):
+        assert scrub(text) == text

@@ -146,7 +146,7 @@ def test_night_options_are_the_settings(tmp_path: Path) -> None:
     assert options.decoding.as_dict() == decoding
     weights = (("queries", 2.0), ("co_purchase", 3.0))
     assert options.fusion == Fusion(weights, "ranks", 30, 9, 0.6, 0.8, 31, 32, 33, 5)
-    assert options.filters == QueryFilters(("a", "b"), True, 0.4)
+    assert options.filters == QueryFilters(True, ("a", "b"), True, 0.4)
     assert options.search == SearchOptions("2<75%")
     assert options.rules == ListRules(1.5, 9, ("a > b", "c"), 3, 4)
     replaced = made.night_options(

@@ -2,14 +2,20 @@
 
 import copy
 import datetime as dt
+import socket
+import ssl
+import time
+from collections.abc import Iterator
 
 import pytest
 
-from gpt4rec_es.errors import UsageError
+from gpt4rec_es.errors import DependencyError, UsageError
 from gpt4rec_es.night.schedule import last_fire
 from gpt4rec_es.runtime import Runtime
 from gpt4rec_es.settings import load_settings
+from workers import broker
 from workers.config import Nightly, celery_config, config_of
+from workers.notify import ping
 
 ENVIRON = {
     "CELERY_BROKER_URL": "redis://:secret@broker.example.org:6379/3",
@@ -64,3 +70,30 @@ def test_the_application_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_a_broker_there_is_an_error() -> None:
     with pytest.raises(UsageError, match="CELERY_BROKER_URL"):
         config_of(Runtime(load_settings({}, env_file=None)))
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """The port of a server that accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.mark.parametrize("scheme", ["redis", "rediss"])
+def test_a_broker_that_never_answers_is_given_up(
+    scheme: str, silent_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker, "_ANSWER_S", 1.0)
+    started = time.monotonic()
+    with pytest.raises(DependencyError, match="The broker cannot be reached"):
+        ping(f"{scheme}://:x@127.0.0.1:{silent_port}/0")
+    assert time.monotonic() - started < 30
+
+
+def test_workers_connect_with_time_outs_verify_tls_and_survive_a_fail_over() -> None:
+    environ = ENVIRON | {"CELERY_BROKER_URL": "rediss://:secret@broker.example.org/3"}
+    config = config_of(Runtime(load_settings(environ, env_file=None)))
+    assert config["broker_use_ssl"] == {"ssl_cert_reqs": ssl.CERT_REQUIRED}
+    assert config["broker_transport_options"]["socket_timeout"] == 10
+    assert config["broker_channel_error_retry"] is True
+    assert config_of(Runtime(load_settings(ENVIRON, env_file=None)))["broker_use_ssl"] is False

@@ -207,3 +207,26 @@ def load_prompt(connection: Connection, prompt_no: int | None) -> str | None:
         text("SELECT text FROM prompts WHERE prompt_no = :prompt_no"), {"prompt_no": prompt_no}
     ).scalar_one_or_none()
     return None if found is None else str(found)
+
+
+def published_lately(connection: Connection, kind: str, date: dt.date, days: int) -> list[int]:
+    """Return the runs published on the ``days`` before ``date`` whose lists are kept."""
+    found = connection.execute(
+        text("""
+        SELECT run_no FROM runs
+        WHERE kind = :kind AND state = 'published' AND pruned_at IS NULL
+          AND logical_date < :date AND logical_date >= cast(:date AS date) - :days
+        ORDER BY run_no
+        """),
+        {"kind": kind, "date": date, "days": days},
+    )
+    return list(found.scalars())
+
+
+def total_k(connection: Connection, run_nos: list[int]) -> int:
+    """Return the sum of k over these runs."""
+    found = connection.execute(
+        text("SELECT coalesce(sum(k), 0) FROM runs WHERE run_no = ANY(:numbers)"),
+        {"numbers": run_nos},
+    )
+    return int(found.scalar_one())

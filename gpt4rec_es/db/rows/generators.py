@@ -4,6 +4,7 @@ Rows only: callers check that the checkpoint folder exists and is unchanged.
 """
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,9 @@ from gpt4rec_es.db.locks import transaction_lock
 from gpt4rec_es.db.rows import audit
 from gpt4rec_es.db.tables import generators
 from gpt4rec_es.errors import UsageError
+
+# A name is also that of a folder.
+_NAME = re.compile(r"\w[\w.-]{0,62}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +67,13 @@ def require_free(connection: Connection, name: str, content_hash: str | None = N
     """Raise unless ``name`` is new or has exactly this content.
 
     Raises:
-        UsageError: the name belongs to a generator with other content.
+        UsageError: the name belongs to a generator with other content, or can be no folder's.
     """
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} cannot be the name of a generator.",
+            "Use letters, digits, dots and dashes, at most 63.",
+        )
     known = select(generators.c.content_hash).where(generators.c.name == name)
     found = connection.execute(known).scalar()
     if found is not None and found != content_hash:

@@ -5,6 +5,8 @@ from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection, text
 
+from gpt4rec_es.errors import UsageError
+
 
 class ServerVersion(NamedTuple):
     """Server version as text and number, and numbers of connections."""
@@ -14,6 +16,7 @@ class ServerVersion(NamedTuple):
     is_standby: bool
     used: int
     most: int
+    encoding: str
 
 
 class WriterRights(NamedTuple):
@@ -55,6 +58,20 @@ class StagePace(NamedTuple):
     seconds: float
 
 
+UTF8_HINT = "Create it anew: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0."
+
+
+def require_utf8(connection: Connection) -> None:
+    """Check that the database can hold every text.
+
+    Raises:
+        UsageError: its encoding is another one.
+    """
+    encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
+    if encoding != "UTF8":
+        raise UsageError(f"The database has encoding {encoding}; UTF8 is needed.", UTF8_HINT)
+
+
 def server(connection: Connection) -> ServerVersion:
     """Return the server's version and connections."""
     row = connection.execute(
@@ -63,7 +80,8 @@ def server(connection: Connection) -> ServerVersion:
                current_setting('server_version_num')::int / 10000 AS major,
                pg_is_in_recovery() AS is_standby,
                (SELECT count(*) FROM pg_stat_activity) AS used,
-               current_setting('max_connections')::int AS most
+               current_setting('max_connections')::int AS most,
+               current_setting('server_encoding') AS encoding
         """)
     ).one()
     return ServerVersion(*row)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine, insert, select, text, update
 
 from gpt4rec_es.db import locks
+from gpt4rec_es.db.pooling import refuse_shared_sessions
 from gpt4rec_es.db.tables import imports
 
 _KILLED = "the process ended before the import was finished; nothing was changed"
@@ -26,6 +27,7 @@ def own_session(engine: Engine) -> Iterator[Connection]:
     connection.detach()  # detached from the pool, so that closing ends the session
     with connection:
         with connection.begin():
+            refuse_shared_sessions(engine, connection, "an import")
             connection.execute(text("SET idle_session_timeout = 0"))
             connection.execute(text("SET client_connection_check_interval = '2s'"))
         yield connection

@@ -1,4 +1,4 @@
-"""Statements on personal data: erasing users, pseudonyms, and the register of exported files."""
+"""Statements on personal data: erasing users and pseudonyms."""
 
 import datetime as dt
 import re
@@ -9,36 +9,6 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from gpt4rec_es.db import locks
-
-
-@dataclass(frozen=True, slots=True)
-class ExportedFile:
-    """A registered export: the ``host`` on which it was written, its path and format."""
-
-    host: str
-    path: str
-    fmt: str
-
-
-def register_export(connection: Connection, file: ExportedFile) -> None:
-    """Register a file that is about to be written or replaced."""
-    connection.execute(
-        text("""
-        INSERT INTO exports (host, path, format) VALUES (:host, :path, :format)
-        ON CONFLICT (host, path) DO UPDATE SET format = excluded.format,
-            exported_at = clock_timestamp()
-        """),
-        {"host": file.host, "path": file.path, "format": file.fmt},
-    )
-
-
-def exports_since(connection: Connection, time: dt.datetime) -> list[ExportedFile]:
-    """Return the files that were written at or after ``time``, by host and path."""
-    found = connection.execute(
-        text("SELECT host, path, format FROM exports WHERE exported_at >= :time ORDER BY 1, 2"),
-        {"time": time},
-    )
-    return [ExportedFile(*row) for row in found]
 
 
 @dataclass(frozen=True, slots=True)

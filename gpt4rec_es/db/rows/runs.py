@@ -11,6 +11,9 @@ from gpt4rec_es.db.rows import run_counts
 from gpt4rec_es.db.tables import UNFINISHED, runs
 from gpt4rec_es.errors import UsageError
 
+# Characters of the longest id of a run, far above those that are given.
+MAX_RUN_ID = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -75,6 +78,8 @@ def find(connection: Connection, run_id: str) -> Run:
     Raises:
         UsageError: there is no such run.
     """
+    if len(run_id) > MAX_RUN_ID:
+        raise UsageError("No run has an id of that length.", "See `gpt4rec runs list`.")
     if run_id == "latest":
         pointer = published(connection, "nightly")
         if pointer is None:
@@ -226,26 +231,3 @@ def published_before(connection: Connection, kind: str, run_no: int) -> int | No
         {"kind": kind, "run_no": run_no},
     ).scalar_one_or_none()
     return None if found is None else int(found)
-
-
-def published_lately(connection: Connection, kind: str, date: dt.date, days: int) -> list[int]:
-    """Return the runs published on the ``days`` before ``date`` whose lists are kept."""
-    found = connection.execute(
-        text("""
-        SELECT run_no FROM runs
-        WHERE kind = :kind AND state = 'published' AND pruned_at IS NULL
-          AND logical_date < :date AND logical_date >= cast(:date AS date) - :days
-        ORDER BY run_no
-        """),
-        {"kind": kind, "date": date, "days": days},
-    )
-    return list(found.scalars())
-
-
-def total_k(connection: Connection, run_nos: list[int]) -> int:
-    """Return the sum of k over these runs."""
-    found = connection.execute(
-        text("SELECT coalesce(sum(k), 0) FROM runs WHERE run_no = ANY(:numbers)"),
-        {"numbers": run_nos},
-    )
-    return int(found.scalar_one())

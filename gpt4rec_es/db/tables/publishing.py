@@ -14,7 +14,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from gpt4rec_es.db.tables.base import metadata, now
+from gpt4rec_es.db.tables.base import at, metadata, now
 
 gate_results = Table(
     "gate_results",
@@ -101,6 +101,7 @@ exports = Table(
     Column("path", Text, nullable=False, comment="absolute path of the file"),
     Column("format", Text, nullable=False, comment="file format, as jsonl, csv, parquet or trec"),
     now("exported_at", "time the file was last written"),
+    at("finished_at", "time the file was complete; NULL: it is being written, or was killed"),
     UniqueConstraint("host", "path"),
     comment=(
         "One row per exported file with user ids; "

@@ -3,9 +3,9 @@
 The mean over users decides about a change; the examples illustrate it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +86,33 @@ def moved_queries(
         gained = _top([*gained, *(move for move in found if move.gain > 0)], most, sign=-1)
         lost = _top([*lost, *(move for move in found if move.gain < 0)], most, sign=1)
     return gained, lost
+
+
+def moved_rows(
+    eval_users: Sequence[TuningUser],
+    search: GridSearch,
+    live: Bm25,
+    best: Bm25,
+    users: Sequence[int],
+) -> list[Mapping[str, Any]]:
+    """Return rows of ``trial_queries`` at ``best`` compared with ``live``; users: their numbers.
+
+    Where live is the best itself, it is compared with the defaults.
+    """
+    gained, lost = moved_queries(eval_users, search, live if best != live else Bm25(), best)
+    return [
+        {
+            "direction": direction,
+            "place": place,
+            "user_no": users[move.eval_user],
+            "query": move.query,
+            "item_no": move.target,
+            "rank_before": move.before,
+            "rank_after": move.after,
+        }
+        for direction, moves in (("gained", gained), ("lost", lost))
+        for place, move in enumerate(moves, start=1)
+    ]
 
 
 def _rank_changes(

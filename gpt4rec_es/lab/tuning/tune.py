@@ -19,7 +19,6 @@ from gpt4rec_es.index.live import live_build
 from gpt4rec_es.lab.bm25.build import index_of_build, server_analyzer
 from gpt4rec_es.lab.bm25.retriever import KnownTokens, MemoryGridSearch
 from gpt4rec_es.lab.tuning.choose import (
-    DEFAULTS,
     Choice,
     coarse_points,
     full_points,
@@ -33,8 +32,7 @@ from gpt4rec_es.lab.tuning.inputs import (
     choose_inputs,
     load_inputs,
 )
-from gpt4rec_es.lab.tuning.measure import TuningUser
-from gpt4rec_es.lab.tuning.moved import moved_queries
+from gpt4rec_es.lab.tuning.moved import moved_rows
 from gpt4rec_es.lab.tuning.verify import build_with, verify_hits
 from gpt4rec_es.metrics.significance import bootstrap_interval, permutation_test
 from gpt4rec_es.prompts.keys import canonical_json, hash128
@@ -117,7 +115,7 @@ def tune_bm25(
     # Before the index is locked for verification: tests of many segments take time.
     points = list(_point_rows(choice))
     comparisons = list(_comparisons(choice, inputs, options.seed))
-    moved = _moved(eval_users, search, build, choice, inputs.users)
+    moved = moved_rows(eval_users, search, build.bm25, choice.best, inputs.users)
     values = _row(options, inputs, build, choice) | {"n_queries": len(texts), "actor": parts.actor}
     keep = choice.recommended == choice.best
     with build_with(
@@ -226,28 +224,3 @@ def _comparisons(choice: Choice, inputs: Inputs, seed: int) -> Iterator[Mapping[
                 "gain_high": gain.high,
                 "p_value": p_value,
             }
-
-
-def _moved(
-    eval_users: Sequence[TuningUser],
-    search: MemoryGridSearch,
-    build: Build,
-    choice: Choice,
-    users: Sequence[int],
-) -> list[Mapping[str, Any]]:
-    """Return rows of the queries that gain and lose most at the best point, compared with live."""
-    before = build.bm25 if choice.best != build.bm25 else DEFAULTS
-    gained, lost = moved_queries(eval_users, search, before, choice.best)
-    return [
-        {
-            "direction": direction,
-            "place": place,
-            "user_no": users[move.eval_user],
-            "query": move.query,
-            "item_no": move.target,
-            "rank_before": move.before,
-            "rank_after": move.after,
-        }
-        for direction, moves in (("gained", gained), ("lost", lost))
-        for place, move in enumerate(moves, start=1)
-    ]

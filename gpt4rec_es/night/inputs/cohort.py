@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from sqlalchemy import Connection
 
 from gpt4rec_es.db.rows import cohort as rows
-from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows.history import Bought, count_users, stream_histories
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.prompts.keys import hash128, normalise_query
@@ -79,7 +78,7 @@ def freeze_popular(connection: Connection, run: Run) -> None:
     """Freeze the most bought items, as many as the fallback may need for any user."""
     rules = run.manifest.get("rules", {})
     excluded = rows.most_bought(connection, run.run_no)
-    excluded += run_rows.total_k(connection, rules.get("shown_runs", []))
+    excluded += rows.total_k(connection, rules.get("shown_runs", []))
     most, per_brand = run.k + excluded, None
     if cap := rules.get("max_per_brand"):
         # Of one brand, a list takes at most the cap and skips the user's excluded items; brands

@@ -10,9 +10,10 @@ from typing import Any
 from sqlalchemy import Connection
 
 from gpt4rec_es.db.rows import rules as rows
+from gpt4rec_es.db.rows.cohort import published_lately
 from gpt4rec_es.db.rows.filters import filters_number
 from gpt4rec_es.db.rows.rule_items import capped_brands, excluded_items, filters_of
-from gpt4rec_es.db.rows.runs import Run, published_lately
+from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.db.rows.texts import NO_OPTIONS, options_number
 from gpt4rec_es.options.lists import ListRules, QueryFilters, SearchOptions
 from gpt4rec_es.prompts.keys import canonical_json, hash128

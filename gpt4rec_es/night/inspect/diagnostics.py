@@ -68,9 +68,8 @@ def _alarms(age: float | None, newest: RunStatus | None, max_age_hours: float) -
         )
     if newest and newest.state in {"rejected", "failed"}:
         yield Problem(
-            f"The newest run {newest.run_id} was {newest.state}: {newest.error}.".replace(
-                "..", "."
-            ),
+            f"The newest run {newest.run_id} was {newest.state}: "
+            f"{(newest.error or 'no reason was recorded').rstrip('.')}.",
             f"`gpt4rec runs show {newest.run_id}` has the gates; fix the cause and run "
             "`gpt4rec night`.",
         )
@@ -111,8 +110,8 @@ def _failing_shards(connection: Connection, run: Run) -> Iterator[Problem]:
         times = f"failed {often}" if shard.failures else "waits for a server"
         yield Problem(
             f"Shard {shard.shard_no} ({shard.stage}, {shard.members:,} members) {times}: "
-            f"{shard.error or 'its workers were killed'}",
-            "None needed: it is retried and split; a shard of one member is given up."
+            f"{(shard.error or 'its workers were killed').rstrip(': .')}.",
+            "Nothing to do: it is tried again and split; a shard of one member is given up."
             if shard.failures
             else "Restore the server; the run then continues.",
         )

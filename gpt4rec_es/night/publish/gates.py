@@ -72,13 +72,13 @@ def items_exist_and_are_active(
 def lists_are_full(
     connection: Connection, _elastic: Elasticsearch, run: Run
 ) -> tuple[bool, str, str]:
-    """Check that enough of the users with hits have K items before fallbacks."""
+    """Check that enough of the users with hits have K items before fallbacks; 0: not judged."""
     users = measured.count_by_short_reason(connection, run.run_no)
     with_hits, full = sum(users.values()), users.get("", 0)
     limit = run.manifest["gates"]["min_full_fraction"]
     reasons = ", ".join(f"{n} {reason}" for reason, n in users.items() if reason)
     return (
-        with_hits > 0 and full >= limit * with_hits,
+        limit == 0 or (with_hits > 0 and full >= limit * with_hits),
         f"{full} of {with_hits} users with hits have {run.k} items before fallbacks"
         + (f" (short: {reasons})" if reasons else ""),
         f"at least {limit:.1%}",
@@ -90,7 +90,7 @@ def few_fallbacks(
 ) -> tuple[bool, str, str]:
     """Check that the run's sources, not fallbacks, serve the users with a usable history.
 
-    Bounds the users without queries (if queries have weight in the run), the users without hits,
+    A limit of 1 judges nothing. Bounds the users without queries (if queries have weight in the run), the users without hits,
     and the places filled by fallbacks. Users without purchases or titles are not counted.
     """
     found = measured.count_served(connection, run.run_no)
@@ -104,7 +104,7 @@ def few_fallbacks(
     if not weights.get(QUERIES):
         del parts["users with a prompt have no queries"]
     return (
-        all(total > 0 and part <= limit * total for part, total in parts.values()),
+        limit >= 1 or all(total > 0 and part <= limit * total for part, total in parts.values()),
         "; ".join(f"{part:,} of {total:,} {what}" for what, (part, total) in parts.items())
         + f"; apart from {found.without_history:,} users without a usable history",
         f"each at most {limit:.1%}, of more than 0",

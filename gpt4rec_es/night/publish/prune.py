@@ -16,7 +16,8 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from gpt4rec_es.db import locks
-from gpt4rec_es.db.engine import LOCK_TIMEOUT, dependency_error, is_transient, retrying, sqlstate
+from gpt4rec_es.db.engine import retrying
+from gpt4rec_es.db.errors import LOCK_TIMEOUT, dependency_error, is_transient, sqlstate
 from gpt4rec_es.db.rows import audit, daily
 from gpt4rec_es.db.rows import prune as rows
 from gpt4rec_es.db.rows import runs as run_rows

@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from gpt4rec_es.db import locks
-from gpt4rec_es.db.engine import DATABASE_ERRORS, retrying
+from gpt4rec_es.db.engine import retrying
+from gpt4rec_es.db.errors import DATABASE_ERRORS
 from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows import shards as shard_rows
 from gpt4rec_es.db.rows.runs import Run

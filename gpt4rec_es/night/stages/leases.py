@@ -11,13 +11,8 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Engine
 
-from gpt4rec_es.db.engine import (
-    DATABASE_ERRORS,
-    dependency_error,
-    is_transient,
-    retrying,
-    transaction,
-)
+from gpt4rec_es.db.engine import retrying, transaction
+from gpt4rec_es.db.errors import DATABASE_ERRORS, dependency_error, is_transient
 from gpt4rec_es.db.rows import shards as shard_rows
 from gpt4rec_es.db.rows.shards import Shard
 from gpt4rec_es.errors import DependencyError, LeaseLostError

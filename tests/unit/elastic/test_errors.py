@@ -70,14 +70,14 @@ def test_each_error_has_its_kind_and_one_line(
     assert "secret" not in str(plain)
 
 
-@pytest.mark.parametrize("status", [429, 502, 503, 504])
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_overload_is_transient(status: int) -> None:
     assert is_transient(answer(status))
 
 
 @pytest.mark.parametrize(
     "error",
-    [answer(500), answer(400), answer(401), answer(413), answer(429, FLOOD), TlsError("bad")],
+    [answer(400), answer(401), answer(413), answer(429, FLOOD), TlsError("bad")],
 )
 def test_what_waiting_does_not_cure_is_not_transient(error: Exception) -> None:
     assert not is_transient(error)
@@ -86,6 +86,7 @@ def test_what_waiting_does_not_cure_is_not_transient(error: Exception) -> None:
 def test_no_connection_and_no_answer_are_transient() -> None:
     assert is_transient(UnreachableError("x"))
     assert is_transient(ConnectionTimeout("x"))
+    assert is_transient(SerializationError("cut off", {}))
 
 
 def test_only_the_flood_block_is_a_full_disk() -> None:

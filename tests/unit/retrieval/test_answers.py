@@ -132,3 +132,26 @@ def test_none_counts_unless_there_are_as_many_as_texts(number: int) -> None:
 def test_an_item_id_may_look_like_json(item_id: str) -> None:
     hits = [{"sort": [2.5, item_id, 7]}, {"sort": [1.0, item_id, 3]}]
     assert read([GOOD | {"hits": {"hits": hits}}, GOOD]) == ([FOUND, FOUND], "")
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        None,
+        1,
+        [],
+        {"status": 200, "timed_out": False, "_shards": None},
+        WHOLE | {"hits": {"hits": [None]}},
+        WHOLE | {"hits": {"hits": [{"sort": None}]}},
+        WHOLE | {"hits": {"hits": [{}]}},
+    ],
+)
+def test_a_broken_part_is_asked_again(part: Any) -> None:
+    found, problem = read_answers({"responses": [part, WHOLE]}, ["red", "blue"], "items-1")
+    assert found == [None, ((), ())]
+    assert problem
+
+
+@pytest.mark.parametrize("body", [{"responses": None}, {}, [], None])
+def test_an_answer_without_parts_is_asked_again(body: Any) -> None:
+    assert read_answers(body, ["red"], "items-1")[0] == [None]

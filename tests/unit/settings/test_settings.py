@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from gpt4rec_es.errors import UsageError
+from gpt4rec_es.logs import scrub
 from gpt4rec_es.settings import VARIABLES, Settings, load_settings
 from gpt4rec_es.settings import settings as module
 
@@ -140,7 +141,8 @@ def test_more_queries_than_beams() -> None:
 
 def test_user_without_password() -> None:
     text = refusal(ELASTICSEARCH_USER="elastic")
-    assert "ELASTICSEARCH_USER and ELASTICSEARCH_PASSWORD: set both or neither" in text
+    assert "Set ELASTICSEARCH_USER and ELASTICSEARCH_PASSWORD both or neither" in text
+    assert scrub(text) == text
 
 
 @pytest.mark.parametrize(
@@ -311,3 +313,80 @@ def test_wrong_sources_are_refused(text: str, message: str) -> None:
 def test_limits_of_the_price_must_agree() -> None:
     assert "GPT4REC_MAX_PRICE" in refusal(GPT4REC_MIN_PRICE="9", GPT4REC_MAX_PRICE="1")
     assert load(GPT4REC_MIN_PRICE="1", GPT4REC_MAX_PRICE="9").night.rules.max_price == 9
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "reason"),
+    [
+        ("DATABASE_URL", "postgresql://u:p@h/d?pgbouncer=true", "no parameter pgbouncer"),
+        ("DATABASE_URL", "postgresql://u:p@h/d?schema=shop", "no parameter schema"),
+        ("DATABASE_URL", "postgresql://u:p@h/d?ssl=true", "write sslmode=require"),
+        ("DATABASE_URL", "postgresql://u:canary@ss@h/d", "write @ : / ? # % in a password as %40"),
+        ("CELERY_BROKER_URL", "redis://:canary@ss@h/0", "write @ : / ? # % in a password as %40"),
+        ("CELERY_BROKER_URL", "redis://:x@h/abc", "must end with the number of a database"),
+        ("ELASTICSEARCH_API_KEY", "canaryabc\r\ntailsecret", "copy it again, on one line"),
+        ("ELASTICSEARCH_API_KEY", "canary\u00e9", "copy it again, on one line"),
+        ("ELASTICSEARCH_CLOUD_ID", "shop:Zm9v", "is not read (set ELASTICSEARCH_URL"),
+    ],
+)
+def test_values_that_a_client_would_refuse_later(variable: str, value: str, reason: str) -> None:
+    text = refusal(**{variable: value})
+    assert variable in text
+    assert reason in text
+    assert "canary" not in text
+    assert "tailsecret" not in text
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:p@h/d?sslmode=require&application_name=x&target_session_attrs=read-write",
+        "postgresql:///d?host=/run/postgresql",
+        "postgresql://u:p%40ss@h/d",
+    ],
+)
+def test_addresses_that_libpq_reads(url: str) -> None:
+    assert load(DATABASE_URL=url).database_url == url
+
+
+LINE = "GPT4REC_K=25"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        LINE.encode(),
+        b"\xef\xbb\xbf" + LINE.encode(),
+        f"# a comment\r\n\r\n{LINE}\r\n".encode(),
+        f"export {LINE}".encode(),
+        b'GPT4REC_K="25"',
+        f"PGHOST=db\nCELERY_RESULT_BACKEND=x\n{LINE}".encode(),
+    ],
+)
+def test_an_env_file_is_read(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.env"
+    path.write_bytes(content)
+    assert load_settings({}, env_file=path).night.k == 25
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "reason"),
+    [
+        (b"A=1\nNAME: value\n", 2, "is not NAME=value"),
+        (b"\n\n# c\nGPT4REC_K\n", 4, "is not NAME=value"),
+        (b"gpt4rec_k=25", 1, "gpt4rec_k is not a setting (did you mean GPT4REC_K?)"),
+        (b"DATABSE_URL=x", 1, "did you mean DATABASE_URL?"),
+        (b"ELASTICSEARCH_CLOUD_ID=x", 1, "is not read"),
+        ("A=1\nGPT4REC_ACTOR=J\u00fcrgen".encode("latin-1"), 2, "is not UTF-8"),
+        (LINE.encode("utf-16"), 1, "the file is UTF-16"),
+    ],
+)
+def test_a_line_that_cannot_be_used_is_named(
+    tmp_path: Path, content: bytes, line: int, reason: str
+) -> None:
+    path = tmp_path / "a.env"
+    path.write_bytes(content)
+    with pytest.raises(UsageError) as caught:
+        load_settings({}, env_file=path)
+    assert f"{path} line {line}" in str(caught.value)
+    assert reason in str(caught.value)

@@ -1,0 +1,35 @@
+"""Names of variables that are no settings: mistakes, and names that other programs read."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+
+from gpt4rec_es.settings.variables import PREFIX
+
+# Read by the test suite and by `gpt4rec stack up`: not settings, but known names.
+FOREIGN = ("GPT4REC_TEST_", "GPT4REC_PG_BIN", "GPT4REC_BROKER_BIN")
+# Names that other clients of the same servers read.
+_NOT_READ = {"ELASTICSEARCH_CLOUD_ID": "set ELASTICSEARCH_URL to the deployment's address"}
+
+
+def not_read(environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield why each set name of another client of our servers has no effect."""
+    for name, hint in _NOT_READ.items():
+        if environ.get(name):
+            yield f"{name} is not read ({hint})"
+
+
+def misnamed(name: str, known: Mapping[str, object]) -> str:
+    """Return why a name in the .env file is probably a mistake; "": it is none of ours."""
+    if name in known or name.startswith(FOREIGN):
+        return ""
+    if name in _NOT_READ:
+        return f"{name} is not read ({_NOT_READ[name]})"
+    is_ours = name.upper().startswith(PREFIX)
+    close = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.6 if is_ours else 0.85)
+    return unknown(name, known) if is_ours or close else ""
+
+
+def unknown(name: str, known: Mapping[str, object]) -> str:
+    """Return that a name is no setting, with the setting that was probably meant."""
+    close = difflib.get_close_matches(name.upper(), known, n=1)
+    return f"{name} is not a setting" + (f" (did you mean {close[0]}?)" if close else "")

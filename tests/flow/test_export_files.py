@@ -1,0 +1,162 @@
+"""Where exports write: regular files, complete or not at all, registered by their real path."""
+
+import datetime as dt
+import os
+import socket
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import text
+
+from gpt4rec_es.cli.main import cli
+from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.exports.export import export
+from gpt4rec_es.exports.target import open_target, partial_of
+from gpt4rec_es.night.inprocess import run_night
+from gpt4rec_es.privacy.forget import forget_user
+from gpt4rec_es.runtime import Runtime
+from tests.databases import Database
+from tests.shop import Shop
+
+USER = "+u-odd"
+
+
+@pytest.fixture
+def runtime(shop: Shop, database: Database) -> Runtime:
+    """A night with a user whose id looks like a formula."""
+    with database.engine.begin() as connection:
+        connection.execute(
+            text("UPDATE users SET user_id = :user WHERE user_id = 'u014'"), {"user": USER}
+        )
+    runtime = shop.runtime()
+    run_night(runtime.night_parts(), runtime.night_options(), dt.date(2026, 11, 22))
+    return runtime
+
+
+def registered(database: Database) -> dict[str, bool]:
+    with database.engine.connect() as connection:
+        found = connection.execute(text("SELECT path, finished_at IS NOT NULL FROM exports"))
+        return {row[0]: row[1] for row in found}
+
+
+def write(database: Database, path: Path | None, **options: bool) -> None:
+    export(database.engine, "recommendations", "latest", "csv", path, **options)
+
+
+def test_a_link_stays_and_its_file_is_written_and_registered(
+    runtime: Runtime, database: Database, tmp_path: Path
+) -> None:
+    (tmp_path / "real").mkdir()
+    link, real = tmp_path / "link.csv", tmp_path / "real" / "r.csv"
+    real.write_text("before")
+    link.symlink_to(real)
+    write(database, link)
+    assert link.is_symlink()
+    assert real.read_text().startswith("user_id,")
+    assert registered(database) == {str(real): True}
+    assert f"{socket.gethostname()}:{real}" in forget_user(database.engine, USER, actor="t").files
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe", "link to a device", "folder"])
+def test_what_is_no_regular_file_is_refused_and_not_registered(
+    runtime: Runtime, database: Database, tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "x"
+    if kind == "device":
+        path = Path("/dev/null")
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("/dev/full")
+    with pytest.raises(UsageError, match="is no regular file"):
+        write(database, path)
+    assert not path.is_file()
+    assert registered(database) == {}
+
+
+def test_what_a_killed_export_left_goes_with_the_next(
+    runtime: Runtime, database: Database, tmp_path: Path
+) -> None:
+    killed, path = tmp_path / "killed.csv", tmp_path / "next.csv"
+    write(database, killed)
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE exports SET finished_at = NULL"))
+    partial_of(killed).write_text(USER)
+    write(database, path)
+    assert sorted(tmp_path.iterdir()) == [killed, path]
+    assert registered(database) == {str(killed): False, str(path): True}
+
+    partial_of(killed).write_text(USER)
+    report = forget_user(database.engine, USER, actor="t")
+    assert report.leftovers == (str(partial_of(killed)),)
+    assert not partial_of(killed).exists()
+
+
+def test_a_partial_file_on_another_machine_is_named(runtime: Runtime, database: Database) -> None:
+    with database.engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO exports (host, path, format) VALUES ('far', '/x.csv', 'csv')")
+        )
+    assert forget_user(database.engine, USER, actor="t").files == [
+        "far:/x.csv",
+        "far:/.x.csv.gpt4rec-partial",
+    ]
+
+
+def test_two_exports_to_one_file_exclude_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    with open_target(path) as file:
+        file.write(b"first")
+        with pytest.raises(ConflictError, match="Another export writes"), open_target(path):
+            pytest.fail("both write")
+    assert path.read_bytes() == b"first"
+    with pytest.raises(TypeError), open_target(path) as file:
+        file.write(1)  # type: ignore[arg-type]
+    assert path.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_ids_that_look_like_formulas_are_exact_on_request(
+    runtime: Runtime, database: Database, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.csv"
+    write(database, path)
+    assert f"\n'{USER},1," in path.read_text()
+    write(database, path, exact=True)
+    assert f"\n{USER},1," in path.read_text()
+
+
+def test_forgetting_ends_with_3_until_files_are_acknowledged(
+    runtime: Runtime,
+    shop: Shop,
+    database: Database,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shop.enter(monkeypatch)
+    write(database, tmp_path / "x.csv")
+    forget = ["users", "forget", "--yes"]
+    found = CliRunner().invoke(cli, [*forget, "--", USER])
+    assert found.exit_code == 3
+    assert str(tmp_path / "x.csv") in found.stdout
+    found = CliRunner().invoke(cli, [*forget, "--acknowledge", "--", USER])
+    assert found.exit_code == 0, found.output
+    again = CliRunner().invoke(cli, [*forget, "--acknowledge", "--", USER])
+    assert isinstance(again.exception, UsageError)
+    found = CliRunner().invoke(cli, [*forget, "--acknowledge", "u015"])
+    assert found.exit_code == 0, found.output
+    unasked = CliRunner().invoke(cli, ["users", "forget", "u016"])
+    assert unasked.exit_code == 2
+    assert "--yes is needed" in unasked.output
+
+
+def test_a_dash_is_stdout(runtime: Runtime, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.enter(monkeypatch)
+    found = CliRunner().invoke(
+        cli, ["export", "recommendations", "--format", "csv", "--output", "-"]
+    )
+    assert found.exit_code == 0, found.output
+    assert found.stdout.startswith("user_id,")
