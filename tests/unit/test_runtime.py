@@ -101,6 +101,7 @@ def test_night_options_are_the_settings(tmp_path: Path) -> None:
         "max_failures": 5,
         "max_failed_fraction": 0.5,
         "min_full_fraction": 0.25,
+        "max_fallback_fraction": 0.3,
         "daily_min_users": 2,
     }
     decoding = {

@@ -90,8 +90,9 @@ def few_fallbacks(
 ) -> tuple[bool, str, str]:
     """Check that the run's sources, not fallbacks, serve the users with a usable history.
 
-    A limit of 1 judges nothing. Bounds the users without queries (if queries have weight in the run), the users without hits,
-    and the places filled by fallbacks. Users without purchases or titles are not counted.
+    Bounds the users without queries (if queries have weight in the run), the users without hits,
+    and the places filled by fallbacks. Users without purchases or titles are not counted. A limit
+    of 1 judges nothing.
     """
     found = measured.count_served(connection, run.run_no)
     limit = run.manifest["gates"].get("max_fallback_fraction", 1.0)
