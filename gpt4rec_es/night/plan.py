@@ -138,7 +138,9 @@ def _plan_once(
         if set_no is not None and not is_current(connection, set_no):
             return None
         may_search = title_test(options.filters.phrases)
-        staged = stage_cohort(connection, generator, history_version, may_search, progress)
+        staged = stage_cohort(
+            connection, generator, history_version, options.fusion.history, may_search, progress
+        )
         if staged == 0:
             raise UsageError(
                 "There is no user to recommend for.",

@@ -697,6 +697,7 @@ CREATE TABLE run_users (
     item_nos integer[] NOT NULL,
     n_bought integer NOT NULL,
     last_query_no bigint,
+    newest_item_nos integer[] NOT NULL,
     CONSTRAINT pk_run_users PRIMARY KEY (run_no, user_no)
 ) PARTITION BY LIST (run_no);
 COMMENT ON TABLE run_users IS
@@ -710,6 +711,8 @@ COMMENT ON COLUMN run_users.n_bought IS
     'number of distinct items that the user bought up to the run''s cut-off';
 COMMENT ON COLUMN run_users.last_query_no IS
     'newest bought title as a query, for the fallback last_title; NULL: none';
+COMMENT ON COLUMN run_users.newest_item_nos IS
+    'newest bought items, newest first, for the sources other than queries';
 
 CREATE TABLE user_outcomes (
     run_no integer NOT NULL,

@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LEFT_OUT = shutil.ignore_patterns(
-    ".git", ".venv", ".stack", "data", "tests", "build", "*.egg-info", ".*cache*", "__pycache__"
+    ".git", ".venv", ".stack", "tests", "build", "*.egg-info", ".*cache*", "__pycache__"
 )
 
 
@@ -38,6 +38,7 @@ def test_every_package_is_listed() -> None:
     )
     for top in ("mappings", "migrations"):
         there |= packages_below(ROOT / top, f"gpt4rec_es.{top}")
+    there.add("gpt4rec_es.data")
     assert set(listed()["packages"].split()) == there
 
 
@@ -61,14 +62,17 @@ def test_wheel_holds_all_code_and_what_it_reads(wheel: zipfile.ZipFile) -> None:
         ("workers", "workers"),
         ("mappings", "gpt4rec_es/mappings"),
         ("migrations", "gpt4rec_es/migrations"),
+        ("data", "gpt4rec_es/data"),
     ):
         expected |= {
             f"{inside}/{path.relative_to(ROOT / top).as_posix()}"
-            for pattern in ("*.py", "*.json", "*.mako", "*.ini", "*.sql")
+            for pattern in ("*.py", "*.json", "*.mako", "*.ini", "*.sql", "*.gz")
             for path in (ROOT / top).rglob(pattern)
         }
     assert expected - names == set()
     assert {"gpt4rec_es/mappings/items.json", "gpt4rec_es/migrations/env.py"} <= names
+    # With the attribution that its licence asks for.
+    assert "gpt4rec_es/data/README.md" in names
 
 
 def test_wheel_holds_nothing_else(wheel: zipfile.ZipFile) -> None:

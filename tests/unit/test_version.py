@@ -33,6 +33,8 @@ def test_what_is_no_code_does_not_count(package: Path) -> None:
     (package / "README.md").write_text("text")
     (package / "migrations").mkdir()
     (package / "migrations" / "env.py").write_text("b = 1\n")
+    (package / "cli").mkdir()
+    (package / "cli" / "night.py").write_text("HELP = 'better words'\n")
     assert version.is_code_unchanged()
 
 

@@ -21,6 +21,7 @@ USER_COLUMNS = (
     "n_bought",
     "last_hash",
     "last_text",
+    "newest_item_nos",
 )
 
 
@@ -30,7 +31,7 @@ def create_staged_users(connection: Connection) -> None:
         text("""
         CREATE TEMP TABLE staged_users (
             user_no int, prompt_hash bytea, prompt text, n_tokens int, item_nos int[],
-            n_bought int, last_hash bytea, last_text text
+            n_bought int, last_hash bytea, last_text text, newest_item_nos int[]
         ) ON COMMIT DROP
         """)
     )
@@ -63,8 +64,10 @@ def freeze_users(connection: Connection, run_no: int) -> None:
     connection.execute(text("SELECT create_run_partitions(:run_no)"), {"run_no": run_no})
     connection.execute(
         text("""
-        INSERT INTO run_users (run_no, user_no, prompt_no, item_nos, n_bought, last_query_no)
-        SELECT :run_no, s.user_no, p.prompt_no, s.item_nos, s.n_bought, q.query_no
+        INSERT INTO run_users (run_no, user_no, prompt_no, item_nos, n_bought, last_query_no,
+                               newest_item_nos)
+        SELECT :run_no, s.user_no, p.prompt_no, s.item_nos, s.n_bought, q.query_no,
+               s.newest_item_nos
         FROM staged_users AS s
         LEFT JOIN prompts AS p USING (prompt_hash)
         LEFT JOIN queries AS q ON q.query_hash = s.last_hash

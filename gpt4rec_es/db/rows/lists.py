@@ -85,6 +85,20 @@ def load_inputs(connection: Connection, run: Run, user_nos: Sequence[int]) -> li
     ]
 
 
+def load_newest(
+    connection: Connection, run_no: int, user_nos: Sequence[int]
+) -> dict[int, list[int]]:
+    """Return user number -> the newest purchases frozen for the run, newest first."""
+    found = connection.execute(
+        text("""
+        SELECT user_no, newest_item_nos FROM run_users
+        WHERE run_no = :run_no AND user_no = ANY(:users)
+        """),
+        {"run_no": run_no, "users": list(user_nos)},
+    )
+    return {row.user_no: row.newest_item_nos for row in found}
+
+
 def load_bought(
     connection: Connection, run: Run, user_nos: Sequence[int]
 ) -> dict[int, frozenset[int]]:

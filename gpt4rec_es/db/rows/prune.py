@@ -28,7 +28,8 @@ class Slice(NamedTuple):
     n: int
 
 
-# Includes runs that were marked by an interrupted prune.
+# Includes runs that were marked by an interrupted prune. The lists that a kept run counts as
+# recently shown are kept with it: without them it could be neither explained nor replayed.
 _OLD = text("""
 WITH ended AS (
     SELECT run_no, run_id, pruned_at, row_number() OVER (
@@ -36,13 +37,19 @@ WITH ended AS (
         ORDER BY logical_date DESC, attempt DESC) AS place,
         CASE WHEN state = 'published' THEN :published ELSE :rejected END AS keep
     FROM runs WHERE finished_at IS NOT NULL AND NOT is_pinned
-)
-SELECT run_no, run_id FROM ended
+), old AS (
+SELECT run_no, run_id, pruned_at FROM ended
 WHERE (pruned_at IS NULL AND place > keep
        OR pruned_at IS NOT NULL
        AND to_regclass('public.recommendations_' || run_no) IS NOT NULL)
   AND run_no NOT IN (SELECT run_no FROM publications)
   AND run_no NOT IN (SELECT previous_run_no FROM publications WHERE previous_run_no IS NOT NULL)
+)
+SELECT run_no, run_id FROM old
+WHERE pruned_at IS NOT NULL OR run_no NOT IN (
+    SELECT cast(shown AS integer) FROM runs AS r
+    CROSS JOIN jsonb_array_elements_text(r.manifest #> '{rules,shown_runs}') AS shown
+    WHERE r.pruned_at IS NULL AND r.run_no NOT IN (SELECT run_no FROM old))
 ORDER BY run_no
 """)
 

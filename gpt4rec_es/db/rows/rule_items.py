@@ -9,6 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from gpt4rec_es.records import NamedItems
+
 # Categories are compared as distinct paths, which are fewer than items.
 MATCHES = """
     SELECT r.rule_no, i.item_no
@@ -82,18 +84,19 @@ def filters_of(rules: Mapping[str, Any]) -> Iterator[Filter]:
 
 def excluded_items(
     connection: Connection, numbers: Sequence[int], rules: Mapping[str, Any]
-) -> dict[int, str]:
+) -> NamedItems:
     """Return item number -> name of a block rule or of a filter in ``rules`` that blocks it."""
-    found: dict[int, str] = {}
-    for one in filters_of(rules):
-        items = connection.execute(text(one.excluded_items), one.given).scalars()
-        found |= dict.fromkeys(items, one.name)
-    for row in connection.execute(text(BLOCKED), {"numbers": list(numbers)}):
-        found |= dict.fromkeys(row.item_nos, f"rule {row.rule_no}")
-    return found
+
+    def groups() -> Iterator[tuple[str, Sequence[int]]]:
+        for one in filters_of(rules):
+            yield one.name, connection.execute(text(one.excluded_items), one.given).scalars().all()
+        for row in connection.execute(text(BLOCKED), {"numbers": list(numbers)}):
+            yield f"rule {row.rule_no}", row.item_nos
+
+    return NamedItems(groups())
 
 
-def capped_brands(connection: Connection, most: int) -> dict[int, str]:
+def capped_brands(connection: Connection, most: int) -> NamedItems:
     """Return item number -> brand for brands with more than ``most`` items."""
     found = connection.execute(text(CAPPED), {"most": most})
-    return {item_no: row.brand for row in found for item_no in row.item_nos}
+    return NamedItems((row.brand, row.item_nos) for row in found)

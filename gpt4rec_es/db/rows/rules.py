@@ -8,6 +8,7 @@ from sqlalchemy import Connection, select, text, update
 
 from gpt4rec_es.db.rows.rule_items import BLOCKED, CAPPED, MATCHES, Filter
 from gpt4rec_es.db.tables import block_rules
+from gpt4rec_es.records import NamedItems
 
 KINDS = ("item", "brand", "category")
 
@@ -169,7 +170,7 @@ def freeze_brands(connection: Connection, run_no: int, most: int) -> None:
     )
 
 
-def load_blocked(connection: Connection, run_no: int) -> dict[int, str]:
+def load_blocked(connection: Connection, run_no: int) -> NamedItems:
     """Return item number -> name of the first rule that blocks it in all lists of the run."""
     found = connection.execute(
         text("""
@@ -178,15 +179,15 @@ def load_blocked(connection: Connection, run_no: int) -> dict[int, str]:
         """),
         {"run_no": run_no},
     )
-    return {item_no: row.rule for row in found for item_no in row.item_nos}
+    return NamedItems((row.rule, row.item_nos) for row in found)
 
 
-def load_brands(connection: Connection, run_no: int) -> dict[int, str]:
+def load_brands(connection: Connection, run_no: int) -> NamedItems:
     """Return item number -> brand for the run's frozen brands with an item limit."""
     found = connection.execute(
         text("SELECT brand, item_nos FROM run_brands WHERE run_no = :run_no"), {"run_no": run_no}
     )
-    return {item_no: row.brand for row in found for item_no in row.item_nos}
+    return NamedItems((row.brand, row.item_nos) for row in found)
 
 
 def load_shown(

@@ -45,6 +45,12 @@ run_users = Table(
         BigInteger,
         comment="newest bought title as a query, for the fallback last_title; NULL: none",
     ),
+    Column(
+        "newest_item_nos",
+        ARRAY(Integer),
+        nullable=False,
+        comment="newest bought items, newest first, for the sources other than queries",
+    ),
     comment="One row per run and cohort user, frozen at planning. One partition per run.",
     postgresql_partition_by="LIST (run_no)",
 )

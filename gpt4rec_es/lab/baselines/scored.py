@@ -10,7 +10,7 @@ from scipy import sparse
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.options.lists import COSINE
-from gpt4rec_es.ranking.neighbours import Purchases, similarity_blocks
+from gpt4rec_es.ranking.neighbours import Purchases, nearest, similarity_blocks
 
 Scores = NDArray[np.float32]
 # A csr_array of float32; SciPy has no type stubs.
@@ -110,8 +110,16 @@ def check_decay(decay: float) -> None:
 class CoPurchases:
     """Scores an item by the cosine between its buyers and those of each item in the history."""
 
-    def __init__(self, train: Collection[Sequence[int]], n_items: int, decay: float = 0.7) -> None:
+    def __init__(
+        self,
+        train: Collection[Sequence[int]],
+        n_items: int,
+        decay: float = 0.7,
+        neighbours: int = 2000,
+    ) -> None:
         """Count in ``train``, whose item numbers must be below ``n_items``.
+
+        neighbours: number of most similar items kept of each item, which bounds the memory.
 
         Raises:
             UsageError: ``decay`` is not above 0 and at most 1.
@@ -123,13 +131,26 @@ class CoPurchases:
         starts = np.cumsum([0, *map(len, once)], dtype=np.int64)
         items = np.fromiter(chain.from_iterable(once), np.int32)
         purchases = Purchases(items, np.zeros_like(items), starts, n_items)
-        self._cosines = sparse.vstack(list(similarity_blocks(purchases, COSINE)), format="csr")
+        blocks = similarity_blocks(purchases, COSINE)
+        self._cosines = sparse.vstack([_strongest(b, neighbours) for b in blocks], format="csr")
 
     def scores(self, histories: Sequence[Sequence[int]]) -> Scores:
         """Return the sum of cosines, decayed by age, as [histories, items]."""
         weights = age_weights(histories, self._decay, self.n_items)
         scores: Scores = (weights @ self._cosines).toarray()
         return scores
+
+
+def _strongest(block: Matrix, most: int) -> Matrix:
+    """Return ``block`` with the ``most`` highest values of each row."""
+    if (np.diff(block.indptr) <= most).all():
+        return block
+    rows = list(nearest(block, most, np.ones(block.shape[1], np.bool_)))
+    starts = np.cumsum([0, *(len(items) for items, _ in rows)])
+    items, values = (np.concatenate(parts) for parts in zip(*rows, strict=True))
+    kept: Matrix = sparse.csr_array((values, items, starts), shape=block.shape)
+    kept.sort_indices()
+    return kept
 
 
 class Hybrid:

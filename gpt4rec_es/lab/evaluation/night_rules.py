@@ -4,7 +4,7 @@ The rule on recently shown items is left out, because users of a split were show
 """
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -74,7 +74,7 @@ def apply_rules(
         cap = wanted.get("max_per_brand")
         rules = None
         if numbers or wanted:
-            brands = capped_brands(connection, cap) if cap else {}
+            brands: Mapping[int, str] = capped_brands(connection, cap) if cap else {}
             rules = ItemRules(excluded_items(connection, numbers, wanted), brands, cap)
         settings = filter_settings(connection, night.filters, index_name)
     filters = frozen_filters(0, night.filters.phrases, settings)

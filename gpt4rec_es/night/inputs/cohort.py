@@ -22,10 +22,13 @@ def stage_cohort(
     connection: Connection,
     generator: QueryGenerator,
     history_version: int,
+    newest: int,
     may_search: TitleTest,
     progress: Progress,
 ) -> int:
     """Write every user's frozen input to a temporary table; return the number of users.
+
+    newest: number of newest purchases frozen for the sources other than queries.
 
     may_search: whether a title may be a query; the fallback query is the newest such title.
     """
@@ -39,7 +42,8 @@ def stage_cohort(
             done += 1
             if done % 1000 == 0:
                 progress(done, total)
-            yield (user_no, *_frozen_input(generator, history, may_search))
+            newest_items = [item_no for item_no, _, _ in history[: -newest - 1 : -1]]
+            yield (user_no, *_frozen_input(generator, history, may_search), newest_items)
 
     # Histories are read and cohort rows written on one connection, so both see one snapshot; a
     # batch is copied between two reads of the cursor.

@@ -58,6 +58,7 @@ def make_manifest(
             "mapping_hash": build.mapping_hash,
         },
         "history_version": history_version,
+        "frozen_history": fusion.history,
         "cohort_size": cohort_size,
         "shard_sizes": {
             "generate": options.generate_shard_size,

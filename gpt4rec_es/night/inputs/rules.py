@@ -73,7 +73,7 @@ def load_item_rules(connection: Connection, run: Run) -> ItemRules | None:
 def item_rules_now(connection: Connection, manifest: dict[str, Any]) -> ItemRules:
     """Return the rules of ``manifest`` (see ``rules_manifest``), applied to the current catalog."""
     most = manifest.get("max_per_brand")
-    brands = capped_brands(connection, most) if most else {}
+    brands: Mapping[int, str] = capped_brands(connection, most) if most else {}
     return ItemRules(excluded_items(connection, manifest["block_rules"], manifest), brands, most)
 
 

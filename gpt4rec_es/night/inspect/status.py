@@ -87,7 +87,7 @@ def run_status(connection: Connection, run: Run) -> RunStatus:
     merge = next((stage for stage in stages if stage.stage == "merge"), None)
     under_way = next((stage for stage in stages if stage.shards_open), None)
     build = run.manifest["build"]
-    removed = {} if run.filters_no is None else count_removed(connection, run.run_id)
+    removed = {} if run.filters_no is None else count_removed(connection, run)
     return RunStatus(
         run_id=run.run_id,
         state=run.state,

@@ -66,7 +66,7 @@ def _collect(
         after = 0
         while True:
             with connection.begin():
-                _lock_alone(connection, max_wait_s)
+                lock_alone(connection, max_wait_s)
                 found = rows.next_slice(connection, texts, after, batch)
                 if found is None:
                     break
@@ -77,7 +77,7 @@ def _collect(
             looked_at += found.n
             progress(looked_at, max(total, looked_at))
     with connection.begin():
-        _lock_alone(connection, max_wait_s)
+        lock_alone(connection, max_wait_s)
         counts.co_purchase_sets = rows.delete_co_purchases(connection)
     return counts
 
@@ -89,14 +89,14 @@ def _record_needed_texts(connection: Connection, max_wait_s: float) -> int:
     checks the later runs; the needs of the known runs can only decrease.
     """
     with connection.begin():
-        _lock_alone(connection, max_wait_s)
+        lock_alone(connection, max_wait_s)
         known = rows.newest_run(connection)
     with connection.begin():
         rows.record_needed(connection)
     return known
 
 
-def _lock_alone(connection: Connection, max_wait_s: float) -> None:
+def lock_alone(connection: Connection, max_wait_s: float) -> None:
     """Take the lock for this transaction, in short tries between which others can take it."""
     end = time.monotonic() + max_wait_s
     locks.set_lock_timeout(connection, _LOCK_TRY_S)

@@ -23,7 +23,7 @@ from gpt4rec_es.db.rows import prune as rows
 from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.night.inputs.parts import NightParts
-from gpt4rec_es.night.publish.collect import Collected, collect
+from gpt4rec_es.night.publish.collect import Collected, collect, lock_alone
 from gpt4rec_es.protocols import Progress, no_progress
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def prune(
     with locks.hold_lock(engine, "prune"):
         old, dropped = old_runs(), []
         for done, run in enumerate(old, start=1):
-            if _mark_pruned(parts, run.run_no):
+            if _mark_pruned(parts, run.run_no, max_wait_s):
                 _drop_partitions(parts, owner, run, max_wait_s)
                 dropped.append(run.run_id)
             progress(done, len(old))
@@ -86,10 +86,12 @@ def prune(
     return PruneReport(dropped, **asdict(counts))
 
 
-def _mark_pruned(parts: NightParts, run_no: int) -> bool:
+def _mark_pruned(parts: NightParts, run_no: int, max_wait_s: float) -> bool:
     """Mark the run as pruned, so that it cannot be published; False: the run is needed again."""
 
     def mark(connection: Connection) -> bool:
+        # No planner works meanwhile, whose run may count these lists as recently shown.
+        lock_alone(connection, max_wait_s)
         # Locks in the order in which publishing takes them.
         run_rows.lock_state(connection, run_no)
         run = run_rows.load(connection, run_no)

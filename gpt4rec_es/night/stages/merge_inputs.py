@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from gpt4rec_es.db.rows.co_purchases import load_neighbours
 from gpt4rec_es.db.rows.history import load_item_numbers
-from gpt4rec_es.db.rows.lists import UserInput, load_bought, load_popular, load_titles
+from gpt4rec_es.db.rows.lists import UserInput, load_bought, load_newest, load_popular, load_titles
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.night.inputs.rules import load_shown
 from gpt4rec_es.options.lists import CO_PURCHASE, HISTORY_TITLES, Fusion
@@ -115,8 +115,7 @@ def load_merge_inputs(
     newest: dict[int, list[int]] = {}
     neighbours: dict[int, Neighbours] = {}
     if not fusion.is_plain:
-        histories = load_item_numbers(connection, user_nos, run.history_version)
-        newest = {user: items[: -fusion.history - 1 : -1] for user, items in histories.items()}
+        newest = _newest(connection, run, user_nos, fusion.history)
     wanted = {item_no for items in newest.values() for item_no in items}
     if fusion.uses(CO_PURCHASE) and run.co_purchase_set_no is not None:
         neighbours = load_neighbours(connection, run.co_purchase_set_no, wanted)
@@ -131,3 +130,17 @@ def load_merge_inputs(
         rules,
         load_shown(connection, run, user_nos),
     )
+
+
+def _newest(
+    connection: Connection, run: Run, user_nos: Sequence[int], most: int
+) -> dict[int, list[int]]:
+    """Return each user's newest purchases, newest first, as planning froze them.
+
+    A replay may ask for more than were frozen; then they are read as they are now.
+    """
+    if most <= run.manifest.get("frozen_history", 0):
+        frozen = load_newest(connection, run.run_no, user_nos)
+        return {user: items[:most] for user, items in frozen.items()}
+    histories = load_item_numbers(connection, user_nos, run.history_version)
+    return {user: items[: -most - 1 : -1] for user, items in histories.items()}

@@ -111,3 +111,11 @@ def test_newest_titles_come_first_and_equal_or_missing_ones_do_not_count() -> No
     assert newest_titles(history, titles, 2) == ["green soap", "red candle"]
     assert newest_titles(history, titles, 9) == ["green soap", "red candle", "red tea tin"]
     assert newest_titles((), titles, 9) == []
+
+
+def test_co_purchases_keep_the_strongest_neighbours_of_each_item() -> None:
+    train = [[0, 1, 2], [0, 1], [0, 2, 3], [0, 1, 3]]
+    every, two = (CoPurchases(train, 4, neighbours=most)._cosines for most in (9, 2))
+    assert (np.diff(two.indptr) == 2).all()
+    for row, kept in zip(every.toarray(), two.toarray(), strict=True):
+        assert sorted(kept[kept > 0]) == sorted(row)[-2:]
