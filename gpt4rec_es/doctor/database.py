@@ -124,6 +124,12 @@ def analyst(engine: Callable[[], Engine] | None) -> Iterator[Finding]:
             f"The role {role.name} of analysts may do more than read views.",
             "Let analysts log in as members of gpt4rec_analyst alone.",
         )
+    elif role.may_fill:
+        yield warning(
+            f"The role {role.name} may fill the disk with temporary tables or large objects.",
+            "As an administrator: REVOKE TEMPORARY ON DATABASE ... FROM PUBLIC, and REVOKE EXECUTE "
+            "ON FUNCTION lo_create(oid), lo_creat(integer), lo_from_bytea(oid, bytea) FROM PUBLIC.",
+        )
     else:
         yield ok(f"{role.name} reads the views and nothing else")
 

@@ -6,6 +6,7 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
 
+from gpt4rec_es.resources import resource_path
 from gpt4rec_es.stack.state import DATABASE, State
 
 
@@ -36,6 +37,9 @@ def provision(state: State) -> None:
     """Create or correct database and roles; idempotent."""
     with closing(connect(state)) as admin:
         _provision(admin, state)
+    refuse_large_objects = resource_path("migrations", "schema/large_objects.sql")
+    with closing(connect(state, DATABASE)) as admin, admin.cursor() as cursor:
+        cursor.execute(refuse_large_objects.read_text(encoding="utf-8"))
 
 
 def _provision(admin: Connection, state: State) -> None:

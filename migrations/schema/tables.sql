@@ -697,7 +697,7 @@ CREATE TABLE run_users (
     item_nos integer[] NOT NULL,
     n_bought integer NOT NULL,
     last_query_no bigint,
-    newest_item_nos integer[] NOT NULL,
+    newest_item_nos integer[] DEFAULT '{}' NOT NULL,
     CONSTRAINT pk_run_users PRIMARY KEY (run_no, user_no)
 ) PARTITION BY LIST (run_no);
 COMMENT ON TABLE run_users IS

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from gpt4rec_es.db.rows.generations import store_generations
 from gpt4rec_es.errors import ConflictError, UsageError
@@ -16,7 +16,7 @@ from gpt4rec_es.night.inspect.why import explain_user
 from gpt4rec_es.night.publish import publish, withdraw
 from gpt4rec_es.night.publish.collect import collect
 from gpt4rec_es.night.publish.prune import prune
-from gpt4rec_es.prompts.keys import hash128
+from gpt4rec_es.prompts.keys import hash128, normalise_query
 from gpt4rec_es.records import GeneratedQuery, Generation
 from gpt4rec_es.runtime import Runtime
 from tests.databases import Database
@@ -212,3 +212,72 @@ def test_searches_of_live_builds_go_with_their_queries(
         )
     counts = collect(engine)
     assert (counts.searches, counts.queries) == (1, 1)
+
+
+def test_a_text_that_is_stored_during_planning_does_not_end_the_night(
+    runtime: Runtime, database: Database
+) -> None:
+    parts = runtime.night_parts()
+    with database.engine.begin() as connection:
+        connection.execute(
+            text("UPDATE items SET title = 'novel ' || title, version = version + 1")
+        )
+        connection.execute(text("UPDATE catalog_state SET catalog_version = 9"))
+        title = connection.execute(
+            text("SELECT title FROM items JOIN interactions USING (item_no) LIMIT 1")
+        ).scalar_one()
+    reached, go_on = threading.Event(), threading.Event()
+    paused = replace(
+        parts,
+        open_generator=lambda row: PausedGenerator(runtime.generator(row), reached, go_on),  # type: ignore[arg-type,return-value]
+    )
+    with ThreadPoolExecutor(1) as pool:
+        night = pool.submit(run_night, paused, runtime.night_options(), DAY + dt.timedelta(days=9))
+        assert reached.wait(60)
+        with database.engine.begin() as connection:
+            for query in {normalise_query(title), *_titles(connection)}:
+                connection.execute(
+                    text(
+                        "INSERT INTO queries (query_hash, text) VALUES (:hash, :text) "
+                        "ON CONFLICT DO NOTHING"
+                    ),
+                    {"hash": hash128(query), "text": query},
+                )
+        go_on.set()
+        assert night.result(60).state == "published"
+
+
+def _titles(connection: Connection) -> list[str]:
+    found = connection.execute(text("SELECT title FROM items WHERE title IS NOT NULL"))
+    return [normalise_query(title) for title in found.scalars()]
+
+
+def test_a_run_that_a_plan_counts_as_shown_is_not_pruned_meanwhile(
+    shop: Shop, runtime: Runtime, database: Database
+) -> None:
+    runtime = shop.runtime(not_shown_days=30, min_full_fraction=0, max_fallback_fraction=1)
+    parts = runtime.night_parts()
+    reached, go_on = threading.Event(), threading.Event()
+    paused = replace(
+        parts,
+        open_generator=lambda row: PausedGenerator(runtime.generator(row), reached, go_on),  # type: ignore[arg-type,return-value]
+    )
+    with ThreadPoolExecutor(2) as pool:
+        night = pool.submit(run_night, paused, runtime.night_options(), DAY + dt.timedelta(days=9))
+        assert reached.wait(60)
+        pruned = pool.submit(prune, parts, keep_published=0, keep_rejected=0, max_wait_s=60)
+        with pytest.raises(TimeoutError):
+            pruned.result(1)
+        go_on.set()
+        report = night.result(60)
+        pruned.result(60)
+    with database.engine.connect() as connection:
+        shown = connection.execute(
+            text("SELECT manifest #> '{rules,shown_runs}' FROM runs WHERE run_id = :id"),
+            {"id": report.run_id},
+        ).scalar_one()
+        kept = connection.execute(
+            text("SELECT run_no FROM runs WHERE run_no = ANY(:shown) AND pruned_at IS NULL"),
+            {"shown": shown},
+        )
+        assert sorted(kept.scalars()) == shown != []

@@ -2,13 +2,20 @@
 
 import datetime as dt
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import text
+from elasticsearch import Elasticsearch
+from sqlalchemy import Connection, text
 
-from gpt4rec_es.errors import GateError, UsageError
+from gpt4rec_es.db.locks import hold_lock
+from gpt4rec_es.db.rows.gates import GateResult
+from gpt4rec_es.db.rows.runs import Run
+from gpt4rec_es.errors import ConflictError, GateError, UsageError
 from gpt4rec_es.night.inprocess import run_night
-from gpt4rec_es.night.publish import publish, withdraw
+from gpt4rec_es.night.publish import gates, publish, withdraw
+from gpt4rec_es.night.stages import drain as draining
+from gpt4rec_es.night.start import cancel
 from gpt4rec_es.runtime import Runtime
 from tests.databases import Database
 from tests.shop import Shop
@@ -112,3 +119,63 @@ def test_items_deactivated_since_are_hidden_from_the_latest_lists(
             {"item": item},
         ).scalar_one()
     assert rows == 0
+
+
+def test_publishing_the_shown_run_again_keeps_its_predecessor(
+    runtime: Runtime, database: Database
+) -> None:
+    publish.publish(runtime.night_parts(), "nightly-2026-11-23-1", force=True, reason="again")
+    with database.engine.connect() as connection:
+        previous = connection.execute(text("SELECT previous_run_no FROM publications"))
+        assert previous.scalar_one() == 1
+
+
+def test_a_run_that_is_cancelled_during_the_check_is_not_published(
+    runtime: Runtime, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = runtime.night_parts()
+    with database.engine.begin() as connection:
+        connection.execute(
+            text("UPDATE runs SET state = 'checking', finished_at = NULL WHERE run_no = 2")
+        )
+        connection.execute(text("UPDATE publications SET run_no = 1, previous_run_no = NULL"))
+
+    def check_slowly(connection: Connection, elastic: Elasticsearch, run: Run) -> list[GateResult]:
+        cancel(parts, run.run_id, reason="wrong feed")
+        return gates.check(connection, elastic, run)
+
+    monkeypatch.setattr(publish, "check", check_slowly)
+    with pytest.raises(ConflictError, match="became cancelled while it was checked"):
+        publish.publish(parts, "nightly-2026-11-23-1", force=True, reason="x")
+    with database.engine.connect() as connection:
+        states = connection.execute(text("SELECT state FROM runs ORDER BY run_no")).scalars().all()
+        assert states == ["published", "cancelled"]
+        assert connection.execute(text("SELECT run_no FROM publications")).scalar_one() == 1
+
+
+def test_one_worker_checks_and_others_wait(
+    runtime: Runtime, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = runtime.night_parts()
+    with database.engine.begin() as connection:
+        connection.execute(
+            text("UPDATE runs SET state = 'checking', finished_at = NULL WHERE run_no = 2")
+        )
+        connection.execute(text("UPDATE publications SET run_no = 1, previous_run_no = NULL"))
+    checks: list[int] = []
+
+    def counted(connection: Connection, elastic: Elasticsearch, run: Run) -> list[GateResult]:
+        checks.append(run.run_no)
+        return gates.check(connection, elastic, run)
+
+    monkeypatch.setattr(publish, "check", counted)
+    monkeypatch.setattr(draining, "_CHECK_WAIT_S", 0.1)
+    args = (parts, runtime.night_options(), 2, "other")
+    with ThreadPoolExecutor(1) as pool:
+        with hold_lock(database.engine, "check nightly-2026-11-23-1"):
+            waiting = pool.submit(draining.drain, *args)
+            with pytest.raises(TimeoutError):
+                waiting.result(1)
+            assert checks == []
+        assert waiting.result(60).run.state == "published"
+    assert checks == [2]

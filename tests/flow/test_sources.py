@@ -9,10 +9,14 @@ from sqlalchemy import text
 from gpt4rec_es.cli.main import run as run_cli
 from gpt4rec_es.db.rows.history import load_item_numbers
 from gpt4rec_es.lab.baselines.scored import CoPurchases
+from gpt4rec_es.lab.replay.changes import ReplayChanges
+from gpt4rec_es.lab.replay.replay import replay
 from gpt4rec_es.night.inprocess import NightReport, run_night
 from gpt4rec_es.night.inputs.co_purchases import ensure_co_purchases
 from gpt4rec_es.night.inspect.why import explain_user
 from gpt4rec_es.night.publish.prune import prune
+from gpt4rec_es.night.stages.drain import drain
+from gpt4rec_es.night.start import start_night
 from gpt4rec_es.options.lists import COSINE, Fusion
 from gpt4rec_es.runtime import Runtime
 from tests.databases import Database
@@ -235,3 +239,18 @@ def test_counting_that_ends_midway_leaves_nothing_and_can_be_repeated(
     assert count(database, left) == 0
     set_no = ensure_co_purchases(database.engine, Fusion())
     assert count(database, f"SELECT n_items FROM co_purchase_sets WHERE set_no = {set_no}") > 0
+
+
+def test_an_import_that_corrects_the_order_of_purchases_changes_no_planned_run(
+    varied_shop: Shop, database: Database
+) -> None:
+    runtime = varied_shop.runtime(sources=BOTH, history_decay=0.2)
+    night(runtime)
+    parts, options = runtime.night_parts(), runtime.night_options()
+    started = start_night(parts, options, DAY + dt.timedelta(days=1))
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE interactions SET event_no = 1, ordinal = -item_no"))
+    drain(parts, options, started.run.run_no, "test")
+    with database.engine.connect() as connection:
+        assert stored_rows(connection, 1) == stored_rows(connection, 2)
+    assert replay(parts, started.run.run_id, ReplayChanges()).is_equal

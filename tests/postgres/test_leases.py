@@ -1,9 +1,13 @@
 """Leases and fencing tokens on a real database: which worker may store a shard's rows."""
 
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from gpt4rec_es.db.rows import shards
 from gpt4rec_es.errors import DependencyError, LeaseLostError
@@ -180,3 +184,44 @@ def test_a_lost_lease_is_noticed_during_the_work(engine: Engine) -> None:
         threading.Event().wait(0.8)
         with pytest.raises(LeaseLostError):
             lease.check()
+
+
+def test_a_pool_without_a_free_connection_does_not_end_the_renewal(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [PoolTimeoutError("all connections are in use")] * 2
+
+    @contextmanager
+    def busy(engine: Engine) -> Iterator[Connection]:
+        if failures:
+            raise failures.pop()
+        with real(engine) as connection:
+            yield connection
+
+    real = leases.transaction
+    monkeypatch.setattr(leases, "transaction", busy)
+    shard = must_claim(engine, "a", 1.5)
+    with leases.kept_alive(engine, shard, 1.5) as lease:
+        time.sleep(2.4)
+        lease.check()
+    assert failures == []
+    with engine.connect() as connection:
+        left = connection.execute(
+            text("SELECT lease_until > clock_timestamp() FROM shards WHERE shard_no = :no"),
+            {"no": shard.shard_no},
+        )
+        assert left.scalar_one()
+    assert leases.is_outage(PoolTimeoutError())
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(143)])
+def test_a_stopped_process_is_no_failure_of_its_shard(engine: Engine, error: BaseException) -> None:
+    shard = must_claim(engine, "a")
+    leases.give_back(engine, shard, error)
+    again = must_claim(engine, "b")
+    assert (again.shard_no, again.failures) == (shard.shard_no, 0)
+    with engine.connect() as connection:
+        found = connection.execute(
+            text("SELECT error FROM shards WHERE shard_no = :no"), {"no": shard.shard_no}
+        )
+        assert found.scalar_one() is None

@@ -39,11 +39,15 @@ class OwnerRights(NamedTuple):
 
 
 class AnalystRights(NamedTuple):
-    """Privileges of the current role as analyst: whether it may read the views, or do more."""
+    """Privileges of the current role as analyst: whether it may read the views, or do more.
+
+    may_fill: may store temporary tables or large objects.
+    """
 
     name: str
     may_read: bool
     may_more: bool
+    may_fill: bool
 
 
 class StagePace(NamedTuple):
@@ -132,7 +136,9 @@ def analyst_rights(connection: Connection) -> AnalystRights:
                    AND has_table_privilege('analytics.latest_recommendations', 'SELECT')
                    AS may_read,
                has_table_privilege('public.users', 'SELECT, INSERT, UPDATE, DELETE')
-                   OR has_schema_privilege('public', 'CREATE') AS may_more
+                   OR has_schema_privilege('public', 'CREATE') AS may_more,
+               has_database_privilege(current_database(), 'TEMP')
+                   OR has_function_privilege('pg_catalog.lo_create(oid)', 'EXECUTE') AS may_fill
         """)
     ).one()
     return AnalystRights(*row)

@@ -49,6 +49,7 @@ run_users = Table(
         "newest_item_nos",
         ARRAY(Integer),
         nullable=False,
+        server_default="{}",
         comment="newest bought items, newest first, for the sources other than queries",
     ),
     comment="One row per run and cohort user, frozen at planning. One partition per run.",
