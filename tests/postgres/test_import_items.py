@@ -111,14 +111,20 @@ def test_only_what_differs_is_changed(catalog: Catalog) -> None:
     ]
 
 
-def test_a_column_that_is_absent_erases_nothing_but_an_empty_one_does(catalog: Catalog) -> None:
+def test_what_is_absent_or_empty_keeps_its_value_unless_told(catalog: Catalog) -> None:
     catalog.load("item_id,title,brand,category,price,active\na,Mug,Acme,Kitchen,1,false\n")
     columns = "SELECT title, brand, category, price, is_active FROM items"
     catalog.load("item_id,price\na,2\n")
     assert catalog.query(columns) == [("Mug", "Acme", "Kitchen", Decimal("2.00"), False)]
     catalog.load("item_id,title\na,Big Mug\n")
     assert catalog.query(columns) == [("Big Mug", "Acme", "Kitchen", Decimal("2.00"), False)]
-    catalog.load("item_id,title,brand,active\na,Big Mug,,\n")
+    report = catalog.load("item_id,title,brand,active\na,Big Mug,,\n")
+    assert catalog.query(columns) == [("Big Mug", "Acme", "Kitchen", Decimal("2.00"), False)]
+    assert (report.kept, report.lost, report.warnings) == ({"brand": 1}, {}, ())
+    report = catalog.load("item_id,title,brand,active\na,Big Mug,,\n", on_empty="clear")
+    assert (report.kept, report.lost) == ({}, {"brand": 1})
+    assert report.without["brand"] == (0, 1)
+    assert report.warnings == ("1 of 1 items lost their brand: the files have it empty",)
     assert catalog.query(columns) == [("Big Mug", None, "Kitchen", Decimal("2.00"), False)]
     catalog.load("item_id,active\na,yes\n")
     assert catalog.query(columns) == [("Big Mug", None, "Kitchen", Decimal("2.00"), True)]
