@@ -102,9 +102,8 @@ def _by_record(
                 skipped[reason] += 1
         except BadRecordError as error:
             rejects.append(Reject(path, line, error.code, error.reason, excerpt(raw)))
-    if not rows:
-        return Interactions(skipped=skipped), rejects
-    return replace(Interactions(*zip(*rows, strict=True)), skipped=skipped), rejects
+    columns: list[Any] = list(zip(*rows, strict=True))
+    return replace(Interactions(*columns), skipped=skipped), rejects
 
 
 def _event(

@@ -174,3 +174,23 @@ def test_what_may_never_end_is_refused(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="no regular file") as caught:
             open_feed(path)
         assert "standard input as -" in caught.value.hint
+
+
+def test_rows_that_unpack_to_a_hundred_times_their_size_need_an_option(path: Path) -> None:
+    packer = zlib.compressobj(9, wbits=31)
+    rows = b"M1,Mug\n" * 30_000
+    with path.open("wb") as file:
+        file.write(packer.compress(b"item_id,title\n"))
+        for _ in range(400):  # 84 MB
+            file.write(packer.compress(rows))
+        file.write(packer.flush())
+    with pytest.raises(DataError, match="more than 100 times") as caught:
+        content(path)
+    assert "--max-size" in caught.value.hint
+    source = ByteSource(path, 100_000_000)
+    assert sum(map(len, source.pieces())) == 14 + 400 * len(rows)
+    source.close()
+    source = ByteSource(path, 1_000_000)
+    with pytest.raises(DataError, match="more than 1,000,000 bytes"):
+        list(source.pieces())
+    source.close()
