@@ -1,7 +1,7 @@
 """Votes of a file's values between two ways to read them.
 
-A value that only one reading allows is a vote. The winner needs all but one vote in a hundred; a
-file without votes whose values can be read in both ways is refused.
+A value that only one reading allows is a vote. The winner needs almost all of the votes; a file
+without votes whose values can be read in both ways is refused.
 """
 
 from collections import Counter
@@ -11,7 +11,6 @@ from gpt4rec_es.feeds.batches import shown
 
 # Votes that settle a question without reading the rest of the file.
 _ENOUGH = 1000
-_MINORITY = 0.01
 
 
 class Ballot:
@@ -33,14 +32,16 @@ class Ballot:
         """Return whether further votes are not needed."""
         return max(self.votes[one] for one in self.choices) >= _ENOUGH
 
-    def winner(self, path: str, what: str, hint: str) -> str | None:
+    def winner(self, path: str, what: str, hint: str, most_against: float = 0.01) -> str | None:
         """Return the choice that won, or None if it does not matter for this file.
+
+        ``most_against`` is the largest fraction of votes for the other choice.
 
         Raises:
             UsageError: the file votes for both, or leaves open how to read it.
         """
         most, least = sorted(self.choices, key=lambda one: -self.votes[one])
-        if self.votes[least] > _MINORITY * (self.votes[most] + self.votes[least]):
+        if self.votes[least] > most_against * (self.votes[most] + self.votes[least]):
             first, second = (self.example(one) for one in self.choices)
             raise UsageError(f"{path} writes {what} in two ways: {first} and {second}.", hint)
         if self.votes[most]:

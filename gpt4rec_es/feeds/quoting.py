@@ -24,6 +24,8 @@ _NULL = r"\N"
 _NO_ESCAPE = re.compile(rb'(?<!\\)(?:\\\\)*\\[^\\"\'0nrtbZN%_,;|\t]')
 _HINT = "Give --quoting standard, backslash or none."
 _LOOK_AHEAD = 64
+# Broken lines vote for the other way; whichever wins, they become rejects, not wrong values.
+_MOST_AGAINST = 0.1
 
 
 def read_standard(lines: Iterator[str], delimiter: str) -> list[str]:
@@ -116,8 +118,10 @@ class QuotingVotes:
                 self._raw.add(self._raw_vote(lines, at, text, standard), text, number)
             backslash = standard if b"\\" not in line else self._fits(read_backslash, [text])
             # The line after one that is no record may be the rest of it.
-            if not self._may_continue and b"\\" in line:
-                self._escapes.add(_escape_vote(line, standard, backslash), text, number)
+            if not self._may_continue:
+                doubled = standard and self._is_doubled(text)
+                vote = "standard" if doubled else _escape_vote(line, standard, backslash)
+                self._escapes.add(vote, text, number)
             self._may_continue = not self._may_continue and not standard and not backslash
 
     def winner(self) -> tuple[Quoting, str | None]:
@@ -126,9 +130,9 @@ class QuotingVotes:
         Raises:
             UsageError: the lines contradict each other.
         """
-        if self._escapes.winner(self._path, "quotes", _HINT) == "backslash":
+        if self._escapes.winner(self._path, "quotes", _HINT, _MOST_AGAINST) == "backslash":
             return "backslash", self._escapes.example("backslash")
-        if self._raw.winner(self._path, "quotes", _HINT) == "none":
+        if self._raw.winner(self._path, "quotes", _HINT, _MOST_AGAINST) == "none":
             return "none", self._raw.example("none")
         return "standard", None
 
@@ -139,11 +143,16 @@ class QuotingVotes:
             return False
         return len(record) == self._width
 
+    def _is_doubled(self, text: str) -> bool:
+        """Return whether a quote is doubled inside a quoted field that is not empty."""
+        empty = f'{self._delimiter}""{self._delimiter}'
+        marked = f"{self._delimiter}{text}{self._delimiter}"
+        return '""' in marked.replace(empty, self._delimiter).replace(empty, "")
+
     def _raw_vote(self, lines: Sequence[bytes], at: int, text: str, standard: bool) -> str | None:
         is_raw = text.count(self._delimiter) == self._width - 1
         if standard:
-            doubled = '""' in text.replace(f'{self._delimiter}""', "").removeprefix('""')
-            return "standard" if not is_raw or doubled else None
+            return "standard" if not is_raw or self._is_doubled(text) else None
         if not is_raw:
             return None
         ahead = [line.decode("utf-8", "replace") for line in lines[at : at + _LOOK_AHEAD]]
@@ -152,6 +161,8 @@ class QuotingVotes:
 
 
 def _escape_vote(line: bytes, standard: bool, backslash: bool) -> str | None:
+    if b"\\" not in line:
+        return None
     if backslash and not standard:
         return "backslash"
     is_ordinary = _NO_ESCAPE.search(line) is not None
