@@ -44,6 +44,10 @@ _HINTS = {
     "out by --column price=, or allow more by --max-rejects.",
     "bad_quote": "Say how the files quote by --quoting, or allow more by --max-rejects.",
     "unterminated_quote": "Say how the files quote by --quoting, or allow more by --max-rejects.",
+    "bad_time": "Say how the files write times by --time-format or --time-unit, or allow more by "
+    "--max-rejects.",
+    "bad_event": "Name purchases by --purchases and returns by --returns, or leave the column out "
+    "by --column event=.",
     "no_order": "Map a column to timestamp or ordinal, or take the order of lines by --order file.",
 }
 

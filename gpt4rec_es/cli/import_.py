@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime
-from gpt4rec_es.cli.import_options import common_options, flag_option, formats_of, value_options
+from gpt4rec_es.cli.import_options import (
+    common_options,
+    flag_option,
+    formats_of,
+    time_format,
+    value_options,
+)
 from gpt4rec_es.cli.import_output import render
 from gpt4rec_es.cli.output import emit
 from gpt4rec_es.cli.progress import progress_bar
@@ -82,6 +88,7 @@ def items(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
 )
 @click.option(
     "--time-format",
+    callback=time_format,
     default="auto",
     show_default=True,
     metavar="FORMAT",

@@ -10,8 +10,9 @@ import click
 
 from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.feeds.fields.flags import FLAGS, flag_key
-from gpt4rec_es.feeds.formats import DECIMALS, QUOTINGS, Formats
+from gpt4rec_es.feeds.formats import DATE_ORDERS, DECIMALS, QUOTINGS, Formats
 from gpt4rec_es.feeds.shapes import SHAPE_NAMES
+from gpt4rec_es.feeds.times import is_pattern
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -87,6 +88,15 @@ def _size(
     if found is None or int(found[1]) == 0:
         raise click.BadParameter(f"{value!r} is no size such as 500M or 20G.")
     return int(found[1]) * _UNITS[found[2].upper()]
+
+
+def time_format(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """Return the value of ``--time-format`` if it is one; its callback."""
+    if value not in ("auto", *DATE_ORDERS) and not is_pattern(value):
+        raise click.BadParameter(
+            f"{value!r} is neither {', '.join(DATE_ORDERS)} nor a pattern such as %d.%m.%y %H:%M."
+        )
+    return value
 
 
 def common_options(fields: tuple[str, ...], *, shapes: bool = True) -> Callable[[Command], Command]:

@@ -68,6 +68,6 @@ class Reading:
     returns: re.Pattern[str] | None = None
 
 
-def patterns(texts: Sequence[str]) -> re.Pattern[str] | None:
+def patterns(texts: Sequence[str], flags: int = 0) -> re.Pattern[str] | None:
     """Return a pattern that matches what any of ``texts`` (with ``*`` and ``?``) does, or None."""
-    return re.compile("|".join(map(fnmatch.translate, texts))) if texts else None
+    return re.compile("|".join(map(fnmatch.translate, texts)), flags) if texts else None

@@ -22,6 +22,7 @@ _LETTERS = {"n": "\n", "t": "\t", "r": "\r", "0": "", "b": "", "Z": ""}
 _NULL = r"\N"
 # A backslash before another character than these escapes nothing.
 _NO_ESCAPE = re.compile(rb'(?<!\\)(?:\\\\)*\\[^\\"\'0nrtbZN%_,;|\t]')
+_ESCAPED_QUOTE = re.compile(rb"\\[\"']")
 _HINT = "Give --quoting standard, backslash or none."
 _LOOK_AHEAD = 64
 # Broken lines vote for the other way; whichever wins, they become rejects, not wrong values.
@@ -166,4 +167,6 @@ def _escape_vote(line: bytes, standard: bool, backslash: bool) -> str | None:
     if backslash and not standard:
         return "backslash"
     is_ordinary = _NO_ESCAPE.search(line) is not None
+    if standard and backslash and not is_ordinary and _ESCAPED_QUOTE.search(line):
+        return "backslash"
     return "standard" if standard and (is_ordinary or not backslash) else None

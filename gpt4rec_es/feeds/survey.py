@@ -130,8 +130,8 @@ class Survey:
             loose_prices=shape.loose_prices,
             skip_items=patterns(formats.skip_items),
             skip_guests=formats.skip_guests,
-            purchases=patterns(formats.purchases),
-            returns=patterns(formats.returns),
+            purchases=patterns(formats.purchases, re.IGNORECASE),
+            returns=patterns(formats.returns, re.IGNORECASE),
         )
 
     def _ask(self, feed: Feed, marks: frozenset[str]) -> None:

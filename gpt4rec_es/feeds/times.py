@@ -28,7 +28,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # it adds nothing.
 _ZONE = (
     r"(?:Z|z|UTC|GMT)?\s*(?:(?P<sign>[+-])(?P<hours>\d{1,2}):?(?P<minutes>\d{2})?"
-    r"(?:\s*\(?[A-Z][A-Za-z ]{1,40}\)?)?)?"
+    r"(?:\s*(?:[+-]\d{4}|\(?[A-Z][A-Za-z ]{1,40}\)?))?)?"
 )
 _CLOCK = (
     r"(?:(?:[T,]|\s)\s*(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})"
@@ -72,6 +72,15 @@ def _from_typed(value: object, unit: str) -> int | None:
     if isinstance(value, datetime | date):
         return _from_text(value.isoformat(), unit, None)
     raise BadRecordError("bad_time", f"a time cannot be of type {type(value).__name__}")
+
+
+def is_pattern(text: str) -> bool:
+    """Return whether ``text`` is a pattern of strptime."""
+    try:
+        datetime.strptime("", text)  # noqa: DTZ007
+    except ValueError as error:
+        return "%" in text and "does not match" in str(error)
+    return False
 
 
 def order_of(text: str) -> DateOrder | Literal["either"] | None:

@@ -223,6 +223,9 @@ def test_the_report_says_what_items_are_left_without(
         (["items", "x.csv", "--max-rejects", "2"], "2.0 is not in the range"),
         (["interactions", "x.csv"], "has the fields item_id, title"),
         (["interactions", "x.csv", "--time-unit", "h"], "'h' is not one of"),
+        (["interactions", "x.csv", "--time-format", "d/m/y"], "nor a pattern such as"),
+        (["interactions", "x.csv", "--time-format", "%Q"], "nor a pattern such as"),
+        (["items", "x.csv", "--max-size", "0"], "'0' is no size"),
     ],
 )
 def test_wrong_use_is_one_line(

@@ -10,12 +10,13 @@ from gpt4rec_es.feeds.batches import ABSENT, BadRecordError, Micros, shown
 
 _TRUE = """
     true t yes y 1 on ja j oui o si s\u00ed sim da tak wahr vrai vero verdadero
+    \u0434\u0430
     active aktiv actif activo attivo enabled published publish visible public available
     verf\u00fcgbar instock limitedavailability onlineonly instoreonly preorder presale backorder
     onbackorder backordered
 """
 _FALSE = """
-    false f no n 0 off nein non n\u00e3o nao nej nie falsch faux falso
+    false f no n 0 off nein non n\u00e3o nao nej nie falsch faux falso \u043d\u0435\u0442
     inactive inaktiv inactif inactivo inattivo disabled draft entwurf brouillon private pending
     hidden archived unpublished unlisted trash deleted discontinued outofstock soldout unavailable
     ausverkauft

@@ -20,8 +20,12 @@ _OTHER = """
 """
 
 
+# A quoted value of an attribute may hold angle brackets.
+_ATTRIBUTES = r"(?:\s(?:\"[^\"]*\"|'[^']*'|[^<>\"'])*|\s[^<>]*|\s*/)?"
+
+
 def _tag(names: str) -> str:
-    return rf"</?(?:{'|'.join(names.split())})(?:\s[^<>]*|\s*/)?>"
+    return rf"</?(?:{'|'.join(names.split())}){_ATTRIBUTES}>"
 
 
 _INLINE_TAG = re.compile(_tag(_INLINE), re.IGNORECASE)
@@ -39,7 +43,7 @@ _STATEMENT = re.compile(
     r"\bvar\s+[A-Za-z_$][\w$]*\s*=\s*[^;]*(?:;|$)"
     r"|\b(?:let|const)\s+[A-Za-z_$][\w$]*\s*=\s*[^;]*;"
     r"|\b(?:window|document)\.[\w$.]+\s*(?:=[^;=][^;]*|\([^;]*\))(?:;|$)"
-    r"|\(?\bfunction\s*[\w$]*\s*\([^)]*\)\s*\{.*\}\s*\)?\s*(?:\([^)]*\))?\s*;?"
+    r"|\(?\bfunction\s*[\w$]*\s*\([^)]*\)\s*\{(?:.*\}[\s();,]*|.*$)"
     r"|\bif\s*\([^{}]*\)\s*\{[^{}]*\}"
     r"|\(window\.[\w$]+\s*=[^)]*\)(?:\.push\([^;]*\))?;?",
     re.DOTALL,

@@ -19,7 +19,7 @@ _CURRENCY = (
 )
 _AMOUNT = re.compile(
     rf"(?:{_CURRENCY}[{_SPACES}]*)?"
-    rf"(?P<sign>[+\-\u2212]?)(?P<number>[0-9](?:[0-9.,{_SPACES}{_APOSTROPHES}]*[0-9])?)"
+    rf"(?P<sign>[+\-\u2212]?)(?P<number>[.,]?[0-9](?:[0-9.,{_SPACES}{_APOSTROPHES}]*[0-9])?)"
     r"(?:[.,](?:-{1,2}|\u2013|\u2014))?"  # 19,- is 19.00
     rf"(?:[{_SPACES}]*{_CURRENCY})?"
 )
@@ -50,9 +50,9 @@ def number_in(
     whole, mark, fraction = digits.partition(point)
     if _GROUPED[re.escape(group)].fullmatch(whole) and not had_gaps:
         whole = whole.replace(group, "")
-    if not _PLAIN.fullmatch(whole) or (mark and not _PLAIN.fullmatch(fraction)):
+    if not _PLAIN.fullmatch(whole or "0") or (mark and not _PLAIN.fullmatch(fraction)):
         return None
-    number = Decimal(f"{whole}.{fraction or 0}")
+    number = Decimal(f"{whole or 0}.{fraction or 0}")
     return -number if found["sign"] in ("-", "\u2212") else number
 
 

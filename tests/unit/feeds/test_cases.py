@@ -54,6 +54,8 @@ def test_a_decimal_comma_is_found_out(tmp_path: Path) -> None:
         ("kr. 1.299,-", "comma", "1299"),
         ("₹1,23,456.00", "point", "123456"),
         ("US$ 5", "point", "5"),
+        (".99", "point", "0.99"),
+        (",5", "comma", "0.5"),
     ],
 )
 def test_currencies_and_separators(tmp_path: Path, text: str, decimal: Any, amount: str) -> None:
@@ -131,6 +133,8 @@ def test_a_used_column_must_be_there_once(tmp_path: Path) -> None:
         ("2022-06-24 21:20:11 GMT+2", 1656098411 * S),
         ("2022/06/24 9:20:11 PM", 1656105611 * S),
         ("2022-06-24 21:20", 1656105600 * S),
+        ("2022-06-24 21:20:11 +0000 +0000", 1656105611 * S),
+        ("2022-06-24T21:20:11+0000", 1656105611 * S),
         ("1.5777E+12", 1577700000 * S),
         ("1577836800.0", 1577836800 * S),
         ("1577836800000000000", 1577836800 * S),
@@ -293,6 +297,11 @@ def test_backslash_escapes_and_null(tmp_path: Path) -> None:
         ("two lines", "a,b"),
         ("line break", None),
     ]
+
+
+def test_quotes_that_need_no_escape_but_have_one(tmp_path: Path) -> None:
+    path = write(tmp_path, 'item_id,title\na,"it\\\'s"\nb,5\\" pipe\n')
+    assert [one.title for one in items_of(path)[0]] == ["it's", '5" pipe']
 
 
 def test_a_backslash_in_an_ordinary_file_stays(tmp_path: Path) -> None:

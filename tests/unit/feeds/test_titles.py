@@ -33,6 +33,19 @@ from gpt4rec_es.feeds.fields.titles import _repair, clean_title, storable
         ("a\u00a0b", "a b"),
         ("\u0646\u0645\u06cc\u200c\u062e", "\u0646\u0645\u06cc\u200c\u062e"),  # a Persian joiner
         ("1984", "1984"),
+        ('<span class="a-text">Ink &amp; Pen</span>', "Ink & Pen"),
+        ("<p>Mug</p><p>Cup<br/>red</p>", "Mug Cup red"),
+        ("H<sub>2</sub>O &lt;b&gt;bottle&lt;/b&gt;", "H2O bottle"),
+        ("<script>alert('x')</script>Mug<style>p {}</style>", "Mug"),
+        ('<a title="a > b" href="x">Mug</a> <!-- new -->', "Mug"),
+        ('Mug <span class="a-size', "Mug"),
+        ("<o:p>Mug</o:p> <x-text id='1'>big", "Mug big"),
+        ("var aPageStart = (new Date()).getTime(); Lamp", "Lamp"),
+        ("(function(f) {var a=1;f(a);}(function(b) { b(); })); Lamp", "Lamp"),
+        ("window.ue = 1; Lamp", "Lamp"),
+        ("<title>Amazon.com</title>", "Amazon.com"),
+        ("I <3 C++ and vector<int>, 5 < 6 > 4", "I <3 C++ and vector<int>, 5 < 6 > 4"),
+        ("M8 <Black> screw, multi function tool", "M8 <Black> screw, multi function tool"),
         ("+field:(query) AND *", "+field:(query) AND *"),
     ],
 )
@@ -42,7 +55,23 @@ def test_cleaning(raw: str, clean: str) -> None:
 
 @pytest.mark.parametrize(
     "raw",
-    ["", " ", "???", "-", "…", "nan", "NaN", "NULL", "none", " N/A ", "#N/A", "&amp;", "\x00"],
+    [
+        "",
+        " ",
+        "???",
+        "-",
+        "…",
+        "nan",
+        "NaN",
+        "NULL",
+        "none",
+        " N/A ",
+        "#N/A",
+        "&amp;",
+        "\x00",
+        "<b></b>",
+        "\U0001f525",
+    ],
 )
 def test_what_names_nothing_is_none(raw: str) -> None:
     assert clean_title(raw) is None
