@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal, TypeVar
 
-from gpt4rec_es.feeds.batches import Absent, BadRecordError, Batch, Reject, excerpt
+from gpt4rec_es.feeds.batches import ABSENT, Absent, BadRecordError, Batch, Reject, excerpt
 from gpt4rec_es.feeds.formats import Reading
 from gpt4rec_es.feeds.marks import present
 from gpt4rec_es.feeds.skips import reason_to_skip, skips_records
@@ -70,7 +70,10 @@ class _NotTextError(Exception):
 def _by_column(batch: Batch, reading: Reading, places: Sequence[int | None]) -> Interactions:
     users, items, times, orders, scores, _, _ = zip(*batch.values, strict=True)
     convert = partial(_converted, marks=reading.marks)
-    micros = convert(times, partial(_micros, reading=reading))
+    micros = convert(
+        times,
+        partial(event_micros, unit=reading.unit, order=reading.order, pattern=reading.pattern),
+    )
     moments = map(_when, micros, convert(orders, order_number), places)
     event_nos, has_times, ordinals = zip(*moments, strict=True)
     return Interactions(
@@ -133,7 +136,16 @@ def _converted(
     """
     if not {*map(type, values)} <= {str, Absent}:
         raise _NotTextError
-    known = {value: convert(present(value, marks)) for value in set(values)}
+    # Digits are no mark, unless the operator added some.
+    are_plain = not any(map(str.isdecimal, marks))
+    known = {
+        value: convert(
+            value
+            if are_plain and value is not ABSENT and value.isdecimal()
+            else present(value, marks)
+        )
+        for value in set(values)
+    }
     return [known[value] for value in values]
 
 

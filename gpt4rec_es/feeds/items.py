@@ -5,7 +5,7 @@ brands.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
@@ -86,7 +86,7 @@ def read_items(batch: Batch, path: str, reading: Reading = _USUAL) -> ItemBatch:
 
 def _convert(item_id: str, record: Sequence[object], reading: Reading) -> Item:
     marks = reading.marks
-    _, title, brand, category, price, active = (present(value, marks) for value in record)
+    _, title, brand, category, price, active = [present(value, marks) for value in record]
     given = 0
     for bit, value in zip((TITLE, BRAND, CATEGORY, PRICE), record[1:5], strict=True):
         if value is not ABSENT:
@@ -96,12 +96,18 @@ def _convert(item_id: str, record: Sequence[object], reading: Reading) -> Item:
         item_id,
         clean_title(raw, marks) if raw else None,
         storable(raw) if raw else None,
-        _label(present(brand_of(brand), marks), "brand"),
-        _category(present(levels_of(category), marks)),
+        _label(_unwrapped(brand, brand_of, marks), "brand"),
+        _category(_unwrapped(category, levels_of, marks)),
         _price(price, reading),
         flag(active, reading.flags),
         given,
     )
+
+
+def _unwrapped(value: object, unwrap: Callable[[object], object], marks: frozenset[str]) -> object:
+    if type(value) is str and value.lstrip()[:1] not in ("{", "["):
+        return value
+    return present(unwrap(value), marks)
 
 
 def _text(value: object, name: str, longest: int) -> str:

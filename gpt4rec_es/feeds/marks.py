@@ -34,8 +34,8 @@ def present(value: object, marks: frozenset[str] = NO_VALUE) -> object:
 
     Of a ``Choice`` the first present value; inside lists and dicts marks become None.
     """
-    if isinstance(value, str):
-        return None if len(value) <= _LONGEST and _key(value) in marks else value
+    if type(value) is str:
+        return None if len(value) <= _LONGEST and value.strip().lower() in marks else value
     if isinstance(value, float):
         return value if value == value else None  # noqa: PLR0124 - NaN differs from itself
     if isinstance(value, Choice):

@@ -103,7 +103,9 @@ class QuotingVotes:
 
     def look(self, block: Block) -> None:
         """Count the votes of the lines of a block."""
-        if b'"' not in block.data:
+        # Only a backslash, and between tabs any quote, raises the question.
+        mark = b'"' if self._delimiter == "\t" else b"\\"
+        if b'"' not in block.data or mark not in block.data:
             return
         lines = block.data.split(b"\n")
         for at, line in enumerate(lines):

@@ -14,7 +14,7 @@ from gpt4rec_es.feeds.batches import Feed, shown
 from gpt4rec_es.feeds.fields.flags import DRAFT, FLAGS, flag_key
 from gpt4rec_es.feeds.fields.numbers import DecimalMark, reading_of
 from gpt4rec_es.feeds.formats import DATE_ORDERS, Formats, Reading, patterns
-from gpt4rec_es.feeds.marks import as_marks, present
+from gpt4rec_es.feeds.marks import as_marks, is_mark, present
 from gpt4rec_es.feeds.shapes import Shape
 from gpt4rec_es.feeds.times import DateOrder, order_of
 
@@ -40,8 +40,11 @@ class _Question(Protocol):
 class _Votes:
     """A question that the values of a field answer by votes; several fields may share a ballot."""
 
-    def __init__(self, field: str, ballot: Ballot, vote: Callable[[str], str | None]) -> None:
+    def __init__(
+        self, field: str, ballot: Ballot, vote: Callable[[str], str | None], marks: frozenset[str]
+    ) -> None:
         self.field = field
+        self._marks = marks
         self._ballot = ballot
         self._vote = vote
 
@@ -51,20 +54,27 @@ class _Votes:
 
     def look(self, lines: Sequence[int], values: Sequence[object]) -> None:
         for line, value in zip(lines, values, strict=True):
-            if isinstance(value, str):
-                self._ballot.add(self._vote(value), value, line)
+            found = present(value, self._marks)
+            if isinstance(found, str):
+                self._ballot.add(self._vote(found), found, line)
 
 
 class _Integers:
     """Whether all ids of a field are whole numbers, some of them written as 20002.0."""
 
-    def __init__(self, field: str) -> None:
+    def __init__(self, field: str, marks: frozenset[str]) -> None:
         self.field = field
+        self._marks = marks
         self.is_settled = False
         self._example = ""
 
     def look(self, lines: Sequence[int], values: Sequence[object]) -> None:
-        for value in {one for one in values if isinstance(one, str)}:
+        texts = {one for one in values if isinstance(one, str)}
+        if texts and "".join(texts).isdecimal():  # a fast check for most batches of numbers
+            return
+        for value in texts:
+            if is_mark(value, self._marks):
+                continue
             found = _INTEGER.fullmatch(value)
             if found is None:
                 self.is_settled = True
@@ -105,7 +115,8 @@ class Survey:
         self._formats = formats
         self._numbers = Ballot("point", "comma")
         self._days = Ballot(*DATE_ORDERS)
-        self._integers = [_Integers(name) for name in ("user_id", "item_id")]
+        self._marks = as_marks(formats.no_value)
+        self._integers = [_Integers(name, self._marks) for name in ("user_id", "item_id")]
         self._drafts = _Drafts()
         self.said: list[str] = []
 
@@ -116,11 +127,10 @@ class Survey:
             UsageError: they can be read in two ways, and an option must say how.
         """
         formats, shape = self._formats, self._shape
-        marks = as_marks(formats.no_value)
-        self._ask(feed, marks)
+        self._ask(feed)
         pattern = formats.time_format
         return Reading(
-            marks=marks,
+            marks=self._marks,
             decimal=self._decimal(feed.path),
             unit=formats.time_unit or shape.time_unit,
             order=self._order(feed.path),
@@ -134,13 +144,13 @@ class Survey:
             returns=patterns(formats.returns, re.IGNORECASE),
         )
 
-    def _ask(self, feed: Feed, marks: frozenset[str]) -> None:
+    def _ask(self, feed: Feed) -> None:
         questions: list[_Question] = [*self._integers, self._drafts]
         if self._formats.decimal == "auto" and self._shape.decimal is None:
             numbers = ("price", "rating", "quantity")
-            questions += [_Votes(name, self._numbers, reading_of) for name in numbers]
+            questions += [_Votes(name, self._numbers, reading_of, self._marks) for name in numbers]
         if self._formats.time_format == "auto":
-            questions.append(_Votes("timestamp", self._days, order_of))
+            questions.append(_Votes("timestamp", self._days, order_of, self._marks))
         sources = self._shape.sources
         asked = [one for one in questions if set(sources.get(one.field, ())) & set(feed.fields)]
         if not asked:
@@ -151,7 +161,7 @@ class Survey:
                 columns = zip(*batch.values, strict=True) if batch.values else [()] * len(asked)
                 for question, column in zip(asked, columns, strict=True):
                     if not question.is_settled:
-                        question.look(batch.lines, [present(value, marks) for value in column])
+                        question.look(batch.lines, column)
                 if all(one.is_settled for one in asked):
                     break
 

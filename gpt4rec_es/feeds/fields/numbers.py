@@ -6,6 +6,7 @@ file means is decided per file, from the values that only one reading allows (``
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal
 
 DecimalMark = Literal["point", "comma"]
@@ -34,6 +35,7 @@ _PLAIN = re.compile(r"[0-9]+")
 _LONGEST = 60
 
 
+@lru_cache(maxsize=65_536)
 def number_in(
     text: str, decimal: DecimalMark = "point", *, currency: bool = True
 ) -> Decimal | None:
@@ -56,6 +58,7 @@ def number_in(
     return -number if found["sign"] in ("-", "\u2212") else number
 
 
+@lru_cache(maxsize=65_536)
 def reading_of(text: str) -> DecimalMark | Literal["either"] | None:
     """Return the only reading of a number in ``text``, "either" where two differ, else None.
 
