@@ -13,6 +13,7 @@ from operator import itemgetter
 
 from gpt4rec_es.feeds.batches import ABSENT, BadRecordError, Batch, Reject, excerpt
 from gpt4rec_es.feeds.csv_header import read_header
+from gpt4rec_es.feeds.fields.structured import ObjectColumn, column_value
 from gpt4rec_es.feeds.formats import Quoting
 from gpt4rec_es.feeds.lines import Block, blocks, too_long
 from gpt4rec_es.feeds.marks import Choice
@@ -89,21 +90,22 @@ class CsvFeed:
     def _picker(self, sources: Sequence[Sequence[str]]) -> Picker:
         """Return a function that picks the requested fields of a record by position."""
         places = [
-            [self.fields.index(name) for name in names if name in self.fields] for names in sources
+            [(self.fields.index(name), name) for name in names if name in self.fields]
+            for names in sources
         ]
-        self._needed = max((max(found) + 1 for found in places if found), default=0)
-        if len(places) > 1 and all(len(found) == 1 for found in places):
-            return itemgetter(*(found[0] for found in places))
+        self._needed = max((at + 1 for found in places for at, _ in found), default=0)
+        objects = any(isinstance(name, ObjectColumn) for found in places for _, name in found)
+        if len(places) > 1 and not objects and all(len(found) == 1 for found in places):
+            return itemgetter(*(found[0][0] for found in places))
 
         def pick(record: Sequence[str]) -> Sequence[object]:
-            return [
-                record[found[0]]
-                if len(found) == 1
-                else Choice(record[place] for place in found)
-                if found
-                else ABSENT
-                for found in places
-            ]
+            picked: list[object] = []
+            for found in places:
+                values = [column_value(name, record[at]) for at, name in found]
+                picked.append(
+                    Choice(values) if len(values) > 1 else values[0] if values else ABSENT
+                )
+            return picked
 
         return pick
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from gpt4rec_es.feeds.batches import ABSENT, BadRecordError, Batch, Micros, Reject, excerpt, shown
 from gpt4rec_es.feeds.fields.flags import flag
-from gpt4rec_es.feeds.fields.structured import brand_of, levels_of
+from gpt4rec_es.feeds.fields.structured import brand_of, levels_of, title_of
 from gpt4rec_es.feeds.fields.titles import clean_title, storable
 from gpt4rec_es.feeds.formats import Reading
 from gpt4rec_es.feeds.marks import present
@@ -91,7 +91,7 @@ def _convert(item_id: str, record: Sequence[object], reading: Reading) -> Item:
     for bit, value in zip((TITLE, BRAND, CATEGORY, PRICE), record[1:5], strict=True):
         if value is not ABSENT:
             given |= bit
-    raw = _text(title, "title", MAX_TITLE)
+    raw = _text(_unwrapped(title, title_of, marks), "title", MAX_TITLE)
     return Item(
         item_id,
         clean_title(raw, marks) if raw else None,

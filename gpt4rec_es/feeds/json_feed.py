@@ -10,6 +10,7 @@ from itertools import chain
 
 from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.feeds.batches import ABSENT, BadRecordError, Batch, Reject, excerpt, shown
+from gpt4rec_es.feeds.fields.structured import column_value
 from gpt4rec_es.feeds.lines import Block, blocks, too_long
 from gpt4rec_es.feeds.literals import parse_literal
 from gpt4rec_es.feeds.marks import Choice
@@ -140,7 +141,7 @@ def _refuse_duplicate_keys(pairs: list[tuple[str, object]]) -> Record:
 
 def _pick(record: Record, names: Sequence[str]) -> object:
     """Return the field of these names, a choice of several, or ABSENT."""
-    found = [record[name] for name in names if name in record]
+    found = [column_value(name, record[name]) for name in names if name in record]
     if len(found) > 1:
         return Choice(found)
     return found[0] if found else ABSENT

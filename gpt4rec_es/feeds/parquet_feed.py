@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from gpt4rec_es.errors import DataError
 from gpt4rec_es.feeds.batches import ABSENT, BadRecordError, Batch, Micros, Reject, excerpt
+from gpt4rec_es.feeds.fields.structured import ObjectColumn, column_value
 from gpt4rec_es.feeds.marks import Choice
 from gpt4rec_es.feeds.source import open_file, printable
 
@@ -76,7 +77,12 @@ class ParquetFeed:
 
 
 def _field(rows: Any, names: Sequence[str]) -> list[Any]:
-    columns = [_values(rows.column(name)) for name in names]
+    columns = [
+        [column_value(name, value) for value in _values(rows.column(name))]
+        if isinstance(name, ObjectColumn)
+        else _values(rows.column(name))
+        for name in names
+    ]
     if len(columns) < 2:
         return columns[0] if columns else [ABSENT] * rows.num_rows
     return [

@@ -9,6 +9,7 @@ from typing import Literal
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.feeds.fields.numbers import DecimalMark
+from gpt4rec_es.feeds.fields.structured import ObjectColumn
 
 Kind = Literal["items", "interactions", "users"]
 
@@ -77,7 +78,7 @@ SHAPES: dict[Kind, tuple[Shape, ...]] = {
             {
                 "item_id": ("parent_asin",),
                 "title": ("title",),
-                "brand": ("store", "details"),
+                "brand": ("store", ObjectColumn("details")),
                 "category": ("categories", "main_category"),
                 "price": ("price",),
             },
@@ -210,7 +211,7 @@ def _with_user_columns(
 
     def found(names: Sequence[str]) -> tuple[str, ...]:
         return tuple(
-            next(iter(alike[name.casefold()]))
+            type(name)(next(iter(alike[name.casefold()])))
             if name not in fields and len(alike.get(name.casefold(), ())) == 1
             else name
             for name in names

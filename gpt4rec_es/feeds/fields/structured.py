@@ -24,6 +24,30 @@ _MAX_TEXT = 1_000_000
 _MAX_DEPTH = 8
 
 
+class ObjectColumn(str):
+    """Name of a column that holds objects: other text in it has no meaning."""
+
+    __slots__ = ()
+
+
+def column_value(name: str, value: object) -> object:
+    """Return a value of the column ``name``: of an ``ObjectColumn`` only what is structured."""
+    if isinstance(name, ObjectColumn) and isinstance(value, str):
+        return structure_in(value)
+    return value
+
+
+def title_of(value: object) -> object:
+    """Return a title; of text that holds an object or a list of texts, the only text in it."""
+    if not isinstance(value, str) or not _BROKEN.match(value):
+        return value
+    found = structure_in(value)
+    if found is None:
+        return value
+    texts = [*found.values()] if isinstance(found, dict) else found
+    return texts[0] if isinstance(texts, list) and len(texts) == 1 else None
+
+
 def structure_in(text: str) -> object:
     """Return the list or dict that ``text`` holds, or None if it holds none.
 

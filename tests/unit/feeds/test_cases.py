@@ -192,6 +192,31 @@ def test_text_that_holds_json_or_literals_is_parsed(tmp_path: Path) -> None:
     assert [one.price for one in items] == [None, None, None, Decimal("19.5"), Decimal("19.5")]
 
 
+def test_text_of_a_column_of_objects_is_no_brand(tmp_path: Path) -> None:
+    head = "parent_asin,title,store,details\n"
+    path = write(tmp_path, f"{head}a,Mug,nan,not json\nb,Cup,Acme,x\nc,Jar,,'{{\"\n")
+    assert [one.brand for one in items_of(path)[0]] == [None, "Acme", None]
+    only = write(tmp_path, "parent_asin,title,details\na,Mug,not json\n")
+    assert items_of(only)[0][0].brand is None
+    lines = write(tmp_path, '{"parent_asin": "a", "title": "Mug", "details": "x"}', "m.jsonl")
+    assert items_of(lines)[0][0].brand is None
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ('{"en": "Lamp"}', "Lamp"),
+        ("['Lamp']", "Lamp"),
+        ('{"en": "Lamp", "de": "Lampe"}', None),
+        ("[Deal] Lamp", "[Deal] Lamp"),
+        ("[Deal]", "[Deal]"),
+    ],
+)
+def test_titles_that_hold_json(tmp_path: Path, text: str, title: str | None) -> None:
+    path = write(tmp_path, json.dumps({"item_id": "a", "title": text}), "t.jsonl")
+    assert items_of(path)[0][0].title == title
+
+
 def test_arrays_printed_into_csv(tmp_path: Path) -> None:
     path = write(
         tmp_path,
