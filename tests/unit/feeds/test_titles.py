@@ -42,7 +42,7 @@ from gpt4rec_es.feeds.fields.titles import _repair, clean_title, storable
         ("<o:p>Mug</o:p> <x-text id='1'>big", "Mug big"),
         ("var aPageStart = (new Date()).getTime(); Lamp", "Lamp"),
         ("(function(f) {var a=1;f(a);}(function(b) { b(); })); Lamp", "Lamp"),
-        ("window.ue = 1; Lamp", "Lamp"),
+        ("window.top = 1; Lamp", "Lamp"),
         ("<title>Amazon.com</title>", "Amazon.com"),
         ("I <3 C++ and vector<int>, 5 < 6 > 4", "I <3 C++ and vector<int>, 5 < 6 > 4"),
         ("M8 <Black> screw, multi function tool", "M8 <Black> screw, multi function tool"),
