@@ -6,11 +6,12 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
-from gpt4rec_es.catalog.import_job import ImportReport, Job, OpenFile
+from gpt4rec_es.catalog.import_job import DEFAULT_FORMATS, ImportReport, Job, OpenFile, Staged
 from gpt4rec_es.catalog.importing import run_import
 from gpt4rec_es.db.rows.catalog import CatalogChanges, apply_interactions
 from gpt4rec_es.db.rows.staging import INTERACTION_COLUMNS, load_item_nos, stage
 from gpt4rec_es.feeds.batches import Batch, Reject, excerpt, shown
+from gpt4rec_es.feeds.formats import Formats
 from gpt4rec_es.feeds.interactions import Interactions, Order, read_interactions
 from gpt4rec_es.protocols import Progress, no_progress
 
@@ -25,7 +26,7 @@ def import_interactions(
     actor: str,
     shape: str = "auto",
     columns: Mapping[str, str] | None = None,
-    time_unit: str | None = None,
+    formats: Formats = DEFAULT_FORMATS,
     order: Order = "record",
     max_rejects: float = 0.01,
     dry_run: bool = False,
@@ -33,37 +34,37 @@ def import_interactions(
 ) -> ImportReport:
     """Import interactions from files and return the changes; repeating it changes nothing.
 
-    ``columns`` maps fields (``feeds.shapes.INTERACTION_FIELDS``) to columns. ``time_unit``: see
-    ``feeds.times``; None: the unit of the shape. ``order`` "file": without time and ordinal, the
-    line number is the order. Unknown items are rejects, unknown users are created.
+    ``columns`` maps fields (``feeds.shapes.INTERACTION_FIELDS``) to columns. ``order`` "file":
+    without time and ordinal, the line number is the order. Unknown items are rejects, unknown users
+    are created. Returns and other events than purchases are skipped.
 
     Raises:
         UsageError, DataError, DependencyError: see ``importing.run_import``.
     """
-    job = Job("interactions", paths, actor, shape, columns or {}, max_rejects, dry_run)
-    return run_import(engine, job, _InteractionStager(time_unit, order), progress)
+    job = Job("interactions", paths, actor, shape, columns or {}, max_rejects, dry_run, formats)
+    return run_import(engine, job, _InteractionStager(order), progress)
 
 
 class _InteractionStager:
     """Stages interactions in file order, with the numbers of their items."""
 
-    def __init__(self, time_unit: str | None, order: Order) -> None:
-        self._time_unit = time_unit
+    def __init__(self, order: Order) -> None:
         self._order = order
         self._seq = count()
         self._known: dict[str, int] = {}
         self._file: OpenFile | None = None
         self._lines_before = self._last_line = 0
 
-    def stage(self, connection: Connection, file: OpenFile, batch: Batch) -> list[Reject]:
-        """Store the interactions of ``batch``; return the rejects."""
+    def stage(self, connection: Connection, file: OpenFile, batch: Batch) -> Staged:
+        """Store the interactions of ``batch``; return the other records."""
         if file is not self._file:
             self._file = file
             self._lines_before += self._last_line
         if batch.lines:
             self._last_line = batch.lines[-1]
-        unit = self._time_unit or file.shape.time_unit
-        found, rejects = read_interactions(batch, file.path, unit, self._order, self._lines_before)
+        found, rejects = read_interactions(
+            batch, file.path, file.reading, self._order, self._lines_before
+        )
         item_nos = self._item_nos(connection, found.item_ids)
         rows = zip(
             self._seq,
@@ -79,7 +80,7 @@ class _InteractionStager:
         stage(connection, "staged_interactions", INTERACTION_COLUMNS, known)
         if len(known) < len(item_nos):
             rejects += _unknown_items(file, found, item_nos)
-        return rejects
+        return Staged(rejects, found.skipped)
 
     def apply(self, connection: Connection, dry_run: bool) -> CatalogChanges:
         """Apply the interactions."""

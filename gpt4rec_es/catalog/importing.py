@@ -15,14 +15,16 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from gpt4rec_es.catalog.import_job import ImportReport, ImportStoppedError, Job, OpenFile, Stager
+from gpt4rec_es.catalog.import_notes import findings, notes, warnings
 from gpt4rec_es.db.errors import dependency_error, is_transient
 from gpt4rec_es.db.rows import imports
 from gpt4rec_es.db.rows.catalog import CatalogChanges
 from gpt4rec_es.db.rows.staging import REJECT_COLUMNS, create_tables, stage, store_rejects
 from gpt4rec_es.errors import Gpt4RecError, UsageError
 from gpt4rec_es.feeds.batches import Batch, Reject
-from gpt4rec_es.feeds.opening import open_feed
-from gpt4rec_es.feeds.shapes import FIELDS, find_shape
+from gpt4rec_es.feeds.opening import open_feed, read_values
+from gpt4rec_es.feeds.shapes import find_shape
+from gpt4rec_es.feeds.skips import SKIP_BLANK
 from gpt4rec_es.gc_freeze import freeze_gc
 from gpt4rec_es.logs import scrub
 from gpt4rec_es.protocols import Progress
@@ -36,6 +38,16 @@ _STOP_FROM = 1000
 _HINTS = {
     "unknown_item": "Import the items first, or allow more by --max-rejects.",
     "not_utf8": "Convert the files, as by iconv -f WINDOWS-1252 -t UTF-8.",
+    "missing_id": "Correct the files, skip purchases without a user by --skip-guests, or allow "
+    "more by --max-rejects.",
+    "bad_price": "Correct the files, say how they write numbers by --decimal, leave the column "
+    "out by --column price=, or allow more by --max-rejects.",
+    "bad_quote": "Say how the files quote by --quoting, or allow more by --max-rejects.",
+    "unterminated_quote": "Say how the files quote by --quoting, or allow more by --max-rejects.",
+    "bad_time": "Say how the files write times by --time-format or --time-unit, or allow more by "
+    "--max-rejects.",
+    "bad_event": "Name purchases by --purchases and returns by --returns, or leave the column out "
+    "by --column event=.",
     "no_order": "Map a column to timestamp or ordinal, or take the order of lines by --order file.",
 }
 
@@ -73,10 +85,10 @@ def run_import(engine: Engine, job: Job, stager: Stager, progress: Progress) -> 
 
 
 def _open(stack: ExitStack, path: str | Path, job: Job) -> OpenFile:
-    feed = open_feed(path)
+    feed = open_feed(path, job.formats)
     stack.callback(feed.close)
-    shape = find_shape(feed.path, job.kind, feed.fields, job.shape, job.columns)
-    return OpenFile(feed.path, feed, shape)
+    shape = find_shape(feed.path, job.kind, feed.fields, job.shape, job.columns, job.attributes)
+    return OpenFile(feed.path, feed, shape, read_values(feed, path, shape, job.formats))
 
 
 def _reason(error: BaseException) -> str:
@@ -97,6 +109,7 @@ class _Run:
         self._import_no: int | None = None
         self._accepted = 0
         self._rejected: Counter[str] = Counter()
+        self._skipped: Counter[str] = Counter()
         self._first: list[Reject] = []
 
     def carry_out(self, stager: Stager, progress: Progress) -> CatalogChanges:
@@ -118,13 +131,14 @@ class _Run:
 
     @property
     def _records(self) -> int:
-        return self._accepted + self._rejected.total()
+        blank = self._skipped[SKIP_BLANK]
+        return self._accepted + self._rejected.total() + self._skipped.total() - blank
 
     def _stage_all(self, stager: Stager, progress: Progress) -> None:
         total = sum(file.feed.size for file in self._files) or None
         before = 0
         for file in self._files:
-            sources = [file.shape.sources.get(name, ()) for name in FIELDS[self._job.kind]]
+            sources = [file.shape.sources.get(name, ()) for name in self._job.fields]
             for batch in file.feed.batches(sources):
                 self._stage(stager, file, batch)
                 done = before + file.feed.position
@@ -137,7 +151,7 @@ class _Run:
 
     def _stage(self, stager: Stager, file: OpenFile, batch: Batch) -> None:
         records = len(batch.values) + len(batch.rejects)
-        rejects = stager.stage(self._connection, file, batch)
+        rejects, skipped = stager.stage(self._connection, file, batch)
         rejects.sort(key=lambda reject: reject.line or 0)
         if rejects:
             rows = [
@@ -145,7 +159,9 @@ class _Run:
                 for number, one in enumerate(rejects, self._rejected.total() + 1)
             ]
             stage(self._connection, "staged_rejects", REJECT_COLUMNS, rows)
-        self._accepted += records - len(rejects)
+        self._skipped.update(skipped)
+        left_out = sum(skipped.values()) - skipped.get(SKIP_BLANK, 0)
+        self._accepted += records - len(rejects) - left_out
         self._rejected.update(one.code for one in rejects)
         self._first += rejects[: _SHOWN_REJECTS - len(self._first)]
 
@@ -171,6 +187,7 @@ class _Run:
             rejected=self._rejected.total(),
             inserted=changes.inserted if changes else 0,
             updated=changes.updated + changes.deactivated if changes else 0,
+            notes=notes(self._files, self._skipped, changes),
             error=error,
         )
 
@@ -207,6 +224,7 @@ class _Run:
             records=self._records,
             accepted=self._accepted,
             rejected=dict(self._rejected.most_common()),
+            skipped=dict(self._skipped.most_common()),
             inserted=made.inserted,
             updated=made.updated,
             unchanged=made.unchanged,
@@ -216,5 +234,10 @@ class _Run:
             version=made.version if changes else None,
             seconds=round(time.monotonic() - started, 3),
             first_rejects=tuple(self._first),
+            said=findings(self._files),
+            without=dict(made.without),
+            lost={name: n for name, n in made.lost.items() if n},
+            kept={name: n for name, n in made.kept.items() if n},
+            warnings=warnings(made),
             error=error,
         )

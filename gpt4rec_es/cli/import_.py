@@ -1,15 +1,25 @@
-"""``gpt4rec import``: items and interactions from files into Postgres."""
+"""``gpt4rec import``: items, interactions and users from files into Postgres."""
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gpt4rec_es.cli.context import after_interrupt, get_runtime
-from gpt4rec_es.cli.options import json_option
-from gpt4rec_es.cli.output import emit, print_line, print_table
+from gpt4rec_es.cli.import_options import (
+    common_options,
+    flag_option,
+    formats_of,
+    time_format,
+    value_options,
+)
+from gpt4rec_es.cli.import_output import render
+from gpt4rec_es.cli.output import emit
 from gpt4rec_es.cli.progress import progress_bar
-from gpt4rec_es.feeds.shapes import INTERACTION_FIELDS, ITEM_FIELDS, SHAPE_NAMES
+from gpt4rec_es.feeds.shapes import INTERACTION_FIELDS, ITEM_FIELDS, USER_FIELDS
 from gpt4rec_es.feeds.times import TIME_UNITS
 
 if TYPE_CHECKING:
@@ -18,70 +28,29 @@ if TYPE_CHECKING:
 
 @click.group("import")
 def import_group() -> None:
-    """Load catalog items and purchases from files.
+    """Load catalog items, purchases and users from files.
 
     CSV, JSON lines (both also gzipped) and Parquet, with our own columns or in the shapes of the
-    Amazon review sets. Bad records are set aside with file, line and reason; all other changes
-    are made in one transaction, or none if too many records are bad. Repeating an import changes
-    nothing.
+    Amazon review sets; - is standard input. Bad records are set aside with file, line and reason;
+    all other changes are made in one transaction, or none if too many records are bad. Repeating an
+    import changes nothing.
     """
 
 
 import_ = import_group
 
 
-def _columns(
-    _context: click.Context, _parameter: click.Parameter, pairs: tuple[str, ...]
-) -> dict[str, str]:
-    columns = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
-    if len(columns) < len(pairs):
-        raise click.BadParameter("write FIELD=COLUMN, each field once.")
-    return columns
-
-
-def _common(fields: tuple[str, ...]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Return a decorator that adds the options of both commands."""
-    options = [
-        click.argument("files", nargs=-1, required=True, type=click.Path()),
-        click.option(
-            "--format",
-            "shape",
-            type=click.Choice(["auto", *SHAPE_NAMES]),
-            default="auto",
-            show_default=True,
-            help="Layout of the file; auto detects it from the first records.",
-        ),
-        click.option(
-            "--column",
-            "columns",
-            multiple=True,
-            metavar="FIELD=COLUMN",
-            callback=_columns,
-            help=f"Read FIELD from COLUMN; repeatable. Fields: {', '.join(fields)}.",
-        ),
-        click.option(
-            "--max-rejects",
-            type=click.FloatRange(0, 1),
-            default=0.01,
-            show_default=True,
-            help="Fraction of bad records above which the import is refused.",
-        ),
-        click.option(
-            "--dry-run", is_flag=True, help="Check and count the records without changing anything."
-        ),
-        json_option,
-    ]
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
-
 @import_group.command()
-@_common(ITEM_FIELDS)
+@common_options(ITEM_FIELDS)
+@value_options
+@flag_option
+@click.option(
+    "--on-empty",
+    type=click.Choice(["keep", "clear"]),
+    default="keep",
+    show_default=True,
+    help="Keep or clear the stored value of a field that the files have empty.",
+)
 @click.option(
     "--deactivate-missing",
     is_flag=True,
@@ -98,8 +67,9 @@ def _common(fields: tuple[str, ...]) -> Callable[[Callable[..., None]], Callable
 def items(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Load items: id, title, brand, category, price, whether active.
 
-    A field that a file does not have keeps its value; of several records for an item the last
-    counts. Items without a usable title belong to the catalog but cannot be found.
+    Of several records for an item, the last value of each field counts. A field that the files do
+    not have, or have empty, keeps its value. Items without a usable title belong to the catalog but
+    cannot be found.
 
     Example: gpt4rec import items items.csv.gz --dry-run
     """
@@ -109,11 +79,21 @@ def items(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
 
 
 @import_group.command()
-@_common(INTERACTION_FIELDS)
+@common_options(INTERACTION_FIELDS)
+@value_options
 @click.option(
     "--time-unit",
     type=click.Choice(TIME_UNITS),
     help="Unit of numbers in the time column. [default: that of the format; own: auto]",
+)
+@click.option(
+    "--time-format",
+    callback=time_format,
+    default="auto",
+    show_default=True,
+    metavar="FORMAT",
+    help="Order of dates that end with the year, day-first or month-first, or a pattern such as "
+    "%d.%m.%y %H:%M; auto takes what the file proves.",
 )
 @click.option(
     "--order",
@@ -122,17 +102,53 @@ def items(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
     show_default=True,
     help="Order of records without time and ordinal; file: the line number is the ordinal.",
 )
+@click.option(
+    "--purchases",
+    multiple=True,
+    metavar="PATTERN",
+    help="Value of the column event that is a purchase, such as order*; repeatable. Other events "
+    "are skipped.",
+)
+@click.option(
+    "--returns",
+    multiple=True,
+    metavar="PATTERN",
+    help="Value of the column event that is a return or cancellation, such as C*; repeatable.",
+)
+@click.option("--skip-guests", is_flag=True, help="Skip, and count, records without a user.")
 def interactions(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
-    """Load interactions: user, item, time or ordinal (or both), rating.
+    """Load interactions: user, item, time or ordinal (or both), rating, quantity, event.
 
     Import the items first: an interaction with an unknown item is set aside. Unknown users are
-    created. Times are seconds, milliseconds, ... since 1970, or ISO 8601.
+    created. Times are seconds, milliseconds, ... since 1970, or dates. Returns (events, negative
+    quantities) and other events than purchases are skipped and counted.
 
     Example: gpt4rec import interactions purchases.csv.gz
     """
     from gpt4rec_es.catalog.import_interactions import import_interactions
 
     _import(import_interactions, files, as_json, options)
+
+
+@import_group.command()
+@common_options(USER_FIELDS, shapes=False)
+@click.option(
+    "--attribute",
+    "attributes",
+    multiple=True,
+    metavar="COLUMN",
+    help="Column to store with the user; repeatable.",
+)
+def users(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """Load users, also those without purchases, and attributes of theirs.
+
+    A user without purchases gets a list of the most bought items, which says so.
+
+    Example: gpt4rec import users customers.csv --column user_id=email --attribute segment
+    """
+    from gpt4rec_es.catalog.import_users import import_users
+
+    _import(import_users, files, as_json, options)
 
 
 def _import(
@@ -142,53 +158,27 @@ def _import(
     options: dict[str, Any],
 ) -> None:
     from gpt4rec_es.catalog.import_job import ImportStoppedError
+    from gpt4rec_es.feeds.source import spool
 
     after_interrupt("Nothing was changed; run it again.")
+    formats = formats_of(options)
     runtime = get_runtime()
     try:
-        with progress_bar("Importing", "bytes") as progress:
+        with TemporaryDirectory() as folder, progress_bar("Importing", "bytes") as progress:
+            paths = [
+                spool(sys.stdin.buffer, Path(folder), formats.max_size) if name == "-" else name
+                for name in files
+            ]
             report = use_case(
-                runtime.engine, files, actor=runtime.settings.actor, progress=progress, **options
+                runtime.engine,
+                paths,
+                actor=runtime.settings.actor,
+                formats=formats,
+                progress=progress,
+                **options,
             )
     except ImportStoppedError as error:
         if error.report is not None:
-            emit(error.report, as_json, _render)
+            emit(error.report, as_json, render)
         raise
-    emit(report, as_json, _render)
-
-
-def _render(report: "ImportReport") -> None:
-    for name, shape in zip(report.files, report.shapes, strict=True):
-        print_line(f"{name} ({shape})")
-    rejected = sum(report.rejected.values())
-    print_line(f"{report.records:,} records in {report.seconds:.1f} s, {rejected:,} set aside")
-    if report.error is None:
-        print_line(_changes(report))
-    if rejected:
-        print_table(["reason", "records"], list(report.rejected.items()))
-        print_table(
-            ["file", "line", "reason", "what is wrong", "record"],
-            [
-                (one.file, one.line, one.code, one.reason, one.excerpt)
-                for one in report.first_rejects
-            ],
-            title="The first records set aside",
-        )
-        if report.import_no is not None:
-            print_line(f"all of them: analytics.rejects, import {report.import_no}")
-
-
-def _changes(report: "ImportReport") -> str:
-    counts = {
-        "new": report.inserted,
-        "changed": report.updated,
-        "unchanged": report.unchanged,
-        "replaced by a later record": report.duplicates,
-        "deactivated": report.deactivated,
-        "new users": report.users_created,
-    }
-    always = {"new", "changed", "unchanged"}
-    shown = ", ".join(f"{n:,} {name}" for name, n in counts.items() if n or name in always)
-    if report.is_dry_run:
-        return f"would be: {shown}; nothing was changed"
-    return f"{shown}; version {report.version}"
+    emit(report, as_json, render)

@@ -4,6 +4,7 @@ A batch holds the fields that a converter requested, in its order, and the line 
 its file. It is independent of file formats and of the meaning of fields.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -51,25 +52,28 @@ class Batch:
     """Valid records as parallel lists, and rejects for the others.
 
     raws: each record as in the file (for Parquet: its values), for excerpts. values: the requested
-    fields per record; ABSENT where the record has no field of that name.
+    fields per record; ABSENT where the record has no field of that name, a ``marks.Choice`` where
+    several columns may hold it. skipped: reason -> number of lines that are no records.
     """
 
     lines: list[int] = field(default_factory=list)
     raws: list[object] = field(default_factory=list)
     values: list[Sequence[object]] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
 
 
 class Feed(Protocol):
     """One opened file of records.
 
     fields: the names in its header, or in its first records. size and position: bytes of the file
-    on disk, and the number of bytes read so far.
+    on disk, and the number of bytes read so far. said: what was found out about its layout.
     """
 
     path: str
     fields: tuple[str, ...]
     size: int
+    said: list[str]
 
     @property
     def position(self) -> int:

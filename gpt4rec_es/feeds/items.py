@@ -4,71 +4,20 @@ A missing field differs from an empty one, so that a feed without brands does no
 brands.
 """
 
-import re
-import unicodedata
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
-import ftfy
-
 from gpt4rec_es.feeds.batches import ABSENT, BadRecordError, Batch, Micros, Reject, excerpt, shown
-from gpt4rec_es.feeds.values import external_id, flag, price_amount, utf8
-
-# Invisible characters: direction marks, word joiners, tags, soft hyphens. Zero-width (non-)joiners
-# U+200C and U+200D stay, because Persian and some emojis need them.
-_INVISIBLE = re.compile(
-    "[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e"
-    "\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffc\ufffe\uffff\U000e0000-\U000e0fff]"
-)
-_CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
-# Sequences to a terminal: CSI (colours, cursor), OSC (window titles), and single-letter ones.
-_TERMINAL = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b\]|\x9d)[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"
-    r"|\x1b[@-Z\\-_]"
-)
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-# Representations of "no value" in exports of data frames and databases.
-_NO_VALUE = {"nan", "null", "none", "n/a", "#n/a", "undefined"}
-_FIXES = ftfy.TextFixerConfig(explain=False, unescape_html=True)
-# Text that was escaped n times needs n passes; exports escape at most twice.
-_PASSES = 8
-
-
-def clean_title(raw: str) -> str | None:
-    """Return ``raw`` cleaned, or None if no usable title is left.
-
-    Unescapes HTML entities (only those that end in ``;``), repairs mojibake, straightens quotes,
-    removes terminal sequences, control and invisible characters, collapses white space; the result
-    is NFC and cleaning it again changes nothing. None is returned for a text without any letter or
-    digit, and for representations of "no value" such as ``nan``.
-    """
-    if raw.isascii() and raw.isprintable() and "&" not in raw:
-        text = " ".join(raw.split())
-    else:
-        text = _repair(raw)
-    if text.lower() in _NO_VALUE or not any(map(str.isalnum, text)):
-        return None
-    return text
-
-
-def storable(raw: str) -> str:
-    """Return ``raw`` with characters that Postgres cannot store replaced by U+FFFD."""
-    return _UNSTORABLE.sub("\ufffd", raw)
-
-
-def _repair(text: str) -> str:
-    for _ in range(_PASSES):
-        before = text
-        text = _TERMINAL.sub("", text)
-        text = ftfy.fix_text(text, _FIXES)
-        text = _UNSTORABLE.sub("", _CONTROL.sub("", _INVISIBLE.sub("", text)))
-        text = unicodedata.normalize("NFC", " ".join(text.split()))
-        if text == before:
-            break
-    return text
-
+from gpt4rec_es.feeds.fields.flags import flag
+from gpt4rec_es.feeds.fields.structured import brand_of, levels_of, title_of
+from gpt4rec_es.feeds.fields.titles import clean_title, storable
+from gpt4rec_es.feeds.formats import Reading
+from gpt4rec_es.feeds.marks import present
+from gpt4rec_es.feeds.skips import SKIP_ITEM, is_left_out
+from gpt4rec_es.feeds.values import external_id, price_amount, utf8, whole_number
 
 MAX_TITLE = 10_000
 # Brand and category become keywords of the index, whose terms may have 32,766 bytes.
@@ -96,25 +45,38 @@ class Item(NamedTuple):
 
 
 class ItemBatch(NamedTuple):
-    """Items of one batch, rejects, and the ids of rejected records with a valid id."""
+    """Items of one batch, rejects, and the ids of rejected records with a valid id.
+
+    skipped: reason -> number of records that were left out, with those that the reader left out.
+    """
 
     items: list[Item]
     rejects: list[Reject]
     rejected_ids: list[str]
+    skipped: Counter[str]
 
 
-def read_items(batch: Batch, path: str, loose_prices: bool = False) -> ItemBatch:
+_USUAL = Reading()
+
+
+def read_items(batch: Batch, path: str, reading: Reading = _USUAL) -> ItemBatch:
     """Return the items in ``batch``, and rejects for invalid records.
 
     Records hold the fields of ``shapes.ITEM_FIELDS``. An item without usable title is not rejected:
-    it belongs to the catalog. With ``loose_prices`` an invalid price counts as unknown.
+    it belongs to the catalog.
     """
-    result = ItemBatch([], list(batch.rejects), [])
+    result = ItemBatch([], list(batch.rejects), [], Counter(batch.skipped))
     for line, raw, record in zip(batch.lines, batch.raws, batch.values, strict=True):
         item_id = None
         try:
-            item_id = external_id(record[0], "item id")
-            result.items.append(_convert(item_id, record, loose_prices))
+            delivered = present(record[0], reading.marks)
+            if "item_id" in reading.integer_ids:
+                delivered = whole_number(delivered)
+            item_id = external_id(delivered, "item id")
+            if is_left_out(item_id, reading):
+                result.skipped[SKIP_ITEM] += 1
+            else:
+                result.items.append(_convert(item_id, record, reading))
         except BadRecordError as error:
             result.rejects.append(Reject(path, line, error.code, error.reason, excerpt(raw)))
             if item_id is not None:
@@ -122,23 +84,30 @@ def read_items(batch: Batch, path: str, loose_prices: bool = False) -> ItemBatch
     return result
 
 
-def _convert(item_id: str, record: Sequence[object], loose_prices: bool) -> Item:
-    _, title, brand, category, price, active = record
+def _convert(item_id: str, record: Sequence[object], reading: Reading) -> Item:
+    marks = reading.marks
+    _, title, brand, category, price, active = [present(value, marks) for value in record]
     given = 0
-    for bit, value in ((TITLE, title), (BRAND, brand), (CATEGORY, category), (PRICE, price)):
+    for bit, value in zip((TITLE, BRAND, CATEGORY, PRICE), record[1:5], strict=True):
         if value is not ABSENT:
             given |= bit
-    raw = _text(title, "title", MAX_TITLE)
+    raw = _text(_unwrapped(title, title_of, marks), "title", MAX_TITLE)
     return Item(
         item_id,
-        clean_title(raw) if raw else None,
+        clean_title(raw, marks) if raw else None,
         storable(raw) if raw else None,
-        _label(brand.get("Brand") if isinstance(brand, dict) else brand, "brand"),
-        _category(category),
-        _price(price, loose_prices),
-        flag(active),
+        _label(_unwrapped(brand, brand_of, marks), "brand"),
+        _category(_unwrapped(category, levels_of, marks)),
+        _price(price, reading),
+        flag(active, reading.flags),
         given,
     )
+
+
+def _unwrapped(value: object, unwrap: Callable[[object], object], marks: frozenset[str]) -> object:
+    if type(value) is str and value.lstrip()[:1] not in ("{", "["):
+        return value
+    return present(unwrap(value), marks)
 
 
 def _text(value: object, name: str, longest: int) -> str:
@@ -174,15 +143,18 @@ def _category(value: object) -> str | None:
 
 
 def _path(value: object) -> str:
-    levels = [_label(one, "category") for one in (value if isinstance(value, list) else [value])]
+    levels = value if isinstance(value, list) else [value]
     # Some public data sets have markup among the levels.
-    return " > ".join(level for level in levels if level and "<" not in level)
+    labels = [
+        _label(one, "category") for one in levels if not (isinstance(one, str) and "<" in one)
+    ]
+    return " > ".join(label for label in labels if label)
 
 
-def _price(value: object, is_loose: bool) -> Decimal | None:
+def _price(value: object, reading: Reading) -> Decimal | None:
     try:
-        return price_amount(value)
+        return price_amount(value, reading.decimal)
     except BadRecordError:
-        if is_loose:
+        if reading.loose_prices:
             return None
         raise

@@ -10,13 +10,15 @@ from itertools import chain
 
 from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.feeds.batches import ABSENT, BadRecordError, Batch, Reject, excerpt, shown
+from gpt4rec_es.feeds.fields.structured import column_value
 from gpt4rec_es.feeds.lines import Block, blocks, too_long
 from gpt4rec_es.feeds.literals import parse_literal
+from gpt4rec_es.feeds.marks import Choice
+from gpt4rec_es.feeds.skips import SKIP_BLANK
 from gpt4rec_es.feeds.source import ByteSource
 
 # Records from which the field names are collected.
 _SAMPLE = 100
-_NOTHING: tuple[object, ...] = (None, "", [])
 
 Record = dict[str, object]
 
@@ -28,6 +30,7 @@ class JsonFeed:
         self._source = source
         self.path = source.path
         self.size = source.size
+        self.said: list[str] = []
         self._blocks = blocks(source.pieces())
         self._first = next(self._blocks)
         sample = [line for line in self._first.data.split(b"\n")[:_SAMPLE] if line.strip()]
@@ -62,8 +65,10 @@ class JsonFeed:
 
     def _read(self, block: Block, sources: Sequence[Sequence[str]]) -> Batch:
         batch = Batch()
-        for number, line in enumerate(block.data.split(b"\n"), block.first_line):
+        lines = block.data.removesuffix(b"\n").split(b"\n")
+        for number, line in enumerate(lines, block.first_line):
             if not line or line.isspace():
+                batch.skipped[SKIP_BLANK] += 1
                 continue
             try:
                 record = self._parse(line)
@@ -135,11 +140,8 @@ def _refuse_duplicate_keys(pairs: list[tuple[str, object]]) -> Record:
 
 
 def _pick(record: Record, names: Sequence[str]) -> object:
-    """Return the first non-empty field of these names, else an empty one, else ABSENT."""
-    found: object = ABSENT
-    for name in names:
-        if name in record:
-            found = record[name]
-            if found not in _NOTHING:
-                return found
-    return found
+    """Return the field of these names, a choice of several, or ABSENT."""
+    found = [column_value(name, record[name]) for name in names if name in record]
+    if len(found) > 1:
+        return Choice(found)
+    return found[0] if found else ABSENT

@@ -1,6 +1,7 @@
 """Parquet reader, a few thousand rows at a time; an invalid value rejects its row only."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pyarrow.parquet as pq
 
 from gpt4rec_es.errors import DataError
 from gpt4rec_es.feeds.batches import ABSENT, BadRecordError, Batch, Micros, Reject, excerpt
+from gpt4rec_es.feeds.fields.structured import ObjectColumn, column_value
+from gpt4rec_es.feeds.marks import Choice
 from gpt4rec_es.feeds.source import open_file, printable
 
 _ROWS = 8192
@@ -24,6 +27,7 @@ class ParquetFeed:
         self._file = open_file(path)
         self.size = Path(path).stat().st_size
         self._rows_read = 0
+        self.said: list[str] = []
         try:
             self._parquet = pq.ParquetFile(self._file)
         except (pa.ArrowException, OSError) as error:
@@ -38,8 +42,8 @@ class ParquetFeed:
 
     def batches(self, sources: Sequence[Sequence[str]]) -> Iterator[Batch]:
         """Yield all records once, in order; see ``batches.Feed``."""
-        chosen = [next((name for name in names if name in self.fields), None) for names in sources]
-        wanted = list(dict.fromkeys(name for name in chosen if name is not None))
+        chosen = [[name for name in names if name in self.fields] for names in sources]
+        wanted = list(dict.fromkeys(chain.from_iterable(chosen)))
         try:
             for rows in self._parquet.iter_batches(batch_size=_ROWS, columns=wanted):
                 yield self._batch(rows, chosen)
@@ -51,11 +55,8 @@ class ParquetFeed:
         """Close the file."""
         self._file.close()
 
-    def _batch(self, rows: Any, chosen: Sequence[str | None]) -> Batch:
-        count = rows.num_rows
-        columns = [
-            [ABSENT] * count if name is None else _values(rows.column(name)) for name in chosen
-        ]
+    def _batch(self, rows: Any, chosen: Sequence[Sequence[str]]) -> Batch:
+        columns = [_field(rows, names) for names in chosen]
         batch = Batch()
         for number, record in enumerate(zip(*columns, strict=True), self._rows_read + 1):
             broken = next((one for one in record if isinstance(one, BadRecordError)), None)
@@ -73,6 +74,21 @@ class ParquetFeed:
     def _damaged(self, error: Exception) -> DataError:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         return DataError(f"{self.path} is no Parquet file that can be read: {reason}")
+
+
+def _field(rows: Any, names: Sequence[str]) -> list[Any]:
+    columns = [
+        [column_value(name, value) for value in _values(rows.column(name))]
+        if isinstance(name, ObjectColumn)
+        else _values(rows.column(name))
+        for name in names
+    ]
+    if len(columns) < 2:
+        return columns[0] if columns else [ABSENT] * rows.num_rows
+    return [
+        next((one for one in values if isinstance(one, BadRecordError)), Choice(values))
+        for values in zip(*columns, strict=True)
+    ]
 
 
 def _values(column: Any) -> list[Any]:

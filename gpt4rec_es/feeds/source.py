@@ -1,22 +1,25 @@
-"""Bytes of a file, plain or gzip, in small pieces and with a limit on gzip's expansion.
+"""Bytes of a file, plain or gzip, in small pieces and with limits on what gzip expands to.
 
 The content decides the format, not the name: a plain file called .gz is read as it is. The
 byte-order mark is removed, and encodings other than UTF-8 are reported by name and refused.
 """
 
+import math
 import os
+import stat
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from gpt4rec_es.errors import DataError, UsageError
+from gpt4rec_es.feeds.formats import MAX_SIZE
 
 _PIECE = 256 * 1024
 _GZIP = b"\x1f\x8b"
-# Shop data compresses to a fifth or a tenth, a file of equal lines to a hundredth; deflate's limit
-# is 1/1032. Below this size the ratio is not checked.
-_MAX_RATIO = 250
+# Shop data compresses to a fifth or a tenth, equal lines to less than a hundredth; deflate's limit
+# is 1/1032. Below this size the ratio is not checked, and not where the operator says a size.
+_MAX_RATIO = 100
 _RATIO_FROM = 64 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 _FOREIGN = {
@@ -32,9 +35,10 @@ _FOREIGN = {
 class ByteSource:
     """One open file. ``size``: its length on disk; ``position``: bytes of it read so far."""
 
-    def __init__(self, path: str | Path, max_ratio: float = _MAX_RATIO) -> None:
+    def __init__(self, path: str | Path, max_size: int | None = None) -> None:
         self.path = printable(path)
-        self._max_ratio = max_ratio
+        self._max_size = max_size or MAX_SIZE
+        self._max_ratio = math.inf if max_size else _MAX_RATIO
         self._file = open_file(path)
         self.size = os.fstat(self._file.fileno()).st_size
         self.position = 0
@@ -103,12 +107,22 @@ class ByteSource:
                 raise self._damaged(f"is damaged ({error})") from error
             packed = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
             produced += len(piece)
-            if produced > _RATIO_FROM and produced > self._max_ratio * self.position:
-                raise self._damaged(f"unpacks to more than {self._max_ratio} times its size")
+            self._check_size(produced)
             if piece:
                 yield piece
         if not inflater.eof:
             raise self._damaged("ends too early: it was cut off")
+
+    def _check_size(self, produced: int) -> None:
+        if produced > self._max_size:
+            what = f"unpacks to more than {self._max_size:,} bytes"
+        elif produced > _RATIO_FROM and produced > self._max_ratio * self.position:
+            what = f"unpacks to more than {self._max_ratio} times its size"
+        else:
+            return
+        raise DataError(
+            f"{self.path} {what}.", "If that is right, allow as many bytes by --max-size."
+        )
 
     def _damaged(self, what: str) -> DataError:
         return DataError(f"{self.path} {what}.", "Fetch or pack it again; nothing was changed.")
@@ -117,6 +131,27 @@ class ByteSource:
         for magic, (kind, hint) in _FOREIGN.items():
             if piece.startswith(magic):
                 raise UsageError(f"{self.path} is {kind}.", f"{hint}.")
+
+
+def spool(stream: BinaryIO, folder: Path, max_size: int | None = None) -> Path:
+    """Copy ``stream`` to a file in ``folder`` and return its path; files are read more than once.
+
+    Raises:
+        DataError: it delivers more than ``max_size`` bytes (None: 32 GiB).
+    """
+    path = folder / "standard-input"
+    limit = max_size or MAX_SIZE
+    size = 0
+    with path.open("wb") as file:
+        while piece := stream.read(_PIECE):
+            size += len(piece)
+            if size > limit:
+                raise DataError(
+                    f"Standard input delivers more than {limit:,} bytes.",
+                    "If that is right, allow as many bytes by --max-size.",
+                )
+            file.write(piece)
+    return path
 
 
 def printable(path: str | Path) -> str:
@@ -128,9 +163,16 @@ def open_file(path: str | Path) -> BinaryIO:
     """Return the file opened for reading.
 
     Raises:
-        UsageError: it does not exist, may not be read, or is a folder.
+        UsageError: it does not exist, may not be read, or is a folder, a pipe or a device, whose
+            end might never come.
     """
     try:
+        mode = Path(path).stat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            raise UsageError(
+                f"{printable(path)} is no regular file.",
+                "Write it to a file first, or hand it in on standard input as -.",
+            )
         return Path(path).open("rb")
     except OSError as error:
         raise _unreadable(printable(path), error) from error

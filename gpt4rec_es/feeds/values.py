@@ -1,14 +1,14 @@
-"""Converters of single fields: ids, numbers, prices, flags; invalid ones raise BadRecordError.
+"""Converters of single fields: ids, numbers, prices; invalid ones raise BadRecordError.
 
 Input: values of a CSV, JSON or Parquet reader; output: values that Postgres can store. Ranges of
 numbers are checked here, because Postgres accepts NaN and infinity.
 """
 
 import math
-import re
 from decimal import Decimal, InvalidOperation
 
 from gpt4rec_es.feeds.batches import ABSENT, BadRecordError, Micros, shown
+from gpt4rec_es.feeds.fields.numbers import DecimalMark, number_in
 
 # Elasticsearch's maximum length of an id.
 MAX_ID_BYTES = 512
@@ -16,14 +16,12 @@ MAX_ORDINAL = 2**62
 _EMPTY = (None, "", ABSENT)
 _MAX_REAL = 3.4e38
 _PRICE_END = Decimal("9999999999.995")
-_CURRENCY = r"(?:[$£€¥₹]|[A-Z]{3})?"
-_PRICE = re.compile(rf"{_CURRENCY}\s*(\d{{1,3}}(?:,\d{{3}})+|\d+)(\.\d+)?\s*{_CURRENCY}", re.ASCII)
-_FLAGS = {"true": True, "t": True, "yes": True, "y": True, "1": True}
-_FLAGS |= {"false": False, "f": False, "no": False, "n": False, "0": False}
+# Whole numbers up to here are exact as four- and eight-byte floats of typed columns.
+_MAX_EXACT = 2**53
 
 
 def external_id(value: object, name: str) -> str:
-    """Return an id exactly as delivered; whole numbers become their digits.
+    """Return an id exactly as delivered; whole numbers become their digits, 20002.0 also.
 
     Raises:
         BadRecordError: missing, too long, with spaces around it, or with invisible characters.
@@ -41,6 +39,8 @@ def external_id(value: object, name: str) -> str:
         return _unusual_id(value, name)
     if isinstance(value, int) and not isinstance(value, bool | Micros):
         return _unusual_id(_digits(value, name), name)
+    if isinstance(value, float) and value.is_integer() and abs(value) < _MAX_EXACT:
+        return str(int(value))  # a column of whole numbers, some of them missing
     kind = type(value).__name__
     raise BadRecordError("bad_id", f"{name} is of type {kind}: write ids as text")
 
@@ -61,6 +61,11 @@ def _unusual_id(value: str, name: str) -> str:
     return value
 
 
+def whole_number(value: object) -> object:
+    """Return text such as 20002.0 without its zeros; for columns that hold whole numbers only."""
+    return value.partition(".")[0] if isinstance(value, str) else value
+
+
 def order_number(value: object) -> int | None:
     """Return an ordinal >= 0, or None if the value is missing.
 
@@ -73,7 +78,7 @@ def order_number(value: object) -> int | None:
     if isinstance(value, str):
         if value.isdecimal() and len(value) <= 20:
             number = int(value)
-    elif isinstance(value, int) and not isinstance(value, bool):
+    elif isinstance(value, int) and not isinstance(value, bool | Micros):
         number = value
     elif isinstance(value, float) and value.is_integer():  # an integer column with NaN
         number = int(value)
@@ -82,7 +87,7 @@ def order_number(value: object) -> int | None:
     return number
 
 
-def rating_number(value: object) -> float | None:
+def rating_number(value: object, decimal: DecimalMark = "point") -> float | None:
     """Return a finite rating, or None if the value is missing.
 
     Raises:
@@ -91,7 +96,10 @@ def rating_number(value: object) -> float | None:
     if value in _EMPTY:
         return None
     number = math.nan
-    if isinstance(value, str | int | float | Decimal) and not isinstance(value, bool):
+    if isinstance(value, str) and decimal == "comma":
+        found = number_in(value, decimal, currency=False)
+        number = math.nan if found is None else float(found)
+    elif isinstance(value, str | int | float | Decimal) and not isinstance(value, bool | Micros):
         try:
             number = float(value)
         except (ValueError, OverflowError):
@@ -101,29 +109,45 @@ def rating_number(value: object) -> float | None:
     return number
 
 
-def price_amount(value: object) -> Decimal | None:
-    """Return a price >= 0 below 10,000,000,000 with two decimals, or None if missing.
-
-    Text may carry a currency and commas between thousands: ``$1,234.00``.
+def quantity_number(value: object, decimal: DecimalMark = "point") -> Decimal | None:
+    """Return a number of pieces, negative for a return, or None if the value is missing.
 
     Raises:
-        BadRecordError: anything else, negative and NaN included.
+        BadRecordError: not a finite number.
+    """
+    if value in _EMPTY:
+        return None
+    number = _amount(value, decimal, currency=False)
+    if number is None or not number.is_finite():
+        raise BadRecordError("bad_quantity", f"{shown(value)} is no quantity")
+    return number
+
+
+def price_amount(value: object, decimal: DecimalMark = "point") -> Decimal | None:
+    """Return a price >= 0 below 10,000,000,000 with two decimals, or None if missing.
+
+    Text may carry a currency and separators between thousands; see ``numbers.number_in``.
+
+    Raises:
+        BadRecordError: anything else, negative numbers, NaN and times included.
     """
     if value in _EMPTY or (isinstance(value, str) and value.isspace()):
         return None
-    amount: Decimal | None = None
-    if isinstance(value, str):
-        # Valid prices have at most 30 characters.
-        found = _PRICE.fullmatch(value.strip()) if len(value) <= 60 else None
-        if found:
-            amount = Decimal(found[1].replace(",", "") + (found[2] or ""))
-    elif isinstance(value, Decimal):
-        amount = value
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        amount = _decimal(value)
+    amount = _amount(value, decimal)
     if amount is None or not amount.is_finite() or not 0 <= amount < _PRICE_END:
-        raise BadRecordError("bad_price", f"{shown(value)} is no price")
+        what = "a time" if isinstance(value, Micros) else shown(value)
+        raise BadRecordError("bad_price", f"{what} is no price")
     return amount.quantize(Decimal("0.01"))
+
+
+def _amount(value: object, decimal: DecimalMark, *, currency: bool = True) -> Decimal | None:
+    if isinstance(value, str):
+        return number_in(value, decimal, currency=currency)
+    if isinstance(value, Decimal):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool | Micros):
+        return _decimal(value)
+    return None
 
 
 def _decimal(value: float) -> Decimal | None:
@@ -132,24 +156,6 @@ def _decimal(value: float) -> Decimal | None:
         return Decimal(str(value))
     except (InvalidOperation, ValueError):  # ValueError: an integer with thousands of digits
         return None
-
-
-def flag(value: object) -> bool | None:
-    """Return a boolean (true/false, yes/no, 1/0, in any case), or None if the value is missing.
-
-    Raises:
-        BadRecordError: anything else.
-    """
-    if value in _EMPTY:
-        return None
-    found = None
-    if isinstance(value, str):
-        found = _FLAGS.get(value.strip().lower())
-    elif isinstance(value, int):
-        found = {0: False, 1: True}.get(value)
-    if found is None:
-        raise BadRecordError("bad_flag", f"{shown(value)} is neither true nor false")
-    return found
 
 
 def utf8(value: bytes, name: str) -> str:

@@ -42,6 +42,7 @@ CREATE TABLE users (
     user_id text COLLATE "C" NOT NULL,
     created_at timestamptz DEFAULT clock_timestamp() NOT NULL,
     shown_id text COLLATE "C" DEFAULT '' NOT NULL,
+    attributes jsonb,
     CONSTRAINT pk_users PRIMARY KEY (user_no),
     CONSTRAINT uq_users_user_id UNIQUE (user_id),
     CONSTRAINT uq_users_shown_id UNIQUE (shown_id)
@@ -52,6 +53,8 @@ COMMENT ON COLUMN users.user_id IS 'the shop''s user id';
 COMMENT ON COLUMN users.created_at IS 'time of the first import that named this user';
 COMMENT ON COLUMN users.shown_id IS
     'user id that analysts see: the shop''s id or its pseudonym; filled by a trigger';
+COMMENT ON COLUMN users.attributes IS
+    'attributes delivered by an import of users, as name -> value; NULL: none';
 
 CREATE TABLE interactions (
     user_no integer NOT NULL,
@@ -107,14 +110,15 @@ CREATE TABLE imports (
     rejected bigint,
     inserted bigint,
     updated bigint,
+    notes text[],
     error text,
     CONSTRAINT pk_imports PRIMARY KEY (import_no),
-    CONSTRAINT ck_imports_kind CHECK (kind IN ('items', 'interactions')),
+    CONSTRAINT ck_imports_kind CHECK (kind IN ('items', 'interactions', 'users')),
     CONSTRAINT ck_imports_state CHECK (state IN ('running', 'done', 'failed'))
 );
 COMMENT ON TABLE imports IS 'One row per import command.';
 COMMENT ON COLUMN imports.import_no IS 'number of the import';
-COMMENT ON COLUMN imports.kind IS 'items or interactions';
+COMMENT ON COLUMN imports.kind IS 'items, interactions or users';
 COMMENT ON COLUMN imports.files IS 'names of the files read';
 COMMENT ON COLUMN imports.state IS 'running, done or failed; a failed import changed nothing';
 COMMENT ON COLUMN imports.actor IS 'operator that started the import (login name)';
@@ -126,6 +130,8 @@ COMMENT ON COLUMN imports.rejected IS
     'number of records rejected, stored in import_rejects; NULL while running';
 COMMENT ON COLUMN imports.inserted IS 'number of rows inserted; NULL while running';
 COMMENT ON COLUMN imports.updated IS 'number of rows updated; NULL while running';
+COMMENT ON COLUMN imports.notes IS
+    'what the import found out about its files, left out and warned of; NULL: running';
 COMMENT ON COLUMN imports.error IS 'error message of a failed import; NULL: it did not fail';
 
 CREATE TABLE import_rejects (

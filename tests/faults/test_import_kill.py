@@ -1,7 +1,7 @@
 """Imports killed at every stage: nothing is changed, the next one marks it failed and succeeds.
 
-Each stage is held open by a pipe without further data, or by a row that another session has locked.
-So each kill happens in the intended stage, however fast the machine is.
+Reading is held open by a file that takes many seconds, the other stages by a row that another
+session has locked, so each kill happens in the intended stage.
 """
 
 import os
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +26,15 @@ CATALOG = "item_id,title\n" + "".join(f"i{n},Mug {n}\n" for n in range(50))
 EVENTS = "user_id,item_id,timestamp\n" + "".join(
     f"u{n % 997},i{n % 50},{1_323_435_000 + n}\n" for n in range(ROWS)
 )
-# Number of records for several staged batches.
-PART = len(EVENTS) * 3 // 4
+# The events as often as it takes to be read for many seconds after the first batch is staged.
+TIMES = 40
 
 
 @pytest.fixture
-def pipe(tmp_path: Path) -> Path:
-    path = tmp_path / "events.csv"
-    os.mkfifo(path)
+def long_file(tmp_path: Path) -> Path:
+    path = tmp_path / "long.csv"
+    header, _, rows = EVENTS.partition("\n")
+    path.write_text(f"{header}\n{rows * TIMES}")
     return path
 
 
@@ -115,10 +116,8 @@ def assert_next_import_does_all(database: Database, folder: Path) -> None:
     assert all("process ended" in error for state, error in found if state == "failed")
 
 
-def test_killed_while_it_reads(shop: Database, pipe: Path, tmp_path: Path) -> None:
-    with importing(shop, pipe) as process, pipe.open("w") as file:
-        file.write(EVENTS[:PART])
-        file.flush()
+def test_killed_while_it_reads(shop: Database, long_file: Path, tmp_path: Path) -> None:
+    with importing(shop, long_file) as process:
         wait_until(lambda: staged_rows(shop) > 0)
         assert query(shop, "SELECT state FROM imports ORDER BY import_no") == [
             ("done",),
@@ -162,10 +161,8 @@ def test_killed_while_it_applies(shop: Database, tmp_path: Path, held: str, give
     assert_next_import_does_all(shop, tmp_path)
 
 
-def test_interrupted_from_the_keyboard(shop: Database, pipe: Path) -> None:
-    with importing(shop, pipe) as process, pipe.open("w") as file:
-        file.write(EVENTS[:PART])
-        file.flush()
+def test_interrupted_from_the_keyboard(shop: Database, long_file: Path) -> None:
+    with importing(shop, long_file) as process:
         wait_until(lambda: staged_rows(shop) > 0)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
@@ -176,14 +173,10 @@ def test_interrupted_from_the_keyboard(shop: Database, pipe: Path) -> None:
     assert found[1] == ("failed", "interrupted", False)
 
 
-def test_its_session_is_ended_by_the_server(shop: Database, pipe: Path) -> None:
-    with importing(shop, pipe) as process:
-        with suppress(BrokenPipeError), pipe.open("w") as file:  # it may have ended already
-            file.write(EVENTS[:PART])
-            file.flush()
-            wait_until(lambda: staged_rows(shop) > 0)
-            end_sessions(shop)
-            file.write(EVENTS[PART:])
+def test_its_session_is_ended_by_the_server(shop: Database, long_file: Path) -> None:
+    with importing(shop, long_file) as process:
+        wait_until(lambda: staged_rows(shop) > 0)
+        end_sessions(shop)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 4
     assert "Traceback" not in err

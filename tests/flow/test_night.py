@@ -1,10 +1,12 @@
 """The night on the small shop, on real servers: stored rows, and the work of a second one."""
 
 import datetime as dt
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
+from gpt4rec_es.catalog.import_users import import_users
 from gpt4rec_es.db.locks import hold_lock
 from gpt4rec_es.errors import ConflictError, GateError
 from gpt4rec_es.night.inprocess import NightReport, run_night
@@ -39,6 +41,26 @@ def test_every_user_gets_an_outcome_and_a_list(shop: Shop, database: Database) -
     assert outcomes == {"ok": 39, "no_history": 1}
     assert len(lists) == 40
     assert {(row.n, row.first, row.last) for row in lists} == {(6, 1, 6)}
+
+
+def test_imported_users_without_purchases_get_lists_that_say_so(
+    shop: Shop, database: Database, tmp_path: Path
+) -> None:
+    runtime = shop.runtime()
+    path = tmp_path / "users.csv"
+    path.write_text("user_id,segment\nnew1,gold\nu001,gold\n")
+    report = import_users(runtime.engine, [path], actor="test", attributes=["segment"])
+    assert (report.inserted, report.updated) == (1, 1)
+    assert night(runtime).users == 41
+    with database.engine.connect() as connection:
+        rows = connection.execute(
+            text("""
+            SELECT outcome, source, count(*) AS n
+            FROM analytics.recommendations JOIN analytics.user_outcomes USING (run_id, user_id)
+            WHERE user_id = 'new1' GROUP BY 1, 2
+            """)
+        ).all()
+    assert [tuple(row) for row in rows] == [("no_history", "popular", 6)]
 
 
 def test_bought_and_inactive_items_are_left_out(shop: Shop, database: Database) -> None:

@@ -1,5 +1,6 @@
 """``gpt4rec import`` on the command line: output, JSON, exit codes, and no traceback."""
 
+import io
 import json
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def test_a_stopped_import_shows_the_first_rejects(
     assert "new" not in out.split()  # no changes are printed
     last = err.strip().splitlines()[-1]
     assert last.startswith("Error: 1 of 2 records read are wrong, most of them bad_price")
-    assert last.endswith("Correct the files, or allow more by --max-rejects.")
+    assert last.endswith("or allow more by --max-rejects.")
     code, out, _ = typed(capsys, "items", path, "--json")
     report = json.loads(out)
     assert code == 1
@@ -100,6 +101,113 @@ def test_columns_formats_and_units(capsys: pytest.CaptureFixture[str], tmp_path:
     assert code == 0, err
 
 
+MAPPING = """
+kind = "items"
+decimal = "comma"
+quoting = "standard"
+no_value = ["Unknown"]
+skip_items = ["POST*"]
+max_size = "20M"
+
+[columns]
+item_id = "sku"
+title = "name"
+price = ""
+
+[flags]
+retired = false
+"""
+
+
+def test_a_mapping_file_holds_options_that_the_command_line_overrides(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, database: Database
+) -> None:
+    config, items = tmp_path / "mapping.toml", tmp_path / "items.csv"
+    config.write_text(MAPPING)
+    items.write_text(
+        "sku;name;price;vendor;active\n1;Mug;1.299;Unknown;retired\nPOST1;Postage;1;;\n"
+    )
+    code, out, err = typed(capsys, "items", items, "--config", config, "--column", "brand=vendor")
+    assert code == 0, err
+    assert "skipped: 1 x item left out" in out
+    rows = "SELECT item_id, title, brand, price, is_active FROM items"
+    with database.engine.begin() as connection:
+        assert [tuple(row) for row in connection.execute(text(rows))] == [
+            ("1", "Mug", None, None, False)
+        ]
+    code, out, err = typed(capsys, "items", items, "--config", config, "--column", "price=price")
+    assert code == 0, err
+    with database.engine.begin() as connection:
+        assert connection.execute(text("SELECT price FROM items")).scalar_one() == 1299
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("kind = 'users'", "is for users: use `gpt4rec import users`"),
+        ("colour = 1", "'colour' is not known; there are attributes"),
+        ("columns = 'x'", "'columns' is not a table"),
+        ("decimal = 'dot'", "'dot' is not one of"),
+        ("max_size = 'big'", "'big' is no size"),
+        ("[flags]\nretired = 'maybe'", "retired must be yes or no"),
+        ("decimal =", "cannot be read: Invalid value (at end of document)"),
+        (b"\xff\xfe", "cannot be read: "),
+        (None, "cannot be read: No such file"),
+    ],
+)
+def test_a_mapping_file_that_cannot_be_used(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, content: str | bytes | None, message: str
+) -> None:
+    config = tmp_path / "mapping.toml"
+    if content is not None:
+        config.write_bytes(content.encode() if isinstance(content, str) else content)
+    (tmp_path / "x.csv").write_text("item_id,title\n1,Mug\n")
+    code, _, err = typed(capsys, "items", "x.csv", "--config", config)
+    assert code == 2
+    assert message.replace("attributes", "columns") in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_standard_input(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def feed() -> None:
+        pipe = io.BytesIO(b"item_id,title\n1,Mug\n2,Cup\n")
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(pipe))
+
+    feed()
+    code, out, err = typed(capsys, "items", "-")
+    assert code == 0, err
+    assert "standard-input (own)" in out
+    feed()
+    code, _, err = typed(capsys, "items", "-", "--max-size", "10")
+    assert code == 1
+    assert "more than 10 bytes" in err
+
+
+def test_users(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "users.csv"
+    path.write_text("id,segment\nann,gold\n")
+    args = ("users", path, "--column", "user_id=id", "--attribute", "segment")
+    code, out, err = typed(capsys, *args)
+    assert code == 0, err
+    assert "1 new, 0 changed, 0 unchanged, 1 new users" in out
+
+
+def test_the_report_says_what_items_are_left_without(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "items.csv"
+    path.write_text("item_id,title,brand\n1,Mug,Acme\n")
+    _, out, _ = typed(capsys, "items", path)
+    assert "without title 0 (before: 0), brand 0 (before: 0), category 1 (before: 0)" in out
+    path.write_text("item_id,title,brand\n1,Mug,\n")
+    _, out, _ = typed(capsys, "items", path)
+    assert "so kept (--on-empty clear erases them): brand 1" in out
+    _, out, _ = typed(capsys, "items", path, "--on-empty", "clear", "--dry-run")
+    assert "warning: 1 of 1 items lost their brand" in out
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
@@ -109,12 +217,15 @@ def test_columns_formats_and_units(capsys: pytest.CaptureFixture[str], tmp_path:
         (["items", "empty.csv"], "empty.csv is empty"),
         (["items", "x.csv", "--format", "mine"], "'mine' is not one of"),
         (["items", "x.csv", "--column", "title"], "write FIELD=COLUMN"),
-        (["items", "x.csv", "--column", "title=a", "--column", "title=b"], "each field once"),
+        (["items", "x.csv", "--column", "title=a", "--column", "title=b"], "each once"),
         (["items", "x.csv", "--column", "colour=a"], "colour is no field of items"),
         (["items", "x.csv", "--column", "title=a"], "has no column a"),
         (["items", "x.csv", "--max-rejects", "2"], "2.0 is not in the range"),
         (["interactions", "x.csv"], "has the fields item_id, title"),
         (["interactions", "x.csv", "--time-unit", "h"], "'h' is not one of"),
+        (["interactions", "x.csv", "--time-format", "d/m/y"], "nor a pattern such as"),
+        (["interactions", "x.csv", "--time-format", "%Q"], "nor a pattern such as"),
+        (["items", "x.csv", "--max-size", "0"], "'0' is no size"),
     ],
 )
 def test_wrong_use_is_one_line(

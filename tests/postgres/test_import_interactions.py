@@ -12,6 +12,7 @@ from gpt4rec_es.catalog.import_interactions import import_interactions
 from gpt4rec_es.catalog.import_items import import_items
 from gpt4rec_es.catalog.import_job import ImportReport, ImportStoppedError
 from gpt4rec_es.db.rows.history import stream_histories
+from gpt4rec_es.feeds.formats import Formats
 from tests.databases import Database
 
 SAMPLES = Path(__file__).parents[1] / "data" / "feeds"
@@ -185,7 +186,7 @@ def test_a_dry_run_counts_and_changes_nothing(histories: Histories) -> None:
     report = histories.load(
         HEADER + "ann,M1,0,1323435000,1\nann,M2,0,1323435000,2\nbob,M1,0,1,\nbob,M1,1,,\n",
         dry_run=True,
-        time_unit="s",
+        formats=Formats(time_unit="s"),
     )
     assert (report.inserted, report.updated, report.unchanged) == (2, 1, 1)
     assert (report.users_created, report.import_no) == (1, None)

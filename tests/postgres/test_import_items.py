@@ -11,6 +11,7 @@ from sqlalchemy import text
 from gpt4rec_es.catalog.import_items import import_items
 from gpt4rec_es.catalog.import_job import ImportReport, ImportStoppedError
 from gpt4rec_es.errors import DataError, UsageError
+from gpt4rec_es.feeds.formats import Formats
 from tests.databases import Database
 
 SAMPLES = Path(__file__).parents[1] / "data" / "feeds"
@@ -111,17 +112,81 @@ def test_only_what_differs_is_changed(catalog: Catalog) -> None:
     ]
 
 
-def test_a_column_that_is_absent_erases_nothing_but_an_empty_one_does(catalog: Catalog) -> None:
+def test_what_is_absent_or_empty_keeps_its_value_unless_told(catalog: Catalog) -> None:
     catalog.load("item_id,title,brand,category,price,active\na,Mug,Acme,Kitchen,1,false\n")
     columns = "SELECT title, brand, category, price, is_active FROM items"
     catalog.load("item_id,price\na,2\n")
     assert catalog.query(columns) == [("Mug", "Acme", "Kitchen", Decimal("2.00"), False)]
     catalog.load("item_id,title\na,Big Mug\n")
     assert catalog.query(columns) == [("Big Mug", "Acme", "Kitchen", Decimal("2.00"), False)]
-    catalog.load("item_id,title,brand,active\na,Big Mug,,\n")
+    report = catalog.load("item_id,title,brand,active\na,Big Mug,,\n")
+    assert catalog.query(columns) == [("Big Mug", "Acme", "Kitchen", Decimal("2.00"), False)]
+    assert (report.kept, report.lost, report.warnings) == ({"brand": 1}, {}, ())
+    report = catalog.load("item_id,title,brand,active\na,Big Mug,,\n", on_empty="clear")
+    assert (report.kept, report.lost) == ({}, {"brand": 1})
+    assert report.without["brand"] == (0, 1)
+    assert report.warnings == ("1 of 1 items lost their brand: the files have it empty",)
     assert catalog.query(columns) == [("Big Mug", None, "Kitchen", Decimal("2.00"), False)]
     catalog.load("item_id,active\na,yes\n")
     assert catalog.query(columns) == [("Big Mug", None, "Kitchen", Decimal("2.00"), True)]
+
+
+def test_rows_of_variants_erase_nothing(catalog: Catalog) -> None:
+    report = catalog.load(
+        "Handle,Title,Body,Vendor,Category,Price,Status\n"
+        'shirt,Linen Shirt,"<p>Soft.</p>\n<p>Washed.</p>",Harbour,Shirts,49,active\n'
+        "shirt,,,,,49,\nshirt,,,,,52,\nshirt,,,,,,\ncap,Cap,,Nordlys,Hats,25,draft\n",
+        columns={
+            "item_id": "Handle",
+            "brand": "Vendor",
+            "active": "Status",
+        },
+    )
+    assert (report.inserted, report.duplicates, report.kept) == (2, 3, {})
+    assert report.without == {"title": (0, 0), "brand": (0, 0), "category": (0, 0), "price": (0, 0)}
+    assert catalog.query(
+        "SELECT title, title_raw, brand, category, price, is_active FROM items ORDER BY item_id"
+    ) == [
+        ("Cap", "Cap", "Nordlys", "Hats", Decimal(25), False),
+        ("Linen Shirt", "Linen Shirt", "Harbour", "Shirts", Decimal(52), True),
+    ]
+
+
+def test_a_title_and_its_delivered_form_come_from_one_record(catalog: Catalog) -> None:
+    titles = "SELECT title, title_raw FROM items"
+    catalog.load("item_id,title\na,<b></b>\n")
+    assert catalog.query(titles) == [(None, "<b></b>")]
+    catalog.load("item_id,title\na,\n")
+    assert catalog.query(titles) == [(None, "<b></b>")]
+    catalog.load("item_id,title\na,<b>Mug</b>\na,???\n")
+    assert catalog.query(titles) == [("Mug", "<b>Mug</b>")]
+    catalog.load("item_id,title\na,???\n")
+    assert catalog.query(titles) == [("Mug", "<b>Mug</b>")]
+    catalog.load("item_id,title\na,???\n", on_empty="clear")
+    assert catalog.query(titles) == [(None, "???")]
+
+
+def test_what_was_found_out_and_left_out_is_stored(catalog: Catalog) -> None:
+    report = catalog.load(
+        "item_id;title;price\na;Mug;12,99\n;;\nPOST;Postage;1\n",
+        formats=Formats(skip_items=["POST"]),
+    )
+    assert report.records == 2
+    assert report.skipped == {"blank line": 1, "item left out": 1}
+    assert report.said == (f"{catalog.path}: decimal comma, by '12,99' in line 2",)
+    assert catalog.one("SELECT notes FROM imports") == [
+        report.said[0],
+        "skipped: 1 x blank line",
+        "skipped: 1 x item left out",
+    ]
+
+
+def test_a_file_that_leaves_open_how_to_read_it_is_not_imported(catalog: Catalog) -> None:
+    with pytest.raises(UsageError, match="leaves open"):
+        catalog.load("item_id,title,price\na,Sofa,1.299\n")
+    assert catalog.one("SELECT count(*) FROM imports") == 0
+    catalog.load("item_id,title,price\na,Sofa,1.299\n", columns={"price": ""})
+    assert catalog.query("SELECT title, price FROM items") == [("Sofa", None)]
 
 
 def test_the_last_of_several_records_is_used(catalog: Catalog) -> None:

@@ -5,12 +5,14 @@ compared rows cannot change before they are written, and inserts in key order ca
 version is raised in the same transaction, if and only if a row changed.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Row, text
 
 from gpt4rec_es.db.copy import analyze_tables
+from gpt4rec_es.db.rows import item_changes as sql
 from gpt4rec_es.errors import DataError
 
 # Number of new rows from which the tables are analyzed: old statistics would give bad plans.
@@ -24,7 +26,9 @@ class CatalogChanges:
     """Counts of what an import changed, or would change in a dry run.
 
     duplicates: staged rows replaced by a later row with the same key. version: the catalog or
-    history version afterwards.
+    history version afterwards. without: field -> number of items without it before and after.
+    lost: field -> number of items that had it and have none now. kept: field -> number of items
+    that keep it although all their rows delivered it empty.
     """
 
     inserted: int
@@ -34,6 +38,9 @@ class CatalogChanges:
     version: int
     deactivated: int = 0
     users_created: int = 0
+    without: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    lost: Mapping[str, int] = field(default_factory=dict)
+    kept: Mapping[str, int] = field(default_factory=dict)
 
 
 def apply_items(
@@ -42,12 +49,14 @@ def apply_items(
     dry_run: bool = False,
     deactivate_missing: bool = False,
     max_missing: float = 1.0,
+    clear_empty: bool = False,
 ) -> CatalogChanges:
-    """Apply staged_items in the caller's transaction; the last row of each item is used.
+    """Apply staged_items in the caller's transaction.
 
-    A field that was not delivered keeps its value. With ``deactivate_missing`` items that were not
-    staged (nor rejected) become inactive, and staged items become active unless their row says
-    inactive.
+    Of an item's rows, the last one that has a value for a field is used. A field that no row has
+    keeps its stored value; with ``clear_empty`` only if it was not delivered at all. With
+    ``deactivate_missing`` items that were not staged (nor rejected) become inactive, and staged
+    items become active unless their rows say inactive.
 
     Raises:
         DataError: that would deactivate more than the fraction ``max_missing`` of the active items.
@@ -55,19 +64,20 @@ def apply_items(
     version: int = _lock(connection, dry_run).catalog_version
     _run(connection, "ANALYZE staged_items")
     staged = _run(connection, "SELECT count(*) AS n FROM staged_items").one().n
-    _run(connection, _RESOLVE_ITEMS, is_full=deactivate_missing)
+    _run(connection, sql.RESOLVE_ITEMS, is_full=deactivate_missing, clears=clear_empty)
     _run(connection, "ANALYZE resolved_items")
-    found = _run(connection, _COUNT_ITEMS).one()
+    found = _run(connection, sql.COUNT_ITEMS).one()
     missing = _count_missing(connection, max_missing) if deactivate_missing else 0
+    before = _run(connection, sql.COUNT_WITHOUT).one()
     changed = found.inserted + found.updated + missing
     if changed and not dry_run:
         # Updates run before inserts: Postgres' planner has no statistics about rows just inserted,
         # and an update joined with them took an hour in a test.
         if found.updated:
-            _run(connection, _UPDATE_ITEMS, version=version + 1)
-        _run(connection, _INSERT_ITEMS, version=version + 1)
+            _run(connection, sql.UPDATE_ITEMS, version=version + 1)
+        _run(connection, sql.INSERT_ITEMS, version=version + 1)
         if missing:
-            _run(connection, _DEACTIVATE, version=version + 1)
+            _run(connection, sql.DEACTIVATE, version=version + 1)
         _run(connection, "UPDATE catalog_state SET catalog_version = :v", v=version + 1)
         if found.inserted >= _MANY:
             analyze_tables(connection, ("items",))
@@ -78,6 +88,12 @@ def apply_items(
         duplicates=staged - found.resolved,
         version=version + bool(changed),
         deactivated=missing,
+        without={
+            name: (n, n + getattr(found, f"less_{name}"))
+            for name, n in zip(sql.FIELDS, before, strict=True)
+        },
+        lost={name: getattr(found, f"lost_{name}") for name in sql.FIELDS},
+        kept={name: getattr(found, f"kept_{name}") for name in sql.FIELDS},
     )
 
 
@@ -113,8 +129,8 @@ def apply_interactions(connection: Connection, *, dry_run: bool = False) -> Cata
     )
 
 
-def _run(connection: Connection, sql: str, **parameters: object) -> CursorResult[Any]:
-    return connection.execute(text(sql), parameters)
+def _run(connection: Connection, statement: str, **parameters: object) -> CursorResult[Any]:
+    return connection.execute(text(statement), parameters)
 
 
 def _lock(connection: Connection, dry_run: bool) -> Row[Any]:
@@ -125,8 +141,8 @@ def _lock(connection: Connection, dry_run: bool) -> Row[Any]:
 
 
 def _count_missing(connection: Connection, max_missing: float) -> int:
-    _run(connection, _FIND_MISSING)
-    found = _run(connection, _COUNT_MISSING).one()
+    _run(connection, sql.FIND_MISSING)
+    found = _run(connection, sql.COUNT_MISSING).one()
     if found.missing > max_missing * found.active:
         raise DataError(
             f"{found.missing:,} of {found.active:,} active items are missing from the files, "
@@ -140,66 +156,6 @@ def _count_missing(connection: Connection, max_missing: float) -> int:
 # ---------------------------------------------------------------- statements
 
 _VERSIONS = "SELECT catalog_version, history_version FROM catalog_state"
-
-# Bits of staged_items.given: 1 title, 2 brand, 4 category, 8 price.
-_RESOLVE_ITEMS = """
-    CREATE TEMP TABLE resolved_items ON COMMIT DROP AS
-    SELECT new.*, old.item_no,
-           old.item_no IS NOT NULL
-               AND (new.title, new.title_raw, new.brand, new.category, new.price, new.is_active)
-               IS DISTINCT FROM
-               (old.title, old.title_raw, old.brand, old.category, old.price, old.is_active)
-               AS differs
-    FROM (
-        SELECT item_id,
-               CASE WHEN given & 1 <> 0 THEN last.title ELSE i.title END AS title,
-               CASE WHEN given & 1 <> 0 THEN last.title_raw ELSE i.title_raw END AS title_raw,
-               CASE WHEN given & 2 <> 0 THEN last.brand ELSE i.brand END AS brand,
-               CASE WHEN given & 4 <> 0 THEN last.category ELSE i.category END AS category,
-               CASE WHEN given & 8 <> 0 THEN last.price ELSE i.price END AS price,
-               coalesce(last.is_active, CASE WHEN :is_full THEN true END, i.is_active, true)
-                   AS is_active
-        FROM (
-            SELECT DISTINCT ON (item_id) * FROM staged_items ORDER BY item_id, seq DESC
-        ) AS last
-        LEFT JOIN items AS i USING (item_id)
-    ) AS new
-    LEFT JOIN items AS old USING (item_id)
-"""
-_COUNT_ITEMS = """
-    SELECT count(*) AS resolved,
-           count(*) FILTER (WHERE item_no IS NULL) AS inserted,
-           count(*) FILTER (WHERE differs) AS updated
-    FROM resolved_items
-"""
-_INSERT_ITEMS = """
-    INSERT INTO items (item_id, title, title_raw, brand, category, price, is_active, version)
-    SELECT item_id, title, title_raw, brand, category, price, is_active, :version
-    FROM resolved_items WHERE item_no IS NULL ORDER BY item_id
-"""
-_UPDATE_ITEMS = """
-    UPDATE items AS i
-    SET title = r.title, title_raw = r.title_raw, brand = r.brand, category = r.category,
-        price = r.price, is_active = r.is_active, version = :version,
-        updated_at = clock_timestamp()
-    FROM resolved_items AS r WHERE r.differs AND r.item_no = i.item_no
-"""
-_FIND_MISSING = """
-    CREATE TEMP TABLE missing_items ON COMMIT DROP AS
-    SELECT item_no FROM items AS i
-    WHERE i.is_active
-      AND NOT EXISTS (SELECT FROM resolved_items AS r WHERE r.item_id = i.item_id)
-      AND NOT EXISTS (SELECT FROM staged_rejected_ids AS j WHERE j.item_id = i.item_id)
-"""
-_COUNT_MISSING = """
-    SELECT (SELECT count(*) FROM missing_items) AS missing,
-           (SELECT count(*) FROM items WHERE is_active) AS active
-"""
-_DEACTIVATE = """
-    UPDATE items AS i
-    SET is_active = false, version = :version, updated_at = clock_timestamp()
-    FROM missing_items AS m WHERE m.item_no = i.item_no
-"""
 
 # is_known: an event of this key is stored; differs: with another ordinal or rating.
 _RESOLVE_INTERACTIONS = """

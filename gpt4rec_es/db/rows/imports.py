@@ -56,6 +56,7 @@ def finish(
     rejected: int,
     inserted: int = 0,
     updated: int = 0,
+    notes: Sequence[str] = (),
     error: str | None = None,
 ) -> None:
     """Store an import's result in the caller's transaction; with an ``error`` it failed."""
@@ -69,6 +70,7 @@ def finish(
             rejected=rejected,
             inserted=inserted,
             updated=updated,
+            notes=list(notes),
             error=error,
         )
     )

@@ -31,6 +31,7 @@ INTERACTION_COLUMNS = (
     "ordinal",
     "rating",
 )
+USER_COLUMNS = ("seq", "user_id", "attributes")
 REJECT_COLUMNS = ("reject_no", "file", "line", "reason_code", "reason", "excerpt")
 
 # seq: order of the records; given: one bit per delivered field (see db.rows.catalog).
@@ -44,6 +45,7 @@ _TABLES = """
         seq bigint, user_id text COLLATE "C", item_no integer, event_no bigint,
         has_time boolean, ordinal bigint, rating real
     );
+    CREATE TEMP TABLE staged_new_users (seq bigint, user_id text COLLATE "C", attributes jsonb);
     CREATE TEMP TABLE staged_rejects (
         reject_no bigint, file text, line bigint, reason_code text, reason text, excerpt text
     );

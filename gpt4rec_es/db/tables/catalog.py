@@ -16,7 +16,7 @@ from sqlalchemy import (
     Text,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from gpt4rec_es.db.tables.base import at, id_text, metadata, now
 
@@ -88,6 +88,11 @@ users = Table(
         unique=True,
         server_default=text("''"),
         comment="user id that analysts see: the shop's id or its pseudonym; filled by a trigger",
+    ),
+    Column(
+        "attributes",
+        JSONB,
+        comment="attributes delivered by an import of users, as name -> value; NULL: none",
     ),
     comment="One row per user.",
 )
@@ -166,7 +171,7 @@ imports = Table(
     "imports",
     metadata,
     Column("import_no", BigInteger, Identity(), primary_key=True, comment="number of the import"),
-    Column("kind", Text, nullable=False, comment="items or interactions"),
+    Column("kind", Text, nullable=False, comment="items, interactions or users"),
     Column("files", ARRAY(Text), nullable=False, comment="names of the files read"),
     Column(
         "state",
@@ -185,8 +190,13 @@ imports = Table(
     ),
     Column("inserted", BigInteger, comment="number of rows inserted; NULL while running"),
     Column("updated", BigInteger, comment="number of rows updated; NULL while running"),
+    Column(
+        "notes",
+        ARRAY(Text),
+        comment="what the import found out about its files, left out and warned of; NULL: running",
+    ),
     Column("error", Text, comment="error message of a failed import; NULL: it did not fail"),
-    CheckConstraint("kind IN ('items', 'interactions')", name="kind"),
+    CheckConstraint("kind IN ('items', 'interactions', 'users')", name="kind"),
     CheckConstraint("state IN ('running', 'done', 'failed')", name="state"),
     comment="One row per import command.",
 )

@@ -16,7 +16,7 @@ JOIN public.imports AS i USING (import_no);
 
 COMMENT ON VIEW analytics.rejects IS 'One row per record that an import rejected.';
 COMMENT ON COLUMN analytics.rejects.import_id IS 'number of the import';
-COMMENT ON COLUMN analytics.rejects.import_kind IS 'what was imported: items or interactions';
+COMMENT ON COLUMN analytics.rejects.import_kind IS 'what was imported: items, interactions or users';
 COMMENT ON COLUMN analytics.rejects.import_state IS
     'state of the import: running, done, or failed (then it changed nothing)';
 COMMENT ON COLUMN analytics.rejects.import_started_at IS 'start of the import';

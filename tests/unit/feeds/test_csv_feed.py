@@ -140,7 +140,7 @@ def test_one_column(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "header",
-    [b"item_id,item_id,title\n", b'item_id,"title\n', b"item_id,t\xfctle\n", b"x" * 5_000_000],
+    [b'"",,\n', b'item_id,"title\n', b"item_id,t\xfctle\n", b"x" * 5_000_000],
 )
 def test_a_header_that_cannot_be_used(path: Path, header: bytes) -> None:
     path.write_bytes(header)

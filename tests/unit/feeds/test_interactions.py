@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpt4rec_es.feeds.batches import ABSENT, BadRecordError, Batch
+from gpt4rec_es.feeds.formats import Reading
 from gpt4rec_es.feeds.interactions import _by_column, _by_record, _NotTextError, read_interactions
 
 NOON = 1323435000
@@ -18,16 +19,20 @@ FIELDS = st.tuples(
 
 
 def batch(*records: tuple[object, ...]) -> Batch:
-    return Batch(list(range(2, 2 + len(records))), list(map(repr, records)), list(records))
+    return Batch(
+        list(range(2, 2 + len(records))),
+        list(map(repr, records)),
+        [(*record, ABSENT, ABSENT) for record in records],
+    )
 
 
 @given(st.lists(FIELDS, min_size=1, max_size=6), st.booleans())
 def test_both_ways_say_the_same(records: list[tuple[object, ...]], by_file: bool) -> None:
     places = [*range(100, 100 + len(records))] if by_file else [None] * len(records)
-    rows, rejects = _by_record(batch(*records), "f", "auto", places)
+    rows, rejects = _by_record(batch(*records), "f", Reading(), places)
     assert len(rows.lines) + len(rejects) == len(records)
     try:
-        columns = _by_column(batch(*records), "auto", places)
+        columns = _by_column(batch(*records), Reading(), places)
     except BadRecordError:
         assert rejects
         return
@@ -39,14 +44,14 @@ def test_both_ways_say_the_same(records: list[tuple[object, ...]], by_file: bool
 def test_equal_numbers_of_other_types_are_not_taken_for_each_other() -> None:
     records = [("a", 1, None, 0, 1), ("a", True, None, 1, True), ("a", 1.0, None, 2, 1.0)]
     try:
-        _by_column(batch(*records), "auto", [None] * 3)
+        _by_column(batch(*records), Reading(), [None] * 3)
     except _NotTextError:
         pass
     else:
         raise AssertionError
     rows, rejects = read_interactions(batch(*records), "f")
-    assert list(rows.item_ids) == ["1"]
-    assert [one.code for one in rejects] == ["bad_id", "bad_id"]
+    assert list(rows.item_ids) == ["1", "1"]
+    assert [one.code for one in rejects] == ["bad_id"]
 
 
 def test_absent_fields() -> None:

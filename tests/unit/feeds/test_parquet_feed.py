@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gpt4rec_es.errors import DataError
+from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.feeds.opening import open_feed
 from tests.unit.feeds.reading import interactions_of, items_of
 
@@ -60,7 +60,7 @@ def test_dates(path: Path, kind: Any) -> None:
         (pa.array([-(2**62)], pa.timestamp("us")), "time_out_of_range"),
         (pa.array([[NOON]]), "bad_time"),
         (pa.array([True]), "bad_time"),
-        (pa.array([float("nan")]), "time_out_of_range"),
+        (pa.array([float("nan")]), "no_order"),
         (pa.array([float("inf")]), "time_out_of_range"),
         (pa.array([None], pa.null()), "no_order"),
         (pa.array([{"a": 1}]), "bad_time"),
@@ -142,3 +142,34 @@ def test_damaged_pages_are_an_error(path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(DataError, match="no Parquet file"):
         items_of(path)
+
+
+def test_a_time_is_no_price(path: Path) -> None:
+    write(path, item_id=["a", "b"], price=pa.array([5, None], pa.timestamp("us")))
+    items, rejects = items_of(path)
+    assert [(one.item_id, one.price) for one in items] == [("b", None)]
+    assert [(one.code, one.reason) for one in rejects] == [("bad_price", "a time is no price")]
+
+
+def test_a_column_that_is_there_twice(path: Path) -> None:
+    table = pa.Table.from_arrays(
+        [pa.array(["a"]), pa.array(["Mug"]), pa.array(["Cup"])], names=["item_id", "title", "title"]
+    )
+    pq.write_table(table, path)
+    with pytest.raises(UsageError, match="2 columns named title"):
+        items_of(path)
+    items, _ = items_of(path, wanted="own", title="")
+    assert [one.item_id for one in items] == ["a"]
+
+
+def test_ids_in_a_column_of_floats(path: Path) -> None:
+    write(path, user_id=[1.0, None], item_id=["a", "b"], ordinal=[1, 2])
+    rows, rejects = interactions_of(path)
+    assert [row[0] for row in rows] == ["1"]
+    assert [one.code for one in rejects] == ["missing_id"]
+
+
+def test_a_brand_from_the_first_column_that_has_one(path: Path) -> None:
+    write(path, parent_asin=["a", "b"], store=["", "Acme"], details=['{"Brand": "Bolt"}', None])
+    items, _ = items_of(path)
+    assert [one.brand for one in items] == ["Bolt", "Acme"]

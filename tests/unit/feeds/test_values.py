@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpt4rec_es.feeds.batches import ABSENT, BadRecordError, Micros
+from gpt4rec_es.feeds.fields.flags import flag
 from gpt4rec_es.feeds.times import event_micros
 from gpt4rec_es.feeds.values import (
     external_id,
-    flag,
     order_number,
     price_amount,
     rating_number,
@@ -31,6 +31,7 @@ HUGE = pytest.param(10**9000, id="huge")
         ("日本", "日本"),
         ("a b", "a b"),
         (17, "17"),
+        (20002.0, "20002"),
         (b"A1", "A1"),
         ("0017", "0017"),
     ],
@@ -56,7 +57,9 @@ def test_ids_come_out_as_they_are(value: object, expected: str) -> None:
         ("x" * 513, "id_too_long"),
         ("日" * 171, "id_too_long"),
         pytest.param(10**9000, "id_too_long", id="huge"),
-        (1.0, "bad_id"),
+        (1.5, "bad_id"),
+        (math.nan, "bad_id"),
+        (2.0**53, "bad_id"),
         (True, "bad_id"),
         (Micros(1), "bad_id"),
         (["A1"], "bad_id"),
