@@ -249,7 +249,7 @@ def test_an_import_that_corrects_the_order_of_purchases_changes_no_planned_run(
     parts, options = runtime.night_parts(), runtime.night_options()
     started = start_night(parts, options, DAY + dt.timedelta(days=1))
     with database.engine.begin() as connection:
-        connection.execute(text("UPDATE interactions SET event_no = 1, ordinal = -item_no"))
+        connection.execute(text("UPDATE interactions SET event_no = -event_no"))
     drain(parts, options, started.run.run_no, "test")
     with database.engine.connect() as connection:
         assert stored_rows(connection, 1) == stored_rows(connection, 2)

@@ -69,16 +69,13 @@ def prune(
     """
     engine = parts.engine
 
-    def old_runs() -> list[rows.OldRun]:
-        with engine.connect() as connection:
-            return rows.old_runs(connection, published=keep_published, rejected=keep_rejected)
-
+    find_old = partial(rows.old_runs, published=keep_published, rejected=keep_rejected)
     if dry_run:
-        return PruneReport([run.run_id for run in old_runs()])
+        return PruneReport([run.run_id for run in retrying(engine, find_old)])
     with locks.hold_lock(engine, "prune"):
-        old, dropped = old_runs(), []
+        old, dropped = retrying(engine, find_old), []
         for done, run in enumerate(old, start=1):
-            if _mark_pruned(parts, run.run_no, max_wait_s):
+            if _mark_pruned(parts, run, find_old, max_wait_s):
                 _drop_partitions(parts, owner, run, max_wait_s)
                 dropped.append(run.run_id)
             progress(done, len(old))
@@ -86,8 +83,14 @@ def prune(
     return PruneReport(dropped, **asdict(counts))
 
 
-def _mark_pruned(parts: NightParts, run_no: int, max_wait_s: float) -> bool:
+def _mark_pruned(
+    parts: NightParts,
+    old: rows.OldRun,
+    find_old: Callable[[Connection], list[rows.OldRun]],
+    max_wait_s: float,
+) -> bool:
     """Mark the run as pruned, so that it cannot be published; False: the run is needed again."""
+    run_no = old.run_no
 
     def mark(connection: Connection) -> bool:
         # No planner works meanwhile, whose run may count these lists as recently shown.
@@ -98,7 +101,8 @@ def _mark_pruned(parts: NightParts, run_no: int, max_wait_s: float) -> bool:
         locks.transaction_lock(connection, f"publish {run.kind}")
         if run.is_pinned or run_no in run_rows.shown(connection, run.kind):
             return False
-        if _counts_as_shown(connection, run_no):
+        # A run that was planned meanwhile may count it as shown, finished or not.
+        if _counts_as_shown(connection, run_no) or old not in find_old(connection):
             return False
         if run.pruned_at is None:
             run_rows.mark_pruned(connection, run_no)
