@@ -14,6 +14,7 @@ class Comparison:
     """Counts over all prompts compared so far. worst: largest difference of scores by rank."""
 
     prompts: int = 0
+    near_ties: list[str] = field(default_factory=list)
     hypotheses: int = 0
     ended: int = 0
     swaps: list[str] = field(default_factory=list)
@@ -27,11 +28,14 @@ class Comparison:
         found: Sequence[Hypothesis],
         length_penalty: float,
         end_id: int,
-    ) -> None:
-        """Compare the hypotheses of one prompt, rank by rank."""
+    ) -> bool:
+        """Compare the hypotheses of one prompt, rank by rank; return whether any differs."""
         self.prompts += 1
+        before = len(self.differences)
         if len(expected) != len(found):
-            self.differences.append(f"{len(found)} hypotheses instead of {len(expected)}")
+            self.differences.append(
+                f"prompt {self.prompts} {len(found)} hypotheses instead of {len(expected)}"
+            )
         for rank, (one, other) in enumerate(zip(expected, found, strict=False), start=1):
             self.hypotheses += 1
             self.ended += one.token_ids[-1] == end_id
@@ -41,12 +45,26 @@ class Comparison:
             if one.token_ids != other.token_ids:
                 place = f"prompt {self.prompts} rank {rank}: scores {gap:.1e} apart"
                 (self.swaps if gap < NEAR else self.differences).append(place)
+        return len(self.differences) > before
+
+    def explain(self, step: int, margin: float) -> None:
+        """Turn the differences of the last prompt into a near-tie, if that is what they are.
+
+        step: length at which the kept hypotheses first differ; margin: their difference of scores
+        there. After a near-tie at the cut, either search may go on with either hypothesis.
+        """
+        if margin >= NEAR:
+            return
+        prompt = f"prompt {self.prompts} "
+        self.differences = [line for line in self.differences if not line.startswith(prompt)]
+        self.near_ties.append(f"{prompt}step {step}: near-tie at the cut, {margin:.1e} apart")
 
     def __str__(self) -> str:
         """Return the counts as one line."""
         return (
             f"{self.prompts} prompts, {self.hypotheses} hypotheses ({self.ended} ended, "
             f"{len(self.lengths)} lengths): {len(self.differences)} different, "
+            f"{len(self.near_ties)} prompts with a near-tie at a cut, "
             f"{len(self.swaps)} swapped within {NEAR:g}, scores at most {self.worst:.1e} apart"
         )
 

@@ -3,19 +3,24 @@
     python -m benchmarks.generation_equality --model FOLDER --data FOLDER
 
 Use a trained model, so that beams end at different lengths. Prints one line per
-setting and every pair that changed places; exits with 1 if anything else differs.
+setting, every pair that changed places, and every near-tie at a cut (the first step at
+which the kept hypotheses differ); exits with 1 if anything else differs.
 """
 
 import argparse
 import itertools
 import sys
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from transformers.utils import logging as transformers_logging
 
 from benchmarks.comparison import Comparison
 from benchmarks.population import Population, fresh_copy, real_population
-from gpt4rec_es.generation.beam_searches import open_beam_search
+from gpt4rec_es.generation.beam_searches import BeamSearch, open_beam_search
 from gpt4rec_es.generation.gpt2 import plan_batches
 from gpt4rec_es.generation.network import set_threads
 from gpt4rec_es.records import Decoding
@@ -62,16 +67,55 @@ def _compare(population: Population, decoding: Decoding, users: int) -> int:
         chosen = [prompts[place] for place in batch]
         expected = reference.search(network, chosen, decoding, population.end_id)
         found = shared.search(tuned, chosen, decoding, population.end_id)
-        for one, other in zip(expected, found, strict=True):
-            comparison.add(one, other, decoding.length_penalty, population.end_id)
+        for prompt, one, other in zip(chosen, expected, found, strict=True):
+            if comparison.add(one, other, decoding.length_penalty, population.end_id):
+                alone = partial(_kept, reference, network, [prompt], population.end_id, 0)
+                place = chosen.index(prompt)
+                in_batch = partial(_kept, shared, tuned, chosen, population.end_id, place)
+                comparison.explain(*_first_divergence(alone, in_batch, decoding))
     print(
         f"{decoding.num_beams} beams, length penalty {decoding.length_penalty}, early stopping "
         f"{decoding.early_stopping}: {comparison}",
         flush=True,
     )
-    for line in (*comparison.swaps, *comparison.differences):
+    for line in (*comparison.swaps, *comparison.near_ties, *comparison.differences):
         print(" ", line)
     return len(comparison.differences)
+
+
+def _kept(
+    search: BeamSearch,
+    network: Any,
+    prompts: list[list[int]],
+    end_id: int,
+    place: int,
+    decoding: Decoding,
+) -> dict[tuple[int, ...], float]:
+    """Return tokens -> mean log-probability of the hypotheses of the prompt at ``place``."""
+    found = search.search(network, prompts, decoding, end_id)[place]
+    return {tuple(h.token_ids): h.sum_logprob / len(h.token_ids) for h in found}
+
+
+def _first_divergence(
+    alone: Callable[[Decoding], dict[tuple[int, ...], float]],
+    in_batch: Callable[[Decoding], dict[tuple[int, ...], float]],
+    decoding: Decoding,
+) -> tuple[int, float]:
+    """Return the length at which the kept hypotheses first differ, and the spread of their scores.
+
+    alone, in_batch: search for the prompt by itself, and among others.
+    """
+    for step in range(1, decoding.max_new_tokens + 1):
+        shorter = replace(decoding, max_new_tokens=step)
+        kept = [alone(shorter), in_batch(shorter)]
+        apart = [
+            [score for tokens, score in one.items() if tokens not in other]
+            for one, other in (kept, kept[::-1])
+        ]
+        if any(apart):
+            scores = sorted(score for side in apart for score in side)
+            return step, scores[-1] - scores[0] if all(apart) else float("inf")
+    return decoding.max_new_tokens, float("inf")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Faster kernels for the linear layers and the activation of a network.
 
 On some processors torch's default matrix product is half as fast as oneDNN's in fp32, so both are
-timed when a network is opened. The choice of kernel changes rounding only.
+timed once per machine (see verdicts.py). The choice of kernel changes rounding only.
 """
 
 import time
@@ -14,6 +14,8 @@ from torch import nn
 from transformers.activations import NewGELUActivation
 from transformers.models.gpt2.modeling_gpt2 import GPT2MLP
 from transformers.pytorch_utils import Conv1D
+
+from gpt4rec_es.generation.beam_search.verdicts import Verdicts, verdict_file
 
 # Rows of the trial product: about the number of beams of a batch.
 _ROWS = 160
@@ -28,7 +30,8 @@ def tune(network: Any) -> Any:
     """Return ``network`` with slow layers replaced in place; use it for generation only."""
     with torch.inference_mode():
         if network.device.type == "cpu" and network.dtype == torch.float32:
-            _replace(network, (nn.Linear, Conv1D), _KernelChooser(network))
+            chooser = _KernelChooser(network, Verdicts(verdict_file()))
+            _replace(network, (nn.Linear, Conv1D), chooser)
             _fuse_activations(network)
         _replace(network, NewGELUActivation, lambda _: nn.GELU(approximate="tanh"))
     return network
@@ -56,19 +59,17 @@ class OneDnnLinear(nn.Module):  # type: ignore[misc] # the library is not typed
 
 
 class _KernelChooser:
-    """Chooses the kernel once per weight shape."""
+    """Chooses the kernel by the verdict for the weight's shape."""
 
-    def __init__(self, network: Any) -> None:
+    def __init__(self, network: Any, verdicts: Verdicts) -> None:
         # An output layer that shares its weights with the embeddings must not get a copy of them.
         self._shared = network.get_input_embeddings().weight
-        self._verdicts: dict[Any, bool] = {}
+        self._verdicts = verdicts
 
     def __call__(self, module: Any) -> Any:
         """Return ``module``, or the oneDNN layer that replaces it."""
         weight = module.weight.T if isinstance(module, Conv1D) else module.weight  # (out, in)
-        if weight.shape not in self._verdicts:
-            self._verdicts[weight.shape] = _onednn_wins(weight)
-        if not self._verdicts[weight.shape]:
+        if not self._verdicts.wins(weight, _onednn_wins):
             return module
         return OneDnnLinear(weight, module.bias, is_packed=module.weight is not self._shared)
 

@@ -19,6 +19,8 @@ from gpt4rec_es.version import code_version
 # Workers look for work about every 15 seconds; a night in one process more often.
 _IDLE_S = 60.0
 _NAMED = 5
+# As long as the alert Gpt4recNoWorker waits.
+_STANDSTILL_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,8 @@ class Problem:
 class Nights:
     """State of the nights: the newest run, the age of the publication, and problems.
 
-    stuck: problems of the newest run, while it is unfinished. alarms: stale lists or a failed gate.
+    stuck: problems of the newest run, while it is unfinished. alarms: stale lists, a failed gate,
+    or a run that stands still.
     """
 
     published_hours_ago: float | None
@@ -55,7 +58,22 @@ def nights(connection: Connection, *, max_age_hours: float, idle_s: float = _IDL
     age = rows.published_age_hours(connection)
     newest = run_status(connection, found[0]) if found else None
     stuck = list(_stuck(connection, found[0], idle_s)) if found else []
-    return Nights(age, newest, stuck, list(_alarms(age, newest, max_age_hours)))
+    alarms = list(_alarms(age, newest, max_age_hours))
+    if found and not found[0].is_finished:
+        alarms += _standstill(connection, found[0])
+    return Nights(age, newest, stuck, alarms)
+
+
+def _standstill(connection: Connection, run: Run) -> Iterator[Problem]:
+    """Yield an alarm if no shard was worked on for long, though workers may look alive."""
+    inactive = rows.inactivity(connection, run.run_no)
+    if inactive.is_idle and inactive.seconds > _STANDSTILL_S:
+        yield Problem(
+            f"{run.run_id} has stood still ({run.state}) for {inactive.seconds / 60:,.0f} minutes: "
+            "no worker runs, or one hangs.",
+            f"Restart the workers of queue {queue_of(run)}, or resume in one process: "
+            "`gpt4rec night`.",
+        )
 
 
 def _alarms(age: float | None, newest: RunStatus | None, max_age_hours: float) -> Iterator[Problem]:
