@@ -67,8 +67,8 @@ def show(run_id: str, as_json: bool) -> None:
 def status(ctx: click.Context, as_json: bool) -> None:
     """Show running and stuck work and the age of the published lists.
 
-    Exit code 3 when nothing was published for GPT4REC_MAX_PUBLISHED_AGE_HOURS, or the newest run
-    was rejected or failed.
+    Exit code 3 when a run stands still, nothing was published for
+    GPT4REC_MAX_PUBLISHED_AGE_HOURS, or the newest run was rejected or failed.
 
     Example: gpt4rec runs status --json
     """

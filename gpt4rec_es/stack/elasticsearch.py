@@ -158,9 +158,9 @@ class Elasticsearch:
             self._launcher.wait()
         return count
 
-    def _write_config(self, state: State) -> None:
-        assert self._home is not None  # noqa: S101 - prepare comes first
-        settings = {
+    def settings(self, state: State) -> dict[str, Any]:
+        """Return the settings of the node, by their names in elasticsearch.yml."""
+        return {
             "cluster.name": self._cluster,
             "node.name": "n1",
             "discovery.type": "single-node",
@@ -176,9 +176,12 @@ class Elasticsearch:
             # Writing to a missing index is an error here, so no index is created.
             "action.auto_create_index": False,
         }
+
+    def _write_config(self, state: State) -> None:
+        assert self._home is not None  # noqa: S101 - prepare comes first
         # JSON values are valid YAML, whatever characters a path has.
         lines = ["# Written at every start of the stack; changes here are lost."]
-        lines += [f"{name}: {json.dumps(value)}" for name, value in settings.items()]
+        lines += [f"{name}: {json.dumps(value)}" for name, value in self.settings(state).items()]
         self._place.write(self._config / "elasticsearch.yml", "\n".join(lines) + "\n")
         heap_mb = state.heap_mb or usual_heap_mb(memory_bytes())
         self._place.write(
