@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpt4rec_es.connections import Connections
 from gpt4rec_es.errors import UsageError
+from gpt4rec_es.files import require_regular
 from gpt4rec_es.filters.phrases import read_phrases
 from gpt4rec_es.options.lists import Fusion, SearchOptions
 from gpt4rec_es.protocols import QueryGenerator, Retriever
@@ -161,6 +162,7 @@ class Runtime(Connections):
         if file is None:
             return ""
         try:
+            require_regular(file)
             text: str = file.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(

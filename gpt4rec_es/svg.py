@@ -8,6 +8,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 from gpt4rec_es.errors import UsageError
+from gpt4rec_es.files import require_regular
 
 
 def picture(width: int, height: int, size: int, parts: Iterable[str]) -> str:
@@ -49,8 +50,7 @@ def write_picture(path: Path, content: str) -> None:
     Raises:
         UsageError: it cannot be written.
     """
-    if path.exists() and not path.is_file():
-        raise UsageError(f"{path} is no regular file.", "Name a file.")
+    require_regular(path)
     try:
         path.write_text(content, encoding="utf-8")
     except OSError as error:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, text
 from gpt4rec_es.db import analytics
 from gpt4rec_es.db.engine import make_engine
 from gpt4rec_es.db.locks import lock_key
+from gpt4rec_es.db.pooling import refuse_shared_sessions
 from gpt4rec_es.db.tables import metadata
 from gpt4rec_es.runtime import Runtime
 
@@ -119,6 +120,7 @@ def _configure(connection: Connection | None) -> None:
 
 
 def _migrate(connection: Connection) -> None:
+    refuse_shared_sessions(_own, connection, "an upgrade")
     wait = text("SELECT set_config('lock_timeout', :ms, false)")
     connection.execute(wait, {"ms": f"{_WAIT_FOR_OTHER_UPGRADE_S}s"})
     connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": lock_key("migrations")})

@@ -17,6 +17,7 @@ from gpt4rec_es.db.rows import audit
 from gpt4rec_es.db.rows import rules as rows
 from gpt4rec_es.db.rows.rules import BlockRule, NewRule
 from gpt4rec_es.errors import DataError, UsageError
+from gpt4rec_es.files import require_regular
 
 COLUMNS = ("kind", "value", "reason", "valid_from", "valid_until")
 
@@ -107,6 +108,7 @@ def read_rules(path: Path, reason: str | None = None) -> list[NewRule]:
         DataError: a row cannot be used; the first one is named.
     """
     try:
+        require_regular(path)
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
             missing = {"kind", "value"} - set(reader.fieldnames or ())

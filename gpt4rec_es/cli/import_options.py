@@ -13,6 +13,7 @@ from gpt4rec_es.feeds.fields.flags import FLAGS, flag_key
 from gpt4rec_es.feeds.formats import DATE_ORDERS, DECIMALS, QUOTINGS, Formats
 from gpt4rec_es.feeds.shapes import SHAPE_NAMES
 from gpt4rec_es.feeds.times import is_pattern
+from gpt4rec_es.files import require_regular
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -27,6 +28,7 @@ def _read_config(context: click.Context, _parameter: click.Parameter, path: str 
     if path is None:
         return
     try:
+        require_regular(Path(path))
         found = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error

@@ -105,7 +105,7 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         DependencyError: the server was lost or cannot work now; nothing was stored, unless only the
         answer to the commit was lost.
     """
-    with _dependency_errors(engine), engine.begin() as connection:
+    with dependency_errors(engine), engine.begin() as connection:
         yield connection
 
 
@@ -129,7 +129,7 @@ def session(engine: Engine) -> Iterator[Connection]:
     Raises:
         DependencyError: the server was lost or cannot work now.
     """
-    with _dependency_errors(engine), engine.connect() as connection:
+    with dependency_errors(engine), engine.connect() as connection:
         try:
             refuse_shared_sessions(engine, connection, "work on temporary tables")
             connection.rollback()
@@ -139,7 +139,8 @@ def session(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def _dependency_errors(engine: Engine) -> Iterator[None]:
+def dependency_errors(engine: Engine) -> Iterator[None]:
+    """Raise transient errors of the block as DependencyError."""
     try:
         yield
     except DATABASE_ERRORS as error:

@@ -18,13 +18,8 @@ from contextlib import contextmanager, suppress
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from gpt4rec_es.db.errors import (
-    DATABASE_ERRORS,
-    LOCK_TIMEOUT,
-    dependency_error,
-    is_transient,
-    sqlstate,
-)
+from gpt4rec_es.db.engine import dependency_errors
+from gpt4rec_es.db.errors import DATABASE_ERRORS, LOCK_TIMEOUT, sqlstate
 from gpt4rec_es.db.pooling import refuse_shared_sessions
 from gpt4rec_es.errors import ConflictError, LockedError
 
@@ -103,19 +98,19 @@ def hold_lock(
         LockedError: the lock is held; the message names the holder and the time.
         DependencyError: Postgres cannot be reached.
     """
-    try:
+    with dependency_errors(engine):
         connection = engine.connect()
-        # Detached from the pool, so that closing it always ends the session and releases the lock.
-        connection.detach()
-        with connection.begin():
-            refuse_shared_sessions(engine, connection, f"the lock {name!r}")
-            connection.execute(text("SET idle_session_timeout = 0"))
-        mark = _wait(connection, name, shared, wait_s)
-    except DATABASE_ERRORS as error:
-        if is_transient(error):
-            raise dependency_error(error, engine.url) from error
-        raise
     with connection:
+        with dependency_errors(engine):
+            # Other levels would not see holders that commit meanwhile.
+            connection.execution_options(isolation_level="READ COMMITTED")
+            # Detached from the pool, so that closing it always ends the session and releases the
+            # lock.
+            connection.detach()
+            with connection.begin():
+                refuse_shared_sessions(engine, connection, f"the lock {name!r}")
+                connection.execute(text("SET idle_session_timeout = 0"))
+            mark = _wait(connection, name, shared, wait_s)
         if mark is None:
             raise _locked(connection, name, shared)
         try:

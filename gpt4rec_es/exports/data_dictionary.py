@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows.analysts import ViewColumn, view_columns
 from gpt4rec_es.errors import UsageError
+from gpt4rec_es.files import require_regular
 
 BEGIN = "<!-- dictionary: begin (made by `gpt4rec db dictionary`; change the comments instead) -->"
 END = "<!-- dictionary: end -->"
@@ -56,6 +57,7 @@ def update_document(engine: Engine, path: Path, *, write: bool = True) -> bool:
         DependencyError: the server cannot be reached.
     """
     try:
+        require_regular(path)
         before = path.read_text(encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.", "Give --file.") from error

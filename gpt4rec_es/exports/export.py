@@ -20,9 +20,9 @@ from gpt4rec_es.db.engine import disable_statement_timeout
 from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows.analysts import stream_queries, stream_recommendations
 from gpt4rec_es.errors import UsageError
+from gpt4rec_es.files import open_target
 from gpt4rec_es.privacy.export_register import registered
 from gpt4rec_es.protocols import Progress, no_progress
-from gpt4rec_es.target_file import open_target
 
 # Maximum number of rows in memory.
 Batches = Iterator[list[Any]]

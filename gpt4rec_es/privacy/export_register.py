@@ -19,7 +19,7 @@ from gpt4rec_es.db.rows.exports import (
     finish_export,
     register_export,
 )
-from gpt4rec_es.target_file import delete_partial_files, require_regular
+from gpt4rec_es.files import delete_partial_files, require_regular
 
 LOCK = "exports"
 

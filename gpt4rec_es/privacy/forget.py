@@ -19,8 +19,8 @@ from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows.exports import ExportedFile, exports_since, unacknowledged_erasures
 from gpt4rec_es.db.rows.privacy import Erasing
 from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.files import partial_of
 from gpt4rec_es.privacy import export_register
-from gpt4rec_es.target_file import partial_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dotenv.parser import Binding, parse_stream
 
 from gpt4rec_es.errors import UsageError
 
+_LONGEST = 1_000_000
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -37,11 +38,14 @@ def read_env_file(path: str | Path, misnamed: Callable[[str], str]) -> dict[str,
 
 def _text(path: str | Path) -> str:
     try:
-        data = Path(path).read_bytes()
+        with Path(path).open("rb") as file:  # may be a pipe, as of a secret manager
+            data = file.read(_LONGEST + 1)
     except FileNotFoundError:
         return ""
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from error
+    if len(data) > _LONGEST:
+        raise UsageError(f"{path} is longer than {_LONGEST:,} bytes.", "Name a file of settings.")
     if data.startswith(_UTF16):
         raise UsageError(f"{path} line 1: the file is UTF-16.", "Save it as UTF-8.")
     try:

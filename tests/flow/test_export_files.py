@@ -12,10 +12,10 @@ from sqlalchemy import text
 from gpt4rec_es.cli.main import cli
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.exports.export import export
+from gpt4rec_es.files import open_target, partial_of
 from gpt4rec_es.night.inprocess import run_night
 from gpt4rec_es.privacy.forget import forget_user
 from gpt4rec_es.runtime import Runtime
-from gpt4rec_es.target_file import open_target, partial_of
 from tests.databases import Database
 from tests.shop import Shop
 

@@ -19,10 +19,10 @@ from gpt4rec_es.db.rows import evaluations, splits
 from gpt4rec_es.elastic.queries import title_query
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.exports.export import ExportReport, safe_cell, word
+from gpt4rec_es.files import open_target
 from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
 from gpt4rec_es.privacy.export_register import registered
 from gpt4rec_es.protocols import Progress, no_progress
-from gpt4rec_es.target_file import open_target
 
 _BATCH = 1000
 # Requests per _rank_eval body, which Elasticsearch runs as one multi search.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gpt4rec_es.errors import UsageError
+from gpt4rec_es.files import require_regular
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ def read_held_out_lists(users: Path | None, events: Path | None) -> HeldOut:
     ids: list[str] = []
     if users is not None:
         try:
+            require_regular(users)
             ids = users.read_text(encoding="utf-8").split()
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{users} cannot be read: {error}.", "Check the path.") from error

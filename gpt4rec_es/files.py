@@ -1,7 +1,7 @@
-"""The file of an export: it appears under its name only when it is complete.
+"""Files that users name: only regular ones; a written one appears only when it is complete.
 
-Until then it is the partial file beside it, which a killed export leaves behind and the next export
-on this machine deletes.
+Until then an export is the partial file beside it, which a killed export leaves behind and the next
+export on this machine deletes.
 """
 
 import fcntl
@@ -23,12 +23,14 @@ def partial_of(path: Path) -> Path:
 def require_regular(path: Path) -> None:
     """Check that ``path``, or what it links to, is a regular file or does not exist.
 
+    A device may have no end, a pipe may never be read or written at its other end.
+
     Raises:
         UsageError: it is a device, a pipe, a socket or a folder.
     """
     if path.exists() and not path.is_file():
         raise UsageError(
-            f"{path} is no regular file.", "Name a file; to write to a pipe, use stdout (`-`)."
+            f"{path} is no regular file.", "Name a file, or use `-` where it is taken."
         )
 
 
