@@ -145,3 +145,28 @@ def test_errors_are_one_line_and_an_exit_code(
     assert run(["db", "upgrade"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("Error: ")
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_a_database_that_cannot_hold_every_text_is_refused(
+    cluster: Cluster,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    encoding: str,
+) -> None:
+    name = f"{cluster.prefix}_{encoding.lower()}"
+    with cluster.admin.connect() as connection:
+        connection.execute(
+            text(
+                f"CREATE DATABASE \"{name}\" ENCODING '{encoding}' TEMPLATE template0 "
+                "LC_COLLATE 'C' LC_CTYPE 'C'"
+            )
+        )
+        try:
+            url = cluster.admin.url.set(database=name).render_as_string(hide_password=False)
+            monkeypatch.setenv("DATABASE_URL", url)
+            monkeypatch.setenv("GPT4REC_OWNER_DATABASE_URL", url)
+            assert run(["db", "upgrade"]) == 2
+            assert f"has encoding {encoding}; UTF8 is needed" in capsys.readouterr().err
+        finally:
+            connection.execute(text(f'DROP DATABASE "{name}"'))

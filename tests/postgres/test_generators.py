@@ -126,3 +126,10 @@ def test_a_checkpoint_is_looked_at_before_it_is_used(
         use_generator(database.engine, "tiny", actor="test")
     with pytest.raises(UsageError, match="is no checkpoint"):
         add_generator(database.engine, "empty", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../../../x", "/tmp/x", "a/b", "", ".x", "x" * 64, "a\nb"])
+def test_a_name_that_is_no_folder_name_is_refused(database: Database, name: str) -> None:
+    with pytest.raises(UsageError, match="cannot be the name of a generator"):
+        add_generator(database.engine, name, None)
+    assert list_generators(database.engine) == []

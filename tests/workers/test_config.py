@@ -8,12 +8,13 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from celery import Celery
 
 from gpt4rec_es.errors import DependencyError, UsageError
 from gpt4rec_es.night.schedule import last_fire
 from gpt4rec_es.runtime import Runtime
 from gpt4rec_es.settings import load_settings
-from workers import broker
+from workers import broker, drain
 from workers.config import Nightly, celery_config, config_of
 from workers.notify import ping
 
@@ -97,3 +98,12 @@ def test_workers_connect_with_time_outs_verify_tls_and_survive_a_fail_over() -> 
     assert config["broker_transport_options"]["socket_timeout"] == 10
     assert config["broker_channel_error_retry"] is True
     assert config_of(Runtime(load_settings(ENVIRON, env_file=None)))["broker_use_ssl"] is False
+
+
+@pytest.mark.parametrize("run_id", ["x" * 1_000_000, 7, None, ["a"]])
+def test_a_message_without_the_id_of_a_run_is_declined_at_once(
+    run_id: object, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drain, "process_runtime", lambda: pytest.fail("nothing is opened"))
+    drain.drain_queue(Celery(), "retrieval", run_id)  # type: ignore[arg-type]
+    assert caplog.messages == ["declined: a message without the id of a run"]
