@@ -62,7 +62,7 @@ def make_engine(
     """Return an engine with time-outs for all waits; no connection is opened yet.
 
     TCP keepalives detect a dead server within about a minute. Sessions run in UTC. ``isolation``
-    None is the server's default, READ COMMITTED.
+    None is READ COMMITTED.
     """
     parsed = make_url(normalise_url(url))
     session = {
@@ -70,6 +70,9 @@ def make_engine(
         "lock_timeout": round(lock_timeout_s * 1000),
         "idle_in_transaction_session_timeout": round(idle_in_transaction_timeout_s * 1000),
         "timezone": "UTC",
+        # Whatever the server's default: statements see what others committed, unless ``isolation``
+        # or a caller asks for more.
+        "default_transaction_isolation": r"read\ committed",
     }
     given = parsed.query.get("options", "")
     options = [given if isinstance(given, str) else " ".join(given)]

@@ -252,7 +252,6 @@ def script_of(status: int, body: Any, *, is_elasticsearch: bool = True) -> Scrip
     [
         (script_of(401, {"error": "security", "status": 401}), "refuses the credentials"),
         (script_of(200, {}, is_elasticsearch=False), "is not Elasticsearch"),
-        (script_of(200, b"<html>"), "not JSON"),
     ],
 )
 def test_a_server_that_cannot_be_used_is_told_at_once(script: Script, said: str) -> None:
@@ -260,3 +259,10 @@ def test_a_server_that_cannot_be_used_is_told_at_once(script: Script, said: str)
     with stub(script) as url, pytest.raises(DependencyError, match=said):
         load(url, 3, waits)
     assert waits.seconds == []
+
+
+def test_an_answer_that_is_not_json_is_asked_again_and_then_told() -> None:
+    waits = RecordedWaits()
+    with stub(script_of(200, b"<html>")) as url, pytest.raises(DependencyError, match="not JSON"):
+        load(url, 3, waits)
+    assert waits.seconds

@@ -8,15 +8,17 @@ from tests.databases import Database
 from tests.postgres.analyst_rows import add_three_nights
 
 
-@pytest.fixture
-def shop(database: Database) -> Database:
+@pytest.fixture(params=["interactions", "users"])
+def shop(database: Database, request: pytest.FixtureRequest) -> Database:
+    """Three nights, and a reject of an import of either kind that names users."""
     with database.engine.begin() as connection:
         add_three_nights(connection)
         connection.execute(
             text(
-                "UPDATE imports SET kind = 'interactions'; "
+                "UPDATE imports SET kind = :kind; "
                 "UPDATE import_rejects SET excerpt = 'u-1,,', reason = 'u-1 is too long'"
-            )
+            ),
+            {"kind": request.param},
         )
     return database
 

@@ -154,7 +154,7 @@ class Erasing:
             "import_rejects",
             """
             UPDATE import_rejects AS r SET excerpt = '(erased)', reason = '(erased)'
-            FROM imports AS i WHERE i.import_no = r.import_no AND i.kind = 'interactions'
+            FROM imports AS i WHERE i.import_no = r.import_no AND i.kind <> 'items'
                 AND (r.excerpt ~ :pattern OR r.reason ~ :pattern)
             """,
             pattern=f"(^|{edge}){re.escape(user_id)}($|{edge})",

@@ -8,14 +8,14 @@ from gpt4rec_es.generation.network import non_finite_weight
 
 
 class DivergedError(UsageError):
-    """Training diverged: the loss or a weight is no finite number."""
+    """Training diverged: the loss or a weight is no finite number, or the loss is absurd."""
 
     def __init__(self, phase: str, step: int, what: str) -> None:
-        """Name the ``phase`` and ``step`` at which ``what`` is not finite."""
+        """Name the ``phase`` and ``step`` at which ``what`` was found."""
         super().__init__(
-            f"Training diverged at step {step:,} of phase {phase}: {what} is not finite.",
+            f"Training diverged at step {step:,} of phase {phase}: {what}.",
             "Lower the learning rates (--lr, --pretrain-lr), or raise --warmup-steps. "
-            "Snapshots saved before this step are unharmed.",
+            "Snapshots saved earlier are kept.",
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -30,7 +30,22 @@ def require_finite_loss(loss: float, phase: str, step: int) -> None:
         DivergedError: it is NaN or infinite.
     """
     if not math.isfinite(loss):
-        raise DivergedError(phase, step, "the loss")
+        raise DivergedError(phase, step, "the loss is not finite")
+
+
+def require_learned(loss: float, guessing: float, phase: str, step: int) -> None:
+    """Check the loss on examples of a phase after its last step.
+
+    guessing: loss of a network that gives every token the same probability. Weights may be finite
+    and still be of a training that diverged.
+
+    Raises:
+        DivergedError: the loss is not finite, or more than twice that of guessing.
+    """
+    require_finite_loss(loss, phase, step)
+    if loss > 2 * guessing:
+        what = f"the loss per token is {loss:,.1f}, where guessing gives {guessing:.1f}"
+        raise DivergedError(phase, step, what)
 
 
 def require_finite_weights(network: Any, phase: str, step: int) -> None:
@@ -40,4 +55,4 @@ def require_finite_weights(network: Any, phase: str, step: int) -> None:
         DivergedError: a weight is NaN or infinite.
     """
     if name := non_finite_weight(network):
-        raise DivergedError(phase, step, f"a weight of {name}")
+        raise DivergedError(phase, step, f"a weight of {name} is not finite")

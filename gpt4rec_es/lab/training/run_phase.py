@@ -20,7 +20,11 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from gpt4rec_es.generation.network import silence_transformers
 from gpt4rec_es.lab.training.dataset import IGNORED, Examples, epoch_order
-from gpt4rec_es.lab.training.divergence import require_finite_loss, require_finite_weights
+from gpt4rec_es.lab.training.divergence import (
+    require_finite_loss,
+    require_finite_weights,
+    require_learned,
+)
 from gpt4rec_es.lab.training.loss import linear_cross_entropy
 
 # oneDNN caches primitives for 1,024 shapes, and batches of mixed lengths rarely have equal shapes,
@@ -71,7 +75,7 @@ def run_phase(
     the same machine, also after interruptions.
 
     Raises:
-        DivergedError: the loss or a weight is NaN or infinite.
+        DivergedError: the loss or a weight is NaN or infinite, or the loss is far above a guess.
     """
     planned = count_steps(len(examples), phase.epochs, phase.batch_size)
     wanted = planned if phase.max_steps is None else min(planned, phase.max_steps)
@@ -92,16 +96,20 @@ def run_phase(
         trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
     steps = int(trainer.state.global_step)
     require_finite_weights(network, folder.name, steps)
+    loss = mean_loss(network, examples, phase.batch_size, most=64)
+    require_learned(loss, math.log(network.config.vocab_size), folder.name, steps)
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     read = min(1.0, steps / planned) * phase.epochs * float(examples.lengths.sum())
     return PhaseResult(steps, planned, round(read), losses[-1] if losses else None)
 
 
-def mean_loss(network: Any, examples: Examples, batch_size: int) -> float:
-    """Return the mean negative log-likelihood per target token over all ``examples``."""
+def mean_loss(network: Any, examples: Examples, batch_size: int, most: int | None = None) -> float:
+    """Return the mean negative log-likelihood per target token over ``most`` examples, or all."""
     network.eval()
     total, n_tokens = 0.0, 0
     order = np.argsort(examples.lengths, kind="stable")
+    if most is not None:
+        order = order[:: -(-len(order) // most)]
     with torch.inference_mode():
         for start in range(0, len(order), batch_size):
             numbers = order[start : start + batch_size]
