@@ -1,6 +1,7 @@
 """Options and a group that several commands share, so that names and help texts are the same."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -63,6 +64,17 @@ def numbers(_ctx: click.Context, _parameter: click.Parameter, value: str) -> tup
     if min(found) < 1:
         raise click.BadParameter("numbers from 1 on")
     return found
+
+
+def svg_file(_ctx: click.Context, _parameter: click.Parameter, value: Path | None) -> Path | None:
+    """Return the path of an SVG file; the callback of its option.
+
+    Raises:
+        BadParameter: the name is that of another kind of picture.
+    """
+    if value is not None and value.suffix.lower() not in {"", ".svg"}:
+        raise click.BadParameter(f"{value} is to hold SVG: name it {value.stem}.svg.")
+    return value
 
 
 class RunsByDefault(click.Group):

@@ -12,6 +12,7 @@ from gpt4rec_es.cli.options import (
     json_option,
     part_option,
     reason_option,
+    svg_file,
     trust_option,
 )
 from gpt4rec_es.cli.output import emit
@@ -26,6 +27,7 @@ _HEATMAP = click.option(
     "--heatmap",
     "heatmap_file",
     type=click.Path(path_type=Path, dir_okay=False),
+    callback=svg_file,
     help="File for an SVG heat map over k1 and b.",
 )
 _AT_LEAST_1 = click.IntRange(min=1)

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime
-from gpt4rec_es.cli.options import json_option
+from gpt4rec_es.cli.options import json_option, svg_file
 from gpt4rec_es.cli.output import emit, print_line, print_table
 
 _REASONS = {
@@ -26,6 +26,7 @@ _REASONS = {
     "--svg",
     "picture",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    callback=svg_file,
     help="SVG file to draw the explanation to.",
 )
 @json_option
