@@ -147,7 +147,7 @@ def test_each_role_may_do_its_part_and_no_more(urls: stack.StackUrls) -> None:
         (urls.database_url, "CREATE TABLE u (x int)"),
         # An analyst's transactions are read-only by default alone.
         (urls.analyst_database_url, "BEGIN READ WRITE; CREATE TABLE public.u (x int)"),
-        (urls.analyst_database_url, "CREATE TEMPORARY TABLE u (x int)"),
+        (urls.analyst_database_url, "BEGIN READ WRITE; CREATE TEMPORARY TABLE u (x int)"),
         (urls.analyst_database_url, "SELECT * FROM public.t"),
         (urls.owner_database_url, "CREATE ROLE somebody"),
     ):
