@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.names import names
 from gpt4rec_es.cli.options import part_option
 from gpt4rec_es.cli.progress import progress_bar
 
@@ -30,7 +31,14 @@ _EXACT = click.option(
 _LISTS = ("jsonl", "csv", "parquet", "trec")
 _QUERIES = _LISTS[:-1]
 _QRELS = ("trec", "rre", "quepid", "rank-eval")
-_RUN = click.option("--run", "run_id", default="latest", show_default=True, help="Id of the run.")
+_RUN = click.option(
+    "--run",
+    "run_id",
+    default="latest",
+    shell_complete=names("run"),
+    show_default=True,
+    help="Id of the run.",
+)
 
 
 @click.group()
@@ -81,7 +89,7 @@ def queries(
 
 
 @export.command()
-@click.argument("split")
+@click.argument("split", shell_complete=names("split"))
 @part_option()
 @click.option(
     "--format",
@@ -93,6 +101,7 @@ def queries(
 )
 @click.option(
     "--generator",
+    shell_complete=names("generator"),
     help="Generator of the search queries; not for trec. [default: the newest known title is the "
     "query]",
 )

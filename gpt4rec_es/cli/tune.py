@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpt4rec_es.cli.context import after_interrupt, get_runtime
+from gpt4rec_es.cli.names import names
 from gpt4rec_es.cli.options import (
     dry_run_option,
     json_option,
@@ -39,12 +40,16 @@ def tune() -> None:
 
 
 @tune.command()
-@click.argument("split")
+@click.argument("split", shell_complete=names("split"))
 @part_option(
     "validation",
     "Part of the split to measure on; values chosen on the test cannot be reported on it.",
 )
-@click.option("--generator", help="Generator of the queries. [default: the one nights use]")
+@click.option(
+    "--generator",
+    shell_complete=names("generator"),
+    help="Generator of the queries. [default: the one nights use]",
+)
 @trust_option
 @click.option(
     "--num-queries", type=_AT_LEAST_1, help="Queries per user. [default: GPT4REC_NUM_QUERIES]"
@@ -137,7 +142,7 @@ def list_(as_json: bool) -> None:
 
 
 @tune.command()
-@click.argument("trial", type=int)
+@click.argument("trial", type=int, shell_complete=names("trial"))
 @_HEATMAP
 @json_option
 def show(trial: int, heatmap_file: Path | None, as_json: bool) -> None:
@@ -151,7 +156,7 @@ def show(trial: int, heatmap_file: Path | None, as_json: bool) -> None:
 
 
 @tune.command()
-@click.argument("trial", type=int)
+@click.argument("trial", type=int, shell_complete=names("trial"))
 @reason_option
 @click.option(
     "--force",
