@@ -202,12 +202,4 @@ def _stack_urls(folder: Path | None) -> dict[str, str] | None:
 
     chosen = folder or stack.default_folder(stack.checkout(Path.cwd()))
     urls: StackUrls | None = stack.read_urls(chosen)
-    if urls is None:
-        return None
-    return {
-        "DATABASE_URL": urls.database_url,
-        "GPT4REC_OWNER_DATABASE_URL": urls.owner_database_url,
-        "GPT4REC_ANALYST_DATABASE_URL": urls.analyst_database_url,
-        "ELASTICSEARCH_URL": urls.elasticsearch_url,
-        "CELERY_BROKER_URL": urls.broker_url,
-    }
+    return None if urls is None else urls.variables()

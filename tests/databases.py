@@ -154,6 +154,8 @@ def cluster(servers: Servers) -> Iterator[Cluster]:
                     f"IN ROLE gpt4rec_{role}"
                 )
             )
+        # As docs/analytics.md tells administrators; members do not inherit settings.
+        connection.execute(text(f"ALTER ROLE {prefix}_analyst SET search_path = analytics"))
     yield cluster
     cluster.close()
     with admin.connect() as connection:

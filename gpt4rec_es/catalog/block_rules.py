@@ -5,12 +5,13 @@ They apply to nights planned afterwards; planned and published runs do not chang
 
 import csv
 import datetime as dt
+import difflib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from gpt4rec_es.db.engine import retrying, transaction
 from gpt4rec_es.db.rows import audit
@@ -40,16 +41,25 @@ class AddedRules:
 
 
 def add_rules(
-    engine: Engine, rules: Sequence[NewRule], *, actor: str, dry_run: bool = False
+    engine: Engine,
+    rules: Sequence[NewRule],
+    *,
+    actor: str,
+    must_match: bool = False,
+    dry_run: bool = False,
 ) -> AddedRules:
     """Add rules, all or none, and report them; a rule already in force is not added again.
 
+    must_match: refuse rules that match no item of the current catalog.
+
     Raises:
-        UsageError: a rule is incomplete.
+        UsageError: a rule is incomplete, or matches nothing although it must.
     """
     checked = [_checked(rule) for rule in rules]
     with transaction(engine) as connection:
         items = rows.count_matches(connection, checked)
+        if must_match:
+            _require_matches(connection, checked, items)
         if dry_run:
             return AddedRules([], 0, items)
         numbers = rows.insert_rules(connection, checked, actor)
@@ -64,6 +74,23 @@ def add_rules(
                 after={"rules": len(numbers)},
             )
     return AddedRules(numbers, len(checked) - len(numbers), items)
+
+
+def _require_matches(
+    connection: Connection, rules: Sequence[NewRule], items: Sequence[int]
+) -> None:
+    missing = [rule for rule, n in zip(rules, items, strict=True) if n == 0]
+    if not missing:
+        return
+    first = missing[0]
+    known = {value.lower(): value for value in rows.known_values(connection, first.kind)}
+    close = difflib.get_close_matches(first.value.lower(), known, n=1)
+    also = f" Other rules that match none: {len(missing) - 1}." if missing[1:] else ""
+    raise UsageError(
+        f"No item of the catalog has the {first.kind} {first.value!r}.{also}",
+        (f"Did you mean {known[close[0]]!r}? " if close else "")
+        + "--force adds rules for items that are still to come.",
+    )
 
 
 def remove_rule(

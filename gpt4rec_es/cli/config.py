@@ -17,20 +17,18 @@ def config() -> None:
 @config.command()
 @json_option
 def show(as_json: bool) -> None:
-    """Show every setting with its variable; secrets are masked.
+    """Show every setting with its variable and its origin; secrets are masked.
+
+    Origins: set (environment or .env file), stack (the running local stack), default.
 
     Example: gpt4rec config show
     """
     settings = get_settings()
-    chosen = settings.set_variables()
 
     def render(shown: dict[str, Any]) -> None:
         print_table(
             ["variable", "value", "from"],
-            [
-                (name, value, "set" if name in chosen else "default")
-                for name, value in shown.items()
-            ],
+            [(name, value, settings.source_of(name)) for name, value in shown.items()],
         )
 
     emit(settings.masked(), as_json, render)

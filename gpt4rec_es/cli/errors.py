@@ -37,7 +37,8 @@ def describe(error: Exception) -> tuple[int, str]:
         return error.exit_code, str(error)
     if isinstance(error, click.UsageError):
         path = error.ctx.command_path if error.ctx else "gpt4rec"
-        message = error.format_message()
+        # click puts the choices of a missing option on lines of their own.
+        message = " ".join(error.format_message().split())
         end = "" if message.endswith((".", "?", "!")) else "."
         return error.exit_code, f"{message}{end} See `{path} --help`."
     if isinstance(error, click.ClickException):

@@ -12,13 +12,20 @@ from gpt4rec_es.cli.evaluate_output import (
     print_list,
     print_reports,
 )
-from gpt4rec_es.cli.options import RunsByDefault, json_option, numbers, part_option, trust_option
+from gpt4rec_es.cli.names import names
+from gpt4rec_es.cli.options import (
+    RunsByDefault,
+    fusions,
+    json_option,
+    numbers,
+    part_option,
+    trust_option,
+)
 from gpt4rec_es.cli.output import emit
 from gpt4rec_es.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from gpt4rec_es.lab.evaluation.night_rules import NightRules
-    from gpt4rec_es.options.lists import Fusion
     from gpt4rec_es.runtime import Runtime
 
 
@@ -31,7 +38,7 @@ def evaluate() -> None:
 
 
 @evaluate.command()
-@click.argument("split")
+@click.argument("split", shell_complete=names("split"))
 @click.option(
     "--method",
     "methods",
@@ -63,7 +70,11 @@ def evaluate() -> None:
     type=click.IntRange(min=1),
     help="Beams of the beam search. [default: GPT4REC_NUM_BEAMS, or the number of queries]",
 )
-@click.option("--generator", help="Generator of the queries. [default: the one nights use]")
+@click.option(
+    "--generator",
+    shell_complete=names("generator"),
+    help="Generator of the queries. [default: the one nights use]",
+)
 @trust_option
 @click.option(
     "--sources",
@@ -164,7 +175,7 @@ def run(
         method=MethodOptions(history_decay, title_weight),
         category_labels=CategoryLabels(category_labels),
         decoding=decoding,
-        fusions=_fusions(runtime.fusion, chosen.pop("sources"), chosen.pop("fusion")),
+        fusions=fusions(runtime.fusion, chosen.pop("sources"), chosen.pop("fusion")),
         search=(
             SearchOptions(minimum_should_match) if minimum_should_match else runtime.search_options
         ),
@@ -194,22 +205,8 @@ def _night_rules(runtime: "Runtime") -> "NightRules":
     return NightRules(date, options.rules, options.filters)
 
 
-def _fusions(settings: "Fusion", sources: tuple[str, ...], method: Any) -> "tuple[Fusion, ...]":
-    """Return the fusions of --sources and --fusion, by default those of the settings."""
-    from gpt4rec_es.settings.checks import parse_sources
-
-    try:
-        several = [parse_sources(one) for one in sources] or [settings.weights]
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--sources") from None
-    return tuple(
-        dataclasses.replace(settings, weights=weights, method=method or settings.method)
-        for weights in several
-    )
-
-
 @evaluate.command("list")
-@click.option("--split", help="Only evaluations on this split.")
+@click.option("--split", shell_complete=names("split"), help="Only evaluations on this split.")
 @json_option
 def list_(split: str | None, as_json: bool) -> None:
     """List stored evaluations, oldest first.

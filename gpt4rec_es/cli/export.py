@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.names import names
 from gpt4rec_es.cli.options import part_option
 from gpt4rec_es.cli.progress import progress_bar
 
@@ -26,7 +27,18 @@ _EXACT = click.option(
     help="Write CSV cells as they are stored; without it, cells that a spreadsheet would read as a "
     "formula (ids that begin with = + - or @) get an apostrophe.",
 )
-_RUN = click.option("--run", "run_id", default="latest", show_default=True, help="Id of the run.")
+# Formats of each export; the first is the default.
+_LISTS = ("jsonl", "csv", "parquet", "trec")
+_QUERIES = _LISTS[:-1]
+_QRELS = ("trec", "rre", "quepid", "rank-eval")
+_RUN = click.option(
+    "--run",
+    "run_id",
+    default="latest",
+    shell_complete=names("run"),
+    show_default=True,
+    help="Id of the run.",
+)
 
 
 @click.group()
@@ -39,22 +51,20 @@ def export() -> None:
 @click.option(
     "--format",
     "fmt",
-    type=click.Choice(["jsonl", "csv", "parquet", "trec"]),
-    default="jsonl",
-    show_default=True,
-    help="File format; trec: a TREC run.",
+    type=click.Choice(_LISTS),
+    help="File format; trec: a TREC run. [default: by the extension of --output, else jsonl]",
 )
 @_PSEUDONYMS
 @_EXACT
 @_OUTPUT
 def recommendations(
-    run_id: str, fmt: str, pseudonyms: bool, exact: bool, output: Path | None
+    run_id: str, fmt: str | None, pseudonyms: bool, exact: bool, output: Path | None
 ) -> None:
     """Export the recommendations of a run.
 
     Example: gpt4rec export recommendations --output lists.csv
     """
-    _export_run("recommendations", run_id, fmt, pseudonyms, exact, output)
+    _export_run("recommendations", run_id, fmt, _LISTS, pseudonyms, exact, output)
 
 
 @export.command()
@@ -62,37 +72,36 @@ def recommendations(
 @click.option(
     "--format",
     "fmt",
-    type=click.Choice(["jsonl", "csv", "parquet"]),
-    default="jsonl",
-    show_default=True,
-    help="File format.",
+    type=click.Choice(_QUERIES),
+    help="File format. [default: by the extension of --output, else jsonl]",
 )
 @_PSEUDONYMS
 @_EXACT
 @_OUTPUT
-def queries(run_id: str, fmt: str, pseudonyms: bool, exact: bool, output: Path | None) -> None:
+def queries(
+    run_id: str, fmt: str | None, pseudonyms: bool, exact: bool, output: Path | None
+) -> None:
     """Export the generated queries of a run.
 
     Example: gpt4rec export queries --output queries.csv
     """
-    _export_run("queries", run_id, fmt, pseudonyms, exact, output)
+    _export_run("queries", run_id, fmt, _QUERIES, pseudonyms, exact, output)
 
 
 @export.command()
-@click.argument("split")
+@click.argument("split", shell_complete=names("split"))
 @part_option()
 @click.option(
     "--format",
     "fmt",
-    type=click.Choice(["trec", "rre", "quepid", "rank-eval"]),
-    default="trec",
-    show_default=True,
+    type=click.Choice(_QRELS),
     help="File format; trec: qrels; rre: JSON of the Rated Ranking Evaluator; quepid: CSV; "
-    "rank-eval: bodies of "
-    "Elasticsearch's _rank_eval, one per line.",
+    "rank-eval: bodies of Elasticsearch's _rank_eval, one per line. [default: by the extension of "
+    "--output, else trec]",
 )
 @click.option(
     "--generator",
+    shell_complete=names("generator"),
     help="Generator of the search queries; not for trec. [default: the newest known title is the "
     "query]",
 )
@@ -115,7 +124,7 @@ def queries(run_id: str, fmt: str, pseudonyms: bool, exact: bool, output: Path |
 def qrels(
     split: str,
     part: str,
-    fmt: str,
+    fmt: str | None,
     generator: str | None,
     num_queries: int,
     k: int,
@@ -126,11 +135,13 @@ def qrels(
 
     Example: gpt4rec export qrels beauty --output beauty.qrels
     """
+    from gpt4rec_es.exports.formats import QREL_EXTENSIONS, choose_format
     from gpt4rec_es.index.live import live_build
     from gpt4rec_es.lab.evaluation import export as exporting
     from gpt4rec_es.lab.splits.queries import queries_of_part
     from gpt4rec_es.options.lists import ANY_TERM
 
+    fmt = choose_format(fmt, output, _QRELS, QREL_EXTENSIONS)
     runtime = get_runtime()
     index = runtime.settings.index_alias
     if fmt == "rank-eval":
@@ -168,8 +179,10 @@ def evaluation(number: int, k: int | None, pseudonyms: bool, output: Path | None
 
     Example: gpt4rec export evaluation 3 --output run.trec
     """
+    from gpt4rec_es.exports.formats import choose_format
     from gpt4rec_es.lab.evaluation.export import export_evaluation
 
+    choose_format(None, output, ("trec",))
     with progress_bar("Exporting", "rows") as progress:
         report = export_evaluation(
             get_runtime().engine, number, k, output, as_analyst=pseudonyms, progress=progress
@@ -178,16 +191,24 @@ def evaluation(number: int, k: int | None, pseudonyms: bool, output: Path | None
 
 
 def _export_run(
-    what: str, run_id: str, fmt: str, pseudonyms: bool, exact: bool, output: Path | None
+    what: str,
+    run_id: str,
+    fmt: str | None,
+    formats: tuple[str, ...],
+    pseudonyms: bool,
+    exact: bool,
+    output: Path | None,
 ) -> None:
     from gpt4rec_es.exports import export as exporting
+    from gpt4rec_es.exports.formats import choose_format
 
+    chosen = choose_format(fmt, output, formats)
     with progress_bar("Exporting", "rows") as progress:
         report = exporting.export(
             get_runtime().engine,
             what,
             run_id,
-            fmt,
+            chosen,
             output,
             as_analyst=pseudonyms,
             exact=exact,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.names import names
 from gpt4rec_es.cli.options import dry_run_option, json_option
 from gpt4rec_es.cli.output import emit, print_line, print_table
 
@@ -31,7 +32,7 @@ def list_(as_json: bool) -> None:
 
 
 @generators.command()
-@click.argument("name")
+@click.argument("name", shell_complete=names("generator"))
 @dry_run_option
 @json_option
 def use(name: str, dry_run: bool, as_json: bool) -> None:

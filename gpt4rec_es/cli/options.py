@@ -1,9 +1,14 @@
 """Options and a group that several commands share, so that names and help texts are the same."""
 
+import dataclasses
 from collections.abc import Callable
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from gpt4rec_es.options.lists import Fusion
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -63,6 +68,31 @@ def numbers(_ctx: click.Context, _parameter: click.Parameter, value: str) -> tup
     if min(found) < 1:
         raise click.BadParameter("numbers from 1 on")
     return found
+
+
+def svg_file(_ctx: click.Context, _parameter: click.Parameter, value: Path | None) -> Path | None:
+    """Return the path of an SVG file; the callback of its option.
+
+    Raises:
+        BadParameter: the name is that of another kind of picture.
+    """
+    if value is not None and value.suffix.lower() not in {"", ".svg"}:
+        raise click.BadParameter(f"{value} is to hold SVG: name it {value.stem}.svg.")
+    return value
+
+
+def fusions(settings: "Fusion", sources: tuple[str, ...], method: Any) -> "tuple[Fusion, ...]":
+    """Return the fusions of --sources and --fusion, by default those of the settings."""
+    from gpt4rec_es.settings.checks import parse_sources
+
+    try:
+        several = [parse_sources(one) for one in sources] or [settings.weights]
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--sources") from None
+    return tuple(
+        dataclasses.replace(settings, weights=weights, method=method or settings.method)
+        for weights in several
+    )
 
 
 class RunsByDefault(click.Group):

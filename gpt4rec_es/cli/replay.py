@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.names import names
 from gpt4rec_es.cli.options import json_option, part_option, rule_options
 from gpt4rec_es.cli.output import emit, print_line
 from gpt4rec_es.cli.progress import progress_bar
@@ -18,7 +19,7 @@ _RULES = ("min_price", "max_price", "categories", "max_per_brand")
 
 
 @click.command()
-@click.argument("run_id")
+@click.argument("run_id", shell_complete=names("run"))
 @click.option("--k", type=int, help="Items per list.")
 @click.option("--num-queries", type=int, help="Number of each user's best queries to use.")
 @click.option("--k1", type=float, help="BM25 k1, 0 or more; searches with in-process BM25.")
@@ -45,7 +46,7 @@ _RULES = ("min_price", "max_price", "categories", "max_per_brand")
     type=float,
     help="Factor by which each older purchase counts less, above 0 and at most 1.",
 )
-@click.option("--split", help="Also compare recall on this split.")
+@click.option("--split", shell_complete=names("split"), help="Also compare recall on this split.")
 @part_option()
 @click.option(
     "--verify",

@@ -11,6 +11,7 @@ from gpt4rec_es.cli.options import dry_run_option, json_option, required_reason_
 from gpt4rec_es.cli.output import emit, print_line, print_table
 
 _DATE = click.DateTime(["%Y-%m-%d"])
+_FORCE = click.option("--force", is_flag=True, help="Add rules that match no item yet.")
 
 
 @click.group()
@@ -30,6 +31,7 @@ def rules() -> None:
 @click.option(
     "--until", "valid_until", type=_DATE, help="Last night's date on which the rule applies."
 )
+@_FORCE
 @dry_run_option
 @json_option
 def add(
@@ -38,6 +40,7 @@ def add(
     reason: str,
     valid_from: dt.datetime | None,
     valid_until: dt.datetime | None,
+    force: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -58,16 +61,23 @@ def add(
         valid_from.date() if valid_from else None,
         valid_until.date() if valid_until else None,
     )
-    added = add_rules(runtime.engine, [rule], actor=runtime.settings.actor, dry_run=dry_run)
+    added = add_rules(
+        runtime.engine,
+        [rule],
+        actor=runtime.settings.actor,
+        must_match=not force,
+        dry_run=dry_run,
+    )
     emit({**added.as_dict(), "dry_run": dry_run}, as_json, _print_added)
 
 
 @rules.command("import")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--reason", help="Reason of rows without one.")
+@_FORCE
 @dry_run_option
 @json_option
-def import_(file: Path, reason: str | None, dry_run: bool, as_json: bool) -> None:
+def import_(file: Path, reason: str | None, force: bool, dry_run: bool, as_json: bool) -> None:
     """Add the rules of a CSV file in one transaction.
 
     Columns: kind, value, and optionally reason, valid_from, valid_until.
@@ -78,7 +88,13 @@ def import_(file: Path, reason: str | None, dry_run: bool, as_json: bool) -> Non
 
     runtime = get_runtime()
     given = read_rules(file, reason)
-    added = add_rules(runtime.engine, given, actor=runtime.settings.actor, dry_run=dry_run)
+    added = add_rules(
+        runtime.engine,
+        given,
+        actor=runtime.settings.actor,
+        must_match=not force,
+        dry_run=dry_run,
+    )
     emit({**added.as_dict(), "dry_run": dry_run}, as_json, _print_added)
 
 

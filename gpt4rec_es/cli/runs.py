@@ -6,6 +6,7 @@ import click
 
 from gpt4rec_es.cli import runs_output as shown
 from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.names import names
 from gpt4rec_es.cli.options import dry_run_option, json_option, part_option, required_reason_option
 from gpt4rec_es.cli.output import emit, print_line
 from gpt4rec_es.cli.progress import progress_bar
@@ -46,7 +47,7 @@ def list_runs(limit: int, as_json: bool) -> None:
 
 
 @runs.command()
-@click.argument("run_id", default="latest")
+@click.argument("run_id", default="latest", shell_complete=names("run"))
 @json_option
 def show(run_id: str, as_json: bool) -> None:
     """Show stages, outcomes and gates of RUN_ID (`latest`: the published run).
@@ -125,7 +126,7 @@ def ensure(here: bool, dry_run: bool, as_json: bool) -> None:
 
 
 @runs.command()
-@click.argument("run_id")
+@click.argument("run_id", shell_complete=names("run"))
 @required_reason_option
 @dry_run_option
 @json_option
@@ -146,9 +147,9 @@ def cancel(run_id: str, reason: str, dry_run: bool, as_json: bool) -> None:
 
 
 @runs.command()
-@click.argument("first")
-@click.argument("second", default="latest")
-@click.option("--split", help="Also compare recall on this split.")
+@click.argument("first", shell_complete=names("run"))
+@click.argument("second", default="latest", shell_complete=names("run"))
+@click.option("--split", shell_complete=names("split"), help="Also compare recall on this split.")
 @part_option()
 @json_option
 def diff(first: str, second: str, split: str | None, part: str, as_json: bool) -> None:

@@ -83,7 +83,11 @@ def print_now(data: dict[str, Any]) -> None:
     """Print how the nights stand."""
     age = data["published_hours_ago"]
     if age is not None:
-        print_line(f"Published {age:.1f} hours ago.")
+        made = data["made_hours_ago"]
+        print_line(
+            f"Readers see {data['published_run_id']}, published {age:.1f} hours ago; its lists "
+            f"were made {made:.1f} hours ago."
+        )
     if data["newest"]:
         print_status(data["newest"])
     for name in ("stuck", "alarms"):

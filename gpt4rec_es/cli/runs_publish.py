@@ -6,6 +6,7 @@ import click
 
 from gpt4rec_es.cli import runs_output as shown
 from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.names import names
 from gpt4rec_es.cli.options import (
     dry_run_option,
     json_option,
@@ -16,7 +17,7 @@ from gpt4rec_es.cli.output import emit, print_line
 
 
 @click.command()
-@click.argument("run_id")
+@click.argument("run_id", shell_complete=names("run"))
 @click.option(
     "--force", is_flag=True, help="Publish although a gate rejects the run; needs --reason."
 )
@@ -41,13 +42,13 @@ def publish(run_id: str, force: bool, reason: str | None, dry_run: bool, as_json
 
 
 @click.command()
-@reason_option
+@required_reason_option
 @click.option("--dry-run", is_flag=True, help="Show the run that readers would see.")
 @json_option
-def rollback(reason: str | None, dry_run: bool, as_json: bool) -> None:
+def rollback(reason: str, dry_run: bool, as_json: bool) -> None:
     """Withdraw the current run; the published run before it becomes current.
 
-    Example: gpt4rec runs rollback --dry-run
+    Example: gpt4rec runs rollback --reason "wrong prices" --dry-run
     """
     from gpt4rec_es.night.publish import withdraw
 
@@ -61,7 +62,7 @@ def rollback(reason: str | None, dry_run: bool, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("run_id")
+@click.argument("run_id", shell_complete=names("run"))
 @required_reason_option
 @click.option("--dry-run", is_flag=True, help="Show the run that readers would see.")
 @json_option
@@ -84,7 +85,7 @@ def reject(run_id: str, reason: str, dry_run: bool, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("run_id")
+@click.argument("run_id", shell_complete=names("run"))
 @reason_option
 @dry_run_option
 @json_option
@@ -97,7 +98,7 @@ def pin(run_id: str, **options: Any) -> None:
 
 
 @click.command()
-@click.argument("run_id")
+@click.argument("run_id", shell_complete=names("run"))
 @reason_option
 @dry_run_option
 @json_option

@@ -1,6 +1,6 @@
 """``gpt4rec search`` for items, and ``gpt4rec queries`` for generated queries."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -92,16 +92,20 @@ def find(words: tuple[str, ...], limit: int, as_json: bool) -> None:
 
 
 def _print_queries(rows: "list[FoundQuery]") -> None:
-    print_table(
-        ["query", "date", "users", "hits", "examples of users' last titles"],
-        [
-            (
-                row.query,
-                row.logical_date,
-                row.users,
-                f"{row.hits}+" if row.has_more_hits else row.hits,
-                "; ".join(row.example_titles or ()) or None,
-            )
-            for row in rows
-        ],
-    )
+    of_nights = [row for row in rows if row.logical_date]
+    columns = ["query", "date", "users", "hits"]
+    cells: list[list[Any]] = [
+        [row.query, row.logical_date, row.users, f"{row.hits}+" if row.has_more_hits else row.hits]
+        for row in of_nights
+    ]
+    if any(row.example_titles for row in of_nights):
+        columns.append("examples of users' last titles")
+        for line, row in zip(cells, of_nights, strict=True):
+            line.append("; ".join(row.example_titles or ()) or None)
+    if of_nights or not rows:
+        print_table(columns, cells)
+    others = [row.query for row in rows if not row.logical_date]
+    if others:
+        print_line("In no published night (from an evaluation, or a title of a purchase):")
+    for query in others:
+        print_line(f"  {query}")

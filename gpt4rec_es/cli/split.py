@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.names import names
 from gpt4rec_es.cli.options import dry_run_option, json_option
 from gpt4rec_es.cli.output import emit, print_line, print_table
 from gpt4rec_es.cli.progress import progress_bar
@@ -120,7 +121,7 @@ def list_(as_json: bool) -> None:
 
 
 @split.command()
-@click.argument("name")
+@click.argument("name", shell_complete=names("split"))
 @json_option
 def show(name: str, as_json: bool) -> None:
     """Show how the split NAME was made and the size of its parts.
@@ -133,7 +134,7 @@ def show(name: str, as_json: bool) -> None:
 
 
 @split.command()
-@click.argument("name")
+@click.argument("name", shell_complete=names("split"))
 @click.option("--force", is_flag=True, help="Delete the split's evaluations as well.")
 @dry_run_option
 @json_option

@@ -9,17 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpt4rec_es.cli.options import json_option
+from gpt4rec_es.cli.stack_clients import chosen_folder, env, folder_option, psql
 
 if TYPE_CHECKING:
     from gpt4rec_es.protocols import Progress
     from gpt4rec_es.stack import StackStatus
-
-_FOLDER = click.option(
-    "--folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of the stack's data. [default: GPT4REC_STACK_FOLDER, else .stack in the checkout, "
-    "or a folder outside it that the servers' account can enter]",
-)
 
 
 def _absolute(_: click.Context, __: click.Parameter, value: str) -> str:
@@ -42,7 +36,7 @@ def stack() -> None:
 
 
 @stack.command()
-@_FOLDER
+@folder_option
 @json_option
 @click.option(
     "--pg-bin",
@@ -91,13 +85,13 @@ def up(folder: Path | None, as_json: bool, **choices: Any) -> None:
     from gpt4rec_es.cli.output import emit
 
     start = servers.checkout(Path.cwd())
-    chosen = _chosen(folder)
+    chosen = chosen_folder(folder)
     options = servers.default_options(os.environ, **choices)
     with ExitStack() as bars:
         urls = servers.up(chosen, options, _download_bar(bars), _say)
     if chosen == servers.default_folder(start):
         servers.remember_folder(start, chosen)
-    found = chosen == _chosen(None)
+    found = chosen == chosen_folder(None)
 
     def render(_: dict[str, str]) -> None:
         _print_status(servers.status(chosen))
@@ -110,7 +104,7 @@ def up(folder: Path | None, as_json: bool, **choices: Any) -> None:
 
 
 @stack.command()
-@_FOLDER
+@folder_option
 @click.option("--delete", is_flag=True, help="Remove the stack's data as well.")
 @click.option("--yes", is_flag=True, help="Skip the confirmation prompt.")
 def down(folder: Path | None, delete: bool, yes: bool) -> None:
@@ -120,7 +114,7 @@ def down(folder: Path | None, delete: bool, yes: bool) -> None:
     """
     from gpt4rec_es import stack as servers
 
-    chosen = _chosen(folder)
+    chosen = chosen_folder(folder)
     if delete and not yes:
         click.confirm(f"Remove all data in {chosen}?", abort=True, err=True)
     stopped = servers.down(chosen, delete=delete)
@@ -133,7 +127,7 @@ def down(folder: Path | None, delete: bool, yes: bool) -> None:
 
 
 @stack.command()
-@_FOLDER
+@folder_option
 @json_option
 @click.pass_context
 def status(ctx: click.Context, folder: Path | None, as_json: bool) -> None:
@@ -144,7 +138,7 @@ def status(ctx: click.Context, folder: Path | None, as_json: bool) -> None:
     from gpt4rec_es import stack as servers
     from gpt4rec_es.cli.output import emit
 
-    chosen = _chosen(folder)
+    chosen = chosen_folder(folder)
     found = servers.status(chosen)
     shown = {
         "folder": found.folder,
@@ -157,39 +151,8 @@ def status(ctx: click.Context, folder: Path | None, as_json: bool) -> None:
         ctx.exit(4)
 
 
-@stack.command(context_settings={"ignore_unknown_options": True})
-@_FOLDER
-@click.option(
-    "--role",
-    type=click.Choice(["analyst", "writer", "owner", "admin"]),
-    default="analyst",
-    show_default=True,
-    help="Database role to connect as: analyst reads the views, writer runs nights, owner "
-    "migrates.",
-)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def psql(folder: Path | None, role: str, arguments: tuple[str, ...]) -> None:
-    """Open psql on the local database; ARGUMENTS go to psql, such as -c "select 1".
-
-    Example: gpt4rec stack psql --role analyst
-    """
-    import os
-
-    from gpt4rec_es import stack as servers
-
-    chosen = _chosen(folder)
-    command, variables = servers.psql_command(chosen, role)
-    # No shell and no child: psql takes this process over, with its terminal and signals.
-    os.execve(command[0], [*command, *arguments], {**os.environ, **variables})  # noqa: S606
-
-
-def _chosen(folder: Path | None) -> Path:
-    """Return the stack's folder: the one named, by option or setting, else the usual one."""
-    from gpt4rec_es import stack as servers
-    from gpt4rec_es.cli.context import get_settings
-
-    named = folder or get_settings().stack_folder
-    return named or servers.default_folder(servers.checkout(Path.cwd()))
+for _command in (psql, env):
+    stack.add_command(_command)
 
 
 def _download_bar(bars: ExitStack) -> "Progress":

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from gpt4rec_es.cli.context import after_interrupt, get_runtime
+from gpt4rec_es.cli.names import names
 from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.cli.output import emit
 from gpt4rec_es.cli.progress import progress_bar
@@ -154,7 +155,9 @@ def train() -> None:
     type=_FILE,
     help="CSV of purchases to exclude from training: user_id,item_id.",
 )
-@click.option("--split", help="Train on the training part of this split only.")
+@click.option(
+    "--split", shell_complete=names("split"), help="Train on the training part of this split only."
+)
 @click.option(
     "--with-validation",
     is_flag=True,

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpt4rec_es.cli.context import after_interrupt, get_runtime
+from gpt4rec_es.cli.names import names
 from gpt4rec_es.cli.options import (
     dry_run_option,
     json_option,
     part_option,
     reason_option,
+    svg_file,
     trust_option,
 )
 from gpt4rec_es.cli.output import emit
@@ -26,6 +28,7 @@ _HEATMAP = click.option(
     "--heatmap",
     "heatmap_file",
     type=click.Path(path_type=Path, dir_okay=False),
+    callback=svg_file,
     help="File for an SVG heat map over k1 and b.",
 )
 _AT_LEAST_1 = click.IntRange(min=1)
@@ -37,12 +40,16 @@ def tune() -> None:
 
 
 @tune.command()
-@click.argument("split")
+@click.argument("split", shell_complete=names("split"))
 @part_option(
     "validation",
     "Part of the split to measure on; values chosen on the test cannot be reported on it.",
 )
-@click.option("--generator", help="Generator of the queries. [default: the one nights use]")
+@click.option(
+    "--generator",
+    shell_complete=names("generator"),
+    help="Generator of the queries. [default: the one nights use]",
+)
 @trust_option
 @click.option(
     "--num-queries", type=_AT_LEAST_1, help="Queries per user. [default: GPT4REC_NUM_QUERIES]"
@@ -135,7 +142,7 @@ def list_(as_json: bool) -> None:
 
 
 @tune.command()
-@click.argument("trial", type=int)
+@click.argument("trial", type=int, shell_complete=names("trial"))
 @_HEATMAP
 @json_option
 def show(trial: int, heatmap_file: Path | None, as_json: bool) -> None:
@@ -149,7 +156,7 @@ def show(trial: int, heatmap_file: Path | None, as_json: bool) -> None:
 
 
 @tune.command()
-@click.argument("trial", type=int)
+@click.argument("trial", type=int, shell_complete=names("trial"))
 @reason_option
 @click.option(
     "--force",

@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime
-from gpt4rec_es.cli.options import json_option
+from gpt4rec_es.cli.names import names
+from gpt4rec_es.cli.options import json_option, svg_file
 from gpt4rec_es.cli.output import emit, print_line, print_table
 
 _REASONS = {
@@ -21,11 +22,19 @@ _REASONS = {
 
 @click.command()
 @click.argument("user_id")
-@click.option("--run", "run_id", default="latest", show_default=True, help="Id of the run.")
+@click.option(
+    "--run",
+    "run_id",
+    default="latest",
+    shell_complete=names("run"),
+    show_default=True,
+    help="Id of the run.",
+)
 @click.option(
     "--svg",
     "picture",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    callback=svg_file,
     help="SVG file to draw the explanation to.",
 )
 @json_option
@@ -118,7 +127,8 @@ def _print_rules(rules: list[dict[str, Any]]) -> None:
 
 def _reason(row: dict[str, Any]) -> str:
     from_title = (row["from_item"] or {}).get("title")
-    return _REASONS[row["source"]].format(**row, from_title=from_title)
+    reason = _REASONS[row["source"]].format(**row, from_title=from_title)
+    return reason if row["is_active"] else f"not shown: deactivated since; was {reason}"
 
 
 def _fused_from(row: dict[str, Any]) -> str | None:

@@ -75,7 +75,8 @@ def make_engine(
         "default_transaction_isolation": r"read\ committed",
     }
     given = parsed.query.get("options", "")
-    options = [given if isinstance(given, str) else " ".join(given)]
+    # A default of the role, as of an analyst's, must not hide the tables; the URL's options may.
+    options = ["-c search_path=public", given if isinstance(given, str) else " ".join(given)]
     options += [f"-c {name}={value}" for name, value in session.items()]
     engine = create_engine(
         parsed,

@@ -130,6 +130,11 @@ def analyst(engine: Callable[[], Engine] | None) -> Iterator[Finding]:
             "As an administrator: REVOKE TEMPORARY ON DATABASE ... FROM PUBLIC, and REVOKE EXECUTE "
             "ON FUNCTION lo_create(oid), lo_creat(integer), lo_from_bytea(oid, bytea) FROM PUBLIC.",
         )
+    elif not role.finds_views:
+        yield warning(
+            f"The role {role.name} of analysts does not find the views without their schema.",
+            f'As an administrator: ALTER ROLE "{role.name}" SET search_path = analytics.',
+        )
     else:
         yield ok(f"{role.name} reads the views and nothing else")
 

@@ -1,6 +1,6 @@
 """Exports of a run's lists and queries, streamed to a file that appears only when complete.
 
-JSON Lines is the default because it stores every text unchanged. In CSV a cell that a spreadsheet
+JSON Lines stores every text unchanged. In CSV a cell that a spreadsheet
 would read as a formula is prefixed with an apostrophe, unless exact cells are asked for.
 """
 
@@ -39,6 +39,7 @@ _SCHEMA = {
         user_id=pa.string(),
         rank=pa.int32(),
         item_id=pa.string(),
+        title=pa.string(),
         source=pa.string(),
         query=pa.string(),
         query_rank=pa.int32(),

@@ -7,8 +7,7 @@ Environment variables override the .env file, and both override the servers of a
 
 import getpass
 import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,6 +17,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PrivateAttr,
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
@@ -36,6 +36,7 @@ from gpt4rec_es.settings.checks import (
     url_check,
 )
 from gpt4rec_es.settings.env_file import read_env_file
+from gpt4rec_es.settings.faults import faults_of
 from gpt4rec_es.settings.names import FOREIGN, misnamed, not_read, unknown
 from gpt4rec_es.settings.variables import (
     BELONG_TO,
@@ -118,7 +119,7 @@ class Settings(BaseModel):
     stack_folder: Path | None = None  # None: the stack chooses
     actor: str = Field(default_factory=_os_user, min_length=1, max_length=200)
 
-    _set: frozenset[str] = frozenset()
+    _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _agree(self) -> "Settings":
@@ -147,9 +148,9 @@ class Settings(BaseModel):
             )
         return value
 
-    def set_variables(self) -> set[str]:
-        """Return the variables that are set by an operator or by a local stack."""
-        return set(self._set)
+    def source_of(self, variable: str) -> str:
+        """Return where the value of ``variable`` is from: set, stack or default."""
+        return self._sources.get(variable, "default")
 
     def secrets(self) -> list[str]:
         """Return every secret in these settings, for the log scrubber."""
@@ -196,10 +197,11 @@ def load_settings(
     """
     given = _given(env_file, os.environ if environ is None else environ)
     ours = {variable: text for variable, text in given.items() if variable in VARIABLES}
+    sources = dict.fromkeys(ours, "set")
     for variable, url in (stack_urls or {}).items():
         owner = BELONG_TO.get(VARIABLES[variable][-1])
-        if owner is None or variable_of(owner) not in given:
-            ours.setdefault(variable, url)
+        if variable not in ours and (owner is None or variable_of(owner) not in given):
+            ours[variable], sources[variable] = url, "stack"
     faults = [unknown(variable, VARIABLES) for variable in given if variable not in VARIABLES]
     faults += not_read(os.environ if environ is None else environ)
     values: dict[tuple[str, ...], Any] = {}
@@ -212,12 +214,12 @@ def load_settings(
     try:
         settings = Settings.model_validate(nested(values))
     except ValidationError as error:
-        faults += _faults(error, ours)
+        faults += faults_of(error, ours, VARIABLES)
     if faults:
         raise UsageError("; ".join(faults) + ".", "docs/settings.md lists the allowed values.")
     if settings.owner_database_url is None and settings.database_url is not None:
         settings = settings.model_copy(update={"owner_database_url": settings.database_url})
-    settings._set = frozenset(ours)  # noqa: SLF001 -- an attribute of this module's own class
+    settings._sources = sources  # noqa: SLF001 -- an attribute of this module's own class
     return settings
 
 
@@ -232,19 +234,3 @@ def _given(env_file: str | Path | None, environ: Mapping[str, str]) -> dict[str,
         and (variable in VARIABLES or variable.startswith(PREFIX))
         and not variable.startswith(FOREIGN)
     }
-
-
-def _faults(error: ValidationError, given: Mapping[str, str]) -> Iterator[str]:
-    """Yield one phrase per wrong value: the variable, the value unless secret, what is allowed."""
-    variables = {path: variable for variable, path in VARIABLES.items()}
-    names = {path[-1]: variable for variable, path in VARIABLES.items()}
-    for fault in error.errors(include_url=False, include_context=False):
-        allowed = fault["msg"].removeprefix("Value error, ").replace("Input should", "it should")
-        variable = variables.get(tuple(map(str, fault["loc"])))
-        if variable is None:
-            # Of a whole record, which knows its fields by their names.
-            yield re.sub(r"\w+", lambda word: names.get(word[0], word[0]), allowed).rstrip(".")
-            continue
-        hidden = VARIABLES[variable][-1] in {*SECRETS, *URLS}
-        value = "" if hidden else f" is {given[variable]!r}"
-        yield f"{variable}{value}: {allowed}"

@@ -170,11 +170,7 @@ def psql_command(folder: Path, role: str) -> tuple[list[str], dict[str, str]]:
         UsageError: no stack was started in ``folder``.
         DependencyError: there is no psql.
     """
-    state = load_state(folder)
-    if state is None or not state.started:
-        raise UsageError(
-            f"No stack is up in {folder}.", "Start it by `gpt4rec stack up`, or name --folder."
-        )
+    state = _started_state(folder)
     local_psql = find_postgres(state.pg_bin) / "psql"
     program = str(local_psql) if local_psql.is_file() else shutil.which("psql")
     if program is None:
@@ -182,3 +178,26 @@ def psql_command(folder: Path, role: str) -> tuple[list[str], dict[str, str]]:
     port = str(state.ports["postgres"])
     command = [program, "-h", "127.0.0.1", "-p", port, "-U", ROLES[role], "-d", DATABASE]
     return command, {"PGPASSWORD": state.passwords[ROLES[role]]}
+
+
+def shell_variables(folder: Path) -> dict[str, str]:
+    """Return the addresses of the servers in ``folder`` by variable, as psql and curl take them.
+
+    Raises:
+        UsageError: no stack was started in ``folder``.
+    """
+    variables = _started_state(folder).urls().variables()
+    # SQLAlchemy's name of the driver is unknown to libpq.
+    return {
+        name: url.replace("postgresql+psycopg2://", "postgresql://")
+        for name, url in variables.items()
+    }
+
+
+def _started_state(folder: Path) -> State:
+    state = load_state(folder)
+    if state is None or not state.started:
+        raise UsageError(
+            f"No stack is up in {folder}.", "Start it by `gpt4rec stack up`, or name --folder."
+        )
+    return state

@@ -37,9 +37,12 @@ def provision(state: State) -> None:
     """Create or correct database and roles; idempotent."""
     with closing(connect(state)) as admin:
         _provision(admin, state)
-    refuse_large_objects = resource_path("migrations", "schema/large_objects.sql")
     with closing(connect(state, DATABASE)) as admin, admin.cursor() as cursor:
-        cursor.execute(refuse_large_objects.read_text(encoding="utf-8"))
+        # Migrations run as the owner, that may do neither: refuse large objects, and give analysts
+        # their search_path and limits.
+        for name in ("large_objects.sql", "analyst.sql"):
+            script = resource_path("migrations", f"schema/{name}")
+            cursor.execute(script.read_text(encoding="utf-8"))
 
 
 def _provision(admin: Connection, state: State) -> None:

@@ -37,6 +37,16 @@ class StackUrls:
         """Return the addresses by field name."""
         return asdict(self)
 
+    def variables(self) -> dict[str, str]:
+        """Return the addresses by the variables of the settings."""
+        return {
+            "DATABASE_URL": self.database_url,
+            "GPT4REC_OWNER_DATABASE_URL": self.owner_database_url,
+            "GPT4REC_ANALYST_DATABASE_URL": self.analyst_database_url,
+            "ELASTICSEARCH_URL": self.elasticsearch_url,
+            "CELERY_BROKER_URL": self.broker_url,
+        }
+
 
 @dataclass(frozen=True)
 class State:

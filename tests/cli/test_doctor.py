@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from elasticsearch import Elasticsearch
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from gpt4rec_es.cli.main import run
 from gpt4rec_es.doctor import cluster as of_elasticsearch
@@ -186,6 +186,18 @@ def test_files_and_builds_that_are_not_as_recorded(
     with database.engine.begin() as connection:
         connection.execute(text("UPDATE generators SET is_current = false"))
     assert "No query generator is in use" in doctor()[1]["generator"][0]["what"]
+
+
+def test_an_analyst_that_does_not_find_the_views(
+    doctor: Doctor, database: Database, cluster: Cluster
+) -> None:
+    role = make_url(database.analyst_url).username
+    there = f'ALTER ROLE "{role}" IN DATABASE "{database.name}"'
+    with cluster.admin.connect() as connection:
+        connection.execute(text(f"{there} SET search_path = public"))
+        (found,) = doctor()[1]["analyst"]
+        connection.execute(text(f"{there} RESET search_path"))
+    assert "SET search_path = analytics" in found["way_out"]
 
 
 _OF_THE_TABLES = ("alias", "pinned builds", "generator", "settings and data", "shards")

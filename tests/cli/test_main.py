@@ -247,6 +247,12 @@ class TestErrors:
         (["qqqq"], "There is no command 'qqqq'. See `gpt4rec --help`."),
         (["--nix"], "No such option '--nix'. See `gpt4rec --help`."),
         (["config", "show", "--nix"], "See `gpt4rec config show --help`."),
+        (
+            ["split", "create", "s"],
+            "Missing option '--protocol'. Choose from: leave-one-out, users,",
+        ),
+        (["why", "u", "--svg", "u.png"], "u.png is to hold SVG: name it u.svg."),
+        (["tune", "bm25", "s", "--heatmap", "h.pdf"], "name it h.svg."),
         (["--log-level", "loud", "config", "show"], "'loud' is not one of"),
     ],
 )

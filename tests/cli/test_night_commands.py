@@ -45,11 +45,19 @@ def test_a_night_and_what_one_can_ask_about_it(shop: Shop, cli: Cli) -> None:
     assert "Queries the model wrote" in why
     assert "hit 2 of query 1" in why
     assert cli.json("why", "u014")["equals_merge_now"] is True
-    assert cli.json("runs", "rollback", "--dry-run")["published"] == "nightly-2026-11-22-1"
+    assert cli.json("runs", "rollback", "--reason", "x", "--dry-run")["published"] == (
+        "nightly-2026-11-22-1"
+    )
     assert "nightly-2026-11-22-1 is published again" in cli("runs", "rollback", "--reason", "x")
+    assert "--reason" in cli.error("runs", "rollback", code=2)
+    said = cli("runs", "status", code=3)
+    assert "Readers see nightly-2026-11-22-1, published 0.0 hours ago; its lists were" in said
     gates = cli.json("runs", "publish", "nightly-2026-11-23-1", "--dry-run")
     assert {gate["gate"] for gate in gates if not gate["passed"]} == set()
     assert "is published" in cli("runs", "publish", "nightly-2026-11-23-1")
+    again = ("runs", "publish", "nightly-2026-11-23-1")
+    for more in ((), ("--dry-run",)):
+        assert "nightly-2026-11-23-1 is published already" in cli.error(*again, *more, code=2)
 
 
 def test_a_gate_that_says_no_is_exit_code_3(
@@ -83,7 +91,7 @@ def test_mistakes_are_one_line_with_the_way_out(
     assert "There is no run 'x'" in cli.error("runs", "show", "x", code=2)
     assert "--date" in cli.error("night", "--date", "yesterday", code=2)
     assert "--reason" in cli.error("runs", "cancel", "x", code=2)
-    assert "No run is published" in cli.error("runs", "rollback", code=2)
+    assert "No run is published" in cli.error("runs", "rollback", "--reason", "x", code=2)
     with hold_lock(database.engine, "night nightly"):
         assert "A night is running already" in cli.error("night", code=1)
     cli("night")

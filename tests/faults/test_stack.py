@@ -145,14 +145,36 @@ def test_each_role_may_do_its_part_and_no_more(urls: stack.StackUrls) -> None:
     _query(urls.database_url, "CREATE TEMPORARY TABLE scratch (x int)")
     for url, statement in (
         (urls.database_url, "CREATE TABLE u (x int)"),
-        (urls.analyst_database_url, "CREATE TABLE u (x int)"),
-        (urls.analyst_database_url, "CREATE TEMPORARY TABLE u (x int)"),
-        (urls.analyst_database_url, "SELECT * FROM t"),
+        # An analyst's transactions are read-only by default alone.
+        (urls.analyst_database_url, "BEGIN READ WRITE; CREATE TABLE public.u (x int)"),
+        (urls.analyst_database_url, "BEGIN READ WRITE; CREATE TEMPORARY TABLE u (x int)"),
+        (urls.analyst_database_url, "SELECT * FROM public.t"),
         (urls.owner_database_url, "CREATE ROLE somebody"),
     ):
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             _query(url, statement)
     _query(urls.owner_database_url, "DROP TABLE t")
+
+
+def test_worked_questions_need_no_schema(urls: stack.StackUrls, folder: Path) -> None:
+    """Analysts find the views by their names, in psql and by the addresses for other programs."""
+    program, variables = stack.psql_command(folder, "analyst")
+    done = subprocess.run(
+        [*program, "-Atc", "SHOW search_path"],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "analytics\n"
+    url = stack.shell_variables(folder)["GPT4REC_ANALYST_DATABASE_URL"]
+    done = subprocess.run(
+        [program[0], url, "-Atc", "SHOW default_transaction_read_only"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "on\n"
 
 
 def test_killed_postgres_and_broker_come_back_with_ports_and_data(

@@ -91,13 +91,13 @@ def test_what_was_published_last_for_a_date_counts(runtime: Runtime, database: D
     assert (first, second) == ("nightly-2026-11-22-1", "nightly-2026-11-22-2")
     assert shown(database)["2026-11-22"][0] == second
     assert shown(database) != before
-    withdraw.rollback(parts)
+    withdraw.rollback(parts, reason="x")
     assert shown(database) == before
     publish.publish(parts, second, force=False, reason=None)
     assert shown(database)["2026-11-22"][0] == second
     third = night(runtime, days=1)
     assert shown(database)["2026-11-23"][0] == third
-    withdraw.rollback(parts)
+    withdraw.rollback(parts, reason="x")
     assert list(shown(database)) == ["2026-11-22"]
 
 

@@ -1,10 +1,13 @@
 """Where exports write: regular files, complete or not at all, registered by their real path."""
 
+import csv
 import datetime as dt
+import json
 import os
 import socket
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import text
@@ -16,8 +19,9 @@ from gpt4rec_es.files import open_target, partial_of
 from gpt4rec_es.night.inprocess import run_night
 from gpt4rec_es.privacy.forget import forget_user
 from gpt4rec_es.runtime import Runtime
+from tests.commands import Cli
 from tests.databases import Database
-from tests.shop import Shop
+from tests.shop import TITLES, Shop
 
 USER = "+u-odd"
 
@@ -151,6 +155,31 @@ def test_forgetting_ends_with_3_until_files_are_acknowledged(
     unasked = CliRunner().invoke(cli, ["users", "forget", "u016"])
     assert unasked.exit_code == 2
     assert "--yes is needed" in unasked.output
+
+
+def test_the_extension_decides_the_format_and_lists_have_titles(
+    runtime: Runtime,
+    shop: Shop,
+    tmp_path: Path,
+    cli: Cli,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shop.enter(monkeypatch)
+    for name in ("r.csv", "r.jsonl", "r.parquet"):
+        cli("export", "recommendations", "--output", str(tmp_path / name))
+    with (tmp_path / "r.csv").open(newline="") as file:
+        from_csv = list(csv.DictReader(file))
+    from_jsonl = [json.loads(line) for line in (tmp_path / "r.jsonl").read_text().splitlines()]
+    from_parquet = pq.read_table(tmp_path / "r.parquet").to_pylist()
+    titles = [row["title"] for row in from_csv]
+    assert titles == [row["title"] for row in from_jsonl] == [row["title"] for row in from_parquet]
+    assert set(titles) <= set(TITLES)
+    cli("export", "queries", "--output", str(tmp_path / "q.csv"))
+    assert (tmp_path / "q.csv").read_text().startswith("user_id,query_rank,query,")
+    refused = cli.error(
+        "export", "queries", "--format", "jsonl", "--output", str(tmp_path / "r.csv"), code=2
+    )
+    assert "named as a file of format csv, but --format is jsonl" in refused
 
 
 def test_a_dash_is_stdout(runtime: Runtime, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,6 +43,27 @@ def test_every_user_gets_an_outcome_and_a_list(shop: Shop, database: Database) -
     assert {(row.n, row.first, row.last) for row in lists} == {(6, 1, 6)}
 
 
+def test_what_a_night_stored_has_statistics_before_it_is_published(
+    shop: Shop, database: Database
+) -> None:
+    with database.owner_engine.begin() as connection:
+        # Else autovacuum might collect them in time.
+        connection.execute(text("ALTER TABLE searches SET (autovacuum_enabled = false)"))
+        connection.execute(text("SELECT create_run_partitions(1)"))
+        for parent in ("run_users", "recommendations", "user_outcomes"):
+            connection.execute(text(f"ALTER TABLE {parent}_1 SET (autovacuum_enabled = false)"))
+    night(shop.runtime())
+    with database.engine.connect() as connection:
+        found = connection.execute(
+            text("SELECT relname, reltuples::int FROM pg_class WHERE relname = ANY (:names)"),
+            {"names": ["run_users_1", "recommendations_1", "user_outcomes_1", "searches"]},
+        )
+        counts = {row.relname: row.reltuples for row in found}
+    assert counts["searches"] > 0
+    assert (counts["run_users_1"], counts["user_outcomes_1"]) == (40, 40)
+    assert counts["recommendations_1"] == 40 * 6
+
+
 def test_imported_users_without_purchases_get_lists_that_say_so(
     shop: Shop, database: Database, tmp_path: Path
 ) -> None:

@@ -41,12 +41,12 @@ def shown(database: Database) -> list[str]:
 def test_rollback_and_back(runtime: Runtime, database: Database) -> None:
     parts = runtime.night_parts()
     assert shown(database) == ["nightly-2026-11-23-1"]
-    assert withdraw.rollback(parts, dry_run=True).run_id == "nightly-2026-11-22-1"
+    assert withdraw.rollback(parts, reason="x", dry_run=True).run_id == "nightly-2026-11-22-1"
     assert shown(database) == ["nightly-2026-11-23-1"]
     withdraw.rollback(parts, reason="wrong prices")
     assert shown(database) == ["nightly-2026-11-22-1"]
     with pytest.raises(UsageError, match="No earlier"):
-        withdraw.rollback(parts)
+        withdraw.rollback(parts, reason="x")
     publish.publish(parts, "nightly-2026-11-23-1", force=False, reason=None)
     assert shown(database) == ["nightly-2026-11-23-1"]
     with database.engine.connect() as connection:
@@ -124,7 +124,10 @@ def test_items_deactivated_since_are_hidden_from_the_latest_lists(
 def test_publishing_the_shown_run_again_keeps_its_predecessor(
     runtime: Runtime, database: Database
 ) -> None:
-    publish.publish(runtime.night_parts(), "nightly-2026-11-23-1", force=True, reason="again")
+    parts, current = runtime.night_parts(), "nightly-2026-11-23-1"
+    with pytest.raises(UsageError, match="is published already"):
+        publish.publish(parts, current, force=False, reason=None)
+    publish.publish(parts, current, force=True, reason="again")
     with database.engine.connect() as connection:
         previous = connection.execute(text("SELECT previous_run_no FROM publications"))
         assert previous.scalar_one() == 1

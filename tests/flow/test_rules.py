@@ -18,6 +18,7 @@ from gpt4rec_es.night.publish.prune import prune
 from gpt4rec_es.night.stages.drain import drain
 from gpt4rec_es.night.start import start_night
 from gpt4rec_es.runtime import Runtime
+from tests.commands import Cli
 from tests.databases import Database
 from tests.shop import Shop, stored_rows
 
@@ -249,6 +250,26 @@ def test_commands(
     assert run_cli(["night", "--min-price", "9", "--max-price", "1", "--dry-run"]) == 2
     assert run_cli(["rules", "remove", "1", "--reason", "y"]) == 0
     assert run_cli(["rules", "remove", "1", "--reason", "y"]) == 2
+
+
+def test_rules_that_match_nothing_are_refused(
+    branded: Shop, monkeypatch: pytest.MonkeyPatch, cli: Cli, tmp_path: Path
+) -> None:
+    branded.enter(monkeypatch)
+    reason = ("--reason", "x")
+    line = cli.error("rules", "add", "brand", "Clok", *reason, code=2)
+    assert "the brand 'Clok'. Did you mean 'Clock'? --force" in line
+    line = cli.error("rules", "add", "category", "garden > rde", *reason, "--dry-run", code=2)
+    assert "Did you mean 'garden > red'?" in line
+    line = cli.error("rules", "add", "item", "i0001", *reason, code=2)
+    assert "the item 'i0001'. --force" in line
+    file = tmp_path / "rules.csv"
+    file.write_text("kind,value\nbrand,clock\nbrand,zzz\nitem,i0001\n")
+    line = cli.error("rules", "import", str(file), *reason, code=2)
+    assert "the brand 'zzz'. Other rules that match none: 1." in line
+    assert cli.json("rules", "list") == []
+    assert cli.json("rules", "import", str(file), *reason, "--force")["items"] == [12, 0, 0]
+    assert cli.json("rules", "add", "item", "i0001", *reason, "--force")["known"] == 1
 
 
 def test_rules_that_leave_too_little_are_stopped_by_the_gate(branded: Shop) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.night.inprocess import run_night
 from gpt4rec_es.night.inspect.why import explain_user
+from tests.commands import Cli
 from tests.databases import Database
 from tests.shop import Shop
 
@@ -35,6 +36,22 @@ def test_every_item_has_its_query_and_place(explained: Database) -> None:
     removed = {(row["query_rank"], row["hit_rank"], row["reason"]) for row in data["removed"]}
     assert {(rank, 1, "bought") for rank in texts} <= removed
     assert sum(row["items_given"] for row in data["queries"]) == 6
+
+
+def test_items_deactivated_since_are_marked(
+    explained: Database, shop: Shop, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.enter(monkeypatch)
+    assert "deactivated" not in cli("why", "u014")
+    gone = explain_user(explained.engine, "u014").as_dict()["recommendations"][2]["item_id"]
+    with explained.engine.begin() as connection:
+        connection.execute(
+            text("UPDATE items SET is_active = false WHERE item_id = :id"), {"id": gone}
+        )
+    after = cli.json("why", "u014")
+    assert [row["item_id"] for row in after["recommendations"] if not row["is_active"]] == [gone]
+    (line,) = (line for line in cli("why", "u014").splitlines() if "deactivated since" in line)
+    assert gone in line
 
 
 def test_without_history_it_says_so(explained: Database) -> None:

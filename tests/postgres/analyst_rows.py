@@ -40,7 +40,8 @@ INSERT INTO generated_queries VALUES
     (3, 1, 5, -1, 2), (4, 1, 5, -1, 2);
 INSERT INTO searches (build_no, query_no, depth, item_nos, scores, is_exhausted, is_empty_query)
 VALUES
-    (1, 1, 50, '{1}', '{0.5}', false, false), (2, 1, 50, '{1}', '{0.6}', false, false),
+    (1, 1, 50, '{1}', '{0.5}', false, false), (1, 2, 50, '{1}', '{0.1}', false, false),
+    (2, 1, 50, '{1}', '{0.6}', false, false),
     (2, 1, 200, '{1,2}', '{0.6,0.4}', true, false),
     (2, 2, 50, '{3,4}', '{1.5,1.25}', true, false), (2, 3, 50, '{}', '{}', true, false),
     (2, 4, 50, '{}', '{}', true, true), (2, 5, 50, '{3}', '{2}', true, false);

@@ -22,6 +22,13 @@ QUESTIONS = [
 def shop(module_database: Database) -> Database:
     with module_database.engine.begin() as connection:
         add_three_nights(connection)
+        # A query of the published run whose best hit has one of its three words.
+        connection.exec_driver_sql("""
+            INSERT INTO queries (query_hash, text) VALUES ('\\x06', 'blue garden gnome');
+            INSERT INTO generated_queries VALUES (2, 3, 6, -5, 3);
+            INSERT INTO searches (build_no, query_no, depth, item_nos, scores, is_exhausted,
+                is_empty_query) VALUES (2, 6, 50, '{3}', '{0.1}', true, false)
+        """)
         # Both builds have a search of 'red'; add an outcome to the first night, too.
         connection.execute(
             text("INSERT INTO user_outcomes VALUES (1, 1, 'ok', 2, 1, 1, 'no more', NULL)")

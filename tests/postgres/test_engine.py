@@ -2,7 +2,7 @@ import threading
 
 import psycopg2
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from gpt4rec_es.db.engine import make_engine, normalise_url, retrying, transaction
@@ -89,6 +89,15 @@ def test_options_of_the_url_are_kept(module_database: Database) -> None:
     with module_database.owner_engine.connect() as connection:
         assert connection.execute(text("SELECT current_user")).scalar_one() == "gpt4rec_owner"
         assert connection.execute(text("SHOW lock_timeout")).scalar_one() == "5s"
+
+
+def test_a_search_path_of_the_role_does_not_hide_the_tables(module_database: Database) -> None:
+    with module_database.analyst_engine.connect() as connection:
+        assert connection.execute(text("SHOW search_path")).scalar_one() == "public"
+    raw = create_engine(module_database.analyst_url)
+    with raw.connect() as connection:
+        assert connection.execute(text("SHOW search_path")).scalar_one() == "analytics"
+    raw.dispose()
 
 
 def test_a_killed_backend_is_transient(module_database: Database, cluster: Cluster) -> None:

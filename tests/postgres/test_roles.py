@@ -137,6 +137,7 @@ def test_the_analyst_reads_every_view(shop: Database) -> None:
         "trials",
         "user_outcomes",
         "users",
+        "weakly_matched_queries",
         "zero_hit_queries",
     }
     assert all(counts.values()), "the rows of the fixture show in every view"

@@ -136,6 +136,7 @@ def test_query_hits_come_from_the_deepest_search_of_each_build(shop: Database) -
         "FROM query_hits ORDER BY index_name, query_id, hit_rank",
     ) == [
         ("items-a", "red", 1, "i-1", "red lamp", 0.5, 50, False),
+        ("items-a", "vase", 1, "i-1", "red lamp", 0.1, 50, False),
         ("items-b", "red", 1, "i-1", "red lamp", 0.6, 200, True),
         ("items-b", "red", 2, "i-2", "red shade", 0.4, 200, True),
         ("items-b", "vase", 1, "i-3", "blue vase", 1.5, 50, True),
@@ -155,6 +156,37 @@ def test_zero_hit_queries_count_users_and_tell_empty_ones_apart(shop: Database) 
         for run in (RUN_2, RUN_3)
         for query, is_empty in (("!!!", True), ("zeppelin", False))
     ]
+
+
+def test_weakly_matched_queries_have_a_best_hit_with_few_of_their_words(shop: Database) -> None:
+    weak = "SELECT run_id, query, query_term_count, matched_term_count, best_item_id, best_title, "
+    weak += "weak_user_count FROM weakly_matched_queries ORDER BY 1, 2"
+    # Run 1 found a lamp for "vase"; "red" has its only word in "red lamp".
+    assert select(shop, weak) == [(RUN_1, "vase", 1, 0, "i-1", "red lamp", 1)]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("red lamp", None),
+        ("Red oak", None),
+        ("red oak door", (3, 1)),
+        ("door door lamp", None),
+        ("door of door lamp", (3, 1)),
+    ],
+)
+def test_half_of_the_distinct_words_are_a_match(
+    database: Database, query: str, found: tuple[int, int] | None
+) -> None:
+    with database.engine.begin() as connection:
+        add_three_nights(connection)
+        connection.execute(text("UPDATE queries SET text = :q WHERE text = 'red'"), {"q": query})
+    rows = select(
+        database,
+        "SELECT query_term_count, matched_term_count FROM weakly_matched_queries "
+        f"WHERE run_id = '{RUN_2}'",
+    )
+    assert rows == ([] if found is None else [found])
 
 
 def test_index_builds_say_which_one_is_live(shop: Database) -> None:

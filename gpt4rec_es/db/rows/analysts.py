@@ -132,6 +132,7 @@ class ListedItem(NamedTuple):
     user_id: str
     rank: int
     item_id: str
+    title: str | None
     source: str
     query: str | None
     query_rank: int | None
@@ -151,8 +152,8 @@ class WrittenQuery(NamedTuple):
 
 
 _RECOMMENDATIONS = """
-    SELECT {user_id}, rank, item_id, source, query, query_rank, hit_rank, score, from_item_id,
-        fused_score
+    SELECT {user_id}, rank, item_id, title, source, query, query_rank, hit_rank, score,
+        from_item_id, fused_score
     FROM analytics.recommendations AS r {own} WHERE run_id = :run_id ORDER BY 1, 2
 """
 _QUERIES = """

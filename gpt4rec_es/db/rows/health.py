@@ -41,13 +41,15 @@ class OwnerRights(NamedTuple):
 class AnalystRights(NamedTuple):
     """Privileges of the current role as analyst: whether it may read the views, or do more.
 
-    may_fill: may store temporary tables or large objects.
+    may_fill: may store temporary tables or large objects. finds_views: its search_path
+    has the schema of the views.
     """
 
     name: str
     may_read: bool
     may_more: bool
     may_fill: bool
+    finds_views: bool
 
 
 class StagePace(NamedTuple):
@@ -138,7 +140,15 @@ def analyst_rights(connection: Connection) -> AnalystRights:
                has_table_privilege('public.users', 'SELECT, INSERT, UPDATE, DELETE')
                    OR has_schema_privilege('public', 'CREATE') AS may_more,
                has_database_privilege(current_database(), 'TEMP')
-                   OR has_function_privilege('pg_catalog.lo_create(oid)', 'EXECUTE') AS may_fill
+                   OR has_function_privilege('pg_catalog.lo_create(oid)', 'EXECUTE') AS may_fill,
+               coalesce((
+                   SELECT setting LIKE '%analytics%'
+                   FROM pg_db_role_setting CROSS JOIN unnest(setconfig) AS setting
+                   WHERE setrole IN (0, current_user::regrole) AND setdatabase IN (
+                       0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+                   AND setting LIKE 'search_path=%'
+                   ORDER BY setrole <> 0 DESC, setdatabase <> 0 DESC LIMIT 1
+               ), false) AS finds_views
         """)
     ).one()
     return AnalystRights(*row)

@@ -18,10 +18,11 @@ class CatalogItem(NamedTuple):
 
 
 class Name(NamedTuple):
-    """Item id and title of an item."""
+    """Item id and title of an item, and whether it is active now."""
 
     item_id: str
     title: str | None
+    is_active: bool
 
 
 def load_items(connection: Connection) -> list[CatalogItem]:
@@ -78,12 +79,12 @@ def unfindable(connection: Connection) -> set[int]:
 
 
 def load_names(connection: Connection, item_nos: Collection[int]) -> dict[int, Name]:
-    """Return item number -> id and title for those ``item_nos`` that exist."""
+    """Return item number -> name for those ``item_nos`` that exist."""
     found = connection.execute(
-        text("SELECT item_no, item_id, title FROM items WHERE item_no = ANY(:numbers)"),
+        text("SELECT item_no, item_id, title, is_active FROM items WHERE item_no = ANY(:numbers)"),
         {"numbers": list(item_nos)},
     )
-    return {row.item_no: Name(row.item_id, row.title) for row in found}
+    return {row.item_no: Name(row.item_id, row.title, row.is_active) for row in found}
 
 
 def count_active(connection: Connection) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select, text, update
 
 from gpt4rec_es.db.rows.rule_items import BLOCKED, CAPPED, MATCHES, Filter
-from gpt4rec_es.db.tables import block_rules
+from gpt4rec_es.db.tables import block_rules, items
 from gpt4rec_es.records import NamedItems
 
 KINDS = ("item", "brand", "category")
@@ -121,6 +121,14 @@ def count_matches(connection: Connection, rules: Iterable[NewRule]) -> list[int]
     )
     counts = {row.rule_no: row.n for row in found}
     return [counts.get(place, 0) for place in range(1, len(given) + 1)]
+
+
+def known_values(connection: Connection, kind: str) -> list[str]:
+    """Return the distinct brands or category paths of the catalog; of item ids, none."""
+    if kind not in {"brand", "category"}:
+        return []  # too many, and no id is meant by one like it
+    column = items.c[kind]
+    return list(connection.execute(select(column).where(column.is_not(None)).distinct()).scalars())
 
 
 _FREEZE_BLOCKS = text(f"""

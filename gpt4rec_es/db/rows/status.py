@@ -138,12 +138,26 @@ def inactivity(connection: Connection, run_no: int) -> Inactivity:
     return Inactivity(*connection.execute(_INACTIVITY, {"run_no": run_no}).one())
 
 
-def published_age_hours(connection: Connection) -> float | None:
-    """Return the hours since the last publication; None when there is none."""
+class Publication(NamedTuple):
+    """The published run: hours since it was published, and since its lists were complete.
+
+    The two differ after a rollback, and where a run was published by an operator.
+    """
+
+    run_id: str
+    published_hours_ago: float
+    made_hours_ago: float
+
+
+def publication(connection: Connection) -> Publication | None:
+    """Return the published run with its age; None when nothing is published."""
     found = connection.execute(
-        text(
-            "SELECT extract(epoch FROM clock_timestamp() - published_at)::float8 / 3600 "
-            "FROM publications WHERE kind = 'nightly'"
-        )
-    ).scalar_one_or_none()
-    return None if found is None else float(found)
+        text("""
+        SELECT r.run_id,
+            extract(epoch FROM clock_timestamp() - p.published_at)::float8 / 3600,
+            extract(epoch FROM clock_timestamp()
+                - coalesce(r.finished_at, p.published_at))::float8 / 3600
+        FROM publications AS p JOIN runs AS r USING (run_no) WHERE p.kind = 'nightly'
+        """)
+    ).one_or_none()
+    return None if found is None else Publication(*found)

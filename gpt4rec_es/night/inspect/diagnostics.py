@@ -33,13 +33,17 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Nights:
-    """State of the nights: the newest run, the age of the publication, and problems.
+    """State of the nights: the newest run, the publication and its age, and problems.
 
+    published_hours_ago: since readers see the run published_run_id; made_hours_ago: since its lists
+    were complete, which is longer after a rollback; None: nothing is published.
     stuck: problems of the newest run, while it is unfinished. alarms: stale lists, a failed gate,
     or a run that stands still.
     """
 
+    published_run_id: str | None
     published_hours_ago: float | None
+    made_hours_ago: float | None
     newest: RunStatus | None
     stuck: list[Problem]
     alarms: list[Problem]
@@ -55,13 +59,14 @@ def nights(connection: Connection, *, max_age_hours: float, idle_s: float = _IDL
     idle_s: seconds without a worker after which a run is reported as stuck.
     """
     found = run_rows.newest(connection, 1)
-    age = rows.published_age_hours(connection)
+    shown = rows.publication(connection)
     newest = run_status(connection, found[0]) if found else None
     stuck = list(_stuck(connection, found[0], idle_s)) if found else []
+    run_id, age, made = shown or (None, None, None)
     alarms = list(_alarms(age, newest, max_age_hours))
     if found and not found[0].is_finished:
         alarms += _standstill(connection, found[0])
-    return Nights(age, newest, stuck, alarms)
+    return Nights(run_id, age, made, newest, stuck, alarms)
 
 
 def _standstill(connection: Connection, run: Run) -> Iterator[Problem]:

@@ -71,7 +71,8 @@ def publish(parts: NightParts, run_id: str, *, force: bool, reason: str | None) 
     """Publish a rejected or withdrawn run for an operator; return it.
 
     Raises:
-        UsageError: it has no stored lists, or ``force`` comes without a reason.
+        UsageError: it has no stored lists or is published now (``force`` publishes it again), or
+            ``force`` comes without a reason.
         GateError: a gate fails and ``force`` is not given.
         ConflictError: its state changed while it was checked.
     """
@@ -88,6 +89,8 @@ def publish(parts: NightParts, run_id: str, *, force: bool, reason: str | None) 
                 f"Run {run.run_id} is {run.state}; it has no complete lists to publish.",
                 "Choose a published or rejected run from `gpt4rec runs list`.",
             )
+        if not force:
+            _require_not_shown(connection, run)
         results = check(connection, parts.elastic, run)
     refused = [result for result in results if not result.passed]
     if refused and not force:
@@ -109,10 +112,24 @@ def publish(parts: NightParts, run_id: str, *, force: bool, reason: str | None) 
 
 
 def gates_of(parts: NightParts, run_id: str) -> list[dict[str, Any]]:
-    """Return the gate results of a run now, as plain values; nothing is stored."""
+    """Return the gate results of a run now, as plain values; nothing is stored.
+
+    Raises:
+        UsageError: there is no such run, or it is published now.
+    """
     with parts.engine.connect() as connection:
-        results = check(connection, parts.elastic, run_rows.find(connection, run_id))
+        run = run_rows.find(connection, run_id)
+        _require_not_shown(connection, run)
+        results = check(connection, parts.elastic, run)
     return [asdict(result) for result in results]
+
+
+def _require_not_shown(connection: Connection, run: Run) -> None:
+    if run_rows.published(connection, run.kind) == run.run_no:
+        raise UsageError(
+            f"Run {run.run_id} is published already: readers see its lists.",
+            f"`gpt4rec runs show {run.run_id}` has its gates.",
+        )
 
 
 def _publish(connection: Connection, actor: str, run: Run, action: str, reason: str | None) -> None:

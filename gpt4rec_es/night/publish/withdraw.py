@@ -44,7 +44,7 @@ def reject(parts: NightParts, run_id: str, *, reason: str, dry_run: bool = False
 
 
 def rollback(
-    parts: NightParts, *, kind: str = "nightly", reason: str | None = None, dry_run: bool = False
+    parts: NightParts, *, kind: str = "nightly", reason: str, dry_run: bool = False
 ) -> Run:
     """Withdraw the published run and publish the one before it; return that one.
 
@@ -111,7 +111,7 @@ def _require_rejectable(run: Run) -> None:
 
 
 def _withdraw(
-    connection: Connection, actor: str, run: Run, action: str, reason: str | None, dry_run: bool
+    connection: Connection, actor: str, run: Run, action: str, reason: str, dry_run: bool
 ) -> Withdrawal:
     """Reject ``run`` and, if it is published, publish the one before; needs the publish lock."""
     current = run_rows.published(connection, run.kind)
@@ -125,9 +125,7 @@ def _withdraw(
             )
     if not dry_run:
         why = "rolled back" if action == "rollback" else "by an operator"
-        run_rows.set_state(
-            connection, run.run_no, "rejected", f"{why}: {reason or 'no reason given'}"
-        )
+        run_rows.set_state(connection, run.run_no, "rejected", f"{why}: {reason}")
         if after is not None and after != current:
             run_rows.point_to(connection, run.kind, after)
         daily.withdraw_from_date(connection, run)

@@ -90,7 +90,11 @@ def _next_state(state: str) -> str:
 
 
 def _make_shards(connection: Connection, run: Run, state: str) -> None:
-    """Create the shards of the new stage; those of generate were created at planning."""
+    """Create the shards of the new stage; those of generate were created at planning.
+
+    Statistics of what the stage before stored are collected first: autovacuum comes a minute later,
+    and gates and analysts must not wait for bad plans.
+    """
     sizes = run.manifest["shard_sizes"]
     if state == STATE_OF["search"]:
         analyze_tables(connection, ("generations", "generated_queries", "queries"))
@@ -106,4 +110,7 @@ def _make_shards(connection: Connection, run: Run, state: str) -> None:
             size=sizes["search"],
         )
     elif state == STATE_OF["merge"]:
+        analyze_tables(connection, ("searches",))
         shard_plans.plan_merge(connection, run.run_no, sizes["merge"])
+    elif state == "checking":
+        analyze_tables(connection, (f"recommendations_{run.run_no}", f"user_outcomes_{run.run_no}"))

@@ -120,6 +120,10 @@ def test_roles_of_the_first_start_are_those_of_the_migrations() -> None:
         "gpt4rec_writer",
         "gpt4rec_analyst",
     }
+    defaults = (ROOT / "migrations/schema/analyst.sql").read_text().replace("''", "'")
+    made = re.findall(r"^ALTER ROLE gpt4rec_analyst SET (.*);$", script, re.MULTILINE)
+    (array,) = re.findall(r"ARRAY\[(.*?)\] LOOP", defaults, re.DOTALL)
+    assert [f"'{setting}'" for setting in made] == re.split(r",\s+", array.strip())
     asked = set(re.findall(r"\$(\w+_PASSWORD)", script))
     assert asked <= set(SERVICES["postgres"]["environment"])
 

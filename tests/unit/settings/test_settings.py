@@ -38,7 +38,7 @@ def test_defaults_need_no_variable() -> None:
     assert settings.elasticsearch_verify_tls is True
     assert settings.timezone == "UTC"
     assert settings.actor
-    assert settings.set_variables() == set()
+    assert {settings.source_of(name) for name in VARIABLES} == {"default"}
 
 
 def test_values_are_read_by_their_variable() -> None:
@@ -59,8 +59,8 @@ def test_values_are_read_by_their_variable() -> None:
     assert settings.night.exclude_bought is False
     assert settings.night.decoding.query_dedup_jaccard == 0.5
     assert settings.nightly_cron == "*/15 1-3 * * mon,wed"
-    assert "GPT4REC_K" in settings.set_variables()
-    assert "GPT4REC_NUM_BEAMS" not in settings.set_variables()
+    assert settings.source_of("GPT4REC_K") == "set"
+    assert settings.source_of("GPT4REC_NUM_BEAMS") == "default"
 
 
 def test_is_frozen() -> None:
@@ -226,6 +226,8 @@ class TestStack:
         assert settings.database_url == settings.owner_database_url == mine
         assert settings.analyst_database_url is None
         assert settings.elasticsearch_url == STACK["ELASTICSEARCH_URL"]
+        names = ("DATABASE_URL", "GPT4REC_ANALYST_DATABASE_URL", "ELASTICSEARCH_URL")
+        assert [settings.source_of(name) for name in names] == ["set", "default", "stack"]
 
     def test_set_owner_wins_alone(self) -> None:
         mine = "postgresql://me:mine@db/prod"

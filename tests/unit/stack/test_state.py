@@ -6,8 +6,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from gpt4rec_es.errors import Gpt4RecError
-from gpt4rec_es.stack import read_urls
+from gpt4rec_es.errors import Gpt4RecError, UsageError
+from gpt4rec_es.settings.settings import VARIABLES
+from gpt4rec_es.stack import read_urls, shell_variables
 from gpt4rec_es.stack.state import (
     ROLES,
     STATE_FILE,
@@ -153,3 +154,13 @@ def test_a_lock_whose_file_was_deleted_meanwhile_is_taken_anew(tmp_path: Path) -
         path.unlink()
     thread.join(30)
     assert held == [True]
+
+
+def test_variables_for_a_shell_are_those_of_the_settings_and_of_libpq(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="No stack is up"):
+        shell_variables(tmp_path)
+    save_state(tmp_path, _state())
+    found = shell_variables(tmp_path)
+    assert set(found) <= set(VARIABLES)
+    assert all("psycopg2" not in url for url in found.values())
+    assert found["GPT4REC_ANALYST_DATABASE_URL"].startswith("postgresql://gpt4rec_analyst:")
