@@ -246,3 +246,14 @@ def test_runs_are_pinned_rejected_and_pruned(shop: Shop, cli: Cli) -> None:
     assert "it is not published" in cli.error(
         "runs", "reject", "nightly-2026-11-24-1", "--reason", "odd", code=2
     )
+
+
+def test_an_interrupted_night_says_how_to_go_on(
+    shop: Shop, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_args: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gpt4rec_es.night.inprocess.run_night", interrupted)
+    cli("night", "--date", "2026-11-22", code=130)
+    assert "Interrupted. `gpt4rec night` goes on; `gpt4rec runs cancel RUN" in cli.err

@@ -1,13 +1,16 @@
 """Queries for a split's evaluation users: made once under the keys that nights use, kept."""
 
 import shutil
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
-from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.engine import make_engine, transaction
+from gpt4rec_es.db.locks import TEXTS, transaction_lock
 from gpt4rec_es.db.rows import generators
 from gpt4rec_es.db.rows.splits import SplitRow
 from gpt4rec_es.errors import UsageError
@@ -180,3 +183,19 @@ def test_a_split_and_lists_of_what_is_held_out_exclude_each_other(
     assert plan["data"]["split"] == "loo"
     with pytest.raises(UsageError, match="no split 'other'"):
         plan_training(database.engine, TINY, "x", folder, None, 0.1, SplitPart("other"))
+
+
+def test_a_prune_in_the_way_is_waited_for(
+    database: Database, split: tuple[SplitRow, Split]
+) -> None:
+    impatient = make_engine(database.writer_url, application_name="test", lock_timeout_s=0.1)
+    row, parts = split
+    with ThreadPoolExecutor(1) as pool:
+        with database.engine.begin() as alone:
+            transaction_lock(alone, TEXTS)
+            made = pool.submit(
+                split_queries, impatient, TitlesGenerator(), DECODING, row, parts.test
+            )
+            time.sleep(0.5)
+        assert len(made.result(60)) == len(parts.test)
+    impatient.dispose()

@@ -4,7 +4,7 @@ from sqlalchemy import text
 from gpt4rec_es.db.engine import make_engine, retrying
 from gpt4rec_es.db.locks import TEXTS, hold_lock, lock_key, share_lock, transaction_lock
 from gpt4rec_es.db.rows import audit
-from gpt4rec_es.errors import ConflictError, DependencyError
+from gpt4rec_es.errors import ConflictError, DependencyError, LockedError
 from tests.databases import Cluster, Database
 
 
@@ -133,3 +133,32 @@ def test_a_held_lock_may_be_shared_and_waited_for(database: Database) -> None:
             pass
     with hold_lock(engine, "x", wait_s=5) as held:
         held.check()
+
+
+def test_a_wait_may_be_longer_than_a_statement(database: Database) -> None:
+    hasty = make_engine(database.writer_url, application_name="test", statement_timeout_s=0.3)
+    with (
+        hold_lock(database.engine, "x"),
+        pytest.raises(LockedError, match="already held"),
+        hold_lock(hasty, "x", wait_s=1),
+    ):
+        pass
+    hasty.dispose()
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_the_default_isolation_of_the_server_does_not_matter(
+    database: Database, shared: bool
+) -> None:
+    url = f"{database.writer_url}?options=-c%20default_transaction_isolation%3Dserializable"
+    strict = make_engine(url, application_name="test")
+    with strict.connect() as connection:
+        level = connection.execute(text("SHOW transaction_isolation")).scalar_one()
+        assert level == "read committed"
+    with (
+        hold_lock(strict, "x", shared=shared),
+        pytest.raises(LockedError),
+        hold_lock(strict, "x"),
+    ):
+        pass
+    strict.dispose()
