@@ -6,6 +6,7 @@ export on this machine deletes.
 
 import fcntl
 import os
+import stat
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -28,10 +29,14 @@ def require_regular(path: Path) -> None:
     Raises:
         UsageError: it is a device, a pipe, a socket or a folder.
     """
-    if path.exists() and not path.is_file():
-        raise UsageError(
-            f"{path} is no regular file.", "Name a file, or use `-` where it is taken."
-        )
+    try:
+        is_usable = not path.resolve().exists() or path.is_file()
+        str(path).encode()
+    except (OSError, RuntimeError, UnicodeEncodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no name of a file"
+        raise UsageError(f"{str(path)!r} cannot be used: {reason}.", "Name another file.") from None
+    if not is_usable:
+        raise UsageError(f"{path} is no regular file.", "Name a file, or `-` where it is taken.")
 
 
 def delete_partial_files(paths: Iterable[Path]) -> list[Path]:
@@ -41,10 +46,14 @@ def delete_partial_files(paths: Iterable[Path]) -> list[Path]:
     """
     deleted = []
     for path in map(partial_of, paths):
-        with suppress(OSError), path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path.unlink()
-            deleted.append(path)
+        # Not blocking: another user may have put a pipe there.
+        with suppress(OSError):
+            number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+            with os.fdopen(number, "rb") as file:
+                if stat.S_ISREG(os.fstat(number).st_mode):
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    path.unlink()
+                    deleted.append(path)
     return deleted
 
 
@@ -82,7 +91,11 @@ def _open_alone(partial: Path) -> BinaryIO:
     """Return the new partial file, locked; one that is deleted meanwhile is opened again."""
     while True:
         # Readable by its owner alone: it has the ids of users.
-        number = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+        number = os.open(partial, flags, 0o600)
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            os.close(number)
+            raise UsageError(f"{partial} is no regular file.", "Delete it, or name another file.")
         file = os.fdopen(number, "r+b")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -51,6 +51,7 @@ _PATTERNS = [
 _SHORTEST_SECRET = 4
 # A line of a log is read by people: longer texts are cut.
 _LONGEST = 20_000
+_LONGEST_READ = 1_000_000
 _known: set[str] = set()
 _known_pattern: re.Pattern[str] | None = None
 
@@ -71,15 +72,16 @@ def scrub(text: str) -> str:
     """Return ``text`` without registered secrets and without patterns of secrets."""
     if _known_pattern is not None:
         text = _known_pattern.sub(MASK, text)
-    if len(text) > _LONGEST:
-        # At a space, so that no secret is cut in two and not recognized.
-        kept = text[:_LONGEST].rpartition(" ")[0]
-        text = f"{kept}... ({len(text):,} characters)"
+    length = len(text)
+    text = text[:_LONGEST_READ]
     if "://" in text:
         text = _WORD.sub(_mask_word, text)
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
-    return text
+    if len(text) <= _LONGEST:
+        return text
+    # At a space, after masking: no secret is cut in two and not recognized.
+    return f"{text[:_LONGEST].rpartition(' ')[0]}... ({length:,} characters)"
 
 
 def _mask_word(found: re.Match[str]) -> str:

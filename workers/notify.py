@@ -11,7 +11,7 @@ from kombu.exceptions import OperationalError
 
 from gpt4rec_es.db.engine import retrying
 from gpt4rec_es.db.rows.runs import Run
-from gpt4rec_es.errors import DependencyError, first_line
+from gpt4rec_es.errors import DependencyError, UsageError, first_line
 from gpt4rec_es.logs import scrub
 from gpt4rec_es.night.stages.advance import GENERATION, RETRIEVAL, queue_of, waiting
 from gpt4rec_es.runtime import Runtime
@@ -37,13 +37,17 @@ def ping(url: str) -> None:
     """Raise unless the broker at ``url`` answers.
 
     Raises:
-        DependencyError: it does not answer.
+        DependencyError: it does not answer. UsageError: the URL has a wrong option.
     """
     try:
         with BrokerConnection(url, connect_timeout=3, **connection_options(url)) as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=3)
     except (OperationalError, OSError) as error:
         raise _unreachable(error, "Check CELERY_BROKER_URL.") from error
+    except (KeyError, TypeError, ValueError) as error:  # of an option after the URL's "?"
+        raise UsageError(
+            f"CELERY_BROKER_URL has an option that cannot be used: {first_line(scrub(str(error)))}."
+        ) from error
 
 
 def notify_queue(app: Celery, queue: str, run_id: str, expires_seconds: float) -> None:

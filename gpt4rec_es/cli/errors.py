@@ -26,7 +26,15 @@ _REFUSED_STATEMENTS = {
     "55P03": "Another process holds a lock on the same rows. Try again.",
 }
 _FULL = {errno.ENOSPC, errno.EDQUOT}
-_REFUSED_FILES = {errno.EACCES, errno.EPERM, errno.EROFS}
+_REFUSED_FILES = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+    errno.EISDIR,
+    errno.ENOTDIR,
+}
 # What libpq says of an address that it cannot read.
 _BAD_ADDRESS = ("invalid dsn", "invalid connection option", "invalid sslmode value")
 
@@ -80,7 +88,7 @@ def _file_refusal(error: Exception) -> tuple[int, str] | None:
     if not isinstance(error, OSError) or error.errno not in _FULL | _REFUSED_FILES:
         return None
     where = f" ({error.filename})" if error.filename else ""
-    hint = "Free disk space" if error.errno in _FULL else "Check the rights of the file"
+    hint = "Free disk space" if error.errno in _FULL else "Check the file and its rights"
     return 1, f"{os.strerror(error.errno)}{where}. {hint}, or name another folder."
 
 

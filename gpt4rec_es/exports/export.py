@@ -97,9 +97,9 @@ def export(
         run = run_rows.find_with_lists(connection, run_id)
     write = partial(_write_csv, exact=exact) if fmt == "csv" else _WRITERS[fmt]
     with (
+        open_target(path) as file,
         registered(engine, path, fmt),
         engine.connect() as connection,
-        open_target(path) as file,
     ):
         disable_statement_timeout(connection)  # the first batch waits for a sort of all rows
         stream = stream_recommendations if what == "recommendations" else stream_queries

@@ -20,7 +20,8 @@ def not_read(environ: Mapping[str, str]) -> Iterator[str]:
 
 def misnamed(name: str, known: Mapping[str, object]) -> str:
     """Return why a name in the .env file is probably a mistake; "": it is none of ours."""
-    if name in known or name.startswith(FOREIGN):
+    is_other = name.startswith(tuple(f"{one}_" for one in known if not one.startswith(PREFIX)))
+    if name in known or name.startswith(FOREIGN) or is_other:
         return ""
     if name in _NOT_READ:
         return f"{name} is not read ({_NOT_READ[name]})"

@@ -31,7 +31,7 @@ def upgrade() -> None:
     op.execute("RESET ROLE")
     op.execute(PREPARE)
     op.execute(_sql("analyst"))
-    op.execute(_sql("large_objects"))
+    op.execute(_sql("server_functions"))
     op.execute("ALTER TABLE alembic_version OWNER TO gpt4rec_owner")
     op.execute("SET ROLE gpt4rec_owner")
     op.execute("GRANT SELECT ON alembic_version TO gpt4rec_writer")

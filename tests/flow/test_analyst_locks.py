@@ -1,4 +1,8 @@
-"""An analyst that holds every advisory lock it can guess does not stop a night."""
+"""Another session that holds every advisory lock it can guess does not stop a night.
+
+Where no administrator upgraded the database, analysts can take advisory locks; here the writer does
+it for them.
+"""
 
 import datetime as dt
 
@@ -29,9 +33,9 @@ NAMES = (
 def test_guessed_locks_stop_nothing(shop: Shop, database: Database) -> None:
     runtime = shop.runtime(sources="queries,co_purchase")
     names = [*NAMES, f"index {runtime.settings.index_alias}"]
-    with database.analyst_engine.connect() as analyst:
+    with database.engine.connect() as other:
         for name in names:
-            analyst.execute(text("SELECT pg_advisory_lock(:key)"), {"key": lock_key(name)})
+            other.execute(text("SELECT pg_advisory_lock(:key)"), {"key": lock_key(name)})
         parts = runtime.night_parts()
         assert run_night(parts, runtime.night_options(), DAY).state == "published"
         assert prune(parts).runs == []
@@ -43,8 +47,8 @@ def test_a_mark_that_an_analyst_waits_for_holds_nothing(database: Database) -> N
         mark = connection.execute(
             text("SELECT mark FROM lock_holders WHERE name = 'work'")
         ).scalar_one()
-    with database.analyst_engine.connect() as analyst:
-        analyst.execute(text("SELECT pg_advisory_lock(:mark)"), {"mark": mark})
+    with database.engine.connect() as other:
+        other.execute(text("SELECT pg_advisory_lock(:mark)"), {"mark": mark})
         with database.engine.begin() as connection:  # as a killed holder leaves it
             connection.execute(
                 text("INSERT INTO lock_holders VALUES ('work', :mark, 1, false)"), {"mark": mark}

@@ -189,3 +189,28 @@ def test_a_dash_is_stdout(runtime: Runtime, shop: Shop, monkeypatch: pytest.Monk
     )
     assert found.exit_code == 0, found.output
     assert found.stdout.startswith("user_id,")
+
+
+def test_a_pipe_in_the_place_of_a_partial_file_stops_no_export(
+    runtime: Runtime, database: Database, tmp_path: Path
+) -> None:
+    path, other = tmp_path / "q.csv", tmp_path / "other.csv"
+    write(database, path)
+    os.mkfifo(partial_of(path))
+    with pytest.raises(UsageError, match="is no regular file"):
+        write(database, path)
+    write(database, other)
+    assert forget_user(database.engine, USER, actor="t").leftovers == ()
+
+
+def test_names_that_no_file_can_have_are_told_and_not_registered(
+    runtime: Runtime, database: Database, tmp_path: Path
+) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    for path in (loop, tmp_path / "a\udcff.csv", tmp_path / "none" / "x.csv"):
+        with pytest.raises(UsageError):
+            write(database, path)
+    with pytest.raises(OSError, match="too long"):
+        write(database, tmp_path / ("x" * 249))
+    assert registered(database) == {}

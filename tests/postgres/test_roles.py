@@ -53,6 +53,8 @@ def state_of(engine: Engine, statement: str) -> str:
         "SELECT pg_read_file('/etc/passwd')",
         "SELECT pg_ls_dir('/')",
         "SELECT lo_import('/etc/passwd')",
+        "SELECT pg_advisory_lock(1)",
+        "SELECT pg_try_advisory_xact_lock_shared(1, 2)",
         "SELECT lo_create(0)",
         "SELECT lo_creat(-1)",
         "SELECT lo_from_bytea(0, decode(repeat('00', 100), 'hex'))",

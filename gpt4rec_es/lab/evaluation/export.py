@@ -73,9 +73,9 @@ def export_qrels(
         UsageError: no such split, no users, or ids that the format cannot hold.
     """
     with (
+        open_target(path) as file,
         registered(engine, path, fmt),
         engine.connect() as connection,
-        open_target(path) as file,
     ):
         row = splits.find(connection, split)
         count = 0
@@ -117,9 +117,9 @@ def export_evaluation(
         UsageError: no such evaluation, or it has no lists of that length.
     """
     with (
+        open_target(path) as file,
         registered(engine, path, "trec"),
         engine.connect() as connection,
-        open_target(path) as file,
     ):
         row = evaluations.find(connection, evaluation_no)
         lengths = evaluations.load_lengths(connection, evaluation_no)

@@ -362,7 +362,7 @@ LINE = "GPT4REC_K=25"
         f"# a comment\r\n\r\n{LINE}\r\n".encode(),
         f"export {LINE}".encode(),
         b'GPT4REC_K="25"',
-        f"PGHOST=db\nCELERY_RESULT_BACKEND=x\n{LINE}".encode(),
+        f"PGHOST=db\nCELERY_RESULT_BACKEND=x\nDATABASE_URL_RO=x\n{LINE}".encode(),
     ],
 )
 def test_an_env_file_is_read(tmp_path: Path, content: bytes) -> None:
