@@ -21,20 +21,8 @@ if TYPE_CHECKING:
 
 _FOLDER = "online-retail-ii-sample"
 _GENERATOR = "demo"
-# A network this small learns little in the paper's 20 epochs at 1e-4; with these settings it
-# writes good queries after a few minutes on two cores.
-_TRAINING: dict[str, Any] = {
-    "size": "tiny",
-    "pretrain_epochs": 1.0,
-    "pretrain_lr": 3e-3,
-    "pairs": "every-prefix",
-    "newest_pairs": 2,
-    "epochs": 2.0,
-    "lr": 1e-3,
-    "batch_size": 16,
-    # A second one makes a network this small no faster, and much slower beside other work.
-    "threads": 1,
-}
+# A second thread makes a network this small no faster, and much slower beside other work.
+_TRAINING: dict[str, Any] = {"size": "tiny", "threads": 1}
 
 
 @click.command()
@@ -112,7 +100,7 @@ def _import(runtime: "Runtime", folder: Path) -> None:
 
 
 def _train(runtime: "Runtime") -> None:
-    from gpt4rec_es.generation.options import TrainingOptions
+    from gpt4rec_es.generation.options import training_options
     from gpt4rec_es.generation.registry import list_generators, use_generator
     from gpt4rec_es.lab.training.train_generator import train_generator
     from gpt4rec_es.stack import checkout
@@ -125,7 +113,7 @@ def _train(runtime: "Runtime") -> None:
     with progress_bar("Training a GPT-2 of 1 million parameters", "steps") as progress:
         report = train_generator(
             runtime.engine,
-            TrainingOptions(**_TRAINING),
+            training_options("demo", _TRAINING),
             name=_GENERATOR,
             output=checkout(Path.cwd()) / ".models" / _GENERATOR,
             actor=actor,
