@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime
-from gpt4rec_es.cli.output import print_line, print_table
+from gpt4rec_es.cli.output import plural, print_line, print_table
 from gpt4rec_es.cli.progress import progress_bar
 from gpt4rec_es.cli.why import print_explanation
 
@@ -94,7 +94,7 @@ def _import(runtime: "Runtime", folder: Path) -> None:
                 runtime.engine, [folder / name], actor=runtime.settings.actor, progress=progress
             )
         print_line(
-            f"   {name}: {report.records:,} records, {report.inserted:,} new, "
+            f"   {name}: {plural(report.records, 'record')}, {report.inserted:,} new, "
             f"{report.unchanged:,} unchanged, {sum(report.rejected.values())} rejected"
         )
 
@@ -131,8 +131,9 @@ def _night(runtime: "Runtime") -> None:
     with progress_bar("Night", "done in this stage") as progress:
         report = run_night(runtime.night_parts(), runtime.night_options(), date, progress=progress)
     print_line(
-        f"   {report.run_id} is {report.state}: {report.recommendations:,} recommendations for "
-        f"{report.users:,} users; {report.tokens:,} tokens generated, "
+        f"   {report.run_id} is {report.state}: "
+        f"{plural(report.recommendations, 'recommendation')} for "
+        f"{plural(report.users, 'user')}; {report.tokens:,} tokens generated, "
         f"{report.searches:,} searches."
     )
 

@@ -91,7 +91,7 @@ def test_a_day_with_the_index(
     operator.run("reindex")
     listed = operator.json("index", "builds")
     assert [status["is_live"] for status in listed] == [True, False, False]
-    assert "derived" in operator.run("index", "builds", "--all")
+    assert "derived" in operator.run("index", "builds", "--all", "--wide")
     assert "would move" in operator.run("index", "rollback", "--dry-run")
     assert operator.json("index", "prune", "--keep", "1", "--dry-run")["indices"] == [
         listed[1]["build"]["index_name"]
