@@ -100,7 +100,7 @@ def test_a_day_with_the_index(
     assert not any(row["build"]["is_pinned"] for row in operator.json("index", "builds"))
     assert operator.json("index", "pin", "2", "--reason", "for a report")["is_pinned"] is True
     assert operator.json("index", "builds")[1]["pinned_by"] == ["hand"]
-    assert "hand" in operator.run("index", "builds")
+    assert "hand" in operator.run("index", "builds", "--wide")
     assert "deleted no index" in operator.run("index", "prune", "--keep", "1")
     assert "is not pinned" in operator.run("index", "unpin", "2")
     assert "There is no build 99" in operator.fails(2, "index", "pin", "99")
