@@ -198,7 +198,8 @@ def test_conversions_are_purchases_after_a_published_run_within_28_days(
             text("""
             INSERT INTO interactions (user_no, item_no, event_no, event_at, version) VALUES
                 (1, 2, 1, '2026-11-21 00:00+00', 2), (1, 2, 2, '2026-12-21 00:00+00', 2),
-                (2, 4, 1, '2026-12-20 02:01:30+00', 2), (2, 3, 1, NULL, 2), (1, 1, 9, '2026-11-26', 2)
+                (2, 4, 1, '2026-12-20 02:01:30+00', 2), (2, 3, 1, NULL, 2),
+                (1, 1, 9, '2026-11-26', 2)
             """)
         )
     found = "SELECT run_id, user_id, item_id, converted_at::date::text, days_to_conversion "
