@@ -124,7 +124,11 @@ class Runtime(Connections):
         throttle = Throttle(self.settings.documents_per_second)
         return ReindexOptions(
             alias=self.settings.index_alias,
-            build=BuildOptions(analysis=self.analysis(), throttle=throttle),
+            build=BuildOptions(
+                analysis=self.analysis(),
+                replicas=self.settings.index_replicas,
+                throttle=throttle,
+            ),
         )
 
     def tuning_parts(self) -> "TuningParts":

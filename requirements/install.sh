@@ -41,11 +41,25 @@ if [ ! -x "$venv/bin/pip" ]; then
   if fitting_torch "$python" >/dev/null; then
     site=(--system-site-packages)
   fi
+  echo "Making the virtual environment $venv with $("$python" --version)."
   "$python" -m venv "${site[@]}" "$venv" || fail "$python cannot make virtual environments. On Debian and Ubuntu: apt install python3.11-venv"
 fi
 
+# pip shows bars on a terminal. Elsewhere a line every half minute says that it works, because it is
+# silent for minutes while it unpacks gigabytes.
+ticker=
+trap '[ -z "$ticker" ] || kill "$ticker" 2>/dev/null' EXIT
+if [ ! -t 1 ]; then
+  (while sleep 30 >/dev/null 2>&1; do echo "Still installing, $SECONDS s."; done) &
+  ticker=$!
+fi
+
 pip() {
-  "$venv/bin/python" -m pip install --quiet "$@"
+  if [ -t 1 ]; then
+    "$venv/bin/python" -m pip install "$@"
+  else
+    "$venv/bin/python" -m pip install --quiet "$@"
+  fi
 }
 
 if is_locked_platform "$venv/bin/python"; then
@@ -56,7 +70,9 @@ if is_locked_platform "$venv/bin/python"; then
     echo "Installing into $venv: 2.9 GB to download, 5.4 GB on disk, nearly all of it torch with its CUDA libraries."
     locks+=(-r requirements/torch.lock)
   fi
+  echo "Step 1 of 2: the libraries, some minutes."
   pip --require-hashes --no-deps "${locks[@]}"
+  echo "Step 2 of 2: gpt4rec itself."
   pip --no-deps --no-build-isolation --editable .
 else
   echo "Installing into $venv without the locks, which are for Linux x86-64 and Python 3.11: several GB."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime
-from gpt4rec_es.cli.output import print_line, print_table
+from gpt4rec_es.cli.output import plural, print_line, print_table
 from gpt4rec_es.cli.progress import progress_bar
 from gpt4rec_es.cli.why import print_explanation
 
@@ -21,20 +21,8 @@ if TYPE_CHECKING:
 
 _FOLDER = "online-retail-ii-sample"
 _GENERATOR = "demo"
-# A network this small learns little in the paper's 20 epochs at 1e-4; with these settings it
-# writes good queries after a few minutes on two cores.
-_TRAINING: dict[str, Any] = {
-    "size": "tiny",
-    "pretrain_epochs": 1.0,
-    "pretrain_lr": 3e-3,
-    "pairs": "every-prefix",
-    "newest_pairs": 2,
-    "epochs": 2.0,
-    "lr": 1e-3,
-    "batch_size": 16,
-    # A second one makes a network this small no faster, and much slower beside other work.
-    "threads": 1,
-}
+# A second thread makes a network this small no faster, and much slower beside other work.
+_TRAINING: dict[str, Any] = {"size": "tiny", "threads": 1}
 
 
 @click.command()
@@ -106,13 +94,13 @@ def _import(runtime: "Runtime", folder: Path) -> None:
                 runtime.engine, [folder / name], actor=runtime.settings.actor, progress=progress
             )
         print_line(
-            f"   {name}: {report.records:,} records, {report.inserted:,} new, "
+            f"   {name}: {plural(report.records, 'record')}, {report.inserted:,} new, "
             f"{report.unchanged:,} unchanged, {sum(report.rejected.values())} rejected"
         )
 
 
 def _train(runtime: "Runtime") -> None:
-    from gpt4rec_es.generation.options import TrainingOptions
+    from gpt4rec_es.generation.options import training_options
     from gpt4rec_es.generation.registry import list_generators, use_generator
     from gpt4rec_es.lab.training.train_generator import train_generator
     from gpt4rec_es.stack import checkout
@@ -125,7 +113,7 @@ def _train(runtime: "Runtime") -> None:
     with progress_bar("Training a GPT-2 of 1 million parameters", "steps") as progress:
         report = train_generator(
             runtime.engine,
-            TrainingOptions(**_TRAINING),
+            training_options("demo", _TRAINING),
             name=_GENERATOR,
             output=checkout(Path.cwd()) / ".models" / _GENERATOR,
             actor=actor,
@@ -143,8 +131,9 @@ def _night(runtime: "Runtime") -> None:
     with progress_bar("Night", "done in this stage") as progress:
         report = run_night(runtime.night_parts(), runtime.night_options(), date, progress=progress)
     print_line(
-        f"   {report.run_id} is {report.state}: {report.recommendations:,} recommendations for "
-        f"{report.users:,} users; {report.tokens:,} tokens generated, "
+        f"   {report.run_id} is {report.state}: "
+        f"{plural(report.recommendations, 'recommendation')} for "
+        f"{plural(report.users, 'user')}; {report.tokens:,} tokens generated, "
         f"{report.searches:,} searches."
     )
 

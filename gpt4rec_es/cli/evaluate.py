@@ -20,6 +20,7 @@ from gpt4rec_es.cli.options import (
     numbers,
     part_option,
     trust_option,
+    wide_option,
 )
 from gpt4rec_es.cli.output import emit
 from gpt4rec_es.cli.progress import progress_bar
@@ -207,15 +208,17 @@ def _night_rules(runtime: "Runtime") -> "NightRules":
 
 @evaluate.command("list")
 @click.option("--split", shell_complete=names("split"), help="Only evaluations on this split.")
+@wide_option
 @json_option
-def list_(split: str | None, as_json: bool) -> None:
+def list_(split: str | None, wide: bool, as_json: bool) -> None:
     """List stored evaluations, oldest first.
 
     Example: gpt4rec evaluate list --split beauty
     """
     from gpt4rec_es.lab.evaluation.stored import list_evaluations
 
-    emit(list_evaluations(get_runtime().engine, split), as_json, print_list)
+    found = list_evaluations(get_runtime().engine, split)
+    emit(found, as_json, lambda rows: print_list(rows, wide=wide))
 
 
 @evaluate.command()

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gpt4rec_es.cli.output import natural, print_line, print_table
+from gpt4rec_es.cli.output import natural, plural, print_line, print_table
 
 if TYPE_CHECKING:
     from gpt4rec_es.lab.evaluation.evaluate import EvaluationReport
@@ -18,7 +18,8 @@ def print_reports(reports: "list[EvaluationReport]") -> None:
     """Print metrics by K, and K x number of queries where there are several."""
     first = reports[0]
     print_line(
-        f"{first.split}, {first.part}: {first.n_eval_users:,} users, k1 {first.k1:g}, b {first.b:g}"
+        f"{first.split}, {first.part}: {plural(first.n_eval_users, 'user')}, k1 {first.k1:g}, "
+        f"b {first.b:g}"
     )
     rows = []
     for report in reports:
@@ -67,7 +68,7 @@ def _print_paper_tables(reports: "Sequence[EvaluationReport]") -> None:
             )
 
 
-def print_list(rows: list[dict[str, Any]]) -> None:
+def print_list(rows: list[dict[str, Any]], *, wide: bool) -> None:
     """Print one line per evaluation and K."""
     shown = []
     for row in rows:
@@ -81,7 +82,8 @@ def print_list(rows: list[dict[str, Any]]) -> None:
             )
     columns = ["no", "split", "part", "method", "generator", "queries", "K"]
     columns += ["recall", "ndcg", "mrr", "users", "k1", "b", "stored"]
-    print_table(columns, shown)
+    keep = {"no", "split", "part", "method", "queries", "K", "recall", "ndcg"}
+    print_table(columns, shown, keep=None if wide else keep)
 
 
 def print_evaluation(data: dict[str, Any]) -> None:
@@ -89,7 +91,8 @@ def print_evaluation(data: dict[str, Any]) -> None:
     queries = f", {data['num_queries']} by {data['generator_name']}" if data["num_queries"] else ""
     print_line(
         f"Evaluation {data['evaluation_no']}: {data['method']}{queries} on {data['split']} "
-        f"({data['part']}), {data['n_eval_users']:,} users, k1 {data['k1']:g}, b {data['b']:g}, "
+        f"({data['part']}), {plural(data['n_eval_users'], 'user')}, k1 {data['k1']:g}, b "
+        f"{data['b']:g}, "
         f"{data['seconds']:.0f} s"
     )
     print_line("options: " + ", ".join(f"{key} {value}" for key, value in data["options"].items()))
@@ -135,7 +138,8 @@ def print_comparison(found: "EvaluationComparison") -> None:
     """Print gains with their intervals, and a verdict."""
     names = [f"{one.evaluation_no} ({one.method})" for one in (found.b, found.a)]
     print_line(
-        f"{names[0]} against {names[1]} on {found.a.split} ({found.a.part}), {found.users:,} users"
+        f"{names[0]} against {names[1]} on {found.a.split} ({found.a.part}), "
+        f"{plural(found.users, 'user')}"
     )
     print_table(
         [

@@ -8,6 +8,7 @@ import click
 from gpt4rec_es.cli.context import get_runtime
 from gpt4rec_es.cli.names import names
 from gpt4rec_es.cli.options import part_option
+from gpt4rec_es.cli.output import plural
 from gpt4rec_es.cli.progress import progress_bar
 
 _OUTPUT = click.option(
@@ -166,7 +167,9 @@ def qrels(
         report = exporting.export_qrels(
             runtime.engine, split, part, fmt, output, options, queries=written, progress=progress
         )
-    click.echo(f"The held-out items of {report.rows:,} users of {split} exported.", err=True)
+    click.echo(
+        f"The held-out items of {plural(report.rows, 'user')} of {split} exported.", err=True
+    )
 
 
 @export.command()
@@ -187,7 +190,7 @@ def evaluation(number: int, k: int | None, pseudonyms: bool, output: Path | None
         report = export_evaluation(
             get_runtime().engine, number, k, output, as_analyst=pseudonyms, progress=progress
         )
-    click.echo(f"{report.rows:,} rows of evaluation {number} exported.", err=True)
+    click.echo(f"{plural(report.rows, 'row')} of evaluation {number} exported.", err=True)
 
 
 def _export_run(

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from gpt4rec_es.cli.output import print_line, print_table
+from gpt4rec_es.cli.output import plural, print_line, print_table
 
 if TYPE_CHECKING:
     from gpt4rec_es.catalog.import_job import ImportReport
@@ -15,7 +15,9 @@ def render(report: "ImportReport") -> None:
     for one in report.said:
         print_line(f"found out: {one}")
     rejected = sum(report.rejected.values())
-    print_line(f"{report.records:,} records in {report.seconds:.1f} s, {rejected:,} set aside")
+    print_line(
+        f"{plural(report.records, 'record')} in {report.seconds:.1f} s, {rejected:,} set aside"
+    )
     if report.skipped:
         left_out = ", ".join(f"{n:,} x {reason}" for reason, n in report.skipped.items())
         print_line(f"skipped: {left_out}")

@@ -6,7 +6,7 @@ import click
 
 from gpt4rec_es.cli.context import get_runtime
 from gpt4rec_es.cli.index_bm25 import bm25
-from gpt4rec_es.cli.options import dry_run_option, json_option, reason_option
+from gpt4rec_es.cli.options import dry_run_option, json_option, reason_option, wide_option
 from gpt4rec_es.cli.output import emit, print_line, print_table
 
 if TYPE_CHECKING:
@@ -20,8 +20,9 @@ def index() -> None:
 
 @index.command()
 @click.option("--all", "with_gone", is_flag=True, help="Include failed and deleted builds.")
+@wide_option
 @json_option
-def builds(with_gone: bool, as_json: bool) -> None:
+def builds(with_gone: bool, wide: bool, as_json: bool) -> None:
     """List the index builds, newest first, with the live one marked.
 
     Example: gpt4rec index builds --all
@@ -55,6 +56,7 @@ def builds(with_gone: bool, as_json: bool) -> None:
                 )
                 for s in shown
             ],
+            keep=None if wide else {"build", "index", "state", "live", "k1", "b"},
         )
 
     emit(found, as_json, render)

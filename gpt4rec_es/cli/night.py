@@ -7,7 +7,7 @@ import click
 
 from gpt4rec_es.cli.context import after_interrupt, get_runtime
 from gpt4rec_es.cli.options import json_option, rule_options
-from gpt4rec_es.cli.output import emit, print_line
+from gpt4rec_es.cli.output import emit, plural, print_line
 from gpt4rec_es.cli.progress import progress_bar
 
 
@@ -102,7 +102,7 @@ def _notify_workers(runtime: Any, options: Any, date: dt.date, supersede: bool) 
 def _print_plan(data: dict[str, Any]) -> None:
     print_line(
         f"A night for {data['date']} would recommend {data['k']} items to each of "
-        f"{data['users']:,} users from {data['active_items']:,} active items, with "
+        f"{plural(data['users'], 'user')} from {data['active_items']:,} active items, with "
         f"{data['num_queries']} queries of generator {data['generator'] or '(none in use)'}."
     )
     if data["minimum_should_match"]:
@@ -120,12 +120,13 @@ def _print_notified(data: dict[str, Any]) -> None:
 
 def _print_report(data: dict[str, Any]) -> None:
     print_line(
-        f"{data['run_id']} is {data['state']}: {data['recommendations']:,} recommendations for "
-        f"{data['users']:,} users."
+        f"{data['run_id']} is {data['state']}: "
+        f"{plural(data['recommendations'], 'recommendation')} for "
+        f"{plural(data['users'], 'user')}."
     )
     if data["prompts"] or data["searches"]:
         print_line(
-            f"Generated for {data['prompts']:,} prompts ({data['tokens']:,} tokens), "
+            f"Generated for {plural(data['prompts'], 'prompt')} ({data['tokens']:,} tokens), "
             f"searched {data['searches']:,} query texts."
         )
     else:

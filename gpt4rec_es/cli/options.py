@@ -21,6 +21,9 @@ reason_option = click.option("--reason", help="Reason, kept in the audit log.")
 required_reason_option = click.option(
     "--reason", required=True, help="Reason, kept in the audit log."
 )
+wide_option = click.option(
+    "--wide", is_flag=True, help="Show all columns; without it, those that fit 80 characters."
+)
 trust_option = click.option(
     "--trust", is_flag=True, help="Accept a generator whose training data is unknown."
 )

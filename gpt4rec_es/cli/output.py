@@ -9,7 +9,7 @@ import dataclasses
 import json
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -26,6 +26,14 @@ from gpt4rec_es.logs import one_line
 _ENDLESS = 100_000
 _NOT_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
+_TRAILING = re.compile(r" +((?:\x1b\[[0-9;]*m)*)$", re.MULTILINE)
+_COLOURED = {"state", "passed"}
+_STYLES = dict.fromkeys(("published", "ready", "up", "yes"), "green")
+_STYLES |= dict.fromkeys(("rejected", "failed", "down", "no"), "red")
+_STYLES |= dict.fromkeys(
+    ("planned", "generating", "searching", "merging", "checking", "building", "starting"), "yellow"
+)
+
 Data = TypeVar("Data")
 
 
@@ -40,18 +48,43 @@ def emit(data: Data, as_json: bool, render: Callable[[Data], None]) -> None:
 
 
 def print_table(
-    columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    title: str | None = None,
+    *,
+    keep: Collection[str] | None = None,
 ) -> None:
-    """Print ``rows`` under ``columns``, numbers to the right; says so when there are none."""
+    """Print ``rows`` under ``columns``, numbers to the right; says so when there are none.
+
+    keep: columns to print, with times to the minute, so that a line fits 80 characters; None: all.
+    States and results of gates have colours on a terminal.
+    """
     table = Table(box=SIMPLE, title=title and one_line(title), title_justify="left")
-    for place, name in enumerate(columns):
+    places = [place for place, name in enumerate(columns) if keep is None or name in keep]
+    for place in places:
         numeric = all(_is_number(row[place]) for row in rows if row[place] is not None)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(columns[place], justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(show(value)) for value in row))
-    console().print(table)
+        table.add_row(*(_cell(columns[n], row[n], is_short=keep is not None) for n in places))
+    screen = console()
+    with screen.capture() as captured:
+        screen.print(table)
+    # Cells are padded to the width of their column, also the last.
+    sys.stdout.write(_TRAILING.sub(r"\1", captured.get()))
     if not rows:
-        console().print("(none)")
+        screen.print("(none)")
+
+
+def _cell(column: str, value: Any, *, is_short: bool) -> Text:
+    shown = show(value)
+    if is_short and isinstance(value, datetime):
+        shown = value.strftime("%Y-%m-%d %H:%M")
+    return Text(shown, style=_STYLES.get(shown, "") if column in _COLOURED else "")
+
+
+def plural(n: int, noun: str) -> str:
+    """Return ``n`` with its noun: 1 user, 2,000 users."""
+    return f"{n:,} {noun}" + ("" if n == 1 else "s")
 
 
 def print_line(text: str) -> None:

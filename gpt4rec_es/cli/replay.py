@@ -7,7 +7,7 @@ import click
 from gpt4rec_es.cli.context import get_runtime
 from gpt4rec_es.cli.names import names
 from gpt4rec_es.cli.options import json_option, part_option, rule_options
-from gpt4rec_es.cli.output import emit, print_line
+from gpt4rec_es.cli.output import emit, plural, print_line
 from gpt4rec_es.cli.progress import progress_bar
 from gpt4rec_es.cli.runs_output import print_deltas, print_lists_diff
 
@@ -127,15 +127,15 @@ def _weights(sources: str | None) -> tuple[tuple[str, float], ...] | None:
 def _print(data: dict[str, Any]) -> None:
     changed = ", ".join(f"{name} {then} -> {now}" for name, (then, now) in data["changed"].items())
     print_line(
-        f"{data['run_id']} merged again for {data['users']:,} users, "
-        f"{data['recommendations']:,} recommendations, {data['searches']:,} searches made"
+        f"{data['run_id']} merged again for {plural(data['users'], 'user')}, "
+        f"{plural(data['recommendations'], 'recommendation')}, {data['searches']:,} searches made"
     )
     print_line(f"changed: {changed or 'nothing'}")
     if data["is_equal"]:
         print_line("the result equals the run's, row by row")
     elif not changed:
         users = ", ".join(data["differing_users"])
-        rows = f"{data['differing_rows']:,} rows"
+        rows = f"{plural(data['differing_rows'], 'row')}"
         print_line(f"the result DIFFERS from the run's: {rows}, e.g. of users {users}")
     print_lists_diff(data["lists"])
     print_deltas(data["metrics"])

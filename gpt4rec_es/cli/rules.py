@@ -8,7 +8,7 @@ import click
 
 from gpt4rec_es.cli.context import get_runtime
 from gpt4rec_es.cli.options import dry_run_option, json_option, required_reason_option
-from gpt4rec_es.cli.output import emit, print_line, print_table
+from gpt4rec_es.cli.output import emit, plural, print_line, print_table
 
 _DATE = click.DateTime(["%Y-%m-%d"])
 _FORCE = click.option("--force", is_flag=True, help="Add rules that match no item yet.")
@@ -140,7 +140,7 @@ def list_(removed: bool, as_json: bool) -> None:
 
 
 def _print_added(data: dict[str, Any]) -> None:
-    about = f"They block {sum(data['items']):,} items of the catalog as it is now."
+    about = f"They block {plural(sum(data['items']), 'item')} of the catalog as it is now."
     if data["dry_run"]:
         print_line(f"Rules that would be added: {len(data['items'])}. {about}")
         return

@@ -7,7 +7,13 @@ import click
 from gpt4rec_es.cli import runs_output as shown
 from gpt4rec_es.cli.context import get_runtime
 from gpt4rec_es.cli.names import names
-from gpt4rec_es.cli.options import dry_run_option, json_option, part_option, required_reason_option
+from gpt4rec_es.cli.options import (
+    dry_run_option,
+    json_option,
+    part_option,
+    required_reason_option,
+    wide_option,
+)
 from gpt4rec_es.cli.output import emit, print_line
 from gpt4rec_es.cli.progress import progress_bar
 from gpt4rec_es.cli.runs_publish import pin, publish, reject, rollback, unpin
@@ -30,8 +36,9 @@ for _command in (publish, reject, rollback, pin, unpin):
     type=click.IntRange(1, 1000),
     help="Maximum number of runs.",
 )
+@wide_option
 @json_option
-def list_runs(limit: int, as_json: bool) -> None:
+def list_runs(limit: int, wide: bool, as_json: bool) -> None:
     """List the runs, newest first.
 
     Example: gpt4rec runs list --limit 5
@@ -43,13 +50,14 @@ def list_runs(limit: int, as_json: bool) -> None:
         found = [
             shown.row_of(run, run.run_no == published) for run in run_rows.newest(connection, limit)
         ]
-    emit(found, as_json, shown.print_list)
+    emit(found, as_json, lambda rows: shown.print_list(rows, wide=wide))
 
 
 @runs.command()
 @click.argument("run_id", default="latest", shell_complete=names("run"))
+@wide_option
 @json_option
-def show(run_id: str, as_json: bool) -> None:
+def show(run_id: str, wide: bool, as_json: bool) -> None:
     """Show stages, outcomes and gates of RUN_ID (`latest`: the published run).
 
     Example: gpt4rec runs show latest
@@ -59,7 +67,7 @@ def show(run_id: str, as_json: bool) -> None:
 
     with get_runtime().engine.connect() as connection:
         data = run_status(connection, run_rows.find(connection, run_id)).as_dict()
-    emit(data, as_json, shown.print_status)
+    emit(data, as_json, lambda run: shown.print_status(run, wide=wide))
 
 
 @runs.command()

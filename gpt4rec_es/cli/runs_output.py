@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from gpt4rec_es.cli.output import print_line, print_table
+from gpt4rec_es.cli.output import plural, print_line, print_table
 
 
 def row_of(run: Any, is_published: bool) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def row_of(run: Any, is_published: bool) -> dict[str, Any]:
     }
 
 
-def print_list(rows: list[dict[str, Any]]) -> None:
+def print_list(rows: list[dict[str, Any]], *, wide: bool) -> None:
     """Print the rows of `row_of`."""
     columns = [
         "run_id",
@@ -36,10 +36,13 @@ def print_list(rows: list[dict[str, Any]]) -> None:
         "pruned_at",
         "error",
     ]
-    print_table(columns, [[row[name] for name in columns] for row in rows])
+    keep = {"run_id", "state", "is_published", "finished_at"}
+    print_table(
+        columns, [[row[name] for name in columns] for row in rows], keep=None if wide else keep
+    )
 
 
-def print_status(data: dict[str, Any]) -> None:
+def print_status(data: dict[str, Any], *, wide: bool = False) -> None:
     """Print one run: stages, leases, outcomes, gates."""
     marks = [name for name in ("published", "pinned") if data[f"is_{name}"]]
     mark = f" ({', '.join(marks)})" if marks else ""
@@ -50,9 +53,11 @@ def print_status(data: dict[str, Any]) -> None:
     eta = data["eta_seconds"]
     left = "" if eta is None else f", about {timedelta(seconds=round(eta))} left in this stage"
     if data["pruned_at"]:
-        print_line(f"its lists for {data['cohort_size']:,} users were pruned")
+        print_line(f"its lists for {plural(data['cohort_size'], 'user')} were pruned")
     else:
-        print_line(f"{data['users_done']:,} of {data['cohort_size']:,} users done{speed}{left}")
+        print_line(
+            f"{data['users_done']:,} of {plural(data['cohort_size'], 'user')} done{speed}{left}"
+        )
     print_line(
         f"{data['k']} items each; generator {data['generator']}; "
         f"index {data['index']}, k1 {data['k1']:g}, b {data['b']:g}"
@@ -60,7 +65,14 @@ def print_status(data: dict[str, Any]) -> None:
     )
     columns = ["stage", "done", "total", "unit", "shards_open", "leases", "expired_leases"]
     columns += ["members_per_second", "eta_seconds", "last_error"]
-    print_table(columns, [[stage[name] for name in columns] for stage in data["stages"]])
+    keep = {"stage", "done", "total", "unit", "shards_open", "leases", "eta_seconds"}
+    if any(stage["last_error"] for stage in data["stages"]):
+        keep = {"stage", "done", "total", "unit", "last_error"}
+    print_table(
+        columns,
+        [[stage[name] for name in columns] for stage in data["stages"]],
+        keep=None if wide else keep,
+    )
     if data["leases"]:
         columns = ["owner", "stage", "shard_no", "members", "attempt", "seconds_left"]
         print_table(
@@ -118,12 +130,12 @@ def print_ensured(data: dict[str, Any]) -> None:
 def print_diff(data: dict[str, Any]) -> None:
     """Print how two runs differ."""
     print_line(
-        f"{data['b']} against {data['a']}: {data['users_in_both']:,} users in both, "
+        f"{data['b']} against {data['a']}: {plural(data['users_in_both'], 'user')} in both, "
         f"{data['users_only_in_b']:,} new, {data['users_only_in_a']:,} gone"
     )
     print_lists_diff(data)
     print_deltas(data["metrics"])
-    print_line(f"{data['users_with_other_queries']:,} users have other queries")
+    print_line(f"{plural(data['users_with_other_queries'], 'user')} have other queries")
     print_table(
         ["input", "was", "is"],
         [[name, *map(str, values)] for name, values in data["changed_inputs"].items()],
@@ -142,7 +154,7 @@ def print_deltas(found: dict[str, Any] | None) -> None:
             [f"{row['metric']}@{row['k']}", *(row[name] for name in columns[1:])]
             for row in found["metrics"]
         ],
-        f"by {found['split']} ({found['part']}): {found['users']:,} users, without "
+        f"by {found['split']} ({found['part']}): {plural(found['users'], 'user')}, without "
         f"{found['known_users']:,} whose held-out items the night knew",
     )
 
@@ -170,6 +182,6 @@ def print_pruned(data: dict[str, Any]) -> None:
         return
     print_line(f"Dropped the lists of: {', '.join(data['runs']) or 'no run'}.")
     print_line(
-        f"Collected {data['prompts']:,} prompts, {data['generations']:,} generations, "
+        f"Collected {plural(data['prompts'], 'prompt')}, {data['generations']:,} generations, "
         f"{data['queries']:,} queries and {data['searches']:,} searches."
     )

@@ -8,7 +8,7 @@ import click
 from gpt4rec_es.cli.context import get_runtime
 from gpt4rec_es.cli.names import names
 from gpt4rec_es.cli.options import dry_run_option, json_option
-from gpt4rec_es.cli.output import emit, print_line, print_table
+from gpt4rec_es.cli.output import emit, plural, print_line, print_table
 from gpt4rec_es.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -161,12 +161,13 @@ def _print_report(report: "SplitReport") -> None:
     verb = "would be" if report.created_at is None else "is"
     print_line(f"The split {report.name} ({report.protocol}) {verb} made:")
     print_line(
-        f"  {report.users_to_learn_from:,} users with {report.purchases_to_learn_from:,} purchases "
-        f"to learn from, {report.validation_users:,} users for validation, "
+        f"  {plural(report.users_to_learn_from, 'user')} with "
+        f"{plural(report.purchases_to_learn_from, 'purchase')} "
+        f"to learn from, {plural(report.validation_users, 'user')} for validation, "
         f"{report.test_users:,} for the test"
     )
     if report.users_left_out:
-        print_line(f"  {report.users_left_out:,} users have too little to be measured")
+        print_line(f"  {plural(report.users_left_out, 'user')} have too little to be measured")
     if report.unfindable_targets:
         print_line(
             f"  {report.unfindable_targets:,} held-out items of the test have no title or are not "

@@ -1,7 +1,7 @@
 """``gpt4rec train``: from the shop's histories to a query generator that nights can use."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,9 @@ from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.cli.output import emit
 from gpt4rec_es.cli.progress import progress_bar
 from gpt4rec_es.cli.train_output import print_plan, print_report
+
+if TYPE_CHECKING:
+    from gpt4rec_es.generation.options import Preset
 
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 _AT_LEAST_0 = click.FloatRange(min=0)
@@ -51,30 +54,32 @@ def train() -> None:
     help="Vocabulary size of a trained tokenizer. [default: tiny 3000, small 6000, gpt2 30000]",
 )
 @click.option(
+    "--preset",
+    type=click.Choice(["paper", "small", "demo"]),
+    help="Defaults of the options below; paper: 20 epochs at 1e-4, to fine-tune a pretrained "
+    "GPT-2; small: a new small network, in hours on a CPU; demo: in minutes. [default: paper with "
+    "--start or --size gpt2, else small]",
+)
+@click.option(
     "--epochs",
     type=_AT_LEAST_0,
-    default=20.0,
-    show_default=True,
-    help="Epochs over the pairs of prompt and next title.",
+    help="Epochs over the pairs of prompt and next title. [default: by --preset]",
 )
 @click.option(
     "--lr",
     type=click.FloatRange(min=0, min_open=True),
-    default=1e-4,
-    show_default=True,
-    help="Peak learning rate of these epochs.",
+    help="Peak learning rate of these epochs. [default: by --preset]",
 )
 @click.option(
     "--pairs",
     type=click.Choice(["last", "every-prefix"]),
-    default="last",
-    show_default=True,
-    help="Training targets: each user's last title, or every title but the first.",
+    help="Training targets: each user's last title, or every title but the first. [default: by "
+    "--preset]",
 )
 @click.option(
     "--newest-pairs",
     type=click.IntRange(min=1),
-    help="With every-prefix: newest targets per user, at most.",
+    help="With every-prefix: newest targets per user, at most. [default: by --preset]",
 )
 @click.option(
     "--prompt-titles",
@@ -89,36 +94,28 @@ def train() -> None:
 @click.option(
     "--pretrain-epochs",
     type=_AT_LEAST_0,
-    help="Epochs of language-model pretraining on whole histories. [default: 3 for a new "
-    "network, else 0]",
+    help="Epochs of language-model pretraining on whole histories. [default: by --preset; paper: 3 "
+    "for a new network, else 0]",
 )
 @click.option(
     "--pretrain-lr",
     type=click.FloatRange(min=0, min_open=True),
-    default=1e-3,
-    show_default=True,
-    help="Peak learning rate of pretraining.",
+    help="Peak learning rate of pretraining. [default: by --preset]",
 )
 @click.option(
     "--warmup-steps",
     type=click.IntRange(min=0),
-    default=2000,
-    show_default=True,
-    help="Warmup steps of the learning rate; at most a tenth of all steps.",
+    help="Warmup steps of the learning rate; at most a tenth of all steps. [default: by --preset]",
 )
 @click.option(
     "--weight-decay",
     type=_AT_LEAST_0,
-    default=0.01,
-    show_default=True,
-    help="Weight decay of AdamW.",
+    help="Weight decay of AdamW. [default: by --preset]",
 )
 @click.option(
     "--batch-size",
     type=click.IntRange(min=1),
-    default=32,
-    show_default=True,
-    help="Examples per training step.",
+    help="Examples per training step. [default: by --preset]",
 )
 @click.option(
     "--dropout",
@@ -188,16 +185,16 @@ def generator(
     use: bool | None,
     dry_run: bool,
     as_json: bool,
+    preset: "Preset | None",
     **chosen: Any,
 ) -> None:
     """Train a GPT-2 that generates a customer's next search queries, and register it.
 
-    Defaults are those of the GPT4Rec paper where it gives a value. An interrupted training resumes
-    when the same command is run again.
+    An interrupted training resumes when the same command is run again.
 
     Example: gpt4rec train generator --name first --start gpt2
     """
-    from gpt4rec_es.generation.options import TrainingOptions
+    from gpt4rec_es.generation.options import fitting_preset, training_options
     from gpt4rec_es.lab.splits.held_out import read_held_out_lists
     from gpt4rec_es.lab.training.split_data import SplitPart
     from gpt4rec_es.lab.training.train_generator import plan_training, train_generator
@@ -208,8 +205,14 @@ def generator(
     after_interrupt("The same command goes on from the last checkpoint.")
     runtime = get_runtime()
     settings = runtime.settings
-    options = TrainingOptions(
-        device=settings.generator.device, threads=settings.generator.threads, **chosen
+    preset = preset or fitting_preset(chosen["start"], chosen["size"])
+    options = training_options(
+        preset,
+        {
+            "device": settings.generator.device,
+            "threads": settings.generator.threads,
+            **chosen,
+        },
     )
     held_out = read_held_out_lists(hold_out_users, hold_out_events)
     folder = output or Path(".models") / name
@@ -217,7 +220,7 @@ def generator(
         plan = plan_training(
             runtime.engine, options, name, folder, held_out, validation_fraction, part
         )
-        emit(plan, as_json, print_plan)
+        emit({**plan, "preset": preset}, as_json, print_plan)
         return
     with progress_bar("Training", "steps") as progress:
         report = train_generator(

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def print_plan(plan: dict[str, Any]) -> None:
     """Print what a training would read and write."""
-    print_line(f"would train {plan['name']} and write {plan['folder']}")
+    print_line(f"would train {plan['name']} by preset {plan['preset']} and write {plan['folder']}")
     for fact, value in plan["data"].items():
         shown = f"{value:,}" if type(value) is int else value
         print_line(f"  {fact.replace('_', ' ')}: {shown}")

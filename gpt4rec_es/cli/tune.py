@@ -15,6 +15,7 @@ from gpt4rec_es.cli.options import (
     reason_option,
     svg_file,
     trust_option,
+    wide_option,
 )
 from gpt4rec_es.cli.output import emit
 from gpt4rec_es.cli.progress import progress_bar
@@ -130,15 +131,16 @@ def bm25(
 
 
 @tune.command(name="list")
+@wide_option
 @json_option
-def list_(as_json: bool) -> None:
+def list_(wide: bool, as_json: bool) -> None:
     """List the trials, newest first.
 
     Example: gpt4rec tune list
     """
     from gpt4rec_es.lab.tuning.trials import list_trials
 
-    emit(list_trials(get_runtime().engine), as_json, print_list)
+    emit(list_trials(get_runtime().engine), as_json, lambda found: print_list(found, wide=wide))
 
 
 @tune.command()

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gpt4rec_es.cli.output import natural, print_line, print_table
+from gpt4rec_es.cli.output import natural, plural, print_line, print_table
 
 if TYPE_CHECKING:
     from gpt4rec_es.db.rows.trials import TrialRow
@@ -15,12 +15,13 @@ def print_plan(plan: "TuningPlan") -> None:
     """Print what a tuning would do."""
     print_line(
         f"Would measure {plan.points} points (and, of a fine grid, those around the best) on "
-        f"{plan.users:,} users of {plan.split} ({plan.part}), with queries by {plan.generator}; "
+        f"{plural(plan.users, 'user')} of {plan.split} ({plan.part}), with queries by "
+        f"{plan.generator}; "
         f"live are k1 {plan.live.k1:g}, b {plan.live.b:g}."
     )
 
 
-def print_list(found: "list[TrialRow]") -> None:
+def print_list(found: "list[TrialRow]", *, wide: bool) -> None:
     """Print trials, one per line."""
     columns = ["trial", "split", "part", "generator", "metric", "users", "live", "best"]
     print_table(
@@ -42,6 +43,7 @@ def print_list(found: "list[TrialRow]") -> None:
             )
             for t in found
         ],
+        keep=None if wide else {"trial", "split", "metric", "users", "live", "best", "change"},
     )
 
 
@@ -49,7 +51,8 @@ def print_trial(report: "TrialReport", heatmap_file: Path | None) -> None:
     """Print what a trial found."""
     t = report.trial
     print_line(
-        f"Trial {t.trial_no}: {len(report.points)} points on {t.n_users:,} users of {t.split} "
+        f"Trial {t.trial_no}: {len(report.points)} points on {plural(t.n_users, 'user')} of "
+        f"{t.split} "
         f"({t.part}), {t.n_queries:,} queries by {t.generator}"
         + (f", minimum_should_match {asked}" if (asked := t.minimum_should_match) else "")
     )

@@ -7,7 +7,7 @@ import click
 
 from gpt4rec_es.cli.context import get_runtime
 from gpt4rec_es.cli.options import json_option
-from gpt4rec_es.cli.output import emit, print_line, print_table
+from gpt4rec_es.cli.output import emit, plural, print_line, print_table
 
 if TYPE_CHECKING:
     from gpt4rec_es.privacy.forget import ForgetReport
@@ -99,4 +99,4 @@ def _print_forgotten(report: "ForgetReport") -> None:
 
 def _print_pseudonyms(data: dict[str, bool | int]) -> None:
     shown = "pseudonyms" if data["is_on"] else "the shop's user ids"
-    print_line(f"Analysts see {shown}; {data['changed_users']:,} users changed.")
+    print_line(f"Analysts see {shown}; {plural(data['changed_users'], 'user')} changed.")

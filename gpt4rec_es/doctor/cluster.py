@@ -52,7 +52,8 @@ def server(client: Elasticsearch) -> Iterator[Finding]:
     elif health == "yellow":
         yield warning(
             "The cluster's health is yellow: copies are missing.",
-            "Add a node, or set the number of replicas to what there are nodes for.",
+            "Add a node, or set the replicas of the index to what there are nodes for "
+            "(GPT4REC_INDEX_REPLICAS for the next reindex).",
         )
 
 

@@ -1,6 +1,7 @@
-"""Options and report of a training; imports no torch.
+"""Options, presets and report of a training; imports no torch.
 
-The defaults are those of the GPT4Rec paper (section 4.1) where it gives a value.
+The defaults of ``TrainingOptions`` are those of the GPT4Rec paper (section 4.1) where it gives a
+value: it fine-tunes the pretrained GPT-2. A new small network learns little by them.
 """
 
 from dataclasses import asdict, dataclass
@@ -16,6 +17,31 @@ Precision = Literal["auto", "fp32", "fp16", "bf16"]
 
 # Vocabulary size of a tokenizer trained for a new network, by network size.
 VOCABULARIES: dict[Size, int] = {"tiny": 3000, "small": 6000, "gpt2": 30000}
+
+
+Preset = Literal["paper", "small", "demo"]
+# small: of the shops in docs/quality.md, an hour on a core for ten thousand users. demo: good
+# queries after a few minutes.
+PRESETS: dict[Preset, dict[str, Any]] = {
+    "paper": {},
+    "small": {
+        "pretrain_epochs": 5.0,
+        "pretrain_lr": 2e-3,
+        "epochs": 2.0,
+        "lr": 4e-4,
+        "weight_decay": 0.05,
+        "warmup_steps": 300,
+    },
+    "demo": {
+        "pretrain_epochs": 1.0,
+        "pretrain_lr": 3e-3,
+        "pairs": "every-prefix",
+        "newest_pairs": 2,
+        "epochs": 2.0,
+        "lr": 1e-3,
+        "batch_size": 16,
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -85,6 +111,17 @@ class TrainingOptions:
     def as_dict(self) -> dict[str, Any]:
         """Return the options as plain values, for the model card and the fingerprint."""
         return asdict(self) | {"tokenizer": str(self.tokenizer) if self.tokenizer else None}
+
+
+def fitting_preset(start: str | None, size: Size) -> Preset:
+    """Return the preset for a network: that of the paper for the network of the paper."""
+    return "paper" if start or size == "gpt2" else "small"
+
+
+def training_options(preset: Preset, chosen: dict[str, Any]) -> TrainingOptions:
+    """Return the options of a preset, changed by those of ``chosen`` that are not None."""
+    given = {name: value for name, value in chosen.items() if value is not None}
+    return TrainingOptions(**{**PRESETS[preset], **given})
 
 
 @dataclass(frozen=True)

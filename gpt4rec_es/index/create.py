@@ -48,11 +48,14 @@ def seal_index(client: Elasticsearch, name: str) -> None:
 
 
 def clone_index(client: Elasticsearch, source: str, target: str, bm25: Bm25) -> None:
-    """Create ``target`` with the documents of the write-blocked ``source`` and other k1, b.
+    """Create ``target`` with the documents and replicas of the write-blocked ``source``.
 
-    Files are hard-linked, so this takes a fraction of a second for any size.
+    It has other k1, b. Files are hard-linked, so this takes a fraction of a second for any size.
     """
-    settings = similarity_settings(bm25)
+    # All settings are copied but this one, for which a clone takes the default of new indices.
+    replicas = "index.number_of_replicas"
+    found = client.indices.get_settings(index=source, name=replicas, flat_settings=True).body
+    settings = {**similarity_settings(bm25), replicas: found[source]["settings"][replicas]}
     client.indices.clone(index=source, target=target, settings=settings, wait_for_active_shards=1)
 
 

@@ -97,6 +97,7 @@ class Settings(BaseModel):
     celery_broker_url: _BrokerUrl | None = Field(None, repr=False)
 
     index_alias: str = Field("items", pattern=r"^[a-z][a-z0-9-]{0,79}$")
+    index_replicas: int = Field(0, ge=0, le=100)
     analyzer: str = Field("standard", pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,79}$")
     synonyms_file: Path | None = None
     forbidden_phrases_file: Path | None = None

@@ -60,6 +60,20 @@ def test_a_night_and_what_one_can_ask_about_it(shop: Shop, cli: Cli) -> None:
         assert "nightly-2026-11-23-1 is published already" in cli.error(*again, *more, code=2)
 
 
+def test_lists_fit_80_columns_and_wide_has_all(shop: Shop, cli: Cli) -> None:
+    cli("night", "--date", "2026-11-22")
+    for command, more in (
+        (("runs", "list"), "planned_at"),
+        (("index", "builds"), "catalog"),
+        (("runs", "show"), "members_per_second"),
+    ):
+        out = cli(*command)
+        table = out[out.index("\n  ") :].split("\n\n")[0] if command[1] == "show" else out
+        assert max(map(len, table.splitlines())) <= 80, out
+        assert more not in out
+        assert more in cli(*command, "--wide")
+
+
 def test_a_gate_that_says_no_is_exit_code_3(
     shop: Shop, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gpt4rec_es.cli.output import emit, print_line, print_table, show
+from gpt4rec_es.cli.output import emit, plural, print_line, print_table, show
 
 LONG_ID = "B" + "0" * 300
 
@@ -71,6 +71,43 @@ def test_table_on_a_terminal_folds_but_loses_nothing(
     out = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
     assert max(map(len, out.splitlines())) <= 40
     assert out.count("0") == LONG_ID.count("0")
+
+
+def test_a_narrow_table_fits_80_columns_and_no_line_ends_with_blanks(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    at = dt.datetime(2026, 11, 22, 2, 3, 4, tzinfo=dt.UTC)
+    columns = ["run_id", "state", "finished_at", "error"]
+    rows = [("nightly-2026-11-22-1", "published", at, "x" * 90), ("b", "failed", None, None)]
+    print_table(columns, rows, keep={"run_id", "state", "finished_at"})
+    out = capsys.readouterr().out
+    assert "2026-11-22 02:03\n" in out
+    assert "error" not in out
+    assert max(map(len, out.splitlines())) <= 80
+    print_table(columns, rows)
+    wide = capsys.readouterr().out
+    assert "2026-11-22 02:03:04+00:00" in wide
+    assert not [line for line in (out + wide).splitlines() if line.endswith(" ")]
+    assert "\x1b" not in out + wide
+
+
+def test_states_have_colours_on_a_terminal_only(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    print_table(["state", "title"], [("rejected", "rejected"), ("published", None)])
+    out = capsys.readouterr().out
+    assert out.count("\x1b[31mrejected") == 1
+    assert out.count("\x1b[32mpublished") == 1
+
+
+@pytest.mark.parametrize(
+    ("n", "shown"), [(0, "0 users"), (1, "1 user"), (2, "2 users"), (2000, "2,000 users")]
+)
+def test_plural(n: int, shown: str) -> None:
+    assert plural(n, "user") == shown
 
 
 def test_empty_table_says_so(capsys: pytest.CaptureFixture[str]) -> None:

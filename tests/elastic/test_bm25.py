@@ -117,6 +117,22 @@ def test_set_makes_a_verified_clone_live_and_leaves_the_source_alone(
     assert (entry.after["k1"], entry.after["b"]) == (0.9, 0.4)
 
 
+@pytest.mark.parametrize("replicas", [0, 2])
+def test_a_clone_has_the_replicas_of_its_source(
+    engine: Engine, elastic: Elasticsearch, alias: str, replicas: int
+) -> None:
+    source = build_index(engine, elastic, alias).build.index_name
+    # As an operator may do at any time; it is allowed on a write-blocked index.
+    elastic.indices.put_settings(index=source, settings={"index.number_of_replicas": replicas})
+    tuned = set_bm25(engine, elastic, alias, Bm25(0.9, 0.4), actor="me", reason=None).after
+    assert tuned is not None
+    found = elastic.indices.get_settings(index=f"{alias}-*").body
+    assert {index["settings"]["index"]["number_of_replicas"] for index in found.values()} == {
+        str(replicas)
+    }
+    assert len(found) == 2
+
+
 def test_undo_goes_back_one_set_after_the_other(
     engine: Engine, elastic: Elasticsearch, alias: str
 ) -> None:

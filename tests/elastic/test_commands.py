@@ -91,7 +91,7 @@ def test_a_day_with_the_index(
     operator.run("reindex")
     listed = operator.json("index", "builds")
     assert [status["is_live"] for status in listed] == [True, False, False]
-    assert "derived" in operator.run("index", "builds", "--all")
+    assert "derived" in operator.run("index", "builds", "--all", "--wide")
     assert "would move" in operator.run("index", "rollback", "--dry-run")
     assert operator.json("index", "prune", "--keep", "1", "--dry-run")["indices"] == [
         listed[1]["build"]["index_name"]
@@ -100,7 +100,7 @@ def test_a_day_with_the_index(
     assert not any(row["build"]["is_pinned"] for row in operator.json("index", "builds"))
     assert operator.json("index", "pin", "2", "--reason", "for a report")["is_pinned"] is True
     assert operator.json("index", "builds")[1]["pinned_by"] == ["hand"]
-    assert "hand" in operator.run("index", "builds")
+    assert "hand" in operator.run("index", "builds", "--wide")
     assert "deleted no index" in operator.run("index", "prune", "--keep", "1")
     assert "is not pinned" in operator.run("index", "unpin", "2")
     assert "There is no build 99" in operator.fails(2, "index", "pin", "99")

@@ -38,6 +38,7 @@ OPTIONS = TrainingOptions(
     threads=1,
 )
 ARGUMENTS = [
+    *("--preset", "paper"),
     *("--vocab-size", "400", "--epochs", "12", "--lr", "2e-3", "--pairs", "every-prefix"),
     *("--pretrain-epochs", "4", "--pretrain-lr", "3e-3", "--batch-size", "16"),
 ]

@@ -12,6 +12,8 @@ INSERT INTO items (item_id, title, title_raw, price, is_active, version) VALUES
     ('i-3', 'blue vase', 'blue vase', NULL, true, 1), ('i-4', 'old vase', 'old vase', 5, false, 2),
     ('i-5', NULL, NULL, NULL, true, 1);
 INSERT INTO users (user_id) VALUES ('u-1'), ('u-2'), ('u-3');
+INSERT INTO interactions (user_no, item_no, event_no, event_at, version)
+VALUES (1, 1, 1, '2026-11-24 02:01:30+00', 2);
 INSERT INTO imports (kind, files, state, actor) VALUES ('items', '{a.csv}', 'done', 'ann');
 INSERT INTO import_rejects VALUES (1, 1, 'a.csv', 7, 'no_id', 'no item id', ',,');
 INSERT INTO builds (index_name, alias, kind, parent_build_no, state, catalog_version, k1, b,

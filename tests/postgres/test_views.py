@@ -189,6 +189,27 @@ def test_half_of_the_distinct_words_are_a_match(
     assert rows == ([] if found is None else [found])
 
 
+def test_conversions_are_purchases_after_a_published_run_within_28_days(
+    database: Database,
+) -> None:
+    with database.engine.begin() as connection:
+        add_three_nights(connection)
+        connection.execute(
+            text("""
+            INSERT INTO interactions (user_no, item_no, event_no, event_at, version) VALUES
+                (1, 2, 1, '2026-11-21 00:00+00', 2), (1, 2, 2, '2026-12-21 00:00+00', 2),
+                (2, 4, 1, '2026-12-20 02:01:30+00', 2), (2, 3, 1, NULL, 2),
+                (1, 1, 9, '2026-11-26', 2)
+            """)
+        )
+    found = "SELECT run_id, user_id, item_id, converted_at::date::text, days_to_conversion "
+    # Item 1 is bought twice; item 2 before the run and too late; of item 3 no time is known.
+    assert select(database, found + "FROM recommendation_conversions") == [
+        (RUN_1, "u-1", "i-1", "2026-11-24", 2.0)
+    ]
+    assert len(select(database, "SELECT * FROM purchases")) == 6
+
+
 def test_index_builds_say_which_one_is_live(shop: Database) -> None:
     assert select(
         shop,

@@ -175,6 +175,8 @@ class TestAnalysis:
         assert analysis.synonyms == ("tv, television", "mug => cup")
         made = runtime(GPT4REC_INDEX_ALIAS="shop")
         assert made.reindex_options().alias == "shop"
+        assert made.reindex_options().build.replicas == 0
+        assert runtime(GPT4REC_INDEX_REPLICAS="2").reindex_options().build.replicas == 2
         assert made.analysis().synonyms == ()
 
     def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:

@@ -11,7 +11,13 @@ import pytest
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.generation.factory import open_generator
 from gpt4rec_es.generation.folder import open_checkpoint
-from gpt4rec_es.generation.options import TrainingOptions
+from gpt4rec_es.generation.options import (
+    Preset,
+    Size,
+    TrainingOptions,
+    fitting_preset,
+    training_options,
+)
 from gpt4rec_es.lab.training.divergence import DivergedError
 from gpt4rec_es.lab.training.phases import _step_limits, train_network
 from gpt4rec_es.lab.training.save import _fingerprint
@@ -36,6 +42,28 @@ SHORT = replace(OPTIONS, epochs=1, pretrain_epochs=1, max_steps=3)
 def test_options_that_cannot_be(change: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         TrainingOptions(**change)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("start", "size", "preset"),
+    [
+        (None, "tiny", "small"),
+        (None, "small", "small"),
+        (None, "gpt2", "paper"),
+        ("gpt2", "tiny", "paper"),
+    ],
+)
+def test_the_preset_fits_the_network(start: str | None, size: Size, preset: Preset) -> None:
+    assert fitting_preset(start, size) == preset
+
+
+def test_options_given_override_those_of_the_preset() -> None:
+    options = training_options("small", {"lr": 1e-5, "epochs": None, "weight_decay": 0.0})
+    assert (options.lr, options.epochs, options.weight_decay) == (1e-5, 2.0, 0.0)
+    paper = training_options("paper", {})
+    assert paper == TrainingOptions()
+    assert (paper.epochs, paper.lr, paper.batch_size) == (20.0, 1e-4, 32)
+    assert training_options("demo", {}).newest_pairs == 2
 
 
 def test_a_new_network_is_pretrained_unless_told_otherwise() -> None:
