@@ -40,7 +40,7 @@ def provision(state: State) -> None:
     with closing(connect(state, DATABASE)) as admin, admin.cursor() as cursor:
         # Migrations run as the owner, that may do neither: refuse large objects, and give analysts
         # their search_path and limits.
-        for name in ("large_objects.sql", "analyst.sql"):
+        for name in ("server_functions.sql", "analyst.sql"):
             script = resource_path("migrations", f"schema/{name}")
             cursor.execute(script.read_text(encoding="utf-8"))
 

@@ -9,5 +9,5 @@ DROP TABLE
     split_eval_users, split_prompts, evaluations, evaluation_metrics, evaluation_lists, trials,
     trial_points, trial_comparisons, trial_queries, privacy, exports, locks,
     lock_holders;
-DROP FUNCTION create_run_partitions(integer), drop_run_partitions(integer), analyze_table(text),
+DROP FUNCTION create_run_partitions(integer), drop_run_partitions(integer, boolean), analyze_table(text),
     show_user();

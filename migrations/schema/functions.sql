@@ -39,7 +39,8 @@ COMMENT ON FUNCTION create_run_partitions(integer) IS
 -- A run must be marked as pruned before its partitions are dropped, so that it cannot be published
 -- in between, and an interrupted prune can be recognised. The lock on the parents blocks new
 -- readers while it waits for old ones, hence the short time-out; the caller retries.
-CREATE FUNCTION public.drop_run_partitions(run_no integer) RETURNS void
+CREATE FUNCTION public.drop_run_partitions(run_no integer, keep_lists boolean DEFAULT false)
+RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' SET client_min_messages = warning
 AS $body$
@@ -67,14 +68,15 @@ BEGIN
     UPDATE public.runs AS r SET pruned_at = clock_timestamp()
     WHERE r.run_no = drop_run_partitions.run_no AND r.pruned_at IS NULL;
     FOREACH parent IN ARRAY ARRAY['run_users', 'user_outcomes', 'recommendations'] LOOP
+        CONTINUE WHEN keep_lists AND parent = 'recommendations';
         EXECUTE format('DROP TABLE IF EXISTS public.%I', parent || '_' || run_no);
     END LOOP;
 END
 $body$;
-REVOKE ALL ON FUNCTION drop_run_partitions(integer) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION drop_run_partitions(integer) TO gpt4rec_writer;
-COMMENT ON FUNCTION drop_run_partitions(integer) IS
-    'Drop the partitions of a run; refused for a run that is unfinished, pinned, published, or was '
+REVOKE ALL ON FUNCTION drop_run_partitions(integer, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION drop_run_partitions(integer, boolean) TO gpt4rec_writer;
+COMMENT ON FUNCTION drop_run_partitions(integer, boolean) IS
+    'Drop the partitions of a run, all or all but its lists; refused for a run that is unfinished, pinned, published, or was '
     'published before that. May fail on a lock: try again later.';
 
 

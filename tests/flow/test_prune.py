@@ -92,7 +92,7 @@ def test_two_ended_runs_that_were_not_published_are_kept(
 def test_a_prune_that_was_cut_off_is_completed(runtime: Runtime, database: Database) -> None:
     parts = runtime.night_parts()
     with database.analyst_engine.connect() as reader:
-        reader.execute(text("SELECT count(*) FROM analytics.recommendations"))
+        reader.execute(text("SELECT count(*) FROM analytics.user_outcomes"))
         with pytest.raises(ConflictError, match="Readers held the lists of"):
             prune(parts, owner=database.owner_engine, keep_published=1, max_wait_s=0.1)
         # New readers continue meanwhile, and a partly deleted run is no longer shown.
@@ -102,7 +102,7 @@ def test_a_prune_that_was_cut_off_is_completed(runtime: Runtime, database: Datab
         publish.publish(parts, RUNS[0], force=True, reason="x")
     report = prune(parts, owner=database.owner_engine, keep_published=1)
     assert report.runs == RUNS[:2]
-    left = "SELECT count(*) FROM pg_class WHERE relname ~ '^(run_users|recommendations)_[0-9]+$'"
+    left = "SELECT count(*) FROM pg_class WHERE relname ~ '^(run_users|user_outcomes)_[0-9]+$'"
     assert numbers(database, left) == 4
 
 

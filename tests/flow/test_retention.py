@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import text
 
+from gpt4rec_es.db.rows import prune as prune_rows
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.exports.export import export
 from gpt4rec_es.lab.replay.diff import diff_runs
@@ -46,7 +47,10 @@ def counts(database: Database) -> dict[str, int]:
         }
 
 
-def test_prune_keeps_what_kept_runs_need(runtime: Runtime, database: Database) -> None:
+def test_prune_keeps_what_kept_runs_need(
+    runtime: Runtime, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prune_rows, "LISTS_DAYS", 0)
     parts, engine = runtime.night_parts(), database.engine
     before = counts(database)
     kept = [explain_user(engine, "u034", f"nightly-2026-11-{day}-1").as_dict() for day in (24, 25)]
@@ -68,6 +72,43 @@ def test_prune_keeps_what_kept_runs_need(runtime: Runtime, database: Database) -
     again = run_night(parts, runtime.night_options(), DAY + dt.timedelta(days=9))
     assert (again.tokens, again.searches) == (0, 0)
     assert prune(parts, keep_published=9).runs == []
+
+
+def test_shown_lists_and_their_queries_outlive_a_prune_for_a_while(
+    runtime: Runtime, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = runtime.night_parts()
+    lists = """
+        SELECT run_id, user_id, rank, item_id, source, query FROM analytics.recommendations
+        WHERE run_id = 'nightly-2026-11-22-1' ORDER BY user_id, rank
+    """
+    with database.analyst_engine.connect() as analyst:
+        before = analyst.execute(text(lists)).all()
+    assert len(before) == 240
+    with database.engine.begin() as connection:
+        # A user buys what the first night recommended, a day after it.
+        connection.execute(
+            text("""
+            INSERT INTO interactions (user_no, item_no, event_no, event_at, ordinal, version)
+            SELECT c.user_no, c.item_no, 99, r.finished_at + interval '1 day', 1, 9
+            FROM recommendations AS c JOIN runs AS r USING (run_no)
+            WHERE run_no = 1 AND rank = 1 AND user_no = 14
+            """)
+        )
+    assert prune(parts, keep_published=1).runs == ["nightly-2026-11-22-1", "nightly-2026-11-23-1"]
+    assert prune(parts, keep_published=1).runs == []
+    bought = "SELECT count(*) FROM analytics.recommendation_conversions WHERE run_id = :run"
+    with database.analyst_engine.connect() as analyst:
+        assert analyst.execute(text(lists)).all() == before
+        found = analyst.execute(text(bought), {"run": "nightly-2026-11-22-1"})
+        assert found.scalar_one() == 1
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE runs SET finished_at = finished_at - interval '36 days'"))
+    # The third night, which replaced the second, is 36 days old, too.
+    assert prune(parts, keep_published=1).runs == ["nightly-2026-11-22-1", "nightly-2026-11-23-1"]
+    with database.analyst_engine.connect() as analyst:
+        assert analyst.execute(text(lists)).all() == []
+    assert prune(parts, keep_published=1).runs == []
 
 
 def test_diff_names_what_changed(runtime: Runtime, database: Database) -> None:

@@ -178,7 +178,7 @@ def test_the_analyst_role_has_default_limits(shop: Database) -> None:
         "DELETE FROM public.audit",
         "TRUNCATE public.audit",
         "UPDATE public.alembic_version SET version_num = '0001'",
-        "DROP FUNCTION public.drop_run_partitions(int)",
+        "DROP FUNCTION public.drop_run_partitions(int, boolean)",
         "ALTER FUNCTION public.create_run_partitions(int) SECURITY INVOKER",
         "CREATE OR REPLACE VIEW analytics.users AS SELECT 1",
         "COPY public.items TO PROGRAM 'cat'",

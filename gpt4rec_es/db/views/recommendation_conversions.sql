@@ -16,9 +16,9 @@ JOIN public.users AS u ON u.user_no = c.user_no
 JOIN public.items AS i ON i.item_no = c.item_no;
 
 COMMENT ON VIEW analytics.recommendation_conversions IS
-    'One row per recommendation of a published run whose item the user bought in the 28 days after, '
-    'as long as the run''s lists are kept. An item recommended by several runs counts for each. '
-    'Filter by run_id.';
+    'One row per recommendation of a published run whose item the user bought in the 28 days '
+    'after. It stays for 35 days after other lists replaced it, or longer. An item recommended by '
+    'several runs counts for each. Filter by run_id.';
 COMMENT ON COLUMN analytics.recommendation_conversions.run_id IS 'name of the run, see view runs';
 COMMENT ON COLUMN analytics.recommendation_conversions.logical_date IS
     'date that the run makes recommendations for, in the schedule''s time zone';

@@ -20,7 +20,8 @@ LEFT JOIN public.queries AS q ON q.query_no = c.query_no
 LEFT JOIN public.items AS f ON f.item_no = c.from_item_no;
 
 COMMENT ON VIEW analytics.recommendations IS
-    'One row per run, user and rank, unchanged since the run made them. Filter by run_id.';
+    'One row per run, user and rank, unchanged since the run made them; of published runs for at '
+    'least 35 days after other lists replaced them. Filter by run_id.';
 COMMENT ON COLUMN analytics.recommendations.run_id IS 'name of the run, see view runs';
 COMMENT ON COLUMN analytics.recommendations.logical_date IS
     'date that the run makes recommendations for, in the schedule''s time zone';

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 
 from gpt4rec_es.db import locks
 from gpt4rec_es.db.engine import session
-from gpt4rec_es.db.rows import prune as rows
+from gpt4rec_es.db.rows import unused_texts as rows
 from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.protocols import Progress, no_progress
 

@@ -1,8 +1,10 @@
 """Retention: delete the lists of old runs, then the texts that no kept run needs.
 
 Never deleted: unfinished and pinned runs, the published run and the one before it, the texts that
-they need, and generations for splits. A run is first marked, so that it cannot be published any
-more, then its partitions are dropped; the next prune completes an interrupted one. Daily sums stay.
+they need, and generations for splits. Of a pruned run that readers saw, the recommendations and
+their queries stay for 35 days after others replaced them. A run is first marked, so that it cannot
+be published any more, then its partitions are dropped; the next prune completes an interrupted one.
+Daily sums stay.
 """
 
 import logging
@@ -127,16 +129,19 @@ def _counts_as_shown(connection: Connection, run_no: int) -> bool:
 def _drop_partitions(
     parts: NightParts, owner: Engine | None, run: rows.OldRun, max_wait_s: float
 ) -> None:
+    """Drop the partitions of a marked run; lists that readers saw lately stay for analysts."""
+    keep_lists = retrying(parts.engine, partial(rows.was_shown_lately, run_no=run.run_no))
+
     def drop() -> None:
         with parts.engine.begin() as connection:
-            rows.drop_partitions(connection, run.run_no)
+            rows.drop_partitions(connection, run.run_no, keep_lists=keep_lists)
 
     def detach(owner: Engine, parent: str) -> None:
         with owner.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             rows.detach(connection, parent, run.run_no)
 
     if owner is not None and _owns_the_lists(owner):
-        for parent in rows.PARENTS:
+        for parent in rows.PARENTS[:2] if keep_lists else rows.PARENTS:
             _retry_on_lock_timeout(owner, partial(detach, owner, parent), run.run_id, max_wait_s)
     _retry_on_lock_timeout(parts.engine, drop, run.run_id, max_wait_s)
 
