@@ -129,7 +129,7 @@ def _migrate(connection: Connection) -> None:
     if not connection.execute(text(_MAY_START)).scalar_one():
         # Creating Alembic's own table would fail first, without a hint; the first revision raises
         # an error with the missing privileges.
-        first = context.script.get_revision("0100")
+        first = context.script.get_revision("0101")
         connection.execute(text(first.module.PREPARE))
     # End the transaction that these began: each migration has its own.
     connection.commit()

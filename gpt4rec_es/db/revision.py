@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 _READABLE = "SELECT has_table_privilege(to_regclass('alembic_version'), 'SELECT')"
 _REVISION = "SELECT max(version_num) FROM alembic_version"
 # Lower revision numbers are schemas from before the first release.
-_FIRST = "0100"
+_FIRST = "0101"
 
 
 def revisions() -> list[str]:

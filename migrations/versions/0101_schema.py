@@ -1,6 +1,6 @@
 """The schema of the first release: roles, tables, functions, and the writer's privileges.
 
-Numbers below 0100 are schemas from before that release, which cannot be upgraded. The SQL is in
+Numbers below 0101 are schemas from before that release, which cannot be upgraded. The SQL is in
 migrations/schema; views belong to no revision, see gpt4rec_es/db/analytics.py. Roles belong to the
 whole server, so a downgrade does not change them.
 """
@@ -11,7 +11,7 @@ from alembic import op
 
 from gpt4rec_es.db.analytics import DROP_VIEWS, verbatim
 
-revision: str = "0100"
+revision: str = "0101"
 down_revision: str | None = None
 branch_labels = None
 depends_on = None
