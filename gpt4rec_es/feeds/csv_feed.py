@@ -95,8 +95,10 @@ class CsvFeed:
         ]
         self._needed = max((at + 1 for found in places for at, _ in found), default=0)
         objects = any(isinstance(name, ObjectColumn) for found in places for _, name in found)
-        if len(places) > 1 and not objects and all(len(found) == 1 for found in places):
-            return itemgetter(*(found[0][0] for found in places))
+        if len(places) > 1 and not objects and all(len(found) <= 1 for found in places):
+            # Fields without a column take what stands after the record.
+            fields = itemgetter(*(found[0][0] if found else -1 for found in places))
+            return fields if all(places) else lambda record: fields([*record, ABSENT])
 
         def pick(record: Sequence[str]) -> Sequence[object]:
             picked: list[object] = []

@@ -134,7 +134,10 @@ def _converted(
 
     Only for text: as dict keys 1, True and 1.0 are equal.
     """
-    if not {*map(type, values)} <= {str, Absent}:
+    types = {*map(type, values)}
+    if types == {Absent}:
+        return [convert(ABSENT)] * len(values)
+    if not types <= {str, Absent}:
         raise _NotTextError
     # Digits are no mark, unless the operator added some.
     are_plain = not any(map(str.isdecimal, marks))

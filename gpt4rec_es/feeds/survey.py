@@ -53,6 +53,9 @@ class _Votes:
         return self._ballot.is_settled
 
     def look(self, lines: Sequence[int], values: Sequence[object]) -> None:
+        # Digits alone read the same in every way: whole numbers and times as numbers.
+        if "".join(one for one in values if isinstance(one, str)).isdecimal():
+            return
         for line, value in zip(lines, values, strict=True):
             found = present(value, self._marks)
             if isinstance(found, str):

@@ -98,11 +98,13 @@ def _from_number(value: float, unit: str) -> int:
     if not abs(value) < 1e20:  # also NaN
         raise BadRecordError("time_out_of_range", f"the time {shown(value)} is out of range")
     if unit == "auto":
-        found = next((name for name, low, high in _RANGES if low <= value < high), None)
-        if found is None:
+        for name, low, high in _RANGES:
+            if low <= value < high:
+                unit = name
+                break
+        else:
             hint = "give the unit if it is one, or map another column"
             raise BadRecordError("bad_time", f"{shown(value)} does not look like a time: {hint}")
-        unit = found
     multiplier, divisor = _UNITS[unit]
     return _in_range(round(value * multiplier) // divisor)
 

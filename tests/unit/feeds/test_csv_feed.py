@@ -1,10 +1,12 @@
 """CSV records, valid and malformed; a malformed record does not affect others."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from gpt4rec_es.errors import UsageError
+from gpt4rec_es.feeds.batches import ABSENT
 from gpt4rec_es.feeds.opening import open_feed
 from tests.unit.feeds.reading import items_of, raw_records
 
@@ -31,6 +33,14 @@ def test_plain_rows(path: Path) -> None:
         {2: ["a", "Mug"], 3: ["b", "Cup"], 5: ["c", "Jar"]},
         {},
     )
+
+
+def test_fields_without_a_column_are_absent_in_records_of_any_length(path: Path) -> None:
+    path.write_bytes(b'id,price\na,1\nb\n"c",2,,\n')
+    with closing(open_feed(path)) as feed:
+        batches = list(feed.batches([["id"], ["brand"], []]))
+    values = [record for batch in batches for record in batch.values]
+    assert [list(record) for record in values] == [[one, ABSENT, ABSENT] for one in "abc"]
 
 
 def test_quoted_fields(path: Path) -> None:
