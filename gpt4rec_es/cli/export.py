@@ -7,7 +7,7 @@ import click
 
 from gpt4rec_es.cli.context import get_runtime
 from gpt4rec_es.cli.names import names
-from gpt4rec_es.cli.options import part_option
+from gpt4rec_es.cli.options import part_option, run_option
 from gpt4rec_es.cli.output import plural
 from gpt4rec_es.cli.progress import progress_bar
 
@@ -32,14 +32,6 @@ _EXACT = click.option(
 _LISTS = ("jsonl", "csv", "parquet", "trec")
 _QUERIES = _LISTS[:-1]
 _QRELS = ("trec", "rre", "quepid", "rank-eval")
-_RUN = click.option(
-    "--run",
-    "run_id",
-    default="latest",
-    shell_complete=names("run"),
-    show_default=True,
-    help="Id of the run.",
-)
 
 
 @click.group()
@@ -48,7 +40,7 @@ def export() -> None:
 
 
 @export.command()
-@_RUN
+@run_option
 @click.option(
     "--format",
     "fmt",
@@ -69,7 +61,7 @@ def recommendations(
 
 
 @export.command()
-@_RUN
+@run_option
 @click.option(
     "--format",
     "fmt",

@@ -7,12 +7,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from gpt4rec_es.cli.names import names
+
 if TYPE_CHECKING:
     from gpt4rec_es.options.lists import Fusion
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 # Passed to the command as ``as_json``.
+run_option = click.option(
+    "--run",
+    "run_id",
+    default="latest",
+    shell_complete=names("run"),
+    show_default=True,
+    help="Id of the run.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 dry_run_option = click.option(
     "--dry-run", is_flag=True, help="Show what would be done without doing it."

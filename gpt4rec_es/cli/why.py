@@ -6,8 +6,7 @@ from typing import Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime
-from gpt4rec_es.cli.names import names
-from gpt4rec_es.cli.options import json_option, svg_file
+from gpt4rec_es.cli.options import json_option, run_option, svg_file
 from gpt4rec_es.cli.output import emit, print_line, print_table
 
 _REASONS = {
@@ -22,14 +21,7 @@ _REASONS = {
 
 @click.command()
 @click.argument("user_id")
-@click.option(
-    "--run",
-    "run_id",
-    default="latest",
-    shell_complete=names("run"),
-    show_default=True,
-    help="Id of the run.",
-)
+@run_option
 @click.option(
     "--svg",
     "picture",

@@ -70,10 +70,7 @@ class _NotTextError(Exception):
 def _by_column(batch: Batch, reading: Reading, places: Sequence[int | None]) -> Interactions:
     users, items, times, orders, scores, _, _ = zip(*batch.values, strict=True)
     convert = partial(_converted, marks=reading.marks)
-    micros = convert(
-        times,
-        partial(event_micros, unit=reading.unit, order=reading.order, pattern=reading.pattern),
-    )
+    micros = convert(times, partial(_micros, reading=reading))
     moments = map(_when, micros, convert(orders, order_number), places)
     event_nos, has_times, ordinals = zip(*moments, strict=True)
     return Interactions(

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 from gpt4rec_es.db.rows.generations import store_generations
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.night.inprocess import run_night
+from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.inspect.why import explain_user
 from gpt4rec_es.night.publish import publish, withdraw
 from gpt4rec_es.night.publish.collect import collect
@@ -121,6 +122,13 @@ class PausedGenerator:
         return self._real.write_prompt(titles)  # type: ignore[attr-defined]
 
 
+def paused_parts(runtime: Runtime, reached: threading.Event, go_on: threading.Event) -> NightParts:
+    return replace(
+        runtime.night_parts(),
+        open_generator=lambda row: PausedGenerator(runtime.generator(row), reached, go_on),  # type: ignore[arg-type,return-value]
+    )
+
+
 def test_a_night_that_is_planned_meanwhile_keeps_what_it_needs(
     runtime: Runtime, database: Database
 ) -> None:
@@ -131,10 +139,7 @@ def test_a_night_that_is_planned_meanwhile_keeps_what_it_needs(
         connection.execute(text("UPDATE catalog_state SET history_version = 9"))
     old = numbers(database, "SELECT count(*) FROM prompts")
     reached, go_on = threading.Event(), threading.Event()
-    paused = replace(
-        parts,
-        open_generator=lambda row: PausedGenerator(runtime.generator(row), reached, go_on),  # type: ignore[arg-type,return-value]
-    )
+    paused = paused_parts(runtime, reached, go_on)
     with ThreadPoolExecutor(2) as pool:
         night = pool.submit(run_night, paused, runtime.night_options(), DAY + dt.timedelta(days=9))
         assert reached.wait(60)
@@ -217,7 +222,6 @@ def test_searches_of_live_builds_go_with_their_queries(
 def test_a_text_that_is_stored_during_planning_does_not_end_the_night(
     runtime: Runtime, database: Database
 ) -> None:
-    parts = runtime.night_parts()
     with database.engine.begin() as connection:
         connection.execute(
             text("UPDATE items SET title = 'novel ' || title, version = version + 1")
@@ -227,10 +231,7 @@ def test_a_text_that_is_stored_during_planning_does_not_end_the_night(
             text("SELECT title FROM items JOIN interactions USING (item_no) LIMIT 1")
         ).scalar_one()
     reached, go_on = threading.Event(), threading.Event()
-    paused = replace(
-        parts,
-        open_generator=lambda row: PausedGenerator(runtime.generator(row), reached, go_on),  # type: ignore[arg-type,return-value]
-    )
+    paused = paused_parts(runtime, reached, go_on)
     with ThreadPoolExecutor(1) as pool:
         night = pool.submit(run_night, paused, runtime.night_options(), DAY + dt.timedelta(days=9))
         assert reached.wait(60)
@@ -258,10 +259,7 @@ def test_a_run_that_a_plan_counts_as_shown_is_not_pruned_meanwhile(
     runtime = shop.runtime(not_shown_days=30, min_full_fraction=0, max_fallback_fraction=1)
     parts = runtime.night_parts()
     reached, go_on = threading.Event(), threading.Event()
-    paused = replace(
-        parts,
-        open_generator=lambda row: PausedGenerator(runtime.generator(row), reached, go_on),  # type: ignore[arg-type,return-value]
-    )
+    paused = paused_parts(runtime, reached, go_on)
     with ThreadPoolExecutor(2) as pool:
         night = pool.submit(run_night, paused, runtime.night_options(), DAY + dt.timedelta(days=9))
         assert reached.wait(60)

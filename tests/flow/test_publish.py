@@ -38,6 +38,14 @@ def shown(database: Database) -> list[str]:
         return list(connection.execute(SHOWN).scalars())
 
 
+def set_second_run_to_checking(database: Database) -> None:
+    with database.engine.begin() as connection:
+        connection.execute(
+            text("UPDATE runs SET state = 'checking', finished_at = NULL WHERE run_no = 2")
+        )
+        connection.execute(text("UPDATE publications SET run_no = 1, previous_run_no = NULL"))
+
+
 def test_rollback_and_back(runtime: Runtime, database: Database) -> None:
     parts = runtime.night_parts()
     assert shown(database) == ["nightly-2026-11-23-1"]
@@ -137,11 +145,7 @@ def test_a_run_that_is_cancelled_during_the_check_is_not_published(
     runtime: Runtime, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts = runtime.night_parts()
-    with database.engine.begin() as connection:
-        connection.execute(
-            text("UPDATE runs SET state = 'checking', finished_at = NULL WHERE run_no = 2")
-        )
-        connection.execute(text("UPDATE publications SET run_no = 1, previous_run_no = NULL"))
+    set_second_run_to_checking(database)
 
     def check_slowly(connection: Connection, elastic: Elasticsearch, run: Run) -> list[GateResult]:
         cancel(parts, run.run_id, reason="wrong feed")
@@ -160,11 +164,7 @@ def test_one_worker_checks_and_others_wait(
     runtime: Runtime, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts = runtime.night_parts()
-    with database.engine.begin() as connection:
-        connection.execute(
-            text("UPDATE runs SET state = 'checking', finished_at = NULL WHERE run_no = 2")
-        )
-        connection.execute(text("UPDATE publications SET run_no = 1, previous_run_no = NULL"))
+    set_second_run_to_checking(database)
     checks: list[int] = []
 
     def counted(connection: Connection, elastic: Elasticsearch, run: Run) -> list[GateResult]:
