@@ -43,6 +43,10 @@ COMMANDS = {
         "evaluate:evaluate",
         "Measure recommenders on a split; list, show and compare the results.",
     ),
+    "recipes": (
+        "recipes:recipes",
+        "List, compare, use, import and export recipes, which say how lists are made.",
+    ),
     "rules": ("rules:rules", "Block items, brands and categories; list and remove rules."),
     "night": (
         "night:night",

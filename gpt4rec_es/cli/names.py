@@ -1,4 +1,4 @@
-"""Shell completion of names of the database: runs, generators, splits and trials.
+"""Shell completion of names of the database: runs, generators, recipes, splits and trials.
 
 A completion must not fail: without a database there are no names.
 """
@@ -18,7 +18,7 @@ _MOST = 50
 
 
 def names(kind: str) -> Complete:
-    """Return a callback that completes names of ``kind``: run, generator, split or trial."""
+    """Return a callback that completes names of ``kind``, a key of ``_READ``."""
 
     def complete(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
         try:
@@ -54,6 +54,14 @@ def _generators(connection: "Connection") -> list[tuple[str, str]]:
     return [(row.name, row.kind) for row in generators.load_all(connection)]
 
 
+def _recipes(connection: "Connection") -> list[tuple[str, str]]:
+    from gpt4rec_es.db.rows import recipes
+    from gpt4rec_es.recipes.shipped import SHIPPED
+
+    stored = [(row.name, f"stored by {row.actor}") for row in recipes.load_all(connection)]
+    return [(name, "shipped") for name in SHIPPED] + stored
+
+
 def _splits(connection: "Connection") -> list[tuple[str, str]]:
     from gpt4rec_es.db.rows import splits
 
@@ -66,4 +74,10 @@ def _trials(connection: "Connection") -> list[tuple[str, str]]:
     return [(str(row.trial_no), row.split) for row in trials.load_all(connection)]
 
 
-_READ = {"run": _runs, "generator": _generators, "split": _splits, "trial": _trials}
+_READ = {
+    "run": _runs,
+    "generator": _generators,
+    "recipe": _recipes,
+    "split": _splits,
+    "trial": _trials,
+}

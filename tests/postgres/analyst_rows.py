@@ -95,6 +95,11 @@ INSERT INTO trials (split_name, split_hash, part, generator_no, decoding_no, bui
 VALUES ('loo', 'ab', 'validation', 1, 1, 1, 'recall', 10, true, 'fine', 0, 2, 4, 1.2, 0.75,
     0.9, 0.3, 0.9, 0.3, 'Use k1=0.9 b=0.3: better than defaults by more than chance.', 2, 4,
     'ann', 'c');
+INSERT INTO recipes (name, content_hash, document, actor, trial_no) VALUES
+    ('mine', 'ef', '{"decoding": {"num_queries": 2, "num_beams": 4}, "fusion":
+        {"method": "scores", "weights": [["queries", 0.5], ["co_purchase", 1]]}}', 'ann', 1);
+INSERT INTO recipe_uses (action, recipe_no, recipe_name, content_hash, actor) VALUES
+    ('use', 1, 'mine', 'ef', 'ann');
 INSERT INTO trial_points VALUES (1, 1, 1.2, 0.75, 0.5, 0.4),
     (1, 2, 0.9, 0.3, 1, 0.8);
 INSERT INTO trial_comparisons VALUES

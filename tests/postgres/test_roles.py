@@ -122,6 +122,8 @@ def test_the_analyst_reads_every_view(shop: Database) -> None:
         "latest_recommendations",
         "never_recommended_items",
         "purchases",
+        "recipe_uses",
+        "recipes",
         "qrels",
         "queries",
         "query_hits",

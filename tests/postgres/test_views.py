@@ -259,6 +259,14 @@ def test_the_same_column_has_the_same_type_in_every_view(shop: Database) -> None
     )
 
 
+def test_a_recipe_has_its_sources_and_whether_it_is_live(shop: Database) -> None:
+    columns = "recipe_name, is_live_recipe, recipe_sources, fusion_method, recipe_num_queries"
+    assert select(shop, f"SELECT {columns}, trial_id FROM recipes") == [
+        ("mine", True, "queries:0.5, co_purchase:1", "scores", 2, 1)
+    ]
+    assert select(shop, "SELECT recipe_name, is_shipped FROM recipe_uses") == [("mine", False)]
+
+
 def test_a_name_is_shared_by_views_only_where_it_means_the_same(shop: Database) -> None:
     shared = select(
         shop,
@@ -271,7 +279,7 @@ def test_a_name_is_shared_by_views_only_where_it_means_the_same(shop: Database) 
         *("run_id", "logical_date", "user_id", "item_id", "title"),
         *("query_id", "query", "query_rank", "hit_rank", "score", "index_name", "k1", "b"),
         *("brand", "category", "split_name", "part", "trial_id", "replay_id", "evaluation_id"),
-        *("rule", "rule_kind", "rule_value", "rule_reason"),
+        *("rule", "rule_kind", "rule_value", "rule_reason", "recipe_name", "recipe_hash"),
         "minimum_should_match",
     }
 

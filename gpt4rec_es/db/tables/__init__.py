@@ -43,6 +43,7 @@ from gpt4rec_es.db.tables.publishing import (
     privacy,
     publications,
 )
+from gpt4rec_es.db.tables.recipes import recipe_uses, recipes
 from gpt4rec_es.db.tables.replays import replay_metrics, replays
 from gpt4rec_es.db.tables.results import (
     recommendations,
@@ -101,6 +102,8 @@ __all__ = [
     "queries",
     "query_filters",
     "query_verdicts",
+    "recipe_uses",
+    "recipes",
     "recommendations",
     "replay_metrics",
     "replays",

@@ -82,8 +82,7 @@ runs = Table(
     Column(
         "generator_no",
         ForeignKey("generators.generator_no"),
-        nullable=False,
-        comment="query generator of the run",
+        comment="query generator of the run; NULL: it has none, and other sources make the lists",
     ),
     Column(
         "decoding_no",

@@ -5,7 +5,7 @@ CREATE VIEW analytics.runs (
     length_penalty, dtype, generator_name, generator_kind,
     generator_hash, index_name, k1, b, manifest_hash, code_version,
     run_actor, planned_at, finished_at, duration_s,
-    run_error, minimum_should_match
+    run_error, minimum_should_match, recipe_name, recipe_hash
 ) AS
 SELECT
     r.run_id, r.kind, r.logical_date, r.attempt, r.state, p.run_no IS NOT NULL, p.published_at,
@@ -14,11 +14,12 @@ SELECT
     (d.settings ->> 'length_penalty')::real, d.settings ->> 'dtype', g.name, g.kind,
     g.content_hash, b.index_name, b.k1, b.b, encode(r.manifest_hash, 'hex'), r.code_version,
     r.actor, r.planned_at, r.finished_at, extract(epoch FROM r.finished_at - r.planned_at)::real,
-    r.error, coalesce(o.options ->> 'minimum_should_match', '1')
+    r.error, coalesce(o.options ->> 'minimum_should_match', '1'),
+    r.manifest #>> '{recipe,name}', r.manifest #>> '{recipe,hash}'
 FROM public.runs AS r
 JOIN public.builds AS b USING (build_no)
-JOIN public.generators AS g USING (generator_no)
 JOIN public.decodings AS d USING (decoding_no)
+LEFT JOIN public.generators AS g USING (generator_no)
 LEFT JOIN public.publications AS p ON p.run_no = r.run_no
 LEFT JOIN public.search_options AS o ON o.options_no = r.search_options_no;
 
@@ -51,11 +52,12 @@ COMMENT ON COLUMN analytics.runs.length_penalty IS
     'exponent of the length by which a hypothesis'' log-probability is divided';
 COMMENT ON COLUMN analytics.runs.dtype IS
     'data type of the language model''s weights: fp32 or fp16';
-COMMENT ON COLUMN analytics.runs.generator_name IS 'name of the query generator';
+COMMENT ON COLUMN analytics.runs.generator_name IS
+    'name of the query generator; NULL: none, other sources make the lists';
 COMMENT ON COLUMN analytics.runs.generator_kind IS
-    'gpt2 (a language model) or titles (newest titles as queries)';
+    'gpt2 (a language model) or titles (newest titles as queries); NULL: no generator';
 COMMENT ON COLUMN analytics.runs.generator_hash IS
-    'hash of the generator''s weights, configuration and tokenizer';
+    'hash of the generator''s weights, configuration and tokenizer; NULL: no generator';
 COMMENT ON COLUMN analytics.runs.index_name IS
     'name of the Elasticsearch index that the run searches';
 COMMENT ON COLUMN analytics.runs.k1 IS 'BM25 k1 of the searched index';
@@ -72,3 +74,7 @@ COMMENT ON COLUMN analytics.runs.run_error IS
 COMMENT ON COLUMN analytics.runs.minimum_should_match IS
     'number or percentage of a generated query''s terms that a title must contain, e.g. 2 or '
     '75%; 1: one term is enough';
+COMMENT ON COLUMN analytics.runs.recipe_name IS
+    'name of the recipe that the lists were made by; NULL: the run is older than recipes';
+COMMENT ON COLUMN analytics.runs.recipe_hash IS
+    'SHA-256 (hex) of that recipe; NULL: the run is older than recipes';

@@ -1,0 +1,127 @@
+"""The recipe: one frozen document with everything that changes lists and belongs to no one shop.
+
+Not in it: K, the generator, the index build (k1, b, analyzer), rules, bought items, and the file of
+forbidden phrases. ``recipe_document.py`` reads documents; docs/recipes.md describes their fields.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Annotated, Any
+
+from annotated_types import Interval
+
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.options.lists import QUERIES, Fusion, QueryFilters, SearchOptions
+from gpt4rec_es.records import Decoding
+
+# Format of the documents that this code writes, and the newest that it reads.
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How lists are made: queries are decoded, filtered, searched for and fused with other sources.
+
+    prompt_titles: newest titles in a prompt; None: the number that the generator was trained with.
+    filters: without phrases, which a file of the installation holds.
+    """
+
+    decoding: Decoding = field(default_factory=Decoding)
+    prompt_titles: Annotated[int, Interval(ge=1, le=1000)] | None = None
+    filters: QueryFilters = field(default_factory=QueryFilters)
+    search: SearchOptions = field(default_factory=SearchOptions)
+    fusion: Fusion = field(default_factory=Fusion)
+
+    def __post_init__(self) -> None:
+        """Refuse phrases: they are a file of the installation."""
+        if self.filters.phrases:
+            raise UsageError(
+                "A recipe holds no forbidden phrases.",
+                "Name a file of them by GPT4REC_FORBIDDEN_PHRASES_FILE.",
+            )
+
+    def as_document(self) -> dict[str, Any]:
+        """Return the recipe as JSON values; ``read_document`` reads them."""
+        filters = asdict(self.filters)
+        del filters["phrases"]
+        return {
+            "format": FORMAT,
+            "decoding": self.decoding.as_dict(),
+            "prompt_titles": self.prompt_titles,
+            "filters": filters,
+            "search": asdict(self.search),
+            "fusion": self.fusion.as_dict(),
+        }
+
+    @property
+    def content_hash(self) -> str:
+        """The SHA-256 of the document; equal recipes have equal hashes."""
+        text = json.dumps(_plain(self.as_document()), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def sources(self) -> dict[str, float]:
+        """Source -> weight, without sources of weight 0."""
+        return {name: weight for name, weight in self.fusion.weights if weight > 0}
+
+    @property
+    def writes_queries(self) -> bool:
+        """Whether generated queries are a source; without weight, none are written."""
+        return QUERIES in self.sources
+
+    @property
+    def needs_generator(self) -> bool:
+        """Whether there are no lists without a generator: queries are the only source."""
+        return set(self.sources) == {QUERIES}
+
+
+@dataclass(frozen=True, slots=True)
+class NamedRecipe:
+    """A recipe with its name. is_changed: options of one command override parts of it."""
+
+    name: str
+    recipe: Recipe
+    is_changed: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return name and content hash, for manifests and evaluations."""
+        values = {"name": self.name, "hash": self.recipe.content_hash}
+        return {**values, "is_changed": True} if self.is_changed else values
+
+    def changed(self, **parts: Any) -> "NamedRecipe":
+        """Return it with other parts: fields of ``Recipe`` by name; None: unchanged."""
+        given = {name: part for name, part in parts.items() if part is not None}
+        recipe = replace(self.recipe, **given)
+        return self if recipe == self.recipe else NamedRecipe(self.name, recipe, is_changed=True)
+
+
+def differences(a: Recipe, b: Recipe) -> dict[str, list[Any]]:
+    """Return the differing entries of two recipes by dotted name, as [value in a, value in b]."""
+    one, other = flat(a.as_document()), flat(b.as_document())
+    return {
+        name: [one.get(name), other.get(name)]
+        for name in {**one, **other}
+        if one.get(name) != other.get(name)
+    }
+
+
+def flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Return the entries of a document by dotted name."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            found |= flat(value, f"{above}{name}.")
+        else:
+            found[above + name] = value
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """Return ``value`` with whole floats as integers: 1 and 1.0 are the same setting."""
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,0 +1,1 @@
+"""Recipes of an installation: those shipped as files here, and those stored in the database."""

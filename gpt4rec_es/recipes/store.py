@@ -1,0 +1,161 @@
+"""Store recipes, and list all of an installation. A stored recipe never changes."""
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+
+from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.locks import transaction_lock
+from gpt4rec_es.db.rows import audit
+from gpt4rec_es.db.rows import recipes as rows
+from gpt4rec_es.db.rows.recipes import RecipeRow
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.files import require_regular
+from gpt4rec_es.options.recipe import NamedRecipe, Recipe, differences
+from gpt4rec_es.options.recipe_document import parse_document
+from gpt4rec_es.recipes.live import find_recipe, live_recipe, named_or_live, of_row
+from gpt4rec_es.recipes.shipped import SHIPPED, shipped
+
+_NAME = re.compile(r"\w[\w.-]{0,62}")
+_LARGEST = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeEntry:
+    """One recipe of the installation; what only stored ones have is None for shipped ones."""
+
+    name: str
+    is_live: bool
+    is_shipped: bool
+    content_hash: str
+    document: dict[str, Any]
+    actor: str | None = None
+    reason: str | None = None
+    stored_at: dt.datetime | None = None
+    trial_no: int | None = None
+
+
+def list_recipes(engine: Engine) -> list[RecipeEntry]:
+    """Return the shipped recipes, then the stored ones, the oldest first."""
+    with transaction(engine) as connection:
+        live = live_recipe(connection).name
+        stored = rows.load_all(connection)
+    found = [_entry(shipped(name), live, None) for name in SHIPPED]
+    return found + [_entry(of_row(row), live, row) for row in stored]
+
+
+def show_recipe(engine: Engine, name: str | None = None) -> RecipeEntry:
+    """Return the recipe ``name``; without a name, the live one.
+
+    Raises:
+        UsageError: there is no such recipe.
+    """
+    with transaction(engine) as connection:
+        live = live_recipe(connection)
+        found = find_recipe(connection, name) if name else live
+        return _entry(found, live.name, rows.find(connection, found.name))
+
+
+def diff_recipes(engine: Engine, first: str, second: str | None = None) -> dict[str, Any]:
+    """Return the names of two recipes and the entries of ``second`` that differ from ``first``.
+
+    second None: the live one. differences: dotted name -> [value in first, value in second].
+
+    Raises:
+        UsageError: there is no such recipe.
+    """
+    with transaction(engine) as connection:
+        a, b = find_recipe(connection, first), named_or_live(connection, second)
+    return {"first": a.name, "second": b.name, "differences": differences(a.recipe, b.recipe)}
+
+
+def read_recipe(file: Path) -> Recipe:
+    """Return the recipe in a JSON file.
+
+    Raises:
+        UsageError: the file cannot be read, or is no valid recipe.
+    """
+    try:
+        require_regular(file)
+        if file.stat().st_size > _LARGEST:
+            raise UsageError(f"{file} is longer than {_LARGEST:,} bytes.", "Name a recipe's file.")
+        text = file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} cannot be read: {error}.", "Name a JSON file in UTF-8.") from None
+    return parse_document(text, str(file))
+
+
+def store_recipe(
+    engine: Engine,
+    name: str,
+    recipe: Recipe,
+    *,
+    actor: str,
+    reason: str | None = None,
+    trial_no: int | None = None,
+    dry_run: bool = False,
+) -> bool:
+    """Store ``recipe`` as ``name``; return False if it is stored under this name already.
+
+    Raises:
+        UsageError: the name is no name, that of a shipped recipe, or that of another content.
+    """
+    _require_name(name)
+    with transaction(engine) as connection:
+        transaction_lock(connection, "recipe names")
+        known = rows.find(connection, name)
+        if known is not None:
+            if of_row(known).recipe == recipe:
+                return False
+            raise UsageError(
+                f"A recipe {name!r} with other content is stored, and recipes never change.",
+                "Choose another name.",
+            )
+        if not dry_run:
+            document, content_hash = recipe.as_document(), recipe.content_hash
+            rows.store(
+                connection,
+                name=name,
+                content_hash=content_hash,
+                document=document,
+                actor=actor,
+                reason=reason,
+                trial_no=trial_no,
+            )
+            audit.record(
+                connection,
+                actor,
+                "recipe_store",
+                name,
+                after={"content_hash": content_hash, "document": document},
+                reason=reason,
+            )
+    return True
+
+
+def _require_name(name: str) -> None:
+    if name in SHIPPED:
+        raise UsageError(f"{name!r} is the name of a shipped recipe.", "Choose another name.")
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} cannot be the name of a recipe.",
+            "Use letters, digits, dots and dashes, at most 63.",
+        )
+
+
+def _entry(found: NamedRecipe, live: str, row: RecipeRow | None) -> RecipeEntry:
+    return RecipeEntry(
+        name=found.name,
+        is_live=found.name == live,
+        is_shipped=row is None,
+        content_hash=found.recipe.content_hash,
+        document=found.recipe.as_document(),
+        actor=row.actor if row else None,
+        reason=row.reason if row else None,
+        stored_at=row.stored_at if row else None,
+        trial_no=row.trial_no if row else None,
+    )
