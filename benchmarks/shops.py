@@ -107,7 +107,7 @@ def night_parts(place: Place) -> NightParts:
     return NightParts(
         engine=place.engine,
         elastic=place.elastic,
-        open_generator=lambda _: FakeGenerator(),
+        open_generator=lambda *_: FakeGenerator(),
         open_retriever=lambda index, run_id: ElasticRetriever(place.elastic, index, run_id),
         ensure_index=ensure_index,
         actor="bench",

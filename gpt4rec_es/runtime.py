@@ -15,9 +15,8 @@ from gpt4rec_es.connections import Connections
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.files import require_regular
 from gpt4rec_es.filters.phrases import read_phrases
-from gpt4rec_es.options.lists import Fusion, SearchOptions
+from gpt4rec_es.options.recipe import NamedRecipe, Recipe
 from gpt4rec_es.protocols import QueryGenerator, Retriever
-from gpt4rec_es.records import Decoding
 from gpt4rec_es.settings import Settings, load_settings, variable_of
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ class Runtime(Connections):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self._generators: dict[str, QueryGenerator] = {}
+        self._generators: dict[tuple[str, int, int | None], QueryGenerator] = {}
 
     @classmethod
     def from_environment(
@@ -53,36 +52,39 @@ class Runtime(Connections):
         return cls(settings)
 
     @property
-    def decoding(self) -> Decoding:
-        """The decoding settings of queries."""
-        return self.settings.night.decoding
+    def recipe(self) -> NamedRecipe:
+        """The live recipe, read from the database each time."""
+        return self.recipe_called(None)
 
-    @property
-    def fusion(self) -> Fusion:
-        """The fusion settings."""
-        return self.settings.night.fusion
+    def recipe_called(self, name: str | None) -> NamedRecipe:
+        """Return the recipe ``name``, shipped or stored; None: the live one.
 
-    @property
-    def search_options(self) -> SearchOptions:
-        """The search options of generated queries."""
-        return self.settings.night.search
+        Raises:
+            UsageError: there is no such recipe.
+        """
+        from gpt4rec_es.recipes.live import named_or_live
 
-    def generator(self, row: "Generator") -> QueryGenerator:
+        with self.engine.connect() as connection:
+            return named_or_live(connection, name)
+
+    def generator(self, row: "Generator", recipe: Recipe | None = None) -> QueryGenerator:
         """Return the generator registered as ``row``, opened at the first call.
+
+        recipe: the recipe that says how long prompts and queries are; None: the live one.
 
         Raises:
             UsageError: its folder is no valid checkpoint.
         """
         from gpt4rec_es.generation.factory import open_generator
 
-        if row.content_hash not in self._generators:
-            self._generators[row.content_hash] = open_generator(
-                row.kind,
-                row.path,
-                self.settings.generator,
-                reserve=self.decoding.max_new_tokens,
+        recipe = recipe or self.recipe.recipe
+        reserve, titles = recipe.decoding.max_new_tokens, recipe.prompt_titles
+        key = (row.content_hash, reserve, titles)
+        if key not in self._generators:
+            self._generators[key] = open_generator(
+                row.kind, row.path, self.settings.generator, reserve=reserve, prompt_titles=titles
             )
-        return self._generators[row.content_hash]
+        return self._generators[key]
 
     def retriever(self, index_name: str, run_id: str) -> Retriever:
         """Return a retriever on one index build, for the run ``run_id``."""
@@ -143,10 +145,11 @@ class Runtime(Connections):
             self.settings.actor,
         )
 
-    def night_options(self, **rules: Any) -> "NightOptions":
+    def night_options(self, recipe: NamedRecipe | None = None, **rules: Any) -> "NightOptions":
         """Return the options of a night.
 
-        rules: fields of ``ListRules`` that override the settings, unless None or empty.
+        recipe: None: the live one. rules: fields of ``ListRules`` that override the settings,
+        unless None or empty.
 
         Raises:
             UsageError: the rules are invalid, or the file of phrases cannot be read.
@@ -156,8 +159,9 @@ class Runtime(Connections):
         phrases = self._read("forbidden_phrases_file", "Write one phrase per line.")
         return replace(
             night,
+            recipe=recipe or self.recipe,
             rules=replace(night.rules, **given),
-            filters=replace(night.filters, phrases=read_phrases(phrases)),
+            phrases=read_phrases(phrases),
         )
 
     def _read(self, setting: str, hint: str) -> str:

@@ -1,14 +1,22 @@
 """A small shop with known users and items, and a Runtime on test servers."""
 
 import itertools
+import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import randint
 
 import pytest
 from sqlalchemy import Connection, text
 
+from gpt4rec_es.db.rows import recipes
+from gpt4rec_es.options.recipe import NamedRecipe, Recipe
+from gpt4rec_es.options.recipe_document import read_document
+from gpt4rec_es.options.source_weights import parse_sources
+from gpt4rec_es.records import Decoding
 from gpt4rec_es.runtime import Runtime
+from gpt4rec_es.settings.names import MOVED
 from tests.databases import Database
 from tests.servers import Servers
 
@@ -30,15 +38,82 @@ class Shop:
             monkeypatch.setenv(name, value)
 
     def runtime(self, **changes: object) -> Runtime:
-        """Return a Runtime; ``changes``: GPT4REC_* settings by lower-case name."""
-        more = {f"GPT4REC_{name.upper()}": str(value) for name, value in changes.items()}
-        return Runtime.from_environment({**self.environ, **more}, env_file=None)
+        """Return a Runtime; ``changes``: GPT4REC_* settings by lower-case name.
+
+        Names of settings that moved to the recipe change the live recipe of this Runtime only.
+        """
+        given = {f"GPT4REC_{name.upper()}": str(value) for name, value in changes.items()}
+        entries = {MOVED[name]: value for name, value in given.items() if name in MOVED}
+        others = {name: value for name, value in given.items() if name not in MOVED}
+        made = ShopRuntime.from_environment({**self.environ, **others}, env_file=None)
+        assert isinstance(made, ShopRuntime)
+        made.entries = entries
+        return made
+
+
+class ShopRuntime(Runtime):
+    """A Runtime with other entries of its live recipe, by dotted name."""
+
+    entries: Mapping[str, str] = {}
+
+    def recipe_called(self, name: str | None) -> NamedRecipe:
+        """Return the recipe; the live one with the entries of this Runtime."""
+        found = super().recipe_called(name)
+        if name is not None or not self.entries:
+            return found
+        return NamedRecipe(f"{found.name}-changed", with_entries(found.recipe, self.entries))
+
+
+def with_entries(recipe: Recipe, entries: Mapping[str, str]) -> Recipe:
+    """Return ``recipe`` with other entries of its document, given as texts."""
+    document = recipe.as_document()
+    for dotted, value in entries.items():
+        *above, last = dotted.split(".")
+        place = document
+        for part in above:
+            place = place[part]
+        if last == "weights":
+            place[last] = [list(pair) for pair in parse_sources(value)]
+        elif last in TEXTS:
+            place[last] = value
+        else:
+            place[last] = json.loads(value.lower())
+    return read_document(document)
+
+
+# Entries of a recipe's document that are texts.
+TEXTS = ("method", "dtype", "minimum_should_match")
+# The paper's merge, with few queries.
+RECIPE = Recipe(decoding=Decoding(num_queries=3, num_beams=4, max_new_tokens=8))
+
+
+def use_recipe(connection: Connection, name: str = "test", recipe: Recipe = RECIPE) -> None:
+    """Store a recipe and make it the live one."""
+    content_hash = recipe.content_hash
+    row = recipes.store(
+        connection,
+        name=name,
+        content_hash=content_hash,
+        document=recipe.as_document(),
+        actor="test",
+        reason=None,
+    )
+    recipes.add_use(
+        connection,
+        action="use",
+        recipe_no=row.recipe_no,
+        name=name,
+        content_hash=content_hash,
+        actor="test",
+        reason=None,
+    )
 
 
 def make_shop(servers: Servers, database: Database, alias: str, users: int = 40) -> Shop:
     """Fill ``database`` with 60 items and ``users`` users that each buy one style."""
     with database.engine.begin() as connection:
         fill(connection, users)
+        use_recipe(connection)
     environ = {
         "DATABASE_URL": database.writer_url,
         "GPT4REC_OWNER_DATABASE_URL": database.owner_url,
@@ -48,9 +123,6 @@ def make_shop(servers: Servers, database: Database, alias: str, users: int = 40)
         "GPT4REC_INDEX_ALIAS": alias,
         "GPT4REC_ACTOR": "test",
         "GPT4REC_K": "6",
-        "GPT4REC_NUM_QUERIES": "3",
-        "GPT4REC_NUM_BEAMS": "4",
-        "GPT4REC_MAX_NEW_TOKENS": "8",
         "GPT4REC_GENERATE_SHARD_SIZE": "8",
         "GPT4REC_SEARCH_SHARD_SIZE": "10",
         "GPT4REC_MERGE_SHARD_SIZE": "8",

@@ -1,6 +1,5 @@
 """``gpt4rec evaluate``: measure methods on a split and compare the results."""
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,7 +14,7 @@ from gpt4rec_es.cli.evaluate_output import (
 from gpt4rec_es.cli.names import names
 from gpt4rec_es.cli.options import (
     RunsByDefault,
-    fusions,
+    changed_recipes,
     json_option,
     numbers,
     part_option,
@@ -47,7 +46,7 @@ def evaluate() -> None:
     required=True,
     help="Method to measure: popularity, last-title, last-3-titles, last-5-titles, history-bm25, "
     "co_purchases, hybrid; queries: generated queries only; product: lists as a night makes them "
-    "with --sources; baselines: all methods without a generator. Repeatable.",
+    "by a recipe; baselines: all methods without a generator. Repeatable.",
 )
 @part_option(
     "validation",
@@ -64,12 +63,12 @@ def evaluate() -> None:
 @click.option(
     "--num-queries",
     callback=lambda c, p, v: numbers(c, p, v) if v else (),
-    help="Queries per user, such as 5,10,20,40. [default: GPT4REC_NUM_QUERIES]",
+    help="Queries per user, such as 5,10,20,40. [default: by the recipe]",
 )
 @click.option(
     "--num-beams",
     type=click.IntRange(min=1),
-    help="Beams of the beam search. [default: GPT4REC_NUM_BEAMS, or the number of queries]",
+    help="Beams of the beam search. [default: by the recipe, or the number of queries]",
 )
 @click.option(
     "--generator",
@@ -78,25 +77,32 @@ def evaluate() -> None:
 )
 @trust_option
 @click.option(
+    "--recipe",
+    "recipes",
+    multiple=True,
+    shell_complete=names("recipe"),
+    help="Recipe to measure; repeatable for method product. [default: the live one]",
+)
+@click.option(
     "--sources",
     multiple=True,
     help="Weighted sources of method product, such as queries:0.1,co_purchase:0.9; repeatable. "
-    "[default: GPT4REC_SOURCES]",
+    "[default: by the recipe]",
 )
 @click.option(
     "--fusion",
     type=click.Choice(["scores", "ranks"]),
-    help="Fusion of method product. [default: GPT4REC_FUSION]",
+    help="Fusion of method product. [default: by the recipe]",
 )
 @click.option(
     "--as-night",
     is_flag=True,
-    help="Method product: apply the rules and query filters of a night planned today.",
+    help="Method product: apply the rules and forbidden phrases of a night planned today.",
 )
 @click.option(
     "--minimum-should-match",
     help="Number or percentage of a query's terms that a title must contain, such as 2 or 75%. "
-    "[default: GPT4REC_MINIMUM_SHOULD_MATCH]",
+    "[default: by the recipe]",
 )
 @click.option(
     "--k1", type=click.FloatRange(min=0), help="BM25 k1. [default: that of the live index]"
@@ -139,6 +145,9 @@ def run(
     methods: tuple[str, ...],
     num_queries: tuple[int, ...],
     num_beams: int | None,
+    recipes: tuple[str, ...],
+    sources: tuple[str, ...],
+    fusion: str | None,
     as_night: bool,
     minimum_should_match: str | None,
     k1: float | None,
@@ -154,32 +163,24 @@ def run(
     Example: gpt4rec evaluate run beauty --method hybrid --k 10,40
     """
     from gpt4rec_es.lab.evaluation.evaluate import evaluate as evaluating
-    from gpt4rec_es.lab.evaluation.made_lists import EvaluateOptions
+    from gpt4rec_es.lab.evaluation.evaluate_options import EvaluateOptions
     from gpt4rec_es.lab.evaluation.methods import BASELINES, MethodOptions
     from gpt4rec_es.metrics.labels import CategoryLabels
-    from gpt4rec_es.options.lists import SearchOptions
     from gpt4rec_es.records import Bm25
 
     if (k1 is None) != (b is None):
         raise click.UsageError("--k1 and --b go together.")
-    names = [n for name in methods for n in (BASELINES if name == "baselines" else (name,))]
+    several = [n for name in methods for n in (BASELINES if name == "baselines" else (name,))]
     after_interrupt("The generated queries are kept; run it again.")
     runtime = get_runtime()
-    decoding = runtime.decoding
-    if num_beams is not None:
-        most = min(decoding.num_queries, num_beams)
-        decoding = dataclasses.replace(decoding, num_queries=most, num_beams=num_beams)
+    named = [runtime.recipe_called(name) for name in recipes or (None,)]
     options = EvaluateOptions(
-        methods=tuple(dict.fromkeys(names)),
-        num_queries=num_queries or (runtime.decoding.num_queries,),
+        methods=tuple(dict.fromkeys(several)),
+        recipes=changed_recipes(named, sources, fusion, num_beams, minimum_should_match),
+        num_queries=num_queries,
         bm25=None if k1 is None or b is None else Bm25(k1, b),
         method=MethodOptions(history_decay, title_weight),
         category_labels=CategoryLabels(category_labels),
-        decoding=decoding,
-        fusions=fusions(runtime.fusion, chosen.pop("sources"), chosen.pop("fusion")),
-        search=(
-            SearchOptions(minimum_should_match) if minimum_should_match else runtime.search_options
-        ),
         night=_night_rules(runtime) if as_night else None,
         **chosen,
     )
@@ -197,13 +198,13 @@ def run(
 
 
 def _night_rules(runtime: "Runtime") -> "NightRules":
-    """Return the rules and query filters of a night planned today."""
+    """Return the rules and forbidden phrases of a night planned today."""
     from gpt4rec_es.lab.evaluation.night_rules import NightRules
     from gpt4rec_es.night.schedule import today
 
     options = runtime.night_options()
     date = today(runtime.engine, runtime.settings.timezone)
-    return NightRules(date, options.rules, options.filters)
+    return NightRules(date, options.rules, options.phrases)
 
 
 @evaluate.command("list")

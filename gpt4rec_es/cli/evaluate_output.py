@@ -164,6 +164,8 @@ def print_comparison(found: "EvaluationComparison") -> None:
 
 def _method(name: str, options: Mapping[str, Any]) -> str:
     """Return the method's name with the settings that distinguish it."""
+    if recipe := options.get("recipe"):
+        name = f"{name} {recipe['name']}" + (" (changed)" if recipe.get("is_changed") else "")
     if fusion := options.get("fusion"):
         sources = ",".join(f"{source}:{weight:g}" for source, weight in fusion["weights"])
         name = f"{name} {sources} by {fusion['method']}"

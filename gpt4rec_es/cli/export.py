@@ -140,20 +140,20 @@ def qrels(
     if fmt == "rank-eval":
         # Judgements name concrete indices: the alias would match no hit.
         index = live_build(runtime.engine, runtime.elastic, index).index_name
-    written = None
+    written, recipe = None, runtime.recipe.recipe
     if generator is not None:
         with progress_bar("Generating", "prompts") as progress:
             written = queries_of_part(
                 runtime.engine,
                 generator,
                 runtime.generator,
-                replace(runtime.decoding, num_queries=num_queries),
+                replace(recipe.decoding, num_queries=num_queries),
                 split,
                 part,
                 progress,
             )
     # Titles of purchases are searched for without options.
-    search = ANY_TERM if written is None else runtime.search_options
+    search = ANY_TERM if written is None else recipe.search
     options = exporting.QrelOptions(index, k, pseudonyms, search)
     with progress_bar("Exporting", "users") as progress:
         report = exporting.export_qrels(

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from gpt4rec_es.cli.context import after_interrupt, get_runtime
+from gpt4rec_es.cli.names import names
 from gpt4rec_es.cli.options import json_option, rule_options
 from gpt4rec_es.cli.output import emit, plural, print_line
 from gpt4rec_es.cli.progress import progress_bar
@@ -36,6 +37,12 @@ from gpt4rec_es.cli.progress import progress_bar
     help="Leave out items shown in published lists of the last N days.",
 )
 @click.option(
+    "--recipe",
+    "recipe_name",
+    shell_complete=names("recipe"),
+    help="Recipe of a night planned by this command. [default: the live one]",
+)
+@click.option(
     "--dry-run", is_flag=True, help="Show what the night would start from without running it."
 )
 @json_option
@@ -44,6 +51,7 @@ def night(
     by_celery: bool,
     allow_future: bool,
     supersede: bool,
+    recipe_name: str | None,
     dry_run: bool,
     as_json: bool,
     **rules: Any,
@@ -52,8 +60,8 @@ def night(
 
     An unfinished night is resumed.
 
-    Options about prices, categories, brands and days replace the settings in a night planned by
-    this command; a resumed night keeps its own.
+    Options about prices, categories, brands, days and the recipe apply to a night planned by this
+    command; a resumed night keeps its own.
 
     Exit code 3: a gate rejected the run; the last published run stays in place.
 
@@ -70,7 +78,8 @@ def night(
     date = logical_date.date() if logical_date else today(runtime.engine, timezone)
     if not allow_future:
         require_not_future(runtime.engine, date, timezone)
-    parts, options = runtime.night_parts(), runtime.night_options(**rules)
+    recipe = runtime.recipe_called(recipe_name)
+    parts, options = runtime.night_parts(), runtime.night_options(recipe, **rules)
     if dry_run:
         emit(plan_summary(parts, options, date), as_json, _print_plan)
     elif by_celery:
@@ -105,6 +114,8 @@ def _print_plan(data: dict[str, Any]) -> None:
         f"{plural(data['users'], 'user')} from {data['active_items']:,} active items, with "
         f"{data['num_queries']} queries of generator {data['generator'] or '(none in use)'}."
     )
+    sources = ", ".join(f"{name}:{weight:g}" for name, weight in data["sources"].items())
+    print_line(f"Recipe {data['recipe']}: {sources}")
     if data["minimum_should_match"]:
         print_line(f"minimum_should_match: {data['minimum_should_match']}")
     for name, value in data["rules"].items():

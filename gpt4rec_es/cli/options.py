@@ -1,7 +1,7 @@
 """Options and a group that several commands share, so that names and help texts are the same."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,7 +10,7 @@ import click
 from gpt4rec_es.cli.names import names
 
 if TYPE_CHECKING:
-    from gpt4rec_es.options.lists import Fusion
+    from gpt4rec_es.options.recipe import NamedRecipe
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -94,18 +94,32 @@ def svg_file(_ctx: click.Context, _parameter: click.Parameter, value: Path | Non
     return value
 
 
-def fusions(settings: "Fusion", sources: tuple[str, ...], method: Any) -> "tuple[Fusion, ...]":
-    """Return the fusions of --sources and --fusion, by default those of the settings."""
-    from gpt4rec_es.settings.checks import parse_sources
+def changed_recipes(
+    recipes: "Iterable[NamedRecipe]",
+    sources: tuple[str, ...],
+    method: Any,
+    num_beams: int | None,
+    minimum_should_match: str | None,
+) -> "tuple[NamedRecipe, ...]":
+    """Return recipes with the parts that options override, each once for each of --sources."""
+    from gpt4rec_es.options.lists import SearchOptions
+    from gpt4rec_es.options.source_weights import parse_sources
 
     try:
-        several = [parse_sources(one) for one in sources] or [settings.weights]
+        several = [parse_sources(one) for one in sources]
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--sources") from None
-    return tuple(
-        dataclasses.replace(settings, weights=weights, method=method or settings.method)
-        for weights in several
-    )
+    found = []
+    for named in recipes:
+        fusion, decoding = named.recipe.fusion, named.recipe.decoding
+        if num_beams is not None:
+            most = min(decoding.num_queries, num_beams)
+            decoding = dataclasses.replace(decoding, num_queries=most, num_beams=num_beams)
+        search = SearchOptions(minimum_should_match) if minimum_should_match else None
+        for weights in several or [fusion.weights]:
+            fused = dataclasses.replace(fusion, weights=weights, method=method or fusion.method)
+            found.append(named.changed(decoding=decoding, search=search, fusion=fused))
+    return tuple(found)
 
 
 class RunsByDefault(click.Group):

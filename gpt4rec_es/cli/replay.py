@@ -20,6 +20,12 @@ _RULES = ("min_price", "max_price", "categories", "max_per_brand")
 
 @click.command()
 @click.argument("run_id", shell_complete=names("run"))
+@click.option(
+    "--recipe",
+    "recipe_name",
+    shell_complete=names("recipe"),
+    help="Recipe to merge by, as far as it needs no other queries; other options change it.",
+)
 @click.option("--k", type=int, help="Items per list.")
 @click.option("--num-queries", type=int, help="Number of each user's best queries to use.")
 @click.option("--k1", type=float, help="BM25 k1, 0 or more; searches with in-process BM25.")
@@ -60,6 +66,7 @@ def replay(
     ctx: click.Context,
     /,
     run_id: str,
+    recipe_name: str | None,
     minimum_should_match: str | None,
     sources: str | None,
     fusion: str | None,
@@ -84,7 +91,9 @@ def replay(
     given = {"weights": _weights(sources), "method": fusion, "history_decay": history_decay}
     fused = {name: value for name, value in given.items() if value is not None}
     asked = {name: changes.pop(name) for name in _RULES}
+    recipe = get_runtime().recipe_called(recipe_name) if recipe_name else None
     chosen = ReplayChanges(
+        recipe=recipe,
         **changes,
         fusion=fused,
         rules={name: value for name, value in asked.items() if value not in (None, ())},
@@ -116,7 +125,7 @@ def _search_options(minimum_should_match: str | None) -> "SearchOptions | None":
 
 
 def _weights(sources: str | None) -> tuple[tuple[str, float], ...] | None:
-    from gpt4rec_es.settings.checks import parse_sources
+    from gpt4rec_es.options.source_weights import parse_sources
 
     try:
         return parse_sources(sources) if sources else None
@@ -131,6 +140,8 @@ def _print(data: dict[str, Any]) -> None:
         f"{plural(data['recommendations'], 'recommendation')}, {data['searches']:,} searches made"
     )
     print_line(f"changed: {changed or 'nothing'}")
+    if data["not_applied"]:
+        print_line(f"not applied, since they need other queries: {', '.join(data['not_applied'])}")
     if data["is_equal"]:
         print_line("the result equals the run's, row by row")
     elif not changed:

@@ -58,8 +58,12 @@ def print_status(data: dict[str, Any], *, wide: bool = False) -> None:
         print_line(
             f"{data['users_done']:,} of {plural(data['cohort_size'], 'user')} done{speed}{left}"
         )
+    sources = ", ".join(f"{name}:{weight:g}" for name, weight in data["weights"].items())
+    print_line(f"recipe {data['recipe'] or '(older than recipes)'}: {sources}")
+    if data["generator"] is None:
+        print_line("no query generator: no queries are written; the other sources make the lists")
     print_line(
-        f"{data['k']} items each; generator {data['generator']}; "
+        f"{data['k']} items each; generator {data['generator'] or '(none)'}; "
         f"index {data['index']}, k1 {data['k1']:g}, b {data['b']:g}"
         + (f", minimum_should_match {asked}" if (asked := data["minimum_should_match"]) else "")
     )

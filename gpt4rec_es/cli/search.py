@@ -31,7 +31,7 @@ def search(text: str, k: int, explain: bool, as_json: bool) -> None:
         runtime.settings.index_alias,
         text,
         k,
-        runtime.search_options,
+        runtime.recipe.recipe.search,
         explain=explain,
     )
     emit(found, as_json, _print_hits)

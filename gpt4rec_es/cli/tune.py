@@ -53,10 +53,10 @@ def tune() -> None:
 )
 @trust_option
 @click.option(
-    "--num-queries", type=_AT_LEAST_1, help="Queries per user. [default: GPT4REC_NUM_QUERIES]"
+    "--num-queries", type=_AT_LEAST_1, help="Queries per user. [default: by the live recipe]"
 )
 @click.option(
-    "--num-beams", type=_AT_LEAST_1, help="Beams of the beam search. [default: GPT4REC_NUM_BEAMS]"
+    "--num-beams", type=_AT_LEAST_1, help="Beams of the beam search. [default: by the live recipe]"
 )
 @click.option(
     "--metric",
@@ -107,7 +107,8 @@ def bm25(
     require_svg(heatmap_file)
     after_interrupt("The generated queries are kept; run it again.")
     runtime = get_runtime()
-    nights = runtime.decoding
+    recipe = runtime.recipe
+    nights = recipe.recipe.decoding
     decoding = replace(
         nights,
         num_queries=num_queries or nights.num_queries,
@@ -116,11 +117,10 @@ def bm25(
     name, k = _metric(metric, runtime.settings.night.k)
     options = TuningOptions(
         split=split,
-        decoding=decoding,
         metric=name,
         k=k,
         exclude_bought=runtime.settings.night.exclude_bought,
-        search=runtime.search_options,
+        recipe=recipe.changed(decoding=decoding),
         **chosen,
     )
     if dry_run:

@@ -9,7 +9,7 @@ from elasticsearch import Elasticsearch
 from sqlalchemy import Engine
 
 from gpt4rec_es.db.rows.generators import Generator
-from gpt4rec_es.doctor import cluster, database, machine, settings
+from gpt4rec_es.doctor import cluster, database, machine, recipe, settings
 from gpt4rec_es.doctor import machine as generator
 from gpt4rec_es.doctor.findings import Check, Finding, run_check, warning
 from gpt4rec_es.index.mapping import Analysis
@@ -42,9 +42,10 @@ class Environment:
 _POSTGRES, _ELASTIC = "postgres", "elasticsearch"
 _NEEDS = {
     **dict.fromkeys(
-        ("schema", "writer", "clock", "postgres disk", "generator", "settings and data", "shards"),
+        ("schema", "writer", "clock", "postgres disk", "generator", "recipe"),
         (_POSTGRES,),
     ),
+    **dict.fromkeys(("settings and data", "shards"), (_POSTGRES,)),
     **dict.fromkeys(
         ("elasticsearch nodes", "elasticsearch disk", "elasticsearch rights"), (_ELASTIC,)
     ),
@@ -107,6 +108,7 @@ def _checks(environment: Environment) -> dict[str, Check]:
         "pinned builds": lambda: cluster.pinned(engine(), elastic(), alias),
         "broker": partial(machine.broker, environment.ping_broker),
         "generator": lambda: generator.current(engine(), environment.open_generator),
+        "recipe": lambda: recipe.live(engine(), chosen, environment.describe_device),
         "device": lambda: generator.device(chosen, environment.describe_device),
         "settings": lambda: settings.check_values(chosen),
         "settings and data": lambda: settings.check_data_fit(chosen, engine()),

@@ -14,6 +14,7 @@ from gpt4rec_es.db.rows.history import count_users
 from gpt4rec_es.db.rows.items import count_findable
 from gpt4rec_es.doctor.cluster import is_loopback
 from gpt4rec_es.doctor.findings import Finding, error, ok, warning
+from gpt4rec_es.recipes.live import live_recipe
 from gpt4rec_es.settings import Settings
 
 _SHORT_LEASE_S = 15
@@ -77,6 +78,7 @@ def check_data_fit(settings: Settings, engine: Engine) -> Iterator[Finding]:
     """Report settings that do not fit the number of items and users."""
     with transaction(engine) as connection:
         users, items = count_users(connection), count_findable(connection)
+        recipe = live_recipe(connection).recipe
     fits = True
     if settings.night.k > items:
         fits = False
@@ -85,7 +87,8 @@ def check_data_fit(settings: Settings, engine: Engine) -> Iterator[Finding]:
             "Import the catalog (`gpt4rec import items`), or lower GPT4REC_K.",
         )
     rate = settings.searches_per_second
-    hours = users * settings.night.decoding.num_queries / rate / 3600 if rate else 0
+    queries = recipe.decoding.num_queries if recipe.writes_queries else 0
+    hours = users * queries / rate / 3600 if rate else 0
     if hours > _LONGEST_NIGHT_H:
         fits = False
         yield warning(

@@ -14,11 +14,13 @@ def open_generator(
     options: GeneratorOptions | None = None,
     *,
     reserve: int = Decoding().max_new_tokens,
+    prompt_titles: int | None = None,
 ) -> QueryGenerator:
     """Return the generator of ``kind`` ("gpt2" with a checkpoint folder, or "titles").
 
     Opening is cheap: torch is imported at the first generation. reserve: tokens of the context that
-    prompts leave free; pass the max_new_tokens of the decoding.
+    prompts leave free; pass the max_new_tokens of the decoding. prompt_titles: newest titles in a
+    prompt; None: the number that the checkpoint was trained with.
 
     Raises:
         UsageError: an unknown kind, or a folder that is no valid checkpoint.
@@ -27,9 +29,9 @@ def open_generator(
     if kind == "titles":
         from gpt4rec_es.generation.title_generator import TitlesGenerator  # noqa: PLC0415 - no tokenizers
 
-        return TitlesGenerator(options.prompt_titles)
+        return TitlesGenerator(prompt_titles)
     if kind != "gpt2" or path is None:
         raise UsageError(f"There is no generator of kind {kind!r}.", "Kinds: gpt2, titles.")
     from gpt4rec_es.generation.gpt2 import Gpt2Generator  # noqa: PLC0415 - loads tokenizers
 
-    return Gpt2Generator(Path(path), options, reserve=reserve)
+    return Gpt2Generator(Path(path), options, reserve=reserve, prompt_titles=prompt_titles)

@@ -44,15 +44,23 @@ class Gpt2Generator:
     """A QueryGenerator on a checkpoint folder.
 
     reserve: tokens of the context kept free for the query; at least max_new_tokens of any decoding.
+    prompt_titles: newest titles in a prompt; None: the number that it was trained with.
     """
 
-    def __init__(self, folder: Path, options: GeneratorOptions, *, reserve: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        options: GeneratorOptions,
+        *,
+        reserve: int,
+        prompt_titles: int | None = None,
+    ) -> None:
         self._checkpoint = open_checkpoint(folder)
         self._tokenizer = self._checkpoint.tokenizer
         self._options = options
         self._beam_search: BeamSearch | None = None
         self._networks: dict[str, Any] = {}
-        form, prompt_titles = self._checkpoint.prompt_form, options.prompt_titles
+        form = self._checkpoint.prompt_form
         if prompt_titles is not None and prompt_titles != form.titles:
             log.warning(
                 "prompts have up to %d titles, but %s was trained with up to %d",

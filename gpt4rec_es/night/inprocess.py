@@ -106,7 +106,9 @@ def plan_summary(parts: NightParts, options: NightOptions, logical_date: dt.date
         "generator": generator.name if generator else None,
         "unfinished_run": unfinished[0].run_id if unfinished else None,
         "k": options.k,
-        "num_queries": options.decoding.num_queries,
+        "num_queries": options.decoding.num_queries if options.recipe.recipe.writes_queries else 0,
+        "recipe": options.recipe.name,
+        "sources": options.recipe.recipe.sources,
         "minimum_should_match": options.search.minimum_should_match,
         "rules": rules,
     }

@@ -6,6 +6,7 @@ nothing is stored, so a planner may be killed at any moment.
 
 import datetime as dt
 import logging
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -40,7 +41,6 @@ from gpt4rec_es.options.lists import CO_PURCHASE, HISTORY_TITLES
 from gpt4rec_es.options.night import NightOptions
 from gpt4rec_es.prompts.keys import canonical_json, hash128
 from gpt4rec_es.protocols import Progress, QueryGenerator, no_progress
-from gpt4rec_es.records import PromptForm
 from gpt4rec_es.retrieval.query_filters import title_test
 from gpt4rec_es.version import code_version
 
@@ -50,6 +50,13 @@ log = logging.getLogger(__name__)
 _WAIT_FOR_PRUNE_S = 60
 # Imports make an attempt void, and so do texts that other processes store meanwhile.
 _ATTEMPTS = 5
+
+
+class Writer(NamedTuple):
+    """The generator of a run's queries: its row, and the opened one."""
+
+    row: Generator
+    generator: QueryGenerator
 
 
 def plan_run(
@@ -64,12 +71,10 @@ def plan_run(
 
     Raises:
         ConflictError: a run of this kind is unfinished, another process is planning, or the
-        generator's files differ from those registered. UsageError: there is no current generator,
-        or no user to recommend to.
+        generator's files differ from those registered. UsageError: there is no current generator
+        although queries are the recipe's only source, or no user to recommend to.
     """
-    with parts.engine.connect() as connection, connection.begin():
-        generator_row = _require_generator(connection)
-    generator = opened_unchanged(generator_row, parts.open_generator)
+    writer = _open_writer(parts, options)
     with locks.hold_lock(parts.engine, f"plan {kind}"):
         for _ in range(_ATTEMPTS):
             build_no = parts.ensure_index()
@@ -84,8 +89,7 @@ def plan_run(
                         options,
                         logical_date,
                         kind,
-                        generator_row,
-                        generator,
+                        writer,
                         build_no,
                         set_no,
                         progress,
@@ -104,14 +108,26 @@ def plan_run(
     )
 
 
-def _require_generator(connection: Connection) -> Generator:
-    row = current_generator(connection)
-    if row is None:
+def _open_writer(parts: NightParts, options: NightOptions) -> Writer | None:
+    """Return the current generator; None: the recipe needs none, or there is none to use."""
+    recipe = options.recipe.recipe
+    if not recipe.writes_queries:
+        return None
+    with parts.engine.connect() as connection, connection.begin():
+        row = current_generator(connection)
+    if row is not None:
+        return Writer(row, opened_unchanged(row, lambda one: parts.open_generator(one, recipe)))
+    if recipe.needs_generator:
         raise UsageError(
-            "No query generator is in use.",
-            "Train one (`gpt4rec train generator`) or choose one (`gpt4rec generators use NAME`).",
+            f"No query generator is in use, and recipe {options.recipe.name} has no other source.",
+            "Train one (`gpt4rec train generator`), choose one (`gpt4rec generators use NAME`), or "
+            "use a recipe with other sources (`gpt4rec recipes use default --reason 'why'`).",
         )
-    return row
+    log.warning(
+        "no query generator is in use: recipe %s makes lists from its other sources",
+        options.recipe.name,
+    )
+    return None
 
 
 def _plan_once(
@@ -119,8 +135,7 @@ def _plan_once(
     options: NightOptions,
     logical_date: dt.date,
     kind: str,
-    generator_row: Generator,
-    generator: QueryGenerator,
+    writer: Writer | None,
     build_no: int,
     set_no: int | None,
     progress: Progress,
@@ -139,7 +154,12 @@ def _plan_once(
             return None
         may_search = title_test(options.filters.phrases)
         staged = stage_cohort(
-            connection, generator, history_version, options.fusion.history, may_search, progress
+            connection,
+            writer.generator if writer else None,
+            history_version,
+            options.fusion.history,
+            may_search,
+            progress,
         )
         if staged == 0:
             raise UsageError(
@@ -152,12 +172,11 @@ def _plan_once(
             options,
             kind,
             logical_date,
-            generator_row,
+            writer,
             build,
             set_no,
             history_version,
             staged,
-            generator.prompt_form,
         )
         freeze_users(connection, run_no)
         run = run_rows.load(connection, run_no)
@@ -191,17 +210,18 @@ def _insert_run(
     options: NightOptions,
     kind: str,
     logical_date: dt.date,
-    generator: Generator,
+    writer: Writer | None,
     build: Build,
     set_no: int | None,
     history_version: int,
     cohort_size: int,
-    prompt: PromptForm,
 ) -> int:
     settings = canonical_json(options.decoding.as_dict())
     decoding_no = decoding_number(connection, hash128(settings), settings)
     attempt = len(run_rows.of_date(connection, kind, logical_date)) + 1
     rules = rules_manifest(connection, kind, logical_date, options.rules)
+    generator = writer.row if writer else None
+    prompt = writer.generator.prompt_form if writer else None
     manifest = make_manifest(options, generator, build, history_version, cohort_size, rules, prompt)
     filters_no, filters = freeze_filters(connection, options.filters, build.index_name)
     if filters:
@@ -215,7 +235,7 @@ def _insert_run(
         manifest=manifest,
         manifest_hash=hash128(canonical_json(manifest)),
         build_no=build.build_no,
-        generator_no=generator.generator_no,
+        generator_no=generator and generator.generator_no,
         decoding_no=decoding_no,
         k=options.k,
         depth=manifest["depth_ladder"][0],

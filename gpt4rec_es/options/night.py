@@ -3,12 +3,13 @@
 Bounds are annotations, which settings check. Combinations are checked by the records.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Interval
 
 from gpt4rec_es.options.lists import Fusion, ListRules, QueryFilters, SearchOptions
+from gpt4rec_es.options.recipe import NamedRecipe, Recipe
 from gpt4rec_es.records import Decoding
 
 _Fraction = Annotated[float, Interval(ge=0, le=1)]
@@ -20,8 +21,8 @@ class NightOptions:
     """Options of planning and processing a night.
 
     k: items per list. depth: hits requested first per query (None: 40 more than every merge needs,
-    enough for most histories). fusion: sources of candidates. search: search options of generated
-    queries. rules: rules for all lists. lease_seconds: lifetime of a lease that is not renewed.
+    enough for most histories). recipe: how lists are made. phrases: forbidden phrases. rules: rules
+    for all lists. lease_seconds: lifetime of a lease that is not renewed.
     max_failures: errors of a shard before it is split. daily_min_users: minimum number of users of
     a query in the daily sums. max_outage_seconds: time that a worker waits for an unreachable
     server before it gives its shard back. max_fallback_fraction: limit of the fractions that the
@@ -29,12 +30,10 @@ class NightOptions:
     """
 
     k: Annotated[int, Interval(ge=1, le=1000)] = 10
-    decoding: Decoding = field(default_factory=Decoding)
+    recipe: NamedRecipe = field(default_factory=lambda: NamedRecipe("", Recipe()))
+    phrases: tuple[str, ...] = ()
     depth: Annotated[int, Interval(ge=1, le=10_000)] | None = None
     exclude_bought: bool = True
-    fusion: Fusion = field(default_factory=Fusion)
-    filters: QueryFilters = field(default_factory=QueryFilters)
-    search: SearchOptions = field(default_factory=SearchOptions)
     rules: ListRules = field(default_factory=ListRules)
     generate_shard_size: _Batch = 256
     search_shard_size: _Batch = 2000
@@ -47,19 +46,37 @@ class NightOptions:
     daily_min_users: Annotated[int, Interval(ge=1, le=10_000)] = 1
     max_outage_seconds: float = 600.0
 
+    @property
+    def decoding(self) -> Decoding:
+        """The decoding settings of the recipe."""
+        return self.recipe.recipe.decoding
+
+    @property
+    def fusion(self) -> Fusion:
+        """The sources of candidates and their fusion, from the recipe."""
+        return self.recipe.recipe.fusion
+
+    @property
+    def search(self) -> SearchOptions:
+        """The search options of generated queries, from the recipe."""
+        return self.recipe.recipe.search
+
+    @property
+    def filters(self) -> QueryFilters:
+        """The filters of the recipe with the forbidden phrases."""
+        return replace(self.recipe.recipe.filters, phrases=self.phrases)
+
 
 @dataclass(frozen=True, slots=True)
 class GeneratorOptions:
-    """Options of opening a generator; of these only ``prompt_titles`` changes its queries.
+    """Options of opening a generator; none changes its queries.
 
     device: auto, cpu, cuda or cuda:N. beam_search: implementation, see generation/beam_searches.py.
     threads: CPU threads of this process, 0 to choose. token_budget: token places in one batch
-    (prompt tokens, padding included, and new ones, times beams), 0 to choose. prompt_titles: newest
-    titles in a prompt; None: the number that the checkpoint was trained with.
+    (prompt tokens, padding included, and new ones, times beams), 0 to choose.
     """
 
     beam_search: Literal["shared", "reference"] = "shared"
     device: str = "auto"
     threads: Annotated[int, Interval(ge=0, le=1024)] = 0
     token_budget: Annotated[int, Ge(0)] = 0
-    prompt_titles: Annotated[int, Interval(ge=1, le=1000)] | None = None

@@ -5,13 +5,11 @@ Pure text work. A check never repeats the value of a URL: it may hold a password
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
-
-from gpt4rec_es.options.lists import QUERIES, SOURCES
 
 # These may go by a local socket.
 _HOSTLESS = {"postgresql", "postgres", "postgresql+psycopg2", "redis+socket", "memory"}
@@ -105,27 +103,3 @@ def check_cron(line: str) -> str:
     except CronSimError as error:
         raise ValueError(f"is no cron line: {str(error).lower()}") from error
     return " ".join(line.lower().split())
-
-
-def parse_sources(text: str) -> tuple[tuple[str, float], ...]:
-    """Return ``text``, as in "queries:0.1,co_purchase:0.9", as (source, weight); no weight is 1."""
-    pairs = []
-    for part in text.split(","):
-        name, _, weight = part.strip().partition(":")
-        try:
-            pairs.append((name.strip(), float(weight) if weight.strip() else 1.0))
-        except ValueError:
-            raise ValueError(
-                "must be sources with weights, as queries:0.1,co_purchase:0.9"
-            ) from None
-    names = [name for name, _ in pairs]
-    if len(set(names)) < len(names) or not set(names) <= set(SOURCES) or QUERIES not in names:
-        raise ValueError(f"must name queries, and each of {', '.join(sorted(SOURCES))} only once")
-    if min(weight for _, weight in pairs) < 0 or not 0 < sum(w for _, w in pairs) < float("inf"):
-        raise ValueError("weights must be finite, 0 or above, and one of them above 0")
-    return tuple(pairs)
-
-
-def write_sources(weights: Iterable[tuple[str, float]]) -> str:
-    """Return (source, weight) pairs as ``parse_sources`` reads them."""
-    return ",".join(name if weight == 1 else f"{name}:{weight:g}" for name, weight in weights)

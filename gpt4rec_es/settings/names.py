@@ -11,6 +11,40 @@ FOREIGN = ("GPT4REC_TEST_", "GPT4REC_PG_BIN", "GPT4REC_BROKER_BIN")
 _NOT_READ = {"ELASTICSEARCH_CLOUD_ID": "set ELASTICSEARCH_URL to the deployment's address"}
 
 
+# Settings of before that are entries of the recipe now (docs/recipes.md).
+MOVED = {
+    PREFIX + name: entry
+    for name, entry in {
+        "SOURCES": "fusion.weights",
+        "FUSION": "fusion.method",
+        "CANDIDATES": "fusion.candidates",
+        "FUSION_HISTORY": "fusion.history",
+        "HISTORY_DECAY": "fusion.history_decay",
+        "QUERY_HITS": "fusion.query_hits",
+        "QUERY_DECAY": "fusion.query_decay",
+        "RANK_CONSTANT": "fusion.rank_constant",
+        "NEIGHBOURS": "fusion.neighbours",
+        "PAIR_HISTORY": "fusion.pair_history",
+        "PAIR_DECAY": "fusion.pairs.decay",
+        "PAIR_BACKWARD": "fusion.pairs.backward",
+        "PAIR_POPULARITY": "fusion.pairs.popularity",
+        "PAIR_DAMPING": "fusion.pairs.damping",
+        "NUM_QUERIES": "decoding.num_queries",
+        "NUM_BEAMS": "decoding.num_beams",
+        "MAX_NEW_TOKENS": "decoding.max_new_tokens",
+        "LENGTH_PENALTY": "decoding.length_penalty",
+        "EARLY_STOPPING": "decoding.early_stopping",
+        "QUERY_DEDUP_JACCARD": "decoding.query_dedup_jaccard",
+        "DTYPE": "decoding.dtype",
+        "PROMPT_TITLES": "prompt_titles",
+        "REFUSE_REPETITION": "filters.refuse_repetition",
+        "CATALOG_SCRIPTS_ONLY": "filters.catalog_scripts_only",
+        "MAX_UNKNOWN_FRACTION": "filters.max_unknown_fraction",
+        "MINIMUM_SHOULD_MATCH": "search.minimum_should_match",
+    }.items()
+}
+
+
 def not_read(environ: Mapping[str, str]) -> Iterator[str]:
     """Yield why each set name of another client of our servers has no effect."""
     for name, hint in _NOT_READ.items():
@@ -31,6 +65,11 @@ def misnamed(name: str, known: Mapping[str, object]) -> str:
 
 
 def unknown(name: str, known: Mapping[str, object]) -> str:
-    """Return that a name is no setting, with the setting that was probably meant."""
+    """Return that a name is no setting, with the setting or the entry that was probably meant."""
+    if name.upper() in MOVED:
+        return (
+            f"{name.upper()} is no setting any more: it is the entry {MOVED[name.upper()]} of the "
+            "recipe (change it with `gpt4rec recipes export` and `gpt4rec recipes import`)"
+        )
     close = difflib.get_close_matches(name.upper(), known, n=1)
     return f"{name} is not a setting" + (f" (did you mean {close[0]}?)" if close else "")

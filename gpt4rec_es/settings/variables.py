@@ -6,8 +6,6 @@ from typing import Any, NamedTuple, get_type_hints
 
 from pydantic import BaseModel
 
-from gpt4rec_es.settings.checks import parse_sources, write_sources
-
 PREFIX = "GPT4REC_"
 # Names that other tools use as well, so they have no prefix.
 _WELL_KNOWN = (
@@ -39,18 +37,11 @@ BELONG_TO = {
 }
 # Fields whose name is unclear outside their record.
 _NAMED = {
-    "night.fusion.weights": "sources",
-    "night.fusion.method": "fusion",
-    "night.fusion.history": "fusion_history",
-    "night.fusion.pairs.decay": "pair_decay",
-    "night.fusion.pairs.backward": "pair_backward",
-    "night.fusion.pairs.popularity": "pair_popularity",
-    "night.fusion.pairs.damping": "pair_damping",
     "night.rules.categories": "only_categories",
     "night.rules.shown_days": "not_shown_days",
 }
-# Fields without a variable: phrases are read from the file that another setting names.
-_WITHOUT = {"night.filters.phrases", "night.max_outage_seconds"}
+# Fields without a variable: recipes are in the database, phrases in the file of another setting.
+_WITHOUT = {"night.recipe", "night.phrases", "night.max_outage_seconds"}
 
 # Names of fields from the settings down.
 Path = tuple[str, ...]
@@ -65,7 +56,6 @@ class Text(NamedTuple):
 
 # By the name of the field.
 TEXTS = {
-    "weights": Text(parse_sources, write_sources),
     "categories": Text(
         lambda text: tuple(filter(None, map(str.strip, text.split("|")))),
         lambda categories: " | ".join(categories) or None,
@@ -75,7 +65,7 @@ TEXTS = {
 
 def variables_of(model: type[BaseModel]) -> dict[str, Path]:
     """Return the path of the field that each variable sets, in the order of the fields."""
-    return {_variable(path): path for path in _leaves(model) if ".".join(path) not in _WITHOUT}
+    return {_variable(path): path for path in _leaves(model)}
 
 
 def _leaves(record: Any, above: Path = ()) -> Iterator[Path]:
@@ -83,6 +73,8 @@ def _leaves(record: Any, above: Path = ()) -> Iterator[Path]:
     names = [one.name for one in fields(record)] if is_dataclass(record) else record.model_fields
     for name in names:
         path = (*above, name)
+        if ".".join(path) in _WITHOUT:
+            continue
         if is_dataclass(types[name]):
             yield from _leaves(types[name], path)
         else:

@@ -14,12 +14,15 @@ from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.index.current import ensure_current
 from gpt4rec_es.lab.evaluation import evaluate as evaluating
 from gpt4rec_es.lab.evaluation.evaluate import EvaluationReport
-from gpt4rec_es.lab.evaluation.made_lists import EvaluateOptions
+from gpt4rec_es.lab.evaluation.evaluate_options import EvaluateOptions
 from gpt4rec_es.lab.evaluation.stored import compare, list_evaluations, show_evaluation
 from gpt4rec_es.lab.splits.create import create_split
 from gpt4rec_es.lab.splits.protocols import SplitOptions
 from gpt4rec_es.lab.splits.stored import drop_split, load_split
+from gpt4rec_es.options.lists import QueryFilters
+from gpt4rec_es.options.recipe import NamedRecipe, Recipe
 from gpt4rec_es.protocols import Progress
+from gpt4rec_es.recipes.store import store_recipe
 from gpt4rec_es.records import Bm25, Decoding
 from gpt4rec_es.runtime import Runtime
 from tests.databases import Database
@@ -52,7 +55,8 @@ def runtime(shop: Shop) -> Iterator[Runtime]:
 
 
 def measure(runtime: Runtime, *methods: str, **options: object) -> list[EvaluationReport]:
-    chosen = {"ks": KS, "decoding": DECODING, "num_queries": (3,), **options}
+    recipes = (NamedRecipe("test", Recipe(DECODING)),)
+    chosen = {"ks": KS, "recipes": recipes, **options}
     return evaluating.evaluate(
         runtime.engine,
         runtime.elastic,
@@ -173,7 +177,7 @@ def test_other_k1_and_b_change_lists_and_are_noted(runtime: Runtime) -> None:
         ({"methods": ()}, "There is no method"),
         ({"methods": ("popularity",), "ks": (61,)}, "only 60 items"),
         ({"methods": ("queries",), "generator": "nobody"}, "no generator 'nobody'"),
-        ({"methods": ("queries",), "num_queries": ()}, "number of queries"),
+        ({"methods": ("queries",), "num_queries": (0,)}, "number of queries"),
     ],
 )
 def test_what_cannot_be_measured_stores_nothing(
@@ -263,14 +267,17 @@ def test_commands(
     both = ["--sources", "queries", "--sources", "queries:0.5,co_purchase:0.5"]
     assert run(["evaluate", "loo", "--method", "product", *both, *lists]) == 0
     out = capsys.readouterr().out
-    assert "product queries:1 by scores" in out
+    assert "product test queries:1 by scores" in out
     product = ["--method", "product", "--as-night", "--json", *lists]
-    monkeypatch.setenv("GPT4REC_MAX_UNKNOWN_FRACTION", "0.5")
-    assert run(["evaluate", "loo", *product]) == 0
-    (report,) = json.loads(capsys.readouterr().out)
+    filters = QueryFilters(max_unknown_fraction=0.5)
+    store_recipe(runtime.engine, "strict", Recipe(DECODING, filters=filters), actor="test")
+    assert run(["evaluate", "loo", *product, "--recipe", "strict", "--recipe", "test"]) == 0
+    report, other = json.loads(capsys.readouterr().out)
     assert report["options"]["filters"]["max_unknown_fraction"] == 0.5
+    assert other["options"]["filters"]["max_unknown_fraction"] == 1
+    assert [one["options"]["recipe"]["name"] for one in (report, other)] == ["strict", "test"]
     assert report["options"]["rules"]["block_rules"] == []
-    assert "product queries:0.5,co_purchase:0.5 by scores" in out
+    assert "product test (changed) queries:0.5,co_purchase:0.5 by scores" in out
     assert run(["evaluate", "loo", "--method", "product", "--sources", "x", *lists]) == 2
     assert run(["evaluate", "loo", "--method", "popularity", *lists, "--json"]) == 0
     (report,) = json.loads(capsys.readouterr().out)

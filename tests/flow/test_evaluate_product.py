@@ -10,7 +10,7 @@ from gpt4rec_es.catalog.block_rules import add_rules
 from gpt4rec_es.db.rows.rules import NewRule
 from gpt4rec_es.index.current import ensure_current
 from gpt4rec_es.lab.evaluation.evaluate import EvaluationReport, evaluate
-from gpt4rec_es.lab.evaluation.made_lists import EvaluateOptions
+from gpt4rec_es.lab.evaluation.evaluate_options import EvaluateOptions
 from gpt4rec_es.lab.evaluation.night_rules import NightRules
 from gpt4rec_es.lab.splits.create import create_split
 from gpt4rec_es.lab.splits.protocols import SplitOptions
@@ -70,12 +70,20 @@ def test_product_lists_are_those_of_the_night(
     with database.engine.connect() as connection:
         manifest = connection.execute(text("SELECT manifest FROM runs")).scalar_one()
     assert manifest["prompt"] == report.options["prompt"]
-    assert report.options.keys().isdisjoint({"rules", "filters"})
+    assert "rules" not in report.options
+    assert report.options["recipe"] == manifest["recipe"]
 
 
 @pytest.mark.parametrize("with_times", [True])
 def test_so_are_lists_of_neighbours_by_baskets(split_shop: Shop, database: Database) -> None:
-    runtime = split_shop.runtime(sources="queries:0,co_purchase", pair_backward=0.0, pair_decay=0.3)
+    runtime = split_shop.runtime(
+        sources="queries:0,co_purchase",
+        pair_backward=0.0,
+        pair_decay=0.3,
+        # Without queries and titles, some users have fewer than K neighbours.
+        min_full_fraction=0,
+        max_fallback_fraction=1,
+    )
     report = measure(runtime, None)
     # Pairs in one basket have full weight; in separate baskets they would not.
     with database.engine.begin() as connection:
@@ -127,7 +135,7 @@ def test_so_are_lists_that_keep_rules_and_filters(
         max_fallback_fraction=1,
     )
     options = runtime.night_options()
-    night = NightRules(DAY, options.rules, options.filters)
+    night = NightRules(DAY, options.rules, options.phrases)
     plain, report = measure(runtime, None), measure(runtime, night)
     assert plain.metrics != report.metrics
     kept = report.options["rules"]
@@ -145,10 +153,7 @@ def measure(runtime: Runtime, night: NightRules | None) -> EvaluationReport:
         EvaluateOptions(
             ("product",),
             ks=(2, K),
-            num_queries=(3,),
-            decoding=runtime.decoding,
-            fusions=(runtime.fusion,),
-            search=runtime.search_options,
+            recipes=(runtime.recipe,),
             night=night,
         ),
         open_generator=runtime.generator,

@@ -14,16 +14,19 @@ from gpt4rec_es.cli.main import run
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.index.current import ensure_current
 from gpt4rec_es.lab.evaluation.evaluate import evaluate
-from gpt4rec_es.lab.evaluation.made_lists import EvaluateOptions
+from gpt4rec_es.lab.evaluation.evaluate_options import EvaluateOptions
 from gpt4rec_es.lab.evaluation.stored import show_evaluation
 from gpt4rec_es.lab.splits.create import create_split
 from gpt4rec_es.lab.splits.protocols import SplitOptions
 from gpt4rec_es.lab.splits.stored import load_split
+from gpt4rec_es.options.lists import SearchOptions
+from gpt4rec_es.options.recipe import Recipe
+from gpt4rec_es.recipes.live import undo_use
 from gpt4rec_es.runtime import Runtime
 from tests.databases import Database
 from tests.flow.conftest import use_titles
 from tests.servers import Servers
-from tests.shop import Shop, make_shop
+from tests.shop import Shop, make_shop, use_recipe
 
 
 @pytest.fixture(scope="module")
@@ -126,10 +129,11 @@ def test_rank_eval_requests_find_what_was_evaluated(
 
 
 def test_rank_eval_searches_for_generated_queries_as_nights_do(
-    runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, tmp_path: Path
 ) -> None:
-    assert runtime.search_options.minimum_should_match is None
-    monkeypatch.setenv("GPT4REC_MINIMUM_SHOULD_MATCH", "75%")
+    assert runtime.recipe.recipe.search.minimum_should_match is None
+    with runtime.engine.begin() as connection:
+        use_recipe(connection, "strict", Recipe(search=SearchOptions("75%")))
     found = []
     for name, more in (("t", ()), ("q", ("--generator", "titles", "--num-queries", "1"))):
         path = tmp_path / name
@@ -137,6 +141,7 @@ def test_rank_eval_searches_for_generated_queries_as_nights_do(
         clause = json.loads(line)["requests"][0]["request"]["query"]["bool"]["must"][0]
         found.append(clause["match"]["title"].get("minimum_should_match"))
     assert found == [None, "75%"]
+    undo_use(runtime.engine, actor="test", reason=None)
 
 
 def test_quepid_and_rre_search_for_texts(runtime: Runtime, tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_a_prompt_that_kills_generation(shop: Shop, database: Database) -> None:
     parts = shop.runtime().night_parts()
     poison = prompt_of(parts, database, "u014")
     opened = parts.open_generator
-    poisoned = replace(parts, open_generator=lambda row: PoisonedGenerator(opened(row), poison))
+    poisoned = replace(parts, open_generator=lambda *row: PoisonedGenerator(opened(*row), poison))
     assert run(poisoned, shop) == "published"
     assert [user for user, _ in failed_users(database)] == ["u014"]
     with database.engine.connect() as connection:

@@ -125,7 +125,7 @@ class PausedGenerator:
 def paused_parts(runtime: Runtime, reached: threading.Event, go_on: threading.Event) -> NightParts:
     return replace(
         runtime.night_parts(),
-        open_generator=lambda row: PausedGenerator(runtime.generator(row), reached, go_on),  # type: ignore[arg-type,return-value]
+        open_generator=lambda *row: PausedGenerator(runtime.generator(*row), reached, go_on),  # type: ignore[arg-type,return-value]
     )
 
 

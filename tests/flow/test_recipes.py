@@ -1,17 +1,35 @@
+import datetime as dt
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
+from gpt4rec_es.db.rows.runs import find
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.options.recipe import Recipe
+from gpt4rec_es.index.current import ensure_current
+from gpt4rec_es.lab.evaluation.evaluate import EvaluationReport, evaluate
+from gpt4rec_es.lab.evaluation.evaluate_options import EvaluateOptions
+from gpt4rec_es.lab.replay.changes import ReplayChanges
+from gpt4rec_es.lab.replay.diff import diff_runs
+from gpt4rec_es.lab.replay.replay import replay
+from gpt4rec_es.lab.splits.create import create_split
+from gpt4rec_es.lab.splits.protocols import SplitOptions
+from gpt4rec_es.night.inprocess import NightReport, run_night
+from gpt4rec_es.night.inspect.status import run_status
+from gpt4rec_es.options.lists import Fusion, QueryFilters
+from gpt4rec_es.options.recipe import NamedRecipe, Recipe
 from gpt4rec_es.recipes.live import live_recipe, undo_use, use_recipe
 from gpt4rec_es.recipes.shipped import shipped
 from gpt4rec_es.recipes.store import list_recipes, read_recipe, store_recipe
+from gpt4rec_es.runtime import Runtime
 from tests.commands import Cli
 from tests.databases import Database
-from tests.shop import Shop
+from tests.servers import Servers
+from tests.shop import RECIPE, Shop, make_shop
+
+DAY = dt.date(2026, 11, 22)
 
 
 def live(database: Database) -> str:
@@ -44,7 +62,8 @@ def test_each_undo_goes_one_use_back(database: Database) -> None:
     with database.engine.connect() as connection:
         uses = connection.execute(
             text(
-                "SELECT use_action, recipe_name, is_shipped, is_newest_use FROM analytics.recipe_uses"
+                "SELECT use_action, recipe_name, is_shipped, is_newest_use "
+                "FROM analytics.recipe_uses ORDER BY use_id"
             )
         ).all()
         audit = connection.execute(
@@ -110,3 +129,144 @@ def test_the_commands(
         lines = cli("recipes", *command).splitlines()
         assert max(map(len, lines)) <= 80, lines
     assert "There are: default, paper, " in cli.error("recipes", "show", "none", code=2)
+
+
+def night(runtime: Runtime, recipe: str | None = None, days: int = 0) -> NightReport:
+    options = runtime.night_options(runtime.recipe_called(recipe))
+    return run_night(runtime.night_parts(), options, DAY + dt.timedelta(days=days))
+
+
+def test_a_run_freezes_its_recipe(shop: Shop, database: Database) -> None:
+    runtime = shop.runtime()
+    night(runtime)
+    mine = replace(RECIPE, fusion=Fusion((("queries", 1.0), ("co_purchase", 1.0))))
+    store_recipe(database.engine, "mine", mine, actor="ops")
+    night(runtime, "mine", days=1)
+    with database.engine.connect() as connection:
+        runs = connection.execute(
+            text("SELECT recipe_name, recipe_hash FROM analytics.runs ORDER BY logical_date")
+        ).all()
+        manifest = find(connection, "latest").manifest
+        status = run_status(connection, find(connection, "latest"))
+    assert [tuple(run) for run in runs] == [
+        ("test", RECIPE.content_hash),
+        ("mine", mine.content_hash),
+    ]
+    assert manifest["recipe"] == {"name": "mine", "hash": mine.content_hash}
+    assert manifest["fusion"] == mine.fusion.as_dict()
+    assert (status.recipe, status.weights) == ("mine", {"queries": 1, "co_purchase": 1})
+    assert live(database) == "test", "an option of one night makes nothing live"
+
+
+@pytest.fixture
+def bare_shop(servers: Servers, database: Database, alias: str) -> Shop:
+    """A shop without any generator."""
+    return make_shop(servers, database, alias)
+
+
+def test_the_default_works_without_a_generator(
+    bare_shop: Shop, database: Database, monkeypatch: pytest.MonkeyPatch, cli: Cli
+) -> None:
+    use_recipe(database.engine, "default", actor="ops", reason="as installed")
+    runtime = bare_shop.runtime()
+    report = night(runtime)
+    assert (report.state, report.prompts, report.tokens) == ("published", 0, 0)
+    with database.engine.connect() as connection:
+        outcomes = dict(
+            connection.execute(text("SELECT outcome, count(*) FROM user_outcomes GROUP BY 1")).all()
+        )
+        sources = set(connection.execute(text("SELECT source FROM recommendations")).scalars())
+        titled = connection.execute(
+            text("SELECT count(*) FROM run_users WHERE last_query_no IS NOT NULL")
+        ).scalar_one()
+        run = connection.execute(text("SELECT generator_name FROM analytics.runs")).one()
+    assert outcomes == {"ok": 39, "no_history": 1}
+    assert {"co_purchase", "history_titles"} <= sources
+    assert "queries" not in sources
+    assert titled == 39
+    assert run.generator_name is None
+    bare_shop.enter(monkeypatch)
+    shown = cli("runs", "show")
+    assert "no query generator" in shown
+    assert "recipe default: " in shown
+    assert "recipe: default is live" in cli("doctor", code=1)
+    assert cli.json("why", "u001")["recommendations"]
+    assert replay(runtime.night_parts(), report.run_id, ReplayChanges()).is_equal
+    with pytest.raises(UsageError, match="has no generated queries"):
+        replay(runtime.night_parts(), report.run_id, ReplayChanges(recipe=shipped("paper")))
+
+
+def test_queries_alone_need_a_generator(bare_shop: Shop) -> None:
+    runtime = bare_shop.runtime()
+    with pytest.raises(UsageError, match="recipe paper has no other source"):
+        night(runtime, "paper")
+
+
+def test_a_recipe_without_queries_writes_none(shop: Shop, database: Database) -> None:
+    runtime = shop.runtime(sources="co_purchase,history_titles", min_full_fraction=0)
+    report = night(runtime)
+    assert (report.state, report.tokens) == ("published", 0)
+    with database.engine.connect() as connection:
+        assert find(connection, "latest").manifest["generator"] is None
+        assert not connection.execute(text("SELECT count(*) FROM generations")).scalar_one()
+    # A night with queries, merged by the same recipe, has the same lists.
+    other = night(
+        shop.runtime(sources="queries,co_purchase,history_titles", min_full_fraction=0), days=1
+    )
+    found = replay(runtime.night_parts(), other.run_id, ReplayChanges(recipe=runtime.recipe))
+    assert found.not_applied == []
+    with database.engine.connect() as connection:
+        diff = diff_runs(database.engine, report.run_id, other.run_id)
+    assert found.lists.mean_jaccard == diff.mean_jaccard
+
+
+def test_a_night_is_replayed_by_another_recipe(shop: Shop, database: Database) -> None:
+    runtime = shop.runtime(sources="queries:0.4,co_purchase:0.4,history_titles:0.2")
+    first = night(runtime)
+    plain = night(shop.runtime(refuse_repetition=False), days=1)
+    found = replay(runtime.night_parts(), first.run_id, ReplayChanges(recipe=shipped("paper")))
+    assert found.changed["recipe.name"] == ["test-changed", "paper"]
+    assert "fusion" in found.changed
+    assert found.changed["filters"][1] is None
+    assert found.not_applied == [
+        "decoding.num_beams",
+        "decoding.max_new_tokens",
+        "decoding.query_dedup_jaccard",
+        "decoding.num_queries",
+    ]
+    without = NamedRecipe("plain", replace(RECIPE, filters=QueryFilters(refuse_repetition=False)))
+    found = replay(runtime.night_parts(), first.run_id, ReplayChanges(recipe=without))
+    assert found.not_applied == []
+    diff = diff_runs(database.engine, first.run_id, plain.run_id)
+    assert found.lists.mean_jaccard == diff.mean_jaccard
+    strict = NamedRecipe("x", replace(RECIPE, filters=QueryFilters(max_unknown_fraction=0.5)))
+    found = replay(runtime.night_parts(), first.run_id, ReplayChanges(recipe=strict))
+    assert found.not_applied == ["filters"]
+
+
+def test_evaluations_without_queries_need_no_generator(bare_shop: Shop, database: Database) -> None:
+    runtime = bare_shop.runtime()
+    ensure_current(runtime.engine, runtime.elastic, runtime.reindex_options(), actor="test")
+    create_split(runtime.engine, "loo", SplitOptions("leave-one-out"), actor="test")
+
+    def measure(recipe: NamedRecipe, method: str = "product") -> EvaluationReport:
+        (report,) = evaluate(
+            runtime.engine,
+            runtime.elastic,
+            runtime.settings.index_alias,
+            "loo",
+            EvaluateOptions((method,), ks=(2, 5), recipes=(recipe,)),
+            open_generator=runtime.generator,
+            actor="test",
+        )
+        return report
+
+    weights = ((("queries", 0.0), ("co_purchase", 1.0)), (("co_purchase", 1.0),))
+    for one in weights:
+        report = measure(NamedRecipe("mine", Recipe(fusion=Fusion(one))))
+        assert (report.generator, report.num_queries) == (None, None)
+        assert "decoding" not in report.options
+    assert measure(shipped("default")).generator is None
+    for method, name in (("product", "paper"), ("queries", "default")):
+        with pytest.raises(UsageError, match="No query generator is in use"):
+            measure(shipped(name), method)

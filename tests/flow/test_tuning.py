@@ -23,6 +23,7 @@ from gpt4rec_es.lab.tuning.inputs import TuningOptions, TuningParts
 from gpt4rec_es.lab.tuning.trials import heatmap, list_trials, promote, show_trial
 from gpt4rec_es.lab.tuning.tune import tune_bm25
 from gpt4rec_es.options.lists import SearchOptions
+from gpt4rec_es.options.recipe import NamedRecipe, Recipe
 from gpt4rec_es.records import Bm25, Decoding, Generation
 from gpt4rec_es.runtime import Runtime
 from tests.commands import Cli
@@ -30,7 +31,8 @@ from tests.databases import Database
 from tests.indexes import index_names
 from tests.shop import Shop
 
-OPTIONS = TuningOptions(split="loo", k=3, decoding=Decoding(num_queries=2, num_beams=2))
+RECIPE = Recipe(Decoding(num_queries=2, num_beams=2))
+OPTIONS = TuningOptions(split="loo", k=3, recipe=NamedRecipe("test", RECIPE))
 
 
 @pytest.fixture
@@ -205,7 +207,7 @@ def test_a_killed_tuning_goes_on_from_stored_queries(
     monkeypatch.setattr("gpt4rec_es.lab.splits.queries._PROMPTS", 4)
 
     def parts(generator: TitlesGenerator) -> TuningParts:
-        return TuningParts(runtime.engine, runtime.elastic, alias, lambda _: generator, "test")
+        return TuningParts(runtime.engine, runtime.elastic, alias, lambda *_: generator, "test")
 
     first, second, third = (
         InterruptedGenerator(10),
@@ -312,7 +314,8 @@ def test_queries_are_searched_as_nights_search_for_them(
     options = replace(OPTIONS, grid="coarse", k=20)
     plain = tune_bm25(runtime.tuning_parts(), options)
     # Verification on the server used the same options, or there would be no trial.
-    trial = tune_bm25(runtime.tuning_parts(), replace(options, search=SearchOptions("3")))
+    recipe = options.recipe.changed(search=SearchOptions("3"))
+    trial = tune_bm25(runtime.tuning_parts(), replace(options, recipe=recipe))
     assert (plain.minimum_should_match, trial.minimum_should_match) == (None, "3")
     assert trial.n_verified == plain.n_verified > 20
     one, other = (show_trial(database.engine, t.trial_no).points for t in (plain, trial))

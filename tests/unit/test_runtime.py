@@ -10,6 +10,8 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.logs import scrub
 from gpt4rec_es.options.lists import Fusion, ListRules, QueryFilters, SearchOptions
 from gpt4rec_es.options.night import NightOptions
+from gpt4rec_es.options.recipe import NamedRecipe, Recipe
+from gpt4rec_es.records import Decoding
 from gpt4rec_es.runtime import Runtime
 from gpt4rec_es.settings import load_settings
 from gpt4rec_es.stack.state import State, save_state
@@ -80,12 +82,12 @@ def test_elastic_client_takes_all_settings(tmp_path: Path) -> None:
         _ = runtime(ELASTICSEARCH_CA_FILE=str(tmp_path / "none.pem")).elastic
 
 
-def test_a_generator_is_opened_once() -> None:
-    made = runtime()
+def test_a_generator_is_opened_once_for_each_length_of_prompts() -> None:
+    made, recipe = runtime(), Recipe()
     row = Generator(1, "titles", "titles", None, "h", True, {}, None)  # type: ignore[arg-type]
-    assert made.generator(row) is made.generator(row)
-    assert made.generator(row).prompt_form.titles == 15
-    assert runtime(GPT4REC_PROMPT_TITLES="4").generator(row).prompt_form.titles == 4
+    assert made.generator(row, recipe) is made.generator(row, Recipe(Decoding(num_queries=2)))
+    assert made.generator(row, recipe).prompt_form.titles == 15
+    assert made.generator(row, Recipe(prompt_titles=4)).prompt_form.titles == 4
 
 
 def test_night_options_are_the_settings(tmp_path: Path) -> None:
@@ -104,34 +106,8 @@ def test_night_options_are_the_settings(tmp_path: Path) -> None:
         "max_fallback_fraction": 0.3,
         "daily_min_users": 2,
     }
-    decoding = {
-        "num_queries": 3,
-        "num_beams": 9,
-        "max_new_tokens": 21,
-        "length_penalty": 0.5,
-        "early_stopping": True,
-        "query_dedup_jaccard": 0.3,
-        "dtype": "fp16",
-    }
-    fusion = {
-        "sources": "queries:2,co_purchase:3",
-        "fusion": "ranks",
-        "candidates": 30,
-        "fusion_history": 9,
-        "history_decay": 0.6,
-        "query_hits": 5,
-        "query_decay": 0.8,
-        "neighbours": 31,
-        "pair_history": 32,
-        "rank_constant": 33,
-    }
     phrases = tmp_path / "phrases.txt"
     phrases.write_text("b\n# no\na\n")
-    filters = {
-        "forbidden_phrases_file": phrases,
-        "catalog_scripts_only": True,
-        "max_unknown_fraction": 0.4,
-    }
     rules = {
         "min_price": 1.5,
         "max_price": 9,
@@ -139,23 +115,28 @@ def test_night_options_are_the_settings(tmp_path: Path) -> None:
         "max_per_brand": 3,
         "not_shown_days": 4,
     }
-    chosen = given | decoding | fusion | filters | rules | {"minimum_should_match": "2 < 75%"}
+    chosen = given | rules | {"forbidden_phrases_file": phrases}
     environ = {f"GPT4REC_{name.upper()}": str(value) for name, value in chosen.items()}
     made = runtime(**environ)
-    options = made.night_options()
+    recipe = Recipe(
+        Decoding(num_queries=2),
+        filters=QueryFilters(refuse_repetition=False, max_unknown_fraction=0.4),
+        search=SearchOptions("2"),
+        fusion=Fusion((("co_purchase", 1.0),)),
+    )
+    options = made.night_options(NamedRecipe("mine", recipe))
     assert {name: getattr(options, name) for name in given} == given
-    assert options.decoding.as_dict() == decoding
-    weights = (("queries", 2.0), ("co_purchase", 3.0))
-    assert options.fusion == Fusion(weights, "ranks", 30, 9, 0.6, 0.8, 31, 32, 33, 5)
-    assert options.filters == QueryFilters(True, ("a", "b"), True, 0.4)
-    assert options.search == SearchOptions("2<75%")
+    assert options.recipe == NamedRecipe("mine", recipe)
+    parts = (options.decoding, options.fusion, options.search)
+    assert parts == (recipe.decoding, recipe.fusion, recipe.search)
+    assert options.filters == QueryFilters(False, ("a", "b"), False, 0.4)
     assert options.rules == ListRules(1.5, 9, ("a > b", "c"), 3, 4)
     replaced = made.night_options(
-        min_price=0, max_price=8, categories=("d",), max_per_brand=1, shown_days=0
+        options.recipe, min_price=0, max_price=8, categories=("d",), max_per_brand=1, shown_days=0
     )
     assert replaced.rules == ListRules(0, 8, ("d",), 1, 0)
     without_setting = {"max_outage_seconds"}
-    covered = {*given, "decoding", "fusion", "filters", "search", "rules"}
+    covered = {*given, "recipe", "phrases", "rules"}
     assert {field.name for field in fields(NightOptions)} - without_setting == covered
 
 

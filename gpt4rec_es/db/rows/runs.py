@@ -17,7 +17,10 @@ MAX_RUN_ID = 200
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One row of ``runs``, joined with the columns that its stages need from other tables."""
+    """One row of ``runs``, joined with the columns that its stages need from other tables.
+
+    content_hash: of the generator; empty without one, so that no generation belongs to the run.
+    """
 
     run_no: int
     run_id: str
@@ -28,7 +31,7 @@ class Run:
     manifest: dict[str, Any]
     build_no: int
     index_name: str
-    generator_no: int
+    generator_no: int | None
     content_hash: str
     decoding_no: int
     k: int
@@ -54,11 +57,12 @@ class Run:
 
 _SELECT = """
 SELECT r.run_no, r.run_id, r.kind, r.logical_date, r.attempt, r.state, r.manifest, r.build_no,
-       b.index_name, r.generator_no, g.content_hash, r.decoding_no, r.k, r.depth,
+       b.index_name, r.generator_no,
+       coalesce(g.content_hash, '') AS content_hash, r.decoding_no, r.k, r.depth,
        r.history_version, r.cohort_size, r.code_version, r.actor, r.planned_at, r.finished_at,
        r.error, r.is_pinned, r.pruned_at, r.co_purchase_set_no, r.filters_no,
        coalesce(r.search_options_no, 0) AS search_options_no
-FROM runs AS r JOIN builds AS b USING (build_no) JOIN generators AS g USING (generator_no)
+FROM runs AS r JOIN builds AS b USING (build_no) LEFT JOIN generators AS g USING (generator_no)
 """
 
 

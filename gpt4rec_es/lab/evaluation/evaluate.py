@@ -19,9 +19,8 @@ from gpt4rec_es.db.rows.generators import Generator
 from gpt4rec_es.db.rows.splits import SplitRow
 from gpt4rec_es.index.live import live_build
 from gpt4rec_es.lab.evaluation.data import choose_eval_users, read_catalog
+from gpt4rec_es.lab.evaluation.evaluate_options import EvaluateOptions
 from gpt4rec_es.lab.evaluation.made_lists import (
-    GENERATED,
-    EvaluateOptions,
     MadeLists,
     MethodLists,
     OpenGenerator,
@@ -75,7 +74,7 @@ def evaluate(
     """
     row, split = load_split(engine, split_name)
     eval_users = choose_eval_users(getattr(split, options.part), options.sample)
-    generator = _generator(engine, options, row) if GENERATED & {*options.methods} else None
+    generator = _generator(engine, options, row)
     if options.part == "test" and options.learn_validation:
         split = with_validation(split)
     build = live_build(engine, client, alias)
@@ -110,8 +109,14 @@ def evaluate(
     return reports
 
 
-def _generator(engine: Engine, options: EvaluateOptions, split: SplitRow) -> Generator:
+def _generator(engine: Engine, options: EvaluateOptions, split: SplitRow) -> Generator | None:
+    """Return the generator; None: no method writes queries, or none has to and none is in use."""
+    if not any(map(options.writes_queries, options.methods)):
+        return None
+    must = any(map(options.needs_generator, options.methods))
     with transaction(engine) as connection:
+        if options.generator is None and not must and generators.current(connection) is None:
+            return None
         found = generators.named_or_current(connection, options.generator)
     if not options.trust:
         require_unseen(found, split, options.part)

@@ -2,73 +2,31 @@
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy import Engine
 
 from gpt4rec_es.db.rows.generators import Generator
 from gpt4rec_es.db.rows.splits import SplitRow
-from gpt4rec_es.errors import UsageError
 from gpt4rec_es.generation.registry import opened_unchanged
 from gpt4rec_es.lab.evaluation.data import EvaluationCatalog
+from gpt4rec_es.lab.evaluation.evaluate_options import EvaluateOptions
 from gpt4rec_es.lab.evaluation.merging import Cell, merge_lists
-from gpt4rec_es.lab.evaluation.methods import METHODS, Baselines, MethodOptions
-from gpt4rec_es.lab.evaluation.night_rules import AppliedRules, NightRules
+from gpt4rec_es.lab.evaluation.methods import Baselines
+from gpt4rec_es.lab.evaluation.night_rules import AppliedRules
 from gpt4rec_es.lab.evaluation.sources import product_sources
 from gpt4rec_es.lab.splits.queries import split_queries
 from gpt4rec_es.lab.splits.split import EvalUser
-from gpt4rec_es.metrics.labels import CategoryLabels
 from gpt4rec_es.metrics.lists import Lists
-from gpt4rec_es.options.lists import ANY_TERM, Fusion, SearchOptions
+from gpt4rec_es.options.recipe import NamedRecipe, Recipe
 from gpt4rec_es.protocols import Bars, QueryGenerator
-from gpt4rec_es.records import Bm25, Decoding
+from gpt4rec_es.records import Decoding, PromptForm
 
 # Methods whose queries a generator writes.
 GENERATED = frozenset({"queries", "product"})
 
-OpenGenerator = Callable[[Generator], QueryGenerator]
-
-
-@dataclass(frozen=True, slots=True)
-class EvaluateOptions:
-    """Options of an evaluation.
-
-    num_queries: queries per user; one evaluation for each. bm25: None: those of the live build.
-    learn_validation: baselines learn from the validation part as well, before the test. sample:
-    maximum number of users. generator: None: the current one. decoding: decoding of its queries,
-    with at least max(num_queries) queries and beams. fusions: fusions of the product, one
-    evaluation for each. search: search options of generated queries. night: rules and filters of
-    the product; None: none. trust: accept a generator whose training data is unknown.
-    """
-
-    methods: tuple[str, ...]
-    part: str = "test"
-    ks: tuple[int, ...] = (5, 10, 20, 40)
-    num_queries: tuple[int, ...] = (10,)
-    bm25: Bm25 | None = None
-    method: MethodOptions = field(default_factory=MethodOptions)
-    category_labels: CategoryLabels = CategoryLabels.PATH_WITHOUT_ROOT
-    learn_validation: bool = True
-    sample: int | None = None
-    generator: str | None = None
-    decoding: Decoding = field(default_factory=Decoding)
-    fusions: tuple[Fusion, ...] = (Fusion(),)
-    search: SearchOptions = ANY_TERM
-    night: NightRules | None = None
-    trust: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse unknown methods before anything is read."""
-        for name in self.methods:
-            if name not in METHODS:
-                raise UsageError(
-                    f"There is no method {name!r}.", f"There are: {', '.join(METHODS)}."
-                )
-        if not self.methods:
-            raise UsageError("There is no method.", f"There are: {', '.join(METHODS)}.")
-        if not self.num_queries or min(self.num_queries) < 1:
-            raise UsageError("The number of queries is below 1.", "Give --num-queries as 5,10.")
+OpenGenerator = Callable[[Generator, Recipe], QueryGenerator]
 
 
 @dataclass(frozen=True)
@@ -109,6 +67,7 @@ class MethodLists:
         self._applied = applied
         self._baselines: Baselines | None = None
         self._histories = [eval_user.history for eval_user in eval_users]
+        self._written: dict[tuple[str, PromptForm, Decoding], list[list[str]]] = {}
 
     def lists(
         self,
@@ -117,15 +76,18 @@ class MethodLists:
         generator: Generator | None,
         open_generator: OpenGenerator,
     ) -> Iterator[MadeLists]:
-        """Yield the lists of a method: once, or for each number of queries.
+        """Yield the lists of a method: once, or for each recipe and number of queries.
+
+        generator: None: no queries are written.
 
         Raises:
             ConflictError: the generator's files changed.
         """
-        if method in GENERATED and generator is not None:
-            yield from self._query_lists(method, options, generator, open_generator)
-        else:
+        if method not in GENERATED:
             yield self._baseline_lists(method, options)
+            return
+        for named in options.recipes_of(method):
+            yield from self._query_lists(method, options, named, generator, open_generator)
 
     def _baseline_lists(self, method: str, options: EvaluateOptions) -> MadeLists:
         started = time.monotonic()
@@ -144,76 +106,92 @@ class MethodLists:
         self,
         method: str,
         options: EvaluateOptions,
-        generator: Generator,
+        named: NamedRecipe,
+        generator: Generator | None,
         open_generator: OpenGenerator,
     ) -> Iterator[MadeLists]:
-        """Yield the lists for each number of queries; all come from one generation and one search.
+        """Yield the lists by one recipe for each number of queries, from one generation and search.
 
         With the same number of beams, fewer queries are a prefix of more queries.
         """
         started = time.monotonic()
-        most = max(options.num_queries)
-        beams = max(most, options.decoding.num_beams)
-        decoding = replace(options.decoding, num_queries=most, num_beams=beams)
-        opened = opened_unchanged(generator, open_generator)
-        queries = self._queries(opened, decoding)
-        generating = time.monotonic() - started
-        for lists, made_with, seconds in self._merged(method, options, queries):
-            fraction = (generating + seconds) / len(options.num_queries)
-            for m in options.num_queries:
-                by_length = {k: lists[k, m] for k in options.ks}
-                known = {
-                    "decoding": decoding.as_dict(),
-                    "prompt": opened.prompt_form.as_dict(),
-                    **options.search.as_dict(),
-                    **made_with,
-                }
-                yield MadeLists(method, by_length, fraction, known, m, generator)
+        recipe = _with_queries(named.recipe, options.num_queries)
+        is_written = method == "queries" or recipe.writes_queries
+        known: dict[str, Any] = {"recipe": named.as_dict(), **recipe.search.as_dict()}
+        numbers: tuple[int, ...] = (0,)
+        queries: list[list[str]] = [[]] * len(self._eval_users)
+        if generator is not None and is_written:
+            opened = opened_unchanged(generator, lambda row: open_generator(row, recipe))
+            queries = self._queries(opened, recipe.decoding)
+            numbers = options.num_queries or (recipe.decoding.num_queries,)
+            known["decoding"] = recipe.decoding.as_dict()
+            known["prompt"] = opened.prompt_form.as_dict()
+        lists, made_with = self._merged(method, options, recipe, queries, numbers)
+        seconds = (time.monotonic() - started) / len(numbers)
+        for m in numbers:
+            by_length = {k: lists[k, m] for k in options.ks}
+            writer = generator if m else None
+            yield MadeLists(method, by_length, seconds, {**known, **made_with}, m or None, writer)
 
     def _merged(
-        self, method: str, options: EvaluateOptions, queries: list[list[str]]
-    ) -> Iterator[tuple[dict[Cell, Lists], dict[str, Any], float]]:
-        """Yield, for each fusion: lists by (K, m), options, and seconds."""
-        cells = [(k, m) for m in options.num_queries for k in options.ks]
+        self,
+        method: str,
+        options: EvaluateOptions,
+        recipe: Recipe,
+        queries: list[list[str]],
+        numbers: Sequence[int],
+    ) -> tuple[dict[Cell, Lists], dict[str, Any]]:
+        """Return the lists by (K, m), and the options they were made with."""
+        sources, made_with = None, {}
         removed: Collection[str] = frozenset()
-        if method == "product":
-            removed = self._applied.removed(sorted({text for own in queries for text in own}))
-        for fusion in options.fusions if method == "product" else (None,):
-            started = time.monotonic()
-            sources, made_with = None, {}
-            with self._bars("Searching and merging", "users") as progress:
-                if fusion is not None:
-                    sources = product_sources(
-                        self._catalog,
-                        self._train,
-                        fusion,
-                        baskets=self._steps,
-                        rules=self._applied.items,
-                        may_search=self._applied.may_search,
-                    )
-                    made_with = {
-                        "fusion": fusion.as_dict(),
-                        **self._applied.as_dict,
-                        **_learned(options),
-                    }
-                lists = merge_lists(
+        with self._bars("Searching and merging", "users") as progress:
+            if method == "product":
+                texts = sorted({text for own in queries for text in own})
+                removed, filters = self._applied.removed(texts, recipe.filters)
+                sources = product_sources(
                     self._catalog,
-                    queries,
-                    self._histories,
-                    cells,
-                    progress,
-                    sources=sources,
-                    options=options.search,
-                    removed=removed,
+                    self._train,
+                    recipe.fusion,
+                    baskets=self._steps,
+                    rules=self._applied.items,
+                    may_search=self._applied.may_search,
                 )
-            yield lists, made_with, time.monotonic() - started
+                made_with = {
+                    "fusion": recipe.fusion.as_dict(),
+                    "filters": filters,
+                    **self._applied.as_dict,
+                    **_learned(options),
+                }
+            lists = merge_lists(
+                self._catalog,
+                queries,
+                self._histories,
+                [(k, m) for m in numbers for k in options.ks],
+                progress,
+                sources=sources,
+                options=recipe.search,
+                removed=removed,
+            )
+        return lists, made_with
 
     def _queries(self, generator: QueryGenerator, decoding: Decoding) -> list[list[str]]:
-        with self._bars("Generating", "prompts") as progress:
-            written = split_queries(
-                self._engine, generator, decoding, self._split, self._eval_users, progress
-            )
-        return [[query.text for query in eval_user.queries] for eval_user in written]
+        key = (generator.content_hash, generator.prompt_form, decoding)
+        if key not in self._written:
+            with self._bars("Generating", "prompts") as progress:
+                written = split_queries(
+                    self._engine, generator, decoding, self._split, self._eval_users, progress
+                )
+            self._written[key] = [[query.text for query in own.queries] for own in written]
+        return self._written[key]
+
+
+def _with_queries(recipe: Recipe, numbers: Sequence[int]) -> Recipe:
+    """Return the recipe with the largest of ``numbers`` queries, and at least as many beams."""
+    if not numbers:
+        return recipe
+    most = max(numbers)
+    beams = max(most, recipe.decoding.num_beams)
+    return replace(recipe, decoding=replace(recipe.decoding, num_queries=most, num_beams=beams))
 
 
 def _learned(options: EvaluateOptions) -> dict[str, bool]:

@@ -10,14 +10,22 @@ from typing import Any
 
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.options.lists import HISTORY_TITLES, Fusion, ListRules, SearchOptions
-from gpt4rec_es.records import Bm25
+from gpt4rec_es.lab.replay.recipe_changes import (
+    bm25_of,
+    by_recipe,
+    change_fusion,
+    change_search,
+    fusion_of,
+)
+from gpt4rec_es.options.lists import ListRules, SearchOptions
+from gpt4rec_es.options.recipe import NamedRecipe
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayChanges:
     """Settings that replace those of a run; None: unchanged.
 
+    recipe: what of it applies after generation; the other fields then change it further.
     num_queries: number of best queries used of each generation. fusion: fields of ``Fusion`` by
     name. without_rules: apply no rules to lists. rules: fields of ``ListRules`` by name, in place
     of the run's. search: search options of queries.
@@ -32,6 +40,7 @@ class ReplayChanges:
     without_rules: bool = False
     rules: Mapping[str, Any] = field(default_factory=dict)
     search: SearchOptions | None = None
+    recipe: NamedRecipe | None = None
 
     @property
     def is_none(self) -> bool:
@@ -65,6 +74,8 @@ def changed_run(run: Run, changes: ReplayChanges) -> Run:
             f"{run.run_id} has {stored}.",
             f"Ask for 1 to {stored}.",
         )
+    if changes.recipe is not None:
+        run = by_recipe(run, changes.recipe)
     manifest = copy.deepcopy(run.manifest)
     for name, value in changes.as_dict().items():
         *path, last = name.split(".")
@@ -78,25 +89,10 @@ def changed_run(run: Run, changes: ReplayChanges) -> Run:
     if changes.rules:
         _change_rules(manifest, changes.rules)
     if changes.search is not None:
-        manifest.pop("search_options", None)
-        if search := changes.search.as_dict():
-            manifest["search_options"] = search
+        change_search(manifest, changes.search)
     if changes.fusion:
-        _change_fusion(run, manifest, changes.fusion)
+        change_fusion(run, manifest, replace(fusion_of(manifest), **changes.fusion))
     return replace(run, manifest=manifest, k=manifest["k"])
-
-
-def _change_fusion(run: Run, manifest: dict[str, Any], values: Mapping[str, Any]) -> None:
-    before = fusion_of(run.manifest)
-    after = replace(before, **values)
-    if after.uses(HISTORY_TITLES) and not before.uses(HISTORY_TITLES):
-        raise UsageError(
-            f"{run.run_id} kept no titles of purchases, so they cannot be a source.",
-            "Replay a night that had them, or take queries and co_purchase.",
-        )
-    manifest.pop("fusion", None)
-    if not after.is_plain:
-        manifest["fusion"] = after.as_dict()
 
 
 def _change_rules(manifest: dict[str, Any], values: Mapping[str, Any]) -> None:
@@ -105,18 +101,3 @@ def _change_rules(manifest: dict[str, Any], values: Mapping[str, Any]) -> None:
     after = ListRules(**{name: it for name, it in before.items() if name in names} | dict(values))
     others = {name: it for name, it in before.items() if name not in names}
     manifest["rules"] = {**others, **after.as_dict()}
-
-
-def fusion_of(manifest: Mapping[str, Any]) -> Fusion:
-    """Return the fusion settings of a manifest."""
-    return Fusion.from_dict(manifest.get("fusion"))
-
-
-def bm25_of(manifest: Mapping[str, Any]) -> Bm25:
-    """Return k1, b of a manifest.
-
-    Raises:
-        UsageError: they are out of range.
-    """
-    build = manifest["build"]
-    return Bm25(build["k1"], build["b"])

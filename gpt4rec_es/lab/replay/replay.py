@@ -17,13 +17,14 @@ from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.db.rows.stored_lists import ListsTable, count_outcomes, count_rows
 from gpt4rec_es.elastic.similarity import same_bm25
 from gpt4rec_es.errors import ConflictError
-from gpt4rec_es.lab.replay.changes import ReplayChanges, bm25_of, changed_run
+from gpt4rec_es.lab.replay.changes import ReplayChanges, changed_run
 from gpt4rec_es.lab.replay.diff import (
     changed_entries,
     diff_lists,
     metric_deltas,
     require_comparable,
 )
+from gpt4rec_es.lab.replay.recipe_changes import bm25_of, not_applied
 from gpt4rec_es.lab.replay.result import Replay, metric_rows, replay_row
 from gpt4rec_es.lab.replay.sources import LazyRetriever, with_co_purchases, with_search_options
 from gpt4rec_es.night.inputs.parts import NightParts
@@ -83,11 +84,14 @@ def replay(
             changed,
             retriever,
             keep=is_same_build,
-            is_new=changed.search_options_no != run.search_options_no,
+            is_new=(changed.search_options_no, changed.filters_no)
+            != (run.search_options_no, run.filters_no),
             has_other_rules=bool(changes.rules),
             progress=progress,
         )
         found = _compare(connection, run, changed, searches, items)
+        if changes.recipe is not None:
+            found = replace(found, not_applied=not_applied(run, changes.recipe.recipe))
         if split is not None:
             measured = metric_deltas(
                 connection, ListsTable(run.run_no), _replayed(run), (run, changed), split, part

@@ -1,11 +1,11 @@
 """The result of a replay, as plain values and as stored rows."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from gpt4rec_es.db.rows.runs import Run
-from gpt4rec_es.lab.replay.changes import bm25_of
 from gpt4rec_es.lab.replay.diff import ListsDiff, MetricDeltas
+from gpt4rec_es.lab.replay.recipe_changes import bm25_of
 from gpt4rec_es.night.inputs.rules import search_options_of
 
 
@@ -16,7 +16,7 @@ class Replay:
     changed: manifest entries by dotted name as [stored, replayed]. searches: number of searches
     beyond the stored ones. differing_rows: number of stored or replayed rows of recommendations and
     outcomes without an equal one on the other side; differing_users: some of these users' ids.
-    lists: replayed against stored.
+    lists: replayed against stored. not_applied: entries of a recipe that need other queries.
     """
 
     replay_no: int | None
@@ -30,6 +30,7 @@ class Replay:
     differing_users: list[str]
     lists: ListsDiff
     metrics: MetricDeltas | None = None
+    not_applied: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Return all fields as plain values."""

@@ -9,7 +9,7 @@ from gpt4rec_es.db.rows.builds import Build
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.lab.bm25.build import memory_retriever
-from gpt4rec_es.lab.replay.changes import bm25_of, fusion_of
+from gpt4rec_es.lab.replay.recipe_changes import bm25_of, fusion_of
 from gpt4rec_es.night.inputs.co_purchases import ensure_co_purchases
 from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.inputs.rules import search_options_number, search_options_of

@@ -24,7 +24,8 @@ from gpt4rec_es.lab.splits.stored import load_split
 from gpt4rec_es.lab.training.split_data import require_unseen
 from gpt4rec_es.lab.tuning.choose import Metric
 from gpt4rec_es.lab.tuning.measure import TuningUser
-from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
+from gpt4rec_es.options.lists import SearchOptions
+from gpt4rec_es.options.recipe import NamedRecipe, Recipe
 from gpt4rec_es.protocols import Progress, QueryGenerator
 from gpt4rec_es.records import Decoding
 
@@ -35,21 +36,30 @@ class TuningOptions:
 
     generator: a name; None: the current one. trust: accept the generator whatever its card says
     about its training data. most_users: maximum number of users; a fixed sample if there are more.
-    seed: of intervals and tests. search: search options of queries.
+    seed: of intervals and tests. recipe: of the queries and their searches.
     """
 
     split: str
     part: str = "validation"
     generator: str | None = None
     trust: bool = False
-    decoding: Decoding = field(default_factory=Decoding)
+    recipe: NamedRecipe = field(default_factory=lambda: NamedRecipe("", Recipe()))
     metric: Metric = "recall"
     k: int = 10
     exclude_bought: bool = True
     grid: str = "fine"
     most_users: int = 20_000
     seed: int = 0
-    search: SearchOptions = ANY_TERM
+
+    @property
+    def decoding(self) -> Decoding:
+        """The decoding settings of queries."""
+        return self.recipe.recipe.decoding
+
+    @property
+    def search(self) -> SearchOptions:
+        """The search options of queries."""
+        return self.recipe.recipe.search
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +69,7 @@ class TuningParts:
     engine: Engine
     elastic: Elasticsearch
     alias: str
-    open_generator: Callable[[Generator], QueryGenerator]
+    open_generator: Callable[[Generator, Recipe], QueryGenerator]
     actor: str
 
 
@@ -109,7 +119,8 @@ def load_inputs(parts: TuningParts, options: TuningOptions, progress: Progress) 
     """
     chosen = choose_inputs(parts, options)
     eval_users = chosen.eval_users
-    generator = opened_unchanged(chosen.generator, parts.open_generator)
+    recipe = options.recipe.recipe
+    generator = opened_unchanged(chosen.generator, lambda row: parts.open_generator(row, recipe))
     written = split_queries(
         parts.engine, generator, options.decoding, chosen.split, eval_users, progress
     )

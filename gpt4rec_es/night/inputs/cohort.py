@@ -11,6 +11,7 @@ from gpt4rec_es.db.rows import cohort as rows
 from gpt4rec_es.db.rows.history import Bought, count_users, stream_histories
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.prompts.keys import hash128, normalise_query
+from gpt4rec_es.prompts.template import display_title
 from gpt4rec_es.protocols import Progress, QueryGenerator
 from gpt4rec_es.retrieval.query_filters import TitleTest
 
@@ -20,7 +21,7 @@ _SLICE = 10_000
 
 def stage_cohort(
     connection: Connection,
-    generator: QueryGenerator,
+    generator: QueryGenerator | None,
     history_version: int,
     newest: int,
     may_search: TitleTest,
@@ -28,9 +29,9 @@ def stage_cohort(
 ) -> int:
     """Write every user's frozen input to a temporary table; return the number of users.
 
-    newest: number of newest purchases frozen for the sources other than queries.
-
-    may_search: whether a title may be a query; the fallback query is the newest such title.
+    generator: None: no user gets a prompt. newest: number of newest purchases frozen for the
+    sources other than queries. may_search: whether a title may be a query; the fallback query is
+    the newest such title.
     """
     rows.create_staged_users(connection)
     total = count_users(connection)
@@ -59,23 +60,19 @@ def stage_cohort(
 
 
 def _frozen_input(
-    generator: QueryGenerator, history: list[Bought], may_search: TitleTest
+    generator: QueryGenerator | None, history: list[Bought], may_search: TitleTest
 ) -> tuple[object, ...]:
     titled = [(item_no, title) for item_no, title, _ in history if title]
-    prompt = generator.write_prompt([title for _, title in titled])
-    if prompt is None:
-        return (None, None, None, [], len(history), None, None)
-    allowed = (title for _, title in reversed(titled) if may_search(title))
+    prompt = generator.write_prompt([title for _, title in titled]) if generator else None
+    # A prompt is missing for one of two reasons: no generator, or no title that shows.
+    is_usable = prompt is not None or any(display_title(title) for _, title in titled)
+    allowed = (title for _, title in reversed(titled) if is_usable and may_search(title))
     last = next(map(normalise_query, allowed), None)
-    return (
-        hash128(prompt.text),
-        prompt.text,
-        prompt.n_tokens,
-        [item_no for item_no, _ in titled[len(titled) - prompt.used :]],
-        len(history),
-        None if last is None else hash128(last),
-        last,
-    )
+    last_title = (len(history), None if last is None else hash128(last), last)
+    if prompt is None:
+        return (None, None, None, [], *last_title)
+    used = [item_no for item_no, _ in titled[len(titled) - prompt.used :]]
+    return (hash128(prompt.text), prompt.text, prompt.n_tokens, used, *last_title)
 
 
 def freeze_popular(connection: Connection, run: Run) -> None:

@@ -27,27 +27,32 @@ def depth_ladder(depth: int) -> tuple[int, ...]:
 
 def make_manifest(
     options: NightOptions,
-    generator: Generator,
+    generator: Generator | None,
     build: Build,
     history_version: int,
     cohort_size: int,
     rules: dict[str, Any] | None,
-    prompt: PromptForm,
+    prompt: PromptForm | None,
 ) -> dict[str, Any]:
-    """Return the manifest of a run that is being planned, as JSON values."""
+    """Return the manifest of a run that is being planned, as JSON values.
+
+    generator, prompt: None: no queries are written.
+    """
     fusion = options.fusion
     looked_at = options.k if fusion.is_plain else max(options.k, fusion.candidates)
     manifest: dict[str, Any] = {
         "k": options.k,
         "depth_ladder": list(depth_ladder(options.depth or looked_at + 40)),
         "exclude_bought": options.exclude_bought,
+        "recipe": options.recipe.as_dict(),
         "decoding": options.decoding.as_dict(),
-        "generator": {
+        "generator": generator
+        and {
             "name": generator.name,
             "kind": generator.kind,
             "content_hash": generator.content_hash,
         },
-        "prompt": prompt.as_dict(),
+        "prompt": prompt and prompt.as_dict(),
         "build": {
             "index": build.index_name,
             "uuid": build.index_uuid,

@@ -16,6 +16,7 @@ from gpt4rec_es.db.rows.run_counts import Count
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.db.rows.status import LeaseStatus, StageCounts
 from gpt4rec_es.night.inputs.rules import search_options_of
+from gpt4rec_es.options.lists import Fusion
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ class RunStatus:
     """One run with its stages, leases, outcomes and gates, as JSON values.
 
     pruned_at: time the lists were deleted. users_done: number of users with stored lists.
-    eta_seconds: estimated seconds to the end of the current stage.
+    eta_seconds: estimated seconds to the end of the current stage. recipe: None: the run is older
+    than recipes. weights: of its sources. generator None: it has none.
     """
 
     run_id: str
@@ -56,7 +58,9 @@ class RunStatus:
     users_per_second: float | None
     eta_seconds: float | None
     k: int
-    generator: str
+    generator: str | None
+    recipe: str | None
+    weights: dict[str, float]
     index: str
     k1: float
     b: float
@@ -100,7 +104,9 @@ def run_status(connection: Connection, run: Run) -> RunStatus:
         users_per_second=merge.members_per_second if merge else None,
         eta_seconds=under_way.eta_seconds if under_way else None,
         k=run.k,
-        generator=run.manifest["generator"]["name"],
+        generator=(run.manifest["generator"] or {}).get("name"),
+        recipe=run.manifest.get("recipe", {}).get("name"),
+        weights=dict(Fusion.from_dict(run.manifest.get("fusion")).weights),
         index=run.index_name,
         k1=build["k1"],
         b=build["b"],

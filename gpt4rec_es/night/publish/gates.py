@@ -90,7 +90,7 @@ def few_fallbacks(
 ) -> tuple[bool, str, str]:
     """Check that the run's sources, not fallbacks, serve the users with a usable history.
 
-    Bounds the users without queries (if queries have weight in the run), the users without hits,
+    Bounds the users without queries (if the run writes queries), the users without hits,
     and the places filled by fallbacks. Users without purchases or titles are not counted. A limit
     of 1 judges nothing.
     """
@@ -102,7 +102,7 @@ def few_fallbacks(
         "users have no hits": (found.without_hits, found.users),
         "places are fallbacks": (found.fallbacks, found.places),
     }
-    if not weights.get(QUERIES):
+    if not weights.get(QUERIES) or run.generator_no is None:
         del parts["users with a prompt have no queries"]
     return (
         limit >= 1 or all(total > 0 and part <= limit * total for part, total in parts.values()),

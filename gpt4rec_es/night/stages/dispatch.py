@@ -15,8 +15,10 @@ from gpt4rec_es.night.stages.leases import Lease, Work
 from gpt4rec_es.night.stages.merge import merge_shard
 from gpt4rec_es.night.stages.search import search_shard
 from gpt4rec_es.options.night import NightOptions
+from gpt4rec_es.options.recipe import Recipe
 from gpt4rec_es.protocols import QueryGenerator, Retriever
 from gpt4rec_es.ranking.rules import ItemRules
+from gpt4rec_es.records import Decoding
 from gpt4rec_es.retrieval.query_filters import QueryCheck, check_queries
 
 
@@ -62,9 +64,13 @@ class StageWork:
 
     def _open_generator(self, run: Run) -> QueryGenerator:
         if self._generator is None:
+            # Only a run with a generator has prompts.
+            assert run.generator_no is not None  # noqa: S101
             with self.parts.engine.connect() as connection:
                 row = load_generator(connection, run.generator_no)
-            generator = self.parts.open_generator(row)
+            # The prompts are written: only the decoding matters.
+            recipe = Recipe(decoding=Decoding(**run.manifest["decoding"]))
+            generator = self.parts.open_generator(row, recipe)
             if generator.content_hash != run.content_hash:
                 raise ConflictError(
                     f"The files of generator {row.name!r} changed since {run.run_id} was planned.",

@@ -61,10 +61,13 @@ def merge_users(
 
     inputs, merge_inputs = retrying(engine, load)
     most = run.manifest["decoding"]["num_queries"]
-    users = [
-        user if user.query_nos is None else replace(user, query_nos=user.query_nos[:most])
-        for user in inputs
-    ]
+    if run.manifest["generator"] is None:  # also of a replay by a recipe without queries
+        users = [replace(u, prompt_no=None, query_nos=None, removed=frozenset()) for u in inputs]
+    else:
+        users = [
+            user if user.query_nos is None else replace(user, query_nos=user.query_nos[:most])
+            for user in inputs
+        ]
     return MergedUsers(users, hits, merge_inputs, check)
 
 
@@ -143,9 +146,15 @@ class MergedUsers:
         merge = self._merges[user.user_no]
         used = user.used_queries
         is_filtered = bool(user.removed) and not used and merge.short_reason is not None
+        outcome = decide_outcome(
+            merge, n_bought=user.n_bought, has_prompt=user.prompt_no is not None
+        )
+        if outcome is Outcome.NO_TITLES and user.last_query_no is not None:
+            # There are titles, but no generator that would have written a prompt from them.
+            outcome = Outcome.NO_HITS
         return UserOutcome(
             user.user_no,
-            decide_outcome(merge, n_bought=user.n_bought, has_prompt=user.prompt_no is not None),
+            outcome,
             len(used),
             merge.n_found,
             len(merge.picks),

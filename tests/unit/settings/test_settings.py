@@ -8,8 +8,10 @@ from pydantic import ValidationError
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.logs import scrub
+from gpt4rec_es.options.recipe import Recipe, flat
 from gpt4rec_es.settings import VARIABLES, Settings, load_settings
 from gpt4rec_es.settings import settings as module
+from gpt4rec_es.settings.names import MOVED
 
 STACK = {
     "DATABASE_URL": "postgresql+psycopg2://writer:stackpw@127.0.0.1:1/g",
@@ -34,7 +36,7 @@ def test_defaults_need_no_variable() -> None:
     settings = load()
     assert settings.database_url is None
     night = settings.night
-    assert (night.k, night.depth, night.decoding.num_queries) == (10, None, 10)
+    assert (night.k, night.depth, night.max_failures) == (10, None, 3)
     assert settings.elasticsearch_verify_tls is True
     assert settings.timezone == "UTC"
     assert settings.actor
@@ -48,7 +50,7 @@ def test_values_are_read_by_their_variable() -> None:
         GPT4REC_K="25",
         GPT4REC_DEPTH="70",
         GPT4REC_EXCLUDE_BOUGHT="no",
-        GPT4REC_QUERY_DEDUP_JACCARD="0.5",
+        GPT4REC_MAX_FAILED_FRACTION="0.5",
         GPT4REC_TIMEZONE="Europe/Berlin",
         GPT4REC_NIGHTLY_CRON="*/15 1-3 * * MON,wed",
         GPT4REC_ACTOR="night-shift",
@@ -57,10 +59,10 @@ def test_values_are_read_by_their_variable() -> None:
     assert settings.elasticsearch_verify_tls is False
     assert (settings.night.k, settings.night.depth) == (25, 70)
     assert settings.night.exclude_bought is False
-    assert settings.night.decoding.query_dedup_jaccard == 0.5
+    assert settings.night.max_failed_fraction == 0.5
     assert settings.nightly_cron == "*/15 1-3 * * mon,wed"
     assert settings.source_of("GPT4REC_K") == "set"
-    assert settings.source_of("GPT4REC_NUM_BEAMS") == "default"
+    assert settings.source_of("GPT4REC_MAX_FAILURES") == "default"
 
 
 def test_is_frozen() -> None:
@@ -86,17 +88,17 @@ def test_variables_of_other_programs_are_left_alone() -> None:
 def test_all_faults_are_reported_at_once_and_name_the_variable() -> None:
     text = refusal(
         GPT4REC_K="0",
-        GPT4REC_DTYPE="bf16",
+        GPT4REC_LOG_FORMAT="xml",
         GPT4REC_TIMEZONE="Mars/Olympus",
         GPT4REC_NIGHTLY_CRON="61 2 * * *",
-        GPT4REC_NUM_BEEMS="4",
+        GPT4REC_MAX_FAILURS="4",
         CELERY_BROKER_URL="ftp://h",
     )
     assert "GPT4REC_K is '0': it should be greater than or equal to 1" in text
-    assert "GPT4REC_DTYPE is 'bf16': it should be 'fp32' or 'fp16'" in text
+    assert "GPT4REC_LOG_FORMAT is 'xml': it should be 'text' or 'json'" in text
     assert "GPT4REC_TIMEZONE is 'Mars/Olympus': must be a known time zone" in text
     assert "GPT4REC_NIGHTLY_CRON is '61 2 * * *': is no cron line: bad minute" in text
-    assert "GPT4REC_NUM_BEEMS is not a setting (did you mean GPT4REC_NUM_BEAMS?)" in text
+    assert "GPT4REC_MAX_FAILURS is not a setting (did you mean GPT4REC_MAX_FAILURES?)" in text
     assert "CELERY_BROKER_URL: must look like redis://" in text
     assert "\n" not in text
 
@@ -132,11 +134,6 @@ def test_right_cron_line(line: str) -> None:
 def test_unknown_variable_without_a_near_one() -> None:
     text = refusal(GPT4REC_XXXXXXXXXXXXXXXXXXXXXXXX="1")
     assert text.startswith("GPT4REC_XXXXXXXXXXXXXXXXXXXXXXXX is not a setting. ")
-
-
-def test_more_queries_than_beams() -> None:
-    text = refusal(GPT4REC_NUM_QUERIES="30")
-    assert "GPT4REC_NUM_BEAMS is 20: must be at least GPT4REC_NUM_QUERIES" in text
 
 
 def test_user_without_password() -> None:
@@ -184,9 +181,9 @@ def test_required_url_that_is_missing() -> None:
 
 def test_env_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:
     env_file = tmp_path / "night.env"
-    env_file.write_text("GPT4REC_K=7\nexport GPT4REC_NUM_QUERIES=5\nOTHER=1\n# note\n")
+    env_file.write_text("GPT4REC_K=7\nexport GPT4REC_DEPTH=5\nOTHER=1\n# note\n")
     settings = load_settings({"GPT4REC_K": "9"}, env_file)
-    assert (settings.night.k, settings.night.decoding.num_queries) == (9, 5)
+    assert (settings.night.k, settings.night.depth) == (9, 5)
     env_file.write_text("GPT4REC_TYPO=7\n")
     with pytest.raises(UsageError, match="GPT4REC_TYPO"):
         load_settings({}, env_file)
@@ -283,33 +280,19 @@ def test_every_setting_is_documented_with_its_default() -> None:
     assert documented == {**defaults, "GPT4REC_ACTOR": ""}
 
 
-@pytest.mark.parametrize(
-    ("text", "pairs"),
-    [
-        ("queries", (("queries", 1.0),)),
-        (" queries : 0.3, co_purchase:.7 ", (("queries", 0.3), ("co_purchase", 0.7))),
-        ("history_titles,queries:0", (("history_titles", 1.0), ("queries", 0.0))),
-    ],
-)
-def test_sources_are_names_with_weights(text: str, pairs: object) -> None:
-    assert load(GPT4REC_SOURCES=text).night.fusion.weights == pairs
+@pytest.mark.parametrize("name", MOVED)
+def test_a_setting_that_moved_names_its_entry_of_the_recipe(name: str, tmp_path: Path) -> None:
+    said = f"{name} is no setting any more: it is the entry {MOVED[name]} of the recipe"
+    assert said in refusal(**{name: "1"})
+    (tmp_path / ".env").write_text(f"{name}=1\n")
+    with pytest.raises(UsageError, match=f"line 1: {name} is no setting any more"):
+        load_settings({}, tmp_path / ".env")
+    assert name not in VARIABLES
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("co_purchase", "must name queries"),
-        ("queries,queries", "only once"),
-        ("queries,clicks", "co_purchase, history_titles, queries"),
-        ("queries:much", "sources with weights"),
-        ("queries:-1,history_titles:2", "weights must be"),
-        ("queries:0", "weights must be"),
-        ("queries:nan", "weights must be"),
-        ("queries:inf", "weights must be"),
-    ],
-)
-def test_wrong_sources_are_refused(text: str, message: str) -> None:
-    assert message in refusal(GPT4REC_SOURCES=text)
+def test_every_moved_setting_names_a_real_entry_and_few_are_left() -> None:
+    assert set(MOVED.values()) <= flat(Recipe().as_document()).keys()
+    assert len(VARIABLES) <= 48
 
 
 def test_limits_of_the_price_must_agree() -> None:

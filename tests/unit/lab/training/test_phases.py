@@ -195,7 +195,7 @@ def test_a_checkpoint_carries_the_form_of_its_prompts(
 ) -> None:
     def written(folder: Path, titles: int | None = None) -> str:
         generator = open_generator(
-            "gpt2", folder, GeneratorOptions(device="cpu", prompt_titles=titles)
+            "gpt2", folder, GeneratorOptions(device="cpu"), prompt_titles=titles
         )
         prompt = generator.write_prompt(["a", "b", "c", "d"])
         assert prompt is not None

@@ -1,0 +1,65 @@
+"""Options of an evaluation, and what its methods need of a generator."""
+
+from dataclasses import dataclass, field
+
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.lab.evaluation.methods import METHODS, MethodOptions
+from gpt4rec_es.lab.evaluation.night_rules import NightRules
+from gpt4rec_es.metrics.labels import CategoryLabels
+from gpt4rec_es.options.recipe import NamedRecipe, Recipe
+from gpt4rec_es.records import Bm25
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateOptions:
+    """Options of an evaluation.
+
+    recipes: the product has one evaluation for each; of method queries the first one counts.
+    num_queries: queries per user in place of the recipe's, with at least as many beams; one
+    evaluation for each. bm25: None: those of the live build. learn_validation: baselines learn from
+    the validation part as well, before the test. sample: maximum number of users. generator: None:
+    the current one. night: rules of the product; None: none. trust: accept a generator
+    whose training data is unknown.
+    """
+
+    methods: tuple[str, ...]
+    part: str = "test"
+    ks: tuple[int, ...] = (5, 10, 20, 40)
+    recipes: tuple[NamedRecipe, ...] = (NamedRecipe("", Recipe()),)
+    num_queries: tuple[int, ...] = ()
+    bm25: Bm25 | None = None
+    method: MethodOptions = field(default_factory=MethodOptions)
+    category_labels: CategoryLabels = CategoryLabels.PATH_WITHOUT_ROOT
+    learn_validation: bool = True
+    sample: int | None = None
+    generator: str | None = None
+    night: NightRules | None = None
+    trust: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse unknown methods before anything is read."""
+        for name in self.methods:
+            if name not in METHODS:
+                raise UsageError(
+                    f"There is no method {name!r}.", f"There are: {', '.join(METHODS)}."
+                )
+        if not self.methods:
+            raise UsageError("There is no method.", f"There are: {', '.join(METHODS)}.")
+        if self.num_queries and min(self.num_queries) < 1:
+            raise UsageError("The number of queries is below 1.", "Give --num-queries as 5,10.")
+
+    def recipes_of(self, method: str) -> tuple[NamedRecipe, ...]:
+        """Return the recipes that a method with queries is measured by."""
+        return self.recipes if method == "product" else self.recipes[:1]
+
+    def writes_queries(self, method: str) -> bool:
+        """Return whether a method can have generated queries."""
+        return method == "queries" or (
+            method == "product" and any(one.recipe.writes_queries for one in self.recipes)
+        )
+
+    def needs_generator(self, method: str) -> bool:
+        """Return whether a method has no lists without a generator."""
+        return method == "queries" or (
+            method == "product" and any(one.recipe.needs_generator for one in self.recipes)
+        )

@@ -1,0 +1,116 @@
+"""A stored run as if another recipe had been used, as far as that needs no other queries.
+
+A replay keeps the queries of the night. Entries of the recipe that would change them are named by
+``not_applied``.
+"""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from gpt4rec_es.db.rows.runs import Run
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.options.lists import HISTORY_TITLES, Fusion, SearchOptions
+from gpt4rec_es.options.recipe import NamedRecipe, Recipe
+from gpt4rec_es.records import Bm25
+
+
+def by_recipe(run: Run, named: NamedRecipe) -> Run:
+    """Return ``run`` with the manifest that it would have if it were merged by another recipe.
+
+    Raises:
+        UsageError: the recipe needs queries or titles that the run does not have.
+    """
+    recipe = named.recipe
+    if recipe.needs_generator and run.manifest["generator"] is None:
+        raise UsageError(
+            f"{run.run_id} has no generated queries, and recipe {named.name} has no other source.",
+            "Replay a night with a query generator.",
+        )
+    manifest = copy.deepcopy(run.manifest)
+    manifest["recipe"] = named.as_dict()
+    stored = manifest["decoding"]["num_queries"]
+    manifest["decoding"]["num_queries"] = min(stored, recipe.decoding.num_queries)
+    if not recipe.writes_queries:
+        manifest |= {"generator": None, "prompt": None}
+    change_search(manifest, recipe.search)
+    change_fusion(run, manifest, recipe.fusion)
+    if _drops_filters(run, recipe):
+        del manifest["filters"]
+        run = replace(run, filters_no=None)
+    return replace(run, manifest=manifest)
+
+
+def not_applied(run: Run, recipe: Recipe) -> list[str]:
+    """Return the entries of ``recipe`` that a replay of ``run`` cannot apply, by dotted name."""
+    if not recipe.writes_queries or run.manifest["generator"] is None:
+        return []
+    stored, wanted = run.manifest["decoding"], recipe.decoding.as_dict()
+    found = [
+        f"decoding.{name}"
+        for name, value in wanted.items()
+        if name != "num_queries" and stored.get(name) != value
+    ]
+    if wanted["num_queries"] > stored["num_queries"]:
+        found.append("decoding.num_queries")
+    titles = recipe.prompt_titles
+    if titles is not None and titles != (run.manifest.get("prompt") or {}).get("titles"):
+        found.append("prompt_titles")
+    if not _has_filters(run, recipe) and not _drops_filters(run, recipe):
+        found.append("filters")
+    return found
+
+
+def _has_filters(run: Run, recipe: Recipe) -> bool:
+    """Return whether the run has the filters of the recipe; phrases belong to none."""
+    kept, wanted = run.manifest.get("filters") or {}, recipe.filters
+    return (
+        kept.get("refuse_repetition", False) == wanted.refuse_repetition
+        and (kept.get("scripts") is not None) == wanted.catalog_scripts_only
+        and kept.get("max_unknown_fraction", 1.0) == wanted.max_unknown_fraction
+    )
+
+
+def _drops_filters(run: Run, recipe: Recipe) -> bool:
+    """Return whether the recipe has no filter, and the run only such as recipes have."""
+    kept = run.manifest.get("filters")
+    return kept is not None and not recipe.filters.is_on and not kept.get("n_phrases")
+
+
+def change_search(manifest: dict[str, Any], options: SearchOptions) -> None:
+    """Set the search options of a manifest."""
+    manifest.pop("search_options", None)
+    if search := options.as_dict():
+        manifest["search_options"] = search
+
+
+def change_fusion(run: Run, manifest: dict[str, Any], after: Fusion) -> None:
+    """Set the fusion of a manifest of ``run``.
+
+    Raises:
+        UsageError: titles of purchases are to be a source, and the run kept none.
+    """
+    if after.uses(HISTORY_TITLES) and not fusion_of(run.manifest).uses(HISTORY_TITLES):
+        raise UsageError(
+            f"{run.run_id} kept no titles of purchases, so they cannot be a source.",
+            "Replay a night that had them, or take queries and co_purchase.",
+        )
+    manifest.pop("fusion", None)
+    if not after.is_plain:
+        manifest["fusion"] = after.as_dict()
+
+
+def fusion_of(manifest: Mapping[str, Any]) -> Fusion:
+    """Return the fusion settings of a manifest."""
+    return Fusion.from_dict(manifest.get("fusion"))
+
+
+def bm25_of(manifest: Mapping[str, Any]) -> Bm25:
+    """Return k1, b of a manifest.
+
+    Raises:
+        UsageError: they are out of range.
+    """
+    build = manifest["build"]
+    return Bm25(build["k1"], build["b"])
