@@ -40,12 +40,12 @@ class Environment:
 
 # The servers whose own check says whether another check can find anything.
 _POSTGRES, _ELASTIC = "postgres", "elasticsearch"
+_OF_POSTGRES = (
+    *("schema", "writer", "clock", "postgres disk", "generator", "recipe"),
+    *("settings and data", "shards"),
+)
 _NEEDS = {
-    **dict.fromkeys(
-        ("schema", "writer", "clock", "postgres disk", "generator", "recipe"),
-        (_POSTGRES,),
-    ),
-    **dict.fromkeys(("settings and data", "shards"), (_POSTGRES,)),
+    **dict.fromkeys(_OF_POSTGRES, (_POSTGRES,)),
     **dict.fromkeys(
         ("elasticsearch nodes", "elasticsearch disk", "elasticsearch rights"), (_ELASTIC,)
     ),

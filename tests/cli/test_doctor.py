@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,11 +21,12 @@ from gpt4rec_es.elastic.alias import alias_targets
 from gpt4rec_es.elastic.client import make_client
 from gpt4rec_es.errors import DependencyError
 from gpt4rec_es.logs import register_secrets
+from gpt4rec_es.recipes.live import use_recipe as use_shipped
 from tests.databases import Cluster, Database
 from tests.elastic.stub import Reply, Request, stub
 from tests.flow.conftest import use_titles
 from tests.servers import Servers
-from tests.shop import make_shop
+from tests.shop import RECIPE, make_shop, use_recipe
 
 Doctor = Callable[[], tuple[int, dict[str, list[dict[str, Any]]]]]
 
@@ -75,7 +77,8 @@ def bad(found: dict[str, list[dict[str, Any]]]) -> dict[str, str]:
 def test_a_healthy_shop(doctor: Doctor, capsys: pytest.CaptureFixture[str]) -> None:
     code, found = doctor()
     assert bad(found) == {}
-    assert len(found) == 20
+    assert len(found) == 21
+    assert found["recipe"][0]["what"].startswith("test is live (queries:1), used by test since ")
     assert all(
         bool(finding["way_out"]) == (finding["level"] != "ok")
         for findings in found.values()
@@ -128,14 +131,18 @@ def test_a_dead_database_does_not_hide_the_others(
     assert "geheim" not in json.dumps(found)
 
 
-def test_risky_settings_are_reported(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_risky_settings_are_reported(
+    doctor: Doctor, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.engine.begin() as connection:
+        half = replace(RECIPE, decoding=replace(RECIPE.decoding, dtype="fp16"))
+        use_recipe(connection, "half", half)
     for name, value in {
         "GPT4REC_K": "100",
         "GPT4REC_DEPTH": "20",
         "GPT4REC_LEASE_SECONDS": "5",
         "GPT4REC_MAX_PUBLISHED_AGE_HOURS": "20",
         "GPT4REC_SEARCHES_PER_SECOND": "0.001",
-        "GPT4REC_DTYPE": "fp16",
         "GPT4REC_DEVICE": "cpu",
         "ELASTICSEARCH_VERIFY_TLS": "false",
     }.items():
@@ -145,7 +152,7 @@ def test_risky_settings_are_reported(doctor: Doctor, monkeypatch: pytest.MonkeyP
     assert bad(found) == {
         "settings": "warning",
         "settings and data": "warning",
-        "device": "warning",
+        "recipe": "warning",
     }
     said = " ".join(finding["what"] for finding in found["settings"])
     for name in ("DEPTH", "LEASE_SECONDS", "REDRIVE", "MAX_PUBLISHED", "VERIFY_TLS"):
@@ -185,7 +192,13 @@ def test_files_and_builds_that_are_not_as_recorded(
     assert "which nightly-2026-11-22-1 need" in found["pinned builds"][0]["what"]
     with database.engine.begin() as connection:
         connection.execute(text("UPDATE generators SET is_current = false"))
-    assert "No query generator is in use" in doctor()[1]["generator"][0]["what"]
+    found = doctor()[1]
+    assert found["generator"][0]["what"] == "none is in use"
+    assert "and recipe test has no other source" in found["recipe"][0]["what"]
+    use_shipped(database.engine, "default", actor="test", reason="a try")
+    found = doctor()[1]
+    assert found["recipe"][0]["level"] == "warning"
+    assert "makes lists from its other sources" in found["recipe"][0]["what"]
 
 
 def test_an_analyst_that_does_not_find_the_views(
@@ -200,7 +213,7 @@ def test_an_analyst_that_does_not_find_the_views(
     assert "SET search_path = analytics" in found["way_out"]
 
 
-_OF_THE_TABLES = ("alias", "pinned builds", "generator", "settings and data", "shards")
+_OF_THE_TABLES = ("alias", "pinned builds", "generator", "recipe", "settings and data", "shards")
 
 
 def test_roles_with_the_wrong_rights_and_an_old_schema(

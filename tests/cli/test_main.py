@@ -129,7 +129,11 @@ def test_completion(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_completion_knows_commands_and_options_without_importing_any() -> None:
     context = click.Context(cli, info_name="gpt4rec")
-    assert [item.value for item in cli.shell_complete(context, "re")] == ["reindex", "replay"]
+    assert [item.value for item in cli.shell_complete(context, "re")] == [
+        "reindex",
+        "recipes",
+        "replay",
+    ]
     assert {item.value for item in cli.shell_complete(context, "co")} == {"config", "completion"}
     assert "--debug" in {item.value for item in cli.shell_complete(context, "--")}
 
@@ -279,8 +283,9 @@ class TestConfig:
         assert run(["config", "show"]) == 0
         table = capsys.readouterr().out
         assert "canary" not in table
+        assert "live recipe: unknown, since the database is not read" in table
         assert re.search(r"GPT4REC_K +12 +set", table)
-        assert re.search(r"GPT4REC_NUM_BEAMS +20 +default", table)
+        assert re.search(r"GPT4REC_MAX_FAILURES +3 +default", table)
 
     def test_env_file(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (tmp_path / "mine.env").write_text("GPT4REC_K=31\nGPT4REC_LOG_LEVEL=ERROR\n")
