@@ -212,13 +212,12 @@ def _rows(name: str, value: Any) -> list[tuple[str, Any]]:
 
 
 def _emit_change(change: "UseChange", dry_run: bool, as_json: bool) -> None:
-    data = {"before": change.before.as_dict(), "after": change.after.as_dict(), "dry_run": dry_run}
+    data = {**change.as_dict(), "dry_run": dry_run}
 
     def render(shown: dict[str, Any]) -> None:
         verb = "would be" if dry_run else "is"
         print_line(
-            f"{shown['after']['name']} {verb} used by the next night, "
-            f"after {shown['before']['name']}."
+            f"{shown['after']['name']} {verb} used by the next night, after {shown['before']}."
         )
 
     emit(data, as_json, render)

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, Engine
 
@@ -19,10 +20,17 @@ from gpt4rec_es.recipes.shipped import DEFAULT, SHIPPED, shipped
 
 @dataclass(frozen=True, slots=True)
 class UseChange:
-    """A change of the live recipe from ``before`` to ``after``."""
+    """A change of the live recipe.
 
-    before: NamedRecipe
+    before: its name: what this version cannot read can still be replaced.
+    """
+
+    before: str
     after: NamedRecipe
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the names, and the hash of the recipe after the change."""
+        return {"before": self.before, "after": self.after.as_dict()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +67,19 @@ def find_recipe(connection: Connection, name: str) -> NamedRecipe:
     return of_row(row)
 
 
-def live_recipe(connection: Connection) -> NamedRecipe:
-    """Return the live recipe; as long as none was used, it is the shipped default."""
+def live_name(connection: Connection) -> str:
+    """Return the name of the live recipe; as long as none was used, it is the shipped default."""
     use = rows.last_use(connection)
-    return shipped(DEFAULT) if use is None else find_recipe(connection, use.recipe_name)
+    return DEFAULT if use is None else use.recipe_name
+
+
+def live_recipe(connection: Connection) -> NamedRecipe:
+    """Return the live recipe.
+
+    Raises:
+        UsageError: a newer version of this program stored it.
+    """
+    return find_recipe(connection, live_name(connection))
 
 
 def live_since(connection: Connection) -> LiveSince:
@@ -88,8 +105,8 @@ def use_recipe(
     """
     with transaction(engine) as connection:
         transaction_lock(connection, "live recipe")
-        change = UseChange(live_recipe(connection), find_recipe(connection, name))
-        if change.before.name == name:
+        change = UseChange(live_name(connection), find_recipe(connection, name))
+        if change.before == name:
             raise UsageError(f"The recipe {name!r} is live already.")
         if not dry_run:
             _record(connection, "use", change, actor, reason)
@@ -112,7 +129,7 @@ def undo_use(engine: Engine, *, actor: str, reason: str | None, dry_run: bool = 
                 "There is no use of a recipe to undo.", f"The shipped recipe {DEFAULT!r} is live."
             )
         before = names[-2] if names[1:] else DEFAULT
-        change = UseChange(live_recipe(connection), find_recipe(connection, before))
+        change = UseChange(live_name(connection), find_recipe(connection, before))
         if not dry_run:
             _record(connection, "undo", change, actor, reason)
         return change
@@ -148,7 +165,7 @@ def _record(
         actor,
         f"recipe_{action}",
         after.name,
-        before=change.before.as_dict(),
+        before={"name": change.before},
         after=after.as_dict(),
         reason=reason,
     )

@@ -15,9 +15,9 @@ from gpt4rec_es.db.rows import recipes as rows
 from gpt4rec_es.db.rows.recipes import RecipeRow
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.files import require_regular
-from gpt4rec_es.options.recipe import NamedRecipe, Recipe, differences
+from gpt4rec_es.options.recipe import Recipe, differences
 from gpt4rec_es.options.recipe_document import parse_document
-from gpt4rec_es.recipes.live import find_recipe, live_recipe, named_or_live, of_row
+from gpt4rec_es.recipes.live import find_recipe, live_name, named_or_live, of_row
 from gpt4rec_es.recipes.shipped import SHIPPED, shipped
 
 _NAME = re.compile(r"\w[\w.-]{0,62}")
@@ -42,10 +42,9 @@ class RecipeEntry:
 def list_recipes(engine: Engine) -> list[RecipeEntry]:
     """Return the shipped recipes, then the stored ones, the oldest first."""
     with transaction(engine) as connection:
-        live = live_recipe(connection).name
+        live = live_name(connection)
         stored = rows.load_all(connection)
-    found = [_entry(shipped(name), live, None) for name in SHIPPED]
-    return found + [_entry(of_row(row), live, row) for row in stored]
+    return [_of_shipped(name, live) for name in SHIPPED] + [_of_stored(one, live) for one in stored]
 
 
 def show_recipe(engine: Engine, name: str | None = None) -> RecipeEntry:
@@ -55,9 +54,12 @@ def show_recipe(engine: Engine, name: str | None = None) -> RecipeEntry:
         UsageError: there is no such recipe.
     """
     with transaction(engine) as connection:
-        live = live_recipe(connection)
-        found = find_recipe(connection, name) if name else live
-        return _entry(found, live.name, rows.find(connection, found.name))
+        live = live_name(connection)
+        wanted = name or live
+        row = rows.find(connection, wanted)
+        if row is not None:
+            return _of_stored(row, live)
+        return _of_shipped(find_recipe(connection, wanted).name, live)
 
 
 def diff_recipes(engine: Engine, first: str, second: str | None = None) -> dict[str, Any]:
@@ -147,15 +149,21 @@ def _require_name(name: str) -> None:
         )
 
 
-def _entry(found: NamedRecipe, live: str, row: RecipeRow | None) -> RecipeEntry:
+def _of_shipped(name: str, live: str) -> RecipeEntry:
+    recipe = shipped(name).recipe
+    return RecipeEntry(name, name == live, True, recipe.content_hash, recipe.as_document())
+
+
+def _of_stored(row: RecipeRow, live: str) -> RecipeEntry:
+    """Return a stored recipe as it was written, also if this version cannot read it."""
     return RecipeEntry(
-        name=found.name,
-        is_live=found.name == live,
-        is_shipped=row is None,
-        content_hash=found.recipe.content_hash,
-        document=found.recipe.as_document(),
-        actor=row.actor if row else None,
-        reason=row.reason if row else None,
-        stored_at=row.stored_at if row else None,
-        trial_no=row.trial_no if row else None,
+        row.name,
+        row.name == live,
+        False,
+        row.content_hash,
+        row.document,
+        row.actor,
+        row.reason,
+        row.stored_at,
+        row.trial_no,
     )

@@ -22,7 +22,7 @@ from gpt4rec_es.options.lists import Fusion, QueryFilters
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe
 from gpt4rec_es.recipes.live import live_recipe, undo_use, use_recipe
 from gpt4rec_es.recipes.shipped import shipped
-from gpt4rec_es.recipes.store import list_recipes, read_recipe, store_recipe
+from gpt4rec_es.recipes.store import list_recipes, read_recipe, show_recipe, store_recipe
 from gpt4rec_es.runtime import Runtime
 from tests.commands import Cli
 from tests.databases import Database
@@ -52,7 +52,7 @@ def test_each_undo_goes_one_use_back(database: Database) -> None:
     use_recipe(database.engine, "default", actor="ops", reason="no", dry_run=True)
     assert live(database) == "mine"
     undone = undo_use(database.engine, actor="ops", reason="worse")
-    assert (undone.before.name, undone.after.name) == ("mine", "paper")
+    assert (undone.before, undone.after.name) == ("mine", "paper")
     use_recipe(database.engine, "default", actor="ops", reason="a third")
     undo_use(database.engine, actor="ops", reason=None)
     assert live(database) == "paper"
@@ -103,6 +103,27 @@ def test_a_recipe_of_newer_code_is_refused_when_it_is_read(database: Database) -
         connection.execute(text("UPDATE recipes SET document = document || '{\"format\": 2}'"))
     with pytest.raises(UsageError, match=r"The recipe 'mine' has format 2.*Upgrade"):
         live(database)
+    assert [one.name for one in list_recipes(database.engine)] == ["default", "paper", "mine"]
+    assert show_recipe(database.engine).document["format"] == 2
+    assert use_recipe(database.engine, "paper", actor="ops", reason="back").before == "mine"
+    assert live(database) == "paper"
+
+
+def test_a_file_that_is_no_recipe(tmp_path: Path) -> None:
+    file = tmp_path / "mine.json"
+    with pytest.raises(UsageError, match=r"mine\.json cannot be read"):
+        read_recipe(file)
+    file.write_bytes(b"\xff")
+    with pytest.raises(UsageError, match="in UTF-8"):
+        read_recipe(file)
+    file.write_text(" " * 1_000_001)
+    with pytest.raises(UsageError, match="longer than 1,000,000 bytes"):
+        read_recipe(file)
+    with pytest.raises(UsageError, match="no regular file"):
+        read_recipe(tmp_path)
+    file.write_text("{}")
+    with pytest.raises(UsageError, match=r"mine\.json has no format"):
+        read_recipe(file)
 
 
 def test_the_commands(
@@ -125,6 +146,13 @@ def test_the_commands(
     assert (shown["name"], shown["is_live"], shown["document"]) == ("mine", True, document)
     assert cli.json("recipes", "undo", "--dry-run")["dry_run"]
     assert live(database) == "mine"
+    planned = cli("night", "--recipe", "default", "--dry-run")
+    assert "Recipe default: queries:0.06, history_titles:0.1, co_purchase:0.84" in planned
+    night(shop.runtime())
+    replayed = cli.json("replay", "latest", "--recipe", "mine", "--dry-run")
+    assert (replayed["changed"], replayed["is_equal"]) == ({}, True)
+    printed = cli("replay", "latest", "--recipe", "default", "--sources", "queries", "--dry-run")
+    assert "not applied, since they need other queries: decoding.length_penalty, " in printed
     for command in (["list"], ["show", "default"], ["diff", "paper"], ["undo"]):
         lines = cli("recipes", *command).splitlines()
         assert max(map(len, lines)) <= 80, lines
@@ -192,6 +220,7 @@ def test_the_default_works_without_a_generator(
     assert "recipe: default is live" in cli("doctor", code=1)
     assert cli.json("why", "u001")["recommendations"]
     assert replay(runtime.night_parts(), report.run_id, ReplayChanges()).is_equal
+    assert "co_purchase" in cli("why", "u001")
     with pytest.raises(UsageError, match="has no generated queries"):
         replay(runtime.night_parts(), report.run_id, ReplayChanges(recipe=shipped("paper")))
 
@@ -242,6 +271,28 @@ def test_a_night_is_replayed_by_another_recipe(shop: Shop, database: Database) -
     strict = NamedRecipe("x", replace(RECIPE, filters=QueryFilters(max_unknown_fraction=0.5)))
     found = replay(runtime.night_parts(), first.run_id, ReplayChanges(recipe=strict))
     assert found.not_applied == ["filters"]
+
+
+def test_a_night_without_titles_is_replayed_with_them_while_the_catalog_is_the_same(
+    shop: Shop, database: Database
+) -> None:
+    sources = "queries:0.4,co_purchase:0.4,history_titles:0.2"
+    runtime = shop.runtime(sources=sources)
+    plain = night(shop.runtime())
+    found = replay(runtime.night_parts(), plain.run_id, ReplayChanges(recipe=runtime.recipe))
+    with_titles = night(runtime, days=1)
+    diff = diff_runs(database.engine, plain.run_id, with_titles.run_id)
+    assert (found.lists.mean_jaccard, found.lists.gained) == (diff.mean_jaccard, diff.gained)
+    again = replay(runtime.night_parts(), plain.run_id, ReplayChanges(recipe=runtime.recipe))
+    assert (again.lists, again.searches) == (found.lists, 0)
+    assert replay(runtime.night_parts(), plain.run_id, ReplayChanges()).is_equal
+    other = night(shop.runtime(), days=2)
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE catalog_state SET catalog_version = catalog_version + 1"))
+    with pytest.raises(
+        UsageError, match="kept no titles of purchases, and the catalog has changed"
+    ):
+        replay(runtime.night_parts(), other.run_id, ReplayChanges(recipe=runtime.recipe))
 
 
 def test_evaluations_without_queries_need_no_generator(bare_shop: Shop, database: Database) -> None:

@@ -294,10 +294,6 @@ def test_what_the_night_knew_is_no_measure(runtime: Runtime, later: Database) ->
         (ReplayChanges(b=1.5), "b is 1.5"),
         (ReplayChanges(fusion={"history_decay": 2.0}), "A decay is 2"),
         (ReplayChanges(rules={"min_price": 3, "max_price": 2}), "limits of the price"),
-        (
-            ReplayChanges(fusion={"weights": (("queries", 1.0), ("history_titles", 1.0))}),
-            "kept no titles",
-        ),
     ],
 )
 def test_what_cannot_be_replayed(runtime: Runtime, changes: ReplayChanges, message: str) -> None:

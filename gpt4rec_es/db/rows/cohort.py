@@ -175,6 +175,14 @@ def freeze_titles(connection: Connection, run_no: int) -> int:
     ).rowcount
 
 
+def has_titles(connection: Connection, run_no: int) -> bool:
+    """Return whether titles of bought items are stored for the run."""
+    found = connection.execute(
+        text("SELECT EXISTS (SELECT FROM run_titles WHERE run_no = :run_no)"), {"run_no": run_no}
+    )
+    return bool(found.scalar_one())
+
+
 class PromptItem(NamedTuple):
     """An item with its title in a prompt. bought_at: last purchase up to the cut-off, or None."""
 

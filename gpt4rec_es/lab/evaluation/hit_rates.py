@@ -23,6 +23,7 @@ from gpt4rec_es.lab.splits.split import EvalUser
 from gpt4rec_es.metrics.accuracy import Targets
 from gpt4rec_es.metrics.labels import CategoryLabels
 from gpt4rec_es.metrics.lists import Lists, as_lists
+from gpt4rec_es.options.lists import Fusion
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def hit_rates(
 
     titles = [newest_titles(history, catalog.titles, 1) for history in histories]
     methods = {
-        "generated queries": as_lists(stored, run.k),
+        _name_of(run): as_lists(stored, run.k),
         "newest title as query": merged(titles, ListSources()),
         "popular items": merged([()] * len(eval_users), ListSources(popular=popular)),
     }
@@ -75,6 +76,13 @@ def hit_rates(
         HitRate(name, len(eval_users), int(targets.measure(lists)["hit_rate"].sum()))
         for name, lists in methods.items()
     ]
+
+
+def _name_of(run: Run) -> str:
+    """Return what made the lists of a run."""
+    if Fusion.from_dict(run.manifest.get("fusion")).is_plain:
+        return "generated queries"
+    return f"recipe {run.manifest.get('recipe', {}).get('name', 'of the night')}"
 
 
 def _eval_users(

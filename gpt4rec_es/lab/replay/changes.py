@@ -63,7 +63,7 @@ def changed_run(run: Run, changes: ReplayChanges) -> Run:
     """Return ``run`` with the manifest it would have if planned with ``changes``.
 
     Raises:
-        UsageError: a value is out of range, or needs more queries or titles than were stored.
+        UsageError: a value is out of range, or needs more queries than were stored.
     """
     stored = run.manifest["decoding"]["num_queries"]
     if changes.k is not None and changes.k < 1:
@@ -91,7 +91,7 @@ def changed_run(run: Run, changes: ReplayChanges) -> Run:
     if changes.search is not None:
         change_search(manifest, changes.search)
     if changes.fusion:
-        change_fusion(run, manifest, replace(fusion_of(manifest), **changes.fusion))
+        change_fusion(manifest, replace(fusion_of(manifest), **changes.fusion))
     return replace(run, manifest=manifest, k=manifest["k"])
 
 

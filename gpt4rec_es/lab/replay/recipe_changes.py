@@ -11,7 +11,7 @@ from typing import Any
 
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.options.lists import HISTORY_TITLES, Fusion, SearchOptions
+from gpt4rec_es.options.lists import Fusion, SearchOptions
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe
 from gpt4rec_es.records import Bm25
 
@@ -20,7 +20,7 @@ def by_recipe(run: Run, named: NamedRecipe) -> Run:
     """Return ``run`` with the manifest that it would have if it were merged by another recipe.
 
     Raises:
-        UsageError: the recipe needs queries or titles that the run does not have.
+        UsageError: the recipe needs queries, and the run has none.
     """
     recipe = named.recipe
     if recipe.needs_generator and run.manifest["generator"] is None:
@@ -35,7 +35,7 @@ def by_recipe(run: Run, named: NamedRecipe) -> Run:
     if not recipe.writes_queries:
         manifest |= {"generator": None, "prompt": None}
     change_search(manifest, recipe.search)
-    change_fusion(run, manifest, recipe.fusion)
+    change_fusion(manifest, recipe.fusion)
     if _drops_filters(run, recipe):
         del manifest["filters"]
         run = replace(run, filters_no=None)
@@ -85,17 +85,8 @@ def change_search(manifest: dict[str, Any], options: SearchOptions) -> None:
         manifest["search_options"] = search
 
 
-def change_fusion(run: Run, manifest: dict[str, Any], after: Fusion) -> None:
-    """Set the fusion of a manifest of ``run``.
-
-    Raises:
-        UsageError: titles of purchases are to be a source, and the run kept none.
-    """
-    if after.uses(HISTORY_TITLES) and not fusion_of(run.manifest).uses(HISTORY_TITLES):
-        raise UsageError(
-            f"{run.run_id} kept no titles of purchases, so they cannot be a source.",
-            "Replay a night that had them, or take queries and co_purchase.",
-        )
+def change_fusion(manifest: dict[str, Any], after: Fusion) -> None:
+    """Set the fusion of a manifest."""
     manifest.pop("fusion", None)
     if not after.is_plain:
         manifest["fusion"] = after.as_dict()

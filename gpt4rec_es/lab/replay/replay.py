@@ -26,7 +26,12 @@ from gpt4rec_es.lab.replay.diff import (
 )
 from gpt4rec_es.lab.replay.recipe_changes import bm25_of, not_applied
 from gpt4rec_es.lab.replay.result import Replay, metric_rows, replay_row
-from gpt4rec_es.lab.replay.sources import LazyRetriever, with_co_purchases, with_search_options
+from gpt4rec_es.lab.replay.sources import (
+    LazyRetriever,
+    ensure_titles,
+    with_co_purchases,
+    with_search_options,
+)
 from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.inputs.rules import item_rules_now, load_item_rules
 from gpt4rec_es.night.stages.hits import RunHits
@@ -69,6 +74,7 @@ def replay(
         build.require_items(changes.k)
     changed = with_search_options(parts, run, changed_run(run, changes))
     changed = with_co_purchases(parts, run, changed)
+    has_new_titles = ensure_titles(parts, run, changed)
     if split is not None:
         with transaction(parts.engine) as connection:
             require_comparable(connection, (run, changed), split)
@@ -84,7 +90,8 @@ def replay(
             changed,
             retriever,
             keep=is_same_build,
-            is_new=(changed.search_options_no, changed.filters_no)
+            is_new=has_new_titles
+            or (changed.search_options_no, changed.filters_no)
             != (run.search_options_no, run.filters_no),
             has_other_rules=bool(changes.rules),
             progress=progress,

@@ -3,19 +3,25 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db import locks
+from gpt4rec_es.db.engine import disable_statement_timeout, transaction
 from gpt4rec_es.db.rows import builds
 from gpt4rec_es.db.rows.builds import Build
+from gpt4rec_es.db.rows.cohort import has_titles
+from gpt4rec_es.db.rows.filters import load_filters
+from gpt4rec_es.db.rows.history import data_versions
 from gpt4rec_es.db.rows.runs import Run
-from gpt4rec_es.errors import ConflictError
+from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.lab.bm25.build import memory_retriever
 from gpt4rec_es.lab.replay.recipe_changes import bm25_of, fusion_of
 from gpt4rec_es.night.inputs.co_purchases import ensure_co_purchases
+from gpt4rec_es.night.inputs.cohort import freeze_titles
 from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.inputs.rules import search_options_number, search_options_of
-from gpt4rec_es.options.lists import ANY_TERM, CO_PURCHASE, SearchOptions
+from gpt4rec_es.options.lists import ANY_TERM, CO_PURCHASE, HISTORY_TITLES, SearchOptions
 from gpt4rec_es.protocols import Retriever
 from gpt4rec_es.records import SearchResult
+from gpt4rec_es.retrieval.query_filters import title_test
 
 
 class LazyRetriever:
@@ -67,3 +73,31 @@ def with_co_purchases(parts: NightParts, run: Run, changed: Run) -> Run:
         return changed
     number = ensure_co_purchases(parts.engine, now, history_version=run.history_version)
     return replace(changed, co_purchase_set_no=number)
+
+
+def ensure_titles(parts: NightParts, run: Run, changed: Run) -> bool:
+    """Store the titles that ``changed`` needs as a source; return whether the night had none.
+
+    Titles of the current catalog are those of the night as long as the catalog is the same.
+
+    Raises:
+        UsageError: the night kept no titles, and the catalog has changed since.
+    """
+    then, now = fusion_of(run.manifest), fusion_of(changed.manifest)
+    if not now.uses(HISTORY_TITLES) or then.uses(HISTORY_TITLES):
+        return False
+    with transaction(parts.engine) as connection:
+        if has_titles(connection, run.run_no):  # of a replay before
+            return True
+        disable_statement_timeout(connection)
+        locks.share_lock(connection, locks.TEXTS)
+        version = data_versions(connection)["catalog_version"]
+        if version != run.manifest["build"]["catalog_version"]:
+            raise UsageError(
+                f"{run.run_id} kept no titles of purchases, and the catalog has changed since, so "
+                "they cannot be a source.",
+                "Replay a night that had them, or take queries and co_purchase.",
+            )
+        phrases = () if run.filters_no is None else load_filters(connection, run.filters_no).phrases
+        freeze_titles(connection, run.run_no, run.history_version, title_test(tuple(phrases)))
+    return True
