@@ -147,7 +147,11 @@ def qrels(
                 runtime.engine,
                 generator,
                 runtime.generator,
-                replace(recipe.decoding, num_queries=num_queries),
+                replace(
+                    recipe.decoding,
+                    num_queries=num_queries,
+                    num_beams=max(num_queries, recipe.decoding.num_beams),
+                ),
                 split,
                 part,
                 progress,

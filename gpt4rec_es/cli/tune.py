@@ -56,7 +56,9 @@ def tune() -> None:
     "--num-queries", type=_AT_LEAST_1, help="Queries per user. [default: by the live recipe]"
 )
 @click.option(
-    "--num-beams", type=_AT_LEAST_1, help="Beams of the beam search. [default: by the live recipe]"
+    "--num-beams",
+    type=_AT_LEAST_1,
+    help="Beams of the beam search. [default: by the live recipe, or the number of queries]",
 )
 @click.option(
     "--metric",
@@ -109,10 +111,9 @@ def bm25(
     runtime = get_runtime()
     recipe = runtime.recipe
     nights = recipe.recipe.decoding
+    queries = num_queries or nights.num_queries
     decoding = replace(
-        nights,
-        num_queries=num_queries or nights.num_queries,
-        num_beams=num_beams or nights.num_beams,
+        nights, num_queries=queries, num_beams=num_beams or max(nights.num_beams, queries)
     )
     name, k = _metric(metric, runtime.settings.night.k)
     options = TuningOptions(

@@ -18,7 +18,8 @@ SELECT
     r.manifest #>> '{recipe,name}', r.manifest #>> '{recipe,hash}'
 FROM public.runs AS r
 JOIN public.builds AS b USING (build_no)
-JOIN public.decodings AS d USING (decoding_no)
+LEFT JOIN public.decodings AS d
+    ON d.decoding_no = r.decoding_no AND r.generator_no IS NOT NULL
 LEFT JOIN public.generators AS g USING (generator_no)
 LEFT JOIN public.publications AS p ON p.run_no = r.run_no
 LEFT JOIN public.search_options AS o ON o.options_no = r.search_options_no;
@@ -43,15 +44,18 @@ COMMENT ON COLUMN analytics.runs.cohort_size IS
 COMMENT ON COLUMN analytics.runs.k IS 'maximum number of items per user';
 COMMENT ON COLUMN analytics.runs.first_depth IS
     'number of hits requested per query in the first search';
-COMMENT ON COLUMN analytics.runs.num_queries IS 'number of queries generated per user';
+COMMENT ON COLUMN analytics.runs.num_queries IS
+    'number of queries generated per user; NULL: no generator';
 COMMENT ON COLUMN analytics.runs.num_beams IS
-    'number of beams of the beam search; the best hypotheses become the queries';
+    'number of beams of the beam search; the best hypotheses become the queries; NULL: no '
+    'generator';
 COMMENT ON COLUMN analytics.runs.max_new_tokens IS
-    'maximum number of tokens of a query, end token included';
+    'maximum number of tokens of a query, end token included; NULL: no generator';
 COMMENT ON COLUMN analytics.runs.length_penalty IS
-    'exponent of the length by which a hypothesis'' log-probability is divided';
+    'exponent of the length by which a hypothesis'' log-probability is divided; NULL: no '
+    'generator';
 COMMENT ON COLUMN analytics.runs.dtype IS
-    'data type of the language model''s weights: fp32 or fp16';
+    'data type of the language model''s weights: fp32 or fp16; NULL: no generator';
 COMMENT ON COLUMN analytics.runs.generator_name IS
     'name of the query generator; NULL: none, other sources make the lists';
 COMMENT ON COLUMN analytics.runs.generator_kind IS
