@@ -263,9 +263,19 @@ def test_a_recipe_without_queries_writes_none(shop: Shop, database: Database) ->
     )
     found = replay(runtime.night_parts(), other.run_id, ReplayChanges(recipe=runtime.recipe))
     assert found.not_applied == []
-    with database.engine.connect() as connection:
-        diff = diff_runs(database.engine, report.run_id, other.run_id)
+    diff = diff_runs(database.engine, report.run_id, other.run_id)
     assert found.lists.mean_jaccard == diff.mean_jaccard
+    # So do its own recipe with weight 0, and a recipe whose sources an option replaces.
+    weights = (("queries", 0.0), ("co_purchase", 1.0), ("history_titles", 1.0))
+    zero = ReplayChanges(fusion={"weights": weights})
+    assert replay(runtime.night_parts(), other.run_id, zero).lists == found.lists
+    both = ReplayChanges(recipe=NamedRecipe("test", RECIPE), fusion={"weights": weights})
+    assert replay(runtime.night_parts(), other.run_id, both).lists == found.lists
+    back = {"weights": (("queries", 1.0), *weights[1:])}
+    again = replay(
+        runtime.night_parts(), other.run_id, ReplayChanges(recipe=runtime.recipe, fusion=back)
+    )
+    assert again.lists.equal_lists == again.users
 
 
 def test_a_night_is_replayed_by_another_recipe(shop: Shop, database: Database) -> None:

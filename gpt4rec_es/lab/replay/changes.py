@@ -43,6 +43,13 @@ class ReplayChanges:
     recipe: NamedRecipe | None = None
 
     @property
+    def changed_recipe(self) -> NamedRecipe | None:
+        """The recipe with the other changes of its fusion; None: the run's own recipe."""
+        if self.recipe is None:
+            return None
+        return self.recipe.changed(fusion=replace(self.recipe.recipe.fusion, **self.fusion))
+
+    @property
     def is_none(self) -> bool:
         """Whether all settings are unchanged."""
         return self == ReplayChanges()
@@ -74,8 +81,8 @@ def changed_run(run: Run, changes: ReplayChanges) -> Run:
             f"{run.run_id} has {stored}.",
             f"Ask for 1 to {stored}.",
         )
-    if changes.recipe is not None:
-        run = by_recipe(run, changes.recipe)
+    if changes.changed_recipe is not None:
+        run = by_recipe(run, changes.changed_recipe)
     manifest = copy.deepcopy(run.manifest)
     for name, value in changes.as_dict().items():
         *path, last = name.split(".")
@@ -90,7 +97,7 @@ def changed_run(run: Run, changes: ReplayChanges) -> Run:
         _change_rules(manifest, changes.rules)
     if changes.search is not None:
         change_search(manifest, changes.search)
-    if changes.fusion:
+    if changes.fusion and changes.recipe is None:
         change_fusion(manifest, replace(fusion_of(manifest), **changes.fusion))
     return replace(run, manifest=manifest, k=manifest["k"])
 

@@ -32,8 +32,6 @@ def by_recipe(run: Run, named: NamedRecipe) -> Run:
     manifest["recipe"] = named.as_dict()
     stored = manifest["decoding"]["num_queries"]
     manifest["decoding"]["num_queries"] = min(stored, recipe.decoding.num_queries)
-    if not recipe.writes_queries:
-        manifest |= {"generator": None, "prompt": None}
     change_search(manifest, recipe.search)
     change_fusion(manifest, recipe.fusion)
     if _drops_filters(run, recipe):
@@ -86,7 +84,9 @@ def change_search(manifest: dict[str, Any], options: SearchOptions) -> None:
 
 
 def change_fusion(manifest: dict[str, Any], after: Fusion) -> None:
-    """Set the fusion of a manifest."""
+    """Set the fusion of a manifest; without weight, queries are none of its sources."""
+    if not Recipe(fusion=after).writes_queries:
+        manifest |= {"generator": None, "prompt": None}
     manifest.pop("fusion", None)
     if not after.is_plain:
         manifest["fusion"] = after.as_dict()

@@ -97,8 +97,8 @@ def replay(
             progress=progress,
         )
         found = _compare(connection, run, changed, searches, items)
-        if changes.recipe is not None:
-            found = replace(found, not_applied=not_applied(run, changes.recipe.recipe))
+        if changes.changed_recipe is not None:
+            found = replace(found, not_applied=not_applied(run, changes.changed_recipe.recipe))
         if split is not None:
             measured = metric_deltas(
                 connection, ListsTable(run.run_no), _replayed(run), (run, changed), split, part
