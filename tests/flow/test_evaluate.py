@@ -29,7 +29,7 @@ from tests.databases import Database
 from tests.flow.conftest import use_generator, use_titles
 from tests.merging import merged_lists
 from tests.servers import Servers
-from tests.shop import Shop, make_shop
+from tests.shop import RECIPE, Shop, make_shop
 
 DECODING = Decoding(num_queries=3, num_beams=4, max_new_tokens=8)
 KS = (2, 5)
@@ -276,6 +276,14 @@ def test_commands(
     assert report["options"]["filters"]["max_unknown_fraction"] == 0.5
     assert other["options"]["filters"]["max_unknown_fraction"] == 1
     assert [one["options"]["recipe"]["name"] for one in (report, other)] == ["strict", "test"]
+    with transaction(runtime.engine) as connection:
+        measured = connection.execute(
+            text(
+                "SELECT evaluated_recipe_name, evaluated_recipe_hash FROM analytics.evaluations "
+                "ORDER BY evaluation_id DESC LIMIT 1"
+            )
+        ).one()
+    assert tuple(measured) == ("test", RECIPE.content_hash)
     assert report["options"]["rules"]["block_rules"] == []
     assert "product test (changed) queries:0.5,co_purchase:0.5 by scores" in out
     assert run(["evaluate", "loo", "--method", "product", "--sources", "x", *lists]) == 2

@@ -1,12 +1,14 @@
 CREATE VIEW analytics.evaluations (
     evaluation_id, split_name, part, method, evaluated_query_count, evaluated_generator_name,
     evaluated_generator_hash, index_name, k1, b, eval_user_count, evaluation_code_version,
-    evaluation_duration_s, evaluation_actor, evaluated_at
+    evaluation_duration_s, evaluation_actor, evaluated_at,
+    evaluated_recipe_name, evaluated_recipe_hash
 ) AS
 SELECT
     e.evaluation_no, s.name, e.part, e.method, e.num_queries, e.generator_name,
     e.content_hash, e.index_name, e.k1, e.b, e.n_eval_users, e.code_version,
-    e.seconds, e.actor, e.created_at
+    e.seconds, e.actor, e.created_at,
+    e.options #>> '{recipe,name}', e.options #>> '{recipe,hash}'
 FROM public.evaluations AS e
 JOIN public.splits AS s USING (split_no);
 
@@ -34,3 +36,8 @@ COMMENT ON COLUMN analytics.evaluations.evaluation_duration_s IS
 COMMENT ON COLUMN analytics.evaluations.evaluation_actor IS
     'operator that started the evaluation (login name)';
 COMMENT ON COLUMN analytics.evaluations.evaluated_at IS 'time the evaluation was stored';
+COMMENT ON COLUMN analytics.evaluations.evaluated_recipe_name IS
+    'name of the recipe that was measured, or that options of the command changed; NULL: the '
+    'method has none';
+COMMENT ON COLUMN analytics.evaluations.evaluated_recipe_hash IS
+    'SHA-256 (hex) of the recipe that was measured, with its changes; NULL: the method has none';
