@@ -47,8 +47,9 @@ def not_applied(run: Run, recipe: Recipe) -> list[str]:
     stored, wanted = run.manifest["decoding"], recipe.decoding.as_dict()
     found = [
         f"decoding.{name}"
-        for name, value in wanted.items()
-        if name != "num_queries" and stored.get(name) != value
+        # A setting that is left out has the value of before it existed.
+        for name in {**wanted, **stored}
+        if name != "num_queries" and stored.get(name) != wanted.get(name)
     ]
     if wanted["num_queries"] > stored["num_queries"]:
         found.append("decoding.num_queries")
