@@ -156,7 +156,7 @@ class GeneratedQuery:
 
     @property
     def beam_score(self) -> float:
-        """Mean log-probability per token, the ranking score of queries of one generation."""
+        """Mean log-probability per token; with ``length_penalty`` 1, queries are ranked by it."""
         return self.sum_logprob / max(self.n_tokens, 1)
 
 

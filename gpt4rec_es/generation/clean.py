@@ -23,8 +23,14 @@ def search_tokens(text: str) -> tuple[str, ...]:
     return tuple(_TOKEN.findall(text.casefold()))
 
 
+def score_query(query: GeneratedQuery, decoding: Decoding) -> float:
+    """Return the log-probability of ``query`` / length^length_penalty; queries are ranked by it."""
+    length = max(query.n_tokens, 1)
+    return float(query.sum_logprob / length**decoding.length_penalty)
+
+
 def collapse(queries: Iterable[GeneratedQuery], decoding: Decoding) -> tuple[GeneratedQuery, ...]:
-    """Return at most ``decoding.num_queries`` queries by mean log-probability, best first.
+    """Return at most ``decoding.num_queries`` queries by ``score_query``, best first.
 
     Ties are ordered by the bytes of the text. A query is dropped if its tokens equal those of a
     better one, if the Jaccard similarity of their token sets reaches
@@ -32,7 +38,7 @@ def collapse(queries: Iterable[GeneratedQuery], decoding: Decoding) -> tuple[Gen
     """
     ranked = sorted(
         (query for query in queries if query.text),
-        key=lambda query: (-query.beam_score, query.text.encode()),
+        key=lambda query: (-score_query(query, decoding), query.text.encode()),
     )
     kept: list[GeneratedQuery] = []
     token_sets: list[frozenset[str]] = []
