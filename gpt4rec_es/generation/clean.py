@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from gpt4rec_es.prompts.keys import normalise_query
 from gpt4rec_es.records import Decoding, GeneratedQuery
 
+_DECIMALS = 3
 _TOKEN = re.compile(r"[^\W_]+")
 
 
@@ -24,9 +25,16 @@ def search_tokens(text: str) -> tuple[str, ...]:
 
 
 def score_query(query: GeneratedQuery, decoding: Decoding) -> float:
-    """Return the log-probability of ``query`` / length^length_penalty; queries are ranked by it."""
-    length = max(query.n_tokens, 1)
-    return float(query.sum_logprob / length**decoding.length_penalty)
+    """Return the score by which queries are ranked: log-probability / length^length_penalty.
+
+    With a ``prior_weight`` a, a x prior_logprob is subtracted before the division; what is likely
+    for every user comes later.
+    """
+    logprob = query.sum_logprob
+    if decoding.prior_weight and query.prior_logprob is not None:
+        # Rounding of sums differs by batch; without it, ties would be decided by chance.
+        logprob = round(logprob - decoding.prior_weight * query.prior_logprob, _DECIMALS)
+    return float(logprob / max(query.n_tokens, 1) ** decoding.length_penalty)
 
 
 def collapse(queries: Iterable[GeneratedQuery], decoding: Decoding) -> tuple[GeneratedQuery, ...]:

@@ -49,8 +49,9 @@ _NAMED = {
     "night.rules.categories": "only_categories",
     "night.rules.shown_days": "not_shown_days",
 }
-# Fields without a variable: phrases are read from the file that another setting names.
-_WITHOUT = {"night.filters.phrases", "night.max_outage_seconds"}
+# Fields without a variable: phrases are read from the file that another setting names, and the
+# weight of priors belongs to how lists are made.
+_WITHOUT = {"night.filters.phrases", "night.max_outage_seconds", "night.decoding.prior_weight"}
 
 # Names of fields from the settings down.
 Path = tuple[str, ...]

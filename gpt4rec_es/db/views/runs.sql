@@ -5,7 +5,7 @@ CREATE VIEW analytics.runs (
     length_penalty, dtype, generator_name, generator_kind,
     generator_hash, index_name, k1, b, manifest_hash, code_version,
     run_actor, planned_at, finished_at, duration_s,
-    run_error, minimum_should_match
+    run_error, minimum_should_match, prior_weight
 ) AS
 SELECT
     r.run_id, r.kind, r.logical_date, r.attempt, r.state, p.run_no IS NOT NULL, p.published_at,
@@ -14,7 +14,8 @@ SELECT
     (d.settings ->> 'length_penalty')::real, d.settings ->> 'dtype', g.name, g.kind,
     g.content_hash, b.index_name, b.k1, b.b, encode(r.manifest_hash, 'hex'), r.code_version,
     r.actor, r.planned_at, r.finished_at, extract(epoch FROM r.finished_at - r.planned_at)::real,
-    r.error, coalesce(o.options ->> 'minimum_should_match', '1')
+    r.error, coalesce(o.options ->> 'minimum_should_match', '1'),
+    coalesce((d.settings ->> 'prior_weight')::real, 0)
 FROM public.runs AS r
 JOIN public.builds AS b USING (build_no)
 JOIN public.generators AS g USING (generator_no)
@@ -72,3 +73,6 @@ COMMENT ON COLUMN analytics.runs.run_error IS
 COMMENT ON COLUMN analytics.runs.minimum_should_match IS
     'number or percentage of a generated query''s terms that a title must contain, e.g. 2 or '
     '75%; 1: one term is enough';
+COMMENT ON COLUMN analytics.runs.prior_weight IS
+    'part of a query''s log-probability without the user''s titles that is subtracted before '
+    'queries are ranked; 0: none';
