@@ -1,4 +1,4 @@
-"""Log-probabilities of generated queries after a prompt without titles, for personal queries."""
+"""Personal queries: log-probabilities without titles, and how much first queries differ."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,6 +11,8 @@ branch_labels = None
 depends_on = None
 
 _RANK = "1-based rank of the query in its generation, by {}"
+
+_COUNTED = ("runs", "evaluations")
 
 
 def upgrade() -> None:
@@ -26,12 +28,37 @@ def upgrade() -> None:
         ),
     )
     _comment_rank("the score that decoding asks for", "beam score")
+    for table in _COUNTED:
+        op.add_column(
+            table,
+            sa.Column(
+                "distinct_first_queries",
+                sa.Integer(),
+                comment=(
+                    "number of distinct first queries of users, before filters; NULL: not counted"
+                ),
+            ),
+        )
+        op.add_column(
+            table,
+            sa.Column(
+                "top_first_query_fraction",
+                sa.REAL(),
+                comment=(
+                    "fraction of the users with a query whose first query is the most frequent "
+                    "one, before filters; NULL: not counted, or no user has a query"
+                ),
+            ),
+        )
 
 
 def downgrade() -> None:
     _comment_rank("beam score", "the score that decoding asks for")
     op.execute(verbatim(DROP_VIEWS))
     op.drop_column("generated_queries", "prior_logprob")
+    for table in _COUNTED:
+        op.drop_column(table, "top_first_query_fraction")
+        op.drop_column(table, "distinct_first_queries")
 
 
 def _comment_rank(new: str, old: str) -> None:

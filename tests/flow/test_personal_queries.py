@@ -1,6 +1,7 @@
 """Queries of a trained network with the part of everybody subtracted: stored, and loaded again."""
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -10,14 +11,17 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.generation.clean import score_query
 from gpt4rec_es.lab.splits.create import create_split
 from gpt4rec_es.lab.splits.protocols import SplitOptions
 from gpt4rec_es.lab.splits.queries import split_queries
 from gpt4rec_es.lab.splits.stored import load_split
 from gpt4rec_es.night.inprocess import run_night
+from gpt4rec_es.night.inspect.status import run_status
 from gpt4rec_es.records import Decoding, GeneratedQuery
 from gpt4rec_es.runtime import Runtime
+from tests.commands import Cli
 from tests.databases import Database
 from tests.flow.conftest import use_generator
 from tests.servers import Servers
@@ -86,6 +90,31 @@ def test_a_night_stores_priors_and_ranks_by_them(shop: Shop, database: Database)
     again = replace(runtime.night_options(), decoding=decoding, min_full_fraction=0)
     report = run_night(runtime.night_parts(), again, DAY + dt.timedelta(days=2))
     assert report.tokens == 0, "the night before stored them under the same key"
+
+
+def test_how_much_first_queries_differ(
+    shop: Shop,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    cli: Cli,
+) -> None:
+    runtime = shop.runtime()
+    run_id = night(runtime, 0.25)
+    firsts = Counter(rows[0].query for rows in seen(database, run_id).values())
+    fraction = max(firsts.values()) / firsts.total()
+    assert len(firsts) > 1
+    with runtime.engine.connect() as connection:
+        status = run_status(connection, run_rows.find(connection, run_id))
+    assert status.distinct_first_queries == len(firsts)
+    assert status.top_first_query_fraction == pytest.approx(fraction)
+    with database.analyst_engine.connect() as connection:
+        viewed = connection.execute(
+            text("SELECT distinct_first_queries, top_first_query_fraction FROM analytics.runs")
+        ).one()
+    assert tuple(viewed) == (len(firsts), pytest.approx(fraction))
+    shop.enter(monkeypatch)
+    line = f"first queries: {len(firsts)} distinct; the most frequent one is that of {fraction:.1%}"
+    assert line in cli("runs", "show", run_id)
 
 
 def test_evaluations_share_the_queries_of_nights(shop: Shop, database: Database) -> None:

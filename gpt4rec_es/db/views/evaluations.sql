@@ -1,12 +1,13 @@
 CREATE VIEW analytics.evaluations (
     evaluation_id, split_name, part, method, evaluated_query_count, evaluated_generator_name,
     evaluated_generator_hash, index_name, k1, b, eval_user_count, evaluation_code_version,
-    evaluation_duration_s, evaluation_actor, evaluated_at
+    evaluation_duration_s, evaluation_actor, evaluated_at,
+    evaluated_distinct_first_queries, evaluated_top_first_query_fraction
 ) AS
 SELECT
     e.evaluation_no, s.name, e.part, e.method, e.num_queries, e.generator_name,
     e.content_hash, e.index_name, e.k1, e.b, e.n_eval_users, e.code_version,
-    e.seconds, e.actor, e.created_at
+    e.seconds, e.actor, e.created_at, e.distinct_first_queries, e.top_first_query_fraction
 FROM public.evaluations AS e
 JOIN public.splits AS s USING (split_no);
 
@@ -34,3 +35,9 @@ COMMENT ON COLUMN analytics.evaluations.evaluation_duration_s IS
 COMMENT ON COLUMN analytics.evaluations.evaluation_actor IS
     'operator that started the evaluation (login name)';
 COMMENT ON COLUMN analytics.evaluations.evaluated_at IS 'time the evaluation was stored';
+COMMENT ON COLUMN analytics.evaluations.evaluated_distinct_first_queries IS
+    'number of distinct first queries of users, before filters; NULL: the method generates none, '
+    'or an older version made it';
+COMMENT ON COLUMN analytics.evaluations.evaluated_top_first_query_fraction IS
+    'fraction of the users with a query whose first query is the most frequent one, before '
+    'filters; NULL: no user has a query, or an older version made it';

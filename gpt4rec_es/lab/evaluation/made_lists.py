@@ -1,12 +1,14 @@
 """The lists of one evaluation: method, options, and seconds."""
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Engine
 
+from gpt4rec_es.db.rows.first_queries import FirstQueries
 from gpt4rec_es.db.rows.generators import Generator
 from gpt4rec_es.db.rows.splits import SplitRow
 from gpt4rec_es.errors import UsageError
@@ -81,6 +83,7 @@ class MadeLists:
     options: Mapping[str, Any]
     num_queries: int | None = None
     generator: Generator | None = None
+    first_queries: FirstQueries | None = None
 
     @property
     def title(self) -> str:
@@ -157,6 +160,7 @@ class MethodLists:
         decoding = replace(options.decoding, num_queries=most, num_beams=beams)
         opened = opened_unchanged(generator, open_generator)
         queries = self._queries(opened, decoding)
+        firsts = count_first_queries(queries)
         generating = time.monotonic() - started
         for lists, made_with, seconds in self._merged(method, options, queries):
             fraction = (generating + seconds) / len(options.num_queries)
@@ -168,7 +172,7 @@ class MethodLists:
                     **options.search.as_dict(),
                     **made_with,
                 }
-                yield MadeLists(method, by_length, fraction, known, m, generator)
+                yield MadeLists(method, by_length, fraction, known, m, generator, firsts)
 
     def _merged(
         self, method: str, options: EvaluateOptions, queries: list[list[str]]
@@ -214,6 +218,16 @@ class MethodLists:
                 self._engine, generator, decoding, self._split, self._eval_users, progress
             )
         return [[query.text for query in eval_user.queries] for eval_user in written]
+
+
+def count_first_queries(queries: Iterable[Sequence[str]]) -> FirstQueries:
+    """Return how much the first of each user's queries differ; users without queries are left out.
+
+    As the night counts them, in db/rows/first_queries.py.
+    """
+    firsts = Counter(own[0] for own in queries if own)
+    top = max(firsts.values()) / firsts.total() if firsts else None
+    return FirstQueries(len(firsts), top)
 
 
 def _learned(options: EvaluateOptions) -> dict[str, bool]:
