@@ -16,7 +16,9 @@ import torch
 # Tokens per sequence: enough to fill a processor; the mask grows with its square.
 _TOKENS = 512
 # Sequences per pass; GPT-2's logits of one take 100 MB in fp32.
-_SEQUENCES = {"cpu": 1, "cuda": 16}
+_SEQUENCES = {"cpu": 1, "cuda": 8}
+# Memory-efficient attention needs mask rows that are aligned to this number of entries.
+_ALIGNMENT = 16
 # About 30 MB of texts of ten tokens.
 _KNOWN = 200_000
 
@@ -55,9 +57,10 @@ class Priors:
             del self._known[key]
         return [found[key] for key in keys]
 
-    def _read(self, trees: "Sequence[_Tree]") -> Iterator[tuple[tuple[int, ...], float]]:
-        """Yield the sequences of ``trees`` with their log-probabilities, by one pass."""
+    def _read(self, trees: "Sequence[_Tree]") -> list[tuple[tuple[int, ...], float]]:
+        """Return the sequences of ``trees`` with their log-probabilities, by one pass."""
         width = max(tree.n_nodes for tree in trees) - 1 + len(self._frame)
+        width = -(-width // _ALIGNMENT) * _ALIGNMENT
         device, dtype = self._network.device, self._network.dtype
         inputs = [tree.inputs(self._frame, width) for tree in trees]
         ids, places, visible = (np.stack(parts) for parts in zip(*inputs, strict=True))
@@ -72,8 +75,11 @@ class Priors:
                 position_ids=torch.from_numpy(places).to(device),
                 use_cache=False,
             ).logits  # (trees, width, vocabulary)
-            for tree, own in zip(trees, logits, strict=True):
-                yield from tree.texts(own, len(self._frame) - 1)
+            return [
+                pair
+                for tree, own in zip(trees, logits, strict=True)
+                for pair in tree.texts(own, len(self._frame) - 1)
+            ]
 
 
 class _Tree:

@@ -37,7 +37,7 @@ class Bigrams:
     device, dtype = torch.device("cpu"), torch.float32
 
     def __init__(self) -> None:
-        self.asked: list[int] = []
+        self.asked: list[list[int]] = []
         chances = torch.zeros(10, 10)
         chances[9, 1], chances[9, 2] = 0.75, 0.25
         chances[1, [0, 2]] = 1 / 2
@@ -45,7 +45,7 @@ class Bigrams:
         self._logits = chances.log().clamp(min=-1e4) + 5  # not normalised, as those of a network
 
     def __call__(self, input_ids: Any, **_: object) -> Any:
-        self.asked.append(int(input_ids.numel()))
+        self.asked.append(input_ids.flatten().tolist())
         return SimpleNamespace(logits=self._logits[input_ids])
 
 
@@ -72,8 +72,8 @@ def test_hand_computed() -> None:
     assert priors.of([(1, 0), (2, 2, 1), (1,), (1, 0)]) == pytest.approx(
         [math.log(3 / 8), math.log(1 / 4 / 9), math.log(3 / 4), math.log(3 / 8)], abs=1e-6
     )
-    # The frame, and the beginnings (1,), (2,) and (2, 2).
-    assert network.asked == [3 + 3]
+    # The frame, the beginnings (1,), (2,) and (2, 2), and padding.
+    assert network.asked == [[*FRAME, 1, 2, 2, *[0] * 10]]
     assert priors.of([(1, 0), (2, 2, 1)]) == pytest.approx(
         [math.log(3 / 8), math.log(1 / 36)], abs=1e-6
     )
