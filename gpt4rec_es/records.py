@@ -76,7 +76,9 @@ class Decoding:
     num_queries: m of the paper. num_beams: number of beams, >= num_queries. max_new_tokens includes
     the end token. length_penalty: exponent of the length that divides the summed log-probability
     (1.0 = mean). query_dedup_jaccard: a query is dropped if its token Jaccard similarity with a
-    better one reaches this. dtype: "fp32" or "fp16".
+    better one reaches this. dtype: "fp32" or "fp16". prior_weight: part of the log-probability
+    without the user's titles that is subtracted before the division; the higher, the more personal
+    are the queries.
     """
 
     num_queries: Annotated[int, Interval(ge=1, le=200)] = 10
@@ -86,6 +88,7 @@ class Decoding:
     early_stopping: bool = False
     query_dedup_jaccard: Annotated[float, Interval(gt=0, le=1)] = 0.8
     dtype: Literal["fp32", "fp16"] = "fp32"
+    prior_weight: Annotated[float, Interval(ge=0, le=2)] = 0.0
 
     def __post_init__(self) -> None:
         """Refuse invalid settings."""
@@ -103,10 +106,20 @@ class Decoding:
             )
         if self.dtype not in {"fp32", "fp16"}:
             raise UsageError(f"dtype is {self.dtype!r}.", "Choose fp32 or fp16.")
+        if not 0 <= self.prior_weight <= 2:
+            raise UsageError(
+                f"prior_weight is {self.prior_weight}.", "It must lie between 0 and 2."
+            )
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the settings as plain values, in field order, for manifests and hashes."""
-        return asdict(self)
+        """Return the settings as plain values, in field order, for manifests and hashes.
+
+        Without a prior_weight of 0, so that generations from before the setting keep their key.
+        """
+        values = asdict(self)
+        if not self.prior_weight:
+            del values["prior_weight"]
+        return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,15 +161,17 @@ class GeneratedQuery:
     """One query of a generation; its rank is its 1-based place in the generation.
 
     sum_logprob: natural-log probability of its tokens incl. the end token; n_tokens: their number.
+    prior_logprob: the same after a prompt without titles; None: ``prior_weight`` 0, or no model.
     """
 
     text: str
     sum_logprob: float
     n_tokens: int
+    prior_logprob: float | None = None
 
     @property
     def beam_score(self) -> float:
-        """Mean log-probability per token, the ranking score of queries of one generation."""
+        """Mean log-probability per token, which ranks queries unless decoding says otherwise."""
         return self.sum_logprob / max(self.n_tokens, 1)
 
 

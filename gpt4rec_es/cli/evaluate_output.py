@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gpt4rec_es.cli.output import natural, plural, print_line, print_table
+from gpt4rec_es.cli.output import first_queries_line, natural, plural, print_line, print_table
 
 if TYPE_CHECKING:
     from gpt4rec_es.lab.evaluation.evaluate import EvaluationReport
@@ -36,6 +36,13 @@ def print_reports(reports: "list[EvaluationReport]") -> None:
                 + [None if one is None else _cell(one.mean, one.low, one.high) for one in shown]
             )
     print_table(["no", "method", "queries", "K", *_SHOWN], rows, "means and half their intervals")
+    # Several methods and numbers of queries begin with the same queries.
+    for line in dict.fromkeys(
+        first_queries_line(one.distinct_first_queries, one.top_first_query_fraction)
+        for one in reports
+    ):
+        if line:
+            print_line(line)
     settings: dict[str, list[EvaluationReport]] = {}
     for report in reports:
         settings.setdefault(_method(report.method, report.options), []).append(report)
@@ -78,10 +85,12 @@ def print_list(rows: list[dict[str, Any]], *, wide: bool) -> None:
                 [row["evaluation_no"], row["split"], row["part"]]
                 + [_method(row["method"], row["options"]), *queries, k]
                 + [_four(metrics.get(name)) for name in ("recall", "ndcg", "mrr")]
-                + [row["n_eval_users"], row["k1"], row["b"], row["created_at"]]
+                + [row["n_eval_users"], row["distinct_first_queries"]]
+                + [row["top_first_query_fraction"], row["k1"], row["b"], row["created_at"]]
             )
     columns = ["no", "split", "part", "method", "generator", "queries", "K"]
-    columns += ["recall", "ndcg", "mrr", "users", "k1", "b", "stored"]
+    columns += ["recall", "ndcg", "mrr", "users", "first queries", "top first query"]
+    columns += ["k1", "b", "stored"]
     keep = {"no", "split", "part", "method", "queries", "K", "recall", "ndcg"}
     print_table(columns, shown, keep=None if wide else keep)
 
@@ -95,6 +104,8 @@ def print_evaluation(data: dict[str, Any]) -> None:
         f"{data['b']:g}, "
         f"{data['seconds']:.0f} s"
     )
+    if line := first_queries_line(data["distinct_first_queries"], data["top_first_query_fraction"]):
+        print_line(line)
     print_line("options: " + ", ".join(f"{key} {value}" for key, value in data["options"].items()))
     by_segment: dict[str, list[dict[str, Any]]] = {}
     for row in data["metrics"]:

@@ -92,6 +92,16 @@ def print_line(text: str) -> None:
     console().print(Text(one_line(text)), soft_wrap=True)
 
 
+def first_queries_line(distinct: int | None, top_fraction: float | None) -> str:
+    """Return how much the first queries of users differ, as a line; empty: there are none."""
+    if not distinct or top_fraction is None:
+        return ""
+    return (
+        f"first queries: {distinct:,} distinct; the most frequent one is that of "
+        f"{top_fraction:.1%} of the users with a query"
+    )
+
+
 def show(value: Any) -> str:
     """Return ``value`` as a cell shows it: None as ``-``, times to the second."""
     if value is None:

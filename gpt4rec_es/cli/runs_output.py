@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from gpt4rec_es.cli.output import plural, print_line, print_table
+from gpt4rec_es.cli.output import first_queries_line, plural, print_line, print_table
 
 
 def row_of(run: Any, is_published: bool) -> dict[str, Any]:
@@ -86,6 +86,8 @@ def print_status(data: dict[str, Any], *, wide: bool = False) -> None:
         if data[name]:
             counts = ", ".join(f"{key} {n:,}" for key, n in data[name].items())
             print_line(f"{name.replace('_', ' ')}: {counts}")
+    if line := first_queries_line(data["distinct_first_queries"], data["top_first_query_fraction"]):
+        print_line(line)
     print_gates(data["gates"])
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from gpt4rec_es.prompts.keys import normalise_query
 from gpt4rec_es.records import Decoding, GeneratedQuery
 
+_DECIMALS = 3
 _TOKEN = re.compile(r"[^\W_]+")
 
 
@@ -23,8 +24,21 @@ def search_tokens(text: str) -> tuple[str, ...]:
     return tuple(_TOKEN.findall(text.casefold()))
 
 
+def score_query(query: GeneratedQuery, decoding: Decoding) -> float:
+    """Return the score by which queries are ranked: log-probability / length^length_penalty.
+
+    With a ``prior_weight`` a, a x prior_logprob is subtracted before the division; what is likely
+    for every user comes later.
+    """
+    logprob = query.sum_logprob
+    if decoding.prior_weight and query.prior_logprob is not None:
+        # Rounding of sums differs by batch; without it, ties would be decided by chance.
+        logprob = round(logprob - decoding.prior_weight * query.prior_logprob, _DECIMALS)
+    return float(logprob / max(query.n_tokens, 1) ** decoding.length_penalty)
+
+
 def collapse(queries: Iterable[GeneratedQuery], decoding: Decoding) -> tuple[GeneratedQuery, ...]:
-    """Return at most ``decoding.num_queries`` queries by mean log-probability, best first.
+    """Return at most ``decoding.num_queries`` queries by ``score_query``, best first.
 
     Ties are ordered by the bytes of the text. A query is dropped if its tokens equal those of a
     better one, if the Jaccard similarity of their token sets reaches
@@ -32,7 +46,7 @@ def collapse(queries: Iterable[GeneratedQuery], decoding: Decoding) -> tuple[Gen
     """
     ranked = sorted(
         (query for query in queries if query.text),
-        key=lambda query: (-query.beam_score, query.text.encode()),
+        key=lambda query: (-score_query(query, decoding), query.text.encode()),
     )
     kept: list[GeneratedQuery] = []
     token_sets: list[frozenset[str]] = []

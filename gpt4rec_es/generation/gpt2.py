@@ -7,6 +7,7 @@ that generates.
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,14 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.generation.clean import clean_query, collapse
 from gpt4rec_es.generation.folder import open_checkpoint
 from gpt4rec_es.options.night import GeneratorOptions
+from gpt4rec_es.prompts.template import prompt_text
 from gpt4rec_es.prompts.truncate import PromptWriter
 from gpt4rec_es.records import Decoding, GeneratedQuery, Generation, Prompt, PromptForm
 
 if TYPE_CHECKING:
     from gpt4rec_es.generation.beam import Hypothesis
     from gpt4rec_es.generation.beam_searches import BeamSearch
+    from gpt4rec_es.generation.priors import Priors
 
 log = logging.getLogger(__name__)
 
@@ -57,9 +60,11 @@ class Gpt2Generator:
     ) -> None:
         self._checkpoint = open_checkpoint(folder)
         self._tokenizer = self._checkpoint.tokenizer
+        self._frame = self._tokenizer.encode(prompt_text(()))
         self._options = options
         self._beam_search: BeamSearch | None = None
         self._networks: dict[str, Any] = {}
+        self._priors: dict[str, Priors] = {}
         form = self._checkpoint.prompt_form
         if prompt_titles is not None and prompt_titles != form.titles:
             log.warning(
@@ -97,7 +102,7 @@ class Gpt2Generator:
         from gpt4rec_es.generation.beam_searches import open_beam_search  # noqa: PLC0415 - loads torch
 
         ids = self._tokenizer.encode_all(prompts)
-        self._require_room(ids, decoding)
+        self._require_room([*ids, self._frame] if decoding.prior_weight else ids, decoding)
         self._beam_search = self._beam_search or open_beam_search(self._options.beam_search)
         network = self._network(decoding.dtype, self._beam_search)
         budget = self._options.token_budget or self._beam_search.token_budgets[network.device.type]
@@ -107,9 +112,23 @@ class Gpt2Generator:
             beams = self._beam_search.search(
                 network, [ids[place] for place in batch], decoding, self._tokenizer.end_id
             )
-            for place, hypotheses in zip(batch, beams, strict=True):
-                found[place] = self._generation(hypotheses, decoding)
+            priors = self._prior_logprobs(network, beams, decoding)
+            for place, hypotheses, own in zip(batch, beams, priors, strict=True):
+                found[place] = self._generation(hypotheses, own, decoding)
         return found
+
+    def _prior_logprobs(
+        self, network: Any, beams: "list[list[Hypothesis]]", decoding: Decoding
+    ) -> list[list[float | None]]:
+        """Return the log-probability of each hypothesis after the bare frame; None: not needed."""
+        if not decoding.prior_weight:
+            return [[None] * len(hypotheses) for hypotheses in beams]
+        from gpt4rec_es.generation.priors import Priors  # noqa: PLC0415 - loads torch
+
+        if decoding.dtype not in self._priors:
+            self._priors[decoding.dtype] = Priors(network, self._frame)
+        found = iter(self._priors[decoding.dtype].of([h.token_ids for own in beams for h in own]))
+        return [list(islice(found, len(hypotheses))) for hypotheses in beams]
 
     def _network(self, dtype: str, beam_search: "BeamSearch") -> Any:
         if dtype not in self._networks:
@@ -124,11 +143,16 @@ class Gpt2Generator:
             self._networks[dtype] = beam_search.prepare(opened)
         return self._networks[dtype]
 
-    def _generation(self, hypotheses: "list[Hypothesis]", decoding: Decoding) -> Generation:
+    def _generation(
+        self,
+        hypotheses: "list[Hypothesis]",
+        priors: Sequence[float | None],
+        decoding: Decoding,
+    ) -> Generation:
         texts = self._tokenizer.decode_all([h.token_ids for h in hypotheses])
         queries = (
-            GeneratedQuery(clean_query(text), h.sum_logprob, len(h.token_ids))
-            for text, h in zip(texts, hypotheses, strict=True)
+            GeneratedQuery(clean_query(text), h.sum_logprob, len(h.token_ids), prior)
+            for text, h, prior in zip(texts, hypotheses, priors, strict=True)
         )
         tokens = sum(len(h.token_ids) for h in hypotheses)
         return Generation(collapse(queries, decoding), tokens)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gpt4rec_es.cli.output import emit, plural, print_line, print_table, show
+from gpt4rec_es.cli.output import emit, first_queries_line, plural, print_line, print_table, show
 
 LONG_ID = "B" + "0" * 300
 
@@ -129,3 +129,11 @@ def test_empty_table_says_so(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_cells(value: object, shown: str) -> None:
     assert show(value) == shown
+
+
+def test_first_queries_are_one_line_or_none() -> None:
+    assert first_queries_line(1234, 0.125) == (
+        "first queries: 1,234 distinct; the most frequent one is that of 12.5% of the users with "
+        "a query"
+    )
+    assert first_queries_line(None, None) == first_queries_line(0, None) == ""

@@ -1,10 +1,12 @@
 """Contract of every QueryGenerator, tested on each implementation."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from gpt4rec_es.generation.clean import search_tokens
+from gpt4rec_es.generation.clean import score_query, search_tokens
 from gpt4rec_es.generation.factory import open_generator
 from gpt4rec_es.options.night import GeneratorOptions
 from gpt4rec_es.prompts.keys import normalise_query
@@ -13,7 +15,10 @@ from gpt4rec_es.records import Decoding
 from tests.trained import shop_histories
 
 DECODING = Decoding(num_queries=4, num_beams=8, max_new_tokens=10)
+PERSONAL = replace(DECODING, prior_weight=0.25)
+DECODINGS = pytest.mark.parametrize("decoding", [DECODING, PERSONAL], ids=["plain", "personal"])
 
+Opener = Callable[[], QueryGenerator]
 
 KINDS = [("gpt2", "shared"), ("gpt2", "reference"), ("titles", "shared")]
 
@@ -30,13 +35,16 @@ def kind(kind_and_beam_search: tuple[str, str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def generator(kind_and_beam_search: tuple[str, str], trained_folder: Path) -> QueryGenerator:
+def open_another(kind_and_beam_search: tuple[str, str], trained_folder: Path) -> Opener:
+    """Return a function that opens the generator as a new process would: nothing is known yet."""
     kind, beam_search = kind_and_beam_search
-    return open_generator(
-        kind,
-        trained_folder,
-        GeneratorOptions(device="cpu", threads=1, token_budget=3000, beam_search=beam_search),
-    )
+    options = GeneratorOptions(device="cpu", threads=1, token_budget=3000, beam_search=beam_search)
+    return lambda: open_generator(kind, trained_folder, options)
+
+
+@pytest.fixture(scope="module")
+def generator(open_another: Opener) -> QueryGenerator:
+    return open_another()
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +53,14 @@ def prompts(generator: QueryGenerator) -> list[str]:
     return [prompt.text for prompt in written if prompt is not None]
 
 
+@DECODINGS
 def test_order_is_kept_and_the_batch_does_not_matter(
-    generator: QueryGenerator, prompts: list[str]
+    generator: QueryGenerator, open_another: Opener, prompts: list[str], decoding: Decoding
 ) -> None:
-    together = generator.generate(prompts, DECODING)
-    backwards = generator.generate(prompts[::-1], DECODING)[::-1]
-    alone = [generator.generate([prompt], DECODING)[0] for prompt in prompts]
+    together = generator.generate(prompts, decoding)
+    backwards = open_another().generate(prompts[::-1], decoding)[::-1]
+    other = open_another()
+    alone = [other.generate([prompt], decoding)[0] for prompt in prompts]
     for first, second, third in zip(together, backwards, alone, strict=True):
         texts = [query.text for query in first.queries]
         assert texts == [query.text for query in second.queries]
@@ -62,18 +72,25 @@ def test_order_is_kept_and_the_batch_does_not_matter(
     assert len({generation.queries[0].text for generation in together}) > 1
 
 
-def test_a_rerun_is_identical(generator: QueryGenerator, prompts: list[str]) -> None:
-    assert generator.generate(prompts, DECODING) == generator.generate(prompts, DECODING)
-
-
-def test_queries_are_normal_distinct_ranked_and_at_most_as_many_as_asked(
-    generator: QueryGenerator, prompts: list[str]
+@DECODINGS
+def test_a_rerun_is_identical(
+    generator: QueryGenerator, open_another: Opener, prompts: list[str], decoding: Decoding
 ) -> None:
-    for generation in generator.generate(prompts, DECODING):
+    found = generator.generate(prompts, decoding)
+    assert found == generator.generate(prompts, decoding)
+    again = open_another()
+    assert again.generate(prompts, decoding) == open_another().generate(prompts, decoding)
+
+
+@DECODINGS
+def test_queries_are_normal_distinct_ranked_and_at_most_as_many_as_asked(
+    generator: QueryGenerator, prompts: list[str], decoding: Decoding
+) -> None:
+    for generation in generator.generate(prompts, decoding):
         queries = generation.queries
         assert 1 <= len(queries) <= DECODING.num_queries
         assert [q.text for q in queries] == [normalise_query(q.text) for q in queries]
-        scores = [query.beam_score for query in queries]
+        scores = [score_query(query, decoding) for query in queries]
         assert scores == sorted(scores, reverse=True)
         assert len({search_tokens(q.text) for q in queries}) == len(queries)
         assert all(q.n_tokens >= 1 and q.sum_logprob <= 0 for q in queries)

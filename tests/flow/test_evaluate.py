@@ -1,6 +1,7 @@
 """Evaluations on real servers: stored rows, equality with the night, refusals."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -101,6 +102,31 @@ def test_lists_of_queries_are_those_that_elasticsearch_gives(
             assert stored_lists(runtime, report.evaluation_no, k) == dict(
                 zip(users, expected, strict=True)
             )
+
+
+def test_first_queries_are_counted_where_there_are_queries(
+    runtime: Runtime, module_database: Database
+) -> None:
+    queries, product, popular = measure(runtime, "queries", "product", "popularity")
+    _, split = load_split(runtime.engine, "loo")
+    firsts = Counter(eval_user.history[-1] for eval_user in split.test)  # newest title first
+    assert len(firsts) > 1
+    expected = (len(firsts), pytest.approx(max(firsts.values()) / firsts.total()))
+    numbers = [report.evaluation_no for report in (queries, product, popular)]
+    for number, wanted in zip(numbers, (expected, expected, (None, None)), strict=True):
+        shown = show_evaluation(runtime.engine, number)
+        assert (shown["distinct_first_queries"], shown["top_first_query_fraction"]) == wanted
+        with module_database.analyst_engine.connect() as connection:
+            row = connection.execute(
+                text(
+                    "SELECT evaluated_distinct_first_queries, evaluated_top_first_query_fraction "
+                    "FROM analytics.evaluations WHERE evaluation_id = :number"
+                ),
+                {"number": number},
+            ).one()
+        assert tuple(row) == wanted
+    assert (queries.distinct_first_queries, queries.top_first_query_fraction) == expected
+    assert popular.distinct_first_queries is None
 
 
 def test_metrics_are_stored_by_segment_and_seen_by_analysts(
@@ -263,6 +289,7 @@ def test_commands(
     assert run(["evaluate", "loo", *queries, *lists]) == 0
     out = capsys.readouterr().out
     assert "m=1" in out
+    assert out.count("first queries: ") == 1
     assert "@5" in out
     both = ["--sources", "queries", "--sources", "queries:0.5,co_purchase:0.5"]
     assert run(["evaluate", "loo", "--method", "product", *both, *lists]) == 0
@@ -295,6 +322,10 @@ def test_commands(
     assert run(["evaluate", "show", str(report["evaluation_no"])]) == 0
     assert "By segment" in capsys.readouterr().out
     newest = report["evaluation_no"]
+    assert run(["evaluate", "list", "--wide"]) == 0
+    assert "top first query" in capsys.readouterr().out
+    assert run(["evaluate", "show", str(newest - 1)]) == 0
+    assert "first queries: " in capsys.readouterr().out
     assert run(["evaluate", "compare", str(newest - 1), str(newest)]) == 0
     assert "chance" in capsys.readouterr().out
     assert run(["evaluate", "nowhere", "--method", "popularity"]) == 2

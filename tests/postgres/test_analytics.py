@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from gpt4rec_es.db import analytics, migrate
+from gpt4rec_es.db.revision import revisions
 from gpt4rec_es.errors import ConflictError
 from tests.databases import Database
 
@@ -170,7 +171,7 @@ REVISION = """
 from alembic import op
 
 revision = "9999"
-down_revision = "0102"
+down_revision = "HEAD"
 
 
 def upgrade() -> None:
@@ -183,11 +184,12 @@ def test_a_revision_and_the_views_of_it_are_one_transaction(
     database: Database, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     migrations = shutil.copytree(ROOT / "migrations", tmp_path / "migrations")
-    (migrations / "versions" / "9999_names.py").write_text(REVISION)
+    head = revisions()[-1]
+    (migrations / "versions" / "9999_names.py").write_text(REVISION.replace("HEAD", head))
     monkeypatch.setattr(migrate, "resource_path", lambda *_parts: migrations / "env.py")
     with pytest.raises(Exception, match='column "actor" does not exist'):
         migrate.upgrade(database.owner_url)
-    assert migrate.current(database.owner_url).revision == "0102"
+    assert migrate.current(database.owner_url).revision == head
     assert "block_rules" in views(database)
     file = folder / "block_rules.sql"
     file.write_text(file.read_text().replace(" actor,", " added_by,"))

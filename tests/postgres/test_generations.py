@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
-from gpt4rec_es.db.rows.generations import store_generations
+from gpt4rec_es.db.rows.generations import load_generated, store_generations
 from gpt4rec_es.prompts.keys import hash128
 from gpt4rec_es.records import GeneratedQuery, Generation
 from tests.databases import Database, wait_for_lock
@@ -100,6 +100,19 @@ def test_a_generation_without_queries_is_one_too(prompts: Database) -> None:
         assert store_generations(connection, "content", 1, [(1, Generation((), 8))], {}) == 1
         assert store_generations(connection, "content", 1, [], {}) == 0
         assert connection.execute(text("SELECT n_queries FROM generations")).scalars().all() == [0]
+
+
+def test_queries_are_loaded_as_they_were_stored(prompts: Database) -> None:
+    queries = (
+        GeneratedQuery("red lamp", -1.5, 4, -6.25),
+        GeneratedQuery("blue vase", -0.5, 3, -0.75),
+        GeneratedQuery("no model", -3.0, 1),
+    )
+    hashes = {query.text: hash128(query.text) for query in queries}
+    with prompts.engine.begin() as connection:
+        store_generations(connection, "content", 1, [(2, Generation(queries, 9))], hashes)
+        assert list(load_generated(connection, [1, 2], "content", 1)) == [(2, list(queries))]
+        assert list(load_generated(connection, [2], "other", 1)) == []
 
 
 def test_what_refers_to_nothing_is_refused(prompts: Database) -> None:

@@ -34,6 +34,8 @@ class StoredEvaluation:
     seconds: float
     actor: str
     created_at: dt.datetime
+    distinct_first_queries: int | None
+    top_first_query_fraction: float | None
 
 
 def store(

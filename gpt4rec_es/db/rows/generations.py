@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from gpt4rec_es.db import locks
 from gpt4rec_es.db.copy import copy_rows
-from gpt4rec_es.records import Generation
+from gpt4rec_es.records import GeneratedQuery, Generation
 
 _HASH_BYTES = 16
 _QUERY_NOS, _GENERATION_NOS = "queries_query_no_seq", "generations_generation_no_seq"
@@ -56,7 +56,7 @@ def store_generations(
     )
     numbers = _add_generations(connection, content_hash, decoding_no, generations)
     rows = (
-        (number, rank, query_nos[q.text], q.sum_logprob, q.n_tokens)
+        (number, rank, query_nos[q.text], q.sum_logprob, q.n_tokens, q.prior_logprob)
         for prompt_no, generation in generations
         if (number := numbers.get(prompt_no)) is not None
         for rank, q in enumerate(generation.queries, start=1)
@@ -64,7 +64,7 @@ def store_generations(
     return len(numbers) + copy_rows(
         connection,
         "generated_queries",
-        ["generation_no", "rank", "query_no", "sum_logprob", "n_tokens"],
+        ["generation_no", "rank", "query_no", "sum_logprob", "n_tokens", "prior_logprob"],
         rows,
     )
 
@@ -205,7 +205,8 @@ def without_generation(
 _GENERATED = text("""
 SELECT g.prompt_no, array_agg(q.text ORDER BY r.rank) AS texts,
        array_agg(r.sum_logprob ORDER BY r.rank) AS sums,
-       array_agg(r.n_tokens ORDER BY r.rank) AS lengths
+       array_agg(r.n_tokens ORDER BY r.rank) AS lengths,
+       array_agg(r.prior_logprob ORDER BY r.rank) AS priors
 FROM generations AS g JOIN generated_queries AS r USING (generation_no)
 JOIN queries AS q USING (query_no)
 WHERE g.prompt_no = ANY(:numbers) AND g.content_hash = :content_hash
@@ -216,11 +217,9 @@ GROUP BY g.prompt_no
 
 def load_generated(
     connection: Connection, prompt_nos: Sequence[int], content_hash: str, decoding_no: int
-) -> Iterator[tuple[int, list[tuple[str, float, int]]]]:
-    """Yield prompt number and queries, best first, of those prompts that have a generation.
-
-    A query is (text, sum of log-probabilities, number of tokens).
-    """
+) -> Iterator[tuple[int, list[GeneratedQuery]]]:
+    """Yield prompt number and queries, best first, of those prompts that have a generation."""
     values = {"numbers": prompt_nos, "content_hash": content_hash, "decoding_no": decoding_no}
     for row in connection.execute(_GENERATED, values):
-        yield row.prompt_no, list(zip(row.texts, row.sums, row.lengths, strict=True))
+        queries = zip(row.texts, row.sums, row.lengths, row.priors, strict=True)
+        yield row.prompt_no, [GeneratedQuery(*query) for query in queries]

@@ -5,7 +5,7 @@ rows that a night just referred to. The per-run partitions have none: their numb
 locked in the same run, and dropping a partition must not check other tables.
 """
 
-from sqlalchemy import Column, DateTime, MetaData, Text, func
+from sqlalchemy import REAL, Column, DateTime, Integer, MetaData, Text, func
 
 metadata = MetaData(
     naming_convention={
@@ -37,3 +37,22 @@ def now(name: str, comment: str) -> Column[object]:
 def at(name: str, comment: str) -> Column[object]:
     """Return a nullable column for a time; the comment says what NULL means."""
     return Column(name, DateTime(timezone=True), comment=comment)
+
+
+def first_query_columns() -> tuple[Column[int], Column[float]]:
+    """Return the columns of how much the first queries of users differ."""
+    return (
+        Column(
+            "distinct_first_queries",
+            Integer,
+            comment="number of distinct first queries of users, before filters; NULL: not counted",
+        ),
+        Column(
+            "top_first_query_fraction",
+            REAL,
+            comment=(
+                "fraction of the users with a query whose first query is the most frequent one, "
+                "before filters; NULL: not counted, or no user has a query"
+            ),
+        ),
+    )

@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from gpt4rec_es.db.tables.base import id_text, metadata, now
+from gpt4rec_es.db.tables.base import first_query_columns, id_text, metadata, now
 
 evaluations = Table(
     "evaluations",
@@ -62,6 +62,7 @@ evaluations = Table(
         "actor", Text, nullable=False, comment="operator that started the evaluation (login name)"
     ),
     now("created_at", "time the evaluation was stored"),
+    *first_query_columns(),
     CheckConstraint("part IN ('validation', 'test')", name="part"),
     Index("ix_evaluations_split_no", "split_no"),
     comment="One row per evaluation: one method with one setting on one part of a split.",

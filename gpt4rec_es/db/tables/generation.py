@@ -182,7 +182,7 @@ generated_queries = Table(
         SmallInteger,
         primary_key=True,
         autoincrement=False,
-        comment="1-based rank of the query in its generation, by beam score",
+        comment="1-based rank of the query in its generation, by the score that decoding asks for",
     ),
     Column("query_no", ForeignKey("queries.query_no"), nullable=False, comment="text of the query"),
     Column(
@@ -196,6 +196,14 @@ generated_queries = Table(
         SmallInteger,
         nullable=False,
         comment="number of tokens of the query, end token included",
+    ),
+    Column(
+        "prior_logprob",
+        REAL,
+        comment=(
+            "natural-log probability of the query's tokens after a prompt without titles; "
+            "NULL: prior_weight is 0, or no language model"
+        ),
     ),
     Index("ix_generated_queries_query_no", "query_no"),
     comment="One row per query of a generation.",

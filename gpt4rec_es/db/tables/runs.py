@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from gpt4rec_es.db.tables.base import at, id_text, metadata, now
+from gpt4rec_es.db.tables.base import at, first_query_columns, id_text, metadata, now
 
 # The states of a run, in order.
 UNFINISHED = ("planned", "generating", "searching", "merging", "checking")
@@ -142,6 +142,7 @@ runs = Table(
             "search options for generated queries; NULL: a title needs only one of a query's terms"
         ),
     ),
+    *first_query_columns(),
     UniqueConstraint("kind", "logical_date", "attempt"),
     Index(
         "ix_runs_unfinished",

@@ -2,13 +2,15 @@ CREATE VIEW analytics.evaluations (
     evaluation_id, split_name, part, method, evaluated_query_count, evaluated_generator_name,
     evaluated_generator_hash, index_name, k1, b, eval_user_count, evaluation_code_version,
     evaluation_duration_s, evaluation_actor, evaluated_at,
-    evaluated_recipe_name, evaluated_recipe_hash
+    evaluated_recipe_name, evaluated_recipe_hash,
+    evaluated_distinct_first_queries, evaluated_top_first_query_fraction
 ) AS
 SELECT
     e.evaluation_no, s.name, e.part, e.method, e.num_queries, e.generator_name,
     e.content_hash, e.index_name, e.k1, e.b, e.n_eval_users, e.code_version,
     e.seconds, e.actor, e.created_at,
-    e.options #>> '{recipe,name}', e.options #>> '{recipe,hash}'
+    e.options #>> '{recipe,name}', e.options #>> '{recipe,hash}',
+    e.distinct_first_queries, e.top_first_query_fraction
 FROM public.evaluations AS e
 JOIN public.splits AS s USING (split_no);
 
@@ -41,3 +43,9 @@ COMMENT ON COLUMN analytics.evaluations.evaluated_recipe_name IS
     'method has none';
 COMMENT ON COLUMN analytics.evaluations.evaluated_recipe_hash IS
     'SHA-256 (hex) of the recipe that was measured, with its changes; NULL: the method has none';
+COMMENT ON COLUMN analytics.evaluations.evaluated_distinct_first_queries IS
+    'number of distinct first queries of users, before filters; NULL: the method generates none, '
+    'or an older version made it';
+COMMENT ON COLUMN analytics.evaluations.evaluated_top_first_query_fraction IS
+    'fraction of the users with a query whose first query is the most frequent one, before '
+    'filters; NULL: no user has a query, or an older version made it';

@@ -1,10 +1,11 @@
 CREATE VIEW analytics.generated_queries (
     run_id, logical_date, user_id, query_rank, query_id, query,
-    beam_score, query_tokens, generated_at
+    beam_score, query_tokens, generated_at, prior_logprob
 ) AS
 SELECT
     r.run_id, r.logical_date, u.shown_id, gq.rank, q.query_no, q.text,
-    gq.sum_logprob / greatest(gq.n_tokens, 1), gq.n_tokens, g.created_at
+    gq.sum_logprob / greatest(gq.n_tokens, 1), gq.n_tokens, g.created_at,
+    gq.prior_logprob
 FROM public.run_users AS ru
 JOIN public.runs AS r ON r.run_no = ru.run_no
 JOIN public.generators AS t ON t.generator_no = r.generator_no
@@ -23,7 +24,8 @@ COMMENT ON COLUMN analytics.generated_queries.logical_date IS
 COMMENT ON COLUMN analytics.generated_queries.user_id IS
     'the shop''s user id, or its pseudonym if pseudonyms are switched on';
 COMMENT ON COLUMN analytics.generated_queries.query_rank IS
-    '1-based rank of the query among the user''s queries of the run, by beam score';
+    '1-based rank of the query among the user''s queries of the run, by the score that the run''s '
+    'decoding asks for';
 COMMENT ON COLUMN analytics.generated_queries.query_id IS
     'number of the query text, the same in all views and runs';
 COMMENT ON COLUMN analytics.generated_queries.query IS
@@ -34,3 +36,7 @@ COMMENT ON COLUMN analytics.generated_queries.query_tokens IS
     'number of tokens of the query, end token included';
 COMMENT ON COLUMN analytics.generated_queries.generated_at IS
     'time the query was generated; before the run if an earlier run had the same input';
+COMMENT ON COLUMN analytics.generated_queries.prior_logprob IS
+    'natural-log probability of the query''s tokens after a prompt without titles; beam_score x '
+    'query_tokens is that after the user''s prompt; NULL: prior_weight of the run is 0, or no '
+    'language model';

@@ -5,7 +5,8 @@ CREATE VIEW analytics.runs (
     length_penalty, dtype, generator_name, generator_kind,
     generator_hash, index_name, k1, b, manifest_hash, code_version,
     run_actor, planned_at, finished_at, duration_s,
-    run_error, minimum_should_match, recipe_name, recipe_hash
+    run_error, minimum_should_match, recipe_name, recipe_hash, prior_weight,
+    distinct_first_queries, top_first_query_fraction
 ) AS
 SELECT
     r.run_id, r.kind, r.logical_date, r.attempt, r.state, p.run_no IS NOT NULL, p.published_at,
@@ -15,7 +16,10 @@ SELECT
     g.content_hash, b.index_name, b.k1, b.b, encode(r.manifest_hash, 'hex'), r.code_version,
     r.actor, r.planned_at, r.finished_at, extract(epoch FROM r.finished_at - r.planned_at)::real,
     r.error, coalesce(o.options ->> 'minimum_should_match', '1'),
-    r.manifest #>> '{recipe,name}', r.manifest #>> '{recipe,hash}'
+    r.manifest #>> '{recipe,name}', r.manifest #>> '{recipe,hash}',
+    CASE WHEN r.generator_no IS NOT NULL
+        THEN coalesce((d.settings ->> 'prior_weight')::real, 0) END,
+    r.distinct_first_queries, r.top_first_query_fraction
 FROM public.runs AS r
 JOIN public.builds AS b USING (build_no)
 LEFT JOIN public.decodings AS d
@@ -82,3 +86,11 @@ COMMENT ON COLUMN analytics.runs.recipe_name IS
     'name of the recipe that the lists were made by; NULL: the run is older than recipes';
 COMMENT ON COLUMN analytics.runs.recipe_hash IS
     'SHA-256 (hex) of that recipe; NULL: the run is older than recipes';
+COMMENT ON COLUMN analytics.runs.prior_weight IS
+    'part of a query''s log-probability without the user''s titles that is subtracted before '
+    'queries are ranked; 0: none';
+COMMENT ON COLUMN analytics.runs.distinct_first_queries IS
+    'number of distinct first queries of users, before filters; NULL: not checked yet';
+COMMENT ON COLUMN analytics.runs.top_first_query_fraction IS
+    'fraction of the users with a query whose first query is the most frequent one, before '
+    'filters; NULL: not checked yet, or no user has a query';

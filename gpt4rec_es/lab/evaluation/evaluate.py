@@ -38,7 +38,11 @@ from gpt4rec_es.version import code_version
 
 @dataclass(frozen=True, slots=True)
 class EvaluationReport:
-    """A stored evaluation with its metrics."""
+    """A stored evaluation with its metrics.
+
+    distinct_first_queries, top_first_query_fraction: as in db/rows/first_queries.py; None: the
+    method generates no queries.
+    """
 
     evaluation_no: int
     split: str
@@ -52,6 +56,8 @@ class EvaluationReport:
     seconds: float
     options: Mapping[str, Any]
     metrics: tuple[MetricRow, ...]
+    distinct_first_queries: int | None
+    top_first_query_fraction: float | None
 
 
 def evaluate(
@@ -163,11 +169,14 @@ def _store(
         round(made.seconds, 1),
         values["options"],
         tuple(metrics),
+        values["distinct_first_queries"],
+        values["top_first_query_fraction"],
     )
 
 
 def _values(split: SplitRow, options: EvaluateOptions, made: MadeLists) -> dict[str, Any]:
     """Return the columns of ``evaluations`` that depend on the lists and their options."""
+    firsts = made.first_queries
     return {
         "split_no": split.split_no,
         "part": options.part,
@@ -182,4 +191,6 @@ def _values(split: SplitRow, options: EvaluateOptions, made: MadeLists) -> dict[
         },
         "code_version": code_version(),
         "seconds": made.seconds,
+        "distinct_first_queries": firsts and firsts.distinct,
+        "top_first_query_fraction": firsts and firsts.top_fraction,
     }

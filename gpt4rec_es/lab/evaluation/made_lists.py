@@ -1,12 +1,14 @@
 """The lists of one evaluation: method, options, and seconds."""
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy import Engine
 
+from gpt4rec_es.db.rows.first_queries import FirstQueries
 from gpt4rec_es.db.rows.generators import Generator
 from gpt4rec_es.db.rows.splits import SplitRow
 from gpt4rec_es.generation.registry import opened_unchanged
@@ -39,6 +41,7 @@ class MadeLists:
     options: Mapping[str, Any]
     num_queries: int | None = None
     generator: Generator | None = None
+    first_queries: FirstQueries | None = None
 
     @property
     def title(self) -> str:
@@ -126,12 +129,15 @@ class MethodLists:
             numbers = options.num_queries or (recipe.decoding.num_queries,)
             known["decoding"] = recipe.decoding.as_dict()
             known["prompt"] = opened.prompt_form.as_dict()
+        firsts = count_first_queries(queries) if is_written and generator is not None else None
         lists, made_with = self._merged(method, options, recipe, queries, numbers)
         seconds = (time.monotonic() - started) / len(numbers)
         for m in numbers:
             by_length = {k: lists[k, m] for k in options.ks}
             writer = generator if m else None
-            yield MadeLists(method, by_length, seconds, {**known, **made_with}, m or None, writer)
+            yield MadeLists(
+                method, by_length, seconds, {**known, **made_with}, m or None, writer, firsts
+            )
 
     def _merged(
         self,
@@ -192,6 +198,16 @@ def _with_queries(recipe: Recipe, numbers: Sequence[int]) -> Recipe:
     most = max(numbers)
     beams = max(most, recipe.decoding.num_beams)
     return replace(recipe, decoding=replace(recipe.decoding, num_queries=most, num_beams=beams))
+
+
+def count_first_queries(queries: Iterable[Sequence[str]]) -> FirstQueries:
+    """Return how much the first of each user's queries differ; users without queries are left out.
+
+    As the night counts them, in db/rows/first_queries.py.
+    """
+    firsts = Counter(own[0] for own in queries if own)
+    top = max(firsts.values()) / firsts.total() if firsts else None
+    return FirstQueries(len(firsts), top)
 
 
 def _learned(options: EvaluateOptions) -> dict[str, bool]:

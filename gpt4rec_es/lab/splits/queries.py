@@ -5,7 +5,7 @@ and other evaluations.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -183,8 +183,8 @@ def _load(
         for numbers in _batches(_distinct(prompt_nos), _CASES):
             for prompt_no, queries in load_generated(connection, numbers, *key):
                 found[prompt_no] = tuple(
-                    GeneratedQuery(texts.setdefault(written, written), sum_logprob, length)
-                    for written, sum_logprob, length in queries
+                    replace(query, text=texts.setdefault(query.text, query.text))
+                    for query in queries
                 )
     return found
 

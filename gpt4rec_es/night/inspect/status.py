@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from gpt4rec_es.db.rows import first_queries, run_counts
 from gpt4rec_es.db.rows import gates as gate_rows
-from gpt4rec_es.db.rows import run_counts
 from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows import status as rows
 from gpt4rec_es.db.rows.filters import count_removed
@@ -44,7 +44,8 @@ class RunStatus:
 
     pruned_at: time the lists were deleted. users_done: number of users with stored lists.
     eta_seconds: estimated seconds to the end of the current stage. recipe: None: the run is older
-    than recipes. weights: of its sources. generator None: it has none.
+    than recipes. weights: of its sources. generator None: it has none. distinct_first_queries,
+    top_first_query_fraction: as in rows/first_queries.py; None: not checked yet.
     """
 
     run_id: str
@@ -73,6 +74,8 @@ class RunStatus:
     outcomes: dict[str, int]
     sources: dict[str, int]
     removed_queries: dict[str, int]
+    distinct_first_queries: int | None
+    top_first_query_fraction: float | None
     gates: list[dict[str, Any]]
 
     def as_dict(self) -> dict[str, Any]:
@@ -91,6 +94,7 @@ def run_status(connection: Connection, run: Run) -> RunStatus:
     merge = next((stage for stage in stages if stage.stage == "merge"), None)
     under_way = next((stage for stage in stages if stage.shards_open), None)
     build = run.manifest["build"]
+    firsts = first_queries.load(connection, run.run_no)
     removed = {} if run.filters_no is None else count_removed(connection, run)
     return RunStatus(
         run_id=run.run_id,
@@ -119,6 +123,8 @@ def run_status(connection: Connection, run: Run) -> RunStatus:
         outcomes=outcomes,
         sources=_by_detail(merged, "listed"),
         removed_queries=removed,
+        distinct_first_queries=firsts.distinct if firsts else None,
+        top_first_query_fraction=firsts.top_fraction if firsts else None,
         gates=[asdict(gate) for gate in gate_rows.load(connection, run.run_no)],
     )
 

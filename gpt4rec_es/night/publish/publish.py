@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from gpt4rec_es.db import locks
 from gpt4rec_es.db.engine import retrying, transaction
-from gpt4rec_es.db.rows import audit, daily
+from gpt4rec_es.db.rows import audit, daily, first_queries
 from gpt4rec_es.db.rows import gates as gate_rows
 from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows.gates import GateResult
@@ -36,6 +36,7 @@ def check_and_publish(parts: NightParts, run: Run) -> list[GateResult]:
     """
     with parts.engine.connect() as connection:
         results = check(connection, parts.elastic, run)
+        firsts = first_queries.count(connection, run)
     refused = [result for result in results if not result.passed]
 
     def decide(connection: Connection) -> str:
@@ -48,6 +49,7 @@ def check_and_publish(parts: NightParts, run: Run) -> list[GateResult]:
         if state != "checking":  # another process published it meanwhile
             return state
         gate_rows.store(connection, run.run_no, results)
+        first_queries.store(connection, run.run_no, firsts)
         if refused:
             run_rows.set_state(connection, run.run_no, "rejected", _sentence(refused))
             audit.record(connection, parts.actor, "reject", run.run_id, reason=_sentence(refused))
@@ -92,6 +94,7 @@ def publish(parts: NightParts, run_id: str, *, force: bool, reason: str | None) 
         if not force:
             _require_not_shown(connection, run)
         results = check(connection, parts.elastic, run)
+        firsts = first_queries.count(connection, run)
     refused = [result for result in results if not result.passed]
     if refused and not force:
         raise GateError(
@@ -107,6 +110,7 @@ def publish(parts: NightParts, run_id: str, *, force: bool, reason: str | None) 
                 f"Run {run.run_id} became {state} while it was checked.", "See `gpt4rec runs list`."
             )
         gate_rows.store(connection, run.run_no, results)
+        first_queries.store(connection, run.run_no, firsts)
         _publish(connection, parts.actor, run, "force_publish" if refused else "publish", reason)
         return run_rows.load(connection, run.run_no)
 

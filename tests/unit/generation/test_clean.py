@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from gpt4rec_es.generation.clean import clean_query, collapse, search_tokens
+from gpt4rec_es.generation.clean import clean_query, collapse, score_query, search_tokens
 from gpt4rec_es.records import Decoding, GeneratedQuery
 
 
@@ -33,6 +33,26 @@ def test_ranked_by_mean_not_by_sum() -> None:
     long = GeneratedQuery("red vintage candle", -3.0, 6)
     short = GeneratedQuery("teapot", -1.0, 1)
     assert texts(short, long) == ["red vintage candle", "teapot"]
+
+
+@pytest.mark.parametrize(
+    ("length_penalty", "first"),
+    [(1.0, "red vintage candle"), (0.7, "red vintage candle"), (0.5, "teapot"), (0.0, "teapot")],
+)
+def test_the_length_penalty_orders_the_queries(length_penalty: float, first: str) -> None:
+    # -3 / 6^p against -1: equal at p = log(3) / log(6) = 0.613.
+    long = GeneratedQuery("red vintage candle", -3.0, 6)
+    short = GeneratedQuery("teapot", -1.0, 1)
+    decoding = Decoding(length_penalty=length_penalty)
+    assert collapse((long, short), decoding)[0].text == first
+    assert collapse((short, long), decoding)[0].text == first
+
+
+def test_by_default_the_score_is_the_mean_to_the_last_bit() -> None:
+    for n_tokens in range(1, 60):
+        one = GeneratedQuery("a", -0.1 * n_tokens**1.3, n_tokens)
+        assert score_query(one, Decoding()) == one.beam_score
+    assert score_query(GeneratedQuery("", -2.5, 0), Decoding()) == -2.5
 
 
 def test_equal_scores_are_ordered_by_the_bytes_of_the_text() -> None:

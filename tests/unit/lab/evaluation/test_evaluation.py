@@ -5,12 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from gpt4rec_es.db.rows.first_queries import FirstQueries
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.bm25.index import MemoryIndex, TokenizedTitle
 from gpt4rec_es.lab.bm25.retriever import Analyze, MemoryRetriever
 from gpt4rec_es.lab.evaluation import merging
 from gpt4rec_es.lab.evaluation.compare import differences
 from gpt4rec_es.lab.evaluation.data import EvaluationCatalog
+from gpt4rec_es.lab.evaluation.made_lists import count_first_queries
 from gpt4rec_es.lab.evaluation.measure import Measurer
 from gpt4rec_es.lab.evaluation.merging import merge_lists
 from gpt4rec_es.lab.evaluation.methods import BASELINES, Baselines, MethodOptions
@@ -58,6 +60,12 @@ QUERIES = [
     ["tea", "tin", "red soap", "green"],
     ["zeppelin", "red"],
 ]
+
+
+def test_first_queries_are_counted_over_users_with_queries() -> None:
+    queries = [["red", "tea"], ["tea"], [], ["red"], ["red", "red tea"]]
+    assert count_first_queries(queries) == FirstQueries(2, 3 / 4)
+    assert count_first_queries([[], []]) == FirstQueries(0, None)
 
 
 def test_every_length_and_number_of_queries_is_merged_on_its_own(
