@@ -39,10 +39,11 @@ def shop(servers: Servers, database: Database, alias: str, trained_folder: Path)
 
 def night(runtime: Runtime, prior_weight: float, days: int = 0) -> str:
     options = runtime.night_options()
-    decoding = replace(options.decoding, prior_weight=prior_weight)
+    decoding = replace(options.recipe.recipe.decoding, prior_weight=prior_weight)
+    recipe = options.recipe.changed(decoding=decoding)
     date = DAY + dt.timedelta(days=days)
     # The tiny network, trained on another shop, need not find enough.
-    chosen = replace(options, decoding=decoding, min_full_fraction=0, max_fallback_fraction=1)
+    chosen = replace(options, recipe=recipe, min_full_fraction=0, max_fallback_fraction=1)
     report = run_night(runtime.night_parts(), chosen, date)
     assert report.state == "published"
     return report.run_id
@@ -75,7 +76,7 @@ def test_a_night_stores_priors_and_ranks_by_them(shop: Shop, database: Database)
     personal = seen(database, night(runtime, 0.25, days=1))
     assert len(plain) == len(personal) == 39
     assert all(row.prior_logprob is None for rows in plain.values() for row in rows)
-    decoding = replace(runtime.decoding, prior_weight=0.25)
+    decoding = replace(runtime.recipe.recipe.decoding, prior_weight=0.25)
     for rows in personal.values():
         assert all(row.prior_logprob < 0 for row in rows)
         queries = [GeneratedQuery(row.query, *row[2:]) for row in rows]
@@ -87,7 +88,9 @@ def test_a_night_stores_priors_and_ranks_by_them(shop: Shop, database: Database)
             text("SELECT prior_weight FROM analytics.runs ORDER BY run_id")
         ).scalars()
         assert list(weights) == [0, 0.25]
-    again = replace(runtime.night_options(), decoding=decoding, min_full_fraction=0)
+    options = runtime.night_options()
+    recipe = options.recipe.changed(decoding=decoding)
+    again = replace(options, recipe=recipe, min_full_fraction=0)
     report = run_night(runtime.night_parts(), again, DAY + dt.timedelta(days=2))
     assert report.tokens == 0, "the night before stored them under the same key"
 
@@ -124,7 +127,7 @@ def test_evaluations_share_the_queries_of_nights(shop: Shop, database: Database)
     with runtime.engine.connect() as connection:
         stored = connection.execute(text("SELECT * FROM generators WHERE is_current")).one()
     generator = runtime.generator(stored)
-    decoding = replace(runtime.decoding, prior_weight=0.25)
+    decoding = replace(runtime.recipe.recipe.decoding, prior_weight=0.25)
     made = split_queries(runtime.engine, generator, decoding, row, split.test)
     loaded = split_queries(runtime.engine, generator, decoding, row, split.test)
     assert made == loaded
