@@ -37,7 +37,7 @@ from gpt4rec_es.night.inputs.rules import (
     rules_manifest,
     search_options_number,
 )
-from gpt4rec_es.options.lists import CO_PURCHASE, HISTORY_TITLES
+from gpt4rec_es.options.lists import HISTORY_TITLES
 from gpt4rec_es.options.night import NightOptions
 from gpt4rec_es.prompts.keys import canonical_json, hash128
 from gpt4rec_es.protocols import Progress, QueryGenerator, no_progress
@@ -79,7 +79,7 @@ def plan_run(
         for _ in range(_ATTEMPTS):
             build_no = parts.ensure_index()
             set_no = None
-            if options.fusion.uses(CO_PURCHASE):
+            if options.fusion.needs_co_purchases:
                 set_no = ensure_co_purchases(parts.engine, options.fusion)
             # Taken before the transaction, so that its snapshot is not older than the lock.
             with locks.hold_lock(parts.engine, locks.TEXTS, shared=True, wait_s=_WAIT_FOR_PRUNE_S):

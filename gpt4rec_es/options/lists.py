@@ -5,19 +5,23 @@ A run stores them in its manifest. Each record refuses invalid values when it is
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Interval
 
 from gpt4rec_es.errors import UsageError
+from gpt4rec_es.options import features
+from gpt4rec_es.options.features import CONTEXTS, FEATURES, POPULARITY
 from gpt4rec_es.options.minimum_should_match import canonical_requirements
 
 _Fraction = Annotated[float, Interval(ge=0, le=1)]
 _Decay = Annotated[float, Interval(gt=0, le=1)]
 _Count = Annotated[int, Interval(ge=1, le=1000)]
 
+
 # The sources of candidates, by the names that weights and manifests give them.
-QUERIES, CO_PURCHASE, HISTORY_TITLES = SOURCES = ("queries", "co_purchase", "history_titles")
+QUERIES, CO_PURCHASE, HISTORY_TITLES = SOURCES = features.SOURCES
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +60,10 @@ class Fusion:
     """Sources of candidates and their fusion into one list.
 
     weights: (source, weight >= 0) in order; ``queries`` alone is the merge by K/m, nothing fused.
-    method: "scores" adds up weighted scores, "ranks" weighted reciprocal ranks. candidates: hits
-    counted per title, and length of each source's ranking. query_hits: hits counted per query by
+    method: "scores" adds up weighted scores, "ranks" weighted reciprocal ranks, "learned" the
+    features of ``options.features`` times ``coefficients``, (feature, coefficient) in their order;
+    then a weight only switches its source on. candidates: hits counted per title, and length of
+    each source's ranking. query_hits: hits counted per query by
     scores. history: number of newest purchases used; each older one counts ``history_decay`` times
     less, each lower-ranked query ``query_decay`` times less. neighbours: neighbours kept per item.
     pair_history: newest purchases per user that are counted in pairs. pairs: weights of pairs.
@@ -65,7 +71,7 @@ class Fusion:
     """
 
     weights: tuple[tuple[str, float], ...] = ((QUERIES, 1.0),)
-    method: Literal["scores", "ranks"] = "scores"
+    method: Literal["scores", "ranks", "learned"] = "scores"
     candidates: _Count = 100
     history: _Count = 20
     history_decay: _Decay = 0.7
@@ -75,6 +81,7 @@ class Fusion:
     rank_constant: Annotated[int, Interval(ge=1, le=10_000)] = 60
     query_hits: _Count = 3
     pairs: PairCounting = PairCounting()
+    coefficients: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse weights and counts that cannot be fused."""
@@ -87,8 +94,9 @@ class Fusion:
             not 0 <= weight < float("inf") for _, weight in self.weights
         ):
             raise UsageError("A source's weight is wrong.", "Weights are >= 0, and one above 0.")
-        if self.method not in {"scores", "ranks"}:
-            raise UsageError(f"The fusion is {self.method!r}.", "Choose scores or ranks.")
+        if self.method not in {"scores", "ranks", "learned"}:
+            raise UsageError(f"The fusion is {self.method!r}.", "Choose scores, ranks or learned.")
+        self._check_coefficients()
         for decay in (self.history_decay, self.query_decay):
             if not 0 < decay <= 1:
                 raise UsageError(f"A decay is {decay}.", "It must be above 0 and at most 1.")
@@ -102,10 +110,41 @@ class Fusion:
         if min(*counts, self.rank_constant) < 1:
             raise UsageError("A count of the fusion is below 1.", "Counts start at 1.")
 
+    def _check_coefficients(self) -> None:
+        if (self.method == "learned") != bool(self.coefficients):
+            raise UsageError(
+                f"The fusion {self.method!r} has {len(self.coefficients)} coefficients.",
+                "A learned fusion has one or more, the others have none.",
+            )
+        names = [name for name, _ in self.coefficients]
+        known = set(features.coefficient_names())
+        for name, value in self.coefficients:
+            if name not in known:
+                raise UsageError(
+                    f"There is no feature {name!r}.",
+                    f"There are {', '.join(FEATURES)}, each alone or times one of "
+                    f"{', '.join(CONTEXTS)}, as in co_recent*history.",
+                )
+            if not isfinite(value):
+                raise UsageError(f"The coefficient of {name} is {value}.", "It must be finite.")
+        if len(set(names)) != len(names):
+            raise UsageError("A feature has two coefficients.", "Name each once.")
+
+    @property
+    def needs_co_purchases(self) -> bool:
+        """Whether neighbours or numbers of buyers are needed."""
+        return self.uses(CO_PURCHASE) or self.method == "learned"
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of the parts of a fused score: its sources, and popularity where it is learned."""
+        used = tuple(name for name, weight in self.weights if weight > 0)
+        return (*used, POPULARITY) if self.method == "learned" else used
+
     @property
     def is_plain(self) -> bool:
         """Whether generated queries are the only source, so that nothing is fused."""
-        return [name for name, _ in self.weights] == [QUERIES]
+        return [name for name, _ in self.weights] == [QUERIES] and self.method != "learned"
 
     @property
     def counting(self) -> dict[str, float]:
@@ -119,7 +158,10 @@ class Fusion:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the settings as plain values, for manifests; ``from_dict`` reads them."""
-        return {**asdict(self), "weights": [list(pair) for pair in self.weights]}
+        values = {**asdict(self), "weights": [list(pair) for pair in self.weights]}
+        if not self.coefficients:  # as manifests had it before there were any
+            return {name: it for name, it in values.items() if name != "coefficients"}
+        return {**values, "coefficients": [list(pair) for pair in self.coefficients]}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any] | None) -> "Fusion":
@@ -129,7 +171,8 @@ class Fusion:
         weights = tuple((str(name), float(weight)) for name, weight in values["weights"])
         # Manifests without pairs are of runs that used the cosine.
         pairs = PairCounting(**values["pairs"]) if "pairs" in values else COSINE
-        return cls(**{**values, "weights": weights, "pairs": pairs})
+        learned = tuple((str(name), float(it)) for name, it in values.get("coefficients", ()))
+        return cls(**{**values, "weights": weights, "pairs": pairs, "coefficients": learned})
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from heapq import nlargest
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.options.lists import HISTORY_TITLES, QUERIES, Fusion
+from gpt4rec_es.ranking.features import NO_BUYERS, Buyers
+from gpt4rec_es.ranking.learned import learned_rankings
 from gpt4rec_es.ranking.merge import merge_hits
 from gpt4rec_es.ranking.outcome import Merge, Pick, QueryHits, Removed
 from gpt4rec_es.ranking.rules import ListFilter
@@ -35,6 +37,8 @@ def fuse_sources(
     popular: Sequence[int] = (),
     list_filter: ListFilter | None = None,
     keep_removed: bool = False,
+    buyers: Buyers = NO_BUYERS,
+    n_bought: int | None = None,
 ) -> Merge:
     """Return the list of ``k`` items by the sources of ``fusion``; purchases are newest first.
 
@@ -43,8 +47,9 @@ def fuse_sources(
     neighbour (weighted by age). Only the first hits of a query (``fusion.query_hits``) or title
     (``candidates``) count, so a deeper search changes no value. Fusion "scores" orders by the
     weighted sum of values, "ranks" by the weighted sum of 1 / (rank_constant + place), where
-    queries are ranked by ``merge_hits``. Ties: the earlier source, then its better query or title,
-    then the better hit.
+    queries are ranked by ``merge_hits``, "learned" by features times coefficients, for which
+    ``buyers`` and the number of all bought items are needed (None: that of ``purchases``). Ties:
+    the earlier source, then its better query or title, then the better hit.
 
     Remaining places are filled as by ``merge_hits``: deeper hits of queries, the last title,
     popular items. A source of weight 0 adds nothing, but queries still fill. Items refused by
@@ -56,11 +61,16 @@ def fuse_sources(
     """
     if k < 1:
         raise UsageError(f"k is {k}.", "Ask for at least 1 item.")
-    rankings = [
-        (weight, _rank(name, queries, purchases, k, fusion, bought, list_filter))
-        for name, weight in fusion.weights
-        if weight > 0
-    ]
+    if fusion.method == "learned":
+        n_bought = len(purchases) if n_bought is None else n_bought
+        parts = learned_rankings(queries, purchases, fusion, bought, buyers, n_bought, list_filter)
+        rankings = [(1.0, ranking) for ranking in parts]
+    else:
+        rankings = [
+            (weight, _rank(name, queries, purchases, k, fusion, bought, list_filter))
+            for name, weight in fusion.weights
+            if weight > 0
+        ]
     n_queries = sum(not q.result.is_empty_query for q in queries)
     if deeper := _needs_deeper(rankings, n_queries):
         return deeper
@@ -74,7 +84,7 @@ def fuse_sources(
         tuple(weight * ranking.values.get(item_no, 0.0) for weight, ranking in rankings)
         for item_no in best
     )
-    counted = fusion.query_hits if fusion.method == "scores" else fusion.candidates
+    counted = fusion.candidates if fusion.method == "ranks" else fusion.query_hits
     passed_over = _removed(queries, counted, bought, merge.ruled_out)
     return replace(merge, contributions=contributions, removed=tuple(passed_over))
 
@@ -167,7 +177,8 @@ def _best(fused: dict[int, float], k: int, list_filter: ListFilter | None) -> li
 
 def _pick(item_no: int, fused: float, rankings: Sequence[tuple[float, Ranking]]) -> Pick:
     """Return the row of an item, with the reason of the source that adds most to its score."""
-    _, ranking = max(rankings, key=lambda pair: pair[0] * pair[1].values.get(item_no, 0.0))
+    found_by = [pair for pair in rankings if item_no in pair[1].reasons]
+    _, ranking = max(found_by, key=lambda pair: pair[0] * pair[1].values.get(item_no, 0.0))
     query_rank, hit_rank, score, from_item_no = ranking.reasons[item_no]
     return Pick(item_no, ranking.source, query_rank, hit_rank, score, from_item_no, fused)
 

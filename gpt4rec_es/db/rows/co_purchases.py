@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, insert, select, text, update
 
 from gpt4rec_es.db import tables
 from gpt4rec_es.db.copy import copy_rows
@@ -19,6 +19,18 @@ def find_set(connection: Connection, key: Mapping[str, float]) -> int | None:
     same = [_SETS.c[name] == value for name, value in key.items()]
     found = connection.execute(select(_SETS.c.set_no).where(*same)).scalar_one_or_none()
     return None if found is None else int(found)
+
+
+def load_buyers(connection: Connection, set_no: int) -> bytes | None:
+    """Return the numbers of buyers, see ``item_buyers``; None: they were not counted."""
+    buyers = select(_SETS.c.item_buyers).where(_SETS.c.set_no == set_no)
+    found = connection.execute(buyers).scalar_one()
+    return None if found is None else bytes(found)
+
+
+def store_buyers(connection: Connection, set_no: int, buyers: bytes) -> None:
+    """Store the numbers of buyers of a set, see ``item_buyers``."""
+    connection.execute(update(_SETS).where(_SETS.c.set_no == set_no).values(item_buyers=buyers))
 
 
 def is_current(connection: Connection, set_no: int) -> bool:

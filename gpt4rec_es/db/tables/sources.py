@@ -9,6 +9,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     Table,
     UniqueConstraint,
 )
@@ -71,6 +72,12 @@ co_purchase_sets = Table(
         Double,
         nullable=False,
         comment="d: number added to the item's own buyers when normalising",
+    ),
+    Column(
+        "item_buyers",
+        LargeBinary,
+        comment="number of buyers by item number, from 0 on, 4 bytes each (int32, little-endian); "
+        "NULL: not counted, a set of an earlier version",
     ),
     UniqueConstraint(
         "history_version",

@@ -85,8 +85,25 @@ class GridMerge:
         removed: Collection[str] = frozenset(),
     ) -> Iterator[tuple[Sequence[int], int, dict[Cell, list[list[int]]]]]:
         """Yield (user indices, point index, lists by cell), for a group of users at a time."""
-        fusion = self._sources.fusion
         longest = max(k for k, _ in cells)
+        for some, hits, merge_inputs in self.groups(queries, histories, longest, removed=removed):
+            users = [user.user_no for user in some]
+            for point in range(len(self._points)):
+                yield users, point, dict(_lists(some, hits.at(point), merge_inputs, cells))
+
+    def groups(
+        self,
+        queries: Sequence[Sequence[str]],
+        histories: Sequence[Sequence[int]],
+        longest: int,
+        *,
+        removed: Collection[str] = frozenset(),
+    ) -> Iterator[tuple[list[UserInput], MemoryHits, MergeInputs]]:
+        """Yield groups of users with their hits and merge inputs, for lists of ``longest`` items.
+
+        A user's number is the index in ``queries``.
+        """
+        fusion = self._sources.fusion
         looked_at = longest if fusion.is_plain else max(longest, fusion.candidates)
         depth = looked_at + SPARE_HITS
         room = _HITS // (depth * len(self._points))
@@ -96,11 +113,7 @@ class GridMerge:
             )
             for first in range(0, len(inputs), _USERS):
                 some = inputs[first : first + _USERS]
-                users = [user.user_no for user in some]
-                merge_inputs = self._merge_inputs(some, histories, numbers, longest)
-                for point in range(len(self._points)):
-                    lists = dict(_lists(some, hits.at(point), merge_inputs, cells))
-                    yield users, point, lists
+                yield some, hits, self._merge_inputs(some, histories, numbers, longest)
 
     def _numbered(
         self,
@@ -119,7 +132,7 @@ class GridMerge:
                 UserInput(
                     user,
                     None,
-                    len(history),
+                    len(set(history)),
                     wanted[titles[0]] if titles else None,
                     tuple(wanted[text] for text in own),
                     frozenset(wanted[text] for text in own if text in removed),
@@ -176,6 +189,7 @@ class GridMerge:
             titles=titles,
             rules=sources.rules,
             shown={},
+            buyers=sources.buyers,
         )
 
 
@@ -198,8 +212,8 @@ def _lists_by_length(
 ) -> Iterator[tuple[int, list[list[int]]]]:
     """Yield (length, lists); ``lengths`` descend.
 
-    If fused by scores, a shorter list is a prefix of the part of a longer list that sources filled,
-    which saves most of the work.
+    Unless fused by ranks, a shorter list is a prefix of the part of a longer list that sources
+    filled, which saves most of the work.
     """
     longest: list[list[int]] = []
     n_fused = [0] * len(users)
@@ -212,7 +226,7 @@ def _lists_by_length(
             k,
             [made.get(user.user_no, own[:k]) for user, own in zip(users, shorter, strict=True)],
         )
-        if merge_inputs.fusion.method == "scores" and not longest:
+        if merge_inputs.fusion.method != "ranks" and not longest:
             picks = [merged.merges[user.user_no].picks for user in users]
             longest = [[pick.item_no for pick in own] for own in picks]
             n_fused = [sum(pick.fused_score is not None for pick in own) for own in picks]

@@ -9,8 +9,9 @@ import numpy as np
 from gpt4rec_es.lab.baselines.popularity import count_buyers
 from gpt4rec_es.lab.evaluation.data import EvaluationCatalog
 from gpt4rec_es.lab.splits.histories import deduplicate_keep_last
-from gpt4rec_es.options.lists import CO_PURCHASE, Fusion
+from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.prompts.keys import normalise_query
+from gpt4rec_es.ranking.features import NO_BUYERS, Buyers
 from gpt4rec_es.ranking.neighbours import Purchases, strongest
 from gpt4rec_es.ranking.rules import ItemRules
 from gpt4rec_es.records import Neighbours
@@ -21,7 +22,8 @@ class ListSources:
     """Sources of lists besides generated queries; by default none.
 
     titles: query texts by item; popular: items of the last fallback, best first; neighbours: by
-    item, if co-purchases are a source. rules: rules applied to every list.
+    item, if co-purchases are a source; buyers: for a learned fusion. rules: rules applied to every
+    list.
     """
 
     fusion: Fusion = field(default_factory=Fusion)
@@ -29,6 +31,7 @@ class ListSources:
     popular: Sequence[int] = ()
     neighbours: Mapping[int, Neighbours] = field(default_factory=dict)
     rules: ItemRules | None = None
+    buyers: Buyers = NO_BUYERS
 
 
 def product_sources(
@@ -51,22 +54,27 @@ def product_sources(
         catalog.active & buyers.keys(), key=lambda item: (-buyers[item], ids[item].encode())
     )
     neighbours: dict[int, Neighbours] = {}
-    if fusion.uses(CO_PURCHASE):
-        neighbours = dict(_neighbours(catalog, train, baskets or {}, fusion))
+    counted = NO_BUYERS
+    if fusion.needs_co_purchases:
+        ordered = sorted(ids, key=lambda item: ids[item].encode())
+        purchases = _purchases(ordered, train, baskets or {}, fusion)
+        neighbours = dict(_neighbours(catalog, ordered, purchases, fusion))
+        counts = np.zeros(catalog.n_items, np.int32)
+        counts[ordered] = np.bincount(purchases.items, minlength=len(ordered))
+        counted = Buyers(counts)
     titles = {
         item: normalise_query(title) for item, title in catalog.titles.items() if may_search(title)
     }
-    return ListSources(fusion, titles, popular, neighbours, rules)
+    return ListSources(fusion, titles, popular, neighbours, rules, counted)
 
 
-def _neighbours(
-    catalog: EvaluationCatalog,
+def _purchases(
+    ordered: Sequence[int],
     train: Mapping[int, Sequence[int]],
     baskets: Mapping[int, Sequence[int]],
     fusion: Fusion,
-) -> Iterator[tuple[int, Neighbours]]:
-    """Yield each item's most similar neighbours; ties are ordered by item id."""
-    ordered = sorted(catalog.item_ids, key=lambda item: catalog.item_ids[item].encode())
+) -> Purchases:
+    """Return the purchases that are counted, items as indices in ``ordered``."""
     places = {item: place for place, item in enumerate(ordered)}
     items, moments, starts = array("i"), array("i"), array("q", [0])
     for user, bought in train.items():
@@ -75,7 +83,13 @@ def _neighbours(
         items.extend(places[item] for item in newest)
         moments.extend(latest[item] for item in newest)
         starts.append(len(items))
-    purchases = Purchases.at_times(items, moments, starts, len(ordered))
+    return Purchases.at_times(items, moments, starts, len(ordered))
+
+
+def _neighbours(
+    catalog: EvaluationCatalog, ordered: Sequence[int], purchases: Purchases, fusion: Fusion
+) -> Iterator[tuple[int, Neighbours]]:
+    """Yield each item's most similar neighbours; ties are in the order of ``ordered``."""
     is_allowed = np.array([item in catalog.active for item in ordered], np.bool_)
     numbers = np.array(ordered, np.int64)
     found = strongest(purchases, fusion.pairs, fusion.neighbours, is_allowed)

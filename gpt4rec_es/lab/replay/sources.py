@@ -18,7 +18,7 @@ from gpt4rec_es.night.inputs.co_purchases import ensure_co_purchases
 from gpt4rec_es.night.inputs.cohort import freeze_titles
 from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.inputs.rules import search_options_number, search_options_of
-from gpt4rec_es.options.lists import ANY_TERM, CO_PURCHASE, HISTORY_TITLES, SearchOptions
+from gpt4rec_es.options.lists import ANY_TERM, HISTORY_TITLES, SearchOptions
 from gpt4rec_es.protocols import Retriever
 from gpt4rec_es.records import SearchResult
 from gpt4rec_es.retrieval.query_filters import title_test
@@ -67,7 +67,7 @@ def with_search_options(parts: NightParts, run: Run, changed: Run) -> Run:
 def with_co_purchases(parts: NightParts, run: Run, changed: Run) -> Run:
     """Return ``changed`` with the co-purchases it needs; the run's own if they match."""
     then, now = fusion_of(run.manifest), fusion_of(changed.manifest)
-    if not now.uses(CO_PURCHASE):
+    if not now.needs_co_purchases:
         return changed
     if run.co_purchase_set_no is not None and now.counting == then.counting:
         return changed

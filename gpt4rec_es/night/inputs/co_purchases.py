@@ -14,11 +14,12 @@ from sqlalchemy import Connection, Engine
 
 from gpt4rec_es.db import locks
 from gpt4rec_es.db.engine import untimed
-from gpt4rec_es.db.rows.co_purchases import find_set, store_set
+from gpt4rec_es.db.rows.co_purchases import find_set, load_buyers, store_buyers, store_set
 from gpt4rec_es.db.rows.history import data_versions, stream_purchases
 from gpt4rec_es.db.rows.items import numbers_by_id
 from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.protocols import Progress, no_progress
+from gpt4rec_es.ranking.features import Buyers
 from gpt4rec_es.ranking.neighbours import Purchases, strongest
 
 # Another night or replay may be creating the same set.
@@ -51,14 +52,15 @@ def ensure_co_purchases(
                 **fusion.counting,
             }
             found = find_set(connection, key)
-            if found is not None:
+            if found is not None and load_buyers(connection, found) is not None:
                 return found
             # The statement reads all histories.
             untimed(connection)
             item_nos, is_allowed = _items_by_id(connection)
             bought = _bought(connection, item_nos, history_version, fusion.pair_history)
             rows = _neighbour_rows(item_nos, is_allowed, bought, fusion, progress)
-            set_no = store_set(connection, rows, key)
+            set_no = store_set(connection, rows, key) if found is None else found
+            store_buyers(connection, set_no, _count_buyers(item_nos, bought))
         log.info("co-purchases up to history version %s are stored", history_version)
         return set_no
 
@@ -77,6 +79,18 @@ def _neighbour_rows(
             yield int(item_nos[place]), item_nos[neighbours].tolist(), similarities.tolist()
         if (place + 1) % 1000 == 0 or place + 1 == len(item_nos):
             progress(place + 1, len(item_nos))
+
+
+def _count_buyers(item_nos: NDArray[np.int32], bought: Purchases) -> bytes:
+    """Return the numbers of buyers by item number, as they are stored."""
+    counts = np.zeros(int(item_nos.max(initial=-1)) + 1, "<i4")
+    counts[item_nos] = np.bincount(bought.items, minlength=len(item_nos))
+    return counts.tobytes()
+
+
+def load_item_buyers(connection: Connection, set_no: int) -> Buyers:
+    """Return the numbers of buyers of a set that ``ensure_co_purchases`` returned."""
+    return Buyers(np.frombuffer(load_buyers(connection, set_no) or b"", "<i4"))
 
 
 def _items_by_id(connection: Connection) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:

@@ -184,6 +184,7 @@ def _external(row: dict[str, Any], titles: dict[int, dict[str, Any]]) -> dict[st
 
 
 def _contributions(fusion: Fusion, merge: Merge) -> list[dict[str, float]]:
-    """Return each source's part of the fused score of each pick that has one."""
-    names = [name for name, weight in fusion.weights if weight > 0]
-    return [dict(zip(names, contributions, strict=True)) for contributions in merge.contributions]
+    """Return the parts of the fused score of each pick that has one."""
+    return [
+        dict(zip(fusion.parts, contributions, strict=True)) for contributions in merge.contributions
+    ]

@@ -14,8 +14,10 @@ from gpt4rec_es.db.rows.co_purchases import load_neighbours
 from gpt4rec_es.db.rows.history import load_item_numbers
 from gpt4rec_es.db.rows.lists import UserInput, load_bought, load_newest, load_popular, load_titles
 from gpt4rec_es.db.rows.runs import Run
+from gpt4rec_es.night.inputs.co_purchases import load_item_buyers
 from gpt4rec_es.night.inputs.rules import load_shown
 from gpt4rec_es.options.lists import CO_PURCHASE, HISTORY_TITLES, Fusion
+from gpt4rec_es.ranking.features import NO_BUYERS, Buyers
 from gpt4rec_es.ranking.fuse import fuse_sources
 from gpt4rec_es.ranking.merge import merge_hits
 from gpt4rec_es.ranking.outcome import Merge, QueryHits
@@ -45,6 +47,7 @@ class MergeInputs:
     titles: dict[int, int]
     rules: ItemRules | None
     shown: dict[int, frozenset[int]]
+    buyers: Buyers = NO_BUYERS
 
     def merge(
         self,
@@ -58,11 +61,7 @@ class MergeInputs:
 
         of_query, of_title: functions from a number to the hits of a generated query or a title.
         """
-        queries = [
-            QueryHits(rank, result)
-            for rank, number in enumerate(user.query_nos or (), start=1)
-            if number not in user.removed and (result := of_query(number)) is not None
-        ]
+        queries = self.query_hits(user, of_query)
         last = None if user.last_query_no is None else of_title(user.last_query_no)
         excluded = self.excluded.get(user.user_no, _NO_ITEMS)
         list_filter = None
@@ -80,7 +79,7 @@ class MergeInputs:
             )
         return fuse_sources(
             queries,
-            self._purchases(user, of_title),
+            self.purchases(user, of_title),
             self.k,
             self.fusion,
             excluded,
@@ -88,6 +87,8 @@ class MergeInputs:
             popular=self.popular,
             list_filter=list_filter,
             keep_removed=keep_removed,
+            buyers=self.buyers,
+            n_bought=user.n_bought,
         )
 
     def title_queries(self, user: UserInput) -> list[int]:
@@ -95,7 +96,16 @@ class MergeInputs:
         newest = self.newest.get(user.user_no, ())
         return [self.titles[item_no] for item_no in newest if item_no in self.titles]
 
-    def _purchases(self, user: UserInput, of_title: Known) -> list[Purchase]:
+    def query_hits(self, user: UserInput, of_query: Known) -> list[QueryHits]:
+        """Return the hits of the user's generated queries, without those that filters remove."""
+        return [
+            QueryHits(rank, result)
+            for rank, number in enumerate(user.query_nos or (), start=1)
+            if number not in user.removed and (result := of_query(number)) is not None
+        ]
+
+    def purchases(self, user: UserInput, of_title: Known) -> list[Purchase]:
+        """Return the user's newest purchases, newest first, with the hits of their titles."""
         purchases = []
         for item_no in self.newest.get(user.user_no, ()):
             neighbours = self.neighbours.get(item_no, NO_NEIGHBOURS)
@@ -114,11 +124,14 @@ def load_merge_inputs(
     most_bought = max((len(items) for items in bought.values()), default=0)
     newest: dict[int, list[int]] = {}
     neighbours: dict[int, Neighbours] = {}
+    buyers = NO_BUYERS
     if not fusion.is_plain:
         newest = _newest(connection, run, user_nos, fusion.history)
     wanted = {item_no for items in newest.values() for item_no in items}
     if fusion.uses(CO_PURCHASE) and run.co_purchase_set_no is not None:
         neighbours = load_neighbours(connection, run.co_purchase_set_no, wanted)
+    if fusion.method == "learned" and run.co_purchase_set_no is not None:
+        buyers = load_item_buyers(connection, run.co_purchase_set_no)
     return MergeInputs(
         run.k,
         fusion,
@@ -129,6 +142,7 @@ def load_merge_inputs(
         load_titles(connection, run, wanted) if fusion.uses(HISTORY_TITLES) else {},
         rules,
         load_shown(connection, run, user_nos),
+        buyers,
     )
 
 

@@ -1,0 +1,1 @@
+"""Choose a recipe's fusion by measurement."""

@@ -1,0 +1,65 @@
+"""Features of a learned fusion: names, meanings, and the sources they belong to.
+
+``ranking.features`` computes them. A recipe has a coefficient for each feature that it uses.
+"""
+
+from typing import NamedTuple
+
+QUERIES, CO_PURCHASE, HISTORY_TITLES = SOURCES = ("queries", "co_purchase", "history_titles")
+# What the popularity of an item adds to its score, beside the sources.
+POPULARITY = "popularity"
+
+
+class Feature(NamedTuple):
+    """A feature: the sources that share its contribution equally, and its meaning."""
+
+    sources: tuple[str, ...]
+    meaning: str
+
+
+def _co(meaning: str) -> Feature:
+    return Feature((CO_PURCHASE,), meaning)
+
+
+def _titles(meaning: str) -> Feature:
+    return Feature((HISTORY_TITLES,), meaning)
+
+
+def _both(meaning: str) -> Feature:
+    return Feature((CO_PURCHASE, HISTORY_TITLES), meaning)
+
+
+def _queries(meaning: str) -> Feature:
+    return Feature((QUERIES,), meaning)
+
+
+# In the order in which their contributions are added.
+FEATURES: dict[str, Feature] = {
+    "co_newest": _co("log(1 + 1000 x) of the similarity to the newest purchase"),
+    "co_recent": _co("log(1 + 1000 x) of the mean similarity, weighted by history_decay"),
+    "co_mean": _co("log(1 + 1000 x) of the mean similarity to all purchases"),
+    "co_best": _co("log(1 + 1000 x) of the highest similarity to one purchase"),
+    "co_share": _co("weighted mean similarity as a fraction of the user's highest"),
+    "title_newest": _titles("fraction of the best score, by the newest title"),
+    "title_recent": _titles("mean fraction of the best score, weighted by history_decay"),
+    "title_mean": _titles("mean fraction of the best score over all titles"),
+    "title_best": _titles("highest fraction of the best score of one title"),
+    "co_x_title": _both("co_recent x title_recent"),
+    "popularity": Feature((POPULARITY,), "log(1 + buyers of the item)"),
+    "query_newest": _queries("fraction of the best score, by the first query"),
+    "query_recent": _queries("mean fraction of the best score, weighted by query_decay"),
+    "query_best": _queries("highest fraction of the best score of one query"),
+    "query_count": _queries("log(1 + n) of the number of queries that found it"),
+}
+# Values of a user that features are multiplied with: how much is known, and how sure it is. They
+# make coefficients of one shop usable in another (docs/quality.md).
+CONTEXTS: dict[str, str] = {
+    "history": "log(1 + n) of the number of bought items, at most 200",
+    "similarity": "highest co_recent of the user's candidates",
+    "buyers": "log(1 + buyers of the newest purchase)",
+}
+
+
+def coefficient_names() -> list[str]:
+    """Return the names of all coefficients: of each feature alone, then with each context."""
+    return [*FEATURES, *(f"{name}*{context}" for context in CONTEXTS for name in FEATURES)]

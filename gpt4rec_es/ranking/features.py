@@ -1,0 +1,280 @@
+"""Candidates of a learned fusion and their features, as numpy arrays.
+
+A night and the fit of coefficients (lab.tuning) call ``find_candidates``, so that coefficients are
+used on exactly the values that they were fitted on. Pure.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import log1p
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpt4rec_es.options.features import FEATURES, POPULARITY
+from gpt4rec_es.options.lists import CO_PURCHASE, HISTORY_TITLES, QUERIES, Fusion
+from gpt4rec_es.ranking.outcome import QueryHits
+from gpt4rec_es.ranking.rules import ListFilter
+from gpt4rec_es.ranking.scoring import (
+    Evidence,
+    Purchase,
+    neighbour_evidence,
+    query_evidence,
+    title_evidence,
+)
+
+Values: TypeAlias = NDArray[np.float64]
+Numbers: TypeAlias = NDArray[np.int64]
+
+# Similarities are small: 1 buyer of 1,000 in common is the unit.
+_PER_THOUSAND = 1000.0
+# More purchases make the history of a user no surer.
+_MOST_BOUGHT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Buyers:
+    """Number of buyers by item number; an item outside of ``counts`` has none."""
+
+    counts: NDArray[np.int32]
+
+    def of(self, item_nos: Numbers) -> Values:
+        """Return the numbers of buyers of these items."""
+        if not len(self.counts):
+            return np.zeros(len(item_nos))
+        known = item_nos < len(self.counts)
+        return np.where(known, self.counts[np.where(known, item_nos, 0)], 0).astype(np.float64)
+
+
+NO_BUYERS = Buyers(np.zeros(0, np.int32))
+
+
+@dataclass(frozen=True, slots=True)
+class SourceValues:
+    """The evidence of one source per item, as parallel arrays in order of item number.
+
+    newest: value by the first evidence (newest purchase or best query) alone. recent: mean weighted
+    by age or rank. mean: unweighted mean. best: maximum. count: number of purchases or queries that
+    found the item. first: index of its first hit among all hits, the tie-break. reason: index of
+    its strongest hit.
+    """
+
+    item_nos: Numbers
+    newest: Values
+    recent: Values
+    mean: Values
+    best: Values
+    count: Values
+    first: Numbers
+    reason: Numbers
+
+    def chosen(self, mask: NDArray[np.bool_]) -> "SourceValues":
+        """Return the items of ``mask`` only."""
+        return SourceValues(*(getattr(self, name)[mask] for name in self.__slots__))
+
+    def top(self, most: int) -> Numbers:
+        """Return the ``most`` items of the highest ``recent`` values, ties by the first hit."""
+        return self.item_nos[np.lexsort((self.first, -self.recent))[:most]]
+
+    def places(self, item_nos: Numbers) -> tuple[Numbers, NDArray[np.bool_]]:
+        """Return each item's index here (0 if it has none), and whether it has one."""
+        if not len(self.item_nos):
+            return np.zeros(len(item_nos), np.int64), np.zeros(len(item_nos), np.bool_)
+        places = np.minimum(np.searchsorted(self.item_nos, item_nos), len(self.item_nos) - 1)
+        found = self.item_nos[places] == item_nos
+        return np.where(found, places, 0), found
+
+
+class Hits(NamedTuple):
+    """All hits of one source in order of its evidence, with the evidence and place of each."""
+
+    evidence: Sequence[Evidence]
+    of: Numbers
+    places: Numbers
+    scores: Values
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """One user's candidates, in the order that decides ties.
+
+    features: [items, features], columns as in ``FEATURES``. contexts: by name, as in ``CONTEXTS``.
+    sources: values and hits by source.
+    """
+
+    item_nos: Numbers
+    features: Values
+    contexts: Mapping[str, float]
+    sources: Mapping[str, tuple[SourceValues, Hits]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Values of the candidates, [items], by source; zero where a source did not find an item."""
+
+    of: Mapping[str, Mapping[str, Values]]
+    buyers: Values
+
+    def log(self, name: str) -> Values:
+        """Return the logarithm of 1 + 1000 x, x being a co-purchase value."""
+        return np.log1p(_PER_THOUSAND * self.of[CO_PURCHASE][name])
+
+    def title(self, name: str) -> Values:
+        """Return a value of the history titles."""
+        return self.of[HISTORY_TITLES][name]
+
+    def query(self, name: str) -> Values:
+        """Return a value of the generated queries."""
+        return self.of[QUERIES][name]
+
+    def product(self) -> Values:
+        """Return the product of both recent values."""
+        return self.log("recent") * self.title("recent")
+
+    def share(self) -> Values:
+        """Return the recent similarity as a fraction of the highest of all candidates."""
+        recent = self.of[CO_PURCHASE]["recent"]
+        return recent / (recent.max(initial=0.0) or 1.0)
+
+
+# The value of each feature of ``options.features.FEATURES``, in its order.
+_FEATURE_VALUES: dict[str, Callable[[_Found], Values]] = {
+    "co_newest": lambda f: f.log("newest"),
+    "co_recent": lambda f: f.log("recent"),
+    "co_mean": lambda f: f.log("mean"),
+    "co_best": lambda f: f.log("best"),
+    "co_share": lambda f: f.share(),
+    "title_newest": lambda f: f.title("newest"),
+    "title_recent": lambda f: f.title("recent"),
+    "title_mean": lambda f: f.title("mean"),
+    "title_best": lambda f: f.title("best"),
+    "co_x_title": lambda f: f.product(),
+    "popularity": lambda f: np.log1p(f.buyers),
+    "query_newest": lambda f: f.query("newest"),
+    "query_recent": lambda f: f.query("recent"),
+    "query_best": lambda f: f.query("best"),
+    "query_count": lambda f: np.log1p(f.query("count")),
+}
+_VALUES = ("newest", "recent", "mean", "best", "count")
+
+
+def find_candidates(
+    queries: Sequence[QueryHits],
+    purchases: Sequence[Purchase],
+    fusion: Fusion,
+    bought: Collection[int],
+    buyers: Buyers,
+    n_bought: int,
+    list_filter: ListFilter | None = None,
+) -> Candidates:
+    """Return the best ``fusion.candidates`` items of each source of ``fusion``, with features.
+
+    purchases: newest first; n_bought: number of all bought items. Items of ``bought`` and items
+    blocked by ``list_filter`` are left out. Order: by source, then its weighted value, then its
+    first hit.
+    """
+    newest = purchases[: fusion.history]
+    makers: dict[str, Callable[[], list[Evidence]]] = {
+        QUERIES: lambda: query_evidence(queries, fusion),
+        CO_PURCHASE: lambda: neighbour_evidence(newest, fusion),
+        HISTORY_TITLES: lambda: title_evidence(newest, fusion),
+    }
+    sources: dict[str, tuple[SourceValues, Hits]] = {}
+    for name, weight in fusion.weights:
+        hits = _hits(makers[name]() if weight > 0 else [])
+        values = _values(hits)
+        sources[name] = values.chosen(_allowed(values.item_nos, bought, list_filter)), hits
+    tops = [values.top(fusion.candidates) for values, _ in sources.values()]
+    several = np.concatenate(tops) if tops else np.zeros(0, np.int64)
+    _, first = np.unique(several, return_index=True)
+    item_nos = several[np.sort(first)]
+    of = {name: _aligned(sources.get(name), item_nos) for name in makers}
+    found = _Found(of, buyers.of(item_nos))
+    contexts = {
+        "history": log1p(min(n_bought, _MOST_BOUGHT)),
+        "similarity": float(found.log("recent").max(initial=0.0)),
+        "buyers": log1p(buyers.of(np.array([p.item_no for p in newest[:1]], np.int64)).sum()),
+    }
+    columns = [_FEATURE_VALUES[name](found) for name in FEATURES]
+    return Candidates(item_nos, np.stack(columns, axis=1), contexts, sources)
+
+
+def _hits(evidence: Sequence[Evidence]) -> Hits:
+    counts = [min(len(one.item_nos), len(one.scores)) for one in evidence]
+    of = np.repeat(np.arange(len(evidence)), counts)
+    places = np.concatenate([np.arange(n) for n in counts] or [np.zeros(0, np.int64)])
+    flat = (score for one, n in zip(evidence, counts, strict=True) for score in one.scores[:n])
+    return Hits(evidence, of, places, np.fromiter(flat, np.float64, sum(counts)))
+
+
+def _values(hits: Hits) -> SourceValues:
+    """Return the values per item; sums are in order of the hits."""
+    evidence, of = hits.evidence, hits.of
+    weights = np.array([one.weight for one in evidence], np.float64)
+    units = np.array([one.unit for one in evidence], np.float64)
+    flat = (item for one in evidence for item in one.item_nos[: len(one.scores)])
+    items = np.fromiter(flat, np.int64, len(of))
+    values = hits.scores / units[of] if len(of) else hits.scores
+    weighted = values * (weights / weights.sum())[of] if len(of) else values
+    item_nos, first, inverse = np.unique(items, return_index=True, return_inverse=True)
+    n = len(item_nos)
+    # By item, the strongest hit first; equally strong ones in their order.
+    strongest = np.lexsort((np.arange(len(of)), -weighted, inverse))
+    best = np.zeros(n)
+    np.maximum.at(best, inverse, values)
+    starts = np.searchsorted(inverse[strongest], np.arange(n))
+    return SourceValues(
+        item_nos,
+        _sums(inverse, values * (of == 0), n),
+        _sums(inverse, weighted, n),
+        _sums(inverse, values, n) / max(len(evidence), 1),
+        best,
+        _sums(inverse, np.ones(len(of)), n),
+        first,
+        strongest[starts] if n else first,
+    )
+
+
+def _sums(groups: Numbers, values: Values, n: int) -> Values:
+    """Return the sum of the values of each group, added in their order."""
+    return np.bincount(groups, values, n).astype(np.float64)
+
+
+def _allowed(
+    item_nos: Numbers, bought: Collection[int], list_filter: ListFilter | None
+) -> NDArray[np.bool_]:
+    allowed = ~np.isin(item_nos, np.fromiter(bought, np.int64, len(bought)))
+    if list_filter is not None:
+        blocked = map(list_filter.blocks, item_nos[allowed].tolist())
+        allowed[allowed] = ~np.fromiter(blocked, np.bool_, int(allowed.sum()))
+    return allowed
+
+
+def _aligned(source: tuple[SourceValues, Hits] | None, item_nos: Numbers) -> dict[str, Values]:
+    """Return a source's values of these items, 0 where it did not find one."""
+    if source is None:
+        return dict.fromkeys(_VALUES, np.zeros(len(item_nos)))
+    values, _ = source
+    places, found = values.places(item_nos)
+    if not len(values.item_nos):
+        return dict.fromkeys(_VALUES, np.zeros(len(item_nos)))
+    return {name: np.where(found, getattr(values, name)[places], 0.0) for name in _VALUES}
+
+
+def contributions(candidates: Candidates, fusion: Fusion) -> Iterator[tuple[str, Values]]:
+    """Yield (source or ``POPULARITY``, its part in the score of each candidate).
+
+    A feature of two sources counts half to each.
+    """
+    parts = {name: np.zeros(len(candidates.item_nos)) for name in (*candidates.sources, POPULARITY)}
+    columns = {name: column for column, name in enumerate(FEATURES)}
+    for name, coefficient in fusion.coefficients:
+        feature, _, context = name.partition("*")
+        factor = coefficient * (candidates.contexts[context] if context else 1.0)
+        sources = FEATURES[feature].sources
+        for source in sources:
+            if source in parts:
+                share = factor / len(sources) * candidates.features[:, columns[feature]]
+                parts[source] = parts[source] + share
+    yield from parts.items()
