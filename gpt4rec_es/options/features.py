@@ -3,7 +3,11 @@
 ``ranking.features`` computes them. A recipe has a coefficient for each feature that it uses.
 """
 
+from collections.abc import Iterable
+from math import isfinite
 from typing import NamedTuple
+
+from gpt4rec_es.errors import UsageError
 
 QUERIES, CO_PURCHASE, HISTORY_TITLES = SOURCES = ("queries", "co_purchase", "history_titles")
 # What the popularity of an item adds to its score, beside the sources.
@@ -63,3 +67,24 @@ CONTEXTS: dict[str, str] = {
 def coefficient_names() -> list[str]:
     """Return the names of all coefficients: of each feature alone, then with each context."""
     return [*FEATURES, *(f"{name}*{context}" for context in CONTEXTS for name in FEATURES)]
+
+
+def check_coefficients(coefficients: Iterable[tuple[str, float]]) -> None:
+    """Check (name, value) of coefficients.
+
+    Raises:
+        UsageError: a name is unknown or appears twice, or a value is not finite.
+    """
+    known, seen = set(coefficient_names()), set[str]()
+    for name, value in coefficients:
+        if name not in known:
+            raise UsageError(
+                f"There is no feature {name!r}.",
+                f"There are {', '.join(FEATURES)}, each alone or times one of "
+                f"{', '.join(CONTEXTS)}, as in co_recent*history.",
+            )
+        if name in seen:
+            raise UsageError(f"The feature {name!r} has two coefficients.", "Name each once.")
+        if not isfinite(value):
+            raise UsageError(f"The coefficient of {name} is {value}.", "It must be finite.")
+        seen.add(name)

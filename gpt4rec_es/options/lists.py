@@ -5,15 +5,15 @@ A run stores them in its manifest. Each record refuses invalid values when it is
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from math import isfinite
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Interval
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.options import features
-from gpt4rec_es.options.features import CONTEXTS, FEATURES, POPULARITY
+from gpt4rec_es.options.features import POPULARITY
 from gpt4rec_es.options.minimum_should_match import canonical_requirements
+from gpt4rec_es.options.pairs import COSINE, DEFAULT_PAIRS, PairCounting
 
 _Fraction = Annotated[float, Interval(ge=0, le=1)]
 _Decay = Annotated[float, Interval(gt=0, le=1)]
@@ -22,37 +22,6 @@ _Count = Annotated[int, Interval(ge=1, le=1000)]
 
 # The sources of candidates, by the names that weights and manifests give them.
 QUERIES, CO_PURCHASE, HISTORY_TITLES = SOURCES = features.SOURCES
-
-
-@dataclass(frozen=True, slots=True)
-class PairCounting:
-    """Weights of pairs of one user's purchases, as ``ranking.neighbours`` counts them.
-
-    decay: factor per basket of distance by which a pair counts less. backward: weight of a pair for
-    recommending the earlier item to buyers of the later one. popularity: exponent p of the
-    neighbour's number of buyers; the item's own number, with ``damping`` buyers added, has 1 - p.
-    Damping lowers the similarities of rarely bought items. The defaults were best, or nearly so,
-    on the validation parts of three data sets (docs/quality.md).
-    """
-
-    decay: _Decay = 0.8
-    backward: _Fraction = 0.3
-    popularity: _Fraction = 0.3
-    damping: Annotated[float, Interval(ge=0, le=1_000_000)] = 20.0
-
-    def __post_init__(self) -> None:
-        """Refuse values that give similarities outside 0 to 1."""
-        if not 0 < self.decay <= 1:
-            raise UsageError(f"A pair's decay is {self.decay}.", "It is above 0 and at most 1.")
-        for fraction in (self.backward, self.popularity):
-            if not 0 <= fraction <= 1:
-                raise UsageError(f"A fraction of pairs is {fraction}.", "It is between 0 and 1.")
-        if not 0 <= self.damping < float("inf"):
-            raise UsageError(f"The damping is {self.damping}.", "It is a number of buyers.")
-
-
-# Buyers of both / sqrt(buyers of one x buyers of the other), at any distance and in any order.
-COSINE = PairCounting(decay=1.0, backward=1.0, popularity=0.5, damping=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +49,7 @@ class Fusion:
     pair_history: Annotated[int, Interval(ge=2, le=1000)] = 200
     rank_constant: Annotated[int, Interval(ge=1, le=10_000)] = 60
     query_hits: _Count = 3
-    pairs: PairCounting = PairCounting()
+    pairs: PairCounting = DEFAULT_PAIRS
     coefficients: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
@@ -96,7 +65,12 @@ class Fusion:
             raise UsageError("A source's weight is wrong.", "Weights are >= 0, and one above 0.")
         if self.method not in {"scores", "ranks", "learned"}:
             raise UsageError(f"The fusion is {self.method!r}.", "Choose scores, ranks or learned.")
-        self._check_coefficients()
+        if (self.method == "learned") != bool(self.coefficients):
+            raise UsageError(
+                f"The fusion {self.method!r} has {len(self.coefficients)} coefficients.",
+                "A learned fusion has one or more, the others have none.",
+            )
+        features.check_coefficients(self.coefficients)
         for decay in (self.history_decay, self.query_decay):
             if not 0 < decay <= 1:
                 raise UsageError(f"A decay is {decay}.", "It must be above 0 and at most 1.")
@@ -109,26 +83,6 @@ class Fusion:
         )
         if min(*counts, self.rank_constant) < 1:
             raise UsageError("A count of the fusion is below 1.", "Counts start at 1.")
-
-    def _check_coefficients(self) -> None:
-        if (self.method == "learned") != bool(self.coefficients):
-            raise UsageError(
-                f"The fusion {self.method!r} has {len(self.coefficients)} coefficients.",
-                "A learned fusion has one or more, the others have none.",
-            )
-        names = [name for name, _ in self.coefficients]
-        known = set(features.coefficient_names())
-        for name, value in self.coefficients:
-            if name not in known:
-                raise UsageError(
-                    f"There is no feature {name!r}.",
-                    f"There are {', '.join(FEATURES)}, each alone or times one of "
-                    f"{', '.join(CONTEXTS)}, as in co_recent*history.",
-                )
-            if not isfinite(value):
-                raise UsageError(f"The coefficient of {name} is {value}.", "It must be finite.")
-        if len(set(names)) != len(names):
-            raise UsageError("A feature has two coefficients.", "Name each once.")
 
     @property
     def needs_co_purchases(self) -> bool:

@@ -9,13 +9,13 @@ from gpt4rec_es.options.lists import HISTORY_TITLES, QUERIES, Fusion
 from gpt4rec_es.ranking.features import (
     Buyers,
     Candidates,
-    Values,
     contributions,
     find_candidates,
 )
 from gpt4rec_es.ranking.outcome import QueryHits
 from gpt4rec_es.ranking.rules import ListFilter
 from gpt4rec_es.ranking.scoring import Purchase, Ranking, Reason
+from gpt4rec_es.ranking.values import Values
 from gpt4rec_es.records import Source
 
 # Parts are rounded to multiples of this, so that their sums are exact in any order and the last

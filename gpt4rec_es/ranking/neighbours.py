@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from gpt4rec_es.options.lists import PairCounting
+from gpt4rec_es.options.pairs import PairCounting
 
 # A csr_array; SciPy has no type stubs.
 Matrix: TypeAlias = Any

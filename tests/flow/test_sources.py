@@ -17,7 +17,8 @@ from gpt4rec_es.night.inspect.why import explain_user
 from gpt4rec_es.night.publish.prune import prune
 from gpt4rec_es.night.stages.drain import drain
 from gpt4rec_es.night.start import start_night
-from gpt4rec_es.options.lists import COSINE, Fusion
+from gpt4rec_es.options.lists import Fusion
+from gpt4rec_es.options.pairs import COSINE
 from gpt4rec_es.runtime import Runtime
 from tests.databases import Database
 from tests.shop import Shop, add_purchases, stored_rows

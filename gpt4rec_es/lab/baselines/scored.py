@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.options.lists import COSINE
+from gpt4rec_es.options.pairs import COSINE
 from gpt4rec_es.ranking.neighbours import Purchases, nearest, similarity_blocks
 
 Scores = NDArray[np.float32]

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.options.lists import COSINE, Fusion, PairCounting
+from gpt4rec_es.options.lists import Fusion
+from gpt4rec_es.options.pairs import COSINE, PairCounting
 from gpt4rec_es.ranking.neighbours import Matrix, Purchases, nearest, similarity_blocks
 
 N_ITEMS = 8
