@@ -6,7 +6,7 @@ Sets from before have none; the next night that needs them counts them.
 from alembic import op
 
 revision: str = "0103"
-down_revision: str | None = "0101"
+down_revision: str | None = "0102"
 branch_labels = None
 depends_on = None
 
