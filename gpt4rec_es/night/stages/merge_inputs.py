@@ -17,7 +17,7 @@ from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.night.inputs.co_purchases import load_item_buyers
 from gpt4rec_es.night.inputs.rules import load_shown
 from gpt4rec_es.options.lists import CO_PURCHASE, HISTORY_TITLES, Fusion
-from gpt4rec_es.ranking.features import NO_BUYERS, Buyers
+from gpt4rec_es.ranking.features import NO_BUYERS, Buyers, Candidates, find_candidates
 from gpt4rec_es.ranking.fuse import fuse_sources
 from gpt4rec_es.ranking.merge import merge_hits
 from gpt4rec_es.ranking.outcome import Merge, QueryHits
@@ -89,6 +89,18 @@ class MergeInputs:
             keep_removed=keep_removed,
             buyers=self.buyers,
             n_bought=user.n_bought,
+        )
+
+    def candidates(self, user: UserInput, of_query: Known, of_title: Known) -> Candidates:
+        """Return the candidates of a learned fusion, with their features."""
+        return find_candidates(
+            self.query_hits(user, of_query),
+            self.purchases(user, of_title),
+            self.fusion,
+            self.excluded.get(user.user_no, _NO_ITEMS),
+            self.buyers,
+            user.n_bought,
+            self.rules.list_filter() if self.rules else None,
         )
 
     def title_queries(self, user: UserInput) -> list[int]:

@@ -5,19 +5,22 @@ searching again.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gpt4rec_es.db.rows.lists import UserInput
+from gpt4rec_es.lab.bm25.hits import HitsAtPoint
 from gpt4rec_es.lab.evaluation.data import EvaluationCatalog
 from gpt4rec_es.lab.evaluation.merging import GridMerge
 from gpt4rec_es.lab.evaluation.sources import ListSources
 from gpt4rec_es.metrics.lists import NOTHING, Lists
+from gpt4rec_es.night.stages.merge_inputs import MergeInputs
 from gpt4rec_es.options.features import CONTEXTS, FEATURES
 from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
 from gpt4rec_es.protocols import Progress, no_progress
-from gpt4rec_es.ranking.features import find_candidates
+from gpt4rec_es.ranking.features import Candidates
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,49 +78,56 @@ class CandidateSet:
         return found
 
 
-def collect_candidates(
-    catalog: EvaluationCatalog,
-    queries: Sequence[Sequence[str]],
-    histories: Sequence[Sequence[int]],
-    sources: ListSources,
-    progress: Progress = no_progress,
-    *,
-    options: SearchOptions = ANY_TERM,
-    removed: Collection[str] = frozenset(),
-) -> CandidateSet:
-    """Return the candidates of users, as the fusion of ``sources`` finds them; progress: users.
+class CandidateCollector:
+    """Collects the candidates of the same users by several fusions from the same searches.
 
-    queries: per user, best first; removed: those that filters remove. options: search options of
-    queries.
+    The hits of queries and titles stay in memory: 8 bytes each, ``fusion.candidates`` per title.
     """
-    grid = GridMerge(catalog.search(options), catalog.search(), [catalog.bm25], sources)
-    item_nos, features, contexts, counts = [], [], [], [0]
-    for users, hits, inputs in grid.groups(
-        queries, histories, sources.fusion.query_hits, removed=removed
-    ):
-        at = hits.at(0)
-        titles = {n for user in users for n in inputs.title_queries(user)}
-        found = {n for user in users for n in user.used_queries}
-        at.load_first({*map(at.title_key, titles), *map(at.query_key, found)})
-        for user in users:
-            one = find_candidates(
-                inputs.query_hits(user, at.of_query),
-                inputs.purchases(user, at.of_title),
-                sources.fusion,
-                inputs.excluded.get(user.user_no, frozenset()),
-                inputs.buyers,
-                user.n_bought,
-                inputs.rules.list_filter() if inputs.rules else None,
+
+    def __init__(
+        self,
+        catalog: EvaluationCatalog,
+        queries: Sequence[Sequence[str]],
+        histories: Sequence[Sequence[int]],
+        sources: ListSources,
+        progress: Progress = no_progress,
+        *,
+        options: SearchOptions = ANY_TERM,
+        removed: Collection[str] = frozenset(),
+    ) -> None:
+        """Search for the fusion of ``sources``; ``progress`` counts users.
+
+        queries: per user, best first; removed: those that filters remove. options: search options
+        of queries.
+        """
+        grid = GridMerge(catalog.search(options), catalog.search(), [catalog.bm25], sources)
+        most = max(sources.fusion.query_hits, sources.fusion.candidates)
+        self._groups: list[tuple[list[UserInput], HitsAtPoint, MergeInputs]] = []
+        for users, hits, inputs in grid.groups(queries, histories, most, removed=removed):
+            at = hits.at(0)
+            titles = {n for user in users for n in inputs.title_queries(user)}
+            found = {n for user in users for n in user.used_queries}
+            at.load_first({*map(at.title_key, titles), *map(at.query_key, found)})
+            self._groups.append((users, at, inputs))
+            progress(users[-1].user_no + 1, len(queries))
+
+    def collect(self, sources: ListSources) -> CandidateSet:
+        """Return the candidates of all users by a fusion that counts the same hits."""
+        found: list[Candidates] = []
+        for users, at, inputs in self._groups:
+            now = replace(
+                inputs,
+                fusion=sources.fusion,
+                neighbours=sources.neighbours,
+                buyers=sources.buyers,
             )
-            item_nos.append(one.item_nos)
-            features.append(one.features.astype(np.float32))
-            contexts.append([one.contexts[name] for name in CONTEXTS])
-            counts.append(len(one.item_nos))
-        progress(users[-1].user_no + 1, len(queries))
-    none = np.zeros((0, len(FEATURES)), np.float32)
-    return CandidateSet(
-        np.concatenate([np.zeros(0, np.int64), *item_nos]),
-        np.concatenate([none, *features]),
-        np.array(contexts, np.float64).reshape(-1, len(CONTEXTS)),
-        np.cumsum(counts, dtype=np.int64),
-    )
+            found += (now.candidates(user, at.of_query, at.of_title) for user in users)
+        none = np.zeros((0, len(FEATURES)), np.float32)
+        return CandidateSet(
+            np.concatenate([np.zeros(0, np.int64), *(one.item_nos for one in found)]),
+            np.concatenate([none, *(one.features.astype(np.float32) for one in found)]),
+            np.array(
+                [[one.contexts[name] for name in CONTEXTS] for one in found], np.float64
+            ).reshape(-1, len(CONTEXTS)),
+            np.cumsum([0, *(len(one.item_nos) for one in found)], dtype=np.int64),
+        )
