@@ -116,8 +116,11 @@ def changed_recipes(
             most = min(decoding.num_queries, num_beams)
             decoding = dataclasses.replace(decoding, num_queries=most, num_beams=num_beams)
         search = SearchOptions(minimum_should_match) if minimum_should_match else None
-        for weights in several or [fusion.weights]:
-            fused = dataclasses.replace(fusion, weights=weights, method=method or fusion.method)
+        changes: list[dict[str, Any]] = [{"weights": one} for one in several] or [{}]
+        for change in changes:
+            if method:
+                change["method"] = method
+            fused = fusion.changed(**change) if change else fusion
             found.append(named.changed(decoding=decoding, search=search, fusion=fused))
     return tuple(found)
 

@@ -4,7 +4,7 @@ A run stores them in its manifest. Each record refuses invalid values when it is
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Interval
@@ -71,6 +71,10 @@ class Fusion:
                 "A learned fusion has one or more, the others have none.",
             )
         features.check_coefficients(self.coefficients)
+        # Sums are in this order, whatever the order in a document.
+        order = features.coefficient_names().index
+        known = tuple(sorted(self.coefficients, key=lambda pair: order(pair[0])))
+        object.__setattr__(self, "coefficients", known)
         for decay in (self.history_decay, self.query_decay):
             if not 0 < decay <= 1:
                 raise UsageError(f"A decay is {decay}.", "It must be above 0 and at most 1.")
@@ -110,12 +114,21 @@ class Fusion:
         """Return whether ``source`` is one of the sources."""
         return any(name == source for name, _ in self.weights)
 
+    def changed(self, **entries: Any) -> "Fusion":
+        """Return it with other entries; weights given to a learned fusion make it one by scores."""
+        method = entries.get("method", self.method)
+        if method == "learned" and "weights" in entries and "method" not in entries:
+            method = "scores"
+        if method != "learned":
+            entries["coefficients"] = ()
+        return replace(self, **(entries | {"method": method}))
+
     def as_dict(self) -> dict[str, Any]:
         """Return the settings as plain values, for manifests; ``from_dict`` reads them."""
         values = {**asdict(self), "weights": [list(pair) for pair in self.weights]}
         if not self.coefficients:  # as manifests had it before there were any
             return {name: it for name, it in values.items() if name != "coefficients"}
-        return {**values, "coefficients": [list(pair) for pair in self.coefficients]}
+        return {**values, "coefficients": dict(self.coefficients)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any] | None) -> "Fusion":
@@ -125,7 +138,8 @@ class Fusion:
         weights = tuple((str(name), float(weight)) for name, weight in values["weights"])
         # Manifests without pairs are of runs that used the cosine.
         pairs = PairCounting(**values["pairs"]) if "pairs" in values else COSINE
-        learned = tuple((str(name), float(it)) for name, it in values.get("coefficients", ()))
+        given = dict(values.get("coefficients", ()))
+        learned = tuple((str(name), float(value)) for name, value in given.items())
         return cls(**{**values, "weights": weights, "pairs": pairs, "coefficients": learned})
 
 

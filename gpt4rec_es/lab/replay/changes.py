@@ -47,7 +47,7 @@ class ReplayChanges:
         """The recipe with the other changes of its fusion; None: the run's own recipe."""
         if self.recipe is None:
             return None
-        return self.recipe.changed(fusion=replace(self.recipe.recipe.fusion, **self.fusion))
+        return self.recipe.changed(fusion=self.recipe.recipe.fusion.changed(**self.fusion))
 
     @property
     def is_none(self) -> bool:
@@ -98,7 +98,7 @@ def changed_run(run: Run, changes: ReplayChanges) -> Run:
     if changes.search is not None:
         change_search(manifest, changes.search)
     if changes.fusion and changes.recipe is None:
-        change_fusion(manifest, replace(fusion_of(manifest), **changes.fusion))
+        change_fusion(manifest, fusion_of(manifest).changed(**changes.fusion))
     return replace(run, manifest=manifest, k=manifest["k"])
 
 
