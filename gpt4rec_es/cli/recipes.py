@@ -87,7 +87,7 @@ def use(name: str, reason: str, dry_run: bool, as_json: bool) -> None:
     change = use_recipe(
         runtime.engine, name, actor=runtime.settings.actor, reason=reason, dry_run=dry_run
     )
-    _emit_change(change, dry_run, as_json)
+    emit_change(change, dry_run, as_json)
 
 
 @recipes.command()
@@ -103,7 +103,7 @@ def undo(reason: str | None, dry_run: bool, as_json: bool) -> None:
 
     runtime = get_runtime()
     change = undo_use(runtime.engine, actor=runtime.settings.actor, reason=reason, dry_run=dry_run)
-    _emit_change(change, dry_run, as_json)
+    emit_change(change, dry_run, as_json)
 
 
 @recipes.command("import")
@@ -211,7 +211,8 @@ def _rows(name: str, value: Any) -> list[tuple[str, Any]]:
     return [(name, value)]
 
 
-def _emit_change(change: "UseChange", dry_run: bool, as_json: bool) -> None:
+def emit_change(change: "UseChange", dry_run: bool, as_json: bool) -> None:
+    """Print a change of the live recipe, or what it would be."""
     data = {**change.as_dict(), "dry_run": dry_run}
 
     def render(shown: dict[str, Any]) -> None:

@@ -19,6 +19,8 @@ from gpt4rec_es.cli.options import (
 )
 from gpt4rec_es.cli.output import emit
 from gpt4rec_es.cli.progress import progress_bar
+from gpt4rec_es.cli.tune_lists import lists, metric_at
+from gpt4rec_es.cli.tune_lists_output import print_list_trial, print_list_trials
 from gpt4rec_es.cli.tune_output import print_list, print_plan, print_trial
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ _AT_LEAST_1 = click.IntRange(min=1)
 
 @click.group()
 def tune() -> None:
-    """Choose BM25 k1 and b by a grid search on generated queries."""
+    """Choose k1 and b, and the recipe of lists, by measurement on a split."""
 
 
 @tune.command()
@@ -115,7 +117,7 @@ def bm25(
     decoding = replace(
         nights, num_queries=queries, num_beams=num_beams or max(nights.num_beams, queries)
     )
-    name, k = _metric(metric, runtime.settings.night.k)
+    name, k = metric_at(metric, runtime.settings.night.k)
     options = TuningOptions(
         split=split,
         metric=name,
@@ -131,6 +133,21 @@ def bm25(
     _show(show_trial(runtime.engine, trial.trial_no), heatmap_file, as_json)
 
 
+tune.add_command(lists)
+
+
+@tune.command(name="all")
+@click.argument("split", shell_complete=names("split"))
+@click.pass_context
+def all_(context: click.Context, split: str) -> None:
+    """Run `tune bm25` and `tune lists` on SPLIT, one after the other.
+
+    Example: gpt4rec tune all baskets
+    """
+    context.invoke(bm25, split=split)
+    context.invoke(lists, split=split)
+
+
 @tune.command(name="list")
 @wide_option
 @json_option
@@ -139,9 +156,19 @@ def list_(wide: bool, as_json: bool) -> None:
 
     Example: gpt4rec tune list
     """
+    from gpt4rec_es.lab.tuning.lists.promote import list_list_trials
     from gpt4rec_es.lab.tuning.trials import list_trials
 
-    emit(list_trials(get_runtime().engine), as_json, lambda found: print_list(found, wide=wide))
+    engine = get_runtime().engine
+    bm25_trials, others = list_trials(engine), list_list_trials(engine)
+
+    def render(_shown: list[Any]) -> None:
+        if bm25_trials or not others:
+            print_list(bm25_trials, wide=wide)
+        if others:
+            print_list_trials(others, wide=wide)
+
+    emit([*bm25_trials, *others], as_json, render)
 
 
 @tune.command()
@@ -149,13 +176,19 @@ def list_(wide: bool, as_json: bool) -> None:
 @_HEATMAP
 @json_option
 def show(trial: int, heatmap_file: Path | None, as_json: bool) -> None:
-    """Show TRIAL: recommendation, gains by segment, queries that gained and lost.
+    """Show TRIAL: recommendation, gains, and what was measured.
 
     Example: gpt4rec tune show 2
     """
+    from gpt4rec_es.lab.tuning.lists.promote import show_list_trial
     from gpt4rec_es.lab.tuning.trials import show_trial
 
-    _show(show_trial(get_runtime().engine, trial), heatmap_file, as_json)
+    engine = get_runtime().engine
+    found = show_list_trial(engine, trial)
+    if found is not None:
+        emit(found, as_json, print_list_trial)
+        return
+    _show(show_trial(engine, trial), heatmap_file, as_json)
 
 
 @tune.command()
@@ -164,19 +197,34 @@ def show(trial: int, heatmap_file: Path | None, as_json: bool) -> None:
 @click.option(
     "--force",
     is_flag=True,
-    help="Apply the best point although TRIAL recommends no change or measured another catalog.",
+    help="Apply what was best although TRIAL recommends no change, or other things are live now.",
 )
 @dry_run_option
 @json_option
 def promote(trial: int, reason: str | None, force: bool, dry_run: bool, as_json: bool) -> None:
-    """Apply the k1 and b that TRIAL recommends to the live index; `index bm25 undo` reverts it.
+    """Make live what TRIAL recommends: k1 and b, or a recipe.
+
+    `index bm25 undo` and `recipes undo` revert it.
 
     Example: gpt4rec tune promote 2 --dry-run
     """
     from gpt4rec_es.cli.index_bm25 import render_change
+    from gpt4rec_es.cli.recipes import emit_change
+    from gpt4rec_es.lab.tuning.lists.promote import promote_list_trial, show_list_trial
     from gpt4rec_es.lab.tuning.trials import promote as promote_trial
 
     runtime = get_runtime()
+    if found := show_list_trial(runtime.engine, trial):
+        change_of_use = promote_list_trial(
+            runtime.engine,
+            found.trial,
+            actor=runtime.settings.actor,
+            reason=reason,
+            force=force,
+            dry_run=dry_run,
+        )
+        emit_change(change_of_use, dry_run, as_json)
+        return
     _, change = promote_trial(
         runtime.engine,
         runtime.elastic,
@@ -192,24 +240,6 @@ def promote(trial: int, reason: str | None, force: bool, dry_run: bool, as_json:
         render_change(shown, dry_run)
 
     emit(change, as_json, render)
-
-
-def _metric(given: str, k: int) -> tuple[Any, int]:
-    name, _, cut = given.partition("@")
-    if name not in {"recall", "ndcg"} or (cut and not (cut.isdecimal() and 1 <= int(cut) <= 1000)):
-        raise click.UsageError(f"There is no metric {given!r}. Give recall@K or ndcg@K.")
-    return name, int(cut) if cut else k
-
-
-def _listed(given: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in given.split(",") if part.strip())
-
-
-def _numbers(given: str) -> tuple[int, ...]:
-    try:
-        return tuple(map(int, _listed(given)))
-    except ValueError:
-        raise click.UsageError(f"{given!r} is no list of whole numbers.") from None
 
 
 def _show(report: "TrialReport", heatmap_file: Path | None, as_json: bool) -> None:

@@ -35,6 +35,11 @@ from gpt4rec_es.db.tables.generation import (
     queries,
 )
 from gpt4rec_es.db.tables.index import alias_swaps, builds, search_options, searches
+from gpt4rec_es.db.tables.list_trials import (
+    list_trial_comparisons,
+    list_trial_settings,
+    list_trials,
+)
 from gpt4rec_es.db.tables.locks import lock_holders, locks
 from gpt4rec_es.db.tables.publishing import (
     audit,
@@ -93,6 +98,9 @@ __all__ = [
     "imports",
     "interactions",
     "items",
+    "list_trial_comparisons",
+    "list_trial_settings",
+    "list_trials",
     "lock_holders",
     "locks",
     "metadata",

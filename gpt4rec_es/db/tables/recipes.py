@@ -27,7 +27,7 @@ recipes = Table(
     now("stored_at", "time the recipe was stored"),
     Column(
         "trial_no",
-        ForeignKey("trials.trial_no", ondelete="SET NULL"),
+        ForeignKey("list_trials.trial_no", ondelete="SET NULL"),
         comment="trial that chose the recipe; NULL: none, or deleted",
     ),
     comment="One row per stored recipe; it never changes. Shipped recipes are files, not rows.",

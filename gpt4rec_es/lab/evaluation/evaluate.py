@@ -80,7 +80,7 @@ def evaluate(
     """
     row, split = load_split(engine, split_name)
     eval_users = choose_eval_users(getattr(split, options.part), options.sample)
-    generator = _generator(engine, options, row)
+    generator = chosen_generator(engine, options, row)
     if options.part == "test" and options.learn_validation:
         split = with_validation(split)
     build = live_build(engine, client, alias)
@@ -115,8 +115,12 @@ def evaluate(
     return reports
 
 
-def _generator(engine: Engine, options: EvaluateOptions, split: SplitRow) -> Generator | None:
-    """Return the generator; None: no method writes queries, or none has to and none is in use."""
+def chosen_generator(engine: Engine, options: EvaluateOptions, split: SplitRow) -> Generator | None:
+    """Return the generator; None: no method writes queries, or none has to and none is in use.
+
+    Raises:
+        UsageError: there is none, or it may have been trained on held-out purchases.
+    """
     if not any(map(options.writes_queries, options.methods)):
         return None
     must = any(map(options.needs_generator, options.methods))

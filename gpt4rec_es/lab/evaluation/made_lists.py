@@ -180,6 +180,15 @@ class MethodLists:
             )
         return lists, made_with
 
+    def queries_by(
+        self, recipe: Recipe, generator: Generator | None, open_generator: OpenGenerator
+    ) -> list[list[str]]:
+        """Return the queries of each user by a recipe; none without a generator or a source."""
+        if generator is None or not recipe.writes_queries:
+            return [[]] * len(self._eval_users)
+        opened = opened_unchanged(generator, lambda row: open_generator(row, recipe))
+        return self._queries(opened, recipe.decoding)
+
     def _queries(self, generator: QueryGenerator, decoding: Decoding) -> list[list[str]]:
         key = (generator.content_hash, generator.prompt_form, decoding)
         if key not in self._written:

@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.tuning.lists.candidates import CandidateSet
-from gpt4rec_es.options.features import FEATURES
+from gpt4rec_es.options.features import FEATURES, QUERIES
 
 # Fewer users with a target among their candidates fit noise.
 LEAST_USERS = 100
@@ -32,12 +32,12 @@ _WITH_CONTEXT = (
     "co_x_title",
     "popularity",
 )
+_QUERIES = frozenset(name for name, feature in FEATURES.items() if feature.sources == (QUERIES,))
 COEFFICIENTS = (
     *FEATURES,
     *(f"{name}*buyers" for name in ("co_recent", "title_recent", "co_x_title")),
     *(f"{name}*history" for name in _WITH_CONTEXT),
     *(f"{name}*similarity" for name in _WITH_CONTEXT),
-    "query_recent*similarity",
 )
 
 Coefficients = tuple[tuple[str, float], ...]
@@ -92,13 +92,14 @@ def fit_coefficients(
             expected - goal + 2 * l2 * coefficients,
         )
 
-    found = minimize(loss, np.zeros(matrix.shape[1]), jac=True, method="L-BFGS-B")
+    # A query that found an item never counts against it: few users' queries fit noise.
+    fitted = [name for name, is_used in zip(names, used, strict=True) if is_used]
+    bounds = [(0 if name in _QUERIES else None, None) for name in fitted]
+    start = np.zeros(matrix.shape[1])
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
     values = iter(found.x / deviations[used])
-    return tuple(
-        (name, round(float(next(values)), _DIGITS))
-        for name, is_used in zip(names, used, strict=True)
-        if is_used
-    )
+    rounded = ((name, round(float(next(values)), _DIGITS)) for name in fitted)
+    return tuple((name, value) for name, value in rounded if value)
 
 
 def scores_of(candidates: CandidateSet, coefficients: Coefficients) -> NDArray[np.float64]:

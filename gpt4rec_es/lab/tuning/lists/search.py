@@ -1,7 +1,7 @@
 """Choose a fusion: random settings, refined, each with coefficients fitted on two users of three.
 
 The third user measures, and the winner is fitted again on all of them. Whether it is better than
-what is live is asked on other users, see tune.py.
+what is live is asked on other users, see tune_lists.py.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence

@@ -1,0 +1,97 @@
+"""``gpt4rec tune lists``: fit the recipe of lists to a shop."""
+
+from typing import Any
+
+import click
+
+from gpt4rec_es.cli.context import after_interrupt, get_runtime
+from gpt4rec_es.cli.names import names
+from gpt4rec_es.cli.options import json_option, part_option, trust_option
+from gpt4rec_es.cli.output import emit
+from gpt4rec_es.cli.progress import progress_bar
+from gpt4rec_es.cli.tune_lists_output import print_list_plan, print_list_trial
+
+_AT_LEAST_1 = click.IntRange(min=1)
+
+
+def metric_at(given: str, k: int) -> tuple[Any, int]:
+    """Return metric and list length of a text such as recall@20; ``k`` is the default length.
+
+    Raises:
+        click.UsageError: there is no such metric.
+    """
+    name, _, cut = given.partition("@")
+    if name not in {"recall", "ndcg"} or (cut and not (cut.isdecimal() and 1 <= int(cut) <= 1000)):
+        raise click.UsageError(f"There is no metric {given!r}. Give recall@K or ndcg@K.")
+    return name, int(cut) if cut else k
+
+
+@click.command()
+@click.argument("split", shell_complete=names("split"))
+@part_option(
+    "validation",
+    "Part of the split to measure on; a recipe chosen on the test cannot be reported on it.",
+)
+@click.option(
+    "--generator",
+    shell_complete=names("generator"),
+    help="Generator of the queries. [default: the one nights use, if the recipe has queries]",
+)
+@trust_option
+@click.option(
+    "--metric",
+    default="ndcg",
+    show_default=True,
+    metavar="NAME[@K]",
+    help="Metric to maximise: recall or ndcg, at K items per list. [default K: GPT4REC_K]",
+)
+@click.option(
+    "--trials",
+    type=_AT_LEAST_1,
+    default=16,
+    show_default=True,
+    help="Number of settings of pairs and decays; coefficients are fitted for each.",
+)
+@click.option(
+    "--users",
+    "most_users",
+    type=_AT_LEAST_1,
+    default=20_000,
+    show_default=True,
+    help="Maximum number of users; a fixed sample.",
+)
+@click.option("--seed", default=0, show_default=True, help="Seed of users, settings and intervals.")
+@click.option("--dry-run", is_flag=True, help="Show what would be measured without measuring.")
+@json_option
+def lists(split: str, metric: str, dry_run: bool, as_json: bool, **chosen: Any) -> None:
+    """Fit a recipe to SPLIT's purchases, and compare it with the live one on other users.
+
+    The recipe begins with the live one, if it is learned, or with `default`. The live recipe is
+    unchanged: see `tune promote`.
+
+    Example: gpt4rec tune lists baskets
+    """
+    from gpt4rec_es.lab.tuning.lists.halves import plan_list_tuning
+    from gpt4rec_es.lab.tuning.lists.list_options import ListTuningOptions
+    from gpt4rec_es.lab.tuning.lists.promote import show_list_trial
+    from gpt4rec_es.lab.tuning.lists.tune_lists import tune_lists
+
+    after_interrupt("The generated queries are kept; run it again.")
+    runtime = get_runtime()
+    live = runtime.recipe
+    is_learned = live.recipe.fusion.method == "learned"
+    name, k = metric_at(metric, runtime.settings.night.k)
+    options = ListTuningOptions(
+        split=split,
+        live=live,
+        base=live if is_learned else runtime.recipe_called("default"),
+        metric=name,
+        k=k,
+        **chosen,
+    )
+    if dry_run:
+        emit(plan_list_tuning(runtime.tuning_parts(), options), as_json, print_list_plan)
+        return
+    trial = tune_lists(runtime.tuning_parts(), options, bars=progress_bar)
+    if found := show_list_trial(runtime.engine, trial.trial_no):
+        emit(found, as_json, print_list_trial)

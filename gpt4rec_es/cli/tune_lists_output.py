@@ -1,0 +1,79 @@
+"""How trials of recipes are printed for people."""
+
+from typing import TYPE_CHECKING
+
+from gpt4rec_es.cli.output import plural, print_line, print_table
+
+if TYPE_CHECKING:
+    from gpt4rec_es.db.rows.list_trials import ListTrialRow
+    from gpt4rec_es.lab.tuning.lists.halves import ListTuningPlan
+    from gpt4rec_es.lab.tuning.lists.promote import ListTrialReport
+
+
+def print_list_plan(plan: "ListTuningPlan") -> None:
+    """Print what a tuning of the recipe would do."""
+    queries = f"queries by {plan.generator}" if plan.generator else "no queries"
+    print_line(
+        f"Would choose among {plan.trials} settings on {plural(plan.fit_users, 'user')} of "
+        f"{plan.split} ({plan.part}), with {queries}, and compare the best with {plan.live} on "
+        f"{plural(plan.test_users, 'other user')}."
+    )
+
+
+def print_list_trials(found: "list[ListTrialRow]", *, wide: bool) -> None:
+    """Print trials of recipes, one per line."""
+    columns = ["trial", "split", "part", "generator", "metric", "users", "live", "change"]
+    print_table(
+        [*columns, "by", "time", "verdict"],
+        [
+            (
+                t.trial_no,
+                t.split,
+                t.part,
+                t.generator,
+                f"{t.metric}@{t.k}",
+                t.n_test_users,
+                t.live_name,
+                t.is_change,
+                t.actor,
+                t.tuned_at,
+                t.verdict,
+            )
+            for t in found
+        ],
+        "Recipes",
+        keep=None if wide else {"trial", "split", "metric", "users", "live", "change"},
+    )
+
+
+def print_list_trial(report: "ListTrialReport") -> None:
+    """Print what a trial of recipes found."""
+    t = report.trial
+    queries = f"queries by {t.generator}" if t.generator else "no queries"
+    print_line(
+        f"Trial {t.trial_no}: {plural(len(report.settings), 'setting')} on "
+        f"{plural(t.n_fit_users, 'user')} of {t.split} ({t.part}), {queries}; compared on "
+        f"{plural(t.n_test_users, 'other user')} in {t.seconds:.0f} s"
+    )
+    print_line(t.verdict)
+    best = sorted(report.settings, key=lambda row: -row["value"])[:5]
+    columns = ["pair_decay", "pair_backward", "pair_popularity", "pair_damping", "history_decay"]
+    print_table(
+        ["decay", "backward", "popularity", "damping", "history", "fitted", f"{t.metric}@{t.k}"],
+        [(*(row[name] for name in columns), row["is_fitted"], row["value"]) for row in best],
+        "Best settings of pairs",
+    )
+    print_table(
+        ["metric", t.live_name, "best", "gain", "from", "to", "p"],
+        [
+            (
+                f"{row['metric']}@{row['k']}",
+                *(row[name] for name in ("live_value", "best_value", "gain")),
+                *(row[name] for name in ("gain_low", "gain_high", "p_value")),
+            )
+            for row in report.comparisons
+        ],
+        "On users that were not used for choosing, 95 % interval",
+    )
+    if t.is_change:
+        print_line(f"Make it live: gpt4rec tune promote {t.trial_no}")

@@ -1,0 +1,29 @@
+CREATE VIEW analytics.list_trial_settings (
+    trial_id, setting_number, is_fitted, pair_decay, pair_backward, pair_popularity, pair_damping,
+    history_decay, metric_value
+) AS
+SELECT
+    trial_no, setting_no, is_fitted, pair_decay, pair_backward, pair_popularity, pair_damping,
+    history_decay, value
+FROM public.list_trial_settings;
+
+COMMENT ON VIEW analytics.list_trial_settings IS
+    'One row per setting that a trial of recipes measured.';
+COMMENT ON COLUMN analytics.list_trial_settings.trial_id IS
+    'number of the trial';
+COMMENT ON COLUMN analytics.list_trial_settings.setting_number IS
+    'order of the settings, from 1';
+COMMENT ON COLUMN analytics.list_trial_settings.is_fitted IS
+    'whether coefficients were fitted; false: those of the recipe that the trial began with';
+COMMENT ON COLUMN analytics.list_trial_settings.pair_decay IS
+    'factor by which a pair''s weight decreases per basket between its two purchases';
+COMMENT ON COLUMN analytics.list_trial_settings.pair_backward IS
+    'weight factor of a pair for an item bought before the other';
+COMMENT ON COLUMN analytics.list_trial_settings.pair_popularity IS
+    'p: share of the normalising exponent that is applied to the neighbour''s buyers';
+COMMENT ON COLUMN analytics.list_trial_settings.pair_damping IS
+    'd: number added to the item''s own buyers when normalising';
+COMMENT ON COLUMN analytics.list_trial_settings.history_decay IS
+    'factor by which each older purchase counts less';
+COMMENT ON COLUMN analytics.list_trial_settings.metric_value IS
+    'mean of the trial''s metric on users that the coefficients were not fitted on';

@@ -1,0 +1,52 @@
+CREATE VIEW analytics.list_trials (
+    trial_id, split_name, trial_part, trial_generator, index_name, metric, trial_k, fit_user_count,
+    trial_user_count, live_recipe_name, live_recipe_hash, best_recipe, best_recipe_hash, is_change,
+    verdict, trial_seconds, trial_actor, tuned_at
+) AS
+SELECT
+    t.trial_no, t.split_name, t.part, g.name, b.index_name, t.metric, t.k, t.n_fit_users,
+    t.n_test_users, t.live_name, t.live_hash, t.document, t.content_hash, t.is_change, t.verdict,
+    t.seconds, t.actor, t.tuned_at
+FROM public.list_trials AS t
+JOIN public.builds AS b USING (build_no)
+LEFT JOIN public.generators AS g USING (generator_no);
+
+COMMENT ON VIEW analytics.list_trials IS
+    'One row per trial of recipes: the best one found on some users, compared with the live '
+    'one on others.';
+COMMENT ON COLUMN analytics.list_trials.trial_id IS
+    'number of the trial';
+COMMENT ON COLUMN analytics.list_trials.split_name IS
+    'split that the trial was measured on';
+COMMENT ON COLUMN analytics.list_trials.trial_part IS
+    'part of the split: validation or test';
+COMMENT ON COLUMN analytics.list_trials.trial_generator IS
+    'name of the generator that wrote the queries; NULL: the recipes had none';
+COMMENT ON COLUMN analytics.list_trials.index_name IS
+    'name of the Elasticsearch index that was live: its catalog, k1 and b were used';
+COMMENT ON COLUMN analytics.list_trials.metric IS
+    'metric that decides: recall or ndcg';
+COMMENT ON COLUMN analytics.list_trials.trial_k IS
+    'number of items per list that the metric was measured at';
+COMMENT ON COLUMN analytics.list_trials.fit_user_count IS
+    'number of users that the recipe was chosen on';
+COMMENT ON COLUMN analytics.list_trials.trial_user_count IS
+    'number of other users, on which it was compared';
+COMMENT ON COLUMN analytics.list_trials.live_recipe_name IS
+    'name of the recipe that was live';
+COMMENT ON COLUMN analytics.list_trials.live_recipe_hash IS
+    'SHA-256 (hex) of the recipe that was live';
+COMMENT ON COLUMN analytics.list_trials.best_recipe IS
+    'JSON: the best recipe found';
+COMMENT ON COLUMN analytics.list_trials.best_recipe_hash IS
+    'SHA-256 (hex) of the best recipe found';
+COMMENT ON COLUMN analytics.list_trials.is_change IS
+    'whether it is better than the live one by more than chance';
+COMMENT ON COLUMN analytics.list_trials.verdict IS
+    'the recommendation, in words';
+COMMENT ON COLUMN analytics.list_trials.trial_seconds IS
+    'duration of the trial in seconds, without generation';
+COMMENT ON COLUMN analytics.list_trials.trial_actor IS
+    'operator that started the trial (login name)';
+COMMENT ON COLUMN analytics.list_trials.tuned_at IS
+    'time the trial was stored';

@@ -1,0 +1,71 @@
+"""Input of tuning a recipe: the halves of a split's users, and the generator of their queries."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gpt4rec_es.db.rows.generators import Generator
+from gpt4rec_es.db.rows.splits import SplitRow
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.lab.evaluation.data import choose_eval_users
+from gpt4rec_es.lab.evaluation.evaluate import chosen_generator
+from gpt4rec_es.lab.splits.split import EvalUser, Split
+from gpt4rec_es.lab.splits.stored import load_split
+from gpt4rec_es.lab.tuning.inputs import TuningParts
+from gpt4rec_es.lab.tuning.lists.fit import LEAST_USERS
+from gpt4rec_es.lab.tuning.lists.list_options import ListTuningOptions
+
+
+@dataclass(frozen=True, slots=True)
+class ListTuningPlan:
+    """Plan of a tuning; generator None: no queries are written."""
+
+    split: str
+    part: str
+    generator: str | None
+    fit_users: int
+    test_users: int
+    trials: int
+    live: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListInputs:
+    """What a tuning reads: split, users to choose on and to compare on, catalog, generator."""
+
+    row: SplitRow
+    split: Split
+    fit: tuple[EvalUser, ...]
+    test: tuple[EvalUser, ...]
+    generator: Generator | None
+
+
+def load_list_inputs(parts: TuningParts, options: ListTuningOptions) -> ListInputs:
+    """Return split, users and generator; raises as ``tune_lists`` does."""
+    row, split = load_split(parts.engine, options.split, (options.part,))
+    users = choose_eval_users(getattr(split, options.part), options.most_users)
+    if len(users) < 2 * LEAST_USERS:
+        raise UsageError(
+            f"The {options.part} part of {options.split!r} has {len(users)} users; choosing a "
+            f"recipe needs at least {2 * LEAST_USERS}.",
+            "Keep the live recipe until there are more, or make another split.",
+        )
+    order = np.random.default_rng(options.seed).permutation(len(users))
+    half = len(order) // 2
+    fit, test = (tuple(users[place] for place in np.sort(part)) for part in np.split(order, [half]))
+    generator = chosen_generator(parts.engine, options.evaluation(), row)
+    return ListInputs(row, split, fit, test, generator)
+
+
+def plan_list_tuning(parts: TuningParts, options: ListTuningOptions) -> ListTuningPlan:
+    """Return what ``tune_lists`` would do now; changes nothing, and raises as it does."""
+    inputs = load_list_inputs(parts, options)
+    return ListTuningPlan(
+        options.split,
+        options.part,
+        inputs.generator.name if inputs.generator else None,
+        len(inputs.fit),
+        len(inputs.test),
+        options.trials,
+        options.live.name,
+    )

@@ -1,0 +1,42 @@
+"""Options of tuning a recipe."""
+
+from dataclasses import dataclass
+
+from gpt4rec_es.lab.evaluation.evaluate_options import EvaluateOptions
+from gpt4rec_es.lab.tuning.choose import Metric
+from gpt4rec_es.options.recipe import NamedRecipe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListTuningOptions:
+    """Options of tuning a recipe.
+
+    live: the recipe that is compared with. base: the learned recipe whose fusion is changed.
+    trials: number of settings. most_users: maximum number of users; a fixed sample if there are
+    more. generator: None: the current one, if a recipe writes queries. trust: accept it whatever
+    its card says. seed: of the halves of users and of drawn settings.
+    """
+
+    split: str
+    live: NamedRecipe
+    base: NamedRecipe
+    part: str = "validation"
+    generator: str | None = None
+    trust: bool = False
+    metric: Metric = "ndcg"
+    k: int = 10
+    trials: int = 16
+    most_users: int = 20_000
+    seed: int = 0
+
+    def evaluation(self, *recipes: NamedRecipe) -> EvaluateOptions:
+        """Return the options of the lists by ``recipes`` that are compared."""
+        return EvaluateOptions(
+            methods=("product",),
+            part=self.part,
+            ks=(self.k, 4 * self.k),
+            recipes=recipes or (self.live, self.base),
+            generator=self.generator,
+            trust=self.trust,
+            learn_validation=False,
+        )

@@ -1,0 +1,83 @@
+"""Stored trials of recipes: show one, and make its recipe the live one."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine
+
+from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.rows import list_trials as rows
+from gpt4rec_es.db.rows.list_trials import ListTrialRow
+from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.options.recipe_document import read_document
+from gpt4rec_es.recipes.live import UseChange, live_recipe, use_recipe
+from gpt4rec_es.recipes.store import store_recipe
+
+
+@dataclass(frozen=True, slots=True)
+class ListTrialReport:
+    """A trial of recipes with its rows, each as plain values by column."""
+
+    trial: ListTrialRow
+    settings: list[dict[str, Any]]
+    comparisons: list[dict[str, Any]]
+
+
+def list_list_trials(engine: Engine) -> list[ListTrialRow]:
+    """Return all trials of recipes, newest first."""
+    with transaction(engine) as connection:
+        return rows.load_all(connection)
+
+
+def show_list_trial(engine: Engine, trial_no: int) -> ListTrialReport | None:
+    """Return a trial of recipes with all its rows; None: there is none of this number."""
+    with transaction(engine) as connection:
+        trial = rows.find(connection, trial_no)
+        if trial is None:
+            return None
+        return ListTrialReport(
+            trial,
+            rows.load_settings(connection, trial_no),
+            rows.load_comparisons(connection, trial_no),
+        )
+
+
+def promote_list_trial(
+    engine: Engine,
+    trial: ListTrialRow,
+    *,
+    actor: str,
+    reason: str | None = None,
+    force: bool = False,
+    dry_run: bool = False,
+) -> UseChange:
+    """Store the recipe of ``trial`` as ``trial-N``, make it the live one, and return the change.
+
+    force: also if the trial recommends the live recipe, or another one is live now.
+
+    Raises:
+        UsageError: the trial recommends the live recipe, or its recipe is live.
+        ConflictError: another recipe is live than the one it was compared with.
+    """
+    number = trial.trial_no
+    recipe = read_document(trial.document, f"The recipe of trial {number}")
+    with transaction(engine) as connection:
+        live = live_recipe(connection)
+    if not force:
+        if not trial.is_change:
+            raise UsageError(
+                f"Trial {number} changes nothing: {trial.verdict}",
+                "Make its recipe live all the same: --force.",
+            )
+        if live.recipe.content_hash not in {trial.live_hash, trial.content_hash}:
+            raise ConflictError(
+                f"The recipe {live.name!r} is live now; trial {number} compared with "
+                f"{trial.live_name!r}.",
+                "Tune again, or --force.",
+            )
+    name = f"trial-{number}"
+    why = f"trial {number}" + (", forced" if force else "") + (f": {reason}" if reason else "")
+    if dry_run:
+        return UseChange(live.name, live.changed(fusion=recipe.fusion))
+    store_recipe(engine, name, recipe, actor=actor, reason=why, trial_no=number)
+    return use_recipe(engine, name, actor=actor, reason=why)
