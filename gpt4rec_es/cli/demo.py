@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from gpt4rec_es.db.rows.runs import Run
+    from gpt4rec_es.lab.evaluation.hit_rates import HitRate
+    from gpt4rec_es.metrics.significance import Interval
     from gpt4rec_es.runtime import Runtime
 
 _FOLDER = "online-retail-ii-sample"
@@ -161,11 +163,29 @@ def _print_figures(runtime: "Runtime", run: "Run", folder: Path) -> None:
 
     held = read_held_out(folder / "held_out.csv.gz")
     rates = hit_rates(runtime.engine, runtime.elastic, run, held)
-    print_table(
-        ["method", "users", "hits", f"hit rate@{run.k}"],
-        [[rate.method, rate.users, rate.hits, f"{rate.rate:.3f}"] for rate in rates],
-        "Lists with an item of the customer's held-out last basket that is new to the customer",
+    print_line("")
+    print_line(
+        f"New items of the held-out last basket in lists of {run.k}, for "
+        f"{plural(rates[0].hit_rate.n, 'customer')} (95 % intervals):"
     )
+    print_table(
+        ["method", "hits", "hit rate", "recall", "from product"],
+        [
+            [rate.method, rate.hits, _interval(rate.hit_rate), _interval(rate.recall), _away(rate)]
+            for rate in rates
+        ],
+    )
+
+
+def _interval(found: "Interval") -> str:
+    return f"{found.mean:.3f} ({found.low:.3f} to {found.high:.3f})"
+
+
+def _away(rate: "HitRate") -> str | None:
+    """Say whether the hit rate differs from that of the run's lists by more than chance."""
+    if rate.p_value is None:
+        return None
+    return "chance" if rate.p_value >= 0.05 else "more than chance"
 
 
 def _print_ratio(connection: "Connection") -> None:

@@ -178,7 +178,10 @@ def _method(name: str, options: Mapping[str, Any]) -> str:
     if recipe := options.get("recipe"):
         name = f"{name} {recipe['name']}" + (" (changed)" if recipe.get("is_changed") else "")
     if fusion := options.get("fusion"):
-        sources = ",".join(f"{source}:{weight:g}" for source, weight in fusion["weights"])
+        is_learned = fusion["method"] == "learned"
+        sources = ",".join(
+            source if is_learned else f"{source}:{weight:g}" for source, weight in fusion["weights"]
+        )
         name = f"{name} {sources} by {fusion['method']}"
     rules = ", as a night" if "rules" in options else ""
     required = options.get("minimum_should_match")

@@ -1,0 +1,126 @@
+"""Tuning of recipes on real servers: fitted, compared on other users, promoted, taken back."""
+
+import pytest
+from sqlalchemy import text
+
+from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.index.reindex import reindex
+from gpt4rec_es.lab.splits.create import create_split
+from gpt4rec_es.lab.splits.protocols import SplitOptions
+from gpt4rec_es.lab.tuning.lists.halves import plan_list_tuning
+from gpt4rec_es.lab.tuning.lists.list_options import ListTuningOptions
+from gpt4rec_es.lab.tuning.lists.promote import promote_list_trial, show_list_trial
+from gpt4rec_es.lab.tuning.lists.tune_lists import tune_lists
+from gpt4rec_es.options.lists import Fusion
+from gpt4rec_es.options.recipe import NamedRecipe, Recipe
+from gpt4rec_es.recipes.live import undo_use
+from gpt4rec_es.recipes.shipped import shipped
+from gpt4rec_es.runtime import Runtime
+from tests.commands import Cli
+from tests.databases import Database
+from tests.servers import Servers
+from tests.shop import Shop, make_shop
+
+# A poor recipe: history titles alone, which find other styles than the user's.
+POOR = NamedRecipe("poor", Recipe(fusion=Fusion((("history_titles", 1.0),))))
+DEFAULT = shipped("default")
+OPTIONS = ListTuningOptions(split="loo", live=POOR, base=DEFAULT, k=5, trials=4)
+
+
+@pytest.fixture
+def shop(servers: Servers, database: Database, alias: str) -> Shop:
+    """A shop with enough users to fit coefficients."""
+    return make_shop(servers, database, alias, users=600)
+
+
+@pytest.fixture
+def runtime(shop: Shop) -> Runtime:
+    runtime = shop.runtime()
+    reindex(runtime.engine, runtime.elastic, runtime.reindex_options(), actor="test")
+    create_split(runtime.engine, "loo", SplitOptions("leave-one-out"), actor="test")
+    return runtime
+
+
+def test_a_better_recipe_is_found_promoted_and_taken_back(
+    runtime: Runtime, database: Database
+) -> None:
+    parts = runtime.tuning_parts()
+    trial = tune_lists(parts, OPTIONS)
+    assert trial.is_change
+    assert "better than poor by more than chance" in trial.verdict
+    assert (trial.generator, trial.n_fit_users + trial.n_test_users) == (None, 360)
+    report = show_list_trial(runtime.engine, trial.trial_no)
+    assert report is not None
+    # The base as it is, then fitted settings, the first of them with the base's pairs.
+    assert [row["is_fitted"] for row in report.settings] == [False] + [True] * 4
+    first, second = report.settings[:2]
+    assert first["pair_decay"] == second["pair_decay"] == 0.8
+    decides = {(row["k"], row["metric"]): row for row in report.comparisons}[5, "ndcg"]
+    assert decides["gain"] == pytest.approx(decides["best_value"] - decides["live_value"])
+    assert 0 < decides["gain_low"] < decides["gain"] < decides["gain_high"]
+    assert tune_lists(parts, OPTIONS).document == trial.document  # by seed
+
+    with pytest.raises(ConflictError, match="compared with 'poor'"):
+        promote_list_trial(runtime.engine, trial, actor="test")
+    dry = promote_list_trial(runtime.engine, trial, actor="test", force=True, dry_run=True)
+    assert dry.before == "test"
+    promote_list_trial(runtime.engine, trial, actor="test", force=True)
+    live = runtime.recipe
+    assert (live.name, live.recipe.content_hash) == (f"trial-{trial.trial_no}", trial.content_hash)
+    undo_use(runtime.engine, actor="test", reason=None)
+    assert runtime.recipe.name == "test"
+
+    with database.analyst_engine.connect() as connection:
+        rows = connection.execute(
+            text(
+                "SELECT t.trial_id, live_recipe_name, count(setting_number) "
+                "FROM analytics.list_trials AS t "
+                "JOIN analytics.list_trial_settings USING (trial_id) GROUP BY 1, 2 ORDER BY 1"
+            )
+        ).all()
+    assert [tuple(row) for row in rows] == [
+        (trial.trial_no, "poor", 5),
+        (trial.trial_no + 1, "poor", 5),
+    ]
+
+
+def test_what_is_live_can_be_best(runtime: Runtime) -> None:
+    parts = runtime.tuning_parts()
+    found = tune_lists(parts, OPTIONS)
+    best = NamedRecipe("best", Recipe(fusion=Fusion.from_dict(found.document["fusion"])))
+    again = ListTuningOptions(split="loo", live=best, base=best, k=5, trials=2)
+    trial = tune_lists(parts, again)
+    assert not trial.is_change
+    assert "Keep best" in trial.verdict
+    with pytest.raises(UsageError, match="changes nothing"):
+        promote_list_trial(runtime.engine, trial, actor="test")
+
+
+def test_too_few_users_are_refused_before_work(runtime: Runtime) -> None:
+    parts = runtime.tuning_parts()
+    few = ListTuningOptions(split="loo", live=POOR, base=DEFAULT, k=5, most_users=150)
+    with pytest.raises(UsageError, match="has 150 users"):
+        plan_list_tuning(parts, few)
+
+
+def test_the_commands(
+    runtime: Runtime, shop: Shop, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.enter(monkeypatch)
+    cli("recipes", "use", "default", "--reason", "it needs no generator")
+    plan = cli("tune", "lists", "loo", "--metric", "ndcg@5", "--dry-run")
+    assert "180 users of loo (validation), with no queries" in plan
+    assert cli.json("tune", "list") == []
+    made = cli.json("tune", "lists", "loo", "--metric", "ndcg@5", "--trials", "2")
+    number = made["trial"]["trial_no"]
+    assert cli.json("tune", "show", str(number)) == made
+    assert [row["trial_no"] for row in cli.json("tune", "list")] == [number]
+    shown = cli("tune", "show", str(number))
+    assert made["trial"]["verdict"].split(":")[0] in shown
+    assert "users that were not used for choosing" in shown
+    assert "Recipes" in cli("tune", "list")
+    change = cli.json("tune", "promote", str(number), "--force", "--dry-run")
+    assert change["before"] == "default"
+    cli("tune", "promote", str(number), "--force", "--reason", "a try")
+    assert f"trial-{number}" in cli("recipes", "list")
+    assert f"chosen by trial {number}" in cli("recipes", "show", f"trial-{number}")
