@@ -5,7 +5,7 @@ COMMENT ON COLUMN co_purchase_sets.item_buyers IS
     'NULL: not counted, a set of an earlier version';
 
 CREATE TABLE list_trials (
-    trial_no integer DEFAULT nextval('trials_trial_no_seq') NOT NULL,
+    trial_no integer NOT NULL,
     split_name text NOT NULL,
     split_hash text NOT NULL,
     part text NOT NULL,

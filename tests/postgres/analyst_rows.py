@@ -95,9 +95,16 @@ INSERT INTO trials (split_name, split_hash, part, generator_no, decoding_no, bui
 VALUES ('loo', 'ab', 'validation', 1, 1, 1, 'recall', 10, true, 'fine', 0, 2, 4, 1.2, 0.75,
     0.9, 0.3, 0.9, 0.3, 'Use k1=0.9 b=0.3: better than defaults by more than chance.', 2, 4,
     'ann', 'c');
+INSERT INTO list_trials (trial_no, split_name, split_hash, part, generator_no, build_no, metric, k, seed,
+    n_fit_users, n_test_users, live_name, live_hash, document, content_hash, is_change, verdict,
+    seconds, actor, code_version)
+VALUES (2, 'loo', 'ab', 'validation', 1, 1, 'ndcg', 10, 0, 1, 1, 'default', 'cd', '{}', 'ef', true,
+    'Use the best recipe found: better than default by more than chance.', 9.5, 'ann', 'c');
+INSERT INTO list_trial_settings VALUES (2, 1, true, 0.8, 0.3, 0.3, 20, 0.7, 0.12);
+INSERT INTO list_trial_comparisons VALUES (2, 10, 'ndcg', 0.1, 0.12, 0.02, 0.01, 0.03, 0.001);
 INSERT INTO recipes (name, content_hash, document, actor, trial_no) VALUES
     ('mine', 'ef', '{"decoding": {"num_queries": 2, "num_beams": 4}, "fusion":
-        {"method": "scores", "weights": [["queries", 0.5], ["co_purchase", 1]]}}', 'ann', 1);
+        {"method": "scores", "weights": [["queries", 0.5], ["co_purchase", 1]]}}', 'ann', 2);
 INSERT INTO recipe_uses (action, recipe_no, recipe_name, content_hash, actor) VALUES
     ('use', 1, 'mine', 'ef', 'ann');
 INSERT INTO trial_points VALUES (1, 1, 1.2, 0.75, 0.5, 0.4),

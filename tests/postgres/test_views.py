@@ -262,7 +262,7 @@ def test_the_same_column_has_the_same_type_in_every_view(shop: Database) -> None
 def test_a_recipe_has_its_sources_and_whether_it_is_live(shop: Database) -> None:
     columns = "recipe_name, is_live_recipe, recipe_sources, fusion_method, recipe_num_queries"
     assert select(shop, f"SELECT {columns}, trial_id FROM recipes") == [
-        ("mine", True, "queries:0.5, co_purchase:1", "scores", 2, 1)
+        ("mine", True, "queries:0.5, co_purchase:1", "scores", 2, 2)
     ]
     assert select(shop, "SELECT recipe_name, is_shipped FROM recipe_uses") == [("mine", False)]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, text
 
 from gpt4rec_es.db.tables import (
     generators,
@@ -46,9 +46,9 @@ def store(
     settings: Iterable[Mapping[str, Any]],
     comparisons: Iterable[Mapping[str, Any]],
 ) -> int:
-    """Store a trial, as values by column; return its number."""
-    made = insert(list_trials).values(values).returning(list_trials.c.trial_no)
-    number = int(connection.execute(made).scalar_one())
+    """Store a trial, as values by column; return its number, from those of all trials."""
+    number = int(connection.execute(text("SELECT nextval('trials_trial_no_seq')")).scalar_one())
+    connection.execute(insert(list_trials).values(trial_no=number, **values))
     for table, rows in ((list_trial_settings, settings), (list_trial_comparisons, comparisons)):
         connection.execute(insert(table), [{"trial_no": number, **row} for row in rows])
     return number

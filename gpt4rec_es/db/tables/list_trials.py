@@ -11,7 +11,6 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
-    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -25,7 +24,6 @@ list_trials = Table(
         Integer,
         primary_key=True,
         autoincrement=False,
-        server_default=text("nextval('trials_trial_no_seq'::regclass)"),
         comment="number of the trial, from the numbers of all trials",
     ),
     Column("split_name", Text, nullable=False, comment="split that the trial was measured on"),

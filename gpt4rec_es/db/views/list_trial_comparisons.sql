@@ -1,5 +1,6 @@
 CREATE VIEW analytics.list_trial_comparisons (
-    trial_id, k, metric, live_value, best_value, gain, gain_low, gain_high, p_value
+    trial_id, compared_k, compared_metric, live_value, best_value, recipe_gain, recipe_gain_low,
+    recipe_gain_high, recipe_p_value
 ) AS
 SELECT
     trial_no, k, metric, live_value, best_value, gain, gain_low, gain_high, p_value
@@ -10,19 +11,19 @@ COMMENT ON VIEW analytics.list_trial_comparisons IS
     'that were not used for choosing.';
 COMMENT ON COLUMN analytics.list_trial_comparisons.trial_id IS
     'number of the trial';
-COMMENT ON COLUMN analytics.list_trial_comparisons.k IS
+COMMENT ON COLUMN analytics.list_trial_comparisons.compared_k IS
     'number of items per list';
-COMMENT ON COLUMN analytics.list_trial_comparisons.metric IS
+COMMENT ON COLUMN analytics.list_trial_comparisons.compared_metric IS
     'recall, ndcg, hit_rate or mrr';
 COMMENT ON COLUMN analytics.list_trial_comparisons.live_value IS
     'mean by the recipe that was live';
 COMMENT ON COLUMN analytics.list_trial_comparisons.best_value IS
     'mean by the best recipe found';
-COMMENT ON COLUMN analytics.list_trial_comparisons.gain IS
+COMMENT ON COLUMN analytics.list_trial_comparisons.recipe_gain IS
     'mean difference, best minus live';
-COMMENT ON COLUMN analytics.list_trial_comparisons.gain_low IS
+COMMENT ON COLUMN analytics.list_trial_comparisons.recipe_gain_low IS
     'lower end of its paired 95 % interval';
-COMMENT ON COLUMN analytics.list_trial_comparisons.gain_high IS
+COMMENT ON COLUMN analytics.list_trial_comparisons.recipe_gain_high IS
     'upper end of its paired 95 % interval';
-COMMENT ON COLUMN analytics.list_trial_comparisons.p_value IS
+COMMENT ON COLUMN analytics.list_trial_comparisons.recipe_p_value IS
     'two-sided p-value of a paired permutation test, not adjusted for several metrics';

@@ -1,6 +1,6 @@
 CREATE VIEW analytics.list_trial_settings (
     trial_id, setting_number, is_fitted, pair_decay, pair_backward, pair_popularity, pair_damping,
-    history_decay, metric_value
+    history_decay, setting_value
 ) AS
 SELECT
     trial_no, setting_no, is_fitted, pair_decay, pair_backward, pair_popularity, pair_damping,
@@ -25,5 +25,5 @@ COMMENT ON COLUMN analytics.list_trial_settings.pair_damping IS
     'd: number added to the item''s own buyers when normalising';
 COMMENT ON COLUMN analytics.list_trial_settings.history_decay IS
     'factor by which each older purchase counts less';
-COMMENT ON COLUMN analytics.list_trial_settings.metric_value IS
+COMMENT ON COLUMN analytics.list_trial_settings.setting_value IS
     'mean of the trial''s metric on users that the coefficients were not fitted on';

@@ -1,7 +1,8 @@
 CREATE VIEW analytics.list_trials (
-    trial_id, split_name, trial_part, trial_generator, index_name, metric, trial_k, fit_user_count,
-    trial_user_count, live_recipe_name, live_recipe_hash, best_recipe, best_recipe_hash, is_change,
-    verdict, trial_seconds, trial_actor, tuned_at
+    trial_id, split_name, list_trial_part, list_trial_generator, index_name, list_trial_metric,
+    list_trial_k, fit_user_count, test_user_count, live_recipe_name, live_recipe_hash, best_recipe,
+    best_recipe_hash, is_recipe_change, recipe_verdict, trial_seconds, list_trial_actor,
+    recipe_tuned_at
 ) AS
 SELECT
     t.trial_no, t.split_name, t.part, g.name, b.index_name, t.metric, t.k, t.n_fit_users,
@@ -18,19 +19,19 @@ COMMENT ON COLUMN analytics.list_trials.trial_id IS
     'number of the trial';
 COMMENT ON COLUMN analytics.list_trials.split_name IS
     'split that the trial was measured on';
-COMMENT ON COLUMN analytics.list_trials.trial_part IS
+COMMENT ON COLUMN analytics.list_trials.list_trial_part IS
     'part of the split: validation or test';
-COMMENT ON COLUMN analytics.list_trials.trial_generator IS
+COMMENT ON COLUMN analytics.list_trials.list_trial_generator IS
     'name of the generator that wrote the queries; NULL: the recipes had none';
 COMMENT ON COLUMN analytics.list_trials.index_name IS
     'name of the Elasticsearch index that was live: its catalog, k1 and b were used';
-COMMENT ON COLUMN analytics.list_trials.metric IS
+COMMENT ON COLUMN analytics.list_trials.list_trial_metric IS
     'metric that decides: recall or ndcg';
-COMMENT ON COLUMN analytics.list_trials.trial_k IS
+COMMENT ON COLUMN analytics.list_trials.list_trial_k IS
     'number of items per list that the metric was measured at';
 COMMENT ON COLUMN analytics.list_trials.fit_user_count IS
     'number of users that the recipe was chosen on';
-COMMENT ON COLUMN analytics.list_trials.trial_user_count IS
+COMMENT ON COLUMN analytics.list_trials.test_user_count IS
     'number of other users, on which it was compared';
 COMMENT ON COLUMN analytics.list_trials.live_recipe_name IS
     'name of the recipe that was live';
@@ -40,13 +41,13 @@ COMMENT ON COLUMN analytics.list_trials.best_recipe IS
     'JSON: the best recipe found';
 COMMENT ON COLUMN analytics.list_trials.best_recipe_hash IS
     'SHA-256 (hex) of the best recipe found';
-COMMENT ON COLUMN analytics.list_trials.is_change IS
+COMMENT ON COLUMN analytics.list_trials.is_recipe_change IS
     'whether it is better than the live one by more than chance';
-COMMENT ON COLUMN analytics.list_trials.verdict IS
+COMMENT ON COLUMN analytics.list_trials.recipe_verdict IS
     'the recommendation, in words';
 COMMENT ON COLUMN analytics.list_trials.trial_seconds IS
     'duration of the trial in seconds, without generation';
-COMMENT ON COLUMN analytics.list_trials.trial_actor IS
+COMMENT ON COLUMN analytics.list_trials.list_trial_actor IS
     'operator that started the trial (login name)';
-COMMENT ON COLUMN analytics.list_trials.tuned_at IS
+COMMENT ON COLUMN analytics.list_trials.recipe_tuned_at IS
     'time the trial was stored';
