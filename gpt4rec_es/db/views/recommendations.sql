@@ -59,9 +59,10 @@ COMMENT ON COLUMN analytics.recommendations.from_item_id IS
 COMMENT ON COLUMN analytics.recommendations.from_title IS
     'cleaned title of from_item_id; NULL: none usable, or from_item_id is NULL';
 COMMENT ON COLUMN analytics.recommendations.fused_score IS
-    'weighted sum, over the run''s sources, of scores or of reciprocal ranks '
-    '(run_sources.fusion); sorts the fused items, which come first in the list; NULL: source '
-    'is backfill, last_title or popular, or queries are the only source';
+    'sum, over the run''s sources, of weighted scores, weighted reciprocal ranks or learned '
+    'contributions (run_sources.fusion), the last of which may be negative; sorts the fused '
+    'items, which come first in the list; NULL: source is backfill, last_title or popular, or '
+    'queries are the only source';
 COMMENT ON COLUMN analytics.recommendations.minimum_should_match IS
     'number or percentage of a generated query''s terms that a title must contain, e.g. 2 or '
     '75%; 1: one term is enough; also 1 if no generated query found the item';

@@ -15,6 +15,8 @@ COMMENT ON COLUMN analytics.run_sources.logical_date IS
 COMMENT ON COLUMN analytics.run_sources.candidate_source IS
     'source of candidates: queries, co_purchase or history_titles';
 COMMENT ON COLUMN analytics.run_sources.weight IS
-    'weight of the source in fused_score; 0: the source is not used';
+    'weight of the source in fused_score (with learned fusion only whether it is used); 0: the '
+    'source is not used';
 COMMENT ON COLUMN analytics.run_sources.fusion IS
-    'what is summed over the sources: scores or ranks; NULL: queries are the only source';
+    'what is summed over the sources: scores, ranks or learned (features times coefficients); '
+    'NULL: queries are the only source';
