@@ -95,9 +95,9 @@ INSERT INTO trials (split_name, split_hash, part, generator_no, decoding_no, bui
 VALUES ('loo', 'ab', 'validation', 1, 1, 1, 'recall', 10, true, 'fine', 0, 2, 4, 1.2, 0.75,
     0.9, 0.3, 0.9, 0.3, 'Use k1=0.9 b=0.3: better than defaults by more than chance.', 2, 4,
     'ann', 'c');
-INSERT INTO list_trials (trial_no, split_name, split_hash, part, generator_no, build_no, metric, k,
-    seed, n_fit_users, n_test_users, live_name, live_hash, document, content_hash, is_change, verdict,
-    seconds, actor, code_version)
+INSERT INTO list_trials (trial_no, split_name, split_hash, part, generator_no, build_no, metric,
+    k, seed, n_fit_users, n_test_users, live_name, live_hash, document, content_hash, is_change,
+    verdict, seconds, actor, code_version)
 VALUES (2, 'loo', 'ab', 'validation', 1, 1, 'ndcg', 10, 0, 1, 1, 'default', 'cd', '{}', 'ef', true,
     'Use the best recipe found: better than default by more than chance.', 9.5, 'ann', 'c');
 INSERT INTO list_trial_settings VALUES (2, 1, true, 0.8, 0.3, 0.3, 20, 0.7, 0.12);
