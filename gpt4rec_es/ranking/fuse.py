@@ -9,20 +9,13 @@ from dataclasses import replace
 from heapq import nlargest
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.options.lists import HISTORY_TITLES, QUERIES, Fusion
+from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.ranking.features import NO_BUYERS, Buyers
-from gpt4rec_es.ranking.learned import learned_rankings
 from gpt4rec_es.ranking.merge import merge_hits
 from gpt4rec_es.ranking.outcome import Merge, Pick, QueryHits, Removed
+from gpt4rec_es.ranking.rankings import rank_sources
 from gpt4rec_es.ranking.rules import ListFilter
-from gpt4rec_es.ranking.scoring import (
-    Purchase,
-    Ranking,
-    neighbour_evidence,
-    query_evidence,
-    title_evidence,
-    weigh,
-)
+from gpt4rec_es.ranking.scoring import Purchase, Ranking
 from gpt4rec_es.records import SearchResult, Source
 
 
@@ -61,20 +54,20 @@ def fuse_sources(
     """
     if k < 1:
         raise UsageError(f"k is {k}.", "Ask for at least 1 item.")
-    if fusion.method == "learned":
-        n_bought = len(purchases) if n_bought is None else n_bought
-        parts = learned_rankings(queries, purchases, fusion, bought, buyers, n_bought, list_filter)
-        rankings = [(1.0, ranking) for ranking in parts]
-    else:
-        rankings = [
-            (weight, _rank(name, queries, purchases, k, fusion, bought, list_filter))
-            for name, weight in fusion.weights
-            if weight > 0
-        ]
+    rankings = rank_sources(
+        queries,
+        purchases,
+        k,
+        fusion,
+        bought,
+        list_filter=list_filter,
+        buyers=buyers,
+        n_bought=n_bought,
+    )
     n_queries = sum(not q.result.is_empty_query for q in queries)
     if deeper := _needs_deeper(rankings, n_queries):
         return deeper
-    fused = _add_up(rankings)
+    fused = add_up(rankings)
     best = _best(fused, k, list_filter)
     picks = [_pick(item_no, fused[item_no], rankings) for item_no in best]
     merge = _fill(picks, queries, k, bought, last_title, popular, list_filter)
@@ -89,61 +82,6 @@ def fuse_sources(
     return replace(merge, contributions=contributions, removed=tuple(passed_over))
 
 
-def _rank(
-    name: str,
-    queries: Sequence[QueryHits],
-    purchases: Sequence[Purchase],
-    k: int,
-    fusion: Fusion,
-    bought: Collection[int],
-    list_filter: ListFilter | None,
-) -> Ranking:
-    newest = purchases[: fusion.history]
-    if name == QUERIES and fusion.method == "ranks":
-        return _rank_by_quotas(queries, k, fusion, bought, list_filter)
-    if name == QUERIES:
-        ranking = weigh(Source.QUERIES, query_evidence(queries, fusion), bought, list_filter)
-        known, most = [(q.query_rank, q.result) for q in queries], fusion.query_hits
-    elif name == HISTORY_TITLES:
-        ranking = weigh(Source.HISTORY_TITLES, title_evidence(newest, fusion), bought, list_filter)
-        known = [(p.item_no, p.title) for p in newest if p.title is not None]
-        most = fusion.candidates
-    else:
-        ranking = weigh(Source.CO_PURCHASE, neighbour_evidence(newest, fusion), bought, list_filter)
-        known, most = [], 0
-    ranking.needs_deeper = tuple(
-        of for of, result in known if len(result.item_nos) < most and not result.exhausted
-    )
-    if fusion.method == "ranks":
-        first = nlargest(max(k, fusion.candidates), ranking.values, key=ranking.values.__getitem__)
-        ranking.values = _by_place(first, fusion)
-    return ranking
-
-
-def _rank_by_quotas(
-    queries: Sequence[QueryHits],
-    k: int,
-    fusion: Fusion,
-    bought: Collection[int],
-    list_filter: ListFilter | None,
-) -> Ranking:
-    uncapped = list_filter.without_cap() if list_filter else None
-    merge = merge_hits(queries, k, bought, list_filter=uncapped, places=fusion.candidates)
-    return Ranking(
-        Source.QUERIES,
-        _by_place([pick.item_no for pick in merge.picks], fusion),
-        {p.item_no: (p.query_rank, p.hit_rank, p.score, None) for p in merge.picks},
-        merge.needs_deeper,
-    )
-
-
-def _by_place(item_nos: Sequence[int], fusion: Fusion) -> dict[int, float]:
-    return {
-        item_no: 1 / (fusion.rank_constant + place)
-        for place, item_no in enumerate(item_nos, start=1)
-    }
-
-
 def _needs_deeper(rankings: Sequence[tuple[float, Ranking]], n_queries: int) -> Merge | None:
     deeper = {ranking.source: ranking.needs_deeper for _, ranking in rankings}
     queries = deeper.get(Source.QUERIES, ())
@@ -153,7 +91,8 @@ def _needs_deeper(rankings: Sequence[tuple[float, Ranking]], n_queries: int) -> 
     return Merge((), n_queries, 0, None, queries, needs_deeper_titles=titles)
 
 
-def _add_up(rankings: Sequence[tuple[float, Ranking]]) -> dict[int, float]:
+def add_up(rankings: Sequence[tuple[float, Ranking]]) -> dict[int, float]:
+    """Return item number -> fused score of all candidates, in the order that decides ties."""
     fused: dict[int, float] = {}
     for weight, ranking in rankings:
         for item_no, value in ranking.values.items():

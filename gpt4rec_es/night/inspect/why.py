@@ -4,30 +4,21 @@ The merge is repeated from the stored hits; the explanation says whether it equa
 """
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import zip_longest
 from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows.cohort import load_prompt, load_prompt_items
 from gpt4rec_es.db.rows.filters import load_removed
 from gpt4rec_es.db.rows.generations import load_beam_scores
-from gpt4rec_es.db.rows.history import user_number
-from gpt4rec_es.db.rows.items import load_names
-from gpt4rec_es.db.rows.lists import UserInput, load_inputs
 from gpt4rec_es.db.rows.rules import load_run_rules
 from gpt4rec_es.db.rows.runs import Run
-from gpt4rec_es.db.rows.stored_lists import load_list, load_outcome
-from gpt4rec_es.db.rows.texts import NO_OPTIONS, load_queries, load_searches
-from gpt4rec_es.errors import UsageError
-from gpt4rec_es.night.inputs.rules import load_item_rules, search_options_of
-from gpt4rec_es.night.stages.merge_inputs import load_merge_inputs
-from gpt4rec_es.options.lists import Fusion
+from gpt4rec_es.db.rows.texts import load_queries
+from gpt4rec_es.night.inputs.rules import search_options_of
+from gpt4rec_es.night.inspect.merged_again import MergedAgain, external_row, merge_again
 from gpt4rec_es.ranking.outcome import Merge
-from gpt4rec_es.records import SearchResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,37 +52,15 @@ def explain_user(engine: Engine, user_id: str, run_id: str = "latest") -> Explan
         UsageError: no such user or run, or the user is not in the run's cohort.
     """
     with engine.connect() as connection:
-        run = run_rows.find(connection, run_id)
-        user_no = user_number(connection, user_id)
-        if user_no is None:
-            raise UsageError(f"There is no user {user_id!r}.", "Use an id from the imported files.")
-        inputs = load_inputs(connection, run, [user_no])
-        if not inputs:
-            raise UsageError(
-                f"User {user_id!r} is not in run {run.run_id}.",
-                "The user was imported after planning, or the run was pruned.",
-            )
-        return _explain(connection, run, user_id, inputs[0])
+        return _explain(connection, merge_again(connection, user_id, run_id))
 
 
-def _explain(connection: Connection, run: Run, user_id: str, user: UserInput) -> Explanation:
-    stored = [asdict(row) for row in load_list(connection, run.run_no, user.user_no)]
-    outcome = load_outcome(connection, run.run_no, user.user_no)
-    rules = load_item_rules(connection, run)
-    merge_inputs = load_merge_inputs(connection, run, [user.user_no], rules)
-    results = _deepest_results(connection, run, user.query_nos or (), run.search_options_no)
-    titles_asked = [*merge_inputs.title_queries(user), user.last_query_no]
-    of_titles = _deepest_results(connection, run, [n for n in titles_asked if n is not None])
-    merge = merge_inputs.merge(user, results.get, of_titles.get, keep_removed=True)
-    again = [(rank, *pick[:1]) for rank, pick in enumerate(merge.picks, start=1)]
-    names = load_names(
-        connection,
-        {n for r in (*results.values(), *of_titles.values()) for n in r.item_nos}
-        | {row[key] for row in stored for key in ("item_no", "from_item_no")} - {None},
-    )
-    titles = {item_no: name._asdict() for item_no, name in names.items()}
+def _explain(connection: Connection, again: MergedAgain) -> Explanation:
+    run, user, merge, outcome = again.run, again.user, again.merge, again.outcome
+    stored = [asdict(row) for row in again.stored]
+    titles = again.load_names(connection)
     return Explanation(
-        user_id=user_id,
+        user_id=again.user_id,
         run_id=run.run_id,
         outcome=outcome.outcome.value if outcome else None,
         short_reason=outcome.short_reason if outcome else None,
@@ -103,12 +72,10 @@ def _explain(connection: Connection, run: Run, user_id: str, user: UserInput) ->
         ],
         prompt=load_prompt(connection, user.prompt_no),
         search_options=search_options_of(run.manifest).as_dict(),
-        queries=_queries(connection, run, user, results, stored, titles),
+        queries=_queries(connection, again, stored, titles),
         recommendations=[
-            {**_external(row, titles), "contributions": contributions}
-            for row, contributions in zip_longest(
-                stored, _contributions(merge_inputs.fusion, merge)[: len(stored)]
-            )
+            {**external_row(row, titles), "contributions": contributions}
+            for row, contributions in zip_longest(stored, again.contributions()[: len(stored)])
         ],
         removed=[
             {
@@ -120,18 +87,8 @@ def _explain(connection: Connection, run: Run, user_id: str, user: UserInput) ->
             for r in merge.removed
         ],
         rules=_rules(connection, run, merge),
-        equals_merge_now=again == [(row["rank"], row["item_no"]) for row in stored],
+        equals_merge_now=again.equals_stored,
     )
-
-
-def _deepest_results(
-    connection: Connection, run: Run, query_nos: Sequence[int], options_no: int = NO_OPTIONS
-) -> dict[int, SearchResult]:
-    """Return the hits of these queries by search options, to the maximum depth of this run."""
-    results: dict[int, SearchResult] = {}
-    for depth in run.manifest["depth_ladder"]:
-        results |= load_searches(connection, run.build_no, depth, query_nos, options_no)
-    return results
 
 
 def _rules(connection: Connection, run: Run, merge: Merge) -> list[dict[str, Any]]:
@@ -146,12 +103,11 @@ def _rules(connection: Connection, run: Run, merge: Merge) -> list[dict[str, Any
 
 def _queries(
     connection: Connection,
-    run: Run,
-    user: UserInput,
-    results: dict[int, SearchResult],
+    again: MergedAgain,
     stored: list[dict[str, Any]],
     titles: dict[int, dict[str, Any]],
 ) -> list[dict[str, Any]]:
+    run, user = again.run, again.user
     beam_scores = load_beam_scores(connection, user.prompt_no, run.content_hash, run.decoding_no)
     numbers = user.query_nos or ()
     removed = load_removed(connection, run.filters_no, numbers)
@@ -159,7 +115,7 @@ def _queries(
     for rank, (number, query) in enumerate(
         zip(numbers, load_queries(connection, numbers), strict=True), start=1
     ):
-        result = None if number in removed else results.get(number)
+        result = None if number in removed else again.results.get(number)
         item_nos = result.item_nos if result else ()
         explained.append(
             {
@@ -175,16 +131,3 @@ def _queries(
             }
         )
     return explained
-
-
-def _external(row: dict[str, Any], titles: dict[int, dict[str, Any]]) -> dict[str, Any]:
-    shown = {key: value for key, value in row.items() if key not in {"item_no", "from_item_no"}}
-    from_item = titles.get(row["from_item_no"])
-    return {"rank": shown.pop("rank"), **titles[row["item_no"]], **shown, "from_item": from_item}
-
-
-def _contributions(fusion: Fusion, merge: Merge) -> list[dict[str, float]]:
-    """Return the parts of the fused score of each pick that has one."""
-    return [
-        dict(zip(fusion.parts, contributions, strict=True)) for contributions in merge.contributions
-    ]

@@ -21,8 +21,9 @@ from gpt4rec_es.ranking.features import NO_BUYERS, Buyers, Candidates, find_cand
 from gpt4rec_es.ranking.fuse import fuse_sources
 from gpt4rec_es.ranking.merge import merge_hits
 from gpt4rec_es.ranking.outcome import Merge, QueryHits
-from gpt4rec_es.ranking.rules import ItemRules
-from gpt4rec_es.ranking.scoring import Purchase
+from gpt4rec_es.ranking.rankings import rank_sources
+from gpt4rec_es.ranking.rules import ItemRules, ListFilter
+from gpt4rec_es.ranking.scoring import Purchase, Ranking
 from gpt4rec_es.records import NO_NEIGHBOURS, Neighbours, SearchResult
 
 # Function from a query's number to its hits; None: not searched.
@@ -64,9 +65,7 @@ class MergeInputs:
         queries = self.query_hits(user, of_query)
         last = None if user.last_query_no is None else of_title(user.last_query_no)
         excluded = self.excluded.get(user.user_no, _NO_ITEMS)
-        list_filter = None
-        if self.rules is not None:
-            list_filter = self.rules.list_filter(self.shown.get(user.user_no, _NO_ITEMS))
+        list_filter = self.list_filter(user)
         if self.fusion.is_plain:
             return merge_hits(
                 queries,
@@ -102,6 +101,29 @@ class MergeInputs:
             user.n_bought,
             self.rules.list_filter() if self.rules else None,
         )
+
+    def rankings(
+        self, user: UserInput, of_query: Known, of_title: Known
+    ) -> list[tuple[float, Ranking]]:
+        """Return the weighted rankings that ``merge`` adds up; empty: nothing is fused."""
+        if self.fusion.is_plain:
+            return []
+        return rank_sources(
+            self.query_hits(user, of_query),
+            self.purchases(user, of_title),
+            self.k,
+            self.fusion,
+            self.excluded.get(user.user_no, _NO_ITEMS),
+            list_filter=self.list_filter(user),
+            buyers=self.buyers,
+            n_bought=user.n_bought,
+        )
+
+    def list_filter(self, user: UserInput) -> ListFilter | None:
+        """Return a new filter for the user's list; None: the run has no rules."""
+        if self.rules is None:
+            return None
+        return self.rules.list_filter(self.shown.get(user.user_no, _NO_ITEMS))
 
     def title_queries(self, user: UserInput) -> list[int]:
         """Return the query numbers of the user's newest bought titles."""

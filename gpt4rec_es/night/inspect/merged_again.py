@@ -1,0 +1,112 @@
+"""One user's merge of a run, repeated from the stored rows; explanations are made of it.
+
+Needs Postgres only: nothing is searched or generated.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from gpt4rec_es.db.rows import runs as run_rows
+from gpt4rec_es.db.rows.history import user_number
+from gpt4rec_es.db.rows.items import load_names
+from gpt4rec_es.db.rows.lists import UserInput, UserOutcome, load_inputs
+from gpt4rec_es.db.rows.runs import Run
+from gpt4rec_es.db.rows.stored_lists import ListedRow, load_list, load_outcome
+from gpt4rec_es.db.rows.texts import NO_OPTIONS, load_searches
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.night.inputs.rules import load_item_rules
+from gpt4rec_es.night.stages.merge_inputs import MergeInputs, load_merge_inputs
+from gpt4rec_es.ranking.outcome import Merge
+from gpt4rec_es.records import SearchResult
+
+
+@dataclass(frozen=True, slots=True)
+class MergedAgain:
+    """A user's stored list and the merge of the stored hits.
+
+    results: hits of generated queries by number, of the deepest stored search; of_titles: the same
+    of bought titles.
+    """
+
+    user_id: str
+    run: Run
+    user: UserInput
+    stored: list[ListedRow]
+    outcome: UserOutcome | None
+    inputs: MergeInputs
+    results: dict[int, SearchResult]
+    of_titles: dict[int, SearchResult]
+    merge: Merge
+
+    @property
+    def equals_stored(self) -> bool:
+        """Whether the merge makes the stored list."""
+        picked = [pick.item_no for pick in self.merge.picks]
+        return list(enumerate(picked, start=1)) == [(row.rank, row.item_no) for row in self.stored]
+
+    def contributions(self) -> list[dict[str, float]]:
+        """Return the parts of the fused score of each pick that has one."""
+        parts = self.inputs.fusion.parts
+        return [dict(zip(parts, values, strict=True)) for values in self.merge.contributions]
+
+    def load_names(self, connection: Connection) -> dict[int, dict[str, Any]]:
+        """Return item number -> id and title of all hits and listed items."""
+        hits = {n for r in (*self.results.values(), *self.of_titles.values()) for n in r.item_nos}
+        listed = [n for row in self.stored for n in (row.item_no, row.from_item_no)]
+        names = load_names(connection, hits.union(n for n in listed if n is not None))
+        return {item_no: name._asdict() for item_no, name in names.items()}
+
+
+def merge_again(connection: Connection, user_id: str, run_id: str) -> MergedAgain:
+    """Return a user's merge in a run (``latest``: the published run).
+
+    Raises:
+        UsageError: no such user or run, or the user is not in the run's cohort.
+    """
+    run = run_rows.find(connection, run_id)
+    user_no = user_number(connection, user_id)
+    if user_no is None:
+        raise UsageError(f"There is no user {user_id!r}.", "Use an id from the imported files.")
+    users = load_inputs(connection, run, [user_no])
+    if not users:
+        raise UsageError(
+            f"User {user_id!r} is not in run {run.run_id}.",
+            "The user was imported after planning, or the run was pruned.",
+        )
+    user = users[0]
+    rules = load_item_rules(connection, run)
+    inputs = load_merge_inputs(connection, run, [user_no], rules)
+    results = _deepest_results(connection, run, user.query_nos or (), run.search_options_no)
+    titles_asked = [*inputs.title_queries(user), user.last_query_no]
+    of_titles = _deepest_results(connection, run, [n for n in titles_asked if n is not None])
+    return MergedAgain(
+        user_id,
+        run,
+        user,
+        load_list(connection, run.run_no, user_no),
+        load_outcome(connection, run.run_no, user_no),
+        inputs,
+        results,
+        of_titles,
+        inputs.merge(user, results.get, of_titles.get, keep_removed=True),
+    )
+
+
+def external_row(row: dict[str, Any], titles: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    """Return a row of a list (see ``ListedRow``) with ids and titles instead of numbers."""
+    shown = {key: value for key, value in row.items() if key not in {"item_no", "from_item_no"}}
+    from_item = titles.get(row["from_item_no"])
+    return {"rank": shown.pop("rank"), **titles[row["item_no"]], **shown, "from_item": from_item}
+
+
+def _deepest_results(
+    connection: Connection, run: Run, query_nos: Sequence[int], options_no: int = NO_OPTIONS
+) -> dict[int, SearchResult]:
+    """Return the hits of these queries by search options, to the maximum depth of this run."""
+    results: dict[int, SearchResult] = {}
+    for depth in run.manifest["depth_ladder"]:
+        results |= load_searches(connection, run.build_no, depth, query_nos, options_no)
+    return results
