@@ -8,20 +8,14 @@ import click
 from gpt4rec_es.cli.context import get_runtime
 from gpt4rec_es.cli.options import json_option, run_option, svg_file
 from gpt4rec_es.cli.output import emit, print_line, print_table
-
-_REASONS = {
-    "backfill": "backfill: hit {hit_rank} of query {query_rank} “{query}”",
-    "queries": "hit {hit_rank} of query {query_rank} “{query}”",
-    "co_purchase": "bought with “{from_title}”",
-    "history_titles": "hit {hit_rank} for the bought title “{from_title}”",
-    "last_title": "fallback: hit {hit_rank} for the newest title “{query}”",
-    "popular": "fallback: popular item",
-}
+from gpt4rec_es.cli.why_item import print_item
+from gpt4rec_es.cli.why_reasons import fused_from, reason_of
 
 
 @click.command()
 @click.argument("user_id")
 @run_option
+@click.option("--item", "item_id", help="Id of an item to explain: why it is, or is not, listed.")
 @click.option(
     "--svg",
     "picture",
@@ -30,11 +24,16 @@ _REASONS = {
     help="SVG file to draw the explanation to.",
 )
 @json_option
-def why(user_id: str, run_id: str, picture: Path | None, as_json: bool) -> None:
-    """Explain the recommendations of USER_ID.
+def why(
+    user_id: str, run_id: str, item_id: str | None, picture: Path | None, as_json: bool
+) -> None:
+    """Explain the recommendations of USER_ID, or why an item is not one of them.
 
-    Example: gpt4rec why 16039 --svg why.svg
+    Example: gpt4rec why 16039 --item 22423
     """
+    if item_id is not None:
+        _why_item(user_id, run_id, item_id, picture, as_json)
+        return
     from gpt4rec_es.night.inspect.why import explain_user
 
     explanation = explain_user(get_runtime().engine, user_id, run_id).as_dict()
@@ -43,8 +42,17 @@ def why(user_id: str, run_id: str, picture: Path | None, as_json: bool) -> None:
         from gpt4rec_es.cli.why_picture import render_picture
         from gpt4rec_es.svg import write_picture
 
-        reasons = [_reason(row) for row in explanation["recommendations"]]
+        reasons = [reason_of(row) for row in explanation["recommendations"]]
         write_picture(picture, render_picture(explanation, reasons))
+
+
+def _why_item(user_id: str, run_id: str, item_id: str, picture: Path | None, as_json: bool) -> None:
+    from gpt4rec_es.night.inspect.why_item import explain_item
+
+    if picture is not None:
+        raise click.UsageError("--svg draws a whole list: leave --item out.")
+    found = explain_item(get_runtime().engine, user_id, item_id, run_id)
+    emit(found.as_dict(), as_json, print_item)
 
 
 def _hits(query: dict[str, Any]) -> str:
@@ -99,13 +107,13 @@ def _print_queries(queries: list[dict[str, Any]]) -> None:
 def _print_recommended(recommendations: list[dict[str, Any]]) -> None:
     columns = ["rank", "item_id", "title", "reason", "score"]
     rows = [
-        [row["rank"], row["item_id"], row["title"], _reason(row), row["score"]]
+        [row["rank"], row["item_id"], row["title"], reason_of(row), row["score"]]
         for row in recommendations
     ]
     if any(row["contributions"] for row in recommendations):
         columns.append("fused from")
         for row, shown in zip(recommendations, rows, strict=True):
-            shown.append(_fused_from(row))
+            shown.append(fused_from(row))
     print_table(columns, rows, "Recommended")
 
 
@@ -115,20 +123,6 @@ def _print_rules(rules: list[dict[str, Any]]) -> None:
     rows = [[r["rule"], r["kind"], r["value"], r["reason"], r["removed"]] for r in rules]
     columns = ["rule", "about", "value", "reason", "items kept out"]
     print_table(columns, rows, "Rules that kept items out")
-
-
-def _reason(row: dict[str, Any]) -> str:
-    from_title = (row["from_item"] or {}).get("title")
-    reason = _REASONS[row["source"]].format(**row, from_title=from_title)
-    return reason if row["is_active"] else f"not shown: deactivated since; was {reason}"
-
-
-def _fused_from(row: dict[str, Any]) -> str | None:
-    """Say what each source gave to the fused score; None: nothing was fused."""
-    if not row["contributions"]:
-        return None
-    contributions = ", ".join(f"{name} {value:.3f}" for name, value in row["contributions"].items())
-    return f"{row['fused_score']:.3f}: {contributions}"
 
 
 def _print_removed(removed: list[dict[str, Any]]) -> None:

@@ -87,6 +87,14 @@ def load_names(connection: Connection, item_nos: Collection[int]) -> dict[int, N
     return {row.item_no: Name(row.item_id, row.title, row.is_active) for row in found}
 
 
+def find_item(connection: Connection, item_id: str) -> tuple[int, int] | None:
+    """Return (number, catalog version of the last change) of an item; None: there is none."""
+    row = connection.execute(
+        text("SELECT item_no, version FROM items WHERE item_id = :item_id"), {"item_id": item_id}
+    ).one_or_none()
+    return None if row is None else (row.item_no, row.version)
+
+
 def count_active(connection: Connection) -> int:
     """Return the number of active items."""
     return int(connection.execute(text("SELECT count(*) FROM items WHERE is_active")).scalar_one())

@@ -146,6 +146,14 @@ def load_popular(connection: Connection, run: Run, limit: int | None) -> list[in
     return list(found.scalars())
 
 
+def popular_rank(connection: Connection, run: Run, item_no: int) -> int | None:
+    """Return the rank of an item among the run's frozen popular items; None: it is none."""
+    return connection.execute(
+        text("SELECT rank FROM run_popular WHERE run_no = :run_no AND item_no = :item_no"),
+        {"run_no": run.run_no, "item_no": item_no},
+    ).scalar_one_or_none()
+
+
 def store_lists(
     connection: Connection,
     run_no: int,

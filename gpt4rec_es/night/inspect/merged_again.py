@@ -4,7 +4,7 @@ Needs Postgres only: nothing is searched or generated.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -40,6 +40,11 @@ class MergedAgain:
     results: dict[int, SearchResult]
     of_titles: dict[int, SearchResult]
     merge: Merge
+
+    @property
+    def excluded(self) -> frozenset[int]:
+        """Items that the list must not have because the user bought them."""
+        return self.inputs.excluded.get(self.user.user_no, frozenset())
 
     @property
     def equals_stored(self) -> bool:
@@ -107,6 +112,10 @@ def _deepest_results(
 ) -> dict[int, SearchResult]:
     """Return the hits of these queries by search options, to the maximum depth of this run."""
     results: dict[int, SearchResult] = {}
-    for depth in run.manifest["depth_ladder"]:
-        results |= load_searches(connection, run.build_no, depth, query_nos, options_no)
+    ladder = run.manifest["depth_ladder"]
+    for depth in ladder:
+        found = load_searches(connection, run.build_no, depth, query_nos, options_no)
+        if depth == ladder[-1]:  # as the merge of a night counts it
+            found = {number: replace(one, exhausted=True) for number, one in found.items()}
+        results |= found
     return results

@@ -130,12 +130,18 @@ class MergeInputs:
         newest = self.newest.get(user.user_no, ())
         return [self.titles[item_no] for item_no in newest if item_no in self.titles]
 
-    def query_hits(self, user: UserInput, of_query: Known) -> list[QueryHits]:
-        """Return the hits of the user's generated queries, without those that filters remove."""
+    def query_hits(
+        self, user: UserInput, of_query: Known, *, with_removed: bool = False
+    ) -> list[QueryHits]:
+        """Return the hits of the user's generated queries, without those that filters remove.
+
+        with_removed: also those, if they were searched.
+        """
         return [
             QueryHits(rank, result)
             for rank, number in enumerate(user.query_nos or (), start=1)
-            if number not in user.removed and (result := of_query(number)) is not None
+            if (with_removed or number not in user.removed)
+            and (result := of_query(number)) is not None
         ]
 
     def purchases(self, user: UserInput, of_title: Known) -> list[Purchase]:

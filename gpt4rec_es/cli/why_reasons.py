@@ -1,0 +1,27 @@
+"""Reasons of a list's rows as text, for explanations of lists and of items."""
+
+from typing import Any
+
+_REASONS = {
+    "backfill": "backfill: hit {hit_rank} of query {query_rank} “{query}”",
+    "queries": "hit {hit_rank} of query {query_rank} “{query}”",
+    "co_purchase": "bought with “{from_title}”",
+    "history_titles": "hit {hit_rank} for the bought title “{from_title}”",
+    "last_title": "fallback: hit {hit_rank} for the newest title “{query}”",
+    "popular": "fallback: popular item",
+}
+
+
+def reason_of(row: dict[str, Any]) -> str:
+    """Return the reason of a row in words."""
+    from_title = (row["from_item"] or {}).get("title")
+    reason = _REASONS[row["source"]].format(**row, from_title=from_title)
+    return reason if row["is_active"] else f"not shown: deactivated since; was {reason}"
+
+
+def fused_from(row: dict[str, Any]) -> str | None:
+    """Return the fused score with the part of each source; None: nothing was fused."""
+    if not row["contributions"]:
+        return None
+    contributions = ", ".join(f"{name} {value:.3f}" for name, value in row["contributions"].items())
+    return f"{row['fused_score']:.3f}: {contributions}"
