@@ -30,9 +30,11 @@ class Outcome(StrEnum):
 class Source(StrEnum):
     """The source of an item in a list, in the order in which sources are used.
 
-    The last two are fallbacks. Of fused sources it is the one with the largest part in the score.
+    Pinned items come first; the last two are fallbacks. Of fused sources it is the one with the
+    largest part in the score.
     """
 
+    PINNED = "pinned"  # put at the beginning of the list by a rule of an operator
     QUERIES = "queries"  # a generated query; unless fused, within its quota of K/m
     CO_PURCHASE = "co_purchase"  # bought by the buyers of an item that the user bought
     HISTORY_TITLES = "history_titles"  # found by the title of an item that the user bought

@@ -13,6 +13,8 @@ from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.ranking.features import NO_BUYERS, Buyers
 from gpt4rec_es.ranking.merge import merge_hits
 from gpt4rec_es.ranking.outcome import Merge, Pick, QueryHits, Removed
+from gpt4rec_es.ranking.pinned import choose_pins, with_promotions
+from gpt4rec_es.ranking.promotions import NO_PROMOTIONS, Promotions
 from gpt4rec_es.ranking.rankings import rank_sources
 from gpt4rec_es.ranking.rules import ListFilter
 from gpt4rec_es.ranking.scoring import Purchase, Ranking
@@ -32,6 +34,7 @@ def fuse_sources(
     keep_removed: bool = False,
     buyers: Buyers = NO_BUYERS,
     n_bought: int | None = None,
+    promotions: Promotions = NO_PROMOTIONS,
 ) -> Merge:
     """Return the list of ``k`` items by the sources of ``fusion``; purchases are newest first.
 
@@ -47,7 +50,11 @@ def fuse_sources(
     Remaining places are filled as by ``merge_hits``: deeper hits of queries, the last title,
     popular items. A source of weight 0 adds nothing, but queries still fill. Items refused by
     ``list_filter`` are skipped in rankings and list. With ``keep_removed``, ``contributions`` has
-    the part of each source in each fused score.
+    the part of each source in each fused score, and that of a boost if there
+    are boosts.
+
+    Boosts of ``promotions`` move candidates up, see ``Promotions.lift``; its pins come first, and
+    the other places are those of a shorter list without their items.
 
     Raises:
         UsageError: k is below 1.
@@ -67,19 +74,36 @@ def fuse_sources(
     n_queries = sum(not q.result.is_empty_query for q in queries)
     if deeper := _needs_deeper(rankings, n_queries):
         return deeper
-    fused = add_up(rankings)
-    best = _best(fused, k, list_filter)
+    scores = add_up(rankings)
+    fused, moved = promotions.lift(scores)
+    pinned: dict[int, str] = {}
+    if promotions.pins:
+        ranked = sorted(fused, key=fused.__getitem__, reverse=True)
+        pinned = choose_pins(promotions, ranked, bought, list_filter, k)
+        fused = {item_no: score for item_no, score in fused.items() if item_no not in pinned}
+    taken = {*bought, *pinned} if pinned else bought
+    best = _best(fused, k - len(pinned), list_filter)
     picks = [_pick(item_no, fused[item_no], rankings) for item_no in best]
-    merge = _fill(picks, queries, k, bought, last_title, popular, list_filter)
-    if not keep_removed or not merge.is_complete:
+    merge = _fill(picks, queries, k - len(pinned), taken, last_title, popular, list_filter)
+    if not merge.is_complete:
         return merge
-    contributions = tuple(
-        tuple(weight * ranking.values.get(item_no, 0.0) for weight, ranking in rankings)
-        for item_no in best
-    )
+    if promotions:
+        merge = with_promotions(merge, promotions, pinned, moved)
+    if not keep_removed:
+        return merge
     counted = fusion.candidates if fusion.method == "ranks" else fusion.query_hits
     passed_over = _removed(queries, counted, bought, merge.ruled_out)
+    parts = [contributions_of(item_no, rankings) for item_no in best]
+    if promotions.boosts:
+        up = [fused[item_no] - scores[item_no] for item_no in best]
+        parts = [(*part, more) for part, more in zip(parts, up, strict=True)]
+    contributions = (*[()] * len(pinned), *parts)
     return replace(merge, contributions=contributions, removed=tuple(passed_over))
+
+
+def contributions_of(item_no: int, rankings: Sequence[tuple[float, Ranking]]) -> tuple[float, ...]:
+    """Return the part of each ranking in the fused score of an item."""
+    return tuple(weight * ranking.values.get(item_no, 0.0) for weight, ranking in rankings)
 
 
 def _needs_deeper(rankings: Sequence[tuple[float, Ranking]], n_queries: int) -> Merge | None:

@@ -57,12 +57,15 @@ class Removed:
 class Merge:
     """One user's list, or the queries that must be searched deeper first.
 
-    picks: in order of rank, at most k. n_queries: queries with a token left after analysis.
-    n_found: picks before fallbacks. short_reason: why n_found is below k. needs_deeper: ranks of
+    picks: in order of rank, at most k, pinned items first. n_queries: queries with a token left
+    after analysis. n_found: picks of sources, before fallbacks. short_reason: why pinned and found
+    items are fewer than k. needs_deeper: ranks of
     queries whose hits ended too early; needs_deeper_last_title the same for the last-title query,
     needs_deeper_titles for the titles of bought items, by number. While one of them is set, there
     are no picks. removed: skipped hits; contributions: the part of each source in the score of each
     fused pick; both only if requested. ruled_out: items excluded by rules -> name of the rule.
+    n_pinned: number of pinned items; promoted: listed items that a pin or a boost placed -> name of
+    the rule.
     """
 
     picks: tuple[Pick, ...]
@@ -75,6 +78,8 @@ class Merge:
     needs_deeper_titles: tuple[int, ...] = ()
     contributions: tuple[tuple[float, ...], ...] = ()
     ruled_out: Mapping[int, str] = field(default_factory=dict)
+    n_pinned: int = 0
+    promoted: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def is_complete(self) -> bool:

@@ -4,8 +4,10 @@ Rules are frozen per run, so a refusal depends only on the user's list so far. A
 refused, because lists and the number of items per brand only grow.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+
+from gpt4rec_es.ranking.promotions import NO_PROMOTIONS, Promotions
 
 SHOWN, MAX_PER_BRAND = "shown", "max_per_brand"
 
@@ -16,12 +18,13 @@ class ItemRules:
 
     blocked: item number -> name of the rule that excludes it from all lists. max_per_brand: maximum
     items of one brand in a list (None: unlimited). brands: item number -> brand, of brands with
-    more items than that.
+    more items than that. promotions: boosts and pins, which obey all other rules.
     """
 
     blocked: Mapping[int, str] = field(default_factory=dict)
     brands: Mapping[int, str] = field(default_factory=dict)
     max_per_brand: int | None = None
+    promotions: Promotions = NO_PROMOTIONS
 
     def list_filter(self, shown: Collection[int] = frozenset()) -> "ListFilter":
         """Return the rules for one list; ``shown``: items shown to the user too recently."""
@@ -65,6 +68,13 @@ class ListFilter:
         brand = self._rules.brands.get(item_no)
         if brand is not None:
             self._counts[brand] = self._counts.get(brand, 0) + 1
+
+    def renewed(self, taken: Iterable[int]) -> "ListFilter":
+        """Return the rules for another list that has the items ``taken`` so far."""
+        other = ListFilter(self._rules, self._shown)
+        for item_no in taken:
+            other.take(item_no)
+        return other
 
     def without_cap(self) -> "ListFilter":
         """Return a new list_filter without a brand limit, for rankings that are used partly."""
