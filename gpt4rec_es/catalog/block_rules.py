@@ -1,4 +1,4 @@
-"""Rules that block items, brands and categories: add, remove, list, read from files.
+"""Rules that block, boost or pin items, brands and categories: add, remove, list, read from files.
 
 They apply to nights planned afterwards; planned and published runs do not change.
 """
@@ -7,7 +7,7 @@ import csv
 import datetime as dt
 import difflib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,9 @@ from gpt4rec_es.db.rows.rules import BlockRule, NewRule
 from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.files import require_regular
 
-COLUMNS = ("kind", "value", "reason", "valid_from", "valid_until")
+COLUMNS = ("kind", "value", "reason", "valid_from", "valid_until", "action", "places")
+# More places than any list has; a boost by as many puts a candidate first.
+MOST_PLACES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ def remove_rule(
                 actor,
                 "remove_rule",
                 rule.name,
-                before={"kind": rule.kind, "value": rule.value},
+                before={"action": rule.action, "kind": rule.kind, "value": rule.value},
                 reason=reason,
             )
     return rule
@@ -163,6 +165,8 @@ def _from_row(path: Path, line: int, row: dict[str | None, Any], reason: str | N
                 row.get("reason") or reason or "",
                 _date(row.get("valid_from")),
                 _date(row.get("valid_until")),
+                (row.get("action") or "").strip().lower() or rows.BLOCK,
+                _places(row.get("places")),
             )
         )
     except UsageError as error:
@@ -176,15 +180,34 @@ def _date(text: str | None) -> dt.date | None:
         raise UsageError(f"{text!r} is no date.", "Write it as 2026-11-22.") from error
 
 
+def _places(text: str | None) -> int | None:
+    try:
+        return int(text) if text and text.strip() else None
+    except ValueError as error:
+        raise UsageError(f"{text!r} is no number of places.", "Write it as 3.") from error
+
+
 def _checked(rule: NewRule) -> NewRule:
     """Return the rule without spaces around its texts."""
     kind, value, reason = rule.kind.strip().lower(), rule.value.strip(), rule.reason.strip()
     if kind not in rows.KINDS:
-        raise UsageError(f"{kind!r} cannot be blocked.", f"Choose one of {', '.join(rows.KINDS)}.")
+        raise UsageError(f"{kind!r} cannot have a rule.", f"Choose one of {', '.join(rows.KINDS)}.")
     if not value or "\0" in value:
-        raise UsageError(f"The {kind} is empty.", "Name what is to be blocked.")
+        raise UsageError(f"The {kind} is empty.", "Name what the rule is about.")
     if not reason or "\0" in reason:
-        raise UsageError("A rule needs a reason.", "Give one, to explain why items are missing.")
+        raise UsageError("A rule needs a reason.", "Give one, to explain its effect on lists.")
     if rule.valid_from and rule.valid_until and rule.valid_until < rule.valid_from:
         raise UsageError("The rule ends before it begins.", "Give dates in order.")
-    return NewRule(kind, value, reason, rule.valid_from, rule.valid_until)
+    _check_action(rule)
+    return replace(rule, kind=kind, value=value, reason=reason)
+
+
+def _check_action(rule: NewRule) -> None:
+    if rule.action not in rows.ACTIONS:
+        raise UsageError(
+            f"{rule.action!r} is no action of a rule.", f"Choose one of {', '.join(rows.ACTIONS)}."
+        )
+    if rule.action == rows.BLOCK and rule.places is not None:
+        raise UsageError("A rule that blocks has no places.", "Leave them out.")
+    if rule.action != rows.BLOCK and not 1 <= (rule.places or 0) <= MOST_PLACES:
+        raise UsageError(f"A {rule.action} has {rule.places} places.", f"Give 1 to {MOST_PLACES}.")

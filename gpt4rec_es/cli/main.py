@@ -47,7 +47,10 @@ COMMANDS = {
         "recipes:recipes",
         "List, compare, use, import and export recipes, which say how lists are made.",
     ),
-    "rules": ("rules:rules", "Block items, brands and categories; list and remove rules."),
+    "rules": (
+        "rules:rules",
+        "Block, boost or pin items, brands and categories; list and remove rules.",
+    ),
     "night": (
         "night:night",
         "Recommend for every user: plan, generate, search, merge, check, publish.",

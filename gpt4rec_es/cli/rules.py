@@ -1,4 +1,4 @@
-"""``gpt4rec rules``: block items, brands and categories."""
+"""``gpt4rec rules``: block, boost or pin items, brands and categories."""
 
 import datetime as dt
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime
-from gpt4rec_es.cli.options import dry_run_option, json_option, required_reason_option
+from gpt4rec_es.cli.options import Command, dry_run_option, json_option, required_reason_option
 from gpt4rec_es.cli.output import emit, plural, print_line, print_table
 
 _DATE = click.DateTime(["%Y-%m-%d"])
@@ -16,25 +16,85 @@ _FORCE = click.option("--force", is_flag=True, help="Add rules that match no ite
 
 @click.group()
 def rules() -> None:
-    """Block items, brands and categories; list and remove rules."""
+    """Block, boost or pin items, brands and categories; list and remove rules."""
+
+
+_RULE = (
+    click.argument("kind", type=click.Choice(["item", "brand", "category"])),
+    click.argument("value"),
+    click.option(
+        "--reason", required=True, help="Reason, kept in the audit log and shown in explanations."
+    ),
+    click.option(
+        "--from", "valid_from", type=_DATE, help="First night's date on which the rule applies."
+    ),
+    click.option(
+        "--until", "valid_until", type=_DATE, help="Last night's date on which the rule applies."
+    ),
+    _FORCE,
+    dry_run_option,
+    json_option,
+)
+
+
+def _rule(command: Command) -> Command:
+    """Add the arguments and options of a new rule."""
+    for parameter in reversed(_RULE):
+        command = parameter(command)
+    return command
 
 
 @rules.command()
-@click.argument("kind", type=click.Choice(["item", "brand", "category"]))
-@click.argument("value")
+@_rule
+def add(**given: Any) -> None:
+    """Block an item, brand or category.
+
+    VALUE is an item id, a brand (case is ignored), or a category path with all below it.
+
+    Example: gpt4rec rules add brand Acme --reason "recall" --until 2026-12-31
+    """
+    _add("block", None, **given)
+
+
+@rules.command()
 @click.option(
-    "--reason", required=True, help="Reason, kept in the audit log and shown in explanations."
+    "--places", type=int, required=True, help="Number of places that an item moves up in a list."
 )
+@_rule
+def boost(places: int, **given: Any) -> None:
+    """Move an item, or those of a brand or category, up in lists.
+
+    Only items that a list's sources found move; of several boosts the largest counts. VALUE as of
+    `rules add`.
+
+    Example: gpt4rec rules boost brand Acme --places 5 --reason "overstock" --until 2026-12-31
+    """
+    _add("boost", places, **given)
+
+
+@rules.command()
 @click.option(
-    "--from", "valid_from", type=_DATE, help="First night's date on which the rule applies."
+    "--places",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Maximum number of the rule's items per list.",
 )
-@click.option(
-    "--until", "valid_until", type=_DATE, help="Last night's date on which the rule applies."
-)
-@_FORCE
-@dry_run_option
-@json_option
-def add(
+@_rule
+def pin(places: int, **given: Any) -> None:
+    """Put an item, or some of a brand or category, at the beginning of every list.
+
+    Bought and blocked items are left out. VALUE as of `rules add`.
+
+    Example: gpt4rec rules pin item 22423 --reason "campaign" --from 2026-12-01 --until 2026-12-24
+    """
+    _add("pin", places, **given)
+
+
+def _add(
+    action: str,
+    places: int | None,
+    *,
     kind: str,
     value: str,
     reason: str,
@@ -44,12 +104,6 @@ def add(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Block an item, brand or category.
-
-    VALUE is an item id, a brand (case is ignored), or a category path with all below it.
-
-    Example: gpt4rec rules add brand Acme --reason "recall" --until 2026-12-31
-    """
     from gpt4rec_es.catalog.block_rules import add_rules
     from gpt4rec_es.db.rows.rules import NewRule
 
@@ -60,6 +114,8 @@ def add(
         reason,
         valid_from.date() if valid_from else None,
         valid_until.date() if valid_until else None,
+        action,
+        places,
     )
     added = add_rules(
         runtime.engine,
@@ -80,7 +136,8 @@ def add(
 def import_(file: Path, reason: str | None, force: bool, dry_run: bool, as_json: bool) -> None:
     """Add the rules of a CSV file in one transaction.
 
-    Columns: kind, value, and optionally reason, valid_from, valid_until.
+    Columns: kind, value, and optionally reason, valid_from, valid_until, action (block, boost
+    or pin) and places.
 
     Example: gpt4rec rules import rules.csv --dry-run
     """
@@ -140,7 +197,7 @@ def list_(removed: bool, as_json: bool) -> None:
 
 
 def _print_added(data: dict[str, Any]) -> None:
-    about = f"They block {plural(sum(data['items']), 'item')} of the catalog as it is now."
+    about = f"They are about {plural(sum(data['items']), 'item')} of the catalog as it is now."
     if data["dry_run"]:
         print_line(f"Rules that would be added: {len(data['items'])}. {about}")
         return
@@ -152,7 +209,17 @@ def _print_added(data: dict[str, Any]) -> None:
 
 
 def _print_rules(found: list[dict[str, Any]]) -> None:
-    columns = ["rule_no", "kind", "value", "reason", "valid_from", "valid_until", "actor"]
+    columns = [
+        "rule_no",
+        "action",
+        "places",
+        "kind",
+        "value",
+        "reason",
+        "valid_from",
+        "valid_until",
+        "actor",
+    ]
     columns += ["created_at", "removed_at"]
     print_table(
         [name.replace("_", " ") for name in columns],

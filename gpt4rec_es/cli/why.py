@@ -74,7 +74,8 @@ def print_explanation(data: dict[str, Any]) -> None:
         print_line(f"minimum_should_match: {minimum}")
     _print_recommended(data["recommendations"])
     _print_removed(data["removed"])
-    _print_rules(data["rules"])
+    _print_rules(data["rules"], "removed", "items kept out", "Rules that kept items out")
+    _print_rules(data["promotions"], "listed", "items listed", "Rules that pinned or moved items")
     if not data["equals_merge_now"]:
         print_line("Note: merging the stored hits again gives another list than the stored one.")
 
@@ -117,12 +118,12 @@ def _print_recommended(recommendations: list[dict[str, Any]]) -> None:
     print_table(columns, rows, "Recommended")
 
 
-def _print_rules(rules: list[dict[str, Any]]) -> None:
+def _print_rules(rules: list[dict[str, Any]], counted: str, column: str, title: str) -> None:
     if not rules:
         return
-    rows = [[r["rule"], r["kind"], r["value"], r["reason"], r["removed"]] for r in rules]
-    columns = ["rule", "about", "value", "reason", "items kept out"]
-    print_table(columns, rows, "Rules that kept items out")
+    rows = [[r["rule"], r["kind"], r["value"], r["reason"], r[counted]] for r in rules]
+    columns = ["rule", "about", "value", "reason", column]
+    print_table(columns, rows, title)
 
 
 def _print_removed(removed: list[dict[str, Any]]) -> None:

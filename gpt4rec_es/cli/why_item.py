@@ -12,6 +12,7 @@ _NOT = {
     "not_candidate": "hits that count found it, but it is not among the best {candidates_kept} "
     "of any source",
     "quota_ended": "the list was complete before its hits were reached",
+    "displaced": "boosted items moved before it",
     "not_counted": "only hits that do not count found it",
     "no_title": "it has no title that can be searched for",
     "inactive": "it is not active",
@@ -43,7 +44,8 @@ def print_item(data: dict[str, Any]) -> None:
 def _answer(data: dict[str, Any]) -> str:
     reason, fused, rule = data["reason"], data["fused"], data["rule"]
     if reason == "listed":
-        return f"Listed at rank {data['rank']}: {reason_of(data['listed'])}"
+        why = f" ({rule['reason']})" if rule and rule["reason"] else ""
+        return f"Listed at rank {data['rank']}: {reason_of(data['listed'])}{why}"
     if reason == "ruled_out":
         about = f": {rule['reason']}" if rule["reason"] else ""
         return f"Not listed: {rule['rule']} ({rule['kind']} {rule['value']}) excludes it{about}"

@@ -3,6 +3,7 @@
 from typing import Any
 
 _REASONS = {
+    "pinned": "pinned by {promoted_by}",
     "backfill": "backfill: hit {hit_rank} of query {query_rank} “{query}”",
     "queries": "hit {hit_rank} of query {query_rank} “{query}”",
     "co_purchase": "bought with “{from_title}”",
@@ -16,6 +17,8 @@ def reason_of(row: dict[str, Any]) -> str:
     """Return the reason of a row in words."""
     from_title = (row["from_item"] or {}).get("title")
     reason = _REASONS[row["source"]].format(**row, from_title=from_title)
+    if row["promoted_by"] and row["source"] != "pinned":
+        reason += f", moved up by {row['promoted_by']}"
     return reason if row["is_active"] else f"not shown: deactivated since; was {reason}"
 
 

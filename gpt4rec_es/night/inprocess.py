@@ -3,6 +3,7 @@
 import datetime as dt
 import os
 import socket
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -89,6 +90,10 @@ def drain_here(parts: NightParts, options: NightOptions, run: Run) -> Run:
     return drain(parts, options, run.run_no, f"{socket.gethostname()}:{os.getpid()}").run
 
 
+# Names of the numbers of rules in a summary, by action, as in manifests.
+_NAMES = {"block": "block_rules", "boost": "boosts", "pin": "pins"}
+
+
 def plan_summary(parts: NightParts, options: NightOptions, logical_date: dt.date) -> dict[str, Any]:
     """Return the inputs that a night would use, without changes, for ``--dry-run``."""
     with parts.engine.connect() as connection:
@@ -96,8 +101,8 @@ def plan_summary(parts: NightParts, options: NightOptions, logical_date: dt.date
         catalog_version = data_versions(connection)["catalog_version"]
         generator = generators.current(connection)
         unfinished = runs.unfinished(connection, KIND)
-        blocks = rules_on(connection, logical_date)
-    rules = options.rules.as_dict() | ({"block_rules": len(blocks)} if blocks else {})
+        actions = Counter(rule.action for rule in rules_on(connection, logical_date))
+    rules = options.rules.as_dict() | {_NAMES[action]: n for action, n in actions.items()}
     return {
         "date": logical_date.isoformat(),
         "users": users,

@@ -219,7 +219,7 @@ def test_rules_are_added_once_and_audited(database: Database, tmp_path: Path) ->
     ("content", "message"),
     [
         ("kind,value\nitem,i-1\n", "line 2: A rule needs a reason"),
-        ("kind,value,reason\nitem,i-1,x\ncolour,red,x\n", "line 3: 'colour' cannot be blocked"),
+        ("kind,value,reason\nitem,i-1,x\ncolour,red,x\n", "line 3: 'colour' cannot have a rule"),
         ("kind,value,reason,valid_from\nitem,i-1,x,soon\n", "line 2: 'soon' is no date"),
         ("kind,value,reason\nitem,i-1\n", "line 2: It has more or fewer fields"),
         ('kind,value,reason\nitem,"i-1,x\n', "no CSV"),

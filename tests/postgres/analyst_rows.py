@@ -79,7 +79,11 @@ INSERT INTO replays (run_no, changed, k, num_queries, k1, b, exclude_bought, n_u
 VALUES (1, '{}', 2, 2, 1.2, 0.75, true, 3, 1, 0, 0, 1, 1, '{1}', 'ann');
 INSERT INTO block_rules (kind, value, reason, actor) VALUES ('brand', 'acme', 'a dispute', 'ann');
 INSERT INTO run_rules VALUES (2, 'rule 1', 'brand', 'acme', 'a dispute', 3, '{1,2,3}');
-INSERT INTO run_counts VALUES (2, 'merge', 'removed', 'rule 1', 17);
+INSERT INTO block_rules (kind, value, reason, actor, action, places) VALUES
+    ('item', 'i-1', 'a campaign', 'ann', 'pin', 1);
+INSERT INTO run_rules VALUES (2, 'rule 2', 'item', 'i-1', 'a campaign', 1, '{1}', 'pin', 1);
+INSERT INTO run_counts VALUES (2, 'merge', 'removed', 'rule 1', 17),
+    (2, 'merge', 'pinned', 'rule 2', 3);
 INSERT INTO gate_results (run_no, gate, passed, measured, required) VALUES
     (2, 'failed_users', true, '0', 'at most 0.001');
 INSERT INTO splits (name, protocol, options, content_hash, has_times, history_version,

@@ -175,7 +175,7 @@ down_revision = "HEAD"
 
 
 def upgrade() -> None:
-    op.execute("DROP VIEW analytics.block_rules")
+    op.execute("DROP VIEW analytics.block_rules, analytics.promotion_rules")
     op.execute("ALTER TABLE block_rules RENAME actor TO added_by")
 """
 
@@ -191,8 +191,9 @@ def test_a_revision_and_the_views_of_it_are_one_transaction(
         migrate.upgrade(database.owner_url)
     assert migrate.current(database.owner_url).revision == head
     assert "block_rules" in views(database)
-    file = folder / "block_rules.sql"
-    file.write_text(file.read_text().replace(" actor,", " added_by,"))
+    for name in ("block_rules", "promotion_rules"):
+        file = folder / f"{name}.sql"
+        file.write_text(file.read_text().replace(" actor,", " added_by,"))
     assert migrate.upgrade(database.owner_url).revision == "9999"
     assert "added_by" in views(database)["block_rules"]
     assert migrate.current(database.owner_url).is_current

@@ -70,6 +70,16 @@ def test_rules_say_how_often_they_kept_an_item_out(shop: Database) -> None:
     ) == [(RUN_2, "acme", 3, 17)]
 
 
+def test_promotions_say_how_often_they_placed_an_item(shop: Database) -> None:
+    assert select(
+        shop,
+        "SELECT run_id, rule_action, rule_value, promoted_places, promoted_item_count, "
+        "listed_count "
+        "FROM run_promotions JOIN promotion_rules "
+        "USING (rule, rule_action, rule_kind, rule_value, promoted_places, rule_reason)",
+    ) == [(RUN_2, "pin", "i-1", 1, 1, 3)]
+
+
 def test_runs_without_fusion_have_queries_as_their_source(shop: Database) -> None:
     assert select(shop, "SELECT * FROM run_sources WHERE run_id LIKE '%22-1'") == [
         (RUN_2, date(2026, 11, 22), "queries", 1.0, None)
@@ -280,6 +290,7 @@ def test_a_name_is_shared_by_views_only_where_it_means_the_same(shop: Database) 
         *("query_id", "query", "query_rank", "hit_rank", "score", "index_name", "k1", "b"),
         *("brand", "category", "split_name", "part", "trial_id", "replay_id", "evaluation_id"),
         *("rule", "rule_kind", "rule_value", "rule_reason", "recipe_name", "recipe_hash"),
+        *("rule_action", "promoted_places"),
         "minimum_should_match",
     }
 

@@ -95,7 +95,8 @@ def freeze_popular(
         text("""
         INSERT INTO run_popular (run_no, rank, item_no, n_buyers)
         WITH blocked AS (
-            SELECT DISTINCT unnest(item_nos) AS item_no FROM run_rules WHERE run_no = :run_no
+            SELECT DISTINCT unnest(item_nos) AS item_no FROM run_rules
+            WHERE run_no = :run_no AND action = 'block'
         ), bought AS (
             SELECT i.item_no, i.item_id, i.brand, count(DISTINCT x.user_no) AS n_buyers
             FROM interactions AS x JOIN items AS i USING (item_no)

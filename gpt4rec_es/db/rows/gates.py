@@ -138,7 +138,8 @@ def count_served(connection: Connection, run_no: int) -> Served:
                count(*) FILTER (WHERE usable AND has_prompt AND n_queries = 0) AS without_queries,
                count(*) FILTER (WHERE usable AND n_found = 0) AS without_hits,
                coalesce(sum(n_recommended) FILTER (WHERE usable), 0) AS places,
-               coalesce(sum(n_recommended - n_found) FILTER (WHERE usable), 0) AS fallbacks,
+               coalesce(sum(n_recommended - n_found - n_pinned) FILTER (WHERE usable), 0)
+                   AS fallbacks,
                count(*) FILTER (WHERE outcome IN ('no_history', 'no_titles')) AS without_history
         FROM (SELECT o.*, u.prompt_no IS NOT NULL AS has_prompt,
                      outcome IN ('ok', 'empty_query', 'no_hits') AS usable
@@ -190,7 +191,7 @@ def count_blocked(connection: Connection, run_no: int) -> int:
         text("""
         SELECT count(*) FROM recommendations AS r
         WHERE run_no = :run_no AND item_no IN (
-            SELECT unnest(item_nos) FROM run_rules WHERE run_no = :run_no)
+            SELECT unnest(item_nos) FROM run_rules WHERE run_no = :run_no AND action = 'block')
         """),
         {"run_no": run_no},
     )

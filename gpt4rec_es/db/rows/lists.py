@@ -41,6 +41,7 @@ class UserOutcome:
     n_queries: int = 0
     n_found: int = 0
     n_recommended: int = 0
+    n_pinned: int = 0
     short_reason: str | None = None
     error: str | None = None
 
@@ -166,7 +167,7 @@ def store_lists(
 
     tables: suffix of both table names; None: that of the run's partitions.
     recommendations: (user_no, rank, item_no, source, query_no, query_rank, hit_rank, score,
-    from_item_no, fused_score).
+    from_item_no, fused_score, promoted_by).
     """
     ending = tables or str(run_no)
     stored = copy_rows(
@@ -179,6 +180,7 @@ def store_lists(
             "n_queries",
             "n_found",
             "n_recommended",
+            "n_pinned",
             "short_reason",
             "error",
         ],
@@ -190,6 +192,7 @@ def store_lists(
                 o.n_queries,
                 o.n_found,
                 o.n_recommended,
+                o.n_pinned,
                 o.short_reason,
                 o.error,
             )
@@ -211,6 +214,7 @@ def store_lists(
             "score",
             "from_item_no",
             "fused_score",
+            "promoted_by",
         ],
         ((run_no, *row) for row in recommendations),
     )

@@ -1,11 +1,11 @@
-"""Queries for the items of the current catalog that rules block.
+"""Queries for the items of the current catalog that rules are about.
 
 Used when a run freezes its rules, and for lists that belong to no run.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
@@ -29,13 +29,14 @@ MATCHES = """
     ) AS c JOIN items AS i USING (category)
 """
 
-# Only items that can be recommended need to be blocked.
+# Only items that can be recommended need to be blocked, and may be promoted.
 _FINDABLE = "is_active AND title IS NOT NULL"
 
-# Items blocked by each of the rules with :numbers.
-BLOCKED = f"""
+# Items that each of the rules with :numbers is about.
+CONCERNED = f"""
     WITH rules AS (SELECT * FROM block_rules WHERE rule_no = ANY(:numbers))
-    SELECT r.rule_no, r.kind, r.value, r.reason, coalesce(f.item_nos, '{{}}') AS item_nos
+    SELECT r.rule_no, r.kind, r.value, r.reason, r.action, r.places,
+        coalesce(f.item_nos, '{{}}') AS item_nos
     FROM rules AS r LEFT JOIN (
         SELECT m.rule_no, array_agg(item_no ORDER BY item_no) AS item_nos
         FROM ({MATCHES}) AS m JOIN items USING (item_no) WHERE {_FINDABLE} GROUP BY m.rule_no
@@ -90,10 +91,43 @@ def excluded_items(
     def groups() -> Iterator[tuple[str, Sequence[int]]]:
         for one in filters_of(rules):
             yield one.name, connection.execute(text(one.excluded_items), one.given).scalars().all()
-        for row in connection.execute(text(BLOCKED), {"numbers": list(numbers)}):
+        for row in connection.execute(text(CONCERNED), {"numbers": list(numbers)}):
             yield f"rule {row.rule_no}", row.item_nos
 
     return NamedItems(groups())
+
+
+class PromotedItems(NamedTuple):
+    """A boost or pin (``action``), its number of places, and its items by number."""
+
+    rule: str
+    action: str
+    places: int
+    item_nos: list[int]
+
+
+def promoted_items(connection: Connection, numbers: Sequence[int]) -> list[PromotedItems]:
+    """Return the boosts and pins with these numbers, with items of the current catalog."""
+    found = connection.execute(
+        text(f"SELECT * FROM ({CONCERNED}) AS c ORDER BY rule_no"),  # noqa: S608 - a constant
+        {"numbers": list(numbers)},
+    )
+    return [
+        PromotedItems(f"rule {row.rule_no}", row.action, row.places, row.item_nos) for row in found
+    ]
+
+
+def frozen_promoted_items(connection: Connection, run_no: int) -> list[PromotedItems]:
+    """Return the boosts and pins of a run with the items that it froze, in order of rules."""
+    found = connection.execute(
+        text("""
+        SELECT rule, action, places, item_nos FROM run_rules
+        WHERE run_no = :run_no AND action <> 'block' AND item_nos IS NOT NULL
+        ORDER BY cast(substr(rule, 6) AS int)
+        """),
+        {"run_no": run_no},
+    )
+    return [PromotedItems(*row) for row in found]
 
 
 def capped_brands(connection: Connection, most: int) -> NamedItems:

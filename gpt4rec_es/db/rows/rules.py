@@ -1,4 +1,4 @@
-"""Reads and writes of block rules and of the rules that a run froze."""
+"""Reads and writes of rules for items and of the rules that a run froze."""
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
@@ -6,16 +6,20 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select, text, update
 
-from gpt4rec_es.db.rows.rule_items import BLOCKED, CAPPED, MATCHES, Filter
+from gpt4rec_es.db.rows.rule_items import CAPPED, CONCERNED, MATCHES, Filter
 from gpt4rec_es.db.tables import block_rules, items
 from gpt4rec_es.records import NamedItems
 
 KINDS = ("item", "brand", "category")
+BLOCK, BOOST, PIN = ACTIONS = ("block", "boost", "pin")
 
 
 @dataclass(frozen=True, slots=True)
 class BlockRule:
-    """One block rule. kind: one of ``KINDS``; dates are run dates, both inclusive; None: open."""
+    """One rule. kind: one of ``KINDS``; dates are run dates, both inclusive; None: open.
+
+    action: one of ``ACTIONS``; places: of a boost or pin, see ``NewRule``.
+    """
 
     rule_no: int
     kind: str
@@ -26,6 +30,8 @@ class BlockRule:
     actor: str
     created_at: dt.datetime
     removed_at: dt.datetime | None
+    action: str = BLOCK
+    places: int | None = None
 
     @property
     def name(self) -> str:
@@ -35,13 +41,19 @@ class BlockRule:
 
 @dataclass(frozen=True, slots=True)
 class NewRule:
-    """Values of a new block rule."""
+    """Values of a new rule.
+
+    places: of a boost, the number of places that an item moves up; of a pin, the most items of the
+    rule per list; None: the rule blocks.
+    """
 
     kind: str
     value: str
     reason: str
     valid_from: dt.date | None = None
     valid_until: dt.date | None = None
+    action: str = BLOCK
+    places: int | None = None
 
 
 def insert_rules(connection: Connection, rules: Sequence[NewRule], actor: str) -> list[int]:
@@ -49,16 +61,20 @@ def insert_rules(connection: Connection, rules: Sequence[NewRule], actor: str) -
     found = connection.execute(
         text("""
         WITH given AS (
-            SELECT DISTINCT ON (kind, value, valid_from, valid_until) *
+            SELECT DISTINCT ON (action, kind, value, places, valid_from, valid_until) *
             FROM unnest(cast(:kinds AS text[]), cast(:values AS text[]), cast(:reasons AS text[]),
-                        cast(:firsts AS date[]), cast(:lasts AS date[])) WITH ORDINALITY
-                AS g(kind, value, reason, valid_from, valid_until, place)
-            ORDER BY kind, value, valid_from, valid_until, place)
-        INSERT INTO block_rules (kind, value, reason, valid_from, valid_until, actor)
-        SELECT kind, value, reason, valid_from, valid_until, :actor FROM given AS g
+                        cast(:firsts AS date[]), cast(:lasts AS date[]),
+                        cast(:actions AS text[]), cast(:places AS int[])) WITH ORDINALITY
+                AS g(kind, value, reason, valid_from, valid_until, action, places, place)
+            ORDER BY action, kind, value, places, valid_from, valid_until, place)
+        INSERT INTO block_rules
+            (kind, value, reason, valid_from, valid_until, action, places, actor)
+        SELECT kind, value, reason, valid_from, valid_until, action, places, :actor
+        FROM given AS g
         WHERE NOT EXISTS (
             SELECT FROM block_rules AS r
             WHERE r.removed_at IS NULL AND r.kind = g.kind AND r.value = g.value
+              AND r.action = g.action AND r.places IS NOT DISTINCT FROM g.places
               AND r.valid_from IS NOT DISTINCT FROM g.valid_from
               AND r.valid_until IS NOT DISTINCT FROM g.valid_until)
         ORDER BY place RETURNING rule_no
@@ -69,6 +85,8 @@ def insert_rules(connection: Connection, rules: Sequence[NewRule], actor: str) -
             "reasons": [rule.reason for rule in rules],
             "firsts": [rule.valid_from for rule in rules],
             "lasts": [rule.valid_until for rule in rules],
+            "actions": [rule.action for rule in rules],
+            "places": [rule.places for rule in rules],
             "actor": actor,
         },
     )
@@ -131,16 +149,17 @@ def known_values(connection: Connection, kind: str) -> list[str]:
     return list(connection.execute(select(column).where(column.is_not(None)).distinct()).scalars())
 
 
-_FREEZE_BLOCKS = text(f"""
-    INSERT INTO run_rules (run_no, rule, kind, value, reason, n_items, item_nos)
-    SELECT :run_no, 'rule ' || rule_no, kind, value, reason, cardinality(item_nos), item_nos
-    FROM ({BLOCKED}) AS b
+_FREEZE_RULES = text(f"""
+    INSERT INTO run_rules (run_no, rule, kind, value, reason, n_items, item_nos, action, places)
+    SELECT :run_no, 'rule ' || rule_no, kind, value, reason, cardinality(item_nos), item_nos,
+        action, places
+    FROM ({CONCERNED}) AS c
 """)  # noqa: S608 - constants of this package
 
 
-def freeze_blocks(connection: Connection, run_no: int, numbers: Sequence[int]) -> None:
-    """Freeze these rules for a run, with the items that each blocks."""
-    connection.execute(_FREEZE_BLOCKS, {"run_no": run_no, "numbers": list(numbers)})
+def freeze_numbered(connection: Connection, run_no: int, numbers: Sequence[int]) -> None:
+    """Freeze these rules for a run, with the items that each is about."""
+    connection.execute(_FREEZE_RULES, {"run_no": run_no, "numbers": list(numbers)})
 
 
 def freeze_filter(connection: Connection, run_no: int, kept: Filter) -> None:
@@ -183,7 +202,8 @@ def load_blocked(connection: Connection, run_no: int) -> NamedItems:
     found = connection.execute(
         text("""
         SELECT rule, item_nos FROM run_rules
-        WHERE run_no = :run_no AND item_nos IS NOT NULL ORDER BY rule COLLATE "C" DESC
+        WHERE run_no = :run_no AND action = 'block' AND item_nos IS NOT NULL
+        ORDER BY rule COLLATE "C" DESC
         """),
         {"run_no": run_no},
     )
@@ -216,7 +236,7 @@ def load_run_rules(connection: Connection, run_no: int) -> list[dict[str, object
     """Return the rules of a run as plain values, without their items."""
     found = connection.execute(
         text("""
-        SELECT rule, kind, value, reason, n_items AS items FROM run_rules
+        SELECT rule, kind, value, reason, n_items AS items, action, places FROM run_rules
         WHERE run_no = :run_no ORDER BY rule
         """),
         {"run_no": run_no},

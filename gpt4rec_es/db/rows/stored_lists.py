@@ -21,7 +21,11 @@ class ListsTable:
 
 @dataclass(frozen=True, slots=True)
 class ListedRow:
-    """One row of a user's list. query: text that found the item; None: no query did."""
+    """One row of a user's list.
+
+    query: text that found the item; None: no query did. promoted_by: rule that pinned the item or
+    moved it up; None: none did.
+    """
 
     rank: int
     item_no: int
@@ -32,6 +36,7 @@ class ListedRow:
     from_item_no: int | None
     fused_score: float | None
     query: str | None
+    promoted_by: str | None
 
 
 def count_rows(connection: Connection, lists: ListsTable) -> int:
@@ -49,7 +54,7 @@ def load_list(connection: Connection, run_no: int, user_no: int) -> list[ListedR
     found = connection.execute(
         text("""
         SELECT r.rank, r.item_no, r.source, r.query_rank, r.hit_rank, r.score, r.from_item_no,
-            r.fused_score, q.text AS query
+            r.fused_score, q.text AS query, r.promoted_by
         FROM recommendations AS r LEFT JOIN queries AS q USING (query_no)
         WHERE r.run_no = :run_no AND r.user_no = :user_no ORDER BY r.rank
         """),
@@ -62,7 +67,8 @@ def load_outcome(connection: Connection, run_no: int, user_no: int) -> UserOutco
     """Return a user's outcome in a run; None: the user is not merged yet."""
     row = connection.execute(
         text("""
-        SELECT user_no, outcome, n_queries, n_found, n_recommended, short_reason, error
+        SELECT user_no, outcome, n_queries, n_found, n_recommended, n_pinned, short_reason,
+            error
         FROM user_outcomes WHERE run_no = :run_no AND user_no = :user_no
         """),
         {"run_no": run_no, "user_no": user_no},

@@ -53,7 +53,6 @@ from gpt4rec_es.db.tables.replays import replay_metrics, replays
 from gpt4rec_es.db.tables.results import (
     recommendations,
     run_counts,
-    run_popular,
     run_users,
     user_outcomes,
 )
@@ -65,7 +64,12 @@ from gpt4rec_es.db.tables.rules import (
     run_rules,
 )
 from gpt4rec_es.db.tables.runs import FINISHED, STAGES, UNFINISHED, runs, shards
-from gpt4rec_es.db.tables.sources import co_purchase_sets, co_purchases, run_titles
+from gpt4rec_es.db.tables.sources import (
+    co_purchase_sets,
+    co_purchases,
+    run_popular,
+    run_titles,
+)
 from gpt4rec_es.db.tables.splits import split_eval_users, split_prompts, split_train, splits
 from gpt4rec_es.db.tables.trials import trial_comparisons, trial_points, trial_queries, trials
 

@@ -56,32 +56,6 @@ run_users = Table(
     postgresql_partition_by="LIST (run_no)",
 )
 
-run_popular = Table(
-    "run_popular",
-    metadata,
-    Column(
-        "run_no",
-        ForeignKey("runs.run_no", ondelete="CASCADE"),
-        primary_key=True,
-        comment="run that the row was frozen for",
-    ),
-    Column(
-        "rank",
-        Integer,
-        primary_key=True,
-        autoincrement=False,
-        comment="1-based rank by number of buyers, then item id",
-    ),
-    Column("item_no", Integer, nullable=False, comment="popular item, active at planning"),
-    Column(
-        "n_buyers",
-        Integer,
-        nullable=False,
-        comment="number of users that bought the item up to the run's cut-off",
-    ),
-    comment="One row per run and popular item, frozen at planning: the items of the last fallback.",
-)
-
 user_outcomes = Table(
     "user_outcomes",
     metadata,
@@ -114,9 +88,20 @@ user_outcomes = Table(
         comment="number of recommendations, fallbacks included",
     ),
     Column(
-        "short_reason", Text, comment="reason that n_found is below the run's k; NULL: it is not"
+        "short_reason",
+        Text,
+        comment=(
+            "reason that n_found and n_pinned together are below the run's k; NULL: they are not"
+        ),
     ),
     Column("error", Text, comment="error message for this user; NULL: none"),
+    Column(
+        "n_pinned",
+        SmallInteger,
+        nullable=False,
+        server_default="0",
+        comment="number of recommendations that rules pinned",
+    ),
     CheckConstraint(
         "outcome IN ('ok', 'no_history', 'no_titles', 'empty_query', 'no_hits', 'failed')",
         name="outcome",
@@ -154,12 +139,12 @@ recommendations = Table(
         "source",
         Text,
         nullable=False,
-        comment="queries, co_purchase, history_titles, backfill, last_title or popular",
+        comment=("pinned, queries, co_purchase, history_titles, backfill, last_title or popular"),
     ),
     Column(
         "query_no",
         BigInteger,
-        comment="query that found the item; NULL: source is co_purchase or popular",
+        comment="query that found the item; NULL: source is co_purchase, popular or pinned",
     ),
     Column(
         "query_rank",
@@ -174,7 +159,7 @@ recommendations = Table(
         Integer,
         comment=(
             "1-based rank among the hits of the query (co_purchase: among the neighbours "
-            "of from_item_no); NULL: source is popular"
+            "of from_item_no); NULL: source is popular or pinned"
         ),
     ),
     Column(
@@ -182,7 +167,7 @@ recommendations = Table(
         REAL,
         comment=(
             "BM25 score of the hit, not comparable between queries (co_purchase: "
-            "similarity); NULL: source is popular"
+            "similarity); NULL: source is popular or pinned"
         ),
     ),
     Column(
@@ -197,13 +182,18 @@ recommendations = Table(
         "fused_score",
         REAL,
         comment=(
-            "weighted sum of the scores of the run's sources; NULL: fallback, or queries "
-            "are the only source"
+            "weighted sum of the scores of the run's sources, with boosts; NULL: fallback, "
+            "pinned, or queries are the only source"
         ),
+    ),
+    Column(
+        "promoted_by",
+        Text,
+        comment="name of the rule that pinned the item or moved it up; NULL: none did",
     ),
     UniqueConstraint("run_no", "user_no", "item_no"),
     CheckConstraint(
-        "source IN ('queries', 'co_purchase', 'history_titles', "
+        "source IN ('pinned', 'queries', 'co_purchase', 'history_titles', "
         "'backfill', 'last_title', 'popular')",
         name="source",
     ),
@@ -227,7 +217,7 @@ run_counts = Table(
         primary_key=True,
         comment=(
             "what is counted: members, tokens, queries, searches, users, listed, removed, "
-            "errors or takeovers"
+            "pinned, boosted, errors or takeovers"
         ),
     ),
     Column(
@@ -235,8 +225,8 @@ run_counts = Table(
         Text,
         primary_key=True,
         comment=(
-            "users: the outcome; listed: the source; removed: the rule; errors: the "
-            "class; else empty"
+            "users: the outcome; listed: the source; removed, pinned, boosted: the rule; "
+            "errors: the class; else empty"
         ),
     ),
     Column("n", BigInteger, nullable=False, comment="the count"),

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    SmallInteger,
     Table,
     Text,
 )
@@ -20,7 +21,7 @@ block_rules = Table(
     "block_rules",
     metadata,
     Column("rule_no", Integer, Identity(), primary_key=True, comment="number of the rule"),
-    Column("kind", Text, nullable=False, comment="what the rule blocks: item, brand or category"),
+    Column("kind", Text, nullable=False, comment="what the rule is about: item, brand or category"),
     Column(
         "value",
         Text,
@@ -40,8 +41,25 @@ block_rules = Table(
     Column("actor", Text, nullable=False, comment="operator that added the rule (login name)"),
     now("created_at", "time the rule was added"),
     at("removed_at", "time the rule was removed; NULL: it was not"),
+    Column(
+        "action",
+        Text,
+        nullable=False,
+        server_default="block",
+        comment="what the rule does with items: block, boost or pin",
+    ),
+    Column(
+        "places",
+        SmallInteger,
+        comment=(
+            "boost: number of places that an item moves up; pin: most items of the rule per list; "
+            "NULL: block"
+        ),
+    ),
     CheckConstraint("kind IN ('item', 'brand', 'category')", name="kind"),
-    comment="One row per rule that blocks items; removed rules stay as rows.",
+    CheckConstraint("action IN ('block', 'boost', 'pin')", name="action"),
+    CheckConstraint("(action = 'block') = (places IS NULL)", name="places"),
+    comment="One row per rule that blocks, boosts or pins items; removed rules stay as rows.",
 )
 
 run_rules = Table(
@@ -74,14 +92,29 @@ run_rules = Table(
         "n_items",
         Integer,
         nullable=False,
-        comment="number of items that the rule removes from all lists",
+        comment="number of items that the rule removes from all lists, boosts or pins",
     ),
     Column(
         "item_nos",
         ARRAY(Integer),
         comment=(
-            "items that the rule removes from all lists; NULL: they depend on user or "
-            "list, or the run was pruned"
+            "items that the rule removes from all lists, boosts or pins; NULL: they depend on "
+            "user or list, or the run was pruned"
+        ),
+    ),
+    Column(
+        "action",
+        Text,
+        nullable=False,
+        server_default="block",
+        comment="what the rule does with items: block, boost or pin",
+    ),
+    Column(
+        "places",
+        SmallInteger,
+        comment=(
+            "boost: number of places that an item moves up; pin: most items of the rule per list; "
+            "NULL: block"
         ),
     ),
     comment="One row per run and rule, frozen at planning.",

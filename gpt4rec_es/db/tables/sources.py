@@ -1,4 +1,4 @@
-"""Tables of candidate sources other than queries."""
+"""Tables of candidate sources other than queries, and of popular items."""
 
 from sqlalchemy import (
     REAL,
@@ -156,4 +156,30 @@ run_titles = Table(
         "One row per run and bought item with a title, frozen at planning: the query "
         "made from the title. Only for runs with the source titles."
     ),
+)
+
+run_popular = Table(
+    "run_popular",
+    metadata,
+    Column(
+        "run_no",
+        ForeignKey("runs.run_no", ondelete="CASCADE"),
+        primary_key=True,
+        comment="run that the row was frozen for",
+    ),
+    Column(
+        "rank",
+        Integer,
+        primary_key=True,
+        autoincrement=False,
+        comment="1-based rank by number of buyers, then item id",
+    ),
+    Column("item_no", Integer, nullable=False, comment="popular item, active at planning"),
+    Column(
+        "n_buyers",
+        Integer,
+        nullable=False,
+        comment="number of users that bought the item up to the run's cut-off",
+    ),
+    comment="One row per run and popular item, frozen at planning: the items of the last fallback.",
 )

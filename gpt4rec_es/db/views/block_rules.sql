@@ -5,7 +5,8 @@ CREATE VIEW analytics.block_rules (
 SELECT
     'rule ' || rule_no, kind, value, reason, valid_from, valid_until, actor, created_at,
     removed_at
-FROM public.block_rules;
+FROM public.block_rules
+WHERE action = 'block';
 
 COMMENT ON VIEW analytics.block_rules IS
     'One row per rule that blocks items, removed rules included.';

@@ -2,14 +2,15 @@ CREATE VIEW analytics.recommendations (
     run_id, logical_date, user_id, rank, item_id, title, source,
     is_fallback, query_id, query, query_rank, hit_rank, score,
     index_name, from_item_id, from_title, fused_score,
-    minimum_should_match
+    minimum_should_match, promoted_by
 ) AS
 SELECT
     r.run_id, r.logical_date, u.shown_id, c.rank, i.item_id, i.title, c.source,
     c.source IN ('last_title', 'popular'), q.query_no, q.text, c.query_rank, c.hit_rank, c.score,
     b.index_name, f.item_id, f.title, c.fused_score,
     CASE WHEN c.query_rank IS NULL THEN '1'
-        ELSE coalesce(o.options ->> 'minimum_should_match', '1') END
+        ELSE coalesce(o.options ->> 'minimum_should_match', '1') END,
+    c.promoted_by
 FROM public.recommendations AS c
 JOIN public.runs AS r ON r.run_no = c.run_no
 LEFT JOIN public.search_options AS o ON o.options_no = r.search_options_no
@@ -31,26 +32,27 @@ COMMENT ON COLUMN analytics.recommendations.rank IS '1-based rank in the user''s
 COMMENT ON COLUMN analytics.recommendations.item_id IS 'the shop''s id of the recommended item';
 COMMENT ON COLUMN analytics.recommendations.title IS 'cleaned title; NULL: none usable';
 COMMENT ON COLUMN analytics.recommendations.source IS
-    'source of the recommendation: queries (a generated query), co_purchase (bought by buyers of '
+    'source of the recommendation: pinned (put first by a rule), queries (a generated query), '
+    'co_purchase (bought by buyers of '
     'from_item_id), history_titles (found by the title of from_item_id), backfill (a deeper hit '
     'of a generated query), last_title (newest bought title as the query) or popular; if several '
     'sources found the item, the one with the largest share of fused_score';
 COMMENT ON COLUMN analytics.recommendations.is_fallback IS
     'whether the recommendation is a fallback: source last_title or popular';
 COMMENT ON COLUMN analytics.recommendations.query_id IS
-    'number of the query text, the same in all views and runs; NULL: source is co_purchase or '
-    'popular';
+    'number of the query text, the same in all views and runs; NULL: source is co_purchase, '
+    'popular or pinned';
 COMMENT ON COLUMN analytics.recommendations.query IS
-    'query that found the item; NULL: source is co_purchase or popular';
+    'query that found the item; NULL: source is co_purchase, popular or pinned';
 COMMENT ON COLUMN analytics.recommendations.query_rank IS
     'rank of that query among those generated for the user; NULL: the query was not generated, or '
     'there is none';
 COMMENT ON COLUMN analytics.recommendations.hit_rank IS
     '1-based rank among the hits of the query (co_purchase: among the neighbours of '
-    'from_item_id); NULL: source is popular';
+    'from_item_id); NULL: source is popular or pinned';
 COMMENT ON COLUMN analytics.recommendations.score IS
     'BM25 score of the hit; scores of different queries cannot be compared (co_purchase: '
-    'similarity, 0 to 1); NULL: source is popular';
+    'similarity, 0 to 1); NULL: source is popular or pinned';
 COMMENT ON COLUMN analytics.recommendations.index_name IS
     'name of the Elasticsearch index that was searched';
 COMMENT ON COLUMN analytics.recommendations.from_item_id IS
@@ -61,8 +63,11 @@ COMMENT ON COLUMN analytics.recommendations.from_title IS
 COMMENT ON COLUMN analytics.recommendations.fused_score IS
     'sum, over the run''s sources, of weighted scores, weighted reciprocal ranks or learned '
     'contributions (run_sources.fusion), the last of which may be negative; sorts the fused '
-    'items, which come first in the list; NULL: source is backfill, last_title or popular, or '
-    'queries are the only source';
+    'items, which come first after pinned ones; NULL: source is pinned, backfill, last_title or '
+    'popular, or queries are the only source';
 COMMENT ON COLUMN analytics.recommendations.minimum_should_match IS
     'number or percentage of a generated query''s terms that a title must contain, e.g. 2 or '
     '75%; 1: one term is enough; also 1 if no generated query found the item';
+COMMENT ON COLUMN analytics.recommendations.promoted_by IS
+    'name of the rule that pinned the item or moved it up, see view promotion_rules; NULL: '
+    'none did';

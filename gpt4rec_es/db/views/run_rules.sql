@@ -8,7 +8,8 @@ SELECT
 FROM public.run_rules AS u
 JOIN public.runs AS r USING (run_no)
 LEFT JOIN public.run_counts AS c ON c.run_no = u.run_no AND c.stage = 'merge'
-    AND c.name = 'removed' AND c.detail = u.rule;
+    AND c.name = 'removed' AND c.detail = u.rule
+WHERE u.action = 'block';
 
 COMMENT ON VIEW analytics.run_rules IS 'One row per run and rule that the run applies.';
 COMMENT ON COLUMN analytics.run_rules.run_id IS 'name of the run, see view runs';

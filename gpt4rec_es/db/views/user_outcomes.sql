@@ -1,10 +1,12 @@
 CREATE VIEW analytics.user_outcomes (
     run_id, logical_date, user_id, outcome, bought_item_count, prompt_item_count,
-    query_count, found_count, recommendation_count, short_reason, user_error
+    query_count, found_count, recommendation_count, short_reason, user_error,
+    pinned_count
 ) AS
 SELECT
     r.run_id, r.logical_date, u.shown_id, o.outcome, ru.n_bought, cardinality(ru.item_nos),
-    o.n_queries, o.n_found, o.n_recommended, o.short_reason, o.error
+    o.n_queries, o.n_found, o.n_recommended, o.short_reason, o.error,
+    o.n_pinned
 FROM public.user_outcomes AS o
 JOIN public.run_users AS ru ON ru.run_no = o.run_no AND ru.user_no = o.user_no
 JOIN public.runs AS r ON r.run_no = o.run_no
@@ -29,7 +31,9 @@ COMMENT ON COLUMN analytics.user_outcomes.found_count IS
 COMMENT ON COLUMN analytics.user_outcomes.recommendation_count IS
     'number of recommendations, fallbacks included';
 COMMENT ON COLUMN analytics.user_outcomes.short_reason IS
-    'why found_count is below the run''s k: no_queries, empty_queries, filtered_queries, '
-    'no_hits, all_bought, exhausted_queries or exhausted_sources; NULL: found_count is not '
-    'below k';
+    'why found_count and pinned_count together are below the run''s k: no_queries, '
+    'empty_queries, filtered_queries, no_hits, all_bought, exhausted_queries or '
+    'exhausted_sources; NULL: they are not below k';
 COMMENT ON COLUMN analytics.user_outcomes.user_error IS 'error message for this user; NULL: none';
+COMMENT ON COLUMN analytics.user_outcomes.pinned_count IS
+    'number of recommendations that rules pinned';

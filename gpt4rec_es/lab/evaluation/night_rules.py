@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows.filters import frozen_filters
 from gpt4rec_es.db.rows.rule_items import capped_brands, excluded_items
-from gpt4rec_es.db.rows.rules import rules_on
+from gpt4rec_es.db.rows.rules import BLOCK, rules_on
 from gpt4rec_es.options.lists import ListRules, QueryFilters
 from gpt4rec_es.ranking.rules import ItemRules
 from gpt4rec_es.retrieval.query_filters import (
@@ -91,7 +91,8 @@ def apply_rules(
     if night is None:
         return AppliedRules(check)
     with transaction(engine) as connection:
-        numbers = [rule.rule_no for rule in rules_on(connection, night.date)]
+        # Promotions are left out: they are not made to hit what users buy.
+        numbers = [r.rule_no for r in rules_on(connection, night.date) if r.action == BLOCK]
         wanted = {name: it for name, it in night.rules.as_dict().items() if name != "shown_days"}
         cap = wanted.get("max_per_brand")
         rules = None

@@ -1,4 +1,4 @@
-"""The rules of a run: frozen at planning with the items they block, read by the merge.
+"""The rules of a run: frozen at planning with the items they are about, read by the merge.
 
 Rules that are added or removed later do not change a planned run.
 """
@@ -12,11 +12,19 @@ from sqlalchemy import Connection
 from gpt4rec_es.db.rows import rules as rows
 from gpt4rec_es.db.rows.cohort import published_lately
 from gpt4rec_es.db.rows.filters import filters_number
-from gpt4rec_es.db.rows.rule_items import capped_brands, excluded_items, filters_of
+from gpt4rec_es.db.rows.rule_items import (
+    PromotedItems,
+    capped_brands,
+    excluded_items,
+    filters_of,
+    frozen_promoted_items,
+    promoted_items,
+)
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.db.rows.texts import NO_OPTIONS, options_number
 from gpt4rec_es.options.lists import ListRules, QueryFilters, SearchOptions
 from gpt4rec_es.prompts.keys import canonical_json, hash128
+from gpt4rec_es.ranking.promotions import Boost, Pin, Promotions
 from gpt4rec_es.ranking.rules import MAX_PER_BRAND, SHOWN, ItemRules
 from gpt4rec_es.retrieval.query_filters import filter_settings
 
@@ -26,16 +34,25 @@ def rules_manifest(
 ) -> dict[str, Any] | None:
     """Return the rules of a run of ``date``, for its manifest; None: no rules.
 
-    hash: hash of the block rules, independent of their numbers. shown_runs: runs whose lists count
+    block_rules, boosts, pins: numbers of rules. hash: hash of their contents, independent of their
+    numbers. shown_runs: runs whose lists count
     as recently shown.
     """
-    blocks = rows.rules_on(connection, date)
-    if not blocks and not list_rules.as_dict():
+    found = rows.rules_on(connection, date)
+    if not found and not list_rules.as_dict():
         return None
-    content = [[rule.kind, rule.value] for rule in blocks]
+    numbers = {
+        action: [rule.rule_no for rule in found if rule.action == action] for action in rows.ACTIONS
+    }
+    content = [
+        [rule.kind, rule.value]
+        + ([] if rule.action == rows.BLOCK else [rule.action, str(rule.places)])
+        for rule in found
+    ]
     manifest: dict[str, Any] = {
         **list_rules.as_dict(),
-        "block_rules": [rule.rule_no for rule in blocks],
+        "block_rules": numbers[rows.BLOCK],
+        **{f"{action}s": of for action, of in numbers.items() if of and action != rows.BLOCK},
         "hash": hash128(canonical_json(sorted(content))).hex(),
     }
     if list_rules.shown_days:
@@ -44,11 +61,11 @@ def rules_manifest(
 
 
 def freeze_rules(connection: Connection, run_no: int, manifest: dict[str, Any] | None) -> None:
-    """Store the rules of ``manifest`` (see ``rules_manifest``) with the items they block."""
+    """Store the rules of ``manifest`` (see ``rules_manifest``) with the items they are about."""
     if manifest is None:
         return
-    if manifest["block_rules"]:
-        rows.freeze_blocks(connection, run_no, manifest["block_rules"])
+    if numbers := [*manifest["block_rules"], *promoting(manifest)]:
+        rows.freeze_numbered(connection, run_no, numbers)
     for one in filters_of(manifest):
         rows.freeze_filter(connection, run_no, one)
     if most := manifest.get("max_per_brand"):
@@ -67,6 +84,20 @@ def load_item_rules(connection: Connection, run: Run) -> ItemRules | None:
         rows.load_blocked(connection, run.run_no),
         rows.load_brands(connection, run.run_no),
         manifest.get("max_per_brand"),
+        _promotions(frozen_promoted_items(connection, run.run_no)),
+    )
+
+
+def promoting(manifest: Mapping[str, Any]) -> list[int]:
+    """Return the numbers of the boosts and pins of ``manifest`` (see ``rules_manifest``)."""
+    return [*manifest.get("boosts", ()), *manifest.get("pins", ())]
+
+
+def _promotions(found: Sequence[PromotedItems]) -> Promotions:
+    """Return boosts and pins as the merge reads them; a pin's order is that of item numbers."""
+    return Promotions(
+        tuple(Boost(r.rule, r.places, r.item_nos) for r in found if r.action == rows.BOOST),
+        tuple(Pin(r.rule, r.places, r.item_nos) for r in found if r.action == rows.PIN),
     )
 
 
@@ -74,7 +105,13 @@ def item_rules_now(connection: Connection, manifest: dict[str, Any]) -> ItemRule
     """Return the rules of ``manifest`` (see ``rules_manifest``), applied to the current catalog."""
     most = manifest.get("max_per_brand")
     brands: Mapping[int, str] = capped_brands(connection, most) if most else {}
-    return ItemRules(excluded_items(connection, manifest["block_rules"], manifest), brands, most)
+    promoted = promoted_items(connection, promoting(manifest))
+    return ItemRules(
+        excluded_items(connection, manifest["block_rules"], manifest),
+        brands,
+        most,
+        _promotions(promoted),
+    )
 
 
 def load_shown(

@@ -20,6 +20,7 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.night.inputs.rules import load_item_rules
 from gpt4rec_es.night.stages.merge_inputs import MergeInputs, load_merge_inputs
 from gpt4rec_es.ranking.outcome import Merge
+from gpt4rec_es.ranking.promotions import BOOST
 from gpt4rec_es.records import SearchResult
 
 
@@ -53,9 +54,9 @@ class MergedAgain:
         return list(enumerate(picked, start=1)) == [(row.rank, row.item_no) for row in self.stored]
 
     def contributions(self) -> list[dict[str, float]]:
-        """Return the parts of the fused score of each pick that has one."""
-        parts = self.inputs.fusion.parts
-        return [dict(zip(parts, values, strict=True)) for values in self.merge.contributions]
+        """Return the parts of the fused score of each pick; of pinned items, none."""
+        parts = (*self.inputs.fusion.parts, BOOST)  # the last only if the run has boosts
+        return [dict(zip(parts, values, strict=False)) for values in self.merge.contributions]
 
     def load_names(self, connection: Connection) -> dict[int, dict[str, Any]]:
         """Return item number -> id and title of all hits and listed items."""

@@ -74,6 +74,7 @@ class RunStatus:
     outcomes: dict[str, int]
     sources: dict[str, int]
     removed_queries: dict[str, int]
+    promotions: dict[str, int]
     distinct_first_queries: int | None
     top_first_query_fraction: float | None
     gates: list[dict[str, Any]]
@@ -123,6 +124,11 @@ def run_status(connection: Connection, run: Run) -> RunStatus:
         outcomes=outcomes,
         sources=_by_detail(merged, "listed"),
         removed_queries=removed,
+        promotions={
+            f"{name} by {rule}": n
+            for name in ("pinned", "boosted")
+            for rule, n in _by_detail(merged, name).items()
+        },
         distinct_first_queries=firsts.distinct if firsts else None,
         top_first_query_fraction=firsts.top_fraction if firsts else None,
         gates=[asdict(gate) for gate in gate_rows.load(connection, run.run_no)],

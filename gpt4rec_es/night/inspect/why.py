@@ -4,6 +4,7 @@ The merge is repeated from the stored hits; the explanation says whether it equa
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import zip_longest
 from typing import Any
@@ -18,7 +19,6 @@ from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.db.rows.texts import load_queries
 from gpt4rec_es.night.inputs.rules import search_options_of
 from gpt4rec_es.night.inspect.merged_again import MergedAgain, external_row, merge_again
-from gpt4rec_es.ranking.outcome import Merge
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class Explanation:
     recommendations: list[dict[str, Any]]
     removed: list[dict[str, Any]]
     rules: list[dict[str, Any]]
+    promotions: list[dict[str, Any]]
     equals_merge_now: bool
 
     def as_dict(self) -> dict[str, Any]:
@@ -86,16 +87,19 @@ def _explain(connection: Connection, again: MergedAgain) -> Explanation:
             }
             for r in merge.removed
         ],
-        rules=_rules(connection, run, merge),
+        rules=_rules(connection, run, merge.ruled_out, "removed"),
+        promotions=_rules(connection, run, merge.promoted, "listed"),
         equals_merge_now=again.equals_stored,
     )
 
 
-def _rules(connection: Connection, run: Run, merge: Merge) -> list[dict[str, Any]]:
-    """Return the rules that removed items from this list, with the number of items."""
-    counts = Counter(merge.ruled_out.values())
+def _rules(
+    connection: Connection, run: Run, by_item: Mapping[int, str], counted: str
+) -> list[dict[str, Any]]:
+    """Return the rules in ``by_item`` with their number of items there as ``counted``."""
+    counts = Counter(by_item.values())
     return [
-        {**rule, "removed": counts[str(rule["rule"])]}
+        {**rule, counted: counts[str(rule["rule"])]}
         for rule in load_run_rules(connection, run.run_no)
         if counts[str(rule["rule"])]
     ]

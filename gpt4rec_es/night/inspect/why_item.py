@@ -15,7 +15,8 @@ from gpt4rec_es.db.rows.rules import load_run_rules
 from gpt4rec_es.db.rows.texts import load_queries
 from gpt4rec_es.night.inspect.merged_again import MergedAgain, external_row, merge_again
 from gpt4rec_es.ranking import trace
-from gpt4rec_es.ranking.fuse import add_up
+from gpt4rec_es.ranking.fuse import add_up, contributions_of
+from gpt4rec_es.ranking.promotions import BOOST
 from gpt4rec_es.ranking.trace import Found
 from gpt4rec_es.records import Outcome, Source
 
@@ -28,6 +29,7 @@ Reason = Literal[
     "outranked",  # a candidate; others had higher fused scores
     "not_candidate",  # found by hits that count, but not among the best ``candidates`` of a source
     "quota_ended",  # found by a query after the last hit that the query could place
+    "displaced",  # a query could place it, but boosted items moved before it
     "not_counted",  # found only by hits that do not count, or by fallbacks that were not needed
     "inactive",
     "no_title",
@@ -54,11 +56,11 @@ class Place:
 class ItemExplanation:
     """Explanation of one item for one user's list, as JSON values.
 
-    title, is_active: as they are now; None: not in the catalog. rule: the rule that excludes it.
-    listed: its row. found: where queries, titles, neighbours and fallbacks have it, with
-    ``used_hits``, the number of first hits there that the list used. known_hits: hits known of each
-    search with further ones; None: all hits of all searches are known. changed_since: the catalog
-    row changed after the run's index was built.
+    title, is_active: as they are now; None: not in the catalog. rule: the rule that excludes it,
+    pinned it or moved it up. listed: its row. found: where queries, titles, neighbours and
+    fallbacks have it, with ``used_hits``, the number of first hits there that the list used.
+    known_hits: hits known of each search with further ones; None: all hits of all searches are
+    known. changed_since: the catalog row changed after the run's index was built.
     """
 
     user_id: str
@@ -121,7 +123,7 @@ def _explain(
         is_active=name.is_active,
         rank=None if listed is None else listed["rank"],
         listed=listed,
-        rule=_run_rule(connection, again, rule),
+        rule=_run_rule(connection, again, rule or again.merge.promoted.get(item_no)),
         fused=fused,
         candidates_kept=None if fusion.is_plain else fusion.candidates,
         found=tuple(_named(connection, again, found)),
@@ -150,6 +152,7 @@ def _reason(
         ("ruled_out", rule is not None),
         ("outranked", fused is not None),
         ("not_candidate", not is_plain and any(one.is_used for one in found)),
+        ("displaced", is_plain and by_query and any(one.is_used for one in found)),
         ("quota_ended", is_plain and by_query),
         ("not_counted", bool(found)),
         ("no_title", name.title is None),
@@ -194,18 +197,21 @@ def _place(again: MergedAgain, item_no: int) -> Place | None:
     """Return the place of the item among the candidates; None: it is none, or nothing is fused."""
     inputs = again.inputs
     rankings = inputs.rankings(again.user, again.results.get, again.of_titles.get)
-    scores = add_up(rankings)
-    if item_no not in scores:
+    unboosted = add_up(rankings)
+    if item_no not in unboosted:
         return None
+    scores, _ = inputs.promotions.lift(unboosted)
     best_first = sorted(scores, key=scores.__getitem__, reverse=True)
     listed = [p.fused_score for p in again.merge.picks if p.fused_score is not None]
-    parts = [weight * ranking.values.get(item_no, 0.0) for weight, ranking in rankings]
+    parts = dict(zip(inputs.fusion.parts, contributions_of(item_no, rankings), strict=True))
+    if inputs.promotions.boosts:
+        parts[BOOST] = scores[item_no] - unboosted[item_no]
     return Place(
         best_first.index(item_no) + 1,
         len(scores),
         scores[item_no],
         listed[-1] if listed else None,
-        dict(zip(inputs.fusion.parts, parts, strict=True)),
+        parts,
     )
 
 

@@ -35,7 +35,7 @@ def merge_shard(
     counts = {"searches": hits.searched, **_count(merged.outcomes)}
     counts |= {f"listed:{source.value}": n for source, n in merged.count_listed().items()}
     counts |= {f"removed:{rule}": n for rule, n in merged.count_removed().items()}
-    return Work(store, counts)
+    return Work(store, counts | merged.count_promoted())
 
 
 def merge_users(
@@ -137,7 +137,7 @@ class MergedUsers:
     def _lacks_last_title(self, user: UserInput, merge: Merge) -> bool:
         """Return whether the list is short and the newest title was not searched yet."""
         return (
-            merge.n_found < self._merge_inputs.k
+            merge.n_found + merge.n_pinned < self._merge_inputs.k
             and user.last_query_no is not None
             and self._hits.of_title(user.last_query_no) is None
         )
@@ -158,6 +158,7 @@ class MergedUsers:
             len(used),
             merge.n_found,
             len(merge.picks),
+            merge.n_pinned,
             "filtered_queries" if is_filtered else merge.short_reason,
         )
 
@@ -181,11 +182,22 @@ class MergedUsers:
                     source.value,
                     self._query_no(user, pick),
                     *reason,
+                    merge.promoted.get(item_no),
                 )
 
     def count_listed(self) -> Counter[Source]:
         """Return source -> number of listed items."""
         return Counter(pick.source for merge in self._merges.values() for pick in merge.picks)
+
+    def count_promoted(self) -> Counter[str]:
+        """Return ``pinned`` or ``boosted``, a colon and the rule -> number of listed items."""
+        return Counter(
+            f"{'pinned' if pick.source is Source.PINNED else 'boosted'}:{rule}"
+            for merge in self._merges.values()
+            if merge.promoted
+            for pick in merge.picks
+            if (rule := merge.promoted.get(pick.item_no))
+        )
 
     def count_removed(self) -> Counter[str]:
         """Return rule -> number of (user, item) pairs that it removed."""

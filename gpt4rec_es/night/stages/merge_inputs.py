@@ -20,7 +20,9 @@ from gpt4rec_es.options.lists import CO_PURCHASE, HISTORY_TITLES, Fusion
 from gpt4rec_es.ranking.features import NO_BUYERS, Buyers, Candidates, find_candidates
 from gpt4rec_es.ranking.fuse import fuse_sources
 from gpt4rec_es.ranking.merge import merge_hits
+from gpt4rec_es.ranking.merge_promoted import merge_promoted
 from gpt4rec_es.ranking.outcome import Merge, QueryHits
+from gpt4rec_es.ranking.promotions import NO_PROMOTIONS, Promotions
 from gpt4rec_es.ranking.rankings import rank_sources
 from gpt4rec_es.ranking.rules import ItemRules, ListFilter
 from gpt4rec_es.ranking.scoring import Purchase, Ranking
@@ -49,6 +51,7 @@ class MergeInputs:
     rules: ItemRules | None
     shown: dict[int, frozenset[int]]
     buyers: Buyers = NO_BUYERS
+    promotions: Promotions = NO_PROMOTIONS
 
     def merge(
         self,
@@ -66,6 +69,17 @@ class MergeInputs:
         last = None if user.last_query_no is None else of_title(user.last_query_no)
         excluded = self.excluded.get(user.user_no, _NO_ITEMS)
         list_filter = self.list_filter(user)
+        if self.fusion.is_plain and self.promotions and list_filter is not None:
+            return merge_promoted(
+                queries,
+                self.k,
+                self.promotions,
+                excluded,
+                last_title=last,
+                popular=self.popular,
+                list_filter=list_filter,
+                keep_removed=keep_removed,
+            )
         if self.fusion.is_plain:
             return merge_hits(
                 queries,
@@ -88,6 +102,7 @@ class MergeInputs:
             keep_removed=keep_removed,
             buyers=self.buyers,
             n_bought=user.n_bought,
+            promotions=self.promotions,
         )
 
     def candidates(self, user: UserInput, of_query: Known, of_title: Known) -> Candidates:
@@ -183,6 +198,7 @@ def load_merge_inputs(
         rules,
         load_shown(connection, run, user_nos),
         buyers,
+        rules.promotions if rules else NO_PROMOTIONS,
     )
 
 
