@@ -95,6 +95,35 @@ def test_up_down_and_up_again(cluster: Cluster, empty_database: Database) -> Non
     assert migrate.check(url) == []
 
 
+def test_lists_of_before_can_be_read_and_downgraded_with_promotions(
+    cluster: Cluster, empty_database: Database
+) -> None:
+    url = admin_url(cluster, empty_database)
+    migrate.upgrade(url, "0104")
+    row = "INSERT INTO recommendations (run_no, user_no, rank, item_no, source) VALUES "
+    with empty_database.owner_engine.begin() as connection:
+        connection.execute(text("SELECT create_run_partitions(1)"))
+        connection.execute(text(row + "(1, 1, 1, 1, 'popular')"))
+    migrate.upgrade(url)
+    with empty_database.owner_engine.begin() as connection:
+        connection.execute(text("SELECT create_run_partitions(2)"))
+        connection.execute(text(row + "(1, 1, 2, 2, 'pinned'), (2, 1, 1, 2, 'pinned')"))
+        connection.execute(
+            text(
+                "INSERT INTO block_rules (kind, value, reason, actor, action, places) "
+                "VALUES ('item', 'i-1', 'x', 'ann', 'pin', 1), ('item', 'i-1', 'x', 'ann', "
+                "'block', NULL)"
+            )
+        )
+    stored = "SELECT source, promoted_by FROM recommendations ORDER BY 1"
+    with empty_database.owner_engine.connect() as connection:
+        found = [tuple(one) for one in connection.execute(text(stored))]
+    assert found == [("pinned", None), ("pinned", None), ("popular", None)]
+    migrate.downgrade(url, "0104")
+    assert scalars(empty_database.owner_engine, "SELECT source FROM recommendations") == ["popular"]
+    assert scalars(empty_database.owner_engine, "SELECT count(*) FROM block_rules") == [1]
+
+
 def test_the_printed_sql_does_what_the_upgrade_does(
     cluster: Cluster, empty_database: Database, admin: Engine
 ) -> None:
