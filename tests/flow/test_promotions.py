@@ -50,7 +50,8 @@ def branded(shop: Shop, database: Database) -> Shop:
 
 def night(shop: Shop, name: str = "plain", date: dt.date = DAY, **changes: Any) -> None:
     runtime = shop.runtime(**changes)
-    options = replace(runtime.night_options(), fusion=FUSIONS[name])
+    options = runtime.night_options()
+    options = replace(options, recipe=options.recipe.changed(fusion=FUSIONS[name]))
     assert run_night(runtime.night_parts(), options, date).state == "published"
 
 

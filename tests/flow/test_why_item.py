@@ -60,7 +60,10 @@ def varied(shop: Shop, database: Database) -> Shop:
 
 def night(shop: Shop, fusion: Fusion | None = None, date: dt.date = DAY, **changes: Any) -> None:
     runtime = shop.runtime(**changes)
-    options = replace(runtime.night_options(), fusion=fusion or Fusion())
+    options = runtime.night_options()
+    recipe = options.recipe.changed(fusion=fusion or Fusion())
+    # Few candidates leave places to fallbacks: explanations are tested, not gates.
+    options = replace(options, recipe=recipe, min_full_fraction=0, max_fallback_fraction=1)
     assert run_night(runtime.night_parts(), options, date).state == "published"
 
 
