@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import text
 
+from benchmarks import default_recipe
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.index.reindex import reindex
 from gpt4rec_es.lab.splits.create import create_split
@@ -124,3 +125,21 @@ def test_the_commands(
     cli("tune", "promote", str(number), "--force", "--reason", "a try")
     assert f"trial-{number}" in cli("recipes", "list")
     assert f"chosen by trial {number}" in cli("recipes", "show", f"trial-{number}")
+
+
+def test_coefficients_of_several_shops_are_fitted_together(
+    runtime: Runtime,
+    shop: Shop,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shop.enter(monkeypatch)
+    url, alias = shop.environ["DATABASE_URL"], shop.environ["GPT4REC_INDEX_ALIAS"]
+    default_recipe.main([f"{url},{alias},loo", f"{url},{alias},loo", "--users", "300"])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4
+    # Twice the same shop: its own fit, that of both, and that of the other are the same.
+    cells = [cell.strip() for cell in lines[2].strip("|").split("|")]
+    assert cells[:2] == [alias, "150"]
+    assert cells[3] == cells[4] == cells[5]
+    assert float(cells[3].split(",")[0]) > float(cells[2].split(",")[0])
