@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -62,8 +63,8 @@ def flat_hits(evidence: Sequence[Evidence]) -> Hits:
     """Return all hits of ``evidence``, in its order."""
     counts = [min(len(one.item_nos), len(one.scores)) for one in evidence]
     of = np.repeat(np.arange(len(evidence)), counts)
-    places = np.concatenate([np.arange(n) for n in counts] or [np.zeros(0, np.int64)])
-    flat = (score for one, n in zip(evidence, counts, strict=True) for score in one.scores[:n])
+    places = np.arange(len(of)) - np.repeat(np.cumsum(counts, dtype=np.int64) - counts, counts)
+    flat = chain.from_iterable(one.scores[:n] for one, n in zip(evidence, counts, strict=True))
     return Hits(evidence, of, places, np.fromiter(flat, np.float64, sum(counts)))
 
 
@@ -72,26 +73,27 @@ def values_by_item(hits: Hits) -> SourceValues:
     evidence, of = hits.evidence, hits.of
     weights = np.array([one.weight for one in evidence], np.float64)
     units = np.array([one.unit for one in evidence], np.float64)
-    flat = (item for one in evidence for item in one.item_nos[: len(one.scores)])
+    flat = chain.from_iterable(one.item_nos[: len(one.scores)] for one in evidence)
     items = np.fromiter(flat, np.int64, len(of))
     values = hits.scores / units[of] if len(of) else hits.scores
     weighted = values * (weights / weights.sum())[of] if len(of) else values
-    item_nos, first, inverse = np.unique(items, return_index=True, return_inverse=True)
-    n = len(item_nos)
-    # By item, the strongest hit first; equally strong ones in their order.
-    strongest = np.lexsort((np.arange(len(of)), -weighted, inverse))
-    best = np.zeros(n)
-    np.maximum.at(best, inverse, values)
-    starts = np.searchsorted(inverse[strongest], np.arange(n))
+    # By item, the strongest hit first; the sort is stable, so equally strong ones keep their order.
+    order = np.lexsort((-weighted, items))
+    in_order = items[order]
+    is_first = np.append(True, in_order[1:] != in_order[:-1])[: len(items)]
+    starts = np.flatnonzero(is_first)
+    inverse = np.empty(len(items), np.int64)
+    inverse[order] = np.cumsum(is_first) - 1
+    n = len(starts)
     return SourceValues(
-        item_nos,
+        in_order[starts],
         _sums(inverse, values * (of == 0), n),
         _sums(inverse, weighted, n),
         _sums(inverse, values, n) / max(len(evidence), 1),
-        best,
+        np.maximum.reduceat(values[order], starts) if n else np.zeros(0),
         _sums(inverse, np.ones(len(of)), n),
-        first,
-        strongest[starts] if n else first,
+        np.minimum.reduceat(order, starts) if n else starts,
+        order[starts],
     )
 
 

