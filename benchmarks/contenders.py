@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from transformers import GenerationConfig
 
+from gpt4rec_es.encoders.batches import plan_batches
 from gpt4rec_es.generation import beam
 from gpt4rec_es.generation.beam_search import loop
-from gpt4rec_es.generation.gpt2 import plan_batches
 from gpt4rec_es.records import Decoding
 
 Prompts = Sequence[Sequence[int]]

@@ -20,9 +20,9 @@ from transformers.utils import logging as transformers_logging
 
 from benchmarks.comparison import Comparison
 from benchmarks.population import Population, fresh_copy, real_population
+from gpt4rec_es.encoders.batches import plan_batches
+from gpt4rec_es.encoders.network import set_threads
 from gpt4rec_es.generation.beam_searches import BeamSearch, open_beam_search
-from gpt4rec_es.generation.gpt2 import plan_batches
-from gpt4rec_es.generation.network import set_threads
 from gpt4rec_es.records import Decoding
 
 _BEAMS = (5, 10, 20, 40)

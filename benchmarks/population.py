@@ -14,9 +14,10 @@ from typing import Any
 import torch
 from transformers import GPT2LMHeadModel
 
-from gpt4rec_es.generation.folder import open_checkpoint
-from gpt4rec_es.generation.network import new_network, open_network
+from gpt4rec_es.encoders.folder import open_checkpoint
+from gpt4rec_es.encoders.network import open_network
 from gpt4rec_es.generation.options import VOCABULARIES, Size
+from gpt4rec_es.lab.training.new_network import new_network
 from gpt4rec_es.prompts.truncate import PromptWriter
 
 # The vocabulary of the published GPT-2: together with its shape, 124 million parameters.

@@ -14,8 +14,8 @@ from transformers.utils import logging as transformers_logging
 
 from benchmarks.contenders import by_length
 from benchmarks.population import random_population, real_population
+from gpt4rec_es.encoders.folder import open_checkpoint
 from gpt4rec_es.generation.beam_search import linears, loop
-from gpt4rec_es.generation.folder import open_checkpoint
 from gpt4rec_es.generation.priors import Priors
 from gpt4rec_es.prompts.template import prompt_text
 from gpt4rec_es.records import Decoding

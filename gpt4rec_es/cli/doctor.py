@@ -43,7 +43,7 @@ def _environment(runtime: "Runtime") -> "Environment":
     chosen = runtime.settings
 
     def describe_device(device: str) -> str:
-        from gpt4rec_es.generation.network import describe_device as describe
+        from gpt4rec_es.encoders.network import describe_device as describe
 
         return describe(device)
 

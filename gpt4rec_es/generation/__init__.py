@@ -1,1 +1,1 @@
-"""Query generation: networks, tokenizers, training and decoding."""
+"""Query generation: prompts, beam search, the registry of generators."""

@@ -11,9 +11,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gpt4rec_es.encoders.batches import plan_batches
+from gpt4rec_es.encoders.folder import open_checkpoint
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.generation.clean import clean_query, collapse
-from gpt4rec_es.generation.folder import open_checkpoint
 from gpt4rec_es.options.night import GeneratorOptions
 from gpt4rec_es.prompts.template import prompt_text
 from gpt4rec_es.prompts.truncate import PromptWriter
@@ -25,22 +26,6 @@ if TYPE_CHECKING:
     from gpt4rec_es.generation.priors import Priors
 
 log = logging.getLogger(__name__)
-
-
-def plan_batches(lengths: Sequence[int], beams: int, token_budget: int) -> list[list[int]]:
-    """Return batches of indices into ``lengths``, longest first, every index exactly once.
-
-    A batch costs its longest length x members x ``beams`` token places, at most ``token_budget``
-    unless a single member costs more. Equal lengths keep their order.
-    """
-    batches: list[list[int]] = []
-    capacity = 0
-    for position in sorted(range(len(lengths)), key=lambda place: (-lengths[place], place)):
-        if not batches or len(batches[-1]) >= capacity:
-            batches.append([])
-            capacity = max(1, token_budget // (max(1, lengths[position]) * beams))
-        batches[-1].append(position)
-    return batches
 
 
 class Gpt2Generator:
@@ -132,7 +117,7 @@ class Gpt2Generator:
 
     def _network(self, dtype: str, beam_search: "BeamSearch") -> Any:
         if dtype not in self._networks:
-            from gpt4rec_es.generation import network  # noqa: PLC0415 - loads torch
+            from gpt4rec_es.encoders import network  # noqa: PLC0415 - loads torch
 
             device = network.pick_device(self._options.device)
             opened = network.open_network(self._checkpoint.folder, dtype, device)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from gpt4rec_es.encoders import folder as folders
 from gpt4rec_es.errors import DataError, UsageError
-from gpt4rec_es.generation import folder as folders
 from gpt4rec_es.generation.options import TrainingOptions
 from gpt4rec_es.generation.registry import list_generators
 from gpt4rec_es.lab.splits.held_out import HeldOut, read_held_out_lists

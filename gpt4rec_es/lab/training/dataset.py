@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpt4rec_es.generation.tokenizer import PromptTokenizer
+from gpt4rec_es.encoders.tokenizer import PromptTokenizer
 from gpt4rec_es.prompts.examples import Pairs, target_positions, windows
 from gpt4rec_es.prompts.template import CLOSING, OPENING, display_title, target_text, title_piece
 from gpt4rec_es.prompts.truncate import first_that_fits, longest_fitting_start

@@ -3,8 +3,8 @@
 import math
 from typing import Any
 
+from gpt4rec_es.encoders.network import non_finite_weight
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.generation.network import non_finite_weight
 
 
 class DivergedError(UsageError):

@@ -13,11 +13,11 @@ from typing import Any, Literal
 
 import torch
 
+from gpt4rec_es.encoders import network as networks
+from gpt4rec_es.encoders.folder import open_checkpoint
+from gpt4rec_es.encoders.tokenizer import PromptTokenizer, open_tokenizer, train_tokenizer
 from gpt4rec_es.errors import DataError, UsageError
-from gpt4rec_es.generation import network as networks
-from gpt4rec_es.generation.folder import open_checkpoint
 from gpt4rec_es.generation.options import VOCABULARIES, TrainingOptions, TrainingReport
-from gpt4rec_es.generation.tokenizer import PromptTokenizer, open_tokenizer, train_tokenizer
 from gpt4rec_es.lab.training.dataset import (
     Examples,
     Pieces,
@@ -30,6 +30,7 @@ from gpt4rec_es.lab.training.divergence import (
     require_finite_loss,
     require_finite_weights,
 )
+from gpt4rec_es.lab.training.new_network import new_network
 from gpt4rec_es.lab.training.run_phase import Phase, PhaseResult, count_steps, mean_loss, run_phase
 from gpt4rec_es.lab.training.save import save_checkpoint, work_folder
 from gpt4rec_es.protocols import Progress
@@ -122,7 +123,7 @@ def _begin(data: TrainingData, options: TrainingOptions) -> tuple[Any, PromptTok
     else:
         size = options.vocab_size or VOCABULARIES[options.size]
         tokenizer = train_tokenizer(data.catalog_titles, size)
-    network = networks.new_network(options.size, tokenizer.size, tokenizer.end_id, options.dropout)
+    network = new_network(options.size, tokenizer.size, tokenizer.end_id, options.dropout)
     return network, tokenizer, options.prompt_form(PromptForm())
 
 

@@ -18,7 +18,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import get_last_checkpoint
 
-from gpt4rec_es.generation.network import silence_transformers
+from gpt4rec_es.encoders.network import silence_transformers
 from gpt4rec_es.lab.training.dataset import IGNORED, Examples, epoch_order
 from gpt4rec_es.lab.training.divergence import (
     require_finite_loss,

@@ -13,12 +13,12 @@ from typing import Any
 
 from transformers import GenerationConfig
 
+from gpt4rec_es.encoders import network as networks
+from gpt4rec_es.encoders.folder import PROMPT_FORM, open_checkpoint
+from gpt4rec_es.encoders.tokenizer import PromptTokenizer, save_tokenizer
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.generation import network as networks
 from gpt4rec_es.generation.card import CARD, card_text
-from gpt4rec_es.generation.folder import PROMPT_FORM, open_checkpoint
 from gpt4rec_es.generation.options import TrainingOptions
-from gpt4rec_es.generation.tokenizer import PromptTokenizer, save_tokenizer
 from gpt4rec_es.lab.training.dataset import TrainingData
 from gpt4rec_es.records import PromptForm
 

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from gpt4rec_es.generation.folder import Checkpoint, open_checkpoint
-from gpt4rec_es.generation.network import open_network
+from gpt4rec_es.encoders.folder import Checkpoint, open_checkpoint
+from gpt4rec_es.encoders.network import open_network
 from gpt4rec_es.prompts.template import prompt_text
 from tests.trained import shop_histories
 

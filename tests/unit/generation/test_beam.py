@@ -4,8 +4,8 @@ import pytest
 import torch
 from transformers import GenerationConfig
 
+from gpt4rec_es.encoders.folder import Checkpoint
 from gpt4rec_es.generation.beam import search_beams
-from gpt4rec_es.generation.folder import Checkpoint
 from gpt4rec_es.records import Decoding
 
 DECODING = Decoding(num_queries=4, num_beams=8, max_new_tokens=10)

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from benchmarks.comparison import Comparison
+from gpt4rec_es.encoders.batches import plan_batches
 from gpt4rec_es.generation.beam import search_beams as search_by_reference
 from gpt4rec_es.generation.beam_search import loop
 from gpt4rec_es.generation.beam_search.linears import tune
 from gpt4rec_es.generation.beam_search.loop import search, search_beams
 from gpt4rec_es.generation.beam_search.selection import Rules
 from gpt4rec_es.generation.factory import open_generator
-from gpt4rec_es.generation.gpt2 import plan_batches
 from gpt4rec_es.options.night import GeneratorOptions
 from gpt4rec_es.records import Decoding
 from tests.trained import shop_histories

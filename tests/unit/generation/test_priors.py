@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import torch
 
+from gpt4rec_es.encoders.folder import Checkpoint
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.generation import priors as module
 from gpt4rec_es.generation.clean import collapse, score_query
 from gpt4rec_es.generation.factory import open_generator
-from gpt4rec_es.generation.folder import Checkpoint
 from gpt4rec_es.generation.priors import Priors
 from gpt4rec_es.options.night import GeneratorOptions
 from gpt4rec_es.prompts.keys import canonical_json

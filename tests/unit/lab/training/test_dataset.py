@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpt4rec_es.generation.tokenizer import train_tokenizer
+from gpt4rec_es.encoders.tokenizer import train_tokenizer
 from gpt4rec_es.lab.training.dataset import (
     IGNORED,
     Examples,

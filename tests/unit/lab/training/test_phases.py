@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from gpt4rec_es.encoders.folder import open_checkpoint
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.generation.factory import open_generator
-from gpt4rec_es.generation.folder import open_checkpoint
 from gpt4rec_es.generation.options import (
     Preset,
     Size,

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpt4rec_es.generation.gpt2 import plan_batches
+from gpt4rec_es.encoders.batches import plan_batches
 
 
 def test_batches_by_hand() -> None:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gpt4rec_es.encoders.tokenizer import PromptTokenizer, open_tokenizer, tokenizer_files
+from gpt4rec_es.encoders.weights import check_weights, weight_files
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.generation.tokenizer import PromptTokenizer, open_tokenizer, tokenizer_files
-from gpt4rec_es.generation.weights import check_weights, weight_files
 from gpt4rec_es.records import PromptForm
 
 # Entries about the origin of a checkpoint; they do not change its output.

@@ -6,14 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from gpt4rec_es.errors import UsageError
-from gpt4rec_es.generation.tokenizer import (
+from gpt4rec_es.encoders.tokenizer import (
     END,
     PromptTokenizer,
     open_tokenizer,
     save_tokenizer,
     train_tokenizer,
 )
+from gpt4rec_es.errors import UsageError
 from gpt4rec_es.prompts.template import CLOSING, OPENING, display_title, prompt_text
 from gpt4rec_es.prompts.truncate import PromptWriter
 

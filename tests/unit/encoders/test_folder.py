@@ -8,10 +8,10 @@ from safetensors.numpy import load_file, save_file
 from safetensors.torch import load_file as load_tensors
 from safetensors.torch import save_file as save_tensors
 
+from gpt4rec_es.encoders.folder import open_checkpoint
+from gpt4rec_es.encoders.tokenizer import save_tokenizer, train_tokenizer
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.generation.factory import open_generator
-from gpt4rec_es.generation.folder import open_checkpoint
-from gpt4rec_es.generation.tokenizer import save_tokenizer, train_tokenizer
 from gpt4rec_es.options.night import GeneratorOptions
 from gpt4rec_es.records import Decoding
 

@@ -1,0 +1,1 @@
+"""Networks and tokenizers opened from folders; texts turned into vectors."""
