@@ -1,0 +1,41 @@
+"""Lists of the best items of a whole catalog by the towers of a recommender."""
+
+from collections.abc import Sequence
+
+import torch
+
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.reranking.two_towers import Snapshot, TwoTowers
+
+
+def best_items(
+    model: TwoTowers,
+    users: Sequence[int],
+    histories: Sequence[Sequence[int]],
+    k: int,
+    snapshot: Snapshot,
+) -> list[list[int]]:
+    """Return at most ``k`` items for each user, best first, none of their history.
+
+    users: numbers, -1: users that are not in the training data. snapshot: ``model.snapshot()``.
+    Equal scores are ordered by item number.
+
+    Raises:
+        UsageError: ``k`` is below 1.
+        DataError: a number is out of range.
+    """
+    if k < 1:
+        raise UsageError(f"k is {k}.", "Ask for at least 1 item.")
+    scores = model.score_catalog(users, histories, snapshot)
+    lists = []
+    for row, history in zip(scores, histories, strict=True):
+        known = torch.tensor(sorted(set(history)), dtype=torch.long, device=row.device)
+        row[known] = -torch.inf
+        order = row.sort(descending=True, stable=True).indices
+        lists.append(order[: min(k, len(row) - len(known))].tolist())
+    return lists
+
+
+def recommend(model: TwoTowers, user: int, k: int) -> list[int]:
+    """Return the ``k`` best items for a user of the training data; see ``best_items``."""
+    return best_items(model, [user], [model.train_histories[user]], k, model.snapshot())[0]

@@ -1,0 +1,244 @@
+"""Two towers: a vector for each user and item, whose product, with the item's bias, is the score.
+
+One matrix product scores a whole catalog. There is no user bias: it would change no order, and no
+loss here would give it a gradient.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from gpt4rec_es.errors import DataError, UsageError
+from gpt4rec_es.reranking.metadata import MISSING, Metadata, RecommenderData, pad_histories
+from gpt4rec_es.reranking.text_table import TextTable, take
+
+UserMode = Literal["id", "history", "both"]
+_CHUNK = 4096  # items or users of one pass when all are read
+
+
+@dataclass(frozen=True, slots=True)
+class TowerOptions:
+    """Options of towers.
+
+    user_mode: users are read by their number, by their history, or by both. history_length: newest
+    items that are read. id_dropout: part of the IDs that training replaces by the one of unknown
+    items or users, so that metadata alone learn to serve these.
+    """
+
+    user_mode: UserMode = "both"
+    history_length: int = 20
+    id_dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Refuse unusable values."""
+        if self.user_mode not in {"id", "history", "both"}:
+            raise UsageError(f"{self.user_mode!r} is no user mode.", "Choose id, history or both.")
+        if self.history_length < 1 or not 0 <= self.id_dropout < 1:
+            raise UsageError(
+                "The history length is below 1, or the ID dropout outside of 0 to 1.",
+                "Usual are 20 and 0.1.",
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the options as plain values, for cards and checkpoints."""
+        return asdict(self)
+
+
+class _Ids(nn.Module):  # type: ignore[misc]  # torch leaves it untyped
+    """Embeddings of known ids, and one for all others.
+
+    A number is known if training has an event of it; others never get a gradient.
+    """
+
+    def __init__(self, known: Any, dim: int, dropout: float) -> None:
+        super().__init__()
+        self.table = nn.Embedding(len(known), dim)
+        nn.init.normal_(self.table.weight, std=dim**-0.5)
+        self.other = nn.Parameter(torch.zeros(dim))
+        self.dropout = dropout
+        self.register_buffer("known", known)
+
+    def usable(self, numbers: Any) -> Any:
+        """Return which numbers are known; in training without those that are dropped."""
+        known = self.known[numbers.clamp(min=0)] & (numbers >= 0)
+        if self.training and self.dropout:
+            known &= torch.rand(len(numbers), device=known.device) >= self.dropout
+        return known
+
+    def forward(self, numbers: Any, usable: Any) -> Any:
+        """Return (numbers, dim)."""
+        own = self.table(numbers.clamp(min=0))
+        return torch.where(usable.unsqueeze(1), own, self.other.expand_as(own))
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """All item vectors (items, dim) and biases (items,), without gradients."""
+
+    vectors: Any
+    biases: Any
+
+
+class TwoTowers(nn.Module):  # type: ignore[misc]
+    """Base of recommenders; ``item_fusion`` and ``user_fusion`` join IDs and metadata.
+
+    item_table, user_table: texts of metadata and their vectors; the user's None: no metadata.
+    """
+
+    item_fusion: Any
+    user_fusion: Any
+
+    def __init__(
+        self, dim: int, data: RecommenderData, items: TextTable, options: TowerOptions
+    ) -> None:
+        super().__init__()
+        self.dim, self.options, self.table = dim, options, items
+        self.items, self.users, self.train_histories = data.items, data.users, data.histories
+        self.n_items, self.n_users = len(data.items), len(data.histories)
+        self.item_ids = _Ids(data.item_counts > 0, dim, options.id_dropout)
+        self.item_bias = nn.Parameter(torch.zeros(self.n_items))
+        self.other_bias = nn.Parameter(torch.zeros(()))
+        known = torch.tensor([len(history) > 0 for history in data.histories], dtype=torch.bool)
+        if options.user_mode != "history":
+            self.user_ids = _Ids(known, dim, options.id_dropout)
+        if options.user_mode != "id":
+            self.recency = nn.Parameter(torch.zeros(options.history_length))
+            self.no_history = nn.Parameter(torch.zeros(dim))
+        self.register_buffer("item_places", data.items.places, persistent=False)
+        if data.users is not None:
+            # Texts of users follow those of items in the table.
+            shifted = data.users.places + len(data.items.texts)
+            places = torch.where(data.users.places < 0, MISSING, shifted)
+            self.register_buffer("user_places", places, persistent=False)
+
+    def item_vectors(self, items: Any, table: Any) -> tuple[Any, Any, Any]:
+        """Return vectors (items, dim), biases (items,) and attention weights of item numbers.
+
+        table: vectors of the texts of these items, see ``take``.
+        """
+        places, usable = self.item_places[items], self.item_ids.usable(items)
+        query = self.item_ids(items, usable)
+        joined, weights = self.item_fusion(query, take(table, places), places >= 0)
+        return joined, torch.where(usable, self.item_bias[items], self.other_bias), weights
+
+    def user_vectors(self, users: Any, histories: Any, items: Any, lookup: Any, table: Any) -> Any:
+        """Return (users, dim), scaled for the product with item vectors.
+
+        users: numbers, MISSING: unknown ones. histories: (users, length) item numbers. items:
+        (some, dim) item vectors, of which number i is row lookup[i].
+        """
+        parts = []
+        if self.options.user_mode != "history":
+            parts.append(self.user_ids(users, self.user_ids.usable(users)))
+        if self.options.user_mode != "id":
+            parts.append(self.history_vectors(histories, items, lookup))
+        query = sum(parts[1:], start=parts[0])
+        if self.users is not None:
+            places = self.places_of_users(users)
+            query = self.user_fusion(query, take(table, places), places >= 0)[0]
+        return query / self.dim**0.5
+
+    def places_of_users(self, users: Any) -> Any:
+        """Return (users, fields) numbers of texts; all are MISSING of a user without a number."""
+        return torch.where((users >= 0).unsqueeze(1), self.user_places[users], MISSING)
+
+    def history_vectors(self, histories: Any, items: Any, lookup: Any) -> Any:
+        """Return (users, dim): means of item vectors, with a learned weight of each place."""
+        present = histories >= 0
+        found = items[lookup[histories.clamp(min=0)]]
+        weights = self.recency.expand(histories.shape).masked_fill(~present, -torch.inf)
+        # Without an item all weights are -inf, and their softmax is NaN.
+        any_item = present.any(1, keepdim=True)
+        weights = weights.masked_fill(~any_item, 0).softmax(1)
+        means = torch.einsum("ul,uld->ud", weights, found)
+        return torch.where(any_item, means, self.no_history)
+
+    def snapshot(self) -> Snapshot:
+        """Return all item vectors and biases; each distinct text is encoded once."""
+        with self._evaluating():
+            table = self.table.whole()
+            parts = [
+                self.item_vectors(items, table)[:2]
+                for items in torch.arange(self.n_items, device=table.device).split(_CHUNK)
+            ]
+        return Snapshot(torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts]))
+
+    def score_catalog(
+        self, users: Sequence[int], histories: Sequence[Sequence[int]], snapshot: Snapshot
+    ) -> Any:
+        """Return raw scores (users, items) of all items.
+
+        users: numbers, MISSING: users that are not in the training data.
+
+        Raises:
+            DataError: a number is out of range.
+        """
+        self._require_known(users, histories)
+        device = snapshot.vectors.device
+        numbers = torch.tensor(users, dtype=torch.long, device=device)
+        with self._evaluating():
+            table = None
+            if self.users is not None:
+                table = self.table.read_for(self.places_of_users(numbers))
+            vectors = self.user_vectors(
+                numbers,
+                pad_histories(histories, self.options.history_length).to(device),
+                snapshot.vectors,
+                torch.arange(self.n_items, device=device),
+                table,
+            )
+            return vectors @ snapshot.vectors.T + snapshot.biases
+
+    def read_new_items(self, metadata: Metadata) -> Snapshot:
+        """Return vectors and biases of items that are not in the data, from metadata alone.
+
+        Raises:
+            DataError: the fields are not those of the data.
+        """
+        require_fields(metadata, self.items.fields)
+        with self._evaluating():
+            table = self.table.encoder.encode_text(metadata.texts)
+            places = metadata.places.to(table.device)
+            query = self.item_ids.other.expand(len(metadata), -1)
+            vectors = self.item_fusion(query, take(table, places), places >= 0)[0]
+        return Snapshot(vectors, self.other_bias.detach().expand(len(metadata)))
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        """Switch gradients and dropout of all kinds off, and back as they were."""
+        was_training = self.training
+        self.eval()
+        try:
+            with torch.no_grad():
+                yield
+        finally:
+            self.train(was_training)
+
+    def _require_known(self, users: Sequence[int], histories: Sequence[Sequence[int]]) -> None:
+        for name, numbers, end in (
+            ("user", users, self.n_users),
+            ("item", [item for history in histories for item in history], self.n_items),
+        ):
+            wrong = [n for n in numbers if n >= end or n < (MISSING if name == "user" else 0)]
+            if wrong:
+                raise DataError(
+                    f"There is no {name} {wrong[0]}: the recommender knows {end}.",
+                    "Train it again with the new data.",
+                )
+
+
+def require_fields(metadata: Metadata, fields: tuple[str, ...]) -> None:
+    """Check that new entities have the fields that the network was made for.
+
+    Raises:
+        DataError: they have others.
+    """
+    if metadata.fields != fields:
+        raise DataError(
+            f"Items have the fields {', '.join(metadata.fields)}.",
+            f"The recommender knows {', '.join(fields)}.",
+        )
