@@ -14,11 +14,12 @@ def best_items(
     histories: Sequence[Sequence[int]],
     k: int,
     snapshot: Snapshot,
+    left_out: Sequence[int] = (),
 ) -> list[list[int]]:
     """Return at most ``k`` items for each user, best first, none of their history.
 
     users: numbers, -1: users that are not in the training data. snapshot: ``model.snapshot()``.
-    Equal scores are ordered by item number.
+    left_out: items for no list. Equal scores are ordered by item number.
 
     Raises:
         UsageError: ``k`` is below 1.
@@ -29,7 +30,7 @@ def best_items(
     scores = model.score_catalog(users, histories, snapshot)
     lists = []
     for row, history in zip(scores, histories, strict=True):
-        known = torch.tensor(sorted(set(history)), dtype=torch.long, device=row.device)
+        known = torch.tensor(sorted({*history, *left_out}), dtype=torch.long, device=row.device)
         row[known] = -torch.inf
         order = row.sort(descending=True, stable=True).indices
         lists.append(order[: min(k, len(row) - len(known))].tolist())

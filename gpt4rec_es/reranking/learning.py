@@ -58,6 +58,10 @@ class Batch:
     log_expected: Any
     excluded: Any
 
+    def to(self, device: Any) -> "Batch":
+        """Return the batch on ``device``."""
+        return Batch(**{name: tensor.to(device) for name, tensor in vars(self).items()})
+
 
 @dataclass(frozen=True, eq=False)
 class Losses:

@@ -169,6 +169,8 @@ def test_lists_have_no_known_items(data: RecommenderData, encoder: TextEncoder) 
     assert len(best_items(model, [3], [data.histories[3]], 999, model.snapshot())[0]) == len(
         data.items
     ) - len(data.histories[3])
+    (shorter,) = best_items(model, [3], [data.histories[3]], 6, model.snapshot(), found[:2])
+    assert shorter[:4] == found[2:]
     with pytest.raises(UsageError, match="k is 0"):
         recommend(model, 3, 0)
 
