@@ -9,14 +9,16 @@ from gpt4rec_es.encoders.tokenizer import save_tokenizer, train_tokenizer
 from tests.trained import TITLES
 
 
-def save_tiny_gpt2(folder: Path, *, seed: int = 3, width: int = 32, dropout: float = 0.0) -> Path:
+def save_tiny_gpt2(
+    folder: Path, *, seed: int = 3, width: int = 32, dropout: float = 0.0, context: int = 64
+) -> Path:
     """Write a GPT-2 whose tokenizer knows the titles of tests/trained.py."""
     tokenizer = train_tokenizer(TITLES, 300)
     torch.manual_seed(seed)
     network = GPT2LMHeadModel(
         GPT2Config(
             vocab_size=tokenizer.size,
-            n_positions=64,
+            n_positions=context,
             n_embd=width,
             n_layer=2,
             n_head=4,
@@ -32,5 +34,5 @@ def save_tiny_gpt2(folder: Path, *, seed: int = 3, width: int = 32, dropout: flo
             torch.nn.init.normal_(weights, std=0.25)
     folder.mkdir(parents=True)
     network.save_pretrained(folder)
-    save_tokenizer(tokenizer, folder, 64)
+    save_tokenizer(tokenizer, folder, context)
     return folder

@@ -16,8 +16,10 @@ from gpt4rec_es.cli.options import (
     RunsByDefault,
     changed_recipes,
     json_option,
+    labels_option,
     numbers,
     part_option,
+    reranker_option,
     trust_option,
     wide_option,
 )
@@ -46,7 +48,8 @@ def evaluate() -> None:
     required=True,
     help="Method to measure: popularity, last-title, last-3-titles, last-5-titles, history-bm25, "
     "co_purchases, hybrid; queries: generated queries only; product: lists as a night makes them "
-    "by a recipe; baselines: all methods without a generator. Repeatable.",
+    "by a recipe; reranker: a trained re-ranker alone; baselines: all methods without a model. "
+    "Repeatable.",
 )
 @part_option(
     "validation",
@@ -76,6 +79,7 @@ def evaluate() -> None:
     help="Generator of the queries. [default: the one nights use]",
 )
 @trust_option
+@reranker_option
 @click.option(
     "--recipe",
     "recipes",
@@ -128,13 +132,7 @@ def evaluate() -> None:
     show_default=True,
     help="Baselines learn from the validation part as well, before the test.",
 )
-@click.option(
-    "--category-labels",
-    type=click.Choice(["path_without_root", "path", "leaf"]),
-    default="path_without_root",
-    show_default=True,
-    help="Category levels to count for diversity and coverage.",
-)
+@labels_option
 @click.option(
     "--sample", type=click.IntRange(min=1), help="Maximum number of users; a fixed sample."
 )

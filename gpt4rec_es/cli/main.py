@@ -34,7 +34,7 @@ COMMANDS = {
     "index": ("index:index", "List, pin, prune and roll back index builds; set BM25 k1 and b."),
     "search": ("search:search", "Search the catalog with the query a night sends."),
     "split": ("split:split", "Split purchases into training, validation and test."),
-    "train": ("train:train", "Train a query generator."),
+    "train": ("train:train", "Train a query generator or a re-ranker."),
     "generators": (
         "generators:generators",
         "Register and list query generators; choose the one nights use.",

@@ -37,6 +37,18 @@ wide_option = click.option(
 trust_option = click.option(
     "--trust", is_flag=True, help="Accept a generator whose training data is unknown."
 )
+labels_option = click.option(
+    "--category-labels",
+    type=click.Choice(["path_without_root", "path", "leaf"]),
+    default="path_without_root",
+    show_default=True,
+    help="Category levels to count for diversity and coverage.",
+)
+reranker_option = click.option(
+    "--reranker",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder of the re-ranker to measure, with method reranker.",
+)
 _RULES = (
     click.option("--min-price", type=float, help="Lowest price of recommended items."),
     click.option("--max-price", type=float, help="Highest price of recommended items."),

@@ -11,6 +11,7 @@ from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.cli.output import emit
 from gpt4rec_es.cli.progress import progress_bar
 from gpt4rec_es.cli.train_output import print_plan, print_report
+from gpt4rec_es.cli.train_reranker import reranker
 
 if TYPE_CHECKING:
     from gpt4rec_es.generation.options import Preset
@@ -21,7 +22,10 @@ _AT_LEAST_0 = click.FloatRange(min=0)
 
 @click.group()
 def train() -> None:
-    """Train a query generator."""
+    """Train a query generator or a re-ranker."""
+
+
+train.add_command(reranker)
 
 
 @train.command()

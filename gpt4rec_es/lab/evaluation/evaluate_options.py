@@ -1,6 +1,7 @@
 """Options of an evaluation, and what its methods need of a generator."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.evaluation.methods import METHODS, MethodOptions
@@ -19,7 +20,7 @@ class EvaluateOptions:
     evaluation for each. bm25: None: those of the live build. learn_validation: baselines learn from
     the validation part as well, before the test. sample: maximum number of users. generator: None:
     the current one. night: rules of the product; None: none. trust: accept a generator
-    whose training data is unknown.
+    whose training data is unknown. reranker: folder of the one that method reranker measures.
     """
 
     methods: tuple[str, ...]
@@ -35,6 +36,7 @@ class EvaluateOptions:
     generator: str | None = None
     night: NightRules | None = None
     trust: bool = False
+    reranker: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse unknown methods before anything is read."""
@@ -45,6 +47,8 @@ class EvaluateOptions:
                 )
         if not self.methods:
             raise UsageError("There is no method.", f"There are: {', '.join(METHODS)}.")
+        if ("reranker" in self.methods) != (self.reranker is not None):
+            raise UsageError("Method reranker and --reranker FOLDER go together.")
         if self.num_queries and min(self.num_queries) < 1:
             raise UsageError("The number of queries is below 1.", "Give --num-queries as 5,10.")
 

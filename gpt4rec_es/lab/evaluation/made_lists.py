@@ -18,6 +18,7 @@ from gpt4rec_es.lab.evaluation.merging import Cell, merge_lists
 from gpt4rec_es.lab.evaluation.methods import Baselines
 from gpt4rec_es.lab.evaluation.night_rules import AppliedRules
 from gpt4rec_es.lab.evaluation.sources import product_sources
+from gpt4rec_es.lab.evaluation.trained_reranker import reranker_lists
 from gpt4rec_es.lab.splits.queries import split_queries
 from gpt4rec_es.lab.splits.split import EvalUser
 from gpt4rec_es.metrics.lists import Lists
@@ -86,6 +87,9 @@ class MethodLists:
         Raises:
             ConflictError: the generator's files changed.
         """
+        if method == "reranker":
+            yield self._reranker_lists(options)
+            return
         if method not in GENERATED:
             yield self._baseline_lists(method, options)
             return
@@ -104,6 +108,21 @@ class MethodLists:
             time.monotonic() - started,
             {**asdict(options.method), **_learned(options)},
         )
+
+    def _reranker_lists(self, options: EvaluateOptions) -> MadeLists:
+        started = time.monotonic()
+        assert options.reranker is not None  # noqa: S101 - EvaluateOptions checks it
+        with self._bars("Recommending by reranker", "users") as progress:
+            lists, known = reranker_lists(
+                self._engine,
+                self._split.name,
+                options.reranker,
+                self._catalog,
+                self._eval_users,
+                options.ks,
+                progress,
+            )
+        return MadeLists("reranker", lists, time.monotonic() - started, known)
 
     def _query_lists(
         self,

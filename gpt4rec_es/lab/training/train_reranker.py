@@ -1,0 +1,191 @@
+"""Train a re-ranker on a split and write its folder; open it again for an evaluation."""
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from sqlalchemy import Engine
+
+from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.rows import generators
+from gpt4rec_es.encoders.network import pick_device, set_threads
+from gpt4rec_es.encoders.text_encoder import TextEncoder, open_encoder
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.lab.splits.split import EvalUser
+from gpt4rec_es.lab.training.fit_reranker import Epoch, fit, new_recommender
+from gpt4rec_es.lab.training.reranker_data import RerankerData, read_reranker_data
+from gpt4rec_es.lab.training.reranker_options import RerankerOptions
+from gpt4rec_es.lab.training.split_data import require_unseen
+from gpt4rec_es.protocols import Progress, no_progress
+from gpt4rec_es.reranking.catalog_lists import best_items
+from gpt4rec_es.reranking.checkpoint import (
+    folder_hash,
+    open_recommender,
+    read_document,
+    save_recommender,
+)
+from gpt4rec_es.version import code_version
+
+_STEP = 512  # users scored at a time
+
+
+@dataclass(frozen=True)
+class RerankerReport:
+    """A finished training. card: data, options, epochs, figures, as in recommender.json."""
+
+    name: str
+    folder: str
+    content_hash: str
+    card: dict[str, Any]
+
+
+def train_reranker(
+    engine: Engine,
+    options: RerankerOptions,
+    *,
+    name: str,
+    split: str,
+    output: Path,
+    generator: str | None = None,
+    gpt2: str | None = None,
+    trust: bool = False,
+    progress: Progress = no_progress,
+) -> RerankerReport:
+    """Train a re-ranker on the training part of ``split`` and write the folder ``output``.
+
+    generator: name of the generator whose GPT-2 reads the metadata; None: the one of nights. gpt2:
+    a folder or hub id instead. trust: accept a generator that may have seen held-out items. Called
+    again after a kill with equal arguments it resumes.
+
+    Raises:
+        UsageError: ``output`` exists, an unknown name, or a generator that is no GPT-2.
+        DataError: the split leaks, or has nothing to learn from.
+    """
+    started = time.monotonic()
+    if output.exists():
+        raise UsageError(f"{output} exists already.", "Choose another --output or remove it.")
+    read = read_reranker_data(engine, split)
+    source = _source(engine, read, generator, gpt2, trust=trust)
+    device = pick_device(options.device)
+    set_threads(options.threads)
+    torch.manual_seed(options.seed)
+    encoder = open_encoder(source["path"], device=device)
+    source["content_hash"] = encoder.checkpoint.content_hash
+    work = _work_folder(output, read, options, encoder)
+    model = new_recommender(read.data, encoder, options).to(device)
+    epochs = fit(model, read.data, read.validation, options, work, progress)
+    card = {
+        "name": name,
+        "data": read.facts,
+        "gpt2": source,
+        "options": options.as_dict(),
+        "epochs": [asdict(epoch) for epoch in epochs],
+        "validation_ndcg": _of_result(epochs),
+        "parameters": sum(weights.numel() for weights in model.parameters()),
+        "device": device,
+        "seconds": round(time.monotonic() - started, 1),
+        "code_version": code_version(),
+    }
+    content_hash = save_recommender(model, output, card)
+    shutil.rmtree(work)
+    return RerankerReport(name, str(output), content_hash, card)
+
+
+class TrainedReranker:
+    """A re-ranker opened with the data of its split, to make lists from the whole catalog.
+
+    Raises:
+        UsageError: the folder has none, or it was trained on another split, catalog or GPT-2.
+    """
+
+    def __init__(self, engine: Engine, split: str, folder: Path) -> None:
+        card = read_document(folder)["card"]
+        self._card = card
+        self.read = read_reranker_data(engine, split)
+        if card.get("data", {}).get("split_hash") != self.read.split.content_hash:
+            raise UsageError(
+                f"The re-ranker in {folder} was not trained on the split {split!r}, so it may have "
+                "seen what is held out.",
+                f"Train one with `gpt4rec train reranker --split {split}`.",
+            )
+        self.model = open_recommender(folder, self.read.data, card["gpt2"]["path"])
+        self._snapshot = self.model.snapshot()
+        self._hash = folder_hash(folder)
+
+    def described(self) -> dict[str, Any]:
+        """Return name, content hash and options, as plain values."""
+        fixed = {"name": self._card["name"], "content_hash": self._hash}
+        return {"reranker": {**fixed, **self._card["options"]}}
+
+    def lists(
+        self,
+        eval_users: Sequence[EvalUser],
+        k: int,
+        active: frozenset[int],
+        progress: Progress = no_progress,
+    ) -> list[list[int]]:
+        """Return at most ``k`` of the ``active`` item numbers for each user, best first."""
+        numbers = list(self.read.items)
+        left_out = [index for item, index in self.read.items.items() if item not in active]
+        users, histories = self.read.inputs(eval_users)
+        found: list[list[int]] = []
+        for first in range(0, len(users), _STEP):
+            part = slice(first, first + _STEP)
+            found += best_items(
+                self.model, users[part], histories[part], k, self._snapshot, left_out
+            )
+            progress(len(found), len(users))
+        return [[numbers[index] for index in items] for items in found]
+
+
+def _source(
+    engine: Engine, read: RerankerData, generator: str | None, gpt2: str | None, *, trust: bool
+) -> dict[str, Any]:
+    """Return path and name of the GPT-2 that reads the metadata."""
+    if gpt2 is not None:
+        if generator is not None:
+            raise UsageError("There are two GPT-2s.", "Give --generator or --gpt2.")
+        return {"path": gpt2, "generator": None}
+    with transaction(engine) as connection:
+        found = generators.named_or_current(connection, generator)
+    if found.kind != "gpt2" or found.path is None:
+        raise UsageError(
+            f"The generator {found.name!r} has no GPT-2.",
+            "Train one with `gpt4rec train generator`, or give --gpt2.",
+        )
+    if not trust:
+        # The best epoch is chosen by the validation part, so that must be unseen, too.
+        require_unseen(found, read.split, "validation")
+    return {"path": str(found.path), "generator": found.name}
+
+
+def _of_result(epochs: list[Epoch]) -> float:
+    """Return the NDCG@10 of the best epoch of the last stage, whose weights are saved."""
+    last = epochs[-1].stage
+    return max(epoch.ndcg for epoch in epochs if epoch.stage == last)
+
+
+def _work_folder(
+    output: Path, read: RerankerData, options: RerankerOptions, encoder: TextEncoder
+) -> Path:
+    """Return the folder of the state of an earlier, killed call, or a new one."""
+    work = output.with_name(f".{output.name}.training")
+    decisive = {**options.as_dict(), "device": None, "threads": None}
+    digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode())
+    digest.update(read.split.content_hash.encode() + encoder.content_hash().encode())
+    digest.update(read.data.items.content_hash().encode())
+    note = work / "fingerprint"
+    if note.is_file() and note.read_text() != digest.hexdigest():
+        raise UsageError(
+            f"{work} holds an unfinished training with other options or data.",
+            "Call it as before to finish it, or remove that folder.",
+        )
+    work.mkdir(parents=True, exist_ok=True)
+    note.write_text(digest.hexdigest())
+    return work

@@ -1,0 +1,182 @@
+"""A re-ranker from the command line: trained on a split, measured on its test part."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from gpt4rec_es.cli.main import run
+from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.errors import DataError, UsageError
+from gpt4rec_es.index.current import ensure_current
+from gpt4rec_es.lab.evaluation.evaluate_options import EvaluateOptions
+from gpt4rec_es.lab.splits.create import create_split
+from gpt4rec_es.lab.splits.protocols import SplitOptions
+from gpt4rec_es.lab.splits.stored import load_split
+from gpt4rec_es.lab.training.reranker_data import read_reranker_data
+from gpt4rec_es.lab.training.train_reranker import TrainedReranker
+from tests.databases import Database
+from tests.encoders import save_tiny_gpt2
+from tests.flow.conftest import use_generator, use_titles
+from tests.servers import Servers
+from tests.shop import Shop, make_shop
+
+QUICK = ("--epochs", "2", "--dim", "16", "--lr", "0.005", "--batch-size", "32")
+
+
+@pytest.fixture(scope="module")
+def gpt2_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_gpt2(tmp_path_factory.mktemp("gpt2") / "tiny", context=256)
+
+
+@pytest.fixture
+def shop(
+    servers: Servers,
+    database: Database,
+    alias: str,
+    gpt2_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Shop:
+    """A shop with metadata of items and users, an index, a split, and a GPT-2."""
+    use_generator(database, "gpt2", gpt2_folder)
+    made = make_shop(servers, database, alias)
+    with database.engine.begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE items SET price = item_no % 7, brand = 'one brand', "
+                "category = 'home > ' || split_part(title, ' ', 1)"
+            )
+        )
+        connection.execute(
+            text(
+                "UPDATE users SET attributes = jsonb_build_object("
+                "'gender', substr('FM', 1 + user_no % 2, 1), 'name', 'x') "
+                "WHERE user_no % 3 > 0"
+            )
+        )
+    runtime = made.runtime()
+    ensure_current(runtime.engine, runtime.elastic, runtime.reindex_options(), actor="test")
+    create_split(runtime.engine, "loo", SplitOptions("leave-one-out"), actor="test")
+    runtime.close()
+    made.enter(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    return made
+
+
+def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    assert run([*arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_the_data_of_a_split(shop: Shop) -> None:
+    engine = shop.runtime().engine
+    read = read_reranker_data(engine, "loo")
+    # The one brand and the root of the category say nothing.
+    assert read.data.items.fields == ("title", "price", "category level 2")
+    assert read.data.users is not None
+    assert read.data.users.fields == ("gender",)
+    assert "name" not in " ".join(read.data.users.texts)
+    assert read.data.items.texts[1].startswith("price: ")
+    _, split = load_split(engine, "loo")
+    assert len(read.data.histories) == len(split.train)
+    numbers = {index: item for item, index in read.items.items()}
+    for user_no, index in read.users.items():
+        assert [numbers[i] for i in read.data.histories[index]] == list(split.train[user_no])
+    held_out = {one.user_no: set(one.targets) for one in (*split.validation, *split.test)}
+    assert not any(
+        held_out.get(user_no, set()) & {numbers[i] for i in read.data.histories[index]}
+        for user_no, index in read.users.items()
+    )
+
+
+@pytest.mark.parametrize("preset", ["fast", "hybrid"])
+def test_a_reranker_is_trained_and_measured(
+    shop: Shop, database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str], preset: str
+) -> None:
+    command = ("train", "reranker", "--name", "first", "--split", "loo", "--preset", preset)
+    report = call(capsys, *command, *QUICK, "--trust")
+    assert report["card"]["data"]["item_fields"] == ["title", "price", "category level 2"]
+    assert {row["phase"] for row in report["card"]["epochs"]} == (
+        {"cached"} if preset == "fast" else {"cached", "dynamic"}
+    )
+    folder = tmp_path / ".models" / "first"
+    assert [path.name for path in folder.parent.iterdir()] == ["first"]
+    measured = ("evaluate", "run", "loo", "--method", "reranker", "--reranker", str(folder))
+    first, popular = call(capsys, *measured, "--method", "popularity", "--part", "test")
+    assert first["method"] == "reranker"
+    assert first["options"]["reranker"]["content_hash"] == report["content_hash"]
+    assert first["options"]["reranker"]["preset"] == preset
+    assert first["n_eval_users"] == popular["n_eval_users"]
+    with transaction(shop.runtime().engine) as connection:
+        rows = connection.execute(
+            text(
+                "SELECT user_no, item_nos FROM evaluation_lists WHERE evaluation_no = :n AND k=10"
+            ),
+            {"n": first["evaluation_no"]},
+        ).all()
+    _, split = load_split(shop.runtime().engine, "loo")
+    known = {one.user_no: set(one.history) for one in split.test}
+    for row in rows:
+        assert len(row.item_nos) == 10
+        assert not set(row.item_nos) & known[row.user_no]
+    # Nothing but the lists: the text form, and again into the same folder.
+    assert run([*command, *QUICK, "--trust"]) == 2
+    assert "exists already" in capsys.readouterr().err
+    other = tmp_path / "second"
+    assert run([*command, *QUICK, "--trust", "--output", str(other)]) == 0
+    assert "gpt4rec evaluate run loo --method reranker" in capsys.readouterr().out
+
+
+def test_what_does_not_fit_is_refused(
+    shop: Shop,
+    database: Database,
+    gpt2_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command = ["train", "reranker", "--name", "first", "--split", "loo", *QUICK]
+    assert run(command) == 2
+    assert "may have seen what is held out" in " ".join(capsys.readouterr().err.split())
+    assert run([*command, "--gpt2", str(gpt2_folder), "--generator", "gpt2"]) == 2
+    assert "two GPT-2s" in capsys.readouterr().err
+    use_titles(database)
+    assert run(command) == 2
+    assert "has no GPT-2" in capsys.readouterr().err
+    assert run([*command, "--gpt2", str(gpt2_folder), "--preset", "fast"]) == 0
+    engine = shop.runtime().engine
+    create_split(engine, "whole-users", SplitOptions("users"), actor="test")
+    folder = tmp_path / ".models" / "first"
+    with pytest.raises(UsageError, match="was not trained on the split"):
+        TrainedReranker(engine, "whole-users", folder)
+    with pytest.raises(UsageError, match="go together"):
+        EvaluateOptions(("reranker",))
+    with pytest.raises(UsageError, match="go together"):
+        EvaluateOptions(("popularity",), reranker=folder)
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE items SET title = title || ' new' WHERE item_no = 3"))
+    with pytest.raises(UsageError, match="another catalog"):
+        TrainedReranker(engine, "loo", folder)
+
+
+def test_a_split_without_validation_is_refused(shop: Shop, database: Database) -> None:
+    with database.engine.begin() as connection:
+        connection.execute(text("DELETE FROM split_eval_users WHERE part = 'validation'"))
+    with pytest.raises(DataError, match="no validation users"):
+        read_reranker_data(shop.runtime().engine, "loo")
+
+
+def test_users_that_training_never_saw(
+    shop: Shop, gpt2_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine = shop.runtime().engine
+    create_split(engine, "whole-users", SplitOptions("users"), actor="test")
+    assert set(read_reranker_data(engine, "whole-users").validation.users) == {-1}
+    folder = str(tmp_path / "history")
+    command = ("train", "reranker", "--name", "h", "--split", "whole-users", "--output", folder)
+    call(capsys, *command, *QUICK, "--gpt2", str(gpt2_folder), "--user-mode", "history")
+    measured = ("evaluate", "run", "whole-users", "--method", "reranker", "--reranker", folder)
+    (report,) = call(capsys, *measured, "--k", "5", "--part", "test")
+    assert report["n_eval_users"] > 0
