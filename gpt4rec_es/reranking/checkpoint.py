@@ -179,12 +179,20 @@ def catalog_hash(model: LearningTowers) -> str:
 
 
 def folder_hash(folder: Path) -> str:
-    """Return the SHA-256 of all files of a folder except the vectors, which follow from them."""
+    """Return the SHA-256 of all that decides scores: all files without the card and the vectors.
+
+    The vectors follow from the others. Equal trainings have equal hashes, whatever their seconds.
+    """
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name != _VECTORS:
-            digest.update(f"\0{path.relative_to(folder)}\0{path.stat().st_size}\0".encode())
-            digest.update(path.read_bytes())
+        if not path.is_file() or path.name == _VECTORS:
+            continue
+        content = path.read_bytes()
+        if path == folder / DOCUMENT:
+            document = {**json.loads(content), "card": None}
+            content = json.dumps(document, sort_keys=True).encode()
+        digest.update(f"\0{path.relative_to(folder)}\0{len(content)}\0".encode())
+        digest.update(content)
     return digest.hexdigest()
 
 

@@ -1,6 +1,11 @@
 """A re-ranker from the command line: trained on a split, measured on its test part."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -180,3 +185,48 @@ def test_users_that_training_never_saw(
     measured = ("evaluate", "run", "whole-users", "--method", "reranker", "--reranker", folder)
     (report,) = call(capsys, *measured, "--k", "5", "--part", "test")
     assert report["n_eval_users"] > 0
+
+
+def test_a_killed_command_goes_on_and_ends_with_equal_weights(
+    shop: Shop, gpt2_folder: Path, tmp_path: Path
+) -> None:
+    command = ["train", "reranker", "--name", "x", "--split", "loo", "--gpt2", str(gpt2_folder)]
+    command += ["--preset", "hybrid", "--epochs", "6", "--patience", "6", "--dim", "16", "--json"]
+    whole = start(shop, tmp_path, [*command, "--output", "whole"])
+    out, err = whole.communicate(timeout=200)
+    assert whole.returncode == 0, err
+    first = start(shop, tmp_path, command)
+    state = tmp_path / ".models" / ".x.training" / "state.pt"
+    end = time.monotonic() + 120
+    while not state.exists():
+        assert first.poll() is None, first.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.002)
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    assert not (tmp_path / ".models" / "x").exists()
+    refused = start(shop, tmp_path, [*command, "--seed", "7"])
+    assert "unfinished training with other options" in refused.communicate(timeout=200)[1]
+    second = start(shop, tmp_path, command)
+    report = json.loads(second.communicate(timeout=200)[0])
+    expected = json.loads(out)
+    assert report["content_hash"] == expected["content_hash"]
+    assert report["card"]["epochs"] == expected["card"]["epochs"]
+    assert [path.name for path in (tmp_path / ".models").iterdir()] == ["x"]
+
+
+def start(shop: Shop, folder: Path, arguments: list[str]) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "gpt4rec_es", *arguments],
+        cwd=folder,
+        env={
+            **os.environ,
+            **shop.environ,
+            "GPT4REC_DEVICE": "cpu",
+            "GPT4REC_THREADS": "1",
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        },
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )

@@ -226,11 +226,12 @@ def measure_ndcg(model: LearningTowers, validation: ValidationUsers) -> float:
 
 
 def _weights(model: LearningTowers) -> dict[str, Any]:
-    """Return copies of all weights but those of a GPT-2 that never learn."""
+    """Return copies of all weights but those of a GPT-2 that do not learn."""
+    encoder = model.table.encoder
     fixed = {
         f"table.encoder.{name}"
-        for name, weights in model.table.encoder.named_parameters()
-        if model.table.encoder.adapters and "lora_" not in name
+        for name, weights in encoder.named_parameters()
+        if not ("lora_" in name if encoder.adapters else weights.requires_grad)
     }
     return {
         name: weights.detach().clone()
