@@ -112,7 +112,11 @@ def _print_plan(data: dict[str, Any]) -> None:
     print_line(
         f"A night for {data['date']} would recommend {data['k']} items to each of "
         f"{plural(data['users'], 'user')} from {data['active_items']:,} active items, with "
-        f"{data['num_queries']} queries of generator {data['generator'] or '(none in use)'}."
+        + (
+            f"{data['num_queries']} queries of generator {data['generator']}."
+            if data["generator"] and data["num_queries"]
+            else "no generated queries."
+        )
     )
     sources = ", ".join(f"{name}:{weight:g}" for name, weight in data["sources"].items())
     print_line(f"Recipe {data['recipe']}: {sources}")
@@ -141,4 +145,4 @@ def _print_report(data: dict[str, Any]) -> None:
             f"searched {data['searches']:,} query texts."
         )
     else:
-        print_line("Nothing had changed: 0 tokens generated, 0 searches.")
+        print_line("No new queries or searches were needed.")

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 # Options that are fields of ``ListRules``.
 _RULES = ("min_price", "max_price", "categories", "max_per_brand")
 
+# Characters of a changed value that are printed.
+_MOST_SHOWN = 40
+
 
 @click.command()
 @click.argument("run_id", shell_complete=names("run"))
@@ -133,8 +136,18 @@ def _weights(sources: str | None) -> tuple[tuple[str, float], ...] | None:
         raise click.UsageError(f"--sources: {error}") from error
 
 
+def _brief(value: Any) -> str:
+    """Return a value as text; of long lists and objects their size."""
+    text = str(value)
+    if len(text) > _MOST_SHOWN and isinstance(value, dict | list):
+        return f"({len(value)} entries)"
+    return text
+
+
 def _print(data: dict[str, Any]) -> None:
-    changed = ", ".join(f"{name} {then} -> {now}" for name, (then, now) in data["changed"].items())
+    changed = ", ".join(
+        f"{name} {_brief(then)} -> {_brief(now)}" for name, (then, now) in data["changed"].items()
+    )
     print_line(
         f"{data['run_id']} merged again for {plural(data['users'], 'user')}, "
         f"{plural(data['recommendations'], 'recommendation')}, {data['searches']:,} searches made"

@@ -84,7 +84,8 @@ def boost(places: int, **given: Any) -> None:
 def pin(places: int, **given: Any) -> None:
     """Put an item, or some of a brand or category, at the beginning of every list.
 
-    Bought and blocked items are left out. VALUE as of `rules add`.
+    Bought and blocked items are left out, and the last place of a list is never pinned. VALUE as
+    of `rules add`.
 
     Example: gpt4rec rules pin item 22423 --reason "campaign" --from 2026-12-01 --until 2026-12-24
     """

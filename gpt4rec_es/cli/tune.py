@@ -19,7 +19,7 @@ from gpt4rec_es.cli.options import (
 )
 from gpt4rec_es.cli.output import emit
 from gpt4rec_es.cli.progress import progress_bar
-from gpt4rec_es.cli.tune_lists import lists, metric_at
+from gpt4rec_es.cli.tune_lists import SEED, lists, metric_at
 from gpt4rec_es.cli.tune_lists_output import print_list_trial, print_list_trials
 from gpt4rec_es.cli.tune_output import print_list, print_plan, print_trial
 
@@ -84,7 +84,7 @@ def tune() -> None:
     show_default=True,
     help="Maximum number of users; a fixed sample.",
 )
-@click.option("--seed", default=0, show_default=True, help="Random seed of intervals and tests.")
+@SEED
 @_HEATMAP
 @click.option("--dry-run", is_flag=True, help="Show what would be measured without measuring.")
 @json_option

@@ -12,6 +12,13 @@ from gpt4rec_es.cli.progress import progress_bar
 from gpt4rec_es.cli.tune_lists_output import print_list_plan, print_list_trial
 
 _AT_LEAST_1 = click.IntRange(min=1)
+SEED = click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Seed of intervals and tests, and of what is drawn.",
+)
 
 
 def metric_at(given: str, k: int) -> tuple[Any, int]:
@@ -47,7 +54,7 @@ def metric_at(given: str, k: int) -> tuple[Any, int]:
 )
 @click.option(
     "--trials",
-    type=_AT_LEAST_1,
+    type=click.IntRange(1, 1000),
     default=16,
     show_default=True,
     help="Number of settings of pairs and decays; coefficients are fitted for each.",
@@ -60,7 +67,7 @@ def metric_at(given: str, k: int) -> tuple[Any, int]:
     show_default=True,
     help="Maximum number of users; a fixed sample.",
 )
-@click.option("--seed", default=0, show_default=True, help="Seed of users, settings and intervals.")
+@SEED
 @click.option("--dry-run", is_flag=True, help="Show what would be measured without measuring.")
 @json_option
 def lists(split: str, metric: str, dry_run: bool, as_json: bool, **chosen: Any) -> None:
@@ -76,7 +83,7 @@ def lists(split: str, metric: str, dry_run: bool, as_json: bool, **chosen: Any) 
     from gpt4rec_es.lab.tuning.lists.promote import show_list_trial
     from gpt4rec_es.lab.tuning.lists.tune_lists import tune_lists
 
-    after_interrupt("The generated queries are kept; run it again.")
+    after_interrupt("Nothing is stored but generated queries, if there are any; run it again.")
     runtime = get_runtime()
     live = runtime.recipe
     is_learned = live.recipe.fusion.method == "learned"

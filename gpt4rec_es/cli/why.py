@@ -85,7 +85,9 @@ def _print_history(history: list[dict[str, Any]], n_bought: int) -> None:
         [row["bought_at"].date() if row["bought_at"] else None, row["item_id"], row["title"]]
         for row in history
     ]
-    title = f"History: {n_bought} items bought, the newest {len(history)} make the prompt"
+    title = f"History: {n_bought} items bought, " + (
+        f"the newest {len(history)} make the prompt" if history else "no prompt was made"
+    )
     print_table(["bought", "item_id", "title"], rows, title)
 
 

@@ -26,5 +26,7 @@ def fused_from(row: dict[str, Any]) -> str | None:
     """Return the fused score with the part of each source; None: nothing was fused."""
     if not row["contributions"]:
         return None
-    contributions = ", ".join(f"{name} {value:.3f}" for name, value in row["contributions"].items())
+    parts = ((name, f"{value:.3f}") for name, value in row["contributions"].items())
+    # Parts that are 0 as printed would only make the cell longer.
+    contributions = ", ".join(f"{name} {text}" for name, text in parts if float(text))
     return f"{row['fused_score']:.3f}: {contributions}"

@@ -16,6 +16,7 @@ from gpt4rec_es.db.rows.rules import rules_on
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.db.rows.stored_lists import ListsTable, count_rows
 from gpt4rec_es.errors import ConflictError, LockedError
+from gpt4rec_es.night.inputs.manifest import no_generator
 from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.stages.drain import drain
 from gpt4rec_es.night.start import KIND, start_night
@@ -95,13 +96,19 @@ _NAMES = {"block": "block_rules", "boost": "boosts", "pin": "pins"}
 
 
 def plan_summary(parts: NightParts, options: NightOptions, logical_date: dt.date) -> dict[str, Any]:
-    """Return the inputs that a night would use, without changes, for ``--dry-run``."""
+    """Return the inputs that a night would use, without changes, for ``--dry-run``.
+
+    Raises:
+        UsageError: no generator is in use, and the recipe has no other source.
+    """
     with parts.engine.connect() as connection:
         users, active_items = count_users(connection), count_active(connection)
         catalog_version = data_versions(connection)["catalog_version"]
         generator = generators.current(connection)
         unfinished = runs.unfinished(connection, KIND)
         actions = Counter(rule.action for rule in rules_on(connection, logical_date))
+    if generator is None and options.recipe.recipe.needs_generator:
+        raise no_generator(options.recipe.name)
     rules = options.rules.as_dict() | {_NAMES[action]: n for action, n in actions.items()}
     return {
         "date": logical_date.isoformat(),

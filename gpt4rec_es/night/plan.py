@@ -29,7 +29,7 @@ from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.generation.registry import opened_unchanged
 from gpt4rec_es.night.inputs.co_purchases import ensure_co_purchases
 from gpt4rec_es.night.inputs.cohort import freeze_popular, freeze_titles, stage_cohort
-from gpt4rec_es.night.inputs.manifest import make_manifest
+from gpt4rec_es.night.inputs.manifest import make_manifest, no_generator
 from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.inputs.rules import (
     freeze_filters,
@@ -118,11 +118,7 @@ def _open_writer(parts: NightParts, options: NightOptions) -> Writer | None:
     if row is not None:
         return Writer(row, opened_unchanged(row, lambda one: parts.open_generator(one, recipe)))
     if recipe.needs_generator:
-        raise UsageError(
-            f"No query generator is in use, and recipe {options.recipe.name} has no other source.",
-            "Train one (`gpt4rec train generator`), choose one (`gpt4rec generators use NAME`), or "
-            "use a recipe with other sources (`gpt4rec recipes use default --reason 'why'`).",
-        )
+        raise no_generator(options.recipe.name)
     log.warning(
         "no query generator is in use: recipe %s makes lists from its other sources",
         options.recipe.name,

@@ -3,13 +3,14 @@
 ``ranking.features`` computes them. A recipe has a coefficient for each feature that it uses.
 """
 
-from collections.abc import Iterable
-from math import isfinite
+from collections.abc import Collection
 from typing import NamedTuple
 
 from gpt4rec_es.errors import UsageError
 
 QUERIES, CO_PURCHASE, HISTORY_TITLES = SOURCES = ("queries", "co_purchase", "history_titles")
+# Larger coefficients and weights make scores that cannot be stored.
+LARGEST = 1_000_000
 # What the popularity of an item adds to its score, beside the sources.
 POPULARITY = "popularity"
 
@@ -69,11 +70,11 @@ def coefficient_names() -> list[str]:
     return [*FEATURES, *(f"{name}*{context}" for context in CONTEXTS for name in FEATURES)]
 
 
-def check_coefficients(coefficients: Iterable[tuple[str, float]]) -> None:
+def check_coefficients(coefficients: Collection[tuple[str, float]]) -> None:
     """Check (name, value) of coefficients.
 
     Raises:
-        UsageError: a name is unknown or appears twice, or a value is not finite.
+        UsageError: a name is unknown or appears twice, a value is too large, or all are 0.
     """
     known, seen = set(coefficient_names()), set[str]()
     for name, value in coefficients:
@@ -85,6 +86,10 @@ def check_coefficients(coefficients: Iterable[tuple[str, float]]) -> None:
             )
         if name in seen:
             raise UsageError(f"The feature {name!r} has two coefficients.", "Name each once.")
-        if not isfinite(value):
-            raise UsageError(f"The coefficient of {name} is {value}.", "It must be finite.")
+        if not -LARGEST <= value <= LARGEST:  # NaN is refused, too
+            raise UsageError(
+                f"The coefficient of {name} is {value}.", f"It is between -{LARGEST} and {LARGEST}."
+            )
         seen.add(name)
+    if seen and not any(value for _, value in coefficients):
+        raise UsageError("All coefficients are 0.", "One or more must differ from 0.")

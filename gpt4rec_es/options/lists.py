@@ -60,9 +60,12 @@ class Fusion:
                 f"The sources are {', '.join(names)}.", f"Name each once, of {', '.join(SOURCES)}."
             )
         if not any(weight > 0 for _, weight in self.weights) or any(
-            not 0 <= weight < float("inf") for _, weight in self.weights
+            not 0 <= weight <= features.LARGEST for _, weight in self.weights
         ):
-            raise UsageError("A source's weight is wrong.", "Weights are >= 0, and one above 0.")
+            raise UsageError(
+                "A source's weight is wrong.",
+                f"Weights are 0 to {features.LARGEST}, and one above 0.",
+            )
         if self.method not in {"scores", "ranks", "learned"}:
             raise UsageError(f"The fusion is {self.method!r}.", "Choose scores, ranks or learned.")
         if (self.method == "learned") != bool(self.coefficients):

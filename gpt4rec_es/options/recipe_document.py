@@ -27,6 +27,8 @@ _ENTRIES = ("format", "prompt_titles", *_SECTIONS)
 _SEE = "docs/recipes.md describes the document; `gpt4rec recipes export default` writes one."
 
 Record = TypeVar("Record")
+# Characters of a wrong value that an error shows.
+_MOST_SHOWN = 60
 
 
 def read_document(document: Any, name: str = "The recipe") -> Recipe:
@@ -50,9 +52,11 @@ def read_document(document: Any, name: str = "The recipe") -> Recipe:
 def parse_document(text: str, name: str) -> Recipe:
     """Return the recipe of a JSON ``text``; raises as ``read_document`` does, also for no JSON."""
     try:
-        document = json.loads(text, object_pairs_hook=_once)
+        document = json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_once)
     except ValueError as error:
         raise UsageError(f"{name} is no JSON: {error}.", _SEE) from None
+    except RecursionError:
+        raise UsageError(f"{name} is nested too deeply.", _SEE) from None
     return read_document(document, name)
 
 
@@ -103,12 +107,27 @@ def _entries(record: type, given: Mapping[str, Any], place: str) -> dict[str, An
         where = f"{place}.{entry}"
         if is_dataclass(hints[entry]) and isinstance(value, dict):
             values[entry] = _entries(hints[entry], value, where)
-        elif isinstance(value, dict):
-            values[entry] = value  # read by the record's own from_dict
+        elif entry == "coefficients":
+            values[entry] = _coefficients(value, where)
         else:
             _checked(record, entry, value, where)
             values[entry] = value
     return values
+
+
+def _coefficients(value: Any, place: str) -> dict[str, float]:
+    """Return numbers by feature; ``Fusion`` checks names and ranges."""
+    if not isinstance(value, dict):
+        raise UsageError(f"{place} is {_shortened(value)}: it should be an object.", _SEE)
+    for name, number in value.items():
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            raise UsageError(f"{place}.{name} is {_shortened(number)}: a number is needed.", _SEE)
+    return value
+
+
+def _shortened(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
 
 def _require_names(given: Mapping[str, Any], known: Any, place: str) -> None:
@@ -124,7 +143,7 @@ def _checked(record: type, entry: str, value: Any, place: str) -> Any:
         return TypeAdapter(hint).validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
         allowed = error.errors(include_url=False)[0]["msg"].replace("Input should", "it should")
-        raise UsageError(f"{place} is {json.dumps(value)}: {allowed}.", _SEE) from None
+        raise UsageError(f"{place} is {_shortened(value)}: {allowed}.", _SEE) from None
 
 
 def _built(build: Callable[[], Record], place: str) -> Record:
@@ -133,5 +152,5 @@ def _built(build: Callable[[], Record], place: str) -> Record:
         return build()
     except UsageError as error:
         raise UsageError(f"{place}: {error.message}", error.hint) from None
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
         raise UsageError(f"{place} cannot be read: {error}.", _SEE) from None

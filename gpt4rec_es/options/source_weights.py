@@ -1,6 +1,6 @@
 """Weighted sources of candidates as one text, as options of commands take them."""
 
-from gpt4rec_es.options.lists import SOURCES
+from gpt4rec_es.options.features import LARGEST, SOURCES
 
 
 def parse_sources(text: str) -> tuple[tuple[str, float], ...]:
@@ -17,6 +17,7 @@ def parse_sources(text: str) -> tuple[tuple[str, float], ...]:
     names = [name for name, _ in pairs]
     if len(set(names)) < len(names) or not set(names) <= set(SOURCES):
         raise ValueError(f"must be of {', '.join(sorted(SOURCES))}, each only once")
-    if min(weight for _, weight in pairs) < 0 or not 0 < sum(w for _, w in pairs) < float("inf"):
-        raise ValueError("weights must be finite, 0 or above, and one of them above 0")
+    weights = [weight for _, weight in pairs]
+    if not all(0 <= weight <= LARGEST for weight in weights) or not any(weights):
+        raise ValueError(f"weights must be 0 to {LARGEST}, and one of them above 0")
     return tuple(pairs)

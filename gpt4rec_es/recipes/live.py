@@ -1,6 +1,7 @@
 """The live recipe: the one that nights, evaluations and tunings use unless another is named."""
 
 import datetime as dt
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,13 +10,15 @@ from sqlalchemy import Connection, Engine
 
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.locks import transaction_lock
-from gpt4rec_es.db.rows import audit
+from gpt4rec_es.db.rows import audit, generators
 from gpt4rec_es.db.rows import recipes as rows
 from gpt4rec_es.db.rows.recipes import RecipeRow, RecipeUse
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.options.recipe import NamedRecipe
 from gpt4rec_es.options.recipe_document import read_document
 from gpt4rec_es.recipes.shipped import DEFAULT, SHIPPED, shipped
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,12 @@ def use_recipe(
         change = UseChange(live_name(connection), find_recipe(connection, name))
         if change.before == name:
             raise UsageError(f"The recipe {name!r} is live already.")
+        if change.after.recipe.needs_generator and generators.current(connection) is None:
+            log.warning(
+                "queries are the only source of %s, and no generator is in use: the next night "
+                "will be refused until one is (`gpt4rec generators use NAME`)",
+                name,
+            )
         if not dry_run:
             _record(connection, "use", change, actor, reason)
         return change

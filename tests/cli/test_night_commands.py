@@ -31,7 +31,7 @@ def test_a_night_and_what_one_can_ask_about_it(shop: Shop, cli: Cli) -> None:
     report = cli.json("night", "--date", "2026-11-22")
     assert (report["state"], report["recommendations"]) == ("published", 240)
     again = cli("night", "--date", "2026-11-23")
-    assert "0 tokens generated, 0 searches" in again
+    assert "No new queries or searches were needed" in again
     listed = cli.json("runs", "list")
     assert [row["run_id"] for row in listed] == ["nightly-2026-11-23-1", "nightly-2026-11-22-1"]
     assert [row["is_published"] for row in listed] == [True, False]

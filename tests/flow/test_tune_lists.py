@@ -100,7 +100,7 @@ def test_what_is_live_can_be_best(runtime: Runtime) -> None:
 def test_too_few_users_are_refused_before_work(runtime: Runtime) -> None:
     parts = runtime.tuning_parts()
     few = ListTuningOptions(split="loo", live=POOR, base=DEFAULT, k=5, most_users=150)
-    with pytest.raises(UsageError, match="has 150 users"):
+    with pytest.raises(UsageError, match="150 users of the validation part of 'loo' are too few"):
         plan_list_tuning(parts, few)
 
 

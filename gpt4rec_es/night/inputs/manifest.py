@@ -8,6 +8,7 @@ from typing import Any
 
 from gpt4rec_es.db.rows.builds import Build
 from gpt4rec_es.db.rows.generators import Generator
+from gpt4rec_es.errors import UsageError
 from gpt4rec_es.options.night import NightOptions
 from gpt4rec_es.records import PromptForm
 from gpt4rec_es.version import code_version
@@ -86,3 +87,12 @@ def make_manifest(
     if rules is not None:
         manifest["rules"] = rules
     return manifest
+
+
+def no_generator(recipe: str) -> UsageError:
+    """Return the error of a night by a recipe with queries alone while no generator is in use."""
+    return UsageError(
+        f"No query generator is in use, and recipe {recipe} has no other source.",
+        "Train one (`gpt4rec train generator`), choose one (`gpt4rec generators use NAME`), or "
+        "use a recipe with other sources (`gpt4rec recipes use default --reason 'why'`).",
+    )

@@ -80,6 +80,14 @@ def test_missing_entries_of_a_section_have_defaults() -> None:
         ("prompt_titles", "3", 'prompt_titles is "3": it should be a valid integer'),
         ("k", 10, r"unknown entry 'k'\. Known: format, prompt_titles, decoding"),
         ("decoding", [], "decoding is no JSON object"),
+        ("fusion.coefficients", [1, 2], r"fusion.coefficients is \[1, 2\]: it should be an object"),
+        ("fusion.coefficients", {"co_recent": "1"}, 'co_recent is "1": a number is needed'),
+        ("fusion.coefficients", {"co_recent": True}, "co_recent is true: a number is needed"),
+        ("fusion.coefficients", {"co_recent": None}, "co_recent is null: a number is needed"),
+        ("fusion.coefficients", {"co_recent": 10**400}, "fusion cannot be read"),
+        ("fusion.weights", {"queries": 1}, "it should be a valid array"),
+        ("fusion.weights", [["queries", 1e300]], "A source's weight is wrong"),
+        ("decoding.dtype", "x" * 100_000, r"x\.\.\.: it should be"),
         ("decoding.beams", 4, "decoding has an unknown entry 'beams'. Known: num_queries"),
         ("decoding.num_beams", True, "decoding.num_beams is true: it should be a valid integer"),
         ("decoding.num_beams", 5, "decoding: num_beams is 5: must be at least num_queries"),
@@ -111,7 +119,6 @@ def test_missing_entries_of_a_section_have_defaults() -> None:
         ("fusion.weights", [["queries", -1]], "fusion: A source's weight is wrong"),
         ("fusion.weights", [], "fusion: A source's weight is wrong"),
         ("fusion.weights", [["queries", "1"]], "fusion.weights is .*: it should be a valid number"),
-        ("fusion.weights", {"queries": 1}, "fusion cannot be read"),
         ("fusion.method", "luck", "fusion.method is \"luck\": it should be 'scores'"),
         ("fusion.candidates", 0, "fusion.candidates is 0: it should be greater"),
         ("fusion.candidates", [1], "fusion.candidates is .*: it should be a valid integer"),
@@ -189,3 +196,11 @@ def test_the_paper_has_queries_alone_and_no_filters() -> None:
 def test_the_default_works_without_a_generator() -> None:
     assert not shipped("default").recipe.needs_generator
     assert copy.deepcopy(shipped("default")) == shipped("default")
+
+
+def test_files_of_other_editors_and_of_attackers() -> None:
+    document = json.dumps(OTHER.as_document())
+    assert parse_document("\ufeff" + document, "it") == OTHER
+    for text in ("[" * 100_000, '{"a":' * 3_000):
+        with pytest.raises(UsageError, match=r"nested too deeply|is no JSON"):
+            parse_document(text, "it")

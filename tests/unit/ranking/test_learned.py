@@ -114,7 +114,7 @@ def test_a_list_is_ordered_by_the_sum_of_its_contributions() -> None:
 
 def test_ties_are_in_order_of_source_then_of_the_hit() -> None:
     ties = [Purchase(11, Neighbours([3, 2, 1], [0.2, 0.2, 0.2]))]
-    fusion = learned(("popularity", 0.0))
+    fusion = learned(("popularity", 1e-9))  # rounded to 0
     merge = fuse_sources(QUERIES, ties, 5, fusion, {11}, buyers=BUYERS)
     assert [pick.item_no for pick in merge.picks] == [4, 1, 3, 2]
 
@@ -167,6 +167,8 @@ def test_a_short_list_is_the_beginning_of_a_long_one(k: int, more: int) -> None:
         ((("co_now", 1.0),), "no feature 'co_now'"),
         ((("co_recent*moon", 1.0),), "no feature"),
         ((("co_recent", float("nan")),), "nan"),
+        ((("co_recent", 1e300),), "between"),
+        ((("co_recent", 0.0),), "All coefficients are 0"),
         ((("co_recent", 1.0), ("co_recent", 2.0)), "two coefficients"),
     ],
 )

@@ -46,9 +46,9 @@ def load_list_inputs(parts: TuningParts, options: ListTuningOptions) -> ListInpu
     users = choose_eval_users(getattr(split, options.part), options.most_users)
     if len(users) < 2 * LEAST_USERS:
         raise UsageError(
-            f"The {options.part} part of {options.split!r} has {len(users)} users; choosing a "
-            f"recipe needs at least {2 * LEAST_USERS}.",
-            "Keep the live recipe until there are more, or make another split.",
+            f"{len(users)} users of the {options.part} part of {options.split!r} are too few to "
+            f"choose a recipe: {2 * LEAST_USERS} or more are needed.",
+            "Keep the live recipe until there are more, make another split, or raise --users.",
         )
     order = np.random.default_rng(options.seed).permutation(len(users))
     half = len(order) // 2

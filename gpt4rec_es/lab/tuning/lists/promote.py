@@ -75,6 +75,8 @@ def promote_list_trial(
                 f"{trial.live_name!r}.",
                 "Tune again, or --force.",
             )
+    if live.recipe.content_hash == trial.content_hash:
+        raise UsageError(f"The recipe of trial {number} is live already, as {live.name!r}.")
     name = f"trial-{number}"
     why = f"trial {number}" + (", forced" if force else "") + (f": {reason}" if reason else "")
     if dry_run:
