@@ -70,11 +70,11 @@ def coefficient_names() -> list[str]:
     return [*FEATURES, *(f"{name}*{context}" for context in CONTEXTS for name in FEATURES)]
 
 
-def check_coefficients(coefficients: Collection[tuple[str, float]]) -> None:
-    """Check (name, value) of coefficients.
+def check_coefficients(coefficients: Collection[tuple[str, float]], used: Collection[str]) -> None:
+    """Check (name, value) of coefficients of a fusion of the sources ``used``.
 
     Raises:
-        UsageError: a name is unknown or appears twice, a value is too large, or all are 0.
+        UsageError: a name is unknown or appears twice, a value is too large, or none counts.
     """
     known, seen = set(coefficient_names()), set[str]()
     for name, value in coefficients:
@@ -91,5 +91,12 @@ def check_coefficients(coefficients: Collection[tuple[str, float]]) -> None:
                 f"The coefficient of {name} is {value}.", f"It is between -{LARGEST} and {LARGEST}."
             )
         seen.add(name)
-    if seen and not any(value for _, value in coefficients):
-        raise UsageError("All coefficients are 0.", "One or more must differ from 0.")
+    counted = {POPULARITY, *used}
+    if seen and not any(
+        value and counted.intersection(FEATURES[name.partition("*")[0]].sources)
+        for name, value in coefficients
+    ):
+        raise UsageError(
+            "No coefficient of a source that is used differs from 0.",
+            f"The sources are {', '.join(used)}: give one of their features a coefficient.",
+        )

@@ -73,7 +73,9 @@ class Fusion:
                 f"The fusion {self.method!r} has {len(self.coefficients)} coefficients.",
                 "A learned fusion has one or more, the others have none.",
             )
-        features.check_coefficients(self.coefficients)
+        features.check_coefficients(
+            self.coefficients, [name for name, weight in self.weights if weight > 0]
+        )
         # Sums are in this order, whatever the order in a document.
         order = features.coefficient_names().index
         known = tuple(sorted(self.coefficients, key=lambda pair: order(pair[0])))

@@ -168,7 +168,7 @@ def test_a_short_list_is_the_beginning_of_a_long_one(k: int, more: int) -> None:
         ((("co_recent*moon", 1.0),), "no feature"),
         ((("co_recent", float("nan")),), "nan"),
         ((("co_recent", 1e300),), "between"),
-        ((("co_recent", 0.0),), "All coefficients are 0"),
+        ((("co_recent", 0.0),), "No coefficient of a source that is used"),
         ((("co_recent", 1.0), ("co_recent", 2.0)), "two coefficients"),
     ],
 )
@@ -186,3 +186,9 @@ def test_plain_values_and_back() -> None:
     fusion = learned(("co_recent", 1.5), ("popularity*history", -0.25))
     assert Fusion.from_dict(fusion.as_dict()) == fusion
     assert "coefficients" not in Fusion().as_dict()
+
+
+def test_coefficients_of_unused_sources_alone_are_refused() -> None:
+    with pytest.raises(UsageError, match="No coefficient of a source that is used"):
+        learned(("co_recent", 1.0), weights=(("queries", 1.0), ("co_purchase", 0.0)))
+    assert learned(("popularity", 1.0), weights=(("queries", 1.0),)).parts[-1] == POPULARITY
