@@ -4,7 +4,7 @@ A night and the fit of coefficients (lab.tuning) call ``find_candidates``, so th
 used on exactly the values that they were fitted on. Pure.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import log1p
 
@@ -171,17 +171,15 @@ def _allowed(
 
 def _aligned(source: tuple[SourceValues, Hits] | None, item_nos: Numbers) -> dict[str, Values]:
     """Return a source's values of these items, 0 where it did not find one."""
-    if source is None:
+    if source is None or not len(source[0].item_nos):
         return dict.fromkeys(_VALUES, np.zeros(len(item_nos)))
     values, _ = source
     places, found = values.places(item_nos)
-    if not len(values.item_nos):
-        return dict.fromkeys(_VALUES, np.zeros(len(item_nos)))
     return {name: np.where(found, getattr(values, name)[places], 0.0) for name in _VALUES}
 
 
-def contributions(candidates: Candidates, fusion: Fusion) -> Iterator[tuple[str, Values]]:
-    """Yield (source or ``POPULARITY``, its part in the score of each candidate).
+def contributions(candidates: Candidates, fusion: Fusion) -> dict[str, Values]:
+    """Return source (or ``POPULARITY``) -> its part in the score of each candidate.
 
     A feature of two sources counts half to each.
     """
@@ -195,4 +193,4 @@ def contributions(candidates: Candidates, fusion: Fusion) -> Iterator[tuple[str,
             if source in parts:
                 share = factor / len(sources) * candidates.features[:, columns[feature]]
                 parts[source] = parts[source] + share
-    yield from parts.items()
+    return parts

@@ -14,7 +14,7 @@ from gpt4rec_es.ranking.features import (
 )
 from gpt4rec_es.ranking.outcome import QueryHits
 from gpt4rec_es.ranking.rules import ListFilter
-from gpt4rec_es.ranking.scoring import Purchase, Ranking, Reason
+from gpt4rec_es.ranking.scoring import Purchase, Ranking, Reason, lacking
 from gpt4rec_es.ranking.values import Values
 from gpt4rec_es.records import Source
 
@@ -41,7 +41,7 @@ def learned_rankings(
         return [_ranking(name, {}, {}, deeper.get(name, ())) for name in fusion.parts]
     candidates = find_candidates(queries, purchases, fusion, bought, buyers, n_bought, list_filter)
     item_nos = candidates.item_nos.tolist()
-    parts = dict(contributions(candidates, fusion))
+    parts = contributions(candidates, fusion)
     return [
         _ranking(
             name,
@@ -73,18 +73,11 @@ def _needs_deeper(
     """Return by source the queries and items whose known hits are fewer than are counted."""
     used = set(fusion.parts)
     titles = purchases[: fusion.history] if HISTORY_TITLES in used else ()
+    asked = queries if QUERIES in used else ()
     return {
-        QUERIES: tuple(
-            q.query_rank
-            for q in (queries if QUERIES in used else ())
-            if len(q.result.item_nos) < fusion.query_hits and not q.result.exhausted
-        ),
-        HISTORY_TITLES: tuple(
-            p.item_no
-            for p in titles
-            if p.title is not None
-            and len(p.title.item_nos) < fusion.candidates
-            and not p.title.exhausted
+        QUERIES: lacking([(q.query_rank, q.result) for q in asked], fusion.query_hits),
+        HISTORY_TITLES: lacking(
+            [(p.item_no, p.title) for p in titles if p.title is not None], fusion.candidates
         ),
     }
 

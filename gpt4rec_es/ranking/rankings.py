@@ -12,6 +12,7 @@ from gpt4rec_es.ranking.rules import ListFilter
 from gpt4rec_es.ranking.scoring import (
     Purchase,
     Ranking,
+    lacking,
     neighbour_evidence,
     query_evidence,
     title_evidence,
@@ -68,9 +69,7 @@ def _rank(
     else:
         ranking = weigh(Source.CO_PURCHASE, neighbour_evidence(newest, fusion), bought, list_filter)
         known, most = [], 0
-    ranking.needs_deeper = tuple(
-        of for of, result in known if len(result.item_nos) < most and not result.exhausted
-    )
+    ranking.needs_deeper = lacking(known, most)
     if fusion.method == "ranks":
         first = nlargest(max(k, fusion.candidates), ranking.values, key=ranking.values.__getitem__)
         ranking.values = _by_place(first, fusion)

@@ -47,6 +47,11 @@ class Evidence:
     from_item_no: int | None = None
 
 
+def lacking(known: Sequence[tuple[int, SearchResult]], most: int) -> tuple[int, ...]:
+    """Return the numbers of results with fewer than ``most`` hits while the index has more."""
+    return tuple(of for of, result in known if len(result.item_nos) < most and not result.exhausted)
+
+
 def query_evidence(queries: Sequence[QueryHits], fusion: Fusion) -> list[Evidence]:
     """Return the evidence of queries with a token left after analysis, weights falling by rank."""
     active = [query for query in queries if not query.result.is_empty_query]

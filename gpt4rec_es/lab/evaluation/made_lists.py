@@ -143,7 +143,7 @@ class MethodLists:
         numbers: tuple[int, ...] = (0,)
         queries: list[list[str]] = [[]] * len(self._eval_users)
         if generator is not None and is_written:
-            opened = opened_unchanged(generator, lambda row: open_generator(row, recipe))
+            opened = _opened(generator, recipe, open_generator)
             queries = self._queries(opened, recipe.decoding)
             numbers = options.num_queries or (recipe.decoding.num_queries,)
             known["decoding"] = recipe.decoding.as_dict()
@@ -205,7 +205,7 @@ class MethodLists:
         """Return the queries of each user by a recipe; none without a generator or a source."""
         if generator is None or not recipe.writes_queries:
             return [[]] * len(self._eval_users)
-        opened = opened_unchanged(generator, lambda row: open_generator(row, recipe))
+        opened = _opened(generator, recipe, open_generator)
         return self._queries(opened, recipe.decoding)
 
     def _queries(self, generator: QueryGenerator, decoding: Decoding) -> list[list[str]]:
@@ -217,6 +217,11 @@ class MethodLists:
                 )
             self._written[key] = [[query.text for query in own.queries] for own in written]
         return self._written[key]
+
+
+def _opened(generator: Generator, recipe: Recipe, open_generator: OpenGenerator) -> QueryGenerator:
+    """Return the generator with the prompts and lengths of a recipe."""
+    return opened_unchanged(generator, lambda row: open_generator(row, recipe))
 
 
 def _with_queries(recipe: Recipe, numbers: Sequence[int]) -> Recipe:
