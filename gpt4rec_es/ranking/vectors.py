@@ -5,7 +5,8 @@ a user is 1. A score is then a sum of integers, which no order of additions chan
 replay and an evaluation agree to the last bit, without the network that made the vectors.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -90,3 +91,29 @@ class ItemVectors(NamedTuple):
         places = np.minimum(np.searchsorted(self.item_nos, wanted), len(self.item_nos) - 1)
         found = self.item_nos[places] == wanted
         return np.where(found[:, None], self.vectors[places], np.int16(0)), found
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """Vectors by a re-ranker: of items, and of users by user number."""
+
+    items: ItemVectors
+    users: Mapping[int, Fixed]
+
+    def scorer(self, user_no: int) -> Callable[[NDArray[np.int64]], NDArray[np.float64]] | None:
+        """Return the function from item numbers to the user's scores; NaN: of an unknown item.
+
+        None: the user has no vector.
+        """
+        own = self.users.get(user_no)
+        if own is None:
+            return None
+
+        def scores(item_nos: NDArray[np.int64]) -> NDArray[np.float64]:
+            vectors, found = self.items.of(item_nos)
+            return np.where(found, score(own, vectors), np.nan)
+
+        return scores
+
+
+NO_VECTORS = Vectors(ItemVectors(np.zeros(0, np.int64), np.zeros((0, 1), np.int16)), {})
