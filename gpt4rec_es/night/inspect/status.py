@@ -84,7 +84,7 @@ class RunStatus:
         return asdict(self)
 
 
-_UNITS = {"generate": "prompts", "search": "queries", "merge": "users"}
+_UNITS = {"generate": "prompts", "embed": "users", "search": "queries", "merge": "users"}
 
 
 def run_status(connection: Connection, run: Run) -> RunStatus:
