@@ -156,9 +156,9 @@ def test_what_does_not_fit_is_refused(
     folder = tmp_path / ".models" / "first"
     with pytest.raises(UsageError, match="was not trained on the split"):
         TrainedReranker(engine, "whole-users", folder)
-    with pytest.raises(UsageError, match="go together"):
+    with pytest.raises(UsageError, match="needs --reranker"):
         EvaluateOptions(("reranker",))
-    with pytest.raises(UsageError, match="go together"):
+    with pytest.raises(UsageError, match="has a re-ranker"):
         EvaluateOptions(("popularity",), reranker=folder)
     with database.engine.begin() as connection:
         connection.execute(text("UPDATE items SET title = title || ' new' WHERE item_no = 3"))

@@ -20,7 +20,8 @@ class EvaluateOptions:
     evaluation for each. bm25: None: those of the live build. learn_validation: baselines learn from
     the validation part as well, before the test. sample: maximum number of users. generator: None:
     the current one. night: rules of the product; None: none. trust: accept a generator
-    whose training data is unknown. reranker: folder of the one that method reranker measures.
+    whose training data is unknown. reranker: folder of the one that method reranker measures, and
+    that recipes use in place of the one that they name.
     """
 
     methods: tuple[str, ...]
@@ -47,8 +48,14 @@ class EvaluateOptions:
                 )
         if not self.methods:
             raise UsageError("There is no method.", f"There are: {', '.join(METHODS)}.")
-        if ("reranker" in self.methods) != (self.reranker is not None):
-            raise UsageError("Method reranker and --reranker FOLDER go together.")
+        is_used = "product" in self.methods and any(one.recipe.reranker for one in self.recipes)
+        if self.reranker is None and "reranker" in self.methods:
+            raise UsageError("Method reranker needs --reranker FOLDER.")
+        if self.reranker is not None and "reranker" not in self.methods and not is_used:
+            raise UsageError(
+                "Nothing that is measured has a re-ranker.",
+                "Measure method reranker, or the product by a recipe that names one.",
+            )
         if self.num_queries and min(self.num_queries) < 1:
             raise UsageError("The number of queries is below 1.", "Give --num-queries as 5,10.")
 
