@@ -47,7 +47,8 @@ labels_option = click.option(
 reranker_option = click.option(
     "--reranker",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="Folder of the re-ranker to measure, with method reranker.",
+    help="Folder of the re-ranker to measure by method reranker, and to use in recipes in place of "
+    "the one that they name.",
 )
 _RULES = (
     click.option("--min-price", type=float, help="Lowest price of recommended items."),
