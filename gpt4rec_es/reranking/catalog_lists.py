@@ -28,7 +28,7 @@ def best_items(
     if k < 1:
         raise UsageError(f"k is {k}.", "Ask for at least 1 item.")
     scores = model.score_catalog(users, histories, snapshot)
-    lists = []
+    lists: list[list[int]] = []
     for row, history in zip(scores, histories, strict=True):
         known = torch.tensor(sorted({*history, *left_out}), dtype=torch.long, device=row.device)
         row[known] = -torch.inf

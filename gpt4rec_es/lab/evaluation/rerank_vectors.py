@@ -7,6 +7,7 @@ import numpy as np
 from sqlalchemy import Engine
 
 from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.rows import rerankers
 from gpt4rec_es.db.rows.items import load_ids
 from gpt4rec_es.db.rows.metadata import load_attributes, load_item_fields
 from gpt4rec_es.db.rows.splits import SplitRow
@@ -25,28 +26,25 @@ def rerank_vectors(
 ) -> Vectors:
     """Return vectors of all items, and of ``eval_users`` by their index; without history, none.
 
-    name: of a recipe's re-ranker; folder: another one in its place.
+    name: of a recipe's re-ranker, which is registered; folder: another one in its place.
 
     Raises:
         UsageError: there is no such re-ranker, one of another split, or one that no night
             could use.
     """
-    if folder is None:
-        raise UsageError(
-            f"The recipe has the re-ranker {name}.",
-            "Give one that was trained on this split: --reranker FOLDER.",
-        )
     # Loads torch, which recipes without a re-ranker do not need.
     from gpt4rec_es.reranking.checkpoint import read_document  # noqa: PLC0415
     from gpt4rec_es.reranking.serving import ServedReranker  # noqa: PLC0415
 
-    card = read_document(folder)["card"]
-    require_split(folder, card, split)
-    served = ServedReranker(folder, card["gpt2"]["path"])
     with transaction(engine) as connection:
+        if folder is None:
+            folder = Path(rerankers.get(connection, name).path)
         fields = load_item_fields(connection)  # in order of item number
         ids = load_ids(connection)
         known = load_attributes(connection, [user.user_no for user in eval_users])
+    card = read_document(folder)["card"]
+    require_split(folder, card, split)
+    served = ServedReranker(folder, card["gpt2"]["path"])
     item_nos = np.array([one.item_no for one in fields], np.int64)
     places = {int(item_no): place for place, item_no in enumerate(item_nos)}
     items = served.item_vectors([ids[one.item_no] for one in fields], fields)
@@ -72,5 +70,6 @@ def require_split(folder: Path, card: dict[str, object], split: SplitRow) -> Non
         raise UsageError(
             f"The re-ranker in {folder} was not trained on the split {split.name!r}, so it may "
             "have seen what is held out.",
-            f"Train one with `gpt4rec train reranker --split {split.name}`.",
+            f"Train one with `gpt4rec train reranker --split {split.name}`, and give its folder by "
+            "--reranker.",
         )

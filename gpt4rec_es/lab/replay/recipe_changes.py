@@ -42,10 +42,13 @@ def by_recipe(run: Run, named: NamedRecipe) -> Run:
 
 def not_applied(run: Run, recipe: Recipe) -> list[str]:
     """Return the entries of ``recipe`` that a replay of ``run`` cannot apply, by dotted name."""
+    found = []
+    if recipe.reranker not in {None, (run.manifest.get("reranker") or {}).get("name")}:
+        found.append("reranker")  # the run has no vectors of users by it
     if not recipe.writes_queries or run.manifest["generator"] is None:
-        return []
+        return found
     stored, wanted = run.manifest["decoding"], recipe.decoding.as_dict()
-    found = [
+    found += [
         f"decoding.{name}"
         # A setting that is left out has the value of before it existed.
         for name in {**wanted, **stored}
@@ -88,6 +91,8 @@ def change_fusion(manifest: dict[str, Any], after: Fusion) -> None:
     """Set the fusion of a manifest; without weight, queries are none of its sources."""
     if not Recipe(fusion=after).writes_queries:
         manifest |= {"generator": None, "prompt": None}
+    if not after.uses_reranker:
+        manifest.pop("reranker", None)
     manifest.pop("fusion", None)
     if not after.is_plain:
         manifest["fusion"] = after.as_dict()

@@ -8,6 +8,7 @@ from gpt4rec_es.db.rows.filters import FrozenFilters, load_filters
 from gpt4rec_es.db.rows.generators import load as load_generator
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.errors import ConflictError
+from gpt4rec_es.night.inputs.item_vectors import load_run_items
 from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.inputs.rules import load_item_rules
 from gpt4rec_es.night.stages.generate import generate_shard
@@ -18,6 +19,7 @@ from gpt4rec_es.options.night import NightOptions
 from gpt4rec_es.options.recipe import Recipe
 from gpt4rec_es.protocols import QueryGenerator, Retriever
 from gpt4rec_es.ranking.rules import ItemRules
+from gpt4rec_es.ranking.vectors import ItemVectors
 from gpt4rec_es.records import Decoding
 from gpt4rec_es.retrieval.query_filters import QueryCheck, check_queries
 
@@ -44,6 +46,7 @@ class StageWork:
     _retriever: Retriever | None = None
     _filters: FrozenFilters | None = None
     _rules: dict[int, ItemRules | None] = field(default_factory=dict)
+    _items: dict[int, ItemVectors] = field(default_factory=dict)
 
     def do(self, run: Run, lease: Lease) -> Work:
         """Do the shard's work and return it for storing."""
@@ -57,7 +60,8 @@ class StageWork:
         if lease.shard.stage == "search":
             work = search_shard(engine, run, lease, retriever, self._open_query_check(run))
         else:
-            work = merge_shard(engine, run, lease, retriever, self._load_rules(run))
+            items = self._load_items(run)
+            work = merge_shard(engine, run, lease, retriever, self._load_rules(run), items)
             self.counts.users += len(members)
         self.counts.searches += work.counts["searches"]
         return work
@@ -94,6 +98,18 @@ class StageWork:
                 self.parts.engine, lambda connection: load_item_rules(connection, run)
             )
         return self._rules[run.run_no]
+
+    def _load_items(self, run: Run) -> ItemVectors | None:
+        """Return the vectors of the run's re-ranker, of all items: 2 bytes per component."""
+        if run.reranker_no is None:
+            return None
+        if run.run_no not in self._items:
+            self._items = {  # those of one run: they may take a gigabyte
+                run.run_no: retrying(
+                    self.parts.engine, lambda connection: load_run_items(connection, run)
+                )
+            }
+        return self._items[run.run_no]
 
     def _open_retriever(self, run: Run) -> Retriever:
         if self._retriever is None:
