@@ -25,6 +25,8 @@ from gpt4rec_es.lab.splits.stored import load_split
 from gpt4rec_es.lab.training.reranker_data import read_reranker_data
 from gpt4rec_es.lab.training.train_reranker import TrainedReranker
 from gpt4rec_es.night.inputs.item_vectors import ensure_item_vectors, load_item_vectors
+from gpt4rec_es.options.lists import Fusion
+from gpt4rec_es.options.recipe import Recipe
 from gpt4rec_es.reranking.registry import open_registered, show_reranker
 from tests.databases import Database
 from tests.encoders import save_tiny_gpt2
@@ -143,6 +145,53 @@ def test_a_reranker_is_trained_and_measured(
     assert "gpt4rec evaluate run loo --method reranker" in said
     assert "It is not registered" in said
     assert [row["name"] for row in call(capsys, "rerankers", "list")] == ["first"]
+
+
+def test_a_night_by_a_recipe_with_a_trained_reranker(
+    shop: Shop, database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = ("train", "reranker", "--name", "first", "--split", "loo", "--preset", "no-finetune")
+    call(capsys, *train, *QUICK, "--trust")
+    fusion = Fusion(
+        (("history_titles", 1.0), ("co_purchase", 1.0)),
+        method="learned",
+        coefficients=(("title_recent", 1), ("rerank", 0.5)),
+    )
+    document = Recipe(fusion=fusion, reranker="first").as_document()
+    (tmp_path / "it.json").write_text(json.dumps(document))
+    assert run(["recipes", "import", "it.json", "--name", "mine", "--reason", "a test"]) == 0
+    assert run(["recipes", "use", "mine", "--reason", "a test"]) == 0
+    assert run(["night"]) == 0
+    with database.engine.connect() as connection:
+        user_id, scored = connection.execute(
+            text(
+                "SELECT user_id, count(*) FROM analytics.latest_recommendations "
+                "WHERE rerank_score IS NOT NULL GROUP BY user_id ORDER BY user_id LIMIT 1"
+            )
+        ).one()
+    capsys.readouterr()
+    found = call(capsys, "why", user_id, "--fields")
+    assert found["reranker"] == "first"
+    assert len(found["items"]) == scored
+    assert {field["field"] for item in found["items"] for field in item["fields"]} <= {
+        "title",
+        "price",
+        "category level 2",
+    }
+    assert run(["why", user_id, "--fields"]) == 0
+    assert "effect: what the score loses without it" in capsys.readouterr().out
+    assert run(["why", user_id, "--fields", "--item", "x"]) == 2
+    capsys.readouterr()
+    # The split of its training measures the recipe; another one is refused.
+    measured = ("evaluate", "run", "loo", "--method", "product", "--part", "validation")
+    by_name, by_folder = (
+        call(capsys, *measured, "--recipe", "mine", *more)[0]
+        for more in ((), ("--reranker", str(tmp_path / ".models" / "first")))
+    )
+    assert by_name["metrics"] == by_folder["metrics"]
+    create_split(shop.runtime().engine, "whole-users", SplitOptions("users"), actor="test")
+    assert run(["evaluate", "run", "whole-users", "--method", "product", "--recipe", "mine"]) == 2
+    assert "was not trained on the split" in " ".join(capsys.readouterr().err.split())
 
 
 def test_rerankers_are_registered_and_shown(

@@ -11,7 +11,7 @@ from typing import Any
 
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.options.lists import Fusion, SearchOptions
+from gpt4rec_es.options.lists import QUERIES, Fusion, SearchOptions
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe
 from gpt4rec_es.records import Bm25
 
@@ -89,7 +89,7 @@ def change_search(manifest: dict[str, Any], options: SearchOptions) -> None:
 
 def change_fusion(manifest: dict[str, Any], after: Fusion) -> None:
     """Set the fusion of a manifest; without weight, queries are none of its sources."""
-    if not Recipe(fusion=after).writes_queries:
+    if not dict(after.weights).get(QUERIES):
         manifest |= {"generator": None, "prompt": None}
     if not after.uses_reranker:
         manifest.pop("reranker", None)
