@@ -169,7 +169,7 @@ def test_a_night_without_a_reranker_has_no_such_stage(
     shop: Shop, database: Database, maker: TitleVectors
 ) -> None:
     with database.engine.begin() as connection:
-        use_recipe(connection)
+        use_recipe(connection, "plain")
     assert night(shop, maker) == "published"
     assert shards(database) == []
     assert maker.read == []
