@@ -9,7 +9,7 @@ from gpt4rec_es.cli.context import get_runtime
 from gpt4rec_es.cli.options import json_option, run_option, svg_file
 from gpt4rec_es.cli.output import emit, print_line, print_table
 from gpt4rec_es.cli.why_item import print_item
-from gpt4rec_es.cli.why_reasons import fused_from, reason_of
+from gpt4rec_es.cli.why_reasons import reason_of
 
 
 @click.command()
@@ -108,16 +108,28 @@ def _print_queries(queries: list[dict[str, Any]]) -> None:
 
 
 def _print_recommended(recommendations: list[dict[str, Any]]) -> None:
-    columns = ["rank", "item_id", "title", "reason", "score"]
     rows = [
         [row["rank"], row["item_id"], row["title"], reason_of(row), row["score"]]
         for row in recommendations
     ]
-    if any(row["contributions"] for row in recommendations):
-        columns.append("fused from")
-        for row, shown in zip(recommendations, rows, strict=True):
-            shown.append(fused_from(row))
-    print_table(columns, rows, "Recommended")
+    print_table(["rank", "item_id", "title", "reason", "score"], rows, "Recommended")
+    fused = [row for row in recommendations if row["contributions"]]
+    if fused:
+        # Numbers under each other, in a table of their own: beside two texts there is no room.
+        parts = list(dict.fromkeys(name for row in fused for name in row["contributions"]))
+        print_table(
+            ["rank", "fused score", *parts],
+            [
+                [row["rank"], _three(row["fused_score"])]
+                + [_three(row["contributions"].get(name)) for name in parts]
+                for row in fused
+            ],
+            "Fused scores, and what each source added",
+        )
+
+
+def _three(value: float | None) -> str | None:
+    return None if value is None else f"{value:.3f}"
 
 
 def _print_rules(rules: list[dict[str, Any]], counted: str, column: str, title: str) -> None:
