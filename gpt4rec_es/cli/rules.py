@@ -91,8 +91,8 @@ def boost(places: int, **given: Any) -> None:
 def pin(places: int, **given: Any) -> None:
     """Put an item, or some of a brand or category, at the beginning of every list.
 
-    Bought and blocked items are left out, and the last place of a list is never pinned. VALUE as
-    of `rules add`.
+    Bought and blocked items are left out, and the last place of a list is never pinned, so none is
+    in lists of one item; `runs show` counts what was left out. VALUE as of `rules add`.
 
     Example: gpt4rec rules pin item 22423 --reason "campaign" --from 2026-12-01 --until 2026-12-24
     """
@@ -131,6 +131,7 @@ def _add(
         actor=runtime.settings.actor,
         must_match=not force,
         dry_run=dry_run,
+        k=runtime.settings.night.k,
     )
     emit({**added.as_dict(), "dry_run": dry_run}, as_json, print_added)
 
@@ -159,6 +160,7 @@ def import_(file: Path, reason: str | None, force: bool, dry_run: bool, as_json:
         actor=runtime.settings.actor,
         must_match=not force,
         dry_run=dry_run,
+        k=runtime.settings.night.k,
     )
     emit({**added.as_dict(), "dry_run": dry_run}, as_json, print_added)
 

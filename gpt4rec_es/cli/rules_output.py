@@ -5,9 +5,16 @@ from typing import Any
 
 from gpt4rec_es.cli.output import plural, print_line, print_table
 
+# Warnings printed of one import.
+_WARNINGS = 20
+
 
 def print_added(data: dict[str, Any]) -> None:
     """Print which rules were added, or would be."""
+    for warning in data["warnings"][:_WARNINGS]:
+        print_line(f"Warning: {warning}")
+    if (more := len(data["warnings"]) - _WARNINGS) > 0:
+        print_line(f"Further warnings: {more:,}; --json has all.")
     about = f"They are about {plural(sum(data['items']), 'item')} of the catalog as it is now."
     if data["dry_run"]:
         print_line(f"Rules that would be added: {len(data['items'])}. {about}")
@@ -40,6 +47,9 @@ def print_rules(found: list[dict[str, Any]], *, wide: bool) -> None:
         ],
         keep=None if wide else {"rule", "action", "kind", "value", "dates", "reason"},
     )
+    for rule in found:
+        for warning in rule["warnings"]:
+            print_line(f"Warning: {warning}")
 
 
 def _action(action: str, places: int | None) -> str:

@@ -9,7 +9,7 @@ from gpt4rec_es.cli.context import get_runtime
 from gpt4rec_es.cli.options import json_option, run_option, svg_file
 from gpt4rec_es.cli.output import emit, print_line, print_table
 from gpt4rec_es.cli.why_item import print_item
-from gpt4rec_es.cli.why_reasons import reason_of
+from gpt4rec_es.cli.why_reasons import left_out_because, reason_of
 
 
 @click.command()
@@ -76,6 +76,8 @@ def print_explanation(data: dict[str, Any]) -> None:
     _print_removed(data["removed"])
     _print_rules(data["rules"], "removed", "items kept out", "Rules that kept items out")
     _print_rules(data["promotions"], "listed", "items listed", "Rules that pinned or moved items")
+    for one in data["left_out_pins"]:
+        print_line(f"{one['rule']} pins {one['places']} fewer: {left_out_because(one['cause'])}")
     if not data["equals_merge_now"]:
         print_line("Note: merging the stored hits again gives another list than the stored one.")
 

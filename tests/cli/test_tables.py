@@ -132,6 +132,7 @@ STATUS = {
     "outcomes": {},
     "sources": {},
     "promotions": {},
+    "left_out_pins": {},
     "removed_queries": {},
     "distinct_first_queries": None,
     "top_first_query_fraction": None,
@@ -158,6 +159,7 @@ RULE = {
     "actor": "merchandiser@shop.example.org",
     "created_at": AT,
     "removed_at": AT,
+    "warnings": [],
 }
 PARTS = ["queries", "co_purchase", "history_titles", "popularity", "boost"]
 RUN_ROW = {
@@ -254,6 +256,7 @@ TABLES: dict[str, tuple[Callable[[], None], list[str]]] = {
                 "removed": [REMOVED],
                 "rules": [],
                 "promotions": [PROMOTED],
+                "left_out_pins": [{"rule": "rule 1", "cause": "rule 2", "places": 1}],
                 "equals_merge_now": True,
             },
         ),

@@ -23,7 +23,10 @@ from gpt4rec_es.night.inspect.merged_again import MergedAgain, external_row, mer
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Explanation of one user's list, from history to list, as JSON values."""
+    """Explanation of one user's list, from history to list, as JSON values.
+
+    left_out_pins: rules that were to pin items and lack ``places`` in this list, with the cause.
+    """
 
     user_id: str
     run_id: str
@@ -39,6 +42,7 @@ class Explanation:
     removed: list[dict[str, Any]]
     rules: list[dict[str, Any]]
     promotions: list[dict[str, Any]]
+    left_out_pins: list[dict[str, Any]]
     equals_merge_now: bool
 
     def as_dict(self) -> dict[str, Any]:
@@ -89,6 +93,9 @@ def _explain(connection: Connection, again: MergedAgain) -> Explanation:
         ],
         rules=_rules(connection, run, merge.ruled_out, "removed"),
         promotions=_rules(connection, run, merge.promoted, "listed"),
+        left_out_pins=[
+            {**one._asdict(), "places": n} for one, n in Counter(merge.left_out).items()
+        ],
         equals_merge_now=again.equals_stored,
     )
 
