@@ -68,8 +68,11 @@ def print_explanation(data: dict[str, Any]) -> None:
     )
     if data["short_reason"] or data["error"]:
         print_line(f"  because: {data['error'] or data['short_reason']}")
-    _print_history(data["history"], data["n_bought"])
-    _print_queries(data["queries"])
+    _print_history(data["history"], data["n_bought"], is_prompt=data["prompt"] is not None)
+    if data["generator"] is None:
+        print_line("No queries: the run has no query generator.")
+    else:
+        _print_queries(data["queries"])
     if minimum := data["search_options"].get("minimum_should_match"):
         print_line(f"minimum_should_match: {minimum}")
     _print_recommended(data["recommendations"])
@@ -82,13 +85,17 @@ def print_explanation(data: dict[str, Any]) -> None:
         print_line("Note: merging the stored hits again gives another list than the stored one.")
 
 
-def _print_history(history: list[dict[str, Any]], n_bought: int) -> None:
+def _print_history(history: list[dict[str, Any]], n_bought: int, *, is_prompt: bool) -> None:
     rows = [
         [row["bought_at"].date() if row["bought_at"] else None, row["item_id"], row["title"]]
         for row in history
     ]
     title = f"History: {n_bought} items bought, " + (
-        f"the newest {len(history)} make the prompt" if history else "no prompt was made"
+        f"the newest {len(history)} make the prompt"
+        if is_prompt
+        else f"the newest {len(history)}; no prompt was made"
+        if history
+        else "no prompt was made"
     )
     print_table(["bought", "item_id", "title"], rows, title)
 

@@ -249,6 +249,8 @@ TABLES: dict[str, tuple[Callable[[], None], list[str]]] = {
                 "short_reason": None,
                 "error": None,
                 "n_bought": 1,
+                "generator": "first",
+                "prompt": "titles",
                 "history": [item(bought_at=AT)],
                 "queries": [QUERY, {**QUERY, "removed_for": None, "hits": 1, "has_more_hits": 1}],
                 "search_options": {},

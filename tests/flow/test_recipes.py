@@ -229,7 +229,21 @@ def test_the_default_works_without_a_generator(
     assert "recipe: default is live" in cli("doctor", code=1)
     assert cli.json("why", "u001")["recommendations"]
     assert replay(runtime.night_parts(), report.run_id, ReplayChanges()).is_equal
-    assert "co_purchase" in cli("why", "u001")
+    shown = cli("why", "u001")
+    assert "co_purchase" in shown
+    assert "no prompt was made" in shown
+    assert "the run has no query generator" in shown
+    # The purchases that the other sources start from, oldest first.
+    history = cli.json("why", "u001")["history"]
+    with database.engine.connect() as connection:
+        bought = connection.execute(
+            text(
+                "SELECT item_id FROM interactions JOIN items USING (item_no) JOIN users "
+                "USING (user_no) WHERE user_id = 'u001' ORDER BY event_no"
+            )
+        ).scalars()
+        assert [row["item_id"] for row in history] == list(bought)
+    assert history[-1]["title"] in shown
     with pytest.raises(UsageError, match="has no generated queries"):
         replay(runtime.night_parts(), report.run_id, ReplayChanges(recipe=shipped("paper")))
 

@@ -11,8 +11,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from gpt4rec_es.db.rows.cohort import load_prompt, load_prompt_items
 from gpt4rec_es.db.rows.filters import load_removed
+from gpt4rec_es.db.rows.frozen_users import (
+    PromptItem,
+    load_newest_items,
+    load_prompt,
+    load_prompt_items,
+)
 from gpt4rec_es.db.rows.generations import load_beam_scores
 from gpt4rec_es.db.rows.rules import load_run_rules
 from gpt4rec_es.db.rows.runs import Run
@@ -25,7 +30,9 @@ from gpt4rec_es.night.inspect.merged_again import MergedAgain, external_row, mer
 class Explanation:
     """Explanation of one user's list, from history to list, as JSON values.
 
-    left_out_pins: rules that were to pin items and lack ``places`` in this list, with the cause.
+    history: purchases in the prompt; without a prompt (None) the newest ones that the run froze,
+    from which its other sources make candidates. left_out_pins: rules that were to pin items and
+    lack ``places`` in this list, with the cause.
     """
 
     user_id: str
@@ -34,6 +41,7 @@ class Explanation:
     short_reason: str | None
     error: str | None
     n_bought: int
+    generator: str | None
     history: list[dict[str, Any]]
     prompt: str | None
     search_options: dict[str, Any]
@@ -71,10 +79,8 @@ def _explain(connection: Connection, again: MergedAgain) -> Explanation:
         short_reason=outcome.short_reason if outcome else None,
         error=outcome.error if outcome else None,
         n_bought=user.n_bought,
-        history=[
-            item._asdict()
-            for item in load_prompt_items(connection, run.run_no, user.user_no, run.history_version)
-        ],
+        generator=(run.manifest["generator"] or {}).get("name"),
+        history=[item._asdict() for item in _history(connection, again)],
         prompt=load_prompt(connection, user.prompt_no),
         search_options=search_options_of(run.manifest).as_dict(),
         queries=_queries(connection, again, stored, titles),
@@ -98,6 +104,12 @@ def _explain(connection: Connection, again: MergedAgain) -> Explanation:
         ],
         equals_merge_now=again.equals_stored,
     )
+
+
+def _history(connection: Connection, again: MergedAgain) -> list[PromptItem]:
+    run, user = again.run, again.user
+    load = load_newest_items if user.prompt_no is None else load_prompt_items
+    return load(connection, run.run_no, user.user_no, run.history_version)
 
 
 def _rules(
