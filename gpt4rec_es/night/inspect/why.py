@@ -24,15 +24,17 @@ from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.db.rows.texts import load_queries
 from gpt4rec_es.night.inputs.rules import search_options_of
 from gpt4rec_es.night.inspect.merged_again import MergedAgain, external_row, merge_again
+from gpt4rec_es.records import Source
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """Explanation of one user's list, from history to list, as JSON values.
 
-    history: purchases in the prompt; without a prompt (None) the newest ones that the run froze,
-    from which its other sources make candidates. left_out_pins: rules that were to pin items and
-    lack ``places`` in this list, with the cause.
+    queries: items_given, rows whose reason the query is; listed_ranks: ranks of all listed items
+    that it found among the hits that count. history: purchases in the prompt; without a prompt
+    (None) the newest ones that the run froze, from which its other sources make candidates.
+    left_out_pins: rules that were to pin items and lack ``places`` in this list, with the cause.
     """
 
     user_id: str
@@ -134,6 +136,8 @@ def _queries(
     beam_scores = load_beam_scores(connection, user.prompt_no, run.content_hash, run.decoding_no)
     numbers = user.query_nos or ()
     removed = load_removed(connection, run.filters_no, numbers)
+    used = again.used_hits()
+    ranks = {row["item_no"]: row["rank"] for row in stored if row["source"] != Source.PINNED}
     explained = []
     for rank, (number, query) in enumerate(
         zip(numbers, load_queries(connection, numbers), strict=True), start=1
@@ -150,6 +154,9 @@ def _queries(
                 "is_empty_query": bool(result and result.is_empty_query),
                 "removed_for": ": ".join(removed[number]) if number in removed else None,
                 "items_given": sum(row["query_rank"] == rank for row in stored),
+                "listed_ranks": sorted(
+                    ranks[n] for n in item_nos[: used.get(rank, 0)] if n in ranks
+                ),
                 "top_hits": [titles[n] for n in item_nos[:3]],
             }
         )
