@@ -24,8 +24,9 @@ from gpt4rec_es.encoders.network import set_threads
 from gpt4rec_es.encoders.text_encoder import open_encoder
 from gpt4rec_es.encoders.tokenizer import save_tokenizer, train_tokenizer
 from gpt4rec_es.lab.splits.histories import deduplicate_keep_last
-from gpt4rec_es.lab.training.fit_reranker import ValidationUsers, fit, new_recommender
+from gpt4rec_es.lab.training.fit_reranker import fit, new_recommender
 from gpt4rec_es.lab.training.new_network import new_network
+from gpt4rec_es.lab.training.numbered_split import ValidationUsers
 from gpt4rec_es.lab.training.reranker_data import item_metadata, user_metadata
 from gpt4rec_es.lab.training.reranker_options import RerankerOptions, RerankerPreset
 from gpt4rec_es.metrics.accuracy import accuracy

@@ -11,12 +11,9 @@ from sqlalchemy import Engine
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows.history import data_versions
 from gpt4rec_es.db.rows.metadata import ItemFields, load_attributes, load_item_fields
-from gpt4rec_es.db.rows.splits import SplitRow
 from gpt4rec_es.errors import DataError
-from gpt4rec_es.lab.splits.histories import deduplicate_keep_last
-from gpt4rec_es.lab.splits.split import EvalUser, Split
 from gpt4rec_es.lab.splits.stored import load_split
-from gpt4rec_es.lab.training.fit_reranker import ValidationUsers
+from gpt4rec_es.lab.training.numbered_split import NumberedSplit, number_split
 from gpt4rec_es.reranking.metadata import Metadata, RecommenderData, collect_metadata
 
 _LEVELS = 3  # of a category path
@@ -26,23 +23,10 @@ _ATTRIBUTES = ("gender", "age", "occupation")
 
 
 @dataclass(frozen=True, eq=False)
-class RerankerData:
-    """Data of one split. items: index in ``data`` by item number; users: by user number."""
+class RerankerData(NumberedSplit):
+    """Data of one split with the metadata of its items and users."""
 
-    split: SplitRow
     data: RecommenderData
-    items: dict[int, int]
-    users: dict[int, int]
-    validation: ValidationUsers
-    facts: dict[str, Any]
-
-    def inputs(self, eval_users: Sequence[EvalUser]) -> tuple[list[int], list[list[int]]]:
-        """Return the users (-1: not in the training data) and their histories as indices."""
-        users = [self.users.get(one.user_no, -1) for one in eval_users]
-        return users, [self._indices(one.history) for one in eval_users]
-
-    def _indices(self, item_nos: Sequence[int]) -> list[int]:
-        return [self.items[item] for item in deduplicate_keep_last(item_nos)]
 
 
 def read_reranker_data(engine: Engine, split_name: str) -> RerankerData:
@@ -62,25 +46,16 @@ def read_reranker_data(engine: Engine, split_name: str) -> RerankerData:
         fields = load_item_fields(connection)
         attributes = load_attributes(connection, split.train)
         versions = data_versions(connection)
-    items = {one.item_no: index for index, one in enumerate(fields)}
-    users = {user_no: index for index, user_no in enumerate(sorted(split.train))}
-    histories = [
-        [items[item] for item in deduplicate_keep_last(split.train[user_no])] for user_no in users
-    ]
-    data = RecommenderData(item_metadata(fields), histories, user_metadata(list(users), attributes))
-    validation = _validation(split, items, users)
+    numbered = number_split(row, split, [one.item_no for one in fields])
+    users = user_metadata(list(numbered.users), attributes)
+    data = RecommenderData(item_metadata(fields), numbered.histories, users)
     facts = {
-        "split": row.name,
-        "split_hash": row.content_hash,
-        "users": len(users),
-        "items": len(items),
-        "purchases": sum(map(len, histories)),
-        "validation_users": len(validation.users),
+        **numbered.facts,
         "item_fields": list(data.items.fields),
         "user_fields": [] if data.users is None else list(data.users.fields),
         **versions,
     }
-    return RerankerData(row, data, items, users, validation, facts)
+    return RerankerData(**{**vars(numbered), "facts": facts}, data=data)
 
 
 def item_metadata(fields: Sequence[ItemFields]) -> Metadata:
@@ -131,12 +106,3 @@ def _varied(
             values.setdefault(name, set()).add(value)
     names = tuple(name for name, found in values.items() if len(found) > 1 or name in always)
     return [{name: row.get(name) for name in names} for row in rows], names
-
-
-def _validation(split: Split, items: dict[int, int], users: dict[int, int]) -> ValidationUsers:
-    chosen = split.validation
-    return ValidationUsers(
-        [users.get(one.user_no, -1) for one in chosen],
-        [[items[item] for item in deduplicate_keep_last(one.history)] for one in chosen],
-        [[items[item] for item in one.targets] for one in chosen],
-    )
