@@ -44,10 +44,12 @@ labels_option = click.option(
     show_default=True,
     help="Category levels to count for diversity and coverage.",
 )
-reranker_option = click.option(
-    "--reranker",
+trained_option = click.option(
+    "--trained",
+    multiple=True,
     type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="Folder of the re-ranker to measure, with method reranker.",
+    help="Folder of a trained baseline or re-ranker to measure, from the whole catalog; "
+    "repeatable.",
 )
 _RULES = (
     click.option("--min-price", type=float, help="Lowest price of recommended items."),

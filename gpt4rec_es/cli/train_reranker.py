@@ -171,6 +171,5 @@ def print_reranker(report: "RerankerReport") -> None:
     )
     print_line(f"NDCG@10 on validation users: {card['validation_ndcg']:.4f}")
     print_line(
-        f"Measure it: `gpt4rec evaluate run {card['data']['split']} --method reranker "
-        f"--reranker {report.folder}`"
+        f"Measure it: `gpt4rec evaluate run {card['data']['split']} --trained {report.folder}`"
     )
