@@ -27,13 +27,13 @@ from gpt4rec_es.lab.splits.histories import deduplicate_keep_last
 from gpt4rec_es.lab.training.fit_reranker import fit, new_recommender
 from gpt4rec_es.lab.training.new_network import new_network
 from gpt4rec_es.lab.training.numbered_split import ValidationUsers
-from gpt4rec_es.lab.training.reranker_data import item_metadata, user_metadata
 from gpt4rec_es.lab.training.reranker_options import RerankerOptions, RerankerPreset
 from gpt4rec_es.metrics.accuracy import accuracy
 from gpt4rec_es.metrics.lists import as_lists
 from gpt4rec_es.protocols import no_progress
 from gpt4rec_es.reranking.catalog_lists import best_items
 from gpt4rec_es.reranking.metadata import RecommenderData
+from gpt4rec_es.reranking.reading import learn_reading
 
 K = 10
 
@@ -59,10 +59,9 @@ def read(folder: Path, users: int | None) -> tuple[list[list[int]], Any, Any]:
     histories = [deduplicate_keep_last([i for _, i in sorted(events[user])]) for user in chosen]
     path = folder / "users.csv.gz"
     rows = {row["user_id"]: row for row in read_rows(path)} if path.exists() else {}
-    attributes: dict[int, dict[str, Any]] = {
-        number: dict(rows[user]) for number, user in enumerate(chosen) if user in rows
-    }
-    return histories, item_metadata(fields), user_metadata(range(len(chosen)), attributes)
+    attributes = [dict(rows.get(user, {})) for user in chosen]
+    reading = learn_reading(fields, attributes)
+    return histories, reading.items(fields), reading.users(attributes)
 
 
 def random_gpt2(folder: Path, titles: Sequence[str]) -> Path:

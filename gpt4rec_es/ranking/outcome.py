@@ -20,7 +20,8 @@ class Pick(NamedTuple):
     query_rank: of the generated query that found it. hit_rank: 1-based place among the hits of that
     query or title, or among the neighbours of a bought item; score: the BM25 score, or the
     similarity. from_item_no: the bought item that it is a neighbour of, or whose title found it.
-    fused_score: the score that orders fused lists.
+    fused_score: the score that orders fused lists. rerank_score: the re-ranker's score minus its
+    mean over the candidates; merge_rank: place among the candidates without a re-ranker.
     """
 
     item_no: int
@@ -30,6 +31,8 @@ class Pick(NamedTuple):
     score: float | None = None
     from_item_no: int | None = None
     fused_score: float | None = None
+    merge_rank: int | None = None
+    rerank_score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,3 +115,16 @@ def pad_histories(histories: Sequence[Sequence[int]], length: int) -> Any:
         newest = list(history[-length:])[::-1]
         padded[row, : len(newest)] = torch.tensor(newest, dtype=torch.long)
     return padded
+
+
+def require_fields(metadata: Metadata, fields: tuple[str, ...]) -> None:
+    """Check that new entities have the fields that the network was made for.
+
+    Raises:
+        DataError: they have others.
+    """
+    if metadata.fields != fields:
+        raise DataError(
+            f"Items have the fields {', '.join(metadata.fields)}.",
+            f"The recommender knows {', '.join(fields)}.",
+        )

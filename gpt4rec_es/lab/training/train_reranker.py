@@ -93,7 +93,7 @@ def train_reranker(
         "seconds": round(time.monotonic() - started, 1),
         "code_version": code_version(),
     }
-    content_hash = save_recommender(model, output, card)
+    content_hash = save_recommender(model, output, card, read.serving)
     shutil.rmtree(work)
     return RerankerReport(name, str(output), content_hash, card)
 

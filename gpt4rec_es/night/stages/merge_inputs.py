@@ -26,6 +26,7 @@ from gpt4rec_es.ranking.promotions import NO_PROMOTIONS, Promotions
 from gpt4rec_es.ranking.rankings import rank_sources
 from gpt4rec_es.ranking.rules import ItemRules, ListFilter
 from gpt4rec_es.ranking.scoring import Purchase, Ranking
+from gpt4rec_es.ranking.vectors import NO_VECTORS, Vectors
 from gpt4rec_es.records import NO_NEIGHBOURS, Neighbours, SearchResult
 
 # Function from a query's number to its hits; None: not searched.
@@ -52,6 +53,7 @@ class MergeInputs:
     shown: dict[int, frozenset[int]]
     buyers: Buyers = NO_BUYERS
     promotions: Promotions = NO_PROMOTIONS
+    vectors: Vectors = NO_VECTORS
 
     def merge(
         self,
@@ -103,6 +105,7 @@ class MergeInputs:
             buyers=self.buyers,
             n_bought=user.n_bought,
             promotions=self.promotions,
+            scorer=self.vectors.scorer(user.user_no),
         )
 
     def candidates(self, user: UserInput, of_query: Known, of_title: Known) -> Candidates:
@@ -115,6 +118,7 @@ class MergeInputs:
             self.buyers,
             user.n_bought,
             self.rules.list_filter() if self.rules else None,
+            self.vectors.scorer(user.user_no),
         )
 
     def rankings(
@@ -132,6 +136,7 @@ class MergeInputs:
             list_filter=self.list_filter(user),
             buyers=self.buyers,
             n_bought=user.n_bought,
+            scorer=self.vectors.scorer(user.user_no),
         )
 
     def list_filter(self, user: UserInput) -> ListFilter | None:
