@@ -19,7 +19,7 @@ _AT_LEAST_0 = click.IntRange(min=0)
 
 
 @click.command()
-@click.argument("method", type=click.Choice(["bpr_mf", "sasrec"]))
+@click.argument("method", type=click.Choice(["bpr_mf", "fm_bpr", "sasrec"]))
 @click.option(
     "--split",
     required=True,
@@ -52,13 +52,13 @@ _AT_LEAST_0 = click.IntRange(min=0)
 @click.option(
     "--samples",
     type=_AT_LEAST_0,
-    help="Negatives: of each purchase with bpr_mf, of a batch with sasrec, where 0 means all "
-    "items. [default: by METHOD]",
+    help="Negatives: of each purchase with bpr_mf and fm_bpr, of a batch with sasrec, where 0 "
+    "means all items. [default: by METHOD]",
 )
 @click.option(
     "--l2",
     type=click.FloatRange(min=0),
-    help="Weight of squared weights in the loss of bpr_mf. [default: by METHOD]",
+    help="Weight of squared weights in the loss of bpr_mf and fm_bpr. [default: by METHOD]",
 )
 @click.option(
     "--length", type=_AT_LEAST_1, help="Newest items that sasrec reads. [default: by METHOD]"
@@ -86,7 +86,7 @@ def baseline(
     as_json: bool,
     **chosen: Any,
 ) -> None:
-    """Train METHOD to compare other methods with: bpr_mf, sasrec.
+    """Train METHOD to compare other methods with: bpr_mf, fm_bpr, sasrec.
 
     An interrupted training resumes when the same command is run again; see docs/evaluation.md.
 

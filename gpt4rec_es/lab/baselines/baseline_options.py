@@ -16,6 +16,15 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "l2": 1e-2,
         "patience": 10,
     },
+    "fm_bpr": {
+        "dim": 64,
+        "epochs": 200,
+        "lr": 2e-3,
+        "batch_size": 1024,
+        "samples": 1,
+        "l2": 1e-2,
+        "patience": 10,
+    },
     "sasrec": {
         "dim": 64,
         "epochs": 100,
@@ -83,8 +92,8 @@ def options_of(method: str, **chosen: Any) -> BaselineOptions:
         if name in defaults and name != "lr" and value < least:
             raise UsageError(f"{name} is {value}.", f"It is at least {least}.")
     options = BaselineOptions(**{**defaults, **given})
-    if method == "bpr_mf" and options.samples < 1:
-        raise UsageError("bpr_mf learns from pairs, so samples is at least 1.")
+    if "l2" in defaults and options.samples < 1:
+        raise UsageError(f"{method} learns from pairs, so samples is at least 1.")
     if options.dim % options.heads:
         raise UsageError(f"dim {options.dim} is no multiple of heads {options.heads}.")
     return options

@@ -8,6 +8,7 @@ A user that training never saw is served by the mean of the vectors of the histo
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -42,20 +43,36 @@ class BprMf(BaselineNetwork):
     def loss(self, *batch: Any) -> Any:
         """Return the mean loss of pairs, plus ``l2`` times the squares of an example's weights."""
         users, items, negatives = batch
-        user, item, other = self.users(users), self.items(items), self.items(negatives)
-        bias, others = self.bias[items], self.bias[negatives]
-        margins = ((user * item).sum(1) + bias).unsqueeze(1)
-        margins = margins - ((user.unsqueeze(1) * other).sum(2) + others)
-        squares = user.square().sum(1) + item.square().sum(1) + bias.square()
-        squares = squares + (other.square().sum(2) + others.square()).mean(1)
+        user, own, others = self.users(users), self.read(items), self.read(negatives)
+        margins = ((user * own.vectors).sum(1) + own.biases).unsqueeze(1)
+        margins = margins - ((user.unsqueeze(1) * others.vectors).sum(2) + others.biases)
+        squares = user.square().sum(1) + own.squares + others.squares.mean(1)
         return functional.softplus(-margins).mean() + self.options.l2 * squares.mean()
+
+    def read(self, items: Any) -> "Read":
+        """Return what the score of ``items`` is made of, for any shape of item indices."""
+        vectors, biases = self.items(items), self.bias[items]
+        return Read(vectors, biases, vectors.square().sum(-1) + biases.square())
 
     def scores(self, users: Any, histories: Sequence[Sequence[int]]) -> Any:
         """Return scores as (users, items)."""
+        catalog = self.read(torch.arange(self.n_items, device=self.bias.device))
         vectors = self.users(users.clamp(min=0).to(self.bias.device))
         for row in (users < 0).nonzero().flatten().tolist():
-            vectors[row] = self.items.weight[list(histories[row])].mean(0)
-        return vectors @ self.items.weight.T + self.bias
+            vectors[row] = catalog.vectors[list(histories[row])].mean(0)
+        return vectors @ catalog.vectors.T + catalog.biases
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """Items as a score reads them. vectors: (..., dim); biases: (...,).
+
+    squares: (...,), sum of the squares of all weights that are in them.
+    """
+
+    vectors: Any
+    biases: Any
+    squares: Any
 
 
 class Pairs:

@@ -7,19 +7,32 @@ import numpy as np
 import pytest
 import torch
 
+from gpt4rec_es.db.rows.metadata import ItemFields
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.baselines.baseline_options import BASELINE_NAMES, as_dict, options_of
 from gpt4rec_es.lab.baselines.bpr_mf import BprMf, Pairs
+from gpt4rec_es.lab.baselines.fm_bpr import FmBpr
 from gpt4rec_es.lab.baselines.network import BaselineData, best_of_rows
 from gpt4rec_es.lab.baselines.sasrec import SasRec
 
 HISTORIES = [[0, 1, 2], [3, 1], [4], [5, 4, 3, 2, 1, 0]]
-DATA = BaselineData(HISTORIES, 8)
+BRANDS = ["x", "x", None, "y", None, "y", "x", None]
+CATEGORIES = ["a > b", "a", "a", None, None, "a > b", "a", None]
+FIELDS = [
+    ItemFields(n, f"item {n} of a kind", brand, category, None)
+    for n, (brand, category) in enumerate(zip(BRANDS, CATEGORIES, strict=True))
+]
+DATA = BaselineData(HISTORIES, 8, FIELDS)
 
 
 def bpr_mf(**changes: Any) -> BprMf:
     torch.manual_seed(0)
     return BprMf(DATA, options_of("bpr_mf", dim=4, **changes))
+
+
+def fm_bpr(**changes: Any) -> FmBpr:
+    torch.manual_seed(0)
+    return FmBpr(DATA, options_of("fm_bpr", dim=4, **changes))
 
 
 def sasrec(**changes: Any) -> SasRec:
@@ -101,6 +114,41 @@ def test_an_unseen_user_is_the_mean_of_the_items() -> None:
     torch.testing.assert_close(network.users.weight, bpr_mf().users.weight)  # unchanged
 
 
+def test_a_factorisation_machine_is_the_sum_of_all_pairs() -> None:
+    network = fm_bpr()
+    with torch.no_grad():
+        for weights in network.parameters():
+            weights.add_(torch.randn_like(weights))
+        network.features.weight[0] = 0
+        network.feature_bias.weight[0] = 0
+        found = network.scores(torch.tensor([1]), [[3]])[0]
+    category, brand = network.places[0].tolist()
+    assert network.places[5].tolist() == [category, brand + 1]
+    assert network.places[4].tolist() == [0, 0]
+    vectors = [network.users.weight[1], network.items.weight[0]]
+    vectors += [network.features.weight[category], network.features.weight[brand]]
+    expected = network.bias[0] + network.feature_bias.weight[[category, brand]].sum()
+    for n, first in enumerate(vectors):
+        expected = expected + sum(first @ second for second in vectors[n + 1 :])
+    assert float(found[0]) == pytest.approx(float(expected.detach()), rel=1e-4)
+    # Item 6 was never bought: like item 1 without its own vector and bias.
+    with torch.no_grad():
+        network.items.weight[1] = 0
+        network.bias[1] = 0
+        again = network.scores(torch.tensor([1]), [[3]])[0]
+    assert float(again[6]) == pytest.approx(float(again[1]))
+    assert float(found[6]) == pytest.approx(float(again[6]))
+
+
+def test_a_new_user_of_a_factorisation_machine_is_the_mean_of_the_items_sums() -> None:
+    network = fm_bpr()
+    with torch.no_grad():
+        found = network.scores(torch.tensor([-1]), [[1, 3]])[0]
+        catalog = network.read(torch.arange(8))
+    mean = (catalog.vectors[1] + catalog.vectors[3]) / 2
+    torch.testing.assert_close(found, catalog.vectors @ mean + catalog.biases)
+
+
 def test_cross_entropy_of_all_next_items() -> None:
     network = sasrec()
     items, following = torch.tensor([[0, 1], [3, 8]]), torch.tensor([[1, 2], [1, 8]])
@@ -110,7 +158,7 @@ def test_cross_entropy_of_all_next_items() -> None:
         scores = network.items.weight.detach()[:8] @ hidden[row, place]
         losses.append(float(scores.exp().sum().log() - scores[target]))
     loss = network.loss(items, following, torch.tensor([], dtype=torch.long))
-    assert float(loss) == pytest.approx(sum(losses) / 3, rel=1e-5)
+    assert float(loss.detach()) == pytest.approx(sum(losses) / 3, rel=1e-5)
 
 
 def test_sampled_softmax_is_that_of_all_items_when_each_is_drawn_as_often_as_expected() -> None:
@@ -160,7 +208,7 @@ def test_every_purchase_but_the_first_is_an_example_within_the_length() -> None:
     assert sorted(pairs) == sorted([(0, 1), (1, 2), (3, 1), (4, 3), (3, 2), (2, 1), (1, 0)])
 
 
-@pytest.mark.parametrize("make", [bpr_mf, sasrec])
+@pytest.mark.parametrize("make", [bpr_mf, fm_bpr, sasrec])
 def test_batches_follow_from_seed_and_epoch(make: Any) -> None:
     def first(seed: int, epoch: int) -> list[list[int]]:
         return [tensor.tolist() for tensor in next(make(seed=seed, samples=6).batches(DATA, epoch))]
