@@ -19,6 +19,7 @@ from gpt4rec_es.cli.options import (
     labels_option,
     numbers,
     part_option,
+    reranker_option,
     trained_option,
     trust_option,
     wide_option,
@@ -79,6 +80,7 @@ def evaluate() -> None:
 )
 @trust_option
 @trained_option
+@reranker_option
 @click.option(
     "--recipe",
     "recipes",

@@ -51,6 +51,11 @@ trained_option = click.option(
     help="Folder of a trained baseline or re-ranker to measure, from the whole catalog; "
     "repeatable.",
 )
+reranker_option = click.option(
+    "--reranker",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder of the re-ranker that recipes use in place of the one that they name.",
+)
 _RULES = (
     click.option("--min-price", type=float, help="Lowest price of recommended items."),
     click.option("--max-price", type=float, help="Highest price of recommended items."),

@@ -31,7 +31,11 @@ _COLOURED = {"state", "passed"}
 _STYLES = dict.fromkeys(("published", "ready", "up", "yes"), "green")
 _STYLES |= dict.fromkeys(("rejected", "failed", "down", "no"), "red")
 _STYLES |= dict.fromkeys(
-    ("planned", "generating", "searching", "merging", "checking", "building", "starting"), "yellow"
+    (
+        *("planned", "generating", "embedding", "searching", "merging", "checking"),
+        *("building", "starting"),
+    ),
+    "yellow",
 )
 
 Data = TypeVar("Data")

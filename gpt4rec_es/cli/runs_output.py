@@ -59,7 +59,8 @@ def print_status(data: dict[str, Any], *, wide: bool = False) -> None:
             f"{data['users_done']:,} of {plural(data['cohort_size'], 'user')} done{speed}{left}"
         )
     sources = ", ".join(f"{name}:{weight:g}" for name, weight in data["weights"].items())
-    print_line(f"recipe {data['recipe'] or '(older than recipes)'}: {sources}")
+    reranker = f"; re-ranker {data['reranker']}" if data["reranker"] else ""
+    print_line(f"recipe {data['recipe'] or '(older than recipes)'}: {sources}{reranker}")
     if data["generator"] is None:
         print_line("no query generator: no queries are written; the other sources make the lists")
     print_line(

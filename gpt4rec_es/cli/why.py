@@ -17,6 +17,12 @@ from gpt4rec_es.cli.why_reasons import fused_from, reason_of
 @run_option
 @click.option("--item", "item_id", help="Id of an item to explain: why it is, or is not, listed.")
 @click.option(
+    "--fields",
+    "by_fields",
+    is_flag=True,
+    help="Explain the re-ranker's scores by the metadata fields of the listed items.",
+)
+@click.option(
     "--svg",
     "picture",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
@@ -25,12 +31,20 @@ from gpt4rec_es.cli.why_reasons import fused_from, reason_of
 )
 @json_option
 def why(
-    user_id: str, run_id: str, item_id: str | None, picture: Path | None, as_json: bool
+    user_id: str,
+    run_id: str,
+    item_id: str | None,
+    by_fields: bool,
+    picture: Path | None,
+    as_json: bool,
 ) -> None:
     """Explain the recommendations of USER_ID, or why an item is not one of them.
 
     Example: gpt4rec why 16039 --item 22423
     """
+    if by_fields:
+        _why_fields(user_id, run_id, item_id, picture, as_json)
+        return
     if item_id is not None:
         _why_item(user_id, run_id, item_id, picture, as_json)
         return
@@ -44,6 +58,19 @@ def why(
 
         reasons = [reason_of(row) for row in explanation["recommendations"]]
         write_picture(picture, render_picture(explanation, reasons))
+
+
+def _why_fields(
+    user_id: str, run_id: str, item_id: str | None, picture: Path | None, as_json: bool
+) -> None:
+    from gpt4rec_es.cli.why_fields import print_fields
+    from gpt4rec_es.night.inspect.why_fields import explain_fields
+
+    if item_id is not None or picture is not None:
+        raise click.UsageError("--fields is about the whole list: leave --item and --svg out.")
+    runtime = get_runtime()
+    found = explain_fields(runtime.engine, runtime.reranker, user_id, run_id)
+    emit(found.as_dict(), as_json, print_fields)
 
 
 def _why_item(user_id: str, run_id: str, item_id: str, picture: Path | None, as_json: bool) -> None:

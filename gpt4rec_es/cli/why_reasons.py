@@ -19,6 +19,8 @@ def reason_of(row: dict[str, Any]) -> str:
     reason = _REASONS[row["source"]].format(**row, from_title=from_title)
     if row["promoted_by"] and row["source"] != "pinned":
         reason += f", moved up by {row['promoted_by']}"
+    if row["merge_rank"] not in {None, row["rank"]}:
+        reason += f", re-ranked from {row['merge_rank']}"
     return reason if row["is_active"] else f"not shown: deactivated since; was {reason}"
 
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from gpt4rec_es.encoders.adapters import open_adapters, save_adapters
 from gpt4rec_es.encoders.network import silence_transformers
-from gpt4rec_es.encoders.text_encoder import open_encoder
+from gpt4rec_es.encoders.text_encoder import TextEncoder, open_encoder
 from gpt4rec_es.encoders.tokenizer import save_tokenizer
 from gpt4rec_es.encoders.vectors import VectorCache, open_vectors
 from gpt4rec_es.errors import UsageError
@@ -130,17 +130,7 @@ def build_recommender(
     Raises:
         UsageError: the GPT-2 is another one, or cannot be read.
     """
-    source = folder / _ENCODER if (folder / _ENCODER).is_dir() else gpt2
-    encoder = open_encoder(
-        source, max_tokens=document["max_tokens"], pooling=document["pooling"], device=device
-    )
-    if source == gpt2 and encoder.checkpoint.content_hash != document["gpt2"]:
-        raise UsageError(
-            f"The recommender in {folder} was trained with another GPT-2 than {gpt2}.",
-            "Open it with the one that its card names.",
-        )
-    if (folder / _ADAPTERS).is_dir():
-        open_adapters(encoder, folder / _ADAPTERS)
+    encoder = open_own_encoder(folder, document, gpt2, device)
     settings: dict[str, Any] = dict(document["settings"])
     if document["kind"] == "GPT2RecommenderEnhanced":
         settings |= {"use_cache": True, "use_peft": bool(encoder.adapters)}
@@ -155,6 +145,28 @@ def build_recommender(
         **settings,
     ).to(encoder.device)
     return model
+
+
+def open_own_encoder(
+    folder: Path, document: dict[str, Any], gpt2: Path | str, device: str
+) -> TextEncoder:
+    """Return the GPT-2 of a ``document`` with the adapters that it learned.
+
+    Raises:
+        UsageError: ``gpt2`` is another one, or cannot be read.
+    """
+    source = folder / _ENCODER if (folder / _ENCODER).is_dir() else gpt2
+    encoder = open_encoder(
+        source, max_tokens=document["max_tokens"], pooling=document["pooling"], device=device
+    )
+    if source == gpt2 and encoder.checkpoint.content_hash != document["gpt2"]:
+        raise UsageError(
+            f"The recommender in {folder} was trained with another GPT-2 than {gpt2}.",
+            "Open it with the one that its card names.",
+        )
+    if (folder / _ADAPTERS).is_dir():
+        open_adapters(encoder, folder / _ADAPTERS)
+    return encoder
 
 
 def load_weights(model: LearningTowers, folder: Path) -> None:

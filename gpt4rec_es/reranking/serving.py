@@ -84,14 +84,25 @@ class ServedReranker:
         parts = [np.zeros((0, self.width), np.int16)]
         for first in range(0, len(item_ids), _STEP):
             step = slice(first, first + _STEP)
-            metadata = self._model.as_read(self._reading.items(rows[step]))
-            numbers = [self._index.get(item_id, MISSING) for item_id in item_ids[step]]
-            with torch.no_grad():
-                places, table = self._texts.read(metadata)
-                items = torch.tensor(numbers, dtype=torch.long, device=places.device)
-                vectors, biases, _ = self._model.join_items(items, places, table)
-            parts.append(with_last(vectors.cpu().numpy(), biases.cpu().numpy()))
+            parts.append(self.read_items(item_ids[step], self.metadata(rows[step]))[0])
         return np.concatenate(parts)
+
+    def metadata(self, rows: Sequence[ItemFields]) -> Metadata:
+        """Return the fields of items that the network reads."""
+        return self._model.as_read(self._reading.items(rows))
+
+    def read_items(self, item_ids: Sequence[str], metadata: Metadata) -> tuple[Fixed, Any]:
+        """Return (items, width), and the attention weights (items, fields + 1).
+
+        The last weight is that of no field. Without attention the weights are None.
+        """
+        numbers = [self._index.get(item_id, MISSING) for item_id in item_ids]
+        with torch.no_grad():
+            places, table = self._texts.read(metadata)
+            items = torch.tensor(numbers, dtype=torch.long, device=places.device)
+            vectors, biases, weights = self._model.join_items(items, places, table)
+        read = with_last(vectors.cpu().numpy(), biases.cpu().numpy())
+        return read, None if weights is None else weights.cpu().numpy()
 
     def user_vectors(
         self,

@@ -13,13 +13,7 @@ import torch
 from torch import nn
 
 from gpt4rec_es.errors import DataError, UsageError
-from gpt4rec_es.reranking.metadata import (
-    MISSING,
-    Metadata,
-    RecommenderData,
-    pad_histories,
-    require_fields,
-)
+from gpt4rec_es.reranking.metadata import MISSING, Metadata, RecommenderData, pad_histories
 from gpt4rec_es.reranking.text_table import TextTable, take
 
 UserMode = Literal["id", "history", "both"]
@@ -220,7 +214,7 @@ class TwoTowers(nn.Module):  # type: ignore[misc]
         Raises:
             DataError: the fields are not those of the data.
         """
-        require_fields(metadata, self.fields)
+        metadata.require_fields(self.fields)
         metadata = self.as_read(metadata)
         with self._evaluating():
             table = self.table.encoder.encode_text(metadata.texts)

@@ -1,8 +1,7 @@
 """The lists of one evaluation: method, options, and seconds."""
 
 import time
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,13 +17,15 @@ from gpt4rec_es.lab.evaluation.evaluate_options import EvaluateOptions
 from gpt4rec_es.lab.evaluation.merging import Cell, merge_lists
 from gpt4rec_es.lab.evaluation.methods import Baselines
 from gpt4rec_es.lab.evaluation.night_rules import AppliedRules
+from gpt4rec_es.lab.evaluation.rerank_vectors import rerank_vectors
 from gpt4rec_es.lab.evaluation.sources import product_sources
 from gpt4rec_es.lab.evaluation.trained_lists import trained_lists
-from gpt4rec_es.lab.splits.queries import split_queries
+from gpt4rec_es.lab.splits.queries import count_first_queries, split_queries
 from gpt4rec_es.lab.splits.split import EvalUser
 from gpt4rec_es.metrics.lists import Lists
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe
 from gpt4rec_es.protocols import Bars, QueryGenerator
+from gpt4rec_es.ranking.vectors import NO_VECTORS, Vectors
 from gpt4rec_es.records import Decoding, PromptForm
 
 # Methods whose queries a generator writes.
@@ -183,6 +184,7 @@ class MethodLists:
                     baskets=self._steps,
                     rules=self._applied.items,
                     may_search=self._applied.may_search,
+                    vectors=self.vectors_by(recipe, options.reranker),
                 )
                 made_with = {
                     "fusion": recipe.fusion.as_dict(),
@@ -211,6 +213,12 @@ class MethodLists:
         opened = _opened(generator, recipe, open_generator)
         return self._queries(opened, recipe.decoding)
 
+    def vectors_by(self, recipe: Recipe, folder: Path | None) -> Vectors:
+        """Return the vectors of a recipe's re-ranker; see ``rerank_vectors``."""
+        if recipe.reranker is None:
+            return NO_VECTORS
+        return rerank_vectors(self._engine, self._split, recipe.reranker, folder, self._eval_users)
+
     def _queries(self, generator: QueryGenerator, decoding: Decoding) -> list[list[str]]:
         key = (generator.content_hash, generator.prompt_form, decoding)
         if key not in self._written:
@@ -234,16 +242,6 @@ def _with_queries(recipe: Recipe, numbers: Sequence[int]) -> Recipe:
     most = max(numbers)
     beams = max(most, recipe.decoding.num_beams)
     return replace(recipe, decoding=replace(recipe.decoding, num_queries=most, num_beams=beams))
-
-
-def count_first_queries(queries: Iterable[Sequence[str]]) -> FirstQueries:
-    """Return how much the first of each user's queries differ; users without queries are left out.
-
-    As the night counts them, in db/rows/first_queries.py.
-    """
-    firsts = Counter(own[0] for own in queries if own)
-    top = max(firsts.values()) / firsts.total() if firsts else None
-    return FirstQueries(len(firsts), top)
 
 
 def _learned(options: EvaluateOptions) -> dict[str, bool]:

@@ -190,6 +190,7 @@ class GridMerge:
             rules=sources.rules,
             shown={},
             buyers=sources.buyers,
+            vectors=sources.vectors,
         )
 
 

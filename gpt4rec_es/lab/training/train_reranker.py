@@ -13,7 +13,7 @@ import torch
 from sqlalchemy import Engine
 
 from gpt4rec_es.db.engine import transaction
-from gpt4rec_es.db.rows import generators
+from gpt4rec_es.db.rows import generators, rerankers
 from gpt4rec_es.encoders.network import pick_device, set_threads
 from gpt4rec_es.encoders.text_encoder import TextEncoder, open_encoder
 from gpt4rec_es.errors import UsageError
@@ -31,6 +31,7 @@ from gpt4rec_es.reranking.checkpoint import (
     read_document,
     save_recommender,
 )
+from gpt4rec_es.reranking.registry import add_reranker
 from gpt4rec_es.version import code_version
 
 _STEP = 512  # users scored at a time
@@ -43,6 +44,7 @@ class RerankerReport:
     name: str
     folder: str
     content_hash: str
+    is_registered: bool
     card: dict[str, Any]
 
 
@@ -56,21 +58,33 @@ def train_reranker(
     generator: str | None = None,
     gpt2: str | None = None,
     trust: bool = False,
+    actor: str,
     progress: Progress = no_progress,
 ) -> RerankerReport:
     """Train a re-ranker on the training part of ``split`` and write the folder ``output``.
+
+    It is registered as ``name`` if nights can use it: if it reads users by their history.
 
     generator: name of the generator whose GPT-2 reads the metadata; None: the one of nights. gpt2:
     a folder or hub id instead. trust: accept a generator that may have seen held-out items. Called
     again after a kill with equal arguments it resumes.
 
     Raises:
-        UsageError: ``output`` exists, an unknown name, or a generator that is no GPT-2.
+        UsageError: ``output`` exists, ``name`` is taken, an unknown name, or a generator that is
+            no GPT-2.
         DataError: the split leaks, or has nothing to learn from.
     """
     started = time.monotonic()
     if output.exists():
-        raise UsageError(f"{output} exists already.", "Choose another --output or remove it.")
+        raise UsageError(
+            f"{output} exists already.",
+            "Choose another --output, or register it: "
+            f"`gpt4rec rerankers add {name} --folder {output}`.",
+        )
+    is_registered = options.user_mode == "history"
+    if is_registered:
+        with transaction(engine) as connection:
+            rerankers.require_free(connection, name)
     read = read_reranker_data(engine, split)
     source = _source(engine, read, generator, gpt2, trust=trust)
     device = pick_device(options.device)
@@ -95,7 +109,9 @@ def train_reranker(
     }
     content_hash = save_recommender(model, output, card, read.serving)
     shutil.rmtree(work)
-    return RerankerReport(name, str(output), content_hash, card)
+    if is_registered:
+        add_reranker(engine, name, output, actor=actor)
+    return RerankerReport(name, str(output), content_hash, is_registered, card)
 
 
 class TrainedReranker:

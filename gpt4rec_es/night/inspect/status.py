@@ -44,8 +44,9 @@ class RunStatus:
 
     pruned_at: time the lists were deleted. users_done: number of users with stored lists.
     eta_seconds: estimated seconds to the end of the current stage. recipe: None: the run is older
-    than recipes. weights: of its sources. generator None: it has none. distinct_first_queries,
-    top_first_query_fraction: as in rows/first_queries.py; None: not checked yet.
+    than recipes. weights: of its sources. generator, reranker: None: it has none.
+    distinct_first_queries, top_first_query_fraction: as in rows/first_queries.py; None: not checked
+    yet.
     """
 
     run_id: str
@@ -60,6 +61,7 @@ class RunStatus:
     eta_seconds: float | None
     k: int
     generator: str | None
+    reranker: str | None
     recipe: str | None
     weights: dict[str, float]
     index: str
@@ -84,7 +86,7 @@ class RunStatus:
         return asdict(self)
 
 
-_UNITS = {"generate": "prompts", "search": "queries", "merge": "users"}
+_UNITS = {"generate": "prompts", "embed": "users", "search": "queries", "merge": "users"}
 
 
 def run_status(connection: Connection, run: Run) -> RunStatus:
@@ -110,6 +112,7 @@ def run_status(connection: Connection, run: Run) -> RunStatus:
         eta_seconds=under_way.eta_seconds if under_way else None,
         k=run.k,
         generator=(run.manifest["generator"] or {}).get("name"),
+        reranker=run.manifest.get("reranker", {}).get("name"),
         recipe=run.manifest.get("recipe", {}).get("name"),
         weights=dict(Fusion.from_dict(run.manifest.get("fusion")).weights),
         index=run.index_name,

@@ -141,7 +141,7 @@ def _drop_partitions(
             rows.detach(connection, parent, run.run_no)
 
     if owner is not None and _owns_the_lists(owner):
-        for parent in rows.PARENTS[:2] if keep_lists else rows.PARENTS:
+        for parent in rows.PARENTS[:-1] if keep_lists else rows.PARENTS:
             _retry_on_lock_timeout(owner, partial(detach, owner, parent), run.run_id, max_wait_s)
     _retry_on_lock_timeout(parts.engine, drop, run.run_id, max_wait_s)
 
