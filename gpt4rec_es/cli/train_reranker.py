@@ -175,6 +175,5 @@ def print_reranker(report: "RerankerReport") -> None:
     if not report.is_registered:
         print_line("It is not registered: nights use re-rankers of --user-mode history alone.")
     print_line(
-        f"Measure it: `gpt4rec evaluate run {card['data']['split']} --method reranker "
-        f"--reranker {report.folder}`"
+        f"Measure it: `gpt4rec evaluate run {card['data']['split']} --trained {report.folder}`"
     )

@@ -125,8 +125,8 @@ def test_a_reranker_is_trained_and_measured(
     )
     folder = tmp_path / ".models" / "first"
     assert [path.name for path in folder.parent.iterdir()] == ["first"]
-    measured = ("evaluate", "run", "loo", "--method", "reranker", "--reranker", str(folder))
-    first, popular = call(capsys, *measured, "--method", "popularity", "--part", "test")
+    measured = ("evaluate", "run", "loo", "--trained", str(folder))
+    popular, first = call(capsys, *measured, "--method", "popularity", "--part", "test")
     assert first["method"] == "reranker"
     assert first["options"]["reranker"]["content_hash"] == report["content_hash"]
     assert first["options"]["reranker"]["preset"] == preset
@@ -152,7 +152,7 @@ def test_a_reranker_is_trained_and_measured(
     by_number = ("--name", "numbers", "--user-mode", "both")
     assert run([*command, *by_number, *QUICK, *other]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "gpt4rec evaluate run loo --method reranker" in said
+    assert "gpt4rec evaluate run loo --trained" in said
     assert "It is not registered" in said
     assert [row["name"] for row in call(capsys, "rerankers", "list")] == ["first"]
 
@@ -326,9 +326,11 @@ def test_what_does_not_fit_is_refused(
     folder = tmp_path / ".models" / "first"
     with pytest.raises(UsageError, match="was not trained on the split"):
         TrainedReranker(engine, "whole-users", folder)
-    with pytest.raises(UsageError, match="needs --reranker"):
-        EvaluateOptions(("reranker",))
-    with pytest.raises(UsageError, match="has a re-ranker"):
+    with pytest.raises(UsageError, match="no method"):
+        EvaluateOptions(())
+    with pytest.raises(UsageError, match="no method 'reranker'"):
+        EvaluateOptions(("reranker",), trained=(folder,))
+    with pytest.raises(UsageError, match="uses --reranker"):
         EvaluateOptions(("popularity",), reranker=folder)
     with database.engine.begin() as connection:
         connection.execute(text("UPDATE items SET title = title || ' new' WHERE item_no = 3"))
@@ -352,7 +354,7 @@ def test_users_that_training_never_saw(
     folder = str(tmp_path / "history")
     command = ("train", "reranker", "--name", "h", "--split", "whole-users", "--output", folder)
     call(capsys, *command, *QUICK, "--gpt2", str(gpt2_folder), "--user-mode", "history")
-    measured = ("evaluate", "run", "whole-users", "--method", "reranker", "--reranker", folder)
+    measured = ("evaluate", "run", "whole-users", "--trained", folder)
     (report,) = call(capsys, *measured, "--k", "5", "--part", "test")
     assert report["n_eval_users"] > 0
 

@@ -19,7 +19,7 @@ from gpt4rec_es.lab.evaluation.methods import Baselines
 from gpt4rec_es.lab.evaluation.night_rules import AppliedRules
 from gpt4rec_es.lab.evaluation.rerank_vectors import rerank_vectors
 from gpt4rec_es.lab.evaluation.sources import product_sources
-from gpt4rec_es.lab.evaluation.trained_reranker import reranker_lists
+from gpt4rec_es.lab.evaluation.trained_lists import trained_lists
 from gpt4rec_es.lab.splits.queries import count_first_queries, split_queries
 from gpt4rec_es.lab.splits.split import EvalUser
 from gpt4rec_es.metrics.lists import Lists
@@ -89,9 +89,6 @@ class MethodLists:
         Raises:
             ConflictError: the generator's files changed.
         """
-        if method == "reranker":
-            yield self._reranker_lists(options)
-            return
         if method not in GENERATED:
             yield self._baseline_lists(method, options)
             return
@@ -111,20 +108,25 @@ class MethodLists:
             {**asdict(options.method), **_learned(options)},
         )
 
-    def _reranker_lists(self, options: EvaluateOptions) -> MadeLists:
+    def trained_lists(self, folder: Path, options: EvaluateOptions) -> MadeLists:
+        """Return the lists of the trained recommender in ``folder``.
+
+        Raises:
+            UsageError: it is none of this split and catalog.
+        """
         started = time.monotonic()
-        assert options.reranker is not None  # noqa: S101 - EvaluateOptions checks it
-        with self._bars("Recommending by reranker", "users") as progress:
-            lists, known = reranker_lists(
+        with self._bars(f"Recommending by {folder.name}", "users") as progress:
+            method, lists, known = trained_lists(
                 self._engine,
                 self._split.name,
-                options.reranker,
+                options.part,
+                folder,
                 self._catalog,
                 self._eval_users,
                 options.ks,
                 progress,
             )
-        return MadeLists("reranker", lists, time.monotonic() - started, known)
+        return MadeLists(method, lists, time.monotonic() - started, known)
 
     def _query_lists(
         self,

@@ -22,6 +22,7 @@ from gpt4rec_es.lab.training.fit_reranker import Epoch, fit, new_recommender
 from gpt4rec_es.lab.training.reranker_data import RerankerData, read_reranker_data
 from gpt4rec_es.lab.training.reranker_options import RerankerOptions
 from gpt4rec_es.lab.training.split_data import require_unseen
+from gpt4rec_es.lab.training.work_folder import resumed_folder
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.reranking.catalog_lists import best_items
 from gpt4rec_es.reranking.checkpoint import (
@@ -120,6 +121,8 @@ class TrainedReranker:
         UsageError: the folder has none, or it was trained on another split, catalog or GPT-2.
     """
 
+    method = "reranker"
+
     def __init__(self, engine: Engine, split: str, folder: Path) -> None:
         card = read_document(folder)["card"]
         self._card = card
@@ -191,17 +194,8 @@ def _work_folder(
     output: Path, read: RerankerData, options: RerankerOptions, encoder: TextEncoder
 ) -> Path:
     """Return the folder of the state of an earlier, killed call, or a new one."""
-    work = output.with_name(f".{output.name}.training")
     decisive = {**options.as_dict(), "device": None, "threads": None}
     digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode())
     digest.update(read.split.content_hash.encode() + encoder.content_hash().encode())
     digest.update(read.data.items.content_hash().encode())
-    note = work / "fingerprint"
-    if note.is_file() and note.read_text() != digest.hexdigest():
-        raise UsageError(
-            f"{work} holds an unfinished training with other options or data.",
-            "Call it as before to finish it, or remove that folder.",
-        )
-    work.mkdir(parents=True, exist_ok=True)
-    note.write_text(digest.hexdigest())
-    return work
+    return resumed_folder(output, digest.hexdigest())
