@@ -1,5 +1,6 @@
 """``gpt4rec tune lists``: fit the recipe of lists to a shop."""
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -55,9 +56,14 @@ def metric_at(given: str, k: int) -> tuple[Any, int]:
 @click.option(
     "--trials",
     type=click.IntRange(1, 1000),
-    default=16,
+    default=40,
     show_default=True,
-    help="Number of settings of pairs and decays; coefficients are fitted for each.",
+    help="Number of settings to measure; coefficients are fitted for each.",
+)
+@click.option(
+    "--work",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for unfinished work; removed at the end. [default: .SPLIT.tuning]",
 )
 @click.option(
     "--users",
@@ -70,11 +76,13 @@ def metric_at(given: str, k: int) -> tuple[Any, int]:
 @SEED
 @click.option("--dry-run", is_flag=True, help="Show what would be measured without measuring.")
 @json_option
-def lists(split: str, metric: str, dry_run: bool, as_json: bool, **chosen: Any) -> None:
+def lists(
+    split: str, metric: str, work: Path | None, dry_run: bool, as_json: bool, **chosen: Any
+) -> None:
     """Fit a recipe to SPLIT's purchases, and compare it with the live one on other users.
 
     The recipe begins with the live one, if it is learned, or with `default`. The live recipe is
-    unchanged: see `tune promote`.
+    unchanged: see `tune promote`. After a kill, the same command goes on after the last setting.
 
     Example: gpt4rec tune lists baskets
     """
@@ -83,7 +91,7 @@ def lists(split: str, metric: str, dry_run: bool, as_json: bool, **chosen: Any) 
     from gpt4rec_es.lab.tuning.lists.promote import show_list_trial
     from gpt4rec_es.lab.tuning.lists.tune_lists import tune_lists
 
-    after_interrupt("Nothing is stored but generated queries, if there are any; run it again.")
+    after_interrupt("Run it again: it goes on after the last setting that was measured.")
     runtime = get_runtime()
     live = runtime.recipe
     is_learned = live.recipe.fusion.method == "learned"
@@ -92,6 +100,7 @@ def lists(split: str, metric: str, dry_run: bool, as_json: bool, **chosen: Any) 
         split=split,
         live=live,
         base=live if is_learned else runtime.recipe_called("default"),
+        work=work or Path(f".{split}.tuning"),
         metric=name,
         k=k,
         **chosen,

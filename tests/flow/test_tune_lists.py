@@ -1,5 +1,8 @@
 """Tuning of recipes on real servers: fitted, compared on other users, promoted, taken back."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from sqlalchemy import text
 
@@ -25,7 +28,13 @@ from tests.shop import Shop, make_shop
 # A poor recipe: history titles alone, which find other styles than the user's.
 POOR = NamedRecipe("poor", Recipe(fusion=Fusion((("history_titles", 1.0),))))
 DEFAULT = shipped("default")
-OPTIONS = ListTuningOptions(split="loo", live=POOR, base=DEFAULT, k=5, trials=4)
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> ListTuningOptions:
+    return ListTuningOptions(
+        split="loo", live=POOR, base=DEFAULT, work=tmp_path / "work", k=5, trials=4
+    )
 
 
 @pytest.fixture
@@ -43,10 +52,10 @@ def runtime(shop: Shop) -> Runtime:
 
 
 def test_a_better_recipe_is_found_promoted_and_taken_back(
-    runtime: Runtime, database: Database
+    runtime: Runtime, database: Database, options: ListTuningOptions
 ) -> None:
     parts = runtime.tuning_parts()
-    trial = tune_lists(parts, OPTIONS)
+    trial = tune_lists(parts, options)
     assert trial.is_change
     assert "better than poor by more than chance" in trial.verdict
     assert (trial.generator, trial.n_fit_users + trial.n_test_users) == (None, 360)
@@ -56,10 +65,11 @@ def test_a_better_recipe_is_found_promoted_and_taken_back(
     assert [row["is_fitted"] for row in report.settings] == [False] + [True] * 4
     first, second = report.settings[:2]
     assert first["pair_decay"] == second["pair_decay"] == 0.8
+    assert not options.work.exists()
     decides = {(row["k"], row["metric"]): row for row in report.comparisons}[5, "ndcg"]
     assert decides["gain"] == pytest.approx(decides["best_value"] - decides["live_value"])
     assert 0 < decides["gain_low"] < decides["gain"] < decides["gain_high"]
-    assert tune_lists(parts, OPTIONS).document == trial.document  # by seed
+    assert tune_lists(parts, options).document == trial.document  # by seed
 
     with pytest.raises(ConflictError, match="compared with 'poor'"):
         promote_list_trial(runtime.engine, trial, actor="test")
@@ -85,11 +95,11 @@ def test_a_better_recipe_is_found_promoted_and_taken_back(
     ]
 
 
-def test_what_is_live_can_be_best(runtime: Runtime) -> None:
+def test_what_is_live_can_be_best(runtime: Runtime, options: ListTuningOptions) -> None:
     parts = runtime.tuning_parts()
-    found = tune_lists(parts, OPTIONS)
+    found = tune_lists(parts, options)
     best = NamedRecipe("best", Recipe(fusion=Fusion.from_dict(found.document["fusion"])))
-    again = ListTuningOptions(split="loo", live=best, base=best, k=5, trials=2)
+    again = replace(options, live=best, base=best, trials=2)
     trial = tune_lists(parts, again)
     assert not trial.is_change
     assert "Keep best" in trial.verdict
@@ -97,9 +107,11 @@ def test_what_is_live_can_be_best(runtime: Runtime) -> None:
         promote_list_trial(runtime.engine, trial, actor="test")
 
 
-def test_too_few_users_are_refused_before_work(runtime: Runtime) -> None:
+def test_too_few_users_are_refused_before_work(
+    runtime: Runtime, options: ListTuningOptions
+) -> None:
     parts = runtime.tuning_parts()
-    few = ListTuningOptions(split="loo", live=POOR, base=DEFAULT, k=5, most_users=150)
+    few = replace(options, most_users=150)
     with pytest.raises(UsageError, match="150 users of the validation part of 'loo' are too few"):
         plan_list_tuning(parts, few)
 

@@ -1,6 +1,7 @@
 """Options of tuning a recipe."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from gpt4rec_es.lab.evaluation.evaluate_options import EvaluateOptions
 from gpt4rec_es.lab.tuning.choose import Metric
@@ -11,21 +12,23 @@ from gpt4rec_es.options.recipe import NamedRecipe
 class ListTuningOptions:
     """Options of tuning a recipe.
 
-    live: the recipe that is compared with. base: the learned recipe whose fusion is changed.
-    trials: number of settings. most_users: maximum number of users; a fixed sample if there are
-    more. generator: None: the current one, if a recipe writes queries. trust: accept it whatever
-    its card says. seed: of the halves of users and of drawn settings.
+    live: the recipe that is compared with. base: the learned recipe that is changed. work: folder
+    for what a killed tuning goes on with; removed at the end. trials: number of settings.
+    most_users: maximum number of users; a fixed sample if there are more. generator: None: the
+    current one, if a recipe writes queries. trust: accept it whatever its card says. seed: of the
+    halves of users and of drawn settings.
     """
 
     split: str
     live: NamedRecipe
     base: NamedRecipe
+    work: Path
     part: str = "validation"
     generator: str | None = None
     trust: bool = False
     metric: Metric = "ndcg"
     k: int = 10
-    trials: int = 16
+    trials: int = 40
     most_users: int = 20_000
     seed: int = 0
 

@@ -1,23 +1,27 @@
-"""Choose a fusion: random settings, refined, each with coefficients fitted on two users of three.
+"""Choose a setting: some are drawn, then single steps from the best one are tried.
 
-The third user measures, and the winner is fitted again on all of them. Whether it is better than
-what is live is asked on other users, see tune_lists.py.
+Each setting gets coefficients of its own. Users are in three parts: each part is measured with
+coefficients that were fitted on the two others, so every user counts, and none is measured by its
+own purchases. Whether the winner is better than what is live is asked on other users, see
+tune_lists.py.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
 from gpt4rec_es.lab.tuning.choose import Metric
 from gpt4rec_es.lab.tuning.lists.candidates import CandidateSet
-from gpt4rec_es.lab.tuning.lists.fit import fit_coefficients, scores_of
-from gpt4rec_es.lab.tuning.lists.space import Setting, draw
+from gpt4rec_es.lab.tuning.lists.fit import Coefficients, fit_users
+from gpt4rec_es.lab.tuning.lists.space import Setting, Space
 from gpt4rec_es.metrics.accuracy import Targets
-from gpt4rec_es.options.lists import Fusion
+from gpt4rec_es.options.recipe import Recipe
 from gpt4rec_es.protocols import Progress, no_progress
 
-Collect = Callable[[Fusion], CandidateSet]
+Collect = Callable[[Recipe], CandidateSet]
+_FOLDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,104 +33,137 @@ class Tried:
     value: float
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """The best fusion, and all settings in the order in which they were tried."""
+class Memory(Protocol):
+    """Keeps what was measured, for a tuning that is killed."""
 
-    fusion: Fusion
-    tried: tuple[Tried, ...]
+    def value(self, setting: Setting) -> float | None:
+        """Return the value of a setting; None: it was not measured."""
+
+    def remember(self, setting: Setting, value: float) -> None:
+        """Keep the value of a setting."""
 
 
-class _Search:
+class Measuring:
     """Measures settings on the same users."""
 
     def __init__(
         self,
         collect: Collect,
         targets: Sequence[Collection[int]],
-        base: Fusion,
+        base: Recipe,
         metric: Metric,
         k: int,
         seed: int,
     ) -> None:
-        self.collect, self.targets, self.base = collect, targets, base
-        self.metric, self.k = metric, k
+        """Set the users by their ``targets``; collect: candidates of all of them by a recipe."""
+        self._collect, self._targets, self._base = collect, targets, base
+        self._known = Targets(targets)
+        self._metric, self._k = metric, k
         order = np.random.default_rng(seed).permutation(len(targets))
-        self.fit, self.measure = np.sort(order[len(order) // 3 :]), order[: len(order) // 3]
-        self.tried: dict[Setting, Tried] = {}
+        self._folds = [np.sort(order[fold::_FOLDS]) for fold in range(_FOLDS)]
+        self._starts: list[dict[str, float]] | None = None
 
-    def try_setting(self, setting: Setting) -> Tried:
-        if setting not in self.tried:
-            candidates = self.collect(setting.applied(self.base))
-            fitted = fit_coefficients(candidates.of(self.fit), self._targets(self.fit))
-            self.tried[setting] = Tried(setting, True, self._value(candidates, fitted))
-        return self.tried[setting]
+    def value(self, setting: Setting) -> float:
+        """Return the mean of the metric by coefficients fitted on other users.
 
-    def try_base(self) -> Tried:
-        """Measure the base with its own coefficients."""
-        value = self._value(self.collect(self.base), self.base.coefficients)
-        return Tried(Setting.of(self.base), False, value)
+        Raises:
+            UsageError: too few users have a target among their candidates.
+        """
+        candidates = self._collect(setting.applied(self._base))
+        is_target = candidates.is_target(self._targets)
+        values = np.zeros(len(self._targets))
+        for own, fitted in zip(self._folds, self._fit(candidates, is_target), strict=True):
+            values[own] = self._per_user(candidates, fitted)[own]
+        return float(values.mean())
 
-    def fit_again(self, setting: Setting) -> Fusion:
-        fusion = setting.applied(self.base)
-        found = fit_coefficients(self.collect(fusion), self.targets)
-        return replace(fusion, coefficients=found)
+    def value_as_it_is(self) -> float:
+        """Return the mean of the metric by the base with its own coefficients."""
+        coefficients = self._base.fusion.coefficients
+        return float(self._per_user(self._collect(self._base), coefficients).mean())
 
-    def _value(self, candidates: CandidateSet, coefficients: Iterable[tuple[str, float]]) -> float:
-        some = candidates.of(self.measure)
-        lists = some.lists(scores_of(some, tuple(coefficients)), self.k)
-        return float(Targets(self._targets(self.measure)).measure(lists)[self.metric].mean())
+    def fitted(self, setting: Setting) -> Recipe:
+        """Return the recipe of a setting with coefficients fitted on all users."""
+        recipe = setting.applied(self._base)
+        candidates = self._collect(recipe)
+        everyone = np.arange(len(self._targets))
+        found = fit_users(candidates, candidates.is_target(self._targets), everyone)
+        return replace(recipe, fusion=replace(recipe.fusion, coefficients=found))
 
-    def _targets(self, users: Iterable[int]) -> list[Collection[int]]:
-        return [self.targets[user] for user in users]
+    def _fit(self, candidates: CandidateSet, is_target: np.ndarray) -> Iterator[Coefficients]:
+        """Yield for each part of the users the coefficients fitted on the others."""
+        start = dict(self._base.fusion.coefficients)
+        for own in self._folds:
+            others = np.setdiff1d(np.arange(len(self._targets)), own)
+            yield fit_users(candidates, is_target, others, start=start)
+
+    def _per_user(self, candidates: CandidateSet, fitted: Coefficients) -> np.ndarray:
+        lists = candidates.lists(candidates.scores(fitted), self._k)
+        return self._known.measure(lists)[self._metric]
 
 
-def choose_fusion(
-    collect: Collect,
-    targets: Sequence[Collection[int]],
-    base: Fusion,
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The best recipe, and all settings in the order in which they were tried."""
+
+    recipe: Recipe
+    tried: tuple[Tried, ...]
+
+
+def choose_recipe(
+    measuring: Measuring,
+    base: Recipe,
+    space: Space,
+    memory: Memory,
     *,
-    metric: Metric = "recall",
-    k: int = 10,
-    trials: int = 24,
+    trials: int,
     seed: int = 0,
     progress: Progress = no_progress,
 ) -> Choice:
-    """Return the best of about ``trials`` settings of the learned fusion ``base``.
+    """Return the best of about ``trials`` settings of the learned recipe ``base``.
 
-    collect: candidates of the users of ``targets`` by a fusion. Half of the settings are drawn, the
-    others are steps from the best one. The base's own coefficients are tried, too: few users fit
-    noise. progress counts settings.
+    The base's own coefficients are tried, too: few users fit noise. progress counts settings.
 
     Raises:
         UsageError: too few users have a target among their candidates.
     """
-    search = _Search(collect, targets, base, metric, k, seed)
-    as_it_is = search.try_base()
-    for setting in _first(Setting.of(base), trials, seed):
-        search.try_setting(setting)
-        progress(len(search.tried), trials)
-    while len(search.tried) < trials:
-        best = _best(search.tried.values())
-        if not (steps := [one for one in best.setting.neighbours() if one not in search.tried]):
-            break
-        for setting in steps[: trials - len(search.tried)]:
-            search.try_setting(setting)
-            progress(len(search.tried), trials)
+    as_it_is = Tried(space.base, False, measuring.value_as_it_is())
+    tried: list[Tried] = []
+    progress(0, trials)
+    for setting in proposals(space, tried, trials, seed):
+        value = memory.value(setting)
+        if value is None:
+            value = measuring.value(setting)
+            memory.remember(setting, value)
+        tried.append(Tried(setting, True, value))
+        progress(len(tried), trials)
     progress(trials, trials)
-    best = _best([as_it_is, *search.tried.values()])
-    fusion = search.fit_again(best.setting) if best.is_fitted else base
-    return Choice(fusion, (as_it_is, *search.tried.values()))
+    best = best_of([as_it_is, *tried])
+    recipe = measuring.fitted(best.setting) if best.is_fitted else base
+    return Choice(recipe, (as_it_is, *tried))
 
 
-def _first(base: Setting, trials: int, seed: int) -> Iterator[Setting]:
-    """Yield the setting of the base, then drawn ones, about half of ``trials`` in all."""
+def proposals(space: Space, tried: Sequence[Tried], trials: int, seed: int) -> Iterator[Setting]:
+    """Yield distinct settings to try; the caller appends each to ``tried`` before the next.
+
+    That of the base, drawn ones until a third of ``trials``, then a random untried step from the
+    best so far.
+    """
     chance = np.random.default_rng(seed + 1)
-    yield base
-    for _ in range(1, max(1, trials // 2)):
-        yield draw(chance)
+    yield space.base
+    for _ in range(100 * trials):  # draws repeat in a small space
+        if len(tried) >= max(1, trials // 3):
+            break
+        if (drawn := space.draw(chance)) not in {one.setting for one in tried}:
+            yield drawn
+    while len(tried) < trials:
+        known = {one.setting for one in tried}
+        steps = space.steps(best_of(tried).setting, chance)
+        following = next((step for step in steps if step not in known), None)
+        if following is None:
+            return
+        yield following
 
 
-def _best(tried: Iterable[Tried]) -> Tried:
+def best_of(tried: Sequence[Tried]) -> Tried:
     """Return the first of the highest values; rounded, so that the last digits decide nothing."""
     return max(tried, key=lambda one: round(one.value, 9))

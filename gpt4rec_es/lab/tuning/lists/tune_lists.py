@@ -1,12 +1,12 @@
 """Tune the recipe of lists: choose on some users of a split, compare with the live one on others.
 
-The live recipe does not change here: see promote.py. A tuning that is killed keeps only the
-generated queries.
+The live recipe does not change here: see promote.py. A tuning that is killed keeps the generated
+queries, and in its work folder the settings that are measured.
 """
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from hashlib import sha256
 from typing import Any
 
 from gpt4rec_es.db.engine import transaction
@@ -18,13 +18,15 @@ from gpt4rec_es.lab.evaluation.compare import Difference, differences
 from gpt4rec_es.lab.evaluation.data import EvaluationCatalog, read_catalog
 from gpt4rec_es.lab.evaluation.made_lists import MethodLists
 from gpt4rec_es.lab.evaluation.night_rules import AppliedRules, apply_rules
-from gpt4rec_es.lab.evaluation.sources import ListSources, product_sources
+from gpt4rec_es.lab.evaluation.sources import query_titles
 from gpt4rec_es.lab.tuning.inputs import TuningParts
-from gpt4rec_es.lab.tuning.lists.candidates import CandidateCollector
+from gpt4rec_es.lab.tuning.lists.collect import search_candidates
 from gpt4rec_es.lab.tuning.lists.halves import ListInputs, load_list_inputs
 from gpt4rec_es.lab.tuning.lists.list_options import ListTuningOptions
-from gpt4rec_es.lab.tuning.lists.search import Choice, choose_fusion
-from gpt4rec_es.options.lists import Fusion
+from gpt4rec_es.lab.tuning.lists.pair_tables import PairTables
+from gpt4rec_es.lab.tuning.lists.search import Choice, Measuring, choose_recipe
+from gpt4rec_es.lab.tuning.lists.space import Setting, Space
+from gpt4rec_es.lab.tuning.lists.work_folder import WorkFolder
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe
 from gpt4rec_es.protocols import Bars, no_bars
 from gpt4rec_es.version import code_version
@@ -68,25 +70,27 @@ def tune_lists(
     for named in (options.live, options.base):  # kept, so that seconds are without generation
         test.queries_by(named.recipe, inputs.generator, parts.open_generator)
     started = time.monotonic()
-    choice = _choose(catalog, inputs, applied, queries, options, bars)
-    best = replace(options.base.recipe, fusion=choice.fusion)
-    found = list(
-        test.lists(
-            "product",
-            options.evaluation(options.live, NamedRecipe("best", best)),
-            inputs.generator,
-            parts.open_generator,
+    with WorkFolder(options.work, _decisive(options, inputs, build, catalog)) as work:
+        choice = _choose(catalog, inputs, applied, queries, options, work, bars)
+        best = choice.recipe
+        found = list(
+            test.lists(
+                "product",
+                options.evaluation(options.live, NamedRecipe("best", best)),
+                inputs.generator,
+                parts.open_generator,
+            )
         )
-    )
-    targets = [user.targets for user in inputs.test]
-    compared = differences(found[0].lists, found[1].lists, targets)
-    values = _row(options, inputs, build, best, compared) | {
-        "seconds": time.monotonic() - started,
-        "actor": parts.actor,
-    }
-    with transaction(parts.engine) as connection:
-        number = rows.store(connection, values, _settings(choice), map(_comparison, compared))
-        stored = rows.find(connection, number)
+        targets = [user.targets for user in inputs.test]
+        compared = differences(found[0].lists, found[1].lists, targets)
+        values = _row(options, inputs, build, best, compared) | {
+            "seconds": time.monotonic() - started,
+            "actor": parts.actor,
+        }
+        with transaction(parts.engine) as connection:
+            number = rows.store(connection, values, _settings(choice), map(_comparison, compared))
+            stored = rows.find(connection, number)
+        work.remove()
     assert stored is not None  # noqa: S101 -- stored by the line before
     return stored
 
@@ -97,41 +101,65 @@ def _choose(
     applied: AppliedRules,
     queries: Sequence[Sequence[str]],
     options: ListTuningOptions,
+    work: WorkFolder,
     bars: Bars,
 ) -> Choice:
     recipe = options.base.recipe
-
-    def sources(fusion: Fusion) -> ListSources:
-        return product_sources(
-            catalog,
-            inputs.split.train,
-            fusion,
-            baskets=inputs.split.baskets,
-            may_search=applied.may_search,
-        )
-
+    space = Space(recipe, has_queries=any(queries))
     removed, _ = applied.removed(sorted({text for own in queries for text in own}), recipe.filters)
-    with bars("Searching", "users") as progress:
-        collector = CandidateCollector(
+    with bars("Searching", "texts") as progress:
+        collector = search_candidates(
             catalog,
             queries,
             [user.history for user in inputs.fit],
-            sources(recipe.fusion),
+            PairTables(catalog, inputs.split.train, inputs.split.baskets, recipe.fusion),
+            query_titles(catalog, applied.may_search),
+            space.limits(),
             progress,
             options=recipe.search,
             removed=removed,
+            folder=work.path,
         )
+    measuring = Measuring(
+        lambda tried: collector.collect(tried.fusion, tried.decoding.num_queries),
+        [user.targets for user in inputs.fit],
+        recipe,
+        options.metric,
+        options.k,
+        options.seed,
+    )
     with bars("Choosing", "settings") as progress:
-        return choose_fusion(
-            lambda fusion: collector.collect(sources(fusion)),
-            [user.targets for user in inputs.fit],
-            recipe.fusion,
-            metric=options.metric,
-            k=options.k,
+        return choose_recipe(
+            measuring,
+            recipe,
+            space,
+            work,
             trials=options.trials,
             seed=options.seed,
             progress=progress,
         )
+
+
+def _decisive(
+    options: ListTuningOptions, inputs: ListInputs, build: Build, catalog: EvaluationCatalog
+) -> dict[str, Any]:
+    """Return what the values of settings depend on."""
+    titles = sha256()
+    for item, title in sorted(catalog.titles.items()):
+        titles.update(f"{item} {item in catalog.active} {title}\n".encode())
+    return {
+        "split": inputs.row.content_hash,
+        "part": options.part,
+        "users": [len(inputs.fit), len(inputs.test)],
+        "generator": inputs.generator and inputs.generator.content_hash,
+        "recipes": [options.live.recipe.content_hash, options.base.recipe.content_hash],
+        "metric": [options.metric, options.k],
+        "trials": options.trials,
+        "seed": options.seed,
+        "index": [build.index_name, build.bm25.k1, build.bm25.b],
+        "titles": titles.hexdigest(),
+        "code": code_version(),
+    }
 
 
 def _row(
@@ -177,9 +205,16 @@ def _verdict(options: ListTuningOptions, decides: Difference, *, is_change: bool
 
 def _settings(choice: Choice) -> list[dict[str, Any]]:
     return [
-        {"setting_no": number, "is_fitted": one.is_fitted, "value": one.value} | asdict(one.setting)
+        {"setting_no": number, "is_fitted": one.is_fitted, "value": one.value}
+        | _stored(one.setting)
         for number, one in enumerate(choice.tried, start=1)
     ]
+
+
+def _stored(setting: Setting) -> dict[str, float]:
+    """Return the options that are columns; the best recipe's document has all."""
+    names = ("pair_decay", "pair_backward", "pair_popularity", "pair_damping", "history_decay")
+    return {name: getattr(setting, name) for name in names}
 
 
 def _comparison(one: Difference) -> dict[str, Any]:
