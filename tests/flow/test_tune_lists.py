@@ -1,5 +1,10 @@
 """Tuning of recipes on real servers: fitted, compared on other users, promoted, taken back."""
 
+import json
+import os
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +19,8 @@ from gpt4rec_es.lab.splits.protocols import SplitOptions
 from gpt4rec_es.lab.tuning.lists.halves import plan_list_tuning
 from gpt4rec_es.lab.tuning.lists.list_options import ListTuningOptions
 from gpt4rec_es.lab.tuning.lists.promote import promote_list_trial, show_list_trial
+from gpt4rec_es.lab.tuning.lists.search import Measuring
+from gpt4rec_es.lab.tuning.lists.space import Setting
 from gpt4rec_es.lab.tuning.lists.tune_lists import tune_lists
 from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe
@@ -117,14 +124,16 @@ def test_too_few_users_are_refused_before_work(
 
 
 def test_the_commands(
-    runtime: Runtime, shop: Shop, cli: Cli, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, shop: Shop, cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     shop.enter(monkeypatch)
+    monkeypatch.chdir(tmp_path)
     cli("recipes", "use", "default", "--reason", "it needs no generator")
     plan = cli("tune", "lists", "loo", "--metric", "ndcg@5", "--dry-run")
     assert "180 users of loo (validation), with no queries" in plan
     assert cli.json("tune", "list") == []
     made = cli.json("tune", "lists", "loo", "--metric", "ndcg@5", "--trials", "2")
+    assert list(tmp_path.iterdir()) == []
     number = made["trial"]["trial_no"]
     assert cli.json("tune", "show", str(number)) == made
     assert [row["trial_no"] for row in cli.json("tune", "list")] == [number]
@@ -155,3 +164,55 @@ def test_coefficients_of_several_shops_are_fitted_together(
     assert cells[:2] == [alias, "150"]
     assert cells[3] == cells[4] == cells[5]
     assert float(cells[3].split(",")[0]) > float(cells[2].split(",")[0])
+
+
+def test_a_killed_tuning_goes_on_with_an_equal_result(
+    runtime: Runtime,
+    shop: Shop,
+    cli: Cli,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    shop.enter(monkeypatch)
+    cli("recipes", "use", "default", "--reason", "it needs no generator")
+    command = ["tune", "lists", "loo", "--metric", "ndcg@5", "--trials", "12"]
+    work = tmp_path / "work"
+    with subprocess.Popen(
+        [sys.executable, "-m", "gpt4rec_es", *command, "--work", str(work)],
+        env={**os.environ, **shop.environ},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        end = time.monotonic() + 60
+        while not (work / "settings.json").exists():
+            assert time.monotonic() < end, "nothing was measured in time"
+            time.sleep(0.01)
+        process.kill()
+    # Files of arrays have no names, so none is left.
+    known = {path.name for path in work.iterdir()} - {"settings.draft"}
+    assert known == {"fingerprint", "lock", "settings.json"}
+    n_measured = len(json.loads((work / "settings.json").read_text()))
+    assert 1 <= n_measured < 12
+    refused = cli.error(*command, "--seed", "1", "--work", str(work), code=2)
+    assert "unfinished tuning with other options or data" in refused
+
+    measured: list[Setting] = []
+    value = Measuring.value
+
+    def counted(self: Measuring, setting: Setting) -> float:
+        measured.append(setting)
+        return value(self, setting)
+
+    monkeypatch.setattr(Measuring, "value", counted)
+    resumed = cli.json(*command, "--work", str(work))
+    assert len(measured) == 12 - n_measured
+    assert not work.exists()
+    alone = cli.json(*command, "--work", str(tmp_path / "other"))
+    without = {"trial_no", "seconds", "tuned_at"}
+    same = [
+        {name: it for name, it in one["trial"].items() if name not in without}
+        for one in (resumed, alone)
+    ]
+    assert same[0] == same[1]
+    values = [[row["value"] for row in one["settings"]] for one in (resumed, alone)]
+    assert values[0] == values[1]

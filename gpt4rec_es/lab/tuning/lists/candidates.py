@@ -2,10 +2,12 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gpt4rec_es.lab.tuning.lists.arrays import new_array
 from gpt4rec_es.metrics.lists import NOTHING, Lists
 from gpt4rec_es.options.features import CONTEXTS, FEATURES
 from gpt4rec_es.ranking.values import Numbers, Values
@@ -31,13 +33,22 @@ class CandidateSet:
         """Return the number of users."""
         return len(self.starts) - 1
 
-    def of(self, users: Sequence[int] | NDArray[np.int64]) -> "CandidateSet":
-        """Return the candidates of these users, in their order, in memory."""
+    def of(
+        self, users: Sequence[int] | NDArray[np.int64], folder: Path | None = None
+    ) -> "CandidateSet":
+        """Return the candidates of these users, in their order; folder: for arrays, or None."""
         chosen = np.asarray(users, np.int64)
         counts = np.diff(self.starts)[chosen]
         starts = np.concatenate(([0], np.cumsum(counts)))
-        rows = np.arange(starts[-1]) + np.repeat(self.starts[chosen] - starts[:-1], counts)
-        return CandidateSet(self.item_nos[rows], self.features[rows], self.contexts[chosen], starts)
+        items = np.empty(int(starts[-1]), self.item_nos.dtype)
+        features = np.asarray(new_array(folder, (int(starts[-1]), len(FEATURES)), np.float32))
+        for first in range(0, len(chosen), _USERS):
+            some = slice(first, first + _USERS)
+            begins = self.starts[chosen[some]] - starts[some.start : some.start + len(chosen[some])]
+            own = slice(int(starts[first]), int(starts[min(first + _USERS, len(chosen))]))
+            rows = np.arange(own.start, own.stop) + np.repeat(begins, counts[some])
+            items[own], features[own] = self.item_nos[rows], self.features[rows]
+        return CandidateSet(items, features, self.contexts[chosen], starts)
 
     def owners(self) -> NDArray[np.int64]:
         """Return the user's index of each candidate."""
@@ -51,24 +62,29 @@ class CandidateSet:
 
     def is_target(self, targets: Sequence[Collection[int]]) -> NDArray[np.bool_]:
         """Return whether each candidate is a target of its user."""
-        width = 1 + max(
-            int(self.item_nos.max(initial=0)), max((max(own) for own in targets if own), default=0)
-        )
-        wanted = [user * width + item for user, own in enumerate(targets) for item in own]
-        pairs = self.owners() * width + self.item_nos
-        return np.isin(pairs, np.array(wanted, np.int64))
+        found = np.zeros(len(self.item_nos), np.bool_)
+        for users, rows in self.blocks():
+            counts = np.diff(self.starts[users.start : users.stop + 1])
+            own = [sorted(wanted) for wanted in targets[users]]
+            for place in range(max(map(len, own), default=0)):
+                wanted = [items[place] if place < len(items) else NOTHING for items in own]
+                found[rows] |= self.item_nos[rows] == np.repeat(wanted, counts)
+        return found
 
     def scores(self, coefficients: Sequence[tuple[str, float]]) -> Values:
         """Return the scores of all candidates by (name, coefficient), see ``Fusion``."""
+        return self.scores_by(self.weights(coefficients))
+
+    def scores_by(self, weights: Values) -> Values:
+        """Return the scores of all candidates by the weights of features of each user."""
         scores = np.empty(len(self.item_nos))
-        weights = self._weights(coefficients)
         for users, rows in self.blocks():
             counts = np.diff(self.starts[users.start : users.stop + 1])
             own = np.repeat(weights[users], counts, axis=0)
             scores[rows] = np.einsum("ij,ij->i", self.features[rows].astype(np.float64), own)
         return scores
 
-    def _weights(self, coefficients: Sequence[tuple[str, float]]) -> Values:
+    def weights(self, coefficients: Sequence[tuple[str, float]]) -> Values:
         """Return what each feature weighs for each user, [users, features]."""
         weights = np.zeros((len(self), len(FEATURES)))
         features, contexts = list(FEATURES), list(CONTEXTS)

@@ -20,38 +20,59 @@ from gpt4rec_es.ranking.values import Numbers, Values
 Column = Callable[[Numbers, Numbers], Values]
 
 
-@dataclass(frozen=True, slots=True)
 class Found:
-    """Values of the candidates by source; zero where a source did not find one.
+    """Values of the candidates by source; zero where a source did not find one."""
 
-    starts: index of the first candidate of each user that has any.
-    """
+    def __init__(
+        self,
+        sources: Mapping[str, ManyValues],
+        pairs: Numbers,
+        order: Numbers,
+        buyers: Values,
+        starts: Numbers,
+    ) -> None:
+        """Set sorted ``pairs`` of user and item, and the ``order`` of the candidates.
 
-    of: Mapping[str, Mapping[str, Values]]
-    buyers: Values
-    starts: Numbers
+        starts: index of the first candidate of each user that has any.
+        """
+        self._sources, self._n, self.buyers, self._starts = sources, len(pairs), buyers, starts
+        self._at: dict[str, tuple[Numbers, NDArray[np.bool_]]] = {}
+        for name, values in sources.items():
+            if len(values.pairs):
+                places = np.minimum(np.searchsorted(values.pairs, pairs), len(values.pairs) - 1)
+                self._at[name] = places[order], (values.pairs[places] == pairs)[order]
+        self._logs: dict[str, Values] = {}
+
+    def of(self, source: str, name: str) -> Values:
+        """Return a value of a source."""
+        if source not in self._at:
+            return np.zeros(self._n)
+        places, found = self._at[source]
+        return np.where(found, getattr(self._sources[source], name)[places], 0.0)
 
     def log(self, name: str) -> Values:
         """Return the logarithm of 1 + 1000 x, x being a co-purchase value."""
-        return np.log1p(1000.0 * self.of[CO_PURCHASE][name])
+        if name not in self._logs:
+            self._logs[name] = np.log1p(1000.0 * self.of(CO_PURCHASE, name))
+        return self._logs[name]
 
     def title(self, name: str) -> Values:
         """Return a value of the history titles."""
-        return self.of[HISTORY_TITLES][name]
+        return self.of(HISTORY_TITLES, name)
 
     def query(self, name: str) -> Values:
         """Return a value of the generated queries."""
-        return self.of[QUERIES][name]
+        return self.of(QUERIES, name)
 
     def share(self) -> Values:
         """Return the recent similarity as a fraction of the highest of the user's candidates."""
-        recent: Values = self.of[CO_PURCHASE]["recent"]
+        recent = self.of(CO_PURCHASE, "recent")
         if not len(recent):
             return recent
-        highest = np.maximum.reduceat(recent, self.starts)
+        highest = np.maximum.reduceat(recent, self._starts)
         highest[highest == 0] = 1.0
-        highest = np.repeat(highest, np.diff(self.starts, append=len(recent)))
-        return np.asarray(recent / highest, np.float64)
+        of_user = np.repeat(highest, np.diff(self._starts, append=len(recent)))
+        return np.asarray(recent / of_user, np.float64)
 
 
 _FUNCTIONS: dict[str, Callable[[Found], Values]] = {
@@ -71,7 +92,6 @@ _FUNCTIONS: dict[str, Callable[[Found], Values]] = {
     "query_best": lambda f: f.query("best"),
     "query_count": lambda f: np.log1p(f.query("count")),
 }
-_VALUES = ("newest", "recent", "mean", "best", "count")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +123,10 @@ def candidates_of_many(
         at, ranks = values.top(fusion.candidates, item_bits)
         tops.append((values.pairs[at], ranks))
     pairs, order = joined_ranks(tops, fusion.candidates, item_bits)
-    of = {name: _aligned(sources.get(name), pairs, order) for name in _OF_SOURCES}
-    pairs = pairs[order]
-    users, items = pairs >> item_bits, pairs & ((1 << item_bits) - 1)
+    of_user = pairs[order]
+    users, items = of_user >> item_bits, of_user & ((1 << item_bits) - 1)
     starts = np.flatnonzero(np.diff(users, prepend=-1))
-    found = Found(of, buyers.of(items), starts)
+    found = Found(sources, pairs, order, buyers.of(items), starts)
     features = np.zeros((len(items), len(FEATURES)), np.float32)
     for place, name in enumerate(FEATURES):
         if name in _FUNCTIONS:
@@ -129,16 +148,3 @@ def candidates_of_many(
         np.stack([np.asarray(contexts[name], np.float64) for name in CONTEXTS], axis=1),
         np.bincount(users, minlength=len(newest)),
     )
-
-
-_OF_SOURCES = (QUERIES, CO_PURCHASE, HISTORY_TITLES)
-
-
-def _aligned(values: ManyValues | None, pairs: Numbers, order: Numbers) -> dict[str, Values]:
-    """Return a source's values of these pairs, in the order ``order``."""
-    if values is None or not len(values.pairs):
-        return dict.fromkeys(_VALUES, np.zeros(len(order)))
-    places = np.minimum(np.searchsorted(values.pairs, pairs), len(values.pairs) - 1)
-    found = (values.pairs[places] == pairs)[order]
-    places = places[order]
-    return {name: np.where(found, getattr(values, name)[places], 0.0) for name in _VALUES}

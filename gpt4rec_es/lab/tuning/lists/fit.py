@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.tuning.lists.candidates import CandidateSet
-from gpt4rec_es.lab.tuning.lists.softmax_loss import SoftmaxLoss
+from gpt4rec_es.lab.tuning.lists.softmax_loss import FitUsers, SoftmaxLoss
 from gpt4rec_es.options.features import FEATURES, QUERIES
 from gpt4rec_es.ranking.values import Numbers, Values
 
@@ -20,8 +20,8 @@ from gpt4rec_es.ranking.values import Numbers, Values
 LEAST_USERS = 100
 # Digits that a recipe keeps.
 _DIGITS = 6
-# A step that lowers the loss by less is the last one.
-_PRECISION = 1e-10
+# A step that lowers the loss by less is the last one; the next would lower it by its square.
+_PRECISION = 1e-7
 _MOST_STEPS = 50
 
 # Chosen on three data sets (docs/quality.md): all products of features and contexts fit one shop as
@@ -63,35 +63,45 @@ def fit_coefficients(
     Raises:
         UsageError: too few users have a target among their candidates.
     """
+    users, is_target = with_target(candidates, targets)
+    part = candidates.of(users), is_target
+    own = None if weights is None else weights[users]
+    return fit_parts([FitUsers(*part)], names=names, l2=l2, weights=own)
+
+
+def with_target(
+    candidates: CandidateSet, targets: Sequence[Collection[int]]
+) -> tuple[Numbers, NDArray[np.bool_]]:
+    """Return the users with a target among their candidates, and what of theirs is a target."""
     is_target = candidates.is_target(targets)
-    users = np.arange(len(candidates))
-    return fit_users(candidates, is_target, users, names=names, l2=l2, weights=weights)
+    owners = candidates.owners()
+    users = np.unique(owners[is_target])
+    has = np.zeros(len(candidates), np.bool_)
+    has[users] = True
+    return users, is_target[has[owners]]
 
 
-def fit_users(
-    candidates: CandidateSet,
-    is_target: NDArray[np.bool_],
-    users: Numbers,
+def fit_parts(
+    parts: Sequence[FitUsers],
     *,
     names: Sequence[str] = COEFFICIENTS,
     l2: float = 1e-4,
     weights: NDArray[np.float64] | None = None,
     start: Mapping[str, float] | None = None,
 ) -> Coefficients:
-    """Return the coefficients that fit ``users``, as ``fit_coefficients`` does for all.
+    """Return the coefficients that fit the users of ``parts``, as ``fit_coefficients`` does.
 
-    is_target: by candidate. start: coefficients to begin with, which saves steps.
+    weights: by user. start: coefficients to begin with, which saves steps.
     """
-    n_targets = np.bincount(candidates.owners(), is_target, len(candidates))
-    users = users[n_targets[users] > 0]
-    if len(users) < LEAST_USERS:
+    n_users = sum(len(part.candidates) for part in parts)
+    if n_users < LEAST_USERS:
         raise UsageError(
-            f"Only {len(users)} users have a held-out item among their candidates; at least "
+            f"Only {n_users} users have a held-out item among their candidates; at least "
             f"{LEAST_USERS} are needed to fit coefficients.",
             "Use a larger part of the split, or keep the recipe that is live.",
         )
-    share = weights[users] if weights is not None else np.ones(len(users))
-    loss = SoftmaxLoss(candidates, is_target, users, names, share / share.sum())
+    share = weights if weights is not None else np.ones(n_users)
+    loss = SoftmaxLoss(parts, names, share / share.sum())
     begin = np.array([(start or {}).get(name, 0.0) for name in names])
     # A query that found an item never counts against it: few users' queries fit noise.
     at_least_0 = np.array([name in _QUERIES for name in names])
@@ -127,7 +137,7 @@ def _minimum(
             there = np.where(at_least_0, np.maximum(there, 0.0), there)
             expected = float(gradient @ (here - there))
             if expected < _PRECISION:
-                return here
+                return there
             lower = penalised(there)
             if lower[0] <= value - 1e-4 * expected:
                 break

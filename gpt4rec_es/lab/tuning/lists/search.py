@@ -8,19 +8,29 @@ tune_lists.py.
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from gpt4rec_es.lab.tuning.choose import Metric
 from gpt4rec_es.lab.tuning.lists.candidates import CandidateSet
-from gpt4rec_es.lab.tuning.lists.fit import Coefficients, fit_users
+from gpt4rec_es.lab.tuning.lists.fit import (
+    Coefficients,
+    fit_coefficients,
+    fit_parts,
+    with_target,
+)
+from gpt4rec_es.lab.tuning.lists.softmax_loss import FitUsers
 from gpt4rec_es.lab.tuning.lists.space import Setting, Space
 from gpt4rec_es.metrics.accuracy import Targets
+from gpt4rec_es.options.features import FEATURES
 from gpt4rec_es.options.recipe import Recipe
 from gpt4rec_es.protocols import Progress, no_progress
+from gpt4rec_es.ranking.values import Numbers, Values
 
-Collect = Callable[[Recipe], CandidateSet]
+# Function from a recipe to users, and their candidates; it finds no held-out item of the others.
+Collect = Callable[[Recipe], tuple[Numbers, CandidateSet]]
 _FOLDS = 3
 
 
@@ -54,14 +64,15 @@ class Measuring:
         metric: Metric,
         k: int,
         seed: int,
+        folder: Path | None = None,
     ) -> None:
-        """Set the users by their ``targets``; collect: candidates of all of them by a recipe."""
-        self._collect, self._targets, self._base = collect, targets, base
-        self._known = Targets(targets)
+        """Set the users by their ``targets``; collect: candidates by a recipe.
+
+        folder: for arrays; None: in memory.
+        """
+        self._collect, self._targets, self._base, self._folder = collect, targets, base, folder
         self._metric, self._k = metric, k
-        order = np.random.default_rng(seed).permutation(len(targets))
-        self._folds = [np.sort(order[fold::_FOLDS]) for fold in range(_FOLDS)]
-        self._starts: list[dict[str, float]] | None = None
+        self._fold_of = np.random.default_rng(seed).permutation(len(targets)) % _FOLDS
 
     def value(self, setting: Setting) -> float:
         """Return the mean of the metric by coefficients fitted on other users.
@@ -69,36 +80,49 @@ class Measuring:
         Raises:
             UsageError: too few users have a target among their candidates.
         """
-        candidates = self._collect(setting.applied(self._base))
-        is_target = candidates.is_target(self._targets)
-        values = np.zeros(len(self._targets))
-        for own, fitted in zip(self._folds, self._fit(candidates, is_target), strict=True):
-            values[own] = self._per_user(candidates, fitted)[own]
-        return float(values.mean())
+        users, candidates = self._collect(setting.applied(self._base))
+        fold_of, targets = self._fold_of[users], [self._targets[user] for user in users]
+        weights = np.zeros((len(candidates), len(FEATURES)))
+        for fold, fitted in enumerate(self._fit(candidates, targets, fold_of)):
+            own = fold_of == fold
+            weights[own] = candidates.weights(fitted)[own]
+        return self._mean(candidates, weights, targets)
 
     def value_as_it_is(self) -> float:
         """Return the mean of the metric by the base with its own coefficients."""
-        coefficients = self._base.fusion.coefficients
-        return float(self._per_user(self._collect(self._base), coefficients).mean())
+        users, candidates = self._collect(self._base)
+        weights = candidates.weights(self._base.fusion.coefficients)
+        return self._mean(candidates, weights, [self._targets[user] for user in users])
 
     def fitted(self, setting: Setting) -> Recipe:
         """Return the recipe of a setting with coefficients fitted on all users."""
         recipe = setting.applied(self._base)
-        candidates = self._collect(recipe)
-        everyone = np.arange(len(self._targets))
-        found = fit_users(candidates, candidates.is_target(self._targets), everyone)
+        users, candidates = self._collect(recipe)
+        found = fit_coefficients(candidates, [self._targets[user] for user in users])
         return replace(recipe, fusion=replace(recipe.fusion, coefficients=found))
 
-    def _fit(self, candidates: CandidateSet, is_target: np.ndarray) -> Iterator[Coefficients]:
+    def _fit(
+        self, candidates: CandidateSet, targets: Sequence[Collection[int]], fold_of: Numbers
+    ) -> Iterator[Coefficients]:
         """Yield for each part of the users the coefficients fitted on the others."""
         start = dict(self._base.fusion.coefficients)
-        for own in self._folds:
-            others = np.setdiff1d(np.arange(len(self._targets)), own)
-            yield fit_users(candidates, is_target, others, start=start)
+        has_target, _ = with_target(candidates, targets)
+        parts = []
+        for fold in range(_FOLDS):
+            users = has_target[fold_of[has_target] == fold]
+            part = candidates.of(users, self._folder)
+            parts.append(FitUsers(part, part.is_target([targets[user] for user in users])))
+        for fold in range(_FOLDS):
+            yield fit_parts(parts[:fold] + parts[fold + 1 :], start=start)
 
-    def _per_user(self, candidates: CandidateSet, fitted: Coefficients) -> np.ndarray:
-        lists = candidates.lists(candidates.scores(fitted), self._k)
-        return self._known.measure(lists)[self._metric]
+    def _mean(
+        self, candidates: CandidateSet, weights: Values, targets: Sequence[Collection[int]]
+    ) -> float:
+        """Return the mean of the metric over all users, those without candidates included."""
+        if not len(candidates):
+            return 0.0
+        lists = candidates.lists(candidates.scores_by(weights), self._k)
+        return float(Targets(targets).measure(lists)[self._metric].sum() / len(self._targets))
 
 
 @dataclass(frozen=True, slots=True)

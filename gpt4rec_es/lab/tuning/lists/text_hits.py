@@ -36,6 +36,19 @@ class TextHits:
         counts = np.minimum(self.counts[rows], most)
         return Evidences(of, places, rows * self.depth, counts, per_user)
 
+    def by_item(self, item_bits: int) -> tuple[Numbers, Numbers]:
+        """Return all hits as sorted numbers, the row shifted by ``item_bits`` and the item.
+
+        And the place of each among the hits of its text.
+        """
+        rows = np.repeat(np.arange(len(self.counts)), self.counts)
+        places = np.arange(len(rows)) - np.repeat(np.cumsum(self.counts) - self.counts, self.counts)
+        place_bits = self.depth.bit_length()
+        keys = (rows << item_bits) | self.items[rows * self.depth + places]
+        keys = (keys << place_bits) | places
+        keys.sort()
+        return keys >> place_bits, keys & ((1 << place_bits) - 1)
+
 
 def search_texts(
     search: MemoryGridSearch,

@@ -20,15 +20,18 @@ from gpt4rec_es.lab.evaluation.made_lists import MethodLists
 from gpt4rec_es.lab.evaluation.night_rules import AppliedRules, apply_rules
 from gpt4rec_es.lab.evaluation.sources import query_titles
 from gpt4rec_es.lab.tuning.inputs import TuningParts
+from gpt4rec_es.lab.tuning.lists.candidates import CandidateSet
 from gpt4rec_es.lab.tuning.lists.collect import search_candidates
 from gpt4rec_es.lab.tuning.lists.halves import ListInputs, load_list_inputs
 from gpt4rec_es.lab.tuning.lists.list_options import ListTuningOptions
 from gpt4rec_es.lab.tuning.lists.pair_tables import PairTables
+from gpt4rec_es.lab.tuning.lists.reach import Reach
 from gpt4rec_es.lab.tuning.lists.search import Choice, Measuring, choose_recipe
 from gpt4rec_es.lab.tuning.lists.space import Setting, Space
 from gpt4rec_es.lab.tuning.lists.work_folder import WorkFolder
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe
 from gpt4rec_es.protocols import Bars, no_bars
+from gpt4rec_es.ranking.values import Numbers
 from gpt4rec_es.version import code_version
 
 _LEVEL = 0.05
@@ -120,13 +123,22 @@ def _choose(
             removed=removed,
             folder=work.path,
         )
+    targets = [user.targets for user in inputs.fit]
+    reach = Reach(collector, targets)
+
+    def collect(tried: Recipe) -> tuple[Numbers, CandidateSet]:
+        most = tried.decoding.num_queries
+        users = reach.users(tried.fusion, most)
+        return users, collector.of(users).collect(tried.fusion, most)
+
     measuring = Measuring(
-        lambda tried: collector.collect(tried.fusion, tried.decoding.num_queries),
-        [user.targets for user in inputs.fit],
+        collect,
+        targets,
         recipe,
         options.metric,
         options.k,
         options.seed,
+        work.path,
     )
     with bars("Choosing", "settings") as progress:
         return choose_recipe(

@@ -14,8 +14,9 @@ from gpt4rec_es.lab.evaluation.merging import GridMerge
 from gpt4rec_es.lab.evaluation.sources import product_sources
 from gpt4rec_es.lab.tuning.lists import collect, columns
 from gpt4rec_es.lab.tuning.lists.candidates import CandidateSet
-from gpt4rec_es.lab.tuning.lists.collect import Limits, search_candidates
+from gpt4rec_es.lab.tuning.lists.collect import CandidateCollector, Limits, search_candidates
 from gpt4rec_es.lab.tuning.lists.pair_tables import PairTables
+from gpt4rec_es.lab.tuning.lists.reach import Reach
 from gpt4rec_es.options.features import CONTEXTS, FEATURES
 from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.options.pairs import PairCounting
@@ -99,8 +100,12 @@ def one_by_one(shop: Shop, fusion: Fusion, num_queries: int) -> dict[int, Candid
 
 
 def at_once(shop: Shop, fusion: Fusion, num_queries: int, **more: object) -> CandidateSet:
+    return collector_of(shop, fusion, **more).collect(fusion, num_queries)
+
+
+def collector_of(shop: Shop, fusion: Fusion, **more: object) -> CandidateCollector:
     catalog, queries, bought, removed = shop
-    collector = search_candidates(
+    return search_candidates(
         catalog,
         queries,
         bought,
@@ -110,7 +115,26 @@ def at_once(shop: Shop, fusion: Fusion, num_queries: int, **more: object) -> Can
         removed=removed,
         **more,  # type: ignore[arg-type]
     )
-    return collector.collect(fusion, num_queries)
+
+
+@given(shops(), fusions.map(learned), st.integers(1, 6), st.data())
+@settings(max_examples=100)
+def test_users_that_a_setting_finds_nothing_for_are_left_out(
+    shop: Shop, fusion: Fusion, num_queries: int, data: st.DataObject
+) -> None:
+    collector = collector_of(shop, fusion)
+    n_users = len(shop[1])
+    targets = data.draw(
+        st.lists(st.sets(items, min_size=1, max_size=3), min_size=n_users, max_size=n_users)
+    )
+    everyone = collector.collect(fusion, num_queries)
+    users = Reach(collector, targets).users(fusion, num_queries)
+    found = np.unique(everyone.owners()[everyone.is_target(targets)])
+    assert set(found) <= set(users)
+    some, own = collector.of(users).collect(fusion, num_queries), everyone.of(users)
+    assert some.item_nos.tolist() == own.item_nos.tolist()
+    assert some.features.tobytes() == own.features.tobytes()
+    assert some.contexts.tolist() == own.contexts.tolist()
 
 
 @given(shops(), fusions.map(learned), st.integers(1, 6), st.sampled_from([10, 1 << 20]))
