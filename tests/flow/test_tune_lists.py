@@ -29,6 +29,7 @@ from gpt4rec_es.recipes.shipped import shipped
 from gpt4rec_es.runtime import Runtime
 from tests.commands import Cli
 from tests.databases import Database
+from tests.flow.conftest import use_titles
 from tests.servers import Servers
 from tests.shop import Shop, make_shop
 
@@ -146,6 +147,49 @@ def test_the_commands(
     cli("tune", "promote", str(number), "--force", "--reason", "a try")
     assert f"trial-{number}" in cli("recipes", "list")
     assert f"chosen by trial {number}" in cli("recipes", "show", f"trial-{number}")
+
+
+def test_all_is_one_summary(
+    runtime: Runtime,
+    shop: Shop,
+    database: Database,
+    cli: Cli,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    shop.enter(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    command = ["tune", "all", "loo", "--trials", "6"]
+    cli("recipes", "use", "default", "--reason", "it needs no generator")
+    plan = cli(*command, "--dry-run")
+    assert "k1 and b are left out. No query generator is in use." in plan
+    assert "Would choose among 6 settings on 180 users" in plan
+    assert "About 1 min" in plan
+    assert cli.json("tune", "list") == []
+    use_titles(database)
+    plan = cli.json(*command, "--dry-run")
+    assert (plan["bm25"]["points"], plan["skipped"]) == (20, None)
+
+    found = cli.json(*command)
+    grid, recipe = found["summary"]
+    assert (grid["subject"], grid["trial_no"]) == ("k1, b", found["bm25"]["trial"]["trial_no"])
+    assert (recipe["subject"], recipe["live"]) == ("recipe", "default")
+    against = found["bm25"]["comparisons"][0]
+    assert grid["gain"] == against["gain"]
+    decides = [
+        row for row in found["lists"]["comparisons"] if (row["k"], row["metric"]) == (6, "ndcg")
+    ]
+    assert recipe["gain_low"] == decides[0]["gain_low"]
+    # A setting of queries was tried, because they are written.
+    assert found["lists"]["trial"]["generator"] == "titles"
+
+    shown = cli(*command)
+    for outcome in found["summary"]:
+        assert outcome["verdict"] in " ".join(shown.split())
+    number = recipe["trial_no"] + 2  # each run stores two trials
+    changed = recipe["is_change"]
+    assert (f"gpt4rec tune promote {number}" in shown) == changed
+    assert ("Nothing to change" in shown) == (not changed and not grid["is_change"])
 
 
 def test_coefficients_of_several_shops_are_fitted_together(

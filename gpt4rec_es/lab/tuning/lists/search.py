@@ -170,7 +170,7 @@ def proposals(space: Space, tried: Sequence[Tried], trials: int, seed: int) -> I
     """Yield distinct settings to try; the caller appends each to ``tried`` before the next.
 
     That of the base, drawn ones until a third of ``trials``, then a random untried step from the
-    best so far.
+    best so far; from the second best when all of these are tried, and so on.
     """
     chance = np.random.default_rng(seed + 1)
     yield space.base
@@ -181,7 +181,8 @@ def proposals(space: Space, tried: Sequence[Tried], trials: int, seed: int) -> I
             yield drawn
     while len(tried) < trials:
         known = {one.setting for one in tried}
-        steps = space.steps(best_of(tried).setting, chance)
+        ranked = sorted(tried, key=lambda one: -round(one.value, 9))
+        steps = (step for one in ranked for step in space.steps(one.setting, chance))
         following = next((step for step in steps if step not in known), None)
         if following is None:
             return
