@@ -170,6 +170,11 @@ def test_a_night_by_a_recipe_with_a_trained_reranker(
     document = Recipe(fusion=fusion, reranker="first").as_document()
     (tmp_path / "it.json").write_text(json.dumps(document))
     assert run(["recipes", "import", "it.json", "--name", "mine", "--reason", "a test"]) == 0
+    other = {**document, "reranker": "second"}
+    (tmp_path / "other.json").write_text(json.dumps(other))
+    assert run(["recipes", "import", "other.json", "--name", "other", "--reason", "a test"]) == 0
+    assert run(["recipes", "use", "other", "--reason", "a test"]) == 2
+    assert "There is no re-ranker 'second'. There are: first." in capsys.readouterr().err
     assert run(["recipes", "use", "mine", "--reason", "a test"]) == 0
     assert run(["night"]) == 0
     with database.engine.connect() as connection:
