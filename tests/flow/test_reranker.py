@@ -315,7 +315,7 @@ def test_a_killed_command_goes_on_and_ends_with_equal_weights(
 ) -> None:
     command = ["train", "reranker", "--name", "x", "--split", "loo", "--gpt2", str(gpt2_folder)]
     command += ["--preset", "hybrid", "--epochs", "6", "--patience", "6", "--dim", "16", "--json"]
-    whole = start(shop, tmp_path, [*command, "--output", "whole"])
+    whole = start(shop, tmp_path, [*command, "--name", "whole", "--output", "whole"])
     out, err = whole.communicate(timeout=200)
     assert whole.returncode == 0, err
     first = start(shop, tmp_path, command)
