@@ -14,9 +14,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 
 from gpt4rec_es.catalog.contradictions import (
-    Overlap,
-    find_overlaps,
     refuse_contradictions,
+    standing_warnings,
     warnings_of,
 )
 from gpt4rec_es.db.engine import retrying, transaction
@@ -138,20 +137,17 @@ def remove_rule(
 def list_rules(engine: Engine, *, removed: bool = False) -> list[dict[str, Any]]:
     """Return the rules by number as plain values; ``removed``: include removed ones.
 
-    warnings: sentences on blocks that exclude items of the rule, if it is a boost or pin in force.
+    warnings: sentences on what keeps a boost or pin in force from its effect.
     """
     today = dt.datetime.now(dt.UTC).date()
 
-    def load(connection: Connection) -> tuple[list[BlockRule], list[Overlap]]:
+    def load(connection: Connection) -> tuple[list[BlockRule], dict[int, list[str]]]:
         found = rows.load_rules(connection, removed=removed)
         in_force = [rule for rule in found if rule.removed_at is None]
-        return found, find_overlaps(connection, in_force, today)
+        return found, standing_warnings(connection, in_force, today)
 
-    found, overlaps = retrying(engine, load)
-    return [
-        asdict(rule) | {"warnings": [str(one) for one in overlaps if one.promotion is rule]}
-        for rule in found
-    ]
+    found, warnings = retrying(engine, load)
+    return [asdict(rule) | {"warnings": warnings.get(rule.rule_no, [])} for rule in found]
 
 
 def read_rules(path: Path, reason: str | None = None) -> list[NewRule]:

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from sqlalchemy import Connection
 
-from gpt4rec_es.db.rows.rule_overlaps import shared_items
+from gpt4rec_es.db.rows.rule_overlaps import count_findable, shared_items
 from gpt4rec_es.db.rows.rules import BLOCK, PIN, BlockRule, NewRule
 from gpt4rec_es.errors import UsageError
 
@@ -84,11 +84,25 @@ def warnings_of(
     """Return what ``given`` rules will not do, or undo, in sentences; k: length of lists."""
     every: list[Rule] = [*in_force, *given]
     warnings = [str(one) for one in find_overlaps(connection, every, today, of=given)]
+    warnings += without_items(connection, given).values()
     if k is not None and any(rule.action == PIN for rule in given):
         # A rule that is in force already is no second one.
         distinct = {_content(rule): rule for rule in every}
         if said := pins_without_place(list(distinct.values()), k, today):
             warnings.append(said)
+    return warnings
+
+
+def standing_warnings(
+    connection: Connection, in_force: Sequence[BlockRule], today: dt.date
+) -> dict[int, list[str]]:
+    """Return number of a boost or pin -> what keeps it from its effect, in sentences."""
+    warnings: dict[int, list[str]] = {}
+    for one in find_overlaps(connection, in_force, today):
+        if isinstance(one.promotion, BlockRule):
+            warnings.setdefault(one.promotion.rule_no, []).append(str(one))
+    for place, said in without_items(connection, in_force).items():
+        warnings.setdefault(in_force[place].rule_no, []).append(said)
     return warnings
 
 
@@ -112,6 +126,17 @@ def find_overlaps(
         if _share_dates(rules[one.rule], rules[one.other], today)
         and (wanted is None or {id(rules[one.rule]), id(rules[one.other])} & wanted)
     ]
+
+
+def without_items(connection: Connection, rules: Sequence[Rule]) -> dict[int, str]:
+    """Return place in ``rules`` -> a sentence, of boosts and pins without a findable item."""
+    places = [n for n, rule in enumerate(rules) if rule.action != BLOCK]
+    counts = count_findable(connection, [rules[n] for n in places])
+    return {
+        n: f"{named(rules[n])} has no effect now: no active item with a title matches it."
+        for n, count in zip(places, counts, strict=True)
+        if not count
+    }
 
 
 def _content(rule: Rule) -> tuple[object, ...]:

@@ -280,3 +280,19 @@ def test_lists_of_one_item_have_no_pins_and_say_so(
     assert left_out[0] == "rule 1 (no place)"
     assert left_out[1] > 0
     assert "rule 1 pins 1 fewer: the list has no place left" in cli("why", "u000")
+
+
+def test_promotions_of_items_that_cannot_be_recommended_are_said(
+    branded: Shop, database: Database, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    branded.enter(monkeypatch)
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE items SET is_active = false WHERE item_id = 'i001'"))
+    why = ("--reason", "a campaign")
+    said = "(pin item i001) has no effect now: no active item with a title matches it."
+    assert f"Warning: the new rule {said}" in cli("rules", "pin", "item", "i001", *why)
+    assert f"Warning: rule 1 {said}" in cli("rules", "list")
+    cli("rules", "boost", "item", "i-new", "--places", "2", "--force", *why)
+    assert [len(row["warnings"]) for row in cli.json("rules", "list")] == [1, 1]
+    cli("rules", "remove", "1", *why)
+    assert "pin item" not in cli("rules", "list", "--all").partition("Warning: ")[2]

@@ -45,6 +45,25 @@ _SHARED = text(f"""
 """)  # noqa: S608 - constants of this package
 
 
+_FINDABLE_ITEMS = text(f"""
+    WITH rules AS (
+        SELECT place - 1 AS rule_no, kind, value
+        FROM unnest(cast(:kinds AS text[]), cast(:values AS text[]))
+            WITH ORDINALITY AS x(kind, value, place))
+    SELECT rule_no, count(*) AS n FROM ({MATCHES}) AS m JOIN items USING (item_no)
+    WHERE {FINDABLE} GROUP BY rule_no
+""")  # noqa: S608 - constants of this package
+
+
+def count_findable(connection: Connection, about: Sequence[About]) -> list[int]:
+    """Return how many items of each rule can be recommended now."""
+    if not about:
+        return []
+    given = {"kinds": [one.kind for one in about], "values": [one.value for one in about]}
+    counts = {row.rule_no: row.n for row in connection.execute(_FINDABLE_ITEMS, given)}
+    return [counts.get(place, 0) for place in range(len(about))]
+
+
 def shared_items(
     connection: Connection,
     about: Sequence[About],
