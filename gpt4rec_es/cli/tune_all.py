@@ -70,20 +70,21 @@ def _print_plan(plan: "AllPlan") -> None:
 
 def _print_summary(report: "AllReport", split: str) -> None:
     print_table(
-        ["trial", "of", "live", "best", "metric", "value", "gain", "from", "to", "p"],
+        ["trial", "of", "live", "best", "change", "metric", "value", "gain", "from", "to", "p"],
         [
             (
                 one.trial_no,
                 one.subject,
                 one.live,
-                one.best if one.is_change else "",
+                one.best,
+                one.is_change,
                 one.metric,
                 *(round(value, 4) for value in (one.live_value, one.gain)),
                 *(round(value, 4) for value in (one.gain_low, one.gain_high, one.p_value)),
             )
             for one in report.summary
         ],
-        "What was live, what is better, and its gain with a 95 % interval",
+        "What was live, the best found, and its gain with a 95 % interval",
     )
     if report.skipped:
         print_line(f"k1 and b were left out. {report.skipped}")

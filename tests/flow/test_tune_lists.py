@@ -141,6 +141,10 @@ def test_the_commands(
     shown = cli("tune", "show", str(number))
     assert made["trial"]["verdict"].split(":")[0] in shown
     assert "users that were not used for choosing" in shown
+    found = made["trial"]["document"]["fusion"]
+    assert (
+        f"The recipe found: candidates {found['candidates']}, history {found['history']}" in shown
+    )
     assert "Recipes" in cli("tune", "list")
     change = cli.json("tune", "promote", str(number), "--force", "--dry-run")
     assert change["before"] == "default"

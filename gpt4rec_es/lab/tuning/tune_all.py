@@ -17,9 +17,10 @@ from gpt4rec_es.lab.tuning.tune import TuningPlan, plan_tuning, tune_bm25
 from gpt4rec_es.protocols import Bars, no_bars
 from gpt4rec_es.records import Bm25
 
-# Seconds per user of bm25's grid, per user and setting, and per compared user: measured on one core
-# (docs/tuning.md), and doubled, because other machines are slower and busy.
-_PER_GRID_USER, _PER_SETTING_USER, _PER_COMPARED_USER = 0.007, 0.0004, 0.01
+# Seconds by what takes them: a user of bm25's grid, a purchase of a user and one whose pairs are
+# counted, by setting, and a compared user. Measured on one core (docs/tuning.md) and doubled,
+# because machines are slower or busy.
+_PER_GRID_USER, _PER_PURCHASE, _PER_COUNTED, _PER_COMPARED = 0.007, 5e-5, 2e-6, 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,8 @@ def plan_all(parts: TuningParts, bm25: TuningOptions, lists: ListTuningOptions) 
     seconds = (
         30
         + _PER_GRID_USER * (grid.users if grid else 0)
-        + _PER_SETTING_USER * plan.fit_users * plan.trials
-        + _PER_COMPARED_USER * plan.test_users
+        + plan.trials * (_PER_PURCHASE * plan.purchases + _PER_COUNTED * plan.counted)
+        + _PER_COMPARED * plan.test_users
     )
     return AllPlan(grid, skipped, plan, seconds)
 

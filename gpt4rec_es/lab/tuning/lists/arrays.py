@@ -64,3 +64,24 @@ class Ragged:
         of = np.repeat(np.arange(len(users)), counts)
         places = np.arange(len(of)) - np.repeat(np.cumsum(counts) - counts, counts)
         return of, places, self.values[begins[of] + places], counts
+
+
+@dataclass(frozen=True, slots=True)
+class Shoppers:
+    """What is known of some users, in the same order.
+
+    newest: purchases, newest first. bought: all bought items. queries: rows of their queries among
+    the hits, best first, -1 for a query that filters remove.
+    """
+
+    newest: Ragged
+    bought: Ragged
+    queries: Ragged
+
+    def chosen(self, users: Numbers) -> "Shoppers":
+        """Return these users."""
+        return Shoppers(*(getattr(self, name).chosen(users) for name in self.__slots__))
+
+    def __len__(self) -> int:
+        """Return the number of users."""
+        return len(self.newest.starts) - 1

@@ -12,7 +12,7 @@ import numpy as np
 
 from gpt4rec_es.lab.evaluation.data import EvaluationCatalog
 from gpt4rec_es.lab.splits.histories import deduplicate_keep_last
-from gpt4rec_es.lab.tuning.lists.arrays import Ragged, new_array
+from gpt4rec_es.lab.tuning.lists.arrays import Ragged, Shoppers, new_array
 from gpt4rec_es.lab.tuning.lists.candidates import CandidateSet
 from gpt4rec_es.lab.tuning.lists.columns import Column, candidates_of_many
 from gpt4rec_es.lab.tuning.lists.many_values import Evidences, ManyValues, values_of_many
@@ -23,8 +23,9 @@ from gpt4rec_es.options.lists import ANY_TERM, HISTORY_TITLES, QUERIES, Fusion, 
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.ranking.values import Numbers
 
-# Hits of one source that are sorted at once: about 200 MB with all arrays.
-_HITS = 1 << 20
+# Hits of one source, and users, that are sorted at once: about 200 MB with all arrays. User, item
+# and place of a hit then fit into one number of 63 bits.
+_HITS, _USERS = 1 << 20, 1 << 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +44,6 @@ class Limits:
             max(fusion.query_hits for fusion in fusions),
             max(fusion.history for fusion in fusions),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Shoppers:
-    """What is known of some users, in the same order.
-
-    newest: purchases, newest first. bought: all bought items. queries: rows of their queries among
-    the hits, best first, -1 for a query that filters remove.
-    """
-
-    newest: Ragged
-    bought: Ragged
-    queries: Ragged
-
-    def chosen(self, users: Numbers) -> "Shoppers":
-        """Return these users."""
-        return Shoppers(*(getattr(self, name).chosen(users) for name in self.__slots__))
-
-    def __len__(self) -> int:
-        """Return the number of users."""
-        return len(self.newest.starts) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +110,8 @@ class CandidateCollector:
         first = 0
         while first < len(ends):
             before = ends[first - 1] if first else 0
-            last = max(int(np.searchsorted(ends, before + _HITS, "right")), first + 1)
+            room = int(np.searchsorted(ends, before + _HITS, "right"))
+            last = min(max(room, first + 1), first + _USERS)
             yield range(first, last)
             first = last
 

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
+from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.tuning.choose import Metric
 from gpt4rec_es.lab.tuning.lists.candidates import CandidateSet
 from gpt4rec_es.lab.tuning.lists.fit import (
@@ -179,7 +180,7 @@ def choose_recipe(
     is better by more than chance.
 
     Raises:
-        UsageError: too few users have a target among their candidates.
+        UsageError: too few users have a target among their candidates of the base.
     """
     unchanged = measuring.values_as_it_is()
     as_it_is = Tried(space.base, False, float(unchanged.mean()))
@@ -188,7 +189,12 @@ def choose_recipe(
     for setting in proposals(space, tried, trials, seed):
         value = memory.value(setting)
         if value is None:
-            value = measuring.value(setting)
+            try:
+                value = measuring.value(setting)
+            except UsageError:
+                if not tried:
+                    raise
+                value = 0.0  # it finds too little to fit coefficients, where the base finds enough
             memory.remember(setting, value)
         tried.append(Tried(setting, True, value))
         progress(len(tried), trials)

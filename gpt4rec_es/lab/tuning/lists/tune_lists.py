@@ -130,7 +130,7 @@ def _choose(
             catalog,
             queries,
             [user.history for user in inputs.fit],
-            PairTables(catalog, inputs.split.train, inputs.split.baskets, recipe.fusion),
+            PairTables(catalog, inputs.split.train, inputs.split.baskets, recipe.fusion, work.path),
             query_titles(catalog, applied.may_search),
             space.limits(),
             progress,

@@ -120,6 +120,25 @@ def test_stopped_work_goes_on_and_ends_alike(tmp_path: Path) -> None:
     assert resumed == choose(Counted(), tmp_path / "b")
 
 
+def test_a_setting_that_finds_too_little_is_the_worst_unless_it_is_the_base(
+    tmp_path: Path,
+) -> None:
+    class Narrow(Counted):
+        def value(self, setting: Setting) -> float:
+            if setting.history < least:
+                raise UsageError("Only 9 users have a held-out item among their candidates.")
+            return 1.0 + super().value(setting) / 100
+
+    least = 20
+    found = choose(Narrow(), tmp_path / "a")
+    assert found.recipe.fusion.history >= 20
+    assert {one.value for one in found.tried if one.setting.history < 20} == {0.0}
+    least = 1000
+    with pytest.raises(UsageError, match="Only 9 users"):
+        choose(Narrow(), tmp_path / "b")
+    assert not (tmp_path / "b").exists()
+
+
 def test_work_of_other_options_or_of_another_process_is_refused(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         choose(Counted(3), tmp_path / "a")
