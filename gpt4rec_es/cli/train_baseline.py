@@ -19,7 +19,9 @@ _AT_LEAST_0 = click.IntRange(min=0)
 
 
 @click.command()
-@click.argument("method", type=click.Choice(["bpr_mf", "fm_bpr", "sasrec"]))
+@click.argument(
+    "method", type=click.Choice(["bpr_mf", "fm_bpr", "sasrec", "youtube_dnn", "content_rec"])
+)
 @click.option(
     "--split",
     required=True,
@@ -47,13 +49,14 @@ _AT_LEAST_0 = click.IntRange(min=0)
 @click.option(
     "--batch-size",
     type=_AT_LEAST_1,
-    help="Training examples per step: users of sasrec, purchases of others. [default: by METHOD]",
+    help="Training examples per step: users with sasrec, purchases with others. [default: by "
+    "METHOD]",
 )
 @click.option(
     "--samples",
     type=_AT_LEAST_0,
-    help="Negatives: of each purchase with bpr_mf and fm_bpr, of a batch with sasrec, where 0 "
-    "means all items. [default: by METHOD]",
+    help="Negatives: of each purchase with bpr_mf and fm_bpr, of a batch with others; sasrec "
+    "and youtube_dnn take all items with 0. [default: by METHOD]",
 )
 @click.option(
     "--l2",
@@ -61,14 +64,22 @@ _AT_LEAST_0 = click.IntRange(min=0)
     help="Weight of squared weights in the loss of bpr_mf and fm_bpr. [default: by METHOD]",
 )
 @click.option(
-    "--length", type=_AT_LEAST_1, help="Newest items that sasrec reads. [default: by METHOD]"
+    "--length",
+    type=_AT_LEAST_1,
+    help="Newest items of a history that all but bpr_mf and fm_bpr read. [default: by METHOD]",
 )
 @click.option("--blocks", type=_AT_LEAST_1, help="Blocks of sasrec. [default: by METHOD]")
 @click.option("--heads", type=_AT_LEAST_1, help="Attention heads of sasrec. [default: by METHOD]")
 @click.option(
     "--dropout",
     type=click.FloatRange(0, 1, max_open=True),
-    help="Dropout of sasrec. [default: by METHOD]",
+    help="Dropout of sasrec, or fraction of items that youtube_dnn leaves out. [default: by "
+    "METHOD]",
+)
+@click.option(
+    "--margin",
+    type=click.FloatRange(min=0),
+    help="Margin of cosines in the loss of content_rec. [default: by METHOD]",
 )
 @click.option(
     "--patience",
@@ -86,9 +97,10 @@ def baseline(
     as_json: bool,
     **chosen: Any,
 ) -> None:
-    """Train METHOD to compare other methods with: bpr_mf, fm_bpr, sasrec.
+    """Train a known recommender to compare other methods with.
 
-    An interrupted training resumes when the same command is run again; see docs/evaluation.md.
+    METHOD: bpr_mf, fm_bpr, sasrec, youtube_dnn or content_rec. An interrupted training resumes when
+    the same command is run again; see docs/evaluation.md.
 
     Example: gpt4rec train baseline sasrec --split beauty
     """

@@ -17,12 +17,16 @@ from safetensors.torch import load_file, save_file
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.baselines.baseline_options import BaselineOptions, as_dict
 from gpt4rec_es.lab.baselines.bpr_mf import BprMf
+from gpt4rec_es.lab.baselines.content_rec import ContentRec
 from gpt4rec_es.lab.baselines.fm_bpr import FmBpr
 from gpt4rec_es.lab.baselines.network import BaselineData, BaselineNetwork
 from gpt4rec_es.lab.baselines.sasrec import SasRec
+from gpt4rec_es.lab.baselines.youtube_dnn import YouTubeDnn
 
 DOCUMENT, _WEIGHTS = "baseline.json", "model.safetensors"
-NETWORKS: dict[str, type[BaselineNetwork]] = {one.name: one for one in (BprMf, FmBpr, SasRec)}
+NETWORKS: dict[str, type[BaselineNetwork]] = {
+    one.name: one for one in (BprMf, FmBpr, SasRec, YouTubeDnn, ContentRec)
+}
 
 
 def save_baseline(

@@ -5,14 +5,14 @@ from typing import Any
 
 from gpt4rec_es.errors import UsageError
 
-# Options that a method reads, with their defaults, as chosen on validation (docs/quality.md).
+# Options that a method reads, with their defaults; docs/quality.md says which were compared.
 DEFAULTS: dict[str, dict[str, Any]] = {
     "bpr_mf": {
         "dim": 64,
         "epochs": 200,
         "lr": 2e-3,
         "batch_size": 1024,
-        "samples": 1,
+        "samples": 4,
         "l2": 1e-2,
         "patience": 10,
     },
@@ -21,7 +21,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "epochs": 200,
         "lr": 2e-3,
         "batch_size": 1024,
-        "samples": 1,
+        "samples": 4,
         "l2": 1e-2,
         "patience": 10,
     },
@@ -30,16 +30,37 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "epochs": 100,
         "lr": 1e-3,
         "batch_size": 128,
-        "samples": 0,
+        "samples": 256,
         "length": 50,
-        "blocks": 2,
+        "blocks": 1,
         "heads": 1,
-        "dropout": 0.3,
+        "dropout": 0.2,
+        "patience": 10,
+    },
+    "youtube_dnn": {
+        "dim": 64,
+        "epochs": 100,
+        "lr": 1e-3,
+        "batch_size": 512,
+        "samples": 1000,
+        "length": 20,
+        "dropout": 0.2,
+        "patience": 10,
+    },
+    "content_rec": {
+        "dim": 64,
+        "epochs": 100,
+        "lr": 2e-3,
+        "batch_size": 512,
+        "samples": 100,
+        "length": 20,
+        "margin": 0.3,
         "patience": 10,
     },
 }
 BASELINE_NAMES = tuple(DEFAULTS)
-_AT_LEAST_0 = frozenset({"samples", "l2", "dropout"})
+_OF_PAIRS = frozenset({"bpr_mf", "fm_bpr", "content_rec"})
+_AT_LEAST_0 = frozenset({"samples", "l2", "dropout", "margin"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +69,9 @@ class BaselineOptions:
 
     samples: negatives; 0: all items. length: newest items of a history that are read. patience:
     epochs without a better NDCG@10 on validation users after which the training ends. max_norm: to
-    which gradients are clipped. learn_validation: the validation part is training data, too, for
-    exactly ``epochs`` epochs.
+    which gradients are clipped. margin: of cosines, by which a purchase is to be nearer than other
+    items. learn_validation: the validation part is training data, too, for exactly ``epochs``
+    epochs.
     """
 
     dim: int = 64
@@ -62,6 +84,7 @@ class BaselineOptions:
     blocks: int = 2
     heads: int = 1
     dropout: float = 0.0
+    margin: float = 0.3
     patience: int = 10
     max_norm: float = 5.0
     seed: int = 1
@@ -92,7 +115,7 @@ def options_of(method: str, **chosen: Any) -> BaselineOptions:
         if name in defaults and name != "lr" and value < least:
             raise UsageError(f"{name} is {value}.", f"It is at least {least}.")
     options = BaselineOptions(**{**defaults, **given})
-    if "l2" in defaults and options.samples < 1:
+    if method in _OF_PAIRS and options.samples < 1:
         raise UsageError(f"{method} learns from pairs, so samples is at least 1.")
     if options.dim % options.heads:
         raise UsageError(f"dim {options.dim} is no multiple of heads {options.heads}.")

@@ -42,6 +42,11 @@ class FmBpr(BprMf):
         self.feature_bias = nn.Embedding(count, 1, padding_idx=0)
         nn.init.zeros_(self.feature_bias.weight)
 
+    @property
+    def unlisted(self) -> Any:
+        """Items without a training event, category and brand."""
+        return ~self.known & (self.places == 0).all(1)
+
     def read(self, items: Any) -> Read:
         """Return sums of vectors, and biases with the products of pairs within the item."""
         known = self.known[items].float()

@@ -34,8 +34,7 @@ class BaselineData:
 class BaselineNetwork(nn.Module):  # type: ignore[misc]  # torch leaves it untyped
     """A baseline with its examples and loss; equal seeds of torch give equal networks.
 
-    reads_fields: metadata of items is read, so that items without a training event have scores,
-    too. In other methods their vectors never learned, and they are in no list.
+    reads_fields: metadata of items is read.
     """
 
     name: ClassVar[str]
@@ -66,6 +65,11 @@ class BaselineNetwork(nn.Module):  # type: ignore[misc]  # torch leaves it untyp
         users: indices, -1: not in the training data. histories: not empty, oldest first.
         """
 
+    @property
+    def unlisted(self) -> Any:
+        """Items for no list, as (items,): those whose vectors never learned."""
+        return self.events == 0
+
     def lists(
         self,
         users: Sequence[int],
@@ -85,8 +89,7 @@ class BaselineNetwork(nn.Module):  # type: ignore[misc]  # torch leaves it untyp
             raise UsageError(f"k is {k}.", "Ask for at least 1 item.")
         hidden = torch.zeros(self.n_items, dtype=torch.bool)
         hidden[list(left_out)] = True
-        if not self.reads_fields:
-            hidden |= self.events.cpu() == 0
+        hidden |= self.unlisted.cpu()
         found: list[list[int]] = []
         for first in range(0, len(users), _STEP):
             part = slice(first, first + _STEP)

@@ -2,7 +2,7 @@
 
 Every place of a history predicts the next item, and the score of an item is the product of the
 place's vector and the item's own embedding. The loss is cross-entropy over all items, or over
-sampled ones with the correction of ``sampled_softmax``: with the single negative of the paper the
+sampled ones with the correction of ``item_softmax``: with the single negative of the paper the
 network is overconfident and far weaker (gSASRec, arXiv 2308.07192; arXiv 2309.07602).
 
 A user is nothing but the newest ``length`` items, so users that training never saw are served, too.
@@ -19,13 +19,11 @@ from torch import nn
 from torch.nn import functional
 
 from gpt4rec_es.lab.baselines.baseline_options import BaselineOptions
+from gpt4rec_es.lab.baselines.item_softmax import drawn_items, item_softmax, sampling_chances
 from gpt4rec_es.lab.baselines.network import BaselineData, BaselineNetwork
-from gpt4rec_es.reranking.objectives import sampled_softmax
 
 # Batches per chunk of shuffled users, which is ordered by length: less padding.
 _SORTED_BATCHES = 16
-# Exponent of an item's number of events among sampled negatives: between uniform and popularity.
-_POWER = 0.5
 
 
 class SasRec(BaselineNetwork):
@@ -46,8 +44,8 @@ class SasRec(BaselineNetwork):
             [_Block(dim, options.heads, options.dropout) for _ in range(options.blocks)]
         )
         self.norm = nn.LayerNorm(dim)
-        weights = (self.events + 1) ** _POWER
-        self.register_buffer("chances", weights / weights.sum(), persistent=False)
+        self.register_buffer("chances", sampling_chances(self.events), persistent=False)
+        self.register_buffer("no_bias", torch.zeros(data.n_items), persistent=False)
 
     def read(self, items: Any) -> Any:
         """Return vectors (rows, places, dim) of items (rows, places), padded at the end.
@@ -72,27 +70,19 @@ class SasRec(BaselineNetwork):
             chunk = order[start : start + size * _SORTED_BATCHES]
             chunk = chunk[np.argsort(lengths[chunk], kind="stable")]
             chosen += [chunk[first : first + size] for first in range(0, len(chunk), size)]
-        chances = self.chances.cpu().numpy().astype(np.float64)
         for place in random.permutation(len(chosen)):
             rows = [windows[row] for row in chosen[place]]
             items = self.padded([row[:-1] for row in rows])
             following = self.padded([row[1:] for row in rows])
-            drawn = random.choice(self.n_items, self.options.samples, p=chances / chances.sum())
-            yield items, following, torch.from_numpy(drawn)
+            yield items, following, drawn_items(self.chances, self.options.samples, random)
 
     def loss(self, *batch: Any) -> Any:
         """Return the mean cross-entropy of the next items of all places."""
         items, following, negatives = batch
         real = following != self.n_items
         hidden, positives = self.read(items)[real], following[real]
-        if not len(negatives):
-            logits = hidden @ self.items.weight[:-1].T
-            return functional.cross_entropy(logits, positives)
-        positive = (hidden * self.items(positives)).sum(1)
-        negative = hidden @ self.items(negatives).T
-        log_expected = (self.chances[negatives] * len(negatives)).log()
-        same = negatives.unsqueeze(0) == positives.unsqueeze(1)
-        return sampled_softmax(positive, negative, log_expected, same)
+        vectors = self.items.weight[:-1]
+        return item_softmax(hidden, positives, vectors, self.no_bias, negatives, self.chances)
 
     def scores(self, users: Any, histories: Sequence[Sequence[int]]) -> Any:  # noqa: ARG002 - by history alone
         """Return scores as (users, items)."""

@@ -7,13 +7,17 @@ import numpy as np
 import pytest
 import torch
 
+from gpt4rec_es.cli.train_baseline import baseline
 from gpt4rec_es.db.rows.metadata import ItemFields
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.lab.baselines.baseline_options import BASELINE_NAMES, as_dict, options_of
+from gpt4rec_es.lab.baselines.baseline_folder import NETWORKS
+from gpt4rec_es.lab.baselines.baseline_options import BASELINE_NAMES, DEFAULTS, as_dict, options_of
 from gpt4rec_es.lab.baselines.bpr_mf import BprMf, Pairs
+from gpt4rec_es.lab.baselines.content_rec import ContentRec
 from gpt4rec_es.lab.baselines.fm_bpr import FmBpr
 from gpt4rec_es.lab.baselines.network import BaselineData, best_of_rows
 from gpt4rec_es.lab.baselines.sasrec import SasRec
+from gpt4rec_es.lab.baselines.youtube_dnn import YouTubeDnn
 
 HISTORIES = [[0, 1, 2], [3, 1], [4], [5, 4, 3, 2, 1, 0]]
 BRANDS = ["x", "x", None, "y", None, "y", "x", None]
@@ -33,6 +37,19 @@ def bpr_mf(**changes: Any) -> BprMf:
 def fm_bpr(**changes: Any) -> FmBpr:
     torch.manual_seed(0)
     return FmBpr(DATA, options_of("fm_bpr", dim=4, **changes))
+
+
+def youtube_dnn(**changes: Any) -> YouTubeDnn:
+    torch.manual_seed(0)
+    chosen = {"dim": 4, "length": 3, "dropout": 0.0, "samples": 0, **changes}
+    return YouTubeDnn(DATA, options_of("youtube_dnn", **chosen))
+
+
+def content_rec(**changes: Any) -> ContentRec:
+    torch.manual_seed(0)
+    fields = [*FIELDS[:7], ItemFields(7, None, None, None, None)]
+    options = options_of("content_rec", **{"dim": 4, "length": 3, "samples": 2, **changes})
+    return ContentRec(BaselineData(HISTORIES, 8, fields), options)
 
 
 def sasrec(**changes: Any) -> SasRec:
@@ -167,7 +184,7 @@ def test_sampled_softmax_is_that_of_all_items_when_each_is_drawn_as_often_as_exp
     items, following = torch.tensor([[0, 1]]), torch.tensor([[1, 2]])
     whole = network.loss(items, following, torch.tensor([], dtype=torch.long))
     sampled = network.loss(items, following, torch.arange(8))
-    assert float(sampled) == pytest.approx(float(whole), rel=1e-5)
+    assert float(sampled.detach()) == pytest.approx(float(whole.detach()), rel=1e-5)
 
 
 def test_later_items_change_nothing_before_them() -> None:
@@ -208,7 +225,75 @@ def test_every_purchase_but_the_first_is_an_example_within_the_length() -> None:
     assert sorted(pairs) == sorted([(0, 1), (1, 2), (3, 1), (4, 3), (3, 2), (2, 1), (1, 0)])
 
 
-@pytest.mark.parametrize("make", [bpr_mf, fm_bpr, sasrec])
+def test_a_user_is_the_mean_of_the_newest_items() -> None:
+    network = youtube_dnn()
+    weights = network.items.weight.detach()
+    with torch.no_grad():
+        found = network.scores(None, [[0, 1, 2, 3], [3], [2, 3, 1]])
+        mean = network.layers((weights[1] + weights[2] + weights[3]) / 3)
+        expected = network.targets.weight @ mean + network.bias
+    torch.testing.assert_close(found[0], expected)
+    torch.testing.assert_close(found[0], found[2])  # their order is nothing to a mean
+    assert not torch.allclose(found[0], found[1])
+
+
+def test_dropout_leaves_items_out_of_the_mean_but_the_newest() -> None:
+    network = youtube_dnn(dropout=0.99)
+    items = torch.tensor([[3, 1, 2]])
+    with torch.no_grad():
+        torch.testing.assert_close(network.read(items), network.read(torch.tensor([[3, -1, -1]])))
+        network.eval()
+        assert not torch.allclose(network.read(items), network.read(items[:, :1]))
+
+
+def test_a_purchase_is_predicted_from_those_before_it() -> None:
+    examples = []
+    for items, following, negatives in youtube_dnn(batch_size=3).batches(DATA, 0):
+        assert len(negatives) == 0
+        examples += [
+            ([i for i in known if i >= 0], target)
+            for known, target in zip(items.tolist(), following.tolist(), strict=True)
+        ]
+    expected = [
+        (list(reversed(history[max(0, place - 3) : place])), history[place])
+        for history in HISTORIES
+        for place in range(1, len(history))
+    ]
+    assert sorted(examples) == sorted(expected)
+
+
+def test_an_item_is_the_mean_of_its_words_and_a_user_of_the_items() -> None:
+    network = content_rec()
+    words = network.words.weight.detach()
+    catalog = network.catalog().detach()
+    # "item 0 of a kind" has the words 0 to 4, "item 1 of a kind" one other.
+    torch.testing.assert_close(catalog[0], words[:5].mean(0))
+    torch.testing.assert_close(catalog[1], words[[0, 5, 2, 3, 4]].mean(0))
+    assert not catalog[7].any()
+    with torch.no_grad():
+        found = network.scores(None, [[5, 0, 1]])[0]
+    mean = (catalog[5] + catalog[0] + catalog[1]) / 3
+    expected = torch.cosine_similarity(catalog, mean.unsqueeze(0))
+    torch.testing.assert_close(found, expected)
+    # Without a title there is nothing to find an item by; without purchases there is.
+    assert sorted(network.eval().lists([-1], [[0]], 9)[0]) == [1, 2, 3, 4, 5, 6]
+
+
+def test_the_hinge_of_cosines() -> None:
+    network = content_rec(margin=0.3)
+    with torch.no_grad():
+        catalog = torch.nn.functional.normalize(network.catalog(), dim=1)
+    items, following = torch.tensor([[0, -1, -1]]), torch.tensor([1])
+    cosine = catalog @ catalog[0]
+    expected = [max(0.0, 0.3 - float(cosine[1] - cosine[other])) for other in (4, 5)]
+    loss = network.loss(items, following, torch.tensor([4, 5])).detach()
+    assert float(loss) == pytest.approx(sum(expected) / 2, rel=1e-5)
+    # The purchase itself, drawn as a negative, counts nothing.
+    loss = network.loss(items, following, torch.tensor([4, 1])).detach()
+    assert float(loss) == pytest.approx(expected[0] / 2, rel=1e-5)
+
+
+@pytest.mark.parametrize("make", [bpr_mf, fm_bpr, sasrec, youtube_dnn, content_rec])
 def test_batches_follow_from_seed_and_epoch(make: Any) -> None:
     def first(seed: int, epoch: int) -> list[list[int]]:
         return [tensor.tolist() for tensor in next(make(seed=seed, samples=6).batches(DATA, epoch))]
@@ -218,7 +303,7 @@ def test_batches_follow_from_seed_and_epoch(make: Any) -> None:
     assert first(1, 0) != first(2, 0)
 
 
-@pytest.mark.parametrize("make", [bpr_mf, sasrec])
+@pytest.mark.parametrize("make", [bpr_mf, sasrec, youtube_dnn])
 def test_lists_leave_out_what_is_known_or_never_learned(make: Any) -> None:
     network = make().eval()
     users, histories = [0, -1, 2], [[0, 1, 2], [4, 5], []]
@@ -237,6 +322,12 @@ def test_the_best_of_rows() -> None:
     assert best_of_rows(rows, 3) == [[1, 2, 3], [1], [0, 1, 2], []]
     assert best_of_rows(rows, 1) == [[1], [1], [0], []]
     assert best_of_rows(rows, 9) == [[1, 2, 3, 0], [1], [0, 1, 2, 3], []]
+
+
+def test_the_command_offers_every_method_and_option() -> None:
+    options = {option.name: option for option in baseline.params}
+    assert options["method"].type.choices == tuple(NETWORKS) == BASELINE_NAMES
+    assert {name for own in DEFAULTS.values() for name in own} <= set(options)
 
 
 def test_options_are_those_of_the_method() -> None:
