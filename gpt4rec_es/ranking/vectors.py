@@ -7,7 +7,7 @@ replay and an evaluation agree to the last bit, without the network that made th
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,11 +93,18 @@ class ItemVectors(NamedTuple):
         return np.where(found[:, None], self.vectors[places], np.int16(0)), found
 
 
+class ItemLookup(Protocol):
+    """Vectors of items, in memory or elsewhere."""
+
+    def of(self, item_nos: NDArray[np.int64]) -> tuple[Fixed, NDArray[np.bool_]]:
+        """Return the vectors of ``item_nos``, and which items have one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Vectors:
     """Vectors by a re-ranker: of items, and of users by user number."""
 
-    items: ItemVectors
+    items: ItemLookup
     users: Mapping[int, Fixed]
 
     def scorer(self, user_no: int) -> Callable[[NDArray[np.int64]], NDArray[np.float64]] | None:
@@ -116,4 +123,5 @@ class Vectors:
         return scores
 
 
-NO_VECTORS = Vectors(ItemVectors(np.zeros(0, np.int64), np.zeros((0, 1), np.int16)), {})
+NO_ITEMS = ItemVectors(np.zeros(0, np.int64), np.zeros((0, 1), np.int16))
+NO_VECTORS = Vectors(NO_ITEMS, {})

@@ -33,6 +33,7 @@ from gpt4rec_es.night.inprocess import run_night
 from gpt4rec_es.night.inputs.item_vectors import (
     ensure_item_vectors,
     load_item_vectors,
+    load_run_items,
     load_run_vectors,
 )
 from gpt4rec_es.options.lists import Fusion
@@ -267,7 +268,8 @@ def test_a_night_uses_the_trained_reranker(
     assert run_night(parts, options, dt.date(2026, 11, 22)).state == "published"
     with transaction(runtime.engine) as connection:
         run_row = runs.load(connection, 1)
-        found = load_run_vectors(connection, run_row, list(range(1, 41)))
+        items = load_run_items(connection, run_row)
+        found = load_run_vectors(connection, run_row, list(range(1, 41)), items)
         newest = load_newest(connection, 1, list(found.users))
         known = load_attributes(connection, list(found.users))
         moved = connection.execute(
@@ -276,10 +278,10 @@ def test_a_night_uses_the_trained_reranker(
     assert len(found.users) == 39
     assert moved > 0
     opened = open_registered(show_reranker(runtime.engine, "first"))
-    places = {int(item): place for place, item in enumerate(found.items.item_nos)}
+    places = {int(item): place for place, item in enumerate(items.item_nos)}
     expected = opened.user_vectors(
         [[places[item] for item in newest[user]] for user in found.users],
-        found.items.vectors,
+        items.vectors,
         [known.get(user, {}) for user in found.users],
     )
     assert max(len(newest[user]) for user in found.users) > 2

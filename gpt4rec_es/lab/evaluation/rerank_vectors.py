@@ -34,17 +34,22 @@ def rerank_vectors(
     """
     # Loads torch, which recipes without a re-ranker do not need.
     from gpt4rec_es.reranking.checkpoint import read_document  # noqa: PLC0415
+    from gpt4rec_es.reranking.registry import open_registered  # noqa: PLC0415
     from gpt4rec_es.reranking.serving import ServedReranker  # noqa: PLC0415
 
     with transaction(engine) as connection:
-        if folder is None:
-            folder = Path(rerankers.get(connection, name).path)
+        row = rerankers.get(connection, name) if folder is None else None
         fields = load_item_fields(connection)  # in order of item number
         ids = load_ids(connection)
         known = load_attributes(connection, [user.user_no for user in eval_users])
-    card = read_document(folder)["card"]
-    require_split(folder, card, split)
-    served = ServedReranker(folder, card["gpt2"]["path"])
+    if row is not None:
+        require_split(Path(row.path), row.card, split)
+        served = open_registered(row)
+    else:
+        assert folder is not None  # noqa: S101 -- else there is a row
+        card = read_document(folder)["card"]
+        require_split(folder, card, split)
+        served = ServedReranker(folder, card["gpt2"]["path"])
     item_nos = np.array([one.item_no for one in fields], np.int64)
     places = {int(item_no): place for place, item_no in enumerate(item_nos)}
     items = served.item_vectors([ids[one.item_no] for one in fields], fields)
