@@ -24,10 +24,12 @@ from gpt4rec_es.lab.evaluation.evaluate import chosen_generator
 from gpt4rec_es.lab.evaluation.evaluate_options import EvaluateOptions
 from gpt4rec_es.lab.evaluation.made_lists import MethodLists
 from gpt4rec_es.lab.evaluation.night_rules import apply_rules
-from gpt4rec_es.lab.evaluation.sources import product_sources
+from gpt4rec_es.lab.evaluation.sources import query_titles
 from gpt4rec_es.lab.splits.stored import load_split
-from gpt4rec_es.lab.tuning.lists.candidates import CandidateCollector, CandidateSet
-from gpt4rec_es.lab.tuning.lists.fit import Coefficients, fit_coefficients, scores_of
+from gpt4rec_es.lab.tuning.lists.candidates import CandidateSet, joined
+from gpt4rec_es.lab.tuning.lists.collect import Limits, search_candidates
+from gpt4rec_es.lab.tuning.lists.fit import Coefficients, fit_coefficients
+from gpt4rec_es.lab.tuning.lists.pair_tables import PairTables
 from gpt4rec_es.metrics.accuracy import Targets
 from gpt4rec_es.protocols import no_bars
 from gpt4rec_es.recipes.shipped import DEFAULT, shipped
@@ -93,25 +95,25 @@ def load(text: str, users: int) -> Shop:
     removed, _ = applied.removed(
         sorted({text for own in queries for text in own}), recipe.recipe.filters
     )
-    sources = product_sources(catalog, split.train, recipe.recipe.fusion, baskets=split.baskets)
-    collector = CandidateCollector(
-        catalog, queries, [user.history for user in eval_users], sources, removed=removed
+    fusion = recipe.recipe.fusion
+    collector = search_candidates(
+        catalog,
+        queries,
+        [user.history for user in eval_users],
+        PairTables(catalog, split.train, split.baskets, fusion),
+        query_titles(catalog),
+        Limits.of(fusion),
+        removed=removed,
     )
-    return Shop(alias, collector.collect(sources), [user.targets for user in eval_users])
+    return Shop(alias, collector.collect(fusion), [user.targets for user in eval_users])
 
 
 def fit(shops: Sequence[Shop]) -> Coefficients:
     """Return coefficients fitted on all shops, each with the same weight."""
     sets = [shop.candidates for shop in shops]
-    joined = CandidateSet(
-        np.concatenate([one.item_nos for one in sets]),
-        np.concatenate([one.features for one in sets]),
-        np.concatenate([one.contexts for one in sets]),
-        np.concatenate([[0], *(np.diff(one.starts) for one in sets)]).cumsum(),
-    )
     weights = np.concatenate([np.full(len(one), 1 / len(one)) for one in sets])
     targets = [wanted for shop in shops for wanted in shop.targets]
-    return fit_coefficients(joined, targets, weights=weights)
+    return fit_coefficients(joined(sets), targets, weights=weights)
 
 
 def recalls(shop: Shop, coefficients: Coefficients) -> str:
@@ -126,7 +128,7 @@ def best_source(shop: Shop) -> str:
 
 
 def _recalls(shop: Shop, coefficients: Coefficients) -> list[float]:
-    lists = shop.candidates.lists(scores_of(shop.candidates, coefficients), 40)
+    lists = shop.candidates.lists(shop.candidates.scores(coefficients), 40)
     targets = Targets(shop.targets)
     return [float(targets.measure(lists[:, :k])["recall"].mean()) for k in (10, 40)]
 

@@ -100,7 +100,8 @@ class Runtime(Connections):
 
         key = (row.content_hash, row.path)
         if key not in self._rerankers:
-            self._rerankers[key] = open_registered(row, self.settings.generator.device)
+            options = self.settings.generator
+            self._rerankers[key] = open_registered(row, options.device, options.threads)
         return self._rerankers[key]
 
     def retriever(self, index_name: str, run_id: str) -> Retriever:

@@ -83,7 +83,7 @@ def print_status(data: dict[str, Any], *, wide: bool = False) -> None:
         print_table(
             columns, [[lease[name] for name in columns] for lease in data["leases"]], "leases"
         )
-    for name in ("outcomes", "sources", "promotions", "removed_queries"):
+    for name in ("outcomes", "sources", "promotions", "left_out_pins", "removed_queries"):
         if data[name]:
             counts = ", ".join(f"{key} {n:,}" for key, n in data[name].items())
             print_line(f"{name.replace('_', ' ')}: {counts}")

@@ -20,10 +20,7 @@ _AT_LEAST_0 = click.IntRange(min=0)
 
 
 @click.command()
-@click.argument(
-    "method",
-    type=click.Choice(["bpr_mf", "fm_bpr", "sasrec", "youtube_dnn", "content_rec", "bert4rec"]),
-)
+@click.argument("method", type=click.Choice(_METHODS))
 @click.option(
     "--split",
     required=True,

@@ -1,6 +1,7 @@
 """``gpt4rec tune lists``: fit the recipe of lists to a shop."""
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +12,10 @@ from gpt4rec_es.cli.output import emit
 from gpt4rec_es.cli.progress import progress_bar
 from gpt4rec_es.cli.tune_lists_output import print_list_plan, print_list_trial
 
+if TYPE_CHECKING:
+    from gpt4rec_es.lab.tuning.lists.list_options import ListTuningOptions
+    from gpt4rec_es.runtime import Runtime
+
 _AT_LEAST_1 = click.IntRange(min=1)
 SEED = click.option(
     "--seed",
@@ -18,6 +23,34 @@ SEED = click.option(
     default=0,
     show_default=True,
     help="Seed of intervals and tests, and of what is drawn.",
+)
+
+TRIALS = click.option(
+    "--trials",
+    type=click.IntRange(1, 1000),
+    default=40,
+    show_default=True,
+    help="Number of settings to measure; coefficients are fitted for each.",
+)
+WORK = click.option(
+    "--work",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for unfinished work; removed at the end. [default: .SPLIT.tuning]",
+)
+USERS = click.option(
+    "--users",
+    "most_users",
+    type=_AT_LEAST_1,
+    default=20_000,
+    show_default=True,
+    help="Maximum number of users; a fixed sample.",
+)
+
+RERANKER = click.option(
+    "--reranker",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder of a re-ranker, trained on SPLIT, that joins if it helps by more than chance. "
+    "[default: that of the live recipe, if any]",
 )
 
 
@@ -52,53 +85,53 @@ def metric_at(given: str, k: int) -> tuple[Any, int]:
     metavar="NAME[@K]",
     help="Metric to maximise: recall or ndcg, at K items per list. [default K: GPT4REC_K]",
 )
-@click.option(
-    "--trials",
-    type=click.IntRange(1, 1000),
-    default=16,
-    show_default=True,
-    help="Number of settings of pairs and decays; coefficients are fitted for each.",
-)
-@click.option(
-    "--users",
-    "most_users",
-    type=_AT_LEAST_1,
-    default=20_000,
-    show_default=True,
-    help="Maximum number of users; a fixed sample.",
-)
+@RERANKER
+@TRIALS
+@WORK
+@USERS
 @SEED
 @click.option("--dry-run", is_flag=True, help="Show what would be measured without measuring.")
 @json_option
-def lists(split: str, metric: str, dry_run: bool, as_json: bool, **chosen: Any) -> None:
+def lists(
+    split: str, metric: str, work: Path | None, dry_run: bool, as_json: bool, **chosen: Any
+) -> None:
     """Fit a recipe to SPLIT's purchases, and compare it with the live one on other users.
 
     The recipe begins with the live one, if it is learned, or with `default`. The live recipe is
-    unchanged: see `tune promote`.
+    unchanged: see `tune promote`. After a kill, the same command goes on after the last setting.
 
     Example: gpt4rec tune lists baskets
     """
     from gpt4rec_es.lab.tuning.lists.halves import plan_list_tuning
-    from gpt4rec_es.lab.tuning.lists.list_options import ListTuningOptions
     from gpt4rec_es.lab.tuning.lists.promote import show_list_trial
     from gpt4rec_es.lab.tuning.lists.tune_lists import tune_lists
 
-    after_interrupt("Nothing is stored but generated queries, if there are any; run it again.")
+    after_interrupt("Run it again: it goes on after the last setting that was measured.")
     runtime = get_runtime()
-    live = runtime.recipe
-    is_learned = live.recipe.fusion.method == "learned"
-    name, k = metric_at(metric, runtime.settings.night.k)
-    options = ListTuningOptions(
-        split=split,
-        live=live,
-        base=live if is_learned else runtime.recipe_called("default"),
-        metric=name,
-        k=k,
-        **chosen,
-    )
+    options = list_options(runtime, split, metric, work, **chosen)
     if dry_run:
         emit(plan_list_tuning(runtime.tuning_parts(), options), as_json, print_list_plan)
         return
     trial = tune_lists(runtime.tuning_parts(), options, bars=progress_bar)
     if found := show_list_trial(runtime.engine, trial.trial_no):
         emit(found, as_json, print_list_trial)
+
+
+def list_options(
+    runtime: "Runtime", split: str, metric: str = "ndcg", work: Path | None = None, **chosen: Any
+) -> "ListTuningOptions":
+    """Return the options of tuning a recipe: the live one if it is learned, else `default`."""
+    from gpt4rec_es.lab.tuning.lists.list_options import ListTuningOptions
+
+    live = runtime.recipe
+    is_learned = live.recipe.fusion.method == "learned"
+    name, k = metric_at(metric, runtime.settings.night.k)
+    return ListTuningOptions(
+        split=split,
+        live=live,
+        base=live if is_learned else runtime.recipe_called("default"),
+        work=work or Path(f".{split}.tuning"),
+        metric=name,
+        k=k,
+        **chosen,
+    )

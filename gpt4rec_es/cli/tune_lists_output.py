@@ -56,6 +56,7 @@ def print_list_trial(report: "ListTrialReport") -> None:
         f"{plural(t.n_test_users, 'other user')} in {t.seconds:.0f} s"
     )
     print_line(t.verdict)
+    print_line(f"The recipe found: {_options(t)}.")
     best = sorted(report.settings, key=lambda row: -row["value"])[:5]
     columns = ["pair_decay", "pair_backward", "pair_popularity", "pair_damping", "history_decay"]
     print_table(
@@ -77,3 +78,16 @@ def print_list_trial(report: "ListTrialReport") -> None:
     )
     if t.is_change:
         print_line(f"Make it live: gpt4rec tune promote {t.trial_no}")
+
+
+def _options(trial: "ListTrialRow") -> str:
+    """Return the options that a tuning tries, as the recipe found has them."""
+    fusion = trial.document["fusion"]
+    names = ["candidates", "history", "history_decay", "neighbours"]
+    if trial.generator:
+        names += ["query_decay", "query_hits"]
+    found = {name: fusion[name] for name in names}
+    found |= {f"pairs.{name}": value for name, value in fusion["pairs"].items()}
+    if trial.generator:
+        found["num_queries"] = trial.document["decoding"]["num_queries"]
+    return ", ".join(f"{name} {value:g}" for name, value in found.items())

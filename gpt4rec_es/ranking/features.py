@@ -156,7 +156,7 @@ def find_candidates(
     _, first = np.unique(several, return_index=True)
     item_nos = several[np.sort(first)]
     of = {name: _aligned(sources.get(name), item_nos) for name in makers}
-    found = _Found(of, buyers.of(item_nos), _centred(scorer, item_nos))
+    found = _Found(of, buyers.of(item_nos), centred(scorer, item_nos))
     contexts = {
         "history": log1p(min(n_bought, _MOST_BOUGHT)),
         "similarity": float(found.log("recent").max(initial=0.0)),
@@ -176,7 +176,7 @@ def _allowed(
     return allowed
 
 
-def _centred(scorer: Scorer | None, item_nos: Numbers) -> Values:
+def centred(scorer: Scorer | None, item_nos: Numbers) -> Values:
     """Return a re-ranker's scores minus their mean; an item without a score counts as the mean."""
     if scorer is None:
         return np.zeros(len(item_nos))

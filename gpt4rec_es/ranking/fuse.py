@@ -14,7 +14,7 @@ from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.ranking.features import NO_BUYERS, Buyers, Scorer
 from gpt4rec_es.ranking.merge import merge_hits
 from gpt4rec_es.ranking.outcome import Merge, Pick, QueryHits, Removed
-from gpt4rec_es.ranking.pinned import choose_pins, with_promotions
+from gpt4rec_es.ranking.pinned import NO_PINS, choose_pins, with_promotions
 from gpt4rec_es.ranking.promotions import NO_PROMOTIONS, Promotions
 from gpt4rec_es.ranking.rankings import rank_sources
 from gpt4rec_es.ranking.rules import ListFilter
@@ -80,11 +80,12 @@ def fuse_sources(
         return deeper
     scores = add_up(rankings)
     fused, moved = promotions.lift(scores)
-    pinned: dict[int, str] = {}
+    pins = NO_PINS
     if promotions.pins:
         ranked = sorted(fused, key=fused.__getitem__, reverse=True)
-        pinned = choose_pins(promotions, ranked, bought, list_filter, k)
-        fused = {item_no: score for item_no, score in fused.items() if item_no not in pinned}
+        pins = choose_pins(promotions, ranked, bought, list_filter, k)
+        fused = {item_no: score for item_no, score in fused.items() if item_no not in pins.items}
+    pinned = pins.items
     taken = {*bought, *pinned} if pinned else bought
     best = _best(fused, k - len(pinned), list_filter)
     picks = [_pick(item_no, fused[item_no], rankings) for item_no in best]
@@ -93,7 +94,7 @@ def fuse_sources(
     if not merge.is_complete:
         return merge
     if promotions:
-        merge = with_promotions(merge, promotions, pinned, moved)
+        merge = with_promotions(merge, promotions, pins, moved)
     if not keep_removed:
         return merge
     counted = fusion.candidates if fusion.method == "ranks" else fusion.query_hits

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows import audit, rerankers
 from gpt4rec_es.db.rows.rerankers import Reranker
+from gpt4rec_es.encoders.network import set_threads
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.reranking.checkpoint import read_document
 from gpt4rec_es.reranking.serving import ServedReranker
@@ -76,8 +77,10 @@ def add_reranker(
         return row
 
 
-def open_registered(row: Reranker, device: str = "cpu") -> ServedReranker:
+def open_registered(row: Reranker, device: str = "cpu", threads: int = 0) -> ServedReranker:
     """Return the re-ranker of ``row``, opened, if its files are unchanged.
+
+    threads: of this process; 0: as they are.
 
     Raises:
         UsageError: its folder or its GPT-2 is gone, or holds something else.
@@ -89,6 +92,8 @@ def open_registered(row: Reranker, device: str = "cpu") -> ServedReranker:
             f"The folder of re-ranker {row.name!r} is gone: {row.path}.",
             f"Put it back, or say where it is: {again}.",
         )
+    if threads:
+        set_threads(threads)
     opened = ServedReranker(Path(row.path), row.gpt2, device)
     if opened.content_hash != row.content_hash:
         raise ConflictError(

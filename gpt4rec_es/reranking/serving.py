@@ -192,9 +192,11 @@ class _TextVectors:
         others = sorted(set(range(len(texts))).difference(saved))
         new = [texts[n] for n in others if texts[n] not in self._recent]
         self._recent.update(zip(new, encoder.encode_text(new).cpu(), strict=True))
-        for n in others:
-            vectors[n] = self._recent[texts[n]].double()
-            self._recent.move_to_end(texts[n])
+        if others:
+            found = torch.stack([self._recent[texts[n]] for n in others])
+            vectors[torch.tensor(others, device=encoder.device)] = found.to(vectors)
+            for n in others:
+                self._recent.move_to_end(texts[n])
         while len(self._recent) > _RECENT:
             self._recent.popitem(last=False)
         return metadata.places.to(encoder.device), vectors

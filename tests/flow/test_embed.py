@@ -10,13 +10,18 @@ import pytest
 from sqlalchemy import text
 
 from gpt4rec_es.cli.main import run as run_command
-from gpt4rec_es.db.rows import runs
+from gpt4rec_es.db.rows import rerankers, runs
 from gpt4rec_es.db.rows.history import stream_histories
 from gpt4rec_es.db.rows.shards import claim
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.night.inprocess import plan_summary, run_night
-from gpt4rec_es.night.inputs.item_vectors import load_run_vectors
+from gpt4rec_es.night.inputs.item_vectors import (
+    ensure_item_vectors,
+    load_item_vectors,
+    load_run_vectors,
+)
 from gpt4rec_es.night.inputs.parts import NightParts
+from gpt4rec_es.night.publish.prune import prune
 from gpt4rec_es.night.stages.advance import advance, queue_of
 from gpt4rec_es.night.stages.drain import drain
 from gpt4rec_es.night.start import start_night
@@ -165,11 +170,45 @@ def test_an_unchanged_catalog_costs_nothing_and_older_nights_stay_exact(
     assert (first.of([5])[0] == third.of([5])[0]).all()
 
 
+def test_a_prune_leaves_the_vectors_that_kept_nights_froze(
+    shop: Shop, database: Database, maker: TitleVectors
+) -> None:
+    for n in range(4):
+        night(shop, maker, DAY + dt.timedelta(days=n))
+        with database.engine.begin() as connection:
+            connection.execute(
+                text("UPDATE items SET title = :title, version = :v WHERE item_no = 4"),
+                {"title": f"x{n}", "v": n + 2},
+            )
+            connection.execute(text("UPDATE catalog_state SET catalog_version = :v"), {"v": n + 2})
+
+    def kept(run_no: int) -> Any:
+        with database.engine.connect() as connection:
+            return load_run_vectors(connection, runs.load(connection, run_no), []).items
+
+    before = {n: kept(n) for n in (3, 4)}
+    parts = parts_with(shop, maker)
+    assert prune(parts, keep_published=2, keep_rejected=0).item_vectors == 2
+    for n, items in before.items():
+        assert (kept(n).item_nos == items.item_nos).all()
+        assert (kept(n).vectors == items.vectors).all()
+    assert vectors(database, 1) == {}
+    assert len(vectors(database, 3)) == USERS
+    assert prune(parts, keep_published=2, keep_rejected=0).item_vectors == 0
+    # Made for the next night, which is not planned yet: nothing of it is deleted.
+    with database.engine.connect() as connection:
+        row = rerankers.get(connection, "titles")
+    version = ensure_item_vectors(parts.engine, row, maker)
+    assert prune(parts, keep_published=0, keep_rejected=0).item_vectors == 0
+    with database.engine.connect() as connection:
+        assert len(load_item_vectors(connection, 1, version).item_nos) == 60
+
+
 def test_a_night_without_a_reranker_has_no_such_stage(
     shop: Shop, database: Database, maker: TitleVectors
 ) -> None:
     with database.engine.begin() as connection:
-        use_recipe(connection)
+        use_recipe(connection, "plain")
     assert night(shop, maker) == "published"
     assert shards(database) == []
     assert maker.read == []

@@ -1,5 +1,6 @@
 """A re-ranker from the command line: trained on a split, measured on its test part."""
 
+import datetime as dt
 import json
 import os
 import shutil
@@ -10,11 +11,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import text
 
 from gpt4rec_es.cli.main import run
 from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.rows import runs
+from gpt4rec_es.db.rows.lists import load_newest
+from gpt4rec_es.db.rows.metadata import load_attributes
 from gpt4rec_es.encoders.folder import open_checkpoint
 from gpt4rec_es.errors import ConflictError, DataError, UsageError
 from gpt4rec_es.index.current import ensure_current
@@ -24,7 +29,12 @@ from gpt4rec_es.lab.splits.protocols import SplitOptions
 from gpt4rec_es.lab.splits.stored import load_split
 from gpt4rec_es.lab.training.reranker_data import read_reranker_data
 from gpt4rec_es.lab.training.train_reranker import TrainedReranker
-from gpt4rec_es.night.inputs.item_vectors import ensure_item_vectors, load_item_vectors
+from gpt4rec_es.night.inprocess import run_night
+from gpt4rec_es.night.inputs.item_vectors import (
+    ensure_item_vectors,
+    load_item_vectors,
+    load_run_vectors,
+)
 from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.options.recipe import Recipe
 from gpt4rec_es.reranking.registry import open_registered, show_reranker
@@ -32,7 +42,7 @@ from tests.databases import Database
 from tests.encoders import save_tiny_gpt2
 from tests.flow.conftest import use_generator, use_titles
 from tests.servers import Servers
-from tests.shop import Shop, make_shop
+from tests.shop import Shop, make_shop, use_recipe
 
 QUICK = ("--epochs", "2", "--dim", "16", "--lr", "0.005", "--batch-size", "32")
 
@@ -160,6 +170,11 @@ def test_a_night_by_a_recipe_with_a_trained_reranker(
     document = Recipe(fusion=fusion, reranker="first").as_document()
     (tmp_path / "it.json").write_text(json.dumps(document))
     assert run(["recipes", "import", "it.json", "--name", "mine", "--reason", "a test"]) == 0
+    other = {**document, "reranker": "second"}
+    (tmp_path / "other.json").write_text(json.dumps(other))
+    assert run(["recipes", "import", "other.json", "--name", "other", "--reason", "a test"]) == 0
+    assert run(["recipes", "use", "other", "--reason", "a test"]) == 2
+    assert "There is no re-ranker 'second'. There are: first." in capsys.readouterr().err
     assert run(["recipes", "use", "mine", "--reason", "a test"]) == 0
     assert run(["night"]) == 0
     with database.engine.connect() as connection:
@@ -232,6 +247,45 @@ def test_rerankers_are_registered_and_shown(
     assert merged["difference"] < 1e-3
     assert run(list(merge)) == 2
     assert "exists already" in capsys.readouterr().err
+
+
+def test_a_night_uses_the_trained_reranker(
+    shop: Shop, database: Database, gpt2_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ("train", "reranker", "--name", "first", "--split", "loo", "--user-mode", "history")
+    call(capsys, *command, *QUICK, "--gpt2", str(gpt2_folder))
+    fusion = Fusion(
+        (("history_titles", 1.0),),
+        method="learned",
+        coefficients=(("title_recent", 1.0), ("rerank", 2.0)),
+        history=2,
+    )
+    with database.engine.begin() as connection:
+        use_recipe(connection, "reranked", Recipe(fusion=fusion, reranker="first"))
+    runtime = shop.runtime()
+    parts, options = runtime.night_parts(), runtime.night_options()
+    assert run_night(parts, options, dt.date(2026, 11, 22)).state == "published"
+    with transaction(runtime.engine) as connection:
+        run_row = runs.load(connection, 1)
+        found = load_run_vectors(connection, run_row, list(range(1, 41)))
+        newest = load_newest(connection, 1, list(found.users))
+        known = load_attributes(connection, list(found.users))
+        moved = connection.execute(
+            text("SELECT count(*) FROM recommendations WHERE merge_rank <> rank")
+        ).scalar_one()
+    assert len(found.users) == 39
+    assert moved > 0
+    opened = open_registered(show_reranker(runtime.engine, "first"))
+    places = {int(item): place for place, item in enumerate(found.items.item_nos)}
+    expected = opened.user_vectors(
+        [[places[item] for item in newest[user]] for user in found.users],
+        found.items.vectors,
+        [known.get(user, {}) for user in found.users],
+    )
+    assert max(len(newest[user]) for user in found.users) > 2
+    stored = np.array(list(found.users.values()))
+    assert (stored == expected).all()
+    assert len(np.unique(stored, axis=0)) > 20
 
 
 def test_registered_rerankers_are_opened_unchanged(

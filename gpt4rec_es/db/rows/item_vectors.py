@@ -85,6 +85,29 @@ def store_item_vectors(
     )
 
 
+def delete_old_vectors(connection: Connection) -> int:
+    """Delete vectors that were replaced before all catalog versions that runs with lists froze.
+
+    Of each item, the newest vector up to the oldest such version stays, and all later ones.
+    """
+    return connection.execute(
+        text("""
+        DELETE FROM item_vectors AS x USING (
+            SELECT k.reranker_no, least(k.vectors_version,
+                min((r.manifest #>> '{reranker,catalog_version}')::bigint)) AS version
+            FROM rerankers AS k LEFT JOIN runs AS r
+                ON r.reranker_no = k.reranker_no AND r.pruned_at IS NULL
+            GROUP BY k.reranker_no
+        ) AS oldest
+        WHERE x.reranker_no = oldest.reranker_no AND EXISTS (
+            SELECT FROM item_vectors AS later
+            WHERE later.reranker_no = x.reranker_no AND later.item_no = x.item_no
+              AND later.catalog_version > x.catalog_version
+              AND later.catalog_version <= oldest.version)
+        """)
+    ).rowcount
+
+
 def stream_item_vectors(
     connection: Connection, reranker_no: int, catalog_version: int
 ) -> Iterator[tuple[list[int], list[bytes]]]:

@@ -60,18 +60,25 @@ def product_sources(
     counted = NO_BUYERS
     if fusion.needs_co_purchases:
         ordered = sorted(ids, key=lambda item: ids[item].encode())
-        purchases = _purchases(ordered, train, baskets or {}, fusion)
+        purchases = counted_purchases(ordered, train, baskets or {}, fusion)
         neighbours = dict(_neighbours(catalog, ordered, purchases, fusion))
         counts = np.zeros(catalog.n_items, np.int32)
         counts[ordered] = np.bincount(purchases.items, minlength=len(ordered))
         counted = Buyers(counts)
-    titles = {
-        item: normalise_query(title) for item, title in catalog.titles.items() if may_search(title)
-    }
+    titles = query_titles(catalog, may_search)
     return ListSources(fusion, titles, popular, neighbours, rules, counted, vectors)
 
 
-def _purchases(
+def query_titles(
+    catalog: EvaluationCatalog, may_search: Callable[[str], bool] = bool
+) -> dict[int, str]:
+    """Return the titles that are searched for, as texts of queries by item."""
+    return {
+        item: normalise_query(title) for item, title in catalog.titles.items() if may_search(title)
+    }
+
+
+def counted_purchases(
     ordered: Sequence[int],
     train: Mapping[int, Sequence[int]],
     baskets: Mapping[int, Sequence[int]],

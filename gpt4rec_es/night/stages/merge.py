@@ -44,7 +44,7 @@ def merge_shard(
     counts = {"searches": hits.searched, **_count(merged.outcomes)}
     counts |= {f"listed:{source.value}": n for source, n in merged.count_listed().items()}
     counts |= {f"removed:{rule}": n for rule, n in merged.count_removed().items()}
-    return Work(store, counts | merged.count_promoted())
+    return Work(store, counts | merged.count_promoted() | merged.count_left_out())
 
 
 def merge_users(
@@ -209,6 +209,11 @@ class MergedUsers:
             for pick in merge.picks
             if (rule := merge.promoted.get(pick.item_no))
         )
+
+    def count_left_out(self) -> Counter[str]:
+        """Return ``unpinned``, a colon, a pin and the cause -> number of places that it lacks."""
+        left_out = (one for merge in self._merges.values() for one in merge.left_out)
+        return Counter(f"unpinned:{one.rule}, {one.cause}" for one in left_out)
 
     def count_removed(self) -> Counter[str]:
         """Return rule -> number of (user, item) pairs that it removed."""

@@ -1,26 +1,19 @@
-"""Candidates of users with their features, computed by the night's code and kept in one array.
+"""Candidates of many users with their features, as arrays that may lie on disk."""
 
-They depend on the sources' options only, so that coefficients can be fitted and compared without
-searching again.
-"""
-
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gpt4rec_es.db.rows.lists import UserInput
-from gpt4rec_es.lab.bm25.hits import HitsAtPoint
-from gpt4rec_es.lab.evaluation.data import EvaluationCatalog
-from gpt4rec_es.lab.evaluation.merging import GridMerge
-from gpt4rec_es.lab.evaluation.sources import ListSources
+from gpt4rec_es.lab.tuning.lists.arrays import new_array
 from gpt4rec_es.metrics.lists import NOTHING, Lists
-from gpt4rec_es.night.stages.merge_inputs import MergeInputs
 from gpt4rec_es.options.features import CONTEXTS, FEATURES
-from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
-from gpt4rec_es.protocols import Progress, no_progress
-from gpt4rec_es.ranking.features import Candidates
+from gpt4rec_es.ranking.values import Numbers, Values
+
+# Users whose candidates are read at once: about 20 MB.
+_USERS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +24,7 @@ class CandidateSet:
     starts: index of each user's first candidate, and their number at the end.
     """
 
-    item_nos: NDArray[np.int64]
+    item_nos: NDArray[np.integer]
     features: NDArray[np.float32]
     contexts: NDArray[np.float64]
     starts: NDArray[np.int64]
@@ -40,94 +33,88 @@ class CandidateSet:
         """Return the number of users."""
         return len(self.starts) - 1
 
-    def of(self, users: Sequence[int] | NDArray[np.int64]) -> "CandidateSet":
-        """Return the candidates of these users, in their order."""
+    def of(
+        self, users: Sequence[int] | NDArray[np.int64], folder: Path | None = None
+    ) -> "CandidateSet":
+        """Return the candidates of these users, in their order; folder: for arrays, or None."""
         chosen = np.asarray(users, np.int64)
         counts = np.diff(self.starts)[chosen]
         starts = np.concatenate(([0], np.cumsum(counts)))
-        rows = np.arange(starts[-1]) + np.repeat(self.starts[chosen] - starts[:-1], counts)
-        return CandidateSet(self.item_nos[rows], self.features[rows], self.contexts[chosen], starts)
+        items = np.empty(int(starts[-1]), self.item_nos.dtype)
+        features = np.asarray(new_array(folder, (int(starts[-1]), len(FEATURES)), np.float32))
+        for first in range(0, len(chosen), _USERS):
+            some = slice(first, first + _USERS)
+            begins = self.starts[chosen[some]] - starts[some.start : some.start + len(chosen[some])]
+            own = slice(int(starts[first]), int(starts[min(first + _USERS, len(chosen))]))
+            rows = np.arange(own.start, own.stop) + np.repeat(begins, counts[some])
+            items[own], features[own] = self.item_nos[rows], self.features[rows]
+        return CandidateSet(items, features, self.contexts[chosen], starts)
 
     def owners(self) -> NDArray[np.int64]:
         """Return the user's index of each candidate."""
         return np.repeat(np.arange(len(self)), np.diff(self.starts))
 
-    def column(self, name: str) -> NDArray[np.float64]:
-        """Return the values that the coefficient ``name`` is multiplied with, [candidates]."""
-        feature, _, context = name.partition("*")
-        values = self.features[:, list(FEATURES).index(feature)].astype(np.float64)
-        if context:
-            values *= self.contexts[self.owners(), list(CONTEXTS).index(context)]
-        return values
+    def blocks(self) -> Iterator[tuple[slice, slice]]:
+        """Yield some users, and their candidates, at a time."""
+        for first in range(0, len(self), _USERS):
+            last = min(first + _USERS, len(self))
+            yield slice(first, last), slice(int(self.starts[first]), int(self.starts[last]))
 
     def is_target(self, targets: Sequence[Collection[int]]) -> NDArray[np.bool_]:
         """Return whether each candidate is a target of its user."""
         found = np.zeros(len(self.item_nos), np.bool_)
-        for user, wanted in enumerate(targets):
-            own = slice(self.starts[user], self.starts[user + 1])
-            found[own] = np.isin(self.item_nos[own], np.fromiter(wanted, np.int64, len(wanted)))
+        for users, rows in self.blocks():
+            counts = np.diff(self.starts[users.start : users.stop + 1])
+            own = [sorted(wanted) for wanted in targets[users]]
+            for place in range(max(map(len, own), default=0)):
+                wanted = [items[place] if place < len(items) else NOTHING for items in own]
+                found[rows] |= self.item_nos[rows] == np.repeat(wanted, counts)
         return found
 
-    def lists(self, scores: NDArray[np.float64], k: int) -> Lists:
+    def scores(self, coefficients: Sequence[tuple[str, float]]) -> Values:
+        """Return the scores of all candidates by (name, coefficient), see ``Fusion``."""
+        return self.scores_by(self.weights(coefficients))
+
+    def scores_by(self, weights: Values) -> Values:
+        """Return the scores of all candidates by the weights of features of each user."""
+        scores = np.empty(len(self.item_nos))
+        for users, rows in self.blocks():
+            counts = np.diff(self.starts[users.start : users.stop + 1])
+            own = np.repeat(weights[users], counts, axis=0)
+            scores[rows] = np.einsum("ij,ij->i", self.features[rows].astype(np.float64), own)
+        return scores
+
+    def weights(self, coefficients: Sequence[tuple[str, float]]) -> Values:
+        """Return what each feature weighs for each user, [users, features]."""
+        weights = np.zeros((len(self), len(FEATURES)))
+        features, contexts = list(FEATURES), list(CONTEXTS)
+        for name, value in coefficients:
+            feature, _, context = name.partition("*")
+            factor = self.contexts[:, contexts.index(context)] if context else 1.0
+            weights[:, features.index(feature)] += value * factor
+        return weights
+
+    def lists(self, scores: Values, k: int) -> Lists:
         """Return each user's ``k`` candidates of the highest scores; ties keep their order."""
-        order = np.lexsort((np.arange(len(scores)), -scores, self.owners()))
-        ranks = np.arange(len(order)) - np.repeat(self.starts[:-1], np.diff(self.starts))
         found = np.full((len(self), k), NOTHING, np.int64)
-        kept = ranks < k
-        found[self.owners()[kept], ranks[kept]] = self.item_nos[order[kept]]
+        for users, rows in self.blocks():
+            counts = np.diff(self.starts[users.start : users.stop + 1])
+            is_own = np.arange(counts.max(initial=0)) < counts[:, None]
+            table = np.full(is_own.shape, np.inf)
+            table[is_own] = -scores[rows]
+            best = np.argsort(table, axis=1, kind="stable")[:, :k]
+            places = np.minimum(best + self.starts[users][:, None], len(self.item_nos) - 1)
+            is_kept = np.arange(best.shape[1]) < counts[:, None]
+            found[users, : best.shape[1]] = np.where(is_kept, self.item_nos[places], NOTHING)
         return found
 
 
-class CandidateCollector:
-    """Collects the candidates of the same users by several fusions from the same searches.
-
-    The hits of queries and titles stay in memory: 8 bytes each, ``fusion.candidates`` per title.
-    """
-
-    def __init__(
-        self,
-        catalog: EvaluationCatalog,
-        queries: Sequence[Sequence[str]],
-        histories: Sequence[Sequence[int]],
-        sources: ListSources,
-        progress: Progress = no_progress,
-        *,
-        options: SearchOptions = ANY_TERM,
-        removed: Collection[str] = frozenset(),
-    ) -> None:
-        """Search for the fusion of ``sources``; ``progress`` counts users.
-
-        queries: per user, best first; removed: those that filters remove. options: search options
-        of queries.
-        """
-        grid = GridMerge(catalog.search(options), catalog.search(), [catalog.bm25], sources)
-        most = max(sources.fusion.query_hits, sources.fusion.candidates)
-        self._groups: list[tuple[list[UserInput], HitsAtPoint, MergeInputs]] = []
-        for users, hits, inputs in grid.groups(queries, histories, most, removed=removed):
-            at = hits.at(0)
-            titles = {n for user in users for n in inputs.title_queries(user)}
-            found = {n for user in users for n in user.used_queries}
-            at.load_first({*map(at.title_key, titles), *map(at.query_key, found)})
-            self._groups.append((users, at, inputs))
-            progress(users[-1].user_no + 1, len(queries))
-
-    def collect(self, sources: ListSources) -> CandidateSet:
-        """Return the candidates of all users by a fusion that counts the same hits."""
-        found: list[Candidates] = []
-        for users, at, inputs in self._groups:
-            now = replace(
-                inputs,
-                fusion=sources.fusion,
-                neighbours=sources.neighbours,
-                buyers=sources.buyers,
-            )
-            found += (now.candidates(user, at.of_query, at.of_title) for user in users)
-        none = np.zeros((0, len(FEATURES)), np.float32)
-        return CandidateSet(
-            np.concatenate([np.zeros(0, np.int64), *(one.item_nos for one in found)]),
-            np.concatenate([none, *(one.features.astype(np.float32) for one in found)]),
-            np.array(
-                [[one.contexts[name] for name in CONTEXTS] for one in found], np.float64
-            ).reshape(-1, len(CONTEXTS)),
-            np.cumsum([0, *(len(one.item_nos) for one in found)], dtype=np.int64),
-        )
+def joined(sets: Sequence[CandidateSet]) -> CandidateSet:
+    """Return the candidates of several sets, one after the other, in memory."""
+    counts: list[Numbers] = [np.diff(one.starts) for one in sets]
+    return CandidateSet(
+        np.concatenate([one.item_nos for one in sets]),
+        np.concatenate([one.features for one in sets]),
+        np.concatenate([one.contexts for one in sets]),
+        np.concatenate([[0], *counts]).cumsum(),
+    )

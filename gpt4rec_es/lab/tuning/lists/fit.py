@@ -1,23 +1,28 @@
 """Fit the coefficients of a learned fusion: a listwise softmax over each user's candidates.
 
 The loss of a user is the negative log of the softmax probability, averaged over the targets among
-the candidates (ListNet's top-one loss, Cao et al. 2007, with equal gains). It is convex.
+the candidates (ListNet's top-one loss, Cao et al. 2007, with equal gains). It is convex, so that
+Newton's method finds the same minimum from any start, in a few steps.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.tuning.lists.candidates import CandidateSet
-from gpt4rec_es.options.features import FEATURES, QUERIES
+from gpt4rec_es.lab.tuning.lists.softmax_loss import FitUsers, SoftmaxLoss
+from gpt4rec_es.options.features import CONTEXTS, FEATURES, QUERIES
+from gpt4rec_es.ranking.values import Numbers, Values
 
 # Fewer users with a target among their candidates fit noise.
 LEAST_USERS = 100
 # Digits that a recipe keeps.
 _DIGITS = 6
+# A step that lowers the loss by less is the last one; the next would lower it by its square.
+_PRECISION = 1e-7
+_MOST_STEPS = 50
 
 # Chosen on three data sets (docs/quality.md): all products of features and contexts fit one shop as
 # well, and others worse.
@@ -32,9 +37,11 @@ _WITH_CONTEXT = (
     "co_x_title",
     "popularity",
 )
+# Those of a re-ranker: how much it counts may depend on what else is known.
+OF_RERANKER = ("rerank", *(f"rerank*{context}" for context in CONTEXTS))
 _QUERIES = frozenset(name for name, feature in FEATURES.items() if feature.sources == (QUERIES,))
 COEFFICIENTS = (
-    *FEATURES,
+    *(name for name in FEATURES if name not in OF_RERANKER),
     *(f"{name}*buyers" for name in ("co_recent", "title_recent", "co_x_title")),
     *(f"{name}*history" for name in _WITH_CONTEXT),
     *(f"{name}*similarity" for name in _WITH_CONTEXT),
@@ -58,53 +65,84 @@ def fit_coefficients(
     Raises:
         UsageError: too few users have a target among their candidates.
     """
+    users, is_target = with_target(candidates, targets)
+    part = candidates.of(users), is_target
+    own = None if weights is None else weights[users]
+    return fit_parts([FitUsers(*part)], names=names, l2=l2, weights=own)
+
+
+def with_target(
+    candidates: CandidateSet, targets: Sequence[Collection[int]]
+) -> tuple[Numbers, NDArray[np.bool_]]:
+    """Return the users with a target among their candidates, and what of theirs is a target."""
     is_target = candidates.is_target(targets)
-    n_targets = np.bincount(candidates.owners(), is_target, len(candidates))
-    users = np.flatnonzero(n_targets)
-    if len(users) < LEAST_USERS:
+    owners = candidates.owners()
+    users = np.unique(owners[is_target])
+    has = np.zeros(len(candidates), np.bool_)
+    has[users] = True
+    return users, is_target[has[owners]]
+
+
+def fit_parts(
+    parts: Sequence[FitUsers],
+    *,
+    names: Sequence[str] = COEFFICIENTS,
+    l2: float = 1e-4,
+    weights: NDArray[np.float64] | None = None,
+    start: Mapping[str, float] | None = None,
+) -> Coefficients:
+    """Return the coefficients that fit the users of ``parts``, as ``fit_coefficients`` does.
+
+    weights: by user. start: coefficients to begin with, which saves steps.
+    """
+    n_users = sum(len(part.candidates) for part in parts)
+    if n_users < LEAST_USERS:
         raise UsageError(
-            f"Only {len(users)} users have a held-out item among their candidates; at least "
+            f"Only {n_users} users have a held-out item among their candidates; at least "
             f"{LEAST_USERS} are needed to fit coefficients.",
             "Use a larger part of the split, or keep the recipe that is live.",
         )
-    kept = candidates.of(users)
-    matrix = np.stack([kept.column(name) for name in names], axis=1)
-    deviations = matrix.std(axis=0)
-    # A constant feature, such as one of a source without hits, has no coefficient.
-    used = deviations > 1e-9
-    matrix = matrix[:, used] / deviations[used]
-    share = weights[users] if weights is not None else np.ones(len(users))
-    share = share / share.sum()
-    own = kept.owners()
-    of_targets = is_target[np.isin(candidates.owners(), users)] * (share / n_targets[users])[own]
-    goal = of_targets @ matrix
-    starts = kept.starts[:-1]
-
-    def loss(coefficients: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        scores = matrix @ coefficients
-        highest = np.maximum.reduceat(scores, starts)
-        powers = np.exp(scores - highest[own])
-        sums = np.add.reduceat(powers, starts)
-        value = share @ (np.log(sums) + highest) - goal @ coefficients
-        expected = (powers * (share / sums)[own]) @ matrix
-        return (
-            float(value + l2 * coefficients @ coefficients),
-            expected - goal + 2 * l2 * coefficients,
-        )
-
+    share = weights if weights is not None else np.ones(n_users)
+    loss = SoftmaxLoss(parts, names, share / share.sum())
+    begin = np.array([(start or {}).get(name, 0.0) for name in names])
     # A query that found an item never counts against it: few users' queries fit noise.
-    fitted = [name for name, is_used in zip(names, used, strict=True) if is_used]
-    bounds = [(0 if name in _QUERIES else None, None) for name in fitted]
-    start = np.zeros(matrix.shape[1])
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
-    values = iter(found.x / deviations[used])
-    rounded = ((name, round(float(next(values)), _DIGITS)) for name in fitted)
-    return tuple((name, value) for name, value in rounded if value)
+    at_least_0 = np.array([name in _QUERIES for name in names])
+    found = _minimum(loss, begin * loss.deviations, at_least_0, l2) / loss.deviations
+    rounded = [(name, round(value, _DIGITS)) for name, value in zip(names, found, strict=True)]
+    return tuple((name, float(value)) for name, value in rounded if value)
 
 
-def scores_of(candidates: CandidateSet, coefficients: Coefficients) -> NDArray[np.float64]:
-    """Return the scores of all candidates."""
-    scores = np.zeros(len(candidates.item_nos))
-    for name, value in coefficients:
-        scores += value * candidates.column(name)
-    return scores
+def _minimum(
+    loss: SoftmaxLoss, begin: Values, at_least_0: NDArray[np.bool_], l2: float
+) -> NDArray[np.float64]:
+    """Return the scaled coefficients of the lowest penalised loss, by projected Newton steps.
+
+    Columns that are not used stay 0. A bounded coefficient at 0 that would go below takes no part
+    in a step (Bertsekas 1982).
+    """
+
+    def penalised(here: Values) -> tuple[float, Values, NDArray[np.float64]]:
+        value, gradient, hessian = loss.at(here)
+        return value + l2 * float(here @ here), gradient + 2 * l2 * here, hessian
+
+    here = np.where(loss.is_used, begin, 0.0)
+    here = np.where(at_least_0, np.maximum(here, 0.0), here)
+    value, gradient, hessian = penalised(here)
+    for _ in range(_MOST_STEPS):
+        free = np.flatnonzero(loss.is_used & ~(at_least_0 & (here <= 0) & (gradient > 0)))
+        inner = hessian[np.ix_(free, free)] + 2 * l2 * np.eye(len(free))
+        step = np.zeros(len(here))
+        step[free] = np.linalg.solve(inner, gradient[free])
+        size = 1.0
+        while True:
+            there = here - size * step
+            there = np.where(at_least_0, np.maximum(there, 0.0), there)
+            expected = float(gradient @ (here - there))
+            if expected < _PRECISION:
+                return there
+            lower = penalised(there)
+            if lower[0] <= value - 1e-4 * expected:
+                break
+            size /= 2
+        here, (value, gradient, hessian) = there, lower
+    return here

@@ -18,7 +18,11 @@ from gpt4rec_es.lab.tuning.lists.list_options import ListTuningOptions
 
 @dataclass(frozen=True, slots=True)
 class ListTuningPlan:
-    """Plan of a tuning; generator None: no queries are written."""
+    """Plan of a tuning; generator None: no queries are written.
+
+    purchases: newest purchases of the users to choose on, as far as the live recipe counts them.
+    counted: purchases whose pairs are counted. Both decide how long a setting takes.
+    """
 
     split: str
     part: str
@@ -27,6 +31,8 @@ class ListTuningPlan:
     test_users: int
     trials: int
     live: str
+    purchases: int
+    counted: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +74,6 @@ def plan_list_tuning(parts: TuningParts, options: ListTuningOptions) -> ListTuni
         len(inputs.test),
         options.trials,
         options.live.name,
+        sum(min(len(user.history), options.base.recipe.fusion.history) for user in inputs.fit),
+        sum(map(len, inputs.split.train.values())),
     )

@@ -1,6 +1,7 @@
 """Options of tuning a recipe."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from gpt4rec_es.lab.evaluation.evaluate_options import EvaluateOptions
 from gpt4rec_es.lab.tuning.choose import Metric
@@ -11,25 +12,43 @@ from gpt4rec_es.options.recipe import NamedRecipe
 class ListTuningOptions:
     """Options of tuning a recipe.
 
-    live: the recipe that is compared with. base: the learned recipe whose fusion is changed.
-    trials: number of settings. most_users: maximum number of users; a fixed sample if there are
-    more. generator: None: the current one, if a recipe writes queries. trust: accept it whatever
-    its card says. seed: of the halves of users and of drawn settings.
+    live: the recipe that is compared with. base: the learned recipe that is changed. work: folder
+    for what a killed tuning goes on with; removed at the end. trials: number of settings.
+    most_users: maximum number of users; a fixed sample if there are more. generator: None: the
+    current one, if a recipe writes queries. trust: accept it whatever its card says. seed: of the
+    halves of users and of drawn settings. reranker: folder of the one to try; None: that of the
+    base, if it has one.
     """
 
     split: str
     live: NamedRecipe
     base: NamedRecipe
+    work: Path
     part: str = "validation"
     generator: str | None = None
     trust: bool = False
     metric: Metric = "ndcg"
     k: int = 10
-    trials: int = 16
+    trials: int = 40
     most_users: int = 20_000
     seed: int = 0
+    reranker: Path | None = None
 
-    def evaluation(self, *recipes: NamedRecipe) -> EvaluateOptions:
+    @property
+    def reranker_name(self) -> str | None:
+        """The name of the re-ranker to try.
+
+        Raises:
+            UsageError: the folder holds none.
+        """
+        if self.reranker is None:
+            return self.base.recipe.reranker
+        # Loads torch, which recipes without a re-ranker do not need.
+        from gpt4rec_es.reranking.checkpoint import read_document  # noqa: PLC0415
+
+        return str(read_document(self.reranker)["card"]["name"])
+
+    def evaluation(self, *recipes: NamedRecipe, reranker: Path | None = None) -> EvaluateOptions:
         """Return the options of the lists by ``recipes`` that are compared."""
         return EvaluateOptions(
             methods=("product",),
@@ -39,4 +58,5 @@ class ListTuningOptions:
             generator=self.generator,
             trust=self.trust,
             learn_validation=False,
+            reranker=reranker,
         )

@@ -1,23 +1,42 @@
-"""Choose a fusion: random settings, refined, each with coefficients fitted on two users of three.
+"""Choose a setting: some are drawn, then single steps from the best one are tried.
 
-The third user measures, and the winner is fitted again on all of them. Whether it is better than
-what is live is asked on other users, see tune_lists.py.
+Each setting gets coefficients of its own. Users are in three parts: each part is measured with
+coefficients that were fitted on the two others, so every user counts, and none is measured by its
+own purchases. Whether the winner is better than what is live is asked on other users, see
+tune_lists.py.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
+from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.tuning.choose import Metric
 from gpt4rec_es.lab.tuning.lists.candidates import CandidateSet
-from gpt4rec_es.lab.tuning.lists.fit import fit_coefficients, scores_of
-from gpt4rec_es.lab.tuning.lists.space import Setting, draw
+from gpt4rec_es.lab.tuning.lists.fit import (
+    COEFFICIENTS,
+    OF_RERANKER,
+    Coefficients,
+    fit_coefficients,
+    fit_parts,
+    with_target,
+)
+from gpt4rec_es.lab.tuning.lists.rerank_gain import RerankGain, rerank_gain
+from gpt4rec_es.lab.tuning.lists.softmax_loss import FitUsers
+from gpt4rec_es.lab.tuning.lists.space import Setting, Space
 from gpt4rec_es.metrics.accuracy import Targets
-from gpt4rec_es.options.lists import Fusion
+from gpt4rec_es.metrics.lists import PerUser
+from gpt4rec_es.options.features import FEATURES, uses_reranker
+from gpt4rec_es.options.recipe import Recipe
 from gpt4rec_es.protocols import Progress, no_progress
+from gpt4rec_es.ranking.values import Numbers, Values
 
-Collect = Callable[[Fusion], CandidateSet]
+# Function from a recipe to users, and their candidates; it finds no held-out item of the others.
+Collect = Callable[[Recipe], tuple[Numbers, CandidateSet]]
+_FOLDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,104 +48,194 @@ class Tried:
     value: float
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """The best fusion, and all settings in the order in which they were tried."""
+class Memory(Protocol):
+    """Keeps what was measured, for a tuning that is killed."""
 
-    fusion: Fusion
-    tried: tuple[Tried, ...]
+    def value(self, setting: Setting) -> float | None:
+        """Return the value of a setting; None: it was not measured."""
+
+    def remember(self, setting: Setting, value: float) -> None:
+        """Keep the value of a setting."""
 
 
-class _Search:
+class Measuring:
     """Measures settings on the same users."""
 
     def __init__(
         self,
         collect: Collect,
         targets: Sequence[Collection[int]],
-        base: Fusion,
+        base: Recipe,
         metric: Metric,
         k: int,
         seed: int,
+        folder: Path | None = None,
     ) -> None:
-        self.collect, self.targets, self.base = collect, targets, base
-        self.metric, self.k = metric, k
-        order = np.random.default_rng(seed).permutation(len(targets))
-        self.fit, self.measure = np.sort(order[len(order) // 3 :]), order[: len(order) // 3]
-        self.tried: dict[Setting, Tried] = {}
+        """Set the users by their ``targets``; collect: candidates by a recipe.
 
-    def try_setting(self, setting: Setting) -> Tried:
-        if setting not in self.tried:
-            candidates = self.collect(setting.applied(self.base))
-            fitted = fit_coefficients(candidates.of(self.fit), self._targets(self.fit))
-            self.tried[setting] = Tried(setting, True, self._value(candidates, fitted))
-        return self.tried[setting]
+        folder: for arrays; None: in memory.
+        """
+        self._collect, self._targets, self._base, self._folder = collect, targets, base, folder
+        self._metric, self._k = metric, k
+        self._fold_of = np.random.default_rng(seed).permutation(len(targets)) % _FOLDS
 
-    def try_base(self) -> Tried:
-        """Measure the base with its own coefficients."""
-        value = self._value(self.collect(self.base), self.base.coefficients)
-        return Tried(Setting.of(self.base), False, value)
+    def value(self, setting: Setting) -> float:
+        """Return the mean of the metric by coefficients fitted on other users.
 
-    def fit_again(self, setting: Setting) -> Fusion:
-        fusion = setting.applied(self.base)
-        found = fit_coefficients(self.collect(fusion), self.targets)
-        return replace(fusion, coefficients=found)
+        Raises:
+            UsageError: too few users have a target among their candidates.
+        """
+        return float(self.values(setting).mean())
 
-    def _value(self, candidates: CandidateSet, coefficients: Iterable[tuple[str, float]]) -> float:
-        some = candidates.of(self.measure)
-        lists = some.lists(scores_of(some, tuple(coefficients)), self.k)
-        return float(Targets(self._targets(self.measure)).measure(lists)[self.metric].mean())
+    def values(self, setting: Setting, names: Sequence[str] = COEFFICIENTS) -> PerUser:
+        """Return the metric of each user by coefficients ``names`` fitted on other users."""
+        users, candidates = self._collect(setting.applied(self._base))
+        fold_of, targets = self._fold_of[users], [self._targets[user] for user in users]
+        weights = np.zeros((len(candidates), len(FEATURES)))
+        for fold, fitted in enumerate(self._fit(candidates, targets, fold_of, names)):
+            own = fold_of == fold
+            weights[own] = candidates.weights(fitted)[own]
+        return self._metric_of(users, candidates, weights)
 
-    def _targets(self, users: Iterable[int]) -> list[Collection[int]]:
-        return [self.targets[user] for user in users]
+    def values_as_it_is(self) -> PerUser:
+        """Return the metric of each user by the base with its own coefficients."""
+        users, candidates = self._collect(self._base)
+        weights = candidates.weights(self._base.fusion.coefficients)
+        return self._metric_of(users, candidates, weights)
+
+    def fitted(
+        self,
+        setting: Setting,
+        names: Sequence[str] = COEFFICIENTS,
+        reranker: str | None = None,
+    ) -> Recipe:
+        """Return the recipe of a setting with coefficients ``names`` fitted on all users.
+
+        reranker: name of the one that some of these belong to.
+        """
+        recipe = setting.applied(self._base)
+        users, candidates = self._collect(recipe)
+        found = fit_coefficients(candidates, [self._targets[user] for user in users], names=names)
+        return replace(
+            recipe,
+            fusion=replace(recipe.fusion, coefficients=found),
+            reranker=reranker if uses_reranker(found) else None,
+        )
+
+    def _fit(
+        self,
+        candidates: CandidateSet,
+        targets: Sequence[Collection[int]],
+        fold_of: Numbers,
+        names: Sequence[str],
+    ) -> Iterator[Coefficients]:
+        """Yield for each part of the users the coefficients fitted on the others."""
+        start = dict(self._base.fusion.coefficients)
+        has_target, _ = with_target(candidates, targets)
+        parts = []
+        for fold in range(_FOLDS):
+            users = has_target[fold_of[has_target] == fold]
+            part = candidates.of(users, self._folder)
+            parts.append(FitUsers(part, part.is_target([targets[user] for user in users])))
+        for fold in range(_FOLDS):
+            yield fit_parts(parts[:fold] + parts[fold + 1 :], names=names, start=start)
+
+    def _metric_of(self, users: Numbers, candidates: CandidateSet, weights: Values) -> PerUser:
+        """Return the metric of all users; of those without candidates it is 0."""
+        values = np.zeros(len(self._targets))
+        if len(candidates):
+            lists = candidates.lists(candidates.scores_by(weights), self._k)
+            targets = Targets([self._targets[user] for user in users])
+            values[users] = targets.measure(lists)[self._metric]
+        return values
 
 
-def choose_fusion(
-    collect: Collect,
-    targets: Sequence[Collection[int]],
-    base: Fusion,
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The best recipe, and all settings in the order in which they were tried.
+
+    reranker: what joining one to the best setting gained.
+    """
+
+    recipe: Recipe
+    tried: tuple[Tried, ...]
+    reranker: RerankGain | None = None
+
+
+def choose_recipe(
+    measuring: Measuring,
+    base: Recipe,
+    space: Space,
+    memory: Memory,
     *,
-    metric: Metric = "recall",
-    k: int = 10,
-    trials: int = 24,
+    trials: int,
     seed: int = 0,
     progress: Progress = no_progress,
+    reranker: str | None = None,
 ) -> Choice:
-    """Return the best of about ``trials`` settings of the learned fusion ``base``.
+    """Return the best of about ``trials`` settings of the learned recipe ``base``.
 
-    collect: candidates of the users of ``targets`` by a fusion. Half of the settings are drawn, the
-    others are steps from the best one. The base's own coefficients are tried, too: few users fit
-    noise. progress counts settings.
+    The base's own coefficients are tried, too: few users fit noise. progress counts settings.
+    reranker: name of the one whose scores the candidates have. It joins the best setting if that
+    is better by more than chance.
 
     Raises:
-        UsageError: too few users have a target among their candidates.
+        UsageError: too few users have a target among their candidates of the base.
     """
-    search = _Search(collect, targets, base, metric, k, seed)
-    as_it_is = search.try_base()
-    for setting in _first(Setting.of(base), trials, seed):
-        search.try_setting(setting)
-        progress(len(search.tried), trials)
-    while len(search.tried) < trials:
-        best = _best(search.tried.values())
-        if not (steps := [one for one in best.setting.neighbours() if one not in search.tried]):
-            break
-        for setting in steps[: trials - len(search.tried)]:
-            search.try_setting(setting)
-            progress(len(search.tried), trials)
+    unchanged = measuring.values_as_it_is()
+    as_it_is = Tried(space.base, False, float(unchanged.mean()))
+    tried: list[Tried] = []
+    progress(0, trials)
+    for setting in proposals(space, tried, trials, seed):
+        value = memory.value(setting)
+        if value is None:
+            try:
+                value = measuring.value(setting)
+            except UsageError:
+                if not tried:
+                    raise
+                value = 0.0  # it finds too little to fit coefficients, where the base finds enough
+            memory.remember(setting, value)
+        tried.append(Tried(setting, True, value))
+        progress(len(tried), trials)
     progress(trials, trials)
-    best = _best([as_it_is, *search.tried.values()])
-    fusion = search.fit_again(best.setting) if best.is_fitted else base
-    return Choice(fusion, (as_it_is, *search.tried.values()))
+    best = best_of([as_it_is, *tried])
+    gain = None
+    if reranker is not None:
+        before = measuring.values(best.setting) if best.is_fitted else unchanged
+        after = measuring.values(best.setting, (*COEFFICIENTS, *OF_RERANKER))
+        gain = rerank_gain(reranker, before, after, seed)
+        if gain.is_used:
+            names = (*COEFFICIENTS, *OF_RERANKER)
+            recipe = measuring.fitted(best.setting, names, reranker)
+            return Choice(recipe, (as_it_is, *tried), gain)
+    recipe = measuring.fitted(best.setting) if best.is_fitted else base
+    return Choice(recipe, (as_it_is, *tried), gain)
 
 
-def _first(base: Setting, trials: int, seed: int) -> Iterator[Setting]:
-    """Yield the setting of the base, then drawn ones, about half of ``trials`` in all."""
+def proposals(space: Space, tried: Sequence[Tried], trials: int, seed: int) -> Iterator[Setting]:
+    """Yield distinct settings to try; the caller appends each to ``tried`` before the next.
+
+    That of the base, drawn ones until a third of ``trials``, then a random untried step from the
+    best so far; from the second best when all of these are tried, and so on.
+    """
     chance = np.random.default_rng(seed + 1)
-    yield base
-    for _ in range(1, max(1, trials // 2)):
-        yield draw(chance)
+    yield space.base
+    for _ in range(100 * trials):  # draws repeat in a small space
+        if len(tried) >= max(1, trials // 3):
+            break
+        if (drawn := space.draw(chance)) not in {one.setting for one in tried}:
+            yield drawn
+    while len(tried) < trials:
+        known = {one.setting for one in tried}
+        ranked = sorted(tried, key=lambda one: -round(one.value, 9))
+        steps = (step for one in ranked for step in space.steps(one.setting, chance))
+        following = next((step for step in steps if step not in known), None)
+        if following is None:
+            return
+        yield following
 
 
-def _best(tried: Iterable[Tried]) -> Tried:
+def best_of(tried: Sequence[Tried]) -> Tried:
     """Return the first of the highest values; rounded, so that the last digits decide nothing."""
     return max(tried, key=lambda one: round(one.value, 9))

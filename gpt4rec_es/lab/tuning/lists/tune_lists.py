@@ -1,35 +1,43 @@
 """Tune the recipe of lists: choose on some users of a split, compare with the live one on others.
 
-The live recipe does not change here: see promote.py. A tuning that is killed keeps only the
-generated queries.
+The live recipe does not change here: see promote.py. A tuning that is killed keeps the generated
+queries, and in its work folder the settings that are measured.
 """
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from hashlib import sha256
 from typing import Any
+
+from sqlalchemy import Engine
 
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows import list_trials as rows
 from gpt4rec_es.db.rows.builds import Build
 from gpt4rec_es.db.rows.list_trials import ListTrialRow
 from gpt4rec_es.index.live import live_build
-from gpt4rec_es.lab.evaluation.compare import Difference, differences
+from gpt4rec_es.lab.evaluation.compare import differences
 from gpt4rec_es.lab.evaluation.data import EvaluationCatalog, read_catalog
 from gpt4rec_es.lab.evaluation.made_lists import MethodLists
 from gpt4rec_es.lab.evaluation.night_rules import AppliedRules, apply_rules
-from gpt4rec_es.lab.evaluation.sources import ListSources, product_sources
+from gpt4rec_es.lab.evaluation.rerank_vectors import rerank_vectors
+from gpt4rec_es.lab.evaluation.sources import query_titles
 from gpt4rec_es.lab.tuning.inputs import TuningParts
-from gpt4rec_es.lab.tuning.lists.candidates import CandidateCollector
+from gpt4rec_es.lab.tuning.lists.candidates import CandidateSet
+from gpt4rec_es.lab.tuning.lists.collect import search_candidates
 from gpt4rec_es.lab.tuning.lists.halves import ListInputs, load_list_inputs
 from gpt4rec_es.lab.tuning.lists.list_options import ListTuningOptions
-from gpt4rec_es.lab.tuning.lists.search import Choice, choose_fusion
-from gpt4rec_es.options.lists import Fusion
+from gpt4rec_es.lab.tuning.lists.pair_tables import PairTables
+from gpt4rec_es.lab.tuning.lists.reach import Reach
+from gpt4rec_es.lab.tuning.lists.rerank_gain import rerank_column
+from gpt4rec_es.lab.tuning.lists.search import Choice, Measuring, choose_recipe
+from gpt4rec_es.lab.tuning.lists.space import Space
+from gpt4rec_es.lab.tuning.lists.trial_rows import comparison_row, setting_rows, trial_row
+from gpt4rec_es.lab.tuning.lists.work_folder import WorkFolder
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe
 from gpt4rec_es.protocols import Bars, no_bars
+from gpt4rec_es.ranking.values import Numbers
 from gpt4rec_es.version import code_version
-
-_LEVEL = 0.05
 
 
 def tune_lists(
@@ -68,128 +76,116 @@ def tune_lists(
     for named in (options.live, options.base):  # kept, so that seconds are without generation
         test.queries_by(named.recipe, inputs.generator, parts.open_generator)
     started = time.monotonic()
-    choice = _choose(catalog, inputs, applied, queries, options, bars)
-    best = replace(options.base.recipe, fusion=choice.fusion)
-    found = list(
-        test.lists(
-            "product",
-            options.evaluation(options.live, NamedRecipe("best", best)),
-            inputs.generator,
-            parts.open_generator,
+    with WorkFolder(options.work, _decisive(options, inputs, build, catalog)) as work:
+        choice = _choose(parts.engine, catalog, inputs, applied, queries, options, work, bars)
+        best = choice.recipe
+        live_lists, best_lists = (
+            made.lists
+            for named, folder in (
+                (options.live, None),
+                (NamedRecipe("best", best), options.reranker),
+            )
+            for made in test.lists(
+                "product",
+                options.evaluation(named, reranker=folder if named.recipe.reranker else None),
+                inputs.generator,
+                parts.open_generator,
+            )
         )
-    )
-    targets = [user.targets for user in inputs.test]
-    compared = differences(found[0].lists, found[1].lists, targets)
-    values = _row(options, inputs, build, best, compared) | {
-        "seconds": time.monotonic() - started,
-        "actor": parts.actor,
-    }
-    with transaction(parts.engine) as connection:
-        number = rows.store(connection, values, _settings(choice), map(_comparison, compared))
-        stored = rows.find(connection, number)
+        targets = [user.targets for user in inputs.test]
+        compared = differences(live_lists, best_lists, targets)
+        values = trial_row(options, inputs, build, choice, compared) | {
+            "seconds": time.monotonic() - started,
+            "actor": parts.actor,
+        }
+        with transaction(parts.engine) as connection:
+            number = rows.store(
+                connection, values, setting_rows(choice), map(comparison_row, compared)
+            )
+            stored = rows.find(connection, number)
+        work.remove()
     assert stored is not None  # noqa: S101 -- stored by the line before
     return stored
 
 
 def _choose(
+    engine: Engine,
     catalog: EvaluationCatalog,
     inputs: ListInputs,
     applied: AppliedRules,
     queries: Sequence[Sequence[str]],
     options: ListTuningOptions,
+    work: WorkFolder,
     bars: Bars,
 ) -> Choice:
     recipe = options.base.recipe
-
-    def sources(fusion: Fusion) -> ListSources:
-        return product_sources(
-            catalog,
-            inputs.split.train,
-            fusion,
-            baskets=inputs.split.baskets,
-            may_search=applied.may_search,
-        )
-
+    space = Space(recipe, has_queries=any(queries))
+    reranker, columns = options.reranker_name, {}
+    if reranker is not None:
+        vectors = rerank_vectors(engine, inputs.row, reranker, options.reranker, inputs.fit)
+        columns["rerank"] = rerank_column(vectors)
     removed, _ = applied.removed(sorted({text for own in queries for text in own}), recipe.filters)
-    with bars("Searching", "users") as progress:
-        collector = CandidateCollector(
+    with bars("Searching", "texts") as progress:
+        collector = search_candidates(
             catalog,
             queries,
             [user.history for user in inputs.fit],
-            sources(recipe.fusion),
+            PairTables(catalog, inputs.split.train, inputs.split.baskets, recipe.fusion, work.path),
+            query_titles(catalog, applied.may_search),
+            space.limits(),
             progress,
             options=recipe.search,
             removed=removed,
+            folder=work.path,
+            columns=columns,
         )
+    targets = [user.targets for user in inputs.fit]
+    reach = Reach(collector, targets)
+
+    def collect(tried: Recipe) -> tuple[Numbers, CandidateSet]:
+        most = tried.decoding.num_queries
+        users = reach.users(tried.fusion, most)
+        return users, collector.of(users).collect(tried.fusion, most)
+
+    measuring = Measuring(
+        collect,
+        targets,
+        recipe,
+        options.metric,
+        options.k,
+        options.seed,
+        work.path,
+    )
     with bars("Choosing", "settings") as progress:
-        return choose_fusion(
-            lambda fusion: collector.collect(sources(fusion)),
-            [user.targets for user in inputs.fit],
-            recipe.fusion,
-            metric=options.metric,
-            k=options.k,
+        return choose_recipe(
+            measuring,
+            recipe,
+            space,
+            work,
             trials=options.trials,
             seed=options.seed,
             progress=progress,
+            reranker=reranker,
         )
 
 
-def _row(
-    options: ListTuningOptions,
-    inputs: ListInputs,
-    build: Build,
-    best: Recipe,
-    compared: Sequence[Difference],
+def _decisive(
+    options: ListTuningOptions, inputs: ListInputs, build: Build, catalog: EvaluationCatalog
 ) -> dict[str, Any]:
-    (decides,) = (one for one in compared if (one.k, one.metric) == (options.k, options.metric))
-    is_change = decides.gain > 0 and decides.p_value < _LEVEL
+    """Return what the values of settings depend on."""
+    titles = sha256()
+    for item, title in sorted(catalog.titles.items()):
+        titles.update(f"{item} {item in catalog.active} {title}\n".encode())
     return {
-        "split_name": inputs.row.name,
-        "split_hash": inputs.row.content_hash,
+        "split": inputs.row.content_hash,
         "part": options.part,
-        "generator_no": inputs.generator and inputs.generator.generator_no,
-        "build_no": build.build_no,
-        "metric": options.metric,
-        "k": options.k,
+        "users": [len(inputs.fit), len(inputs.test)],
+        "generator": inputs.generator and inputs.generator.content_hash,
+        "recipes": [options.live.recipe.content_hash, options.base.recipe.content_hash],
+        "metric": [options.metric, options.k],
+        "trials": options.trials,
         "seed": options.seed,
-        "n_fit_users": len(inputs.fit),
-        "n_test_users": len(inputs.test),
-        "live_name": options.live.name,
-        "live_hash": options.live.recipe.content_hash,
-        "document": best.as_document(),
-        "content_hash": best.content_hash,
-        "is_change": is_change,
-        "verdict": _verdict(options, decides, is_change=is_change),
-        "code_version": code_version(),
-    }
-
-
-def _verdict(options: ListTuningOptions, decides: Difference, *, is_change: bool) -> str:
-    live = options.live.name
-    gain = (
-        f"{options.metric}@{options.k} {decides.a:.4f} -> {decides.b:.4f} "
-        f"({decides.low:+.4f} to {decides.high:+.4f})"
-    )
-    if is_change:
-        return f"Use the best recipe found: better than {live} by more than chance, {gain}."
-    return f"Keep {live}: the best recipe found is not better by more than chance, {gain}."
-
-
-def _settings(choice: Choice) -> list[dict[str, Any]]:
-    return [
-        {"setting_no": number, "is_fitted": one.is_fitted, "value": one.value} | asdict(one.setting)
-        for number, one in enumerate(choice.tried, start=1)
-    ]
-
-
-def _comparison(one: Difference) -> dict[str, Any]:
-    return {
-        "k": one.k,
-        "metric": one.metric,
-        "live_value": one.a,
-        "best_value": one.b,
-        "gain": one.gain,
-        "gain_low": one.low,
-        "gain_high": one.high,
-        "p_value": one.p_value,
+        "index": [build.index_name, build.bm25.k1, build.bm25.b],
+        "titles": titles.hexdigest(),
+        "code": code_version(),
     }

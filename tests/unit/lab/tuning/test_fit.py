@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.tuning.lists.candidates import CandidateSet
-from gpt4rec_es.lab.tuning.lists.fit import fit_coefficients, scores_of
+from gpt4rec_es.lab.tuning.lists.fit import fit_coefficients
 from gpt4rec_es.metrics.lists import NOTHING
 from gpt4rec_es.options.features import CONTEXTS, FEATURES
 
@@ -23,7 +23,7 @@ def drawn(users: int = 3000, items: int = 20, seed: int = 1) -> tuple[CandidateS
     contexts = chance.uniform(0, 4, (users, len(CONTEXTS)))
     item_nos = np.tile(np.arange(items), users)
     candidates = CandidateSet(item_nos, features, contexts, np.arange(users + 1) * items)
-    scores = scores_of(candidates, TASTE).reshape(users, items)
+    scores = candidates.scores(TASTE).reshape(users, items)
     chances = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
     return candidates, [{int(chance.choice(items, p=row))} for row in chances]
 
@@ -60,7 +60,7 @@ def test_users_without_target_or_candidates_do_not_count() -> None:
     )
     fitted = fit_coefficients(candidates, targets, names=NAMES)
     assert fit_coefficients(more, [*targets, {1}, {2}], names=NAMES) == fitted
-    assert more.lists(scores_of(more, fitted), 2)[-1].tolist() == [NOTHING, NOTHING]
+    assert more.lists(more.scores(fitted), 2)[-1].tolist() == [NOTHING, NOTHING]
 
 
 def test_too_few_users_are_refused() -> None:

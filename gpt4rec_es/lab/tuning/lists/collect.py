@@ -1,0 +1,231 @@
+"""Collect the candidates of the same users by many settings from the same searches.
+
+Hits and candidates are arrays in a work folder, and users are taken some at a time, so memory does
+not grow with their number.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from gpt4rec_es.lab.evaluation.data import EvaluationCatalog
+from gpt4rec_es.lab.splits.histories import deduplicate_keep_last
+from gpt4rec_es.lab.tuning.lists.arrays import Ragged, Shoppers, new_array
+from gpt4rec_es.lab.tuning.lists.candidates import CandidateSet
+from gpt4rec_es.lab.tuning.lists.columns import Column, candidates_of_many
+from gpt4rec_es.lab.tuning.lists.many_values import Evidences, ManyValues, values_of_many
+from gpt4rec_es.lab.tuning.lists.pair_tables import NeighbourTable, PairTables
+from gpt4rec_es.lab.tuning.lists.text_hits import TextHits, search_texts
+from gpt4rec_es.options.features import CONTEXTS, FEATURES
+from gpt4rec_es.options.lists import ANY_TERM, HISTORY_TITLES, QUERIES, Fusion, SearchOptions
+from gpt4rec_es.protocols import Progress, no_progress
+from gpt4rec_es.ranking.values import Numbers
+
+# Hits of one source, and users, that are sorted at once: about 200 MB with all arrays. User, item
+# and place of a hit then fit into one number of 63 bits.
+_HITS, _USERS = 1 << 20, 1 << 12
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The largest values of the settings: hits per title and query, and purchases per user."""
+
+    title_hits: int
+    query_hits: int
+    history: int
+
+    @classmethod
+    def of(cls, *fusions: Fusion) -> "Limits":
+        """Return the limits of several fusions."""
+        return cls(
+            max(fusion.candidates for fusion in fusions),
+            max(fusion.query_hits for fusion in fusions),
+            max(fusion.history for fusion in fusions),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateCollector:
+    """Finds candidates and features as a night does; see ``collect``.
+
+    title_rows: by item number, the row of its title among the hits; -1: none. columns: features by
+    name that are not made of the sources' values. folder: for arrays; None: in memory.
+    """
+
+    users: Shoppers
+    pairs: PairTables
+    titles: TextHits
+    title_rows: Numbers
+    queries: TextHits
+    item_bits: int
+    columns: Mapping[str, Column]
+    folder: Path | None
+
+    def of(self, users: Numbers) -> "CandidateCollector":
+        """Return the collector of these users alone."""
+        moved = {name: _of_others(column, users) for name, column in self.columns.items()}
+        return replace(self, users=self.users.chosen(users), columns=moved)
+
+    def collect(self, fusion: Fusion, num_queries: int | None = None) -> CandidateSet:
+        """Return the candidates of all users; num_queries: None: all queries.
+
+        ``fusion`` stays within the limits.
+        """
+        table = self.pairs.table(fusion)
+        used = [name for name, weight in fusion.weights if weight > 0]
+        n_users, room = len(self.users), len(self.users) * len(used) * fusion.candidates
+        items = new_array(self.folder, (room,), np.int32)
+        features = new_array(self.folder, (room, len(FEATURES)), np.float32)
+        contexts = np.zeros((n_users, len(CONTEXTS)))
+        starts = np.zeros(n_users + 1, np.int64)
+        done = 0
+        for users in self.parts(fusion):
+            newest = np.full(len(users), -1)
+            of, _, first, _ = self.users.newest.first(users, 1)
+            newest[of] = first
+            block = candidates_of_many(
+                {name: self.values(name, users, fusion, num_queries, table) for name in used},
+                fusion,
+                self.pairs.buyers,
+                newest,
+                self.users.bought.first(users)[3],
+                self.item_bits,
+                {name: _shifted(column, users.start) for name, column in self.columns.items()},
+            )
+            rows = slice(done, done + len(block.item_nos))
+            items[rows], features[rows] = block.item_nos, block.features
+            contexts[users.start : users.stop] = block.contexts
+            starts[users.start + 1 : users.stop + 1] = done + np.cumsum(block.counts)
+            done = rows.stop
+        return CandidateSet(np.asarray(items[:done]), np.asarray(features[:done]), contexts, starts)
+
+    def parts(self, fusion: Fusion) -> Iterator[range]:
+        """Yield users with about as many hits as are sorted at once."""
+        most = max(fusion.candidates, fusion.neighbours)
+        of_purchases = np.minimum(self.users.newest.counts(), fusion.history) * most
+        of_queries = self.users.queries.counts() * fusion.query_hits
+        ends = np.cumsum(1 + np.maximum(of_purchases, of_queries))
+        first = 0
+        while first < len(ends):
+            before = ends[first - 1] if first else 0
+            room = int(np.searchsorted(ends, before + _HITS, "right"))
+            last = min(max(room, first + 1), first + _USERS)
+            yield range(first, last)
+            first = last
+
+    def values(
+        self,
+        source: str,
+        users: range,
+        fusion: Fusion,
+        num_queries: int | None,
+        table: NeighbourTable | None = None,
+    ) -> ManyValues:
+        """Return the values of a source, without bought items. table: of co-purchases."""
+        if source == QUERIES:
+            found = self._of_queries(users, fusion, num_queries)
+        elif source == HISTORY_TITLES:
+            found = self._of_titles(users, fusion)
+        else:
+            assert table is not None  # noqa: S101 -- the only other source
+            found = self._of_neighbours(users, fusion, table)
+        of, _, items, _ = self.users.bought.first(users)
+        bought = (of << self.item_bits) | items
+        if not len(found.pairs) or not len(bought):
+            return found
+        places = np.minimum(np.searchsorted(found.pairs, bought), len(found.pairs) - 1)
+        kept = np.ones(len(found.pairs), np.bool_)
+        kept[places[found.pairs[places] == bought]] = False
+        return found.chosen(kept)
+
+    def _of_queries(self, users: range, fusion: Fusion, most: int | None) -> ManyValues:
+        of, _, rows, _ = self.users.queries.first(users, most)
+        is_used = rows >= 0
+        is_used[is_used] = ~self.queries.is_empty[rows[is_used]]
+        of, rows = of[is_used], rows[is_used]
+        per_user = np.bincount(of, minlength=len(users))
+        places = np.arange(len(of)) - np.repeat(np.cumsum(per_user) - per_user, per_user)
+        found = self.queries.evidences(of, places, rows, per_user, fusion.query_hits)
+        return self._of_hits(self.queries, found, fusion.query_decay)
+
+    def _of_titles(self, users: range, fusion: Fusion) -> ManyValues:
+        of, ages, items, per_user = self.users.newest.first(users, fusion.history)
+        rows = self.title_rows[items]
+        has = rows >= 0
+        found = self.titles.evidences(of[has], ages[has], rows[has], per_user, fusion.candidates)
+        return self._of_hits(self.titles, found, fusion.history_decay)
+
+    def _of_neighbours(self, users: range, fusion: Fusion, table: NeighbourTable) -> ManyValues:
+        of, ages, items, per_user = self.users.newest.first(users, fusion.history)
+        starts = table.starts[items]
+        found = Evidences(of, ages, starts, table.starts[items + 1] - starts, per_user)
+        return self._of_hits(table, found, fusion.history_decay)
+
+    def _of_hits(
+        self, hits: TextHits | NeighbourTable, evidences: Evidences, decay: float
+    ) -> ManyValues:
+        return values_of_many(evidences, hits.items, hits.values, decay, self.item_bits)
+
+
+def _shifted(column: Column, first: int) -> Column:
+    return lambda users, items: column(users + first, items)
+
+
+def _of_others(column: Column, users: Numbers) -> Column:
+    return lambda own, items: column(users[own], items)
+
+
+def search_candidates(
+    catalog: EvaluationCatalog,
+    queries: Sequence[Sequence[str]],
+    histories: Sequence[Sequence[int]],
+    pairs: PairTables,
+    titles: Mapping[int, str],
+    limits: Limits,
+    progress: Progress = no_progress,
+    *,
+    options: SearchOptions = ANY_TERM,
+    removed: Collection[str] = frozenset(),
+    folder: Path | None = None,
+    columns: Mapping[str, Column] | None = None,
+) -> CandidateCollector:
+    """Return the collector of these users, with the hits of all texts; ``progress`` counts them.
+
+    queries: per user, best first; removed: those that filters remove. titles: texts by item.
+    options: search options of queries. columns and folder: see ``CandidateCollector``.
+    """
+    newest = [deduplicate_keep_last(own)[: -limits.history - 1 : -1] for own in histories]
+    bought = dict.fromkeys(item for own in newest for item in own if item in titles)
+    texts = list(dict.fromkeys(titles[item] for item in bought))
+    asked = list(dict.fromkeys(text for own in queries for text in own if text not in removed))
+    total = len(texts) + len(asked)
+    of_titles = search_texts(
+        catalog.search(),
+        texts,
+        catalog.bm25,
+        limits.title_hits,
+        folder,
+        lambda n: progress(n, total),
+    )
+    of_queries = search_texts(
+        catalog.search(options),
+        asked,
+        catalog.bm25,
+        limits.query_hits,
+        folder,
+        lambda n: progress(len(texts) + n, total),
+    )
+    title_rows = np.full(catalog.n_items, -1, np.int64)
+    for item in bought:
+        title_rows[item] = of_titles.rows[titles[item]]
+    users = Shoppers(
+        Ragged.of(newest),
+        Ragged.of([sorted(set(own)) for own in histories]),
+        Ragged.of([[of_queries.rows.get(text, -1) for text in own] for own in queries]),
+    )
+    bits = catalog.n_items.bit_length()
+    return CandidateCollector(
+        users, pairs, of_titles, title_rows, of_queries, bits, columns or {}, folder
+    )
