@@ -14,14 +14,13 @@ from gpt4rec_es.cli.progress import progress_bar
 if TYPE_CHECKING:
     from gpt4rec_es.lab.baselines.train_baseline import BaselineReport
 
+_METHODS = ["bpr_mf", "fm_bpr", "sasrec", "youtube_dnn", "content_rec", "bert4rec"]
 _AT_LEAST_1 = click.IntRange(min=1)
 _AT_LEAST_0 = click.IntRange(min=0)
 
 
 @click.command()
-@click.argument(
-    "method", type=click.Choice(["bpr_mf", "fm_bpr", "sasrec", "youtube_dnn", "content_rec"])
-)
+@click.argument("method", type=click.Choice(_METHODS))
 @click.option(
     "--split",
     required=True,
@@ -49,14 +48,14 @@ _AT_LEAST_0 = click.IntRange(min=0)
 @click.option(
     "--batch-size",
     type=_AT_LEAST_1,
-    help="Training examples per step: users with sasrec, purchases with others. [default: by "
+    help="Training examples per step: users with sasrec and bert4rec, else purchases. [default: by "
     "METHOD]",
 )
 @click.option(
     "--samples",
     type=_AT_LEAST_0,
-    help="Negatives: of each purchase with bpr_mf and fm_bpr, of a batch with others; sasrec "
-    "and youtube_dnn take all items with 0. [default: by METHOD]",
+    help="Negatives: of each purchase with bpr_mf and fm_bpr, of a batch with others; 0: all "
+    "items, with sasrec, youtube_dnn and bert4rec. [default: by METHOD]",
 )
 @click.option(
     "--l2",
@@ -68,18 +67,27 @@ _AT_LEAST_0 = click.IntRange(min=0)
     type=_AT_LEAST_1,
     help="Newest items of a history that all but bpr_mf and fm_bpr read. [default: by METHOD]",
 )
-@click.option("--blocks", type=_AT_LEAST_1, help="Blocks of sasrec. [default: by METHOD]")
-@click.option("--heads", type=_AT_LEAST_1, help="Attention heads of sasrec. [default: by METHOD]")
+@click.option(
+    "--blocks", type=_AT_LEAST_1, help="Blocks of sasrec and bert4rec. [default: by METHOD]"
+)
+@click.option(
+    "--heads", type=_AT_LEAST_1, help="Attention heads of sasrec and bert4rec. [default: by METHOD]"
+)
 @click.option(
     "--dropout",
     type=click.FloatRange(0, 1, max_open=True),
-    help="Dropout of sasrec, or fraction of items that youtube_dnn leaves out. [default: by "
-    "METHOD]",
+    help="Dropout of sasrec and bert4rec, or fraction of items that youtube_dnn leaves out. "
+    "[default: by METHOD]",
 )
 @click.option(
     "--margin",
     type=click.FloatRange(min=0),
     help="Margin of cosines in the loss of content_rec. [default: by METHOD]",
+)
+@click.option(
+    "--masked",
+    type=click.FloatRange(0, 1),
+    help="Fraction of items that bert4rec has to guess. [default: by METHOD]",
 )
 @click.option(
     "--patience",
@@ -99,8 +107,8 @@ def baseline(
 ) -> None:
     """Train a known recommender to compare other methods with.
 
-    METHOD: bpr_mf, fm_bpr, sasrec, youtube_dnn or content_rec. An interrupted training resumes when
-    the same command is run again; see docs/evaluation.md.
+    METHOD: bpr_mf, fm_bpr, sasrec, youtube_dnn, content_rec or bert4rec. An interrupted training
+    resumes when the same command is run again; see docs/evaluation.md.
 
     Example: gpt4rec train baseline sasrec --split beauty
     """

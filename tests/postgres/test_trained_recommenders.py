@@ -36,6 +36,7 @@ QUICK: dict[str, dict[str, Any]] = {
 }
 QUICK["youtube_dnn"] = {"lr": 0.02, "batch_size": 16, "length": 6, "samples": 8, "epochs": 8}
 QUICK["content_rec"] = {"lr": 0.02, "batch_size": 16, "length": 6, "samples": 8, "epochs": 8}
+QUICK["bert4rec"] = {"lr": 0.01, "batch_size": 16, "length": 6, "blocks": 1, "epochs": 30}
 METHODS = [*BASELINE_NAMES, "reranker"]
 
 

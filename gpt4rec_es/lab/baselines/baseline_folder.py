@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.baselines.baseline_options import BaselineOptions, as_dict
+from gpt4rec_es.lab.baselines.bert4rec import Bert4Rec
 from gpt4rec_es.lab.baselines.bpr_mf import BprMf
 from gpt4rec_es.lab.baselines.content_rec import ContentRec
 from gpt4rec_es.lab.baselines.fm_bpr import FmBpr
@@ -25,7 +26,7 @@ from gpt4rec_es.lab.baselines.youtube_dnn import YouTubeDnn
 
 DOCUMENT, _WEIGHTS = "baseline.json", "model.safetensors"
 NETWORKS: dict[str, type[BaselineNetwork]] = {
-    one.name: one for one in (BprMf, FmBpr, SasRec, YouTubeDnn, ContentRec)
+    one.name: one for one in (BprMf, FmBpr, SasRec, YouTubeDnn, ContentRec, Bert4Rec)
 }
 
 

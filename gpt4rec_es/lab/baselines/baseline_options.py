@@ -57,10 +57,23 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "margin": 0.3,
         "patience": 10,
     },
+    "bert4rec": {
+        "dim": 64,
+        "epochs": 300,
+        "lr": 1e-3,
+        "batch_size": 128,
+        "samples": 256,
+        "length": 50,
+        "blocks": 2,
+        "heads": 2,
+        "dropout": 0.2,
+        "masked": 0.2,
+        "patience": 20,
+    },
 }
 BASELINE_NAMES = tuple(DEFAULTS)
 _OF_PAIRS = frozenset({"bpr_mf", "fm_bpr", "content_rec"})
-_AT_LEAST_0 = frozenset({"samples", "l2", "dropout", "margin"})
+_AT_LEAST_0 = frozenset({"samples", "l2", "dropout", "margin", "masked"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +83,8 @@ class BaselineOptions:
     samples: negatives; 0: all items. length: newest items of a history that are read. patience:
     epochs without a better NDCG@10 on validation users after which the training ends. max_norm: to
     which gradients are clipped. margin: of cosines, by which a purchase is to be nearer than other
-    items. learn_validation: the validation part is training data, too, for exactly ``epochs``
-    epochs.
+    items. masked: part of a history's items that are gaps. learn_validation: the validation part
+    is training data, too, for exactly ``epochs`` epochs.
     """
 
     dim: int = 64
@@ -85,6 +98,7 @@ class BaselineOptions:
     heads: int = 1
     dropout: float = 0.0
     margin: float = 0.3
+    masked: float = 0.2
     patience: int = 10
     max_norm: float = 5.0
     seed: int = 1

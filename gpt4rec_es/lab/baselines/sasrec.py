@@ -16,14 +16,11 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional
 
+from gpt4rec_es.lab.baselines.attention_block import AttentionBlock, padded, sorted_batches
 from gpt4rec_es.lab.baselines.baseline_options import BaselineOptions
 from gpt4rec_es.lab.baselines.item_softmax import drawn_items, item_softmax, sampling_chances
 from gpt4rec_es.lab.baselines.network import BaselineData, BaselineNetwork
-
-# Batches per chunk of shuffled users, which is ordered by length: less padding.
-_SORTED_BATCHES = 16
 
 
 class SasRec(BaselineNetwork):
@@ -41,7 +38,7 @@ class SasRec(BaselineNetwork):
             nn.init.normal_(table.weight, std=dim**-0.5)
         self.dropout = nn.Dropout(options.dropout)
         self.blocks = nn.ModuleList(
-            [_Block(dim, options.heads, options.dropout) for _ in range(options.blocks)]
+            [AttentionBlock(dim, options.heads, options.dropout) for _ in range(options.blocks)]
         )
         self.norm = nn.LayerNorm(dim)
         self.register_buffer("chances", sampling_chances(self.events), persistent=False)
@@ -63,17 +60,10 @@ class SasRec(BaselineNetwork):
         random = np.random.default_rng((self.options.seed, epoch))
         size, most = self.options.batch_size, self.options.length + 1
         windows = [list(history[-most:]) for history in data.histories if len(history) > 1]
-        lengths = np.array([len(window) for window in windows])
-        order = random.permutation(len(windows))
-        chosen: list[Any] = []
-        for start in range(0, len(order), size * _SORTED_BATCHES):
-            chunk = order[start : start + size * _SORTED_BATCHES]
-            chunk = chunk[np.argsort(lengths[chunk], kind="stable")]
-            chosen += [chunk[first : first + size] for first in range(0, len(chunk), size)]
-        for place in random.permutation(len(chosen)):
-            rows = [windows[row] for row in chosen[place]]
-            items = self.padded([row[:-1] for row in rows])
-            following = self.padded([row[1:] for row in rows])
+        for chosen in sorted_batches([len(window) for window in windows], size, random):
+            rows = [windows[row] for row in chosen]
+            items = padded([row[:-1] for row in rows], self.n_items)
+            following = padded([row[1:] for row in rows], self.n_items)
             yield items, following, drawn_items(self.chances, self.options.samples, random)
 
     def loss(self, *batch: Any) -> Any:
@@ -87,39 +77,7 @@ class SasRec(BaselineNetwork):
     def scores(self, users: Any, histories: Sequence[Sequence[int]]) -> Any:  # noqa: ARG002 - by history alone
         """Return scores as (users, items)."""
         windows = [list(history[-self.options.length :]) for history in histories]
-        items = self.padded(windows).to(self.items.weight.device)
+        items = padded(windows, self.n_items).to(self.items.weight.device)
         last = torch.tensor([len(window) - 1 for window in windows], device=items.device)
         hidden = self.read(items)[torch.arange(len(windows), device=items.device), last]
         return hidden @ self.items.weight[:-1].T
-
-    def padded(self, rows: Sequence[Sequence[int]]) -> Any:
-        """Return rows of items as one tensor, as wide as the longest, padded at the end."""
-        width = max(map(len, rows))
-        return torch.tensor([[*row, *[self.n_items] * (width - len(row))] for row in rows])
-
-
-class _Block(nn.Module):  # type: ignore[misc]  # torch leaves it untyped
-    """Causal attention and a feed-forward layer, each behind a norm and beside a residual."""
-
-    def __init__(self, dim: int, heads: int, dropout: float) -> None:
-        super().__init__()
-        self.heads, self.rate = heads, dropout
-        self.before_attention, self.before_layers = nn.LayerNorm(dim), nn.LayerNorm(dim)
-        self.joint, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
-        self.layers = nn.Sequential(
-            nn.Linear(dim, 4 * dim), nn.GELU(), nn.Dropout(dropout), nn.Linear(4 * dim, dim)
-        )
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, hidden: Any) -> Any:
-        """Return (rows, places, dim)."""
-        rows, places, dim = hidden.shape
-        joint = self.joint(self.before_attention(hidden))
-        split = joint.view(rows, places, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
-        query, key, value = split
-        read = functional.scaled_dot_product_attention(
-            query, key, value, dropout_p=self.rate if self.training else 0.0, is_causal=True
-        )
-        read = self.out(read.transpose(1, 2).reshape(rows, places, dim))
-        hidden = hidden + self.dropout(read)
-        return hidden + self.dropout(self.layers(self.before_layers(hidden)))

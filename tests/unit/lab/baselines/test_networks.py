@@ -12,6 +12,7 @@ from gpt4rec_es.db.rows.metadata import ItemFields
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.baselines.baseline_folder import NETWORKS
 from gpt4rec_es.lab.baselines.baseline_options import BASELINE_NAMES, DEFAULTS, as_dict, options_of
+from gpt4rec_es.lab.baselines.bert4rec import Bert4Rec
 from gpt4rec_es.lab.baselines.bpr_mf import BprMf, Pairs
 from gpt4rec_es.lab.baselines.content_rec import ContentRec
 from gpt4rec_es.lab.baselines.fm_bpr import FmBpr
@@ -50,6 +51,12 @@ def content_rec(**changes: Any) -> ContentRec:
     fields = [*FIELDS[:7], ItemFields(7, None, None, None, None)]
     options = options_of("content_rec", **{"dim": 4, "length": 3, "samples": 2, **changes})
     return ContentRec(BaselineData(HISTORIES, 8, fields), options)
+
+
+def bert4rec(**changes: Any) -> Bert4Rec:
+    torch.manual_seed(0)
+    chosen = {"dim": 8, "length": 4, "dropout": 0.0, **changes}
+    return Bert4Rec(DATA, options_of("bert4rec", **chosen))
 
 
 def sasrec(**changes: Any) -> SasRec:
@@ -293,7 +300,52 @@ def test_the_hinge_of_cosines() -> None:
     assert float(loss) == pytest.approx(expected[0] / 2, rel=1e-5)
 
 
-@pytest.mark.parametrize("make", [bpr_mf, fm_bpr, sasrec, youtube_dnn, content_rec])
+def test_a_gap_reads_both_sides_and_no_padding() -> None:
+    network = bert4rec().eval()
+    gap, padding = network.gap, network.padding
+    with torch.no_grad():
+        found = network.read(torch.tensor([[1, gap, 3]]))
+        later = network.read(torch.tensor([[1, gap, 4]]))
+        wider = network.read(torch.tensor([[1, gap, 3, padding], [1, 2, 3, 4]]))
+        together = network.scores(None, [[3, 1], [0, 1, 2, 3, 4, 5], [2]])
+        apart = [network.scores(None, [history]) for history in ([3, 1], [3, 4, 5], [2])]
+    assert not torch.allclose(found[0, 1], later[0, 1])
+    torch.testing.assert_close(found[0], wider[0, :3])
+    torch.testing.assert_close(together, torch.cat(apart))
+
+
+def test_gaps_hide_what_they_ask_for() -> None:
+    network = bert4rec(masked=0.4, batch_size=2)
+    guessed = 0
+    for epoch in range(30):
+        rows = []
+        for items, following, _ in network.batches(DATA, epoch):
+            gaps = items == network.gap
+            assert gaps.any(1).all()
+            assert torch.equal(gaps, following != network.padding)
+            guessed += int(gaps.sum())
+            whole = torch.where(gaps, following, items).tolist()
+            rows += [[item for item in row if item != network.padding] for row in whole]
+        assert sorted(rows) == sorted(history[-4:] for history in HISTORIES)
+    # Of the 10 items of all windows .4, and a forced one where there would be none.
+    assert 0.4 < guessed / 300 < 0.6
+
+
+def test_only_gaps_count() -> None:
+    network = bert4rec()
+    gap, padding = network.gap, network.padding
+    items = torch.tensor([[1, gap, 3], [gap, 2, padding]])
+    following = torch.tensor([[padding, 2, padding], [5, padding, padding]])
+    hidden, vectors = network.read(items).detach(), network.items.weight.detach()[:8]
+    expected = 0.0
+    for vector, target in ((hidden[0, 1], 2), (hidden[1, 0], 5)):
+        scores = vectors @ vector
+        expected += float(scores.exp().sum().log() - scores[target]) / 2
+    loss = network.loss(items, following, torch.tensor([], dtype=torch.long)).detach()
+    assert float(loss) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("make", [bpr_mf, fm_bpr, sasrec, youtube_dnn, content_rec, bert4rec])
 def test_batches_follow_from_seed_and_epoch(make: Any) -> None:
     def first(seed: int, epoch: int) -> list[list[int]]:
         return [tensor.tolist() for tensor in next(make(seed=seed, samples=6).batches(DATA, epoch))]
@@ -303,7 +355,7 @@ def test_batches_follow_from_seed_and_epoch(make: Any) -> None:
     assert first(1, 0) != first(2, 0)
 
 
-@pytest.mark.parametrize("make", [bpr_mf, sasrec, youtube_dnn])
+@pytest.mark.parametrize("make", [bpr_mf, sasrec, youtube_dnn, bert4rec])
 def test_lists_leave_out_what_is_known_or_never_learned(make: Any) -> None:
     network = make().eval()
     users, histories = [0, -1, 2], [[0, 1, 2], [4, 5], []]
@@ -326,7 +378,7 @@ def test_the_best_of_rows() -> None:
 
 def test_the_command_offers_every_method_and_option() -> None:
     options = {option.name: option for option in baseline.params}
-    assert options["method"].type.choices == tuple(NETWORKS) == BASELINE_NAMES
+    assert tuple(options["method"].type.choices) == tuple(NETWORKS) == BASELINE_NAMES
     assert {name for own in DEFAULTS.values() for name in own} <= set(options)
 
 

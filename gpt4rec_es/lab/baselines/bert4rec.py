@@ -1,0 +1,91 @@
+"""BERT4Rec (Sun et al., arXiv 1904.06690): a transformer that fills gaps of histories.
+
+A part of a history's items (``masked``) is replaced by one token, and each gap is predicted from
+the items on both sides of it. To recommend, a gap is put behind the history. The loss is a softmax
+over sampled items, or all. Only gaps are examples, so it needs many more epochs than SASRec: too
+few are its usual fault (Petrov and Macdonald, arXiv 2207.07483).
+
+Histories begin at place 0, padding comes after them, and nothing reads it.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from gpt4rec_es.lab.baselines.attention_block import AttentionBlock, padded, sorted_batches
+from gpt4rec_es.lab.baselines.baseline_options import BaselineOptions
+from gpt4rec_es.lab.baselines.item_softmax import drawn_items, item_softmax, sampling_chances
+from gpt4rec_es.lab.baselines.network import BaselineData, BaselineNetwork
+
+
+class Bert4Rec(BaselineNetwork):
+    """The network; the rows behind those of the items are padding, and the gap."""
+
+    name: ClassVar[str] = "bert4rec"
+
+    def __init__(self, data: BaselineData, options: BaselineOptions) -> None:
+        super().__init__(data, options)
+        dim = options.dim
+        self.padding, self.gap = data.n_items, data.n_items + 1
+        self.items = nn.Embedding(data.n_items + 2, dim, padding_idx=self.padding)
+        self.places = nn.Embedding(options.length, dim)
+        for table in (self.items, self.places):
+            nn.init.normal_(table.weight, std=dim**-0.5)
+        self.dropout = nn.Dropout(options.dropout)
+        self.blocks = nn.ModuleList(
+            [AttentionBlock(dim, options.heads, options.dropout) for _ in range(options.blocks)]
+        )
+        self.head = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, dim), nn.GELU())
+        self.norm = nn.LayerNorm(dim)
+        self.bias = nn.Parameter(torch.zeros(data.n_items))
+        self.register_buffer("chances", sampling_chances(self.events), persistent=False)
+
+    def read(self, items: Any) -> Any:
+        """Return vectors (rows, places, dim) of items (rows, places), padded at the end."""
+        places = torch.arange(items.shape[1], device=items.device)
+        hidden = self.dropout(self.items(items) + self.places(places))
+        real = items != self.padding
+        for block in self.blocks:
+            hidden = block(hidden, real)
+        return self.norm(self.head(hidden))
+
+    def batches(self, data: BaselineData, epoch: int) -> Iterator[Any]:
+        """Return (items with gaps, items in the gaps, negatives); the first two as (users, places).
+
+        At other places than gaps there is padding instead of an item to predict.
+        """
+        random = np.random.default_rng((self.options.seed, epoch))
+        windows = [history[-self.options.length :] for history in data.histories if history]
+        lengths = [len(window) for window in windows]
+        for chosen in sorted_batches(lengths, self.options.batch_size, random):
+            items = padded([windows[row] for row in chosen], self.padding).numpy()
+            gaps = (random.random(items.shape) < self.options.masked) & (items != self.padding)
+            # Half of the rows without a gap get one at the end, as when recommending, others
+            # anywhere: a history of few items would seldom have one.
+            spans = np.array([lengths[row] for row in chosen])
+            anywhere = (random.random(len(spans)) * spans).astype(np.int64)
+            forced = np.where(random.random(len(spans)) < 0.5, spans - 1, anywhere)
+            rows = np.flatnonzero(~gaps.any(1))
+            gaps[rows, forced[rows]] = True
+            known, hidden = np.where(gaps, self.gap, items), np.where(gaps, items, self.padding)
+            negatives = drawn_items(self.chances, self.options.samples, random)
+            yield torch.from_numpy(known), torch.from_numpy(hidden), negatives
+
+    def loss(self, *batch: Any) -> Any:
+        """Return the mean cross-entropy of the items in the gaps."""
+        items, following, negatives = batch
+        gaps = following != self.padding
+        hidden, vectors = self.read(items)[gaps], self.items.weight[: self.n_items]
+        return item_softmax(hidden, following[gaps], vectors, self.bias, negatives, self.chances)
+
+    def scores(self, users: Any, histories: Sequence[Sequence[int]]) -> Any:  # noqa: ARG002 - by history alone
+        """Return scores as (users, items) of a gap behind each history."""
+        newest = self.options.length - 1
+        windows = [[*(history[-newest:] if newest else []), self.gap] for history in histories]
+        items = padded(windows, self.padding).to(self.bias.device)
+        last = torch.tensor([len(window) - 1 for window in windows], device=items.device)
+        hidden = self.read(items)[torch.arange(len(windows), device=items.device), last]
+        return hidden @ self.items.weight[: self.n_items].T + self.bias
