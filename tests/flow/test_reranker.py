@@ -200,11 +200,13 @@ def test_a_night_by_a_recipe_with_a_trained_reranker(
     capsys.readouterr()
     # The split of its training measures the recipe; another one is refused.
     measured = ("evaluate", "run", "loo", "--method", "product", "--part", "validation")
-    by_name, by_folder = (
-        call(capsys, *measured, "--recipe", "mine", *more)[0]
-        for more in ((), ("--reranker", str(tmp_path / ".models" / "first")))
-    )
-    assert by_name["metrics"] == by_folder["metrics"]
+    (by_recipe,) = call(capsys, *measured, "--recipe", "mine")
+    assert by_recipe["options"]["reranker"]["name"] == "first"
+    assert run(["rerankers", "add", "again", "--folder", str(tmp_path / ".models" / "first")]) == 0
+    capsys.readouterr()
+    (by_name,) = call(capsys, *measured, "--recipe", "mine", "--reranker", "again")
+    assert by_name["options"]["reranker"]["name"] == "again"
+    assert by_name["metrics"] == by_recipe["metrics"]
     create_split(shop.runtime().engine, "whole-users", SplitOptions("users"), actor="test")
     assert run(["evaluate", "run", "whole-users", "--method", "product", "--recipe", "mine"]) == 2
     assert "was not trained on the split" in " ".join(capsys.readouterr().err.split())
@@ -338,7 +340,7 @@ def test_what_does_not_fit_is_refused(
     with pytest.raises(UsageError, match="no method 'reranker'"):
         EvaluateOptions(("reranker",), trained=(folder,))
     with pytest.raises(UsageError, match="uses --reranker"):
-        EvaluateOptions(("popularity",), reranker=folder)
+        EvaluateOptions(("popularity",), reranker="first")
     with database.engine.begin() as connection:
         connection.execute(text("UPDATE items SET title = title || ' new' WHERE item_no = 3"))
     with pytest.raises(UsageError, match="another catalog"):
