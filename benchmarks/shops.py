@@ -13,6 +13,7 @@ from gpt4rec_es.index.reindex import ReindexOptions
 from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.options.night import NightOptions
 from gpt4rec_es.records import Decoding, GeneratedQuery, Generation, Prompt
+from gpt4rec_es.reranking.registry import open_registered
 from gpt4rec_es.retrieval.msearch import ElasticRetriever
 
 DAY = dt.date(2026, 1, 1)
@@ -108,6 +109,7 @@ def night_parts(place: Place) -> NightParts:
         engine=place.engine,
         elastic=place.elastic,
         open_generator=lambda *_: FakeGenerator(),
+        open_reranker=open_registered,
         open_retriever=lambda index, run_id: ElasticRetriever(place.elastic, index, run_id),
         ensure_index=ensure_index,
         actor="bench",

@@ -21,12 +21,14 @@ from gpt4rec_es.settings import Settings, load_settings, variable_of
 
 if TYPE_CHECKING:
     from gpt4rec_es.db.rows.generators import Generator
+    from gpt4rec_es.db.rows.rerankers import Reranker
     from gpt4rec_es.elastic.throttle import Throttle
     from gpt4rec_es.index.mapping import Analysis
     from gpt4rec_es.index.reindex import ReindexOptions
     from gpt4rec_es.lab.tuning.inputs import TuningParts
     from gpt4rec_es.night.inputs.parts import NightParts
     from gpt4rec_es.options.night import NightOptions
+    from gpt4rec_es.reranking.serving import ServedReranker
     from gpt4rec_es.stack import StackUrls
 
 
@@ -36,6 +38,7 @@ class Runtime(Connections):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self._generators: dict[tuple[str, int, int | None], QueryGenerator] = {}
+        self._rerankers: dict[tuple[str, str], ServedReranker] = {}
 
     @classmethod
     def from_environment(
@@ -85,6 +88,21 @@ class Runtime(Connections):
                 row.kind, row.path, self.settings.generator, reserve=reserve, prompt_titles=titles
             )
         return self._generators[key]
+
+    def reranker(self, row: "Reranker") -> "ServedReranker":
+        """Return the re-ranker registered as ``row``, opened at the first call.
+
+        Raises:
+            UsageError: its folder is gone or holds something else.
+            ConflictError: its files changed.
+        """
+        from gpt4rec_es.reranking.registry import open_registered
+
+        key = (row.content_hash, row.path)
+        if key not in self._rerankers:
+            options = self.settings.generator
+            self._rerankers[key] = open_registered(row, options.device, options.threads)
+        return self._rerankers[key]
 
     def retriever(self, index_name: str, run_id: str) -> Retriever:
         """Return a retriever on one index build, for the run ``run_id``."""
@@ -193,15 +211,17 @@ class Runtime(Connections):
             engine=self.engine,
             elastic=self.elastic,
             open_generator=self.generator,
+            open_reranker=self.reranker,
             open_retriever=self.retriever,
             ensure_index=ensure_index,
             actor=self.settings.actor,
         )
 
     def close(self) -> None:
-        """Close the connections and drop the generators; it can be used again afterwards."""
+        """Close the connections and drop the networks; it can be used again afterwards."""
         super().close()
         self._generators.clear()
+        self._rerankers.clear()
 
 
 def _stack_urls(folder: Path | None) -> dict[str, str] | None:

@@ -22,7 +22,7 @@ from gpt4rec_es.db.tables import metadata
 from gpt4rec_es.runtime import Runtime
 
 # One partition per run, made by create_run_partitions: data, not schema.
-_PARTITION = re.compile(r"(run_users|user_outcomes|recommendations)_\d+")
+_PARTITION = re.compile(r"(run_users|run_user_vectors|user_outcomes|recommendations)_\d+")
 _WAIT_FOR_OTHER_UPGRADE_S = 120
 # Tables belong to gpt4rec_owner, whichever member of it migrates. Before the first revision the
 # role may not exist, or may lack the privilege to create tables.

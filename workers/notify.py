@@ -16,6 +16,7 @@ from gpt4rec_es.logs import scrub
 from gpt4rec_es.night.stages.advance import GENERATION, RETRIEVAL, queue_of, waiting
 from gpt4rec_es.runtime import Runtime
 from workers.broker import connection_options
+from workers.forks import delayed_forks
 
 log = logging.getLogger(__name__)
 
@@ -82,8 +83,8 @@ def notify_waiting(app: Celery, runtime: Runtime, queues: Collection[str]) -> in
 class Redriver(threading.Thread):
     """Thread that notifies the queues of its own worker, so that runs complete without beat.
 
-    It runs in the worker's parent process and keeps no connection between rounds, so that none is
-    open when the pool forks.
+    It runs in the worker's parent process and keeps no connection between rounds. The pool forks
+    between rounds only, so that no connection is open then, and no lock held.
     """
 
     def __init__(self, app: Celery, queues: Collection[str]) -> None:
@@ -96,13 +97,17 @@ class Redriver(threading.Thread):
         """Notify in rounds until stopped; continue after an outage."""
         runtime = Runtime.from_environment()
         while not self._stop_event.is_set():
-            try:
-                notify_waiting(self._app, runtime, self._queues)
-            except Exception as error:  # a round that fails must not end the rounds
-                log.warning("re-driver: %s", scrub(str(error)).splitlines()[0])
-            finally:
-                runtime.close()
+            with delayed_forks():
+                self._round(runtime)
             self._stop_event.wait(runtime.settings.redrive_seconds)
+
+    def _round(self, runtime: Runtime) -> None:
+        try:
+            notify_waiting(self._app, runtime, self._queues)
+        except Exception as error:  # a round that fails must not end the rounds
+            log.warning("re-driver: %s", scrub(str(error)).splitlines()[0])
+        finally:
+            runtime.close()
 
     def stop(self) -> None:
         """End the thread after its current round."""

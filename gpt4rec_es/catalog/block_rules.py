@@ -13,6 +13,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
+from gpt4rec_es.catalog.contradictions import (
+    refuse_contradictions,
+    standing_warnings,
+    warnings_of,
+)
 from gpt4rec_es.db.engine import retrying, transaction
 from gpt4rec_es.db.rows import audit
 from gpt4rec_es.db.rows import rules as rows
@@ -30,12 +35,14 @@ class AddedRules:
     """Rules that were added.
 
     rules: those stored (none on a dry run); known: those in force already. items: number of
-    current catalog items that each given rule matches, in the order of the given rules.
+    current catalog items that each given rule matches, in the order of the given rules. warnings:
+    what the given rules will not do, in sentences.
     """
 
     rules: list[int]
     known: int
     items: list[int]
+    warnings: list[str]
 
     def as_dict(self) -> dict[str, Any]:
         """Return all fields as plain values."""
@@ -49,21 +56,27 @@ def add_rules(
     actor: str,
     must_match: bool = False,
     dry_run: bool = False,
+    k: int | None = None,
 ) -> AddedRules:
     """Add rules, all or none, and report them; a rule already in force is not added again.
 
-    must_match: refuse rules that match no item of the current catalog.
+    must_match: refuse rules that match no item of the current catalog. k: length of lists, to warn
+    of pins without a place; None: not known.
 
     Raises:
-        UsageError: a rule is incomplete, or matches nothing although it must.
+        UsageError: a rule is incomplete, matches nothing although it must, or contradicts another.
     """
     checked = [_checked(rule) for rule in rules]
+    today = dt.datetime.now(dt.UTC).date()
     with transaction(engine) as connection:
         items = rows.count_matches(connection, checked)
         if must_match:
             _require_matches(connection, checked, items)
+        in_force = rows.load_rules(connection)
+        refuse_contradictions(checked, in_force, today)
+        warnings = warnings_of(connection, checked, in_force, today, k)
         if dry_run:
-            return AddedRules([], 0, items)
+            return AddedRules([], 0, items, warnings)
         numbers = rows.insert_rules(connection, checked, actor)
         if numbers:
             # The rules hold their actor and reason and are never deleted.
@@ -75,7 +88,7 @@ def add_rules(
                 "rule " + " to ".join(map(str, ends)),
                 after={"rules": len(numbers)},
             )
-    return AddedRules(numbers, len(checked) - len(numbers), items)
+    return AddedRules(numbers, len(checked) - len(numbers), items, warnings)
 
 
 def _require_matches(
@@ -122,9 +135,19 @@ def remove_rule(
 
 
 def list_rules(engine: Engine, *, removed: bool = False) -> list[dict[str, Any]]:
-    """Return the rules by number as plain values; ``removed``: include removed ones."""
-    found = retrying(engine, lambda connection: rows.load_rules(connection, removed=removed))
-    return [asdict(rule) for rule in found]
+    """Return the rules by number as plain values; ``removed``: include removed ones.
+
+    warnings: sentences on what keeps a boost or pin in force from its effect.
+    """
+    today = dt.datetime.now(dt.UTC).date()
+
+    def load(connection: Connection) -> tuple[list[BlockRule], dict[int, list[str]]]:
+        found = rows.load_rules(connection, removed=removed)
+        in_force = [rule for rule in found if rule.removed_at is None]
+        return found, standing_warnings(connection, in_force, today)
+
+    found, warnings = retrying(engine, load)
+    return [asdict(rule) | {"warnings": warnings.get(rule.rule_no, [])} for rule in found]
 
 
 def read_rules(path: Path, reason: str | None = None) -> list[NewRule]:

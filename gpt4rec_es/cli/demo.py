@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.demo_output import print_customer
 from gpt4rec_es.cli.output import plural, print_line, print_table
 from gpt4rec_es.cli.progress import progress_bar
-from gpt4rec_es.cli.why import print_explanation
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -34,13 +34,13 @@ _TRAINING: dict[str, Any] = {"size": "tiny", "threads": 1}
     help="Folder with items.csv.gz, interactions.csv.gz and held_out.csv.gz. "
     "[default: data/online-retail-ii-sample]",
 )
-@click.option("--users", default=5, show_default=True, help="Number of customers to show.")
+@click.option("--users", default=3, show_default=True, help="Number of customers to show.")
 def demo(data: Path | None, users: int) -> None:
     """Start local servers, import purchases, train, run a night and show its result.
 
     Safe to repeat: completed steps are skipped.
 
-    Example: gpt4rec demo --users 3
+    Example: gpt4rec demo --users 5
     """
     from gpt4rec_es.resources import resource_path
 
@@ -151,8 +151,7 @@ def _show(runtime: "Runtime", folder: Path, users: int) -> None:
         _print_figures(runtime, run, folder)
         _print_ratio(connection)
     for user_id in shown:
-        print_line("")
-        print_explanation(explain_user(runtime.engine, user_id).as_dict())
+        print_customer(explain_user(runtime.engine, user_id).as_dict())
     _print_questions(runtime)
     _print_next(shown[0] if shown else "USER")
 
@@ -219,7 +218,7 @@ def _print_next(user_id: str) -> None:
     program = _own_command()
     print_line("Where to go next:")
     for arguments, purpose in (
-        (f"why {user_id}", "explain any customer's list"),
+        (f"why {user_id}", "explain any customer's list, item by item"),
         ("runs show", "what the night did, and what its gates found"),
         ("search 'red lantern'", "search the catalog as the night does"),
         ("night", "a second night: nothing changed, so it costs nothing"),

@@ -20,6 +20,7 @@ from gpt4rec_es.cli.options import (
     numbers,
     part_option,
     reranker_option,
+    trained_option,
     trust_option,
     wide_option,
 )
@@ -45,10 +46,9 @@ def evaluate() -> None:
     "--method",
     "methods",
     multiple=True,
-    required=True,
     help="Method to measure: popularity, last-title, last-3-titles, last-5-titles, history-bm25, "
     "co_purchases, hybrid; queries: generated queries only; product: lists as a night makes them "
-    "by a recipe; reranker: a trained re-ranker alone; baselines: all methods without a model. "
+    "by a recipe; baselines: all methods without a model. "
     "Repeatable.",
 )
 @part_option(
@@ -79,6 +79,7 @@ def evaluate() -> None:
     help="Generator of the queries. [default: the one nights use]",
 )
 @trust_option
+@trained_option
 @reranker_option
 @click.option(
     "--recipe",

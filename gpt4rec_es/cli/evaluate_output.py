@@ -179,7 +179,7 @@ def _method(name: str, options: Mapping[str, Any]) -> str:
         name = f"{name} {recipe['name']}" + (" (changed)" if recipe.get("is_changed") else "")
     if fusion := options.get("fusion"):
         is_learned = fusion["method"] == "learned"
-        sources = ",".join(
+        sources = ", ".join(
             source if is_learned else f"{source}:{weight:g}" for source, weight in fusion["weights"]
         )
         name = f"{name} {sources} by {fusion['method']}"

@@ -39,6 +39,10 @@ COMMANDS = {
         "generators:generators",
         "Register and list query generators; choose the one nights use.",
     ),
+    "rerankers": (
+        "rerankers:rerankers",
+        "Register, list and show re-rankers; merge their adapters.",
+    ),
     "evaluate": (
         "evaluate:evaluate",
         "Measure recommenders on a split; list, show and compare the results.",

@@ -1,4 +1,4 @@
-"""Shell completion of names of the database: runs, generators, recipes, splits and trials.
+"""Shell completion of names of the database: those of runs, networks, recipes, splits and trials.
 
 A completion must not fail: without a database there are no names.
 """
@@ -54,6 +54,12 @@ def _generators(connection: "Connection") -> list[tuple[str, str]]:
     return [(row.name, row.kind) for row in generators.load_all(connection)]
 
 
+def _rerankers(connection: "Connection") -> list[tuple[str, str]]:
+    from gpt4rec_es.db.rows import rerankers
+
+    return [(row.name, row.path) for row in rerankers.load_all(connection)]
+
+
 def _recipes(connection: "Connection") -> list[tuple[str, str]]:
     from gpt4rec_es.db.rows import recipes
     from gpt4rec_es.recipes.shipped import SHIPPED
@@ -77,6 +83,7 @@ def _trials(connection: "Connection") -> list[tuple[str, str]]:
 _READ = {
     "run": _runs,
     "generator": _generators,
+    "reranker": _rerankers,
     "recipe": _recipes,
     "split": _splits,
     "trial": _trials,

@@ -44,10 +44,17 @@ labels_option = click.option(
     show_default=True,
     help="Category levels to count for diversity and coverage.",
 )
+trained_option = click.option(
+    "--trained",
+    multiple=True,
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder of a trained baseline or re-ranker to measure, from the whole catalog; "
+    "repeatable.",
+)
 reranker_option = click.option(
     "--reranker",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="Folder of the re-ranker to measure, with method reranker.",
+    help="Folder of the re-ranker that recipes use in place of the one that they name.",
 )
 _RULES = (
     click.option("--min-price", type=float, help="Lowest price of recommended items."),

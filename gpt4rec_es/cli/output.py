@@ -1,8 +1,8 @@
 """Output of commands: JSON for programs, tables for people; results on stdout, all else on stderr.
 
 Text from catalogs and models is shown with control characters escaped, since it could otherwise
-rewrite a terminal. Nothing is cut off: a narrow terminal folds cells, and where stdout is no
-terminal, lines are as long as they need to be.
+rewrite a terminal. Nothing is cut off: a narrow terminal wraps texts (`cli/layout.py`), and where
+stdout is no terminal, lines are as long as they need to be.
 """
 
 import dataclasses
@@ -15,11 +15,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rich.box import SIMPLE
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from gpt4rec_es.cli.layout import Column, laid_out
 from gpt4rec_es.logs import one_line
 
 # Width for pipes and files: as good as endless, so that no id is folded.
@@ -31,7 +30,11 @@ _COLOURED = {"state", "passed"}
 _STYLES = dict.fromkeys(("published", "ready", "up", "yes"), "green")
 _STYLES |= dict.fromkeys(("rejected", "failed", "down", "no"), "red")
 _STYLES |= dict.fromkeys(
-    ("planned", "generating", "searching", "merging", "checking", "building", "starting"), "yellow"
+    (
+        *("planned", "generating", "embedding", "searching", "merging", "checking"),
+        *("building", "starting"),
+    ),
+    "yellow",
 )
 
 Data = TypeVar("Data")
@@ -59,20 +62,29 @@ def print_table(
     keep: columns to print, with times to the minute, so that a line fits 80 characters; None: all.
     States and results of gates have colours on a terminal.
     """
-    table = Table(box=SIMPLE, title=title and one_line(title), title_justify="left")
-    places = [place for place, name in enumerate(columns) if keep is None or name in keep]
-    for place in places:
-        numeric = all(_is_number(row[place]) for row in rows if row[place] is not None)
-        table.add_column(columns[place], justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(columns[n], row[n], is_short=keep is not None) for n in places))
+    shown = [
+        _column(name, [row[place] for row in rows], is_short=keep is not None)
+        for place, name in enumerate(columns)
+        if keep is None or name in keep
+    ]
     screen = console()
     with screen.capture() as captured:
-        screen.print(table)
+        if title:
+            screen.print(Text(one_line(title), style="italic"), soft_wrap=True)
+        screen.print(laid_out(shown, screen))
     # Cells are padded to the width of their column, also the last.
     sys.stdout.write(_TRAILING.sub(r"\1", captured.get()))
     if not rows:
         screen.print("(none)")
+
+
+def _column(name: str, values: Sequence[Any], *, is_short: bool) -> Column:
+    return Column(
+        name,
+        [_cell(name, value, is_short=is_short) for value in values],
+        [not isinstance(value, str) for value in values],
+        all(_is_number(value) for value in values if value is not None),
+    )
 
 
 def _cell(column: str, value: Any, *, is_short: bool) -> Text:

@@ -7,8 +7,15 @@ from typing import Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime
-from gpt4rec_es.cli.options import Command, dry_run_option, json_option, required_reason_option
-from gpt4rec_es.cli.output import emit, plural, print_line, print_table
+from gpt4rec_es.cli.options import (
+    Command,
+    dry_run_option,
+    json_option,
+    required_reason_option,
+    wide_option,
+)
+from gpt4rec_es.cli.output import emit, print_line
+from gpt4rec_es.cli.rules_output import print_added, print_rules
 
 _DATE = click.DateTime(["%Y-%m-%d"])
 _FORCE = click.option("--force", is_flag=True, help="Add rules that match no item yet.")
@@ -84,8 +91,8 @@ def boost(places: int, **given: Any) -> None:
 def pin(places: int, **given: Any) -> None:
     """Put an item, or some of a brand or category, at the beginning of every list.
 
-    Bought and blocked items are left out, and the last place of a list is never pinned. VALUE as
-    of `rules add`.
+    Bought and blocked items are left out, and the last place of a list is never pinned, so none is
+    in lists of one item; `runs show` counts what was left out. VALUE as of `rules add`.
 
     Example: gpt4rec rules pin item 22423 --reason "campaign" --from 2026-12-01 --until 2026-12-24
     """
@@ -124,8 +131,9 @@ def _add(
         actor=runtime.settings.actor,
         must_match=not force,
         dry_run=dry_run,
+        k=runtime.settings.night.k,
     )
-    emit({**added.as_dict(), "dry_run": dry_run}, as_json, _print_added)
+    emit({**added.as_dict(), "dry_run": dry_run}, as_json, print_added)
 
 
 @rules.command("import")
@@ -152,8 +160,9 @@ def import_(file: Path, reason: str | None, force: bool, dry_run: bool, as_json:
         actor=runtime.settings.actor,
         must_match=not force,
         dry_run=dry_run,
+        k=runtime.settings.night.k,
     )
-    emit({**added.as_dict(), "dry_run": dry_run}, as_json, _print_added)
+    emit({**added.as_dict(), "dry_run": dry_run}, as_json, print_added)
 
 
 @rules.command()
@@ -186,43 +195,14 @@ def remove(rule_no: int, reason: str, dry_run: bool, as_json: bool) -> None:
 
 @rules.command("list")
 @click.option("--all", "removed", is_flag=True, help="Include removed rules.")
+@wide_option
 @json_option
-def list_(removed: bool, as_json: bool) -> None:
+def list_(removed: bool, wide: bool, as_json: bool) -> None:
     """List the rules, oldest first.
 
     Example: gpt4rec rules list --all
     """
     from gpt4rec_es.catalog.block_rules import list_rules
 
-    emit(list_rules(get_runtime().engine, removed=removed), as_json, _print_rules)
-
-
-def _print_added(data: dict[str, Any]) -> None:
-    about = f"They are about {plural(sum(data['items']), 'item')} of the catalog as it is now."
-    if data["dry_run"]:
-        print_line(f"Rules that would be added: {len(data['items'])}. {about}")
-        return
-    numbers = ", ".join(map(str, data["rules"][:10])) + (", ..." if data["rules"][10:] else "")
-    print_line(
-        f"Rules added: {len(data['rules'])}{f' ({numbers})' if numbers else ''}; "
-        f"in force already: {data['known']}. {about}"
-    )
-
-
-def _print_rules(found: list[dict[str, Any]]) -> None:
-    columns = [
-        "rule_no",
-        "action",
-        "places",
-        "kind",
-        "value",
-        "reason",
-        "valid_from",
-        "valid_until",
-        "actor",
-    ]
-    columns += ["created_at", "removed_at"]
-    print_table(
-        [name.replace("_", " ") for name in columns],
-        [[rule[name] for name in columns] for rule in found],
-    )
+    found = list_rules(get_runtime().engine, removed=removed)
+    emit(found, as_json, lambda rows: print_rules(rows, wide=wide or removed))

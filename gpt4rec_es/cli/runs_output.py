@@ -59,7 +59,8 @@ def print_status(data: dict[str, Any], *, wide: bool = False) -> None:
             f"{data['users_done']:,} of {plural(data['cohort_size'], 'user')} done{speed}{left}"
         )
     sources = ", ".join(f"{name}:{weight:g}" for name, weight in data["weights"].items())
-    print_line(f"recipe {data['recipe'] or '(older than recipes)'}: {sources}")
+    reranker = f"; re-ranker {data['reranker']}" if data["reranker"] else ""
+    print_line(f"recipe {data['recipe'] or '(older than recipes)'}: {sources}{reranker}")
     if data["generator"] is None:
         print_line("no query generator: no queries are written; the other sources make the lists")
     print_line(
@@ -82,7 +83,7 @@ def print_status(data: dict[str, Any], *, wide: bool = False) -> None:
         print_table(
             columns, [[lease[name] for name in columns] for lease in data["leases"]], "leases"
         )
-    for name in ("outcomes", "sources", "promotions", "removed_queries"):
+    for name in ("outcomes", "sources", "promotions", "left_out_pins", "removed_queries"):
         if data[name]:
             counts = ", ".join(f"{key} {n:,}" for key, n in data[name].items())
             print_line(f"{name.replace('_', ' ')}: {counts}")

@@ -10,6 +10,7 @@ from gpt4rec_es.cli.names import names
 from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.cli.output import emit
 from gpt4rec_es.cli.progress import progress_bar
+from gpt4rec_es.cli.train_baseline import baseline
 from gpt4rec_es.cli.train_output import print_plan, print_report
 from gpt4rec_es.cli.train_reranker import reranker
 
@@ -22,10 +23,11 @@ _AT_LEAST_0 = click.FloatRange(min=0)
 
 @click.group()
 def train() -> None:
-    """Train a query generator or a re-ranker."""
+    """Train a query generator, a re-ranker, or a baseline to compare with."""
 
 
 train.add_command(reranker)
+train.add_command(baseline)
 
 
 @train.command()

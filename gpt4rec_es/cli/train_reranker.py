@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--name", required=True, help="Name of the re-ranker.")
+@click.option("--name", required=True, help="Name under which to register the re-ranker.")
 @click.option(
     "--split",
     required=True,
@@ -47,9 +47,10 @@ if TYPE_CHECKING:
 @click.option(
     "--user-mode",
     type=click.Choice(["id", "history", "both"]),
-    default="both",
+    default="history",
     show_default=True,
-    help="Reading of users: by an embedding of their number, by their history, or by both.",
+    help="Reading of users: by an embedding of their number, by their history, or by both; nights "
+    "use history alone.",
 )
 @click.option(
     "--loss",
@@ -121,7 +122,7 @@ def reranker(
     as_json: bool,
     **chosen: Any,
 ) -> None:
-    """Train a recommender in which a GPT-2 reads the metadata of items and users.
+    """Train a recommender in which a GPT-2 reads the metadata, and register it for nights.
 
     An interrupted training resumes when the same command is run again; see docs/reranking.md.
 
@@ -144,6 +145,7 @@ def reranker(
             generator=generator,
             gpt2=gpt2,
             trust=trust,
+            actor=runtime.settings.actor,
             progress=progress,
         )
     emit(report, as_json, print_reranker)
@@ -170,7 +172,8 @@ def print_reranker(report: "RerankerReport") -> None:
         ],
     )
     print_line(f"NDCG@10 on validation users: {card['validation_ndcg']:.4f}")
+    if not report.is_registered:
+        print_line("It is not registered: nights use re-rankers of --user-mode history alone.")
     print_line(
-        f"Measure it: `gpt4rec evaluate run {card['data']['split']} --method reranker "
-        f"--reranker {report.folder}`"
+        f"Measure it: `gpt4rec evaluate run {card['data']['split']} --trained {report.folder}`"
     )

@@ -46,6 +46,13 @@ USERS = click.option(
     help="Maximum number of users; a fixed sample.",
 )
 
+RERANKER = click.option(
+    "--reranker",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder of a re-ranker, trained on SPLIT, that joins if it helps by more than chance. "
+    "[default: that of the live recipe, if any]",
+)
+
 
 def metric_at(given: str, k: int) -> tuple[Any, int]:
     """Return metric and list length of a text such as recall@20; ``k`` is the default length.
@@ -78,6 +85,7 @@ def metric_at(given: str, k: int) -> tuple[Any, int]:
     metavar="NAME[@K]",
     help="Metric to maximise: recall or ndcg, at K items per list. [default K: GPT4REC_K]",
 )
+@RERANKER
 @TRIALS
 @WORK
 @USERS

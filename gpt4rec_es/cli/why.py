@@ -9,13 +9,19 @@ from gpt4rec_es.cli.context import get_runtime
 from gpt4rec_es.cli.options import json_option, run_option, svg_file
 from gpt4rec_es.cli.output import emit, print_line, print_table
 from gpt4rec_es.cli.why_item import print_item
-from gpt4rec_es.cli.why_reasons import fused_from, reason_of
+from gpt4rec_es.cli.why_reasons import left_out_because, reason_of
 
 
 @click.command()
 @click.argument("user_id")
 @run_option
 @click.option("--item", "item_id", help="Id of an item to explain: why it is, or is not, listed.")
+@click.option(
+    "--fields",
+    "by_fields",
+    is_flag=True,
+    help="Explain the re-ranker's scores by the metadata fields of the listed items.",
+)
 @click.option(
     "--svg",
     "picture",
@@ -25,12 +31,20 @@ from gpt4rec_es.cli.why_reasons import fused_from, reason_of
 )
 @json_option
 def why(
-    user_id: str, run_id: str, item_id: str | None, picture: Path | None, as_json: bool
+    user_id: str,
+    run_id: str,
+    item_id: str | None,
+    by_fields: bool,
+    picture: Path | None,
+    as_json: bool,
 ) -> None:
     """Explain the recommendations of USER_ID, or why an item is not one of them.
 
     Example: gpt4rec why 16039 --item 22423
     """
+    if by_fields:
+        _why_fields(user_id, run_id, item_id, picture, as_json)
+        return
     if item_id is not None:
         _why_item(user_id, run_id, item_id, picture, as_json)
         return
@@ -44,6 +58,19 @@ def why(
 
         reasons = [reason_of(row) for row in explanation["recommendations"]]
         write_picture(picture, render_picture(explanation, reasons))
+
+
+def _why_fields(
+    user_id: str, run_id: str, item_id: str | None, picture: Path | None, as_json: bool
+) -> None:
+    from gpt4rec_es.cli.why_fields import print_fields
+    from gpt4rec_es.night.inspect.why_fields import explain_fields
+
+    if item_id is not None or picture is not None:
+        raise click.UsageError("--fields is about the whole list: leave --item and --svg out.")
+    runtime = get_runtime()
+    found = explain_fields(runtime.engine, runtime.reranker, user_id, run_id)
+    emit(found.as_dict(), as_json, print_fields)
 
 
 def _why_item(user_id: str, run_id: str, item_id: str, picture: Path | None, as_json: bool) -> None:
@@ -68,25 +95,34 @@ def print_explanation(data: dict[str, Any]) -> None:
     )
     if data["short_reason"] or data["error"]:
         print_line(f"  because: {data['error'] or data['short_reason']}")
-    _print_history(data["history"], data["n_bought"])
-    _print_queries(data["queries"])
+    _print_history(data["history"], data["n_bought"], is_prompt=data["prompt"] is not None)
+    if data["generator"] is None:
+        print_line("No queries: the run has no query generator.")
+    else:
+        _print_queries(data["queries"])
     if minimum := data["search_options"].get("minimum_should_match"):
         print_line(f"minimum_should_match: {minimum}")
     _print_recommended(data["recommendations"])
     _print_removed(data["removed"])
     _print_rules(data["rules"], "removed", "items kept out", "Rules that kept items out")
     _print_rules(data["promotions"], "listed", "items listed", "Rules that pinned or moved items")
+    for one in data["left_out_pins"]:
+        print_line(f"{one['rule']} pins {one['places']} fewer: {left_out_because(one['cause'])}")
     if not data["equals_merge_now"]:
         print_line("Note: merging the stored hits again gives another list than the stored one.")
 
 
-def _print_history(history: list[dict[str, Any]], n_bought: int) -> None:
+def _print_history(history: list[dict[str, Any]], n_bought: int, *, is_prompt: bool) -> None:
     rows = [
         [row["bought_at"].date() if row["bought_at"] else None, row["item_id"], row["title"]]
         for row in history
     ]
     title = f"History: {n_bought} items bought, " + (
-        f"the newest {len(history)} make the prompt" if history else "no prompt was made"
+        f"the newest {len(history)} make the prompt"
+        if is_prompt
+        else f"the newest {len(history)}; no prompt was made"
+        if history
+        else "no prompt was made"
     )
     print_table(["bought", "item_id", "title"], rows, title)
 
@@ -108,16 +144,28 @@ def _print_queries(queries: list[dict[str, Any]]) -> None:
 
 
 def _print_recommended(recommendations: list[dict[str, Any]]) -> None:
-    columns = ["rank", "item_id", "title", "reason", "score"]
     rows = [
         [row["rank"], row["item_id"], row["title"], reason_of(row), row["score"]]
         for row in recommendations
     ]
-    if any(row["contributions"] for row in recommendations):
-        columns.append("fused from")
-        for row, shown in zip(recommendations, rows, strict=True):
-            shown.append(fused_from(row))
-    print_table(columns, rows, "Recommended")
+    print_table(["rank", "item_id", "title", "reason", "score"], rows, "Recommended")
+    fused = [row for row in recommendations if row["contributions"]]
+    if fused:
+        # Numbers under each other, in a table of their own: beside two texts there is no room.
+        parts = list(dict.fromkeys(name for row in fused for name in row["contributions"]))
+        print_table(
+            ["rank", "fused score", *parts],
+            [
+                [row["rank"], _three(row["fused_score"])]
+                + [_three(row["contributions"].get(name)) for name in parts]
+                for row in fused
+            ],
+            "Fused scores, and what each source added",
+        )
+
+
+def _three(value: float | None) -> str | None:
+    return None if value is None else f"{value:.3f}"
 
 
 def _print_rules(rules: list[dict[str, Any]], counted: str, column: str, title: str) -> None:

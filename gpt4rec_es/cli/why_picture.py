@@ -27,7 +27,8 @@ def render_picture(data: Mapping[str, Any], reasons: Sequence[str]) -> str:
     height = _TOP + 30 + _ROW * max(len(history), len(queries), len(items), 1)
     places = {query["query_rank"]: row for row, query in enumerate(queries)}
     bought = {entry["item_id"]: row for row, entry in enumerate(history)}
-    lines = [_line(0, row, 1, None, len(queries)) for row in range(len(history))]
+    read = len(history) if queries else 0  # without queries no prompt was made of them
+    lines = [_line(0, row, 1, None, len(queries)) for row in range(read)]
     for row, item in enumerate(items):
         if item["query_rank"] in places:
             lines.append(_line(1, places[item["query_rank"]], 2, row))
@@ -42,7 +43,13 @@ def render_picture(data: Mapping[str, Any], reasons: Sequence[str]) -> str:
             *(
                 svg.text(x, _TOP - 14, title, size=14, weight="bold")
                 for x, title in zip(
-                    _COLUMNS, ("purchases in the prompt", "queries", "recommended"), strict=True
+                    _COLUMNS,
+                    (
+                        "purchases in the prompt" if queries else "purchases",
+                        "queries",
+                        "recommended",
+                    ),
+                    strict=True,
                 )
             ),
             *lines,

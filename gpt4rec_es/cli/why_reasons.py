@@ -19,6 +19,8 @@ def reason_of(row: dict[str, Any]) -> str:
     reason = _REASONS[row["source"]].format(**row, from_title=from_title)
     if row["promoted_by"] and row["source"] != "pinned":
         reason += f", moved up by {row['promoted_by']}"
+    if row["merge_rank"] not in {None, row["rank"]}:
+        reason += f", re-ranked from {row['merge_rank']}"
     return reason if row["is_active"] else f"not shown: deactivated since; was {reason}"
 
 
@@ -30,3 +32,8 @@ def fused_from(row: dict[str, Any]) -> str | None:
     # Parts that are 0 as printed would only make the cell longer.
     contributions = ", ".join(f"{name} {text}" for name, text in parts if float(text))
     return f"{row['fused_score']:.3f}: {contributions}"
+
+
+def left_out_because(cause: str) -> str:
+    """Return why a pin lacks a place in a list: the rule that excluded its item, or no place."""
+    return "the list has no place left" if cause == "no place" else f"{cause} excludes its items"

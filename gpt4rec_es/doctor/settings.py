@@ -21,7 +21,8 @@ _SHORT_LEASE_S = 15
 _LONGEST_NIGHT_H = 6
 # Work that is lost when a worker dies in the middle of a shard.
 _LONGEST_SHARD_S = 900
-_STAGES = {"generate": "GENERATE", "search": "SEARCH", "merge": "MERGE"}
+# Users are embedded and merged in shards of one size.
+_STAGES = {"generate": "GENERATE", "embed": "MERGE", "search": "SEARCH", "merge": "MERGE"}
 
 
 def check_values(settings: Settings) -> Iterator[Finding]:

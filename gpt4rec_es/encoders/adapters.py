@@ -73,6 +73,8 @@ def save_adapters(encoder: TextEncoder, folder: Path) -> None:
     for config in wrapper.peft_config.values():
         # The path of the GPT-2 on this machine means nothing on another.
         config.base_model_name_or_path = ""
+        # A set otherwise, whose order differs between processes, and with it the folder's hash.
+        config.target_modules = sorted(config.target_modules)
     # Otherwise peft looks the GPT-2 up on the hub.
     wrapper.save_pretrained(str(folder), save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)  # a form to be filled in

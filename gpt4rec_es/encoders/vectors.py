@@ -68,6 +68,10 @@ class VectorCache:
             self._rows |= {_key(text): len(self._rows) + n for n, text in enumerate(missing)}
         return len(missing)
 
+    def has(self, text: str) -> bool:
+        """Return whether the text has a vector."""
+        return _key(text) in self._rows
+
     def check(self, encoder: TextEncoder, *, recompute: bool = False) -> None:
         """Check that the vectors are those of ``encoder`` as it is now.
 

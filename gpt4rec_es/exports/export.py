@@ -47,6 +47,7 @@ _SCHEMA = {
         score=pa.float32(),
         from_item_id=pa.string(),
         fused_score=pa.float32(),
+        promoted_by=pa.string(),
     ),
     "queries": _schema(
         user_id=pa.string(),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gpt4rec_es.db import locks
-from gpt4rec_es.db.rows import generators, runs
+from gpt4rec_es.db.rows import generators, rerankers, runs
 from gpt4rec_es.db.rows.history import count_users, data_versions
 from gpt4rec_es.db.rows.items import count_active
 from gpt4rec_es.db.rows.rules import rules_on
@@ -99,15 +99,19 @@ def plan_summary(parts: NightParts, options: NightOptions, logical_date: dt.date
     """Return the inputs that a night would use, without changes, for ``--dry-run``.
 
     Raises:
-        UsageError: no generator is in use, and the recipe has no other source.
+        UsageError: no generator is in use, and the recipe has no other source; or no re-ranker of
+            its name is registered.
     """
+    recipe = options.recipe.recipe
     with parts.engine.connect() as connection:
         users, active_items = count_users(connection), count_active(connection)
         catalog_version = data_versions(connection)["catalog_version"]
         generator = generators.current(connection)
+        if recipe.reranker is not None:
+            rerankers.get(connection, recipe.reranker)
         unfinished = runs.unfinished(connection, KIND)
         actions = Counter(rule.action for rule in rules_on(connection, logical_date))
-    if generator is None and options.recipe.recipe.needs_generator:
+    if generator is None and recipe.needs_generator:
         raise no_generator(options.recipe.name)
     rules = options.rules.as_dict() | {_NAMES[action]: n for action, n in actions.items()}
     return {
@@ -118,9 +122,10 @@ def plan_summary(parts: NightParts, options: NightOptions, logical_date: dt.date
         "generator": generator.name if generator else None,
         "unfinished_run": unfinished[0].run_id if unfinished else None,
         "k": options.k,
-        "num_queries": options.decoding.num_queries if options.recipe.recipe.writes_queries else 0,
+        "num_queries": options.decoding.num_queries if recipe.writes_queries else 0,
         "recipe": options.recipe.name,
-        "sources": options.recipe.recipe.sources,
+        "reranker": recipe.reranker,
+        "sources": recipe.sources,
         "minimum_should_match": options.search.minimum_should_match,
         "rules": rules,
     }

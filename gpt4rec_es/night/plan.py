@@ -19,17 +19,21 @@ from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows.builds import Build
 from gpt4rec_es.db.rows.co_purchases import is_current
 from gpt4rec_es.db.rows.cohort import freeze_users
-from gpt4rec_es.db.rows.generators import Generator
-from gpt4rec_es.db.rows.generators import current as current_generator
 from gpt4rec_es.db.rows.history import data_versions
 from gpt4rec_es.db.rows.pins import pin as pin_build
 from gpt4rec_es.db.rows.shard_plans import plan_generate
 from gpt4rec_es.db.rows.texts import decoding_number
 from gpt4rec_es.errors import ConflictError, UsageError
-from gpt4rec_es.generation.registry import opened_unchanged
 from gpt4rec_es.night.inputs.co_purchases import ensure_co_purchases
 from gpt4rec_es.night.inputs.cohort import freeze_popular, freeze_titles, stage_cohort
-from gpt4rec_es.night.inputs.manifest import make_manifest, no_generator
+from gpt4rec_es.night.inputs.manifest import make_manifest
+from gpt4rec_es.night.inputs.opened import (
+    Ranker,
+    Writer,
+    open_ranker,
+    open_writer,
+    vectors_version,
+)
 from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.inputs.rules import (
     freeze_filters,
@@ -40,7 +44,7 @@ from gpt4rec_es.night.inputs.rules import (
 from gpt4rec_es.options.lists import HISTORY_TITLES
 from gpt4rec_es.options.night import NightOptions
 from gpt4rec_es.prompts.keys import canonical_json, hash128
-from gpt4rec_es.protocols import Progress, QueryGenerator, no_progress
+from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.retrieval.query_filters import title_test
 from gpt4rec_es.version import code_version
 
@@ -52,11 +56,17 @@ _WAIT_FOR_PRUNE_S = 60
 _ATTEMPTS = 5
 
 
-class Writer(NamedTuple):
-    """The generator of a run's queries: its row, and the opened one."""
+class _Made(NamedTuple):
+    """What was made or opened before the transaction of a plan.
 
-    row: Generator
-    generator: QueryGenerator
+    set_no: co-purchases; vectors_version: catalog version of the item vectors; None: not needed.
+    """
+
+    writer: Writer | None
+    ranker: Ranker | None
+    build_no: int
+    set_no: int | None
+    vectors_version: int | None
 
 
 def plan_run(
@@ -70,30 +80,23 @@ def plan_run(
     """Plan a run for ``logical_date`` and return it; reindexes first if the catalog changed.
 
     Raises:
-        ConflictError: a run of this kind is unfinished, another process is planning, or the
-        generator's files differ from those registered. UsageError: there is no current generator
-        although queries are the recipe's only source, or no user to recommend to.
+        ConflictError: a run of this kind is unfinished, another process is planning, or files of
+        generator or re-ranker differ from those registered. UsageError: there is no current
+        generator although queries are the recipe's only source, no re-ranker of the recipe's name,
+        or no user to recommend to.
     """
-    writer = _open_writer(parts, options)
+    writer, ranker = open_writer(parts, options), open_ranker(parts, options)
     with locks.hold_lock(parts.engine, f"plan {kind}"):
         for _ in range(_ATTEMPTS):
             build_no = parts.ensure_index()
             set_no = None
             if options.fusion.needs_co_purchases:
                 set_no = ensure_co_purchases(parts.engine, options.fusion)
+            made = _Made(writer, ranker, build_no, set_no, vectors_version(parts, ranker))
             # Taken before the transaction, so that its snapshot is not older than the lock.
             with locks.hold_lock(parts.engine, locks.TEXTS, shared=True, wait_s=_WAIT_FOR_PRUNE_S):
                 try:
-                    run = _plan_once(
-                        parts,
-                        options,
-                        logical_date,
-                        kind,
-                        writer,
-                        build_no,
-                        set_no,
-                        progress,
-                    )
+                    run = _plan_once(parts, options, logical_date, kind, made, progress)
                 except DBAPIError as error:
                     # Another process stored a row, such as the same text, after the snapshot.
                     if sqlstate(error) != SERIALIZATION_FAILURE:
@@ -108,52 +111,33 @@ def plan_run(
     )
 
 
-def _open_writer(parts: NightParts, options: NightOptions) -> Writer | None:
-    """Return the current generator; None: the recipe needs none, or there is none to use."""
-    recipe = options.recipe.recipe
-    if not recipe.writes_queries:
-        return None
-    with parts.engine.connect() as connection, connection.begin():
-        row = current_generator(connection)
-    if row is not None:
-        return Writer(row, opened_unchanged(row, lambda one: parts.open_generator(one, recipe)))
-    if recipe.needs_generator:
-        raise no_generator(options.recipe.name)
-    log.warning(
-        "no query generator is in use: recipe %s makes lists from its other sources",
-        options.recipe.name,
-    )
-    return None
-
-
 def _plan_once(
     parts: NightParts,
     options: NightOptions,
     logical_date: dt.date,
     kind: str,
-    writer: Writer | None,
-    build_no: int,
-    set_no: int | None,
+    made: _Made,
     progress: Progress,
 ) -> run_rows.Run | None:
-    """Plan in one transaction; None: the data changed since build or co-purchases were made."""
+    """Plan in one transaction; None: the data changed since ``made`` was."""
+    writer, ranker = made.writer, made.ranker
     engine = parts.engine.execution_options(isolation_level="REPEATABLE READ")
     with engine.connect() as connection, connection.begin():
         disable_statement_timeout(connection)
         _refuse_second(connection, kind)
         versions = data_versions(connection)
         history_version = versions["history_version"]
-        build = pin_build(connection, build_no)
-        if build.catalog_version != versions["catalog_version"]:
+        build = pin_build(connection, made.build_no)
+        if {build.catalog_version, made.vectors_version} - {None, versions["catalog_version"]}:
             return None
-        if set_no is not None and not is_current(connection, set_no):
+        if made.set_no is not None and not is_current(connection, made.set_no):
             return None
         may_search = title_test(options.filters.phrases)
         staged = stage_cohort(
             connection,
             writer.generator if writer else None,
             history_version,
-            options.fusion.history,
+            max(options.fusion.history, ranker.row.history_length if ranker else 0),
             may_search,
             progress,
         )
@@ -168,9 +152,8 @@ def _plan_once(
             options,
             kind,
             logical_date,
-            writer,
+            made,
             build,
-            set_no,
             history_version,
             staged,
         )
@@ -206,12 +189,12 @@ def _insert_run(
     options: NightOptions,
     kind: str,
     logical_date: dt.date,
-    writer: Writer | None,
+    made: _Made,
     build: Build,
-    set_no: int | None,
     history_version: int,
     cohort_size: int,
 ) -> int:
+    writer, ranker = made.writer, made.ranker
     settings = canonical_json(options.decoding.as_dict())
     decoding_no = decoding_number(connection, hash128(settings), settings)
     attempt = len(run_rows.of_date(connection, kind, logical_date)) + 1
@@ -222,6 +205,10 @@ def _insert_run(
     filters_no, filters = freeze_filters(connection, options.filters, build.index_name)
     if filters:
         manifest["filters"] = filters
+    if ranker is not None and made.vectors_version is not None:
+        manifest["reranker"] = ranker.frozen(made.vectors_version)
+        longest = max(manifest["frozen_history"], ranker.row.history_length)
+        manifest["frozen_history"] = longest
     return run_rows.insert(
         connection,
         run_id=f"{kind}-{logical_date.isoformat()}-{attempt}",
@@ -239,7 +226,8 @@ def _insert_run(
         cohort_size=cohort_size,
         code_version=code_version(),
         actor=parts.actor,
-        co_purchase_set_no=set_no,
+        co_purchase_set_no=made.set_no,
+        reranker_no=ranker and ranker.row.reranker_no,
         filters_no=filters_no,
         search_options_no=search_options_number(connection, options.search) or None,
     )

@@ -11,8 +11,8 @@ from gpt4rec_es.errors import UsageError
 QUERIES, CO_PURCHASE, HISTORY_TITLES = SOURCES = ("queries", "co_purchase", "history_titles")
 # Larger coefficients and weights make scores that cannot be stored.
 LARGEST = 1_000_000
-# What the popularity of an item adds to its score, beside the sources.
-POPULARITY = "popularity"
+# What the popularity of an item, and a re-ranker, add to its score beside the sources.
+POPULARITY, RERANKER = "popularity", "reranker"
 
 
 class Feature(NamedTuple):
@@ -55,6 +55,9 @@ FEATURES: dict[str, Feature] = {
     "query_recent": _queries("mean fraction of the best score, weighted by query_decay"),
     "query_best": _queries("highest fraction of the best score of one query"),
     "query_count": _queries("log(1 + n) of the number of queries that found it"),
+    "rerank": Feature(
+        (RERANKER,), "score of the re-ranker, minus its mean over the user's candidates"
+    ),
 }
 # Values of a user that features are multiplied with: how much is known, and how sure it is. They
 # make coefficients of one shop usable in another (docs/quality.md).
@@ -91,7 +94,7 @@ def check_coefficients(coefficients: Collection[tuple[str, float]], used: Collec
                 f"The coefficient of {name} is {value}.", f"It is between -{LARGEST} and {LARGEST}."
             )
         seen.add(name)
-    counted = {POPULARITY, *used}
+    counted = {POPULARITY, RERANKER, *used}
     if seen and not any(
         value and counted.intersection(FEATURES[name.partition("*")[0]].sources)
         for name, value in coefficients
@@ -100,3 +103,11 @@ def check_coefficients(coefficients: Collection[tuple[str, float]], used: Collec
             "No coefficient of a source that is used differs from 0.",
             f"The sources are {', '.join(used)}: give one of their features a coefficient.",
         )
+
+
+def uses_reranker(coefficients: Collection[tuple[str, float]]) -> bool:
+    """Return whether the score of a re-ranker counts."""
+    return any(
+        value and RERANKER in FEATURES[name.partition("*")[0]].sources
+        for name, value in coefficients
+    )

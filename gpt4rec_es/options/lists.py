@@ -11,7 +11,6 @@ from annotated_types import Ge, Interval
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.options import features
-from gpt4rec_es.options.features import POPULARITY
 from gpt4rec_es.options.minimum_should_match import canonical_requirements
 from gpt4rec_es.options.pairs import COSINE, DEFAULT_PAIRS, PairCounting
 
@@ -56,8 +55,9 @@ class Fusion:
         """Refuse weights and counts that cannot be fused."""
         names = [name for name, _ in self.weights]
         if len(set(names)) != len(names) or not set(names) <= set(SOURCES):
+            all_of = ", ".join(SOURCES)
             raise UsageError(
-                f"The sources are {', '.join(names)}.", f"Name each once, of {', '.join(SOURCES)}."
+                f"The sources are {', '.join(names)}.", f"Name each once, of {all_of}."
             )
         if not any(weight > 0 for _, weight in self.weights) or any(
             not 0 <= weight <= features.LARGEST for _, weight in self.weights
@@ -83,14 +83,8 @@ class Fusion:
         for decay in (self.history_decay, self.query_decay):
             if not 0 < decay <= 1:
                 raise UsageError(f"A decay is {decay}.", "It must be above 0 and at most 1.")
-        counts = (
-            self.candidates,
-            self.query_hits,
-            self.history,
-            self.neighbours,
-            self.pair_history,
-        )
-        if min(*counts, self.rank_constant) < 1:
+        lengths = (self.candidates, self.query_hits, self.history)
+        if min(*lengths, self.neighbours, self.pair_history, self.rank_constant) < 1:
             raise UsageError("A count of the fusion is below 1.", "Counts start at 1.")
 
     @property
@@ -100,9 +94,15 @@ class Fusion:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """Names of the parts of a fused score: its sources, and popularity where it is learned."""
+        """Names of the parts of a fused score: sources; if learned, popularity and re-ranker."""
         used = tuple(name for name, weight in self.weights if weight > 0)
-        return (*used, POPULARITY) if self.method == "learned" else used
+        more = (features.POPULARITY, *[features.RERANKER] * self.uses_reranker)
+        return used + more if self.method == "learned" else used
+
+    @property
+    def uses_reranker(self) -> bool:
+        """Whether the score of a re-ranker counts."""
+        return features.uses_reranker(self.coefficients)
 
     @property
     def is_plain(self) -> bool:

@@ -25,7 +25,8 @@ class Recipe:
     """How lists are made: queries are decoded, filtered, searched for and fused with other sources.
 
     prompt_titles: newest titles in a prompt; None: the number that the generator was trained with.
-    filters: without phrases, which a file of the installation holds.
+    filters: without phrases, which a file of the installation holds. reranker: name of the
+    registered re-ranker whose score is a feature of the fusion; None: none.
     """
 
     decoding: Decoding = field(default_factory=Decoding)
@@ -33,20 +34,30 @@ class Recipe:
     filters: QueryFilters = field(default_factory=QueryFilters)
     search: SearchOptions = field(default_factory=SearchOptions)
     fusion: Fusion = field(default_factory=Fusion)
+    reranker: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse phrases: they are a file of the installation."""
+        """Refuse phrases, which are a file of the installation, and a re-ranker without effect."""
         if self.filters.phrases:
             raise UsageError(
                 "A recipe holds no forbidden phrases.",
                 "Name a file of them by GPT4REC_FORBIDDEN_PHRASES_FILE.",
+            )
+        if self.fusion.uses_reranker != (self.reranker is not None):
+            raise UsageError(
+                "The recipe has a coefficient of a re-ranker, but names none."
+                if self.reranker is None
+                else f"The re-ranker {self.reranker!r} would have no effect: the fusion has no "
+                "coefficient of its score.",
+                "Name it in the entry reranker, and give the feature rerank a coefficient; "
+                "`gpt4rec tune lists SPLIT --reranker FOLDER` finds one.",
             )
 
     def as_document(self) -> dict[str, Any]:
         """Return the recipe as JSON values; ``read_document`` reads them."""
         filters = asdict(self.filters)
         del filters["phrases"]
-        return {
+        document = {
             "format": FORMAT,
             "decoding": self.decoding.as_dict(),
             "prompt_titles": self.prompt_titles,
@@ -54,6 +65,8 @@ class Recipe:
             "search": asdict(self.search),
             "fusion": self.fusion.as_dict(),
         }
+        # Left out where there is none, so that the hash is that of before there were any.
+        return document if self.reranker is None else {**document, "reranker": self.reranker}
 
     @property
     def content_hash(self) -> str:
@@ -93,6 +106,8 @@ class NamedRecipe:
     def changed(self, **parts: Any) -> "NamedRecipe":
         """Return it with other parts: fields of ``Recipe`` by name; None: unchanged."""
         given = {name: part for name, part in parts.items() if part is not None}
+        if "fusion" in given and not given["fusion"].uses_reranker:
+            given["reranker"] = None  # it would have no effect any more
         recipe = replace(self.recipe, **given)
         return self if recipe == self.recipe else NamedRecipe(self.name, recipe, is_changed=True)
 

@@ -2,7 +2,7 @@
 
 A document must have each section, and in ``fusion`` the weights. Within a section, a missing entry
 has the default of its record, so that documents of older code can be read: a new entry's default
-never changes lists.
+never changes lists. An entry ``reranker`` may be absent.
 """
 
 import json
@@ -24,6 +24,7 @@ _SECTIONS: dict[str, type] = {
     "fusion": Fusion,
 }
 _ENTRIES = ("format", "prompt_titles", *_SECTIONS)
+_OPTIONAL = ("reranker",)
 _SEE = "docs/recipes.md describes the document; `gpt4rec recipes export default` writes one."
 
 Record = TypeVar("Record")
@@ -41,12 +42,13 @@ def read_document(document: Any, name: str = "The recipe") -> Recipe:
     if not isinstance(document, dict):
         raise UsageError(f"{name} is no JSON object.", _SEE)
     _require_format(document, name)
-    _require_names(document, _ENTRIES, name)
+    _require_names(document, (*_ENTRIES, *_OPTIONAL), name)
     if missing := [entry for entry in _ENTRIES if entry not in document]:
         raise UsageError(f"{name} has no {missing[0]}.", _SEE)
     titles = _checked(Recipe, "prompt_titles", document["prompt_titles"], f"{name}: prompt_titles")
     parts = {section: _section(section, document[section], name) for section in _SECTIONS}
-    return Recipe(prompt_titles=titles, **parts)
+    reranker = _checked(Recipe, "reranker", document.get("reranker"), f"{name}: reranker")
+    return _built(lambda: Recipe(prompt_titles=titles, reranker=reranker, **parts), name)
 
 
 def parse_document(text: str, name: str) -> Recipe:

@@ -7,11 +7,12 @@ used on exactly the values that they were fitted on. Pure.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import log1p
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gpt4rec_es.options.features import FEATURES, POPULARITY
+from gpt4rec_es.options.features import FEATURES, POPULARITY, RERANKER
 from gpt4rec_es.options.lists import CO_PURCHASE, HISTORY_TITLES, QUERIES, Fusion
 from gpt4rec_es.ranking.outcome import QueryHits
 from gpt4rec_es.ranking.rules import ListFilter
@@ -53,6 +54,9 @@ class Buyers:
 
 NO_BUYERS = Buyers(np.zeros(0, np.int32))
 
+# Function from item numbers to one user's scores by a re-ranker; NaN: the item has no vector.
+Scorer: TypeAlias = Callable[[Numbers], Values]
+
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
@@ -74,6 +78,7 @@ class _Found:
 
     of: Mapping[str, Mapping[str, Values]]
     buyers: Values
+    rerank: Values
 
     def log(self, name: str) -> Values:
         """Return the logarithm of 1 + 1000 x, x being a co-purchase value."""
@@ -114,6 +119,7 @@ _FEATURE_VALUES: dict[str, Callable[[_Found], Values]] = {
     "query_recent": lambda f: f.query("recent"),
     "query_best": lambda f: f.query("best"),
     "query_count": lambda f: np.log1p(f.query("count")),
+    "rerank": lambda f: f.rerank,
 }
 _VALUES = ("newest", "recent", "mean", "best", "count")
 
@@ -126,12 +132,13 @@ def find_candidates(
     buyers: Buyers,
     n_bought: int,
     list_filter: ListFilter | None = None,
+    scorer: Scorer | None = None,
 ) -> Candidates:
     """Return the best ``fusion.candidates`` items of each source of ``fusion``, with features.
 
     purchases: newest first; n_bought: number of all bought items. Items of ``bought`` and items
-    blocked by ``list_filter`` are left out. Order: by source, then its weighted value, then its
-    first hit.
+    blocked by ``list_filter`` are left out. scorer: None: no re-ranker knows the user. Order: by
+    source, then its weighted value, then its first hit.
     """
     newest = purchases[: fusion.history]
     makers: dict[str, Callable[[], list[Evidence]]] = {
@@ -149,7 +156,7 @@ def find_candidates(
     _, first = np.unique(several, return_index=True)
     item_nos = several[np.sort(first)]
     of = {name: _aligned(sources.get(name), item_nos) for name in makers}
-    found = _Found(of, buyers.of(item_nos))
+    found = _Found(of, buyers.of(item_nos), centred(scorer, item_nos))
     contexts = {
         "history": log1p(min(n_bought, _MOST_BOUGHT)),
         "similarity": float(found.log("recent").max(initial=0.0)),
@@ -169,6 +176,16 @@ def _allowed(
     return allowed
 
 
+def centred(scorer: Scorer | None, item_nos: Numbers) -> Values:
+    """Return a re-ranker's scores minus their mean; an item without a score counts as the mean."""
+    if scorer is None:
+        return np.zeros(len(item_nos))
+    scores = scorer(item_nos)
+    known = ~np.isnan(scores)
+    mean = scores[known].mean() if known.any() else 0.0
+    return np.where(known, scores - mean, 0.0)
+
+
 def _aligned(source: tuple[SourceValues, Hits] | None, item_nos: Numbers) -> dict[str, Values]:
     """Return a source's values of these items, 0 where it did not find one."""
     if source is None or not len(source[0].item_nos):
@@ -179,11 +196,12 @@ def _aligned(source: tuple[SourceValues, Hits] | None, item_nos: Numbers) -> dic
 
 
 def contributions(candidates: Candidates, fusion: Fusion) -> dict[str, Values]:
-    """Return source (or ``POPULARITY``) -> its part in the score of each candidate.
+    """Return source (or what counts beside them) -> its part in the score of each candidate.
 
     A feature of two sources counts half to each.
     """
-    parts = {name: np.zeros(len(candidates.item_nos)) for name in (*candidates.sources, POPULARITY)}
+    names = (*candidates.sources, POPULARITY, RERANKER)
+    parts = {name: np.zeros(len(candidates.item_nos)) for name in names}
     columns = {name: column for column, name in enumerate(FEATURES)}
     for name, coefficient in fusion.coefficients:
         feature, _, context = name.partition("*")

@@ -7,13 +7,14 @@ rankings, so a fused list equals that of unlimited depth. Pure: a night calls it
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from heapq import nlargest
+from operator import itemgetter
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.options.lists import Fusion
-from gpt4rec_es.ranking.features import NO_BUYERS, Buyers
+from gpt4rec_es.ranking.features import NO_BUYERS, Buyers, Scorer
 from gpt4rec_es.ranking.merge import merge_hits
 from gpt4rec_es.ranking.outcome import Merge, Pick, QueryHits, Removed
-from gpt4rec_es.ranking.pinned import choose_pins, with_promotions
+from gpt4rec_es.ranking.pinned import NO_PINS, choose_pins, with_promotions
 from gpt4rec_es.ranking.promotions import NO_PROMOTIONS, Promotions
 from gpt4rec_es.ranking.rankings import rank_sources
 from gpt4rec_es.ranking.rules import ListFilter
@@ -35,6 +36,7 @@ def fuse_sources(
     buyers: Buyers = NO_BUYERS,
     n_bought: int | None = None,
     promotions: Promotions = NO_PROMOTIONS,
+    scorer: Scorer | None = None,
 ) -> Merge:
     """Return the list of ``k`` items by the sources of ``fusion``; purchases are newest first.
 
@@ -44,8 +46,9 @@ def fuse_sources(
     (``candidates``) count, so a deeper search changes no value. Fusion "scores" orders by the
     weighted sum of values, "ranks" by the weighted sum of 1 / (rank_constant + place), where
     queries are ranked by ``merge_hits``, "learned" by features times coefficients, for which
-    ``buyers`` and the number of all bought items are needed (None: that of ``purchases``). Ties:
-    the earlier source, then its better query or title, then the better hit.
+    ``buyers`` and the number of all bought items are needed (None: that of ``purchases``), and
+    ``scorer`` for a re-ranker. Ties: the earlier source, then its better query or title, then the
+    better hit.
 
     Remaining places are filled as by ``merge_hits``: deeper hits of queries, the last title,
     popular items. A source of weight 0 adds nothing, but queries still fill. Items refused by
@@ -70,25 +73,28 @@ def fuse_sources(
         list_filter=list_filter,
         buyers=buyers,
         n_bought=n_bought,
+        scorer=scorer,
     )
     n_queries = sum(not q.result.is_empty_query for q in queries)
     if deeper := _needs_deeper(rankings, n_queries):
         return deeper
     scores = add_up(rankings)
     fused, moved = promotions.lift(scores)
-    pinned: dict[int, str] = {}
+    pins = NO_PINS
     if promotions.pins:
         ranked = sorted(fused, key=fused.__getitem__, reverse=True)
-        pinned = choose_pins(promotions, ranked, bought, list_filter, k)
-        fused = {item_no: score for item_no, score in fused.items() if item_no not in pinned}
+        pins = choose_pins(promotions, ranked, bought, list_filter, k)
+        fused = {item_no: score for item_no, score in fused.items() if item_no not in pins.items}
+    pinned = pins.items
     taken = {*bought, *pinned} if pinned else bought
     best = _best(fused, k - len(pinned), list_filter)
     picks = [_pick(item_no, fused[item_no], rankings) for item_no in best]
+    picks = _with_ranks_before(picks, rankings)
     merge = _fill(picks, queries, k - len(pinned), taken, last_title, popular, list_filter)
     if not merge.is_complete:
         return merge
     if promotions:
-        merge = with_promotions(merge, promotions, pinned, moved)
+        merge = with_promotions(merge, promotions, pins, moved)
     if not keep_removed:
         return merge
     counted = fusion.candidates if fusion.method == "ranks" else fusion.query_hits
@@ -140,10 +146,28 @@ def _best(fused: dict[int, float], k: int, list_filter: ListFilter | None) -> li
 
 def _pick(item_no: int, fused: float, rankings: Sequence[tuple[float, Ranking]]) -> Pick:
     """Return the row of an item, with the reason of the source that adds most to its score."""
-    found_by = [pair for pair in rankings if item_no in pair[1].reasons]
-    _, ranking = max(found_by, key=lambda pair: pair[0] * pair[1].values.get(item_no, 0.0))
-    query_rank, hit_rank, score, from_item_no = ranking.reasons[item_no]
-    return Pick(item_no, ranking.source, query_rank, hit_rank, score, from_item_no, fused)
+    found_by = [
+        (weight * ranking.values.get(item_no, 0.0), ranking.source, ranking.reasons[item_no])
+        for weight, ranking in rankings
+        if ranking.source is not None and item_no in ranking.reasons
+    ]
+    _, source, reason = max(found_by, key=itemgetter(0))
+    query_rank, hit_rank, score, from_item_no = reason
+    return Pick(item_no, source, query_rank, hit_rank, score, from_item_no, fused)
+
+
+def _with_ranks_before(picks: list[Pick], rankings: Sequence[tuple[float, Ranking]]) -> list[Pick]:
+    """Return picks with the re-ranker's score, and the rank that they would have without it."""
+    scores: dict[int, float] = next((r.scores for _, r in rankings if r.scores), {})
+    if not scores:
+        return picks
+    before = add_up([pair for pair in rankings if not pair[1].scores])
+    order = sorted(before, key=before.__getitem__, reverse=True)
+    ranks = {item_no: rank for rank, item_no in enumerate(order, start=1)}
+    return [
+        pick._replace(merge_rank=ranks[pick.item_no], rerank_score=scores[pick.item_no])
+        for pick in picks
+    ]
 
 
 def _fill(

@@ -4,11 +4,12 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from gpt4rec_es.options.features import POPULARITY
+from gpt4rec_es.options.features import FEATURES, RERANKER, SOURCES
 from gpt4rec_es.options.lists import HISTORY_TITLES, QUERIES, Fusion
 from gpt4rec_es.ranking.features import (
     Buyers,
     Candidates,
+    Scorer,
     contributions,
     find_candidates,
 )
@@ -21,6 +22,8 @@ from gpt4rec_es.records import Source
 # Parts are rounded to multiples of this, so that their sums are exact in any order and the last
 # digits of a processor's logarithms decide nothing.
 _GRAIN = 2.0**-20
+# Popularity counts as the fallback of that name.
+_SOURCE_OF = {**{name: Source(name) for name in SOURCES}, RERANKER: None}
 
 
 def learned_rankings(
@@ -31,25 +34,32 @@ def learned_rankings(
     buyers: Buyers,
     n_bought: int,
     list_filter: ListFilter | None,
+    scorer: Scorer | None = None,
 ) -> list[Ranking]:
     """Return the parts of ``fusion.parts`` in its order; the sum of an item's values is its score.
 
-    The ranking of popularity has no reasons, because it finds no item.
+    The rankings of popularity and re-ranker have no reasons, because these find no item.
     """
     deeper = _needs_deeper(queries, purchases, fusion)
     if any(deeper.values()):
         return [_ranking(name, {}, {}, deeper.get(name, ())) for name in fusion.parts]
-    candidates = find_candidates(queries, purchases, fusion, bought, buyers, n_bought, list_filter)
+    candidates = find_candidates(
+        queries, purchases, fusion, bought, buyers, n_bought, list_filter, scorer
+    )
     item_nos = candidates.item_nos.tolist()
     parts = contributions(candidates, fusion)
-    return [
+    found = [
         _ranking(
             name,
             dict(zip(item_nos, rounded(parts[name]).tolist(), strict=True)),
-            {} if name == POPULARITY else _reasons(candidates, name),
+            _reasons(candidates, name) if name in SOURCES else {},
         )
         for name in fusion.parts
     ]
+    if scorer is not None and fusion.uses_reranker:
+        column = candidates.features[:, list(FEATURES).index("rerank")]
+        found[-1].scores = dict(zip(item_nos, column.tolist(), strict=True))
+    return found
 
 
 def rounded(part: Values) -> Values:
@@ -63,8 +73,7 @@ def _ranking(
     reasons: dict[int, Reason],
     needs_deeper: tuple[int, ...] = (),
 ) -> Ranking:
-    source = Source.POPULAR if name == POPULARITY else Source(name)
-    return Ranking(source, values, reasons, needs_deeper)
+    return Ranking(_SOURCE_OF.get(name, Source.POPULAR), values, reasons, needs_deeper)
 
 
 def _needs_deeper(

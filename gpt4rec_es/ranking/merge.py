@@ -168,7 +168,7 @@ class _ListBuilder:
             if item_no not in taken and not (list_filter and list_filter.refuses(item_no)):
                 self._add(item_no)
                 score = scores[position - 1]
-                fields = (item_no, source, rank, position, score, None, None)
+                fields = (item_no, source, rank, position, score, None, None, None, None)
                 self.picks.append(_new_pick(Pick, fields))
                 wanted -= 1
             elif self.removed is not None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from gpt4rec_es.ranking.merge import merge_hits
 from gpt4rec_es.ranking.outcome import Merge, QueryHits
-from gpt4rec_es.ranking.pinned import choose_pins, with_promotions
+from gpt4rec_es.ranking.pinned import NO_PINS, choose_pins, with_promotions
 from gpt4rec_es.ranking.promotions import Promotions
 from gpt4rec_es.ranking.rules import ListFilter
 from gpt4rec_es.records import SearchResult
@@ -30,7 +30,7 @@ def merge_promoted(
     unlimited depth, because the longer list does.
     """
     reach = promotions.reach
-    pinned: dict[int, str] = {}
+    pins = NO_PINS
     if promotions.pins:
         # Of one brand, pins take the places first.
         uncapped = list_filter.without_cap()
@@ -38,7 +38,8 @@ def merge_promoted(
         if not found.is_complete:
             return found
         ranked = [item_no for item_no, _, _ in promotions.order([p.item_no for p in found.picks])]
-        pinned = choose_pins(promotions, ranked, bought, list_filter, k)
+        pins = choose_pins(promotions, ranked, bought, list_filter, k)
+    pinned = pins.items
     size, taken = k - len(pinned), {*bought, *pinned}
     wide = merge_hits(
         queries, size, taken, list_filter=list_filter.renewed(pinned), places=size + reach
@@ -60,4 +61,4 @@ def merge_promoted(
     first = [wide.picks[place] for _, place, _ in order[: merge.n_found]]
     moved = {item_no for item_no, place, new_place in order if new_place < place}
     merge = replace(merge, picks=(*first, *merge.picks[merge.n_found :]))
-    return with_promotions(merge, promotions, pinned, moved)
+    return with_promotions(merge, promotions, pins, moved)

@@ -20,7 +20,8 @@ class Pick(NamedTuple):
     query_rank: of the generated query that found it. hit_rank: 1-based place among the hits of that
     query or title, or among the neighbours of a bought item; score: the BM25 score, or the
     similarity. from_item_no: the bought item that it is a neighbour of, or whose title found it.
-    fused_score: the score that orders fused lists.
+    fused_score: the score that orders fused lists. rerank_score: the re-ranker's score minus its
+    mean over the candidates; merge_rank: place among the candidates without a re-ranker.
     """
 
     item_no: int
@@ -30,6 +31,8 @@ class Pick(NamedTuple):
     score: float | None = None
     from_item_no: int | None = None
     fused_score: float | None = None
+    merge_rank: int | None = None
+    rerank_score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,20 @@ class Removed:
     reason: str
 
 
+# Cause of a pin that was left out because a list has no place for it.
+NO_PLACE = "no place"
+
+
+class LeftOut(NamedTuple):
+    """A place that a pin was to have in a list and has not.
+
+    cause: the rule that excluded the item, or ``NO_PLACE``.
+    """
+
+    rule: str
+    cause: str
+
+
 @dataclass(frozen=True, slots=True)
 class Merge:
     """One user's list, or the queries that must be searched deeper first.
@@ -65,7 +82,7 @@ class Merge:
     are no picks. removed: skipped hits; contributions: the part of each source in the score of each
     fused pick; both only if requested. ruled_out: items excluded by rules -> name of the rule.
     n_pinned: number of pinned items; promoted: listed items that a pin or a boost placed -> name of
-    the rule.
+    the rule; left_out: places that pins were to have and have not.
     """
 
     picks: tuple[Pick, ...]
@@ -80,6 +97,7 @@ class Merge:
     ruled_out: Mapping[int, str] = field(default_factory=dict)
     n_pinned: int = 0
     promoted: Mapping[int, str] = field(default_factory=dict)
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def is_complete(self) -> bool:

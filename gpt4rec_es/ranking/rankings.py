@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from heapq import nlargest
 
 from gpt4rec_es.options.lists import HISTORY_TITLES, QUERIES, Fusion
-from gpt4rec_es.ranking.features import NO_BUYERS, Buyers
+from gpt4rec_es.ranking.features import NO_BUYERS, Buyers, Scorer
 from gpt4rec_es.ranking.learned import learned_rankings
 from gpt4rec_es.ranking.merge import merge_hits
 from gpt4rec_es.ranking.outcome import QueryHits
@@ -31,6 +31,7 @@ def rank_sources(
     list_filter: ListFilter | None = None,
     buyers: Buyers = NO_BUYERS,
     n_bought: int | None = None,
+    scorer: Scorer | None = None,
 ) -> list[tuple[float, Ranking]]:
     """Return (weight, ranking) of each of ``fusion.parts``; arguments as of ``fuse_sources``.
 
@@ -38,7 +39,9 @@ def rank_sources(
     """
     if fusion.method == "learned":
         n_bought = len(purchases) if n_bought is None else n_bought
-        parts = learned_rankings(queries, purchases, fusion, bought, buyers, n_bought, list_filter)
+        parts = learned_rankings(
+            queries, purchases, fusion, bought, buyers, n_bought, list_filter, scorer
+        )
         return [(1.0, ranking) for ranking in parts]
     return [
         (weight, _rank(name, queries, purchases, k, fusion, bought, list_filter))

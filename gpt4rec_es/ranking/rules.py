@@ -43,12 +43,15 @@ class ListFilter:
 
     def blocks(self, item_no: int) -> bool:
         """Return whether the item is excluded from the list regardless of its other items."""
-        rule = self._rules.blocked.get(item_no)
-        if rule is None and item_no in self._shown:
-            rule = SHOWN
+        rule = self.rule_against(item_no)
         if rule is not None:
             self.removed[item_no] = rule
         return rule is not None
+
+    def rule_against(self, item_no: int) -> str | None:
+        """Return the rule that excludes the item from any list of the user, without counting it."""
+        rule = self._rules.blocked.get(item_no)
+        return SHOWN if rule is None and item_no in self._shown else rule
 
     def refuses(self, item_no: int) -> bool:
         """Return whether the item may not be added to the current list."""

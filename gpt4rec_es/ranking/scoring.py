@@ -27,12 +27,16 @@ class Purchase:
 
 @dataclass(slots=True)
 class Ranking:
-    """Ranking of one source: a value in 0..1 and a reason per item, or a need for deeper hits."""
+    """Ranking of one source: a value in 0..1 and a reason per item, or a need for deeper hits.
 
-    source: Source
+    source: None: a re-ranker, which finds no item; scores: only of that, its score per item.
+    """
+
+    source: Source | None
     values: dict[int, float] = field(default_factory=dict)
     reasons: dict[int, Reason] = field(default_factory=dict)
     needs_deeper: tuple[int, ...] = ()
+    scores: dict[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine
 
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.locks import transaction_lock
-from gpt4rec_es.db.rows import audit, generators
+from gpt4rec_es.db.rows import audit, generators, rerankers
 from gpt4rec_es.db.rows import recipes as rows
 from gpt4rec_es.db.rows.recipes import RecipeRow, RecipeUse
 from gpt4rec_es.errors import UsageError
@@ -104,13 +104,15 @@ def use_recipe(
     """Make the recipe ``name`` the live one and return the change.
 
     Raises:
-        UsageError: there is no such recipe, or it is live already.
+        UsageError: there is no such recipe, it is live already, or its re-ranker is not registered.
     """
     with transaction(engine) as connection:
         transaction_lock(connection, "live recipe")
         change = UseChange(live_name(connection), find_recipe(connection, name))
         if change.before == name:
             raise UsageError(f"The recipe {name!r} is live already.")
+        if change.after.recipe.reranker is not None:
+            rerankers.get(connection, change.after.recipe.reranker)
         if change.after.recipe.needs_generator and generators.current(connection) is None:
             log.warning(
                 "queries are the only source of %s, and no generator is in use: the next night "

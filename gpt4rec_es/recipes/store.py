@@ -21,6 +21,8 @@ from gpt4rec_es.recipes.live import find_recipe, live_name, named_or_live, of_ro
 from gpt4rec_es.recipes.shipped import SHIPPED, shipped
 
 _NAME = re.compile(r"\w[\w.-]{0,62}")
+# Names under which trials of recipes are promoted; one taken by hand would block the promotion.
+_OF_TRIAL = re.compile(r"trial-\d+", re.IGNORECASE)
 _LARGEST = 1_000_000
 
 
@@ -104,7 +106,8 @@ def store_recipe(
     """Store ``recipe`` as ``name``; return False if it is stored under this name already.
 
     Raises:
-        UsageError: the name is no name, that of a shipped recipe, or that of another content.
+        UsageError: the name is no name, that of a shipped recipe, of a trial (unless it is
+        ``trial_no``'s), or of another content.
     """
     _require_name(name)
     with transaction(engine) as connection:
@@ -115,6 +118,11 @@ def store_recipe(
                 return False
             raise UsageError(
                 f"A recipe {name!r} with other content is stored, and recipes never change.",
+                "Choose another name.",
+            )
+        if _OF_TRIAL.fullmatch(name) and name != f"trial-{trial_no}":
+            raise UsageError(
+                f"{name!r} is kept for the recipe that `gpt4rec tune promote` takes from a trial.",
                 "Choose another name.",
             )
         if not dry_run:

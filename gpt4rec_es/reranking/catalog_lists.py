@@ -28,12 +28,19 @@ def best_items(
     if k < 1:
         raise UsageError(f"k is {k}.", "Ask for at least 1 item.")
     scores = model.score_catalog(users, histories, snapshot)
-    lists = []
+    lists: list[list[int]] = []
     for row, history in zip(scores, histories, strict=True):
         known = torch.tensor(sorted({*history, *left_out}), dtype=torch.long, device=row.device)
         row[known] = -torch.inf
-        order = row.sort(descending=True, stable=True).indices
-        lists.append(order[: min(k, len(row) - len(known))].tolist())
+        wanted = min(k, len(row) - len(known))
+        if wanted < 1:
+            lists.append([])
+            continue
+        # A whole sort would take most of the time of an evaluation.
+        least = row.topk(wanted).values[-1]
+        best = (row >= least).nonzero().squeeze(1)
+        order = row[best].sort(descending=True, stable=True).indices
+        lists.append(best[order[:wanted]].tolist())
     return lists
 
 

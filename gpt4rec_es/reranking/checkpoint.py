@@ -15,16 +15,18 @@ from safetensors.torch import load_file, save_file
 
 from gpt4rec_es.encoders.adapters import open_adapters, save_adapters
 from gpt4rec_es.encoders.network import silence_transformers
-from gpt4rec_es.encoders.text_encoder import open_encoder
+from gpt4rec_es.encoders.text_encoder import TextEncoder, open_encoder
 from gpt4rec_es.encoders.tokenizer import save_tokenizer
 from gpt4rec_es.encoders.vectors import VectorCache, open_vectors
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.reranking.learning import LearningTowers, LossOptions
 from gpt4rec_es.reranking.metadata import RecommenderData
+from gpt4rec_es.reranking.reading import Serving
 from gpt4rec_es.reranking.recommenders import GPT2Recommender, GPT2RecommenderEnhanced
 from gpt4rec_es.reranking.two_towers import TowerOptions
 
 DOCUMENT = "recommender.json"
+ITEMS = "items.json"
 _WEIGHTS, _VECTORS, _ADAPTERS, _ENCODER = (
     "model.safetensors",
     "vectors.safetensors",
@@ -34,8 +36,12 @@ _WEIGHTS, _VECTORS, _ADAPTERS, _ENCODER = (
 _KINDS = {"GPT2Recommender": GPT2Recommender, "GPT2RecommenderEnhanced": GPT2RecommenderEnhanced}
 
 
-def save_recommender(model: LearningTowers, folder: Path, card: dict[str, Any]) -> str:
+def save_recommender(
+    model: LearningTowers, folder: Path, card: dict[str, Any], serving: Serving | None = None
+) -> str:
     """Write ``folder``, which must not exist, and return the hash of its content.
+
+    serving: what serving.py needs to read another catalog; None: it cannot be served.
 
     In phase "dynamic" the encoder is frozen for it, so that its vectors can be saved; the model is
     as before afterwards. A GPT-2 that was changed itself is saved whole; otherwise the
@@ -80,8 +86,11 @@ def save_recommender(model: LearningTowers, folder: Path, card: dict[str, Any]) 
         "gpt2": encoder.checkpoint.content_hash,
         "max_tokens": encoder.max_tokens,
         "pooling": encoder.pooling,
+        "reading": None if serving is None else serving.reading.as_dict(),
         "card": card,
     }
+    if serving is not None:
+        (draft / ITEMS).write_text(json.dumps(serving.item_ids), encoding="utf-8")
     (draft / DOCUMENT).write_text(json.dumps(document, indent=1), encoding="utf-8")
     content_hash = folder_hash(draft)
     for path in draft.rglob("*"):
@@ -103,19 +112,26 @@ def open_recommender(
     Raises:
         UsageError: the folder has no recommender, or one of another catalog or GPT-2.
     """
-    document = read_document(folder)
-    source = folder / _ENCODER if (folder / _ENCODER).is_dir() else gpt2
-    encoder = open_encoder(
-        source, max_tokens=document["max_tokens"], pooling=document["pooling"], device=device
-    )
-    if source == gpt2 and encoder.checkpoint.content_hash != document["gpt2"]:
+    model = build_recommender(folder, read_document(folder), data, gpt2, device)
+    if catalog_hash(model) != read_document(folder)["catalog"]:
         raise UsageError(
-            f"The recommender in {folder} was trained with another GPT-2 than {gpt2}.",
-            "Open it with the one that its card names.",
+            f"The recommender in {folder} was trained with another catalog, or other users.",
+            "Train it again, or open it with the data of its training.",
         )
-    if (folder / _ADAPTERS).is_dir():
-        open_adapters(encoder, folder / _ADAPTERS)
-    settings: dict[str, Any] = document["settings"]
+    load_weights(model, folder)
+    return model
+
+
+def build_recommender(
+    folder: Path, document: dict[str, Any], data: RecommenderData, gpt2: Path | str, device: str
+) -> LearningTowers:
+    """Return the network of a ``document`` in phase "cached", without its weights.
+
+    Raises:
+        UsageError: the GPT-2 is another one, or cannot be read.
+    """
+    encoder = open_own_encoder(folder, document, gpt2, device)
+    settings: dict[str, Any] = dict(document["settings"])
     if document["kind"] == "GPT2RecommenderEnhanced":
         settings |= {"use_cache": True, "use_peft": bool(encoder.adapters)}
     model: LearningTowers = _KINDS[document["kind"]](
@@ -128,11 +144,37 @@ def open_recommender(
         loss=LossOptions(**document["loss"]),
         **settings,
     ).to(encoder.device)
-    if catalog_hash(model) != document["catalog"]:
+    return model
+
+
+def open_own_encoder(
+    folder: Path, document: dict[str, Any], gpt2: Path | str, device: str
+) -> TextEncoder:
+    """Return the GPT-2 of a ``document`` with the adapters that it learned.
+
+    Raises:
+        UsageError: ``gpt2`` is another one, or cannot be read.
+    """
+    source = folder / _ENCODER if (folder / _ENCODER).is_dir() else gpt2
+    encoder = open_encoder(
+        source, max_tokens=document["max_tokens"], pooling=document["pooling"], device=device
+    )
+    if source == gpt2 and encoder.checkpoint.content_hash != document["gpt2"]:
         raise UsageError(
-            f"The recommender in {folder} was trained with another catalog, or other users.",
-            "Train it again, or open it with the data of its training.",
+            f"The recommender in {folder} was trained with another GPT-2 than {gpt2}.",
+            "Open it with the one that its card names.",
         )
+    if (folder / _ADAPTERS).is_dir():
+        open_adapters(encoder, folder / _ADAPTERS)
+    return encoder
+
+
+def load_weights(model: LearningTowers, folder: Path) -> None:
+    """Give the network its saved weights, and set it to evaluation.
+
+    Raises:
+        UsageError: they are damaged, or those of another network.
+    """
     try:
         found = model.load_state_dict(load_file(folder / _WEIGHTS), strict=False)
     except (OSError, SafetensorError, RuntimeError) as error:
@@ -147,7 +189,6 @@ def open_recommender(
             "Copy the folder anew.",
         )
     model.eval()
-    return model
 
 
 def read_document(folder: Path) -> dict[str, Any]:

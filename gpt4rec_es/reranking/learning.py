@@ -14,6 +14,9 @@ from gpt4rec_es.reranking.objectives import Objective, bpr, info_nce, sampled_so
 from gpt4rec_es.reranking.text_table import Phase, TextTable, regroup, take
 from gpt4rec_es.reranking.two_towers import TowerOptions, TwoTowers
 
+# Rows of a batch that are contrasted with each other; the time grows with their square.
+_CONTRASTED = 1024
+
 
 @dataclass(frozen=True, slots=True)
 class LossOptions:
@@ -161,6 +164,9 @@ class LearningTowers(TwoTowers):
         places = self.item_places[items]
         kept = self.item_ids.known[items] & (places >= 0).any(1)
         items, places = items[kept], places[kept]
+        if len(items) > _CONTRASTED:
+            chosen = torch.randperm(len(items), device=items.device)[:_CONTRASTED]
+            items, places = items[chosen], places[chosen]
         if len(items) < 2:
             return self.item_bias.new_zeros(())
         query = self.item_ids.other.expand(len(items), -1)
@@ -185,6 +191,7 @@ class LearningTowers(TwoTowers):
             kept = kept & (places >= 0).any(1)
         else:
             kept = kept & (batch.histories >= 0).any(1)
+        kept = kept & (kept.cumsum(0) <= _CONTRASTED)
         users, histories = batch.users[kept], batch.histories[kept]
         if len(users) < 2:
             return self.item_bias.new_zeros(())

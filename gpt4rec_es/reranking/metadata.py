@@ -37,6 +37,18 @@ class Metadata:
         digest.update(self.places.numpy().tobytes())
         return digest.hexdigest()
 
+    def require_fields(self, fields: tuple[str, ...]) -> None:
+        """Check that new entities have the fields that a network was made for.
+
+        Raises:
+            DataError: they have others.
+        """
+        if self.fields != fields:
+            raise DataError(
+                f"Items have the fields {', '.join(self.fields)}.",
+                f"The recommender knows {', '.join(fields)}.",
+            )
+
 
 def collect_metadata(
     rows: Sequence[Mapping[str, str | None]], fields: Sequence[str] = ()

@@ -11,7 +11,7 @@ from gpt4rec_es.reranking.fusion import Concatenation, FieldAttention, GatedConc
 from gpt4rec_es.reranking.learning import LearningTowers, LossOptions
 from gpt4rec_es.reranking.metadata import Metadata, RecommenderData, join_fields
 from gpt4rec_es.reranking.text_table import Phase, TextTable
-from gpt4rec_es.reranking.two_towers import Snapshot, TowerOptions, require_fields
+from gpt4rec_es.reranking.two_towers import TowerOptions
 
 
 class GPT2Recommender(LearningTowers):
@@ -60,15 +60,9 @@ class GPT2Recommender(LearningTowers):
             )
         super().set_phase(phase, optimizer, encoder_lr)
 
-    def read_new_items(self, metadata: Metadata) -> Snapshot:
-        """Return vectors and biases of items that are not in the data, from metadata alone.
-
-        Raises:
-            DataError: the fields are not those of the data.
-        """
-        require_fields(metadata, self.fields)
-        snapshot: Snapshot = super().read_new_items(join_fields(metadata))
-        return snapshot
+    def as_read(self, metadata: Metadata) -> Metadata:
+        """Return metadata with all fields of an entity in one."""
+        return join_fields(metadata)
 
 
 class GPT2RecommenderEnhanced(LearningTowers):
@@ -113,6 +107,7 @@ class GPT2RecommenderEnhanced(LearningTowers):
         table = TextTable(encoder, _texts(dataset), cache or VectorCache())
         loss = loss or LossOptions(contrastive_weight=contrastive_weight)
         super().__init__(embed_dim, dataset, table, options or TowerOptions(), loss)
+        self.fields = dataset.items.fields
         self.freeze_gpt2 = freeze_gpt2
         self.settings = {
             "embed_dim": embed_dim,

@@ -86,9 +86,11 @@ class Snapshot:
 class TwoTowers(nn.Module):  # type: ignore[misc]
     """Base of recommenders; ``item_fusion`` and ``user_fusion`` join IDs and metadata.
 
-    item_table, user_table: texts of metadata and their vectors; the user's None: no metadata.
+    fields: of the data's items. item_table, user_table: texts of metadata and their vectors; the
+    user's None: no metadata.
     """
 
+    fields: tuple[str, ...]
     item_fusion: Any
     user_fusion: Any
 
@@ -120,10 +122,15 @@ class TwoTowers(nn.Module):  # type: ignore[misc]
 
         table: vectors of the texts of these items, see ``take``.
         """
-        places, usable = self.item_places[items], self.item_ids.usable(items)
+        return self.join_items(items, self.item_places[items], table)
+
+    def join_items(self, items: Any, places: Any, table: Any) -> tuple[Any, Any, Any]:
+        """Return the same for items whose texts are at ``places``; MISSING: without a number."""
+        usable = self.item_ids.usable(items)
         query = self.item_ids(items, usable)
         joined, weights = self.item_fusion(query, take(table, places), places >= 0)
-        return joined, torch.where(usable, self.item_bias[items], self.other_bias), weights
+        own = self.item_bias[items.clamp(min=0)]
+        return joined, torch.where(usable, own, self.other_bias), weights
 
     def user_vectors(self, users: Any, histories: Any, items: Any, lookup: Any, table: Any) -> Any:
         """Return (users, dim), scaled for the product with item vectors.
@@ -137,10 +144,18 @@ class TwoTowers(nn.Module):  # type: ignore[misc]
         if self.options.user_mode != "id":
             parts.append(self.history_vectors(histories, items, lookup))
         query = sum(parts[1:], start=parts[0])
-        if self.users is not None:
-            places = self.places_of_users(users)
+        places = None if self.users is None else self.places_of_users(users)
+        return self.join_users(query, places, table)
+
+    def join_users(self, query: Any, places: Any, table: Any) -> Any:
+        """Return user vectors of IDs and histories, with the texts at ``places``; None: of none."""
+        if places is not None:
             query = self.user_fusion(query, take(table, places), places >= 0)[0]
         return query / self.dim**0.5
+
+    def as_read(self, metadata: Metadata) -> Metadata:
+        """Return metadata as this network reads them."""
+        return metadata
 
     def places_of_users(self, users: Any) -> Any:
         """Return (users, fields) numbers of texts; all are MISSING of a user without a number."""
@@ -199,13 +214,13 @@ class TwoTowers(nn.Module):  # type: ignore[misc]
         Raises:
             DataError: the fields are not those of the data.
         """
-        require_fields(metadata, self.items.fields)
+        metadata.require_fields(self.fields)
+        metadata = self.as_read(metadata)
         with self._evaluating():
             table = self.table.encoder.encode_text(metadata.texts)
             places = metadata.places.to(table.device)
-            query = self.item_ids.other.expand(len(metadata), -1)
-            vectors = self.item_fusion(query, take(table, places), places >= 0)[0]
-        return Snapshot(vectors, self.other_bias.detach().expand(len(metadata)))
+            unknown = torch.full((len(metadata),), MISSING, device=table.device)
+            return Snapshot(*self.join_items(unknown, places, table)[:2])
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
@@ -229,16 +244,3 @@ class TwoTowers(nn.Module):  # type: ignore[misc]
                     f"There is no {name} {wrong[0]}: the recommender knows {end}.",
                     "Train it again with the new data.",
                 )
-
-
-def require_fields(metadata: Metadata, fields: tuple[str, ...]) -> None:
-    """Check that new entities have the fields that the network was made for.
-
-    Raises:
-        DataError: they have others.
-    """
-    if metadata.fields != fields:
-        raise DataError(
-            f"Items have the fields {', '.join(metadata.fields)}.",
-            f"The recommender knows {', '.join(fields)}.",
-        )

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,12 +22,15 @@ from gpt4rec_es.elastic.alias import alias_targets
 from gpt4rec_es.elastic.client import make_client
 from gpt4rec_es.errors import DependencyError
 from gpt4rec_es.logs import register_secrets
+from gpt4rec_es.options.lists import Fusion
+from gpt4rec_es.options.recipe import Recipe
 from gpt4rec_es.recipes.live import use_recipe as use_shipped
 from tests.databases import Cluster, Database
 from tests.elastic.stub import Reply, Request, stub
 from tests.flow.conftest import use_titles
 from tests.servers import Servers
 from tests.shop import RECIPE, make_shop, use_recipe
+from tests.vector_maker import register
 
 Doctor = Callable[[], tuple[int, dict[str, list[dict[str, Any]]]]]
 
@@ -211,6 +215,33 @@ def test_an_analyst_that_does_not_find_the_views(
         (found,) = doctor()[1]["analyst"]
         connection.execute(text(f"{there} RESET search_path"))
     assert "SET search_path = analytics" in found["way_out"]
+
+
+def test_a_reranker_that_no_night_could_open(
+    doctor: Doctor, database: Database, tmp_path: Path
+) -> None:
+    fusion = Fusion(
+        (("queries", 1.0), ("history_titles", 1.0)),
+        method="learned",
+        coefficients=(("query_best", 1.0), ("rerank", 1.0)),
+    )
+    with database.engine.begin() as connection:
+        use_recipe(connection, "reranked", Recipe(fusion=fusion, reranker="titles"))
+    for what, folders in (
+        ("which is not registered", None),
+        ("folder of re-ranker titles is gone: /there", {}),
+        ("GPT-2 that reads metadata for re-ranker titles is gone: /none", {"gpt2": "/none"}),
+        ("re-ranker titles is registered", {"gpt2": "gpt2"}),
+    ):
+        if folders is not None:
+            path = str(tmp_path) if folders else "/there"
+            with database.engine.begin() as connection:
+                register(connection, path=path, **folders)
+        code, found = doctor()
+        assert what in found["recipe"][0]["what"]
+        is_well = folders == {"gpt2": "gpt2"}
+        assert (found["recipe"][0]["level"] == "ok") == is_well
+        assert (code == 0) == is_well
 
 
 _OF_THE_TABLES = ("alias", "pinned builds", "generator", "recipe", "settings and data", "shards")

@@ -131,6 +131,7 @@ def test_completion_knows_commands_and_options_without_importing_any() -> None:
     context = click.Context(cli, info_name="gpt4rec")
     assert [item.value for item in cli.shell_complete(context, "re")] == [
         "reindex",
+        "rerankers",
         "recipes",
         "replay",
     ]

@@ -312,7 +312,7 @@ def test_commands(
         ).one()
     assert tuple(measured) == ("test", RECIPE.content_hash)
     assert report["options"]["rules"]["block_rules"] == []
-    assert "product test (changed) queries:0.5,co_purchase:0.5 by scores" in out
+    assert "product test (changed) queries:0.5, co_purchase:0.5 by scores" in out
     assert run(["evaluate", "loo", "--method", "product", "--sources", "x", *lists]) == 2
     assert run(["evaluate", "loo", "--method", "popularity", *lists, "--json"]) == 0
     (report,) = json.loads(capsys.readouterr().out)

@@ -144,7 +144,48 @@ def test_so_are_lists_that_keep_rules_and_filters(
     check_equals_night(runtime, database, report)
 
 
-def measure(runtime: Runtime, night: NightRules | None) -> EvaluationReport:
+@pytest.mark.parametrize(("sources", "fusion"), [FUSIONS[0], FUSIONS[1], FUSIONS[3]])
+def test_so_are_lists_with_boosts_and_pins(
+    split_shop: Shop, database: Database, sources: str, fusion: str
+) -> None:
+    rules = [
+        NewRule("brand", "Red", "overstock", action="boost", places=4),
+        NewRule("brand", "Blue", "a campaign", action="pin", places=3),
+        NewRule(
+            "item", "i002", "later", valid_from=DAY + dt.timedelta(days=1), action="pin", places=1
+        ),
+    ]
+    add_rules(database.engine, rules, actor="test")
+    runtime = split_shop.runtime(
+        sources=sources, fusion=fusion, candidates=K, min_full_fraction=0, max_fallback_fraction=1
+    )
+    night = NightRules(DAY, runtime.night_options().rules)
+    plain, report = measure(runtime, None), measure(runtime, night)
+    assert plain.metrics != report.metrics
+    assert (report.options["rules"]["boosts"], report.options["rules"]["pins"]) == ([1], [2])
+    # The number of pins depends on the length: lists of 2 are no prefixes of those of K.
+    alone = measure(runtime, night, ks=(2,))
+    with database.engine.connect() as connection:
+        shorter = [
+            connection.execute(
+                text(
+                    "SELECT user_no, item_nos FROM evaluation_lists "
+                    "WHERE evaluation_no = :number AND k = 2 ORDER BY 1"
+                ),
+                {"number": one.evaluation_no},
+            ).all()
+            for one in (report, alone)
+        ]
+    assert shorter[0] == shorter[1]
+    check_equals_night(runtime, database, report)
+    with database.engine.connect() as connection:
+        pinned = "SELECT count(DISTINCT source) FROM recommendations WHERE promoted_by IS NOT NULL"
+        assert connection.execute(text(pinned)).scalar_one() > 1
+
+
+def measure(
+    runtime: Runtime, night: NightRules | None, ks: tuple[int, ...] = (2, K)
+) -> EvaluationReport:
     (report,) = evaluate(
         runtime.engine,
         runtime.elastic,
@@ -152,7 +193,7 @@ def measure(runtime: Runtime, night: NightRules | None) -> EvaluationReport:
         "loo",
         EvaluateOptions(
             ("product",),
-            ks=(2, K),
+            ks=ks,
             recipes=(runtime.recipe,),
             night=night,
         ),

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from sqlalchemy import text
 
 from gpt4rec_es.cli.main import cli
+from gpt4rec_es.db.rows.analysts import view_columns
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.exports.export import export
 from gpt4rec_es.files import open_target, partial_of
@@ -24,6 +25,9 @@ from tests.databases import Database
 from tests.shop import TITLES, Shop
 
 USER = "+u-odd"
+# Columns of view recommendations that are those of the run, or follow from others.
+NOT_EXPORTED = {"run_id", "logical_date", "index_name", "minimum_should_match"}
+NOT_EXPORTED |= {"is_fallback", "query_id", "from_title"}
 
 
 @pytest.fixture
@@ -174,6 +178,11 @@ def test_the_extension_decides_the_format_and_lists_have_titles(
     titles = [row["title"] for row in from_csv]
     assert titles == [row["title"] for row in from_jsonl] == [row["title"] for row in from_parquet]
     assert set(titles) <= set(TITLES)
+    columns = list(from_csv[0])
+    assert columns == list(from_jsonl[0]) == list(from_parquet[0])
+    with runtime.engine.connect() as connection:
+        view = [c.name for c in view_columns(connection) if c.view == "recommendations"]
+    assert set(view) - set(columns) == NOT_EXPORTED
     cli("export", "queries", "--output", str(tmp_path / "q.csv"))
     assert (tmp_path / "q.csv").read_text().startswith("user_id,query_rank,query,")
     refused = cli.error(
@@ -214,3 +223,25 @@ def test_names_that_no_file_can_have_are_told_and_not_registered(
     with pytest.raises(OSError, match="too long"):
         write(database, tmp_path / ("x" * 249))
     assert registered(database) == {}
+
+
+def test_exported_lists_name_the_rule_that_promoted_an_item(
+    runtime: Runtime, database: Database, tmp_path: Path
+) -> None:
+    with database.engine.begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE recommendations SET source = 'pinned', promoted_by = 'rule 7' "
+                "WHERE rank = 1"
+            )
+        )
+    for fmt in ("csv", "jsonl", "parquet"):
+        export(runtime.engine, "recommendations", "latest", fmt, tmp_path / f"x.{fmt}")
+    with (tmp_path / "x.csv").open(newline="") as file:
+        found = [list(csv.DictReader(file))]
+    found.append([json.loads(line) for line in (tmp_path / "x.jsonl").read_text().splitlines()])
+    found.append(pq.read_table(tmp_path / "x.parquet").to_pylist())
+    for rows in found:
+        by_rank = {row["promoted_by"] for row in rows if str(row["rank"]) == "1"}
+        assert by_rank == {"rule 7"}
+        assert {row["promoted_by"] or None for row in rows if str(row["rank"]) != "1"} == {None}

@@ -126,6 +126,10 @@ DEFECTS = {
             """
         ),
     ),
+    "a re-ranker that scored nothing": (
+        "re_ranker_took_part",
+        sql("UPDATE runs SET manifest = manifest || '{\"reranker\": {}}' WHERE run_no = 2"),
+    ),
     "a document lost from the build": ("build_is_unchanged", delete_documents),
     "other k1 in the build": ("build_is_unchanged", other_bm25),
     "a newer run is published": (

@@ -215,3 +215,84 @@ def test_commands_add_list_and_import_promotions(
     file.write_text("kind,value,reason,action,places\nbrand,teapot,x,boost,many\n")
     with pytest.raises(DataError, match="line 2: 'many' is no number of places"):
         read_rules(file)
+
+
+def test_rules_that_contradict_each_other_are_refused(branded: Shop, database: Database) -> None:
+    today = dt.datetime.now(dt.UTC).date()
+    add(database, NewRule("brand", "Clock", "recalled", valid_until=today + dt.timedelta(days=9)))
+    pin = NewRule("brand", "CLOCK", "a campaign", action="pin", places=1)
+    with pytest.raises(UsageError, match=r"rule 1 \(block brand Clock\) until") as raised:
+        add(database, pin)
+    assert "rules remove" in (raised.value.hint or "")
+    with pytest.raises(UsageError, match="contradicts"):
+        add(database, replace(pin, action="boost"))
+    later = replace(pin, valid_from=today + dt.timedelta(days=10))
+    assert add(database, later) == [2]
+    with pytest.raises(UsageError, match=r"contradicts rule 2 \(pin brand CLOCK\)"):
+        add(database, NewRule("brand", "clock", "recalled"))
+    # Nothing of a file is stored if two of its rules contradict each other.
+    with pytest.raises(UsageError, match="contradicts the new rule"):
+        add(database, NewRule("item", "i001", "x"), replace(PIN, places=2))
+    assert rows(database, "SELECT count(*) FROM block_rules") == [(2,)]
+    # Dates that are over do not count.
+    add(database, NewRule("item", "i001", "x", valid_until=today - dt.timedelta(days=1)), PIN)
+
+
+def test_pins_that_a_block_covers_are_said_when_added_listed_and_run(
+    branded: Shop, database: Database, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    branded.enter(monkeypatch)
+    ((brand,),) = rows(database, "SELECT brand FROM items WHERE item_id = 'i001'")
+    why = ("--reason", "a campaign")
+    assert "Warning" not in cli("rules", "pin", "item", "i001", *why)
+    said = cli("rules", "add", "brand", brand, "--reason", "recalled", "--until", "2126-01-01")
+    assert (
+        f"Warning: rule 1 (pin item i001) has no effect on its item: the new rule (block brand "
+        f"{brand}) wins, on some of its dates.\n"
+    ) in said
+    assert "Warning: rule 1 (pin item i001)" in cli("rules", "list")
+    pinned, blocked = cli.json("rules", "list")
+    assert (len(pinned["warnings"]), blocked["warnings"]) == (1, [])
+    night(branded, "scores")
+    lists = rows(
+        database,
+        "SELECT count(*) FROM user_outcomes AS o WHERE NOT EXISTS (SELECT FROM interactions AS x "
+        "WHERE x.user_no = o.user_no AND x.item_no = 1)",
+    )[0][0]
+    assert cli.json("runs", "show")["left_out_pins"] == {"rule 1 (excluded by rule 2)": lists}
+    assert f"left out pins: rule 1 (excluded by rule 2) {lists}" in cli("runs", "show")
+    left_out = "SELECT rule, listed_count, left_out_count FROM analytics.run_promotions"
+    assert rows(database, left_out) == [("rule 1", None, lists)]
+    assert "rule 1 pins 1 fewer: rule 2 excludes its items" in cli("why", "u000")
+
+
+@pytest.mark.parametrize("name", ["plain", "learned"])
+def test_lists_of_one_item_have_no_pins_and_say_so(
+    branded: Shop, database: Database, cli: Cli, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    branded.enter(monkeypatch)
+    monkeypatch.setenv("GPT4REC_K", "1")
+    said = cli("rules", "pin", "item", "i001", "--reason", "a campaign")
+    assert "Pins want 1 place of each list, which has 1." in said
+    assert "no item is pinned" in said
+    night(branded, name, k=1)
+    (left_out,) = cli.json("runs", "show")["left_out_pins"].items()
+    assert left_out[0] == "rule 1 (no place)"
+    assert left_out[1] > 0
+    assert "rule 1 pins 1 fewer: the list has no place left" in cli("why", "u000")
+
+
+def test_promotions_of_items_that_cannot_be_recommended_are_said(
+    branded: Shop, database: Database, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    branded.enter(monkeypatch)
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE items SET is_active = false WHERE item_id = 'i001'"))
+    why = ("--reason", "a campaign")
+    said = "(pin item i001) has no effect now: no active item with a title matches it."
+    assert f"Warning: the new rule {said}" in cli("rules", "pin", "item", "i001", *why)
+    assert f"Warning: rule 1 {said}" in cli("rules", "list")
+    cli("rules", "boost", "item", "i-new", "--places", "2", "--force", *why)
+    assert [len(row["warnings"]) for row in cli.json("rules", "list")] == [1, 1]
+    cli("rules", "remove", "1", *why)
+    assert "pin item" not in cli("rules", "list", "--all").partition("Warning: ")[2]

@@ -96,6 +96,22 @@ def test_a_stored_recipe_never_changes(database: Database) -> None:
     assert [one.name for one in list_recipes(database.engine)] == ["default", "paper", "mine"]
 
 
+def test_names_of_trials_are_kept_for_promotions(
+    database: Database, cli: Cli, tmp_path: Path, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.enter(monkeypatch)
+    file = tmp_path / "recipe.json"
+    file.write_text(json.dumps(Recipe().as_document()))
+    for name in ("trial-2", "Trial-02"):
+        for more in ((), ("--dry-run",)):
+            line = cli.error("recipes", "import", str(file), "--name", name, *more, code=2)
+            assert "kept for the recipe that `gpt4rec tune promote`" in line
+    with pytest.raises(UsageError, match="is kept for"):
+        store_recipe(database.engine, "trial-2", Recipe(), actor="ops", trial_no=3)
+    assert [one.name for one in list_recipes(database.engine)] == ["default", "paper", "test"]
+    cli("recipes", "import", str(file), "--name", "trial-of-winter")
+
+
 def test_a_recipe_of_newer_code_is_refused_when_it_is_read(database: Database) -> None:
     store_recipe(database.engine, "mine", Recipe(), actor="ops")
     use_recipe(database.engine, "mine", actor="ops", reason="a try")
@@ -229,7 +245,21 @@ def test_the_default_works_without_a_generator(
     assert "recipe: default is live" in cli("doctor", code=1)
     assert cli.json("why", "u001")["recommendations"]
     assert replay(runtime.night_parts(), report.run_id, ReplayChanges()).is_equal
-    assert "co_purchase" in cli("why", "u001")
+    shown = cli("why", "u001")
+    assert "co_purchase" in shown
+    assert "no prompt was made" in shown
+    assert "the run has no query generator" in shown
+    # The purchases that the other sources start from, oldest first.
+    history = cli.json("why", "u001")["history"]
+    with database.engine.connect() as connection:
+        bought = connection.execute(
+            text(
+                "SELECT item_id FROM interactions JOIN items USING (item_no) JOIN users "
+                "USING (user_no) WHERE user_id = 'u001' ORDER BY event_no"
+            )
+        ).scalars()
+        assert [row["item_id"] for row in history] == list(bought)
+    assert history[-1]["title"] in shown
     with pytest.raises(UsageError, match="has no generated queries"):
         replay(runtime.night_parts(), report.run_id, ReplayChanges(recipe=shipped("paper")))
 

@@ -1,7 +1,9 @@
 """A re-ranker from the command line: trained on a split, measured on its test part."""
 
+import datetime as dt
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,12 +11,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import text
 
 from gpt4rec_es.cli.main import run
 from gpt4rec_es.db.engine import transaction
-from gpt4rec_es.errors import DataError, UsageError
+from gpt4rec_es.db.rows import runs
+from gpt4rec_es.db.rows.lists import load_newest
+from gpt4rec_es.db.rows.metadata import load_attributes
+from gpt4rec_es.encoders.folder import open_checkpoint
+from gpt4rec_es.errors import ConflictError, DataError, UsageError
 from gpt4rec_es.index.current import ensure_current
 from gpt4rec_es.lab.evaluation.evaluate_options import EvaluateOptions
 from gpt4rec_es.lab.splits.create import create_split
@@ -22,11 +29,21 @@ from gpt4rec_es.lab.splits.protocols import SplitOptions
 from gpt4rec_es.lab.splits.stored import load_split
 from gpt4rec_es.lab.training.reranker_data import read_reranker_data
 from gpt4rec_es.lab.training.train_reranker import TrainedReranker
+from gpt4rec_es.night.inprocess import run_night
+from gpt4rec_es.night.inputs.item_vectors import (
+    ensure_item_vectors,
+    load_item_vectors,
+    load_run_items,
+    load_run_vectors,
+)
+from gpt4rec_es.options.lists import Fusion
+from gpt4rec_es.options.recipe import Recipe
+from gpt4rec_es.reranking.registry import open_registered, show_reranker
 from tests.databases import Database
 from tests.encoders import save_tiny_gpt2
 from tests.flow.conftest import use_generator, use_titles
 from tests.servers import Servers
-from tests.shop import Shop, make_shop
+from tests.shop import Shop, make_shop, use_recipe
 
 QUICK = ("--epochs", "2", "--dim", "16", "--lr", "0.005", "--batch-size", "32")
 
@@ -109,8 +126,8 @@ def test_a_reranker_is_trained_and_measured(
     )
     folder = tmp_path / ".models" / "first"
     assert [path.name for path in folder.parent.iterdir()] == ["first"]
-    measured = ("evaluate", "run", "loo", "--method", "reranker", "--reranker", str(folder))
-    first, popular = call(capsys, *measured, "--method", "popularity", "--part", "test")
+    measured = ("evaluate", "run", "loo", "--trained", str(folder))
+    popular, first = call(capsys, *measured, "--method", "popularity", "--part", "test")
     assert first["method"] == "reranker"
     assert first["options"]["reranker"]["content_hash"] == report["content_hash"]
     assert first["options"]["reranker"]["preset"] == preset
@@ -130,9 +147,169 @@ def test_a_reranker_is_trained_and_measured(
     # Nothing but the lists: the text form, and again into the same folder.
     assert run([*command, *QUICK, "--trust"]) == 2
     assert "exists already" in capsys.readouterr().err
-    other = tmp_path / "second"
-    assert run([*command, *QUICK, "--trust", "--output", str(other)]) == 0
-    assert "gpt4rec evaluate run loo --method reranker" in capsys.readouterr().out
+    other = ["--trust", "--output", str(tmp_path / "second")]
+    assert run([*command, *QUICK, *other]) == 2
+    assert "'first' with other content exists already" in capsys.readouterr().err
+    by_number = ("--name", "numbers", "--user-mode", "both")
+    assert run([*command, *by_number, *QUICK, *other]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "gpt4rec evaluate run loo --trained" in said
+    assert "It is not registered" in said
+    assert [row["name"] for row in call(capsys, "rerankers", "list")] == ["first"]
+
+
+def test_a_night_by_a_recipe_with_a_trained_reranker(
+    shop: Shop, database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = ("train", "reranker", "--name", "first", "--split", "loo", "--preset", "no-finetune")
+    call(capsys, *train, *QUICK, "--trust")
+    fusion = Fusion(
+        (("history_titles", 1.0), ("co_purchase", 1.0)),
+        method="learned",
+        coefficients=(("title_recent", 1), ("rerank", 0.5)),
+    )
+    document = Recipe(fusion=fusion, reranker="first").as_document()
+    (tmp_path / "it.json").write_text(json.dumps(document))
+    assert run(["recipes", "import", "it.json", "--name", "mine", "--reason", "a test"]) == 0
+    other = {**document, "reranker": "second"}
+    (tmp_path / "other.json").write_text(json.dumps(other))
+    assert run(["recipes", "import", "other.json", "--name", "other", "--reason", "a test"]) == 0
+    assert run(["recipes", "use", "other", "--reason", "a test"]) == 2
+    assert "There is no re-ranker 'second'. There are: first." in capsys.readouterr().err
+    assert run(["recipes", "use", "mine", "--reason", "a test"]) == 0
+    assert run(["night"]) == 0
+    with database.engine.connect() as connection:
+        user_id, scored = connection.execute(
+            text(
+                "SELECT user_id, count(*) FROM analytics.latest_recommendations "
+                "WHERE rerank_score IS NOT NULL GROUP BY user_id ORDER BY user_id LIMIT 1"
+            )
+        ).one()
+    capsys.readouterr()
+    found = call(capsys, "why", user_id, "--fields")
+    assert found["reranker"] == "first"
+    assert len(found["items"]) == scored
+    assert {field["field"] for item in found["items"] for field in item["fields"]} <= {
+        "title",
+        "price",
+        "category level 2",
+    }
+    assert run(["why", user_id, "--fields"]) == 0
+    assert "effect: what the score loses without it" in capsys.readouterr().out
+    assert run(["why", user_id, "--fields", "--item", "x"]) == 2
+    capsys.readouterr()
+    # The split of its training measures the recipe; another one is refused.
+    measured = ("evaluate", "run", "loo", "--method", "product", "--part", "validation")
+    by_name, by_folder = (
+        call(capsys, *measured, "--recipe", "mine", *more)[0]
+        for more in ((), ("--reranker", str(tmp_path / ".models" / "first")))
+    )
+    assert by_name["metrics"] == by_folder["metrics"]
+    create_split(shop.runtime().engine, "whole-users", SplitOptions("users"), actor="test")
+    assert run(["evaluate", "run", "whole-users", "--method", "product", "--recipe", "mine"]) == 2
+    assert "was not trained on the split" in " ".join(capsys.readouterr().err.split())
+
+
+def test_rerankers_are_registered_and_shown(
+    shop: Shop, gpt2_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ("train", "reranker", "--split", "loo", "--gpt2", "../gpt2", *QUICK)
+    shutil.copytree(gpt2_folder, tmp_path.parent / "gpt2", dirs_exist_ok=True)
+    call(capsys, *command, "--name", "first", "--preset", "hybrid")
+    (row,) = call(capsys, "rerankers", "list")
+    folder = tmp_path / ".models" / "first"
+    assert (row["name"], row["path"], row["width"]) == ("first", str(folder), 17)
+    # A night may start in another folder.
+    assert row["gpt2"] == str((tmp_path.parent / "gpt2").resolve())
+    assert run(["rerankers", "list"]) == 0
+    assert run(["rerankers", "show", "first"]) == 0
+    said = capsys.readouterr().out
+    assert str(folder) in said
+    assert "title, price, category level 2" in said
+    add = ("rerankers", "add", "second", "--folder", str(folder))
+    assert call(capsys, *add, "--dry-run")["reranker"] is None
+    assert len(call(capsys, "rerankers", "list")) == 1
+    assert call(capsys, *add)["reranker"]["content_hash"] == row["content_hash"]
+    assert run(list(add)) == 0
+    assert "second is registered." in capsys.readouterr().out
+    with transaction(shop.runtime().engine) as connection:
+        actions = connection.execute(text("SELECT object FROM audit WHERE action = 'reranker_add'"))
+        assert list(actions.scalars()) == ["first", "second"]
+    call(capsys, *command, "--name", "numbers", "--user-mode", "id", "--preset", "fast")
+    assert run(["rerankers", "add", "n", "--folder", str(tmp_path / ".models" / "numbers")]) == 2
+    assert "has user mode 'id'" in " ".join(capsys.readouterr().err.split())
+    assert run(["rerankers", "show", "n"]) == 2
+    assert "There are: first, second." in capsys.readouterr().err
+    merge = ("rerankers", "merge", str(folder), "merged")
+    assert call(capsys, *merge, "--dry-run")["content_hash"] is None
+    assert not (tmp_path / "merged").exists()
+    merged = call(capsys, *merge)
+    assert open_checkpoint(tmp_path / "merged").content_hash == merged["content_hash"]
+    assert merged["difference"] < 1e-3
+    assert run(list(merge)) == 2
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_a_night_uses_the_trained_reranker(
+    shop: Shop, database: Database, gpt2_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ("train", "reranker", "--name", "first", "--split", "loo", "--user-mode", "history")
+    call(capsys, *command, *QUICK, "--gpt2", str(gpt2_folder))
+    fusion = Fusion(
+        (("history_titles", 1.0),),
+        method="learned",
+        coefficients=(("title_recent", 1.0), ("rerank", 2.0)),
+        history=2,
+    )
+    with database.engine.begin() as connection:
+        use_recipe(connection, "reranked", Recipe(fusion=fusion, reranker="first"))
+    runtime = shop.runtime()
+    parts, options = runtime.night_parts(), runtime.night_options()
+    assert run_night(parts, options, dt.date(2026, 11, 22)).state == "published"
+    with transaction(runtime.engine) as connection:
+        run_row = runs.load(connection, 1)
+        items = load_run_items(connection, run_row)
+        found = load_run_vectors(connection, run_row, list(range(1, 41)), items)
+        newest = load_newest(connection, 1, list(found.users))
+        known = load_attributes(connection, list(found.users))
+        moved = connection.execute(
+            text("SELECT count(*) FROM recommendations WHERE merge_rank <> rank")
+        ).scalar_one()
+    assert len(found.users) == 39
+    assert moved > 0
+    opened = open_registered(show_reranker(runtime.engine, "first"))
+    places = {int(item): place for place, item in enumerate(items.item_nos)}
+    expected = opened.user_vectors(
+        [[places[item] for item in newest[user]] for user in found.users],
+        items.vectors,
+        [known.get(user, {}) for user in found.users],
+    )
+    assert max(len(newest[user]) for user in found.users) > 2
+    stored = np.array(list(found.users.values()))
+    assert (stored == expected).all()
+    assert len(np.unique(stored, axis=0)) > 20
+
+
+def test_registered_rerankers_are_opened_unchanged(
+    shop: Shop, gpt2_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ("train", "reranker", "--name", "first", "--split", "loo", "--preset", "fast")
+    call(capsys, *command, *QUICK, "--gpt2", str(gpt2_folder))
+    runtime, folder = shop.runtime(), tmp_path / ".models" / "first"
+    row = show_reranker(runtime.engine, "first")
+    opened = runtime.reranker(row)
+    assert opened is runtime.reranker(row)
+    assert (opened.width, opened.history_length) == (row.width, row.history_length)
+    version = ensure_item_vectors(runtime.engine, row, opened)
+    with transaction(runtime.engine) as connection:
+        vectors = load_item_vectors(connection, row.reranker_no, version)
+    assert len(vectors.item_nos) == len(json.loads((folder / "items.json").read_text()))
+    (folder / "items.json").write_text("[]")
+    with pytest.raises((ConflictError, UsageError)):
+        open_registered(row)
+    shutil.rmtree(folder)
+    with pytest.raises(UsageError, match="is gone"):
+        open_registered(row)
 
 
 def test_what_does_not_fit_is_refused(
@@ -156,9 +333,11 @@ def test_what_does_not_fit_is_refused(
     folder = tmp_path / ".models" / "first"
     with pytest.raises(UsageError, match="was not trained on the split"):
         TrainedReranker(engine, "whole-users", folder)
-    with pytest.raises(UsageError, match="go together"):
-        EvaluateOptions(("reranker",))
-    with pytest.raises(UsageError, match="go together"):
+    with pytest.raises(UsageError, match="no method"):
+        EvaluateOptions(())
+    with pytest.raises(UsageError, match="no method 'reranker'"):
+        EvaluateOptions(("reranker",), trained=(folder,))
+    with pytest.raises(UsageError, match="uses --reranker"):
         EvaluateOptions(("popularity",), reranker=folder)
     with database.engine.begin() as connection:
         connection.execute(text("UPDATE items SET title = title || ' new' WHERE item_no = 3"))
@@ -182,7 +361,7 @@ def test_users_that_training_never_saw(
     folder = str(tmp_path / "history")
     command = ("train", "reranker", "--name", "h", "--split", "whole-users", "--output", folder)
     call(capsys, *command, *QUICK, "--gpt2", str(gpt2_folder), "--user-mode", "history")
-    measured = ("evaluate", "run", "whole-users", "--method", "reranker", "--reranker", folder)
+    measured = ("evaluate", "run", "whole-users", "--trained", folder)
     (report,) = call(capsys, *measured, "--k", "5", "--part", "test")
     assert report["n_eval_users"] > 0
 
@@ -192,7 +371,7 @@ def test_a_killed_command_goes_on_and_ends_with_equal_weights(
 ) -> None:
     command = ["train", "reranker", "--name", "x", "--split", "loo", "--gpt2", str(gpt2_folder)]
     command += ["--preset", "hybrid", "--epochs", "6", "--patience", "6", "--dim", "16", "--json"]
-    whole = start(shop, tmp_path, [*command, "--output", "whole"])
+    whole = start(shop, tmp_path, [*command, "--name", "whole", "--output", "whole"])
     out, err = whole.communicate(timeout=200)
     assert whole.returncode == 0, err
     first = start(shop, tmp_path, command)

@@ -5,6 +5,7 @@ import datetime as dt
 import pytest
 from sqlalchemy import text
 
+from gpt4rec_es.cli.demo_output import print_customer
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.night.inprocess import run_night
 from gpt4rec_es.night.inspect.why import explain_user
@@ -36,6 +37,33 @@ def test_every_item_has_its_query_and_place(explained: Database) -> None:
     removed = {(row["query_rank"], row["hit_rank"], row["reason"]) for row in data["removed"]}
     assert {(rank, 1, "bought") for rank in texts} <= removed
     assert sum(row["items_given"] for row in data["queries"]) == 6
+
+
+@pytest.mark.parametrize("sources", ["queries", "queries:0.3,co_purchase:0.7"])
+def test_the_demo_shows_queries_with_the_listed_items_that_they_found(
+    shop: Shop, database: Database, capsys: pytest.CaptureFixture[str], sources: str
+) -> None:
+    runtime = shop.runtime(sources=sources, min_full_fraction=0)
+    run_night(runtime.night_parts(), runtime.night_options(), DAY)
+    data = explain_user(database.engine, "u014").as_dict()
+    by_rank = {row["rank"]: row for row in data["recommendations"]}
+    for query in data["queries"]:
+        given = {rank for rank, row in by_rank.items() if row["query_rank"] == query["query_rank"]}
+        # What a query gave, it found; it may have found more, for which another one is named.
+        assert given <= set(query["listed_ranks"])
+    found = {rank for query in data["queries"] for rank in query["listed_ranks"]}
+    assert found == set(by_rank) if sources == "queries" else found
+    print_customer(data)
+    shown = capsys.readouterr().out
+    assert shown.startswith("\nCustomer u014, 5 items bought, the newest:\n")
+    for query in data["queries"]:
+        assert f"“{query['query']}”" in shown
+    for rank in found:
+        assert f"found {by_rank[rank]['title']} (rank {rank})" in shown
+    assert f"Queries found {len(found)} of the 6 items of the list" in shown
+    assert data["history"][-1]["title"] in shown
+    print_customer({**data, "queries": []})
+    assert "No queries were written" in capsys.readouterr().out
 
 
 def test_items_deactivated_since_are_marked(

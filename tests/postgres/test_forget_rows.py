@@ -18,7 +18,8 @@ def shop(database: Database) -> Database:
             INSERT INTO evaluation_lists (evaluation_no, k, user_no, item_nos)
             VALUES (1, 10, 2, '{1}');
             INSERT INTO shards (run_no, stage, members)
-            VALUES (2, 'merge', '{1,2,3}'), (2, 'search', '{1,2,3}');
+            VALUES (2, 'merge', '{1,2,3}'), (2, 'search', '{1,2,3}'), (2, 'embed', '{1,2}');
+            INSERT INTO run_user_vectors VALUES (2, 1, '\\x01'), (2, 2, '\\x02');
             UPDATE daily_examples SET user_no = 2
             """)
         )
@@ -47,6 +48,7 @@ def test_every_table_with_users_is_gone_through(shop: Database) -> None:
     with_rows = {table for table, n in before.items() if n}
     assert with_rows >= {
         *("users", "run_users_1", "run_users_3", "user_outcomes_2", "recommendations_2"),
+        "run_user_vectors_2",
         *("split_train", "split_eval_users", "trial_queries", "evaluation_lists", "daily_examples"),
     }
     report = forget_user(shop.engine, "u-2", actor="test")
@@ -55,7 +57,7 @@ def test_every_table_with_users_is_gone_through(shop: Database) -> None:
     assert report.rows["run_users"] == 3
     with shop.engine.connect() as connection:
         members = connection.execute(text("SELECT members FROM shards ORDER BY shard_no"))
-        assert list(members.scalars()) == [[1, 3], [1, 2, 3]]
+        assert list(members.scalars()) == [[1, 3], [1, 2, 3], [1]]
         sizes = connection.execute(text("SELECT cohort_size FROM runs ORDER BY run_no"))
         assert list(sizes.scalars()) == [2, 2, 2]
 

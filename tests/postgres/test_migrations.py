@@ -14,6 +14,7 @@ from gpt4rec_es.db.revision import revisions
 from gpt4rec_es.db.tables import metadata
 from gpt4rec_es.errors import ConflictError, DependencyError, UsageError
 from tests.databases import Cluster, Database
+from tests.rows import add_run
 
 ROOT = Path(__file__).parents[2]
 
@@ -122,6 +123,29 @@ def test_lists_of_before_can_be_read_and_downgraded_with_promotions(
     migrate.downgrade(url, "0104")
     assert scalars(empty_database.owner_engine, "SELECT source FROM recommendations") == ["popular"]
     assert scalars(empty_database.owner_engine, "SELECT count(*) FROM block_rules") == [1]
+
+
+def test_a_run_that_makes_vectors_is_cancelled_by_a_downgrade(
+    cluster: Cluster, empty_database: Database
+) -> None:
+    url = admin_url(cluster, empty_database)
+    migrate.upgrade(url)
+    with empty_database.owner_engine.begin() as connection:
+        add_run(connection, state="embedding")
+        connection.execute(
+            text("INSERT INTO shards (run_no, stage, members) VALUES (1, 'embed', '{1}')")
+        )
+    migrate.downgrade(url, "0105")
+    assert scalars(empty_database.owner_engine, "SELECT state FROM runs") == ["cancelled"]
+    with empty_database.engine.begin() as connection:
+        connection.execute(text("SELECT create_run_partitions(2)"))
+    # Partitions of before lack the new table until the next run.
+    migrate.upgrade(url)
+    assert migrate.check(url) == []
+    with empty_database.engine.begin() as connection:
+        connection.execute(text("SELECT create_run_partitions(2), drop_run_partitions(1)"))
+    names = "SELECT relname FROM pg_class WHERE relname ~ '^run_user_vectors_[0-9]+$'"
+    assert scalars(empty_database.owner_engine, names) == ["run_user_vectors_2"]
 
 
 def test_the_printed_sql_does_what_the_upgrade_does(

@@ -42,6 +42,12 @@ def test_each_purchase_and_each_reason_has_its_line() -> None:
     assert curves == 2 + 2  # two purchases to the queries; a query and a purchase to items
 
 
+def test_without_queries_purchases_lead_to_items_only() -> None:
+    texts, curves = parse(explanation(queries=[]))
+    assert "purchases" in texts
+    assert curves == 1
+
+
 def test_a_user_without_anything_has_a_picture() -> None:
     texts, curves = parse(explanation(history=[], queries=[], recommendations=[]))
     assert "recommended" in texts

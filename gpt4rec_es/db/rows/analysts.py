@@ -140,6 +140,7 @@ class ListedItem(NamedTuple):
     score: float | None
     from_item_id: str | None
     fused_score: float | None
+    promoted_by: str | None
 
 
 class WrittenQuery(NamedTuple):
@@ -153,7 +154,7 @@ class WrittenQuery(NamedTuple):
 
 _RECOMMENDATIONS = """
     SELECT {user_id}, rank, item_id, title, source, query, query_rank, hit_rank, score,
-        from_item_id, fused_score
+        from_item_id, fused_score, promoted_by
     FROM analytics.recommendations AS r {own} WHERE run_id = :run_id ORDER BY 1, 2
 """
 _QUERIES = """

@@ -1,12 +1,11 @@
 """Writes of a run's frozen inputs: users with prompts, popular items, bought titles as queries.
 
-Rows are staged in temporary tables of the planner's transaction and numbered from there. `gpt4rec
-why` reads one user's frozen inputs again.
+Rows are staged in temporary tables of the planner's transaction and numbered from there.
+`rows/frozen_users.py` reads one user's frozen inputs again.
 """
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
@@ -182,43 +181,6 @@ def has_titles(connection: Connection, run_no: int) -> bool:
         text("SELECT EXISTS (SELECT FROM run_titles WHERE run_no = :run_no)"), {"run_no": run_no}
     )
     return bool(found.scalar_one())
-
-
-class PromptItem(NamedTuple):
-    """An item with its title in a prompt. bought_at: last purchase up to the cut-off, or None."""
-
-    item_id: str
-    title: str | None
-    bought_at: dt.datetime | None
-
-
-def load_prompt_items(
-    connection: Connection, run_no: int, user_no: int, history_version: int
-) -> list[PromptItem]:
-    """Return the items whose titles are in a user's frozen prompt, oldest first."""
-    found = connection.execute(
-        text("""
-        SELECT i.item_id, i.title, x.bought_at
-        FROM run_users AS u
-        CROSS JOIN unnest(u.item_nos) WITH ORDINALITY AS h(item_no, place)
-        JOIN items AS i USING (item_no)
-        LEFT JOIN LATERAL (
-            SELECT max(event_at) AS bought_at FROM interactions
-            WHERE user_no = u.user_no AND item_no = h.item_no AND version <= :history_version
-        ) AS x ON true
-        WHERE u.run_no = :run_no AND u.user_no = :user_no ORDER BY h.place
-        """),
-        {"run_no": run_no, "user_no": user_no, "history_version": history_version},
-    )
-    return [PromptItem(*row) for row in found]
-
-
-def load_prompt(connection: Connection, prompt_no: int | None) -> str | None:
-    """Return the text of a prompt; None: the user has none, or it was deleted."""
-    found = connection.execute(
-        text("SELECT text FROM prompts WHERE prompt_no = :prompt_no"), {"prompt_no": prompt_no}
-    ).scalar_one_or_none()
-    return None if found is None else str(found)
 
 
 def published_lately(connection: Connection, kind: str, date: dt.date, days: int) -> list[int]:

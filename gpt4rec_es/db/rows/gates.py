@@ -198,6 +198,18 @@ def count_blocked(connection: Connection, run_no: int) -> int:
     return int(found.scalar_one())
 
 
+def count_reranked(connection: Connection, run_no: int) -> tuple[int, int]:
+    """Count the places of a run that a re-ranker scored, and those that sources filled."""
+    found = connection.execute(
+        text("""
+        SELECT count(rerank_score) AS scored, count(fused_score) AS ranked
+        FROM recommendations WHERE run_no = :run_no
+        """),
+        {"run_no": run_no},
+    ).one()
+    return found.scored, found.ranked
+
+
 def count_over_brand_cap(connection: Connection, run_no: int, most: int) -> int:
     """Count the (list, brand) pairs of a run with more than ``most`` items of a capped brand."""
     found = connection.execute(

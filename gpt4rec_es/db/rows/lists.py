@@ -167,7 +167,7 @@ def store_lists(
 
     tables: suffix of both table names; None: that of the run's partitions.
     recommendations: (user_no, rank, item_no, source, query_no, query_rank, hit_rank, score,
-    from_item_no, fused_score, promoted_by).
+    from_item_no, fused_score, merge_rank, rerank_score, promoted_by).
     """
     ending = tables or str(run_no)
     stored = copy_rows(
@@ -214,6 +214,8 @@ def store_lists(
             "score",
             "from_item_no",
             "fused_score",
+            "merge_rank",
+            "rerank_score",
             "promoted_by",
         ],
         ((run_no, *row) for row in recommendations),

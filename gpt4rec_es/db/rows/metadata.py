@@ -17,10 +17,16 @@ class ItemFields(NamedTuple):
     price: Decimal | None
 
 
-def load_item_fields(connection: Connection) -> list[ItemFields]:
-    """Return the metadata of the whole catalog by item number."""
+def load_item_fields(
+    connection: Connection, item_nos: Collection[int] | None = None
+) -> list[ItemFields]:
+    """Return the metadata of these items (None: the whole catalog) by item number."""
     found = connection.execute(
-        text("SELECT item_no, title, brand, category, price FROM items ORDER BY item_no")
+        text(
+            "SELECT item_no, title, brand, category, price FROM items "
+            "WHERE CAST(:numbers AS integer[]) IS NULL OR item_no = ANY(:numbers) ORDER BY item_no"
+        ),
+        {"numbers": None if item_nos is None else list(item_nos)},
     )
     return [ItemFields(*row) for row in found]
 

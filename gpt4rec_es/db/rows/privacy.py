@@ -140,11 +140,11 @@ class Erasing:
             )
 
     def shard_members(self) -> None:
-        """Remove the user from the shards of merge stages."""
+        """Remove the user from the shards of stages whose members are users."""
         self._count(
             "shards",
             "UPDATE shards SET members = array_remove(members, cast(:user_no AS bigint)) "
-            "WHERE stage = 'merge' AND members @> ARRAY[cast(:user_no AS bigint)]",
+            "WHERE stage IN ('embed', 'merge') AND members @> ARRAY[cast(:user_no AS bigint)]",
         )
 
     def rejects(self, user_id: str) -> None:

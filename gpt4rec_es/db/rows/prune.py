@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
-PARENTS = ("run_users", "user_outcomes", "recommendations")
+# Lists are the last, because they may stay.
+PARENTS = ("run_users", "run_user_vectors", "user_outcomes", "recommendations")
 
 
 class OldRun(NamedTuple):

@@ -30,7 +30,7 @@ MATCHES = """
 """
 
 # Only items that can be recommended need to be blocked, and may be promoted.
-_FINDABLE = "is_active AND title IS NOT NULL"
+FINDABLE = "is_active AND title IS NOT NULL"
 
 # Items that each of the rules with :numbers is about.
 CONCERNED = f"""
@@ -39,14 +39,14 @@ CONCERNED = f"""
         coalesce(f.item_nos, '{{}}') AS item_nos
     FROM rules AS r LEFT JOIN (
         SELECT m.rule_no, array_agg(item_no ORDER BY item_no) AS item_nos
-        FROM ({MATCHES}) AS m JOIN items USING (item_no) WHERE {_FINDABLE} GROUP BY m.rule_no
+        FROM ({MATCHES}) AS m JOIN items USING (item_no) WHERE {FINDABLE} GROUP BY m.rule_no
     ) AS f USING (rule_no)
 """  # noqa: S608 - constants of this module
 
 # Items of each brand with more than :most items.
 CAPPED = f"""
     SELECT lower(brand) AS brand, array_agg(item_no ORDER BY item_no) AS item_nos FROM items
-    WHERE brand IS NOT NULL AND {_FINDABLE} GROUP BY lower(brand) HAVING count(*) > :most
+    WHERE brand IS NOT NULL AND {FINDABLE} GROUP BY lower(brand) HAVING count(*) > :most
 """  # noqa: S608 - constants of this module
 
 _IN_CATEGORIES = """
@@ -68,7 +68,7 @@ class Filter:
     def excluded_items(self) -> str:
         """Statement for the items that it blocks, with ``given`` as its parameters."""
         return f"""
-        SELECT item_no FROM items WHERE {_FINDABLE} AND ({self.condition}) IS NOT TRUE
+        SELECT item_no FROM items WHERE {FINDABLE} AND ({self.condition}) IS NOT TRUE
         """  # noqa: S608 - conditions are literals of this module
 
 

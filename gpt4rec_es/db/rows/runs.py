@@ -48,6 +48,7 @@ class Run:
     co_purchase_set_no: int | None
     filters_no: int | None
     search_options_no: int
+    reranker_no: int | None
 
     @property
     def is_finished(self) -> bool:
@@ -61,7 +62,7 @@ SELECT r.run_no, r.run_id, r.kind, r.logical_date, r.attempt, r.state, r.manifes
        coalesce(g.content_hash, '') AS content_hash, r.decoding_no, r.k, r.depth,
        r.history_version, r.cohort_size, r.code_version, r.actor, r.planned_at, r.finished_at,
        r.error, r.is_pinned, r.pruned_at, r.co_purchase_set_no, r.filters_no,
-       coalesce(r.search_options_no, 0) AS search_options_no
+       coalesce(r.search_options_no, 0) AS search_options_no, r.reranker_no
 FROM runs AS r JOIN builds AS b USING (build_no) LEFT JOIN generators AS g USING (generator_no)
 """
 

@@ -51,12 +51,12 @@ FROM (
 GROUP BY place / :size ORDER BY place / :size
 """
 
-_MERGE = text("""
+_USERS = text("""
 INSERT INTO shards (run_no, stage, members)
-SELECT :run_no, 'merge', array_agg(user_no ORDER BY place)
+SELECT :run_no, :stage, array_agg(user_no ORDER BY place)
 FROM (
     SELECT user_no, row_number() OVER (ORDER BY user_no) - 1 AS place
-    FROM run_users WHERE run_no = :run_no
+    FROM run_users WHERE run_no = :run_no AND (:everyone OR newest_item_nos <> '{}')
 ) AS cohort
 GROUP BY place / :size ORDER BY place / :size
 """)
@@ -109,6 +109,18 @@ def plan_search(
     ).rowcount
 
 
+def plan_embed(connection: Connection, run_no: int, size: int) -> int:
+    """Create shards of the run's users with purchases; return their number."""
+    return _plan_users(connection, run_no, "embed", size)
+
+
 def plan_merge(connection: Connection, run_no: int, size: int) -> int:
     """Create shards of the run's users; return their number."""
-    return connection.execute(_MERGE, {"run_no": run_no, "size": size}).rowcount
+    return _plan_users(connection, run_no, "merge", size)
+
+
+def _plan_users(connection: Connection, run_no: int, stage: str, size: int) -> int:
+    everyone = stage == "merge"
+    return connection.execute(
+        _USERS, {"run_no": run_no, "stage": stage, "everyone": everyone, "size": size}
+    ).rowcount

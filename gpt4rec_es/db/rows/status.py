@@ -81,7 +81,7 @@ SELECT stage,
                  FILTER (WHERE state = 'done'))[1], 0) AS first_done,
        (array_agg(error ORDER BY shard_no DESC) FILTER (WHERE error IS NOT NULL))[1] AS last_error
 FROM shards WHERE run_no = :run_no GROUP BY stage
-ORDER BY array_position(ARRAY['generate', 'search', 'merge'], stage)
+ORDER BY array_position(ARRAY['generate', 'embed', 'search', 'merge'], stage)
 """)
 _LEASES = text("""
 SELECT stage, shard_no, owner, n_members AS members, attempt,

@@ -24,7 +24,7 @@ class ListedRow:
     """One row of a user's list.
 
     query: text that found the item; None: no query did. promoted_by: rule that pinned the item or
-    moved it up; None: none did.
+    moved it up; None: none did. merge_rank, rerank_score: as of ``Pick``.
     """
 
     rank: int
@@ -37,6 +37,8 @@ class ListedRow:
     fused_score: float | None
     query: str | None
     promoted_by: str | None
+    merge_rank: int | None
+    rerank_score: float | None
 
 
 def count_rows(connection: Connection, lists: ListsTable) -> int:
@@ -54,7 +56,7 @@ def load_list(connection: Connection, run_no: int, user_no: int) -> list[ListedR
     found = connection.execute(
         text("""
         SELECT r.rank, r.item_no, r.source, r.query_rank, r.hit_rank, r.score, r.from_item_no,
-            r.fused_score, q.text AS query, r.promoted_by
+            r.fused_score, q.text AS query, r.promoted_by, r.merge_rank, r.rerank_score
         FROM recommendations AS r LEFT JOIN queries AS q USING (query_no)
         WHERE r.run_no = :run_no AND r.user_no = :user_no ORDER BY r.rank
         """),

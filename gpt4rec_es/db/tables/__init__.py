@@ -50,12 +50,8 @@ from gpt4rec_es.db.tables.publishing import (
 )
 from gpt4rec_es.db.tables.recipes import recipe_uses, recipes
 from gpt4rec_es.db.tables.replays import replay_metrics, replays
-from gpt4rec_es.db.tables.results import (
-    recommendations,
-    run_counts,
-    run_users,
-    user_outcomes,
-)
+from gpt4rec_es.db.tables.rerankers import item_vectors, rerankers, run_user_vectors
+from gpt4rec_es.db.tables.results import recommendations, run_users, user_outcomes
 from gpt4rec_es.db.tables.rules import (
     block_rules,
     query_filters,
@@ -63,6 +59,7 @@ from gpt4rec_es.db.tables.rules import (
     run_brands,
     run_rules,
 )
+from gpt4rec_es.db.tables.run_counts import run_counts
 from gpt4rec_es.db.tables.runs import FINISHED, STAGES, UNFINISHED, runs, shards
 from gpt4rec_es.db.tables.sources import (
     co_purchase_sets,
@@ -101,6 +98,7 @@ __all__ = [
     "import_rejects",
     "imports",
     "interactions",
+    "item_vectors",
     "items",
     "list_trial_comparisons",
     "list_trial_settings",
@@ -119,11 +117,13 @@ __all__ = [
     "recommendations",
     "replay_metrics",
     "replays",
+    "rerankers",
     "run_brands",
     "run_counts",
     "run_popular",
     "run_rules",
     "run_titles",
+    "run_user_vectors",
     "run_users",
     "runs",
     "search_options",

@@ -5,7 +5,6 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    ForeignKey,
     Integer,
     SmallInteger,
     Table,
@@ -191,6 +190,22 @@ recommendations = Table(
         Text,
         comment="name of the rule that pinned the item or moved it up; NULL: none did",
     ),
+    Column(
+        "merge_rank",
+        Integer,
+        comment=(
+            "1-based rank that the item has among the user's candidates without the re-ranker; "
+            "NULL: pinned, fallback, or no re-ranker"
+        ),
+    ),
+    Column(
+        "rerank_score",
+        REAL,
+        comment=(
+            "score of the item by the re-ranker, minus its mean over the user's candidates; NULL: "
+            "pinned, fallback, or no re-ranker"
+        ),
+    ),
     UniqueConstraint("run_no", "user_no", "item_no"),
     CheckConstraint(
         "source IN ('pinned', 'queries', 'co_purchase', 'history_titles', "
@@ -199,38 +214,4 @@ recommendations = Table(
     ),
     comment="One row per run, user and rank. One partition per run.",
     postgresql_partition_by="LIST (run_no)",
-)
-
-run_counts = Table(
-    "run_counts",
-    metadata,
-    Column(
-        "run_no",
-        ForeignKey("runs.run_no", ondelete="CASCADE"),
-        primary_key=True,
-        comment="run whose work is counted",
-    ),
-    Column("stage", Text, primary_key=True, comment="stage of the run: generate, search or merge"),
-    Column(
-        "name",
-        Text,
-        primary_key=True,
-        comment=(
-            "what is counted: members, tokens, queries, searches, users, listed, removed, "
-            "pinned, boosted, errors or takeovers"
-        ),
-    ),
-    Column(
-        "detail",
-        Text,
-        primary_key=True,
-        comment=(
-            "users: the outcome; listed: the source; removed, pinned, boosted: the rule; "
-            "errors: the class; else empty"
-        ),
-    ),
-    Column("n", BigInteger, nullable=False, comment="the count"),
-    comment=(
-        "One row per run, stage and count: counts of the work done, summed over shards at its end."
-    ),
 )

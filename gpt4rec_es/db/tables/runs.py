@@ -23,10 +23,10 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from gpt4rec_es.db.tables.base import at, first_query_columns, id_text, metadata, now
 
 # The states of a run, in order.
-UNFINISHED = ("planned", "generating", "searching", "merging", "checking")
+UNFINISHED = ("planned", "generating", "embedding", "searching", "merging", "checking")
 FINISHED = ("published", "rejected", "failed", "cancelled", "superseded")
 # The stages of a run that have shards, in order.
-STAGES = ("generate", "search", "merge")
+STAGES = ("generate", "embed", "search", "merge")
 
 
 def _quoted(names: tuple[str, ...]) -> str:
@@ -62,8 +62,8 @@ runs = Table(
         Text,
         nullable=False,
         comment=(
-            "planned, generating, searching, merging, checking; then published, rejected "
-            "(a gate failed), failed, cancelled or superseded"
+            "planned, generating, embedding, searching, merging, checking; then published, "
+            "rejected (a gate failed), failed, cancelled or superseded"
         ),
     ),
     Column(
@@ -143,6 +143,11 @@ runs = Table(
         ),
     ),
     *first_query_columns(),
+    Column(
+        "reranker_no",
+        ForeignKey("rerankers.reranker_no"),
+        comment="re-ranker of the run; NULL: it has none",
+    ),
     UniqueConstraint("kind", "logical_date", "attempt"),
     Index(
         "ix_runs_unfinished",
@@ -164,7 +169,12 @@ shards = Table(
         nullable=False,
         comment="run that the shard belongs to",
     ),
-    Column("stage", Text, nullable=False, comment="stage of the run: generate, search or merge"),
+    Column(
+        "stage",
+        Text,
+        nullable=False,
+        comment="stage of the run: generate, embed, search or merge",
+    ),
     Column(
         "members",
         ARRAY(BigInteger),
@@ -229,7 +239,7 @@ shards = Table(
         postgresql_where=text("state IN ('ready', 'leased')"),
     ),
     Index("ix_shards_run_no", "run_no", "stage"),
-    CheckConstraint("stage IN ('generate', 'search', 'merge')", name="stage"),
+    CheckConstraint(f"stage IN ({_quoted(STAGES)})", name="stage"),
     CheckConstraint("state IN ('ready', 'leased', 'done', 'split')", name="state"),
     comment=(
         "One row per shard: a frozen list of a run's work, done by the worker with "

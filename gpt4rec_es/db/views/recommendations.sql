@@ -2,7 +2,7 @@ CREATE VIEW analytics.recommendations (
     run_id, logical_date, user_id, rank, item_id, title, source,
     is_fallback, query_id, query, query_rank, hit_rank, score,
     index_name, from_item_id, from_title, fused_score,
-    minimum_should_match, promoted_by
+    minimum_should_match, promoted_by, merge_rank, rerank_score
 ) AS
 SELECT
     r.run_id, r.logical_date, u.shown_id, c.rank, i.item_id, i.title, c.source,
@@ -10,7 +10,7 @@ SELECT
     b.index_name, f.item_id, f.title, c.fused_score,
     CASE WHEN c.query_rank IS NULL THEN '1'
         ELSE coalesce(o.options ->> 'minimum_should_match', '1') END,
-    c.promoted_by
+    c.promoted_by, c.merge_rank, c.rerank_score
 FROM public.recommendations AS c
 JOIN public.runs AS r ON r.run_no = c.run_no
 LEFT JOIN public.search_options AS o ON o.options_no = r.search_options_no
@@ -71,3 +71,9 @@ COMMENT ON COLUMN analytics.recommendations.minimum_should_match IS
 COMMENT ON COLUMN analytics.recommendations.promoted_by IS
     'name of the rule that pinned the item or moved it up, see view promotion_rules; NULL: '
     'none did';
+COMMENT ON COLUMN analytics.recommendations.merge_rank IS
+    '1-based rank that the item has among the user''s candidates without the re-ranker; NULL: '
+    'pinned, fallback, or the run has no re-ranker or no purchase of the user to read';
+COMMENT ON COLUMN analytics.recommendations.rerank_score IS
+    'score of the item by the re-ranker, minus its mean over the user''s candidates; NULL: pinned, '
+    'fallback, or the run has no re-ranker or no purchase of the user to read';

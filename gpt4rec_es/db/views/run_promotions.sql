@@ -1,10 +1,15 @@
 CREATE VIEW analytics.run_promotions (
     run_id, logical_date, rule, rule_action, rule_kind, rule_value, promoted_places, rule_reason,
-    promoted_item_count, listed_count
+    promoted_item_count, listed_count, left_out_count
 ) AS
 SELECT
     r.run_id, r.logical_date, u.rule, u.action, u.kind, u.value, u.places, u.reason,
-    u.n_items, c.n
+    u.n_items, c.n,
+    CASE WHEN u.action = 'pin' THEN (
+        SELECT sum(n.n)::bigint FROM public.run_counts AS n
+        WHERE n.run_no = u.run_no AND n.stage = 'merge' AND n.name = 'unpinned'
+            AND starts_with(n.detail, u.rule || ', ')
+    ) END
 FROM public.run_rules AS u
 JOIN public.runs AS r USING (run_no)
 LEFT JOIN public.run_counts AS c ON c.run_no = u.run_no AND c.stage = 'merge'
@@ -33,3 +38,6 @@ COMMENT ON COLUMN analytics.run_promotions.promoted_item_count IS
 COMMENT ON COLUMN analytics.run_promotions.listed_count IS
     'number of recommendations that the rule pinned or moved up; NULL: none, or the run is '
     'unfinished';
+COMMENT ON COLUMN analytics.run_promotions.left_out_count IS
+    'pin: number of places of lists that the rule was to have and has not, because another rule '
+    'excluded its items or the list had no place left; NULL: none, a boost, or the run is unfinished';

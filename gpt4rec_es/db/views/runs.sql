@@ -6,7 +6,7 @@ CREATE VIEW analytics.runs (
     generator_hash, index_name, k1, b, manifest_hash, code_version,
     run_actor, planned_at, finished_at, duration_s,
     run_error, minimum_should_match, recipe_name, recipe_hash, prior_weight,
-    distinct_first_queries, top_first_query_fraction
+    distinct_first_queries, top_first_query_fraction, reranker_name, reranker_hash
 ) AS
 SELECT
     r.run_id, r.kind, r.logical_date, r.attempt, r.state, p.run_no IS NOT NULL, p.published_at,
@@ -19,12 +19,13 @@ SELECT
     r.manifest #>> '{recipe,name}', r.manifest #>> '{recipe,hash}',
     CASE WHEN r.generator_no IS NOT NULL
         THEN coalesce((d.settings ->> 'prior_weight')::real, 0) END,
-    r.distinct_first_queries, r.top_first_query_fraction
+    r.distinct_first_queries, r.top_first_query_fraction, k.name, k.content_hash
 FROM public.runs AS r
 JOIN public.builds AS b USING (build_no)
 LEFT JOIN public.decodings AS d
     ON d.decoding_no = r.decoding_no AND r.generator_no IS NOT NULL
 LEFT JOIN public.generators AS g USING (generator_no)
+LEFT JOIN public.rerankers AS k USING (reranker_no)
 LEFT JOIN public.publications AS p ON p.run_no = r.run_no
 LEFT JOIN public.search_options AS o ON o.options_no = r.search_options_no;
 
@@ -37,8 +38,8 @@ COMMENT ON COLUMN analytics.runs.logical_date IS
 COMMENT ON COLUMN analytics.runs.attempt IS
     '1-based number of the run among those of its kind and date';
 COMMENT ON COLUMN analytics.runs.run_state IS
-    'planned, generating, searching, merging, checking; then published, rejected (a gate failed), '
-    'failed, cancelled or superseded';
+    'planned, generating, embedding, searching, merging, checking; then published, rejected (a '
+    'gate failed), failed, cancelled or superseded';
 COMMENT ON COLUMN analytics.runs.is_published IS 'whether the latest_ views show this run now';
 COMMENT ON COLUMN analytics.runs.published_at IS
     'time since which the latest_ views show this run; NULL: they do not show it now, even '
@@ -94,3 +95,7 @@ COMMENT ON COLUMN analytics.runs.distinct_first_queries IS
 COMMENT ON COLUMN analytics.runs.top_first_query_fraction IS
     'fraction of the users with a query whose first query is the most frequent one, before '
     'filters; NULL: not checked yet, or no user has a query';
+COMMENT ON COLUMN analytics.runs.reranker_name IS
+    'name of the re-ranker whose score is a feature of the fusion; NULL: none';
+COMMENT ON COLUMN analytics.runs.reranker_hash IS
+    'hash of the re-ranker''s files; NULL: no re-ranker';

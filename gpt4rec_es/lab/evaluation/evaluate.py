@@ -5,7 +5,7 @@ calls the steps in order. An evaluation that is killed has stored only its queri
 one reuses.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,7 +71,7 @@ def evaluate(
     actor: str,
     bars: Bars = no_bars,
 ) -> list[EvaluationReport]:
-    """Evaluate each method on the split's part, store and return the results.
+    """Evaluate methods and trained recommenders on a part of the split, store and return results.
 
     Raises:
         UsageError: an unknown name, no live build, lists longer than the catalog, no users, or a
@@ -95,24 +95,36 @@ def evaluate(
         engine, row, eval_users, split.train, split.baskets, catalog, applied, bars
     )
     reports = []
-    for name in options.methods:
-        for made in evaluation.lists(name, options, generator, open_generator):
-            with bars(f"Measuring {made.title}", "steps") as progress:
-                metrics = measurer.rows(made.lists, progress)
-            reports.append(
-                _store(
-                    engine,
-                    row,
-                    options,
-                    made,
-                    metrics,
-                    eval_users,
-                    catalog.bm25,
-                    build.index_name,
-                    actor,
-                )
+    for made in _made_lists(evaluation, options, generator, open_generator):
+        with bars(f"Measuring {made.title}", "steps") as progress:
+            metrics = measurer.rows(made.lists, progress)
+        reports.append(
+            _store(
+                engine,
+                row,
+                options,
+                made,
+                metrics,
+                eval_users,
+                catalog.bm25,
+                build.index_name,
+                actor,
             )
+        )
     return reports
+
+
+def _made_lists(
+    evaluation: MethodLists,
+    options: EvaluateOptions,
+    generator: Generator | None,
+    open_generator: OpenGenerator,
+) -> Iterator[MadeLists]:
+    """Yield the lists of each method, and of each trained recommender."""
+    for name in options.methods:
+        yield from evaluation.lists(name, options, generator, open_generator)
+    for folder in options.trained:
+        yield evaluation.trained_lists(folder, options)
 
 
 def chosen_generator(engine: Engine, options: EvaluateOptions, split: SplitRow) -> Generator | None:

@@ -20,7 +20,8 @@ class EvaluateOptions:
     evaluation for each. bm25: None: those of the live build. learn_validation: baselines learn from
     the validation part as well, before the test. sample: maximum number of users. generator: None:
     the current one. night: rules of the product; None: none. trust: accept a generator
-    whose training data is unknown. reranker: folder of the one that method reranker measures.
+    whose training data is unknown. reranker: folder of the one that recipes use in place of the one
+    that they name. trained: folders of trained recommenders to measure.
     """
 
     methods: tuple[str, ...]
@@ -37,6 +38,7 @@ class EvaluateOptions:
     night: NightRules | None = None
     trust: bool = False
     reranker: Path | None = None
+    trained: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse unknown methods before anything is read."""
@@ -45,10 +47,17 @@ class EvaluateOptions:
                 raise UsageError(
                     f"There is no method {name!r}.", f"There are: {', '.join(METHODS)}."
                 )
-        if not self.methods:
-            raise UsageError("There is no method.", f"There are: {', '.join(METHODS)}.")
-        if ("reranker" in self.methods) != (self.reranker is not None):
-            raise UsageError("Method reranker and --reranker FOLDER go together.")
+        if not self.methods and not self.trained:
+            raise UsageError(
+                "There is no method.",
+                f"There are: {', '.join(METHODS)}; and --trained FOLDER.",
+            )
+        is_used = "product" in self.methods and any(one.recipe.reranker for one in self.recipes)
+        if self.reranker is not None and not is_used:
+            raise UsageError(
+                "Nothing that is measured uses --reranker.",
+                "Measure the product by a recipe that names a re-ranker, or give --trained.",
+            )
         if self.num_queries and min(self.num_queries) < 1:
             raise UsageError("The number of queries is below 1.", "Give --num-queries as 5,10.")
 

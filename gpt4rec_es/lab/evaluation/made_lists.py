@@ -1,9 +1,9 @@
 """The lists of one evaluation: method, options, and seconds."""
 
 import time
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine
@@ -17,13 +17,15 @@ from gpt4rec_es.lab.evaluation.evaluate_options import EvaluateOptions
 from gpt4rec_es.lab.evaluation.merging import Cell, merge_lists
 from gpt4rec_es.lab.evaluation.methods import Baselines
 from gpt4rec_es.lab.evaluation.night_rules import AppliedRules
+from gpt4rec_es.lab.evaluation.rerank_vectors import rerank_vectors
 from gpt4rec_es.lab.evaluation.sources import product_sources
-from gpt4rec_es.lab.evaluation.trained_reranker import reranker_lists
-from gpt4rec_es.lab.splits.queries import split_queries
+from gpt4rec_es.lab.evaluation.trained_lists import trained_lists
+from gpt4rec_es.lab.splits.queries import count_first_queries, split_queries
 from gpt4rec_es.lab.splits.split import EvalUser
 from gpt4rec_es.metrics.lists import Lists
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe
 from gpt4rec_es.protocols import Bars, QueryGenerator
+from gpt4rec_es.ranking.vectors import NO_VECTORS, Vectors
 from gpt4rec_es.records import Decoding, PromptForm
 
 # Methods whose queries a generator writes.
@@ -87,9 +89,6 @@ class MethodLists:
         Raises:
             ConflictError: the generator's files changed.
         """
-        if method == "reranker":
-            yield self._reranker_lists(options)
-            return
         if method not in GENERATED:
             yield self._baseline_lists(method, options)
             return
@@ -109,20 +108,25 @@ class MethodLists:
             {**asdict(options.method), **_learned(options)},
         )
 
-    def _reranker_lists(self, options: EvaluateOptions) -> MadeLists:
+    def trained_lists(self, folder: Path, options: EvaluateOptions) -> MadeLists:
+        """Return the lists of the trained recommender in ``folder``.
+
+        Raises:
+            UsageError: it is none of this split and catalog.
+        """
         started = time.monotonic()
-        assert options.reranker is not None  # noqa: S101 - EvaluateOptions checks it
-        with self._bars("Recommending by reranker", "users") as progress:
-            lists, known = reranker_lists(
+        with self._bars(f"Recommending by {folder.name}", "users") as progress:
+            method, lists, known = trained_lists(
                 self._engine,
                 self._split.name,
-                options.reranker,
+                options.part,
+                folder,
                 self._catalog,
                 self._eval_users,
                 options.ks,
                 progress,
             )
-        return MadeLists("reranker", lists, time.monotonic() - started, known)
+        return MadeLists(method, lists, time.monotonic() - started, known)
 
     def _query_lists(
         self,
@@ -180,6 +184,7 @@ class MethodLists:
                     baskets=self._steps,
                     rules=self._applied.items,
                     may_search=self._applied.may_search,
+                    vectors=self.vectors_by(recipe, options.reranker),
                 )
                 made_with = {
                     "fusion": recipe.fusion.as_dict(),
@@ -208,6 +213,12 @@ class MethodLists:
         opened = _opened(generator, recipe, open_generator)
         return self._queries(opened, recipe.decoding)
 
+    def vectors_by(self, recipe: Recipe, folder: Path | None) -> Vectors:
+        """Return the vectors of a recipe's re-ranker; see ``rerank_vectors``."""
+        if recipe.reranker is None:
+            return NO_VECTORS
+        return rerank_vectors(self._engine, self._split, recipe.reranker, folder, self._eval_users)
+
     def _queries(self, generator: QueryGenerator, decoding: Decoding) -> list[list[str]]:
         key = (generator.content_hash, generator.prompt_form, decoding)
         if key not in self._written:
@@ -231,16 +242,6 @@ def _with_queries(recipe: Recipe, numbers: Sequence[int]) -> Recipe:
     most = max(numbers)
     beams = max(most, recipe.decoding.num_beams)
     return replace(recipe, decoding=replace(recipe.decoding, num_queries=most, num_beams=beams))
-
-
-def count_first_queries(queries: Iterable[Sequence[str]]) -> FirstQueries:
-    """Return how much the first of each user's queries differ; users without queries are left out.
-
-    As the night counts them, in db/rows/first_queries.py.
-    """
-    firsts = Counter(own[0] for own in queries if own)
-    top = max(firsts.values()) / firsts.total() if firsts else None
-    return FirstQueries(len(firsts), top)
 
 
 def _learned(options: EvaluateOptions) -> dict[str, bool]:

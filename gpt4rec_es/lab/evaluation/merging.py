@@ -21,6 +21,7 @@ from gpt4rec_es.night.stages.merge import MergedUsers
 from gpt4rec_es.night.stages.merge_inputs import MergeInputs
 from gpt4rec_es.options.lists import ANY_TERM, HISTORY_TITLES, SearchOptions
 from gpt4rec_es.protocols import Progress, no_progress
+from gpt4rec_es.ranking.promotions import NO_PROMOTIONS
 from gpt4rec_es.records import Bm25
 
 # (list length, number of best queries used)
@@ -190,6 +191,8 @@ class GridMerge:
             rules=sources.rules,
             shown={},
             buyers=sources.buyers,
+            vectors=sources.vectors,
+            promotions=sources.rules.promotions if sources.rules else NO_PROMOTIONS,
         )
 
 
@@ -213,8 +216,9 @@ def _lists_by_length(
     """Yield (length, lists); ``lengths`` descend.
 
     Unless fused by ranks, a shorter list is a prefix of the part of a longer list that sources
-    filled, which saves most of the work.
+    filled, which saves most of the work. With pins it is not: their number depends on the length.
     """
+    has_prefixes = merge_inputs.fusion.method != "ranks" and not merge_inputs.promotions.pins
     longest: list[list[int]] = []
     n_fused = [0] * len(users)
     for k in lengths:
@@ -226,7 +230,7 @@ def _lists_by_length(
             k,
             [made.get(user.user_no, own[:k]) for user, own in zip(users, shorter, strict=True)],
         )
-        if merge_inputs.fusion.method != "ranks" and not longest:
+        if has_prefixes and not longest:
             picks = [merged.merges[user.user_no].picks for user in users]
             longest = [[pick.item_no for pick in own] for own in picks]
             n_fused = [sum(pick.fused_score is not None for pick in own) for own in picks]

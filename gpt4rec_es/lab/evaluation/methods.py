@@ -20,7 +20,7 @@ from gpt4rec_es.protocols import Progress, Recommender, no_progress
 _TITLES = {"last-title": 1, "last-3-titles": 3, "last-5-titles": 5}
 BASELINES = ("popularity", *_TITLES, "history-bm25", "co_purchases", "hybrid")
 # Methods whose queries or lists are made in made_lists.py.
-METHODS = (*BASELINES, "queries", "product", "reranker")
+METHODS = (*BASELINES, "queries", "product")
 
 
 @dataclass(frozen=True, slots=True)

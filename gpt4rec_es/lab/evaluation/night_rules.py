@@ -4,7 +4,7 @@ The rule on recently shown items is left out, because users of a split were show
 """
 
 import datetime as dt
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -14,8 +14,7 @@ from sqlalchemy import Engine
 
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows.filters import frozen_filters
-from gpt4rec_es.db.rows.rule_items import capped_brands, excluded_items
-from gpt4rec_es.db.rows.rules import BLOCK, rules_on
+from gpt4rec_es.night.inputs.rules import item_rules_now, rules_manifest
 from gpt4rec_es.options.lists import ListRules, QueryFilters
 from gpt4rec_es.ranking.rules import ItemRules
 from gpt4rec_es.retrieval.query_filters import (
@@ -30,7 +29,7 @@ from gpt4rec_es.retrieval.query_filters import (
 
 @dataclass(frozen=True, slots=True)
 class NightRules:
-    """Rules of a night on ``date``; blocking rules in force on that date apply too.
+    """Rules of a night on ``date``; blocks, boosts and pins in force on that date apply too.
 
     phrases: forbidden phrases, besides the filters of the recipe.
     """
@@ -91,13 +90,8 @@ def apply_rules(
     if night is None:
         return AppliedRules(check)
     with transaction(engine) as connection:
-        # Promotions are left out: they are not made to hit what users buy.
-        numbers = [r.rule_no for r in rules_on(connection, night.date) if r.action == BLOCK]
-        wanted = {name: it for name, it in night.rules.as_dict().items() if name != "shown_days"}
-        cap = wanted.get("max_per_brand")
-        rules = None
-        if numbers or wanted:
-            brands: Mapping[int, str] = capped_brands(connection, cap) if cap else {}
-            rules = ItemRules(excluded_items(connection, numbers, wanted), brands, cap)
-    as_dict = {"rules": {"date": night.date.isoformat(), "block_rules": numbers, **wanted}}
+        kept = replace(night.rules, shown_days=0)
+        manifest = rules_manifest(connection, "nightly", night.date, kept)
+        rules = None if manifest is None else item_rules_now(connection, manifest)
+    as_dict = {"rules": {"date": night.date.isoformat(), **(manifest or {"block_rules": []})}}
     return AppliedRules(check, rules, night.phrases, as_dict)

@@ -14,6 +14,7 @@ from gpt4rec_es.prompts.keys import normalise_query
 from gpt4rec_es.ranking.features import NO_BUYERS, Buyers
 from gpt4rec_es.ranking.neighbours import Purchases, strongest
 from gpt4rec_es.ranking.rules import ItemRules
+from gpt4rec_es.ranking.vectors import NO_VECTORS, Vectors
 from gpt4rec_es.records import Neighbours
 
 
@@ -23,7 +24,7 @@ class ListSources:
 
     titles: query texts by item; popular: items of the last fallback, best first; neighbours: by
     item, if co-purchases are a source; buyers: for a learned fusion. rules: rules applied to every
-    list.
+    list. vectors: by a re-ranker; users by their index.
     """
 
     fusion: Fusion = field(default_factory=Fusion)
@@ -32,6 +33,7 @@ class ListSources:
     neighbours: Mapping[int, Neighbours] = field(default_factory=dict)
     rules: ItemRules | None = None
     buyers: Buyers = NO_BUYERS
+    vectors: Vectors = NO_VECTORS
 
 
 def product_sources(
@@ -42,6 +44,7 @@ def product_sources(
     baskets: Mapping[int, Sequence[int]] | None = None,
     rules: ItemRules | None = None,
     may_search: Callable[[str], bool] = bool,
+    vectors: Vectors = NO_VECTORS,
 ) -> ListSources:
     """Return the sources of a night, computed from the training part only.
 
@@ -63,7 +66,7 @@ def product_sources(
         counts[ordered] = np.bincount(purchases.items, minlength=len(ordered))
         counted = Buyers(counts)
     titles = query_titles(catalog, may_search)
-    return ListSources(fusion, titles, popular, neighbours, rules, counted)
+    return ListSources(fusion, titles, popular, neighbours, rules, counted, vectors)
 
 
 def query_titles(

@@ -11,7 +11,7 @@ from typing import Any
 
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.options.lists import Fusion, SearchOptions
+from gpt4rec_es.options.lists import QUERIES, Fusion, SearchOptions
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe
 from gpt4rec_es.records import Bm25
 
@@ -42,10 +42,13 @@ def by_recipe(run: Run, named: NamedRecipe) -> Run:
 
 def not_applied(run: Run, recipe: Recipe) -> list[str]:
     """Return the entries of ``recipe`` that a replay of ``run`` cannot apply, by dotted name."""
+    found = []
+    if recipe.reranker not in {None, (run.manifest.get("reranker") or {}).get("name")}:
+        found.append("reranker")  # the run has no vectors of users by it
     if not recipe.writes_queries or run.manifest["generator"] is None:
-        return []
+        return found
     stored, wanted = run.manifest["decoding"], recipe.decoding.as_dict()
-    found = [
+    found += [
         f"decoding.{name}"
         # A setting that is left out has the value of before it existed.
         for name in {**wanted, **stored}
@@ -86,8 +89,10 @@ def change_search(manifest: dict[str, Any], options: SearchOptions) -> None:
 
 def change_fusion(manifest: dict[str, Any], after: Fusion) -> None:
     """Set the fusion of a manifest; without weight, queries are none of its sources."""
-    if not Recipe(fusion=after).writes_queries:
+    if not dict(after.weights).get(QUERIES):
         manifest |= {"generator": None, "prompt": None}
+    if not after.uses_reranker:
+        manifest.pop("reranker", None)
     manifest.pop("fusion", None)
     if not after.is_plain:
         manifest["fusion"] = after.as_dict()

@@ -24,7 +24,7 @@ from gpt4rec_es.lab.replay.diff import (
     metric_deltas,
     require_comparable,
 )
-from gpt4rec_es.lab.replay.recipe_changes import bm25_of, not_applied
+from gpt4rec_es.lab.replay.recipe_changes import bm25_of, fusion_of, not_applied
 from gpt4rec_es.lab.replay.result import Replay, metric_rows, replay_row
 from gpt4rec_es.lab.replay.sources import (
     LazyRetriever,
@@ -32,6 +32,7 @@ from gpt4rec_es.lab.replay.sources import (
     with_co_purchases,
     with_search_options,
 )
+from gpt4rec_es.night.inputs.item_vectors import load_run_items
 from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.inputs.rules import item_rules_now, load_item_rules
 from gpt4rec_es.night.stages.hits import RunHits
@@ -148,10 +149,11 @@ def _merge(
         # Only the run's frozen rules are stored; other rules use the current catalog.
         changed = run.manifest.get("rules") if has_other_rules else None
         rules = item_rules_now(reading, changed) if changed else load_item_rules(reading, run)
+        items = load_run_items(reading, run) if fusion_of(run.manifest).uses_reranker else None
     after = -1
     while users := next_users(connection, run.run_no, after, _SLICE):
         hits = RunHits(parts.engine, run, retriever, keep=keep, is_new=is_new)
-        merged = merge_users(parts.engine, run, users, hits, rules, check=lambda: None)
+        merged = merge_users(parts.engine, run, users, hits, rules, check=lambda: None, items=items)
         store_lists(connection, run.run_no, merged.outcomes, merged.rows(), tables=rows.ENDING)
         connection.commit()
         after = users[-1]

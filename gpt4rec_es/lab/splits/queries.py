@@ -4,7 +4,8 @@ No run is planned and no partition created. Prompts, generations and queries are
 and other evaluations.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
@@ -15,6 +16,7 @@ from gpt4rec_es.db import locks
 from gpt4rec_es.db.engine import retrying, transaction
 from gpt4rec_es.db.rows import generators
 from gpt4rec_es.db.rows import splits as rows
+from gpt4rec_es.db.rows.first_queries import FirstQueries
 from gpt4rec_es.db.rows.generations import (
     load_generated,
     store_generations,
@@ -196,3 +198,13 @@ def _distinct(prompt_nos: Sequence[int | None]) -> list[int]:
 def _batches(members: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     for first in range(0, len(members), size):
         yield members[first : first + size]
+
+
+def count_first_queries(queries: Iterable[Sequence[str]]) -> FirstQueries:
+    """Return how much the first of each user's queries differ; users without queries are left out.
+
+    As the night counts them, in db/rows/first_queries.py.
+    """
+    firsts = Counter(own[0] for own in queries if own)
+    top = max(firsts.values()) / firsts.total() if firsts else None
+    return FirstQueries(len(firsts), top)

@@ -38,7 +38,7 @@ class RerankerOptions:
 
     preset: RerankerPreset = "no-finetune"
     dim: int = 64
-    user_mode: Literal["id", "history", "both"] = "both"
+    user_mode: Literal["id", "history", "both"] = "history"
     history_length: int = 20
     objective: Literal["softmax", "bpr"] = "softmax"
     use_attention: bool = True

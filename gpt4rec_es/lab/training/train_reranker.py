@@ -13,7 +13,7 @@ import torch
 from sqlalchemy import Engine
 
 from gpt4rec_es.db.engine import transaction
-from gpt4rec_es.db.rows import generators
+from gpt4rec_es.db.rows import generators, rerankers
 from gpt4rec_es.encoders.network import pick_device, set_threads
 from gpt4rec_es.encoders.text_encoder import TextEncoder, open_encoder
 from gpt4rec_es.errors import UsageError
@@ -22,6 +22,7 @@ from gpt4rec_es.lab.training.fit_reranker import Epoch, fit, new_recommender
 from gpt4rec_es.lab.training.reranker_data import RerankerData, read_reranker_data
 from gpt4rec_es.lab.training.reranker_options import RerankerOptions
 from gpt4rec_es.lab.training.split_data import require_unseen
+from gpt4rec_es.lab.training.work_folder import resumed_folder
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.reranking.catalog_lists import best_items
 from gpt4rec_es.reranking.checkpoint import (
@@ -30,6 +31,7 @@ from gpt4rec_es.reranking.checkpoint import (
     read_document,
     save_recommender,
 )
+from gpt4rec_es.reranking.registry import add_reranker
 from gpt4rec_es.version import code_version
 
 _STEP = 512  # users scored at a time
@@ -42,6 +44,7 @@ class RerankerReport:
     name: str
     folder: str
     content_hash: str
+    is_registered: bool
     card: dict[str, Any]
 
 
@@ -55,21 +58,33 @@ def train_reranker(
     generator: str | None = None,
     gpt2: str | None = None,
     trust: bool = False,
+    actor: str,
     progress: Progress = no_progress,
 ) -> RerankerReport:
     """Train a re-ranker on the training part of ``split`` and write the folder ``output``.
+
+    It is registered as ``name`` if nights can use it: if it reads users by their history.
 
     generator: name of the generator whose GPT-2 reads the metadata; None: the one of nights. gpt2:
     a folder or hub id instead. trust: accept a generator that may have seen held-out items. Called
     again after a kill with equal arguments it resumes.
 
     Raises:
-        UsageError: ``output`` exists, an unknown name, or a generator that is no GPT-2.
+        UsageError: ``output`` exists, ``name`` is taken, an unknown name, or a generator that is
+            no GPT-2.
         DataError: the split leaks, or has nothing to learn from.
     """
     started = time.monotonic()
     if output.exists():
-        raise UsageError(f"{output} exists already.", "Choose another --output or remove it.")
+        raise UsageError(
+            f"{output} exists already.",
+            "Choose another --output, or register it: "
+            f"`gpt4rec rerankers add {name} --folder {output}`.",
+        )
+    is_registered = options.user_mode == "history"
+    if is_registered:
+        with transaction(engine) as connection:
+            rerankers.require_free(connection, name)
     read = read_reranker_data(engine, split)
     source = _source(engine, read, generator, gpt2, trust=trust)
     device = pick_device(options.device)
@@ -92,9 +107,11 @@ def train_reranker(
         "seconds": round(time.monotonic() - started, 1),
         "code_version": code_version(),
     }
-    content_hash = save_recommender(model, output, card)
+    content_hash = save_recommender(model, output, card, read.serving)
     shutil.rmtree(work)
-    return RerankerReport(name, str(output), content_hash, card)
+    if is_registered:
+        add_reranker(engine, name, output, actor=actor)
+    return RerankerReport(name, str(output), content_hash, is_registered, card)
 
 
 class TrainedReranker:
@@ -103,6 +120,8 @@ class TrainedReranker:
     Raises:
         UsageError: the folder has none, or it was trained on another split, catalog or GPT-2.
     """
+
+    method = "reranker"
 
     def __init__(self, engine: Engine, split: str, folder: Path) -> None:
         card = read_document(folder)["card"]
@@ -175,17 +194,8 @@ def _work_folder(
     output: Path, read: RerankerData, options: RerankerOptions, encoder: TextEncoder
 ) -> Path:
     """Return the folder of the state of an earlier, killed call, or a new one."""
-    work = output.with_name(f".{output.name}.training")
     decisive = {**options.as_dict(), "device": None, "threads": None}
     digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode())
     digest.update(read.split.content_hash.encode() + encoder.content_hash().encode())
     digest.update(read.data.items.content_hash().encode())
-    note = work / "fingerprint"
-    if note.is_file() and note.read_text() != digest.hexdigest():
-        raise UsageError(
-            f"{work} holds an unfinished training with other options or data.",
-            "Call it as before to finish it, or remove that folder.",
-        )
-    work.mkdir(parents=True, exist_ok=True)
-    note.write_text(digest.hexdigest())
-    return work
+    return resumed_folder(output, digest.hexdigest())

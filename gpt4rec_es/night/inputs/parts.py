@@ -1,27 +1,56 @@
 """Dependencies of a night, passed in by the caller."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from elasticsearch import Elasticsearch
 from sqlalchemy import Engine
 
 from gpt4rec_es.db.rows.generators import Generator
+from gpt4rec_es.db.rows.metadata import ItemFields
+from gpt4rec_es.db.rows.rerankers import Reranker
 from gpt4rec_es.options.recipe import Recipe
 from gpt4rec_es.protocols import QueryGenerator, Retriever
+from gpt4rec_es.ranking.vectors import Fixed
+
+
+class VectorMaker(Protocol):
+    """An opened re-ranker, see reranking/serving.py."""
+
+    content_hash: str
+    history_length: int
+    width: int
+    reads_users: bool
+
+    def input_hashes(self, item_ids: Sequence[str], rows: Sequence[ItemFields]) -> list[bytes]:
+        """Return a hash of what the vector of each item depends on."""
+
+    def item_vectors(self, item_ids: Sequence[str], rows: Sequence[ItemFields]) -> Fixed:
+        """Return (items, width), biases last."""
+
+    def user_vectors(
+        self,
+        histories: Sequence[Sequence[int]],
+        item_vectors: Fixed,
+        attributes: Sequence[Mapping[str, Any]] | None = None,
+    ) -> Fixed:
+        """Return (users, width), 1 last; histories: newest first, places in ``item_vectors``."""
 
 
 @dataclass(frozen=True)
 class NightParts:
     """Dependencies of a night: database, search cluster, and functions that open its stages.
 
-    open_generator(row, recipe) and open_retriever(index_name, run_id) are called when a stage
-    starts; ensure_index() reindexes if the catalog changed and returns the live build's number.
+    open_generator(row, recipe), open_reranker(row) and open_retriever(index_name, run_id) are
+    called when a stage starts; ensure_index() reindexes if the catalog changed and returns the live
+    build's number.
     """
 
     engine: Engine
     elastic: Elasticsearch
     open_generator: Callable[[Generator, Recipe], QueryGenerator]
+    open_reranker: Callable[[Reranker], VectorMaker]
     open_retriever: Callable[[str, str], Retriever]
     ensure_index: Callable[[], int]
     actor: str

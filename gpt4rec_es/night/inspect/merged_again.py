@@ -19,6 +19,7 @@ from gpt4rec_es.db.rows.texts import NO_OPTIONS, load_searches
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.night.inputs.rules import load_item_rules
 from gpt4rec_es.night.stages.merge_inputs import MergeInputs, load_merge_inputs
+from gpt4rec_es.ranking import trace
 from gpt4rec_es.ranking.outcome import Merge
 from gpt4rec_es.ranking.promotions import BOOST
 from gpt4rec_es.records import SearchResult
@@ -57,6 +58,18 @@ class MergedAgain:
         """Return the parts of the fused score of each pick; of pinned items, none."""
         parts = (*self.inputs.fusion.parts, BOOST)  # the last only if the run has boosts
         return [dict(zip(parts, values, strict=False)) for values in self.merge.contributions]
+
+    def used_hits(self) -> dict[int, int]:
+        """Return query rank -> number of its first hits that the list used."""
+        inputs, user = self.inputs, self.user
+        return trace.used_hits(
+            inputs.query_hits(user, self.results.get),
+            inputs.k,
+            inputs.fusion,
+            self.excluded,
+            inputs.list_filter(user),
+            self.merge,
+        )
 
     def load_names(self, connection: Connection) -> dict[int, dict[str, Any]]:
         """Return item number -> id and title of all hits and listed items."""

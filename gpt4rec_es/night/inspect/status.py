@@ -17,6 +17,7 @@ from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.db.rows.status import LeaseStatus, StageCounts
 from gpt4rec_es.night.inputs.rules import search_options_of
 from gpt4rec_es.options.lists import Fusion
+from gpt4rec_es.ranking.outcome import NO_PLACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,9 @@ class RunStatus:
 
     pruned_at: time the lists were deleted. users_done: number of users with stored lists.
     eta_seconds: estimated seconds to the end of the current stage. recipe: None: the run is older
-    than recipes. weights: of its sources. generator None: it has none. distinct_first_queries,
-    top_first_query_fraction: as in rows/first_queries.py; None: not checked yet.
+    than recipes. weights: of its sources. generator, reranker: None: it has none.
+    distinct_first_queries, top_first_query_fraction: as in rows/first_queries.py; None: not checked
+    yet. left_out_pins: pin and cause -> places of lists that it was to have and has not.
     """
 
     run_id: str
@@ -60,6 +62,7 @@ class RunStatus:
     eta_seconds: float | None
     k: int
     generator: str | None
+    reranker: str | None
     recipe: str | None
     weights: dict[str, float]
     index: str
@@ -75,6 +78,7 @@ class RunStatus:
     sources: dict[str, int]
     removed_queries: dict[str, int]
     promotions: dict[str, int]
+    left_out_pins: dict[str, int]
     distinct_first_queries: int | None
     top_first_query_fraction: float | None
     gates: list[dict[str, Any]]
@@ -84,7 +88,7 @@ class RunStatus:
         return asdict(self)
 
 
-_UNITS = {"generate": "prompts", "search": "queries", "merge": "users"}
+_UNITS = {"generate": "prompts", "embed": "users", "search": "queries", "merge": "users"}
 
 
 def run_status(connection: Connection, run: Run) -> RunStatus:
@@ -110,6 +114,7 @@ def run_status(connection: Connection, run: Run) -> RunStatus:
         eta_seconds=under_way.eta_seconds if under_way else None,
         k=run.k,
         generator=(run.manifest["generator"] or {}).get("name"),
+        reranker=run.manifest.get("reranker", {}).get("name"),
         recipe=run.manifest.get("recipe", {}).get("name"),
         weights=dict(Fusion.from_dict(run.manifest.get("fusion")).weights),
         index=run.index_name,
@@ -128,6 +133,11 @@ def run_status(connection: Connection, run: Run) -> RunStatus:
             f"{name} by {rule}": n
             for name in ("pinned", "boosted")
             for rule, n in _by_detail(merged, name).items()
+        },
+        left_out_pins={
+            f"{rule} ({cause if cause == NO_PLACE else f'excluded by {cause}'})": n
+            for detail, n in _by_detail(merged, "unpinned").items()
+            for rule, cause in [detail.split(", ", 1)]
         },
         distinct_first_queries=firsts.distinct if firsts else None,
         top_first_query_fraction=firsts.top_fraction if firsts else None,

@@ -11,19 +11,31 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from gpt4rec_es.db.rows.cohort import load_prompt, load_prompt_items
 from gpt4rec_es.db.rows.filters import load_removed
+from gpt4rec_es.db.rows.frozen_users import (
+    PromptItem,
+    load_newest_items,
+    load_prompt,
+    load_prompt_items,
+)
 from gpt4rec_es.db.rows.generations import load_beam_scores
 from gpt4rec_es.db.rows.rules import load_run_rules
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.db.rows.texts import load_queries
 from gpt4rec_es.night.inputs.rules import search_options_of
 from gpt4rec_es.night.inspect.merged_again import MergedAgain, external_row, merge_again
+from gpt4rec_es.records import Source
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Explanation of one user's list, from history to list, as JSON values."""
+    """Explanation of one user's list, from history to list, as JSON values.
+
+    queries: items_given, rows whose reason the query is; listed_ranks: ranks of all listed items
+    that it found among the hits that count. history: purchases in the prompt; without a prompt
+    (None) the newest ones that the run froze, from which its other sources make candidates.
+    left_out_pins: rules that were to pin items and lack ``places`` in this list, with the cause.
+    """
 
     user_id: str
     run_id: str
@@ -31,6 +43,7 @@ class Explanation:
     short_reason: str | None
     error: str | None
     n_bought: int
+    generator: str | None
     history: list[dict[str, Any]]
     prompt: str | None
     search_options: dict[str, Any]
@@ -39,6 +52,7 @@ class Explanation:
     removed: list[dict[str, Any]]
     rules: list[dict[str, Any]]
     promotions: list[dict[str, Any]]
+    left_out_pins: list[dict[str, Any]]
     equals_merge_now: bool
 
     def as_dict(self) -> dict[str, Any]:
@@ -67,10 +81,8 @@ def _explain(connection: Connection, again: MergedAgain) -> Explanation:
         short_reason=outcome.short_reason if outcome else None,
         error=outcome.error if outcome else None,
         n_bought=user.n_bought,
-        history=[
-            item._asdict()
-            for item in load_prompt_items(connection, run.run_no, user.user_no, run.history_version)
-        ],
+        generator=(run.manifest["generator"] or {}).get("name"),
+        history=[item._asdict() for item in _history(connection, again)],
         prompt=load_prompt(connection, user.prompt_no),
         search_options=search_options_of(run.manifest).as_dict(),
         queries=_queries(connection, again, stored, titles),
@@ -89,8 +101,17 @@ def _explain(connection: Connection, again: MergedAgain) -> Explanation:
         ],
         rules=_rules(connection, run, merge.ruled_out, "removed"),
         promotions=_rules(connection, run, merge.promoted, "listed"),
+        left_out_pins=[
+            {**one._asdict(), "places": n} for one, n in Counter(merge.left_out).items()
+        ],
         equals_merge_now=again.equals_stored,
     )
+
+
+def _history(connection: Connection, again: MergedAgain) -> list[PromptItem]:
+    run, user = again.run, again.user
+    load = load_newest_items if user.prompt_no is None else load_prompt_items
+    return load(connection, run.run_no, user.user_no, run.history_version)
 
 
 def _rules(
@@ -115,6 +136,8 @@ def _queries(
     beam_scores = load_beam_scores(connection, user.prompt_no, run.content_hash, run.decoding_no)
     numbers = user.query_nos or ()
     removed = load_removed(connection, run.filters_no, numbers)
+    used = again.used_hits()
+    ranks = {row["item_no"]: row["rank"] for row in stored if row["source"] != Source.PINNED}
     explained = []
     for rank, (number, query) in enumerate(
         zip(numbers, load_queries(connection, numbers), strict=True), start=1
@@ -131,6 +154,9 @@ def _queries(
                 "is_empty_query": bool(result and result.is_empty_query),
                 "removed_for": ": ".join(removed[number]) if number in removed else None,
                 "items_given": sum(row["query_rank"] == rank for row in stored),
+                "listed_ranks": sorted(
+                    ranks[n] for n in item_nos[: used.get(rank, 0)] if n in ranks
+                ),
                 "top_hits": [titles[n] for n in item_nos[:3]],
             }
         )

@@ -165,10 +165,7 @@ def _found(again: MergedAgain, item_no: int, popular: int | None) -> Iterator[Fo
     """Yield all places at which the item was found, also by queries that filters removed."""
     inputs, user = again.inputs, again.user
     of_query, of_title = again.results.get, again.of_titles.get
-    queries = inputs.query_hits(user, of_query)
-    used = trace.used_hits(
-        queries, inputs.k, inputs.fusion, again.excluded, inputs.list_filter(user), again.merge
-    )
+    used = again.used_hits()
     everything = inputs.query_hits(user, of_query, with_removed=True)
     purchases = inputs.purchases(user, of_title)
     yield from trace.find_item(item_no, everything, purchases, inputs.fusion, used)

@@ -1,4 +1,4 @@
-"""Delete generations, prompts, searches and queries that no kept run needs, in batches.
+"""Delete generations, prompts, searches, queries and vectors that no kept run needs, in batches.
 
 A batch is one short transaction with the lock ``locks.TEXTS`` in exclusive mode. Planners and
 transactions that store queries take it in shared mode, so their references are committed before a
@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 from gpt4rec_es.db import locks
 from gpt4rec_es.db.engine import session
 from gpt4rec_es.db.rows import unused_texts as rows
+from gpt4rec_es.db.rows.item_vectors import delete_old_vectors
 from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.protocols import Progress, no_progress
 
@@ -32,6 +33,7 @@ class Collected:
     searches: int = 0
     queries: int = 0
     co_purchase_sets: int = 0
+    item_vectors: int = 0
 
 
 def collect(
@@ -79,6 +81,9 @@ def _collect(
     with connection.begin():
         lock_alone(connection, max_wait_s)
         counts.co_purchase_sets = rows.delete_co_purchases(connection)
+    with connection.begin():
+        lock_alone(connection, max_wait_s)
+        counts.item_vectors = delete_old_vectors(connection)
     return counts
 
 

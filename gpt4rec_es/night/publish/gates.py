@@ -128,6 +128,20 @@ def rules_are_kept(
     )
 
 
+def re_ranker_took_part(
+    connection: Connection, _elastic: Elasticsearch, run: Run
+) -> tuple[bool, str, str]:
+    """Check that a re-ranker that the manifest names scored places: else it is silently unused."""
+    if run.manifest.get("reranker") is None:
+        return True, "the run has no re-ranker", "nothing"
+    scored, ranked = measured.count_reranked(connection, run.run_no)
+    return (
+        scored > 0,
+        f"{scored:,} of {ranked:,} places of sources have a score of the re-ranker",
+        "at least one",
+    )
+
+
 def build_is_unchanged(
     _connection: Connection, elastic: Elasticsearch, run: Run
 ) -> tuple[bool, str, str]:
@@ -171,6 +185,7 @@ GATES: tuple[Check, ...] = (
     lists_are_full,
     few_fallbacks,
     rules_are_kept,
+    re_ranker_took_part,
     build_is_unchanged,
     is_newer_than_published,
 )

@@ -1,4 +1,4 @@
-"""Retention: delete the lists of old runs, then the texts that no kept run needs.
+"""Retention: delete the lists of old runs, then the texts and vectors that no kept run needs.
 
 Never deleted: unfinished and pinned runs, the published run and the one before it, the texts that
 they need, and generations for splits. Of a pruned run that readers saw, the recommendations and
@@ -43,6 +43,7 @@ class PruneReport:
     searches: int | None = None
     queries: int | None = None
     co_purchase_sets: int | None = None
+    item_vectors: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return all fields as plain values."""
@@ -141,7 +142,7 @@ def _drop_partitions(
             rows.detach(connection, parent, run.run_no)
 
     if owner is not None and _owns_the_lists(owner):
-        for parent in rows.PARENTS[:2] if keep_lists else rows.PARENTS:
+        for parent in rows.PARENTS[:-1] if keep_lists else rows.PARENTS:
             _retry_on_lock_timeout(owner, partial(detach, owner, parent), run.run_id, max_wait_s)
     _retry_on_lock_timeout(parts.engine, drop, run.run_id, max_wait_s)
 

@@ -16,14 +16,17 @@ from gpt4rec_es.version import code_version
 
 GENERATION = "generation"
 RETRIEVAL = "retrieval"
-STAGES_OF = {GENERATION: ("generate",), RETRIEVAL: ("search", "merge")}
+# Users are embedded where queries are generated: these workers have torch and the GPU, and a night
+# passes from one queue to the other once.
+STAGES_OF = {GENERATION: ("generate", "embed"), RETRIEVAL: ("search", "merge")}
 
 
 def queue_of(run: Run) -> str | None:
     """Return the queue whose workers do the run's next step; None: the run is finished."""
     if run.is_finished:
         return None
-    return GENERATION if run.state in {"planned", "generating"} else RETRIEVAL
+    stage = STAGE_OF.get(run.state, "merge")
+    return GENERATION if run.state == "planned" or stage in STAGES_OF[GENERATION] else RETRIEVAL
 
 
 def waiting(connection: Connection) -> list[tuple[str, str]]:
@@ -46,7 +49,12 @@ def _is_waiting(connection: Connection, run: Run) -> bool:
     )
 
 
-STATE_OF = {"generate": "generating", "search": "searching", "merge": "merging"}
+STATE_OF = {
+    "generate": "generating",
+    "embed": "embedding",
+    "search": "searching",
+    "merge": "merging",
+}
 STAGE_OF = {state: stage for stage, state in STATE_OF.items()}
 
 
@@ -78,14 +86,17 @@ def _advance(connection: Connection, run_no: int) -> Run:
     while not run.is_finished and state != "checking":
         if state in STAGE_OF and shard_rows.has_open(connection, run_no, STAGE_OF[state]):
             break
-        state = _next_state(state)
+        state = _next_state(run, state)
         _make_shards(connection, run, state)
         run_rows.set_state(connection, run_no, state)
     return run_rows.load(connection, run_no)
 
 
-def _next_state(state: str) -> str:
+def _next_state(run: Run, state: str) -> str:
+    """Return the state after ``state``; a run without a re-ranker embeds no user."""
     order = ["planned", *STATE_OF.values(), "checking"]
+    if run.reranker_no is None:
+        order.remove(STATE_OF["embed"])
     return order[order.index(state) + 1]
 
 
@@ -96,7 +107,9 @@ def _make_shards(connection: Connection, run: Run, state: str) -> None:
     and gates and analysts must not wait for bad plans.
     """
     sizes = run.manifest["shard_sizes"]
-    if state == STATE_OF["search"]:
+    if state == STATE_OF["embed"]:
+        shard_plans.plan_embed(connection, run.run_no, sizes["merge"])
+    elif state == STATE_OF["search"]:
         analyze_tables(connection, ("generations", "generated_queries", "queries"))
         shard_plans.plan_search(
             connection,
@@ -110,7 +123,8 @@ def _make_shards(connection: Connection, run: Run, state: str) -> None:
             size=sizes["search"],
         )
     elif state == STATE_OF["merge"]:
-        analyze_tables(connection, ("searches",))
+        vectors = () if run.reranker_no is None else (f"run_user_vectors_{run.run_no}",)
+        analyze_tables(connection, ("searches", *vectors))
         shard_plans.plan_merge(connection, run.run_no, sizes["merge"])
     elif state == "checking":
         analyze_tables(connection, (f"recommendations_{run.run_no}", f"user_outcomes_{run.run_no}"))

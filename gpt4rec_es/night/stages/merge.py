@@ -15,19 +15,28 @@ from gpt4rec_es.night.stages.merge_inputs import MergeInputs, load_merge_inputs
 from gpt4rec_es.protocols import Retriever
 from gpt4rec_es.ranking.outcome import Merge, Pick, decide_outcome
 from gpt4rec_es.ranking.rules import ItemRules
+from gpt4rec_es.ranking.vectors import ItemVectors
 from gpt4rec_es.records import Outcome, Source
 
 
 def merge_shard(
-    engine: Engine, run: Run, lease: Lease, retriever: Retriever, rules: ItemRules | None
+    engine: Engine,
+    run: Run,
+    lease: Lease,
+    retriever: Retriever,
+    rules: ItemRules | None,
+    items: ItemVectors | None = None,
 ) -> Work:
     """Merge the lists of the shard's users with the run's ``rules``; return the work.
+
+    items: the run's item vectors; None: it has no re-ranker.
 
     It counts users by outcome, listed items by source, deeper searches, and items removed by each
     rule.
     """
     hits = RunHits(engine, run, retriever)
-    merged = merge_users(engine, run, lease.shard.members, hits, rules, lease.check)
+    members = lease.shard.members
+    merged = merge_users(engine, run, members, hits, rules, lease.check, items=items)
 
     def store(connection: Connection) -> int:
         return store_lists(connection, run.run_no, merged.outcomes, merged.rows())
@@ -35,7 +44,7 @@ def merge_shard(
     counts = {"searches": hits.searched, **_count(merged.outcomes)}
     counts |= {f"listed:{source.value}": n for source, n in merged.count_listed().items()}
     counts |= {f"removed:{rule}": n for rule, n in merged.count_removed().items()}
-    return Work(store, counts | merged.count_promoted())
+    return Work(store, counts | merged.count_promoted() | merged.count_left_out())
 
 
 def merge_users(
@@ -45,18 +54,20 @@ def merge_users(
     hits: RunHits,
     rules: ItemRules | None,
     check: Callable[[], None],
+    *,
+    items: ItemVectors | None = None,
 ) -> "MergedUsers":
     """Merge these cohort users by the run's manifest; return their outcomes and lists.
 
     Of a generation, the manifest's number of queries is used; a night generates no more. rules: the
     run's rules, see ``load_item_rules``. check: called before each round of searches; it may raise
-    to stop.
+    to stop. items: the run's item vectors, if they are loaded already.
     """
 
     def load(connection: Connection) -> tuple[list[UserInput], MergeInputs]:
         return (
             load_inputs(connection, run, user_nos),
-            load_merge_inputs(connection, run, user_nos, rules),
+            load_merge_inputs(connection, run, user_nos, rules, items),
         )
 
     inputs, merge_inputs = retrying(engine, load)
@@ -198,6 +209,11 @@ class MergedUsers:
             for pick in merge.picks
             if (rule := merge.promoted.get(pick.item_no))
         )
+
+    def count_left_out(self) -> Counter[str]:
+        """Return ``unpinned``, a colon, a pin and the cause -> number of places that it lacks."""
+        left_out = (one for merge in self._merges.values() for one in merge.left_out)
+        return Counter(f"unpinned:{one.rule}, {one.cause}" for one in left_out)
 
     def count_removed(self) -> Counter[str]:
         """Return rule -> number of (user, item) pairs that it removed."""

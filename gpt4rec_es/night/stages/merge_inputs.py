@@ -15,6 +15,7 @@ from gpt4rec_es.db.rows.history import load_item_numbers
 from gpt4rec_es.db.rows.lists import UserInput, load_bought, load_newest, load_popular, load_titles
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.night.inputs.co_purchases import load_item_buyers
+from gpt4rec_es.night.inputs.item_vectors import load_run_vectors
 from gpt4rec_es.night.inputs.rules import load_shown
 from gpt4rec_es.options.lists import CO_PURCHASE, HISTORY_TITLES, Fusion
 from gpt4rec_es.ranking.features import NO_BUYERS, Buyers, Candidates, find_candidates
@@ -26,6 +27,7 @@ from gpt4rec_es.ranking.promotions import NO_PROMOTIONS, Promotions
 from gpt4rec_es.ranking.rankings import rank_sources
 from gpt4rec_es.ranking.rules import ItemRules, ListFilter
 from gpt4rec_es.ranking.scoring import Purchase, Ranking
+from gpt4rec_es.ranking.vectors import NO_VECTORS, ItemVectors, Vectors
 from gpt4rec_es.records import NO_NEIGHBOURS, Neighbours, SearchResult
 
 # Function from a query's number to its hits; None: not searched.
@@ -52,6 +54,7 @@ class MergeInputs:
     shown: dict[int, frozenset[int]]
     buyers: Buyers = NO_BUYERS
     promotions: Promotions = NO_PROMOTIONS
+    vectors: Vectors = NO_VECTORS
 
     def merge(
         self,
@@ -103,6 +106,7 @@ class MergeInputs:
             buyers=self.buyers,
             n_bought=user.n_bought,
             promotions=self.promotions,
+            scorer=self.vectors.scorer(user.user_no),
         )
 
     def candidates(self, user: UserInput, of_query: Known, of_title: Known) -> Candidates:
@@ -115,6 +119,7 @@ class MergeInputs:
             self.buyers,
             user.n_bought,
             self.rules.list_filter() if self.rules else None,
+            self.vectors.scorer(user.user_no),
         )
 
     def rankings(
@@ -132,6 +137,7 @@ class MergeInputs:
             list_filter=self.list_filter(user),
             buyers=self.buyers,
             n_bought=user.n_bought,
+            scorer=self.vectors.scorer(user.user_no),
         )
 
     def list_filter(self, user: UserInput) -> ListFilter | None:
@@ -171,9 +177,16 @@ class MergeInputs:
 
 
 def load_merge_inputs(
-    connection: Connection, run: Run, user_nos: Sequence[int], rules: ItemRules | None
+    connection: Connection,
+    run: Run,
+    user_nos: Sequence[int],
+    rules: ItemRules | None,
+    items: ItemVectors | None = None,
 ) -> MergeInputs:
-    """Return the merge inputs of these users, as frozen by the run, with the run's ``rules``."""
+    """Return the merge inputs of these users, as frozen by the run, with the run's ``rules``.
+
+    items: the run's item vectors, if they are loaded already.
+    """
     fusion = Fusion.from_dict(run.manifest.get("fusion"))
     bought = load_bought(connection, run, user_nos)
     most_bought = max((len(items) for items in bought.values()), default=0)
@@ -199,6 +212,7 @@ def load_merge_inputs(
         load_shown(connection, run, user_nos),
         buyers,
         rules.promotions if rules else NO_PROMOTIONS,
+        load_run_vectors(connection, run, user_nos, items) if fusion.uses_reranker else NO_VECTORS,
     )
 
 

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,9 @@ def test_saved_adapters_give_equal_vectors(
     save_adapters(encoder, tmp_path / "lora")
     names = {path.name for path in (tmp_path / "lora").iterdir()}
     assert names == {"adapter_config.json", "adapter_model.safetensors"}
-    assert str(gpt2_folder) not in (tmp_path / "lora" / "adapter_config.json").read_text()
+    config = (tmp_path / "lora" / "adapter_config.json").read_text()
+    assert str(gpt2_folder) not in config
+    assert json.loads(config)["target_modules"] == ["c_attn", "c_proj"]  # in every process
     again = open_encoder(gpt2_folder)
     open_adapters(again, tmp_path / "lora")
     assert again.is_frozen

@@ -204,3 +204,34 @@ def test_files_of_other_editors_and_of_attackers() -> None:
     for text in ("[" * 100_000, '{"a":' * 3_000):
         with pytest.raises(UsageError, match=r"nested too deeply|is no JSON"):
             parse_document(text, "it")
+
+
+RERANKED = Recipe(
+    fusion=Fusion(
+        (("co_purchase", 1.0),), method="learned", coefficients=(("co_recent", 1), ("rerank", 0.3))
+    ),
+    reranker="fields",
+)
+
+
+def test_a_recipe_names_its_re_ranker() -> None:
+    assert parse_document(json.dumps(RERANKED.as_document()), "it") == RERANKED
+    assert "reranker" not in OTHER.as_document()  # hashes of recipes without one stay
+    assert differences(RERANKED, replace(RERANKED, reranker="other")) == {
+        "reranker": ["fields", "other"]
+    }
+
+
+@pytest.mark.parametrize("changed", [{"reranker": None}, {"fusion": Fusion()}])
+def test_a_re_ranker_is_named_and_counts_or_neither(changed: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="re-ranker"):
+        replace(RERANKED, **changed)
+    document = {**RERANKED.as_document(), "reranker": 3}
+    with pytest.raises(UsageError, match="reranker is 3"):
+        read_document(document)
+
+
+def test_other_weights_drop_the_re_ranker() -> None:
+    named = NamedRecipe("it", RERANKED).changed(fusion=Fusion())
+    assert named.recipe.reranker is None
+    assert named.is_changed

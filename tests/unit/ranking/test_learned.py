@@ -14,9 +14,10 @@ from gpt4rec_es.options.features import CONTEXTS, FEATURES, POPULARITY, coeffici
 from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.ranking.features import _FEATURE_VALUES, Buyers, find_candidates
 from gpt4rec_es.ranking.fuse import fuse_sources
-from gpt4rec_es.ranking.outcome import QueryHits
+from gpt4rec_es.ranking.outcome import Merge, QueryHits
 from gpt4rec_es.ranking.rules import ItemRules
 from gpt4rec_es.ranking.scoring import Purchase
+from gpt4rec_es.ranking.vectors import ItemVectors, Vectors, with_last
 from gpt4rec_es.records import Neighbours, SearchResult, Source
 
 WEIGHTS = (("queries", 1.0), ("co_purchase", 1.0), ("history_titles", 1.0))
@@ -192,3 +193,62 @@ def test_coefficients_of_unused_sources_alone_are_refused() -> None:
     with pytest.raises(UsageError, match="No coefficient of a source that is used"):
         learned(("co_recent", 1.0), weights=(("queries", 1.0), ("co_purchase", 0.0)))
     assert learned(("popularity", 1.0), weights=(("queries", 1.0),)).parts[-1] == POPULARITY
+
+
+# One component and the bias: item 1 scores 2 x 1 + 0.5, item 2 scores 2 x 3, item 4 scores 0.
+VECTORS = Vectors(
+    ItemVectors(np.array([1, 2, 4]), with_last([[1.0], [3.0], [0.0]], [0.5, 0.0, 0.0])),
+    {8: with_last([[2.0]], 1.0)[0]},
+)
+
+
+def reranked(user_no: int, *coefficients: tuple[str, float], **others: Any) -> Merge:
+    return fuse_sources(
+        QUERIES,
+        PURCHASES,
+        4,
+        learned(*coefficients),
+        {11, 12},
+        buyers=BUYERS,
+        scorer=VECTORS.scorer(user_no),
+        keep_removed=True,
+        **others,
+    )
+
+
+def test_the_rerank_score_is_centred_and_an_unknown_item_counts_as_the_mean() -> None:
+    merge = reranked(8, ("co_recent", 0.0), ("rerank", 1.0))
+    mean = (2.5 + 6 + 0) / 3
+    assert [pick.item_no for pick in merge.picks] == [2, 3, 1, 4]
+    scores = [6 - mean, 0, 2.5 - mean, -mean]
+    assert [pick.rerank_score for pick in merge.picks] == pytest.approx(scores)
+    # Of no feature but the re-ranker's, ties are in the order of the candidates: 4, 1, 2, 3.
+    assert [pick.merge_rank for pick in merge.picks] == [3, 4, 2, 1]
+
+
+def test_the_re_ranker_moves_items_and_the_rank_before_it_stays() -> None:
+    before = reranked(9, ("co_recent", 1.0), ("rerank", 1.0))
+    assert [pick.item_no for pick in before.picks] == [1, 2, 3, 4]
+    assert {(pick.merge_rank, pick.rerank_score) for pick in before.picks} == {(None, None)}
+    merge = reranked(8, ("co_recent", 1.0), ("rerank", 1.0))
+    assert [pick.item_no for pick in merge.picks] == [2, 1, 3, 4]
+    assert [pick.merge_rank for pick in merge.picks] == [2, 1, 3, 4]
+    # The reason stays what found the item; the contribution says what moved it.
+    assert merge.picks[0].source is Source.CO_PURCHASE
+    fusion = learned(("co_recent", 1.0), ("rerank", 1.0))
+    parts = dict(zip(fusion.parts, merge.contributions[0], strict=True))
+    assert parts["reranker"] == pytest.approx(6 - (2.5 + 6) / 3)
+    assert sum(parts.values()) == merge.picks[0].fused_score
+
+
+def test_trust_in_the_re_ranker_may_depend_on_the_buyers_of_the_newest_item() -> None:
+    alone = reranked(8, ("rerank", 1.0)).picks[0].fused_score
+    weighed = reranked(8, ("rerank*buyers", 1.0)).picks[0].fused_score
+    assert alone is not None
+    assert weighed == pytest.approx(alone * log1p(5))  # item 11 has 5 buyers
+
+
+def test_rules_and_pins_hold_after_re_ranking() -> None:
+    rules = ItemRules({2: "block"})
+    merge = reranked(8, ("co_recent", 1.0), ("rerank", 1.0), list_filter=rules.list_filter())
+    assert [pick.item_no for pick in merge.picks] == [1, 3, 4]

@@ -4,7 +4,7 @@ import pytest
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.ranking.merge import merge_hits
-from gpt4rec_es.ranking.outcome import Merge, QueryHits, Removed
+from gpt4rec_es.ranking.outcome import Merge, Pick, QueryHits, Removed
 from gpt4rec_es.records import SearchResult, Source
 
 
@@ -86,8 +86,8 @@ class TestQuotas:
     def test_rows_name_query_hit_rank_and_score(self) -> None:
         merge = merge_hits(queries(found(8, 7), found(8, 6)), 2)
         assert merge.picks == (
-            (8, Source.QUERIES, 1, 1, 100.0, None, None),
-            (6, Source.QUERIES, 2, 2, 99.0, None, None),
+            Pick(8, Source.QUERIES, 1, 1, 100.0),
+            Pick(6, Source.QUERIES, 2, 2, 99.0),
         )
 
 
@@ -126,8 +126,8 @@ class TestFallbacks:
         assert items(merge) == [1, 2, 3, 4, 5]
         assert sources(merge) == "qtppp"
         assert (merge.n_found, merge.short_reason) == (1, "exhausted_queries")
-        assert merge.picks[1] == (2, Source.LAST_TITLE, None, 3, 98.0, None, None)
-        assert merge.picks[2] == (3, Source.POPULAR, None, None, None, None, None)
+        assert merge.picks[1] == Pick(2, Source.LAST_TITLE, None, 3, 98.0)
+        assert merge.picks[2] == Pick(3, Source.POPULAR)
 
     def test_not_used_when_queries_fill_the_list(self) -> None:
         merge = merge_hits(queries(found(1, 2)), 2, last_title=found(3), popular=[4])

@@ -105,8 +105,8 @@ def test_sources_come_in_order_and_rows_name_their_hit(case: Case) -> None:
     assert places == sorted(places)
     assert merge.n_found == sum(pick.source in ORDER[:2] for pick in merge.picks)
     assert (merge.short_reason is None) == (merge.n_found == case.k)
-    for item, source, query_rank, hit_rank, score, from_item_no, fused_score in merge.picks:
-        assert (from_item_no, fused_score) == (None, None)
+    for item, source, query_rank, hit_rank, score, *rest in merge.picks:
+        assert rest == [None] * 4
         if source is Source.POPULAR:
             assert (query_rank, hit_rank, score) == (None, None, None)
             continue

@@ -274,3 +274,33 @@ def test_promotions_of_other_items_change_nothing(case: Case) -> None:
         plain.removed,
         plain.short_reason,
     )
+
+
+def left_out(merge: Merge) -> list[tuple[str, str]]:
+    return [tuple(one) for one in merge.left_out]
+
+
+@pytest.mark.parametrize("fusion", [None, CO_PURCHASES])
+def test_pins_that_are_left_out_are_said(fusion: Fusion | None) -> None:
+    def merge(k: int, promotions: Promotions, **blocked: int) -> Merge:
+        rules = ItemRules({item: rule.replace("_", " ") for rule, item in blocked.items()})
+        hits = queries([1, 2, 3, 4, 5])
+        if fusion is None:
+            return merge_promoted(hits, k, promotions, list_filter=rules.list_filter())
+        return fuse_sources(
+            hits, [NEAREST], k, fusion, promotions=promotions, list_filter=rules.list_filter()
+        )
+
+    # The only item of a pin is blocked.
+    assert left_out(merge(4, pins((1, (7,))), rule_9=7)) == [("rule 1", "rule 9")]
+    # Another item of the rule takes the place, so nothing is missing.
+    assert left_out(merge(4, pins((1, (7, 8))), rule_9=7)) == []
+    assert left_out(merge(4, pins((2, (7, 8))), rule_9=7)) == [("rule 1", "rule 9")]
+    # The last place is not pinned: with one place no pin is listed at all.
+    assert left_out(merge(1, pins((1, (7,))))) == [("rule 1", "no place")]
+    found = merge(3, pins((1, (7,)), (2, (8, 9)), (1, (7,)), (5, (6,))))
+    assert items(found)[:2] == [7, 8]
+    # Rule 3 is about an item that is pinned already.
+    assert left_out(found) == [("rule 2", "no place"), ("rule 4", "no place")]
+    assert left_out(merge(1, pins((1, (7,))), rule_9=7)) == []  # blocked and without a place
+    assert left_out(merge(4, pins((1, (7,))))) == []

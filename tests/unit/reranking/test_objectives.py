@@ -1,11 +1,17 @@
 import itertools
+import json
 import math
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch.nn import functional
 
 from gpt4rec_es.reranking.objectives import bpr, info_nce, sampled_softmax
+
+# Made by benchmarks/ntxent_values.py.
+NTXENT = Path(__file__).parents[2] / "data" / "ntxent.json"
 
 
 def test_sampled_softmax_by_hand() -> None:
@@ -93,3 +99,11 @@ def test_popular_rows_count_less_as_negatives() -> None:
     own = math.e
     rows = [own + 2 + 2, own + 0.5 + 2, own + 0.5 + 2]
     assert found.item() == pytest.approx(sum(math.log(row) - 1 for row in rows) / 3, rel=1e-5)
+
+
+@pytest.mark.parametrize("case", json.loads(NTXENT.read_text()))
+def test_info_nce_is_the_loss_of_another_library(case: dict[str, Any]) -> None:
+    views = torch.tensor(case["first"]), torch.tensor(case["second"])
+    same, flat = torch.tensor(case["same"]), torch.zeros(len(views[0]))
+    found = info_nce(*views, same, case["temperature"], flat)
+    assert found.item() == pytest.approx(case["loss"], rel=1e-5)

@@ -264,3 +264,19 @@ def test_bad_requests(data: RecommenderData, gpt2_folder: Any) -> None:
         model.score_catalog([0], [[26]], model.snapshot())
     with pytest.raises(DataError, match="Items have the fields title"):
         model.read_new_items(collect_metadata([{"title": "a"}]))
+
+
+def test_equal_scores_are_in_the_order_of_item_numbers() -> None:
+    class Tied:
+        """Scores with many ties, one user's list all equal."""
+
+        @staticmethod
+        def score_catalog(*_: object) -> torch.Tensor:
+            return torch.tensor([[1.0, 3, 3, 2, 3, 2], [0.0] * 6, [-1.0, 2, 2, 2, 2, 5]])
+
+    def lists(k: int) -> list[list[int]]:
+        known = [[4], [0], [5, 0]]
+        return best_items(Tied(), [0, 1, 2], known, k, None)  # type: ignore[arg-type]
+
+    assert lists(3) == [[1, 2, 3], [1, 2, 3], [1, 2, 3]]
+    assert lists(99) == [[1, 2, 3, 5, 0], [1, 2, 3, 4, 5], [1, 2, 3, 4]]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.tuning.lists.candidates import CandidateSet
 from gpt4rec_es.lab.tuning.lists.softmax_loss import FitUsers, SoftmaxLoss
-from gpt4rec_es.options.features import FEATURES, QUERIES
+from gpt4rec_es.options.features import CONTEXTS, FEATURES, QUERIES
 from gpt4rec_es.ranking.values import Numbers, Values
 
 # Fewer users with a target among their candidates fit noise.
@@ -37,9 +37,11 @@ _WITH_CONTEXT = (
     "co_x_title",
     "popularity",
 )
+# Those of a re-ranker: how much it counts may depend on what else is known.
+OF_RERANKER = ("rerank", *(f"rerank*{context}" for context in CONTEXTS))
 _QUERIES = frozenset(name for name, feature in FEATURES.items() if feature.sources == (QUERIES,))
 COEFFICIENTS = (
-    *FEATURES,
+    *(name for name in FEATURES if name not in OF_RERANKER),
     *(f"{name}*buyers" for name in ("co_recent", "title_recent", "co_x_title")),
     *(f"{name}*history" for name in _WITH_CONTEXT),
     *(f"{name}*similarity" for name in _WITH_CONTEXT),

@@ -9,6 +9,7 @@ from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows import list_trials as rows
 from gpt4rec_es.db.rows.list_trials import ListTrialRow
 from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.options.recipe import NamedRecipe
 from gpt4rec_es.options.recipe_document import read_document
 from gpt4rec_es.recipes.live import UseChange, live_recipe, use_recipe
 from gpt4rec_es.recipes.store import store_recipe
@@ -80,6 +81,6 @@ def promote_list_trial(
     name = f"trial-{number}"
     why = f"trial {number}" + (", forced" if force else "") + (f": {reason}" if reason else "")
     if dry_run:
-        return UseChange(live.name, live.changed(fusion=recipe.fusion))
+        return UseChange(live.name, NamedRecipe(name, recipe))
     store_recipe(engine, name, recipe, actor=actor, reason=why, trial_no=number)
     return use_recipe(engine, name, actor=actor, reason=why)

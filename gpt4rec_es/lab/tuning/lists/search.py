@@ -17,15 +17,19 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.tuning.choose import Metric
 from gpt4rec_es.lab.tuning.lists.candidates import CandidateSet
 from gpt4rec_es.lab.tuning.lists.fit import (
+    COEFFICIENTS,
+    OF_RERANKER,
     Coefficients,
     fit_coefficients,
     fit_parts,
     with_target,
 )
+from gpt4rec_es.lab.tuning.lists.rerank_gain import RerankGain, rerank_gain
 from gpt4rec_es.lab.tuning.lists.softmax_loss import FitUsers
 from gpt4rec_es.lab.tuning.lists.space import Setting, Space
 from gpt4rec_es.metrics.accuracy import Targets
-from gpt4rec_es.options.features import FEATURES
+from gpt4rec_es.metrics.lists import PerUser
+from gpt4rec_es.options.features import FEATURES, uses_reranker
 from gpt4rec_es.options.recipe import Recipe
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.ranking.values import Numbers, Values
@@ -81,29 +85,49 @@ class Measuring:
         Raises:
             UsageError: too few users have a target among their candidates.
         """
+        return float(self.values(setting).mean())
+
+    def values(self, setting: Setting, names: Sequence[str] = COEFFICIENTS) -> PerUser:
+        """Return the metric of each user by coefficients ``names`` fitted on other users."""
         users, candidates = self._collect(setting.applied(self._base))
         fold_of, targets = self._fold_of[users], [self._targets[user] for user in users]
         weights = np.zeros((len(candidates), len(FEATURES)))
-        for fold, fitted in enumerate(self._fit(candidates, targets, fold_of)):
+        for fold, fitted in enumerate(self._fit(candidates, targets, fold_of, names)):
             own = fold_of == fold
             weights[own] = candidates.weights(fitted)[own]
-        return self._mean(candidates, weights, targets)
+        return self._metric_of(users, candidates, weights)
 
-    def value_as_it_is(self) -> float:
-        """Return the mean of the metric by the base with its own coefficients."""
+    def values_as_it_is(self) -> PerUser:
+        """Return the metric of each user by the base with its own coefficients."""
         users, candidates = self._collect(self._base)
         weights = candidates.weights(self._base.fusion.coefficients)
-        return self._mean(candidates, weights, [self._targets[user] for user in users])
+        return self._metric_of(users, candidates, weights)
 
-    def fitted(self, setting: Setting) -> Recipe:
-        """Return the recipe of a setting with coefficients fitted on all users."""
+    def fitted(
+        self,
+        setting: Setting,
+        names: Sequence[str] = COEFFICIENTS,
+        reranker: str | None = None,
+    ) -> Recipe:
+        """Return the recipe of a setting with coefficients ``names`` fitted on all users.
+
+        reranker: name of the one that some of these belong to.
+        """
         recipe = setting.applied(self._base)
         users, candidates = self._collect(recipe)
-        found = fit_coefficients(candidates, [self._targets[user] for user in users])
-        return replace(recipe, fusion=replace(recipe.fusion, coefficients=found))
+        found = fit_coefficients(candidates, [self._targets[user] for user in users], names=names)
+        return replace(
+            recipe,
+            fusion=replace(recipe.fusion, coefficients=found),
+            reranker=reranker if uses_reranker(found) else None,
+        )
 
     def _fit(
-        self, candidates: CandidateSet, targets: Sequence[Collection[int]], fold_of: Numbers
+        self,
+        candidates: CandidateSet,
+        targets: Sequence[Collection[int]],
+        fold_of: Numbers,
+        names: Sequence[str],
     ) -> Iterator[Coefficients]:
         """Yield for each part of the users the coefficients fitted on the others."""
         start = dict(self._base.fusion.coefficients)
@@ -114,24 +138,28 @@ class Measuring:
             part = candidates.of(users, self._folder)
             parts.append(FitUsers(part, part.is_target([targets[user] for user in users])))
         for fold in range(_FOLDS):
-            yield fit_parts(parts[:fold] + parts[fold + 1 :], start=start)
+            yield fit_parts(parts[:fold] + parts[fold + 1 :], names=names, start=start)
 
-    def _mean(
-        self, candidates: CandidateSet, weights: Values, targets: Sequence[Collection[int]]
-    ) -> float:
-        """Return the mean of the metric over all users, those without candidates included."""
-        if not len(candidates):
-            return 0.0
-        lists = candidates.lists(candidates.scores_by(weights), self._k)
-        return float(Targets(targets).measure(lists)[self._metric].sum() / len(self._targets))
+    def _metric_of(self, users: Numbers, candidates: CandidateSet, weights: Values) -> PerUser:
+        """Return the metric of all users; of those without candidates it is 0."""
+        values = np.zeros(len(self._targets))
+        if len(candidates):
+            lists = candidates.lists(candidates.scores_by(weights), self._k)
+            targets = Targets([self._targets[user] for user in users])
+            values[users] = targets.measure(lists)[self._metric]
+        return values
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The best recipe, and all settings in the order in which they were tried."""
+    """The best recipe, and all settings in the order in which they were tried.
+
+    reranker: what joining one to the best setting gained.
+    """
 
     recipe: Recipe
     tried: tuple[Tried, ...]
+    reranker: RerankGain | None = None
 
 
 def choose_recipe(
@@ -143,15 +171,19 @@ def choose_recipe(
     trials: int,
     seed: int = 0,
     progress: Progress = no_progress,
+    reranker: str | None = None,
 ) -> Choice:
     """Return the best of about ``trials`` settings of the learned recipe ``base``.
 
     The base's own coefficients are tried, too: few users fit noise. progress counts settings.
+    reranker: name of the one whose scores the candidates have. It joins the best setting if that
+    is better by more than chance.
 
     Raises:
         UsageError: too few users have a target among their candidates of the base.
     """
-    as_it_is = Tried(space.base, False, measuring.value_as_it_is())
+    unchanged = measuring.values_as_it_is()
+    as_it_is = Tried(space.base, False, float(unchanged.mean()))
     tried: list[Tried] = []
     progress(0, trials)
     for setting in proposals(space, tried, trials, seed):
@@ -168,8 +200,17 @@ def choose_recipe(
         progress(len(tried), trials)
     progress(trials, trials)
     best = best_of([as_it_is, *tried])
+    gain = None
+    if reranker is not None:
+        before = measuring.values(best.setting) if best.is_fitted else unchanged
+        after = measuring.values(best.setting, (*COEFFICIENTS, *OF_RERANKER))
+        gain = rerank_gain(reranker, before, after, seed)
+        if gain.is_used:
+            names = (*COEFFICIENTS, *OF_RERANKER)
+            recipe = measuring.fitted(best.setting, names, reranker)
+            return Choice(recipe, (as_it_is, *tried), gain)
     recipe = measuring.fitted(best.setting) if best.is_fitted else base
-    return Choice(recipe, (as_it_is, *tried))
+    return Choice(recipe, (as_it_is, *tried), gain)
 
 
 def proposals(space: Space, tried: Sequence[Tried], trials: int, seed: int) -> Iterator[Setting]:

@@ -9,15 +9,18 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
+from sqlalchemy import Engine
+
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows import list_trials as rows
 from gpt4rec_es.db.rows.builds import Build
 from gpt4rec_es.db.rows.list_trials import ListTrialRow
 from gpt4rec_es.index.live import live_build
-from gpt4rec_es.lab.evaluation.compare import Difference, differences
+from gpt4rec_es.lab.evaluation.compare import differences
 from gpt4rec_es.lab.evaluation.data import EvaluationCatalog, read_catalog
 from gpt4rec_es.lab.evaluation.made_lists import MethodLists
 from gpt4rec_es.lab.evaluation.night_rules import AppliedRules, apply_rules
+from gpt4rec_es.lab.evaluation.rerank_vectors import rerank_vectors
 from gpt4rec_es.lab.evaluation.sources import query_titles
 from gpt4rec_es.lab.tuning.inputs import TuningParts
 from gpt4rec_es.lab.tuning.lists.candidates import CandidateSet
@@ -26,15 +29,15 @@ from gpt4rec_es.lab.tuning.lists.halves import ListInputs, load_list_inputs
 from gpt4rec_es.lab.tuning.lists.list_options import ListTuningOptions
 from gpt4rec_es.lab.tuning.lists.pair_tables import PairTables
 from gpt4rec_es.lab.tuning.lists.reach import Reach
+from gpt4rec_es.lab.tuning.lists.rerank_gain import rerank_column
 from gpt4rec_es.lab.tuning.lists.search import Choice, Measuring, choose_recipe
-from gpt4rec_es.lab.tuning.lists.space import Setting, Space
+from gpt4rec_es.lab.tuning.lists.space import Space
+from gpt4rec_es.lab.tuning.lists.trial_rows import comparison_row, setting_rows, trial_row
 from gpt4rec_es.lab.tuning.lists.work_folder import WorkFolder
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe
 from gpt4rec_es.protocols import Bars, no_bars
 from gpt4rec_es.ranking.values import Numbers
 from gpt4rec_es.version import code_version
-
-_LEVEL = 0.05
 
 
 def tune_lists(
@@ -74,24 +77,31 @@ def tune_lists(
         test.queries_by(named.recipe, inputs.generator, parts.open_generator)
     started = time.monotonic()
     with WorkFolder(options.work, _decisive(options, inputs, build, catalog)) as work:
-        choice = _choose(catalog, inputs, applied, queries, options, work, bars)
+        choice = _choose(parts.engine, catalog, inputs, applied, queries, options, work, bars)
         best = choice.recipe
-        found = list(
-            test.lists(
+        live_lists, best_lists = (
+            made.lists
+            for named, folder in (
+                (options.live, None),
+                (NamedRecipe("best", best), options.reranker),
+            )
+            for made in test.lists(
                 "product",
-                options.evaluation(options.live, NamedRecipe("best", best)),
+                options.evaluation(named, reranker=folder if named.recipe.reranker else None),
                 inputs.generator,
                 parts.open_generator,
             )
         )
         targets = [user.targets for user in inputs.test]
-        compared = differences(found[0].lists, found[1].lists, targets)
-        values = _row(options, inputs, build, best, compared) | {
+        compared = differences(live_lists, best_lists, targets)
+        values = trial_row(options, inputs, build, choice, compared) | {
             "seconds": time.monotonic() - started,
             "actor": parts.actor,
         }
         with transaction(parts.engine) as connection:
-            number = rows.store(connection, values, _settings(choice), map(_comparison, compared))
+            number = rows.store(
+                connection, values, setting_rows(choice), map(comparison_row, compared)
+            )
             stored = rows.find(connection, number)
         work.remove()
     assert stored is not None  # noqa: S101 -- stored by the line before
@@ -99,6 +109,7 @@ def tune_lists(
 
 
 def _choose(
+    engine: Engine,
     catalog: EvaluationCatalog,
     inputs: ListInputs,
     applied: AppliedRules,
@@ -109,6 +120,10 @@ def _choose(
 ) -> Choice:
     recipe = options.base.recipe
     space = Space(recipe, has_queries=any(queries))
+    reranker, columns = options.reranker_name, {}
+    if reranker is not None:
+        vectors = rerank_vectors(engine, inputs.row, reranker, options.reranker, inputs.fit)
+        columns["rerank"] = rerank_column(vectors)
     removed, _ = applied.removed(sorted({text for own in queries for text in own}), recipe.filters)
     with bars("Searching", "texts") as progress:
         collector = search_candidates(
@@ -122,6 +137,7 @@ def _choose(
             options=recipe.search,
             removed=removed,
             folder=work.path,
+            columns=columns,
         )
     targets = [user.targets for user in inputs.fit]
     reach = Reach(collector, targets)
@@ -149,6 +165,7 @@ def _choose(
             trials=options.trials,
             seed=options.seed,
             progress=progress,
+            reranker=reranker,
         )
 
 
@@ -171,72 +188,4 @@ def _decisive(
         "index": [build.index_name, build.bm25.k1, build.bm25.b],
         "titles": titles.hexdigest(),
         "code": code_version(),
-    }
-
-
-def _row(
-    options: ListTuningOptions,
-    inputs: ListInputs,
-    build: Build,
-    best: Recipe,
-    compared: Sequence[Difference],
-) -> dict[str, Any]:
-    (decides,) = (one for one in compared if (one.k, one.metric) == (options.k, options.metric))
-    is_change = decides.gain > 0 and decides.p_value < _LEVEL
-    return {
-        "split_name": inputs.row.name,
-        "split_hash": inputs.row.content_hash,
-        "part": options.part,
-        "generator_no": inputs.generator and inputs.generator.generator_no,
-        "build_no": build.build_no,
-        "metric": options.metric,
-        "k": options.k,
-        "seed": options.seed,
-        "n_fit_users": len(inputs.fit),
-        "n_test_users": len(inputs.test),
-        "live_name": options.live.name,
-        "live_hash": options.live.recipe.content_hash,
-        "document": best.as_document(),
-        "content_hash": best.content_hash,
-        "is_change": is_change,
-        "verdict": _verdict(options, decides, is_change=is_change),
-        "code_version": code_version(),
-    }
-
-
-def _verdict(options: ListTuningOptions, decides: Difference, *, is_change: bool) -> str:
-    live = options.live.name
-    gain = (
-        f"{options.metric}@{options.k} {decides.a:.4f} -> {decides.b:.4f} "
-        f"({decides.low:+.4f} to {decides.high:+.4f})"
-    )
-    if is_change:
-        return f"Use the best recipe found: better than {live} by more than chance, {gain}."
-    return f"Keep {live}: the best recipe found is not better by more than chance, {gain}."
-
-
-def _settings(choice: Choice) -> list[dict[str, Any]]:
-    return [
-        {"setting_no": number, "is_fitted": one.is_fitted, "value": one.value}
-        | _stored(one.setting)
-        for number, one in enumerate(choice.tried, start=1)
-    ]
-
-
-def _stored(setting: Setting) -> dict[str, float]:
-    """Return the options that are columns; the best recipe's document has all."""
-    names = ("pair_decay", "pair_backward", "pair_popularity", "pair_damping", "history_decay")
-    return {name: getattr(setting, name) for name in names}
-
-
-def _comparison(one: Difference) -> dict[str, Any]:
-    return {
-        "k": one.k,
-        "metric": one.metric,
-        "live_value": one.a,
-        "best_value": one.b,
-        "gain": one.gain,
-        "gain_low": one.low,
-        "gain_high": one.high,
-        "p_value": one.p_value,
     }

@@ -12,11 +12,11 @@ from gpt4rec_es.lab.bm25.retriever import Analyze, MemoryRetriever
 from gpt4rec_es.lab.evaluation import merging
 from gpt4rec_es.lab.evaluation.compare import differences
 from gpt4rec_es.lab.evaluation.data import EvaluationCatalog
-from gpt4rec_es.lab.evaluation.made_lists import count_first_queries
 from gpt4rec_es.lab.evaluation.measure import Measurer
 from gpt4rec_es.lab.evaluation.merging import merge_lists
 from gpt4rec_es.lab.evaluation.methods import BASELINES, Baselines, MethodOptions
 from gpt4rec_es.lab.evaluation.sources import product_sources
+from gpt4rec_es.lab.splits.queries import count_first_queries
 from gpt4rec_es.lab.splits.split import EvalUser
 from gpt4rec_es.metrics.labels import label_sets
 from gpt4rec_es.metrics.lists import as_lists

@@ -8,12 +8,12 @@ from gpt4rec_es.encoders.text_encoder import open_encoder
 from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.lab.training.fit_reranker import (
     Epoch,
-    ValidationUsers,
     fit,
     measure_ndcg,
     new_recommender,
 )
 from gpt4rec_es.lab.training.next_items import NextItems
+from gpt4rec_es.lab.training.numbered_split import ValidationUsers
 from gpt4rec_es.lab.training.reranker_options import STAGES, RerankerOptions, Stage
 from gpt4rec_es.protocols import no_progress
 from gpt4rec_es.reranking.metadata import RecommenderData

@@ -3,15 +3,21 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.lab.tuning.lists.candidates import CandidateSet
+from gpt4rec_es.lab.tuning.lists.rerank_gain import rerank_column
 from gpt4rec_es.lab.tuning.lists.search import Choice, Measuring, Tried, choose_recipe, proposals
 from gpt4rec_es.lab.tuning.lists.space import Setting, Space
 from gpt4rec_es.lab.tuning.lists.work_folder import WorkFolder
+from gpt4rec_es.options.features import CONTEXTS, FEATURES
 from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.options.recipe import Recipe
+from gpt4rec_es.ranking.vectors import ItemVectors, Vectors, with_last
 from gpt4rec_es.recipes.shipped import shipped
 
 BASE = shipped("default").recipe
@@ -92,10 +98,10 @@ class Counted(Measuring):
         self.calls += 1
         return bowl(setting) / 3
 
-    def value_as_it_is(self) -> float:
-        return -100.0
+    def values_as_it_is(self) -> Any:
+        return np.full(3, -100.0)
 
-    def fitted(self, setting: Setting) -> Recipe:
+    def fitted(self, setting: Setting, *_: Any) -> Recipe:
         return setting.applied(BASE)
 
 
@@ -152,3 +158,65 @@ def test_a_folder_without_any_setting_does_not_stay(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         choose(Counted(0), tmp_path / "a")
     assert list(tmp_path.iterdir()) == []
+
+
+class Nothing:
+    """Remembers nothing."""
+
+    def value(self, setting: Setting) -> None:
+        return None
+
+    def remember(self, setting: Setting, value: float) -> None:
+        pass
+
+
+def with_scores(*, helps: bool) -> tuple[Measuring, list[set[int]]]:
+    """Return users with eight candidates; a re-ranker finds each target, or scores by chance."""
+    chance = np.random.default_rng(5)
+    n, each = 400, 8
+    targets = chance.integers(0, each, n)
+    features = np.zeros((n * each, len(FEATURES)), np.float32)
+    co_recent = chance.normal(size=(n, each))
+    co_recent[np.arange(n), targets] += 0.7
+    scores = chance.normal(size=(n, each))
+    if helps:
+        scores[np.arange(n), targets] += 1
+    names = list(FEATURES)
+    features[:, names.index("co_recent")] = co_recent.ravel()
+    features[:, names.index("rerank")] = scores.ravel()
+    found = CandidateSet(
+        np.tile(np.arange(each), n),
+        features,
+        np.ones((n, len(CONTEXTS))),
+        np.arange(0, n * each + 1, each),
+    )
+    wanted = [{int(target)} for target in targets]
+    return Measuring(lambda _: (np.arange(n), found), wanted, BASE, "ndcg", 3, seed=0), wanted
+
+
+@pytest.mark.parametrize("helps", [True, False])
+def test_a_re_ranker_joins_only_if_it_is_better_by_more_than_chance(helps: bool) -> None:
+    measuring, _ = with_scores(helps=helps)
+    choice = choose_recipe(measuring, BASE, SPACE, Nothing(), trials=2, reranker="fields")
+    assert choice.reranker is not None
+    assert choice.reranker.is_used == helps
+    assert choice.recipe.reranker == ("fields" if helps else None)
+    coefficients = dict(choice.recipe.fusion.coefficients)
+    assert ("rerank" in coefficients) == helps
+    if helps:
+        assert coefficients["rerank"] > 0
+        assert choice.reranker.low > 0
+    # The settings themselves were measured without it.
+    alone = choose_recipe(measuring, BASE, SPACE, Nothing(), trials=2)
+    assert alone.tried == choice.tried
+    assert alone.reranker is None
+    assert alone.recipe.reranker is None
+
+
+def test_the_column_of_scores_is_that_of_a_night() -> None:
+    items = ItemVectors(np.array([3, 5]), with_last([[1.0], [-2.0]], [0.5, 0.25]))
+    vectors = Vectors(items, {1: with_last([[2.0]], 1.0)[0]})
+    users, of_items = np.array([0, 0, 1, 1, 1, 4]), np.array([3, 5, 5, 3, 9, 3])
+    # User 1: -3.75 and 2.5, mean -0.625; item 9 has no vector, users 0 and 4 neither.
+    expected = [0, 0, -3.125, 3.125, 0, 0]
+    assert rerank_column(vectors)(users, of_items).tolist() == expected

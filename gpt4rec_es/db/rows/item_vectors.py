@@ -1,0 +1,175 @@
+"""Reads and writes of vectors by a re-ranker: of items, and of a run's users. They are plain bytes.
+
+night/inputs/item_vectors.py decides which items need a new vector.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import NamedTuple
+
+from sqlalchemy import Connection, text
+
+from gpt4rec_es.db.copy import copy_rows
+from gpt4rec_es.db.rows.metadata import ItemFields
+
+_SLICE = 50_000  # vectors read at a time
+
+
+class ChangedItem(NamedTuple):
+    """An item that changed, and the hash of what its newest vector was made of; None: it has none.
+
+    A change may be of something that no re-ranker reads.
+    """
+
+    item_id: str
+    fields: ItemFields
+    input_hash: bytes | None
+
+
+def changed_items(
+    connection: Connection, reranker_no: int, *, since: int, after: int, most: int
+) -> list[ChangedItem]:
+    """Return the next ``most`` items after number ``after`` that changed after a catalog version.
+
+    Inactive items are among them: users bought them.
+    """
+    found = connection.execute(
+        text("""
+        SELECT i.item_id, i.item_no, i.title, i.brand, i.category, i.price, v.input_hash
+        FROM items AS i
+        LEFT JOIN LATERAL (
+            SELECT input_hash FROM item_vectors
+            WHERE reranker_no = :reranker_no AND item_no = i.item_no
+            ORDER BY catalog_version DESC LIMIT 1
+        ) AS v ON true
+        WHERE i.version > :since AND i.item_no > :after ORDER BY i.item_no LIMIT :most
+        """),
+        {"reranker_no": reranker_no, "since": since, "after": after, "most": most},
+    )
+    return [
+        ChangedItem(item_id, ItemFields(*fields), None if hashed is None else bytes(hashed))
+        for item_id, *fields, hashed in found
+    ]
+
+
+def count_changed(connection: Connection, since: int) -> int:
+    """Return the number of items that changed after a catalog version."""
+    found = connection.execute(
+        text("SELECT count(*) FROM items WHERE version > :since"), {"since": since}
+    )
+    return int(found.scalar_one())
+
+
+def store_item_vectors(
+    connection: Connection,
+    reranker_no: int,
+    catalog_version: int,
+    rows: Collection[tuple[int, bytes, bytes]],
+) -> int:
+    """Store (item number, hash of the input, vector) as of a catalog version; return their number.
+
+    Rows of the same items and version are replaced.
+    """
+    key = {"reranker_no": reranker_no, "version": catalog_version}
+    connection.execute(
+        text("""
+        DELETE FROM item_vectors WHERE reranker_no = :reranker_no
+        AND catalog_version = :version AND item_no = ANY(:numbers)
+        """),
+        {**key, "numbers": [row[0] for row in rows]},
+    )
+    return copy_rows(
+        connection,
+        "item_vectors",
+        ["reranker_no", "catalog_version", "item_no", "input_hash", "vector"],
+        ((reranker_no, catalog_version, *row) for row in rows),
+    )
+
+
+def delete_old_vectors(connection: Connection) -> int:
+    """Delete vectors that were replaced before all catalog versions that runs with lists froze.
+
+    Of each item, the newest vector up to the oldest such version stays, and all later ones.
+    """
+    return connection.execute(
+        text("""
+        DELETE FROM item_vectors AS x USING (
+            SELECT k.reranker_no, least(k.vectors_version,
+                min((r.manifest #>> '{reranker,catalog_version}')::bigint)) AS version
+            FROM rerankers AS k LEFT JOIN runs AS r
+                ON r.reranker_no = k.reranker_no AND r.pruned_at IS NULL
+            GROUP BY k.reranker_no
+        ) AS oldest
+        WHERE x.reranker_no = oldest.reranker_no AND EXISTS (
+            SELECT FROM item_vectors AS later
+            WHERE later.reranker_no = x.reranker_no AND later.item_no = x.item_no
+              AND later.catalog_version > x.catalog_version
+              AND later.catalog_version <= oldest.version)
+        """)
+    ).rowcount
+
+
+def stream_item_vectors(
+    connection: Connection, reranker_no: int, catalog_version: int
+) -> Iterator[tuple[list[int], list[bytes]]]:
+    """Yield item numbers and vectors as of a catalog version, in order of item number."""
+    after = -1
+    while True:
+        found = connection.execute(
+            text("""
+            SELECT DISTINCT ON (item_no) item_no, vector FROM item_vectors
+            WHERE reranker_no = :reranker_no AND item_no > :after
+              AND catalog_version <= :version
+            ORDER BY item_no, catalog_version DESC LIMIT :most
+            """),
+            {
+                "reranker_no": reranker_no,
+                "version": catalog_version,
+                "after": after,
+                "most": _SLICE,
+            },
+        ).all()
+        if not found:
+            return
+        after = found[-1].item_no
+        yield [row.item_no for row in found], [bytes(row.vector) for row in found]
+
+
+def load_vectors_of(
+    connection: Connection, reranker_no: int, catalog_version: int, item_nos: Collection[int]
+) -> dict[int, bytes]:
+    """Return item number -> vector as of a catalog version, of those ``item_nos`` that have one."""
+    found = connection.execute(
+        text("""
+        SELECT DISTINCT ON (item_no) item_no, vector FROM item_vectors
+        WHERE reranker_no = :reranker_no AND item_no = ANY(:items) AND catalog_version <= :version
+        ORDER BY item_no, catalog_version DESC
+        """),
+        {"reranker_no": reranker_no, "version": catalog_version, "items": list(item_nos)},
+    )
+    return {row.item_no: bytes(row.vector) for row in found}
+
+
+def store_user_vectors(
+    connection: Connection, run_no: int, rows: Iterable[tuple[int, bytes]]
+) -> int:
+    """Store (user number, vector) of users of a run; return their number."""
+    return copy_rows(
+        connection,
+        f"run_user_vectors_{run_no}",
+        ["run_no", "user_no", "vector"],
+        ((run_no, *row) for row in rows),
+    )
+
+
+def load_user_vectors(
+    connection: Connection, run_no: int, user_nos: Collection[int]
+) -> dict[int, bytes]:
+    """Return user number -> vector of those ``user_nos`` that have one."""
+    found = connection.execute(
+        text("""
+        SELECT user_no, vector FROM run_user_vectors
+        WHERE run_no = :run_no AND user_no = ANY(:users)
+        """),
+        {"run_no": run_no, "users": list(user_nos)},
+    )
+    return {row.user_no: bytes(row.vector) for row in found}

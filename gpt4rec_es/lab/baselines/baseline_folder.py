@@ -1,0 +1,117 @@
+"""A trained baseline as a folder: weights, options, and a card with data and figures.
+
+Only safetensors and JSON: opening executes no code. The folder is created complete or not at all.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.lab.baselines.baseline_options import BaselineOptions, as_dict
+from gpt4rec_es.lab.baselines.bpr_mf import BprMf
+from gpt4rec_es.lab.baselines.content_rec import ContentRec
+from gpt4rec_es.lab.baselines.fm_bpr import FmBpr
+from gpt4rec_es.lab.baselines.network import BaselineData, BaselineNetwork
+from gpt4rec_es.lab.baselines.sasrec import SasRec
+from gpt4rec_es.lab.baselines.youtube_dnn import YouTubeDnn
+
+DOCUMENT, _WEIGHTS = "baseline.json", "model.safetensors"
+NETWORKS: dict[str, type[BaselineNetwork]] = {
+    one.name: one for one in (BprMf, FmBpr, SasRec, YouTubeDnn, ContentRec)
+}
+
+
+def save_baseline(
+    network: BaselineNetwork, data: BaselineData, folder: Path, card: dict[str, Any]
+) -> str:
+    """Write ``folder``, which must not exist, and return the hash of its content.
+
+    Raises:
+        UsageError: the folder exists.
+    """
+    if folder.exists():
+        raise UsageError(f"{folder} exists already.", "Choose another folder or remove it.")
+    draft = folder.with_name(f".{folder.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    weights = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
+    save_file(weights, draft / _WEIGHTS)
+    document = {
+        "method": network.name,
+        "options": as_dict(network.name, network.options),
+        "data": fingerprint(network.name, data),
+        "card": card,
+    }
+    (draft / DOCUMENT).write_text(json.dumps(document, indent=1), encoding="utf-8")
+    content_hash = folder_hash(draft)
+    for path in draft.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    draft.rename(folder)
+    return content_hash
+
+
+def read_document(folder: Path) -> dict[str, Any]:
+    """Return baseline.json: method, options, hash of the data, card.
+
+    Raises:
+        UsageError: there is none, or it has other options than this version knows.
+    """
+    try:
+        document: dict[str, Any] = json.loads((folder / DOCUMENT).read_text(encoding="utf-8"))
+        if document["method"] in NETWORKS and document["card"]["data"]["split_hash"]:
+            BaselineOptions(**document["options"])
+            return document
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise UsageError(
+        f"{folder} holds no baseline: no readable {DOCUMENT}.",
+        "Give a folder written by `gpt4rec train baseline`.",
+    )
+
+
+def open_baseline(folder: Path, data: BaselineData, options: BaselineOptions) -> BaselineNetwork:
+    """Return the baseline in ``folder`` on the CPU, in evaluation mode.
+
+    data: that of its training.
+
+    Raises:
+        UsageError: the weights do not fit.
+    """
+    network = NETWORKS[read_document(folder)["method"]](data, options)
+    try:
+        network.load_state_dict(load_file(folder / _WEIGHTS))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise UsageError(
+            f"The weights of the baseline in {folder} do not fit: {str(error).splitlines()[0]}",
+            "Copy the folder anew.",
+        ) from error
+    network.eval()
+    return network
+
+
+def fingerprint(method: str, data: BaselineData) -> str:
+    """Return a hash of all that the method reads: histories, and metadata where it does."""
+    lengths = np.array([len(history) for history in data.histories], np.int64)
+    flat = np.array([item for history in data.histories for item in history], np.int64)
+    digest = hashlib.sha256(f"{data.n_items} ".encode() + lengths.tobytes() + flat.tobytes())
+    if NETWORKS[method].reads_fields:
+        rows = [one[1:] for one in data.fields]  # without the number
+        digest.update(json.dumps(rows, default=str).encode())
+    return digest.hexdigest()
+
+
+def folder_hash(folder: Path) -> str:
+    """Return the SHA-256 of all that decides scores: the weights, and the document without card."""
+    document = {**read_document(folder), "card": None}
+    digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode())
+    digest.update((folder / _WEIGHTS).read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,128 @@
+"""Options of the training of a baseline, with the defaults of each method; imports no torch."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from gpt4rec_es.errors import UsageError
+
+# Options that a method reads, with their defaults; docs/quality.md says which were compared.
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "bpr_mf": {
+        "dim": 64,
+        "epochs": 200,
+        "lr": 2e-3,
+        "batch_size": 1024,
+        "samples": 4,
+        "l2": 1e-2,
+        "patience": 10,
+    },
+    "fm_bpr": {
+        "dim": 64,
+        "epochs": 200,
+        "lr": 2e-3,
+        "batch_size": 1024,
+        "samples": 4,
+        "l2": 1e-2,
+        "patience": 10,
+    },
+    "sasrec": {
+        "dim": 64,
+        "epochs": 100,
+        "lr": 1e-3,
+        "batch_size": 128,
+        "samples": 256,
+        "length": 50,
+        "blocks": 1,
+        "heads": 1,
+        "dropout": 0.2,
+        "patience": 10,
+    },
+    "youtube_dnn": {
+        "dim": 64,
+        "epochs": 100,
+        "lr": 1e-3,
+        "batch_size": 512,
+        "samples": 1000,
+        "length": 20,
+        "dropout": 0.2,
+        "patience": 10,
+    },
+    "content_rec": {
+        "dim": 64,
+        "epochs": 100,
+        "lr": 2e-3,
+        "batch_size": 512,
+        "samples": 100,
+        "length": 20,
+        "margin": 0.3,
+        "patience": 10,
+    },
+}
+BASELINE_NAMES = tuple(DEFAULTS)
+_OF_PAIRS = frozenset({"bpr_mf", "fm_bpr", "content_rec"})
+_AT_LEAST_0 = frozenset({"samples", "l2", "dropout", "margin"})
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineOptions:
+    """Options of a training; see the help of `gpt4rec train baseline`.
+
+    samples: negatives; 0: all items. length: newest items of a history that are read. patience:
+    epochs without a better NDCG@10 on validation users after which the training ends. max_norm: to
+    which gradients are clipped. margin: of cosines, by which a purchase is to be nearer than other
+    items. learn_validation: the validation part is training data, too, for exactly ``epochs``
+    epochs.
+    """
+
+    dim: int = 64
+    epochs: int = 100
+    lr: float = 1e-3
+    batch_size: int = 1024
+    samples: int = 0
+    l2: float = 0.0
+    length: int = 50
+    blocks: int = 2
+    heads: int = 1
+    dropout: float = 0.0
+    margin: float = 0.3
+    patience: int = 10
+    max_norm: float = 5.0
+    seed: int = 1
+    learn_validation: bool = False
+    device: str = "auto"
+    threads: int = 0
+
+
+def options_of(method: str, **chosen: Any) -> BaselineOptions:
+    """Return the options of a training of ``method``; None in ``chosen``: the method's default.
+
+    Raises:
+        UsageError: there is no such method, it has no such option, or a value is out of range.
+    """
+    if method not in DEFAULTS:
+        raise UsageError(
+            f"There is no trained baseline {method!r}.", f"There are: {', '.join(DEFAULTS)}."
+        )
+    defaults = DEFAULTS[method]
+    common = {"max_norm", "seed", "learn_validation", "device", "threads"}
+    given = {name: value for name, value in chosen.items() if value is not None}
+    for name, value in given.items():
+        if name not in defaults and name not in common:
+            raise UsageError(
+                f"{method} has no option {name}.", f"It has: {', '.join(sorted(defaults))}."
+            )
+        least = 0 if name in _AT_LEAST_0 else 1
+        if name in defaults and name != "lr" and value < least:
+            raise UsageError(f"{name} is {value}.", f"It is at least {least}.")
+    options = BaselineOptions(**{**defaults, **given})
+    if method in _OF_PAIRS and options.samples < 1:
+        raise UsageError(f"{method} learns from pairs, so samples is at least 1.")
+    if options.dim % options.heads:
+        raise UsageError(f"dim {options.dim} is no multiple of heads {options.heads}.")
+    return options
+
+
+def as_dict(method: str, options: BaselineOptions) -> dict[str, Any]:
+    """Return the options that ``method`` reads as plain values, for cards."""
+    names = (*DEFAULTS[method], "max_norm", "seed", "learn_validation")
+    return {name: getattr(options, name) for name in names}

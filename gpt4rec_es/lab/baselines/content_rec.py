@@ -1,0 +1,84 @@
+"""ContentRec: StarSpace (Wu et al., arXiv 1709.03856) on words of titles, as in GPT4Rec's tables.
+
+An item is the mean of the vectors of its title's words, a user the mean of the newest ``length``
+items, and the score their cosine. The loss wants the next purchase to be nearer to the user than
+drawn items, by ``margin``. Nothing is learned of a user or an item as such, so new users are
+served, and every item with a title can be in a list.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from gpt4rec_es.lab.baselines.baseline_options import BaselineOptions
+from gpt4rec_es.lab.baselines.item_softmax import sampling_chances
+from gpt4rec_es.lab.baselines.network import BaselineData, BaselineNetwork
+from gpt4rec_es.lab.baselines.next_purchases import newest_first, next_purchases
+
+
+class ContentRec(BaselineNetwork):
+    """The network: a vector for each word."""
+
+    name: ClassVar[str] = "content_rec"
+    reads_fields: ClassVar[bool] = True
+
+    def __init__(self, data: BaselineData, options: BaselineOptions) -> None:
+        super().__init__(data, options)
+        numbers: dict[str, int] = {}
+        titles = [
+            [numbers.setdefault(word, len(numbers)) for word in words_of(one.title)]
+            for one in data.fields
+        ]
+        counts = torch.tensor([len(title) for title in titles])
+        flat = torch.tensor([word for title in titles for word in title], dtype=torch.long)
+        self.register_buffer("flat", flat, persistent=False)
+        self.register_buffer("starts", counts.cumsum(0) - counts, persistent=False)
+        self.register_buffer("titled", counts > 0, persistent=False)
+        self.words = nn.Embedding(max(1, len(numbers)), options.dim)
+        nn.init.normal_(self.words.weight, std=options.dim**-0.5)
+        self.register_buffer("chances", sampling_chances(self.events), persistent=False)
+
+    @property
+    def unlisted(self) -> Any:
+        """Items without a title."""
+        return ~self.titled
+
+    def catalog(self) -> Any:
+        """Return the vectors of all items (items, dim); zeros without a title."""
+        return functional.embedding_bag(self.flat, self.words.weight, self.starts, mode="mean")
+
+    def users_of(self, items: Any, catalog: Any) -> Any:
+        """Return vectors (users, dim) of length 1 of items (users, places); -1: no item."""
+        kept = (items >= 0).unsqueeze(2)
+        return functional.normalize((catalog[items.clamp(min=0)] * kept).sum(1), dim=1)
+
+    def batches(self, data: BaselineData, epoch: int) -> Iterator[Any]:
+        """Return (items, next item, negatives); see ``next_purchases``."""
+        options, random = self.options, np.random.default_rng((self.options.seed, epoch))
+        sizes = options.length, options.batch_size, self.chances, options.samples
+        return next_purchases(data.histories, *sizes, random)
+
+    def loss(self, *batch: Any) -> Any:
+        """Return the mean hinge of the differences of cosines to all negatives."""
+        items, following, negatives = batch
+        catalog = self.catalog()
+        users, unit = self.users_of(items, catalog), functional.normalize(catalog, dim=1)
+        positive = (users * unit[following]).sum(1, keepdim=True)
+        hinges = (self.options.margin - positive + users @ unit[negatives].T).clamp(min=0)
+        return hinges.masked_fill(negatives == following.unsqueeze(1), 0).mean()
+
+    def scores(self, users: Any, histories: Sequence[Sequence[int]]) -> Any:  # noqa: ARG002 - by history alone
+        """Return cosines as (users, items)."""
+        catalog = self.catalog()
+        items = newest_first(histories, self.options.length).to(catalog.device)
+        return self.users_of(items, catalog) @ functional.normalize(catalog, dim=1).T
+
+
+def words_of(title: str | None) -> list[str]:
+    """Return the lower-case words of a title."""
+    return re.findall(r"\w+", (title or "").lower())

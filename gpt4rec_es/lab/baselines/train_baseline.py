@@ -1,0 +1,127 @@
+"""Train a baseline on a split and write its folder."""
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from sqlalchemy import Engine
+
+from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.rows.history import data_versions
+from gpt4rec_es.db.rows.metadata import ItemFields, load_item_fields
+from gpt4rec_es.encoders.network import pick_device, set_threads
+from gpt4rec_es.errors import DataError, UsageError
+from gpt4rec_es.lab.baselines.baseline_folder import NETWORKS, fingerprint, save_baseline
+from gpt4rec_es.lab.baselines.baseline_options import BaselineOptions, as_dict
+from gpt4rec_es.lab.baselines.fit_baseline import fit_baseline
+from gpt4rec_es.lab.baselines.network import BaselineData
+from gpt4rec_es.lab.splits.stored import load_split
+from gpt4rec_es.lab.training.numbered_split import NumberedSplit, number_split
+from gpt4rec_es.lab.training.work_folder import resumed_folder
+from gpt4rec_es.protocols import Progress, no_progress
+from gpt4rec_es.version import code_version
+
+
+@dataclass(frozen=True, eq=False)
+class ReadSplit:
+    """A split with the metadata of the whole catalog."""
+
+    numbered: NumberedSplit
+    fields: Sequence[ItemFields]
+
+
+@dataclass(frozen=True)
+class BaselineReport:
+    """A finished training. card: data, options, epochs, figures, as in baseline.json."""
+
+    name: str
+    method: str
+    folder: str
+    content_hash: str
+    card: dict[str, Any]
+
+
+def train_baseline(
+    engine: Engine,
+    method: str,
+    options: BaselineOptions,
+    *,
+    name: str,
+    split: str,
+    output: Path,
+    progress: Progress = no_progress,
+) -> BaselineReport:
+    """Train ``method`` on the training part of ``split`` and write the folder ``output``.
+
+    Called again after a kill with equal arguments it resumes, and on a CPU ends equally.
+
+    Raises:
+        UsageError: ``output`` exists, or there is no such split.
+        DataError: the split leaks, or has nothing to learn from, or to choose the best epoch by.
+    """
+    started = time.monotonic()
+    if output.exists():
+        raise UsageError(f"{output} exists already.", "Choose another --output or remove it.")
+    read = read_numbered(engine, split, options)
+    data = baseline_data(read)
+    validation = read.numbered.validation
+    if max(map(len, data.histories), default=0) < 2:
+        raise DataError("No user of the training part has two items.", "Import more purchases.")
+    if not len(validation.users) and not options.learn_validation:
+        raise DataError(
+            f"The split {split} has no validation users to choose the best epoch by.",
+            "Make one with a validation part.",
+        )
+    device = pick_device(options.device)
+    set_threads(options.threads)
+    decisive = json.dumps([method, as_dict(method, options)], sort_keys=True)
+    digest = hashlib.sha256(decisive.encode() + fingerprint(method, data).encode())
+    digest.update(read.numbered.split.content_hash.encode())
+    work = resumed_folder(output, digest.hexdigest())
+    torch.manual_seed(options.seed)
+    network = NETWORKS[method](data, options).to(device)
+    epochs = fit_baseline(network, data, validation, options, work, progress)
+    with transaction(engine) as connection:
+        versions = data_versions(connection)
+    measured = [epoch.ndcg for epoch in epochs if epoch.ndcg is not None]
+    card = {
+        "name": name,
+        "method": method,
+        "data": {**read.numbered.facts, **versions},
+        "options": as_dict(method, options),
+        "epochs": [asdict(epoch) for epoch in epochs],
+        "validation_ndcg": max(measured, default=None),
+        "parameters": sum(weights.numel() for weights in network.parameters()),
+        "device": device,
+        "seconds": round(time.monotonic() - started, 1),
+        "code_version": code_version(),
+    }
+    content_hash = save_baseline(network, data, output, card)
+    shutil.rmtree(work)
+    return BaselineReport(name, method, str(output), content_hash, card)
+
+
+def read_numbered(engine: Engine, split_name: str, options: BaselineOptions) -> ReadSplit:
+    """Return a split in consecutive numbers; nothing of its test part is training data.
+
+    Raises:
+        UsageError: there is no such split.
+        DataError: the split leaks.
+    """
+    row, split = load_split(engine, split_name)
+    with transaction(engine) as connection:
+        fields = load_item_fields(connection)
+    item_nos = [one.item_no for one in fields]
+    numbered = number_split(row, split, item_nos, learn_validation=options.learn_validation)
+    return ReadSplit(numbered, fields)
+
+
+def baseline_data(read: ReadSplit) -> BaselineData:
+    """Return what a baseline learns from."""
+    return BaselineData(read.numbered.histories, len(read.numbered.items), read.fields)

@@ -1,0 +1,118 @@
+"""Trained recommenders as an evaluation uses them: baselines and re-rankers, from folders."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy import Engine
+
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.lab.baselines.baseline_folder import (
+    DOCUMENT,
+    fingerprint,
+    folder_hash,
+    open_baseline,
+    read_document,
+)
+from gpt4rec_es.lab.baselines.baseline_options import BaselineOptions
+from gpt4rec_es.lab.baselines.train_baseline import baseline_data, read_numbered
+from gpt4rec_es.lab.splits.split import EvalUser
+from gpt4rec_es.lab.training.train_reranker import TrainedReranker
+from gpt4rec_es.protocols import Progress, no_progress
+from gpt4rec_es.reranking.checkpoint import DOCUMENT as RERANKER_DOCUMENT
+
+_STEP = 2048  # users between two reports of progress
+
+
+class TrainedRecommender(Protocol):
+    """A recommender opened with the data of the split that it was trained on."""
+
+    @property
+    def method(self) -> str:
+        """Name under which its evaluations are stored."""
+
+    def described(self) -> dict[str, Any]:
+        """Return name, content hash and options of the training, as plain values."""
+
+    def lists(
+        self,
+        eval_users: Sequence[EvalUser],
+        k: int,
+        active: frozenset[int],
+        progress: Progress = no_progress,
+    ) -> list[list[int]]:
+        """Return at most ``k`` of the ``active`` item numbers for each user, in order, best first.
+
+        No item of a user's history is in the list. Users without a history, and users that the
+        training never saw, get lists, too.
+        """
+
+
+def open_trained(engine: Engine, split: str, part: str, folder: Path) -> TrainedRecommender:
+    """Return the recommender in ``folder``, to be measured on a part of ``split``.
+
+    Raises:
+        UsageError: the folder holds none, it was trained on another split or catalog, or it
+        learned from the part.
+    """
+    if (folder / DOCUMENT).is_file():
+        return TrainedBaseline(engine, split, part, folder)
+    if (folder / RERANKER_DOCUMENT).is_file():
+        return TrainedReranker(engine, split, folder)
+    raise UsageError(
+        f"{folder} holds no trained recommender: neither {DOCUMENT} nor {RERANKER_DOCUMENT}.",
+        "Give a folder written by `gpt4rec train baseline` or `gpt4rec train reranker`.",
+    )
+
+
+class TrainedBaseline:
+    """A trained baseline with the data of its split; raises as ``open_trained``."""
+
+    def __init__(self, engine: Engine, split: str, part: str, folder: Path) -> None:
+        document = read_document(folder)
+        self.method: str = document["method"]
+        self._name, self._options = document["card"]["name"], document["options"]
+        options = BaselineOptions(**self._options)
+        if options.learn_validation and part == "validation":
+            raise UsageError(
+                f"The baseline in {folder} learned from the validation part.",
+                "Measure it on the test part.",
+            )
+        read = read_numbered(engine, split, options)
+        if document["card"]["data"]["split_hash"] != read.numbered.split.content_hash:
+            raise UsageError(
+                f"The baseline in {folder} was not trained on the split {split!r}, so it may have "
+                "seen what is held out.",
+                f"Train one with `gpt4rec train baseline {self.method} --split {split}`.",
+            )
+        self._numbered, data = read.numbered, baseline_data(read)
+        if fingerprint(self.method, data) != document["data"]:
+            raise UsageError(
+                f"The baseline in {folder} was trained with another catalog, or other users.",
+                "Train it again.",
+            )
+        self._network = open_baseline(folder, data, options)
+        self._hash = folder_hash(folder)
+
+    def described(self) -> dict[str, Any]:
+        """Return name, content hash and options, as plain values."""
+        fixed = {"name": self._name, "content_hash": self._hash}
+        return {"baseline": {**fixed, **self._options}}
+
+    def lists(
+        self,
+        eval_users: Sequence[EvalUser],
+        k: int,
+        active: frozenset[int],
+        progress: Progress = no_progress,
+    ) -> list[list[int]]:
+        """Return at most ``k`` of the ``active`` item numbers for each user, best first."""
+        numbers = list(self._numbered.items)
+        left_out = [index for item, index in self._numbered.items.items() if item not in active]
+        users, histories = self._numbered.inputs(eval_users)
+        found: list[list[int]] = []
+        for first in range(0, len(users), _STEP):
+            part = slice(first, first + _STEP)
+            found += self._network.lists(users[part], histories[part], k, left_out)
+            progress(len(found), len(users))
+        return [[numbers[index] for index in items] for items in found]

@@ -1,0 +1,96 @@
+"""Rows of a tuning of the recipe, and the verdict in words."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from gpt4rec_es.db.rows.builds import Build
+from gpt4rec_es.lab.evaluation.compare import Difference
+from gpt4rec_es.lab.tuning.lists.halves import ListInputs
+from gpt4rec_es.lab.tuning.lists.list_options import ListTuningOptions
+from gpt4rec_es.lab.tuning.lists.search import Choice
+from gpt4rec_es.lab.tuning.lists.space import Setting
+from gpt4rec_es.version import code_version
+
+_LEVEL = 0.05
+
+
+def trial_row(
+    options: ListTuningOptions,
+    inputs: ListInputs,
+    build: Build,
+    choice: Choice,
+    compared: Sequence[Difference],
+) -> dict[str, Any]:
+    """Return the row of a trial; compared: the live recipe with the best one."""
+    best = choice.recipe
+    (decides,) = (one for one in compared if (one.k, one.metric) == (options.k, options.metric))
+    is_change = decides.gain > 0 and decides.p_value < _LEVEL
+    return {
+        "split_name": inputs.row.name,
+        "split_hash": inputs.row.content_hash,
+        "part": options.part,
+        "generator_no": inputs.generator and inputs.generator.generator_no,
+        "build_no": build.build_no,
+        "metric": options.metric,
+        "k": options.k,
+        "seed": options.seed,
+        "n_fit_users": len(inputs.fit),
+        "n_test_users": len(inputs.test),
+        "live_name": options.live.name,
+        "live_hash": options.live.recipe.content_hash,
+        "document": best.as_document(),
+        "content_hash": best.content_hash,
+        "is_change": is_change,
+        "verdict": _verdict(options, decides, choice, is_change=is_change),
+        "code_version": code_version(),
+    }
+
+
+def _verdict(
+    options: ListTuningOptions, decides: Difference, choice: Choice, *, is_change: bool
+) -> str:
+    live, metric = options.live.name, f"{options.metric}@{options.k}"
+    about = ""
+    if (gain := choice.reranker) is not None:
+        does = "takes part" if gain.is_used else "is left out: it is not better by more than chance"
+        about = (
+            f" The re-ranker {gain.name} {does}: at the best setting {metric} {gain.before:.4f} -> "
+            f"{gain.after:.4f} ({gain.low:+.4f} to {gain.high:+.4f})."
+        )
+    gained = (
+        f"{metric} {decides.a:.4f} -> {decides.b:.4f} ({decides.low:+.4f} to {decides.high:+.4f})"
+    )
+    if is_change:
+        return (
+            f"Use the best recipe found: better than {live} by more than chance, {gained}.{about}"
+        )
+    return f"Keep {live}: the best recipe found is not better by more than chance, {gained}.{about}"
+
+
+def setting_rows(choice: Choice) -> list[dict[str, Any]]:
+    """Return the rows of the settings that were tried."""
+    return [
+        {"setting_no": number, "is_fitted": one.is_fitted, "value": one.value}
+        | _stored(one.setting)
+        for number, one in enumerate(choice.tried, start=1)
+    ]
+
+
+def _stored(setting: Setting) -> dict[str, float]:
+    """Return the options that are columns; the best recipe's document has all."""
+    names = ("pair_decay", "pair_backward", "pair_popularity", "pair_damping", "history_decay")
+    return {name: getattr(setting, name) for name in names}
+
+
+def comparison_row(one: Difference) -> dict[str, Any]:
+    """Return the row of one metric at one list length."""
+    return {
+        "k": one.k,
+        "metric": one.metric,
+        "live_value": one.a,
+        "best_value": one.b,
+        "gain": one.gain,
+        "gain_low": one.low,
+        "gain_high": one.high,
+        "p_value": one.p_value,
+    }

@@ -1,0 +1,91 @@
+"""Explain a user's list by the metadata fields that the run's re-ranker read of its items."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Engine
+
+from gpt4rec_es.db.rows import rerankers
+from gpt4rec_es.db.rows.metadata import load_item_fields
+from gpt4rec_es.db.rows.rerankers import Reranker
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.night.inspect.merged_again import merge_again
+from gpt4rec_es.reranking.field_effects import LEAST_AGREEMENT, agreement, field_effects
+from gpt4rec_es.reranking.serving import ServedReranker
+
+
+@dataclass(frozen=True, slots=True)
+class FieldExplanation:
+    """Fields of the listed items, as JSON values.
+
+    agreement: mean rank correlation of attention weights and effects; None: there is none.
+    is_explanation: whether it is high enough to call the weights an explanation. items: by rank;
+    metadata are those of now.
+    """
+
+    user_id: str
+    run_id: str
+    reranker: str
+    agreement: float | None
+    is_explanation: bool
+    items: list[dict[str, Any]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all fields as plain values."""
+        return asdict(self)
+
+
+def explain_fields(
+    engine: Engine,
+    open_reranker: Callable[[Reranker], ServedReranker],
+    user_id: str,
+    run_id: str = "latest",
+) -> FieldExplanation:
+    """Return what the fields of a user's listed items do to their re-rank scores.
+
+    open_reranker: opens a registered re-ranker.
+
+    Raises:
+        UsageError: no such user or run, the run had no re-ranker, or its folder is gone.
+        ConflictError: the folder has other content now.
+    """
+    with engine.connect() as connection:
+        again = merge_again(connection, user_id, run_id)
+        if again.run.reranker_no is None:
+            raise UsageError(
+                f"Run {again.run.run_id} has no re-ranker.",
+                "`gpt4rec recipes show` says whether the live recipe names one.",
+            )
+        row = rerankers.load(connection, again.run.reranker_no)
+        listed = [one for one in again.stored if one.rerank_score is not None]
+        fields = load_item_fields(connection, [one.item_no for one in listed])
+        names = again.load_names(connection)
+    user_vector = again.inputs.vectors.users.get(again.user.user_no)
+    of_item = {one.item_no: one for one in fields}
+    found = []
+    if listed and user_vector is not None:
+        served = open_reranker(row)
+        found = [
+            field_effects(served, names[one.item_no]["item_id"], of_item[one.item_no], user_vector)
+            for one in listed
+        ]
+    agreed = agreement(found)
+    return FieldExplanation(
+        user_id=again.user_id,
+        run_id=again.run.run_id,
+        reranker=row.name,
+        agreement=agreed,
+        is_explanation=agreed is not None and agreed >= LEAST_AGREEMENT,
+        items=[
+            {
+                "rank": one.rank,
+                "item_id": names[one.item_no]["item_id"],
+                "title": names[one.item_no]["title"],
+                "merge_rank": one.merge_rank,
+                "rerank_score": one.rerank_score,
+                "fields": [asdict(effect) for effect in effects],
+            }
+            for one, effects in zip(listed, found, strict=True)
+        ],
+    )

@@ -1,0 +1,127 @@
+"""Vectors of users and items in fixed point, so that a score is the same number everywhere.
+
+A component is an integer, a multiple of 2^-10. The last one of an item is its bias, the last one of
+a user is 1. A score is then a sum of integers, which no order of additions changes: a night, a
+replay and an evaluation agree to the last bit, without the network that made the vectors.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpt4rec_es.errors import DataError
+
+_UNIT = 1 << 10  # of a component; a product of two has the unit 2^20
+_LIMITS = np.iinfo(np.int16)
+
+Fixed: TypeAlias = NDArray[np.int16]
+
+
+def quantise(values: Any) -> Fixed:
+    """Return ``values`` as multiples of 2^-10; values beyond about 32 are clipped.
+
+    Raises:
+        DataError: a value is not finite.
+    """
+    plain = np.asarray(values, np.float64)
+    if not np.isfinite(plain).all():
+        raise DataError(
+            "A vector of the re-ranker has values that are not finite.",
+            "Train it again, with a lower --lr.",
+        )
+    return np.clip(np.rint(plain * _UNIT), _LIMITS.min, _LIMITS.max).astype(np.int16)
+
+
+def dequantise(vectors: Fixed) -> NDArray[np.float32]:
+    """Return the values that fixed-point vectors stand for."""
+    return vectors.astype(np.float32) / np.float32(_UNIT)
+
+
+def score(user_vector: Fixed, item_vectors: Fixed) -> NDArray[np.float64]:
+    """Return the score of each item: (items,) from (width,) and (items, width).
+
+    Also (users, items) from (users, width).
+    """
+    # Products and sums of these integers are below 2^53, so floating point is exact and quick.
+    return user_vector.astype(np.float64) @ item_vectors.astype(np.float64).T / _UNIT**2
+
+
+def with_last(vectors: Any, last: Any) -> Fixed:
+    """Return fixed-point vectors with one more component: biases of items, or 1 of users."""
+    plain = np.asarray(vectors, np.float64)
+    column = np.broadcast_to(np.asarray(last, np.float64), (len(plain),))
+    return quantise(np.concatenate([plain, column[:, None]], axis=1))
+
+
+def as_bytes(vector: Fixed) -> bytes:
+    """Return one vector as it is stored: int16, the lowest byte first."""
+    return vector.astype("<i2").tobytes()
+
+
+def from_bytes(stored: Sequence[bytes], width: int) -> Fixed:
+    """Return (vectors, width) from stored ones.
+
+    Raises:
+        ValueError: a stored vector has another width.
+    """
+    if any(len(one) != 2 * width for one in stored):
+        raise ValueError(f"a stored vector has not {width} components")
+    flat = np.frombuffer(b"".join(stored), "<i2")
+    return flat.reshape(len(stored), width).astype(np.int16, copy=False)
+
+
+class ItemVectors(NamedTuple):
+    """Vectors of items: item numbers (sorted), and (items, width), with biases last."""
+
+    item_nos: NDArray[np.int64]
+    vectors: Fixed
+
+    def of(self, item_nos: Sequence[int] | NDArray[np.int64]) -> tuple[Fixed, NDArray[np.bool_]]:
+        """Return the vectors of ``item_nos``, and which items have one; zeros are for the others.
+
+        An item may be named more than once.
+        """
+        wanted = np.asarray(item_nos, np.int64)
+        if not len(self.item_nos):
+            width = self.vectors.shape[1]
+            return np.zeros((len(wanted), width), np.int16), np.zeros(len(wanted), np.bool_)
+        places = np.minimum(np.searchsorted(self.item_nos, wanted), len(self.item_nos) - 1)
+        found = self.item_nos[places] == wanted
+        return np.where(found[:, None], self.vectors[places], np.int16(0)), found
+
+
+class ItemLookup(Protocol):
+    """Vectors of items, in memory or elsewhere."""
+
+    def of(self, item_nos: NDArray[np.int64]) -> tuple[Fixed, NDArray[np.bool_]]:
+        """Return the vectors of ``item_nos``, and which items have one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """Vectors by a re-ranker: of items, and of users by user number."""
+
+    items: ItemLookup
+    users: Mapping[int, Fixed]
+
+    def scorer(self, user_no: int) -> Callable[[NDArray[np.int64]], NDArray[np.float64]] | None:
+        """Return the function from item numbers to the user's scores; NaN: of an unknown item.
+
+        None: the user has no vector.
+        """
+        own = self.users.get(user_no)
+        if own is None:
+            return None
+
+        def scores(item_nos: NDArray[np.int64]) -> NDArray[np.float64]:
+            vectors, found = self.items.of(item_nos)
+            return np.where(found, score(own, vectors), np.nan)
+
+        return scores
+
+
+NO_ITEMS = ItemVectors(np.zeros(0, np.int64), np.zeros((0, 1), np.int16))
+NO_VECTORS = Vectors(NO_ITEMS, {})

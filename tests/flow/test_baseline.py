@@ -1,0 +1,119 @@
+"""Trained baselines from the command line: killed, resumed, and measured on the test part."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gpt4rec_es.cli.main import run
+from gpt4rec_es.index.current import ensure_current
+from gpt4rec_es.lab.splits.create import create_split
+from gpt4rec_es.lab.splits.protocols import SplitOptions
+from tests.databases import Database
+from tests.servers import Servers
+from tests.shop import Shop, make_shop
+
+
+@pytest.fixture
+def shop(
+    servers: Servers,
+    database: Database,
+    alias: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Shop:
+    """A shop with an index and a split."""
+    made = make_shop(servers, database, alias)
+    runtime = made.runtime()
+    ensure_current(runtime.engine, runtime.elastic, runtime.reindex_options(), actor="test")
+    create_split(runtime.engine, "loo", SplitOptions("leave-one-out"), actor="test")
+    runtime.close()
+    made.enter(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    return made
+
+
+def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    assert run([*arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_baselines_are_trained_and_measured_together(
+    shop: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = call(capsys, "train", "baseline", "bpr_mf", "--split", "loo", "--epochs", "3")
+    assert report["folder"] == ".models/bpr_mf-loo"
+    assert [epoch["epoch"] for epoch in report["card"]["epochs"]] == [0, 1, 2]
+    command = ["train", "baseline", "sasrec", "--split", "loo", "--name", "seq", "--epochs", "2"]
+    assert run(command) == 0
+    assert "gpt4rec evaluate run loo --trained .models/seq" in capsys.readouterr().out
+    assert sorted(path.name for path in (tmp_path / ".models").iterdir()) == ["bpr_mf-loo", "seq"]
+    measured = ("evaluate", "run", "loo", "--part", "test", "--k", "5")
+    trained = ("--trained", ".models/bpr_mf-loo", "--trained", ".models/seq")
+    popular, first, second = call(capsys, *measured, "--method", "popularity", *trained)
+    assert [one["method"] for one in (popular, first, second)] == ["popularity", "bpr_mf", "sasrec"]
+    assert first["options"]["baseline"]["content_hash"] == report["content_hash"]
+    assert second["options"]["baseline"]["name"] == "seq"
+    assert first["n_eval_users"] == second["n_eval_users"] == popular["n_eval_users"]
+    assert run([*command]) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert run(["train", "baseline", "bpr_mf", "--split", "loo", "--blocks", "2"]) == 2
+    assert "bpr_mf has no option blocks" in " ".join(capsys.readouterr().err.split())
+    assert run(["evaluate", "run", "loo"]) == 2
+    assert "There is no method." in capsys.readouterr().err
+    final = ("train", "baseline", "sasrec", "--split", "loo", "--name", "f", "--learn-validation")
+    call(capsys, *final, "--epochs", "2")
+    assert run(["evaluate", "run", "loo", "--trained", ".models/f"]) == 2
+    assert "learned from the validation part" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("method", ["bpr_mf", "sasrec"])
+def test_a_killed_command_goes_on_and_ends_with_equal_weights(
+    shop: Shop, tmp_path: Path, method: str
+) -> None:
+    command = ["train", "baseline", method, "--split", "loo", "--name", "x", "--json"]
+    command += ["--epochs", "60", "--patience", "60", "--dim", "16", "--batch-size", "8"]
+    whole = start(shop, tmp_path, [*command, "--output", "whole"])
+    out, err = whole.communicate(timeout=200)
+    assert whole.returncode == 0, err
+    first = start(shop, tmp_path, command)
+    state = tmp_path / ".models" / ".x.training" / "state.pt"
+    end = time.monotonic() + 120
+    while not state.exists():
+        assert first.poll() is None, first.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.002)
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    assert not (tmp_path / ".models" / "x").exists()
+    refused = start(shop, tmp_path, [*command, "--seed", "7"])
+    assert "unfinished training with other options" in refused.communicate(timeout=200)[1]
+    second = start(shop, tmp_path, command)
+    report = json.loads(second.communicate(timeout=200)[0])
+    expected = json.loads(out)
+    assert report["content_hash"] == expected["content_hash"]
+    assert report["card"]["epochs"] == expected["card"]["epochs"]
+    assert [path.name for path in (tmp_path / ".models").iterdir()] == ["x"]
+
+
+def start(shop: Shop, folder: Path, arguments: list[str]) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "gpt4rec_es", *arguments],
+        cwd=folder,
+        env={
+            **os.environ,
+            **shop.environ,
+            "GPT4REC_DEVICE": "cpu",
+            "GPT4REC_THREADS": "1",
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        },
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )

@@ -1,0 +1,196 @@
+"""Rows of re-rankers and their vectors: registered once, made once, exact for older versions."""
+
+import pytest
+from sqlalchemy import Engine, text
+
+from gpt4rec_es.db import locks
+from gpt4rec_es.db.rows import item_vectors as rows
+from gpt4rec_es.db.rows import rerankers, runs
+from gpt4rec_es.errors import ConflictError, LockedError, UsageError
+from gpt4rec_es.night.inputs import item_vectors
+from gpt4rec_es.night.inputs.item_vectors import (
+    ensure_item_vectors,
+    load_item_vectors,
+    load_run_items,
+    load_run_vectors,
+)
+from gpt4rec_es.ranking.vectors import quantise
+from tests.databases import Database
+from tests.rows import add_run
+from tests.vector_maker import TitleVectors, register
+
+
+@pytest.fixture
+def shop(database: Database) -> Database:
+    """A catalog of six items at version 1, one of them inactive and one without a title."""
+    with database.engine.begin() as connection:
+        connection.execute(
+            text("""
+            INSERT INTO items (item_id, title, is_active, version) VALUES
+                ('a', 'aa lamp', true, 1), ('b', 'bb lamp', true, 1), ('c', 'cc lamp', false, 1),
+                ('d', NULL, true, 1), ('e', 'ee lamp', true, 1), ('f', 'ff lamp', true, 1);
+            UPDATE catalog_state SET catalog_version = 1
+            """)
+        )
+        register(connection)
+    return database
+
+
+def change(shop: Database, statement: str) -> None:
+    """Change items as an import does: their rows and the catalog have the next version."""
+    with shop.engine.begin() as connection:
+        connection.execute(text("UPDATE catalog_state SET catalog_version = catalog_version + 1"))
+        connection.execute(
+            text(statement.replace(":version", "(SELECT catalog_version FROM catalog_state)"))
+        )
+
+
+def ensure(engine: Engine, maker: TitleVectors, name: str = "titles") -> int:
+    with engine.connect() as connection:
+        row = rerankers.get(connection, name)
+    return ensure_item_vectors(engine, row, maker)
+
+
+def stored(shop: Database) -> int:
+    with shop.engine.connect() as connection:
+        return int(connection.execute(text("SELECT count(*) FROM item_vectors")).scalar_one())
+
+
+def test_registering_is_idempotent_and_a_folder_that_moved_is_noted(database: Database) -> None:
+    with database.engine.begin() as connection:
+        first = register(connection)
+        again = register(connection, path="/elsewhere", gpt2="/gpt2")
+        assert (again.reranker_no, again.path, again.gpt2) == (1, "/elsewhere", "/gpt2")
+        assert first.vectors_version is None
+        register(connection, "second")
+        assert [one.name for one in rerankers.load_all(connection)] == ["titles", "second"]
+        with pytest.raises(UsageError, match="other content exists already"):
+            register(connection, content_hash="other")
+        with pytest.raises(UsageError, match="cannot be the name"):
+            register(connection, "a/b")
+        with pytest.raises(UsageError, match="There are: titles, second"):
+            rerankers.get(connection, "third")
+
+
+def test_all_items_get_vectors_once(shop: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(item_vectors, "_STEP", 4)
+    monkeypatch.setattr(rows, "_SLICE", 4)
+    maker = TitleVectors()
+    assert ensure(shop.engine, maker) == 1
+    assert maker.read == ["a", "b", "c", "d", "e", "f"]  # also those that cannot be recommended
+    assert ensure(shop.engine, maker) == 1
+    assert len(maker.read) == 6
+    with shop.engine.connect() as connection:
+        found = load_item_vectors(connection, 1, 1)
+    assert found.item_nos.tolist() == [1, 2, 3, 4, 5, 6]
+    assert (found.vectors[0] == quantise([0.97, 0.97, 0.07])).all()
+    assert stored(shop) == 6
+
+
+def test_changed_items_get_new_vectors_and_older_versions_keep_theirs(shop: Database) -> None:
+    maker = TitleVectors()
+    ensure(shop.engine, maker)
+    change(shop, "UPDATE items SET title = 'bright', version = :version WHERE item_id = 'b'")
+    change(shop, "UPDATE items SET price = 5, is_active = false, version = :version")
+    change(shop, "INSERT INTO items (item_id, title, version) VALUES ('g', 'gg', :version)")
+    maker.read.clear()
+    assert ensure(shop.engine, maker) == 4
+    # A price and a state are not read by this re-ranker.
+    assert maker.read == ["b", "g"]
+    assert stored(shop) == 8
+    with shop.engine.connect() as connection:
+        before, now = (load_item_vectors(connection, 1, version) for version in (1, 4))
+        assert rerankers.load(connection, 1).vectors_version == 4
+    assert len(before.item_nos) == 6
+    assert len(now.item_nos) == 7
+    assert (before.of([2])[0] == quantise([0.98, 0.98, 0.07])).all()
+    assert (now.of([2])[0] == quantise([0.98, 1.14, 0.06])).all()
+    assert (now.of([1])[0] == before.of([1])[0]).all()
+
+
+def test_a_killed_process_loses_one_step(shop: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(item_vectors, "_STEP", 2)
+
+    class Killed(TitleVectors):
+        def item_vectors(self, item_ids, rows):  # type: ignore[no-untyped-def]
+            if "e" in item_ids:
+                raise KeyboardInterrupt
+            return super().item_vectors(item_ids, rows)
+
+    with pytest.raises(KeyboardInterrupt):
+        ensure(shop.engine, Killed())
+    assert stored(shop) == 4
+    change(shop, "UPDATE items SET title = 'dd', version = :version WHERE item_id = 'd'")
+    maker = TitleVectors()
+    assert ensure(shop.engine, maker) == 2
+    assert maker.read == ["d", "e", "f"]
+    with shop.engine.connect() as connection:
+        assert load_item_vectors(connection, 1, 2).item_nos.tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_an_import_in_between_is_noticed(shop: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(item_vectors, "_STEP", 2)
+
+    class Slow(TitleVectors):
+        imports = 1
+
+        def item_vectors(self, item_ids, rows):  # type: ignore[no-untyped-def]
+            if self.imports:
+                self.imports -= 1
+                change(shop, "UPDATE items SET title = 'xx', version = :version WHERE item_no < 4")
+            return super().item_vectors(item_ids, rows)
+
+    assert ensure(shop.engine, Slow()) == 2
+    with shop.engine.connect() as connection:
+        first, now = (load_item_vectors(connection, 1, version) for version in (1, 2))
+    assert (now.of([1])[0] == quantise([1.2, 1.2, 0.02])).all()
+    assert (first.of([1])[0] == quantise([0.97, 0.97, 0.07])).all()
+    endless = Slow()
+    endless.imports = 99
+    change(shop, "UPDATE items SET title = 'yy', version = :version")
+    with pytest.raises(ConflictError, match="Imports changed the catalog"):
+        ensure(shop.engine, endless)
+
+
+def test_two_processes_do_not_make_the_same_vectors(
+    shop: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(item_vectors, "_WAIT_S", 0.1)
+    with locks.hold_lock(shop.engine, "item vectors titles"), pytest.raises(LockedError):
+        ensure(shop.engine, TitleVectors())
+
+
+def test_vectors_of_a_run(shop: Database) -> None:
+    ensure(shop.engine, TitleVectors())
+    change(shop, "UPDATE items SET title = 'zz', version = :version WHERE item_no = 1")
+    ensure(shop.engine, TitleVectors())
+    with shop.engine.begin() as connection:
+        add_run(connection)
+        connection.execute(
+            text(
+                "UPDATE runs SET reranker_no = 1, "
+                'manifest = \'{"reranker": {"catalog_version": 1}}\''
+            )
+        )
+        rows.store_user_vectors(connection, 1, [(7, b"\x00\x04\x00\x00\x00\x04")])
+        run = runs.load(connection, 1)
+        found = load_run_vectors(connection, run, [7, 8])
+        assert found.users.keys() == {7}
+        assert found.users[7].tolist() == [1024, 0, 1024]
+        assert (found.items.of([1])[0] == quantise([0.97, 0.97, 0.07])).all()
+        again = load_run_vectors(connection, run, [8], load_run_items(connection, run))
+        assert not again.users
+        connection.execute(text("UPDATE runs SET reranker_no = NULL"))
+        none = load_run_vectors(connection, runs.load(connection, 1), [7])
+        assert none.scorer(7) is None
+
+
+def test_vectors_of_users_are_dropped_with_the_run(shop: Database) -> None:
+    with shop.engine.begin() as connection:
+        add_run(connection, state="cancelled")
+        rows.store_user_vectors(connection, 1, [(7, b"\x00\x04\x00\x00\x00\x04")])
+        connection.execute(text("SELECT drop_run_partitions(1, true)"))
+        assert rows.load_user_vectors(connection, 1, [7]) == {}
+        connection.execute(text("UPDATE runs SET pruned_at = NULL, state = 'embedding'"))
+    with shop.engine.connect() as connection, pytest.raises(Exception, match="is unfinished"):
+        connection.execute(text("SELECT drop_run_partitions(1)"))

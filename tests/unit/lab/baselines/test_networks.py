@@ -1,0 +1,347 @@
+"""Losses, causality, padding and lists of trained baselines, on values computed by hand."""
+
+from math import exp, log
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from gpt4rec_es.cli.train_baseline import baseline
+from gpt4rec_es.db.rows.metadata import ItemFields
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.lab.baselines.baseline_folder import NETWORKS
+from gpt4rec_es.lab.baselines.baseline_options import BASELINE_NAMES, DEFAULTS, as_dict, options_of
+from gpt4rec_es.lab.baselines.bpr_mf import BprMf, Pairs
+from gpt4rec_es.lab.baselines.content_rec import ContentRec
+from gpt4rec_es.lab.baselines.fm_bpr import FmBpr
+from gpt4rec_es.lab.baselines.network import BaselineData, best_of_rows
+from gpt4rec_es.lab.baselines.sasrec import SasRec
+from gpt4rec_es.lab.baselines.youtube_dnn import YouTubeDnn
+
+HISTORIES = [[0, 1, 2], [3, 1], [4], [5, 4, 3, 2, 1, 0]]
+BRANDS = ["x", "x", None, "y", None, "y", "x", None]
+CATEGORIES = ["a > b", "a", "a", None, None, "a > b", "a", None]
+FIELDS = [
+    ItemFields(n, f"item {n} of a kind", brand, category, None)
+    for n, (brand, category) in enumerate(zip(BRANDS, CATEGORIES, strict=True))
+]
+DATA = BaselineData(HISTORIES, 8, FIELDS)
+
+
+def bpr_mf(**changes: Any) -> BprMf:
+    torch.manual_seed(0)
+    return BprMf(DATA, options_of("bpr_mf", dim=4, **changes))
+
+
+def fm_bpr(**changes: Any) -> FmBpr:
+    torch.manual_seed(0)
+    return FmBpr(DATA, options_of("fm_bpr", dim=4, **changes))
+
+
+def youtube_dnn(**changes: Any) -> YouTubeDnn:
+    torch.manual_seed(0)
+    chosen = {"dim": 4, "length": 3, "dropout": 0.0, "samples": 0, **changes}
+    return YouTubeDnn(DATA, options_of("youtube_dnn", **chosen))
+
+
+def content_rec(**changes: Any) -> ContentRec:
+    torch.manual_seed(0)
+    fields = [*FIELDS[:7], ItemFields(7, None, None, None, None)]
+    options = options_of("content_rec", **{"dim": 4, "length": 3, "samples": 2, **changes})
+    return ContentRec(BaselineData(HISTORIES, 8, fields), options)
+
+
+def sasrec(**changes: Any) -> SasRec:
+    torch.manual_seed(0)
+    chosen = {"dim": 8, "length": 4, "dropout": 0.0, **changes}
+    return SasRec(DATA, options_of("sasrec", **chosen))
+
+
+def set_vectors(network: BprMf, user: list[float], items: dict[int, list[float]]) -> None:
+    with torch.no_grad():
+        network.users.weight[0] = torch.tensor(user)
+        for item, values in items.items():
+            network.items.weight[item] = torch.tensor(values)
+
+
+def one_pair() -> tuple[Any, Any, Any]:
+    return torch.tensor([0]), torch.tensor([1]), torch.tensor([[3]])
+
+
+def test_the_loss_of_a_pair() -> None:
+    network = bpr_mf(l2=0.0)
+    set_vectors(network, [1, 0, 2, 0], {1: [1, 5, 0.5, 0], 3: [0.5, 5, 0, 1]})
+    with torch.no_grad():
+        network.bias[1], network.bias[3] = 0.25, 0.5
+    # Scores 2 + .25 and .5 + .5: the margin is 1.25.
+    loss = network.loss(*one_pair())
+    assert float(loss.detach()) == pytest.approx(log(1 + exp(-1.25)))
+    loss.backward()
+    # d loss / d margin = -sigmoid(-margin); the paper's update of each weight follows from it.
+    slope = -1 / (1 + exp(1.25))
+    assert network.users.weight.grad[0].tolist() == pytest.approx(
+        [slope * 0.5, 0.0, slope * 0.5, -slope]
+    )
+    assert network.items.weight.grad[1].tolist() == pytest.approx([slope, 0, 2 * slope, 0])
+    assert network.items.weight.grad[3].tolist() == pytest.approx([-slope, 0, -2 * slope, 0])
+    assert network.bias.grad[[1, 3]].tolist() == pytest.approx([slope, -slope])
+    assert not network.users.weight.grad[1:].any()
+
+
+def test_squares_of_the_weights_of_a_pair() -> None:
+    network = bpr_mf(l2=0.1)
+    set_vectors(network, [1, 0, 2, 0], {1: [0, 3, 0, 0], 3: [0, 0, 0, 1]})
+    with torch.no_grad():
+        network.bias[1] = 0.5
+    margin = 0.5
+    squares = 5 + 9 + 1 + 0.25
+    assert float(network.loss(*one_pair()).detach()) == pytest.approx(
+        log(1 + exp(-margin)) + 0.1 * squares
+    )
+
+
+def test_negatives_were_not_bought() -> None:
+    pairs = Pairs(HISTORIES, 8)
+    seen = []
+    for users, items, negatives in pairs.batches(5, 3, np.random.default_rng(1)):
+        assert negatives.shape == (len(users), 3)
+        for user, item, drawn in zip(
+            users.tolist(), items.tolist(), negatives.tolist(), strict=True
+        ):
+            seen.append((user, item))
+            assert not set(drawn) & set(HISTORIES[user])
+    assert sorted(seen) == [
+        (user, item) for user, own in enumerate(HISTORIES) for item in sorted(own)
+    ]
+
+
+def test_a_user_of_everything_ends_the_draws() -> None:
+    assert len(list(Pairs([[0, 1]], 2).batches(5, 1, np.random.default_rng(1)))) == 1
+
+
+def test_an_unseen_user_is_the_mean_of_the_items() -> None:
+    network = bpr_mf()
+    with torch.no_grad():
+        found = network.scores(torch.tensor([-1, 2]), [[1, 3], [1, 3]])
+    items = network.items.weight.detach()
+    mean = (items[1] + items[3]) / 2
+    torch.testing.assert_close(found[0], items @ mean)
+    torch.testing.assert_close(found[1], items @ network.users.weight.detach()[2])
+    torch.testing.assert_close(network.users.weight, bpr_mf().users.weight)  # unchanged
+
+
+def test_a_factorisation_machine_is_the_sum_of_all_pairs() -> None:
+    network = fm_bpr()
+    with torch.no_grad():
+        for weights in network.parameters():
+            weights.add_(torch.randn_like(weights))
+        network.features.weight[0] = 0
+        network.feature_bias.weight[0] = 0
+        found = network.scores(torch.tensor([1]), [[3]])[0]
+    category, brand = network.places[0].tolist()
+    assert network.places[5].tolist() == [category, brand + 1]
+    assert network.places[4].tolist() == [0, 0]
+    vectors = [network.users.weight[1], network.items.weight[0]]
+    vectors += [network.features.weight[category], network.features.weight[brand]]
+    expected = network.bias[0] + network.feature_bias.weight[[category, brand]].sum()
+    for n, first in enumerate(vectors):
+        expected = expected + sum(first @ second for second in vectors[n + 1 :])
+    assert float(found[0]) == pytest.approx(float(expected.detach()), rel=1e-4)
+    # Item 6 was never bought: like item 1 without its own vector and bias.
+    with torch.no_grad():
+        network.items.weight[1] = 0
+        network.bias[1] = 0
+        again = network.scores(torch.tensor([1]), [[3]])[0]
+    assert float(again[6]) == pytest.approx(float(again[1]))
+    assert float(found[6]) == pytest.approx(float(again[6]))
+
+
+def test_a_new_user_of_a_factorisation_machine_is_the_mean_of_the_items_sums() -> None:
+    network = fm_bpr()
+    with torch.no_grad():
+        found = network.scores(torch.tensor([-1]), [[1, 3]])[0]
+        catalog = network.read(torch.arange(8))
+    mean = (catalog.vectors[1] + catalog.vectors[3]) / 2
+    torch.testing.assert_close(found, catalog.vectors @ mean + catalog.biases)
+
+
+def test_cross_entropy_of_all_next_items() -> None:
+    network = sasrec()
+    items, following = torch.tensor([[0, 1], [3, 8]]), torch.tensor([[1, 2], [1, 8]])
+    hidden = network.read(items).detach()
+    losses = []
+    for row, place, target in ((0, 0, 1), (0, 1, 2), (1, 0, 1)):
+        scores = network.items.weight.detach()[:8] @ hidden[row, place]
+        losses.append(float(scores.exp().sum().log() - scores[target]))
+    loss = network.loss(items, following, torch.tensor([], dtype=torch.long))
+    assert float(loss.detach()) == pytest.approx(sum(losses) / 3, rel=1e-5)
+
+
+def test_sampled_softmax_is_that_of_all_items_when_each_is_drawn_as_often_as_expected() -> None:
+    network = sasrec()
+    network.chances = torch.full((8,), 1 / 8)
+    items, following = torch.tensor([[0, 1]]), torch.tensor([[1, 2]])
+    whole = network.loss(items, following, torch.tensor([], dtype=torch.long))
+    sampled = network.loss(items, following, torch.arange(8))
+    assert float(sampled.detach()) == pytest.approx(float(whole.detach()), rel=1e-5)
+
+
+def test_later_items_change_nothing_before_them() -> None:
+    network = sasrec().eval()
+    before = network.read(torch.tensor([[0, 1, 2, 3]]))
+    after = network.read(torch.tensor([[0, 1, 5, 4]]))
+    torch.testing.assert_close(before[:, :2], after[:, :2])
+    assert not torch.allclose(before[:, 2:], after[:, 2:])
+
+
+def test_padding_and_batch_mates_change_nothing() -> None:
+    network = sasrec().eval()
+    alone = network.read(torch.tensor([[3, 1]]))
+    padded = network.read(torch.tensor([[3, 1, 8, 8], [0, 1, 2, 3]]))
+    torch.testing.assert_close(alone[0], padded[0, :2])
+    with torch.no_grad():
+        together = network.scores(None, [[3, 1], [0, 1, 2, 3, 4, 5], [2]])
+        apart = [network.scores(None, [h]) for h in ([3, 1], [2, 3, 4, 5], [2])]
+    torch.testing.assert_close(together, torch.cat(apart))
+
+
+def test_padding_learns_nothing() -> None:
+    network = sasrec()
+    network.loss(
+        torch.tensor([[3, 8]]), torch.tensor([[1, 8]]), torch.tensor([], dtype=torch.long)
+    ).backward()
+    assert not network.items.weight.grad[8].any()
+
+
+def test_every_purchase_but_the_first_is_an_example_within_the_length() -> None:
+    network = sasrec(batch_size=2, samples=5)
+    pairs = []
+    for items, following, negatives in network.batches(DATA, 3):
+        assert len(negatives) == 5
+        assert int(negatives.max()) < 8
+        for known, target in zip(items.tolist(), following.tolist(), strict=True):
+            pairs += [(a, b) for a, b in zip(known, target, strict=True) if b != 8]
+    assert sorted(pairs) == sorted([(0, 1), (1, 2), (3, 1), (4, 3), (3, 2), (2, 1), (1, 0)])
+
+
+def test_a_user_is_the_mean_of_the_newest_items() -> None:
+    network = youtube_dnn()
+    weights = network.items.weight.detach()
+    with torch.no_grad():
+        found = network.scores(None, [[0, 1, 2, 3], [3], [2, 3, 1]])
+        mean = network.layers((weights[1] + weights[2] + weights[3]) / 3)
+        expected = network.targets.weight @ mean + network.bias
+    torch.testing.assert_close(found[0], expected)
+    torch.testing.assert_close(found[0], found[2])  # their order is nothing to a mean
+    assert not torch.allclose(found[0], found[1])
+
+
+def test_dropout_leaves_items_out_of_the_mean_but_the_newest() -> None:
+    network = youtube_dnn(dropout=0.99)
+    items = torch.tensor([[3, 1, 2]])
+    with torch.no_grad():
+        torch.testing.assert_close(network.read(items), network.read(torch.tensor([[3, -1, -1]])))
+        network.eval()
+        assert not torch.allclose(network.read(items), network.read(items[:, :1]))
+
+
+def test_a_purchase_is_predicted_from_those_before_it() -> None:
+    examples = []
+    for items, following, negatives in youtube_dnn(batch_size=3).batches(DATA, 0):
+        assert len(negatives) == 0
+        examples += [
+            ([i for i in known if i >= 0], target)
+            for known, target in zip(items.tolist(), following.tolist(), strict=True)
+        ]
+    expected = [
+        (list(reversed(history[max(0, place - 3) : place])), history[place])
+        for history in HISTORIES
+        for place in range(1, len(history))
+    ]
+    assert sorted(examples) == sorted(expected)
+
+
+def test_an_item_is_the_mean_of_its_words_and_a_user_of_the_items() -> None:
+    network = content_rec()
+    words = network.words.weight.detach()
+    catalog = network.catalog().detach()
+    # "item 0 of a kind" has the words 0 to 4, "item 1 of a kind" one other.
+    torch.testing.assert_close(catalog[0], words[:5].mean(0))
+    torch.testing.assert_close(catalog[1], words[[0, 5, 2, 3, 4]].mean(0))
+    assert not catalog[7].any()
+    with torch.no_grad():
+        found = network.scores(None, [[5, 0, 1]])[0]
+    mean = (catalog[5] + catalog[0] + catalog[1]) / 3
+    expected = torch.cosine_similarity(catalog, mean.unsqueeze(0))
+    torch.testing.assert_close(found, expected)
+    # Without a title there is nothing to find an item by; without purchases there is.
+    assert sorted(network.eval().lists([-1], [[0]], 9)[0]) == [1, 2, 3, 4, 5, 6]
+
+
+def test_the_hinge_of_cosines() -> None:
+    network = content_rec(margin=0.3)
+    with torch.no_grad():
+        catalog = torch.nn.functional.normalize(network.catalog(), dim=1)
+    items, following = torch.tensor([[0, -1, -1]]), torch.tensor([1])
+    cosine = catalog @ catalog[0]
+    expected = [max(0.0, 0.3 - float(cosine[1] - cosine[other])) for other in (4, 5)]
+    loss = network.loss(items, following, torch.tensor([4, 5])).detach()
+    assert float(loss) == pytest.approx(sum(expected) / 2, rel=1e-5)
+    # The purchase itself, drawn as a negative, counts nothing.
+    loss = network.loss(items, following, torch.tensor([4, 1])).detach()
+    assert float(loss) == pytest.approx(expected[0] / 2, rel=1e-5)
+
+
+@pytest.mark.parametrize("make", [bpr_mf, fm_bpr, sasrec, youtube_dnn, content_rec])
+def test_batches_follow_from_seed_and_epoch(make: Any) -> None:
+    def first(seed: int, epoch: int) -> list[list[int]]:
+        return [tensor.tolist() for tensor in next(make(seed=seed, samples=6).batches(DATA, epoch))]
+
+    assert first(1, 0) == first(1, 0)
+    assert first(1, 0) != first(1, 1)
+    assert first(1, 0) != first(2, 0)
+
+
+@pytest.mark.parametrize("make", [bpr_mf, sasrec, youtube_dnn])
+def test_lists_leave_out_what_is_known_or_never_learned(make: Any) -> None:
+    network = make().eval()
+    users, histories = [0, -1, 2], [[0, 1, 2], [4, 5], []]
+    lists = network.lists(users, histories, 10, [3])
+    assert [set(items) for items in lists] == [{4, 5}, {0, 1, 2}, {0, 1, 2, 4, 5}]
+    assert lists[2][0] == 1  # the most popular item for a user without a history
+    assert network.lists(users, histories, 1, [3]) == [items[:1] for items in lists]
+    assert network.lists([], [], 3) == []
+    with pytest.raises(UsageError, match="k is 0"):
+        network.lists(users, histories, 0)
+
+
+def test_the_best_of_rows() -> None:
+    none = -torch.inf
+    rows = torch.tensor([[1, 3, 3, 2.0], [none, 5, none, none], [7, 7, 7, 7], [none] * 4])
+    assert best_of_rows(rows, 3) == [[1, 2, 3], [1], [0, 1, 2], []]
+    assert best_of_rows(rows, 1) == [[1], [1], [0], []]
+    assert best_of_rows(rows, 9) == [[1, 2, 3, 0], [1], [0, 1, 2, 3], []]
+
+
+def test_the_command_offers_every_method_and_option() -> None:
+    options = {option.name: option for option in baseline.params}
+    assert options["method"].type.choices == tuple(NETWORKS) == BASELINE_NAMES
+    assert {name for own in DEFAULTS.values() for name in own} <= set(options)
+
+
+def test_options_are_those_of_the_method() -> None:
+    assert options_of("bpr_mf", dim=8, length=None).dim == 8
+    assert "length" not in as_dict("bpr_mf", options_of("bpr_mf"))
+    for name in BASELINE_NAMES:
+        assert as_dict(name, options_of(name, seed=4))["seed"] == 4
+    with pytest.raises(UsageError, match="no trained baseline 'x'"):
+        options_of("x")
+    with pytest.raises(UsageError, match="bpr_mf has no option length"):
+        options_of("bpr_mf", length=3)
+    with pytest.raises(UsageError, match="epochs is 0"):
+        options_of("sasrec", epochs=0)
+    with pytest.raises(UsageError, match="samples is at least 1"):
+        options_of("bpr_mf", samples=0)
+    with pytest.raises(UsageError, match="no multiple of heads"):
+        options_of("sasrec", dim=9, heads=2)
