@@ -21,10 +21,10 @@ Fixed: TypeAlias = NDArray[np.int16]
 
 
 def quantise(values: Any) -> Fixed:
-    """Return ``values`` as multiples of 2^-10; values beyond about 32 are clipped.
+    """Return ``values`` as multiples of 2^-10.
 
     Raises:
-        DataError: a value is not finite.
+        DataError: a value is not finite, or beyond the limits, about 32 on either side.
     """
     plain = np.asarray(values, np.float64)
     if not np.isfinite(plain).all():
@@ -32,7 +32,15 @@ def quantise(values: Any) -> Fixed:
             "A vector of the re-ranker has values that are not finite.",
             "Train it again, with a lower --lr.",
         )
-    return np.clip(np.rint(plain * _UNIT), _LIMITS.min, _LIMITS.max).astype(np.int16)
+    units = np.rint(plain * _UNIT)
+    if units.size and not (_LIMITS.min <= units.min() and units.max() <= _LIMITS.max):
+        worst = plain.flat[np.abs(plain).argmax()]
+        raise DataError(
+            f"A vector of the re-ranker has the value {worst:.6g}; stored vectors hold values from "
+            f"{_LIMITS.min / _UNIT:g} to {_LIMITS.max / _UNIT:.3f}.",
+            "Train it again, with a lower --lr or fewer epochs.",
+        )
+    return units.astype(np.int16)
 
 
 def dequantise(vectors: Fixed) -> NDArray[np.float32]:

@@ -77,7 +77,10 @@ def test_rows_have_score_and_rank_before(parts: NightParts) -> None:
             text("SELECT count(rerank_score), count(merge_rank) FROM analytics.recommendations")
         ).one()
     assert gate.passed
-    assert gate.measured.startswith(f"{len(ranked)} of {len(ranked)} places")
+    assert gate.measured == (
+        "0 of 39 users with purchases have no vector; "
+        f"{len(ranked)} of {len(ranked)} places have a score of the re-ranker"
+    )
     assert tuple(shown) == (len(ranked), len(ranked))
 
 
