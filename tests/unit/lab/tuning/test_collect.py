@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gpt4rec_es.lab.bm25.index import MemoryIndex, TokenizedTitle
@@ -118,7 +118,7 @@ def collector_of(shop: Shop, fusion: Fusion, **more: object) -> CandidateCollect
 
 
 @given(shops(), fusions.map(learned), st.integers(1, 6), st.data())
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_users_that_a_setting_finds_nothing_for_are_left_out(
     shop: Shop, fusion: Fusion, num_queries: int, data: st.DataObject
 ) -> None:
@@ -138,7 +138,7 @@ def test_users_that_a_setting_finds_nothing_for_are_left_out(
 
 
 @given(shops(), fusions.map(learned), st.integers(1, 6), st.sampled_from([10, 1 << 20]))
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_they_are_those_of_the_night_bit_for_bit(
     shop: Shop, fusion: Fusion, num_queries: int, hits_at_once: int
 ) -> None:
