@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 # Narrower columns of text are slivers: a line has no more than a word.
-_TEXT = 16
+_TEXT = 14
 # Longer words than this may break if they are part of a text: nobody looks for them as a whole.
 _WORD = 24
 

@@ -53,8 +53,8 @@ trained_option = click.option(
 )
 reranker_option = click.option(
     "--reranker",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="Folder of the re-ranker that recipes use in place of the one that they name.",
+    shell_complete=names("reranker"),
+    help="Registered re-ranker for recipes, in place of the one that they name.",
 )
 _RULES = (
     click.option("--min-price", type=float, help="Lowest price of recommended items."),

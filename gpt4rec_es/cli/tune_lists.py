@@ -48,8 +48,8 @@ USERS = click.option(
 
 RERANKER = click.option(
     "--reranker",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="Folder of a re-ranker, trained on SPLIT, that joins if it helps by more than chance. "
+    shell_complete=names("reranker"),
+    help="Registered re-ranker, trained on SPLIT, that joins if it helps by more than chance. "
     "[default: that of the live recipe, if any]",
 )
 

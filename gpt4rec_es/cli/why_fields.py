@@ -21,12 +21,16 @@ def print_fields(data: dict[str, Any]) -> None:
             shown = [None, None, None]
     columns = ["rank", "item_id", "score", "field", "text", "weight", "effect"]
     print_table(columns, rows, "Re-rank scores by field; effect: what the score loses without it")
+    if changed := [item["item_id"] for item in data["items"] if item["is_changed"]]:
+        print_line(f"Changed since the run, so that its score was another: {', '.join(changed)}.")
     print_line(_verdict(data["agreement"], is_explanation=data["is_explanation"]))
 
 
 def _verdict(agreement: float | None, *, is_explanation: bool) -> str:
     if agreement is None:
-        return "There are no attention weights to compare the effects with."
+        return (
+            "There is nothing to compare: no item has two fields with different attention weights."
+        )
     measured = f"rank correlation {agreement:.2f}"
     if is_explanation:
         return f"The attention weights agree with the effects ({measured})."

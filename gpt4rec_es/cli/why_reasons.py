@@ -19,8 +19,6 @@ def reason_of(row: dict[str, Any]) -> str:
     reason = _REASONS[row["source"]].format(**row, from_title=from_title)
     if row["promoted_by"] and row["source"] != "pinned":
         reason += f", moved up by {row['promoted_by']}"
-    if row["merge_rank"] not in {None, row["rank"]}:
-        reason += f", re-ranked from {row['merge_rank']}"
     return reason if row["is_active"] else f"not shown: deactivated since; was {reason}"
 
 
@@ -31,7 +29,8 @@ def fused_from(row: dict[str, Any]) -> str | None:
     parts = ((name, f"{value:.3f}") for name, value in row["contributions"].items())
     # Parts that are 0 as printed would only make the cell longer.
     contributions = ", ".join(f"{name} {text}" for name, text in parts if float(text))
-    return f"{row['fused_score']:.3f}: {contributions}"
+    without = f"; without the re-ranker place {row['merge_rank']}" if row["merge_rank"] else ""
+    return f"{row['fused_score']:.3f}: {contributions}{without}"
 
 
 def left_out_because(cause: str) -> str:

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from annotated_types import Interval
 
 from gpt4rec_es.errors import UsageError
+from gpt4rec_es.options.features import uses_reranker
 from gpt4rec_es.options.lists import QUERIES, Fusion, QueryFilters, SearchOptions
 from gpt4rec_es.records import Decoding
 
@@ -110,6 +111,18 @@ class NamedRecipe:
             given["reranker"] = None  # it would have no effect any more
         recipe = replace(self.recipe, **given)
         return self if recipe == self.recipe else NamedRecipe(self.name, recipe, is_changed=True)
+
+
+def without_reranker(recipe: Recipe) -> Recipe:
+    """Return ``recipe`` with the other coefficients alone.
+
+    Raises:
+        UsageError: it has no others.
+    """
+    kept = tuple(pair for pair in recipe.fusion.coefficients if not uses_reranker([pair]))
+    if recipe.reranker is None:
+        return recipe
+    return replace(recipe, fusion=replace(recipe.fusion, coefficients=kept), reranker=None)
 
 
 def differences(a: Recipe, b: Recipe) -> dict[str, list[Any]]:

@@ -39,7 +39,12 @@ class SourceValues:
 
     def top(self, most: int) -> Numbers:
         """Return the ``most`` items of the highest ``recent`` values, ties by the first hit."""
-        return self.item_nos[np.lexsort((self.first, -self.recent))[:most]]
+        kept = np.arange(len(self.recent))
+        if len(kept) > most:  # a whole sort of thousands of items would take longest
+            least = np.partition(self.recent, len(kept) - most)[len(kept) - most]
+            kept = np.flatnonzero(self.recent >= least)
+        order = np.lexsort((self.first[kept], -self.recent[kept]))
+        return self.item_nos[kept[order[:most]]]
 
     def places(self, item_nos: Numbers) -> tuple[Numbers, NDArray[np.bool_]]:
         """Return each item's index here (0 if it has none), and whether it has one."""

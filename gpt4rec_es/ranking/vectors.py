@@ -7,7 +7,7 @@ replay and an evaluation agree to the last bit, without the network that made th
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,10 @@ Fixed: TypeAlias = NDArray[np.int16]
 
 
 def quantise(values: Any) -> Fixed:
-    """Return ``values`` as multiples of 2^-10; values beyond about 32 are clipped.
+    """Return ``values`` as multiples of 2^-10.
 
     Raises:
-        DataError: a value is not finite.
+        DataError: a value is not finite, or beyond the limits, about 32 on either side.
     """
     plain = np.asarray(values, np.float64)
     if not np.isfinite(plain).all():
@@ -32,7 +32,15 @@ def quantise(values: Any) -> Fixed:
             "A vector of the re-ranker has values that are not finite.",
             "Train it again, with a lower --lr.",
         )
-    return np.clip(np.rint(plain * _UNIT), _LIMITS.min, _LIMITS.max).astype(np.int16)
+    units = np.rint(plain * _UNIT)
+    if units.size and not (_LIMITS.min <= units.min() and units.max() <= _LIMITS.max):
+        worst = plain.flat[np.abs(plain).argmax()]
+        raise DataError(
+            f"A vector of the re-ranker has the value {worst:.6g}; stored vectors hold values from "
+            f"{_LIMITS.min / _UNIT:g} to {_LIMITS.max / _UNIT:.3f}.",
+            "Train it again, with a lower --lr or fewer epochs.",
+        )
+    return units.astype(np.int16)
 
 
 def dequantise(vectors: Fixed) -> NDArray[np.float32]:
@@ -93,11 +101,18 @@ class ItemVectors(NamedTuple):
         return np.where(found[:, None], self.vectors[places], np.int16(0)), found
 
 
+class ItemLookup(Protocol):
+    """Vectors of items, in memory or elsewhere."""
+
+    def of(self, item_nos: NDArray[np.int64]) -> tuple[Fixed, NDArray[np.bool_]]:
+        """Return the vectors of ``item_nos``, and which items have one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Vectors:
     """Vectors by a re-ranker: of items, and of users by user number."""
 
-    items: ItemVectors
+    items: ItemLookup
     users: Mapping[int, Fixed]
 
     def scorer(self, user_no: int) -> Callable[[NDArray[np.int64]], NDArray[np.float64]] | None:
@@ -116,4 +131,5 @@ class Vectors:
         return scores
 
 
-NO_VECTORS = Vectors(ItemVectors(np.zeros(0, np.int64), np.zeros((0, 1), np.int16)), {})
+NO_ITEMS = ItemVectors(np.zeros(0, np.int64), np.zeros((0, 1), np.int16))
+NO_VECTORS = Vectors(NO_ITEMS, {})

@@ -47,6 +47,7 @@ def add_reranker(
 
     Raises:
         UsageError: the folder holds none, or none that nights could use, or the name is taken.
+        DataError: biases that stored vectors cannot hold.
     """
     card = read_document(folder)["card"] or {}
     source = gpt2 or card.get("gpt2", {}).get("path")
@@ -55,6 +56,7 @@ def add_reranker(
             f"The card of the re-ranker in {folder} names no GPT-2.", "Give its folder: --gpt2."
         )
     opened = ServedReranker(folder, source)
+    opened.check_biases()
     with transaction(engine) as connection:
         if dry_run:
             rerankers.require_free(connection, name, opened.content_hash)

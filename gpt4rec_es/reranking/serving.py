@@ -18,7 +18,7 @@ from torch import nn
 from gpt4rec_es.db.rows.metadata import ItemFields
 from gpt4rec_es.encoders.network import pick_device
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.ranking.vectors import Fixed, dequantise, with_last
+from gpt4rec_es.ranking.vectors import Fixed, dequantise, quantise, with_last
 from gpt4rec_es.reranking.checkpoint import (
     ITEMS,
     build_recommender,
@@ -62,6 +62,15 @@ class ServedReranker:
         self.history_length = model.options.history_length
         self.width = model.dim + 1
         self.reads_users = model.users is not None
+
+    def check_biases(self) -> None:
+        """Check that stored vectors hold all biases, the part of them that is known without items.
+
+        Raises:
+            DataError: they do not.
+        """
+        quantise(self._model.item_bias.detach().cpu().numpy())
+        quantise(self._model.other_bias.detach().cpu().numpy())
 
     def input_hashes(self, item_ids: Sequence[str], rows: Sequence[ItemFields]) -> list[bytes]:
         """Return a hash of all that the vector of each item depends on, besides the network."""
@@ -191,7 +200,9 @@ class _TextVectors:
             vectors[torch.tensor(saved, device=encoder.device)] = found.double()
         others = sorted(set(range(len(texts))).difference(saved))
         new = [texts[n] for n in others if texts[n] not in self._recent]
-        self._recent.update(zip(new, encoder.encode_text(new).cpu(), strict=True))
+        # Clones: a row of the result would keep the vectors of the whole batch in memory.
+        encoded = (one.clone() for one in encoder.encode_text(new).cpu())
+        self._recent.update(zip(new, encoded, strict=True))
         if others:
             found = torch.stack([self._recent[texts[n]] for n in others])
             vectors[torch.tensor(others, device=encoder.device)] = found.to(vectors)

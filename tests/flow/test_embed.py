@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import text
 
@@ -13,11 +14,12 @@ from gpt4rec_es.cli.main import run as run_command
 from gpt4rec_es.db.rows import rerankers, runs
 from gpt4rec_es.db.rows.history import stream_histories
 from gpt4rec_es.db.rows.shards import claim
-from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.errors import ConflictError, GateError, UsageError
 from gpt4rec_es.night.inprocess import plan_summary, run_night
 from gpt4rec_es.night.inputs.item_vectors import (
     ensure_item_vectors,
     load_item_vectors,
+    load_run_items,
     load_run_vectors,
 )
 from gpt4rec_es.night.inputs.parts import NightParts
@@ -93,11 +95,11 @@ def expected(database: Database, maker: TitleVectors) -> dict[int, Fixed]:
             for user_no, _, history in stream_histories(connection)
             if history
         }
-        found = load_run_vectors(connection, runs.load(connection, 1), [])
-    places = {int(item): place for place, item in enumerate(found.items.item_nos)}
+        items = load_run_items(connection, runs.load(connection, 1))
+    places = {int(item): place for place, item in enumerate(items.item_nos)}
     rows = [[places[item] for item in history] for history in histories.values()]
     attributes = [{"gender": "F"} if user_no % 3 == 0 else {} for user_no in histories]
-    made = maker.user_vectors(rows, found.items.vectors, attributes)
+    made = maker.user_vectors(rows, items.vectors, attributes)
     return dict(zip(histories, made, strict=True))
 
 
@@ -122,11 +124,11 @@ def test_users_with_purchases_get_the_vectors_of_their_newest_items(
     with database.engine.connect() as connection:
         run = runs.load(connection, 1)
         loaded = load_run_vectors(connection, run, list(range(1, 41)))
+        assert loaded.items.of(np.arange(1, 61))[1].all()
     wanted = expected(database, maker)
     assert len(wanted) == USERS
     assert loaded.users.keys() == wanted.keys()
     assert all((loaded.users[user] == wanted[user]).all() for user in wanted)
-    assert len(loaded.items.item_nos) == 60
     assert run.reranker_no == 1
     assert run.manifest["reranker"] == {
         "reranker_no": 1,
@@ -163,9 +165,7 @@ def test_an_unchanged_catalog_costs_nothing_and_older_nights_stay_exact(
     night(shop, maker, DAY + dt.timedelta(days=2))
     assert maker.read[60:] == ["i004"]
     with database.engine.connect() as connection:
-        first, third = (
-            load_run_vectors(connection, runs.load(connection, n), []).items for n in (1, 3)
-        )
+        first, third = (load_run_items(connection, runs.load(connection, n)) for n in (1, 3))
     assert (first.of([4])[0] != third.of([4])[0]).any()
     assert (first.of([5])[0] == third.of([5])[0]).all()
 
@@ -184,7 +184,7 @@ def test_a_prune_leaves_the_vectors_that_kept_nights_froze(
 
     def kept(run_no: int) -> Any:
         with database.engine.connect() as connection:
-            return load_run_vectors(connection, runs.load(connection, run_no), []).items
+            return load_run_items(connection, runs.load(connection, run_no))
 
     before = {n: kept(n) for n in (3, 4)}
     parts = parts_with(shop, maker)
@@ -295,8 +295,10 @@ def test_a_user_that_cannot_be_embedded_gets_a_list_without(shop: Shop, database
         connection.execute(
             text("UPDATE users SET attributes = '{\"poison\": true}' WHERE user_no = 5")
         )
-    assert night(shop, Poisoned(), max_failures=1) == "published"
-    found = vectors(database)
+    with pytest.raises(GateError, match="re ranker took part: 1 of 39 users with purchases"):
+        night(shop, Poisoned(), max_failures=1)
+    assert night(shop, Poisoned(), max_failures=1, max_failed_fraction=0.03) == "published"
+    found = vectors(database, 2)
     assert len(found) == USERS - 1
     assert 5 not in found
     with database.engine.connect() as connection:

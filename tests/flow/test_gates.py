@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable
+from unittest.mock import ANY
 
 import pytest
 from elasticsearch import Elasticsearch
@@ -128,7 +129,24 @@ DEFECTS = {
     ),
     "a re-ranker that scored nothing": (
         "re_ranker_took_part",
-        sql("UPDATE runs SET manifest = manifest || '{\"reranker\": {}}' WHERE run_no = 2"),
+        sql(
+            """
+            WITH x AS (UPDATE runs SET manifest = manifest || '{"reranker": {}}' WHERE run_no = 2),
+            y AS (INSERT INTO run_user_vectors SELECT run_no, user_no, '' FROM run_users)
+            UPDATE recommendations SET fused_score = 1 WHERE run_no = 2
+            """
+        ),
+    ),
+    "a user that the re-ranker did not read": (
+        "re_ranker_took_part",
+        sql(
+            """
+            WITH x AS (UPDATE runs SET manifest = manifest || '{"reranker": {}}' WHERE run_no = 2),
+            y AS (UPDATE recommendations SET fused_score = 1, rerank_score = 1 WHERE run_no = 2)
+            INSERT INTO run_user_vectors
+            SELECT run_no, user_no, '' FROM run_users WHERE run_no = 2 AND user_no <> 7
+            """
+        ),
     ),
     "a document lost from the build": ("build_is_unchanged", delete_documents),
     "other k1 in the build": ("build_is_unchanged", other_bm25),
@@ -172,6 +190,33 @@ def test_gates(nights: run_rows.Run, database: Database, elastic: Elasticsearch)
             set_k1(elastic, nights.index_name, 1.2)
     assert refused_now(database, elastic) == set()
     assert seen == {gate.__name__ for gate in gates.GATES}, "a gate without a seeded defect"
+
+
+def test_a_re_ranker_with_nothing_to_score(nights: run_rows.Run, database: Database) -> None:
+    """It is no defect if no source filled a place, or if as few users lack a vector as may fail."""
+    with database.engine.connect() as connection:
+        sql("UPDATE runs SET manifest = manifest || '{\"reranker\": {}}'")(connection, ANY, "")
+        sql("UPDATE run_users SET newest_item_nos = '{}'")(connection, ANY, "")
+        passed, measured, _ = took_part(connection)
+        assert (passed, measured.startswith("0 of 0 users with purchases")) == (True, True)
+        assert "no place has a fused score" in measured
+        sql("UPDATE run_users SET newest_item_nos = '{1}' WHERE user_no < 11")(connection, ANY, "")
+        sql("INSERT INTO run_user_vectors SELECT 2, n, '' FROM generate_series(2, 10) AS n")(
+            connection, ANY, ""
+        )
+        passed, measured, required = took_part(connection)
+        assert (passed, measured[:18], required[:13]) == (
+            False,
+            "1 of 10 users with",
+            "at most 0.10%",
+        )
+        gates_ = "jsonb_set(manifest, '{gates,max_failed_fraction}', '0.1')"
+        sql(f"UPDATE runs SET manifest = {gates_}")(connection, ANY, "")
+        assert took_part(connection)[0]
+
+
+def took_part(connection: Connection) -> tuple[bool, str, str]:
+    return gates.re_ranker_took_part(connection, ANY, run_rows.load(connection, 2))
 
 
 def refused_now(database: Database, elastic: Elasticsearch) -> set[str]:

@@ -7,14 +7,17 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from gpt4rec_es.db.rows import runs
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.lab.replay.changes import ReplayChanges
+from gpt4rec_es.lab.replay.changes import ReplayChanges, changed_run
 from gpt4rec_es.lab.replay.replay import replay
 from gpt4rec_es.night.inprocess import run_night
 from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.inspect.why import explain_user
 from gpt4rec_es.night.inspect.why_fields import explain_fields
 from gpt4rec_es.night.inspect.why_item import explain_item
+from gpt4rec_es.night.stages.hits import RunHits
+from gpt4rec_es.night.stages.merge import merge_users
 from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe
 from gpt4rec_es.records import Decoding
@@ -74,23 +77,46 @@ def test_rows_have_score_and_rank_before(parts: NightParts) -> None:
             text("SELECT count(rerank_score), count(merge_rank) FROM analytics.recommendations")
         ).one()
     assert gate.passed
-    assert gate.measured.startswith(f"{len(ranked)} of {len(ranked)} places")
+    assert gate.measured == (
+        "0 of 39 users with purchases have no vector; "
+        f"{len(ranked)} of {len(ranked)} places have a score of the re-ranker"
+    )
     assert tuple(shown) == (len(ranked), len(ranked))
 
 
 def test_merge_ranks_are_those_of_the_recipe_without_it(parts: NightParts) -> None:
-    """The replay without the re-ranker lists first what had the first merge rank."""
-    found = replay(parts, "latest", ReplayChanges(recipe=NamedRecipe("plain", WITHOUT)))
-    assert not found.is_equal
-    assert any(entry.startswith("reranker") for entry in found.changed)
+    with parts.engine.connect() as connection:
+        night = runs.load(connection, 1)
+    plain = changed_run(night, ReplayChanges(recipe=NamedRecipe("plain", WITHOUT)))
+    assert "reranker" not in plain.manifest
+    hits = RunHits(parts.engine, plain, parts.open_retriever(plain.index_name, plain.run_id))
+    users = sorted({row.user_no for row in rows(parts, "user_no")})
+    merged = merge_users(parts.engine, plain, users, hits, None, check=lambda: None)
+    without = {
+        (user_no, pick.item_no): rank
+        for user_no, merge in merged.merges.items()
+        for rank, pick in enumerate(merge.picks, start=1)
+        if pick.fused_score is not None
+    }
+    both = [
+        (row.merge_rank, without[row.user_no, row.item_no])
+        for row in rows(parts, "*")
+        if row.merge_rank is not None and (row.user_no, row.item_no) in without
+    ]
+    assert len(both) > 100
+    assert all(stored == rank for stored, rank in both)
 
 
 def test_a_replay_repeats_the_night(parts: NightParts) -> None:
     assert replay(parts, "latest", ReplayChanges()).is_equal
     again = replay(parts, "latest", ReplayChanges(recipe=NamedRecipe("reranked", RECIPE)))
     assert again.is_equal
+    plain = replay(parts, "latest", ReplayChanges(recipe=NamedRecipe("plain", WITHOUT)))
+    assert not plain.is_equal
+    assert any(entry.startswith("reranker") for entry in plain.changed)
     other = NamedRecipe("other", replace(RECIPE, reranker="newer"))
-    assert "reranker" in replay(parts, "latest", ReplayChanges(recipe=other)).not_applied
+    with pytest.raises(UsageError, match="no vectors of users by newer"):
+        replay(parts, "latest", ReplayChanges(recipe=other))
 
 
 def test_explanations_show_what_the_re_ranker_did(parts: NightParts) -> None:

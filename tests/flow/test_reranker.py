@@ -33,6 +33,7 @@ from gpt4rec_es.night.inprocess import run_night
 from gpt4rec_es.night.inputs.item_vectors import (
     ensure_item_vectors,
     load_item_vectors,
+    load_run_items,
     load_run_vectors,
 )
 from gpt4rec_es.options.lists import Fusion
@@ -199,11 +200,13 @@ def test_a_night_by_a_recipe_with_a_trained_reranker(
     capsys.readouterr()
     # The split of its training measures the recipe; another one is refused.
     measured = ("evaluate", "run", "loo", "--method", "product", "--part", "validation")
-    by_name, by_folder = (
-        call(capsys, *measured, "--recipe", "mine", *more)[0]
-        for more in ((), ("--reranker", str(tmp_path / ".models" / "first")))
-    )
-    assert by_name["metrics"] == by_folder["metrics"]
+    (by_recipe,) = call(capsys, *measured, "--recipe", "mine")
+    assert by_recipe["options"]["reranker"]["name"] == "first"
+    assert run(["rerankers", "add", "again", "--folder", str(tmp_path / ".models" / "first")]) == 0
+    capsys.readouterr()
+    (by_name,) = call(capsys, *measured, "--recipe", "mine", "--reranker", "again")
+    assert by_name["options"]["reranker"]["name"] == "again"
+    assert by_name["metrics"] == by_recipe["metrics"]
     create_split(shop.runtime().engine, "whole-users", SplitOptions("users"), actor="test")
     assert run(["evaluate", "run", "whole-users", "--method", "product", "--recipe", "mine"]) == 2
     assert "was not trained on the split" in " ".join(capsys.readouterr().err.split())
@@ -267,7 +270,8 @@ def test_a_night_uses_the_trained_reranker(
     assert run_night(parts, options, dt.date(2026, 11, 22)).state == "published"
     with transaction(runtime.engine) as connection:
         run_row = runs.load(connection, 1)
-        found = load_run_vectors(connection, run_row, list(range(1, 41)))
+        items = load_run_items(connection, run_row)
+        found = load_run_vectors(connection, run_row, list(range(1, 41)), items)
         newest = load_newest(connection, 1, list(found.users))
         known = load_attributes(connection, list(found.users))
         moved = connection.execute(
@@ -276,10 +280,10 @@ def test_a_night_uses_the_trained_reranker(
     assert len(found.users) == 39
     assert moved > 0
     opened = open_registered(show_reranker(runtime.engine, "first"))
-    places = {int(item): place for place, item in enumerate(found.items.item_nos)}
+    places = {int(item): place for place, item in enumerate(items.item_nos)}
     expected = opened.user_vectors(
         [[places[item] for item in newest[user]] for user in found.users],
-        found.items.vectors,
+        items.vectors,
         [known.get(user, {}) for user in found.users],
     )
     assert max(len(newest[user]) for user in found.users) > 2
@@ -336,7 +340,7 @@ def test_what_does_not_fit_is_refused(
     with pytest.raises(UsageError, match="no method 'reranker'"):
         EvaluateOptions(("reranker",), trained=(folder,))
     with pytest.raises(UsageError, match="uses --reranker"):
-        EvaluateOptions(("popularity",), reranker=folder)
+        EvaluateOptions(("popularity",), reranker="first")
     with database.engine.begin() as connection:
         connection.execute(text("UPDATE items SET title = title || ' new' WHERE item_no = 3"))
     with pytest.raises(UsageError, match="another catalog"):

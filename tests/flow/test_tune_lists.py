@@ -16,6 +16,7 @@ from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.index.reindex import reindex
 from gpt4rec_es.lab.splits.create import create_split
 from gpt4rec_es.lab.splits.protocols import SplitOptions
+from gpt4rec_es.lab.splits.stored import load_split
 from gpt4rec_es.lab.tuning.lists.halves import plan_list_tuning
 from gpt4rec_es.lab.tuning.lists.list_options import ListTuningOptions
 from gpt4rec_es.lab.tuning.lists.promote import promote_list_trial, show_list_trial
@@ -26,12 +27,14 @@ from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe
 from gpt4rec_es.recipes.live import undo_use
 from gpt4rec_es.recipes.shipped import shipped
+from gpt4rec_es.reranking import registry
 from gpt4rec_es.runtime import Runtime
 from tests.commands import Cli
 from tests.databases import Database
 from tests.flow.conftest import use_titles
 from tests.servers import Servers
 from tests.shop import Shop, make_shop
+from tests.vector_maker import TitleVectors, register
 
 # A poor recipe: history titles alone, which find other styles than the user's.
 POOR = NamedRecipe("poor", Recipe(fusion=Fusion((("history_titles", 1.0),))))
@@ -264,3 +267,44 @@ def test_a_killed_tuning_goes_on_with_an_equal_result(
     assert same[0] == same[1]
     values = [[row["value"] for row in one["settings"]] for one in (resumed, alone)]
     assert values[0] == values[1]
+
+
+RERANKED = NamedRecipe(
+    "reranked",
+    Recipe(
+        fusion=replace(
+            DEFAULT.recipe.fusion, coefficients=(*DEFAULT.recipe.fusion.coefficients, ("rerank", 1))
+        ),
+        reranker="old",
+    ),
+)
+
+
+def test_a_re_ranker_of_another_split_is_refused_or_replaced_before_any_work(
+    runtime: Runtime,
+    database: Database,
+    options: ListTuningOptions,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The live recipe was tuned with a re-ranker that has seen this split's held-out items."""
+    monkeypatch.setattr(registry, "open_registered", lambda _: TitleVectors())
+    split, _ = load_split(runtime.engine, "loo")
+    with database.engine.begin() as connection:
+        register(connection, "old", card={"data": {"split_hash": "another"}})
+        register(connection, "new", card={"data": {"split_hash": split.content_hash}})
+    parts = runtime.tuning_parts()
+    live = replace(options, live=RERANKED, base=RERANKED)
+    for one in (live, replace(live, reranker="old")):
+        with pytest.raises(UsageError, match="'old' was not trained on the split 'loo'"):
+            plan_list_tuning(parts, one)
+    with pytest.raises(UsageError, match="no re-ranker 'none'"):
+        plan_list_tuning(parts, replace(live, reranker="none"))
+    trial = tune_lists(parts, replace(live, reranker="new", trials=2))
+    assert "reranked is measured with new in place of its own re-ranker, old" in trial.verdict
+    takes_part = "The re-ranker new takes part" in trial.verdict
+    assert takes_part != ("The re-ranker new is left out" in trial.verdict)
+    assert trial.document.get("reranker") == ("new" if takes_part else None)
+    # The settings were chosen without it, from a base without the live one's part.
+    report = show_list_trial(runtime.engine, trial.trial_no)
+    assert report is not None
+    assert len(report.settings) == 3

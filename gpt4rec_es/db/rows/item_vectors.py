@@ -134,6 +134,21 @@ def stream_item_vectors(
         yield [row.item_no for row in found], [bytes(row.vector) for row in found]
 
 
+def load_vectors_of(
+    connection: Connection, reranker_no: int, catalog_version: int, item_nos: Collection[int]
+) -> dict[int, bytes]:
+    """Return item number -> vector as of a catalog version, of those ``item_nos`` that have one."""
+    found = connection.execute(
+        text("""
+        SELECT DISTINCT ON (item_no) item_no, vector FROM item_vectors
+        WHERE reranker_no = :reranker_no AND item_no = ANY(:items) AND catalog_version <= :version
+        ORDER BY item_no, catalog_version DESC
+        """),
+        {"reranker_no": reranker_no, "version": catalog_version, "items": list(item_nos)},
+    )
+    return {row.item_no: bytes(row.vector) for row in found}
+
+
 def store_user_vectors(
     connection: Connection, run_no: int, rows: Iterable[tuple[int, bytes]]
 ) -> int:

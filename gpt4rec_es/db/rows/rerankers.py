@@ -37,6 +37,10 @@ class Reranker:
     created_at: dt.datetime
     vectors_version: int | None
 
+    def as_dict(self) -> dict[str, str]:
+        """Return name and content hash, for evaluations."""
+        return {"name": self.name, "content_hash": self.content_hash}
+
 
 def register(
     connection: Connection,

@@ -27,6 +27,7 @@ from gpt4rec_es.lab.evaluation.made_lists import (
 )
 from gpt4rec_es.lab.evaluation.measure import Measurer, MetricRow
 from gpt4rec_es.lab.evaluation.night_rules import apply_rules
+from gpt4rec_es.lab.evaluation.rerank_vectors import chosen_reranker
 from gpt4rec_es.lab.splits.split import EvalUser, with_validation
 from gpt4rec_es.lab.splits.stored import load_split
 from gpt4rec_es.lab.training.split_data import require_unseen
@@ -75,12 +76,15 @@ def evaluate(
 
     Raises:
         UsageError: an unknown name, no live build, lists longer than the catalog, no users, or a
-        generator that may have been trained on held-out purchases. DataError: the split leaks.
-        ConflictError: the generator's files changed. DependencyError: a server cannot be reached.
+        generator or re-ranker that may have been trained on held-out purchases. DataError: the
+        split leaks. ConflictError: their files changed. DependencyError: a server cannot be
+        reached.
     """
     row, split = load_split(engine, split_name)
     eval_users = choose_eval_users(getattr(split, options.part), options.sample)
     generator = chosen_generator(engine, options, row)
+    for name in sorted(filter(None, map(options.reranker_of, options.measured_recipes))):
+        chosen_reranker(engine, row, name)  # before hours of work
     if options.part == "test" and options.learn_validation:
         split = with_validation(split)
     build = live_build(engine, client, alias)

@@ -20,7 +20,7 @@ class EvaluateOptions:
     evaluation for each. bm25: None: those of the live build. learn_validation: baselines learn from
     the validation part as well, before the test. sample: maximum number of users. generator: None:
     the current one. night: rules of the product; None: none. trust: accept a generator
-    whose training data is unknown. reranker: folder of the one that recipes use in place of the one
+    whose training data is unknown. reranker: name of the one that recipes use in place of the one
     that they name. trained: folders of trained recommenders to measure.
     """
 
@@ -37,7 +37,7 @@ class EvaluateOptions:
     generator: str | None = None
     night: NightRules | None = None
     trust: bool = False
-    reranker: Path | None = None
+    reranker: str | None = None
     trained: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
@@ -52,14 +52,22 @@ class EvaluateOptions:
                 "There is no method.",
                 f"There are: {', '.join(METHODS)}; and --trained FOLDER.",
             )
-        is_used = "product" in self.methods and any(one.recipe.reranker for one in self.recipes)
-        if self.reranker is not None and not is_used:
+        if self.reranker is not None and not any(one.reranker for one in self.measured_recipes):
             raise UsageError(
                 "Nothing that is measured uses --reranker.",
                 "Measure the product by a recipe that names a re-ranker, or give --trained.",
             )
         if self.num_queries and min(self.num_queries) < 1:
             raise UsageError("The number of queries is below 1.", "Give --num-queries as 5,10.")
+
+    @property
+    def measured_recipes(self) -> tuple[Recipe, ...]:
+        """The recipes that the product is measured by."""
+        return tuple(one.recipe for one in self.recipes) if "product" in self.methods else ()
+
+    def reranker_of(self, recipe: Recipe) -> str | None:
+        """Return the name of the re-ranker that a recipe is measured with."""
+        return None if recipe.reranker is None else self.reranker or recipe.reranker
 
     def recipes_of(self, method: str) -> tuple[NamedRecipe, ...]:
         """Return the recipes that a method with queries is measured by."""

@@ -17,7 +17,7 @@ from gpt4rec_es.lab.evaluation.evaluate_options import EvaluateOptions
 from gpt4rec_es.lab.evaluation.merging import Cell, merge_lists
 from gpt4rec_es.lab.evaluation.methods import Baselines
 from gpt4rec_es.lab.evaluation.night_rules import AppliedRules
-from gpt4rec_es.lab.evaluation.rerank_vectors import rerank_vectors
+from gpt4rec_es.lab.evaluation.rerank_vectors import SplitVectors
 from gpt4rec_es.lab.evaluation.sources import product_sources
 from gpt4rec_es.lab.evaluation.trained_lists import trained_lists
 from gpt4rec_es.lab.splits.queries import count_first_queries, split_queries
@@ -25,7 +25,6 @@ from gpt4rec_es.lab.splits.split import EvalUser
 from gpt4rec_es.metrics.lists import Lists
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe
 from gpt4rec_es.protocols import Bars, QueryGenerator
-from gpt4rec_es.ranking.vectors import NO_VECTORS, Vectors
 from gpt4rec_es.records import Decoding, PromptForm
 
 # Methods whose queries a generator writes.
@@ -74,6 +73,7 @@ class MethodLists:
         self._baselines: Baselines | None = None
         self._histories = [eval_user.history for eval_user in eval_users]
         self._written: dict[tuple[str, PromptForm, Decoding], list[list[str]]] = {}
+        self._rerank = SplitVectors(engine, split, eval_users)
 
     def lists(
         self,
@@ -172,6 +172,8 @@ class MethodLists:
     ) -> tuple[dict[Cell, Lists], dict[str, Any]]:
         """Return the lists by (K, m), and the options they were made with."""
         sources, made_with = None, {}
+        name = options.reranker_of(recipe) if method == "product" else None
+        vectors, reranker = self._rerank.by(name)
         removed: Collection[str] = frozenset()
         with self._bars("Searching and merging", "users") as progress:
             if method == "product":
@@ -184,12 +186,13 @@ class MethodLists:
                     baskets=self._steps,
                     rules=self._applied.items,
                     may_search=self._applied.may_search,
-                    vectors=self.vectors_by(recipe, options.reranker),
+                    vectors=vectors,
                 )
                 made_with = {
                     "fusion": recipe.fusion.as_dict(),
                     "filters": filters,
                     **self._applied.as_dict,
+                    **reranker,
                     **_learned(options),
                 }
             lists = merge_lists(
@@ -212,12 +215,6 @@ class MethodLists:
             return [[]] * len(self._eval_users)
         opened = _opened(generator, recipe, open_generator)
         return self._queries(opened, recipe.decoding)
-
-    def vectors_by(self, recipe: Recipe, folder: Path | None) -> Vectors:
-        """Return the vectors of a recipe's re-ranker; see ``rerank_vectors``."""
-        if recipe.reranker is None:
-            return NO_VECTORS
-        return rerank_vectors(self._engine, self._split, recipe.reranker, folder, self._eval_users)
 
     def _queries(self, generator: QueryGenerator, decoding: Decoding) -> list[list[str]]:
         key = (generator.content_hash, generator.prompt_form, decoding)

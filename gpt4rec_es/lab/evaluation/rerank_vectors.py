@@ -1,7 +1,7 @@
-"""Vectors by a re-ranker for the users of a split, as a night makes them."""
+"""Vectors by a registered re-ranker for the users of a split, as a night makes them."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sqlalchemy import Engine
@@ -10,41 +10,53 @@ from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows import rerankers
 from gpt4rec_es.db.rows.items import load_ids
 from gpt4rec_es.db.rows.metadata import load_attributes, load_item_fields
+from gpt4rec_es.db.rows.rerankers import Reranker
 from gpt4rec_es.db.rows.splits import SplitRow
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.splits.histories import deduplicate_keep_last
 from gpt4rec_es.lab.splits.split import EvalUser
-from gpt4rec_es.ranking.vectors import ItemVectors, Vectors
+from gpt4rec_es.ranking.vectors import NO_VECTORS, ItemVectors, Vectors
 
 
-def rerank_vectors(
-    engine: Engine,
-    split: SplitRow,
-    name: str,
-    folder: Path | None,
-    eval_users: Sequence[EvalUser],
-) -> Vectors:
-    """Return vectors of all items, and of ``eval_users`` by their index; without history, none.
-
-    name: of a recipe's re-ranker, which is registered; folder: another one in its place.
+def chosen_reranker(engine: Engine, split: SplitRow, name: str) -> Reranker:
+    """Return the re-ranker called ``name``, which has seen nothing that the split holds out.
 
     Raises:
-        UsageError: there is no such re-ranker, one of another split, or one that no night
-            could use.
+        UsageError: there is none, or it was trained on another split.
+    """
+    with transaction(engine) as connection:
+        row = rerankers.get(connection, name)
+    if not is_of_split(row, split):
+        raise UsageError(
+            f"The re-ranker {name!r} was not trained on the split {split.name!r}, so it may have "
+            "seen what is held out.",
+            f"Train one with `gpt4rec train reranker --split {split.name}`, and give its name by "
+            "--reranker.",
+        )
+    return row
+
+
+def is_of_split(row: Reranker, split: SplitRow) -> bool:
+    """Return whether a re-ranker was trained on the training part of a split."""
+    data = row.card.get("data")
+    return isinstance(data, dict) and data.get("split_hash") == split.content_hash
+
+
+def rerank_vectors(engine: Engine, row: Reranker, eval_users: Sequence[EvalUser]) -> Vectors:
+    """Return vectors of all items, and of ``eval_users`` by their index; without history, none.
+
+    Raises:
+        UsageError: the folder of the re-ranker or its GPT-2 is gone.
+        ConflictError: its files changed.
     """
     # Loads torch, which recipes without a re-ranker do not need.
-    from gpt4rec_es.reranking.checkpoint import read_document  # noqa: PLC0415
-    from gpt4rec_es.reranking.serving import ServedReranker  # noqa: PLC0415
+    from gpt4rec_es.reranking.registry import open_registered  # noqa: PLC0415
 
+    served = open_registered(row)
     with transaction(engine) as connection:
-        if folder is None:
-            folder = Path(rerankers.get(connection, name).path)
         fields = load_item_fields(connection)  # in order of item number
         ids = load_ids(connection)
         known = load_attributes(connection, [user.user_no for user in eval_users])
-    card = read_document(folder)["card"]
-    require_split(folder, card, split)
-    served = ServedReranker(folder, card["gpt2"]["path"])
     item_nos = np.array([one.item_no for one in fields], np.int64)
     places = {int(item_no): place for place, item_no in enumerate(item_nos)}
     items = served.item_vectors([ids[one.item_no] for one in fields], fields)
@@ -59,17 +71,24 @@ def rerank_vectors(
     )
 
 
-def require_split(folder: Path, card: dict[str, object], split: SplitRow) -> None:
-    """Check that a re-ranker was trained on the split, so that it saw nothing that is held out.
+class SplitVectors:
+    """Vectors by several re-rankers for the same users of a split, each made once."""
 
-    Raises:
-        UsageError: it was trained on another.
-    """
-    data = card.get("data")
-    if not isinstance(data, dict) or data.get("split_hash") != split.content_hash:
-        raise UsageError(
-            f"The re-ranker in {folder} was not trained on the split {split.name!r}, so it may "
-            "have seen what is held out.",
-            f"Train one with `gpt4rec train reranker --split {split.name}`, and give its folder by "
-            "--reranker.",
-        )
+    def __init__(self, engine: Engine, split: SplitRow, eval_users: Sequence[EvalUser]) -> None:
+        """Set the users."""
+        self._engine, self._split, self._eval_users = engine, split, eval_users
+        self._made: dict[str, tuple[Vectors, dict[str, Any]]] = {}
+
+    def by(self, name: str | None) -> tuple[Vectors, dict[str, Any]]:
+        """Return vectors, and the options that evaluations keep of them; None: no re-ranker.
+
+        Raises:
+            UsageError, ConflictError: as ``chosen_reranker`` and ``rerank_vectors``.
+        """
+        if name is None:
+            return NO_VECTORS, {}
+        if name not in self._made:
+            row = chosen_reranker(self._engine, self._split, name)
+            vectors = rerank_vectors(self._engine, row, self._eval_users)
+            self._made[name] = vectors, {"reranker": row.as_dict()}
+        return self._made[name]

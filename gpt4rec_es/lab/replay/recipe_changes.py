@@ -20,13 +20,20 @@ def by_recipe(run: Run, named: NamedRecipe) -> Run:
     """Return ``run`` with the manifest that it would have if it were merged by another recipe.
 
     Raises:
-        UsageError: the recipe needs queries, and the run has none.
+        UsageError: the recipe needs queries or a re-ranker that the run has not.
     """
     recipe = named.recipe
     if recipe.needs_generator and run.manifest["generator"] is None:
         raise UsageError(
             f"{run.run_id} has no generated queries, and recipe {named.name} has no other source.",
             "Replay a night with a query generator.",
+        )
+    of_run = (run.manifest.get("reranker") or {}).get("name")
+    if recipe.reranker not in {None, of_run}:
+        raise UsageError(
+            f"{run.run_id} has no vectors of users by {recipe.reranker}, the re-ranker of recipe "
+            f"{named.name}" + (f"; it has those by {of_run}." if of_run else "."),
+            "Replay a night with that re-ranker, or by a recipe without one.",
         )
     manifest = copy.deepcopy(run.manifest)
     manifest["recipe"] = named.as_dict()
@@ -42,13 +49,10 @@ def by_recipe(run: Run, named: NamedRecipe) -> Run:
 
 def not_applied(run: Run, recipe: Recipe) -> list[str]:
     """Return the entries of ``recipe`` that a replay of ``run`` cannot apply, by dotted name."""
-    found = []
-    if recipe.reranker not in {None, (run.manifest.get("reranker") or {}).get("name")}:
-        found.append("reranker")  # the run has no vectors of users by it
     if not recipe.writes_queries or run.manifest["generator"] is None:
-        return found
+        return []
     stored, wanted = run.manifest["decoding"], recipe.decoding.as_dict()
-    found += [
+    found = [
         f"decoding.{name}"
         # A setting that is left out has the value of before it existed.
         for name in {**wanted, **stored}

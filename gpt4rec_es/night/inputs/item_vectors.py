@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine
 
 from gpt4rec_es.db import locks
@@ -22,7 +23,16 @@ from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.night.inputs.parts import VectorMaker
 from gpt4rec_es.protocols import Progress, no_progress
-from gpt4rec_es.ranking.vectors import NO_VECTORS, ItemVectors, Vectors, as_bytes, from_bytes
+from gpt4rec_es.ranking.values import Numbers
+from gpt4rec_es.ranking.vectors import (
+    NO_ITEMS,
+    NO_VECTORS,
+    Fixed,
+    ItemVectors,
+    Vectors,
+    as_bytes,
+    from_bytes,
+)
 
 # Another night or an evaluation may be making the same vectors.
 _WAIT_S = 900
@@ -120,9 +130,26 @@ def load_item_vectors(
 def load_run_items(connection: Connection, run: Run) -> ItemVectors:
     """Return the item vectors that a run froze; none where it has no re-ranker."""
     if run.reranker_no is None:
-        return NO_VECTORS.items
+        return NO_ITEMS
     version = run.manifest["reranker"]["catalog_version"]
     return load_item_vectors(connection, run.reranker_no, version)
+
+
+class StoredItems:
+    """The item vectors that a run froze, loaded when they are asked for: for few users."""
+
+    def __init__(self, connection: Connection, run: Run, width: int) -> None:
+        """Set the connection of all loads; width: components of a vector."""
+        self._connection, self._run, self._width = connection, run, width
+
+    def of(self, item_nos: Sequence[int] | Numbers) -> tuple[Fixed, NDArray[np.bool_]]:
+        """Return vectors of ``item_nos``, as ``ItemVectors.of`` does."""
+        wanted = sorted({int(item_no) for item_no in item_nos})
+        assert self._run.reranker_no is not None  # noqa: S101 -- else there are no users, either
+        version = self._run.manifest["reranker"]["catalog_version"]
+        found = rows.load_vectors_of(self._connection, self._run.reranker_no, version, wanted)
+        vectors = from_bytes(list(found.values()), self._width)
+        return ItemVectors(np.array(list(found), np.int64), vectors).of(item_nos)
 
 
 def load_run_vectors(
@@ -130,11 +157,12 @@ def load_run_vectors(
 ) -> Vectors:
     """Return a run's vectors of items, and of those users that have purchases.
 
-    items: ``load_run_items``, which are loaded anew otherwise.
+    items: ``load_run_items``; None: each merge loads those of its candidates.
     """
     if run.reranker_no is None:
         return NO_VECTORS
-    chosen = load_run_items(connection, run) if items is None else items
+    width = rerankers.load(connection, run.reranker_no).width
     found = rows.load_user_vectors(connection, run.run_no, user_nos)
-    vectors = from_bytes(list(found.values()), chosen.vectors.shape[1])
-    return Vectors(chosen, dict(zip(found, vectors, strict=True)))
+    vectors = from_bytes(list(found.values()), width)
+    lookup = StoredItems(connection, run, width) if items is None else items
+    return Vectors(lookup, dict(zip(found, vectors, strict=True)))

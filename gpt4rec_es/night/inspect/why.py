@@ -110,8 +110,10 @@ def _explain(connection: Connection, again: MergedAgain) -> Explanation:
 
 def _history(connection: Connection, again: MergedAgain) -> list[PromptItem]:
     run, user = again.run, again.user
-    load = load_newest_items if user.prompt_no is None else load_prompt_items
-    return load(connection, run.run_no, user.user_no, run.history_version)
+    if user.prompt_no is not None:
+        return load_prompt_items(connection, run.run_no, user.user_no, run.history_version)
+    newest = load_newest_items(connection, run.run_no, user.user_no, run.history_version)
+    return newest[-again.inputs.fusion.history :]  # a re-ranker may read more of them
 
 
 def _rules(

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 from sqlalchemy import Engine
 
 from gpt4rec_es.db.rows import rerankers
@@ -21,7 +22,7 @@ class FieldExplanation:
 
     agreement: mean rank correlation of attention weights and effects; None: there is none.
     is_explanation: whether it is high enough to call the weights an explanation. items: by rank;
-    metadata are those of now.
+    metadata are those of now; is_changed: the re-ranker read others in the run.
     """
 
     user_id: str
@@ -61,14 +62,20 @@ def explain_fields(
         listed = [one for one in again.stored if one.rerank_score is not None]
         fields = load_item_fields(connection, [one.item_no for one in listed])
         names = again.load_names(connection)
-    user_vector = again.inputs.vectors.users.get(again.user.user_no)
+        vectors = again.inputs.vectors
+        then, _ = vectors.items.of(np.array([one.item_no for one in listed], np.int64))
+    user_vector = vectors.users.get(again.user.user_no)
     of_item = {one.item_no: one for one in fields}
-    found = []
+    found, is_changed = [], []
     if listed and user_vector is not None:
         served = open_reranker(row)
+        ids = [names[one.item_no]["item_id"] for one in listed]
+        rows = [of_item[one.item_no] for one in listed]
+        now = served.item_vectors(ids, rows)
+        is_changed = (now != then).any(axis=1).tolist()
         found = [
-            field_effects(served, names[one.item_no]["item_id"], of_item[one.item_no], user_vector)
-            for one in listed
+            field_effects(served, item_id, one, user_vector)
+            for item_id, one in zip(ids, rows, strict=True)
         ]
     agreed = agreement(found)
     return FieldExplanation(
@@ -84,8 +91,9 @@ def explain_fields(
                 "title": names[one.item_no]["title"],
                 "merge_rank": one.merge_rank,
                 "rerank_score": one.rerank_score,
+                "is_changed": changed,
                 "fields": [asdict(effect) for effect in effects],
             }
-            for one, effects in zip(listed, found, strict=True)
+            for one, effects, changed in zip(listed, found, is_changed, strict=True)
         ],
     )

@@ -131,14 +131,23 @@ def rules_are_kept(
 def re_ranker_took_part(
     connection: Connection, _elastic: Elasticsearch, run: Run
 ) -> tuple[bool, str, str]:
-    """Check that a re-ranker that the manifest names scored places: else it is silently unused."""
+    """Check that a re-ranker that the manifest names read the users and scored places.
+
+    Users whose vector could not be made get a list without it and do not count as failed. Without
+    places by a fused score there is nothing to score.
+    """
     if run.manifest.get("reranker") is None:
         return True, "the run has no re-ranker", "nothing"
-    scored, ranked = measured.count_reranked(connection, run.run_no)
+    found = measured.count_reranked(connection, run.run_no)
+    limit = run.manifest["gates"]["max_failed_fraction"]
+    scores = "no place has a fused score, so there was nothing to score"
+    if found.places:
+        scores = f"{found.scored:,} of {found.places:,} places have a score of the re-ranker"
     return (
-        scored > 0,
-        f"{scored:,} of {ranked:,} places of sources have a score of the re-ranker",
-        "at least one",
+        found.without_vector <= limit * found.users and (found.scored > 0 or not found.places),
+        f"{found.without_vector:,} of {found.users:,} users with purchases have no vector; "
+        + scores,
+        f"at most {limit:.2%} without a vector, and at least one place with a score",
     )
 
 

@@ -22,7 +22,7 @@ from gpt4rec_es.options.night import NightOptions
 from gpt4rec_es.options.recipe import Recipe
 from gpt4rec_es.protocols import QueryGenerator, Retriever
 from gpt4rec_es.ranking.rules import ItemRules
-from gpt4rec_es.ranking.vectors import NO_VECTORS, ItemVectors
+from gpt4rec_es.ranking.vectors import NO_ITEMS, ItemVectors
 from gpt4rec_es.records import Decoding
 from gpt4rec_es.retrieval.query_filters import QueryCheck, check_queries
 
@@ -117,7 +117,7 @@ class StageWork:
     def _load_items(self, run: Run) -> ItemVectors:
         """Return the vectors of the run's re-ranker, of all items: 2 bytes per component."""
         if run.reranker_no is None:
-            return NO_VECTORS.items
+            return NO_ITEMS
         if run.run_no not in self._items:
             self._items = {  # those of one run: they may take a gigabyte
                 run.run_no: retrying(

@@ -7,7 +7,7 @@ import pytest
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.options.lists import Fusion, PairCounting, QueryFilters, SearchOptions
-from gpt4rec_es.options.recipe import NamedRecipe, Recipe, differences
+from gpt4rec_es.options.recipe import NamedRecipe, Recipe, differences, without_reranker
 from gpt4rec_es.options.recipe_document import parse_document, read_document
 from gpt4rec_es.recipes.shipped import SHIPPED, shipped
 from gpt4rec_es.records import Decoding
@@ -235,3 +235,13 @@ def test_other_weights_drop_the_re_ranker() -> None:
     named = NamedRecipe("it", RERANKED).changed(fusion=Fusion())
     assert named.recipe.reranker is None
     assert named.is_changed
+
+
+def test_a_recipe_without_its_re_ranker_keeps_the_other_coefficients() -> None:
+    plain = without_reranker(RERANKED)
+    assert plain.reranker is None
+    assert plain.fusion.coefficients == (("co_recent", 1),)
+    assert without_reranker(plain) == plain
+    alone = replace(RERANKED, fusion=replace(RERANKED.fusion, coefficients=(("rerank", 1),)))
+    with pytest.raises(UsageError, match="0 coefficients"):
+        without_reranker(alone)

@@ -17,6 +17,7 @@ from gpt4rec_es.ranking.fuse import fuse_sources
 from gpt4rec_es.ranking.outcome import Merge, QueryHits
 from gpt4rec_es.ranking.rules import ItemRules
 from gpt4rec_es.ranking.scoring import Purchase
+from gpt4rec_es.ranking.values import SourceValues
 from gpt4rec_es.ranking.vectors import ItemVectors, Vectors, with_last
 from gpt4rec_es.records import Neighbours, SearchResult, Source
 
@@ -252,3 +253,27 @@ def test_rules_and_pins_hold_after_re_ranking() -> None:
     rules = ItemRules({2: "block"})
     merge = reranked(8, ("co_recent", 1.0), ("rerank", 1.0), list_filter=rules.list_filter())
     assert [pick.item_no for pick in merge.picks] == [1, 3, 4]
+
+
+@given(
+    st.lists(st.integers(0, 5), min_size=0, max_size=40),
+    st.integers(1, 50),
+    st.randoms(use_true_random=False),
+)
+def test_the_top_is_that_of_a_whole_sort(recent: list[int], most: int, random: Any) -> None:
+    n = len(recent)
+    first = list(range(n))
+    random.shuffle(first)
+    zeros = np.zeros(n)
+    values = SourceValues(
+        np.arange(100, 100 + n),
+        zeros,
+        np.array(recent, np.float64),
+        zeros,
+        zeros,
+        zeros,
+        np.array(first, np.int64),
+        np.array(first, np.int64),
+    )
+    expected = sorted(range(n), key=lambda at: (-recent[at], first[at]))[:most]
+    assert values.top(most).tolist() == [100 + at for at in expected]

@@ -15,10 +15,11 @@ from gpt4rec_es.ranking.vectors import (
 )
 
 
-def test_values_are_multiples_of_a_unit_and_clipped():
-    """The nearest multiple of 2^-10 is stored; what int16 does not hold is clipped."""
-    values = [0, 1, -0.5, 1 / 1024, 0.4 / 1024, 32.5, -99]
+def test_values_are_multiples_of_a_unit():
+    """The nearest multiple of 2^-10 is stored."""
+    values = [0, 1, -0.5, 1 / 1024, 0.4 / 1024, 32767 / 1024, -32]
     assert quantise(values).tolist() == [0, 1024, -512, 1, 0, 32767, -32768]
+    assert quantise([]).tolist() == []
     assert quantise(values).dtype == np.int16
     assert dequantise(quantise([1.5, -0.25])).tolist() == [1.5, -0.25]
 
@@ -27,6 +28,13 @@ def test_values_are_multiples_of_a_unit_and_clipped():
 def test_values_that_are_not_finite_are_refused(value):
     """They would be stored as arbitrary integers."""
     with pytest.raises(DataError, match="not finite"):
+        quantise([1.0, value])
+
+
+@pytest.mark.parametrize("value", [32, 32.5, -99, -32.001])
+def test_values_that_do_not_fit_are_refused(value):
+    """Clipped, they would rank items by something else than the network, in silence."""
+    with pytest.raises(DataError, match=rf"value {value}; .* -32 to 31\.999.*--lr"):
         quantise([1.0, value])
 
 

@@ -12,7 +12,7 @@ import torch
 
 from gpt4rec_es.db.rows.metadata import ItemFields
 from gpt4rec_es.encoders.text_encoder import TextEncoder, open_encoder
-from gpt4rec_es.errors import UsageError
+from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.ranking.vectors import score
 from gpt4rec_es.reranking import serving as serving_module
 from gpt4rec_es.reranking.checkpoint import save_recommender
@@ -196,6 +196,27 @@ def test_distinct_texts_are_read_once(
     monkeypatch.setattr(serving_module, "_RECENT", 1)  # the bound on memory changes no vector
     again = saved.served(gpt2_folder)
     assert (again.item_vectors([f"new {n}" for n in range(9)], rows) == vectors).all()
+
+
+def test_a_kept_vector_of_a_text_keeps_no_batch_in_memory(saved: Saved, gpt2_folder: Path) -> None:
+    served = saved.served(gpt2_folder)
+    rows = [ItemFields(n, f"unknown {n}", None, None, None) for n in range(9)]
+    served.item_vectors([f"new {n}" for n in range(9)], rows)
+    kept = list(served._texts._recent.values())
+    assert len(kept) == 9
+    for one in kept:
+        assert one.untyped_storage().nbytes() == one.numel() * one.element_size()
+
+
+def test_biases_that_do_not_fit_are_found_without_items(saved: Saved, gpt2_folder: Path) -> None:
+    served = saved.served(gpt2_folder)
+    served.check_biases()
+    for name in ("item_bias", "other_bias"):
+        served = saved.served(gpt2_folder)
+        with torch.no_grad():
+            getattr(served._model, name).fill_(40)
+        with pytest.raises(DataError, match="value 40"):
+            served.check_biases()
 
 
 def test_what_cannot_be_served_is_refused(

@@ -3,12 +3,17 @@
 from dataclasses import dataclass
 
 import numpy as np
+from sqlalchemy import Engine
 
+from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.rows import rerankers
 from gpt4rec_es.db.rows.generators import Generator
+from gpt4rec_es.db.rows.rerankers import Reranker
 from gpt4rec_es.db.rows.splits import SplitRow
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.evaluation.data import choose_eval_users
 from gpt4rec_es.lab.evaluation.evaluate import chosen_generator
+from gpt4rec_es.lab.evaluation.rerank_vectors import chosen_reranker, is_of_split
 from gpt4rec_es.lab.splits.split import EvalUser, Split
 from gpt4rec_es.lab.splits.stored import load_split
 from gpt4rec_es.lab.tuning.inputs import TuningParts
@@ -37,13 +42,19 @@ class ListTuningPlan:
 
 @dataclass(frozen=True, slots=True)
 class ListInputs:
-    """What a tuning reads: split, users to choose on and to compare on, catalog, generator."""
+    """What a tuning reads: split, users to choose on and to compare on, generator, re-ranker.
+
+    reranker: the one to try. live_reranker: name of the one that the live recipe is measured with
+    in place of its own, which was not trained on the split; None: its own, or none.
+    """
 
     row: SplitRow
     split: Split
     fit: tuple[EvalUser, ...]
     test: tuple[EvalUser, ...]
     generator: Generator | None
+    reranker: Reranker | None
+    live_reranker: str | None
 
 
 def load_list_inputs(parts: TuningParts, options: ListTuningOptions) -> ListInputs:
@@ -60,7 +71,20 @@ def load_list_inputs(parts: TuningParts, options: ListTuningOptions) -> ListInpu
     half = len(order) // 2
     fit, test = (tuple(users[place] for place in np.sort(part)) for part in np.split(order, [half]))
     generator = chosen_generator(parts.engine, options.evaluation(), row)
-    return ListInputs(row, split, fit, test, generator)
+    return ListInputs(row, split, fit, test, generator, *_rerankers(parts.engine, options, row))
+
+
+def _rerankers(
+    engine: Engine, options: ListTuningOptions, split: SplitRow
+) -> tuple[Reranker | None, str | None]:
+    """Return ``ListInputs.reranker`` and ``live_reranker``."""
+    name, of_live = options.reranker_name, options.live.recipe.reranker
+    tried = None if name is None else chosen_reranker(engine, split, name)
+    if of_live is None:
+        return tried, None
+    with transaction(engine) as connection:
+        row = rerankers.get(connection, of_live)
+    return tried, None if is_of_split(row, split) or tried is None else tried.name
 
 
 def plan_list_tuning(parts: TuningParts, options: ListTuningOptions) -> ListTuningPlan:

@@ -16,7 +16,7 @@ class ListTuningOptions:
     for what a killed tuning goes on with; removed at the end. trials: number of settings.
     most_users: maximum number of users; a fixed sample if there are more. generator: None: the
     current one, if a recipe writes queries. trust: accept it whatever its card says. seed: of the
-    halves of users and of drawn settings. reranker: folder of the one to try; None: that of the
+    halves of users and of drawn settings. reranker: name of the one to try; None: that of the
     base, if it has one.
     """
 
@@ -32,23 +32,14 @@ class ListTuningOptions:
     trials: int = 40
     most_users: int = 20_000
     seed: int = 0
-    reranker: Path | None = None
+    reranker: str | None = None
 
     @property
     def reranker_name(self) -> str | None:
-        """The name of the re-ranker to try.
+        """The name of the re-ranker to try; None: none."""
+        return self.reranker or self.base.recipe.reranker
 
-        Raises:
-            UsageError: the folder holds none.
-        """
-        if self.reranker is None:
-            return self.base.recipe.reranker
-        # Loads torch, which recipes without a re-ranker do not need.
-        from gpt4rec_es.reranking.checkpoint import read_document  # noqa: PLC0415
-
-        return str(read_document(self.reranker)["card"]["name"])
-
-    def evaluation(self, *recipes: NamedRecipe, reranker: Path | None = None) -> EvaluateOptions:
+    def evaluation(self, *recipes: NamedRecipe, reranker: str | None = None) -> EvaluateOptions:
         """Return the options of the lists by ``recipes`` that are compared."""
         return EvaluateOptions(
             methods=("product",),

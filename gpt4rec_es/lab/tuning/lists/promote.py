@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows import list_trials as rows
+from gpt4rec_es.db.rows import rerankers
 from gpt4rec_es.db.rows.list_trials import ListTrialRow
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.options.recipe import NamedRecipe
@@ -57,13 +58,16 @@ def promote_list_trial(
     force: also if the trial recommends the live recipe, or another one is live now.
 
     Raises:
-        UsageError: the trial recommends the live recipe, or its recipe is live.
+        UsageError: the trial recommends the live recipe, its recipe is live, or its re-ranker is
+        not registered.
         ConflictError: another recipe is live than the one it was compared with.
     """
     number = trial.trial_no
     recipe = read_document(trial.document, f"The recipe of trial {number}")
     with transaction(engine) as connection:
         live = live_recipe(connection)
+        if recipe.reranker is not None:
+            rerankers.get(connection, recipe.reranker)
     if not force:
         if not trial.is_change:
             raise UsageError(

@@ -41,13 +41,18 @@ def trial_row(
         "document": best.as_document(),
         "content_hash": best.content_hash,
         "is_change": is_change,
-        "verdict": _verdict(options, decides, choice, is_change=is_change),
+        "verdict": _verdict(options, inputs, decides, choice, is_change=is_change),
         "code_version": code_version(),
     }
 
 
 def _verdict(
-    options: ListTuningOptions, decides: Difference, choice: Choice, *, is_change: bool
+    options: ListTuningOptions,
+    inputs: ListInputs,
+    decides: Difference,
+    choice: Choice,
+    *,
+    is_change: bool,
 ) -> str:
     live, metric = options.live.name, f"{options.metric}@{options.k}"
     about = ""
@@ -56,6 +61,11 @@ def _verdict(
         about = (
             f" The re-ranker {gain.name} {does}: at the best setting {metric} {gain.before:.4f} -> "
             f"{gain.after:.4f} ({gain.low:+.4f} to {gain.high:+.4f})."
+        )
+    if inputs.live_reranker is not None:
+        about += (
+            f" {live} is measured with {inputs.live_reranker} in place of its own re-ranker, "
+            f"{options.live.recipe.reranker}, which was not trained on this split."
         )
     gained = (
         f"{metric} {decides.a:.4f} -> {decides.b:.4f} ({decides.low:+.4f} to {decides.high:+.4f})"

@@ -34,7 +34,7 @@ from gpt4rec_es.lab.tuning.lists.search import Choice, Measuring, choose_recipe
 from gpt4rec_es.lab.tuning.lists.space import Space
 from gpt4rec_es.lab.tuning.lists.trial_rows import comparison_row, setting_rows, trial_row
 from gpt4rec_es.lab.tuning.lists.work_folder import WorkFolder
-from gpt4rec_es.options.recipe import NamedRecipe, Recipe
+from gpt4rec_es.options.recipe import NamedRecipe, Recipe, without_reranker
 from gpt4rec_es.protocols import Bars, no_bars
 from gpt4rec_es.ranking.values import Numbers
 from gpt4rec_es.version import code_version
@@ -81,13 +81,14 @@ def tune_lists(
         best = choice.recipe
         live_lists, best_lists = (
             made.lists
-            for named, folder in (
-                (options.live, None),
-                (NamedRecipe("best", best), options.reranker),
+            # Each with the re-ranker that it names, except a live one of another split.
+            for named, reranker in (
+                (options.live, inputs.live_reranker),
+                (NamedRecipe("best", best), None),
             )
             for made in test.lists(
                 "product",
-                options.evaluation(named, reranker=folder if named.recipe.reranker else None),
+                options.evaluation(named, reranker=reranker),
                 inputs.generator,
                 parts.open_generator,
             )
@@ -118,12 +119,11 @@ def _choose(
     work: WorkFolder,
     bars: Bars,
 ) -> Choice:
-    recipe = options.base.recipe
+    recipe = without_reranker(options.base.recipe)
     space = Space(recipe, has_queries=any(queries))
-    reranker, columns = options.reranker_name, {}
-    if reranker is not None:
-        vectors = rerank_vectors(engine, inputs.row, reranker, options.reranker, inputs.fit)
-        columns["rerank"] = rerank_column(vectors)
+    columns = {}
+    if inputs.reranker is not None:
+        columns["rerank"] = rerank_column(rerank_vectors(engine, inputs.reranker, inputs.fit))
     removed, _ = applied.removed(sorted({text for own in queries for text in own}), recipe.filters)
     with bars("Searching", "texts") as progress:
         collector = search_candidates(
@@ -165,7 +165,7 @@ def _choose(
             trials=options.trials,
             seed=options.seed,
             progress=progress,
-            reranker=reranker,
+            reranker=inputs.reranker.name if inputs.reranker else None,
         )
 
 
@@ -181,6 +181,7 @@ def _decisive(
         "part": options.part,
         "users": [len(inputs.fit), len(inputs.test)],
         "generator": inputs.generator and inputs.generator.content_hash,
+        "reranker": inputs.reranker and inputs.reranker.content_hash,
         "recipes": [options.live.recipe.content_hash, options.base.recipe.content_hash],
         "metric": [options.metric, options.k],
         "trials": options.trials,
