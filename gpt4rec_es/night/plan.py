@@ -132,6 +132,8 @@ def _plan_once(
             return None
         if made.set_no is not None and not is_current(connection, made.set_no):
             return None
+        if ranker and not ranker.has_vectors(connection, made.vectors_version):
+            return None
         may_search = title_test(options.filters.phrases)
         staged = stage_cohort(
             connection,

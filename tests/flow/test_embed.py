@@ -15,6 +15,7 @@ from gpt4rec_es.db.rows import rerankers, runs
 from gpt4rec_es.db.rows.history import stream_histories
 from gpt4rec_es.db.rows.shards import claim
 from gpt4rec_es.errors import ConflictError, GateError, UsageError
+from gpt4rec_es.night import plan
 from gpt4rec_es.night.inprocess import plan_summary, run_night
 from gpt4rec_es.night.inputs.item_vectors import (
     ensure_item_vectors,
@@ -23,6 +24,7 @@ from gpt4rec_es.night.inputs.item_vectors import (
     load_run_vectors,
 )
 from gpt4rec_es.night.inputs.parts import NightParts
+from gpt4rec_es.night.publish.collect import collect
 from gpt4rec_es.night.publish.prune import prune
 from gpt4rec_es.night.stages.advance import advance, queue_of
 from gpt4rec_es.night.stages.drain import drain
@@ -202,6 +204,28 @@ def test_a_prune_leaves_the_vectors_that_kept_nights_froze(
     assert prune(parts, keep_published=0, keep_rejected=0).item_vectors == 0
     with database.engine.connect() as connection:
         assert len(load_item_vectors(connection, 1, version).item_nos) == 60
+
+
+def test_a_prune_during_planning_is_planned_again(
+    shop: Shop, database: Database, maker: TitleVectors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The night's recipe is not the live one, so a prune thinks that nothing uses the vectors."""
+    options = shop.runtime().night_options()
+    with database.engine.begin() as connection:
+        use_recipe(connection, "plain")
+    make, pruned = plan.vectors_version, []
+
+    def prune_after(*given: Any) -> int | None:
+        version = make(*given)
+        pruned.append(collect(database.engine).item_vectors if len(pruned) < 2 else 0)
+        return version
+
+    monkeypatch.setattr(plan, "vectors_version", prune_after)
+    run = start_night(parts_with(shop, maker), options, DAY).run
+    assert pruned[0] == 60
+    with database.engine.connect() as connection:
+        assert len(load_run_items(connection, run).item_nos) == 60
+    assert collect(database.engine).item_vectors == 0
 
 
 def test_a_night_without_a_reranker_has_no_such_stage(

@@ -3,6 +3,8 @@
 import logging
 from typing import Any, NamedTuple
 
+from sqlalchemy import Connection
+
 from gpt4rec_es.db.engine import retrying
 from gpt4rec_es.db.rows import rerankers
 from gpt4rec_es.db.rows.generators import Generator
@@ -31,6 +33,11 @@ class Ranker(NamedTuple):
 
     row: Reranker
     maker: VectorMaker
+
+    def has_vectors(self, connection: Connection, catalog_version: int | None) -> bool:
+        """Return whether all items have vectors as of this version: a prune may delete them."""
+        row = rerankers.load(connection, self.row.reranker_no)
+        return row.vectors_version == catalog_version
 
     def frozen(self, catalog_version: int) -> dict[str, Any]:
         """Return what a manifest says of it; catalog_version: of its item vectors."""
