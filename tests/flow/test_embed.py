@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from gpt4rec_es.cli.main import run as run_command
+from gpt4rec_es.db import locks
 from gpt4rec_es.db.rows import rerankers, runs
 from gpt4rec_es.db.rows.history import stream_histories
 from gpt4rec_es.db.rows.shards import claim
@@ -204,6 +205,25 @@ def test_a_prune_leaves_the_vectors_that_kept_nights_froze(
     assert prune(parts, keep_published=0, keep_rejected=0).item_vectors == 0
     with database.engine.connect() as connection:
         assert len(load_item_vectors(connection, 1, version).item_nos) == 60
+
+
+def test_the_first_vectors_are_made_in_sight_and_keep_nobody_waiting(
+    shop: Shop, database: Database
+) -> None:
+    class Watching(TitleVectors):
+        def item_vectors(self, *given: Any) -> Fixed:
+            for lock in ("plan nightly", "prune"):  # those of `users forget`
+                with locks.hold_lock(database.engine, lock):
+                    pass
+            return super().item_vectors(*given)
+
+    seen: list[tuple[int, int | None]] = []
+    parts, options = parts_with(shop, Watching()), shop.runtime().night_options()
+    start_night(parts, options, DAY, progress=lambda *state: seen.append(state))
+    assert seen[0] == (60, 60)  # items
+    assert seen[-1] == (40, 40)  # users
+    with database.engine.connect() as connection:
+        assert rerankers.get(connection, "titles").vectors_version == 1
 
 
 def test_a_prune_during_planning_is_planned_again(

@@ -34,7 +34,7 @@ from gpt4rec_es.ranking.vectors import (
     from_bytes,
 )
 
-# Another night or an evaluation may be making the same vectors.
+# Another planner may be making the same vectors.
 _WAIT_S = 900
 _STEP = 2048  # items
 # Imports that end while vectors are made.

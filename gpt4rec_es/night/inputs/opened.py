@@ -16,7 +16,7 @@ from gpt4rec_es.night.inputs.item_vectors import ensure_item_vectors
 from gpt4rec_es.night.inputs.manifest import no_generator
 from gpt4rec_es.night.inputs.parts import NightParts, VectorMaker
 from gpt4rec_es.options.night import NightOptions
-from gpt4rec_es.protocols import QueryGenerator
+from gpt4rec_es.protocols import Progress, QueryGenerator, no_progress
 
 log = logging.getLogger(__name__)
 
@@ -101,9 +101,13 @@ def open_unchanged(parts: NightParts, row: Reranker) -> VectorMaker:
     return maker
 
 
-def vectors_version(parts: NightParts, ranker: Ranker | None) -> int | None:
+def vectors_version(
+    parts: NightParts, ranker: Ranker | None, progress: Progress = no_progress
+) -> int | None:
     """Make the item vectors that are missing; return the catalog version as of which all exist.
 
-    None: there is no re-ranker.
+    None: there is no re-ranker. ``progress`` counts items.
     """
-    return ranker and ensure_item_vectors(parts.engine, ranker.row, ranker.maker)
+    if ranker is None:
+        return None
+    return ensure_item_vectors(parts.engine, ranker.row, ranker.maker, progress=progress)
