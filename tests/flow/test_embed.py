@@ -351,7 +351,7 @@ def test_a_user_that_cannot_be_embedded_gets_a_list_without(shop: Shop, database
 
 
 def test_what_cannot_be_used_is_refused_before_any_work(
-    shop: Shop, database: Database, maker: TitleVectors
+    shop: Shop, database: Database, maker: TitleVectors, caplog: pytest.LogCaptureFixture
 ) -> None:
     maker.content_hash = "other"
     with pytest.raises(ConflictError, match="files of re-ranker 'titles' changed"):
@@ -360,6 +360,8 @@ def test_what_cannot_be_used_is_refused_before_any_work(
     parts, options = shop.runtime().night_parts(), shop.runtime().night_options()
     with pytest.raises(UsageError, match="folder of re-ranker 'titles' is gone: /there"):
         run_night(parts, options, DAY)
+    plan_summary(parts, options, DAY)
+    assert "a night here would be refused. The folder of re-ranker titles is gone" in caplog.text
     with database.engine.begin() as connection:
         use_recipe(connection, "missing", replace(RECIPE, reranker="none"))
     with pytest.raises(UsageError, match=r"no re-ranker 'none'.*There are: titles"):
