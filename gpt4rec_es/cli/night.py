@@ -96,7 +96,7 @@ def _notify_workers(runtime: Any, options: Any, date: dt.date, supersede: bool) 
     from workers.notify import notify
 
     runtime.settings.require("celery_broker_url")
-    with progress_bar("Planning", "users") as progress:
+    with progress_bar("Planning", "done in this step") as progress:
         started = start_night(
             runtime.night_parts(),
             options,

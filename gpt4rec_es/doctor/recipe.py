@@ -1,14 +1,13 @@
 """Checks of the live recipe: that it can be read, and that what it needs is there."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from sqlalchemy import Engine
 
 from gpt4rec_es.db.engine import transaction
-from gpt4rec_es.db.rows import generators, rerankers
-from gpt4rec_es.db.rows.rerankers import Reranker
+from gpt4rec_es.db.rows import generators
 from gpt4rec_es.doctor.findings import Finding, error, ok, warning
+from gpt4rec_es.recipes.lacks import reranker_lack
 from gpt4rec_es.recipes.live import live_since
 from gpt4rec_es.settings import Settings
 
@@ -18,8 +17,7 @@ def live(engine: Engine, settings: Settings, describe: Callable[[str], str]) -> 
     with transaction(engine) as connection:
         since = live_since(connection)
         has_generator = generators.current(connection) is not None
-        wanted = since.recipe.recipe.reranker
-        reranker = wanted and rerankers.find(connection, wanted)
+        lack = reranker_lack(connection, since.recipe)
     name, recipe = since.recipe.name, since.recipe.recipe
     sources = ", ".join(f"{source}:{weight:g}" for source, weight in recipe.sources.items())
     if not has_generator and recipe.needs_generator:
@@ -34,8 +32,10 @@ def live(engine: Engine, settings: Settings, describe: Callable[[str], str]) -> 
             "sources.",
             "Train one (`gpt4rec train generator`) or choose one (`gpt4rec generators use NAME`).",
         )
-    if wanted:
-        yield from _check_reranker(name, wanted, reranker or None)
+    if lack is not None:
+        yield error(*lack)
+    elif recipe.reranker is not None:
+        yield ok(f"re-ranker {recipe.reranker} is registered and its folder is there")
     if recipe.decoding.dtype == "fp16" and describe(settings.generator.device).startswith("CPU"):
         yield warning(
             f"Recipe {name} asks for fp16, but the model runs on the CPU, where that is slow.",
@@ -43,25 +43,3 @@ def live(engine: Engine, settings: Settings, describe: Callable[[str], str]) -> 
         )
     chosen = f", used by {since.actor} since {since.used_at:%Y-%m-%d}" if since.used_at else ""
     yield ok(f"{name} is live ({sources}){chosen}")
-
-
-def _check_reranker(recipe: str, name: str, row: Reranker | None) -> Iterator[Finding]:
-    """Report a re-ranker that no night could open; nights compare its content when they do."""
-    again = f"`gpt4rec rerankers add {name} --folder FOLDER`"
-    if row is None:
-        yield error(
-            f"Recipe {recipe} names the re-ranker {name}, which is not registered.",
-            f"Register it: {again}, or use another recipe.",
-        )
-    elif not Path(row.path).is_dir():
-        yield error(
-            f"The folder of re-ranker {name} is gone: {row.path}.",
-            f"Put it back, or say where it is: {again}.",
-        )
-    elif Path(row.gpt2).is_absolute() and not Path(row.gpt2).is_dir():
-        yield error(
-            f"The GPT-2 that reads metadata for re-ranker {name} is gone: {row.gpt2}.",
-            f"Put it back, or say where it is: {again} --gpt2 FOLDER.",
-        )
-    else:
-        yield ok(f"re-ranker {name} is registered and its folder is there")

@@ -1,6 +1,7 @@
 """Run a whole night in this process: start or resume, drain every stage, publish."""
 
 import datetime as dt
+import logging
 import os
 import socket
 from collections import Counter
@@ -22,6 +23,9 @@ from gpt4rec_es.night.stages.drain import drain
 from gpt4rec_es.night.start import KIND, start_night
 from gpt4rec_es.options.night import NightOptions
 from gpt4rec_es.protocols import Progress, no_progress
+from gpt4rec_es.recipes.lacks import reranker_lack
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +113,13 @@ def plan_summary(parts: NightParts, options: NightOptions, logical_date: dt.date
         generator = generators.current(connection)
         if recipe.reranker is not None:
             rerankers.get(connection, recipe.reranker)
+        lack = reranker_lack(connection, options.recipe)
         unfinished = runs.unfinished(connection, KIND)
         actions = Counter(rule.action for rule in rules_on(connection, logical_date))
     if generator is None and recipe.needs_generator:
         raise no_generator(options.recipe.name)
+    if lack is not None:
+        log.warning("a night here would be refused. %s %s", *lack)
     rules = options.rules.as_dict() | {_NAMES[action]: n for action, n in actions.items()}
     return {
         "date": logical_date.isoformat(),

@@ -86,13 +86,16 @@ def plan_run(
         or no user to recommend to.
     """
     writer, ranker = open_writer(parts, options), open_ranker(parts, options)
+    # The first vectors of a re-ranker take long, and the lock keeps others waiting, as erasures do.
+    vectors_version(parts, ranker, progress)
     with locks.hold_lock(parts.engine, f"plan {kind}"):
         for _ in range(_ATTEMPTS):
             build_no = parts.ensure_index()
             set_no = None
             if options.fusion.needs_co_purchases:
-                set_no = ensure_co_purchases(parts.engine, options.fusion)
-            made = _Made(writer, ranker, build_no, set_no, vectors_version(parts, ranker))
+                set_no = ensure_co_purchases(parts.engine, options.fusion, progress=progress)
+            vectors_as_of = vectors_version(parts, ranker, progress)
+            made = _Made(writer, ranker, build_no, set_no, vectors_as_of)
             # Taken before the transaction, so that its snapshot is not older than the lock.
             with locks.hold_lock(parts.engine, locks.TEXTS, shared=True, wait_s=_WAIT_FOR_PRUNE_S):
                 try:
@@ -131,6 +134,8 @@ def _plan_once(
         if {build.catalog_version, made.vectors_version} - {None, versions["catalog_version"]}:
             return None
         if made.set_no is not None and not is_current(connection, made.set_no):
+            return None
+        if ranker and not ranker.has_vectors(connection, made.vectors_version):
             return None
         may_search = title_test(options.filters.phrases)
         staged = stage_cohort(

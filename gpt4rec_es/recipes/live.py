@@ -16,6 +16,7 @@ from gpt4rec_es.db.rows.recipes import RecipeRow, RecipeUse
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.options.recipe import NamedRecipe
 from gpt4rec_es.options.recipe_document import read_document
+from gpt4rec_es.recipes.lacks import reranker_lack
 from gpt4rec_es.recipes.shipped import DEFAULT, SHIPPED, shipped
 
 log = logging.getLogger(__name__)
@@ -113,12 +114,7 @@ def use_recipe(
             raise UsageError(f"The recipe {name!r} is live already.")
         if change.after.recipe.reranker is not None:
             rerankers.get(connection, change.after.recipe.reranker)
-        if change.after.recipe.needs_generator and generators.current(connection) is None:
-            log.warning(
-                "queries are the only source of %s, and no generator is in use: the next night "
-                "will be refused until one is (`gpt4rec generators use NAME`)",
-                name,
-            )
+        _warn_of_lacks(connection, change.after)
         if not dry_run:
             _record(connection, "use", change, actor, reason)
         return change
@@ -141,9 +137,23 @@ def undo_use(engine: Engine, *, actor: str, reason: str | None, dry_run: bool = 
             )
         before = names[-2] if names[1:] else DEFAULT
         change = UseChange(live_name(connection), find_recipe(connection, before))
+        _warn_of_lacks(connection, change.after)
         if not dry_run:
             _record(connection, "undo", change, actor, reason)
         return change
+
+
+def _warn_of_lacks(connection: Connection, chosen: NamedRecipe) -> None:
+    """Warn of what the next night by this recipe would be refused for."""
+    if chosen.recipe.needs_generator and generators.current(connection) is None:
+        log.warning(
+            "queries are the only source of %s, and no generator is in use: the next night "
+            "will be refused until one is (`gpt4rec generators use NAME`)",
+            chosen.name,
+        )
+    lack = reranker_lack(connection, chosen)
+    if lack is not None:
+        log.warning("the next night here will be refused. %s %s", *lack)
 
 
 def _in_use(uses: Sequence[RecipeUse]) -> list[str]:

@@ -43,7 +43,8 @@ def add_reranker(
 ) -> Reranker | None:
     """Register the re-ranker in ``folder`` and return its row; None: a dry run without an error.
 
-    gpt2: folder or hub id of the GPT-2 that reads metadata; None: the one that the card names.
+    gpt2: folder or hub id of the GPT-2 that reads metadata; None: the one that the card names. Of a
+    registered one with this content, only these two places change.
 
     Raises:
         UsageError: the folder holds none, or none that nights could use, or the name is taken.
@@ -61,7 +62,7 @@ def add_reranker(
         if dry_run:
             rerankers.require_free(connection, name, opened.content_hash)
             return None
-        is_new = rerankers.find(connection, name) is None
+        before = rerankers.find(connection, name)
         row = rerankers.register(
             connection,
             name=name,
@@ -73,10 +74,18 @@ def add_reranker(
             card=card,
             actor=actor,
         )
-        if is_new:
+        if before is None:
             after = {"content_hash": row.content_hash}
             audit.record(connection, actor, "reranker_add", name, after=after)
+        elif _places(before) != _places(row):
+            audit.record(
+                connection, actor, "reranker_move", name, _places(before), after=_places(row)
+            )
         return row
+
+
+def _places(row: Reranker) -> dict[str, str]:
+    return {"path": row.path, "gpt2": row.gpt2}
 
 
 def open_registered(row: Reranker, device: str = "cpu", threads: int = 0) -> ServedReranker:

@@ -11,10 +11,12 @@ import pytest
 from sqlalchemy import text
 
 from gpt4rec_es.cli.main import run as run_command
+from gpt4rec_es.db import locks
 from gpt4rec_es.db.rows import rerankers, runs
 from gpt4rec_es.db.rows.history import stream_histories
 from gpt4rec_es.db.rows.shards import claim
 from gpt4rec_es.errors import ConflictError, GateError, UsageError
+from gpt4rec_es.night import plan
 from gpt4rec_es.night.inprocess import plan_summary, run_night
 from gpt4rec_es.night.inputs.item_vectors import (
     ensure_item_vectors,
@@ -23,6 +25,7 @@ from gpt4rec_es.night.inputs.item_vectors import (
     load_run_vectors,
 )
 from gpt4rec_es.night.inputs.parts import NightParts
+from gpt4rec_es.night.publish.collect import collect
 from gpt4rec_es.night.publish.prune import prune
 from gpt4rec_es.night.stages.advance import advance, queue_of
 from gpt4rec_es.night.stages.drain import drain
@@ -204,6 +207,47 @@ def test_a_prune_leaves_the_vectors_that_kept_nights_froze(
         assert len(load_item_vectors(connection, 1, version).item_nos) == 60
 
 
+def test_the_first_vectors_are_made_in_sight_and_keep_nobody_waiting(
+    shop: Shop, database: Database
+) -> None:
+    class Watching(TitleVectors):
+        def item_vectors(self, *given: Any) -> Fixed:
+            for lock in ("plan nightly", "prune"):  # those of `users forget`
+                with locks.hold_lock(database.engine, lock):
+                    pass
+            return super().item_vectors(*given)
+
+    seen: list[tuple[int, int | None]] = []
+    parts, options = parts_with(shop, Watching()), shop.runtime().night_options()
+    start_night(parts, options, DAY, progress=lambda *state: seen.append(state))
+    assert seen[0] == (60, 60)  # items
+    assert seen[-1] == (40, 40)  # users
+    with database.engine.connect() as connection:
+        assert rerankers.get(connection, "titles").vectors_version == 1
+
+
+def test_a_prune_during_planning_is_planned_again(
+    shop: Shop, database: Database, maker: TitleVectors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The night's recipe is not the live one, so a prune thinks that nothing uses the vectors."""
+    options = shop.runtime().night_options()
+    with database.engine.begin() as connection:
+        use_recipe(connection, "plain")
+    make, pruned = plan.vectors_version, []
+
+    def prune_after(*given: Any) -> int | None:
+        version = make(*given)
+        pruned.append(collect(database.engine).item_vectors if len(pruned) < 2 else 0)
+        return version
+
+    monkeypatch.setattr(plan, "vectors_version", prune_after)
+    run = start_night(parts_with(shop, maker), options, DAY).run
+    assert pruned[0] == 60
+    with database.engine.connect() as connection:
+        assert len(load_run_items(connection, run).item_nos) == 60
+    assert collect(database.engine).item_vectors == 0
+
+
 def test_a_night_without_a_reranker_has_no_such_stage(
     shop: Shop, database: Database, maker: TitleVectors
 ) -> None:
@@ -307,7 +351,7 @@ def test_a_user_that_cannot_be_embedded_gets_a_list_without(shop: Shop, database
 
 
 def test_what_cannot_be_used_is_refused_before_any_work(
-    shop: Shop, database: Database, maker: TitleVectors
+    shop: Shop, database: Database, maker: TitleVectors, caplog: pytest.LogCaptureFixture
 ) -> None:
     maker.content_hash = "other"
     with pytest.raises(ConflictError, match="files of re-ranker 'titles' changed"):
@@ -316,6 +360,8 @@ def test_what_cannot_be_used_is_refused_before_any_work(
     parts, options = shop.runtime().night_parts(), shop.runtime().night_options()
     with pytest.raises(UsageError, match="folder of re-ranker 'titles' is gone: /there"):
         run_night(parts, options, DAY)
+    plan_summary(parts, options, DAY)
+    assert "a night here would be refused. The folder of re-ranker titles is gone" in caplog.text
     with database.engine.begin() as connection:
         use_recipe(connection, "missing", replace(RECIPE, reranker="none"))
     with pytest.raises(UsageError, match=r"no re-ranker 'none'.*There are: titles"):

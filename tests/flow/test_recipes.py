@@ -28,6 +28,7 @@ from tests.commands import Cli
 from tests.databases import Database
 from tests.servers import Servers
 from tests.shop import RECIPE, Shop, make_shop
+from tests.vector_maker import register
 
 DAY = dt.date(2026, 11, 22)
 
@@ -80,6 +81,43 @@ def test_each_undo_goes_one_use_back(database: Database) -> None:
         ("recipe_use", "paper", "a try"),
         ("recipe_use", "mine", "a try"),
     ]
+
+
+def test_a_re_ranker_whose_files_are_gone_is_named_when_a_recipe_becomes_live(
+    database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fusion = Fusion(
+        (("history_titles", 1.0),), method="learned", coefficients=(("rerank", 1.0),), history=2
+    )
+    store_recipe(database.engine, "mine", Recipe(fusion=fusion, reranker="titles"), actor="ops")
+
+    def use_and_undo() -> list[str]:
+        """Return the warnings of use, of the use of another one, and of its undo."""
+        caplog.clear()
+        said = []
+        use_recipe(database.engine, "mine", actor="ops", reason="a try")
+        said.append(caplog.text)
+        use_recipe(database.engine, "default", actor="ops", reason="a try")
+        caplog.clear()
+        undo_use(database.engine, actor="ops", reason=None)
+        said.append(caplog.text)
+        undo_use(database.engine, actor="ops", reason=None)
+        return said
+
+    with pytest.raises(UsageError, match="no re-ranker 'titles'"):
+        use_and_undo()
+    for gone, folders in (
+        ("The folder of re-ranker titles is gone: /there", {}),
+        ("re-ranker titles is gone: /none", {"path": str(tmp_path), "gpt2": "/none"}),
+    ):
+        with database.engine.begin() as connection:
+            register(connection, **folders)
+        for said in use_and_undo():
+            assert "the next night here will be refused. The " in said
+            assert gone in said
+    with database.engine.begin() as connection:
+        register(connection, path=str(tmp_path), gpt2=str(tmp_path))
+    assert use_and_undo() == ["", ""]
 
 
 def test_a_stored_recipe_never_changes(database: Database) -> None:

@@ -237,6 +237,23 @@ def test_rerankers_are_registered_and_shown(
     with transaction(shop.runtime().engine) as connection:
         actions = connection.execute(text("SELECT object FROM audit WHERE action = 'reranker_add'"))
         assert list(actions.scalars()) == ["first", "second"]
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(folder, moved)
+    for _ in range(2):  # the second time nothing changes
+        call(
+            capsys, "rerankers", "add", "second", "--folder", str(moved), "--gpt2", str(gpt2_folder)
+        )
+    with transaction(shop.runtime().engine) as connection:
+        moves = connection.execute(
+            text("SELECT object, before, after FROM audit WHERE action = 'reranker_move'")
+        )
+        assert [tuple(move) for move in moves] == [
+            (
+                "second",
+                {"path": str(folder), "gpt2": row["gpt2"]},
+                {"path": str(moved), "gpt2": str(gpt2_folder.resolve())},
+            )
+        ]
     call(capsys, *command, "--name", "numbers", "--user-mode", "id", "--preset", "fast")
     assert run(["rerankers", "add", "n", "--folder", str(tmp_path / ".models" / "numbers")]) == 2
     assert "has user mode 'id'" in " ".join(capsys.readouterr().err.split())

@@ -1,7 +1,7 @@
 """Rows of re-rankers and their vectors: registered once, made once, exact for older versions."""
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from gpt4rec_es.db import locks
 from gpt4rec_es.db.rows import item_vectors as rows
@@ -14,10 +14,23 @@ from gpt4rec_es.night.inputs.item_vectors import (
     load_run_items,
     load_run_vectors,
 )
+from gpt4rec_es.night.publish import old_vectors
+from gpt4rec_es.night.publish.collect import collect
+from gpt4rec_es.night.publish.prune_lock import lock_alone
+from gpt4rec_es.options.lists import Fusion
+from gpt4rec_es.options.recipe import Recipe
 from gpt4rec_es.ranking.vectors import quantise
 from tests.databases import Database
 from tests.rows import add_run
+from tests.shop import use_recipe
 from tests.vector_maker import TitleVectors, register
+
+RERANKED = Recipe(
+    fusion=Fusion(
+        (("history_titles", 1.0),), method="learned", coefficients=(("rerank", 0.5),), history=2
+    ),
+    reranker="titles",
+)
 
 
 @pytest.fixture
@@ -183,6 +196,86 @@ def test_vectors_of_a_run(shop: Database) -> None:
         connection.execute(text("UPDATE runs SET reranker_no = NULL"))
         none = load_run_vectors(connection, runs.load(connection, 1), [7])
         assert none.scorer(7) is None
+
+
+def give_run(shop: Database, version: int) -> None:
+    with shop.engine.begin() as connection:
+        add_run(connection)
+        connection.execute(
+            text(
+                "UPDATE runs SET reranker_no = 1, manifest = "
+                "jsonb_build_object('reranker', jsonb_build_object('catalog_version', :version))"
+            ),
+            {"version": version},
+        )
+
+
+@pytest.fixture
+def batches(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """A list with one entry per batch of deletions of vectors."""
+    seen: list[float] = []
+
+    def count(connection: Connection, max_wait_s: float) -> None:
+        seen.append(max_wait_s)
+        lock_alone(connection, max_wait_s)
+
+    monkeypatch.setattr(old_vectors, "lock_alone", count)
+    return seen
+
+
+def test_replaced_vectors_are_deleted_in_batches(shop: Database, batches: list[float]) -> None:
+    for _ in range(3):
+        ensure(shop.engine, TitleVectors())
+        change(shop, "UPDATE items SET title = title || 'x', version = :version")
+    ensure(shop.engine, TitleVectors())
+    give_run(shop, 3)
+    assert stored(shop) == 4 * 5 + 1  # an item without a title does not change
+    with shop.engine.connect() as connection:
+        before = load_item_vectors(connection, 1, 3)
+    assert collect(shop.engine, batch=8).item_vectors == 2 * 5
+    assert len(batches) == 4  # slices of two items, the last of them empty
+    with shop.engine.connect() as connection:
+        after = load_item_vectors(connection, 1, 3)
+    assert (before.vectors == after.vectors).all()
+    assert before.item_nos.tolist() == after.item_nos.tolist()
+
+
+def test_all_vectors_of_a_re_ranker_that_nothing_uses_are_deleted(
+    shop: Database, batches: list[float]
+) -> None:
+    with shop.engine.begin() as connection:
+        register(connection, "second")
+        use_recipe(connection, "reranked", RERANKED)
+    ensure(shop.engine, TitleVectors())
+    ensure(shop.engine, TitleVectors(), "second")
+    give_run(shop, 1)
+    # A run has the first one and nothing the second; then only the live recipe names the first.
+    assert collect(shop.engine, batch=4).item_vectors == 6
+    assert len(batches) == 1 + 3 + 3
+    with shop.engine.begin() as connection:
+        connection.execute(text("UPDATE runs SET pruned_at = now()"))
+        versions = [one.vectors_version for one in rerankers.load_all(connection)]
+    assert versions == [1, None]
+    assert collect(shop.engine).item_vectors == 0
+    with shop.engine.begin() as connection:
+        use_recipe(connection, "plain")
+    # Being made now, so a night is about to use it.
+    with locks.hold_lock(shop.engine, "item vectors titles"):
+        assert collect(shop.engine).item_vectors == 0
+    assert collect(shop.engine).item_vectors == 6
+    assert stored(shop) == 0
+    maker = TitleVectors()
+    assert ensure(shop.engine, maker) == 1
+    assert len(maker.read) == stored(shop) == 6
+
+
+def test_vectors_stay_while_the_live_recipe_cannot_be_read(shop: Database) -> None:
+    ensure(shop.engine, TitleVectors())
+    with shop.engine.begin() as connection:
+        use_recipe(connection, "newer")
+        connection.execute(text("UPDATE recipes SET document = '{\"version\": 99}'"))
+    assert collect(shop.engine).item_vectors == 0
+    assert stored(shop) == 6
 
 
 def test_vectors_of_users_are_dropped_with_the_run(shop: Database) -> None:

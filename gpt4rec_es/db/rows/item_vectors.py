@@ -25,6 +25,11 @@ class ChangedItem(NamedTuple):
     input_hash: bytes | None
 
 
+def vectors_lock(name: str) -> str:
+    """Return the name of the lock held while vectors of a re-ranker are made, or all deleted."""
+    return f"item vectors {name}"
+
+
 def changed_items(
     connection: Connection, reranker_no: int, *, since: int, after: int, most: int
 ) -> list[ChangedItem]:
@@ -85,26 +90,54 @@ def store_item_vectors(
     )
 
 
-def delete_old_vectors(connection: Connection) -> int:
+def next_slice(connection: Connection, reranker_no: int, after: int, most: int) -> int | None:
+    """Return up to which item number the next ``most`` vectors go; None: there are no more."""
+    found = connection.execute(
+        text("""
+        SELECT max(item_no) FROM (
+            SELECT item_no FROM item_vectors WHERE reranker_no = :reranker_no AND item_no > :after
+            ORDER BY item_no LIMIT :most) AS b
+        """),
+        {"reranker_no": reranker_no, "after": after, "most": most},
+    )
+    upto = found.scalar_one()
+    return None if upto is None else int(upto)
+
+
+def delete_old_vectors(connection: Connection, reranker_no: int, after: int, upto: int) -> int:
     """Delete vectors that were replaced before all catalog versions that runs with lists froze.
 
-    Of each item, the newest vector up to the oldest such version stays, and all later ones.
+    Of each item, the newest vector up to the oldest such version stays, and all later ones. after,
+    upto: item numbers, the last one included.
     """
     return connection.execute(
         text("""
         DELETE FROM item_vectors AS x USING (
-            SELECT k.reranker_no, least(k.vectors_version,
+            SELECT least(k.vectors_version,
                 min((r.manifest #>> '{reranker,catalog_version}')::bigint)) AS version
             FROM rerankers AS k LEFT JOIN runs AS r
                 ON r.reranker_no = k.reranker_no AND r.pruned_at IS NULL
-            GROUP BY k.reranker_no
+            WHERE k.reranker_no = :reranker_no GROUP BY k.reranker_no
         ) AS oldest
-        WHERE x.reranker_no = oldest.reranker_no AND EXISTS (
-            SELECT FROM item_vectors AS later
-            WHERE later.reranker_no = x.reranker_no AND later.item_no = x.item_no
-              AND later.catalog_version > x.catalog_version
-              AND later.catalog_version <= oldest.version)
-        """)
+        WHERE x.reranker_no = :reranker_no AND x.item_no > :after AND x.item_no <= :upto
+            AND EXISTS (
+                SELECT FROM item_vectors AS later
+                WHERE later.reranker_no = :reranker_no AND later.item_no = x.item_no
+                  AND later.catalog_version > x.catalog_version
+                  AND later.catalog_version <= oldest.version)
+        """),
+        {"reranker_no": reranker_no, "after": after, "upto": upto},
+    ).rowcount
+
+
+def delete_vectors(connection: Connection, reranker_no: int, after: int, upto: int) -> int:
+    """Delete the vectors of a re-ranker, of item numbers as in ``delete_old_vectors``."""
+    return connection.execute(
+        text("""
+        DELETE FROM item_vectors
+        WHERE reranker_no = :reranker_no AND item_no > :after AND item_no <= :upto
+        """),
+        {"reranker_no": reranker_no, "after": after, "upto": upto},
     ).rowcount
 
 

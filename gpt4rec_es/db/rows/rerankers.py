@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from gpt4rec_es.db.tables import rerankers
+from gpt4rec_es.db.tables import rerankers, runs
 from gpt4rec_es.errors import UsageError
 
 # A name is also that of a folder.
@@ -125,6 +125,22 @@ def load(connection: Connection, reranker_no: int) -> Reranker:
     """Return the re-ranker with this number; it must exist, since a run points to it."""
     found = connection.execute(select(rerankers).where(rerankers.c.reranker_no == reranker_no))
     return _reranker(found.mappings().one())
+
+
+def is_needed(connection: Connection, reranker_no: int) -> bool:
+    """Return whether a run that is not pruned has this re-ranker."""
+    found = connection.execute(
+        select(runs.c.run_no)
+        .where(runs.c.reranker_no == reranker_no, runs.c.pruned_at.is_(None))
+        .limit(1)
+    )
+    return found.first() is not None
+
+
+def forget_vectors_version(connection: Connection, reranker_no: int) -> None:
+    """Note that no longer all items have vectors: a night makes those that it lacks."""
+    chosen = update(rerankers).where(rerankers.c.reranker_no == reranker_no)
+    connection.execute(chosen.values(vectors_version=None))
 
 
 def set_vectors_version(connection: Connection, reranker_no: int, catalog_version: int) -> None:

@@ -17,7 +17,7 @@ from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows import item_vectors as rows
 from gpt4rec_es.db.rows import rerankers
 from gpt4rec_es.db.rows.history import data_versions
-from gpt4rec_es.db.rows.item_vectors import ChangedItem
+from gpt4rec_es.db.rows.item_vectors import ChangedItem, vectors_lock
 from gpt4rec_es.db.rows.rerankers import Reranker
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.errors import ConflictError
@@ -34,7 +34,7 @@ from gpt4rec_es.ranking.vectors import (
     from_bytes,
 )
 
-# Another night or an evaluation may be making the same vectors.
+# Another planner may be making the same vectors.
 _WAIT_S = 900
 _STEP = 2048  # items
 # Imports that end while vectors are made.
@@ -54,7 +54,7 @@ def ensure_item_vectors(
     Raises:
         ConflictError: imports changed the catalog during each attempt.
     """
-    with locks.hold_lock(engine, f"item vectors {row.name}", wait_s=_WAIT_S):
+    with locks.hold_lock(engine, vectors_lock(row.name), wait_s=_WAIT_S):
         for _ in range(_ATTEMPTS):
             version = _attempt(engine, row.reranker_no, maker, progress)
             if version is not None:

@@ -3,6 +3,8 @@
 import logging
 from typing import Any, NamedTuple
 
+from sqlalchemy import Connection
+
 from gpt4rec_es.db.engine import retrying
 from gpt4rec_es.db.rows import rerankers
 from gpt4rec_es.db.rows.generators import Generator
@@ -14,7 +16,7 @@ from gpt4rec_es.night.inputs.item_vectors import ensure_item_vectors
 from gpt4rec_es.night.inputs.manifest import no_generator
 from gpt4rec_es.night.inputs.parts import NightParts, VectorMaker
 from gpt4rec_es.options.night import NightOptions
-from gpt4rec_es.protocols import QueryGenerator
+from gpt4rec_es.protocols import Progress, QueryGenerator, no_progress
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +33,11 @@ class Ranker(NamedTuple):
 
     row: Reranker
     maker: VectorMaker
+
+    def has_vectors(self, connection: Connection, catalog_version: int | None) -> bool:
+        """Return whether all items have vectors as of this version: a prune may delete them."""
+        row = rerankers.load(connection, self.row.reranker_no)
+        return row.vectors_version == catalog_version
 
     def frozen(self, catalog_version: int) -> dict[str, Any]:
         """Return what a manifest says of it; catalog_version: of its item vectors."""
@@ -94,9 +101,13 @@ def open_unchanged(parts: NightParts, row: Reranker) -> VectorMaker:
     return maker
 
 
-def vectors_version(parts: NightParts, ranker: Ranker | None) -> int | None:
+def vectors_version(
+    parts: NightParts, ranker: Ranker | None, progress: Progress = no_progress
+) -> int | None:
     """Make the item vectors that are missing; return the catalog version as of which all exist.
 
-    None: there is no re-ranker.
+    None: there is no re-ranker. ``progress`` counts items.
     """
-    return ranker and ensure_item_vectors(parts.engine, ranker.row, ranker.maker)
+    if ranker is None:
+        return None
+    return ensure_item_vectors(parts.engine, ranker.row, ranker.maker, progress=progress)

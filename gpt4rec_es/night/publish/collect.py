@@ -5,23 +5,15 @@ transactions that store queries take it in shared mode, so their references are 
 batch reads.
 """
 
-import time
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine
 
-from gpt4rec_es.db import locks
 from gpt4rec_es.db.engine import session
 from gpt4rec_es.db.rows import unused_texts as rows
-from gpt4rec_es.db.rows.item_vectors import delete_old_vectors
-from gpt4rec_es.errors import ConflictError
+from gpt4rec_es.night.publish.old_vectors import collect_vectors
+from gpt4rec_es.night.publish.prune_lock import lock_alone
 from gpt4rec_es.protocols import Progress, no_progress
-
-# A waiting exclusive lock blocks later shared ones, so the wait is split into short tries.
-_LOCK_TRY_S = 0.5
-_PAUSE_S = 0.5
-# lock_timeout of other locks, once a batch holds the lock.
-_WORK_LOCK_S = 5
 
 
 @dataclass(slots=True)
@@ -45,15 +37,18 @@ def collect(
 ) -> Collected:
     """Delete texts that no run with lists and no split needs; return the numbers of rows.
 
-    batch: number of prompts or queries checked in one transaction. max_wait_s: maximum wait of each
-    batch for planners, in seconds. ``progress`` counts the prompts and queries checked.
+    batch: number of prompts, queries or vectors checked in one transaction. max_wait_s: maximum
+    wait of each batch for planners, in seconds. ``progress`` counts the prompts and queries
+    checked.
 
     Raises:
         ConflictError: the lock was not free for ``max_wait_s``; completed batches stay.
         DependencyError: Postgres was lost.
     """
     with session(engine) as connection:
-        return _collect(connection, batch, max_wait_s, progress)
+        counts = _collect(connection, batch, max_wait_s, progress)
+        counts.item_vectors = collect_vectors(engine, connection, batch, max_wait_s)
+        return counts
 
 
 def _collect(
@@ -81,9 +76,6 @@ def _collect(
     with connection.begin():
         lock_alone(connection, max_wait_s)
         counts.co_purchase_sets = rows.delete_co_purchases(connection)
-    with connection.begin():
-        lock_alone(connection, max_wait_s)
-        counts.item_vectors = delete_old_vectors(connection)
     return counts
 
 
@@ -99,23 +91,3 @@ def _record_needed_texts(connection: Connection, max_wait_s: float) -> int:
     with connection.begin():
         rows.record_needed(connection)
     return known
-
-
-def lock_alone(connection: Connection, max_wait_s: float) -> None:
-    """Take the lock for this transaction, in short tries between which others can take it."""
-    end = time.monotonic() + max_wait_s
-    locks.set_lock_timeout(connection, _LOCK_TRY_S)
-    while True:
-        try:
-            with connection.begin_nested():
-                locks.transaction_lock(connection, locks.TEXTS)
-        except ConflictError as error:
-            if time.monotonic() > end:
-                raise ConflictError(
-                    "Planners or workers that store queries held the lock all the time.",
-                    "Prune again later; completed batches stay.",
-                ) from error
-        else:
-            locks.set_lock_timeout(connection, _WORK_LOCK_S)
-            return
-        time.sleep(_PAUSE_S)

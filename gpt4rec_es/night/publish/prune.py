@@ -25,7 +25,8 @@ from gpt4rec_es.db.rows import prune as rows
 from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.night.inputs.parts import NightParts
-from gpt4rec_es.night.publish.collect import Collected, collect, lock_alone
+from gpt4rec_es.night.publish.collect import Collected, collect
+from gpt4rec_es.night.publish.prune_lock import lock_alone
 from gpt4rec_es.protocols import Progress, no_progress
 
 log = logging.getLogger(__name__)

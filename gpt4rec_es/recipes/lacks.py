@@ -1,0 +1,44 @@
+"""What the re-ranker of a recipe lacks: that it is registered, and that its files are here."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from gpt4rec_es.db.rows import rerankers
+from gpt4rec_es.options.recipe import NamedRecipe
+
+
+class Lack(NamedTuple):
+    """What is missing, and what to do about it: two texts for operators."""
+
+    what: str
+    way_out: str
+
+
+def reranker_lack(connection: Connection, chosen: NamedRecipe) -> Lack | None:
+    """Return why no night here could open the re-ranker that a recipe names.
+
+    None: nothing is missing, or it names none. Nights also compare its content when they open it.
+    """
+    name = chosen.recipe.reranker
+    if name is None:
+        return None
+    row = rerankers.find(connection, name)
+    again = f"`gpt4rec rerankers add {name} --folder FOLDER`"
+    if row is None:
+        return Lack(
+            f"Recipe {chosen.name} names the re-ranker {name}, which is not registered.",
+            f"Register it: {again}, or use another recipe.",
+        )
+    if not Path(row.path).is_dir():
+        return Lack(
+            f"The folder of re-ranker {name} is gone: {row.path}.",
+            f"Put it back, or say where it is: {again}.",
+        )
+    if Path(row.gpt2).is_absolute() and not Path(row.gpt2).is_dir():
+        return Lack(
+            f"The GPT-2 that reads metadata for re-ranker {name} is gone: {row.gpt2}.",
+            f"Put it back, or say where it is: {again} --gpt2 FOLDER.",
+        )
+    return None
