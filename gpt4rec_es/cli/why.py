@@ -153,14 +153,17 @@ def _print_recommended(recommendations: list[dict[str, Any]]) -> None:
     if fused:
         # Numbers under each other, in a table of their own: beside two texts there is no room.
         parts = list(dict.fromkeys(name for row in fused for name in row["contributions"]))
+        is_reranked = any(row["merge_rank"] for row in fused)
         print_table(
-            ["rank", "fused score", *parts],
+            ["rank", "fused score", *parts, *["place before"] * is_reranked],
             [
                 [row["rank"], _three(row["fused_score"])]
                 + [_three(row["contributions"].get(name)) for name in parts]
+                + [row["merge_rank"]] * is_reranked
                 for row in fused
             ],
-            "Fused scores, and what each source added",
+            "Fused scores, and what each source added"
+            + "; place before: among the candidates without the re-ranker" * is_reranked,
         )
 
 

@@ -18,7 +18,7 @@ def print_fields(data: dict[str, Any]) -> None:
         for field in item["fields"] or [{}]:
             names = ("field", "text", "weight", "effect")
             rows.append([*shown, *(field.get(name) for name in names)])
-            shown = [None, None, None]
+            shown = ["", "", ""]
     columns = ["rank", "item_id", "score", "field", "text", "weight", "effect"]
     print_table(columns, rows, "Re-rank scores by field; effect: what the score loses without it")
     if changed := [item["item_id"] for item in data["items"] if item["is_changed"]]:

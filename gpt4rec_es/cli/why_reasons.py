@@ -29,8 +29,7 @@ def fused_from(row: dict[str, Any]) -> str | None:
     parts = ((name, f"{value:.3f}") for name, value in row["contributions"].items())
     # Parts that are 0 as printed would only make the cell longer.
     contributions = ", ".join(f"{name} {text}" for name, text in parts if float(text))
-    without = f"; without the re-ranker place {row['merge_rank']}" if row["merge_rank"] else ""
-    return f"{row['fused_score']:.3f}: {contributions}{without}"
+    return f"{row['fused_score']:.3f}: {contributions}"
 
 
 def left_out_because(cause: str) -> str:
