@@ -48,6 +48,8 @@ _SCHEMA = {
         from_item_id=pa.string(),
         fused_score=pa.float32(),
         promoted_by=pa.string(),
+        merge_rank=pa.int32(),
+        rerank_score=pa.float32(),
     ),
     "queries": _schema(
         user_id=pa.string(),

@@ -225,7 +225,7 @@ def test_names_that_no_file_can_have_are_told_and_not_registered(
     assert registered(database) == {}
 
 
-def test_exported_lists_name_the_rule_that_promoted_an_item(
+def test_exported_lists_say_what_rules_and_the_re_ranker_did(
     runtime: Runtime, database: Database, tmp_path: Path
 ) -> None:
     with database.engine.begin() as connection:
@@ -234,6 +234,9 @@ def test_exported_lists_name_the_rule_that_promoted_an_item(
                 "UPDATE recommendations SET source = 'pinned', promoted_by = 'rule 7' "
                 "WHERE rank = 1"
             )
+        )
+        connection.execute(
+            text("UPDATE recommendations SET merge_rank = 9, rerank_score = -0.5 WHERE rank = 2")
         )
     for fmt in ("csv", "jsonl", "parquet"):
         export(runtime.engine, "recommendations", "latest", fmt, tmp_path / f"x.{fmt}")
@@ -245,3 +248,8 @@ def test_exported_lists_name_the_rule_that_promoted_an_item(
         by_rank = {row["promoted_by"] for row in rows if str(row["rank"]) == "1"}
         assert by_rank == {"rule 7"}
         assert {row["promoted_by"] or None for row in rows if str(row["rank"]) != "1"} == {None}
+        assert list(rows[0])[-2:] == ["merge_rank", "rerank_score"]
+        for row in rows:
+            wanted = ("9", "-0.5") if str(row["rank"]) == "2" else ("", "")
+            said = (row["merge_rank"], row["rerank_score"])
+            assert tuple("" if one is None else str(one) for one in said) == wanted

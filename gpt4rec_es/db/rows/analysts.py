@@ -141,6 +141,8 @@ class ListedItem(NamedTuple):
     from_item_id: str | None
     fused_score: float | None
     promoted_by: str | None
+    merge_rank: int | None
+    rerank_score: float | None
 
 
 class WrittenQuery(NamedTuple):
@@ -154,7 +156,7 @@ class WrittenQuery(NamedTuple):
 
 _RECOMMENDATIONS = """
     SELECT {user_id}, rank, item_id, title, source, query, query_rank, hit_rank, score,
-        from_item_id, fused_score, promoted_by
+        from_item_id, fused_score, promoted_by, merge_rank, rerank_score
     FROM analytics.recommendations AS r {own} WHERE run_id = :run_id ORDER BY 1, 2
 """
 _QUERIES = """
