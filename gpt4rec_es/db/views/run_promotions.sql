@@ -40,4 +40,5 @@ COMMENT ON COLUMN analytics.run_promotions.listed_count IS
     'unfinished';
 COMMENT ON COLUMN analytics.run_promotions.left_out_count IS
     'pin: number of places of lists that the rule was to have and has not, because another rule '
-    'excluded its items or the list had no place left; NULL: none, a boost, or the run is unfinished';
+    'excluded its items or the list had no place left; NULL: none, a boost, or the run is '
+    'unfinished';
