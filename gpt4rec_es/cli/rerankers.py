@@ -1,4 +1,4 @@
-"""``gpt4rec rerankers``: register, list and show re-rankers; merge their adapters."""
+"""``gpt4rec rerankers``: register, list, show and remove re-rankers; merge their adapters."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,7 +8,7 @@ import click
 from gpt4rec_es.cli.context import get_runtime
 from gpt4rec_es.cli.names import names
 from gpt4rec_es.cli.options import dry_run_option, json_option
-from gpt4rec_es.cli.output import emit, print_line, print_table
+from gpt4rec_es.cli.output import emit, plural, print_line, print_table
 
 if TYPE_CHECKING:
     from gpt4rec_es.db.rows.rerankers import Reranker
@@ -21,7 +21,7 @@ _gpt2_option = click.option(
 
 @click.group()
 def rerankers() -> None:
-    """Register, list and show re-rankers; merge their adapters into a GPT-2."""
+    """Register, list, show and remove re-rankers; merge their adapters into a GPT-2."""
 
 
 @rerankers.command("list")
@@ -84,6 +84,24 @@ def add(name: str, folder: Path, gpt2: str | None, dry_run: bool, as_json: bool)
 
 
 @rerankers.command()
+@click.argument("name", shell_complete=names("reranker"))
+@dry_run_option
+@json_option
+def remove(name: str, dry_run: bool, as_json: bool) -> None:
+    """Remove the registered re-ranker NAME with its vectors of items; its folder stays.
+
+    Refused while the live recipe names it or a run that is not pruned has it.
+
+    Example: gpt4rec rerankers remove fields --dry-run
+    """
+    from gpt4rec_es.night.publish.remove_reranker import remove_reranker
+
+    runtime = get_runtime()
+    removed = remove_reranker(runtime.engine, name, actor=runtime.settings.actor, dry_run=dry_run)
+    emit(removed.as_dict(), as_json, _print_removed)
+
+
+@rerankers.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
 @click.argument("output", type=click.Path(path_type=Path))
 @_gpt2_option
@@ -100,6 +118,14 @@ def merge(folder: Path, output: Path, gpt2: str | None, dry_run: bool, as_json: 
     from gpt4rec_es.reranking.merged_gpt2 import merge_reranker
 
     emit(merge_reranker(folder, output, gpt2=gpt2, dry_run=dry_run), as_json, _print_merged)
+
+
+def _print_removed(data: dict[str, Any]) -> None:
+    verb = "would be" if data["dry_run"] else "is"
+    print_line(
+        f"{data['name']} {verb} removed, with {plural(data['item_vectors'], 'vector')} of items; "
+        f"its folder stays: {data['path']}"
+    )
 
 
 def _print_merged(merged: "MergedGpt2") -> None:

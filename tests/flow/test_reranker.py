@@ -254,11 +254,15 @@ def test_rerankers_are_registered_and_shown(
                 {"path": str(moved), "gpt2": str(gpt2_folder.resolve())},
             )
         ]
+    assert call(capsys, "rerankers", "remove", "second", "--dry-run")["dry_run"]
+    assert run(["rerankers", "remove", "second"]) == 0
+    assert "second is removed, with 0 vectors of items" in capsys.readouterr().out
+    assert moved.is_dir()
     call(capsys, *command, "--name", "numbers", "--user-mode", "id", "--preset", "fast")
     assert run(["rerankers", "add", "n", "--folder", str(tmp_path / ".models" / "numbers")]) == 2
     assert "has user mode 'id'" in " ".join(capsys.readouterr().err.split())
     assert run(["rerankers", "show", "n"]) == 2
-    assert "There are: first, second." in capsys.readouterr().err
+    assert "There are: first." in capsys.readouterr().err
     merge = ("rerankers", "merge", str(folder), "merged")
     assert call(capsys, *merge, "--dry-run")["content_hash"] is None
     assert not (tmp_path / "merged").exists()

@@ -17,6 +17,7 @@ from gpt4rec_es.night.inputs.item_vectors import (
 from gpt4rec_es.night.publish import old_vectors
 from gpt4rec_es.night.publish.collect import collect
 from gpt4rec_es.night.publish.prune_lock import lock_alone
+from gpt4rec_es.night.publish.remove_reranker import remove_reranker
 from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.options.recipe import Recipe
 from gpt4rec_es.ranking.vectors import quantise
@@ -203,8 +204,8 @@ def give_run(shop: Database, version: int) -> None:
         add_run(connection)
         connection.execute(
             text(
-                "UPDATE runs SET reranker_no = 1, manifest = "
-                "jsonb_build_object('reranker', jsonb_build_object('catalog_version', :version))"
+                "UPDATE runs SET reranker_no = 1, manifest = jsonb_build_object('reranker', "
+                "jsonb_build_object('catalog_version', :version, 'name', 'titles'))"
             ),
             {"version": version},
         )
@@ -276,6 +277,49 @@ def test_vectors_stay_while_the_live_recipe_cannot_be_read(shop: Database) -> No
         connection.execute(text("UPDATE recipes SET document = '{\"version\": 99}'"))
     assert collect(shop.engine).item_vectors == 0
     assert stored(shop) == 6
+
+
+def test_a_re_ranker_that_nothing_uses_is_removed(shop: Database, batches: list[float]) -> None:
+    def remove(name: str = "titles", *, dry_run: bool = False) -> int:
+        return remove_reranker(shop.engine, name, actor="ops", dry_run=dry_run).item_vectors
+
+    ensure(shop.engine, TitleVectors())
+    with pytest.raises(UsageError, match="no re-ranker 'other'"):
+        remove("other")
+    with shop.engine.begin() as connection:
+        use_recipe(connection, "reranked", RERANKED)
+    for dry_run in (True, False):
+        with pytest.raises(UsageError, match="live recipe reranked names the re-ranker 'titles'"):
+            remove(dry_run=dry_run)
+    with shop.engine.begin() as connection:
+        use_recipe(connection, "plain")
+    give_run(shop, 1)
+    with pytest.raises(UsageError, match="Runs that are kept have the re-ranker 'titles'"):
+        remove()
+    with shop.engine.begin() as connection:
+        connection.execute(text("UPDATE runs SET pruned_at = now()"))
+    with locks.hold_lock(shop.engine, "item vectors titles"), pytest.raises(LockedError):
+        remove()
+    assert remove(dry_run=True) == stored(shop) == 6
+    with shop.engine.connect() as connection:
+        row = rerankers.get(connection, "titles")
+    assert remove() == 6
+    assert stored(shop) == 0
+    with shop.engine.connect() as connection:
+        assert rerankers.load_all(connection) == []
+        run = runs.load(connection, 1)
+        entry = connection.execute(
+            text("SELECT actor, object, before FROM audit WHERE action = 'reranker_remove'")
+        ).one()
+        shown = connection.execute(text("SELECT reranker_name FROM analytics.runs")).scalar_one()
+    assert run.reranker_no is None
+    assert run.manifest["reranker"] == {"catalog_version": 1, "name": "titles"}
+    assert shown == "titles"
+    assert entry.before["content_hash"] == row.content_hash
+    assert tuple(entry)[:2] == ("ops", "titles")
+    # A planner that opened it before says so.
+    with pytest.raises(UsageError, match="no re-ranker 'titles'"):
+        ensure_item_vectors(shop.engine, row, TitleVectors())
 
 
 def test_vectors_of_users_are_dropped_with_the_run(shop: Database) -> None:

@@ -90,6 +90,15 @@ def store_item_vectors(
     )
 
 
+def count_vectors(connection: Connection, reranker_no: int) -> int:
+    """Return the number of stored item vectors of a re-ranker."""
+    found = connection.execute(
+        text("SELECT count(*) FROM item_vectors WHERE reranker_no = :reranker_no"),
+        {"reranker_no": reranker_no},
+    )
+    return int(found.scalar_one())
+
+
 def next_slice(connection: Connection, reranker_no: int, after: int, most: int) -> int | None:
     """Return up to which item number the next ``most`` vectors go; None: there are no more."""
     found = connection.execute(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select, update
+from sqlalchemy import delete as remove
 from sqlalchemy.dialects.postgresql import insert
 
 from gpt4rec_es.db.tables import rerankers, runs
@@ -135,6 +136,13 @@ def is_needed(connection: Connection, reranker_no: int) -> bool:
         .limit(1)
     )
     return found.first() is not None
+
+
+def delete(connection: Connection, reranker_no: int) -> None:
+    """Delete a re-ranker; pruned runs lose their reference to it, and keep their manifests."""
+    pruned = update(runs).where(runs.c.reranker_no == reranker_no, runs.c.pruned_at.is_not(None))
+    connection.execute(pruned.values(reranker_no=None))
+    connection.execute(remove(rerankers).where(rerankers.c.reranker_no == reranker_no))
 
 
 def forget_vectors_version(connection: Connection, reranker_no: int) -> None:

@@ -19,13 +19,13 @@ SELECT
     r.manifest #>> '{recipe,name}', r.manifest #>> '{recipe,hash}',
     CASE WHEN r.generator_no IS NOT NULL
         THEN coalesce((d.settings ->> 'prior_weight')::real, 0) END,
-    r.distinct_first_queries, r.top_first_query_fraction, k.name, k.content_hash
+    r.distinct_first_queries, r.top_first_query_fraction,
+    r.manifest #>> '{reranker,name}', r.manifest #>> '{reranker,content_hash}'
 FROM public.runs AS r
 JOIN public.builds AS b USING (build_no)
 LEFT JOIN public.decodings AS d
     ON d.decoding_no = r.decoding_no AND r.generator_no IS NOT NULL
 LEFT JOIN public.generators AS g USING (generator_no)
-LEFT JOIN public.rerankers AS k USING (reranker_no)
 LEFT JOIN public.publications AS p ON p.run_no = r.run_no
 LEFT JOIN public.search_options AS o ON o.options_no = r.search_options_no;
 

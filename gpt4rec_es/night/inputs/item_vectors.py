@@ -56,7 +56,7 @@ def ensure_item_vectors(
     """
     with locks.hold_lock(engine, vectors_lock(row.name), wait_s=_WAIT_S):
         for _ in range(_ATTEMPTS):
-            version = _attempt(engine, row.reranker_no, maker, progress)
+            version = _attempt(engine, row, maker, progress)
             if version is not None:
                 return version
             log.warning("the catalog changed while vectors of items were made; going on")
@@ -66,13 +66,12 @@ def ensure_item_vectors(
     )
 
 
-def _attempt(
-    engine: Engine, reranker_no: int, maker: VectorMaker, progress: Progress
-) -> int | None:
+def _attempt(engine: Engine, row: Reranker, maker: VectorMaker, progress: Progress) -> int | None:
     """Make vectors as of the catalog version of now; None: an import ended meanwhile."""
+    reranker_no = row.reranker_no
     with transaction(engine) as connection:
         version = data_versions(connection)["catalog_version"]
-        since = rerankers.load(connection, reranker_no).vectors_version or 0
+        since = rerankers.get(connection, row.name).vectors_version or 0
         if since == version:
             return version
         total = rows.count_changed(connection, since)

@@ -36,8 +36,9 @@ class Ranker(NamedTuple):
 
     def has_vectors(self, connection: Connection, catalog_version: int | None) -> bool:
         """Return whether all items have vectors as of this version: a prune may delete them."""
-        row = rerankers.load(connection, self.row.reranker_no)
-        return row.vectors_version == catalog_version
+        row = rerankers.get(connection, self.row.name)
+        known = (row.reranker_no, row.vectors_version)
+        return known == (self.row.reranker_no, catalog_version)
 
     def frozen(self, catalog_version: int) -> dict[str, Any]:
         """Return what a manifest says of it; catalog_version: of its item vectors."""

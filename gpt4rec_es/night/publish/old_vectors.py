@@ -41,7 +41,7 @@ def collect_vectors(engine: Engine, connection: Connection, batch: int, max_wait
         if unused:
             count += _delete_all(engine, connection, row, batch, max_wait_s)
         else:
-            count += _in_batches(connection, row, rows.delete_old_vectors, batch, max_wait_s)
+            count += delete_in_batches(connection, row, rows.delete_old_vectors, batch, max_wait_s)
     return count
 
 
@@ -58,15 +58,16 @@ def _delete_all(
                     return 0
                 # Before the first vector goes, so that a planner that found them all plans again.
                 rerankers.forget_vectors_version(connection, row.reranker_no)
-            return _in_batches(connection, row, rows.delete_vectors, batch, max_wait_s)
+            return delete_in_batches(connection, row, rows.delete_vectors, batch, max_wait_s)
     except LockedError:
         log.info("vectors of re-ranker %s are being made; the next prune looks again", row.name)
         return 0
 
 
-def _in_batches(
+def delete_in_batches(
     connection: Connection, row: Reranker, delete: _Delete, batch: int, max_wait_s: float
 ) -> int:
+    """Call ``delete`` for slices of item numbers, each in its own transaction; return the sum."""
     count, after = 0, -1
     while True:
         with connection.begin():
