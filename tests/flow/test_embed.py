@@ -14,8 +14,9 @@ from gpt4rec_es.cli.main import run as run_command
 from gpt4rec_es.db import locks
 from gpt4rec_es.db.rows import rerankers, runs
 from gpt4rec_es.db.rows.history import stream_histories
+from gpt4rec_es.db.rows.metadata import ItemFields
 from gpt4rec_es.db.rows.shards import claim
-from gpt4rec_es.errors import ConflictError, GateError, UsageError
+from gpt4rec_es.errors import ConflictError, DataError, GateError, UsageError
 from gpt4rec_es.night import plan
 from gpt4rec_es.night.inprocess import plan_summary, run_night
 from gpt4rec_es.night.inputs.item_vectors import (
@@ -32,7 +33,7 @@ from gpt4rec_es.night.stages.drain import drain
 from gpt4rec_es.night.start import start_night
 from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.options.recipe import Recipe
-from gpt4rec_es.ranking.vectors import Fixed
+from gpt4rec_es.ranking.vectors import Fixed, with_last
 from gpt4rec_es.records import Decoding
 from tests.databases import Database
 from tests.flow.conftest import use_titles
@@ -246,6 +247,21 @@ def test_a_prune_during_planning_is_planned_again(
     with database.engine.connect() as connection:
         assert len(load_run_items(connection, run).item_nos) == 60
     assert collect(database.engine).item_vectors == 0
+
+
+def test_vectors_that_do_not_fit_are_refused_before_a_run_exists(
+    shop: Shop, database: Database
+) -> None:
+    class TooLarge(TitleVectors):
+        def item_vectors(self, item_ids: Sequence[str], rows: Sequence[ItemFields]) -> Fixed:
+            return with_last(np.full((len(rows), 2), 33.5), 0)
+
+    with pytest.raises(DataError, match=r"value 33\.5; .*Train it again"):
+        night(shop, TooLarge())
+    with database.engine.connect() as connection:
+        for table in ("runs", "item_vectors"):
+            count = connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one()
+            assert count == 0, table
 
 
 def test_a_night_without_a_reranker_has_no_such_stage(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sqlalchemy import create_engine
 
 from gpt4rec_es.db.rows.metadata import ItemFields
 from gpt4rec_es.encoders.text_encoder import TextEncoder, open_encoder
@@ -19,6 +20,7 @@ from gpt4rec_es.reranking.checkpoint import save_recommender
 from gpt4rec_es.reranking.metadata import RecommenderData
 from gpt4rec_es.reranking.reading import Serving, learn_reading
 from gpt4rec_es.reranking.recommenders import GPT2Recommender
+from gpt4rec_es.reranking.registry import add_reranker
 from gpt4rec_es.reranking.serving import ServedReranker
 from gpt4rec_es.reranking.two_towers import TowerOptions
 from tests.encoders import save_tiny_gpt2
@@ -217,6 +219,18 @@ def test_biases_that_do_not_fit_are_found_without_items(saved: Saved, gpt2_folde
             getattr(served._model, name).fill_(40)
         with pytest.raises(DataError, match="value 40"):
             served.check_biases()
+
+
+def test_registering_refuses_biases_that_do_not_fit(gpt2_folder: Path, tmp_path: Path) -> None:
+    saved = train("fast", gpt2_folder, tmp_path / "first")
+    with torch.no_grad():
+        saved.model.item_bias[2] = -40
+    reading = learn_reading(saved.rows, [])
+    serving = Serving(tuple(saved.item_ids), reading)
+    save_recommender(saved.model, tmp_path / "second", {}, serving)
+    nowhere = create_engine("postgresql+psycopg2://127.0.0.1:1/none")  # it is not asked
+    with pytest.raises(DataError, match="value -40"):
+        add_reranker(nowhere, "second", tmp_path / "second", actor="x", gpt2=str(gpt2_folder))
 
 
 def test_what_cannot_be_served_is_refused(
