@@ -110,6 +110,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="Epochs without a better NDCG@10 on validation users that end a phase.",
 )
+@click.option(
+    "--learn-validation",
+    is_flag=True,
+    help="Learn from the validation part as well, for exactly --epochs epochs, before the test or "
+    "for nights.",
+)
 @click.option("--seed", type=int, default=1, show_default=True, help="Random seed.")
 @json_option
 def reranker(
@@ -171,7 +177,8 @@ def print_reranker(report: "RerankerReport") -> None:
             for row in card["epochs"]
         ],
     )
-    print_line(f"NDCG@10 on validation users: {card['validation_ndcg']:.4f}")
+    if card["validation_ndcg"] is not None:
+        print_line(f"NDCG@10 on validation users: {card['validation_ndcg']:.4f}")
     if not report.is_registered:
         print_line("It is not registered: nights use re-rankers of --user-mode history alone.")
     print_line(

@@ -24,6 +24,7 @@ from gpt4rec_es.encoders.folder import open_checkpoint
 from gpt4rec_es.errors import ConflictError, DataError, UsageError
 from gpt4rec_es.index.current import ensure_current
 from gpt4rec_es.lab.evaluation.evaluate_options import EvaluateOptions
+from gpt4rec_es.lab.evaluation.rerank_vectors import chosen_reranker
 from gpt4rec_es.lab.splits.create import create_split
 from gpt4rec_es.lab.splits.protocols import SplitOptions
 from gpt4rec_es.lab.splits.stored import load_split
@@ -210,6 +211,29 @@ def test_a_night_by_a_recipe_with_a_trained_reranker(
     create_split(shop.runtime().engine, "whole-users", SplitOptions("users"), actor="test")
     assert run(["evaluate", "run", "whole-users", "--method", "product", "--recipe", "mine"]) == 2
     assert "was not trained on the split" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_reranker_that_learned_from_the_validation_part_is_measured_on_the_test_alone(
+    shop: Shop, database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = ("train", "reranker", "--split", "loo", "--trust", *QUICK)
+    part = call(capsys, *train, "--name", "part", "--preset", "fast")["card"]
+    report = call(capsys, *train, "--name", "more", "--preset", "fast", "--learn-validation")
+    card = report["card"]
+    assert card["data"]["purchases"] > part["data"]["purchases"]
+    assert card["validation_ndcg"] is None
+    assert [row["ndcg"] for row in card["epochs"]] == [None, None]  # all of --epochs
+    folder = str(tmp_path / ".models" / "more")
+    (measured,) = call(capsys, "evaluate", "run", "loo", "--trained", folder, "--part", "test")
+    assert measured["n_eval_users"] > 0
+    assert run(["evaluate", "run", "loo", "--trained", folder, "--part", "validation"]) == 2
+    assert "learned from the validation part" in " ".join(capsys.readouterr().err.split())
+    split, _ = load_split(shop.runtime().engine, "loo")
+    engine = shop.runtime().engine
+    assert chosen_reranker(engine, split, "test", "more").name == "more"
+    with pytest.raises(UsageError, match="'more' learned from the validation part"):
+        chosen_reranker(engine, split, "validation", "more")
+    assert run(["rerankers", "show", "more"]) == 0
 
 
 def test_rerankers_are_registered_and_shown(

@@ -159,3 +159,8 @@ def set_vectors_version(connection: Connection, reranker_no: int, catalog_versio
 
 def _reranker(row: RowMapping) -> Reranker:
     return Reranker(**dict(row))
+
+
+def learned_validation(card: Mapping[str, Any]) -> bool:
+    """Return whether a re-ranker learned from the validation part of its split."""
+    return bool(card.get("options", {}).get("learn_validation"))

@@ -58,7 +58,7 @@ def open_trained(engine: Engine, split: str, part: str, folder: Path) -> Trained
     if (folder / DOCUMENT).is_file():
         return TrainedBaseline(engine, split, part, folder)
     if (folder / RERANKER_DOCUMENT).is_file():
-        return TrainedReranker(engine, split, folder)
+        return TrainedReranker(engine, split, folder, part)
     raise UsageError(
         f"{folder} holds no trained recommender: neither {DOCUMENT} nor {RERANKER_DOCUMENT}.",
         "Give a folder written by `gpt4rec train baseline` or `gpt4rec train reranker`.",

@@ -84,7 +84,7 @@ def evaluate(
     eval_users = choose_eval_users(getattr(split, options.part), options.sample)
     generator = chosen_generator(engine, options, row)
     for name in sorted(filter(None, map(options.reranker_of, options.measured_recipes))):
-        chosen_reranker(engine, row, name)  # before hours of work
+        chosen_reranker(engine, row, options.part, name)  # before hours of work
     if options.part == "test" and options.learn_validation:
         split = with_validation(split)
     build = live_build(engine, client, alias)

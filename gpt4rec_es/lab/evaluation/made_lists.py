@@ -173,7 +173,7 @@ class MethodLists:
         """Return the lists by (K, m), and the options they were made with."""
         sources, made_with = None, {}
         name = options.reranker_of(recipe) if method == "product" else None
-        vectors, reranker = self._rerank.by(name)
+        vectors, reranker = self._rerank.by(name, options.part)
         removed: Collection[str] = frozenset()
         with self._bars("Searching and merging", "users") as progress:
             if method == "product":

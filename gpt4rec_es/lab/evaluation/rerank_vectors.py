@@ -18,11 +18,11 @@ from gpt4rec_es.lab.splits.split import EvalUser
 from gpt4rec_es.ranking.vectors import NO_VECTORS, ItemVectors, Vectors
 
 
-def chosen_reranker(engine: Engine, split: SplitRow, name: str) -> Reranker:
-    """Return the re-ranker called ``name``, which has seen nothing that the split holds out.
+def chosen_reranker(engine: Engine, split: SplitRow, part: str, name: str) -> Reranker:
+    """Return the re-ranker called ``name``, which has seen nothing that ``part`` holds out.
 
     Raises:
-        UsageError: there is none, or it was trained on another split.
+        UsageError: there is none, it was trained on another split, or it learned from the part.
     """
     with transaction(engine) as connection:
         row = rerankers.get(connection, name)
@@ -32,6 +32,11 @@ def chosen_reranker(engine: Engine, split: SplitRow, name: str) -> Reranker:
             "seen what is held out.",
             f"Train one with `gpt4rec train reranker --split {split.name}`, and give its name by "
             "--reranker.",
+        )
+    if part == "validation" and rerankers.learned_validation(row.card):
+        raise UsageError(
+            f"The re-ranker {name!r} learned from the validation part.",
+            "Measure it on the test part, or train one without --learn-validation.",
         )
     return row
 
@@ -79,8 +84,10 @@ class SplitVectors:
         self._engine, self._split, self._eval_users = engine, split, eval_users
         self._made: dict[str, tuple[Vectors, dict[str, Any]]] = {}
 
-    def by(self, name: str | None) -> tuple[Vectors, dict[str, Any]]:
+    def by(self, name: str | None, part: str) -> tuple[Vectors, dict[str, Any]]:
         """Return vectors, and the options that evaluations keep of them; None: no re-ranker.
+
+        part: of the split, to which the users belong.
 
         Raises:
             UsageError, ConflictError: as ``chosen_reranker`` and ``rerank_vectors``.
@@ -88,7 +95,7 @@ class SplitVectors:
         if name is None:
             return NO_VECTORS, {}
         if name not in self._made:
-            row = chosen_reranker(self._engine, self._split, name)
+            row = chosen_reranker(self._engine, self._split, part, name)
             vectors = rerank_vectors(self._engine, row, self._eval_users)
             self._made[name] = vectors, {"reranker": row.as_dict()}
         return self._made[name]

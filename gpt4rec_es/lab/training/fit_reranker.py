@@ -37,7 +37,7 @@ class Epoch:
     epoch: int
     ranking_loss: float
     contrastive_loss: float
-    ndcg: float
+    ndcg: float | None
 
 
 def new_recommender(
@@ -83,9 +83,7 @@ def fit(
         "Lower --lr or --encoder-lr.",
     )
     rows = run_loop(_RerankerLearner(model, data, validation, options), loop, work, progress)
-    return [
-        Epoch(row.stage, row.phase, row.epoch, **row.losses, ndcg=row.ndcg or 0.0) for row in rows
-    ]
+    return [Epoch(row.stage, row.phase, row.epoch, **row.losses, ndcg=row.ndcg) for row in rows]
 
 
 class _RerankerLearner:
@@ -132,8 +130,10 @@ class _RerankerLearner:
         }
         return StepLosses(losses.total, parts, len(batch.users))
 
-    def measure(self) -> float:
-        """Return NDCG@10 of the validation users."""
+    def measure(self) -> float | None:
+        """Return NDCG@10 of the validation users; None: there are none."""
+        if not self.validation.users:
+            return None
         return measure_ndcg(self.network, self.validation)
 
     def weights(self) -> dict[str, Any]:

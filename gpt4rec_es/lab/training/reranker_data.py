@@ -26,15 +26,19 @@ class RerankerData(NumberedSplit):
     serving: Serving
 
 
-def read_reranker_data(engine: Engine, split_name: str) -> RerankerData:
+def read_reranker_data(
+    engine: Engine, split_name: str, *, learn_validation: bool = False
+) -> RerankerData:
     """Return the data of a split; nothing of its test part is among them.
+
+    learn_validation: see ``RerankerOptions``.
 
     Raises:
         UsageError: there is no such split.
         DataError: the split leaks, or has no validation users.
     """
     row, split = load_split(engine, split_name)
-    if not split.validation:
+    if not split.validation and not learn_validation:
         raise DataError(
             f"The split {split_name} has no validation users to choose the best epoch by.",
             "Make one with a validation part.",
@@ -44,7 +48,8 @@ def read_reranker_data(engine: Engine, split_name: str) -> RerankerData:
         attributes = load_attributes(connection, split.train)
         item_ids = load_ids(connection)
         versions = data_versions(connection)
-    numbered = number_split(row, split, [one.item_no for one in fields])
+    item_nos = [one.item_no for one in fields]
+    numbered = number_split(row, split, item_nos, learn_validation=learn_validation)
     known = [attributes.get(user_no, {}) for user_no in numbered.users]
     reading = learn_reading(fields, known)
     data = RecommenderData(reading.items(fields), numbered.histories, reading.users(known))

@@ -33,7 +33,8 @@ class RerankerOptions:
 
     epochs, lr: replace those of each stage of the preset. encoder_lr: of the adapters. patience:
     epochs without a better NDCG@10 on validation users after which a stage ends. samples: negatives
-    of a batch. max_norm: to which gradients are clipped.
+    of a batch. max_norm: to which gradients are clipped. learn_validation: the validation part is
+    training data, too, and each stage has all its epochs.
     """
 
     preset: RerankerPreset = "no-finetune"
@@ -52,6 +53,7 @@ class RerankerOptions:
     patience: int = 5
     max_norm: float = 1.0
     seed: int = 1
+    learn_validation: bool = False
     device: str = "auto"
     threads: int = 0
 

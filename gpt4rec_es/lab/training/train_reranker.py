@@ -85,8 +85,9 @@ def train_reranker(
     if is_registered:
         with transaction(engine) as connection:
             rerankers.require_free(connection, name)
-    read = read_reranker_data(engine, split)
-    source = _source(engine, read, generator, gpt2, trust=trust)
+    read = read_reranker_data(engine, split, learn_validation=options.learn_validation)
+    part = "test" if options.learn_validation else "validation"
+    source = _source(engine, read, generator, gpt2, unseen=part, trust=trust)
     device = pick_device(options.device)
     set_threads(options.threads)
     torch.manual_seed(options.seed)
@@ -118,15 +119,22 @@ class TrainedReranker:
     """A re-ranker opened with the data of its split, to make lists from the whole catalog.
 
     Raises:
-        UsageError: the folder has none, or it was trained on another split, catalog or GPT-2.
+        UsageError: the folder has none, it was trained on another split, catalog or GPT-2, or it
+        learned from the part.
     """
 
     method = "reranker"
 
-    def __init__(self, engine: Engine, split: str, folder: Path) -> None:
+    def __init__(self, engine: Engine, split: str, folder: Path, part: str = "test") -> None:
         card = read_document(folder)["card"]
         self._card = card
-        self.read = read_reranker_data(engine, split)
+        learned = rerankers.learned_validation(card)
+        if learned and part == "validation":
+            raise UsageError(
+                f"The re-ranker in {folder} learned from the validation part.",
+                "Measure it on the test part.",
+            )
+        self.read = read_reranker_data(engine, split, learn_validation=learned)
         if card.get("data", {}).get("split_hash") != self.read.split.content_hash:
             raise UsageError(
                 f"The re-ranker in {folder} was not trained on the split {split!r}, so it may have "
@@ -164,7 +172,13 @@ class TrainedReranker:
 
 
 def _source(
-    engine: Engine, read: RerankerData, generator: str | None, gpt2: str | None, *, trust: bool
+    engine: Engine,
+    read: RerankerData,
+    generator: str | None,
+    gpt2: str | None,
+    *,
+    unseen: str,
+    trust: bool,
 ) -> dict[str, Any]:
     """Return path and name of the GPT-2 that reads the metadata."""
     if gpt2 is not None:
@@ -179,15 +193,19 @@ def _source(
             "Train one with `gpt4rec train generator`, or give --gpt2.",
         )
     if not trust:
-        # The best epoch is chosen by the validation part, so that must be unseen, too.
-        require_unseen(found, read.split, "validation")
+        # If the best epoch is chosen by the validation part, that must be unseen, too.
+        require_unseen(found, read.split, unseen)
     return {"path": str(found.path), "generator": found.name}
 
 
-def _of_result(epochs: list[Epoch]) -> float:
-    """Return the NDCG@10 of the best epoch of the last stage, whose weights are saved."""
+def _of_result(epochs: list[Epoch]) -> float | None:
+    """Return the NDCG@10 of the best epoch of the last stage, whose weights are saved.
+
+    None: there were no validation users.
+    """
     last = epochs[-1].stage
-    return max(epoch.ndcg for epoch in epochs if epoch.stage == last)
+    measured = [one.ndcg for one in epochs if one.stage == last and one.ndcg is not None]
+    return max(measured, default=None)
 
 
 def _work_folder(

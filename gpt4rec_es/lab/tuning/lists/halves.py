@@ -45,7 +45,7 @@ class ListInputs:
     """What a tuning reads: split, users to choose on and to compare on, generator, re-ranker.
 
     reranker: the one to try. live_reranker: name of the one that the live recipe is measured with
-    in place of its own, which was not trained on the split; None: its own, or none.
+    in place of its own, which may have seen what is held out; None: its own, or none.
     """
 
     row: SplitRow
@@ -79,12 +79,15 @@ def _rerankers(
 ) -> tuple[Reranker | None, str | None]:
     """Return ``ListInputs.reranker`` and ``live_reranker``."""
     name, of_live = options.reranker_name, options.live.recipe.reranker
-    tried = None if name is None else chosen_reranker(engine, split, name)
+    tried = None if name is None else chosen_reranker(engine, split, options.part, name)
     if of_live is None:
         return tried, None
     with transaction(engine) as connection:
         row = rerankers.get(connection, of_live)
-    return tried, None if is_of_split(row, split) or tried is None else tried.name
+    is_fair = is_of_split(row, split) and not (
+        options.part == "validation" and rerankers.learned_validation(row.card)
+    )
+    return tried, None if is_fair or tried is None else tried.name
 
 
 def plan_list_tuning(parts: TuningParts, options: ListTuningOptions) -> ListTuningPlan:

@@ -65,7 +65,7 @@ def _verdict(
     if inputs.live_reranker is not None:
         about += (
             f" {live} is measured with {inputs.live_reranker} in place of its own re-ranker, "
-            f"{options.live.recipe.reranker}, which was not trained on this split."
+            f"{options.live.recipe.reranker}, which may have seen what is held out."
         )
     gained = (
         f"{metric} {decides.a:.4f} -> {decides.b:.4f} ({decides.low:+.4f} to {decides.high:+.4f})"
