@@ -7,7 +7,7 @@ used on exactly the values that they were fitted on. Pure.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import log1p
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,18 +92,38 @@ class _Found:
         """Return a value of the generated queries."""
         return self.of[QUERIES][name]
 
-    def product(self) -> Values:
-        """Return the product of both recent values."""
-        return self.log("recent") * self.title("recent")
-
     def share(self) -> Values:
         """Return the recent similarity as a fraction of the highest of all candidates."""
         recent = self.of[CO_PURCHASE]["recent"]
         return recent / (recent.max(initial=0.0) or 1.0)
 
 
+class FoundValues(Protocol):
+    """Values of candidates, zero where a source did not find an item: of one user, or of many."""
+
+    @property
+    def buyers(self) -> Values:
+        """The number of buyers."""
+
+    @property
+    def rerank(self) -> Values:
+        """The score of a re-ranker, minus the user's mean."""
+
+    def log(self, name: str) -> Values:
+        """Return the logarithm of 1 + 1000 x, x being a co-purchase value."""
+
+    def title(self, name: str) -> Values:
+        """Return a value of the history titles."""
+
+    def query(self, name: str) -> Values:
+        """Return a value of the generated queries."""
+
+    def share(self) -> Values:
+        """Return the recent similarity as a fraction of the highest of the user's candidates."""
+
+
 # The value of each feature of ``options.features.FEATURES``, in its order.
-_FEATURE_VALUES: dict[str, Callable[[_Found], Values]] = {
+FEATURE_VALUES: dict[str, Callable[[FoundValues], Values]] = {
     "co_newest": lambda f: f.log("newest"),
     "co_recent": lambda f: f.log("recent"),
     "co_mean": lambda f: f.log("mean"),
@@ -113,7 +133,7 @@ _FEATURE_VALUES: dict[str, Callable[[_Found], Values]] = {
     "title_recent": lambda f: f.title("recent"),
     "title_mean": lambda f: f.title("mean"),
     "title_best": lambda f: f.title("best"),
-    "co_x_title": lambda f: f.product(),
+    "co_x_title": lambda f: f.log("recent") * f.title("recent"),
     "popularity": lambda f: np.log1p(f.buyers),
     "query_newest": lambda f: f.query("newest"),
     "query_recent": lambda f: f.query("recent"),
@@ -162,7 +182,7 @@ def find_candidates(
         "similarity": float(found.log("recent").max(initial=0.0)),
         "buyers": log1p(buyers.of(np.array([p.item_no for p in newest[:1]], np.int64)).sum()),
     }
-    columns = [_FEATURE_VALUES[name](found) for name in FEATURES]
+    columns = [FEATURE_VALUES[name](found) for name in FEATURES]
     return Candidates(item_nos, np.stack(columns, axis=1), contexts, sources)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.options.features import CONTEXTS, FEATURES, POPULARITY, coefficient_names
 from gpt4rec_es.options.lists import Fusion
-from gpt4rec_es.ranking.features import _FEATURE_VALUES, Buyers, find_candidates
+from gpt4rec_es.ranking.features import FEATURE_VALUES, Buyers, find_candidates
 from gpt4rec_es.ranking.fuse import fuse_sources
 from gpt4rec_es.ranking.outcome import Merge, QueryHits
 from gpt4rec_es.ranking.rules import ItemRules
@@ -85,7 +85,7 @@ def test_features_are_those_computed_by_hand() -> None:
 
 
 def test_every_feature_has_its_value() -> None:
-    assert list(_FEATURE_VALUES) == list(FEATURES)
+    assert list(FEATURE_VALUES) == list(FEATURES)
     assert len(coefficient_names()) == len(FEATURES) * (1 + len(CONTEXTS))
 
 

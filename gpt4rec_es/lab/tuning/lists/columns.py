@@ -1,6 +1,6 @@
 """Candidates of many users and their features: the numbers of ``ranking.features``, at once.
 
-A feature without a function here, such as one of a re-ranker, is a column that the caller gives.
+The score of a re-ranker is a column that the caller gives.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gpt4rec_es.lab.tuning.lists.many_values import ManyValues, joined_ranks
 from gpt4rec_es.options.features import CONTEXTS, FEATURES
 from gpt4rec_es.options.lists import CO_PURCHASE, HISTORY_TITLES, QUERIES, Fusion
-from gpt4rec_es.ranking.features import Buyers
+from gpt4rec_es.ranking.features import FEATURE_VALUES, Buyers
 from gpt4rec_es.ranking.values import Numbers, Values
 
 # Function from user indices (ascending) and item numbers of candidates to a column of features.
@@ -42,6 +42,7 @@ class Found:
                 places = np.minimum(np.searchsorted(values.pairs, pairs), len(values.pairs) - 1)
                 self._at[name] = places[order], (values.pairs[places] == pairs)[order]
         self._logs: dict[str, Values] = {}
+        self.rerank = np.zeros(len(pairs))  # unless the caller gives the column
 
     def of(self, source: str, name: str) -> Values:
         """Return a value of a source."""
@@ -73,25 +74,6 @@ class Found:
         highest[highest == 0] = 1.0
         of_user = np.repeat(highest, np.diff(self._starts, append=len(recent)))
         return np.asarray(recent / of_user, np.float64)
-
-
-_FUNCTIONS: dict[str, Callable[[Found], Values]] = {
-    "co_newest": lambda f: f.log("newest"),
-    "co_recent": lambda f: f.log("recent"),
-    "co_mean": lambda f: f.log("mean"),
-    "co_best": lambda f: f.log("best"),
-    "co_share": lambda f: f.share(),
-    "title_newest": lambda f: f.title("newest"),
-    "title_recent": lambda f: f.title("recent"),
-    "title_mean": lambda f: f.title("mean"),
-    "title_best": lambda f: f.title("best"),
-    "co_x_title": lambda f: f.log("recent") * f.title("recent"),
-    "popularity": lambda f: np.log1p(f.buyers),
-    "query_newest": lambda f: f.query("newest"),
-    "query_recent": lambda f: f.query("recent"),
-    "query_best": lambda f: f.query("best"),
-    "query_count": lambda f: np.log1p(f.query("count")),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +111,8 @@ def candidates_of_many(
     found = Found(sources, pairs, order, buyers.of(items), starts)
     features = np.zeros((len(items), len(FEATURES)), np.float32)
     for place, name in enumerate(FEATURES):
-        if name in _FUNCTIONS:
-            features[:, place] = _FUNCTIONS[name](found)
-        elif name in columns:
-            features[:, place] = columns[name](users, items)
+        own = columns.get(name)
+        features[:, place] = own(users, items) if own else FEATURE_VALUES[name](found)
     highest = np.zeros(len(newest))
     if len(items):
         highest[users[starts]] = np.maximum.reduceat(found.log("recent"), starts)

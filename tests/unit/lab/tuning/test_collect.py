@@ -12,7 +12,7 @@ from gpt4rec_es.lab.bm25.index import MemoryIndex, TokenizedTitle
 from gpt4rec_es.lab.evaluation.data import EvaluationCatalog
 from gpt4rec_es.lab.evaluation.merging import GridMerge
 from gpt4rec_es.lab.evaluation.sources import product_sources
-from gpt4rec_es.lab.tuning.lists import collect, columns
+from gpt4rec_es.lab.tuning.lists import collect
 from gpt4rec_es.lab.tuning.lists.candidates import CandidateSet
 from gpt4rec_es.lab.tuning.lists.collect import CandidateCollector, Limits, search_candidates
 from gpt4rec_es.lab.tuning.lists.pair_tables import PairTables
@@ -172,18 +172,17 @@ def test_arrays_on_disk_are_the_same_and_leave_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_columns_of_other_features_are_given_by_user_and_item(
+def test_the_column_of_a_re_ranker_is_given_by_user_and_item(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     titles = {1: "red tea", 2: "blue tea", 3: "red soap", 4: "tea tin"}
     shop = catalog_of(titles), [["tea"], ["tin"]], [[1, 3], [2]], frozenset[str]()
     fusion = learned(Fusion(tuple((name, 1.0) for name in SOURCES)))
-    monkeypatch.delitem(columns._FUNCTIONS, "popularity")
 
     def other(users: Numbers, item_nos: Numbers) -> Values:
         return np.asarray(100 * users + item_nos, np.float64)
 
     monkeypatch.setattr(collect, "_HITS", 1)  # one user at a time
-    found = at_once(shop, fusion, 3, columns={"popularity": other})
-    column = found.features[:, list(FEATURES).index("popularity")]
+    found = at_once(shop, fusion, 3, columns={"rerank": other})
+    column = found.features[:, list(FEATURES).index("rerank")]
     assert column.tolist() == (100 * found.owners() + found.item_nos).tolist()
