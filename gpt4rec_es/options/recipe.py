@@ -51,7 +51,7 @@ class Recipe:
                 else f"The re-ranker {self.reranker!r} would have no effect: the fusion has no "
                 "coefficient of its score.",
                 "Name it in the entry reranker, and give the feature rerank a coefficient; "
-                "`gpt4rec tune lists SPLIT --reranker FOLDER` finds one.",
+                "`gpt4rec tune lists SPLIT --reranker NAME` finds one.",
             )
 
     def as_document(self) -> dict[str, Any]:
