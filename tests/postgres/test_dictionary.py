@@ -33,6 +33,7 @@ def shop(module_database: Database) -> Database:
         connection.execute(
             text("INSERT INTO user_outcomes VALUES (1, 1, 'ok', 2, 1, 1, 'no more', NULL)")
         )
+        connection.execute(text("UPDATE recommendations SET merge_rank = 3, rerank_score = 0.5"))
     return module_database
 
 
