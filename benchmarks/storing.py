@@ -25,7 +25,7 @@ _PER_USER = 10
 _PROMPTS_PER_SHARD = 256
 _USERS_PER_SHARD = 1000
 _LIST = ["user_no", "rank", "item_no", "source", "query_no", "query_rank", "hit_rank", "score"]
-_LIST += ["from_item_no", "fused_score", "promoted_by"]
+_LIST += ["from_item_no", "fused_score", "merge_rank", "rerank_score", "promoted_by"]
 _OUTCOME = ["user_no", "outcome", "n_queries", "n_found", "n_recommended", "n_pinned"]
 _OUTCOME += ["short_reason", "error"]
 Ready = list[tuple[str, Sequence[str], bytes]]
@@ -142,7 +142,7 @@ def _outcomes(users: Sequence[int]) -> list[UserOutcome]:
 def _list_of(user: int) -> Iterator[tuple[Any, ...]]:
     for rank in range(1, _PER_USER + 1):
         item = (user * 31 + rank) % 50_000
-        yield (user, rank, item, "queries", user + rank, rank, 1, 7.123456, None, None, None)
+        yield (user, rank, item, "queries", user + rank, rank, 1, 7.123456, *[None] * 5)
 
 
 def _generations(place: Place, users: int) -> dict[str, Timing]:

@@ -81,8 +81,11 @@ def recommended(rank: int, source: str, **more: Any) -> dict[str, Any]:
             "co_purchase": 1.5,
             "history_titles": 2.25,
             "popularity": -0.5,
+            "reranker": -1.25,
             "boost": 0.125,
         },
+        merge_rank=450,
+        rerank_score=-2.5,
         **more,
     )
 
@@ -113,6 +116,7 @@ STATUS = {
     "weights": {"queries": 0.1},
     "recipe": "default",
     "generator": "first",
+    "reranker": "fields-of-november",
     "k": 10,
     "index": "items-20261129-235959-abcdef",
     "k1": 1.2,
