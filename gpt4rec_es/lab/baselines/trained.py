@@ -21,8 +21,6 @@ from gpt4rec_es.lab.training.train_reranker import TrainedReranker
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.reranking.checkpoint import DOCUMENT as RERANKER_DOCUMENT
 
-_STEP = 2048  # users between two reports of progress
-
 
 class TrainedRecommender(Protocol):
     """A recommender opened with the data of the split that it was trained on."""
@@ -107,12 +105,9 @@ class TrainedBaseline:
         progress: Progress = no_progress,
     ) -> list[list[int]]:
         """Return at most ``k`` of the ``active`` item numbers for each user, best first."""
-        numbers = list(self._numbered.items)
-        left_out = [index for item, index in self._numbered.items.items() if item not in active]
-        users, histories = self._numbered.inputs(eval_users)
-        found: list[list[int]] = []
-        for first in range(0, len(users), _STEP):
-            part = slice(first, first + _STEP)
-            found += self._network.lists(users[part], histories[part], k, left_out)
-            progress(len(found), len(users))
-        return [[numbers[index] for index in items] for items in found]
+        return self._numbered.lists(
+            eval_users,
+            active,
+            lambda users, histories, left_out: self._network.lists(users, histories, k, left_out),
+            progress,
+        )

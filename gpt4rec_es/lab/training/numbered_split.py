@@ -1,12 +1,17 @@
 """A split in consecutive numbers, as networks index their embeddings: users, items, histories."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from gpt4rec_es.db.rows.splits import SplitRow
 from gpt4rec_es.lab.splits.histories import deduplicate_keep_last
 from gpt4rec_es.lab.splits.split import EvalUser, Split, with_validation
+from gpt4rec_es.protocols import Progress, no_progress
+
+# Function from users, histories and items for no list, all as indices, to lists of indices.
+Recommend = Callable[[Sequence[int], Sequence[Sequence[int]], Sequence[int]], list[list[int]]]
+_STEP = 512  # users scored at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,27 @@ class NumberedSplit:
         """Return the users (-1: not in the training data) and their histories as indices."""
         users = [self.users.get(one.user_no, -1) for one in eval_users]
         return users, [_indices(one.history, self.items) for one in eval_users]
+
+    def lists(
+        self,
+        eval_users: Sequence[EvalUser],
+        active: frozenset[int],
+        recommend: Recommend,
+        progress: Progress = no_progress,
+    ) -> list[list[int]]:
+        """Return the item numbers that ``recommend`` finds for each user; it is called in steps.
+
+        active: item numbers that may be listed.
+        """
+        numbers = list(self.items)
+        left_out = [index for item, index in self.items.items() if item not in active]
+        users, histories = self.inputs(eval_users)
+        found: list[list[int]] = []
+        for first in range(0, len(users), _STEP):
+            part = slice(first, first + _STEP)
+            found += recommend(users[part], histories[part], left_out)
+            progress(len(found), len(users))
+        return [[numbers[index] for index in items] for items in found]
 
 
 def number_split(

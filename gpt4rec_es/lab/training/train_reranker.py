@@ -34,8 +34,6 @@ from gpt4rec_es.reranking.checkpoint import (
 from gpt4rec_es.reranking.registry import add_reranker
 from gpt4rec_es.version import code_version
 
-_STEP = 512  # users scored at a time
-
 
 @dataclass(frozen=True)
 class RerankerReport:
@@ -158,17 +156,14 @@ class TrainedReranker:
         progress: Progress = no_progress,
     ) -> list[list[int]]:
         """Return at most ``k`` of the ``active`` item numbers for each user, best first."""
-        numbers = list(self.read.items)
-        left_out = [index for item, index in self.read.items.items() if item not in active]
-        users, histories = self.read.inputs(eval_users)
-        found: list[list[int]] = []
-        for first in range(0, len(users), _STEP):
-            part = slice(first, first + _STEP)
-            found += best_items(
-                self.model, users[part], histories[part], k, self._snapshot, left_out
-            )
-            progress(len(found), len(users))
-        return [[numbers[index] for index in items] for items in found]
+        return self.read.lists(
+            eval_users,
+            active,
+            lambda users, histories, left_out: best_items(
+                self.model, users, histories, k, self._snapshot, left_out
+            ),
+            progress,
+        )
 
 
 def _source(
