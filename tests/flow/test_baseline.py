@@ -1,11 +1,6 @@
 """Trained baselines from the command line: killed, resumed, and measured on the test part."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +11,7 @@ from gpt4rec_es.index.current import ensure_current
 from gpt4rec_es.lab.splits.create import create_split
 from gpt4rec_es.lab.splits.protocols import SplitOptions
 from tests.databases import Database
+from tests.killed_training import check_killed_training_goes_on
 from tests.servers import Servers
 from tests.shop import Shop, make_shop
 
@@ -79,41 +75,4 @@ def test_a_killed_command_goes_on_and_ends_with_equal_weights(
 ) -> None:
     command = ["train", "baseline", method, "--split", "loo", "--name", "x", "--json"]
     command += ["--epochs", "60", "--patience", "60", "--dim", "16", "--batch-size", "8"]
-    whole = start(shop, tmp_path, [*command, "--output", "whole"])
-    out, err = whole.communicate(timeout=200)
-    assert whole.returncode == 0, err
-    first = start(shop, tmp_path, command)
-    state = tmp_path / ".models" / ".x.training" / "state.pt"
-    end = time.monotonic() + 120
-    while not state.exists():
-        assert first.poll() is None, first.communicate()
-        assert time.monotonic() < end
-        time.sleep(0.002)
-    first.send_signal(signal.SIGKILL)
-    first.communicate()
-    assert not (tmp_path / ".models" / "x").exists()
-    refused = start(shop, tmp_path, [*command, "--seed", "7"])
-    assert "unfinished training with other options" in refused.communicate(timeout=200)[1]
-    second = start(shop, tmp_path, command)
-    report = json.loads(second.communicate(timeout=200)[0])
-    expected = json.loads(out)
-    assert report["content_hash"] == expected["content_hash"]
-    assert report["card"]["epochs"] == expected["card"]["epochs"]
-    assert [path.name for path in (tmp_path / ".models").iterdir()] == ["x"]
-
-
-def start(shop: Shop, folder: Path, arguments: list[str]) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "gpt4rec_es", *arguments],
-        cwd=folder,
-        env={
-            **os.environ,
-            **shop.environ,
-            "GPT4REC_DEVICE": "cpu",
-            "GPT4REC_THREADS": "1",
-            "PYTHONPATH": str(Path(__file__).parents[2]),
-        },
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    check_killed_training_goes_on(shop, tmp_path, command)

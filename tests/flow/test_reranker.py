@@ -2,12 +2,7 @@
 
 import datetime as dt
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +38,7 @@ from gpt4rec_es.reranking.registry import open_registered, show_reranker
 from tests.databases import Database
 from tests.encoders import save_tiny_gpt2
 from tests.flow.conftest import use_generator, use_titles
+from tests.killed_training import check_killed_training_goes_on
 from tests.servers import Servers
 from tests.shop import Shop, make_shop, use_recipe
 
@@ -418,41 +414,4 @@ def test_a_killed_command_goes_on_and_ends_with_equal_weights(
 ) -> None:
     command = ["train", "reranker", "--name", "x", "--split", "loo", "--gpt2", str(gpt2_folder)]
     command += ["--preset", "hybrid", "--epochs", "6", "--patience", "6", "--dim", "16", "--json"]
-    whole = start(shop, tmp_path, [*command, "--name", "whole", "--output", "whole"])
-    out, err = whole.communicate(timeout=200)
-    assert whole.returncode == 0, err
-    first = start(shop, tmp_path, command)
-    state = tmp_path / ".models" / ".x.training" / "state.pt"
-    end = time.monotonic() + 120
-    while not state.exists():
-        assert first.poll() is None, first.communicate()
-        assert time.monotonic() < end
-        time.sleep(0.002)
-    first.send_signal(signal.SIGKILL)
-    first.communicate()
-    assert not (tmp_path / ".models" / "x").exists()
-    refused = start(shop, tmp_path, [*command, "--seed", "7"])
-    assert "unfinished training with other options" in refused.communicate(timeout=200)[1]
-    second = start(shop, tmp_path, command)
-    report = json.loads(second.communicate(timeout=200)[0])
-    expected = json.loads(out)
-    assert report["content_hash"] == expected["content_hash"]
-    assert report["card"]["epochs"] == expected["card"]["epochs"]
-    assert [path.name for path in (tmp_path / ".models").iterdir()] == ["x"]
-
-
-def start(shop: Shop, folder: Path, arguments: list[str]) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "gpt4rec_es", *arguments],
-        cwd=folder,
-        env={
-            **os.environ,
-            **shop.environ,
-            "GPT4REC_DEVICE": "cpu",
-            "GPT4REC_THREADS": "1",
-            "PYTHONPATH": str(Path(__file__).parents[2]),
-        },
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    check_killed_training_goes_on(shop, tmp_path, command, "--name", "whole")

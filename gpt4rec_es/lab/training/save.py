@@ -16,10 +16,10 @@ from transformers import GenerationConfig
 from gpt4rec_es.encoders import network as networks
 from gpt4rec_es.encoders.folder import PROMPT_FORM, open_checkpoint
 from gpt4rec_es.encoders.tokenizer import PromptTokenizer, save_tokenizer
-from gpt4rec_es.errors import UsageError
 from gpt4rec_es.generation.card import CARD, card_text
 from gpt4rec_es.generation.options import TrainingOptions
 from gpt4rec_es.lab.training.dataset import TrainingData
+from gpt4rec_es.lab.training.work_folder import resumed_folder
 from gpt4rec_es.records import PromptForm
 
 
@@ -67,17 +67,7 @@ def save_checkpoint(
 
 def work_folder(output: Path, data: TrainingData, options: TrainingOptions) -> Path:
     """Return the work folder of an earlier, killed call, or a new one."""
-    work = output.with_name(f".{output.name}.training")
-    fingerprint = _fingerprint(data, options)
-    note = work / "fingerprint"
-    if note.is_file() and note.read_text() != fingerprint:
-        raise UsageError(
-            f"{work} holds an unfinished training with other options or data.",
-            "Call it as before to finish it, or remove that folder.",
-        )
-    work.mkdir(parents=True, exist_ok=True)
-    note.write_text(fingerprint)
-    return work
+    return resumed_folder(output, _fingerprint(data, options))
 
 
 def _fingerprint(data: TrainingData, options: TrainingOptions) -> str:

@@ -203,10 +203,9 @@ def choose_recipe(
     gain = None
     if reranker is not None:
         before = measuring.values(best.setting) if best.is_fitted else unchanged
-        after = measuring.values(best.setting, (*COEFFICIENTS, *OF_RERANKER))
-        gain = rerank_gain(reranker, before, after, seed)
+        names = (*COEFFICIENTS, *OF_RERANKER)
+        gain = rerank_gain(reranker, before, measuring.values(best.setting, names), seed)
         if gain.is_used:
-            names = (*COEFFICIENTS, *OF_RERANKER)
             recipe = measuring.fitted(best.setting, names, reranker)
             return Choice(recipe, (as_it_is, *tried), gain)
     recipe = measuring.fitted(best.setting) if best.is_fitted else base
