@@ -252,6 +252,8 @@ def _drop(connection: Connection, name: str) -> None:
 
 def _remove_leftovers(connection: Connection, now: int) -> None:
     """Drop databases and login roles of old killed test runs."""
+    # One process at a time: two cannot drop the same role.
+    connection.execute(text("SELECT pg_advisory_lock(hashtext('leftovers of tests'))"))
     for kind, query in (
         ("DATABASE", "SELECT datname FROM pg_database WHERE datname ~ '^gpt4rec_test_[0-9]+_'"),
         ("ROLE", "SELECT rolname FROM pg_roles WHERE rolname ~ '^gpt4rec_test_[0-9]+_'"),
@@ -260,3 +262,4 @@ def _remove_leftovers(connection: Connection, now: int) -> None:
             if now - int(name.split("_")[2]) > _MAX_AGE_S:
                 force = " WITH (FORCE)" if kind == "DATABASE" else ""
                 connection.execute(text(f'DROP {kind} IF EXISTS "{name}"{force}'))
+    connection.execute(text("SELECT pg_advisory_unlock_all()"))
