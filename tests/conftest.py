@@ -1,6 +1,7 @@
-"""Fixtures of the suite, in plugins: servers, databases, indexes, a generator, commands."""
+"""Fixtures of the suite, in plugins: workers, servers, databases, indexes, a generator, commands."""
 
 pytest_plugins = [
+    "tests.parallel",
     "tests.servers",
     "tests.databases",
     "tests.indexes",
