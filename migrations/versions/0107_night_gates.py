@@ -137,7 +137,7 @@ def _create_held_out_users() -> None:
             ["last_query_no"], ["queries.query_no"], name="fk_held_out_users_last_query_no_queries"
         ),
         comment=(
-            "One row per user of a run's sample whose last purchase is hidden, to measure how often "
-            "the run's recipe finds it."
+            "One row per user of a run's sample whose last purchase is hidden, to measure how "
+            "often the run's recipe finds it."
         ),
     )

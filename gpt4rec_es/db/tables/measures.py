@@ -74,7 +74,7 @@ held_out_users = Table(
         comment="the other purchases, each item once, newest first",
     ),
     comment=(
-        "One row per user of a run's sample whose last purchase is hidden, to measure how often "
-        "the run's recipe finds it."
+        "One row per user of a run's sample whose last purchase is hidden, to measure how "
+        "often the run's recipe finds it."
     ),
 )
