@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.night.inprocess import run_night
 from gpt4rec_es.night.inputs.parts import NightParts
-from gpt4rec_es.night.publish import gates, share_gates
+from gpt4rec_es.night.publish import gates
 from gpt4rec_es.night.publish.checked import Checked
 from gpt4rec_es.night.publish.list_gates import re_ranker_took_part
 from tests.databases import Database
@@ -195,7 +195,13 @@ DEFECTS = {
     ),
     "a source without effect": (
         "every_source_took_part",
-        sql("UPDATE recommendations SET source = 'backfill' WHERE source = 'queries'"),
+        sql(
+            """
+            UPDATE runs SET manifest = manifest || '{"fusion": {"method": "learned",
+                "weights": [["queries", 1], ["history_titles", 1]],
+                "coefficients": {"title_recent": 1}}}' WHERE run_no = 2
+            """
+        ),
     ),
     "another list although nothing changed": (
         "lists_resemble_the_published",
@@ -254,9 +260,7 @@ def test_gates(
     shop: Shop,
     database: Database,
     elastic: Elasticsearch,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(share_gates, "_FEW_USERS", 1)
     # One pair of nights for all defects: each is undone before the next one.
     parts = shop.runtime().night_parts()
     assert refused_now(database, parts) == set()

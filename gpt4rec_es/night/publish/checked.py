@@ -135,6 +135,17 @@ def changed_inputs(checked: Checked) -> list[str]:
     return [name for name, path in _INPUTS.items() if _entry(old, *path) != _entry(new, *path)]
 
 
+def is_made_as_before(checked: Checked) -> bool:
+    """Return whether the generator, the recipe, the build and the code are those of before."""
+    before = checked.before
+    return (
+        before is not None
+        and not changed_inputs(checked)
+        and before.build_no == checked.run.build_no
+        and before.code_version == checked.run.code_version
+    )
+
+
 def _entry(values: Any, *path: str) -> Any:
     for name in path:
         values = values.get(name) if isinstance(values, dict) else None

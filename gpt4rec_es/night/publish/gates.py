@@ -18,7 +18,13 @@ from gpt4rec_es.db.rows.gates import GateResult
 from gpt4rec_es.db.rows.measures import Measured
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.night.inputs.parts import NightParts
-from gpt4rec_es.night.publish import change_gates, index_gates, list_gates, share_gates
+from gpt4rec_es.night.publish import (
+    change_gates,
+    held_out,
+    index_gates,
+    list_gates,
+    share_gates,
+)
 from gpt4rec_es.night.publish.checked import Checked, Verdict
 from gpt4rec_es.night.publish.measures import measure
 from gpt4rec_es.options.gates import MIN_USUAL_NIGHTS, USUAL_NIGHTS
@@ -101,6 +107,11 @@ GATES: tuple[Gate, ...] = (
     Gate(
         change_gates.lists_resemble_the_published,
         "lists belong to other users or items, or purchases since were not read",
+    ),
+    Gate(
+        held_out.hidden_purchases_are_found,
+        "the generator, the recipe or the index makes worse lists than the published ones",
+        judges_parts=False,
     ),
     Gate(
         change_gates.cohort_did_not_shrink,

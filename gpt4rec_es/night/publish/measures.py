@@ -32,6 +32,9 @@ STILL_LISTS = "still_lists"
 ACTIVE_ITEMS = "active_items"
 MEDIAN_PRICE = "median_price"
 BOUGHT_PLACES = "bought_places"
+HELD_OUT_HIT_RATE = "held_out_hit_rate"
+HELD_OUT_PUBLISHED = "held_out_hit_rate_published"
+HELD_OUT_SECONDS = "held_out_seconds"
 # Part of a source of the places that sources filled: this, and its name.
 SOURCE_PLACES = "source_places:"
 

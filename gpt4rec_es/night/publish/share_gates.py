@@ -15,7 +15,8 @@ from gpt4rec_es.night.publish.checked import (
     most_by_usual,
     usually,
 )
-from gpt4rec_es.options.lists import CO_PURCHASE
+from gpt4rec_es.options.features import FEATURES
+from gpt4rec_es.options.lists import Fusion
 
 _FALLBACKS = {
     names.USERS_WITHOUT_QUERIES: "users with a prompt have no queries",
@@ -23,8 +24,6 @@ _FALLBACKS = {
     names.FALLBACK_LISTS: "lists are mostly fallbacks",
     names.FALLBACK_PLACES: "places are fallbacks",
 }
-# A source may fill no place of so few lists.
-_FEW_USERS = 100
 # Part of the usual fraction of places that a source must fill, if that is not a small one.
 _OF_USUAL, _SMALL = 0.2, 0.05
 
@@ -118,24 +117,39 @@ def queries_are_readable(checked: Checked) -> Verdict:
 
 
 def every_source_took_part(checked: Checked) -> Verdict:
-    """Check that each source with weight fills places, and about as many as usual.
+    """Check that each source with weight can change scores, and fills about as much as usual.
 
-    Co-purchases may fill none where no item has a neighbour, and no source must in few lists.
+    In a learned fusion it needs a coefficient other than 0. A fifth of the usual part of places is
+    enough, and a part that is usually small, or another recipe, is not compared.
     """
     found = {name: checked.measures[names.SOURCE_PLACES + name] for name in checked.weights}
-    users = checked.measures[names.USABLE_USERS].n
     is_other = not {"recipe", "generator", "re-ranker"}.isdisjoint(changed_inputs(checked))
-    poor = []
-    for name, one in found.items():
-        least = 0.0
-        if one.usual is not None and one.usual >= _SMALL and not is_other:
-            least = one.usual * _OF_USUAL - chance_of(one.usual, one.n)
-        if one.value is None or one.value < least or (one.value == 0 and name != CO_PURCHASE):
-            poor.append(name)
+    idle = _idle_sources(checked)
+    poor = [] if is_other else [name for name, one in found.items() if _is_poor(one)]
     return Verdict(
-        not poor or users < _FEW_USERS,
-        "; ".join(f"{name} fills {_share(one)} of places" for name, one in found.items()),
-        "each source some place, and a fifth of the usual part"
-        if users >= _FEW_USERS
-        else f"nothing of fewer than {_FEW_USERS} users",
+        not idle and not poor,
+        "; ".join(f"{name} fills {_share(one)} of places" for name, one in found.items())
+        + "".join(f"; {name} has no coefficient" for name in idle),
+        "a coefficient for each source, and a fifth of its usual part of places",
     )
+
+
+def _idle_sources(checked: Checked) -> list[str]:
+    """Return the sources of a learned fusion that no coefficient reads."""
+    fusion = Fusion.from_dict(checked.run.manifest.get("fusion"))
+    if fusion.method != "learned":
+        return []
+    read = {
+        source
+        for name, value in fusion.coefficients
+        if value
+        for source in FEATURES[name.partition("*")[0]].sources
+    }
+    return [name for name in checked.weights if name not in read]
+
+
+def _is_poor(found: Measured) -> bool:
+    if found.usual is None or found.usual < _SMALL:
+        return False
+    least = found.usual * _OF_USUAL - chance_of(found.usual, found.n)
+    return found.value is None or found.value < least
