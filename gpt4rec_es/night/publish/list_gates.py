@@ -4,7 +4,6 @@ They read stored rows or Elasticsearch and do not use the counts of the stages.
 """
 
 from gpt4rec_es.db.rows import gates as measured
-from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows.measured_lists import count_distinct_vectors
 from gpt4rec_es.db.rows.measures import CLOCK_AHEAD
 from gpt4rec_es.index.inspect import count_active
@@ -143,8 +142,7 @@ def re_ranker_took_part(checked: Checked) -> Verdict:
 
 def is_newer_than_published(checked: Checked) -> Verdict:
     """Check that the run's date and attempt come after those of the published run."""
-    run = checked.run
-    current = run_rows.load_published(checked.connection, run.kind)
+    run, current = checked.run, checked.before
     if current is None:
         return Verdict(
             True, f"{run.run_id}; nothing is published yet", "newer than the published run"
