@@ -1,28 +1,29 @@
 """Generators and re-rankers with a defect; each has its own content hash."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
 import numpy as np
 
 from gpt4rec_es.generation.title_generator import TitlesGenerator
-from gpt4rec_es.protocols import QueryGenerator
 from gpt4rec_es.ranking.vectors import Fixed, with_last
 from gpt4rec_es.records import Decoding, GeneratedQuery, Generation, Prompt
 
 Texts = Sequence[str]
+# From a prompt, the queries of the titles generator and a chance seeded by the prompt to queries.
+Rewrite = Callable[[str, list[str], random.Random], list[str]]
 
 
 class Broken:
     """The titles generator whose queries of a prompt are made by a function.
 
-    rewrite(prompt, its queries, chance) returns the texts; logprob is that of each.
+    logprob: that of each query; None: the negative rank.
     """
 
-    def __init__(self, name: str, rewrite: Any, logprob: float | None = None) -> None:
-        """Set the defect; ``chance`` is seeded by the prompt, so that equal prompts are equal."""
+    def __init__(self, name: str, rewrite: Rewrite, logprob: float | None = None) -> None:
+        """Set the defect, named for the content hash."""
         self.content_hash = sha256(name.encode()).hexdigest()
         self._rewrite, self._logprob = rewrite, logprob
         self._titles = TitlesGenerator()
@@ -51,11 +52,6 @@ class Broken:
         )
 
 
-def as_generator(broken: Broken) -> QueryGenerator:
-    """Return ``broken`` as the protocol names it."""
-    return broken
-
-
 class Vectors:
     """A re-ranker without a network: vectors of items by their number, the same by name.
 
@@ -69,11 +65,11 @@ class Vectors:
         self.content_hash = sha256(name.encode()).hexdigest()
         self._is_constant = is_constant
 
-    def input_hashes(self, item_ids: Sequence[str], rows: Sequence[Any]) -> list[bytes]:
+    def input_hashes(self, item_ids: Sequence[str], rows: Sequence[Any]) -> list[bytes]:  # noqa: ARG002 - protocol
         """Return a hash of each title."""
         return [sha256((row.title or "").encode()).digest()[:16] for row in rows]
 
-    def item_vectors(self, item_ids: Sequence[str], rows: Sequence[Any]) -> Fixed:
+    def item_vectors(self, item_ids: Sequence[str], rows: Sequence[Any]) -> Fixed:  # noqa: ARG002 - protocol
         """Return a vector per item."""
         made = np.ones((len(rows), 8))
         if not self._is_constant:
@@ -86,7 +82,7 @@ class Vectors:
         self,
         histories: Sequence[Sequence[int]],
         item_vectors: Fixed,
-        attributes: Sequence[Mapping[str, Any]] | None = None,
+        attributes: Sequence[Mapping[str, Any]] | None = None,  # noqa: ARG002 - protocol
     ) -> Fixed:
         """Return the mean of the items' vectors."""
         own = [item_vectors[list(one)][:, :8].mean(0) / 1024 for one in histories]

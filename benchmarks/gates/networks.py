@@ -13,10 +13,12 @@ from gpt4rec_es.options.night import GeneratorOptions
 from gpt4rec_es.protocols import QueryGenerator
 
 _WORDS = 400
+# A finite weight that overflows when it is summed.
+_FILLED = {"nan": float("nan"), "overflow": 3e38}
 
 
 def random_network(place: Place, kind: str, seed: int) -> QueryGenerator:
-    """Return a generator whose weights are ``random`` or ``nan``, or with another ``tokenizer``.
+    """Return a generator of random weights; kind: random, nan, overflow, or tokenizer.
 
     Its tokenizer is trained on the shop's titles; with another one, on titles of letters.
     """
@@ -41,9 +43,9 @@ def random_network(place: Place, kind: str, seed: int) -> QueryGenerator:
     for weights in network.parameters():
         if weights.ndim > 1:
             torch.nn.init.normal_(weights, std=0.25)
-    if kind == "nan":
+    if kind in _FILLED:
         with torch.no_grad():
-            network.transformer.h[1].mlp.c_fc.weight.fill_(float("nan"))
+            network.transformer.h[1].mlp.c_fc.weight.fill_(_FILLED[kind])
     folder = Path(tempfile.mkdtemp()) / kind
     folder.mkdir()
     network.save_pretrained(folder)

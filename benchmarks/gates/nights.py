@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection, Engine, make_url, text
@@ -46,11 +46,11 @@ class World:
     day: int
     generator: QueryGenerator = field(default_factory=TitlesGenerator)
     recipe: NamedRecipe = PRODUCT
-    analysis: Analysis = Analysis()
+    analysis: Analysis = field(default_factory=Analysis)
     now: Callable[[], dt.datetime] = utc_now
     open_reranker: Callable[[object], VectorMaker] | None = None
     ensure_index: Callable[[], int] | None = None
-    limits: GateLimits = GateLimits()
+    limits: GateLimits = field(default_factory=GateLimits)
     max_fallback_fraction: float = 0.2
     phrases: tuple[str, ...] = ()
     # Called with the connection and the run before it is checked again.
@@ -111,10 +111,8 @@ class World:
         """Run the next night, with the defect, and return what its gates say."""
         self.use_generator()
         parts = self.parts()
-        try:
+        with suppress(GateError):
             run_night(parts, self.options(), FIRST + dt.timedelta(days=self.day))
-        except GateError:
-            pass
         with self.engine.connect() as connection:
             run = run_rows.newest(connection, 1)[0]
             if self.damage is not None:

@@ -19,9 +19,12 @@ from benchmarks.place import Place
 SAMPLE = Path(__file__).parents[2] / "data" / "online-retail-ii-sample"
 # Purchases of a user that arrive after the first night, at most.
 _LATER = 5
-_STYLES = "vintage garden kitchen christmas nautical floral retro modern rustic baby".split()
-_COLOURS = "red blue green white black pink silver golden".split()
-_THINGS = "teapot lantern cushion clock candle mirror basket vase tray mug frame bowl".split()
+_STYLES = ("vintage", "garden", "kitchen", "christmas", "floral", "retro", "modern", "rustic")
+_COLOURS = ("red", "blue", "green", "white", "black", "pink", "silver", "golden")
+_THINGS = (
+    *("teapot", "lantern", "cushion", "clock", "candle", "mirror", "basket", "vase"),
+    *("tray", "mug", "frame", "bowl", "lamp", "rug", "shelf"),
+)
 
 # The words of the shop of styles.
 WORDS = [*_STYLES, *_COLOURS, *_THINGS]

@@ -68,16 +68,10 @@ def load(connection: Connection, run_no: int) -> list[GateResult]:
     return [GateResult(*row) for row in found]
 
 
-def newest_results(connection: Connection) -> dict[str, bool]:
-    """Return gate -> whether it passed, for the newest run that was checked."""
-    found = connection.execute(
-        text("""
-        SELECT gate, passed FROM gate_results
-        WHERE run_no = (SELECT run_no FROM gate_results ORDER BY run_no DESC LIMIT 1)
-        ORDER BY gate
-        """)
-    )
-    return {row.gate: row.passed for row in found}
+def newest_results(connection: Connection) -> list[GateResult]:
+    """Return the gate results of the newest run that was checked; empty: none was."""
+    newest = connection.execute(text("SELECT max(run_no) FROM gate_results")).scalar_one()
+    return [] if newest is None else load(connection, newest)
 
 
 class Matching(NamedTuple):

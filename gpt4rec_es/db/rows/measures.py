@@ -54,6 +54,12 @@ def load(connection: Connection, run_no: int) -> dict[str, Measured]:
     return {row.measure: Measured(row.value, row.n, row.usual) for row in found}
 
 
+def load_newest(connection: Connection) -> dict[str, Measured]:
+    """Return the measures of the newest run that was checked; empty: none was."""
+    newest = connection.execute(text("SELECT max(run_no) FROM gate_results")).scalar_one()
+    return {} if newest is None else load(connection, newest)
+
+
 def load_usual(connection: Connection, run: Run, nights: int, at_least: int) -> dict[str, float]:
     """Return measure -> median over the last ``nights`` published nights before ``run``.
 
