@@ -137,6 +137,7 @@ def test_the_analyst_reads_every_view(shop: Database) -> None:
         "removed_queries",
         "replay_metrics",
         "replays",
+        "run_measures",
         "run_promotions",
         "run_rules",
         "run_sources",
