@@ -290,7 +290,7 @@ def test_a_name_is_shared_by_views_only_where_it_means_the_same(shop: Database) 
         *("query_id", "query", "query_rank", "hit_rank", "score", "index_name", "k1", "b"),
         *("brand", "category", "split_name", "part", "trial_id", "replay_id", "evaluation_id"),
         *("rule", "rule_kind", "rule_value", "rule_reason", "recipe_name", "recipe_hash"),
-        *("rule_action", "promoted_places"),
+        *("rule_action", "promoted_places", "stage"),
         "minimum_should_match",
     }
 
