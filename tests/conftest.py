@@ -1,4 +1,4 @@
-"""Fixtures of the suite, in plugins: servers, databases, indexes, a generator, commands."""
+"""Fixtures of the suite, in plugins: servers, databases, indexes, commands, a browser."""
 
 pytest_plugins = [
     "tests.servers",
@@ -6,4 +6,5 @@ pytest_plugins = [
     "tests.indexes",
     "tests.trained",
     "tests.commands",
+    "tests.browser.fixtures",
 ]
