@@ -60,3 +60,51 @@ def concentration_curve(counts: Sequence[tuple[int, int]], offered: int) -> str:
     if items < offered:
         places.append((float(CURVE_SIZE), places[-1][1]))
     return " ".join(f"{x:g},{y:g}" for x, y in places)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A mean with its interval on a line as wide as a spark; zero: where 0 is, None: outside."""
+
+    left: float
+    right: float
+    middle: float
+    zero: float | None
+
+
+def span(mean: float, low: float, high: float, least: float, most: float) -> Span:
+    """Return where an interval is between ``least`` and ``most``."""
+    scale = (SPARK_WIDTH - 2 * _EDGE) / ((most - least) or 1)
+
+    def place(value: float) -> float:
+        return round(_EDGE + scale * (value - least), 1)
+
+    return Span(place(low), place(high), place(mean), place(0) if least <= 0 <= most else None)
+
+
+@dataclass(frozen=True, slots=True)
+class HeatCell:
+    """One cell of a heat map: text, and its place from the lowest (0) to the highest value (1)."""
+
+    text: str
+    level: float
+    marks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HeatRow:
+    """One row of a heat map."""
+
+    name: str
+    cells: list[HeatCell]
+
+
+@dataclass(frozen=True, slots=True)
+class HeatMap:
+    """A grid of values, each as a number on its colour: the map is its own table."""
+
+    caption: str
+    columns: list[str]
+    rows: list[HeatRow]
+    views: tuple[str, ...]
+    sql: str

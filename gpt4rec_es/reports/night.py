@@ -63,6 +63,12 @@ class NightFacts:
     found: Mapping[str, Rows]
     cards: tuple[Card, ...]
 
+    @property
+    def earlier_run(self) -> str | None:
+        """Name of the run that counts for ``previous_date``."""
+        nights = self.found["nights"].dicts()
+        return next((r["run_id"] for r in nights if r["logical_date"] == self.previous_date), None)
+
     def one(self, name: str) -> dict[str, Any]:
         """Return the first row of a reading; empty: it has none."""
         return next(iter(self.found[name].dicts()), {})

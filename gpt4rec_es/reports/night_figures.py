@@ -28,11 +28,12 @@ class Figure:
 class Counts:
     """Sums over rows of a night.
 
-    served: number of users with a list; full: with k items, None: the lists were pruned. places:
+    served: number of users with a list, None: not known, for a run that is older than counts of
+    work; full: with k items, None: the lists were pruned. places:
     length of all lists, fallbacks included. items: number of recommended ones of ``offered`` ones.
     """
 
-    served: int
+    served: int | None
     full: int | None
     places: int
     fallbacks: int
@@ -45,11 +46,11 @@ class Counts:
         lengths = facts.found["lengths"].dicts()
         outcomes = facts.found["outcomes"].dicts()
         listed = {row["source"]: int(row["recommendations"]) for row in _rows(facts, "sources")}
-        served = (
-            sum(row["users"] for row in lengths if row["items"])
-            if lengths
-            else sum(int(row["users"]) for row in outcomes if row["outcome"] != "failed")
-        )
+        served = None
+        if lengths:
+            served = sum(row["users"] for row in lengths if row["items"])
+        elif outcomes:
+            served = sum(int(row["users"]) for row in outcomes if row["outcome"] != "failed")
         catalog = facts.one("coverage")
         return cls(
             served=served,
@@ -85,8 +86,10 @@ def figures(facts: NightFacts, counts: Counts) -> list[Figure]:
         Figure(
             "full",
             "Full lists",
-            share(counts.full or 0, counts.served) if counts.full is not None else numbers.NONE,
-            f"{count(counts.full)} lists of {run['k']} items",
+            share(counts.full or 0, counts.served or 0)
+            if counts.full is not None
+            else numbers.NONE,
+            f"{count(counts.full)} lists of {numbers.plural(run['k'], 'item')}",
             "list_lengths",
         ),
         Figure(

@@ -9,6 +9,7 @@ from gpt4rec_es.reports.night import NightFacts
 from gpt4rec_es.reports.night_figures import Counts, figures
 from gpt4rec_es.reports.night_tables import tables
 from gpt4rec_es.reports.numbers import plural, share
+from gpt4rec_es.reports.page import Link
 from gpt4rec_es.reports.pages import render
 from gpt4rec_es.reports.tables import shown
 from gpt4rec_es.reports.verdict import Night, Verdict, judge
@@ -23,8 +24,8 @@ class Segment:
     percent: float
 
 
-def render_night(facts: NightFacts) -> str:
-    """Return the page of a night."""
+def render_night(facts: NightFacts, links: Sequence[Link] = ()) -> str:
+    """Return the page of a night, with links to other pages of its folder."""
     counts = Counts.of(facts)
     concentration = [(row[1], row[2]) for row in facts.found["concentration"].rows]
     sources = [
@@ -44,6 +45,7 @@ def render_night(facts: NightFacts) -> str:
         curve_says=_concentration(concentration),
         never=counts.offered - counts.items,
         cards=facts.cards,
+        links=links,
     )
 
 

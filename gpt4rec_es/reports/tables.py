@@ -1,15 +1,27 @@
 """Tables of a page: rows of a reading as cells, with bars and lines of the numbers in them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from gpt4rec_es.db.rows.readings import Rows
 from gpt4rec_es.reports import numbers
-from gpt4rec_es.reports.charts import Spark, spark
+from gpt4rec_es.reports.charts import Span, Spark, span, spark
 
 Kind = Literal[
-    "text", "texts", "ids", "source", "count", "bar", "signed", "seconds", "real", "trend", "passed"
+    "text",
+    "texts",
+    "ids",
+    "link",
+    "source",
+    "count",
+    "bar",
+    "signed",
+    "seconds",
+    "real",
+    "trend",
+    "interval",
+    "passed",
 ]
 _NUMERIC = frozenset({"count", "bar", "signed", "seconds", "real"})
 
@@ -45,7 +57,11 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell. bar: its share of the column's maximum; texts: several, each on a line."""
+    """One cell.
+
+    bar: its share of the column's maximum. texts: several, each on a line. href: of the page of its
+    text. span: a mean with its interval, among those of the column.
+    """
 
     text: str
     kind: Kind
@@ -53,6 +69,8 @@ class Cell:
     texts: tuple[str, ...] = ()
     line: Spark | None = None
     passed: bool | None = None
+    href: str = ""
+    span: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +82,8 @@ class Table:
     rows: list[list[Cell]]
     views: tuple[str, ...]
     sql: str
-    empty: str = "None."
-    note: str = ""
-    key: str = field(default="")
+    empty: str
+    key: str
 
 
 def table(
@@ -76,11 +93,12 @@ def table(
     columns: Sequence[Column],
     *,
     empty: str = "None.",
-    note: str = "",
+    links: Collection[str] = (),
 ) -> Table:
     """Return the table of ``found``; columns of the reading without a ``Column`` are left out.
 
-    key: its name in the page. empty: what a table without rows says.
+    key: its name in the page. empty: what a table without rows says. links: names of runs that have
+    a page in the folder of this one. An interval is drawn from the columns mean, low and high.
     """
     rows = found.dicts()
     most = {
@@ -89,7 +107,22 @@ def table(
         if column.kind == "bar"
     }
     cells = [[_cell(column, row[column.name], most) for column in columns] for row in rows]
-    return Table(caption, tuple(columns), cells, found.views, found.sql, empty, note, key)
+    for place, column in enumerate(columns):
+        for row, line in zip(rows, cells, strict=True):
+            if column.kind == "interval":
+                line[place] = _interval(row, rows)
+            elif column.kind == "link" and row[column.name] in links:
+                line[place] = replace(line[place], href=f"{row[column.name]}.html")
+    return Table(caption, tuple(columns), cells, found.views, found.sql, empty, key)
+
+
+def _interval(row: dict[str, Any], rows: Sequence[dict[str, Any]]) -> Cell:
+    mean, low, high = (row[name] for name in ("mean", "low", "high"))
+    if mean is None or low is None or high is None:
+        return Cell(numbers.real(mean), "real")
+    ends = [one[name] for one in rows for name in ("low", "high") if one[name] is not None]
+    text = f"{numbers.real(mean)} ({numbers.real(low)} to {numbers.real(high)})"
+    return Cell(text, "interval", span=span(mean, low, high, min(ends), max(ends)))
 
 
 def _cell(column: Column, value: Any, most: dict[str, Any]) -> Cell:

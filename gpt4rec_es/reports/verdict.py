@@ -33,13 +33,13 @@ class Night:
     """What the light depends on.
 
     gates: their names -> whether they passed. served: number of users with a list. full: number of
-    full lists, None: not known any more. changes: row of list_changes; None: no night to compare
+    full lists. None: not known any more. changes: row of list_changes; None: no night to compare
     with.
     """
 
     run: Mapping[str, Any]
     gates: Mapping[str, bool]
-    served: int
+    served: int | None
     full: int | None
     places: int
     fallbacks: int
@@ -53,8 +53,10 @@ def judge(night: Night) -> Verdict:
     if night.run["run_state"] != "published":
         return Verdict("stop", "Not published", _not_published(night.run, night.gates, failed))
     remarks = tuple(_remarks(night, failed))
-    lists = f"{plural(night.served, 'user')} of {count(night.run['cohort_size'])} have a list"
-    if night.full is not None:
+    lists = "its lists are not known any more"
+    if night.served is not None:
+        lists = f"{plural(night.served, 'user')} of {count(night.run['cohort_size'])} have a list"
+    if night.served is not None and night.full is not None:
         lists += f", and {share(night.full, night.served)} of the lists are full"
     if remarks:
         return Verdict("look", "Worth a look", f"Published, but {remarks[0]}.", remarks[1:])
@@ -84,10 +86,11 @@ def _remarks(night: Night, failed: Sequence[str]) -> list[str]:
             f"an operator published it although {plural(len(failed), 'gate')} failed "
             f"({', '.join(failed)})"
         )
-    if night.served < cohort:
-        found.append(f"{plural(cohort - night.served, 'user')} got no list")
-    if night.full is not None and night.full < FULL_LISTS * night.served:
-        found.append(f"only {share(night.full, night.served)} of the lists are full")
+    served = night.served or 0
+    if night.served is not None and served < cohort:
+        found.append(f"{plural(cohort - served, 'user')} got no list")
+    if night.full is not None and night.full < FULL_LISTS * served:
+        found.append(f"only {share(night.full, served)} of the lists are full")
     if night.fallbacks > FALLBACKS * night.places:
         found.append(f"{share(night.fallbacks, night.places)} of all places are fallbacks")
     if night.users_before and cohort < COHORT * night.users_before:

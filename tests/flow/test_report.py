@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
+from gpt4rec_es.errors import UsageError
 from gpt4rec_es.night.inprocess import run_night
 from gpt4rec_es.reports import numbers
 from gpt4rec_es.reports.night import load_night
 from gpt4rec_es.reports.night_view import render_night
 from gpt4rec_es.reports.pages import MOST_BYTES
-from gpt4rec_es.reports.write import write_night
+from gpt4rec_es.reports.write import Desk, write_index, write_night, write_two_runs, write_user
 from tests.browser.chromium import Chromium
 from tests.browser.look import faults
 from tests.commands import Cli
@@ -23,7 +24,7 @@ from tests.servers import Servers
 from tests.shop import Shop, add_purchases, make_shop
 
 DAY = dt.date(2026, 11, 22)
-RUN = "nightly-2026-11-23-1"
+EARLIER, RUN = "nightly-2026-11-22-1", "nightly-2026-11-23-1"
 HOSTILE = ("<script>alert(1)</script>", "\u202edlrow", "\x1b[31mred\x1b[0m", "a\u2028b & 'c'")
 
 
@@ -157,7 +158,7 @@ def test_changes_of_lists_are_counted_against_the_night_before(
     before, now = lists
     both = before.keys() & now.keys()
     assert changes[2:] == (
-        "nightly-2026-11-22-1",
+        EARLIER,
         len(both),
         sum(before[user] != now[user] for user in both),
         sum(len(before[user] & now[user]) for user in both),
@@ -178,19 +179,52 @@ def test_the_command_writes_the_page_of_a_run(
     assert found["size"] == path.stat().st_size
     assert found["says"].startswith("Good. Published: all ")
     assert path.stat().st_mode & 0o077 == 0  # it has ids of users
-    earlier = cli("report", "night", "nightly-2026-11-22-1", "--output", str(folder))
-    assert str(folder / "nightly-2026-11-22-1.html") in earlier
+    earlier = cli("report", "night", EARLIER, "--output", str(folder))
+    assert str(folder / f"{EARLIER}.html") in earlier
     assert "There is no run" in cli.error("report", "night", "nightly-x", code=2)
     path.chmod(0o600)
     blocked = tmp_path / "file"
     blocked.write_text("")
     assert "cannot be made" in cli.error("report", "night", "--output", str(blocked / "x"), code=2)
-    assert sorted(one.name for one in folder.iterdir()) == ["nightly-2026-11-22-1.html", path.name]
+    assert sorted(one.name for one in folder.iterdir()) == [f"{EARLIER}.html", path.name]
 
 
-def test_pages_look_right(nights: Engine, browser: Chromium, tmp_path: Path) -> None:
-    written = [write_night(nights, run_id, tmp_path) for run_id in (RUN, "nightly-2026-11-22-1")]
+def test_pages_look_right_and_link_to_each_other(
+    nights: Engine, browser: Chromium, tmp_path: Path
+) -> None:
+    desk = Desk(nights, tmp_path)
+    first = write_night(desk, EARLIER)
+    write_index(desk)
+    written = [
+        first,
+        write_night(desk, RUN),
+        write_user(desk, RUN, "u007"),
+        write_two_runs(desk, EARLIER, "latest"),
+        write_index(desk),
+    ]
     assert [fault for one in written for fault in faults(browser, Path(one.path))] == []
+    links = {
+        Path(one.path).name: [
+            link.attributes["href"]
+            for link in read_page(Path(one.path).read_text("utf-8")).all("a")
+            if not link.attributes["href"].startswith("#")
+        ]
+        for one in written
+    }
+    there = {path.name for path in tmp_path.iterdir()}
+    assert {link for found in links.values() for link in found} <= there
+    assert links[f"{RUN}.html"] == ["index.html", f"{EARLIER}.html"]
+    assert set(links["index.html"]) == there - {"index.html"}
+
+
+def test_two_runs_are_compared_by_their_views(nights: Engine, tmp_path: Path) -> None:
+    found = write_two_runs(Desk(nights, tmp_path), EARLIER, RUN)
+    page = read_page(Path(found.path).read_text("utf-8"))
+    changes = run_sql(nights, f"SELECT * FROM analytics.list_changes WHERE run_id = '{RUN}'")[0]
+    assert cells(page.one(table="lists")) == [[numbers.count(one) for one in changes[3:]]]
+    assert "history" not in page.text.split("Sources of")[0]
+    with pytest.raises(UsageError, match="no run 'x'"):
+        write_two_runs(Desk(nights, tmp_path), "x", RUN)
 
 
 def test_the_browser_sees_what_is_wrong(browser: Chromium, tmp_path: Path) -> None:
@@ -210,6 +244,38 @@ def test_the_browser_sees_what_is_wrong(browser: Chromium, tmp_path: Path) -> No
         "image-alt",
     ):
         assert fault in found
+
+
+def test_a_night_writes_its_pages_and_forgetting_a_user_names_them(
+    nights: Engine, shop: Shop, cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "pages"
+    shop.enter(monkeypatch)
+    monkeypatch.setenv("GPT4REC_REPORTS_FOLDER", str(folder))
+    third = "nightly-2026-11-24-1"
+    said = cli("night", "--date", "2026-11-24", "--allow-future")
+    assert f"Its page is {folder}/{third}.html." in said
+    assert sorted(path.name for path in folder.iterdir()) == ["index.html", f"{third}.html"]
+    files = cli.json("users", "forget", "u001", "--dry-run")["files"]
+    assert [file for file in files if file.endswith(f":{folder}/{third}.html")]
+    assert cli.json("runs", "status")["pages"] == []
+
+
+def test_a_page_that_fails_leaves_the_night_published(
+    nights: Engine, shop: Shop, cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    shop.enter(monkeypatch)
+    monkeypatch.setenv("GPT4REC_REPORTS_FOLDER", str(blocked / "pages"))
+    fourth = "nightly-2026-11-25-1"
+    said = cli("night", "--date", "2026-11-25", "--allow-future")
+    assert "is published" in said
+    assert "Its page" not in said
+    assert f"the page of {fourth} was not completed" in cli.err
+    shown = cli("runs", "status")
+    assert f"{blocked}/pages/{fourth}.html was not completed; the lists are published." in shown
+    assert f"gpt4rec report night {fourth}" in shown
 
 
 def test_a_page_is_bounded_equal_for_equal_data_and_escapes_titles(

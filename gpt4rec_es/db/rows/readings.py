@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-Value = str | int | dt.date | None
+Value = str | int | dt.date | list[int] | None
 
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
 _VIEW = re.compile(r"\banalytics\.([a-z_]+)")
@@ -62,6 +62,8 @@ def literal(value: Value) -> str:
         return "NULL"
     if isinstance(value, int):
         return str(value)
+    if isinstance(value, list):
+        return f"ARRAY[{', '.join(map(str, value))}]"
     if isinstance(value, dt.date):
         return f"date '{value.isoformat()}'"
     return "'" + value.replace("'", "''") + "'"
