@@ -26,7 +26,8 @@ SELECT user_segment AS segment, evaluation_id, method, metric_mean AS mean, metr
 FROM analytics.evaluation_metrics JOIN analytics.evaluations USING (evaluation_id)
 WHERE evaluation_id = ANY(:ids) AND user_segment <> 'all' AND metric_name = :metric
   AND list_length = (SELECT min(list_length) FROM analytics.evaluation_metrics
-                     WHERE evaluation_id = ANY(:ids) AND list_length >= :k)
+                     WHERE evaluation_id = ANY(:ids) AND metric_name = :metric
+                       AND list_length >= :k)
 ORDER BY segment, mean DESC, evaluation_id LIMIT :rows
 """)
 TRIAL = Reading("SELECT * FROM analytics.trials WHERE trial_id = :trial_id")
