@@ -25,6 +25,7 @@ def tables(facts: NightFacts) -> dict[str, Table]:
 
 
 def _demand(found: Mapping[str, Rows]) -> list[Table]:
+    trend = Column("trend", f"Last {LIMITS['nights']} nights", "trend", "users per night")
     return [
         table(
             found["queries"],
@@ -33,7 +34,8 @@ def _demand(found: Mapping[str, Rows]) -> list[Table]:
             [
                 Column("query", "Query"),
                 _USERS,
-                Column("trend", f"Last {LIMITS['nights']} nights", "trend", "users per night"),
+                # A line needs two nights.
+                *([trend] if len(found["nights"].rows) > 1 else []),
                 Column("hits", "Hits", "count", "stored hits of the query"),
                 Column("found", "Found", "count", "recommendations that it found"),
             ],

@@ -127,9 +127,6 @@ def _interval(row: dict[str, Any], rows: Sequence[dict[str, Any]]) -> Cell:
 
 def _cell(column: Column, value: Any, most: dict[str, Any]) -> Cell:
     kind = column.kind
-    if kind == "trend" and len(value) < 2:
-        # A line needs two nights.
-        return Cell(" ".join(map(numbers.count, value)), "count")
     if kind == "trend":
         return Cell(" ".join(map(numbers.count, value)), kind, line=spark(value))
     if kind in {"texts", "ids"}:

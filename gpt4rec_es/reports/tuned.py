@@ -18,6 +18,8 @@ _ROWS = 40
 _FEW = 15
 # A map with more columns or rows shows those around the best and the live point, evenly chosen.
 _SIDE = 16
+# Points are stored with fewer digits than the values of a trial.
+_CLOSE = 1e-4
 _GAIN = (
     Column("mean", "Gain (95 % interval)", "interval"),
     Column("p_value", "p", "real"),
@@ -66,7 +68,10 @@ def _bm25(connection: Connection, trial: Mapping[str, Any], values: dict[str, Va
         figures=figures,
         sections=[
             Section(
-                "Surface", [], f"Mean {name}; the darker, the higher.", _heat(name, points, trial)
+                "Surface",
+                [],
+                f"Mean {name} by k1 (to the right) and b (upwards); the darker, the higher.",
+                _heat(name, points, trial),
             ),
             Section(
                 "Best against others, by segment",
@@ -101,8 +106,10 @@ def _heat(name: str, points: Rows, trial: Mapping[str, Any]) -> HeatMap:
     low, high = min(values.values(), default=0), max(values.values(), default=0)
     marked: dict[tuple[float, float], list[str]] = {}
     for mark in ("best", "live"):
-        point = _nearest(values, trial[f"{mark}_k1"], trial[f"{mark}_b"])
-        marked.setdefault(point, []).append(mark)
+        wanted = (trial[f"{mark}_k1"], trial[f"{mark}_b"])
+        point = _nearest(values, *wanted)
+        is_close = max(abs(point[0] - wanted[0]), abs(point[1] - wanted[1])) < _CLOSE
+        marked.setdefault(point, []).append(mark if is_close else f"near {mark}")
     across = _chosen({k1 for k1, _ in values}, {k1 for k1, _ in marked})
     upwards = _chosen({b for _, b in values}, {b for _, b in marked})
 
@@ -114,7 +121,7 @@ def _heat(name: str, points: Rows, trial: Mapping[str, Any]) -> HeatMap:
         return HeatCell(numbers.real(value), level, tuple(marked.get((k1, b), ())))
 
     return HeatMap(
-        f"{name} by k1 (to the right) and b (upwards)",
+        name,
         [f"{k1:g}" for k1 in across],
         [HeatRow(f"{b:g}", [cell(k1, b) for k1 in across]) for b in reversed(upwards)],
         points.views,

@@ -168,10 +168,10 @@ class Page:
             )
         )
 
-    def picture(self, height: int | None = None) -> bytes:
-        """Return a PNG of the whole page, or of its first ``height`` pixels."""
-        size = self.evaluate("[innerWidth, document.documentElement.scrollHeight]")
-        clip = {"x": 0, "y": 0, "width": size[0], "height": height or size[1], "scale": 1}
+    def picture(self, top: int, height: int) -> bytes:
+        """Return a PNG of the page from ``top`` on, ``height`` pixels."""
+        width = self.evaluate("innerWidth")
+        clip = {"x": 0, "y": top, "width": width, "height": height, "scale": 1}
         found = self.call("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)
         return base64.b64decode(found["data"])
 

@@ -18,8 +18,8 @@ def shop(module_database: Database) -> Database:
     with module_database.engine.begin() as connection:
         add_three_nights(connection)
         connection.exec_driver_sql("""
-            INSERT INTO evaluations (split_no, part, method, options, k1, b, index_name, n_eval_users,
-                code_version, seconds, actor)
+            INSERT INTO evaluations (split_no, part, method, options, k1, b, index_name,
+                n_eval_users, code_version, seconds, actor)
             VALUES (1, 'test', 'popular', '{}', 1.2, 0.75, 'items-a', 1, 'x', 2, 'ann');
             INSERT INTO evaluation_metrics VALUES (1, 20, 'all', 'ndcg', 0.4, 0.3, 0.5, 1),
                 (2, 20, 'all', 'ndcg', 0.2, 0.1, 0.3, 1),
