@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 """Fixtures of the suite, in plugins: workers, servers, databases, indexes, a generator, commands."""
+=======
+"""Fixtures of the suite, in plugins: servers, databases, indexes, commands, a browser."""
+>>>>>>> report
 
 pytest_plugins = [
     "tests.parallel",
@@ -7,4 +11,5 @@ pytest_plugins = [
     "tests.indexes",
     "tests.trained",
     "tests.commands",
+    "tests.browser.fixtures",
 ]
