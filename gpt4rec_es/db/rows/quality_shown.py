@@ -20,6 +20,7 @@ class Measured(NamedTuple):
     is_complete: bool
     n_users: int
     n_bought: int
+    measured_at: dt.datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,8 @@ _RUNS = """
 """
 _LAST = """
 SELECT r.run_no, r.run_id, r.logical_date, d.age_days, d.measured_on, d.is_complete, d.n_users,
-       d.n_bought, m.method, m.n_users AS judged, m.n_hit_users, m.n_hits, m.hit_rate_low,
-       m.hit_rate_high, m.recall, m.recall_low, m.recall_high, m.gain, m.gain_low, m.gain_high
+       d.n_bought, d.measured_at, m.method, m.n_users AS judged, m.n_hit_users, m.n_hits,
+       m.hit_rate_low, m.hit_rate_high, m.recall, m.recall_low, m.recall_high, m.gain, m.gain_low, m.gain_high
 FROM (SELECT DISTINCT ON (run_no, age_days) * FROM quality_days WHERE run_no IN ({runs})
       ORDER BY run_no, age_days, measured_on DESC) AS d
 JOIN runs AS r USING (run_no)
@@ -81,7 +82,7 @@ def of_run(connection: Connection, run_no: int) -> list[Shown]:
 def _shown(connection: Connection, runs: str, values: dict[str, object]) -> list[Shown]:
     grouped: dict[Measured, list[Figure]] = {}
     for row in connection.execute(text(_LAST.format(runs=runs)), values):
-        grouped.setdefault(Measured(*row[:8]), []).append(Figure(*row[8:]))
+        grouped.setdefault(Measured(*row[:9]), []).append(Figure(*row[9:]))
     return [Shown(measured, tuple(figures)) for measured, figures in grouped.items()]
 
 

@@ -97,7 +97,7 @@ def measure_after(parts: NightParts, what: str, *, progress: Progress = no_progr
         return measure(parts, progress=progress)
     except Gpt4RecError as error:
         log.warning(
-            "after %s, nights were not compared with it: %s `gpt4rec quality` does it later",
+            "after %s, nights were not compared with purchases: %s `gpt4rec quality` does it later",
             what,
             scrub(str(error)),
         )
