@@ -335,3 +335,44 @@ def test_an_import_of_purchases_measures(
     assert result.exit_code == 0, result.output
     assert "`gpt4rec quality` does it later" in result.output
     assert figures(shop)[1, "published"] == pytest.approx((1, 1, 1, 1, 1))
+
+
+def test_the_trend_has_published_nights_newest_first(
+    shop: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", shop.writer_url)
+    with shop.engine.begin() as connection:
+        buy(connection, BOUGHT)
+        add_run(connection, 2, "published", "2026-11-23")
+        add_run(connection, 3, "rejected", "2026-11-24")
+        connection.execute(
+            text("""
+            UPDATE runs SET planned_at = now(), finished_at = now() + interval '90 seconds'
+            WHERE run_no = 2;
+            INSERT INTO run_measures (run_no, measure, value, n) VALUES
+                (2, 'fallback_places', 0.25, 8), (2, 'equal_lists', 0.75, 4),
+                (2, 'top_item_lists', 0.5, 4);
+            INSERT INTO daily_coverage VALUES (2, 'all', '', 8, 6, 9);
+            INSERT INTO run_counts (run_no, stage, name, detail, n) VALUES
+                (2, 'generate', 'tokens', '', 70), (2, 'search', 'searches', '', 5),
+                (2, 'merge', 'searches', '', 2)
+            """)
+        )
+    measure(parts_with(shop.engine))
+    result = CliRunner().invoke(cli, ["runs", "trend", "--json"])
+    newer, older = json.loads(result.stdout)
+    assert (newer["run_id"], older["run_id"]) == ("nightly-2026-11-23-2", RUN)
+    assert {name: newer[name] for name in ("fallbacks", "coverage", "top_item", "changed")} == {
+        "fallbacks": 0.25,
+        "coverage": 0.75,
+        "top_item": 0.5,
+        "changed": 0.25,
+    }
+    assert (newer["seconds"], newer["tokens"], newer["searches"]) == (90, 70, 7)
+    assert newer["hit_rate_1"] is None
+    assert (older["buyers_1"], older["hit_rate_1"], older["popularity_1"]) == (2, 0.5, 0.5)
+    assert older["hit_rate_7"] == pytest.approx(2 / 3)
+    assert (older["fallbacks"], older["tokens"]) == (None, 0)
+    lines = CliRunner().invoke(cli, ["runs", "trend"]).stdout.splitlines()
+    (shown,) = [line.split() for line in lines if RUN in line]
+    assert shown[:7] == [RUN, "4", *"- - - - 50".split()]

@@ -59,7 +59,8 @@ _RUNS = """
 _LAST = """
 SELECT r.run_no, r.run_id, r.logical_date, d.age_days, d.measured_on, d.is_complete, d.n_users,
        d.n_bought, d.measured_at, m.method, m.n_users AS judged, m.n_hit_users, m.n_hits,
-       m.hit_rate_low, m.hit_rate_high, m.recall, m.recall_low, m.recall_high, m.gain, m.gain_low, m.gain_high
+       m.hit_rate_low, m.hit_rate_high, m.recall, m.recall_low, m.recall_high, m.gain, m.gain_low,
+       m.gain_high
 FROM (SELECT DISTINCT ON (run_no, age_days) * FROM quality_days WHERE run_no IN ({runs})
       ORDER BY run_no, age_days, measured_on DESC) AS d
 JOIN runs AS r USING (run_no)
