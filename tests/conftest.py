@@ -1,4 +1,4 @@
-"""Fixtures of the suite, in plugins: workers, servers, databases, indexes, a browser, commands."""
+"""Fixtures of the suite, in plugins: workers, servers, databases, generators, a browser ..."""
 
 pytest_plugins = [
     "tests.parallel",
