@@ -24,6 +24,7 @@ class Outcome(StrEnum):
     # Every query had no token left after analysis, or was filtered: fallbacks, flagged.
     EMPTY_QUERY = "empty_query"
     NO_HITS = "no_hits"  # the queries found no item that may be recommended: fallbacks, flagged
+    HELD_BACK = "held_back"  # in an arm of a holdback that gets popular items or no list
     FAILED = "failed"  # a repeated error; no rows
 
 

@@ -1,13 +1,14 @@
 """Reads and writes of the merge stage: a shard's frozen inputs, and users' lists."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, text
 
 from gpt4rec_es.db.copy import copy_rows
 from gpt4rec_es.db.rows.filters import load_removed
 from gpt4rec_es.db.rows.runs import Run
+from gpt4rec_es.options.holdback import NOTHING, POPULARITY
 from gpt4rec_es.records import Outcome
 
 
@@ -16,7 +17,8 @@ class UserInput:
     """One cohort user's frozen input.
 
     query_nos: queries of the generation, by rank; None: no generation is stored. removed: those
-    queries that the run's filters remove; their ranks are not used.
+    queries that the run's filters remove; their ranks are not used. arm: group of the run's
+    holdback; None: not held back.
     """
 
     user_no: int
@@ -25,11 +27,22 @@ class UserInput:
     last_query_no: int | None
     query_nos: tuple[int, ...] | None
     removed: frozenset[int] = frozenset()
+    arm: str | None = None
 
     @property
     def used_queries(self) -> list[int]:
         """Return the queries that filters left, by rank."""
         return [n for n in self.query_nos or () if n not in self.removed]
+
+    @property
+    def is_held_back(self) -> bool:
+        """Whether no source makes the user's list."""
+        return self.arm in {POPULARITY, NOTHING}
+
+    def without_texts(self) -> "UserInput":
+        """Return the input without prompt and queries."""
+        none = frozenset[int]()
+        return replace(self, prompt_no=None, last_query_no=None, query_nos=None, removed=none)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +61,15 @@ class UserOutcome:
 
 # The table is run_users, or the users whose last purchase is hidden.
 _INPUTS = """
-SELECT u.user_no, u.prompt_no, u.n_bought, u.last_query_no, g.generation_no,
+SELECT u.user_no, u.prompt_no, u.n_bought, u.last_query_no, g.generation_no, h.arm,
        array_remove(array_agg(q.query_no ORDER BY q.rank), NULL) AS query_nos
 FROM {users} AS u
+LEFT JOIN holdback_users AS h ON h.run_no = :run_no AND h.user_no = u.user_no
 LEFT JOIN generations AS g ON g.prompt_no = u.prompt_no
     AND g.content_hash = :content_hash AND g.decoding_no = :decoding_no
 LEFT JOIN generated_queries AS q USING (generation_no)
 WHERE u.run_no = :run_no AND u.user_no = ANY(:users)
-GROUP BY u.user_no, u.prompt_no, u.n_bought, u.last_query_no, g.generation_no
+GROUP BY u.user_no, u.prompt_no, u.n_bought, u.last_query_no, g.generation_no, h.arm
 ORDER BY u.user_no
 """
 _OF_COHORT = text(_INPUTS.format(users="run_users"))
@@ -91,6 +105,7 @@ def load_inputs(
             row.last_query_no,
             None if row.generation_no is None else tuple(row.query_nos),
             frozenset(removed & set(row.query_nos)),
+            row.arm,
         )
         for row in found
     ]

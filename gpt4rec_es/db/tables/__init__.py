@@ -50,6 +50,7 @@ from gpt4rec_es.db.tables.publishing import (
     publications,
 )
 from gpt4rec_es.db.tables.quality import (
+    quality_arms,
     quality_days,
     quality_methods,
     quality_parts,
@@ -58,7 +59,12 @@ from gpt4rec_es.db.tables.quality import (
 from gpt4rec_es.db.tables.recipes import recipe_uses, recipes
 from gpt4rec_es.db.tables.replays import replay_metrics, replays
 from gpt4rec_es.db.tables.rerankers import item_vectors, rerankers, run_user_vectors
-from gpt4rec_es.db.tables.results import recommendations, run_users, user_outcomes
+from gpt4rec_es.db.tables.results import (
+    holdback_users,
+    recommendations,
+    run_users,
+    user_outcomes,
+)
 from gpt4rec_es.db.tables.rules import (
     block_rules,
     query_filters,
@@ -103,6 +109,7 @@ __all__ = [
     "generations",
     "generators",
     "held_out_users",
+    "holdback_users",
     "import_rejects",
     "imports",
     "interactions",
@@ -117,6 +124,7 @@ __all__ = [
     "privacy",
     "prompts",
     "publications",
+    "quality_arms",
     "quality_days",
     "quality_methods",
     "quality_parts",

@@ -173,6 +173,35 @@ quality_parts = Table(
     comment="One row per run, age and rank, source or outcome, as of the last measurement.",
 )
 
+quality_arms = Table(
+    "quality_arms",
+    metadata,
+    _run(),
+    _age(),
+    Column(
+        "arm",
+        Text,
+        primary_key=True,
+        comment="recipe (users that are not held back), paper, popularity or none",
+    ),
+    Column("n_users", Integer, nullable=False, comment="number of the run's users in the arm"),
+    Column(
+        "n_buyers",
+        Integer,
+        nullable=False,
+        comment="number of those that bought an item that was new to them",
+    ),
+    Column("n_bought", Integer, nullable=False, comment="number of such items, summed over users"),
+    Column(
+        "n_hit_users",
+        Integer,
+        nullable=False,
+        comment="number of users that bought an item of their list",
+    ),
+    CheckConstraint("arm IN ('recipe', 'paper', 'popularity', 'none')", name="arm"),
+    comment="One row per run with a holdback, age and arm, as of the last measurement.",
+)
+
 quality_users = Table(
     "quality_users",
     metadata,

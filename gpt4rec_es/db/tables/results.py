@@ -5,6 +5,8 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    ForeignKey,
+    Index,
     Integer,
     SmallInteger,
     Table,
@@ -66,7 +68,7 @@ user_outcomes = Table(
         "outcome",
         Text,
         nullable=False,
-        comment="ok, no_history, no_titles, empty_query, no_hits or failed",
+        comment="ok, no_history, no_titles, empty_query, no_hits, held_back or failed",
     ),
     Column(
         "n_queries",
@@ -102,11 +104,40 @@ user_outcomes = Table(
         comment="number of recommendations that rules pinned",
     ),
     CheckConstraint(
-        "outcome IN ('ok', 'no_history', 'no_titles', 'empty_query', 'no_hits', 'failed')",
+        "outcome IN ('ok', 'no_history', 'no_titles', 'empty_query', 'no_hits', 'held_back', "
+        "'failed')",
         name="outcome",
     ),
     comment="One row per run and user: the outcome for the user. One partition per run.",
     postgresql_partition_by="LIST (run_no)",
+)
+
+holdback_users = Table(
+    "holdback_users",
+    metadata,
+    Column(
+        "run_no",
+        ForeignKey("runs.run_no"),
+        primary_key=True,
+        comment="run that the row was frozen for",
+    ),
+    Column(
+        "user_no",
+        Integer,
+        primary_key=True,
+        autoincrement=False,
+        comment="user that gets another list",
+    ),
+    Column(
+        "arm",
+        Text,
+        nullable=False,
+        comment="group of the holdback: paper, popularity or none (no list)",
+    ),
+    # Used to erase a user.
+    Index("ix_holdback_users_user_no", "user_no"),
+    CheckConstraint("arm IN ('paper', 'popularity', 'none')", name="arm"),
+    comment="One row per run and user in an arm of its holdback; deleted with the run's lists.",
 )
 
 recommendations = Table(

@@ -75,7 +75,8 @@ def merge_users(
 
 
 def used_inputs(run: Run, inputs: Sequence[UserInput]) -> list[UserInput]:
-    """Return the inputs with as many queries as the run's manifest uses."""
+    """Return the inputs with as many queries as the run's manifest uses, and as an arm uses."""
+    inputs = [user.without_texts() if user.is_held_back else user for user in inputs]
     most = run.manifest["decoding"]["num_queries"]
     if run.manifest["generator"] is None:  # also of a replay by a recipe without queries
         return [replace(u, prompt_no=None, query_nos=None, removed=frozenset()) for u in inputs]
@@ -158,6 +159,8 @@ class MergedUsers:
 
     def _outcome(self, user: UserInput) -> UserOutcome:
         merge = self._merges[user.user_no]
+        if user.is_held_back:
+            return UserOutcome(user.user_no, Outcome.HELD_BACK, n_recommended=len(merge.picks))
         used = user.used_queries
         is_filtered = bool(user.removed) and not used and merge.short_reason is not None
         outcome = decide_outcome(
