@@ -1,4 +1,4 @@
-"""Fixtures of the suite, in plugins: workers, servers, databases, indexes, a generator, commands."""
+"""Plugins of the suite: worker processes, servers, databases, indexes, a generator, commands."""
 
 pytest_plugins = [
     "tests.parallel",
