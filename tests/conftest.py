@@ -1,4 +1,4 @@
-"""Plugins of the suite: worker processes, servers, databases, indexes, a generator, commands."""
+"""Plugins of the suite: worker processes, servers, databases, indexes, commands, a browser."""
 
 pytest_plugins = [
     "tests.parallel",
@@ -7,4 +7,5 @@ pytest_plugins = [
     "tests.indexes",
     "tests.trained",
     "tests.commands",
+    "tests.browser.fixtures",
 ]
