@@ -120,7 +120,7 @@ def print_now(data: dict[str, Any]) -> None:
         )
     if data["newest"]:
         print_status(data["newest"])
-    for name in ("stuck", "alarms"):
+    for name in ("stuck", "alarms", "pages"):
         for problem in data[name]:
             mark = "stuck: " if name == "stuck" else ""
             print_line(f"{mark}{problem['what']} {problem['way_out']}")
