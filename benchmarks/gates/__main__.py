@@ -113,7 +113,8 @@ def run_clean(make: Callable[[random.Random], ShopData], nights: int, seed: int)
                 _import_items(place, chance)
             if day == nights // 2:
                 world.recipe = QUERIES
-            margins.add(clean_night(world, data, day, chance))
+            found = clean_night(world, data, day, chance)
+            margins.add(found, world.seconds)
     return margins
 
 
