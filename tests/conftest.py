@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""Fixtures of the suite, in plugins: workers, servers, databases, indexes, a generator, commands."""
-=======
-"""Fixtures of the suite, in plugins: servers, databases, indexes, commands, a browser."""
->>>>>>> report
+"""Fixtures of the suite, in plugins: workers, servers, databases, generators, a browser ..."""
 
 pytest_plugins = [
     "tests.parallel",
