@@ -200,6 +200,7 @@ def test_names_follow_the_conventions(shop: Shop) -> None:
             "stage",
             "outcome",
             "gate",
+            "measure",
             "kind",
             "error",
         }

@@ -113,15 +113,16 @@ def count_wrong_lists(connection: Connection, run_no: int) -> int:
     return int(found.scalar_one())
 
 
-def count_failed(connection: Connection, run_no: int) -> int:
-    """Count the users of a run with outcome failed."""
-    found = connection.execute(
+def count_failed(connection: Connection, run_no: int) -> tuple[int, int]:
+    """Return the number of users of a run with outcome failed, and with any outcome."""
+    row = connection.execute(
         text("""
-        SELECT count(*) FROM user_outcomes WHERE run_no = :run_no AND outcome = 'failed'
+        SELECT count(*) FILTER (WHERE outcome = 'failed'), count(*)
+        FROM user_outcomes WHERE run_no = :run_no
         """),
         {"run_no": run_no},
-    )
-    return int(found.scalar_one())
+    ).one()
+    return row[0], row[1]
 
 
 class Served(NamedTuple):

@@ -53,5 +53,6 @@ FROM analytics.list_changes WHERE run_id = :run_id
 """)
 GATES = Reading("""
 SELECT gate, has_passed, measured, required
-FROM analytics.gate_results WHERE run_id = :run_id ORDER BY has_passed, gate
+FROM analytics.gate_results WHERE run_id = :run_id
+ORDER BY has_passed, is_blocking DESC, importance, gate
 """)

@@ -33,11 +33,11 @@ def every_user_has_one_outcome(checked: Checked) -> Verdict:
 def few_users_failed(checked: Checked) -> Verdict:
     """Check that the fraction of users with outcome failed is within the manifest's limit."""
     run = checked.run
-    failed = measured.count_failed(checked.connection, run.run_no)
+    failed, users = measured.count_failed(checked.connection, run.run_no)
     limit = run.manifest["gates"]["max_failed_fraction"]
     return Verdict(
-        run.cohort_size > 0 and failed <= limit * run.cohort_size,
-        f"{failed} of {run.cohort_size} users failed",
+        users > 0 and failed <= limit * users,
+        f"{failed} of {users} users failed",
         f"at most {limit:.2%}",
     )
 
