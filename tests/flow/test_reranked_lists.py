@@ -78,7 +78,7 @@ def test_rows_have_score_and_rank_before(parts: NightParts) -> None:
         ).one()
     assert gate.passed
     assert gate.measured == (
-        "0 of 39 users with purchases have no vector; "
+        "0 of 39 users with purchases that it knows have no vector; "
         f"{len(ranked)} of {len(ranked)} places have a score of the re-ranker"
     )
     assert tuple(shown) == (len(ranked), len(ranked))

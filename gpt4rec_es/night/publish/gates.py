@@ -133,8 +133,9 @@ def re_ranker_took_part(
 ) -> tuple[bool, str, str]:
     """Check that a re-ranker that the manifest names read the users and scored places.
 
-    Users whose vector could not be made get a list without it and do not count as failed. Without
-    places by a fused score there is nothing to score.
+    Users whose vector could not be made get a list without it and do not count as failed. Those
+    whose newest items it does not know can have none. Without places by a fused score there is
+    nothing to score.
     """
     if run.manifest.get("reranker") is None:
         return True, "the run has no re-ranker", "nothing"
@@ -145,8 +146,8 @@ def re_ranker_took_part(
         scores = f"{found.scored:,} of {found.places:,} places have a score of the re-ranker"
     return (
         found.without_vector <= limit * found.users and (found.scored > 0 or not found.places),
-        f"{found.without_vector:,} of {found.users:,} users with purchases have no vector; "
-        + scores,
+        f"{found.without_vector:,} of {found.users:,} users with purchases that it knows have no "
+        "vector; " + scores,
         f"at most {limit:.2%} without a vector, and at least one place with a score",
     )
 

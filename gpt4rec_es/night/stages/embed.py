@@ -22,7 +22,10 @@ from gpt4rec_es.ranking.vectors import ItemVectors, as_bytes
 def embed_shard(
     engine: Engine, run: Run, lease: Lease, maker: VectorMaker, items: ItemVectors
 ) -> Work:
-    """Make the vectors of the shard's users from ``items``, see ``load_run_items``."""
+    """Make the vectors of the shard's users from ``items``, see ``load_run_items``.
+
+    A user gets none if none of the newest items has a vector.
+    """
     members = lease.shard.members
     newest = retrying(engine, lambda connection: load_newest(connection, run.run_no, members))
     known = {}
@@ -31,13 +34,16 @@ def embed_shard(
     histories = {user: newest[user][: maker.history_length] for user in members if newest.get(user)}
     wanted = np.unique(np.fromiter(chain.from_iterable(histories.values()), np.int64))
     vectors, found = items.of(wanted)
-    # Planning made a vector of each item; the place of one without would be of another item.
+    # Planning made a vector of each item that the re-ranker knows.
     places = {int(item): place for place, item in enumerate(wanted) if found[place]}
-    read = [[places[item] for item in one if item in places] for one in histories.values()]
-    attributes = [known.get(user, {}) for user in histories]
-    embedded = maker.user_vectors(read, vectors, attributes)
+    read = {
+        user: [places[item] for item in one if item in places] for user, one in histories.items()
+    }
+    users = [user for user, one in read.items() if one]
+    attributes = [known.get(user, {}) for user in users]
+    embedded = maker.user_vectors([read[user] for user in users], vectors, attributes)
     lease.check()
-    rows = [(user, as_bytes(vector)) for user, vector in zip(histories, embedded, strict=True)]
+    rows = [(user, as_bytes(vector)) for user, vector in zip(users, embedded, strict=True)]
 
     def store(connection: Connection) -> int:
         return store_user_vectors(connection, run.run_no, rows)

@@ -5,7 +5,7 @@ lists.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from sqlalchemy import Connection
@@ -15,9 +15,10 @@ from gpt4rec_es.db.rows.history import load_item_numbers
 from gpt4rec_es.db.rows.lists import UserInput, load_bought, load_newest, load_popular, load_titles
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.night.inputs.co_purchases import load_item_buyers
-from gpt4rec_es.night.inputs.item_vectors import load_run_vectors
+from gpt4rec_es.night.inputs.item_vectors import load_run_items, load_run_vectors
 from gpt4rec_es.night.inputs.rules import load_shown
-from gpt4rec_es.options.lists import CO_PURCHASE, HISTORY_TITLES, Fusion
+from gpt4rec_es.options.lists import CO_PURCHASE, HISTORY_TITLES, SEQUENCE, Fusion
+from gpt4rec_es.ranking.best_items import with_best
 from gpt4rec_es.ranking.features import NO_BUYERS, Buyers, Candidates, find_candidates
 from gpt4rec_es.ranking.fuse import fuse_sources
 from gpt4rec_es.ranking.merge import merge_hits
@@ -140,6 +141,18 @@ class MergeInputs:
             scorer=self.vectors.scorer(user.user_no),
         )
 
+    def with_best_items(self, *, every: bool = False) -> "MergeInputs":
+        """Return it with the users' best items by the re-ranker, if these are a source.
+
+        every: all items in order, not only as many as are candidates.
+        """
+        if not self.fusion.uses(SEQUENCE):
+            return self
+        most = None if every else self.fusion.candidates
+        blocked = self.rules.blocked if self.rules else ()
+        left_out = (self.excluded, self.shown)
+        return replace(self, vectors=with_best(self.vectors, self.newest, most, left_out, blocked))
+
     def list_filter(self, user: UserInput) -> ListFilter | None:
         """Return a new filter for the user's list; None: the run has no rules."""
         if self.rules is None:
@@ -185,7 +198,8 @@ def load_merge_inputs(
 ) -> MergeInputs:
     """Return the merge inputs of these users, as frozen by the run, with the run's ``rules``.
 
-    items: the run's item vectors, if they are loaded already.
+    items: the run's item vectors, if they are loaded already; those of all items are loaded if they
+    are a source.
     """
     fusion = Fusion.from_dict(run.manifest.get("fusion"))
     bought = load_bought(connection, run, user_nos)
@@ -200,7 +214,12 @@ def load_merge_inputs(
         neighbours = load_neighbours(connection, run.co_purchase_set_no, wanted)
     if fusion.method == "learned" and run.co_purchase_set_no is not None:
         buyers = load_item_buyers(connection, run.co_purchase_set_no)
-    return MergeInputs(
+    vectors = NO_VECTORS
+    if fusion.uses(SEQUENCE) and items is None:
+        items = load_run_items(connection, run)
+    if fusion.uses_reranker:
+        vectors = load_run_vectors(connection, run, user_nos, items)
+    inputs = MergeInputs(
         run.k,
         fusion,
         bought if run.manifest["exclude_bought"] else {},
@@ -212,8 +231,9 @@ def load_merge_inputs(
         load_shown(connection, run, user_nos),
         buyers,
         rules.promotions if rules else NO_PROMOTIONS,
-        load_run_vectors(connection, run, user_nos, items) if fusion.uses_reranker else NO_VECTORS,
+        vectors,
     )
+    return inputs.with_best_items()
 
 
 def _newest(
