@@ -82,7 +82,7 @@ def servers(testrun_uid: str) -> Iterator[Servers]:
 
 @dataclass(frozen=True)
 class _Users:
-    """The processes that use a stack: a shared lock on a file that names the run that started it."""
+    """The processes that use a stack: a shared lock on a file naming the run that started it."""
 
     descriptor: int
     run: str
