@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import text
 
 from gpt4rec_es.cli.why_reasons import reason_of
 from gpt4rec_es.db.rows import runs
+from gpt4rec_es.db.rows.metadata import ItemFields
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.replay.changes import ReplayChanges
 from gpt4rec_es.lab.replay.replay import replay
@@ -21,6 +23,8 @@ from gpt4rec_es.night.inspect.why_fields import explain_fields
 from gpt4rec_es.night.inspect.why_item import explain_item
 from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe, with_sequence, without_reranker
+from gpt4rec_es.prompts.keys import hash128
+from gpt4rec_es.ranking.vectors import Fixed, with_last
 from tests.databases import Database
 from tests.flow.conftest import use_titles
 from tests.servers import Servers
@@ -50,10 +54,14 @@ COLD, GONE = ("i003", "i004"), "i005"
 
 
 class KnowsSome(TitleVectors):
-    """A re-ranker whose training had all items but two."""
+    """A re-ranker whose training had all items but two; each title has its own direction."""
 
     def has_vectors(self, item_ids: Sequence[str]) -> list[bool]:
         return [one not in COLD for one in item_ids]
+
+    def item_vectors(self, item_ids: Sequence[str], rows: Sequence[ItemFields]) -> Fixed:
+        angles = np.array([hash128(row.title or "")[0] for row in rows]) * np.pi / 128
+        return with_last(2 * np.stack([np.cos(angles), np.sin(angles)], axis=1), 0)
 
 
 @pytest.fixture
@@ -143,7 +151,8 @@ def test_replays_and_explanations_repeat_it_after_the_catalog_changed(parts: Nig
     row = next(one for one in found["recommendations"] if one["source"] == "sequence")
     assert row["contributions"]["sequence"] > 0
     said, title = reason_of({**row, "is_active": True}), row["from_item"]["title"]
-    assert said == f"place {row['hit_rank']} after the sequence of purchases up to “{title}”"
+    at = row["hit_rank"]
+    assert said == f"bought after this sequence, which ends with “{title}”: place {at}"
     item = explain_item(parts.engine, user, row["item_id"]).as_dict()
     (place,) = [one for one in item["found"] if one["source"] == "sequence"]
     assert (place["hit_rank"], place["used_hits"]) == (row["hit_rank"], 5)
