@@ -15,6 +15,7 @@ from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows import list_trials as rows
 from gpt4rec_es.db.rows.builds import Build
 from gpt4rec_es.db.rows.list_trials import ListTrialRow
+from gpt4rec_es.db.rows.rerankers import Reranker
 from gpt4rec_es.index.live import live_build
 from gpt4rec_es.lab.evaluation.compare import differences
 from gpt4rec_es.lab.evaluation.data import EvaluationCatalog, read_catalog
@@ -22,6 +23,8 @@ from gpt4rec_es.lab.evaluation.made_lists import MethodLists
 from gpt4rec_es.lab.evaluation.night_rules import AppliedRules, apply_rules
 from gpt4rec_es.lab.evaluation.rerank_vectors import rerank_vectors
 from gpt4rec_es.lab.evaluation.sources import query_titles
+from gpt4rec_es.lab.splits.histories import deduplicate_keep_last
+from gpt4rec_es.lab.splits.split import EvalUser
 from gpt4rec_es.lab.tuning.inputs import TuningParts
 from gpt4rec_es.lab.tuning.lists.candidates import CandidateSet
 from gpt4rec_es.lab.tuning.lists.collect import search_candidates
@@ -36,7 +39,9 @@ from gpt4rec_es.lab.tuning.lists.trial_rows import comparison_row, setting_rows,
 from gpt4rec_es.lab.tuning.lists.work_folder import WorkFolder
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe, without_reranker
 from gpt4rec_es.protocols import Bars, no_bars
+from gpt4rec_es.ranking.best_items import with_best
 from gpt4rec_es.ranking.values import Numbers
+from gpt4rec_es.ranking.vectors import NO_VECTORS, Vectors
 from gpt4rec_es.version import code_version
 
 
@@ -121,9 +126,12 @@ def _choose(
 ) -> Choice:
     recipe = without_reranker(options.base.recipe)
     space = Space(recipe, has_queries=any(queries))
-    columns = {}
+    columns, vectors = {}, NO_VECTORS
     if inputs.reranker is not None:
-        columns["rerank"] = rerank_column(rerank_vectors(engine, inputs.reranker, inputs.fit))
+        with bars("Scoring the catalog", "users") as progress:
+            vectors = _vectors(engine, inputs.reranker, inputs.fit, catalog, space)
+            progress(len(inputs.fit), len(inputs.fit))
+        columns["rerank"] = rerank_column(vectors)
     removed, _ = applied.removed(sorted({text for own in queries for text in own}), recipe.filters)
     with bars("Searching", "texts") as progress:
         collector = search_candidates(
@@ -137,6 +145,7 @@ def _choose(
             options=recipe.search,
             removed=removed,
             folder=work.path,
+            vectors=vectors,
             columns=columns,
         )
     targets = [user.targets for user in inputs.fit]
@@ -167,6 +176,20 @@ def _choose(
             progress=progress,
             reranker=inputs.reranker.name if inputs.reranker else None,
         )
+
+
+def _vectors(
+    engine: Engine,
+    reranker: Reranker,
+    users: Sequence[EvalUser],
+    catalog: EvaluationCatalog,
+    space: Space,
+) -> Vectors:
+    """Return vectors with as many best items of each user as any setting counts."""
+    newest = {user: deduplicate_keep_last(one.history)[::-1] for user, one in enumerate(users)}
+    vectors = rerank_vectors(engine, reranker, users, catalog.active)
+    bought = {user: frozenset(own) for user, own in newest.items()}
+    return with_best(vectors, newest, space.limits().title_hits, [bought])
 
 
 def _decisive(
