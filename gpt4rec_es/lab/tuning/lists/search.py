@@ -41,11 +41,16 @@ _FOLDS = 3
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """A setting with the mean of the metric. is_fitted: coefficients were fitted to this shop."""
+    """A setting with the mean of the metric.
+
+    is_fitted: coefficients were fitted to this shop. has_reranker: that of a re-ranker is among
+    them.
+    """
 
     setting: Setting
     is_fitted: bool
     value: float
+    has_reranker: bool = False
 
 
 class Memory(Protocol):
@@ -154,7 +159,7 @@ class Measuring:
 class Choice:
     """The best recipe, and all settings in the order in which they were tried.
 
-    reranker: what joining one to the best setting gained.
+    reranker: what joining one to the best setting gained; that is the last of ``tried``.
     """
 
     recipe: Recipe
@@ -205,6 +210,7 @@ def choose_recipe(
         before = measuring.values(best.setting) if best.is_fitted else unchanged
         names = (*COEFFICIENTS, *OF_RERANKER)
         gain = rerank_gain(reranker, before, measuring.values(best.setting, names), seed)
+        tried.append(Tried(best.setting, True, gain.after, has_reranker=True))
         if gain.is_used:
             recipe = measuring.fitted(best.setting, names, reranker)
             return Choice(recipe, (as_it_is, *tried), gain)
