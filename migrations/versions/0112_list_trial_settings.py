@@ -1,5 +1,7 @@
 """All options that a trial of recipes searched, and whether a re-ranker took part."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -12,7 +14,7 @@ depends_on = None
 
 _TABLE = "list_trial_settings"
 # (column, type, comment); trials from before have no values.
-_COLUMNS = (
+_COLUMNS: tuple[tuple[str, Any, str], ...] = (
     ("num_queries", sa.Integer(), "number of first queries of a user that are searched"),
     ("query_decay", sa.Double(), "factor by which each lower-ranked query counts less"),
     ("query_hits", sa.Integer(), "number of hits that are counted per query"),
