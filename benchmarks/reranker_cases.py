@@ -36,8 +36,10 @@ class Case:
 
     def at(self, places: Sequence[int]) -> "Case":
         """Return some of the users, by index."""
-        parts: tuple[list[Any], ...] = (self.users, self.histories, self.targets)
-        return Case(*([part[place] for place in places] for part in parts), self.left_out)
+        users, histories, targets = (
+            [part[place] for place in places] for part in (self.users, self.histories, self.targets)
+        )
+        return Case(users, histories, targets, self.left_out)
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ class Epochs:
         self.seconds: list[float] = []
         self._last = time.process_time()
 
-    def __call__(self, done: int, total: int) -> None:  # noqa: ARG002 - as every progress
+    def __call__(self, done: int, total: int | None) -> None:  # noqa: ARG002 - as every progress
         """Note that an epoch ended."""
         now = time.process_time()
         self.seconds.append(now - self._last)
