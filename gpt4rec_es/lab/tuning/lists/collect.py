@@ -142,12 +142,14 @@ class CandidateCollector:
 
     def _of_queries(self, users: range, fusion: Fusion, most: int | None) -> ManyValues:
         of, _, rows, _ = self.users.queries.first(users, most)
+        likelihoods = self.users.likelihoods.first(users, most)[2]
         is_used = rows >= 0
         is_used[is_used] = ~self.queries.is_empty[rows[is_used]]
         of, rows = of[is_used], rows[is_used]
         per_user = np.bincount(of, minlength=len(users))
         places = np.arange(len(of)) - np.repeat(np.cumsum(per_user) - per_user, per_user)
         found = self.queries.evidences(of, places, rows, per_user, fusion.query_hits)
+        found = found._replace(likelihoods=likelihoods[is_used])
         return self._of_hits(self.queries, found, fusion.query_decay)
 
     def _of_titles(self, users: range, fusion: Fusion) -> ManyValues:
@@ -190,10 +192,12 @@ def search_candidates(
     removed: Collection[str] = frozenset(),
     folder: Path | None = None,
     columns: Mapping[str, Column] | None = None,
+    likelihoods: Sequence[Sequence[float]] | None = None,
 ) -> CandidateCollector:
     """Return the collector of these users, with the hits of all texts; ``progress`` counts them.
 
-    queries: per user, best first; removed: those that filters remove. titles: texts by item.
+    queries: per user, best first; likelihoods: of each, see ``GeneratedQuery``; None: 1; removed:
+    those that filters remove. titles: texts by item.
     options: search options of queries. columns and folder: see ``CandidateCollector``.
     """
     newest = [deduplicate_keep_last(own)[: -limits.history - 1 : -1] for own in histories]
@@ -224,6 +228,7 @@ def search_candidates(
         Ragged.of(newest),
         Ragged.of([sorted(set(own)) for own in histories]),
         Ragged.of([[of_queries.rows.get(text, -1) for text in own] for own in queries]),
+        Ragged.of(likelihoods or [[1.0] * len(own) for own in queries], np.float64),
     )
     bits = catalog.n_items.bit_length()
     return CandidateCollector(

@@ -5,7 +5,6 @@ queries, and in its work folder the settings that are measured.
 """
 
 import time
-from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -22,6 +21,7 @@ from gpt4rec_es.lab.evaluation.made_lists import MethodLists
 from gpt4rec_es.lab.evaluation.night_rules import AppliedRules, apply_rules
 from gpt4rec_es.lab.evaluation.rerank_vectors import rerank_vectors
 from gpt4rec_es.lab.evaluation.sources import query_titles
+from gpt4rec_es.lab.splits.queries import WrittenQueries
 from gpt4rec_es.lab.tuning.inputs import TuningParts
 from gpt4rec_es.lab.tuning.lists.candidates import CandidateSet
 from gpt4rec_es.lab.tuning.lists.collect import search_candidates
@@ -114,21 +114,23 @@ def _choose(
     catalog: EvaluationCatalog,
     inputs: ListInputs,
     applied: AppliedRules,
-    queries: Sequence[Sequence[str]],
+    queries: WrittenQueries,
     options: ListTuningOptions,
     work: WorkFolder,
     bars: Bars,
 ) -> Choice:
     recipe = without_reranker(options.base.recipe)
-    space = Space(recipe, has_queries=any(queries))
+    space = Space(recipe, has_queries=any(queries.texts))
     columns = {}
     if inputs.reranker is not None:
         columns["rerank"] = rerank_column(rerank_vectors(engine, inputs.reranker, inputs.fit))
-    removed, _ = applied.removed(sorted({text for own in queries for text in own}), recipe.filters)
+    removed, _ = applied.removed(
+        sorted({text for own in queries.texts for text in own}), recipe.filters
+    )
     with bars("Searching", "texts") as progress:
         collector = search_candidates(
             catalog,
-            queries,
+            queries.texts,
             [user.history for user in inputs.fit],
             PairTables(catalog, inputs.split.train, inputs.split.baskets, recipe.fusion, work.path),
             query_titles(catalog, applied.may_search),
@@ -138,6 +140,7 @@ def _choose(
             removed=removed,
             folder=work.path,
             columns=columns,
+            likelihoods=queries.likelihoods,
         )
     targets = [user.targets for user in inputs.fit]
     reach = Reach(collector, targets)
