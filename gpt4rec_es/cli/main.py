@@ -67,6 +67,7 @@ COMMANDS = {
     ),
     "queries": ("search:queries", "Find generated queries."),
     "why": ("why:why", "Explain the recommendations of one user."),
+    "report": ("report:report", "Write pages about nights, users and measurements."),
     "export": ("export:export", "Export lists, queries or held-out items to a file."),
     "exporter": ("exporter:exporter", "Serve the metrics of nights to Prometheus."),
     "users": ("users:users", "Erase a user; choose the user ids that analysts see."),

@@ -134,6 +134,7 @@ def test_completion_knows_commands_and_options_without_importing_any() -> None:
         "rerankers",
         "recipes",
         "replay",
+        "report",
     ]
     assert {item.value for item in cli.shell_complete(context, "co")} == {"config", "completion"}
     assert "--debug" in {item.value for item in cli.shell_complete(context, "--")}

@@ -57,6 +57,44 @@ def test_runs_show_what_they_were_made_with(shop: Database) -> None:
     ]
 
 
+def test_stages_and_lists_are_counted_by_run(shop: Database) -> None:
+    stages = "stage, shard_count, member_count, stage_duration_s"
+    assert select(shop, f"SELECT {stages} FROM run_stages ORDER BY stage_finished_at") == [
+        ("search", 1, 1, 30),
+        ("merge", 1, 3, 30),
+    ]
+    assert select(
+        shop, "SELECT stage, work_name, work_detail, work_count FROM run_work ORDER BY work_name"
+    ) == [("merge", "pinned", "rule 2", 3), ("merge", "removed", "rule 1", 17)]
+    lengths = "listed_item_count, is_full_list, list_user_count, found_place_count"
+    assert select(shop, f"SELECT {lengths} FROM list_lengths ORDER BY 1") == [
+        (1, False, 1, 0),
+        (2, True, 2, 2),
+    ]
+
+
+def test_changes_are_against_the_newest_earlier_night(shop: Database) -> None:
+    changes = select(shop, "SELECT * FROM list_changes ORDER BY 1")
+    # User 1 alone has lists in runs 1 and 2: item 1, then items 2 and 3. Run 3 is unfinished.
+    assert [row[0] for row in changes] == [RUN_2, RUN_3]
+    assert changes[0][2:] == (RUN_1, 1, 1, 0, 2, 1)
+    assert changes[1][2:] == (RUN_2, 1, 1, 1, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("view", "partitions"),
+    [
+        ("list_lengths", {"user_outcomes_2"}),
+        ("list_changes", {"recommendations_1", "recommendations_2"}),
+    ],
+)
+def test_counts_of_a_run_read_its_partitions_only(
+    shop: Database, view: str, partitions: set[str]
+) -> None:
+    statement = f"SELECT * FROM {view} WHERE run_id = '{RUN_2}'"
+    assert read_partitions(shop, statement) == partitions
+
+
 def test_co_purchases_are_those_counted_last(shop: Database) -> None:
     assert select(shop, "SELECT * FROM co_purchases ORDER BY 3") == [
         ("i-1", "red lamp", 1, "i-2", "red shade", 0.5),
@@ -309,7 +347,7 @@ def test_a_name_is_shared_by_views_only_where_it_means_the_same(shop: Database) 
         *("query_id", "query", "query_rank", "hit_rank", "score", "index_name", "k1", "b"),
         *("brand", "category", "split_name", "part", "trial_id", "replay_id", "evaluation_id"),
         *("rule", "rule_kind", "rule_value", "rule_reason", "recipe_name", "recipe_hash"),
-        *("rule_action", "promoted_places"),
+        *("rule_action", "promoted_places", "stage"),
         "minimum_should_match",
     }
 
