@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from enum import StrEnum
+from math import exp
 from typing import Annotated, Any, Literal
 
 from annotated_types import Interval
@@ -176,6 +177,11 @@ class GeneratedQuery:
     def beam_score(self) -> float:
         """Mean log-probability per token, which ranks queries unless decoding says otherwise."""
         return self.sum_logprob / max(self.n_tokens, 1)
+
+    @property
+    def likelihood(self) -> float:
+        """Geometric mean of the probabilities of its tokens, in 0..1: exp(beam score)."""
+        return exp(self.beam_score)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,9 @@ FEATURES: dict[str, Feature] = {
     "query_newest": _queries("fraction of the best score, by the first query"),
     "query_recent": _queries("mean fraction of the best score, weighted by query_decay"),
     "query_best": _queries("highest fraction of the best score of one query"),
+    "query_likely": _queries(
+        "highest fraction of the best score times exp(mean log-probability) of the query"
+    ),
     "query_count": _queries("log(1 + n) of the number of queries that found it"),
     "rerank": Feature(
         (RERANKER,), "score of the re-ranker, minus its mean over the user's candidates"

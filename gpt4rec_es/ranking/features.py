@@ -144,13 +144,14 @@ FEATURE_VALUES: dict[str, Callable[[FoundValues], Values]] = {
     "query_newest": lambda f: f.query("newest"),
     "query_recent": lambda f: f.query("recent"),
     "query_best": lambda f: f.query("best"),
+    "query_likely": lambda f: f.query("likely"),
     "query_count": lambda f: np.log1p(f.query("count")),
     "rerank": lambda f: f.rerank,
     "seq_score": lambda f: f.sequence("score"),
     "seq_share": lambda f: f.sequence("share"),
     "seq_rank": lambda f: f.sequence("rank"),
 }
-_VALUES = ("newest", "recent", "mean", "best", "count")
+_VALUES = ("newest", "recent", "mean", "best", "likely", "count")
 
 
 def find_candidates(

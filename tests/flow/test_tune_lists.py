@@ -74,8 +74,9 @@ def test_a_better_recipe_is_found_promoted_and_taken_back(
     assert report is not None
     # The base as it is, then fitted settings, the first of them with the base's pairs.
     assert [row["is_fitted"] for row in report.settings] == [False] + [True] * 4
-    first, second = report.settings[:2]
-    assert first["pair_decay"] == second["pair_decay"] == 0.8
+    base = Setting.of(DEFAULT.recipe).as_dict()
+    for row in report.settings[:2]:
+        assert {name: row[name] for name in base} == base
     assert not options.work.exists()
     decides = {(row["k"], row["metric"]): row for row in report.comparisons}[5, "ndcg"]
     assert decides["gain"] == pytest.approx(decides["best_value"] - decides["live_value"])
@@ -308,4 +309,4 @@ def test_a_re_ranker_of_another_split_is_refused_or_replaced_before_any_work(
     # The settings were chosen without it, from a base without the live one's part.
     report = show_list_trial(runtime.engine, trial.trial_no)
     assert report is not None
-    assert len(report.settings) == 3
+    assert [row["has_reranker"] for row in report.settings] == [False] * 3 + [True]

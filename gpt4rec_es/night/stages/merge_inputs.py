@@ -6,6 +6,7 @@ lists.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import TypeAlias
 
 from gpt4rec_es.db.rows.lists import UserInput
@@ -163,9 +164,11 @@ class MergeInputs:
 
         with_removed: also those, if they were searched.
         """
+        likelihoods = user.likelihoods or repeat(1.0)
+        numbered = zip(user.query_nos or (), likelihoods, strict=False)
         return [
-            QueryHits(rank, result)
-            for rank, number in enumerate(user.query_nos or (), start=1)
+            QueryHits(rank, result, likelihood)
+            for rank, (number, likelihood) in enumerate(numbered, start=1)
             if (with_removed or number not in user.removed)
             and (result := of_query(number)) is not None
         ]

@@ -166,12 +166,14 @@ class CandidateCollector:
 
     def _of_queries(self, users: range, fusion: Fusion, most: int | None) -> ManyValues:
         of, _, rows, _ = self.users.queries.first(users, most)
+        likelihoods = self.users.likelihoods.first(users, most)[2]
         is_used = rows >= 0
         is_used[is_used] = ~self.queries.is_empty[rows[is_used]]
         of, rows = of[is_used], rows[is_used]
         per_user = np.bincount(of, minlength=len(users))
         places = np.arange(len(of)) - np.repeat(np.cumsum(per_user) - per_user, per_user)
         found = self.queries.evidences(of, places, rows, per_user, fusion.query_hits)
+        found = found._replace(likelihoods=likelihoods[is_used])
         return self._of_hits(self.queries, found, fusion.query_decay)
 
     def _of_titles(self, users: range, fusion: Fusion) -> ManyValues:
@@ -207,12 +209,14 @@ def search_candidates(
     folder: Path | None = None,
     vectors: Vectors = NO_VECTORS,
     columns: Mapping[str, Column] | None = None,
+    likelihoods: Sequence[Sequence[float]] | None = None,
 ) -> CandidateCollector:
     """Return the collector of these users, with the hits of all texts; ``progress`` counts them.
 
-    queries: per user, best first; removed: those that filters remove. titles: texts by item.
-    options: search options of queries. vectors: by a re-ranker, with the best items of the users.
-    columns and folder: see ``CandidateCollector``.
+    queries: per user, best first; likelihoods: of each, see ``GeneratedQuery``; None: 1; removed:
+    those that filters remove. titles: texts by item. options: search options of queries.
+    vectors: by a re-ranker, with the best items of the users. columns and folder: see
+    ``CandidateCollector``.
     """
     newest = [deduplicate_keep_last(own)[: -limits.history - 1 : -1] for own in histories]
     bought = dict.fromkeys(item for own in newest for item in own if item in titles)
@@ -242,6 +246,7 @@ def search_candidates(
         Ragged.of(newest),
         Ragged.of([sorted(set(own)) for own in histories]),
         Ragged.of([[of_queries.rows.get(text, -1) for text in own] for own in queries]),
+        Ragged.of(likelihoods or [[1.0] * len(own) for own in queries], np.float64),
     )
     bits = catalog.n_items.bit_length()
     sequences = SequenceHits.of(vectors, len(histories))

@@ -10,11 +10,16 @@ from gpt4rec_es.lab.tuning.lists.space import Setting, Space
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """A setting with the mean of the metric. is_fitted: coefficients were fitted to this shop."""
+    """A setting with the mean of the metric.
+
+    is_fitted: coefficients were fitted to this shop. has_reranker: that of a re-ranker is among
+    them.
+    """
 
     setting: Setting
     is_fitted: bool
     value: float
+    has_reranker: bool = False
 
 
 def proposals(space: Space, tried: Sequence[Tried], trials: int, seed: int) -> Iterator[Setting]:

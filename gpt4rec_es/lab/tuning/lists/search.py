@@ -156,7 +156,7 @@ class Choice:
     """The best recipe, and all settings in the order in which they were tried.
 
     reranker: what joining the scores of one to the best setting gained; sequence: what its best
-    items as a source gained beyond that.
+    items as a source gained beyond that. They are the last of ``tried``.
     """
 
     recipe: Recipe
@@ -199,6 +199,7 @@ def choose_recipe(
         lambda names, source: measuring.values(best.setting, names, source),
         seed,
     )
+    tried += [Tried(best.setting, True, gain.after, has_reranker=True) for gain in joined.gains]
     recipe = base
     if best.is_fitted or joined.names != COEFFICIENTS:
         recipe = measuring.fitted(best.setting, joined.names, reranker, joined.source)

@@ -8,7 +8,6 @@ from gpt4rec_es.lab.evaluation.compare import Difference
 from gpt4rec_es.lab.tuning.lists.halves import ListInputs
 from gpt4rec_es.lab.tuning.lists.list_options import ListTuningOptions
 from gpt4rec_es.lab.tuning.lists.search import Choice
-from gpt4rec_es.lab.tuning.lists.space import Setting
 from gpt4rec_es.version import code_version
 
 _LEVEL = 0.05
@@ -90,18 +89,17 @@ def _about_reranker(choice: Choice, metric: str) -> str:
 
 
 def setting_rows(choice: Choice) -> list[dict[str, Any]]:
-    """Return the rows of the settings that were tried."""
+    """Return the rows of the settings that were tried; each option is a column of that name."""
     return [
-        {"setting_no": number, "is_fitted": one.is_fitted, "value": one.value}
-        | _stored(one.setting)
+        {
+            "setting_no": number,
+            "is_fitted": one.is_fitted,
+            "has_reranker": one.has_reranker,
+            "value": one.value,
+            **one.setting.as_dict(),
+        }
         for number, one in enumerate(choice.tried, start=1)
     ]
-
-
-def _stored(setting: Setting) -> dict[str, float]:
-    """Return the options that are columns; the best recipe's document has all."""
-    names = ("pair_decay", "pair_backward", "pair_popularity", "pair_damping", "history_decay")
-    return {name: getattr(setting, name) for name in names}
 
 
 def comparison_row(one: Difference) -> dict[str, Any]:

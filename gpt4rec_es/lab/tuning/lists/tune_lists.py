@@ -24,6 +24,7 @@ from gpt4rec_es.lab.evaluation.night_rules import AppliedRules, apply_rules
 from gpt4rec_es.lab.evaluation.rerank_vectors import rerank_vectors
 from gpt4rec_es.lab.evaluation.sources import query_titles
 from gpt4rec_es.lab.splits.histories import deduplicate_keep_last
+from gpt4rec_es.lab.splits.queries import WrittenQueries
 from gpt4rec_es.lab.splits.split import EvalUser
 from gpt4rec_es.lab.tuning.inputs import TuningParts
 from gpt4rec_es.lab.tuning.lists.candidates import CandidateSet
@@ -119,24 +120,25 @@ def _choose(
     catalog: EvaluationCatalog,
     inputs: ListInputs,
     applied: AppliedRules,
-    queries: Sequence[Sequence[str]],
+    queries: WrittenQueries,
     options: ListTuningOptions,
     work: WorkFolder,
     bars: Bars,
 ) -> Choice:
     recipe = without_reranker(options.base.recipe)
-    space = Space(recipe, has_queries=any(queries))
+    space = Space(recipe, has_queries=any(queries.texts))
     columns, vectors = {}, NO_VECTORS
     if inputs.reranker is not None:
         with bars("Scoring the catalog", "users") as progress:
             vectors = _vectors(engine, inputs.reranker, inputs.fit, catalog, space)
             progress(len(inputs.fit), len(inputs.fit))
         columns["rerank"] = rerank_column(vectors)
-    removed, _ = applied.removed(sorted({text for own in queries for text in own}), recipe.filters)
+    texts = sorted({text for own in queries.texts for text in own})
+    removed, _ = applied.removed(texts, recipe.filters)
     with bars("Searching", "texts") as progress:
         collector = search_candidates(
             catalog,
-            queries,
+            queries.texts,
             [user.history for user in inputs.fit],
             PairTables(catalog, inputs.split.train, inputs.split.baskets, recipe.fusion, work.path),
             query_titles(catalog, applied.may_search),
@@ -147,6 +149,7 @@ def _choose(
             folder=work.path,
             vectors=vectors,
             columns=columns,
+            likelihoods=queries.likelihoods,
         )
     targets = [user.targets for user in inputs.fit]
     reach = Reach(collector, targets)

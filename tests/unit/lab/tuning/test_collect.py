@@ -1,6 +1,7 @@
 """Candidates of many users at once are those that a night finds for each user alone."""
 
 from collections.abc import Sequence
+from math import exp
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,14 @@ items = st.integers(1, ITEMS - 1)
 histories = st.lists(items, max_size=12)
 texts = st.lists(st.sampled_from(WORDS), max_size=3).map(" ".join)  # also without a token
 Shop = tuple[EvaluationCatalog, list[list[str]], list[list[int]], frozenset[str]]
+
+
+def likelihoods(queries: list[list[str]]) -> list[list[float]]:
+    """Return what a generator thought of each query: equal texts differ between users."""
+    return [
+        [exp(-0.3 * place - 0.1 * (user % 3)) for place, _ in enumerate(own)]
+        for user, own in enumerate(queries)
+    ]
 
 
 @st.composite
@@ -117,7 +126,9 @@ def one_by_one(shop: Shop, fusion: Fusion, num_queries: int) -> dict[int, Candid
     used = [own[:num_queries] for own in queries]
     found = {}
     most = max(fusion.query_hits, fusion.candidates)
-    for users, hits, inputs in grid.groups(used, bought, most, removed=removed):
+    for users, hits, inputs in grid.groups(
+        used, bought, most, removed=removed, likelihoods=likelihoods(queries)
+    ):
         at = hits.at(0)
         titles = {number for user in users for number in inputs.title_queries(user)}
         asked = {number for user in users for number in user.used_queries}
@@ -146,6 +157,7 @@ def collector_of(shop: Shop, fusion: Fusion, **more: object) -> CandidateCollect
         Limits(15, 12, 10),
         removed=removed,
         vectors=with_best(vectors, newest, 15, [excluded]),
+        likelihoods=likelihoods(queries),
         **more,  # type: ignore[arg-type]
     )
 
