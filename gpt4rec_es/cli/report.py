@@ -1,13 +1,14 @@
 """``gpt4rec report``: pages for people, as HTML files."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.context import get_runtime, get_settings
 from gpt4rec_es.cli.names import names
-from gpt4rec_es.cli.options import json_option, run_option
+from gpt4rec_es.cli.options import address, json_option, run_option
 from gpt4rec_es.cli.output import emit, print_line
 
 if TYPE_CHECKING:
@@ -111,6 +112,35 @@ def tuning(trial: int, folder: Path | None, as_json: bool) -> None:
     from gpt4rec_es.reports.write import write_trial
 
     _emit(write_trial(_desk(folder), trial), as_json)
+
+
+@report.command()
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder with the pages. [default: GPT4REC_REPORTS_FOLDER, else reports]",
+)
+@click.option(
+    "--listen",
+    default="127.0.0.1:9465",
+    show_default=True,
+    metavar="HOST:PORT",
+    callback=address,
+    help="Address and port to serve on. There is no password: use a private network.",
+)
+def serve(folder: Path | None, listen: tuple[str, int]) -> None:
+    """Serve the pages of a folder over HTTP, read-only, until it is interrupted.
+
+    Example: gpt4rec report serve --listen 127.0.0.1:9470
+    """
+    from gpt4rec_es.reports.serve import serving_pages
+
+    host, port = listen
+    chosen = folder or get_settings().reports_folder or Path("reports")
+    with serving_pages(chosen, host, port) as (taken, thread):
+        shown = f"[{host}]" if ":" in host else host
+        sys.stderr.write(f"Serving pages on http://{shown}:{taken}/\n")
+        thread.join()
 
 
 def write_page(runtime: "Runtime", run_id: str, state: str) -> str | None:
