@@ -1,6 +1,7 @@
-"""Fixtures of the suite, in plugins: servers, databases, indexes, commands, a browser."""
+"""Fixtures of the suite, in plugins: workers, servers, databases, generators, a browser ..."""
 
 pytest_plugins = [
+    "tests.parallel",
     "tests.servers",
     "tests.databases",
     "tests.indexes",

@@ -142,13 +142,16 @@ STATUS = {
     "top_first_query_fraction": None,
     "gates": [
         {
-            "gate": gate.__name__,
+            "gate": gate.name,
             "passed": False,
             "measured": "1,234 of 100,000 users with a prompt have no queries; 0 of 0 places; "
             "uuid AbCdEfGhIjKlMnOpQrStUv",
             "required": "100,000 documents, k1 1.2, b 0.75, uuid AbCdEfGhIjKlMnOpQrStUv",
+            "importance": place,
+            "is_blocking": place % 2 == 0,
+            "reason": gate.reason,
         }
-        for gate in GATES
+        for place, gate in enumerate(GATES, start=1)
     ],
 }
 RULE = {
@@ -218,7 +221,7 @@ PROMOTED = {"rule": "rule 12345", "listed": 10, **RULE}
 TABLES: dict[str, tuple[Callable[[], None], list[str]]] = {
     "runs show": (
         partial(runs_output.print_status, STATUS),
-        [*(gate.__name__ for gate in GATES), "AbCdEfGhIjKlMnOpQrStUv", "DependencyError:"],
+        [*(gate.name for gate in GATES), "AbCdEfGhIjKlMnOpQrStUv", "DependencyError:"],
     ),
     "runs show --wide": (
         partial(runs_output.print_status, STATUS, wide=True),

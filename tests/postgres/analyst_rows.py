@@ -89,6 +89,8 @@ INSERT INTO shards (run_no, stage, members, state, finished_at) VALUES
     (2, 'merge', '{1,2,3}', 'done', '2026-11-22 02:01:00+00'), (3, 'merge', '{1}', 'ready', NULL);
 INSERT INTO gate_results (run_no, gate, passed, measured, required) VALUES
     (2, 'failed_users', true, '0', 'at most 0.001');
+INSERT INTO run_measures (run_no, measure, value, n, usual) VALUES
+    (2, 'fallback_places', 0.6, 5, 0.2), (2, 'overlap', NULL, 0, NULL);
 INSERT INTO splits (name, protocol, options, content_hash, has_times, history_version,
     catalog_version, n_train, n_validation, n_test, n_left_out, actor) VALUES
     ('loo', 'leave-one-out', '{"seed": 1}', 'ab', true, 1, 1, 2, 0, 1, 1, 'ann');

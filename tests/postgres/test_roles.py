@@ -139,6 +139,7 @@ def test_the_analyst_reads_every_view(shop: Database) -> None:
         "replays",
         "list_changes",
         "list_lengths",
+        "run_measures",
         "run_promotions",
         "run_rules",
         "run_sources",

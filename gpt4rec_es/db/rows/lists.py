@@ -46,23 +46,33 @@ class UserOutcome:
     error: str | None = None
 
 
-_INPUTS = text("""
+# The table is run_users, or the users whose last purchase is hidden.
+_INPUTS = """
 SELECT u.user_no, u.prompt_no, u.n_bought, u.last_query_no, g.generation_no,
        array_remove(array_agg(q.query_no ORDER BY q.rank), NULL) AS query_nos
-FROM run_users AS u
+FROM {users} AS u
 LEFT JOIN generations AS g ON g.prompt_no = u.prompt_no
     AND g.content_hash = :content_hash AND g.decoding_no = :decoding_no
 LEFT JOIN generated_queries AS q USING (generation_no)
 WHERE u.run_no = :run_no AND u.user_no = ANY(:users)
 GROUP BY u.user_no, u.prompt_no, u.n_bought, u.last_query_no, g.generation_no
 ORDER BY u.user_no
-""")
+"""
+_OF_COHORT = text(_INPUTS.format(users="run_users"))
+_HELD_OUT = text(
+    _INPUTS.format(users="(SELECT *, cardinality(bought_item_nos) AS n_bought FROM held_out_users)")
+)
 
 
-def load_inputs(connection: Connection, run: Run, user_nos: Sequence[int]) -> list[UserInput]:
-    """Return the frozen inputs of these cohort users, in order of user number."""
+def load_inputs(
+    connection: Connection, run: Run, user_nos: Sequence[int], *, held_out: bool = False
+) -> list[UserInput]:
+    """Return the frozen inputs of these cohort users, in order of user number.
+
+    held_out: those without the hidden purchase.
+    """
     found = connection.execute(
-        _INPUTS,
+        _HELD_OUT if held_out else _OF_COHORT,
         {
             "run_no": run.run_no,
             "users": list(user_nos),

@@ -73,7 +73,7 @@ def old_runs(connection: Connection, *, published: int, rejected: int) -> list[O
 
 def delete_work(connection: Connection, run_no: int) -> None:
     """Delete a run's working rows that are not in its partitions."""
-    for table in ("shards", "run_popular", "run_titles", "run_brands"):
+    for table in ("shards", "run_popular", "run_titles", "run_brands", "held_out_users"):
         connection.execute(
             text(f"DELETE FROM {table} WHERE run_no = :run_no"),  # noqa: S608 - names above
             {"run_no": run_no},

@@ -41,6 +41,7 @@ from gpt4rec_es.db.tables.list_trials import (
     list_trials,
 )
 from gpt4rec_es.db.tables.locks import lock_holders, locks
+from gpt4rec_es.db.tables.measures import held_out_users, run_measures
 from gpt4rec_es.db.tables.publishing import (
     audit,
     exports,
@@ -95,6 +96,7 @@ __all__ = [
     "generated_queries",
     "generations",
     "generators",
+    "held_out_users",
     "import_rejects",
     "imports",
     "interactions",
@@ -120,6 +122,7 @@ __all__ = [
     "rerankers",
     "run_brands",
     "run_counts",
+    "run_measures",
     "run_popular",
     "run_rules",
     "run_titles",

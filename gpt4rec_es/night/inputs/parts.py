@@ -1,5 +1,6 @@
 """Dependencies of a night, passed in by the caller."""
 
+import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -38,13 +39,18 @@ class VectorMaker(Protocol):
         """Return (users, width), 1 last; histories: newest first, places in ``item_vectors``."""
 
 
+def utc_now() -> dt.datetime:
+    """Return the time by this machine's clock."""
+    return dt.datetime.now(dt.UTC)
+
+
 @dataclass(frozen=True)
 class NightParts:
     """Dependencies of a night: database, search cluster, and functions that open its stages.
 
     open_generator(row, recipe), open_reranker(row) and open_retriever(index_name, run_id) are
     called when a stage starts; ensure_index() reindexes if the catalog changed and returns the live
-    build's number.
+    build's number. now: this machine's clock.
     """
 
     engine: Engine
@@ -54,3 +60,4 @@ class NightParts:
     open_retriever: Callable[[str, str], Retriever]
     ensure_index: Callable[[], int]
     actor: str
+    now: Callable[[], dt.datetime] = utc_now

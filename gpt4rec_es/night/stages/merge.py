@@ -71,15 +71,18 @@ def merge_users(
         )
 
     inputs, merge_inputs = retrying(engine, load)
+    return MergedUsers(used_inputs(run, inputs), hits, merge_inputs, check)
+
+
+def used_inputs(run: Run, inputs: Sequence[UserInput]) -> list[UserInput]:
+    """Return the inputs with as many queries as the run's manifest uses."""
     most = run.manifest["decoding"]["num_queries"]
     if run.manifest["generator"] is None:  # also of a replay by a recipe without queries
-        users = [replace(u, prompt_no=None, query_nos=None, removed=frozenset()) for u in inputs]
-    else:
-        users = [
-            user if user.query_nos is None else replace(user, query_nos=user.query_nos[:most])
-            for user in inputs
-        ]
-    return MergedUsers(users, hits, merge_inputs, check)
+        return [replace(u, prompt_no=None, query_nos=None, removed=frozenset()) for u in inputs]
+    return [
+        user if user.query_nos is None else replace(user, query_nos=user.query_nos[:most])
+        for user in inputs
+    ]
 
 
 class MergedUsers:

@@ -188,13 +188,32 @@ def load_merge_inputs(
     items: the run's item vectors, if they are loaded already.
     """
     fusion = Fusion.from_dict(run.manifest.get("fusion"))
+    newest = {} if fusion.is_plain else _newest(connection, run, user_nos, fusion.history)
+    vectors = NO_VECTORS
+    if fusion.uses_reranker:
+        vectors = load_run_vectors(connection, run, user_nos, items)
     bought = load_bought(connection, run, user_nos)
+    shown = load_shown(connection, run, user_nos)
+    return inputs_of_purchases(connection, run, bought, newest, vectors, rules, shown)
+
+
+def inputs_of_purchases(
+    connection: Connection,
+    run: Run,
+    bought: dict[int, frozenset[int]],
+    newest: dict[int, list[int]],
+    vectors: Vectors,
+    rules: ItemRules | None,
+    shown: dict[int, frozenset[int]],
+) -> MergeInputs:
+    """Return the merge inputs by the run's recipe of users with these purchases.
+
+    newest: newest first; vectors: of the run's items and these users.
+    """
+    fusion = Fusion.from_dict(run.manifest.get("fusion"))
     most_bought = max((len(items) for items in bought.values()), default=0)
-    newest: dict[int, list[int]] = {}
     neighbours: dict[int, Neighbours] = {}
     buyers = NO_BUYERS
-    if not fusion.is_plain:
-        newest = _newest(connection, run, user_nos, fusion.history)
     wanted = {item_no for items in newest.values() for item_no in items}
     if fusion.uses(CO_PURCHASE) and run.co_purchase_set_no is not None:
         neighbours = load_neighbours(connection, run.co_purchase_set_no, wanted)
@@ -209,10 +228,10 @@ def load_merge_inputs(
         neighbours,
         load_titles(connection, run, wanted) if fusion.uses(HISTORY_TITLES) else {},
         rules,
-        load_shown(connection, run, user_nos),
+        shown,
         buyers,
         rules.promotions if rules else NO_PROMOTIONS,
-        load_run_vectors(connection, run, user_nos, items) if fusion.uses_reranker else NO_VECTORS,
+        vectors,
     )
 
 
