@@ -51,7 +51,7 @@ def render_night(facts: NightFacts, links: Sequence[Link] = ()) -> str:
 
 def verdict(facts: NightFacts) -> Verdict:
     """Return the traffic light of a night."""
-    counts = Counts.of(facts)
+    counts, gates = Counts.of(facts), facts.found["gates"].dicts()
     before = [
         row["users"]
         for row in facts.found["nights"].dicts()
@@ -60,7 +60,10 @@ def verdict(facts: NightFacts) -> Verdict:
     return judge(
         Night(
             run=facts.run,
-            gates={row["gate"]: row["has_passed"] for row in facts.found["gates"].dicts()},
+            gates={row["gate"]: row["has_passed"] for row in gates if row["is_blocking"]},
+            warnings=tuple(
+                row["gate"] for row in gates if not (row["is_blocking"] or row["has_passed"])
+            ),
             served=counts.served,
             full=counts.full,
             places=counts.places,

@@ -74,7 +74,7 @@ def as_shown(value: Any) -> str:
         return numbers.seconds(value)
     if isinstance(value, list):
         return " ".join(as_shown(one) for one in value)
-    return numbers.count(value) if isinstance(value, int) else str(value)
+    return numbers.count(value) if isinstance(value, int) else numbers.short(str(value))
 
 
 def plain(shown: str) -> str:
@@ -108,6 +108,7 @@ def test_every_table_is_what_its_statement_gives(nights: Engine) -> None:
                 "popular": "fallback popular items",
             }
             given += [plain(words.get(value, "")) for value in row if isinstance(value, str)]
+            given += ["yes" if value else "no" for value in row if isinstance(value, bool)]
             assert [one for one in map(plain, mine) if one not in given] == [], table.attributes
             filled += len(mine)
     assert filled > 200
