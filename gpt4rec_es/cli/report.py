@@ -31,16 +31,20 @@ def report() -> None:
 
 @report.command()
 @click.argument("run_id", default="latest", shell_complete=names("run"))
+@click.option(
+    "--mail-html", is_flag=True, help="Write a short version for mail instead, without users."
+)
 @_OUTPUT
 @json_option
-def night(run_id: str, folder: Path | None, as_json: bool) -> None:
+def night(run_id: str, mail_html: bool, folder: Path | None, as_json: bool) -> None:
     """Write the page of RUN_ID (`latest`: the published run).
 
     Example: gpt4rec report night --output reports
     """
-    from gpt4rec_es.reports.write import write_night
+    from gpt4rec_es.reports.write import write_mail, write_night
 
-    _emit(write_night(_desk(folder), run_id), as_json)
+    write = write_mail if mail_html else write_night
+    _emit(write(_desk(folder), run_id), as_json)
 
 
 @report.command()

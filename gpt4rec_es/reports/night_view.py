@@ -49,6 +49,27 @@ def render_night(facts: NightFacts, links: Sequence[Link] = ()) -> str:
     )
 
 
+# Rows of each table of a mail.
+_MAILED = 5
+
+
+def render_mail(facts: NightFacts) -> str:
+    """Return a short version of the page to send as a mail: no scripts, links, charts or users.
+
+    Its styles are inline by hand: one template of this size needs no library for it.
+    """
+    made = tables(facts)
+    chosen = ("queries", "rising", "without_hits")
+    return render(
+        "mail.html",
+        run=facts.run,
+        verdict=verdict(facts),
+        figures=figures(facts, Counts.of(facts)),
+        tables=[made[name] for name in chosen],
+        most=_MAILED,
+    )
+
+
 def verdict(facts: NightFacts) -> Verdict:
     """Return the traffic light of a night."""
     counts, gates = Counts.of(facts), facts.found["gates"].dicts()
