@@ -222,19 +222,14 @@ def search_candidates(
     bought = dict.fromkeys(item for own in newest for item in own if item in titles)
     texts = list(dict.fromkeys(titles[item] for item in bought))
     asked = list(dict.fromkeys(text for own in queries for text in own if text not in removed))
-    total = len(texts) + len(asked)
+    total, bm25 = len(texts) + len(asked), catalog.bm25
     of_titles = search_texts(
-        catalog.search(),
-        texts,
-        catalog.bm25,
-        limits.title_hits,
-        folder,
-        lambda n: progress(n, total),
+        catalog.search(), texts, bm25, limits.title_hits, folder, lambda n: progress(n, total)
     )
     of_queries = search_texts(
         catalog.search(options),
         asked,
-        catalog.bm25,
+        bm25,
         limits.query_hits,
         folder,
         lambda n: progress(len(texts) + n, total),
