@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from enum import StrEnum
+from math import exp
 from typing import Annotated, Any, Literal
 
 from annotated_types import Interval
@@ -21,10 +22,9 @@ class Outcome(StrEnum):
     OK = "ok"  # at least one recommendation from a source of the run, such as generated queries
     NO_HISTORY = "no_history"  # no purchase: popular items, flagged
     NO_TITLES = "no_titles"  # purchases, but none with a usable title: popular items, flagged
-    # Every query had no token left after analysis, or was filtered: fallbacks, flagged.
-    EMPTY_QUERY = "empty_query"
+    EMPTY_QUERY = "empty_query"  # no query had a token left, or filters took it: fallbacks, flagged
     NO_HITS = "no_hits"  # the queries found no item that may be recommended: fallbacks, flagged
-    HELD_BACK = "held_back"  # in an arm of a holdback that gets popular items or no list
+    HELD_BACK = "held_back"  # by a holdback: popular items, or no list
     FAILED = "failed"  # a repeated error; no rows
 
 
@@ -39,6 +39,7 @@ class Source(StrEnum):
     QUERIES = "queries"  # a generated query; unless fused, within its quota of K/m
     CO_PURCHASE = "co_purchase"  # bought by the buyers of an item that the user bought
     HISTORY_TITLES = "history_titles"  # found by the title of an item that the user bought
+    SEQUENCE = "sequence"  # best items of the catalog by the vector of the user's purchases
     BACKFILL = "backfill"  # a deeper hit of a generated query, after others ended
     LAST_TITLE = "last_title"  # fallback: the newest bought title as the query
     POPULAR = "popular"  # fallback: bought by the most users
@@ -176,6 +177,11 @@ class GeneratedQuery:
     def beam_score(self) -> float:
         """Mean log-probability per token, which ranks queries unless decoding says otherwise."""
         return self.sum_logprob / max(self.n_tokens, 1)
+
+    @property
+    def likelihood(self) -> float:
+        """Geometric mean of the probabilities of its tokens, in 0..1: exp(beam score)."""
+        return exp(self.beam_score)
 
 
 @dataclass(frozen=True, slots=True)

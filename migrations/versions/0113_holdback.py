@@ -7,7 +7,7 @@ from alembic import op
 from gpt4rec_es.db.analytics import DROP_VIEWS, verbatim
 
 revision: str = "0113"
-down_revision: str | None = "0108"
+down_revision: str | None = "0110"
 branch_labels = None
 depends_on = None
 

@@ -203,6 +203,7 @@ def test_names_follow_the_conventions(shop: Shop) -> None:
             "list",
             "outcome",
             "gate",
+            "measure",
             "kind",
             "error",
         }

@@ -1,15 +1,14 @@
 """Reads and writes of the merge stage: a shard's frozen inputs, and users' lists."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
 from gpt4rec_es.db.copy import copy_rows
 from gpt4rec_es.db.rows.filters import load_removed
 from gpt4rec_es.db.rows.runs import Run
-from gpt4rec_es.options.holdback import NOTHING, POPULARITY
-from gpt4rec_es.records import Outcome
+from gpt4rec_es.records import GeneratedQuery, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +16,9 @@ class UserInput:
     """One cohort user's frozen input.
 
     query_nos: queries of the generation, by rank; None: no generation is stored. removed: those
-    queries that the run's filters remove; their ranks are not used. arm: group of the run's
-    holdback; None: not held back.
+    queries that the run's filters remove; their ranks are not used. likelihoods: of the queries, by
+    rank, see ``GeneratedQuery``; empty: unknown. arm: group of the run's holdback; None: not held
+    back.
     """
 
     user_no: int
@@ -27,22 +27,13 @@ class UserInput:
     last_query_no: int | None
     query_nos: tuple[int, ...] | None
     removed: frozenset[int] = frozenset()
+    likelihoods: tuple[float, ...] = ()
     arm: str | None = None
 
     @property
     def used_queries(self) -> list[int]:
         """Return the queries that filters left, by rank."""
         return [n for n in self.query_nos or () if n not in self.removed]
-
-    @property
-    def is_held_back(self) -> bool:
-        """Whether no source makes the user's list."""
-        return self.arm in {POPULARITY, NOTHING}
-
-    def without_texts(self) -> "UserInput":
-        """Return the input without prompt and queries."""
-        none = frozenset[int]()
-        return replace(self, prompt_no=None, last_query_no=None, query_nos=None, removed=none)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +50,18 @@ class UserOutcome:
     error: str | None = None
 
 
-# The table is run_users, or the users whose last purchase is hidden.
+# The table is run_users, or the users whose last purchase is hidden: none is held back. No text
+# makes the lists of other arms than the paper's.
 _INPUTS = """
-SELECT u.user_no, u.prompt_no, u.n_bought, u.last_query_no, g.generation_no, h.arm,
-       array_remove(array_agg(q.query_no ORDER BY q.rank), NULL) AS query_nos
+SELECT u.user_no, u.n_bought, g.generation_no, h.arm,
+       CASE WHEN coalesce(h.arm, 'paper') = 'paper' THEN u.prompt_no END AS prompt_no,
+       CASE WHEN coalesce(h.arm, 'paper') = 'paper' THEN u.last_query_no END AS last_query_no,
+       array_remove(array_agg(q.query_no ORDER BY q.rank), NULL) AS query_nos,
+       array_agg(q.sum_logprob ORDER BY q.rank) AS sums,
+       array_agg(q.n_tokens ORDER BY q.rank) AS lengths
 FROM {users} AS u
-LEFT JOIN holdback_users AS h ON h.run_no = :run_no AND h.user_no = u.user_no
-LEFT JOIN generations AS g ON g.prompt_no = u.prompt_no
+LEFT JOIN holdback_users AS h ON h.run_no = :run_no AND h.user_no = u.user_no AND NOT :held_out
+LEFT JOIN generations AS g ON g.prompt_no = u.prompt_no AND coalesce(h.arm, 'paper') = 'paper'
     AND g.content_hash = :content_hash AND g.decoding_no = :decoding_no
 LEFT JOIN generated_queries AS q USING (generation_no)
 WHERE u.run_no = :run_no AND u.user_no = ANY(:users)
@@ -90,6 +86,7 @@ def load_inputs(
         {
             "run_no": run.run_no,
             "users": list(user_nos),
+            "held_out": held_out,
             "content_hash": run.content_hash,
             "decoding_no": run.decoding_no,
         },
@@ -105,6 +102,10 @@ def load_inputs(
             row.last_query_no,
             None if row.generation_no is None else tuple(row.query_nos),
             frozenset(removed & set(row.query_nos)),
+            tuple(
+                GeneratedQuery("", total, length).likelihood
+                for _, total, length in zip(row.query_nos, row.sums, row.lengths, strict=False)
+            ),
             row.arm,
         )
         for row in found

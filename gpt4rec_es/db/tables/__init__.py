@@ -34,6 +34,7 @@ from gpt4rec_es.db.tables.generation import (
     prompts,
     queries,
 )
+from gpt4rec_es.db.tables.holdback import holdback_users, quality_arms
 from gpt4rec_es.db.tables.index import alias_swaps, builds, search_options, searches
 from gpt4rec_es.db.tables.list_trials import (
     list_trial_comparisons,
@@ -50,7 +51,6 @@ from gpt4rec_es.db.tables.publishing import (
     publications,
 )
 from gpt4rec_es.db.tables.quality import (
-    quality_arms,
     quality_days,
     quality_methods,
     quality_parts,
@@ -60,7 +60,6 @@ from gpt4rec_es.db.tables.recipes import recipe_uses, recipes
 from gpt4rec_es.db.tables.replays import replay_metrics, replays
 from gpt4rec_es.db.tables.rerankers import item_vectors, rerankers, run_user_vectors
 from gpt4rec_es.db.tables.results import (
-    holdback_users,
     recommendations,
     run_users,
     user_outcomes,

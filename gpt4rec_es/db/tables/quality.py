@@ -30,13 +30,15 @@ def _quoted(names: tuple[str, ...]) -> str:
     return ", ".join(f"'{name}'" for name in names)
 
 
-def _run() -> Column[int]:
+def judged_run() -> Column[int]:
+    """Return the column of the run, part of the key."""
     return Column(
         "run_no", ForeignKey("runs.run_no"), primary_key=True, comment="run whose lists are judged"
     )
 
 
-def _age() -> Column[int]:
+def list_age() -> Column[int]:
+    """Return the column of the age of its lists, part of the key."""
     return Column(
         "age_days",
         SmallInteger,
@@ -53,8 +55,8 @@ def _bound(name: str, what: str) -> Column[float]:
 quality_days = Table(
     "quality_days",
     metadata,
-    _run(),
-    _age(),
+    judged_run(),
+    list_age(),
     Column("measured_on", Date, primary_key=True, comment="day of the measurement (UTC)"),
     Column(
         "history_version",
@@ -93,7 +95,7 @@ quality_methods = Table(
         autoincrement=False,
         comment="run whose lists are judged",
     ),
-    _age(),
+    list_age(),
     Column("measured_on", Date, primary_key=True, comment="day of the measurement (UTC)"),
     Column(
         "method",
@@ -143,8 +145,8 @@ quality_methods = Table(
 quality_parts = Table(
     "quality_parts",
     metadata,
-    _run(),
-    _age(),
+    judged_run(),
+    list_age(),
     Column(
         "part",
         Text,
@@ -173,39 +175,10 @@ quality_parts = Table(
     comment="One row per run, age and rank, source or outcome, as of the last measurement.",
 )
 
-quality_arms = Table(
-    "quality_arms",
-    metadata,
-    _run(),
-    _age(),
-    Column(
-        "arm",
-        Text,
-        primary_key=True,
-        comment="recipe (users that are not held back), paper, popularity or none",
-    ),
-    Column("n_users", Integer, nullable=False, comment="number of the run's users in the arm"),
-    Column(
-        "n_buyers",
-        Integer,
-        nullable=False,
-        comment="number of those that bought an item that was new to them",
-    ),
-    Column("n_bought", Integer, nullable=False, comment="number of such items, summed over users"),
-    Column(
-        "n_hit_users",
-        Integer,
-        nullable=False,
-        comment="number of users that bought an item of their list",
-    ),
-    CheckConstraint("arm IN ('recipe', 'paper', 'popularity', 'none')", name="arm"),
-    comment="One row per run with a holdback, age and arm, as of the last measurement.",
-)
-
 quality_users = Table(
     "quality_users",
     metadata,
-    _run(),
+    judged_run(),
     Column(
         "user_no",
         Integer,

@@ -11,7 +11,9 @@ from gpt4rec_es.db.rows.lists import UserInput, UserOutcome, load_inputs, store_
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.night.stages.hits import HitSource, RunHits, SearchKey
 from gpt4rec_es.night.stages.leases import Lease, Work
-from gpt4rec_es.night.stages.merge_inputs import MergeInputs, load_merge_inputs
+from gpt4rec_es.night.stages.load_merge_inputs import load_merge_inputs
+from gpt4rec_es.night.stages.merge_inputs import MergeInputs
+from gpt4rec_es.options.holdback import NOTHING, POPULARITY
 from gpt4rec_es.protocols import Retriever
 from gpt4rec_es.ranking.outcome import Merge, Pick, decide_outcome
 from gpt4rec_es.ranking.rules import ItemRules
@@ -75,8 +77,7 @@ def merge_users(
 
 
 def used_inputs(run: Run, inputs: Sequence[UserInput]) -> list[UserInput]:
-    """Return the inputs with as many queries as the run's manifest uses, and as an arm uses."""
-    inputs = [user.without_texts() if user.is_held_back else user for user in inputs]
+    """Return the inputs with as many queries as the run's manifest uses."""
     most = run.manifest["decoding"]["num_queries"]
     if run.manifest["generator"] is None:  # also of a replay by a recipe without queries
         return [replace(u, prompt_no=None, query_nos=None, removed=frozenset()) for u in inputs]
@@ -159,7 +160,7 @@ class MergedUsers:
 
     def _outcome(self, user: UserInput) -> UserOutcome:
         merge = self._merges[user.user_no]
-        if user.is_held_back:
+        if user.arm in {POPULARITY, NOTHING}:
             return UserOutcome(user.user_no, Outcome.HELD_BACK, n_recommended=len(merge.picks))
         used = user.used_queries
         is_filtered = bool(user.removed) and not used and merge.short_reason is not None
