@@ -50,6 +50,7 @@ _SCHEMA = {
         promoted_by=pa.string(),
         merge_rank=pa.int32(),
         rerank_score=pa.float32(),
+        holdback_arm=pa.string(),
     ),
     "queries": _schema(
         user_id=pa.string(),

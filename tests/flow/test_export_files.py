@@ -248,7 +248,7 @@ def test_exported_lists_say_what_rules_and_the_re_ranker_did(
         by_rank = {row["promoted_by"] for row in rows if str(row["rank"]) == "1"}
         assert by_rank == {"rule 7"}
         assert {row["promoted_by"] or None for row in rows if str(row["rank"]) != "1"} == {None}
-        assert list(rows[0])[-2:] == ["merge_rank", "rerank_score"]
+        assert list(rows[0])[-3:] == ["merge_rank", "rerank_score", "holdback_arm"]
         for row in rows:
             wanted = ("9", "-0.5") if str(row["rank"]) == "2" else ("", "")
             said = (row["merge_rank"], row["rerank_score"])

@@ -143,6 +143,7 @@ class ListedItem(NamedTuple):
     promoted_by: str | None
     merge_rank: int | None
     rerank_score: float | None
+    holdback_arm: str | None
 
 
 class WrittenQuery(NamedTuple):
@@ -156,7 +157,8 @@ class WrittenQuery(NamedTuple):
 
 _RECOMMENDATIONS = """
     SELECT {user_id}, rank, item_id, title, source, query, query_rank, hit_rank, score,
-        from_item_id, fused_score, promoted_by, merge_rank, rerank_score
+        from_item_id, fused_score, promoted_by, merge_rank, rerank_score,
+        holdback_arm
     FROM analytics.recommendations AS r {own} WHERE run_id = :run_id ORDER BY 1, 2
 """
 _QUERIES = """
