@@ -4,8 +4,8 @@ They read stored rows or Elasticsearch and do not use the counts of the stages.
 """
 
 from gpt4rec_es.db.rows import gates as measured
-from gpt4rec_es.db.rows.measured_lists import count_distinct_vectors
 from gpt4rec_es.db.rows.measures import CLOCK_AHEAD
+from gpt4rec_es.db.rows.reranked import count_distinct_vectors, count_reranked
 from gpt4rec_es.index.inspect import count_active
 from gpt4rec_es.night.publish import measures as names
 from gpt4rec_es.night.publish.checked import Checked, Verdict
@@ -118,7 +118,7 @@ def re_ranker_took_part(checked: Checked) -> Verdict:
     run = checked.run
     if run.manifest.get("reranker") is None:
         return Verdict(True, "the run has no re-ranker", "nothing")
-    found = measured.count_reranked(checked.connection, run.run_no)
+    found = count_reranked(checked.connection, run.run_no)
     limit = run.manifest["gates"]["max_failed_fraction"]
     scores = "no place has a fused score, so there was nothing to score"
     if found.places:

@@ -1,0 +1,50 @@
+"""Counts of what a re-ranker did for a run, for its gate."""
+
+from typing import NamedTuple
+
+from sqlalchemy import Connection, text
+
+
+class Reranked(NamedTuple):
+    """What a re-ranker did for a run.
+
+    users: those with purchases, of which ``without_vector`` have none. places: those that sources
+    filled by a fused score, of which ``scored`` have a score of the re-ranker that differs from
+    its mean over the user's candidates.
+    """
+
+    users: int
+    without_vector: int
+    places: int
+    scored: int
+
+
+def count_reranked(connection: Connection, run_no: int) -> Reranked:
+    """Count the users and places of a run that its re-ranker read and scored."""
+    row = connection.execute(
+        text("""
+        SELECT * FROM (
+            SELECT count(*) AS users, count(*) FILTER (WHERE v.user_no IS NULL) AS without_vector
+            FROM (SELECT user_no FROM run_users
+                  WHERE run_no = :run_no AND newest_item_nos <> '{}') AS u
+            LEFT JOIN (SELECT user_no FROM run_user_vectors WHERE run_no = :run_no) AS v
+                USING (user_no)) AS users
+        CROSS JOIN (
+            SELECT count(fused_score) AS places, count(*) FILTER (WHERE rerank_score <> 0) AS scored
+            FROM recommendations WHERE run_no = :run_no) AS places
+        """),
+        {"run_no": run_no},
+    ).one()
+    return Reranked(*row)
+
+
+def count_distinct_vectors(connection: Connection, run_no: int, users: int) -> tuple[int, int]:
+    """Return the number of sampled user vectors of a run's re-ranker, and of distinct ones."""
+    row = connection.execute(
+        text("""
+        SELECT count(*), count(DISTINCT vector)
+        FROM (SELECT vector FROM run_user_vectors WHERE run_no = :run_no LIMIT :users) AS sampled
+        """),
+        {"run_no": run_no, "users": users},
+    ).one()
+    return row[0], row[1]
