@@ -133,9 +133,8 @@ def re_ranker_took_part(checked: Checked) -> Verdict:
         found.without_vector <= limit * found.users
         and (found.scored > 0 or not found.places)
         and not few,
-        f"{found.without_vector:,} of {found.users:,} users with purchases have no vector; "
-        + scores
-        + few,
+        f"{found.without_vector:,} of {found.users:,} users with purchases that it knows have no "
+        f"vector; {scores}" + few,
         f"at most {limit:.2%} without a vector, and at least one place with a score",
     )
 
