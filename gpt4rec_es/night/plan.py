@@ -21,6 +21,7 @@ from gpt4rec_es.db.rows.co_purchases import is_current
 from gpt4rec_es.db.rows.cohort import freeze_users
 from gpt4rec_es.db.rows.health import clock
 from gpt4rec_es.db.rows.history import data_versions
+from gpt4rec_es.db.rows.holdback import freeze_holdback
 from gpt4rec_es.db.rows.measures import Measured
 from gpt4rec_es.db.rows.pins import pin as pin_build
 from gpt4rec_es.db.rows.shard_plans import plan_generate
@@ -166,6 +167,8 @@ def _plan_once(
             staged,
         )
         freeze_users(connection, run_no)
+        if options.holdback.shares:
+            freeze_holdback(connection, run_no, options.holdback)
         run = run_rows.load(connection, run_no)
         freeze_rules(connection, run_no, run.manifest.get("rules"))
         freeze_popular(connection, run)
