@@ -39,6 +39,7 @@ class Source(StrEnum):
     QUERIES = "queries"  # a generated query; unless fused, within its quota of K/m
     CO_PURCHASE = "co_purchase"  # bought by the buyers of an item that the user bought
     HISTORY_TITLES = "history_titles"  # found by the title of an item that the user bought
+    SEQUENCE = "sequence"  # best items of the catalog by the vector of the user's purchases
     BACKFILL = "backfill"  # a deeper hit of a generated query, after others ended
     LAST_TITLE = "last_title"  # fallback: the newest bought title as the query
     POPULAR = "popular"  # fallback: bought by the most users

@@ -1,13 +1,14 @@
 """``gpt4rec report``: pages for people, as HTML files."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.context import get_runtime, get_settings
 from gpt4rec_es.cli.names import names
-from gpt4rec_es.cli.options import json_option, run_option
+from gpt4rec_es.cli.options import address, json_option, run_option
 from gpt4rec_es.cli.output import emit, print_line
 
 if TYPE_CHECKING:
@@ -30,16 +31,20 @@ def report() -> None:
 
 @report.command()
 @click.argument("run_id", default="latest", shell_complete=names("run"))
+@click.option(
+    "--mail-html", is_flag=True, help="Write a short version for mail instead, without users."
+)
 @_OUTPUT
 @json_option
-def night(run_id: str, folder: Path | None, as_json: bool) -> None:
+def night(run_id: str, mail_html: bool, folder: Path | None, as_json: bool) -> None:
     """Write the page of RUN_ID (`latest`: the published run).
 
     Example: gpt4rec report night --output reports
     """
-    from gpt4rec_es.reports.write import write_night
+    from gpt4rec_es.reports.write import write_mail, write_night
 
-    _emit(write_night(_desk(folder), run_id), as_json)
+    write = write_mail if mail_html else write_night
+    _emit(write(_desk(folder), run_id), as_json)
 
 
 @report.command()
@@ -111,6 +116,35 @@ def tuning(trial: int, folder: Path | None, as_json: bool) -> None:
     from gpt4rec_es.reports.write import write_trial
 
     _emit(write_trial(_desk(folder), trial), as_json)
+
+
+@report.command()
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder with the pages. [default: GPT4REC_REPORTS_FOLDER, else reports]",
+)
+@click.option(
+    "--listen",
+    default="127.0.0.1:9465",
+    show_default=True,
+    metavar="HOST:PORT",
+    callback=address,
+    help="Address and port to serve on. There is no password: use a private network.",
+)
+def serve(folder: Path | None, listen: tuple[str, int]) -> None:
+    """Serve the pages of a folder over HTTP, read-only, until it is interrupted.
+
+    Example: gpt4rec report serve --listen 127.0.0.1:9470
+    """
+    from gpt4rec_es.reports.serve import serving_pages
+
+    host, port = listen
+    chosen = folder or get_settings().reports_folder or Path("reports")
+    with serving_pages(chosen, host, port) as (taken, thread):
+        shown = f"[{host}]" if ":" in host else host
+        sys.stderr.write(f"Serving pages on http://{shown}:{taken}/\n")
+        thread.join()
 
 
 def write_page(runtime: "Runtime", run_id: str, state: str) -> str | None:

@@ -174,12 +174,14 @@ def _work(found: Mapping[str, Rows]) -> list[Table]:
         table(
             found["gates"],
             "gates",
-            "Gates, failed ones first",
+            "Gates, failed ones first, then by importance",
             [
                 Column("gate", "Gate"),
                 Column("has_passed", "Result", "passed"),
+                Column("is_blocking", "Blocks", "yes", "no: a run that fails is only warned of"),
                 Column("measured", "Measured"),
                 Column("required", "Required"),
+                Column("reason", "Probable reason"),
             ],
             empty="The run was not checked yet.",
         ),

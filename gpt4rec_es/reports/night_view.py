@@ -49,9 +49,30 @@ def render_night(facts: NightFacts, links: Sequence[Link] = ()) -> str:
     )
 
 
+# Rows of each table of a mail.
+_MAILED = 5
+
+
+def render_mail(facts: NightFacts) -> str:
+    """Return a short version of the page to send as a mail: no scripts, links, charts or users.
+
+    Its styles are inline by hand: one template of this size needs no library for it.
+    """
+    made = tables(facts)
+    chosen = ("queries", "rising", "without_hits")
+    return render(
+        "mail.html",
+        run=facts.run,
+        verdict=verdict(facts),
+        figures=figures(facts, Counts.of(facts)),
+        tables=[made[name] for name in chosen],
+        most=_MAILED,
+    )
+
+
 def verdict(facts: NightFacts) -> Verdict:
     """Return the traffic light of a night."""
-    counts = Counts.of(facts)
+    counts, gates = Counts.of(facts), facts.found["gates"].dicts()
     before = [
         row["users"]
         for row in facts.found["nights"].dicts()
@@ -60,7 +81,10 @@ def verdict(facts: NightFacts) -> Verdict:
     return judge(
         Night(
             run=facts.run,
-            gates={row["gate"]: row["has_passed"] for row in facts.found["gates"].dicts()},
+            gates={row["gate"]: row["has_passed"] for row in gates if row["is_blocking"]},
+            warnings=tuple(
+                row["gate"] for row in gates if not (row["is_blocking"] or row["has_passed"])
+            ),
             served=counts.served,
             full=counts.full,
             places=counts.places,

@@ -13,7 +13,7 @@ NARROW = "\u202f"
 _MINUS = "\u2212"
 NONE = "\u2013"
 # Characters of a text from a catalog or a model that a page shows.
-LONGEST = 160
+LONGEST = 240
 
 
 def count(number: int | Decimal | None) -> str:
@@ -68,7 +68,7 @@ def moment(time: dt.datetime | None) -> str:
 
 
 def short(text: str | None) -> str:
-    """Return a text with control characters escaped, cut after 160 characters; None: a dash."""
+    """Return a text with control characters escaped, cut after 240 characters; None: a dash."""
     if text is None:
         return NONE
     shown = one_line(text)

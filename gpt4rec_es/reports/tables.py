@@ -1,6 +1,6 @@
 """Tables of a page: rows of a reading as cells, with bars and lines of the numbers in them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ Kind = Literal[
     "trend",
     "interval",
     "passed",
+    "yes",
 ]
 _NUMERIC = frozenset({"count", "bar", "signed", "seconds", "real"})
 
@@ -30,6 +31,7 @@ SOURCES = {
     "queries": "generated queries (queries)",
     "co_purchase": "bought together (co_purchase)",
     "history_titles": "titles of purchases (history_titles)",
+    "sequence": "bought after a sequence of purchases (sequence)",
     "backfill": "deeper hits of queries (backfill)",
     "last_title": "fallback, newest title (last_title)",
     "popular": "fallback, popular items (popular)",
@@ -143,14 +145,17 @@ def _cell(column: Column, value: Any, most: dict[str, Any]) -> Cell:
 
 def shown(kind: Kind, value: Any) -> str:
     """Return the text of one value."""
-    if kind in {"count", "bar"}:
-        return numbers.count(value)
-    if kind == "signed":
-        return numbers.signed(value)
-    if kind == "seconds":
-        return numbers.seconds(value)
-    if kind == "real":
-        return numbers.real(value)
-    if kind == "source":
-        return SOURCES.get(value, numbers.short(value))
+    if kind in _WRITERS:
+        return _WRITERS[kind](value)
     return numbers.short(None if value is None else str(value))
+
+
+_WRITERS: dict[Kind, Callable[[Any], str]] = {
+    "count": numbers.count,
+    "bar": numbers.count,
+    "signed": numbers.signed,
+    "seconds": numbers.seconds,
+    "real": numbers.real,
+    "yes": lambda value: "yes" if value else "no",
+    "source": lambda value: SOURCES.get(value, numbers.short(value)),
+}

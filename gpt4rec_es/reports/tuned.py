@@ -17,7 +17,7 @@ from gpt4rec_es.reports.tables import Column, table
 _ROWS = 40
 _FEW = 15
 # A map with more columns or rows shows those around the best and the live point, evenly chosen.
-_SIDE = 16
+_SIDE = 20
 # Points are stored with fewer digits than the values of a trial.
 _CLOSE = 1e-4
 _GAIN = (
@@ -70,7 +70,8 @@ def _bm25(connection: Connection, trial: Mapping[str, Any], values: dict[str, Va
             Section(
                 "Surface",
                 [],
-                f"Mean {name} by k1 (to the right) and b (upwards); the darker, the higher.",
+                f"Mean {name} by k1 (to the right) and b (upwards); the darker, the higher. A cell "
+                "without a number was not measured and has the colour of the nearest point.",
                 _heat(name, points, trial),
             ),
             Section(
@@ -114,11 +115,10 @@ def _heat(name: str, points: Rows, trial: Mapping[str, Any]) -> HeatMap:
     upwards = _chosen({b for _, b in values}, {b for _, b in marked})
 
     def cell(k1: float, b: float) -> HeatCell:
-        if (k1, b) not in values:
-            return HeatCell("", 0)
-        value = values[k1, b]
-        level = (value - low) / ((high - low) or 1)
-        return HeatCell(numbers.real(value), level, tuple(marked.get((k1, b), ())))
+        point = (k1, b) if (k1, b) in values else _nearest(values, k1, b)
+        text = numbers.real(values[point]) if point == (k1, b) else ""
+        level = (values[point] - low) / ((high - low) or 1)
+        return HeatCell(text, level, tuple(marked.get((k1, b), ())))
 
     return HeatMap(
         name,

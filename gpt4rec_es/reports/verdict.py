@@ -32,7 +32,8 @@ class Verdict:
 class Night:
     """What the light depends on.
 
-    gates: their names -> whether they passed. served: number of users with a list. full: number of
+    gates: names of those that block -> whether they passed; warnings: names of others that did not
+    pass. served: number of users with a list. full: number of
     full lists. None: not known any more. changes: row of list_changes; None: no night to compare
     with.
     """
@@ -45,6 +46,7 @@ class Night:
     fallbacks: int
     users_before: int | None
     changes: Mapping[str, Any] | None
+    warnings: tuple[str, ...] = ()
 
 
 def judge(night: Night) -> Verdict:
@@ -86,6 +88,8 @@ def _remarks(night: Night, failed: Sequence[str]) -> list[str]:
             f"an operator published it although {plural(len(failed), 'gate')} failed "
             f"({', '.join(failed)})"
         )
+    if night.warnings:
+        found.append(f"{plural(len(night.warnings), 'gate')} warned ({', '.join(night.warnings)})")
     served = night.served or 0
     if night.served is not None and served < cohort:
         found.append(f"{plural(cohort - served, 'user')} got no list")

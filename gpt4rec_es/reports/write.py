@@ -18,7 +18,7 @@ from gpt4rec_es.privacy.export_register import registered
 from gpt4rec_es.reports.index import render_index
 from gpt4rec_es.reports.measured import render_evaluations
 from gpt4rec_es.reports.night import find_run, load_night
-from gpt4rec_es.reports.night_view import render_night, verdict
+from gpt4rec_es.reports.night_view import render_mail, render_night, verdict
 from gpt4rec_es.reports.page import Link, Page, render_page
 from gpt4rec_es.reports.pages import write
 from gpt4rec_es.reports.tuned import render_trial
@@ -77,6 +77,21 @@ def write_night(desk: Desk, run_id: str) -> Written:
         ), f"{found.word}. {found.sentence}"
 
     return desk.put(f"{run_id}.html", made, users=True)
+
+
+def write_mail(desk: Desk, run_id: str) -> Written:
+    """Write the page of a run in a short version for mail; it shows no user.
+
+    Raises:
+        UsageError: there is no such run, or the folder cannot be written.
+    """
+    run_id = _exact(desk, run_id)
+
+    def made() -> tuple[str, str]:
+        facts = load_night(desk.engine, run_id)
+        return render_mail(facts), f"{verdict(facts).word}, for mail."
+
+    return desk.put(f"{run_id}-mail.html", made, users=False)
 
 
 def night_path(desk: Desk, run_id: str) -> str:

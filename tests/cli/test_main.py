@@ -258,7 +258,6 @@ class TestErrors:
             "Missing option '--protocol'. Choose from: leave-one-out, users,",
         ),
         (["why", "u", "--svg", "u.png"], "u.png is to hold SVG: name it u.svg."),
-        (["tune", "bm25", "s", "--heatmap", "h.pdf"], "name it h.svg."),
         (["--log-level", "loud", "config", "show"], "'loud' is not one of"),
     ],
 )

@@ -11,9 +11,16 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.night.inprocess import run_night
 from gpt4rec_es.reports import numbers
 from gpt4rec_es.reports.night import load_night
-from gpt4rec_es.reports.night_view import render_night
+from gpt4rec_es.reports.night_view import render_mail, render_night
 from gpt4rec_es.reports.pages import MOST_BYTES
-from gpt4rec_es.reports.write import Desk, write_index, write_night, write_two_runs, write_user
+from gpt4rec_es.reports.write import (
+    Desk,
+    write_index,
+    write_mail,
+    write_night,
+    write_two_runs,
+    write_user,
+)
 from tests.browser.chromium import Chromium
 from tests.browser.look import faults
 from tests.commands import Cli
@@ -74,7 +81,7 @@ def as_shown(value: Any) -> str:
         return numbers.seconds(value)
     if isinstance(value, list):
         return " ".join(as_shown(one) for one in value)
-    return numbers.count(value) if isinstance(value, int) else str(value)
+    return numbers.count(value) if isinstance(value, int) else numbers.short(str(value))
 
 
 def plain(shown: str) -> str:
@@ -108,6 +115,7 @@ def test_every_table_is_what_its_statement_gives(nights: Engine) -> None:
                 "popular": "fallback popular items",
             }
             given += [plain(words.get(value, "")) for value in row if isinstance(value, str)]
+            given += ["yes" if value else "no" for value in row if isinstance(value, bool)]
             assert [one for one in map(plain, mine) if one not in given] == [], table.attributes
             filled += len(mine)
     assert filled > 200
@@ -200,6 +208,7 @@ def test_pages_look_right_and_link_to_each_other(
         write_night(desk, RUN),
         write_user(desk, RUN, "u007"),
         write_two_runs(desk, EARLIER, "latest"),
+        write_mail(desk, RUN),
         write_index(desk),
     ]
     assert [fault for one in written for fault in faults(browser, Path(one.path))] == []
@@ -215,6 +224,17 @@ def test_pages_look_right_and_link_to_each_other(
     assert {link for found in links.values() for link in found} <= there
     assert links[f"{RUN}.html"] == ["index.html", f"{EARLIER}.html"]
     assert set(links["index.html"]) == there - {"index.html"}
+
+
+def test_a_mail_has_the_figures_of_the_page_and_no_user(nights: Engine) -> None:
+    facts = load_night(nights, RUN)
+    mail, page = (read_page(render(facts)) for render in (render_mail, render_night))
+    for row in mail.all(figure=None):
+        shown = page.one(figure=row.attributes["data-figure"]).text
+        assert all(cell.text in shown for cell in row.all("th") + row.all("td"))
+    assert mail.one(verdict=None).text in page.text
+    assert not mail.all("style") + mail.all("script") + mail.all("a")
+    assert "u0" not in mail.text
 
 
 def test_two_runs_are_compared_by_their_views(nights: Engine, tmp_path: Path) -> None:

@@ -135,6 +135,13 @@ INSERT INTO daily_queries VALUES
 INSERT INTO daily_examples VALUES (2, 3, 1, 1, 1);
 INSERT INTO daily_items VALUES (1, 1, 1, 1), (2, 1, 1, 0), (2, 3, 2, 0), (2, 4, 1, 1);
 INSERT INTO daily_coverage VALUES (2, 'all', '', 4, 2, 3), (2, 'brand', '', 4, 2, 3);
+INSERT INTO quality_days (run_no, age_days, measured_on, history_version, is_complete, n_users,
+    n_bought) VALUES (2, 1, '2026-11-23', 2, true, 2, 3);
+INSERT INTO quality_methods VALUES
+    (2, 1, '2026-11-23', 'published', 2, 1, 1, 0, 1, 0.25, 0, 0.5, NULL, NULL, NULL),
+    (2, 1, '2026-11-23', 'popularity', 2, 0, 0, 0, 1, 0, 0, 0, 0.5, 0, 1),
+    (2, 1, '2026-11-23', 'newest_title', 2, 0, 0, 0, 1, 0, 0, 0, 0.5, 0, 1);
+INSERT INTO quality_parts VALUES (2, 1, 'rank', '1', 2, 1), (2, 7, 'source', 'queries', 2, 1);
 INSERT INTO query_filters (filters_hash, settings, phrases) VALUES ('\\x01', '{}', '{zeppelin}');
 INSERT INTO query_verdicts VALUES (1, 1, NULL, NULL), (1, 3, 'phrase', 'zeppelin');
 UPDATE runs SET filters_no = 1 WHERE run_no = 3;

@@ -52,6 +52,8 @@ SELECT previous_run_id, compared_user_count AS compared, changed_user_count AS c
 FROM analytics.list_changes WHERE run_id = :run_id
 """)
 GATES = Reading("""
-SELECT gate, has_passed, measured, required
-FROM analytics.gate_results WHERE run_id = :run_id ORDER BY has_passed, gate
+SELECT gate, has_passed, is_blocking, measured, required,
+    CASE WHEN NOT has_passed THEN failure_reason END AS reason
+FROM analytics.gate_results WHERE run_id = :run_id
+ORDER BY has_passed, is_blocking DESC, importance, gate
 """)

@@ -73,7 +73,7 @@ class MethodLists:
         self._baselines: Baselines | None = None
         self._histories = [eval_user.history for eval_user in eval_users]
         self._written: dict[tuple[str, PromptForm, Decoding], WrittenQueries] = {}
-        self._rerank = SplitVectors(engine, split, eval_users)
+        self._rerank = SplitVectors(engine, split, eval_users, catalog.active)
 
     def lists(
         self,

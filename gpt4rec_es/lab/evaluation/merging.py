@@ -203,7 +203,7 @@ class GridMerge:
             buyers=sources.buyers,
             vectors=sources.vectors,
             promotions=sources.rules.promotions if sources.rules else NO_PROMOTIONS,
-        )
+        ).with_best_items()
 
 
 def _lists(

@@ -199,7 +199,11 @@ def test_coefficients_of_unused_sources_alone_are_refused() -> None:
 
 # One component and the bias: item 1 scores 2 x 1 + 0.5, item 2 scores 2 x 3, item 4 scores 0.
 VECTORS = Vectors(
-    ItemVectors(np.array([1, 2, 4]), with_last([[1.0], [3.0], [0.0]], [0.5, 0.0, 0.0])),
+    ItemVectors(
+        np.array([1, 2, 4]),
+        with_last([[1.0], [3.0], [0.0]], [0.5, 0.0, 0.0]),
+        np.ones(3, np.bool_),
+    ),
     {8: with_last([[2.0]], 1.0)[0]},
 )
 

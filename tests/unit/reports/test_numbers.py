@@ -34,7 +34,7 @@ N = numbers.NARROW
         (numbers.moment(None), "\u2013"),
         (numbers.short(None), "\u2013"),
         (numbers.short("a\x1b[1m\u202eb"), "a\\x1b[1m\\u202eb"),
-        (numbers.short("x" * 161), "x" * 159 + "\u2026"),
+        (numbers.short("x" * 241), "x" * 239 + "\u2026"),
         (numbers.plural(1, "query", "queries"), "1 query"),
         (numbers.plural(2, "query", "queries"), "2 queries"),
         (numbers.plural(2000, "user"), f"2{N}000 users"),

@@ -41,6 +41,7 @@ def test_a_night_whose_lists_are_not_known() -> None:
             {"gates": {"a": False, "b": True}},
             "an operator published it although 1 gate failed (a)",
         ),
+        ({"warnings": ("c", "d")}, "2 gates warned (c, d)"),
         ({"served": 999, "full": 999}, "1 user got no list"),
         ({"full": 989}, f"only 98.9{N}% of the lists are full"),
         ({"fallbacks": 1001}, f"10{N}% of all places are fallbacks"),

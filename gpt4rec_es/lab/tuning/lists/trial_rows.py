@@ -54,13 +54,7 @@ def _verdict(
     is_change: bool,
 ) -> str:
     live, metric = options.live.name, f"{options.metric}@{options.k}"
-    about = ""
-    if (gain := choice.reranker) is not None:
-        does = "takes part" if gain.is_used else "is left out: it is not better by more than chance"
-        about = (
-            f" The re-ranker {gain.name} {does}: at the best setting {metric} {gain.before:.4f} -> "
-            f"{gain.after:.4f} ({gain.low:+.4f} to {gain.high:+.4f})."
-        )
+    about = _about_reranker(choice, metric)
     if inputs.live_reranker is not None:
         about += (
             f" {live} is measured with {inputs.live_reranker} in place of its own re-ranker, "
@@ -74,6 +68,24 @@ def _verdict(
             f"Use the best recipe found: better than {live} by more than chance, {gained}.{about}"
         )
     return f"Keep {live}: the best recipe found is not better by more than chance, {gained}.{about}"
+
+
+def _about_reranker(choice: Choice, metric: str) -> str:
+    """Return what the scores of a re-ranker gained, and then its best items as a source."""
+    about = ""
+    for gain, what in (
+        (choice.reranker, "Scores of the re-ranker {} as a feature alone"),
+        (choice.sequence, "Scores with the best items of {} as a source"),
+    ):
+        if gain is not None:
+            does = "are better by more than chance"
+            if not gain.is_used:
+                does = "are left out: they are not better by more than chance"
+            about += (
+                f" {what.format(gain.name)} {does}: at the best setting {metric} "
+                f"{gain.before:.4f} -> {gain.after:.4f} ({gain.low:+.4f} to {gain.high:+.4f})."
+            )
+    return about
 
 
 def setting_rows(choice: Choice) -> list[dict[str, Any]]:

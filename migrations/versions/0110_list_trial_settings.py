@@ -7,8 +7,8 @@ from alembic import op
 
 from gpt4rec_es.db.analytics import DROP_VIEWS, verbatim
 
-revision: str = "0112"
-down_revision: str | None = "0107"
+revision: str = "0110"
+down_revision: str | None = "0109"
 branch_labels = None
 depends_on = None
 
