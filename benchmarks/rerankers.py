@@ -9,7 +9,6 @@ what there is. reranker_rows.py defines the rows, reranker_cases.py the users an
 import argparse
 import hashlib
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -122,7 +121,7 @@ def run_row(cases: Cases, name: str, gpt2: Path, most: int | None, work: Path) -
         lists, found = train_baseline(cases, name, state)
     else:
         lists, found = train_reranker(cases, name, gpt2, most, state)
-    found["memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    found["memory_mb"] = peak_memory()
     test = cases.cases["all"]
     many = test.at([n % len(test.users) for n in range(_SCORED)])
     started = time.process_time()
@@ -136,6 +135,16 @@ def run_row(cases: Cases, name: str, gpt2: Path, most: int | None, work: Path) -
                 metric: measured[metric].tolist() for metric in ("ndcg", "hit_rate")
             }
     return found
+
+
+def peak_memory() -> float:
+    """Return the highest resident memory of this process in MB.
+
+    Not by getrusage, which also counts that of the process that started this one.
+    """
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
 
 
 def fingerprint(chosen: argparse.Namespace, gpt2: Path) -> str:
