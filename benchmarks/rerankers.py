@@ -30,6 +30,7 @@ from benchmarks.reranker_rows import (
     random_gpt2,
 )
 from benchmarks.reranker_table import print_tables
+from benchmarks.timing import peak_resident
 from gpt4rec_es.encoders.folder import open_checkpoint
 from gpt4rec_es.encoders.network import set_threads
 from gpt4rec_es.lab.baselines.baseline_folder import NETWORKS
@@ -121,7 +122,7 @@ def run_row(cases: Cases, name: str, gpt2: Path, most: int | None, work: Path) -
         lists, found = train_baseline(cases, name, state)
     else:
         lists, found = train_reranker(cases, name, gpt2, most, state)
-    found["memory_mb"] = peak_memory()
+    found["memory_mb"] = peak_resident() / 1e6
     test = cases.cases["all"]
     many = test.at([n % len(test.users) for n in range(_SCORED)])
     started = time.process_time()
@@ -135,16 +136,6 @@ def run_row(cases: Cases, name: str, gpt2: Path, most: int | None, work: Path) -
                 metric: measured[metric].tolist() for metric in ("ndcg", "hit_rate")
             }
     return found
-
-
-def peak_memory() -> float:
-    """Return the highest resident memory of this process in MB.
-
-    Not by getrusage, which also counts that of the process that started this one.
-    """
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
 
 
 def fingerprint(chosen: argparse.Namespace, gpt2: Path) -> str:
