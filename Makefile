@@ -11,7 +11,7 @@ ARGS ?=
 DEVICE ?= cpu
 
 .DEFAULT_GOAL := help
-.PHONY: bench bench-generation bench-tuning browser help install demo test check up down migrate reindex night pictures reference lock clean
+.PHONY: bench gates bench-generation bench-tuning browser help install demo test check up down migrate reindex night pictures reference lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ night: $(STAMP) ## Recommend for every user
 
 bench: $(STAMP) ## Benchmark everything but the model (ARGS=--small, or names of parts; see docs/benchmarks.md)
 	@$(PY) -m benchmarks.suite $(ARGS)
+
+gates: $(STAMP) ## Try seeded defects and clean nights against the gates (ARGS="--seed 2", --no-clean, --invented)
+	@$(PY) -m benchmarks.gates $(ARGS)
 
 bench-generation: $(STAMP) ## Benchmark beam search (DEVICE=cuda, ARGS=--full; see docs/beam-search.md)
 	@$(PY) -m benchmarks.generation --device $(DEVICE) $(ARGS)

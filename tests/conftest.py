@@ -1,4 +1,4 @@
-"""Fixtures of the suite, in plugins: workers, servers, databases, generators, a browser ..."""
+"""Plugins of the suite: worker processes, servers, databases, indexes, commands, a browser."""
 
 pytest_plugins = [
     "tests.parallel",

@@ -1,7 +1,7 @@
 """Runs of folders use several cores, a file on one of them; files and -k run in one process.
 
-Each worker process has its own databases, roles, aliases and broker databases; ``-n 0`` and
-``-n 4`` choose otherwise.
+Each worker process has its own databases, roles, aliases and broker databases. ``-n`` chooses
+another number of them; 0 is none.
 """
 
 import os

@@ -54,8 +54,13 @@ def _from_environment() -> Servers | None:
         return None
     missing = [name for name, value in zip(_VARIABLES, given, strict=True) if not value]
     if missing:
-        pytest.exit(f"Set all three or none: {', '.join(missing)} not set.", returncode=2)
+        raise pytest.UsageError(f"Set all three or none: {', '.join(missing)} not set.")
     return Servers(*given)
+
+
+def pytest_configure() -> None:
+    """Refuse half an environment before worker processes start, which could not say so."""
+    _from_environment()
 
 
 def _say(line: str) -> None:
@@ -82,7 +87,7 @@ def servers(testrun_uid: str) -> Iterator[Servers]:
 
 @dataclass(frozen=True)
 class _Users:
-    """The processes that use a stack: a shared lock on a file naming the run that started it."""
+    """The processes that use a stack: each locks a file that names the run that started it."""
 
     descriptor: int
     run: str

@@ -64,7 +64,7 @@ def published(data: ShopData, *, is_large: bool, chance: random.Random) -> Itera
 def clean_night(world: World, data: ShopData, day: int, chance: random.Random) -> Examination:
     """Add the day's purchases and run its night."""
     world.day = day
-    rows = shops.next_purchases(data, day, chance)
+    rows = shops.next_purchases(data, chance)
     shops.buy(world.place, rows, version=day + 2)
     return world.run()
 
@@ -88,7 +88,7 @@ def _try(defect: Defect, data: ShopData, world: World, seed: int) -> Outcome:
     started = time.monotonic()
     chance = random.Random(f"{seed} {defect.name}")
     world.day = _BEFORE
-    shops.buy(world.place, shops.next_purchases(data, _BEFORE, chance), version=_BEFORE + 2)
+    shops.buy(world.place, shops.next_purchases(data, chance), version=_BEFORE + 2)
     try:
         defect.change(world, chance)
         refused = frozenset(result.gate for result in world.run().refused)
@@ -107,13 +107,14 @@ def run_clean(make: Callable[[random.Random], ShopData], nights: int, seed: int)
     margins = Margins(data.name)
     with scratch() as place:
         shops.fill(place, data)
-        world = World(place, day=0)
+        world = World(place, day=0, limits=GateLimits(held_out_share=1.0))
         for day in range(nights):
             if day and day % 3 == 0:
                 _import_items(place, chance)
             if day == nights // 2:
                 world.recipe = QUERIES
-            margins.add(clean_night(world, data, day, chance))
+            found = clean_night(world, data, day, chance)
+            margins.add(found, world.seconds)
     return margins
 
 

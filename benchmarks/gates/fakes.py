@@ -65,6 +65,10 @@ class Vectors:
         self.content_hash = sha256(name.encode()).hexdigest()
         self._is_constant = is_constant
 
+    def has_vectors(self, item_ids: Sequence[str]) -> list[bool]:
+        """Return whether each item has a vector: all have."""
+        return [True] * len(item_ids)
+
     def input_hashes(self, item_ids: Sequence[str], rows: Sequence[Any]) -> list[bytes]:  # noqa: ARG002 - protocol
         """Return a hash of each title."""
         return [sha256((row.title or "").encode()).digest()[:16] for row in rows]

@@ -15,13 +15,15 @@ class Margins:
     nights: int = 0
     refused: list[str] = field(default_factory=list)
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
-    worst: dict[str, tuple[str, str]] = field(default_factory=dict)
+    last: dict[str, tuple[str, str]] = field(default_factory=dict)
+    seconds: list[tuple[float, float]] = field(default_factory=list)
 
-    def add(self, found: Examination) -> None:
-        """Count a night."""
+    def add(self, found: Examination, seconds: tuple[float, float]) -> None:
+        """Count a night; seconds: of the night, and of its check."""
         self.nights += 1
+        self.seconds.append(seconds)
         for result in found.results:
-            self.worst[result.gate] = (result.measured, result.required)
+            self.last[result.gate] = (result.measured, result.required)
             if not result.passed:
                 kind = "refused" if result.is_blocking else "warned"
                 said = f"night {self.nights} is {kind} by {result.gate}: {result.measured}"
@@ -36,11 +38,13 @@ class Margins:
     def show(self) -> None:
         """Print the range of each measure over the nights, and refusals."""
         click.echo(f"\n{self.shop}: {self.nights} clean nights, {len(self.refused)} refused")
+        night, check = map(sum, zip(*self.seconds, strict=True))
+        click.echo(f"All gates take {check / night:.0%} of these small nights ({check:.1f} s).")
         click.echo("\n| measure | lowest | highest |\n|---|---:|---:|")
         for name, (low, high) in sorted(self.ranges.items()):
             click.echo(f"| {name} | {low:.4g} | {high:.4g} |")
         click.echo("\n| gate | last night | required |\n|---|---|---|")
-        for gate, (measured, required) in self.worst.items():
+        for gate, (measured, required) in self.last.items():
             click.echo(f"| {gate} | {measured} | {required} |")
         for one in self.refused:
             click.echo(f"REFUSED: {one}")

@@ -1,6 +1,7 @@
 """Nights of one shop, with parts that a defect may replace; a copy of the database per defect."""
 
 import datetime as dt
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -55,6 +56,8 @@ class World:
     phrases: tuple[str, ...] = ()
     # Called with the connection and the run before it is checked again.
     damage: Callable[[Connection, Run], None] | None = None
+    # Of the last night, and of one check of it.
+    seconds: tuple[float, float] = (0.0, 0.0)
 
     @property
     def engine(self) -> Engine:
@@ -111,13 +114,17 @@ class World:
         """Run the next night, with the defect, and return what its gates say."""
         self.use_generator()
         parts = self.parts()
+        started = time.monotonic()
         with suppress(GateError):
             run_night(parts, self.options(), FIRST + dt.timedelta(days=self.day))
+        checked = time.monotonic()
         with self.engine.connect() as connection:
             run = run_rows.newest(connection, 1)[0]
             if self.damage is not None:
                 self.damage(connection, run)
-            return check(parts, connection, run)
+            found = check(parts, connection, run)
+        self.seconds = checked - started, time.monotonic() - checked
+        return found
 
 
 @contextmanager

@@ -8,8 +8,9 @@ import csv
 import gzip
 import itertools
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import text
@@ -17,8 +18,8 @@ from sqlalchemy import text
 from benchmarks.place import Place
 
 SAMPLE = Path(__file__).parents[2] / "data" / "online-retail-ii-sample"
-# Purchases of a user that arrive after the first night, at most.
-_LATER = 5
+# Purchases of a user that arrive after the first night, at most; part of users that buy in a day.
+_LATER, _DAILY = 5, 0.05
 _STYLES = ("vintage", "garden", "kitchen", "christmas", "floral", "retro", "modern", "rustic")
 _COLOURS = ("red", "blue", "green", "white", "black", "pink", "silver", "golden")
 _THINGS = (
@@ -32,11 +33,12 @@ WORDS = [*_STYLES, *_COLOURS, *_THINGS]
 
 @dataclass(frozen=True)
 class ShopData:
-    """Items (title, price) by number, and each user's purchases in order; later: not yet made."""
+    """Items (title, price) and purchases in order; made: by user, those since the first night."""
 
     name: str
     items: Sequence[tuple[str, float]]
     users: Sequence[Sequence[int]]
+    made: Counter[int] = field(default_factory=Counter)
 
 
 def styles(users: int, chance: random.Random) -> ShopData:
@@ -136,12 +138,13 @@ def first_purchases(own: Sequence[int]) -> int:
     return max(2, len(own) - _LATER)
 
 
-def next_purchases(data: ShopData, day: int, chance: random.Random) -> list[tuple[int, int, int]]:
-    """Return the purchases (user, item, ordinal) before the night of a day: of 5 % of users."""
+def next_purchases(data: ShopData, chance: random.Random) -> list[tuple[int, int, int]]:
+    """Return the purchases (user, item, ordinal) of a day: each user's next one, of 5 %."""
     found = []
     for user, own in enumerate(data.users, start=1):
-        ordinal = first_purchases(own) + day
-        if ordinal < len(own) and chance.random() < 0.05:
+        ordinal = first_purchases(own) + data.made[user]
+        if ordinal < len(own) and chance.random() < _DAILY:
+            data.made[user] += 1
             found.append((user, own[ordinal], ordinal))
     return found
 

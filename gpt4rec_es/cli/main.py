@@ -60,6 +60,10 @@ COMMANDS = {
         "Recommend for every user: plan, generate, search, merge, check, publish.",
     ),
     "runs": ("runs:runs", "Inspect, compare, publish, reject, roll back, pin and prune runs."),
+    "quality": (
+        "quality:quality",
+        "Compare the lists of published nights with what users bought since.",
+    ),
     "tune": ("tune:tune", "Choose BM25 k1 and b by a grid search on generated queries."),
     "replay": (
         "replay:replay",

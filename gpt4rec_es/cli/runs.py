@@ -18,6 +18,7 @@ from gpt4rec_es.cli.output import emit, print_line
 from gpt4rec_es.cli.progress import progress_bar
 from gpt4rec_es.cli.report import write_page
 from gpt4rec_es.cli.runs_publish import pin, publish, reject, rollback, unpin
+from gpt4rec_es.cli.runs_trend import trend
 
 
 @click.group()
@@ -25,7 +26,7 @@ def runs() -> None:
     """Inspect, compare, publish, reject, roll back, pin and prune runs."""
 
 
-for _command in (publish, reject, rollback, pin, unpin):
+for _command in (publish, reject, rollback, pin, unpin, trend):
     runs.add_command(_command)
 
 

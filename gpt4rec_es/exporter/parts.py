@@ -18,6 +18,7 @@ from gpt4rec_es.db.rows.health import database_bytes
 from gpt4rec_es.db.rows.measures import Measured, load_newest
 from gpt4rec_es.db.tables import FINISHED, STAGES, UNFINISHED
 from gpt4rec_es.exporter.collector import Part, counter, gauge, gauges_by
+from gpt4rec_es.exporter.quality import quality
 from gpt4rec_es.records import Outcome
 
 _KIND = "nightly"
@@ -234,6 +235,7 @@ def all_parts(alias: str) -> dict[str, Part]:
         "shards": shards,
         "gates": gates,
         "work": work,
+        "quality": quality,
         "builds": partial(builds, alias=alias),
         "imports": imports,
         "database": database,

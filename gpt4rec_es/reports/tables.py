@@ -31,6 +31,7 @@ SOURCES = {
     "queries": "generated queries (queries)",
     "co_purchase": "bought together (co_purchase)",
     "history_titles": "titles of purchases (history_titles)",
+    "sequence": "bought after a sequence of purchases (sequence)",
     "backfill": "deeper hits of queries (backfill)",
     "last_title": "fallback, newest title (last_title)",
     "popular": "fallback, popular items (popular)",

@@ -73,6 +73,7 @@ def reason(row: Mapping[str, Any]) -> str:
         "backfill": f"deeper {hit} of query {row['query_rank']}",
         "co_purchase": f"bought by buyers of {row['from_title'] or 'a purchase'}",
         "history_titles": f"like {row['from_title'] or 'a purchase'}",
+        "sequence": f"bought after purchases that end with {row['from_title'] or 'a purchase'}",
         "last_title": "fallback: like the newest purchase",
         "popular": "fallback: popular",
         "pinned": f"put first by {row['promoted_by']}",

@@ -124,6 +124,8 @@ def test_the_analyst_reads_every_view(shop: Database) -> None:
         "list_trial_settings",
         "list_trials",
         "never_recommended_items",
+        "night_quality",
+        "night_quality_parts",
         "promotion_rules",
         "purchases",
         "recipe_uses",

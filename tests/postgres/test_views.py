@@ -1,5 +1,6 @@
 import json
 from collections.abc import Iterator
+from dataclasses import fields
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from gpt4rec_es.lab.tuning.lists.space import Setting
 from tests.databases import Database
 from tests.postgres.analyst_rows import add_three_nights
 
@@ -112,6 +114,23 @@ def test_rules_say_how_often_they_kept_an_item_out(shop: Database) -> None:
         "SELECT run_id, rule_value, blocked_item_count, removed_count "
         "FROM run_rules JOIN block_rules USING (rule, rule_kind, rule_value, rule_reason)",
     ) == [(RUN_2, "acme", 3, 17)]
+
+
+def test_settings_of_a_trial_show_every_option_that_is_searched(shop: Database) -> None:
+    columns = {
+        name
+        for (name,) in select(
+            shop,
+            "SELECT column_name FROM information_schema.columns "
+            "WHERE table_schema = 'analytics' AND table_name = 'list_trial_settings'",
+        )
+    }
+    options = {field.name for field in fields(Setting)} | {"has_reranker"}
+    assert not {name for name in options if not {name, f"setting_{name}"} & columns}
+    assert select(
+        shop,
+        "SELECT setting_num_queries, query_decay, history, has_reranker FROM list_trial_settings",
+    ) == [(10, 0.85, 40, False)]
 
 
 def test_promotions_say_how_often_they_placed_an_item(shop: Database) -> None:
@@ -335,7 +354,7 @@ def test_a_name_is_shared_by_views_only_where_it_means_the_same(shop: Database) 
         *("brand", "category", "split_name", "part", "trial_id", "replay_id", "evaluation_id"),
         *("rule", "rule_kind", "rule_value", "rule_reason", "recipe_name", "recipe_hash"),
         *("rule_action", "promoted_places", "stage"),
-        "minimum_should_match",
+        *("minimum_should_match", "list_age_days"),
     }
 
 

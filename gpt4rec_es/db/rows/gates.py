@@ -113,15 +113,16 @@ def count_wrong_lists(connection: Connection, run_no: int) -> int:
     return int(found.scalar_one())
 
 
-def count_failed(connection: Connection, run_no: int) -> int:
-    """Count the users of a run with outcome failed."""
-    found = connection.execute(
+def count_failed(connection: Connection, run_no: int) -> tuple[int, int]:
+    """Return the number of users of a run with outcome failed, and with any outcome."""
+    row = connection.execute(
         text("""
-        SELECT count(*) FROM user_outcomes WHERE run_no = :run_no AND outcome = 'failed'
+        SELECT count(*) FILTER (WHERE outcome = 'failed'), count(*)
+        FROM user_outcomes WHERE run_no = :run_no
         """),
         {"run_no": run_no},
-    )
-    return int(found.scalar_one())
+    ).one()
+    return row[0], row[1]
 
 
 class Served(NamedTuple):
@@ -214,39 +215,6 @@ def count_blocked(connection: Connection, run_no: int) -> int:
         {"run_no": run_no},
     )
     return int(found.scalar_one())
-
-
-class Reranked(NamedTuple):
-    """What a re-ranker did for a run.
-
-    users: those with purchases, of which ``without_vector`` have none. places: those that sources
-    filled by a fused score, of which ``scored`` have a score of the re-ranker that differs from
-    its mean over the user's candidates.
-    """
-
-    users: int
-    without_vector: int
-    places: int
-    scored: int
-
-
-def count_reranked(connection: Connection, run_no: int) -> Reranked:
-    """Count the users and places of a run that its re-ranker read and scored."""
-    row = connection.execute(
-        text("""
-        SELECT * FROM (
-            SELECT count(*) AS users, count(*) FILTER (WHERE v.user_no IS NULL) AS without_vector
-            FROM (SELECT user_no FROM run_users
-                  WHERE run_no = :run_no AND newest_item_nos <> '{}') AS u
-            LEFT JOIN (SELECT user_no FROM run_user_vectors WHERE run_no = :run_no) AS v
-                USING (user_no)) AS users
-        CROSS JOIN (
-            SELECT count(fused_score) AS places, count(*) FILTER (WHERE rerank_score <> 0) AS scored
-            FROM recommendations WHERE run_no = :run_no) AS places
-        """),
-        {"run_no": run_no},
-    ).one()
-    return Reranked(*row)
 
 
 def count_over_brand_cap(connection: Connection, run_no: int, most: int) -> int:

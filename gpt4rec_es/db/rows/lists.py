@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 from gpt4rec_es.db.copy import copy_rows
 from gpt4rec_es.db.rows.filters import load_removed
 from gpt4rec_es.db.rows.runs import Run
-from gpt4rec_es.records import Outcome
+from gpt4rec_es.records import GeneratedQuery, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,8 @@ class UserInput:
     """One cohort user's frozen input.
 
     query_nos: queries of the generation, by rank; None: no generation is stored. removed: those
-    queries that the run's filters remove; their ranks are not used.
+    queries that the run's filters remove; their ranks are not used. likelihoods: of the queries, by
+    rank, see ``GeneratedQuery``; empty: unknown.
     """
 
     user_no: int
@@ -25,6 +26,7 @@ class UserInput:
     last_query_no: int | None
     query_nos: tuple[int, ...] | None
     removed: frozenset[int] = frozenset()
+    likelihoods: tuple[float, ...] = ()
 
     @property
     def used_queries(self) -> list[int]:
@@ -49,7 +51,9 @@ class UserOutcome:
 # The table is run_users, or the users whose last purchase is hidden.
 _INPUTS = """
 SELECT u.user_no, u.prompt_no, u.n_bought, u.last_query_no, g.generation_no,
-       array_remove(array_agg(q.query_no ORDER BY q.rank), NULL) AS query_nos
+       array_remove(array_agg(q.query_no ORDER BY q.rank), NULL) AS query_nos,
+       array_agg(q.sum_logprob ORDER BY q.rank) AS sums,
+       array_agg(q.n_tokens ORDER BY q.rank) AS lengths
 FROM {users} AS u
 LEFT JOIN generations AS g ON g.prompt_no = u.prompt_no
     AND g.content_hash = :content_hash AND g.decoding_no = :decoding_no
@@ -91,6 +95,10 @@ def load_inputs(
             row.last_query_no,
             None if row.generation_no is None else tuple(row.query_nos),
             frozenset(removed & set(row.query_nos)),
+            tuple(
+                GeneratedQuery("", total, length).likelihood
+                for _, total, length in zip(row.query_nos, row.sums, row.lengths, strict=False)
+            ),
         )
         for row in found
     ]

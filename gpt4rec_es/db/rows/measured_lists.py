@@ -49,7 +49,9 @@ def count_places(connection: Connection, run_no: int) -> Places:
     summed = connection.execute(_SUMMED, {"run_no": run_no}).one()
     sources = connection.execute(_BY_SOURCE, {"run_no": run_no}).all()
     return Places(
-        *summed,
+        summed.places,
+        summed.items,
+        summed.top,
         {row.source: row.n for row in sources},
         sum(row.n_odd for row in sources),
     )

@@ -76,7 +76,9 @@ class Erasing:
             connection.execute(
                 text(
                     "SELECT run_no FROM runs "
-                    "WHERE to_regclass('public.run_users_' || run_no) IS NOT NULL"
+                    "WHERE to_regclass('public.run_users_' || run_no) IS NOT NULL "
+                    # Lists of a pruned run that stay for analysts.
+                    "OR to_regclass('public.recommendations_' || run_no) IS NOT NULL"
                 )
             ).scalars()
         )

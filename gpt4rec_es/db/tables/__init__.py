@@ -49,6 +49,12 @@ from gpt4rec_es.db.tables.publishing import (
     privacy,
     publications,
 )
+from gpt4rec_es.db.tables.quality import (
+    quality_days,
+    quality_methods,
+    quality_parts,
+    quality_users,
+)
 from gpt4rec_es.db.tables.recipes import recipe_uses, recipes
 from gpt4rec_es.db.tables.replays import replay_metrics, replays
 from gpt4rec_es.db.tables.rerankers import item_vectors, rerankers, run_user_vectors
@@ -111,6 +117,10 @@ __all__ = [
     "privacy",
     "prompts",
     "publications",
+    "quality_days",
+    "quality_methods",
+    "quality_parts",
+    "quality_users",
     "queries",
     "query_filters",
     "query_verdicts",

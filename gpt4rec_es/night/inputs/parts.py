@@ -17,12 +17,15 @@ from gpt4rec_es.ranking.vectors import Fixed
 
 
 class VectorMaker(Protocol):
-    """An opened re-ranker, see reranking/serving.py."""
+    """An opened re-ranker, see reranking/serving.py and reranking/served_sequence.py."""
 
     content_hash: str
     history_length: int
     width: int
     reads_users: bool
+
+    def has_vectors(self, item_ids: Sequence[str]) -> list[bool]:
+        """Return whether each item has a vector; the methods below are called for such items."""
 
     def input_hashes(self, item_ids: Sequence[str], rows: Sequence[ItemFields]) -> list[bytes]:
         """Return a hash of what the vector of each item depends on."""
@@ -36,7 +39,10 @@ class VectorMaker(Protocol):
         item_vectors: Fixed,
         attributes: Sequence[Mapping[str, Any]] | None = None,
     ) -> Fixed:
-        """Return (users, width), 1 last; histories: newest first, places in ``item_vectors``."""
+        """Return (users, width), 1 last.
+
+        histories: newest first, places in ``item_vectors``; none is empty.
+        """
 
 
 def utc_now() -> dt.datetime:

@@ -26,8 +26,8 @@ from gpt4rec_es.night.publish import measures as names
 from gpt4rec_es.night.publish.checked import Checked, Verdict, is_made_as_before
 from gpt4rec_es.night.stages.embed import embed_users
 from gpt4rec_es.night.stages.hits import RunHits
+from gpt4rec_es.night.stages.load_merge_inputs import inputs_of_purchases
 from gpt4rec_es.night.stages.merge import MergedUsers, used_inputs
-from gpt4rec_es.night.stages.merge_inputs import inputs_of_purchases
 from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.ranking.vectors import NO_VECTORS, Vectors
 

@@ -6,6 +6,7 @@ They read stored rows or Elasticsearch and do not use the counts of the stages.
 from gpt4rec_es.db.rows import gates as measured
 from gpt4rec_es.db.rows.measured_lists import count_distinct_vectors
 from gpt4rec_es.db.rows.measures import CLOCK_AHEAD
+from gpt4rec_es.db.rows.reranked import count_reranked
 from gpt4rec_es.index.inspect import count_active
 from gpt4rec_es.night.publish import measures as names
 from gpt4rec_es.night.publish.checked import Checked, Verdict
@@ -33,11 +34,11 @@ def every_user_has_one_outcome(checked: Checked) -> Verdict:
 def few_users_failed(checked: Checked) -> Verdict:
     """Check that the fraction of users with outcome failed is within the manifest's limit."""
     run = checked.run
-    failed = measured.count_failed(checked.connection, run.run_no)
+    failed, users = measured.count_failed(checked.connection, run.run_no)
     limit = run.manifest["gates"]["max_failed_fraction"]
     return Verdict(
-        run.cohort_size > 0 and failed <= limit * run.cohort_size,
-        f"{failed} of {run.cohort_size} users failed",
+        users > 0 and failed <= limit * users,
+        f"{failed} of {users} users failed",
         f"at most {limit:.2%}",
     )
 
@@ -118,7 +119,7 @@ def re_ranker_took_part(checked: Checked) -> Verdict:
     run = checked.run
     if run.manifest.get("reranker") is None:
         return Verdict(True, "the run has no re-ranker", "nothing")
-    found = measured.count_reranked(checked.connection, run.run_no)
+    found = count_reranked(checked.connection, run.run_no)
     limit = run.manifest["gates"]["max_failed_fraction"]
     scores = "no place has a fused score, so there was nothing to score"
     if found.places:
@@ -133,9 +134,8 @@ def re_ranker_took_part(checked: Checked) -> Verdict:
         found.without_vector <= limit * found.users
         and (found.scored > 0 or not found.places)
         and not few,
-        f"{found.without_vector:,} of {found.users:,} users with purchases have no vector; "
-        + scores
-        + few,
+        f"{found.without_vector:,} of {found.users:,} users with purchases that it knows have no "
+        f"vector; {scores}" + few,
         f"at most {limit:.2%} without a vector, and at least one place with a score",
     )
 

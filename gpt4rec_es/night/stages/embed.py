@@ -39,15 +39,22 @@ def embed_shard(
 def embed_users(
     engine: Engine, newest: Mapping[int, Sequence[int]], maker: VectorMaker, items: ItemVectors
 ) -> dict[int, Fixed]:
-    """Return user number -> vector of those with purchases; ``newest``: newest first."""
+    """Return user number -> vector, of those of whose newest items any has a vector.
+
+    newest: purchases by user, newest first.
+    """
     known = {}
     if maker.reads_users:
         known = retrying(engine, lambda connection: load_attributes(connection, list(newest)))
     histories = {user: own[: maker.history_length] for user, own in newest.items() if own}
     wanted = np.unique(np.fromiter(chain.from_iterable(histories.values()), np.int64))
     vectors, found = items.of(wanted)
-    # Planning made a vector of each item; the place of one without would be of another item.
+    # Planning made a vector of each item that the re-ranker knows.
     places = {int(item): place for place, item in enumerate(wanted) if found[place]}
-    read = [[places[item] for item in one if item in places] for one in histories.values()]
-    attributes = [known.get(user, {}) for user in histories]
-    return dict(zip(histories, maker.user_vectors(read, vectors, attributes), strict=True))
+    all_read = {
+        user: [places[item] for item in one if item in places] for user, one in histories.items()
+    }
+    read = {user: one for user, one in all_read.items() if one}
+    attributes = [known.get(user, {}) for user in read]
+    embedded = maker.user_vectors(list(read.values()), vectors, attributes)
+    return dict(zip(read, embedded, strict=True))

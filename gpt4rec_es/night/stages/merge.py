@@ -11,7 +11,8 @@ from gpt4rec_es.db.rows.lists import UserInput, UserOutcome, load_inputs, store_
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.night.stages.hits import HitSource, RunHits, SearchKey
 from gpt4rec_es.night.stages.leases import Lease, Work
-from gpt4rec_es.night.stages.merge_inputs import MergeInputs, load_merge_inputs
+from gpt4rec_es.night.stages.load_merge_inputs import load_merge_inputs
+from gpt4rec_es.night.stages.merge_inputs import MergeInputs
 from gpt4rec_es.protocols import Retriever
 from gpt4rec_es.ranking.outcome import Merge, Pick, decide_outcome
 from gpt4rec_es.ranking.rules import ItemRules
