@@ -66,6 +66,7 @@ INSERT INTO recommendations VALUES
     (2, 2, 1, 4, 'queries', 2, 1, 2, 1.25), (2, 2, 2, 3, 'last_title', 5, NULL, 1, 2),
     (2, 3, 1, 1, 'popular', NULL, NULL, NULL, NULL), (3, 1, 1, 2, 'queries', 1, 1, 2, 0.4);
 INSERT INTO user_outcomes VALUES
+    (1, 1, 'ok', 1, 1, 1, NULL, NULL),
     (2, 1, 'ok', 2, 1, 2, 'the queries found no more', NULL),
     (2, 2, 'ok', 2, 1, 2, 'the queries found no more', NULL),
     (2, 3, 'no_history', 0, 0, 1, 'no history', NULL);
