@@ -22,11 +22,12 @@ from gpt4rec_es.lab.baselines.content_rec import ContentRec
 from gpt4rec_es.lab.baselines.fm_bpr import FmBpr
 from gpt4rec_es.lab.baselines.network import BaselineData, BaselineNetwork
 from gpt4rec_es.lab.baselines.sasrec import SasRec
+from gpt4rec_es.lab.baselines.sasrec_text import SasRecText
 from gpt4rec_es.lab.baselines.youtube_dnn import YouTubeDnn
 
 DOCUMENT, _WEIGHTS = "baseline.json", "model.safetensors"
 NETWORKS: dict[str, type[BaselineNetwork]] = {
-    one.name: one for one in (BprMf, FmBpr, SasRec, YouTubeDnn, ContentRec, Bert4Rec)
+    one.name: one for one in (BprMf, FmBpr, SasRec, SasRecText, YouTubeDnn, ContentRec, Bert4Rec)
 }
 
 
