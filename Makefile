@@ -9,9 +9,11 @@ LINT_IMPORTS := $(PY) -c 'from importlinter.cli import lint_imports_command as r
 STAMP := $(VENV)/.installed
 ARGS ?=
 DEVICE ?= cpu
+# The libraries that figures of tests are compared with need another NumPy than the project.
+ORACLES ?= $(HOME)/.cache/gpt4rec/oracles
 
 .DEFAULT_GOAL := help
-.PHONY: bench bench-generation bench-tuning help install demo test check up down migrate reindex night reference lock clean
+.PHONY: bench bench-generation bench-tuning oracles help install demo test check up down migrate reindex night reference lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +62,9 @@ bench-generation: $(STAMP) ## Benchmark beam search (DEVICE=cuda, ARGS=--full; s
 
 bench-tuning: $(STAMP) ## Benchmark a grid of 330 (k1, b) on one core
 	@$(PY) -m benchmarks.tuning $(ARGS)
+
+oracles: $(STAMP) ## Write other libraries' figures for tests anew, in an environment of its own
+	@bash requirements/oracles.sh $(VENV) "$(ORACLES)"
 
 reference: $(STAMP) ## Write docs/cli.md from the program
 	@$(PY) -m gpt4rec_es.cli.reference
