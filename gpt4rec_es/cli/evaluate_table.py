@@ -12,7 +12,8 @@ from gpt4rec_es.cli.options import json_option, numbers, part_option
 from gpt4rec_es.cli.output import emit, plural, print_line, print_table
 
 if TYPE_CHECKING:
-    from gpt4rec_es.lab.evaluation.paper_table import Cost, Line, PaperTable
+    from gpt4rec_es.lab.evaluation.paper_lines import Cost, Line
+    from gpt4rec_es.lab.evaluation.paper_table import PaperTable
 
 _CSV = ("metric", "method", "num_queries", "evaluation", "k", "mean", "low", "high", "paper")
 _CSV_GAIN = ("best_baseline", "gain", "gain_low", "gain_high")

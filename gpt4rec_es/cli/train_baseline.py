@@ -19,10 +19,10 @@ _METHODS = [
 ]
 
 
-class _Several(click.ParamType):
+class _Several(click.ParamType[tuple[Any, ...]]):
     """One or several values with commas between."""
 
-    def __init__(self, one: click.ParamType) -> None:
+    def __init__(self, one: click.ParamType[Any]) -> None:
         self.one, self.name = one, f"{one.name}[,...]"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[Any, ...]:
@@ -90,8 +90,8 @@ _FRACTIONS = _Several(click.FloatRange(0, 1))
 @click.option(
     "--whole/--newest",
     default=None,
-    help="sasrec and bert4rec: train on windows of all items of histories longer than --length, or "
-    "on the newest one. [default: newest]",
+    help="Training of sasrec and bert4rec on windows of all items of histories longer than "
+    "--length, or on the newest one. [default: newest]",
 )
 @click.option(
     "--text",

@@ -46,7 +46,7 @@ def train_grid(
     """
     combinations = _combinations(chosen)
     all_options = [options_of(method, **{**chosen, **own}) for own in combinations]
-    given = {"name": name, "split": split, "text": text}
+    given: dict[str, Any] = {"name": name, "split": split, "text": text}
     if len(combinations) == 1:
         with bars("Training", "epochs") as progress:
             return train_baseline(

@@ -31,17 +31,15 @@ def trained_lists(
         UsageError: the folder holds no trained recommender, or one of another split or catalog.
     """
     # Other methods do not need torch.
-    import torch  # noqa: PLC0415
-
     from gpt4rec_es.lab.baselines.trained import open_trained  # noqa: PLC0415
+    from gpt4rec_es.lab.training.cost import serving_cost  # noqa: PLC0415
 
     opened = open_trained(engine, split, part, folder)
     longest = max(ks)
     started = time.monotonic()
     found = opened.lists(eval_users, longest, catalog.active, progress)
-    seconds = 1000 * (time.monotonic() - started) / len(eval_users)
+    serving = serving_cost(time.monotonic() - started, len(eval_users))
     lists = as_lists(found, longest)
-    serving = {"seconds_per_1000_users": round(seconds, 3), "threads": torch.get_num_threads()}
     return (
         opened.method,
         {k: lists[:, :k] for k in ks},

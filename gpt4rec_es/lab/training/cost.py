@@ -1,4 +1,4 @@
-"""What a training cost, for cards: time, memory, threads."""
+"""What a training and its lists cost, for cards and evaluations: time, memory, threads."""
 
 import resource
 import sys
@@ -23,5 +23,13 @@ def training_cost(epochs: Sequence[EpochRow]) -> dict[str, Any]:
     return {
         "seconds": round(sum(epoch.seconds for epoch in epochs), 1),
         "peak_memory_mb": round(peak / _PER_MB),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def serving_cost(seconds: float, users: int) -> dict[str, Any]:
+    """Return seconds per 1,000 users, and CPU threads, of lists for ``users``."""
+    return {
+        "seconds_per_1000_users": round(1000 * seconds / users, 3),
         "threads": torch.get_num_threads(),
     }
