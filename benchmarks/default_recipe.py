@@ -93,17 +93,18 @@ def load(text: str, users: int) -> Shop:
     writer = chosen_generator(runtime.engine, options, row) if generator else None
     queries = lists.queries_by(recipe.recipe, writer, runtime.generator)
     removed, _ = applied.removed(
-        sorted({text for own in queries for text in own}), recipe.recipe.filters
+        sorted({text for own in queries.texts for text in own}), recipe.recipe.filters
     )
     fusion = recipe.recipe.fusion
     collector = search_candidates(
         catalog,
-        queries,
+        queries.texts,
         [user.history for user in eval_users],
         PairTables(catalog, split.train, split.baskets, fusion),
         query_titles(catalog),
         Limits.of(fusion),
         removed=removed,
+        likelihoods=queries.likelihoods,
     )
     return Shop(alias, collector.collect(fusion), [user.targets for user in eval_users])
 

@@ -1,214 +1,196 @@
-"""Re-rankers and trained baselines on one data set: NDCG@10, hit rate, seconds; without a server.
+"""Re-rankers and trained baselines on one data set, in steps of one change; without a server.
 
-``python -m benchmarks.rerankers FOLDER --presets fast,no-finetune --baselines bpr_mf,sasrec``.
-Leave-one-out on the files of a folder: each user's last item is the target of the test, the one
-before it that of validation. Lists are from the whole catalog without known items. Without --gpt2 a
-tiny GPT-2 with random weights reads the metadata: what a trained one adds is the difference.
+``python -m benchmarks.rerankers FOLDER --gpt2 GPT2 --work WORK``. FOLDER holds feeds as CSV, GPT2 a
+GPT-2 that was trained on its titles (`gpt4rec train generator`). Each row is trained in a process
+of its own, and its result stays in WORK: the same command goes on after a kill, and --show prints
+what there is. reranker_rows.py defines the rows, reranker_cases.py the users and items.
 """
 
 import argparse
+import hashlib
 import json
-import tempfile
+import resource
+import subprocess
+import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import torch
 
-from benchmarks.baselines import read_rows
-from gpt4rec_es.db.rows.metadata import ItemFields
+from benchmarks.reranker_cases import Case, Cases, read_cases
+from benchmarks.reranker_rows import (
+    BASELINES,
+    ROWS,
+    data_of_row,
+    new_model,
+    options_of_row,
+    random_gpt2,
+)
+from benchmarks.reranker_table import print_tables
+from gpt4rec_es.encoders.folder import open_checkpoint
 from gpt4rec_es.encoders.network import set_threads
-from gpt4rec_es.encoders.text_encoder import open_encoder
-from gpt4rec_es.encoders.tokenizer import save_tokenizer, train_tokenizer
 from gpt4rec_es.lab.baselines.baseline_folder import NETWORKS
 from gpt4rec_es.lab.baselines.baseline_options import options_of
 from gpt4rec_es.lab.baselines.fit_baseline import fit_baseline
 from gpt4rec_es.lab.baselines.network import BaselineData
-from gpt4rec_es.lab.splits.histories import deduplicate_keep_last
-from gpt4rec_es.lab.training.fit_reranker import fit, new_recommender
-from gpt4rec_es.lab.training.new_network import new_network
-from gpt4rec_es.lab.training.numbered_split import ValidationUsers
-from gpt4rec_es.lab.training.reranker_options import RerankerOptions, RerankerPreset
+from gpt4rec_es.lab.training.fit_reranker import fit
 from gpt4rec_es.metrics.accuracy import accuracy
 from gpt4rec_es.metrics.lists import as_lists
-from gpt4rec_es.protocols import no_progress
 from gpt4rec_es.reranking.catalog_lists import best_items
-from gpt4rec_es.reranking.metadata import RecommenderData
-from gpt4rec_es.reranking.reading import learn_reading
 
 K = 10
+_SCORED = 6040  # users whose lists are timed, as many as MovieLens-1M has
+Lists = Callable[[Case], list[list[int]]]
 
 
-def read(folder: Path, users: int | None) -> tuple[list[list[int]], Any, Any]:
-    """Return histories as item indices, oldest first, metadata of items, and of users."""
-    items = read_rows(folder / "items.csv.gz")
-    fields = [
-        ItemFields(
-            number,
-            row["title"] or None,
-            row["brand"] or None,
-            row["category"] or None,
-            Decimal(row["price"]) if row["price"] else None,
-        )
-        for number, row in enumerate(items)
-    ]
-    numbers = {row["item_id"]: number for number, row in enumerate(items)}
-    events: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for row in read_rows(folder / "interactions.csv.gz"):
-        events[row["user_id"]].append((int(row["ordinal"]), numbers[row["item_id"]]))
-    chosen = list(events)[:users]
-    histories = [deduplicate_keep_last([i for _, i in sorted(events[user])]) for user in chosen]
-    path = folder / "users.csv.gz"
-    rows = {row["user_id"]: row for row in read_rows(path)} if path.exists() else {}
-    attributes = [dict(rows.get(user, {})) for user in chosen]
-    reading = learn_reading(fields, attributes)
-    return histories, reading.items(fields), reading.users(attributes)
+class Epochs:
+    """Seconds of the process in each epoch; waiting for other processes does not count."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self._last = time.process_time()
+
+    def __call__(self, done: int, total: int | None) -> None:  # noqa: ARG002 - as every progress
+        """Note that an epoch ended."""
+        now = time.process_time()
+        self.seconds.append(now - self._last)
+        self._last = now
+
+    def medians(self, phases: list[str]) -> dict[str, float]:
+        """Return the median by phase of the epochs; those of a killed process are unknown."""
+        found = defaultdict(list)
+        for phase, seconds in zip(phases[::-1], self.seconds[::-1], strict=False):
+            found[phase].append(seconds)
+        return {phase: float(np.median(values)) for phase, values in found.items()}
 
 
-def random_gpt2(folder: Path, titles: Sequence[str]) -> Path:
-    """Write a tiny GPT-2 with random weights and a tokenizer of the titles."""
-    torch.manual_seed(0)
-    tokenizer = train_tokenizer(titles, 3000)
-    network = new_network("tiny", tokenizer.size, tokenizer.end_id)
-    network.save_pretrained(folder)
-    save_tokenizer(tokenizer, folder, int(network.config.n_positions))
-    return folder
+def popular(cases: Cases) -> Lists:
+    """Return the function that lists the items with the most buyers that a user does not know."""
+    flat = (item for history in cases.data.histories for item in history)
+    ranked = [item for item, _ in Counter(flat).most_common()]
 
+    def lists(case: Case) -> list[list[int]]:
+        usable = [item for item in ranked if item not in set(case.left_out)]
+        return [[i for i in usable if i not in set(own)][:K] for own in case.histories]
 
-class Table:
-    """Prints a row for each method: means over the same users, and the gain over a reference."""
-
-    def __init__(self, targets: list[list[int]], reference: str) -> None:
-        self._targets, self._reference = targets, reference
-        self._against: Any = None
-        print(f"| method | NDCG@{K} | hit rate@{K} | NDCG@{K} minus that of {reference} | |")
-        print("|---|---|---|---|---|")
-
-    def show(self, name: str, lists: list[list[int]], what: str = "") -> None:
-        """Print one row; half of 95 % intervals behind ±, those of gains by paired users."""
-        found = accuracy(as_lists(lists, K), self._targets)
-        ndcg, hits = found["ndcg"], found["hit_rate"]
-        gain = ""
-        if name == self._reference:
-            self._against = ndcg
-        elif self._against is not None:
-            gain = with_half(ndcg - self._against)
-        print(f"| {name} | {with_half(ndcg)} | {hits.mean():.4f} | {gain} | {what} |", flush=True)
-
-
-def with_half(values: Any) -> str:
-    """Return the mean and half of its 95 % interval, by the normal distribution."""
-    half = 1.96 * values.std() / np.sqrt(len(values))
-    return f"{values.mean():.4f} ± {half:.4f}"
-
-
-def popular_items(train: list[list[int]], known: list[list[int]]) -> list[list[int]]:
-    """Return the most popular items that each user does not know."""
-    popular = [i for i, _ in Counter(i for history in train for i in history).most_common()]
-    lists = []
-    for history in known:
-        own = set(history)
-        lists.append([item for item in popular[: K + len(own)] if item not in own][:K])
     return lists
 
 
-@dataclass(frozen=True)
-class Shared:
-    """What all methods learn from and are measured on."""
-
-    data: RecommenderData
-    validation: ValidationUsers
-    known: list[list[int]]
-    table: Table
-    folder: Path
-
-    def run(self, name: str, fitting: Callable[[Path], int], lists: Callable[[], Any]) -> None:
-        """Train, make the lists of all users, and print a row with the seconds of both."""
-        work = self.folder / name
-        work.mkdir()
-        started = time.monotonic()
-        epochs = fitting(work)
-        seconds = (time.monotonic() - started) / epochs
-        started = time.monotonic()
-        made = lists()
-        scoring = time.monotonic() - started
-        what = f"{epochs} epochs, {seconds:.1f} s each; lists of all in {scoring:.1f} s"
-        self.table.show(name, made, what)
-
-
-def run_baseline(shared: Shared, method: str, changes: dict[str, Any]) -> None:
-    """Train and measure a baseline with early stop."""
-    data = BaselineData(shared.data.histories, len(shared.data.items))
-    options = options_of(method, **changes)
+def train_baseline(cases: Cases, method: str, work: Path) -> tuple[Lists, dict[str, Any]]:
+    """Train a baseline with early stop; return its lists and its epochs."""
+    data = BaselineData(cases.data.histories, len(cases.data.items))
+    options = options_of(method)
     torch.manual_seed(options.seed)
     network = NETWORKS[method](data, options)
-    shared.run(
-        method,
-        lambda work: len(
-            fit_baseline(network, data, shared.validation, options, work, no_progress)
+    epochs = Epochs()
+    rows = fit_baseline(network, data, cases.validation, options, work, epochs)
+    return (
+        lambda case: network.lists(case.users, case.histories, K, case.left_out),
+        {"epochs": len(rows), "seconds": epochs.medians(["cached"] * len(rows))},
+    )
+
+
+def train_reranker(
+    cases: Cases, name: str, gpt2: Path, most: int | None, work: Path
+) -> tuple[Lists, dict[str, Any]]:
+    """Train the network of a row; return its lists by its own towers, and its epochs."""
+    row = ROWS[name]
+    data, options = data_of_row(row, cases.data), options_of_row(row, most)
+    model = new_model(row, data, options, gpt2, work.parent)
+    epochs = Epochs()
+    rows = fit(model, data, cases.validation, options, work, epochs)
+    return (
+        lambda case: best_items(
+            model, case.users, case.histories, K, model.snapshot(), case.left_out
         ),
-        lambda: network.lists(shared.validation.users, shared.known, K),
+        {"epochs": len(rows), "seconds": epochs.medians([row.phase for row in rows])},
     )
 
 
-def run_reranker(shared: Shared, gpt2: Path, options: RerankerOptions) -> None:
-    """Train and measure a re-ranker by its own towers."""
-    torch.manual_seed(options.seed)
-    model = new_recommender(shared.data, open_encoder(gpt2), options)
-    shared.run(
-        options.preset,
-        lambda work: len(fit(model, shared.data, shared.validation, options, work, no_progress)),
-        lambda: best_items(model, shared.validation.users, shared.known, K, model.snapshot()),
-    )
+def run_row(cases: Cases, name: str, gpt2: Path, most: int | None, work: Path) -> dict[str, Any]:
+    """Train and measure one row."""
+    state = work / f"{name}.state"
+    state.mkdir(exist_ok=True)
+    found: dict[str, Any] = {"epochs": 0, "seconds": {}}
+    if name == "popularity":
+        lists = popular(cases)
+    elif name in BASELINES:
+        lists, found = train_baseline(cases, name, state)
+    else:
+        lists, found = train_reranker(cases, name, gpt2, most, state)
+    found["memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    test = cases.cases["all"]
+    many = test.at([n % len(test.users) for n in range(_SCORED)])
+    started = time.process_time()
+    lists(many)
+    found["scoring"] = time.process_time() - started
+    found["cases"] = {}
+    for case_name, case in cases.cases.items():
+        if case.users:
+            measured = accuracy(as_lists(lists(case), K), case.targets)
+            found["cases"][case_name] = {
+                metric: measured[metric].tolist() for metric in ("ndcg", "hit_rate")
+            }
+    return found
 
 
-def changes_of(text: str) -> tuple[str, dict[str, Any]]:
-    """Return name and options of a baseline such as sasrec:length=100:epochs=20."""
-    name, *parts = text.split(":")
-    return name, {key: json.loads(value) for key, value in (part.split("=") for part in parts)}
+def fingerprint(chosen: argparse.Namespace, gpt2: Path) -> str:
+    """Return what decides all results, as text."""
+    items = hashlib.sha256((chosen.folder / "interactions.csv.gz").read_bytes()).hexdigest()
+    values = {name: getattr(chosen, name) for name in ("users", "epochs", "new_items", "unseen")}
+    return json.dumps({**values, "data": items, "gpt2": open_checkpoint(gpt2).content_hash})
+
+
+def parse() -> argparse.Namespace:
+    """Return the arguments."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--work", type=Path, required=True, help="Folder of results.")
+    parser.add_argument("--gpt2", type=Path, help="Folder of a GPT-2; random weights by default.")
+    parser.add_argument("--rows", default=",".join(ROWS))
+    parser.add_argument("--users", type=int, help="Number of users, the first ones.")
+    parser.add_argument("--epochs", type=int, help="Highest number of epochs of each stage.")
+    parser.add_argument("--new-items", type=float, default=0.03, help="Part of the items.")
+    parser.add_argument("--unseen", type=float, default=0.1, help="Part of the users.")
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--show", action="store_true", help="Train nothing.")
+    parser.add_argument("--only", help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if unknown := set(chosen.rows.split(",")) - {*ROWS}:
+        parser.error(f"There is no row {', '.join(unknown)}; there are {', '.join(ROWS)}.")
+    return chosen
 
 
 def main() -> None:
-    """Measure popularity, each baseline and each preset on the test."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--presets", default=",".join(get_args(RerankerPreset)))
-    parser.add_argument(
-        "--baselines", default="bpr_mf,sasrec", help="Such as bpr_mf,sasrec:length=100."
-    )
-    parser.add_argument("--against", default="sasrec", help="Reference of the gains.")
-    parser.add_argument("--gpt2", type=Path, help="Folder of a GPT-2.")
-    parser.add_argument("--users", type=int, help="Number of users, the first ones.")
-    parser.add_argument("--epochs", type=int, help="Epochs of each phase of a preset.")
-    parser.add_argument("--contrastive-weight", type=float, default=0.1)
-    parser.add_argument("--threads", type=int, default=0)
-    chosen = parser.parse_args()
+    """Train the rows that have no result yet, and print the tables of all that have one."""
+    chosen = parse()
     set_threads(chosen.threads)
-    histories, items, users = read(chosen.folder, chosen.users)
-    train = [history[:-2] for history in histories]
-    data = RecommenderData(items, train, users)
-    everyone = list(range(len(histories)))
-    validation = ValidationUsers(everyone, train, [history[-2:-1] for history in histories])
-    known, targets = [h[:-1] for h in histories], [h[-1:] for h in histories]
-    print(f"{len(histories)} users, {len(items)} items, {sum(map(len, train))} training events")
-    table = Table(targets, chosen.against)
-    table.show("popularity", popular_items(train, known))
-    with tempfile.TemporaryDirectory() as folder:
-        shared = Shared(data, validation, known, table, Path(folder))
-        for name, changes in map(changes_of, filter(None, chosen.baselines.split(","))):
-            run_baseline(shared, name, changes)
-        texts = [text for text in items.texts if text.startswith("title")]
-        gpt2 = chosen.gpt2 or random_gpt2(Path(folder) / "gpt2", texts)
-        for preset in filter(None, chosen.presets.split(",")):
-            options = RerankerOptions(
-                preset, epochs=chosen.epochs, contrastive_weight=chosen.contrastive_weight
-            )
-            run_reranker(shared, gpt2, options)
+    chosen.work.mkdir(parents=True, exist_ok=True)
+    cases = read_cases(chosen.folder, chosen.users, chosen.new_items, chosen.unseen)
+    titles = [text for text in cases.data.items.texts if text.startswith("title")]
+    gpt2 = chosen.gpt2 or random_gpt2(chosen.work / "gpt2", titles)
+    note, own = chosen.work / "fingerprint", fingerprint(chosen, gpt2)
+    if note.exists() and note.read_text() != own:
+        sys.exit(f"{chosen.work} has results of other options or data. Name another folder.")
+    note.write_text(own)
+    if chosen.only:
+        found = run_row(cases, chosen.only, gpt2, chosen.epochs, chosen.work)
+        draft = chosen.work / f"{chosen.only}.draft"
+        draft.write_text(json.dumps(found))
+        draft.replace(chosen.work / f"{chosen.only}.json")
+        return
+    for name in () if chosen.show else chosen.rows.split(","):
+        if not (chosen.work / f"{name}.json").exists():
+            own_process = [sys.executable, "-m", "benchmarks.rerankers", *sys.argv[1:]]
+            subprocess.run([*own_process, "--only", name], check=True)
+            print(f"{name} is done.", file=sys.stderr)
+    print(cases)
+    files = {name: chosen.work / f"{name}.json" for name in ROWS}
+    print_tables({n: json.loads(f.read_text()) for n, f in files.items() if f.exists()})
 
 
 if __name__ == "__main__":

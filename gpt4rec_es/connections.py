@@ -49,6 +49,11 @@ class Connections:
         """An analyst's database engine."""
         return self._engine("analyst_database_url", "gpt4rec analyst")
 
+    @property
+    def reader_engine(self) -> "Engine":
+        """An engine for reads of the analysts' views: the analyst's if its URL is set."""
+        return self.analyst_engine if self.settings.analyst_database_url else self.engine
+
     def any_schema_engine(self, name: str) -> "Engine":
         """Return an engine on the URL called ``name`` that accepts any schema, for inspection."""
         if name not in self._any_schema_engines:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from enum import StrEnum
+from math import exp
 from typing import Annotated, Any, Literal
 
 from annotated_types import Interval
@@ -38,6 +39,7 @@ class Source(StrEnum):
     QUERIES = "queries"  # a generated query; unless fused, within its quota of K/m
     CO_PURCHASE = "co_purchase"  # bought by the buyers of an item that the user bought
     HISTORY_TITLES = "history_titles"  # found by the title of an item that the user bought
+    SEQUENCE = "sequence"  # best items of the catalog by the vector of the user's purchases
     BACKFILL = "backfill"  # a deeper hit of a generated query, after others ended
     LAST_TITLE = "last_title"  # fallback: the newest bought title as the query
     POPULAR = "popular"  # fallback: bought by the most users
@@ -175,6 +177,11 @@ class GeneratedQuery:
     def beam_score(self) -> float:
         """Mean log-probability per token, which ranks queries unless decoding says otherwise."""
         return self.sum_logprob / max(self.n_tokens, 1)
+
+    @property
+    def likelihood(self) -> float:
+        """Geometric mean of the probabilities of its tokens, in 0..1: exp(beam score)."""
+        return exp(self.beam_score)
 
 
 @dataclass(frozen=True, slots=True)

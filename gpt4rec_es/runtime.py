@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gpt4rec_es.lab.tuning.inputs import TuningParts
     from gpt4rec_es.night.inputs.parts import NightParts
     from gpt4rec_es.options.night import NightOptions
-    from gpt4rec_es.reranking.serving import ServedReranker
+    from gpt4rec_es.reranking.registry import Served
     from gpt4rec_es.stack import StackUrls
 
 
@@ -38,7 +38,7 @@ class Runtime(Connections):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self._generators: dict[tuple[str, int, int | None], QueryGenerator] = {}
-        self._rerankers: dict[tuple[str, str], ServedReranker] = {}
+        self._rerankers: dict[tuple[str, str], Served] = {}
 
     @classmethod
     def from_environment(
@@ -89,7 +89,7 @@ class Runtime(Connections):
             )
         return self._generators[key]
 
-    def reranker(self, row: "Reranker") -> "ServedReranker":
+    def reranker(self, row: "Reranker") -> "Served":
         """Return the re-ranker registered as ``row``, opened at the first call.
 
         Raises:

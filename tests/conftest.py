@@ -1,9 +1,11 @@
-"""Fixtures of the suite, in plugins: servers, databases, indexes, a generator, commands."""
+"""Plugins of the suite: worker processes, servers, databases, indexes, commands, a browser."""
 
 pytest_plugins = [
+    "tests.parallel",
     "tests.servers",
     "tests.databases",
     "tests.indexes",
     "tests.trained",
     "tests.commands",
+    "tests.browser.fixtures",
 ]

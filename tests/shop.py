@@ -2,10 +2,8 @@
 
 import itertools
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from random import randint
 
 import pytest
 from sqlalchemy import Connection, text
@@ -118,8 +116,7 @@ def make_shop(servers: Servers, database: Database, alias: str, users: int = 40)
         "DATABASE_URL": database.writer_url,
         "GPT4REC_OWNER_DATABASE_URL": database.owner_url,
         "ELASTICSEARCH_URL": servers.elasticsearch_url,
-        # A separate Redis database, because queue names are the same for all.
-        "CELERY_BROKER_URL": re.sub(r"/\d*$", "", servers.broker_url) + f"/{randint(1, 15)}",
+        "CELERY_BROKER_URL": servers.queue_url(),
         "GPT4REC_INDEX_ALIAS": alias,
         "GPT4REC_ACTOR": "test",
         "GPT4REC_K": "6",

@@ -24,6 +24,9 @@ class TitleVectors:
         self.history_length = history_length
         self.read: list[str] = []  # ids of items, in order
 
+    def has_vectors(self, item_ids: Sequence[str]) -> list[bool]:
+        return [True] * len(item_ids)
+
     def input_hashes(self, item_ids: Sequence[str], rows: Sequence[ItemFields]) -> list[bytes]:
         return [hash128(row.title or "") for row in rows]
 

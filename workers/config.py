@@ -83,6 +83,7 @@ def config_of(runtime: Runtime) -> dict[str, Any]:
             "recommendations.*": {"queue": RETRIEVAL},
             "schedule.ensure": {"queue": GENERATION},
             "schedule.redrive": {"queue": RETRIEVAL},
+            "schedule.quality": {"queue": RETRIEVAL},
         },
         "worker_prefetch_multiplier": 1,
         # One child process, which loads the model once and is replaced after a number of tasks,
@@ -105,6 +106,12 @@ def config_of(runtime: Runtime) -> dict[str, Any]:
                 "task": "schedule.ensure",
                 "schedule": 300.0,
                 "options": {"expires": 300.0},
+            },
+            # An age of lists may end without an import. Where nothing is due, this costs one query.
+            "quality": {
+                "task": "schedule.quality",
+                "schedule": 3600.0,
+                "options": {"expires": 3600.0},
             },
             "redrive": {
                 "task": "schedule.redrive",

@@ -9,6 +9,7 @@ from gpt4rec_es.errors import ConflictError, DependencyError, GateError, UsageEr
 from gpt4rec_es.logs import log_context
 from gpt4rec_es.night.stages.advance import STAGES_OF
 from gpt4rec_es.night.stages.drain import drain
+from gpt4rec_es.reports.after_night import write_after_night
 from gpt4rec_es.version import is_code_unchanged
 from workers.notify import notify
 from workers.process import owner, process_runtime
@@ -37,6 +38,10 @@ def drain_queue(app: Celery, queue: str, run_id: str) -> None:
             log.error("%s", error)
         else:
             log.info("drained: %s, %s shards", report.run.state, report.counts.shards)
+            folder = runtime.settings.reports_folder
+            write_after_night(
+                runtime.reader_engine, runtime.engine, folder, run_id, report.run.state, again=False
+            )
             try:
                 notify(app, report.run, float(runtime.settings.redrive_seconds))
             except DependencyError as error:  # the work is stored, and re-drivers notify again

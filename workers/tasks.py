@@ -3,6 +3,7 @@
 import logging
 
 from gpt4rec_es.errors import ConflictError
+from gpt4rec_es.night.quality.judge import measure_after
 from gpt4rec_es.night.schedule import due_date
 from gpt4rec_es.night.stages.advance import GENERATION, RETRIEVAL
 from gpt4rec_es.night.start import ensure_night
@@ -38,6 +39,12 @@ def ensure() -> None:
         return
     if started:
         notify(app, started.run, float(runtime.settings.redrive_seconds))
+
+
+@app.task(name="schedule.quality")
+def compare_with_purchases() -> None:
+    """Compare published nights with what users bought since, as far as it is due."""
+    measure_after(process_runtime().night_parts(), "an import or the end of a day")
 
 
 @app.task(name="schedule.redrive")

@@ -12,6 +12,7 @@ from gpt4rec_es.cli.context import get_runtime
 from gpt4rec_es.cli.demo_output import print_customer
 from gpt4rec_es.cli.output import plural, print_line, print_table
 from gpt4rec_es.cli.progress import progress_bar
+from gpt4rec_es.cli.report import write_latest
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -154,6 +155,7 @@ def _show(runtime: "Runtime", folder: Path, users: int) -> None:
         print_customer(explain_user(runtime.engine, user_id).as_dict())
     _print_questions(runtime)
     _print_next(shown[0] if shown else "USER")
+    print_line(f"The night on one page, for a browser: {write_latest(runtime).path}")
 
 
 def _print_figures(runtime: "Runtime", run: "Run", folder: Path) -> None:

@@ -5,13 +5,7 @@ import sys
 import click
 
 from gpt4rec_es.cli.context import get_runtime
-
-
-def _address(_: click.Context, __: click.Parameter, value: str) -> tuple[str, int]:
-    host, colon, port = value.rpartition(":")
-    if not colon or not host or not port.isdecimal() or int(port) > 65535:
-        raise click.BadParameter(f"{value!r} is not HOST:PORT, as 127.0.0.1:9464 or [::1]:9464.")
-    return host.removeprefix("[").removesuffix("]"), int(port)
+from gpt4rec_es.cli.options import address
 
 
 @click.command()
@@ -20,7 +14,7 @@ def _address(_: click.Context, __: click.Parameter, value: str) -> tuple[str, in
     default="127.0.0.1:9464",
     show_default=True,
     metavar="HOST:PORT",
-    callback=_address,
+    callback=address,
     help="Address and port to serve on. There is no password: use a private network.",
 )
 @click.option("--once", is_flag=True, help="Print the metrics once and exit.")

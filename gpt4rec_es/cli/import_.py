@@ -123,11 +123,18 @@ def interactions(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
     created. Times are seconds, milliseconds, ... since 1970, or dates. Returns (events, negative
     quantities) and other events than purchases are skipped and counted.
 
+    Afterwards, published nights are compared with the new purchases, as by `gpt4rec quality`.
+
     Example: gpt4rec import interactions purchases.csv.gz
     """
     from gpt4rec_es.catalog.import_interactions import import_interactions
 
-    _import(import_interactions, files, as_json, options)
+    report = _import(import_interactions, files, as_json, options)
+    if report.inserted and not report.is_dry_run:
+        from gpt4rec_es.night.quality.judge import measure_after
+
+        with progress_bar("Comparing nights with the purchases", "nights") as progress:
+            measure_after(get_runtime().night_parts(), "the import", progress=progress)
 
 
 @import_group.command()
@@ -156,7 +163,7 @@ def _import(
     files: tuple[str, ...],
     as_json: bool,
     options: dict[str, Any],
-) -> None:
+) -> "ImportReport":
     from gpt4rec_es.catalog.import_job import ImportStoppedError
     from gpt4rec_es.feeds.source import spool
 
@@ -182,3 +189,4 @@ def _import(
             emit(error.report, as_json, render)
         raise
     emit(report, as_json, render)
+    return report

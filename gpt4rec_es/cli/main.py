@@ -60,6 +60,10 @@ COMMANDS = {
         "Recommend for every user: plan, generate, search, merge, check, publish.",
     ),
     "runs": ("runs:runs", "Inspect, compare, publish, reject, roll back, pin and prune runs."),
+    "quality": (
+        "quality:quality",
+        "Compare the lists of published nights with what users bought since.",
+    ),
     "tune": ("tune:tune", "Choose BM25 k1 and b by a grid search on generated queries."),
     "replay": (
         "replay:replay",
@@ -67,6 +71,7 @@ COMMANDS = {
     ),
     "queries": ("search:queries", "Find generated queries."),
     "why": ("why:why", "Explain the recommendations of one user."),
+    "report": ("report:report", "Write pages about nights, users and measurements."),
     "export": ("export:export", "Export lists, queries or held-out items to a file."),
     "exporter": ("exporter:exporter", "Serve the metrics of nights to Prometheus."),
     "users": ("users:users", "Erase a user; choose the user ids that analysts see."),

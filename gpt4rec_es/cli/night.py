@@ -10,6 +10,7 @@ from gpt4rec_es.cli.names import names
 from gpt4rec_es.cli.options import json_option, rule_options
 from gpt4rec_es.cli.output import emit, plural, print_line
 from gpt4rec_es.cli.progress import progress_bar
+from gpt4rec_es.cli.report import write_page
 
 
 @click.command()
@@ -87,7 +88,8 @@ def night(
     else:
         with progress_bar("Night", "done in this stage") as progress:
             report = run_night(parts, options, date, supersede=supersede, progress=progress)
-        emit(report.as_dict(), as_json, _print_report)
+        page = write_page(runtime, report.run_id, report.state)
+        emit(report.as_dict() | {"page": page}, as_json, _print_report)
 
 
 def _notify_workers(runtime: Any, options: Any, date: dt.date, supersede: bool) -> dict[str, Any]:
@@ -147,3 +149,5 @@ def _print_report(data: dict[str, Any]) -> None:
         )
     else:
         print_line("No new queries or searches were needed.")
+    if data["page"]:
+        print_line(f"Its page is {data['page']}.")

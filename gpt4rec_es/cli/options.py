@@ -102,6 +102,14 @@ def numbers(_ctx: click.Context, _parameter: click.Parameter, value: str) -> tup
     return found
 
 
+def address(_: click.Context, __: click.Parameter, value: str) -> tuple[str, int]:
+    """Return host and port of an option such as 127.0.0.1:9464; its callback."""
+    host, colon, port = value.rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > 65535:
+        raise click.BadParameter(f"{value!r} is not HOST:PORT, as 127.0.0.1:9464 or [::1]:9464.")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
 def svg_file(_ctx: click.Context, _parameter: click.Parameter, value: Path | None) -> Path | None:
     """Return the path of an SVG file; the callback of its option.
 

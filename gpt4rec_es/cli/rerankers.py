@@ -55,7 +55,7 @@ def show(name: str, as_json: bool) -> None:
     "--folder",
     required=True,
     type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="Folder written by `gpt4rec train reranker`.",
+    help="Folder written by `gpt4rec train reranker`, or by `gpt4rec train baseline sasrec`.",
 )
 @_gpt2_option
 @dry_run_option
@@ -63,7 +63,8 @@ def show(name: str, as_json: bool) -> None:
 def add(name: str, folder: Path, gpt2: str | None, dry_run: bool, as_json: bool) -> None:
     """Register a re-ranker under NAME, so that a recipe can name it.
 
-    It must read users by their history: `gpt4rec train reranker --user-mode history`.
+    It must read users by their history: `gpt4rec train reranker --user-mode history`, or a
+    SASRec. A SASRec reads no metadata: items that its training did not have get no score.
 
     Example: gpt4rec rerankers add fields --folder .models/fields
     """
@@ -138,11 +139,11 @@ def _print_merged(merged: "MergedGpt2") -> None:
 
 def _print_rows(rows: "list[Reranker]") -> None:
     print_table(
-        ["name", "preset", "content", "folder", "vectors as of", "registered"],
+        ["name", "kind", "content", "folder", "vectors as of", "registered"],
         [
             (
                 row.name,
-                row.card.get("options", {}).get("preset"),
+                row.kind,
                 row.content_hash[:12],
                 row.path,
                 row.vectors_version,
@@ -155,13 +156,13 @@ def _print_rows(rows: "list[Reranker]") -> None:
 
 def _print_row(row: "Reranker") -> None:
     card = row.card
-    data, options = card.get("data", {}), card.get("options", {})
+    data = card.get("data", {})
     facts = {
         "name": row.name,
         "folder": row.path,
         "content": row.content_hash,
         "GPT-2": row.gpt2,
-        "preset": options.get("preset"),
+        "kind": row.kind,
         "width of vectors": row.width - 1,
         "purchases read": row.history_length,
         "split": data.get("split"),

@@ -16,7 +16,9 @@ from gpt4rec_es.cli.options import (
 )
 from gpt4rec_es.cli.output import emit, print_line
 from gpt4rec_es.cli.progress import progress_bar
+from gpt4rec_es.cli.report import write_page
 from gpt4rec_es.cli.runs_publish import pin, publish, reject, rollback, unpin
+from gpt4rec_es.cli.runs_trend import trend
 
 
 @click.group()
@@ -24,7 +26,7 @@ def runs() -> None:
     """Inspect, compare, publish, reject, roll back, pin and prune runs."""
 
 
-for _command in (publish, reject, rollback, pin, unpin):
+for _command in (publish, reject, rollback, pin, unpin, trend):
     runs.add_command(_command)
 
 
@@ -123,6 +125,7 @@ def ensure(here: bool, dry_run: bool, as_json: bool) -> None:
         started = ensure_night(parts, options, due)
         if started and here:
             run = drain_here(parts, options, started.run)
+            write_page(runtime, run.run_id, run.state)
             data |= {"run_id": run.run_id, "state": run.state}
         elif started:
             from workers.celery import app

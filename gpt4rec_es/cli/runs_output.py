@@ -93,9 +93,20 @@ def print_status(data: dict[str, Any], *, wide: bool = False) -> None:
 
 
 def print_gates(gates: list[dict[str, Any]]) -> None:
-    """Print what gates found."""
+    """Print what gates found: failed ones first, each group by importance, with their reasons."""
+    ordered = sorted(gates, key=lambda gate: (gate["passed"], gate["importance"] or 0))
     columns = ["gate", "passed", "measured", "required"]
-    print_table(columns, [[gate[name] for name in columns] for gate in gates], "gates")
+    rows = [
+        [gate["gate"], _passed(gate), *(gate[name] for name in columns[2:])] for gate in ordered
+    ]
+    print_table(columns, rows, "gates, by importance")
+    for gate in ordered:
+        if not gate["passed"] and gate["reason"]:
+            print_line(f"{gate['gate']}: probably {gate['reason']}")
+
+
+def _passed(gate: dict[str, Any]) -> bool | str:
+    return "warning" if not (gate["passed"] or gate["is_blocking"]) else gate["passed"]
 
 
 def print_now(data: dict[str, Any]) -> None:
@@ -109,7 +120,7 @@ def print_now(data: dict[str, Any]) -> None:
         )
     if data["newest"]:
         print_status(data["newest"])
-    for name in ("stuck", "alarms"):
+    for name in ("stuck", "alarms", "pages"):
         for problem in data[name]:
             mark = "stuck: " if name == "stuck" else ""
             print_line(f"{mark}{problem['what']} {problem['way_out']}")

@@ -14,6 +14,7 @@ from gpt4rec_es.cli.options import (
     required_reason_option,
 )
 from gpt4rec_es.cli.output import emit, print_line
+from gpt4rec_es.cli.report import write_page
 
 
 @click.command()
@@ -31,11 +32,13 @@ def publish(run_id: str, force: bool, reason: str | None, dry_run: bool, as_json
     """
     from gpt4rec_es.night.publish import publish as publishing
 
-    parts = get_runtime().night_parts()
+    runtime = get_runtime()
+    parts = runtime.night_parts()
     if dry_run:
         emit(publishing.gates_of(parts, run_id), as_json, shown.print_gates)
         return
     run = publishing.publish(parts, run_id, force=force, reason=reason)
+    write_page(runtime, run.run_id, run.state)
     emit(
         {"published": run.run_id}, as_json, lambda d: print_line(f"{d['published']} is published.")
     )

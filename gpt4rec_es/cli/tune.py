@@ -1,6 +1,5 @@
 """``gpt4rec tune``: trials of k1 and b and of recipes, and making what was found better live."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,10 +9,10 @@ from gpt4rec_es.cli.names import names
 from gpt4rec_es.cli.options import dry_run_option, json_option, reason_option, wide_option
 from gpt4rec_es.cli.output import emit
 from gpt4rec_es.cli.tune_all import all_
-from gpt4rec_es.cli.tune_bm25 import HEATMAP, bm25, show_grid
+from gpt4rec_es.cli.tune_bm25 import bm25
 from gpt4rec_es.cli.tune_lists import lists
 from gpt4rec_es.cli.tune_lists_output import print_list_trial, print_list_trials
-from gpt4rec_es.cli.tune_output import print_list
+from gpt4rec_es.cli.tune_output import print_list, print_trial
 
 if TYPE_CHECKING:
     from gpt4rec_es.index.bm25 import Bm25Change
@@ -54,9 +53,8 @@ def list_(wide: bool, as_json: bool) -> None:
 
 @tune.command()
 @click.argument("trial", type=int, shell_complete=names("trial"))
-@HEATMAP
 @json_option
-def show(trial: int, heatmap_file: Path | None, as_json: bool) -> None:
+def show(trial: int, as_json: bool) -> None:
     """Show TRIAL: recommendation, gains, and what was measured.
 
     Example: gpt4rec tune show 2
@@ -69,7 +67,7 @@ def show(trial: int, heatmap_file: Path | None, as_json: bool) -> None:
     if found is not None:
         emit(found, as_json, print_list_trial)
         return
-    show_grid(show_trial(engine, trial), heatmap_file, as_json)
+    emit(show_trial(engine, trial), as_json, print_trial)
 
 
 @tune.command()

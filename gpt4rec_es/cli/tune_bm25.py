@@ -1,14 +1,13 @@
 """``gpt4rec tune bm25``: choose k1 and b by measurement."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gpt4rec_es.cli.context import after_interrupt, get_runtime
 from gpt4rec_es.cli.names import names
-from gpt4rec_es.cli.options import json_option, part_option, svg_file, trust_option
+from gpt4rec_es.cli.options import json_option, part_option, trust_option
 from gpt4rec_es.cli.output import emit
 from gpt4rec_es.cli.progress import progress_bar
 from gpt4rec_es.cli.tune_lists import SEED, USERS, metric_at
@@ -16,16 +15,8 @@ from gpt4rec_es.cli.tune_output import print_plan, print_trial
 
 if TYPE_CHECKING:
     from gpt4rec_es.lab.tuning.inputs import TuningOptions
-    from gpt4rec_es.lab.tuning.trials import TrialReport
     from gpt4rec_es.runtime import Runtime
 
-HEATMAP = click.option(
-    "--heatmap",
-    "heatmap_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    callback=svg_file,
-    help="File for an SVG heat map over k1 and b.",
-)
 _AT_LEAST_1 = click.IntRange(min=1)
 
 
@@ -65,7 +56,6 @@ _AT_LEAST_1 = click.IntRange(min=1)
 )
 @USERS
 @SEED
-@HEATMAP
 @click.option("--dry-run", is_flag=True, help="Show what would be measured without measuring.")
 @json_option
 def bm25(
@@ -73,7 +63,6 @@ def bm25(
     num_queries: int | None,
     num_beams: int | None,
     metric: str,
-    heatmap_file: Path | None,
     dry_run: bool,
     as_json: bool,
     **chosen: Any,
@@ -82,12 +71,11 @@ def bm25(
 
     Queries are generated once and stored. The live index is unchanged: see `tune promote`.
 
-    Example: gpt4rec tune bm25 beauty --heatmap bm25.svg
+    Example: gpt4rec tune bm25 beauty --grid coarse
     """
-    from gpt4rec_es.lab.tuning.trials import require_svg, show_trial
+    from gpt4rec_es.lab.tuning.trials import show_trial
     from gpt4rec_es.lab.tuning.tune import plan_tuning, tune_bm25
 
-    require_svg(heatmap_file)
     after_interrupt("The generated queries are kept; run it again.")
     runtime = get_runtime()
     options = bm25_options(runtime, split, metric, num_queries, num_beams, **chosen)
@@ -95,7 +83,7 @@ def bm25(
         emit(plan_tuning(runtime.tuning_parts(), options), as_json, print_plan)
         return
     trial = tune_bm25(runtime.tuning_parts(), options, bars=progress_bar)
-    show_grid(show_trial(runtime.engine, trial.trial_no), heatmap_file, as_json)
+    emit(show_trial(runtime.engine, trial.trial_no), as_json, print_trial)
 
 
 def bm25_options(
@@ -123,12 +111,3 @@ def bm25_options(
         recipe=recipe.changed(decoding=decoding),
         **chosen,
     )
-
-
-def show_grid(report: "TrialReport", heatmap_file: Path | None, as_json: bool) -> None:
-    """Print a trial of k1 and b, and write its heat map if a file is named."""
-    from gpt4rec_es.lab.tuning.trials import write_heatmap
-
-    if heatmap_file is not None:
-        write_heatmap(report, heatmap_file)
-    emit(report, as_json, lambda shown: print_trial(shown, heatmap_file))

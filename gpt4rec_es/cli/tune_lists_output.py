@@ -1,6 +1,7 @@
 """How trials of recipes are printed for people."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from gpt4rec_es.cli.output import plural, print_line, print_table
 
@@ -58,11 +59,13 @@ def print_list_trial(report: "ListTrialReport") -> None:
     print_line(t.verdict)
     print_line(f"The recipe found: {_options(t)}.")
     best = sorted(report.settings, key=lambda row: -row["value"])[:5]
-    columns = ["pair_decay", "pair_backward", "pair_popularity", "pair_damping", "history_decay"]
     print_table(
-        ["decay", "backward", "popularity", "damping", "history", "fitted", f"{t.metric}@{t.k}"],
-        [(*(row[name] for name in columns), row["is_fitted"], row["value"]) for row in best],
-        "Best settings of pairs",
+        ["changed from the first", "fitted", "re-ranker", f"{t.metric}@{t.k}"],
+        [
+            (_changes(report.settings[0], row), row["is_fitted"], row["has_reranker"], row["value"])
+            for row in best
+        ],
+        "Best settings",
     )
     print_table(
         ["metric", t.live_name, "best", "gain", "from", "to", "p"],
@@ -78,6 +81,15 @@ def print_list_trial(report: "ListTrialReport") -> None:
     )
     if t.is_change:
         print_line(f"Make it live: gpt4rec tune promote {t.trial_no}")
+
+
+def _changes(first: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+    """Return the options of a setting that differ from those of the first, which is the recipe."""
+    others = {"trial_no", "setting_no", "is_fitted", "has_reranker", "value"}
+    found = (
+        f"{name} {it:g}" for name, it in row.items() if name not in others if it != first[name]
+    )
+    return ", ".join(found) or "nothing"
 
 
 def _options(trial: "ListTrialRow") -> str:

@@ -1,6 +1,5 @@
 """How trials are printed for people."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gpt4rec_es.cli.output import natural, plural, print_line, print_table
@@ -47,7 +46,7 @@ def print_list(found: "list[TrialRow]", *, wide: bool) -> None:
     )
 
 
-def print_trial(report: "TrialReport", heatmap_file: Path | None) -> None:
+def print_trial(report: "TrialReport") -> None:
     """Print what a trial found."""
     t = report.trial
     print_line(
@@ -78,8 +77,7 @@ def print_trial(report: "TrialReport", heatmap_file: Path | None) -> None:
         )
     if t.is_change:
         print_line(f"Make it live: gpt4rec tune promote {t.trial_no}")
-    if heatmap_file is not None:
-        print_line(f"wrote {heatmap_file}")
+    print_line(f"The surface, as a page: gpt4rec report tuning {t.trial_no}")
 
 
 def _values(row: dict[str, Any]) -> tuple[Any, ...]:

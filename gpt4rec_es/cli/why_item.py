@@ -21,6 +21,7 @@ _BY = {
     "queries": "query {query_rank} “{query}”",
     "history_titles": "the bought title “{title}”",
     "co_purchase": "buyers of “{title}”",
+    "sequence": "this sequence, which ends with “{title}”",
     "last_title": "fallback: the newest bought title",
     "popular": "fallback: popular items",
 }

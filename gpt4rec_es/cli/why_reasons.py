@@ -8,6 +8,7 @@ _REASONS = {
     "queries": "hit {hit_rank} of query {query_rank} “{query}”",
     "co_purchase": "bought with “{from_title}”",
     "history_titles": "hit {hit_rank} for the bought title “{from_title}”",
+    "sequence": "bought after this sequence, which ends with “{from_title}”: place {hit_rank}",
     "last_title": "fallback: hit {hit_rank} for the newest title “{query}”",
     "popular": "fallback: popular item",
 }

@@ -81,7 +81,7 @@ class VectorCache:
             StaleCacheError: they are not, or the encoder learns.
         """
         _require_frozen(encoder)
-        if not self._rows:
+        if self._encoder_hash is None:
             raise StaleCacheError("there are none")
         if encoder.content_hash(recompute=recompute) != self._encoder_hash:
             raise StaleCacheError("the encoder has other weights now")
@@ -98,6 +98,8 @@ class VectorCache:
         except KeyError:
             missing = next(text for text in texts if _key(text) not in self._rows)
             raise StaleCacheError(f"there is none of {missing!r}") from None
+        if not rows:  # a catalog without metadata has no texts
+            return torch.zeros(0, encoder.width, device=encoder.device)
         return self._vectors[torch.tensor(rows, dtype=torch.long)].to(encoder.device)
 
     def save(self, encoder: TextEncoder, path: Path) -> None:
@@ -107,8 +109,9 @@ class VectorCache:
             StaleCacheError: see ``check``.
         """
         self.check(encoder, recompute=True)
-        keys = torch.frombuffer(bytearray(b"".join(self._rows)), dtype=torch.uint8)
-        tensors = {"keys": keys.reshape(-1, _KEY), "vectors": self._vectors.contiguous()}
+        keys = torch.tensor([list(key) for key in self._rows], dtype=torch.uint8)
+        vectors = torch.zeros(0, encoder.width) if self._vectors is None else self._vectors
+        tensors = {"keys": keys.reshape(-1, _KEY), "vectors": vectors.contiguous()}
         save_file(tensors, path, {"encoder_hash": encoder.content_hash()})
 
 

@@ -5,7 +5,6 @@ the scrape: a thread reads, and the scrape waits for it up to a time limit.
 """
 
 import logging
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,15 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Thread
 from typing import Any
-from wsgiref.simple_server import WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, generate_latest, make_wsgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection, Engine
 
-from gpt4rec_es.errors import UsageError
-from gpt4rec_es.exporter.server import MetricsHandler, MetricsServer
+from gpt4rec_es.exporter.server import serving_app
 from gpt4rec_es.logs import scrub
 from gpt4rec_es.version import code_version
 
@@ -155,23 +152,8 @@ def serving(collector: Collector, host: str, port: int) -> Iterator[tuple[int, T
     Raises:
         UsageError: the address is in use, or is not an address of this machine.
     """
-    try:
-        families = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        kind = type("_Server", (MetricsServer,), {"address_family": families[0][0]})
-        app = make_wsgi_app(_registry(collector))
-        server: WSGIServer = make_server(host, port, app, kind, MetricsHandler)
-    except OSError as error:
-        raise UsageError(
-            f"Cannot listen on {host} port {port}: {error.strerror or error}.",
-            "Choose another by --listen HOST:PORT.",
-        ) from error
-    thread = Thread(target=server.serve_forever, name="metrics", daemon=True)
-    thread.start()
-    try:
-        yield int(server.server_address[1]), thread
-    finally:
-        server.shutdown()
-        server.server_close()
+    with serving_app(make_wsgi_app(_registry(collector)), host, port) as found:
+        yield found
 
 
 def _registry(collector: Collector) -> CollectorRegistry:

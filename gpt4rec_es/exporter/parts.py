@@ -5,6 +5,7 @@ so that a scrape every 15 seconds costs little. No label has an
 unlimited number of values.
 """
 
+from collections.abc import Mapping
 from functools import partial
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -14,8 +15,10 @@ from gpt4rec_es.db.rows import monitoring as rows
 from gpt4rec_es.db.rows import run_counts
 from gpt4rec_es.db.rows.gates import newest_results
 from gpt4rec_es.db.rows.health import database_bytes
+from gpt4rec_es.db.rows.measures import Measured, load_newest
 from gpt4rec_es.db.tables import FINISHED, STAGES, UNFINISHED
 from gpt4rec_es.exporter.collector import Part, counter, gauge, gauges_by
+from gpt4rec_es.exporter.quality import quality
 from gpt4rec_es.records import Outcome
 
 _KIND = "nightly"
@@ -113,13 +116,29 @@ def shards(connection: Connection) -> list[Metric]:
 
 
 def gates(connection: Connection) -> list[Metric]:
-    """Return the results of the gates for the run checked last."""
+    """Return results and measures of the gates for the run checked last."""
+    results = newest_results(connection)
     passed = GaugeMetricFamily(
         "gpt4rec_gate_passed", "1: the gate let the last checked run pass.", labels=["gate"]
     )
-    for gate, has_passed in newest_results(connection).items():
-        passed.add_metric([gate], float(has_passed))
-    return [passed]
+    for one in results:
+        passed.add_metric([one.gate], float(one.passed))
+    warned = sum(not (one.passed or one.is_blocking) for one in results)
+    found = load_newest(connection)
+    return [
+        passed,
+        gauge("gpt4rec_gate_warnings", "Gates that warn of the last checked run.", warned),
+        _measures("gpt4rec_measure", "Value of the run measured last.", found, "value"),
+        _measures("gpt4rec_measure_usual", "Median of the nights before it.", found, "usual"),
+    ]
+
+
+def _measures(name: str, meaning: str, found: Mapping[str, Measured], field: str) -> Metric:
+    family = GaugeMetricFamily(name, meaning, labels=["measure"])
+    for measure, one in found.items():
+        if (value := getattr(one, field)) is not None:
+            family.add_metric([measure], value)
+    return family
 
 
 def work(connection: Connection) -> list[Metric]:
@@ -216,6 +235,7 @@ def all_parts(alias: str) -> dict[str, Part]:
         "shards": shards,
         "gates": gates,
         "work": work,
+        "quality": quality,
         "builds": partial(builds, alias=alias),
         "imports": imports,
         "database": database,

@@ -1,12 +1,15 @@
-"""An HTTP server for the metrics that slow or silent clients cannot exhaust."""
+"""An HTTP server that slow or silent clients cannot exhaust; of the metrics, and of pages."""
 
 import socket
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from socketserver import ThreadingMixIn
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from gpt4rec_es.errors import UsageError
 
 # Connections that are answered at once.
 MAX_CLIENTS = 16
@@ -14,7 +17,7 @@ MAX_CLIENTS = 16
 CLIENT_SECONDS = 10.0
 
 
-class MetricsHandler(WSGIRequestHandler):
+class BoundedHandler(WSGIRequestHandler):
     """Answers one request within a time-out; logs nothing."""
 
     timeout = CLIENT_SECONDS
@@ -23,7 +26,7 @@ class MetricsHandler(WSGIRequestHandler):
         """Log nothing: a scrape every few seconds is no news."""
 
 
-class MetricsServer(ThreadingMixIn, WSGIServer):
+class BoundedServer(ThreadingMixIn, WSGIServer):
     """Serves at most ``MAX_CLIENTS`` connections at once.
 
     A further one takes the place of the oldest, if that has had its time, and is closed otherwise.
@@ -63,3 +66,30 @@ class MetricsServer(ThreadingMixIn, WSGIServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Ignore a client that went away or was too slow."""
+
+
+@contextmanager
+def serving_app(app: Any, host: str, port: int) -> Iterator[tuple[int, threading.Thread]]:
+    """Serve a WSGI application until the block ends; yield the port, and the thread that answers.
+
+    port: 0 takes a free one.
+
+    Raises:
+        UsageError: the address is in use, or is not an address of this machine.
+    """
+    try:
+        families = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        kind = type("_Server", (BoundedServer,), {"address_family": families[0][0]})
+        server: WSGIServer = make_server(host, port, app, kind, BoundedHandler)
+    except OSError as error:
+        raise UsageError(
+            f"Cannot listen on {host} port {port}: {error.strerror or error}.",
+            "Choose another by --listen HOST:PORT.",
+        ) from error
+    thread = threading.Thread(target=server.serve_forever, name="http", daemon=True)
+    thread.start()
+    try:
+        yield int(server.server_address[1]), thread
+    finally:
+        server.shutdown()
+        server.server_close()

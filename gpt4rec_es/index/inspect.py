@@ -156,3 +156,18 @@ def require_room_for(
         bytes_needed=round(each * documents * _TWICE),
         copies=replicas + 1,
     )
+
+
+def load_documents(
+    client: Elasticsearch, index: str, item_ids: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Return item id -> indexed fields of those of ``item_ids`` that ``index`` has.
+
+    Raises:
+        DependencyError: Elasticsearch cannot answer.
+    """
+    if not item_ids:
+        return {}
+    with plain_errors(client):
+        answers = client.mget(index=index, ids=list(item_ids)).body["docs"]
+    return {one["_id"]: one["_source"] for one in answers if one.get("found")}

@@ -14,18 +14,21 @@ from sqlalchemy.exc import DBAPIError
 from gpt4rec_es.db import locks
 from gpt4rec_es.db.engine import disable_statement_timeout
 from gpt4rec_es.db.errors import SERIALIZATION_FAILURE, sqlstate
-from gpt4rec_es.db.rows import audit
+from gpt4rec_es.db.rows import audit, measures
 from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows.builds import Build
 from gpt4rec_es.db.rows.co_purchases import is_current
 from gpt4rec_es.db.rows.cohort import freeze_users
+from gpt4rec_es.db.rows.health import clock
 from gpt4rec_es.db.rows.history import data_versions
+from gpt4rec_es.db.rows.measures import Measured
 from gpt4rec_es.db.rows.pins import pin as pin_build
 from gpt4rec_es.db.rows.shard_plans import plan_generate
 from gpt4rec_es.db.rows.texts import decoding_number
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.night.inputs.co_purchases import ensure_co_purchases
 from gpt4rec_es.night.inputs.cohort import freeze_popular, freeze_titles, stage_cohort
+from gpt4rec_es.night.inputs.held_out import freeze_held_out
 from gpt4rec_es.night.inputs.manifest import make_manifest
 from gpt4rec_es.night.inputs.opened import (
     Ranker,
@@ -168,6 +171,7 @@ def _plan_once(
         freeze_popular(connection, run)
         if options.fusion.uses(HISTORY_TITLES):
             freeze_titles(connection, run_no, history_version, may_search)
+        freeze_held_out(connection, run, writer.generator if writer else None, may_search)
         plan_generate(
             connection,
             run_no,
@@ -175,6 +179,8 @@ def _plan_once(
             run.decoding_no,
             options.generate_shard_size,
         )
+        ahead_s = (parts.now() - clock(connection)).total_seconds()
+        measures.store(connection, run_no, {measures.CLOCK_AHEAD: Measured(ahead_s, 1)})
         audit.record(connection, parts.actor, "plan", run.run_id)
     return run
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from gpt4rec_es.errors import UsageError
 
-QUERIES, CO_PURCHASE, HISTORY_TITLES = SOURCES = ("queries", "co_purchase", "history_titles")
+SOURCES = ("queries", "co_purchase", "history_titles", "sequence")
+QUERIES, CO_PURCHASE, HISTORY_TITLES, SEQUENCE = SOURCES
 # Larger coefficients and weights make scores that cannot be stored.
 LARGEST = 1_000_000
 # What the popularity of an item, and a re-ranker, add to its score beside the sources.
@@ -38,6 +39,10 @@ def _queries(meaning: str) -> Feature:
     return Feature((QUERIES,), meaning)
 
 
+def _sequence(meaning: str) -> Feature:
+    return Feature((SEQUENCE,), meaning)
+
+
 # In the order in which their contributions are added.
 FEATURES: dict[str, Feature] = {
     "co_newest": _co("log(1 + 1000 x) of the similarity to the newest purchase"),
@@ -54,10 +59,16 @@ FEATURES: dict[str, Feature] = {
     "query_newest": _queries("fraction of the best score, by the first query"),
     "query_recent": _queries("mean fraction of the best score, weighted by query_decay"),
     "query_best": _queries("highest fraction of the best score of one query"),
+    "query_likely": _queries(
+        "highest fraction of the best score times exp(mean log-probability) of the query"
+    ),
     "query_count": _queries("log(1 + n) of the number of queries that found it"),
     "rerank": Feature(
         (RERANKER,), "score of the re-ranker, minus its mean over the user's candidates"
     ),
+    "seq_score": _sequence("score of the re-ranker, minus that of the last item found"),
+    "seq_share": _sequence("exp of the score of the re-ranker, minus that of the first item found"),
+    "seq_rank": _sequence("1 / log2(1 + rank) among the items found"),
 }
 # Values of a user that features are multiplied with: how much is known, and how sure it is. They
 # make coefficients of one shop usable in another (docs/quality.md).
@@ -106,8 +117,8 @@ def check_coefficients(coefficients: Collection[tuple[str, float]], used: Collec
 
 
 def uses_reranker(coefficients: Collection[tuple[str, float]]) -> bool:
-    """Return whether the score of a re-ranker counts."""
+    """Return whether a score of a re-ranker counts."""
     return any(
-        value and RERANKER in FEATURES[name.partition("*")[0]].sources
+        value and {RERANKER, SEQUENCE}.intersection(FEATURES[name.partition("*")[0]].sources)
         for name, value in coefficients
     )

@@ -20,7 +20,7 @@ _Count = Annotated[int, Interval(ge=1, le=1000)]
 
 
 # The sources of candidates, by the names that weights and manifests give them.
-QUERIES, CO_PURCHASE, HISTORY_TITLES = SOURCES = features.SOURCES
+QUERIES, CO_PURCHASE, HISTORY_TITLES, SEQUENCE = SOURCES = features.SOURCES
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,10 @@ class Fusion:
     method: "scores" adds up weighted scores, "ranks" weighted reciprocal ranks, "learned" the
     features of ``options.features`` times ``coefficients``, (feature, coefficient) in their order;
     then a weight only switches its source on. candidates: hits counted per title, and length of
-    each source's ranking. query_hits: hits counted per query by
-    scores. history: number of newest purchases used; each older one counts ``history_decay`` times
-    less, each lower-ranked query ``query_decay`` times less. neighbours: neighbours kept per item.
-    pair_history: newest purchases per user that are counted in pairs. pairs: weights of pairs.
-    rank_constant: added to each rank before its reciprocal.
+    each source's ranking. query_hits: hits counted per query by scores. history: newest purchases
+    used; each older one counts ``history_decay`` times less, each lower-ranked query
+    ``query_decay`` times less. neighbours: kept per item. pair_history: newest purchases per user
+    counted in pairs. pairs: weights of pairs. rank_constant: added to ranks before reciprocals.
     """
 
     weights: tuple[tuple[str, float], ...] = ((QUERIES, 1.0),)
@@ -73,6 +72,9 @@ class Fusion:
                 f"The fusion {self.method!r} has {len(self.coefficients)} coefficients.",
                 "A learned fusion has one or more, the others have none.",
             )
+        if self.method != "learned" and self.uses(SEQUENCE):
+            way_out = "`gpt4rec tune lists SPLIT --reranker NAME` makes one."
+            raise UsageError(f"The source {SEQUENCE} needs a learned fusion.", way_out)
         features.check_coefficients(
             self.coefficients, [name for name, weight in self.weights if weight > 0]
         )
@@ -101,8 +103,8 @@ class Fusion:
 
     @property
     def uses_reranker(self) -> bool:
-        """Whether the score of a re-ranker counts."""
-        return features.uses_reranker(self.coefficients)
+        """Whether a score of a re-ranker counts, or its best items are a source."""
+        return self.uses(SEQUENCE) or features.uses_reranker(self.coefficients)
 
     @property
     def is_plain(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Interval
 
+from gpt4rec_es.options.gates import GateLimits
 from gpt4rec_es.options.lists import Fusion, ListRules, QueryFilters, SearchOptions
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe
 from gpt4rec_es.records import Decoding
@@ -26,7 +27,7 @@ class NightOptions:
     max_failures: errors of a shard before it is split. daily_min_users: minimum number of users of
     a query in the daily sums. max_outage_seconds: time that a worker waits for an unreachable
     server before it gives its shard back. max_fallback_fraction: limit of the fractions that the
-    gate ``few_fallbacks`` measures.
+    gate ``few_fallbacks`` measures. gate_limits: limits of the other gates.
     """
 
     k: Annotated[int, Interval(ge=1, le=1000)] = 10
@@ -43,6 +44,7 @@ class NightOptions:
     max_failed_fraction: _Fraction = 0.001
     min_full_fraction: _Fraction = 0.99
     max_fallback_fraction: _Fraction = 0.2
+    gate_limits: GateLimits = field(default_factory=GateLimits)
     daily_min_users: Annotated[int, Interval(ge=1, le=10_000)] = 1
     max_outage_seconds: float = 600.0
 

@@ -14,7 +14,7 @@ from annotated_types import Interval
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.options.features import uses_reranker
-from gpt4rec_es.options.lists import QUERIES, Fusion, QueryFilters, SearchOptions
+from gpt4rec_es.options.lists import QUERIES, SEQUENCE, Fusion, QueryFilters, SearchOptions
 from gpt4rec_es.records import Decoding
 
 # Format of the documents that this code writes, and the newest that it reads.
@@ -27,7 +27,8 @@ class Recipe:
 
     prompt_titles: newest titles in a prompt; None: the number that the generator was trained with.
     filters: without phrases, which a file of the installation holds. reranker: name of the
-    registered re-ranker whose score is a feature of the fusion; None: none.
+    registered re-ranker whose score is a feature of the fusion, or whose best items are a source;
+    None: none.
     """
 
     decoding: Decoding = field(default_factory=Decoding)
@@ -46,10 +47,11 @@ class Recipe:
             )
         if self.fusion.uses_reranker != (self.reranker is not None):
             raise UsageError(
-                "The recipe has a coefficient of a re-ranker, but names none."
+                "The recipe has a coefficient of a re-ranker, or its items as a source, but names "
+                "none."
                 if self.reranker is None
                 else f"The re-ranker {self.reranker!r} would have no effect: the fusion has no "
-                "coefficient of its score.",
+                "coefficient of its score, nor the source sequence.",
                 "Name it in the entry reranker, and give the feature rerank a coefficient; "
                 "`gpt4rec tune lists SPLIT --reranker NAME` finds one.",
             )
@@ -114,15 +116,24 @@ class NamedRecipe:
 
 
 def without_reranker(recipe: Recipe) -> Recipe:
-    """Return ``recipe`` with the other coefficients alone.
+    """Return ``recipe`` with the other coefficients and sources alone.
 
     Raises:
         UsageError: it has no others.
     """
-    kept = tuple(pair for pair in recipe.fusion.coefficients if not uses_reranker([pair]))
     if recipe.reranker is None:
         return recipe
-    return replace(recipe, fusion=replace(recipe.fusion, coefficients=kept), reranker=None)
+    kept = tuple(pair for pair in recipe.fusion.coefficients if not uses_reranker([pair]))
+    weights = tuple(pair for pair in recipe.fusion.weights if pair[0] != SEQUENCE)
+    fusion = replace(recipe.fusion, coefficients=kept, weights=weights)
+    return replace(recipe, fusion=fusion, reranker=None)
+
+
+def with_sequence(recipe: Recipe, reranker: str) -> Recipe:
+    """Return ``recipe`` with the best items of a registered re-ranker as its last source."""
+    weights = tuple(pair for pair in recipe.fusion.weights if pair[0] != SEQUENCE)
+    fusion = replace(recipe.fusion, weights=(*weights, (SEQUENCE, 1.0)))
+    return replace(recipe, fusion=fusion, reranker=reranker)
 
 
 def differences(a: Recipe, b: Recipe) -> dict[str, list[Any]]:

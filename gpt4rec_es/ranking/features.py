@@ -7,13 +7,13 @@ used on exactly the values that they were fitted on. Pure.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import log1p
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gpt4rec_es.options.features import FEATURES, POPULARITY, RERANKER
-from gpt4rec_es.options.lists import CO_PURCHASE, HISTORY_TITLES, QUERIES, Fusion
+from gpt4rec_es.options.lists import CO_PURCHASE, HISTORY_TITLES, QUERIES, SEQUENCE, Fusion
 from gpt4rec_es.ranking.outcome import QueryHits
 from gpt4rec_es.ranking.rules import ListFilter
 from gpt4rec_es.ranking.scoring import (
@@ -23,6 +23,7 @@ from gpt4rec_es.ranking.scoring import (
     query_evidence,
     title_evidence,
 )
+from gpt4rec_es.ranking.sequences import sequence_evidence, values_of_sequence
 from gpt4rec_es.ranking.values import (
     Hits,
     Numbers,
@@ -31,6 +32,7 @@ from gpt4rec_es.ranking.values import (
     flat_hits,
     values_by_item,
 )
+from gpt4rec_es.ranking.vectors import Scorer
 
 # Similarities are small: 1 buyer of 1,000 in common is the unit.
 _PER_THOUSAND = 1000.0
@@ -53,9 +55,6 @@ class Buyers:
 
 
 NO_BUYERS = Buyers(np.zeros(0, np.int32))
-
-# Function from item numbers to one user's scores by a re-ranker; NaN: the item has no vector.
-Scorer: TypeAlias = Callable[[Numbers], Values]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +91,10 @@ class _Found:
         """Return a value of the generated queries."""
         return self.of[QUERIES][name]
 
+    def sequence(self, name: str) -> Values:
+        """Return a value of the sequence of purchases, see ``sequence_values``."""
+        return self.of[SEQUENCE][name]
+
     def share(self) -> Values:
         """Return the recent similarity as a fraction of the highest of all candidates."""
         recent = self.of[CO_PURCHASE]["recent"]
@@ -118,6 +121,9 @@ class FoundValues(Protocol):
     def query(self, name: str) -> Values:
         """Return a value of the generated queries."""
 
+    def sequence(self, name: str) -> Values:
+        """Return a value of the sequence of purchases, see ``sequence_values``."""
+
     def share(self) -> Values:
         """Return the recent similarity as a fraction of the highest of the user's candidates."""
 
@@ -138,10 +144,14 @@ FEATURE_VALUES: dict[str, Callable[[FoundValues], Values]] = {
     "query_newest": lambda f: f.query("newest"),
     "query_recent": lambda f: f.query("recent"),
     "query_best": lambda f: f.query("best"),
+    "query_likely": lambda f: f.query("likely"),
     "query_count": lambda f: np.log1p(f.query("count")),
     "rerank": lambda f: f.rerank,
+    "seq_score": lambda f: f.sequence("score"),
+    "seq_share": lambda f: f.sequence("share"),
+    "seq_rank": lambda f: f.sequence("rank"),
 }
-_VALUES = ("newest", "recent", "mean", "best", "count")
+_VALUES = ("newest", "recent", "mean", "best", "likely", "count")
 
 
 def find_candidates(
@@ -165,6 +175,7 @@ def find_candidates(
         QUERIES: lambda: query_evidence(queries, fusion),
         CO_PURCHASE: lambda: neighbour_evidence(newest, fusion),
         HISTORY_TITLES: lambda: title_evidence(newest, fusion),
+        SEQUENCE: lambda: [] if scorer is None else [sequence_evidence(scorer.best, fusion)],
     }
     sources: dict[str, tuple[SourceValues, Hits]] = {}
     for name, weight in fusion.weights:
@@ -175,7 +186,8 @@ def find_candidates(
     several = np.concatenate(tops) if tops else np.zeros(0, np.int64)
     _, first = np.unique(several, return_index=True)
     item_nos = several[np.sort(first)]
-    of = {name: _aligned(sources.get(name), item_nos) for name in makers}
+    of = {name: _aligned(sources.get(name), item_nos) for name in makers if name != SEQUENCE}
+    of[SEQUENCE] = values_of_sequence(sources.get(SEQUENCE), item_nos)
     found = _Found(of, buyers.of(item_nos), centred(scorer, item_nos))
     contexts = {
         "history": log1p(min(n_bought, _MOST_BOUGHT)),

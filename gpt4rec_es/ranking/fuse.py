@@ -11,7 +11,7 @@ from operator import itemgetter
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.options.lists import Fusion
-from gpt4rec_es.ranking.features import NO_BUYERS, Buyers, Scorer
+from gpt4rec_es.ranking.features import NO_BUYERS, Buyers
 from gpt4rec_es.ranking.merge import merge_hits
 from gpt4rec_es.ranking.outcome import Merge, Pick, QueryHits, Removed
 from gpt4rec_es.ranking.pinned import NO_PINS, choose_pins, with_promotions
@@ -19,6 +19,7 @@ from gpt4rec_es.ranking.promotions import NO_PROMOTIONS, Promotions
 from gpt4rec_es.ranking.rankings import rank_sources
 from gpt4rec_es.ranking.rules import ListFilter
 from gpt4rec_es.ranking.scoring import Purchase, Ranking
+from gpt4rec_es.ranking.vectors import Scorer
 from gpt4rec_es.records import SearchResult, Source
 
 
@@ -161,7 +162,8 @@ def _with_ranks_before(picks: list[Pick], rankings: Sequence[tuple[float, Rankin
     scores: dict[int, float] = next((r.scores for _, r in rankings if r.scores), {})
     if not scores:
         return picks
-    before = add_up([pair for pair in rankings if not pair[1].scores])
+    of_reranker = (None, Source.SEQUENCE)
+    before = add_up([pair for pair in rankings if pair[1].source not in of_reranker])
     order = sorted(before, key=before.__getitem__, reverse=True)
     ranks = {item_no: rank for rank, item_no in enumerate(order, start=1)}
     return [

@@ -9,7 +9,6 @@ from gpt4rec_es.options.lists import HISTORY_TITLES, QUERIES, Fusion
 from gpt4rec_es.ranking.features import (
     Buyers,
     Candidates,
-    Scorer,
     contributions,
     find_candidates,
 )
@@ -17,6 +16,7 @@ from gpt4rec_es.ranking.outcome import QueryHits
 from gpt4rec_es.ranking.rules import ListFilter
 from gpt4rec_es.ranking.scoring import Purchase, Ranking, Reason, lacking
 from gpt4rec_es.ranking.values import Values
+from gpt4rec_es.ranking.vectors import Scorer
 from gpt4rec_es.records import Source
 
 # Parts are rounded to multiples of this, so that their sums are exact in any order and the last

@@ -37,10 +37,14 @@ class Pick(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class QueryHits:
-    """The hits of one generated query; ``query_rank`` is its 1-based rank in the generation."""
+    """The hits of one generated query; ``query_rank`` is its 1-based rank in the generation.
+
+    likelihood: see ``GeneratedQuery``; 1: unknown.
+    """
 
     query_rank: int
     result: SearchResult
+    likelihood: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

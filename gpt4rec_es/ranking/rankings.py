@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from heapq import nlargest
 
 from gpt4rec_es.options.lists import HISTORY_TITLES, QUERIES, Fusion
-from gpt4rec_es.ranking.features import NO_BUYERS, Buyers, Scorer
+from gpt4rec_es.ranking.features import NO_BUYERS, Buyers
 from gpt4rec_es.ranking.learned import learned_rankings
 from gpt4rec_es.ranking.merge import merge_hits
 from gpt4rec_es.ranking.outcome import QueryHits
@@ -18,6 +18,7 @@ from gpt4rec_es.ranking.scoring import (
     title_evidence,
     weigh,
 )
+from gpt4rec_es.ranking.vectors import Scorer
 from gpt4rec_es.records import Source
 
 

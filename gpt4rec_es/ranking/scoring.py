@@ -41,7 +41,10 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One list of hits as evidence for its items; ``unit``: the score that has the value 1."""
+    """One list of hits as evidence for its items; ``unit``: the score that has the value 1.
+
+    likelihood: of the query that found them.
+    """
 
     weight: float
     unit: float
@@ -49,6 +52,7 @@ class Evidence:
     scores: Sequence[float]
     query_rank: int | None = None
     from_item_no: int | None = None
+    likelihood: float = 1.0
 
 
 def lacking(known: Sequence[tuple[int, SearchResult]], most: int) -> tuple[int, ...]:
@@ -65,6 +69,7 @@ def query_evidence(queries: Sequence[QueryHits], fusion: Fusion) -> list[Evidenc
             fusion.query_decay**place,
             fusion.query_hits,
             query_rank=query.query_rank,
+            likelihood=query.likelihood,
         )
         for place, query in enumerate(active)
     ]
@@ -88,10 +93,11 @@ def _hit_evidence(
     *,
     query_rank: int | None = None,
     from_item_no: int | None = None,
+    likelihood: float = 1.0,
 ) -> Evidence:
     item_nos = result.item_nos[:most]
     unit = (result.scores[0] if item_nos else 0) or 1.0
-    return Evidence(weight, unit, item_nos, result.scores, query_rank, from_item_no)
+    return Evidence(weight, unit, item_nos, result.scores, query_rank, from_item_no, likelihood)
 
 
 def neighbour_evidence(newest: Sequence[Purchase], fusion: Fusion) -> list[Evidence]:

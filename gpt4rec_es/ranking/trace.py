@@ -11,16 +11,17 @@ from gpt4rec_es.ranking.merge import merge_hits
 from gpt4rec_es.ranking.outcome import Merge, Pick, QueryHits, Removed
 from gpt4rec_es.ranking.rules import ListFilter
 from gpt4rec_es.ranking.scoring import Purchase
+from gpt4rec_es.ranking.vectors import NO_BEST, BestItems
 from gpt4rec_es.records import SearchResult, Source
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One place of an item among the hits of a query or title, neighbours, or popular items.
+    """One place of an item among the hits of a source, or popular items.
 
     hit_rank: the place, 1-based. used_hits: number of the first places there that the list used;
-    beyond them an item does not count. score: BM25 score or similarity. query_rank and from_item_no
-    as in ``Pick``.
+    beyond them an item does not count. score: BM25 score, similarity or score of the re-ranker.
+    query_rank and from_item_no as in ``Pick``.
     """
 
     source: Source
@@ -42,10 +43,12 @@ def find_item(
     purchases: Sequence[Purchase],
     fusion: Fusion,
     used: Mapping[int, int],
+    best: BestItems = NO_BEST,
 ) -> Iterator[Found]:
-    """Yield the places at which generated queries, titles and neighbours found the item.
+    """Yield the places at which queries, titles, neighbours and a sequence found the item.
 
-    used: see ``used_hits``. purchases: newest first, as of ``fuse_sources``.
+    used: see ``used_hits``. purchases: newest first, as of ``fuse_sources``. best: all items that
+    the list may have by the user's vector, if they are a source.
     """
     for query in queries:
         if place := _place(item_no, query.result.item_nos):
@@ -61,6 +64,9 @@ def find_item(
             most = len(one.neighbours.item_nos) if CO_PURCHASE in counts else 0
             score = one.neighbours.similarities[place - 1]
             yield Found(Source.CO_PURCHASE, place, most, score, None, one.item_no)
+    if place := _place(item_no, best.item_nos.tolist()):
+        score = float(best.scores[place - 1])
+        yield Found(Source.SEQUENCE, place, fusion.candidates, score, None, best.after)
 
 
 def find_fallback(

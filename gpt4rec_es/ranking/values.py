@@ -19,9 +19,9 @@ class SourceValues:
     """The evidence of one source per item, as parallel arrays in order of item number.
 
     newest: value by the first evidence (newest purchase or best query) alone. recent: mean weighted
-    by age or rank. mean: unweighted mean. best: maximum. count: number of purchases or queries that
-    found the item. first: index of its first hit among all hits, the tie-break. reason: index of
-    its strongest hit.
+    by age or rank. mean: unweighted mean. best: maximum. likely: maximum of the values times the
+    likelihood of their query. count: number of purchases or queries that found the item. first:
+    index of its first hit among all hits, the tie-break. reason: index of its strongest hit.
     """
 
     item_nos: Numbers
@@ -29,6 +29,7 @@ class SourceValues:
     recent: Values
     mean: Values
     best: Values
+    likely: Values
     count: Values
     first: Numbers
     reason: Numbers
@@ -90,12 +91,18 @@ def values_by_item(hits: Hits) -> SourceValues:
     inverse = np.empty(len(items), np.int64)
     inverse[order] = np.cumsum(is_first) - 1
     n = len(starts)
+    likely = values * np.array([one.likelihood for one in evidence], np.float64)[of]
+
+    def highest(numbers: Values) -> Values:
+        return np.maximum.reduceat(numbers[order], starts) if n else np.zeros(0)
+
     return SourceValues(
         in_order[starts],
         _sums(inverse, values * (of == 0), n),
         _sums(inverse, weighted, n),
         _sums(inverse, values, n) / max(len(evidence), 1),
-        np.maximum.reduceat(values[order], starts) if n else np.zeros(0),
+        highest(values),
+        highest(likely),
         _sums(inverse, np.ones(len(of)), n),
         np.minimum.reduceat(order, starts) if n else starts,
         order[starts],

@@ -5,8 +5,8 @@ a user is 1. A score is then a sum of integers, which no order of additions chan
 replay and an evaluation agree to the last bit, without the network that made the vectors.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -18,6 +18,7 @@ _UNIT = 1 << 10  # of a component; a product of two has the unit 2^20
 _LIMITS = np.iinfo(np.int16)
 
 Fixed: TypeAlias = NDArray[np.int16]
+Scores: TypeAlias = NDArray[np.float64]
 
 
 def quantise(values: Any) -> Fixed:
@@ -48,13 +49,23 @@ def dequantise(vectors: Fixed) -> NDArray[np.float32]:
     return vectors.astype(np.float32) / np.float32(_UNIT)
 
 
-def score(user_vector: Fixed, item_vectors: Fixed) -> NDArray[np.float64]:
+def score(user_vector: Fixed, item_vectors: Fixed) -> Scores:
     """Return the score of each item: (items,) from (width,) and (items, width).
 
     Also (users, items) from (users, width).
     """
+    return scaled(exact_products(user_vector, item_vectors))
+
+
+def exact_products(user_vector: Fixed, item_vectors: Fixed) -> Scores:
+    """Return scores before ``scaled``: integers below 2^46 for widths up to 65,536."""
     # Products and sums of these integers are below 2^53, so floating point is exact and quick.
-    return user_vector.astype(np.float64) @ item_vectors.astype(np.float64).T / _UNIT**2
+    return user_vector.astype(np.float64) @ item_vectors.astype(np.float64).T
+
+
+def scaled(products: NDArray[np.number[Any]]) -> Scores:
+    """Return the scores that integer products stand for."""
+    return products.astype(np.float64) / _UNIT**2
 
 
 def with_last(vectors: Any, last: Any) -> Fixed:
@@ -82,10 +93,14 @@ def from_bytes(stored: Sequence[bytes], width: int) -> Fixed:
 
 
 class ItemVectors(NamedTuple):
-    """Vectors of items: item numbers (sorted), and (items, width), with biases last."""
+    """Vectors of items: item numbers (sorted), and (items, width), with biases last.
+
+    is_findable: whether the item can be recommended.
+    """
 
     item_nos: NDArray[np.int64]
     vectors: Fixed
+    is_findable: NDArray[np.bool_]
 
     def of(self, item_nos: Sequence[int] | NDArray[np.int64]) -> tuple[Fixed, NDArray[np.bool_]]:
         """Return the vectors of ``item_nos``, and which items have one; zeros are for the others.
@@ -108,28 +123,48 @@ class ItemLookup(Protocol):
         """Return the vectors of ``item_nos``, and which items have one."""
 
 
+class BestItems(NamedTuple):
+    """Items of the highest scores, best first; see best_items.py.
+
+    after: newest purchase that was read; None: none of those that are known.
+    """
+
+    item_nos: NDArray[np.int64]
+    scores: Scores
+    after: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """One user's scores. best: the best items of the catalog, if these are a source."""
+
+    items: ItemLookup
+    own: Fixed
+    best: BestItems
+
+    def __call__(self, item_nos: NDArray[np.int64]) -> Scores:
+        """Return the scores of these items; NaN: of an item without a vector."""
+        vectors, found = self.items.of(item_nos)
+        return np.where(found, score(self.own, vectors), np.nan)
+
+
 @dataclass(frozen=True, slots=True)
 class Vectors:
-    """Vectors by a re-ranker: of items, and of users by user number."""
+    """Vectors by a re-ranker: of items, and of users by user number.
+
+    best: by user number, if the best items are a source.
+    """
 
     items: ItemLookup
     users: Mapping[int, Fixed]
+    best: Mapping[int, BestItems] = field(default_factory=dict)
 
-    def scorer(self, user_no: int) -> Callable[[NDArray[np.int64]], NDArray[np.float64]] | None:
-        """Return the function from item numbers to the user's scores; NaN: of an unknown item.
-
-        None: the user has no vector.
-        """
+    def scorer(self, user_no: int) -> Scorer | None:
+        """Return the user's scores; None: the user has no vector."""
         own = self.users.get(user_no)
-        if own is None:
-            return None
-
-        def scores(item_nos: NDArray[np.int64]) -> NDArray[np.float64]:
-            vectors, found = self.items.of(item_nos)
-            return np.where(found, score(own, vectors), np.nan)
-
-        return scores
+        return None if own is None else Scorer(self.items, own, self.best.get(user_no, NO_BEST))
 
 
-NO_ITEMS = ItemVectors(np.zeros(0, np.int64), np.zeros((0, 1), np.int16))
+NO_BEST = BestItems(np.zeros(0, np.int64), np.zeros(0))
+NO_ITEMS = ItemVectors(np.zeros(0, np.int64), np.zeros((0, 1), np.int16), np.zeros(0, np.bool_))
 NO_VECTORS = Vectors(NO_ITEMS, {})

@@ -36,7 +36,7 @@ def reranker_lack(connection: Connection, chosen: NamedRecipe) -> Lack | None:
             f"The folder of re-ranker {name} is gone: {row.path}.",
             f"Put it back, or say where it is: {again}.",
         )
-    if Path(row.gpt2).is_absolute() and not Path(row.gpt2).is_dir():
+    if row.gpt2 and Path(row.gpt2).is_absolute() and not Path(row.gpt2).is_dir():
         return Lack(
             f"The GPT-2 that reads metadata for re-ranker {name} is gone: {row.gpt2}.",
             f"Put it back, or say where it is: {again} --gpt2 FOLDER.",

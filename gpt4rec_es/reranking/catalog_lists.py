@@ -42,8 +42,3 @@ def best_items(
         order = row[best].sort(descending=True, stable=True).indices
         lists.append(best[order[:wanted]].tolist())
     return lists
-
-
-def recommend(model: TwoTowers, user: int, k: int) -> list[int]:
-    """Return the ``k`` best items for a user of the training data; see ``best_items``."""
-    return best_items(model, [user], [model.train_histories[user]], k, model.snapshot())[0]

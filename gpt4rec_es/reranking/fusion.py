@@ -87,11 +87,12 @@ class FieldAttention(nn.Module):  # type: ignore[misc]
         """
         n = len(query)
         fields = torch.cat([self.read(vectors) + self.field, self.nothing.expand(n, 1, -1)], 1)
-        keys = self.to_key(fields).view(n, -1, self.heads, query.shape[1] // self.heads)
+        shape = (self.heads, query.shape[1] // self.heads)  # no -1: n may be 0
+        keys = self.to_key(fields).view(n, fields.shape[1], *shape)
         values = self.to_value(fields).view_as(keys)
-        queries = self.to_query(query).view(n, self.heads, -1)
+        queries = self.to_query(query).view(n, *shape)
         logits = torch.einsum("nhd,nfhd->nhf", queries, keys) / keys.shape[-1] ** 0.5
         usable = torch.cat([present, present.new_ones(n, 1)], 1).unsqueeze(1)
         weights = logits.masked_fill(~usable, -torch.inf).softmax(-1)
-        found = torch.einsum("nhf,nfhd->nhd", weights, values).reshape(n, -1)
+        found = torch.einsum("nhf,nfhd->nhd", weights, values).flatten(1)
         return self.norm(query + self.dropout(self.out(found))), weights.mean(1)

@@ -11,8 +11,9 @@ from torch import nn
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.reranking.metadata import RecommenderData
 from gpt4rec_es.reranking.objectives import Objective, bpr, info_nce, sampled_softmax
+from gpt4rec_es.reranking.pair_scores import PairScores
 from gpt4rec_es.reranking.text_table import Phase, TextTable, regroup, take
-from gpt4rec_es.reranking.two_towers import TowerOptions, TwoTowers
+from gpt4rec_es.reranking.two_towers import TowerOptions
 
 # Rows of a batch that are contrasted with each other; the time grows with their square.
 _CONTRASTED = 1024
@@ -75,7 +76,7 @@ class Losses:
     contrastive: Any
 
 
-class LearningTowers(TwoTowers):
+class LearningTowers(PairScores):
     """Towers with their losses and phases.
 
     settings: arguments that a saved recommender is made with again.
@@ -103,15 +104,8 @@ class LearningTowers(TwoTowers):
 
     def calculate_loss(self, batch: Batch) -> Losses:
         """Return the losses of a batch; distinct items and texts are read once."""
-        numbers = [batch.positives, batch.negatives]
-        if self.options.user_mode != "id":
-            numbers.append(batch.histories[batch.histories >= 0])
-        distinct = torch.cat(numbers).unique()
-        lookup = torch.zeros(self.n_items, dtype=torch.long, device=distinct.device)
-        lookup[distinct] = torch.arange(len(distinct), device=distinct.device)
-        table = self._read_texts(distinct, batch.users)
-        vectors, biases, _ = self.item_vectors(distinct, table)
-        users = self.user_vectors(batch.users, batch.histories, vectors, lookup, table)
+        items = torch.cat([batch.positives, batch.negatives])
+        users, vectors, biases, lookup, table = self.read(batch.users, batch.histories, items)
         own, others = lookup[batch.positives], lookup[batch.negatives]
         positive = (users * vectors[own]).sum(1) + biases[own]
         negative = users @ vectors[others].T + biases[others]
@@ -152,12 +146,6 @@ class LearningTowers(TwoTowers):
         self.train(self.training)
         if optimizer is not None:
             regroup(optimizer, self.table.encoder, encoder_lr)
-
-    def _read_texts(self, items: Any, users: Any) -> Any:
-        places = self.item_places[items].flatten()
-        if self.users is not None:
-            places = torch.cat([places, self.places_of_users(users).flatten()])
-        return self.table.read_for(places)
 
     def _contrast_items(self, items: Any, table: Any) -> Any:
         """Return InfoNCE between ID view and metadata view of known items with metadata."""

@@ -1,9 +1,11 @@
 """Register re-rankers, and open the registered ones.
 
-A row refers to a folder that may have changed, so the folder is checked before it is used.
+A row refers to a folder that may have changed, so the folder is checked before it is used. There
+are two kinds: recommenders that read metadata by a GPT-2, and a SASRec, which reads none.
 """
 
 from pathlib import Path
+from typing import TypeAlias
 
 from sqlalchemy import Engine
 
@@ -13,7 +15,11 @@ from gpt4rec_es.db.rows.rerankers import Reranker
 from gpt4rec_es.encoders.network import set_threads
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.reranking.checkpoint import read_document
+from gpt4rec_es.reranking.served_sequence import DOCUMENT as SEQUENCE_DOCUMENT
+from gpt4rec_es.reranking.served_sequence import ServedSequence, read_sequence
 from gpt4rec_es.reranking.serving import ServedReranker
+
+Served: TypeAlias = ServedReranker | ServedSequence
 
 
 def list_rerankers(engine: Engine) -> list[Reranker]:
@@ -50,13 +56,19 @@ def add_reranker(
         UsageError: the folder holds none, or none that nights could use, or the name is taken.
         DataError: biases that stored vectors cannot hold.
     """
-    card = read_document(folder)["card"] or {}
-    source = gpt2 or card.get("gpt2", {}).get("path")
-    if source is None:
-        raise UsageError(
-            f"The card of the re-ranker in {folder} names no GPT-2.", "Give its folder: --gpt2."
-        )
-    opened = ServedReranker(folder, source)
+    if _is_sequence(folder):
+        if gpt2 is not None:
+            raise UsageError(f"The network in {folder} reads no metadata.", "Leave out --gpt2.")
+        card, source = read_sequence(folder)["card"], None
+    else:
+        card = read_document(folder)["card"] or {}
+        source = gpt2 or card.get("gpt2", {}).get("path")
+        if source is None:
+            raise UsageError(
+                f"The card of the re-ranker in {folder} names no GPT-2.",
+                "Give its folder: --gpt2.",
+            )
+    opened = _opened(folder, source)
     opened.check_biases()
     with transaction(engine) as connection:
         if dry_run:
@@ -68,7 +80,7 @@ def add_reranker(
             name=name,
             content_hash=opened.content_hash,
             path=str(folder.resolve()),
-            gpt2=str(Path(source).resolve()) if Path(source).is_dir() else source,
+            gpt2=str(Path(source).resolve()) if source and Path(source).is_dir() else source,
             width=opened.width,
             history_length=opened.history_length,
             card=card,
@@ -84,11 +96,19 @@ def add_reranker(
         return row
 
 
-def _places(row: Reranker) -> dict[str, str]:
+def _is_sequence(folder: Path) -> bool:
+    return (folder / SEQUENCE_DOCUMENT).is_file()
+
+
+def _opened(folder: Path, gpt2: str | None, device: str = "cpu") -> Served:
+    return ServedSequence(folder, device) if gpt2 is None else ServedReranker(folder, gpt2, device)
+
+
+def _places(row: Reranker) -> dict[str, str | None]:
     return {"path": row.path, "gpt2": row.gpt2}
 
 
-def open_registered(row: Reranker, device: str = "cpu", threads: int = 0) -> ServedReranker:
+def open_registered(row: Reranker, device: str = "cpu", threads: int = 0) -> Served:
     """Return the re-ranker of ``row``, opened, if its files are unchanged.
 
     threads: of this process; 0: as they are.
@@ -105,7 +125,7 @@ def open_registered(row: Reranker, device: str = "cpu", threads: int = 0) -> Ser
         )
     if threads:
         set_threads(threads)
-    opened = ServedReranker(Path(row.path), row.gpt2, device)
+    opened = _opened(Path(row.path), row.gpt2, device)
     if opened.content_hash != row.content_hash:
         raise ConflictError(
             f"The files of re-ranker {row.name!r} changed since it was registered.",

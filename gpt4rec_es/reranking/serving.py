@@ -72,6 +72,10 @@ class ServedReranker:
         quantise(self._model.item_bias.detach().cpu().numpy())
         quantise(self._model.other_bias.detach().cpu().numpy())
 
+    def has_vectors(self, item_ids: Sequence[str]) -> list[bool]:
+        """Return whether each item has a vector: metadata of any item can be read."""
+        return [True] * len(item_ids)
+
     def input_hashes(self, item_ids: Sequence[str], rows: Sequence[ItemFields]) -> list[bytes]:
         """Return a hash of all that the vector of each item depends on, besides the network."""
         metadata = self._reading.items(rows)

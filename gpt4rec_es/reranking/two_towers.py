@@ -1,7 +1,6 @@
 """Two towers: a vector for each user and item, whose product, with the item's bias, is the score.
 
-One matrix product scores a whole catalog. There is no user bias: it would change no order, and no
-loss here would give it a gradient.
+One matrix product scores a whole catalog.
 """
 
 from collections.abc import Iterator, Sequence
@@ -192,7 +191,7 @@ class TwoTowers(nn.Module):  # type: ignore[misc]
         Raises:
             DataError: a number is out of range.
         """
-        self._require_known(users, histories)
+        self.require_known(users, histories)
         device = snapshot.vectors.device
         numbers = torch.tensor(users, dtype=torch.long, device=device)
         with self._evaluating():
@@ -233,7 +232,12 @@ class TwoTowers(nn.Module):  # type: ignore[misc]
         finally:
             self.train(was_training)
 
-    def _require_known(self, users: Sequence[int], histories: Sequence[Sequence[int]]) -> None:
+    def require_known(self, users: Sequence[int], histories: Sequence[Sequence[int]]) -> None:
+        """Check numbers of users, which may be MISSING, and of items.
+
+        Raises:
+            DataError: a number is out of range.
+        """
         for name, numbers, end in (
             ("user", users, self.n_users),
             ("item", [item for history in histories for item in history], self.n_items),

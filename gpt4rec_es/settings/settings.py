@@ -115,6 +115,7 @@ class Settings(BaseModel):
     nightly_cron: Annotated[str, AfterValidator(check_cron)] = "0 2 * * *"
     timezone: Annotated[str, AfterValidator(check_timezone)] = "UTC"
 
+    reports_folder: Path | None = None  # None: no page after a night is published
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     stack_folder: Path | None = None  # None: the stack chooses

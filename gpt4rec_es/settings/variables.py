@@ -6,6 +6,8 @@ from typing import Any, NamedTuple, get_type_hints
 
 from pydantic import BaseModel
 
+from gpt4rec_es.options.gates import read_limits, write_limits
+
 PREFIX = "GPT4REC_"
 # Names that other tools use as well, so they have no prefix.
 _WELL_KNOWN = (
@@ -60,6 +62,7 @@ TEXTS = {
         lambda text: tuple(filter(None, map(str.strip, text.split("|")))),
         lambda categories: " | ".join(categories) or None,
     ),
+    "gate_limits": Text(read_limits, write_limits),
 }
 
 
@@ -75,7 +78,7 @@ def _leaves(record: Any, above: Path = ()) -> Iterator[Path]:
         path = (*above, name)
         if ".".join(path) in _WITHOUT:
             continue
-        if is_dataclass(types[name]):
+        if is_dataclass(types[name]) and name not in TEXTS:
             yield from _leaves(types[name], path)
         else:
             yield path

@@ -134,6 +134,7 @@ def test_completion_knows_commands_and_options_without_importing_any() -> None:
         "rerankers",
         "recipes",
         "replay",
+        "report",
     ]
     assert {item.value for item in cli.shell_complete(context, "co")} == {"config", "completion"}
     assert "--debug" in {item.value for item in cli.shell_complete(context, "--")}
@@ -257,7 +258,6 @@ class TestErrors:
             "Missing option '--protocol'. Choose from: leave-one-out, users,",
         ),
         (["why", "u", "--svg", "u.png"], "u.png is to hold SVG: name it u.svg."),
-        (["tune", "bm25", "s", "--heatmap", "h.pdf"], "name it h.svg."),
         (["--log-level", "loud", "config", "show"], "'loud' is not one of"),
     ],
 )

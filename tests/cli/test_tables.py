@@ -15,7 +15,14 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from gpt4rec_es.cli import evaluate_output, rules_output, runs_output, why
+from gpt4rec_es.cli import (
+    evaluate_output,
+    quality_output,
+    rules_output,
+    runs_output,
+    runs_trend,
+    why,
+)
 from gpt4rec_es.cli.layout import Column, laid_out
 from gpt4rec_es.night.publish.gates import GATES
 
@@ -142,13 +149,16 @@ STATUS = {
     "top_first_query_fraction": None,
     "gates": [
         {
-            "gate": gate.__name__,
+            "gate": gate.name,
             "passed": False,
             "measured": "1,234 of 100,000 users with a prompt have no queries; 0 of 0 places; "
             "uuid AbCdEfGhIjKlMnOpQrStUv",
             "required": "100,000 documents, k1 1.2, b 0.75, uuid AbCdEfGhIjKlMnOpQrStUv",
+            "importance": place,
+            "is_blocking": place % 2 == 0,
+            "reason": gate.reason,
         }
-        for gate in GATES
+        for place, gate in enumerate(GATES, start=1)
     ],
 }
 RULE = {
@@ -215,10 +225,45 @@ QUERY = {
 REMOVED = item(hit_rank=100, query_rank=10, reason="max_per_brand")
 PROMOTED = {"rule": "rule 12345", "listed": 10, **RULE}
 # Command -> function that prints its tables, and names that must stay whole.
+TREND_ROW = {
+    **dict.fromkeys(runs_trend._COLUMNS, 0.12345),
+    **dict.fromkeys(("users", "buyers_1", "buyers_7"), 1_000_000),
+    "run_id": RUN,
+    "seconds": 12345.6,
+    "tokens": 1_234_567_890,
+    "searches": 1_234_567,
+}
+FIGURE = {
+    name + end: 0.12345 for name in ("hit_rate", "recall", "gain") for end in ("", "_low", "_high")
+}
+QUALITY = {
+    "measurements": [
+        {
+            "run_id": RUN,
+            "age_days": age,
+            "n_users": 100_000,
+            "n_bought": 200_000,
+            "measured_on": dt.date(2026, 11, 30),
+            "is_complete": age == 1,
+            "methods": [
+                {**FIGURE, "method": name, "n_users": 100_000}
+                for name in ("published", "popularity", "newest_title")
+            ],
+        }
+        for age in (1, 7, 28)
+    ],
+    "parts": [
+        {"part": part, "value": value, "age_days": 1, "n_hits": 1234, "n_judged": 100_000}
+        for part, value in (("rank", "1"), ("source", "co_purchase"), ("outcome", "no_history"))
+    ],
+    "decline": {"pairs": 7, "worse": 7, "hit_rate": 0.1, "before": 0.2, "is_declined": True},
+    "reason": None,
+    "caution": "Observational.",
+}
 TABLES: dict[str, tuple[Callable[[], None], list[str]]] = {
     "runs show": (
         partial(runs_output.print_status, STATUS),
-        [*(gate.__name__ for gate in GATES), "AbCdEfGhIjKlMnOpQrStUv", "DependencyError:"],
+        [*(gate.name for gate in GATES), "AbCdEfGhIjKlMnOpQrStUv", "DependencyError:"],
     ),
     "runs show --wide": (
         partial(runs_output.print_status, STATUS, wide=True),
@@ -226,6 +271,22 @@ TABLES: dict[str, tuple[Callable[[], None], list[str]]] = {
     ),
     "runs list": (partial(runs_output.print_list, [RUN_ROW], wide=False), [RUN, "23:59"]),
     "runs list --wide": (partial(runs_output.print_list, [RUN_ROW], wide=True), [RUN, str(AT)]),
+    "runs trend": (
+        partial(runs_trend.print_trend, [TREND_ROW], wide=False),
+        [RUN, "1000000", "12.35", "12346"],
+    ),
+    "runs trend --wide": (
+        partial(runs_trend.print_trend, [TREND_ROW], wide=True),
+        [RUN, "1234567890"],
+    ),
+    "quality": (
+        partial(quality_output.print_nights, QUALITY),
+        [RUN, "100000", "12.35 %", "popularity"],
+    ),
+    "quality --run": (
+        partial(quality_output.print_run, QUALITY),
+        ["newest_title", "12.35", "co_purchase", "1,234/100,000"],
+    ),
     "runs diff": (partial(runs_output.print_lists_diff, DIFF), [ITEM, "HEART-SHAPED"]),
     "rules list": (
         partial(rules_output.print_rules, [RULE], wide=False),

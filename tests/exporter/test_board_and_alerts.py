@@ -42,6 +42,17 @@ def shown(servers: Servers, module_database: Database, module_alias: str) -> Pag
                 "VALUES ('items', '{x}', 'done', 'test', now())"
             )
         )
+        connection.execute(
+            text("""
+            INSERT INTO quality_days (run_no, age_days, measured_on, history_version, is_complete,
+                                      n_users, n_bought)
+            VALUES (1, 1, '2026-11-23', 2, true, 4, 4);
+            INSERT INTO quality_methods (run_no, age_days, measured_on, method, n_users,
+                                         n_hit_users, n_hits, recall)
+            SELECT 1, 1, '2026-11-23', method, 4, 1, 1, 0.25
+            FROM unnest(ARRAY['published', 'popularity', 'newest_title']) AS m(method)
+            """)
+        )
     page = scrape(runtime)
     runtime.close()
     return page

@@ -18,6 +18,7 @@ from gpt4rec_es.night.start import start_night
 from gpt4rec_es.runtime import Runtime
 from tests.databases import Database
 from tests.exporter.conftest import Page, scrape
+from tests.rows import add_run
 from tests.shop import Shop
 
 DAY = dt.date(2026, 11, 22)
@@ -198,8 +199,39 @@ def test_names_follow_the_conventions(shop: Shop) -> None:
             "run_id",
             "state",
             "stage",
+            "days",
+            "list",
             "outcome",
             "gate",
+            "measure",
             "kind",
             "error",
         }
+
+
+def test_quality_is_that_of_the_newest_complete_measurement(database: Database, shop: Shop) -> None:
+    runtime = shop.runtime()
+    page = scrape(runtime)
+    assert page("gpt4rec_quality_declined") == 0
+    assert "gpt4rec_quality_hit_rate" not in page.names
+    with database.engine.begin() as connection:
+        for n in range(1, 16):
+            add_run(connection, n, "published", f"2026-11-{n:02d}")
+        connection.execute(
+            text("""
+            INSERT INTO quality_days (run_no, age_days, measured_on, history_version, is_complete,
+                                      n_users, n_bought)
+            SELECT n, 1, '2026-11-30', 1, n < 15, 100, 200 FROM generate_series(1, 15) AS n;
+            INSERT INTO quality_methods (run_no, age_days, measured_on, method, n_users,
+                                         n_hit_users, n_hits, recall)
+            SELECT run_no, 1, measured_on, method, 100,
+                CASE method WHEN 'published' THEN 40 - run_no ELSE 5 END, 1, 0.125
+            FROM quality_days, unnest(ARRAY['published', 'popularity']) AS m(method)
+            """)
+        )
+    page = scrape(runtime)
+    assert page("gpt4rec_quality_users", days="1") == 100
+    assert page("gpt4rec_quality_hit_rate", days="1", list="published") == 0.26
+    assert page("gpt4rec_quality_recall", days="1", list="popularity") == 0.125
+    assert page("gpt4rec_quality_worse_nights") == 7
+    assert page("gpt4rec_quality_declined") == 1

@@ -17,7 +17,7 @@ def test_silent_clients_cannot_exhaust_the_server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(server, "CLIENT_SECONDS", 0.2)
-    monkeypatch.setattr(server.MetricsHandler, "timeout", 30)
+    monkeypatch.setattr(server.BoundedHandler, "timeout", 30)
     collector = PostgresCollector(create_engine("postgresql+psycopg2://"), {})
     with serving(collector, "127.0.0.1", 0) as (port, _), ExitStack() as clients:
         before = threading.active_count()

@@ -71,11 +71,15 @@ def test_baselines_are_trained_and_measured_together(
 
 @pytest.mark.parametrize("method", ["bpr_mf", "sasrec"])
 def test_a_killed_command_goes_on_and_ends_with_equal_weights(
-    shop: Shop, tmp_path: Path, method: str
+    shop: Shop,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    method: str,
 ) -> None:
     command = ["train", "baseline", method, "--split", "loo", "--name", "x", "--json"]
     command += ["--epochs", "60", "--patience", "60", "--dim", "16", "--batch-size", "8"]
-    card = check_killed_training_goes_on(shop, tmp_path, command)["card"]
+    card = check_killed_training_goes_on(shop, tmp_path, monkeypatch, capsys, command)["card"]
     # The epochs before the kill count.
     assert card["seconds"] == pytest.approx(sum(row["seconds"] for row in card["epochs"]), abs=0.1)
     assert card["threads"] == 1

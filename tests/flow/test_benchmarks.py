@@ -1,10 +1,18 @@
 """The benchmarks run without errors at very small sizes."""
 
+from random import Random
+
 import pytest
 
 from benchmarks import importing, nights, searching, storing, suite
+from benchmarks.gates import shops
+from benchmarks.gates.__main__ import run_clean, run_defects
+from benchmarks.gates.changes import NOT_STARTED
+from benchmarks.gates.defects import DEFECTS
+from benchmarks.gates.invented import INVENTED
 from benchmarks.place import Place, scratch
 from benchmarks.table import at_least, at_most, machine, percent, times
+from gpt4rec_es.night.publish.gates import GATES
 from tests.servers import Servers
 
 
@@ -28,6 +36,27 @@ def test_each_part_runs_and_cleans_up(
     assert len(found) == lines
     assert all(line.markdown().count("|") == 5 for line in found)
     assert not _indices(place)
+
+
+def test_defects_are_refused_and_clean_nights_pass(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GPT4REC_TEST_DATABASE_ADMIN_URL", servers.admin_url)
+    monkeypatch.setenv("GPT4REC_TEST_ELASTICSEARCH_URL", servers.elasticsearch_url)
+    some = [one for one in DEFECTS if one.name in {"clock a day ahead", "empty index"}]
+    data = shops.styles(60, Random(1))
+    outcomes = list(run_defects(some, 1, data, is_large=False))
+    assert [one.is_caught for one in outcomes] == [True, True]
+    margins = run_clean(lambda chance: shops.skewed(60, chance), nights=2, seed=1)
+    assert (margins.nights, margins.refused) == (2, [])
+    margins.show()
+
+
+def test_at_least_forty_defects_name_gates_that_exist() -> None:
+    known = {gate.name for gate in GATES} | {NOT_STARTED}
+    assert len({one.name for one in DEFECTS}) == len(DEFECTS) >= 40
+    assert {gate for one in DEFECTS for gate in one.gates} == known
+    assert len(INVENTED) == 10
 
 
 def _indices(place: Place) -> list[str]:

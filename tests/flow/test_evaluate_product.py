@@ -1,12 +1,15 @@
 """Product lists of an evaluation equal those of a night with the split's training data."""
 
 import datetime as dt
+from math import exp
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from gpt4rec_es.catalog.block_rules import add_rules
+from gpt4rec_es.db.rows import runs
+from gpt4rec_es.db.rows.lists import load_inputs
 from gpt4rec_es.db.rows.rules import NewRule
 from gpt4rec_es.index.current import ensure_current
 from gpt4rec_es.lab.evaluation.evaluate import EvaluationReport, evaluate
@@ -17,7 +20,7 @@ from gpt4rec_es.lab.splits.protocols import SplitOptions
 from gpt4rec_es.night.inprocess import run_night
 from gpt4rec_es.runtime import Runtime
 from tests.databases import Database
-from tests.shop import Shop, add_purchases
+from tests.shop import Shop, ShopRuntime, add_purchases
 
 DAY = dt.date(2026, 11, 22)
 K = 6
@@ -72,6 +75,23 @@ def test_product_lists_are_those_of_the_night(
     assert manifest["prompt"] == report.options["prompt"]
     assert "rules" not in report.options
     assert report.options["recipe"] == manifest["recipe"]
+
+
+def test_so_are_lists_that_count_how_likely_a_query_is(
+    split_shop: Shop, database: Database
+) -> None:
+    runtime = split_shop.runtime(sources=FUSIONS[1][0])
+    assert isinstance(runtime, ShopRuntime)
+    runtime.entries |= {
+        "fusion.method": "learned",
+        "fusion.coefficients": '{"query_likely": 1, "co_recent": 0.1}',
+    }
+    report = measure(runtime, None)
+    check_equals_night(runtime, database, report)
+    with database.engine.connect() as connection:
+        (run,) = runs.newest(connection, 1)
+        users = load_inputs(connection, run, range(1, 41))
+    assert (exp(-1), exp(-2), exp(-3)) in {user.likelihoods for user in users}
 
 
 @pytest.mark.parametrize("with_times", [True])

@@ -5,15 +5,15 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from elasticsearch import Elasticsearch
 from sqlalchemy import Connection, text
 
 from gpt4rec_es.db.locks import hold_lock
-from gpt4rec_es.db.rows.gates import GateResult
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.errors import ConflictError, GateError, UsageError
 from gpt4rec_es.night.inprocess import run_night
+from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.publish import gates, publish, withdraw
+from gpt4rec_es.night.publish.gates import Examination
 from gpt4rec_es.night.stages import drain as draining
 from gpt4rec_es.night.start import cancel
 from gpt4rec_es.runtime import Runtime
@@ -147,9 +147,9 @@ def test_a_run_that_is_cancelled_during_the_check_is_not_published(
     parts = runtime.night_parts()
     set_second_run_to_checking(database)
 
-    def check_slowly(connection: Connection, elastic: Elasticsearch, run: Run) -> list[GateResult]:
+    def check_slowly(parts: NightParts, connection: Connection, run: Run) -> Examination:
         cancel(parts, run.run_id, reason="wrong feed")
-        return gates.check(connection, elastic, run)
+        return gates.check(parts, connection, run)
 
     monkeypatch.setattr(publish, "check", check_slowly)
     with pytest.raises(ConflictError, match="became cancelled while it was checked"):
@@ -167,9 +167,9 @@ def test_one_worker_checks_and_others_wait(
     set_second_run_to_checking(database)
     checks: list[int] = []
 
-    def counted(connection: Connection, elastic: Elasticsearch, run: Run) -> list[GateResult]:
+    def counted(parts: NightParts, connection: Connection, run: Run) -> Examination:
         checks.append(run.run_no)
-        return gates.check(connection, elastic, run)
+        return gates.check(parts, connection, run)
 
     monkeypatch.setattr(publish, "check", counted)
     monkeypatch.setattr(draining, "_CHECK_WAIT_S", 0.1)

@@ -30,12 +30,12 @@ from tests.vector_maker import TitleVectors, register
 FUSION = Fusion(
     (("queries", 1.0), ("history_titles", 1.0), ("co_purchase", 1.0)),
     method="learned",
-    coefficients=(("title_recent", 1.0), ("co_recent", 0.2), ("rerank", 2.0)),
+    coefficients=(("title_recent", 1.0), ("co_recent", 0.2), ("query_best", 0.01), ("rerank", 2.0)),
 )
 RECIPE = Recipe(Decoding(num_queries=3, num_beams=4), fusion=FUSION, reranker="titles")
 WITHOUT = Recipe(
     Decoding(num_queries=3, num_beams=4),
-    fusion=FUSION.changed(coefficients=FUSION.coefficients[:2]),
+    fusion=FUSION.changed(coefficients=FUSION.coefficients[:3]),
 )
 
 
@@ -78,7 +78,7 @@ def test_rows_have_score_and_rank_before(parts: NightParts) -> None:
         ).one()
     assert gate.passed
     assert gate.measured == (
-        "0 of 39 users with purchases have no vector; "
+        "0 of 39 users with purchases that it knows have no vector; "
         f"{len(ranked)} of {len(ranked)} places have a score of the re-ranker"
     )
     assert tuple(shown) == (len(ranked), len(ranked))

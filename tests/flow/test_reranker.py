@@ -410,8 +410,12 @@ def test_users_that_training_never_saw(
 
 
 def test_a_killed_command_goes_on_and_ends_with_equal_weights(
-    shop: Shop, gpt2_folder: Path, tmp_path: Path
+    shop: Shop,
+    gpt2_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     command = ["train", "reranker", "--name", "x", "--split", "loo", "--gpt2", str(gpt2_folder)]
     command += ["--preset", "hybrid", "--epochs", "6", "--patience", "6", "--dim", "16", "--json"]
-    check_killed_training_goes_on(shop, tmp_path, command, "--name", "whole")
+    check_killed_training_goes_on(shop, tmp_path, monkeypatch, capsys, command, "--name", "whole")

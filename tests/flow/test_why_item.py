@@ -38,6 +38,7 @@ LEARNED = Fusion(
         ("co_x_title", 0.1),
         ("popularity", -0.3),
         ("query_best", 0.5),
+        ("query_likely", 0.4),
     ),
 )
 FUSIONS = {

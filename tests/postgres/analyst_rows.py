@@ -84,8 +84,13 @@ INSERT INTO block_rules (kind, value, reason, actor, action, places) VALUES
 INSERT INTO run_rules VALUES (2, 'rule 2', 'item', 'i-1', 'a campaign', 1, '{1}', 'pin', 1);
 INSERT INTO run_counts VALUES (2, 'merge', 'removed', 'rule 1', 17),
     (2, 'merge', 'pinned', 'rule 2', 3);
+INSERT INTO shards (run_no, stage, members, state, finished_at) VALUES
+    (2, 'search', '{3}', 'done', '2026-11-22 02:00:30+00'),
+    (2, 'merge', '{1,2,3}', 'done', '2026-11-22 02:01:00+00'), (3, 'merge', '{1}', 'ready', NULL);
 INSERT INTO gate_results (run_no, gate, passed, measured, required) VALUES
     (2, 'failed_users', true, '0', 'at most 0.001');
+INSERT INTO run_measures (run_no, measure, value, n, usual) VALUES
+    (2, 'fallback_places', 0.6, 5, 0.2), (2, 'overlap', NULL, 0, NULL);
 INSERT INTO splits (name, protocol, options, content_hash, has_times, history_version,
     catalog_version, n_train, n_validation, n_test, n_left_out, actor) VALUES
     ('loo', 'leave-one-out', '{"seed": 1}', 'ab', true, 1, 1, 2, 0, 1, 1, 'ann');
@@ -104,7 +109,8 @@ INSERT INTO list_trials (trial_no, split_name, split_hash, part, generator_no, b
     verdict, seconds, actor, code_version)
 VALUES (2, 'loo', 'ab', 'validation', 1, 1, 'ndcg', 10, 0, 1, 1, 'default', 'cd', '{}', 'ef', true,
     'Use the best recipe found: better than default by more than chance.', 9.5, 'ann', 'c');
-INSERT INTO list_trial_settings VALUES (2, 1, true, 0.8, 0.3, 0.3, 20, 0.7, 0.12);
+INSERT INTO list_trial_settings VALUES (2, 1, true, 0.8, 0.3, 0.3, 20, 0.7, 0.12,
+    10, 0.85, 20, 150, 40, 100, false);
 INSERT INTO list_trial_comparisons VALUES (2, 10, 'ndcg', 0.1, 0.12, 0.02, 0.01, 0.03, 0.001);
 INSERT INTO recipes (name, content_hash, document, actor, trial_no) VALUES
     ('mine', 'ef', '{"decoding": {"num_queries": 2, "num_beams": 4}, "fusion":
@@ -129,6 +135,13 @@ INSERT INTO daily_queries VALUES
 INSERT INTO daily_examples VALUES (2, 3, 1, 1, 1);
 INSERT INTO daily_items VALUES (1, 1, 1, 1), (2, 1, 1, 0), (2, 3, 2, 0), (2, 4, 1, 1);
 INSERT INTO daily_coverage VALUES (2, 'all', '', 4, 2, 3), (2, 'brand', '', 4, 2, 3);
+INSERT INTO quality_days (run_no, age_days, measured_on, history_version, is_complete, n_users,
+    n_bought) VALUES (2, 1, '2026-11-23', 2, true, 2, 3);
+INSERT INTO quality_methods VALUES
+    (2, 1, '2026-11-23', 'published', 2, 1, 1, 0, 1, 0.25, 0, 0.5, NULL, NULL, NULL),
+    (2, 1, '2026-11-23', 'popularity', 2, 0, 0, 0, 1, 0, 0, 0, 0.5, 0, 1),
+    (2, 1, '2026-11-23', 'newest_title', 2, 0, 0, 0, 1, 0, 0, 0, 0.5, 0, 1);
+INSERT INTO quality_parts VALUES (2, 1, 'rank', '1', 2, 1), (2, 7, 'source', 'queries', 2, 1);
 INSERT INTO query_filters (filters_hash, settings, phrases) VALUES ('\\x01', '{}', '{zeppelin}');
 INSERT INTO query_verdicts VALUES (1, 1, NULL, NULL), (1, 3, 'phrase', 'zeppelin');
 UPDATE runs SET filters_no = 1 WHERE run_no = 3;

@@ -105,16 +105,18 @@ def test_changed_items_get_new_vectors_and_older_versions_keep_theirs(shop: Data
     maker = TitleVectors()
     ensure(shop.engine, maker)
     change(shop, "UPDATE items SET title = 'bright', version = :version WHERE item_id = 'b'")
-    change(shop, "UPDATE items SET price = 5, is_active = false, version = :version")
+    change(shop, "UPDATE items SET price = 5, version = :version")
+    change(shop, "UPDATE items SET is_active = false, version = :version WHERE item_id = 'a'")
     change(shop, "INSERT INTO items (item_id, title, version) VALUES ('g', 'gg', :version)")
     maker.read.clear()
-    assert ensure(shop.engine, maker) == 4
-    # A price and a state are not read by this re-ranker.
-    assert maker.read == ["b", "g"]
-    assert stored(shop) == 8
+    assert ensure(shop.engine, maker) == 5
+    # A price is not read by this re-ranker; whether an item can be recommended is kept, too.
+    assert maker.read == ["a", "b", "g"]
+    assert stored(shop) == 9
     with shop.engine.connect() as connection:
-        before, now = (load_item_vectors(connection, 1, version) for version in (1, 4))
-        assert rerankers.load(connection, 1).vectors_version == 4
+        before, now = (load_item_vectors(connection, 1, version) for version in (1, 5))
+        assert rerankers.load(connection, 1).vectors_version == 5
+    assert (before.is_findable[0], now.is_findable[0]) == (True, False)
     assert len(before.item_nos) == 6
     assert len(now.item_nos) == 7
     assert (before.of([2])[0] == quantise([0.98, 0.98, 0.07])).all()

@@ -20,13 +20,17 @@ from gpt4rec_es.lab.baselines.baseline_options import BASELINE_NAMES, options_of
 from gpt4rec_es.lab.baselines.grid import train_grid
 from gpt4rec_es.lab.baselines.train_baseline import BaselineReport, train_baseline
 from gpt4rec_es.lab.baselines.trained import TrainedRecommender, open_trained
+from gpt4rec_es.lab.evaluation.rerank_vectors import chosen_reranker, rerank_vectors
 from gpt4rec_es.lab.splits.create import create_split
+from gpt4rec_es.lab.splits.histories import deduplicate_keep_last
 from gpt4rec_es.lab.splits.protocols import SplitOptions
 from gpt4rec_es.lab.splits.split import EvalUser
 from gpt4rec_es.lab.splits.stored import load_split
 from gpt4rec_es.lab.training.reranker_options import RerankerOptions
 from gpt4rec_es.lab.training.train_reranker import train_reranker
 from gpt4rec_es.protocols import Progress, no_progress
+from gpt4rec_es.ranking.best_items import with_best
+from gpt4rec_es.reranking.registry import add_reranker
 from tests.databases import Database
 from tests.encoders import save_tiny_gpt2
 
@@ -349,3 +353,24 @@ def test_a_split_without_validation_users_is_refused(engine: Engine, tmp_path: P
         )
     with pytest.raises(DataError, match="no validation users"):
         train(engine, "bpr_mf", "users", tmp_path / "x")
+
+
+def test_vectors_of_a_registered_sasrec_rank_as_it_does(
+    engine: Engine, users: tuple[EvalUser, ...], active: frozenset[int], tmp_path: Path
+) -> None:
+    train(engine, "sasrec", "loo", tmp_path / "served")
+    train(engine, "bpr_mf", "loo", tmp_path / "other")
+    with pytest.raises(UsageError, match="Nights can use no other baseline"):
+        add_reranker(engine, "served", tmp_path / "other", actor="test")
+    with pytest.raises(UsageError, match="reads no metadata"):
+        add_reranker(engine, "served", tmp_path / "served", actor="test", gpt2="gpt2")
+    add_reranker(engine, "served", tmp_path / "served", actor="test")
+    row = chosen_reranker(engine, load_split(engine, "loo")[0], "test", "served")
+    assert (row.kind, row.gpt2, row.history_length) == ("sasrec", None, 6)
+    vectors = rerank_vectors(engine, row, users, active)
+    newest = {n: deduplicate_keep_last(one.history)[::-1] for n, one in enumerate(users)}
+    best = with_best(vectors, newest, 3, [newest]).best
+    own = open_trained(engine, "loo", "test", tmp_path / "served").lists(users, 3, active)
+    # Rounding to fixed point may swap items of nearly equal scores.
+    same = sum(best[n].item_nos.tolist() == items for n, items in enumerate(own))
+    assert same >= 0.9 * USERS

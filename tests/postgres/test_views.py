@@ -1,5 +1,6 @@
 import json
 from collections.abc import Iterator
+from dataclasses import fields
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from gpt4rec_es.lab.tuning.lists.space import Setting
 from tests.databases import Database
 from tests.postgres.analyst_rows import add_three_nights
 
@@ -55,6 +57,44 @@ def test_runs_show_what_they_were_made_with(shop: Database) -> None:
     ]
 
 
+def test_stages_and_lists_are_counted_by_run(shop: Database) -> None:
+    stages = "stage, shard_count, member_count, stage_duration_s"
+    assert select(shop, f"SELECT {stages} FROM run_stages ORDER BY stage_finished_at") == [
+        ("search", 1, 1, 30),
+        ("merge", 1, 3, 30),
+    ]
+    assert select(
+        shop, "SELECT stage, work_name, work_detail, work_count FROM run_work ORDER BY work_name"
+    ) == [("merge", "pinned", "rule 2", 3), ("merge", "removed", "rule 1", 17)]
+    lengths = "listed_item_count, is_full_list, list_user_count, found_place_count"
+    assert select(shop, f"SELECT {lengths} FROM list_lengths ORDER BY 1") == [
+        (1, False, 1, 0),
+        (2, True, 2, 2),
+    ]
+
+
+def test_changes_are_against_the_newest_earlier_night(shop: Database) -> None:
+    changes = select(shop, "SELECT * FROM list_changes ORDER BY 1")
+    # User 1 alone has lists in runs 1 and 2: item 1, then items 2 and 3. Run 3 is unfinished.
+    assert [row[0] for row in changes] == [RUN_2, RUN_3]
+    assert changes[0][2:] == (RUN_1, 1, 1, 0, 2, 1)
+    assert changes[1][2:] == (RUN_2, 1, 1, 1, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("view", "partitions"),
+    [
+        ("list_lengths", {"user_outcomes_2"}),
+        ("list_changes", {"recommendations_1", "recommendations_2"}),
+    ],
+)
+def test_counts_of_a_run_read_its_partitions_only(
+    shop: Database, view: str, partitions: set[str]
+) -> None:
+    statement = f"SELECT * FROM {view} WHERE run_id = '{RUN_2}'"
+    assert read_partitions(shop, statement) == partitions
+
+
 def test_co_purchases_are_those_counted_last(shop: Database) -> None:
     assert select(shop, "SELECT * FROM co_purchases ORDER BY 3") == [
         ("i-1", "red lamp", 1, "i-2", "red shade", 0.5),
@@ -68,6 +108,23 @@ def test_rules_say_how_often_they_kept_an_item_out(shop: Database) -> None:
         "SELECT run_id, rule_value, blocked_item_count, removed_count "
         "FROM run_rules JOIN block_rules USING (rule, rule_kind, rule_value, rule_reason)",
     ) == [(RUN_2, "acme", 3, 17)]
+
+
+def test_settings_of_a_trial_show_every_option_that_is_searched(shop: Database) -> None:
+    columns = {
+        name
+        for (name,) in select(
+            shop,
+            "SELECT column_name FROM information_schema.columns "
+            "WHERE table_schema = 'analytics' AND table_name = 'list_trial_settings'",
+        )
+    }
+    options = {field.name for field in fields(Setting)} | {"has_reranker"}
+    assert not {name for name in options if not {name, f"setting_{name}"} & columns}
+    assert select(
+        shop,
+        "SELECT setting_num_queries, query_decay, history, has_reranker FROM list_trial_settings",
+    ) == [(10, 0.85, 40, False)]
 
 
 def test_promotions_say_how_often_they_placed_an_item(shop: Database) -> None:
@@ -290,8 +347,8 @@ def test_a_name_is_shared_by_views_only_where_it_means_the_same(shop: Database) 
         *("query_id", "query", "query_rank", "hit_rank", "score", "index_name", "k1", "b"),
         *("brand", "category", "split_name", "part", "trial_id", "replay_id", "evaluation_id"),
         *("rule", "rule_kind", "rule_value", "rule_reason", "recipe_name", "recipe_hash"),
-        *("rule_action", "promoted_places"),
-        "minimum_should_match",
+        *("rule_action", "promoted_places", "stage"),
+        *("minimum_should_match", "list_age_days"),
     }
 
 

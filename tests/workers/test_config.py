@@ -65,7 +65,7 @@ def test_the_application_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     app.add_defaults(celery_config)
     assert app.conf.worker_concurrency == 1
     assert app.conf.task_default_queue == "retrieval"
-    assert set(app.conf.beat_schedule) == {"nightly", "ensure", "redrive"}
+    assert set(app.conf.beat_schedule) == {"nightly", "ensure", "redrive", "quality"}
 
 
 def test_without_a_broker_there_is_an_error() -> None:

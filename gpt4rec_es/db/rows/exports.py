@@ -70,3 +70,25 @@ def exports_since(connection: Connection, time: dt.datetime) -> list[ExportedFil
         {"time": time},
     )
     return [ExportedFile(*row) for row in found]
+
+
+def has_export(connection: Connection, path: str) -> bool:
+    """Return whether a complete file is registered by this path, on any machine."""
+    found = connection.execute(
+        text("SELECT EXISTS (SELECT FROM exports WHERE path = :path AND finished_at IS NOT NULL)"),
+        {"path": path},
+    )
+    return bool(found.scalar_one())
+
+
+def incomplete_page(connection: Connection, run_id: str) -> str | None:
+    """Return the place, as host:path, of a run's page that is not complete; None: there is none."""
+    found = connection.execute(
+        text("""
+        SELECT host || ':' || path FROM exports
+        WHERE format = 'html' AND finished_at IS NULL AND right(path, length(:name)) = :name
+        ORDER BY exported_at DESC LIMIT 1
+        """),
+        {"name": f"/{run_id}.html"},
+    )
+    return found.scalar_one_or_none()

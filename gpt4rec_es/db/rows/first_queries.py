@@ -14,18 +14,21 @@ class FirstQueries(NamedTuple):
     """The best query of each user, before filters.
 
     distinct: number of distinct ones; top_fraction: fraction of the users with a query whose first
-    query is the most frequent one, None: no user has a query.
+    query is the most frequent one, None: no user has a query. users: those with a query; 0 where
+    it was not stored.
     """
 
     distinct: int
     top_fraction: float | None
+    users: int = 0
 
 
 def count(connection: Connection, run: Run) -> FirstQueries:
     """Count the first queries of a run's users, from the stored generations."""
     row = connection.execute(
         text("""
-        SELECT count(*) AS n, max(users) / sum(users) AS top_fraction
+        SELECT count(*) AS n, max(users) / sum(users) AS top_fraction,
+               coalesce(sum(users), 0)::bigint AS users
         FROM (
             SELECT q.query_no, count(*)::float8 AS users FROM run_users AS u
             JOIN generations AS g ON g.prompt_no = u.prompt_no
@@ -40,7 +43,7 @@ def count(connection: Connection, run: Run) -> FirstQueries:
             "decoding_no": run.decoding_no,
         },
     ).one()
-    return FirstQueries(row.n, row.top_fraction)
+    return FirstQueries(row.n, row.top_fraction, row.users)
 
 
 def store(connection: Connection, run_no: int, found: FirstQueries) -> None:

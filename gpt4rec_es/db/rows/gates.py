@@ -13,52 +13,65 @@ from sqlalchemy import Connection, text
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """Result of one gate. measured and required are texts for operators."""
+    """Result of one gate. measured and required are texts for operators.
+
+    importance: 1-based place among the gates, 1 the most important; None: of an older version.
+    is_blocking False: a warning. reason: what a run that does not pass probably suffers from.
+    """
 
     gate: str
     passed: bool
     measured: str
     required: str
+    importance: int | None = None
+    is_blocking: bool = True
+    reason: str | None = None
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the run must not be published."""
+        return self.is_blocking and not self.passed
 
 
 def store(connection: Connection, run_no: int, results: Sequence[GateResult]) -> None:
     """Store the gate results of a run; earlier results of the same gates are replaced."""
     connection.execute(
         text("""
-        INSERT INTO gate_results (run_no, gate, passed, measured, required)
-        SELECT :run_no, gate, passed, measured, required
+        INSERT INTO gate_results
+            (run_no, gate, passed, measured, required, importance, is_blocking, reason)
+        SELECT :run_no, gate, passed, measured, required, importance, is_blocking, reason
         FROM jsonb_to_recordset(cast(:rows AS jsonb))
-             AS x(gate text, passed boolean, measured text, required text)
+             AS x(gate text, passed boolean, measured text, required text, importance smallint,
+                  is_blocking boolean, reason text)
         ON CONFLICT (run_no, gate) DO UPDATE SET passed = excluded.passed,
             measured = excluded.measured, required = excluded.required,
-            checked_at = clock_timestamp()
+            importance = excluded.importance, is_blocking = excluded.is_blocking,
+            reason = excluded.reason, checked_at = clock_timestamp()
         """),
         {"run_no": run_no, "rows": json.dumps([asdict(result) for result in results])},
     )
 
 
 def load(connection: Connection, run_no: int) -> list[GateResult]:
-    """Return the gate results of a run, failed gates first; empty before it was checked."""
+    """Return the gate results of a run, failed gates first, then by importance.
+
+    Empty before the run was checked.
+    """
     found = connection.execute(
-        text(
-            "SELECT gate, passed, measured, required FROM gate_results "
-            "WHERE run_no = :run_no ORDER BY passed, gate"
-        ),
+        text("""
+        SELECT gate, passed, measured, required, importance, is_blocking, reason
+        FROM gate_results WHERE run_no = :run_no
+        ORDER BY passed, is_blocking DESC, importance, gate
+        """),
         {"run_no": run_no},
     )
     return [GateResult(*row) for row in found]
 
 
-def newest_results(connection: Connection) -> dict[str, bool]:
-    """Return gate -> whether it passed, for the newest run that was checked."""
-    found = connection.execute(
-        text("""
-        SELECT gate, passed FROM gate_results
-        WHERE run_no = (SELECT run_no FROM gate_results ORDER BY run_no DESC LIMIT 1)
-        ORDER BY gate
-        """)
-    )
-    return {row.gate: row.passed for row in found}
+def newest_results(connection: Connection) -> list[GateResult]:
+    """Return the gate results of the newest run that was checked; empty: none was."""
+    newest = connection.execute(text("SELECT max(run_no) FROM gate_results")).scalar_one()
+    return [] if newest is None else load(connection, newest)
 
 
 class Matching(NamedTuple):
@@ -100,22 +113,24 @@ def count_wrong_lists(connection: Connection, run_no: int) -> int:
     return int(found.scalar_one())
 
 
-def count_failed(connection: Connection, run_no: int) -> int:
-    """Count the users of a run with outcome failed."""
-    found = connection.execute(
+def count_failed(connection: Connection, run_no: int) -> tuple[int, int]:
+    """Return the number of users of a run with outcome failed, and with any outcome."""
+    row = connection.execute(
         text("""
-        SELECT count(*) FROM user_outcomes WHERE run_no = :run_no AND outcome = 'failed'
+        SELECT count(*) FILTER (WHERE outcome = 'failed'), count(*)
+        FROM user_outcomes WHERE run_no = :run_no
         """),
         {"run_no": run_no},
-    )
-    return int(found.scalar_one())
+    ).one()
+    return row[0], row[1]
 
 
 class Served(NamedTuple):
     """Counts over the users with a usable history: purchases that the run's sources can use.
 
     users: these users; with_prompt: those with a prompt, of which without_queries have no query
-    after filters. without_hits: users without an item found by a source. places: length of all
+    after filters. without_hits: users without an item found by a source. mostly_fallbacks: users
+    with a list that is filled by fallbacks to more than half. places: length of all
     lists; fallbacks: places filled by fallbacks. without_history: users without purchases or
     without titles, which are in none of these.
     """
@@ -124,6 +139,7 @@ class Served(NamedTuple):
     with_prompt: int
     without_queries: int
     without_hits: int
+    mostly_fallbacks: int
     places: int
     fallbacks: int
     without_history: int
@@ -137,6 +153,9 @@ def count_served(connection: Connection, run_no: int) -> Served:
                count(*) FILTER (WHERE usable AND has_prompt) AS with_prompt,
                count(*) FILTER (WHERE usable AND has_prompt AND n_queries = 0) AS without_queries,
                count(*) FILTER (WHERE usable AND n_found = 0) AS without_hits,
+               count(*) FILTER (
+                   WHERE usable AND 2 * (n_recommended - n_found - n_pinned) > n_recommended)
+                   AS mostly_fallbacks,
                coalesce(sum(n_recommended) FILTER (WHERE usable), 0) AS places,
                coalesce(sum(n_recommended - n_found - n_pinned) FILTER (WHERE usable), 0)
                    AS fallbacks,
@@ -196,38 +215,6 @@ def count_blocked(connection: Connection, run_no: int) -> int:
         {"run_no": run_no},
     )
     return int(found.scalar_one())
-
-
-class Reranked(NamedTuple):
-    """What a re-ranker did for a run.
-
-    users: those with purchases, of which ``without_vector`` have none. places: those that sources
-    filled by a fused score, of which ``scored`` have a score of the re-ranker.
-    """
-
-    users: int
-    without_vector: int
-    places: int
-    scored: int
-
-
-def count_reranked(connection: Connection, run_no: int) -> Reranked:
-    """Count the users and places of a run that its re-ranker read and scored."""
-    row = connection.execute(
-        text("""
-        SELECT * FROM (
-            SELECT count(*) AS users, count(*) FILTER (WHERE v.user_no IS NULL) AS without_vector
-            FROM (SELECT user_no FROM run_users
-                  WHERE run_no = :run_no AND newest_item_nos <> '{}') AS u
-            LEFT JOIN (SELECT user_no FROM run_user_vectors WHERE run_no = :run_no) AS v
-                USING (user_no)) AS users
-        CROSS JOIN (
-            SELECT count(fused_score) AS places, count(rerank_score) AS scored
-            FROM recommendations WHERE run_no = :run_no) AS places
-        """),
-        {"run_no": run_no},
-    ).one()
-    return Reranked(*row)
 
 
 def count_over_brand_cap(connection: Connection, run_no: int, most: int) -> int:

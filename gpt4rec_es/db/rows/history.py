@@ -93,6 +93,16 @@ def load_item_numbers(
     return {row.user_no: row.item_nos for row in found}
 
 
+def load_histories(
+    connection: Connection, user_nos: Sequence[int], history_version: int
+) -> dict[int, list[Bought]]:
+    """Return user number -> history, as ``stream_histories`` yields it, of users with purchases."""
+    item_nos = load_item_numbers(connection, user_nos, history_version)
+    known: dict[int, Bought] = {}
+    _cache_items(connection, known, item_nos.values())
+    return {user: [known[number] for number in own] for user, own in item_nos.items()}
+
+
 def _slices(
     connection: Connection, history_version: int | None, statement: TextClause
 ) -> Iterator[tuple[Sequence[Row[Any]], Sequence[Row[Any]]]]:

@@ -15,14 +15,26 @@ _SLICE = 50_000  # vectors read at a time
 
 
 class ChangedItem(NamedTuple):
-    """An item that changed, and the hash of what its newest vector was made of; None: it has none.
+    """An item that changed, and of its newest vector the hash of what it was made of.
 
-    A change may be of something that no re-ranker reads.
+    is_findable: see ``CatalogItem``; was_findable: as that vector's row has it. input_hash,
+    was_findable: None: the item has no vector. A change may be of something that no re-ranker
+    reads.
     """
 
     item_id: str
+    is_findable: bool
     fields: ItemFields
     input_hash: bytes | None
+    was_findable: bool | None
+
+
+class StoredVector(NamedTuple):
+    """The vector of an item. is_findable: see ``CatalogItem``; then, not now."""
+
+    item_no: int
+    is_findable: bool
+    vector: bytes
 
 
 def vectors_lock(name: str) -> str:
@@ -39,10 +51,12 @@ def changed_items(
     """
     found = connection.execute(
         text("""
-        SELECT i.item_id, i.item_no, i.title, i.brand, i.category, i.price, v.input_hash
+        SELECT i.item_id, i.is_active AND i.title IS NOT NULL AS is_findable,
+            i.item_no, i.title, i.brand, i.category, i.price,
+            v.input_hash, v.is_findable AS was_findable
         FROM items AS i
         LEFT JOIN LATERAL (
-            SELECT input_hash FROM item_vectors
+            SELECT input_hash, is_findable FROM item_vectors
             WHERE reranker_no = :reranker_no AND item_no = i.item_no
             ORDER BY catalog_version DESC LIMIT 1
         ) AS v ON true
@@ -51,8 +65,14 @@ def changed_items(
         {"reranker_no": reranker_no, "since": since, "after": after, "most": most},
     )
     return [
-        ChangedItem(item_id, ItemFields(*fields), None if hashed is None else bytes(hashed))
-        for item_id, *fields, hashed in found
+        ChangedItem(
+            item_id,
+            is_findable,
+            ItemFields(*fields),
+            None if hashed is None else bytes(hashed),
+            was_findable,
+        )
+        for item_id, is_findable, *fields, hashed, was_findable in found
     ]
 
 
@@ -68,9 +88,11 @@ def store_item_vectors(
     connection: Connection,
     reranker_no: int,
     catalog_version: int,
-    rows: Collection[tuple[int, bytes, bytes]],
+    rows: Collection[tuple[int, bytes, bool, bytes]],
 ) -> int:
-    """Store (item number, hash of the input, vector) as of a catalog version; return their number.
+    """Store (item number, hash of the input, is findable, vector) as of a catalog version.
+
+    Return their number.
 
     Rows of the same items and version are replaced.
     """
@@ -85,7 +107,7 @@ def store_item_vectors(
     return copy_rows(
         connection,
         "item_vectors",
-        ["reranker_no", "catalog_version", "item_no", "input_hash", "vector"],
+        ["reranker_no", "catalog_version", "item_no", "input_hash", "is_findable", "vector"],
         ((reranker_no, catalog_version, *row) for row in rows),
     )
 
@@ -152,13 +174,13 @@ def delete_vectors(connection: Connection, reranker_no: int, after: int, upto: i
 
 def stream_item_vectors(
     connection: Connection, reranker_no: int, catalog_version: int
-) -> Iterator[tuple[list[int], list[bytes]]]:
-    """Yield item numbers and vectors as of a catalog version, in order of item number."""
+) -> Iterator[list[StoredVector]]:
+    """Yield vectors as of a catalog version, some at a time, in order of item number."""
     after = -1
     while True:
         found = connection.execute(
             text("""
-            SELECT DISTINCT ON (item_no) item_no, vector FROM item_vectors
+            SELECT DISTINCT ON (item_no) item_no, is_findable, vector FROM item_vectors
             WHERE reranker_no = :reranker_no AND item_no > :after
               AND catalog_version <= :version
             ORDER BY item_no, catalog_version DESC LIMIT :most
@@ -173,7 +195,7 @@ def stream_item_vectors(
         if not found:
             return
         after = found[-1].item_no
-        yield [row.item_no for row in found], [bytes(row.vector) for row in found]
+        yield [StoredVector(row.item_no, row.is_findable, bytes(row.vector)) for row in found]
 
 
 def load_vectors_of(

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 from gpt4rec_es.db.copy import copy_rows
 from gpt4rec_es.db.rows.filters import load_removed
 from gpt4rec_es.db.rows.runs import Run
-from gpt4rec_es.records import Outcome
+from gpt4rec_es.records import GeneratedQuery, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,8 @@ class UserInput:
     """One cohort user's frozen input.
 
     query_nos: queries of the generation, by rank; None: no generation is stored. removed: those
-    queries that the run's filters remove; their ranks are not used.
+    queries that the run's filters remove; their ranks are not used. likelihoods: of the queries, by
+    rank, see ``GeneratedQuery``; empty: unknown.
     """
 
     user_no: int
@@ -25,6 +26,7 @@ class UserInput:
     last_query_no: int | None
     query_nos: tuple[int, ...] | None
     removed: frozenset[int] = frozenset()
+    likelihoods: tuple[float, ...] = ()
 
     @property
     def used_queries(self) -> list[int]:
@@ -46,23 +48,35 @@ class UserOutcome:
     error: str | None = None
 
 
-_INPUTS = text("""
+# The table is run_users, or the users whose last purchase is hidden.
+_INPUTS = """
 SELECT u.user_no, u.prompt_no, u.n_bought, u.last_query_no, g.generation_no,
-       array_remove(array_agg(q.query_no ORDER BY q.rank), NULL) AS query_nos
-FROM run_users AS u
+       array_remove(array_agg(q.query_no ORDER BY q.rank), NULL) AS query_nos,
+       array_agg(q.sum_logprob ORDER BY q.rank) AS sums,
+       array_agg(q.n_tokens ORDER BY q.rank) AS lengths
+FROM {users} AS u
 LEFT JOIN generations AS g ON g.prompt_no = u.prompt_no
     AND g.content_hash = :content_hash AND g.decoding_no = :decoding_no
 LEFT JOIN generated_queries AS q USING (generation_no)
 WHERE u.run_no = :run_no AND u.user_no = ANY(:users)
 GROUP BY u.user_no, u.prompt_no, u.n_bought, u.last_query_no, g.generation_no
 ORDER BY u.user_no
-""")
+"""
+_OF_COHORT = text(_INPUTS.format(users="run_users"))
+_HELD_OUT = text(
+    _INPUTS.format(users="(SELECT *, cardinality(bought_item_nos) AS n_bought FROM held_out_users)")
+)
 
 
-def load_inputs(connection: Connection, run: Run, user_nos: Sequence[int]) -> list[UserInput]:
-    """Return the frozen inputs of these cohort users, in order of user number."""
+def load_inputs(
+    connection: Connection, run: Run, user_nos: Sequence[int], *, held_out: bool = False
+) -> list[UserInput]:
+    """Return the frozen inputs of these cohort users, in order of user number.
+
+    held_out: those without the hidden purchase.
+    """
     found = connection.execute(
-        _INPUTS,
+        _HELD_OUT if held_out else _OF_COHORT,
         {
             "run_no": run.run_no,
             "users": list(user_nos),
@@ -81,6 +95,10 @@ def load_inputs(connection: Connection, run: Run, user_nos: Sequence[int]) -> li
             row.last_query_no,
             None if row.generation_no is None else tuple(row.query_nos),
             frozenset(removed & set(row.query_nos)),
+            tuple(
+                GeneratedQuery("", total, length).likelihood
+                for _, total, length in zip(row.query_nos, row.sums, row.lengths, strict=False)
+            ),
         )
         for row in found
     ]

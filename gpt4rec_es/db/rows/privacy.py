@@ -76,7 +76,9 @@ class Erasing:
             connection.execute(
                 text(
                     "SELECT run_no FROM runs "
-                    "WHERE to_regclass('public.run_users_' || run_no) IS NOT NULL"
+                    "WHERE to_regclass('public.run_users_' || run_no) IS NOT NULL "
+                    # Lists of a pruned run that stay for analysts.
+                    "OR to_regclass('public.recommendations_' || run_no) IS NOT NULL"
                 )
             ).scalars()
         )
@@ -94,12 +96,15 @@ class Erasing:
         """Return the prompts and queries of the user's runs, including those shared with others."""
         prompts = self._numbers(
             "SELECT prompt_no FROM run_users WHERE run_no = ANY(:runs) AND user_no = :user_no "
-            "AND prompt_no IS NOT NULL"
+            "AND prompt_no IS NOT NULL UNION SELECT prompt_no FROM held_out_users "
+            "WHERE user_no = :user_no AND prompt_no IS NOT NULL"
         )
         queries = self._numbers(
             """
             SELECT last_query_no FROM run_users WHERE run_no = ANY(:runs) AND user_no = :user_no
                 AND last_query_no IS NOT NULL
+            UNION SELECT last_query_no FROM held_out_users
+            WHERE user_no = :user_no AND last_query_no IS NOT NULL
             UNION
             SELECT query_no FROM generated_queries JOIN generations USING (generation_no)
             WHERE prompt_no = ANY(:prompts)
@@ -166,6 +171,7 @@ class Erasing:
             """
             SELECT prompt_no FROM run_users WHERE prompt_no = ANY(:numbers)
             UNION SELECT prompt_no FROM split_prompts WHERE prompt_no = ANY(:numbers)
+            UNION SELECT prompt_no FROM held_out_users WHERE prompt_no = ANY(:numbers)
             """,
             numbers=list(prompts),
         )
@@ -176,6 +182,7 @@ class Erasing:
             SELECT query_no FROM generated_queries WHERE query_no = ANY(:numbers)
             UNION SELECT last_query_no FROM run_users WHERE last_query_no = ANY(:numbers)
             UNION SELECT query_no FROM run_titles WHERE query_no = ANY(:numbers)
+            UNION SELECT last_query_no FROM held_out_users WHERE last_query_no = ANY(:numbers)
             """,
             numbers=list(queries),
         )

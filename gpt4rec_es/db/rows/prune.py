@@ -71,9 +71,13 @@ def old_runs(connection: Connection, *, published: int, rejected: int) -> list[O
     return [OldRun(*row) for row in found]
 
 
-def delete_work(connection: Connection, run_no: int) -> None:
-    """Delete a run's working rows that are not in its partitions."""
-    for table in ("shards", "run_popular", "run_titles", "run_brands"):
+def delete_work(connection: Connection, run_no: int, *, keep_judged: bool) -> None:
+    """Delete a run's working rows that are not in its partitions.
+
+    keep_judged: keep what its lists are compared with.
+    """
+    judged = () if keep_judged else ("run_popular", "quality_users")
+    for table in ("shards", "run_titles", "run_brands", "held_out_users", *judged):
         connection.execute(
             text(f"DELETE FROM {table} WHERE run_no = :run_no"),  # noqa: S608 - names above
             {"run_no": run_no},

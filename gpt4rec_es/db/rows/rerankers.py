@@ -21,22 +21,28 @@ _NAME = re.compile(r"\w[\w.-]{0,62}")
 class Reranker:
     """One registered re-ranker.
 
-    path: its folder; gpt2: folder or hub id of the GPT-2 that reads metadata for it. width:
-    components of its vectors. history_length: purchases that a user is read by. vectors_version:
-    catalog version up to which all items have vectors; None: none yet.
+    path: its folder; gpt2: folder or hub id of the GPT-2 that reads metadata for it; None: it reads
+    none. width: components of its vectors. history_length: purchases that a user is read by.
+    vectors_version: catalog version up to which all items have vectors; None: none yet.
     """
 
     reranker_no: int
     name: str
     content_hash: str
     path: str
-    gpt2: str
+    gpt2: str | None
     width: int
     history_length: int
     card: dict[str, Any]
     actor: str
     created_at: dt.datetime
     vectors_version: int | None
+
+    @property
+    def kind(self) -> str | None:
+        """Its network: the preset of its training, or sasrec; None: the card does not say."""
+        found = self.card.get("method") or self.card.get("options", {}).get("preset")
+        return None if found is None else str(found)
 
     def as_dict(self) -> dict[str, str]:
         """Return name and content hash, for evaluations."""
@@ -49,7 +55,7 @@ def register(
     name: str,
     content_hash: str,
     path: str,
-    gpt2: str,
+    gpt2: str | None,
     width: int,
     history_length: int,
     card: Mapping[str, Any],

@@ -13,7 +13,9 @@ SELECT :run_no, 'generate', array_agg(prompt_no ORDER BY place)
 FROM (
     SELECT prompt_no, row_number() OVER (ORDER BY n_tokens DESC, prompt_hash) - 1 AS place
     FROM prompts
-    WHERE prompt_no IN (SELECT prompt_no FROM {run_users})
+    WHERE prompt_no IN (
+          SELECT prompt_no FROM {run_users}
+          UNION ALL SELECT prompt_no FROM held_out_users WHERE run_no = :run_no)
       AND NOT EXISTS (
           SELECT FROM generations AS g WHERE g.prompt_no = prompts.prompt_no
           AND g.content_hash = :content_hash AND g.decoding_no = :decoding_no)
@@ -30,7 +32,8 @@ FROM (
         SELECT query_no, bool_or(must_pass) AS must_pass, bool_or(NOT must_pass) AS is_title
         FROM (
             SELECT q.query_no, true AS must_pass
-            FROM (SELECT DISTINCT prompt_no FROM {run_users}) AS u
+            FROM (SELECT prompt_no FROM {run_users}
+                  UNION SELECT prompt_no FROM held_out_users WHERE run_no = :run_no) AS u
             JOIN generations AS g ON g.prompt_no = u.prompt_no
                 AND g.content_hash = :content_hash AND g.decoding_no = :decoding_no
             JOIN generated_queries AS q USING (generation_no)

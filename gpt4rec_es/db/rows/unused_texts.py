@@ -99,12 +99,14 @@ _NEXT = {
 _UNUSED_PROMPT = """
     AND NOT EXISTS (SELECT FROM needed_prompts AS n WHERE n.prompt_no = x.prompt_no)
     AND NOT EXISTS (SELECT FROM split_prompts AS s WHERE s.prompt_no = x.prompt_no)
+    AND NOT EXISTS (SELECT FROM held_out_users AS h WHERE h.prompt_no = x.prompt_no)
     AND NOT EXISTS (SELECT FROM run_users AS u
                     WHERE u.run_no > :known AND u.prompt_no = x.prompt_no)
 """
 _UNUSED_QUERY = """
         NOT EXISTS (SELECT FROM generated_queries AS g WHERE g.query_no = x.query_no)
         AND NOT EXISTS (SELECT FROM needed_queries AS n WHERE n.query_no = x.query_no)
+        AND NOT EXISTS (SELECT FROM held_out_users AS h WHERE h.last_query_no = x.query_no)
         AND NOT EXISTS (SELECT FROM run_users AS u
                         WHERE u.run_no > :known AND u.last_query_no = x.query_no)
         AND NOT EXISTS (SELECT FROM run_titles AS t

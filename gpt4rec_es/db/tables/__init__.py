@@ -41,12 +41,19 @@ from gpt4rec_es.db.tables.list_trials import (
     list_trials,
 )
 from gpt4rec_es.db.tables.locks import lock_holders, locks
+from gpt4rec_es.db.tables.measures import held_out_users, run_measures
 from gpt4rec_es.db.tables.publishing import (
     audit,
     exports,
     gate_results,
     privacy,
     publications,
+)
+from gpt4rec_es.db.tables.quality import (
+    quality_days,
+    quality_methods,
+    quality_parts,
+    quality_users,
 )
 from gpt4rec_es.db.tables.recipes import recipe_uses, recipes
 from gpt4rec_es.db.tables.replays import replay_metrics, replays
@@ -95,6 +102,7 @@ __all__ = [
     "generated_queries",
     "generations",
     "generators",
+    "held_out_users",
     "import_rejects",
     "imports",
     "interactions",
@@ -109,6 +117,10 @@ __all__ = [
     "privacy",
     "prompts",
     "publications",
+    "quality_days",
+    "quality_methods",
+    "quality_parts",
+    "quality_users",
     "queries",
     "query_filters",
     "query_verdicts",
@@ -120,6 +132,7 @@ __all__ = [
     "rerankers",
     "run_brands",
     "run_counts",
+    "run_measures",
     "run_popular",
     "run_rules",
     "run_titles",

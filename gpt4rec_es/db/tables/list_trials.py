@@ -148,6 +148,41 @@ list_trial_settings = Table(
         nullable=False,
         comment="mean of the trial's metric on users that the coefficients were not fitted on",
     ),
+    Column(
+        "num_queries",
+        Integer,
+        comment="number of first queries of a user that are searched; NULL: an older trial",
+    ),
+    Column(
+        "query_decay",
+        Double,
+        comment="factor by which each lower-ranked query counts less; NULL: an older trial",
+    ),
+    Column(
+        "query_hits",
+        Integer,
+        comment="number of hits that are counted per query; NULL: an older trial",
+    ),
+    Column(
+        "candidates",
+        Integer,
+        comment="number of candidates per source, and of hits per title; NULL: an older trial",
+    ),
+    Column(
+        "history",
+        Integer,
+        comment="number of newest purchases of a user that are used; NULL: an older trial",
+    ),
+    Column(
+        "neighbours",
+        Integer,
+        comment="number of neighbours that are kept per item; NULL: an older trial",
+    ),
+    Column(
+        "has_reranker",
+        Boolean,
+        comment="whether a re-ranker's score is one of the fitted features; NULL: an older trial",
+    ),
     comment="One row per setting that a trial of recipes measured.",
 )
 

@@ -8,9 +8,11 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     LargeBinary,
+    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
+    true,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -30,6 +32,23 @@ gate_results = Table(
     Column("measured", Text, nullable=False, comment="value that was measured"),
     Column("required", Text, nullable=False, comment="value that is required"),
     now("checked_at", "time of the check"),
+    Column(
+        "importance",
+        SmallInteger,
+        comment="1-based place among the gates, the most important first; NULL: not known",
+    ),
+    Column(
+        "is_blocking",
+        Boolean,
+        nullable=False,
+        server_default=true(),
+        comment="whether a run that does not pass is rejected; false: it is only a warning",
+    ),
+    Column(
+        "reason",
+        Text,
+        comment="what a run that does not pass probably suffers from; NULL: not known",
+    ),
     comment="One row per run and gate: the checks before publishing.",
 )
 

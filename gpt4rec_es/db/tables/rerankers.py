@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     Identity,
@@ -10,6 +11,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -32,8 +34,7 @@ rerankers = Table(
     Column(
         "gpt2",
         Text,
-        nullable=False,
-        comment="GPT-2 that reads metadata for it: a folder or a hub id",
+        comment="GPT-2 that reads metadata for it: a folder or a hub id; NULL: it reads none",
     ),
     Column(
         "width",
@@ -82,9 +83,17 @@ item_vectors = Table(
         comment="128-bit hash of what the re-ranker read of the item",
     ),
     Column("vector", LargeBinary, nullable=False, comment=_VECTOR.format("the item's bias")),
+    Column(
+        "is_findable",
+        Boolean,
+        nullable=False,
+        server_default=text("true"),
+        comment="whether the item was active and had a title then, so that lists could have it",
+    ),
     comment=(
         "One row per re-ranker, item and change of what it reads of the item. As of a catalog "
-        "version, the row with the greatest one up to it counts."
+        "version, the row with the greatest one up to it counts. Items that it does not know have "
+        "none."
     ),
 )
 

@@ -138,12 +138,17 @@ recommendations = Table(
         "source",
         Text,
         nullable=False,
-        comment=("pinned, queries, co_purchase, history_titles, backfill, last_title or popular"),
+        comment=(
+            "pinned, queries, co_purchase, history_titles, sequence, backfill, last_title or "
+            "popular"
+        ),
     ),
     Column(
         "query_no",
         BigInteger,
-        comment="query that found the item; NULL: source is co_purchase, popular or pinned",
+        comment=(
+            "query that found the item; NULL: source is co_purchase, sequence, popular or pinned"
+        ),
     ),
     Column(
         "query_rank",
@@ -158,7 +163,8 @@ recommendations = Table(
         Integer,
         comment=(
             "1-based rank among the hits of the query (co_purchase: among the neighbours "
-            "of from_item_no); NULL: source is popular or pinned"
+            "of from_item_no; sequence: among the items that the list may have); NULL: source is "
+            "popular or pinned"
         ),
     ),
     Column(
@@ -166,15 +172,16 @@ recommendations = Table(
         REAL,
         comment=(
             "BM25 score of the hit, not comparable between queries (co_purchase: "
-            "similarity); NULL: source is popular or pinned"
+            "similarity; sequence: score of the re-ranker); NULL: source is popular or pinned"
         ),
     ),
     Column(
         "from_item_no",
         Integer,
         comment=(
-            "bought item whose neighbour the item is (co_purchase) or whose title found "
-            "it (history_titles); NULL: other sources"
+            "bought item whose neighbour the item is (co_purchase), whose title found it "
+            "(history_titles) or that ends the sequence of purchases that found it (sequence); "
+            "NULL: other sources"
         ),
     ),
     Column(
@@ -209,7 +216,7 @@ recommendations = Table(
     UniqueConstraint("run_no", "user_no", "item_no"),
     CheckConstraint(
         "source IN ('pinned', 'queries', 'co_purchase', 'history_titles', "
-        "'backfill', 'last_title', 'popular')",
+        "'backfill', 'last_title', 'popular', 'sequence')",
         name="source",
     ),
     comment="One row per run, user and rank. One partition per run.",

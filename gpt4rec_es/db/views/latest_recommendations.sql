@@ -39,30 +39,32 @@ COMMENT ON COLUMN analytics.latest_recommendations.title IS 'cleaned title; NULL
 COMMENT ON COLUMN analytics.latest_recommendations.source IS
     'source of the recommendation: pinned (put first by a rule), queries (a generated query), '
     'co_purchase (bought by buyers of '
-    'from_item_id), history_titles (found by the title of from_item_id), backfill (a deeper hit '
+    'from_item_id), history_titles (found by the title of from_item_id), sequence (bought after '
+    'the user''s sequence of purchases, which ends with from_item_id), backfill (a deeper hit '
     'of a generated query), last_title (newest bought title as the query) or popular; if several '
     'sources found the item, the one with the largest share of fused_score';
 COMMENT ON COLUMN analytics.latest_recommendations.is_fallback IS
     'whether the recommendation is a fallback: source last_title or popular';
 COMMENT ON COLUMN analytics.latest_recommendations.query_id IS
     'number of the query text, the same in all views and runs; NULL: source is co_purchase, '
-    'popular or pinned';
+    'sequence, popular or pinned';
 COMMENT ON COLUMN analytics.latest_recommendations.query IS
-    'query that found the item; NULL: source is co_purchase, popular or pinned';
+    'query that found the item; NULL: source is co_purchase, sequence, popular or pinned';
 COMMENT ON COLUMN analytics.latest_recommendations.query_rank IS
     'rank of that query among those generated for the user; NULL: the query was not generated, or '
     'there is none';
 COMMENT ON COLUMN analytics.latest_recommendations.hit_rank IS
     '1-based rank among the hits of the query (co_purchase: among the neighbours of '
-    'from_item_id); NULL: source is popular or pinned';
+    'from_item_id; sequence: among the items that the list may have); NULL: source is popular or '
+    'pinned';
 COMMENT ON COLUMN analytics.latest_recommendations.score IS
     'BM25 score of the hit; scores of different queries cannot be compared (co_purchase: '
-    'similarity, 0 to 1); NULL: source is popular or pinned';
+    'similarity, 0 to 1; sequence: score of the re-ranker); NULL: source is popular or pinned';
 COMMENT ON COLUMN analytics.latest_recommendations.index_name IS
     'name of the Elasticsearch index that was searched';
 COMMENT ON COLUMN analytics.latest_recommendations.from_item_id IS
-    'bought item whose neighbour the item is or whose title found it; NULL: source is neither '
-    'co_purchase nor history_titles';
+    'bought item whose neighbour the item is, whose title found it, or that ends the sequence '
+    'that found it; NULL: source is not co_purchase, history_titles or sequence';
 COMMENT ON COLUMN analytics.latest_recommendations.from_title IS
     'cleaned title of from_item_id; NULL: none usable, or from_item_id is NULL';
 COMMENT ON COLUMN analytics.latest_recommendations.fused_score IS

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +25,23 @@ from gpt4rec_es.lab.baselines.network import BaselineData, BaselineNetwork
 from gpt4rec_es.lab.baselines.sasrec import SasRec
 from gpt4rec_es.lab.baselines.sasrec_text import SasRecText
 from gpt4rec_es.lab.baselines.youtube_dnn import YouTubeDnn
+from gpt4rec_es.reranking.served_sequence import DOCUMENT, ITEMS, WEIGHTS, folder_hash
 
-DOCUMENT, _WEIGHTS = "baseline.json", "model.safetensors"
 NETWORKS: dict[str, type[BaselineNetwork]] = {
     one.name: one for one in (BprMf, FmBpr, SasRec, SasRecText, YouTubeDnn, ContentRec, Bert4Rec)
 }
 
 
 def save_baseline(
-    network: BaselineNetwork, data: BaselineData, folder: Path, card: dict[str, Any]
+    network: BaselineNetwork,
+    data: BaselineData,
+    item_ids: Sequence[str],
+    folder: Path,
+    card: dict[str, Any],
 ) -> str:
     """Write ``folder``, which must not exist, and return the hash of its content.
+
+    item_ids: by index; a method that nights can use keeps those of items with a training event.
 
     Raises:
         UsageError: the folder exists.
@@ -45,7 +52,7 @@ def save_baseline(
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     weights = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
-    save_file(weights, draft / _WEIGHTS)
+    save_file(weights, draft / WEIGHTS)
     document = {
         "method": network.name,
         "options": as_dict(network.name, network.options),
@@ -53,6 +60,10 @@ def save_baseline(
         "card": card,
     }
     (draft / DOCUMENT).write_text(json.dumps(document, indent=1), encoding="utf-8")
+    if network.is_served:
+        pairs = zip(item_ids, network.unlisted.tolist(), strict=True)
+        known = [None if is_unknown else item_id for item_id, is_unknown in pairs]
+        (draft / ITEMS).write_text(json.dumps(known), encoding="utf-8")
     content_hash = folder_hash(draft)
     for path in draft.iterdir():
         with path.open("rb") as file:
@@ -90,7 +101,7 @@ def open_baseline(folder: Path, data: BaselineData, options: BaselineOptions) ->
     """
     network = NETWORKS[read_document(folder)["method"]](data, options)
     try:
-        network.load_state_dict(load_file(folder / _WEIGHTS))
+        network.load_state_dict(load_file(folder / WEIGHTS))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise UsageError(
             f"The weights of the baseline in {folder} do not fit: {str(error).splitlines()[0]}",
@@ -108,12 +119,4 @@ def fingerprint(method: str, data: BaselineData) -> str:
     if NETWORKS[method].reads_fields:
         rows = [one[1:] for one in data.fields]  # without the number
         digest.update(json.dumps(rows, default=str).encode())
-    return digest.hexdigest()
-
-
-def folder_hash(folder: Path) -> str:
-    """Return the SHA-256 of all that decides scores: the weights, and the document without card."""
-    document = {**read_document(folder), "card": None}
-    digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode())
-    digest.update((folder / _WEIGHTS).read_bytes())
     return digest.hexdigest()

@@ -17,15 +17,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from gpt4rec_es.lab.baselines.attention_block import (
-    AttentionBlock,
-    padded,
-    sorted_batches,
-    windows,
-)
 from gpt4rec_es.lab.baselines.baseline_options import BaselineOptions
 from gpt4rec_es.lab.baselines.item_softmax import drawn_items, item_softmax, sampling_chances
 from gpt4rec_es.lab.baselines.network import BaselineData, BaselineNetwork
+from gpt4rec_es.lab.baselines.sorted_batches import sorted_batches, windows
+from gpt4rec_es.reranking.sequence_network import AttentionBlock, padded
 
 
 class Bert4Rec(BaselineNetwork):

@@ -34,11 +34,12 @@ class BaselineData:
 class BaselineNetwork(nn.Module):  # type: ignore[misc]  # torch leaves it untyped
     """A baseline with its examples and loss; equal seeds of torch give equal networks.
 
-    reads_fields: metadata of items is read.
+    reads_fields: metadata of items is read. is_served: nights can use it.
     """
 
     name: ClassVar[str]
     reads_fields: ClassVar[bool] = False
+    is_served: ClassVar[bool] = False
 
     def __init__(self, data: BaselineData, options: BaselineOptions) -> None:
         super().__init__()

@@ -15,50 +15,35 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from torch import nn
 
-from gpt4rec_es.lab.baselines.attention_block import (
-    AttentionBlock,
-    padded,
-    sorted_batches,
-    windows,
-)
 from gpt4rec_es.lab.baselines.baseline_options import BaselineOptions
 from gpt4rec_es.lab.baselines.item_softmax import drawn_items, item_softmax, sampling_chances
 from gpt4rec_es.lab.baselines.network import BaselineData, BaselineNetwork
+from gpt4rec_es.lab.baselines.sorted_batches import sorted_batches, windows
+from gpt4rec_es.reranking.sequence_network import SequenceNetwork, padded
 
 
-class SasRec(BaselineNetwork):
-    """The network; ``options.length``, ``blocks``, ``heads`` and ``dropout`` shape it."""
+class SasRec(BaselineNetwork, SequenceNetwork):
+    """The network; ``options.length``, ``blocks``, ``heads`` and ``dropout`` shape it.
+
+    A night can read users by it, see reranking/served_sequence.py.
+    """
 
     name: ClassVar[str] = "sasrec"
+    is_served: ClassVar[bool] = True
 
     def __init__(self, data: BaselineData, options: BaselineOptions) -> None:
         super().__init__(data, options)
-        dim = options.dim
-        # The last row is that of padding.
-        self.items = nn.Embedding(data.n_items + 1, dim, padding_idx=data.n_items)
-        self.places = nn.Embedding(options.length, dim)
-        for table in (self.items, self.places):
-            nn.init.normal_(table.weight, std=dim**-0.5)
-        self.dropout = nn.Dropout(options.dropout)
-        self.blocks = nn.ModuleList(
-            [AttentionBlock(dim, options.heads, options.dropout) for _ in range(options.blocks)]
+        self.add_layers(
+            data.n_items,
+            dim=options.dim,
+            length=options.length,
+            blocks=options.blocks,
+            heads=options.heads,
+            dropout=options.dropout,
         )
-        self.norm = nn.LayerNorm(dim)
         self.register_buffer("chances", sampling_chances(self.events), persistent=False)
         self.register_buffer("no_bias", torch.zeros(data.n_items), persistent=False)
-
-    def read(self, items: Any) -> Any:
-        """Return vectors (rows, places, dim) of items (rows, places), padded at the end.
-
-        The vector of a place depends on the items up to it alone.
-        """
-        places = torch.arange(items.shape[1], device=items.device)
-        hidden = self.dropout(self.items(items) + self.places(places))
-        for block in self.blocks:
-            hidden = block(hidden)
-        return self.norm(hidden)
 
     def batches(self, data: BaselineData, epoch: int) -> Iterator[Any]:
         """Return (items, next items, negatives); the first two are (users, places)."""
@@ -85,6 +70,5 @@ class SasRec(BaselineNetwork):
         """Return scores as (users, items)."""
         windows = [list(history[-self.options.length :]) for history in histories]
         items = padded(windows, self.n_items).to(self.items.weight.device)
-        last = torch.tensor([len(window) - 1 for window in windows], device=items.device)
-        hidden = self.read(items)[torch.arange(len(windows), device=items.device), last]
+        hidden = self.read_last(self.items(items), [len(window) for window in windows])
         return hidden @ self.items.weight[:-1].T

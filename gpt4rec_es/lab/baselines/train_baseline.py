@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows.history import data_versions
+from gpt4rec_es.db.rows.items import load_ids
 from gpt4rec_es.db.rows.metadata import ItemFields, load_item_fields
 from gpt4rec_es.encoders.network import pick_device, set_threads
 from gpt4rec_es.errors import DataError, UsageError
@@ -31,10 +32,11 @@ from gpt4rec_es.version import code_version
 
 @dataclass(frozen=True, eq=False)
 class ReadSplit:
-    """A split with the metadata of the whole catalog."""
+    """A split with the metadata and the ids of the whole catalog, in order of item number."""
 
     numbered: NumberedSplit
     fields: Sequence[ItemFields]
+    item_ids: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def train_baseline(
         **training_cost(epochs),
         "code_version": code_version(),
     }
-    content_hash = save_baseline(network, data, output, card)
+    content_hash = save_baseline(network, data, read.item_ids, output, card)
     shutil.rmtree(work)
     return BaselineReport(name, method, str(output), content_hash, card)
 
@@ -149,10 +151,10 @@ def read_numbered(engine: Engine, split_name: str, options: BaselineOptions) -> 
     """
     row, split = load_split(engine, split_name)
     with transaction(engine) as connection:
-        fields = load_item_fields(connection)
+        fields, ids = load_item_fields(connection), load_ids(connection)
     item_nos = [one.item_no for one in fields]
     numbered = number_split(row, split, item_nos, learn_validation=options.learn_validation)
-    return ReadSplit(numbered, fields)
+    return ReadSplit(numbered, fields, [ids[item_no] for item_no in item_nos])
 
 
 def baseline_data(read: ReadSplit) -> BaselineData:

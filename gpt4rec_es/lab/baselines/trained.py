@@ -7,13 +7,7 @@ from typing import Any, Protocol
 from sqlalchemy import Engine
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.lab.baselines.baseline_folder import (
-    DOCUMENT,
-    fingerprint,
-    folder_hash,
-    open_baseline,
-    read_document,
-)
+from gpt4rec_es.lab.baselines.baseline_folder import fingerprint, open_baseline, read_document
 from gpt4rec_es.lab.baselines.baseline_options import BaselineOptions
 from gpt4rec_es.lab.baselines.train_baseline import baseline_data, read_numbered
 from gpt4rec_es.lab.splits.split import EvalUser
@@ -21,6 +15,7 @@ from gpt4rec_es.lab.training.cost import COST
 from gpt4rec_es.lab.training.train_reranker import TrainedReranker
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.reranking.checkpoint import DOCUMENT as RERANKER_DOCUMENT
+from gpt4rec_es.reranking.served_sequence import DOCUMENT, folder_hash
 
 
 class TrainedRecommender(Protocol):

@@ -20,7 +20,7 @@ from gpt4rec_es.lab.evaluation.night_rules import AppliedRules
 from gpt4rec_es.lab.evaluation.rerank_vectors import SplitVectors
 from gpt4rec_es.lab.evaluation.sources import product_sources
 from gpt4rec_es.lab.evaluation.trained_lists import trained_lists
-from gpt4rec_es.lab.splits.queries import count_first_queries, split_queries
+from gpt4rec_es.lab.splits.queries import WrittenQueries, count_first_queries, split_queries
 from gpt4rec_es.lab.splits.split import EvalUser
 from gpt4rec_es.metrics.lists import Lists
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe
@@ -72,8 +72,8 @@ class MethodLists:
         self._applied = applied
         self._baselines: Baselines | None = None
         self._histories = [eval_user.history for eval_user in eval_users]
-        self._written: dict[tuple[str, PromptForm, Decoding], list[list[str]]] = {}
-        self._rerank = SplitVectors(engine, split, eval_users)
+        self._written: dict[tuple[str, PromptForm, Decoding], WrittenQueries] = {}
+        self._rerank = SplitVectors(engine, split, eval_users, catalog.active)
 
     def lists(
         self,
@@ -145,14 +145,16 @@ class MethodLists:
         is_written = method == "queries" or recipe.writes_queries
         known: dict[str, Any] = {"recipe": named.as_dict(), **recipe.search.as_dict()}
         numbers: tuple[int, ...] = (0,)
-        queries: list[list[str]] = [[]] * len(self._eval_users)
+        queries = WrittenQueries.of([()] * len(self._eval_users))
         if generator is not None and is_written:
             opened = _opened(generator, recipe, open_generator)
             queries = self._queries(opened, recipe.decoding)
             numbers = options.num_queries or (recipe.decoding.num_queries,)
             known["decoding"] = recipe.decoding.as_dict()
             known["prompt"] = opened.prompt_form.as_dict()
-        firsts = count_first_queries(queries) if is_written and generator is not None else None
+        firsts = (
+            count_first_queries(queries.texts) if is_written and generator is not None else None
+        )
         lists, made_with = self._merged(method, options, recipe, queries, numbers)
         seconds = (time.monotonic() - started) / len(numbers)
         for m in numbers:
@@ -167,7 +169,7 @@ class MethodLists:
         method: str,
         options: EvaluateOptions,
         recipe: Recipe,
-        queries: list[list[str]],
+        queries: WrittenQueries,
         numbers: Sequence[int],
     ) -> tuple[dict[Cell, Lists], dict[str, Any]]:
         """Return the lists by (K, m), and the options they were made with."""
@@ -177,7 +179,7 @@ class MethodLists:
         removed: Collection[str] = frozenset()
         with self._bars("Searching and merging", "users") as progress:
             if method == "product":
-                texts = sorted({text for own in queries for text in own})
+                texts = sorted({text for own in queries.texts for text in own})
                 removed, filters = self._applied.removed(texts, recipe.filters)
                 sources = product_sources(
                     self._catalog,
@@ -197,33 +199,34 @@ class MethodLists:
                 }
             lists = merge_lists(
                 self._catalog,
-                queries,
+                queries.texts,
                 self._histories,
                 [(k, m) for m in numbers for k in options.ks],
                 progress,
                 sources=sources,
                 options=recipe.search,
                 removed=removed,
+                likelihoods=queries.likelihoods,
             )
         return lists, made_with
 
     def queries_by(
         self, recipe: Recipe, generator: Generator | None, open_generator: OpenGenerator
-    ) -> list[list[str]]:
+    ) -> WrittenQueries:
         """Return the queries of each user by a recipe; none without a generator or a source."""
         if generator is None or not recipe.writes_queries:
-            return [[]] * len(self._eval_users)
+            return WrittenQueries.of([()] * len(self._eval_users))
         opened = _opened(generator, recipe, open_generator)
         return self._queries(opened, recipe.decoding)
 
-    def _queries(self, generator: QueryGenerator, decoding: Decoding) -> list[list[str]]:
+    def _queries(self, generator: QueryGenerator, decoding: Decoding) -> WrittenQueries:
         key = (generator.content_hash, generator.prompt_form, decoding)
         if key not in self._written:
             with self._bars("Generating", "prompts") as progress:
                 written = split_queries(
                     self._engine, generator, decoding, self._split, self._eval_users, progress
                 )
-            self._written[key] = [[query.text for query in own.queries] for own in written]
+            self._written[key] = WrittenQueries.of([own.queries for own in written])
         return self._written[key]
 
 

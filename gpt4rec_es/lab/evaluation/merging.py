@@ -42,10 +42,12 @@ def merge_lists(
     sources: ListSources | None = None,
     options: SearchOptions = ANY_TERM,
     removed: Collection[str] = frozenset(),
+    likelihoods: Sequence[Sequence[float]] | None = None,
 ) -> dict[Cell, Lists]:
     """Return the lists of every cell, users in order; progress counts users.
 
-    queries: per user, best first. options: their search options. sources: None: lists contain only
+    queries: per user, best first; likelihoods: of each, see ``GeneratedQuery``; None: unknown.
+    options: their search options. sources: None: lists contain only
     hits of the queries. removed: queries removed by filters; their ranks stay empty.
     """
     found = {cell: np.full((len(queries), cell[0]), NOTHING, np.int64) for cell in cells}
@@ -54,7 +56,9 @@ def merge_lists(
     )
     most = max(m for _, m in cells)
     used = [own[:most] for own in queries]
-    for users, _, lists in grid.merge(used, histories, cells, removed=removed):
+    for users, _, lists in grid.merge(
+        used, histories, cells, removed=removed, likelihoods=likelihoods
+    ):
         for cell, items in lists.items():
             for user, own in zip(users, items, strict=True):
                 found[cell][user, : len(own)] = own
@@ -84,10 +88,13 @@ class GridMerge:
         cells: Sequence[Cell],
         *,
         removed: Collection[str] = frozenset(),
+        likelihoods: Sequence[Sequence[float]] | None = None,
     ) -> Iterator[tuple[Sequence[int], int, dict[Cell, list[list[int]]]]]:
         """Yield (user indices, point index, lists by cell), for a group of users at a time."""
         longest = max(k for k, _ in cells)
-        for some, hits, merge_inputs in self.groups(queries, histories, longest, removed=removed):
+        for some, hits, merge_inputs in self.groups(
+            queries, histories, longest, removed=removed, likelihoods=likelihoods
+        ):
             users = [user.user_no for user in some]
             for point in range(len(self._points)):
                 yield users, point, dict(_lists(some, hits.at(point), merge_inputs, cells))
@@ -99,6 +106,7 @@ class GridMerge:
         longest: int,
         *,
         removed: Collection[str] = frozenset(),
+        likelihoods: Sequence[Sequence[float]] | None = None,
     ) -> Iterator[tuple[list[UserInput], MemoryHits, MergeInputs]]:
         """Yield groups of users with their hits and merge inputs, for lists of ``longest`` items.
 
@@ -114,6 +122,8 @@ class GridMerge:
             )
             for first in range(0, len(inputs), _USERS):
                 some = inputs[first : first + _USERS]
+                if likelihoods is not None:
+                    some = [replace(u, likelihoods=tuple(likelihoods[u.user_no])) for u in some]
                 yield some, hits, self._merge_inputs(some, histories, numbers, longest)
 
     def _numbered(
@@ -193,7 +203,7 @@ class GridMerge:
             buyers=sources.buyers,
             vectors=sources.vectors,
             promotions=sources.rules.promotions if sources.rules else NO_PROMOTIONS,
-        )
+        ).with_best_items()
 
 
 def _lists(

@@ -47,8 +47,13 @@ def is_of_split(row: Reranker, split: SplitRow) -> bool:
     return isinstance(data, dict) and data.get("split_hash") == split.content_hash
 
 
-def rerank_vectors(engine: Engine, row: Reranker, eval_users: Sequence[EvalUser]) -> Vectors:
-    """Return vectors of all items, and of ``eval_users`` by their index; without history, none.
+def rerank_vectors(
+    engine: Engine, row: Reranker, eval_users: Sequence[EvalUser], active: frozenset[int]
+) -> Vectors:
+    """Return vectors of all items, and of ``eval_users`` by their index.
+
+    Items that the re-ranker does not know have none, nor have users without a known item. active:
+    items that lists may have.
 
     Raises:
         UsageError: the folder of the re-ranker or its GPT-2 is gone.
@@ -62,26 +67,41 @@ def rerank_vectors(engine: Engine, row: Reranker, eval_users: Sequence[EvalUser]
         fields = load_item_fields(connection)  # in order of item number
         ids = load_ids(connection)
         known = load_attributes(connection, [user.user_no for user in eval_users])
-    item_nos = np.array([one.item_no for one in fields], np.int64)
-    places = {int(item_no): place for place, item_no in enumerate(item_nos)}
+    has = served.has_vectors([ids[one.item_no] for one in fields])
+    fields = [one for one, has_vector in zip(fields, has, strict=True) if has_vector]
     items = served.item_vectors([ids[one.item_no] for one in fields], fields)
-    histories = [
-        [places[item] for item in deduplicate_keep_last(user.history)[::-1]] for user in eval_users
-    ]
-    attributes = [known.get(user.user_no, {}) for user in eval_users]
-    users = served.user_vectors(histories, items, attributes)
+    places = {one.item_no: place for place, one in enumerate(fields)}
+    histories = {}
+    for user, one in enumerate(eval_users):
+        # As a night does: the newest items first, then those of them that are known.
+        newest = deduplicate_keep_last(one.history)[: -served.history_length - 1 : -1]
+        if read := [places[item] for item in newest if item in places]:
+            histories[user] = read
+    attributes = [known.get(eval_users[user].user_no, {}) for user in histories]
+    users = served.user_vectors(list(histories.values()), items, attributes)
     return Vectors(
-        ItemVectors(item_nos, items),
-        {user: users[user] for user, history in enumerate(histories) if history},
+        ItemVectors(
+            np.array(list(places), np.int64),
+            items,
+            np.array([item_no in active for item_no in places], np.bool_),
+        ),
+        dict(zip(histories, users, strict=True)),
     )
 
 
 class SplitVectors:
     """Vectors by several re-rankers for the same users of a split, each made once."""
 
-    def __init__(self, engine: Engine, split: SplitRow, eval_users: Sequence[EvalUser]) -> None:
-        """Set the users."""
+    def __init__(
+        self,
+        engine: Engine,
+        split: SplitRow,
+        eval_users: Sequence[EvalUser],
+        active: frozenset[int],
+    ) -> None:
+        """Set the users. active: items that lists may have."""
         self._engine, self._split, self._eval_users = engine, split, eval_users
+        self._active = active
         self._made: dict[str, tuple[Vectors, dict[str, Any]]] = {}
 
     def by(self, name: str | None, part: str) -> tuple[Vectors, dict[str, Any]]:
@@ -96,6 +116,6 @@ class SplitVectors:
             return NO_VECTORS, {}
         if name not in self._made:
             row = chosen_reranker(self._engine, self._split, part, name)
-            vectors = rerank_vectors(self._engine, row, self._eval_users)
+            vectors = rerank_vectors(self._engine, row, self._eval_users, self._active)
             self._made[name] = vectors, {"reranker": row.as_dict()}
         return self._made[name]

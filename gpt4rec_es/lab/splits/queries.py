@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Engine
 
@@ -47,6 +47,21 @@ class EvalUserQueries:
 
     user_no: int
     queries: tuple[GeneratedQuery, ...]
+
+
+class WrittenQueries(NamedTuple):
+    """Texts of the queries of several users, best first, and the likelihood of each."""
+
+    texts: list[list[str]]
+    likelihoods: list[list[float]]
+
+    @classmethod
+    def of(cls, queries: Sequence[Sequence[GeneratedQuery]]) -> "WrittenQueries":
+        """Return the queries of users; a user may have none."""
+        return cls(
+            [[query.text for query in own] for own in queries],
+            [[query.likelihood for query in own] for own in queries],
+        )
 
 
 def split_queries(

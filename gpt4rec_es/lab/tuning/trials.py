@@ -1,7 +1,6 @@
-"""Stored trials: list, show, draw the heat map of one, and promote one."""
+"""Stored trials: list, show and promote one."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from elasticsearch import Elasticsearch
@@ -14,10 +13,6 @@ from gpt4rec_es.db.rows.trials import TrialRow
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.index.bm25 import Bm25Change, set_bm25
 from gpt4rec_es.index.live import live_build
-from gpt4rec_es.lab.tuning.choose import DEFAULTS
-from gpt4rec_es.lab.tuning.heatmap import Heatmap, render_heatmap
-from gpt4rec_es.records import Bm25
-from gpt4rec_es.svg import write_picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,57 +44,6 @@ def show_trial(engine: Engine, trial_no: int) -> TrialReport:
             rows.load_comparisons(connection, trial_no),
             rows.load_queries(connection, trial_no),
         )
-
-
-def heatmap(report: TrialReport) -> str:
-    """Return an SVG of the trial's metric over k1 and b."""
-    trial = report.trial
-    values = {Bm25(row["k1"], row["b"]): row[trial.metric] for row in report.points}
-    marks = {"best": trial.best, "live": trial.live, "defaults": DEFAULTS}
-    name = f"{trial.metric}@{trial.k}"
-    return render_heatmap(
-        Heatmap(
-            f"Trial {trial.trial_no}: mean {name} of {trial.n_users:,} users "
-            f"({trial.split}, {trial.part})",
-            f"{trial.verdict}{_gain(report)}",
-            name,
-            values,
-            marks,
-        )
-    )
-
-
-def _gain(report: TrialReport) -> str:
-    """Return the best point's gain with its interval, as a caption."""
-    live = "defaults" if report.trial.live == DEFAULTS else "live"
-    for row in report.comparisons:
-        if (row["candidate"], row["reference"], row["segment"]) == ("best", live, "all"):
-            ends = f"{row['gain_low']:+.4f} to {row['gain_high']:+.4f}"
-            return f" Best against {live}: {row['gain']:+.4f} ({ends})."
-    return ""
-
-
-def require_svg(path: Path | None) -> None:
-    """Check that ``path`` is a name for an SVG (None: no picture); called before long work.
-
-    Raises:
-        UsageError: the name is that of another format.
-    """
-    if path is not None and path.suffix.lower() != ".svg":
-        raise UsageError(
-            f"The heat map is an SVG, but {path.name!r} has another suffix.",
-            f"Name it {path.stem}.svg; browsers show it, and save it as other formats.",
-        )
-
-
-def write_heatmap(report: TrialReport, path: Path) -> None:
-    """Write the trial's heat map to ``path``.
-
-    Raises:
-        UsageError: it cannot be written, or its name is that of another format.
-    """
-    require_svg(path)
-    write_picture(path, heatmap(report))
 
 
 def promote(

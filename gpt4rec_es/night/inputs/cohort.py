@@ -4,6 +4,7 @@ It runs in the planner's transaction, so all inputs come from one snapshot.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -44,7 +45,7 @@ def stage_cohort(
             if done % 1000 == 0:
                 progress(done, total)
             newest_items = [item_no for item_no, _, _ in history[: -newest - 1 : -1]]
-            yield (user_no, *_frozen_input(generator, history, may_search), newest_items)
+            yield (user_no, *frozen_input(generator, history, may_search), newest_items)
 
     # Histories are read and cohort rows written on one connection, so both see one snapshot; a
     # batch is copied between two reads of the cursor.
@@ -59,9 +60,22 @@ def stage_cohort(
     return done
 
 
-def _frozen_input(
+class FrozenInput(NamedTuple):
+    """What planning freezes of a history, in order of ``USER_COLUMNS``; None: there is none."""
+
+    prompt_hash: bytes | None
+    prompt: str | None
+    n_tokens: int | None
+    item_nos: list[int]
+    n_bought: int
+    last_hash: bytes | None
+    last_text: str | None
+
+
+def frozen_input(
     generator: QueryGenerator | None, history: list[Bought], may_search: TitleTest
-) -> tuple[object, ...]:
+) -> FrozenInput:
+    """Return what is frozen of one history, oldest first; without a generator, no prompt."""
     titled = [(item_no, title) for item_no, title, _ in history if title]
     prompt = generator.write_prompt([title for _, title in titled]) if generator else None
     # A prompt is missing for one of two reasons: no generator, or no title that shows.
@@ -70,9 +84,9 @@ def _frozen_input(
     last = next(map(normalise_query, allowed), None)
     last_title = (len(history), None if last is None else hash128(last), last)
     if prompt is None:
-        return (None, None, None, [], *last_title)
+        return FrozenInput(None, None, None, [], *last_title)
     used = [item_no for item_no, _ in titled[len(titled) - prompt.used :]]
-    return (hash128(prompt.text), prompt.text, prompt.n_tokens, used, *last_title)
+    return FrozenInput(hash128(prompt.text), prompt.text, prompt.n_tokens, used, *last_title)
 
 
 def freeze_popular(connection: Connection, run: Run) -> None:

@@ -49,7 +49,8 @@ def ensure_item_vectors(
     """Make the vectors that items lack and return the catalog version as of which all have one.
 
     It costs nothing while the catalog is unchanged. Of changed items, only those get a vector of
-    which the re-ranker reads something else than before. maker: the opened re-ranker of ``row``.
+    which the re-ranker reads something else than before, or that became findable or ceased to be
+    so. maker: the opened re-ranker of ``row``; items that it does not know are left out.
 
     Raises:
         ConflictError: imports changed the catalog during each attempt.
@@ -101,15 +102,19 @@ def _snapshot(engine: Engine) -> Engine:
     return engine.execution_options(isolation_level="REPEATABLE READ")
 
 
-def _make(items: Sequence[ChangedItem], maker: VectorMaker) -> list[tuple[int, bytes, bytes]]:
-    """Return number, hash of the input and vector of the items whose input changed."""
-    hashes = maker.input_hashes([one.item_id for one in items], [one.fields for one in items])
+def _make(items: Sequence[ChangedItem], maker: VectorMaker) -> list[tuple[int, bytes, bool, bytes]]:
+    """Return number, hash of the input, ``is_findable`` and vector of what changed."""
+    has = maker.has_vectors([one.item_id for one in items])
+    known = [one for one, has_vector in zip(items, has, strict=True) if has_vector]
+    hashes = maker.input_hashes([one.item_id for one in known], [one.fields for one in known])
     new = [
-        (one, hashed) for one, hashed in zip(items, hashes, strict=True) if hashed != one.input_hash
+        (one, hashed)
+        for one, hashed in zip(known, hashes, strict=True)
+        if (hashed, one.is_findable) != (one.input_hash, one.was_findable)
     ]
     vectors = maker.item_vectors([one.item_id for one, _ in new], [one.fields for one, _ in new])
     return [
-        (one.fields.item_no, hashed, as_bytes(vector))
+        (one.fields.item_no, hashed, one.is_findable, as_bytes(vector))
         for (one, hashed), vector in zip(new, vectors, strict=True)
     ]
 
@@ -120,10 +125,12 @@ def load_item_vectors(
     """Return the vectors of all items as of a catalog version."""
     width = rerankers.load(connection, reranker_no).width
     numbers, vectors = [np.zeros(0, np.int64)], [np.zeros((0, width), np.int16)]
-    for item_nos, stored in rows.stream_item_vectors(connection, reranker_no, catalog_version):
-        numbers.append(np.array(item_nos, np.int64))
-        vectors.append(from_bytes(stored, width))
-    return ItemVectors(np.concatenate(numbers), np.concatenate(vectors))
+    active = [np.zeros(0, np.bool_)]
+    for found in rows.stream_item_vectors(connection, reranker_no, catalog_version):
+        numbers.append(np.array([row.item_no for row in found], np.int64))
+        vectors.append(from_bytes([row.vector for row in found], width))
+        active.append(np.array([row.is_findable for row in found], np.bool_))
+    return ItemVectors(np.concatenate(numbers), np.concatenate(vectors), np.concatenate(active))
 
 
 def load_run_items(connection: Connection, run: Run) -> ItemVectors:
@@ -148,7 +155,8 @@ class StoredItems:
         version = self._run.manifest["reranker"]["catalog_version"]
         found = rows.load_vectors_of(self._connection, self._run.reranker_no, version, wanted)
         vectors = from_bytes(list(found.values()), self._width)
-        return ItemVectors(np.array(list(found), np.int64), vectors).of(item_nos)
+        numbers = np.array(list(found), np.int64)
+        return ItemVectors(numbers, vectors, np.ones(len(numbers), np.bool_)).of(item_nos)
 
 
 def load_run_vectors(

@@ -75,6 +75,7 @@ def make_manifest(
             "max_failed_fraction": options.max_failed_fraction,
             "min_full_fraction": options.min_full_fraction,
             "max_fallback_fraction": options.max_fallback_fraction,
+            **options.gate_limits.as_dict(),
         },
         "code_version": code_version(),
     }

@@ -1,5 +1,6 @@
 """Dependencies of a night, passed in by the caller."""
 
+import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -16,12 +17,15 @@ from gpt4rec_es.ranking.vectors import Fixed
 
 
 class VectorMaker(Protocol):
-    """An opened re-ranker, see reranking/serving.py."""
+    """An opened re-ranker, see reranking/serving.py and reranking/served_sequence.py."""
 
     content_hash: str
     history_length: int
     width: int
     reads_users: bool
+
+    def has_vectors(self, item_ids: Sequence[str]) -> list[bool]:
+        """Return whether each item has a vector; the methods below are called for such items."""
 
     def input_hashes(self, item_ids: Sequence[str], rows: Sequence[ItemFields]) -> list[bytes]:
         """Return a hash of what the vector of each item depends on."""
@@ -35,7 +39,15 @@ class VectorMaker(Protocol):
         item_vectors: Fixed,
         attributes: Sequence[Mapping[str, Any]] | None = None,
     ) -> Fixed:
-        """Return (users, width), 1 last; histories: newest first, places in ``item_vectors``."""
+        """Return (users, width), 1 last.
+
+        histories: newest first, places in ``item_vectors``; none is empty.
+        """
+
+
+def utc_now() -> dt.datetime:
+    """Return the time by this machine's clock."""
+    return dt.datetime.now(dt.UTC)
 
 
 @dataclass(frozen=True)
@@ -44,7 +56,7 @@ class NightParts:
 
     open_generator(row, recipe), open_reranker(row) and open_retriever(index_name, run_id) are
     called when a stage starts; ensure_index() reindexes if the catalog changed and returns the live
-    build's number.
+    build's number. now: this machine's clock.
     """
 
     engine: Engine
@@ -54,3 +66,4 @@ class NightParts:
     open_retriever: Callable[[str, str], Retriever]
     ensure_index: Callable[[], int]
     actor: str
+    now: Callable[[], dt.datetime] = utc_now

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows import status as rows
+from gpt4rec_es.db.rows.exports import incomplete_page
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.night.inspect.status import RunStatus, run_status
 from gpt4rec_es.night.stages.advance import queue_of
@@ -37,7 +38,8 @@ class Nights:
 
     published_hours_ago: since readers see the run published_run_id; made_hours_ago: since its lists
     were complete, which is longer after a rollback; None: nothing is published.
-    stuck: problems of the newest run, while it is unfinished. alarms: stale lists, a failed gate,
+    stuck: problems of the newest run, while it is unfinished. pages: a page of the published run
+    that was not completed; the lists do not depend on it. alarms: stale lists, a failed gate,
     or a run that stands still.
     """
 
@@ -47,6 +49,7 @@ class Nights:
     newest: RunStatus | None
     stuck: list[Problem]
     alarms: list[Problem]
+    pages: list[Problem]
 
     def as_dict(self) -> dict[str, Any]:
         """Return all fields as plain values."""
@@ -66,7 +69,15 @@ def nights(connection: Connection, *, max_age_hours: float, idle_s: float = _IDL
     alarms = list(_alarms(age, newest, max_age_hours))
     if found and not found[0].is_finished:
         alarms += _standstill(connection, found[0])
-    return Nights(run_id, age, made, newest, stuck, alarms)
+    return Nights(run_id, age, made, newest, stuck, alarms, list(_pages(connection, run_id)))
+
+
+def _pages(connection: Connection, run_id: str | None) -> Iterator[Problem]:
+    if run_id is not None and (place := incomplete_page(connection, run_id)):
+        yield Problem(
+            f"The page {place} was not completed; the lists are published.",
+            f"Write it again: `gpt4rec report night {run_id}`.",
+        )
 
 
 def _standstill(connection: Connection, run: Run) -> Iterator[Problem]:

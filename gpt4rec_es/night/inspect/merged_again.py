@@ -18,7 +18,8 @@ from gpt4rec_es.db.rows.stored_lists import ListedRow, load_list, load_outcome
 from gpt4rec_es.db.rows.texts import NO_OPTIONS, load_searches
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.night.inputs.rules import load_item_rules
-from gpt4rec_es.night.stages.merge_inputs import MergeInputs, load_merge_inputs
+from gpt4rec_es.night.stages.load_merge_inputs import load_merge_inputs
+from gpt4rec_es.night.stages.merge_inputs import MergeInputs
 from gpt4rec_es.ranking import trace
 from gpt4rec_es.ranking.outcome import Merge
 from gpt4rec_es.ranking.promotions import BOOST

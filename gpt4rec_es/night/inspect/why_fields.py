@@ -13,6 +13,7 @@ from gpt4rec_es.db.rows.rerankers import Reranker
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.night.inspect.merged_again import merge_again
 from gpt4rec_es.reranking.field_effects import LEAST_AGREEMENT, agreement, field_effects
+from gpt4rec_es.reranking.registry import Served
 from gpt4rec_es.reranking.serving import ServedReranker
 
 
@@ -39,7 +40,7 @@ class FieldExplanation:
 
 def explain_fields(
     engine: Engine,
-    open_reranker: Callable[[Reranker], ServedReranker],
+    open_reranker: Callable[[Reranker], Served],
     user_id: str,
     run_id: str = "latest",
 ) -> FieldExplanation:
@@ -48,7 +49,8 @@ def explain_fields(
     open_reranker: opens a registered re-ranker.
 
     Raises:
-        UsageError: no such user or run, the run had no re-ranker, or its folder is gone.
+        UsageError: no such user or run, the run had no re-ranker, or one that reads no metadata,
+        or its folder is gone.
         ConflictError: the folder has other content now.
     """
     with engine.connect() as connection:
@@ -67,8 +69,14 @@ def explain_fields(
     user_vector = vectors.users.get(again.user.user_no)
     of_item = {one.item_no: one for one in fields}
     found, is_changed = [], []
+    if row.gpt2 is None:
+        raise UsageError(
+            f"The re-ranker {row.name!r} of run {again.run.run_id} reads no metadata.",
+            "`gpt4rec why` without --fields shows the parts of each score.",
+        )
     if listed and user_vector is not None:
         served = open_reranker(row)
+        assert isinstance(served, ServedReranker)  # noqa: S101 -- the others have no GPT-2
         ids = [names[one.item_no]["item_id"] for one in listed]
         rows = [of_item[one.item_no] for one in listed]
         now = served.item_vectors(ids, rows)

@@ -18,6 +18,7 @@ from gpt4rec_es.ranking import trace
 from gpt4rec_es.ranking.fuse import add_up, contributions_of
 from gpt4rec_es.ranking.promotions import BOOST
 from gpt4rec_es.ranking.trace import Found
+from gpt4rec_es.ranking.vectors import NO_BEST
 from gpt4rec_es.records import Outcome, Source
 
 Reason = Literal[
@@ -57,10 +58,10 @@ class ItemExplanation:
     """Explanation of one item for one user's list, as JSON values.
 
     title, is_active: as they are now; None: not in the catalog. rule: the rule that excludes it,
-    pinned it or moved it up. listed: its row. found: where queries, titles, neighbours and
-    fallbacks have it, with ``used_hits``, the number of first hits there that the list used.
-    known_hits: hits known of each search with further ones; None: all hits of all searches are
-    known. changed_since: the catalog row changed after the run's index was built.
+    pinned it or moved it up. listed: its row. found: where the sources and fallbacks have it, with
+    ``used_hits``, the number of first hits there that the list used. known_hits: hits known of each
+    search with further ones; None: all hits of all searches are known. changed_since: the catalog
+    row changed after the run's index was built.
     """
 
     user_id: str
@@ -168,7 +169,8 @@ def _found(again: MergedAgain, item_no: int, popular: int | None) -> Iterator[Fo
     used = again.used_hits()
     everything = inputs.query_hits(user, of_query, with_removed=True)
     purchases = inputs.purchases(user, of_title)
-    yield from trace.find_item(item_no, everything, purchases, inputs.fusion, used)
+    best = inputs.with_best_items(every=True).vectors.best.get(user.user_no, NO_BEST)
+    yield from trace.find_item(item_no, everything, purchases, inputs.fusion, used, best)
     last = None if user.last_query_no is None else of_title(user.last_query_no)
     yield from trace.find_fallback(item_no, last, inputs.popular, popular, again.merge)
 

@@ -1,206 +1,182 @@
-"""Gates: checks that a run must pass before it is published, listed in ``GATES``.
+"""Gates: checks that a run must pass before it is published, the most important first.
 
-Each gate reads stored rows or Elasticsearch and does not use the counts of the stages.
+A gate that can judge a part of a run looks only at the users that have outcomes. docs/operations.md
+has the remedy of each.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
-from elasticsearch import Elasticsearch
 from sqlalchemy import Connection
 
 from gpt4rec_es.db.engine import disable_statement_timeout
-from gpt4rec_es.db.rows import gates as measured
+from gpt4rec_es.db.rows import first_queries, measures
 from gpt4rec_es.db.rows import runs as run_rows
+from gpt4rec_es.db.rows.first_queries import FirstQueries
 from gpt4rec_es.db.rows.gates import GateResult
+from gpt4rec_es.db.rows.measures import Measured
 from gpt4rec_es.db.rows.runs import Run
-from gpt4rec_es.index.inspect import count_active, describe_index
-from gpt4rec_es.options.lists import QUERIES, Fusion
-
-Check = Callable[[Connection, Elasticsearch, Run], tuple[bool, str, str]]
-
-# Number of ids per terms query: a quarter of Elasticsearch's default max_terms_count.
-_IDS_PER_QUERY = 16_384
-
-
-def every_user_has_one_outcome(
-    connection: Connection, _elastic: Elasticsearch, run: Run
-) -> tuple[bool, str, str]:
-    """Check that exactly the cohort has outcomes, and that lists have their recorded length."""
-    found = measured.match_outcomes(connection, run.run_no)
-    wrong_lists = measured.count_wrong_lists(connection, run.run_no)
-    passed = found.unmatched == 0 and found.cohort == run.cohort_size and wrong_lists == 0
-    return (
-        passed,
-        (
-            f"{found.outcomes} outcomes for {found.cohort} users, {found.unmatched} unmatched, "
-            f"{wrong_lists} lists of another length than recorded"
-        ),
-        f"one for each of {run.cohort_size} users, every list as recorded",
-    )
-
-
-def few_users_failed(
-    connection: Connection, _elastic: Elasticsearch, run: Run
-) -> tuple[bool, str, str]:
-    """Check that the fraction of users with outcome failed is within the manifest's limit."""
-    failed = measured.count_failed(connection, run.run_no)
-    limit = run.manifest["gates"]["max_failed_fraction"]
-    return (
-        run.cohort_size > 0 and failed <= limit * run.cohort_size,
-        f"{failed} of {run.cohort_size} users failed",
-        f"at most {limit:.2%}",
-    )
-
-
-def items_exist_and_are_active(
-    connection: Connection, elastic: Elasticsearch, run: Run
-) -> tuple[bool, str, str]:
-    """Check that every recommended item is in the pinned build and active at its version."""
-    item_ids = measured.recommended_ids(connection, run.run_no)
-    active = sum(
-        count_active(elastic, run.index_name, item_ids[start : start + _IDS_PER_QUERY])
-        for start in range(0, len(item_ids), _IDS_PER_QUERY)
-    )
-    distinct = measured.count_recommended_items(connection, run.run_no)
-    return (
-        0 < active == distinct,
-        f"{active} of {distinct} recommended items are active in {run.index_name}",
-        "all of them, and at least one",
-    )
-
-
-def lists_are_full(
-    connection: Connection, _elastic: Elasticsearch, run: Run
-) -> tuple[bool, str, str]:
-    """Check that enough of the users with hits have K items before fallbacks; 0: not judged."""
-    users = measured.count_by_short_reason(connection, run.run_no)
-    with_hits, full = sum(users.values()), users.get("", 0)
-    limit = run.manifest["gates"]["min_full_fraction"]
-    reasons = ", ".join(f"{n} {reason}" for reason, n in users.items() if reason)
-    return (
-        limit == 0 or (with_hits > 0 and full >= limit * with_hits),
-        f"{full} of {with_hits} users with hits have {run.k} items before fallbacks"
-        + (f" (short: {reasons})" if reasons else ""),
-        f"at least {limit:.1%}",
-    )
-
-
-def few_fallbacks(
-    connection: Connection, _elastic: Elasticsearch, run: Run
-) -> tuple[bool, str, str]:
-    """Check that the run's sources, not fallbacks, serve the users with a usable history.
-
-    Bounds the users without queries (if the run writes queries), the users without hits,
-    and the places filled by fallbacks. Users without purchases or titles are not counted. A limit
-    of 1 judges nothing.
-    """
-    found = measured.count_served(connection, run.run_no)
-    limit = run.manifest["gates"].get("max_fallback_fraction", 1.0)
-    weights = dict(Fusion.from_dict(run.manifest.get("fusion")).weights)
-    parts = {
-        "users with a prompt have no queries": (found.without_queries, found.with_prompt),
-        "users have no hits": (found.without_hits, found.users),
-        "places are fallbacks": (found.fallbacks, found.places),
-    }
-    if not weights.get(QUERIES) or run.generator_no is None:
-        del parts["users with a prompt have no queries"]
-    return (
-        limit >= 1 or all(total > 0 and part <= limit * total for part, total in parts.values()),
-        "; ".join(f"{part:,} of {total:,} {what}" for what, (part, total) in parts.items())
-        + f"; apart from {found.without_history:,} users without a usable history",
-        f"each at most {limit:.1%}, of more than 0",
-    )
-
-
-def rules_are_kept(
-    connection: Connection, _elastic: Elasticsearch, run: Run
-) -> tuple[bool, str, str]:
-    """Check that no list has a blocked item, or more items of a brand than allowed."""
-    if "rules" not in run.manifest:
-        return True, "the run has no rules", "none broken"
-    blocked = measured.count_blocked(connection, run.run_no)
-    most = run.manifest["rules"].get("max_per_brand", 0)
-    over_cap = measured.count_over_brand_cap(connection, run.run_no, most)
-    return (
-        blocked == 0 and over_cap == 0,
-        f"{blocked} blocked recommendations, {over_cap} lists with too many items of a brand",
-        "none of either",
-    )
-
-
-def re_ranker_took_part(
-    connection: Connection, _elastic: Elasticsearch, run: Run
-) -> tuple[bool, str, str]:
-    """Check that a re-ranker that the manifest names read the users and scored places.
-
-    Users whose vector could not be made get a list without it and do not count as failed. Without
-    places by a fused score there is nothing to score.
-    """
-    if run.manifest.get("reranker") is None:
-        return True, "the run has no re-ranker", "nothing"
-    found = measured.count_reranked(connection, run.run_no)
-    limit = run.manifest["gates"]["max_failed_fraction"]
-    scores = "no place has a fused score, so there was nothing to score"
-    if found.places:
-        scores = f"{found.scored:,} of {found.places:,} places have a score of the re-ranker"
-    return (
-        found.without_vector <= limit * found.users and (found.scored > 0 or not found.places),
-        f"{found.without_vector:,} of {found.users:,} users with purchases have no vector; "
-        + scores,
-        f"at most {limit:.2%} without a vector, and at least one place with a score",
-    )
-
-
-def build_is_unchanged(
-    _connection: Connection, elastic: Elasticsearch, run: Run
-) -> tuple[bool, str, str]:
-    """Check that the pinned build has its recorded uuid, documents, k1 and b."""
-    wanted = run.manifest["build"]
-    found = describe_index(elastic, run.index_name)
-    same = (
-        found.uuid == wanted["uuid"]
-        and found.documents == wanted["documents"]
-        and abs(found.bm25.k1 - wanted["k1"]) < 1e-6
-        and abs(found.bm25.b - wanted["b"]) < 1e-6
-    )
-    return (
-        same,
-        f"{found.documents} documents, k1 {found.bm25.k1:g}, b {found.bm25.b:g}, uuid {found.uuid}",
-        (
-            f"{wanted['documents']} documents, k1 {wanted['k1']:g}, b {wanted['b']:g}, "
-            f"uuid {wanted['uuid']}"
-        ),
-    )
-
-
-def is_newer_than_published(
-    connection: Connection, _elastic: Elasticsearch, run: Run
-) -> tuple[bool, str, str]:
-    """Check that the run's date and attempt come after those of the published run."""
-    current = run_rows.load_published(connection, run.kind)
-    if current is None:
-        return True, f"{run.run_id}; nothing is published yet", "newer than the published run"
-    return (
-        (run.logical_date, run.attempt) > (current.logical_date, current.attempt),
-        f"{run.run_id} after {current.run_id}",
-        "newer than the published run",
-    )
-
-
-GATES: tuple[Check, ...] = (
-    every_user_has_one_outcome,
-    few_users_failed,
-    items_exist_and_are_active,
-    lists_are_full,
-    few_fallbacks,
-    rules_are_kept,
-    re_ranker_took_part,
-    build_is_unchanged,
-    is_newer_than_published,
+from gpt4rec_es.night.inputs.parts import NightParts
+from gpt4rec_es.night.publish import (
+    change_gates,
+    held_out,
+    index_gates,
+    list_gates,
+    share_gates,
 )
+from gpt4rec_es.night.publish.checked import Checked, Verdict
+from gpt4rec_es.night.publish.measures import measure
+from gpt4rec_es.options.gates import MIN_USUAL_NIGHTS, USUAL_NIGHTS
 
 
-def check(connection: Connection, elastic: Elasticsearch, run: Run) -> list[GateResult]:
-    """Return the results of all gates, also after a failed one."""
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A check of a run, see ``Verdict``.
+
+    reason: what a run that does not pass probably suffers from. judges_parts: whether it can judge
+    the part of a run that is merged.
+    """
+
+    check: Callable[[Checked], Verdict]
+    reason: str
+    judges_parts: bool = True
+
+    @property
+    def name(self) -> str:
+        """The name of the gate: that of its function."""
+        return self.check.__name__
+
+
+class Examination(NamedTuple):
+    """Results of all gates, the most important first, and what was measured for them."""
+
+    results: list[GateResult]
+    measures: dict[str, Measured]
+    firsts: FirstQueries
+
+    @property
+    def refused(self) -> list[GateResult]:
+        """The failed gates that refuse the run."""
+        return [result for result in self.results if result.refuses]
+
+
+# The most important first: what readers would notice at once, then what is less sure.
+GATES: tuple[Gate, ...] = (
+    Gate(
+        list_gates.every_user_has_one_outcome,
+        "rows were lost or changed after the merge",
+        judges_parts=False,
+    ),
+    Gate(list_gates.few_users_failed, "a stage gave users up; the log names the error"),
+    Gate(
+        list_gates.items_exist_and_are_active,
+        "lists have items that customers cannot buy, or there is no list at all",
+    ),
+    Gate(
+        list_gates.bought_items_are_left_out,
+        "lists belong to other users, or purchases were not read",
+    ),
+    Gate(list_gates.rules_are_kept, "rules were not applied to some list"),
+    Gate(
+        list_gates.scores_are_numbers,
+        "weights of the generator or re-ranker are damaged, or coefficients overflow",
+    ),
+    Gate(
+        share_gates.few_fallbacks,
+        "the generator writes nothing that the index has, or the index, the catalog or the rules "
+        "leave nothing to recommend",
+    ),
+    Gate(list_gates.lists_are_full, "queries, depth or rules leave too few items for full lists"),
+    Gate(
+        share_gates.lists_differ,
+        "the generator ignores its prompt, or one item outranks all others",
+    ),
+    Gate(
+        share_gates.queries_are_readable,
+        "the generator has damaged weights, another tokenizer, or learned another catalog",
+    ),
+    Gate(
+        share_gates.every_source_took_part,
+        "a source of the recipe has no effect: its coefficients are 0, or it found nothing",
+    ),
+    Gate(
+        list_gates.re_ranker_took_part,
+        "the re-ranker is damaged, returns constants, or was not used",
+    ),
+    Gate(
+        change_gates.lists_resemble_the_published,
+        "lists belong to other users or items, or purchases since were not read",
+    ),
+    Gate(
+        held_out.hidden_purchases_are_found,
+        "the generator, the recipe or the index makes worse lists than the published ones",
+        judges_parts=False,
+    ),
+    Gate(
+        change_gates.cohort_did_not_shrink,
+        "users or their purchases are gone, or titles of bought items",
+        judges_parts=False,
+    ),
+    Gate(
+        change_gates.catalog_did_not_shrink,
+        "the item feed was truncated, marks items as inactive, or has prices in another unit",
+    ),
+    Gate(index_gates.build_is_unchanged, "the index was changed after planning"),
+    Gate(
+        index_gates.build_has_the_catalog,
+        "the index is stale, has lost documents, or has documents of other items",
+    ),
+    Gate(
+        list_gates.clock_is_right,
+        "the date of the night may be wrong: the planner's clock is",
+    ),
+    Gate(
+        list_gates.is_newer_than_published,
+        "a night of a later date is published, perhaps with a wrong date",
+    ),
+)
+# Gates for the users of a run that are merged so far.
+PART_GATES = tuple(gate for gate in GATES if gate.judges_parts)
+
+
+def check(
+    parts: NightParts, connection: Connection, run: Run, gates: Sequence[Gate] = GATES
+) -> Examination:
+    """Return the results of ``gates``, also after a failed one; nothing is stored."""
     disable_statement_timeout(connection)
-    return [GateResult(gate.__name__, *gate(connection, elastic, run)) for gate in GATES]
+    before = _before(connection, run)
+    checked = Checked(
+        parts,
+        connection,
+        run,
+        before,
+        measures=measures.load(connection, run.run_no),
+        usual=measures.load_usual(connection, run, USUAL_NIGHTS, MIN_USUAL_NIGHTS),
+        earlier={} if before is None else measures.load(connection, before.run_no),
+    )
+    firsts = first_queries.count(connection, run)
+    measure(checked, firsts)
+    results = [_judge(gate, checked) for gate in gates]
+    return Examination(results, checked.measures, firsts)
+
+
+def _before(connection: Connection, run: Run) -> Run | None:
+    """Return the run whose lists ``run`` would replace; None: there is none."""
+    current = run_rows.published(connection, run.kind)
+    if current == run.run_no:
+        current = run_rows.published_before(connection, run.kind, run.run_no)
+    return None if current is None else run_rows.load(connection, current)
+
+
+def _judge(gate: Gate, checked: Checked) -> GateResult:
+    verdict = gate.check(checked)
+    return GateResult(
+        gate.name,
+        verdict.passed,
+        verdict.measured,
+        verdict.required,
+        GATES.index(gate) + 1,
+        verdict.is_blocking,
+        gate.reason,
+    )

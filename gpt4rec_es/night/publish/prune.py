@@ -2,7 +2,8 @@
 
 Never deleted: unfinished and pinned runs, the published run and the one before it, the texts that
 they need, and generations for splits. Of a pruned run that readers saw, the recommendations and
-their queries stay for 35 days after others replaced them. A run is first marked, so that it cannot
+their queries stay for 35 days after others replaced them, and what they are compared with
+(night/quality) is kept before anything is deleted. A run is first marked, so that it cannot
 be published any more, then its partitions are dropped; the next prune completes an interrupted one.
 Daily sums stay.
 """
@@ -23,10 +24,12 @@ from gpt4rec_es.db.errors import LOCK_TIMEOUT, dependency_error, is_transient, s
 from gpt4rec_es.db.rows import audit, daily
 from gpt4rec_es.db.rows import prune as rows
 from gpt4rec_es.db.rows import runs as run_rows
+from gpt4rec_es.db.rows.quality_kept import keep_users
 from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.publish.collect import Collected, collect
 from gpt4rec_es.night.publish.prune_lock import lock_alone
+from gpt4rec_es.night.quality.titles import search_titles
 from gpt4rec_es.protocols import Progress, no_progress
 
 log = logging.getLogger(__name__)
@@ -70,6 +73,8 @@ def prune(
 
     Raises:
         ConflictError: another prune is running, or readers held locks on lists for too long.
+        DependencyError: a server was lost; completed steps stay. Elasticsearch is needed for runs
+            whose recipe does not search newest titles.
     """
     engine = parts.engine
 
@@ -79,12 +84,22 @@ def prune(
     with locks.hold_lock(engine, "prune"):
         old, dropped = retrying(engine, find_old), []
         for done, run in enumerate(old, start=1):
+            _keep_judged(parts, run)
             if _mark_pruned(parts, run, find_old, max_wait_s):
                 _drop_partitions(parts, owner, run, max_wait_s)
                 dropped.append(run.run_id)
             progress(done, len(old))
         counts: Collected = collect(engine, progress=progress)
     return PruneReport(dropped, **asdict(counts))
+
+
+def _keep_judged(parts: NightParts, old: rows.OldRun) -> None:
+    """Keep what the lists of a run are compared with, if they stay."""
+    run = retrying(parts.engine, partial(run_rows.load, run_no=old.run_no))
+    was_shown = partial(rows.was_shown_lately, run_no=old.run_no)
+    if run.pruned_at is None and retrying(parts.engine, was_shown):
+        search_titles(parts, run)
+        retrying(parts.engine, partial(keep_users, run=run))
 
 
 def _mark_pruned(
@@ -111,7 +126,7 @@ def _mark_pruned(
         if run.pruned_at is None:
             run_rows.mark_pruned(connection, run_no)
             audit.record(connection, parts.actor, "prune", run.run_id)
-        rows.delete_work(connection, run_no)
+        rows.delete_work(connection, run_no, keep_judged=rows.was_shown_lately(connection, run_no))
         if not daily.counts(connection, run_no):
             daily.delete_daily(connection, run_no)
         rows.delete_rule_items(connection, run_no)

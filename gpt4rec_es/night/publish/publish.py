@@ -14,14 +14,14 @@ from sqlalchemy import Connection
 
 from gpt4rec_es.db import locks
 from gpt4rec_es.db.engine import retrying, transaction
-from gpt4rec_es.db.rows import audit, daily, first_queries
+from gpt4rec_es.db.rows import audit, daily, first_queries, measures
 from gpt4rec_es.db.rows import gates as gate_rows
 from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows.gates import GateResult
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.errors import ConflictError, GateError, UsageError
 from gpt4rec_es.night.inputs.parts import NightParts
-from gpt4rec_es.night.publish.gates import check
+from gpt4rec_es.night.publish.gates import Examination, check
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +35,8 @@ def check_and_publish(parts: NightParts, run: Run) -> list[GateResult]:
         GateError: a gate failed; the run is rejected and the published run stays.
     """
     with parts.engine.connect() as connection:
-        results = check(connection, parts.elastic, run)
-        firsts = first_queries.count(connection, run)
-    refused = [result for result in results if not result.passed]
+        found = check(parts, connection, run)
+    results, refused = found.results, found.refused
 
     def decide(connection: Connection) -> str:
         if not refused:
@@ -48,8 +47,7 @@ def check_and_publish(parts: NightParts, run: Run) -> list[GateResult]:
         state = run_rows.lock_state(connection, run.run_no)
         if state != "checking":  # another process published it meanwhile
             return state
-        gate_rows.store(connection, run.run_no, results)
-        first_queries.store(connection, run.run_no, firsts)
+        _store(connection, run, found)
         if refused:
             run_rows.set_state(connection, run.run_no, "rejected", _sentence(refused))
             audit.record(connection, parts.actor, "reject", run.run_id, reason=_sentence(refused))
@@ -66,6 +64,9 @@ def check_and_publish(parts: NightParts, run: Run) -> list[GateResult]:
             f"override with `gpt4rec runs publish {run.run_id} --force --reason 'why'`.",
         )
     log.info("run %s is %s", run.run_id, state)
+    for result in results:
+        if not result.passed:
+            log.warning("gate %s warns: %s", result.gate, _sentence([result]))
     return results
 
 
@@ -93,9 +94,8 @@ def publish(parts: NightParts, run_id: str, *, force: bool, reason: str | None) 
             )
         if not force:
             _require_not_shown(connection, run)
-        results = check(connection, parts.elastic, run)
-        firsts = first_queries.count(connection, run)
-    refused = [result for result in results if not result.passed]
+        found = check(parts, connection, run)
+    refused = found.refused
     if refused and not force:
         raise GateError(
             f"Gates refuse {run.run_id}: {_sentence(refused)}.",
@@ -109,8 +109,7 @@ def publish(parts: NightParts, run_id: str, *, force: bool, reason: str | None) 
             raise ConflictError(
                 f"Run {run.run_id} became {state} while it was checked.", "See `gpt4rec runs list`."
             )
-        gate_rows.store(connection, run.run_no, results)
-        first_queries.store(connection, run.run_no, firsts)
+        _store(connection, run, found)
         _publish(connection, parts.actor, run, "force_publish" if refused else "publish", reason)
         return run_rows.load(connection, run.run_no)
 
@@ -124,8 +123,14 @@ def gates_of(parts: NightParts, run_id: str) -> list[dict[str, Any]]:
     with parts.engine.connect() as connection:
         run = run_rows.find(connection, run_id)
         _require_not_shown(connection, run)
-        results = check(connection, parts.elastic, run)
-    return [asdict(result) for result in results]
+        found = check(parts, connection, run)
+    return [asdict(result) for result in found.results]
+
+
+def _store(connection: Connection, run: Run, found: Examination) -> None:
+    gate_rows.store(connection, run.run_no, found.results)
+    measures.store(connection, run.run_no, found.measures)
+    first_queries.store(connection, run.run_no, found.firsts)
 
 
 def _require_not_shown(connection: Connection, run: Run) -> None:

@@ -4,6 +4,7 @@ It reads what planning froze: each user's newest items, and the item vectors of 
 Only attributes of users are read as they are now.
 """
 
+from collections.abc import Mapping, Sequence
 from itertools import chain
 
 import numpy as np
@@ -16,7 +17,7 @@ from gpt4rec_es.db.rows.metadata import load_attributes
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.night.inputs.parts import VectorMaker
 from gpt4rec_es.night.stages.leases import Lease, Work
-from gpt4rec_es.ranking.vectors import ItemVectors, as_bytes
+from gpt4rec_es.ranking.vectors import Fixed, ItemVectors, as_bytes
 
 
 def embed_shard(
@@ -25,21 +26,35 @@ def embed_shard(
     """Make the vectors of the shard's users from ``items``, see ``load_run_items``."""
     members = lease.shard.members
     newest = retrying(engine, lambda connection: load_newest(connection, run.run_no, members))
-    known = {}
-    if maker.reads_users:
-        known = retrying(engine, lambda connection: load_attributes(connection, members))
-    histories = {user: newest[user][: maker.history_length] for user in members if newest.get(user)}
-    wanted = np.unique(np.fromiter(chain.from_iterable(histories.values()), np.int64))
-    vectors, found = items.of(wanted)
-    # Planning made a vector of each item; the place of one without would be of another item.
-    places = {int(item): place for place, item in enumerate(wanted) if found[place]}
-    read = [[places[item] for item in one if item in places] for one in histories.values()]
-    attributes = [known.get(user, {}) for user in histories]
-    embedded = maker.user_vectors(read, vectors, attributes)
+    embedded = embed_users(engine, {user: newest.get(user, ()) for user in members}, maker, items)
     lease.check()
-    rows = [(user, as_bytes(vector)) for user, vector in zip(histories, embedded, strict=True)]
+    rows = [(user, as_bytes(vector)) for user, vector in embedded.items()]
 
     def store(connection: Connection) -> int:
         return store_user_vectors(connection, run.run_no, rows)
 
     return Work(store)
+
+
+def embed_users(
+    engine: Engine, newest: Mapping[int, Sequence[int]], maker: VectorMaker, items: ItemVectors
+) -> dict[int, Fixed]:
+    """Return user number -> vector, of those of whose newest items any has a vector.
+
+    newest: purchases by user, newest first.
+    """
+    known = {}
+    if maker.reads_users:
+        known = retrying(engine, lambda connection: load_attributes(connection, list(newest)))
+    histories = {user: own[: maker.history_length] for user, own in newest.items() if own}
+    wanted = np.unique(np.fromiter(chain.from_iterable(histories.values()), np.int64))
+    vectors, found = items.of(wanted)
+    # Planning made a vector of each item that the re-ranker knows.
+    places = {int(item): place for place, item in enumerate(wanted) if found[place]}
+    all_read = {
+        user: [places[item] for item in one if item in places] for user, one in histories.items()
+    }
+    read = {user: one for user, one in all_read.items() if one}
+    attributes = [known.get(user, {}) for user in read]
+    embedded = maker.user_vectors(list(read.values()), vectors, attributes)
+    return dict(zip(read, embedded, strict=True))

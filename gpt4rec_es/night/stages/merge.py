@@ -11,7 +11,8 @@ from gpt4rec_es.db.rows.lists import UserInput, UserOutcome, load_inputs, store_
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.night.stages.hits import HitSource, RunHits, SearchKey
 from gpt4rec_es.night.stages.leases import Lease, Work
-from gpt4rec_es.night.stages.merge_inputs import MergeInputs, load_merge_inputs
+from gpt4rec_es.night.stages.load_merge_inputs import load_merge_inputs
+from gpt4rec_es.night.stages.merge_inputs import MergeInputs
 from gpt4rec_es.protocols import Retriever
 from gpt4rec_es.ranking.outcome import Merge, Pick, decide_outcome
 from gpt4rec_es.ranking.rules import ItemRules
@@ -71,15 +72,18 @@ def merge_users(
         )
 
     inputs, merge_inputs = retrying(engine, load)
+    return MergedUsers(used_inputs(run, inputs), hits, merge_inputs, check)
+
+
+def used_inputs(run: Run, inputs: Sequence[UserInput]) -> list[UserInput]:
+    """Return the inputs with as many queries as the run's manifest uses."""
     most = run.manifest["decoding"]["num_queries"]
     if run.manifest["generator"] is None:  # also of a replay by a recipe without queries
-        users = [replace(u, prompt_no=None, query_nos=None, removed=frozenset()) for u in inputs]
-    else:
-        users = [
-            user if user.query_nos is None else replace(user, query_nos=user.query_nos[:most])
-            for user in inputs
-        ]
-    return MergedUsers(users, hits, merge_inputs, check)
+        return [replace(u, prompt_no=None, query_nos=None, removed=frozenset()) for u in inputs]
+    return [
+        user if user.query_nos is None else replace(user, query_nos=user.query_nos[:most])
+        for user in inputs
+    ]
 
 
 class MergedUsers:

@@ -5,19 +5,13 @@ lists.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import TypeAlias
 
-from sqlalchemy import Connection
-
-from gpt4rec_es.db.rows.co_purchases import load_neighbours
-from gpt4rec_es.db.rows.history import load_item_numbers
-from gpt4rec_es.db.rows.lists import UserInput, load_bought, load_newest, load_popular, load_titles
-from gpt4rec_es.db.rows.runs import Run
-from gpt4rec_es.night.inputs.co_purchases import load_item_buyers
-from gpt4rec_es.night.inputs.item_vectors import load_run_vectors
-from gpt4rec_es.night.inputs.rules import load_shown
-from gpt4rec_es.options.lists import CO_PURCHASE, HISTORY_TITLES, Fusion
+from gpt4rec_es.db.rows.lists import UserInput
+from gpt4rec_es.options.lists import SEQUENCE, Fusion
+from gpt4rec_es.ranking.best_items import with_best
 from gpt4rec_es.ranking.features import NO_BUYERS, Buyers, Candidates, find_candidates
 from gpt4rec_es.ranking.fuse import fuse_sources
 from gpt4rec_es.ranking.merge import merge_hits
@@ -27,7 +21,7 @@ from gpt4rec_es.ranking.promotions import NO_PROMOTIONS, Promotions
 from gpt4rec_es.ranking.rankings import rank_sources
 from gpt4rec_es.ranking.rules import ItemRules, ListFilter
 from gpt4rec_es.ranking.scoring import Purchase, Ranking
-from gpt4rec_es.ranking.vectors import NO_VECTORS, ItemVectors, Vectors
+from gpt4rec_es.ranking.vectors import NO_VECTORS, Vectors
 from gpt4rec_es.records import NO_NEIGHBOURS, Neighbours, SearchResult
 
 # Function from a query's number to its hits; None: not searched.
@@ -140,6 +134,18 @@ class MergeInputs:
             scorer=self.vectors.scorer(user.user_no),
         )
 
+    def with_best_items(self, *, every: bool = False) -> "MergeInputs":
+        """Return it with the users' best items by the re-ranker, if these are a source.
+
+        every: all items in order, not only as many as are candidates.
+        """
+        if not self.fusion.uses(SEQUENCE):
+            return self
+        most = None if every else self.fusion.candidates
+        blocked = self.rules.blocked if self.rules else ()
+        left_out = (self.excluded, self.shown)
+        return replace(self, vectors=with_best(self.vectors, self.newest, most, left_out, blocked))
+
     def list_filter(self, user: UserInput) -> ListFilter | None:
         """Return a new filter for the user's list; None: the run has no rules."""
         if self.rules is None:
@@ -158,9 +164,11 @@ class MergeInputs:
 
         with_removed: also those, if they were searched.
         """
+        likelihoods = user.likelihoods or repeat(1.0)
+        numbered = zip(user.query_nos or (), likelihoods, strict=False)
         return [
-            QueryHits(rank, result)
-            for rank, number in enumerate(user.query_nos or (), start=1)
+            QueryHits(rank, result, likelihood)
+            for rank, (number, likelihood) in enumerate(numbered, start=1)
             if (with_removed or number not in user.removed)
             and (result := of_query(number)) is not None
         ]
@@ -174,57 +182,3 @@ class MergeInputs:
             title = None if query_no is None else of_title(query_no)
             purchases.append(Purchase(item_no, neighbours, title))
         return purchases
-
-
-def load_merge_inputs(
-    connection: Connection,
-    run: Run,
-    user_nos: Sequence[int],
-    rules: ItemRules | None,
-    items: ItemVectors | None = None,
-) -> MergeInputs:
-    """Return the merge inputs of these users, as frozen by the run, with the run's ``rules``.
-
-    items: the run's item vectors, if they are loaded already.
-    """
-    fusion = Fusion.from_dict(run.manifest.get("fusion"))
-    bought = load_bought(connection, run, user_nos)
-    most_bought = max((len(items) for items in bought.values()), default=0)
-    newest: dict[int, list[int]] = {}
-    neighbours: dict[int, Neighbours] = {}
-    buyers = NO_BUYERS
-    if not fusion.is_plain:
-        newest = _newest(connection, run, user_nos, fusion.history)
-    wanted = {item_no for items in newest.values() for item_no in items}
-    if fusion.uses(CO_PURCHASE) and run.co_purchase_set_no is not None:
-        neighbours = load_neighbours(connection, run.co_purchase_set_no, wanted)
-    if fusion.method == "learned" and run.co_purchase_set_no is not None:
-        buyers = load_item_buyers(connection, run.co_purchase_set_no)
-    return MergeInputs(
-        run.k,
-        fusion,
-        bought if run.manifest["exclude_bought"] else {},
-        load_popular(connection, run, None if rules else run.k + most_bought),
-        newest,
-        neighbours,
-        load_titles(connection, run, wanted) if fusion.uses(HISTORY_TITLES) else {},
-        rules,
-        load_shown(connection, run, user_nos),
-        buyers,
-        rules.promotions if rules else NO_PROMOTIONS,
-        load_run_vectors(connection, run, user_nos, items) if fusion.uses_reranker else NO_VECTORS,
-    )
-
-
-def _newest(
-    connection: Connection, run: Run, user_nos: Sequence[int], most: int
-) -> dict[int, list[int]]:
-    """Return each user's newest purchases, newest first, as planning froze them.
-
-    A replay may ask for more than were frozen; then they are read as they are now.
-    """
-    if most <= run.manifest.get("frozen_history", 0):
-        frozen = load_newest(connection, run.run_no, user_nos)
-        return {user: items[:most] for user, items in frozen.items()}
-    histories = load_item_numbers(connection, user_nos, run.history_version)
-    return {user: items[: -most - 1 : -1] for user, items in histories.items()}

@@ -44,7 +44,7 @@ PURCHASES = [
     Purchase(11, Neighbours([1, 2, 12], [0.4, 0.1, 0.05]), found((11, 10.0), (2, 5.0))),
     Purchase(12, Neighbours([2, 3], [0.3, 0.2]), found((12, 8.0), (3, 4.0), (2, 2.0))),
 ]
-QUERIES = [QueryHits(1, found((4, 6.0), (1, 3.0))), QueryHits(2, found((4, 2.0)))]
+QUERIES = [QueryHits(1, found((4, 6.0), (1, 3.0)), 0.2), QueryHits(2, found((4, 2.0)), 0.5)]
 
 
 def test_features_are_those_computed_by_hand() -> None:
@@ -76,6 +76,7 @@ def test_features_are_those_computed_by_hand() -> None:
     assert columns["query_newest"] == pytest.approx([1, 0.5, 0, 0])
     assert columns["query_recent"] == pytest.approx([1, 0.25, 0, 0])
     assert columns["query_best"] == pytest.approx([1, 0.5, 0, 0])
+    assert columns["query_likely"] == pytest.approx([0.5, 0.1, 0, 0])
     assert columns["query_count"] == pytest.approx([log1p(2), log1p(1), 0, 0])
     assert found_now.contexts == {
         "history": pytest.approx(log1p(7)),
@@ -198,7 +199,11 @@ def test_coefficients_of_unused_sources_alone_are_refused() -> None:
 
 # One component and the bias: item 1 scores 2 x 1 + 0.5, item 2 scores 2 x 3, item 4 scores 0.
 VECTORS = Vectors(
-    ItemVectors(np.array([1, 2, 4]), with_last([[1.0], [3.0], [0.0]], [0.5, 0.0, 0.0])),
+    ItemVectors(
+        np.array([1, 2, 4]),
+        with_last([[1.0], [3.0], [0.0]], [0.5, 0.0, 0.0]),
+        np.ones(3, np.bool_),
+    ),
     {8: with_last([[2.0]], 1.0)[0]},
 )
 
@@ -269,6 +274,7 @@ def test_the_top_is_that_of_a_whole_sort(recent: list[int], most: int, random: A
         np.arange(100, 100 + n),
         zeros,
         np.array(recent, np.float64),
+        zeros,
         zeros,
         zeros,
         zeros,

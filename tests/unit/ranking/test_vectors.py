@@ -14,6 +14,8 @@ from gpt4rec_es.ranking.vectors import (
     with_last,
 )
 
+ALL = np.ones(3, np.bool_)
+
 
 def test_values_are_multiples_of_a_unit():
     """The nearest multiple of 2^-10 is stored."""
@@ -72,12 +74,12 @@ def test_stored_vectors_are_equal():
 
 def test_items_are_found_by_number():
     """Unknown items are marked and have zeros; order and repetition are those of the question."""
-    known = ItemVectors(np.array([3, 5, 9]), np.array([[1, 1], [2, 2], [3, 3]], np.int16))
+    known = ItemVectors(np.array([3, 5, 9]), np.array([[1, 1], [2, 2], [3, 3]], np.int16), ALL)
     vectors, found = known.of([9, 4, 3, 9, 11, 1])
     assert vectors[:, 0].tolist() == [3, 0, 1, 3, 0, 0]
     assert found.tolist() == [True, False, True, True, False, False]
     assert known.of([])[0].shape == (0, 2)
-    none = ItemVectors(np.zeros(0, np.int64), np.zeros((0, 2), np.int16))
+    none = ItemVectors(np.zeros(0, np.int64), np.zeros((0, 2), np.int16), ALL[:0])
     vectors, found = none.of([1, 2])
     assert vectors.shape == (2, 2)
     assert not found.any()

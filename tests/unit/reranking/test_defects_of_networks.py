@@ -101,6 +101,11 @@ def test_3_cached_vectors_belong_to_weights_and_checkpoint(
     with pytest.raises(StaleCacheError, match="other weights"):
         model.snapshot()
     model.set_phase("cached")  # filled anew
+    # Weights that are written where torch counts no change.
+    next(encoder.parameters()).data.mul_(1.01)
+    with pytest.raises(StaleCacheError, match="other weights"):
+        model.calculate_loss(first_batch(data))
+    model.set_phase("cached")
     assert not torch.allclose(model.score_catalog([0], [[1]], model.snapshot()), expected)
 
     # Made without a cache, switched on later.

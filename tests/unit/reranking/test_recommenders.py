@@ -7,9 +7,10 @@ from gpt4rec_es.encoders.adapters import LoraOptions
 from gpt4rec_es.encoders.text_encoder import TextEncoder, open_encoder
 from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.lab.training.next_items import NextItems
-from gpt4rec_es.reranking.catalog_lists import best_items, recommend
+from gpt4rec_es.reranking.catalog_lists import best_items
 from gpt4rec_es.reranking.learning import LossOptions, same_text
 from gpt4rec_es.reranking.metadata import RecommenderData, collect_metadata
+from gpt4rec_es.reranking.objectives import bpr, sampled_softmax
 from gpt4rec_es.reranking.recommenders import GPT2Recommender, GPT2RecommenderEnhanced
 from gpt4rec_es.reranking.two_towers import TowerOptions
 from tests.trained import TITLES
@@ -163,7 +164,7 @@ def test_users_that_are_not_in_the_training_data(
 
 def test_lists_have_no_known_items(data: RecommenderData, encoder: TextEncoder) -> None:
     model = make(data, encoder, use_cache=True)
-    found = recommend(model, 3, 6)
+    found = model.recommend(3, 6)
     assert len(found) == len(set(found)) == 6
     assert not set(found) & set(data.histories[3])
     assert len(best_items(model, [3], [data.histories[3]], 999, model.snapshot())[0]) == len(
@@ -172,7 +173,7 @@ def test_lists_have_no_known_items(data: RecommenderData, encoder: TextEncoder) 
     (shorter,) = best_items(model, [3], [data.histories[3]], 6, model.snapshot(), found[:2])
     assert shorter[:4] == found[2:]
     with pytest.raises(UsageError, match="k is 0"):
-        recommend(model, 3, 0)
+        model.recommend(3, 0)
 
 
 def test_the_content_of_a_batch_does_not_change_scores(
@@ -184,6 +185,51 @@ def test_the_content_of_a_batch_does_not_change_scores(
     for user in range(3):
         alone = model.score_catalog([user], [data.histories[user]], snapshot)
         torch.testing.assert_close(alone[0], together[user], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("user_mode", MODES)
+def test_pairs_have_the_scores_of_the_catalog(encoder: TextEncoder, user_mode: Any) -> None:
+    data = shop_data(with_users=True)
+    model = make(data, encoder, use_cache=True, user_mode=user_mode).eval()
+    with torch.no_grad():
+        model.item_bias.uniform_(-1, 1)
+    users, positives, negatives = torch.tensor([[3, 0, 3], [0, 0, 0], [7, COLD, 9]])
+    positives[:] = torch.tensor([data.histories[3][-1], data.histories[0][0], 8])
+    found = model((users, positives, negatives))
+    before = [data.histories[3][:-1], [], data.histories[3]]
+    catalog = model.score_catalog([3, 0, 3], before, model.snapshot())
+    for scores, items in zip(found, (positives, negatives), strict=True):
+        expected = catalog[torch.arange(3), items]
+        torch.testing.assert_close(scores, expected, rtol=1e-4, atol=1e-5)
+    assert found[0].requires_grad
+
+
+def test_predictions_are_probabilities_with_the_order_of_lists(
+    data: RecommenderData, encoder: TextEncoder
+) -> None:
+    model = make(data, encoder, use_cache=True)
+    items = range(len(data.items))
+    found = torch.stack([model.predict([user] * len(items), items) for user in (3, 5)])
+    torch.testing.assert_close(found.exp().sum(1), torch.ones(2))
+    best = [n for n in found[0].argsort(descending=True).tolist() if n not in data.histories[3]]
+    assert best[:6] == model.recommend(3, 6)
+    mixed = model.predict([5, 3, 5], [2, 2, 4])
+    torch.testing.assert_close(mixed, torch.stack([found[1, 2], found[0, 2], found[1, 4]]))
+    with pytest.raises(DataError, match="There is no item 26"):
+        model.predict([3], [26])
+
+
+@pytest.mark.parametrize("objective", ["softmax", "bpr"])
+def test_no_loss_would_teach_a_bias_of_users(objective: str) -> None:
+    bias = torch.zeros(3, requires_grad=True)
+    positive, negative = torch.tensor([1.0, 0.2, -2.0]), torch.tensor([[0.3, 2.0]] * 3)
+    given = positive + bias, negative + bias.unsqueeze(1)
+    nothing = torch.zeros(3, 2, dtype=torch.bool)
+    if objective == "bpr":
+        bpr(*given, nothing).backward()
+    else:
+        sampled_softmax(*given, torch.tensor([0.1, 0.7]), nothing).backward()
+    torch.testing.assert_close(bias.grad, torch.zeros(3))
 
 
 def test_equal_titles_are_no_negatives() -> None:

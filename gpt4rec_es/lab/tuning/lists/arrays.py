@@ -28,15 +28,15 @@ def new_array(folder: Path | None, shape: tuple[int, ...], dtype: DTypeLike) -> 
 class Ragged:
     """Numbers of all users, user after user; starts: index of the first of each, and the total."""
 
-    values: Numbers
+    values: NDArray[Any]
     starts: Numbers
 
     @classmethod
-    def of(cls, lists: Sequence[Sequence[int]]) -> "Ragged":
+    def of(cls, lists: Sequence[Sequence[float]], dtype: DTypeLike = np.int64) -> "Ragged":
         """Return these lists, one per user."""
         starts = np.cumsum([0, *map(len, lists)], dtype=np.int64)
         flat = (value for own in lists for value in own)
-        return cls(np.fromiter(flat, np.int64, int(starts[-1])), starts)
+        return cls(np.fromiter(flat, dtype, int(starts[-1])), starts)
 
     def counts(self) -> Numbers:
         """Return the number of values of each user."""
@@ -51,7 +51,7 @@ class Ragged:
 
     def first(
         self, users: range, most: int | None = None
-    ) -> tuple[Numbers, Numbers, Numbers, Numbers]:
+    ) -> tuple[Numbers, Numbers, NDArray[Any], Numbers]:
         """Return the first ``most`` values of each user (None: all).
 
         As the user's index in ``users``, the place from 0, and the value, of each, and the number
@@ -71,12 +71,13 @@ class Shoppers:
     """What is known of some users, in the same order.
 
     newest: purchases, newest first. bought: all bought items. queries: rows of their queries among
-    the hits, best first, -1 for a query that filters remove.
+    the hits, best first, -1 for a query that filters remove. likelihoods: of all these queries.
     """
 
     newest: Ragged
     bought: Ragged
     queries: Ragged
+    likelihoods: Ragged
 
     def chosen(self, users: Numbers) -> "Shoppers":
         """Return these users."""

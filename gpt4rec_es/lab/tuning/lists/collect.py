@@ -14,14 +14,28 @@ from gpt4rec_es.lab.evaluation.data import EvaluationCatalog
 from gpt4rec_es.lab.splits.histories import deduplicate_keep_last
 from gpt4rec_es.lab.tuning.lists.arrays import Ragged, Shoppers, new_array
 from gpt4rec_es.lab.tuning.lists.candidates import CandidateSet
-from gpt4rec_es.lab.tuning.lists.columns import Column, candidates_of_many
+from gpt4rec_es.lab.tuning.lists.columns import (
+    Column,
+    candidates_of_many,
+    of_others,
+    shifted,
+)
 from gpt4rec_es.lab.tuning.lists.many_values import Evidences, ManyValues, values_of_many
 from gpt4rec_es.lab.tuning.lists.pair_tables import NeighbourTable, PairTables
+from gpt4rec_es.lab.tuning.lists.sequence_hits import SequenceHits
 from gpt4rec_es.lab.tuning.lists.text_hits import TextHits, search_texts
 from gpt4rec_es.options.features import CONTEXTS, FEATURES
-from gpt4rec_es.options.lists import ANY_TERM, HISTORY_TITLES, QUERIES, Fusion, SearchOptions
+from gpt4rec_es.options.lists import (
+    ANY_TERM,
+    HISTORY_TITLES,
+    QUERIES,
+    SEQUENCE,
+    Fusion,
+    SearchOptions,
+)
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.ranking.values import Numbers
+from gpt4rec_es.ranking.vectors import NO_VECTORS, Vectors
 
 # Hits of one source, and users, that are sorted at once: about 200 MB with all arrays. User, item
 # and place of a hit then fit into one number of 63 bits.
@@ -50,8 +64,9 @@ class Limits:
 class CandidateCollector:
     """Finds candidates and features as a night does; see ``collect``.
 
-    title_rows: by item number, the row of its title among the hits; -1: none. columns: features by
-    name that are not made of the sources' values. folder: for arrays; None: in memory.
+    title_rows: by item number, the row of its title among the hits; -1: none. sequences: best items
+    of the users by a re-ranker. columns: features by name that are not made of the sources' values.
+    folder: for arrays; None: in memory.
     """
 
     users: Shoppers
@@ -59,14 +74,20 @@ class CandidateCollector:
     titles: TextHits
     title_rows: Numbers
     queries: TextHits
+    sequences: SequenceHits
     item_bits: int
     columns: Mapping[str, Column]
     folder: Path | None
 
     def of(self, users: Numbers) -> "CandidateCollector":
         """Return the collector of these users alone."""
-        moved = {name: _of_others(column, users) for name, column in self.columns.items()}
-        return replace(self, users=self.users.chosen(users), columns=moved)
+        moved = {name: of_others(column, users) for name, column in self.columns.items()}
+        return replace(
+            self,
+            users=self.users.chosen(users),
+            sequences=self.sequences.chosen(users),
+            columns=moved,
+        )
 
     def collect(self, fusion: Fusion, num_queries: int | None = None) -> CandidateSet:
         """Return the candidates of all users; num_queries: None: all queries.
@@ -92,7 +113,7 @@ class CandidateCollector:
                 newest,
                 self.users.bought.first(users)[3],
                 self.item_bits,
-                {name: _shifted(column, users.start) for name, column in self.columns.items()},
+                {name: shifted(column, users.start) for name, column in self.columns.items()},
             )
             rows = slice(done, done + len(block.item_nos))
             items[rows], features[rows] = block.item_nos, block.features
@@ -128,6 +149,9 @@ class CandidateCollector:
             found = self._of_queries(users, fusion, num_queries)
         elif source == HISTORY_TITLES:
             found = self._of_titles(users, fusion)
+        elif source == SEQUENCE:
+            of_users = self.sequences.evidences(users, fusion.candidates)
+            found = self._of_hits(self.sequences, of_users, 1.0)
         else:
             assert table is not None  # noqa: S101 -- the only other source
             found = self._of_neighbours(users, fusion, table)
@@ -142,12 +166,14 @@ class CandidateCollector:
 
     def _of_queries(self, users: range, fusion: Fusion, most: int | None) -> ManyValues:
         of, _, rows, _ = self.users.queries.first(users, most)
+        likelihoods = self.users.likelihoods.first(users, most)[2]
         is_used = rows >= 0
         is_used[is_used] = ~self.queries.is_empty[rows[is_used]]
         of, rows = of[is_used], rows[is_used]
         per_user = np.bincount(of, minlength=len(users))
         places = np.arange(len(of)) - np.repeat(np.cumsum(per_user) - per_user, per_user)
         found = self.queries.evidences(of, places, rows, per_user, fusion.query_hits)
+        found = found._replace(likelihoods=likelihoods[is_used])
         return self._of_hits(self.queries, found, fusion.query_decay)
 
     def _of_titles(self, users: range, fusion: Fusion) -> ManyValues:
@@ -164,17 +190,9 @@ class CandidateCollector:
         return self._of_hits(table, found, fusion.history_decay)
 
     def _of_hits(
-        self, hits: TextHits | NeighbourTable, evidences: Evidences, decay: float
+        self, hits: TextHits | NeighbourTable | SequenceHits, evidences: Evidences, decay: float
     ) -> ManyValues:
         return values_of_many(evidences, hits.items, hits.values, decay, self.item_bits)
-
-
-def _shifted(column: Column, first: int) -> Column:
-    return lambda users, items: column(users + first, items)
-
-
-def _of_others(column: Column, users: Numbers) -> Column:
-    return lambda own, items: column(users[own], items)
 
 
 def search_candidates(
@@ -189,30 +207,29 @@ def search_candidates(
     options: SearchOptions = ANY_TERM,
     removed: Collection[str] = frozenset(),
     folder: Path | None = None,
+    vectors: Vectors = NO_VECTORS,
     columns: Mapping[str, Column] | None = None,
+    likelihoods: Sequence[Sequence[float]] | None = None,
 ) -> CandidateCollector:
     """Return the collector of these users, with the hits of all texts; ``progress`` counts them.
 
-    queries: per user, best first; removed: those that filters remove. titles: texts by item.
-    options: search options of queries. columns and folder: see ``CandidateCollector``.
+    queries: per user, best first; likelihoods: of each, see ``GeneratedQuery``; None: 1; removed:
+    those that filters remove. titles: texts by item. options: search options of queries.
+    vectors: by a re-ranker, with the best items of the users. columns and folder: see
+    ``CandidateCollector``.
     """
     newest = [deduplicate_keep_last(own)[: -limits.history - 1 : -1] for own in histories]
     bought = dict.fromkeys(item for own in newest for item in own if item in titles)
     texts = list(dict.fromkeys(titles[item] for item in bought))
     asked = list(dict.fromkeys(text for own in queries for text in own if text not in removed))
-    total = len(texts) + len(asked)
+    total, bm25 = len(texts) + len(asked), catalog.bm25
     of_titles = search_texts(
-        catalog.search(),
-        texts,
-        catalog.bm25,
-        limits.title_hits,
-        folder,
-        lambda n: progress(n, total),
+        catalog.search(), texts, bm25, limits.title_hits, folder, lambda n: progress(n, total)
     )
     of_queries = search_texts(
         catalog.search(options),
         asked,
-        catalog.bm25,
+        bm25,
         limits.query_hits,
         folder,
         lambda n: progress(len(texts) + n, total),
@@ -224,8 +241,10 @@ def search_candidates(
         Ragged.of(newest),
         Ragged.of([sorted(set(own)) for own in histories]),
         Ragged.of([[of_queries.rows.get(text, -1) for text in own] for own in queries]),
+        Ragged.of(likelihoods or [[1.0] * len(own) for own in queries], np.float64),
     )
     bits = catalog.n_items.bit_length()
+    sequences = SequenceHits.of(vectors, len(histories))
     return CandidateCollector(
-        users, pairs, of_titles, title_rows, of_queries, bits, columns or {}, folder
+        users, pairs, of_titles, title_rows, of_queries, sequences, bits, columns or {}, folder
     )

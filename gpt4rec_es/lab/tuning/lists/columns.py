@@ -11,13 +11,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpt4rec_es.lab.tuning.lists.many_values import ManyValues, joined_ranks
+from gpt4rec_es.lab.tuning.lists.sequence_hits import values_of_sequences
 from gpt4rec_es.options.features import CONTEXTS, FEATURES
-from gpt4rec_es.options.lists import CO_PURCHASE, HISTORY_TITLES, QUERIES, Fusion
+from gpt4rec_es.options.lists import CO_PURCHASE, HISTORY_TITLES, QUERIES, SEQUENCE, Fusion
 from gpt4rec_es.ranking.features import FEATURE_VALUES, Buyers
 from gpt4rec_es.ranking.values import Numbers, Values
 
 # Function from user indices (ascending) and item numbers of candidates to a column of features.
 Column = Callable[[Numbers, Numbers], Values]
+
+
+def shifted(column: Column, first: int) -> Column:
+    """Return ``column`` for users that are counted from ``first`` on."""
+    return lambda users, items: column(users + first, items)
+
+
+def of_others(column: Column, users: Numbers) -> Column:
+    """Return ``column`` for indices in ``users``."""
+    return lambda own, items: column(users[own], items)
 
 
 class Found:
@@ -30,6 +41,7 @@ class Found:
         order: Numbers,
         buyers: Values,
         starts: Numbers,
+        item_bits: int,
     ) -> None:
         """Set sorted ``pairs`` of user and item, and the ``order`` of the candidates.
 
@@ -42,6 +54,7 @@ class Found:
                 places = np.minimum(np.searchsorted(values.pairs, pairs), len(values.pairs) - 1)
                 self._at[name] = places[order], (values.pairs[places] == pairs)[order]
         self._logs: dict[str, Values] = {}
+        self._bits, self._of_sequences = item_bits, dict[str, Values]()
         self.rerank = np.zeros(len(pairs))  # unless the caller gives the column
 
     def of(self, source: str, name: str) -> Values:
@@ -64,6 +77,15 @@ class Found:
     def query(self, name: str) -> Values:
         """Return a value of the generated queries."""
         return self.of(QUERIES, name)
+
+    def sequence(self, name: str) -> Values:
+        """Return a value of the sequence of purchases."""
+        if SEQUENCE not in self._at:
+            return np.zeros(self._n)
+        if not self._of_sequences:
+            self._of_sequences = values_of_sequences(self._sources[SEQUENCE], self._bits)
+        places, found = self._at[SEQUENCE]
+        return np.where(found, self._of_sequences[name][places], 0.0)
 
     def share(self) -> Values:
         """Return the recent similarity as a fraction of the highest of the user's candidates."""
@@ -108,7 +130,7 @@ def candidates_of_many(
     of_user = pairs[order]
     users, items = of_user >> item_bits, of_user & ((1 << item_bits) - 1)
     starts = np.flatnonzero(np.diff(users, prepend=-1))
-    found = Found(sources, pairs, order, buyers.of(items), starts)
+    found = Found(sources, pairs, order, buyers.of(items), starts, item_bits)
     features = np.zeros((len(items), len(FEATURES)), np.float32)
     for place, name in enumerate(FEATURES):
         own = columns.get(name)

@@ -39,9 +39,15 @@ _WITH_CONTEXT = (
 )
 # Those of a re-ranker: how much it counts may depend on what else is known.
 OF_RERANKER = ("rerank", *(f"rerank*{context}" for context in CONTEXTS))
+# Those of a re-ranker's best items as a source.
+OF_SEQUENCE = tuple(
+    name + context
+    for context in ("", *(f"*{context}" for context in CONTEXTS))
+    for name in ("seq_score", "seq_share", "seq_rank")
+)
 _QUERIES = frozenset(name for name, feature in FEATURES.items() if feature.sources == (QUERIES,))
 COEFFICIENTS = (
-    *(name for name in FEATURES if name not in OF_RERANKER),
+    *(name for name in FEATURES if name not in {*OF_RERANKER, *OF_SEQUENCE}),
     *(f"{name}*buyers" for name in ("co_recent", "title_recent", "co_x_title")),
     *(f"{name}*history" for name in _WITH_CONTEXT),
     *(f"{name}*similarity" for name in _WITH_CONTEXT),

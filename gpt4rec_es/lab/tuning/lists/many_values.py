@@ -18,7 +18,8 @@ class Evidences(NamedTuple):
     """Evidence of some users, user after user, each a list of hits at ``starts`` in flat arrays.
 
     users: index of the user. of: place of the evidence among the user's. starts, counts: its hits.
-    per_user: number of evidences by user, those without hits included.
+    per_user: number of evidences by user, those without hits included. likelihoods: of the queries;
+    None: no evidence is a query.
     """
 
     users: Numbers
@@ -26,6 +27,7 @@ class Evidences(NamedTuple):
     starts: Numbers
     counts: Numbers
     per_user: Numbers
+    likelihoods: Values | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class ManyValues:
     recent: Values
     mean: Values
     best: Values
+    likely: Values
     count: Values
     first: Numbers
 
@@ -108,12 +111,20 @@ def values_of_many(
     weights = table[evidences.per_user[evidences.users], evidences.of]
     weighted = own * np.repeat(weights, evidences.counts)[order]
     number = evidences.per_user[pairs >> item_bits]
+    likely = own
+    if evidences.likelihoods is not None:
+        likely = own * np.repeat(evidences.likelihoods, evidences.counts)[order]
+
+    def highest(numbers: Values) -> Values:
+        return np.maximum.reduceat(numbers, starts) if n else np.zeros(0)
+
     return ManyValues(
         pairs,
         np.where(is_newest, own[starts], 0.0),
         np.bincount(groups, weighted, n).astype(np.float64),
         np.bincount(groups, own, n) / np.maximum(number, 1),
-        np.maximum.reduceat(own, starts) if n else np.zeros(0),
+        highest(own),
+        highest(likely),
         np.diff(starts, append=total).astype(np.float64),
         first,
     )

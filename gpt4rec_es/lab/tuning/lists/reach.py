@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpt4rec_es.lab.tuning.lists.collect import CandidateCollector
+from gpt4rec_es.lab.tuning.lists.sequence_hits import SequenceHits
 from gpt4rec_es.lab.tuning.lists.text_hits import TextHits
-from gpt4rec_es.options.lists import CO_PURCHASE, HISTORY_TITLES, QUERIES, Fusion
+from gpt4rec_es.options.lists import CO_PURCHASE, HISTORY_TITLES, QUERIES, SEQUENCE, Fusion
 from gpt4rec_es.ranking.values import Numbers
 
 
@@ -47,6 +48,7 @@ class Reach:
         self._titles = self._finds(collector.titles, self._users, ages, rows, self._items)
         at, ranks, rows, _ = collector.users.queries.chosen(of).first(everyone)
         self._queries = self._finds(collector.queries, of[at], ranks, rows, items[at])
+        self._sequences = _of_sequences(collector.sequences, of, items, self._bits)
 
     def _finds(
         self, hits: TextHits, users: Numbers, texts: Numbers, rows: Numbers, items: Numbers
@@ -65,6 +67,8 @@ class Reach:
                 found.append(self._queries.users_within(num_queries, fusion.query_hits))
             elif weight > 0 and name == HISTORY_TITLES:
                 found.append(self._titles.users_within(fusion.history, fusion.candidates))
+            elif weight > 0 and name == SEQUENCE:
+                found.append(self._sequences.users_within(None, fusion.candidates))
             elif weight > 0 and name == CO_PURCHASE:
                 is_found = self._is_near(fusion) & (self._ages < fusion.history)
                 found.append(self._users[is_found])
@@ -76,6 +80,18 @@ class Reach:
         of_item = np.repeat(np.arange(len(table.starts) - 1), np.diff(table.starts))
         known = np.sort((of_item << self._bits) | table.items)
         return _places(known, (self._purchases << self._bits) | self._items)[1]
+
+
+def _of_sequences(hits: SequenceHits, users: Numbers, items: Numbers, bits: int) -> _Finds:
+    """Return the hits that are among ``items``, the targets of ``users``."""
+    of = np.repeat(np.arange(len(hits.counts)), hits.counts)
+    places = np.arange(len(of)) - np.repeat(hits.begins, hits.counts)
+    keys = (of << bits) | hits.items
+    order = np.argsort(keys)
+    at, is_found = _places(keys[order], (users << bits) | items)
+    return _Finds(
+        users[is_found], np.zeros(int(is_found.sum()), np.int64), places[order][at[is_found]]
+    )
 
 
 def _places(known: Numbers, wanted: Numbers) -> tuple[Numbers, NDArray[np.bool_]]:

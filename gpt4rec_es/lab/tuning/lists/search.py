@@ -18,34 +18,25 @@ from gpt4rec_es.lab.tuning.choose import Metric
 from gpt4rec_es.lab.tuning.lists.candidates import CandidateSet
 from gpt4rec_es.lab.tuning.lists.fit import (
     COEFFICIENTS,
-    OF_RERANKER,
     Coefficients,
     fit_coefficients,
     fit_parts,
     with_target,
 )
-from gpt4rec_es.lab.tuning.lists.rerank_gain import RerankGain, rerank_gain
+from gpt4rec_es.lab.tuning.lists.proposals import Tried, best_of, proposals
+from gpt4rec_es.lab.tuning.lists.rerank_gain import RerankGain, join_reranker
 from gpt4rec_es.lab.tuning.lists.softmax_loss import FitUsers
 from gpt4rec_es.lab.tuning.lists.space import Setting, Space
 from gpt4rec_es.metrics.accuracy import Targets
 from gpt4rec_es.metrics.lists import PerUser
 from gpt4rec_es.options.features import FEATURES, uses_reranker
-from gpt4rec_es.options.recipe import Recipe
+from gpt4rec_es.options.recipe import Recipe, with_sequence
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.ranking.values import Numbers, Values
 
 # Function from a recipe to users, and their candidates; it finds no held-out item of the others.
 Collect = Callable[[Recipe], tuple[Numbers, CandidateSet]]
 _FOLDS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """A setting with the mean of the metric. is_fitted: coefficients were fitted to this shop."""
-
-    setting: Setting
-    is_fitted: bool
-    value: float
 
 
 class Memory(Protocol):
@@ -87,9 +78,14 @@ class Measuring:
         """
         return float(self.values(setting).mean())
 
-    def values(self, setting: Setting, names: Sequence[str] = COEFFICIENTS) -> PerUser:
-        """Return the metric of each user by coefficients ``names`` fitted on other users."""
-        users, candidates = self._collect(setting.applied(self._base))
+    def values(
+        self, setting: Setting, names: Sequence[str] = COEFFICIENTS, source: str | None = None
+    ) -> PerUser:
+        """Return the metric of each user by coefficients ``names`` fitted on other users.
+
+        source: name of the re-ranker whose best items are a source.
+        """
+        users, candidates = self._collect(self._recipe(setting, source))
         fold_of, targets = self._fold_of[users], [self._targets[user] for user in users]
         weights = np.zeros((len(candidates), len(FEATURES)))
         for fold, fitted in enumerate(self._fit(candidates, targets, fold_of, names)):
@@ -108,19 +104,24 @@ class Measuring:
         setting: Setting,
         names: Sequence[str] = COEFFICIENTS,
         reranker: str | None = None,
+        source: str | None = None,
     ) -> Recipe:
         """Return the recipe of a setting with coefficients ``names`` fitted on all users.
 
-        reranker: name of the one that some of these belong to.
+        reranker: name of the one that some of these belong to. source: as of ``values``.
         """
-        recipe = setting.applied(self._base)
+        recipe = self._recipe(setting, source)
         users, candidates = self._collect(recipe)
         found = fit_coefficients(candidates, [self._targets[user] for user in users], names=names)
         return replace(
             recipe,
             fusion=replace(recipe.fusion, coefficients=found),
-            reranker=reranker if uses_reranker(found) else None,
+            reranker=reranker if source or uses_reranker(found) else None,
         )
+
+    def _recipe(self, setting: Setting, source: str | None) -> Recipe:
+        recipe = setting.applied(self._base)
+        return recipe if source is None else with_sequence(recipe, source)
 
     def _fit(
         self,
@@ -154,12 +155,14 @@ class Measuring:
 class Choice:
     """The best recipe, and all settings in the order in which they were tried.
 
-    reranker: what joining one to the best setting gained.
+    reranker: what joining the scores of one to the best setting gained; sequence: what its best
+    items as a source gained beyond that. They are the last of ``tried``.
     """
 
     recipe: Recipe
     tried: tuple[Tried, ...]
     reranker: RerankGain | None = None
+    sequence: RerankGain | None = None
 
 
 def choose_recipe(
@@ -176,14 +179,41 @@ def choose_recipe(
     """Return the best of about ``trials`` settings of the learned recipe ``base``.
 
     The base's own coefficients are tried, too: few users fit noise. progress counts settings.
-    reranker: name of the one whose scores the candidates have. It joins the best setting if that
-    is better by more than chance.
+    reranker: name of the one whose scores the candidates have. They join the best setting if that
+    is better by more than chance, and then so do its best items as a source.
 
     Raises:
         UsageError: too few users have a target among their candidates of the base.
     """
     unchanged = measuring.values_as_it_is()
-    as_it_is = Tried(space.base, False, float(unchanged.mean()))
+    tried = [Tried(space.base, False, float(unchanged.mean()))]
+    tried += _try_settings(measuring, space, memory, trials, seed, progress)
+    best = best_of(tried)
+    if reranker is None:
+        recipe = measuring.fitted(best.setting) if best.is_fitted else base
+        return Choice(recipe, tuple(tried))
+    before = measuring.values(best.setting) if best.is_fitted else unchanged
+    joined = join_reranker(
+        reranker,
+        before,
+        lambda names, source: measuring.values(best.setting, names, source),
+        seed,
+    )
+    tried += [Tried(best.setting, True, gain.after, has_reranker=True) for gain in joined.gains]
+    recipe = base
+    if best.is_fitted or joined.names != COEFFICIENTS:
+        recipe = measuring.fitted(best.setting, joined.names, reranker, joined.source)
+    return Choice(recipe, tuple(tried), *joined.gains)
+
+
+def _try_settings(
+    measuring: Measuring,
+    space: Space,
+    memory: Memory,
+    trials: int,
+    seed: int,
+    progress: Progress,
+) -> list[Tried]:
     tried: list[Tried] = []
     progress(0, trials)
     for setting in proposals(space, tried, trials, seed):
@@ -199,42 +229,4 @@ def choose_recipe(
         tried.append(Tried(setting, True, value))
         progress(len(tried), trials)
     progress(trials, trials)
-    best = best_of([as_it_is, *tried])
-    gain = None
-    if reranker is not None:
-        before = measuring.values(best.setting) if best.is_fitted else unchanged
-        names = (*COEFFICIENTS, *OF_RERANKER)
-        gain = rerank_gain(reranker, before, measuring.values(best.setting, names), seed)
-        if gain.is_used:
-            recipe = measuring.fitted(best.setting, names, reranker)
-            return Choice(recipe, (as_it_is, *tried), gain)
-    recipe = measuring.fitted(best.setting) if best.is_fitted else base
-    return Choice(recipe, (as_it_is, *tried), gain)
-
-
-def proposals(space: Space, tried: Sequence[Tried], trials: int, seed: int) -> Iterator[Setting]:
-    """Yield distinct settings to try; the caller appends each to ``tried`` before the next.
-
-    That of the base, drawn ones until a third of ``trials``, then a random untried step from the
-    best so far; from the second best when all of these are tried, and so on.
-    """
-    chance = np.random.default_rng(seed + 1)
-    yield space.base
-    for _ in range(100 * trials):  # draws repeat in a small space
-        if len(tried) >= max(1, trials // 3):
-            break
-        if (drawn := space.draw(chance)) not in {one.setting for one in tried}:
-            yield drawn
-    while len(tried) < trials:
-        known = {one.setting for one in tried}
-        ranked = sorted(tried, key=lambda one: -round(one.value, 9))
-        steps = (step for one in ranked for step in space.steps(one.setting, chance))
-        following = next((step for step in steps if step not in known), None)
-        if following is None:
-            return
-        yield following
-
-
-def best_of(tried: Sequence[Tried]) -> Tried:
-    """Return the first of the highest values; rounded, so that the last digits decide nothing."""
-    return max(tried, key=lambda one: round(one.value, 9))
+    return tried

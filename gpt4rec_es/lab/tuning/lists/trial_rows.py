@@ -8,7 +8,6 @@ from gpt4rec_es.lab.evaluation.compare import Difference
 from gpt4rec_es.lab.tuning.lists.halves import ListInputs
 from gpt4rec_es.lab.tuning.lists.list_options import ListTuningOptions
 from gpt4rec_es.lab.tuning.lists.search import Choice
-from gpt4rec_es.lab.tuning.lists.space import Setting
 from gpt4rec_es.version import code_version
 
 _LEVEL = 0.05
@@ -55,13 +54,7 @@ def _verdict(
     is_change: bool,
 ) -> str:
     live, metric = options.live.name, f"{options.metric}@{options.k}"
-    about = ""
-    if (gain := choice.reranker) is not None:
-        does = "takes part" if gain.is_used else "is left out: it is not better by more than chance"
-        about = (
-            f" The re-ranker {gain.name} {does}: at the best setting {metric} {gain.before:.4f} -> "
-            f"{gain.after:.4f} ({gain.low:+.4f} to {gain.high:+.4f})."
-        )
+    about = _about_reranker(choice, metric)
     if inputs.live_reranker is not None:
         about += (
             f" {live} is measured with {inputs.live_reranker} in place of its own re-ranker, "
@@ -77,19 +70,36 @@ def _verdict(
     return f"Keep {live}: the best recipe found is not better by more than chance, {gained}.{about}"
 
 
+def _about_reranker(choice: Choice, metric: str) -> str:
+    """Return what the scores of a re-ranker gained, and then its best items as a source."""
+    about = ""
+    for gain, what in (
+        (choice.reranker, "Scores of the re-ranker {} as a feature alone"),
+        (choice.sequence, "Scores with the best items of {} as a source"),
+    ):
+        if gain is not None:
+            does = "are better by more than chance"
+            if not gain.is_used:
+                does = "are left out: they are not better by more than chance"
+            about += (
+                f" {what.format(gain.name)} {does}: at the best setting {metric} "
+                f"{gain.before:.4f} -> {gain.after:.4f} ({gain.low:+.4f} to {gain.high:+.4f})."
+            )
+    return about
+
+
 def setting_rows(choice: Choice) -> list[dict[str, Any]]:
-    """Return the rows of the settings that were tried."""
+    """Return the rows of the settings that were tried; each option is a column of that name."""
     return [
-        {"setting_no": number, "is_fitted": one.is_fitted, "value": one.value}
-        | _stored(one.setting)
+        {
+            "setting_no": number,
+            "is_fitted": one.is_fitted,
+            "has_reranker": one.has_reranker,
+            "value": one.value,
+            **one.setting.as_dict(),
+        }
         for number, one in enumerate(choice.tried, start=1)
     ]
-
-
-def _stored(setting: Setting) -> dict[str, float]:
-    """Return the options that are columns; the best recipe's document has all."""
-    names = ("pair_decay", "pair_backward", "pair_popularity", "pair_damping", "history_decay")
-    return {name: getattr(setting, name) for name in names}
 
 
 def comparison_row(one: Difference) -> dict[str, Any]:

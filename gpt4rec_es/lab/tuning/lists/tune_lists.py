@@ -15,6 +15,7 @@ from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows import list_trials as rows
 from gpt4rec_es.db.rows.builds import Build
 from gpt4rec_es.db.rows.list_trials import ListTrialRow
+from gpt4rec_es.db.rows.rerankers import Reranker
 from gpt4rec_es.index.live import live_build
 from gpt4rec_es.lab.evaluation.compare import differences
 from gpt4rec_es.lab.evaluation.data import EvaluationCatalog, read_catalog
@@ -22,6 +23,9 @@ from gpt4rec_es.lab.evaluation.made_lists import MethodLists
 from gpt4rec_es.lab.evaluation.night_rules import AppliedRules, apply_rules
 from gpt4rec_es.lab.evaluation.rerank_vectors import rerank_vectors
 from gpt4rec_es.lab.evaluation.sources import query_titles
+from gpt4rec_es.lab.splits.histories import deduplicate_keep_last
+from gpt4rec_es.lab.splits.queries import WrittenQueries
+from gpt4rec_es.lab.splits.split import EvalUser
 from gpt4rec_es.lab.tuning.inputs import TuningParts
 from gpt4rec_es.lab.tuning.lists.candidates import CandidateSet
 from gpt4rec_es.lab.tuning.lists.collect import search_candidates
@@ -36,7 +40,9 @@ from gpt4rec_es.lab.tuning.lists.trial_rows import comparison_row, setting_rows,
 from gpt4rec_es.lab.tuning.lists.work_folder import WorkFolder
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe, without_reranker
 from gpt4rec_es.protocols import Bars, no_bars
+from gpt4rec_es.ranking.best_items import with_best
 from gpt4rec_es.ranking.values import Numbers
+from gpt4rec_es.ranking.vectors import NO_VECTORS, Vectors
 from gpt4rec_es.version import code_version
 
 
@@ -114,21 +120,25 @@ def _choose(
     catalog: EvaluationCatalog,
     inputs: ListInputs,
     applied: AppliedRules,
-    queries: Sequence[Sequence[str]],
+    queries: WrittenQueries,
     options: ListTuningOptions,
     work: WorkFolder,
     bars: Bars,
 ) -> Choice:
     recipe = without_reranker(options.base.recipe)
-    space = Space(recipe, has_queries=any(queries))
-    columns = {}
+    space = Space(recipe, has_queries=any(queries.texts))
+    columns, vectors = {}, NO_VECTORS
     if inputs.reranker is not None:
-        columns["rerank"] = rerank_column(rerank_vectors(engine, inputs.reranker, inputs.fit))
-    removed, _ = applied.removed(sorted({text for own in queries for text in own}), recipe.filters)
+        with bars("Scoring the catalog", "users") as progress:
+            vectors = _vectors(engine, inputs.reranker, inputs.fit, catalog, space)
+            progress(len(inputs.fit), len(inputs.fit))
+        columns["rerank"] = rerank_column(vectors)
+    texts = sorted({text for own in queries.texts for text in own})
+    removed, _ = applied.removed(texts, recipe.filters)
     with bars("Searching", "texts") as progress:
         collector = search_candidates(
             catalog,
-            queries,
+            queries.texts,
             [user.history for user in inputs.fit],
             PairTables(catalog, inputs.split.train, inputs.split.baskets, recipe.fusion, work.path),
             query_titles(catalog, applied.may_search),
@@ -137,7 +147,9 @@ def _choose(
             options=recipe.search,
             removed=removed,
             folder=work.path,
+            vectors=vectors,
             columns=columns,
+            likelihoods=queries.likelihoods,
         )
     targets = [user.targets for user in inputs.fit]
     reach = Reach(collector, targets)
@@ -167,6 +179,20 @@ def _choose(
             progress=progress,
             reranker=inputs.reranker.name if inputs.reranker else None,
         )
+
+
+def _vectors(
+    engine: Engine,
+    reranker: Reranker,
+    users: Sequence[EvalUser],
+    catalog: EvaluationCatalog,
+    space: Space,
+) -> Vectors:
+    """Return vectors with as many best items of each user as any setting counts."""
+    newest = {user: deduplicate_keep_last(one.history)[::-1] for user, one in enumerate(users)}
+    vectors = rerank_vectors(engine, reranker, users, catalog.active)
+    bought = {user: frozenset(own) for user, own in newest.items()}
+    return with_best(vectors, newest, space.limits().title_hits, [bought])
 
 
 def _decisive(

@@ -12,7 +12,6 @@ import torch
 from gpt4rec_es.cli.train_baseline import baseline
 from gpt4rec_es.db.rows.metadata import ItemFields
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.lab.baselines.attention_block import windows
 from gpt4rec_es.lab.baselines.baseline_folder import NETWORKS
 from gpt4rec_es.lab.baselines.baseline_options import BASELINE_NAMES, DEFAULTS, as_dict, options_of
 from gpt4rec_es.lab.baselines.bert4rec import Bert4Rec
@@ -26,6 +25,7 @@ from gpt4rec_es.lab.baselines.sasrec_text import (
     principal_components,
     start_by_titles,
 )
+from gpt4rec_es.lab.baselines.sorted_batches import windows
 from gpt4rec_es.lab.baselines.youtube_dnn import YouTubeDnn
 from gpt4rec_es.lab.training.numbered_split import NumberedSplit, ValidationUsers
 

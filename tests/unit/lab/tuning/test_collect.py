@@ -1,6 +1,7 @@
 """Candidates of many users at once are those that a night finds for each user alone."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from math import exp
 from pathlib import Path
 
 import numpy as np
@@ -12,26 +13,38 @@ from gpt4rec_es.lab.bm25.index import MemoryIndex, TokenizedTitle
 from gpt4rec_es.lab.evaluation.data import EvaluationCatalog
 from gpt4rec_es.lab.evaluation.merging import GridMerge
 from gpt4rec_es.lab.evaluation.sources import product_sources
+from gpt4rec_es.lab.splits.histories import deduplicate_keep_last
 from gpt4rec_es.lab.tuning.lists import collect
 from gpt4rec_es.lab.tuning.lists.candidates import CandidateSet
 from gpt4rec_es.lab.tuning.lists.collect import CandidateCollector, Limits, search_candidates
 from gpt4rec_es.lab.tuning.lists.pair_tables import PairTables
 from gpt4rec_es.lab.tuning.lists.reach import Reach
+from gpt4rec_es.lab.tuning.lists.rerank_gain import rerank_column
 from gpt4rec_es.options.features import CONTEXTS, FEATURES
 from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.options.pairs import PairCounting
 from gpt4rec_es.prompts.keys import normalise_query
+from gpt4rec_es.ranking.best_items import with_best
 from gpt4rec_es.ranking.features import Candidates
 from gpt4rec_es.ranking.values import Numbers, Values
+from gpt4rec_es.ranking.vectors import ItemVectors, Vectors, with_last
 from gpt4rec_es.records import Bm25
 
 WORDS = ("red", "blue", "tea", "tin", "soap", "candle")
 ITEMS = 30
-SOURCES = ("queries", "history_titles", "co_purchase")
+SOURCES = ("queries", "history_titles", "co_purchase", "sequence")
 items = st.integers(1, ITEMS - 1)
 histories = st.lists(items, max_size=12)
 texts = st.lists(st.sampled_from(WORDS), max_size=3).map(" ".join)  # also without a token
 Shop = tuple[EvaluationCatalog, list[list[str]], list[list[int]], frozenset[str]]
+
+
+def likelihoods(queries: list[list[str]]) -> list[list[float]]:
+    """Return what a generator thought of each query: equal texts differ between users."""
+    return [
+        [exp(-0.3 * place - 0.1 * (user % 3)) for place, _ in enumerate(own)]
+        for user, own in enumerate(queries)
+    ]
 
 
 @st.composite
@@ -60,6 +73,8 @@ def shops(draw: st.DrawFn) -> Shop:
 
 fusions = st.builds(
     Fusion,
+    method=st.just("learned"),
+    coefficients=st.just((("popularity", 1.0),)),
     weights=st.permutations(SOURCES)
     .flatmap(
         lambda names: st.tuples(
@@ -77,19 +92,43 @@ fusions = st.builds(
 )
 
 
-def learned(fusion: Fusion) -> Fusion:
-    return replace(fusion, method="learned", coefficients=(("popularity", 1.0),))
+ALL = Fusion(
+    tuple((name, 1.0) for name in SOURCES), method="learned", coefficients=(("popularity", 1.0),)
+)
+
+
+def vectors_of(bought: Sequence[Sequence[int]], catalog: EvaluationCatalog) -> Vectors:
+    """Return drawn vectors of two thirds of the items, and of three quarters of the users.
+
+    Few values, so that many scores are equal.
+    """
+    chance = np.random.default_rng(len(bought))
+    numbers = np.flatnonzero(chance.random(ITEMS) < 2 / 3)
+    items = ItemVectors(
+        numbers,
+        with_last(chance.integers(-2, 3, (len(numbers), 2)), chance.integers(0, 2, len(numbers))),
+        np.isin(numbers, list(catalog.active)),
+    )
+    users = {
+        user: with_last(chance.integers(-2, 3, (1, 2)), 1)[0]
+        for user in range(len(bought))
+        if chance.random() < 3 / 4
+    }
+    return Vectors(items, users)
 
 
 def one_by_one(shop: Shop, fusion: Fusion, num_queries: int) -> dict[int, Candidates]:
     """Return the candidates of each user by the night's functions."""
     catalog, queries, bought, removed = shop
-    sources = product_sources(catalog, dict(enumerate(bought)), fusion)
+    vectors = vectors_of(bought, catalog)
+    sources = product_sources(catalog, dict(enumerate(bought)), fusion, vectors=vectors)
     grid = GridMerge(catalog.search(), catalog.search(), [catalog.bm25], sources)
     used = [own[:num_queries] for own in queries]
     found = {}
     most = max(fusion.query_hits, fusion.candidates)
-    for users, hits, inputs in grid.groups(used, bought, most, removed=removed):
+    for users, hits, inputs in grid.groups(
+        used, bought, most, removed=removed, likelihoods=likelihoods(queries)
+    ):
         at = hits.at(0)
         titles = {number for user in users for number in inputs.title_queries(user)}
         asked = {number for user in users for number in user.used_queries}
@@ -105,6 +144,10 @@ def at_once(shop: Shop, fusion: Fusion, num_queries: int, **more: object) -> Can
 
 def collector_of(shop: Shop, fusion: Fusion, **more: object) -> CandidateCollector:
     catalog, queries, bought, removed = shop
+    newest = {user: deduplicate_keep_last(own)[::-1] for user, own in enumerate(bought)}
+    excluded = {user: set(own) for user, own in newest.items()}
+    vectors = vectors_of(bought, catalog)
+    more = {"columns": {"rerank": rerank_column(vectors)}, **more}
     return search_candidates(
         catalog,
         queries,
@@ -113,11 +156,13 @@ def collector_of(shop: Shop, fusion: Fusion, **more: object) -> CandidateCollect
         {item: normalise_query(title) for item, title in catalog.titles.items()},
         Limits(15, 12, 10),
         removed=removed,
+        vectors=with_best(vectors, newest, 15, [excluded]),
+        likelihoods=likelihoods(queries),
         **more,  # type: ignore[arg-type]
     )
 
 
-@given(shops(), fusions.map(learned), st.integers(1, 6), st.data())
+@given(shops(), fusions, st.integers(1, 6), st.data())
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_users_that_a_setting_finds_nothing_for_are_left_out(
     shop: Shop, fusion: Fusion, num_queries: int, data: st.DataObject
@@ -137,7 +182,7 @@ def test_users_that_a_setting_finds_nothing_for_are_left_out(
     assert some.contexts.tolist() == own.contexts.tolist()
 
 
-@given(shops(), fusions.map(learned), st.integers(1, 6), st.sampled_from([10, 1 << 20]))
+@given(shops(), fusions, st.integers(1, 6), st.sampled_from([10, 1 << 20]))
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_they_are_those_of_the_night_bit_for_bit(
     shop: Shop, fusion: Fusion, num_queries: int, hits_at_once: int
@@ -165,8 +210,7 @@ def catalog_of(titles: dict[int, str]) -> EvaluationCatalog:
 def test_arrays_on_disk_are_the_same_and_leave_no_file(tmp_path: Path) -> None:
     titles = {1: "red tea", 2: "blue tea", 3: "red soap", 4: "tea tin"}
     shop = catalog_of(titles), [["tea"], []], [[1, 3], [2]], frozenset[str]()
-    fusion = learned(Fusion(tuple((name, 1.0) for name in SOURCES)))
-    in_memory, on_disk = at_once(shop, fusion, 3), at_once(shop, fusion, 3, folder=tmp_path)
+    in_memory, on_disk = at_once(shop, ALL, 3), at_once(shop, ALL, 3, folder=tmp_path)
     assert on_disk.features.tobytes() == in_memory.features.tobytes()
     assert on_disk.item_nos.tolist() == in_memory.item_nos.tolist()
     assert list(tmp_path.iterdir()) == []
@@ -177,12 +221,11 @@ def test_the_column_of_a_re_ranker_is_given_by_user_and_item(
 ) -> None:
     titles = {1: "red tea", 2: "blue tea", 3: "red soap", 4: "tea tin"}
     shop = catalog_of(titles), [["tea"], ["tin"]], [[1, 3], [2]], frozenset[str]()
-    fusion = learned(Fusion(tuple((name, 1.0) for name in SOURCES)))
 
     def other(users: Numbers, item_nos: Numbers) -> Values:
         return np.asarray(100 * users + item_nos, np.float64)
 
     monkeypatch.setattr(collect, "_HITS", 1)  # one user at a time
-    found = at_once(shop, fusion, 3, columns={"rerank": other})
+    found = at_once(shop, ALL, 3, columns={"rerank": other})
     column = found.features[:, list(FEATURES).index("rerank")]
     assert column.tolist() == (100 * found.owners() + found.item_nos).tolist()

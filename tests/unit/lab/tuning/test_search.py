@@ -10,8 +10,9 @@ import pytest
 
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.lab.tuning.lists.candidates import CandidateSet
+from gpt4rec_es.lab.tuning.lists.proposals import Tried, proposals
 from gpt4rec_es.lab.tuning.lists.rerank_gain import rerank_column
-from gpt4rec_es.lab.tuning.lists.search import Choice, Measuring, Tried, choose_recipe, proposals
+from gpt4rec_es.lab.tuning.lists.search import Choice, Measuring, choose_recipe
 from gpt4rec_es.lab.tuning.lists.space import Setting, Space
 from gpt4rec_es.lab.tuning.lists.work_folder import WorkFolder
 from gpt4rec_es.options.features import CONTEXTS, FEATURES
@@ -208,15 +209,21 @@ def test_a_re_ranker_joins_only_if_it_is_better_by_more_than_chance(helps: bool)
         assert choice.reranker.low > 0
     # The settings themselves were measured without it.
     alone = choose_recipe(measuring, BASE, SPACE, Nothing(), trials=2)
-    assert alone.tried == choice.tried
+    assert alone.tried == choice.tried[:-1]
+    last = choice.tried[-1]
+    assert (last.has_reranker, last.value) == (True, choice.reranker.after)
+    assert not any(one.has_reranker for one in alone.tried)
     assert alone.reranker is None
     assert alone.recipe.reranker is None
 
 
 def test_the_column_of_scores_is_that_of_a_night() -> None:
-    items = ItemVectors(np.array([3, 5]), with_last([[1.0], [-2.0]], [0.5, 0.25]))
+    items = ItemVectors(
+        np.array([3, 5]), with_last([[1.0], [-2.0]], [0.5, 0.25]), np.ones(2, np.bool_)
+    )
     vectors = Vectors(items, {1: with_last([[2.0]], 1.0)[0]})
     users, of_items = np.array([0, 0, 1, 1, 1, 4]), np.array([3, 5, 5, 3, 9, 3])
     # User 1: -3.75 and 2.5, mean -0.625; item 9 has no vector, users 0 and 4 neither.
     expected = [0, 0, -3.125, 3.125, 0, 0]
     assert rerank_column(vectors)(users, of_items).tolist() == expected
+    assert rerank_column(vectors)(users[:0], of_items[:0]).tolist() == []

@@ -1,0 +1,59 @@
+"""Readings of the page of a night: its run, its users and lists, its stages and their work."""
+
+from gpt4rec_es.db.rows.readings import Reading
+
+# The published run; a page of another run names it.
+PUBLISHED = Reading("SELECT run_id FROM analytics.runs WHERE is_published")
+RUN = Reading("SELECT * FROM analytics.runs WHERE run_id = :run_id")
+# One row per date: daily sums stay when lists are pruned.
+NIGHTS = Reading("""
+SELECT c.logical_date, c.run_id, r.cohort_size AS users, r.duration_s AS seconds,
+    c.recommended_item_count AS items, c.offered_item_count AS offered,
+    c.given_recommendation_count AS recommendations
+FROM analytics.daily_coverage AS c JOIN analytics.runs AS r USING (run_id)
+WHERE c.coverage_of = 'all' AND c.logical_date <= :logical_date
+ORDER BY c.logical_date DESC LIMIT :nights
+""")
+OUTCOMES = Reading("""
+SELECT work_detail AS outcome, work_count AS users
+FROM analytics.run_work
+WHERE run_id = :run_id AND stage = 'merge' AND work_name = 'users'
+ORDER BY users DESC, outcome
+""")
+SOURCES = Reading("""
+SELECT work_detail AS source, work_count AS recommendations
+FROM analytics.run_work
+WHERE run_id = :run_id AND stage = 'merge' AND work_name = 'listed'
+ORDER BY recommendations DESC, source
+""")
+LENGTHS = Reading("""
+SELECT listed_item_count AS items, is_full_list AS is_full, list_user_count AS users
+FROM analytics.list_lengths WHERE run_id = :run_id ORDER BY listed_item_count DESC
+""")
+STAGES = Reading("""
+SELECT stage, member_count AS members, shard_count AS shards, stage_duration_s AS seconds
+FROM analytics.run_stages WHERE run_id = :run_id ORDER BY stage_finished_at, stage
+""")
+COST = Reading("""
+SELECT
+    (SELECT sum(work_count) FROM analytics.run_work
+     WHERE run_id = :run_id AND work_name = 'tokens')::bigint AS tokens,
+    (SELECT sum(work_count) FROM analytics.run_work
+     WHERE run_id = :run_id AND stage = 'generate' AND work_name = 'members')::bigint AS prompts,
+    (SELECT sum(work_count) FROM analytics.run_work
+     WHERE run_id = :run_id AND stage = 'search' AND work_name = 'searches')::bigint AS searches,
+    (SELECT count(*) FROM analytics.daily_queries
+     WHERE run_id = :run_id AND query_hit_count IS NOT NULL) AS searched_texts
+""")
+CHANGES = Reading("""
+SELECT previous_run_id, compared_user_count AS compared, changed_user_count AS changed,
+    kept_recommendation_count AS kept, gained_recommendation_count AS gained,
+    lost_recommendation_count AS lost
+FROM analytics.list_changes WHERE run_id = :run_id
+""")
+GATES = Reading("""
+SELECT gate, has_passed, is_blocking, measured, required,
+    CASE WHEN NOT has_passed THEN failure_reason END AS reason
+FROM analytics.gate_results WHERE run_id = :run_id
+ORDER BY has_passed, is_blocking DESC, importance, gate
+""")

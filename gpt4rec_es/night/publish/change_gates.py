@@ -1,0 +1,90 @@
+"""Gates that compare a run with the published one, which it would replace."""
+
+from gpt4rec_es.night.publish import measures as names
+from gpt4rec_es.night.publish.checked import (
+    Checked,
+    Verdict,
+    changed_inputs,
+    has_equal_inputs,
+    usually,
+)
+
+_FIRST = Verdict(True, "nothing is published yet", "nothing")
+# Users that bought something since, of whom at least one must have another list.
+_MOVED_USERS, _MOVED_FRACTION = 20, 0.01
+
+
+def lists_resemble_the_published(checked: Checked) -> Verdict:
+    """Check that lists overlap with the published ones as much as usual, and follow purchases.
+
+    Where all inputs are equal, all lists must be. Where an operator changed recipe, generator,
+    rules or the like, or recently shown items are left out, the overlap is only measured.
+    """
+    found = checked.measures.get(names.OVERLAP)
+    if checked.before is None or found is None:
+        return _FIRST
+    if found.value is None:
+        return Verdict(False, "no user is in both runs", "users in both runs")
+    still = checked.measures[names.STILL_LISTS]
+    equal = checked.measures[names.EQUAL_LISTS].value
+    measured = (
+        f"mean Jaccard similarity {found.value:.3f} with {checked.before.run_id}"
+        f"{usually(found, '.3f')}; {still.n:,} of {found.n:,} users bought since"
+    )
+    if has_equal_inputs(checked):
+        return Verdict(equal == 1, measured, "1, because all inputs are equal")
+    if still.value == 1 and still.n >= max(_MOVED_USERS, _MOVED_FRACTION * found.n):
+        return Verdict(False, f"{measured}, and none has another list", "other lists for some")
+    if other := _excuse(checked):
+        return Verdict(True, measured, f"nothing, because {other}")
+    least = checked.limits.overlap
+    if found.usual is not None:
+        least = max(least, found.usual / checked.limits.rise)
+    return Verdict(found.value >= least, measured, f"at least {least:.3f}")
+
+
+def _excuse(checked: Checked) -> str:
+    """Return why lists may be others than the published ones; empty: they may not."""
+    if other := changed_inputs(checked):
+        return f"{', '.join(other)} changed"
+    if checked.run.manifest.get("rules", {}).get("shown_days"):
+        return "recently shown items are left out"
+    return ""
+
+
+def cohort_did_not_shrink(checked: Checked) -> Verdict:
+    """Check that the run has most of the users of the night before, and of their histories."""
+    return _did_not_shrink(
+        checked, {names.COHORT_USERS: "users", names.USABLE_USERS: "users with a usable history"}
+    )
+
+
+def catalog_did_not_shrink(checked: Checked) -> Verdict:
+    """Check that most active items of the night before are there, at prices of the same size."""
+    items = _did_not_shrink(checked, {names.ACTIVE_ITEMS: "active items"})
+    price = checked.measures[names.MEDIAN_PRICE]
+    if price.before is None:
+        return items
+    factor, most = (price.value or 0) / (price.before or 1), checked.limits.price_factor
+    if most < 1:
+        return items
+    return Verdict(
+        items.passed and 1 / most <= factor <= most,
+        f"{items.measured}; median price {price.value or 0:g} after {price.before:g}",
+        f"{items.required}; prices within a factor of {most:g}",
+    )
+
+
+def _did_not_shrink(checked: Checked, said: dict[str, str]) -> Verdict:
+    found = {what: checked.measures[name] for name, what in said.items()}
+    known = {what: one for what, one in found.items() if one.before is not None}
+    if not known:
+        return Verdict(True, "the night before has no measures", "nothing")
+    limit = checked.limits.shrinkage
+    return Verdict(
+        all((one.value or 0) >= (1 - limit) * (one.before or 0) for one in known.values()),
+        "; ".join(
+            f"{one.value or 0:,.0f} {what} after {one.before:,.0f}" for what, one in known.items()
+        ),
+        f"at least {1 - limit:.0%} of the night before",
+    )

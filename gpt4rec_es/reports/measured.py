@@ -1,0 +1,94 @@
+"""The page of evaluations: each metric with its interval, for all users and by segment."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Engine
+
+from gpt4rec_es.db.rows import page_lab as rows
+from gpt4rec_es.db.rows.readings import Value, read
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.reports.page import Page, Section, render_page
+from gpt4rec_es.reports.tables import Column, table
+
+# Rows of a table, and the list length of segments (the next longer one where it was not measured).
+_ROWS = 60
+_K = 10
+_EVALUATIONS = (
+    Column("evaluation_id", "Number", "count"),
+    Column("method", "Method"),
+    Column("split_name", "Split"),
+    Column("part", "Part"),
+    Column("generator", "Generator"),
+    Column("recipe", "Recipe"),
+    Column("users", "Users", "count"),
+)
+_MEANS = (
+    Column("evaluation_id", "Evaluation", "count"),
+    Column("method", "Method"),
+    Column("mean", "Mean (95 % interval)", "interval"),
+    Column("users", "Users", "count"),
+)
+
+
+def render_evaluations(engine: Engine, ids: Sequence[int]) -> str:
+    """Return the page of evaluations, by number.
+
+    Raises:
+        UsageError: there is no such evaluation.
+    """
+    values: dict[str, Value] = {"ids": list(ids), "rows": _ROWS, "k": _K}
+    with engine.connect() as plain:
+        connection = plain.execution_options(isolation_level="REPEATABLE READ")
+        evaluations = read(connection, rows.EVALUATIONS, values)
+        known = {row["evaluation_id"] for row in evaluations.dicts()}
+        if missing := sorted(set(ids) - known):
+            raise UsageError(
+                f"There is no evaluation {missing[0]}.", "`gpt4rec evaluate list` shows them."
+            )
+        names = [row[0] for row in read(connection, rows.METRICS, values).rows]
+        metrics = {
+            name: read(connection, rows.METRIC, {**values, "metric": name}) for name in names
+        }
+        first = names[0] if names else ""
+        segments = read(connection, rows.SEGMENTS, {**values, "metric": first})
+    tables = [
+        table(found, f"metric_{name}", name, [Column("k", "K", "count"), *_MEANS])
+        for name, found in metrics.items()
+    ]
+    segment = [Column("segment", "Segment"), *_MEANS]
+    splits = sorted({f"{row['split_name']}, {row['part']}" for row in evaluations.dicts()})
+    return render_page(
+        Page(
+            "Evaluation " + ", ".join(map(str, sorted(known))),
+            f"Measured on held-out purchases: {'; '.join(splits)}",
+            lead=""
+            if len(splits) == 1
+            else "These evaluations are of different splits or parts: "
+            "their means cannot be compared.",
+            sections=[
+                Section(
+                    "Methods",
+                    [table(evaluations, "evaluations", "Evaluations", _EVALUATIONS)],
+                ),
+                Section(
+                    "Metrics",
+                    tables,
+                    "By list length K, the best first. Intervals are of each mean; whether two "
+                    "methods differ by more than chance: gpt4rec evaluate compare.",
+                ),
+                Section(
+                    "Segments",
+                    [
+                        table(
+                            segments,
+                            "segments",
+                            f"{first} by segment of users",
+                            segment,
+                            empty="No segments were measured.",
+                        )
+                    ],
+                ),
+            ],
+            footer="Held-out purchases are known to no method.",
+        )
+    )

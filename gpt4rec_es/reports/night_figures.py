@@ -1,0 +1,180 @@
+"""The figures of the first screen of the page of a night."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from gpt4rec_es.reports import numbers
+from gpt4rec_es.reports.charts import Spark, spark
+from gpt4rec_es.reports.night import NightFacts
+from gpt4rec_es.reports.numbers import count, plural, share
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number of the first screen.
+
+    detail: the numbers behind it; view: names of the views that have them. line: the last nights.
+    """
+
+    key: str
+    label: str
+    value: str
+    detail: str
+    view: str
+    line: Spark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Sums over rows of a night.
+
+    served: number of users with a list, None: not known, for a run that is older than counts of
+    work; full: with k items, None: the lists were pruned. places:
+    length of all lists, fallbacks included. items: number of recommended ones of ``offered`` ones.
+    """
+
+    served: int | None
+    full: int | None
+    places: int
+    fallbacks: int
+    items: int
+    offered: int
+
+    @classmethod
+    def of(cls, facts: NightFacts) -> "Counts":
+        """Return the sums of a night."""
+        lengths = facts.found["lengths"].dicts()
+        outcomes = facts.found["outcomes"].dicts()
+        listed = {row["source"]: int(row["recommendations"]) for row in _rows(facts, "sources")}
+        served = None
+        if lengths:
+            served = sum(row["users"] for row in lengths if row["items"])
+        elif outcomes:
+            served = sum(int(row["users"]) for row in outcomes if row["outcome"] != "failed")
+        catalog = facts.one("coverage")
+        return cls(
+            served=served,
+            full=sum(row["users"] for row in lengths if row["is_full"]) if lengths else None,
+            places=sum(listed.values()),
+            fallbacks=listed.get("last_title", 0) + listed.get("popular", 0),
+            items=catalog.get("recommended", 0),
+            offered=catalog.get("offered", 0),
+        )
+
+
+def _rows(facts: NightFacts, name: str) -> list[dict[str, Any]]:
+    return facts.found[name].dicts()
+
+
+def figures(facts: NightFacts, counts: Counts) -> list[Figure]:
+    """Return the figures of a night."""
+    run, nights = facts.run, _rows(facts, "nights")[::-1]
+
+    def line(column: str) -> Spark | None:
+        values = [row[column] or 0 for row in nights]
+        return spark(values) if len(values) > 1 else None
+
+    found = [
+        Figure(
+            "users",
+            "Users served",
+            count(counts.served),
+            f"of {plural(run['cohort_size'], 'user')}",
+            "list_lengths",
+            line("users"),
+        ),
+        Figure(
+            "full",
+            "Full lists",
+            share(counts.full or 0, counts.served or 0)
+            if counts.full is not None
+            else numbers.NONE,
+            f"{count(counts.full)} lists of {numbers.plural(run['k'], 'item')}",
+            "list_lengths",
+        ),
+        Figure(
+            "fallbacks",
+            "Fallbacks",
+            share(counts.fallbacks, counts.places),
+            f"{count(counts.fallbacks)} of {plural(counts.places, 'place')}",
+            "run_work",
+        ),
+        Figure(
+            "catalog",
+            "Catalog shown",
+            share(counts.items, counts.offered),
+            f"{count(counts.items)} of {plural(counts.offered, 'item')}",
+            "daily_coverage",
+            line("items"),
+        ),
+    ]
+    return found + _change_figures(facts) + _cost_figures(facts, line("seconds")) + _gates(facts)
+
+
+def _change_figures(facts: NightFacts) -> list[Figure]:
+    found = []
+    if changes := facts.one("changes"):
+        found.append(
+            Figure(
+                "changes",
+                "Lists changed",
+                share(changes["changed"], changes["compared"]),
+                f"{count(changes['gained'])} items gained, {count(changes['lost'])} lost",
+                "list_changes",
+            )
+        )
+    queries = facts.one("query_changes")
+    if facts.previous_date is not None and queries:
+        found.append(
+            Figure(
+                "queries",
+                "New queries",
+                share(queries["new_queries"], queries["queries_now"]),
+                f"{count(queries['new_queries'])} new, {count(queries['gone_queries'])} gone",
+                "daily_queries",
+            )
+        )
+    return found
+
+
+def _cost_figures(facts: NightFacts, durations: Spark | None) -> list[Figure]:
+    run, cost = facts.run, facts.one("cost")
+    texts, searched = cost["searched_texts"], cost["searches"] or 0
+    return [
+        Figure(
+            "duration",
+            "Duration",
+            numbers.seconds(run["duration_s"]),
+            f"ended {numbers.moment(run['finished_at'])}",
+            "runs",
+            durations,
+        ),
+        Figure(
+            "tokens",
+            "Tokens written",
+            count(cost["tokens"] or 0),
+            f"for {plural(cost['prompts'] or 0, 'new prompt')}",
+            "run_work",
+        ),
+        Figure(
+            "searches",
+            "Searches reused",
+            share(max(texts - searched, 0), texts),
+            f"{count(searched)} made for {count(texts)} queries",
+            "run_work, daily_queries",
+        ),
+    ]
+
+
+def _gates(facts: NightFacts) -> list[Figure]:
+    gates = _rows(facts, "gates")
+    passed = sum(row["has_passed"] for row in gates)
+    return [
+        Figure(
+            "gates",
+            "Gates passed",
+            share(passed, len(gates)),
+            f"{passed} of {len(gates)}",
+            "gate_results",
+        )
+    ]

@@ -1,0 +1,120 @@
+"""The page of a night: its verdict, figures, tables and charts from its facts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gpt4rec_es.reports.charts import concentration_curve
+from gpt4rec_es.reports.night import NightFacts
+from gpt4rec_es.reports.night_figures import Counts, figures
+from gpt4rec_es.reports.night_tables import tables
+from gpt4rec_es.reports.numbers import plural, share
+from gpt4rec_es.reports.page import Link
+from gpt4rec_es.reports.pages import render
+from gpt4rec_es.reports.tables import shown
+from gpt4rec_es.reports.verdict import Night, Verdict, judge
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of a bar of 100 %."""
+
+    name: str
+    text: str
+    percent: float
+
+
+def render_night(facts: NightFacts, links: Sequence[Link] = ()) -> str:
+    """Return the page of a night, with links to other pages of its folder."""
+    counts = Counts.of(facts)
+    concentration = [(row[1], row[2]) for row in facts.found["concentration"].rows]
+    sources = [
+        {**row, "source": shown("source", row["source"])} for row in facts.found["sources"].dicts()
+    ]
+    return render(
+        "night.html",
+        run=facts.run,
+        run_rows=facts.run_rows,
+        verdict=verdict(facts),
+        figures=figures(facts, counts),
+        previous_date=facts.previous_date,
+        tables=tables(facts),
+        stages=_segments(facts.found["stages"].dicts(), "stage", "seconds"),
+        sources=_segments(sources, "source", "recommendations"),
+        curve=concentration_curve(concentration, counts.offered) if concentration else "",
+        curve_says=_concentration(concentration),
+        never=counts.offered - counts.items,
+        cards=facts.cards,
+        links=links,
+    )
+
+
+# Rows of each table of a mail.
+_MAILED = 5
+
+
+def render_mail(facts: NightFacts) -> str:
+    """Return a short version of the page to send as a mail: no scripts, links, charts or users.
+
+    Its styles are inline by hand: one template of this size needs no library for it.
+    """
+    made = tables(facts)
+    chosen = ("queries", "rising", "without_hits")
+    return render(
+        "mail.html",
+        run=facts.run,
+        verdict=verdict(facts),
+        figures=figures(facts, Counts.of(facts)),
+        tables=[made[name] for name in chosen],
+        most=_MAILED,
+    )
+
+
+def verdict(facts: NightFacts) -> Verdict:
+    """Return the traffic light of a night."""
+    counts, gates = Counts.of(facts), facts.found["gates"].dicts()
+    before = [
+        row["users"]
+        for row in facts.found["nights"].dicts()
+        if row["logical_date"] == facts.previous_date
+    ]
+    return judge(
+        Night(
+            run=facts.run,
+            gates={row["gate"]: row["has_passed"] for row in gates if row["is_blocking"]},
+            warnings=tuple(
+                row["gate"] for row in gates if not (row["is_blocking"] or row["has_passed"])
+            ),
+            served=counts.served,
+            full=counts.full,
+            places=counts.places,
+            fallbacks=counts.fallbacks,
+            users_before=before[0] if before else None,
+            changes=facts.one("changes") or None,
+        )
+    )
+
+
+def _segments(rows: Sequence[dict[str, Any]], name: str, column: str) -> list[Segment]:
+    whole = sum(float(row[column] or 0) for row in rows)
+    return [
+        Segment(str(row[name]), share(float(row[column] or 0), whole), _percent(row[column], whole))
+        for row in rows
+        if whole
+    ]
+
+
+def _percent(part: Any, whole: float) -> float:
+    return round(100 * float(part or 0) / whole, 2)
+
+
+def _concentration(groups: Sequence[tuple[int, int]]) -> str:
+    """Return how much of the lists the most recommended twentieth of the items has."""
+    if not groups:
+        return ""
+    whole = sum(given for _, given in groups)
+    items, given = groups[0]
+    return (
+        f"The {plural(items, 'most recommended item')} have {share(given, whole)} of all "
+        f"{plural(whole, 'recommendation')}."
+    )

@@ -1,0 +1,89 @@
+"""Layers of SASRec (Kang and McAuley, arXiv 1808.09781): a causal transformer over a history.
+
+The vector of a place stands for the items up to it; the score of the next item is its product with
+the item's own embedding. Training is in lab/baselines/sasrec.py, serving in served_sequence.py.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+
+class AttentionBlock(nn.Module):  # type: ignore[misc]  # torch leaves it untyped
+    """Attention and a feed-forward layer, each behind a norm and beside a residual."""
+
+    def __init__(self, dim: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.rate = heads, dropout
+        self.before_attention, self.before_layers = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.joint, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.layers = nn.Sequential(
+            nn.Linear(dim, 4 * dim), nn.GELU(), nn.Dropout(dropout), nn.Linear(4 * dim, dim)
+        )
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, hidden: Any, real: Any = None) -> Any:
+        """Return (rows, places, dim).
+
+        real: (rows, places), places that all others read; None: each reads those up to itself.
+        """
+        rows, places, dim = hidden.shape
+        joint = self.joint(self.before_attention(hidden))
+        split = joint.view(rows, places, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
+        query, key, value = split
+        read = functional.scaled_dot_product_attention(
+            query,
+            key,
+            value,
+            attn_mask=None if real is None else real[:, None, None, :],
+            dropout_p=self.rate if self.training else 0.0,
+            is_causal=real is None,
+        )
+        read = self.out(read.transpose(1, 2).reshape(rows, places, dim))
+        hidden = hidden + self.dropout(read)
+        return hidden + self.dropout(self.layers(self.before_layers(hidden)))
+
+
+class SequenceNetwork(nn.Module):  # type: ignore[misc]  # torch leaves it untyped
+    """Embeddings of items and places, and blocks; ``add_layers`` makes them."""
+
+    def add_layers(
+        self, n_items: int, *, dim: int, length: int, blocks: int, heads: int, dropout: float
+    ) -> None:
+        """Add the layers; the embedding behind those of the items is that of padding."""
+        self.items = nn.Embedding(n_items + 1, dim, padding_idx=n_items)
+        self.places = nn.Embedding(length, dim)
+        for table in (self.items, self.places):
+            nn.init.normal_(table.weight, std=dim**-0.5)
+        self.dropout = nn.Dropout(dropout)
+        self.blocks = nn.ModuleList([AttentionBlock(dim, heads, dropout) for _ in range(blocks)])
+        self.norm = nn.LayerNorm(dim)
+
+    def read(self, items: Any) -> Any:
+        """Return vectors (rows, places, dim) of items (rows, places), padded at the end."""
+        return self.read_vectors(self.items(items))
+
+    def read_vectors(self, vectors: Any) -> Any:
+        """Return (rows, places, dim) from item vectors of that shape, padded at the end.
+
+        The vector of a place depends on the items up to it alone.
+        """
+        places = torch.arange(vectors.shape[1], device=vectors.device)
+        hidden = self.dropout(vectors + self.places(places))
+        for block in self.blocks:
+            hidden = block(hidden)
+        return self.norm(hidden)
+
+    def read_last(self, vectors: Any, lengths: Sequence[int]) -> Any:
+        """Return the vector of the last item of each row, (rows, dim); lengths: without padding."""
+        last = torch.tensor(lengths, device=vectors.device) - 1
+        return self.read_vectors(vectors)[torch.arange(len(lengths), device=vectors.device), last]
+
+
+def padded(rows: Sequence[Sequence[int]], padding: int) -> Any:
+    """Return rows of items as one tensor, as wide as the longest, padded at the end."""
+    width = max(map(len, rows))
+    return torch.tensor([[*row, *[padding] * (width - len(row))] for row in rows])

@@ -1,0 +1,106 @@
+"""Hidden purchases: the sample of a night, and its comparison with the published run."""
+
+import datetime as dt
+
+import pytest
+from sqlalchemy import text
+
+from gpt4rec_es.db.rows import held_out, measures
+from gpt4rec_es.db.rows import runs as run_rows
+from gpt4rec_es.db.rows.gates import GateResult
+from gpt4rec_es.night.inprocess import run_night
+from gpt4rec_es.night.publish import gates
+from gpt4rec_es.night.publish import held_out as gate
+from gpt4rec_es.runtime import Runtime
+from tests.databases import Database
+from tests.shop import Shop, add_purchases
+
+DAY = dt.date(2026, 11, 22)
+NAME = "hidden_purchases_are_found"
+
+
+def runtime_of(shop: Shop, **changes: object) -> Runtime:
+    return shop.runtime(k=10, gate_limits="held_out_share=1 held_out_users=100", **changes)
+
+
+def night(runtime: Runtime, day: int) -> None:
+    run_night(runtime.night_parts(), runtime.night_options(), DAY + dt.timedelta(days=day))
+
+
+def result(runtime: Runtime, run_no: int) -> GateResult:
+    with runtime.engine.connect() as connection:
+        run = run_rows.load(connection, run_no)
+        found = gates.check(runtime.night_parts(), connection, run)
+    return next(one for one in found.results if one.gate == NAME)
+
+
+def hide_alike(database: Database) -> None:
+    """Let hidden purchases be items whose titles share words with the newest one."""
+    with database.engine.begin() as connection:
+        connection.execute(
+            text("UPDATE held_out_users SET target_item_no = 1 + bought_item_nos[1] % 60")
+        )
+
+
+def test_hidden_purchases(shop: Shop, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = runtime_of(shop)
+    night(runtime, 0)
+    assert result(runtime, 1).measured == "nothing is published yet"
+    with database.engine.connect() as connection:
+        run = run_rows.load(connection, 1)
+        users = held_out.load_common(connection, run, run)
+        bought = connection.execute(
+            text("SELECT user_no, count(DISTINCT item_no) AS n FROM interactions GROUP BY 1")
+        )
+        # Every user with two items or more, without the last one.
+        assert {one.user_no: len(one.bought) + 1 for one in users} == {
+            row.user_no: row.n for row in bought if row.n > 1
+        }
+        assert all(one.target not in one.bought for one in users)
+
+    night(runtime, 1)  # nothing changed
+    assert result(runtime, 2).measured.startswith("not measured: generator, recipe, build and code")
+
+    # Another recipe, and purchases of some users: only the others are compared.
+    with database.engine.begin() as connection:
+        add_purchases(connection, version=2, first_user=30, users=40)
+        connection.execute(text("UPDATE catalog_state SET history_version = 2"))
+    changed = runtime_of(shop, num_queries=2)
+    night(changed, 2)
+    hide_alike(database)
+    served = result(changed, 3)
+    assert served.passed, served
+    assert not served.is_blocking, "fewer than 1,000 users only warn"
+    with database.engine.connect() as connection:
+        stored = measures.load(connection, 3)["held_out_hit_rate"]
+        assert 0 < stored.n < len(users)
+    assert f"of {stored.n} hidden purchases" in served.measured
+    assert " 0.00%" not in served.measured
+
+    # Queries that find nothing of the kind: the published run finds more.
+    monkeypatch.setattr(gate, "ENOUGH", 10)
+    with database.engine.begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE generated_queries SET query_no = (SELECT max(query_no) FROM queries) "
+                "WHERE generation_no IN (SELECT generation_no FROM generations WHERE decoding_no "
+                "= (SELECT decoding_no FROM runs WHERE run_no = 3)) AND rank = 1"
+            )
+        )
+        connection.execute(
+            text(
+                "DELETE FROM generated_queries WHERE rank > 1 AND generation_no IN (SELECT "
+                "generation_no FROM generations WHERE decoding_no "
+                "= (SELECT decoding_no FROM runs WHERE run_no = 3))"
+            )
+        )
+    worse = result(changed, 3)
+    assert (worse.passed, worse.is_blocking) == (False, True)
+
+    # Samples without a common user say nothing.
+    with database.engine.begin() as connection:
+        connection.execute(text("DELETE FROM held_out_users WHERE run_no = 2"))
+    assert "no user is in the samples of both runs" in result(changed, 3).measured
+    with database.engine.begin() as connection:
+        connection.execute(text("DELETE FROM held_out_users"))
+    assert "too small for a sample" in result(changed, 3).measured
