@@ -299,7 +299,8 @@ def test_outcomes_gates_and_rejects(shop: Database) -> None:
     assert select(
         shop,
         "SELECT run_id, user_id, outcome, bought_item_count, prompt_item_count, query_count, "
-        "found_count, recommendation_count FROM user_outcomes ORDER BY 2",
+        "found_count, recommendation_count FROM user_outcomes "
+        f"WHERE run_id = '{RUN_2}' ORDER BY 2",
     ) == [
         (RUN_2, "u-1", "ok", 1, 1, 2, 1, 2),
         (RUN_2, "u-2", "ok", 2, 1, 2, 1, 2),
