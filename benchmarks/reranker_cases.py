@@ -36,10 +36,12 @@ class Case:
 
     def at(self, places: Sequence[int]) -> "Case":
         """Return some of the users, by index."""
-        users, histories, targets = (
-            [part[place] for place in places] for part in (self.users, self.histories, self.targets)
+        return Case(
+            [self.users[place] for place in places],
+            [self.histories[place] for place in places],
+            [self.targets[place] for place in places],
+            self.left_out,
         )
-        return Case(users, histories, targets, self.left_out)
 
 
 @dataclass(frozen=True)

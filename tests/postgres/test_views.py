@@ -355,7 +355,7 @@ def test_a_name_is_shared_by_views_only_where_it_means_the_same(shop: Database) 
         *("brand", "category", "split_name", "part", "trial_id", "replay_id", "evaluation_id"),
         *("rule", "rule_kind", "rule_value", "rule_reason", "recipe_name", "recipe_hash"),
         *("rule_action", "promoted_places", "stage"),
-        *("minimum_should_match", "list_age_days"),
+        *("minimum_should_match", "list_age_days", "holdback_arm"),
     }
 
 
