@@ -26,7 +26,7 @@ from benchmarks.shops import (
 )
 from benchmarks.table import Line, at_most, megabytes, percent
 from benchmarks.timing import peak_resident
-from gpt4rec_es.night.stages.drain import drain
+from gpt4rec_es.night.drain import drain
 from gpt4rec_es.night.start import start_night
 
 _ITEMS = 12_000

@@ -79,4 +79,8 @@ def test_a_killed_command_goes_on_and_ends_with_equal_weights(
 ) -> None:
     command = ["train", "baseline", method, "--split", "loo", "--name", "x", "--json"]
     command += ["--epochs", "60", "--patience", "60", "--dim", "16", "--batch-size", "8"]
-    check_killed_training_goes_on(shop, tmp_path, monkeypatch, capsys, command)
+    card = check_killed_training_goes_on(shop, tmp_path, monkeypatch, capsys, command)["card"]
+    # The epochs before the kill count.
+    assert card["seconds"] == pytest.approx(sum(row["seconds"] for row in card["epochs"]), abs=0.1)
+    assert card["threads"] == 1
+    assert 100 < card["peak_memory_mb"] < 20_000

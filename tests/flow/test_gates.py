@@ -277,7 +277,9 @@ def test_gates(
         if damage is other_bm25:
             set_k1(elastic, nights.index_name, 1.2)
     assert refused_now(database, parts) == set()
-    assert seen == {gate.name for gate in gates.GATES}, "a gate without a seeded defect"
+    # That one has a test of its own, test_held_out.py.
+    judged = {gate.name for gate in gates.GATES} - {"hidden_purchases_are_found"}
+    assert seen == judged, "a gate without a seeded defect"
 
 
 def test_a_re_ranker_with_nothing_to_score(nights: run_rows.Run, database: Database) -> None:

@@ -10,7 +10,7 @@ from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows.gates import GateResult
 from gpt4rec_es.night.inprocess import run_night
 from gpt4rec_es.night.publish import gates
-from gpt4rec_es.night.publish import held_out as gate
+from gpt4rec_es.night.publish import hidden_purchases as gate
 from gpt4rec_es.runtime import Runtime
 from tests.databases import Database
 from tests.shop import Shop, add_purchases

@@ -66,6 +66,7 @@ INSERT INTO recommendations VALUES
     (2, 2, 1, 4, 'queries', 2, 1, 2, 1.25), (2, 2, 2, 3, 'last_title', 5, NULL, 1, 2),
     (2, 3, 1, 1, 'popular', NULL, NULL, NULL, NULL), (3, 1, 1, 2, 'queries', 1, 1, 2, 0.4);
 INSERT INTO user_outcomes VALUES
+    (1, 1, 'ok', 1, 1, 1, NULL, NULL),
     (2, 1, 'ok', 2, 1, 2, 'the queries found no more', NULL),
     (2, 2, 'ok', 2, 1, 2, 'the queries found no more', NULL),
     (2, 3, 'no_history', 0, 0, 1, 'no history', NULL);
@@ -141,6 +142,8 @@ INSERT INTO quality_methods VALUES
     (2, 1, '2026-11-23', 'published', 2, 1, 1, 0, 1, 0.25, 0, 0.5, NULL, NULL, NULL),
     (2, 1, '2026-11-23', 'popularity', 2, 0, 0, 0, 1, 0, 0, 0, 0.5, 0, 1),
     (2, 1, '2026-11-23', 'newest_title', 2, 0, 0, 0, 1, 0, 0, 0, 0.5, 0, 1);
+INSERT INTO quality_arms VALUES (2, 1, 'recipe', 2, 1, 1, 1);
+INSERT INTO holdback_users VALUES (2, 3, 'popularity');
 INSERT INTO quality_parts VALUES (2, 1, 'rank', '1', 2, 1), (2, 7, 'source', 'queries', 2, 1);
 INSERT INTO query_filters (filters_hash, settings, phrases) VALUES ('\\x01', '{}', '{zeppelin}');
 INSERT INTO query_verdicts VALUES (1, 1, NULL, NULL), (1, 3, 'phrase', 'zeppelin');
