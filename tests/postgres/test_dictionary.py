@@ -29,10 +29,6 @@ def shop(module_database: Database) -> Database:
             INSERT INTO searches (build_no, query_no, depth, item_nos, scores, is_exhausted,
                 is_empty_query) VALUES (2, 6, 50, '{3}', '{0.1}', true, false)
         """)
-        # Both builds have a search of 'red'; add an outcome to the first night, too.
-        connection.execute(
-            text("INSERT INTO user_outcomes VALUES (1, 1, 'ok', 2, 1, 1, 'no more', NULL)")
-        )
         connection.execute(text("UPDATE recommendations SET merge_rank = 3, rerank_score = 0.5"))
     return module_database
 

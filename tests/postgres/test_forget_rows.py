@@ -57,7 +57,7 @@ def test_every_table_with_users_is_gone_through(shop: Database) -> None:
     assert report.rows["run_users"] == 3
     with shop.engine.connect() as connection:
         members = connection.execute(text("SELECT members FROM shards ORDER BY shard_no"))
-        assert list(members.scalars()) == [[1, 3], [1, 2, 3], [1]]
+        assert list(members.scalars()) == [[3], [1, 3], [1], [1, 3], [1, 2, 3], [1]]
         sizes = connection.execute(text("SELECT cohort_size FROM runs ORDER BY run_no"))
         assert list(sizes.scalars()) == [2, 2, 2]
 
