@@ -35,7 +35,7 @@ def test_workers_store_the_same_rows_as_one_process(
     with running(*workers):
         wait_for(lambda: state(second_database) == "published", 90, workers)
         # The task that published the night also writes its page.
-        wait_for(lambda: (pages / "index.html").is_file(), 60, workers)
+        wait_for((pages / "index.html").is_file, 60, workers)
     assert (pages / "nightly-2026-11-22-1.html").is_file()
     with database.engine.connect() as one, second_database.engine.connect() as other:
         assert stored_rows(one, 1) == stored_rows(other, 1)
