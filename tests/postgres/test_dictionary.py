@@ -29,6 +29,10 @@ def shop(module_database: Database) -> Database:
             INSERT INTO searches (build_no, query_no, depth, item_nos, scores, is_exhausted,
                 is_empty_query) VALUES (2, 6, 50, '{3}', '{0.1}', true, false)
         """)
+        # Both builds have a search of 'red'; add an outcome to the first night, too.
+        connection.execute(
+            text("UPDATE user_outcomes SET short_reason = 'no more' WHERE run_no = 1")
+        )
         connection.execute(text("UPDATE recommendations SET merge_rank = 3, rerank_score = 0.5"))
     return module_database
 
