@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import text
-
 from gpt4rec_es.db.engine import make_engine
+from gpt4rec_es.db.rows.readings import ask
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.reports.pages import render
 from gpt4rec_es.reports.tables import shown
@@ -53,10 +52,7 @@ class Analytics:
     def ask(self, statement: str, **values: Any) -> Answer:
         """Return the rows of a SELECT; ``:name`` stands for the value of that name."""
         with self._engine.connect() as connection:
-            connection.execute(text("SET search_path = analytics"))
-            connection.execute(text("SET TRANSACTION READ ONLY"))
-            found = connection.execute(text(statement), values)
-            return Answer(tuple(found.keys()), [tuple(row) for row in found])
+            return Answer(*ask(connection, statement, values))
 
 
 def _text(value: Any) -> str:
