@@ -157,7 +157,7 @@ def test_a_run_under_way_shows_work_leases_errors_and_takeovers(
 def test_a_refused_night_shows_which_gate(shop: Shop) -> None:
     night(shop.runtime())
     with pytest.raises(GateError):
-        night(shop.runtime(k=60, min_full_fraction=1), 1)
+        night(shop.runtime(k=60, gate_limits="full=1"), 1)
     shown = scrape(shop.runtime())
     assert shown("gpt4rec_gate_passed", gate="lists_are_full") == 0
     assert shown("gpt4rec_gate_passed", gate="few_users_failed") == 1

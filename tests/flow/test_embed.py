@@ -357,7 +357,7 @@ def test_a_user_that_cannot_be_embedded_gets_a_list_without(shop: Shop, database
         )
     with pytest.raises(GateError, match="re ranker took part: 1 of 39 users with purchases"):
         night(shop, Poisoned(), max_failures=1)
-    assert night(shop, Poisoned(), max_failures=1, max_failed_fraction=0.03) == "published"
+    assert night(shop, Poisoned(), max_failures=1, gate_limits="failed=0.03") == "published"
     found = vectors(database, 2)
     assert len(found) == USERS - 1
     assert 5 not in found

@@ -328,7 +328,7 @@ def test_a_re_ranker_with_nothing_to_score(nights: run_rows.Run, database: Datab
             "1 of 10 users with",
             "at most 0.10%",
         )
-        gates_ = "jsonb_set(manifest, '{gates,max_failed_fraction}', '0.1')"
+        gates_ = "jsonb_set(manifest, '{gates,failed}', '0.1')"
         sql(f"UPDATE runs SET manifest = {gates_}")(connection, ANY, "")
         assert took_part(connection)[0]
 

@@ -65,9 +65,7 @@ def failed_users(database: Database) -> list[tuple[str, str]]:
 
 
 def run(parts: NightParts, shop: Shop) -> str:
-    options = shop.runtime(
-        max_failed_fraction=0.2, max_failures=1, min_full_fraction=0
-    ).night_options()
+    options = shop.runtime(max_failures=1, gate_limits="failed=0.2 full=0").night_options()
     return run_night(parts, options, DAY).state
 
 

@@ -35,7 +35,7 @@ def few_fallbacks(checked: Checked) -> Verdict:
     that are mostly fallbacks, and the places filled by fallbacks. Users without purchases or titles
     are not counted. A limit of 1 judges nothing.
     """
-    limit = checked.run.manifest["gates"].get("max_fallback_fraction", 1.0)
+    limit = checked.limits.fallbacks
     found = {name: checked.measures[name] for name in _FALLBACKS if name in checked.measures}
     without = checked.run.cohort_size - checked.measures[names.USABLE_USERS].n
     bounds = [most for one in found.values() if (most := most_by_usual(one, checked.limits))]

@@ -30,7 +30,7 @@ MANIFEST: dict[str, Any] = {
 
 def run(**changed: Any) -> Any:
     """Return a run whose manifest has these entries."""
-    limits = {"max_fallback_fraction": 0.2, **GateLimits().as_dict(), **changed.pop("limits", {})}
+    limits = {**GateLimits().as_dict(), **changed.pop("limits", {})}
     return SimpleNamespace(
         run_id="nightly-2026-11-22-1",
         manifest={**MANIFEST, "gates": limits, **changed},
