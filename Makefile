@@ -9,9 +9,11 @@ LINT_IMPORTS := $(PY) -c 'from importlinter.cli import lint_imports_command as r
 STAMP := $(VENV)/.installed
 ARGS ?=
 DEVICE ?= cpu
+# The libraries that figures of tests are compared with need another NumPy than the project.
+ORACLES ?= $(HOME)/.cache/gpt4rec/oracles
 
 .DEFAULT_GOAL := help
-.PHONY: bench gates bench-generation bench-tuning browser help install demo test check up down migrate reindex night pictures reference lock clean
+.PHONY: bench gates bench-generation bench-tuning browser oracles help install demo test check up down migrate reindex night pictures reference lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +69,9 @@ bench-generation: $(STAMP) ## Benchmark beam search (DEVICE=cuda, ARGS=--full; s
 
 bench-tuning: $(STAMP) ## Benchmark a grid of 330 (k1, b) on one core
 	@$(PY) -m benchmarks.tuning $(ARGS)
+
+oracles: $(STAMP) ## Write other libraries' figures for tests anew, in an environment of its own
+	@bash requirements/oracles.sh $(VENV) "$(ORACLES)"
 
 pictures: $(STAMP) ## Take the pictures of README from the page of the published night
 	@$(PY) -m tests.browser.pictures "$$($(GPT4REC) report night --output .stack/pictures --json | $(PY) -c 'import json, sys; print(json.load(sys.stdin)["path"])')"

@@ -1,8 +1,6 @@
 """Values of NTXentLoss of pytorch-metric-learning, an oracle of the contrastive loss.
 
-It is not installed with the project. In an environment of its own:
-``python -m venv ENV && ENV/bin/pip install pytorch-metric-learning==2.9.0``, then
-``ENV/bin/python benchmarks/ntxent_values.py tests/data/ntxent.json``.
+It is not installed with the project; ``make oracles`` runs this in a separate environment.
 """
 
 import json

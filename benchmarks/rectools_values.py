@@ -1,8 +1,7 @@
 """Write RecTools' metrics of synthetic lists, the expected values in tests of our metrics.
 
-RecTools needs an older NumPy, so this runs in a separate environment and only writes a file:
-``python -m venv /tmp/rectools && /tmp/rectools/bin/pip install rectools==0.19.0``, then
-``/tmp/rectools/bin/python benchmarks/rectools_values.py tests/data/rectools.json``.
+RecTools needs an older NumPy, so ``make oracles`` runs this in a separate environment; it only
+writes a file.
 """
 
 import json

@@ -52,7 +52,6 @@ class World:
     open_reranker: Callable[[object], VectorMaker] | None = None
     ensure_index: Callable[[], int] | None = None
     limits: GateLimits = field(default_factory=GateLimits)
-    max_fallback_fraction: float = 0.2
     phrases: tuple[str, ...] = ()
     # Called with the connection and the run before it is checked again.
     damage: Callable[[Connection, Run], None] | None = None
@@ -92,7 +91,6 @@ class World:
         return NightOptions(
             recipe=self.recipe,
             gate_limits=self.limits,
-            max_fallback_fraction=self.max_fallback_fraction,
             phrases=self.phrases,
         )
 
@@ -122,6 +120,7 @@ class World:
             run = run_rows.newest(connection, 1)[0]
             if self.damage is not None:
                 self.damage(connection, run)
+                run = run_rows.load(connection, run.run_no)
             found = check(parts, connection, run)
         self.seconds = checked - started, time.monotonic() - checked
         return found

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpt4rec_es.cli.context import after_interrupt, get_runtime
+from gpt4rec_es.cli.evaluate_compare import compare, union
 from gpt4rec_es.cli.evaluate_output import (
-    print_comparison,
     print_evaluation,
     print_list,
     print_reports,
 )
+from gpt4rec_es.cli.evaluate_table import table
 from gpt4rec_es.cli.names import names
 from gpt4rec_es.cli.options import (
     RunsByDefault,
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
 def evaluate() -> None:
     """Measure recommenders on a split; list, show and compare the results.
 
-    `gpt4rec evaluate SPLIT` is short for `gpt4rec evaluate run SPLIT`; see docs/evaluation.md.
+    `gpt4rec evaluate SPLIT` is short for `gpt4rec evaluate run SPLIT`, and `gpt4rec evaluate SPLIT
+    --table paper` for `gpt4rec evaluate table SPLIT`; see docs/evaluation.md.
     """
 
 
@@ -234,15 +236,5 @@ def show(evaluation: int, as_json: bool) -> None:
     emit(show_evaluation(get_runtime().engine, evaluation), as_json, print_evaluation)
 
 
-@evaluate.command()
-@click.argument("first", type=int)
-@click.argument("second", type=int)
-@json_option
-def compare(first: int, second: int, as_json: bool) -> None:
-    """Compare evaluation SECOND with FIRST, user by user.
-
-    Example: gpt4rec evaluate compare 3 4
-    """
-    from gpt4rec_es.lab.evaluation.stored import compare as comparing
-
-    emit(comparing(get_runtime().engine, first, second), as_json, print_comparison)
+for _command in (table, compare, union):
+    evaluate.add_command(_command)

@@ -153,11 +153,14 @@ def changed_recipes(
 
 
 class RunsByDefault(click.Group):
-    """A group in which the name of a split stands for the command ``run``."""
+    """A group in which a split stands for ``run``, and with ``--table paper`` for ``table``."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Resolve an unknown name as the argument of ``run``."""
-        known = args[0] in self.commands or args[0].startswith("-")
-        return super().resolve_command(ctx, args if known else ["run", *args])
+        if args[0] in self.commands or args[0].startswith("-"):
+            return super().resolve_command(ctx, args)
+        if args[1:3] == ["--table", "paper"]:
+            return super().resolve_command(ctx, ["table", args[0], *args[3:]])
+        return super().resolve_command(ctx, ["run", *args])

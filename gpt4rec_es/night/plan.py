@@ -29,7 +29,7 @@ from gpt4rec_es.db.rows.texts import decoding_number
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.night.inputs.co_purchases import ensure_co_purchases
 from gpt4rec_es.night.inputs.cohort import freeze_popular, freeze_titles, stage_cohort
-from gpt4rec_es.night.inputs.held_out import freeze_held_out
+from gpt4rec_es.night.inputs.hide_purchases import freeze_held_out
 from gpt4rec_es.night.inputs.manifest import make_manifest
 from gpt4rec_es.night.inputs.opened import (
     Ranker,

@@ -1,7 +1,6 @@
 """Limits of the gates: constants with reasons, which one setting overrides by name.
 
-Three limits have settings of their own and are in ``NightOptions``. The manifest of a run has all
-limits, so that a run is judged by those of its planning.
+The manifest of a run has all limits, so that a run is judged by those of its planning.
 """
 
 import math
@@ -18,10 +17,13 @@ MIN_USUAL_NIGHTS = 3
 
 @dataclass(frozen=True, slots=True)
 class GateLimits:
-    """Limits of gates; a fraction of 1 judges nothing.
+    """Limits of gates; a fraction of 1 judges nothing, nor does ``full`` of 0.
 
-    top_item: maximum fraction of lists with the most frequent item, where the catalog is much
-    larger than a list. top_first_query: maximum fraction of users with the most frequent first
+    failed: maximum fraction of users that a stage gave up. full: of the users with hits, minimum
+    fraction with K items before fallbacks. fallbacks: maximum fraction of the users with titles of
+    purchases that have no query, of those that have no hit, of lists that are mostly fallbacks, and
+    of places that fallbacks fill. top_item: maximum fraction of lists with the most frequent item,
+    where the catalog is much larger than a list. top_first_query: maximum fraction of users with the most frequent first
     query. repeating_queries, unknown_queries: maximum fractions of generated queries that repeat
     themselves, and that have no term of any title. rise: factor by which a fraction may exceed the
     median of the last nights, ``room`` apart. overlap: minimum mean Jaccard similarity with the
@@ -33,6 +35,9 @@ class GateLimits:
     clocks of the planner and of Postgres.
     """
 
+    failed: float = 0.001
+    full: float = 0.99
+    fallbacks: float = 0.2
     top_item: float = 0.5
     top_first_query: float = 0.5
     repeating_queries: float = 0.3
@@ -70,6 +75,9 @@ class GateLimits:
 
 
 _FRACTIONS = {
+    "failed",
+    "full",
+    "fallbacks",
     "top_item",
     "top_first_query",
     "repeating_queries",

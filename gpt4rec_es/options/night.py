@@ -14,7 +14,6 @@ from gpt4rec_es.options.lists import Fusion, ListRules, QueryFilters, SearchOpti
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe
 from gpt4rec_es.records import Decoding
 
-_Fraction = Annotated[float, Interval(ge=0, le=1)]
 _Batch = Annotated[int, Interval(ge=1, le=1_000_000)]
 
 
@@ -27,9 +26,8 @@ class NightOptions:
     for all lists. lease_seconds: lifetime of a lease that is not renewed.
     max_failures: errors of a shard before it is split. daily_min_users: minimum number of users of
     a query in the daily sums. max_outage_seconds: time that a worker waits for an unreachable
-    server before it gives its shard back. max_fallback_fraction: limit of the fractions that the
-    gate ``few_fallbacks`` measures. gate_limits: limits of the other gates.
-    holdback: users that get other lists, for comparison.
+    server before it gives its shard back. gate_limits: of the gates. holdback: users that get other
+    lists, for comparison.
     """
 
     k: Annotated[int, Interval(ge=1, le=1000)] = 10
@@ -43,9 +41,6 @@ class NightOptions:
     merge_shard_size: _Batch = 1000
     lease_seconds: Annotated[float, Interval(ge=2, le=86_400)] = 60
     max_failures: Annotated[int, Interval(ge=1, le=100)] = 3
-    max_failed_fraction: _Fraction = 0.001
-    min_full_fraction: _Fraction = 0.99
-    max_fallback_fraction: _Fraction = 0.2
     gate_limits: GateLimits = field(default_factory=GateLimits)
     holdback: Holdback = field(default_factory=Holdback)
     daily_min_users: Annotated[int, Interval(ge=1, le=10_000)] = 1

@@ -22,7 +22,7 @@ from gpt4rec_es.ranking.vectors import Fixed, dequantise, with_last
 from gpt4rec_es.reranking.sequence_network import SequenceNetwork, padded
 
 DOCUMENT, WEIGHTS, ITEMS = "baseline.json", "model.safetensors", "items.json"
-METHOD = "sasrec"
+METHODS = ("sasrec", "sasrec_text")  # one network, with two starts of its training
 _STEP = 512  # users of one pass
 _SHAPE = ("dim", "length", "blocks", "heads", "dropout")
 
@@ -128,13 +128,13 @@ def read_sequence(folder: Path) -> dict[str, Any]:
     try:
         document: dict[str, Any] = json.loads((folder / DOCUMENT).read_text(encoding="utf-8"))
         options = document["options"]
-        if document["method"] == METHOD and document["card"] and set(_SHAPE) <= set(options):
+        if document["method"] in METHODS and document["card"] and set(_SHAPE) <= set(options):
             return document
     except (OSError, ValueError, KeyError, TypeError):
         pass
     raise UsageError(
-        f"{folder} holds no {METHOD}: no {DOCUMENT} of one. Nights can use no other baseline.",
-        f"Give a folder written by `gpt4rec train baseline {METHOD}`.",
+        f"{folder} holds no {METHODS[0]}: no {DOCUMENT} of one. Nights can use no other baseline.",
+        f"Give a folder written by `gpt4rec train baseline {METHODS[0]}`.",
     )
 
 

@@ -43,6 +43,12 @@ MOVED = {
         "MINIMUM_SHOULD_MATCH": "search.minimum_should_match",
     }.items()
 }
+# Settings of before that are limits of the gates now, in one setting.
+LIMITS = {
+    PREFIX + "MAX_FAILED_FRACTION": "failed",
+    PREFIX + "MIN_FULL_FRACTION": "full",
+    PREFIX + "MAX_FALLBACK_FRACTION": "fallbacks",
+}
 
 
 def not_read(environ: Mapping[str, str]) -> Iterator[str]:
@@ -70,6 +76,11 @@ def unknown(name: str, known: Mapping[str, object]) -> str:
         return (
             f"{name.upper()} is no setting any more: it is the entry {MOVED[name.upper()]} of the "
             "recipe (change it with `gpt4rec recipes export` and `gpt4rec recipes import`)"
+        )
+    if name.upper() in LIMITS:
+        return (
+            f"{name.upper()} is no setting any more: give its value as {LIMITS[name.upper()]}=... "
+            f"in {PREFIX}GATE_LIMITS"
         )
     close = difflib.get_close_matches(name.upper(), known, n=1)
     return f"{name} is not a setting" + (f" (did you mean {close[0]}?)" if close else "")

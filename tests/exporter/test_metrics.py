@@ -8,11 +8,11 @@ from sqlalchemy import text
 
 from gpt4rec_es.db.rows import shards
 from gpt4rec_es.errors import GateError
+from gpt4rec_es.night.drain import drain
 from gpt4rec_es.night.inprocess import run_night
 from gpt4rec_es.night.publish.gates import GATES
 from gpt4rec_es.night.publish.prune import prune
 from gpt4rec_es.night.publish.withdraw import rollback
-from gpt4rec_es.night.stages.drain import drain
 from gpt4rec_es.night.stages.leases import give_back
 from gpt4rec_es.night.start import start_night
 from gpt4rec_es.runtime import Runtime
@@ -157,7 +157,7 @@ def test_a_run_under_way_shows_work_leases_errors_and_takeovers(
 def test_a_refused_night_shows_which_gate(shop: Shop) -> None:
     night(shop.runtime())
     with pytest.raises(GateError):
-        night(shop.runtime(k=60, min_full_fraction=1), 1)
+        night(shop.runtime(k=60, gate_limits="full=1"), 1)
     shown = scrape(shop.runtime())
     assert shown("gpt4rec_gate_passed", gate="lists_are_full") == 0
     assert shown("gpt4rec_gate_passed", gate="few_users_failed") == 1

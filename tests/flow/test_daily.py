@@ -72,7 +72,7 @@ def test_sums_are_published_with_the_lists_and_equal_what_these_add_up_to(
 
 
 def test_a_rejected_run_has_no_sums_until_it_is_forced(shop: Shop, database: Database) -> None:
-    runtime = shop.runtime(k=59, min_full_fraction=1)
+    runtime = shop.runtime(k=59, gate_limits="full=1")
     with pytest.raises(GateError):
         night(runtime)
     assert shown(database) == {}

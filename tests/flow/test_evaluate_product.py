@@ -101,8 +101,7 @@ def test_so_are_lists_of_neighbours_by_baskets(split_shop: Shop, database: Datab
         pair_backward=0.0,
         pair_decay=0.3,
         # Without queries and titles, some users have fewer than K neighbours.
-        min_full_fraction=0,
-        max_fallback_fraction=1,
+        gate_limits="full=0 fallbacks=1",
     )
     report = measure(runtime, None)
     # Pairs in one basket have full weight; in separate baskets they would not.
@@ -127,7 +126,7 @@ def test_so_are_lists_of_queries_of_which_several_terms_must_match(
     split_shop: Shop, database: Database, sources: str, required: str
 ) -> None:
     runtime = split_shop.runtime(
-        sources=sources, minimum_should_match=required, min_full_fraction=0, max_fallback_fraction=1
+        sources=sources, minimum_should_match=required, gate_limits="full=0 fallbacks=1"
     )
     report = measure(runtime, None)
     assert report.options["minimum_should_match"] == required
@@ -151,8 +150,7 @@ def test_so_are_lists_that_keep_rules_and_filters(
         max_per_brand=4,
         forbidden_phrases_file=phrases,
         max_unknown_fraction=0.5,
-        min_full_fraction=0,
-        max_fallback_fraction=1,
+        gate_limits="full=0 fallbacks=1",
     )
     options = runtime.night_options()
     night = NightRules(DAY, options.rules, options.phrases)
@@ -177,7 +175,7 @@ def test_so_are_lists_with_boosts_and_pins(
     ]
     add_rules(database.engine, rules, actor="test")
     runtime = split_shop.runtime(
-        sources=sources, fusion=fusion, candidates=K, min_full_fraction=0, max_fallback_fraction=1
+        sources=sources, fusion=fusion, candidates=K, gate_limits="full=0 fallbacks=1"
     )
     night = NightRules(DAY, runtime.night_options().rules)
     plain, report = measure(runtime, None), measure(runtime, night)

@@ -65,7 +65,7 @@ def runtime(shop: Shop, database: Database, tmp_path: Path) -> Runtime:
                 (1, 2, 'a.csv', 8, 'no_id', 'no item id', 'not-forget-me-too,,')
             """)
         )
-    runtime = shop.runtime(min_full_fraction=0)
+    runtime = shop.runtime(gate_limits="full=0")
     for days in range(2):
         run_night(runtime.night_parts(), runtime.night_options(), DAY + dt.timedelta(days=days))
     set_pseudonyms(database.owner_engine, is_on=True, actor="test")

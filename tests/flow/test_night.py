@@ -9,8 +9,8 @@ from sqlalchemy import text
 from gpt4rec_es.catalog.import_users import import_users
 from gpt4rec_es.db.locks import hold_lock
 from gpt4rec_es.errors import ConflictError, GateError
+from gpt4rec_es.night.drain import drain
 from gpt4rec_es.night.inprocess import NightReport, run_night
-from gpt4rec_es.night.stages.drain import drain
 from gpt4rec_es.night.start import start_night
 from gpt4rec_es.runtime import Runtime
 from tests.databases import Database
@@ -167,7 +167,7 @@ def test_shallow_searches_are_topped_up_to_the_same_lists(shop: Shop, database: 
 def test_a_refused_night_leaves_yesterdays_lists(shop: Shop, database: Database) -> None:
     night(shop.runtime())
     with pytest.raises(GateError, match="lists are full"):
-        night(shop.runtime(k=60, min_full_fraction=1), DAY + dt.timedelta(days=1))
+        night(shop.runtime(k=60, gate_limits="full=1"), DAY + dt.timedelta(days=1))
     with database.engine.connect() as connection:
         states = connection.execute(text("SELECT state FROM runs ORDER BY run_no")).scalars().all()
         shown = connection.execute(text("SELECT run_no FROM publications")).scalar_one()

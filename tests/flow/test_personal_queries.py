@@ -19,6 +19,7 @@ from gpt4rec_es.lab.splits.queries import split_queries
 from gpt4rec_es.lab.splits.stored import load_split
 from gpt4rec_es.night.inprocess import run_night
 from gpt4rec_es.night.inspect.status import run_status
+from gpt4rec_es.options.gates import GateLimits
 from gpt4rec_es.records import Decoding, GeneratedQuery
 from gpt4rec_es.runtime import Runtime
 from tests.commands import Cli
@@ -43,7 +44,7 @@ def night(runtime: Runtime, prior_weight: float, days: int = 0) -> str:
     recipe = options.recipe.changed(decoding=decoding)
     date = DAY + dt.timedelta(days=days)
     # The tiny network, trained on another shop, need not find enough.
-    chosen = replace(options, recipe=recipe, min_full_fraction=0, max_fallback_fraction=1)
+    chosen = replace(options, recipe=recipe, gate_limits=GateLimits(full=0, fallbacks=1))
     report = run_night(runtime.night_parts(), chosen, date)
     assert report.state == "published"
     return report.run_id
@@ -90,7 +91,7 @@ def test_a_night_stores_priors_and_ranks_by_them(shop: Shop, database: Database)
         assert list(weights) == [0, 0.25]
     options = runtime.night_options()
     recipe = options.recipe.changed(decoding=decoding)
-    again = replace(options, recipe=recipe, min_full_fraction=0)
+    again = replace(options, recipe=recipe, gate_limits=GateLimits(full=0))
     report = run_night(runtime.night_parts(), again, DAY + dt.timedelta(days=2))
     assert report.tokens == 0, "the night before stored them under the same key"
 

@@ -9,9 +9,9 @@ from sqlalchemy import text
 
 from gpt4rec_es.db.rows import generators
 from gpt4rec_es.db.rows.history import stream_histories
+from gpt4rec_es.night import drain
 from gpt4rec_es.night.inprocess import run_night
 from gpt4rec_es.night.inputs.parts import NightParts
-from gpt4rec_es.night.stages import drain
 from gpt4rec_es.night.stages.merge_inputs import MergeInputs
 from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
 from gpt4rec_es.protocols import QueryGenerator, Retriever
@@ -65,9 +65,7 @@ def failed_users(database: Database) -> list[tuple[str, str]]:
 
 
 def run(parts: NightParts, shop: Shop) -> str:
-    options = shop.runtime(
-        max_failed_fraction=0.2, max_failures=1, min_full_fraction=0
-    ).night_options()
+    options = shop.runtime(max_failures=1, gate_limits="failed=0.2 full=0").night_options()
     return run_night(parts, options, DAY).state
 
 

@@ -256,7 +256,7 @@ def _titles(connection: Connection) -> list[str]:
 def test_a_run_that_a_plan_counts_as_shown_is_not_pruned_meanwhile(
     shop: Shop, runtime: Runtime, database: Database
 ) -> None:
-    runtime = shop.runtime(not_shown_days=30, min_full_fraction=0, max_fallback_fraction=1)
+    runtime = shop.runtime(not_shown_days=30, gate_limits="full=0 fallbacks=1")
     parts = runtime.night_parts()
     reached, go_on = threading.Event(), threading.Event()
     paused = paused_parts(runtime, reached, go_on)

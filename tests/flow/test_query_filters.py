@@ -59,8 +59,8 @@ def phrases(tmp_path: Path) -> Path:
 def test_forbidden_phrases_are_not_searched_for_and_say_so(
     shop: Shop, database: Database, phrases: Path
 ) -> None:
-    plain = night(shop.runtime(min_full_fraction=0))
-    run = night(shop.runtime(min_full_fraction=0, forbidden_phrases_file=phrases), 1)
+    plain = night(shop.runtime(gate_limits="full=0"))
+    run = night(shop.runtime(gate_limits="full=0", forbidden_phrases_file=phrases), 1)
     gone = removed(database, run)
     assert gone
     assert set(gone.values()) == {("phrase", "RED Clock")}
@@ -159,7 +159,7 @@ def test_a_bought_title_with_a_forbidden_phrase_is_no_query_either(
     shop: Shop, database: Database, phrases: Path
 ) -> None:
     # One query per user, so that half-empty lists take their newest title.
-    chosen = {"min_full_fraction": 0, "num_queries": 1, "sources": "queries,history_titles"}
+    chosen = {"gate_limits": "full=0", "num_queries": 1, "sources": "queries,history_titles"}
     plain = night(shop.runtime(**chosen))
     run = night(shop.runtime(**chosen, forbidden_phrases_file=phrases), 1)
     fallbacks, titles = (
@@ -187,7 +187,7 @@ def _texts(database: Database, query: str, run_no: int) -> dict[int, str | None]
 def test_the_next_run_asks_nothing_again_and_a_changed_list_everything(
     shop: Shop, database: Database, phrases: Path
 ) -> None:
-    runtime = shop.runtime(min_full_fraction=0, forbidden_phrases_file=phrases)
+    runtime = shop.runtime(gate_limits="full=0", forbidden_phrases_file=phrases)
     first, second = night(runtime), night(runtime, 1)
     assert removed(database, first) == removed(database, second)
     with database.engine.connect() as connection:
@@ -217,7 +217,7 @@ def test_foreign_scripts_and_words_that_no_title_has(shop: Shop, database: Datab
             """)
         )
     run = night(
-        shop.runtime(min_full_fraction=0, catalog_scripts_only=True, max_unknown_fraction=0.5), 1
+        shop.runtime(gate_limits="full=0", catalog_scripts_only=True, max_unknown_fraction=0.5), 1
     )
     assert removed(database, run) == {
         "красный чайник": ("script", "Cyrillic"),

@@ -319,7 +319,7 @@ def test_queries_alone_need_a_generator(bare_shop: Shop) -> None:
 
 
 def test_a_recipe_without_queries_writes_none(shop: Shop, database: Database) -> None:
-    runtime = shop.runtime(sources="co_purchase,history_titles", min_full_fraction=0)
+    runtime = shop.runtime(sources="co_purchase,history_titles", gate_limits="full=0")
     report = night(runtime)
     assert (report.state, report.tokens) == ("published", 0)
     with database.engine.connect() as connection:
@@ -327,7 +327,7 @@ def test_a_recipe_without_queries_writes_none(shop: Shop, database: Database) ->
         assert not connection.execute(text("SELECT count(*) FROM generations")).scalar_one()
     # A night with queries, merged by the same recipe, has the same lists.
     other = night(
-        shop.runtime(sources="queries,co_purchase,history_titles", min_full_fraction=0), days=1
+        shop.runtime(sources="queries,co_purchase,history_titles", gate_limits="full=0"), days=1
     )
     found = replay(runtime.night_parts(), other.run_id, ReplayChanges(recipe=runtime.recipe))
     assert found.not_applied == []

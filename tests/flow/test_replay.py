@@ -103,7 +103,7 @@ def test_a_replay_is_what_a_night_with_these_settings_makes(
     shop: Shop, runtime: Runtime, settings: dict[str, Any], changes: ReplayChanges
 ) -> None:
     """A night with the changed settings differs from the first night in the same way."""
-    other = shop.runtime(**settings, min_full_fraction=0, max_fallback_fraction=1)
+    other = shop.runtime(**settings, gate_limits="full=0 fallbacks=1")
     if changes.k1 is not None and changes.b is not None:
         set_bm25(
             other.engine,
@@ -157,7 +157,7 @@ def test_rules_are_kept_or_left_away(shop: Shop, runtime: Runtime) -> None:
     assert len(gained & {row["item_id"] for row in expected.lost}) >= 8
     assert without.changed["rules"][1] is None
     # Other limits: equal to a night with these, except for the frozen popular items.
-    capped = shop.runtime(min_price=35, max_per_brand=3, min_full_fraction=0)
+    capped = shop.runtime(min_price=35, max_per_brand=3, gate_limits="full=0")
     third = run_night(
         capped.night_parts(), capped.night_options(), DAY + dt.timedelta(days=2)
     ).run_id

@@ -12,10 +12,10 @@ from gpt4rec_es.db.rows.rules import NewRule
 from gpt4rec_es.errors import DataError, GateError, UsageError
 from gpt4rec_es.lab.replay.changes import ReplayChanges
 from gpt4rec_es.lab.replay.replay import replay
+from gpt4rec_es.night.drain import drain
 from gpt4rec_es.night.inprocess import NightReport, plan_summary, run_night
 from gpt4rec_es.night.inspect.why import explain_user
 from gpt4rec_es.night.publish.prune import prune
-from gpt4rec_es.night.stages.drain import drain
 from gpt4rec_es.night.start import start_night
 from gpt4rec_es.runtime import Runtime
 from tests.commands import Cli
@@ -181,7 +181,7 @@ def test_why_names_the_rule_of_every_item_kept_out(
     night(branded.runtime())
     first = explain_user(database.engine, "u014").recommendations[0]["item_id"]
     (number,) = add(database, NewRule("item", first, "contract ended"))
-    night(branded.runtime(max_per_brand=1, min_full_fraction=0), NEXT)
+    night(branded.runtime(max_per_brand=1, gate_limits="full=0"), NEXT)
     data = explain_user(database.engine, "u014").as_dict()
     assert data["equals_merge_now"]
     reasons = {row["reason"] for row in data["removed"]}
@@ -274,7 +274,7 @@ def test_rules_that_match_nothing_are_refused(
 
 def test_rules_that_leave_too_little_are_stopped_by_the_gate(branded: Shop) -> None:
     with pytest.raises(GateError, match="lists are full"):
-        night(branded.runtime(max_price=4, min_full_fraction=1))
+        night(branded.runtime(max_price=4, gate_limits="full=1"))
 
 
 def test_a_replay_keeps_the_rules_of_its_run(branded: Shop, database: Database) -> None:

@@ -43,7 +43,7 @@ def test_every_item_has_its_query_and_place(explained: Database) -> None:
 def test_the_demo_shows_queries_with_the_listed_items_that_they_found(
     shop: Shop, database: Database, capsys: pytest.CaptureFixture[str], sources: str
 ) -> None:
-    runtime = shop.runtime(sources=sources, min_full_fraction=0)
+    runtime = shop.runtime(sources=sources, gate_limits="full=0")
     run_night(runtime.night_parts(), runtime.night_options(), DAY)
     data = explain_user(database.engine, "u014").as_dict()
     by_rank = {row["rank"]: row for row in data["recommendations"]}

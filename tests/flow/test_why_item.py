@@ -17,6 +17,7 @@ from gpt4rec_es.night.inspect.why import explain_user
 from gpt4rec_es.night.inspect.why_item import explain_item
 from gpt4rec_es.night.stages.merge_inputs import MergeInputs
 from gpt4rec_es.night.start import start_night
+from gpt4rec_es.options.gates import GateLimits
 from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.ranking.fuse import fuse_sources
 from gpt4rec_es.ranking.merge import merge_hits
@@ -64,7 +65,7 @@ def night(shop: Shop, fusion: Fusion | None = None, date: dt.date = DAY, **chang
     options = runtime.night_options()
     recipe = options.recipe.changed(fusion=fusion or Fusion())
     # Few candidates leave places to fallbacks: explanations are tested, not gates.
-    options = replace(options, recipe=recipe, min_full_fraction=0, max_fallback_fraction=1)
+    options = replace(options, recipe=recipe, gate_limits=GateLimits(full=0, fallbacks=1))
     assert run_night(runtime.night_parts(), options, date).state == "published"
 
 
@@ -167,7 +168,7 @@ def test_the_rule_is_named(
         row["item_id"] for row in explain_user(database.engine, "u014").recommendations
     )
     add_rules(database.engine, [NewRule("item", first, "contract ended")], actor="test")
-    night(varied, FUSIONS["scores"], NEXT, max_per_brand=1, not_shown_days=1, min_full_fraction=0)
+    night(varied, FUSIONS["scores"], NEXT, max_per_brand=1, not_shown_days=1, gate_limits="full=0")
     one = explained(database, first)
     assert (one["reason"], one["rule"]["rule"], one["rule"]["reason"]) == (
         "ruled_out",
@@ -281,7 +282,7 @@ def test_queries_that_filters_remove_are_marked(
     word = explain_user(database.engine, "u014").queries[0]["query"].split()[1]
     file = tmp_path / "phrases.txt"
     file.write_text(word + "\n")
-    night(varied, date=NEXT, forbidden_phrases_file=file, min_full_fraction=0)
+    night(varied, date=NEXT, forbidden_phrases_file=file, gate_limits="full=0")
     marked = [
         (one["item_id"], place)
         for several in items_by_reason(database).values()

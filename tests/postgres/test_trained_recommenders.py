@@ -6,6 +6,8 @@ own kind first. Item 'cold' was never bought, and item 'gone' is not active.
 
 import json
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from sqlalchemy import Engine, text
 
 from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.lab.baselines.baseline_options import BASELINE_NAMES, options_of
+from gpt4rec_es.lab.baselines.grid import train_grid
 from gpt4rec_es.lab.baselines.train_baseline import BaselineReport, train_baseline
 from gpt4rec_es.lab.baselines.trained import TrainedRecommender, open_trained
 from gpt4rec_es.lab.evaluation.rerank_vectors import chosen_reranker, rerank_vectors
@@ -25,6 +28,7 @@ from gpt4rec_es.lab.splits.split import EvalUser
 from gpt4rec_es.lab.splits.stored import load_split
 from gpt4rec_es.lab.training.reranker_options import RerankerOptions
 from gpt4rec_es.lab.training.train_reranker import train_reranker
+from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.ranking.best_items import with_best
 from gpt4rec_es.reranking.registry import add_reranker
 from tests.databases import Database
@@ -38,6 +42,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "fm_bpr": {"lr": 0.05, "batch_size": 32, "l2": 1e-4, "epochs": 20},
     "sasrec": {"lr": 0.01, "batch_size": 16, "length": 6, "blocks": 1, "epochs": 8},
 }
+QUICK["sasrec_text"] = QUICK["sasrec"]
 QUICK["youtube_dnn"] = {"lr": 0.02, "batch_size": 16, "length": 6, "samples": 8, "epochs": 8}
 QUICK["content_rec"] = {"lr": 0.02, "batch_size": 16, "length": 6, "samples": 8, "epochs": 8}
 QUICK["bert4rec"] = {"lr": 0.01, "batch_size": 16, "length": 6, "blocks": 1, "epochs": 30}
@@ -254,6 +259,65 @@ def test_learning_from_validation_ends_after_all_epochs_and_bars_its_measure(
     open_trained(engine, "loo", "test", tmp_path / "all")
     with pytest.raises(UsageError, match="learned from the validation part"):
         open_trained(engine, "loo", "validation", tmp_path / "all")
+
+
+def test_the_best_combination_is_kept_and_a_killed_grid_goes_on(
+    engine: Engine, tmp_path: Path
+) -> None:
+    chosen = {**QUICK["bpr_mf"], "dim": (4, 8), "l2": (1e-4, 5.0), "epochs": 2, "device": "cpu"}
+    output, labels = tmp_path / "best", []
+
+    @contextmanager
+    def bars(label: str, _: str) -> Iterator[Progress]:
+        labels.append(label)
+        if len(labels) == 3:
+            raise KeyboardInterrupt
+        yield no_progress
+
+    def train_all(**changes: Any) -> BaselineReport:
+        given = {"name": "best", "split": "loo", "output": output, "bars": bars}
+        return train_grid(engine, "bpr_mf", {**chosen, **changes}, **given)
+
+    with pytest.raises(KeyboardInterrupt):
+        train_all()
+    with pytest.raises(UsageError, match="unfinished training with other options"):
+        train_all(seed=2)
+    report = train_all()
+    assert labels[3:] == ["Training by l2 5, dim 4", "Training by l2 5, dim 8"]
+    assert [path.name for path in tmp_path.iterdir()] == ["best"]
+    grid = report.card["grid"]
+    assert len(grid) == 4
+    assert [one["ndcg"] for one in grid] == sorted((one["ndcg"] for one in grid), reverse=True)
+    assert report.card["validation_ndcg"] == grid[0]["ndcg"]
+    assert {name: report.card["options"][name] for name in ("dim", "l2")} == grid[0]["options"]
+    (described,) = open_trained(engine, "loo", "test", output).described().values()
+    assert described["content_hash"] == report.content_hash
+    with pytest.raises(UsageError, match="no users to choose the best of several options by"):
+        train_grid(
+            engine,
+            "bpr_mf",
+            {**chosen, "learn_validation": True},
+            name="x",
+            split="loo",
+            output=tmp_path / "x",
+        )
+
+
+def test_titles_read_by_a_gpt2_are_a_start_for_one_method_and_by_unseen_texts(
+    engine: Engine, tmp_path: Path
+) -> None:
+    gpt2 = tmp_path / "gpt2"
+    save_tiny_gpt2(gpt2)
+    options = options_of("sasrec_text", **{"dim": 8, **QUICK["sasrec"], "epochs": 1})
+    given: dict[str, Any] = {"name": "x", "split": "loo", "text": gpt2}
+    report = train_baseline(engine, "sasrec_text", options, output=tmp_path / "x", **given)
+    assert report.card["text"]["path"] == str(gpt2)
+    plain = options_of("sasrec", **{**QUICK["sasrec"], "epochs": 1})
+    with pytest.raises(UsageError, match="sasrec does not read titles"):
+        train_baseline(engine, "sasrec", plain, output=tmp_path / "y", **given)
+    (gpt2 / "training.json").write_text(json.dumps({"data": {"split_hash": "another"}}))
+    with pytest.raises(UsageError, match="may have seen what is held out of the split 'loo'"):
+        train_baseline(engine, "sasrec_text", options, output=tmp_path / "y", **given)
 
 
 def test_folders_that_do_not_fit_are_refused(engine: Engine, tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ import pytest
 from gpt4rec_es.db.rows.generators import Generator
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.logs import scrub
+from gpt4rec_es.options.gates import GateLimits
+from gpt4rec_es.options.holdback import read_holdback
 from gpt4rec_es.options.lists import Fusion, ListRules, QueryFilters, SearchOptions
 from gpt4rec_es.options.night import NightOptions
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe
@@ -101,9 +103,6 @@ def test_night_options_are_the_settings(tmp_path: Path) -> None:
         "merge_shard_size": 13,
         "lease_seconds": 14,
         "max_failures": 5,
-        "max_failed_fraction": 0.5,
-        "min_full_fraction": 0.25,
-        "max_fallback_fraction": 0.3,
         "daily_min_users": 2,
     }
     phrases = tmp_path / "phrases.txt"
@@ -115,7 +114,8 @@ def test_night_options_are_the_settings(tmp_path: Path) -> None:
         "max_per_brand": 3,
         "not_shown_days": 4,
     }
-    chosen = given | rules | {"forbidden_phrases_file": phrases}
+    texts = {"gate_limits": "full=0.5", "holdback": "autumn:none=0.25"}
+    chosen = given | rules | texts | {"forbidden_phrases_file": phrases}
     environ = {f"GPT4REC_{name.upper()}": str(value) for name, value in chosen.items()}
     made = runtime(**environ)
     recipe = Recipe(
@@ -131,12 +131,14 @@ def test_night_options_are_the_settings(tmp_path: Path) -> None:
     assert parts == (recipe.decoding, recipe.fusion, recipe.search)
     assert options.filters == QueryFilters(False, ("a", "b"), False, 0.4)
     assert options.rules == ListRules(1.5, 9, ("a > b", "c"), 3, 4)
+    assert options.gate_limits == GateLimits(full=0.5)
+    assert options.holdback == read_holdback("autumn:none=0.25")
     replaced = made.night_options(
         options.recipe, min_price=0, max_price=8, categories=("d",), max_per_brand=1, shown_days=0
     )
     assert replaced.rules == ListRules(0, 8, ("d",), 1, 0)
     without_setting = {"max_outage_seconds"}
-    covered = {*given, "recipe", "phrases", "rules"}
+    covered = {*given, *texts, "recipe", "phrases", "rules"}
     assert {field.name for field in fields(NightOptions)} - without_setting == covered
 
 

@@ -23,11 +23,12 @@ from gpt4rec_es.lab.baselines.content_rec import ContentRec
 from gpt4rec_es.lab.baselines.fm_bpr import FmBpr
 from gpt4rec_es.lab.baselines.network import BaselineData, BaselineNetwork
 from gpt4rec_es.lab.baselines.sasrec import SasRec
+from gpt4rec_es.lab.baselines.sasrec_text import SasRecText
 from gpt4rec_es.lab.baselines.youtube_dnn import YouTubeDnn
 from gpt4rec_es.reranking.served_sequence import DOCUMENT, ITEMS, WEIGHTS, folder_hash
 
 NETWORKS: dict[str, type[BaselineNetwork]] = {
-    one.name: one for one in (BprMf, FmBpr, SasRec, YouTubeDnn, ContentRec, Bert4Rec)
+    one.name: one for one in (BprMf, FmBpr, SasRec, SasRecText, YouTubeDnn, ContentRec, Bert4Rec)
 }
 
 

@@ -32,6 +32,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "batch_size": 128,
         "samples": 256,
         "length": 50,
+        "whole": False,
         "blocks": 1,
         "heads": 1,
         "dropout": 0.2,
@@ -64,6 +65,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "batch_size": 128,
         "samples": 256,
         "length": 50,
+        "whole": False,
         "blocks": 2,
         "heads": 2,
         "dropout": 0.2,
@@ -71,16 +73,25 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "patience": 20,
     },
 }
+# In the order in which commands and documents name them.
+DEFAULTS = {
+    "bpr_mf": DEFAULTS["bpr_mf"],
+    "fm_bpr": DEFAULTS["fm_bpr"],
+    "sasrec": DEFAULTS["sasrec"],
+    "sasrec_text": DEFAULTS["sasrec"],
+    **DEFAULTS,
+}
 BASELINE_NAMES = tuple(DEFAULTS)
 _OF_PAIRS = frozenset({"bpr_mf", "fm_bpr", "content_rec"})
-_AT_LEAST_0 = frozenset({"samples", "l2", "dropout", "margin", "masked"})
+_AT_LEAST_0 = frozenset({"samples", "l2", "dropout", "margin", "masked", "whole"})
 
 
 @dataclass(frozen=True, slots=True)
 class BaselineOptions:
     """Options of a training; see the help of `gpt4rec train baseline`.
 
-    samples: negatives; 0: all items. length: newest items of a history that are read. patience:
+    samples: negatives; 0: all items. length: newest items of a history that are read. whole: train
+    on windows of all items of longer histories, too. patience:
     epochs without a better NDCG@10 on validation users after which the training ends. max_norm: to
     which gradients are clipped. margin: of cosines, by which a purchase is to be nearer than other
     items. masked: part of a history's items that are gaps. learn_validation: the validation part
@@ -94,6 +105,7 @@ class BaselineOptions:
     samples: int = 0
     l2: float = 0.0
     length: int = 50
+    whole: bool = False
     blocks: int = 2
     heads: int = 1
     dropout: float = 0.0
@@ -138,5 +150,7 @@ def options_of(method: str, **chosen: Any) -> BaselineOptions:
 
 def as_dict(method: str, options: BaselineOptions) -> dict[str, Any]:
     """Return the options that ``method`` reads as plain values, for cards."""
-    names = (*DEFAULTS[method], "max_norm", "seed", "learn_validation")
+    names = [*DEFAULTS[method], "max_norm", "seed", "learn_validation"]
+    if not options.whole and "whole" in names:
+        names.remove("whole")  # newer than the others: unfinished trainings can go on without it
     return {name: getattr(options, name) for name in names}

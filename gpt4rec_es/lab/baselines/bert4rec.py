@@ -5,7 +5,9 @@ the items on both sides of it. To recommend, a gap is put behind the history. Th
 over sampled items, or all. Only gaps are examples, so it needs many more epochs than SASRec: too
 few are its usual fault (Petrov and Macdonald, arXiv 2207.07483).
 
-Histories begin at place 0, padding comes after them, and nothing reads it.
+Histories begin at place 0, padding comes after them, and nothing reads it. The paper's layer
+between the blocks and the items is left out: with it, as many epochs learn less
+(`tests/unit/lab/baselines/test_oracles.py`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +20,7 @@ from torch import nn
 from gpt4rec_es.lab.baselines.baseline_options import BaselineOptions
 from gpt4rec_es.lab.baselines.item_softmax import drawn_items, item_softmax, sampling_chances
 from gpt4rec_es.lab.baselines.network import BaselineData, BaselineNetwork
-from gpt4rec_es.lab.baselines.sorted_batches import sorted_batches
+from gpt4rec_es.lab.baselines.sorted_batches import sorted_batches, windows
 from gpt4rec_es.reranking.sequence_network import AttentionBlock, padded
 
 
@@ -32,26 +34,26 @@ class Bert4Rec(BaselineNetwork):
         dim = options.dim
         self.padding, self.gap = data.n_items, data.n_items + 1
         self.items = nn.Embedding(data.n_items + 2, dim, padding_idx=self.padding)
-        self.places = nn.Embedding(options.length, dim)
-        for table in (self.items, self.places):
+        self.ages = nn.Embedding(options.length, dim)
+        for table in (self.items, self.ages):
             nn.init.normal_(table.weight, std=dim**-0.5)
         self.dropout = nn.Dropout(options.dropout)
         self.blocks = nn.ModuleList(
             [AttentionBlock(dim, options.heads, options.dropout) for _ in range(options.blocks)]
         )
-        self.head = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, dim), nn.GELU())
         self.norm = nn.LayerNorm(dim)
         self.bias = nn.Parameter(torch.zeros(data.n_items))
         self.register_buffer("chances", sampling_chances(self.events), persistent=False)
 
     def read(self, items: Any) -> Any:
         """Return vectors (rows, places, dim) of items (rows, places), padded at the end."""
-        places = torch.arange(items.shape[1], device=items.device)
-        hidden = self.dropout(self.items(items) + self.places(places))
         real = items != self.padding
+        # Places are counted from the newest item: the gap to recommend by has the same everywhere.
+        ages = (real.sum(1, keepdim=True) - real.cumsum(1)).clamp(min=0)
+        hidden = self.dropout(self.items(items) + self.ages(ages))
         for block in self.blocks:
             hidden = block(hidden, real)
-        return self.norm(self.head(hidden))
+        return self.norm(hidden)
 
     def batches(self, data: BaselineData, epoch: int) -> Iterator[Any]:
         """Return (items with gaps, items in the gaps, negatives); the first two as (users, places).
@@ -59,10 +61,11 @@ class Bert4Rec(BaselineNetwork):
         At other places than gaps there is padding instead of an item to predict.
         """
         random = np.random.default_rng((self.options.seed, epoch))
-        windows = [history[-self.options.length :] for history in data.histories if history]
-        lengths = [len(window) for window in windows]
+        known = [history for history in data.histories if history]
+        cut = windows(known, self.options.length, 0, random, whole=self.options.whole)
+        lengths = [len(window) for window in cut]
         for chosen in sorted_batches(lengths, self.options.batch_size, random):
-            items = padded([windows[row] for row in chosen], self.padding).numpy()
+            items = padded([cut[row] for row in chosen], self.padding).numpy()
             gaps = (random.random(items.shape) < self.options.masked) & (items != self.padding)
             # Half of the rows without a gap get one at the end, as when recommending, others
             # anywhere: a history of few items would seldom have one.
@@ -71,9 +74,9 @@ class Bert4Rec(BaselineNetwork):
             forced = np.where(random.random(len(spans)) < 0.5, spans - 1, anywhere)
             rows = np.flatnonzero(~gaps.any(1))
             gaps[rows, forced[rows]] = True
-            known, hidden = np.where(gaps, self.gap, items), np.where(gaps, items, self.padding)
+            shown, hidden = np.where(gaps, self.gap, items), np.where(gaps, items, self.padding)
             negatives = drawn_items(self.chances, self.options.samples, random)
-            yield torch.from_numpy(known), torch.from_numpy(hidden), negatives
+            yield torch.from_numpy(shown), torch.from_numpy(hidden), negatives
 
     def loss(self, *batch: Any) -> Any:
         """Return the mean cross-entropy of the items in the gaps."""

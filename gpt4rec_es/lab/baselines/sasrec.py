@@ -19,7 +19,7 @@ import torch
 from gpt4rec_es.lab.baselines.baseline_options import BaselineOptions
 from gpt4rec_es.lab.baselines.item_softmax import drawn_items, item_softmax, sampling_chances
 from gpt4rec_es.lab.baselines.network import BaselineData, BaselineNetwork
-from gpt4rec_es.lab.baselines.sorted_batches import sorted_batches
+from gpt4rec_es.lab.baselines.sorted_batches import sorted_batches, windows
 from gpt4rec_es.reranking.sequence_network import SequenceNetwork, padded
 
 
@@ -49,9 +49,11 @@ class SasRec(BaselineNetwork, SequenceNetwork):
         """Return (items, next items, negatives); the first two are (users, places)."""
         random = np.random.default_rng((self.options.seed, epoch))
         size, most = self.options.batch_size, self.options.length + 1
-        windows = [list(history[-most:]) for history in data.histories if len(history) > 1]
-        for chosen in sorted_batches([len(window) for window in windows], size, random):
-            rows = [windows[row] for row in chosen]
+        long_enough = [history for history in data.histories if len(history) > 1]
+        # The last item of a window is the first of the next, so that each is predicted once.
+        cut = windows(long_enough, most, 1, random, whole=self.options.whole)
+        for chosen in sorted_batches([len(window) for window in cut], size, random):
+            rows = [cut[row] for row in chosen]
             items = padded([row[:-1] for row in rows], self.n_items)
             following = padded([row[1:] for row in rows], self.n_items)
             yield items, following, drawn_items(self.chances, self.options.samples, random)

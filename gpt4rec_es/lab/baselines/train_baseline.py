@@ -3,7 +3,6 @@
 import hashlib
 import json
 import shutil
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,7 +21,9 @@ from gpt4rec_es.lab.baselines.baseline_folder import NETWORKS, fingerprint, save
 from gpt4rec_es.lab.baselines.baseline_options import BaselineOptions, as_dict
 from gpt4rec_es.lab.baselines.fit_baseline import fit_baseline
 from gpt4rec_es.lab.baselines.network import BaselineData
+from gpt4rec_es.lab.baselines.sasrec_text import SasRecText, start_by_titles
 from gpt4rec_es.lab.splits.stored import load_split
+from gpt4rec_es.lab.training.cost import training_cost
 from gpt4rec_es.lab.training.numbered_split import NumberedSplit, number_split
 from gpt4rec_es.lab.training.work_folder import resumed_folder
 from gpt4rec_es.protocols import Progress, no_progress
@@ -57,37 +58,34 @@ def train_baseline(
     name: str,
     split: str,
     output: Path,
+    text: Path | None = None,
     progress: Progress = no_progress,
 ) -> BaselineReport:
     """Train ``method`` on the training part of ``split`` and write the folder ``output``.
 
-    Called again after a kill with equal arguments it resumes, and on a CPU ends equally.
+    text: folder of the GPT-2 whose reading of titles ``sasrec_text`` starts with. Called again
+    after a kill with equal arguments it resumes, and on a CPU ends equally.
 
     Raises:
-        UsageError: ``output`` exists, or there is no such split.
+        UsageError: ``output`` exists, there is no such split, or ``text`` does not fit.
         DataError: the split leaks, or has nothing to learn from, or to choose the best epoch by.
     """
-    started = time.monotonic()
-    if output.exists():
-        raise UsageError(f"{output} exists already.", "Choose another --output or remove it.")
+    require_new(output)
+    if text is not None and method != SasRecText.name:
+        raise UsageError(f"{method} does not read titles by a GPT-2.", "Leave --text out.")
     read = read_numbered(engine, split, options)
     data = baseline_data(read)
     validation = read.numbered.validation
-    if max(map(len, data.histories), default=0) < 2:
-        raise DataError("No user of the training part has two items.", "Import more purchases.")
-    if not len(validation.users) and not options.learn_validation:
-        raise DataError(
-            f"The split {split} has no validation users to choose the best epoch by.",
-            "Make one with a validation part.",
-        )
+    _require_enough(data, split, chooses=not options.learn_validation, users=len(validation.users))
     device = pick_device(options.device)
     set_threads(options.threads)
-    decisive = json.dumps([method, as_dict(method, options)], sort_keys=True)
-    digest = hashlib.sha256(decisive.encode() + fingerprint(method, data).encode())
-    digest.update(read.numbered.split.content_hash.encode())
-    work = resumed_folder(output, digest.hexdigest())
     torch.manual_seed(options.seed)
     network = NETWORKS[method](data, options).to(device)
+    start = {}
+    if isinstance(network, SasRecText):
+        titles = [one.title for one in read.fields]
+        start = {"text": start_by_titles(network, titles, read.numbered, text)}
+    work = resumed_folder(output, decisive_hash(method, [options], read, **start))
     epochs = fit_baseline(network, data, validation, options, work, progress)
     with transaction(engine) as connection:
         versions = data_versions(connection)
@@ -97,16 +95,51 @@ def train_baseline(
         "method": method,
         "data": {**read.numbered.facts, **versions},
         "options": as_dict(method, options),
+        **start,
         "epochs": [asdict(epoch) for epoch in epochs],
         "validation_ndcg": max(measured, default=None),
         "parameters": sum(weights.numel() for weights in network.parameters()),
         "device": device,
-        "seconds": round(time.monotonic() - started, 1),
+        **training_cost(epochs),
         "code_version": code_version(),
     }
     content_hash = save_baseline(network, data, read.item_ids, output, card)
     shutil.rmtree(work)
     return BaselineReport(name, method, str(output), content_hash, card)
+
+
+def _require_enough(data: BaselineData, split: str, *, chooses: bool, users: int) -> None:
+    """Check that there is something to learn from, and to choose the best epoch by."""
+    if max(map(len, data.histories), default=0) < 2:
+        raise DataError("No user of the training part has two items.", "Import more purchases.")
+    if chooses and not users:
+        raise DataError(
+            f"The split {split} has no validation users to choose the best epoch by.",
+            "Make one with a validation part.",
+        )
+
+
+def require_new(output: Path) -> None:
+    """Check that a folder can be written.
+
+    Raises:
+        UsageError: it exists.
+    """
+    if output.exists():
+        raise UsageError(f"{output} exists already.", "Choose another --output or remove it.")
+
+
+def decisive_hash(
+    method: str, several: Sequence[BaselineOptions], read: ReadSplit, **start: Any
+) -> str:
+    """Return a hash of all that decides the result of trainings by these options."""
+    decisive: list[Any] = [method, *(as_dict(method, one) for one in several)]
+    if start:
+        decisive.append(start)
+    digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode())
+    digest.update(fingerprint(method, baseline_data(read)).encode())
+    digest.update(read.numbered.split.content_hash.encode())
+    return digest.hexdigest()
 
 
 def read_numbered(engine: Engine, split_name: str, options: BaselineOptions) -> ReadSplit:

@@ -11,6 +11,7 @@ from gpt4rec_es.lab.baselines.baseline_folder import fingerprint, open_baseline,
 from gpt4rec_es.lab.baselines.baseline_options import BaselineOptions
 from gpt4rec_es.lab.baselines.train_baseline import baseline_data, read_numbered
 from gpt4rec_es.lab.splits.split import EvalUser
+from gpt4rec_es.lab.training.cost import COST
 from gpt4rec_es.lab.training.train_reranker import TrainedReranker
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.reranking.checkpoint import DOCUMENT as RERANKER_DOCUMENT
@@ -64,7 +65,7 @@ class TrainedBaseline:
     def __init__(self, engine: Engine, split: str, part: str, folder: Path) -> None:
         document = read_document(folder)
         self.method: str = document["method"]
-        self._name, self._options = document["card"]["name"], document["options"]
+        self._card, self._options = document["card"], document["options"]
         options = BaselineOptions(**self._options)
         if options.learn_validation and part == "validation":
             raise UsageError(
@@ -88,9 +89,10 @@ class TrainedBaseline:
         self._hash = folder_hash(folder)
 
     def described(self) -> dict[str, Any]:
-        """Return name, content hash and options, as plain values."""
-        fixed = {"name": self._name, "content_hash": self._hash}
-        return {"baseline": {**fixed, **self._options}}
+        """Return name, content hash, options and cost of the training, as plain values."""
+        fixed = {"name": self._card["name"], "content_hash": self._hash}
+        cost = {key: self._card[key] for key in COST if key in self._card}
+        return {"baseline": {**fixed, **self._options, "training": cost}}
 
     def lists(
         self,

@@ -6,6 +6,7 @@ killed training goes on where it was, with equal results.
 
 import math
 import os
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,13 +31,17 @@ class StepLosses:
 
 @dataclass(frozen=True, slots=True)
 class EpochRow:
-    """One epoch: mean losses of its examples, and NDCG@10 after it (None: not measured)."""
+    """One epoch: mean losses of its examples, and NDCG@10 after it (None: not measured).
+
+    seconds: duration with its measurement, in clock time.
+    """
 
     stage: int
     phase: str
     epoch: int
     losses: dict[str, float]
     ndcg: float | None
+    seconds: float = 0.0
 
 
 class Learner(Protocol):
@@ -141,6 +146,7 @@ class _Run:
     def train_epoch(self, number: int, epoch: int) -> None:
         """Train one epoch, measure it, keep the best weights, and save the state."""
         learner, phase = self.learner, self.options.stages[number][0]
+        started = time.monotonic()
         learner.network.train()
         sums: dict[str, float] = {}
         count = 0
@@ -163,7 +169,8 @@ class _Run:
         learner.network.eval()
         ndcg = learner.measure()
         means = {name: value / count for name, value in sums.items()}
-        self.epochs.append(EpochRow(number, phase, epoch, means, ndcg))
+        seconds = round(time.monotonic() - started, 2)
+        self.epochs.append(EpochRow(number, phase, epoch, means, ndcg, seconds))
         if ndcg is None or ndcg > self.best_ndcg:
             self.best_ndcg = -1.0 if ndcg is None else ndcg
             self.best_epoch = epoch

@@ -71,12 +71,7 @@ def make_manifest(
             "search": options.search_shard_size,
             "merge": options.merge_shard_size,
         },
-        "gates": {
-            "max_failed_fraction": options.max_failed_fraction,
-            "min_full_fraction": options.min_full_fraction,
-            "max_fallback_fraction": options.max_fallback_fraction,
-            **options.gate_limits.as_dict(),
-        },
+        "gates": options.gate_limits.as_dict(),
         "code_version": code_version(),
     }
     if options.daily_min_users > 1:

@@ -4,9 +4,8 @@ They read stored rows or Elasticsearch and do not use the counts of the stages.
 """
 
 from gpt4rec_es.db.rows import gates as measured
-from gpt4rec_es.db.rows.measured_lists import count_distinct_vectors
 from gpt4rec_es.db.rows.measures import CLOCK_AHEAD
-from gpt4rec_es.db.rows.reranked import count_reranked
+from gpt4rec_es.db.rows.reranked import count_distinct_vectors, count_reranked
 from gpt4rec_es.index.inspect import count_active
 from gpt4rec_es.night.publish import measures as names
 from gpt4rec_es.night.publish.checked import Checked, Verdict
@@ -35,7 +34,7 @@ def few_users_failed(checked: Checked) -> Verdict:
     """Check that the fraction of users with outcome failed is within the manifest's limit."""
     run = checked.run
     failed, users = measured.count_failed(checked.connection, run.run_no)
-    limit = run.manifest["gates"]["max_failed_fraction"]
+    limit = checked.limits.failed
     return Verdict(
         users > 0 and failed <= limit * users,
         f"{failed} of {users} users failed",
@@ -99,7 +98,7 @@ def lists_are_full(checked: Checked) -> Verdict:
     run = checked.run
     users = measured.count_by_short_reason(checked.connection, run.run_no)
     with_hits, full = sum(users.values()), users.get("", 0)
-    limit = run.manifest["gates"]["min_full_fraction"]
+    limit = checked.limits.full
     reasons = ", ".join(f"{n} {reason}" for reason, n in users.items() if reason)
     return Verdict(
         limit == 0 or (with_hits > 0 and full >= limit * with_hits),
@@ -120,7 +119,7 @@ def re_ranker_took_part(checked: Checked) -> Verdict:
     if run.manifest.get("reranker") is None:
         return Verdict(True, "the run has no re-ranker", "nothing")
     found = count_reranked(checked.connection, run.run_no)
-    limit = run.manifest["gates"]["max_failed_fraction"]
+    limit = checked.limits.failed
     scores = "no place has a fused score, so there was nothing to score"
     if found.places:
         scores = f"{found.scored:,} of {found.places:,} places have a score of the re-ranker"

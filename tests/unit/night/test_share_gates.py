@@ -30,7 +30,7 @@ MANIFEST: dict[str, Any] = {
 
 def run(**changed: Any) -> Any:
     """Return a run whose manifest has these entries."""
-    limits = {"max_fallback_fraction": 0.2, **GateLimits().as_dict(), **changed.pop("limits", {})}
+    limits = {**GateLimits().as_dict(), **changed.pop("limits", {})}
     return SimpleNamespace(
         run_id="nightly-2026-11-22-1",
         manifest={**MANIFEST, "gates": limits, **changed},
@@ -178,6 +178,9 @@ def test_sources() -> None:
     rare = Measured(0.0, 10_000, 0.01)
     found = checked(idle, source_places__queries=rare, source_places__co_purchase=usual)
     assert "queries has no coefficient" in share_gates.every_source_took_part(found).measured
+    ranked = run(fusion=fusion(rerank=1, co_recent=1))
+    found = checked(ranked, source_places__queries=rare, source_places__co_purchase=usual)
+    assert share_gates.every_source_took_part(found).passed, "a re-ranker scores all candidates"
 
 
 def overlap(now: Any, before: Any, value: float | None, usual: float | None = None) -> bool:

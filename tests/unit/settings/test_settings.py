@@ -8,10 +8,11 @@ from pydantic import ValidationError
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.logs import scrub
+from gpt4rec_es.options.gates import GateLimits
 from gpt4rec_es.options.recipe import Recipe, flat
 from gpt4rec_es.settings import VARIABLES, Settings, load_settings
 from gpt4rec_es.settings import settings as module
-from gpt4rec_es.settings.names import MOVED
+from gpt4rec_es.settings.names import LIMITS, MOVED
 
 STACK = {
     "DATABASE_URL": "postgresql+psycopg2://writer:stackpw@127.0.0.1:1/g",
@@ -50,7 +51,7 @@ def test_values_are_read_by_their_variable() -> None:
         GPT4REC_K="25",
         GPT4REC_DEPTH="70",
         GPT4REC_EXCLUDE_BOUGHT="no",
-        GPT4REC_MAX_FAILED_FRACTION="0.5",
+        GPT4REC_GATE_LIMITS="failed=0.5",
         GPT4REC_TIMEZONE="Europe/Berlin",
         GPT4REC_NIGHTLY_CRON="*/15 1-3 * * MON,wed",
         GPT4REC_ACTOR="night-shift",
@@ -59,7 +60,7 @@ def test_values_are_read_by_their_variable() -> None:
     assert settings.elasticsearch_verify_tls is False
     assert (settings.night.k, settings.night.depth) == (25, 70)
     assert settings.night.exclude_bought is False
-    assert settings.night.max_failed_fraction == 0.5
+    assert settings.night.gate_limits.failed == 0.5
     assert settings.nightly_cron == "*/15 1-3 * * mon,wed"
     assert settings.source_of("GPT4REC_K") == "set"
     assert settings.source_of("GPT4REC_MAX_FAILURES") == "default"
@@ -290,9 +291,16 @@ def test_a_setting_that_moved_names_its_entry_of_the_recipe(name: str, tmp_path:
     assert name not in VARIABLES
 
 
+@pytest.mark.parametrize("name", LIMITS)
+def test_a_setting_that_is_a_limit_of_gates_now_names_it(name: str) -> None:
+    said = f"{name} is no setting any more: give its value as {LIMITS[name]}=... in GPT4REC_GATE"
+    assert said in refusal(**{name: "1"})
+    assert hasattr(GateLimits(), LIMITS[name])
+
+
 def test_every_moved_setting_names_a_real_entry_and_few_are_left() -> None:
     assert set(MOVED.values()) <= flat(Recipe().as_document()).keys()
-    assert len(VARIABLES) <= 50
+    assert len(VARIABLES) <= 48
 
 
 def test_limits_of_the_price_must_agree() -> None:

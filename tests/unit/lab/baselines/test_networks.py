@@ -1,5 +1,7 @@
 """Losses, causality, padding and lists of trained baselines, on values computed by hand."""
 
+from collections import Counter
+from itertools import pairwise
 from math import exp, log
 from typing import Any
 
@@ -18,7 +20,14 @@ from gpt4rec_es.lab.baselines.content_rec import ContentRec
 from gpt4rec_es.lab.baselines.fm_bpr import FmBpr
 from gpt4rec_es.lab.baselines.network import BaselineData, best_of_rows
 from gpt4rec_es.lab.baselines.sasrec import SasRec
+from gpt4rec_es.lab.baselines.sasrec_text import (
+    SasRecText,
+    principal_components,
+    start_by_titles,
+)
+from gpt4rec_es.lab.baselines.sorted_batches import windows
 from gpt4rec_es.lab.baselines.youtube_dnn import YouTubeDnn
+from gpt4rec_es.lab.training.numbered_split import NumberedSplit, ValidationUsers
 
 HISTORIES = [[0, 1, 2], [3, 1], [4], [5, 4, 3, 2, 1, 0]]
 BRANDS = ["x", "x", None, "y", None, "y", "x", None]
@@ -230,6 +239,65 @@ def test_every_purchase_but_the_first_is_an_example_within_the_length() -> None:
         for known, target in zip(items.tolist(), following.tolist(), strict=True):
             pairs += [(a, b) for a, b in zip(known, target, strict=True) if b != 8]
     assert sorted(pairs) == sorted([(0, 1), (1, 2), (3, 1), (4, 3), (3, 2), (2, 1), (1, 0)])
+
+
+@pytest.mark.parametrize(("most", "shared"), [(5, 1), (4, 0), (2, 1), (1, 0)])
+def test_windows_cover_whole_histories_and_the_newest_is_as_without_them(
+    most: int, shared: int
+) -> None:
+    histories = [list(range(n)) for n in (1, 3, 5, 6, 23)]
+    newest = [history[-most:] for history in histories]
+    random = np.random.default_rng(1)
+    assert windows(histories, most, shared, random, whole=False) == newest
+    cuts = set()
+    for _ in range(20):
+        cut = [list(one) for one in windows(histories, most, shared, random, whole=True)]
+        assert all(window in cut for window in newest)
+        assert max(map(len, cut)) <= most
+        pairs = Counter((a, b) for one in cut for a, b in pairwise(one))
+        items = Counter(item for one in cut for item in one)
+        if shared:  # each next item once
+            assert pairs == Counter((n, n + 1) for h in histories for n in h[:-1])
+        else:  # each item once
+            assert items == Counter(item for history in histories for item in history)
+        cuts.add(tuple(map(tuple, cut)))
+    assert len(cuts) > 1 or most <= 2
+
+
+def test_with_whole_histories_every_purchase_but_the_first_is_an_example() -> None:
+    pairs = []
+    for items, following, _ in sasrec(length=2, whole=True).batches(DATA, 3):
+        for known, target in zip(items.tolist(), following.tolist(), strict=True):
+            pairs += [(a, b) for a, b in zip(known, target, strict=True) if b != 8]
+    expected = [(h[n], h[n + 1]) for h in HISTORIES for n in range(len(h) - 1)]
+    assert sorted(pairs) == sorted(expected)
+
+
+def test_principal_components_keep_distances_and_have_the_size_of_other_vectors() -> None:
+    torch.manual_seed(0)
+    flat = torch.randn(30, 3) @ torch.randn(3, 7) + 5  # three dimensions in seven
+    found = principal_components(flat, 3)
+    assert float(found.std()) == pytest.approx(3**-0.5, rel=1e-4)
+    ratios = torch.pdist(found) / torch.pdist(flat)
+    torch.testing.assert_close(ratios, ratios[:1].expand_as(ratios), rtol=1e-3, atol=0)
+
+
+def test_titles_with_common_words_start_near_each_other() -> None:
+    torch.manual_seed(0)
+    titles = ["red tea cup", "red tea pot", "garden gnome", "garden lamp", None, "blue tea cup"]
+    network = SasRecText(BaselineData([[0, 1]], 6), options_of("sasrec_text", dim=3))
+    before = network.items.weight.detach().clone()
+    numbered = NumberedSplit(None, {}, {}, [], ValidationUsers([], [], []), {})  # type: ignore[arg-type]
+    made_by = start_by_titles(network, titles, numbered, None)
+    items = network.items.weight.detach()
+    cosine = torch.cosine_similarity(items[0], items, dim=1)
+    assert min(cosine[1], cosine[5]) > max(cosine[2], cosine[3])
+    assert torch.equal(items[4], before[4])  # no title
+    assert torch.equal(items[6], before[6])  # padding
+    again = SasRecText(BaselineData([[0, 1]], 6), options_of("sasrec_text", dim=3))
+    assert start_by_titles(again, titles, numbered, None) == made_by
+    with pytest.raises(UsageError, match="5 titles are too few"):
+        start_by_titles(sasrec(), titles, numbered, None)  # type: ignore[arg-type]
 
 
 def test_a_user_is_the_mean_of_the_newest_items() -> None:

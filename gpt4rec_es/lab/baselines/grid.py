@@ -1,0 +1,120 @@
+"""Train a baseline by each combination of given options, and keep the best one on validation."""
+
+import itertools
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.lab.baselines.baseline_folder import read_document
+from gpt4rec_es.lab.baselines.baseline_options import options_of
+from gpt4rec_es.lab.baselines.train_baseline import (
+    BaselineReport,
+    decisive_hash,
+    read_numbered,
+    require_new,
+    train_baseline,
+)
+from gpt4rec_es.lab.training.work_folder import resumed_folder
+from gpt4rec_es.protocols import Bars, no_bars
+from gpt4rec_es.reranking.served_sequence import DOCUMENT, folder_hash
+
+
+def train_grid(
+    engine: Engine,
+    method: str,
+    chosen: Mapping[str, Any],
+    *,
+    name: str,
+    split: str,
+    output: Path,
+    text: Path | None = None,
+    bars: Bars = no_bars,
+) -> BaselineReport:
+    """Train ``method`` by each combination of the values of ``chosen`` that are tuples.
+
+    The folder ``output`` is that of the highest NDCG@10 on validation users; its card has the
+    results of all, as ``grid``. Called again after a kill with equal arguments it goes on.
+    Raises as ``train_baseline``.
+
+    Raises:
+        UsageError: there are several combinations and no validation users to choose by.
+    """
+    combinations = _combinations(chosen)
+    all_options = [options_of(method, **{**chosen, **own}) for own in combinations]
+    given: dict[str, Any] = {"name": name, "split": split, "text": text}
+    if len(combinations) == 1:
+        with bars("Training", "epochs") as progress:
+            return train_baseline(
+                engine, method, all_options[0], output=output, progress=progress, **given
+            )
+    require_new(output)
+    if all_options[0].learn_validation:
+        raise UsageError(
+            "With --learn-validation there are no users to choose the best of several options by.",
+            "Choose without it, then train with the chosen options and number of epochs.",
+        )
+    read = read_numbered(engine, split, all_options[0])
+    work = resumed_folder(output, decisive_hash(method, all_options, read))
+    finished = []
+    for own, options in zip(combinations, all_options, strict=True):
+        varied = {key: value for key, value in own.items() if len(chosen[key]) > 1}
+        label = ", ".join(f"{key} {value:g}" for key, value in varied.items())
+        folder = work / label.replace(", ", ",").replace(" ", "=")
+        if not (folder / DOCUMENT).is_file():
+            with bars(f"Training by {label}", "epochs") as progress:
+                train_baseline(engine, method, options, output=folder, progress=progress, **given)
+        finished.append(_Trained(varied, folder, read_document(folder)["card"]))
+    report = _keep_best(finished, name, method, output)
+    shutil.rmtree(work)
+    return report
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """A finished training: its values of the varied options, its folder and card."""
+
+    options: dict[str, Any]
+    folder: Path
+    card: dict[str, Any]
+
+
+def _combinations(chosen: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return each combination of the values that are tuples."""
+    several = {key: values for key, values in chosen.items() if isinstance(values, tuple)}
+    return [
+        dict(zip(several, values, strict=True)) for values in itertools.product(*several.values())
+    ]
+
+
+def _keep_best(
+    finished: Sequence[_Trained], name: str, method: str, output: Path
+) -> BaselineReport:
+    ranked = sorted(finished, key=lambda one: -one.card["validation_ndcg"])
+    best = ranked[0]
+    best.card["grid"] = [
+        {
+            "options": one.options,
+            "ndcg": one.card["validation_ndcg"],
+            "best_epoch": best_epoch(one.card),
+            "seconds": one.card["seconds"],
+        }
+        for one in ranked
+    ]
+    document = {**read_document(best.folder), "card": best.card}
+    (best.folder / DOCUMENT).write_text(json.dumps(document, indent=1), encoding="utf-8")
+    best.folder.rename(output)
+    return BaselineReport(name, method, str(output), folder_hash(output), best.card)
+
+
+def best_epoch(card: Mapping[str, Any]) -> int:
+    """Return the number of epochs, from 1 on, whose weights were kept."""
+    measured = [row["ndcg"] for row in card["epochs"]]
+    if None in measured:
+        return len(measured)
+    return measured.index(max(measured)) + 1

@@ -1,0 +1,35 @@
+"""What a training and its lists cost, for cards and evaluations: time, memory, threads."""
+
+import resource
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from gpt4rec_es.lab.training.fit_loop import EpochRow
+
+COST = ("seconds", "peak_memory_mb", "threads")
+# ru_maxrss is in kB, on macOS in bytes.
+_PER_MB = 1_000_000 if sys.platform == "darwin" else 1_000
+
+
+def training_cost(epochs: Sequence[EpochRow]) -> dict[str, Any]:
+    """Return seconds, peak memory in MB, and CPU threads.
+
+    The seconds are those of all epochs, also before a kill; the memory is that of this process.
+    """
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {
+        "seconds": round(sum(epoch.seconds for epoch in epochs), 1),
+        "peak_memory_mb": round(peak / _PER_MB),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def serving_cost(seconds: float, users: int) -> dict[str, Any]:
+    """Return seconds per 1,000 users, and CPU threads, of lists for ``users``."""
+    return {
+        "seconds_per_1000_users": round(1000 * seconds / users, 3),
+        "threads": torch.get_num_threads(),
+    }

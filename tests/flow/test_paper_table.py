@@ -1,0 +1,143 @@
+"""The paper's comparison from stored evaluations: cells, gaps with their commands, unions, cost."""
+
+import csv
+import io
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gpt4rec_es.cli.main import run
+from gpt4rec_es.index.current import ensure_current
+from gpt4rec_es.lab.splits.create import create_split
+from gpt4rec_es.lab.splits.protocols import SplitOptions
+from tests.databases import Database
+from tests.flow.conftest import use_titles
+from tests.servers import Servers
+from tests.shop import Shop, make_shop
+
+QUICK = ("--epochs", "2", "--dim", "8")
+
+
+@pytest.fixture(scope="module")
+def filled(servers: Servers, module_database: Database, module_alias: str) -> Shop:
+    """A shop with an index and a split."""
+    use_titles(module_database)
+    made = make_shop(servers, module_database, module_alias)
+    runtime = made.runtime()
+    ensure_current(runtime.engine, runtime.elastic, runtime.reindex_options(), actor="test")
+    create_split(runtime.engine, "loo", SplitOptions("leave-one-out"), actor="test")
+    runtime.close()
+    return made
+
+
+@pytest.fixture(autouse=True)
+def _entered(filled: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled.enter(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+
+
+def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    assert run([*arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_cells_come_from_evaluations_and_missing_ones_from_the_commands_that_are_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    at = ("evaluate", "table", "loo", "--k", "2,5")
+    empty = call(capsys, *at)
+    assert all(cell["mean"] is None for line in empty["lines"] for cell in line["cells"])
+    assert empty["gains"] == []
+    named = [(one["methods"], one["commands"]) for one in empty["missing"]]
+    commands = [command for _, several in named for command in several]
+    train = [command for command in commands if " train baseline " in command]
+    assert len(train) == 7
+    chosen = [
+        command
+        for command in commands
+        if "fm_bpr" in command or "sasrec_text" in command or "--method popularity" in command
+    ]
+    assert len(chosen) == 5
+    for command in chosen:
+        quick = QUICK if " train " in command else ()
+        assert run([*shlex.split(command)[1:], *quick]) == 0
+    capsys.readouterr()
+    queries = ("evaluate", "run", "loo", "--part", "test", "--method", "queries")
+    call(capsys, *queries, "--generator", "titles", "--trust", "--num-queries", "2,5", "--k", "2,5")
+
+    found = call(capsys, *at)
+    left = {name for one in found["missing"] for name in one["methods"]}
+    assert left == {"bpr_mf", "sasrec", "youtube_dnn", "content_rec", "bert4rec"}
+    lines = {line["label"]: line for line in found["lines"]}
+    shown = call(capsys, "evaluate", "show", str(lines["fm_bpr"]["evaluation_no"]))
+    means = {(m["metric"], m["k"]): m["mean"] for m in shown["metrics"] if m["segment"] == "all"}
+    cells = {(c["metric"], c["k"]): c for c in lines["fm_bpr"]["cells"]}
+    assert cells["recall", 5]["mean"] == means["recall", 5]
+    assert (cells["recall", 5]["paper"], cells["recall", 2]["paper"]) == (0.0356, None)
+    of_queries = {c["k"]: c for c in lines["queries m=5"]["cells"] if c["metric"] == "recall"}
+    assert of_queries[2]["mean"] is None  # fewer places than queries
+    cost = lines["sasrec_text"]["cost"]
+    assert cost["training_minutes"] >= 0
+    assert cost["peak_memory_mb"] > 100
+    assert cost["serving_threads"] >= 1
+    best = max(
+        (line["label"] for line in found["lines"] if "queries" not in line["label"]),
+        key=lambda label: next(
+            (
+                c["mean"] or 0
+                for c in lines[label]["cells"]
+                if (c["metric"], c["k"]) == ("recall", 5)
+            ),
+        ),
+    )
+    gain = next(one for one in found["gains"] if (one["label"], one["k"]) == ("queries m=5", 5))
+    assert gain["best_baseline"] == best
+    compared = call(
+        capsys,
+        *("evaluate", "compare"),
+        *map(str, (gain["best_evaluation_no"], gain["evaluation_no"])),
+    )
+    paired = next(d for d in compared["differences"] if (d["k"], d["metric"]) == (5, "recall"))
+    assert (gain["gain"], gain["low"], gain["high"]) == tuple(
+        pytest.approx(paired[name]) for name in ("gain", "low", "high")
+    )
+
+    assert run(["evaluate", "loo", "--table", "paper", "--k", "2,5", "--csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    (own,) = [r for r in rows if (r["metric"], r["method"], r["k"]) == ("recall", "fm_bpr", "5")]
+    assert float(own["mean"]) == means["recall", 5]
+    assert own["paper"] == "0.0356"
+    assert {r["best_baseline"] for r in rows if r["method"] == "queries m=5"} == {"", best}
+
+    assert run([*at]) == 0
+    text = capsys.readouterr().out
+    assert "  gpt4rec train baseline bert4rec --split loo" in text
+    assert "this split's protocol is leave-one-out" in text
+    assert max(map(len, (row for row in text.splitlines() if "gpt4rec " not in row))) <= 80
+    assert run(["evaluate", "table", "loo", "--evaluation", "999"]) == 2
+    assert "There is no evaluation 999 of loo (test)." in capsys.readouterr().err
+    assert run([*at, "--json", "--csv"]) == 2
+
+
+def test_unions_add_what_others_find(capsys: pytest.CaptureFixture[str]) -> None:
+    measured = ("evaluate", "run", "loo", "--part", "test", "--k", "2,5")
+    several = ("--method", "popularity", "--method", "last-title", "--method", "co_purchases")
+    numbers = [str(one["evaluation_no"]) for one in call(capsys, *measured, *several)]
+    found = call(capsys, "evaluate", "union", *numbers, "--k", "2,5")
+    assert [(one["k"], one["label"]) for one in found["unions"]] == [
+        (k, label) for k in (2, 5) for label in ("last-title", "co_purchases")
+    ]
+    for one in found["unions"]:
+        assert one["either"] == pytest.approx(one["first"] + one["only_other"])
+        assert one["either"] == pytest.approx(one["other"] + one["only_first"])
+        assert one["either"] == pytest.approx(one["first"] + one["other"] - one["both"])
+        assert one["low"] <= one["only_other"] <= one["high"]
+        assert found["together"][str(one["k"])] >= one["either"] - 1e-12
+    assert any(one["only_other"] > 0 for one in found["unions"])
+    assert run(["evaluate", "union", *numbers, "--k", "5"]) == 0
+    assert "all together at K = 5" in capsys.readouterr().out
+    assert run(["evaluate", "union", *numbers]) == 2
+    assert "has no lists of 10 items" in " ".join(capsys.readouterr().err.split())
