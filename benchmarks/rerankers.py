@@ -74,8 +74,12 @@ def popular(cases: Cases) -> Lists:
     ranked = [item for item, _ in Counter(flat).most_common()]
 
     def lists(case: Case) -> list[list[int]]:
-        usable = [item for item in ranked if item not in set(case.left_out)]
-        return [[i for i in usable if i not in set(own)][:K] for own in case.histories]
+        left_out, found = set(case.left_out), []
+        usable = [item for item in ranked if item not in left_out]
+        for own in map(set, case.histories):
+            first = usable[: K + len(own)]
+            found.append([item for item in first if item not in own][:K])
+        return found
 
     return lists
 

@@ -120,8 +120,14 @@ def _print_decline(decline: dict[str, Any] | None) -> None:
     print_line(
         f"{verdict}{decline['worse']} of the newest {plural(decline['pairs'], 'night')} "
         f"{'is' if decline['worse'] == 1 else 'are'} worse than a week before (hit rate "
-        f"{decline['before']:.2%} -> {decline['hit_rate']:.2%}); a decline is 7 of 7"
+        f"{decline['before']:.2%} -> {decline['hit_rate']:.2%}){_chance(decline)}"
     )
+
+
+def _chance(decline: dict[str, Any]) -> str:
+    if decline["p_value"] is None:
+        return "; 7 pairs of nights are needed to judge a decline"
+    return f"; p {decline['p_value']:.2g}, beside popular items {decline['ratio_p_value']:.2g}"
 
 
 def _print_notes(data: dict[str, Any]) -> None:

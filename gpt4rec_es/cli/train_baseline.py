@@ -187,6 +187,26 @@ def print_baseline(report: "BaselineReport") -> None:
         )
     if card["validation_ndcg"] is not None:
         print_line(f"NDCG@10 on validation users: {card['validation_ndcg']:.4f}")
+        print_line(f"Learn the validation part as well: `{_final_command(report)}`")
     print_line(
         f"Measure it: `gpt4rec evaluate run {card['data']['split']} --trained {report.folder}`"
     )
+
+
+def _final_command(report: "BaselineReport") -> str:
+    """Return the command that trains with the chosen options and epochs on validation, too."""
+    from gpt4rec_es.lab.baselines.baseline_options import DEFAULTS
+    from gpt4rec_es.lab.baselines.grid import best_epoch
+
+    card, defaults = report.card, DEFAULTS[report.method]
+    parts = [f"gpt4rec train baseline {report.method} --split {card['data']['split']}"]
+    parts.append(f"--name {report.name}-final --epochs {best_epoch(card)} --learn-validation")
+    for name, value in card["options"].items():
+        if name not in {"epochs", "patience"} and defaults.get(name, value) != value:
+            option = "--" + name.replace("_", "-")
+            parts.append(option if value is True else f"{option} {value:g}")
+    if card["options"]["seed"] != 1:
+        parts.append(f"--seed {card['options']['seed']}")
+    if path := card.get("text", {}).get("path"):
+        parts.append(f"--text {path}")
+    return " ".join(parts)

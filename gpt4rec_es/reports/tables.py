@@ -123,7 +123,7 @@ def _interval(name: str, row: dict[str, Any], rows: Sequence[dict[str, Any]]) ->
     mean, low, high = row[name], *(row[end] for end in names)
     if mean is None or low is None or high is None:
         return Cell(numbers.real(mean), "real")
-    ends = [one[end] for one in rows for end in names if one[end] is not None]
+    ends = [one[end] for one in rows for end in (name, *names) if one[end] is not None]
     text = f"{numbers.real(mean)} ({numbers.real(low)} to {numbers.real(high)})"
     return Cell(text, "interval", span=span(mean, low, high, min(ends), max(ends)))
 

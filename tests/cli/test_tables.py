@@ -272,7 +272,15 @@ QUALITY = {
             },
         }
     ],
-    "decline": {"pairs": 7, "worse": 7, "hit_rate": 0.1, "before": 0.2, "is_declined": True},
+    "decline": {
+        "pairs": 7,
+        "worse": 7,
+        "hit_rate": 0.1,
+        "before": 0.2,
+        "is_declined": True,
+        "p_value": 0.001,
+        "ratio_p_value": 0.002,
+    },
     "reason": None,
     "caution": "Observational.",
 }

@@ -1,6 +1,7 @@
 """Trained baselines from the command line: killed, resumed, and measured on the test part."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,16 @@ def test_baselines_are_trained_and_measured_together(
     assert report["folder"] == ".models/bpr_mf-loo"
     assert [epoch["epoch"] for epoch in report["card"]["epochs"]] == [0, 1, 2]
     command = ["train", "baseline", "sasrec", "--split", "loo", "--name", "seq", "--epochs", "2"]
+    command += ["--dim", "8,16", "--dropout", "0.1"]
     assert run(command) == 0
-    assert "gpt4rec evaluate run loo --trained .models/seq" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "gpt4rec evaluate run loo --trained .models/seq" in printed
+    (final,) = re.findall("`gpt4rec (train .*)`", printed)
+    assert re.fullmatch(
+        "train baseline sasrec --split loo --name seq-final --epochs [12] --learn-validation "
+        "--dim (8|16) --dropout 0.1",
+        final,
+    )
     assert sorted(path.name for path in (tmp_path / ".models").iterdir()) == ["bpr_mf-loo", "seq"]
     measured = ("evaluate", "run", "loo", "--part", "test", "--k", "5")
     trained = ("--trained", ".models/bpr_mf-loo", "--trained", ".models/seq")
@@ -63,9 +72,9 @@ def test_baselines_are_trained_and_measured_together(
     assert "bpr_mf has no option blocks" in " ".join(capsys.readouterr().err.split())
     assert run(["evaluate", "run", "loo"]) == 2
     assert "There is no method." in capsys.readouterr().err
-    final = ("train", "baseline", "sasrec", "--split", "loo", "--name", "f", "--learn-validation")
-    call(capsys, *final, "--epochs", "2")
-    assert run(["evaluate", "run", "loo", "--trained", ".models/f"]) == 2
+    assert run(final.split()) == 0
+    capsys.readouterr()
+    assert run(["evaluate", "run", "loo", "--trained", ".models/seq-final"]) == 2
     assert "learned from the validation part" in " ".join(capsys.readouterr().err.split())
 
 

@@ -3,14 +3,18 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from gpt4rec_es.cli.main import cli
-from gpt4rec_es.errors import DependencyError
+from gpt4rec_es.db.locks import hold_lock
+from gpt4rec_es.db.rows.quality import Due
+from gpt4rec_es.errors import DependencyError, LockedError
 from gpt4rec_es.night.publish import prune as pruning
+from gpt4rec_es.night.quality import judge
 from gpt4rec_es.night.quality.judge import due_runs, measure
 from gpt4rec_es.privacy.forget import forget_user
 from gpt4rec_es.runtime import Runtime
@@ -403,3 +407,27 @@ def test_arms_of_a_holdback_are_compared_and_held_back_users_left_out(
     shown = run_cli("--run", RUN).stdout
     assert "arms are random groups" in shown
     assert any(line.split()[:3] == ["28", "popularity", "2"] for line in shown.splitlines())
+
+
+def test_what_a_killed_measurement_left_out_is_measured_by_the_next(
+    shop: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with shop.engine.begin() as connection:
+        buy(connection, BOUGHT)
+    parts, store = parts_with(shop.engine), judge.rows.store
+
+    def die_at_7(connection: Connection, due: Due, **found: Any) -> None:
+        store(connection, due, **found)
+        if due.age_days == 7:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr(judge.rows, "store", die_at_7)
+        with pytest.raises(KeyboardInterrupt):
+            measure(parts)
+    assert {age for age, _ in figures(shop)} == {1}
+    assert measure(parts) == [RUN]
+    expect(figures(shop))
+    # While one process measures, another does not.
+    with hold_lock(shop.engine, "quality"), pytest.raises(LockedError):
+        measure(parts)

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.lab.baselines.baseline_folder import DOCUMENT, folder_hash, read_document
+from gpt4rec_es.lab.baselines.baseline_folder import read_document
 from gpt4rec_es.lab.baselines.baseline_options import options_of
 from gpt4rec_es.lab.baselines.train_baseline import (
     BaselineReport,
@@ -22,6 +22,7 @@ from gpt4rec_es.lab.baselines.train_baseline import (
 )
 from gpt4rec_es.lab.training.work_folder import resumed_folder
 from gpt4rec_es.protocols import Bars, no_bars
+from gpt4rec_es.reranking.served_sequence import DOCUMENT, folder_hash
 
 
 def train_grid(

@@ -23,7 +23,7 @@ from gpt4rec_es.protocols import no_progress
 
 FILE = Path(__file__).parents[3] / "data" / "oracles.json"
 DIM, K = 32, 10
-PAIRS = {"lr": 1e-2, "epochs": 30, "batch_size": 256, "l2": 0.01}
+PAIRS = {"lr": 1e-2, "epochs": 10, "batch_size": 256, "l2": 0.01}
 SEQUENCES = {"lr": 5e-3, "batch_size": 64, "samples": 0, "blocks": 1, "dropout": 0.1}
 OURS: dict[str, dict[str, Any]] = {
     "bpr_mf": PAIRS,
