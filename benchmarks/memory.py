@@ -23,7 +23,7 @@ from benchmarks.timing import resident_growth
 from gpt4rec_es.catalog.import_interactions import import_interactions
 from gpt4rec_es.exports.export import export
 from gpt4rec_es.index.reindex import ReindexOptions, reindex
-from gpt4rec_es.night.stages.drain import drain
+from gpt4rec_es.night.drain import drain
 from gpt4rec_es.night.start import start_night
 
 PARTS = ("import", "reindex", "merge", "export")

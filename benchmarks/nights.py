@@ -26,7 +26,9 @@ from benchmarks.shops import (
 )
 from benchmarks.table import Line, at_most, megabytes, percent
 from benchmarks.timing import peak_resident
-from gpt4rec_es.night.stages.drain import drain
+from gpt4rec_es.db.rows import runs as run_rows
+from gpt4rec_es.night.drain import drain
+from gpt4rec_es.night.publish.gates import check
 from gpt4rec_es.night.start import start_night
 
 _ITEMS = 12_000
@@ -75,6 +77,7 @@ def measure(place: Place, users: int) -> list[Line]:
         Line(f"{name}: processor time of a full night", _spent(full)),
         Line(f"{name}: bookkeeping of the night", f"{same.total:.1f} s"),
         Line(f"{name}: full night without a model", f"{full.total:.1f} s, {_done(full)}"),
+        Line(f"{name}: gates, of the full night without a model", _gates(place, full)),
         Line(f"{name}: nothing changed", f"{same.total:.1f} s, {_done(same)}"),
         Line(f"{name}: 1 % changed", f"{changed.total:.1f} s, {_done(changed)}"),
         at_most(f"{name}: tokens at 1 %", changed.tokens / full.tokens, 0.011, _precise),
@@ -82,6 +85,15 @@ def measure(place: Place, users: int) -> list[Line]:
         Line(f"{name}: memory of the process at most", megabytes(peak_resident())),
         *disk_lines(place, name, users, [full.run_no, same.run_no, changed.run_no]),
     ]
+
+
+def _gates(place: Place, night: Night) -> str:
+    """Return the time of one check of a night, and its part of the night."""
+    with place.engine.connect() as connection:
+        run, started = run_rows.load(connection, night.run_no), time.perf_counter()
+        check(night_parts(place), connection, run)
+    seconds = time.perf_counter() - started
+    return f"{seconds:.1f} s, {percent(seconds / night.total)}"
 
 
 def _spent(night: Night) -> str:

@@ -9,7 +9,6 @@ what there is. reranker_rows.py defines the rows, reranker_cases.py the users an
 import argparse
 import hashlib
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -31,6 +30,7 @@ from benchmarks.reranker_rows import (
     random_gpt2,
 )
 from benchmarks.reranker_table import print_tables
+from benchmarks.timing import peak_resident
 from gpt4rec_es.encoders.folder import open_checkpoint
 from gpt4rec_es.encoders.network import set_threads
 from gpt4rec_es.lab.baselines.baseline_folder import NETWORKS
@@ -74,8 +74,12 @@ def popular(cases: Cases) -> Lists:
     ranked = [item for item, _ in Counter(flat).most_common()]
 
     def lists(case: Case) -> list[list[int]]:
-        usable = [item for item in ranked if item not in set(case.left_out)]
-        return [[i for i in usable if i not in set(own)][:K] for own in case.histories]
+        left_out, found = set(case.left_out), []
+        usable = [item for item in ranked if item not in left_out]
+        for own in map(set, case.histories):
+            first = usable[: K + len(own)]
+            found.append([item for item in first if item not in own][:K])
+        return found
 
     return lists
 
@@ -122,7 +126,7 @@ def run_row(cases: Cases, name: str, gpt2: Path, most: int | None, work: Path) -
         lists, found = train_baseline(cases, name, state)
     else:
         lists, found = train_reranker(cases, name, gpt2, most, state)
-    found["memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    found["memory_mb"] = peak_resident() / 1e6
     test = cases.cases["all"]
     many = test.at([n % len(test.users) for n in range(_SCORED)])
     started = time.process_time()

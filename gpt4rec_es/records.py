@@ -22,9 +22,9 @@ class Outcome(StrEnum):
     OK = "ok"  # at least one recommendation from a source of the run, such as generated queries
     NO_HISTORY = "no_history"  # no purchase: popular items, flagged
     NO_TITLES = "no_titles"  # purchases, but none with a usable title: popular items, flagged
-    # Every query had no token left after analysis, or was filtered: fallbacks, flagged.
-    EMPTY_QUERY = "empty_query"
+    EMPTY_QUERY = "empty_query"  # no query had a token left, or filters took it: fallbacks, flagged
     NO_HITS = "no_hits"  # the queries found no item that may be recommended: fallbacks, flagged
+    HELD_BACK = "held_back"  # by a holdback: popular items, or no list
     FAILED = "failed"  # a repeated error; no rows
 
 

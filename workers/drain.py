@@ -7,8 +7,8 @@ from celery import Celery, current_task
 from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.errors import ConflictError, DependencyError, GateError, UsageError
 from gpt4rec_es.logs import log_context
+from gpt4rec_es.night.drain import drain
 from gpt4rec_es.night.stages.advance import STAGES_OF
-from gpt4rec_es.night.stages.drain import drain
 from gpt4rec_es.reports.after_night import write_after_night
 from gpt4rec_es.version import is_code_unchanged
 from workers.notify import notify

@@ -17,6 +17,7 @@ import click
 from benchmarks.gates import shops
 from benchmarks.gates.changes import NOT_STARTED, Defect
 from benchmarks.gates.defects import DEFECTS
+from benchmarks.gates.fakes import good_generator
 from benchmarks.gates.invented import INVENTED
 from benchmarks.gates.margins import Margins
 from benchmarks.gates.nights import QUERIES, World, copied, live_index
@@ -54,6 +55,7 @@ def published(data: ShopData, *, is_large: bool, chance: random.Random) -> Itera
         world = World(place, day=0)
         if is_large:  # the generator decides its lists, and its sample is large enough to refuse
             world.recipe, world.limits = QUERIES, GateLimits(held_out_share=1.0)
+            world.generator = good_generator()
         for day in range(_BEFORE):
             if refused := clean_night(world, data, day, chance).refused:
                 message = f"A clean night is refused: {refused}."

@@ -123,6 +123,14 @@ DATA_DEFECTS = (
         ),
     ),
     Defect(
+        "a quarter of the users without purchases",
+        ("cohort_did_not_shrink",),
+        sql(
+            "DELETE FROM interactions WHERE user_no % 4 = 0;"
+            "UPDATE catalog_state SET history_version = history_version + 1"
+        ),
+    ),
+    Defect(
         "half of the catalog inactive",
         _CATALOG,
         sql(f"UPDATE items SET is_active = false WHERE is_part(item_no);{NEW_CATALOG}"),

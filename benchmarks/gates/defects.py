@@ -101,6 +101,42 @@ LIST_DEFECTS = (
             "ARRAY[min(item_no)] FROM recommendations WHERE run_no = :run"
         ),
     ),
+    # Small ones, which only one gate can know.
+    Defect(
+        "2 % of users failed",
+        ("few_users_failed",),
+        damage(
+            "UPDATE user_outcomes SET outcome = 'failed' WHERE run_no = :run AND user_no % 50 = 7"
+        ),
+    ),
+    Defect(
+        "one item that is not in the index",
+        ("items_exist_and_are_active",),
+        damage(
+            "INSERT INTO items (item_id, version) VALUES ('gone', 1);"
+            "UPDATE recommendations SET item_no = (SELECT max(item_no) FROM items) "
+            "WHERE run_no = :run AND user_no = 7 AND rank = 5"
+        ),
+    ),
+    Defect(
+        "short lists of 5 % of users",
+        ("lists_are_full",),
+        damage(
+            "UPDATE user_outcomes SET n_found = 8, short_reason = 'exhausted_queries' "
+            "WHERE run_no = :run AND user_no % 20 = 7"
+        ),
+    ),
+    Defect(
+        "other items for everybody",
+        ("lists_resemble_the_published",),
+        damage(
+            "UPDATE recommendations SET item_no = -1 - (item_no + 479) % 960 WHERE run_no = :run "
+            "AND user_no NOT IN (SELECT r.user_no FROM recommendations AS r JOIN interactions "
+            "AS i ON i.user_no = r.user_no AND i.item_no = 1 + (r.item_no + 479) % 960 "
+            "WHERE r.run_no = :run);"
+            "UPDATE recommendations SET item_no = abs(item_no) WHERE run_no = :run"
+        ),
+    ),
     Defect(
         "a date before the published one",
         ("is_newer_than_published",),

@@ -122,6 +122,7 @@ class World:
             run = run_rows.newest(connection, 1)[0]
             if self.damage is not None:
                 self.damage(connection, run)
+                run = run_rows.load(connection, run.run_no)
             found = check(parts, connection, run)
         self.seconds = checked - started, time.monotonic() - checked
         return found

@@ -53,6 +53,7 @@ def print_run(data: dict[str, Any]) -> None:
                 rows,
                 title=f"{what}: bought of those of users that bought",
             )
+    _print_arms(data["arms"])
     _print_notes(data)
 
 
@@ -61,6 +62,35 @@ def _method_row(figure: dict[str, Any]) -> list[Any]:
         figure["method"],
         *(_interval(figure, name) for name in ("hit_rate", "recall", "gain")),
     ]
+
+
+def _print_arms(arms: Sequence[dict[str, Any]]) -> None:
+    if not arms:
+        return
+    print_line(
+        "Holdback: arms are random groups of users, so differences between them are effects of "
+        "the lists, unlike all other figures here."
+    )
+    print_table(
+        ["days", "arm", "users", "bought new %", "recipe gains %", "clear", "users needed"],
+        [_arm_row(one) for one in arms],
+    )
+    if any(one["recipe_against_it"] for one in arms):
+        print_line(
+            "clear: the 95 % interval excludes 0. users needed: in each arm, to find a difference "
+            "of a tenth in 8 of 10 cases"
+        )
+
+
+def _arm_row(arm: dict[str, Any]) -> list[Any]:
+    against = arm["recipe_against_it"]
+    bought = 100 * arm["n_buyers"] / arm["n_users"] if arm["n_users"] else None
+    row = [arm["age_days"], arm["arm"], arm["n_users"], bought]
+    if against is None:
+        return [*row, None, None, None]
+    ends = (100 * against[end] for end in ("difference", "low", "high"))
+    gain = "{:.2f} {:.2f}..{:.2f}".format(*ends)
+    return [*row, gain, against["is_clear"], against["needed"]]
 
 
 def _part_rows(parts: Sequence[dict[str, Any]], ages: Sequence[int]) -> list[list[Any]]:
@@ -90,8 +120,14 @@ def _print_decline(decline: dict[str, Any] | None) -> None:
     print_line(
         f"{verdict}{decline['worse']} of the newest {plural(decline['pairs'], 'night')} "
         f"{'is' if decline['worse'] == 1 else 'are'} worse than a week before (hit rate "
-        f"{decline['before']:.2%} -> {decline['hit_rate']:.2%}); a decline is 7 of 7"
+        f"{decline['before']:.2%} -> {decline['hit_rate']:.2%}){_chance(decline)}"
     )
+
+
+def _chance(decline: dict[str, Any]) -> str:
+    if decline["p_value"] is None:
+        return "; 7 pairs of nights are needed to judge a decline"
+    return f"; p {decline['p_value']:.2g}, beside popular items {decline['ratio_p_value']:.2g}"
 
 
 def _print_notes(data: dict[str, Any]) -> None:

@@ -61,6 +61,9 @@ def print_status(data: dict[str, Any], *, wide: bool = False) -> None:
     sources = ", ".join(f"{name}:{weight:g}" for name, weight in data["weights"].items())
     reranker = f"; re-ranker {data['reranker']}" if data["reranker"] else ""
     print_line(f"recipe {data['recipe'] or '(older than recipes)'}: {sources}{reranker}")
+    if data["holdback"]:
+        arms = ", ".join(f"{share:.1%} {arm}" for arm, share in data["holdback"].items())
+        print_line(f"holdback: other lists for {arms} of the users")
     if data["generator"] is None:
         print_line("no query generator: no queries are written; the other sources make the lists")
     print_line(

@@ -60,9 +60,12 @@ def print_list_trial(report: "ListTrialReport") -> None:
     print_line(f"The recipe found: {_options(t)}.")
     best = sorted(report.settings, key=lambda row: -row["value"])[:5]
     print_table(
-        ["changed from the first", "fitted", "re-ranker", f"{t.metric}@{t.k}"],
+        ["changed from the first", "fitted", "re-ranker", "as source", f"{t.metric}@{t.k}"],
         [
-            (_changes(report.settings[0], row), row["is_fitted"], row["has_reranker"], row["value"])
+            (
+                _changes(report.settings[0], row),
+                *(row[name] for name in ("is_fitted", "has_reranker", "has_sequence", "value")),
+            )
             for row in best
         ],
         "Best settings",
@@ -85,7 +88,7 @@ def print_list_trial(report: "ListTrialReport") -> None:
 
 def _changes(first: Mapping[str, Any], row: Mapping[str, Any]) -> str:
     """Return the options of a setting that differ from those of the first, which is the recipe."""
-    others = {"trial_no", "setting_no", "is_fitted", "has_reranker", "value"}
+    others = {"trial_no", "setting_no", "is_fitted", "has_reranker", "has_sequence", "value"}
     found = (
         f"{name} {it:g}" for name, it in row.items() if name not in others if it != first[name]
     )

@@ -47,5 +47,5 @@ def quality(connection: Connection) -> list[Metric]:
     return [
         *(rates, recalls, users, measured),
         gauge("gpt4rec_quality_worse_nights", "Of the newest 7, against a week before.", worse),
-        gauge("gpt4rec_quality_declined", "1: all seven are worse.", is_declined),
+        gauge("gpt4rec_quality_declined", "1: they are worse by more than chance.", is_declined),
     ]

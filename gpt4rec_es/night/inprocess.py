@@ -17,9 +17,9 @@ from gpt4rec_es.db.rows.rules import rules_on
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.db.rows.stored_lists import ListsTable, count_rows
 from gpt4rec_es.errors import ConflictError, LockedError
+from gpt4rec_es.night.drain import drain
 from gpt4rec_es.night.inputs.manifest import no_generator
 from gpt4rec_es.night.inputs.parts import NightParts
-from gpt4rec_es.night.stages.drain import drain
 from gpt4rec_es.night.start import KIND, start_night
 from gpt4rec_es.options.night import NightOptions
 from gpt4rec_es.protocols import Progress, no_progress

@@ -21,6 +21,7 @@ from gpt4rec_es.db.rows.co_purchases import is_current
 from gpt4rec_es.db.rows.cohort import freeze_users
 from gpt4rec_es.db.rows.health import clock
 from gpt4rec_es.db.rows.history import data_versions
+from gpt4rec_es.db.rows.holdback import freeze_holdback
 from gpt4rec_es.db.rows.measures import Measured
 from gpt4rec_es.db.rows.pins import pin as pin_build
 from gpt4rec_es.db.rows.shard_plans import plan_generate
@@ -28,7 +29,7 @@ from gpt4rec_es.db.rows.texts import decoding_number
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.night.inputs.co_purchases import ensure_co_purchases
 from gpt4rec_es.night.inputs.cohort import freeze_popular, freeze_titles, stage_cohort
-from gpt4rec_es.night.inputs.held_out import freeze_held_out
+from gpt4rec_es.night.inputs.hide_purchases import freeze_held_out
 from gpt4rec_es.night.inputs.manifest import make_manifest
 from gpt4rec_es.night.inputs.opened import (
     Ranker,
@@ -166,6 +167,8 @@ def _plan_once(
             staged,
         )
         freeze_users(connection, run_no)
+        if options.holdback.shares:
+            freeze_holdback(connection, run_no, options.holdback)
         run = run_rows.load(connection, run_no)
         freeze_rules(connection, run_no, run.manifest.get("rules"))
         freeze_popular(connection, run)

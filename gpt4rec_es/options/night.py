@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Interval
 
 from gpt4rec_es.options.gates import GateLimits
+from gpt4rec_es.options.holdback import Holdback
 from gpt4rec_es.options.lists import Fusion, ListRules, QueryFilters, SearchOptions
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe
 from gpt4rec_es.records import Decoding
@@ -28,6 +29,7 @@ class NightOptions:
     a query in the daily sums. max_outage_seconds: time that a worker waits for an unreachable
     server before it gives its shard back. max_fallback_fraction: limit of the fractions that the
     gate ``few_fallbacks`` measures. gate_limits: limits of the other gates.
+    holdback: users that get other lists, for comparison.
     """
 
     k: Annotated[int, Interval(ge=1, le=1000)] = 10
@@ -45,6 +47,7 @@ class NightOptions:
     min_full_fraction: _Fraction = 0.99
     max_fallback_fraction: _Fraction = 0.2
     gate_limits: GateLimits = field(default_factory=GateLimits)
+    holdback: Holdback = field(default_factory=Holdback)
     daily_min_users: Annotated[int, Interval(ge=1, le=10_000)] = 1
     max_outage_seconds: float = 600.0
 

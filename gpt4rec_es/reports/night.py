@@ -36,6 +36,7 @@ _READINGS: dict[str, Reading] = {
     "stages": rows.STAGES,
     "cost": rows.COST,
     "changes": rows.CHANGES,
+    "quality": rows.QUALITY,
     "gates": rows.GATES,
     "queries": demand.QUERIES,
     "query_changes": demand.QUERY_CHANGES,

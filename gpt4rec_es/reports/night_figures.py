@@ -108,7 +108,32 @@ def figures(facts: NightFacts, counts: Counts) -> list[Figure]:
             line("items"),
         ),
     ]
-    return found + _change_figures(facts) + _cost_figures(facts, line("seconds")) + _gates(facts)
+    return (
+        found
+        + _quality(facts)
+        + _change_figures(facts)
+        + _cost_figures(facts, line("seconds"))
+        + _gates(facts)
+    )
+
+
+def _quality(facts: NightFacts) -> list[Figure]:
+    """Return the newest measured hit rate; nothing, while no night was measured."""
+    measured = [row for row in _rows(facts, "quality") if row["is_complete"] and row["buyers"]]
+    if not measured:
+        return []
+    row = measured[0]
+    value, popular = (share(row[name] or 0, 1) for name in ("rate", "popular"))
+    return [
+        Figure(
+            "quality",
+            "Hit rate",
+            value,
+            f"popular items: {popular}; {plural(row['buyers'], 'buyer')} within "
+            f"{plural(row['days'], 'day')} of {row['logical_date']}",
+            "night_quality",
+        )
+    ]
 
 
 def _change_figures(facts: NightFacts) -> list[Figure]:

@@ -172,6 +172,21 @@ def _work(found: Mapping[str, Rows]) -> list[Table]:
             ],
         ),
         table(
+            found["quality"],
+            "quality",
+            "Purchases after the last nights",
+            [
+                Column("logical_date", "Night"),
+                Column("days", "Days", "count", "days after the night whose purchases count"),
+                Column("is_complete", "Complete", "yes", "whether these days are over"),
+                Column("buyers", "Buyers", "count", "users that bought an item new to them"),
+                Column("rate", "Hit rate (95 % interval)", "interval"),
+                Column("popular", "Popular items", "real", "hit rate of popular items"),
+                Column("gain", "Gain over popular items (95 % interval)", "interval"),
+            ],
+            empty="Not measured yet: this needs purchases imported after a night.",
+        ),
+        table(
             found["gates"],
             "gates",
             "Gates, failed ones first, then by importance",

@@ -100,7 +100,7 @@ def table(
     """Return the table of ``found``; columns of the reading without a ``Column`` are left out.
 
     key: its name in the page. empty: what a table without rows says. links: names of runs that have
-    a page in the folder of this one. An interval is drawn from the columns mean, low and high.
+    a page in the folder of this one. An interval is drawn with its column's _low and _high.
     """
     rows = found.dicts()
     most = {
@@ -112,17 +112,18 @@ def table(
     for place, column in enumerate(columns):
         for row, line in zip(rows, cells, strict=True):
             if column.kind == "interval":
-                line[place] = _interval(row, rows)
+                line[place] = _interval(column.name, row, rows)
             elif column.kind == "link" and row[column.name] in links:
                 line[place] = replace(line[place], href=f"{row[column.name]}.html")
     return Table(caption, tuple(columns), cells, found.views, found.sql, empty, key)
 
 
-def _interval(row: dict[str, Any], rows: Sequence[dict[str, Any]]) -> Cell:
-    mean, low, high = (row[name] for name in ("mean", "low", "high"))
+def _interval(name: str, row: dict[str, Any], rows: Sequence[dict[str, Any]]) -> Cell:
+    names = (f"{name}_low", f"{name}_high")
+    mean, low, high = row[name], *(row[end] for end in names)
     if mean is None or low is None or high is None:
         return Cell(numbers.real(mean), "real")
-    ends = [one[name] for one in rows for name in ("low", "high") if one[name] is not None]
+    ends = [one[end] for one in rows for end in (name, *names) if one[end] is not None]
     text = f"{numbers.real(mean)} ({numbers.real(low)} to {numbers.real(high)})"
     return Cell(text, "interval", span=span(mean, low, high, min(ends), max(ends)))
 

@@ -66,8 +66,8 @@ class PairScores(TwoTowers):
         self.require_known(distinct, [list(items)])
         histories = [self.train_histories[user] for user in distinct]
         scores = self.score_catalog(distinct, histories, self.snapshot()).log_softmax(1)
-        rows = [distinct.index(user) for user in users]
-        return scores[rows, list(items)]
+        row = {user: place for place, user in enumerate(distinct)}
+        return scores[[row[user] for user in users], list(items)]
 
     def recommend(self, user: int, k: int) -> list[int]:
         """Return the ``k`` best items for a user of the training data; see ``best_items``."""

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, get_type_hints
 from pydantic import BaseModel
 
 from gpt4rec_es.options.gates import read_limits, write_limits
+from gpt4rec_es.options.holdback import read_holdback, write_holdback
 
 PREFIX = "GPT4REC_"
 # Names that other tools use as well, so they have no prefix.
@@ -63,6 +64,7 @@ TEXTS = {
         lambda categories: " | ".join(categories) or None,
     ),
     "gate_limits": Text(read_limits, write_limits),
+    "holdback": Text(read_holdback, write_holdback),
 }
 
 

@@ -136,8 +136,8 @@ class Page:
         self.call("Page.navigate", url=path.resolve().as_uri())
         self._browser.wait_for("Page.loadEventFired", self._session)
 
-    def look(self, width: int, *, dark: bool = False) -> None:
-        """Show the page as wide as ``width`` pixels, in light or dark colours."""
+    def look(self, width: int, *, dark: bool = False, printed: bool = False) -> None:
+        """Show the page as wide as ``width`` pixels, in light or dark colours, or as on paper."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -146,7 +146,8 @@ class Page:
             mobile=False,
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.call("Emulation.setEmulatedMedia", features=[scheme])
+        media = "print" if printed else ""
+        self.call("Emulation.setEmulatedMedia", media=media, features=[scheme])
 
     def evaluate(self, expression: str) -> Any:
         """Return the value of an expression, awaited."""

@@ -30,6 +30,9 @@ def faults(browser: Chromium, path: Path) -> list[str]:
             if measured["texts"] < 20:
                 found.append(f"{where}: only {measured['texts']} texts")
         found += [f"{where}: {one}" for one in page.violations()]
+    page.look(WIDTHS[0] // 2, printed=True)
+    measured = page.evaluate(_MEASURE)
+    found += [f"{path.name} on paper: overlapping: {one}" for one in measured["overlapping"]]
     printed = page.pdf()
     if not printed.startswith(b"%PDF") or not re.search(rb"/Type\s*/Page\b", printed):
         found.append(f"{path.name}: the printed page is no PDF")

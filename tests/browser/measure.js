@@ -27,11 +27,20 @@
       }
     }
   });
+  // Charts may not cover texts either, but those that belong to them.
+  const charts = [...document.querySelectorAll("svg")].filter((one) => one.checkVisibility());
+  for (const chart of charts) {
+    const area = chart.getBoundingClientRect();
+    for (const { owner, text, box } of boxes) {
+      const wide = Math.min(area.right, box.right) - Math.max(area.left, box.left);
+      const high = Math.min(area.bottom, box.bottom) - Math.max(area.top, box.top);
+      if (wide > 2 && high > 6 && !chart.contains(owner)) overlapping.push(`chart / ${text}`);
+    }
+  }
   const flat = (shape) => {
     const box = shape.getBoundingClientRect();
     return box.width < 2 && box.height < 2;
   };
-  const drawn = [...document.querySelectorAll("svg")].filter((one) => one.checkVisibility());
   return {
     overflow: document.documentElement.scrollWidth - innerWidth,
     outside: boxes.filter(({ owner, box }) =>
@@ -40,8 +49,8 @@
     invisible: boxes.filter(({ box }) => box.width < 1).map(({ text }) => text),
     overlapping,
     texts: boxes.length,
-    charts: drawn.length,
-    empty: drawn.filter((one) => [...one.querySelectorAll("path, polyline")].every(flat))
+    charts: charts.length,
+    empty: charts.filter((one) => [...one.querySelectorAll("path, polyline")].every(flat))
       .map((one) => one.outerHTML.slice(0, 200)),
     bars: [...document.querySelectorAll(".split")].filter((one) => one.checkVisibility())
       .map((one) => [...one.children].reduce((sum, part) => sum + part.offsetWidth, 0)),

@@ -121,6 +121,7 @@ STATUS = {
     "cohort_size": 10,
     "users_done": 1,
     "weights": {"queries": 0.1},
+    "holdback": {"none": 0.05},
     "recipe": "default",
     "generator": "first",
     "reranker": "fields-of-november",
@@ -256,7 +257,30 @@ QUALITY = {
         {"part": part, "value": value, "age_days": 1, "n_hits": 1234, "n_judged": 100_000}
         for part, value in (("rank", "1"), ("source", "co_purchase"), ("outcome", "no_history"))
     ],
-    "decline": {"pairs": 7, "worse": 7, "hit_rate": 0.1, "before": 0.2, "is_declined": True},
+    "arms": [
+        {
+            "age_days": 28,
+            "arm": "popularity",
+            "n_users": 1_000_000,
+            "n_buyers": 123_456,
+            "recipe_against_it": {
+                "difference": -0.1234,
+                "low": -0.2345,
+                "high": -0.1111,
+                "needed": 1_234_567,
+                "is_clear": True,
+            },
+        }
+    ],
+    "decline": {
+        "pairs": 7,
+        "worse": 7,
+        "hit_rate": 0.1,
+        "before": 0.2,
+        "is_declined": True,
+        "p_value": 0.001,
+        "ratio_p_value": 0.002,
+    },
     "reason": None,
     "caution": "Observational.",
 }
@@ -285,7 +309,7 @@ TABLES: dict[str, tuple[Callable[[], None], list[str]]] = {
     ),
     "quality --run": (
         partial(quality_output.print_run, QUALITY),
-        ["newest_title", "12.35", "co_purchase", "1,234/100,000"],
+        ["newest_title", "12.35", "co_purchase", "1,234/100,000", "1234567"],
     ),
     "runs diff": (partial(runs_output.print_lists_diff, DIFF), [ITEM, "HEART-SHAPED"]),
     "rules list": (

@@ -8,11 +8,11 @@ from sqlalchemy import text
 
 from gpt4rec_es.db.rows import shards
 from gpt4rec_es.errors import GateError
+from gpt4rec_es.night.drain import drain
 from gpt4rec_es.night.inprocess import run_night
 from gpt4rec_es.night.publish.gates import GATES
 from gpt4rec_es.night.publish.prune import prune
 from gpt4rec_es.night.publish.withdraw import rollback
-from gpt4rec_es.night.stages.drain import drain
 from gpt4rec_es.night.stages.leases import give_back
 from gpt4rec_es.night.start import start_night
 from gpt4rec_es.runtime import Runtime

@@ -22,7 +22,7 @@ from tests.servers import Servers
         (storing.measure, 600, 8),
         (importing.measure, 300, 2),
         (searching.measure, 40, 4),
-        (nights.measure, 100, 16),
+        (nights.measure, 100, 17),
     ],
 )
 def test_each_part_runs_and_cleans_up(

@@ -18,6 +18,7 @@ from gpt4rec_es.db.rows.metadata import ItemFields
 from gpt4rec_es.db.rows.shards import claim
 from gpt4rec_es.errors import ConflictError, DataError, GateError, UsageError
 from gpt4rec_es.night import plan
+from gpt4rec_es.night.drain import drain
 from gpt4rec_es.night.inprocess import plan_summary, run_night
 from gpt4rec_es.night.inputs.item_vectors import (
     ensure_item_vectors,
@@ -29,7 +30,6 @@ from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.publish.collect import collect
 from gpt4rec_es.night.publish.prune import prune
 from gpt4rec_es.night.stages.advance import advance, queue_of
-from gpt4rec_es.night.stages.drain import drain
 from gpt4rec_es.night.start import start_night
 from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.options.recipe import Recipe

@@ -46,6 +46,35 @@ def set_k1(elastic: Elasticsearch, index: str, k1: float) -> None:
     elastic.cluster.health(index=index, wait_for_status="yellow")
 
 
+def use_reranker(connection: Connection) -> None:
+    """Let the second run have a re-ranker that knows all items."""
+    for statement in (
+        """
+        INSERT INTO rerankers
+            (name, content_hash, path, gpt2, width, history_length, card, actor)
+        VALUES ('r', 'h', '/there', 'gpt2', 3, 5, '{}', 'test')
+        """,
+        """
+        INSERT INTO item_vectors (reranker_no, item_no, catalog_version, input_hash, vector)
+        SELECT reranker_no, item_no, 1, '', '' FROM rerankers CROSS JOIN items
+        """,
+        """
+        UPDATE runs SET reranker_no = r.reranker_no,
+            manifest = manifest || '{"reranker": {"catalog_version": 1}}'
+        FROM rerankers AS r WHERE run_no = 2
+        """,
+    ):
+        connection.execute(text(statement))
+
+
+def reranked(statement: str) -> Callable[[Connection, Elasticsearch, str], None]:
+    def damage(connection: Connection, _elastic: Elasticsearch, _index: str) -> None:
+        use_reranker(connection)
+        connection.execute(text(statement))
+
+    return damage
+
+
 def one_list_for_all(connection: Connection, _elastic: Elasticsearch, _index: str) -> None:
     sql(
         "CREATE TEMP TABLE one ON COMMIT DROP AS SELECT * FROM recommendations "
@@ -149,20 +178,19 @@ DEFECTS = {
     ),
     "a re-ranker that scored nothing": (
         "re_ranker_took_part",
-        sql(
+        reranked(
             """
-            WITH x AS (UPDATE runs SET manifest = manifest || '{"reranker": {}}' WHERE run_no = 2),
-            y AS (INSERT INTO run_user_vectors SELECT run_no, user_no, '' FROM run_users)
+            WITH y AS (INSERT INTO run_user_vectors SELECT run_no, user_no, '' FROM run_users)
             UPDATE recommendations SET fused_score = 1 WHERE run_no = 2
             """
         ),
     ),
     "a user that the re-ranker did not read": (
         "re_ranker_took_part",
-        sql(
+        reranked(
             """
-            WITH x AS (UPDATE runs SET manifest = manifest || '{"reranker": {}}' WHERE run_no = 2),
-            y AS (UPDATE recommendations SET fused_score = 1, rerank_score = 1 WHERE run_no = 2)
+            WITH y AS (UPDATE recommendations SET fused_score = 1, rerank_score = 1
+                       WHERE run_no = 2)
             INSERT INTO run_user_vectors
             SELECT run_no, user_no, '' FROM run_users WHERE run_no = 2 AND user_no <> 7
             """
@@ -277,13 +305,15 @@ def test_gates(
         if damage is other_bm25:
             set_k1(elastic, nights.index_name, 1.2)
     assert refused_now(database, parts) == set()
-    assert seen == {gate.name for gate in gates.GATES}, "a gate without a seeded defect"
+    # That one has a test of its own, test_held_out.py.
+    judged = {gate.name for gate in gates.GATES} - {"hidden_purchases_are_found"}
+    assert seen == judged, "a gate without a seeded defect"
 
 
 def test_a_re_ranker_with_nothing_to_score(nights: run_rows.Run, database: Database) -> None:
     """It is no defect if no source filled a place, or if as few users lack a vector as may fail."""
     with database.engine.connect() as connection:
-        sql("UPDATE runs SET manifest = manifest || '{\"reranker\": {}}'")(connection, ANY, "")
+        use_reranker(connection)
         sql("UPDATE run_users SET newest_item_nos = '{}'")(connection, ANY, "")
         passed, measured, _ = took_part(connection)
         assert (passed, measured.startswith("0 of 0 users with purchases")) == (True, True)

@@ -8,9 +8,12 @@ from sqlalchemy import text
 from gpt4rec_es.db.rows import held_out, measures
 from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows.gates import GateResult
+from gpt4rec_es.db.rows.lists import load_inputs
 from gpt4rec_es.night.inprocess import run_night
 from gpt4rec_es.night.publish import gates
-from gpt4rec_es.night.publish import held_out as gate
+from gpt4rec_es.night.publish import hidden_purchases as gate
+from gpt4rec_es.night.publish.prune import prune
+from gpt4rec_es.privacy.forget import forget_user
 from gpt4rec_es.runtime import Runtime
 from tests.databases import Database
 from tests.shop import Shop, add_purchases
@@ -104,3 +107,26 @@ def test_hidden_purchases(shop: Shop, database: Database, monkeypatch: pytest.Mo
     with database.engine.begin() as connection:
         connection.execute(text("DELETE FROM held_out_users"))
     assert "too small for a sample" in result(changed, 3).measured
+
+
+def test_an_erased_user_and_a_pruned_night_leave_no_sample(shop: Shop, database: Database) -> None:
+    runtime = runtime_of(shop)
+    for day in range(3):
+        night(runtime, day)
+    with database.engine.connect() as connection:
+        users = text("SELECT DISTINCT user_no FROM held_out_users ORDER BY 1 LIMIT 1")
+        user = connection.execute(users).scalar_one()
+        name = text("SELECT user_id FROM users WHERE user_no = :user")
+        user_id = connection.execute(name, {"user": user}).scalar_one()
+    report = forget_user(database.engine, user_id, actor="test")
+    assert report.rows["held_out_users"] == 3
+    prune(runtime.night_parts(), keep_published=0)
+    with database.engine.connect() as connection:
+        kept = connection.execute(text("SELECT DISTINCT run_no FROM held_out_users ORDER BY 1"))
+        assert kept.scalars().all() == [2, 3], "those of the published night and the one before"
+        # No prompt or query that the sample needs was deleted.
+        run = run_rows.load(connection, 3)
+        numbers = [one.user_no for one in held_out.load_common(connection, run, run)]
+        inputs = load_inputs(connection, run, numbers, held_out=True)
+        assert len(inputs) == len(numbers) > 0
+        assert all(one.query_nos for one in inputs)

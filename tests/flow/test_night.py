@@ -9,8 +9,8 @@ from sqlalchemy import text
 from gpt4rec_es.catalog.import_users import import_users
 from gpt4rec_es.db.locks import hold_lock
 from gpt4rec_es.errors import ConflictError, GateError
+from gpt4rec_es.night.drain import drain
 from gpt4rec_es.night.inprocess import NightReport, run_night
-from gpt4rec_es.night.stages.drain import drain
 from gpt4rec_es.night.start import start_night
 from gpt4rec_es.runtime import Runtime
 from tests.databases import Database

@@ -6,9 +6,9 @@ import threading
 from sqlalchemy import text
 
 from gpt4rec_es.db.rows.runs import lock_state
+from gpt4rec_es.night.drain import drain
 from gpt4rec_es.night.inprocess import run_night
 from gpt4rec_es.night.stages.advance import advance
-from gpt4rec_es.night.stages.drain import drain
 from gpt4rec_es.night.start import start_night
 from tests.databases import Cluster, Database
 from tests.shop import Shop, stored_rows

@@ -9,9 +9,9 @@ from sqlalchemy import text
 
 from gpt4rec_es.db.rows import generators
 from gpt4rec_es.db.rows.history import stream_histories
+from gpt4rec_es.night import drain
 from gpt4rec_es.night.inprocess import run_night
 from gpt4rec_es.night.inputs.parts import NightParts
-from gpt4rec_es.night.stages import drain
 from gpt4rec_es.night.stages.merge_inputs import MergeInputs
 from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
 from gpt4rec_es.protocols import QueryGenerator, Retriever

@@ -13,10 +13,10 @@ from gpt4rec_es.db.rows.rules import NewRule
 from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.lab.replay.changes import ReplayChanges
 from gpt4rec_es.lab.replay.replay import replay
+from gpt4rec_es.night.drain import drain
 from gpt4rec_es.night.inprocess import plan_summary, run_night
 from gpt4rec_es.night.inspect.why import explain_user
 from gpt4rec_es.night.inspect.why_item import explain_item
-from gpt4rec_es.night.stages.drain import drain
 from gpt4rec_es.night.start import start_night
 from gpt4rec_es.options.lists import Fusion
 from tests.commands import Cli

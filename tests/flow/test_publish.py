@@ -10,11 +10,11 @@ from sqlalchemy import Connection, text
 from gpt4rec_es.db.locks import hold_lock
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.errors import ConflictError, GateError, UsageError
+from gpt4rec_es.night import drain as draining
 from gpt4rec_es.night.inprocess import run_night
 from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.publish import gates, publish, withdraw
 from gpt4rec_es.night.publish.gates import Examination
-from gpt4rec_es.night.stages import drain as draining
 from gpt4rec_es.night.start import cancel
 from gpt4rec_es.runtime import Runtime
 from tests.databases import Database

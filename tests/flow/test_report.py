@@ -1,6 +1,7 @@
 """Pages of nights: each number is that of its view, texts are escaped, equal data equal bytes."""
 
 import datetime as dt
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ from sqlalchemy import Engine, text
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.night.inprocess import run_night
 from gpt4rec_es.reports import numbers
+from gpt4rec_es.reports.after_night import write_after_night
 from gpt4rec_es.reports.night import load_night
 from gpt4rec_es.reports.night_view import render_mail, render_night
+from gpt4rec_es.reports.notebook import Answer
 from gpt4rec_es.reports.pages import MOST_BYTES
 from gpt4rec_es.reports.write import (
     Desk,
@@ -32,6 +35,8 @@ from tests.shop import Shop, add_purchases, make_shop
 
 DAY = dt.date(2026, 11, 22)
 EARLIER, RUN = "nightly-2026-11-22-1", "nightly-2026-11-23-1"
+FOLDER = Path(__file__).parents[2] / "docs" / "notebooks"
+NOTEBOOKS = ("explore-a-night", "compare-recipes", "find-assortment-gaps")
 HOSTILE = ("<script>alert(1)</script>", "\u202edlrow", "\x1b[31mred\x1b[0m", "a\u2028b & 'c'")
 
 
@@ -247,6 +252,27 @@ def test_two_runs_are_compared_by_their_views(nights: Engine, tmp_path: Path) ->
         write_two_runs(Desk(nights, tmp_path), "x", RUN)
 
 
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_notebooks_run_as_an_analyst(
+    nights: Engine, database: Database, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("GPT4REC_ANALYST_DATABASE_URL", database.analyst_url)
+    document = json.loads((FOLDER / f"{name}.ipynb").read_text("utf-8"))
+    space: dict[str, Any] = {}
+    for cell in document["cells"]:
+        if cell["cell_type"] == "code":
+            assert cell["outputs"] == []  # of no shop
+            exec("".join(cell["source"]), space)  # noqa: S102 - our own
+    answers = {key: value for key, value in space.items() if isinstance(value, Answer)}
+    assert len(answers) >= 3
+    # This shop has no evaluations, and titles as queries find what they are named after.
+    empty = {key for key, value in answers.items() if not value.rows}
+    assert empty <= {"measured", "gaps", "weak"}
+    for answer in answers.values():
+        shown = read_page(answer._repr_html_())
+        assert [cell.text for cell in shown.one("thead").all("th")] == list(answer.columns)
+
+
 def test_the_browser_sees_what_is_wrong(browser: Chromium, tmp_path: Path) -> None:
     path = tmp_path / "bad.html"
     path.write_text(
@@ -279,6 +305,17 @@ def test_a_night_writes_its_pages_and_forgetting_a_user_names_them(
     files = cli.json("users", "forget", "u001", "--dry-run")["files"]
     assert [file for file in files if file.endswith(f":{folder}/{third}.html")]
     assert cli.json("runs", "status")["pages"] == []
+    runtime = shop.runtime()
+    arguments = (nights, runtime.engine, folder, third)
+    assert write_after_night(*arguments, "published", again=False) is None  # it is there
+    assert write_after_night(*arguments, "rejected") is None
+    assert write_after_night(nights, runtime.engine, None, third, "published") is None
+    (folder / "index.html").unlink()
+    found = write_after_night(*arguments, "published")
+    assert found is not None
+    assert found.path == f"{folder}/{third}.html"
+    assert (folder / "index.html").is_file()
+    runtime.close()
 
 
 def test_a_page_that_fails_leaves_the_night_published(

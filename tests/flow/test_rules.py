@@ -12,10 +12,10 @@ from gpt4rec_es.db.rows.rules import NewRule
 from gpt4rec_es.errors import DataError, GateError, UsageError
 from gpt4rec_es.lab.replay.changes import ReplayChanges
 from gpt4rec_es.lab.replay.replay import replay
+from gpt4rec_es.night.drain import drain
 from gpt4rec_es.night.inprocess import NightReport, plan_summary, run_night
 from gpt4rec_es.night.inspect.why import explain_user
 from gpt4rec_es.night.publish.prune import prune
-from gpt4rec_es.night.stages.drain import drain
 from gpt4rec_es.night.start import start_night
 from gpt4rec_es.runtime import Runtime
 from tests.commands import Cli

@@ -11,11 +11,11 @@ from gpt4rec_es.db.rows.history import load_item_numbers
 from gpt4rec_es.lab.baselines.scored import CoPurchases
 from gpt4rec_es.lab.replay.changes import ReplayChanges
 from gpt4rec_es.lab.replay.replay import replay
+from gpt4rec_es.night.drain import drain
 from gpt4rec_es.night.inprocess import NightReport, run_night
 from gpt4rec_es.night.inputs.co_purchases import ensure_co_purchases
 from gpt4rec_es.night.inspect.why import explain_user
 from gpt4rec_es.night.publish.prune import prune
-from gpt4rec_es.night.stages.drain import drain
 from gpt4rec_es.night.start import start_night
 from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.options.pairs import COSINE

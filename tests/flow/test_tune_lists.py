@@ -309,4 +309,5 @@ def test_a_re_ranker_of_another_split_is_refused_or_replaced_before_any_work(
     # The settings were chosen without it, from a base without the live one's part.
     report = show_list_trial(runtime.engine, trial.trial_no)
     assert report is not None
-    assert [row["has_reranker"] for row in report.settings] == [False] * 3 + [True]
+    assert [row["has_reranker"] for row in report.settings] == [False] * 3 + [True] * 2
+    assert [row["has_sequence"] for row in report.settings] == [False] * 4 + [True]

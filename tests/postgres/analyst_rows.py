@@ -66,6 +66,7 @@ INSERT INTO recommendations VALUES
     (2, 2, 1, 4, 'queries', 2, 1, 2, 1.25), (2, 2, 2, 3, 'last_title', 5, NULL, 1, 2),
     (2, 3, 1, 1, 'popular', NULL, NULL, NULL, NULL), (3, 1, 1, 2, 'queries', 1, 1, 2, 0.4);
 INSERT INTO user_outcomes VALUES
+    (1, 1, 'ok', 1, 1, 1, NULL, NULL),
     (2, 1, 'ok', 2, 1, 2, 'the queries found no more', NULL),
     (2, 2, 'ok', 2, 1, 2, 'the queries found no more', NULL),
     (2, 3, 'no_history', 0, 0, 1, 'no history', NULL);
@@ -110,7 +111,7 @@ INSERT INTO list_trials (trial_no, split_name, split_hash, part, generator_no, b
 VALUES (2, 'loo', 'ab', 'validation', 1, 1, 'ndcg', 10, 0, 1, 1, 'default', 'cd', '{}', 'ef', true,
     'Use the best recipe found: better than default by more than chance.', 9.5, 'ann', 'c');
 INSERT INTO list_trial_settings VALUES (2, 1, true, 0.8, 0.3, 0.3, 20, 0.7, 0.12,
-    10, 0.85, 20, 150, 40, 100, false);
+    10, 0.85, 20, 150, 40, 100, false, false);
 INSERT INTO list_trial_comparisons VALUES (2, 10, 'ndcg', 0.1, 0.12, 0.02, 0.01, 0.03, 0.001);
 INSERT INTO recipes (name, content_hash, document, actor, trial_no) VALUES
     ('mine', 'ef', '{"decoding": {"num_queries": 2, "num_beams": 4}, "fusion":
@@ -141,6 +142,8 @@ INSERT INTO quality_methods VALUES
     (2, 1, '2026-11-23', 'published', 2, 1, 1, 0, 1, 0.25, 0, 0.5, NULL, NULL, NULL),
     (2, 1, '2026-11-23', 'popularity', 2, 0, 0, 0, 1, 0, 0, 0, 0.5, 0, 1),
     (2, 1, '2026-11-23', 'newest_title', 2, 0, 0, 0, 1, 0, 0, 0, 0.5, 0, 1);
+INSERT INTO quality_arms VALUES (2, 1, 'recipe', 2, 1, 1, 1);
+INSERT INTO holdback_users VALUES (2, 3, 'popularity');
 INSERT INTO quality_parts VALUES (2, 1, 'rank', '1', 2, 1), (2, 7, 'source', 'queries', 2, 1);
 INSERT INTO query_filters (filters_hash, settings, phrases) VALUES ('\\x01', '{}', '{zeppelin}');
 INSERT INTO query_verdicts VALUES (1, 1, NULL, NULL), (1, 3, 'phrase', 'zeppelin');

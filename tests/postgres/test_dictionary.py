@@ -31,7 +31,7 @@ def shop(module_database: Database) -> Database:
         """)
         # Both builds have a search of 'red'; add an outcome to the first night, too.
         connection.execute(
-            text("INSERT INTO user_outcomes VALUES (1, 1, 'ok', 2, 1, 1, 'no more', NULL)")
+            text("UPDATE user_outcomes SET short_reason = 'no more' WHERE run_no = 1")
         )
         connection.execute(text("UPDATE recommendations SET merge_rank = 3, rerank_score = 0.5"))
     return module_database

@@ -3,14 +3,18 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from gpt4rec_es.cli.main import cli
-from gpt4rec_es.errors import DependencyError
+from gpt4rec_es.db.locks import hold_lock
+from gpt4rec_es.db.rows.quality import Due
+from gpt4rec_es.errors import DependencyError, LockedError
 from gpt4rec_es.night.publish import prune as pruning
+from gpt4rec_es.night.quality import judge
 from gpt4rec_es.night.quality.judge import due_runs, measure
 from gpt4rec_es.privacy.forget import forget_user
 from gpt4rec_es.runtime import Runtime
@@ -376,3 +380,54 @@ def test_the_trend_has_published_nights_newest_first(
     lines = CliRunner().invoke(cli, ["runs", "trend"]).stdout.splitlines()
     (shown,) = [line.split() for line in lines if RUN in line]
     assert shown[:7] == [RUN, "4", *["-", "-", "-", "-", "50"]]
+
+
+def test_arms_of_a_holdback_are_compared_and_held_back_users_left_out(
+    shop: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", shop.writer_url)
+    monkeypatch.setenv("ELASTICSEARCH_URL", "http://127.0.0.1:9")
+    with shop.engine.begin() as connection:
+        buy(connection, BOUGHT)
+        connection.execute(
+            text("""
+            UPDATE runs SET manifest = '{"holdback": {"key": "k", "arms": {"popularity": 0.5}}}';
+            INSERT INTO holdback_users VALUES (1, 2, 'popularity'), (1, 4, 'popularity')
+            """)
+        )
+    measure(parts_with(shop.engine))
+    # Without u-2.
+    assert figures(shop)[7, "published"] == pytest.approx(FIGURES[1, "published"])
+    data = json.loads(run_cli("--run", RUN, "--json").stdout)
+    recipe, popularity = (one for one in data["arms"] if one["age_days"] == 28)
+    assert {**recipe, **popularity}["recipe_against_it"]["difference"] == 0.5
+    counts = ("arm", "n_users", "n_buyers", "n_bought", "n_hit_users")
+    assert [recipe[name] for name in counts] == ["recipe", 2, 2, 3, 1]
+    assert [popularity[name] for name in counts] == ["popularity", 2, 1, 2, 1]
+    shown = run_cli("--run", RUN).stdout
+    assert "arms are random groups" in shown
+    assert any(line.split()[:3] == ["28", "popularity", "2"] for line in shown.splitlines())
+
+
+def test_what_a_killed_measurement_left_out_is_measured_by_the_next(
+    shop: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with shop.engine.begin() as connection:
+        buy(connection, BOUGHT)
+    parts, store = parts_with(shop.engine), judge.rows.store
+
+    def die_at_7(connection: Connection, due: Due, **found: Any) -> None:
+        store(connection, due, **found)
+        if due.age_days == 7:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr(judge.rows, "store", die_at_7)
+        with pytest.raises(KeyboardInterrupt):
+            measure(parts)
+    assert {age for age, _ in figures(shop)} == {1}
+    assert measure(parts) == [RUN]
+    expect(figures(shop))
+    # While one process measures, another does not.
+    with hold_lock(shop.engine, "quality"), pytest.raises(LockedError):
+        measure(parts)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.reports.write import Desk, write_evaluations, write_trial
+from gpt4rec_es.reports.numbers import NARROW
+from gpt4rec_es.reports.write import Desk, write_evaluations, write_night, write_trial
 from tests.browser.chromium import Chromium
 from tests.browser.look import faults
 from tests.databases import Database
@@ -35,6 +36,17 @@ def desk(shop: Database, tmp_path: Path) -> Desk:
 
 def read(path: str) -> Node:
     return read_page(Path(path).read_text("utf-8"))
+
+
+def test_a_night_shows_the_quality_of_those_before(desk: Desk, browser: Chromium) -> None:
+    written = write_night(desk, "latest")
+    page = read(written.path)
+    assert cells(page.one(table="quality")) == [
+        ["2026-11-22", "1", "yes", "2", "0.5 (0 to 1)", "0", "0.5 (0 to 1)"]
+    ]
+    shown = page.one(figure="quality").text.replace(NARROW, " ")
+    assert shown.startswith("Hit rate 50 % popular items: 0 %; 2 buyers within 1 day of 2026-11-22")
+    assert faults(browser, Path(written.path)) == []
 
 
 def test_evaluations_show_each_metric_with_its_interval(desk: Desk, browser: Chromium) -> None:

@@ -125,6 +125,7 @@ def test_the_analyst_reads_every_view(shop: Database) -> None:
         "list_trials",
         "never_recommended_items",
         "night_quality",
+        "night_quality_arms",
         "night_quality_parts",
         "promotion_rules",
         "purchases",

@@ -85,12 +85,13 @@ def test_rows_are_measured_on_all_cases_and_compared(
     cases: Cases, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gpt2 = save_tiny_gpt2(tmp_path / "gpt2")
-    names = ("popularity", "fast", "no-finetune", "words", "adapters")
+    names = ("popularity", "fast", "no-finetune", "words", "adapters", "whole-gpt2", "hybrid")
     found = {name: run_row(cases, name, gpt2, 1, tmp_path) for name in names}
     assert set(found["words"]["cases"]) == {
         name for name, case in cases.cases.items() if case.users
     }
     assert list(found["adapters"]["seconds"]) == ["dynamic"]
+    assert set(found["hybrid"]["seconds"]) == {"cached", "dynamic"}
     n_users = len(cases.cases["all"].users)
     assert {len(one["cases"]["all"]["ndcg"]) for one in found.values()} == {n_users}
     print_tables(found)

@@ -132,7 +132,8 @@ class Served(NamedTuple):
     after filters. without_hits: users without an item found by a source. mostly_fallbacks: users
     with a list that is filled by fallbacks to more than half. places: length of all
     lists; fallbacks: places filled by fallbacks. without_history: users without purchases or
-    without titles, which are in none of these.
+    without titles, which are in none of these. held_back: users with a title that a holdback takes
+    from the sources, in none of these either.
     """
 
     users: int
@@ -143,6 +144,7 @@ class Served(NamedTuple):
     places: int
     fallbacks: int
     without_history: int
+    held_back: int
 
 
 def count_served(connection: Connection, run_no: int) -> Served:
@@ -159,8 +161,9 @@ def count_served(connection: Connection, run_no: int) -> Served:
                coalesce(sum(n_recommended) FILTER (WHERE usable), 0) AS places,
                coalesce(sum(n_recommended - n_found - n_pinned) FILTER (WHERE usable), 0)
                    AS fallbacks,
-               count(*) FILTER (WHERE outcome IN ('no_history', 'no_titles')) AS without_history
-        FROM (SELECT o.*, u.prompt_no IS NOT NULL AS has_prompt,
+               count(*) FILTER (WHERE outcome IN ('no_history', 'no_titles')) AS without_history,
+               count(last_query_no) FILTER (WHERE outcome = 'held_back') AS held_back
+        FROM (SELECT o.*, u.last_query_no, u.prompt_no IS NOT NULL AS has_prompt,
                      outcome IN ('ok', 'empty_query', 'no_hits') AS usable
               FROM user_outcomes AS o JOIN run_users AS u USING (run_no, user_no)
               WHERE run_no = :run_no) AS outcomes

@@ -17,7 +17,8 @@ class UserInput:
 
     query_nos: queries of the generation, by rank; None: no generation is stored. removed: those
     queries that the run's filters remove; their ranks are not used. likelihoods: of the queries, by
-    rank, see ``GeneratedQuery``; empty: unknown.
+    rank, see ``GeneratedQuery``; empty: unknown. arm: group of the run's holdback; None: not held
+    back.
     """
 
     user_no: int
@@ -27,6 +28,7 @@ class UserInput:
     query_nos: tuple[int, ...] | None
     removed: frozenset[int] = frozenset()
     likelihoods: tuple[float, ...] = ()
+    arm: str | None = None
 
     @property
     def used_queries(self) -> list[int]:
@@ -48,18 +50,22 @@ class UserOutcome:
     error: str | None = None
 
 
-# The table is run_users, or the users whose last purchase is hidden.
+# The table is run_users, or the users whose last purchase is hidden: none is held back. No text
+# makes the lists of other arms than the paper's.
 _INPUTS = """
-SELECT u.user_no, u.prompt_no, u.n_bought, u.last_query_no, g.generation_no,
+SELECT u.user_no, u.n_bought, g.generation_no, h.arm,
+       CASE WHEN coalesce(h.arm, 'paper') = 'paper' THEN u.prompt_no END AS prompt_no,
+       CASE WHEN coalesce(h.arm, 'paper') = 'paper' THEN u.last_query_no END AS last_query_no,
        array_remove(array_agg(q.query_no ORDER BY q.rank), NULL) AS query_nos,
        array_agg(q.sum_logprob ORDER BY q.rank) AS sums,
        array_agg(q.n_tokens ORDER BY q.rank) AS lengths
 FROM {users} AS u
-LEFT JOIN generations AS g ON g.prompt_no = u.prompt_no
+LEFT JOIN holdback_users AS h ON h.run_no = :run_no AND h.user_no = u.user_no AND NOT :held_out
+LEFT JOIN generations AS g ON g.prompt_no = u.prompt_no AND coalesce(h.arm, 'paper') = 'paper'
     AND g.content_hash = :content_hash AND g.decoding_no = :decoding_no
 LEFT JOIN generated_queries AS q USING (generation_no)
 WHERE u.run_no = :run_no AND u.user_no = ANY(:users)
-GROUP BY u.user_no, u.prompt_no, u.n_bought, u.last_query_no, g.generation_no
+GROUP BY u.user_no, u.prompt_no, u.n_bought, u.last_query_no, g.generation_no, h.arm
 ORDER BY u.user_no
 """
 _OF_COHORT = text(_INPUTS.format(users="run_users"))
@@ -80,6 +86,7 @@ def load_inputs(
         {
             "run_no": run.run_no,
             "users": list(user_nos),
+            "held_out": held_out,
             "content_hash": run.content_hash,
             "decoding_no": run.decoding_no,
         },
@@ -99,6 +106,7 @@ def load_inputs(
                 GeneratedQuery("", total, length).likelihood
                 for _, total, length in zip(row.query_nos, row.sums, row.lengths, strict=False)
             ),
+            row.arm,
         )
         for row in found
     ]

@@ -101,7 +101,7 @@ class Overlap(NamedTuple):
     """Overlap of the lists of two runs over sampled users that are in both.
 
     mean: mean Jaccard similarity of their items, None: no user is in both. equal: users with equal
-    lists. moved: users that bought something between the runs, of whom ``still`` have equal lists.
+    lists. moved: users that bought something between the runs, ``still`` of these have equal lists.
     """
 
     users: int
@@ -219,15 +219,3 @@ def sample_recommended(connection: Connection, run_no: int, most: int) -> list[C
         {"run_no": run_no, "most": most, "seed": _SEED},
     )
     return [CatalogItem(*row) for row in found]
-
-
-def count_distinct_vectors(connection: Connection, run_no: int, users: int) -> tuple[int, int]:
-    """Return the number of sampled user vectors of a run's re-ranker, and of distinct ones."""
-    row = connection.execute(
-        text("""
-        SELECT count(*), count(DISTINCT vector)
-        FROM (SELECT vector FROM run_user_vectors WHERE run_no = :run_no LIMIT :users) AS sampled
-        """),
-        {"run_no": run_no, "users": users},
-    ).one()
-    return row[0], row[1]

@@ -23,35 +23,35 @@ SELECT query, query_user_count AS users,
     query_hit_count AS hits, found_recommendation_count AS found
 FROM top ORDER BY users DESC, query
 """)
-# Queries of two dates; a query that fewer users have than the minimum counts as none.
+# Queries of two dates; a query that fewer users have than the minimum counts as none. Numbers are
+# joined, not texts, which are long.
 _TWO_DATES = """
-FROM (SELECT query_id, query, query_user_count FROM analytics.daily_queries
+FROM (SELECT query_id, query_user_count FROM analytics.daily_queries
       WHERE logical_date = :logical_date) AS now
-FULL JOIN (SELECT query_id, query, query_user_count FROM analytics.daily_queries
+FULL JOIN (SELECT query_id, query_user_count FROM analytics.daily_queries
            WHERE logical_date = :previous_date) AS before USING (query_id)
 """
 QUERY_CHANGES = Reading(f"""
-SELECT count(now.query) AS queries_now, count(before.query) AS queries_before,
-    count(*) FILTER (WHERE before.query IS NULL) AS new_queries,
-    count(*) FILTER (WHERE now.query IS NULL) AS gone_queries
+SELECT count(now.query_user_count) AS queries_now, count(before.query_user_count) AS queries_before,
+    count(*) FILTER (WHERE before.query_user_count IS NULL) AS new_queries,
+    count(*) FILTER (WHERE now.query_user_count IS NULL) AS gone_queries
 {_TWO_DATES.strip()}
 """)
-RISING = Reading(f"""
-SELECT coalesce(now.query, before.query) AS query,
-    coalesce(before.query_user_count, 0) AS before, coalesce(now.query_user_count, 0) AS now,
-    coalesce(now.query_user_count, 0) - coalesce(before.query_user_count, 0) AS change
-{_TWO_DATES.strip()}
-WHERE coalesce(now.query_user_count, 0) > coalesce(before.query_user_count, 0)
-ORDER BY change DESC, query LIMIT :few
-""")
-FALLING = Reading(f"""
-SELECT coalesce(now.query, before.query) AS query,
-    coalesce(before.query_user_count, 0) AS before, coalesce(now.query_user_count, 0) AS now,
-    coalesce(now.query_user_count, 0) - coalesce(before.query_user_count, 0) AS change
-{_TWO_DATES.strip()}
-WHERE coalesce(now.query_user_count, 0) < coalesce(before.query_user_count, 0)
-ORDER BY change, query LIMIT :few
-""")
+_MOVED = f"""
+SELECT query, moved.before, moved.now, moved.change
+FROM (
+    SELECT query_id, coalesce(before.query_user_count, 0) AS before,
+        coalesce(now.query_user_count, 0) AS now,
+        coalesce(now.query_user_count, 0) - coalesce(before.query_user_count, 0) AS change
+    {_TWO_DATES.strip()}
+    WHERE coalesce(now.query_user_count, 0) > coalesce(before.query_user_count, 0)
+    ORDER BY change DESC, query_id LIMIT :few
+) AS moved
+JOIN analytics.queries USING (query_id)
+ORDER BY change DESC, query_id
+"""  # noqa: S608 - a constant is put in
+RISING = Reading(_MOVED)
+FALLING = Reading(_MOVED.replace("0) > coal", "0) < coal").replace("change DESC", "change"))
 WITHOUT_HITS = Reading("""
 SELECT g.query, g.gap_user_count AS users, g.example_titles AS titles,
     ARRAY(SELECT q.user_id FROM analytics.generated_queries AS q

@@ -32,28 +32,24 @@ FROM (
 ) AS lists
 WHERE now_items > 0 AND before_items > 0
 """)
-_TWO = """
-FROM (SELECT query_id, query, query_user_count FROM analytics.daily_queries
-      WHERE run_id = :run_id) AS now
-FULL JOIN (SELECT query_id, query, query_user_count FROM analytics.daily_queries
-           WHERE run_id = :other_id) AS before USING (query_id)
+_MOVED = """
+SELECT query AS name, moved.before, moved.now, moved.change
+FROM (
+    SELECT query_id, coalesce(before.query_user_count, 0) AS before,
+        coalesce(now.query_user_count, 0) AS now,
+        coalesce(now.query_user_count, 0) - coalesce(before.query_user_count, 0) AS change
+    FROM (SELECT query_id, query_user_count FROM analytics.daily_queries
+          WHERE run_id = :run_id) AS now
+    FULL JOIN (SELECT query_id, query_user_count FROM analytics.daily_queries
+               WHERE run_id = :other_id) AS before USING (query_id)
+    WHERE coalesce(now.query_user_count, 0) > coalesce(before.query_user_count, 0)
+    ORDER BY change DESC, query_id LIMIT :few
+) AS moved
+JOIN analytics.queries USING (query_id)
+ORDER BY change DESC, query_id
 """
-GAINED_QUERIES = Reading(f"""
-SELECT coalesce(now.query, before.query) AS name,
-    coalesce(before.query_user_count, 0) AS before, coalesce(now.query_user_count, 0) AS now,
-    coalesce(now.query_user_count, 0) - coalesce(before.query_user_count, 0) AS change
-{_TWO.strip()}
-WHERE coalesce(now.query_user_count, 0) > coalesce(before.query_user_count, 0)
-ORDER BY change DESC, name LIMIT :few
-""")
-LOST_QUERIES = Reading(f"""
-SELECT coalesce(now.query, before.query) AS name,
-    coalesce(before.query_user_count, 0) AS before, coalesce(now.query_user_count, 0) AS now,
-    coalesce(now.query_user_count, 0) - coalesce(before.query_user_count, 0) AS change
-{_TWO.strip()}
-WHERE coalesce(now.query_user_count, 0) < coalesce(before.query_user_count, 0)
-ORDER BY change, name LIMIT :few
-""")
+GAINED_QUERIES = Reading(_MOVED)
+LOST_QUERIES = Reading(_MOVED.replace("0) > coal", "0) < coal").replace("change DESC", "change"))
 _TWO_ITEMS = """
 SELECT coalesce(now.item_id, before.item_id) AS item_id, coalesce(now.title, before.title) AS name,
     coalesce(before.users, 0) AS before, coalesce(now.users, 0) AS now,

@@ -14,15 +14,15 @@ GROUP BY metric_name
 ORDER BY array_position(ARRAY['ndcg', 'recall', 'hit_rate', 'mrr'], metric_name), metric_name
 """)
 METRIC = Reading("""
-SELECT list_length AS k, evaluation_id, method, metric_mean AS mean, metric_low AS low,
-    metric_high AS high, metric_user_count AS users
+SELECT list_length AS k, evaluation_id, method, metric_mean AS mean, metric_low AS mean_low,
+    metric_high AS mean_high, metric_user_count AS users
 FROM analytics.evaluation_metrics JOIN analytics.evaluations USING (evaluation_id)
 WHERE evaluation_id = ANY(:ids) AND user_segment = 'all' AND metric_name = :metric
 ORDER BY k, mean DESC, evaluation_id LIMIT :rows
 """)
 SEGMENTS = Reading("""
-SELECT user_segment AS segment, evaluation_id, method, metric_mean AS mean, metric_low AS low,
-    metric_high AS high, metric_user_count AS users
+SELECT user_segment AS segment, evaluation_id, method, metric_mean AS mean, metric_low AS mean_low,
+    metric_high AS mean_high, metric_user_count AS users
 FROM analytics.evaluation_metrics JOIN analytics.evaluations USING (evaluation_id)
 WHERE evaluation_id = ANY(:ids) AND user_segment <> 'all' AND metric_name = :metric
   AND list_length = (SELECT min(list_length) FROM analytics.evaluation_metrics
@@ -37,8 +37,8 @@ SELECT b, k1, CASE (SELECT metric FROM analytics.trials WHERE trial_id = :trial_
 FROM analytics.trial_points WHERE trial_id = :trial_id ORDER BY b DESC, k1
 """)
 COMPARISONS = Reading("""
-SELECT segment, reference, segment_user_count AS users, gain AS mean, gain_low AS low,
-    gain_high AS high, p_value
+SELECT segment, reference, segment_user_count AS users, gain AS mean, gain_low AS mean_low,
+    gain_high AS mean_high, p_value
 FROM analytics.trial_comparisons WHERE trial_id = :trial_id AND candidate = 'best'
 ORDER BY segment <> 'all', segment, reference
 """)
@@ -56,7 +56,7 @@ ORDER BY setting_value DESC, setting_number LIMIT :rows
 """)
 LIST_COMPARISONS = Reading("""
 SELECT compared_metric || '@' || compared_k AS metric, live_value AS live, best_value AS best,
-    recipe_gain AS mean, recipe_gain_low AS low, recipe_gain_high AS high,
+    recipe_gain AS mean, recipe_gain_low AS mean_low, recipe_gain_high AS mean_high,
     recipe_p_value AS p_value
 FROM analytics.list_trial_comparisons WHERE trial_id = :trial_id
 ORDER BY compared_metric, compared_k

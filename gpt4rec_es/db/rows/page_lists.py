@@ -16,6 +16,7 @@ WHERE run_id = :run_id AND coverage_of = 'brand' AND coverage_value IS NOT NULL
 ORDER BY recommendations DESC, name LIMIT :top
 """)
 CATEGORIES = Reading(BRANDS.sql.replace("'brand'", "'category'"))
+# An array is known before the lists are read, so items are chosen before they are joined.
 # latest_recommendations reads one partition; recommendations may read those of all stored runs.
 _ITEMS = """
 WITH top AS (
@@ -26,7 +27,7 @@ WITH top AS (
     SELECT item_id, query_rank IS NOT NULL AS by_query,
         CASE WHEN query_rank IS NULL THEN from_title ELSE query END AS text, count(*) AS n
     FROM analytics.recommendations
-    WHERE run_id = :run_id AND item_id IN (SELECT item_id FROM top)
+    WHERE run_id = :run_id AND item_id = ANY(ARRAY(SELECT item_id FROM top))
     GROUP BY 1, 2, 3
 )
 SELECT item_id, title, recommended_user_count AS users, by_query_count AS by_query,

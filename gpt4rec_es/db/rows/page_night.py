@@ -51,6 +51,18 @@ SELECT previous_run_id, compared_user_count AS compared, changed_user_count AS c
     lost_recommendation_count AS lost
 FROM analytics.list_changes WHERE run_id = :run_id
 """)
+# The last measurement of each night and age of its lists, beside popular items on the same users.
+QUALITY = Reading("""
+SELECT p.logical_date, p.list_age_days AS days, p.is_complete, p.buyer_count AS buyers,
+    p.hit_rate AS rate, p.hit_rate_low AS rate_low, p.hit_rate_high AS rate_high,
+    b.hit_rate AS popular, b.hit_rate_gain AS gain, b.hit_rate_gain_low AS gain_low,
+    b.hit_rate_gain_high AS gain_high
+FROM analytics.night_quality AS p
+JOIN analytics.night_quality AS b USING (run_id, list_age_days, measured_on)
+WHERE p.list_kind = 'published' AND b.list_kind = 'popularity' AND p.is_last_measurement
+  AND p.logical_date <= :logical_date
+ORDER BY p.logical_date DESC, days LIMIT :nights
+""")
 GATES = Reading("""
 SELECT gate, has_passed, is_blocking, measured, required,
     CASE WHEN NOT has_passed THEN failure_reason END AS reason

@@ -76,7 +76,7 @@ def delete_work(connection: Connection, run_no: int, *, keep_judged: bool) -> No
 
     keep_judged: keep what its lists are compared with.
     """
-    judged = () if keep_judged else ("run_popular", "quality_users")
+    judged = () if keep_judged else ("run_popular", "quality_users", "holdback_users")
     for table in ("shards", "run_titles", "run_brands", "held_out_users", *judged):
         connection.execute(
             text(f"DELETE FROM {table} WHERE run_no = :run_no"),  # noqa: S608 - names above

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from sqlalchemy import Connection, text
 
 from gpt4rec_es.db.rows.prune import LISTS_DAYS
-from gpt4rec_es.db.rows.quality_kept import frozen, values_of
+from gpt4rec_es.db.rows.quality_arms import Arm, store_arms
+from gpt4rec_es.db.rows.quality_kept import BOUGHT, frozen, values_of
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.tallies import Figure, Tally
 
@@ -74,11 +75,11 @@ def find_due(connection: Connection, kind: str) -> list[Due]:
     return [Due(*row) for row in found]
 
 
-_TARGETS = """
-    SELECT user_no, item_no FROM later_purchases
-    WHERE first_version > :history_version AND first_at > :cut_off
-      AND first_at <= :cut_off + make_interval(days => :age_days)
-"""
+# Users with another list say nothing about the run's own.
+_TARGETS = f"""
+    SELECT user_no, item_no FROM ({BOUGHT}) AS b WHERE user_no NOT IN (
+        SELECT user_no FROM holdback_users WHERE run_no = :run_no)
+"""  # noqa: S608 - a constant
 # The rank that a popular item has for the user: without the items that the user had bought.
 _POPULAR = """
     p.rank <= :k OR p.rank <= :k + f.n_bought AND :leaves_out_bought AND p.rank - (
@@ -188,6 +189,7 @@ def store(
     tallies: Sequence[Tally],
     figures: Sequence[Figure],
     parts: Sequence[Part],
+    arms: list[Arm],
 ) -> None:
     """Store a measurement in place of an earlier one of this day."""
     key = {"run_no": due.run_no, "age_days": due.age_days}
@@ -235,3 +237,4 @@ def store(
         """),
         {**key, "rows": json.dumps([asdict(part) for part in parts])},
     )
+    store_arms(connection, due.run_no, due.age_days, arms)

@@ -11,6 +11,12 @@ from sqlalchemy import Connection, text
 from gpt4rec_es.db.engine import disable_statement_timeout
 from gpt4rec_es.db.rows.runs import Run
 
+# New purchases of users within an age, see ``rows/later_purchases.py``.
+BOUGHT = """
+    SELECT user_no, item_no FROM later_purchases
+    WHERE first_version > :history_version AND first_at > :cut_off
+      AND first_at <= :cut_off + make_interval(days => :age_days)
+"""
 _FROZEN = """
     SELECT u.user_no, o.outcome,
         CASE WHEN u.last_query_no IS NULL THEN '{{}}'::integer[]

@@ -67,3 +67,13 @@ def literal(value: Value) -> str:
     if isinstance(value, dt.date):
         return f"date '{value.isoformat()}'"
     return "'" + value.replace("'", "''") + "'"
+
+
+def ask(
+    connection: Connection, statement: str, values: Mapping[str, Any]
+) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """Return columns and rows of an analyst's statement, in a transaction that only reads."""
+    connection.execute(text("SET TRANSACTION READ ONLY"))
+    connection.execute(text("SET LOCAL search_path = analytics"))
+    found = connection.execute(text(statement), dict(values))
+    return tuple(found.keys()), [tuple(row) for row in found]

@@ -42,3 +42,15 @@ def count_reranked(connection: Connection, run_no: int) -> Reranked:
         {"run_no": run_no},
     ).one()
     return Reranked(*row)
+
+
+def count_distinct_vectors(connection: Connection, run_no: int, users: int) -> tuple[int, int]:
+    """Return the number of sampled user vectors of a run's re-ranker, and of distinct ones."""
+    row = connection.execute(
+        text("""
+        SELECT count(*), count(DISTINCT vector)
+        FROM (SELECT vector FROM run_user_vectors WHERE run_no = :run_no LIMIT :users) AS sampled
+        """),
+        {"run_no": run_no, "users": users},
+    ).one()
+    return row[0], row[1]

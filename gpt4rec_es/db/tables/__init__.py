@@ -34,6 +34,7 @@ from gpt4rec_es.db.tables.generation import (
     prompts,
     queries,
 )
+from gpt4rec_es.db.tables.holdback import holdback_users, quality_arms
 from gpt4rec_es.db.tables.index import alias_swaps, builds, search_options, searches
 from gpt4rec_es.db.tables.list_trials import (
     list_trial_comparisons,
@@ -58,7 +59,11 @@ from gpt4rec_es.db.tables.quality import (
 from gpt4rec_es.db.tables.recipes import recipe_uses, recipes
 from gpt4rec_es.db.tables.replays import replay_metrics, replays
 from gpt4rec_es.db.tables.rerankers import item_vectors, rerankers, run_user_vectors
-from gpt4rec_es.db.tables.results import recommendations, run_users, user_outcomes
+from gpt4rec_es.db.tables.results import (
+    recommendations,
+    run_users,
+    user_outcomes,
+)
 from gpt4rec_es.db.tables.rules import (
     block_rules,
     query_filters,
@@ -103,6 +108,7 @@ __all__ = [
     "generations",
     "generators",
     "held_out_users",
+    "holdback_users",
     "import_rejects",
     "imports",
     "interactions",
@@ -117,6 +123,7 @@ __all__ = [
     "privacy",
     "prompts",
     "publications",
+    "quality_arms",
     "quality_days",
     "quality_methods",
     "quality_parts",

@@ -183,6 +183,11 @@ list_trial_settings = Table(
         Boolean,
         comment="whether a re-ranker's score is one of the fitted features; NULL: an older trial",
     ),
+    Column(
+        "has_sequence",
+        Boolean,
+        comment="whether the best items of a re-ranker are a source; NULL: an older trial",
+    ),
     comment="One row per setting that a trial of recipes measured.",
 )
 

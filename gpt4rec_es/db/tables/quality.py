@@ -30,13 +30,15 @@ def _quoted(names: tuple[str, ...]) -> str:
     return ", ".join(f"'{name}'" for name in names)
 
 
-def _run() -> Column[int]:
+def judged_run() -> Column[int]:
+    """Return the column of the run, part of the key."""
     return Column(
         "run_no", ForeignKey("runs.run_no"), primary_key=True, comment="run whose lists are judged"
     )
 
 
-def _age() -> Column[int]:
+def list_age() -> Column[int]:
+    """Return the column of the age of its lists, part of the key."""
     return Column(
         "age_days",
         SmallInteger,
@@ -53,8 +55,8 @@ def _bound(name: str, what: str) -> Column[float]:
 quality_days = Table(
     "quality_days",
     metadata,
-    _run(),
-    _age(),
+    judged_run(),
+    list_age(),
     Column("measured_on", Date, primary_key=True, comment="day of the measurement (UTC)"),
     Column(
         "history_version",
@@ -93,7 +95,7 @@ quality_methods = Table(
         autoincrement=False,
         comment="run whose lists are judged",
     ),
-    _age(),
+    list_age(),
     Column("measured_on", Date, primary_key=True, comment="day of the measurement (UTC)"),
     Column(
         "method",
@@ -143,8 +145,8 @@ quality_methods = Table(
 quality_parts = Table(
     "quality_parts",
     metadata,
-    _run(),
-    _age(),
+    judged_run(),
+    list_age(),
     Column(
         "part",
         Text,
@@ -176,7 +178,7 @@ quality_parts = Table(
 quality_users = Table(
     "quality_users",
     metadata,
-    _run(),
+    judged_run(),
     Column(
         "user_no",
         Integer,

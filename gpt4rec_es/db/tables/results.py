@@ -66,7 +66,7 @@ user_outcomes = Table(
         "outcome",
         Text,
         nullable=False,
-        comment="ok, no_history, no_titles, empty_query, no_hits or failed",
+        comment="ok, no_history, no_titles, empty_query, no_hits, held_back or failed",
     ),
     Column(
         "n_queries",
@@ -102,7 +102,8 @@ user_outcomes = Table(
         comment="number of recommendations that rules pinned",
     ),
     CheckConstraint(
-        "outcome IN ('ok', 'no_history', 'no_titles', 'empty_query', 'no_hits', 'failed')",
+        "outcome IN ('ok', 'no_history', 'no_titles', 'empty_query', 'no_hits', 'held_back', "
+        "'failed')",
         name="outcome",
     ),
     comment="One row per run and user: the outcome for the user. One partition per run.",

@@ -4,7 +4,7 @@ CREATE VIEW analytics.latest_recommendations (
     run_id, logical_date, user_id, rank, item_id, title, source,
     is_fallback, query_id, query, query_rank, hit_rank, score,
     index_name, from_item_id, from_title, fused_score,
-    minimum_should_match, promoted_by, merge_rank, rerank_score
+    minimum_should_match, promoted_by, merge_rank, rerank_score, holdback_arm
 ) AS
 SELECT
     r.run_id, r.logical_date, u.shown_id, c.rank, i.item_id, i.title, c.source,
@@ -12,7 +12,7 @@ SELECT
     b.index_name, f.item_id, f.title, c.fused_score,
     CASE WHEN c.query_rank IS NULL THEN '1'
         ELSE coalesce(o.options ->> 'minimum_should_match', '1') END,
-    c.promoted_by, c.merge_rank, c.rerank_score
+    c.promoted_by, c.merge_rank, c.rerank_score, h.arm
 FROM public.recommendations AS c
 JOIN public.runs AS r ON r.run_no = c.run_no
 LEFT JOIN public.search_options AS o ON o.options_no = r.search_options_no
@@ -21,6 +21,7 @@ JOIN public.users AS u ON u.user_no = c.user_no
 JOIN public.items AS i ON i.item_no = c.item_no
 LEFT JOIN public.queries AS q ON q.query_no = c.query_no
 LEFT JOIN public.items AS f ON f.item_no = c.from_item_no
+LEFT JOIN public.holdback_users AS h ON h.run_no = c.run_no AND h.user_no = c.user_no
 WHERE c.run_no = (SELECT p.run_no FROM public.publications AS p WHERE p.kind = 'nightly')
     AND i.is_active;
 
@@ -84,3 +85,5 @@ COMMENT ON COLUMN analytics.latest_recommendations.merge_rank IS
 COMMENT ON COLUMN analytics.latest_recommendations.rerank_score IS
     'score of the item by the re-ranker, minus its mean over the user''s candidates; NULL: pinned, '
     'fallback, or the run has no re-ranker or no purchase of the user to read';
+COMMENT ON COLUMN analytics.latest_recommendations.holdback_arm IS
+    'group of the run''s holdback that the user is in: paper or popularity; NULL: not held back';

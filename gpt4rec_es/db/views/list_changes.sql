@@ -1,4 +1,5 @@
--- Counted by a lateral subquery, so that only the partitions of two runs are read.
+-- Counted by a lateral subquery, so that only the partitions of two runs are read. Lengths of lists
+-- are those of outcomes: kept items alone are counted from the lists.
 CREATE VIEW analytics.list_changes (
     run_id, logical_date, previous_run_id, compared_user_count, changed_user_count,
     kept_recommendation_count, gained_recommendation_count, lost_recommendation_count
@@ -17,24 +18,24 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
     SELECT
         count(*)::integer AS n_users,
-        (count(*) FILTER (WHERE u.n_kept < u.n_now OR u.n_kept < u.n_before))::integer
+        (count(*) FILTER (
+            WHERE coalesce(k.n, 0) < greatest(n.n_recommended, o.n_recommended)))::integer
             AS n_changed,
-        coalesce(sum(u.n_kept), 0)::bigint AS n_kept,
-        coalesce(sum(u.n_now - u.n_kept), 0)::bigint AS n_gained,
-        coalesce(sum(u.n_before - u.n_kept), 0)::bigint AS n_lost
-    FROM (
-        SELECT
-            count(n.item_no) AS n_now, count(o.item_no) AS n_before,
-            count(*) FILTER (WHERE n.item_no = o.item_no) AS n_kept
-        FROM (
-            SELECT user_no, item_no FROM public.recommendations WHERE run_no = r.run_no
-        ) AS n
-        FULL JOIN (
-            SELECT user_no, item_no FROM public.recommendations WHERE run_no = b.run_no
-        ) AS o ON o.user_no = n.user_no AND o.item_no = n.item_no
-        GROUP BY coalesce(n.user_no, o.user_no)
-        HAVING count(n.item_no) > 0 AND count(o.item_no) > 0
-    ) AS u
+        coalesce(sum(k.n), 0)::bigint AS n_kept,
+        coalesce(sum(n.n_recommended - coalesce(k.n, 0)), 0)::bigint AS n_gained,
+        coalesce(sum(o.n_recommended - coalesce(k.n, 0)), 0)::bigint AS n_lost
+    FROM public.user_outcomes AS n
+    JOIN public.user_outcomes AS o
+        ON o.user_no = n.user_no AND o.run_no = b.run_no AND o.n_recommended > 0
+    LEFT JOIN (
+        SELECT c.user_no, count(*) AS n
+        FROM public.recommendations AS c
+        JOIN public.recommendations AS d
+            ON d.user_no = c.user_no AND d.item_no = c.item_no AND d.run_no = b.run_no
+        WHERE c.run_no = r.run_no
+        GROUP BY c.user_no
+    ) AS k ON k.user_no = n.user_no
+    WHERE n.run_no = r.run_no AND n.n_recommended > 0
     HAVING count(*) > 0
 ) AS c;
 

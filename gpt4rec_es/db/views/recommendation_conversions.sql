@@ -1,10 +1,10 @@
 -- Rank, source and query are those of recommendations, joined by run, user and item.
 CREATE VIEW analytics.recommendation_conversions (
-    run_id, logical_date, user_id, item_id, converted_at, days_to_conversion
+    run_id, logical_date, user_id, item_id, converted_at, days_to_conversion, holdback_arm
 ) AS
 SELECT
     r.run_id, r.logical_date, u.shown_id, i.item_id, p.converted_at,
-    (extract(epoch FROM p.converted_at - r.finished_at) / 86400)::real
+    (extract(epoch FROM p.converted_at - r.finished_at) / 86400)::real, h.arm
 FROM public.recommendations AS c
 JOIN public.runs AS r ON r.run_no = c.run_no AND r.state = 'published'
 JOIN LATERAL (
@@ -13,7 +13,8 @@ JOIN LATERAL (
     AND x.event_at >= r.finished_at AND x.event_at < r.finished_at + interval '28 days'
 ) AS p ON p.converted_at IS NOT NULL
 JOIN public.users AS u ON u.user_no = c.user_no
-JOIN public.items AS i ON i.item_no = c.item_no;
+JOIN public.items AS i ON i.item_no = c.item_no
+LEFT JOIN public.holdback_users AS h ON h.run_no = c.run_no AND h.user_no = c.user_no;
 
 COMMENT ON VIEW analytics.recommendation_conversions IS
     'One row per recommendation of a published run whose item the user bought in the 28 days '
@@ -30,3 +31,5 @@ COMMENT ON COLUMN analytics.recommendation_conversions.converted_at IS
     'time of the first purchase of the item by the user after the run ended';
 COMMENT ON COLUMN analytics.recommendation_conversions.days_to_conversion IS
     'days from the end of the run to that purchase';
+COMMENT ON COLUMN analytics.recommendation_conversions.holdback_arm IS
+    'group of the run''s holdback that the user is in: paper or popularity; NULL: not held back';

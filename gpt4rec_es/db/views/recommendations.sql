@@ -2,7 +2,7 @@ CREATE VIEW analytics.recommendations (
     run_id, logical_date, user_id, rank, item_id, title, source,
     is_fallback, query_id, query, query_rank, hit_rank, score,
     index_name, from_item_id, from_title, fused_score,
-    minimum_should_match, promoted_by, merge_rank, rerank_score
+    minimum_should_match, promoted_by, merge_rank, rerank_score, holdback_arm
 ) AS
 SELECT
     r.run_id, r.logical_date, u.shown_id, c.rank, i.item_id, i.title, c.source,
@@ -10,7 +10,7 @@ SELECT
     b.index_name, f.item_id, f.title, c.fused_score,
     CASE WHEN c.query_rank IS NULL THEN '1'
         ELSE coalesce(o.options ->> 'minimum_should_match', '1') END,
-    c.promoted_by, c.merge_rank, c.rerank_score
+    c.promoted_by, c.merge_rank, c.rerank_score, h.arm
 FROM public.recommendations AS c
 JOIN public.runs AS r ON r.run_no = c.run_no
 LEFT JOIN public.search_options AS o ON o.options_no = r.search_options_no
@@ -18,7 +18,8 @@ JOIN public.builds AS b ON b.build_no = r.build_no
 JOIN public.users AS u ON u.user_no = c.user_no
 JOIN public.items AS i ON i.item_no = c.item_no
 LEFT JOIN public.queries AS q ON q.query_no = c.query_no
-LEFT JOIN public.items AS f ON f.item_no = c.from_item_no;
+LEFT JOIN public.items AS f ON f.item_no = c.from_item_no
+LEFT JOIN public.holdback_users AS h ON h.run_no = c.run_no AND h.user_no = c.user_no;
 
 COMMENT ON VIEW analytics.recommendations IS
     'One row per run, user and rank, unchanged since the run made them; of published runs for at '
@@ -79,3 +80,5 @@ COMMENT ON COLUMN analytics.recommendations.merge_rank IS
 COMMENT ON COLUMN analytics.recommendations.rerank_score IS
     'score of the item by the re-ranker, minus its mean over the user''s candidates; NULL: pinned, '
     'fallback, or the run has no re-ranker or no purchase of the user to read';
+COMMENT ON COLUMN analytics.recommendations.holdback_arm IS
+    'group of the run''s holdback that the user is in: paper or popularity; NULL: not held back';

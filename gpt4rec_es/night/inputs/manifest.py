@@ -87,6 +87,8 @@ def make_manifest(
         manifest["search_options"] = search
     if rules is not None:
         manifest["rules"] = rules
+    if options.holdback.shares:
+        manifest["holdback"] = options.holdback.as_dict()
     return manifest
 
 

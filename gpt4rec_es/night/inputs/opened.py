@@ -10,11 +10,12 @@ from gpt4rec_es.db.rows import rerankers
 from gpt4rec_es.db.rows.generators import Generator
 from gpt4rec_es.db.rows.generators import current as current_generator
 from gpt4rec_es.db.rows.rerankers import Reranker
-from gpt4rec_es.errors import ConflictError
+from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.generation.registry import opened_unchanged
 from gpt4rec_es.night.inputs.item_vectors import ensure_item_vectors
 from gpt4rec_es.night.inputs.manifest import no_generator
 from gpt4rec_es.night.inputs.parts import NightParts, VectorMaker
+from gpt4rec_es.options.holdback import PAPER
 from gpt4rec_es.options.night import NightOptions
 from gpt4rec_es.protocols import Progress, QueryGenerator, no_progress
 
@@ -55,21 +56,33 @@ def open_writer(parts: NightParts, options: NightOptions) -> Writer | None:
 
     Raises:
         ConflictError: its files changed since it was registered.
-        UsageError: there is none although queries are the recipe's only source.
+        UsageError: there is none although queries are the recipe's only source, or the only one of
+            an arm of the holdback.
     """
     recipe = options.recipe.recipe
     if not recipe.writes_queries:
+        _refuse_paper(options)
         return None
     row = retrying(parts.engine, current_generator)
     if row is not None:
         return Writer(row, opened_unchanged(row, lambda one: parts.open_generator(one, recipe)))
     if recipe.needs_generator:
         raise no_generator(options.recipe.name)
+    _refuse_paper(options)
     log.warning(
         "no query generator is in use: recipe %s makes lists from its other sources",
         options.recipe.name,
     )
     return None
+
+
+def _refuse_paper(options: NightOptions) -> None:
+    if any(arm == PAPER for arm, _ in options.holdback.shares):
+        raise UsageError(
+            f"The holdback has the arm {PAPER}, but no queries are generated.",
+            "Choose a generator and a recipe with queries, or take the arm out of "
+            "GPT4REC_HOLDBACK.",
+        )
 
 
 def open_ranker(parts: NightParts, options: NightOptions) -> Ranker | None:

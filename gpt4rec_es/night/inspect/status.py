@@ -45,7 +45,8 @@ class RunStatus:
 
     pruned_at: time the lists were deleted. users_done: number of users with stored lists.
     eta_seconds: estimated seconds to the end of the current stage. recipe: None: the run is older
-    than recipes. weights: of its sources. generator, reranker: None: it has none.
+    than recipes. weights: of its sources. holdback: share of users by arm. generator,
+    reranker: None: it has none.
     distinct_first_queries, top_first_query_fraction: as in rows/first_queries.py; None: not checked
     yet. left_out_pins: pin and cause -> places of lists that it was to have and has not.
     """
@@ -65,6 +66,7 @@ class RunStatus:
     reranker: str | None
     recipe: str | None
     weights: dict[str, float]
+    holdback: dict[str, float]
     index: str
     k1: float
     b: float
@@ -117,6 +119,7 @@ def run_status(connection: Connection, run: Run) -> RunStatus:
         reranker=run.manifest.get("reranker", {}).get("name"),
         recipe=run.manifest.get("recipe", {}).get("name"),
         weights=dict(Fusion.from_dict(run.manifest.get("fusion")).weights),
+        holdback=run.manifest.get("holdback", {}).get("arms", {}),
         index=run.index_name,
         k1=build["k1"],
         b=build["b"],

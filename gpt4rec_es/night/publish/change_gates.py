@@ -10,7 +10,7 @@ from gpt4rec_es.night.publish.checked import (
 )
 
 _FIRST = Verdict(True, "nothing is published yet", "nothing")
-# Users that bought something since, of whom at least one must have another list.
+# Users that bought something since, if none has another list, purchases were not read.
 _MOVED_USERS, _MOVED_FRACTION = 20, 0.01
 
 

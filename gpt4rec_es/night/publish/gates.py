@@ -20,7 +20,7 @@ from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.publish import (
     change_gates,
-    held_out,
+    hidden_purchases,
     index_gates,
     list_gates,
     share_gates,
@@ -109,7 +109,7 @@ GATES: tuple[Gate, ...] = (
         "lists belong to other users or items, or purchases since were not read",
     ),
     Gate(
-        held_out.hidden_purchases_are_found,
+        hidden_purchases.hidden_purchases_are_found,
         "the generator, the recipe or the index makes worse lists than the published ones",
         judges_parts=False,
     ),

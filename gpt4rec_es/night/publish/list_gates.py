@@ -4,9 +4,8 @@ They read stored rows or Elasticsearch and do not use the counts of the stages.
 """
 
 from gpt4rec_es.db.rows import gates as measured
-from gpt4rec_es.db.rows.measured_lists import count_distinct_vectors
 from gpt4rec_es.db.rows.measures import CLOCK_AHEAD
-from gpt4rec_es.db.rows.reranked import count_reranked
+from gpt4rec_es.db.rows.reranked import count_distinct_vectors, count_reranked
 from gpt4rec_es.index.inspect import count_active
 from gpt4rec_es.night.publish import measures as names
 from gpt4rec_es.night.publish.checked import Checked, Verdict

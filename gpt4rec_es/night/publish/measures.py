@@ -58,7 +58,8 @@ def measure(checked: Checked, firsts: FirstQueries) -> None:
 def _served(checked: Checked) -> None:
     found = counted.count_served(checked.connection, checked.run.run_no)
     checked.add(COHORT_USERS, float(checked.run.cohort_size), checked.run.cohort_size)
-    checked.add(USABLE_USERS, float(found.users), found.users)
+    # Measured on those that sources serve; a holdback does not shrink a cohort.
+    checked.add(USABLE_USERS, float(found.users + found.held_back), found.users)
     if checked.writes_queries:
         checked.add_fraction(USERS_WITHOUT_QUERIES, found.without_queries, found.with_prompt)
     checked.add_fraction(USERS_WITHOUT_HITS, found.without_hits, found.users)

@@ -119,8 +119,8 @@ def queries_are_readable(checked: Checked) -> Verdict:
 def every_source_took_part(checked: Checked) -> Verdict:
     """Check that each source with weight can change scores, and fills about as much as usual.
 
-    In a learned fusion it needs a coefficient other than 0. A fifth of the usual part of places is
-    enough, and a part that is usually small, or another recipe, is not compared.
+    In a learned fusion it needs a coefficient other than 0, or a re-ranker. A fifth of the usual
+    part of places is enough, and a part that is usually small, or another recipe, is not compared.
     """
     found = {name: checked.measures[names.SOURCE_PLACES + name] for name in checked.weights}
     is_other = not {"recipe", "generator", "re-ranker"}.isdisjoint(changed_inputs(checked))
@@ -135,9 +135,12 @@ def every_source_took_part(checked: Checked) -> Verdict:
 
 
 def _idle_sources(checked: Checked) -> list[str]:
-    """Return the sources of a learned fusion that no coefficient reads."""
+    """Return the sources of a learned fusion that no coefficient reads.
+
+    A re-ranker scores the candidates of all sources, so with one none is idle.
+    """
     fusion = Fusion.from_dict(checked.run.manifest.get("fusion"))
-    if fusion.method != "learned":
+    if fusion.method != "learned" or fusion.uses_reranker:
         return []
     read = {
         source

@@ -18,6 +18,7 @@ from gpt4rec_es.db.engine import disable_statement_timeout, retrying, session
 from gpt4rec_es.db.rows import later_purchases
 from gpt4rec_es.db.rows import quality as rows
 from gpt4rec_es.db.rows import runs as run_rows
+from gpt4rec_es.db.rows.quality_arms import count_arms
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.errors import Gpt4RecError
 from gpt4rec_es.logs import scrub
@@ -128,6 +129,7 @@ def _measure_one(connection: Connection, run: Run, due: rows.Due, known: Known) 
         tallies=tallies,
         figures=figures(tallies, seed=run.run_no),
         parts=[*rows.count_parts(connection, run, due.age_days), *_by_outcome(tallies)],
+        arms=count_arms(connection, run, due.age_days),
     )
 
 

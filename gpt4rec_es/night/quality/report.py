@@ -8,9 +8,12 @@ from sqlalchemy import Connection
 
 from gpt4rec_es.db.rows import quality_shown as rows
 from gpt4rec_es.db.rows.prune import LISTS_DAYS
+from gpt4rec_es.db.rows.quality_arms import ShownArm, arms_of
 from gpt4rec_es.db.rows.quality_shown import Shown, ShownPart
 from gpt4rec_es.db.rows.runs import Run
+from gpt4rec_es.metrics.arms import compare
 from gpt4rec_es.metrics.decline import DATES, Decline, Night, decline
+from gpt4rec_es.options.holdback import RECIPE
 
 CAUTION = (
     "Observational: a list may cause the purchases that it predicts, and popular items are bought "
@@ -22,11 +25,12 @@ CAUTION = (
 class QualityReport:
     """Measurements of runs. reason: why there is none, or none with users; None: there is one.
 
-    parts: of the single run asked for, else empty.
+    parts, arms: of the single run asked for, else empty; arms only of a run with a holdback.
     """
 
     shown: Sequence[Shown]
     parts: Sequence[ShownPart] = ()
+    arms: Sequence[ShownArm] = ()
     decline: Decline | None = None
     reason: str | None = None
 
@@ -38,11 +42,24 @@ class QualityReport:
                 for one in self.shown
             ],
             "parts": [part._asdict() for part in self.parts],
+            "arms": _compared(self.arms),
             "decline": self.decline
             and {**asdict(self.decline), "is_declined": self.decline.is_declined},
             "reason": self.reason,
             "caution": CAUTION,
         }
+
+
+def _compared(arms: Sequence[ShownArm]) -> list[dict[str, Any]]:
+    recipe = {one.age_days: one for one in arms if one.arm == RECIPE}
+    compared = []
+    for one in arms:
+        own, found = recipe.get(one.age_days), None
+        if own is not None and one.arm != RECIPE:
+            found = compare(own.n_buyers, own.n_users, one.n_buyers, one.n_users)
+        against = found and {**asdict(found), "is_clear": found.is_clear}
+        compared.append({**one._asdict(), "recipe_against_it": against})
+    return compared
 
 
 def _figure(figure: Any) -> dict[str, Any]:
@@ -70,7 +87,8 @@ def report_run(connection: Connection, run: Run) -> QualityReport:
         reason = _reason(connection, run, is_measured=bool(shown))
     elif run.state != "published":
         reason = f"Run {run.run_id} was withdrawn: its measurements are no longer continued."
-    return QualityReport(shown, rows.parts_of(connection, run.run_no), reason=reason)
+    parts, arms = rows.parts_of(connection, run.run_no), arms_of(connection, run.run_no)
+    return QualityReport(shown, parts, arms, reason=reason)
 
 
 def _reason(connection: Connection, run: Run, *, is_measured: bool) -> str:

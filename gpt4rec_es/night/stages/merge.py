@@ -13,6 +13,7 @@ from gpt4rec_es.night.stages.hits import HitSource, RunHits, SearchKey
 from gpt4rec_es.night.stages.leases import Lease, Work
 from gpt4rec_es.night.stages.load_merge_inputs import load_merge_inputs
 from gpt4rec_es.night.stages.merge_inputs import MergeInputs
+from gpt4rec_es.options.holdback import NOTHING, POPULARITY
 from gpt4rec_es.protocols import Retriever
 from gpt4rec_es.ranking.outcome import Merge, Pick, decide_outcome
 from gpt4rec_es.ranking.rules import ItemRules
@@ -159,6 +160,8 @@ class MergedUsers:
 
     def _outcome(self, user: UserInput) -> UserOutcome:
         merge = self._merges[user.user_no]
+        if user.arm in {POPULARITY, NOTHING}:
+            return UserOutcome(user.user_no, Outcome.HELD_BACK, n_recommended=len(merge.picks))
         used = user.used_queries
         is_filtered = bool(user.removed) and not used and merge.short_reason is not None
         outcome = decide_outcome(

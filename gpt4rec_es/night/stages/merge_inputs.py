@@ -10,6 +10,7 @@ from itertools import repeat
 from typing import TypeAlias
 
 from gpt4rec_es.db.rows.lists import UserInput
+from gpt4rec_es.options.holdback import NOTHING
 from gpt4rec_es.options.lists import SEQUENCE, Fusion
 from gpt4rec_es.ranking.best_items import with_best
 from gpt4rec_es.ranking.features import NO_BUYERS, Buyers, Candidates, find_candidates
@@ -60,12 +61,26 @@ class MergeInputs:
     ) -> Merge:
         """Return one user's merge from the hits loaded so far; it may request deeper ones.
 
+        A user in an arm of a holdback gets no list, or a plain merge without promotions: of the
+        queries (arm paper), or of none, which is a list of popular items.
         of_query, of_title: functions from a number to the hits of a generated query or a title.
         """
         queries = self.query_hits(user, of_query)
         last = None if user.last_query_no is None else of_title(user.last_query_no)
         excluded = self.excluded.get(user.user_no, _NO_ITEMS)
         list_filter = self.list_filter(user)
+        if user.arm == NOTHING:
+            return Merge((), 0, 0, None)
+        if user.arm is not None:
+            return merge_hits(
+                queries,
+                self.k,
+                excluded,
+                last_title=last,
+                popular=self.popular,
+                list_filter=list_filter,
+                keep_removed=keep_removed,
+            )
         if self.fusion.is_plain and self.promotions and list_filter is not None:
             return merge_promoted(
                 queries,

@@ -76,12 +76,20 @@ def nights(published: list[int], popularity: list[int] | None = None) -> list[Ni
     ]
 
 
-def test_seven_worse_nights_are_a_decline() -> None:
+def test_most_nights_worse_by_more_than_chance_are_a_decline() -> None:
     found = decline(nights([20, 22, 24, 21, 23, 30, 35, 19, 21, 23, 20, 22, 29, 34]))
     assert found is not None
     assert found.is_declined
     assert (found.pairs, found.worse) == (7, 7)
     assert (found.before, found.hit_rate) == pytest.approx((0.25, 0.24))
+    few = decline(nights([20] * 7 + [10] * 5 + [20] * 2))
+    assert few is not None
+    expected = stats.ttest_1samp([-0.1] * 5 + [0, 0], 0, alternative="less").pvalue
+    assert few.p_value == pytest.approx(expected)
+    assert few.is_declined, "five of seven"
+    nothing = decline(nights([20] * 14, [0] * 14))
+    assert nothing is not None
+    assert (nothing.p_value, nothing.ratio_p_value) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -91,8 +99,10 @@ def test_seven_worse_nights_are_a_decline() -> None:
         ([20] * 13 + [0], None),
         # The weekend sells less, as the one before did.
         ([20, 20, 20, 20, 20, 5, 5] * 2, None),
-        # Six of seven are worse.
-        ([20] * 7 + [19] * 6 + [20], None),
+        # Four of seven are worse.
+        ([20] * 7 + [15] * 4 + [20] * 3, None),
+        # Five fell, and two rose as much: that may be chance.
+        ([20] * 7 + [15] * 5 + [25] * 2, None),
         # Demand alone changed: popular items lose as much.
         ([40] * 7 + [20] * 7, [10] * 7 + [5] * 7),
         # Less than two weeks are known.

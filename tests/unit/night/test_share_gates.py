@@ -178,6 +178,9 @@ def test_sources() -> None:
     rare = Measured(0.0, 10_000, 0.01)
     found = checked(idle, source_places__queries=rare, source_places__co_purchase=usual)
     assert "queries has no coefficient" in share_gates.every_source_took_part(found).measured
+    ranked = run(fusion=fusion(rerank=1, co_recent=1))
+    found = checked(ranked, source_places__queries=rare, source_places__co_purchase=usual)
+    assert share_gates.every_source_took_part(found).passed, "a re-ranker scores all candidates"
 
 
 def overlap(now: Any, before: Any, value: float | None, usual: float | None = None) -> bool:

@@ -115,6 +115,22 @@ def test_a_list_is_ordered_by_the_sum_of_its_contributions() -> None:
     assert reasons[1] == (Source.CO_PURCHASE, None, 1, 0.4, 11)
 
 
+def test_how_likely_queries_are_counts_only_with_a_coefficient() -> None:
+    unknown = [replace(query, likelihood=1.0) for query in QUERIES]
+
+    def lists(*coefficients: tuple[str, float]) -> list[Any]:
+        fusion = learned(("co_recent", 0.1), ("query_best", 0.3), *coefficients)
+        return [
+            fuse_sources(queries, PURCHASES, 4, fusion, {11, 12}, buyers=BUYERS, n_bought=2)
+            for queries in (QUERIES, unknown)
+        ]
+
+    with_both, without = lists()
+    assert with_both == without
+    with_both, without = lists(("query_likely", 1.0))
+    assert with_both.picks != without.picks
+
+
 def test_ties_are_in_order_of_source_then_of_the_hit() -> None:
     ties = [Purchase(11, Neighbours([3, 2, 1], [0.2, 0.2, 0.2]))]
     fusion = learned(("popularity", 1e-9))  # rounded to 0

@@ -13,13 +13,14 @@ class Tried:
     """A setting with the mean of the metric.
 
     is_fitted: coefficients were fitted to this shop. has_reranker: that of a re-ranker is among
-    them.
+    them. has_sequence: its best items are a source.
     """
 
     setting: Setting
     is_fitted: bool
     value: float
     has_reranker: bool = False
+    has_sequence: bool = False
 
 
 def proposals(space: Space, tried: Sequence[Tried], trials: int, seed: int) -> Iterator[Setting]:

@@ -199,7 +199,10 @@ def choose_recipe(
         lambda names, source: measuring.values(best.setting, names, source),
         seed,
     )
-    tried += [Tried(best.setting, True, gain.after, has_reranker=True) for gain in joined.gains]
+    tried += [
+        Tried(best.setting, True, gain.after, has_reranker=True, has_sequence=has_sequence)
+        for gain, has_sequence in zip(joined.gains, (False, True), strict=True)
+    ]
     recipe = base
     if best.is_fitted or joined.names != COEFFICIENTS:
         recipe = measuring.fitted(best.setting, joined.names, reranker, joined.source)

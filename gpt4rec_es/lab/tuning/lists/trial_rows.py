@@ -95,6 +95,7 @@ def setting_rows(choice: Choice) -> list[dict[str, Any]]:
             "setting_no": number,
             "is_fitted": one.is_fitted,
             "has_reranker": one.has_reranker,
+            "has_sequence": one.has_sequence,
             "value": one.value,
             **one.setting.as_dict(),
         }

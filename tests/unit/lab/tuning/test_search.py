@@ -209,7 +209,7 @@ def test_a_re_ranker_joins_only_if_it_is_better_by_more_than_chance(helps: bool)
         assert choice.reranker.low > 0
     # The settings themselves were measured without it.
     alone = choose_recipe(measuring, BASE, SPACE, Nothing(), trials=2)
-    assert alone.tried == choice.tried[:-1]
+    assert alone.tried == choice.tried[:-2]
     last = choice.tried[-1]
     assert (last.has_reranker, last.value) == (True, choice.reranker.after)
     assert not any(one.has_reranker for one in alone.tried)
