@@ -21,18 +21,18 @@ class GateLimits:
 
     failed: maximum fraction of users that a stage gave up. full: of the users with hits, minimum
     fraction with K items before fallbacks. fallbacks: maximum fraction of the users with titles of
-    purchases that have no query, of those that have no hit, of lists that are mostly fallbacks, and
-    of places that fallbacks fill. top_item: maximum fraction of lists with the most frequent item,
-    where the catalog is much larger than a list. top_first_query: maximum fraction of users with the most frequent first
-    query. repeating_queries, unknown_queries: maximum fractions of generated queries that repeat
-    themselves, and that have no term of any title. rise: factor by which a fraction may exceed the
-    median of the last nights, ``room`` apart. overlap: minimum mean Jaccard similarity with the
-    published lists, unless an operator changed what makes lists. shrinkage: maximum fraction of
-    users or items that are gone since the night before. price_factor: maximum factor between the
-    median prices of two nights. held_out_users: users whose last purchase is hidden, at most
-    ``held_out_share`` of the cohort, because each costs a generation. held_out_ratio: part of the
-    published run's hit rate that a night must reach. clock_seconds: maximum difference between the
-    clocks of the planner and of Postgres.
+    purchases that have no query, of those that have no hit, of lists that are mostly fallbacks,
+    and of places that fallbacks fill. top_item: maximum fraction of lists with the most frequent
+    item, where the catalog is much larger than a list. top_first_query: maximum fraction of users
+    with the most frequent first query. repeating_queries, unknown_queries: maximum fractions of
+    generated queries that repeat themselves, and that have no term of any title. rise: factor by
+    which a fraction may exceed the median of the last nights, ``room`` apart. overlap: minimum
+    mean Jaccard similarity with the published lists, unless an operator changed what makes lists.
+    shrinkage: maximum fraction of users or items that are gone since the night before.
+    price_factor: maximum factor between the median prices of two nights. held_out_users: users
+    whose last purchase is hidden, at most ``held_out_share`` of the cohort, because each costs a
+    generation. held_out_ratio: part of the published run's hit rate that a night must reach.
+    clock_seconds: maximum difference between the clocks of the planner and of Postgres.
     """
 
     failed: float = 0.001
