@@ -8,7 +8,7 @@ _REASONS = {
     "queries": "hit {hit_rank} of query {query_rank} “{query}”",
     "co_purchase": "bought with “{from_title}”",
     "history_titles": "hit {hit_rank} for the bought title “{from_title}”",
-    "sequence": "bought after this sequence, which ends with “{from_title}”: place {hit_rank}",
+    "sequence": "bought after this sequence{end}: place {hit_rank}",
     "last_title": "fallback: hit {hit_rank} for the newest title “{query}”",
     "popular": "fallback: popular item",
 }
@@ -17,7 +17,8 @@ _REASONS = {
 def reason_of(row: dict[str, Any]) -> str:
     """Return the reason of a row in words."""
     from_title = (row["from_item"] or {}).get("title")
-    reason = _REASONS[row["source"]].format(**row, from_title=from_title)
+    end = "" if from_title is None else f", which ends with “{from_title}”"
+    reason = _REASONS[row["source"]].format(**row, from_title=from_title, end=end)
     if row["promoted_by"] and row["source"] != "pinned":
         reason += f", moved up by {row['promoted_by']}"
     return reason if row["is_active"] else f"not shown: deactivated since; was {reason}"

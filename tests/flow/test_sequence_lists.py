@@ -153,6 +153,8 @@ def test_replays_and_explanations_repeat_it_after_the_catalog_changed(parts: Nig
     said, title = reason_of({**row, "is_active": True}), row["from_item"]["title"]
     at = row["hit_rank"]
     assert said == f"bought after this sequence, which ends with “{title}”: place {at}"
+    unknown = {**row, "is_active": True, "from_item": None}
+    assert reason_of(unknown) == f"bought after this sequence: place {at}"
     item = explain_item(parts.engine, user, row["item_id"]).as_dict()
     (place,) = [one for one in item["found"] if one["source"] == "sequence"]
     assert (place["hit_rank"], place["used_hits"]) == (row["hit_rank"], 5)
