@@ -126,7 +126,7 @@ def test_so_are_lists_of_queries_of_which_several_terms_must_match(
     split_shop: Shop, database: Database, sources: str, required: str
 ) -> None:
     runtime = split_shop.runtime(
-        sources=sources, minimum_should_match=required, gate_limits="full=0 fallbacks=1"
+        sources=sources, minimum_should_match=required, gate_limits="full=0 fallbacks=1 top_item=1"
     )
     report = measure(runtime, None)
     assert report.options["minimum_should_match"] == required
@@ -150,7 +150,7 @@ def test_so_are_lists_that_keep_rules_and_filters(
         max_per_brand=4,
         forbidden_phrases_file=phrases,
         max_unknown_fraction=0.5,
-        gate_limits="full=0 fallbacks=1",
+        gate_limits="full=0 fallbacks=1 top_item=1",
     )
     options = runtime.night_options()
     night = NightRules(DAY, options.rules, options.phrases)
