@@ -44,7 +44,8 @@ def ensure() -> None:
 @app.task(name="schedule.quality")
 def compare_with_purchases() -> None:
     """Compare published nights with what users bought since, as far as it is due."""
-    measure_after(process_runtime().night_parts(), "an import or the end of a day")
+    runtime = process_runtime()
+    measure_after(runtime.engine, runtime.night_parts, "an import or the end of a day")
 
 
 @app.task(name="schedule.redrive")

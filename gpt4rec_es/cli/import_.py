@@ -133,8 +133,9 @@ def interactions(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
     if report.inserted and not report.is_dry_run:
         from gpt4rec_es.night.quality.judge import measure_after
 
+        runtime = get_runtime()
         with progress_bar("Comparing nights with the purchases", "nights") as progress:
-            measure_after(get_runtime().night_parts(), "the import", progress=progress)
+            measure_after(runtime.engine, runtime.night_parts, "the import", progress=progress)
 
 
 @import_group.command()

@@ -81,12 +81,14 @@ def test_a_rejected_run_has_no_sums_until_it_is_forced(shop: Shop, database: Dat
     assert shown(database)["2026-11-22"][0] == run_id
 
 
-def test_what_was_published_last_for_a_date_counts(runtime: Runtime, database: Database) -> None:
+def test_what_was_published_last_for_a_date_counts(shop: Shop, database: Database) -> None:
+    runtime = shop.runtime(gate_limits="shrinkage=1")
     parts = runtime.night_parts()
     first = night(runtime)
     before = shown(database)
     with database.engine.begin() as connection:
         connection.execute(text("DELETE FROM interactions WHERE user_no > 21"))
+        connection.execute(text("UPDATE catalog_state SET history_version = 2"))
     second = night(runtime)
     assert (first, second) == ("nightly-2026-11-22-1", "nightly-2026-11-22-2")
     assert shown(database)["2026-11-22"][0] == second

@@ -30,7 +30,7 @@ def night(shop: Shop) -> Night:
     days = iter(range(100))
 
     def run(**settings: object) -> NightReport:
-        runtime = shop.runtime(k=20, gate_limits="full=0 fallbacks=1", **settings)
+        runtime = shop.runtime(k=20, gate_limits="full=0 fallbacks=1 top_item=1", **settings)
         day = DAY + dt.timedelta(days=next(days))
         return run_night(runtime.night_parts(), runtime.night_options(), day)
 

@@ -103,7 +103,7 @@ def test_a_replay_is_what_a_night_with_these_settings_makes(
     shop: Shop, runtime: Runtime, settings: dict[str, Any], changes: ReplayChanges
 ) -> None:
     """A night with the changed settings differs from the first night in the same way."""
-    other = shop.runtime(**settings, gate_limits="full=0 fallbacks=1")
+    other = shop.runtime(**settings, gate_limits="full=0 fallbacks=1 top_item=1")
     if changes.k1 is not None and changes.b is not None:
         set_bm25(
             other.engine,

@@ -56,6 +56,7 @@ def test_either_engine_stores_the_same_queries_and_lists(
             num_beams=20,
             max_new_tokens=24,
             generate_shard_size=40,
+            gate_limits="top_item=1",
         )
         import_items(runtime.engine, [SAMPLE / "items.csv.gz"], actor="test")
         import_interactions(runtime.engine, [path], actor="test")

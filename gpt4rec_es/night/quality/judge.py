@@ -6,12 +6,12 @@ one transaction, which replaces the rows of its day; what a killed process left 
 
 import datetime as dt
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from gpt4rec_es.db import locks
 from gpt4rec_es.db.engine import disable_statement_timeout, retrying, session
@@ -92,10 +92,21 @@ def measure(parts: NightParts, *, progress: Progress = no_progress) -> list[str]
     return done
 
 
-def measure_after(parts: NightParts, what: str, *, progress: Progress = no_progress) -> list[str]:
-    """Measure after ``what``, which is done: a failure is logged and does not fail it."""
+def measure_after(
+    engine: Engine,
+    make_parts: Callable[[], NightParts],
+    what: str,
+    *,
+    progress: Progress = no_progress,
+) -> list[str]:
+    """Measure after ``what``, which is done: a failure is logged and does not fail it.
+
+    make_parts: called only if a run is due, because an import needs no search cluster.
+    """
     try:
-        return measure(parts, progress=progress)
+        with session(engine) as connection:
+            is_due = bool(rows.find_due(connection, _KIND))
+        return measure(make_parts(), progress=progress) if is_due else []
     except Gpt4RecError as error:
         log.warning(
             "after %s, nights were not compared with purchases: %s `gpt4rec quality` does it later",
