@@ -80,8 +80,8 @@ def _lines(statement: str) -> Markup:
 
 
 def _breakable(value: str) -> Markup:
-    """Return a text from a catalog or a model, whose long words may be broken into lines."""
-    parts = re.findall(rf"\S{{1,{_WORD}}}|\s+", one_line(value))
+    """Return a text whose long words may be broken into lines: behind underscores, or anywhere."""
+    parts = re.findall(rf"[^\s_]{{,{_WORD}}}_|[^\s_]{{1,{_WORD}}}|\s+", one_line(value))
     found, pause = Markup(), Markup("<wbr>")
     for before, part in pairwise(["", *parts]):
         is_inside = before and not before.isspace() and not part.isspace()
