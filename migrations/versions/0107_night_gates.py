@@ -141,3 +141,5 @@ def _create_held_out_users() -> None:
             "often the run's recipe finds it."
         ),
     )
+    for column in ("prompt_no", "last_query_no", "user_no"):
+        op.create_index(f"ix_held_out_users_{column}", "held_out_users", [column])

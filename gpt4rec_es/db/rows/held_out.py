@@ -66,12 +66,16 @@ def store(connection: Connection, run_no: int, rows: Sequence[Mapping[str, Any]]
 
 
 def load_common(connection: Connection, new: Run, old: Run) -> list[HeldOut]:
-    """Return the users that both runs hold out with the same purchases, by user number."""
+    """Return the users that both runs hold out with the same purchases, by user number.
+
+    Their hidden item can still be recommended: the older run's build may have others.
+    """
     found = connection.execute(
         text("""
         SELECT user_no, target_item_no, bought_item_nos
         FROM held_out_users AS a JOIN held_out_users AS b
             USING (user_no, target_item_no, bought_item_nos)
+            JOIN items ON item_no = target_item_no AND is_active AND title IS NOT NULL
         WHERE a.run_no = :new AND b.run_no = :old ORDER BY user_no
         """),
         {"new": new.run_no, "old": old.run_no},

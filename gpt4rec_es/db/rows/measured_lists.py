@@ -118,6 +118,9 @@ WITH sampled AS (
     WHERE new.run_no = :new AND old.run_no = :old
       AND EXISTS (SELECT FROM user_outcomes AS o
                   WHERE o.run_no = :new AND o.user_no = new.user_no)
+      -- A failed user has no list, whatever the inputs are.
+      AND NOT EXISTS (SELECT FROM user_outcomes AS o WHERE o.run_no IN (:new, :old)
+                      AND o.user_no = new.user_no AND o.outcome = 'failed')
     ORDER BY hashint8extended(new.user_no, :seed), new.user_no LIMIT :users
 ), listed AS (
     SELECT user_no, array_agg(item_no ORDER BY rank) FILTER (WHERE run_no = :new) AS new,

@@ -1,6 +1,6 @@
 """Tables of what gates measure: values per run, and the users whose last purchase is hidden."""
 
-from sqlalchemy import BigInteger, Column, Double, ForeignKey, Integer, Table, Text
+from sqlalchemy import BigInteger, Column, Double, ForeignKey, Index, Integer, Table, Text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from gpt4rec_es.db.tables.base import metadata, now
@@ -73,6 +73,10 @@ held_out_users = Table(
         nullable=False,
         comment="the other purchases, each item once, newest first",
     ),
+    # Deleting a prompt, query or user looks for rows that refer to it.
+    Index("ix_held_out_users_prompt_no", "prompt_no"),
+    Index("ix_held_out_users_last_query_no", "last_query_no"),
+    Index("ix_held_out_users_user_no", "user_no"),
     comment=(
         "One row per user of a run's sample whose last purchase is hidden, to measure how "
         "often the run's recipe finds it."

@@ -63,9 +63,9 @@ def catalog_did_not_shrink(checked: Checked) -> Verdict:
     """Check that most active items of the night before are there, at prices of the same size."""
     items = _did_not_shrink(checked, {names.ACTIVE_ITEMS: "active items"})
     price = checked.measures[names.MEDIAN_PRICE]
-    if price.before is None:
+    if not price.before:  # unknown, or most items are free
         return items
-    factor, most = (price.value or 0) / (price.before or 1), checked.limits.price_factor
+    factor, most = (price.value or 0) / price.before, checked.limits.price_factor
     if most < 1:
         return items
     return Verdict(

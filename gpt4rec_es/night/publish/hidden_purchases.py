@@ -17,6 +17,8 @@ from gpt4rec_es.db.rows import rerankers
 from gpt4rec_es.db.rows.held_out import HeldOut
 from gpt4rec_es.db.rows.lists import load_inputs
 from gpt4rec_es.db.rows.runs import Run
+from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.logs import scrub
 from gpt4rec_es.metrics.lists import PerUser
 from gpt4rec_es.metrics.significance import bootstrap_interval
 from gpt4rec_es.night.inputs.item_vectors import load_run_items
@@ -44,7 +46,8 @@ def hidden_purchases_are_found(checked: Checked) -> Verdict:
     It is refused if the 97.5 % upper bound of (its hit rate - 0.95 x the published one's), paired
     over 1,000 users or more, is below 0; of fewer users, or where the published run uses
     co-purchases by another fusion, that is a warning. Nothing is served if
-    generator, recipe, build and code are those of the published run.
+    generator, recipe, build and code are those of the published run. Lists are compared up to the
+    smaller K.
     """
     before, ratio = checked.before, checked.limits.held_out_ratio
     if before is None:
@@ -59,21 +62,25 @@ def hidden_purchases_are_found(checked: Checked) -> Verdict:
     if not users:
         no_user = "no user is in the samples of both runs"
         return Verdict(False, f"not measured: {no_user}", required, is_blocking=False)
-    started = time.monotonic()
-    new, old = (
-        _serve(checked.parts, checked.connection, run, users) for run in (checked.run, before)
-    )
+    started, k = time.monotonic(), min(checked.run.k, before.k)
+    new = _serve(checked.parts, checked.connection, checked.run, users, k)
+    try:
+        old = _serve(checked.parts, checked.connection, before, users, k)
+    except (ConflictError, UsageError) as error:  # its re-ranker was changed or removed since
+        said = f"not measured: {before.run_id} cannot be served again: {scrub(str(error))}"
+        return Verdict(False, said, required, is_blocking=False)
     seconds = time.monotonic() - started
+    is_any = bool(new.any() or old.any())
     found = bootstrap_interval(new - ratio * old, seed=_SEED)
     checked.add(names.HELD_OUT_HIT_RATE, float(new.mean()), len(users))
     checked.add(names.HELD_OUT_PUBLISHED, float(old.mean()), len(users))
     checked.add(names.HELD_OUT_SECONDS, seconds, len(users))
     return Verdict(
-        found.high >= 0 and bool(new.any() or old.any()),
+        found.high >= 0 and is_any,
         f"of {len(users):,} hidden purchases {new.mean():.2%} are found, {old.mean():.2%} by "
         f"{before.run_id}; upper bound {found.high:+.2%}; {_cost(checked, seconds)}",
         required,
-        is_blocking=len(users) >= ENOUGH and _is_fair(checked.run, before),
+        is_blocking=len(users) >= ENOUGH and is_any and _is_fair(checked.run, before),
     )
 
 
@@ -94,9 +101,9 @@ def _cost(checked: Checked, seconds: float) -> str:
 
 
 def _serve(
-    parts: NightParts, connection: Connection, run: Run, users: Sequence[HeldOut]
+    parts: NightParts, connection: Connection, run: Run, users: Sequence[HeldOut], k: int
 ) -> PerUser:
-    """Return 1 for each user whose hidden purchase is in the list by the run, 0 for the others."""
+    """Return 1 for each user whose hidden purchase is among the first k by the run, else 0."""
     hits = RunHits(parts.engine, run, parts.open_retriever(run.index_name, run.run_id), is_new=True)
     vectors = _vectors(parts, connection, run, users)
     fusion = Fusion.from_dict(run.manifest.get("fusion"))
@@ -117,7 +124,7 @@ def _serve(
         for place, one in enumerate(some, start=first):
             merge = merged.merges.get(one.user_no)
             found[place] = merge is not None and any(
-                pick.item_no == one.target for pick in merge.picks
+                pick.item_no == one.target for pick in merge.picks[:k]
             )
     return found
 

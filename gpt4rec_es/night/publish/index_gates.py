@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from gpt4rec_es.db.rows.documents import current_catalog_version
 from gpt4rec_es.db.rows.measured_lists import CatalogItem, count_catalog, sample_recommended
 from gpt4rec_es.index.inspect import (
     applied_bm25,
@@ -60,6 +61,8 @@ def build_has_the_catalog(checked: Checked) -> Verdict:
         return Verdict(True, "the catalog was imported since planning", "nothing")
     items = sample_recommended(checked.connection, run.run_no, _DOCUMENTS)
     found = load_documents(checked.elastic, run.index_name, [item.item_id for item in items])
+    if current_catalog_version(checked.connection) != catalog.version:
+        return Verdict(True, "the catalog was imported during the check", "nothing")
     others = sum(not _is_of(item, found.get(item.item_id)) for item in items)
     return Verdict(
         wanted["documents"] == catalog.items > 0 and others == 0,

@@ -37,8 +37,12 @@ _WAIT_S = 60
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of purchases: times of the newest, and what each history version added."""
+    """What is known of purchases: times of the newest, and what each history version added.
 
+    version: the newest history version of the transaction that read them.
+    """
+
+    version: int
     newest_at: dt.datetime | None
     arrivals: Sequence[later_purchases.Arrival]
 
@@ -118,7 +122,8 @@ def measure_after(
 
 def _read_purchases(connection: Connection, due: Sequence[rows.Due]) -> Known:
     newest_at = later_purchases.collect_purchases(connection, [one.run_no for one in due])
-    return Known(newest_at, later_purchases.arrivals(connection, min(one.before for one in due)))
+    arrivals = later_purchases.arrivals(connection, min(one.before for one in due))
+    return Known(rows.read_version(connection), newest_at, arrivals)
 
 
 def _measure_one(connection: Connection, run: Run, due: rows.Due, known: Known) -> None:
@@ -126,16 +131,15 @@ def _measure_one(connection: Connection, run: Run, due: rows.Due, known: Known) 
     disable_statement_timeout(connection)
     if not rows.can_measure(connection, run):  # pruned or withdrawn meanwhile
         return
-    version = rows.read_version(connection)
     is_complete = known.is_complete(run, due)
     if not due.is_new and is_complete == due.was_complete and not known.has_changed(run, due):
-        rows.raise_version(connection, due, version)
+        rows.raise_version(connection, due, known.version)
         return
     tallies = rows.tally(connection, run, due.age_days)
     rows.store(
         connection,
         due,
-        history_version=version,
+        history_version=known.version,
         is_complete=is_complete,
         tallies=tallies,
         figures=figures(tallies, seed=run.run_no),
