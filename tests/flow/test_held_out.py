@@ -1,15 +1,20 @@
 """Hidden purchases: the sample of a night, and its comparison with the published run."""
 
 import datetime as dt
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from gpt4rec_es.db.rows import held_out, measures
 from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows.gates import GateResult
 from gpt4rec_es.db.rows.lists import load_inputs
+from gpt4rec_es.db.rows.runs import Run
+from gpt4rec_es.errors import ConflictError
+from gpt4rec_es.metrics.lists import PerUser
 from gpt4rec_es.night.inprocess import run_night
+from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.publish import gates
 from gpt4rec_es.night.publish import hidden_purchases as gate
 from gpt4rec_es.night.publish.prune import prune
@@ -60,6 +65,12 @@ def test_hidden_purchases(shop: Shop, database: Database, monkeypatch: pytest.Mo
             row.user_no: row.n for row in bought if row.n > 1
         }
         assert all(one.target not in one.bought for one in users)
+        # A hidden item that can no longer be recommended counts for neither run.
+        gone = users[0].target
+        inactive = text("UPDATE items SET is_active = false WHERE item_no = :item")
+        connection.execute(inactive, {"item": gone})
+        found = held_out.load_common(connection, run, run)
+        assert found == [one for one in users if one.target != gone]
 
     night(runtime, 1)  # nothing changed
     assert result(runtime, 2).measured.startswith("not measured: generator, recipe, build and code")
@@ -99,6 +110,20 @@ def test_hidden_purchases(shop: Shop, database: Database, monkeypatch: pytest.Mo
         )
     worse = result(changed, 3)
     assert (worse.passed, worse.is_blocking) == (False, True)
+
+    # A published run whose re-ranker is gone cannot be served again.
+    serve = gate._serve
+
+    def refused(parts: NightParts, connection: Connection, run: Run, *others: Any) -> PerUser:
+        if run.run_no == 2:
+            raise ConflictError("Re-ranker old is another one now.", "Register it again.")
+        return serve(parts, connection, run, *others)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(gate, "_serve", refused)
+        unknown = result(changed, 3)
+    assert (unknown.passed, unknown.is_blocking) == (False, False)
+    assert "Re-ranker old is another one now" in unknown.measured
 
     # Samples without a common user say nothing.
     with database.engine.begin() as connection:

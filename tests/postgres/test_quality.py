@@ -159,6 +159,25 @@ def test_what_was_measured_on_an_earlier_day_stays(shop: Database) -> None:
         assert [tuple(row) for row in days] == [(1, 1, 1), (7, 2, 1), (28, 2, 1)]
 
 
+def test_purchases_imported_during_a_measurement_are_due_again(
+    shop: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with shop.engine.begin() as connection:
+        buy(connection, BOUGHT)
+    search, late = judge.search_titles, [(4, 9, "3 days", 3)]
+
+    def searched_meanwhile(*given: Any, **named: Any) -> None:
+        if late:
+            with shop.engine.begin() as connection:
+                buy(connection, [late.pop()])
+        search(*given, **named)
+
+    monkeypatch.setattr(judge, "search_titles", searched_meanwhile)
+    measure(parts_with(shop.engine))
+    measure(parts_with(shop.engine))
+    assert figures(shop)[7, "published"] == pytest.approx((4, 5, 2, 2, 1.5 / 4))
+
+
 def test_without_purchases_since_there_are_no_users(shop: Database) -> None:
     assert measure(parts_with(shop.engine)) == [RUN]
     assert {values[:2] for values in figures(shop).values()} == {(0, 0)}

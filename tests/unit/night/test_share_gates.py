@@ -246,4 +246,6 @@ def test_prices() -> None:
     assert kept(9.5, None)
     assert not kept(950, 10)
     assert not kept(None, 10)
+    assert not kept(0, 10)
+    assert kept(0, 0), "most items are free"
     assert kept(950, 10, price_factor=0)
