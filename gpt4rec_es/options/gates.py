@@ -56,11 +56,12 @@ class GateLimits:
         """Refuse values that are no limits."""
         for one in fields(self):
             value = getattr(self, one.name)
+            least = 1 if one.name == "rise" else 0
             most = 1 if one.name in _FRACTIONS else math.inf
-            if not 0 <= value <= most or math.isinf(value):
+            if not least <= value <= most or math.isinf(value):
+                allowed = "between 0 and 1" if most == 1 else f"{least} or more"
                 raise UsageError(
-                    f"The gate limit {one.name} is {value}.",
-                    f"It must lie between 0 and {most}." if most == 1 else "It must be 0 or more.",
+                    f"The gate limit {one.name} is {value:g}.", f"It must be {allowed}."
                 )
 
     @classmethod
@@ -103,11 +104,19 @@ def read_limits(text: str) -> GateLimits:
         if name not in known:
             message = f"{name!r} is no limit; there are {', '.join(known)}"
             raise ValueError(message)
-        given[name] = int(number) if known[name] is int else float(number)
+        if name in given:
+            message = f"{name} is given twice"
+            raise ValueError(message)
+        try:
+            given[name] = int(number) if known[name] is int else float(number)
+        except ValueError as error:
+            kind = "a whole number" if known[name] is int else "a number"
+            message = f"{pair!r} is not NAME=NUMBER without spaces, with {kind}"
+            raise ValueError(message) from error
     try:
         return GateLimits(**given)  # type: ignore[arg-type]  # held_out_users is an int
     except UsageError as error:
-        raise ValueError(error.message) from error
+        raise ValueError(f"{error.message} {error.hint}".removesuffix(".")) from error
 
 
 def write_limits(limits: GateLimits) -> str | None:

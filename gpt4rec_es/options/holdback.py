@@ -62,9 +62,9 @@ def read_holdback(text: str) -> Holdback:
         order = {name: place for place, name in enumerate(ARMS)}
         return Holdback(key, tuple(sorted(given, key=lambda one: order.get(one[0], len(ARMS)))))
     except UsageError as error:
-        raise ValueError(f"{error.message} {_HINT}") from error
+        raise ValueError(f"{error.message} {_HINT}".removesuffix(".")) from error
     except ValueError as error:
-        raise ValueError(_HINT) from error
+        raise ValueError(_HINT.removesuffix(".")) from error
 
 
 def write_holdback(holdback: Holdback) -> str | None:

@@ -61,6 +61,30 @@ def test_held_back_users_get_other_lists_and_the_others_their_own(
     assert replay(runtime.night_parts(), RUN, ReplayChanges()).differing_rows == 0
 
 
+def test_gates_leave_held_back_users_out(runtime: Runtime, database: Database) -> None:
+    with database.engine.connect() as connection:
+        overlap = connection.execute(
+            text("SELECT value, n FROM run_measures WHERE run_no = 2 AND measure = 'overlap'")
+        ).one()
+        others = connection.execute(
+            text("""
+            SELECT (SELECT cohort_size FROM runs WHERE run_no = 2)
+                 - (SELECT count(*) FROM holdback_users WHERE run_no = 2)
+            """)
+        ).scalar_one()
+        places = connection.execute(
+            text("SELECT max(n) FROM run_measures WHERE run_no = 2 AND measure LIKE 'source_pl%'")
+        ).scalar_one()
+        listed = connection.execute(
+            text("""
+            SELECT count(*) FROM recommendations LEFT JOIN holdback_users USING (run_no, user_no)
+            WHERE run_no = 2 AND arm IS NULL AND source NOT IN ('pinned', 'last_title', 'popular')
+            """)
+        ).scalar_one()
+    assert tuple(overlap) == (1, others), "the lists of all others are as before"
+    assert places == listed
+
+
 def test_arms_depend_on_key_and_user_alone(
     runtime: Runtime, shop: Shop, database: Database
 ) -> None:

@@ -33,14 +33,17 @@ SELECT coalesce(sum(n), 0)::bigint AS places, count(*) AS items, coalesce(max(n)
 FROM (
     SELECT item_no, count(*) AS n FROM recommendations
     WHERE run_no = :run_no AND source NOT IN ('pinned', 'last_title', 'popular')
+      AND NOT EXISTS (SELECT FROM holdback_users AS h
+                      WHERE h.run_no = :run_no AND h.user_no = recommendations.user_no)
     GROUP BY item_no
 ) AS items
 """)
 _BY_SOURCE = text("""
-SELECT source, count(*) AS n, count(*) FILTER (
+SELECT source, count(*) FILTER (WHERE arm IS NULL) AS n, count(*) FILTER (
     WHERE 'NaN' IN (score, fused_score, rerank_score)
        OR 'Infinity' IN (abs(score), abs(fused_score), abs(rerank_score))) AS n_odd
-FROM recommendations WHERE run_no = :run_no GROUP BY source
+FROM recommendations LEFT JOIN holdback_users USING (run_no, user_no)
+WHERE run_no = :run_no GROUP BY source
 """)
 
 
@@ -121,6 +124,8 @@ WITH sampled AS (
       -- A failed user has no list, whatever the inputs are.
       AND NOT EXISTS (SELECT FROM user_outcomes AS o WHERE o.run_no IN (:new, :old)
                       AND o.user_no = new.user_no AND o.outcome = 'failed')
+      AND NOT EXISTS (SELECT FROM holdback_users AS h
+                      WHERE h.run_no IN (:new, :old) AND h.user_no = new.user_no)
     ORDER BY hashint8extended(new.user_no, :seed), new.user_no LIMIT :users
 ), listed AS (
     SELECT user_no, array_agg(item_no ORDER BY rank) FILTER (WHERE run_no = :new) AS new,

@@ -122,7 +122,6 @@ _INPUTS = {
     "b": ("build", "b"),
     "K": ("k",),
     "bought items": ("exclude_bought",),
-    "holdback": ("holdback",),
 }
 # Entries that change no list.
 _WITHOUT_EFFECT = ("gates", "shard_sizes", "daily_min_users")

@@ -42,7 +42,7 @@ def few_fallbacks(checked: Checked) -> Verdict:
     return Verdict(
         all(is_low(one, limit, checked.limits) for one in found.values()),
         "; ".join(f"{_part(one)} {_FALLBACKS[name]}{usually(one)}" for name, one in found.items())
-        + f"; apart from {without:,} users without a usable history",
+        + f"; apart from {without:,} users without a usable history or held back",
         f"each at most {limit:.1%}, of more than 0"
         + (f", and {min(bounds):.1%} or more by the last nights" if bounds else ""),
     )

@@ -20,7 +20,10 @@ def test_limits_are_read_and_written_by_name() -> None:
         ("top_item=nan", "top_item is nan"),
         ("rise=inf", "rise is inf"),
         ("rise=-1", "rise is -1"),
-        ("rise", "could not convert"),
+        ("rise=0.5", "rise is 0.5. It must be 1 or more"),
+        ("rise", "'rise' is not NAME=NUMBER"),
+        ("held_out_users=1.5", "with a whole number"),
+        ("rise=2 rise=3", "rise is given twice"),
     ],
 )
 def test_wrong_limits_are_refused(text: str, said: str) -> None:
