@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gpt4rec_es.reports.numbers import count, plural, seconds, share, short
+from gpt4rec_es.reports.numbers import count, plural, share, short
 
 Light = Literal["good", "look", "stop"]
 
@@ -110,8 +110,3 @@ def _remarks(night: Night, failed: Sequence[str]) -> list[str]:
                 "than the night before"
             )
     return found
-
-
-def headline(run: Mapping[str, Any]) -> str:
-    """Return the line under the title of the page."""
-    return f"{run['run_id']}, {run['run_state']} after {seconds(run['duration_s'])}"

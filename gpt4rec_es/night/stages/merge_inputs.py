@@ -65,23 +65,14 @@ class MergeInputs:
         queries (arm paper), or of none, which is a list of popular items.
         of_query, of_title: functions from a number to the hits of a generated query or a title.
         """
+        if user.arm == NOTHING:
+            return Merge((), 0, 0, None)
         queries = self.query_hits(user, of_query)
         last = None if user.last_query_no is None else of_title(user.last_query_no)
         excluded = self.excluded.get(user.user_no, _NO_ITEMS)
         list_filter = self.list_filter(user)
-        if user.arm == NOTHING:
-            return Merge((), 0, 0, None)
-        if user.arm is not None:
-            return merge_hits(
-                queries,
-                self.k,
-                excluded,
-                last_title=last,
-                popular=self.popular,
-                list_filter=list_filter,
-                keep_removed=keep_removed,
-            )
-        if self.fusion.is_plain and self.promotions and list_filter is not None:
+        is_plain = self.fusion.is_plain or user.arm is not None
+        if is_plain and user.arm is None and self.promotions and list_filter is not None:
             return merge_promoted(
                 queries,
                 self.k,
@@ -92,7 +83,7 @@ class MergeInputs:
                 list_filter=list_filter,
                 keep_removed=keep_removed,
             )
-        if self.fusion.is_plain:
+        if is_plain:
             return merge_hits(
                 queries,
                 self.k,
