@@ -4,15 +4,17 @@ import datetime as dt
 import zlib
 from collections.abc import Sequence
 from hashlib import sha256
+from typing import Never
 
 from benchmarks.place import Place
 from gpt4rec_es.db.rows import generators
+from gpt4rec_es.errors import UsageError
 from gpt4rec_es.generation.title_generator import TitlesGenerator
 from gpt4rec_es.index.current import ensure_current
 from gpt4rec_es.index.reindex import ReindexOptions
 from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.options.night import NightOptions
-from gpt4rec_es.records import Decoding, GeneratedQuery, Generation, Prompt
+from gpt4rec_es.records import CatalogTitles, Decoding, GeneratedQuery, Generation, Prompt
 from gpt4rec_es.reranking.registry import open_registered
 from gpt4rec_es.retrieval.msearch import ElasticRetriever
 
@@ -82,6 +84,10 @@ class FakeGenerator:
     def write_prompt(self, titles: Sequence[str]) -> Prompt | None:
         """Return the newest titles as a prompt."""
         return self._titles.write_prompt(titles)
+
+    def choosing(self, titles: CatalogTitles) -> Never:  # noqa: ARG002 - QueryGenerator
+        """Refuse: its queries are numbers."""
+        raise UsageError("Fakes choose no titles.")
 
     def generate(self, prompts: Sequence[str], decoding: Decoding) -> list[Generation]:
         """Return ``num_queries`` queries per prompt, with the token counts of its beams."""

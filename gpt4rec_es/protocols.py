@@ -8,7 +8,14 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
-from gpt4rec_es.records import Decoding, Generation, Prompt, PromptForm, SearchResult
+from gpt4rec_es.records import (
+    CatalogTitles,
+    Decoding,
+    Generation,
+    Prompt,
+    PromptForm,
+    SearchResult,
+)
 
 
 class QueryGenerator(Protocol):
@@ -28,8 +35,26 @@ class QueryGenerator(Protocol):
         Titles are dropped whole, oldest first, until the text fits.
         """
 
+    def choosing(self, titles: CatalogTitles) -> "ChoosingGenerator":
+        """Return this generator for decodings of mode "titles": its queries are among ``titles``.
+
+        Raises:
+            UsageError: it cannot choose.
+        """
+
     def generate(self, prompts: Sequence[str], decoding: Decoding) -> list[Generation]:
         """Return one generation per prompt text, in order; deterministic, whatever the batches."""
+
+
+class ChoosingGenerator(QueryGenerator, Protocol):
+    """A generator with a probability for each title of a catalog; all add up to 1."""
+
+    def title_logprobs(self, prompts: Sequence[str], titles: Sequence[str]) -> list[float]:
+        """Return the natural-log probability of each display title after its prompt text.
+
+        Raises:
+            ValueError: a title is not in the catalog.
+        """
 
 
 class Retriever(Protocol):

@@ -3,13 +3,12 @@
 Every layer may import this module; it imports only the standard library and types of annotations.
 """
 
-from array import array
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from enum import StrEnum
 from math import exp
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from annotated_types import Interval
 
@@ -82,7 +81,8 @@ class Decoding:
     (1.0 = mean). query_dedup_jaccard: a query is dropped if its token Jaccard similarity with a
     better one reaches this. dtype: "fp32" or "fp16". prior_weight: part of the log-probability
     without the user's titles that is subtracted before the division; the higher, the more personal
-    are the queries.
+    are the queries. mode: "free" writes any text; "titles" chooses among the catalog's titles,
+    whose probabilities add up to 1, so that there is no reason to divide by a length.
     """
 
     num_queries: Annotated[int, Interval(ge=1, le=200)] = 10
@@ -93,6 +93,7 @@ class Decoding:
     query_dedup_jaccard: Annotated[float, Interval(gt=0, le=1)] = 0.8
     dtype: Literal["fp32", "fp16"] = "fp32"
     prior_weight: Annotated[float, Interval(ge=0, le=2)] = 0.0
+    mode: Literal["free", "titles"] = "free"
 
     def __post_init__(self) -> None:
         """Refuse invalid settings."""
@@ -114,15 +115,25 @@ class Decoding:
             raise UsageError(
                 f"prior_weight is {self.prior_weight}.", "It must lie between 0 and 2."
             )
+        if self.mode not in {"free", "titles"}:
+            raise UsageError(f"mode is {self.mode!r}.", "Choose free or titles.")
+        if self.mode == "titles" and self.length_penalty:
+            raise UsageError(
+                f"length_penalty is {self.length_penalty}, but titles are chosen, not spelled.",
+                "Set it to 0.",
+            )
 
     def as_dict(self) -> dict[str, Any]:
         """Return the settings as plain values, in field order, for manifests and hashes.
 
-        Without a prior_weight of 0, so that generations from before the setting keep their key.
+        Without a prior_weight of 0 and the mode "free", so that generations from before these
+        settings keep their key.
         """
         values = asdict(self)
         if not self.prior_weight:
             del values["prior_weight"]
+        if self.mode == "free":
+            del values["mode"]
         return values
 
 
@@ -158,6 +169,13 @@ class Prompt:
     text: str
     used: int
     n_tokens: int
+
+
+class CatalogTitles(NamedTuple):
+    """Distinct display titles of a catalog in byte order; ``content_hash``: of all of them."""
+
+    texts: tuple[str, ...]
+    content_hash: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,36 +233,3 @@ class Neighbours:
 
 
 NO_NEIGHBOURS = Neighbours()
-
-
-class NamedItems(Mapping[int, str]):
-    """Item number -> name, in four bytes per item of the catalog.
-
-    A rule may exclude most of a catalog, which a dict holds in a hundred bytes per item.
-    """
-
-    def __init__(self, groups: Iterable[tuple[str, Collection[int]]]) -> None:
-        """Set groups of (name, item numbers); an item of several has the last name."""
-        self._names: list[str] = []
-        self._places = array("I")
-        for name, item_nos in groups:
-            self._names.append(name)
-            lacking = max(item_nos, default=-1) + 1 - len(self._places)
-            if lacking > 0:
-                self._places.frombytes(bytes(self._places.itemsize * lacking))
-            for item_no in item_nos:
-                self._places[item_no] = len(self._names)
-
-    def __getitem__(self, item_no: int) -> str:
-        """Return the name of the item."""
-        if 0 <= item_no < len(self._places) and (place := self._places[item_no]):
-            return self._names[place - 1]
-        raise KeyError(item_no)
-
-    def __iter__(self) -> Iterator[int]:
-        """Yield the item numbers that have a name, in order."""
-        return (item_no for item_no, place in enumerate(self._places) if place)
-
-    def __len__(self) -> int:
-        """Return the number of items that have a name."""
-        return sum(1 for place in self._places if place)

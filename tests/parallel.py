@@ -39,7 +39,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileSch
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Return 0, which is no worker, where their start takes longer than they save."""
     given = config.option
-    chosen = given.keyword or given.markexpr or given.lf or given.failedfirst
+    chosen = (
+        given.keyword
+        or given.markexpr
+        or getattr(given, "lf", False)
+        or getattr(given, "failedfirst", False)
+    )
     if chosen or not any(Path(name).is_dir() for name in config.args):
         return 0
     cores = len(os.sched_getaffinity(0))

@@ -3,13 +3,13 @@
 import random
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
-from typing import Any
+from typing import Any, Never
 
 import numpy as np
 
 from gpt4rec_es.generation.title_generator import TitlesGenerator
 from gpt4rec_es.ranking.vectors import Fixed, with_last
-from gpt4rec_es.records import Decoding, GeneratedQuery, Generation, Prompt
+from gpt4rec_es.records import CatalogTitles, Decoding, GeneratedQuery, Generation, Prompt
 
 Texts = Sequence[str]
 # From a prompt, the queries of the titles generator and a chance seeded by the prompt to queries.
@@ -32,6 +32,10 @@ class Broken:
     def write_prompt(self, titles: Texts) -> Prompt | None:
         """Return the prompt of the titles generator."""
         return self._titles.write_prompt(titles)
+
+    def choosing(self, titles: CatalogTitles) -> Never:
+        """Refuse, as a generator without a model does."""
+        self._titles.choosing(titles)
 
     def generate(self, prompts: Texts, decoding: Decoding) -> list[Generation]:
         """Return the rewritten queries."""

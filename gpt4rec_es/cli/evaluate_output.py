@@ -43,6 +43,9 @@ def print_reports(reports: "list[EvaluationReport]") -> None:
     ):
         if line:
             print_line(line)
+    for nats in {one.generator: one.options.get("nats_per_title") for one in reports}.values():
+        if nats:
+            print_line(_nats_line(nats))
     settings: dict[str, list[EvaluationReport]] = {}
     for report in reports:
         settings.setdefault(_method(report.method, report.options), []).append(report)
@@ -50,6 +53,15 @@ def print_reports(reports: "list[EvaluationReport]") -> None:
         if len(group) > 1:
             print_line(name)
             _print_paper_tables(group)
+
+
+def _nats_line(nats: Mapping[str, float]) -> str:
+    """Return how surely a generator chooses the next title, with the marks."""
+    return (
+        f"nats per next title {nats['generator']:.2f} ±{nats['half_interval']:.2f} "
+        f"({plural(round(nats['users']), 'user')}); "
+        f"a table of popularity {nats['popularity']:.2f}, chance {nats['uniform']:.2f}"
+    )
 
 
 def _print_paper_tables(reports: "Sequence[EvaluationReport]") -> None:

@@ -31,7 +31,10 @@ def print_report(report: "TrainReport") -> None:
         ],
     )
     if card["validation_loss"] is not None:
-        print_line(f"loss per target token on users kept back: {card['validation_loss']:.3f}")
+        print_line(
+            f"on users kept back: loss per target token {card['validation_loss']:.3f}, "
+            f"nats per title {card['nats_per_title']:.2f}"
+        )
     if report.is_current:
         print_line("The next night uses it.")
     else:

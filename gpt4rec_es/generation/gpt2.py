@@ -4,6 +4,7 @@ Prompts can be written without torch; the network is opened at the first generat
 that generates.
 """
 
+import copy
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,12 +19,20 @@ from gpt4rec_es.generation.clean import clean_query, collapse
 from gpt4rec_es.options.night import GeneratorOptions
 from gpt4rec_es.prompts.template import prompt_text
 from gpt4rec_es.prompts.truncate import PromptWriter
-from gpt4rec_es.records import Decoding, GeneratedQuery, Generation, Prompt, PromptForm
+from gpt4rec_es.records import (
+    CatalogTitles,
+    Decoding,
+    GeneratedQuery,
+    Generation,
+    Prompt,
+    PromptForm,
+)
 
 if TYPE_CHECKING:
     from gpt4rec_es.generation.beam import Hypothesis
     from gpt4rec_es.generation.beam_searches import BeamSearch
     from gpt4rec_es.generation.priors import Priors
+    from gpt4rec_es.generation.title_search.chooser import TitleChooser
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +59,8 @@ class Gpt2Generator:
         self._beam_search: BeamSearch | None = None
         self._networks: dict[str, Any] = {}
         self._priors: dict[str, Priors] = {}
+        self._titles: CatalogTitles | None = None
+        self._choosers: dict[tuple[str, int], TitleChooser] = {}
         form = self._checkpoint.prompt_form
         if prompt_titles is not None and prompt_titles != form.titles:
             log.warning(
@@ -75,6 +86,18 @@ class Gpt2Generator:
         """Return the prompt for bought ``titles`` (oldest first), or None if there are none."""
         return self._writer.write(titles)
 
+    def choosing(self, titles: CatalogTitles) -> "Gpt2Generator":
+        """Return this generator for decodings of mode "titles"; the network is shared.
+
+        Raises:
+            UsageError: there are no titles.
+        """
+        if not titles.texts:
+            raise UsageError("The catalog has no title to choose.", "Import items with titles.")
+        other = copy.copy(self)
+        vars(other).update(_titles=titles, _choosers={})
+        return other
+
     def generate(self, prompts: Sequence[str], decoding: Decoding) -> list[Generation]:
         """Return one generation per prompt text, in order.
 
@@ -94,16 +117,40 @@ class Gpt2Generator:
         places = [len(tokens) + decoding.max_new_tokens for tokens in ids]
         found: list[Generation] = [Generation(())] * len(prompts)
         for batch in plan_batches(places, decoding.num_beams, budget):
-            beams = self._beam_search.search(
-                network, [ids[place] for place in batch], decoding, self._tokenizer.end_id
-            )
-            priors = self._prior_logprobs(network, beams, decoding)
+            own_ids = [ids[place] for place in batch]
+            if decoding.mode == "titles":
+                chooser = self._chooser(network, decoding)
+                beams = chooser.search(own_ids, decoding.num_beams)
+            else:
+                chooser = None
+                end_id = self._tokenizer.end_id
+                beams = self._beam_search.search(network, own_ids, decoding, end_id)
+            priors = self._prior_logprobs(network, beams, decoding, chooser)
             for place, hypotheses, own in zip(batch, beams, priors, strict=True):
                 found[place] = self._generation(hypotheses, own, decoding)
         return found
 
+    def title_logprobs(self, prompts: Sequence[str], titles: Sequence[str]) -> list[float]:
+        """Return the natural-log probability of each display title after its prompt text.
+
+        Raises:
+            ValueError: a title is not in the catalog, or it does not choose.
+        """
+        from gpt4rec_es.generation.beam_searches import open_beam_search  # noqa: PLC0415 - loads torch
+        from gpt4rec_es.generation.title_search.chooser import title_ids  # noqa: PLC0415
+
+        self._beam_search = self._beam_search or open_beam_search(self._options.beam_search)
+        decoding = Decoding()
+        chooser = self._chooser(self._network(decoding.dtype, self._beam_search), decoding)
+        ids = title_ids(titles, self._tokenizer, decoding.max_new_tokens)
+        return chooser.logprobs(self._tokenizer.encode_all(prompts), ids)
+
     def _prior_logprobs(
-        self, network: Any, beams: "list[list[Hypothesis]]", decoding: Decoding
+        self,
+        network: Any,
+        beams: "list[list[Hypothesis]]",
+        decoding: Decoding,
+        chooser: "TitleChooser | None",
     ) -> list[list[float | None]]:
         """Return the log-probability of each hypothesis after the bare frame; None: not needed."""
         if not decoding.prior_weight:
@@ -112,8 +159,24 @@ class Gpt2Generator:
 
         if decoding.dtype not in self._priors:
             self._priors[decoding.dtype] = Priors(network, self._frame)
-        found = iter(self._priors[decoding.dtype].of([h.token_ids for own in beams for h in own]))
+        prior_logprobs = chooser.priors if chooser else self._priors[decoding.dtype].of
+        found = iter(prior_logprobs([h.token_ids for own in beams for h in own]))
         return [list(islice(found, len(hypotheses))) for hypotheses in beams]
+
+    def _chooser(self, network: Any, decoding: Decoding) -> "TitleChooser":
+        from gpt4rec_es.generation.title_search.chooser import (  # noqa: PLC0415 - loads torch
+            TitleChooser,
+            title_ids,
+        )
+        from gpt4rec_es.generation.title_search.trie import TitleTrie  # noqa: PLC0415
+
+        if self._titles is None:
+            raise ValueError("A generator that writes freely cannot choose titles.")
+        key = (decoding.dtype, decoding.max_new_tokens)
+        if key not in self._choosers:
+            ids = title_ids(self._titles.texts, self._tokenizer, decoding.max_new_tokens)
+            self._choosers[key] = TitleChooser(network, TitleTrie(ids), self._frame)
+        return self._choosers[key]
 
     def _network(self, dtype: str, beam_search: "BeamSearch") -> Any:
         if dtype not in self._networks:

@@ -6,10 +6,19 @@ only the standard library.
 
 import hashlib
 from collections.abc import Sequence
+from typing import Never
 
+from gpt4rec_es.errors import UsageError
 from gpt4rec_es.generation.clean import collapse
 from gpt4rec_es.prompts.template import display_title
-from gpt4rec_es.records import Decoding, GeneratedQuery, Generation, Prompt, PromptForm
+from gpt4rec_es.records import (
+    CatalogTitles,
+    Decoding,
+    GeneratedQuery,
+    Generation,
+    Prompt,
+    PromptForm,
+)
 
 # Incremented when the output changes, so that stored generations are not used again.
 _BEHAVIOUR = "titles generator 1"
@@ -34,6 +43,13 @@ class TitlesGenerator:
             return None
         text = "\n".join(lines)
         return Prompt(text, len(newest), len(text.split()))
+
+    def choosing(self, titles: CatalogTitles) -> Never:  # noqa: ARG002 - QueryGenerator
+        """Refuse: it has no probabilities to choose by."""
+        raise UsageError(
+            "A generator of kind titles cannot choose among the catalog's titles.",
+            'Set decoding.mode to "free" in the recipe, or use a trained generator.',
+        )
 
     def generate(self, prompts: Sequence[str], decoding: Decoding) -> list[Generation]:
         """Return the lines of each prompt as queries; the score is the negative line index."""

@@ -25,8 +25,8 @@ from gpt4rec_es.db.rows.holdback import freeze_holdback
 from gpt4rec_es.db.rows.measures import Measured
 from gpt4rec_es.db.rows.pins import pin as pin_build
 from gpt4rec_es.db.rows.shard_plans import plan_generate
-from gpt4rec_es.db.rows.texts import decoding_number
 from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.night.inputs.chosen_titles import keep_valid, number_decoding
 from gpt4rec_es.night.inputs.co_purchases import ensure_co_purchases
 from gpt4rec_es.night.inputs.cohort import freeze_popular, freeze_titles, stage_cohort
 from gpt4rec_es.night.inputs.hide_purchases import freeze_held_out
@@ -175,6 +175,7 @@ def _plan_once(
         if options.fusion.uses(HISTORY_TITLES):
             freeze_titles(connection, run_no, history_version, may_search)
         freeze_held_out(connection, run, writer.generator if writer else None, may_search)
+        keep_valid(connection, run)
         plan_generate(
             connection,
             run_no,
@@ -209,8 +210,8 @@ def _insert_run(
     cohort_size: int,
 ) -> int:
     writer, ranker = made.writer, made.ranker
-    settings = canonical_json(options.decoding.as_dict())
-    decoding_no = decoding_number(connection, hash128(settings), settings)
+    written_by = writer and writer.generator
+    decoding_no, titles_hash = number_decoding(connection, options.decoding, written_by)
     attempt = len(run_rows.of_date(connection, kind, logical_date)) + 1
     rules = rules_manifest(connection, kind, logical_date, options.rules)
     generator = writer.row if writer else None
@@ -219,6 +220,8 @@ def _insert_run(
     filters_no, filters = freeze_filters(connection, options.filters, build.index_name)
     if filters:
         manifest["filters"] = filters
+    if titles_hash is not None:
+        manifest["titles"] = titles_hash
     if ranker is not None and made.vectors_version is not None:
         manifest["reranker"] = ranker.frozen(made.vectors_version)
         longest = max(manifest["frozen_history"], ranker.row.history_length)

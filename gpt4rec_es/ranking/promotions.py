@@ -7,7 +7,7 @@ and lists by K/m have none. It changes the order of what sources found, and adds
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gpt4rec_es.records import NamedItems
+from gpt4rec_es.named_items import NamedItems
 
 # Name of the part of a fused score that a boost adds.
 BOOST = "boost"

@@ -9,18 +9,18 @@ import pytest
 from gpt4rec_es.generation.clean import score_query, search_tokens
 from gpt4rec_es.generation.factory import open_generator
 from gpt4rec_es.options.night import GeneratorOptions
+from gpt4rec_es.prompts.catalog_titles import catalog_titles
 from gpt4rec_es.prompts.keys import normalise_query
 from gpt4rec_es.protocols import QueryGenerator
 from gpt4rec_es.records import Decoding
-from tests.trained import shop_histories
+from tests.trained import TITLES, shop_histories
 
 DECODING = Decoding(num_queries=4, num_beams=8, max_new_tokens=10)
 PERSONAL = replace(DECODING, prior_weight=0.25)
-DECODINGS = pytest.mark.parametrize("decoding", [DECODING, PERSONAL], ids=["plain", "personal"])
 
 Opener = Callable[[], QueryGenerator]
 
-KINDS = [("gpt2", "shared"), ("gpt2", "reference"), ("titles", "shared")]
+KINDS = [("gpt2", "shared"), ("gpt2", "reference"), ("gpt2", "choosing"), ("titles", "shared")]
 
 
 @pytest.fixture(params=KINDS, ids="-".join, scope="module")
@@ -37,9 +37,21 @@ def kind(kind_and_beam_search: tuple[str, str]) -> str:
 @pytest.fixture(scope="module")
 def open_another(kind_and_beam_search: tuple[str, str], trained_folder: Path) -> Opener:
     """Return a function that opens the generator as a new process would: nothing is known yet."""
-    kind, beam_search = kind_and_beam_search
+    kind, search = kind_and_beam_search
+    beam_search = "shared" if search == "choosing" else search
     options = GeneratorOptions(device="cpu", threads=1, token_budget=3000, beam_search=beam_search)
+    if search == "choosing":
+        titles = catalog_titles(TITLES)
+        return lambda: open_generator(kind, trained_folder, options).choosing(titles)
     return lambda: open_generator(kind, trained_folder, options)
+
+
+@pytest.fixture(params=[DECODING, PERSONAL], ids=["plain", "personal"])
+def decoding(request: pytest.FixtureRequest, kind_and_beam_search: tuple[str, str]) -> Decoding:
+    found: Decoding = request.param
+    if kind_and_beam_search[1] == "choosing":
+        return replace(found, mode="titles", length_penalty=0.0)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +65,6 @@ def prompts(generator: QueryGenerator) -> list[str]:
     return [prompt.text for prompt in written if prompt is not None]
 
 
-@DECODINGS
 def test_order_is_kept_and_the_batch_does_not_matter(
     generator: QueryGenerator, open_another: Opener, prompts: list[str], decoding: Decoding
 ) -> None:
@@ -72,7 +83,6 @@ def test_order_is_kept_and_the_batch_does_not_matter(
     assert len({generation.queries[0].text for generation in together}) > 1
 
 
-@DECODINGS
 def test_a_rerun_is_identical(
     generator: QueryGenerator, open_another: Opener, prompts: list[str], decoding: Decoding
 ) -> None:
@@ -82,7 +92,6 @@ def test_a_rerun_is_identical(
     assert again.generate(prompts, decoding) == open_another().generate(prompts, decoding)
 
 
-@DECODINGS
 def test_queries_are_normal_distinct_ranked_and_at_most_as_many_as_asked(
     generator: QueryGenerator, prompts: list[str], decoding: Decoding
 ) -> None:

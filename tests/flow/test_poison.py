@@ -14,8 +14,8 @@ from gpt4rec_es.night.inprocess import run_night
 from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.stages.merge_inputs import MergeInputs
 from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
-from gpt4rec_es.protocols import QueryGenerator, Retriever
-from gpt4rec_es.records import Decoding, Generation, Prompt, SearchResult
+from gpt4rec_es.protocols import ChoosingGenerator, QueryGenerator, Retriever
+from gpt4rec_es.records import CatalogTitles, Decoding, Generation, Prompt, SearchResult
 from tests.databases import Database
 from tests.shop import Shop
 
@@ -32,6 +32,9 @@ class PoisonedGenerator:
 
     def write_prompt(self, titles: Sequence[str]) -> Prompt | None:
         return self._inner.write_prompt(titles)
+
+    def choosing(self, titles: CatalogTitles) -> ChoosingGenerator:
+        return self._inner.choosing(titles)
 
     def generate(self, prompts: Sequence[str], decoding: Decoding) -> list[Generation]:
         if self._poison in prompts:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from gpt4rec_es.records import NamedItems
+from gpt4rec_es.named_items import NamedItems
 
 # Categories are compared as distinct paths, which are fewer than items.
 MATCHES = """

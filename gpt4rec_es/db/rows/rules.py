@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select, text, update
 
 from gpt4rec_es.db.rows.rule_items import CAPPED, CONCERNED, MATCHES, Filter
 from gpt4rec_es.db.tables import block_rules, items
-from gpt4rec_es.records import NamedItems
+from gpt4rec_es.named_items import NamedItems
 
 KINDS = ("item", "brand", "category")
 BLOCK, BOOST, PIN = ACTIONS = ("block", "boost", "pin")

@@ -19,6 +19,7 @@ from gpt4rec_es.lab.evaluation.methods import Baselines
 from gpt4rec_es.lab.evaluation.night_rules import AppliedRules
 from gpt4rec_es.lab.evaluation.rerank_vectors import SplitVectors
 from gpt4rec_es.lab.evaluation.sources import product_sources
+from gpt4rec_es.lab.evaluation.title_nats import NatsPerTitle
 from gpt4rec_es.lab.evaluation.trained_lists import trained_lists
 from gpt4rec_es.lab.splits.queries import WrittenQueries, count_first_queries, split_queries
 from gpt4rec_es.lab.splits.split import EvalUser
@@ -73,6 +74,7 @@ class MethodLists:
         self._baselines: Baselines | None = None
         self._histories = [eval_user.history for eval_user in eval_users]
         self._written: dict[tuple[str, PromptForm, Decoding], WrittenQueries] = {}
+        self._nats = NatsPerTitle(eval_users, catalog, train, bars)
         self._rerank = SplitVectors(engine, split, eval_users, catalog.active)
 
     def lists(
@@ -152,9 +154,9 @@ class MethodLists:
             numbers = options.num_queries or (recipe.decoding.num_queries,)
             known["decoding"] = recipe.decoding.as_dict()
             known["prompt"] = opened.prompt_form.as_dict()
-        firsts = (
-            count_first_queries(queries.texts) if is_written and generator is not None else None
-        )
+            known["nats_per_title"] = self._nats.of(opened)
+        has_firsts = is_written and generator is not None
+        firsts = count_first_queries(queries.texts) if has_firsts else None
         lists, made_with = self._merged(method, options, recipe, queries, numbers)
         seconds = (time.monotonic() - started) / len(numbers)
         for m in numbers:

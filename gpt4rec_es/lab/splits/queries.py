@@ -26,10 +26,12 @@ from gpt4rec_es.db.rows.generators import Generator
 from gpt4rec_es.db.rows.items import load_titles
 from gpt4rec_es.db.rows.splits import SplitRow
 from gpt4rec_es.db.rows.texts import decoding_number, load_prompts, prompt_numbers, store_new
+from gpt4rec_es.db.rows.title_generations import load_active_titles
 from gpt4rec_es.lab.splits.histories import deduplicate_keep_last
 from gpt4rec_es.lab.splits.split import EvalUser
 from gpt4rec_es.lab.splits.stored import load_split
-from gpt4rec_es.prompts.keys import canonical_json, hash128
+from gpt4rec_es.prompts.catalog_titles import catalog_titles, generation_settings
+from gpt4rec_es.prompts.keys import hash128
 from gpt4rec_es.protocols import Progress, QueryGenerator, no_progress
 from gpt4rec_es.records import Decoding, GeneratedQuery, Prompt
 
@@ -80,8 +82,13 @@ def split_queries(
         UsageError: a prompt does not fit the generator.
         DependencyError: Postgres was unreachable for too long.
     """
-    settings = canonical_json(decoding.as_dict())
     with transaction(engine) as connection:
+        if decoding.mode == "titles":
+            choice = catalog_titles(load_active_titles(connection))
+            generator = generator.choosing(choice)
+        else:
+            choice = None
+        settings = generation_settings(decoding, choice and choice.content_hash)
         decoding_no = decoding_number(connection, hash128(settings), settings)
         # The purchases that the night would use in prompts.
         titles = load_titles(connection)

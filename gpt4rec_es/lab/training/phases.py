@@ -25,14 +25,11 @@ from gpt4rec_es.lab.training.dataset import (
     pair_examples,
     window_examples,
 )
-from gpt4rec_es.lab.training.divergence import (
-    DivergedError,
-    require_finite_loss,
-    require_finite_weights,
-)
+from gpt4rec_es.lab.training.divergence import DivergedError, require_finite_weights
 from gpt4rec_es.lab.training.new_network import new_network
-from gpt4rec_es.lab.training.run_phase import Phase, PhaseResult, count_steps, mean_loss, run_phase
+from gpt4rec_es.lab.training.run_phase import Phase, PhaseResult, count_steps, run_phase
 from gpt4rec_es.lab.training.save import save_checkpoint, work_folder
+from gpt4rec_es.lab.training.validation import Validation, validate
 from gpt4rec_es.protocols import Progress
 from gpt4rec_es.records import PromptForm
 from gpt4rec_es.version import code_version
@@ -78,14 +75,15 @@ def train_network(
     phases = _plan(data, options, tokenizer, context, form)
     work = work_folder(output, data, options)
 
-    def card(results: dict[str, PhaseResult], validation_loss: float | None) -> dict[str, Any]:
+    def card(results: dict[str, PhaseResult], validation: Validation) -> dict[str, Any]:
         return {
             "data": data.facts,
             "options": options.as_dict(),
             "prompt": form.as_dict(),
             "phases": {name: asdict(result) for name, result in results.items()},
             "parameters": sum(weights.numel() for weights in network.parameters()),
-            "validation_loss": validation_loss,
+            "validation_loss": validation.loss,
+            "nats_per_title": validation.nats,
             "device": device,
             "precision": _precision(options, device),
             "seconds": round(time.monotonic() - started, 1),
@@ -96,16 +94,16 @@ def train_network(
         require_finite_weights(network, name, result.steps)
         folder = output.with_name(f"{output.name}-snapshots") / f"{name}-{result.steps:06d}"
         if not folder.exists():  # otherwise it was saved before a kill
-            save_checkpoint(network, tokenizer, folder, card({name: result}, None), form)
+            save_checkpoint(network, tokenizer, folder, card({name: result}, Validation()), form)
 
     try:
         results = _run(network, phases, options, device, work, progress, save_snapshot)
-        validation_loss = _validate(network, data, options, tokenizer, context, form)
+        validation = validate(network, data, options, tokenizer, context, form)
     except DivergedError:
         # Resumed, it would diverge again.
         shutil.rmtree(work)
         raise
-    finished = card(results, validation_loss)
+    finished = card(results, validation)
     content_hash = save_checkpoint(network, tokenizer, output, finished, form)
     shutil.rmtree(work)
     return TrainingReport(output, content_hash, finished)
@@ -229,21 +227,3 @@ def _precision(options: TrainingOptions, device: str) -> Literal["fp32", "fp16",
     if device != "cpu":
         return "fp16"
     return "bf16" if networks.trains_fast_in_bf16(device) else "fp32"
-
-
-def _validate(
-    network: Any,
-    data: TrainingData,
-    options: TrainingOptions,
-    tokenizer: PromptTokenizer,
-    context: int,
-    form: PromptForm,
-) -> float | None:
-    """Return the loss on the last titles of validation users; None without such users."""
-    pieces = Pieces(data.validation.titles, tokenizer, context, options.reserve, form)
-    examples = pair_examples(data.validation, pieces, "last")
-    if not len(examples):
-        return None
-    loss = mean_loss(network, examples, options.batch_size)
-    require_finite_loss(loss, "validation", 0)
-    return loss

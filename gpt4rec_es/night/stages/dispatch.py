@@ -9,6 +9,7 @@ from gpt4rec_es.db.rows.generators import load as load_generator
 from gpt4rec_es.db.rows.rerankers import load as load_reranker
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.errors import ConflictError
+from gpt4rec_es.night.inputs.chosen_titles import titles_of_run
 from gpt4rec_es.night.inputs.item_vectors import load_run_items
 from gpt4rec_es.night.inputs.opened import open_unchanged
 from gpt4rec_es.night.inputs.parts import NightParts, VectorMaker
@@ -86,6 +87,8 @@ class StageWork:
                     f"The files of generator {row.name!r} changed since {run.run_id} was planned.",
                     "Restore them, or run `gpt4rec night --supersede` to plan a new run.",
                 )
+            if recipe.decoding.mode == "titles":
+                generator = generator.choosing(titles_of_run(self.parts.elastic, run))
             self._generator = generator
         return self._generator
 

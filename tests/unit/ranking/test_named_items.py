@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpt4rec_es.records import NamedItems
+from gpt4rec_es.named_items import NamedItems
 
 GROUPS = st.lists(st.tuples(st.text(max_size=3), st.lists(st.integers(0, 300))), max_size=6)
 

@@ -158,7 +158,8 @@ def test_without_anyone_kept_back_no_loss_is_claimed(tmp_path: Path) -> None:
     empty = replace(data, validation=replace(data.validation, offsets=data.validation.offsets[:1]))
     report = train_network(empty, SHORT, tmp_path / "a", no_progress)
     assert report.card["validation_loss"] is None
-    assert "per target token: none." in (tmp_path / "a" / "README.md").read_text()
+    assert report.card["nats_per_title"] is None
+    assert "per target token none, nats" in (tmp_path / "a" / "README.md").read_text()
 
 
 def test_a_broken_off_save_leaves_no_folder(

@@ -1,0 +1,57 @@
+"""A network that chooses among titles: search, and the probability of given titles."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from gpt4rec_es.encoders.tokenizer import PromptTokenizer
+from gpt4rec_es.generation.beam import Hypothesis
+from gpt4rec_es.generation.title_search.branches import search_titles
+from gpt4rec_es.generation.title_search.likelihood import title_logprobs
+from gpt4rec_es.generation.title_search.trie import TitleTrie
+from gpt4rec_es.prompts.template import target_text
+
+
+def title_ids(
+    titles: Sequence[str], tokenizer: PromptTokenizer, most: int
+) -> list[tuple[int, ...]]:
+    """Return the tokens of display titles as a generator writes them, with the end token.
+
+    Longer titles are cut to ``most`` tokens, so that some may be equal.
+    """
+    encoded = tokenizer.encode_all([target_text(title) for title in titles])
+    return [(*ids, tokenizer.end_id)[:most] for ids in encoded]
+
+
+class TitleChooser:
+    """A network, the trie of a catalog, and the frame of prompts without titles.
+
+    Probabilities after the bare frame are kept, one per title that was found.
+    """
+
+    def __init__(self, network: Any, trie: TitleTrie, frame: Sequence[int]) -> None:
+        """Set them; ``frame`` has at least one token."""
+        self._network, self._trie, self._frame = network, trie, frame
+        self._priors: dict[int, float] = {}
+
+    def search(self, prompts: Sequence[Sequence[int]], num_beams: int) -> list[list[Hypothesis]]:
+        """Return the likeliest titles of each prompt, best first."""
+        return search_titles(self._network, prompts, self._trie, num_beams)
+
+    def logprobs(
+        self, prompts: Sequence[Sequence[int]], titles: Sequence[Sequence[int]]
+    ) -> list[float]:
+        """Return the natural-log probability of each title (token ids) after its prompt.
+
+        Raises:
+            ValueError: a title is not in the trie.
+        """
+        leaves = [self._trie.leaf(ids) for ids in titles]
+        return title_logprobs(self._network, prompts, leaves, self._trie)
+
+    def priors(self, titles: Sequence[Sequence[int]]) -> list[float]:
+        """Return the natural-log probability of each title after the bare frame."""
+        leaves = [self._trie.leaf(ids) for ids in titles]
+        new = sorted({leaf for leaf in leaves if leaf not in self._priors})
+        found = title_logprobs(self._network, [self._frame] * len(new), new, self._trie)
+        self._priors |= zip(new, found, strict=True)
+        return [self._priors[leaf] for leaf in leaves]

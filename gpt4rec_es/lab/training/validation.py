@@ -1,0 +1,72 @@
+"""Figures of a trained generator on users that were kept back, for its card."""
+
+from typing import Any, NamedTuple
+
+from gpt4rec_es.encoders.tokenizer import PromptTokenizer
+from gpt4rec_es.generation.options import TrainingOptions
+from gpt4rec_es.generation.title_search.chooser import title_ids
+from gpt4rec_es.generation.title_search.likelihood import title_logprobs
+from gpt4rec_es.generation.title_search.trie import TitleTrie
+from gpt4rec_es.lab.training.dataset import (
+    IGNORED,
+    Examples,
+    Pieces,
+    TrainingData,
+    pair_examples,
+)
+from gpt4rec_es.lab.training.divergence import require_finite_loss
+from gpt4rec_es.lab.training.run_phase import mean_loss
+from gpt4rec_es.prompts.template import display_title
+from gpt4rec_es.records import PromptForm
+
+
+class Validation(NamedTuple):
+    """Means over the last titles of validation users; None: there are no such users.
+
+    loss: per target token. nats: -log p of the title among those of the catalog.
+    """
+
+    loss: float | None = None
+    nats: float | None = None
+
+
+def validate(
+    network: Any,
+    data: TrainingData,
+    options: TrainingOptions,
+    tokenizer: PromptTokenizer,
+    context: int,
+    form: PromptForm,
+) -> Validation:
+    """Return the figures of ``network``, which is in evaluation mode afterwards.
+
+    Raises:
+        DivergedError: the loss is not finite.
+    """
+    pieces = Pieces(data.validation.titles, tokenizer, context, options.reserve, form)
+    examples = pair_examples(data.validation, pieces, "last")
+    if not len(examples):
+        return Validation()
+    loss = mean_loss(network, examples, options.batch_size)
+    require_finite_loss(loss, "validation", 0)
+    return Validation(loss, _nats(network, data, options, tokenizer, examples))
+
+
+def _nats(
+    network: Any,
+    data: TrainingData,
+    options: TrainingOptions,
+    tokenizer: PromptTokenizer,
+    examples: Examples,
+) -> float:
+    prompts, targets = [], []
+    for number in range(len(examples)):
+        ids, labels = examples.sequence(number)
+        start = int((labels == IGNORED).sum())
+        prompts.append(ids[:start].tolist())
+        targets.append(tuple(ids[start:].tolist()))
+    displays = [display for title in data.catalog_titles if (display := display_title(title))]
+    # Targets are cut between words, so a long one may differ from the catalog's.
+    trie = TitleTrie([*title_ids(displays, tokenizer, options.reserve), *targets])
+    logprobs = title_logprobs(network, prompts, [trie.leaf(one) for one in targets], trie)
+    return -sum(logprobs) / len(logprobs)
