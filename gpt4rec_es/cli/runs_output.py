@@ -61,9 +61,7 @@ def print_status(data: dict[str, Any], *, wide: bool = False) -> None:
     sources = ", ".join(f"{name}:{weight:g}" for name, weight in data["weights"].items())
     reranker = f"; re-ranker {data['reranker']}" if data["reranker"] else ""
     print_line(f"recipe {data['recipe'] or '(older than recipes)'}: {sources}{reranker}")
-    if data["holdback"]:
-        arms = ", ".join(f"{share:.1%} {arm}" for arm, share in data["holdback"].items())
-        print_line(f"holdback: other lists for {arms} of the users")
+    _print_groups(data)
     if data["generator"] is None:
         print_line("no query generator: no queries are written; the other sources make the lists")
     print_line(
@@ -93,6 +91,16 @@ def print_status(data: dict[str, Any], *, wide: bool = False) -> None:
     if line := first_queries_line(data["distinct_first_queries"], data["top_first_query_fraction"]):
         print_line(line)
     print_gates(data["gates"])
+
+
+def _print_groups(data: dict[str, Any]) -> None:
+    """Print which users get other lists, and which are served first."""
+    if data["holdback"]:
+        arms = ", ".join(f"{share:.1%} {arm}" for arm, share in data["holdback"].items())
+        print_line(f"holdback: other lists for {arms} of the users")
+    if data["canary_users"]:
+        passed = "passed the gates" if data["canary_passed_at"] else "served alone so far"
+        print_line(f"canary: the first {plural(data['canary_users'], 'user')}, {passed}")
 
 
 def print_gates(gates: list[dict[str, Any]]) -> None:

@@ -28,6 +28,9 @@ from gpt4rec_es.cli.report import write_page
 def publish(run_id: str, force: bool, reason: str | None, dry_run: bool, as_json: bool) -> None:
     """Publish RUN_ID: its lists become those that readers see.
 
+    A run that its canary rejected has lists of few users: it goes on with all others first, and
+    gates judge it again.
+
     Example: gpt4rec runs publish nightly-2026-11-28-1
     """
     from gpt4rec_es.night.publish import publish as publishing
@@ -39,8 +42,16 @@ def publish(run_id: str, force: bool, reason: str | None, dry_run: bool, as_json
         return
     run = publishing.publish(parts, run_id, force=force, reason=reason)
     write_page(runtime, run.run_id, run.state)
-    emit(
-        {"published": run.run_id}, as_json, lambda d: print_line(f"{d['published']} is published.")
+    is_published = run.state == "published"
+    data = {"published": run.run_id if is_published else None, "run_id": run.run_id}
+    emit(data | {"state": run.state}, as_json, _print_published)
+
+
+def _print_published(data: dict[str, Any]) -> None:
+    print_line(
+        f"{data['published']} is published."
+        if data["published"]
+        else f"{data['run_id']} goes on; workers take it, or `gpt4rec night`."
     )
 
 

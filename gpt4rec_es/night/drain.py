@@ -167,13 +167,15 @@ def _step(work: StageWork, run: Run, owner: str, stages: Collection[str]) -> boo
 def _check(parts: NightParts, run: Run) -> bool:
     """Check and publish the run, or wait for the process that does; return whether to look again.
 
-    The gates read all lists, so only one process runs them.
+    The gates read all lists, so only one process runs them. After a canary there is more to do.
     """
     try:
         with locks.hold_lock(parts.engine, f"check {run.run_id}", wait_s=_CHECK_WAIT_S):
-            if run_now(parts, run.run_no).state == "checking":
+            run = run_now(parts, run.run_no)
+            if run.state == "checking":
                 check_and_publish(parts, run)
-            return False
+                return run.is_canary
+            return not run.is_finished
     except LockedError:
         return True
 

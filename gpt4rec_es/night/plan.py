@@ -26,6 +26,7 @@ from gpt4rec_es.db.rows.measures import Measured
 from gpt4rec_es.db.rows.pins import pin as pin_build
 from gpt4rec_es.db.rows.shard_plans import plan_generate
 from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.night.inputs.canary import choose_canary
 from gpt4rec_es.night.inputs.chosen_titles import keep_valid, number_decoding
 from gpt4rec_es.night.inputs.co_purchases import ensure_co_purchases
 from gpt4rec_es.night.inputs.cohort import freeze_popular, freeze_titles, stage_cohort
@@ -176,13 +177,8 @@ def _plan_once(
             freeze_titles(connection, run_no, history_version, may_search)
         freeze_held_out(connection, run, writer.generator if writer else None, may_search)
         keep_valid(connection, run)
-        plan_generate(
-            connection,
-            run_no,
-            run.content_hash,
-            run.decoding_no,
-            options.generate_shard_size,
-        )
+        run = choose_canary(connection, run)
+        plan_generate(connection, run, options.generate_shard_size)
         ahead_s = (parts.now() - clock(connection)).total_seconds()
         measures.store(connection, run_no, {measures.CLOCK_AHEAD: Measured(ahead_s, 1)})
         audit.record(connection, parts.actor, "plan", run.run_id)

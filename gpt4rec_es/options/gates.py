@@ -33,6 +33,8 @@ class GateLimits:
     whose last purchase is hidden, at most ``held_out_share`` of the cohort, because each costs a
     generation. held_out_ratio: part of the published run's hit rate that a night must reach.
     clock_seconds: maximum difference between the clocks of the planner and of Postgres.
+    canary_users, canary_share: users that are served and judged before all others, the larger of
+    the two numbers; a share of 0: none.
     """
 
     failed: float = 0.001
@@ -51,6 +53,8 @@ class GateLimits:
     held_out_share: float = 0.04
     held_out_ratio: float = 0.95
     clock_seconds: float = 600.0
+    canary_users: int = 200
+    canary_share: float = 0.01
 
     def __post_init__(self) -> None:
         """Refuse values that are no limits."""
@@ -88,6 +92,7 @@ _FRACTIONS = {
     "shrinkage",
     "held_out_share",
     "held_out_ratio",
+    "canary_share",
 }
 
 
@@ -114,7 +119,7 @@ def read_limits(text: str) -> GateLimits:
             message = f"{pair!r} is not NAME=NUMBER without spaces, with {kind}"
             raise ValueError(message) from error
     try:
-        return GateLimits(**given)  # type: ignore[arg-type]  # held_out_users is an int
+        return GateLimits(**given)  # type: ignore[arg-type]  # some are ints
     except UsageError as error:
         raise ValueError(f"{error.message} {error.hint}".removesuffix(".")) from error
 

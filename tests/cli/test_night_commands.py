@@ -134,7 +134,7 @@ def test_cancel_stops_an_unfinished_run_alone(shop: Shop, cli: Cli) -> None:
     start_night(runtime.night_parts(), runtime.night_options(), dt.date(2026, 11, 22))
     runtime.close()
     not_merged = ("export", "queries", "--run", "nightly-2026-11-22-1")
-    assert "is planned: its lists are not complete yet" in cli.error(*not_merged, code=2)
+    assert "is planned: its lists are not complete" in cli.error(*not_merged, code=2)
     why = ("nightly-2026-11-22-1", "--reason", "wrong prices")
     assert cli.json("runs", "cancel", *why, "--dry-run")["was"] == "planned"
     asked = cli.json("runs", "ensure", "--dry-run")

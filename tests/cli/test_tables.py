@@ -122,6 +122,8 @@ STATUS = {
     "users_done": 1,
     "weights": {"queries": 0.1},
     "holdback": {"none": 0.05},
+    "canary_users": 200,
+    "canary_passed_at": None,
     "recipe": "default",
     "generator": "first",
     "reranker": "fields-of-november",

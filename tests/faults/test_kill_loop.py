@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 DAY = dt.date(2026, 11, 22)
 USERS = 300
 # A short lease, so that a killed worker's shard is taken over soon; shards of one or two members,
-# so that kills happen in the middle of all stages.
+# so that kills happen in the middle of all stages. 200 of the users are a canary.
 ENVIRON = {
     "GPT4REC_LEASE_SECONDS": "2",
     "GPT4REC_REDRIVE_SECONDS": "1",

@@ -24,7 +24,7 @@ class FirstQueries(NamedTuple):
 
 
 def count(connection: Connection, run: Run) -> FirstQueries:
-    """Count the first queries of a run's users, from the stored generations."""
+    """Count the first queries of the users that a run serves, from the stored generations."""
     row = connection.execute(
         text("""
         SELECT count(*) AS n, max(users) / sum(users) AS top_fraction,
@@ -34,13 +34,17 @@ def count(connection: Connection, run: Run) -> FirstQueries:
             JOIN generations AS g ON g.prompt_no = u.prompt_no
                 AND g.content_hash = :content_hash AND g.decoding_no = :decoding_no
             JOIN generated_queries AS q USING (generation_no)
-            WHERE u.run_no = :run_no AND q.rank = 1 GROUP BY q.query_no
+            WHERE u.run_no = :run_no AND q.rank = 1 AND (NOT :is_canary OR EXISTS (
+                SELECT FROM user_outcomes AS o
+                WHERE o.run_no = :run_no AND o.user_no = u.user_no))
+            GROUP BY q.query_no
         ) AS first_queries
         """),
         {
             "run_no": run.run_no,
             "content_hash": run.content_hash,
             "decoding_no": run.decoding_no,
+            "is_canary": run.is_canary,
         },
     ).one()
     return FirstQueries(row.n, row.top_fraction, row.users)

@@ -7,10 +7,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
+from gpt4rec_es.db.rows.canary import SEED
 from gpt4rec_es.db.rows.runs import Run
-
-# Seed of the samples.
-_SEED = 20_261_129
 
 
 class Places(NamedTuple):
@@ -74,8 +72,10 @@ def sample_queries(
     found = connection.execute(
         text("""
         WITH sampled AS (
-            SELECT user_no, prompt_no FROM run_users
-            WHERE run_no = :run_no AND prompt_no IS NOT NULL
+            SELECT user_no, prompt_no FROM run_users AS u
+            WHERE run_no = :run_no AND prompt_no IS NOT NULL AND (NOT :is_canary OR EXISTS (
+                SELECT FROM user_outcomes AS o
+                WHERE o.run_no = :run_no AND o.user_no = u.user_no))
             ORDER BY hashint8extended(user_no, :seed), user_no LIMIT :users
         )
         SELECT (SELECT count(*) FROM sampled) AS users, t.text,
@@ -89,9 +89,10 @@ def sample_queries(
         """),
         {
             "run_no": run.run_no,
-            "seed": _SEED,
+            "seed": SEED,
             "users": users,
             "ranks": ranks,
+            "is_canary": run.is_canary,
             "content_hash": run.content_hash,
             "decoding_no": run.decoding_no,
         },
@@ -150,7 +151,7 @@ FROM compared
 def count_overlap(connection: Connection, new: Run, old: Run, users: int | None) -> Overlap:
     """Compare the lists of at most ``users`` (None: all) users of both runs."""
     found = connection.execute(
-        _OVERLAP, {"new": new.run_no, "old": old.run_no, "users": users, "seed": _SEED}
+        _OVERLAP, {"new": new.run_no, "old": old.run_no, "users": users, "seed": SEED}
     )
     return Overlap(*found.one())
 
@@ -199,7 +200,7 @@ def count_bought(connection: Connection, run: Run, users: int) -> tuple[int, int
         """),
         {
             "run_no": run.run_no,
-            "seed": _SEED,
+            "seed": SEED,
             "users": users,
             "history_version": run.history_version,
         },
@@ -224,6 +225,6 @@ def sample_recommended(connection: Connection, run_no: int, most: int) -> list[C
             SELECT item_no FROM recommendations WHERE run_no = :run_no)
         ORDER BY hashint8extended(item_no, :seed), item_no LIMIT :most
         """),
-        {"run_no": run_no, "most": most, "seed": _SEED},
+        {"run_no": run_no, "most": most, "seed": SEED},
     )
     return [CatalogItem(*row) for row in found]

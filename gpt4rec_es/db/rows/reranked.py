@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
+from gpt4rec_es.db.rows.runs import Run
+
 
 class Reranked(NamedTuple):
     """What a re-ranker did for a run.
@@ -19,14 +21,17 @@ class Reranked(NamedTuple):
     scored: int
 
 
-def count_reranked(connection: Connection, run_no: int) -> Reranked:
-    """Count the users and places of a run that its re-ranker read and scored."""
+def count_reranked(connection: Connection, run: Run) -> Reranked:
+    """Count the users that a run serves, and places, that its re-ranker read and scored."""
     row = connection.execute(
         text("""
         SELECT * FROM (
             SELECT count(*) AS users, count(*) FILTER (WHERE v.user_no IS NULL) AS without_vector
-            FROM (SELECT user_no, newest_item_nos FROM run_users
-                  WHERE run_no = :run_no AND newest_item_nos <> '{}') AS u
+            FROM (SELECT user_no, newest_item_nos FROM run_users AS u
+                  WHERE run_no = :run_no AND newest_item_nos <> '{}' AND (
+                    NOT :is_canary OR EXISTS (
+                        SELECT FROM user_outcomes AS o
+                        WHERE o.run_no = :run_no AND o.user_no = u.user_no))) AS u
             LEFT JOIN (SELECT user_no FROM run_user_vectors WHERE run_no = :run_no) AS v
                 USING (user_no)
             WHERE v.user_no IS NOT NULL OR EXISTS (
@@ -39,7 +44,7 @@ def count_reranked(connection: Connection, run_no: int) -> Reranked:
             SELECT count(fused_score) AS places, count(*) FILTER (WHERE rerank_score <> 0) AS scored
             FROM recommendations WHERE run_no = :run_no) AS places
         """),
-        {"run_no": run_no},
+        {"run_no": run.run_no, "is_canary": run.is_canary},
     ).one()
     return Reranked(*row)
 

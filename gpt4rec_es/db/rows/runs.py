@@ -20,6 +20,7 @@ class Run:
     """One row of ``runs``, joined with the columns that its stages need from other tables.
 
     content_hash: of the generator; empty without one, so that no generation belongs to the run.
+    canary_users: number of users that are served first; None: the run has no canary.
     """
 
     run_no: int
@@ -49,6 +50,13 @@ class Run:
     filters_no: int | None
     search_options_no: int
     reranker_no: int | None
+    canary_users: int | None
+    canary_passed_at: dt.datetime | None
+
+    @property
+    def is_canary(self) -> bool:
+        """Whether the run serves only its canary so far."""
+        return self.canary_users is not None and self.canary_passed_at is None
 
     @property
     def is_finished(self) -> bool:
@@ -62,7 +70,8 @@ SELECT r.run_no, r.run_id, r.kind, r.logical_date, r.attempt, r.state, r.manifes
        coalesce(g.content_hash, '') AS content_hash, r.decoding_no, r.k, r.depth,
        r.history_version, r.cohort_size, r.code_version, r.actor, r.planned_at, r.finished_at,
        r.error, r.is_pinned, r.pruned_at, r.co_purchase_set_no, r.filters_no,
-       coalesce(r.search_options_no, 0) AS search_options_no, r.reranker_no
+       coalesce(r.search_options_no, 0) AS search_options_no, r.reranker_no, r.canary_users,
+       r.canary_passed_at
 FROM runs AS r JOIN builds AS b USING (build_no) LEFT JOIN generators AS g USING (generator_no)
 """
 
@@ -110,8 +119,8 @@ def find_with_lists(connection: Connection, run_id: str) -> Run:
     others = "`gpt4rec runs list` shows others."
     if run.pruned_at:
         raise UsageError(f"The lists of {run.run_id} were pruned.", others)
-    if not run.is_finished and run.state != "checking":
-        raise UsageError(f"{run.run_id} is {run.state}: its lists are not complete yet.", others)
+    if run.is_canary or not (run.is_finished or run.state == "checking"):
+        raise UsageError(f"{run.run_id} is {run.state}: its lists are not complete.", others)
     return run
 
 

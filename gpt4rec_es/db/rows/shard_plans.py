@@ -1,21 +1,34 @@
-"""Statements that create a stage's shards: batches of members that are not done yet, in order.
+"""Statements that create a stage's shards: batches of members that are in none yet, in order.
 
-Members of a shard never change; shards.py has claiming, finishing and splitting.
+While a run serves only its canary (canary.py), members are those of its users; then all others
+follow. Members of a shard never change; shards.py has claiming, finishing and splitting.
 """
 
-from sqlalchemy import Connection, TextClause, text
+from typing import LiteralString
+
+from sqlalchemy import Connection, text
+
+from gpt4rec_es.db.rows.canary import users_of
+from gpt4rec_es.db.rows.runs import Run
+
+# Also those that a canary gave up: they are not tried again.
+_IN_NONE = """
+    NOT IN (SELECT unnest(members) FROM shards WHERE run_no = :run_no AND stage = :stage)
+"""
 
 # Longest prompts first: the last shards are then fast ones, so that workers end at about the same
 # time. Prompts of similar length in a batch need little padding.
 _GENERATE = """
 INSERT INTO shards (run_no, stage, members)
-SELECT :run_no, 'generate', array_agg(prompt_no ORDER BY place)
+SELECT :run_no, :stage, array_agg(prompt_no ORDER BY place)
 FROM (
     SELECT prompt_no, row_number() OVER (ORDER BY n_tokens DESC, prompt_hash) - 1 AS place
     FROM prompts
     WHERE prompt_no IN (
-          SELECT prompt_no FROM {run_users}
-          UNION ALL SELECT prompt_no FROM held_out_users WHERE run_no = :run_no)
+          SELECT prompt_no FROM {users} AS u
+          UNION ALL SELECT prompt_no FROM held_out_users
+          WHERE run_no = :run_no AND NOT :is_canary)
+      AND prompt_no {in_none}
       AND NOT EXISTS (
           SELECT FROM generations AS g WHERE g.prompt_no = prompts.prompt_no
           AND g.content_hash = :content_hash AND g.decoding_no = :decoding_no)
@@ -25,105 +38,100 @@ GROUP BY place / :size ORDER BY place / :size
 
 _SEARCH = """
 INSERT INTO shards (run_no, stage, members)
-SELECT :run_no, 'search', array_agg(query_no ORDER BY place)
+SELECT :run_no, :stage, array_agg(query_no ORDER BY place)
 FROM (
     SELECT used.query_no, row_number() OVER (ORDER BY used.query_no) - 1 AS place
     FROM (
         SELECT query_no, bool_or(must_pass) AS must_pass, bool_or(NOT must_pass) AS is_title
         FROM (
             SELECT q.query_no, true AS must_pass
-            FROM (SELECT prompt_no FROM {run_users}
-                  UNION SELECT prompt_no FROM held_out_users WHERE run_no = :run_no) AS u
+            FROM (SELECT prompt_no FROM {users} AS u
+                  UNION SELECT prompt_no FROM held_out_users
+                  WHERE run_no = :run_no AND NOT :is_canary) AS u
             JOIN generations AS g ON g.prompt_no = u.prompt_no
                 AND g.content_hash = :content_hash AND g.decoding_no = :decoding_no
             JOIN generated_queries AS q USING (generation_no)
             UNION
-            SELECT query_no, false FROM run_titles WHERE run_no = :run_no
+            SELECT query_no, false FROM run_titles
+            WHERE run_no = :run_no AND (NOT :is_canary OR item_no IN (
+                SELECT unnest(newest_item_nos) FROM {users} AS u))
         ) AS roles
         GROUP BY query_no
     ) AS used
     LEFT JOIN query_verdicts AS v ON v.filters_no = :filters_no AND v.query_no = used.query_no
-    WHERE (must_pass AND :filters_no IS NOT NULL AND v.query_no IS NULL)
+    WHERE used.query_no {in_none} AND (
+          (must_pass AND :filters_no IS NOT NULL AND v.query_no IS NULL)
        OR (must_pass AND v.reason IS NULL AND NOT EXISTS (
             SELECT FROM searches AS s WHERE s.build_no = :build_no
             AND s.query_no = used.query_no AND s.depth = :depth AND s.options_no = :options_no))
        OR (is_title AND NOT EXISTS (
             SELECT FROM searches AS s WHERE s.build_no = :build_no
-            AND s.query_no = used.query_no AND s.depth = :depth AND s.options_no = 0))
+            AND s.query_no = used.query_no AND s.depth = :depth AND s.options_no = 0)))
 ) AS missing
 GROUP BY place / :size ORDER BY place / :size
 """
 
-_USERS = text("""
+_USERS = """
 INSERT INTO shards (run_no, stage, members)
 SELECT :run_no, :stage, array_agg(user_no ORDER BY place)
 FROM (
     SELECT user_no, row_number() OVER (ORDER BY user_no) - 1 AS place
-    FROM run_users WHERE run_no = :run_no AND (:everyone OR newest_item_nos <> '{}')
+    FROM {users} AS u WHERE (:everyone OR newest_item_nos <> '{{}}') AND user_no {in_none}
 ) AS cohort
 GROUP BY place / :size ORDER BY place / :size
-""")
+"""
 
 
-def _over(run_no: int, statement: str) -> TextClause:
-    """Return a statement on the run's partition of run_users.
-
-    Postgres has statistics for the partition but not for the whole table; without them its planner
-    estimates 200 prompts where there are a million.
-    """
-    return text(statement.format(run_users=f"run_users_{int(run_no)}"))
-
-
-def plan_generate(
-    connection: Connection, run_no: int, content_hash: str, decoding_no: int, size: int
-) -> int:
-    """Create shards of the run's prompts without a generation; return their number."""
-    return connection.execute(
-        _over(run_no, _GENERATE),
-        {"run_no": run_no, "content_hash": content_hash, "decoding_no": decoding_no, "size": size},
-    ).rowcount
+def plan_generate(connection: Connection, run: Run, size: int) -> int:
+    """Create shards of the prompts without a generation; return their number."""
+    return _plan(
+        connection,
+        run,
+        _GENERATE,
+        "generate",
+        size,
+        content_hash=run.content_hash,
+        decoding_no=run.decoding_no,
+    )
 
 
-def plan_search(
+def plan_search(connection: Connection, run: Run, size: int) -> int:
+    """Create shards of the queries without a search or verdict; return their number."""
+    return _plan(
+        connection,
+        run,
+        _SEARCH,
+        "search",
+        size,
+        content_hash=run.content_hash,
+        decoding_no=run.decoding_no,
+        build_no=run.build_no,
+        depth=run.depth,
+        filters_no=run.filters_no,
+        options_no=run.search_options_no,
+    )
+
+
+def plan_embed(connection: Connection, run: Run, size: int) -> int:
+    """Create shards of the users with purchases; return their number."""
+    return _plan(connection, run, _USERS, "embed", size, everyone=False)
+
+
+def plan_merge(connection: Connection, run: Run, size: int) -> int:
+    """Create shards of the users; return their number."""
+    return _plan(connection, run, _USERS, "merge", size, everyone=True)
+
+
+def _plan(
     connection: Connection,
-    run_no: int,
-    *,
-    content_hash: str,
-    decoding_no: int,
-    build_no: int,
-    depth: int,
-    filters_no: int | None,
-    options_no: int,
+    run: Run,
+    statement: LiteralString,
+    stage: str,
     size: int,
+    **values: object,
 ) -> int:
-    """Create shards of the run's queries without a search or verdict; return their number."""
+    values |= {"run_no": run.run_no, "stage": stage, "size": size, "is_canary": run.is_canary}
+    values |= {"most": run.canary_users} if run.is_canary else {}
     return connection.execute(
-        _over(run_no, _SEARCH),
-        {
-            "run_no": run_no,
-            "content_hash": content_hash,
-            "decoding_no": decoding_no,
-            "build_no": build_no,
-            "depth": depth,
-            "filters_no": filters_no,
-            "options_no": options_no,
-            "size": size,
-        },
-    ).rowcount
-
-
-def plan_embed(connection: Connection, run_no: int, size: int) -> int:
-    """Create shards of the run's users with purchases; return their number."""
-    return _plan_users(connection, run_no, "embed", size)
-
-
-def plan_merge(connection: Connection, run_no: int, size: int) -> int:
-    """Create shards of the run's users; return their number."""
-    return _plan_users(connection, run_no, "merge", size)
-
-
-def _plan_users(connection: Connection, run_no: int, stage: str, size: int) -> int:
-    everyone = stage == "merge"
-    return connection.execute(
-        _USERS, {"run_no": run_no, "stage": stage, "everyone": everyone, "size": size}
+        text(statement.format(users=users_of(run), in_none=_IN_NONE)), values
     ).rowcount

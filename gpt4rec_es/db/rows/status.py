@@ -13,7 +13,7 @@ class StageCounts(NamedTuple):
     """One stage's shards and their members (done, total), without shards that were split.
 
     since_first: seconds since the first shard was done; busy: seconds from the first to the last
-    done shard. first_done: number of members of the first done shard.
+    done shard; timed: number of members done meanwhile. These leave out a canary that was passed.
     """
 
     stage: str
@@ -24,7 +24,7 @@ class StageCounts(NamedTuple):
     expired_leases: int
     since_first: float | None
     busy: float | None
-    first_done: int
+    timed: int
     last_error: str | None
 
 
@@ -75,12 +75,17 @@ SELECT stage,
        count(*) FILTER (WHERE state = 'leased' AND lease_until >= clock_timestamp()) AS leases,
        count(*) FILTER (WHERE state = 'leased' AND lease_until < clock_timestamp())
            AS expired_leases,
-       extract(epoch FROM clock_timestamp() - min(finished_at))::float8 AS since_first,
-       extract(epoch FROM max(finished_at) - min(finished_at))::float8 AS busy,
-       coalesce((array_agg(n_members ORDER BY finished_at)
-                 FILTER (WHERE state = 'done'))[1], 0) AS first_done,
+       extract(epoch FROM clock_timestamp() - min(finished_at) FILTER (WHERE is_timed))::float8
+           AS since_first,
+       extract(epoch FROM max(finished_at) FILTER (WHERE is_timed)
+                          - min(finished_at) FILTER (WHERE is_timed))::float8 AS busy,
+       coalesce(sum(n_members) FILTER (WHERE is_timed) - (array_agg(n_members ORDER BY finished_at)
+                 FILTER (WHERE is_timed))[1], 0) AS timed,
        (array_agg(error ORDER BY shard_no DESC) FILTER (WHERE error IS NOT NULL))[1] AS last_error
-FROM shards WHERE run_no = :run_no GROUP BY stage
+FROM (SELECT s.*,
+             s.state = 'done' AND coalesce(s.finished_at > r.canary_passed_at, true) AS is_timed
+      FROM shards AS s JOIN runs AS r USING (run_no) WHERE run_no = :run_no) AS shards
+GROUP BY stage
 ORDER BY array_position(ARRAY['generate', 'embed', 'search', 'merge'], stage)
 """)
 _LEASES = text("""

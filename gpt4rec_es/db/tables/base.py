@@ -56,3 +56,18 @@ def first_query_columns() -> tuple[Column[int], Column[float]]:
             ),
         ),
     )
+
+
+def canary_columns() -> tuple[Column[int], Column[object]]:
+    """Return the columns of the users that a run serves first."""
+    return (
+        Column(
+            "canary_users",
+            Integer,
+            comment=(
+                "number of users that are served and judged before all others; NULL: the run has "
+                "no canary"
+            ),
+        ),
+        at("canary_passed_at", "time the other users were let follow; NULL: no canary, or not yet"),
+    )

@@ -20,7 +20,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from gpt4rec_es.db.tables.base import at, first_query_columns, id_text, metadata, now
+from gpt4rec_es.db.tables import base
+from gpt4rec_es.db.tables.base import at, id_text, metadata, now
 
 # The states of a run, in order.
 UNFINISHED = ("planned", "generating", "embedding", "searching", "merging", "checking")
@@ -142,12 +143,13 @@ runs = Table(
             "search options for generated queries; NULL: a title needs only one of a query's terms"
         ),
     ),
-    *first_query_columns(),
+    *base.first_query_columns(),
     Column(
         "reranker_no",
         ForeignKey("rerankers.reranker_no"),
         comment="re-ranker of the run; NULL: it has none",
     ),
+    *base.canary_columns(),
     UniqueConstraint("kind", "logical_date", "attempt"),
     Index(
         "ix_runs_unfinished",

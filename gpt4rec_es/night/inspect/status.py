@@ -47,6 +47,7 @@ class RunStatus:
     eta_seconds: estimated seconds to the end of the current stage. recipe: None: the run is older
     than recipes. weights: of its sources. holdback: share of users by arm. generator,
     reranker: None: it has none.
+    canary_users: users served first, None: none; canary_passed_at: None: the others do not follow.
     distinct_first_queries, top_first_query_fraction: as in rows/first_queries.py; None: not checked
     yet. left_out_pins: pin and cause -> places of lists that it was to have and has not.
     """
@@ -67,6 +68,8 @@ class RunStatus:
     recipe: str | None
     weights: dict[str, float]
     holdback: dict[str, float]
+    canary_users: int | None
+    canary_passed_at: dt.datetime | None
     index: str
     k1: float
     b: float
@@ -120,6 +123,8 @@ def run_status(connection: Connection, run: Run) -> RunStatus:
         recipe=run.manifest.get("recipe", {}).get("name"),
         weights=dict(Fusion.from_dict(run.manifest.get("fusion")).weights),
         holdback=run.manifest.get("holdback", {}).get("arms", {}),
+        canary_users=run.canary_users,
+        canary_passed_at=run.canary_passed_at,
         index=run.index_name,
         k1=build["k1"],
         b=build["b"],
@@ -151,8 +156,7 @@ def run_status(connection: Connection, run: Run) -> RunStatus:
 def _stage(counts: StageCounts) -> StageStatus:
     elapsed = counts.since_first if counts.shards_open else counts.busy
     # The start of the first shard is not known, so that shard is left out of the rate.
-    counted = counts.done - counts.first_done
-    speed = counted / elapsed if elapsed and counted > 0 else None
+    speed = counts.timed / elapsed if elapsed and counts.timed > 0 else None
     return StageStatus(
         stage=counts.stage,
         done=counts.done,

@@ -60,6 +60,19 @@ class Checked:
         return {name: weight for name, weight in weights if weight > 0}
 
     @property
+    def users(self) -> int:
+        """Number of users that are judged: the cohort, or the canary alone."""
+        run = self.run
+        return (run.canary_users or 0) if run.is_canary else run.cohort_size
+
+    def room(self, limit: float, n: int) -> float:
+        """Return what chance may add to a fraction of ``n`` users of a canary; else 0.
+
+        Also of a mean of values between 0 and 1, which varies at most as a fraction does.
+        """
+        return chance_of(limit, n) if self.run.is_canary else 0.0
+
+    @property
     def writes_queries(self) -> bool:
         """Whether the run writes queries: they have weight, and there is a generator."""
         return QUERIES in self.weights and self.run.generator_no is not None

@@ -141,9 +141,14 @@ PART_GATES = tuple(gate for gate in GATES if gate.judges_parts)
 
 
 def check(
-    parts: NightParts, connection: Connection, run: Run, gates: Sequence[Gate] = GATES
+    parts: NightParts, connection: Connection, run: Run, gates: Sequence[Gate] | None = None
 ) -> Examination:
-    """Return the results of ``gates``, also after a failed one; nothing is stored."""
+    """Return the results of ``gates``, also after a failed one; nothing is stored.
+
+    None: of all, or of ``PART_GATES`` while the run serves only its canary.
+    """
+    if gates is None:
+        gates = PART_GATES if run.is_canary else GATES
     disable_statement_timeout(connection)
     before = _before(connection, run)
     checked = Checked(

@@ -34,7 +34,7 @@ def few_users_failed(checked: Checked) -> Verdict:
     """Check that the fraction of users with outcome failed is within the manifest's limit."""
     run = checked.run
     failed, users = measured.count_failed(checked.connection, run.run_no)
-    limit = checked.limits.failed
+    limit = checked.limits.failed + checked.room(checked.limits.failed, users)
     return Verdict(
         users > 0 and failed <= limit * users,
         f"{failed} of {users} users failed",
@@ -98,7 +98,7 @@ def lists_are_full(checked: Checked) -> Verdict:
     run = checked.run
     users = measured.count_by_short_reason(checked.connection, run.run_no)
     with_hits, full = sum(users.values()), users.get("", 0)
-    limit = checked.limits.full
+    limit = max(0.0, checked.limits.full - checked.room(checked.limits.full, with_hits))
     reasons = ", ".join(f"{n} {reason}" for reason, n in users.items() if reason)
     return Verdict(
         limit == 0 or (with_hits > 0 and full >= limit * with_hits),
@@ -118,8 +118,8 @@ def re_ranker_took_part(checked: Checked) -> Verdict:
     run = checked.run
     if run.manifest.get("reranker") is None:
         return Verdict(True, "the run has no re-ranker", "nothing")
-    found = count_reranked(checked.connection, run.run_no)
-    limit = checked.limits.failed
+    found = count_reranked(checked.connection, run)
+    limit = checked.limits.failed + checked.room(checked.limits.failed, found.users)
     scores = "no place has a fused score, so there was nothing to score"
     if found.places:
         scores = f"{found.scored:,} of {found.places:,} places have a score of the re-ranker"

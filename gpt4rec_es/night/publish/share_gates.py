@@ -37,10 +37,13 @@ def few_fallbacks(checked: Checked) -> Verdict:
     """
     limit = checked.limits.fallbacks
     found = {name: checked.measures[name] for name in _FALLBACKS if name in checked.measures}
-    without = checked.run.cohort_size - checked.measures[names.USABLE_USERS].n
+    without = checked.users - checked.measures[names.USABLE_USERS].n
     bounds = [most for one in found.values() if (most := most_by_usual(one, checked.limits))]
     return Verdict(
-        all(is_low(one, limit, checked.limits) for one in found.values()),
+        all(
+            is_low(one, limit, checked.limits, small_n=checked.run.is_canary)
+            for one in found.values()
+        ),
         "; ".join(f"{_part(one)} {_FALLBACKS[name]}{usually(one)}" for name, one in found.items())
         + f"; apart from {without:,} users without a usable history or held back",
         f"each at most {limit:.1%}, of more than 0"
@@ -64,7 +67,7 @@ def lists_differ(checked: Checked) -> Verdict:
     top = checked.measures[names.TOP_ITEM_LISTS]
     items = checked.measures[names.DISTINCT_ITEMS]
     least = min(3.0 * run.k, active / 2, items.n / 2)
-    if items.usual is not None:
+    if items.usual is not None and not run.is_canary:  # fewer users have fewer items
         least = max(least, items.usual / 2)
     judged = [
         is_low(top, limit, limits, small_n=True),

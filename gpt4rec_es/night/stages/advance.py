@@ -1,15 +1,15 @@
 """The stage of a run, and the step to the next stage.
 
 The worker that finds the last shard of a stage done takes the step under the run's row lock; the
-step is idempotent.
+step is idempotent. A run with a canary passes all stages twice, see ``begin_rest``.
 """
 
 from sqlalchemy import Connection, Engine
 
 from gpt4rec_es.db.copy import analyze_tables
 from gpt4rec_es.db.engine import disable_statement_timeout, retrying
+from gpt4rec_es.db.rows import canary, shard_plans
 from gpt4rec_es.db.rows import runs as run_rows
-from gpt4rec_es.db.rows import shard_plans
 from gpt4rec_es.db.rows import shards as shard_rows
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.version import code_version
@@ -17,7 +17,7 @@ from gpt4rec_es.version import code_version
 GENERATION = "generation"
 RETRIEVAL = "retrieval"
 # Users are embedded where queries are generated: these workers have torch and the GPU, and a night
-# passes from one queue to the other once.
+# passes from one queue to the other once, and once more with its canary.
 STAGES_OF = {GENERATION: ("generate", "embed"), RETRIEVAL: ("search", "merge")}
 
 
@@ -100,6 +100,18 @@ def _next_state(run: Run, state: str) -> str:
     return order[order.index(state) + 1]
 
 
+def begin_rest(connection: Connection, run: Run) -> None:
+    """Let the users apart from the canary be served, from the first stage on.
+
+    The caller has locked the run's row.
+    """
+    canary.mark_passed(connection, run.run_no)
+    run = run_rows.load(connection, run.run_no)
+    disable_statement_timeout(connection)
+    shard_plans.plan_generate(connection, run, run.manifest["shard_sizes"]["generate"])
+    run_rows.set_state(connection, run.run_no, STATE_OF["generate"])
+
+
 def _make_shards(connection: Connection, run: Run, state: str) -> None:
     """Create the shards of the new stage; those of generate were created at planning.
 
@@ -108,23 +120,13 @@ def _make_shards(connection: Connection, run: Run, state: str) -> None:
     """
     sizes = run.manifest["shard_sizes"]
     if state == STATE_OF["embed"]:
-        shard_plans.plan_embed(connection, run.run_no, sizes["merge"])
+        shard_plans.plan_embed(connection, run, sizes["merge"])
     elif state == STATE_OF["search"]:
         analyze_tables(connection, ("generations", "generated_queries", "queries"))
-        shard_plans.plan_search(
-            connection,
-            run.run_no,
-            content_hash=run.content_hash,
-            decoding_no=run.decoding_no,
-            build_no=run.build_no,
-            depth=run.depth,
-            filters_no=run.filters_no,
-            options_no=run.search_options_no,
-            size=sizes["search"],
-        )
+        shard_plans.plan_search(connection, run, sizes["search"])
     elif state == STATE_OF["merge"]:
         vectors = () if run.reranker_no is None else (f"run_user_vectors_{run.run_no}",)
         analyze_tables(connection, ("searches", *vectors))
-        shard_plans.plan_merge(connection, run.run_no, sizes["merge"])
+        shard_plans.plan_merge(connection, run, sizes["merge"])
     elif state == "checking":
         analyze_tables(connection, (f"recommendations_{run.run_no}", f"user_outcomes_{run.run_no}"))

@@ -28,7 +28,7 @@ MANIFEST: dict[str, Any] = {
 }
 
 
-def run(**changed: Any) -> Any:
+def run(*, is_canary: bool = False, **changed: Any) -> Any:
     """Return a run whose manifest has these entries."""
     limits = {**GateLimits().as_dict(), **changed.pop("limits", {})}
     return SimpleNamespace(
@@ -41,6 +41,8 @@ def run(**changed: Any) -> Any:
         build_no=1,
         cohort_size=1000,
         k=10,
+        is_canary=is_canary,
+        canary_users=200,
     )
 
 
@@ -61,7 +63,7 @@ def test_parts_of_runs_are_not_judged_by_their_size() -> None:
     }
 
 
-def fallbacks(**changed: float | Measured | None) -> Checked:
+def fallbacks(now: Any = None, **changed: float | Measured | None) -> Checked:
     values: dict[str, float | Measured | None] = {
         "usable_users": 1000,
         "users_without_queries": 0.0,
@@ -69,7 +71,7 @@ def fallbacks(**changed: float | Measured | None) -> Checked:
         "fallback_lists": 0.0,
         "fallback_places": 0.0,
     }
-    return checked(**values | changed)
+    return checked(now, **values | changed)
 
 
 @pytest.mark.parametrize(
@@ -84,6 +86,21 @@ def fallbacks(**changed: float | Measured | None) -> Checked:
 def test_fallbacks(bad: dict[str, Any]) -> None:
     assert share_gates.few_fallbacks(fallbacks()).passed
     assert not share_gates.few_fallbacks(fallbacks(**bad)).passed
+
+
+def test_chance_widens_limits_of_a_canary() -> None:
+    few = {"fallback_places": Measured(0.25, 200)}
+    assert not share_gates.few_fallbacks(fallbacks(**few)).passed
+    now = run(is_canary=True)
+    assert share_gates.few_fallbacks(fallbacks(now, **few)).passed
+    many = {"fallback_places": Measured(0.3, 200)}
+    assert not share_gates.few_fallbacks(fallbacks(now, **many)).passed
+
+
+def test_a_canary_has_fewer_items_than_a_whole_night() -> None:
+    fewer = {"distinct_items": Measured(400, 2000, 900)}
+    assert not share_gates.lists_differ(variety(**fewer)).passed
+    assert share_gates.lists_differ(variety(run(is_canary=True), **fewer)).passed
 
 
 def variety(now: Any = None, **changed: float | Measured | None) -> Checked:
@@ -183,11 +200,13 @@ def test_sources() -> None:
     assert share_gates.every_source_took_part(found).passed, "a re-ranker scores all candidates"
 
 
-def overlap(now: Any, before: Any, value: float | None, usual: float | None = None) -> bool:
+def overlap(
+    now: Any, before: Any, value: float | None, usual: float | None = None, n: int = 1000
+) -> bool:
     found = checked(
         now,
         before,
-        overlap=Measured(value, 1000, usual),
+        overlap=Measured(value, n, usual),
         still_lists=Measured(0.2, 50),
         equal_lists=1.0 if value == 1 else 0.5,
     )
@@ -207,6 +226,14 @@ def test_overlap() -> None:
     assert overlap(run(rules={"shown_days": 3}), run(rules={"shown_days": 3}, k=10, x=1), 0.01)
     still = checked(run(), other_day, overlap=1.0, still_lists=Measured(1, 50), equal_lists=1.0)
     assert not change_gates.lists_resemble_the_published(still).passed
+
+
+def test_lists_of_a_canary_may_differ_by_chance() -> None:
+    canary, other_day = run(is_canary=True), run(history_version=2)
+    assert not overlap(run(), other_day, 0.05, n=200)
+    assert overlap(canary, other_day, 0.05, n=200)
+    assert not overlap(canary, other_day, 0.02, n=200)
+    assert overlap(canary, other_day, None, n=0), "by chance, no user is in both"
 
 
 def test_which_inputs_changed() -> None:
