@@ -22,6 +22,12 @@ _OUTPUT = click.option(
     help="Folder to write to, made if it does not exist. [default: GPT4REC_REPORTS_FOLDER, else "
     "reports]",
 )
+_PICTURES = click.option(
+    "--pictures",
+    metavar="URL",
+    help="Show pictures of items, from a URL with {item_id} in it. Then the page needs a network. "
+    "[default: none]",
+)
 
 
 @click.group()
@@ -34,17 +40,22 @@ def report() -> None:
 @click.option(
     "--mail-html", is_flag=True, help="Write a short version for mail instead, without users."
 )
+@_PICTURES
 @_OUTPUT
 @json_option
-def night(run_id: str, mail_html: bool, folder: Path | None, as_json: bool) -> None:
+def night(
+    run_id: str, mail_html: bool, pictures: str | None, folder: Path | None, as_json: bool
+) -> None:
     """Write the page of RUN_ID (`latest`: the published run).
 
     Example: gpt4rec report night --output reports
     """
     from gpt4rec_es.reports.write import write_mail, write_night
 
+    if mail_html and pictures:
+        raise click.UsageError("--mail-html has no pictures: mail programs hide them.")
     write = write_mail if mail_html else write_night
-    _emit(write(_desk(folder), run_id), as_json)
+    _emit(write(_desk(folder, pictures=pictures), run_id), as_json)
 
 
 @report.command()
@@ -63,16 +74,19 @@ def index(folder: Path | None, as_json: bool) -> None:
 @report.command()
 @click.argument("user_id")
 @run_option
+@_PICTURES
 @_OUTPUT
 @json_option
-def user(user_id: str, run_id: str, folder: Path | None, as_json: bool) -> None:
+def user(
+    user_id: str, run_id: str, pictures: str | None, folder: Path | None, as_json: bool
+) -> None:
     """Write the page of USER_ID, an id as analysts see it: purchases, queries, list.
 
     Example: gpt4rec report user 16039 --output reports
     """
     from gpt4rec_es.reports.write import write_user
 
-    _emit(write_user(_desk(folder), run_id, user_id), as_json)
+    _emit(write_user(_desk(folder, pictures=pictures), run_id, user_id), as_json)
 
 
 @report.command()
@@ -96,6 +110,8 @@ def diff(first: str, second: str, folder: Path | None, as_json: bool) -> None:
 @json_option
 def evaluation(numbers: tuple[int, ...], folder: Path | None, as_json: bool) -> None:
     """Write the page of the evaluations NUMBERS: metrics with intervals, also by segment.
+
+    The others are compared with the first, user by user.
 
     Example: gpt4rec report evaluation 1 2 3
     """
@@ -163,15 +179,19 @@ def write_latest(runtime: "Runtime") -> "Written":
     return write_night(_desk(None, runtime), "latest")
 
 
-def _desk(folder: Path | None, runtime: "Runtime | None" = None) -> "Desk":
+def _desk(
+    folder: Path | None, runtime: "Runtime | None" = None, pictures: str | None = None
+) -> "Desk":
     """Return a desk that writes to ``folder``, else to the folder of the settings."""
+    from gpt4rec_es.reports.item_pictures import ItemPictures
     from gpt4rec_es.reports.write import Desk
 
     runtime = runtime or get_runtime()
     settings = runtime.settings
     register = runtime.engine if settings.database_url else None
     chosen = folder or settings.reports_folder or Path("reports")
-    return Desk(runtime.reader_engine, chosen, register)
+    items = None if pictures is None else ItemPictures.read(pictures)
+    return Desk(runtime.reader_engine, chosen, register, items)
 
 
 def _emit(written: "Written", as_json: bool) -> None:

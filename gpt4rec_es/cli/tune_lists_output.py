@@ -71,10 +71,11 @@ def print_list_trial(report: "ListTrialReport") -> None:
         "Best settings",
     )
     print_table(
-        ["metric", t.live_name, "best", "gain", "from", "to", "p"],
+        ["metric", "users", t.live_name, "best", "gain", "from", "to", "p"],
         [
             (
                 f"{row['metric']}@{row['k']}",
+                row["segment"],
                 *(row[name] for name in ("live_value", "best_value", "gain")),
                 *(row[name] for name in ("gain_low", "gain_high", "p_value")),
             )

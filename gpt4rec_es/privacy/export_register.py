@@ -1,11 +1,12 @@
 """The register of exported files, to list those that may contain an erased user.
 
-A file is registered before it is written, by the path that is really written, so it may be
-registered without existing. No user is erased while an export runs.
+A file is registered before its first byte is written, by the path that is really written. One whose
+content takes long to make is registered as wanted first, which names no file. No user is erased
+meanwhile.
 """
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,24 +26,31 @@ LOCK = "exports"
 
 
 @contextmanager
-def registered(engine: Engine, path: Path | None, fmt: str) -> Iterator[None]:
+def registered(
+    engine: Engine, path: Path | None, fmt: str, *, is_made: bool = True
+) -> Iterator[Callable[[], None]]:
     """Register ``path`` (None: stdout, not registered) while the block writes it.
 
-    What killed exports left on this machine is deleted first.
+    What killed exports left on this machine is deleted first. is_made: False: the block makes the
+    content first, then calls the yielded function, then writes.
 
     Raises:
         UsageError: ``path`` is no regular file.
     """
     if path is None:
-        yield
+        yield lambda: None
         return
     require_regular(path)
     file = ExportedFile(socket.gethostname(), str(path.resolve()), fmt)
     with locks.hold_lock(engine, LOCK, shared=True):
         delete_leftovers(engine)
-        with transaction(engine) as connection:
-            register_export(connection, file)
-        yield
+
+        def register(is_written: bool = True) -> None:
+            with transaction(engine) as connection:
+                register_export(connection, file, is_written=is_written)
+
+        register(is_made)
+        yield register
         with transaction(engine) as connection:
             finish_export(connection, file)
 

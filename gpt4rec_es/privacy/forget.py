@@ -103,11 +103,16 @@ def _refuse_unfinished(connection: Connection) -> None:
 
 
 def _places(file: ExportedFile) -> list[str]:
-    """Return the file and, where its export did not end, its partial file on another machine."""
-    places = [f"{file.host}:{file.path}"]
-    if not file.is_complete and file.host != socket.gethostname():
-        places.append(f"{file.host}:{partial_of(Path(file.path))}")
-    return places
+    """Return the file; where its export did not end, only if it may be there.
+
+    On another machine this cannot be known, and there may be a partial file, too.
+    """
+    path = Path(file.path)
+    if file.is_complete:
+        return [f"{file.host}:{path}"]
+    if file.host == socket.gethostname():
+        return [f"{file.host}:{path}"] if path.exists() else []
+    return [f"{file.host}:{path}", f"{file.host}:{partial_of(path)}"]
 
 
 def _erase(connection: Connection, user_no: int, user_id: str) -> dict[str, int]:

@@ -37,6 +37,7 @@ _READINGS: dict[str, Reading] = {
     "cost": rows.COST,
     "changes": rows.CHANGES,
     "quality": rows.QUALITY,
+    "bought": rows.BOUGHT,
     "gates": rows.GATES,
     "queries": demand.QUERIES,
     "query_changes": demand.QUERY_CHANGES,

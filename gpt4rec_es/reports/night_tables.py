@@ -104,7 +104,7 @@ def _lists(found: Mapping[str, Rows]) -> list[Table]:
             "most_shown",
             "Items recommended to the most users",
             [
-                Column("item_id", "Item"),
+                Column("item_id", "Item", "item"),
                 Column("title", "Title"),
                 _USERS,
                 Column("by_query", "By a query", "count", "of these users, by a generated query"),
@@ -185,6 +185,20 @@ def _work(found: Mapping[str, Rows]) -> list[Table]:
                 Column("gain", "Gain over popular items (95 % interval)", "interval"),
             ],
             empty="Not measured yet: this needs purchases imported after a night.",
+        ),
+        table(
+            found["bought"],
+            "bought",
+            "Recommendations that were bought, by source",
+            [
+                Column("source", "Source", "source"),
+                Column("places", "Places", "count", "of users that bought an item new to them"),
+                Column("bought", "Bought", "bar"),
+                Column("rate", "Share", "real", "of the places"),
+                Column("logical_date", "Night"),
+                Column("days", "Days", "count", "days after the night whose purchases count"),
+            ],
+            empty="Not measured yet.",
         ),
         table(
             found["gates"],

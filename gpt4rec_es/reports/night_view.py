@@ -1,17 +1,18 @@
 """The page of a night: its verdict, figures, tables and charts from its facts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gpt4rec_es.reports.charts import concentration_curve
+from gpt4rec_es.reports.item_pictures import ItemPictures
 from gpt4rec_es.reports.night import NightFacts
 from gpt4rec_es.reports.night_figures import Counts, figures
 from gpt4rec_es.reports.night_tables import tables
 from gpt4rec_es.reports.numbers import plural, share
 from gpt4rec_es.reports.page import Link
 from gpt4rec_es.reports.pages import render
-from gpt4rec_es.reports.tables import shown
+from gpt4rec_es.reports.tables import Table, shown
 from gpt4rec_es.reports.verdict import Night, Verdict, judge
 
 
@@ -24,7 +25,9 @@ class Segment:
     percent: float
 
 
-def render_night(facts: NightFacts, links: Sequence[Link] = ()) -> str:
+def render_night(
+    facts: NightFacts, links: Sequence[Link] = (), pictures: ItemPictures | None = None
+) -> str:
     """Return the page of a night, with links to other pages of its folder."""
     counts = Counts.of(facts)
     concentration = [(row[1], row[2]) for row in facts.found["concentration"].rows]
@@ -33,6 +36,7 @@ def render_night(facts: NightFacts, links: Sequence[Link] = ()) -> str:
     ]
     return render(
         "night.html",
+        pictures=pictures,
         run=facts.run,
         run_rows=facts.run_rows,
         verdict=verdict(facts),
@@ -49,8 +53,9 @@ def render_night(facts: NightFacts, links: Sequence[Link] = ()) -> str:
     )
 
 
-# Rows of each table of a mail.
+# Rows of each table of a mail, and what a mail cannot show or must not: lines, and ids of users.
 _MAILED = 5
+_NOT_MAILED = frozenset({"trend", "ids"})
 
 
 def render_mail(facts: NightFacts) -> str:
@@ -59,14 +64,25 @@ def render_mail(facts: NightFacts) -> str:
     Its styles are inline by hand: one template of this size needs no library for it.
     """
     made = tables(facts)
-    chosen = ("queries", "rising", "without_hits")
+    chosen = ["queries", "rising", "falling", "without_hits", "most_shown", "quality"]
+    if not all(row["has_passed"] for row in facts.found["gates"].dicts()):
+        chosen.insert(0, "gates")
     return render(
         "mail.html",
         run=facts.run,
         verdict=verdict(facts),
         figures=figures(facts, Counts.of(facts)),
-        tables=[made[name] for name in chosen],
-        most=_MAILED,
+        tables=[_mailed(made[name]) for name in chosen if made[name].rows],
+    )
+
+
+def _mailed(full: Table) -> Table:
+    """Return the first rows of a table, without columns that a mail has not."""
+    kept = [place for place, one in enumerate(full.columns) if one.kind not in _NOT_MAILED]
+    return replace(
+        full,
+        columns=tuple(full.columns[place] for place in kept),
+        rows=[[row[place] for place in kept] for row in full.rows[:_MAILED]],
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gpt4rec_es.reports.charts import HeatMap
+from gpt4rec_es.reports.item_pictures import ItemPictures
 from gpt4rec_es.reports.night_figures import Figure
 from gpt4rec_es.reports.pages import render
 from gpt4rec_es.reports.tables import Table
@@ -42,6 +43,7 @@ class Page:
     footer: str = ""
 
 
-def render_page(page: Page) -> str:
-    """Return the HTML of a page."""
-    return render("page.html", **{name: getattr(page, name) for name in page.__slots__})
+def render_page(page: Page, pictures: ItemPictures | None = None) -> str:
+    """Return the HTML of a page; ``pictures``: of its items, None: without."""
+    values = {name: getattr(page, name) for name in page.__slots__}
+    return render("page.html", pictures=pictures, **values)

@@ -20,6 +20,7 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.files import open_target
 from gpt4rec_es.logs import one_line
 from gpt4rec_es.reports import charts, numbers
+from gpt4rec_es.reports.item_pictures import ItemPictures
 
 # Bytes of a page, so that it can be mailed and opens at once everywhere.
 MOST_BYTES = 400_000
@@ -27,9 +28,9 @@ MOST_BYTES = 400_000
 _WORD = 20
 
 
-def render(template: str, **values: Any) -> str:
-    """Return the page of a template."""
-    return _environment().get_template(template).render(**values) + "\n"
+def render(template: str, *, pictures: ItemPictures | None = None, **values: Any) -> str:
+    """Return the page of a template; ``pictures``: of its items, None: without."""
+    return _environment().get_template(template).render(pictures=pictures, **values) + "\n"
 
 
 def write(folder: Path, name: str, content: str) -> Path:

@@ -10,6 +10,7 @@ from gpt4rec_es.reports.charts import Span, Spark, span, spark
 
 Kind = Literal[
     "text",
+    "item",
     "texts",
     "ids",
     "link",

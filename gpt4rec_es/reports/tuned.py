@@ -1,6 +1,6 @@
-"""The page of a trial: of BM25's k1 and b, or of recipes."""
+"""The page of a trial of BM25's k1 and b; that of recipes is in tuned_recipe.py."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Engine
@@ -13,6 +13,7 @@ from gpt4rec_es.reports.charts import HeatCell, HeatMap, HeatRow
 from gpt4rec_es.reports.night_figures import Figure
 from gpt4rec_es.reports.page import Page, Section, render_page
 from gpt4rec_es.reports.tables import Column, table
+from gpt4rec_es.reports.tuned_recipe import GAIN, recipe_page
 
 _ROWS = 40
 _FEW = 15
@@ -20,10 +21,6 @@ _FEW = 15
 _SIDE = 20
 # Points are stored with fewer digits than the values of a trial.
 _CLOSE = 1e-4
-_GAIN = (
-    Column("mean", "Gain (95 % interval)", "interval"),
-    Column("p_value", "p", "real"),
-)
 _MOVED = (
     Column("query", "Query"),
     Column("title", "Held-out item"),
@@ -44,7 +41,7 @@ def render_trial(engine: Engine, trial_id: int) -> str:
         if trial := read(connection, rows.TRIAL, values).dicts():
             return render_page(_bm25(connection, trial[0], values))
         if trial := read(connection, rows.LIST_TRIAL, values).dicts():
-            return render_page(_lists(connection, trial[0], values))
+            return render_page(recipe_page(connection, trial[0], values))
     raise UsageError(f"There is no trial {trial_id}.", "`gpt4rec tune list` shows them.")
 
 
@@ -85,7 +82,7 @@ def _bm25(connection: Connection, trial: Mapping[str, Any], values: dict[str, Va
                             Column("segment", "Segment"),
                             Column("reference", "Against"),
                             Column("users", "Users", "count"),
-                            *_GAIN,
+                            *GAIN,
                         ],
                     )
                 ],
@@ -138,49 +135,3 @@ def _chosen(found: set[float], needed: set[float]) -> list[float]:
     ordered = sorted(found)
     step = -(-len(ordered) // _SIDE)
     return sorted({*ordered[::step], *ordered[-1:], *needed})
-
-
-def _lists(connection: Connection, trial: Mapping[str, Any], values: dict[str, Value]) -> Page:
-    compared = read(connection, rows.LIST_COMPARISONS, values)
-    tried = read(connection, rows.LIST_SETTINGS, values)
-    metric = f"{trial['list_trial_metric']}@{trial['list_trial_k']}"
-    settings: Sequence[Column] = [
-        Column("number", "Number", "count"),
-        Column("is_fitted", "Coefficients", note="True: fitted; False: those of the first recipe"),
-        *(
-            Column(name, name.replace("_", " ").capitalize(), "real")
-            for name in ("pair_decay", "pair_backward", "pair_popularity", "pair_damping")
-        ),
-        Column("history_decay", "History decay", "real"),
-        Column("value", metric, "real"),
-    ]
-    return Page(
-        f"Trial {trial['trial_id']}: recipes",
-        f"Tuned on {trial['split_name']}, {trial['list_trial_part']}: chosen on "
-        f"{numbers.plural(trial['fit_user_count'], 'user')}, compared on "
-        f"{numbers.count(trial['test_user_count'])} others",
-        lead=trial["recipe_verdict"],
-        sections=[
-            Section(
-                f"Winner against {trial['live_recipe_name']}",
-                [
-                    table(
-                        compared,
-                        "list_comparisons",
-                        "Gain of the best recipe",
-                        [
-                            Column("metric", "Metric"),
-                            Column("live", "Live", "real"),
-                            Column("best", "Best", "real"),
-                            *_GAIN,
-                        ],
-                    )
-                ],
-            ),
-            Section(
-                "Settings tried, the best first",
-                [table(tried, "list_settings", "Settings", settings)],
-            ),
-        ],
-        footer=f"The recipe itself: gpt4rec tune show {trial['trial_id']}.",
-    )

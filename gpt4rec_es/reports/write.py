@@ -1,8 +1,8 @@
 """Use cases: make one page and write it into a folder.
 
-A page that shows users is registered as an export is, where the caller may write to the database,
-so that `users forget` names it. It is registered before it is made: one that could not be completed
-stays registered as incomplete.
+A page that shows users is registered as an export is, where the caller may write to the database:
+as wanted before it is made, so that `runs status` names one that was not completed, and as a file
+before it is written, so that `users forget` names it.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 
 from gpt4rec_es.privacy.export_register import registered
 from gpt4rec_es.reports.index import render_index
+from gpt4rec_es.reports.item_pictures import ItemPictures
 from gpt4rec_es.reports.measured import render_evaluations
 from gpt4rec_es.reports.night import find_run, load_night
 from gpt4rec_es.reports.night_view import render_mail, render_night, verdict
@@ -46,18 +47,25 @@ class Written:
 class Desk:
     """Where pages come from and go: an engine that reads views, a folder, and a register.
 
-    register: an engine that may write; None: pages that show users are not registered.
+    register: an engine that may write; None: pages that show users are not registered. pictures: of
+    items on pages of nights and users; None: without.
     """
 
     engine: Engine
     folder: Path
     register: Engine | None = None
+    pictures: ItemPictures | None = None
 
     def put(self, name: str, made: Callable[[], tuple[str, str]], *, users: bool) -> Written:
         """Write the page that ``made`` returns with its sentence; ``users``: it shows some."""
         path = self.folder / name
-        with registered(self.register, path, FORMAT) if users and self.register else nullcontext():
+        with (
+            registered(self.register, path, FORMAT, is_made=False)
+            if users and self.register
+            else nullcontext(lambda: None)
+        ) as begin:
             content, says = made()
+            begin()
             return Written(str(write(self.folder, name, content)), len(content.encode()), says)
 
 
@@ -73,7 +81,7 @@ def write_night(desk: Desk, run_id: str) -> Written:
         facts = load_night(desk.engine, run_id)
         found = verdict(facts)
         return render_night(
-            facts, _links(desk, facts.earlier_run)
+            facts, _links(desk, facts.earlier_run), desk.pictures
         ), f"{found.word}. {found.sentence}"
 
     return desk.put(f"{run_id}.html", made, users=True)
@@ -132,7 +140,7 @@ def write_user(desk: Desk, run_id: str, user_id: str) -> Written:
             cards=[card],
             footer=f"Page of run {run_id}.",
         )
-        return render_page(page), f"User {user_id}."
+        return render_page(page, desk.pictures), f"User {user_id}."
 
     return desk.put(f"{run_id}-user-{digest}.html", made, users=True)
 
@@ -152,12 +160,12 @@ def write_two_runs(desk: Desk, first: str, second: str) -> Written:
 
 
 def write_evaluations(desk: Desk, ids: Sequence[int]) -> Written:
-    """Write the page of evaluations, by number.
+    """Write the page of evaluations, by number; the first is what others are compared with.
 
     Raises:
         UsageError: there is no such evaluation.
     """
-    names = "-".join(map(str, sorted(set(ids))))
+    names = "-".join(map(str, dict.fromkeys(ids)))
     return desk.put(
         f"evaluation-{names}.html",
         lambda: (render_evaluations(desk.engine, ids), f"Evaluation {names}."),

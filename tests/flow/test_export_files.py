@@ -106,7 +106,10 @@ def test_what_a_killed_export_left_goes_with_the_next(
 def test_a_partial_file_on_another_machine_is_named(runtime: Runtime, database: Database) -> None:
     with database.engine.begin() as connection:
         connection.execute(
-            text("INSERT INTO exports (host, path, format) VALUES ('far', '/x.csv', 'csv')")
+            text("""
+                INSERT INTO exports (host, path, format, exported_at)
+                VALUES ('far', '/x.csv', 'csv', now())
+            """)
         )
     assert forget_user(database.engine, USER, actor="t").files == [
         "far:/x.csv",

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
+from gpt4rec_es.db.rows.exports import incomplete_page
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.night.inprocess import run_night
+from gpt4rec_es.privacy.forget import forget_user
 from gpt4rec_es.reports import numbers
 from gpt4rec_es.reports.after_night import write_after_night
 from gpt4rec_es.reports.night import load_night
@@ -333,6 +335,41 @@ def test_a_page_that_fails_leaves_the_night_published(
     shown = cli("runs", "status")
     assert f"{blocked}/pages/{fourth}.html was not completed; the lists are published." in shown
     assert f"gpt4rec report night {fourth}" in shown
+
+
+def test_forgetting_a_user_names_the_pages_that_may_show_it_and_no_others(
+    nights: Engine, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(nights, tmp_path, database.engine)
+    path = tmp_path / f"{RUN}.html"
+
+    def named() -> bool:
+        report = forget_user(database.engine, "u001", actor="test", dry_run=True)
+        return any(file.endswith(f":{path}") for file in report.files)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def kill_at(place: str) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(place, killed)
+            with pytest.raises(KeyboardInterrupt):
+                write_night(desk, RUN)
+
+    kill_at("gpt4rec_es.reports.write.load_night")
+    assert not named()  # nothing was written
+    with database.engine.connect() as connection:
+        assert incomplete_page(connection, RUN)
+    kill_at("gpt4rec_es.files.os.fsync")
+    assert not path.exists()
+    assert not named()  # on this machine it is seen that nothing is there
+    write_night(desk, RUN)
+    assert named()
+    kill_at("gpt4rec_es.reports.write.load_night")
+    assert named()  # the page written before is there
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE exports SET host = 'far', exported_at = NULL"))
+    assert not named()
 
 
 def test_a_page_is_bounded_equal_for_equal_data_and_escapes_titles(

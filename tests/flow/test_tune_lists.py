@@ -78,7 +78,14 @@ def test_a_better_recipe_is_found_promoted_and_taken_back(
     for row in report.settings[:2]:
         assert {name: row[name] for name in base} == base
     assert not options.work.exists()
-    decides = {(row["k"], row["metric"]): row for row in report.comparisons}[5, "ndcg"]
+    of_all = [row for row in report.comparisons if row["segment"] == "all"]
+    assert {row["n_users"] for row in of_all} == {trial.n_test_users}
+    decides = {(row["k"], row["metric"]): row for row in of_all}[5, "ndcg"]
+    # Segments by length of history are disjoint, so their gains add up to that of all users.
+    lengths = [row for row in report.comparisons if row["segment"].startswith("history ")]
+    assert sum(row["n_users"] for row in lengths) == trial.n_test_users
+    summed = sum(row["gain"] * row["n_users"] for row in lengths) / trial.n_test_users
+    assert summed == pytest.approx(decides["gain"])
     assert decides["gain"] == pytest.approx(decides["best_value"] - decides["live_value"])
     assert 0 < decides["gain_low"] < decides["gain"] < decides["gain_high"]
     assert tune_lists(parts, options).document == trial.document  # by seed
@@ -185,7 +192,9 @@ def test_all_is_one_summary(
     against = found["bm25"]["comparisons"][0]
     assert grid["gain"] == against["gain"]
     decides = [
-        row for row in found["lists"]["comparisons"] if (row["k"], row["metric"]) == (6, "ndcg")
+        row
+        for row in found["lists"]["comparisons"]
+        if (row["segment"], row["k"], row["metric"]) == ("all", 6, "ndcg")
     ]
     assert recipe["gain_low"] == decides[0]["gain_low"]
     # A setting of queries was tried, because they are written.

@@ -112,7 +112,9 @@ VALUES (2, 'loo', 'ab', 'validation', 1, 1, 'ndcg', 10, 0, 1, 1, 'default', 'cd'
     'Use the best recipe found: better than default by more than chance.', 9.5, 'ann', 'c');
 INSERT INTO list_trial_settings VALUES (2, 1, true, 0.8, 0.3, 0.3, 20, 0.7, 0.12,
     10, 0.85, 20, 150, 40, 100, false, false);
-INSERT INTO list_trial_comparisons VALUES (2, 10, 'ndcg', 0.1, 0.12, 0.02, 0.01, 0.03, 0.001);
+INSERT INTO list_trial_comparisons VALUES
+    (2, 10, 'ndcg', 0.1, 0.12, 0.02, 0.01, 0.03, 0.001, 'all', 9),
+    (2, 10, 'ndcg', 0.2, 0.1, -0.1, -0.2, 0.01, 0.3, 'target in tail', 4);
 INSERT INTO recipes (name, content_hash, document, actor, trial_no) VALUES
     ('mine', 'ef', '{"decoding": {"num_queries": 2, "num_beams": 4}, "fusion":
         {"method": "scores", "weights": [["queries", 0.5], ["co_purchase", 1]]}}', 'ann', 2);

@@ -1,17 +1,27 @@
 """Pages of evaluations and trials, by rows that are known."""
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sqlalchemy import text
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.reports.numbers import NARROW
+from gpt4rec_es.metrics.accuracy import accuracy
+from gpt4rec_es.recipes.shipped import shipped
+from gpt4rec_es.reports.numbers import NARROW, real
 from gpt4rec_es.reports.write import Desk, write_evaluations, write_night, write_trial
 from tests.browser.chromium import Chromium
 from tests.browser.look import faults
 from tests.databases import Database
 from tests.pages import Node, cells, read_page
 from tests.postgres.analyst_rows import add_three_nights
+
+MINUS = "\u2212"
+# Lists of two items by evaluation, of users 1 and 2, and what they bought later.
+LISTS = {1: [[1, 2], [3, 4]], 2: [[4, 3], [4, 1]]}
+TARGETS = [[1, 3], [4]]
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +35,14 @@ def shop(module_database: Database) -> Database:
             INSERT INTO evaluation_metrics VALUES (1, 20, 'all', 'ndcg', 0.4, 0.3, 0.5, 1),
                 (2, 20, 'all', 'ndcg', 0.2, 0.1, 0.3, 1),
                 (1, 20, 'short history', 'ndcg', 0.3, 0.2, 0.4, 1);
+            INSERT INTO split_eval_users VALUES (1, 'test', 1, '{2}', '{1,3}', NULL);
         """)
+        for evaluation, lists in LISTS.items():
+            for user, items in enumerate(lists, start=1):
+                connection.execute(
+                    text("INSERT INTO evaluation_lists VALUES (:evaluation, 2, :user, :items)"),
+                    {"evaluation": evaluation, "user": user, "items": items},
+                )
     return module_database
 
 
@@ -52,7 +69,7 @@ def test_a_night_shows_the_quality_of_those_before(desk: Desk, browser: Chromium
 def test_evaluations_show_each_metric_with_its_interval(desk: Desk, browser: Chromium) -> None:
     written = write_evaluations(desk, [2, 1])
     page = read(written.path)
-    assert written.path.endswith("/evaluation-1-2.html")
+    assert written.path.endswith("/evaluation-2-1.html")
     assert [row[1] for row in cells(page.one(table="evaluations"))] == ["hybrid", "popular"]
     assert cells(page.one(table="metric_ndcg")) == [
         ["20", "1", "hybrid", "0.4 (0.3 to 0.5)", "1"],
@@ -62,7 +79,16 @@ def test_evaluations_show_each_metric_with_its_interval(desk: Desk, browser: Chr
     assert cells(page.one(table="segments")) == [
         ["short history", "1", "hybrid", "0.3 (0.2 to 0.4)", "1"]
     ]
+    of_users = {number: accuracy(np.array(lists), TARGETS) for number, lists in LISTS.items()}
+    for metric in ("ndcg", "recall"):
+        moved = of_users[1][metric] - of_users[2][metric]
+        margin = 1.96 * moved.std(ddof=1) / np.sqrt(2)
+        ends = (real(moved.mean() - margin), real(moved.mean() + margin))
+        shown = f"{real(moved.mean())} ({ends[0]} to {ends[1]})"
+        assert cells(page.one(table=f"difference_{metric}")) == [["2", "1", "hybrid", shown, "2"]]
     assert faults(browser, Path(written.path)) == []
+    alone = read(write_evaluations(desk, [1]).path)
+    assert alone.all(table="difference_ndcg") == []
     with pytest.raises(UsageError, match="no evaluation 9"):
         write_evaluations(desk, [1, 9])
 
@@ -88,7 +114,40 @@ def test_a_trial_of_recipes_shows_the_winner_against_live(desk: Desk, browser: C
     assert cells(page.one(table="list_comparisons")) == [
         ["ndcg@10", "0.1", "0.12", "0.02 (0.01 to 0.03)", "0.001"]
     ]
+    segment = ["target in tail", "4", "0.2", "0.1", f"{MINUS}0.1 ({MINUS}0.2 to 0.01)", "0.3"]
+    assert cells(page.one(table="list_segments")) == [segment]
+    assert "live recipe of that time is not stored" in page.one(table="recipe_differences").text
     assert len(cells(page.one(table="list_settings"))) == 1
     assert faults(browser, Path(written.path)) == []
     with pytest.raises(UsageError, match="no trial 7"):
         write_trial(desk, 7)
+
+
+def test_a_trial_of_recipes_shows_which_entries_differ(
+    desk: Desk, shop: Database, browser: Chromium
+) -> None:
+    live = shipped("default")
+    document = live.recipe.as_document()
+    document["fusion"]["pairs"]["decay"] = 0.5
+    document["fusion"]["coefficients"]["query_best"] = 1.25
+    with shop.engine.begin() as connection:
+        trial = connection.execute(
+            text("""
+                INSERT INTO list_trials (trial_no, split_name, split_hash, part, build_no, metric,
+                    k, seed, n_fit_users, n_test_users, live_name, live_hash, document,
+                    content_hash, is_change, verdict, seconds, actor, code_version)
+                VALUES (3, 'loo', 'ab', 'validation', 1, 'ndcg', 10, 0, 1, 1, :name, :hash,
+                    :document, 'x', true, 'Use it.', 9.5, 'ann', 'c') RETURNING trial_no
+            """),
+            {
+                "name": live.name,
+                "hash": live.recipe.content_hash,
+                "document": json.dumps(document),
+            },
+        ).scalar_one()
+    written = write_trial(desk, trial)
+    assert cells(read(written.path).one(table="recipe_differences")) == [
+        ["fusion.pairs.decay", "0.8", "0.5"],
+        ["fusion.coefficients.query_best", "0.1009", "1.25"],
+    ]
+    assert faults(browser, Path(written.path)) == []

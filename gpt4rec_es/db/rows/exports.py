@@ -19,15 +19,19 @@ class ExportedFile:
     is_complete: bool = False
 
 
-def register_export(connection: Connection, file: ExportedFile) -> None:
-    """Register a file that is about to be written or replaced."""
+def register_export(connection: Connection, file: ExportedFile, *, is_written: bool = True) -> None:
+    """Register a file that is about to be written or replaced.
+
+    is_written: False: its content is only being made; a file that is there already stays known.
+    """
     connection.execute(
         text("""
-        INSERT INTO exports (host, path, format) VALUES (:host, :path, :format)
+        INSERT INTO exports AS e (host, path, format, exported_at)
+        VALUES (:host, :path, :format, CASE WHEN :is_written THEN clock_timestamp() END)
         ON CONFLICT (host, path) DO UPDATE SET format = excluded.format,
-            exported_at = clock_timestamp(), finished_at = NULL
+            exported_at = coalesce(excluded.exported_at, e.exported_at), finished_at = NULL
         """),
-        {"host": file.host, "path": file.path, "format": file.fmt},
+        {"host": file.host, "path": file.path, "format": file.fmt, "is_written": is_written},
     )
 
 
@@ -87,7 +91,7 @@ def incomplete_page(connection: Connection, run_id: str) -> str | None:
         text("""
         SELECT host || ':' || path FROM exports
         WHERE format = 'html' AND finished_at IS NULL AND right(path, length(:name)) = :name
-        ORDER BY exported_at DESC LIMIT 1
+        ORDER BY export_no DESC LIMIT 1
         """),
         {"name": f"/{run_id}.html"},
     )

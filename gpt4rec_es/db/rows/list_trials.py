@@ -90,9 +90,11 @@ def load_settings(connection: Connection, trial_no: int) -> list[dict[str, Any]]
 
 
 def load_comparisons(connection: Connection, trial_no: int) -> list[dict[str, Any]]:
-    """Return the comparisons of a trial by length and metric."""
+    """Return the comparisons of a trial, of all users first, by segment, length and metric."""
     table = list_trial_comparisons
     found = connection.execute(
-        select(table).where(table.c.trial_no == trial_no).order_by(table.c.k, table.c.metric)
+        select(table)
+        .where(table.c.trial_no == trial_no)
+        .order_by(table.c.segment != "all", table.c.segment, table.c.k, table.c.metric)
     )
     return [dict(row) for row in found.mappings()]

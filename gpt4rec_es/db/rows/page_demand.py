@@ -61,19 +61,34 @@ FROM (SELECT * FROM analytics.daily_gaps WHERE run_id = :run_id
       ORDER BY gap_user_count DESC, query LIMIT :few) AS g
 ORDER BY g.gap_user_count DESC, g.query
 """)
-# Among the most frequent queries: words of all queries of a large night would take minutes.
+# Among the most frequent queries: words of all queries of a large night would take minutes. An
+# array is known before hits are read, so only those of these queries are.
 WEAK = Reading("""
-WITH frequent AS (
-    SELECT query_id, query_user_count FROM analytics.daily_queries
+WITH frequent AS MATERIALIZED (
+    SELECT query_id, query, query_user_count FROM analytics.daily_queries
     WHERE run_id = :run_id AND query_hit_count > 0
     ORDER BY query_user_count DESC, query LIMIT :frequent
+), hits AS (
+    SELECT f.query_id, f.query, f.query_user_count, h.title,
+        tsvector_to_array(to_tsvector('simple', f.query)) AS words,
+        tsvector_to_array(to_tsvector('simple', h.title)) AS title_words
+    FROM analytics.runs AS r CROSS JOIN frequent AS f
+    JOIN analytics.query_hits AS h ON h.query_id = f.query_id AND h.hit_rank = 1
+        AND h.index_name = r.index_name AND h.minimum_should_match = r.minimum_should_match
+    WHERE r.run_id = :run_id AND h.query_id = ANY(ARRAY(SELECT query_id FROM frequent))
+), matches AS (
+    SELECT *, (SELECT count(*) FROM unnest(words) AS word
+               WHERE word = ANY(title_words)) AS matched
+    FROM hits
+), weak AS MATERIALIZED (
+    SELECT * FROM matches WHERE matched * 2 < cardinality(words)
+    ORDER BY query_user_count DESC, query LIMIT :few
 )
-SELECT w.query, f.query_user_count AS users, w.matched_term_count AS matched,
-    w.query_term_count AS words, w.best_title AS best,
+SELECT w.query, w.query_user_count AS users, w.matched, cardinality(w.words) AS words,
+    w.title AS best,
     ARRAY(SELECT q.user_id FROM analytics.generated_queries AS q
           WHERE q.run_id = :run_id AND q.query_id = w.query_id
           ORDER BY q.user_id LIMIT :examples) AS user_ids
-FROM frequent AS f
-JOIN analytics.weakly_matched_queries AS w ON w.query_id = f.query_id AND w.run_id = :run_id
-ORDER BY f.query_user_count DESC, w.query LIMIT :few
+FROM weak AS w
+ORDER BY w.query_user_count DESC, w.query
 """)

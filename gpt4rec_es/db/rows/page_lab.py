@@ -30,6 +30,24 @@ WHERE evaluation_id = ANY(:ids) AND user_segment <> 'all' AND metric_name = :met
                        AND list_length >= :k)
 ORDER BY segment, mean DESC, evaluation_id LIMIT :rows
 """)
+# Of users with lists by both, so each difference is of one user; a normal interval of their mean.
+NDCG_DIFFERENCES = Reading("""
+SELECT k, evaluation_id, method, mean, mean - margin AS mean_low, mean + margin AS mean_high, users
+FROM (
+    SELECT b.list_length AS k, b.evaluation_id, count(*) AS users,
+        avg(b.user_ndcg - a.user_ndcg) AS mean,
+        1.96 * stddev_samp(b.user_ndcg - a.user_ndcg) / sqrt(count(*)) AS margin
+    FROM analytics.evaluation_users AS a
+    JOIN analytics.evaluation_users AS b USING (user_id, list_length)
+    WHERE a.evaluation_id = :first AND b.evaluation_id = ANY(:ids) AND b.evaluation_id <> :first
+    GROUP BY b.list_length, b.evaluation_id
+) AS differences
+JOIN analytics.evaluations USING (evaluation_id)
+WHERE (split_name, part) = (SELECT split_name, part FROM analytics.evaluations
+                            WHERE evaluation_id = :first)
+ORDER BY k, mean DESC, evaluation_id
+""")
+RECALL_DIFFERENCES = Reading(NDCG_DIFFERENCES.sql.replace("user_ndcg", "user_recall"))
 TRIAL = Reading("SELECT * FROM analytics.trials WHERE trial_id = :trial_id")
 POINTS = Reading("""
 SELECT b, k1, CASE (SELECT metric FROM analytics.trials WHERE trial_id = :trial_id)
@@ -58,6 +76,21 @@ LIST_COMPARISONS = Reading("""
 SELECT compared_metric || '@' || compared_k AS metric, live_value AS live, best_value AS best,
     recipe_gain AS mean, recipe_gain_low AS mean_low, recipe_gain_high AS mean_high,
     recipe_p_value AS p_value
-FROM analytics.list_trial_comparisons WHERE trial_id = :trial_id
+FROM analytics.list_trial_comparisons
+WHERE trial_id = :trial_id AND compared_segment = 'all'
 ORDER BY compared_metric, compared_k
+""")
+LIST_SEGMENTS = Reading("""
+SELECT compared_segment AS segment, compared_users AS users, live_value AS live,
+    best_value AS best, recipe_gain AS mean, recipe_gain_low AS mean_low,
+    recipe_gain_high AS mean_high, recipe_p_value AS p_value
+FROM analytics.list_trial_comparisons
+WHERE trial_id = :trial_id AND compared_segment <> 'all'
+ORDER BY compared_segment
+""")
+# Recipes of this version that are shipped are no rows.
+LIVE_RECIPE = Reading("""
+SELECT (SELECT min(recipe_document::text)::jsonb FROM analytics.recipes
+        WHERE recipe_hash = :recipe_hash) AS live, best_recipe AS best
+FROM analytics.list_trials WHERE trial_id = :trial_id
 """)

@@ -63,6 +63,18 @@ WHERE p.list_kind = 'published' AND b.list_kind = 'popularity' AND p.is_last_mea
   AND p.logical_date <= :logical_date
 ORDER BY p.logical_date DESC, days LIMIT :nights
 """)
+# Of the newest night and age that were measured, over users that bought something new.
+BOUGHT = Reading("""
+SELECT p.part_value AS source, p.part_count AS places, p.part_hit_count AS bought,
+    p.part_hit_fraction AS rate, p.logical_date, p.list_age_days AS days
+FROM analytics.night_quality_parts AS p
+JOIN (SELECT run_id, list_age_days FROM analytics.night_quality
+      WHERE list_kind = 'published' AND is_last_measurement AND is_complete AND buyer_count > 0
+        AND logical_date <= :logical_date
+      ORDER BY logical_date DESC, list_age_days LIMIT 1) AS newest USING (run_id, list_age_days)
+WHERE p.part_kind = 'source'
+ORDER BY bought DESC, places DESC, source
+""")
 GATES = Reading("""
 SELECT gate, has_passed, is_blocking, measured, required,
     CASE WHEN NOT has_passed THEN failure_reason END AS reason

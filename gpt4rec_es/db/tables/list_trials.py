@@ -221,6 +221,18 @@ list_trial_comparisons = Table(
         nullable=False,
         comment="two-sided p-value of a paired permutation test, not adjusted for several metrics",
     ),
-    comment="One row per metric of the best recipe of a trial and the one that was live, on "
-    "users that were not used for choosing.",
+    Column(
+        "segment",
+        Text,
+        primary_key=True,
+        autoincrement=False,
+        comment="group of users; all: every user",
+    ),
+    Column(
+        "n_users",
+        Integer,
+        comment="number of users of the segment; NULL: an older trial, of all its test users",
+    ),
+    comment="One row per metric and segment of the best recipe of a trial and the one that was "
+    "live, on users that were not used for choosing.",
 )

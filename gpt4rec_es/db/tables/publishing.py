@@ -119,7 +119,10 @@ exports = Table(
     ),
     Column("path", Text, nullable=False, comment="absolute path of the file"),
     Column("format", Text, nullable=False, comment="file format, as jsonl, csv, parquet or trec"),
-    now("exported_at", "time the file was last written"),
+    at(
+        "exported_at",
+        "time the file was last written; NULL: its content was only made, nothing was written",
+    ),
     at("finished_at", "time the file was complete; NULL: it is being written, or was killed"),
     UniqueConstraint("host", "path"),
     comment=(

@@ -5,6 +5,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Index,
     Integer,
     SmallInteger,
     Table,
@@ -51,6 +52,7 @@ run_users = Table(
         server_default="{}",
         comment="newest bought items, newest first, for the sources other than queries",
     ),
+    Index("ix_run_users_prompt_no", "prompt_no"),
     comment="One row per run and cohort user, frozen at planning. One partition per run.",
     postgresql_partition_by="LIST (run_no)",
 )

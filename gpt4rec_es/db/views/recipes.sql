@@ -1,6 +1,7 @@
 CREATE VIEW analytics.recipes (
     recipe_name, recipe_hash, is_live_recipe, recipe_sources, fusion_method, recipe_num_queries,
-    recipe_num_beams, recipe_actor, recipe_reason, stored_at, trial_id
+    recipe_num_beams, recipe_actor, recipe_reason, stored_at, trial_id,
+    recipe_document
 ) AS
 SELECT
     r.name, r.content_hash,
@@ -10,7 +11,8 @@ SELECT
      FROM jsonb_array_elements(r.document #> '{fusion,weights}')
         WITH ORDINALITY AS w (pair, place)),
     r.document #>> '{fusion,method}', (r.document #>> '{decoding,num_queries}')::integer,
-    (r.document #>> '{decoding,num_beams}')::integer, r.actor, r.reason, r.stored_at, r.trial_no
+    (r.document #>> '{decoding,num_beams}')::integer, r.actor, r.reason, r.stored_at, r.trial_no,
+    r.document
 FROM public.recipes AS r;
 
 COMMENT ON VIEW analytics.recipes IS
@@ -33,3 +35,4 @@ COMMENT ON COLUMN analytics.recipes.recipe_reason IS
 COMMENT ON COLUMN analytics.recipes.stored_at IS 'time the recipe was stored';
 COMMENT ON COLUMN analytics.recipes.trial_id IS
     'number of the trial that chose the recipe; NULL: none, or deleted';
+COMMENT ON COLUMN analytics.recipes.recipe_document IS 'JSON: the recipe itself';

@@ -134,7 +134,9 @@ def _of_grid(report: TrialReport) -> Outcome:
 def _of_lists(report: ListTrialReport) -> Outcome:
     trial = report.trial
     (decides,) = (
-        row for row in report.comparisons if (row["k"], row["metric"]) == (trial.k, trial.metric)
+        row
+        for row in report.comparisons
+        if (row["segment"], row["k"], row["metric"]) == ("all", trial.k, trial.metric)
     )
     return Outcome(
         "recipe",

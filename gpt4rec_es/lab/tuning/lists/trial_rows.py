@@ -1,13 +1,18 @@
 """Rows of a tuning of the recipe, and the verdict in words."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from gpt4rec_es.db.rows.builds import Build
-from gpt4rec_es.lab.evaluation.compare import Difference
+from gpt4rec_es.lab.baselines.popularity import count_buyers
+from gpt4rec_es.lab.evaluation.compare import Difference, differences
+from gpt4rec_es.lab.splits.segments import Mask, segments
 from gpt4rec_es.lab.tuning.lists.halves import ListInputs
 from gpt4rec_es.lab.tuning.lists.list_options import ListTuningOptions
 from gpt4rec_es.lab.tuning.lists.search import Choice
+from gpt4rec_es.metrics.lists import Lists
 from gpt4rec_es.version import code_version
 
 _LEVEL = 0.05
@@ -103,9 +108,37 @@ def setting_rows(choice: Choice) -> list[dict[str, Any]]:
     ]
 
 
-def comparison_row(one: Difference) -> dict[str, Any]:
-    """Return the row of one metric at one list length."""
+def comparison_rows(compared: Sequence[Difference], users: int) -> list[dict[str, Any]]:
+    """Return the rows of all test users: each metric at each list length."""
+    return [_comparison("all", users, one) for one in compared]
+
+
+def segment_rows(
+    live: Mapping[int, Lists],
+    best: Mapping[int, Lists],
+    inputs: ListInputs,
+    item_ids: Mapping[int, str],
+    options: ListTuningOptions,
+) -> Iterator[dict[str, Any]]:
+    """Yield the row of each segment of the test users, of the metric that decides.
+
+    live, best: lists of the test users by length. item_ids: ids of all items of these users.
+    """
+    masks: dict[str, Mask] = segments(
+        inputs.test, item_ids, count_buyers(inputs.split.train.values())
+    )
+    for name, mask in masks.items():
+        targets = [inputs.test[place].targets for place in np.flatnonzero(mask)]
+        before, now = ({options.k: made[options.k][mask]} for made in (live, best))
+        for one in differences(before, now, targets):
+            if one.metric == options.metric:
+                yield _comparison(name, len(targets), one)
+
+
+def _comparison(segment: str, users: int, one: Difference) -> dict[str, Any]:
     return {
+        "segment": segment,
+        "n_users": users,
         "k": one.k,
         "metric": one.metric,
         "live_value": one.a,

@@ -36,7 +36,12 @@ from gpt4rec_es.lab.tuning.lists.reach import Reach
 from gpt4rec_es.lab.tuning.lists.rerank_gain import rerank_column
 from gpt4rec_es.lab.tuning.lists.search import Choice, Measuring, choose_recipe
 from gpt4rec_es.lab.tuning.lists.space import Space
-from gpt4rec_es.lab.tuning.lists.trial_rows import comparison_row, setting_rows, trial_row
+from gpt4rec_es.lab.tuning.lists.trial_rows import (
+    comparison_rows,
+    segment_rows,
+    setting_rows,
+    trial_row,
+)
 from gpt4rec_es.lab.tuning.lists.work_folder import WorkFolder
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe, without_reranker
 from gpt4rec_es.protocols import Bars, no_bars
@@ -105,10 +110,12 @@ def tune_lists(
             "seconds": time.monotonic() - started,
             "actor": parts.actor,
         }
+        comparisons = [
+            *comparison_rows(compared, len(targets)),
+            *segment_rows(live_lists, best_lists, inputs, catalog.item_ids, options),
+        ]
         with transaction(parts.engine) as connection:
-            number = rows.store(
-                connection, values, setting_rows(choice), map(comparison_row, compared)
-            )
+            number = rows.store(connection, values, setting_rows(choice), comparisons)
             stored = rows.find(connection, number)
         work.remove()
     assert stored is not None  # noqa: S101 -- stored by the line before

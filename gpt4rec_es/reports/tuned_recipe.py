@@ -1,0 +1,132 @@
+"""The page of a trial of recipes: the winner against the live one, and where they differ."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from gpt4rec_es.db.rows import page_lab as rows
+from gpt4rec_es.db.rows.readings import Rows, Value, read
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.options.recipe import Recipe, differences
+from gpt4rec_es.options.recipe_document import read_document
+from gpt4rec_es.recipes.shipped import SHIPPED, shipped
+from gpt4rec_es.reports import numbers
+from gpt4rec_es.reports.page import Page, Section
+from gpt4rec_es.reports.tables import Column, Table, table
+
+GAIN = (
+    Column("mean", "Gain (95 % interval)", "interval"),
+    Column("p_value", "p", "real"),
+)
+_VALUES = (Column("live", "Live", "real"), Column("best", "Best", "real"))
+
+
+def recipe_page(connection: Connection, trial: Mapping[str, Any], values: dict[str, Value]) -> Page:
+    """Return the page of a trial of recipes, a row of list_trials."""
+    metric = f"{trial['list_trial_metric']}@{trial['list_trial_k']}"
+    live = trial["live_recipe_name"]
+    return Page(
+        f"Trial {trial['trial_id']}: recipes",
+        f"Tuned on {trial['split_name']}, {trial['list_trial_part']}: chosen on "
+        f"{numbers.plural(trial['fit_user_count'], 'user')}, compared on "
+        f"{numbers.count(trial['test_user_count'])} others",
+        lead=trial["recipe_verdict"],
+        sections=[
+            Section(
+                f"Winner against {live}",
+                [
+                    table(
+                        read(connection, rows.LIST_COMPARISONS, values),
+                        "list_comparisons",
+                        "Gain of the best recipe",
+                        [Column("metric", "Metric"), *_VALUES, *GAIN],
+                    )
+                ],
+            ),
+            Section(
+                "By segment",
+                [
+                    table(
+                        read(connection, rows.LIST_SEGMENTS, values),
+                        "list_segments",
+                        f"Gain in {metric} by segment of users",
+                        [
+                            Column("segment", "Segment"),
+                            Column("users", "Users", "count"),
+                            *_VALUES,
+                            *GAIN,
+                        ],
+                        empty="Not measured: the trial is older than comparisons by segment.",
+                    )
+                ],
+                "Of users that no recipe was chosen on. p-values are not adjusted.",
+            ),
+            Section(
+                "What the recipe changes",
+                [_differences(connection, trial, values)],
+                f"Entries of the best recipe that differ from those of {live}.",
+            ),
+            Section(
+                "Settings tried, the best first",
+                [
+                    table(
+                        read(connection, rows.LIST_SETTINGS, values),
+                        "list_settings",
+                        "Settings",
+                        _settings(metric),
+                    )
+                ],
+            ),
+        ],
+        footer=f"The recipe itself: gpt4rec tune show {trial['trial_id']}.",
+    )
+
+
+def _settings(metric: str) -> Sequence[Column]:
+    return [
+        Column("number", "Number", "count"),
+        Column("is_fitted", "Fitted", "yes", "no: with the coefficients of the first recipe"),
+        *(
+            Column(name, name.replace("_", " ").capitalize(), "real")
+            for name in ("pair_decay", "pair_backward", "pair_popularity", "pair_damping")
+        ),
+        Column("history_decay", "History decay", "real"),
+        Column("value", metric, "real"),
+    ]
+
+
+def _differences(
+    connection: Connection, trial: Mapping[str, Any], values: dict[str, Value]
+) -> Table:
+    found = read(connection, rows.LIVE_RECIPE, {**values, "recipe_hash": trial["live_recipe_hash"]})
+    empty = "None."
+    changed: list[tuple[Any, ...]] = []
+    try:
+        live = _live(trial, found)
+        if live is None:
+            empty = "Not known: the live recipe of that time is not stored any more."
+        else:
+            best = read_document(trial["best_recipe"], "The best recipe")
+            changed = [(name, *map(_text, pair)) for name, pair in differences(live, best).items()]
+    except UsageError:
+        empty = "Not known: this version cannot read the recipes."
+    compared = Rows(("entry", "live", "best"), changed, found.views, found.sql)
+    columns = [Column("entry", "Entry"), Column("live", "Live"), Column("best", "Best")]
+    return table(compared, "recipe_differences", "Entries", columns, empty=empty)
+
+
+def _live(trial: Mapping[str, Any], found: Rows) -> Recipe | None:
+    """Return the recipe that was live; None: it is neither stored nor shipped by this version."""
+    stored = [row["live"] for row in found.dicts() if row["live"] is not None]
+    if stored:
+        return read_document(stored[0], "The live recipe")
+    recipes = [shipped(name).recipe for name in SHIPPED]
+    wanted = trial["live_recipe_hash"]
+    return next((one for one in recipes if one.content_hash == wanted), None)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return numbers.NONE
+    return numbers.real(value) if isinstance(value, float) else str(value)
