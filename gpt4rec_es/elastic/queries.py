@@ -13,6 +13,9 @@ from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
 MAX_WORDS = 64
 MAX_CHARACTERS = 900
 
+# The field of titles' vectors, in indices that have them.
+VECTOR_FIELD = "title_vector"
+
 
 def search_text(text: str) -> str:
     """Return the part of ``text`` that is searched for: its first 64 words, 900 characters."""
