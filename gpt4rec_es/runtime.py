@@ -158,14 +158,14 @@ class Runtime(Connections):
         from gpt4rec_es.index.building import BuildOptions
         from gpt4rec_es.index.reindex import ReindexOptions
 
-        throttle = Throttle(self.settings.documents_per_second)
         return ReindexOptions(
             alias=self.settings.index_alias,
             build=BuildOptions(
                 analysis=self.analysis(),
                 replicas=self.settings.index_replicas,
-                throttle=throttle,
+                throttle=Throttle(self.settings.documents_per_second),
             ),
+            open_encoder=self.encoder,
         )
 
     def tuning_parts(self) -> "TuningParts":

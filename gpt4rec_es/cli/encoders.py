@@ -1,4 +1,4 @@
-"""``gpt4rec encoders``: register, list and show encoders of titles and queries."""
+"""``gpt4rec encoders``: register, list, show and remove encoders of titles and queries."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,7 +8,7 @@ import click
 from gpt4rec_es.cli.context import get_runtime
 from gpt4rec_es.cli.names import names
 from gpt4rec_es.cli.options import dry_run_option, json_option
-from gpt4rec_es.cli.output import emit, print_line, print_table
+from gpt4rec_es.cli.output import emit, plural, print_line, print_table
 from gpt4rec_es.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def encoders() -> None:
-    """Register, list and show encoders, for search by vectors (kNN)."""
+    """Register, list, show and remove encoders, for search by vectors (kNN)."""
 
 
 @encoders.command("list")
@@ -97,6 +97,27 @@ def add(
     data: dict[str, Any] = {"name": name, "dry_run": dry_run, "encoder": row}
     verb = "can be registered" if dry_run else "is registered"
     emit(data, as_json, lambda data: print_line(f"{data['name']} {verb}."))
+
+
+@encoders.command()
+@click.argument("name", shell_complete=names("encoder"))
+@dry_run_option
+@json_option
+def remove(name: str, dry_run: bool, as_json: bool) -> None:
+    """Remove the registered encoder NAME with its vectors of titles; its files stay.
+
+    Refused while an index holds its vectors.
+
+    Example: gpt4rec encoders remove words --dry-run
+    """
+    from gpt4rec_es.encoders.registered import remove_encoder
+
+    runtime = get_runtime()
+    count = remove_encoder(runtime.engine, name, actor=runtime.settings.actor, dry_run=dry_run)
+    verb = "would be" if dry_run else "is"
+    line = f"{name} {verb} removed, with {plural(count, 'vector')} of titles."
+    data = {"name": name, "dry_run": dry_run, "title_vectors": count}
+    emit(data, as_json, lambda _: print_line(line))
 
 
 def _print_rows(rows: "list[Encoder]") -> None:

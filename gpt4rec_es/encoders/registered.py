@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Engine
 
 from gpt4rec_es.db.engine import transaction
-from gpt4rec_es.db.rows import audit, encoders, generators
+from gpt4rec_es.db.rows import audit, encoders, generators, title_vectors
 from gpt4rec_es.db.rows.encoders import Encoder as EncoderRow
 from gpt4rec_es.encoders.token_vectors import open_token_vectors
 from gpt4rec_es.encoders.unit_rows import unit_rows
@@ -101,6 +101,30 @@ def add_encoder(
                 connection, actor, "encoder_move", name, before=_place(before), after=_place(row)
             )
         return row
+
+
+def remove_encoder(engine: Engine, name: str, *, actor: str, dry_run: bool = False) -> int:
+    """Delete the vectors of an encoder and free its name; return their number. Its files stay.
+
+    Raises:
+        UsageError: there is none of that name, or an index holds its vectors.
+    """
+    with transaction(engine) as connection:
+        row = encoders.get(connection, name)
+        count = title_vectors.count_vectors(connection, row.encoder_no)
+        if indices := encoders.builds_with(connection, row.encoder_no):
+            raise UsageError(
+                f"{indices[-1]} holds vectors of the encoder {name!r}.",
+                "Run `gpt4rec reindex --encoder none`, then `gpt4rec index prune --keep 0`.",
+            )
+        if dry_run:
+            return count
+        encoders.mark_removed(connection, row.encoder_no)
+        before = {**_place(row), "content_hash": row.content_hash}
+        audit.record(connection, actor, "encoder_remove", name, before=before)
+        for hashes in title_vectors.stream_hashes(connection, row.encoder_no):
+            title_vectors.delete_vectors(connection, row.encoder_no, hashes)
+    return count
 
 
 def open_encoder_of(

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import orjson
 
-from gpt4rec_es.elastic.queries import VECTOR_FIELD
+from gpt4rec_es.elastic.queries import ENCODER, VECTOR_FIELD
 from gpt4rec_es.elastic.similarity import SIMILARITY
 from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.records import Bm25, Document
@@ -29,14 +29,21 @@ class Analysis:
 
 @dataclass(frozen=True, slots=True)
 class VectorField:
-    """Vectors of titles in an index: their number of components, and how they are searched.
+    """Vectors of titles in an index: whose they are, how wide, and how they are searched.
 
-    kind: flat (all are compared, exact), hnsw (by a graph), int8_hnsw (by a graph, components of
-    one byte).
+    encoder: content hash of the encoder that made them. dims: number of components. kind: flat (all
+    are compared, exact), hnsw (by a graph), int8_hnsw (by a graph, components of one byte).
     """
 
+    encoder: str
     dims: int
     kind: Literal["flat", "hnsw", "int8_hnsw"] = "flat"
+
+    @property
+    def bytes_per_document(self) -> int:
+        """Room of a vector on disk, about: its components, and its links in a graph."""
+        components = self.dims * (5 if self.kind == "int8_hnsw" else 4)
+        return components + (0 if self.kind == "flat" else 8 * _LINKS)
 
 
 def index_body(
@@ -78,6 +85,8 @@ def _vector_mappings(mappings: dict[str, Any], vectors: VectorField) -> dict[str
         "index_options": {"type": vectors.kind, **graph},
     }
     return {
+        # The field alone does not say whose vectors it holds.
+        "_meta": {ENCODER: vectors.encoder},
         # Numbers as text would take more room than the vectors; nothing reads them.
         "_source": {"excludes": [VECTOR_FIELD]},
         "properties": {**mappings["properties"], VECTOR_FIELD: field},

@@ -11,8 +11,9 @@ import numpy as np
 import orjson
 from elasticsearch import Elasticsearch
 
-from gpt4rec_es.elastic.queries import VECTOR_FIELD, search_text
-from gpt4rec_es.errors import UsageError
+from gpt4rec_es.elastic.errors import plain_errors
+from gpt4rec_es.elastic.queries import ENCODER, VECTOR_FIELD, search_text
+from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
 from gpt4rec_es.protocols import Encoder
 from gpt4rec_es.records import SearchResult
@@ -38,6 +39,7 @@ class KnnRetriever(ElasticRetriever):
         """Set the index and the encoder; options: see ``ElasticRetriever``."""
         super().__init__(client, index, run_id, **options)
         self._encoder = encoder
+        self._is_checked = False
 
     def search(
         self, texts: Sequence[str], depth: int, options: SearchOptions = ANY_TERM
@@ -56,6 +58,9 @@ class KnnRetriever(ElasticRetriever):
             raise UsageError(f"The depth {depth} is not between 1 and {MAX_DEPTH}.")
         if options.encoder not in {None, self._encoder.content_hash}:
             raise UsageError("The search options name another encoder than the one that is open.")
+        if not self._is_checked:
+            require_vectors_of(self._client, self._index, self._encoder)
+            self._is_checked = True
         wanted = [search_text(text) for text in texts]
         distinct = list(dict.fromkeys(wanted))
         self._count(searches=len(distinct))
@@ -98,6 +103,21 @@ class KnnTemplate:
         """Return the lines for ``vector``, (dims,) in float32."""
         values = orjson.dumps(np.ascontiguousarray(vector), option=orjson.OPT_SERIALIZE_NUMPY)
         return values.join(self._parts)
+
+
+def require_vectors_of(client: Elasticsearch, index: str, encoder: Encoder) -> None:
+    """Raise unless ``index`` holds the vectors of ``encoder``; searches would find nothing.
+
+    Raises:
+        DataError: it holds none, or those of another encoder.
+        DependencyError: Elasticsearch cannot answer.
+    """
+    with plain_errors(client):
+        mapping = client.indices.get_mapping(index=index).body[index]["mappings"]
+    if mapping.get("_meta", {}).get(ENCODER) != encoder.content_hash:
+        raise DataError(
+            f"{index} holds no vectors of this encoder.", "Run `gpt4rec reindex --encoder NAME`."
+        )
 
 
 def knn_query(vector: Any, k: int) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def by_vectors(
     words = list(dict.fromkeys(words))
     encoder = word_axes(tmp_path_factory.mktemp("words"), words)
     index = f"{module_alias}-3"
-    body = index_body(Bm25(), Analysis(), vectors=VectorField(encoder.dims))
+    body = index_body(Bm25(), Analysis(), vectors=VectorField(encoder.content_hash, encoder.dims))
     create_index(elastic, index, body)
     rows = encoder.encode([document.title for document in DOCUMENTS])
     pairs = zip(DOCUMENTS, rows, strict=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from gpt4rec_es.db.locks import transaction_lock
-from gpt4rec_es.db.tables import encoders
+from gpt4rec_es.db.tables import builds, encoders
 from gpt4rec_es.errors import UsageError
 
 _NAME = re.compile(r"\w[\w.-]{0,62}")
@@ -127,6 +127,14 @@ def load(connection: Connection, encoder_no: int) -> Encoder:
     """Return the encoder with this number, removed or not; a build or run points to it."""
     found = connection.execute(select(encoders).where(encoders.c.encoder_no == encoder_no))
     return _encoder(found.mappings().one())
+
+
+def builds_with(connection: Connection, encoder_no: int) -> list[str]:
+    """Return the names of the indices, not deleted, that hold vectors of an encoder."""
+    found = select(builds.c.index_name).where(
+        builds.c.encoder_no == encoder_no, builds.c.state.in_(["building", "ready"])
+    )
+    return list(connection.execute(found.order_by(builds.c.build_no)).scalars())
 
 
 def mark_removed(connection: Connection, encoder_no: int) -> None:
