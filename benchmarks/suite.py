@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import importing, indexing, memory, nights, pages, searching, storing
+from benchmarks import importing, indexing, memory, nights, pages, searching, storing, vectors
 from benchmarks.place import Place, scratch
 from benchmarks.table import Line, machine
 from gpt4rec_es.gc_freeze import freeze_gc
@@ -24,6 +24,7 @@ PARTS: dict[str, tuple[Measure, Sequence[int], Sequence[int]]] = {
     "importing": (importing.measure, [1_000_000], [20_000]),
     "indexing": (indexing.measure, [100_000], [4_000]),
     "searching": (searching.measure, [10_000], [1_000]),
+    "vectors": (vectors.measure, [10_000, 100_000], [1_000]),
     "nights": (nights.measure, [10_000, 100_000], [500, 2_000]),
     "pages": (pages.measure, [100_000], [1_000]),
     "memory": (lambda _, rows: memory.measure(rows), [1_000_000], [20_000]),

@@ -5,7 +5,10 @@ Every implementation runs the contract suite of its protocol in tests/contracts.
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
 from gpt4rec_es.records import (
@@ -16,6 +19,8 @@ from gpt4rec_es.records import (
     PromptForm,
     SearchResult,
 )
+
+Vectors: TypeAlias = NDArray[np.float32]
 
 
 class QueryGenerator(Protocol):
@@ -69,6 +74,24 @@ class Retriever(Protocol):
 
         Raises:
             DependencyError: a search could not be answered; it never becomes "no hits".
+        """
+
+
+class Encoder(Protocol):
+    """Maps texts to vectors, so that texts of close meaning have vectors of close direction."""
+
+    @property
+    def content_hash(self) -> str:
+        """Hex digest of all that decides a vector besides the text."""
+
+    @property
+    def dims(self) -> int:
+        """Number of components of a vector."""
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Return (texts, dims) in order: rows of length 1, or 0 for a text without a known token.
+
+        A row depends on its text alone, up to rounding (1e-6), whatever the other texts are.
         """
 
 

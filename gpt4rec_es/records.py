@@ -61,7 +61,7 @@ class Bm25:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One catalog item to be indexed. ``price``: in the catalog's currency."""
+    """An item to be indexed; price in the catalog's currency, vector in float32 (None: none)."""
 
     item_no: int
     item_id: str
@@ -70,6 +70,7 @@ class Document:
     category: str | None
     price: Decimal | None
     is_active: bool
+    vector: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,10 +213,9 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """Hits of one search, best first: parallel tuples of item numbers and BM25 scores.
+    """Hits of one search, best first: parallel tuples of item numbers and scores.
 
-    exhausted: there are no further hits. is_empty_query: no token of the text was left after
-    analysis.
+    exhausted: there are no further hits. is_empty_query: the text has no token that is known.
     """
 
     item_nos: tuple[int, ...]

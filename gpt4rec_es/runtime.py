@@ -16,10 +16,11 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.files import require_regular
 from gpt4rec_es.filters.phrases import read_phrases
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe
-from gpt4rec_es.protocols import QueryGenerator, Retriever
+from gpt4rec_es.protocols import Encoder, QueryGenerator, Retriever
 from gpt4rec_es.settings import Settings, load_settings, variable_of
 
 if TYPE_CHECKING:
+    from gpt4rec_es.db.rows.encoders import Encoder as EncoderRow
     from gpt4rec_es.db.rows.generators import Generator
     from gpt4rec_es.db.rows.rerankers import Reranker
     from gpt4rec_es.elastic.throttle import Throttle
@@ -39,6 +40,7 @@ class Runtime(Connections):
         super().__init__(settings)
         self._generators: dict[tuple[str, int, int | None], QueryGenerator] = {}
         self._rerankers: dict[tuple[str, str], Served] = {}
+        self._encoders: dict[int, Encoder] = {}
 
     @classmethod
     def from_environment(
@@ -104,17 +106,32 @@ class Runtime(Connections):
             self._rerankers[key] = open_registered(row, options.device, options.threads)
         return self._rerankers[key]
 
-    def retriever(self, index_name: str, run_id: str) -> Retriever:
-        """Return a retriever on one index build, for the run ``run_id``."""
+    def encoder(self, row: "EncoderRow") -> Encoder:
+        """Return the encoder registered as ``row``, opened at the first call, as re-rankers are."""
+        from gpt4rec_es.encoders.registered import open_encoder_of
+
+        if row.encoder_no not in self._encoders:
+            options = self.settings.generator
+            self._encoders[row.encoder_no] = open_encoder_of(
+                self.engine, row, options.device, options.threads
+            )
+        return self._encoders[row.encoder_no]
+
+    def retriever(
+        self, index_name: str, run_id: str, encoder: "EncoderRow | None" = None
+    ) -> Retriever:
+        """Return a retriever on one build for a run; by BM25, or by the vectors of ``encoder``."""
+        from gpt4rec_es.retrieval.knn import KnnRetriever
         from gpt4rec_es.retrieval.msearch import ElasticRetriever
 
-        return ElasticRetriever(
-            self.elastic,
-            index_name,
-            run_id=run_id,
-            requests_in_flight=self.settings.requests_in_flight,
-            throttle=self._search_throttle,
-        )
+        options: dict[str, Any] = {
+            "run_id": run_id,
+            "requests_in_flight": self.settings.requests_in_flight,
+            "throttle": self._search_throttle,
+        }
+        if encoder is None:
+            return ElasticRetriever(self.elastic, index_name, **options)
+        return KnnRetriever(self.elastic, index_name, self.encoder(encoder), **options)
 
     @cached_property
     def _search_throttle(self) -> "Throttle":
@@ -141,14 +158,14 @@ class Runtime(Connections):
         from gpt4rec_es.index.building import BuildOptions
         from gpt4rec_es.index.reindex import ReindexOptions
 
-        throttle = Throttle(self.settings.documents_per_second)
         return ReindexOptions(
             alias=self.settings.index_alias,
             build=BuildOptions(
                 analysis=self.analysis(),
                 replicas=self.settings.index_replicas,
-                throttle=throttle,
+                throttle=Throttle(self.settings.documents_per_second),
             ),
+            open_encoder=self.encoder,
         )
 
     def tuning_parts(self) -> "TuningParts":

@@ -43,6 +43,7 @@ COMMANDS = {
         "rerankers:rerankers",
         "Register, list and show re-rankers; merge their adapters.",
     ),
+    "encoders": ("encoders:encoders", "Register and remove encoders, for search by vectors."),
     "evaluate": (
         "evaluate:evaluate",
         "Measure recommenders on a split; list, show and compare the results.",

@@ -60,6 +60,12 @@ def _rerankers(connection: "Connection") -> list[tuple[str, str]]:
     return [(row.name, row.path) for row in rerankers.load_all(connection)]
 
 
+def _encoders(connection: "Connection") -> list[tuple[str, str]]:
+    from gpt4rec_es.db.rows import encoders
+
+    return [(row.name, row.kind) for row in encoders.load_all(connection)]
+
+
 def _recipes(connection: "Connection") -> list[tuple[str, str]]:
     from gpt4rec_es.db.rows import recipes
     from gpt4rec_es.recipes.shipped import SHIPPED
@@ -84,6 +90,7 @@ _READ = {
     "run": _runs,
     "generator": _generators,
     "reranker": _rerankers,
+    "encoder": _encoders,
     "recipe": _recipes,
     "split": _splits,
     "trial": _trials,

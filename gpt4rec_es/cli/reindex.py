@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gpt4rec_es.cli.context import after_interrupt, get_runtime
+from gpt4rec_es.cli.names import names
 from gpt4rec_es.cli.options import dry_run_option, json_option, reason_option
 from gpt4rec_es.cli.output import emit, print_line
 from gpt4rec_es.cli.progress import progress_bar
@@ -20,13 +21,22 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Move the alias also from indices that this database did not make.",
 )
+@click.option(
+    "--encoder",
+    shell_complete=names("encoder"),
+    help="Registered encoder whose vectors of titles the index holds; none: without vectors. "
+    "[default: as the live index]",
+)
 @dry_run_option
 @json_option
 @reason_option
-def reindex(take_over: bool, dry_run: bool, as_json: bool, reason: str | None) -> None:
+def reindex(
+    take_over: bool, encoder: str | None, dry_run: bool, as_json: bool, reason: str | None
+) -> None:
     """Build a new search index from Postgres and make it live.
 
-    Searches continue on the old index until the new one is verified. k1 and b are kept.
+    Searches continue on the old index until the new one is verified. k1 and b are kept. With an
+    encoder, titles that it never encoded are encoded and kept; if interrupted, run it again.
 
     Example: gpt4rec reindex --reason "new titles"
     """
@@ -36,6 +46,8 @@ def reindex(take_over: bool, dry_run: bool, as_json: bool, reason: str | None) -
     after_interrupt("Nothing was changed; run it again.")
     runtime = get_runtime()
     options = replace(runtime.reindex_options(), take_over=take_over)
+    if encoder is not None:
+        options = replace(options, encoder=encoder)
     if dry_run:
         emit(plan_reindex(runtime.engine, runtime.elastic, options), as_json, _render_plan)
         return
@@ -58,6 +70,8 @@ def _render_plan(plan: "ReindexPlan") -> None:
         f"would index {plan.documents} items of catalog version {plan.catalog_version}, "
         f"k1 {plan.bm25.k1:g}, b {plan.bm25.b:g}"
     )
+    if plan.encoder is not None:
+        print_line(f"with vectors of titles by the encoder {plan.encoder}")
     print_line(f"would delete {', '.join(plan.would_delete) or 'no old index'}")
 
 
@@ -68,6 +82,11 @@ def _render_report(report: "ReindexReport") -> None:
         f"{build.catalog_version} in {report.seconds:.1f} s, "
         f"k1 {build.bm25.k1:g}, b {build.bm25.b:g}"
     )
+    if report.encoder is not None:
+        print_line(
+            f"with vectors of titles by the encoder {report.encoder}; "
+            f"{report.encoded} titles were new to it"
+        )
     if report.resent:
         print_line(f"{report.resent} items had to be sent again")
     print_line(f"alias {build.alias} moved from {', '.join(report.replaced) or 'nowhere'}")

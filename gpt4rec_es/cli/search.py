@@ -5,20 +5,28 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.names import names
 from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.cli.output import emit, print_line, print_table
+from gpt4rec_es.errors import UsageError
 
 if TYPE_CHECKING:
     from gpt4rec_es.db.rows.analysts import FoundQuery
     from gpt4rec_es.retrieval.ad_hoc import SearchAnswer
+    from gpt4rec_es.retrieval.nearest import NearestAnswer
 
 
 @click.command()
 @click.argument("text")
 @click.option("--k", default=10, show_default=True, help="Number of items to find.")
 @click.option("--explain", is_flag=True, help="Show Elasticsearch's explanation of each score.")
+@click.option(
+    "--encoder",
+    shell_complete=names("encoder"),
+    help="Compare vectors by this registered encoder instead of words.",
+)
 @json_option
-def search(text: str, k: int, explain: bool, as_json: bool) -> None:
+def search(text: str, k: int, explain: bool, encoder: str | None, as_json: bool) -> None:
     """Search the catalog for TEXT with the query a night sends.
 
     Example: gpt4rec search "wooden train set" --k 5
@@ -26,6 +34,11 @@ def search(text: str, k: int, explain: bool, as_json: bool) -> None:
     from gpt4rec_es.retrieval.ad_hoc import search_titles
 
     runtime = get_runtime()
+    if encoder is not None:
+        if explain:
+            raise UsageError("A cosine has no explanation.", "Leave --explain out.")
+        emit(_nearest(text, k, encoder), as_json, _print_nearest)
+        return
     found = search_titles(
         runtime.elastic,
         runtime.settings.index_alias,
@@ -35,6 +48,26 @@ def search(text: str, k: int, explain: bool, as_json: bool) -> None:
         explain=explain,
     )
     emit(found, as_json, _print_hits)
+
+
+def _nearest(text: str, k: int, encoder: str) -> "NearestAnswer":
+    from gpt4rec_es.encoders.registered import show_encoder
+    from gpt4rec_es.retrieval.nearest import search_nearest
+
+    runtime = get_runtime()
+    opened = runtime.encoder(show_encoder(runtime.engine, encoder))
+    return search_nearest(runtime.elastic, runtime.settings.index_alias, text, k, opened)
+
+
+def _print_nearest(found: "NearestAnswer") -> None:
+    if not found.hits:
+        print_line("The encoder knows no word of the text.")
+    else:
+        print_table(
+            ["rank", "cosine", "item", "title", "brand"],
+            [(hit.rank, hit.cosine, hit.item_id, hit.title, hit.brand) for hit in found.hits],
+        )
+    print_line(f"index {found.index}")
 
 
 def _print_hits(found: "SearchAnswer") -> None:

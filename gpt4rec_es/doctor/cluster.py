@@ -10,6 +10,8 @@ from sqlalchemy import Engine
 
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows import builds as rows
+from gpt4rec_es.db.rows import encoders
+from gpt4rec_es.db.rows.builds import Build
 from gpt4rec_es.db.rows.documents import current_catalog_version
 from gpt4rec_es.db.rows.pins import load_pins
 from gpt4rec_es.doctor.findings import Finding, error, ok, warning
@@ -17,9 +19,11 @@ from gpt4rec_es.doctor.machine import numbers
 from gpt4rec_es.elastic.client import client_url
 from gpt4rec_es.elastic.disk import node_rooms, readable
 from gpt4rec_es.elastic.errors import plain_errors
-from gpt4rec_es.errors import DataError, UsageError
+from gpt4rec_es.encoders.registered import open_encoder_of
+from gpt4rec_es.errors import ConflictError, DataError, UsageError
 from gpt4rec_es.index import live
 from gpt4rec_es.index.mapping import Analysis, mapping_hash
+from gpt4rec_es.retrieval.knn import require_vectors_of
 
 _OLDEST = (8, 19)
 _LITTLE_HEAP = 2**30
@@ -197,6 +201,24 @@ def alias(
             f"it is of catalog version {build.catalog_version} of {version}: the next night "
             "reindexes first"
         )
+    if build.encoder_no is not None:
+        yield from _vectors(engine, client, build)
+
+
+def _vectors(engine: Engine, client: Elasticsearch, build: Build) -> Iterator[Finding]:
+    """Check that the encoder of the live build's vectors is as it was, and has made them."""
+    with transaction(engine) as connection:
+        row = encoders.load(connection, build.encoder_no or 0)
+    try:
+        opened = open_encoder_of(engine, row)
+        require_vectors_of(client, build.index_name, opened)
+    except (ConflictError, DataError, UsageError) as failure:
+        yield error(
+            f"The index holds vectors of the encoder {row.name}: {failure.message}",
+            failure.hint or "See `gpt4rec encoders list`.",
+        )
+        return
+    yield ok(f"it holds vectors of {row.dims} components by the encoder {row.name}")
 
 
 def pinned(engine: Engine, client: Elasticsearch, name: str) -> Iterator[Finding]:

@@ -13,6 +13,10 @@ from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
 MAX_WORDS = 64
 MAX_CHARACTERS = 900
 
+# The field of titles' vectors, in indices that have them, and the entry of the mapping's _meta with
+# the content hash of their encoder.
+VECTOR_FIELD, ENCODER = "title_vector", "encoder"
+
 
 def search_text(text: str) -> str:
     """Return the part of ``text`` that is searched for: its first 64 words, 900 characters."""

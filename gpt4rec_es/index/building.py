@@ -22,6 +22,7 @@ from gpt4rec_es.elastic.throttle import Throttle
 from gpt4rec_es.errors import Gpt4RecError
 from gpt4rec_es.index.bulk import BulkCounts, BulkLimits, load_documents
 from gpt4rec_es.index.create import (
+    check_vectors,
     clone_index,
     create_index,
     delete_index,
@@ -29,6 +30,7 @@ from gpt4rec_es.index.create import (
     verify_index,
 )
 from gpt4rec_es.index.mapping import Analysis, index_body, mapping_hash
+from gpt4rec_es.index.title_vectors import TitleVectors, field_for
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.records import Bm25, Document
 
@@ -59,15 +61,20 @@ def full_build(
     *,
     actor: str,
     reason: str | None,
+    vectors: TitleVectors | None = None,
     progress: Progress = no_progress,
 ) -> tuple[Build, BulkCounts]:
     """Return a ready build of the catalog ``snapshot``, and the counts of its load.
+
+    vectors: those of titles that the build holds; None: it holds none.
 
     Raises:
         DataError: a document was refused, or the index failed verification.
         DependencyError: a server cannot be reached.
     """
-    body = index_body(bm25, options.analysis, replicas=options.replicas)
+    total = snapshot.document_count
+    field_of_vectors = None if vectors is None else field_for(vectors.row, total)
+    body = index_body(bm25, options.analysis, replicas=options.replicas, vectors=field_of_vectors)
     with transaction(engine) as connection:
         build = rows.start(
             connection,
@@ -80,15 +87,15 @@ def full_build(
             mapping_hash=mapping_hash(options.analysis),
             actor=actor,
             reason=reason,
+            encoder_no=None if vectors is None else vectors.row.encoder_no,
         )
     with _removed_on_failure(engine, client, build):
         create_index(client, build.index_name, body)
         documents = Sampled(snapshot.documents())
-        total = snapshot.document_count
         counts = load_documents(
             client,
             build.index_name,
-            documents,
+            documents if vectors is None else vectors.attach(documents),
             total=total,
             limits=options.limits,
             backoff=options.backoff,
@@ -96,6 +103,8 @@ def full_build(
             progress=progress,
         )
         seal_index(client, build.index_name)
+        if vectors is not None:
+            check_vectors(client, build.index_name, vectors.indexed)
         return _verify(engine, client, build, total, documents.samples), counts
 
 

@@ -8,12 +8,13 @@ from typing import Any
 
 from elasticsearch import Elasticsearch, NotFoundError
 
-from gpt4rec_es.elastic.queries import search_text
+from gpt4rec_es.elastic.queries import VECTOR_FIELD, search_text
 from gpt4rec_es.elastic.similarity import same_bm25, similarity_settings
 from gpt4rec_es.errors import DataError
 from gpt4rec_es.index.inspect import (
     IndexState,
     applied_bm25,
+    count,
     count_each,
     describe_index,
     sample_titles,
@@ -95,6 +96,17 @@ def verify_index(
         found = ", ".join(map(_shown, used)) or "none"
         raise DataError(f"Scores in {name} are computed with {found}, not {_shown(bm25)}.")
     return state
+
+
+def check_vectors(client: Elasticsearch, name: str, number: int) -> None:
+    """Check that the index holds vectors of ``number`` titles.
+
+    Raises:
+        DataError: it holds another number.
+    """
+    found = count(client, name, {"exists": {"field": VECTOR_FIELD}})
+    if found != number:
+        raise DataError(f"{name} holds {found} vectors of titles instead of {number}.")
 
 
 def check_titles_find_items(

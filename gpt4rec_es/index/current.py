@@ -13,6 +13,7 @@ from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.index import live
 from gpt4rec_es.index.mapping import mapping_hash
 from gpt4rec_es.index.reindex import ReindexOptions, build_all
+from gpt4rec_es.index.title_vectors import chosen_encoder
 from gpt4rec_es.protocols import Progress, no_progress
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ def ensure_current(
     actor: str,
     progress: Progress = no_progress,
 ) -> Build:
-    """Return the live build, after a reindex if its catalog or mapping is not current.
+    """Return the live build, after a reindex if its catalog, mapping or encoder is not current.
 
     Raises as ``reindex`` does.
     """
@@ -48,8 +49,11 @@ def _current_build(engine: Engine, client: Elasticsearch, options: ReindexOption
         build = live.live_build(engine, client, options.alias)
     except (DataError, UsageError) as error:
         return error.message
+    wanted = chosen_encoder(engine, client, options.alias, options.encoder)
     with transaction(engine) as connection:
         version = current_catalog_version(connection)
+    if wanted is not None and build.encoder_no != wanted.encoder_no:
+        return f"the index has no vectors of the encoder {wanted.name}"
     if build.mapping_hash != mapping_hash(options.build.analysis):
         return "the mapping or the analyzer changed"
     if build.catalog_version != version:

@@ -141,15 +141,22 @@ _TWICE = 2
 
 
 def require_room_for(
-    client: Elasticsearch, documents: int, *, like: str | None, replicas: int
+    client: Elasticsearch,
+    documents: int,
+    *,
+    like: str | None,
+    replicas: int,
+    vector_bytes: int = 0,
 ) -> None:
     """Pass if ``documents`` can be indexed; like: an index to estimate their size from, if any.
+
+    vector_bytes: size of a vector that documents of ``like`` do not have.
 
     Raises:
         DependencyError: there is too little room; nothing was created.
     """
     each = bytes_per_document(client, like) if like else None
-    each = each or _FIRST_BYTES_PER_DOCUMENT
+    each = (each or _FIRST_BYTES_PER_DOCUMENT) + vector_bytes
     require_room(
         client,
         f"Elasticsearch at {client_url(client)}",

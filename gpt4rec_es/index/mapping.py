@@ -3,16 +3,20 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import orjson
 
+from gpt4rec_es.elastic.queries import ENCODER, VECTOR_FIELD
 from gpt4rec_es.elastic.similarity import SIMILARITY
 from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.records import Bm25, Document
 from gpt4rec_es.resources import resource_path
 
 _SYNONYMS = "catalog_synonyms"
+# Of the graph (HNSW): neighbours of a vector, and candidates for them; Elasticsearch's defaults.
+_LINKS, _CONSTRUCTION = 16, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +27,29 @@ class Analysis:
     synonyms: tuple[str, ...] = ()
 
 
-def index_body(bm25: Bm25, analysis: Analysis, *, replicas: int = 0) -> dict[str, Any]:
-    """Return the settings and mappings of a new index.
+@dataclass(frozen=True, slots=True)
+class VectorField:
+    """Vectors of titles in an index: whose they are, how wide, and how they are searched.
+
+    encoder: content hash of the encoder that made them. dims: number of components. kind: flat (all
+    are compared, exact), hnsw (by a graph), int8_hnsw (by a graph, components of one byte).
+    """
+
+    encoder: str
+    dims: int
+    kind: Literal["flat", "hnsw", "int8_hnsw"] = "flat"
+
+    @property
+    def bytes_per_document(self) -> int:
+        """Room of a vector on disk, about: its components, and its links in a graph."""
+        components = self.dims * (5 if self.kind == "int8_hnsw" else 4)
+        return components + (0 if self.kind == "flat" else 8 * _LINKS)
+
+
+def index_body(
+    bm25: Bm25, analysis: Analysis, *, replicas: int = 0, vectors: VectorField | None = None
+) -> dict[str, Any]:
+    """Return the settings and mappings of a new index, with vectors of titles if asked for.
 
     Raises:
         UsageError: there is no analyzer of that name.
@@ -45,7 +70,27 @@ def index_body(bm25: Bm25, analysis: Analysis, *, replicas: int = 0) -> dict[str
         place = chain.index("lowercase") + 1
         chain = [*chain[:place], _SYNONYMS, *chain[place:]]
     analyzers["catalog_search"]["filter"] = chain
+    if vectors is not None:
+        body["mappings"] |= _vector_mappings(body["mappings"], vectors)
     return body
+
+
+def _vector_mappings(mappings: dict[str, Any], vectors: VectorField) -> dict[str, Any]:
+    graph = {} if vectors.kind == "flat" else {"m": _LINKS, "ef_construction": _CONSTRUCTION}
+    field = {
+        "type": "dense_vector",
+        "dims": vectors.dims,
+        "index": True,
+        "similarity": "dot_product",  # the cosine, as vectors have length 1
+        "index_options": {"type": vectors.kind, **graph},
+    }
+    return {
+        # The field alone does not say whose vectors it holds.
+        "_meta": {ENCODER: vectors.encoder},
+        # Numbers as text would take more room than the vectors; nothing reads them.
+        "_source": {"excludes": [VECTOR_FIELD]},
+        "properties": {**mappings["properties"], VECTOR_FIELD: field},
+    }
 
 
 def _choice(analyzer: str) -> dict[str, Any]:
@@ -61,7 +106,8 @@ def _choice(analyzer: str) -> dict[str, Any]:
 def mapping_hash(analysis: Analysis) -> str:
     """Return a hex digest of the fields and of all analysis settings.
 
-    k1, b and replicas are excluded: they can differ between indices of equal content.
+    k1, b and replicas are excluded: they can differ between indices of equal content. So are
+    vectors: ``builds`` says whose an index has.
     """
     body = index_body(Bm25(), analysis)
     settings = body["settings"]["index"]
@@ -92,12 +138,13 @@ def encode_document(document: Document) -> bytes:
             "An index takes no longer ones.",
         )
     action = orjson.dumps({"index": {"_id": document.item_id}})
-    return b"%b\n%b\n" % (action, orjson.dumps(source_of(document)))
+    source = orjson.dumps(source_of(document), option=orjson.OPT_SERIALIZE_NUMPY)
+    return b"%b\n%b\n" % (action, source)
 
 
 def source_of(document: Document) -> dict[str, Any]:
     """Return the indexed fields of one item."""
-    return {
+    values = {
         "item_id": document.item_id,
         "item_no": document.item_no,
         "title": document.title,
@@ -106,3 +153,6 @@ def source_of(document: Document) -> dict[str, Any]:
         "price": None if document.price is None else float(document.price),
         "is_active": document.is_active,
     }
+    if document.vector is not None:
+        values[VECTOR_FIELD] = np.frombuffer(document.vector, dtype="<f4")
+    return values

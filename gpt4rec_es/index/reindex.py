@@ -26,6 +26,13 @@ from gpt4rec_es.index.bulk import BulkCounts
 from gpt4rec_es.index.inspect import require_room_for
 from gpt4rec_es.index.mapping import index_body
 from gpt4rec_es.index.prune import find_orphans, prunable, prune_builds, remove_orphans
+from gpt4rec_es.index.title_vectors import (
+    OpenEncoder,
+    TitleVectors,
+    chosen_encoder,
+    new_bytes,
+    open_vectors,
+)
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.records import Bm25
 
@@ -38,7 +45,9 @@ class ReindexOptions:
 
     bm25: for the first build of the alias only; later ones use the values of the live build. keep:
     number of builds kept for rollback, besides the live one. take_over: move the alias also from
-    indices that are not of this database.
+    indices that are not of this database. encoder: name of the registered encoder whose vectors of
+    titles the build holds; "none": it holds none; None: those of the live build. open_encoder:
+    opens it.
     """
 
     alias: str = "items"
@@ -46,11 +55,13 @@ class ReindexOptions:
     bm25: Bm25 = field(default_factory=Bm25)
     keep: int = 2
     take_over: bool = False
+    encoder: str | None = None
+    open_encoder: OpenEncoder | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ReindexPlan:
-    """Plan of a reindex. documents: number of documents to send."""
+    """Plan of a reindex. documents: number of documents to send. encoder: None: no vectors."""
 
     alias: str
     live: list[str]
@@ -58,11 +69,16 @@ class ReindexPlan:
     catalog_version: int
     bm25: Bm25
     would_delete: list[str]
+    encoder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ReindexReport:
-    """Report of a reindex. resent: number of documents sent again after a refusal."""
+    """Report of a reindex. resent: number of documents sent again after a refusal.
+
+    encoder: name of that of the build's vectors; None: it has none. encoded: titles without a
+    vector before.
+    """
 
     build: Build
     replaced: list[str]
@@ -71,6 +87,8 @@ class ReindexReport:
     requests: int
     resent: int
     seconds: float
+    encoder: str | None = None
+    encoded: int = 0
 
     @classmethod
     def of(
@@ -80,11 +98,13 @@ class ReindexReport:
         deleted: list[str],
         counts: BulkCounts,
         started: float,
+        vectors: TitleVectors | None,
     ) -> Self:
         """Return the report of a reindex that ends now; ``started``: by the monotonic clock."""
         seconds = time.monotonic() - started
         sent, requests, resent = counts.sent, counts.requests, counts.resent
-        return cls(build, replaced, sorted(deleted), sent, requests, resent, seconds)
+        made = (None, 0) if vectors is None else (vectors.row.name, vectors.encoded)
+        return cls(build, replaced, sorted(deleted), sent, requests, resent, seconds, *made)
 
 
 def plan_reindex(engine: Engine, client: Elasticsearch, options: ReindexOptions) -> ReindexPlan:
@@ -97,6 +117,7 @@ def plan_reindex(engine: Engine, client: Elasticsearch, options: ReindexOptions)
     with plain_errors(client), catalog_snapshot(engine) as snapshot:
         _refuse_empty(snapshot)
         live.require_own_alias(engine, client, options.alias, take_over=options.take_over)
+        encoder = chosen_encoder(engine, client, options.alias, options.encoder)
         orphans = find_orphans(engine, client, options.alias)
         return ReindexPlan(
             options.alias,
@@ -105,6 +126,7 @@ def plan_reindex(engine: Engine, client: Elasticsearch, options: ReindexOptions)
             snapshot.catalog_version,
             live.recorded_bm25(engine, options.alias, options.bm25),
             sorted([*orphans, *_unneeded_after_swap(engine, client, options)]),
+            None if encoder is None else encoder.name,
         )
 
 
@@ -158,11 +180,17 @@ def build_all(
     deleted = remove_orphans(engine, client, alias)
     replaced = alias_targets(client, alias)
     bm25 = live.recorded_bm25(engine, alias, options.bm25)
+    row = chosen_encoder(engine, client, alias, options.encoder)
+    vectors = None if row is None else open_vectors(engine, row, options.open_encoder)
     with catalog_snapshot(engine) as snapshot:
         _refuse_empty(snapshot)
-        like = replaced[0] if replaced else None
-        replicas = options.build.replicas
-        require_room_for(client, snapshot.document_count, like=like, replicas=replicas)
+        require_room_for(
+            client,
+            snapshot.document_count,
+            like=replaced[0] if replaced else None,
+            replicas=options.build.replicas,
+            vector_bytes=new_bytes(engine, replaced, row, snapshot.document_count),
+        )
         build, counts = full_build(
             engine,
             client,
@@ -172,11 +200,14 @@ def build_all(
             options.build,
             actor=actor,
             reason=reason,
+            vectors=vectors,
             progress=progress,
         )
     live.make_live(engine, client, lock, build, action="reindex", actor=actor, reason=reason)
     deleted += prune_builds(engine, client, alias, options.keep)
-    return ReindexReport.of(build, replaced, deleted, counts, started)
+    if vectors is not None:
+        vectors.forget_others()
+    return ReindexReport.of(build, replaced, deleted, counts, started, vectors)
 
 
 def _refuse_empty(snapshot: CatalogSnapshot) -> None:

@@ -25,6 +25,8 @@ _SECTIONS: dict[str, type] = {
 }
 _ENTRIES = ("format", "prompt_titles", *_SECTIONS)
 _OPTIONAL = ("reranker",)
+# Fields of records that no document holds: a file of the installation, and what other entries say.
+_HIDDEN = {QueryFilters: {"phrases"}, SearchOptions: {"encoder"}}
 _SEE = "docs/recipes.md describes the document; `gpt4rec recipes export default` writes one."
 
 Record = TypeVar("Record")
@@ -100,8 +102,7 @@ def _section(section: str, given: Any, name: str) -> Any:
 
 def _entries(record: type, given: Mapping[str, Any], place: str) -> dict[str, Any]:
     """Return the entries of a section, each with its type and range checked."""
-    hidden = {"phrases"} if record is QueryFilters else set()
-    names = [one.name for one in fields(record) if one.name not in hidden]
+    names = [one.name for one in fields(record) if one.name not in _HIDDEN.get(record, ())]
     _require_names(given, names, place)
     hints = get_type_hints(record)
     values: dict[str, Any] = {}

@@ -15,7 +15,9 @@ from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
 # The default of index.max_result_window.
 MAX_DEPTH = 10_000
 # Not the default: partial results would look like a short list of hits.
-_HEADER = b'{"allow_partial_search_results":false}\n'
+HEADER = b'{"allow_partial_search_results":false}\n'
+# Left out of every search, as a clause of must_not.
+NOT_INACTIVE = {"term": {"is_active": False}}
 _MARK = "MARK"
 
 
@@ -23,7 +25,7 @@ def search_body(text: str, depth: int, options: SearchOptions = ANY_TERM) -> dic
     """Return the body of the search for the best ``depth`` active items."""
     return {
         "query": active_query(text, options),
-        **_bare(depth),
+        **bare(depth),
     }
 
 
@@ -36,7 +38,7 @@ def active_query(text: str, options: SearchOptions = ANY_TERM) -> dict[str, Any]
     return {
         "bool": {
             "must": [title_query(text, options)],
-            "must_not": [{"term": {"is_active": False}}],
+            "must_not": [NOT_INACTIVE],
         }
     }
 
@@ -51,11 +53,11 @@ def has_no_term_body(text: str) -> dict[str, Any]:
     or_all["match"]["title"]["zero_terms_query"] = "all"
     return {
         "query": {"bool": {"must": [or_all], "must_not": [title_query(text)]}},
-        **_bare(1),
+        **bare(1),
     }
 
 
-def _bare(size: int) -> dict[str, Any]:
+def bare(size: int) -> dict[str, Any]:
     """Return the common part of a body: hits contain only their sort values."""
     return {
         # Ids are unique, so the number does not affect the order; it is only returned.
@@ -72,7 +74,7 @@ class Template:
 
     def __init__(self, body: dict[str, Any]) -> None:
         """Make a template of a ``body`` for the text ``MARK``."""
-        self._parts = (_HEADER + orjson.dumps(body) + b"\n").split(orjson.dumps(_MARK))
+        self._parts = (HEADER + orjson.dumps(body) + b"\n").split(orjson.dumps(_MARK))
 
     @classmethod
     def search(cls, depth: int, options: SearchOptions = ANY_TERM) -> "Template":

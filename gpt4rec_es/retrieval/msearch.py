@@ -108,10 +108,12 @@ class ElasticRetriever:
         wanted = [search_text(text) for text in texts]
         distinct = list(dict.fromkeys(wanted))
         self._count(searches=len(distinct))
-        found = self._ask(distinct, Template.search(depth, options), depth)
+        template = Template.search(depth, options)
+        found = self._ask(distinct, [template.fill(text) for text in distinct], depth)
         without = [text for text, hits in zip(distinct, found, strict=True) if not hits[0]]
         self._count(checks=len(without))
-        checked = self._ask(without, Template.has_no_term(), 1)
+        check = Template.has_no_term()
+        checked = self._ask(without, [check.fill(text) for text in without], 1)
         empty = {text for text, hits in zip(without, checked, strict=True) if hits[0]}
         results = [
             SearchResult(item_nos, scores, len(item_nos) < depth, text in empty)
@@ -122,9 +124,9 @@ class ElasticRetriever:
         by_text = dict(zip(distinct, results, strict=True))
         return [by_text[text] for text in wanted]
 
-    def _ask(self, texts: Sequence[str], template: Template, depth: int) -> list[Hits]:
+    def _ask(self, texts: Sequence[str], lines: Sequence[bytes], depth: int) -> list[Hits]:
         """Return (item numbers, scores) per text, with up to ``requests_in_flight`` at once."""
-        batches = list(self._batches(texts, template, depth))
+        batches = list(self._batches(texts, lines, depth))
         if len(batches) < 2:
             answered = [self._ask_batch(batch) for batch in batches]
         else:
@@ -133,9 +135,8 @@ class ElasticRetriever:
                 answered = list(pool.map(self._ask_batch, batches))
         return list(chain.from_iterable(answered))
 
-    def _batches(self, texts: Sequence[str], template: Template, depth: int) -> Iterator[Batch]:
+    def _batches(self, texts: Sequence[str], lines: Sequence[bytes], depth: int) -> Iterator[Batch]:
         most = max(1, min(self._throttle.most(self._per_request), _HITS_PER_REQUEST // depth))
-        lines = [template.fill(text) for text in texts]
         start = 0
         while start < len(lines):
             number = len(lines[start : start + most])

@@ -20,6 +20,7 @@ from gpt4rec_es.doctor.findings import Finding, Level, ok, run_check, worst
 from gpt4rec_es.doctor.machine import numbers, versions
 from gpt4rec_es.elastic.alias import alias_targets
 from gpt4rec_es.elastic.client import make_client
+from gpt4rec_es.encoders.registered import add_encoder
 from gpt4rec_es.errors import DependencyError
 from gpt4rec_es.logs import register_secrets
 from gpt4rec_es.options.lists import Fusion
@@ -31,6 +32,7 @@ from tests.flow.conftest import use_titles
 from tests.servers import Servers
 from tests.shop import RECIPE, make_shop, use_recipe
 from tests.vector_maker import register
+from tests.vectors import save_token_vectors
 
 Doctor = Callable[[], tuple[int, dict[str, list[dict[str, Any]]]]]
 
@@ -203,6 +205,22 @@ def test_files_and_builds_that_are_not_as_recorded(
     found = doctor()[1]
     assert found["recipe"][0]["level"] == "warning"
     assert "makes lists from its other sources" in found["recipe"][0]["what"]
+
+
+def test_the_encoder_of_the_index_is_opened(
+    doctor: Doctor, database: Database, tmp_path: Path
+) -> None:
+    folder = save_token_vectors(tmp_path / "words", {"red": (1.0, 0.0)})
+    add_encoder(database.engine, "words", "static", path=folder, actor="test")
+    assert run(["--env-file", "", "reindex", "--encoder", "words"]) == 0
+    code, found = doctor()
+    assert bad(found) == {}
+    assert "vectors of 2 components by the encoder words" in found["alias"][1]["what"]
+    save_token_vectors(folder, {"red": (0.0, 1.0)})
+    code, found = doctor()
+    assert code == 2
+    assert bad(found) == {"alias": "error"}
+    assert "files of encoder 'words' changed" in found["alias"][1]["what"]
 
 
 def test_an_analyst_that_does_not_find_the_views(

@@ -1,6 +1,7 @@
 """The commands on indices."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from tests.databases import Database
 from tests.elastic.catalogs import add_shirts
 from tests.indexes import index_names
 from tests.servers import Servers
+from tests.vectors import save_token_vectors
 
 
 class Operator:
@@ -145,3 +147,44 @@ def test_a_text_that_is_none_is_refused(operator: Operator, wanted: str) -> None
 
 def test_the_number_of_hits_has_bounds(operator: Operator) -> None:
     assert "Ask for 1 to 10000" in operator.fails(2, "search", "shirt", "--k", "0")
+
+
+def test_a_day_with_an_encoder(operator: Operator, database: Database, tmp_path: Path) -> None:
+    add_shirts(database.engine)
+    axes = {"red": (1.0, 0.0), "crimson": (0.9, 0.1), "blue": (0.0, 1.0)}
+    folder = save_token_vectors(tmp_path / "words", axes)
+    assert "Name one encoder" in operator.fails(2, "encoders", "add", "words")
+    add = ("encoders", "add", "words", "--static", str(folder))
+    assert operator.run(*add, "--dry-run") == "words can be registered.\n"
+    assert operator.json("encoders", "list") == []
+    assert operator.run(*add) == "words is registered.\n"
+    assert operator.json("encoders", "show", "words")["dims"] == 2
+    assert "static" in operator.run("encoders", "list")
+    assert "words" in operator.run("encoders", "show", "words")
+
+    operator.run("reindex")
+    nearest = ("search", "crimson", "--k", "2", "--encoder", "words")
+    assert "no vectors of this encoder" in operator.fails(1, *nearest)
+    plan = operator.run("reindex", "--encoder", "words", "--dry-run")
+    assert "vectors of titles by the encoder words" in plan
+    # Three colours are six titles, and "green" is unknown to it.
+    assert "6 titles were new to it" in operator.run("reindex", "--encoder", "words")
+    assert operator.json("reindex")["encoded"] == 0
+    found = operator.json(*nearest)["hits"]
+    assert [hit["title"] for hit in found] == ["red shirt", "red dress"]
+    assert found[0]["cosine"] == pytest.approx(0.9 / 0.82**0.5, abs=1e-6)
+    assert operator.json("search", "crimson")["hits"] == []
+    assert "cosine" in operator.run(*nearest)
+    assert "knows no word" in operator.run("search", "zebra", "--encoder", "words")
+    assert "no explanation" in operator.fails(2, *nearest, "--explain")
+    for text, k, reason in ((" ", "2", "nothing to search"), ("red", "0", "Ask for 1")):
+        assert reason in operator.fails(2, "search", text, "--k", k, "--encoder", "words")
+
+    remove = ("encoders", "remove", "words")
+    assert "reindex --encoder none" in operator.fails(2, *remove)
+    operator.run("reindex", "--encoder", "none")
+    operator.run("index", "prune", "--keep", "0")
+    assert operator.json(*remove, "--dry-run")["title_vectors"] == 6
+    assert operator.run(*remove) == "words is removed, with 6 vectors of titles.\n"
+    assert operator.json("encoders", "list") == []
+    assert "no encoder 'words'" in operator.fails(2, "reindex", "--encoder", "words")

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
+from gpt4rec_es.db.rows.encoders import Encoder
 from gpt4rec_es.db.tables import alias_swaps, builds
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.records import Bm25
@@ -18,7 +19,10 @@ from gpt4rec_es.records import Bm25
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """One row of ``builds``: an index that does not change once its state is ready."""
+    """One row of ``builds``: an index that does not change once its state is ready.
+
+    encoder_no: encoder whose vectors of titles it holds; None: it holds none.
+    """
 
     build_no: int
     index_name: str
@@ -38,6 +42,7 @@ class Build:
     deleted_at: dt.datetime | None
     error: str | None
     is_pinned: bool
+    encoder_no: int | None
 
     def require_items(self, k: int) -> None:
         """Raise if this build has fewer than ``k`` items.
@@ -49,6 +54,18 @@ class Build:
             raise UsageError(
                 f"k is {k}, but {self.index_name} holds only {self.document_count} items.",
                 "Ask for shorter lists.",
+            )
+
+    def require_vectors(self, encoder: Encoder) -> None:
+        """Raise unless this build holds the vectors of ``encoder``.
+
+        Raises:
+            UsageError: it holds none, or those of another encoder.
+        """
+        if self.encoder_no != encoder.encoder_no:
+            raise UsageError(
+                f"{self.index_name} holds no vectors of the encoder {encoder.name!r}.",
+                f"Run `gpt4rec reindex --encoder {encoder.name}`.",
             )
 
 
@@ -101,6 +118,7 @@ def is_same_content(build: Build, other: Build) -> bool:
         other.catalog_version == build.catalog_version
         and other.mapping_hash == build.mapping_hash
         and other.document_count == build.document_count
+        and other.encoder_no == build.encoder_no
     )
 
 
@@ -116,10 +134,11 @@ def start(
     mapping_hash: str,
     actor: str,
     reason: str | None,
+    encoder_no: int | None = None,
 ) -> Build:
     """Insert a build in state building and return it.
 
-    kind: full, or derived (cloned from ``parent``).
+    kind: full, or derived (cloned from ``parent``, whose ``encoder_no`` it has then).
     """
     row = connection.execute(
         insert(builds)
@@ -135,6 +154,7 @@ def start(
             mapping_hash=mapping_hash,
             actor=actor,
             reason=reason,
+            encoder_no=encoder_no if parent is None else parent.encoder_no,
         )
         .returning(builds)
     ).one()

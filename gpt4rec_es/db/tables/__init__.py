@@ -21,6 +21,7 @@ from gpt4rec_es.db.tables.daily import (
     daily_queries,
     daily_runs,
 )
+from gpt4rec_es.db.tables.encoders import encoders, title_vectors
 from gpt4rec_es.db.tables.evaluations import (
     evaluation_lists,
     evaluation_metrics,
@@ -99,6 +100,7 @@ __all__ = [
     "daily_queries",
     "daily_runs",
     "decodings",
+    "encoders",
     "evaluation_lists",
     "evaluation_metrics",
     "evaluations",
@@ -153,6 +155,7 @@ __all__ = [
     "split_prompts",
     "split_train",
     "splits",
+    "title_vectors",
     "trial_comparisons",
     "trial_points",
     "trial_queries",

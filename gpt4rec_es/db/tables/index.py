@@ -83,6 +83,11 @@ builds = Table(
         server_default=text("false"),
         comment="whether an operator pinned the build: its index is never deleted",
     ),
+    Column(
+        "encoder_no",
+        ForeignKey("encoders.encoder_no"),
+        comment="encoder whose vectors of titles the index holds; NULL: it holds none",
+    ),
     CheckConstraint("kind IN ('full', 'derived')", name="kind"),
     CheckConstraint("state IN ('building', 'ready', 'failed', 'deleted')", name="state"),
     comment=(
@@ -165,7 +170,12 @@ searches = Table(
         "depth", Integer, primary_key=True, autoincrement=False, comment="number of hits requested"
     ),
     Column("item_nos", ARRAY(Integer), nullable=False, comment="items found, best first"),
-    Column("scores", ARRAY(REAL), nullable=False, comment="BM25 scores, parallel to item_nos"),
+    Column(
+        "scores",
+        ARRAY(REAL),
+        nullable=False,
+        comment="scores, parallel to item_nos: by BM25, or (1 + cosine) / 2 of vectors",
+    ),
     Column(
         "is_exhausted",
         Boolean,

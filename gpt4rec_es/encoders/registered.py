@@ -1,0 +1,183 @@
+"""Register encoders, and open the registered ones.
+
+A row refers to files that may have changed, so they are checked before they are used.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Engine
+
+from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.rows import audit, encoders, generators, title_vectors
+from gpt4rec_es.db.rows.encoders import Encoder as EncoderRow
+from gpt4rec_es.encoders.token_vectors import open_token_vectors
+from gpt4rec_es.encoders.unit_rows import unit_rows
+from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.protocols import Encoder, Vectors
+
+if TYPE_CHECKING:
+    from gpt4rec_es.encoders.text_encoder import TextEncoder
+
+# Part of the content hash of the kind generator.
+_FORMAT = "mean states of a generator 1"
+
+
+class GeneratorStates:
+    """Encodes a text as the mean of the last states that a generator's GPT-2 has of its tokens."""
+
+    def __init__(self, encoder: "TextEncoder") -> None:
+        self._encoder = encoder
+        self.dims = encoder.width
+        digest = hashlib.sha256(f"{_FORMAT}\0{encoder.content_hash()}".encode())
+        self.content_hash = digest.hexdigest()
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Return (texts, dims), see ``protocols.Encoder``."""
+        rows = unit_rows(self._encoder.encode_text(texts).float().cpu().numpy())
+        # An empty text is read as the end token, which no title has.
+        rows[[place for place, text in enumerate(texts) if not text]] = 0
+        return rows
+
+
+def list_encoders(engine: Engine) -> list[EncoderRow]:
+    """Return all registered encoders, the oldest first."""
+    with transaction(engine) as connection:
+        return encoders.load_all(connection)
+
+
+def show_encoder(engine: Engine, name: str) -> EncoderRow:
+    """Return one registered encoder.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    with transaction(engine) as connection:
+        return encoders.get(connection, name)
+
+
+def add_encoder(
+    engine: Engine,
+    name: str,
+    kind: str,
+    *,
+    path: Path | None = None,
+    source: str | None = None,
+    actor: str,
+    dry_run: bool = False,
+) -> EncoderRow | None:
+    """Register an encoder and return its row; None: a dry run without an error.
+
+    kind, path, source: see ``db.rows.encoders.Encoder``. Of a registered one with this content,
+    only these change.
+
+    Raises:
+        UsageError: it cannot be opened, or the name is taken.
+    """
+    place = None if path is None else str(path.resolve())
+    opened = _opened(engine, kind, place, source)
+    with transaction(engine) as connection:
+        if dry_run:
+            encoders.require_free(connection, name, opened.content_hash)
+            return None
+        before = encoders.find(connection, name)
+        row = encoders.register(
+            connection,
+            name=name,
+            kind=kind,
+            content_hash=opened.content_hash,
+            dims=opened.dims,
+            path=place,
+            source=source,
+            actor=actor,
+        )
+        if before is None:
+            after = {"kind": kind, "content_hash": row.content_hash}
+            audit.record(connection, actor, "encoder_add", name, after=after)
+        elif _place(before) != _place(row):
+            audit.record(
+                connection, actor, "encoder_move", name, before=_place(before), after=_place(row)
+            )
+        return row
+
+
+def remove_encoder(engine: Engine, name: str, *, actor: str, dry_run: bool = False) -> int:
+    """Delete the vectors of an encoder and free its name; return their number. Its files stay.
+
+    Raises:
+        UsageError: there is none of that name, or an index holds its vectors.
+    """
+    with transaction(engine) as connection:
+        row = encoders.get(connection, name)
+        count = title_vectors.count_vectors(connection, row.encoder_no)
+        if indices := encoders.builds_with(connection, row.encoder_no):
+            raise UsageError(
+                f"{indices[-1]} holds vectors of the encoder {name!r}.",
+                "Run `gpt4rec reindex --encoder none`, then `gpt4rec index prune --keep 0`.",
+            )
+        if dry_run:
+            return count
+        encoders.mark_removed(connection, row.encoder_no)
+        before = {**_place(row), "content_hash": row.content_hash}
+        audit.record(connection, actor, "encoder_remove", name, before=before)
+        for hashes in title_vectors.stream_hashes(connection, row.encoder_no):
+            title_vectors.delete_vectors(connection, row.encoder_no, hashes)
+    return count
+
+
+def open_encoder_of(
+    engine: Engine, row: EncoderRow, device: str = "cpu", threads: int = 0
+) -> Encoder:
+    """Return the encoder of ``row``, opened, if its files are unchanged.
+
+    threads: of this process; 0: as they are.
+
+    Raises:
+        UsageError: its files are gone, or hold something else.
+        ConflictError: its files changed.
+    """
+    if row.path is not None and not Path(row.path).exists():
+        raise UsageError(
+            f"The files of encoder {row.name!r} are gone: {row.path}.",
+            f"Put them back, or say where they are: `gpt4rec encoders add {row.name}`.",
+        )
+    if threads and row.kind != "static":
+        from gpt4rec_es.encoders.network import set_threads  # noqa: PLC0415 - loads torch
+
+        set_threads(threads)
+    opened = _opened(engine, row.kind, row.path, row.source, device)
+    if opened.content_hash != row.content_hash:
+        raise ConflictError(
+            f"The files of encoder {row.name!r} changed since it was registered.",
+            "Put them back, or register them under another name.",
+        )
+    return opened
+
+
+def _opened(
+    engine: Engine, kind: str, path: str | None, source: str | None, device: str = "cpu"
+) -> Encoder:
+    if kind == "static":
+        return open_token_vectors(Path(str(path)))
+    if kind == "folder":
+        from gpt4rec_es.encoders.sentence_encoder import (  # noqa: PLC0415 - loads torch
+            open_sentence_encoder,
+        )
+
+        return open_sentence_encoder(Path(str(path)), device)
+    from gpt4rec_es.encoders.text_encoder import open_encoder  # noqa: PLC0415 - loads torch
+
+    with transaction(engine) as connection:
+        row = generators.get(connection, str(source))
+    if row.path is None:
+        raise UsageError(
+            f"The generator {source!r} has no network, so it makes no vectors.",
+            "Name one of kind gpt2 (`gpt4rec generators list`).",
+        )
+    return GeneratorStates(open_encoder(Path(row.path), device=device))
+
+
+def _place(row: EncoderRow) -> dict[str, str | None]:
+    return {"kind": row.kind, "path": row.path, "source": row.source}

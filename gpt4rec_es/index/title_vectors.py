@@ -1,0 +1,149 @@
+"""Vectors of titles for a build: each distinct title is encoded once per encoder, then kept.
+
+Vectors are stored while the catalog is read, so a reindex that was killed goes on where it was.
+"""
+
+import logging
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Literal, TypeAlias
+
+import numpy as np
+from elasticsearch import Elasticsearch
+from sqlalchemy import Engine
+
+from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.rows import encoders
+from gpt4rec_es.db.rows import title_vectors as rows
+from gpt4rec_es.db.rows.builds import find_by_index
+from gpt4rec_es.db.rows.encoders import Encoder as EncoderRow
+from gpt4rec_es.elastic.alias import alias_targets
+from gpt4rec_es.elastic.queries import search_text
+from gpt4rec_es.encoders.registered import open_encoder_of
+from gpt4rec_es.index.mapping import VectorField
+from gpt4rec_es.prompts.keys import hash128
+from gpt4rec_es.protocols import Encoder
+from gpt4rec_es.records import Document
+
+log = logging.getLogger(__name__)
+
+OpenEncoder: TypeAlias = Callable[[EncoderRow], Encoder]
+# The name that stands for an index without vectors.
+NO_ENCODER = "none"
+# Titles encoded and stored at once.
+_BATCH = 1000
+# Up to so many items all vectors are compared, which is exact; above, a graph leads to the nearest.
+EXACT_UP_TO = 20_000
+
+
+def field_for(row: EncoderRow, documents: int) -> VectorField:
+    """Return the field of vectors in an index of so many documents."""
+    kind: Literal["flat", "hnsw"] = "flat" if documents <= EXACT_UP_TO else "hnsw"
+    return VectorField(row.content_hash, row.dims, kind)
+
+
+def chosen_encoder(
+    engine: Engine, client: Elasticsearch, alias: str, name: str | None
+) -> EncoderRow | None:
+    """Return the encoder of the vectors that the next build of ``alias`` holds; None: it has none.
+
+    name: see ``ReindexOptions.encoder``.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if name == NO_ENCODER:
+        return None
+    targets = alias_targets(client, alias)
+    with transaction(engine) as connection:
+        if name is not None:
+            return encoders.get(connection, name)
+        build = find_by_index(connection, targets[0]) if targets else None
+        if build is None or build.encoder_no is None:
+            return None
+        row = encoders.load(connection, build.encoder_no)
+        return row if row.removed_at is None else None
+
+
+def new_bytes(
+    engine: Engine, replaced: Sequence[str], row: EncoderRow | None, documents: int
+) -> int:
+    """Return the bytes of a vector by ``row`` that documents of the replaced index do not have."""
+    if row is None:
+        return 0
+    with transaction(engine) as connection:
+        before = find_by_index(connection, replaced[0]) if replaced else None
+    if before is not None and before.encoder_no == row.encoder_no:
+        return 0
+    return field_for(row, documents).bytes_per_document
+
+
+class TitleVectors:
+    """Gives documents the vectors of their titles by one registered encoder.
+
+    encoded: titles that had no vector yet. indexed: documents that were given one; a title without
+    a token that the encoder knows has none.
+    """
+
+    def __init__(self, engine: Engine, row: EncoderRow, encoder: Encoder) -> None:
+        self.row = row
+        self.encoded = self.indexed = 0
+        self._engine, self._encoder = engine, encoder
+        self._seen = array("Q")
+
+    def attach(self, documents: Iterable[Document]) -> Iterator[Document]:
+        """Yield the documents with vectors, after encoding titles that have none."""
+        source = iter(documents)
+        while batch := list(islice(source, _BATCH)):
+            texts = [search_text(document.title) for document in batch]
+            keys = [hash128(text) for text in texts]
+            self._seen.extend(_short(key) for key in keys)
+            vectors = self._vectors(dict(zip(keys, texts, strict=True)))
+            for document, key in zip(batch, keys, strict=True):
+                vector = vectors[key]
+                if not vector.strip(b"\0"):
+                    yield document
+                    continue
+                self.indexed += 1
+                yield replace(document, vector=vector)
+
+    def _vectors(self, texts: dict[bytes, str]) -> dict[bytes, bytes]:
+        with transaction(self._engine) as connection:
+            found = rows.load_vectors(connection, self.row.encoder_no, texts.keys())
+        missing = {key: text for key, text in texts.items() if key not in found}
+        if not missing:
+            return found
+        made = self._encoder.encode(list(missing.values())).astype("<f4", copy=False)
+        new = {key: row.tobytes() for key, row in zip(missing, made, strict=True)}
+        with transaction(self._engine) as connection:
+            rows.store_vectors(connection, self.row.encoder_no, new)
+        self.encoded += len(new)
+        return found | new
+
+    def forget_others(self) -> int:
+        """Delete the vectors of titles that no attached document had; return their number."""
+        # 64 of the 128 bits: a title that is taken for another only stays.
+        used = np.unique(np.frombuffer(self._seen, dtype=np.uint64))
+        deleted = 0
+        with transaction(self._engine) as connection:
+            if rows.count_vectors(connection, self.row.encoder_no) <= len(used):
+                return 0
+            slices = rows.stream_hashes(connection, self.row.encoder_no)
+            for hashes in slices:
+                known = np.isin(np.array([_short(key) for key in hashes], dtype=np.uint64), used)
+                gone = [key for key, is_used in zip(hashes, known, strict=True) if not is_used]
+                deleted += rows.delete_vectors(connection, self.row.encoder_no, gone)
+        log.info("deleted %s vectors of titles that the catalog has no more", deleted)
+        return deleted
+
+
+def open_vectors(engine: Engine, row: EncoderRow, open_it: OpenEncoder | None) -> TitleVectors:
+    """Return the vectors of titles by a registered encoder, opened by ``open_it`` or on the CPU."""
+    opened = open_encoder_of(engine, row) if open_it is None else open_it(row)
+    return TitleVectors(engine, row, opened)
+
+
+def _short(key: bytes) -> int:
+    return int.from_bytes(key[:8], "little")

@@ -1,0 +1,256 @@
+"""Builds with vectors of titles: each title encoded once, kept by clones, found by nearness."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from elasticsearch import Elasticsearch
+from sqlalchemy import Engine, text
+
+from gpt4rec_es.db.rows import title_vectors
+from gpt4rec_es.db.rows.encoders import Encoder as EncoderRow
+from gpt4rec_es.elastic.alias import alias_targets
+from gpt4rec_es.encoders.registered import add_encoder, open_encoder_of
+from gpt4rec_es.encoders.token_vectors import open_token_vectors
+from gpt4rec_es.errors import DataError, UsageError
+from gpt4rec_es.index import title_vectors as embedding
+from gpt4rec_es.index.bm25 import set_bm25
+from gpt4rec_es.index.current import ensure_current
+from gpt4rec_es.index.mapping import VectorField
+from gpt4rec_es.index.reindex import ReindexOptions, ReindexReport, plan_reindex, reindex
+from gpt4rec_es.protocols import Encoder, Vectors
+from gpt4rec_es.records import Bm25
+from gpt4rec_es.retrieval.knn import KnnRetriever
+from tests.databases import Database
+from tests.elastic.catalogs import add_items
+from tests.vectors import save_token_vectors
+
+AXES = {"red": (1.0, 0.0, 0.0), "crimson": (0.9, 0.1, 0.0), "hat": (0.0, 1.0, 0.0)}
+
+
+class Counting:
+    """An encoder that notes which texts it encoded."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder, self.dims = encoder, encoder.dims
+        self.content_hash = encoder.content_hash
+        self.texts: list[str] = []
+        self.fails_after = 10_000
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        if len(self.texts) >= self.fails_after:
+            raise DataError("The power is gone.")
+        self.texts += texts
+        return self._encoder.encode(texts)
+
+
+@pytest.fixture
+def engine(database: Database) -> Engine:
+    add_items(database.engine, [("A", "red hat"), ("B", "Crimson"), ("C", "zebra"), ("D", "hat")])
+    return database.engine
+
+
+@pytest.fixture
+def row(engine: Engine, tmp_path: Path) -> EncoderRow:
+    folder = save_token_vectors(tmp_path / "words", AXES)
+    found = add_encoder(engine, "words", "static", path=folder, actor="test")
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def encoder(engine: Engine, row: EncoderRow) -> Counting:
+    return Counting(open_encoder_of(engine, row))
+
+
+@pytest.fixture
+def options(alias: str, encoder: Counting) -> ReindexOptions:
+    return ReindexOptions(alias=alias, encoder="words", open_encoder=lambda _: encoder)
+
+
+def run(engine: Engine, elastic: Elasticsearch, options: ReindexOptions) -> ReindexReport:
+    return reindex(engine, elastic, options, actor="test")
+
+
+def stored(engine: Engine, row: EncoderRow) -> int:
+    with engine.connect() as connection:
+        return title_vectors.count_vectors(connection, row.encoder_no)
+
+
+def nearest(
+    elastic: Elasticsearch, index: str, encoder: Encoder, query: str
+) -> list[tuple[int, float]]:
+    (result,) = KnnRetriever(elastic, index, encoder).search([query], 10)
+    return list(zip(result.item_nos, result.scores, strict=True))
+
+
+def test_a_title_is_found_by_a_word_of_like_meaning(
+    engine: Engine, elastic: Elasticsearch, options: ReindexOptions, encoder: Counting
+) -> None:
+    report = run(engine, elastic, options)
+    assert (report.encoder, report.encoded, report.documents) == ("words", 4, 4)
+    hits = nearest(elastic, report.build.index_name, encoder, "red")
+    # "zebra" has no known token, so it has no vector.
+    assert [number for number, _ in hits] == [2, 1, 4]
+    cosines = [0.9 / 0.82**0.5, 0.5**0.5, 0.0]
+    assert [score for _, score in hits] == pytest.approx([(1 + c) / 2 for c in cosines], abs=1e-6)
+    mapping = elastic.indices.get_mapping(index=report.build.index_name).body
+    field = mapping[report.build.index_name]["mappings"]["properties"]["title_vector"]
+    assert (field["dims"], field["index_options"]) == (3, {"type": "flat"})
+    source = elastic.get(index=report.build.index_name, id="A")["_source"]
+    assert "title_vector" not in source
+
+
+def test_a_title_is_encoded_once_and_forgotten_with_its_item(
+    engine: Engine,
+    elastic: Elasticsearch,
+    options: ReindexOptions,
+    encoder: Counting,
+    row: EncoderRow,
+) -> None:
+    run(engine, elastic, options)
+    add_items(engine, [("E", " red  hat ")])  # equal after normalisation of spaces
+    assert run(engine, elastic, options).encoded == 0
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE items SET title = 'red crimson', version = version + 1 WHERE item_no = 2")
+        )
+    assert stored(engine, row) == 4
+    assert run(engine, elastic, options).encoded == 1
+    assert encoder.texts == ["red hat", "Crimson", "zebra", "hat", "red crimson"]
+    assert stored(engine, row) == 4
+
+
+def test_what_was_encoded_before_a_failure_stays(
+    engine: Engine,
+    elastic: Elasticsearch,
+    options: ReindexOptions,
+    encoder: Counting,
+    row: EncoderRow,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(embedding, "_BATCH", 1)
+    encoder.fails_after = 3
+    with pytest.raises(DataError, match="power"):
+        run(engine, elastic, options)
+    assert alias_targets(elastic, options.alias) == []
+    assert stored(engine, row) == 3
+    encoder.fails_after = 10
+    assert run(engine, elastic, options).encoded == 1
+
+
+def test_the_encoder_of_the_live_build_is_kept_until_another_or_none_is_named(
+    engine: Engine, elastic: Elasticsearch, options: ReindexOptions, row: EncoderRow
+) -> None:
+    plain = replace(options, encoder=None)
+    assert run(engine, elastic, plain).build.encoder_no is None
+    assert plan_reindex(engine, elastic, plain).encoder is None
+    assert plan_reindex(engine, elastic, options).encoder == "words"
+    assert run(engine, elastic, options).build.encoder_no == row.encoder_no
+    assert plan_reindex(engine, elastic, plain).encoder == "words"
+    assert run(engine, elastic, plain).build.encoder_no == row.encoder_no
+    assert run(engine, elastic, replace(options, encoder="none")).build.encoder_no is None
+    with pytest.raises(UsageError, match="no encoder 'other'"):
+        run(engine, elastic, replace(options, encoder="other"))
+
+
+def test_an_index_without_the_wanted_vectors_is_built_anew(
+    engine: Engine, elastic: Elasticsearch, options: ReindexOptions, row: EncoderRow
+) -> None:
+    plain = replace(options, encoder=None)
+    first = ensure_current(engine, elastic, plain, actor="test")
+    with pytest.raises(UsageError) as missing:
+        first.require_vectors(row)
+    assert "reindex --encoder words" in str(missing.value.hint)
+    second = ensure_current(engine, elastic, options, actor="test")
+    assert second.build_no != first.build_no
+    second.require_vectors(row)
+    for again in (options, plain):
+        assert ensure_current(engine, elastic, again, actor="test").build_no == second.build_no
+
+
+def test_a_clone_with_other_k1_and_b_has_the_same_vectors(
+    engine: Engine, elastic: Elasticsearch, options: ReindexOptions, encoder: Counting
+) -> None:
+    first = run(engine, elastic, options).build
+    change = set_bm25(engine, elastic, options.alias, Bm25(0.9, 0.4), actor="test", reason="why")
+    assert change.after is not None
+    assert change.after.encoder_no == first.encoder_no
+    hits = [nearest(elastic, one.index_name, encoder, "red") for one in (first, change.after)]
+    assert hits[0] == hits[1]
+
+
+def test_an_index_without_vectors_of_the_encoder_is_no_empty_answer(
+    engine: Engine,
+    elastic: Elasticsearch,
+    options: ReindexOptions,
+    encoder: Counting,
+    tmp_path: Path,
+) -> None:
+    build = run(engine, elastic, replace(options, encoder=None)).build
+    with pytest.raises(DataError, match="no vectors of this encoder"):
+        nearest(elastic, build.index_name, encoder, "red")
+    build = run(engine, elastic, options).build
+    other = open_token_vectors(save_token_vectors(tmp_path / "b", {**AXES, "hat": (0, 0, 1)}))
+    with pytest.raises(DataError, match="no vectors of this encoder"):
+        nearest(elastic, build.index_name, other, "red")
+
+
+def test_equal_titles_at_the_depth_are_ordered_by_item_id(
+    engine: Engine, elastic: Elasticsearch, options: ReindexOptions, encoder: Counting
+) -> None:
+    # Sixty of equal score, loaded in the opposite order of their ids.
+    add_items(engine, [(f"M{number:02}", "red") for number in range(60, 0, -1)])
+    build = run(engine, elastic, options).build
+    retriever = KnnRetriever(elastic, build.index_name, encoder)
+    (best,) = retriever.search(["red"], 100)
+    for depth in (1, 5, 39, 59, 61):
+        (cut,) = retriever.search(["red"], depth)
+        assert cut.item_nos == best.item_nos[:depth]
+    assert best.item_nos[:60] == tuple(range(64, 4, -1))
+
+
+@pytest.mark.parametrize(("kind", "recall"), [("flat", 1.0), ("hnsw", 0.99)], ids=["flat", "hnsw"])
+def test_hits_are_those_of_exact_arithmetic(
+    engine: Engine,
+    elastic: Elasticsearch,
+    options: ReindexOptions,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    recall: float,
+) -> None:
+    random = np.random.default_rng(5)
+    words = [f"w{number}" for number in range(300)]
+    table = dict(zip(words, random.normal(size=(300, 24)).tolist(), strict=True))
+    folder = save_token_vectors(tmp_path / "random", table)
+    row = add_encoder(engine, "random", "static", path=folder, actor="test")
+    assert row is not None
+    encoder = open_encoder_of(engine, row)
+    titles = [" ".join(random.choice(words, 4)) for _ in range(1500)]
+    add_items(engine, [(f"T{number:04}", title) for number, title in enumerate(titles)])
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE items SET is_active = item_no % 7 > 0"))
+    monkeypatch.setattr(
+        "gpt4rec_es.index.building.field_for",
+        lambda row, _: VectorField(row.content_hash, row.dims, kind),  # type: ignore[arg-type]
+    )
+    build = run(
+        engine, elastic, replace(options, encoder="random", open_encoder=lambda _: encoder)
+    ).build
+    queries = [" ".join(random.choice(words, 2)) for _ in range(100)]
+    found = KnnRetriever(elastic, build.index_name, encoder).search(queries, 30)
+    # The four other titles have no known word, so item numbers start at 5.
+    scores = (1 + encoder.encode(queries) @ encoder.encode(titles).T) / 2
+    scores[:, (np.arange(1500) + 5) % 7 == 0] = -1
+    shared = 0
+    for result, row_of_scores in zip(found, scores, strict=True):
+        best = np.argsort(-row_of_scores, kind="stable")[:30]
+        shared += len(set(result.item_nos) & set((best + 5).tolist()))
+        exact = [float(row_of_scores[number - 5]) for number in result.item_nos]
+        assert list(result.scores) == pytest.approx(exact, abs=1e-5)
+        if kind == "flat":
+            assert list(result.scores) == pytest.approx(row_of_scores[best].tolist(), abs=1e-5)
+    assert shared / (30 * len(queries)) >= recall - 1e-3

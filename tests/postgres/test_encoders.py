@@ -1,0 +1,114 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import text
+
+from gpt4rec_es.db.rows import encoders
+from gpt4rec_es.encoders.registered import (
+    add_encoder,
+    list_encoders,
+    open_encoder_of,
+    show_encoder,
+)
+from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.generation.registry import add_generator
+from tests.databases import Database
+from tests.encoders import save_tiny_gpt2
+from tests.vectors import save_sentence_folder, save_token_vectors
+
+VECTORS = {"red": (1.0, 0.0), "cup": (0.0, 1.0)}
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> Path:
+    return save_token_vectors(tmp_path / "words", VECTORS)
+
+
+def test_an_encoder_of_each_kind_is_registered_and_opened(
+    database: Database, tmp_path: Path, words: Path
+) -> None:
+    engine = database.engine
+    network = save_sentence_folder(tmp_path / "network", list(VECTORS))
+    add_generator(engine, "gpt2", save_tiny_gpt2(tmp_path / "gpt2", context=256))
+    add_encoder(engine, "static", "static", path=words, actor="test")
+    add_encoder(engine, "folder", "folder", path=network, actor="test")
+    add_encoder(engine, "generator", "generator", source="gpt2", actor="test")
+    rows = list_encoders(engine)
+    assert [(row.name, row.kind, row.dims) for row in rows] == [
+        ("static", "static", 2),
+        ("folder", "folder", 16),
+        ("generator", "generator", 32),
+    ]
+    assert len({row.content_hash for row in rows}) == 3
+    for row in rows:
+        opened = open_encoder_of(engine, row)
+        assert (opened.dims, opened.content_hash) == (row.dims, row.content_hash)
+        vectors = opened.encode(["red", "", "cup red"])
+        assert vectors.dtype == np.float32
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), [1, 0, 1], atol=1e-6)
+        alone = np.concatenate([opened.encode([one]) for one in ("red", "", "cup red")])
+        np.testing.assert_allclose(vectors, alone, atol=1e-6)
+
+
+def test_a_name_is_taken_by_its_content_alone(
+    database: Database, tmp_path: Path, words: Path
+) -> None:
+    engine = database.engine
+    assert add_encoder(engine, "a", "static", path=words, actor="test", dry_run=True) is None
+    assert list_encoders(engine) == []
+    add_encoder(engine, "a", "static", path=words, actor="test")
+    moved = words.rename(tmp_path / "moved")
+    add_encoder(engine, "a", "static", path=moved, actor="test")
+    assert show_encoder(engine, "a").path == str(moved)
+    other = save_token_vectors(tmp_path / "other", {"red": (0.0, 1.0)})
+    for dry_run in (True, False):
+        with pytest.raises(UsageError, match="with other content"):
+            add_encoder(engine, "a", "static", path=other, actor="test", dry_run=dry_run)
+    with database.engine.connect() as connection:
+        actions = connection.execute(text("SELECT action FROM audit ORDER BY audit_no")).scalars()
+        assert list(actions) == ["encoder_add", "encoder_move"]
+
+
+@pytest.mark.parametrize("name", ["none", "", "a/b"])
+def test_a_name_that_commands_could_not_use_is_refused(
+    database: Database, words: Path, name: str
+) -> None:
+    with pytest.raises(UsageError, match="cannot be the name"):
+        add_encoder(database.engine, name, "static", path=words, actor="test")
+
+
+def test_files_that_changed_or_are_gone_are_refused(
+    database: Database, words: Path, tmp_path: Path
+) -> None:
+    engine = database.engine
+    row = add_encoder(engine, "a", "static", path=words, actor="test")
+    assert row is not None
+    save_token_vectors(words, {"red": (0.0, 1.0), "cup": (0.5, 0.5)})
+    with pytest.raises(ConflictError, match="changed since"):
+        open_encoder_of(engine, row)
+    words.rename(tmp_path / "moved")
+    with pytest.raises(UsageError, match="are gone"):
+        open_encoder_of(engine, row)
+
+
+def test_a_generator_without_a_network_makes_no_vectors(database: Database) -> None:
+    add_generator(database.engine, "titles", None)
+    for name, reason in (("titles", "has no network"), ("nobody", "There is no generator")):
+        with pytest.raises(UsageError, match=reason):
+            add_encoder(database.engine, "a", "generator", source=name, actor="test")
+
+
+def test_an_unknown_name_lists_the_known_ones(database: Database, words: Path) -> None:
+    with pytest.raises(UsageError) as none:
+        show_encoder(database.engine, "a")
+    assert "encoders add a" in str(none.value.hint)
+    row = add_encoder(database.engine, "b", "static", path=words, actor="test")
+    assert row is not None
+    with pytest.raises(UsageError) as other:
+        show_encoder(database.engine, "a")
+    assert other.value.hint == "There are: b."
+    with database.engine.begin() as connection:
+        encoders.mark_removed(connection, row.encoder_no)
+        assert encoders.load(connection, row.encoder_no).removed_at is not None
+        assert encoders.load_all(connection) == []
