@@ -54,7 +54,7 @@ def use(name: str, dry_run: bool, as_json: bool) -> None:
 @dry_run_option
 @json_option
 def add(name: str, folder: Path, dry_run: bool, as_json: bool) -> None:
-    """Register the GPT-2 checkpoint in FOLDER under NAME.
+    """Register the checkpoint of a causal decoder in FOLDER under NAME.
 
     Example: gpt4rec generators add second checkpoints/second
     """

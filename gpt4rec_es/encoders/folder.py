@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gpt4rec_es.encoders.architectures import ARCHITECTURES, unsupported
 from gpt4rec_es.encoders.tokenizer import PromptTokenizer, open_tokenizer, tokenizer_files
 from gpt4rec_es.encoders.weights import check_weights, weight_files
 from gpt4rec_es.errors import UsageError
@@ -24,12 +25,14 @@ PROMPT_FORM = "gpt4rec_prompt"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checked GPT-2 checkpoint folder.
+    """A checked checkpoint folder.
 
-    context: maximum tokens of prompt and query together. prompt_form: the form it was trained with.
+    model_type: as transformers names it. context: maximum tokens of prompt and query together.
+    prompt_form: the form it was trained with.
     """
 
     folder: Path
+    model_type: str
     tokenizer: PromptTokenizer
     context: int
     content_hash: str
@@ -40,13 +43,15 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     """Return the checkpoint in ``folder`` after checking that its parts fit each other.
 
     Raises:
-        UsageError: no such folder, no GPT-2 language model, no safetensors weights, weights that
-            are not finite, no tokenizer, or one with more entries than the model has embeddings.
+        UsageError: no such folder, no language model of a known architecture, no safetensors
+            weights, weights that are not finite, no tokenizer, or one with more entries than the
+            model has embeddings.
     """
     config = read_config(folder)
+    architecture = ARCHITECTURES[config["model_type"]]
     weights = weight_files(folder)
-    tokenizer = open_tokenizer(folder)
-    rows = check_weights(folder, weights)
+    tokenizer = open_tokenizer(folder, config.get("eos_token_id"))
+    rows = check_weights(folder, weights, architecture.embeddings)
     known = min(rows, int(config.get("vocab_size", rows)))
     if tokenizer.size > known:
         raise UsageError(
@@ -56,36 +61,46 @@ def open_checkpoint(folder: Path) -> Checkpoint:
         )
     return Checkpoint(
         folder,
+        config["model_type"],
         tokenizer,
-        int(config["n_positions"]),
+        int(config[architecture.context]),
         _hash(folder, config, weights),
         _prompt_form(folder, config),
     )
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """Return the configuration of the GPT-2 language model in ``folder``.
+    """Return the configuration of the language model in ``folder``.
 
     Raises:
-        UsageError: the folder holds no GPT-2 language model.
+        UsageError: the folder holds no causal decoder of a known architecture.
     """
-    hint = "Give a folder that holds a GPT-2 language model saved with save_pretrained."
+    hint = (
+        "Give a folder that holds a causal language model saved with save_pretrained: "
+        f"{', '.join(ARCHITECTURES)}."
+    )
     if not folder.is_dir():
         raise UsageError(f"There is no checkpoint folder {folder}.", hint)
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        read = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{folder} is no checkpoint: no readable config.json.", hint) from error
-    if not isinstance(config, dict) or config.get("model_type") != "gpt2":
-        found = config.get("model_type", "unknown") if isinstance(config, dict) else "unknown"
-        raise UsageError(f"{folder} is no GPT-2 (its model type is {found}).", hint)
-    heads = config.get("architectures") or ["GPT2LMHeadModel"]
+    config: dict[str, Any] = read if isinstance(read, dict) else {}
+    found = str(config.get("model_type", "unknown"))
+    if reason := unsupported(config):
+        raise UsageError(f"{folder} cannot be a generator ({found}): {reason}.", hint)
+    if found not in ARCHITECTURES:
+        raise UsageError(f"{folder} is no known decoder (its model type is {found}).", hint)
+    architecture = ARCHITECTURES[found]
+    heads = config.get("architectures") or [architecture.head]
     if not isinstance(heads, list) or not isinstance(config.get("vocab_size", 0), int):
         raise UsageError(f"{folder} is no checkpoint: config.json has wrong values.", hint)
-    if "GPT2LMHeadModel" not in heads:
-        raise UsageError(f"{folder} is a GPT-2, but no language model ({heads[0]}).", hint)
-    if not isinstance(config.get("n_positions"), int):
-        raise UsageError(f"{folder} is no checkpoint: config.json lacks n_positions.", hint)
+    if architecture.head not in heads:
+        raise UsageError(f"{folder} is a {found}, but no language model ({heads[0]}).", hint)
+    if not isinstance(config.get(architecture.context), int):
+        raise UsageError(
+            f"{folder} is no checkpoint: config.json lacks {architecture.context}.", hint
+        )
     return config
 
 

@@ -1,4 +1,4 @@
-"""The GPT-2 network, opened from safetensors; device and threads.
+"""The network of a generator, opened from safetensors; device and threads.
 
 Loading never executes code of a checkpoint: safetensors only, no remote code.
 """
@@ -11,9 +11,11 @@ from typing import Any
 
 import torch
 from huggingface_hub import snapshot_download
-from transformers import GenerationConfig, GPT2LMHeadModel
+from transformers import AutoModelForCausalLM, GenerationConfig
 from transformers.utils import logging as transformers_logging
 
+from gpt4rec_es.encoders.architectures import ARCHITECTURES
+from gpt4rec_es.encoders.folder import read_config
 from gpt4rec_es.errors import DependencyError, UsageError
 
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16}
@@ -69,7 +71,7 @@ def trains_fast_in_bf16(device: str) -> bool:
 
 
 def open_network(folder: Path, dtype: str, device: str) -> Any:
-    """Return the GPT-2 language model in ``folder``, in evaluation mode on ``device``.
+    """Return the language model in ``folder``, in evaluation mode on ``device``.
 
     The folder must have passed folder.open_checkpoint.
 
@@ -82,12 +84,13 @@ def open_network(folder: Path, dtype: str, device: str) -> Any:
 
 
 def open_to_train(folder: Path, dropout: float | None = None) -> Any:
-    """Return the GPT-2 language model in ``folder`` in fp32, for further training.
+    """Return the language model in ``folder`` in fp32, for further training.
 
-    dropout: replaces the saved rate. The folder must have passed
+    dropout: replaces the saved rate, where its architecture has one. The folder must have passed
     folder.open_checkpoint.
     """
-    rates = {} if dropout is None else {"resid_pdrop": dropout, "embd_pdrop": dropout}
+    names = ARCHITECTURES[read_config(folder)["model_type"]].dropout
+    rates = {} if dropout is None else dict.fromkeys(names, dropout)
     return _open(folder, torch.float32, **rates)
 
 
@@ -112,7 +115,7 @@ def fetch(source: str) -> Path:
             raise DependencyError(
                 f"{source!r} is no folder here, and could not be fetched from the Hugging Face "
                 f"hub ({type(error).__name__}).",
-                "Give a folder with a GPT-2 checkpoint, or fetch it once where the hub is reached.",
+                "Give a folder with a checkpoint, or fetch it once where the hub is reached.",
             ) from error
 
 
@@ -127,7 +130,7 @@ def non_finite_weight(network: Any) -> str | None:
 def _open(folder: Path, dtype: Any, **config: float) -> Any:
     with silence_transformers():
         try:
-            network, info = GPT2LMHeadModel.from_pretrained(
+            network, info = AutoModelForCausalLM.from_pretrained(
                 folder,
                 dtype=dtype,
                 use_safetensors=True,
@@ -140,8 +143,8 @@ def _open(folder: Path, dtype: Any, **config: float) -> Any:
         except (OSError, ValueError, RuntimeError) as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise UsageError(
-                f"{folder} cannot be opened as a GPT-2: {reason}",
-                "Give a folder that holds a GPT-2 language model saved with save_pretrained.",
+                f"{folder} cannot be opened as a language model: {reason}",
+                "Save the model again with save_pretrained.",
             ) from error
     missing = sorted(info["missing_keys"])
     if missing:

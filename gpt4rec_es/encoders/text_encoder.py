@@ -15,6 +15,7 @@ from torch import nn
 from gpt4rec_es.encoders import network as networks
 from gpt4rec_es.encoders.batches import plan_batches
 from gpt4rec_es.encoders.folder import Checkpoint, open_checkpoint
+from gpt4rec_es.errors import UsageError
 
 Pooling = Literal["mean", "last"]
 # Token places of one pass through the network: some hundred MB of activations at GPT-2's size.
@@ -198,5 +199,10 @@ def open_encoder(
         DependencyError: the hub cannot be reached, or has no such model.
     """
     checkpoint = open_checkpoint(networks.fetch(str(source)))
+    if checkpoint.model_type != "gpt2":
+        raise UsageError(
+            f"{source} is a {checkpoint.model_type}; metadata are read by a GPT-2.",
+            "Give a folder that holds a GPT-2.",
+        )
     network = networks.open_to_train(checkpoint.folder, dropout).to(networks.pick_device(device))
     return TextEncoder(checkpoint, network, max_tokens=max_tokens, pooling=pooling)

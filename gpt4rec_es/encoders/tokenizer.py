@@ -1,4 +1,4 @@
-"""The byte-level BPE tokenizer of GPT-2: trained on titles, opened from a folder, saved.
+"""A byte-level BPE tokenizer as GPT-2's: trained on titles, opened from a folder, saved.
 
 The tokenizers library is used directly, because the night counts tokens of millions of prompts and
 does not need the wrapper of transformers.
@@ -15,6 +15,8 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.prompts.template import CLOSING, OPENING, target_text, title_piece
 
 END = "<|endoftext|>"
+# Titles with digits, signs, apostrophes, other scripts, and a letter of two characters.
+_SAMPLES = ("RED CANDLE 2pc", "500 ml 2.5%", "it's 50's (c)...", "_a-b_", "日本の傘 3", "🕯️ q̃")
 # All bytes and the end token need an entry, so that every title can be encoded.
 LEAST_VOCABULARY = 257
 
@@ -88,11 +90,14 @@ def _training_texts(titles: Sequence[str]) -> Iterator[str]:
         yield target_text(title)
 
 
-def open_tokenizer(folder: Path) -> PromptTokenizer:
+def open_tokenizer(folder: Path, end: Any = None) -> PromptTokenizer:
     """Return the tokenizer saved in ``folder``: tokenizer.json, or vocab.json and merges.txt.
 
+    end: the end token (or several) by the configuration of the network, for a tokenizer without
+    that of GPT-2.
+
     Raises:
-        UsageError: it is missing, cannot be read, or is not byte-level BPE like GPT-2's.
+        UsageError: it is missing, cannot be read, is not byte-level BPE, or has no end token.
     """
     files = tokenizer_files(folder)
     try:
@@ -110,10 +115,14 @@ def open_tokenizer(folder: Path) -> PromptTokenizer:
     _require_byte_level(tokenizer, folder)
     end_id = tokenizer.token_to_id(END)
     if end_id is None:
+        end_id = end[0] if isinstance(end, list) and end else end
+    if not isinstance(end_id, int) or tokenizer.id_to_token(end_id) is None:
         raise UsageError(
-            f"The tokenizer in {folder} has no {END} token.", "Use a tokenizer made for GPT-2."
+            f"The tokenizer in {folder} has no {END} token, and config.json names no other in "
+            "eos_token_id.",
+            "Add the entry, or use a tokenizer made for GPT-2.",
         )
-    return PromptTokenizer(tokenizer, end_id)
+    return _require_pieces(PromptTokenizer(tokenizer, end_id), folder)
 
 
 def tokenizer_files(folder: Path) -> list[Path]:
@@ -135,20 +144,33 @@ def tokenizer_files(folder: Path) -> list[Path]:
 
 
 def _require_byte_level(tokenizer: Tokenizer, folder: Path) -> None:
-    """Refuse a tokenizer whose tokens of a prompt differ from those of its pieces."""
+    """Refuse a tokenizer that cannot encode every text, or that changes texts."""
     description: dict[str, Any] = json.loads(tokenizer.to_str())
     before: dict[str, Any] = description.get("pre_tokenizer") or {}
-    is_plain = before.get("type") == "ByteLevel" and not before.get("add_prefix_space")
-    if not (
-        is_plain
-        and before.get("use_regex", True)
-        and description["model"].get("type") == "BPE"
-        and description.get("normalizer") is None
-    ):
+    steps: list[dict[str, Any]] = before.get("pretokenizers", [before])
+    is_plain = steps[-1].get("type") == "ByteLevel" and not steps[-1].get("add_prefix_space")
+    splits = len(steps) > 1 or steps[-1].get("use_regex", True)
+    normalizer = (description.get("normalizer") or {"type": "NFC"})["type"]
+    if not (is_plain and splits and description["model"]["type"] == "BPE" and normalizer == "NFC"):
         raise UsageError(
             f"The tokenizer in {folder} is not byte-level BPE as GPT-2's.",
             "Use GPT-2's tokenizer, or leave --tokenizer out to learn one from the catalog.",
         )
+
+
+def _require_pieces(tokenizer: PromptTokenizer, folder: Path) -> PromptTokenizer:
+    """Refuse a tokenizer whose tokens of a prompt differ from those of its pieces, or lose text."""
+    pieces = [OPENING, *map(title_piece, _SAMPLES), CLOSING]
+    apart = [token for piece in pieces for token in tokenizer.encode(piece)]
+    whole = "".join(pieces)
+    if tokenizer.encode(whole) != apart or tokenizer.decode_all([apart]) != [whole]:
+        raise UsageError(
+            f"The tokenizer in {folder} does not keep titles as they are: the tokens of a prompt "
+            "are not those of its titles, or decode to another text.",
+            "Use a byte-level tokenizer that splits before each word, such as that of GPT-2, "
+            "Llama 3, Qwen or SmolLM.",
+        )
+    return tokenizer
 
 
 def save_tokenizer(tokenizer: PromptTokenizer, folder: Path, context: int) -> None:
@@ -156,16 +178,17 @@ def save_tokenizer(tokenizer: PromptTokenizer, folder: Path, context: int) -> No
     tokenizer.raw.encode_special_tokens = False
     tokenizer.raw.save(str(folder / "tokenizer.json"))
     tokenizer.raw.encode_special_tokens = True
+    end = tokenizer.raw.id_to_token(tokenizer.end_id)
     config = {
         "add_prefix_space": False,
         "backend": "tokenizers",
-        "bos_token": END,
-        "eos_token": END,
+        "bos_token": end,
+        "eos_token": end,
         "errors": "replace",
         "model_max_length": context,
-        "pad_token": END,
+        "pad_token": end,
         "padding_side": "left",
-        "tokenizer_class": "GPT2Tokenizer",
-        "unk_token": END,
+        "tokenizer_class": "GPT2Tokenizer" if end == END else "PreTrainedTokenizerFast",
+        "unk_token": end,
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n")

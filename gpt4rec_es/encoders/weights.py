@@ -1,5 +1,6 @@
 """The safetensors files of a checkpoint, read without torch where numpy knows their type."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,6 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from gpt4rec_es.errors import UsageError
-
-# Token embeddings, by both names that GPT-2 checkpoints use.
-_EMBEDDINGS = ("transformer.wte.weight", "wte.weight")
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -29,8 +27,10 @@ def weight_files(folder: Path) -> list[Path]:
     )
 
 
-def check_weights(folder: Path, files: list[Path]) -> int:
+def check_weights(folder: Path, files: list[Path], embeddings: Collection[str]) -> int:
     """Return the number of token embeddings, after checking that every weight is a finite number.
+
+    embeddings: names that the token embeddings may have.
 
     Raises:
         UsageError: a file cannot be read, there are no token embeddings, or a weight is NaN or
@@ -42,7 +42,7 @@ def check_weights(folder: Path, files: list[Path]) -> int:
             with safe_open(path, framework="np") as tensors:
                 for name in tensors.keys():  # noqa: SIM118 - not a mapping
                     part = tensors.get_slice(name)
-                    if name in _EMBEDDINGS:
+                    if name in embeddings:
                         rows = int(part.get_shape()[0])
                     _require_finite(path, name, part.get_dtype(), tensors)
         except (SafetensorError, OSError) as error:
@@ -51,8 +51,9 @@ def check_weights(folder: Path, files: list[Path]) -> int:
             ) from error
     if rows is None:
         raise UsageError(
-            f"The weights in {folder} are not those of a GPT-2: no token embeddings.",
-            "Give a folder that holds a GPT-2 language model saved with save_pretrained.",
+            f"The weights in {folder} do not fit its config.json: no token embeddings "
+            f"({' or '.join(embeddings)}).",
+            "Save the model again with save_pretrained.",
         )
     return rows
 

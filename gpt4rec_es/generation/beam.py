@@ -68,7 +68,7 @@ def _read_prompts(network: Any, ids: Any, mask: Any, num_beams: int) -> Any:
     """
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
     cache = DynamicCache(config=network.config)
-    network.transformer(
+    network.base_model(
         ids[:, :-1],
         attention_mask=mask[:, :-1],
         position_ids=positions[:, :-1],

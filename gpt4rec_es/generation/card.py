@@ -40,13 +40,13 @@ def card_text(name: str, card: dict[str, Any]) -> str:
     return f"""---
 library_name: transformers
 pipeline_tag: text-generation
-tags: [gpt2, recommendation, query-generation, gpt4rec-es]
+tags: [{card.get("model_type", "gpt2")}, recommendation, query-generation, gpt4rec-es]
 ---
 # {name}
 
-A GPT-2 ({card["parameters"]:,} parameters, {origin}) that writes the search queries a customer
-would type next, after the method of GPT4Rec (arXiv 2304.03879). It is made for one catalog and
-knows no other.
+A language model of type {card.get("model_type", "gpt2")} ({card["parameters"]:,} parameters,
+{origin}) that writes the search queries a customer would type next, after the method of GPT4Rec
+(arXiv 2304.03879). It is made for one catalog and knows no other.
 
 It reads
 ```

@@ -71,7 +71,7 @@ def train_network(
     networks.set_threads(options.threads)
     torch.manual_seed(options.seed)
     network, tokenizer, form = _begin(data, options)
-    context = int(network.config.n_positions)
+    context = int(network.config.max_position_embeddings)
     phases = _plan(data, options, tokenizer, context, form)
     work = work_folder(output, data, options)
 
@@ -81,6 +81,7 @@ def train_network(
             "options": options.as_dict(),
             "prompt": form.as_dict(),
             "phases": {name: asdict(result) for name, result in results.items()},
+            "model_type": network.config.model_type,
             "parameters": sum(weights.numel() for weights in network.parameters()),
             "validation_loss": validation.loss,
             "nats_per_title": validation.nats,

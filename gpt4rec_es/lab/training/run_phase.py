@@ -162,11 +162,10 @@ def _token_loss(network: Any, ids: Any, labels: Any) -> Any:
 
     The output layer, a third of a tiny network's work, is computed for labelled tokens only.
     """
-    hidden = network.transformer(ids, use_cache=False).last_hidden_state
+    hidden = network.base_model(ids, use_cache=False).last_hidden_state
     wanted = labels[:, 1:] != IGNORED
-    return linear_cross_entropy(
-        hidden[:, :-1][wanted], network.lm_head.weight, labels[:, 1:][wanted]
-    )
+    weights = network.get_output_embeddings().weight
+    return linear_cross_entropy(hidden[:, :-1][wanted], weights, labels[:, 1:][wanted])
 
 
 class _TokenTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed

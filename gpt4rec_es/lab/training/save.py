@@ -54,7 +54,7 @@ def save_checkpoint(
     )
     with networks.silence_transformers():
         network.save_pretrained(draft)
-    save_tokenizer(tokenizer, draft, int(network.config.n_positions))
+    save_tokenizer(tokenizer, draft, int(network.config.max_position_embeddings))
     (draft / "README.md").write_text(card_text(output.name, card), encoding="utf-8")
     (draft / CARD).write_text(json.dumps(card, indent=1), encoding="utf-8")
     content_hash = open_checkpoint(draft).content_hash
