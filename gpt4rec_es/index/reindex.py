@@ -30,7 +30,7 @@ from gpt4rec_es.index.title_vectors import (
     OpenEncoder,
     TitleVectors,
     chosen_encoder,
-    new_bytes,
+    field_for,
     open_vectors,
 )
 from gpt4rec_es.protocols import Progress, no_progress
@@ -184,12 +184,15 @@ def build_all(
     vectors = None if row is None else open_vectors(engine, row, options.open_encoder)
     with catalog_snapshot(engine) as snapshot:
         _refuse_empty(snapshot)
+        vector_bytes = 0
+        if row is not None:
+            vector_bytes = field_for(row, snapshot.document_count).bytes_per_document
         require_room_for(
             client,
             snapshot.document_count,
             like=replaced[0] if replaced else None,
             replicas=options.build.replicas,
-            vector_bytes=new_bytes(engine, replaced, row, snapshot.document_count),
+            vector_bytes=vector_bytes,
         )
         build, counts = full_build(
             engine,

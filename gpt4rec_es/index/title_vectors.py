@@ -5,7 +5,7 @@ Vectors are stored while the catalog is read, so a reindex that was killed goes 
 
 import logging
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import Literal, TypeAlias
@@ -65,19 +65,6 @@ def chosen_encoder(
             return None
         row = encoders.load(connection, build.encoder_no)
         return row if row.removed_at is None else None
-
-
-def new_bytes(
-    engine: Engine, replaced: Sequence[str], row: EncoderRow | None, documents: int
-) -> int:
-    """Return the bytes of a vector by ``row`` that documents of the replaced index do not have."""
-    if row is None:
-        return 0
-    with transaction(engine) as connection:
-        before = find_by_index(connection, replaced[0]) if replaced else None
-    if before is not None and before.encoder_no == row.encoder_no:
-        return 0
-    return field_for(row, documents).bytes_per_document
 
 
 class TitleVectors:
