@@ -34,12 +34,12 @@ OpenEncoder: TypeAlias = Callable[[EncoderRow], Encoder]
 NO_ENCODER = "none"
 # Titles encoded and stored at once.
 _BATCH = 1000
-# Up to so many items all vectors are compared, which is exact; above, a graph leads to the nearest.
+# Up to this number of items all vectors are compared, which is exact; above, a graph leads to them.
 EXACT_UP_TO = 20_000
 
 
 def field_for(row: EncoderRow, documents: int) -> VectorField:
-    """Return the field of vectors in an index of so many documents."""
+    """Return the field of vectors in an index of ``documents`` documents."""
     kind: Literal["flat", "hnsw"] = "flat" if documents <= EXACT_UP_TO else "hnsw"
     return VectorField(row.content_hash, row.dims, kind)
 
@@ -124,6 +124,17 @@ class TitleVectors:
                 deleted += rows.delete_vectors(connection, self.row.encoder_no, gone)
         log.info("deleted %s vectors of titles that the catalog has no more", deleted)
         return deleted
+
+
+def count_missing(engine: Engine, row: EncoderRow, documents: Iterable[Document]) -> int:
+    """Return the number of distinct titles that have no vector yet."""
+    source, missing = iter(documents), array("Q")
+    while batch := list(islice(source, _BATCH)):
+        keys = {hash128(search_text(document.title)) for document in batch}
+        with transaction(engine) as connection:
+            keys -= rows.load_vectors(connection, row.encoder_no, keys).keys()
+        missing.extend(_short(key) for key in keys)
+    return len(np.unique(np.frombuffer(missing, dtype=np.uint64)))
 
 
 def open_vectors(engine: Engine, row: EncoderRow, open_it: OpenEncoder | None) -> TitleVectors:

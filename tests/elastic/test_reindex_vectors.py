@@ -1,5 +1,9 @@
 """Builds with vectors of titles: each title encoded once, kept by clones, found by nearness."""
 
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,14 +18,14 @@ from gpt4rec_es.db.rows.encoders import Encoder as EncoderRow
 from gpt4rec_es.elastic.alias import alias_targets
 from gpt4rec_es.encoders.registered import add_encoder, open_encoder_of
 from gpt4rec_es.encoders.token_vectors import open_token_vectors
-from gpt4rec_es.errors import DataError, UsageError
+from gpt4rec_es.errors import ConflictError, DataError, UsageError
 from gpt4rec_es.index import create
-from gpt4rec_es.index import title_vectors as embedding
 from gpt4rec_es.index.bm25 import set_bm25
 from gpt4rec_es.index.bulk import load_documents
 from gpt4rec_es.index.create import check_vectors, create_index, seal_index
 from gpt4rec_es.index.current import ensure_current
 from gpt4rec_es.index.inspect import bytes_per_document
+from gpt4rec_es.index.live import index_lock
 from gpt4rec_es.index.mapping import Analysis, VectorField, index_body
 from gpt4rec_es.index.reindex import ReindexOptions, ReindexReport, plan_reindex, reindex
 from gpt4rec_es.protocols import Encoder, Vectors
@@ -30,6 +34,7 @@ from gpt4rec_es.retrieval.knn import KnnRetriever
 from gpt4rec_es.retrieval.msearch import ElasticRetriever
 from tests.databases import Database
 from tests.elastic.catalogs import add_items
+from tests.servers import Servers
 from tests.vectors import save_token_vectors
 
 AXES = {"sofa": (1.0, 0.0, 0.0), "couch": (0.9, 0.1, 0.0), "hat": (0.0, 1.0, 0.0)}
@@ -42,11 +47,8 @@ class Counting:
         self._encoder, self.dims = encoder, encoder.dims
         self.content_hash = encoder.content_hash
         self.texts: list[str] = []
-        self.fails_after = 10_000
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        if len(self.texts) >= self.fails_after:
-            raise DataError("The power is gone.")
         self.texts += texts
         return self._encoder.encode(texts)
 
@@ -144,22 +146,60 @@ def test_a_title_is_encoded_once_and_forgotten_with_its_item(
     assert stored(engine, row) == 4
 
 
-def test_what_was_encoded_before_a_failure_stays(
-    engine: Engine,
+KILLED = """
+import os, signal, sys
+from gpt4rec_es.db.engine import make_engine
+from gpt4rec_es.elastic.client import make_client
+from gpt4rec_es.encoders.registered import open_encoder_of
+from gpt4rec_es.index import title_vectors
+from gpt4rec_es.index.reindex import ReindexOptions, reindex
+
+class Killed:
+    def __init__(self, encoder):
+        self.encoder, self.left = encoder, 3
+
+    def encode(self, texts):
+        if not self.left:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.left -= 1
+        return self.encoder.encode(texts)
+
+title_vectors._BATCH = 1
+engine, client = make_engine(sys.argv[1], application_name="killed"), make_client(sys.argv[2])
+killed = lambda row: Killed(open_encoder_of(engine, row))
+options = ReindexOptions(alias=sys.argv[3], encoder="words", open_encoder=killed)
+reindex(engine, client, options, actor="killed")
+"""
+
+
+def test_a_reindex_that_was_killed_goes_on_where_it_was(
+    database: Database,
     elastic: Elasticsearch,
+    servers: Servers,
     options: ReindexOptions,
     encoder: Counting,
     row: EncoderRow,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(embedding, "_BATCH", 1)
-    encoder.fails_after = 3
-    with pytest.raises(DataError, match="power"):
-        run(engine, elastic, options)
+    urls = [database.writer_url, servers.elasticsearch_url]
+    code = [sys.executable, "-c", KILLED, *urls, options.alias]
+    assert subprocess.run(code, check=False).returncode == -signal.SIGKILL
     assert alias_targets(elastic, options.alias) == []
-    assert stored(engine, row) == 3
-    encoder.fails_after = 10
-    assert run(engine, elastic, options).encoded == 1
+    assert stored(database.engine, row) == 3
+    wait_until_unlocked(database.engine, options.alias)
+    assert plan_reindex(database.engine, elastic, options).to_encode == 1
+    assert run(database.engine, elastic, options).encoded == 1
+    assert encoder.texts == ["hat"]
+
+
+def wait_until_unlocked(engine: Engine, alias: str) -> None:
+    """Wait until the server has closed the session of a killed process."""
+    for _ in range(100):
+        try:
+            with index_lock(engine, alias):
+                return
+        except ConflictError:
+            time.sleep(0.1)
+    raise AssertionError("the lock is held")
 
 
 def test_the_encoder_of_the_live_build_is_kept_until_another_or_none_is_named(
