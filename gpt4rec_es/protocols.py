@@ -5,10 +5,7 @@ Every implementation runs the contract suite of its protocol in tests/contracts.
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol, TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
 from gpt4rec_es.records import (
@@ -20,7 +17,11 @@ from gpt4rec_es.records import (
     SearchResult,
 )
 
-Vectors: TypeAlias = NDArray[np.float32]
+if TYPE_CHECKING:  # numpy takes longer to import than `gpt4rec --help` takes
+    import numpy as np
+    from numpy.typing import NDArray
+
+Vectors: TypeAlias = "NDArray[np.float32]"
 
 
 class QueryGenerator(Protocol):

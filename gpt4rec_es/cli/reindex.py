@@ -71,7 +71,10 @@ def _render_plan(plan: "ReindexPlan") -> None:
         f"k1 {plan.bm25.k1:g}, b {plan.bm25.b:g}"
     )
     if plan.encoder is not None:
-        print_line(f"with vectors of titles by the encoder {plan.encoder}")
+        print_line(
+            f"with vectors of titles by the encoder {plan.encoder}; "
+            f"{plan.to_encode} titles are new to it"
+        )
     print_line(f"would delete {', '.join(plan.would_delete) or 'no old index'}")
 
 

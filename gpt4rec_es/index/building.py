@@ -102,7 +102,8 @@ def full_build(
             throttle=options.throttle,
             progress=progress,
         )
-        seal_index(client, build.index_name)
+        is_large = field_of_vectors is not None and field_of_vectors.kind != "flat"
+        seal_index(client, build.index_name, drops_source=is_large)
         if vectors is not None:
             check_vectors(client, build.index_name, vectors.indexed)
         return _verify(engine, client, build, total, documents.samples), counts

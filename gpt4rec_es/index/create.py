@@ -3,6 +3,7 @@
 live.py and reindex.py handle those. A live index is not changed here.
 """
 
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -23,6 +24,8 @@ from gpt4rec_es.records import Bm25
 
 # Timeout: merging a large index takes longer than any other request.
 _MERGE_TIMEOUT_S = 3600
+# Leases are renewed every 30 seconds.
+_LEASES_S = 70.0
 _AS_INDEXED = "catalog_text"
 
 
@@ -33,12 +36,16 @@ def create_index(client: Elasticsearch, name: str, body: dict[str, Any]) -> None
     )
 
 
-def seal_index(client: Elasticsearch, name: str) -> None:
+def seal_index(client: Elasticsearch, name: str, *, drops_source: bool = False) -> None:
     """Make all documents searchable, merge them into one segment and block any further write.
 
     One segment without deleted documents makes scores reproducible; cloning requires a write block.
+    drops_source: first wait until the merge may drop what a load keeps of documents for replicas,
+    see ``wait_for_leases``.
     """
     client.indices.refresh(index=name)
+    if drops_source:
+        wait_for_leases(client, name)
     answer = client.options(request_timeout=_MERGE_TIMEOUT_S).indices.forcemerge(
         index=name, max_num_segments=1
     )
@@ -46,6 +53,29 @@ def seal_index(client: Elasticsearch, name: str) -> None:
         raise DataError(f"Elasticsearch could not merge {name}.", "See its log; then try again.")
     client.indices.refresh(index=name)
     client.indices.add_block(index=name, block="write")
+
+
+def wait_for_leases(client: Elasticsearch, name: str) -> bool:
+    """Wait until no copy of the index retains an operation; return False if one still does.
+
+    A merge drops parts of documents that are not in the source, such as numbers of vectors as text
+    (three times the size of the vectors), only for operations that no retention lease covers.
+    Elasticsearch renews leases every 30 seconds, and no setting makes that faster.
+    """
+    ends = time.monotonic() + _LEASES_S
+    while True:
+        shards = client.indices.stats(index=name, level="shards").body["indices"][name]["shards"]
+        copies = [copy for shard in shards.values() for copy in shard]
+        if all(
+            lease["retaining_seq_no"] > copy["seq_no"]["max_seq_no"]
+            for copy in copies
+            for lease in copy["retention_leases"]["leases"]
+        ):
+            client.indices.flush(index=name)
+            return True
+        if time.monotonic() > ends:
+            return False
+        time.sleep(1)
 
 
 def clone_index(client: Elasticsearch, source: str, target: str, bm25: Bm25) -> None:

@@ -150,7 +150,7 @@ def require_room_for(
 ) -> None:
     """Pass if ``documents`` can be indexed; like: an index to estimate their size from, if any.
 
-    vector_bytes: size of a vector that documents of ``like`` do not have.
+    vector_bytes: room for a vector, beside what documents of ``like`` take.
 
     Raises:
         DependencyError: there is too little room; nothing was created.

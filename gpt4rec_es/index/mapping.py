@@ -41,8 +41,11 @@ class VectorField:
 
     @property
     def bytes_per_document(self) -> int:
-        """Room of a vector on disk, about: its components, and its links in a graph."""
-        components = self.dims * (5 if self.kind == "int8_hnsw" else 4)
+        """Room on disk for a vector, about: its components, their text, and its links in a graph.
+
+        A load keeps the numbers as text, 12 bytes each, until the segments are merged.
+        """
+        components = self.dims * (13 if self.kind == "int8_hnsw" else 12)
         return components + (0 if self.kind == "flat" else 8 * _LINKS)
 
 

@@ -30,7 +30,8 @@ from gpt4rec_es.index.title_vectors import (
     OpenEncoder,
     TitleVectors,
     chosen_encoder,
-    new_bytes,
+    count_missing,
+    field_for,
     open_vectors,
 )
 from gpt4rec_es.protocols import Progress, no_progress
@@ -61,7 +62,10 @@ class ReindexOptions:
 
 @dataclass(frozen=True, slots=True)
 class ReindexPlan:
-    """Plan of a reindex. documents: number of documents to send. encoder: None: no vectors."""
+    """Plan of a reindex. documents: number of documents to send.
+
+    encoder: None: no vectors. to_encode: titles that it has not encoded yet.
+    """
 
     alias: str
     live: list[str]
@@ -70,6 +74,7 @@ class ReindexPlan:
     bm25: Bm25
     would_delete: list[str]
     encoder: str | None = None
+    to_encode: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +132,7 @@ def plan_reindex(engine: Engine, client: Elasticsearch, options: ReindexOptions)
             live.recorded_bm25(engine, options.alias, options.bm25),
             sorted([*orphans, *_unneeded_after_swap(engine, client, options)]),
             None if encoder is None else encoder.name,
+            0 if encoder is None else count_missing(engine, encoder, snapshot.documents()),
         )
 
 
@@ -184,12 +190,15 @@ def build_all(
     vectors = None if row is None else open_vectors(engine, row, options.open_encoder)
     with catalog_snapshot(engine) as snapshot:
         _refuse_empty(snapshot)
+        vector_bytes = 0
+        if row is not None:
+            vector_bytes = field_for(row, snapshot.document_count).bytes_per_document
         require_room_for(
             client,
             snapshot.document_count,
             like=replaced[0] if replaced else None,
             replicas=options.build.replicas,
-            vector_bytes=new_bytes(engine, replaced, row, snapshot.document_count),
+            vector_bytes=vector_bytes,
         )
         build, counts = full_build(
             engine,

@@ -5,7 +5,7 @@ Vectors are stored while the catalog is read, so a reindex that was killed goes 
 
 import logging
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import Literal, TypeAlias
@@ -34,12 +34,12 @@ OpenEncoder: TypeAlias = Callable[[EncoderRow], Encoder]
 NO_ENCODER = "none"
 # Titles encoded and stored at once.
 _BATCH = 1000
-# Up to so many items all vectors are compared, which is exact; above, a graph leads to the nearest.
+# Up to this number of items all vectors are compared, which is exact; above, a graph leads to them.
 EXACT_UP_TO = 20_000
 
 
 def field_for(row: EncoderRow, documents: int) -> VectorField:
-    """Return the field of vectors in an index of so many documents."""
+    """Return the field of vectors in an index of ``documents`` documents."""
     kind: Literal["flat", "hnsw"] = "flat" if documents <= EXACT_UP_TO else "hnsw"
     return VectorField(row.content_hash, row.dims, kind)
 
@@ -65,19 +65,6 @@ def chosen_encoder(
             return None
         row = encoders.load(connection, build.encoder_no)
         return row if row.removed_at is None else None
-
-
-def new_bytes(
-    engine: Engine, replaced: Sequence[str], row: EncoderRow | None, documents: int
-) -> int:
-    """Return the bytes of a vector by ``row`` that documents of the replaced index do not have."""
-    if row is None:
-        return 0
-    with transaction(engine) as connection:
-        before = find_by_index(connection, replaced[0]) if replaced else None
-    if before is not None and before.encoder_no == row.encoder_no:
-        return 0
-    return field_for(row, documents).bytes_per_document
 
 
 class TitleVectors:
@@ -137,6 +124,17 @@ class TitleVectors:
                 deleted += rows.delete_vectors(connection, self.row.encoder_no, gone)
         log.info("deleted %s vectors of titles that the catalog has no more", deleted)
         return deleted
+
+
+def count_missing(engine: Engine, row: EncoderRow, documents: Iterable[Document]) -> int:
+    """Return the number of distinct titles that have no vector yet."""
+    source, missing = iter(documents), array("Q")
+    while batch := list(islice(source, _BATCH)):
+        keys = {hash128(search_text(document.title)) for document in batch}
+        with transaction(engine) as connection:
+            keys -= rows.load_vectors(connection, row.encoder_no, keys).keys()
+        missing.extend(_short(key) for key in keys)
+    return len(np.unique(np.frombuffer(missing, dtype=np.uint64)))
 
 
 def open_vectors(engine: Engine, row: EncoderRow, open_it: OpenEncoder | None) -> TitleVectors:

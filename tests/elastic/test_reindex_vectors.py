@@ -1,5 +1,9 @@
 """Builds with vectors of titles: each title encoded once, kept by clones, found by nearness."""
 
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,20 +18,26 @@ from gpt4rec_es.db.rows.encoders import Encoder as EncoderRow
 from gpt4rec_es.elastic.alias import alias_targets
 from gpt4rec_es.encoders.registered import add_encoder, open_encoder_of
 from gpt4rec_es.encoders.token_vectors import open_token_vectors
-from gpt4rec_es.errors import DataError, UsageError
-from gpt4rec_es.index import title_vectors as embedding
+from gpt4rec_es.errors import ConflictError, DataError, UsageError
+from gpt4rec_es.index import create
 from gpt4rec_es.index.bm25 import set_bm25
+from gpt4rec_es.index.bulk import load_documents
+from gpt4rec_es.index.create import check_vectors, create_index, seal_index
 from gpt4rec_es.index.current import ensure_current
-from gpt4rec_es.index.mapping import VectorField
+from gpt4rec_es.index.inspect import bytes_per_document
+from gpt4rec_es.index.live import index_lock
+from gpt4rec_es.index.mapping import Analysis, VectorField, index_body
 from gpt4rec_es.index.reindex import ReindexOptions, ReindexReport, plan_reindex, reindex
 from gpt4rec_es.protocols import Encoder, Vectors
-from gpt4rec_es.records import Bm25
+from gpt4rec_es.records import Bm25, Document
 from gpt4rec_es.retrieval.knn import KnnRetriever
+from gpt4rec_es.retrieval.msearch import ElasticRetriever
 from tests.databases import Database
 from tests.elastic.catalogs import add_items
+from tests.servers import Servers
 from tests.vectors import save_token_vectors
 
-AXES = {"red": (1.0, 0.0, 0.0), "crimson": (0.9, 0.1, 0.0), "hat": (0.0, 1.0, 0.0)}
+AXES = {"sofa": (1.0, 0.0, 0.0), "couch": (0.9, 0.1, 0.0), "hat": (0.0, 1.0, 0.0)}
 
 
 class Counting:
@@ -37,18 +47,15 @@ class Counting:
         self._encoder, self.dims = encoder, encoder.dims
         self.content_hash = encoder.content_hash
         self.texts: list[str] = []
-        self.fails_after = 10_000
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        if len(self.texts) >= self.fails_after:
-            raise DataError("The power is gone.")
         self.texts += texts
         return self._encoder.encode(texts)
 
 
 @pytest.fixture
 def engine(database: Database) -> Engine:
-    add_items(database.engine, [("A", "red hat"), ("B", "Crimson"), ("C", "zebra"), ("D", "hat")])
+    add_items(database.engine, [("A", "sofa hat"), ("B", "Couch"), ("C", "zebra"), ("D", "hat")])
     return database.engine
 
 
@@ -91,7 +98,9 @@ def test_a_title_is_found_by_a_word_of_like_meaning(
 ) -> None:
     report = run(engine, elastic, options)
     assert (report.encoder, report.encoded, report.documents) == ("words", 4, 4)
-    hits = nearest(elastic, report.build.index_name, encoder, "red")
+    hits = nearest(elastic, report.build.index_name, encoder, "sofa")
+    (by_words,) = ElasticRetriever(elastic, report.build.index_name).search(["sofa"], 10)
+    assert by_words.item_nos == (1,)
     # "zebra" has no known token, so it has no vector.
     assert [number for number, _ in hits] == [2, 1, 4]
     cosines = [0.9 / 0.82**0.5, 0.5**0.5, 0.0]
@@ -103,6 +112,20 @@ def test_a_title_is_found_by_a_word_of_like_meaning(
     assert "title_vector" not in source
 
 
+def test_words_tell_model_numbers_apart_that_an_encoder_does_not_know(
+    engine: Engine, elastic: Elasticsearch, options: ReindexOptions, encoder: Counting
+) -> None:
+    add_items(engine, [("I540", "sofa PG-540"), ("I545", "sofa PG-545")])
+    index = run(engine, elastic, options).build.index_name
+    for retriever, expected in (
+        (ElasticRetriever(elastic, index), [6, 5]),
+        (KnnRetriever(elastic, index, encoder), [5, 6]),
+    ):
+        (result,) = retriever.search(["sofa PG-545"], 2)
+        assert list(result.item_nos) == expected
+        assert (result.scores[0] == result.scores[1]) == (expected == [5, 6])
+
+
 def test_a_title_is_encoded_once_and_forgotten_with_its_item(
     engine: Engine,
     elastic: Elasticsearch,
@@ -111,34 +134,72 @@ def test_a_title_is_encoded_once_and_forgotten_with_its_item(
     row: EncoderRow,
 ) -> None:
     run(engine, elastic, options)
-    add_items(engine, [("E", " red  hat ")])  # equal after normalisation of spaces
+    add_items(engine, [("E", " sofa  hat ")])  # equal after normalisation of spaces
     assert run(engine, elastic, options).encoded == 0
     with engine.begin() as connection:
         connection.execute(
-            text("UPDATE items SET title = 'red crimson', version = version + 1 WHERE item_no = 2")
+            text("UPDATE items SET title = 'sofa couch', version = version + 1 WHERE item_no = 2")
         )
     assert stored(engine, row) == 4
     assert run(engine, elastic, options).encoded == 1
-    assert encoder.texts == ["red hat", "Crimson", "zebra", "hat", "red crimson"]
+    assert encoder.texts == ["sofa hat", "Couch", "zebra", "hat", "sofa couch"]
     assert stored(engine, row) == 4
 
 
-def test_what_was_encoded_before_a_failure_stays(
-    engine: Engine,
+KILLED = """
+import os, signal, sys
+from gpt4rec_es.db.engine import make_engine
+from gpt4rec_es.elastic.client import make_client
+from gpt4rec_es.encoders.registered import open_encoder_of
+from gpt4rec_es.index import title_vectors
+from gpt4rec_es.index.reindex import ReindexOptions, reindex
+
+class Killed:
+    def __init__(self, encoder):
+        self.encoder, self.left = encoder, 3
+
+    def encode(self, texts):
+        if not self.left:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.left -= 1
+        return self.encoder.encode(texts)
+
+title_vectors._BATCH = 1
+engine, client = make_engine(sys.argv[1], application_name="killed"), make_client(sys.argv[2])
+killed = lambda row: Killed(open_encoder_of(engine, row))
+options = ReindexOptions(alias=sys.argv[3], encoder="words", open_encoder=killed)
+reindex(engine, client, options, actor="killed")
+"""
+
+
+def test_a_reindex_that_was_killed_goes_on_where_it_was(
+    database: Database,
     elastic: Elasticsearch,
+    servers: Servers,
     options: ReindexOptions,
     encoder: Counting,
     row: EncoderRow,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(embedding, "_BATCH", 1)
-    encoder.fails_after = 3
-    with pytest.raises(DataError, match="power"):
-        run(engine, elastic, options)
+    urls = [database.writer_url, servers.elasticsearch_url]
+    code = [sys.executable, "-c", KILLED, *urls, options.alias]
+    assert subprocess.run(code, check=False).returncode == -signal.SIGKILL
     assert alias_targets(elastic, options.alias) == []
-    assert stored(engine, row) == 3
-    encoder.fails_after = 10
-    assert run(engine, elastic, options).encoded == 1
+    assert stored(database.engine, row) == 3
+    wait_until_unlocked(database.engine, options.alias)
+    assert plan_reindex(database.engine, elastic, options).to_encode == 1
+    assert run(database.engine, elastic, options).encoded == 1
+    assert encoder.texts == ["hat"]
+
+
+def wait_until_unlocked(engine: Engine, alias: str) -> None:
+    """Wait until the server has closed the session of a killed process."""
+    for _ in range(100):
+        try:
+            with index_lock(engine, alias):
+                return
+        except ConflictError:
+            time.sleep(0.1)
+    raise AssertionError("the lock is held")
 
 
 def test_the_encoder_of_the_live_build_is_kept_until_another_or_none_is_named(
@@ -178,7 +239,7 @@ def test_a_clone_with_other_k1_and_b_has_the_same_vectors(
     change = set_bm25(engine, elastic, options.alias, Bm25(0.9, 0.4), actor="test", reason="why")
     assert change.after is not None
     assert change.after.encoder_no == first.encoder_no
-    hits = [nearest(elastic, one.index_name, encoder, "red") for one in (first, change.after)]
+    hits = [nearest(elastic, one.index_name, encoder, "sofa") for one in (first, change.after)]
     assert hits[0] == hits[1]
 
 
@@ -191,23 +252,23 @@ def test_an_index_without_vectors_of_the_encoder_is_no_empty_answer(
 ) -> None:
     build = run(engine, elastic, replace(options, encoder=None)).build
     with pytest.raises(DataError, match="no vectors of this encoder"):
-        nearest(elastic, build.index_name, encoder, "red")
+        nearest(elastic, build.index_name, encoder, "sofa")
     build = run(engine, elastic, options).build
     other = open_token_vectors(save_token_vectors(tmp_path / "b", {**AXES, "hat": (0, 0, 1)}))
     with pytest.raises(DataError, match="no vectors of this encoder"):
-        nearest(elastic, build.index_name, other, "red")
+        nearest(elastic, build.index_name, other, "sofa")
 
 
 def test_equal_titles_at_the_depth_are_ordered_by_item_id(
     engine: Engine, elastic: Elasticsearch, options: ReindexOptions, encoder: Counting
 ) -> None:
     # Sixty of equal score, loaded in the opposite order of their ids.
-    add_items(engine, [(f"M{number:02}", "red") for number in range(60, 0, -1)])
+    add_items(engine, [(f"M{number:02}", "sofa") for number in range(60, 0, -1)])
     build = run(engine, elastic, options).build
     retriever = KnnRetriever(elastic, build.index_name, encoder)
-    (best,) = retriever.search(["red"], 100)
+    (best,) = retriever.search(["sofa"], 100)
     for depth in (1, 5, 39, 59, 61):
-        (cut,) = retriever.search(["red"], depth)
+        (cut,) = retriever.search(["sofa"], depth)
         assert cut.item_nos == best.item_nos[:depth]
     assert best.item_nos[:60] == tuple(range(64, 4, -1))
 
@@ -233,6 +294,7 @@ def test_hits_are_those_of_exact_arithmetic(
     add_items(engine, [(f"T{number:04}", title) for number, title in enumerate(titles)])
     with engine.begin() as connection:
         connection.execute(text("UPDATE items SET is_active = item_no % 7 > 0"))
+    monkeypatch.setattr(create, "_LEASES_S", 0.0)  # see the test after this one
     monkeypatch.setattr(
         "gpt4rec_es.index.building.field_for",
         lambda row, _: VectorField(row.content_hash, row.dims, kind),  # type: ignore[arg-type]
@@ -254,3 +316,28 @@ def test_hits_are_those_of_exact_arithmetic(
         if kind == "flat":
             assert list(result.scores) == pytest.approx(row_of_scores[best].tolist(), abs=1e-5)
     assert shared / (30 * len(queries)) >= recall - 1e-3
+
+
+def test_a_merge_drops_the_text_of_vectors(elastic: Elasticsearch, alias: str) -> None:
+    random = np.random.default_rng(1)
+    rows = random.normal(size=(1200, 64)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    documents = [
+        Document(number, f"i{number}", "a", None, None, None, True, row.tobytes())
+        for number, row in enumerate(rows)
+    ]
+    sizes = []
+    for drops_source in (False, True):
+        index = f"{alias}-{drops_source}".lower()
+        body = index_body(Bm25(), Analysis(), vectors=VectorField("hash", 64))
+        create_index(elastic, index, body)
+        for part in (documents[:700], documents[700:]):
+            load_documents(elastic, index, part)
+            elastic.indices.refresh(index=index)  # a large load has many segments
+        seal_index(elastic, index, drops_source=drops_source)
+        check_vectors(elastic, index, 1200)
+        sizes.append(bytes_per_document(elastic, index) or 0)
+    assert sizes[0] > 3 * 4 * 64
+    assert sizes[1] < 1.5 * 4 * 64
+    with pytest.raises(DataError, match="1200 vectors of titles instead of 7"):
+        check_vectors(elastic, index, 7)
