@@ -1,11 +1,12 @@
 """``gpt4rec search`` for items, and ``gpt4rec queries`` for generated queries."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gpt4rec_es.cli.context import get_runtime
-from gpt4rec_es.cli.options import json_option
+from gpt4rec_es.cli.options import fields_option, json_option
 from gpt4rec_es.cli.output import emit, print_line, print_table
 
 if TYPE_CHECKING:
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 @click.argument("text")
 @click.option("--k", default=10, show_default=True, help="Number of items to find.")
 @click.option("--explain", is_flag=True, help="Show Elasticsearch's explanation of each score.")
+@fields_option
 @json_option
-def search(text: str, k: int, explain: bool, as_json: bool) -> None:
+def search(text: str, k: int, explain: bool, fields: Any, as_json: bool) -> None:
     """Search the catalog for TEXT with the query a night sends.
 
     Example: gpt4rec search "wooden train set" --k 5
@@ -26,37 +28,45 @@ def search(text: str, k: int, explain: bool, as_json: bool) -> None:
     from gpt4rec_es.retrieval.ad_hoc import search_titles
 
     runtime = get_runtime()
+    options = runtime.recipe.recipe.search
     found = search_titles(
         runtime.elastic,
         runtime.settings.index_alias,
         text,
         k,
-        runtime.recipe.recipe.search,
+        options if fields is None else replace(options, fields=fields),
         explain=explain,
     )
     emit(found, as_json, _print_hits)
 
 
 def _print_hits(found: "SearchAnswer") -> None:
+    from gpt4rec_es.options.lists import SearchOptions
+
     print_table(
         ["rank", "score", "item", "title", "brand"],
         [(hit.rank, hit.score, hit.item_id, hit.title, hit.brand) for hit in found.hits],
     )
     explained = [hit for hit in found.hits if hit.terms is not None]
     for hit in explained:
+        terms = hit.terms or ()
         print_table(
-            ["term", "adds", "titles with it", "times here", "title length", "average"],
+            ["field", "term", "adds", "texts with it", "times here", "length", "average"],
             [
-                (t.term, t.score, t.documents, t.frequency, t.length, t.average_length)
-                for t in hit.terms or ()
+                (t.field, t.term, t.score, t.documents, t.frequency, t.length, t.average_length)
+                for t in terms
             ],
             title=f"{hit.rank}. {hit.title}",
         )
-    minimum = f", minimum_should_match {asked}" if (asked := found.minimum_should_match) else ""
-    print_line(f"index {found.index}, k1 {found.bm25.k1:g}, b {found.bm25.b:g}{minimum}")
+        if found.fields:
+            sums = [(name, sum(t.score for t in terms if t.field == name)) for name in found.fields]
+            title = hit.score - sum(score for _, score in sums)
+            print_line(" + ".join(f"{n} {s:.3f}" for n, s in [("title", title), *sums]))
+    options = SearchOptions(found.minimum_should_match, tuple(found.fields.items()))
+    print_line(f"index {found.index}, k1 {found.bm25.k1:g}, b {found.bm25.b:g}{options.shown}")
     if explained:
         print_line(
-            "adds = (k1 + 1) * idf * f / (f + k1 * (1 - b + b * length / average)), "
+            "adds = weight * (k1 + 1) * idf * f / (f + k1 * (1 - b + b * length / average)), "
             "idf = ln(1 + (N - n + 0.5) / (n + 0.5))"
         )
 

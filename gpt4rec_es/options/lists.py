@@ -11,8 +11,21 @@ from annotated_types import Ge, Interval
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.options import features
-from gpt4rec_es.options.minimum_should_match import canonical_requirements
 from gpt4rec_es.options.pairs import COSINE, DEFAULT_PAIRS, PairCounting
+from gpt4rec_es.options.search_options import ANY_TERM, SearchOptions
+
+__all__ = [
+    "ANY_TERM",
+    "CO_PURCHASE",
+    "HISTORY_TITLES",
+    "QUERIES",
+    "SEQUENCE",
+    "SOURCES",
+    "Fusion",
+    "ListRules",
+    "QueryFilters",
+    "SearchOptions",
+]
 
 _Fraction = Annotated[float, Interval(ge=0, le=1)]
 _Decay = Annotated[float, Interval(gt=0, le=1)]
@@ -187,42 +200,6 @@ class ListRules:
         values = {**asdict(self), "categories": list(self.categories)}
         unset = asdict(ListRules()) | {"categories": []}
         return {name: value for name, value in values.items() if value != unset[name]}
-
-
-@dataclass(frozen=True, slots=True)
-class SearchOptions:
-    """Search parameters beside index and depth; by default one matching term is enough.
-
-    minimum_should_match: Elasticsearch's parameter of that name, the number or percentage of a
-    query's terms that a title must contain; None, like "1": one term is enough.
-    """
-
-    minimum_should_match: str | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse what Elasticsearch refuses; normalise equal spellings."""
-        if self.minimum_should_match is None:
-            return
-        try:
-            canonical = canonical_requirements(self.minimum_should_match)
-        except ValueError as error:
-            raise UsageError(
-                f"minimum_should_match is {self.minimum_should_match!r}.", f"It {error}."
-            ) from None
-        asked = None if canonical in {"0", "1", "0%"} else canonical
-        object.__setattr__(self, "minimum_should_match", asked)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return those that are set as plain values, for manifests and hashes."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any] | None) -> "SearchOptions":
-        """Return the options in ``values``; None, as in older manifests: none."""
-        return cls(**(values or {}))
-
-
-ANY_TERM = SearchOptions()
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ class Recipe:
             "decoding": self.decoding.as_dict(),
             "prompt_titles": self.prompt_titles,
             "filters": filters,
-            "search": asdict(self.search),
+            "search": self.search.as_document(),
             "fusion": self.fusion.as_dict(),
         }
         # Left out where there is none, so that the hash is that of before there were any.
