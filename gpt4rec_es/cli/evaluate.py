@@ -16,6 +16,7 @@ from gpt4rec_es.cli.names import names
 from gpt4rec_es.cli.options import (
     RunsByDefault,
     changed_recipes,
+    fields_option,
     json_option,
     labels_option,
     numbers,
@@ -111,6 +112,7 @@ def evaluate() -> None:
     help="Number or percentage of a query's terms that a title must contain, such as 2 or 75%. "
     "[default: by the recipe]",
 )
+@fields_option
 @click.option(
     "--k1", type=click.FloatRange(min=0), help="BM25 k1. [default: that of the live index]"
 )
@@ -151,6 +153,7 @@ def run(
     fusion: str | None,
     as_night: bool,
     minimum_should_match: str | None,
+    fields: tuple[tuple[str, float], ...] | None,
     k1: float | None,
     b: float | None,
     history_decay: float,
@@ -177,7 +180,7 @@ def run(
     named = [runtime.recipe_called(name) for name in recipes or (None,)]
     options = EvaluateOptions(
         methods=tuple(dict.fromkeys(several)),
-        recipes=changed_recipes(named, sources, fusion, num_beams, minimum_should_match),
+        recipes=changed_recipes(named, sources, fusion, num_beams, minimum_should_match, fields),
         num_queries=num_queries,
         bm25=None if k1 is None or b is None else Bm25(k1, b),
         method=MethodOptions(history_decay, title_weight),

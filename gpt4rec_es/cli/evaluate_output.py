@@ -197,7 +197,12 @@ def _method(name: str, options: Mapping[str, Any]) -> str:
         name = f"{name} {sources} by {fusion['method']}"
     rules = ", as a night" if "rules" in options else ""
     required = options.get("minimum_should_match")
-    return f"{name}{rules}" + (f", {required} must match" if required else "")
+    fields = ", ".join(f"{field}:{weight:g}" for field, weight in options.get("fields", {}).items())
+    return (
+        f"{name}{rules}"
+        + (f", {required} must match" if required else "")
+        + (f", with {fields}" if fields else "")
+    )
 
 
 def _verdict(gain: float, p_value: float) -> str:

@@ -6,6 +6,7 @@ import click
 
 from gpt4rec_es.cli.context import get_runtime
 from gpt4rec_es.cli.index_bm25 import bm25
+from gpt4rec_es.cli.index_synonyms import synonyms
 from gpt4rec_es.cli.options import dry_run_option, json_option, reason_option, wide_option
 from gpt4rec_es.cli.output import emit, print_line, print_table
 
@@ -179,3 +180,4 @@ def _set_pinned(
 
 
 index.add_command(bm25)
+index.add_command(synonyms)

@@ -10,6 +10,7 @@ import click
 from gpt4rec_es.cli.names import names
 
 if TYPE_CHECKING:
+    from gpt4rec_es.options.lists import SearchOptions
     from gpt4rec_es.options.recipe import NamedRecipe
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -55,6 +56,27 @@ reranker_option = click.option(
     "--reranker",
     shell_complete=names("reranker"),
     help="Registered re-ranker for recipes, in place of the one that they name.",
+)
+
+
+def search_fields(
+    _ctx: click.Context, _parameter: click.Parameter, value: str | None
+) -> tuple[tuple[str, float], ...] | None:
+    """Return fields with weights; the callback of their option."""
+    from gpt4rec_es.options.search_options import parse_fields
+
+    try:
+        return None if value is None else parse_fields(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+fields_option = click.option(
+    "--fields",
+    metavar="FIELD:WEIGHT,...",
+    callback=search_fields,
+    help="Fields that queries search beside the title, whose weight is 1, as "
+    'brand:0.3,category:0.1; "" for none. [default: by the recipe]',
 )
 _RULES = (
     click.option("--min-price", type=float, help="Lowest price of recommended items."),
@@ -127,9 +149,9 @@ def changed_recipes(
     method: Any,
     num_beams: int | None,
     minimum_should_match: str | None,
+    fields: tuple[tuple[str, float], ...] | None = None,
 ) -> "tuple[NamedRecipe, ...]":
     """Return recipes with the parts that options override, each once for each of --sources."""
-    from gpt4rec_es.options.lists import SearchOptions
     from gpt4rec_es.options.source_weights import parse_sources
 
     try:
@@ -142,7 +164,7 @@ def changed_recipes(
         if num_beams is not None:
             most = min(decoding.num_queries, num_beams)
             decoding = dataclasses.replace(decoding, num_queries=most, num_beams=num_beams)
-        search = SearchOptions(minimum_should_match) if minimum_should_match else None
+        search = changed_search(named.recipe.search, minimum_should_match or None, fields)
         changes: list[dict[str, Any]] = [{"weights": one} for one in several] or [{}]
         for change in changes:
             if method:
@@ -150,6 +172,18 @@ def changed_recipes(
             fused = fusion.changed(**change) if change else fusion
             found.append(named.changed(decoding=decoding, search=search, fusion=fused))
     return tuple(found)
+
+
+def changed_search(
+    search: "SearchOptions",
+    minimum_should_match: str | None,
+    fields: tuple[tuple[str, float], ...] | None,
+) -> "SearchOptions":
+    """Return ``search`` with what options override; None: unchanged."""
+    given: dict[str, Any] = {"minimum_should_match": minimum_should_match, "fields": fields}
+    return dataclasses.replace(
+        search, **{name: value for name, value in given.items() if value is not None}
+    )
 
 
 class RunsByDefault(click.Group):

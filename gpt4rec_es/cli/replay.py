@@ -1,18 +1,15 @@
 """``gpt4rec replay RUN``: merge a stored run again, without generator or GPU."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from gpt4rec_es.cli.context import get_runtime
 from gpt4rec_es.cli.names import names
-from gpt4rec_es.cli.options import json_option, part_option, rule_options
+from gpt4rec_es.cli.options import fields_option, json_option, part_option, rule_options
 from gpt4rec_es.cli.output import emit, plural, print_line
 from gpt4rec_es.cli.progress import progress_bar
 from gpt4rec_es.cli.runs_output import print_deltas, print_lists_diff
-
-if TYPE_CHECKING:
-    from gpt4rec_es.options.lists import SearchOptions
 
 # Options that are fields of ``ListRules``.
 _RULES = ("min_price", "max_price", "categories", "max_per_brand")
@@ -42,6 +39,7 @@ _MOST_SHOWN = 40
     "--minimum-should-match",
     help="Number or percentage of a query's terms that a title must contain; searches again.",
 )
+@fields_option
 @click.option("--without-rules", is_flag=True, help="Apply no rules to the lists.")
 @rule_options
 @click.option("--sources", help="Weighted sources, such as queries:0.1,co_purchase:0.9.")
@@ -69,8 +67,10 @@ def replay(
     ctx: click.Context,
     /,
     run_id: str,
+    *,
     recipe_name: str | None,
     minimum_should_match: str | None,
+    fields: tuple[tuple[str, float], ...] | None,
     sources: str | None,
     fusion: str | None,
     history_decay: float | None,
@@ -93,6 +93,7 @@ def replay(
 
     given = {"weights": _weights(sources), "method": fusion, "history_decay": history_decay}
     fused = {name: value for name, value in given.items() if value is not None}
+    searched = {"minimum_should_match": minimum_should_match, "fields": fields}
     asked = {name: changes.pop(name) for name in _RULES}
     recipe = get_runtime().recipe_called(recipe_name) if recipe_name else None
     chosen = ReplayChanges(
@@ -100,7 +101,7 @@ def replay(
         **changes,
         fusion=fused,
         rules={name: value for name, value in asked.items() if value not in (None, ())},
-        search=_search_options(minimum_should_match),
+        search={name: value for name, value in searched.items() if value is not None},
     )
     if verify and not chosen.is_none:
         raise click.UsageError("--verify is for a replay without any change.")
@@ -117,14 +118,6 @@ def replay(
     emit(found.as_dict(), as_json, _print)
     if verify and not found.is_equal:
         ctx.exit(3)
-
-
-def _search_options(minimum_should_match: str | None) -> "SearchOptions | None":
-    from gpt4rec_es.options.lists import SearchOptions
-
-    if minimum_should_match is None:
-        return None
-    return SearchOptions(minimum_should_match)
 
 
 def _weights(sources: str | None) -> tuple[tuple[str, float], ...] | None:

@@ -1,12 +1,13 @@
 """``gpt4rec search`` for items, and ``gpt4rec queries`` for generated queries."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gpt4rec_es.cli.context import get_runtime
 from gpt4rec_es.cli.names import names
-from gpt4rec_es.cli.options import json_option
+from gpt4rec_es.cli.options import fields_option, json_option
 from gpt4rec_es.cli.output import emit, print_line, print_table
 from gpt4rec_es.errors import UsageError
 
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
     shell_complete=names("encoder"),
     help="Compare vectors by this registered encoder instead of words.",
 )
+@fields_option
 @json_option
-def search(text: str, k: int, explain: bool, encoder: str | None, as_json: bool) -> None:
+def search(
+    text: str, k: int, explain: bool, encoder: str | None, fields: Any, as_json: bool
+) -> None:
     """Search the catalog for TEXT with the query a night sends.
 
     Example: gpt4rec search "wooden train set" --k 5
@@ -35,16 +39,20 @@ def search(text: str, k: int, explain: bool, encoder: str | None, as_json: bool)
 
     runtime = get_runtime()
     if encoder is not None:
-        if explain:
-            raise UsageError("A cosine has no explanation.", "Leave --explain out.")
+        if explain or fields is not None:
+            raise UsageError(
+                "A cosine has no explanation, and compares titles alone.",
+                "Leave --explain and --fields out.",
+            )
         emit(_nearest(text, k, encoder), as_json, _print_nearest)
         return
+    options = runtime.recipe.recipe.search
     found = search_titles(
         runtime.elastic,
         runtime.settings.index_alias,
         text,
         k,
-        runtime.recipe.recipe.search,
+        options if fields is None else replace(options, fields=fields),
         explain=explain,
     )
     emit(found, as_json, _print_hits)
@@ -71,25 +79,32 @@ def _print_nearest(found: "NearestAnswer") -> None:
 
 
 def _print_hits(found: "SearchAnswer") -> None:
+    from gpt4rec_es.options.lists import SearchOptions
+
     print_table(
         ["rank", "score", "item", "title", "brand"],
         [(hit.rank, hit.score, hit.item_id, hit.title, hit.brand) for hit in found.hits],
     )
     explained = [hit for hit in found.hits if hit.terms is not None]
     for hit in explained:
+        terms = hit.terms or ()
         print_table(
-            ["term", "adds", "titles with it", "times here", "title length", "average"],
+            ["field", "term", "adds", "texts with it", "times here", "length", "average"],
             [
-                (t.term, t.score, t.documents, t.frequency, t.length, t.average_length)
-                for t in hit.terms or ()
+                (t.field, t.term, t.score, t.documents, t.frequency, t.length, t.average_length)
+                for t in terms
             ],
             title=f"{hit.rank}. {hit.title}",
         )
-    minimum = f", minimum_should_match {asked}" if (asked := found.minimum_should_match) else ""
-    print_line(f"index {found.index}, k1 {found.bm25.k1:g}, b {found.bm25.b:g}{minimum}")
+        if found.fields:
+            sums = [(name, sum(t.score for t in terms if t.field == name)) for name in found.fields]
+            title = hit.score - sum(score for _, score in sums)
+            print_line(" + ".join(f"{n} {s:.3f}" for n, s in [("title", title), *sums]))
+    options = SearchOptions(found.minimum_should_match, tuple(found.fields.items()))
+    print_line(f"index {found.index}, k1 {found.bm25.k1:g}, b {found.bm25.b:g}{options.shown}")
     if explained:
         print_line(
-            "adds = (k1 + 1) * idf * f / (f + k1 * (1 - b + b * length / average)), "
+            "adds = weight * (k1 + 1) * idf * f / (f + k1 * (1 - b + b * length / average)), "
             "idf = ln(1 + (N - n + 0.5) / (n + 0.5))"
         )
 

@@ -10,6 +10,7 @@ from gpt4rec_es.cli.options import dry_run_option, json_option, reason_option, w
 from gpt4rec_es.cli.output import emit
 from gpt4rec_es.cli.tune_all import all_
 from gpt4rec_es.cli.tune_bm25 import bm25
+from gpt4rec_es.cli.tune_fields import fields
 from gpt4rec_es.cli.tune_lists import lists
 from gpt4rec_es.cli.tune_lists_output import print_list_trial, print_list_trials
 from gpt4rec_es.cli.tune_output import print_list, print_trial
@@ -24,6 +25,7 @@ def tune() -> None:
 
 
 tune.add_command(bm25)
+tune.add_command(fields)
 tune.add_command(lists)
 tune.add_command(all_)
 

@@ -51,25 +51,16 @@ def print_list_trial(report: "ListTrialReport") -> None:
     """Print what a trial of recipes found."""
     t = report.trial
     queries = f"queries by {t.generator}" if t.generator else "no queries"
+    of_settings = f"{plural(len(report.settings), 'setting')} on " if report.settings else ""
     print_line(
-        f"Trial {t.trial_no}: {plural(len(report.settings), 'setting')} on "
+        f"Trial {t.trial_no}: {of_settings}"
         f"{plural(t.n_fit_users, 'user')} of {t.split} ({t.part}), {queries}; compared on "
         f"{plural(t.n_test_users, 'other user')} in {t.seconds:.0f} s"
     )
     print_line(t.verdict)
     print_line(f"The recipe found: {_options(t)}.")
-    best = sorted(report.settings, key=lambda row: -row["value"])[:5]
-    print_table(
-        ["changed from the first", "fitted", "re-ranker", "as source", f"{t.metric}@{t.k}"],
-        [
-            (
-                _changes(report.settings[0], row),
-                *(row[name] for name in ("is_fitted", "has_reranker", "has_sequence", "value")),
-            )
-            for row in best
-        ],
-        "Best settings",
-    )
+    if report.settings:  # a trial of weights of fields has none
+        _print_settings(report)
     print_table(
         ["metric", "users", t.live_name, "best", "gain", "from", "to", "p"],
         [
@@ -85,6 +76,22 @@ def print_list_trial(report: "ListTrialReport") -> None:
     )
     if t.is_change:
         print_line(f"Make it live: gpt4rec tune promote {t.trial_no}")
+
+
+def _print_settings(report: "ListTrialReport") -> None:
+    t = report.trial
+    best = sorted(report.settings, key=lambda row: -row["value"])[:5]
+    print_table(
+        ["changed from the first", "fitted", "re-ranker", "as source", f"{t.metric}@{t.k}"],
+        [
+            (
+                _changes(report.settings[0], row),
+                *(row[name] for name in ("is_fitted", "has_reranker", "has_sequence", "value")),
+            )
+            for row in best
+        ],
+        "Best settings",
+    )
 
 
 def _changes(first: Mapping[str, Any], row: Mapping[str, Any]) -> str:
@@ -106,4 +113,5 @@ def _options(trial: "ListTrialRow") -> str:
     found |= {f"pairs.{name}": value for name, value in fusion["pairs"].items()}
     if trial.generator:
         found["num_queries"] = trial.document["decoding"]["num_queries"]
+    found |= {f"fields.{name}": w for name, w in trial.document["search"].get("fields", {}).items()}
     return ", ".join(f"{name} {value:g}" for name, value in found.items())

@@ -90,6 +90,8 @@ def _hits(query: dict[str, Any]) -> str:
 
 def print_explanation(data: dict[str, Any]) -> None:
     """Print one explanation as tables."""
+    from gpt4rec_es.options.lists import SearchOptions
+
     print_line(
         f"User {data['user_id']} in run {data['run_id']}: {data['outcome'] or 'not merged yet'}"
     )
@@ -100,8 +102,8 @@ def print_explanation(data: dict[str, Any]) -> None:
         print_line("No queries: the run has no query generator.")
     else:
         _print_queries(data["queries"])
-    if minimum := data["search_options"].get("minimum_should_match"):
-        print_line(f"minimum_should_match: {minimum}")
+    if shown := SearchOptions.from_dict(data["search_options"]).shown:
+        print_line(f"Queries are searched with {shown.removeprefix(', ')}.")
     _print_recommended(data["recommendations"])
     _print_removed(data["removed"])
     _print_rules(data["rules"], "removed", "items kept out", "Rules that kept items out")

@@ -6,6 +6,7 @@ the worker releases its shard unchanged. Bodies and headers are never repeated.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from elastic_transport import ConnectionError as UnreachableError
 from elastic_transport import ConnectionTimeout, SerializationError, TlsError, TransportError
@@ -14,10 +15,13 @@ from orjson import JSONDecodeError
 
 from gpt4rec_es.elastic.client import client_url
 from gpt4rec_es.elastic.reasons import is_disk_full, reason_of
+from gpt4rec_es.elastic.retries import without_retries
 from gpt4rec_es.errors import ConflictError, DataError, DependencyError, Gpt4RecError, UsageError
 
 # Status codes after which the same request may succeed later.
 TRANSIENT_STATUSES = frozenset({429, 500, 502, 503, 504})
+_NOT_ACCEPTABLE = 406
+_PAGE_TIMEOUT_S = 5
 _CHECK = "Check that the server runs and that ELASTICSEARCH_URL is right."
 
 
@@ -44,8 +48,12 @@ def is_transient(error: Exception) -> bool:
 def plain_error(error: Exception, client: Elasticsearch) -> Gpt4RecError:
     """Return ``error`` as a Gpt4RecError that names the server without credentials."""
     where = f"Elasticsearch at {client_url(client)}"
-    if isinstance(error, UnsupportedProductError):  # an ApiError too, of status 200
-        return DependencyError(f"The server at {client_url(client)} is not Elasticsearch.", _CHECK)
+    # An UnsupportedProductError is an ApiError too, of status 200. OpenSearch refuses the media
+    # type of requests with a body.
+    if isinstance(error, UnsupportedProductError) or (
+        isinstance(error, ApiError) and error.status_code == _NOT_ACCEPTABLE
+    ):
+        return _no_elasticsearch(client)
     if isinstance(error, ApiError):
         return _response_error(error, where)
     if isinstance(error, TlsError):
@@ -60,6 +68,25 @@ def plain_error(error: Exception, client: Elasticsearch) -> Gpt4RecError:
     if isinstance(error, SerializationError | JSONDecodeError):
         return DependencyError(f"{where} answered something that is not JSON.", _CHECK)
     return DependencyError(f"{where} cannot be reached: {_root_cause(error)}.", _CHECK)
+
+
+def _no_elasticsearch(client: Elasticsearch) -> DependencyError:
+    """Return the error for another product; OpenSearch names itself on its first page."""
+    page: Any = None
+    try:
+        without_retries(client).options(request_timeout=_PAGE_TIMEOUT_S).info()
+    except UnsupportedProductError as error:
+        page = error.body
+    except (ApiError, TransportError):
+        page = None
+    version = page.get("version") if isinstance(page, dict) else None
+    if isinstance(version, dict) and version.get("distribution") == "opensearch":
+        return DependencyError(
+            f"The server at {client_url(client)} is OpenSearch {version.get('number', '')}, which "
+            "is not supported.",
+            "Use Elasticsearch 8.19 or newer; its free Basic licence is enough.",
+        )
+    return DependencyError(f"The server at {client_url(client)} is not Elasticsearch.", _CHECK)
 
 
 def disk_error(where: str) -> DependencyError:

@@ -29,7 +29,7 @@ from gpt4rec_es.index.create import (
     seal_index,
     verify_index,
 )
-from gpt4rec_es.index.mapping import Analysis, index_body, mapping_hash
+from gpt4rec_es.index.mapping import Analysis, analysis_settings, index_body, mapping_hash
 from gpt4rec_es.index.title_vectors import TitleVectors, field_for
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.records import Bm25, Document
@@ -117,8 +117,12 @@ def derived_build(
     *,
     actor: str,
     reason: str | None,
+    analysis: Analysis | None = None,
 ) -> Build:
     """Return a ready build with the documents of ``parent`` and other k1, b.
+
+    analysis: with other synonyms than those of ``parent``, which are rules of searches alone; None:
+    the same.
 
     Raises as ``full_build`` does.
     """
@@ -131,12 +135,13 @@ def derived_build(
             parent=parent,
             catalog_version=parent.catalog_version,
             bm25=bm25,
-            mapping_hash=parent.mapping_hash,
+            mapping_hash=parent.mapping_hash if analysis is None else mapping_hash(analysis),
             actor=actor,
             reason=reason,
         )
     with _removed_on_failure(engine, client, build):
-        clone_index(client, parent.index_name, build.index_name, bm25)
+        settings = None if analysis is None else analysis_settings(analysis)
+        clone_index(client, parent.index_name, build.index_name, bm25, settings)
         return _verify(engine, client, build, parent.document_count or 0, [])
 
 

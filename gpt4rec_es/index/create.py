@@ -4,7 +4,7 @@ live.py and reindex.py handle those. A live index is not changed here.
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from elasticsearch import Elasticsearch, NotFoundError
@@ -78,15 +78,24 @@ def wait_for_leases(client: Elasticsearch, name: str) -> bool:
         time.sleep(1)
 
 
-def clone_index(client: Elasticsearch, source: str, target: str, bm25: Bm25) -> None:
+def clone_index(
+    client: Elasticsearch,
+    source: str,
+    target: str,
+    bm25: Bm25,
+    analysis: Mapping[str, Any] | None = None,
+) -> None:
     """Create ``target`` with the documents and replicas of the write-blocked ``source``.
 
-    It has other k1, b. Files are hard-linked, so this takes a fraction of a second for any size.
+    It has other k1, b, or other analysis settings of searches (None: those of ``source``). Files
+    are hard-linked, so this takes a fraction of a second for any size.
     """
     # All settings are copied but this one, for which a clone takes the default of new indices.
     replicas = "index.number_of_replicas"
     found = client.indices.get_settings(index=source, name=replicas, flat_settings=True).body
     settings = {**similarity_settings(bm25), replicas: found[source]["settings"][replicas]}
+    if analysis is not None:
+        settings["analysis"] = analysis
     client.indices.clone(index=source, target=target, settings=settings, wait_for_active_shards=1)
 
 

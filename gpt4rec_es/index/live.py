@@ -124,7 +124,10 @@ def reconcile(engine: Engine, client: Elasticsearch, alias: str) -> None:
         before = swaps[0].to_build_no if swaps else None
         if build is None or build.state != "ready" or build.build_no == before:
             return
-        action = "bm25" if build.kind == "derived" else "reindex"
+        action = "reindex"
+        if build.parent_build_no is not None:
+            parent = rows.load(connection, build.parent_build_no)
+            action = "bm25" if parent.mapping_hash == build.mapping_hash else "synonyms"
         note = "recorded later: the process that moved the alias was killed"
         reason = f"{build.reason} ({note})" if build.reason else note
         record_swap(connection, alias, before, build.build_no, action, build.actor, reason)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.records import Bm25, Document
 from gpt4rec_es.resources import resource_path
 
-_SYNONYMS = "catalog_synonyms"
+_SYNONYMS, SEARCH_ANALYZER = "catalog_synonyms", "catalog_search"
 # Of the graph (HNSW): neighbours of a vector, and candidates for them; Elasticsearch's defaults.
 _LINKS, _CONSTRUCTION = 16, 100
 
@@ -72,7 +73,7 @@ def index_body(
         # does not matter, and before stemming, so that rules contain unstemmed words.
         place = chain.index("lowercase") + 1
         chain = [*chain[:place], _SYNONYMS, *chain[place:]]
-    analyzers["catalog_search"]["filter"] = chain
+    analyzers[SEARCH_ANALYZER]["filter"] = chain
     if vectors is not None:
         body["mappings"] |= _vector_mappings(body["mappings"], vectors)
     return body
@@ -94,6 +95,26 @@ def _vector_mappings(mappings: dict[str, Any], vectors: VectorField) -> dict[str
         "_source": {"excludes": [VECTOR_FIELD]},
         "properties": {**mappings["properties"], VECTOR_FIELD: field},
     }
+
+
+def analysis_settings(analysis: Analysis) -> dict[str, Any]:
+    """Return the analysis settings of an index, also for a clone with other synonyms.
+
+    A clone keeps the filters of its source; only those that an analyzer names have an effect.
+
+    Raises:
+        UsageError: there is no analyzer of that name.
+    """
+    settings: dict[str, Any] = index_body(Bm25(), analysis)["settings"]["index"]["analysis"]
+    return settings
+
+
+def read_synonyms(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the synonym rules in use, of the flat settings of an index."""
+    prefix = "index.analysis."
+    if _SYNONYMS not in settings[f"{prefix}analyzer.{SEARCH_ANALYZER}.filter"]:
+        return ()
+    return tuple(settings[f"{prefix}filter.{_SYNONYMS}.synonyms"])
 
 
 def _choice(analyzer: str) -> dict[str, Any]:

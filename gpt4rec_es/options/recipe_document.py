@@ -90,6 +90,8 @@ def _section(section: str, given: Any, name: str) -> Any:
     if not isinstance(given, dict):
         raise UsageError(f"{place} is no JSON object.", _SEE)
     values = _entries(record, given, place)
+    if record is SearchOptions:
+        return _built(lambda: SearchOptions.from_dict(values), place)
     if record is not Fusion:
         return _built(lambda: record(**values), place)
     if "weights" not in given:
@@ -110,16 +112,16 @@ def _entries(record: type, given: Mapping[str, Any], place: str) -> dict[str, An
         where = f"{place}.{entry}"
         if is_dataclass(hints[entry]) and isinstance(value, dict):
             values[entry] = _entries(hints[entry], value, where)
-        elif entry == "coefficients":
-            values[entry] = _coefficients(value, where)
+        elif entry in {"coefficients", "fields"}:
+            values[entry] = _numbers(value, where)
         else:
             _checked(record, entry, value, where)
             values[entry] = value
     return values
 
 
-def _coefficients(value: Any, place: str) -> dict[str, float]:
-    """Return numbers by feature; ``Fusion`` checks names and ranges."""
+def _numbers(value: Any, place: str) -> dict[str, float]:
+    """Return numbers by feature or field; the records check names and ranges."""
     if not isinstance(value, dict):
         raise UsageError(f"{place} is {_shortened(value)}: it should be an object.", _SEE)
     for name, number in value.items():

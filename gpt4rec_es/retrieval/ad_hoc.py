@@ -9,26 +9,29 @@ from elasticsearch import Elasticsearch
 
 from gpt4rec_es.elastic.alias import resolve_alias
 from gpt4rec_es.elastic.errors import plain_errors
-from gpt4rec_es.elastic.queries import search_text
+from gpt4rec_es.elastic.queries import TITLE, search_text, text_field
 from gpt4rec_es.elastic.similarity import read_bm25, walk
 from gpt4rec_es.errors import DependencyError, UsageError
 from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
+from gpt4rec_es.options.search_options import FIELDS
 from gpt4rec_es.records import Bm25
-from gpt4rec_es.retrieval.body import MAX_DEPTH, search_body
+from gpt4rec_es.retrieval.body import MAX_DEPTH, PREFERENCE, search_body
 
 _WEIGHT = re.compile(r"weight\((.*) in \d+\)")
+_TEXTS = [text_field(name) for name in (TITLE, *FIELDS)]
 _LEAF = re.compile(r"(n|N|dl|avgdl|freq|termFreq|phraseFreq)[,=]")
 
 
 @dataclass(frozen=True, slots=True)
 class TermScore:
-    """Score of one query term: (k1 + 1) * idf * tf.
+    """Score of one query term in one field: weight * (k1 + 1) * idf * tf.
 
-    documents: number of titles with the term (of a phrase, with its rarest term), of
-    ``all_documents``. frequency: term frequency in this title. length: terms in this title (rounded
-    above 40); average_length: mean over all titles.
+    documents: number of texts of the field with the term (of a phrase, with its rarest term), of
+    ``all_documents``. frequency: term frequency in this text. length: terms in this text (rounded
+    above 40); average_length: mean over all texts of the field.
     """
 
+    field: str
     term: str
     score: float
     documents: int
@@ -53,13 +56,17 @@ class FoundItem:
 
 @dataclass(frozen=True, slots=True)
 class SearchAnswer:
-    """Result of a search with its index and options; text: the text searched for."""
+    """Result of a search with its index and options; text: the text searched for.
+
+    bm25: of titles. fields: weights of fields searched beside the title.
+    """
 
     text: str
     index: str
     bm25: Bm25
     hits: list[FoundItem]
     minimum_should_match: str | None
+    fields: dict[str, float]
 
 
 def search_titles(
@@ -81,7 +88,7 @@ def search_titles(
     """
     if not 1 <= k <= MAX_DEPTH:
         raise UsageError(f"{k} hits cannot be asked for.", f"Ask for 1 to {MAX_DEPTH}.")
-    searched = search_text(text)
+    searched = search_text(text, options)
     if not searched:
         raise UsageError("There is nothing to search for.", "Give a text.")
     try:
@@ -99,7 +106,7 @@ def search_titles(
         answer = client.perform_request(
             "POST",
             f"/{index}/_search",
-            params={"allow_partial_search_results": "false"},
+            params={"allow_partial_search_results": "false", "preference": PREFERENCE},
             headers={"accept": "application/json", "content-type": "application/json"},
             body=body,
         ).body
@@ -107,13 +114,17 @@ def search_titles(
         raise DependencyError("Elasticsearch did not search all of the index.", "Try again.")
     hits = enumerate(answer["hits"]["hits"], start=1)
     found = [_found(rank, hit) for rank, hit in hits]
-    return SearchAnswer(searched, index, bm25, found, options.minimum_should_match)
+    minimum, fields = options.minimum_should_match, dict(options.fields)
+    return SearchAnswer(searched, index, bm25, found, minimum, fields)
 
 
 def term_scores(explanation: Mapping[str, Any]) -> Iterator[TermScore]:
     """Yield the score of each matching term (or group of synonyms, or phrase)."""
     for node in walk(explanation):
         if match := _WEIGHT.match(node["description"]):
+            # The first name is the field's: a term may hold a colon, too.
+            named = {match[1].find(f"{name}:"): name for name in _TEXTS}
+            field = named[min(place for place in named if place >= 0)]
             leaves: dict[str, float] = {}
             for part in walk(node):
                 if leaf := _LEAF.match(part["description"]):
@@ -122,7 +133,8 @@ def term_scores(explanation: Mapping[str, Any]) -> Iterator[TermScore]:
                     # A phrase has one n per word: use the rarest.
                     leaves[name] = min(value, leaves.get(name, value))
             yield TermScore(
-                match[1].replace("title:", ""),
+                field.removesuffix(".words"),
+                match[1].replace(f"{field}:", ""),
                 float(node["value"]),
                 int(leaves["n"]),
                 int(leaves["N"]),

@@ -14,8 +14,10 @@ from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
 
 # The default of index.max_result_window.
 MAX_DEPTH = 10_000
+# Searches with equal preferences are answered by the same copy of an index while it is there.
+PREFERENCE = "gpt4rec"
 # Not the default: partial results would look like a short list of hits.
-HEADER = b'{"allow_partial_search_results":false}\n'
+HEADER = b'{"allow_partial_search_results":false,"preference":"%b"}\n' % PREFERENCE.encode()
 # Left out of every search, as a clause of must_not.
 NOT_INACTIVE = {"term": {"is_active": False}}
 _MARK = "MARK"
@@ -70,7 +72,7 @@ def bare(size: int) -> dict[str, Any]:
 
 
 class Template:
-    """Two msearch lines with a placeholder for the text; ten times faster than JSON encoding."""
+    """Two msearch lines with placeholders for the text; ten times faster than JSON encoding."""
 
     def __init__(self, body: dict[str, Any]) -> None:
         """Make a template of a ``body`` for the text ``MARK``."""
@@ -87,7 +89,7 @@ class Template:
         return cls(has_no_term_body(_MARK))
 
     def fill(self, text: str) -> bytes:
-        """Return the lines for ``text``, a result of ``search_text``.
+        """Return the lines for ``text``, a result of ``search_text`` by the same options.
 
         Raises:
             UsageError: the text is not valid Unicode.

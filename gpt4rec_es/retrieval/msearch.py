@@ -105,7 +105,7 @@ class ElasticRetriever:
         """
         if not 1 <= depth <= MAX_DEPTH:
             raise UsageError(f"The depth {depth} is not between 1 and {MAX_DEPTH}.")
-        wanted = [search_text(text) for text in texts]
+        wanted = [search_text(text, options) for text in texts]
         distinct = list(dict.fromkeys(wanted))
         self._count(searches=len(distinct))
         template = Template.search(depth, options)

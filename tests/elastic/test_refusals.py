@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy import Engine
 
 from gpt4rec_es.elastic.alias import alias_targets
 from gpt4rec_es.elastic.client import make_client
+from gpt4rec_es.elastic.errors import plain_errors
 from gpt4rec_es.elastic.retries import Backoff, without_retries
 from gpt4rec_es.errors import DependencyError
 from gpt4rec_es.index.building import BuildOptions
@@ -123,3 +125,30 @@ def test_without_retries_a_refusal_is_raised_at_once() -> None:
     with client_of(lambda _: TOO_BUSY, waits) as client, pytest.raises(ApiError):
         without_retries(client).count(index="x")
     assert not waits
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        (
+            {"version": {"distribution": "opensearch", "number": "2.19.1"}},
+            r"is OpenSearch 2\.19\.1, which is not supported\. Use Elasticsearch 8\.19",
+        ),
+        ({"version": {"number": "7.10.2"}}, "is not Elasticsearch"),
+        ({"version": "1"}, "is not Elasticsearch"),
+        ([], "is not Elasticsearch"),
+    ],
+)
+@pytest.mark.parametrize("status", [200, 406])
+def test_another_product_is_named(page: Any, said: str, status: int) -> None:
+    """Answers without the product's header; with a body, a request may be refused by 406."""
+
+    def script(request: Request) -> Reply:
+        is_page = request.path == "/"
+        return Reply(page if is_page else {}, 200 if is_page else status, is_elasticsearch=False)
+
+    with stub(script) as url:
+        client = make_client(url)
+        with pytest.raises(DependencyError, match=said) as caught, plain_errors(client):
+            client.search(index="items", query={"match_all": {}})
+    assert "\n" not in str(caught.value)

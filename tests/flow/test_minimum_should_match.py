@@ -116,7 +116,7 @@ def test_each_recommendation_joins_to_the_hit_it_comes_from(
             SELECT (SELECT count(*) FROM analytics.recommendations WHERE query_id IS NOT NULL),
                 (SELECT count(*) FROM analytics.recommendations
                  JOIN analytics.query_hits USING (index_name, query_id, minimum_should_match,
-                    hit_rank, item_id, score))
+                    search_fields, hit_rank, item_id, score))
             """)
         ).one()
     assert found == joined > 500
@@ -157,10 +157,10 @@ def test_a_night_with_it_comes_out_the_same_again(
     again = replay(parts, report.run_id, ReplayChanges())
     assert again.is_equal
     assert again.searches == 0
-    other = replay(parts, plain.run_id, ReplayChanges(search=SearchOptions("-1")))
+    other = replay(parts, plain.run_id, ReplayChanges(search={"minimum_should_match": "-1"}))
     assert other.changed == {"search_options": [None, {"minimum_should_match": "-1"}]}
     assert other.searches == len(searches(database, 2)) > 0
-    back = replay(parts, report.run_id, ReplayChanges(search=SearchOptions()))
+    back = replay(parts, report.run_id, ReplayChanges(search={"minimum_should_match": None}))
     assert not back.is_equal
     assert back.searches == 0
     with database.analyst_engine.connect() as connection:

@@ -22,7 +22,6 @@ from gpt4rec_es.night.inprocess import run_night
 from gpt4rec_es.night.publish.prune import prune
 from gpt4rec_es.night.stages import hits
 from gpt4rec_es.night.start import start_night
-from gpt4rec_es.options.lists import SearchOptions
 from gpt4rec_es.records import Bm25, SearchResult
 from gpt4rec_es.runtime import Runtime
 from tests.databases import Database
@@ -88,10 +87,10 @@ def test_any_other_row_is_noticed(runtime: Runtime, database: Database) -> None:
         ({"k": 2}, ReplayChanges(k=2)),
         ({"exclude_bought": False}, ReplayChanges(exclude_bought=False)),
         ({}, ReplayChanges(k1=0.3, b=0.1)),
-        ({"minimum_should_match": "3"}, ReplayChanges(search=SearchOptions("3"))),
+        ({"minimum_should_match": "3"}, ReplayChanges(search={"minimum_should_match": "3"})),
         (
             {"minimum_should_match": "2<-1"},
-            ReplayChanges(k1=0.3, b=0.1, search=SearchOptions(" 2 < -1")),
+            ReplayChanges(k1=0.3, b=0.1, search={"minimum_should_match": " 2 < -1"}),
         ),
         (
             {"sources": "queries:0.4,co_purchase:0.6", "fusion": "ranks"},

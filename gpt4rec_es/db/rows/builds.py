@@ -188,7 +188,7 @@ def fail(connection: Connection, build_no: int, error: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """One row of ``alias_swaps``. action: reindex, bm25, undo or rollback."""
+    """One row of ``alias_swaps``. action: reindex, bm25, synonyms, undo or rollback."""
 
     swap_no: int
     alias: str

@@ -50,7 +50,8 @@ def store(
     number = int(connection.execute(text("SELECT nextval('trials_trial_no_seq')")).scalar_one())
     connection.execute(insert(list_trials).values(trial_no=number, **values))
     for table, rows in ((list_trial_settings, settings), (list_trial_comparisons, comparisons)):
-        connection.execute(insert(table), [{"trial_no": number, **row} for row in rows])
+        if several := [{"trial_no": number, **row} for row in rows]:
+            connection.execute(insert(table), several)
     return number
 
 

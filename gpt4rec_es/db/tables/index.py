@@ -38,7 +38,7 @@ builds = Table(
         "kind",
         Text,
         nullable=False,
-        comment="full (from the catalog) or derived (a clone with other k1, b)",
+        comment="full (from the catalog) or derived (a clone with other k1, b or synonyms)",
     ),
     Column(
         "parent_build_no",
@@ -122,7 +122,7 @@ alias_swaps = Table(
         "action",
         Text,
         nullable=False,
-        comment="command that moved the alias: reindex, bm25, undo or rollback",
+        comment="command that moved the alias: reindex, bm25, synonyms, undo or rollback",
     ),
     Column("actor", Text, nullable=False, comment="operator that moved the alias (login name)"),
     Column("reason", Text, comment="reason that the operator gave; NULL: none"),

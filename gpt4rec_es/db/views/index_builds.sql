@@ -21,7 +21,7 @@ COMMENT ON COLUMN analytics.index_builds.index_name IS 'name of the Elasticsearc
 COMMENT ON COLUMN analytics.index_builds.alias IS
     'Elasticsearch alias that the index was built for';
 COMMENT ON COLUMN analytics.index_builds.build_kind IS
-    'full (from the catalog) or derived (a clone with other k1, b)';
+    'full (from the catalog) or derived (a clone with other k1, b or synonyms)';
 COMMENT ON COLUMN analytics.index_builds.parent_index_name IS
     'name of the index that a derived build was cloned from; NULL: the build is full';
 COMMENT ON COLUMN analytics.index_builds.build_state IS 'building, ready, failed or deleted';

@@ -1,10 +1,11 @@
 CREATE VIEW analytics.query_hits (
     index_name, query_id, query, hit_rank, score, item_id, title, search_depth,
-    is_exhausted, searched_at, minimum_should_match
+    is_exhausted, searched_at, minimum_should_match, search_fields
 ) AS
 SELECT
     b.index_name, q.query_no, q.text, h.hit_rank::integer, h.score, i.item_id, i.title, s.depth,
-    s.is_exhausted, s.searched_at, coalesce(o.options ->> 'minimum_should_match', '1')
+    s.is_exhausted, s.searched_at, coalesce(o.options ->> 'minimum_should_match', '1'),
+    coalesce(o.options ->> 'fields', '{}')
 FROM public.searches AS s
 JOIN public.builds AS b USING (build_no)
 JOIN public.queries AS q USING (query_no)
@@ -37,3 +38,6 @@ COMMENT ON COLUMN analytics.query_hits.searched_at IS 'time of the search';
 COMMENT ON COLUMN analytics.query_hits.minimum_should_match IS
     'number or percentage of a generated query''s terms that a title must contain, e.g. 2 or '
     '75%; 1: one term is enough';
+COMMENT ON COLUMN analytics.query_hits.search_fields IS
+    'fields searched beside the title with their weights, e.g. {"brand": 0.3}; {}: titles '
+    'alone';

@@ -2,7 +2,8 @@ CREATE VIEW analytics.recommendations (
     run_id, logical_date, user_id, rank, item_id, title, source,
     is_fallback, query_id, query, query_rank, hit_rank, score,
     index_name, from_item_id, from_title, fused_score,
-    minimum_should_match, promoted_by, merge_rank, rerank_score, holdback_arm
+    minimum_should_match, promoted_by, merge_rank, rerank_score, holdback_arm,
+    search_fields
 ) AS
 SELECT
     r.run_id, r.logical_date, u.shown_id, c.rank, i.item_id, i.title, c.source,
@@ -10,7 +11,8 @@ SELECT
     b.index_name, f.item_id, f.title, c.fused_score,
     CASE WHEN c.query_rank IS NULL THEN '1'
         ELSE coalesce(o.options ->> 'minimum_should_match', '1') END,
-    c.promoted_by, c.merge_rank, c.rerank_score, h.arm
+    c.promoted_by, c.merge_rank, c.rerank_score, h.arm,
+    CASE WHEN c.query_rank IS NULL THEN '{}' ELSE coalesce(o.options ->> 'fields', '{}') END
 FROM public.recommendations AS c
 JOIN public.runs AS r ON r.run_no = c.run_no
 LEFT JOIN public.search_options AS o ON o.options_no = r.search_options_no
@@ -82,3 +84,6 @@ COMMENT ON COLUMN analytics.recommendations.rerank_score IS
     'fallback, or the run has no re-ranker or no purchase of the user to read';
 COMMENT ON COLUMN analytics.recommendations.holdback_arm IS
     'group of the run''s holdback that the user is in: paper or popularity; NULL: not held back';
+COMMENT ON COLUMN analytics.recommendations.search_fields IS
+    'fields searched beside the title with their weights, e.g. {"brand": 0.3}; {}: titles '
+    'alone; also {} if no generated query found the item';

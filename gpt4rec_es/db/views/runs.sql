@@ -6,7 +6,8 @@ CREATE VIEW analytics.runs (
     generator_hash, index_name, k1, b, manifest_hash, code_version,
     run_actor, planned_at, finished_at, duration_s,
     run_error, minimum_should_match, recipe_name, recipe_hash, prior_weight,
-    distinct_first_queries, top_first_query_fraction, reranker_name, reranker_hash
+    distinct_first_queries, top_first_query_fraction, reranker_name, reranker_hash,
+    search_fields
 ) AS
 SELECT
     r.run_id, r.kind, r.logical_date, r.attempt, r.state, p.run_no IS NOT NULL, p.published_at,
@@ -20,7 +21,8 @@ SELECT
     CASE WHEN r.generator_no IS NOT NULL
         THEN coalesce((d.settings ->> 'prior_weight')::real, 0) END,
     r.distinct_first_queries, r.top_first_query_fraction,
-    r.manifest #>> '{reranker,name}', r.manifest #>> '{reranker,content_hash}'
+    r.manifest #>> '{reranker,name}', r.manifest #>> '{reranker,content_hash}',
+    coalesce(o.options ->> 'fields', '{}')
 FROM public.runs AS r
 JOIN public.builds AS b USING (build_no)
 LEFT JOIN public.decodings AS d
@@ -99,3 +101,6 @@ COMMENT ON COLUMN analytics.runs.reranker_name IS
     'name of the re-ranker whose score is a feature of the fusion; NULL: none';
 COMMENT ON COLUMN analytics.runs.reranker_hash IS
     'hash of the re-ranker''s files; NULL: no re-ranker';
+COMMENT ON COLUMN analytics.runs.search_fields IS
+    'fields searched beside the title with their weights, e.g. {"brand": 0.3}; {}: titles '
+    'alone';

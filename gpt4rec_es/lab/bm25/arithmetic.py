@@ -6,6 +6,7 @@ Elasticsearch keeps through LegacyBM25Similarity); nothing may be simplified alg
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,13 +58,14 @@ def denominators(
     return result
 
 
-def term_weights(points: Sequence[Bm25], repeats: NDArray[np.int64], idf: Floats) -> Floats:
+def term_weights(points: Sequence[Bm25], boosts: NDArray[Any], idf: Floats) -> Floats:
     """Return the maximum score of terms as [terms, points].
 
-    repeats: frequency of each term in its query; Lucene makes one clause with a boost of them.
+    boosts: frequency of each term in its query, of which Lucene makes one clause with a boost,
+    times the weight of the field.
     """
     k1, _ = _columns(points)
-    weights: Floats = (repeats.astype(np.float32)[:, None] * (np.float32(1) + k1)) * idf[:, None]
+    weights: Floats = (boosts.astype(np.float32)[:, None] * (np.float32(1) + k1)) * idf[:, None]
     return weights
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from elasticsearch import Elasticsearch
 
 from gpt4rec_es.elastic.errors import plain_errors
+from gpt4rec_es.elastic.queries import TITLE
 from gpt4rec_es.elastic.scan import stream_documents
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.bm25.index import MemoryIndex, TokenizedTitle
@@ -28,7 +29,12 @@ def index_of_build(
         DependencyError: Elasticsearch cannot answer.
     """
     analyze = server_analyzer(client, index, TITLE_ANALYZER)
-    return memory_index(stream_documents(client, index), analyze, total=total, progress=progress)
+
+    def open_field(field: str) -> list[TokenizedTitle]:
+        return _tokenized(stream_documents(client, index), analyze, field)
+
+    titles = _tokenized(stream_documents(client, index), analyze, TITLE, total, progress)
+    return MemoryIndex(titles, open_field=open_field)
 
 
 def memory_retriever(
@@ -74,32 +80,40 @@ def _analyzer(client: Elasticsearch, how: dict[str, Any]) -> Analyze:
     return analyze
 
 
-def memory_index(
+def memory_index(documents: Sequence[Document], analyze: Analyze) -> MemoryIndex:
+    """Return the index of ``documents``; ``analyze`` returns the tokens of their texts."""
+    return MemoryIndex(
+        _tokenized(documents, analyze, TITLE),
+        open_field=lambda field: _tokenized(documents, analyze, field),
+    )
+
+
+def _tokenized(
     documents: Iterable[Document],
     analyze: Analyze,
-    *,
+    field: str,
     total: int | None = None,
     progress: Progress = no_progress,
-) -> MemoryIndex:
-    """Return the index of ``documents``; ``analyze`` returns the tokens of their titles."""
-    titles: list[TokenizedTitle] = []
+) -> list[TokenizedTitle]:
+    """Return one field of ``documents`` as tokens; a missing text has none."""
+    texts: list[TokenizedTitle] = []
     step: list[Document] = []
 
     def tokenize() -> None:
-        tokens = analyze([document.title for document in step])
-        titles.extend(
+        tokens = analyze([getattr(document, field) or "" for document in step])
+        texts.extend(
             TokenizedTitle(document.item_id, document.item_no, found, document.is_active)
             for document, found in zip(step, tokens, strict=True)
         )
         step.clear()
-        progress(len(titles), total)
+        progress(len(texts), total)
 
     for document in documents:
         step.append(document)
         if len(step) == _TITLES_PER_STEP:
             tokenize()
     tokenize()
-    return MemoryIndex(titles)
+    return texts
 
 
 def _batches(texts: Sequence[str]) -> Iterator[list[str]]:

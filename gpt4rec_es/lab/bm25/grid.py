@@ -105,10 +105,8 @@ class MemoryGrid:
         # Lucene merges repeated terms unless minimum_should_match counts them.
         is_counted = (required > 1) & (required != lengths)
         scores = self._scores(slots, postings, is_counted[slots.queries], kept, keep)
-        # One sort key per cell: the score and, reversed, the rank of the id.
-        keys = scores.view(np.uint32).astype(np.uint64) << _HALF
-        keys |= _LOW - index.id_ranks[documents].astype(np.uint64)[:, None]
-        return self._best(first, rows, keys, len(queries))
+        keys = rank_keys(scores, index.id_ranks[documents])
+        return best_hits(first, rows, keys, len(queries), self._depth, index.by_rank)
 
     def _postings(self, slots: Slots) -> _Postings:
         index = self._index
@@ -175,25 +173,46 @@ class MemoryGrid:
         result: Floats = (sums @ values.astype(np.float64)).astype(np.float32)
         return result
 
-    def _best(
-        self, first: int, rows: Integers, keys: NDArray[np.uint64], n_queries: int
-    ) -> GridHits:
-        """Sort the ``keys`` [cells, points] of each query; ``rows``: the query of each cell."""
-        starts = np.searchsorted(rows, np.arange(n_queries + 1))
-        widest = max(int(np.diff(starts).max()), self._depth)
-        # Less than every key, and distinct: many equal numbers make NumPy's partition slow.
-        table = np.empty((len(self._points), n_queries, widest), np.uint64)
-        table[:] = np.arange(widest)
-        table[:, rows, np.arange(len(rows)) - starts[rows]] = keys.T
-        if widest > self._depth:
-            table.partition(widest - self._depth, axis=2)
-            table = table[:, :, widest - self._depth :]
-        table = np.sort(table, axis=2)[:, :, ::-1]
-        scores = (table >> _HALF).astype(np.uint32).view(np.float32)
-        ranks = (_LOW - (table & _LOW)).astype(np.int64)
-        is_hit = scores > 0
-        item_nos = np.where(is_hit, self._index.by_rank[np.where(is_hit, ranks, 0)], -1)
-        return GridHits(first, item_nos, scores)
+
+def rank_keys(scores: Floats, id_ranks: Integers) -> NDArray[np.uint64]:
+    """Return one sort key per cell and point: the score and, reversed, the rank of the id.
+
+    scores: [cells, points]; id_ranks: [cells].
+    """
+    keys = scores.view(np.uint32).astype(np.uint64) << _HALF
+    keys |= _LOW - id_ranks.astype(np.uint64)[:, None]
+    return keys
+
+
+def best_hits(
+    first: int, rows: Integers, keys: NDArray[np.uint64], n_queries: int, depth: int, ids: Integers
+) -> GridHits:
+    """Return the ``depth`` cells of each query with the highest ``keys`` [cells, points].
+
+    rows: the query of each cell, in order; ids: item numbers by rank of the id.
+    """
+    points = keys.shape[1]
+    starts = np.searchsorted(rows, np.arange(n_queries + 1))
+    widest = max(int(np.diff(starts).max()), depth)
+    # Less than every key, and distinct: many equal numbers make NumPy's partition slow.
+    table = np.empty((points, n_queries, widest), np.uint64)
+    table[:] = np.arange(widest)
+    table[:, rows, np.arange(len(rows)) - starts[rows]] = keys.T
+    return top_hits(first, table, depth, ids)
+
+
+def top_hits(first: int, table: NDArray[np.uint64], depth: int, ids: Integers) -> GridHits:
+    """Return the ``depth`` highest keys of each row of ``table`` [points, queries, cells]."""
+    width = table.shape[2]
+    if width > depth:
+        table.partition(width - depth, axis=2)
+        table = table[:, :, width - depth :]
+    table = np.sort(table, axis=2)[:, :, ::-1]
+    scores = (table >> _HALF).astype(np.uint32).view(np.float32)
+    ranks = (_LOW - (table & _LOW)).astype(np.int64)
+    is_hit = scores > 0
+    item_nos = np.where(is_hit, ids[np.where(is_hit, ranks, 0)], -1)
+    return GridHits(first, item_nos, scores)
 
 
 def required_terms(lengths: Sequence[int], options: SearchOptions) -> Integers:

@@ -4,7 +4,7 @@ Titles are given as tokens of the server's analyzer; nothing is tokenised here.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -36,6 +36,10 @@ class Slots:
     repeats: Integers
 
 
+# Reads the texts of a further field, as tokens.
+OpenField = Callable[[str], Sequence[TokenizedTitle]]
+
+
 class MemoryIndex:
     """Postings by term; titles are numbered by rounded length, so shorter ones come first.
 
@@ -46,12 +50,21 @@ class MemoryIndex:
     blocks: ranges of titles as (first, after the last, whether all have one length).
     """
 
-    def __init__(self, titles: Sequence[TokenizedTitle], *, block: int = 256) -> None:
+    def __init__(
+        self,
+        titles: Sequence[TokenizedTitle],
+        *,
+        block: int = 256,
+        open_field: OpenField | None = None,
+    ) -> None:
         """Index ``titles``; a block holds at least ``block`` titles, if there are enough.
+
+        open_field: reads a further field of the same items, when a search first needs it.
 
         Raises:
             UsageError: no title has a token.
         """
+        self._open_field, self._fields = open_field, dict[str, MemoryIndex | None]()
         lengths = np.array([len(title.tokens) for title in titles], np.int64)
         if not lengths.any():
             raise UsageError("No title has a token.", "Import items with titles first.")
@@ -76,6 +89,26 @@ class MemoryIndex:
     def __len__(self) -> int:
         """Return the number of titles."""
         return len(self.lengths)
+
+    def field(self, name: str) -> "MemoryIndex | None":
+        """Return the index of a further field of these items; None: no item has a term in it.
+
+        Its titles are texts of the field; ranks of ids are those of this index.
+
+        Raises:
+            UsageError: this index was made of titles alone.
+        """
+        if name not in self._fields:
+            if self._open_field is None:
+                raise UsageError(f"The field {name} was not read.", "Search titles alone.")
+            texts = self._open_field(name)
+            has_terms = any(text.tokens for text in texts)
+            self._fields[name] = MemoryIndex(texts) if has_terms else None
+        return self._fields[name]
+
+    def term_numbers(self, tokens: Sequence[str]) -> Integers:
+        """Return the numbers of terms; -1: no title has it."""
+        return np.array([self._terms.get(token, -1) for token in tokens], np.int64)
 
     def look_up(self, queries: Sequence[Sequence[str]]) -> Slots:
         """Return the known terms of ``queries``, in order of the queries, numbered from 0."""

@@ -10,7 +10,8 @@ import numpy as np
 
 from gpt4rec_es.elastic.queries import search_text
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.lab.bm25.grid import GridHits, MemoryGrid
+from gpt4rec_es.lab.bm25.fields_grid import open_grid
+from gpt4rec_es.lab.bm25.grid import GridHits
 from gpt4rec_es.lab.bm25.index import MemoryIndex
 from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
 from gpt4rec_es.records import Bm25, SearchResult
@@ -46,7 +47,7 @@ class MemoryGridSearch:
 
     def is_empty(self, text: str) -> bool:
         """Return whether no token of ``text`` is left after analysis."""
-        return not self._analyze([search_text(text)])[0]
+        return not self._analyze([search_text(text, self.options)])[0]
 
     def search(
         self, texts: Sequence[str], points: Sequence[Bm25], depth: int
@@ -56,8 +57,8 @@ class MemoryGridSearch:
         Raises:
             UsageError: there is no point, or ``depth`` is below 1.
         """
-        grid = MemoryGrid(self._index, points, depth, self.options)
-        return grid.search(self._analyze([search_text(text) for text in texts]))
+        grid = open_grid(self._index, points, depth, self.options)
+        return grid.search(self._analyze([search_text(text, self.options) for text in texts]))
 
 
 class MemoryRetriever:
@@ -79,9 +80,9 @@ class MemoryRetriever:
         """
         if depth > MAX_DEPTH:
             raise UsageError(f"The depth {depth} is not between 1 and {MAX_DEPTH}.")
-        wanted = [search_text(text) for text in texts]
+        wanted = [search_text(text, options) for text in texts]
         distinct = list(dict.fromkeys(wanted))
-        grid = MemoryGrid(self._index, [self._bm25], depth, options)
+        grid = open_grid(self._index, [self._bm25], depth, options)
         tokens = self._analyze(distinct)
         results: dict[str, SearchResult] = {}
         for hits in grid.search(tokens):

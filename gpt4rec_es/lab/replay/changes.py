@@ -17,7 +17,8 @@ from gpt4rec_es.lab.replay.recipe_changes import (
     change_search,
     fusion_of,
 )
-from gpt4rec_es.options.lists import ListRules, SearchOptions
+from gpt4rec_es.night.inputs.rules import search_options_of
+from gpt4rec_es.options.lists import ListRules
 from gpt4rec_es.options.recipe import NamedRecipe
 
 
@@ -28,7 +29,7 @@ class ReplayChanges:
     recipe: what of it applies after generation; the other fields then change it further.
     num_queries: number of best queries used of each generation. fusion: fields of ``Fusion`` by
     name. without_rules: apply no rules to lists. rules: fields of ``ListRules`` by name, in place
-    of the run's. search: search options of queries.
+    of the run's. search: fields of ``SearchOptions`` of queries by name.
     """
 
     k: int | None = None
@@ -39,7 +40,7 @@ class ReplayChanges:
     fusion: Mapping[str, Any] = field(default_factory=dict)
     without_rules: bool = False
     rules: Mapping[str, Any] = field(default_factory=dict)
-    search: SearchOptions | None = None
+    search: Mapping[str, Any] = field(default_factory=dict)
     recipe: NamedRecipe | None = None
 
     @property
@@ -95,8 +96,8 @@ def changed_run(run: Run, changes: ReplayChanges) -> Run:
         manifest.pop("rules", None)
     if changes.rules:
         _change_rules(manifest, changes.rules)
-    if changes.search is not None:
-        change_search(manifest, changes.search)
+    if changes.search:
+        change_search(manifest, replace(search_options_of(manifest), **changes.search))
     if changes.fusion and changes.recipe is None:
         change_fusion(manifest, fusion_of(manifest).changed(**changes.fusion))
     return replace(run, manifest=manifest, k=manifest["k"])

@@ -10,7 +10,7 @@ from elastic_transport import (
     TlsError,
 )
 from elastic_transport import ConnectionError as UnreachableError
-from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
+from elasticsearch import ApiError, Elasticsearch
 
 from gpt4rec_es.elastic.client import make_client
 from gpt4rec_es.elastic.errors import is_transient, plain_error
@@ -57,7 +57,6 @@ def answer(status: int, error: Any = "no") -> ApiError:
         (UnreachableError("[Errno 111] Connection refused"), DependencyError, "refused."),
         (TlsError("[SSL: BAD] wrong version (_ssl.c:1)"), DependencyError, "(wrong version)"),
         (SerializationError("x"), DependencyError, "not JSON"),
-        (UnsupportedProductError("x", answer(200).meta, {}), DependencyError, "not Elasticsearch"),
     ],
 )
 def test_each_error_has_its_kind_and_one_line(

@@ -4,6 +4,7 @@ import pytest
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.options.lists import ANY_TERM, Fusion, ListRules, SearchOptions
+from gpt4rec_es.options.search_options import parse_fields
 
 
 @pytest.mark.parametrize(
@@ -80,6 +81,41 @@ def test_equal_minima_are_spelled_alike(given: str, kept: str) -> None:
 def test_where_any_term_is_enough_there_is_no_option(given: str | None) -> None:
     assert SearchOptions(given) == ANY_TERM == SearchOptions.from_dict(None)
     assert ANY_TERM.as_dict() == {}
+
+
+def test_fields_are_kept_in_one_order_without_those_that_weigh_nothing() -> None:
+    given = (("category", 0.25), ("brand", 2))
+    options = SearchOptions(None, given)
+    assert options == SearchOptions(None, given[::-1]) == SearchOptions.from_dict(options.as_dict())
+    assert options.as_dict() == {"fields": {"brand": 2.0, "category": 0.25}}
+    assert list(options.as_dict()["fields"]) == ["brand", "category"]
+    assert SearchOptions(None, (("brand", 0.0),)) == ANY_TERM
+    assert parse_fields("category:.25, brand:2") == given
+    assert parse_fields("brand") == (("brand", 1.0),)
+    assert parse_fields("") == ()
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ((("title", 2.0),), "'title' is no field .*the title's weight is always 1"),
+        ((("colour", 2.0),), "Choose of brand, category"),
+        ((("brand", -0.1),), "weight of a field is wrong"),
+        ((("brand", 101.0),), "0 to 100"),
+        ((("brand", float("nan")),), "weight of a field is wrong"),
+    ],
+)
+def test_fields_that_cannot_be_searched(
+    fields: tuple[tuple[str, float], ...], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        SearchOptions(None, fields)
+
+
+@pytest.mark.parametrize("text", ["brand:x", "brand,brand"])
+def test_texts_that_are_no_fields(text: str) -> None:
+    with pytest.raises(ValueError, match="must"):
+        parse_fields(text)
 
 
 @pytest.mark.parametrize(

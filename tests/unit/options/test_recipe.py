@@ -112,6 +112,10 @@ def test_missing_entries_of_a_section_have_defaults() -> None:
             2,
             "minimum_should_match is 2: it should be a valid string",
         ),
+        ("search.fields", [["brand", 1]], r"search.fields is \[.*: it should be an object"),
+        ("search.fields", {"brand": "1"}, 'search.fields.brand is "1": a number is needed'),
+        ("search.fields", {"title": 1}, "search: 'title' is no field"),
+        ("search.fields", {"brand": -1}, "search: The weight of a field is wrong"),
         ("fusion.weights", ..., "fusion has no weights"),
         ("fusion.weights", 5, "fusion.weights is 5"),
         ("fusion.weights", [["clicks", 1]], "fusion: The sources are clicks. Name each once"),
@@ -245,3 +249,13 @@ def test_a_recipe_without_its_re_ranker_keeps_the_other_coefficients() -> None:
     alone = replace(RERANKED, fusion=replace(RERANKED.fusion, coefficients=(("rerank", 1),)))
     with pytest.raises(UsageError, match="0 coefficients"):
         without_reranker(alone)
+
+
+def test_fields_are_in_the_document_and_its_hash_only_if_there_are_some() -> None:
+    plain, with_brand = Recipe(), Recipe(search=SearchOptions(None, (("brand", 1.0),)))
+    assert plain.as_document()["search"] == {"minimum_should_match": None}
+    document = with_brand.as_document()
+    assert document["search"] == {"minimum_should_match": None, "fields": {"brand": 1.0}}
+    assert read_document(json.loads(json.dumps(document))) == with_brand
+    assert with_brand.content_hash != plain.content_hash
+    assert differences(plain, with_brand) == {"search.fields.brand": [None, 1.0]}

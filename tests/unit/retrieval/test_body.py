@@ -11,7 +11,11 @@ from gpt4rec_es.retrieval.body import Template, has_no_term_body, search_body
 def test_a_filled_template_is_the_encoded_body(text: str) -> None:
     header, body, rest = Template.search(50).fill(text).split(b"\n")
     assert rest == b""
-    assert orjson.loads(header) == {"allow_partial_search_results": False}
+    assert orjson.loads(header) == {
+        "allow_partial_search_results": False,
+        # One copy of the index answers them all, so that copies cannot differ.
+        "preference": "gpt4rec",
+    }
     assert orjson.loads(body) == search_body(text, 50)
     _, check, _ = Template.has_no_term().fill(text).split(b"\n")
     assert orjson.loads(check) == has_no_term_body(text)

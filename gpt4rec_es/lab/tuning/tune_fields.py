@@ -1,0 +1,188 @@
+"""Choose the weights of fields that queries search beside the title, by measurement on a split.
+
+Weights are chosen on half of the users, one field after the other, and compared with the live
+recipe on the other half. The trial holds a recipe, so it is promoted as trials of recipes are. The
+lists are those of the queries alone, at the live k1 and b, as for trials of k1 and b.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.rows import list_trials
+from gpt4rec_es.db.rows.builds import Build
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.index.live import live_build
+from gpt4rec_es.lab.bm25.build import index_of_build, server_analyzer
+from gpt4rec_es.lab.bm25.retriever import KnownTokens, MemoryGridSearch
+from gpt4rec_es.lab.evaluation.compare import Difference
+from gpt4rec_es.lab.tuning.inputs import Inputs, TuningOptions, TuningParts, load_inputs
+from gpt4rec_es.lab.tuning.lists.promote import ListTrialReport, show_list_trial
+from gpt4rec_es.lab.tuning.lists.trial_rows import comparison_rows
+from gpt4rec_es.lab.tuning.measure import TuningUser, measure_points
+from gpt4rec_es.lab.tuning.verify import verify_hits
+from gpt4rec_es.metrics.significance import bootstrap_interval, permutation_test
+from gpt4rec_es.options.recipe import Recipe
+from gpt4rec_es.options.search_options import FIELDS
+from gpt4rec_es.protocols import Bars, no_bars
+from gpt4rec_es.version import code_version
+
+# Weights to try for each field, and rounds over all fields.
+WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+_ROUNDS = 2
+_LEVEL = 0.05
+# Number of queries whose hits are compared with the server's.
+_VERIFIED = 500
+
+Weights = tuple[tuple[str, float], ...]
+Values = dict[str, NDArray[np.float64]]
+
+
+def tune_fields(
+    parts: TuningParts,
+    options: TuningOptions,
+    fields: Sequence[str] = FIELDS,
+    *,
+    bars: Bars = no_bars,
+) -> ListTrialReport:
+    """Return the stored trial of weights of ``fields``; other fields keep theirs.
+
+    Raises:
+        UsageError: there is no such split or generator, the generator may have seen held-out items,
+        the index has synonyms, or there are fewer than two users. DataError: the split leaks, or
+        the server finds other items than this process. DependencyError: a server cannot be reached.
+    """
+    started = time.monotonic()
+    live = options.recipe.recipe
+    if not live.writes_queries:
+        raise UsageError(
+            f"The recipe {options.recipe.name!r} has no generated queries.",
+            "Fields are searched for queries alone.",
+        )
+    with bars("Generating", "prompts") as progress:
+        inputs = load_inputs(parts, options, progress)
+    users = inputs.eval_users
+    if len(users) < 2:
+        raise UsageError("One half of the users would be empty.", "Take a larger split.")
+    build = live_build(parts.engine, parts.elastic, parts.alias)
+    index = index_of_build(parts.elastic, build.index_name)
+    analyze = KnownTokens(server_analyzer(parts.elastic, build.index_name))
+
+    def measure(some: Sequence[TuningUser], weights: Weights) -> Values:
+        search = MemoryGridSearch(index, analyze, replace(live.search, fields=weights))
+        found = measure_points(some, [build.bm25], search, options.k)
+        return {"recall": found.recall[0], "ndcg": found.ndcg[0]}
+
+    fit, test = _halves(users, options.seed)
+    with bars("Measuring", "weights") as progress:
+        tried = 0
+
+        def value(weights: Weights) -> float:
+            nonlocal tried
+            tried += 1
+            progress(tried, None)
+            return float(measure(fit, weights)[options.metric].mean())
+
+        best, n_tried = choose_weights(live.search.fields, fields, value)
+    compared = _compared(measure(test, live.search.fields), measure(test, best), options)
+    found = replace(live, search=replace(live.search, fields=best))
+    texts = list(dict.fromkeys(text for user in test for text in user.queries))[:_VERIFIED]
+    verify_hits(parts.elastic, build, index, analyze, texts, options.k, found.search)
+    row = _row(options, inputs, build, found, compared, n_tried)
+    row |= {"n_fit_users": len(fit), "n_test_users": len(test), "actor": parts.actor}
+    row["seconds"] = time.monotonic() - started
+    with transaction(parts.engine) as connection:
+        number = list_trials.store(connection, row, (), comparison_rows(compared, len(test)))
+    report = show_list_trial(parts.engine, number)
+    assert report is not None  # noqa: S101 -- stored by the lines before
+    return report
+
+
+def choose_weights(
+    start: Weights, fields: Sequence[str], value: Callable[[Weights], float]
+) -> tuple[Weights, int]:
+    """Return the weights with the highest ``value`` found, and how many were measured.
+
+    One field after the other takes its best weight, those of the others unchanged; equal values
+    keep what was there before. Unchanged weights end the search.
+    """
+    best, known = dict(start), {start: value(start)}
+    for _ in range(_ROUNDS):
+        before = dict(best)
+        for field in fields:
+            for weight in WEIGHTS:
+                one = {**best, field: weight}
+                weights = tuple((name, one[name]) for name in FIELDS if one.get(name))
+                if weights not in known:
+                    known[weights] = value(weights)
+                if known[weights] > known[_weights(best)]:
+                    best = one
+        if _weights(best) == _weights(before):
+            break
+    return _weights(best), len(known)
+
+
+def _weights(values: dict[str, float]) -> Weights:
+    return tuple((name, values[name]) for name in FIELDS if values.get(name))
+
+
+def _halves(users: Sequence[TuningUser], seed: int) -> tuple[list[TuningUser], list[TuningUser]]:
+    order = np.random.default_rng(seed).permutation(len(users)).tolist()
+    middle = len(order) // 2
+    return [users[n] for n in order[:middle]], [users[n] for n in order[middle:]]
+
+
+def _compared(live: Values, best: Values, options: TuningOptions) -> list[Difference]:
+    found = []
+    for metric, of_live in live.items():
+        moved = best[metric] - of_live
+        gain = bootstrap_interval(moved, seed=options.seed)
+        means = float(of_live.mean()), float(best[metric].mean())
+        p_value = permutation_test(moved, seed=options.seed)
+        found.append(Difference(options.k, metric, *means, gain.mean, gain.low, gain.high, p_value))
+    return found
+
+
+def _row(
+    options: TuningOptions,
+    inputs: Inputs,
+    build: Build,
+    found: Recipe,
+    compared: Sequence[Difference],
+    n_tried: int,
+) -> dict[str, Any]:
+    live = options.recipe
+    (decides,) = (one for one in compared if one.metric == options.metric)
+    is_change = decides.gain > 0 and decides.p_value < _LEVEL
+    shown = found.search.shown.rpartition("score = ")[2] or "title"
+    gained = (
+        f"{options.metric}@{options.k} of queries alone {decides.a:.4f} -> {decides.b:.4f} "
+        f"({decides.low:+.4f} to {decides.high:+.4f})"
+    )
+    verdict = f"Keep {live.name}: the best of {n_tried} weights, {shown}, is not better by more "
+    verdict += f"than chance, {gained}."
+    if is_change:
+        verdict = f"Use {shown}, the best of {n_tried} weights: better than {live.name} by more "
+        verdict += f"than chance, {gained}."
+    return {
+        "split_name": inputs.split.name,
+        "split_hash": inputs.split.content_hash,
+        "part": options.part,
+        "generator_no": inputs.generator.generator_no,
+        "build_no": build.build_no,
+        "metric": options.metric,
+        "k": options.k,
+        "seed": options.seed,
+        "live_name": live.name,
+        "live_hash": live.recipe.content_hash,
+        "document": found.as_document(),
+        "content_hash": found.content_hash,
+        "is_change": is_change,
+        "verdict": verdict,
+        "code_version": code_version(),
+    }

@@ -1,0 +1,158 @@
+"""Searches of several fields: the hits and scores of the server, and what they mean."""
+
+import random
+from dataclasses import replace
+
+import pytest
+from elasticsearch import Elasticsearch
+from sqlalchemy import Engine, text
+
+from gpt4rec_es.elastic.queries import search_text
+from gpt4rec_es.index.create import clone_index
+from gpt4rec_es.index.mapping import Analysis, encode_document, index_body
+from gpt4rec_es.lab.bm25.build import (
+    TITLE_ANALYZER,
+    memory_index,
+    memory_retriever,
+    server_analyzer,
+)
+from gpt4rec_es.options.lists import SearchOptions
+from gpt4rec_es.records import Bm25
+from gpt4rec_es.retrieval import ElasticRetriever
+from gpt4rec_es.retrieval.ad_hoc import search_titles
+from tests.databases import Database
+from tests.elastic.catalogs import add_items, build_index, item_ids
+from tests.elastic.test_memory_equals_elasticsearch import (
+    Catalog,
+    differing,
+    documents,
+    real_looking_queries,
+)
+
+BRANDS = ["Red Candle Co", "lantern", "Vintage & Sons", None, None, "candle candle red"]
+CATEGORIES = ["Home > Candles > Red candle", "Home > Lantern | Garden > Lantern", None, "Vintage"]
+
+
+@pytest.fixture(scope="module")
+def catalog(elastic: Elasticsearch, module_alias: str) -> Catalog:
+    chance = random.Random(5)
+    found = [
+        replace(one, brand=chance.choice(BRANDS), category=chance.choice(CATEGORIES))
+        for one in documents()
+    ]
+    index = f"{module_alias}-1"
+    elastic.indices.create(index=index, **index_body(Bm25(), Analysis()))
+    answer = elastic.bulk(index=index, body=b"".join(map(encode_document, found)), refresh=True)
+    assert not answer["errors"]
+    elastic.indices.forcemerge(index=index, max_num_segments=1)
+    memory = memory_index(found, server_analyzer(elastic, index, TITLE_ANALYZER))
+    queries = real_looking_queries([d.title for d in found], 600)
+    queries += [f"{text} lantern red" for text in queries[:100]] + ["candle red candle"]
+    return Catalog(index, memory, queries)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"brand": 0.3}, {"category": 1.0}, {"brand": 1.0, "category": 0.07}, {"brand": 7.0}],
+)
+@pytest.mark.parametrize("required", [None, "2", "75%", "-1", "2<-25% 9<-3"])
+def test_same_hits_order_and_scores_as_in_this_process(
+    elastic: Elasticsearch, catalog: Catalog, fields: dict[str, float], required: str | None
+) -> None:
+    options = SearchOptions(required, tuple(fields.items()))
+    assert differing(elastic, catalog, Bm25(), options) == []
+
+
+def test_other_k1_and_b_are_those_of_titles_alone(elastic: Elasticsearch, catalog: Catalog) -> None:
+    other, bm25 = f"{catalog.index}-other", Bm25(0.4, 0.1)
+    elastic.indices.add_block(index=catalog.index, block="write")
+    clone_index(elastic, catalog.index, other, bm25)
+    mine = Catalog(other, catalog.memory, catalog.queries)
+    for required in (None, "2"):
+        options = SearchOptions(required, WITH_BRAND.fields)
+        assert differing(elastic, mine, bm25, options) == []
+
+
+ITEMS = {
+    "A": ("lamp", "Sony", None),
+    "B": ("sony lamp", None, None),
+    "C": ("headphones", "Sony", None),
+    "D": ("lamp shade", "Other", None),
+    "E": ("sofa", "Sony", None),
+}
+WITH_BRAND = SearchOptions(None, (("brand", 0.5), ("category", 2.0)))
+
+
+@pytest.fixture
+def engine(database: Database) -> Engine:
+    add_items(database.engine, [(item_id, title) for item_id, (title, _, _) in ITEMS.items()])
+    with database.engine.begin() as connection:
+        for item_id, (_, brand, category) in ITEMS.items():
+            connection.execute(
+                text("UPDATE items SET brand = :brand, category = :category WHERE item_id = :id"),
+                {"id": item_id, "brand": brand, "category": category},
+            )
+    return database.engine
+
+
+def found_by(
+    engine: Engine, elastic: Elasticsearch, index: str, query: str, options: SearchOptions
+) -> list[str]:
+    """Return the ids of the items found, by the server and in this process."""
+    (result,) = ElasticRetriever(elastic, index).search([query], 10, options)
+    (again,) = memory_retriever(elastic, index, Bm25()).search([query], 10, options)
+    assert result.item_nos == again.item_nos
+    return item_ids(engine, result.item_nos)
+
+
+def test_an_item_is_found_by_any_of_the_fields_and_a_minimum_counts_all_of_them(
+    engine: Engine, elastic: Elasticsearch, alias: str
+) -> None:
+    index = build_index(engine, elastic, alias).build.index_name
+    assert set(found_by(engine, elastic, index, "sony", SearchOptions())) == {"B"}
+    assert set(found_by(engine, elastic, index, "sony", WITH_BRAND)) == {"A", "B", "C", "E"}
+    # Both words are in title and brand together of A, in the title of B, and never of the others.
+    both = SearchOptions("100%", WITH_BRAND.fields)
+    assert set(found_by(engine, elastic, index, "sony lamp", both)) == {"A", "B"}
+    assert set(found_by(engine, elastic, index, "sony lamp", SearchOptions("100%"))) == {"B"}
+    assert found_by(engine, elastic, index, "sony lamp", WITH_BRAND)[:2] == ["B", "A"]
+
+
+def test_an_explanation_names_the_field_of_each_term_and_adds_up_to_the_score(
+    engine: Engine, elastic: Elasticsearch, alias: str
+) -> None:
+    build_index(engine, elastic, alias)
+    found = search_titles(elastic, alias, "sony lamp", 5, WITH_BRAND, explain=True)
+    assert found.fields == {"brand": 0.5, "category": 2.0}
+    by_item = {hit.item_id: hit for hit in found.hits}
+    named = {key: [(t.field, t.term) for t in hit.terms or ()] for key, hit in by_item.items()}
+    assert named["A"] == [("title", "lamp"), ("brand", "sony")]
+    assert named["B"] == [("title", "sony"), ("title", "lamp")]
+    assert named["C"] == [("brand", "sony")]
+    for hit in found.hits:
+        assert sum(term.score for term in hit.terms or ()) == pytest.approx(hit.score)
+    (brand,) = (term for term in by_item["C"].terms or ())
+    # Statistics are those of the field: three of four brands.
+    assert (brand.documents, brand.all_documents, brand.length) == (3, 4, 1)
+    doubled = SearchOptions(None, (("brand", 1.0),))
+    (more,) = (
+        h for h in search_titles(elastic, alias, "sony", 5, doubled).hits if h.title == "sofa"
+    )
+    assert more.score == pytest.approx(2 * brand.score)
+
+
+def test_fields_share_the_characters_of_a_long_text() -> None:
+    long = "ab" * 2_000
+    assert len(search_text(long)) == 900
+    assert len(search_text(long, WITH_BRAND)) == 300
+    assert len(search_text(long, SearchOptions("2", WITH_BRAND.fields))) == 150
+
+
+def test_the_server_takes_a_text_of_as_many_terms_as_are_sent(
+    elastic: Elasticsearch, catalog: Catalog
+) -> None:
+    signs = "".join(chr(0x4E00 + n) for n in range(900))
+    for required in (None, "2"):
+        options = SearchOptions(required, (("brand", 0.5), ("category", 0.5)))
+        (result,) = ElasticRetriever(elastic, catalog.index).search([signs], 10, options)
+        assert result.exhausted

@@ -1,0 +1,130 @@
+"""Weights of fields on real servers: a planted gain is found, verified, promoted and used."""
+
+import datetime as dt
+
+import pytest
+from sqlalchemy import text
+
+from gpt4rec_es.index.reindex import reindex
+from gpt4rec_es.lab.splits.create import create_split
+from gpt4rec_es.lab.splits.protocols import SplitOptions
+from gpt4rec_es.lab.tuning.inputs import TuningOptions
+from gpt4rec_es.lab.tuning.lists.promote import promote_list_trial
+from gpt4rec_es.lab.tuning.tune_fields import tune_fields
+from gpt4rec_es.night.inprocess import run_night
+from gpt4rec_es.night.inspect.why import explain_user
+from gpt4rec_es.recipes.live import undo_use
+from gpt4rec_es.runtime import Runtime
+from tests.commands import Cli
+from tests.databases import Database
+from tests.shop import Shop
+
+USERS = 24
+
+
+@pytest.fixture
+def branded(shop: Shop, database: Database, monkeypatch: pytest.MonkeyPatch) -> Runtime:
+    """Users buy a lamp that names a brand, and then a chair of that brand, which does not."""
+    with database.engine.begin() as connection:
+        for table in ("interactions", "items", "users"):
+            connection.execute(text(f"DELETE FROM {table}"))
+        connection.execute(
+            text("""
+            INSERT INTO items (item_id, title, title_raw, brand, category, version)
+            SELECT format('%s%s', kind, n), replace(title, '#', n::text), 'x',
+                CASE kind WHEN 'b' THEN 'Acme' || n END, 'Home > Things', 1
+            FROM generate_series(1, :users) AS n, (VALUES ('a', 'acme# lamp'),
+                ('b', 'wooden chair'), ('c', 'acme# vase')) AS kinds (kind, title)
+            """),
+            {"users": USERS},
+        )
+        connection.execute(
+            text("INSERT INTO users (user_id) SELECT 'u' || n FROM generate_series(1, :users) n"),
+            {"users": USERS},
+        )
+        connection.execute(
+            text("""
+            INSERT INTO interactions (user_no, item_no, event_no, ordinal, version)
+            SELECT user_no, item_no, place, place, 1
+            FROM generate_series(1, :users) AS n
+            JOIN users ON user_id = 'u' || n
+            CROSS JOIN (VALUES ('a', 1), ('b', 2), ('c', 3)) AS bought (kind, place)
+            JOIN items ON item_id = kind || n
+            """),
+            {"users": USERS},
+        )
+    shop.enter(monkeypatch)
+    runtime = shop.runtime(gate_limits="full=0 fallbacks=1 top_item=1")
+    create_split(database.engine, "loo", SplitOptions("leave-one-out"), actor="test")
+    reindex(runtime.engine, runtime.elastic, runtime.reindex_options(), actor="test")
+    return runtime
+
+
+def test_a_planted_gain_is_found_promoted_used_and_undone(
+    branded: Runtime, database: Database
+) -> None:
+    options = TuningOptions(split="loo", k=3, recipe=branded.recipe)
+    report = tune_fields(branded.tuning_parts(), options)
+    trial = report.trial
+    assert trial.is_change
+    assert (trial.n_fit_users, trial.n_test_users) == (12, 12)
+    # All items are of one category, so it changes nothing and is left out.
+    assert list(trial.document["search"]["fields"]) == ["brand"]
+    (recall,) = (row for row in report.comparisons if row["metric"] == "recall")
+    assert (recall["live_value"], recall["best_value"]) == (0, 1)
+    assert branded.recipe.recipe.search.fields == ()
+
+    promote_list_trial(database.engine, trial, actor="test")
+    now = branded.recipe_called(f"trial-{trial.trial_no}").recipe
+    assert dict(now.search.fields) == trial.document["search"]["fields"]
+    fresh = Runtime(branded.settings)
+    assert fresh.recipe.recipe == now
+    night = run_night(fresh.night_parts(), fresh.night_options(), dt.date(2026, 11, 22))
+    assert night.state == "published"
+    explained = explain_user(database.engine, "u7")
+    assert explained.search_options == {"fields": dict(now.search.fields)}
+    with database.analyst_engine.connect() as connection:
+        (shown,) = connection.execute(
+            text(
+                "SELECT DISTINCT search_fields FROM analytics.latest_recommendations "
+                "WHERE query_rank IS NOT NULL"
+            )
+        ).scalars()
+    assert "brand" in shown
+    undo_use(database.engine, actor="test", reason="no")
+    assert Runtime(branded.settings).recipe.recipe.search.fields == ()
+
+
+def test_the_command_prints_the_trial_and_keeps_what_is_not_better(
+    branded: Runtime, cli: Cli
+) -> None:
+    out = cli("tune", "fields", "loo", "--metric", "recall@3", "--field", "category")
+    assert "is not better by more than chance" in out
+    assert "Best settings" not in out
+    assert "--force" in cli.error("tune", "promote", "1", code=2)
+    out = cli("tune", "fields", "loo", "--metric", "recall@3")
+    assert "score" not in out
+    assert "gpt4rec tune promote 2" in out
+    assert "fields.brand" in cli("tune", "show", "2")
+    assert len(cli.json("tune", "list")) == 2
+
+
+def test_fields_are_tried_by_commands_before_any_recipe_has_them(
+    branded: Runtime, cli: Cli
+) -> None:
+    out = cli("search", "acme7 lamp", "--fields", "brand:0.5", "--explain")
+    assert "score = title + 0.5 brand" in out
+    assert "wooden chair" in out
+    assert "wooden chair" not in cli("search", "acme7 lamp", "--k", "20")
+    assert "'title' is no field" in cli.error("search", "lamp", "--fields", "title:2", code=2)
+    assert "fields with weights" in cli.error("search", "lamp", "--fields", "brand:x", code=2)
+    plain, fielded = (
+        cli.json("evaluate", "run", "loo", "--method", "queries", "--k", "3", *more)[0]
+        for more in ((), ("--fields", "brand:0.5"))
+    )
+    assert "fields" not in plain["options"]
+    assert fielded["options"]["fields"] == {"brand": 0.5}
+    cli("night", "--date", "2026-11-22")
+    replayed = cli.json("replay", "latest", "--fields", "brand:0.5")
+    assert replayed["changed"] == {"search_options": [None, {"fields": {"brand": 0.5}}]}
+    assert not replayed["is_equal"]
