@@ -12,11 +12,12 @@ from gpt4rec_es.cli.output import emit, print_line, print_table
 
 if TYPE_CHECKING:
     from gpt4rec_es.db.rows.generators import Generator
+    from gpt4rec_es.generation.registry import GeneratorCard
 
 
 @click.group()
 def generators() -> None:
-    """Register and list query generators; choose the one nights use."""
+    """Register, list and show query generators; choose the one nights use."""
 
 
 @generators.command("list")
@@ -46,6 +47,19 @@ def use(name: str, dry_run: bool, as_json: bool) -> None:
     row = use_generator(runtime.engine, name, actor=runtime.settings.actor, dry_run=dry_run)
     verb = "would be" if dry_run else "is"
     emit(row, as_json, lambda row: print_line(f"{row.name} {verb} used by the next night."))
+
+
+@generators.command()
+@click.argument("name", shell_complete=names("generator"))
+@json_option
+def show(name: str, as_json: bool) -> None:
+    """Show the card of the generator NAME: network, training, licence and some queries.
+
+    Example: gpt4rec generators show first
+    """
+    from gpt4rec_es.generation.registry import show_generator
+
+    emit(show_generator(get_runtime().engine, name), as_json, _print_card)
 
 
 @generators.command()
@@ -85,6 +99,26 @@ def _add(name: str, folder: Path | None, dry_run: bool, as_json: bool) -> None:
     data: dict[str, Any] = {"name": name, "dry_run": dry_run, "generator": row}
     verb = "can be registered" if dry_run else "is registered"
     emit(data, as_json, lambda data: print_line(f"{data['name']} {verb}."))
+
+
+def _print_card(card: "GeneratorCard") -> None:
+    row = card.generator
+    facts = {
+        "name": row.name,
+        "kind": row.kind,
+        "used by nights": row.is_current,
+        "content": row.content_hash[:12],
+        "folder": row.path,
+        "licence": card.licence,
+        **card.network,
+        **card.training,
+    }
+    print_table(
+        ["", ""],
+        [(name.replace("_", " "), value) for name, value in facts.items() if value is not None],
+    )
+    for query in card.queries:
+        print_line(f"wrote: {query}")
 
 
 def _print_rows(rows: "list[Generator]") -> None:

@@ -26,6 +26,17 @@ def read_card(folder: Path) -> dict[str, Any]:
     return card if isinstance(card, dict) else {}
 
 
+def read_licence(folder: Path) -> str | None:
+    """Return the licence in the metadata of a folder's README.md; None: it names none."""
+    try:
+        text = (folder / "README.md").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    metadata = text.split("---", 2)[1] if text.startswith("---") else ""
+    lines = (line.partition(":") for line in metadata.splitlines())
+    return next((value.strip() for name, _, value in lines if name == "license"), None)
+
+
 def card_text(name: str, card: dict[str, Any]) -> str:
     """Return README.md of a checkpoint: Hugging Face metadata, text, figures."""
     data, options = card["data"], card["options"]

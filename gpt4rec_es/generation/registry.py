@@ -4,19 +4,23 @@ A row refers to a folder that may have changed, so the folder is checked before 
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Engine
 
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows import generators
 from gpt4rec_es.db.rows.generators import Generator
+from gpt4rec_es.encoders.architectures import ARCHITECTURES
+from gpt4rec_es.encoders.folder import read_config
 from gpt4rec_es.errors import ConflictError, UsageError
-from gpt4rec_es.generation.card import read_card
+from gpt4rec_es.generation.card import read_card, read_licence
 from gpt4rec_es.generation.factory import open_generator
 from gpt4rec_es.protocols import QueryGenerator
 
+_SHOWN_QUERIES = 5
 Opened = TypeVar("Opened", bound=QueryGenerator)
 
 
@@ -24,6 +28,45 @@ def list_generators(engine: Engine) -> list[Generator]:
     """Return all registered generators, the oldest first."""
     with transaction(engine) as connection:
         return generators.load_all(connection)
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorCard:
+    """What is known of a registered generator.
+
+    network, training: figures by name; empty for the one without a model. licence: as the README
+    of its folder says; None: it says none, or the folder is gone. queries: some that it wrote.
+    """
+
+    generator: Generator
+    network: dict[str, Any]
+    training: dict[str, Any]
+    licence: str | None
+    queries: list[str]
+
+
+def show_generator(engine: Engine, name: str) -> GeneratorCard:
+    """Return the card of the generator ``name``.
+
+    Raises:
+        UsageError: there is none.
+    """
+    with transaction(engine) as connection:
+        row = generators.get(connection, name)
+        queries = generators.newest_queries(connection, row.content_hash, _SHOWN_QUERIES)
+    network: dict[str, Any] = {}
+    licence = None
+    if row.path is not None and (folder := Path(row.path)).is_dir():
+        config = read_config(folder)
+        kept = ("model_type", "vocab_size", *ARCHITECTURES[config["model_type"]][1:2])
+        network = {entry: config[entry] for entry in kept if entry in config}
+        licence = read_licence(folder)
+    card = row.card
+    network |= {"parameters": card["parameters"]} if "parameters" in card else {}
+    figures = ("validation_loss", "nats_per_title", "device", "precision", "seconds")
+    training = dict(card.get("data", {}))
+    training |= {entry: card[entry] for entry in figures if card.get(entry) is not None}
+    return GeneratorCard(row, network, training, licence, queries)
 
 
 def add_generator(

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from gpt4rec_es.errors import DataError, UsageError
+from gpt4rec_es.generation.registry import show_generator
 from gpt4rec_es.night.drain import drain
 from gpt4rec_es.night.inprocess import NightReport, run_night
 from gpt4rec_es.night.inputs.chosen_titles import titles_of_run
@@ -138,6 +139,20 @@ def test_an_import_after_planning_changes_nothing(runtime: Runtime, database: Da
     wrong = {**run.manifest, "titles": "0"}
     with pytest.raises(DataError, match="are not those that"):
         titles_of_run(parts.elastic, replace(run, manifest=wrong))
+
+
+def test_a_generator_shows_its_card_and_what_it_wrote(runtime: Runtime) -> None:
+    before = show_generator(runtime.engine, "gpt2")
+    assert before.queries == []
+    night(runtime)
+    card = show_generator(runtime.engine, "gpt2")
+    assert card.network["model_type"] == "gpt2"
+    assert card.network["n_positions"] == 256
+    assert card.licence is None
+    assert 1 <= len(card.queries) == len(set(card.queries)) <= 5
+    assert set(card.queries) <= set(TITLES)
+    with pytest.raises(UsageError, match="no generator 'other'"):
+        show_generator(runtime.engine, "other")
 
 
 def test_a_generator_without_probabilities_cannot_choose(

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select, update
+from sqlalchemy import Connection, RowMapping, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from gpt4rec_es.db.locks import transaction_lock
@@ -130,6 +130,23 @@ def load(connection: Connection, generator_no: int) -> Generator:
     """Return the generator with this number; it must exist, since a run points to it."""
     found = connection.execute(select(generators).where(generators.c.generator_no == generator_no))
     return _generator(found.mappings().one())
+
+
+def newest_queries(connection: Connection, content_hash: str, limit: int) -> list[str]:
+    """Return distinct first queries of the newest generations, the newest first."""
+    found = connection.execute(
+        text("""
+        SELECT text FROM (
+            SELECT DISTINCT ON (q.text) q.text, g.generation_no FROM (
+                SELECT generation_no FROM generations WHERE content_hash = :content_hash
+                ORDER BY generation_no DESC LIMIT :of) AS g
+            JOIN generated_queries AS r ON r.generation_no = g.generation_no AND r.rank = 1
+            JOIN queries AS q USING (query_no) ORDER BY q.text, g.generation_no DESC
+        ) AS newest ORDER BY generation_no DESC LIMIT :limit
+        """),
+        {"content_hash": content_hash, "limit": limit, "of": 20 * limit},
+    )
+    return list(found.scalars())
 
 
 def use(connection: Connection, name: str, *, actor: str) -> Generator:

@@ -22,6 +22,7 @@ from gpt4rec_es.encoders.folder import open_checkpoint
 from gpt4rec_es.encoders.text_encoder import open_encoder
 from gpt4rec_es.encoders.tokenizer import END, save_tokenizer, train_tokenizer
 from gpt4rec_es.errors import UsageError
+from gpt4rec_es.generation.card import read_licence
 from gpt4rec_es.generation.factory import open_generator
 from gpt4rec_es.lab.training.phases import train_network
 from gpt4rec_es.options.night import GeneratorOptions
@@ -157,3 +158,12 @@ def test_a_reranker_reads_by_a_gpt2_alone(tmp_path: Path) -> None:
     folder = make_folder("llama", tmp_path / "llama")
     with pytest.raises(UsageError, match="is a llama; metadata are read by a GPT-2"):
         open_encoder(folder)
+
+
+def test_the_licence_is_that_of_the_metadata(tmp_path: Path) -> None:
+    assert read_licence(tmp_path) is None
+    readme = tmp_path / "README.md"
+    readme.write_text("license: none")
+    assert read_licence(tmp_path) is None
+    readme.write_text("---\nlanguage: en\nlicense: apache-2.0\n---\n# Model\nlicense: other\n")
+    assert read_licence(tmp_path) == "apache-2.0"
