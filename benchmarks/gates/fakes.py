@@ -61,6 +61,19 @@ def good_generator() -> Broken:
     return Broken("good", lambda _, q, _c: [" ".join(one.split()[:2]) for one in q])
 
 
+class Shifted(Broken):
+    """A generator that gives each prompt of a batch the queries of the next one."""
+
+    def __init__(self) -> None:
+        """Write what the user's titles begin with, for the wrong user."""
+        super().__init__("shifted", lambda _, q, _c: [" ".join(one.split()[:2]) for one in q])
+
+    def generate(self, prompts: Texts, decoding: Decoding) -> list[Generation]:
+        """Return the queries, shifted by one."""
+        made = super().generate(prompts, decoding)
+        return [*made[1:], *made[:1]]
+
+
 class Vectors:
     """A re-ranker without a network: vectors of items by their number, the same by name.
 

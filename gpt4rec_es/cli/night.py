@@ -125,6 +125,9 @@ def _print_plan(data: dict[str, Any]) -> None:
     print_line(f"Recipe {data['recipe']}: {sources}{reranker}")
     if data["minimum_should_match"]:
         print_line(f"minimum_should_match: {data['minimum_should_match']}")
+    if data["holdback"]:
+        arms = ", ".join(f"{share:.1%} {arm}" for arm, share in data["holdback"].items())
+        print_line(f"Holdback: other lists for {arms} of the users")
     for name, value in data["rules"].items():
         print_line(f"Rule: {name.replace('_', ' ')} {value}")
     if data["unfinished_run"]:

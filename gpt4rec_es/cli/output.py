@@ -23,6 +23,7 @@ from gpt4rec_es.logs import one_line
 
 # Width for pipes and files: as good as endless, so that no id is folded.
 _ENDLESS = 100_000
+_LINE = 80
 _NOT_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 _TRAILING = re.compile(r" +((?:\x1b\[[0-9;]*m)*)$", re.MULTILINE)
@@ -56,18 +57,20 @@ def print_table(
     title: str | None = None,
     *,
     keep: Collection[str] | None = None,
+    wraps: bool = False,
 ) -> None:
     """Print ``rows`` under ``columns``, numbers to the right; says so when there are none.
 
     keep: columns to print, with times to the minute, so that a line fits 80 characters; None: all.
-    States and results of gates have colours on a terminal.
+    wraps: texts wrap at 80 characters also in a pipe or a file. States and results of gates have
+    colours on a terminal.
     """
     shown = [
         _column(name, [row[place] for row in rows], is_short=keep is not None)
         for place, name in enumerate(columns)
         if keep is None or name in keep
     ]
-    screen = console()
+    screen = console(_LINE if wraps else _ENDLESS)
     with screen.capture() as captured:
         if title:
             screen.print(Text(one_line(title), style="italic"), soft_wrap=True)
@@ -133,10 +136,10 @@ def natural(text: str) -> list[tuple[int, str]]:
     return [(int(part) if part.isdigit() else -1, part) for part in parts]
 
 
-def console() -> Console:
-    """Return a console on stdout, as wide as its terminal or without limit."""
-    width = None if sys.stdout.isatty() else _ENDLESS
-    return Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False)
+def console(width: int = _ENDLESS) -> Console:
+    """Return a console on stdout, as wide as its terminal; ``width``: elsewhere."""
+    of_terminal = None if sys.stdout.isatty() else width
+    return Console(file=sys.stdout, width=of_terminal, highlight=False, markup=False, emoji=False)
 
 
 def _is_number(value: Any) -> bool:

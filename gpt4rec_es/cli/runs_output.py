@@ -1,5 +1,6 @@
 """How ``gpt4rec runs`` prints what its use cases return; nothing is asked or computed here."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -110,7 +111,7 @@ def print_gates(gates: list[dict[str, Any]]) -> None:
     rows = [
         [gate["gate"], _passed(gate), *(gate[name] for name in columns[2:])] for gate in ordered
     ]
-    print_table(columns, rows, "gates, by importance")
+    print_table(columns, rows, "gates, by importance", wraps=True)
     for gate in ordered:
         if not gate["passed"] and gate["reason"]:
             print_line(f"{gate['gate']}: probably {gate['reason']}")
@@ -167,9 +168,14 @@ def print_diff(data: dict[str, Any]) -> None:
     print_line(f"{plural(data['users_with_other_queries'], 'user')} have other queries")
     print_table(
         ["input", "was", "is"],
-        [[name, *map(str, values)] for name, values in data["changed_inputs"].items()],
+        [[name, *map(_entry, values)] for name, values in data["changed_inputs"].items()],
         "changed inputs",
     )
+
+
+def _entry(value: Any) -> Any:
+    """Return an entry of a manifest as text, as recipes have it."""
+    return value if value is None or isinstance(value, str) else json.dumps(value)
 
 
 def print_deltas(found: dict[str, Any] | None) -> None:

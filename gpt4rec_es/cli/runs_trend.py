@@ -11,6 +11,7 @@ from gpt4rec_es.cli.output import emit, print_line, print_table
 
 _COLUMNS = {
     "run_id": "run_id",
+    "logical_date": "date",
     "users": "users",
     "fallbacks": "fallbacks",
     "coverage": "coverage",
@@ -27,7 +28,7 @@ _COLUMNS = {
     "tokens": "tokens",
     "searches": "searches",
 }
-_KEEP = {"run_id", "users", "fallbacks", "coverage", "top item", "changed", "hit rate", "seconds"}
+_KEEP = {"date", "users", "fallbacks", "coverage", "top item", "changed", "hit rate", "seconds"}
 
 
 @click.command()
@@ -64,12 +65,13 @@ def print_trend(rows: list[dict[str, Any]], *, wide: bool) -> None:
         list(_COLUMNS.values()),
         [[_cell(name, row[name]) for name in _COLUMNS] for row in rows],
         keep=None if wide else _KEEP,
+        wraps=not wide,
     )
     if rows:
         print_line(
-            "in per cent: fallbacks (places), coverage (items), top item (lists), changed (lists), "
-            "hit rate (users that bought something new within a day; observational)"
+            "In per cent: fallbacks (places), coverage (items), top item and changed (lists),"
         )
+        print_line("hit rate (users that bought something new within a day; observational).")
 
 
 def _cell(name: str, value: Any) -> Any:

@@ -9,7 +9,7 @@ from gpt4rec_es.cli.context import get_runtime
 from gpt4rec_es.cli.options import json_option, run_option, svg_file
 from gpt4rec_es.cli.output import emit, print_line, print_table
 from gpt4rec_es.cli.why_item import print_item
-from gpt4rec_es.cli.why_reasons import left_out_because, reason_of
+from gpt4rec_es.cli.why_reasons import arm_note, left_out_because, reason_of
 
 
 @click.command()
@@ -95,11 +95,15 @@ def print_explanation(data: dict[str, Any]) -> None:
     print_line(
         f"User {data['user_id']} in run {data['run_id']}: {data['outcome'] or 'not merged yet'}"
     )
+    if data["arm"]:
+        print_line(arm_note(data["arm"]))
     if data["short_reason"] or data["error"]:
         print_line(f"  because: {data['error'] or data['short_reason']}")
     _print_history(data["history"], data["n_bought"], is_prompt=data["prompt"] is not None)
     if data["generator"] is None:
         print_line("No queries: the run has no query generator.")
+    elif data["arm"] and data["prompt"] is None:
+        print_line("No queries are used.")
     else:
         _print_queries(data["queries"])
     if shown := SearchOptions.from_dict(data["search_options"]).shown:

@@ -3,11 +3,12 @@
 from typing import Any
 
 from gpt4rec_es.cli.output import plural, print_line, print_table
-from gpt4rec_es.cli.why_reasons import fused_from, reason_of
+from gpt4rec_es.cli.why_reasons import arm_note, fused_from, reason_of
 
 _NOT = {
     "not_in_catalog": "the catalog has no item of this id",
     "no_list": "the user has no list in this run",
+    "held_back": "the user's arm decides the list, not what was found",
     "bought": "the user bought it",
     "not_candidate": "hits that count found it, but it is not among the best {candidates_kept} "
     "of any source",
@@ -31,6 +32,8 @@ def print_item(data: dict[str, Any]) -> None:
     """Print the explanation of one item."""
     name = data["item_id"] + (f" “{data['title']}”" if data["title"] else "")
     print_line(f"User {data['user_id']} in run {data['run_id']}, item {name}")
+    if data["arm"]:
+        print_line(arm_note(data["arm"]))
     print_line(_answer(data))
     if fused := data["fused"]:
         print_line(f"Fused score {fused_from(fused)}")

@@ -14,6 +14,18 @@ _REASONS = {
 }
 
 
+_ARMS = {
+    "paper": "a plain merge of its queries",
+    "popularity": "popular items",
+    "none": "no list",
+}
+
+
+def arm_note(arm: str) -> str:
+    """Return what a held-back user gets."""
+    return f"Held back for comparison, in arm {arm}: {_ARMS[arm]} instead of the recipe's list."
+
+
 def reason_of(row: dict[str, Any]) -> str:
     """Return the reason of a row in words."""
     from_title = (row["from_item"] or {}).get("title")

@@ -135,4 +135,5 @@ def plan_summary(parts: NightParts, options: NightOptions, logical_date: dt.date
         "sources": recipe.sources,
         "minimum_should_match": options.search.minimum_should_match,
         "rules": rules,
+        "holdback": options.holdback.as_dict()["arms"],
     }

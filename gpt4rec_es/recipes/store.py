@@ -89,7 +89,8 @@ def read_recipe(file: Path) -> Recipe:
             raise UsageError(f"{file} is longer than {_LARGEST:,} bytes.", "Name a recipe's file.")
         text = file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} cannot be read: {error}.", "Name a JSON file in UTF-8.") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"{file} cannot be read: {why}.", "Name a JSON file in UTF-8.") from None
     return parse_document(text, str(file))
 
 

@@ -30,13 +30,15 @@ class Counts:
 
     served: number of users with a list, None: not known, for a run that is older than counts of
     work; full: with k items, None: the lists were pruned. places:
-    length of all lists, fallbacks included. items: number of recommended ones of ``offered`` ones.
+    length of all lists, fallbacks included. held_back: users that a holdback takes, with a list or
+    without. items: number of recommended ones of ``offered`` ones.
     """
 
     served: int | None
     full: int | None
     places: int
     fallbacks: int
+    held_back: int
     items: int
     offered: int
 
@@ -57,6 +59,7 @@ class Counts:
             full=sum(row["users"] for row in lengths if row["is_full"]) if lengths else None,
             places=sum(listed.values()),
             fallbacks=listed.get("last_title", 0) + listed.get("popular", 0),
+            held_back=sum(int(r["users"]) for r in outcomes if r["outcome"] == "held_back"),
             items=catalog.get("recommended", 0),
             offered=catalog.get("offered", 0),
         )

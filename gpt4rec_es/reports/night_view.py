@@ -105,6 +105,7 @@ def verdict(facts: NightFacts) -> Verdict:
             full=counts.full,
             places=counts.places,
             fallbacks=counts.fallbacks,
+            held_back=counts.held_back,
             users_before=before[0] if before else None,
             changes=facts.one("changes") or None,
         )

@@ -33,9 +33,9 @@ class Night:
     """What the light depends on.
 
     gates: names of those that block -> whether they passed; warnings: names of others that did not
-    pass. served: number of users with a list. full: number of
-    full lists. None: not known any more. changes: row of list_changes; None: no night to compare
-    with.
+    pass. served: number of users with a list; held_back: of those that a holdback takes, which may
+    get none. full: number of full lists. None: not known any more. changes: row of list_changes;
+    None: no night to compare with.
     """
 
     run: Mapping[str, Any]
@@ -47,6 +47,7 @@ class Night:
     users_before: int | None
     changes: Mapping[str, Any] | None
     warnings: tuple[str, ...] = ()
+    held_back: int = 0
 
 
 def judge(night: Night) -> Verdict:
@@ -91,8 +92,8 @@ def _remarks(night: Night, failed: Sequence[str]) -> list[str]:
     if night.warnings:
         found.append(f"{plural(len(night.warnings), 'gate')} warned ({', '.join(night.warnings)})")
     served = night.served or 0
-    if night.served is not None and served < cohort:
-        found.append(f"{plural(cohort - served, 'user')} got no list")
+    if night.served is not None and served + night.held_back < cohort:
+        found.append(f"{plural(cohort - served - night.held_back, 'user')} got no list")
     if night.full is not None and night.full < FULL_LISTS * served:
         found.append(f"only {share(night.full, served)} of the lists are full")
     if night.fallbacks > FALLBACKS * night.places:

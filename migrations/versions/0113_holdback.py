@@ -5,6 +5,7 @@ from pathlib import Path
 from alembic import op
 
 from gpt4rec_es.db.analytics import DROP_VIEWS, verbatim
+from gpt4rec_es.db.checks import replace_check
 
 revision: str = "0113"
 down_revision: str | None = "0110"
@@ -31,10 +32,7 @@ def downgrade() -> None:
 
 def _allow_outcomes(outcomes: tuple[str, ...]) -> None:
     quoted = ", ".join(f"'{outcome}'" for outcome in outcomes)
-    op.execute("ALTER TABLE user_outcomes DROP CONSTRAINT ck_user_outcomes_outcome")
-    op.execute(
-        "ALTER TABLE user_outcomes ADD CONSTRAINT ck_user_outcomes_outcome "
-        f"CHECK (outcome IN ({quoted}))"
-    )
+    name = "ck_user_outcomes_outcome"
+    op.execute(replace_check("user_outcomes", name, f"outcome IN ({quoted})"))
     comment = f"{', '.join(outcomes[:-1])} or {outcomes[-1]}"
     op.execute(verbatim(f"COMMENT ON COLUMN user_outcomes.outcome IS '{comment}'"))

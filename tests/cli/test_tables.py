@@ -232,6 +232,7 @@ TREND_ROW = {
     **dict.fromkeys(runs_trend._COLUMNS, 0.12345),
     **dict.fromkeys(("users", "buyers_1", "buyers_7"), 1_000_000),
     "run_id": RUN,
+    "logical_date": AT.date(),
     "seconds": 12345.6,
     "tokens": 1_234_567_890,
     "searches": 1_234_567,
@@ -299,7 +300,7 @@ TABLES: dict[str, tuple[Callable[[], None], list[str]]] = {
     "runs list --wide": (partial(runs_output.print_list, [RUN_ROW], wide=True), [RUN, str(AT)]),
     "runs trend": (
         partial(runs_trend.print_trend, [TREND_ROW], wide=False),
-        [RUN, "1000000", "12.35", "12346"],
+        [str(AT.date()), "1000000", "12.35", "12346"],
     ),
     "runs trend --wide": (
         partial(runs_trend.print_trend, [TREND_ROW], wide=True),
@@ -351,6 +352,7 @@ TABLES: dict[str, tuple[Callable[[], None], list[str]]] = {
                 "promotions": [PROMOTED],
                 "left_out_pins": [{"rule": "rule 1", "cause": "rule 2", "places": 1}],
                 "equals_merge_now": True,
+                "arm": "paper",
             },
         ),
         [ITEM, "HEART-SHAPED", "-12.346", "max_per_brand", *PARTS],
@@ -373,6 +375,19 @@ def test_tables_fit_80_columns_and_names_stay_whole(
     assert max(map(cell_len, tables)) <= 80, shown
     for name in names:
         assert any(name in line for line in tables), f"{name}\n{shown}"
+
+
+@pytest.mark.parametrize("command", ["runs show", "runs trend"])
+def test_gates_and_trends_fit_80_columns_in_a_pipe(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show, names = TABLES[command]
+    show()
+    shown = capsys.readouterr().out
+    of_gates = shown[shown.find("gates, by") :] if command == "runs show" else shown
+    tables = [line for line in of_gates.splitlines() if line.startswith(" ")]
+    assert max(map(cell_len, tables)) <= 80, shown
+    assert all(name in shown for name in names)
 
 
 def test_columns_of_text_are_no_slivers() -> None:

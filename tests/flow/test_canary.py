@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from gpt4rec_es.db.rows import runs as run_rows
+from gpt4rec_es.db.rows import status
 from gpt4rec_es.db.rows.canary import SEED
 from gpt4rec_es.errors import ConflictError, GateError, UsageError
 from gpt4rec_es.exporter.parts import newest_run
@@ -179,6 +180,7 @@ def test_an_operator_lets_the_rest_of_the_night_run_and_gates_judge_it(
     with pytest.raises(GateError, match="by its canary"):
         run_night(parts, options, DAY)
     before = dict(work(database))
+    wait_a_day(database)
     run = publishing.publish(parts, "nightly-2026-11-22-1", force=True, reason="try it")
     assert (run.state, run.is_canary, run.finished_at) == ("generating", False, None)
     assert scalar(database, "SELECT count(*) FROM publications") == 0
@@ -188,10 +190,26 @@ def test_an_operator_lets_the_rest_of_the_night_run_and_gates_judge_it(
     assert len({*generator.prompts}) == len(generator.prompts)
     assert scalar(database, "SELECT count(*) FROM user_outcomes") == 40
     assert dict(work(database))["merge", "members"] == 40
+    wait_a_day(database)
     run = publishing.publish(parts, run.run_id, force=True, reason="it is good")
     assert run.state == "published"
+    # The days that the run waited for the operator are no work.
+    seconds = scalar(database, "SELECT duration_s FROM analytics.runs")
+    assert 0 < seconds < 3600
+    with parts.engine.connect() as connection:
+        published = status.publication(connection)
+    assert published is not None
+    assert published.made_hours_ago > 24 > published.published_hours_ago
     actions = scalar(database, "SELECT string_agg(action, ' ' ORDER BY at) FROM audit")
     assert actions.split()[-4:] == ["reject", "force_publish", "reject", "force_publish"]
+
+
+def wait_a_day(database: Database) -> None:
+    """Let all times of run 1 be a day ago."""
+    times = ("planned_at", "finished_at", "canary_passed_at")
+    earlier = ", ".join(f"{name} = {name} - interval '1 day'" for name in times)
+    with database.engine.begin() as connection:
+        connection.execute(text(f"UPDATE runs SET {earlier}"))
 
 
 def work(database: Database) -> Iterator[tuple[tuple[str, str], int]]:

@@ -5,11 +5,14 @@ import datetime as dt
 import pytest
 from sqlalchemy import text
 
+from gpt4rec_es.cli.why import print_explanation
+from gpt4rec_es.cli.why_item import print_item
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.replay.changes import ReplayChanges
 from gpt4rec_es.lab.replay.replay import replay
 from gpt4rec_es.night.inprocess import run_night
 from gpt4rec_es.night.inspect.why import explain_user
+from gpt4rec_es.night.inspect.why_item import explain_item
 from gpt4rec_es.night.plan import plan_run
 from gpt4rec_es.runtime import Runtime
 from tests.databases import Database
@@ -56,9 +59,46 @@ def test_held_back_users_get_other_lists_and_the_others_their_own(
             assert {one.split()[1] for one in lists[user]} == {"popular"}
         else:  # the shop's recipe is the paper's
             assert lists[user] == before[user]
-    held = next(user for user, arm in arms.items() if arm == "popularity")
-    assert explain_user(database.engine, held, RUN).as_dict()["outcome"] == "held_back"
+    for user, arm in arms.items():
+        explained = explain_user(database.engine, user, RUN)
+        assert explained.arm == arm
+        assert explained.equals_merge_now
+        assert (explained.outcome == "held_back") == (arm in {"popularity", "none"})
     assert replay(runtime.night_parts(), RUN, ReplayChanges()).differing_rows == 0
+
+
+def test_explanations_say_that_the_arm_decided(
+    shop: Shop, database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nor do fused sources explain a list, or the lack of an item, that they did not make."""
+    runtime = shop.runtime(
+        holdback="k:paper=0.1,popularity=0.2,none=0.2", sources="queries:1,history_titles:1"
+    )
+    run_night(runtime.night_parts(), runtime.night_options(), DAY)
+    run = "nightly-2026-11-22-1"
+    with database.analyst_engine.connect() as connection:
+        arms = {
+            row.holdback_arm: row.user_id for row in connection.execute(text(ARMS), {"run": run})
+        }
+    for arm, said in (
+        ("paper", "a plain merge of its queries"),
+        ("popularity", "popular items"),
+        ("none", "no list"),
+    ):
+        explained = explain_user(database.engine, arms[arm], run)
+        assert explained.equals_merge_now
+        assert not any(row["contributions"] for row in explained.recommendations)
+        print_explanation(explained.as_dict())
+        assert f"in arm {arm}: {said} instead" in capsys.readouterr().out
+        reasons = set()
+        for item in range(1, 61):
+            found = explain_item(database.engine, arms[arm], f"i{item:03d}", run)
+            assert found.fused is None
+            reasons.add(found.reason)
+            print_item(found.as_dict())
+        assert f"in arm {arm}: {said} instead" in capsys.readouterr().out
+        assert ("held_back" in reasons) == (arm != "paper")
+        assert ("listed" in reasons) == (arm != "none")
 
 
 def test_gates_leave_held_back_users_out(runtime: Runtime, database: Database) -> None:

@@ -165,7 +165,7 @@ def test_a_recipe_of_newer_code_is_refused_when_it_is_read(database: Database) -
 
 def test_a_file_that_is_no_recipe(tmp_path: Path) -> None:
     file = tmp_path / "mine.json"
-    with pytest.raises(UsageError, match=r"mine\.json cannot be read"):
+    with pytest.raises(UsageError, match=r"mine\.json cannot be read: No such file or directory\."):
         read_recipe(file)
     file.write_bytes(b"\xff")
     with pytest.raises(UsageError, match="in UTF-8"):

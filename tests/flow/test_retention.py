@@ -5,17 +5,20 @@ import datetime as dt
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import text
 
+from gpt4rec_es.cli.runs_output import print_diff
 from gpt4rec_es.db.rows import prune as prune_rows
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.exports.export import export
 from gpt4rec_es.lab.replay.diff import diff_runs
 from gpt4rec_es.night.inprocess import run_night
 from gpt4rec_es.night.inspect.why import explain_user
+from gpt4rec_es.night.publish import prune as pruning
 from gpt4rec_es.night.publish.prune import prune
 from gpt4rec_es.runtime import Runtime
 from tests.databases import Database
@@ -111,6 +114,26 @@ def test_shown_lists_and_their_queries_outlive_a_prune_for_a_while(
     assert prune(parts, keep_published=1).runs == []
 
 
+def test_a_prune_that_crosses_the_last_day_of_lists_leaves_nothing(
+    runtime: Runtime, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between marking a run and dropping its lists, the 35th day may end."""
+    mark = pruning._mark_pruned
+
+    def mark_at_midnight(*arguments: Any) -> bool:
+        is_marked = mark(*arguments)
+        monkeypatch.setattr(prune_rows, "LISTS_DAYS", 0)
+        return is_marked
+
+    monkeypatch.setattr(pruning, "_mark_pruned", mark_at_midnight)
+    assert prune(runtime.night_parts(), keep_published=3).runs == ["nightly-2026-11-22-1"]
+    with database.engine.connect() as connection:
+        for table in ("quality_users", "run_popular", "holdback_users"):
+            left = f"SELECT count(*) FROM {table} WHERE run_no = 1"
+            assert connection.execute(text(left)).scalar_one() == 0
+    assert prune(runtime.night_parts(), keep_published=3).runs == []
+
+
 def test_diff_names_what_changed(runtime: Runtime, database: Database) -> None:
     found = diff_runs(database.engine, "nightly-2026-11-24-1", "latest")
     assert (found.users_in_both, found.users_only_in_a, found.users_only_in_b) == (40, 0, 0)
@@ -123,6 +146,15 @@ def test_diff_names_what_changed(runtime: Runtime, database: Database) -> None:
     assert found.changed_inputs == {"history_version": [3, 4]}
     same = diff_runs(database.engine, "latest", "latest")
     assert (same.mean_jaccard, same.gained, same.lost) == (1.0, [], [])
+
+
+def test_a_diff_prints_entries_of_manifests_as_recipes_have_them(
+    runtime: Runtime, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = diff_runs(runtime.engine, "nightly-2026-11-24-1", "latest").as_dict()
+    found["changed_inputs"] = {"holdback": [None, {"key": "a", "arms": {"none": 0.1}}]}
+    print_diff(found)
+    assert '{"key": "a", "arms": {"none": 0.1}}' in capsys.readouterr().out
 
 
 def test_exports_hold_every_row(runtime: Runtime, database: Database, tmp_path: Path) -> None:

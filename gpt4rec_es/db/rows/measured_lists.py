@@ -67,18 +67,22 @@ class SampledQuery(NamedTuple):
 
 def sample_queries(
     connection: Connection, run: Run, users: int, ranks: int
-) -> tuple[int, list[SampledQuery]]:
-    """Return the number of sampled users with a prompt, and their first ``ranks`` queries."""
+) -> tuple[list[str], list[SampledQuery]]:
+    """Return the newest titles of sampled users with a prompt, and their first queries.
+
+    ranks: queries of each user, at most.
+    """
     found = connection.execute(
         text("""
         WITH sampled AS (
-            SELECT user_no, prompt_no FROM run_users AS u
+            SELECT user_no, prompt_no, last_query_no FROM run_users AS u
             WHERE run_no = :run_no AND prompt_no IS NOT NULL AND (NOT :is_canary OR EXISTS (
                 SELECT FROM user_outcomes AS o
                 WHERE o.run_no = :run_no AND o.user_no = u.user_no))
             ORDER BY hashint8extended(user_no, :seed), user_no LIMIT :users
         )
-        SELECT (SELECT count(*) FROM sampled) AS users, t.text,
+        SELECT (SELECT coalesce(array_agg(n.text), '{}') FROM sampled AS s
+                JOIN queries AS n ON n.query_no = s.last_query_no) AS titles, t.text,
                abs(q.sum_logprob) < 'Infinity' AS is_number
         FROM (SELECT) AS always
         LEFT JOIN (sampled AS u
@@ -98,7 +102,7 @@ def sample_queries(
         },
     ).all()
     queries = [SampledQuery(row.text, row.is_number) for row in found if row.text is not None]
-    return found[0].users, queries
+    return found[0].titles, queries
 
 
 class Overlap(NamedTuple):
@@ -106,6 +110,7 @@ class Overlap(NamedTuple):
 
     mean: mean Jaccard similarity of their items, None: no user is in both. equal: users with equal
     lists. moved: users that bought something between the runs, ``still`` of these have equal lists.
+    others: users that did not, and yet have another newest purchase.
     """
 
     users: int
@@ -113,11 +118,14 @@ class Overlap(NamedTuple):
     equal: int
     moved: int
     still: int
+    others: int
 
 
 _OVERLAP = text("""
 WITH sampled AS (
-    SELECT new.user_no, new.n_bought <> old.n_bought AS has_moved
+    SELECT new.user_no, new.n_bought <> old.n_bought AS has_moved,
+           new.item_nos[cardinality(new.item_nos)] <> old.item_nos[cardinality(old.item_nos)]
+               OR new.newest_item_nos[1] <> old.newest_item_nos[1] AS is_other
     FROM run_users AS new JOIN run_users AS old USING (user_no)
     WHERE new.run_no = :new AND old.run_no = :old
       AND EXISTS (SELECT FROM user_outcomes AS o
@@ -135,7 +143,7 @@ WITH sampled AS (
     WHERE run_no IN (:new, :old) AND user_no IN (SELECT user_no FROM sampled)
     GROUP BY user_no
 ), compared AS (
-    SELECT has_moved, new IS NOT DISTINCT FROM old AS is_equal,
+    SELECT has_moved, is_other, new IS NOT DISTINCT FROM old AS is_equal,
            (SELECT count(*) FROM unnest(new) AS x WHERE x = ANY(old)) AS common,
            coalesce(cardinality(new), 0) + coalesce(cardinality(old), 0) AS total
     FROM sampled LEFT JOIN listed USING (user_no)
@@ -143,7 +151,8 @@ WITH sampled AS (
 SELECT count(*) AS users,
        avg(CASE WHEN total = 0 THEN 1 ELSE common::float8 / (total - common) END) AS mean,
        count(*) FILTER (WHERE is_equal) AS equal, count(*) FILTER (WHERE has_moved) AS moved,
-       count(*) FILTER (WHERE has_moved AND is_equal) AS still
+       count(*) FILTER (WHERE has_moved AND is_equal) AS still,
+       count(*) FILTER (WHERE is_other AND NOT has_moved) AS others
 FROM compared
 """)
 

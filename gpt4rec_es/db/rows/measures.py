@@ -3,8 +3,8 @@
 night/publish/measures.py names the measures; measured_lists.py counts them.
 """
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
@@ -18,7 +18,8 @@ class Measured(NamedTuple):
     """A measured value; None: there was nothing to measure it on.
 
     n: number of users, places, queries or items that it is measured on. usual: median of the nights
-    published last; None: too few have it. before: value of the published run; None: it has none.
+    published last by the same recipe, generator and rules; None: too few have it. before: value of
+    the published run; None: it has none.
     """
 
     value: float | None
@@ -60,28 +61,34 @@ def load_newest(connection: Connection) -> dict[str, Measured]:
     return {} if newest is None else load(connection, newest)
 
 
-def load_usual(connection: Connection, run: Run, nights: int, at_least: int) -> dict[str, float]:
-    """Return measure -> median over the last ``nights`` published nights before ``run``.
-
-    A measure that fewer than ``at_least`` of them have is left out.
-    """
+def published_before(connection: Connection, run: Run, most: int) -> list[tuple[int, Any]]:
+    """Return number and manifest of the last ``most`` nights published before ``run``."""
     found = connection.execute(
         text("""
-        SELECT measure, percentile_cont(0.5) WITHIN GROUP (ORDER BY value) AS usual
-        FROM run_measures WHERE value IS NOT NULL AND run_no IN (
-            SELECT run_no FROM runs
-            WHERE kind = :kind AND state = 'published' AND run_no <> :run_no
-              AND (logical_date, attempt) < (:date, :attempt)
-            ORDER BY logical_date DESC, attempt DESC LIMIT :nights)
-        GROUP BY measure HAVING count(*) >= :at_least
+        SELECT run_no, manifest FROM runs
+        WHERE kind = :kind AND state = 'published' AND run_no <> :run_no
+          AND (logical_date, attempt) < (:date, :attempt)
+        ORDER BY logical_date DESC, attempt DESC LIMIT :most
         """),
         {
             "kind": run.kind,
             "run_no": run.run_no,
             "date": run.logical_date,
             "attempt": run.attempt,
-            "nights": nights,
-            "at_least": at_least,
+            "most": most,
         },
+    )
+    return [(row.run_no, row.manifest) for row in found]
+
+
+def load_usual(connection: Connection, run_nos: Sequence[int], at_least: int) -> dict[str, float]:
+    """Return measure -> median over these runs, of measures that ``at_least`` of them have."""
+    found = connection.execute(
+        text("""
+        SELECT measure, percentile_cont(0.5) WITHIN GROUP (ORDER BY value) AS usual
+        FROM run_measures WHERE value IS NOT NULL AND run_no = ANY(:run_nos)
+        GROUP BY measure HAVING count(*) >= :at_least
+        """),
+        {"run_nos": list(run_nos), "at_least": at_least},
     )
     return {row.measure: row.usual for row in found}

@@ -73,13 +73,14 @@ class LastImport(NamedTuple):
 _PUBLICATION = text("""
 SELECT r.run_id, r.run_no, r.cohort_size, extract(epoch FROM p.published_at)::float8,
        extract(epoch FROM r.planned_at)::float8,
-       extract(epoch FROM r.finished_at - r.planned_at)::float8
+       coalesce(r.work_s, extract(epoch FROM r.finished_at - r.planned_at))::float8
 FROM publications AS p JOIN runs AS r USING (run_no) WHERE p.kind = :kind
 """)
 _NEWEST = text("""
 SELECT run_id, state, code_version, cohort_size, extract(epoch FROM planned_at)::float8,
        finished_at IS NOT NULL,
-       extract(epoch FROM coalesce(finished_at, clock_timestamp()) - planned_at)::float8
+       coalesce(work_s, extract(
+           epoch FROM coalesce(finished_at, clock_timestamp()) - planned_at))::float8
 FROM runs WHERE kind = :kind ORDER BY run_no DESC LIMIT 1
 """)
 _SHARDS = text("""

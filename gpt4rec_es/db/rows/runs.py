@@ -148,11 +148,8 @@ def of_date(connection: Connection, kind: str, logical_date: dt.date) -> list[Ru
 
 def insert(connection: Connection, **values: object) -> int:
     """Insert a run in state planned; return its number."""
-    return int(
-        connection.execute(
-            runs.insert().values(state="planned", **values).returning(runs.c.run_no)
-        ).scalar_one()
-    )
+    statement = runs.insert().values(state="planned", **values).returning(runs.c.run_no)
+    return int(connection.execute(statement).scalar_one())
 
 
 def lock_state(connection: Connection, run_no: int) -> str:
@@ -171,11 +168,17 @@ def lock_state_now(connection: Connection, run_no: int) -> str | None:
     return None if state is None else str(state)
 
 
+# Without the time that a finished run, or a rejected canary, waited for an operator.
+_WORKED = text("""CASE WHEN finished_at IS NOT NULL THEN work_s ELSE extract(epoch FROM coalesce(
+    make_interval(secs => work_s) + (clock_timestamp() - canary_passed_at),
+    clock_timestamp() - planned_at)) END""")
+
+
 def set_state(connection: Connection, run_no: int, state: str, error: str | None = None) -> None:
     """Set the state; for a finished state also its time and error."""
     values: dict[str, object] = {"state": state}
     if state not in UNFINISHED:
-        values |= {"finished_at": text("clock_timestamp()"), "error": error}
+        values |= {"finished_at": text("clock_timestamp()"), "error": error, "work_s": _WORKED}
         run_counts.keep(connection, run_no)
     connection.execute(update(runs).where(runs.c.run_no == run_no).values(**values))
 

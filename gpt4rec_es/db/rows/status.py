@@ -160,8 +160,9 @@ def publication(connection: Connection) -> Publication | None:
         text("""
         SELECT r.run_id,
             extract(epoch FROM clock_timestamp() - p.published_at)::float8 / 3600,
-            extract(epoch FROM clock_timestamp()
-                - coalesce(r.finished_at, p.published_at))::float8 / 3600
+            extract(epoch FROM clock_timestamp() - coalesce(
+                r.planned_at + make_interval(secs => r.work_s), r.finished_at, p.published_at)
+            )::float8 / 3600
         FROM publications AS p JOIN runs AS r USING (run_no) WHERE p.kind = 'nightly'
         """)
     ).one_or_none()

@@ -18,7 +18,7 @@ class TrendRow:
     query. changed: lists that differ from those published before. hit_rate_1, hit_rate_7: users
     that bought something new within these days and had it in their list; popularity_1,
     popularity_7: of the same users, popular items had it. buyers_1, buyers_7: number of these
-    users. seconds: from plan to publication. tokens, searches: made by the run.
+    users. seconds: from plan to the end of its work. tokens, searches: made by the run.
     """
 
     run_id: str
@@ -70,7 +70,7 @@ SELECT r.run_id, r.logical_date, r.cohort_size, m.fallbacks,
     c.n_recommended_items::float8 / nullif(c.n_items, 0), m.top_item,
     r.top_first_query_fraction::float8, m.changed,
     a.n_users, a.hit_rate, a.popularity, b.n_users, b.hit_rate, b.popularity,
-    extract(epoch FROM r.finished_at - r.planned_at)::float8,
+    coalesce(r.work_s, extract(epoch FROM r.finished_at - r.planned_at))::float8,
     coalesce(w.tokens, 0)::bigint, coalesce(w.searches, 0)::bigint
 FROM nights AS r
 LEFT JOIN measured AS m USING (run_no)

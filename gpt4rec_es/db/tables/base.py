@@ -58,8 +58,8 @@ def first_query_columns() -> tuple[Column[int], Column[float]]:
     )
 
 
-def canary_columns() -> tuple[Column[int], Column[object]]:
-    """Return the columns of the users that a run serves first."""
+def progress_columns() -> tuple[Column[int], Column[object], Column[float]]:
+    """Return the columns of the users that a run serves first, and of how long it worked."""
     return (
         Column(
             "canary_users",
@@ -70,4 +70,12 @@ def canary_columns() -> tuple[Column[int], Column[object]]:
             ),
         ),
         at("canary_passed_at", "time the other users were let follow; NULL: no canary, or not yet"),
+        Column(
+            "work_s",
+            REAL,
+            comment=(
+                "seconds from the start to the end of the run's work, without waiting for an "
+                "operator; NULL: unfinished, or ended before this was kept"
+            ),
+        ),
     )

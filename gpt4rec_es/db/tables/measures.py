@@ -26,8 +26,8 @@ run_measures = Table(
         "usual",
         Double,
         comment=(
-            "median of the measure over the nights published last before the run, 7 at most; "
-            "NULL: fewer than 3 have it"
+            "median of the measure over the nights published last before the run by the same "
+            "recipe, generator and rules, 7 at most; NULL: fewer than 3 have it"
         ),
     ),
     now("measured_at", "time of the measurement"),

@@ -149,7 +149,7 @@ runs = Table(
         ForeignKey("rerankers.reranker_no"),
         comment="re-ranker of the run; NULL: it has none",
     ),
-    *base.canary_columns(),
+    *base.progress_columns(),
     UniqueConstraint("kind", "logical_date", "attempt"),
     Index(
         "ix_runs_unfinished",

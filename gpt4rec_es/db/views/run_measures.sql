@@ -19,6 +19,6 @@ COMMENT ON COLUMN analytics.run_measures.measured_value IS
 COMMENT ON COLUMN analytics.run_measures.measured_count IS
     'number of users, places, queries or items that the value is measured on';
 COMMENT ON COLUMN analytics.run_measures.usual_value IS
-    'median of the measure over the nights published last before the run, 7 at most; NULL: fewer '
-    'than 3 have it';
+    'median of the measure over the nights published last before the run by the same recipe, '
+    'generator and rules, 7 at most; NULL: fewer than 3 have it';
 COMMENT ON COLUMN analytics.run_measures.measured_at IS 'time of the measurement';

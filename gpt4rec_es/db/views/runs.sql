@@ -15,7 +15,8 @@ SELECT
     (d.settings ->> 'num_beams')::integer, (d.settings ->> 'max_new_tokens')::integer,
     (d.settings ->> 'length_penalty')::real, d.settings ->> 'dtype', g.name, g.kind,
     g.content_hash, b.index_name, b.k1, b.b, encode(r.manifest_hash, 'hex'), r.code_version,
-    r.actor, r.planned_at, r.finished_at, extract(epoch FROM r.finished_at - r.planned_at)::real,
+    r.actor, r.planned_at, r.finished_at, 
+    coalesce(r.work_s, extract(epoch FROM r.finished_at - r.planned_at)::real),
     r.error, coalesce(o.options ->> 'minimum_should_match', '1'),
     r.manifest #>> '{recipe,name}', r.manifest #>> '{recipe,hash}',
     CASE WHEN r.generator_no IS NOT NULL
@@ -79,7 +80,8 @@ COMMENT ON COLUMN analytics.runs.code_version IS 'code version of the planner';
 COMMENT ON COLUMN analytics.runs.run_actor IS 'operator that started the run (login name)';
 COMMENT ON COLUMN analytics.runs.planned_at IS 'start of the run';
 COMMENT ON COLUMN analytics.runs.finished_at IS 'end of the run; NULL: unfinished';
-COMMENT ON COLUMN analytics.runs.duration_s IS 'seconds from start to end; NULL: unfinished';
+COMMENT ON COLUMN analytics.runs.duration_s IS
+    'seconds from start to end of its work, without waiting for an operator; NULL: unfinished';
 COMMENT ON COLUMN analytics.runs.run_error IS
     'reason that the run failed or was rejected; NULL: neither';
 COMMENT ON COLUMN analytics.runs.minimum_should_match IS

@@ -20,9 +20,10 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.night.inputs.rules import load_item_rules
 from gpt4rec_es.night.stages.load_merge_inputs import load_merge_inputs
 from gpt4rec_es.night.stages.merge_inputs import MergeInputs
+from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.ranking import trace
 from gpt4rec_es.ranking.outcome import Merge
-from gpt4rec_es.ranking.promotions import BOOST
+from gpt4rec_es.ranking.promotions import BOOST, NO_PROMOTIONS
 from gpt4rec_es.records import SearchResult
 
 
@@ -99,6 +100,10 @@ def merge_again(connection: Connection, user_id: str, run_id: str) -> MergedAgai
     user = users[0]
     rules = load_item_rules(connection, run)
     inputs = load_merge_inputs(connection, run, [user_no], rules)
+    if (
+        user.arm is not None
+    ):  # its list is a plain merge, which no other source and no boost changes
+        inputs = replace(inputs, fusion=Fusion(), newest={}, titles={}, promotions=NO_PROMOTIONS)
     results = _deepest_results(connection, run, user.query_nos or (), run.search_options_no)
     titles_asked = [*inputs.title_queries(user), user.last_query_no]
     of_titles = _deepest_results(connection, run, [n for n in titles_asked if n is not None])

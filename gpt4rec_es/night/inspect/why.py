@@ -35,6 +35,7 @@ class Explanation:
     that it found among the hits that count. history: purchases in the prompt; without a prompt
     (None) the newest ones that the run froze, from which its other sources make candidates.
     left_out_pins: rules that were to pin items and lack ``places`` in this list, with the cause.
+    arm: group of the run's holdback that the user is in; None: not held back.
     """
 
     user_id: str
@@ -54,6 +55,7 @@ class Explanation:
     promotions: list[dict[str, Any]]
     left_out_pins: list[dict[str, Any]]
     equals_merge_now: bool
+    arm: str | None
 
     def as_dict(self) -> dict[str, Any]:
         """Return all fields as plain values."""
@@ -105,6 +107,7 @@ def _explain(connection: Connection, again: MergedAgain) -> Explanation:
             {**one._asdict(), "places": n} for one, n in Counter(merge.left_out).items()
         ],
         equals_merge_now=again.equals_stored,
+        arm=user.arm,
     )
 
 

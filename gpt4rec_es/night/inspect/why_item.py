@@ -14,6 +14,7 @@ from gpt4rec_es.db.rows.lists import popular_rank
 from gpt4rec_es.db.rows.rules import load_run_rules
 from gpt4rec_es.db.rows.texts import load_queries
 from gpt4rec_es.night.inspect.merged_again import MergedAgain, external_row, merge_again
+from gpt4rec_es.options.holdback import NOTHING, POPULARITY
 from gpt4rec_es.ranking import trace
 from gpt4rec_es.ranking.fuse import add_up, contributions_of
 from gpt4rec_es.ranking.promotions import BOOST
@@ -26,6 +27,7 @@ Reason = Literal[
     "listed",
     "no_list",  # the user is not merged yet, or failed
     "bought",
+    "held_back",  # the user's arm of the holdback gets no list, or only popular items
     "ruled_out",  # by a block rule, a filter, the limit per brand, or because it was shown lately
     "outranked",  # a candidate; others had higher fused scores
     "not_candidate",  # found by hits that count, but not among the best ``candidates`` of a source
@@ -61,7 +63,7 @@ class ItemExplanation:
     pinned it or moved it up. listed: its row. found: where the sources and fallbacks have it, with
     ``used_hits``, the number of first hits there that the list used. known_hits: hits known of each
     search with further ones; None: all hits of all searches are known. changed_since: the catalog
-    row changed after the run's index was built.
+    row changed after the run's index was built. arm: of the run's holdback, None: not held back.
     """
 
     user_id: str
@@ -81,6 +83,7 @@ class ItemExplanation:
     known_hits: int | None = None
     changed_since: bool = False
     equals_merge_now: bool = True
+    arm: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return all fields as plain values."""
@@ -101,7 +104,8 @@ def explain_item(
         if item is not None:
             return _explain(connection, again, item_id, *item)
         outcome = again.outcome.outcome.value if again.outcome else None
-        return ItemExplanation(user_id, again.run.run_id, outcome, item_id, "not_in_catalog")
+        run_id, arm = again.run.run_id, again.user.arm
+        return ItemExplanation(user_id, run_id, outcome, item_id, "not_in_catalog", arm=arm)
 
 
 def _explain(
@@ -132,6 +136,7 @@ def _explain(
         known_hits=min((len(r.item_nos) for r in results if not r.exhausted), default=None),
         changed_since=version > again.run.manifest["build"]["catalog_version"],
         equals_merge_now=again.equals_stored,
+        arm=again.user.arm,
     )
 
 
@@ -149,8 +154,10 @@ def _reason(
     reasons: list[tuple[Reason, bool]] = [
         ("listed", any(row.item_no == item_no for row in again.stored)),
         ("no_list", again.outcome is None or again.outcome.outcome is Outcome.FAILED),
+        ("held_back", again.user.arm == NOTHING),
         ("bought", item_no in again.excluded),
         ("ruled_out", rule is not None),
+        ("held_back", again.user.arm == POPULARITY),
         ("outranked", fused is not None),
         ("not_candidate", not is_plain and any(one.is_used for one in found)),
         ("displaced", is_plain and by_query and any(one.is_used for one in found)),

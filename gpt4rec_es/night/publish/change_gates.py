@@ -4,6 +4,7 @@ from gpt4rec_es.night.publish import measures as names
 from gpt4rec_es.night.publish.checked import (
     Checked,
     Verdict,
+    chance_of,
     changed_inputs,
     has_equal_inputs,
     usually,
@@ -26,16 +27,15 @@ def lists_resemble_the_published(checked: Checked) -> Verdict:
     if found.value is None:  # of a canary, perhaps by chance
         none = "no user is in both runs"
         return Verdict(checked.run.is_canary, none, "users in both runs")
-    still = checked.measures[names.STILL_LISTS]
     equal = checked.measures[names.EQUAL_LISTS].value
     measured = (
         f"mean Jaccard similarity {found.value:.3f} with {checked.before.run_id}"
-        f"{usually(found, '.3f')}; {still.n:,} of {found.n:,} users bought since"
+        f"{usually(found, '.3f')}; {_purchases(checked)}"
     )
     if has_equal_inputs(checked):
         return Verdict(equal == 1, measured, "1, because all inputs are equal")
-    if still.value == 1 and still.n >= max(_MOVED_USERS, _MOVED_FRACTION * found.n):
-        return Verdict(False, f"{measured}, and none has another list", "other lists for some")
+    if required := _unread_purchases(checked):
+        return Verdict(False, measured, required)
     if other := _excuse(checked):
         return Verdict(True, measured, f"nothing, because {other}")
     least = checked.limits.overlap
@@ -43,6 +43,29 @@ def lists_resemble_the_published(checked: Checked) -> Verdict:
         least = max(least, found.usual / checked.limits.rise)
     least = max(0.0, least - checked.room(least, found.n))
     return Verdict(found.value >= least, measured, f"at least {least:.3f}")
+
+
+def _purchases(checked: Checked) -> str:
+    still, others = (checked.measures[name] for name in (names.STILL_LISTS, names.OTHER_HISTORIES))
+    return (
+        f"{still.n:,} of {still.n + others.n:,} users bought since, {still.value or 0:.1%} of them "
+        f"have the same list; {others.value or 0:.1%} of the others have another newest purchase"
+    )
+
+
+def _unread_purchases(checked: Checked) -> str:
+    """Return what a run requires that did not read purchases as the published one did; else empty.
+
+    Users that bought something get another list. All others keep their newest purchase, apart from
+    those that bought an item again.
+    """
+    still, others = (checked.measures[name] for name in (names.STILL_LISTS, names.OTHER_HISTORIES))
+    if still.value == 1 and still.n >= max(_MOVED_USERS, _MOVED_FRACTION * (still.n + others.n)):
+        return "other lists for some that bought since"
+    limit = checked.limits.shrinkage
+    if others.value is not None and others.value > limit + chance_of(limit, others.n):
+        return f"another newest purchase for at most {limit:.0%} of those that did not buy"
+    return ""
 
 
 def _excuse(checked: Checked) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from gpt4rec_es.db.rows.measures import Measured
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.night.inputs.parts import NightParts
-from gpt4rec_es.options.gates import GateLimits
+from gpt4rec_es.options.gates import MIN_USUAL_NIGHTS, GateLimits
 from gpt4rec_es.options.lists import QUERIES, Fusion
 
 # Standard errors that chance may add to a fraction of few users.
@@ -33,7 +33,11 @@ class Verdict(NamedTuple):
 
 @dataclass(frozen=True)
 class Checked:
-    """A run that is being checked. before: the run that it would replace; None: there is none."""
+    """A run that is being checked. before: the run that it would replace; None: there is none.
+
+    usual: medians of the last nights by the same recipe, generator and rules; nights_alike: their
+    number, at most 7.
+    """
 
     parts: NightParts
     connection: Connection
@@ -42,6 +46,7 @@ class Checked:
     measures: dict[str, Measured] = field(default_factory=dict)
     usual: Mapping[str, float] = field(default_factory=dict)
     earlier: Mapping[str, Measured] = field(default_factory=dict)
+    nights_alike: int = 0
 
     @property
     def elastic(self) -> Elasticsearch:
@@ -71,6 +76,13 @@ class Checked:
         Also of a mean of values between 0 and 1, which varies at most as a fraction does.
         """
         return chance_of(limit, n) if self.run.is_canary else 0.0
+
+    @property
+    def alone(self) -> str:
+        """What to add to limits that no median joins; empty: there are enough nights."""
+        if self.nights_alike >= MIN_USUAL_NIGHTS:
+            return ""
+        return f"; limits alone: {self.nights_alike} nights by this recipe, generator and rules"
 
     @property
     def writes_queries(self) -> bool:
@@ -144,7 +156,11 @@ def changed_inputs(checked: Checked) -> list[str]:
     """Return what operators changed since the run that is compared: recipe, generator ..."""
     if checked.before is None:
         return []
-    old, new = checked.before.manifest, checked.run.manifest
+    return differing_inputs(checked.before.manifest, checked.run.manifest)
+
+
+def differing_inputs(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return what operators decided otherwise for the manifest ``new`` than for ``old``."""
     return [name for name, path in _INPUTS.items() if _entry(old, *path) != _entry(new, *path)]
 
 

@@ -25,9 +25,12 @@ from gpt4rec_es.night.publish import (
     list_gates,
     share_gates,
 )
-from gpt4rec_es.night.publish.checked import Checked, Verdict
+from gpt4rec_es.night.publish.checked import Checked, Verdict, differing_inputs
 from gpt4rec_es.night.publish.measures import measure
 from gpt4rec_es.options.gates import MIN_USUAL_NIGHTS, USUAL_NIGHTS
+
+# Nights that are searched for those by the same recipe, generator and rules.
+_LOOKED_AT = 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,19 +154,31 @@ def check(
         gates = PART_GATES if run.is_canary else GATES
     disable_statement_timeout(connection)
     before = _before(connection, run)
+    nights = nights_alike(connection, run)
     checked = Checked(
         parts,
         connection,
         run,
         before,
         measures=measures.load(connection, run.run_no),
-        usual=measures.load_usual(connection, run, USUAL_NIGHTS, MIN_USUAL_NIGHTS),
+        usual=measures.load_usual(connection, nights, MIN_USUAL_NIGHTS),
+        nights_alike=len(nights),
         earlier={} if before is None else measures.load(connection, before.run_no),
     )
     firsts = first_queries.count(connection, run)
     measure(checked, firsts)
     results = [_judge(gate, checked) for gate in gates]
     return Examination(results, checked.measures, firsts)
+
+
+def nights_alike(connection: Connection, run: Run) -> list[int]:
+    """Return the last nights of what operators decided for ``run``: recipe, generator, rules ...
+
+    After such a decision other nights say nothing of what is usual.
+    """
+    earlier = measures.published_before(connection, run, _LOOKED_AT)
+    alike = [number for number, manifest in earlier if not differing_inputs(manifest, run.manifest)]
+    return alike[:USUAL_NIGHTS]
 
 
 def _before(connection: Connection, run: Run) -> Run | None:

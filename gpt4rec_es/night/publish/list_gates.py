@@ -161,6 +161,7 @@ def clock_is_right(checked: Checked) -> Verdict:
         return Verdict(True, "planned by a version that did not compare clocks", "nothing")
     return Verdict(
         abs(found.value) <= limit,
-        f"the clock of the planner was {found.value:,.0f} s ahead of that of Postgres",
+        f"the clock of the planner was {abs(found.value):,.0f} s "
+        f"{'behind' if found.value < 0 else 'ahead of'} that of Postgres",
         f"at most {limit:g} s, ahead or behind",
     )

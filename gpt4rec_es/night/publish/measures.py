@@ -24,10 +24,13 @@ TOP_FIRST_QUERY_USERS = "top_first_query_users"
 DISTINCT_ITEMS = "distinct_items"
 REPEATING_QUERIES = "repeating_queries"
 UNKNOWN_QUERIES = "unknown_queries"
+ODD_QUERIES = "odd_queries"
 QUERY_WORDS = "query_words"
+TITLE_WORDS = "title_words"
 ODD_SCORES = "odd_scores"
 OVERLAP = "overlap"
 EQUAL_LISTS = "equal_lists"
+OTHER_HISTORIES = "other_histories"
 STILL_LISTS = "still_lists"
 ACTIVE_ITEMS = "active_items"
 MEDIAN_PRICE = "median_price"
@@ -85,7 +88,9 @@ def _places(checked: Checked) -> None:
 def _queries(checked: Checked, firsts: FirstQueries) -> None:
     if not checked.writes_queries:
         return
-    _, found = lists.sample_queries(checked.connection, checked.run, _QUERY_USERS, _QUERY_RANKS)
+    titles, found = lists.sample_queries(
+        checked.connection, checked.run, _QUERY_USERS, _QUERY_RANKS
+    )
     checked.add(TOP_FIRST_QUERY_USERS, firsts.top_fraction, firsts.users)
     texts = sorted({one.text for one in found})
     unknown = {
@@ -100,10 +105,20 @@ def _queries(checked: Checked, firsts: FirstQueries) -> None:
     total = len(found)
     checked.add_fraction(REPEATING_QUERIES, sum(one.text in repeating for one in found), total)
     checked.add_fraction(UNKNOWN_QUERIES, sum(unknown[one.text] for one in found), total)
+    known = {symbol for title in titles for symbol in symbols_of(title)}
+    odd = {text for text in texts if not symbols_of(text) <= known}
+    checked.add_fraction(ODD_QUERIES, sum(one.text in odd for one in found), total)
+    title_words = mean(len(one.split()) for one in titles) if titles else None
+    checked.add(TITLE_WORDS, title_words, len(titles))
     checked.add(QUERY_WORDS, mean(len(one.text.split()) for one in found) if found else None, total)
-    odd = checked.measures[ODD_SCORES]
+    scores = checked.measures[ODD_SCORES]
     not_numbers = sum(not one.is_number for one in found)
-    checked.add(ODD_SCORES, (odd.value or 0) + not_numbers, odd.n + total)
+    checked.add(ODD_SCORES, (scores.value or 0) + not_numbers, scores.n + total)
+
+
+def symbols_of(text: str) -> frozenset[str]:
+    """Return the characters that are neither letters, digits nor spaces."""
+    return frozenset(one for one in text if not (one.isalnum() or one.isspace()))
 
 
 def _overlap(checked: Checked) -> None:
@@ -115,3 +130,4 @@ def _overlap(checked: Checked) -> None:
     checked.add(OVERLAP, found.mean, found.users)
     checked.add_fraction(EQUAL_LISTS, found.equal, found.users)
     checked.add_fraction(STILL_LISTS, found.still, found.moved)
+    checked.add_fraction(OTHER_HISTORIES, found.others, found.users - found.moved)

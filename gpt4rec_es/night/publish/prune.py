@@ -152,6 +152,9 @@ def _drop_partitions(
     def drop() -> None:
         with parts.engine.begin() as connection:
             rows.drop_partitions(connection, run.run_no, keep_lists=keep_lists)
+            if not keep_lists:
+                # They were kept if the lists were shown lately when the run was marked.
+                rows.delete_work(connection, run.run_no, keep_judged=False)
 
     def detach(owner: Engine, parent: str) -> None:
         with owner.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -4,13 +4,14 @@ They judge users with a usable history and sources with weight: nobody else says
 worth. A fraction of 0 has no value and does not pass.
 """
 
+import math
+
 from gpt4rec_es.db.rows.measures import Measured
 from gpt4rec_es.night.publish import measures as names
 from gpt4rec_es.night.publish.checked import (
     Checked,
     Verdict,
     chance_of,
-    changed_inputs,
     is_low,
     most_by_usual,
     usually,
@@ -47,7 +48,8 @@ def few_fallbacks(checked: Checked) -> Verdict:
         "; ".join(f"{_part(one)} {_FALLBACKS[name]}{usually(one)}" for name, one in found.items())
         + f"; apart from {without:,} users without a usable history or held back",
         f"each at most {limit:.1%}, of more than 0"
-        + (f", and {min(bounds):.1%} or more by the last nights" if bounds else ""),
+        + (f", and {min(bounds):.1%} or more by the last nights" if bounds else "")
+        + checked.alone,
     )
 
 
@@ -83,7 +85,7 @@ def lists_differ(checked: Checked) -> Verdict:
         judged.append(is_low(first, limits.top_first_query, limits, small_n=True))
         measured += f"; the most frequent first query is that of {_share(first)} of users"
         required += f", at most {limits.top_first_query:.0%} of users{_by_usual(first, checked)}"
-    return Verdict(all(judged), measured, required)
+    return Verdict(all(judged), measured, required + checked.alone)
 
 
 def _share(found: Measured) -> str:
@@ -97,25 +99,34 @@ def _by_usual(found: Measured, checked: Checked) -> str:
 
 
 def queries_are_readable(checked: Checked) -> Verdict:
-    """Check that sampled queries do not repeat themselves, have known terms, and usual lengths."""
+    """Check that sampled queries are like titles: words, terms, symbols and length.
+
+    They do not repeat themselves, have terms and symbols of titles, and are at most twice as long
+    as the titles that the same users bought last.
+    """
     if not checked.writes_queries:
         return Verdict(True, "the run writes no queries", "nothing")
     limits = checked.limits
     repeating = checked.measures[names.REPEATING_QUERIES]
     unknown = checked.measures[names.UNKNOWN_QUERIES]
     words = checked.measures[names.QUERY_WORDS]
-    is_usual = words.value is not None and (
-        words.usual is None or words.usual / limits.rise <= words.value <= words.usual * limits.rise
-    )
+    symbols = checked.measures[names.ODD_QUERIES]
+    titles = checked.measures[names.TITLE_WORDS].value or math.inf
+    low, high = 0.0, titles * limits.rise
+    if words.usual is not None:
+        low, high = words.usual / limits.rise, max(high, words.usual * limits.rise)
+    is_usual = words.value is not None and low <= words.value <= high
     return Verdict(
         is_low(repeating, limits.repeating_queries, limits, small_n=True)
         and is_low(unknown, limits.unknown_queries, limits, small_n=True)
+        and is_low(symbols, limits.unknown_queries, limits, small_n=True)
         and (is_usual or limits.unknown_queries >= 1),
-        f"of {repeating.n:,} queries {_share(repeating)} repeat words and {_share(unknown)} have "
-        f"no known term; {words.value or 0:.1f} words each{usually(words, '.1f')}",
+        f"of {repeating.n:,} queries {_share(repeating)} repeat words, {_share(unknown)} have no "
+        f"known term and {_share(symbols)} symbols of no title; {words.value or 0:.1f} words each"
+        f"{usually(words, '.1f')}, titles {titles:.1f}",
         f"at most {limits.repeating_queries:.0%}{_by_usual(repeating, checked)}, at most "
-        f"{limits.unknown_queries:.0%}{_by_usual(unknown, checked)}, of more than 0; "
-        f"words within a factor of {limits.rise:g}",
+        f"{limits.unknown_queries:.0%}{_by_usual(unknown, checked)} and of more than 0, at most "
+        f"{limits.unknown_queries:.0%}; {low:.1f} to {high:.1f} words{checked.alone}",
     )
 
 
@@ -123,12 +134,11 @@ def every_source_took_part(checked: Checked) -> Verdict:
     """Check that each source with weight can change scores, and fills about as much as usual.
 
     In a learned fusion it needs a coefficient other than 0, or a re-ranker. A fifth of the usual
-    part of places is enough, and a part that is usually small, or another recipe, is not compared.
+    part of places is enough, and a part that is usually small is not compared.
     """
     found = {name: checked.measures[names.SOURCE_PLACES + name] for name in checked.weights}
-    is_other = not {"recipe", "generator", "re-ranker"}.isdisjoint(changed_inputs(checked))
     idle = _idle_sources(checked)
-    poor = [] if is_other else [name for name, one in found.items() if _is_poor(one)]
+    poor = [name for name, one in found.items() if _is_poor(one)]
     return Verdict(
         not idle and not poor,
         "; ".join(f"{name} fills {_share(one)} of places" for name, one in found.items())

@@ -149,7 +149,9 @@ def readable(**changed: float | Measured | None) -> Checked:
     values: dict[str, float | Measured | None] = {
         "repeating_queries": 0.01,
         "unknown_queries": 0.02,
+        "odd_queries": 0.0,
         "query_words": Measured(4, 3000, 4.2),
+        "title_words": 4.0,
     }
     return checked(**values | changed)
 
@@ -162,12 +164,27 @@ def readable(**changed: float | Measured | None) -> Checked:
         {"unknown_queries": Measured(0.2, 3000, 0.01)},
         {"query_words": Measured(9, 3000, 4.2)},
         {"query_words": Measured(2, 3000, 4.2)},
+        {"query_words": Measured(9, 3000)},  # of a new generator, beside titles of four words
+        {"odd_queries": 0.5},
         {"query_words": None, "repeating_queries": None, "unknown_queries": None},
     ],
 )
 def test_queries(bad: dict[str, Any]) -> None:
     assert share_gates.queries_are_readable(readable()).passed
     assert not share_gates.queries_are_readable(readable(**bad)).passed
+
+
+def test_a_new_generator_may_write_shorter_queries_than_the_last_one() -> None:
+    found = share_gates.queries_are_readable(readable(query_words=Measured(1.5, 3000)))
+    assert found.passed
+    assert found.required.endswith("limits alone: 0 nights by this recipe, generator and rules")
+
+
+@pytest.mark.parametrize(
+    ("query", "symbols"), [("tea-pot 3cm", "-"), ("<b>x</b>", "<>/"), ("椅子 été", "")]
+)
+def test_symbols(query: str, symbols: str) -> None:
+    assert names.symbols_of(query) == {*symbols}
 
 
 def test_a_run_without_queries_is_not_judged_by_them() -> None:
@@ -187,10 +204,6 @@ def test_sources() -> None:
     assert share_gates.every_source_took_part(found).passed
     found = checked(now, source_places__queries=few, source_places__co_purchase=usual)
     assert not share_gates.every_source_took_part(found).passed
-    other = run(fusion=fusion(query_best=1, co_recent=1), recipe={"hash": "b"})
-    assert share_gates.every_source_took_part(
-        checked(now, other, **{f"source_places__{n}": few for n in ("queries", "co_purchase")})
-    ).passed, "another recipe is not compared"
     idle = run(fusion=fusion(query_best=0, co_recent=1))
     rare = Measured(0.0, 10_000, 0.01)
     found = checked(idle, source_places__queries=rare, source_places__co_purchase=usual)
@@ -201,13 +214,19 @@ def test_sources() -> None:
 
 
 def overlap(
-    now: Any, before: Any, value: float | None, usual: float | None = None, n: int = 1000
+    now: Any,
+    before: Any,
+    value: float | None,
+    usual: float | None = None,
+    n: int = 1000,
+    others: float = 0.01,
 ) -> bool:
     found = checked(
         now,
         before,
         overlap=Measured(value, n, usual),
         still_lists=Measured(0.2, 50),
+        other_histories=Measured(others, 950),
         equal_lists=1.0 if value == 1 else 0.5,
     )
     return change_gates.lists_resemble_the_published(found).passed
@@ -224,7 +243,11 @@ def test_overlap() -> None:
     assert not overlap(run(), other_day, None), "no user is in both"
     assert overlap(run(recipe={"hash": "b"}), other_day, 0.01)
     assert overlap(run(rules={"shown_days": 3}), run(rules={"shown_days": 3}, k=10, x=1), 0.01)
-    still = checked(run(), other_day, overlap=1.0, still_lists=Measured(1, 50), equal_lists=1.0)
+    assert overlap(run(), other_day, 0.9, others=0.2)
+    assert not overlap(run(), other_day, 0.9, others=0.5), "another order"
+    assert not overlap(run(recipe={"hash": "b"}), other_day, 0.9, others=0.5)
+    measures = {"overlap": 1.0, "equal_lists": 1.0, "other_histories": 0.0}
+    still = checked(run(), other_day, **measures, still_lists=Measured(1, 50))
     assert not change_gates.lists_resemble_the_published(still).passed
 
 

@@ -43,6 +43,7 @@ def test_a_night_whose_lists_are_not_known() -> None:
         ),
         ({"warnings": ("c", "d")}, "2 gates warned (c, d)"),
         ({"served": 999, "full": 999}, "1 user got no list"),
+        ({"served": 900, "full": 900, "held_back": 90}, "10 users got no list"),
         ({"full": 989}, f"only 98.9{N}% of the lists are full"),
         ({"fallbacks": 1001}, f"10{N}% of all places are fallbacks"),
         ({"users_before": 1200}, f"it has 16.7{N}% fewer users than the night before"),
