@@ -3,6 +3,7 @@
 live.py and reindex.py handle those. A live index is not changed here.
 """
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,8 @@ from gpt4rec_es.records import Bm25
 
 # Timeout: merging a large index takes longer than any other request.
 _MERGE_TIMEOUT_S = 3600
+# Seconds between renewals of leases, and a few more; tries until a build is refused.
+_LEASES_S, _TRIES = 8, 12
 _AS_INDEXED = "catalog_text"
 
 
@@ -38,13 +41,35 @@ def seal_index(client: Elasticsearch, name: str) -> None:
     One segment without deleted documents makes scores reproducible; cloning requires a write block.
     """
     client.indices.refresh(index=name)
+    _merge(client, name)
+    # A document that was sent twice counts twice in the statistics. Its first copy is kept for
+    # replicas that lag behind, until Elasticsearch renews their leases, every 30 seconds.
+    for _ in range(_TRIES):
+        if not _deleted(client, name):
+            break
+        time.sleep(_LEASES_S)
+        client.indices.flush(index=name)
+        _merge(client, name)
+    else:
+        raise DataError(
+            f"{name} still counts documents that were sent twice.", "Run `gpt4rec reindex` again."
+        )
+    client.indices.add_block(index=name, block="write")
+
+
+def _merge(client: Elasticsearch, name: str) -> None:
     answer = client.options(request_timeout=_MERGE_TIMEOUT_S).indices.forcemerge(
         index=name, max_num_segments=1
     )
     if answer.body["_shards"]["failed"]:
         raise DataError(f"Elasticsearch could not merge {name}.", "See its log; then try again.")
     client.indices.refresh(index=name)
-    client.indices.add_block(index=name, block="write")
+
+
+def _deleted(client: Elasticsearch, name: str) -> int:
+    """Return the number of deleted documents in all copies of an index."""
+    counts = client.indices.stats(index=name, metric="docs").body["_all"]["total"]["docs"]
+    return int(counts["deleted"])
 
 
 def clone_index(
