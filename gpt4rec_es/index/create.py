@@ -46,13 +46,33 @@ def seal_index(client: Elasticsearch, name: str, *, drops_source: bool = False) 
     client.indices.refresh(index=name)
     if drops_source:
         wait_for_leases(client, name)
+    _merge(client, name)
+    if _deleted(client, name):
+        # A document that was sent twice counts twice in the statistics. Its first copy is kept for
+        # replicas that lag behind until their leases are renewed.
+        wait_for_leases(client, name)
+        _merge(client, name)
+        if _deleted(client, name):
+            raise DataError(
+                f"{name} still counts documents that were sent twice.",
+                "Run `gpt4rec reindex` again.",
+            )
+    client.indices.add_block(index=name, block="write")
+
+
+def _merge(client: Elasticsearch, name: str) -> None:
     answer = client.options(request_timeout=_MERGE_TIMEOUT_S).indices.forcemerge(
         index=name, max_num_segments=1
     )
     if answer.body["_shards"]["failed"]:
         raise DataError(f"Elasticsearch could not merge {name}.", "See its log; then try again.")
     client.indices.refresh(index=name)
-    client.indices.add_block(index=name, block="write")
+
+
+def _deleted(client: Elasticsearch, name: str) -> int:
+    """Return the number of deleted documents in all copies of an index."""
+    counts = client.indices.stats(index=name, metric="docs").body["_all"]["total"]["docs"]
+    return int(counts["deleted"])
 
 
 def wait_for_leases(client: Elasticsearch, name: str) -> bool:

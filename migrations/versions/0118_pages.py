@@ -6,7 +6,7 @@ from alembic import op
 from gpt4rec_es.db.analytics import DROP_VIEWS, verbatim
 
 revision: str = "0118"
-down_revision: str | None = "0115"
+down_revision: str | None = "0117"
 branch_labels = None
 depends_on = None
 

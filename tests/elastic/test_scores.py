@@ -8,9 +8,12 @@ from sqlalchemy import Engine
 
 from gpt4rec_es.elastic.similarity import explained_bm25, read_bm25
 from gpt4rec_es.index.bm25 import set_bm25
+from gpt4rec_es.index.bulk import load_documents
+from gpt4rec_es.index.create import create_index, seal_index
 from gpt4rec_es.index.inspect import applied_bm25, explain_title
+from gpt4rec_es.index.mapping import Analysis, index_body
 from gpt4rec_es.options.lists import SearchOptions
-from gpt4rec_es.records import Bm25
+from gpt4rec_es.records import Bm25, Document
 from gpt4rec_es.retrieval import ElasticRetriever
 from gpt4rec_es.retrieval.ad_hoc import search_titles
 from tests.databases import Database
@@ -107,3 +110,20 @@ def test_search_shows_the_arithmetic(engine: Engine, elastic: Elasticsearch, ali
     assert [hit.item_id for hit in both.hits] == ["A", "B"]
     plain = search_titles(elastic, alias, "red candle", 2)
     assert [hit.terms for hit in plain.hits] == [None, None]
+
+
+def test_documents_that_were_sent_twice_count_once_in_scores(
+    elastic: Elasticsearch, alias: str
+) -> None:
+    documents = [
+        Document(number, item_id, title, None, None, None, is_active=True)
+        for number, (item_id, title) in enumerate(TITLES.items())
+    ]
+    scores = []
+    for name, again in ((f"{alias}-1", []), (f"{alias}-2", documents[1:])):
+        create_index(elastic, name, index_body(Bm25(), Analysis()))
+        load_documents(elastic, name, documents)
+        load_documents(elastic, name, again)
+        seal_index(elastic, name)
+        scores.append(ElasticRetriever(elastic, name).search(["red candle", "lamp"], 10))
+    assert scores[0] == scores[1]

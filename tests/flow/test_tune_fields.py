@@ -54,7 +54,9 @@ def branded(shop: Shop, database: Database, monkeypatch: pytest.MonkeyPatch) -> 
             {"users": USERS},
         )
     shop.enter(monkeypatch)
-    runtime = shop.runtime(gate_limits="full=0 fallbacks=1 top_item=1")
+    limits = "full=0 fallbacks=1 top_item=1"
+    monkeypatch.setenv("GPT4REC_GATE_LIMITS", limits)
+    runtime = shop.runtime(gate_limits=limits)
     create_split(database.engine, "loo", SplitOptions("leave-one-out"), actor="test")
     reindex(runtime.engine, runtime.elastic, runtime.reindex_options(), actor="test")
     return runtime
