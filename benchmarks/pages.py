@@ -83,8 +83,7 @@ def copy_users(place: Place, own: int) -> None:
     for name, columns in _SUMS.items():
         changes = ", ".join(f"{one} = {one} * {_COPIES + 1}" for one in columns)
         place.run(f"UPDATE {name} SET {changes}")  # noqa: S608
-    with place.engine.connect() as plain:
-        plain.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("VACUUM ANALYZE")
+    place.run("ANALYZE")
 
 
 def _copied(column: str, own: int) -> str:

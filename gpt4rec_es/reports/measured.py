@@ -82,7 +82,7 @@ def render_evaluations(engine: Engine, ids: Sequence[int]) -> str:
     splits = sorted({f"{row['split_name']}, {row['part']}" for row in evaluations.dicts()})
     return render_page(
         Page(
-            "Evaluation " + ", ".join(map(str, sorted(known))),
+            f"Evaluation{'s' if len(known) > 1 else ''} " + ", ".join(map(str, sorted(known))),
             f"Measured on held-out purchases: {'; '.join(splits)}",
             lead=""
             if len(splits) == 1

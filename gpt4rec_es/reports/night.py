@@ -18,7 +18,7 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.reports.users import Card, load_card
 
 # Numbers of rows: a page is for reading, and has a maximum size.
-LIMITS: dict[str, Value] = {
+LIMITS: dict[str, int] = {
     "nights": 14,
     "top": 15,
     "few": 10,

@@ -126,13 +126,15 @@ def _quality(facts: NightFacts) -> list[Figure]:
     if not measured:
         return []
     row = measured[0]
-    value, popular = (share(row[name] or 0, 1) for name in ("rate", "popular"))
+    value, low, high, popular = (
+        share(row[name] or 0, 1) for name in ("rate", "rate_low", "rate_high", "popular")
+    )
     return [
         Figure(
             "quality",
             "Hit rate",
             value,
-            f"popular items: {popular}; {plural(row['buyers'], 'buyer')} within "
+            f"{low} to {high}; popular items: {popular}; {plural(row['buyers'], 'buyer')} within "
             f"{plural(row['days'], 'day')} of {row['logical_date']}",
             "night_quality",
         )

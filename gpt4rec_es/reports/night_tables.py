@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from gpt4rec_es.db.rows.readings import Rows
 from gpt4rec_es.reports.night import LIMITS, NightFacts
+from gpt4rec_es.reports.numbers import count
 from gpt4rec_es.reports.tables import Column, Table, table
 
 _USERS = Column("users", "Users", "bar")
@@ -37,7 +38,7 @@ def _demand(found: Mapping[str, Rows]) -> list[Table]:
                 # A line needs two nights.
                 *([trend] if len(found["nights"].rows) > 1 else []),
                 Column("hits", "Hits", "count", "stored hits of the query"),
-                Column("found", "Found", "count", "recommendations that it found"),
+                Column("found", "In lists", "count", "recommendations that it found"),
             ],
             empty="No queries: the run has no query generator.",
         )
@@ -74,7 +75,7 @@ def _gaps(found: Mapping[str, Rows]) -> list[Table]:
         table(
             found["weak"],
             "weak",
-            f"Weak matches among the {LIMITS['frequent']} most frequent queries",
+            f"Weak matches among the {count(LIMITS['frequent'])} most frequent queries",
             [
                 Column("query", "Query"),
                 _USERS,
@@ -181,7 +182,7 @@ def _work(found: Mapping[str, Rows]) -> list[Table]:
                 Column("is_complete", "Complete", "yes", "whether these days are over"),
                 Column("buyers", "Buyers", "count", "users that bought an item new to them"),
                 Column("rate", "Hit rate (95 % interval)", "interval"),
-                Column("popular", "Popular items", "real", "hit rate of popular items"),
+                Column("popular", "Popular items", "share", "hit rate of popular items"),
                 Column("gain", "Gain over popular items (95 % interval)", "interval"),
             ],
             empty="Not measured yet: this needs purchases imported after a night.",
@@ -194,7 +195,7 @@ def _work(found: Mapping[str, Rows]) -> list[Table]:
                 Column("source", "Source", "source"),
                 Column("places", "Places", "count", "of users that bought an item new to them"),
                 Column("bought", "Bought", "bar"),
-                Column("rate", "Share", "real", "of the places"),
+                Column("rate", "Share", "share", "of the places"),
                 Column("logical_date", "Night"),
                 Column("days", "Days", "count", "days after the night whose purchases count"),
             ],
@@ -210,7 +211,11 @@ def _work(found: Mapping[str, Rows]) -> list[Table]:
                 Column("is_blocking", "Blocks", "yes", "no: a run that fails is only warned of"),
                 Column("measured", "Measured"),
                 Column("required", "Required"),
-                Column("reason", "Probable reason"),
+                *(
+                    [Column("reason", "Probable reason")]
+                    if not all(row["has_passed"] for row in found["gates"].dicts())
+                    else []
+                ),
             ],
             empty="The run was not checked yet.",
         ),

@@ -53,9 +53,17 @@ def render_night(
     )
 
 
-# Rows of each table of a mail, and what a mail cannot show or must not: lines, and ids of users.
-_MAILED = 5
-_NOT_MAILED = frozenset({"trend", "ids"})
+# Tables of a mail with their columns, of which no more fit on a phone, and none has ids of users.
+_MAILED = {
+    "gates": ("gate", "has_passed", "measured"),
+    "queries": ("query", "users", "hits"),
+    "rising": ("query", "before", "now", "change"),
+    "falling": ("query", "before", "now", "change"),
+    "without_hits": ("query", "users", "titles"),
+    "most_shown": ("title", "users"),
+    "quality": ("logical_date", "days", "rate", "popular"),
+}
+_MAILED_ROWS = 5
 
 
 def render_mail(facts: NightFacts) -> str:
@@ -64,25 +72,26 @@ def render_mail(facts: NightFacts) -> str:
     Its styles are inline by hand: one template of this size needs no library for it.
     """
     made = tables(facts)
-    chosen = ["queries", "rising", "falling", "without_hits", "most_shown", "quality"]
-    if not all(row["has_passed"] for row in facts.found["gates"].dicts()):
-        chosen.insert(0, "gates")
+    passed = all(row["has_passed"] for row in facts.found["gates"].dicts())
     return render(
         "mail.html",
         run=facts.run,
         verdict=verdict(facts),
         figures=figures(facts, Counts.of(facts)),
-        tables=[_mailed(made[name]) for name in chosen if made[name].rows],
+        tables=[
+            _mailed(made[name], columns)
+            for name, columns in _MAILED.items()
+            if made[name].rows and not (name == "gates" and passed)
+        ],
     )
 
 
-def _mailed(full: Table) -> Table:
-    """Return the first rows of a table, without columns that a mail has not."""
-    kept = [place for place, one in enumerate(full.columns) if one.kind not in _NOT_MAILED]
+def _mailed(full: Table, columns: Sequence[str]) -> Table:
+    kept = [place for place, one in enumerate(full.columns) if one.name in columns]
     return replace(
         full,
         columns=tuple(full.columns[place] for place in kept),
-        rows=[[row[place] for place in kept] for row in full.rows[:_MAILED]],
+        rows=[[row[place] for place in kept] for row in full.rows[:_MAILED_ROWS]],
     )
 
 

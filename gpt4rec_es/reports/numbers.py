@@ -57,9 +57,9 @@ def seconds(length: float | None) -> str:
     return f"{whole // 3600}{NARROW}h {whole % 3600 // 60:02}{NARROW}min"
 
 
-def real(number: float | None) -> str:
-    """Return a number with four significant digits; None: a dash."""
-    return NONE if number is None else f"{number:.4g}".replace("-", _MINUS)
+def real(number: float | None, digits: int = 4) -> str:
+    """Return a number with ``digits`` significant digits; None: a dash."""
+    return NONE if number is None else f"{number:.{digits}g}".replace("-", _MINUS)
 
 
 def moment(time: dt.datetime | None) -> str:

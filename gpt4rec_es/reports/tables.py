@@ -20,12 +20,13 @@ Kind = Literal[
     "signed",
     "seconds",
     "real",
+    "share",
     "trend",
     "interval",
     "passed",
     "yes",
 ]
-_NUMERIC = frozenset({"count", "bar", "signed", "seconds", "real"})
+_NUMERIC = frozenset({"count", "bar", "signed", "seconds", "real", "share"})
 
 # Sources of recommendations in words, before the name that the views have.
 SOURCES = {
@@ -125,7 +126,9 @@ def _interval(name: str, row: dict[str, Any], rows: Sequence[dict[str, Any]]) ->
     if mean is None or low is None or high is None:
         return Cell(numbers.real(mean), "real")
     ends = [one[end] for one in rows for end in (name, *names) if one[end] is not None]
-    text = f"{numbers.real(mean)} ({numbers.real(low)} to {numbers.real(high)})"
+    # More digits than an interval allows would look like knowledge.
+    shown_mean, *ends_shown = (numbers.real(value, 3) for value in (mean, low, high))
+    text = f"{shown_mean} ({' to '.join(ends_shown)})"
     return Cell(text, "interval", span=span(mean, low, high, min(ends), max(ends)))
 
 
@@ -158,6 +161,7 @@ _WRITERS: dict[Kind, Callable[[Any], str]] = {
     "signed": numbers.signed,
     "seconds": numbers.seconds,
     "real": numbers.real,
+    "share": lambda value: numbers.NONE if value is None else numbers.share(value, 1),
     "yes": lambda value: "yes" if value else "no",
     "source": lambda value: SOURCES.get(value, numbers.short(value)),
 }

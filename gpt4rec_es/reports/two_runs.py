@@ -24,6 +24,7 @@ _NO_SETTINGS = {
     *("run_id", "run_kind", "logical_date", "attempt", "run_state", "is_published"),
     *("published_at", "planned_at", "finished_at", "duration_s", "run_error"),
     *("distinct_first_queries", "top_first_query_fraction"),
+    "manifest_hash",
 }
 
 
@@ -63,12 +64,16 @@ def _settings(before: Rows, now: Rows) -> str:
     """Return which settings differ, in a sentence."""
     (old,), (new,) = before.dicts(), now.dicts()
     differing = [
-        f"{name} {numbers.short(str(old[name]))} became {numbers.short(str(new[name]))}"
+        f"{name.replace('_', ' ')} {numbers.short(str(old[name]))} became "
+        f"{numbers.short(str(new[name]))}"
         for name in old
         if name not in _NO_SETTINGS and old[name] != new[name]
     ]
     if not differing:
-        return "Both runs have the same settings and inputs."
+        same = old["manifest_hash"] == new["manifest_hash"]
+        return (
+            f"Both runs have the same settings{' and inputs' if same else '; their inputs differ'}."
+        )
     return "Settings and inputs that differ: " + "; ".join(differing) + "."
 
 

@@ -59,10 +59,12 @@ def test_a_night_shows_the_quality_of_those_before(desk: Desk, browser: Chromium
     written = write_night(desk, "latest")
     page = read(written.path)
     assert cells(page.one(table="quality")) == [
-        ["2026-11-22", "1", "yes", "2", "0.5 (0 to 1)", "0", "0.5 (0 to 1)"]
+        ["2026-11-22", "1", "yes", "2", "0.5 (0 to 1)", "0 %", "0.5 (0 to 1)"]
     ]
     shown = page.one(figure="quality").text.replace(NARROW, " ")
-    assert shown.startswith("Hit rate 50 % popular items: 0 %; 2 buyers within 1 day of 2026-11-22")
+    assert shown.startswith(
+        "Hit rate 50 % 0 % to 100 %; popular items: 0 %; 2 buyers within 1 day of 2026-11-22"
+    )
     assert faults(browser, Path(written.path)) == []
 
 
@@ -83,8 +85,8 @@ def test_evaluations_show_each_metric_with_its_interval(desk: Desk, browser: Chr
     for metric in ("ndcg", "recall"):
         moved = of_users[1][metric] - of_users[2][metric]
         margin = 1.96 * moved.std(ddof=1) / np.sqrt(2)
-        ends = (real(moved.mean() - margin), real(moved.mean() + margin))
-        shown = f"{real(moved.mean())} ({ends[0]} to {ends[1]})"
+        ends = [real(end, 3) for end in (moved.mean() - margin, moved.mean() + margin)]
+        shown = f"{real(moved.mean(), 3)} ({ends[0]} to {ends[1]})"
         assert cells(page.one(table=f"difference_{metric}")) == [["2", "1", "hybrid", shown, "2"]]
     assert faults(browser, Path(written.path)) == []
     alone = read(write_evaluations(desk, [1]).path)

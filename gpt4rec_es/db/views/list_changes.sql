@@ -1,5 +1,6 @@
--- Counted by a lateral subquery, so that only the partitions of two runs are read. Lengths of lists
--- are those of outcomes: kept items alone are counted from the lists.
+-- Counted by a lateral subquery, so that only the partitions of two runs are read. Lists are
+-- compared as arrays: these come from an index in the order of users, so nothing is sorted or
+-- hashed, and most are equal.
 CREATE VIEW analytics.list_changes (
     run_id, logical_date, previous_run_id, compared_user_count, changed_user_count,
     kept_recommendation_count, gained_recommendation_count, lost_recommendation_count
@@ -18,24 +19,26 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
     SELECT
         count(*)::integer AS n_users,
-        (count(*) FILTER (
-            WHERE coalesce(k.n, 0) < greatest(n.n_recommended, o.n_recommended)))::integer
-            AS n_changed,
-        coalesce(sum(k.n), 0)::bigint AS n_kept,
-        coalesce(sum(n.n_recommended - coalesce(k.n, 0)), 0)::bigint AS n_gained,
-        coalesce(sum(o.n_recommended - coalesce(k.n, 0)), 0)::bigint AS n_lost
-    FROM public.user_outcomes AS n
-    JOIN public.user_outcomes AS o
-        ON o.user_no = n.user_no AND o.run_no = b.run_no AND o.n_recommended > 0
-    LEFT JOIN (
-        SELECT c.user_no, count(*) AS n
-        FROM public.recommendations AS c
-        JOIN public.recommendations AS d
-            ON d.user_no = c.user_no AND d.item_no = c.item_no AND d.run_no = b.run_no
-        WHERE c.run_no = r.run_no
-        GROUP BY c.user_no
-    ) AS k ON k.user_no = n.user_no
-    WHERE n.run_no = r.run_no AND n.n_recommended > 0
+        (count(*) FILTER (WHERE l.n_kept < greatest(l.n_now, l.n_before)))::integer AS n_changed,
+        sum(l.n_kept)::bigint AS n_kept,
+        sum(l.n_now - l.n_kept)::bigint AS n_gained,
+        sum(l.n_before - l.n_kept)::bigint AS n_lost
+    FROM (
+        SELECT
+            cardinality(n.items) AS n_now, cardinality(o.items) AS n_before,
+            CASE WHEN n.items = o.items THEN cardinality(n.items) ELSE (
+                SELECT count(*) FROM unnest(n.items) AS item_no
+                WHERE item_no = ANY (o.items)) END AS n_kept
+        FROM (
+            SELECT user_no, array_agg(item_no) AS items
+            FROM public.recommendations WHERE run_no = r.run_no GROUP BY user_no
+        ) AS n
+        JOIN (
+            SELECT user_no, array_agg(item_no) AS items
+            FROM public.recommendations WHERE run_no = b.run_no GROUP BY user_no
+        ) AS o USING (user_no)
+        OFFSET 0
+    ) AS l
     HAVING count(*) > 0
 ) AS c;
 
