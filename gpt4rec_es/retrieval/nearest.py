@@ -10,7 +10,7 @@ from gpt4rec_es.elastic.errors import plain_errors
 from gpt4rec_es.elastic.queries import search_text
 from gpt4rec_es.errors import DependencyError, UsageError
 from gpt4rec_es.protocols import Encoder
-from gpt4rec_es.retrieval.body import MAX_DEPTH, bare
+from gpt4rec_es.retrieval.body import MAX_DEPTH, PREFERENCE, bare
 from gpt4rec_es.retrieval.knn import knn_query, require_vectors_of
 
 
@@ -61,7 +61,7 @@ def search_nearest(
         answer = client.perform_request(
             "POST",
             f"/{index}/_search",
-            params={"allow_partial_search_results": "false"},
+            params={"allow_partial_search_results": "false", "preference": PREFERENCE},
             headers={"accept": "application/json", "content-type": "application/json"},
             body={"query": knn_query(vector.tolist(), k), **wanted},
         ).body
