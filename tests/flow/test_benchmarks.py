@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from benchmarks import importing, nights, searching, storing, suite
+from benchmarks import importing, nights, pages, searching, storing, suite
 from benchmarks.gates import shops
 from benchmarks.gates.__main__ import run_clean, run_defects
 from benchmarks.gates.changes import NOT_STARTED
@@ -23,6 +23,7 @@ from tests.servers import Servers
         (importing.measure, 300, 2),
         (searching.measure, 40, 4),
         (nights.measure, 100, 17),
+        (pages.measure, 1_000, 5),
     ],
 )
 def test_each_part_runs_and_cleans_up(
