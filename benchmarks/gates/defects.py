@@ -103,6 +103,11 @@ LIST_DEFECTS = (
     ),
     # Small ones, which only one gate can know.
     Defect(
+        "one row of one list lost",
+        ("every_user_has_one_outcome",),
+        damage(f"{_DELETE} AND rank = 5 AND user_no = 7"),
+    ),
+    Defect(
         "2 % of users failed",
         ("few_users_failed",),
         damage(
