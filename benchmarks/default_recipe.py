@@ -27,9 +27,10 @@ from gpt4rec_es.lab.evaluation.night_rules import apply_rules
 from gpt4rec_es.lab.evaluation.sources import query_titles
 from gpt4rec_es.lab.splits.stored import load_split
 from gpt4rec_es.lab.tuning.lists.candidates import CandidateSet, joined
-from gpt4rec_es.lab.tuning.lists.collect import Limits, search_candidates
+from gpt4rec_es.lab.tuning.lists.collect import Limits
 from gpt4rec_es.lab.tuning.lists.fit import Coefficients, fit_coefficients
 from gpt4rec_es.lab.tuning.lists.pair_tables import PairTables
+from gpt4rec_es.lab.tuning.lists.search_candidates import search_candidates
 from gpt4rec_es.metrics.accuracy import Targets
 from gpt4rec_es.protocols import no_bars
 from gpt4rec_es.recipes.shipped import DEFAULT, shipped

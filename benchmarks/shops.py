@@ -3,11 +3,13 @@
 import datetime as dt
 import zlib
 from collections.abc import Sequence
+from functools import partial
 from hashlib import sha256
 from typing import Never
 
 from benchmarks.place import Place
 from gpt4rec_es.db.rows import generators
+from gpt4rec_es.encoders.registered import open_encoder_of
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.generation.title_generator import TitlesGenerator
 from gpt4rec_es.index.current import ensure_current
@@ -116,6 +118,7 @@ def night_parts(place: Place) -> NightParts:
         elastic=place.elastic,
         open_generator=lambda *_: FakeGenerator(),
         open_reranker=open_registered,
+        open_encoder=partial(open_encoder_of, place.engine),
         open_retriever=lambda index, run_id: ElasticRetriever(place.elastic, index, run_id),
         ensure_index=ensure_index,
         actor="bench",

@@ -39,6 +39,8 @@ class Source(StrEnum):
     CO_PURCHASE = "co_purchase"  # bought by the buyers of an item that the user bought
     HISTORY_TITLES = "history_titles"  # found by the title of an item that the user bought
     SEQUENCE = "sequence"  # best items of the catalog by the vector of the user's purchases
+    QUERY_VECTORS = "query_vectors"  # its title is near a generated query, by an encoder's vectors
+    TITLE_VECTORS = "title_vectors"  # its title is near that of an item that the user bought
     BACKFILL = "backfill"  # a deeper hit of a generated query, after others ended
     LAST_TITLE = "last_title"  # fallback: the newest bought title as the query
     POPULAR = "popular"  # fallback: bought by the most users
@@ -107,9 +109,7 @@ class Decoding:
                 "Beam search returns at most one query per beam: raise num_beams.",
             )
         if self.max_new_tokens < 2:
-            raise UsageError(
-                "max_new_tokens is below 2.", "A query needs a token and an end token."
-            )
+            raise UsageError("max_new_tokens is below 2.", "A query has a token and an end token.")
         if self.dtype not in {"fp32", "fp16"}:
             raise UsageError(f"dtype is {self.dtype!r}.", "Choose fp32 or fp16.")
         if not 0 <= self.prior_weight <= 2:

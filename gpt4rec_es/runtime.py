@@ -214,21 +214,21 @@ class Runtime(Connections):
         return text
 
     def night_parts(self) -> "NightParts":
-        """Return the resources of a night."""
+        """Return the resources of a night, whose index has the vectors of the live recipe."""
         from gpt4rec_es.index.current import ensure_current
         from gpt4rec_es.night.inputs.parts import NightParts
 
         def ensure_index() -> int:
-            options = self.reindex_options()
-            return ensure_current(
-                self.engine, self.elastic, options, actor=self.settings.actor
-            ).build_no
+            options = replace(self.reindex_options(), encoder=self.recipe.recipe.encoder)
+            actor = self.settings.actor
+            return ensure_current(self.engine, self.elastic, options, actor=actor).build_no
 
         return NightParts(
             engine=self.engine,
             elastic=self.elastic,
             open_generator=self.generator,
             open_reranker=self.reranker,
+            open_encoder=self.encoder,
             open_retriever=self.retriever,
             ensure_index=ensure_index,
             actor=self.settings.actor,

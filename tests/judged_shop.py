@@ -111,4 +111,4 @@ def parts_with(engine: Engine, retriever: FixedHits | None = None) -> NightParts
         return retriever
 
     none = cast("Any", None)
-    return NightParts(engine, none, none, none, open_retriever, none, "test")
+    return NightParts(engine, none, none, none, none, open_retriever, none, "test")

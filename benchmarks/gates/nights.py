@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from sqlalchemy import Connection, Engine, make_url, text
 
@@ -72,14 +73,15 @@ class World:
             options = ReindexOptions(alias=place.alias, build=build, keep=9)
             return ensure_current(place.engine, place.elastic, options, actor="bench").build_no
 
-        def no_reranker(_row: object) -> VectorMaker:
+        def none(_row: object) -> Any:
             raise AssertionError
 
         return NightParts(
             engine=place.engine,
             elastic=place.elastic,
             open_generator=lambda *_: self.generator,
-            open_reranker=self.open_reranker or no_reranker,
+            open_reranker=self.open_reranker or none,
+            open_encoder=none,
             open_retriever=lambda index, run_id: ElasticRetriever(place.elastic, index, run_id),
             ensure_index=self.ensure_index or ensure_index,
             actor="bench",

@@ -16,6 +16,7 @@ from gpt4rec_es.cli.names import names
 from gpt4rec_es.cli.options import (
     RunsByDefault,
     changed_recipes,
+    encoder_option,
     fields_option,
     json_option,
     labels_option,
@@ -84,6 +85,7 @@ def evaluate() -> None:
 @trust_option
 @trained_option
 @reranker_option
+@encoder_option
 @click.option(
     "--recipe",
     "recipes",
@@ -156,6 +158,7 @@ def run(
     fields: tuple[tuple[str, float], ...] | None,
     k1: float | None,
     b: float | None,
+    encoder: str | None,
     history_decay: float,
     title_weight: float,
     category_labels: str,
@@ -180,7 +183,10 @@ def run(
     named = [runtime.recipe_called(name) for name in recipes or (None,)]
     options = EvaluateOptions(
         methods=tuple(dict.fromkeys(several)),
-        recipes=changed_recipes(named, sources, fusion, num_beams, minimum_should_match, fields),
+        recipes=changed_recipes(
+            named, sources, fusion, num_beams, minimum_should_match, fields, encoder
+        ),
+        encoder=encoder,
         num_queries=num_queries,
         bm25=None if k1 is None or b is None else Bm25(k1, b),
         method=MethodOptions(history_decay, title_weight),

@@ -122,7 +122,8 @@ def _print_plan(data: dict[str, Any]) -> None:
     )
     sources = ", ".join(f"{name}:{weight:g}" for name, weight in data["sources"].items())
     reranker = f"; re-ranker {data['reranker']}" if data["reranker"] else ""
-    print_line(f"Recipe {data['recipe']}: {sources}{reranker}")
+    encoder = f"; encoder {data['encoder']}" if data["encoder"] else ""
+    print_line(f"Recipe {data['recipe']}: {sources}{reranker}{encoder}")
     if data["minimum_should_match"]:
         print_line(f"minimum_should_match: {data['minimum_should_match']}")
     if data["holdback"]:

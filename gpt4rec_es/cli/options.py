@@ -57,6 +57,11 @@ reranker_option = click.option(
     shell_complete=names("reranker"),
     help="Registered re-ranker for recipes, in place of the one that they name.",
 )
+encoder_option = click.option(
+    "--encoder",
+    shell_complete=names("encoder"),
+    help="Registered encoder for recipes and --sources, in place of the one that they name.",
+)
 
 
 def search_fields(
@@ -150,6 +155,7 @@ def changed_recipes(
     num_beams: int | None,
     minimum_should_match: str | None,
     fields: tuple[tuple[str, float], ...] | None = None,
+    encoder: str | None = None,
 ) -> "tuple[NamedRecipe, ...]":
     """Return recipes with the parts that options override, each once for each of --sources."""
     from gpt4rec_es.options.source_weights import parse_sources
@@ -170,7 +176,10 @@ def changed_recipes(
             if method:
                 change["method"] = method
             fused = fusion.changed(**change) if change else fusion
-            found.append(named.changed(decoding=decoding, search=search, fusion=fused))
+            of_vectors = encoder if fused.uses_vectors else None
+            found.append(
+                named.changed(decoding=decoding, search=search, fusion=fused, encoder=of_vectors)
+            )
     return tuple(found)
 
 

@@ -61,7 +61,8 @@ def print_status(data: dict[str, Any], *, wide: bool = False) -> None:
         )
     sources = ", ".join(f"{name}:{weight:g}" for name, weight in data["weights"].items())
     reranker = f"; re-ranker {data['reranker']}" if data["reranker"] else ""
-    print_line(f"recipe {data['recipe'] or '(older than recipes)'}: {sources}{reranker}")
+    encoder = f"; encoder {data['encoder']}" if data["encoder"] else ""
+    print_line(f"recipe {data['recipe'] or '(older than recipes)'}: {sources}{reranker}{encoder}")
     _print_groups(data)
     if data["generator"] is None:
         print_line("no query generator: no queries are written; the other sources make the lists")

@@ -52,6 +52,12 @@ RERANKER = click.option(
     help="Registered re-ranker, trained on SPLIT, that joins if it helps by more than chance. "
     "[default: that of the live recipe, if any]",
 )
+ENCODER = click.option(
+    "--encoder",
+    shell_complete=names("encoder"),
+    help="Registered encoder; searches by its vectors join if they help by more than chance. "
+    "[default: that of the live recipe, if any]",
+)
 
 
 def metric_at(given: str, k: int) -> tuple[Any, int]:
@@ -86,6 +92,7 @@ def metric_at(given: str, k: int) -> tuple[Any, int]:
     help="Metric to maximise: recall or ndcg, at K items per list. [default K: GPT4REC_K]",
 )
 @RERANKER
+@ENCODER
 @TRIALS
 @WORK
 @USERS

@@ -82,11 +82,13 @@ def _print_settings(report: "ListTrialReport") -> None:
     t = report.trial
     best = sorted(report.settings, key=lambda row: -row["value"])[:5]
     print_table(
-        ["changed from the first", "fitted", "re-ranker", "as source", f"{t.metric}@{t.k}"],
+        ["changed from the first", "fitted", "with", f"{t.metric}@{t.k}"],
         [
             (
                 _changes(report.settings[0], row),
-                *(row[name] for name in ("is_fitted", "has_reranker", "has_sequence", "value")),
+                row["is_fitted"],
+                ", ".join(said for name, said in _JOINED.items() if row[name]),
+                row["value"],
             )
             for row in best
         ],
@@ -94,9 +96,13 @@ def _print_settings(report: "ListTrialReport") -> None:
     )
 
 
+# What joined a setting, by column.
+_JOINED = {"has_vectors": "vectors", "has_reranker": "re-ranker", "has_sequence": "its items"}
+
+
 def _changes(first: Mapping[str, Any], row: Mapping[str, Any]) -> str:
     """Return the options of a setting that differ from those of the first, which is the recipe."""
-    others = {"trial_no", "setting_no", "is_fitted", "has_reranker", "has_sequence", "value"}
+    others = {"trial_no", "setting_no", "is_fitted", "value", *_JOINED}
     found = (
         f"{name} {it:g}" for name, it in row.items() if name not in others if it != first[name]
     )

@@ -23,6 +23,8 @@ _BY = {
     "history_titles": "the bought title “{title}”",
     "co_purchase": "buyers of “{title}”",
     "sequence": "this sequence, which ends with “{title}”",
+    "query_vectors": "vectors near query {query_rank} “{query}”",
+    "title_vectors": "vectors near the bought title “{title}”",
     "last_title": "fallback: the newest bought title",
     "popular": "fallback: popular items",
 }

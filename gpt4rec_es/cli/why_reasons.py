@@ -9,6 +9,8 @@ _REASONS = {
     "co_purchase": "bought with “{from_title}”",
     "history_titles": "hit {hit_rank} for the bought title “{from_title}”",
     "sequence": "bought after this sequence{end}: place {hit_rank}",
+    "query_vectors": "near query {query_rank} “{query}” (cosine {score:.2f})",
+    "title_vectors": "near the bought title “{from_title}” (cosine {score:.2f})",
     "last_title": "fallback: hit {hit_rank} for the newest title “{query}”",
     "popular": "fallback: popular item",
 }

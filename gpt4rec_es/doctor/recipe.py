@@ -7,17 +7,17 @@ from sqlalchemy import Engine
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows import generators
 from gpt4rec_es.doctor.findings import Finding, error, ok, warning
-from gpt4rec_es.recipes.lacks import reranker_lack
+from gpt4rec_es.recipes.lacks import lacks
 from gpt4rec_es.recipes.live import live_since
 from gpt4rec_es.settings import Settings
 
 
 def live(engine: Engine, settings: Settings, describe: Callable[[str], str]) -> Iterator[Finding]:
-    """Report the live recipe, and a generator, re-ranker or device that it lacks."""
+    """Report the live recipe, and a generator, re-ranker, encoder or device that it lacks."""
     with transaction(engine) as connection:
         since = live_since(connection)
         has_generator = generators.current(connection) is not None
-        lack = reranker_lack(connection, since.recipe)
+        lacking = lacks(connection, since.recipe)
     name, recipe = since.recipe.name, since.recipe.recipe
     sources = ", ".join(f"{source}:{weight:g}" for source, weight in recipe.sources.items())
     if not has_generator and recipe.needs_generator:
@@ -32,10 +32,12 @@ def live(engine: Engine, settings: Settings, describe: Callable[[str], str]) -> 
             "sources.",
             "Train one (`gpt4rec train generator`) or choose one (`gpt4rec generators use NAME`).",
         )
-    if lack is not None:
+    for lack in lacking:
         yield error(*lack)
-    elif recipe.reranker is not None:
-        yield ok(f"re-ranker {recipe.reranker} is registered and its folder is there")
+    named = (("re-ranker", recipe.reranker), ("encoder", recipe.encoder))
+    for what, called in named if not lacking else ():
+        if called is not None:
+            yield ok(f"{what} {called} is registered and its files are there")
     if recipe.decoding.dtype == "fp16" and describe(settings.generator.device).startswith("CPU"):
         yield warning(
             f"Recipe {name} asks for fp16, but the model runs on the CPU, where that is slow.",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gpt4rec_es.db import locks
-from gpt4rec_es.db.rows import generators, rerankers, runs
+from gpt4rec_es.db.rows import encoders, generators, rerankers, runs
 from gpt4rec_es.db.rows.history import count_users, data_versions
 from gpt4rec_es.db.rows.items import count_active
 from gpt4rec_es.db.rows.rules import rules_on
@@ -23,7 +23,7 @@ from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.start import KIND, start_night
 from gpt4rec_es.options.night import NightOptions
 from gpt4rec_es.protocols import Progress, no_progress
-from gpt4rec_es.recipes.lacks import reranker_lack
+from gpt4rec_es.recipes.lacks import lacks
 
 log = logging.getLogger(__name__)
 
@@ -103,8 +103,8 @@ def plan_summary(parts: NightParts, options: NightOptions, logical_date: dt.date
     """Return the inputs that a night would use, without changes, for ``--dry-run``.
 
     Raises:
-        UsageError: no generator is in use, and the recipe has no other source; or no re-ranker of
-            its name is registered.
+        UsageError: no generator is in use, and the recipe has no other source; or no re-ranker or
+            encoder of its name is registered.
     """
     recipe = options.recipe.recipe
     with parts.engine.connect() as connection:
@@ -113,12 +113,14 @@ def plan_summary(parts: NightParts, options: NightOptions, logical_date: dt.date
         generator = generators.current(connection)
         if recipe.reranker is not None:
             rerankers.get(connection, recipe.reranker)
-        lack = reranker_lack(connection, options.recipe)
+        if recipe.encoder is not None:
+            encoders.get(connection, recipe.encoder)
+        lacking = lacks(connection, options.recipe)
         unfinished = runs.unfinished(connection, KIND)
         actions = Counter(rule.action for rule in rules_on(connection, logical_date))
     if generator is None and recipe.needs_generator:
         raise no_generator(options.recipe.name)
-    if lack is not None:
+    for lack in lacking:
         log.warning("a night here would be refused. %s %s", *lack)
     rules = options.rules.as_dict() | {_NAMES[action]: n for action, n in actions.items()}
     return {
@@ -132,6 +134,7 @@ def plan_summary(parts: NightParts, options: NightOptions, logical_date: dt.date
         "num_queries": options.decoding.num_queries if recipe.writes_queries else 0,
         "recipe": options.recipe.name,
         "reranker": recipe.reranker,
+        "encoder": recipe.encoder,
         "sources": recipe.sources,
         "minimum_should_match": options.search.minimum_should_match,
         "rules": rules,

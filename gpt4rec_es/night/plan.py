@@ -19,6 +19,7 @@ from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows.builds import Build
 from gpt4rec_es.db.rows.co_purchases import is_current
 from gpt4rec_es.db.rows.cohort import freeze_users
+from gpt4rec_es.db.rows.encoders import Encoder
 from gpt4rec_es.db.rows.health import clock
 from gpt4rec_es.db.rows.history import data_versions
 from gpt4rec_es.db.rows.holdback import freeze_holdback
@@ -32,9 +33,11 @@ from gpt4rec_es.night.inputs.co_purchases import ensure_co_purchases
 from gpt4rec_es.night.inputs.cohort import freeze_popular, freeze_titles, stage_cohort
 from gpt4rec_es.night.inputs.hide_purchases import freeze_held_out
 from gpt4rec_es.night.inputs.manifest import make_manifest
+from gpt4rec_es.night.inputs.near import frozen_encoder
 from gpt4rec_es.night.inputs.opened import (
     Ranker,
     Writer,
+    open_encoder,
     open_ranker,
     open_writer,
     vectors_version,
@@ -46,7 +49,6 @@ from gpt4rec_es.night.inputs.rules import (
     rules_manifest,
     search_options_number,
 )
-from gpt4rec_es.options.lists import HISTORY_TITLES
 from gpt4rec_es.options.night import NightOptions
 from gpt4rec_es.prompts.keys import canonical_json, hash128
 from gpt4rec_es.protocols import Progress, no_progress
@@ -64,11 +66,12 @@ _ATTEMPTS = 5
 class _Made(NamedTuple):
     """What was made or opened before the transaction of a plan.
 
-    set_no: co-purchases; vectors_version: catalog version of the item vectors; None: not needed.
+    set_no: co-purchases; vectors_version: catalog version of item vectors; None: not needed.
     """
 
     writer: Writer | None
     ranker: Ranker | None
+    encoder: Encoder | None
     build_no: int
     set_no: int | None
     vectors_version: int | None
@@ -85,12 +88,12 @@ def plan_run(
     """Plan a run for ``logical_date`` and return it; reindexes first if the catalog changed.
 
     Raises:
-        ConflictError: a run of this kind is unfinished, another process is planning, or files of
-        generator or re-ranker differ from those registered. UsageError: there is no current
-        generator although queries are the recipe's only source, no re-ranker of the recipe's name,
-        or no user to recommend to.
+        ConflictError: a run of this kind is unfinished, another process is planning, or files of a
+        network differ from those registered. UsageError: a network that the recipe needs is not
+        registered or in use, the build has no vectors of it, or there is no user.
     """
     writer, ranker = open_writer(parts, options), open_ranker(parts, options)
+    encoder = open_encoder(parts, options)
     # The first vectors of a re-ranker take long, and the lock keeps others waiting, as erasures do.
     vectors_version(parts, ranker, progress)
     with locks.hold_lock(parts.engine, f"plan {kind}"):
@@ -100,7 +103,7 @@ def plan_run(
             if options.fusion.needs_co_purchases:
                 set_no = ensure_co_purchases(parts.engine, options.fusion, progress=progress)
             vectors_as_of = vectors_version(parts, ranker, progress)
-            made = _Made(writer, ranker, build_no, set_no, vectors_as_of)
+            made = _Made(writer, ranker, encoder, build_no, set_no, vectors_as_of)
             # Taken before the transaction, so that its snapshot is not older than the lock.
             with locks.hold_lock(parts.engine, locks.TEXTS, shared=True, wait_s=_WAIT_FOR_PRUNE_S):
                 try:
@@ -173,7 +176,7 @@ def _plan_once(
         run = run_rows.load(connection, run_no)
         freeze_rules(connection, run_no, run.manifest.get("rules"))
         freeze_popular(connection, run)
-        if options.fusion.uses(HISTORY_TITLES):
+        if options.fusion.uses_titles:
             freeze_titles(connection, run_no, history_version, may_search)
         freeze_held_out(connection, run, writer.generator if writer else None, may_search)
         keep_valid(connection, run)
@@ -219,9 +222,9 @@ def _insert_run(
     if titles_hash is not None:
         manifest["titles"] = titles_hash
     if ranker is not None and made.vectors_version is not None:
-        manifest["reranker"] = ranker.frozen(made.vectors_version)
-        longest = max(manifest["frozen_history"], ranker.row.history_length)
-        manifest["frozen_history"] = longest
+        manifest |= ranker.frozen(made.vectors_version, manifest["frozen_history"])
+    if made.encoder is not None:
+        manifest["encoder"] = frozen_encoder(connection, made.encoder, build)
     return run_rows.insert(
         connection,
         run_id=f"{kind}-{logical_date.isoformat()}-{attempt}",

@@ -8,8 +8,19 @@ from typing import NamedTuple
 
 from gpt4rec_es.errors import UsageError
 
-SOURCES = ("queries", "co_purchase", "history_titles", "sequence")
-QUERIES, CO_PURCHASE, HISTORY_TITLES, SEQUENCE = SOURCES
+SOURCES = (
+    "queries",
+    "co_purchase",
+    "history_titles",
+    "sequence",
+    "query_vectors",
+    "title_vectors",
+)
+QUERIES, CO_PURCHASE, HISTORY_TITLES, SEQUENCE, QUERY_VECTORS, TITLE_VECTORS = SOURCES
+# Sources that write queries, that search for titles of purchases, and that search by vectors.
+OF_QUERIES = frozenset({QUERIES, QUERY_VECTORS})
+OF_TITLES = frozenset({HISTORY_TITLES, TITLE_VECTORS})
+OF_VECTORS = frozenset({QUERY_VECTORS, TITLE_VECTORS})
 # Larger coefficients and weights make scores that cannot be stored.
 LARGEST = 1_000_000
 # What the popularity of an item, and a re-ranker, add to its score beside the sources.
@@ -43,6 +54,14 @@ def _sequence(meaning: str) -> Feature:
     return Feature((SEQUENCE,), meaning)
 
 
+def _near_titles(meaning: str) -> Feature:
+    return Feature((TITLE_VECTORS,), meaning)
+
+
+def _near_queries(meaning: str) -> Feature:
+    return Feature((QUERY_VECTORS,), meaning)
+
+
 # In the order in which their contributions are added.
 FEATURES: dict[str, Feature] = {
     "co_newest": _co("log(1 + 1000 x) of the similarity to the newest purchase"),
@@ -69,6 +88,14 @@ FEATURES: dict[str, Feature] = {
     "seq_score": _sequence("score of the re-ranker, minus that of the last item found"),
     "seq_share": _sequence("exp of the score of the re-ranker, minus that of the first item found"),
     "seq_rank": _sequence("1 / log2(1 + rank) among the items found"),
+    "title_near_newest": _near_titles("nearness of the newest title"),
+    "title_near_recent": _near_titles("mean nearness, weighted by history_decay"),
+    "title_near_mean": _near_titles("mean nearness of all titles"),
+    "title_near_best": _near_titles("highest nearness of one title"),
+    "co_x_title_near": Feature((CO_PURCHASE, TITLE_VECTORS), "co_recent x title_near_recent"),
+    "query_near_newest": _near_queries("nearness of the first query"),
+    "query_near_recent": _near_queries("mean nearness, weighted by query_decay"),
+    "query_near_best": _near_queries("highest nearness of one query"),
 }
 # Values of a user that features are multiplied with: how much is known, and how sure it is. They
 # make coefficients of one shop usable in another (docs/quality.md).

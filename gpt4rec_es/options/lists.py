@@ -1,4 +1,4 @@
-"""Frozen options of lists: fusion of sources, rules, query filters.
+"""Frozen options of lists: fusion of sources, query filters.
 
 A run stores them in its manifest. Each record refuses invalid values when it is created.
 """
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Interval
+from annotated_types import Interval
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.options import features
@@ -19,10 +19,11 @@ __all__ = [
     "CO_PURCHASE",
     "HISTORY_TITLES",
     "QUERIES",
+    "QUERY_VECTORS",
     "SEQUENCE",
     "SOURCES",
+    "TITLE_VECTORS",
     "Fusion",
-    "ListRules",
     "QueryFilters",
     "SearchOptions",
 ]
@@ -33,7 +34,8 @@ _Count = Annotated[int, Interval(ge=1, le=1000)]
 
 
 # The sources of candidates, by the names that weights and manifests give them.
-QUERIES, CO_PURCHASE, HISTORY_TITLES, SEQUENCE = SOURCES = features.SOURCES
+SOURCES = features.SOURCES
+QUERIES, CO_PURCHASE, HISTORY_TITLES, SEQUENCE, QUERY_VECTORS, TITLE_VECTORS = SOURCES
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,16 @@ class Fusion:
         return self.uses(SEQUENCE) or features.uses_reranker(self.coefficients)
 
     @property
+    def uses_vectors(self) -> bool:
+        """Whether texts are searched by vectors, too, so that an encoder is needed."""
+        return any(name in features.OF_VECTORS for name, _ in self.weights)
+
+    @property
+    def uses_titles(self) -> bool:
+        """Whether titles of purchases are searched."""
+        return any(name in features.OF_TITLES for name, _ in self.weights)
+
+    @property
     def is_plain(self) -> bool:
         """Whether generated queries are the only source, so that nothing is fused."""
         return [name for name, _ in self.weights] == [QUERIES] and self.method != "learned"
@@ -161,45 +173,6 @@ class Fusion:
         given = dict(values.get("coefficients", ()))
         learned = tuple((str(name), float(value)) for name, value in given.items())
         return cls(**{**values, "weights": weights, "pairs": pairs, "coefficients": learned})
-
-
-@dataclass(frozen=True, slots=True)
-class ListRules:
-    """Rules of one run for all lists; block rules (items, brands, categories) are stored apart.
-
-    min_price, max_price: inclusive limits in the catalog's currency; with a limit, items of unknown
-    price are left out. categories: allowed category paths, with all below them; (): all.
-    max_per_brand: items of one brand per list. shown_days: items that the user's published lists of
-    the last N days showed are left out.
-    """
-
-    min_price: Annotated[float, Ge(0)] | None = None
-    max_price: Annotated[float, Ge(0)] | None = None
-    categories: tuple[str, ...] = ()
-    max_per_brand: _Count | None = None
-    shown_days: Annotated[int, Interval(ge=0, le=365)] = 0
-
-    def __post_init__(self) -> None:
-        """Refuse rules that no item can satisfy."""
-        prices = [price for price in (self.min_price, self.max_price) if price is not None]
-        if any(not 0 <= price < float("inf") for price in prices) or prices != sorted(prices):
-            raise UsageError(
-                f"The limits of the price are wrong: min_price {self.min_price}, "
-                f"max_price {self.max_price}.",
-                "Give 0 <= lowest <= highest.",
-            )
-        if self.max_per_brand is not None and self.max_per_brand < 1:
-            raise UsageError(f"{self.max_per_brand} items per brand leave none.", "At least 1.")
-        if self.shown_days < 0:
-            raise UsageError(f"{self.shown_days} days cannot be.", "0 asks for nothing.")
-        if not all(category.strip() for category in self.categories):
-            raise UsageError("A category is empty.", "Name it as the catalog does.")
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return those that are set as plain values, for manifests."""
-        values = {**asdict(self), "categories": list(self.categories)}
-        unset = asdict(ListRules()) | {"categories": []}
-        return {name: value for name, value in values.items() if value != unset[name]}
 
 
 @dataclass(frozen=True, slots=True)

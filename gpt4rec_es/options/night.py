@@ -10,7 +10,8 @@ from annotated_types import Ge, Interval
 
 from gpt4rec_es.options.gates import GateLimits
 from gpt4rec_es.options.holdback import Holdback
-from gpt4rec_es.options.lists import Fusion, ListRules, QueryFilters, SearchOptions
+from gpt4rec_es.options.list_rules import ListRules
+from gpt4rec_es.options.lists import Fusion, QueryFilters, SearchOptions
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe
 from gpt4rec_es.records import Decoding
 

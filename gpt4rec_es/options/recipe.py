@@ -13,8 +13,17 @@ from typing import Annotated, Any
 from annotated_types import Interval
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.options.features import uses_reranker
-from gpt4rec_es.options.lists import QUERIES, SEQUENCE, Fusion, QueryFilters, SearchOptions
+from gpt4rec_es.options.features import (
+    FEATURES,
+    OF_QUERIES,
+    OF_VECTORS,
+    QUERIES,
+    QUERY_VECTORS,
+    SEQUENCE,
+    TITLE_VECTORS,
+    uses_reranker,
+)
+from gpt4rec_es.options.lists import Fusion, QueryFilters, SearchOptions
 from gpt4rec_es.records import Decoding
 
 # Format of the documents that this code writes, and the newest that it reads.
@@ -28,7 +37,7 @@ class Recipe:
     prompt_titles: newest titles in a prompt; None: the number that the generator was trained with.
     filters: without phrases, which a file of the installation holds. reranker: name of the
     registered re-ranker whose score is a feature of the fusion, or whose best items are a source;
-    None: none.
+    encoder: name of the registered encoder by whose vectors sources search; None: none.
     """
 
     decoding: Decoding = field(default_factory=Decoding)
@@ -37,9 +46,10 @@ class Recipe:
     search: SearchOptions = field(default_factory=SearchOptions)
     fusion: Fusion = field(default_factory=Fusion)
     reranker: str | None = None
+    encoder: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse phrases, which are a file of the installation, and a re-ranker without effect."""
+        """Refuse phrases, which are a file of the installation, and networks without effect."""
         if self.filters.phrases:
             raise UsageError(
                 "A recipe holds no forbidden phrases.",
@@ -55,6 +65,15 @@ class Recipe:
                 "Name it in the entry reranker, and give the feature rerank a coefficient; "
                 "`gpt4rec tune lists SPLIT --reranker NAME` finds one.",
             )
+        if self.fusion.uses_vectors != (self.encoder is not None):
+            raise UsageError(
+                "The recipe searches by vectors, but names no encoder."
+                if self.encoder is None
+                else f"The encoder {self.encoder!r} would have no effect: no source of the fusion "
+                "searches by vectors.",
+                "Name it in the entry encoder, and give the source title_vectors or query_vectors "
+                "a weight; `gpt4rec tune lists SPLIT --encoder NAME` says whether that is better.",
+            )
 
     def as_document(self) -> dict[str, Any]:
         """Return the recipe as JSON values; ``read_document`` reads them."""
@@ -69,7 +88,8 @@ class Recipe:
             "fusion": self.fusion.as_dict(),
         }
         # Left out where there is none, so that the hash is that of before there were any.
-        return document if self.reranker is None else {**document, "reranker": self.reranker}
+        named = {"reranker": self.reranker, "encoder": self.encoder}
+        return document | {entry: name for entry, name in named.items() if name is not None}
 
     @property
     def content_hash(self) -> str:
@@ -84,13 +104,13 @@ class Recipe:
 
     @property
     def writes_queries(self) -> bool:
-        """Whether generated queries are a source; without weight, none are written."""
-        return QUERIES in self.sources
+        """Whether generated queries find items; without weight, none are written."""
+        return not OF_QUERIES.isdisjoint(self.sources)
 
     @property
     def needs_generator(self) -> bool:
         """Whether there are no lists without a generator: queries are the only source."""
-        return set(self.sources) == {QUERIES}
+        return set(self.sources) <= OF_QUERIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +131,8 @@ class NamedRecipe:
         given = {name: part for name, part in parts.items() if part is not None}
         if "fusion" in given and not given["fusion"].uses_reranker:
             given["reranker"] = None  # it would have no effect any more
+        if "fusion" in given and not given["fusion"].uses_vectors:
+            given["encoder"] = None
         recipe = replace(self.recipe, **given)
         return self if recipe == self.recipe else NamedRecipe(self.name, recipe, is_changed=True)
 
@@ -134,6 +156,35 @@ def with_sequence(recipe: Recipe, reranker: str) -> Recipe:
     weights = tuple(pair for pair in recipe.fusion.weights if pair[0] != SEQUENCE)
     fusion = replace(recipe.fusion, weights=(*weights, (SEQUENCE, 1.0)))
     return replace(recipe, fusion=fusion, reranker=reranker)
+
+
+def with_vectors(recipe: Recipe, encoder: str) -> Recipe:
+    """Return ``recipe`` with searches by the vectors of a registered encoder as its last sources.
+
+    Titles of purchases are searched, and generated queries if they are a source.
+    """
+    kept = tuple(pair for pair in recipe.fusion.weights if pair[0] not in OF_VECTORS)
+    more = [QUERY_VECTORS] * (recipe.sources.get(QUERIES, 0) > 0) + [TITLE_VECTORS]
+    weights = (*kept, *((name, 1.0) for name in more))
+    return replace(recipe, fusion=replace(recipe.fusion, weights=weights), encoder=encoder)
+
+
+def without_vectors(recipe: Recipe) -> Recipe:
+    """Return ``recipe`` with the other coefficients and sources alone.
+
+    Raises:
+        UsageError: it has no others.
+    """
+    if recipe.encoder is None:
+        return recipe
+    kept = tuple(
+        pair
+        for pair in recipe.fusion.coefficients
+        if OF_VECTORS.isdisjoint(FEATURES[pair[0].partition("*")[0]].sources)
+    )
+    weights = tuple(pair for pair in recipe.fusion.weights if pair[0] not in OF_VECTORS)
+    fusion = replace(recipe.fusion, coefficients=kept, weights=weights)
+    return replace(recipe, fusion=fusion, encoder=None)
 
 
 def differences(a: Recipe, b: Recipe) -> dict[str, list[Any]]:

@@ -2,7 +2,7 @@
 
 A document must have each section, and in ``fusion`` the weights. Within a section, a missing entry
 has the default of its record, so that documents of older code can be read: a new entry's default
-never changes lists. An entry ``reranker`` may be absent.
+never changes lists. The entries ``reranker`` and ``encoder`` may be absent.
 """
 
 import json
@@ -24,7 +24,7 @@ _SECTIONS: dict[str, type] = {
     "fusion": Fusion,
 }
 _ENTRIES = ("format", "prompt_titles", *_SECTIONS)
-_OPTIONAL = ("reranker",)
+_OPTIONAL = ("reranker", "encoder")
 # Fields of records that no document holds: a file of the installation, and what other entries say.
 _HIDDEN = {QueryFilters: {"phrases"}, SearchOptions: {"encoder"}}
 _SEE = "docs/recipes.md describes the document; `gpt4rec recipes export default` writes one."
@@ -49,8 +49,11 @@ def read_document(document: Any, name: str = "The recipe") -> Recipe:
         raise UsageError(f"{name} has no {missing[0]}.", _SEE)
     titles = _checked(Recipe, "prompt_titles", document["prompt_titles"], f"{name}: prompt_titles")
     parts = {section: _section(section, document[section], name) for section in _SECTIONS}
-    reranker = _checked(Recipe, "reranker", document.get("reranker"), f"{name}: reranker")
-    return _built(lambda: Recipe(prompt_titles=titles, reranker=reranker, **parts), name)
+    named = {
+        entry: _checked(Recipe, entry, document.get(entry), f"{name}: {entry}")
+        for entry in _OPTIONAL
+    }
+    return _built(lambda: Recipe(prompt_titles=titles, **named, **parts), name)
 
 
 def parse_document(text: str, name: str) -> Recipe:

@@ -32,8 +32,8 @@ class SearchOptions:
         object.__setattr__(self, "fields", _checked_fields(self.fields))
         if self.encoder is not None and (self.fields or self.minimum_should_match is not None):
             raise UsageError(
-                "A search by vectors has no terms and no other fields.",
-                "Leave minimum_should_match and fields out for searches by an encoder.",
+                "minimum_should_match and fields are for words, but vectors have no terms.",
+                "Leave them out for searches by an encoder.",
             )
         if self.minimum_should_match is None:
             return

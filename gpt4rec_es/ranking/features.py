@@ -7,18 +7,28 @@ used on exactly the values that they were fitted on. Pure.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import log1p
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gpt4rec_es.options.features import FEATURES, POPULARITY, RERANKER
-from gpt4rec_es.options.lists import CO_PURCHASE, HISTORY_TITLES, QUERIES, SEQUENCE, Fusion
+from gpt4rec_es.options.lists import (
+    CO_PURCHASE,
+    HISTORY_TITLES,
+    QUERIES,
+    QUERY_VECTORS,
+    SEQUENCE,
+    TITLE_VECTORS,
+    Fusion,
+)
+from gpt4rec_es.ranking.feature_values import FEATURE_VALUES
 from gpt4rec_es.ranking.outcome import QueryHits
 from gpt4rec_es.ranking.rules import ListFilter
 from gpt4rec_es.ranking.scoring import (
     Evidence,
     Purchase,
+    near_query_evidence,
+    near_title_evidence,
     neighbour_evidence,
     query_evidence,
     title_evidence,
@@ -75,82 +85,24 @@ class Candidates:
 class _Found:
     """Values of the candidates, [items], by source; zero where a source did not find an item."""
 
-    of: Mapping[str, Mapping[str, Values]]
+    values: Mapping[str, Mapping[str, Values]]
     buyers: Values
     rerank: Values
 
+    def of(self, source: str, name: str) -> Values:
+        """Return a value of a source."""
+        return self.values[source][name]
+
     def log(self, name: str) -> Values:
         """Return the logarithm of 1 + 1000 x, x being a co-purchase value."""
-        return np.log1p(_PER_THOUSAND * self.of[CO_PURCHASE][name])
-
-    def title(self, name: str) -> Values:
-        """Return a value of the history titles."""
-        return self.of[HISTORY_TITLES][name]
-
-    def query(self, name: str) -> Values:
-        """Return a value of the generated queries."""
-        return self.of[QUERIES][name]
-
-    def sequence(self, name: str) -> Values:
-        """Return a value of the sequence of purchases, see ``sequence_values``."""
-        return self.of[SEQUENCE][name]
+        return np.log1p(_PER_THOUSAND * self.of(CO_PURCHASE, name))
 
     def share(self) -> Values:
         """Return the recent similarity as a fraction of the highest of all candidates."""
-        recent = self.of[CO_PURCHASE]["recent"]
+        recent = self.of(CO_PURCHASE, "recent")
         return recent / (recent.max(initial=0.0) or 1.0)
 
 
-class FoundValues(Protocol):
-    """Values of candidates, zero where a source did not find an item: of one user, or of many."""
-
-    @property
-    def buyers(self) -> Values:
-        """The number of buyers."""
-
-    @property
-    def rerank(self) -> Values:
-        """The score of a re-ranker, minus the user's mean."""
-
-    def log(self, name: str) -> Values:
-        """Return the logarithm of 1 + 1000 x, x being a co-purchase value."""
-
-    def title(self, name: str) -> Values:
-        """Return a value of the history titles."""
-
-    def query(self, name: str) -> Values:
-        """Return a value of the generated queries."""
-
-    def sequence(self, name: str) -> Values:
-        """Return a value of the sequence of purchases, see ``sequence_values``."""
-
-    def share(self) -> Values:
-        """Return the recent similarity as a fraction of the highest of the user's candidates."""
-
-
-# The value of each feature of ``options.features.FEATURES``, in its order.
-FEATURE_VALUES: dict[str, Callable[[FoundValues], Values]] = {
-    "co_newest": lambda f: f.log("newest"),
-    "co_recent": lambda f: f.log("recent"),
-    "co_mean": lambda f: f.log("mean"),
-    "co_best": lambda f: f.log("best"),
-    "co_share": lambda f: f.share(),
-    "title_newest": lambda f: f.title("newest"),
-    "title_recent": lambda f: f.title("recent"),
-    "title_mean": lambda f: f.title("mean"),
-    "title_best": lambda f: f.title("best"),
-    "co_x_title": lambda f: f.log("recent") * f.title("recent"),
-    "popularity": lambda f: np.log1p(f.buyers),
-    "query_newest": lambda f: f.query("newest"),
-    "query_recent": lambda f: f.query("recent"),
-    "query_best": lambda f: f.query("best"),
-    "query_likely": lambda f: f.query("likely"),
-    "query_count": lambda f: np.log1p(f.query("count")),
-    "rerank": lambda f: f.rerank,
-    "seq_score": lambda f: f.sequence("score"),
-    "seq_share": lambda f: f.sequence("share"),
-    "seq_rank": lambda f: f.sequence("rank"),
-}
 _VALUES = ("newest", "recent", "mean", "best", "likely", "count")
 
 
@@ -175,6 +127,8 @@ def find_candidates(
         QUERIES: lambda: query_evidence(queries, fusion),
         CO_PURCHASE: lambda: neighbour_evidence(newest, fusion),
         HISTORY_TITLES: lambda: title_evidence(newest, fusion),
+        QUERY_VECTORS: lambda: near_query_evidence(queries, fusion),
+        TITLE_VECTORS: lambda: near_title_evidence(newest, fusion),
         SEQUENCE: lambda: [] if scorer is None else [sequence_evidence(scorer.best, fusion)],
     }
     sources: dict[str, tuple[SourceValues, Hits]] = {}
@@ -186,9 +140,9 @@ def find_candidates(
     several = np.concatenate(tops) if tops else np.zeros(0, np.int64)
     _, first = np.unique(several, return_index=True)
     item_nos = several[np.sort(first)]
-    of = {name: _aligned(sources.get(name), item_nos) for name in makers if name != SEQUENCE}
-    of[SEQUENCE] = values_of_sequence(sources.get(SEQUENCE), item_nos)
-    found = _Found(of, buyers.of(item_nos), centred(scorer, item_nos))
+    own = {name: _aligned(sources.get(name), item_nos) for name in makers if name != SEQUENCE}
+    own[SEQUENCE] = values_of_sequence(sources.get(SEQUENCE), item_nos)
+    found = _Found(own, buyers.of(item_nos), centred(scorer, item_nos))
     contexts = {
         "history": log1p(min(n_bought, _MOST_BOUGHT)),
         "similarity": float(found.log("recent").max(initial=0.0)),

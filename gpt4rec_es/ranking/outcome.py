@@ -19,7 +19,8 @@ class Pick(NamedTuple):
 
     query_rank: of the generated query that found it. hit_rank: 1-based place among the hits of that
     query or title, or among the neighbours of a bought item; score: the BM25 score, or the
-    similarity. from_item_no: the bought item that it is a neighbour of, or whose title found it.
+    similarity (by vectors: the cosine). from_item_no: the bought item that it is a neighbour of, or
+    whose title found it.
     fused_score: the score that orders fused lists. rerank_score: the re-ranker's score minus its
     mean over the candidates; merge_rank: place among the candidates without a re-ranker.
     """
@@ -39,12 +40,13 @@ class Pick(NamedTuple):
 class QueryHits:
     """The hits of one generated query; ``query_rank`` is its 1-based rank in the generation.
 
-    likelihood: see ``GeneratedQuery``; 1: unknown.
+    likelihood: see ``GeneratedQuery``; 1: unknown. near: hits by vectors; None: not searched.
     """
 
     query_rank: int
     result: SearchResult
     likelihood: float = 1.0
+    near: SearchResult | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from heapq import nlargest
 
-from gpt4rec_es.options.lists import HISTORY_TITLES, QUERIES, Fusion
+from gpt4rec_es.options.lists import HISTORY_TITLES, QUERIES, QUERY_VECTORS, TITLE_VECTORS, Fusion
 from gpt4rec_es.ranking.features import NO_BUYERS, Buyers
 from gpt4rec_es.ranking.learned import learned_rankings
 from gpt4rec_es.ranking.merge import merge_hits
@@ -13,6 +13,8 @@ from gpt4rec_es.ranking.scoring import (
     Purchase,
     Ranking,
     lacking,
+    near_query_evidence,
+    near_title_evidence,
     neighbour_evidence,
     query_evidence,
     title_evidence,
@@ -71,7 +73,11 @@ def _rank(
         known = [(p.item_no, p.title) for p in newest if p.title is not None]
         most = fusion.candidates
     else:
-        ranking = weigh(Source.CO_PURCHASE, neighbour_evidence(newest, fusion), bought, list_filter)
+        evidence = {
+            QUERY_VECTORS: lambda: near_query_evidence(queries, fusion),
+            TITLE_VECTORS: lambda: near_title_evidence(newest, fusion),
+        }.get(name, lambda: neighbour_evidence(newest, fusion))()
+        ranking = weigh(Source(name), evidence, bought, list_filter)
         known, most = [], 0
     ranking.needs_deeper = lacking(known, most)
     if fusion.method == "ranks":

@@ -5,24 +5,33 @@ fuse.py combines rankings to a list. Pure.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.ranking.outcome import QueryHits
 from gpt4rec_es.ranking.rules import ListFilter
 from gpt4rec_es.records import NO_NEIGHBOURS, Neighbours, SearchResult, Source
 
+# One number, or an array of them.
+Number = TypeVar("Number", float, NDArray[np.float64])
 # query_rank, hit_rank, score, from_item_no: the strongest evidence for an item within a source
 Reason: TypeAlias = tuple[int | None, int | None, float | None, int | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """A bought item with its neighbours. title: hits of its title; None: not searched."""
+    """A bought item with its neighbours.
+
+    title: hits of its title, near: its hits by vectors; None: not searched.
+    """
 
     item_no: int
     neighbours: Neighbours = NO_NEIGHBOURS
     title: SearchResult | None = None
+    near: SearchResult | None = None
 
 
 @dataclass(slots=True)
@@ -41,9 +50,10 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One list of hits as evidence for its items; ``unit``: the score that has the value 1.
+    """One list of hits as evidence for its items.
 
-    likelihood: of the query that found them.
+    base, unit: the score that has the value 0, and what is above it at the value 1. likelihood: of
+    the query that found them.
     """
 
     weight: float
@@ -53,6 +63,10 @@ class Evidence:
     query_rank: int | None = None
     from_item_no: int | None = None
     likelihood: float = 1.0
+    base: float = 0.0
+
+
+_NOTHING = SearchResult((), (), exhausted=True)
 
 
 def lacking(known: Sequence[tuple[int, SearchResult]], most: int) -> tuple[int, ...]:
@@ -77,10 +91,12 @@ def query_evidence(queries: Sequence[QueryHits], fusion: Fusion) -> list[Evidenc
 
 def title_evidence(newest: Sequence[Purchase], fusion: Fusion) -> list[Evidence]:
     """Return the evidence of bought titles, newest first; titles without hits keep their weight."""
-    nothing = SearchResult((), (), exhausted=True)
     return [
         _hit_evidence(
-            p.title or nothing, fusion.history_decay**age, fusion.candidates, from_item_no=p.item_no
+            p.title or _NOTHING,
+            fusion.history_decay**age,
+            fusion.candidates,
+            from_item_no=p.item_no,
         )
         for age, p in enumerate(newest)
     ]
@@ -98,6 +114,63 @@ def _hit_evidence(
     item_nos = result.item_nos[:most]
     unit = (result.scores[0] if item_nos else 0) or 1.0
     return Evidence(weight, unit, item_nos, result.scores, query_rank, from_item_no, likelihood)
+
+
+# Value of the last hit by vectors that counts: above 0, that of items that were not found.
+_EDGE = 0.01
+
+
+def cosine(score: Number) -> Number:
+    """Return the cosine similarity of a hit by vectors from its score, (1 + cosine) / 2."""
+    return 2.0 * score - 1.0
+
+
+def base_and_unit(last: Number) -> tuple[Number, Number]:
+    """Return base and unit of hits by vectors, see ``Evidence``; last: lowest cosine that counts.
+
+    Any two titles are somewhat similar, and how much so depends on the text. So a value says how
+    much of the way to the same title an item is nearer than the last of the nearest.
+    """
+    base = last - _EDGE
+    return base, 1.0 - base
+
+
+def near_query_evidence(queries: Sequence[QueryHits], fusion: Fusion) -> list[Evidence]:
+    """Return the evidence of queries searched by vectors, as ``query_evidence`` does."""
+    found = [(q.query_rank, q.near) for q in queries if q.near and not q.near.is_empty_query]
+    return [
+        _near_evidence(near, fusion, fusion.query_decay**place, fusion.query_hits, query_rank=rank)
+        for place, (rank, near) in enumerate(found)
+    ]
+
+
+def near_title_evidence(newest: Sequence[Purchase], fusion: Fusion) -> list[Evidence]:
+    """Return the evidence of bought titles searched by vectors, as ``title_evidence`` does."""
+    return [
+        _near_evidence(
+            p.near or _NOTHING,
+            fusion,
+            fusion.history_decay**age,
+            fusion.candidates,
+            from_item_no=p.item_no,
+        )
+        for age, p in enumerate(newest)
+    ]
+
+
+def _near_evidence(
+    result: SearchResult,
+    fusion: Fusion,
+    weight: float,
+    most: int,
+    *,
+    query_rank: int | None = None,
+    from_item_no: int | None = None,
+) -> Evidence:
+    scores = [cosine(score) for score in result.scores[: fusion.candidates]]
+    base, unit = base_and_unit(scores[-1] if scores else 0.0)
+    item_nos = result.item_nos[: min(most, fusion.candidates)]
+    return Evidence(weight, unit, item_nos, scores, query_rank, from_item_no, base=base)
 
 
 def neighbour_evidence(newest: Sequence[Purchase], fusion: Fusion) -> list[Evidence]:
@@ -129,7 +202,7 @@ def weigh(
         factor = one.weight / (total * one.unit)
         hits = enumerate(zip(one.item_nos, one.scores, strict=False), start=1)
         for place, (item_no, score) in hits:
-            part = factor * score
+            part = factor * (score - one.base)
             if item_no in values:
                 values[item_no] += part
             elif item_no in bought or (list_filter and list_filter.blocks(item_no)):

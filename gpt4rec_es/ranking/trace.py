@@ -6,11 +6,18 @@ The places are those that ``merge_hits`` and ``fuse_sources`` look at; nothing i
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from gpt4rec_es.options.lists import CO_PURCHASE, HISTORY_TITLES, QUERIES, Fusion
+from gpt4rec_es.options.lists import (
+    CO_PURCHASE,
+    HISTORY_TITLES,
+    QUERIES,
+    QUERY_VECTORS,
+    TITLE_VECTORS,
+    Fusion,
+)
 from gpt4rec_es.ranking.merge import merge_hits
 from gpt4rec_es.ranking.outcome import Merge, Pick, QueryHits, Removed
 from gpt4rec_es.ranking.rules import ListFilter
-from gpt4rec_es.ranking.scoring import Purchase
+from gpt4rec_es.ranking.scoring import Purchase, cosine
 from gpt4rec_es.ranking.vectors import NO_BEST, BestItems
 from gpt4rec_es.records import SearchResult, Source
 
@@ -20,7 +27,8 @@ class Found:
     """One place of an item among the hits of a source, or popular items.
 
     hit_rank: the place, 1-based. used_hits: number of the first places there that the list used;
-    beyond them an item does not count. score: BM25 score, similarity or score of the re-ranker.
+    beyond them an item does not count. score: BM25 score, similarity (by vectors: the cosine) or
+    score of the re-ranker.
     query_rank and from_item_no as in ``Pick``.
     """
 
@@ -50,16 +58,25 @@ def find_item(
     used: see ``used_hits``. purchases: newest first, as of ``fuse_sources``. best: all items that
     the list may have by the user's vector, if they are a source.
     """
-    for query in queries:
-        if place := _place(item_no, query.result.item_nos):
-            score, rank = query.result.scores[place - 1], query.query_rank
-            yield Found(Source.QUERIES, place, used.get(rank, 0), score, rank)
     counts = {name for name, weight in fusion.weights if weight > 0}
+    for query in queries:
+        rank = query.query_rank
+        if place := _place(item_no, query.result.item_nos):
+            score = query.result.scores[place - 1]
+            yield Found(Source.QUERIES, place, used.get(rank, 0), score, rank)
+        if query.near is not None and (place := _place(item_no, query.near.item_nos)):
+            most = fusion.query_hits if QUERY_VECTORS in counts else 0
+            score = cosine(query.near.scores[place - 1])
+            yield Found(Source.QUERY_VECTORS, place, most, score, rank)
     for one in purchases[: fusion.history]:
         if one.title is not None and (place := _place(item_no, one.title.item_nos)):
             most = fusion.candidates if HISTORY_TITLES in counts else 0
             score = one.title.scores[place - 1]
             yield Found(Source.HISTORY_TITLES, place, most, score, None, one.item_no)
+        if one.near is not None and (place := _place(item_no, one.near.item_nos)):
+            most = fusion.candidates if TITLE_VECTORS in counts else 0
+            score = cosine(one.near.scores[place - 1])
+            yield Found(Source.TITLE_VECTORS, place, most, score, None, one.item_no)
         if place := _place(item_no, one.neighbours.item_nos):
             most = len(one.neighbours.item_nos) if CO_PURCHASE in counts else 0
             score = one.neighbours.similarities[place - 1]

@@ -79,9 +79,10 @@ def values_by_item(hits: Hits) -> SourceValues:
     evidence, of = hits.evidence, hits.of
     weights = np.array([one.weight for one in evidence], np.float64)
     units = np.array([one.unit for one in evidence], np.float64)
+    bases = np.array([one.base for one in evidence], np.float64)
     flat = chain.from_iterable(one.item_nos[: len(one.scores)] for one in evidence)
     items = np.fromiter(flat, np.int64, len(of))
-    values = hits.scores / units[of] if len(of) else hits.scores
+    values = (hits.scores - bases[of]) / units[of] if len(of) else hits.scores
     weighted = values * (weights / weights.sum())[of] if len(of) else values
     # By item, the strongest hit first; the sort is stable, so equally strong ones keep their order.
     order = np.lexsort((-weighted, items))

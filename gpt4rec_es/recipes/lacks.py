@@ -1,11 +1,11 @@
-"""What the re-ranker of a recipe lacks: that it is registered, and that its files are here."""
+"""What the networks of a recipe lack: that they are registered, and that their files are here."""
 
 from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from gpt4rec_es.db.rows import rerankers
+from gpt4rec_es.db.rows import encoders, rerankers
 from gpt4rec_es.options.recipe import NamedRecipe
 
 
@@ -14,6 +14,32 @@ class Lack(NamedTuple):
 
     what: str
     way_out: str
+
+
+def lacks(connection: Connection, chosen: NamedRecipe) -> list[Lack]:
+    """Return why no night here could open the re-ranker and the encoder that a recipe names."""
+    found = (reranker_lack(connection, chosen), encoder_lack(connection, chosen))
+    return [lack for lack in found if lack is not None]
+
+
+def encoder_lack(connection: Connection, chosen: NamedRecipe) -> Lack | None:
+    """Return why no night here could open the encoder that a recipe names; None: nothing."""
+    name = chosen.recipe.encoder
+    if name is None:
+        return None
+    row = encoders.find(connection, name)
+    again = f"`gpt4rec encoders add {name}`"
+    if row is None:
+        return Lack(
+            f"Recipe {chosen.name} names the encoder {name}, which is not registered.",
+            f"Register it: {again}, or use another recipe.",
+        )
+    if row.path is not None and not Path(row.path).exists():
+        return Lack(
+            f"The files of encoder {name} are gone: {row.path}.",
+            f"Put them back, or say where they are: {again}.",
+        )
+    return None
 
 
 def reranker_lack(connection: Connection, chosen: NamedRecipe) -> Lack | None:

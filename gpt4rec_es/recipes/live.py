@@ -10,13 +10,13 @@ from sqlalchemy import Connection, Engine
 
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.locks import transaction_lock
-from gpt4rec_es.db.rows import audit, generators, rerankers
+from gpt4rec_es.db.rows import audit, encoders, generators, rerankers
 from gpt4rec_es.db.rows import recipes as rows
 from gpt4rec_es.db.rows.recipes import RecipeRow, RecipeUse
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.options.recipe import NamedRecipe
 from gpt4rec_es.options.recipe_document import read_document
-from gpt4rec_es.recipes.lacks import reranker_lack
+from gpt4rec_es.recipes.lacks import lacks
 from gpt4rec_es.recipes.shipped import DEFAULT, SHIPPED, shipped
 
 log = logging.getLogger(__name__)
@@ -105,7 +105,8 @@ def use_recipe(
     """Make the recipe ``name`` the live one and return the change.
 
     Raises:
-        UsageError: there is no such recipe, it is live already, or its re-ranker is not registered.
+        UsageError: there is no such recipe, it is live already, or its re-ranker or encoder is
+        not registered.
     """
     with transaction(engine) as connection:
         transaction_lock(connection, "live recipe")
@@ -114,6 +115,8 @@ def use_recipe(
             raise UsageError(f"The recipe {name!r} is live already.")
         if change.after.recipe.reranker is not None:
             rerankers.get(connection, change.after.recipe.reranker)
+        if change.after.recipe.encoder is not None:
+            encoders.get(connection, change.after.recipe.encoder)
         _warn_of_lacks(connection, change.after)
         if not dry_run:
             _record(connection, "use", change, actor, reason)
@@ -151,8 +154,7 @@ def _warn_of_lacks(connection: Connection, chosen: NamedRecipe) -> None:
             "will be refused until one is (`gpt4rec generators use NAME`)",
             chosen.name,
         )
-    lack = reranker_lack(connection, chosen)
-    if lack is not None:
+    for lack in lacks(connection, chosen):
         log.warning("the next night here will be refused. %s %s", *lack)
 
 

@@ -34,6 +34,8 @@ SOURCES = {
     "co_purchase": "bought together (co_purchase)",
     "history_titles": "titles of purchases (history_titles)",
     "sequence": "bought after a sequence of purchases (sequence)",
+    "query_vectors": "titles near generated queries (query_vectors)",
+    "title_vectors": "titles near those of purchases (title_vectors)",
     "backfill": "deeper hits of queries (backfill)",
     "last_title": "fallback, newest title (last_title)",
     "popular": "fallback, popular items (popular)",

@@ -74,6 +74,8 @@ def reason(row: Mapping[str, Any]) -> str:
         "co_purchase": f"bought by buyers of {row['from_title'] or 'a purchase'}",
         "history_titles": f"like {row['from_title'] or 'a purchase'}",
         "sequence": f"bought after purchases that end with {row['from_title'] or 'a purchase'}",
+        "query_vectors": f"near query {row['query_rank']} in meaning",
+        "title_vectors": f"near {row['from_title'] or 'a purchase'} in meaning",
         "last_title": "fallback: like the newest purchase",
         "popular": "fallback: popular",
         "pinned": f"put first by {row['promoted_by']}",

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision: str = "0126"
-down_revision: str | None = "0120"
+down_revision: str | None = "0123"
 branch_labels = None
 depends_on = None
 

@@ -127,6 +127,7 @@ STATUS = {
     "recipe": "default",
     "generator": "first",
     "reranker": "fields-of-november",
+    "encoder": "titles-of-november",
     "k": 10,
     "index": "items-20261129-235959-abcdef",
     "k1": 1.2,

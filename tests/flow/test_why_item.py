@@ -333,9 +333,9 @@ def check(again: MergedAgain, one: dict[str, Any], item_no: int) -> None:
     ranks = {row.item_no: row.rank for row in again.stored}
     reason, inputs = one["reason"], again.inputs
     hits = [
-        *(result.item_nos for n in again.user.query_nos or () if (result := again.results[n])),
-        *(again.of_titles[n].item_nos for n in inputs.title_queries(again.user)),
-        *(p.neighbours.item_nos for p in inputs.purchases(again.user, again.of_titles.get)),
+        *(result.item_nos for n in again.user.query_nos or () if (result := again.hits.queries[n])),
+        *(again.hits.titles[n].item_nos for n in inputs.title_queries(again.user)),
+        *(p.neighbours.item_nos for p in inputs.purchases(again.user, again.hits)),
     ]
     places = [place for place in one["found"] if place["source"] not in {"last_title", "popular"}]
     assert sorted(place["hit_rank"] for place in places) == sorted(
@@ -367,13 +367,13 @@ def check(again: MergedAgain, one: dict[str, Any], item_no: int) -> None:
 
 def longer(inputs: MergeInputs, again: MergedAgain) -> list[int]:
     """Return the items of a list of 60 that sources found, without fallbacks."""
-    queries = inputs.query_hits(again.user, again.results.get)
+    queries = inputs.query_hits(again.user, again.hits.queries.get)
     if inputs.fusion.is_plain:
         merge = merge_hits(queries, inputs.k, again.excluded, places=60)
         return [pick.item_no for pick in merge.picks]
     merge = fuse_sources(
         queries,
-        inputs.purchases(again.user, again.of_titles.get),
+        inputs.purchases(again.user, again.hits),
         60,
         inputs.fusion,
         again.excluded,

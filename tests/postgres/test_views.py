@@ -119,7 +119,11 @@ def test_settings_of_a_trial_show_every_option_that_is_searched(shop: Database) 
             "WHERE table_schema = 'analytics' AND table_name = 'list_trial_settings'",
         )
     }
-    options = {field.name for field in fields(Setting)} | {"has_reranker", "has_sequence"}
+    options = {field.name for field in fields(Setting)} | {
+        "has_reranker",
+        "has_sequence",
+        "has_vectors",
+    }
     assert not {name for name in options if not {name, f"setting_{name}"} & columns}
     assert select(
         shop,

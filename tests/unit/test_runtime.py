@@ -10,7 +10,8 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.logs import scrub
 from gpt4rec_es.options.gates import GateLimits
 from gpt4rec_es.options.holdback import read_holdback
-from gpt4rec_es.options.lists import Fusion, ListRules, QueryFilters, SearchOptions
+from gpt4rec_es.options.list_rules import ListRules
+from gpt4rec_es.options.lists import Fusion, QueryFilters, SearchOptions
 from gpt4rec_es.options.night import NightOptions
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe
 from gpt4rec_es.records import Decoding

@@ -4,7 +4,7 @@ While a run serves only its canary (canary.py), members are those of its users; 
 follow. Members of a shard never change; shards.py has claiming, finishing and splitting.
 """
 
-from typing import LiteralString
+from typing import LiteralString, NamedTuple
 
 from sqlalchemy import Connection, text
 
@@ -64,9 +64,13 @@ FROM (
        OR (must_pass AND v.reason IS NULL AND NOT EXISTS (
             SELECT FROM searches AS s WHERE s.build_no = :build_no
             AND s.query_no = used.query_no AND s.depth = :depth AND s.options_no = :options_no))
-       OR (is_title AND NOT EXISTS (
+       OR (is_title AND :titles_by_words AND NOT EXISTS (
             SELECT FROM searches AS s WHERE s.build_no = :build_no
-            AND s.query_no = used.query_no AND s.depth = :depth AND s.options_no = 0)))
+            AND s.query_no = used.query_no AND s.depth = :depth AND s.options_no = 0))
+       OR ((must_pass AND v.reason IS NULL AND :queries_by_vectors
+            OR is_title AND :titles_by_vectors) AND NOT EXISTS (
+            SELECT FROM searches AS s WHERE s.build_no = :build_no
+            AND s.query_no = used.query_no AND s.depth = :near_depth AND s.options_no = :near_no)))
 ) AS missing
 GROUP BY place / :size ORDER BY place / :size
 """
@@ -82,6 +86,19 @@ GROUP BY place / :size ORDER BY place / :size
 """
 
 
+class NearSearches(NamedTuple):
+    """What a run searches by vectors, and whether it searches titles by words.
+
+    near_no: number of the search options; 0: nothing.
+    """
+
+    near_no: int
+    near_depth: int
+    queries_by_vectors: bool
+    titles_by_vectors: bool
+    titles_by_words: bool
+
+
 def plan_generate(connection: Connection, run: Run, size: int) -> int:
     """Create shards of the prompts without a generation; return their number."""
     return _plan(
@@ -95,7 +112,7 @@ def plan_generate(connection: Connection, run: Run, size: int) -> int:
     )
 
 
-def plan_search(connection: Connection, run: Run, size: int) -> int:
+def plan_search(connection: Connection, run: Run, near: NearSearches, size: int) -> int:
     """Create shards of the queries without a search or verdict; return their number."""
     return _plan(
         connection,
@@ -109,6 +126,7 @@ def plan_search(connection: Connection, run: Run, size: int) -> int:
         depth=run.depth,
         filters_no=run.filters_no,
         options_no=run.search_options_no,
+        **near._asdict(),
     )
 
 

@@ -174,10 +174,16 @@ NO_OPTIONS = 0
 
 @dataclass(frozen=True, slots=True)
 class Lacking:
-    """Whether a query lacks its search as a generated query, and as a bought title."""
+    """Roles of a query in a run, and whether it lacks a search: by words in a role, or by vectors.
 
+    by_vectors: whatever its role.
+    """
+
+    is_query: bool
+    is_title: bool
     as_query: bool
     as_title: bool
+    by_vectors: bool
 
 
 def options_number(connection: Connection, options_hash: bytes, options: str) -> int:
@@ -187,29 +193,41 @@ def options_number(connection: Connection, options_hash: bytes, options: str) ->
 
 
 def lacking_searches(
-    connection: Connection, run: Run, query_nos: Sequence[int]
+    connection: Connection, run: Run, query_nos: Sequence[int], near: tuple[int, int] = (0, 0)
 ) -> dict[int, Lacking]:
-    """Return which of a run's queries lack a search at the run's first depth."""
+    """Return which of a run's queries lack a search at the run's first depth.
+
+    near: options number and depth of searches by vectors.
+    """
     found = connection.execute(
         text("""
-        SELECT n.query_no,
-            EXISTS (SELECT FROM generated_queries AS g WHERE g.query_no = n.query_no)
-            AND NOT EXISTS (SELECT FROM searches AS s WHERE s.build_no = :build_no
+        SELECT query_no, is_query, is_title,
+            is_query AND NOT EXISTS (SELECT FROM searches AS s WHERE s.build_no = :build_no
                     AND s.query_no = n.query_no AND s.depth = :depth
                     AND s.options_no = :options_no) AS as_query,
-            EXISTS (SELECT FROM run_titles AS t WHERE t.run_no = :run_no
-                    AND t.query_no = n.query_no)
-            AND NOT EXISTS (SELECT FROM searches AS s WHERE s.build_no = :build_no
+            is_title AND NOT EXISTS (SELECT FROM searches AS s WHERE s.build_no = :build_no
                     AND s.query_no = n.query_no AND s.depth = :depth
-                    AND s.options_no = 0) AS as_title
-        FROM unnest(cast(:numbers AS bigint[])) AS n (query_no)
+                    AND s.options_no = 0) AS as_title,
+            NOT EXISTS (SELECT FROM searches AS s WHERE s.build_no = :build_no
+                    AND s.query_no = n.query_no AND s.depth = :near_depth
+                    AND s.options_no = :near_no) AS by_vectors
+        FROM (
+            SELECT query_no,
+                EXISTS (SELECT FROM generated_queries AS g WHERE g.query_no = q.query_no)
+                    AS is_query,
+                EXISTS (SELECT FROM run_titles AS t WHERE t.run_no = :run_no
+                    AND t.query_no = q.query_no) AS is_title
+            FROM unnest(cast(:numbers AS bigint[])) AS q (query_no)
+        ) AS n
         """),
         {
             "build_no": run.build_no,
             "depth": run.depth,
             "options_no": run.search_options_no,
             "run_no": run.run_no,
+            "near_no": near[0],
+            "near_depth": near[1],
             "numbers": list(query_nos),
         },
     )
-    return {row.query_no: Lacking(row.as_query, row.as_title) for row in found}
+    return {query_no: Lacking(*roles) for query_no, *roles in found}

@@ -188,6 +188,11 @@ list_trial_settings = Table(
         Boolean,
         comment="whether the best items of a re-ranker are a source; NULL: an older trial",
     ),
+    Column(
+        "has_vectors",
+        Boolean,
+        comment="whether texts are searched by vectors, too; NULL: an older trial",
+    ),
     comment="One row per setting that a trial of recipes measured.",
 )
 

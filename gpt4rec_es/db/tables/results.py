@@ -142,8 +142,8 @@ recommendations = Table(
         Text,
         nullable=False,
         comment=(
-            "pinned, queries, co_purchase, history_titles, sequence, backfill, last_title or "
-            "popular"
+            "pinned, queries, co_purchase, history_titles, sequence, query_vectors, title_vectors, "
+            "backfill, last_title or popular"
         ),
     ),
     Column(
@@ -175,7 +175,8 @@ recommendations = Table(
         REAL,
         comment=(
             "BM25 score of the hit, not comparable between queries (co_purchase: "
-            "similarity; sequence: score of the re-ranker); NULL: source is popular or pinned"
+            "similarity; query_vectors and title_vectors: cosine of the two texts' vectors; "
+            "sequence: score of the re-ranker); NULL: source is popular or pinned"
         ),
     ),
     Column(
@@ -183,8 +184,8 @@ recommendations = Table(
         Integer,
         comment=(
             "bought item whose neighbour the item is (co_purchase), whose title found it "
-            "(history_titles) or that ends the sequence of purchases that found it (sequence); "
-            "NULL: other sources"
+            "(history_titles, title_vectors) or that ends the sequence of purchases that found it "
+            "(sequence); NULL: other sources"
         ),
     ),
     Column(
@@ -219,7 +220,7 @@ recommendations = Table(
     UniqueConstraint("run_no", "user_no", "item_no"),
     CheckConstraint(
         "source IN ('pinned', 'queries', 'co_purchase', 'history_titles', "
-        "'backfill', 'last_title', 'popular', 'sequence')",
+        "'backfill', 'last_title', 'popular', 'sequence', 'query_vectors', 'title_vectors')",
         name="source",
     ),
     comment="One row per run, user and rank. One partition per run.",

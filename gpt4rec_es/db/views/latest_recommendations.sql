@@ -11,7 +11,7 @@ SELECT
     r.run_id, r.logical_date, u.shown_id, c.rank, i.item_id, i.title, c.source,
     c.source IN ('last_title', 'popular'), q.query_no, q.text, c.query_rank, c.hit_rank, c.score,
     b.index_name, f.item_id, f.title, c.fused_score,
-    CASE WHEN c.query_rank IS NULL THEN '1'
+    CASE WHEN c.query_rank IS NULL OR c.source = 'query_vectors' THEN '1'
         ELSE coalesce(o.options ->> 'minimum_should_match', '1') END,
     c.promoted_by, c.merge_rank, c.rerank_score, h.arm,
     CASE WHEN c.query_rank IS NULL THEN '{}' ELSE coalesce(o.options ->> 'fields', '{}') END
@@ -44,7 +44,8 @@ COMMENT ON COLUMN analytics.latest_recommendations.source IS
     'co_purchase (bought by buyers of '
     'from_item_id), history_titles (found by the title of from_item_id), sequence (bought after '
     'the user''s sequence of purchases, which ends with from_item_id), backfill (a deeper hit '
-    'of a generated query), last_title (newest bought title as the query) or popular; if several '
+    'of a generated query), query_vectors and title_vectors (near a generated query, or the '
+    'title of from_item_id, by vectors), last_title (newest bought title as the query) or popular; if several '
     'sources found the item, the one with the largest share of fused_score';
 COMMENT ON COLUMN analytics.latest_recommendations.is_fallback IS
     'whether the recommendation is a fallback: source last_title or popular';
@@ -62,12 +63,14 @@ COMMENT ON COLUMN analytics.latest_recommendations.hit_rank IS
     'pinned';
 COMMENT ON COLUMN analytics.latest_recommendations.score IS
     'BM25 score of the hit; scores of different queries cannot be compared (co_purchase: '
-    'similarity, 0 to 1; sequence: score of the re-ranker); NULL: source is popular or pinned';
+    'similarity, 0 to 1; query_vectors and title_vectors: cosine of the two texts'' vectors; '
+    'sequence: score of the re-ranker); NULL: source is popular or pinned';
 COMMENT ON COLUMN analytics.latest_recommendations.index_name IS
     'name of the Elasticsearch index that was searched';
 COMMENT ON COLUMN analytics.latest_recommendations.from_item_id IS
     'bought item whose neighbour the item is, whose title found it, or that ends the sequence '
-    'that found it; NULL: source is not co_purchase, history_titles or sequence';
+    'that found it; NULL: source is not co_purchase, history_titles, '
+    'title_vectors or sequence';
 COMMENT ON COLUMN analytics.latest_recommendations.from_title IS
     'cleaned title of from_item_id; NULL: none usable, or from_item_id is NULL';
 COMMENT ON COLUMN analytics.latest_recommendations.fused_score IS

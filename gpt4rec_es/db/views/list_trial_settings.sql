@@ -1,10 +1,11 @@
 CREATE VIEW analytics.list_trial_settings (
-    trial_id, setting_number, is_fitted, has_reranker, has_sequence, setting_num_queries,
+    trial_id, setting_number, is_fitted, has_reranker, has_sequence, has_vectors,
+    setting_num_queries,
     query_decay, query_hits, candidates, history, history_decay, neighbours,
     pair_decay, pair_backward, pair_popularity, pair_damping, setting_value
 ) AS
 SELECT
-    trial_no, setting_no, is_fitted, has_reranker, has_sequence, num_queries,
+    trial_no, setting_no, is_fitted, has_reranker, has_sequence, has_vectors, num_queries,
     query_decay, query_hits, candidates, history, history_decay, neighbours,
     pair_decay, pair_backward, pair_popularity, pair_damping, value
 FROM public.list_trial_settings;
@@ -21,6 +22,8 @@ COMMENT ON COLUMN analytics.list_trial_settings.has_reranker IS
     'whether a re-ranker''s score is one of the fitted features; NULL: an older trial';
 COMMENT ON COLUMN analytics.list_trial_settings.has_sequence IS
     'whether the best items of a re-ranker are a source; NULL: an older trial';
+COMMENT ON COLUMN analytics.list_trial_settings.has_vectors IS
+    'whether texts are searched by vectors, too; NULL: an older trial';
 COMMENT ON COLUMN analytics.list_trial_settings.setting_num_queries IS
     'number of first queries of a user that are searched; NULL: an older trial';
 COMMENT ON COLUMN analytics.list_trial_settings.query_decay IS

@@ -13,7 +13,8 @@ COMMENT ON COLUMN analytics.run_sources.run_id IS 'name of the run, see view run
 COMMENT ON COLUMN analytics.run_sources.logical_date IS
     'date that the run makes recommendations for, in the schedule''s time zone';
 COMMENT ON COLUMN analytics.run_sources.candidate_source IS
-    'source of candidates: queries, co_purchase, history_titles or sequence';
+    'source of candidates: queries, co_purchase, history_titles, sequence, query_vectors '
+    'or title_vectors';
 COMMENT ON COLUMN analytics.run_sources.weight IS
     'weight of the source in fused_score (with learned fusion only whether it is used); 0: the '
     'source is not used';

@@ -31,11 +31,13 @@ def title_logprobs(
     found = np.zeros(len(leaves))
     for batch in plan_batches(lengths, 1, _TOKENS[network.device.type]):
         ids = np.zeros((len(batch), max(lengths[place] for place in batch)), np.int64)
+        is_token = np.zeros_like(ids)
         rows, places, nodes, chosen = [], [], [], []
         for row, place in enumerate(batch):
             context = contexts[place]
             tokens = [*context, *trie.tokens(leaves[place])][: lengths[place]]
             ids[row, : len(tokens)] = tokens
+            is_token[row, : len(tokens)] = 1
             for node, edge in paths[place]:
                 rows.append(row)
                 places.append(len(context) + int(trie.depths[node]) - 1)
@@ -43,7 +45,9 @@ def title_logprobs(
                 chosen.append(edge)
         with torch.inference_mode():
             states = network.base_model(
-                input_ids=torch.from_numpy(ids).to(network.device), use_cache=False
+                input_ids=torch.from_numpy(ids).to(network.device),
+                attention_mask=torch.from_numpy(is_token).to(network.device),
+                use_cache=False,
             ).last_hidden_state
             logits = network.get_output_embeddings()(states[rows, places])
         edges, owners, logprobs = edge_logprobs(trie, np.array(nodes), logits)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gpt4rec_es.lab.bm25.nearest import NearestTitles
 from gpt4rec_es.lab.bm25.retriever import MemoryGridSearch
 from gpt4rec_es.metrics.lists import NOTHING
 from gpt4rec_es.night.inputs.manifest import depth_ladder
@@ -39,7 +40,8 @@ class MemoryHits:
     """The hits of ``texts`` at all ``points``; a text is searched when a merge first needs it.
 
     The number of a text is its index in ``texts``. queries: search options of generated queries;
-    titles: those of bought titles. depth: initial search depth, see ``depth_ladder``.
+    titles: those of bought titles; nearest: by vectors. depth: initial search depth, see
+    ``depth_ladder``; as many hits by vectors count at most.
     """
 
     def __init__(
@@ -50,13 +52,27 @@ class MemoryHits:
         *,
         queries: MemoryGridSearch,
         titles: MemoryGridSearch,
+        nearest: NearestTitles | None = None,
     ) -> None:
         self._texts, self._points = texts, points
         self._searches = {_AS_QUERY: queries, _AS_TITLE: titles}
         # With equal options both roles of a text share one search.
         self.query_role = _AS_TITLE if queries.options == titles.options else _AS_QUERY
         self._depths = depth_ladder(depth)
+        self._nearest, self._near = nearest, dict[int, SearchResult]()
         self._found: dict[SearchKey, tuple[int, _Block, int]] = {}
+
+    def near(self, number: int) -> SearchResult | None:
+        """Return the hits of a text by vectors, at any point; None: not searched."""
+        return self._near.get(number)
+
+    def fetch_near(self, numbers: Collection[int]) -> None:
+        """Search texts by vectors that were not searched yet, to the first depth."""
+        wanted = [number for number in numbers if number not in self._near]
+        if self._nearest is not None and wanted:
+            texts = [self._texts[number] for number in wanted]
+            found = self._nearest.search(texts, self._depths[0])
+            self._near |= dict(zip(wanted, found, strict=True))
 
     def at(self, point: int) -> "HitsAtPoint":
         """Return the hits at the point of this index, with the interface of the merge."""
@@ -130,6 +146,14 @@ class HitsAtPoint:
     def of_title(self, query_no: int) -> SearchResult | None:
         """Return the hits of a bought title; None: not searched."""
         return self._hits.result(self.title_key(query_no), self._point)
+
+    def near(self, query_no: int) -> SearchResult | None:
+        """Return the hits of a text by vectors; None: not searched."""
+        return self._hits.near(query_no)
+
+    def load_near(self, query_nos: Collection[int]) -> None:
+        """Search texts by vectors that were not searched yet."""
+        self._hits.fetch_near(query_nos)
 
     def load_first(self, asked: Collection[SearchKey]) -> None:
         """Search texts that were not searched yet, to the first depth."""

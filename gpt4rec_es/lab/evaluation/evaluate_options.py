@@ -1,6 +1,6 @@
 """Options of an evaluation, and what its methods need of a generator."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gpt4rec_es.errors import UsageError
@@ -20,8 +20,8 @@ class EvaluateOptions:
     evaluation for each. bm25: None: those of the live build. learn_validation: baselines learn from
     the validation part as well, before the test. sample: maximum number of users. generator: None:
     the current one. night: rules of the product; None: none. trust: accept a generator
-    whose training data is unknown. reranker: name of the one that recipes use in place of the one
-    that they name. trained: folders of trained recommenders to measure.
+    whose training data is unknown. reranker, encoder: names of those that recipes use in place of
+    the ones that they name. trained: folders of trained recommenders to measure.
     """
 
     methods: tuple[str, ...]
@@ -38,6 +38,7 @@ class EvaluateOptions:
     night: NightRules | None = None
     trust: bool = False
     reranker: str | None = None
+    encoder: str | None = None
     trained: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
@@ -57,6 +58,12 @@ class EvaluateOptions:
                 "Nothing that is measured uses --reranker.",
                 "Measure the product by a recipe that names a re-ranker, or give --trained.",
             )
+        if self.encoder is not None and not any(one.encoder for one in self.measured_recipes):
+            raise UsageError(
+                "Nothing that is measured uses --encoder.",
+                "Measure the product by a recipe that names an encoder, or by --sources with "
+                "title_vectors or query_vectors.",
+            )
         if self.num_queries and min(self.num_queries) < 1:
             raise UsageError("The number of queries is below 1.", "Give --num-queries as 5,10.")
 
@@ -68,6 +75,19 @@ class EvaluateOptions:
     def reranker_of(self, recipe: Recipe) -> str | None:
         """Return the name of the re-ranker that a recipe is measured with."""
         return None if recipe.reranker is None else self.reranker or recipe.reranker
+
+    def encoder_of(self, recipe: Recipe) -> str | None:
+        """Return the name of the encoder that a recipe is measured with."""
+        return None if recipe.encoder is None else self.encoder or recipe.encoder
+
+    def with_queries(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with the largest of ``num_queries``, and at least as many beams."""
+        if not self.num_queries:
+            return recipe
+        most = max(self.num_queries)
+        beams = max(most, recipe.decoding.num_beams)
+        decoding = replace(recipe.decoding, num_queries=most, num_beams=beams)
+        return replace(recipe, decoding=decoding)
 
     def recipes_of(self, method: str) -> tuple[NamedRecipe, ...]:
         """Return the recipes that a method with queries is measured by."""

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from gpt4rec_es.lab.evaluation.data import EvaluationCatalog
 from gpt4rec_es.lab.evaluation.evaluate_options import EvaluateOptions
 from gpt4rec_es.lab.evaluation.merging import Cell, merge_lists
 from gpt4rec_es.lab.evaluation.methods import Baselines
+from gpt4rec_es.lab.evaluation.nearest_titles import EncodedTitles
 from gpt4rec_es.lab.evaluation.night_rules import AppliedRules
 from gpt4rec_es.lab.evaluation.rerank_vectors import SplitVectors
 from gpt4rec_es.lab.evaluation.sources import product_sources
@@ -76,6 +77,7 @@ class MethodLists:
         self._written: dict[tuple[str, PromptForm, Decoding], WrittenQueries] = {}
         self._nats = NatsPerTitle(eval_users, catalog, train, bars)
         self._rerank = SplitVectors(engine, split, eval_users, catalog.active)
+        self._encoded = EncodedTitles(engine, catalog.item_ids, catalog.titles, catalog.active)
 
     def lists(
         self,
@@ -143,7 +145,7 @@ class MethodLists:
         With the same number of beams, fewer queries are a prefix of more queries.
         """
         started = time.monotonic()
-        recipe = _with_queries(named.recipe, options.num_queries)
+        recipe = options.with_queries(named.recipe)
         is_written = method == "queries" or recipe.writes_queries
         known: dict[str, Any] = {"recipe": named.as_dict(), **recipe.search.as_dict()}
         numbers: tuple[int, ...] = (0,)
@@ -178,6 +180,9 @@ class MethodLists:
         sources, made_with = None, {}
         name = options.reranker_of(recipe) if method == "product" else None
         vectors, reranker = self._rerank.by(name, options.part)
+        nearest, encoder = self._encoded.by(
+            options.encoder_of(recipe) if method == "product" else None
+        )
         removed: Collection[str] = frozenset()
         with self._bars("Searching and merging", "users") as progress:
             if method == "product":
@@ -191,12 +196,14 @@ class MethodLists:
                     rules=self._applied.items,
                     may_search=self._applied.may_search,
                     vectors=vectors,
+                    nearest=nearest,
                 )
                 made_with = {
                     "fusion": recipe.fusion.as_dict(),
                     "filters": filters,
                     **self._applied.as_dict,
                     **reranker,
+                    **encoder,
                     **_learned(options),
                 }
             lists = merge_lists(
@@ -235,15 +242,6 @@ class MethodLists:
 def _opened(generator: Generator, recipe: Recipe, open_generator: OpenGenerator) -> QueryGenerator:
     """Return the generator with the prompts and lengths of a recipe."""
     return opened_unchanged(generator, lambda row: open_generator(row, recipe))
-
-
-def _with_queries(recipe: Recipe, numbers: Sequence[int]) -> Recipe:
-    """Return the recipe with the largest of ``numbers`` queries, and at least as many beams."""
-    if not numbers:
-        return recipe
-    most = max(numbers)
-    beams = max(most, recipe.decoding.num_beams)
-    return replace(recipe, decoding=replace(recipe.decoding, num_queries=most, num_beams=beams))
 
 
 def _learned(options: EvaluateOptions) -> dict[str, bool]:

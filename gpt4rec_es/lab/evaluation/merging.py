@@ -19,7 +19,7 @@ from gpt4rec_es.metrics.lists import NOTHING, Lists
 from gpt4rec_es.night.stages.hits import SPARE_HITS, HitSource
 from gpt4rec_es.night.stages.merge import MergedUsers
 from gpt4rec_es.night.stages.merge_inputs import MergeInputs
-from gpt4rec_es.options.lists import ANY_TERM, HISTORY_TITLES, SearchOptions
+from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.ranking.promotions import NO_PROMOTIONS
 from gpt4rec_es.records import Bm25
@@ -78,8 +78,8 @@ class GridMerge:
         sources: ListSources,
     ) -> None:
         """Set the searches of generated queries and of bought titles."""
-        self._queries, self._titles, self._points = queries, titles, points
-        self._sources = sources
+        self._queries, self._titles = queries, titles
+        self._points, self._sources = points, sources
 
     def merge(
         self,
@@ -118,7 +118,12 @@ class GridMerge:
         room = _HITS // (depth * len(self._points))
         for numbers, inputs in self._numbered(queries, histories, removed, room):
             hits = MemoryHits(
-                list(numbers), self._points, depth, queries=self._queries, titles=self._titles
+                list(numbers),
+                self._points,
+                depth,
+                queries=self._queries,
+                titles=self._titles,
+                nearest=self._sources.nearest,
             )
             for first in range(0, len(inputs), _USERS):
                 some = inputs[first : first + _USERS]
@@ -165,7 +170,7 @@ class GridMerge:
         if last is None:
             return []
         fusion = self._sources.fusion
-        queried = newest[: fusion.history] if fusion.uses(HISTORY_TITLES) else ()
+        queried = newest[: fusion.history] if fusion.uses_titles else ()
         return [last, *(titles[item] for item in queried if item in titles)]
 
     def _merge_inputs(
@@ -183,13 +188,9 @@ class GridMerge:
                 user.user_no: deduplicate_keep_last(histories[user.user_no])[::-1][: fusion.history]
                 for user in users
             }
-        if fusion.uses(HISTORY_TITLES):
-            titles = {
-                item: numbers[sources.titles[item]]
-                for items in newest.values()
-                for item in items
-                if item in sources.titles
-            }
+        if fusion.uses_titles:
+            known = {item for items in newest.values() for item in items} & sources.titles.keys()
+            titles = {item: numbers[sources.titles[item]] for item in known}
         return MergeInputs(
             k=k,
             fusion=fusion,

@@ -15,7 +15,8 @@ from sqlalchemy import Engine
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows.filters import frozen_filters
 from gpt4rec_es.night.inputs.rules import item_rules_now, rules_manifest
-from gpt4rec_es.options.lists import ListRules, QueryFilters
+from gpt4rec_es.options.list_rules import ListRules
+from gpt4rec_es.options.lists import QueryFilters
 from gpt4rec_es.ranking.rules import ItemRules
 from gpt4rec_es.retrieval.query_filters import (
     PASSED,

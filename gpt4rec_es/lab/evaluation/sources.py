@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gpt4rec_es.lab.baselines.popularity import count_buyers
+from gpt4rec_es.lab.bm25.nearest import NearestTitles
 from gpt4rec_es.lab.evaluation.data import EvaluationCatalog
 from gpt4rec_es.lab.splits.histories import deduplicate_keep_last
 from gpt4rec_es.options.lists import Fusion
@@ -24,7 +25,7 @@ class ListSources:
 
     titles: query texts by item; popular: items of the last fallback, best first; neighbours: by
     item, if co-purchases are a source; buyers: for a learned fusion. rules: rules applied to every
-    list. vectors: by a re-ranker; users by their index.
+    list. vectors: by a re-ranker; users by their index. nearest: search by an encoder's vectors.
     """
 
     fusion: Fusion = field(default_factory=Fusion)
@@ -34,6 +35,7 @@ class ListSources:
     rules: ItemRules | None = None
     buyers: Buyers = NO_BUYERS
     vectors: Vectors = NO_VECTORS
+    nearest: NearestTitles | None = None
 
 
 def product_sources(
@@ -45,11 +47,12 @@ def product_sources(
     rules: ItemRules | None = None,
     may_search: Callable[[str], bool] = bool,
     vectors: Vectors = NO_VECTORS,
+    nearest: NearestTitles | None = None,
 ) -> ListSources:
     """Return the sources of a night, computed from the training part only.
 
     baskets: basket numbers of the purchases in ``train``; without them each purchase is a basket.
-    may_search: whether a bought title may be a query.
+    may_search: whether a bought title may be a query. nearest: see ``ListSources``.
     """
     buyers = count_buyers(train.values())
     ids = catalog.item_ids
@@ -66,7 +69,7 @@ def product_sources(
         counts[ordered] = np.bincount(purchases.items, minlength=len(ordered))
         counted = Buyers(counts)
     titles = query_titles(catalog, may_search)
-    return ListSources(fusion, titles, popular, neighbours, rules, counted, vectors)
+    return ListSources(fusion, titles, popular, neighbours, rules, counted, vectors, nearest)
 
 
 def query_titles(

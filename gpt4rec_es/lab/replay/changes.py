@@ -18,7 +18,7 @@ from gpt4rec_es.lab.replay.recipe_changes import (
     fusion_of,
 )
 from gpt4rec_es.night.inputs.rules import search_options_of
-from gpt4rec_es.options.lists import ListRules
+from gpt4rec_es.options.list_rules import ListRules
 from gpt4rec_es.options.recipe import NamedRecipe
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.options.lists import QUERIES, Fusion, SearchOptions
+from gpt4rec_es.options.features import OF_QUERIES
+from gpt4rec_es.options.lists import Fusion, SearchOptions
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe
 from gpt4rec_es.records import Bm25
 
@@ -36,6 +37,8 @@ def by_recipe(run: Run, named: NamedRecipe) -> Run:
             "Replay a night with that re-ranker, or by a recipe without one.",
         )
     manifest = copy.deepcopy(run.manifest)
+    if recipe.encoder not in {None, (run.manifest.get("encoder") or {}).get("name")}:
+        manifest["encoder"] = {"name": recipe.encoder}  # see sources.with_encoder
     manifest["recipe"] = named.as_dict()
     stored = manifest["decoding"]["num_queries"]
     manifest["decoding"]["num_queries"] = min(stored, recipe.decoding.num_queries)
@@ -93,8 +96,10 @@ def change_search(manifest: dict[str, Any], options: SearchOptions) -> None:
 
 def change_fusion(manifest: dict[str, Any], after: Fusion) -> None:
     """Set the fusion of a manifest; without weight, queries are none of its sources."""
-    if not dict(after.weights).get(QUERIES):
+    if not any(weight > 0 and name in OF_QUERIES for name, weight in after.weights):
         manifest |= {"generator": None, "prompt": None}
+    if not after.uses_vectors:
+        manifest.pop("encoder", None)
     if not after.uses_reranker:
         manifest.pop("reranker", None)
     manifest.pop("fusion", None)

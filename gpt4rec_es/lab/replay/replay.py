@@ -29,7 +29,9 @@ from gpt4rec_es.lab.replay.result import Replay, metric_rows, replay_row
 from gpt4rec_es.lab.replay.sources import (
     LazyRetriever,
     ensure_titles,
+    has_new_searches,
     with_co_purchases,
+    with_encoder,
     with_search_options,
 )
 from gpt4rec_es.night.inputs.item_vectors import load_run_items
@@ -74,8 +76,8 @@ def replay(
     if changes.k is not None:
         build.require_items(changes.k)
     changed = with_search_options(parts, run, changed_run(run, changes))
-    changed = with_co_purchases(parts, run, changed)
-    has_new_titles = ensure_titles(parts, run, changed)
+    changed = with_co_purchases(parts, run, with_encoder(parts, build, changed))
+    ensure_titles(parts, run, changed)
     if split is not None:
         with transaction(parts.engine) as connection:
             require_comparable(connection, (run, changed), split)
@@ -91,9 +93,7 @@ def replay(
             changed,
             retriever,
             keep=is_same_build,
-            is_new=has_new_titles
-            or (changed.search_options_no, changed.filters_no)
-            != (run.search_options_no, run.filters_no),
+            is_new=has_new_searches(run, changed),
             has_other_rules=bool(changes.rules),
             progress=progress,
         )

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 
 from gpt4rec_es.db.engine import retrying
-from gpt4rec_es.db.rows import rerankers
+from gpt4rec_es.db.rows import encoders, rerankers
+from gpt4rec_es.db.rows.encoders import Encoder
 from gpt4rec_es.db.rows.generators import Generator
 from gpt4rec_es.db.rows.generators import current as current_generator
 from gpt4rec_es.db.rows.rerankers import Reranker
@@ -41,13 +42,19 @@ class Ranker(NamedTuple):
         known = (row.reranker_no, row.vectors_version)
         return known == (self.row.reranker_no, catalog_version)
 
-    def frozen(self, catalog_version: int) -> dict[str, Any]:
-        """Return what a manifest says of it; catalog_version: of its item vectors."""
+    def frozen(self, catalog_version: int, frozen_history: int) -> dict[str, Any]:
+        """Return what a manifest says because of it.
+
+        catalog_version: of its item vectors; frozen_history: purchases that are frozen without it.
+        """
         return {
-            "reranker_no": self.row.reranker_no,
-            "name": self.row.name,
-            "content_hash": self.row.content_hash,
-            "catalog_version": catalog_version,
+            "frozen_history": max(frozen_history, self.row.history_length),
+            "reranker": {
+                "reranker_no": self.row.reranker_no,
+                "name": self.row.name,
+                "content_hash": self.row.content_hash,
+                "catalog_version": catalog_version,
+            },
         }
 
 
@@ -113,6 +120,21 @@ def open_unchanged(parts: NightParts, row: Reranker) -> VectorMaker:
             "Put them back, or register them under another name and use a recipe that names it.",
         )
     return maker
+
+
+def open_encoder(parts: NightParts, options: NightOptions) -> Encoder | None:
+    """Return the row of the encoder that the recipe names, which can be opened; None: none.
+
+    Raises:
+        ConflictError: its files changed since it was registered.
+        UsageError: none of that name is registered, or its files are gone.
+    """
+    name = options.recipe.recipe.encoder
+    if name is None:
+        return None
+    row = retrying(parts.engine, lambda connection: encoders.get(connection, name))
+    parts.open_encoder(row)
+    return row
 
 
 def vectors_version(

@@ -8,11 +8,12 @@ from typing import Any, Protocol
 from elasticsearch import Elasticsearch
 from sqlalchemy import Engine
 
+from gpt4rec_es.db.rows.encoders import Encoder as EncoderRow
 from gpt4rec_es.db.rows.generators import Generator
 from gpt4rec_es.db.rows.metadata import ItemFields
 from gpt4rec_es.db.rows.rerankers import Reranker
 from gpt4rec_es.options.recipe import Recipe
-from gpt4rec_es.protocols import QueryGenerator, Retriever
+from gpt4rec_es.protocols import Encoder, QueryGenerator, Retriever
 from gpt4rec_es.ranking.vectors import Fixed
 
 
@@ -54,16 +55,17 @@ def utc_now() -> dt.datetime:
 class NightParts:
     """Dependencies of a night: database, search cluster, and functions that open its stages.
 
-    open_generator(row, recipe), open_reranker(row) and open_retriever(index_name, run_id) are
-    called when a stage starts; ensure_index() reindexes if the catalog changed and returns the live
-    build's number. now: this machine's clock.
+    open_generator(row, recipe), open_reranker(row), open_encoder(row) and
+    open_retriever(index_name, run_id, encoder=None) are called when a stage starts; ensure_index()
+    reindexes if the catalog changed and returns the live build's number. now: this machine's clock.
     """
 
     engine: Engine
     elastic: Elasticsearch
     open_generator: Callable[[Generator, Recipe], QueryGenerator]
     open_reranker: Callable[[Reranker], VectorMaker]
-    open_retriever: Callable[[str, str], Retriever]
+    open_encoder: Callable[[EncoderRow], Encoder]
+    open_retriever: Callable[..., Retriever]
     ensure_index: Callable[[], int]
     actor: str
     now: Callable[[], dt.datetime] = utc_now

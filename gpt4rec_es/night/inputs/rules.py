@@ -22,7 +22,8 @@ from gpt4rec_es.db.rows.rule_items import (
 )
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.db.rows.texts import NO_OPTIONS, options_number
-from gpt4rec_es.options.lists import ListRules, QueryFilters, SearchOptions
+from gpt4rec_es.options.list_rules import ListRules
+from gpt4rec_es.options.lists import QueryFilters, SearchOptions
 from gpt4rec_es.prompts.keys import canonical_json, hash128
 from gpt4rec_es.ranking.promotions import Boost, Pin, Promotions
 from gpt4rec_es.ranking.rules import MAX_PER_BRAND, SHOWN, ItemRules

@@ -17,6 +17,7 @@ from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.db.rows.stored_lists import ListedRow, load_list, load_outcome
 from gpt4rec_es.db.rows.texts import NO_OPTIONS, load_searches
 from gpt4rec_es.errors import UsageError
+from gpt4rec_es.night.inputs.near import near_options_no
 from gpt4rec_es.night.inputs.rules import load_item_rules
 from gpt4rec_es.night.stages.load_merge_inputs import load_merge_inputs
 from gpt4rec_es.night.stages.merge_inputs import MergeInputs
@@ -28,12 +29,36 @@ from gpt4rec_es.records import SearchResult
 
 
 @dataclass(frozen=True, slots=True)
-class MergedAgain:
-    """A user's stored list and the merge of the stored hits.
+class StoredHits:
+    """Hits of texts by number, of the deepest stored search, see ``KnownHits``.
 
-    results: hits of generated queries by number, of the deepest stored search; of_titles: the same
-    of bought titles.
+    queries, titles: of generated queries and bought titles by words; vectors: of both by vectors.
     """
+
+    queries: dict[int, SearchResult]
+    titles: dict[int, SearchResult]
+    vectors: dict[int, SearchResult]
+
+    def of_query(self, query_no: int) -> SearchResult | None:
+        """Return the hits of a generated query."""
+        return self.queries.get(query_no)
+
+    def of_title(self, query_no: int) -> SearchResult | None:
+        """Return the hits of a bought title."""
+        return self.titles.get(query_no)
+
+    def near(self, query_no: int) -> SearchResult | None:
+        """Return the hits of a text by vectors."""
+        return self.vectors.get(query_no)
+
+    def all(self) -> list[SearchResult]:
+        """Return the hits of all searches."""
+        return [*self.queries.values(), *self.titles.values(), *self.vectors.values()]
+
+
+@dataclass(frozen=True, slots=True)
+class MergedAgain:
+    """A user's stored list and the merge of the stored hits."""
 
     user_id: str
     run: Run
@@ -41,8 +66,7 @@ class MergedAgain:
     stored: list[ListedRow]
     outcome: UserOutcome | None
     inputs: MergeInputs
-    results: dict[int, SearchResult]
-    of_titles: dict[int, SearchResult]
+    hits: StoredHits
     merge: Merge
 
     @property
@@ -65,7 +89,7 @@ class MergedAgain:
         """Return query rank -> number of its first hits that the list used."""
         inputs, user = self.inputs, self.user
         return trace.used_hits(
-            inputs.query_hits(user, self.results.get),
+            inputs.query_hits(user, self.hits),
             inputs.k,
             inputs.fusion,
             self.excluded,
@@ -75,7 +99,7 @@ class MergedAgain:
 
     def load_names(self, connection: Connection) -> dict[int, dict[str, Any]]:
         """Return item number -> id and title of all hits and listed items."""
-        hits = {n for r in (*self.results.values(), *self.of_titles.values()) for n in r.item_nos}
+        hits = {n for result in self.hits.all() for n in result.item_nos}
         listed = [n for row in self.stored for n in (row.item_no, row.from_item_no)]
         names = load_names(connection, hits.union(n for n in listed if n is not None))
         return {item_no: name._asdict() for item_no, name in names.items()}
@@ -100,13 +124,18 @@ def merge_again(connection: Connection, user_id: str, run_id: str) -> MergedAgai
     user = users[0]
     rules = load_item_rules(connection, run)
     inputs = load_merge_inputs(connection, run, [user_no], rules)
-    if (
-        user.arm is not None
-    ):  # its list is a plain merge, which no other source and no boost changes
+    if user.arm is not None:
+        # Its list is a plain merge, which no other source and no boost changes.
         inputs = replace(inputs, fusion=Fusion(), newest={}, titles={}, promotions=NO_PROMOTIONS)
-    results = _deepest_results(connection, run, user.query_nos or (), run.search_options_no)
     titles_asked = [*inputs.title_queries(user), user.last_query_no]
-    of_titles = _deepest_results(connection, run, [n for n in titles_asked if n is not None])
+    near_no = near_options_no(run.manifest)
+    hits = StoredHits(
+        _deepest_results(connection, run, user.query_nos or (), run.search_options_no),
+        _deepest_results(connection, run, [n for n in titles_asked if n is not None]),
+        {}
+        if near_no is None
+        else _deepest_results(connection, run, inputs.near_queries(user), near_no),
+    )
     return MergedAgain(
         user_id,
         run,
@@ -114,9 +143,8 @@ def merge_again(connection: Connection, user_id: str, run_id: str) -> MergedAgai
         load_list(connection, run.run_no, user_no),
         load_outcome(connection, run.run_no, user_no),
         inputs,
-        results,
-        of_titles,
-        inputs.merge(user, results.get, of_titles.get, keep_removed=True),
+        hits,
+        inputs.merge(user, hits, keep_removed=True),
     )
 
 

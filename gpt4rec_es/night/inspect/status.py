@@ -46,7 +46,7 @@ class RunStatus:
     pruned_at: time the lists were deleted. users_done: number of users with stored lists.
     eta_seconds: estimated seconds to the end of the current stage. recipe: None: the run is older
     than recipes. weights: of its sources. holdback: share of users by arm. generator,
-    reranker: None: it has none.
+    reranker, encoder: None: it has none.
     canary_users: users served first, None: none; canary_passed_at: None: the others do not follow.
     distinct_first_queries, top_first_query_fraction: as in rows/first_queries.py; None: not checked
     yet. left_out_pins: pin and cause -> places of lists that it was to have and has not.
@@ -65,6 +65,7 @@ class RunStatus:
     k: int
     generator: str | None
     reranker: str | None
+    encoder: str | None
     recipe: str | None
     weights: dict[str, float]
     holdback: dict[str, float]
@@ -120,6 +121,7 @@ def run_status(connection: Connection, run: Run) -> RunStatus:
         k=run.k,
         generator=(run.manifest["generator"] or {}).get("name"),
         reranker=run.manifest.get("reranker", {}).get("name"),
+        encoder=run.manifest.get("encoder", {}).get("name"),
         recipe=run.manifest.get("recipe", {}).get("name"),
         weights=dict(Fusion.from_dict(run.manifest.get("fusion")).weights),
         holdback=run.manifest.get("holdback", {}).get("arms", {}),

@@ -147,7 +147,7 @@ def _queries(
     for rank, (number, query) in enumerate(
         zip(numbers, load_queries(connection, numbers), strict=True), start=1
     ):
-        result = None if number in removed else again.results.get(number)
+        result = None if number in removed else again.hits.of_query(number)
         item_nos = result.item_nos if result else ()
         explained.append(
             {

@@ -116,7 +116,7 @@ def _explain(
     rule = _rule(again, item_no)
     fused = _place(again, item_no)
     listed = _listed(connection, again, item_no)
-    results = [*again.results.values(), *again.of_titles.values()]
+    results = again.hits.all()
     fusion = again.inputs.fusion
     return ItemExplanation(
         again.user_id,
@@ -172,13 +172,12 @@ def _reason(
 def _found(again: MergedAgain, item_no: int, popular: int | None) -> Iterator[Found]:
     """Yield all places at which the item was found, also by queries that filters removed."""
     inputs, user = again.inputs, again.user
-    of_query, of_title = again.results.get, again.of_titles.get
     used = again.used_hits()
-    everything = inputs.query_hits(user, of_query, with_removed=True)
-    purchases = inputs.purchases(user, of_title)
+    everything = inputs.query_hits(user, again.hits, with_removed=True)
+    purchases = inputs.purchases(user, again.hits)
     best = inputs.with_best_items(every=True).vectors.best.get(user.user_no, NO_BEST)
     yield from trace.find_item(item_no, everything, purchases, inputs.fusion, used, best)
-    last = None if user.last_query_no is None else of_title(user.last_query_no)
+    last = None if user.last_query_no is None else again.hits.of_title(user.last_query_no)
     yield from trace.find_fallback(item_no, last, inputs.popular, popular, again.merge)
 
 
@@ -202,7 +201,7 @@ def _run_rule(
 def _place(again: MergedAgain, item_no: int) -> Place | None:
     """Return the place of the item among the candidates; None: it is none, or nothing is fused."""
     inputs = again.inputs
-    rankings = inputs.rankings(again.user, again.results.get, again.of_titles.get)
+    rankings = inputs.rankings(again.user, again.hits)
     unboosted = add_up(rankings)
     if item_no not in unboosted:
         return None

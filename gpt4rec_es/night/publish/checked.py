@@ -12,8 +12,9 @@ from sqlalchemy import Connection
 from gpt4rec_es.db.rows.measures import Measured
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.night.inputs.parts import NightParts
+from gpt4rec_es.options.features import OF_QUERIES
 from gpt4rec_es.options.gates import MIN_USUAL_NIGHTS, GateLimits
-from gpt4rec_es.options.lists import QUERIES, Fusion
+from gpt4rec_es.options.lists import Fusion
 
 # Standard errors that chance may add to a fraction of few users.
 _CHANCE = 3.0
@@ -87,7 +88,7 @@ class Checked:
     @property
     def writes_queries(self) -> bool:
         """Whether the run writes queries: they have weight, and there is a generator."""
-        return QUERIES in self.weights and self.run.generator_no is not None
+        return not OF_QUERIES.isdisjoint(self.weights) and self.run.generator_no is not None
 
     def add(self, name: str, value: float | None, n: int) -> None:
         """Keep a measure of the run with those of earlier nights."""
@@ -141,6 +142,7 @@ _INPUTS = {
     "recipe": ("recipe", "hash"),
     "generator": ("generator", "content_hash"),
     "re-ranker": ("reranker", "content_hash"),
+    "encoder": ("encoder", "content_hash"),
     "rules": ("rules",),
     "analysis": ("build", "mapping_hash"),
     "k1": ("build", "k1"),

@@ -22,6 +22,7 @@ from gpt4rec_es.logs import scrub
 from gpt4rec_es.metrics.lists import PerUser
 from gpt4rec_es.metrics.significance import bootstrap_interval
 from gpt4rec_es.night.inputs.item_vectors import load_run_items
+from gpt4rec_es.night.inputs.near import open_searches
 from gpt4rec_es.night.inputs.opened import open_unchanged
 from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.publish import measures as names
@@ -29,7 +30,8 @@ from gpt4rec_es.night.publish.checked import Checked, Verdict, is_made_as_before
 from gpt4rec_es.night.stages.embed import embed_users
 from gpt4rec_es.night.stages.hits import RunHits
 from gpt4rec_es.night.stages.load_merge_inputs import inputs_of_purchases
-from gpt4rec_es.night.stages.merge import MergedUsers, used_inputs
+from gpt4rec_es.night.stages.merge import MergedUsers
+from gpt4rec_es.night.stages.merge_inputs import used_inputs
 from gpt4rec_es.options.lists import CO_PURCHASE, Fusion
 from gpt4rec_es.ranking.vectors import NO_VECTORS, Vectors
 
@@ -104,7 +106,7 @@ def _serve(
     parts: NightParts, connection: Connection, run: Run, users: Sequence[HeldOut], k: int
 ) -> PerUser:
     """Return 1 for each user whose hidden purchase is among the first k by the run, else 0."""
-    hits = RunHits(parts.engine, run, parts.open_retriever(run.index_name, run.run_id), is_new=True)
+    hits = RunHits(parts.engine, run, open_searches(parts, run), is_new=True)
     vectors = _vectors(parts, connection, run, users)
     fusion = Fusion.from_dict(run.manifest.get("fusion"))
     found = np.zeros(len(users))

@@ -12,6 +12,7 @@ from gpt4rec_es.db.rows import canary, shard_plans
 from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows import shards as shard_rows
 from gpt4rec_es.db.rows.runs import Run
+from gpt4rec_es.night.inputs.near import near_searches
 from gpt4rec_es.version import code_version
 
 GENERATION = "generation"
@@ -123,7 +124,7 @@ def _make_shards(connection: Connection, run: Run, state: str) -> None:
         shard_plans.plan_embed(connection, run, sizes["merge"])
     elif state == STATE_OF["search"]:
         analyze_tables(connection, ("generations", "generated_queries", "queries"))
-        shard_plans.plan_search(connection, run, sizes["search"])
+        shard_plans.plan_search(connection, run, near_searches(run.manifest), sizes["search"])
     elif state == STATE_OF["merge"]:
         vectors = () if run.reranker_no is None else (f"run_user_vectors_{run.run_no}",)
         analyze_tables(connection, ("searches", *vectors))

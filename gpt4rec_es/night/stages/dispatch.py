@@ -11,6 +11,7 @@ from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.night.inputs.chosen_titles import titles_of_run
 from gpt4rec_es.night.inputs.item_vectors import load_run_items
+from gpt4rec_es.night.inputs.near import open_searches
 from gpt4rec_es.night.inputs.opened import open_unchanged
 from gpt4rec_es.night.inputs.parts import NightParts, VectorMaker
 from gpt4rec_es.night.inputs.rules import load_item_rules
@@ -131,5 +132,5 @@ class StageWork:
 
     def _open_retriever(self, run: Run) -> Retriever:
         if self._retriever is None:
-            self._retriever = self.parts.open_retriever(run.index_name, run.run_id)
+            self._retriever = open_searches(self.parts, run)
         return self._retriever

@@ -1,7 +1,8 @@
 """Hits for a merge, fetched to the depth it requests; each search is stored.
 
 A text is searched in two roles: as a generated query with the run's search options, and as a bought
-title without options, because hardly any item has most terms of a whole title.
+title without options, because hardly any item has most terms of a whole title. By vectors, both
+roles share one search, no deeper than its hits count.
 """
 
 from collections import defaultdict
@@ -14,6 +15,7 @@ from sqlalchemy import Engine
 from gpt4rec_es.db.engine import retrying
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.db.rows.texts import NO_OPTIONS, load_queries, load_searches, store_searches
+from gpt4rec_es.night.inputs.near import near_options_no, near_options_of, near_step
 from gpt4rec_es.night.inputs.rules import search_options_of
 from gpt4rec_es.options.lists import ANY_TERM, Fusion
 from gpt4rec_es.protocols import Retriever
@@ -45,8 +47,14 @@ class HitSource(Protocol):
     def of_title(self, query_no: int) -> SearchResult | None:
         """Return the loaded result of a bought title; None: not searched."""
 
+    def near(self, query_no: int) -> SearchResult | None:
+        """Return the loaded result of a text by vectors; None: not searched."""
+
     def load_first(self, asked: Collection[SearchKey]) -> None:
         """Load the results of an earlier stage at the first depth, or all results."""
+
+    def load_near(self, query_nos: Collection[int]) -> None:
+        """Load the results by vectors of these texts, as deep as they count."""
 
     def fetch(self, asked: Collection[SearchKey]) -> None:
         """Load or search missing results at the first depth."""
@@ -82,6 +90,9 @@ class RunHits:
             run.search_options_no: search_options_of(run.manifest),
             NO_OPTIONS: ANY_TERM,
         }
+        self._near_no, self._near_step = near_options_no(run.manifest), near_step(run.manifest)
+        if self._near_no is not None:
+            self._options[self._near_no] = near_options_of(run.manifest)
         self._depths: list[int] = run.manifest["depth_ladder"]
         is_plain = Fusion.from_dict(run.manifest.get("fusion")).is_plain
         self._first_hits = run.k + SPARE_HITS if is_plain else None
@@ -105,6 +116,20 @@ class RunHits:
     def of_title(self, query_no: int) -> SearchResult | None:
         """Return the loaded result of a bought title; None: not searched for this run."""
         return self._results.get(self.title_key(query_no))
+
+    def near(self, query_no: int) -> SearchResult | None:
+        """Return the loaded result of a text by vectors; None: not searched for this run."""
+        return None if self._near_no is None else self._results.get((query_no, self._near_no))
+
+    def load_near(self, query_nos: Collection[int]) -> None:
+        """Load the stored searches by vectors; as in ``load_first``, some may be missing."""
+        if self._near_no is None:
+            return
+        keys = [(number, self._near_no) for number in query_nos]
+        wanted = [one for one in keys if one not in self._results]
+        self._load(self._near_step, wanted)
+        if self._makes_first:
+            self._search(self._near_step, [one for one in wanted if one not in self._results])
 
     def load_first(self, asked: Collection[SearchKey]) -> None:
         """Load the stored searches at the manifest's depth, long ones only in part.

@@ -12,7 +12,7 @@ from gpt4rec_es.night.inputs.co_purchases import load_item_buyers
 from gpt4rec_es.night.inputs.item_vectors import load_run_items, load_run_vectors
 from gpt4rec_es.night.inputs.rules import load_shown
 from gpt4rec_es.night.stages.merge_inputs import MergeInputs
-from gpt4rec_es.options.lists import CO_PURCHASE, HISTORY_TITLES, SEQUENCE, Fusion
+from gpt4rec_es.options.lists import CO_PURCHASE, SEQUENCE, Fusion
 from gpt4rec_es.ranking.features import NO_BUYERS
 from gpt4rec_es.ranking.promotions import NO_PROMOTIONS
 from gpt4rec_es.ranking.rules import ItemRules
@@ -73,7 +73,7 @@ def inputs_of_purchases(
         load_popular(connection, run, None if rules else run.k + most_bought),
         newest,
         neighbours,
-        load_titles(connection, run, wanted) if fusion.uses(HISTORY_TITLES) else {},
+        load_titles(connection, run, wanted) if fusion.uses_titles else {},
         rules,
         shown,
         buyers,

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from sqlalchemy import Connection, Engine
 
@@ -12,7 +11,7 @@ from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.night.stages.hits import HitSource, RunHits, SearchKey
 from gpt4rec_es.night.stages.leases import Lease, Work
 from gpt4rec_es.night.stages.load_merge_inputs import load_merge_inputs
-from gpt4rec_es.night.stages.merge_inputs import MergeInputs
+from gpt4rec_es.night.stages.merge_inputs import MergeInputs, used_inputs
 from gpt4rec_es.options.holdback import NOTHING, POPULARITY
 from gpt4rec_es.protocols import Retriever
 from gpt4rec_es.ranking.outcome import Merge, Pick, decide_outcome
@@ -76,17 +75,6 @@ def merge_users(
     return MergedUsers(used_inputs(run, inputs), hits, merge_inputs, check)
 
 
-def used_inputs(run: Run, inputs: Sequence[UserInput]) -> list[UserInput]:
-    """Return the inputs with as many queries as the run's manifest uses."""
-    most = run.manifest["decoding"]["num_queries"]
-    if run.manifest["generator"] is None:  # also of a replay by a recipe without queries
-        return [replace(u, prompt_no=None, query_nos=None, removed=frozenset()) for u in inputs]
-    return [
-        user if user.query_nos is None else replace(user, query_nos=user.query_nos[:most])
-        for user in inputs
-    ]
-
-
 class MergedUsers:
     """Merges of users, with deeper searches until all lists are final; ``outcomes`` in order."""
 
@@ -101,7 +89,9 @@ class MergedUsers:
         self._merges: dict[int, Merge] = {}
         first = {n for user in users for n in user.used_queries}
         titles = {n for user in users for n in merge_inputs.title_queries(user)}
+        near = {n for user in users for n in merge_inputs.near_queries(user)}
         hits.load_first({*map(hits.query_key, first), *map(hits.title_key, titles)})
+        hits.load_near(near)
         self.outcomes = self._merge_all(users, check)
 
     def _merge_all(self, users: list[UserInput], check: Callable[[], None]) -> list[UserOutcome]:
@@ -131,7 +121,7 @@ class MergedUsers:
         deeper: set[SearchKey] = set()
         last_titles: set[SearchKey] = set()
         for user in users:
-            merge = self._merge_inputs.merge(user, hits.of_query, hits.of_title)
+            merge = self._merge_inputs.merge(user, hits)
             if merge.is_complete and not self._lacks_last_title(user, merge):
                 self._merges[user.user_no] = merge
                 continue
@@ -231,7 +221,8 @@ class MergedUsers:
         if pick.query_rank is not None:
             return (user.query_nos or ())[pick.query_rank - 1]
         source, from_item_no = pick.source, pick.from_item_no
-        if source is Source.HISTORY_TITLES and from_item_no is not None:
+        of_titles = {Source.HISTORY_TITLES, Source.TITLE_VECTORS}
+        if source in of_titles and from_item_no is not None:
             return self._merge_inputs.titles[from_item_no]
         return user.last_query_no if source is Source.LAST_TITLE else None
 

@@ -3,7 +3,8 @@
 import pytest
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.options.lists import ANY_TERM, Fusion, ListRules, SearchOptions
+from gpt4rec_es.options.list_rules import ListRules
+from gpt4rec_es.options.lists import ANY_TERM, Fusion, SearchOptions
 from gpt4rec_es.options.search_options import parse_fields
 
 

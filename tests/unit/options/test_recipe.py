@@ -7,7 +7,14 @@ import pytest
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.options.lists import Fusion, PairCounting, QueryFilters, SearchOptions
-from gpt4rec_es.options.recipe import NamedRecipe, Recipe, differences, without_reranker
+from gpt4rec_es.options.recipe import (
+    NamedRecipe,
+    Recipe,
+    differences,
+    with_vectors,
+    without_reranker,
+    without_vectors,
+)
 from gpt4rec_es.options.recipe_document import parse_document, read_document
 from gpt4rec_es.recipes.shipped import SHIPPED, shipped
 from gpt4rec_es.records import Decoding
@@ -21,6 +28,7 @@ OTHER = Recipe(
         (("co_purchase", 1), ("queries", 0.5)), query_decay=0.9, pairs=PairCounting(decay=0.5)
     ),
 )
+BY_VECTORS = Recipe(fusion=Fusion((("query_vectors", 1.0),)), encoder="words")
 
 
 def document_with(place: str, value: Any) -> dict[str, Any]:
@@ -37,7 +45,9 @@ def document_with(place: str, value: Any) -> dict[str, Any]:
     return document
 
 
-@pytest.mark.parametrize("recipe", [Recipe(), OTHER, *(shipped(name).recipe for name in SHIPPED)])
+@pytest.mark.parametrize(
+    "recipe", [Recipe(), OTHER, BY_VECTORS, *(shipped(name).recipe for name in SHIPPED)]
+)
 def test_a_document_is_read_as_it_was_written(recipe: Recipe) -> None:
     text = json.dumps(recipe.as_document())
     again = parse_document(text, "it")
@@ -259,3 +269,32 @@ def test_fields_are_in_the_document_and_its_hash_only_if_there_are_some() -> Non
     assert read_document(json.loads(json.dumps(document))) == with_brand
     assert with_brand.content_hash != plain.content_hash
     assert differences(plain, with_brand) == {"search.fields.brand": [None, 1.0]}
+
+
+def test_an_encoder_is_named_where_vectors_are_searched() -> None:
+    assert BY_VECTORS.writes_queries
+    assert BY_VECTORS.needs_generator
+    assert BY_VECTORS.as_document()["encoder"] == "words"
+    assert "encoder" not in Recipe().as_document()
+    document = BY_VECTORS.as_document()
+    del document["encoder"]
+    with pytest.raises(UsageError, match=r"searches by vectors, but names no encoder"):
+        read_document(document)
+    # Other sources alone drop it.
+    named = NamedRecipe("x", BY_VECTORS)
+    assert named.changed(fusion=Fusion()).recipe.encoder is None
+    both = with_vectors(OTHER, "words")
+    assert list(both.sources)[-2:] == ["query_vectors", "title_vectors"]
+    assert (
+        "query_vectors"
+        not in with_vectors(replace(OTHER, fusion=Fusion((("co_purchase", 1.0),))), "words").sources
+    )
+    assert without_vectors(both) == OTHER
+
+
+def test_what_is_searched_is_no_entry_of_the_section_search() -> None:
+    with pytest.raises(UsageError, match=r"unknown entry 'encoder'"):
+        read_document(document_with("search.encoder", "abc"))
+    with pytest.raises(UsageError, match=r"vectors have no terms"):
+        SearchOptions("2", encoder="abc")
+    assert SearchOptions(encoder="abc").as_dict() == {"encoder": "abc"}

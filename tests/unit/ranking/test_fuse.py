@@ -184,7 +184,8 @@ fusions = st.builds(
         (
             ("queries", pair[0]),
             ("co_purchase", pair[1]),
-            *([("history_titles", 0.4)] if titles else []),
+            *([("history_titles", 0.4), ("title_vectors", 0.3)] if titles else []),
+            *([("query_vectors", 0.2)] if titles else []),
         ),
         method=method,
         candidates=candidates,
@@ -217,17 +218,22 @@ def fused(case: Case, depths: list[int], title_depths: list[int], last_depth: in
             100 + age,
             Neighbours(nearest, [0.9 / place for place in range(1, len(nearest) + 1)]),
             searched(title, depth),
+            searched(title[::-1], 1000),
         )
         for age, (nearest, title, depth) in enumerate(
             zip(case.neighbours, case.titles, title_depths, strict=False)
         )
     ]
     hits = [
-        QueryHits(rank, searched(hit_list, depth))
+        QueryHits(rank, searched(hit_list, depth), near=near(hit_list))
         for rank, (hit_list, depth) in enumerate(zip(case.lists, depths, strict=True), start=1)
     ]
     last = searched(case.last_title, last_depth)
     return fuse_sources(hits, purchases, case.k, case.fusion, case.bought, last_title=last)
+
+
+def near(hit_list: list[int] | None) -> SearchResult:
+    return searched(hit_list and hit_list[::-1], 1000)
 
 
 def complete(case: Case) -> Merge:
@@ -242,8 +248,9 @@ def test_no_item_twice_none_bought_and_as_long_as_it_can_be(case: Case) -> None:
     reachable = {item for hits in case.lists for item in hits or []} | set(case.last_title)
     reachable |= {item for nearest in speaking for item in nearest}
     if case.fusion.uses("history_titles"):
-        cut = [hits[: case.fusion.candidates] for hits in case.titles[: len(speaking)]]
-        reachable |= {item for hits in cut for item in hits}
+        most = case.fusion.candidates
+        for hits in case.titles[: len(speaking)]:  # by vectors, the same in another order
+            reachable |= {*hits[:most], *hits[::-1][:most]}
     assert len(set(items)) == len(items)
     assert not set(items) & case.bought
     assert len(items) == min(case.k, len(reachable - case.bought))

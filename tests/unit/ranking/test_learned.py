@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.options.features import CONTEXTS, FEATURES, POPULARITY, coefficient_names
 from gpt4rec_es.options.lists import Fusion
-from gpt4rec_es.ranking.features import FEATURE_VALUES, Buyers, find_candidates
+from gpt4rec_es.ranking.feature_values import FEATURE_VALUES
+from gpt4rec_es.ranking.features import Buyers, find_candidates
 from gpt4rec_es.ranking.fuse import fuse_sources
 from gpt4rec_es.ranking.outcome import Merge, QueryHits
 from gpt4rec_es.ranking.rules import ItemRules
@@ -83,6 +84,57 @@ def test_features_are_those_computed_by_hand() -> None:
         "similarity": pytest.approx(log1p(1000 * recent[1])),
         "buyers": pytest.approx(log1p(5)),
     }
+
+
+def near(*hits: tuple[int, float], exhausted: bool = True) -> SearchResult:
+    """Return hits by vectors from cosines, with the scores of a cluster."""
+    return found(*((item, (1 + cosine) / 2) for item, cosine in hits), exhausted=exhausted)
+
+
+def test_hits_by_vectors_are_measured_from_the_last_one_that_counts() -> None:
+    fusion = learned(
+        ("title_near_recent", 1.0),
+        weights=(("query_vectors", 1.0), ("title_vectors", 1.0)),
+        candidates=3,
+        query_hits=1,
+    )
+    queries = [
+        QueryHits(1, found((9, 1.0)), near=near((4, 0.8), (1, 0.6), (2, 0.4))),
+        QueryHits(2, found(), near=None),  # not searched: it has no part
+    ]
+    purchases = [
+        # Of candidates, the last that counts has a cosine of .2; the fourth does not count.
+        Purchase(11, near=near((11, 1.0), (1, 0.6), (2, 0.2), (3, 0.1))),
+        Purchase(12, near=near((12, 1.0), (2, 0.5))),  # all that there are
+    ]
+    found_now = find_candidates(queries, purchases, fusion, {11, 12}, BUYERS, 2)
+    assert found_now.item_nos.tolist() == [4, 1, 2]
+    columns = dict(zip(FEATURES, found_now.features.T.tolist(), strict=True))
+    # From .01 at the last hit that counts to 1 at the same title.
+    one, two, other = 0.41 / 0.81, 0.01 / 0.81, 0.01 / 0.51
+    assert columns["title_near_newest"] == pytest.approx([0, one, two])
+    assert columns["title_near_recent"] == pytest.approx([0, one * 2 / 3, two * 2 / 3 + other / 3])
+    assert columns["title_near_mean"] == pytest.approx([0, one / 2, (two + other) / 2])
+    assert columns["title_near_best"] == pytest.approx([0, one, other])
+    query = 0.41 / 0.61  # measured by three hits, of which one counts
+    assert columns["query_near_newest"] == pytest.approx([query, 0, 0])
+    assert columns["query_near_recent"] == pytest.approx([query, 0, 0])
+    assert columns["query_near_best"] == pytest.approx([query, 0, 0])
+    assert columns["title_best"] == [0, 0, 0]
+    merge = fuse_sources(queries, purchases, 2, fusion, {11, 12})
+    assert [(p.item_no, p.source, p.from_item_no) for p in merge.picks] == [
+        (1, Source.TITLE_VECTORS, 11),
+        (2, Source.TITLE_VECTORS, 11),
+    ]
+    assert merge.picks[0].score == pytest.approx(0.6)  # the cosine
+
+
+def test_titles_that_are_all_the_same_are_all_near() -> None:
+    fusion = learned(("title_near_best", 1.0), weights=(("title_vectors", 1.0),), candidates=2)
+    purchases = [Purchase(11, near=near((1, 1.0), (2, 1.0), (3, 1.0)))]
+    found_now = find_candidates([], purchases, fusion, {11}, BUYERS, 1)
+    column = found_now.features[:, list(FEATURES).index("title_near_best")]
+    assert column.tolist() == pytest.approx([1.0, 1.0])
 
 
 def test_every_feature_has_its_value() -> None:

@@ -4,15 +4,15 @@ Hits and candidates are arrays in a work folder, and users are taken some at a t
 not grow with their number.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from gpt4rec_es.lab.evaluation.data import EvaluationCatalog
-from gpt4rec_es.lab.splits.histories import deduplicate_keep_last
-from gpt4rec_es.lab.tuning.lists.arrays import Ragged, Shoppers, new_array
+from gpt4rec_es.lab.tuning.lists.arrays import Shoppers, new_array
 from gpt4rec_es.lab.tuning.lists.candidates import CandidateSet
 from gpt4rec_es.lab.tuning.lists.columns import (
     Column,
@@ -23,19 +23,17 @@ from gpt4rec_es.lab.tuning.lists.columns import (
 from gpt4rec_es.lab.tuning.lists.many_values import Evidences, ManyValues, values_of_many
 from gpt4rec_es.lab.tuning.lists.pair_tables import NeighbourTable, PairTables
 from gpt4rec_es.lab.tuning.lists.sequence_hits import SequenceHits
-from gpt4rec_es.lab.tuning.lists.text_hits import TextHits, search_texts
+from gpt4rec_es.lab.tuning.lists.text_hits import TextHits
 from gpt4rec_es.options.features import CONTEXTS, FEATURES
 from gpt4rec_es.options.lists import (
-    ANY_TERM,
     HISTORY_TITLES,
     QUERIES,
+    QUERY_VECTORS,
     SEQUENCE,
+    TITLE_VECTORS,
     Fusion,
-    SearchOptions,
 )
-from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.ranking.values import Numbers
-from gpt4rec_es.ranking.vectors import NO_VECTORS, Vectors
 
 # Hits of one source, and users, that are sorted at once: about 200 MB with all arrays. User, item
 # and place of a hit then fit into one number of 63 bits.
@@ -60,11 +58,21 @@ class Limits:
         )
 
 
+class _Texts(NamedTuple):
+    """Texts of some users: index of the user, place among the user's, row; number per user."""
+
+    of: Numbers
+    places: Numbers
+    rows: Numbers
+    per_user: Numbers
+
+
 @dataclass(frozen=True, slots=True)
 class CandidateCollector:
     """Finds candidates and features as a night does; see ``collect``.
 
-    title_rows: by item number, the row of its title among the hits; -1: none. sequences: best items
+    title_rows: by item number, the row of its title among the hits; -1: none. near_titles and
+    near_queries: the hits by vectors of the same texts, in the same rows. sequences: best items
     of the users by a re-ranker. columns: features by name that are not made of the sources' values.
     folder: for arrays; None: in memory.
     """
@@ -74,6 +82,8 @@ class CandidateCollector:
     titles: TextHits
     title_rows: Numbers
     queries: TextHits
+    near_titles: TextHits
+    near_queries: TextHits
     sequences: SequenceHits
     item_bits: int
     columns: Mapping[str, Column]
@@ -147,8 +157,12 @@ class CandidateCollector:
         """Return the values of a source, without bought items. table: of co-purchases."""
         if source == QUERIES:
             found = self._of_queries(users, fusion, num_queries)
+        elif source == QUERY_VECTORS:
+            found = self._near_queries(users, fusion, num_queries)
         elif source == HISTORY_TITLES:
             found = self._of_titles(users, fusion)
+        elif source == TITLE_VECTORS:
+            found = self._near_titles(users, fusion)
         elif source == SEQUENCE:
             of_users = self.sequences.evidences(users, fusion.candidates)
             found = self._of_hits(self.sequences, of_users, 1.0)
@@ -165,23 +179,43 @@ class CandidateCollector:
         return found.chosen(kept)
 
     def _of_queries(self, users: range, fusion: Fusion, most: int | None) -> ManyValues:
-        of, _, rows, _ = self.users.queries.first(users, most)
+        texts, is_used = self._asked_queries(self.queries, users, most)
+        found = self.queries.evidences(*texts, fusion.query_hits)
         likelihoods = self.users.likelihoods.first(users, most)[2]
-        is_used = rows >= 0
-        is_used[is_used] = ~self.queries.is_empty[rows[is_used]]
-        of, rows = of[is_used], rows[is_used]
-        per_user = np.bincount(of, minlength=len(users))
-        places = np.arange(len(of)) - np.repeat(np.cumsum(per_user) - per_user, per_user)
-        found = self.queries.evidences(of, places, rows, per_user, fusion.query_hits)
         found = found._replace(likelihoods=likelihoods[is_used])
         return self._of_hits(self.queries, found, fusion.query_decay)
 
+    def _near_queries(self, users: range, fusion: Fusion, most: int | None) -> ManyValues:
+        texts, _ = self._asked_queries(self.near_queries, users, most)
+        found = self.near_queries.near_evidences(*texts, fusion.query_hits, fusion.candidates)
+        return self._of_hits(self.near_queries, found, fusion.query_decay)
+
+    def _asked_queries(
+        self, hits: TextHits, users: range, most: int | None
+    ) -> tuple[_Texts, NDArray[np.bool_]]:
+        """Return the queries that something is left of, and which of all these are."""
+        of, _, rows, _ = self.users.queries.first(users, most)
+        is_used = rows >= 0
+        is_used[is_used] = ~hits.is_empty[rows[is_used]]
+        of, rows = of[is_used], rows[is_used]
+        per_user = np.bincount(of, minlength=len(users))
+        places = np.arange(len(of)) - np.repeat(np.cumsum(per_user) - per_user, per_user)
+        return _Texts(of, places, rows, per_user), is_used
+
     def _of_titles(self, users: range, fusion: Fusion) -> ManyValues:
+        found = self.titles.evidences(*self._asked_titles(users, fusion), fusion.candidates)
+        return self._of_hits(self.titles, found, fusion.history_decay)
+
+    def _near_titles(self, users: range, fusion: Fusion) -> ManyValues:
+        most = fusion.candidates
+        found = self.near_titles.near_evidences(*self._asked_titles(users, fusion), most, most)
+        return self._of_hits(self.near_titles, found, fusion.history_decay)
+
+    def _asked_titles(self, users: range, fusion: Fusion) -> _Texts:
         of, ages, items, per_user = self.users.newest.first(users, fusion.history)
         rows = self.title_rows[items]
         has = rows >= 0
-        found = self.titles.evidences(of[has], ages[has], rows[has], per_user, fusion.candidates)
-        return self._of_hits(self.titles, found, fusion.history_decay)
+        return _Texts(of[has], ages[has], rows[has], per_user)
 
     def _of_neighbours(self, users: range, fusion: Fusion, table: NeighbourTable) -> ManyValues:
         of, ages, items, per_user = self.users.newest.first(users, fusion.history)
@@ -193,58 +227,3 @@ class CandidateCollector:
         self, hits: TextHits | NeighbourTable | SequenceHits, evidences: Evidences, decay: float
     ) -> ManyValues:
         return values_of_many(evidences, hits.items, hits.values, decay, self.item_bits)
-
-
-def search_candidates(
-    catalog: EvaluationCatalog,
-    queries: Sequence[Sequence[str]],
-    histories: Sequence[Sequence[int]],
-    pairs: PairTables,
-    titles: Mapping[int, str],
-    limits: Limits,
-    progress: Progress = no_progress,
-    *,
-    options: SearchOptions = ANY_TERM,
-    removed: Collection[str] = frozenset(),
-    folder: Path | None = None,
-    vectors: Vectors = NO_VECTORS,
-    columns: Mapping[str, Column] | None = None,
-    likelihoods: Sequence[Sequence[float]] | None = None,
-) -> CandidateCollector:
-    """Return the collector of these users, with the hits of all texts; ``progress`` counts them.
-
-    queries: per user, best first; likelihoods: of each, see ``GeneratedQuery``; None: 1; removed:
-    those that filters remove. titles: texts by item. options: search options of queries.
-    vectors: by a re-ranker, with the best items of the users. columns and folder: see
-    ``CandidateCollector``.
-    """
-    newest = [deduplicate_keep_last(own)[: -limits.history - 1 : -1] for own in histories]
-    bought = dict.fromkeys(item for own in newest for item in own if item in titles)
-    texts = list(dict.fromkeys(titles[item] for item in bought))
-    asked = list(dict.fromkeys(text for own in queries for text in own if text not in removed))
-    total, bm25 = len(texts) + len(asked), catalog.bm25
-    of_titles = search_texts(
-        catalog.search(), texts, bm25, limits.title_hits, folder, lambda n: progress(n, total)
-    )
-    of_queries = search_texts(
-        catalog.search(options),
-        asked,
-        bm25,
-        limits.query_hits,
-        folder,
-        lambda n: progress(len(texts) + n, total),
-    )
-    title_rows = np.full(catalog.n_items, -1, np.int64)
-    for item in bought:
-        title_rows[item] = of_titles.rows[titles[item]]
-    users = Shoppers(
-        Ragged.of(newest),
-        Ragged.of([sorted(set(own)) for own in histories]),
-        Ragged.of([[of_queries.rows.get(text, -1) for text in own] for own in queries]),
-        Ragged.of(likelihoods or [[1.0] * len(own) for own in queries], np.float64),
-    )
-    bits = catalog.n_items.bit_length()
-    sequences = SequenceHits.of(vectors, len(histories))
-    return CandidateCollector(
-        users, pairs, of_titles, title_rows, of_queries, sequences, bits, columns or {}, folder
-    )

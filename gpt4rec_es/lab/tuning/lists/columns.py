@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from gpt4rec_es.lab.tuning.lists.many_values import ManyValues, joined_ranks
 from gpt4rec_es.lab.tuning.lists.sequence_hits import values_of_sequences
 from gpt4rec_es.options.features import CONTEXTS, FEATURES
-from gpt4rec_es.options.lists import CO_PURCHASE, HISTORY_TITLES, QUERIES, SEQUENCE, Fusion
-from gpt4rec_es.ranking.features import FEATURE_VALUES, Buyers
+from gpt4rec_es.options.lists import CO_PURCHASE, SEQUENCE, Fusion
+from gpt4rec_es.ranking.feature_values import FEATURE_VALUES
+from gpt4rec_es.ranking.features import Buyers
 from gpt4rec_es.ranking.values import Numbers, Values
 
 # Function from user indices (ascending) and item numbers of candidates to a column of features.
@@ -62,6 +63,10 @@ class Found:
         if source not in self._at:
             return np.zeros(self._n)
         places, found = self._at[source]
+        if source == SEQUENCE:
+            if not self._of_sequences:
+                self._of_sequences = values_of_sequences(self._sources[source], self._bits)
+            return np.where(found, self._of_sequences[name][places], 0.0)
         return np.where(found, getattr(self._sources[source], name)[places], 0.0)
 
     def log(self, name: str) -> Values:
@@ -69,23 +74,6 @@ class Found:
         if name not in self._logs:
             self._logs[name] = np.log1p(1000.0 * self.of(CO_PURCHASE, name))
         return self._logs[name]
-
-    def title(self, name: str) -> Values:
-        """Return a value of the history titles."""
-        return self.of(HISTORY_TITLES, name)
-
-    def query(self, name: str) -> Values:
-        """Return a value of the generated queries."""
-        return self.of(QUERIES, name)
-
-    def sequence(self, name: str) -> Values:
-        """Return a value of the sequence of purchases."""
-        if SEQUENCE not in self._at:
-            return np.zeros(self._n)
-        if not self._of_sequences:
-            self._of_sequences = values_of_sequences(self._sources[SEQUENCE], self._bits)
-        places, found = self._at[SEQUENCE]
-        return np.where(found, self._of_sequences[name][places], 0.0)
 
     def share(self) -> Values:
         """Return the recent similarity as a fraction of the highest of the user's candidates."""

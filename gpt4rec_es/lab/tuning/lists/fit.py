@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.tuning.lists.candidates import CandidateSet
 from gpt4rec_es.lab.tuning.lists.softmax_loss import FitUsers, SoftmaxLoss
-from gpt4rec_es.options.features import CONTEXTS, FEATURES, QUERIES
+from gpt4rec_es.options import features
+from gpt4rec_es.options.features import CONTEXTS, FEATURES, OF_QUERIES, QUERY_VECTORS
 from gpt4rec_es.ranking.values import Numbers, Values
 
 # Fewer users with a target among their candidates fit noise.
@@ -45,9 +46,19 @@ OF_SEQUENCE = tuple(
     for context in ("", *(f"*{context}" for context in CONTEXTS))
     for name in ("seq_score", "seq_share", "seq_rank")
 )
-_QUERIES = frozenset(name for name, feature in FEATURES.items() if feature.sources == (QUERIES,))
+# Those of searches by an encoder's vectors.
+OF_VECTORS = tuple(
+    name + context
+    for context in ("", "*history", "*similarity")
+    for name, feature in FEATURES.items()
+    if not features.OF_VECTORS.isdisjoint(feature.sources)
+    and not (context and feature.sources == (QUERY_VECTORS,))
+)
+_QUERIES = frozenset(
+    name for name, feature in FEATURES.items() if OF_QUERIES.issuperset(feature.sources)
+)
 COEFFICIENTS = (
-    *(name for name in FEATURES if name not in {*OF_RERANKER, *OF_SEQUENCE}),
+    *(name for name in FEATURES if name not in {*OF_RERANKER, *OF_SEQUENCE, *OF_VECTORS}),
     *(f"{name}*buyers" for name in ("co_recent", "title_recent", "co_x_title")),
     *(f"{name}*history" for name in _WITH_CONTEXT),
     *(f"{name}*similarity" for name in _WITH_CONTEXT),

@@ -6,7 +6,8 @@ import numpy as np
 from sqlalchemy import Engine
 
 from gpt4rec_es.db.engine import transaction
-from gpt4rec_es.db.rows import rerankers
+from gpt4rec_es.db.rows import encoders, rerankers
+from gpt4rec_es.db.rows.encoders import Encoder
 from gpt4rec_es.db.rows.generators import Generator
 from gpt4rec_es.db.rows.rerankers import Reranker
 from gpt4rec_es.db.rows.splits import SplitRow
@@ -44,8 +45,8 @@ class ListTuningPlan:
 class ListInputs:
     """What a tuning reads: split, users to choose on and to compare on, generator, re-ranker.
 
-    reranker: the one to try. live_reranker: name of the one that the live recipe is measured with
-    in place of its own, which may have seen what is held out; None: its own, or none.
+    reranker, encoder: the ones to try. live_reranker: name of the one that the live recipe is
+    measured with in place of its own, which may have seen what is held out; None: its own, or none.
     """
 
     row: SplitRow
@@ -55,6 +56,7 @@ class ListInputs:
     generator: Generator | None
     reranker: Reranker | None
     live_reranker: str | None
+    encoder: Encoder | None
 
 
 def load_list_inputs(parts: TuningParts, options: ListTuningOptions) -> ListInputs:
@@ -71,7 +73,15 @@ def load_list_inputs(parts: TuningParts, options: ListTuningOptions) -> ListInpu
     half = len(order) // 2
     fit, test = (tuple(users[place] for place in np.sort(part)) for part in np.split(order, [half]))
     generator = chosen_generator(parts.engine, options.evaluation(), row)
-    return ListInputs(row, split, fit, test, generator, *_rerankers(parts.engine, options, row))
+    networks = *_rerankers(parts.engine, options, row), _encoder(parts.engine, options)
+    return ListInputs(row, split, fit, test, generator, *networks)
+
+
+def _encoder(engine: Engine, options: ListTuningOptions) -> Encoder | None:
+    if options.encoder_name is None:
+        return None
+    with transaction(engine) as connection:
+        return encoders.get(connection, options.encoder_name)
 
 
 def _rerankers(

@@ -17,7 +17,7 @@ class ListTuningOptions:
     most_users: maximum number of users; a fixed sample if there are more. generator: None: the
     current one, if a recipe writes queries. trust: accept it whatever its card says. seed: of the
     halves of users and of drawn settings. reranker: name of the one to try; None: that of the
-    base, if it has one.
+    base, if it has one; encoder: the same of encoders.
     """
 
     split: str
@@ -33,11 +33,17 @@ class ListTuningOptions:
     most_users: int = 20_000
     seed: int = 0
     reranker: str | None = None
+    encoder: str | None = None
 
     @property
     def reranker_name(self) -> str | None:
         """The name of the re-ranker to try; None: none."""
         return self.reranker or self.base.recipe.reranker
+
+    @property
+    def encoder_name(self) -> str | None:
+        """The name of the encoder to try; None: none."""
+        return self.encoder or self.base.recipe.encoder
 
     def evaluation(self, *recipes: NamedRecipe, reranker: str | None = None) -> EvaluateOptions:
         """Return the options of the lists by ``recipes`` that are compared."""

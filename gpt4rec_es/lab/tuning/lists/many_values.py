@@ -19,7 +19,8 @@ class Evidences(NamedTuple):
 
     users: index of the user. of: place of the evidence among the user's. starts, counts: its hits.
     per_user: number of evidences by user, those without hits included. likelihoods: of the queries;
-    None: no evidence is a query.
+    None: no evidence is a query. bases, units: of each evidence, see ``ranking.scoring.Evidence``;
+    None: 0 and 1.
     """
 
     users: Numbers
@@ -28,6 +29,8 @@ class Evidences(NamedTuple):
     counts: Numbers
     per_user: Numbers
     likelihoods: Values | None = None
+    bases: Values | None = None
+    units: Values | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,8 @@ def values_of_many(
 ) -> ManyValues:
     """Return the values of all items that the evidence finds.
 
-    items, values: of all hits, by index; a value is a hit's score by the unit of its evidence.
+    items, values: of all hits, by index; a value is a hit's score by the unit of its evidence,
+    unless ``evidences`` has base and unit.
     """
     total = int(evidences.counts.sum())
     begins = np.cumsum(evidences.counts) - evidences.counts
@@ -105,6 +109,9 @@ def values_of_many(
     n = len(starts)
     groups = np.cumsum(is_first) - 1
     own = values[flat[order]]
+    if evidences.bases is not None and evidences.units is not None:
+        own = own - np.repeat(evidences.bases, evidences.counts)[order]
+        own = own / np.repeat(evidences.units, evidences.counts)[order]
     pairs, first = keys[starts], order[starts]
     is_newest = np.repeat(evidences.of == 0, evidences.counts)[first]
     table = shares(decay, int(evidences.per_user.max(initial=0)))

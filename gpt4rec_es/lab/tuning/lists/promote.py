@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import Engine
 
 from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.rows import encoders, rerankers
 from gpt4rec_es.db.rows import list_trials as rows
-from gpt4rec_es.db.rows import rerankers
 from gpt4rec_es.db.rows.list_trials import ListTrialRow
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.options.recipe import NamedRecipe
@@ -58,8 +58,8 @@ def promote_list_trial(
     force: also if the trial recommends the live recipe, or another one is live now.
 
     Raises:
-        UsageError: the trial recommends the live recipe, its recipe is live, or its re-ranker is
-        not registered.
+        UsageError: the trial recommends the live recipe, its recipe is live, or its re-ranker or
+        encoder is not registered.
         ConflictError: another recipe is live than the one it was compared with.
     """
     number = trial.trial_no
@@ -68,6 +68,8 @@ def promote_list_trial(
         live = live_recipe(connection)
         if recipe.reranker is not None:
             rerankers.get(connection, recipe.reranker)
+        if recipe.encoder is not None:
+            encoders.get(connection, recipe.encoder)
     if not force:
         if not trial.is_change:
             raise UsageError(

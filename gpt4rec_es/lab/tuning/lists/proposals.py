@@ -12,15 +12,13 @@ from gpt4rec_es.lab.tuning.lists.space import Setting, Space
 class Tried:
     """A setting with the mean of the metric.
 
-    is_fitted: coefficients were fitted to this shop. has_reranker: that of a re-ranker is among
-    them. has_sequence: its best items are a source.
+    is_fitted: coefficients were fitted to this shop. has: what joined, see joining.py.
     """
 
     setting: Setting
     is_fitted: bool
     value: float
-    has_reranker: bool = False
-    has_sequence: bool = False
+    has: frozenset[str] = frozenset()
 
 
 def proposals(space: Space, tried: Sequence[Tried], trials: int, seed: int) -> Iterator[Setting]:

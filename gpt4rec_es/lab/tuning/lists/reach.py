@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 from gpt4rec_es.lab.tuning.lists.collect import CandidateCollector
 from gpt4rec_es.lab.tuning.lists.sequence_hits import SequenceHits
 from gpt4rec_es.lab.tuning.lists.text_hits import TextHits
-from gpt4rec_es.options.lists import CO_PURCHASE, HISTORY_TITLES, QUERIES, SEQUENCE, Fusion
+from gpt4rec_es.options.lists import (
+    CO_PURCHASE,
+    HISTORY_TITLES,
+    QUERIES,
+    QUERY_VECTORS,
+    SEQUENCE,
+    TITLE_VECTORS,
+    Fusion,
+)
 from gpt4rec_es.ranking.values import Numbers
 
 
@@ -48,6 +56,9 @@ class Reach:
         self._titles = self._finds(collector.titles, self._users, ages, rows, self._items)
         at, ranks, rows, _ = collector.users.queries.chosen(of).first(everyone)
         self._queries = self._finds(collector.queries, of[at], ranks, rows, items[at])
+        self._near_queries = self._finds(collector.near_queries, of[at], ranks, rows, items[at])
+        rows = collector.title_rows[purchases]
+        self._near_titles = self._finds(collector.near_titles, self._users, ages, rows, self._items)
         self._sequences = _of_sequences(collector.sequences, of, items, self._bits)
 
     def _finds(
@@ -67,6 +78,11 @@ class Reach:
                 found.append(self._queries.users_within(num_queries, fusion.query_hits))
             elif weight > 0 and name == HISTORY_TITLES:
                 found.append(self._titles.users_within(fusion.history, fusion.candidates))
+            elif weight > 0 and name == QUERY_VECTORS:
+                most = min(fusion.query_hits, fusion.candidates)
+                found.append(self._near_queries.users_within(num_queries, most))
+            elif weight > 0 and name == TITLE_VECTORS:
+                found.append(self._near_titles.users_within(fusion.history, fusion.candidates))
             elif weight > 0 and name == SEQUENCE:
                 found.append(self._sequences.users_within(None, fusion.candidates))
             elif weight > 0 and name == CO_PURCHASE:

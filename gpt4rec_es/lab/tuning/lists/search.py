@@ -23,14 +23,14 @@ from gpt4rec_es.lab.tuning.lists.fit import (
     fit_parts,
     with_target,
 )
+from gpt4rec_es.lab.tuning.lists.joining import VECTORS, Gain, Join, changed, join_all
 from gpt4rec_es.lab.tuning.lists.proposals import Tried, best_of, proposals
-from gpt4rec_es.lab.tuning.lists.rerank_gain import RerankGain, join_reranker
 from gpt4rec_es.lab.tuning.lists.softmax_loss import FitUsers
 from gpt4rec_es.lab.tuning.lists.space import Setting, Space
 from gpt4rec_es.metrics.accuracy import Targets
 from gpt4rec_es.metrics.lists import PerUser
-from gpt4rec_es.options.features import FEATURES, uses_reranker
-from gpt4rec_es.options.recipe import Recipe, with_sequence
+from gpt4rec_es.options.features import FEATURES
+from gpt4rec_es.options.recipe import Recipe
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.ranking.values import Numbers, Values
 
@@ -79,13 +79,13 @@ class Measuring:
         return float(self.values(setting).mean())
 
     def values(
-        self, setting: Setting, names: Sequence[str] = COEFFICIENTS, source: str | None = None
+        self, setting: Setting, names: Sequence[str] = COEFFICIENTS, joins: Sequence[Join] = ()
     ) -> PerUser:
         """Return the metric of each user by coefficients ``names`` fitted on other users.
 
-        source: name of the re-ranker whose best items are a source.
+        joins: what adds sources to the recipe of the setting.
         """
-        users, candidates = self._collect(self._recipe(setting, source))
+        users, candidates = self._collect(changed(setting.applied(self._base), joins))
         fold_of, targets = self._fold_of[users], [self._targets[user] for user in users]
         weights = np.zeros((len(candidates), len(FEATURES)))
         for fold, fitted in enumerate(self._fit(candidates, targets, fold_of, names)):
@@ -103,25 +103,19 @@ class Measuring:
         self,
         setting: Setting,
         names: Sequence[str] = COEFFICIENTS,
-        reranker: str | None = None,
-        source: str | None = None,
+        joins: Sequence[Join] = (),
     ) -> Recipe:
         """Return the recipe of a setting with coefficients ``names`` fitted on all users.
 
-        reranker: name of the one that some of these belong to. source: as of ``values``.
+        joins: as of ``values``.
         """
-        recipe = self._recipe(setting, source)
+        recipe = changed(setting.applied(self._base), joins)
         users, candidates = self._collect(recipe)
         found = fit_coefficients(candidates, [self._targets[user] for user in users], names=names)
-        return replace(
-            recipe,
-            fusion=replace(recipe.fusion, coefficients=found),
-            reranker=reranker if source or uses_reranker(found) else None,
-        )
-
-    def _recipe(self, setting: Setting, source: str | None) -> Recipe:
-        recipe = setting.applied(self._base)
-        return recipe if source is None else with_sequence(recipe, source)
+        fusion = replace(recipe.fusion, coefficients=found)
+        named = (join.name for join in joins if join.what != VECTORS)
+        reranker = next(named, None) if fusion.uses_reranker else None
+        return replace(recipe, fusion=fusion, reranker=reranker)
 
     def _fit(
         self,
@@ -155,14 +149,13 @@ class Measuring:
 class Choice:
     """The best recipe, and all settings in the order in which they were tried.
 
-    reranker: what joining the scores of one to the best setting gained; sequence: what its best
-    items as a source gained beyond that. They are the last of ``tried``.
+    gains: what joining each of ``joins`` to the best setting gained, beyond those before that are
+    better by more than chance. They are the last of ``tried``.
     """
 
     recipe: Recipe
     tried: tuple[Tried, ...]
-    reranker: RerankGain | None = None
-    sequence: RerankGain | None = None
+    gains: tuple[Gain, ...] = ()
 
 
 def choose_recipe(
@@ -174,13 +167,12 @@ def choose_recipe(
     trials: int,
     seed: int = 0,
     progress: Progress = no_progress,
-    reranker: str | None = None,
+    joins: Sequence[Join] = (),
 ) -> Choice:
     """Return the best of about ``trials`` settings of the learned recipe ``base``.
 
     The base's own coefficients are tried, too: few users fit noise. progress counts settings.
-    reranker: name of the one whose scores the candidates have. They join the best setting if that
-    is better by more than chance, and then so do its best items as a source.
+    joins: what joins the best setting if that is better by more than chance, in this order.
 
     Raises:
         UsageError: too few users have a target among their candidates of the base.
@@ -189,24 +181,20 @@ def choose_recipe(
     tried = [Tried(space.base, False, float(unchanged.mean()))]
     tried += _try_settings(measuring, space, memory, trials, seed, progress)
     best = best_of(tried)
-    if reranker is None:
-        recipe = measuring.fitted(best.setting) if best.is_fitted else base
-        return Choice(recipe, tuple(tried))
-    before = measuring.values(best.setting) if best.is_fitted else unchanged
-    joined = join_reranker(
-        reranker,
+    before = measuring.values(best.setting) if joins and best.is_fitted else unchanged
+    joined = join_all(
+        joins,
         before,
-        lambda names, source: measuring.values(best.setting, names, source),
+        lambda names, joins: measuring.values(best.setting, names, joins),
         seed,
     )
     tried += [
-        Tried(best.setting, True, gain.after, has_reranker=True, has_sequence=has_sequence)
-        for gain, has_sequence in zip(joined.gains, (False, True), strict=True)
+        Tried(best.setting, True, gain.after, has=frozenset(gain.having)) for gain in joined.gains
     ]
     recipe = base
-    if best.is_fitted or joined.names != COEFFICIENTS:
-        recipe = measuring.fitted(best.setting, joined.names, reranker, joined.source)
-    return Choice(recipe, tuple(tried), *joined.gains)
+    if best.is_fitted or joined.joins:
+        recipe = measuring.fitted(best.setting, joined.names, joined.joins)
+    return Choice(recipe, tuple(tried), tuple(joined.gains))
 
 
 def _try_settings(

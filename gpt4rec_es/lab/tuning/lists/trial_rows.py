@@ -10,6 +10,7 @@ from gpt4rec_es.lab.baselines.popularity import count_buyers
 from gpt4rec_es.lab.evaluation.compare import Difference, differences
 from gpt4rec_es.lab.splits.segments import Mask, segments
 from gpt4rec_es.lab.tuning.lists.halves import ListInputs
+from gpt4rec_es.lab.tuning.lists.joining import RERANKER, SEQUENCE, VECTORS
 from gpt4rec_es.lab.tuning.lists.list_options import ListTuningOptions
 from gpt4rec_es.lab.tuning.lists.search import Choice
 from gpt4rec_es.metrics.lists import Lists
@@ -59,7 +60,7 @@ def _verdict(
     is_change: bool,
 ) -> str:
     live, metric = options.live.name, f"{options.metric}@{options.k}"
-    about = _about_reranker(choice, metric)
+    about = _about_joins(choice, metric)
     if inputs.live_reranker is not None:
         about += (
             f" {live} is measured with {inputs.live_reranker} in place of its own re-ranker, "
@@ -75,21 +76,24 @@ def _verdict(
     return f"Keep {live}: the best recipe found is not better by more than chance, {gained}.{about}"
 
 
-def _about_reranker(choice: Choice, metric: str) -> str:
-    """Return what the scores of a re-ranker gained, and then its best items as a source."""
+_JOINED = {
+    VECTORS: "Searches by the vectors of {}",
+    RERANKER: "Scores of the re-ranker {} as a feature alone",
+    SEQUENCE: "Scores with the best items of {} as a source",
+}
+
+
+def _about_joins(choice: Choice, metric: str) -> str:
+    """Return what the vectors of an encoder, and then a re-ranker, gained."""
     about = ""
-    for gain, what in (
-        (choice.reranker, "Scores of the re-ranker {} as a feature alone"),
-        (choice.sequence, "Scores with the best items of {} as a source"),
-    ):
-        if gain is not None:
-            does = "are better by more than chance"
-            if not gain.is_used:
-                does = "are left out: they are not better by more than chance"
-            about += (
-                f" {what.format(gain.name)} {does}: at the best setting {metric} "
-                f"{gain.before:.4f} -> {gain.after:.4f} ({gain.low:+.4f} to {gain.high:+.4f})."
-            )
+    for gain in choice.gains:
+        does = "are better by more than chance"
+        if not gain.is_used:
+            does = "are left out: they are not better by more than chance"
+        about += (
+            f" {_JOINED[gain.what].format(gain.name)} {does}: at the best setting {metric} "
+            f"{gain.before:.4f} -> {gain.after:.4f} ({gain.low:+.4f} to {gain.high:+.4f})."
+        )
     return about
 
 
@@ -99,8 +103,9 @@ def setting_rows(choice: Choice) -> list[dict[str, Any]]:
         {
             "setting_no": number,
             "is_fitted": one.is_fitted,
-            "has_reranker": one.has_reranker,
-            "has_sequence": one.has_sequence,
+            "has_vectors": VECTORS in one.has,
+            "has_reranker": bool(one.has & {RERANKER, SEQUENCE}),
+            "has_sequence": SEQUENCE in one.has,
             "value": one.value,
             **one.setting.as_dict(),
         }

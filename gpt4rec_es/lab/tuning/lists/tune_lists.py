@@ -20,6 +20,7 @@ from gpt4rec_es.index.live import live_build
 from gpt4rec_es.lab.evaluation.compare import differences
 from gpt4rec_es.lab.evaluation.data import EvaluationCatalog, read_catalog
 from gpt4rec_es.lab.evaluation.made_lists import MethodLists
+from gpt4rec_es.lab.evaluation.nearest_titles import EncodedTitles
 from gpt4rec_es.lab.evaluation.night_rules import AppliedRules, apply_rules
 from gpt4rec_es.lab.evaluation.rerank_vectors import rerank_vectors
 from gpt4rec_es.lab.evaluation.sources import query_titles
@@ -28,13 +29,13 @@ from gpt4rec_es.lab.splits.queries import WrittenQueries
 from gpt4rec_es.lab.splits.split import EvalUser
 from gpt4rec_es.lab.tuning.inputs import TuningParts
 from gpt4rec_es.lab.tuning.lists.candidates import CandidateSet
-from gpt4rec_es.lab.tuning.lists.collect import search_candidates
 from gpt4rec_es.lab.tuning.lists.halves import ListInputs, load_list_inputs
+from gpt4rec_es.lab.tuning.lists.joining import join_of_encoder, joins_of_reranker, rerank_column
 from gpt4rec_es.lab.tuning.lists.list_options import ListTuningOptions
 from gpt4rec_es.lab.tuning.lists.pair_tables import PairTables
 from gpt4rec_es.lab.tuning.lists.reach import Reach
-from gpt4rec_es.lab.tuning.lists.rerank_gain import rerank_column
 from gpt4rec_es.lab.tuning.lists.search import Choice, Measuring, choose_recipe
+from gpt4rec_es.lab.tuning.lists.search_candidates import search_candidates
 from gpt4rec_es.lab.tuning.lists.space import Space
 from gpt4rec_es.lab.tuning.lists.trial_rows import (
     comparison_rows,
@@ -43,7 +44,7 @@ from gpt4rec_es.lab.tuning.lists.trial_rows import (
     trial_row,
 )
 from gpt4rec_es.lab.tuning.lists.work_folder import WorkFolder
-from gpt4rec_es.options.recipe import NamedRecipe, Recipe, without_reranker
+from gpt4rec_es.options.recipe import NamedRecipe, Recipe, without_reranker, without_vectors
 from gpt4rec_es.protocols import Bars, no_bars
 from gpt4rec_es.ranking.best_items import with_best
 from gpt4rec_es.ranking.values import Numbers
@@ -132,7 +133,7 @@ def _choose(
     work: WorkFolder,
     bars: Bars,
 ) -> Choice:
-    recipe = without_reranker(options.base.recipe)
+    recipe = without_vectors(without_reranker(options.base.recipe))
     space = Space(recipe, has_queries=any(queries.texts))
     columns, vectors = {}, NO_VECTORS
     if inputs.reranker is not None:
@@ -140,6 +141,8 @@ def _choose(
             vectors = _vectors(engine, inputs.reranker, inputs.fit, catalog, space)
             progress(len(inputs.fit), len(inputs.fit))
         columns["rerank"] = rerank_column(vectors)
+    encoded = EncodedTitles(engine, catalog.item_ids, catalog.titles, catalog.active)
+    nearest, _ = encoded.by(inputs.encoder.name if inputs.encoder else None)
     texts = sorted({text for own in queries.texts for text in own})
     removed, _ = applied.removed(texts, recipe.filters)
     with bars("Searching", "texts") as progress:
@@ -157,6 +160,7 @@ def _choose(
             vectors=vectors,
             columns=columns,
             likelihoods=queries.likelihoods,
+            nearest=nearest,
         )
     targets = [user.targets for user in inputs.fit]
     reach = Reach(collector, targets)
@@ -184,7 +188,10 @@ def _choose(
             trials=options.trials,
             seed=options.seed,
             progress=progress,
-            reranker=inputs.reranker.name if inputs.reranker else None,
+            joins=[
+                *([join_of_encoder(inputs.encoder.name)] if inputs.encoder else ()),
+                *(joins_of_reranker(inputs.reranker.name) if inputs.reranker else ()),
+            ],
         )
 
 
@@ -215,6 +222,7 @@ def _decisive(
         "users": [len(inputs.fit), len(inputs.test)],
         "generator": inputs.generator and inputs.generator.content_hash,
         "reranker": inputs.reranker and inputs.reranker.content_hash,
+        "encoder": inputs.encoder and inputs.encoder.content_hash,
         "recipes": [options.live.recipe.content_hash, options.base.recipe.content_hash],
         "metric": [options.metric, options.k],
         "trials": options.trials,

@@ -10,16 +10,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gpt4rec_es.lab.bm25.index import MemoryIndex, TokenizedTitle
+from gpt4rec_es.lab.bm25.nearest import NearestTitles, Vectors32
 from gpt4rec_es.lab.evaluation.data import EvaluationCatalog
 from gpt4rec_es.lab.evaluation.merging import GridMerge
 from gpt4rec_es.lab.evaluation.sources import product_sources
 from gpt4rec_es.lab.splits.histories import deduplicate_keep_last
 from gpt4rec_es.lab.tuning.lists import collect
 from gpt4rec_es.lab.tuning.lists.candidates import CandidateSet
-from gpt4rec_es.lab.tuning.lists.collect import CandidateCollector, Limits, search_candidates
+from gpt4rec_es.lab.tuning.lists.collect import CandidateCollector, Limits
+from gpt4rec_es.lab.tuning.lists.joining import rerank_column
 from gpt4rec_es.lab.tuning.lists.pair_tables import PairTables
 from gpt4rec_es.lab.tuning.lists.reach import Reach
-from gpt4rec_es.lab.tuning.lists.rerank_gain import rerank_column
+from gpt4rec_es.lab.tuning.lists.search_candidates import search_candidates
 from gpt4rec_es.options.features import CONTEXTS, FEATURES
 from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.options.pairs import PairCounting
@@ -32,7 +34,14 @@ from gpt4rec_es.records import Bm25
 
 WORDS = ("red", "blue", "tea", "tin", "soap", "candle")
 ITEMS = 30
-SOURCES = ("queries", "history_titles", "co_purchase", "sequence")
+SOURCES = (
+    "queries",
+    "history_titles",
+    "co_purchase",
+    "sequence",
+    "query_vectors",
+    "title_vectors",
+)
 items = st.integers(1, ITEMS - 1)
 histories = st.lists(items, max_size=12)
 texts = st.lists(st.sampled_from(WORDS), max_size=3).map(" ".join)  # also without a token
@@ -117,11 +126,29 @@ def vectors_of(bought: Sequence[Sequence[int]], catalog: EvaluationCatalog) -> V
     return Vectors(items, users)
 
 
+def encode(texts: Sequence[str]) -> Vectors32:
+    """Return sums of word vectors, of unit length; texts of the same words are equal."""
+    of_word = {word: [place % 3 - 1, place // 3 - 0.5] for place, word in enumerate(WORDS)}
+    found = np.zeros((len(texts), 2), np.float32)
+    for row, text in enumerate(texts):
+        for word in text.split():
+            found[row] += of_word[word]
+        found[row] /= max(float(np.linalg.norm(found[row])), 1e-6)
+    return found
+
+
+def nearest_in(catalog: EvaluationCatalog) -> NearestTitles:
+    ids = {item: catalog.item_ids[item] for item in catalog.active}
+    return NearestTitles(ids, encode([catalog.titles[item] for item in ids]), encode)
+
+
 def one_by_one(shop: Shop, fusion: Fusion, num_queries: int) -> dict[int, Candidates]:
     """Return the candidates of each user by the night's functions."""
     catalog, queries, bought, removed = shop
     vectors = vectors_of(bought, catalog)
-    sources = product_sources(catalog, dict(enumerate(bought)), fusion, vectors=vectors)
+    sources = product_sources(
+        catalog, dict(enumerate(bought)), fusion, vectors=vectors, nearest=nearest_in(catalog)
+    )
     grid = GridMerge(catalog.search(), catalog.search(), [catalog.bm25], sources)
     used = [own[:num_queries] for own in queries]
     found = {}
@@ -133,8 +160,9 @@ def one_by_one(shop: Shop, fusion: Fusion, num_queries: int) -> dict[int, Candid
         titles = {number for user in users for number in inputs.title_queries(user)}
         asked = {number for user in users for number in user.used_queries}
         at.load_first({*map(at.title_key, titles), *map(at.query_key, asked)})
+        at.load_near({number for user in users for number in inputs.near_queries(user)})
         for user in users:
-            found[user.user_no] = inputs.candidates(user, at.of_query, at.of_title)
+            found[user.user_no] = inputs.candidates(user, at)
     return found
 
 
@@ -158,6 +186,7 @@ def collector_of(shop: Shop, fusion: Fusion, **more: object) -> CandidateCollect
         removed=removed,
         vectors=with_best(vectors, newest, 15, [excluded]),
         likelihoods=likelihoods(queries),
+        nearest=nearest_in(catalog),
         **more,  # type: ignore[arg-type]
     )
 

@@ -10,8 +10,15 @@ import pytest
 
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.lab.tuning.lists.candidates import CandidateSet
+from gpt4rec_es.lab.tuning.lists.joining import (
+    RERANKER,
+    SEQUENCE,
+    VECTORS,
+    join_of_encoder,
+    joins_of_reranker,
+    rerank_column,
+)
 from gpt4rec_es.lab.tuning.lists.proposals import Tried, proposals
-from gpt4rec_es.lab.tuning.lists.rerank_gain import rerank_column
 from gpt4rec_es.lab.tuning.lists.search import Choice, Measuring, choose_recipe
 from gpt4rec_es.lab.tuning.lists.space import Setting, Space
 from gpt4rec_es.lab.tuning.lists.work_folder import WorkFolder
@@ -171,7 +178,7 @@ class Nothing:
         pass
 
 
-def with_scores(*, helps: bool) -> tuple[Measuring, list[set[int]]]:
+def with_scores(*, helps: bool, by: str = "rerank") -> tuple[Measuring, list[set[int]]]:
     """Return users with eight candidates; a re-ranker finds each target, or scores by chance."""
     chance = np.random.default_rng(5)
     n, each = 400, 8
@@ -184,7 +191,7 @@ def with_scores(*, helps: bool) -> tuple[Measuring, list[set[int]]]:
         scores[np.arange(n), targets] += 1
     names = list(FEATURES)
     features[:, names.index("co_recent")] = co_recent.ravel()
-    features[:, names.index("rerank")] = scores.ravel()
+    features[:, names.index(by)] = scores.ravel()
     found = CandidateSet(
         np.tile(np.arange(each), n),
         features,
@@ -198,23 +205,39 @@ def with_scores(*, helps: bool) -> tuple[Measuring, list[set[int]]]:
 @pytest.mark.parametrize("helps", [True, False])
 def test_a_re_ranker_joins_only_if_it_is_better_by_more_than_chance(helps: bool) -> None:
     measuring, _ = with_scores(helps=helps)
-    choice = choose_recipe(measuring, BASE, SPACE, Nothing(), trials=2, reranker="fields")
-    assert choice.reranker is not None
-    assert choice.reranker.is_used == helps
+    joins = joins_of_reranker("fields")
+    choice = choose_recipe(measuring, BASE, SPACE, Nothing(), trials=2, joins=joins)
+    scores, items = choice.gains
+    assert (scores.what, items.what) == (RERANKER, SEQUENCE)
+    assert scores.is_used == helps
     assert choice.recipe.reranker == ("fields" if helps else None)
     coefficients = dict(choice.recipe.fusion.coefficients)
     assert ("rerank" in coefficients) == helps
     if helps:
         assert coefficients["rerank"] > 0
-        assert choice.reranker.low > 0
+        assert scores.low > 0
     # The settings themselves were measured without it.
     alone = choose_recipe(measuring, BASE, SPACE, Nothing(), trials=2)
     assert alone.tried == choice.tried[:-2]
-    last = choice.tried[-1]
-    assert (last.has_reranker, last.value) == (True, choice.reranker.after)
-    assert not any(one.has_reranker for one in alone.tried)
-    assert alone.reranker is None
+    last = choice.tried[-2]
+    assert (last.has, last.value) == ({RERANKER}, scores.after)
+    assert choice.tried[-1].has == {SEQUENCE} | ({RERANKER} if helps else set())
+    assert not any(one.has for one in alone.tried)
+    assert alone.gains == ()
     assert alone.recipe.reranker is None
+
+
+@pytest.mark.parametrize("helps", [True, False])
+def test_vectors_join_before_a_re_ranker_if_they_are_better(helps: bool) -> None:
+    measuring, _ = with_scores(helps=helps, by="title_near_best")
+    joins = [join_of_encoder("words"), *joins_of_reranker("fields")]
+    choice = choose_recipe(measuring, BASE, SPACE, Nothing(), trials=2, joins=joins)
+    assert [gain.is_used for gain in choice.gains] == [helps, False, False]
+    recipe = choice.recipe
+    assert (recipe.encoder, recipe.reranker) == ("words" if helps else None, None)
+    assert ("title_vectors" in recipe.sources) == helps
+    assert ("title_near_best" in dict(recipe.fusion.coefficients)) == helps
+    assert choice.tried[-2].has == ({VECTORS, RERANKER} if helps else {RERANKER})
 
 
 def test_the_column_of_scores_is_that_of_a_night() -> None:

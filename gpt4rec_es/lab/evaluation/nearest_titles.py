@@ -1,0 +1,73 @@
+"""Exact search of an evaluation's catalog by the vectors of registered encoders."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Engine
+
+from gpt4rec_es.db.engine import transaction
+from gpt4rec_es.db.rows import encoders, title_vectors
+from gpt4rec_es.db.rows.encoders import Encoder
+from gpt4rec_es.elastic.queries import search_text
+from gpt4rec_es.encoders.registered import open_encoder_of
+from gpt4rec_es.lab.bm25.nearest import Encode, NearestTitles, Vectors32
+from gpt4rec_es.prompts.keys import hash128
+
+# Texts that are encoded at once.
+_TEXTS = 4096
+
+
+class EncodedTitles:
+    """Searches by several encoders over the same titles, each made once."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        item_ids: Mapping[int, str],
+        titles: Mapping[int, str],
+        active: frozenset[int],
+    ) -> None:
+        """Set ids and titles by item, and the items that lists may have."""
+        self._engine, self._titles = engine, titles
+        self._ids = {item: item_ids[item] for item in sorted(active) if item in titles}
+        self._made: dict[str, tuple[NearestTitles, dict[str, Any]]] = {}
+
+    def by(self, name: str | None) -> tuple[NearestTitles | None, dict[str, Any]]:
+        """Return the search, and the options that evaluations keep of it; None: no encoder.
+
+        Raises:
+            UsageError: there is none of that name, or its files are gone.
+            ConflictError: its files changed.
+        """
+        if name is None:
+            return None, {}
+        if name not in self._made:
+            with transaction(self._engine) as connection:
+                row = encoders.get(connection, name)
+            opened = open_encoder_of(self._engine, row)
+
+            def encode(texts: Sequence[str]) -> Vectors32:
+                return opened.encode([search_text(text) for text in texts])
+
+            search = NearestTitles(self._ids, self._vectors(row, encode), encode)
+            self._made[name] = search, {"encoder": row.as_dict()}
+        return self._made[name]
+
+    def _vectors(self, row: Encoder, encode: Encode) -> Vectors32:
+        """Return the vectors of all titles: those that a reindex stored, and others made now."""
+        titles = [search_text(self._titles[item]) for item in self._ids]
+        found = np.zeros((len(titles), row.dims), np.float32)
+        for first in range(0, len(titles), _TEXTS):
+            some = titles[first : first + _TEXTS]
+            keys = [hash128(title) for title in some]
+            with transaction(self._engine) as connection:
+                stored = title_vectors.load_vectors(connection, row.encoder_no, keys)
+            lacking = [place for place, key in enumerate(keys) if key not in stored]
+            for place, key in enumerate(keys):
+                if key in stored:
+                    found[first + place] = np.frombuffer(stored[key], "<f4")
+            if lacking:
+                made = encode([some[place] for place in lacking])
+                found[[first + place for place in lacking]] = made
+        return found
