@@ -30,21 +30,20 @@ class SearchOptions:
     def __post_init__(self) -> None:
         """Refuse what Elasticsearch refuses; normalise equal spellings."""
         object.__setattr__(self, "fields", _checked_fields(self.fields))
+        if self.minimum_should_match is not None:
+            try:
+                canonical = canonical_requirements(self.minimum_should_match)
+            except ValueError as error:
+                raise UsageError(
+                    f"minimum_should_match is {self.minimum_should_match!r}.", f"It {error}."
+                ) from None
+            asked = None if canonical in {"0", "1", "0%"} else canonical
+            object.__setattr__(self, "minimum_should_match", asked)
         if self.encoder is not None and (self.fields or self.minimum_should_match is not None):
             raise UsageError(
                 "minimum_should_match and fields are for words, but vectors have no terms.",
                 "Leave them out for searches by an encoder.",
             )
-        if self.minimum_should_match is None:
-            return
-        try:
-            canonical = canonical_requirements(self.minimum_should_match)
-        except ValueError as error:
-            raise UsageError(
-                f"minimum_should_match is {self.minimum_should_match!r}.", f"It {error}."
-            ) from None
-        asked = None if canonical in {"0", "1", "0%"} else canonical
-        object.__setattr__(self, "minimum_should_match", asked)
 
     def as_dict(self) -> dict[str, Any]:
         """Return those that are set as plain values, for manifests and hashes."""

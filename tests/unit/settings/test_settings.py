@@ -237,15 +237,15 @@ class TestStack:
 class TestSecrets:
     def settings(self) -> Settings:
         return load(
-            DATABASE_URL="postgresql://writer:db%40canary@h/d?sslpassword=ssl-canary",
-            ELASTICSEARCH_URL="https://es:es-canary@h:9200",
-            ELASTICSEARCH_API_KEY="key-canary",
-            CELERY_BROKER_URL="redis://:broker-canary@h/0",
+            DATABASE_URL="postgresql://writer:db%40hidden@h/d?sslpassword=ssl-hidden",
+            ELASTICSEARCH_URL="https://es:es-hidden@h:9200",
+            ELASTICSEARCH_API_KEY="key-hidden",
+            CELERY_BROKER_URL="redis://:broker-hidden@h/0",
         )
 
     def test_masked_has_none(self) -> None:
         shown = self.settings().masked()
-        assert "canary" not in str(shown)
+        assert "hidden" not in str(shown)
         assert shown["DATABASE_URL"] == "postgresql://writer:***@h/d?sslpassword=***"
         assert shown["ELASTICSEARCH_API_KEY"] == "***"
         assert shown["CELERY_BROKER_URL"] == "redis://:***@h/0"
@@ -254,12 +254,12 @@ class TestSecrets:
         assert set(shown) == set(VARIABLES)
 
     def test_repr_has_none(self) -> None:
-        assert "canary" not in repr(self.settings())
-        assert "canary" not in str(self.settings())
+        assert "hidden" not in repr(self.settings())
+        assert "hidden" not in str(self.settings())
 
     def test_all_are_told_to_the_scrubber(self) -> None:
         secrets = self.settings().secrets()
-        for secret in ("db%40canary", "db@canary", "ssl-canary", "es-canary", "key-canary"):
+        for secret in ("db%40hidden", "db@hidden", "ssl-hidden", "es-hidden", "key-hidden"):
             assert secret in secrets
 
 
@@ -326,7 +326,7 @@ def test_values_that_a_client_would_refuse_later(variable: str, value: str, reas
     text = refusal(**{variable: value})
     assert variable in text
     assert reason in text
-    assert "canary" not in text
+    assert "hidden" not in text
     assert "tailsecret" not in text
 
 
