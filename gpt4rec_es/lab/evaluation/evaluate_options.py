@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.evaluation.methods import METHODS, MethodOptions
@@ -90,8 +91,17 @@ class EvaluateOptions:
         return replace(recipe, decoding=decoding)
 
     def recipes_of(self, method: str) -> tuple[NamedRecipe, ...]:
-        """Return the recipes that a method with queries is measured by."""
-        return self.recipes if method == "product" else self.recipes[:1]
+        """Return the recipes that a method with queries is measured by.
+
+        Queries alone are measured once for all recipes that write and search the same.
+        """
+        if method == "product":
+            return self.recipes
+        distinct: dict[Any, NamedRecipe] = {}
+        for one in self.recipes:
+            recipe = one.recipe
+            distinct.setdefault((recipe.decoding, recipe.prompt_titles, recipe.search), one)
+        return tuple(distinct.values())
 
     def writes_queries(self, method: str) -> bool:
         """Return whether a method can have generated queries."""
