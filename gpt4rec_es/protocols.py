@@ -55,6 +55,9 @@ class QueryGenerator(Protocol):
 class ChoosingGenerator(QueryGenerator, Protocol):
     """A generator with a probability for each title of a catalog; all add up to 1."""
 
+    def title_texts(self, max_new_tokens: int) -> list[str]:
+        """Return the queries that it may write, one for each title: long ones are cut."""
+
     def title_logprobs(self, prompts: Sequence[str], titles: Sequence[str]) -> list[float]:
         """Return the natural-log probability of each display title after its prompt text.
 

@@ -174,7 +174,7 @@ def _opened(
     if row.path is None:
         raise UsageError(
             f"The generator {source!r} has no network, so it makes no vectors.",
-            "Name one of kind gpt2 (`gpt4rec generators list`).",
+            "Name one with a GPT-2 checkpoint (`gpt4rec generators list`).",
         )
     return GeneratorStates(open_encoder(Path(row.path), device=device))
 

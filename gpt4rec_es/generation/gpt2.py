@@ -130,6 +130,14 @@ class Gpt2Generator:
                 found[place] = self._generation(hypotheses, own, decoding)
         return found
 
+    def title_texts(self, max_new_tokens: int) -> list[str]:
+        """Return the query of each title, cut to ``max_new_tokens``; needs the tokenizer alone."""
+        from gpt4rec_es.generation.title_search.chooser import title_ids  # noqa: PLC0415 - torch
+
+        titles = self._titles.texts if self._titles else ()
+        ids = title_ids(titles, self._tokenizer, max_new_tokens)
+        return [clean_query(text) for text in self._tokenizer.decode_all(ids)]
+
     def title_logprobs(self, prompts: Sequence[str], titles: Sequence[str]) -> list[float]:
         """Return the natural-log probability of each display title after its prompt text.
 

@@ -4,18 +4,16 @@ Synonyms are rules of the search analyzer: no indexed term depends on them. The 
 kept unchanged, so runs that pinned it search as before, and going back is one alias swap.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from elasticsearch import Elasticsearch
 from sqlalchemy import Engine
 
-from gpt4rec_es.db.engine import transaction
-from gpt4rec_es.db.rows import builds as rows
 from gpt4rec_es.db.rows.builds import Build
 from gpt4rec_es.elastic.errors import plain_errors
-from gpt4rec_es.elastic.similarity import same_bm25
 from gpt4rec_es.errors import ConflictError, DataError, UsageError
 from gpt4rec_es.index import live
+from gpt4rec_es.index.bm25 import reusable_build
 from gpt4rec_es.index.building import derived_build
 from gpt4rec_es.index.mapping import Analysis, mapping_hash, read_synonyms
 from gpt4rec_es.index.prune import prune_builds, remove_orphans
@@ -80,10 +78,14 @@ def set_synonyms(
                 "`gpt4rec reindex` builds one anew, with the synonyms.",
             )
         if before.mapping_hash == mapping_hash(analysis):
-            raise UsageError(f"These {len(old)} rules are live already.")
+            raise UsageError(
+                "The live index has these synonyms already.",
+                "Change the file that GPT4REC_SYNONYMS_FILE names, then set them again.",
+            )
         added = [rule for rule in analysis.synonyms if rule not in old]
         removed = [rule for rule in old if rule not in analysis.synonyms]
-        after = _kept(engine, client, before, analysis)
+        wanted = replace(before, mapping_hash=mapping_hash(analysis))
+        after = reusable_build(engine, client, wanted, before.bm25)
         if dry_run:
             return SynonymsChange(before, after, added, removed, [])
         if after is None:
@@ -104,23 +106,3 @@ def _rules_of(client: Elasticsearch, build: Build) -> tuple[str, ...]:
         name = build.index_name
         answer = client.indices.get_settings(index=name, flat_settings=True).body
     return read_synonyms(answer[name]["settings"])
-
-
-def _kept(engine: Engine, client: Elasticsearch, build: Build, analysis: Analysis) -> Build | None:
-    """Return a ready build with the documents, k1 and b of ``build`` and these synonyms, if any."""
-    wanted = mapping_hash(analysis)
-    with transaction(engine) as connection:
-        ready = rows.list_builds(connection, build.alias, ["ready"])
-    for other in ready:
-        if (
-            other.mapping_hash == wanted
-            and other.catalog_version == build.catalog_version
-            and other.document_count == build.document_count
-            and same_bm25(other.bm25, build.bm25)
-        ):
-            try:
-                live.check_build(client, other)
-            except (DataError, UsageError):
-                continue
-            return other
-    return None

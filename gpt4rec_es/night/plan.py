@@ -179,7 +179,7 @@ def _plan_once(
         if options.fusion.uses_titles:
             freeze_titles(connection, run_no, history_version, may_search)
         freeze_held_out(connection, run, writer.generator if writer else None, may_search)
-        keep_valid(connection, run)
+        keep_valid(connection, run, writer.generator if writer else None)
         run = choose_canary(connection, run)
         plan_generate(connection, run, options.generate_shard_size)
         ahead_s = (parts.now() - clock(connection)).total_seconds()

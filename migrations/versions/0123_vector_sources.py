@@ -4,6 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from gpt4rec_es.db.analytics import DROP_VIEWS, verbatim
+from gpt4rec_es.db.checks import replace_check
 
 revision: str = "0123"
 down_revision: str | None = "0120"
@@ -78,11 +79,8 @@ def downgrade() -> None:
 
 
 def _allow_sources(sources: str) -> None:
-    op.execute("ALTER TABLE recommendations DROP CONSTRAINT ck_recommendations_source")
-    op.execute(
-        "ALTER TABLE recommendations ADD CONSTRAINT ck_recommendations_source "
-        f"CHECK (source IN ({sources}))"
-    )
+    name = "ck_recommendations_source"
+    op.execute(replace_check("recommendations", name, f"source IN ({sources})"))
 
 
 def _comment(column: str, comment: str) -> None:

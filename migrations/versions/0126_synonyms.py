@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from gpt4rec_es.db.checks import validate_check
+
 revision: str = "0126"
 down_revision: str | None = "0123"
 branch_labels = None
@@ -18,6 +20,8 @@ _OLD = {
 
 
 def upgrade() -> None:
+    """Change the comments, and validate the check that 0123 replaced."""
+    op.execute(validate_check("recommendations", "ck_recommendations_source"))
     _comment(_NEW)
 
 

@@ -75,7 +75,7 @@ def test_a_night_finds_the_index_current_and_the_way_back_is_a_kept_build(
     assert third is not None
     assert third.build_no not in {first.build_no, second.build_no}
     assert set(find(engine, elastic, alias, "usb stick")) == {"C"}
-    with pytest.raises(UsageError, match="These 1 rules are live already"):
+    with pytest.raises(UsageError, match="has these synonyms already"):
         change(engine, elastic, alias, fewer)
 
 
@@ -147,4 +147,4 @@ def test_the_command_takes_the_rules_of_the_file(
     assert "+ sofa, couch" in cli("index", "synonyms", "set", "--reason", "couches are sofas")
     shown = cli.json("index", "synonyms", "show")
     assert (shown["rules"], shown["is_current"]) == (["sofa, couch"], True)
-    assert "rules are live already" in cli.error("index", "synonyms", "set", code=2)
+    assert "has these synonyms already" in cli.error("index", "synonyms", "set", code=2)

@@ -57,8 +57,14 @@ class Counting:
         return self._titles.generate(prompts, decoding)
 
 
-def night(shop: Shop, generator: Counting, limits: str = CANARY) -> tuple[NightParts, NightOptions]:
-    runtime = shop.runtime(gate_limits=limits)
+# Texts of the canary that are titles alone for it are queries of later users, searched otherwise.
+OTHER_SEARCH = {"sources": "queries,history_titles", "minimum_should_match": 2, "num_queries": 1}
+
+
+def night(
+    shop: Shop, generator: Counting, limits: str = CANARY, **changes: object
+) -> tuple[NightParts, NightOptions]:
+    runtime = shop.runtime(gate_limits=limits, **changes)
     parts = replace(runtime.night_parts(), open_generator=lambda *_: generator)
     return parts, runtime.night_options()
 
@@ -101,12 +107,14 @@ def checks(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[bool, int]]]:
         yield seen
 
 
+@pytest.mark.parametrize("changes", [{}, OTHER_SEARCH], ids=["plain", "titles searched otherwise"])
 def test_a_clean_night_has_the_same_lists_with_and_without_a_canary(
     servers: Servers,
     database: Database,
     second_database: Database,
     alias: str,
     monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, object],
 ) -> None:
     rows, prompts = [], []
     for one, limits, name in (
@@ -117,7 +125,7 @@ def test_a_clean_night_has_the_same_lists_with_and_without_a_canary(
         shop = make_shop(servers, one, f"{alias}-{name}")
         generator = Counting()
         with checks(monkeypatch) as seen:
-            run_night(*night(shop, generator, limits), DAY)
+            run_night(*night(shop, generator, limits, **changes), DAY)
         assert seen == ([(True, 12), (False, 40)] if name == "a" else [(False, 40)])
         prompts.append(sorted(generator.prompts))
         with one.engine.connect() as connection:
@@ -335,6 +343,10 @@ def test_a_night_that_generates_nothing_has_no_canary(
         run_night(parts, options, DAY + dt.timedelta(days=2))
     assert seen == [(True, 12), (False, 40)]
     assert len(generator.prompts) > n_before
+    # Another recipe makes other lists of the same queries.
+    with checks(monkeypatch) as seen:
+        run_night(*night(shop, generator, **OTHER_SEARCH), DAY + dt.timedelta(days=3))
+    assert seen == [(True, 12), (False, 40)]
 
 
 def test_a_night_without_a_generator_has_a_canary(

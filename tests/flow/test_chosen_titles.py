@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from gpt4rec_es.errors import DataError, UsageError
+from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.generation.registry import show_generator
 from gpt4rec_es.night.drain import drain
 from gpt4rec_es.night.inprocess import NightReport, run_night
 from gpt4rec_es.night.inputs.chosen_titles import titles_of_run
+from gpt4rec_es.night.publish.prune import prune
 from gpt4rec_es.night.start import start_night
 from gpt4rec_es.options.recipe import Recipe
 from gpt4rec_es.records import Decoding
@@ -112,6 +113,41 @@ def stored_rows_of(database: Database, report: NightReport) -> list[tuple[object
         return stored_rows(connection, run_no(database, report.run_id))
 
 
+def test_long_titles_stay_valid_although_queries_are_cut(
+    runtime: Runtime, database: Database
+) -> None:
+    cut = replace(RECIPE, decoding=replace(RECIPE.decoding, max_new_tokens=3))
+    with database.engine.begin() as connection:
+        use_recipe(connection, "cut", cut)
+    first = night(runtime)
+    queries = written(database, first.run_id)
+    assert {query for own in queries.values() for query in own} - set(TITLES)
+    change_items(
+        database,
+        "INSERT INTO items (item_id, title, title_raw, version) VALUES ('n', 'new', 'new', 9)",
+    )
+    second = night(runtime, 1)
+    assert (second.prompts, written(database, second.run_id)) == (0, queries)
+
+
+def test_copies_of_pruned_nights_are_deleted(runtime: Runtime, database: Database) -> None:
+    night(runtime)
+    new = "INSERT INTO items (item_id, title, title_raw, version) VALUES ('{0}', '{0}', '{0}', 9)"
+    for day in (1, 2):
+        change_items(database, new.format(f"lamp {day}"))
+        night(runtime, day)
+    assert count(database, "SELECT count(DISTINCT decoding_no) FROM generations") == 3
+    assert prune(runtime.night_parts(), owner=database.owner_engine, keep_published=1).runs
+    assert count(database, "SELECT count(DISTINCT decoding_no) FROM generations") == 1
+    change_items(database, new.format("lamp 3"))
+    assert night(runtime, 3).prompts == 0
+
+
+def count(database: Database, statement: str) -> int:
+    with database.engine.connect() as connection:
+        return int(connection.execute(text(statement)).scalar_one())
+
+
 def test_old_generations_are_made_anew_however_often_they_were_copied(
     runtime: Runtime, database: Database
 ) -> None:
@@ -137,7 +173,7 @@ def test_an_import_after_planning_changes_nothing(runtime: Runtime, database: Da
     assert len({query for own in queries.values() for query in own} & set(TITLES[1::2])) > 1
     assert set(titles_of_run(parts.elastic, run).texts) == set(TITLES)
     wrong = {**run.manifest, "titles": "0"}
-    with pytest.raises(DataError, match="are not those that"):
+    with pytest.raises(ConflictError, match="are not those that"):
         titles_of_run(parts.elastic, replace(run, manifest=wrong))
 
 

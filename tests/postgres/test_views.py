@@ -194,6 +194,7 @@ def test_a_recommendation_joins_to_its_query_and_hit_by_using(shop: Database) ->
         "SELECT user_id, item_id, beam_score, k1 FROM recommendations "
         "JOIN generated_queries USING (run_id, user_id, query_rank, query_id) "
         "JOIN query_hits USING (index_name, query_id, minimum_should_match, search_fields, "
+        "encoder_hash, "
         "hit_rank, item_id, score) "
         "JOIN index_builds USING (index_name) "
         f"WHERE run_id = '{RUN_2}' ORDER BY 1, 2",
@@ -353,7 +354,14 @@ def test_a_name_is_shared_by_views_only_where_it_means_the_same(shop: Database) 
         *("brand", "category", "split_name", "part", "trial_id", "replay_id", "evaluation_id"),
         *("rule", "rule_kind", "rule_value", "rule_reason", "recipe_name", "recipe_hash"),
         *("rule_action", "promoted_places", "stage"),
-        *("minimum_should_match", "search_fields", "list_age_days", "list_length", "holdback_arm"),
+        *(
+            "minimum_should_match",
+            "search_fields",
+            "encoder_hash",
+            "list_age_days",
+            "list_length",
+            "holdback_arm",
+        ),
     }
 
 

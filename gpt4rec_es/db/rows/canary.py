@@ -35,11 +35,11 @@ def _chosen(users: str) -> str:
     """  # noqa: S608 - a partition's name
 
 
-def choose(connection: Connection, run: Run, users: int) -> bool:
+def choose(connection: Connection, run: Run, users: int, *, also_if_stored: bool) -> bool:
     """Let ``run`` have a canary of this many users if it has more; return whether it has.
 
-    A run that writes queries has none if all generations of these users are stored: then the night
-    makes nothing that was not judged before, and costs little.
+    also_if_stored: also if all generations of these users are stored. Without a change of recipe,
+    encoder or index such a night makes nothing that was not judged before, and costs little.
     """
     everyone = f"run_users_{run.run_no:d}"
     return bool(
@@ -48,7 +48,7 @@ def choose(connection: Connection, run: Run, users: int) -> bool:
             WITH canary AS MATERIALIZED ({_chosen(everyone)})
             UPDATE runs SET canary_users = :users
             WHERE run_no = :run_no AND (SELECT count(*) FROM canary) > :users
-              AND (:content_hash = '' OR EXISTS (
+              AND (:also_if_stored OR :content_hash = '' OR EXISTS (
                 SELECT FROM (SELECT * FROM canary LIMIT :users) AS c
                 WHERE prompt_no IS NOT NULL AND NOT EXISTS (
                     SELECT FROM generations AS g WHERE g.prompt_no = c.prompt_no
@@ -58,6 +58,7 @@ def choose(connection: Connection, run: Run, users: int) -> bool:
                 "run_no": run.run_no,
                 "users": users,
                 "most": users + 1,
+                "also_if_stored": also_if_stored,
                 "content_hash": run.content_hash,
                 "decoding_no": run.decoding_no,
             },

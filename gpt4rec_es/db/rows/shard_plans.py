@@ -11,9 +11,15 @@ from sqlalchemy import Connection, text
 from gpt4rec_es.db.rows.canary import users_of
 from gpt4rec_es.db.rows.runs import Run
 
-# Also those that a canary gave up: they are not tried again.
+# Also those that a canary gave up.
 _IN_NONE = """
     NOT IN (SELECT unnest(members) FROM shards WHERE run_no = :run_no AND stage = :stage)
+"""
+# Members that a canary gave up are not tried again. Its others may be: it may have searched a text
+# as a title that users after it have as a query.
+_NOT_GIVEN_UP = """
+    NOT IN (SELECT unnest(members) FROM shards
+            WHERE run_no = :run_no AND stage = :stage AND error IS NOT NULL)
 """
 
 # Longest prompts first: the last shards are then fast ones, so that workers end at about the same
@@ -28,7 +34,7 @@ FROM (
           SELECT prompt_no FROM {users} AS u
           UNION ALL SELECT prompt_no FROM held_out_users
           WHERE run_no = :run_no AND NOT :is_canary)
-      AND prompt_no {in_none}
+      AND prompt_no {not_given_up}
       AND NOT EXISTS (
           SELECT FROM generations AS g WHERE g.prompt_no = prompts.prompt_no
           AND g.content_hash = :content_hash AND g.decoding_no = :decoding_no)
@@ -59,7 +65,7 @@ FROM (
         GROUP BY query_no
     ) AS used
     LEFT JOIN query_verdicts AS v ON v.filters_no = :filters_no AND v.query_no = used.query_no
-    WHERE used.query_no {in_none} AND (
+    WHERE used.query_no {not_given_up} AND (
           (must_pass AND :filters_no IS NOT NULL AND v.query_no IS NULL)
        OR (must_pass AND v.reason IS NULL AND NOT EXISTS (
             SELECT FROM searches AS s WHERE s.build_no = :build_no
@@ -151,5 +157,6 @@ def _plan(
     values |= {"run_no": run.run_no, "stage": stage, "size": size, "is_canary": run.is_canary}
     values |= {"most": run.canary_users} if run.is_canary else {}
     return connection.execute(
-        text(statement.format(users=users_of(run), in_none=_IN_NONE)), values
+        text(statement.format(users=users_of(run), in_none=_IN_NONE, not_given_up=_NOT_GIVEN_UP)),
+        values,
     ).rowcount

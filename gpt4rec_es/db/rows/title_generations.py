@@ -31,8 +31,8 @@ WITH valid AS MATERIALIZED (
             AND own.content_hash = :content_hash AND own.decoding_no = :decoding_no)
       AND NOT EXISTS (
             SELECT FROM generated_queries AS r JOIN queries AS q USING (query_no)
-            WHERE r.generation_no = g.generation_no
-            AND q.query_hash NOT IN (SELECT query_hash FROM titles_now))
+            WHERE r.generation_no = g.generation_no AND NOT EXISTS (
+                SELECT FROM titles_now AS t WHERE t.query_hash = q.query_hash))
     ORDER BY g.prompt_no, g.generation_no DESC
 ), copies AS (
     INSERT INTO generations
@@ -71,6 +71,7 @@ def copy_valid(
     """
     connection.execute(_TITLES)
     copy_rows(connection, "titles_now", ["query_hash"], ((key,) for key in title_hashes))
+    connection.execute(text("ANALYZE titles_now"))
     statement = text(_COPY.format(run_users=f"run_users_{int(run_no)}"))
     values = {"run_no": run_no, "content_hash": content_hash, "decoding_no": decoding_no}
     return int(connection.execute(statement, {**values, "oldest": oldest}).scalar_one())

@@ -112,10 +112,17 @@ _UNUSED_QUERY = """
         AND NOT EXISTS (SELECT FROM run_titles AS t
                         WHERE t.run_no > :known AND t.query_no = x.query_no)
 """
+# A night with other titles copies what is still valid, so that its prompts have newer generations.
+_TITLES_OF_BEFORE = """
+    x.decoding_no IN (SELECT decoding_no FROM decodings WHERE jsonb_exists(settings, 'titles')
+                      EXCEPT SELECT decoding_no FROM runs WHERE pruned_at IS NULL)
+    AND NOT EXISTS (SELECT FROM split_prompts AS s WHERE s.prompt_no = x.prompt_no)
+"""
 # S608: only the constants above are put in.
 _GENERATIONS = f"""
     DELETE FROM generations AS x
-    WHERE x.prompt_no > :after AND x.prompt_no <= :upto {_UNUSED_PROMPT}
+    WHERE x.prompt_no > :after AND x.prompt_no <= :upto
+        AND (true {_UNUSED_PROMPT} OR {_TITLES_OF_BEFORE})
 """  # noqa: S608
 _PROMPTS = f"""
     DELETE FROM prompts AS x

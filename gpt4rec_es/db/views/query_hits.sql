@@ -1,11 +1,12 @@
 CREATE VIEW analytics.query_hits (
     index_name, query_id, query, hit_rank, score, item_id, title, search_depth,
-    is_exhausted, searched_at, minimum_should_match, search_fields
+    is_exhausted, searched_at, minimum_should_match, search_fields,
+    encoder_hash
 ) AS
 SELECT
     b.index_name, q.query_no, q.text, h.hit_rank::integer, h.score, i.item_id, i.title, s.depth,
     s.is_exhausted, s.searched_at, coalesce(o.options ->> 'minimum_should_match', '1'),
-    coalesce(o.options ->> 'fields', '{}')
+    coalesce(o.options ->> 'fields', '{}'), coalesce(o.options ->> 'encoder', '')
 FROM public.searches AS s
 JOIN public.builds AS b USING (build_no)
 JOIN public.queries AS q USING (query_no)
@@ -28,7 +29,7 @@ COMMENT ON COLUMN analytics.query_hits.query IS
     'query text: the search that the user is predicted to type next';
 COMMENT ON COLUMN analytics.query_hits.hit_rank IS '1-based rank among the hits of the query';
 COMMENT ON COLUMN analytics.query_hits.score IS
-    'BM25 score of the hit; scores of different queries cannot be compared';
+    'BM25 score of the hit, which cannot be compared between queries; by vectors (1 + cosine) / 2';
 COMMENT ON COLUMN analytics.query_hits.item_id IS 'the shop''s id of the item found';
 COMMENT ON COLUMN analytics.query_hits.title IS 'cleaned title; NULL: none usable';
 COMMENT ON COLUMN analytics.query_hits.search_depth IS 'number of hits that the search requested';
@@ -41,3 +42,5 @@ COMMENT ON COLUMN analytics.query_hits.minimum_should_match IS
 COMMENT ON COLUMN analytics.query_hits.search_fields IS
     'fields searched beside the title with their weights, e.g. {"brand": 0.3}; {}: titles '
     'alone';
+COMMENT ON COLUMN analytics.query_hits.encoder_hash IS
+    'content hash of the encoder by whose vectors was searched; empty: by words';

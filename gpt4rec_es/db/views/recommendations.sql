@@ -3,7 +3,7 @@ CREATE VIEW analytics.recommendations (
     is_fallback, query_id, query, query_rank, hit_rank, score,
     index_name, from_item_id, from_title, fused_score,
     minimum_should_match, promoted_by, merge_rank, rerank_score, holdback_arm,
-    search_fields
+    search_fields, encoder_hash
 ) AS
 SELECT
     r.run_id, r.logical_date, u.shown_id, c.rank, i.item_id, i.title, c.source,
@@ -12,7 +12,10 @@ SELECT
     CASE WHEN c.query_rank IS NULL OR c.source = 'query_vectors' THEN '1'
         ELSE coalesce(o.options ->> 'minimum_should_match', '1') END,
     c.promoted_by, c.merge_rank, c.rerank_score, h.arm,
-    CASE WHEN c.query_rank IS NULL THEN '{}' ELSE coalesce(o.options ->> 'fields', '{}') END
+    CASE WHEN c.query_rank IS NULL OR c.source = 'query_vectors' THEN '{}'
+        ELSE coalesce(o.options ->> 'fields', '{}') END,
+    CASE WHEN c.source IN ('query_vectors', 'title_vectors')
+        THEN r.manifest -> 'encoder' ->> 'content_hash' ELSE '' END
 FROM public.recommendations AS c
 JOIN public.runs AS r ON r.run_no = c.run_no
 LEFT JOIN public.search_options AS o ON o.options_no = r.search_options_no
@@ -90,3 +93,5 @@ COMMENT ON COLUMN analytics.recommendations.holdback_arm IS
 COMMENT ON COLUMN analytics.recommendations.search_fields IS
     'fields searched beside the title with their weights, e.g. {"brand": 0.3}; {}: titles '
     'alone; also {} if no generated query found the item';
+COMMENT ON COLUMN analytics.recommendations.encoder_hash IS
+    'content hash of the encoder by whose vectors the item was found; empty: by words or by no search';

@@ -11,7 +11,7 @@ from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.db.rows.texts import decoding_number
 from gpt4rec_es.db.rows.title_generations import copy_valid, load_active_titles
 from gpt4rec_es.elastic.scan import stream_documents
-from gpt4rec_es.errors import DataError
+from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.prompts.catalog_titles import catalog_titles, generation_settings
 from gpt4rec_es.prompts.keys import hash128
 from gpt4rec_es.protocols import QueryGenerator
@@ -42,15 +42,16 @@ def number_decoding(
     return decoding_number(connection, hash128(settings), settings), titles_hash
 
 
-def keep_valid(connection: Connection, run: Run) -> None:
+def keep_valid(connection: Connection, run: Run, generator: QueryGenerator | None) -> None:
     """Copy generations of other nights whose titles can all be found to the key of ``run``.
 
     Those of more than 30 days ago are made anew, as are all that were written freely.
     """
-    if "titles" not in run.manifest:
+    if generator is None or "titles" not in run.manifest:
         return
-    titles = catalog_titles(load_active_titles(connection))
-    hashes = map(hash128, titles.texts)
+    choosing = generator.choosing(catalog_titles(load_active_titles(connection)))
+    decoding = Decoding(**run.manifest["decoding"])
+    hashes = map(hash128, choosing.title_texts(decoding.max_new_tokens))
     oldest = clock(connection) - _RENEWED_AFTER
     key = (run.content_hash, run.decoding_no)
     n_kept = copy_valid(connection, run.run_no, *key, hashes, oldest)
@@ -61,13 +62,13 @@ def titles_of_run(elastic: Elasticsearch, run: Run) -> CatalogTitles:
     """Return the titles of the run's build, whatever was imported since it was planned.
 
     Raises:
-        DataError: they differ from those that the run was planned with.
+        ConflictError: they differ from those that the run was planned with.
         DependencyError: Elasticsearch cannot answer.
     """
     documents = stream_documents(elastic, run.index_name)
     titles = catalog_titles(found.title for found in documents if found.is_active)
     if titles.content_hash != run.manifest["titles"]:
-        raise DataError(
+        raise ConflictError(
             f"The titles of index {run.index_name} are not those that {run.run_id} was planned "
             "with.",
             "Run `gpt4rec reindex`, then `gpt4rec night --supersede` to plan a new run.",

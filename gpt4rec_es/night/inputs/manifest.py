@@ -4,6 +4,7 @@ Older manifests lack newer keys; code that reads such a key uses a default, the 
 key existed.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from gpt4rec_es.db.rows.builds import Build
@@ -94,3 +95,31 @@ def no_generator(recipe: str) -> UsageError:
         "Train one (`gpt4rec train generator`), choose one (`gpt4rec generators use NAME`), or "
         "use a recipe with other sources (`gpt4rec recipes use default --reason 'why'`).",
     )
+
+
+# Entries of a manifest that operators change, and what they are called.
+_INPUTS = {
+    "recipe": ("recipe", "hash"),
+    "generator": ("generator", "content_hash"),
+    "re-ranker": ("reranker", "content_hash"),
+    "encoder": ("encoder", "content_hash"),
+    "rules": ("rules",),
+    "analysis": ("build", "mapping_hash"),
+    "k1": ("build", "k1"),
+    "b": ("build", "b"),
+    "K": ("k",),
+    "bought items": ("exclude_bought",),
+}
+
+
+def differing_inputs(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return what operators decided otherwise for the manifest ``new`` than for ``old``."""
+    return [name for name, path in _INPUTS.items() if _entry(old, *path) != _entry(new, *path)]
+
+
+def _entry(values: Any, *path: str) -> Any:
+    for name in path:
+        values = values.get(name) if isinstance(values, dict) else None
+    if path == ("rules",) and isinstance(values, dict):  # these change by themselves
+        values = {name: value for name, value in values.items() if name != "shown_runs"}
+    return values

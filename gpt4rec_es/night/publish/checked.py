@@ -4,13 +4,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from elasticsearch import Elasticsearch
 from sqlalchemy import Connection
 
 from gpt4rec_es.db.rows.measures import Measured
 from gpt4rec_es.db.rows.runs import Run
+from gpt4rec_es.night.inputs.manifest import differing_inputs
 from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.options.features import OF_QUERIES
 from gpt4rec_es.options.gates import MIN_USUAL_NIGHTS, GateLimits
@@ -137,19 +138,6 @@ def usually(found: Measured, form: str = ".1%") -> str:
     return "" if found.usual is None else f", usually {found.usual:{form}}"
 
 
-# Entries of a manifest that operators change, and what they are called.
-_INPUTS = {
-    "recipe": ("recipe", "hash"),
-    "generator": ("generator", "content_hash"),
-    "re-ranker": ("reranker", "content_hash"),
-    "encoder": ("encoder", "content_hash"),
-    "rules": ("rules",),
-    "analysis": ("build", "mapping_hash"),
-    "k1": ("build", "k1"),
-    "b": ("build", "b"),
-    "K": ("k",),
-    "bought items": ("exclude_bought",),
-}
 # Entries that change no list.
 _WITHOUT_EFFECT = ("gates", "shard_sizes", "daily_min_users")
 
@@ -161,11 +149,6 @@ def changed_inputs(checked: Checked) -> list[str]:
     return differing_inputs(checked.before.manifest, checked.run.manifest)
 
 
-def differing_inputs(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Return what operators decided otherwise for the manifest ``new`` than for ``old``."""
-    return [name for name, path in _INPUTS.items() if _entry(old, *path) != _entry(new, *path)]
-
-
 def is_made_as_before(checked: Checked) -> bool:
     """Return whether the generator, the recipe, the build and the code are those of before."""
     before = checked.before
@@ -175,14 +158,6 @@ def is_made_as_before(checked: Checked) -> bool:
         and before.build_no == checked.run.build_no
         and before.code_version == checked.run.code_version
     )
-
-
-def _entry(values: Any, *path: str) -> Any:
-    for name in path:
-        values = values.get(name) if isinstance(values, dict) else None
-    if path == ("rules",) and isinstance(values, dict):  # these change by themselves
-        values = {name: value for name, value in values.items() if name != "shown_runs"}
-    return values
 
 
 def has_equal_inputs(checked: Checked) -> bool:

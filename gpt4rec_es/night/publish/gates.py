@@ -17,6 +17,7 @@ from gpt4rec_es.db.rows.first_queries import FirstQueries
 from gpt4rec_es.db.rows.gates import GateResult
 from gpt4rec_es.db.rows.measures import Measured
 from gpt4rec_es.db.rows.runs import Run
+from gpt4rec_es.night.inputs.manifest import differing_inputs
 from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.night.publish import (
     change_gates,
@@ -25,7 +26,7 @@ from gpt4rec_es.night.publish import (
     list_gates,
     share_gates,
 )
-from gpt4rec_es.night.publish.checked import Checked, Verdict, differing_inputs
+from gpt4rec_es.night.publish.checked import Checked, Verdict
 from gpt4rec_es.night.publish.measures import measure
 from gpt4rec_es.options.gates import MIN_USUAL_NIGHTS, USUAL_NIGHTS
 

@@ -131,7 +131,7 @@ def publish(parts: NightParts, run_id: str, *, force: bool, reason: str | None) 
             daily.store_daily(connection, run)
         run_rows.lock_state(connection, run.run_no)
         now = run_rows.load(connection, run.run_no)
-        if (now.state, now.is_canary) != (run.state, run.is_canary):
+        if (now.state, now.is_canary, now.pruned_at) != (run.state, run.is_canary, None):
             raise ConflictError(
                 f"Run {run.run_id} became {now.state} while it was checked.",
                 "See `gpt4rec runs list`.",
