@@ -28,7 +28,7 @@ def encoder_lack(connection: Connection, chosen: NamedRecipe) -> Lack | None:
     if name is None:
         return None
     row = encoders.find(connection, name)
-    again = f"`gpt4rec encoders add {name}`"
+    again = f"`gpt4rec encoders add {name}` with the option that says where its files are"
     if row is None:
         return Lack(
             f"Recipe {chosen.name} names the encoder {name}, which is not registered.",

@@ -26,6 +26,7 @@ from gpt4rec_es.lab.evaluation.made_lists import (
     OpenGenerator,
 )
 from gpt4rec_es.lab.evaluation.measure import Measurer, MetricRow
+from gpt4rec_es.lab.evaluation.nearest_titles import chosen_encoder
 from gpt4rec_es.lab.evaluation.night_rules import apply_rules
 from gpt4rec_es.lab.evaluation.rerank_vectors import chosen_reranker
 from gpt4rec_es.lab.splits.split import EvalUser, with_validation
@@ -76,15 +77,17 @@ def evaluate(
 
     Raises:
         UsageError: an unknown name, no live build, lists longer than the catalog, no users, or a
-        generator or re-ranker that may have been trained on held-out purchases. DataError: the
-        split leaks. ConflictError: their files changed. DependencyError: a server cannot be
-        reached.
+        generator, re-ranker or encoder that may have been trained on held-out purchases.
+        DataError: the split leaks. ConflictError: their files changed. DependencyError: a server
+        cannot be reached.
     """
     row, split = load_split(engine, split_name)
     eval_users = choose_eval_users(getattr(split, options.part), options.sample)
     generator = chosen_generator(engine, options, row)
     for name in sorted(filter(None, map(options.reranker_of, options.measured_recipes))):
         chosen_reranker(engine, row, options.part, name)  # before hours of work
+    for name in sorted(filter(None, map(options.encoder_of, options.measured_recipes))):
+        chosen_encoder(engine, row, options.part, name, trust=options.trust)
     if options.part == "test" and options.learn_validation:
         split = with_validation(split)
     build = live_build(engine, client, alias)

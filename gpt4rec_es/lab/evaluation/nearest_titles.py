@@ -7,15 +7,36 @@ import numpy as np
 from sqlalchemy import Engine
 
 from gpt4rec_es.db.engine import transaction
-from gpt4rec_es.db.rows import encoders, title_vectors
+from gpt4rec_es.db.rows import encoders, generators, title_vectors
 from gpt4rec_es.db.rows.encoders import Encoder
+from gpt4rec_es.db.rows.splits import SplitRow
 from gpt4rec_es.elastic.queries import search_text
 from gpt4rec_es.encoders.registered import open_encoder_of
 from gpt4rec_es.lab.bm25.nearest import Encode, NearestTitles, Vectors32
+from gpt4rec_es.lab.training.split_data import require_unseen
 from gpt4rec_es.prompts.keys import hash128
 
 # Texts that are encoded at once.
 _TEXTS = 4096
+
+
+def chosen_encoder(
+    engine: Engine, split: SplitRow, part: str, name: str, *, trust: bool = False
+) -> Encoder:
+    """Return the encoder called ``name``, which has seen nothing that ``part`` holds out.
+
+    Only encoders of a generator learned from purchases. trust: the caller knows that it has not.
+
+    Raises:
+        UsageError: there is none, or its generator may have been trained on held-out purchases.
+    """
+    with transaction(engine) as connection:
+        row = encoders.get(connection, name)
+        of_generator = row.kind == "generator" and row.source is not None and not trust
+        generator = generators.get(connection, str(row.source)) if of_generator else None
+    if generator is not None:
+        require_unseen(generator, split, part)
+    return row
 
 
 class EncodedTitles:

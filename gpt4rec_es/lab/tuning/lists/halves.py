@@ -6,7 +6,7 @@ import numpy as np
 from sqlalchemy import Engine
 
 from gpt4rec_es.db.engine import transaction
-from gpt4rec_es.db.rows import encoders, rerankers
+from gpt4rec_es.db.rows import rerankers
 from gpt4rec_es.db.rows.encoders import Encoder
 from gpt4rec_es.db.rows.generators import Generator
 from gpt4rec_es.db.rows.rerankers import Reranker
@@ -14,6 +14,7 @@ from gpt4rec_es.db.rows.splits import SplitRow
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.evaluation.data import choose_eval_users
 from gpt4rec_es.lab.evaluation.evaluate import chosen_generator
+from gpt4rec_es.lab.evaluation.nearest_titles import chosen_encoder
 from gpt4rec_es.lab.evaluation.rerank_vectors import chosen_reranker, is_of_split
 from gpt4rec_es.lab.splits.split import EvalUser, Split
 from gpt4rec_es.lab.splits.stored import load_split
@@ -73,15 +74,13 @@ def load_list_inputs(parts: TuningParts, options: ListTuningOptions) -> ListInpu
     half = len(order) // 2
     fit, test = (tuple(users[place] for place in np.sort(part)) for part in np.split(order, [half]))
     generator = chosen_generator(parts.engine, options.evaluation(), row)
-    networks = *_rerankers(parts.engine, options, row), _encoder(parts.engine, options)
+    networks = *_rerankers(parts.engine, options, row), _encoder(parts.engine, options, row)
     return ListInputs(row, split, fit, test, generator, *networks)
 
 
-def _encoder(engine: Engine, options: ListTuningOptions) -> Encoder | None:
-    if options.encoder_name is None:
-        return None
-    with transaction(engine) as connection:
-        return encoders.get(connection, options.encoder_name)
+def _encoder(engine: Engine, options: ListTuningOptions, split: SplitRow) -> Encoder | None:
+    name = options.encoder_name
+    return None if name is None else chosen_encoder(engine, split, options.part, name)
 
 
 def _rerankers(
