@@ -207,7 +207,7 @@ def test_a_clone_that_does_not_use_the_values_is_removed(
     first = build_index(engine, elastic, alias).build
     clone = building.clone_index
 
-    def forget(client: Elasticsearch, source: str, target: str, _bm25: Bm25) -> None:
+    def forget(client: Elasticsearch, source: str, target: str, *_: object) -> None:
         clone(client, source, target, Bm25(1.1, 0.5))
 
     monkeypatch.setattr(building, "clone_index", forget)

@@ -57,7 +57,7 @@ def test_at_least_forty_defects_name_gates_that_exist() -> None:
     known = {gate.name for gate in GATES} | {NOT_STARTED}
     assert len({one.name for one in DEFECTS}) == len(DEFECTS) >= 40
     assert {gate for one in DEFECTS for gate in one.gates} == known
-    assert len(INVENTED) == 10
+    assert len(INVENTED) >= 10
 
 
 def _indices(place: Place) -> list[str]:

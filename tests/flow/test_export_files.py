@@ -27,7 +27,7 @@ from tests.shop import TITLES, Shop
 USER = "+u-odd"
 # Columns of view recommendations that are those of the run, or follow from others.
 NOT_EXPORTED = {"run_id", "logical_date", "index_name", "minimum_should_match"}
-NOT_EXPORTED |= {"search_fields"}
+NOT_EXPORTED |= {"search_fields", "encoder_hash"}
 NOT_EXPORTED |= {"is_fallback", "query_id", "from_title"}
 
 

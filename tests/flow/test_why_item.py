@@ -367,7 +367,7 @@ def check(again: MergedAgain, one: dict[str, Any], item_no: int) -> None:
 
 def longer(inputs: MergeInputs, again: MergedAgain) -> list[int]:
     """Return the items of a list of 60 that sources found, without fallbacks."""
-    queries = inputs.query_hits(again.user, again.hits.queries.get)
+    queries = inputs.query_hits(again.user, again.hits)
     if inputs.fusion.is_plain:
         merge = merge_hits(queries, inputs.k, again.excluded, places=60)
         return [pick.item_no for pick in merge.picks]

@@ -130,6 +130,7 @@ INSERT INTO evaluations (split_no, part, method, options, k1, b, index_name, n_e
     code_version, seconds, actor) VALUES (1, 'test', 'hybrid', '{}', 1.2, 0.75, 'items-a', 1, 'x',
     2, 'ann');
 INSERT INTO evaluation_metrics VALUES (1, 10, 'all', 'recall', 0.5, 0.25, 0.75, 1);
+INSERT INTO evaluation_lists (evaluation_no, k, user_no, item_nos) VALUES (1, 10, 2, '{4,1}');
 INSERT INTO daily_runs VALUES ('nightly', '2026-11-21', 1), ('nightly', '2026-11-22', 2);
 INSERT INTO daily_queries VALUES
     (1, 1, 1, 1, true, false, 1), (1, 3, 1, NULL, false, false, 0),

@@ -15,8 +15,6 @@ def shop(database: Database) -> Database:
         connection.execute(text("UPDATE runs SET state = 'cancelled' WHERE run_no = 3"))
         connection.execute(
             text("""
-            INSERT INTO evaluation_lists (evaluation_no, k, user_no, item_nos)
-            VALUES (1, 10, 2, '{1}');
             INSERT INTO shards (run_no, stage, members)
             VALUES (2, 'merge', '{1,2,3}'), (2, 'search', '{1,2,3}'), (2, 'embed', '{1,2}');
             INSERT INTO run_user_vectors VALUES (2, 1, '\\x01'), (2, 2, '\\x02');

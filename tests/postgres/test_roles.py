@@ -109,6 +109,7 @@ def test_the_analyst_reads_every_view(shop: Database) -> None:
         "block_rules",
         "co_purchases",
         "evaluation_metrics",
+        "evaluation_users",
         "evaluations",
         "daily_coverage",
         "daily_gaps",

@@ -48,7 +48,8 @@ COMMENT ON COLUMN analytics.latest_recommendations.source IS
     'from_item_id), history_titles (found by the title of from_item_id), sequence (bought after '
     'the user''s sequence of purchases, which ends with from_item_id), backfill (a deeper hit '
     'of a generated query), query_vectors and title_vectors (near a generated query, or the '
-    'title of from_item_id, by vectors), last_title (newest bought title as the query) or popular; if several '
+    'title of from_item_id, by vectors), last_title (newest bought title as the query) or popular; '
+    'if several '
     'sources found the item, the one with the largest share of fused_score';
 COMMENT ON COLUMN analytics.latest_recommendations.is_fallback IS
     'whether the recommendation is a fallback: source last_title or popular';
@@ -99,4 +100,5 @@ COMMENT ON COLUMN analytics.latest_recommendations.search_fields IS
     'fields searched beside the title with their weights, e.g. {"brand": 0.3}; {}: titles '
     'alone; also {} if no generated query found the item';
 COMMENT ON COLUMN analytics.latest_recommendations.encoder_hash IS
-    'content hash of the encoder by whose vectors the item was found; empty: by words or by no search';
+    'content hash of the encoder by whose vectors the item was found; empty: by words or by no '
+    'search';

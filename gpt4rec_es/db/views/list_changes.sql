@@ -45,7 +45,8 @@ WHERE r.finished_at IS NOT NULL;
 
 COMMENT ON VIEW analytics.list_changes IS
     'One row per finished run with an earlier published night: its lists against those of that '
-    'night, for the users that have a list in both. Filter by run_id. Goes when the lists of either '
+    'night, for the users that have a list in both. Filter by run_id. Goes when the lists of '
+    'either '
     'run are pruned.';
 COMMENT ON COLUMN analytics.list_changes.run_id IS 'name of the run, see view runs';
 COMMENT ON COLUMN analytics.list_changes.logical_date IS
