@@ -4,6 +4,7 @@ Every decoding setting is passed explicitly, so neither a checkpoint's generatio
 default of the library changes the output.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ import torch
 from transformers import DynamicCache, GenerationConfig
 
 from gpt4rec_es.records import Decoding
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,21 @@ class Hypothesis:
 
 # (network, prompts as token ids, settings, end token) -> hypotheses per prompt, in order
 SearchBeams = Callable[[Any, Sequence[Sequence[int]], Decoding, int], list[list[Hypothesis]]]
+
+
+def search_halved(
+    search: Callable[[Sequence[Sequence[int]]], list[list[Hypothesis]]],
+    prompts: Sequence[Sequence[int]],
+) -> list[list[Hypothesis]]:
+    """Return what ``search`` finds; prompts that do not fit into memory are searched in halves."""
+    try:
+        return search(prompts)
+    except torch.OutOfMemoryError:
+        if len(prompts) == 1:
+            raise
+    half = len(prompts) // 2
+    log.warning("out of memory: the batch is searched in halves", extra={"prompts": len(prompts)})
+    return search_halved(search, prompts[:half]) + search_halved(search, prompts[half:])
 
 
 def search_beams(

@@ -27,8 +27,8 @@ from gpt4rec_es.db.rows.measures import Measured
 from gpt4rec_es.db.rows.pins import pin as pin_build
 from gpt4rec_es.db.rows.shard_plans import plan_generate
 from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.night.inputs import chosen_titles
 from gpt4rec_es.night.inputs.canary import choose_canary
-from gpt4rec_es.night.inputs.chosen_titles import keep_valid, number_decoding
 from gpt4rec_es.night.inputs.co_purchases import ensure_co_purchases
 from gpt4rec_es.night.inputs.cohort import freeze_popular, freeze_titles, stage_cohort
 from gpt4rec_es.night.inputs.hide_purchases import freeze_held_out
@@ -146,9 +146,10 @@ def _plan_once(
         if ranker and not ranker.has_vectors(connection, made.vectors_version):
             return None
         may_search = title_test(options.filters.phrases)
+        generator = writer and writer.generator
         staged = stage_cohort(
             connection,
-            writer.generator if writer else None,
+            generator,
             history_version,
             max(options.fusion.history, ranker.row.history_length if ranker else 0),
             may_search,
@@ -159,6 +160,7 @@ def _plan_once(
                 "There is no user to recommend for.",
                 "Load purchases with `gpt4rec import interactions FILE`.",
             )
+        choice = chosen_titles.choose_titles(connection, options.decoding, generator)
         run_no = _insert_run(
             connection,
             parts,
@@ -169,6 +171,7 @@ def _plan_once(
             build,
             history_version,
             staged,
+            choice,
         )
         freeze_users(connection, run_no)
         if options.holdback.shares:
@@ -178,8 +181,8 @@ def _plan_once(
         freeze_popular(connection, run)
         if options.fusion.uses_titles:
             freeze_titles(connection, run_no, history_version, may_search)
-        freeze_held_out(connection, run, writer.generator if writer else None, may_search)
-        keep_valid(connection, run, writer.generator if writer else None)
+        freeze_held_out(connection, run, generator, may_search)
+        chosen_titles.keep_valid(connection, run, choice)
         run = choose_canary(connection, run)
         plan_generate(connection, run, options.generate_shard_size)
         ahead_s = (parts.now() - clock(connection)).total_seconds()
@@ -207,20 +210,18 @@ def _insert_run(
     build: Build,
     history_version: int,
     cohort_size: int,
+    choice: chosen_titles.Choice | None,
 ) -> int:
     writer, ranker = made.writer, made.ranker
-    written_by = writer and writer.generator
-    decoding_no, titles_hash = number_decoding(connection, options.decoding, written_by)
     attempt = len(run_rows.of_date(connection, kind, logical_date)) + 1
     rules = rules_manifest(connection, kind, logical_date, options.rules)
-    generator = writer.row if writer else None
+    row = writer and writer.row
     prompt = writer.generator.prompt_form if writer else None
-    manifest = make_manifest(options, generator, build, history_version, cohort_size, rules, prompt)
+    manifest = make_manifest(options, row, build, history_version, cohort_size, rules, prompt)
     filters_no, filters = freeze_filters(connection, options.filters, build.index_name)
-    if filters:
-        manifest["filters"] = filters
-    if titles_hash is not None:
-        manifest["titles"] = titles_hash
+    manifest |= {"filters": filters} if filters else {}
+    if choice is not None:
+        manifest["titles"] = choice.titles_hash
     if ranker is not None and made.vectors_version is not None:
         manifest |= ranker.frozen(made.vectors_version, manifest["frozen_history"])
     if made.encoder is not None:
@@ -234,8 +235,8 @@ def _insert_run(
         manifest=manifest,
         manifest_hash=hash128(canonical_json(manifest)),
         build_no=build.build_no,
-        generator_no=generator and generator.generator_no,
-        decoding_no=decoding_no,
+        generator_no=row and row.generator_no,
+        decoding_no=chosen_titles.number_decoding(connection, options.decoding, choice),
         k=options.k,
         depth=manifest["depth_ladder"][0],
         history_version=history_version,

@@ -86,6 +86,23 @@ def search_titles(
         UsageError: the text is empty, ``k`` is out of range, or the alias points nowhere.
         DependencyError: Elasticsearch cannot answer.
     """
+    searched = checked_text(text, k, options)
+    with plain_errors(client):
+        index = resolve_alias(client, alias)
+        bm25 = read_bm25(client, index)
+        body = search_body(searched, k, options) | {"explain": explain}
+        hits = find_with_titles(client, index, body)
+    found = [_found(rank, hit) for rank, hit in enumerate(hits, start=1)]
+    minimum, fields = options.minimum_should_match, dict(options.fields)
+    return SearchAnswer(searched, index, bm25, found, minimum, fields)
+
+
+def checked_text(text: str, k: int, options: SearchOptions = ANY_TERM) -> str:
+    """Return the part of ``text`` that is searched for.
+
+    Raises:
+        UsageError: it is empty or not valid UTF-8, or ``k`` hits cannot be asked for.
+    """
     if not 1 <= k <= MAX_DEPTH:
         raise UsageError(f"{k} hits cannot be asked for.", f"Ask for 1 to {MAX_DEPTH}.")
     searched = search_text(text, options)
@@ -95,27 +112,30 @@ def search_titles(
         searched.encode()
     except UnicodeEncodeError:
         raise UsageError("The text is not valid UTF-8.") from None
-    body = search_body(searched, k, options) | {
-        "_source": ["item_id", "title", "brand", "category"],
-        "explain": explain,
-    }
-    del body["stored_fields"]  # it would omit _source
-    with plain_errors(client):
-        index = resolve_alias(client, alias)
-        bm25 = read_bm25(client, index)
-        answer = client.perform_request(
-            "POST",
-            f"/{index}/_search",
-            params={"allow_partial_search_results": "false", "preference": PREFERENCE},
-            headers={"accept": "application/json", "content-type": "application/json"},
-            body=body,
-        ).body
+    return searched
+
+
+def find_with_titles(
+    client: Elasticsearch, index: str, body: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return the hits of a search ``body`` of the night, with ids, titles, brands and categories.
+
+    Raises:
+        DependencyError: not all of the index was searched.
+    """
+    wanted = {**body, "_source": ["item_id", "title", "brand", "category"]}
+    del wanted["stored_fields"]  # it would omit _source
+    answer = client.perform_request(
+        "POST",
+        f"/{index}/_search",
+        params={"allow_partial_search_results": "false", "preference": PREFERENCE},
+        headers={"accept": "application/json", "content-type": "application/json"},
+        body=wanted,
+    ).body
     if answer["timed_out"] or answer["_shards"]["failed"]:
         raise DependencyError("Elasticsearch did not search all of the index.", "Try again.")
-    hits = enumerate(answer["hits"]["hits"], start=1)
-    found = [_found(rank, hit) for rank, hit in hits]
-    minimum, fields = options.minimum_should_match, dict(options.fields)
-    return SearchAnswer(searched, index, bm25, found, minimum, fields)
+    hits: list[dict[str, Any]] = answer["hits"]["hits"]
+    return hits
 
 
 def term_scores(explanation: Mapping[str, Any]) -> Iterator[TermScore]:

@@ -7,10 +7,9 @@ from elasticsearch import Elasticsearch
 
 from gpt4rec_es.elastic.alias import resolve_alias
 from gpt4rec_es.elastic.errors import plain_errors
-from gpt4rec_es.elastic.queries import search_text
-from gpt4rec_es.errors import DependencyError, UsageError
 from gpt4rec_es.protocols import Encoder
-from gpt4rec_es.retrieval.body import MAX_DEPTH, PREFERENCE, bare
+from gpt4rec_es.retrieval.ad_hoc import checked_text, find_with_titles
+from gpt4rec_es.retrieval.body import bare
 from gpt4rec_es.retrieval.knn import knn_query, require_vectors_of
 
 
@@ -45,30 +44,17 @@ def search_nearest(
         DataError: the index holds no vectors of the encoder.
         DependencyError: Elasticsearch cannot answer.
     """
-    if not 1 <= k <= MAX_DEPTH:
-        raise UsageError(f"{k} hits cannot be asked for.", f"Ask for 1 to {MAX_DEPTH}.")
-    searched = search_text(text)
-    if not searched:
-        raise UsageError("There is nothing to search for.", "Give a text.")
+    searched = checked_text(text, k)
     (vector,) = encoder.encode([searched])
     with plain_errors(client):
         index = resolve_alias(client, alias)
         require_vectors_of(client, index, encoder)
         if not vector.any():
             return NearestAnswer(searched, index, [])
-        wanted = bare(k) | {"_source": ["item_id", "title", "brand", "category"]}
-        del wanted["stored_fields"]  # it would omit _source
-        answer = client.perform_request(
-            "POST",
-            f"/{index}/_search",
-            params={"allow_partial_search_results": "false", "preference": PREFERENCE},
-            headers={"accept": "application/json", "content-type": "application/json"},
-            body={"query": knn_query(vector.tolist(), k), **wanted},
-        ).body
-    if answer["timed_out"] or answer["_shards"]["failed"]:
-        raise DependencyError("Elasticsearch did not search all of the index.", "Try again.")
-    hits = enumerate(answer["hits"]["hits"], start=1)
-    return NearestAnswer(searched, index, [_near(rank, hit) for rank, hit in hits])
+        body = {"query": knn_query(vector.tolist(), k), **bare(k)}
+        hits = find_with_titles(client, index, body)
+    found = [_near(rank, hit) for rank, hit in enumerate(hits, start=1)]
+    return NearestAnswer(searched, index, found)
 
 
 def _near(rank: int, hit: dict[str, Any]) -> NearItem:

@@ -5,20 +5,17 @@ into one cache, and the mask limits each beam to its ancestors. The network proc
 the prompts plus m tokens per step and prompt whose search is not finished.
 """
 
-import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 
-from gpt4rec_es.generation.beam import Hypothesis
+from gpt4rec_es.generation.beam import Hypothesis, search_halved
 from gpt4rec_es.generation.beam_search.cache import BeamCache
 from gpt4rec_es.generation.beam_search.mask import TreeMask
 from gpt4rec_es.generation.beam_search.pool import Beams, Pool
 from gpt4rec_es.generation.beam_search.selection import Candidates, Rules, best_candidates
 from gpt4rec_es.records import Decoding
-
-log = logging.getLogger(__name__)
 
 # Number of steps for which entries are allocated at once.
 _STEPS_AHEAD = 6
@@ -56,14 +53,7 @@ def search(network: Any, prompts: Sequence[Sequence[int]], rules: Rules) -> list
     """
     if network.config._attn_implementation not in _ATTENTION:  # noqa: SLF001 - there is no other
         raise ValueError(f"Attention must be one of {sorted(_ATTENTION)}.")
-    try:
-        return _search_together(network, prompts, rules)
-    except torch.OutOfMemoryError:
-        if len(prompts) == 1:
-            raise
-    half = len(prompts) // 2
-    log.warning("out of memory: the batch is searched in halves", extra={"prompts": len(prompts)})
-    return search(network, prompts[:half], rules) + search(network, prompts[half:], rules)
+    return search_halved(lambda some: _search_together(network, some, rules), prompts)
 
 
 def _search_together(

@@ -6,7 +6,6 @@ prompt as one packed sequence in which each token sees its own ancestors. The to
 branch are never read.
 """
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,11 +13,9 @@ import numpy as np
 import torch
 from transformers import DynamicCache
 
-from gpt4rec_es.generation.beam import Hypothesis
+from gpt4rec_es.generation.beam import Hypothesis, search_halved
 from gpt4rec_es.generation.title_search.choices import edge_logprobs
 from gpt4rec_es.generation.title_search.trie import TitleTrie
-
-log = logging.getLogger(__name__)
 
 # Memory-efficient attention needs mask rows that are aligned to this number of entries.
 _ALIGNMENT = 16
@@ -34,19 +31,8 @@ def search_titles(
     ``num_beams`` best nodes are kept after each branch; a prompt ends when none of them can lead to
     a title as likely as those found. A batch that does not fit into memory is split into halves.
     """
-    try:
-        with torch.inference_mode():
-            return _Batch(network, prompts, trie, num_beams).search()
-    except torch.OutOfMemoryError:
-        if len(prompts) == 1:
-            raise
-    half = len(prompts) // 2
-    log.warning("out of memory: the batch is searched in halves", extra={"prompts": len(prompts)})
-    return [
-        found
-        for part in (prompts[:half], prompts[half:])
-        for found in search_titles(network, part, trie, num_beams)
-    ]
+    with torch.inference_mode():
+        return search_halved(lambda some: _Batch(network, some, trie, num_beams).search(), prompts)
 
 
 class _Prompt:
@@ -56,7 +42,7 @@ class _Prompt:
         self.place, self._length, self._m = place, length, num_beams
         self.nodes = np.zeros(1, np.int64)
         self.scores = np.zeros(1)  # (beams,)
-        self._seen = np.zeros((1, 0), np.bool_)  # (beams, entries): the ancestors of each beam
+        self.seen = np.zeros((1, 0), np.bool_)  # (beams, entries): the ancestors of each beam
         self._edges, self._parents = np.zeros(0, np.int64), np.zeros(0, np.int64)
         self.found: list[tuple[float, int]] = []  # (score, leaf), best first
 
@@ -79,11 +65,7 @@ class _Prompt:
         tokens = [trie.edge_tokens(edge) for edge in self._edges.tolist()]
         ends = self._length + trie.depths[self.nodes]
         places = [np.arange(end - len(own), end) for own, end in zip(tokens, ends, strict=True)]
-        return tokens, places, self._seen[self._parents]
-
-    def grow(self, seen: Any) -> None:
-        """Set the entries that each beam sees, after its edge was read."""
-        self._seen = seen
+        return tokens, places, self.seen[self._parents]
 
 
 class _Batch:
@@ -169,7 +151,7 @@ class _Batch:
                 grown[beam, before + start : before + end] = True
                 ends.append((place, end - 1))
                 start = end
-            row.grow(grown)
+            row.seen = grown
         at = torch.tensor(ends, device=self._network.device).T
         return self._logits(ids, places, self._additive(sees), tuple(at))
 

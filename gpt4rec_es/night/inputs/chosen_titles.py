@@ -2,6 +2,7 @@
 
 import datetime as dt
 import logging
+from typing import NamedTuple
 
 from elasticsearch import Elasticsearch
 from sqlalchemy import Connection
@@ -14,7 +15,7 @@ from gpt4rec_es.elastic.scan import stream_documents
 from gpt4rec_es.errors import ConflictError
 from gpt4rec_es.prompts.catalog_titles import catalog_titles, generation_settings
 from gpt4rec_es.prompts.keys import hash128
-from gpt4rec_es.protocols import QueryGenerator
+from gpt4rec_es.protocols import ChoosingGenerator, QueryGenerator
 from gpt4rec_es.records import CatalogTitles, Decoding
 
 log = logging.getLogger(__name__)
@@ -23,35 +24,42 @@ log = logging.getLogger(__name__)
 _RENEWED_AFTER = dt.timedelta(days=30)
 
 
-def number_decoding(
-    connection: Connection, decoding: Decoding, generator: QueryGenerator | None
-) -> tuple[int, str | None]:
-    """Return the number under which generations are stored, and the hash of the titles to choose.
+class Choice(NamedTuple):
+    """The hash of the titles that a night chooses among, and the generator that does."""
 
-    None: the decoding writes freely, or there is no generator.
+    titles_hash: str
+    generator: ChoosingGenerator
+
+
+def choose_titles(
+    connection: Connection, decoding: Decoding, generator: QueryGenerator | None
+) -> Choice | None:
+    """Return the titles to choose; None: the decoding writes freely, or there is no generator.
 
     Raises:
         UsageError: the generator cannot choose, or there is no title.
     """
-    titles_hash = None
-    if generator is not None and decoding.mode == "titles":
-        titles = catalog_titles(load_active_titles(connection))
-        generator.choosing(titles)
-        titles_hash = titles.content_hash
-    settings = generation_settings(decoding, titles_hash)
-    return decoding_number(connection, hash128(settings), settings), titles_hash
+    if generator is None or decoding.mode != "titles":
+        return None
+    titles = catalog_titles(load_active_titles(connection))
+    return Choice(titles.content_hash, generator.choosing(titles))
 
 
-def keep_valid(connection: Connection, run: Run, generator: QueryGenerator | None) -> None:
+def number_decoding(connection: Connection, decoding: Decoding, choice: Choice | None) -> int:
+    """Return the number under which generations are stored."""
+    settings = generation_settings(decoding, choice and choice.titles_hash)
+    return decoding_number(connection, hash128(settings), settings)
+
+
+def keep_valid(connection: Connection, run: Run, choice: Choice | None) -> None:
     """Copy generations of other nights whose titles can all be found to the key of ``run``.
 
     Those of more than 30 days ago are made anew, as are all that were written freely.
     """
-    if generator is None or "titles" not in run.manifest:
+    if choice is None:
         return
-    choosing = generator.choosing(catalog_titles(load_active_titles(connection)))
     decoding = Decoding(**run.manifest["decoding"])
-    hashes = map(hash128, choosing.title_texts(decoding.max_new_tokens))
+    hashes = map(hash128, choice.generator.title_texts(decoding.max_new_tokens))
     oldest = clock(connection) - _RENEWED_AFTER
     key = (run.content_hash, run.decoding_no)
     n_kept = copy_valid(connection, run.run_no, *key, hashes, oldest)
