@@ -67,7 +67,9 @@ def test_no_view_shows_an_id_while_pseudonyms_are_on(shop: Database) -> None:
     set_pseudonyms(shop.owner_engine, is_on=True, actor="test")
     assert shown_ids(shop) == hidden, "the keys stay"
     with shop.engine.connect() as connection:
-        acts = connection.execute(text("SELECT after FROM audit WHERE action = 'pseudonyms'"))
+        acts = connection.execute(
+            text("SELECT after FROM audit WHERE action = 'pseudonyms' ORDER BY audit_no")
+        )
         assert [row.after for row in acts] == [{"is_on": on} for on in (True, False, True)]
 
 
