@@ -54,6 +54,16 @@ LIST_DEFECTS = (
         ),
     ),
     Defect(
+        "lists in reverse order",
+        ("lists_are_merged_again",),
+        damage(
+            "UPDATE recommendations SET rank = -rank WHERE run_no = :run;"
+            "UPDATE recommendations AS r SET rank = 1 + l.n + r.rank FROM ("
+            "SELECT user_no, count(*) AS n FROM recommendations WHERE run_no = :run "
+            "GROUP BY user_no) AS l WHERE r.run_no = :run AND r.user_no = l.user_no"
+        ),
+    ),
+    Defect(
         "NaN scores in lists",
         ("scores_are_numbers",),
         damage(

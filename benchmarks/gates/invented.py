@@ -1,7 +1,8 @@
 """Defects that were invented after the gates were frozen; any gate may refuse them.
 
-The first ten were tried once, and gates were changed for two of them (markup, reverse order); the
-last five were invented after that.
+The first ten were tried once, and gates were changed for two of them (markup, purchases in reverse
+order); the last four were invented after that. A fifth, lists in reverse order, was missed; a gate
+was made for it, so it is among the seeded ones now.
 """
 
 import random
@@ -96,16 +97,6 @@ _FIRST = (
 )
 _LAST = (
     Defect("queries of the next prompt in the batch", _ANY, _shifted, is_large=True),
-    Defect(
-        "lists in reverse order",
-        _ANY,
-        damage(
-            "UPDATE recommendations SET rank = -rank WHERE run_no = :run;"
-            "UPDATE recommendations AS r SET rank = 1 + l.n + r.rank FROM ("
-            "SELECT user_no, count(*) AS n FROM recommendations WHERE run_no = :run "
-            "GROUP BY user_no) AS l WHERE r.run_no = :run AND r.user_no = l.user_no"
-        ),
-    ),
     Defect(
         "titles of part of the items in another language",
         _ANY,

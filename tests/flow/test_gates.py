@@ -204,6 +204,15 @@ DEFECTS = {
             "WHERE run_no = 2 AND user_no = 7 AND rank = 1"
         ),
     ),
+    "lists in reverse order": (
+        "lists_are_merged_again",
+        sql(
+            """
+            UPDATE recommendations SET rank = -rank WHERE run_no = 2;
+            UPDATE recommendations SET rank = 7 + rank WHERE run_no = 2
+            """
+        ),
+    ),
     "a score that is no number": (
         "scores_are_numbers",
         sql("UPDATE recommendations SET score = 'NaN' WHERE run_no = 2 AND user_no = 7"),

@@ -24,6 +24,7 @@ from gpt4rec_es.night.publish import (
     hidden_purchases,
     index_gates,
     list_gates,
+    merged_gate,
     share_gates,
 )
 from gpt4rec_es.night.publish.checked import Checked, Verdict
@@ -80,6 +81,10 @@ GATES: tuple[Gate, ...] = (
     Gate(
         list_gates.bought_items_are_left_out,
         "lists belong to other users, or purchases were not read",
+    ),
+    Gate(
+        merged_gate.lists_are_merged_again,
+        "rows were changed after the merge, or what lists are made of was: hits, histories, rules",
     ),
     Gate(list_gates.rules_are_kept, "rules were not applied to some list"),
     Gate(
