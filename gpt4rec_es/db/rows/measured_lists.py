@@ -237,18 +237,3 @@ def sample_recommended(connection: Connection, run_no: int, most: int) -> list[C
         {"run_no": run_no, "most": most, "seed": SEED},
     )
     return [CatalogItem(*row) for row in found]
-
-
-def load_sampled_lists(connection: Connection, run_no: int, users: int) -> dict[int, list[int]]:
-    """Return user number -> item numbers by rank, of sampled users whose outcome is not failed."""
-    found = connection.execute(
-        text("""
-        SELECT o.user_no, coalesce(
-            (SELECT array_agg(r.item_no ORDER BY r.rank) FROM recommendations AS r
-             WHERE r.run_no = :run_no AND r.user_no = o.user_no), '{}')
-        FROM user_outcomes AS o WHERE o.run_no = :run_no AND o.outcome <> 'failed'
-        ORDER BY hashint8extended(o.user_no, :seed), o.user_no LIMIT :users
-        """),
-        {"run_no": run_no, "users": users, "seed": SEED},
-    )
-    return {user_no: list(items) for user_no, items in found}

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
+from gpt4rec_es.db.rows.canary import SEED
 from gpt4rec_es.db.rows.lists import UserOutcome
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.records import Outcome
@@ -63,6 +64,21 @@ def load_list(connection: Connection, run_no: int, user_no: int) -> list[ListedR
         {"run_no": run_no, "user_no": user_no},
     )
     return [ListedRow(*row) for row in found]
+
+
+def load_sampled_lists(connection: Connection, run_no: int, users: int) -> dict[int, list[int]]:
+    """Return user number -> item numbers by rank, of sampled users whose outcome is not failed."""
+    found = connection.execute(
+        text("""
+        SELECT o.user_no, coalesce(
+            (SELECT array_agg(r.item_no ORDER BY r.rank) FROM recommendations AS r
+             WHERE r.run_no = :run_no AND r.user_no = o.user_no), '{}')
+        FROM user_outcomes AS o WHERE o.run_no = :run_no AND o.outcome <> 'failed'
+        ORDER BY hashint8extended(o.user_no, :seed), o.user_no LIMIT :users
+        """),
+        {"run_no": run_no, "users": users, "seed": SEED},
+    )
+    return {user_no: list(items) for user_no, items in found}
 
 
 def load_outcome(connection: Connection, run_no: int, user_no: int) -> UserOutcome | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from gpt4rec_es.db.rows.measured_lists import load_sampled_lists
+from gpt4rec_es.db.rows.stored_lists import load_sampled_lists
 from gpt4rec_es.night.inputs.item_vectors import load_run_items
 from gpt4rec_es.night.inputs.near import open_searches
 from gpt4rec_es.night.inputs.rules import load_item_rules
