@@ -84,10 +84,11 @@ class Runtime(Connections):
 
         recipe = recipe or self.recipe.recipe
         reserve, titles = recipe.decoding.max_new_tokens, recipe.prompt_titles
-        key = (row.content_hash, reserve, titles)
+        key = (f"{row.content_hash} {row.path}", reserve, titles)
         if key not in self._generators:
+            options, secret = self.settings.generator, self.settings.endpoint_api_key
             self._generators[key] = open_generator(
-                row.kind, row.path, self.settings.generator, reserve=reserve, prompt_titles=titles
+                row.kind, row.path, options, reserve=reserve, prompt_titles=titles, api_key=secret
             )
         return self._generators[key]
 
@@ -112,9 +113,8 @@ class Runtime(Connections):
 
         if row.encoder_no not in self._encoders:
             options = self.settings.generator
-            self._encoders[row.encoder_no] = open_encoder_of(
-                self.engine, row, options.device, options.threads
-            )
+            opened = open_encoder_of(self.engine, row, options.device, options.threads)
+            self._encoders[row.encoder_no] = opened
         return self._encoders[row.encoder_no]
 
     def retriever(

@@ -9,9 +9,11 @@ from gpt4rec_es.cli.context import get_runtime
 from gpt4rec_es.cli.names import names
 from gpt4rec_es.cli.options import dry_run_option, json_option
 from gpt4rec_es.cli.output import emit, print_line, print_table
+from gpt4rec_es.errors import UsageError
 
 if TYPE_CHECKING:
     from gpt4rec_es.db.rows.generators import Generator
+    from gpt4rec_es.generation.endpoint import Endpoint
     from gpt4rec_es.generation.registry import GeneratorCard
 
 
@@ -44,7 +46,14 @@ def use(name: str, dry_run: bool, as_json: bool) -> None:
     from gpt4rec_es.generation.registry import use_generator
 
     runtime = get_runtime()
-    row = use_generator(runtime.engine, name, actor=runtime.settings.actor, dry_run=dry_run)
+    settings = runtime.settings
+    row = use_generator(
+        runtime.engine,
+        name,
+        actor=settings.actor,
+        api_key=settings.endpoint_api_key,
+        dry_run=dry_run,
+    )
     verb = "would be" if dry_run else "is"
     emit(row, as_json, lambda row: print_line(f"{row.name} {verb} used by the next night."))
 
@@ -64,15 +73,56 @@ def show(name: str, as_json: bool) -> None:
 
 @generators.command()
 @click.argument("name")
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.argument(
+    "folder", required=False, type=click.Path(path_type=Path, file_okay=False, exists=True)
+)
+@click.option(
+    "--endpoint",
+    metavar="URL",
+    help="Server that speaks OpenAI's completions protocol, up to its /v1, in place of FOLDER.",
+)
+@click.option("--model", help="Model that the endpoint is asked for.")
+@click.option("--version", default="", help="What tells it from others of its name.")
+@click.option(
+    "--context",
+    type=click.IntRange(min=64),
+    default=1024,
+    show_default=True,
+    help="Tokens of prompt and query that the endpoint's model reads.",
+)
+@click.option(
+    "--beams/--samples",
+    "has_beams",
+    default=False,
+    help="Whether the endpoint searches with beams, as vLLM does.  [default: samples]",
+)
 @dry_run_option
 @json_option
-def add(name: str, folder: Path, dry_run: bool, as_json: bool) -> None:
-    """Register the checkpoint of a causal decoder in FOLDER under NAME.
+def add(
+    name: str,
+    folder: Path | None,
+    endpoint: str | None,
+    model: str | None,
+    version: str,
+    context: int,
+    has_beams: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Register the checkpoint of a causal decoder in FOLDER, or an endpoint, under NAME.
 
-    Example: gpt4rec generators add second checkpoints/second
+    A key that the endpoint wants is the setting GPT4REC_ENDPOINT_API_KEY.
+
+    Example: gpt4rec generators add served --endpoint http://llm:8000/v1 --model shop-7b --beams
     """
-    _add(name, folder, dry_run, as_json)
+    if (folder is None) == (endpoint is None) or (model is None) != (endpoint is None):
+        raise UsageError("Name one generator.", "Give FOLDER, or --endpoint and --model.")
+    if endpoint is None or model is None:
+        _add(name, folder, dry_run, as_json)
+        return
+    from gpt4rec_es.generation.endpoint import Endpoint
+
+    _add(name, Endpoint(endpoint, model, version, context, has_beams), dry_run, as_json)
 
 
 @generators.command("add-titles")
@@ -92,10 +142,12 @@ def add_titles(name: str, dry_run: bool, as_json: bool) -> None:
     _add(name, None, dry_run, as_json)
 
 
-def _add(name: str, folder: Path | None, dry_run: bool, as_json: bool) -> None:
+def _add(name: str, source: "Path | Endpoint | None", dry_run: bool, as_json: bool) -> None:
     from gpt4rec_es.generation.registry import add_generator
 
-    row = add_generator(get_runtime().engine, name, folder, dry_run=dry_run)
+    runtime = get_runtime()
+    key = runtime.settings.endpoint_api_key
+    row = add_generator(runtime.engine, name, source, api_key=key, dry_run=dry_run)
     data: dict[str, Any] = {"name": name, "dry_run": dry_run, "generator": row}
     verb = "can be registered" if dry_run else "is registered"
     emit(data, as_json, lambda data: print_line(f"{data['name']} {verb}."))
@@ -108,7 +160,7 @@ def _print_card(card: "GeneratorCard") -> None:
         "kind": row.kind,
         "used by nights": row.is_current,
         "content": row.content_hash[:12],
-        "folder": row.path,
+        "folder or endpoint": row.path,
         "licence": card.licence,
         **card.network,
         **card.training,
@@ -123,7 +175,7 @@ def _print_card(card: "GeneratorCard") -> None:
 
 def _print_rows(rows: "list[Generator]") -> None:
     print_table(
-        ["name", "kind", "current", "content", "folder", "registered"],
+        ["name", "kind", "current", "content", "folder or endpoint", "registered"],
         [
             (row.name, row.kind, row.is_current, row.content_hash[:12], row.path, row.created_at)
             for row in rows

@@ -5,7 +5,6 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 from sqlalchemy import Engine
 
@@ -76,14 +75,14 @@ def current(
         return
     if open_generator(row).content_hash != row.content_hash:
         yield error(
-            f"The files of generator {row.name} changed since it was registered.",
-            f"Put them back, or register {row.path} under another name and use that.",
+            f"{row.changed} that was registered.",
+            f"Put that back, or register {row.path} under another name and use that.",
         )
         return
-    if row.path is None:
+    if row.folder is None:
         yield ok(f"{row.name}, which needs no files")
         return
-    free = shutil.disk_usage(Path(row.path)).free
+    free = shutil.disk_usage(row.folder).free
     measured = f"{row.name} in {row.path} is as registered; {readable(free)} of its disk are free"
     if free < _LITTLE_BYTES:
         yield warning(measured, "Training needs room for checkpoints: free or add disk space.")

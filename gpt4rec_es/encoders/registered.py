@@ -171,12 +171,12 @@ def _opened(
 
     with transaction(engine) as connection:
         row = generators.get(connection, str(source))
-    if row.path is None:
+    if row.folder is None:
         raise UsageError(
-            f"The generator {source!r} has no network, so it makes no vectors.",
+            f"The generator {source!r} has no network here, so it makes no vectors.",
             "Name one with a GPT-2 checkpoint (`gpt4rec generators list`).",
         )
-    return GeneratorStates(open_encoder(Path(row.path), device=device))
+    return GeneratorStates(open_encoder(row.folder, device=device))
 
 
 def _place(row: EncoderRow) -> dict[str, str | None]:

@@ -6,7 +6,7 @@ A row refers to a folder that may have changed, so the folder is checked before 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Engine
 
@@ -19,6 +19,9 @@ from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.generation.card import read_card, read_licence
 from gpt4rec_es.generation.factory import open_generator
 from gpt4rec_es.protocols import QueryGenerator
+
+if TYPE_CHECKING:  # its client is not needed for other kinds
+    from gpt4rec_es.generation.endpoint import Endpoint
 
 _SHOWN_QUERIES = 5
 Opened = TypeVar("Opened", bound=QueryGenerator)
@@ -56,7 +59,7 @@ def show_generator(engine: Engine, name: str) -> GeneratorCard:
         queries = generators.newest_queries(connection, row.content_hash, _SHOWN_QUERIES)
     network: dict[str, Any] = {}
     licence = None
-    if row.path is not None and (folder := Path(row.path)).is_dir():
+    if (folder := row.folder) is not None and folder.is_dir():
         config = read_config(folder)
         kept = ("model_type", "vocab_size", *ARCHITECTURES[config["model_type"]][1:2])
         network = {entry: config[entry] for entry in kept if entry in config}
@@ -70,19 +73,29 @@ def show_generator(engine: Engine, name: str) -> GeneratorCard:
 
 
 def add_generator(
-    engine: Engine, name: str, folder: Path | None, *, dry_run: bool = False
+    engine: Engine,
+    name: str,
+    source: "Path | Endpoint | None",
+    *,
+    api_key: str | None = None,
+    dry_run: bool = False,
 ) -> Generator | None:
-    """Register a checkpoint ``folder`` (None: the generator without a model) and return its row.
+    """Register a checkpoint folder, an endpoint, or None: the generator without a model.
 
-    Returns None after a dry run without an error.
+    Returns its row; None after a dry run without an error.
 
     Raises:
         UsageError: the folder is no valid checkpoint, or the name is taken.
+        DependencyError: the endpoint does not answer.
     """
-    kind = "titles" if folder is None else "gpt2"
-    path = None if folder is None else str(folder.resolve())
-    content_hash = open_generator(kind, path).content_hash
-    card = {} if folder is None else read_card(folder)
+    card: dict[str, Any] = {}
+    if source is None:
+        kind, path = "titles", None
+    elif isinstance(source, Path):
+        kind, path, card = "gpt2", str(source.resolve()), read_card(source)
+    else:
+        kind, path = "endpoint", source.address
+    content_hash = open_generator(kind, path, api_key=api_key).content_hash
     with transaction(engine) as connection:
         if dry_run:
             generators.require_free(connection, name, content_hash)
@@ -102,13 +115,20 @@ def opened_unchanged(row: Generator, open_it: Callable[[Generator], Opened]) -> 
     opened = open_it(row)
     if opened.content_hash != row.content_hash:
         raise ConflictError(
-            f"The files of generator {row.name!r} changed since it was registered.",
-            "Put them back, or register them under another name.",
+            f"{row.changed} that was registered.",
+            "Put that back, or register what there is now under another name.",
         )
     return opened
 
 
-def use_generator(engine: Engine, name: str, *, actor: str, dry_run: bool = False) -> Generator:
+def use_generator(
+    engine: Engine,
+    name: str,
+    *,
+    actor: str,
+    api_key: str | None = None,
+    dry_run: bool = False,
+) -> Generator:
     """Make ``name`` the generator of the next night and return it.
 
     Raises:
@@ -116,10 +136,11 @@ def use_generator(engine: Engine, name: str, *, actor: str, dry_run: bool = Fals
     """
     with transaction(engine) as connection:
         wanted = generators.get(connection, name)
-    if open_generator(wanted.kind, wanted.path).content_hash != wanted.content_hash:
+    opened = open_generator(wanted.kind, wanted.path, api_key=api_key)
+    if opened.content_hash != wanted.content_hash:
         raise UsageError(
-            f"The files of generator {name!r} changed since it was registered.",
-            f"Put them back, or register {wanted.path} under another name.",
+            f"{wanted.changed} that was registered.",
+            f"Put that back, or register {wanted.path} under another name.",
         )
     if dry_run:
         return wanted

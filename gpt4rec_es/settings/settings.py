@@ -94,6 +94,9 @@ class Settings(BaseModel):
     elasticsearch_password: str | None = Field(None, repr=False)
     elasticsearch_ca_file: Path | None = None
     elasticsearch_verify_tls: bool = True
+    endpoint_api_key: Annotated[str, AfterValidator(check_header_text)] | None = Field(
+        None, repr=False
+    )
     celery_broker_url: _BrokerUrl | None = Field(None, repr=False)
 
     index_alias: str = Field("items", pattern=r"^[a-z][a-z0-9-]{0,79}$")

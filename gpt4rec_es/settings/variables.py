@@ -28,7 +28,7 @@ URLS = (
     "elasticsearch_url",
     "celery_broker_url",
 )
-SECRETS = ("elasticsearch_api_key", "elasticsearch_password")
+SECRETS = ("elasticsearch_api_key", "elasticsearch_password", "endpoint_api_key")
 # Variables of one server: if its URL is set, none of them is taken from the stack.
 BELONG_TO = {
     "owner_database_url": "database_url",
@@ -43,8 +43,14 @@ _NAMED = {
     "night.rules.categories": "only_categories",
     "night.rules.shown_days": "not_shown_days",
 }
-# Fields without a variable: recipes are in the database, phrases in the file of another setting.
-_WITHOUT = {"night.recipe", "night.phrases", "night.max_outage_seconds"}
+# Fields without a variable: recipes are in the database, phrases in the file of another setting;
+# the other beam search is for benchmarks.
+_WITHOUT = {
+    "night.recipe",
+    "night.phrases",
+    "night.max_outage_seconds",
+    "generator.beam_search",
+}
 
 # Names of fields from the settings down.
 Path = tuple[str, ...]

@@ -1,18 +1,20 @@
 """Contract of every QueryGenerator, tested on each implementation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gpt4rec_es.generation.clean import score_query, search_tokens
+from gpt4rec_es.generation.endpoint import Endpoint
 from gpt4rec_es.generation.factory import open_generator
 from gpt4rec_es.options.night import GeneratorOptions
 from gpt4rec_es.prompts.catalog_titles import catalog_titles
 from gpt4rec_es.prompts.keys import normalise_query
 from gpt4rec_es.protocols import QueryGenerator
 from gpt4rec_es.records import Decoding
+from tests.completions_server import MODEL, Model, serving
 from tests.trained import TITLES, shop_histories
 
 DECODING = Decoding(num_queries=4, num_beams=8, max_new_tokens=10)
@@ -20,7 +22,13 @@ PERSONAL = replace(DECODING, prior_weight=0.25)
 
 Opener = Callable[[], QueryGenerator]
 
-KINDS = [("gpt2", "shared"), ("gpt2", "reference"), ("gpt2", "choosing"), ("titles", "shared")]
+KINDS = [
+    ("gpt2", "shared"),
+    ("gpt2", "reference"),
+    ("gpt2", "choosing"),
+    ("endpoint", "samples"),
+    ("titles", "shared"),
+]
 
 
 @pytest.fixture(params=KINDS, ids="-".join, scope="module")
@@ -35,15 +43,25 @@ def kind(kind_and_beam_search: tuple[str, str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def open_another(kind_and_beam_search: tuple[str, str], trained_folder: Path) -> Opener:
+def path(kind: str, trained_folder: Path) -> Iterator[str]:
+    """Yield what a row of the generator has as its path."""
+    if kind == "endpoint":
+        with serving(Model(trained_folder).complete) as url:
+            yield Endpoint(url, MODEL).address
+    else:
+        yield str(trained_folder)
+
+
+@pytest.fixture(scope="module")
+def open_another(kind_and_beam_search: tuple[str, str], path: str) -> Opener:
     """Return a function that opens the generator as a new process would: nothing is known yet."""
     kind, search = kind_and_beam_search
-    beam_search = "shared" if search == "choosing" else search
+    beam_search = "reference" if search == "reference" else "shared"
     options = GeneratorOptions(device="cpu", threads=1, token_budget=3000, beam_search=beam_search)
     if search == "choosing":
         titles = catalog_titles(TITLES)
-        return lambda: open_generator(kind, trained_folder, options).choosing(titles)
-    return lambda: open_generator(kind, trained_folder, options)
+        return lambda: open_generator(kind, path, options).choosing(titles)
+    return lambda: open_generator(kind, path, options)
 
 
 @pytest.fixture(params=[DECODING, PERSONAL], ids=["plain", "personal"])
@@ -125,9 +143,7 @@ def test_nothing_to_generate(generator: QueryGenerator) -> None:
     assert generator.generate([], DECODING) == []
 
 
-def test_the_content_hash_stays(kind: str, generator: QueryGenerator, trained_folder: Path) -> None:
-    again = open_generator(
-        kind, trained_folder, GeneratorOptions(token_budget=7, threads=2), reserve=60
-    )
+def test_the_content_hash_stays(kind: str, generator: QueryGenerator, path: str) -> None:
+    again = open_generator(kind, path, GeneratorOptions(token_budget=7, threads=2), reserve=60)
     assert again.content_hash == generator.content_hash
     assert len(generator.content_hash) == 64

@@ -7,6 +7,7 @@ import datetime as dt
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select, text, update
@@ -23,7 +24,11 @@ _NAME = re.compile(r"\w[\w.-]{0,62}")
 
 @dataclass(frozen=True, slots=True)
 class Generator:
-    """One registered generator; ``path`` is its checkpoint folder, None for kind titles."""
+    """One registered generator.
+
+    path: its checkpoint folder, or the address of its endpoint (see ``Endpoint``); None: it is of
+    kind titles.
+    """
 
     generator_no: int
     name: str
@@ -33,6 +38,18 @@ class Generator:
     is_current: bool
     card: dict[str, Any]
     created_at: dt.datetime
+
+    @property
+    def changed(self) -> str:
+        """Say that what is registered is not what there is now; a sentence without its end."""
+        if self.kind == "endpoint":
+            return f"The endpoint of generator {self.name!r} serves another model than the one"
+        return f"The files of generator {self.name!r} are other ones than those"
+
+    @property
+    def folder(self) -> Path | None:
+        """The checkpoint folder; None: it has none."""
+        return Path(self.path) if self.path is not None and self.kind == "gpt2" else None
 
 
 def register(

@@ -28,13 +28,22 @@ generators = Table(
         "generator_no", Integer, Identity(), primary_key=True, comment="number of the generator"
     ),
     Column("name", Text, nullable=False, unique=True, comment="unique name of the generator"),
-    Column("kind", Text, nullable=False, comment="gpt2 (a checkpoint folder) or titles (no model)"),
-    Column("path", Text, comment="checkpoint folder; NULL: kind is titles"),
+    Column(
+        "kind",
+        Text,
+        nullable=False,
+        comment="gpt2 (a checkpoint folder), endpoint (a server) or titles (no model)",
+    ),
+    Column(
+        "path",
+        Text,
+        comment="checkpoint folder, or URL of the endpoint with its options; NULL: kind is titles",
+    ),
     Column(
         "content_hash",
         Text,
         nullable=False,
-        comment="hash of the generator's weights, configuration and tokenizer",
+        comment="hash of weights, configuration and tokenizer, or of what an endpoint answers",
     ),
     Column(
         "is_current",
@@ -50,7 +59,7 @@ generators = Table(
     Index(
         "ix_generators_is_current", "is_current", unique=True, postgresql_where=text("is_current")
     ),
-    CheckConstraint("kind IN ('gpt2', 'titles')", name="kind"),
+    CheckConstraint("kind IN ('gpt2', 'endpoint', 'titles')", name="kind"),
     comment="One row per registered query generator; at most one is current.",
 )
 

@@ -67,7 +67,7 @@ COMMENT ON COLUMN analytics.runs.dtype IS
 COMMENT ON COLUMN analytics.runs.generator_name IS
     'name of the query generator; NULL: none, other sources make the lists';
 COMMENT ON COLUMN analytics.runs.generator_kind IS
-    'gpt2 (a language model) or titles (newest titles as queries); NULL: no generator';
+    'gpt2 (a language model), endpoint (a server) or titles (newest titles); NULL: no generator';
 COMMENT ON COLUMN analytics.runs.generator_hash IS
     'hash of the generator''s weights, configuration and tokenizer; NULL: no generator';
 COMMENT ON COLUMN analytics.runs.index_name IS

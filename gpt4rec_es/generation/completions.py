@@ -1,0 +1,143 @@
+"""A client of servers that speak OpenAI's completions protocol, such as vLLM and llama.cpp.
+
+https://platform.openai.com/docs/api-reference/completions; ``use_beam_search`` is vLLM's addition.
+"""
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import urllib3
+
+from gpt4rec_es.errors import DependencyError, UsageError
+
+# Of a request; a large model on a CPU takes this long for one prompt.
+_SECONDS = 120.0
+# Waits before the next tries of a request that was not answered, in seconds.
+_WAITS = (0.5, 2.0, 8.0)
+_LONGEST_WAIT = 30.0
+_TRY_AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+_ANSWER_BYTES = 16 * 2**20
+
+
+class Choice(NamedTuple):
+    """A continuation of a prompt: its text, and the log-probabilities of its tokens added up."""
+
+    text: str
+    sum_logprob: float
+    n_tokens: int
+
+
+class CompletionsClient:
+    """Sends requests to the folder ``/completions`` of a base URL, which ends with ``/v1``.
+
+    Errors name the server and never repeat ``api_key``. A busy or silent server is asked again.
+    """
+
+    def __init__(self, base_url: str, api_key: str | None, *, connections: int) -> None:
+        self._base = base_url.rstrip("/")
+        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        if api_key:
+            headers["Authorization"] = f"Bearer {api_key}"
+        self._pool = urllib3.PoolManager(
+            headers=headers,
+            maxsize=connections,
+            block=True,
+            retries=False,
+            timeout=urllib3.Timeout(connect=5.0, read=_SECONDS),
+        )
+
+    def complete(self, body: Mapping[str, Any]) -> list[Choice]:
+        """Return the continuations that the server answers a request with.
+
+        Raises:
+            UsageError: it refuses this prompt.
+            DependencyError: it cannot be reached, stays busy, refuses the key, does not serve the
+                model, or answers something else.
+        """
+        answer = self._ask(json.dumps(body).encode())
+        try:
+            return [_choice(choice) for choice in answer["choices"]]
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise DependencyError(
+                f"{self._base} answers no completions with log-probabilities ({error!r:.80}).",
+                "Use a server that returns them for /v1/completions, as vLLM and llama.cpp do.",
+            ) from error
+
+    def _ask(self, body: bytes) -> Any:
+        for wait in (*_WAITS, None):
+            said, pause = self._ask_once(body)
+            if not isinstance(said, str):
+                return said[0]
+            if wait is None:
+                break
+            time.sleep(min(max(wait, pause), _LONGEST_WAIT))
+        raise DependencyError(
+            f"{self._base} {said}, {len(_WAITS) + 1} times.", "Start it, or see its log."
+        )
+
+    def _ask_once(self, body: bytes) -> tuple[str | tuple[Any], float]:
+        """Return (answer,), or why there is none and how long the server says to wait."""
+        try:
+            response = self._pool.request(
+                "POST",
+                f"{self._base}/completions",
+                body=body,
+                redirect=False,
+                preload_content=False,
+            )
+            content = response.read(_ANSWER_BYTES)
+            response.release_conn()
+        except urllib3.exceptions.HTTPError as error:
+            return f"cannot be reached ({type(error).__name__})", 0.0
+        if response.status in _TRY_AGAIN:
+            return f"answers {response.status}", _seconds(response.headers.get("Retry-After"))
+        if response.status in {401, 403}:
+            raise DependencyError(
+                f"{self._base} refuses the key ({response.status}).",
+                "Set GPT4REC_ENDPOINT_API_KEY.",
+            )
+        try:
+            answer = json.loads(content)
+        except ValueError:
+            kind = response.headers.get("Content-Type", "nothing").partition(";")[0]
+            raise DependencyError(
+                f"{self._base} answers {kind} and no JSON ({response.status}).",
+                "The endpoint is the address of a completions server up to its /v1.",
+            ) from None
+        if response.status in {400, 413, 422}:
+            raise UsageError(
+                f"{self._base} refuses a prompt ({response.status}): {_message(answer)}",
+                "See that the endpoint's context is not larger than the server's.",
+            )
+        if response.status != 200:
+            raise DependencyError(
+                f"{self._base} completes nothing ({response.status}): {_message(answer)}",
+                "See that it serves the model by this name.",
+            )
+        return (answer,), 0.0
+
+
+def _choice(choice: Mapping[str, Any]) -> Choice:
+    """Return a continuation; of log-probabilities, both OpenAI's old and new form are read."""
+    found = choice["logprobs"]
+    if found.get("content") is not None:
+        values = [token["logprob"] for token in found["content"]]
+    else:
+        values = [value for value in found["token_logprobs"] if value is not None]
+    total = math.fsum(values)
+    if not math.isfinite(total) or total > 1e-3 * (len(values) + 1):
+        raise ValueError(f"a log-probability of {total}")
+    return Choice(str(choice["text"]), min(total, 0.0), max(len(values), 1))
+
+
+def _message(answer: Any) -> str:
+    error = answer.get("error", answer) if isinstance(answer, dict) else answer
+    said = error.get("message", error) if isinstance(error, dict) else error
+    return str(said)[:200]
+
+
+def _seconds(retry_after: str | None) -> float:
+    return float(retry_after) if retry_after and retry_after.isdigit() else 0.0

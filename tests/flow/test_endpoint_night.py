@@ -1,0 +1,141 @@
+"""A night whose queries are written by a completions server, also one that is gone in between."""
+
+import datetime as dt
+import json
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from gpt4rec_es.cli.main import run
+from gpt4rec_es.errors import ConflictError
+from gpt4rec_es.generation import completions
+from gpt4rec_es.night.inprocess import run_night
+from tests.completions_server import serving
+from tests.databases import Database
+from tests.elastic.stub import Reply
+from tests.shop import COLOURS, KINDS, STYLES, Shop, stored_rows
+
+DAY = dt.date(2026, 11, 22)
+KEY = "s3cret-key"
+
+
+class Writer:
+    """Writes titles of the style that the prompt has, by seed; gone for some requests."""
+
+    def __init__(self) -> None:
+        self.model = "red "
+        self.requests = 0
+        self.gone: range = range(0)
+
+    def complete(self, body: dict[str, Any]) -> Any:
+        self.requests += 1
+        if self.requests in self.gone:
+            return Reply(None, is_elasticsearch=False)
+        if body["temperature"] == 0:
+            return self._answer([self.model])
+        style = next((one for one in STYLES if one in body["prompt"]), STYLES[0])
+        chosen = [random.Random(body["seed"] + n) for n in range(body["n"])]
+        return self._answer(
+            [f"{style} {one.choice(COLOURS)} {one.choice(KINDS)}" for one in chosen]
+        )
+
+    @staticmethod
+    def _answer(texts: list[str]) -> dict[str, Any]:
+        found = {"token_logprobs": [-0.5, -0.75, -1.0]}
+        return {"choices": [{"text": text, "logprobs": found} for text in texts]}
+
+
+@pytest.fixture
+def writer(monkeypatch: pytest.MonkeyPatch) -> Writer:
+    monkeypatch.setattr(completions, "_WAITS", (0.0,))
+    return Writer()
+
+
+@pytest.fixture
+def url(writer: Writer, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Yield the address of the server; the shop has its key, and nights use it."""
+    shop.environ["GPT4REC_ENDPOINT_API_KEY"] = KEY
+    shop.enter(monkeypatch)
+    with serving(writer.complete, api_key=KEY) as url:
+        yield url
+
+
+def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    assert run([*arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def night(shop: Shop, day: int = 0) -> str:
+    runtime = shop.runtime()
+    date = DAY + dt.timedelta(days=day)
+    return run_night(runtime.night_parts(), runtime.night_options(), date).state
+
+
+def test_an_outage_in_mid_night_changes_nothing(
+    writer: Writer,
+    url: str,
+    shop: Shop,
+    database: Database,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    add = ("generators", "add", "served", "--endpoint", url, "--model", "shop-7b")
+    assert call(capsys, *add, "--dry-run")["generator"] is None
+    row = call(capsys, *add)["generator"]
+    assert (row["kind"], KEY in json.dumps(row)) == ("endpoint", False)
+    call(capsys, "generators", "use", "served")
+    assert night(shop) == "published"
+    needed = writer.requests
+    with database.owner_engine.begin() as connection:
+        first = stored_rows(connection, 1)
+        # As if nothing had been generated before.
+        connection.execute(text("TRUNCATE generated_queries, generations CASCADE"))
+    writer.gone = range(needed + 20, needed + 32)
+    assert night(shop, 1) == "published"
+    assert writer.requests > needed + 32
+    with database.engine.connect() as connection:
+        assert stored_rows(connection, 2) == first
+        counts = connection.execute(
+            text("SELECT outcome, count(*) AS n FROM user_outcomes WHERE run_no = 2 GROUP BY 1")
+        )
+        assert {row.outcome: row.n for row in counts} == {"ok": 39, "no_history": 1}
+    assert call(capsys, "generators", "show", "served")["queries"]
+
+
+def test_an_exchanged_model_stops_the_next_night(
+    writer: Writer, url: str, shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add = ("generators", "add", "served", "--endpoint", url, "--model", "shop-7b")
+    call(capsys, *add)
+    call(capsys, "generators", "use", "served")
+    writer.model = "blue "
+    with pytest.raises(ConflictError, match="serves another model"):
+        night(shop)
+    assert run([*add]) == 2
+    assert "served" in capsys.readouterr().err
+    call(capsys, *(one if one != "served" else "newer" for one in add))
+    call(capsys, "generators", "use", "newer")
+    assert night(shop) == "published"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ((), "Name one generator"),
+        (("--endpoint", "http://127.0.0.1:9/v1"), "Give FOLDER, or --endpoint and --model"),
+        (("--endpoint", "nowhere", "--model", "m"), "no address of a server"),
+        (("--endpoint", "http://127.0.0.1:9/v1", "--model", "m"), "cannot be reached"),
+    ],
+)
+def test_what_is_no_endpoint_is_not_registered(
+    options: tuple[str, ...],
+    said: str,
+    url: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert url
+    assert run(["generators", "add", "served", *options]) != 0
+    assert said in capsys.readouterr().err
+    assert "served" not in [row["name"] for row in call(capsys, "generators", "list")]
