@@ -82,7 +82,9 @@ def show(name: str, as_json: bool) -> None:
     help="Server that speaks OpenAI's completions protocol, up to its /v1, in place of FOLDER.",
 )
 @click.option("--model", help="Model that the endpoint is asked for.")
-@click.option("--version", default="", help="What tells it from others of its name.")
+@click.option(
+    "--version", default="", help="Version of the model, to tell it from others of the same name."
+)
 @click.option(
     "--context",
     type=click.IntRange(min=64),

@@ -75,7 +75,7 @@ def current(
         return
     if open_generator(row).content_hash != row.content_hash:
         yield error(
-            f"{row.changed} that was registered.",
+            row.changed,
             f"Put that back, or register {row.path} under another name and use that.",
         )
         return

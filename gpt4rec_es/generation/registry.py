@@ -115,7 +115,7 @@ def opened_unchanged(row: Generator, open_it: Callable[[Generator], Opened]) -> 
     opened = open_it(row)
     if opened.content_hash != row.content_hash:
         raise ConflictError(
-            f"{row.changed} that was registered.",
+            row.changed,
             "Put that back, or register what there is now under another name.",
         )
     return opened
@@ -139,7 +139,7 @@ def use_generator(
     opened = open_generator(wanted.kind, wanted.path, api_key=api_key)
     if opened.content_hash != wanted.content_hash:
         raise UsageError(
-            f"{wanted.changed} that was registered.",
+            wanted.changed,
             f"Put that back, or register {wanted.path} under another name.",
         )
     if dry_run:

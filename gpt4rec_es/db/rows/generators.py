@@ -41,10 +41,10 @@ class Generator:
 
     @property
     def changed(self) -> str:
-        """Say that what is registered is not what there is now; a sentence without its end."""
+        """A sentence that says that what was registered is not what there is now."""
         if self.kind == "endpoint":
-            return f"The endpoint of generator {self.name!r} serves another model than the one"
-        return f"The files of generator {self.name!r} are other ones than those"
+            return f"The endpoint of generator {self.name!r} serves another model than registered."
+        return f"The files of generator {self.name!r} changed since it was registered."
 
     @property
     def folder(self) -> Path | None:
