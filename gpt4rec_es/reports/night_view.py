@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from gpt4rec_es.options.item_pictures import ItemPictures
 from gpt4rec_es.reports.charts import concentration_curve
-from gpt4rec_es.reports.item_pictures import ItemPictures
 from gpt4rec_es.reports.night import NightFacts
 from gpt4rec_es.reports.night_figures import Counts, figures
 from gpt4rec_es.reports.night_tables import tables

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gpt4rec_es.options.item_pictures import ItemPictures
 from gpt4rec_es.reports.charts import HeatMap
-from gpt4rec_es.reports.item_pictures import ItemPictures
 from gpt4rec_es.reports.night_figures import Figure
 from gpt4rec_es.reports.pages import render
 from gpt4rec_es.reports.tables import Table

@@ -304,6 +304,7 @@ def test_a_night_writes_its_pages_and_forgetting_a_user_names_them(
     said = cli("night", "--date", "2026-11-24", "--allow-future")
     assert f"Its page is {folder}/{third}.html." in said
     assert sorted(path.name for path in folder.iterdir()) == ["index.html", f"{third}.html"]
+    assert " src=" not in (folder / f"{third}.html").read_text("utf-8")
     files = cli.json("users", "forget", "u001", "--dry-run")["files"]
     assert [file for file in files if file.endswith(f":{folder}/{third}.html")]
     assert cli.json("runs", "status")["pages"] == []
@@ -313,6 +314,9 @@ def test_a_night_writes_its_pages_and_forgetting_a_user_names_them(
     assert write_after_night(*arguments, "rejected") is None
     assert write_after_night(nights, runtime.engine, None, third, "published") is None
     (folder / "index.html").unlink()
+    monkeypatch.setenv("GPT4REC_REPORTS_PICTURES", "https://pictures.example/{item_id}.jpg")
+    cli("report", "night", third)
+    assert 'src="https://pictures.example/i0' in (folder / f"{third}.html").read_text("utf-8")
     found = write_after_night(*arguments, "published")
     assert found is not None
     assert found.path == f"{folder}/{third}.html"

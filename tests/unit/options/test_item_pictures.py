@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.reports.item_pictures import ItemPictures
+from gpt4rec_es.options.item_pictures import ItemPictures
 from gpt4rec_es.reports.page import Page, render_page
 from gpt4rec_es.reports.users import Card
 from tests.pages import read_page
