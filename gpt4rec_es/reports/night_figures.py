@@ -30,14 +30,16 @@ class Counts:
 
     served: number of users with a list, None: not known, for a run that is older than counts of
     work; full: with k items, None: the lists were pruned. places:
-    length of all lists, fallbacks included. held_back: users that a holdback takes, with a list or
-    without. items: number of recommended ones of ``offered`` ones.
+    length of all lists, fallbacks included, without those of popular items that a holdback gives;
+    fallbacks: number of places that they fill, None: a holdback's part of them was pruned.
+    held_back: users that a holdback takes, with a list or without. items: number of recommended
+    ones of ``offered`` ones.
     """
 
     served: int | None
     full: int | None
     places: int
-    fallbacks: int
+    fallbacks: int | None
     held_back: int
     items: int
     offered: int
@@ -53,13 +55,17 @@ class Counts:
             served = sum(row["users"] for row in lengths if row["items"])
         elif outcomes:
             served = sum(int(row["users"]) for row in outcomes if row["outcome"] != "failed")
+        held_back = sum(int(r["users"]) for r in outcomes if r["outcome"] == "held_back")
+        arms = _rows(facts, "holdback")
+        given = sum(int(row["places"]) for row in arms if row["arm"] == "popularity")
+        fallbacks = listed.get("last_title", 0) + listed.get("popular", 0)
         catalog = facts.one("coverage")
         return cls(
             served=served,
             full=sum(row["users"] for row in lengths if row["is_full"]) if lengths else None,
-            places=sum(listed.values()),
-            fallbacks=listed.get("last_title", 0) + listed.get("popular", 0),
-            held_back=sum(int(r["users"]) for r in outcomes if r["outcome"] == "held_back"),
+            places=sum(listed.values()) - given,
+            fallbacks=None if held_back and not arms else max(fallbacks - given, 0),
+            held_back=held_back,
             items=catalog.get("recommended", 0),
             offered=catalog.get("offered", 0),
         )
@@ -98,9 +104,9 @@ def figures(facts: NightFacts, counts: Counts) -> list[Figure]:
         Figure(
             "fallbacks",
             "Fallbacks",
-            share(counts.fallbacks, counts.places),
+            numbers.NONE if counts.fallbacks is None else share(counts.fallbacks, counts.places),
             f"{count(counts.fallbacks)} of {plural(counts.places, 'place')}",
-            "run_work",
+            "run_work, holdback_arms" if counts.held_back else "run_work",
         ),
         Figure(
             "catalog",

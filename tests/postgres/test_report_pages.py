@@ -59,7 +59,7 @@ def test_a_night_shows_the_quality_of_those_before(desk: Desk, browser: Chromium
     written = write_night(desk, "latest")
     page = read(written.path)
     assert cells(page.one(table="quality")) == [
-        ["2026-11-22", "1", "yes", "2", "0.5 (0 to 1)", "0 %", "0.5 (0 to 1)"]
+        ["2026-11-22", "1", "0.5 (0 to 1)", "0 %", "0.5 (0 to 1)", "2", "yes"]
     ]
     shown = page.one(figure="quality").text.replace(NARROW, " ")
     assert shown.startswith(

@@ -117,6 +117,7 @@ def test_the_analyst_reads_every_view(shop: Database) -> None:
         "daily_queries",
         "gate_results",
         "generated_queries",
+        "holdback_arms",
         "index_builds",
         "items",
         "latest_generated_queries",
