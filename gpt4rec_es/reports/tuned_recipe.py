@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from markupsafe import Markup
 from sqlalchemy import Connection
 
 from gpt4rec_es.db.rows import page_lab as rows
@@ -13,11 +14,16 @@ from gpt4rec_es.options.recipe_document import read_document
 from gpt4rec_es.recipes.shipped import SHIPPED, shipped
 from gpt4rec_es.reports import numbers
 from gpt4rec_es.reports.page import Page, Section
+from gpt4rec_es.reports.plots import Point, tried
 from gpt4rec_es.reports.tables import Column, Table, table
 
 GAIN = (
     Column("mean", "Gain (95 % interval)", "interval"),
     Column("p_value", "p", "real"),
+)
+_OPTIONS = (
+    *("num_queries", "query_decay", "query_hits", "candidates", "history", "history_decay"),
+    *("neighbours", "pair_decay", "pair_backward", "pair_popularity", "pair_damping"),
 )
 _VALUES = (Column("live", "Live", "real"), Column("best", "Best", "real"))
 
@@ -26,6 +32,7 @@ def recipe_page(connection: Connection, trial: Mapping[str, Any], values: dict[s
     """Return the page of a trial of recipes, a row of list_trials."""
     metric = f"{trial['list_trial_metric']}@{trial['list_trial_k']}"
     live = trial["live_recipe_name"]
+    settings = read(connection, rows.LIST_SETTINGS, values)
     return Page(
         f"Trial {trial['trial_id']}: recipes",
         f"Tuned on {trial['split_name']}, {trial['list_trial_part']}: chosen on "
@@ -69,14 +76,10 @@ def recipe_page(connection: Connection, trial: Mapping[str, Any], values: dict[s
             ),
             Section(
                 "Settings tried, the best first",
-                [
-                    table(
-                        read(connection, rows.LIST_SETTINGS, values),
-                        "list_settings",
-                        "Settings",
-                        _settings(metric),
-                    )
-                ],
+                [table(settings, "list_settings", "Settings", _settings(metric))],
+                "Each dot is a setting, on users that its coefficients were not fitted on; the "
+                "diamond is the best. The table has the numbers.",
+                plots=_plots(settings, metric),
             ),
         ],
         footer=f"The recipe itself: gpt4rec tune show {trial['trial_id']}.",
@@ -87,13 +90,39 @@ def _settings(metric: str) -> Sequence[Column]:
     return [
         Column("number", "Number", "count"),
         Column("is_fitted", "Fitted", "yes", "no: with the coefficients of the first recipe"),
-        *(
-            Column(name, name.replace("_", " ").capitalize(), "real")
-            for name in ("pair_decay", "pair_backward", "pair_popularity", "pair_damping")
-        ),
-        Column("history_decay", "History decay", "real"),
         Column("value", metric, "real"),
+        *(Column(name, _words(name), "real") for name in _OPTIONS),
+        *(
+            Column(name, heading, "yes")
+            for name, heading in (
+                ("has_reranker", "Re-ranker"),
+                ("has_sequence", "Sequence"),
+                ("has_vectors", "Vectors"),
+            )
+        ),
     ]
+
+
+def _plots(settings: Rows, metric: str) -> list[Markup]:
+    """Return a chart of the values by each option that was varied, the best setting last."""
+    found = settings.dicts()[::-1]
+    charts = [
+        tried(
+            _words(name),
+            metric,
+            [
+                Point(row[name], row["value"], f"{_text(row[name])}: {numbers.real(row['value'])}")
+                for row in found
+                if row[name] is not None
+            ],
+        )
+        for name in _OPTIONS
+    ]
+    return [chart for chart in charts if chart]
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ").capitalize()
 
 
 def _differences(
