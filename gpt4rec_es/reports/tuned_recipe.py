@@ -69,6 +69,7 @@ def recipe_page(connection: Connection, trial: Mapping[str, Any], values: dict[s
                 ],
                 "Of users that no recipe was chosen on. p-values are not adjusted.",
             ),
+            *_changes(connection, values),
             Section(
                 "What the recipe changes",
                 [_differences(connection, trial, values)],
@@ -84,6 +85,51 @@ def recipe_page(connection: Connection, trial: Mapping[str, Any], values: dict[s
         ],
         footer=f"The recipe itself: gpt4rec tune show {trial['trial_id']}.",
     )
+
+
+# Kind of change -> heading of its section, what the section is about, heading of its first column.
+_CHANGES = {
+    "purchase": (
+        "Purchases found",
+        "Held-out purchases in lists, by users that made them.",
+        "Item",
+    ),
+    "item": ("Recommended items", "Items in lists, by users.", "Item"),
+    "query": (
+        "Queries",
+        "Searched for users, of two or more. Without any both recipes search the same ones.",
+        "Query",
+    ),
+}
+
+
+def _changes(connection: Connection, values: dict[str, Value]) -> list[Section]:
+    """Return what more and fewer users get, side by side."""
+
+    def moved(kind: str, direction: str, caption: str, heading: str) -> Table:
+        found = read(
+            connection, rows.LIST_CHANGES, {**values, "kind": kind, "direction": direction}
+        )
+        columns = [
+            Column("name", heading),
+            Column("before", "Live", "count", "users by the live recipe"),
+            Column("now", "Best", "count", "users by the best recipe"),
+            Column("change", "Change", "signed"),
+        ]
+        empty = "None, or the trial is older than this comparison."
+        return table(found, f"{kind}_{direction}", caption, columns, empty=empty)
+
+    return [
+        Section(
+            title,
+            [
+                moved(kind, "gained", "For more users", heading),
+                moved(kind, "lost", "For fewer users", heading),
+            ],
+            about,
+        )
+        for kind, (title, about, heading) in _CHANGES.items()
+    ]
 
 
 def _settings(metric: str) -> Sequence[Column]:

@@ -120,6 +120,10 @@ def test_a_trial_of_recipes_shows_the_winner_against_live(desk: Desk, browser: C
     assert cells(page.one(table="list_segments")) == [segment]
     assert "live recipe of that time is not stored" in page.one(table="recipe_differences").text
     assert len(cells(page.one(table="list_settings"))) == 1
+    assert cells(page.one(table="purchase_gained")) == [["old vase", "0", "2", "+2"]]
+    assert cells(page.one(table="item_lost")) == [["i-5", "4", "2", f"{MINUS}2"]]
+    assert cells(page.one(table="query_lost")) == [["red", "3", "1", f"{MINUS}2"]]
+    assert "None" in page.one(table="query_gained").text
     assert faults(browser, Path(written.path)) == []
     with pytest.raises(UsageError, match="no trial 7"):
         write_trial(desk, 7)

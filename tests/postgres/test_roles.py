@@ -122,6 +122,7 @@ def test_the_analyst_reads_every_view(shop: Database) -> None:
         "items",
         "latest_generated_queries",
         "latest_recommendations",
+        "list_trial_changes",
         "list_trial_comparisons",
         "list_trial_settings",
         "list_trials",

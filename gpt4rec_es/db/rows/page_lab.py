@@ -102,6 +102,13 @@ FROM analytics.list_trial_comparisons
 WHERE trial_id = :trial_id AND compared_segment <> 'all'
 ORDER BY {_natural("compared_segment")}
 """)  # noqa: S608 - a constant is put in
+LIST_CHANGES = Reading("""
+SELECT coalesce(query, title, item_id) AS name, users_before AS before, users_now AS now,
+    users_now - users_before AS change
+FROM analytics.list_trial_changes
+WHERE trial_id = :trial_id AND changed_kind = :kind AND changed_direction = :direction
+ORDER BY changed_place
+""")
 # Recipes of this version that are shipped are no rows.
 LIVE_RECIPE = Reading("""
 SELECT (SELECT min(recipe_document::text)::jsonb FROM analytics.recipes
