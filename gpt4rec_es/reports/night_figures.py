@@ -176,13 +176,18 @@ def _change_figures(facts: NightFacts) -> list[Figure]:
 def _cost_figures(facts: NightFacts, durations: Spark | None) -> list[Figure]:
     run, cost = facts.run, facts.one("cost")
     texts, searched = cost["searched_texts"], cost["searches"] or 0
+    stages = ", ".join(
+        f"{row['stage']} {numbers.seconds(row['seconds'])}" for row in _rows(facts, "stages")
+    )
+    # Titles of purchases are searched, too, and nothing counts those that were stored.
+    is_known = searched <= texts
     return [
         Figure(
             "duration",
             "Duration",
             numbers.seconds(run["duration_s"]),
-            f"ended {numbers.moment(run['finished_at'])}",
-            "runs",
+            stages or f"ended {numbers.moment(run['finished_at'])}",
+            "runs, run_stages" if stages else "runs",
             durations,
         ),
         Figure(
@@ -194,9 +199,11 @@ def _cost_figures(facts: NightFacts, durations: Spark | None) -> list[Figure]:
         ),
         Figure(
             "searches",
-            "Searches reused",
-            share(max(texts - searched, 0), texts),
-            f"{count(searched)} made for {count(texts)} queries",
+            "Searches reused" if is_known else "Searches made",
+            share(texts - searched, texts) if is_known else count(searched),
+            f"{count(searched)} made for {plural(texts, 'query', 'queries')}"
+            if is_known
+            else f"for {plural(texts, 'query', 'queries')}, and for titles of purchases",
             "run_work, daily_queries",
         ),
     ]

@@ -218,11 +218,11 @@ def _work(found: Mapping[str, Rows]) -> list[Table]:
             "arms",
             "What arms of the holdback bought",
             [
-                Column("logical_date", "Night"),
-                _DAYS,
                 Column("arm", "Arm", "text", "recipe: users that are not held back"),
                 Column("buying", "Share that bought (95 % interval)", "interval"),
                 Column("users", "Users", "count"),
+                Column("logical_date", "Night"),
+                _DAYS,
                 Column("bought", "Items bought", "count", "items that were new to their buyers"),
                 Column("hits", "By a list", "count", "users that bought an item of their list"),
             ],

@@ -37,7 +37,7 @@ def recipe_page(connection: Connection, trial: Mapping[str, Any], values: dict[s
         f"Trial {trial['trial_id']}: recipes",
         f"Tuned on {trial['split_name']}, {trial['list_trial_part']}: chosen on "
         f"{numbers.plural(trial['fit_user_count'], 'user')}, compared on "
-        f"{numbers.count(trial['test_user_count'])} others",
+        f"{numbers.plural(trial['test_user_count'], 'other')}",
         lead=trial["recipe_verdict"],
         sections=[
             Section(

@@ -10,7 +10,15 @@ from gpt4rec_es.encoders.registered import add_encoder
 from gpt4rec_es.errors import GateError, UsageError
 from gpt4rec_es.night.inprocess import run_night
 from gpt4rec_es.night.quality.judge import measure
-from gpt4rec_es.reports.write import Desk, write_index, write_mail, write_night, write_user
+from gpt4rec_es.reports.write import (
+    Desk,
+    write_evaluations,
+    write_index,
+    write_mail,
+    write_night,
+    write_trial,
+    write_user,
+)
 from tests.browser.chromium import Chromium
 from tests.browser.look import faults
 from tests.databases import Database
@@ -110,7 +118,7 @@ def test_pages_of_nights_with_a_canary_a_holdback_and_vectors(
     # Popular items that a holdback gives are no fallbacks of the night: one user bought nothing.
     assert page.one(figure="fallbacks").text.startswith("Fallbacks")
     assert f"6 of {6 * (40 - arms['none'][0] - arms['popularity'][0])} places" in page.text
-    assert {row[2] for row in cells(page.one(table="arms"))} == {"recipe", *arms}
+    assert {row[0] for row in cells(page.one(table="arms"))} == {"recipe", *arms}
     assert "Canarythe first 12 users, passed 20" in page.one(table="run").text
     with database.analyst_engine.connect() as connection:
         user = connection.execute(
@@ -126,3 +134,26 @@ def test_pages_of_nights_with_a_canary_a_holdback_and_vectors(
         use_recipe(connection, "vectors", RECIPE)
     near = page_of(desk, night(shop, 1, gate_limits=CANARY), browser)
     assert "titles near generated queries (query_vectors)" in near.one(table="sources").text
+
+
+def test_pages_of_a_shop_without_purchases_users_and_measurements(
+    shop: Shop, database: Database, browser: Chromium, tmp_path: Path
+) -> None:
+    with database.engine.begin() as connection:
+        connection.execute(text("DELETE FROM interactions"))
+        connection.execute(text("DELETE FROM users WHERE user_no > 1"))
+    desk = Desk(database.analyst_engine, tmp_path)
+    with pytest.raises(GateError):  # nothing can be recommended to the one user
+        night(shop, 0)
+    page = page_of(desk, "nightly-2026-11-22-1", browser)
+    assert "of 1 user" in page.one(figure="users").text
+    assert page.one(figure="fallbacks").text.startswith("Fallbacks \u2013 0 of 0 places")
+    with pytest.raises(UsageError, match="no evaluation 1"):
+        write_evaluations(desk, [1])
+    with pytest.raises(UsageError, match="no trial 1"):
+        write_trial(desk, 1)
+    with database.engine.begin() as connection:
+        connection.execute(text("DELETE FROM users"))
+    with pytest.raises(UsageError, match="There is no user to recommend for"):
+        night(shop, 1)
+    assert faults(browser, Path(write_index(desk).path)) == []

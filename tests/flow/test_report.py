@@ -383,7 +383,11 @@ def test_a_page_is_bounded_equal_for_equal_data_and_escapes_titles(
         for place, title in enumerate(HOSTILE):
             connection.execute(
                 text("UPDATE items SET title = :title WHERE item_no % 4 = :place"),
-                {"title": title + "x" * 1000, "place": place},
+                {"title": title + "x" * 10_000, "place": place},
+            )
+        for one in ("item", "user"):
+            connection.execute(
+                text(f"UPDATE {one}s SET {one}_id = :h || {one}_id"), {"h": HOSTILE[0] + HOSTILE[1]}
             )
         connection.execute(text("UPDATE queries SET text = :t || text"), {"t": HOSTILE[0]})
     html = render_night(load_night(nights))
@@ -398,3 +402,10 @@ def test_a_page_is_bounded_equal_for_equal_data_and_escapes_titles(
     path = tmp_path / "hostile.html"
     path.write_text(html, encoding="utf-8")
     assert faults(browser, path) == []
+    user = f"{HOSTILE[0]}{HOSTILE[1]}u001"
+    desk = Desk(nights, tmp_path)
+    for written in (write_user(desk, "latest", user), write_mail(desk, "latest")):
+        assert faults(browser, Path(written.path)) == []
+        shown = Path(written.path).read_text("utf-8")
+        assert not [one for one in shown if one in "\x1b\u202e\u2028"]
+        assert "<script>alert" not in shown
