@@ -38,9 +38,14 @@ def drain_queue(app: Celery, queue: str, run_id: str) -> None:
             log.error("%s", error)
         else:
             log.info("drained: %s, %s shards", report.run.state, report.counts.shards)
-            folder = runtime.settings.reports_folder
             write_after_night(
-                runtime.reader_engine, runtime.engine, folder, run_id, report.run.state, again=False
+                runtime.reader_engine,
+                runtime.engine,
+                runtime.settings.reports_folder,
+                run_id,
+                report.run.state,
+                pictures=runtime.settings.reports_pictures,
+                again=False,
             )
             try:
                 notify(app, report.run, float(runtime.settings.redrive_seconds))

@@ -26,7 +26,7 @@ _PICTURES = click.option(
     "--pictures",
     metavar="URL",
     help="Show pictures of items, from a URL with {item_id} in it. Then the page needs a network. "
-    "[default: none]",
+    "[default: GPT4REC_REPORTS_PICTURES, else none]",
 )
 
 
@@ -167,8 +167,14 @@ def write_page(runtime: "Runtime", run_id: str, state: str) -> str | None:
     """Write the page of a night that a command published, if a folder is set; return its path."""
     from gpt4rec_es.reports.after_night import write_after_night
 
-    folder = runtime.settings.reports_folder
-    written = write_after_night(runtime.reader_engine, runtime.engine, folder, run_id, state)
+    written = write_after_night(
+        runtime.reader_engine,
+        runtime.engine,
+        runtime.settings.reports_folder,
+        run_id,
+        state,
+        pictures=runtime.settings.reports_pictures,
+    )
     return written.path if written else None
 
 
@@ -183,14 +189,14 @@ def _desk(
     folder: Path | None, runtime: "Runtime | None" = None, pictures: str | None = None
 ) -> "Desk":
     """Return a desk that writes to ``folder``, else to the folder of the settings."""
-    from gpt4rec_es.reports.item_pictures import ItemPictures
+    from gpt4rec_es.options.item_pictures import ItemPictures
     from gpt4rec_es.reports.write import Desk
 
     runtime = runtime or get_runtime()
     settings = runtime.settings
     register = runtime.engine if settings.database_url else None
     chosen = folder or settings.reports_folder or Path("reports")
-    items = None if pictures is None else ItemPictures.read(pictures)
+    items = settings.reports_pictures if pictures is None else ItemPictures.read(pictures)
     return Desk(runtime.reader_engine, chosen, register, items)
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from gpt4rec_es.db.rows.exports import has_export
 from gpt4rec_es.errors import first_line
+from gpt4rec_es.options.item_pictures import ItemPictures
 from gpt4rec_es.reports.write import Desk, Written, night_path, write_index, write_night
 
 log = logging.getLogger(__name__)
@@ -23,16 +24,18 @@ def write_after_night(
     run_id: str,
     state: str,
     *,
+    pictures: ItemPictures | None = None,
     again: bool = True,
 ) -> Written | None:
     """Write the pages of a published night into ``folder``; return that of the night.
 
-    None: no folder, the run is not published, or its page could not be completed. again: also if it
-    is there; several workers end a night, and one of them writes.
+    None: no folder, the run is not published, or its page could not be completed. pictures: of
+    items, None: without. again: also if it is there; several workers end a night, and one of them
+    writes.
     """
     if folder is None or state != "published":
         return None
-    desk = Desk(reader, folder, register)
+    desk = Desk(reader, folder, register, pictures)
     try:
         with register.connect() as connection:
             if not again and has_export(connection, night_path(desk, run_id)):

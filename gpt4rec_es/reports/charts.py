@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 SPARK_WIDTH, SPARK_HEIGHT = 104, 26
 _EDGE = 3
-CURVE_SIZE = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,29 +36,6 @@ def spark(values: Sequence[float]) -> Spark:
     base = SPARK_HEIGHT - _EDGE
     area = f"{places[0][0]:g},{base} {points} {places[-1][0]:g},{base}"
     return Spark(tuple(values), points, area, *places[-1])
-
-
-def concentration_curve(counts: Sequence[tuple[int, int]], offered: int) -> str:
-    """Return "x,y" pairs of cumulative shares, from the lower left corner of a square.
-
-    counts: (items, recommendations) of groups, the most recommended first. x: share of the
-    ``offered`` items, y: share of all recommendations that they have. Items that are never
-    recommended end the curve.
-    """
-    whole = sum(given for _, given in counts) or 1
-    items = recommendations = 0
-    places = [(0.0, float(CURVE_SIZE))]
-    for n, given in counts:
-        items, recommendations = items + n, recommendations + given
-        places.append(
-            (
-                round(CURVE_SIZE * items / max(offered, items), 1),
-                round(CURVE_SIZE * (1 - recommendations / whole), 1),
-            )
-        )
-    if items < offered:
-        places.append((float(CURVE_SIZE), places[-1][1]))
-    return " ".join(f"{x:g},{y:g}" for x, y in places)
 
 
 @dataclass(frozen=True, slots=True)

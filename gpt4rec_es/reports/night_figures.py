@@ -30,14 +30,16 @@ class Counts:
 
     served: number of users with a list, None: not known, for a run that is older than counts of
     work; full: with k items, None: the lists were pruned. places:
-    length of all lists, fallbacks included. held_back: users that a holdback takes, with a list or
-    without. items: number of recommended ones of ``offered`` ones.
+    length of all lists, fallbacks included, without those of popular items that a holdback gives;
+    fallbacks: number of places that they fill, None: a holdback's part of them was pruned.
+    held_back: users that a holdback takes, with a list or without. items: number of recommended
+    ones of ``offered`` ones.
     """
 
     served: int | None
     full: int | None
     places: int
-    fallbacks: int
+    fallbacks: int | None
     held_back: int
     items: int
     offered: int
@@ -53,13 +55,17 @@ class Counts:
             served = sum(row["users"] for row in lengths if row["items"])
         elif outcomes:
             served = sum(int(row["users"]) for row in outcomes if row["outcome"] != "failed")
+        held_back = sum(int(r["users"]) for r in outcomes if r["outcome"] == "held_back")
+        arms = _rows(facts, "holdback")
+        given = sum(int(row["places"]) for row in arms if row["arm"] == "popularity")
+        fallbacks = listed.get("last_title", 0) + listed.get("popular", 0)
         catalog = facts.one("coverage")
         return cls(
             served=served,
             full=sum(row["users"] for row in lengths if row["is_full"]) if lengths else None,
-            places=sum(listed.values()),
-            fallbacks=listed.get("last_title", 0) + listed.get("popular", 0),
-            held_back=sum(int(r["users"]) for r in outcomes if r["outcome"] == "held_back"),
+            places=sum(listed.values()) - given,
+            fallbacks=None if held_back and not arms else max(fallbacks - given, 0),
+            held_back=held_back,
             items=catalog.get("recommended", 0),
             offered=catalog.get("offered", 0),
         )
@@ -98,9 +104,9 @@ def figures(facts: NightFacts, counts: Counts) -> list[Figure]:
         Figure(
             "fallbacks",
             "Fallbacks",
-            share(counts.fallbacks, counts.places),
+            numbers.NONE if counts.fallbacks is None else share(counts.fallbacks, counts.places),
             f"{count(counts.fallbacks)} of {plural(counts.places, 'place')}",
-            "run_work",
+            "run_work, holdback_arms" if counts.held_back else "run_work",
         ),
         Figure(
             "catalog",
@@ -170,13 +176,18 @@ def _change_figures(facts: NightFacts) -> list[Figure]:
 def _cost_figures(facts: NightFacts, durations: Spark | None) -> list[Figure]:
     run, cost = facts.run, facts.one("cost")
     texts, searched = cost["searched_texts"], cost["searches"] or 0
+    stages = ", ".join(
+        f"{row['stage']} {numbers.seconds(row['seconds'])}" for row in _rows(facts, "stages")
+    )
+    # Titles of purchases are searched, too, and nothing counts those that were stored.
+    is_known = searched <= texts
     return [
         Figure(
             "duration",
             "Duration",
             numbers.seconds(run["duration_s"]),
-            f"ended {numbers.moment(run['finished_at'])}",
-            "runs",
+            stages or f"ended {numbers.moment(run['finished_at'])}",
+            "runs, run_stages" if stages else "runs",
             durations,
         ),
         Figure(
@@ -188,9 +199,11 @@ def _cost_figures(facts: NightFacts, durations: Spark | None) -> list[Figure]:
         ),
         Figure(
             "searches",
-            "Searches reused",
-            share(max(texts - searched, 0), texts),
-            f"{count(searched)} made for {count(texts)} queries",
+            "Searches reused" if is_known else "Searches made",
+            share(texts - searched, texts) if is_known else count(searched),
+            f"{count(searched)} made for {plural(texts, 'query', 'queries')}"
+            if is_known
+            else f"for {plural(texts, 'query', 'queries')}, and for titles of purchases",
             "run_work, daily_queries",
         ),
     ]

@@ -11,6 +11,7 @@ _USERS = Column("users", "Users", "bar")
 _OFFERED = Column("offered", "Offered", "count", "items that could be recommended")
 _RECOMMENDED = Column("recommended", "Shown", "count", "of these, recommended to a user")
 _GIVEN = Column("recommendations", "Recommendations", "bar")
+_DAYS = Column("days", "Days", "count", "days after the night whose purchases count")
 
 
 def tables(facts: NightFacts) -> dict[str, Table]:
@@ -90,7 +91,8 @@ def _gaps(found: Mapping[str, Rows]) -> list[Table]:
 
 
 def _lists(found: Mapping[str, Rows]) -> list[Table]:
-    share_of = [Column("name", "Name"), _OFFERED, _RECOMMENDED, _GIVEN]
+    given = Column("recommendations", "In lists", "bar", "recommendations")
+    share_of = [Column("name", "Name"), _OFFERED, _RECOMMENDED, given]
     return [
         table(found["brands"], "brands", "By brand", share_of, empty="No item has a brand."),
         table(
@@ -148,6 +150,16 @@ def _work(found: Mapping[str, Rows]) -> list[Table]:
             empty="Not known any more: the lists were pruned.",
         ),
         table(
+            found["holdback"],
+            "holdback",
+            "Held-back users by arm",
+            [
+                Column("arm", "Arm"),
+                _USERS,
+                Column("places", "Places", "count", "length of their lists, summed"),
+            ],
+        ),
+        table(
             found["stages"],
             "stages",
             "Stages",
@@ -178,12 +190,12 @@ def _work(found: Mapping[str, Rows]) -> list[Table]:
             "Purchases after the last nights",
             [
                 Column("logical_date", "Night"),
-                Column("days", "Days", "count", "days after the night whose purchases count"),
-                Column("is_complete", "Complete", "yes", "whether these days are over"),
-                Column("buyers", "Buyers", "count", "users that bought an item new to them"),
+                _DAYS,
                 Column("rate", "Hit rate (95 % interval)", "interval"),
                 Column("popular", "Popular items", "share", "hit rate of popular items"),
                 Column("gain", "Gain over popular items (95 % interval)", "interval"),
+                Column("buyers", "Buyers", "count", "users that bought an item new to them"),
+                Column("is_complete", "Complete", "yes", "whether these days are over"),
             ],
             empty="Not measured yet: this needs purchases imported after a night.",
         ),
@@ -197,9 +209,23 @@ def _work(found: Mapping[str, Rows]) -> list[Table]:
                 Column("bought", "Bought", "bar"),
                 Column("rate", "Share", "share", "of the places"),
                 Column("logical_date", "Night"),
-                Column("days", "Days", "count", "days after the night whose purchases count"),
+                _DAYS,
             ],
             empty="Not measured yet.",
+        ),
+        table(
+            found["arms"],
+            "arms",
+            "What arms of the holdback bought",
+            [
+                Column("arm", "Arm", "text", "recipe: users that are not held back"),
+                Column("buying", "Share that bought (95 % interval)", "interval"),
+                Column("users", "Users", "count"),
+                Column("logical_date", "Night"),
+                _DAYS,
+                Column("bought", "Items bought", "count", "items that were new to their buyers"),
+                Column("hits", "By a list", "count", "users that bought an item of their list"),
+            ],
         ),
         table(
             found["gates"],

@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gpt4rec_es.reports.charts import concentration_curve
-from gpt4rec_es.reports.item_pictures import ItemPictures
+from markupsafe import Markup
+
+from gpt4rec_es.options.item_pictures import ItemPictures
 from gpt4rec_es.reports.night import NightFacts
 from gpt4rec_es.reports.night_figures import Counts, figures
 from gpt4rec_es.reports.night_tables import tables
 from gpt4rec_es.reports.numbers import plural, share
 from gpt4rec_es.reports.page import Link
 from gpt4rec_es.reports.pages import render
+from gpt4rec_es.reports.plots import Point, concentration, quality
 from gpt4rec_es.reports.tables import Table, shown
 from gpt4rec_es.reports.verdict import Night, Verdict, judge
 
@@ -30,7 +32,7 @@ def render_night(
 ) -> str:
     """Return the page of a night, with links to other pages of its folder."""
     counts = Counts.of(facts)
-    concentration = [(row[1], row[2]) for row in facts.found["concentration"].rows]
+    groups = [(row[1], row[2]) for row in facts.found["concentration"].rows]
     sources = [
         {**row, "source": shown("source", row["source"])} for row in facts.found["sources"].dicts()
     ]
@@ -45,8 +47,10 @@ def render_night(
         tables=tables(facts),
         stages=_segments(facts.found["stages"].dicts(), "stage", "seconds"),
         sources=_segments(sources, "source", "recommendations"),
-        curve=concentration_curve(concentration, counts.offered) if concentration else "",
-        curve_says=_concentration(concentration),
+        curve=concentration(groups, counts.offered),
+        curve_says=_concentration(groups),
+        hit_rates=_hit_rates(facts.found["quality"].dicts()),
+        youngest=_youngest(facts.found["quality"].dicts()),
         never=counts.offered - counts.items,
         cards=facts.cards,
         links=links,
@@ -132,6 +136,33 @@ def _segments(rows: Sequence[dict[str, Any]], name: str, column: str) -> list[Se
 
 def _percent(part: Any, whole: float) -> float:
     return round(100 * float(part or 0) / whole, 2)
+
+
+def _hit_rates(rows: Sequence[dict[str, Any]]) -> Markup:
+    """Return the chart of measured hit rates by night, of the youngest age that was measured."""
+    days = _youngest(rows)
+    measured = [row for row in rows[::-1] if row["days"] == days and row["rate"] is not None]
+
+    def points(name: str, what: str) -> list[Point]:
+        return [
+            Point(
+                place,
+                row[name],
+                f"{row['logical_date']}, {what}: {share(row[name], 1)}",
+                row.get(f"{name}_low"),
+                row.get(f"{name}_high"),
+            )
+            for place, row in enumerate(measured)
+            if row[name] is not None
+        ]
+
+    dates = [str(row["logical_date"]) for row in measured]
+    return quality(dates, points("rate", "the lists"), points("popular", "popular items"))
+
+
+def _youngest(rows: Sequence[dict[str, Any]]) -> int:
+    """Return the smallest number of days after a night that was measured."""
+    return min((row["days"] for row in rows), default=0)
 
 
 def _concentration(groups: Sequence[tuple[int, int]]) -> str:

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
+from gpt4rec_es.options.item_pictures import ItemPictures
 from gpt4rec_es.reports.charts import HeatMap
-from gpt4rec_es.reports.item_pictures import ItemPictures
 from gpt4rec_es.reports.night_figures import Figure
 from gpt4rec_es.reports.pages import render
 from gpt4rec_es.reports.tables import Table
@@ -21,12 +23,13 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading with tables, two of which stand side by side; ``heat``: a map before them."""
+    """A heading with tables, two of which stand side by side; before them a map and charts."""
 
     title: str
     tables: Sequence[Table]
     lead: str = ""
     heat: HeatMap | None = None
+    plots: Sequence[Markup] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from markupsafe import Markup, escape
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.files import open_target
 from gpt4rec_es.logs import one_line
+from gpt4rec_es.options.item_pictures import ItemPictures
 from gpt4rec_es.reports import charts, numbers
-from gpt4rec_es.reports.item_pictures import ItemPictures
 
 # Bytes of a page, so that it can be mailed and opens at once everywhere.
 MOST_BYTES = 400_000

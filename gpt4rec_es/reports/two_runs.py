@@ -24,6 +24,7 @@ _NO_SETTINGS = {
     *("run_id", "run_kind", "logical_date", "attempt", "run_state", "is_published"),
     *("published_at", "planned_at", "finished_at", "duration_s", "run_error"),
     *("distinct_first_queries", "top_first_query_fraction"),
+    *("canary_user_count", "canary_passed_at"),
     "manifest_hash",
 }
 

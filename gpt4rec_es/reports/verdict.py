@@ -43,7 +43,7 @@ class Night:
     served: int | None
     full: int | None
     places: int
-    fallbacks: int
+    fallbacks: int | None
     users_before: int | None
     changes: Mapping[str, Any] | None
     warnings: tuple[str, ...] = ()
@@ -72,6 +72,13 @@ def judge(night: Night) -> Verdict:
 
 def _not_published(run: Mapping[str, Any], gates: Mapping[str, bool], failed: Sequence[str]) -> str:
     state = run["run_state"]
+    if state == "rejected" and failed and run["canary_user_count"] and not run["canary_passed_at"]:
+        return (
+            f"Not published: {plural(len(failed), 'gate')} of {len(gates)} refused the canary, the "
+            f"first {plural(run['canary_user_count'], 'user')} of {count(run['cohort_size'])} "
+            f"({', '.join(failed)}). The others were not served. Customers keep the lists "
+            "published before."
+        )
     if state == "rejected" and failed:
         return (
             f"Not published: {plural(len(failed), 'gate')} of {len(gates)} failed "
@@ -96,7 +103,7 @@ def _remarks(night: Night, failed: Sequence[str]) -> list[str]:
         found.append(f"{plural(cohort - served - night.held_back, 'user')} got no list")
     if night.full is not None and night.full < FULL_LISTS * served:
         found.append(f"only {share(night.full, served)} of the lists are full")
-    if night.fallbacks > FALLBACKS * night.places:
+    if night.fallbacks is not None and night.fallbacks > FALLBACKS * night.places:
         found.append(f"{share(night.fallbacks, night.places)} of all places are fallbacks")
     if night.users_before and cohort < COHORT * night.users_before:
         found.append(

@@ -14,9 +14,9 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from gpt4rec_es.options.item_pictures import ItemPictures
 from gpt4rec_es.privacy.export_register import registered
 from gpt4rec_es.reports.index import render_index
-from gpt4rec_es.reports.item_pictures import ItemPictures
 from gpt4rec_es.reports.measured import render_evaluations
 from gpt4rec_es.reports.night import find_run, load_night
 from gpt4rec_es.reports.night_view import render_mail, render_night, verdict

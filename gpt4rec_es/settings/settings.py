@@ -26,6 +26,7 @@ from pydantic import (
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.masking import MASK, mask_url, secrets_of_url
+from gpt4rec_es.options.item_pictures import ItemPictures
 from gpt4rec_es.options.night import GeneratorOptions, NightOptions
 from gpt4rec_es.settings.checks import (
     check_broker_database,
@@ -119,6 +120,7 @@ class Settings(BaseModel):
     timezone: Annotated[str, AfterValidator(check_timezone)] = "UTC"
 
     reports_folder: Path | None = None  # None: no page after a night is published
+    reports_pictures: ItemPictures | None = None  # None: pages load nothing
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     stack_folder: Path | None = None  # None: the stack chooses

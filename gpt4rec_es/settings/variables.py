@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from gpt4rec_es.options.gates import read_limits, write_limits
 from gpt4rec_es.options.holdback import read_holdback, write_holdback
+from gpt4rec_es.options.item_pictures import read_pictures, write_pictures
 
 PREFIX = "GPT4REC_"
 # Names that other tools use as well, so they have no prefix.
@@ -71,6 +72,7 @@ TEXTS = {
     ),
     "gate_limits": Text(read_limits, write_limits),
     "holdback": Text(read_holdback, write_holdback),
+    "reports_pictures": Text(read_pictures, write_pictures),
 }
 
 

@@ -304,6 +304,7 @@ def test_a_night_writes_its_pages_and_forgetting_a_user_names_them(
     said = cli("night", "--date", "2026-11-24", "--allow-future")
     assert f"Its page is {folder}/{third}.html." in said
     assert sorted(path.name for path in folder.iterdir()) == ["index.html", f"{third}.html"]
+    assert " src=" not in (folder / f"{third}.html").read_text("utf-8")
     files = cli.json("users", "forget", "u001", "--dry-run")["files"]
     assert [file for file in files if file.endswith(f":{folder}/{third}.html")]
     assert cli.json("runs", "status")["pages"] == []
@@ -313,6 +314,9 @@ def test_a_night_writes_its_pages_and_forgetting_a_user_names_them(
     assert write_after_night(*arguments, "rejected") is None
     assert write_after_night(nights, runtime.engine, None, third, "published") is None
     (folder / "index.html").unlink()
+    monkeypatch.setenv("GPT4REC_REPORTS_PICTURES", "https://pictures.example/{item_id}.jpg")
+    cli("report", "night", third)
+    assert 'src="https://pictures.example/i0' in (folder / f"{third}.html").read_text("utf-8")
     found = write_after_night(*arguments, "published")
     assert found is not None
     assert found.path == f"{folder}/{third}.html"
@@ -379,7 +383,11 @@ def test_a_page_is_bounded_equal_for_equal_data_and_escapes_titles(
         for place, title in enumerate(HOSTILE):
             connection.execute(
                 text("UPDATE items SET title = :title WHERE item_no % 4 = :place"),
-                {"title": title + "x" * 1000, "place": place},
+                {"title": title + "x" * 10_000, "place": place},
+            )
+        for one in ("item", "user"):
+            connection.execute(
+                text(f"UPDATE {one}s SET {one}_id = :h || {one}_id"), {"h": HOSTILE[0] + HOSTILE[1]}
             )
         connection.execute(text("UPDATE queries SET text = :t || text"), {"t": HOSTILE[0]})
     html = render_night(load_night(nights))
@@ -394,3 +402,10 @@ def test_a_page_is_bounded_equal_for_equal_data_and_escapes_titles(
     path = tmp_path / "hostile.html"
     path.write_text(html, encoding="utf-8")
     assert faults(browser, path) == []
+    user = f"{HOSTILE[0]}{HOSTILE[1]}u001"
+    desk = Desk(nights, tmp_path)
+    for written in (write_user(desk, "latest", user), write_mail(desk, "latest")):
+        assert faults(browser, Path(written.path)) == []
+        shown = Path(written.path).read_text("utf-8")
+        assert not [one for one in shown if one in "\x1b\u202e\u2028"]
+        assert "<script>alert" not in shown

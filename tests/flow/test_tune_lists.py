@@ -88,6 +88,15 @@ def test_a_better_recipe_is_found_promoted_and_taken_back(
     assert summed == pytest.approx(decides["gain"])
     assert decides["gain"] == pytest.approx(decides["best_value"] - decides["live_value"])
     assert 0 < decides["gain_low"] < decides["gain"] < decides["gain_high"]
+    with database.analyst_engine.connect() as connection:
+        changes = connection.execute(
+            text("SELECT changed_kind, changed_direction, users_before, users_now "
+                 "FROM analytics.list_trial_changes WHERE trial_id = :n"), {"n": trial.trial_no},
+        ).all()  # fmt: skip
+    assert {row.changed_kind for row in changes} == {"item", "purchase"}  # neither has queries
+    assert {row.changed_direction for row in changes} == {"gained", "lost"}
+    for row in changes:
+        assert (row.users_now > row.users_before) == (row.changed_direction == "gained")
     assert tune_lists(parts, options).document == trial.document  # by seed
 
     with pytest.raises(ConflictError, match="compared with 'poor'"):

@@ -115,6 +115,8 @@ INSERT INTO list_trial_settings VALUES (2, 1, true, 0.8, 0.3, 0.3, 20, 0.7, 0.12
 INSERT INTO list_trial_comparisons VALUES
     (2, 10, 'ndcg', 0.1, 0.12, 0.02, 0.01, 0.03, 0.001, 'all', 9),
     (2, 10, 'ndcg', 0.2, 0.1, -0.1, -0.2, 0.01, 0.3, 'target in tail', 4);
+INSERT INTO list_trial_changes VALUES (2, 'query', 'lost', 1, 'red', NULL, 3, 1),
+    (2, 'purchase', 'gained', 1, NULL, 4, 0, 2), (2, 'item', 'lost', 1, NULL, 5, 4, 2);
 INSERT INTO recipes (name, content_hash, document, actor, trial_no) VALUES
     ('mine', 'ef', '{"decoding": {"num_queries": 2, "num_beams": 4}, "fusion":
         {"method": "scores", "weights": [["queries", 0.5], ["co_purchase", 1]]}}', 'ann', 2);

@@ -59,7 +59,7 @@ def test_a_night_shows_the_quality_of_those_before(desk: Desk, browser: Chromium
     written = write_night(desk, "latest")
     page = read(written.path)
     assert cells(page.one(table="quality")) == [
-        ["2026-11-22", "1", "yes", "2", "0.5 (0 to 1)", "0 %", "0.5 (0 to 1)"]
+        ["2026-11-22", "1", "0.5 (0 to 1)", "0 %", "0.5 (0 to 1)", "2", "yes"]
     ]
     shown = page.one(figure="quality").text.replace(NARROW, " ")
     assert shown.startswith(
@@ -120,6 +120,10 @@ def test_a_trial_of_recipes_shows_the_winner_against_live(desk: Desk, browser: C
     assert cells(page.one(table="list_segments")) == [segment]
     assert "live recipe of that time is not stored" in page.one(table="recipe_differences").text
     assert len(cells(page.one(table="list_settings"))) == 1
+    assert cells(page.one(table="purchase_gained")) == [["old vase", "0", "2", "+2"]]
+    assert cells(page.one(table="item_lost")) == [["i-5", "4", "2", f"{MINUS}2"]]
+    assert cells(page.one(table="query_lost")) == [["red", "3", "1", f"{MINUS}2"]]
+    assert "None" in page.one(table="query_gained").text
     assert faults(browser, Path(written.path)) == []
     with pytest.raises(UsageError, match="no trial 7"):
         write_trial(desk, 7)
@@ -147,9 +151,27 @@ def test_a_trial_of_recipes_shows_which_entries_differ(
                 "document": json.dumps(document),
             },
         ).scalar_one()
+        connection.execute(
+            text("""
+                INSERT INTO list_trial_settings (trial_no, setting_no, is_fitted, pair_decay,
+                    pair_backward, pair_popularity, pair_damping, history_decay, history, value)
+                SELECT :trial, n, true, 0.1 * n, 0.5, 0.3, 20, 0.7, 10 + n % 4, 0.1 + 0.003 * n
+                FROM generate_series(1, 9) AS n
+            """),
+            {"trial": trial},
+        )
     written = write_trial(desk, trial)
     assert cells(read(written.path).one(table="recipe_differences")) == [
         ["fusion.pairs.decay", "0.8", "0.5"],
         ["fusion.coefficients.query_best", "0.1009", "1.25"],
     ]
+    # A chart of each option that was varied: a dot of each setting, the best last.
+    charts = read(written.path).all("svg")
+    assert [chart.attributes["aria-label"].split(" of each")[0] for chart in charts] == [
+        "ndcg@10 by History",
+        "ndcg@10 by Pair decay",
+    ]
+    for chart in charts:
+        assert len(chart.all("title")) == 9
+    assert charts[1].all("title")[-1].children == ["0.9: 0.127"]
     assert faults(browser, Path(written.path)) == []

@@ -72,6 +72,7 @@ def test_stages_and_lists_are_counted_by_run(shop: Database) -> None:
         (RUN_2, 1, False, 1, 0),
         (RUN_2, 2, True, 2, 2),
     ]
+    assert select(shop, "SELECT * FROM holdback_arms")[0][2:] == ("popularity", 1, 1)
 
 
 def test_changes_are_against_the_newest_earlier_night(shop: Database) -> None:
@@ -85,6 +86,7 @@ def test_changes_are_against_the_newest_earlier_night(shop: Database) -> None:
     ("view", "partitions"),
     [
         ("list_lengths", {"user_outcomes_2"}),
+        ("holdback_arms", {"user_outcomes_2"}),
         ("list_changes", {"recommendations_1", "recommendations_2"}),
     ],
 )

@@ -31,12 +31,17 @@ def test_workers_store_the_same_rows_as_one_process(
     # Only planned: no message is sent, so the workers' re-drivers start it.
     start_night(there.night_parts(), there.night_options(), DAY)
     pages = tmp_path / "pages"
-    workers = night_workers({**shops[1].environ, "GPT4REC_REPORTS_FOLDER": str(pages)}, tmp_path)
+    settings = {
+        "GPT4REC_REPORTS_FOLDER": str(pages),
+        "GPT4REC_REPORTS_PICTURES": "https://pictures.example/{item_id}.jpg",
+    }
+    workers = night_workers({**shops[1].environ, **settings}, tmp_path)
     with running(*workers):
         wait_for(lambda: state(second_database) == "published", 90, workers)
         # The task that published the night also writes its page.
         wait_for((pages / "index.html").is_file, 60, workers)
-    assert (pages / "nightly-2026-11-22-1.html").is_file()
+    page = (pages / "nightly-2026-11-22-1.html").read_text("utf-8")
+    assert 'src="https://pictures.example/i0' in page
     with database.engine.connect() as one, second_database.engine.connect() as other:
         assert stored_rows(one, 1) == stored_rows(other, 1)
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, insert, select, text
 
 from gpt4rec_es.db.tables import (
     generators,
+    list_trial_changes,
     list_trial_comparisons,
     list_trial_settings,
     list_trials,
@@ -45,11 +46,16 @@ def store(
     values: Mapping[str, Any],
     settings: Iterable[Mapping[str, Any]],
     comparisons: Iterable[Mapping[str, Any]],
+    changes: Iterable[Mapping[str, Any]] = (),
 ) -> int:
     """Store a trial, as values by column; return its number, from those of all trials."""
     number = int(connection.execute(text("SELECT nextval('trials_trial_no_seq')")).scalar_one())
     connection.execute(insert(list_trials).values(trial_no=number, **values))
-    for table, rows in ((list_trial_settings, settings), (list_trial_comparisons, comparisons)):
+    for table, rows in (
+        (list_trial_settings, settings),
+        (list_trial_comparisons, comparisons),
+        (list_trial_changes, changes),
+    ):
         if several := [{"trial_no": number, **row} for row in rows]:
             connection.execute(insert(table), several)
     return number

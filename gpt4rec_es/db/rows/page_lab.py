@@ -79,8 +79,10 @@ ORDER BY place LIMIT :few
 """)
 LIST_TRIAL = Reading("SELECT * FROM analytics.list_trials WHERE trial_id = :trial_id")
 LIST_SETTINGS = Reading("""
-SELECT setting_number AS number, is_fitted, pair_decay, pair_backward, pair_popularity,
-    pair_damping, history_decay, setting_value AS value
+SELECT setting_number AS number, is_fitted, setting_value AS value,
+    setting_num_queries AS num_queries, query_decay, query_hits, candidates, history,
+    history_decay, neighbours, pair_decay, pair_backward, pair_popularity, pair_damping,
+    has_reranker, has_sequence, has_vectors
 FROM analytics.list_trial_settings WHERE trial_id = :trial_id
 ORDER BY setting_value DESC, setting_number LIMIT :rows
 """)
@@ -100,6 +102,13 @@ FROM analytics.list_trial_comparisons
 WHERE trial_id = :trial_id AND compared_segment <> 'all'
 ORDER BY {_natural("compared_segment")}
 """)  # noqa: S608 - a constant is put in
+LIST_CHANGES = Reading("""
+SELECT coalesce(query, title, item_id) AS name, users_before AS before, users_now AS now,
+    users_now - users_before AS change
+FROM analytics.list_trial_changes
+WHERE trial_id = :trial_id AND changed_kind = :kind AND changed_direction = :direction
+ORDER BY changed_place
+""")
 # Recipes of this version that are shipped are no rows.
 LIVE_RECIPE = Reading("""
 SELECT (SELECT min(recipe_document::text)::jsonb FROM analytics.recipes

@@ -66,7 +66,7 @@ ORDER BY md5(o.user_id), o.user_id LIMIT :cards
 USER = Reading("""
 SELECT run_id, user_id, outcome, bought_item_count AS bought, prompt_item_count AS in_prompt,
     query_count AS queries, found_count AS found, recommendation_count AS recommendations,
-    short_reason
+    short_reason, holdback_arm AS arm
 FROM analytics.user_outcomes WHERE run_id = :run_id AND user_id = :user_id
 """)
 HISTORY = Reading("""

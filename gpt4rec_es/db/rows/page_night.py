@@ -30,6 +30,27 @@ LENGTHS = Reading("""
 SELECT listed_item_count AS items, is_full_list AS is_full, list_user_count AS users
 FROM analytics.list_lengths WHERE run_id = :run_id ORDER BY listed_item_count DESC
 """)
+HOLDBACK = Reading("""
+SELECT holdback_arm AS arm, held_back_user_count AS users, held_back_place_count AS places
+FROM analytics.holdback_arms WHERE run_id = :run_id ORDER BY arm
+""")
+# A share with its Wilson interval. Arms are random groups, so their differences are effects.
+ARMS = Reading("""
+SELECT logical_date, days, arm, share AS buying,
+    (share + 1.9208 / users - 1.96 * sqrt((share * (1 - share) + 0.9604 / users) / users))
+        / (1 + 3.8416 / users) AS buying_low,
+    (share + 1.9208 / users + 1.96 * sqrt((share * (1 - share) + 0.9604 / users) / users))
+        / (1 + 3.8416 / users) AS buying_high,
+    users, bought, hits
+FROM (
+    SELECT logical_date, list_age_days AS days, arm, arm_user_count AS users,
+        arm_buyer_count::float8 / arm_user_count AS share, arm_bought_count AS bought,
+        arm_hit_user_count AS hits
+    FROM analytics.night_quality_arms
+    WHERE arm_user_count > 0 AND logical_date <= :logical_date
+) AS shares
+ORDER BY logical_date DESC, days, arm LIMIT :items
+""")
 STAGES = Reading("""
 SELECT stage, member_count AS members, shard_count AS shards, stage_duration_s AS seconds
 FROM analytics.run_stages WHERE run_id = :run_id ORDER BY stage_finished_at, stage

@@ -81,6 +81,7 @@ from gpt4rec_es.db.tables.sources import (
     run_titles,
 )
 from gpt4rec_es.db.tables.splits import split_eval_users, split_prompts, split_train, splits
+from gpt4rec_es.db.tables.trial_changes import list_trial_changes
 from gpt4rec_es.db.tables.trials import trial_comparisons, trial_points, trial_queries, trials
 
 __all__ = [
@@ -116,6 +117,7 @@ __all__ = [
     "interactions",
     "item_vectors",
     "items",
+    "list_trial_changes",
     "list_trial_comparisons",
     "list_trial_settings",
     "list_trials",

@@ -7,7 +7,7 @@ CREATE VIEW analytics.runs (
     run_actor, planned_at, finished_at, duration_s,
     run_error, minimum_should_match, recipe_name, recipe_hash, prior_weight,
     distinct_first_queries, top_first_query_fraction, reranker_name, reranker_hash,
-    search_fields
+    search_fields, canary_user_count, canary_passed_at
 ) AS
 SELECT
     r.run_id, r.kind, r.logical_date, r.attempt, r.state, p.run_no IS NOT NULL, p.published_at,
@@ -23,7 +23,7 @@ SELECT
         THEN coalesce((d.settings ->> 'prior_weight')::real, 0) END,
     r.distinct_first_queries, r.top_first_query_fraction,
     r.manifest #>> '{reranker,name}', r.manifest #>> '{reranker,content_hash}',
-    coalesce(o.options ->> 'fields', '{}')
+    coalesce(o.options ->> 'fields', '{}'), r.canary_users, r.canary_passed_at
 FROM public.runs AS r
 JOIN public.builds AS b USING (build_no)
 LEFT JOIN public.decodings AS d
@@ -106,3 +106,7 @@ COMMENT ON COLUMN analytics.runs.reranker_hash IS
 COMMENT ON COLUMN analytics.runs.search_fields IS
     'fields searched beside the title with their weights, e.g. {"brand": 0.3}; {}: titles '
     'alone';
+COMMENT ON COLUMN analytics.runs.canary_user_count IS
+    'number of users that were served and judged before all others; NULL: the run has no canary';
+COMMENT ON COLUMN analytics.runs.canary_passed_at IS
+    'time that the other users were let follow; NULL: no canary, or not yet';

@@ -1,6 +1,6 @@
 """Coordinates of charts, by hand."""
 
-from gpt4rec_es.reports.charts import concentration_curve, span, spark
+from gpt4rec_es.reports.charts import span, spark
 
 
 def test_a_line_goes_from_zero_to_its_maximum() -> None:
@@ -16,14 +16,6 @@ def test_a_line_without_any_value_is_on_the_ground() -> None:
 
 def test_one_value_is_where_the_newest_of_several_is() -> None:
     assert spark([4]).points == "101,3"
-
-
-def test_a_curve_of_equal_shares_is_the_diagonal() -> None:
-    assert concentration_curve([(1, 5), (1, 5)], 2) == "0,240 120,120 240,0"
-
-
-def test_items_that_are_never_recommended_end_the_curve() -> None:
-    assert concentration_curve([(1, 9), (1, 1)], 4) == "0,240 60,24 120,0 240,0"
 
 
 def test_an_interval_is_between_the_ends_of_its_column() -> None:

@@ -8,7 +8,8 @@ import pytest
 from gpt4rec_es.reports.numbers import NARROW as N
 from gpt4rec_es.reports.verdict import Night, judge
 
-RUN = {"run_state": "published", "cohort_size": 1000, "run_error": None, "k": 10}
+CANARY = {"canary_user_count": None, "canary_passed_at": None}
+RUN = {"run_state": "published", "cohort_size": 1000, "run_error": None, "k": 10, **CANARY}
 CHANGES = {"kept": 9000, "gained": 1000, "lost": 900}
 GOOD = Night(RUN, {"a": True, "b": True}, 1000, 1000, 10_000, 0, 1000, CHANGES)
 
@@ -59,6 +60,10 @@ def test_a_night_worth_a_look(change: dict[str, Any], said: str) -> None:
     assert found.sentence == f"Published, but {said}."
 
 
+def test_fallbacks_that_are_not_known_are_no_reason() -> None:
+    assert judge(dataclasses.replace(GOOD, fallbacks=None)).light == "good"
+
+
 def test_further_remarks_follow_the_first() -> None:
     found = judge(dataclasses.replace(GOOD, full=500, fallbacks=5000))
     assert found.remarks == (f"50{N}% of all places are fallbacks",)
@@ -69,6 +74,17 @@ def test_further_remarks_follow_the_first() -> None:
     [
         (
             {"run_state": "rejected"},
+            "Not published: 1 gate of 2 failed (a). Customers keep the lists published before.",
+        ),
+        (
+            {"run_state": "rejected", "canary_user_count": 200},
+            (
+                f"Not published: 1 gate of 2 refused the canary, the first 200 users of 1{N}000 "
+                "(a). The others were not served. Customers keep the lists published before."
+            ),
+        ),
+        (
+            {"run_state": "rejected", "canary_user_count": 200, "canary_passed_at": 1},
             "Not published: 1 gate of 2 failed (a). Customers keep the lists published before.",
         ),
         (

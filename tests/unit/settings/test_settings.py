@@ -303,6 +303,16 @@ def test_every_moved_setting_names_a_real_entry_and_few_are_left() -> None:
     assert len(VARIABLES) <= 48
 
 
+def test_pictures_are_read_shown_and_refused_as_a_setting() -> None:
+    name, url = "GPT4REC_REPORTS_PICTURES", "https://pictures.example/{item_id}.jpg"
+    settings = load(GPT4REC_REPORTS_PICTURES=url)
+    assert settings.reports_pictures is not None
+    assert settings.reports_pictures.origin == "https://pictures.example"
+    assert settings.masked()[name] == url
+    assert load().masked()[name] is None
+    assert f"{name} is 'all.jpg'" in refusal(GPT4REC_REPORTS_PICTURES="all.jpg")
+
+
 def test_limits_of_the_price_must_agree() -> None:
     assert "GPT4REC_MAX_PRICE" in refusal(GPT4REC_MIN_PRICE="9", GPT4REC_MAX_PRICE="1")
     assert load(GPT4REC_MIN_PRICE="1", GPT4REC_MAX_PRICE="9").night.rules.max_price == 9

@@ -29,6 +29,7 @@ from gpt4rec_es.lab.splits.queries import WrittenQueries
 from gpt4rec_es.lab.splits.split import EvalUser
 from gpt4rec_es.lab.tuning.inputs import TuningParts
 from gpt4rec_es.lab.tuning.lists.candidates import CandidateSet
+from gpt4rec_es.lab.tuning.lists.gained_lost import gained_and_lost
 from gpt4rec_es.lab.tuning.lists.halves import ListInputs, load_list_inputs
 from gpt4rec_es.lab.tuning.lists.joining import join_of_encoder, joins_of_reranker, rerank_column
 from gpt4rec_es.lab.tuning.lists.list_options import ListTuningOptions
@@ -115,8 +116,15 @@ def tune_lists(
             *comparison_rows(compared, len(targets)),
             *segment_rows(live_lists, best_lists, inputs, catalog.item_ids, options),
         ]
+        written = [
+            test.queries_by(recipe, inputs.generator, parts.open_generator).texts
+            for recipe in (options.live.recipe, best)
+        ]
+        changes = gained_and_lost(
+            (written[0], written[1]), (live_lists[options.k], best_lists[options.k]), targets
+        )
         with transaction(parts.engine) as connection:
-            number = rows.store(connection, values, setting_rows(choice), comparisons)
+            number = rows.store(connection, values, setting_rows(choice), comparisons, changes)
             stored = rows.find(connection, number)
         work.remove()
     assert stored is not None  # noqa: S101 -- stored by the line before

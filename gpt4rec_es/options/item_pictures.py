@@ -51,3 +51,20 @@ class ItemPictures:
     def url(self, item_id: str) -> str:
         """Return the URL of an item's picture."""
         return self.template.replace(PLACE, quote(item_id, safe=""))
+
+
+def read_pictures(text: str) -> ItemPictures:
+    """Return the pictures of a setting's text.
+
+    Raises:
+        ValueError: ``ItemPictures.read`` refuses it.
+    """
+    try:
+        return ItemPictures.read(text)
+    except UsageError as error:
+        raise ValueError(f"{error.message} {error.hint}".removesuffix(".")) from error
+
+
+def write_pictures(pictures: ItemPictures | None) -> str | None:
+    """Return the text that ``read_pictures`` reads; None: no pictures."""
+    return None if pictures is None else pictures.template

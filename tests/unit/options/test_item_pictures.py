@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.reports.item_pictures import ItemPictures
+from gpt4rec_es.options.item_pictures import ItemPictures
 from gpt4rec_es.reports.page import Page, render_page
 from gpt4rec_es.reports.users import Card
 from tests.pages import read_page
@@ -42,7 +42,7 @@ def test_other_templates_are_refused(template: str) -> None:
 
 
 def test_a_page_allows_pictures_of_one_origin_if_it_has_any() -> None:
-    outcome = {"user_id": "u", "bought": 1, "outcome": "ok", "short_reason": None}
+    outcome = {"user_id": "u", "bought": 1, "outcome": "ok", "short_reason": None, "arm": None}
     bought: dict[str, Any] = {"item_id": "a/b", "title": "lamp", "purchased_at": None}
     page = Page("One", "user", cards=[Card(outcome, (bought,), (), (), ("users",), "SELECT 1;")])
     shown = render_page(page, ItemPictures.read(TEMPLATE))
