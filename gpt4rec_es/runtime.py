@@ -108,7 +108,7 @@ class Runtime(Connections):
 
     def encoder(self, row: "EncoderRow") -> Encoder:
         """Return the encoder registered as ``row``, opened at the first call, as re-rankers are."""
-        from gpt4rec_es.encoders.registered import open_encoder_of
+        from gpt4rec_es.reranking.encoder_registry import open_encoder_of
 
         if row.encoder_no not in self._encoders:
             options = self.settings.generator

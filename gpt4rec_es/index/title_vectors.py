@@ -21,7 +21,7 @@ from gpt4rec_es.db.rows.builds import find_by_index
 from gpt4rec_es.db.rows.encoders import Encoder as EncoderRow
 from gpt4rec_es.elastic.alias import alias_targets
 from gpt4rec_es.elastic.queries import search_text
-from gpt4rec_es.encoders.registered import open_encoder_of
+from gpt4rec_es.errors import UsageError
 from gpt4rec_es.index.mapping import VectorField
 from gpt4rec_es.prompts.keys import hash128
 from gpt4rec_es.protocols import Encoder
@@ -137,10 +137,9 @@ def count_missing(engine: Engine, row: EncoderRow, documents: Iterable[Document]
     return len(np.unique(np.frombuffer(missing, dtype=np.uint64)))
 
 
-def open_vectors(engine: Engine, row: EncoderRow, open_it: OpenEncoder | None) -> TitleVectors:
-    """Return the vectors of titles by a registered encoder, opened by ``open_it`` or on the CPU."""
-    opened = open_encoder_of(engine, row) if open_it is None else open_it(row)
-    return TitleVectors(engine, row, opened)
+def open_none(row: EncoderRow) -> Encoder:
+    """Refuse to open an encoder: what ``ReindexOptions`` open without a choice."""
+    raise UsageError(f"The encoder {row.name!r} cannot be opened here.", "Set `open_encoder`.")
 
 
 def _short(key: bytes) -> int:

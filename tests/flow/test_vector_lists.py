@@ -12,7 +12,6 @@ from sqlalchemy import text
 
 from gpt4rec_es.cli.why_reasons import reason_of
 from gpt4rec_es.db.rows import encoders, runs
-from gpt4rec_es.encoders.registered import add_encoder, open_encoder_of
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.lab.bm25.nearest import NearestTitles
 from gpt4rec_es.lab.replay.changes import ReplayChanges
@@ -27,6 +26,7 @@ from gpt4rec_es.options.lists import ANY_TERM, Fusion, SearchOptions
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe, with_vectors, without_vectors
 from gpt4rec_es.protocols import Retriever
 from gpt4rec_es.records import Decoding, SearchResult
+from gpt4rec_es.reranking.encoder_registry import add_encoder, open_encoder_of
 from gpt4rec_es.runtime import Runtime
 from tests.databases import Database
 from tests.flow.conftest import use_titles
