@@ -109,7 +109,7 @@ class FakeGenerator:
 def night_parts(place: Place) -> NightParts:
     """Return parts for nights in ``place``: a real index and searches, a fake generator."""
 
-    def ensure_index() -> int:
+    def ensure_index(_encoder: str | None) -> int:
         options = ReindexOptions(alias=place.alias)
         return ensure_current(place.engine, place.elastic, options, actor="bench").build_no
 

@@ -214,12 +214,12 @@ class Runtime(Connections):
         return text
 
     def night_parts(self) -> "NightParts":
-        """Return the resources of a night, whose index has the vectors of the live recipe."""
+        """Return the resources of a night."""
         from gpt4rec_es.index.current import ensure_current
         from gpt4rec_es.night.inputs.parts import NightParts
 
-        def ensure_index() -> int:
-            options = replace(self.reindex_options(), encoder=self.recipe.recipe.encoder)
+        def ensure_index(encoder: str | None) -> int:
+            options = replace(self.reindex_options(), encoder=encoder)
             actor = self.settings.actor
             return ensure_current(self.engine, self.elastic, options, actor=actor).build_no
 

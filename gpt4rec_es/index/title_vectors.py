@@ -5,7 +5,7 @@ Vectors are stored while the catalog is read, so a reindex that was killed goes 
 
 import logging
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Literal, TypeAlias
@@ -24,7 +24,7 @@ from gpt4rec_es.elastic.queries import search_text
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.index.mapping import VectorField
 from gpt4rec_es.prompts.keys import hash128
-from gpt4rec_es.protocols import Encoder
+from gpt4rec_es.protocols import Encoder, Vectors
 from gpt4rec_es.records import Document
 
 log = logging.getLogger(__name__)
@@ -97,16 +97,11 @@ class TitleVectors:
                 yield replace(document, vector=vector)
 
     def _vectors(self, texts: dict[bytes, str]) -> dict[bytes, bytes]:
-        with transaction(self._engine) as connection:
-            found = rows.load_vectors(connection, self.row.encoder_no, texts.keys())
-        missing = {key: text for key, text in texts.items() if key not in found}
-        if not missing:
-            return found
-        made = self._encoder.encode(list(missing.values())).astype("<f4", copy=False)
-        new = {key: row.tobytes() for key, row in zip(missing, made, strict=True)}
-        with transaction(self._engine) as connection:
-            rows.store_vectors(connection, self.row.encoder_no, new)
-        self.encoded += len(new)
+        found, new = found_or_made(self._engine, self.row, texts, self._encoder.encode)
+        if new:
+            with transaction(self._engine) as connection:
+                rows.store_vectors(connection, self.row.encoder_no, new)
+            self.encoded += len(new)
         return found | new
 
     def forget_others(self) -> int:
@@ -124,6 +119,25 @@ class TitleVectors:
                 deleted += rows.delete_vectors(connection, self.row.encoder_no, gone)
         log.info("deleted %s vectors of titles that the catalog has no more", deleted)
         return deleted
+
+
+def found_or_made(
+    engine: Engine,
+    row: EncoderRow,
+    texts: Mapping[bytes, str],
+    encode: Callable[[Sequence[str]], Vectors],
+) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
+    """Return the stored vectors of ``texts``, and those of the others, made now.
+
+    texts: by hash, as are the vectors (float32, lowest byte first).
+    """
+    with transaction(engine) as connection:
+        found = rows.load_vectors(connection, row.encoder_no, texts.keys())
+    missing = {key: text for key, text in texts.items() if key not in found}
+    if not missing:
+        return found, {}
+    made = encode(list(missing.values())).astype("<f4", copy=False)
+    return found, {key: one.tobytes() for key, one in zip(missing, made, strict=True)}
 
 
 def count_missing(engine: Engine, row: EncoderRow, documents: Iterable[Document]) -> int:
