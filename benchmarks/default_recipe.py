@@ -94,7 +94,9 @@ def load(text: str, users: int) -> Shop:
     writer = chosen_generator(runtime.engine, options, row) if generator else None
     queries = lists.queries_by(recipe.recipe, writer, runtime.generator)
     removed, _ = applied.removed(
-        sorted({text for own in queries.texts for text in own}), recipe.recipe.filters
+        sorted({text for own in queries.texts for text in own}),
+        recipe.recipe.filters,
+        recipe.recipe.search,
     )
     fusion = recipe.recipe.fusion
     collector = search_candidates(

@@ -113,7 +113,7 @@ def prepare(place: Place, users: int) -> None:
     fill_items(place, _ITEMS)
     fill_users(place, users)
     use_fake_generator(place)
-    night_parts(place).ensure_index()
+    night_parts(place).ensure_index(None)
 
 
 def run_night(place: Place, users: int, day: int) -> Night:

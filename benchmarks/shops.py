@@ -9,7 +9,6 @@ from typing import Never
 
 from benchmarks.place import Place
 from gpt4rec_es.db.rows import generators
-from gpt4rec_es.encoders.registered import open_encoder_of
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.generation.title_generator import TitlesGenerator
 from gpt4rec_es.index.current import ensure_current
@@ -17,6 +16,7 @@ from gpt4rec_es.index.reindex import ReindexOptions
 from gpt4rec_es.night.inputs.parts import NightParts
 from gpt4rec_es.options.night import NightOptions
 from gpt4rec_es.records import CatalogTitles, Decoding, GeneratedQuery, Generation, Prompt
+from gpt4rec_es.reranking.encoder_registry import open_encoder_of
 from gpt4rec_es.reranking.registry import open_registered
 from gpt4rec_es.retrieval.msearch import ElasticRetriever
 
@@ -109,7 +109,7 @@ class FakeGenerator:
 def night_parts(place: Place) -> NightParts:
     """Return parts for nights in ``place``: a real index and searches, a fake generator."""
 
-    def ensure_index() -> int:
+    def ensure_index(_encoder: str | None) -> int:
         options = ReindexOptions(alias=place.alias)
         return ensure_current(place.engine, place.elastic, options, actor="bench").build_no
 

@@ -14,11 +14,11 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from benchmarks.place import Place
 from benchmarks.shops import fill_items
 from benchmarks.table import Line, megabytes, percent
-from gpt4rec_es.encoders.registered import add_encoder, open_encoder_of
 from gpt4rec_es.index import building
 from gpt4rec_es.index.mapping import VectorField
 from gpt4rec_es.index.reindex import ReindexOptions, reindex
 from gpt4rec_es.records import SearchResult
+from gpt4rec_es.reranking.encoder_registry import add_encoder, open_encoder_of
 from gpt4rec_es.retrieval.knn import KnnRetriever
 from gpt4rec_es.retrieval.msearch import ElasticRetriever
 

@@ -73,6 +73,7 @@ class Document:
     price: Decimal | None
     is_active: bool
     vector: bytes | None = None
+    description: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

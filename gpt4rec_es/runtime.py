@@ -109,7 +109,7 @@ class Runtime(Connections):
 
     def encoder(self, row: "EncoderRow") -> Encoder:
         """Return the encoder registered as ``row``, opened at the first call, as re-rankers are."""
-        from gpt4rec_es.encoders.registered import open_encoder_of
+        from gpt4rec_es.reranking.encoder_registry import open_encoder_of
 
         if row.encoder_no not in self._encoders:
             options = self.settings.generator
@@ -214,12 +214,12 @@ class Runtime(Connections):
         return text
 
     def night_parts(self) -> "NightParts":
-        """Return the resources of a night, whose index has the vectors of the live recipe."""
+        """Return the resources of a night."""
         from gpt4rec_es.index.current import ensure_current
         from gpt4rec_es.night.inputs.parts import NightParts
 
-        def ensure_index() -> int:
-            options = replace(self.reindex_options(), encoder=self.recipe.recipe.encoder)
+        def ensure_index(encoder: str | None) -> int:
+            options = replace(self.reindex_options(), encoder=encoder)
             actor = self.settings.actor
             return ensure_current(self.engine, self.elastic, options, actor=actor).build_no
 

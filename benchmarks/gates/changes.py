@@ -100,9 +100,9 @@ def new_build(world: World, spoil: Callable[[str], None]) -> None:
     ensure = world.parts().ensure_index
     made: list[int] = []
 
-    def spoilt() -> int:
+    def spoilt(encoder: str | None) -> int:
         if not made:
-            made.append(ensure())
+            made.append(ensure(encoder))
             (index,) = elastic.indices.get_alias(name=alias).body
             spoil(index)
         return made[0]

@@ -51,7 +51,7 @@ class World:
     analysis: Analysis = field(default_factory=Analysis)
     now: Callable[[], dt.datetime] = utc_now
     open_reranker: Callable[[object], VectorMaker] | None = None
-    ensure_index: Callable[[], int] | None = None
+    ensure_index: Callable[[str | None], int] | None = None
     limits: GateLimits = field(default_factory=GateLimits)
     phrases: tuple[str, ...] = ()
     # Called with the connection and the run before it is checked again.
@@ -68,7 +68,7 @@ class World:
         """Return the parts of the next night."""
         place = self.place
 
-        def ensure_index() -> int:
+        def ensure_index(_encoder: str | None) -> int:
             build = BuildOptions(analysis=self.analysis)
             options = ReindexOptions(alias=place.alias, build=build, keep=9)
             return ensure_current(place.engine, place.elastic, options, actor="bench").build_no

@@ -27,7 +27,7 @@ def list_(as_json: bool) -> None:
 
     Example: gpt4rec encoders list
     """
-    from gpt4rec_es.encoders.registered import list_encoders
+    from gpt4rec_es.reranking.encoder_registry import list_encoders
 
     emit(list_encoders(get_runtime().engine), as_json, _print_rows)
 
@@ -40,7 +40,7 @@ def show(name: str, as_json: bool) -> None:
 
     Example: gpt4rec encoders show words
     """
-    from gpt4rec_es.encoders.registered import show_encoder
+    from gpt4rec_es.reranking.encoder_registry import show_encoder
 
     emit(show_encoder(get_runtime().engine, name), as_json, _print_row)
 
@@ -62,6 +62,11 @@ def show(name: str, as_json: bool) -> None:
     shell_complete=names("generator"),
     help="Registered query generator whose states are taken.",
 )
+@click.option(
+    "--reranker",
+    shell_complete=names("reranker"),
+    help="Registered re-ranker that reads a text as the title of a new item.",
+)
 @dry_run_option
 @json_option
 def add(
@@ -69,28 +74,30 @@ def add(
     folder: Path | None,
     static: Path | None,
     generator: str | None,
+    reranker: str | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Register an encoder under NAME: one of --folder, --static and --generator.
+    """Register an encoder under NAME: one of --folder, --static, --generator, --reranker.
 
     Vectors are made by `gpt4rec reindex --encoder NAME`.
 
     Example: gpt4rec encoders add words --static .models/words
     """
-    from gpt4rec_es.encoders.registered import add_encoder
+    from gpt4rec_es.reranking.encoder_registry import add_encoder
 
-    given = {"folder": folder, "static": static, "generator": generator}
+    given = {"folder": folder, "static": static, "generator": generator, "reranker": reranker}
     kinds = [kind for kind, value in given.items() if value is not None]
     if len(kinds) != 1:
-        raise UsageError("Name one encoder.", "Give one of --folder, --static and --generator.")
+        options = ", ".join(f"--{kind}" for kind in given)
+        raise UsageError("Name one encoder.", f"Give one of {options}.")
     runtime = get_runtime()
     row = add_encoder(
         runtime.engine,
         name,
         kinds[0],
         path=folder or static,
-        source=generator,
+        source=generator or reranker,
         actor=runtime.settings.actor,
         dry_run=dry_run,
     )
@@ -110,7 +117,7 @@ def remove(name: str, dry_run: bool, as_json: bool) -> None:
 
     Example: gpt4rec encoders remove words --dry-run
     """
-    from gpt4rec_es.encoders.registered import remove_encoder
+    from gpt4rec_es.reranking.encoder_registry import remove_encoder
 
     runtime = get_runtime()
     count = remove_encoder(runtime.engine, name, actor=runtime.settings.actor, dry_run=dry_run)

@@ -65,7 +65,7 @@ import_ = import_group
     "is refused.",
 )
 def items(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
-    """Load items: id, title, brand, category, price, whether active.
+    """Load items: id, title, brand, category, price, description, whether active.
 
     Of several records for an item, the last value of each field counts. A field that the files do
     not have, or have empty, keeps its value. Items without a usable title belong to the catalog but

@@ -91,7 +91,7 @@ def add(name: str, folder: Path, gpt2: str | None, dry_run: bool, as_json: bool)
 def remove(name: str, dry_run: bool, as_json: bool) -> None:
     """Remove the registered re-ranker NAME with its vectors of items; its folder stays.
 
-    Refused while the live recipe names it or a run that is not pruned has it.
+    Refused while the live recipe or an encoder names it, or a run that is not pruned has it.
 
     Example: gpt4rec rerankers remove fields --dry-run
     """

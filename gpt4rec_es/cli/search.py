@@ -59,7 +59,7 @@ def search(
 
 
 def _nearest(text: str, k: int, encoder: str) -> "NearestAnswer":
-    from gpt4rec_es.encoders.registered import show_encoder
+    from gpt4rec_es.reranking.encoder_registry import show_encoder
     from gpt4rec_es.retrieval.nearest import search_nearest
 
     runtime = get_runtime()

@@ -1,4 +1,4 @@
-"""``gpt4rec tune fields``: choose the weights of brand and category by measurement."""
+"""``gpt4rec tune fields``: choose the weights of fields beside the title by measurement."""
 
 from typing import Any
 

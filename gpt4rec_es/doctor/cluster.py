@@ -19,10 +19,10 @@ from gpt4rec_es.doctor.machine import numbers
 from gpt4rec_es.elastic.client import client_url
 from gpt4rec_es.elastic.disk import node_rooms, readable
 from gpt4rec_es.elastic.errors import plain_errors
-from gpt4rec_es.encoders.registered import open_encoder_of
 from gpt4rec_es.errors import ConflictError, DataError, UsageError
 from gpt4rec_es.index import live
 from gpt4rec_es.index.mapping import Analysis, mapping_hash
+from gpt4rec_es.reranking.encoder_registry import open_encoder_of
 from gpt4rec_es.retrieval.knn import require_vectors_of
 
 _OLDEST = (8, 19)

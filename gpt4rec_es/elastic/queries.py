@@ -13,6 +13,8 @@ from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
 MAX_WORDS = 64
 MAX_CHARACTERS = 900
 TITLE = "title"
+# Fields whose text is no keyword, too: long ones.
+_TEXTS = {TITLE, "description"}
 
 # The field of titles' vectors, in indices that have them, and the entry of the mapping's _meta with
 # the content hash of their encoder.
@@ -32,7 +34,7 @@ def search_text(text: str, options: SearchOptions = ANY_TERM) -> str:
 
 def text_field(field: str) -> str:
     """Return the name in the mapping of the analyzed text of ``field``."""
-    return field if field == TITLE else f"{field}.words"
+    return field if field in _TEXTS else f"{field}.words"
 
 
 def title_query(text: str, options: SearchOptions = ANY_TERM) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from gpt4rec_es.errors import DependencyError
 from gpt4rec_es.records import Document
 
 _PAGE = 5_000
-_FIELDS = ["item_id", "item_no", "title", "brand", "category", "is_active"]
+_FIELDS = ["item_id", "item_no", "title", "brand", "category", "is_active", "description"]
 
 
 def stream_documents(client: Elasticsearch, index: str) -> Iterator[Document]:
@@ -47,6 +47,7 @@ def stream_documents(client: Elasticsearch, index: str) -> Iterator[Document]:
                 found["category"],
                 None,
                 found["is_active"],
+                description=found.get("description"),
             )
         if len(hits) < _PAGE:
             return

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from gpt4rec_es.feeds.batches import ABSENT, BadRecordError, Batch, Micros, Reject, excerpt, shown
 from gpt4rec_es.feeds.fields.flags import flag
-from gpt4rec_es.feeds.fields.structured import brand_of, levels_of, title_of
+from gpt4rec_es.feeds.fields.structured import brand_of, levels_of, paragraphs_of, title_of
 from gpt4rec_es.feeds.fields.titles import clean_title, storable
 from gpt4rec_es.feeds.formats import Reading
 from gpt4rec_es.feeds.marks import present
@@ -22,8 +22,12 @@ from gpt4rec_es.feeds.values import external_id, price_amount, utf8, whole_numbe
 MAX_TITLE = 10_000
 # Brand and category become keywords of the index, whose terms may have 32,766 bytes.
 MAX_LABEL = 2000
+# A description is cut: a long one says no more about what an item is, and fills the index. As much
+# is cleaned, since markup may take most of it.
+MAX_DESCRIPTION = 4000
+_READ_OF_DESCRIPTION = 10 * MAX_DESCRIPTION
 # Bits of Item.given.
-TITLE, BRAND, CATEGORY, PRICE = 1, 2, 4, 8
+TITLE, BRAND, CATEGORY, PRICE, DESCRIPTION = 1, 2, 4, 8, 16
 
 _clean_label = lru_cache(maxsize=65_536)(clean_title)
 
@@ -42,6 +46,7 @@ class Item(NamedTuple):
     price: Decimal | None
     is_active: bool | None
     given: int
+    description: str | None = None
 
 
 class ItemBatch(NamedTuple):
@@ -86,9 +91,12 @@ def read_items(batch: Batch, path: str, reading: Reading = _USUAL) -> ItemBatch:
 
 def _convert(item_id: str, record: Sequence[object], reading: Reading) -> Item:
     marks = reading.marks
-    _, title, brand, category, price, active = [present(value, marks) for value in record]
+    _, title, brand, category, price, active, description = [
+        present(value, marks) for value in record
+    ]
     given = 0
-    for bit, value in zip((TITLE, BRAND, CATEGORY, PRICE), record[1:5], strict=True):
+    bits = (TITLE, BRAND, CATEGORY, PRICE, DESCRIPTION)
+    for bit, value in zip(bits, (*record[1:5], record[6]), strict=True):
         if value is not ABSENT:
             given |= bit
     raw = _text(_unwrapped(title, title_of, marks), "title", MAX_TITLE)
@@ -101,6 +109,7 @@ def _convert(item_id: str, record: Sequence[object], reading: Reading) -> Item:
         _price(price, reading),
         flag(active, reading.flags),
         given,
+        _description(_unwrapped(description, paragraphs_of, marks), marks),
     )
 
 
@@ -127,6 +136,19 @@ def _text(value: object, name: str, longest: int) -> str:
 def _label(value: object, name: str) -> str | None:
     text = _text(value, name, MAX_LABEL)
     return _clean_label(text) if text else None
+
+
+def _description(value: object, marks: frozenset[str]) -> str | None:
+    """Return the first characters, whole words, of a description without markup."""
+    if isinstance(value, str | bytes):
+        value = value[:_READ_OF_DESCRIPTION]
+    text = _text(value, "description", _READ_OF_DESCRIPTION)
+    clean = clean_title(text, marks) if text else None
+    if clean is None or len(clean) <= MAX_DESCRIPTION:
+        return clean
+    # One character more: a word that ends there stays whole.
+    words = clean[: MAX_DESCRIPTION + 1].rpartition(" ")[0]
+    return words or clean[:MAX_DESCRIPTION]
 
 
 def _category(value: object) -> str | None:

@@ -14,7 +14,7 @@ from gpt4rec_es.feeds.fields.structured import ObjectColumn
 Kind = Literal["items", "interactions", "users"]
 
 # Our field names, in the order in which converters receive them.
-ITEM_FIELDS = ("item_id", "title", "brand", "category", "price", "active")
+ITEM_FIELDS = ("item_id", "title", "brand", "category", "price", "active", "description")
 INTERACTION_FIELDS = (
     "user_id",
     "item_id",
@@ -62,7 +62,10 @@ _ID_COLUMNS = ("user_id", "item_id")
 _OWN_ITEM = {name: (name,) for name in ITEM_FIELDS} | {"active": ("active", "is_active")}
 _OWN_EVENT = {name: (name,) for name in INTERACTION_FIELDS} | {"event": ("event", "event_type")}
 
-_AMAZON_ITEM = {"item_id": ("asin",), "title": ("title",), "brand": ("brand",), "price": ("price",)}
+_AMAZON_ITEM = {
+    "item_id": ("asin",),
+    **{name: (name,) for name in ("title", "brand", "price", "description")},
+}
 _AMAZON_REVIEW = {
     "user_id": ("reviewerID",),
     "item_id": ("asin",),
@@ -72,7 +75,7 @@ _AMAZON_REVIEW = {
 
 SHAPES: dict[Kind, tuple[Shape, ...]] = {
     "items": (
-        Shape("own", _OWN_ITEM, ("item_id",), ("title", "brand", "category", "price", "active")),
+        Shape("own", _OWN_ITEM, ("item_id",), ITEM_FIELDS[1:]),
         Shape(
             "amazon2023",
             {
@@ -81,6 +84,7 @@ SHAPES: dict[Kind, tuple[Shape, ...]] = {
                 "brand": ("store", ObjectColumn("details")),
                 "category": ("categories", "main_category"),
                 "price": ("price",),
+                "description": ("description",),
             },
             ("item_id",),
             ("title", "store", "details", "categories", "main_category"),

@@ -15,6 +15,7 @@ from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.records import Bm25, Document
 from gpt4rec_es.resources import resource_path
 
+DESCRIPTION = "description"
 _SYNONYMS, SEARCH_ANALYZER = "catalog_synonyms", "catalog_search"
 # Of the graph (HNSW): neighbours of a vector, and candidates for them; Elasticsearch's defaults.
 _LINKS, _CONSTRUCTION = 16, 100
@@ -131,9 +132,11 @@ def mapping_hash(analysis: Analysis) -> str:
     """Return a hex digest of the fields and of all analysis settings.
 
     k1, b and replicas are excluded: they can differ between indices of equal content. So are
-    vectors: ``builds`` says whose an index has.
+    vectors: ``builds`` says whose an index has; and descriptions: an index without their field
+    answers as one of a catalog without any, and a catalog that got some has another version.
     """
     body = index_body(Bm25(), analysis)
+    del body["mappings"]["properties"][DESCRIPTION]
     settings = body["settings"]["index"]
     kept = {"analysis": settings["analysis"], "mappings": body["mappings"]}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:32]
@@ -177,6 +180,8 @@ def source_of(document: Document) -> dict[str, Any]:
         "price": None if document.price is None else float(document.price),
         "is_active": document.is_active,
     }
+    if document.description is not None:
+        values[DESCRIPTION] = document.description
     if document.vector is not None:
         values[VECTOR_FIELD] = np.frombuffer(document.vector, dtype="<f4")
     return values

@@ -32,7 +32,7 @@ from gpt4rec_es.index.title_vectors import (
     chosen_encoder,
     count_missing,
     field_for,
-    open_vectors,
+    open_none,
 )
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.records import Bm25
@@ -57,7 +57,7 @@ class ReindexOptions:
     keep: int = 2
     take_over: bool = False
     encoder: str | None = None
-    open_encoder: OpenEncoder | None = None
+    open_encoder: OpenEncoder = open_none
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ def build_all(
     replaced = alias_targets(client, alias)
     bm25 = live.recorded_bm25(engine, alias, options.bm25)
     row = chosen_encoder(engine, client, alias, options.encoder)
-    vectors = None if row is None else open_vectors(engine, row, options.open_encoder)
+    vectors = None if row is None else TitleVectors(engine, row, options.open_encoder(row))
     with catalog_snapshot(engine) as snapshot:
         _refuse_empty(snapshot)
         vector_bytes = 0

@@ -5,7 +5,7 @@ Vectors are stored while the catalog is read, so a reindex that was killed goes 
 
 import logging
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Literal, TypeAlias
@@ -21,10 +21,10 @@ from gpt4rec_es.db.rows.builds import find_by_index
 from gpt4rec_es.db.rows.encoders import Encoder as EncoderRow
 from gpt4rec_es.elastic.alias import alias_targets
 from gpt4rec_es.elastic.queries import search_text
-from gpt4rec_es.encoders.registered import open_encoder_of
+from gpt4rec_es.errors import UsageError
 from gpt4rec_es.index.mapping import VectorField
 from gpt4rec_es.prompts.keys import hash128
-from gpt4rec_es.protocols import Encoder
+from gpt4rec_es.protocols import Encoder, Vectors
 from gpt4rec_es.records import Document
 
 log = logging.getLogger(__name__)
@@ -97,16 +97,11 @@ class TitleVectors:
                 yield replace(document, vector=vector)
 
     def _vectors(self, texts: dict[bytes, str]) -> dict[bytes, bytes]:
-        with transaction(self._engine) as connection:
-            found = rows.load_vectors(connection, self.row.encoder_no, texts.keys())
-        missing = {key: text for key, text in texts.items() if key not in found}
-        if not missing:
-            return found
-        made = self._encoder.encode(list(missing.values())).astype("<f4", copy=False)
-        new = {key: row.tobytes() for key, row in zip(missing, made, strict=True)}
-        with transaction(self._engine) as connection:
-            rows.store_vectors(connection, self.row.encoder_no, new)
-        self.encoded += len(new)
+        found, new = found_or_made(self._engine, self.row, texts, self._encoder.encode)
+        if new:
+            with transaction(self._engine) as connection:
+                rows.store_vectors(connection, self.row.encoder_no, new)
+            self.encoded += len(new)
         return found | new
 
     def forget_others(self) -> int:
@@ -126,6 +121,25 @@ class TitleVectors:
         return deleted
 
 
+def found_or_made(
+    engine: Engine,
+    row: EncoderRow,
+    texts: Mapping[bytes, str],
+    encode: Callable[[Sequence[str]], Vectors],
+) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
+    """Return the stored vectors of ``texts``, and those of the others, made now.
+
+    texts: by hash, as are the vectors (float32, lowest byte first).
+    """
+    with transaction(engine) as connection:
+        found = rows.load_vectors(connection, row.encoder_no, texts.keys())
+    missing = {key: text for key, text in texts.items() if key not in found}
+    if not missing:
+        return found, {}
+    made = encode(list(missing.values())).astype("<f4", copy=False)
+    return found, {key: one.tobytes() for key, one in zip(missing, made, strict=True)}
+
+
 def count_missing(engine: Engine, row: EncoderRow, documents: Iterable[Document]) -> int:
     """Return the number of distinct titles that have no vector yet."""
     source, missing = iter(documents), array("Q")
@@ -137,10 +151,9 @@ def count_missing(engine: Engine, row: EncoderRow, documents: Iterable[Document]
     return len(np.unique(np.frombuffer(missing, dtype=np.uint64)))
 
 
-def open_vectors(engine: Engine, row: EncoderRow, open_it: OpenEncoder | None) -> TitleVectors:
-    """Return the vectors of titles by a registered encoder, opened by ``open_it`` or on the CPU."""
-    opened = open_encoder_of(engine, row) if open_it is None else open_it(row)
-    return TitleVectors(engine, row, opened)
+def open_none(row: EncoderRow) -> Encoder:
+    """Refuse to open an encoder: what ``ReindexOptions`` open without a choice."""
+    raise UsageError(f"The encoder {row.name!r} cannot be opened here.", "Set `open_encoder`.")
 
 
 def _short(key: bytes) -> int:

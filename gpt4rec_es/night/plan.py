@@ -85,12 +85,12 @@ def plan_run(
     kind: str = "nightly",
     progress: Progress = no_progress,
 ) -> run_rows.Run:
-    """Plan a run for ``logical_date`` and return it; reindexes first if the catalog changed.
+    """Plan a run for ``logical_date`` and return it; reindexes first if the index is not current.
 
     Raises:
         ConflictError: a run of this kind is unfinished, another process is planning, or files of a
         network differ from those registered. UsageError: a network that the recipe needs is not
-        registered or in use, the build has no vectors of it, or there is no user.
+        registered or in use, or there is no user.
     """
     writer, ranker = open_writer(parts, options), open_ranker(parts, options)
     encoder = open_encoder(parts, options)
@@ -98,7 +98,7 @@ def plan_run(
     vectors_version(parts, ranker, progress)
     with locks.hold_lock(parts.engine, f"plan {kind}"):
         for _ in range(_ATTEMPTS):
-            build_no = parts.ensure_index()
+            build_no = parts.ensure_index(options.recipe.recipe.encoder)
             set_no = None
             if options.fusion.needs_co_purchases:
                 set_no = ensure_co_purchases(parts.engine, options.fusion, progress=progress)
@@ -218,7 +218,7 @@ def _insert_run(
     row = writer and writer.row
     prompt = writer.generator.prompt_form if writer else None
     manifest = make_manifest(options, row, build, history_version, cohort_size, rules, prompt)
-    filters_no, filters = freeze_filters(connection, options.filters, build.index_name)
+    filters_no, filters = freeze_filters(connection, options, build.index_name)
     manifest |= {"filters": filters} if filters else {}
     if choice is not None:
         manifest["titles"] = choice.titles_hash

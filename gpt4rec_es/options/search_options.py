@@ -8,7 +8,7 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.options.minimum_should_match import canonical_requirements
 
 # Fields that a search may look at beside the title, in their order.
-FIELDS = ("brand", "category")
+FIELDS = ("brand", "category", "description")
 LARGEST_WEIGHT = 100
 
 

@@ -39,6 +39,8 @@ def encoder_lack(connection: Connection, chosen: NamedRecipe) -> Lack | None:
             f"The files of encoder {name} are gone: {row.path}.",
             f"Put them back, or say where they are: {again}.",
         )
+    if row.kind == "reranker" and row.source is not None:
+        return _network_lack(connection, row.source, f"Encoder {name} is made of")
     return None
 
 
@@ -50,11 +52,15 @@ def reranker_lack(connection: Connection, chosen: NamedRecipe) -> Lack | None:
     name = chosen.recipe.reranker
     if name is None:
         return None
+    return _network_lack(connection, name, f"Recipe {chosen.name} names")
+
+
+def _network_lack(connection: Connection, name: str, named: str) -> Lack | None:
     row = rerankers.find(connection, name)
     again = f"`gpt4rec rerankers add {name} --folder FOLDER`"
     if row is None:
         return Lack(
-            f"Recipe {chosen.name} names the re-ranker {name}, which is not registered.",
+            f"{named} the re-ranker {name}, which is not registered.",
             f"Register it: {again}, or use another recipe.",
         )
     if not Path(row.path).is_dir():

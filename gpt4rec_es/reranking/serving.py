@@ -6,13 +6,13 @@ is read by its metadata alone. The data of the training are not needed.
 
 import hashlib
 import json
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from gpt4rec_es.db.rows.metadata import ItemFields
@@ -28,11 +28,9 @@ from gpt4rec_es.reranking.checkpoint import (
 )
 from gpt4rec_es.reranking.metadata import MISSING, Metadata, RecommenderData
 from gpt4rec_es.reranking.reading import Reading, Serving
-from gpt4rec_es.reranking.text_table import TextTable
+from gpt4rec_es.reranking.text_vectors import TextVectors
 
 _STEP = 2048  # items or users of one pass
-# Vectors of texts that training did not have, kept for the next items of the same brand or band.
-_RECENT = 50_000
 
 
 class ServedReranker:
@@ -57,7 +55,7 @@ class ServedReranker:
         load_weights(model, folder)
         _to_double(model)
         self._model = model
-        self._texts = _TextVectors(model.table)
+        self._texts = TextVectors(model.table)
         self.content_hash = folder_hash(folder)
         self.history_length = model.options.history_length
         self.width = model.dim + 1
@@ -116,6 +114,21 @@ class ServedReranker:
             vectors, biases, weights = self._model.join_items(items, places, table)
         read = with_last(vectors.cpu().numpy(), biases.cpu().numpy())
         return read, None if weights is None else weights.cpu().numpy()
+
+    def read_titles(self, titles: Sequence[str]) -> NDArray[np.float64]:
+        """Return (titles, width - 1) of items that training did not have, with a title alone.
+
+        Not in fixed point, and without the bias.
+        """
+        parts = [np.zeros((0, self.width - 1))]
+        for first in range(0, len(titles), _STEP):
+            some = titles[first : first + _STEP]
+            metadata = self.metadata([ItemFields(0, one, None, None, None) for one in some])
+            with torch.no_grad():
+                places, table = self._texts.read(metadata)
+                unknown = torch.full((len(some),), MISSING, device=places.device)
+                parts.append(self._model.join_items(unknown, places, table)[0].cpu().numpy())
+        return np.concatenate(parts)
 
     def user_vectors(
         self,
@@ -185,36 +198,6 @@ def read_serving(folder: Path, document: Mapping[str, Any]) -> Serving:
             f"The re-ranker in {folder} does not say how it reads items (no readable {ITEMS}).",
             "Train it again; re-rankers of older versions can only be evaluated.",
         ) from error
-
-
-class _TextVectors:
-    """Vectors of texts: those of the training from the cache, others by the GPT-2, once each."""
-
-    def __init__(self, table: TextTable) -> None:
-        self._table = table
-        self._recent: OrderedDict[str, Any] = OrderedDict()
-
-    def read(self, metadata: Metadata) -> tuple[Any, Any]:
-        """Return the places of ``metadata`` and the vectors of its texts, both on the device."""
-        encoder, texts = self._table.encoder, metadata.texts
-        vectors = torch.zeros(len(texts), encoder.width, dtype=torch.float64, device=encoder.device)
-        saved = [n for n, one in enumerate(texts) if self._table.cache.has(one)]
-        if saved:
-            found = self._table.cache.read(encoder, [texts[n] for n in saved])
-            vectors[torch.tensor(saved, device=encoder.device)] = found.double()
-        others = sorted(set(range(len(texts))).difference(saved))
-        new = [texts[n] for n in others if texts[n] not in self._recent]
-        # Clones: a row of the result would keep the vectors of the whole batch in memory.
-        encoded = (one.clone() for one in encoder.encode_text(new).cpu())
-        self._recent.update(zip(new, encoded, strict=True))
-        if others:
-            found = torch.stack([self._recent[texts[n]] for n in others])
-            vectors[torch.tensor(others, device=encoder.device)] = found.to(vectors)
-            for n in others:
-                self._recent.move_to_end(texts[n])
-        while len(self._recent) > _RECENT:
-            self._recent.popitem(last=False)
-        return metadata.places.to(encoder.device), vectors
 
 
 def _without_texts(serving: Serving) -> RecommenderData:

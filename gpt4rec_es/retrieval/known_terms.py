@@ -1,4 +1,4 @@
-"""Count terms of a text that no title of an index has.
+"""Count terms of a text that no title of an index has, or no searched field.
 
 The term vectors API analyzes texts as artificial documents and returns document frequencies.
 """
@@ -9,41 +9,62 @@ from elastic_transport import TransportError
 from elasticsearch import ApiError, Elasticsearch
 
 from gpt4rec_es.elastic.client import client_url
-from gpt4rec_es.elastic.errors import is_transient, plain_error
-from gpt4rec_es.elastic.queries import search_text
+from gpt4rec_es.elastic.errors import is_transient, plain_error, plain_errors
+from gpt4rec_es.elastic.queries import TITLE, search_text, text_field
 from gpt4rec_es.elastic.retries import Backoff, without_retries
-from gpt4rec_es.errors import DataError, DependencyError
+from gpt4rec_es.errors import DataError, DependencyError, UsageError
 
 _PER_REQUEST = 250
 
 
 def count_unknown(
-    client: Elasticsearch, index: str, texts: Sequence[str], *, backoff: Backoff | None = None
+    client: Elasticsearch,
+    index: str,
+    texts: Sequence[str],
+    fields: Sequence[str] = (),
+    *,
+    backoff: Backoff | None = None,
 ) -> list[tuple[int, int]]:
     """Return (terms that no title has, terms) of each text, in order; each term counts once.
 
-    As in searches, only the first 64 words of a text are used.
+    fields: searched beside the title; a term that one of them has is known. As in searches, only
+    the first 64 words of a text are used.
 
     Raises:
         DataError: the index is deleted.
         DependencyError: the server did not answer.
     """
     client = without_retries(client)
+    asked = [TITLE, *(_existing(client, index, fields) if fields else ())]
     counts: list[tuple[int, int]] = []
     for start in range(0, len(texts), _PER_REQUEST):
         batch = texts[start : start + _PER_REQUEST]
-        counts += _ask(client, index, batch, backoff or Backoff(attempts=7))
+        counts += _ask(client, index, batch, asked, backoff or Backoff(attempts=7))
     return counts
 
 
+def _existing(client: Elasticsearch, index: str, fields: Sequence[str]) -> list[str]:
+    """Return the fields that the index has; one built before a field existed refuses its texts."""
+    try:
+        with plain_errors(client):
+            answer = client.indices.get_mapping(index=index).body
+    except UsageError as error:  # it is gone
+        raise DataError(error.message, "Start a new night.") from error
+    return [field for field in fields if field in answer[index]["mappings"]["properties"]]
+
+
 def _ask(
-    client: Elasticsearch, index: str, texts: Sequence[str], backoff: Backoff
+    client: Elasticsearch,
+    index: str,
+    texts: Sequence[str],
+    fields: Sequence[str],
+    backoff: Backoff,
 ) -> list[tuple[int, int]]:
     docs = [
         {
             "_index": index,
-            "doc": {"title": search_text(text)},
-            "fields": ["title"],
+            "doc": dict.fromkeys(fields, search_text(text)),
+            "fields": [text_field(field) for field in fields],
             "term_statistics": True,
             "field_statistics": False,
             "positions": False,
@@ -76,5 +97,9 @@ def _ask(
 
 
 def _count(answer: dict[str, dict[str, dict[str, dict[str, dict[str, int]]]]]) -> tuple[int, int]:
-    terms = answer.get("term_vectors", {}).get("title", {}).get("terms", {})
-    return sum(not term.get("doc_freq") for term in terms.values()), len(terms)
+    # All fields have one analyzer, hence the same terms.
+    is_known: dict[str, bool] = {}
+    for field in answer.get("term_vectors", {}).values():
+        for term, statistics in field["terms"].items():
+            is_known[term] = is_known.get(term, False) or bool(statistics.get("doc_freq"))
+    return sum(not known for known in is_known.values()), len(is_known)

@@ -1,4 +1,4 @@
-"""Query filters: repetition, forbidden phrases, scripts, and terms that no title has.
+"""Query filters: repetition, forbidden phrases, scripts, and terms that no searched field has.
 
 Runs use filters frozen at planning, evaluations the current ones. Bought titles used as queries are
 checked for forbidden phrases only, because their words are in the catalog.
@@ -28,9 +28,18 @@ PASSED: Verdict = (None, None)
 
 
 def filter_settings(
-    connection: Connection, filters: QueryFilters, index_name: str
+    connection: Connection,
+    filters: QueryFilters,
+    index_name: str,
+    fields: Sequence[tuple[str, float]] = (),
 ) -> dict[str, object]:
-    """Return ``filters`` resolved by the current catalog; index_name: index with known terms."""
+    """Return ``filters`` resolved by the current catalog.
+
+    index_name: index with known terms; fields: those that are searched beside the title.
+    """
+    counts_terms = filters.max_unknown_fraction < 1
+    # Absent without fields, so that equal filters keep their hash, and with it their verdicts.
+    searched = {"fields": [name for name, _ in fields]} if counts_terms and fields else {}
     return {
         "refuse_repetition": filters.refuse_repetition,
         "phrases": hash128(canonical_json(filters.phrases)).hex(),
@@ -39,7 +48,8 @@ def filter_settings(
         if filters.catalog_scripts_only
         else None,
         "max_unknown_fraction": filters.max_unknown_fraction,
-        "index": index_name if filters.max_unknown_fraction < 1 else None,
+        "index": index_name if counts_terms else None,
+        **searched,
     }
 
 
@@ -67,7 +77,8 @@ def check_queries(
     if filters.index_name is None:
         return verdicts
     places = [place for place, verdict in enumerate(verdicts) if verdict is PASSED]
-    counts = count_unknown(elastic, filters.index_name, [texts[place] for place in places])
+    asked = [texts[place] for place in places]
+    counts = count_unknown(elastic, filters.index_name, asked, filters.fields)
     for place, (unknown, terms) in zip(places, counts, strict=True):
         if unknown > filters.max_unknown_fraction * terms:
             verdicts[place] = ("unknown", f"{unknown} of {terms} terms")

@@ -20,12 +20,12 @@ from gpt4rec_es.doctor.findings import Finding, Level, ok, run_check, worst
 from gpt4rec_es.doctor.machine import numbers, versions
 from gpt4rec_es.elastic.alias import alias_targets
 from gpt4rec_es.elastic.client import make_client
-from gpt4rec_es.encoders.registered import add_encoder
 from gpt4rec_es.errors import DependencyError
 from gpt4rec_es.logs import register_secrets
 from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.options.recipe import Recipe
 from gpt4rec_es.recipes.live import use_recipe as use_shipped
+from gpt4rec_es.reranking.encoder_registry import add_encoder
 from tests.databases import Cluster, Database
 from tests.elastic.stub import Reply, Request, stub
 from tests.flow.conftest import use_titles

@@ -9,7 +9,9 @@ from sqlalchemy import Engine, text
 
 from gpt4rec_es.elastic.queries import search_text
 from gpt4rec_es.index.create import clone_index
+from gpt4rec_es.index.current import ensure_current
 from gpt4rec_es.index.mapping import Analysis, encode_document, index_body
+from gpt4rec_es.index.reindex import ReindexOptions
 from gpt4rec_es.lab.bm25.build import (
     TITLE_ANALYZER,
     memory_index,
@@ -30,6 +32,11 @@ from tests.elastic.test_memory_equals_elasticsearch import (
 )
 
 BRANDS = ["Red Candle Co", "lantern", "Vintage & Sons", None, None, "candle candle red"]
+DESCRIPTIONS = [
+    None,
+    "A red candle that burns for forty hours. " * 3,
+    "Vintage lantern, glass and brass, for candles of any size",
+]
 CATEGORIES = ["Home > Candles > Red candle", "Home > Lantern | Garden > Lantern", None, "Vintage"]
 
 
@@ -37,7 +44,12 @@ CATEGORIES = ["Home > Candles > Red candle", "Home > Lantern | Garden > Lantern"
 def catalog(elastic: Elasticsearch, module_alias: str) -> Catalog:
     chance = random.Random(5)
     found = [
-        replace(one, brand=chance.choice(BRANDS), category=chance.choice(CATEGORIES))
+        replace(
+            one,
+            brand=chance.choice(BRANDS),
+            category=chance.choice(CATEGORIES),
+            description=chance.choice(DESCRIPTIONS),
+        )
         for one in documents()
     ]
     index = f"{module_alias}-1"
@@ -53,7 +65,14 @@ def catalog(elastic: Elasticsearch, module_alias: str) -> Catalog:
 
 @pytest.mark.parametrize(
     "fields",
-    [{"brand": 0.3}, {"category": 1.0}, {"brand": 1.0, "category": 0.07}, {"brand": 7.0}],
+    [
+        {"brand": 0.3},
+        {"category": 1.0},
+        {"brand": 1.0, "category": 0.07},
+        {"brand": 7.0},
+        {"description": 0.2},
+        {"brand": 0.5, "description": 1.0},
+    ],
 )
 @pytest.mark.parametrize("required", [None, "2", "75%", "-1", "2<-25% 9<-3"])
 def test_same_hits_order_and_scores_as_in_this_process(
@@ -139,6 +158,27 @@ def test_an_explanation_names_the_field_of_each_term_and_adds_up_to_the_score(
         h for h in search_titles(elastic, alias, "sony", 5, doubled).hits if h.title == "sofa"
     )
     assert more.score == pytest.approx(2 * brand.score)
+
+
+def test_descriptions_are_found_after_an_import_of_some_and_by_no_index_without(
+    engine: Engine, elastic: Elasticsearch, alias: str
+) -> None:
+    by_description = SearchOptions(None, (("description", 0.5),))
+    before = build_index(engine, elastic, alias).build
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE items SET description = 'Needs a bulb of 40 watt' WHERE item_id = 'D';"
+                "UPDATE catalog_state SET catalog_version = catalog_version + 1"
+            )
+        )
+    after = ensure_current(engine, elastic, ReindexOptions(alias=alias), actor="night")
+    assert (after.build_no, after.mapping_hash) == (before.build_no + 1, before.mapping_hash)
+    assert found_by(engine, elastic, after.index_name, "bulb", by_description) == ["D"]
+    assert found_by(engine, elastic, before.index_name, "bulb", by_description) == []
+    assert found_by(engine, elastic, after.index_name, "bulb", SearchOptions()) == []
+    (hit,) = search_titles(elastic, alias, "watt", 5, by_description, explain=True).hits
+    assert [(term.field, term.term) for term in hit.terms or ()] == [("description", "watt")]
 
 
 def test_fields_share_the_characters_of_a_long_text() -> None:

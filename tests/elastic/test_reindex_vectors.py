@@ -16,7 +16,6 @@ from sqlalchemy import Engine, text
 from gpt4rec_es.db.rows import title_vectors
 from gpt4rec_es.db.rows.encoders import Encoder as EncoderRow
 from gpt4rec_es.elastic.alias import alias_targets
-from gpt4rec_es.encoders.registered import add_encoder, open_encoder_of
 from gpt4rec_es.encoders.token_vectors import open_token_vectors
 from gpt4rec_es.errors import ConflictError, DataError, UsageError
 from gpt4rec_es.index import create
@@ -30,6 +29,7 @@ from gpt4rec_es.index.mapping import Analysis, VectorField, index_body
 from gpt4rec_es.index.reindex import ReindexOptions, ReindexReport, plan_reindex, reindex
 from gpt4rec_es.protocols import Encoder, Vectors
 from gpt4rec_es.records import Bm25, Document
+from gpt4rec_es.reranking.encoder_registry import add_encoder, open_encoder_of
 from gpt4rec_es.retrieval.knn import KnnRetriever
 from gpt4rec_es.retrieval.msearch import ElasticRetriever
 from tests.databases import Database
@@ -150,7 +150,7 @@ KILLED = """
 import os, signal, sys
 from gpt4rec_es.db.engine import make_engine
 from gpt4rec_es.elastic.client import make_client
-from gpt4rec_es.encoders.registered import open_encoder_of
+from gpt4rec_es.reranking.encoder_registry import open_encoder_of
 from gpt4rec_es.index import title_vectors
 from gpt4rec_es.index.reindex import ReindexOptions, reindex
 

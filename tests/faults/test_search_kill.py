@@ -5,9 +5,9 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from gpt4rec_es.encoders.registered import add_encoder
 from gpt4rec_es.night.inprocess import run_night
 from gpt4rec_es.night.start import start_night
+from gpt4rec_es.reranking.encoder_registry import add_encoder
 from tests.databases import Database
 from tests.flow.conftest import use_titles
 from tests.flow.test_vector_lists import LIMITS, RECIPE, lists, save_words

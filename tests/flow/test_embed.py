@@ -396,8 +396,8 @@ def test_an_import_during_planning_is_planned_again(
     parts = parts_with(shop, maker)
     imports = iter(["late"])
 
-    def ensure_index() -> int:
-        build_no = parts.ensure_index()
+    def ensure_index(encoder: str | None) -> int:
+        build_no = parts.ensure_index(encoder)
         for title in imports:  # after the build, before the vectors
             with database.engine.begin() as connection:
                 connection.execute(

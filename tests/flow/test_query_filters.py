@@ -8,11 +8,15 @@ import pytest
 from sqlalchemy import text
 
 from gpt4rec_es.db.rows import runs as run_rows
+from gpt4rec_es.db.rows.filters import frozen_filters
 from gpt4rec_es.errors import DataError, GateError, UsageError
+from gpt4rec_es.index.current import ensure_current
 from gpt4rec_es.night.inprocess import run_night
 from gpt4rec_es.night.inspect.status import run_status
 from gpt4rec_es.night.inspect.why import explain_user
+from gpt4rec_es.options.lists import QueryFilters
 from gpt4rec_es.retrieval.known_terms import count_unknown
+from gpt4rec_es.retrieval.query_filters import PASSED, check_queries, filter_settings
 from gpt4rec_es.runtime import Runtime
 from tests.databases import Database
 from tests.shop import Shop, stored_rows
@@ -239,8 +243,43 @@ def test_terms_are_those_of_the_index(shop: Shop) -> None:
     )
     assert found[:5] == [(0, 2), (1, 2), (2, 2), (0, 0), (0, 1)]
     assert len(found) == 304
+    with runtime.engine.begin() as connection:
+        connection.execute(text("UPDATE items SET brand = 'Gnork', description = 'flurble'"))
+        connection.execute(text("UPDATE catalog_state SET catalog_version = catalog_version + 1"))
+    described = ensure_current(
+        runtime.engine, runtime.elastic, runtime.reindex_options(), actor="test"
+    ).index_name
+    for name, fields, expected in (
+        (index, ["brand", "description"], (2, 2)),
+        (described, [], (2, 2)),
+        (described, ["brand"], (1, 2)),
+        (described, ["brand", "description"], (0, 2)),
+    ):
+        assert count_unknown(runtime.elastic, name, ["gnork flurble"], fields) == [expected]
+    runtime.elastic.indices.delete(index=index)
     with pytest.raises(DataError, match="no such index"):
-        count_unknown(runtime.elastic, f"{index}-gone", ["red"])
+        count_unknown(runtime.elastic, index, ["red"])
+    with pytest.raises(DataError, match="no such index"):
+        count_unknown(runtime.elastic, index, ["red"], ["brand"])
+
+
+def test_a_term_of_a_searched_brand_is_known(shop: Shop, database: Database) -> None:
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE items SET brand = 'Gnork'"))
+    filters, fields = QueryFilters(max_unknown_fraction=0.4), (("brand", 0.5),)
+    runtime = shop.runtime()
+    night(runtime)
+    index = ensure_current(
+        runtime.engine, runtime.elastic, runtime.reindex_options(), actor="test"
+    ).index_name
+    with database.engine.begin() as connection:
+        plain = filter_settings(connection, filters, index)
+        searched = filter_settings(connection, filters, index, fields)
+        assert filter_settings(connection, QueryFilters(), index, fields).keys() == plain.keys()
+    assert searched == {**plain, "fields": ["brand"]}
+    for settings, verdict in ((plain, ("unknown", "1 of 2 terms")), (searched, PASSED)):
+        frozen = frozen_filters(0, (), settings)
+        assert check_queries(frozen, runtime.elastic, ["gnork clock"]) == [verdict]
 
 
 def test_a_file_that_cannot_be_read_stops_nights_before_they_begin(

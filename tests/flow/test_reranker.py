@@ -19,6 +19,7 @@ from gpt4rec_es.encoders.folder import open_checkpoint
 from gpt4rec_es.errors import ConflictError, DataError, UsageError
 from gpt4rec_es.index.current import ensure_current
 from gpt4rec_es.lab.evaluation.evaluate_options import EvaluateOptions
+from gpt4rec_es.lab.evaluation.nearest_titles import chosen_encoder
 from gpt4rec_es.lab.evaluation.rerank_vectors import chosen_reranker
 from gpt4rec_es.lab.splits.create import create_split
 from gpt4rec_es.lab.splits.protocols import SplitOptions
@@ -229,6 +230,12 @@ def test_a_reranker_that_learned_from_the_validation_part_is_measured_on_the_tes
     assert chosen_reranker(engine, split, "test", "more").name == "more"
     with pytest.raises(UsageError, match="'more' learned from the validation part"):
         chosen_reranker(engine, split, "validation", "more")
+    # So with its item tower as an encoder of titles.
+    call(capsys, "encoders", "add", "tower", "--reranker", "more")
+    assert chosen_encoder(engine, split, "test", "tower").source == "more"
+    with pytest.raises(UsageError, match="'more' learned from the validation part"):
+        chosen_encoder(engine, split, "validation", "tower")
+    assert chosen_encoder(engine, split, "validation", "tower", trust=True).dims == 16
     assert run(["rerankers", "show", "more"]) == 0
 
 

@@ -11,8 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from gpt4rec_es.cli.why_reasons import reason_of
-from gpt4rec_es.db.rows import encoders, runs
-from gpt4rec_es.encoders.registered import add_encoder, open_encoder_of
+from gpt4rec_es.db.rows import builds, encoders, runs
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.lab.bm25.nearest import NearestTitles
 from gpt4rec_es.lab.replay.changes import ReplayChanges
@@ -27,6 +26,7 @@ from gpt4rec_es.options.lists import ANY_TERM, Fusion, SearchOptions
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe, with_vectors, without_vectors
 from gpt4rec_es.protocols import Retriever
 from gpt4rec_es.records import Decoding, SearchResult
+from gpt4rec_es.reranking.encoder_registry import add_encoder, open_encoder_of
 from gpt4rec_es.runtime import Runtime
 from tests.databases import Database
 from tests.flow.conftest import use_titles
@@ -243,6 +243,26 @@ def test_a_night_by_words_is_replayed_by_vectors(shop: Shop, database: Database)
     assert lists(database, by_vectors.run_no) != lists(database, plain.run_no)
 
 
+def test_a_replay_knows_an_encoder_by_its_content(
+    shop: Shop, database: Database, tmp_path: Path
+) -> None:
+    run = night(shop)
+    parts = runtime_of(shop).night_parts()
+    by_recipe = ReplayChanges(recipe=NamedRecipe("vectors", RECIPE))
+    with database.engine.begin() as connection:  # as if it had been removed and added again
+        encoders.mark_removed(connection, run.manifest["encoder"]["encoder_no"])
+    add_encoder(database.engine, "words", "static", path=tmp_path / "words", actor="test")
+    found = replay(parts, run.run_id, by_recipe)
+    assert (found.is_equal, found.searches) == (True, 0)
+    with database.engine.begin() as connection:
+        encoders.mark_removed(connection, encoders.get(connection, "words").encoder_no)
+    other = save_words(tmp_path / "other", 2)
+    add_encoder(database.engine, "words", "static", path=other, actor="test")
+    with pytest.raises(UsageError, match="holds no vectors of the encoder 'words'"):
+        replay(parts, run.run_id, by_recipe)
+    assert replay(parts, run.run_id, ReplayChanges()).is_equal
+
+
 def test_lists_by_vectors_alone_merge_one_source(shop: Shop, database: Database) -> None:
     fusion = Fusion((("query_vectors", 1.0),), method="scores", query_hits=9)
     with database.engine.begin() as connection:
@@ -261,11 +281,17 @@ def test_an_encoder_that_changed_or_is_not_in_the_index_stops_the_plan(
     add_encoder(
         runtime.engine, "others", "static", path=save_words(tmp_path / "others", 2), actor="test"
     )
-    parts = replace(runtime.night_parts(), ensure_index=lambda: 1)
+    parts = replace(runtime.night_parts(), ensure_index=lambda _: 1)
     options = runtime.night_options(NamedRecipe("x", replace(RECIPE, encoder="others")))
     with pytest.raises(UsageError, match="holds no vectors of the encoder") as caught:
         run_night(parts, options, DAY + dt.timedelta(days=1))
     assert "gpt4rec reindex --encoder others" in str(caught.value.hint)
+    # Without that, a night of a recipe that is not live makes the vectors first.
+    made = run_night(runtime.night_parts(), options, DAY + dt.timedelta(days=1))
+    with database.engine.connect() as connection:
+        run = runs.find(connection, made.run_id)
+        assert run.manifest["encoder"]["name"] == "others"
+        assert builds.load(connection, run.build_no).encoder_no == 2
     options = runtime.night_options(NamedRecipe("x", replace(RECIPE, encoder="nobody")))
     with pytest.raises(UsageError, match="There is no encoder 'nobody'"):
         run_night(parts, options, DAY + dt.timedelta(days=1))

@@ -5,16 +5,22 @@ import pytest
 from sqlalchemy import text
 
 from gpt4rec_es.db.rows import encoders
-from gpt4rec_es.encoders.registered import (
+from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.generation.registry import add_generator
+from gpt4rec_es.lab.baselines.baseline_folder import save_baseline
+from gpt4rec_es.lab.baselines.baseline_options import options_of
+from gpt4rec_es.lab.baselines.network import BaselineData
+from gpt4rec_es.lab.baselines.sasrec import SasRec
+from gpt4rec_es.reranking.encoder_registry import (
     add_encoder,
     list_encoders,
     open_encoder_of,
     show_encoder,
 )
-from gpt4rec_es.errors import ConflictError, UsageError
-from gpt4rec_es.generation.registry import add_generator
+from gpt4rec_es.reranking.registry import add_reranker
 from tests.databases import Database
 from tests.encoders import save_tiny_gpt2
+from tests.rerankers import save_reranker
 from tests.vectors import save_sentence_folder, save_token_vectors
 
 VECTORS = {"red": (1.0, 0.0), "cup": (0.0, 1.0)}
@@ -31,16 +37,24 @@ def test_an_encoder_of_each_kind_is_registered_and_opened(
     engine = database.engine
     network = save_sentence_folder(tmp_path / "network", list(VECTORS))
     add_generator(engine, "gpt2", save_tiny_gpt2(tmp_path / "gpt2", context=256))
+    with engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO items (item_id, title, version) VALUES ('a', 'red cup', 1)")
+        )
+    tower = save_reranker(engine, tmp_path / "tower", tmp_path / "gpt2")
+    add_reranker(engine, "tower", tower, actor="test")
     add_encoder(engine, "static", "static", path=words, actor="test")
     add_encoder(engine, "folder", "folder", path=network, actor="test")
     add_encoder(engine, "generator", "generator", source="gpt2", actor="test")
+    add_encoder(engine, "reranker", "reranker", source="tower", actor="test")
     rows = list_encoders(engine)
     assert [(row.name, row.kind, row.dims) for row in rows] == [
         ("static", "static", 2),
         ("folder", "folder", 16),
         ("generator", "generator", 32),
+        ("reranker", "reranker", 16),
     ]
-    assert len({row.content_hash for row in rows}) == 3
+    assert len({row.content_hash for row in rows}) == 4
     for row in rows:
         opened = open_encoder_of(engine, row)
         assert (opened.dims, opened.content_hash) == (row.dims, row.content_hash)
@@ -49,6 +63,10 @@ def test_an_encoder_of_each_kind_is_registered_and_opened(
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), [1, 0, 1], atol=1e-6)
         alone = np.concatenate([opened.encode([one]) for one in ("red", "", "cup red")])
         np.testing.assert_allclose(vectors, alone, atol=1e-6)
+        assert opened.encode([]).shape == (0, row.dims)
+    (tower / "items.json").write_text('["b"]')
+    with pytest.raises(ConflictError, match="'tower' changed since"):
+        open_encoder_of(engine, rows[-1])
 
 
 def test_a_name_is_taken_by_its_content_alone(
@@ -97,6 +115,18 @@ def test_a_generator_without_a_network_makes_no_vectors(database: Database) -> N
     for name, reason in (("titles", "has no network"), ("nobody", "There is no generator")):
         with pytest.raises(UsageError, match=reason):
             add_encoder(database.engine, "a", "generator", source=name, actor="test")
+
+
+def test_a_re_ranker_that_reads_no_text_makes_no_vectors(
+    database: Database, tmp_path: Path
+) -> None:
+    data = BaselineData([[0, 1], [1, 0]], 2)
+    network = SasRec(data, options_of("sasrec", dim=8, length=3, blocks=1, heads=2))
+    save_baseline(network, data, ["a", "b"], tmp_path / "sequence", {"name": "sequence"})
+    add_reranker(database.engine, "sequence", tmp_path / "sequence", actor="test")
+    for name, reason in (("sequence", "reads no text"), ("nobody", "There is no re-ranker")):
+        with pytest.raises(UsageError, match=reason):
+            add_encoder(database.engine, "a", "reranker", source=name, actor="test")
 
 
 def test_an_unknown_name_lists_the_known_ones(database: Database, words: Path) -> None:

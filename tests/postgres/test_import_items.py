@@ -140,16 +140,32 @@ def test_rows_of_variants_erase_nothing(catalog: Catalog) -> None:
             "item_id": "Handle",
             "brand": "Vendor",
             "active": "Status",
+            "description": "Body",
         },
     )
     assert (report.inserted, report.duplicates, report.kept) == (2, 3, {})
-    assert report.without == {"title": (0, 0), "brand": (0, 0), "category": (0, 0), "price": (0, 0)}
+    full = dict.fromkeys(("title", "brand", "category", "price"), (0, 0))
+    assert report.without == {**full, "description": (0, 1)}
     assert catalog.query(
-        "SELECT title, title_raw, brand, category, price, is_active FROM items ORDER BY item_id"
+        "SELECT title, title_raw, brand, category, price, is_active, description FROM items "
+        "ORDER BY item_id"
     ) == [
-        ("Cap", "Cap", "Nordlys", "Hats", Decimal(25), False),
-        ("Linen Shirt", "Linen Shirt", "Harbour", "Shirts", Decimal(52), True),
+        ("Cap", "Cap", "Nordlys", "Hats", Decimal(25), False, None),
+        ("Linen Shirt", "Linen Shirt", "Harbour", "Shirts", Decimal(52), True, "Soft. Washed."),
     ]
+
+
+def test_a_description_is_a_part_of_the_catalog(catalog: Catalog) -> None:
+    read = "SELECT description FROM items"
+    catalog.load("item_id,title\na,Mug\n")
+    report = catalog.load("item_id,description\na,<i>For</i> tea\n")
+    assert (report.updated, catalog.version, catalog.query(read)) == (1, 2, [("For tea",)])
+    report = catalog.load("item_id,title,description\na,Mug,For tea\n")
+    assert (report.unchanged, catalog.version) == (1, 2)
+    report = catalog.load("item_id,description\na,\n")
+    assert (report.kept, catalog.query(read)) == ({"description": 1}, [("For tea",)])
+    report = catalog.load("item_id,description\na,\n", on_empty="clear")
+    assert (report.lost, catalog.version, catalog.query(read)) == ({"description": 1}, 3, [(None,)])
 
 
 def test_a_title_and_its_delivered_form_come_from_one_record(catalog: Catalog) -> None:

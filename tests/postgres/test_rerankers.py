@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 
 from gpt4rec_es.db import locks
+from gpt4rec_es.db.rows import encoders, rerankers, runs
 from gpt4rec_es.db.rows import item_vectors as rows
-from gpt4rec_es.db.rows import rerankers, runs
 from gpt4rec_es.errors import ConflictError, LockedError, UsageError
 from gpt4rec_es.night.inputs import item_vectors
 from gpt4rec_es.night.inputs.item_vectors import (
@@ -19,8 +19,9 @@ from gpt4rec_es.night.publish.collect import collect
 from gpt4rec_es.night.publish.prune_lock import lock_alone
 from gpt4rec_es.night.publish.remove_reranker import remove_reranker
 from gpt4rec_es.options.lists import Fusion
-from gpt4rec_es.options.recipe import Recipe
+from gpt4rec_es.options.recipe import NamedRecipe, Recipe, with_vectors
 from gpt4rec_es.ranking.vectors import quantise
+from gpt4rec_es.recipes.lacks import lacks
 from tests.databases import Database
 from tests.rows import add_run
 from tests.shop import use_recipe
@@ -295,6 +296,22 @@ def test_a_re_ranker_that_nothing_uses_is_removed(shop: Database, batches: list[
             remove(dry_run=dry_run)
     with shop.engine.begin() as connection:
         use_recipe(connection, "plain")
+        tower = encoders.register(
+            connection,
+            name="tower",
+            kind="reranker",
+            content_hash="x",
+            dims=2,
+            path=None,
+            source="titles",
+            actor="ops",
+        )
+    with pytest.raises(UsageError, match="encoder 'tower' is made of the re-ranker 'titles'"):
+        remove()
+    with shop.engine.begin() as connection:
+        (lack,) = lacks(connection, NamedRecipe("v", with_vectors(Recipe(), "tower")))
+        assert "The folder of re-ranker titles is gone" in lack.what
+        encoders.mark_removed(connection, tower.encoder_no)
     give_run(shop, 1)
     with pytest.raises(UsageError, match="Runs that are kept have the re-ranker 'titles'"):
         remove()

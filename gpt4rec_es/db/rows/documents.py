@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy import Connection, Engine, func, literal, select, text
 
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.tables import catalog_state, items
@@ -34,6 +34,8 @@ class CatalogSnapshot:
                 columns.category,
                 columns.price,
                 columns.is_active,
+                literal(None),
+                columns.description,
             )
             .where(columns.title.is_not(None))
             .order_by(columns.item_no)

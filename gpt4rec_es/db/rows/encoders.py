@@ -22,8 +22,9 @@ _RESERVED = {"none"}
 class Encoder:
     """One registered encoder.
 
-    kind: folder, static or generator. dims: components of a vector. path: its folder or file; None:
-    that of its generator. source: name of its generator; None: it is made of none.
+    kind: folder, static, generator or reranker. dims: components of a vector. path: its folder or
+    file; None: that of its network. source: name of the generator or re-ranker that it is made of;
+    None: of none.
     """
 
     encoder_no: int
@@ -127,6 +128,11 @@ def load(connection: Connection, encoder_no: int) -> Encoder:
     """Return the encoder with this number, removed or not; a build or run points to it."""
     found = connection.execute(select(encoders).where(encoders.c.encoder_no == encoder_no))
     return _encoder(found.mappings().one())
+
+
+def made_of(connection: Connection, kind: str, source: str) -> list[str]:
+    """Return the names of the encoders made of a generator or re-ranker, ``kind``."""
+    return [one.name for one in load_all(connection) if (one.kind, one.source) == (kind, source)]
 
 
 def builds_with(connection: Connection, encoder_no: int) -> list[str]:

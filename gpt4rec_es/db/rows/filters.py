@@ -15,7 +15,8 @@ class FrozenFilters:
     """One row of ``query_filters``. scripts: allowed scripts; None: all.
 
     refuse_repetition: queries that repeat themselves are removed. max_unknown_fraction: maximum
-    fraction of a query's terms that index ``index_name`` lacks (index_name None: not checked).
+    fraction of a query's terms that index ``index_name`` lacks (index_name None: not checked) in
+    titles and ``fields``.
     """
 
     filters_no: int
@@ -24,6 +25,7 @@ class FrozenFilters:
     max_unknown_fraction: float
     index_name: str | None
     refuse_repetition: bool = False
+    fields: tuple[str, ...] = ()
 
 
 def filters_number(
@@ -56,6 +58,7 @@ def frozen_filters(
         float(settings["max_unknown_fraction"]),
         settings["index"],
         settings.get("refuse_repetition", False),
+        tuple(settings.get("fields", ())),
     )
 
 

@@ -21,6 +21,7 @@ ITEM_COLUMNS = (
     "price",
     "is_active",
     "given",
+    "description",
 )
 INTERACTION_COLUMNS = (
     "seq",
@@ -38,7 +39,8 @@ REJECT_COLUMNS = ("reject_no", "file", "line", "reason_code", "reason", "excerpt
 _TABLES = """
     CREATE TEMP TABLE staged_items (
         seq bigint, item_id text COLLATE "C", title text, title_raw text, brand text,
-        category text, price numeric(12, 2), is_active boolean, given smallint
+        category text, price numeric(12, 2), is_active boolean, given smallint,
+        description text
     );
     CREATE TEMP TABLE staged_rejected_ids (item_id text COLLATE "C");
     CREATE TEMP TABLE staged_interactions (

@@ -64,6 +64,11 @@ items = Table(
         comment="catalog version of the last change of this row, see catalog_state",
     ),
     now("updated_at", "time of the last change of this row"),
+    Column(
+        "description",
+        Text,
+        comment="cleaned description, its first 4,000 characters; NULL: none",
+    ),
     Index("ix_items_version", "version"),
     comment="One row per catalog item.",
 )

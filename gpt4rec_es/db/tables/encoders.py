@@ -25,18 +25,18 @@ encoders = Table(
         "kind",
         Text,
         nullable=False,
-        comment="folder (sentence-transformers), static (token vectors) or generator",
+        comment="folder (sentence-transformers), static (token vectors), generator or reranker",
     ),
     Column(
         "content_hash", Text, nullable=False, comment="hash of all files that decide its vectors"
     ),
     Column("dims", SmallInteger, nullable=False, comment="number of components of a vector"),
-    Column("path", Text, comment="its folder or file; NULL: that of its generator"),
-    Column("source", Text, comment="name of its generator; NULL: it is made of none"),
+    Column("path", Text, comment="its folder or file; NULL: that of its network"),
+    Column("source", Text, comment="name of its generator or re-ranker; NULL: it is made of none"),
     Column("actor", Text, nullable=False, comment="operator that registered it (login name)"),
     now("created_at", "time the encoder was registered"),
     at("removed_at", "time it was removed, with its vectors; NULL: it was not"),
-    CheckConstraint("kind IN ('folder', 'static', 'generator')", name="kind"),
+    CheckConstraint("kind IN ('folder', 'static', 'generator', 'reranker')", name="kind"),
     Index("ix_encoders_name", "name", unique=True, postgresql_where=text("removed_at IS NULL")),
     comment="One row per registered encoder, which makes vectors of titles and queries.",
 )

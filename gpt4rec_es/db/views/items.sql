@@ -1,10 +1,10 @@
 CREATE VIEW analytics.items (
     item_id, title, raw_title, brand, category, price, is_active, has_title, is_trainable,
-    changed_at
+    changed_at, description
 ) AS
 SELECT
     item_id, title, title_raw, brand, category, price, is_active, title IS NOT NULL, is_trainable,
-    updated_at
+    updated_at, description
 FROM public.items;
 
 COMMENT ON VIEW analytics.items IS 'One row per catalog item in its current state.';
@@ -21,3 +21,5 @@ COMMENT ON COLUMN analytics.items.has_title IS
 COMMENT ON COLUMN analytics.items.is_trainable IS
     'whether the language model may be trained on the title';
 COMMENT ON COLUMN analytics.items.changed_at IS 'time of the last import that changed the item';
+COMMENT ON COLUMN analytics.items.description IS
+    'cleaned description, its first 4,000 characters; NULL: none';

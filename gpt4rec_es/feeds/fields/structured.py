@@ -1,4 +1,4 @@
-"""Brands and categories that came as structured values, or as text that holds one.
+"""Brands, categories and descriptions that came as structured values, or as text that holds one.
 
 Tables made from nested records hold JSON, Python literals or arrays as text. A brand that cannot be
 read from it is unknown: no brand is better than a wrong one.
@@ -96,6 +96,21 @@ def levels_of(value: object) -> object:
     if isinstance(value, list):
         return [levels_of(one) for one in value]
     return value
+
+
+def paragraphs_of(value: object) -> object:
+    """Return a description: text as it is, or the texts of a list, one after the other.
+
+    An object has none, nor has text that begins like a list and cannot be read.
+    """
+    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
+        found = structure_in(value)
+        if found is None:
+            return None if _BROKEN.match(value) else value
+        value = found
+    if isinstance(value, list):
+        return "\n".join(one for one in value if isinstance(one, str))
+    return None if isinstance(value, dict) else value
 
 
 def _brand_in(found: dict[str, object]) -> object:

@@ -187,7 +187,7 @@ class MethodLists:
         with self._bars("Searching and merging", "users") as progress:
             if method == "product":
                 texts = sorted({text for own in queries.texts for text in own})
-                removed, filters = self._applied.removed(texts, recipe.filters)
+                removed, filters = self._applied.removed(texts, recipe.filters, recipe.search)
                 sources = product_sources(
                     self._catalog,
                     self._train,

@@ -7,14 +7,16 @@ import numpy as np
 from sqlalchemy import Engine
 
 from gpt4rec_es.db.engine import transaction
-from gpt4rec_es.db.rows import encoders, generators, title_vectors
+from gpt4rec_es.db.rows import encoders, generators
 from gpt4rec_es.db.rows.encoders import Encoder
 from gpt4rec_es.db.rows.splits import SplitRow
 from gpt4rec_es.elastic.queries import search_text
-from gpt4rec_es.encoders.registered import open_encoder_of
+from gpt4rec_es.index.title_vectors import found_or_made
 from gpt4rec_es.lab.bm25.nearest import Encode, NearestTitles, Vectors32
+from gpt4rec_es.lab.evaluation.rerank_vectors import chosen_reranker
 from gpt4rec_es.lab.training.split_data import require_unseen
 from gpt4rec_es.prompts.keys import hash128
+from gpt4rec_es.reranking.encoder_registry import open_encoder_of
 
 # Texts that are encoded at once.
 _TEXTS = 4096
@@ -25,10 +27,11 @@ def chosen_encoder(
 ) -> Encoder:
     """Return the encoder called ``name``, which has seen nothing that ``part`` holds out.
 
-    Only encoders of a generator learned from purchases. trust: the caller knows that it has not.
+    Only encoders of a generator or re-ranker learned from purchases. trust: the caller knows that
+    it has not.
 
     Raises:
-        UsageError: there is none, or its generator may have been trained on held-out purchases.
+        UsageError: there is none, or its network may have been trained on held-out purchases.
     """
     with transaction(engine) as connection:
         row = encoders.get(connection, name)
@@ -36,6 +39,8 @@ def chosen_encoder(
         generator = generators.get(connection, str(row.source)) if of_generator else None
     if generator is not None:
         require_unseen(generator, split, part)
+    if row.kind == "reranker" and not trust:
+        chosen_reranker(engine, split, part, str(row.source))
     return row
 
 
@@ -82,13 +87,9 @@ class EncodedTitles:
         for first in range(0, len(titles), _TEXTS):
             some = titles[first : first + _TEXTS]
             keys = [hash128(title) for title in some]
-            with transaction(self._engine) as connection:
-                stored = title_vectors.load_vectors(connection, row.encoder_no, keys)
-            lacking = [place for place, key in enumerate(keys) if key not in stored]
-            for place, key in enumerate(keys):
-                if key in stored:
-                    found[first + place] = np.frombuffer(stored[key], "<f4")
-            if lacking:
-                made = encode([some[place] for place in lacking])
-                found[[first + place for place in lacking]] = made
+            texts = dict(zip(keys, some, strict=True))
+            stored, made = found_or_made(self._engine, row, texts, encode)
+            vectors = stored | made
+            for place, key in enumerate(keys, start=first):
+                found[place] = np.frombuffer(vectors[key], "<f4")
         return found

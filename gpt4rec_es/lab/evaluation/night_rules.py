@@ -16,7 +16,7 @@ from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows.filters import frozen_filters
 from gpt4rec_es.night.inputs.rules import item_rules_now, rules_manifest
 from gpt4rec_es.options.list_rules import ListRules
-from gpt4rec_es.options.lists import QueryFilters
+from gpt4rec_es.options.lists import QueryFilters, SearchOptions
 from gpt4rec_es.ranking.rules import ItemRules
 from gpt4rec_es.retrieval.query_filters import (
     PASSED,
@@ -48,7 +48,7 @@ class AppliedRules:
     phrases: forbidden phrases. as_dict: the rules as plain values, stored with the evaluation.
     """
 
-    check: Callable[[QueryFilters], tuple[QueryCheck, dict[str, object]]]
+    check: Callable[[QueryFilters, SearchOptions], tuple[QueryCheck, dict[str, object]]]
     items: ItemRules | None = None
     phrases: tuple[str, ...] = ()
     as_dict: dict[str, Any] = field(default_factory=dict)
@@ -59,12 +59,12 @@ class AppliedRules:
         return title_test(self.phrases)
 
     def removed(
-        self, texts: Sequence[str], filters: QueryFilters
+        self, texts: Sequence[str], filters: QueryFilters, search: SearchOptions
     ) -> tuple[Collection[str], dict[str, object] | None]:
         """Return those of the distinct ``texts`` that filters remove, and the filters' settings.
 
-        filters: of a recipe; the phrases of the night are added. The settings are None if no filter
-        is on, or there is no text.
+        filters and search: of a recipe; the phrases of the night are added. The settings are None
+        if no filter is on, or there is no text.
 
         Raises:
             DependencyError: the terms of the index could not be read.
@@ -72,7 +72,7 @@ class AppliedRules:
         filters = replace(filters, phrases=self.phrases)
         if not filters.is_on or not texts:
             return frozenset(), None
-        check, settings = self.check(filters)
+        check, settings = self.check(filters, search)
         verdicts = zip(texts, check(texts), strict=True)
         return {text for text, verdict in verdicts if verdict != PASSED}, settings
 
@@ -82,9 +82,9 @@ def apply_rules(
 ) -> AppliedRules:
     """Return the current rules; ``night`` None: no rules. index_name: index with known terms."""
 
-    def check(filters: QueryFilters) -> tuple[QueryCheck, dict[str, object]]:
+    def check(filters: QueryFilters, search: SearchOptions) -> tuple[QueryCheck, dict[str, object]]:
         with transaction(engine) as connection:
-            settings = filter_settings(connection, filters, index_name)
+            settings = filter_settings(connection, filters, index_name, search.fields)
         frozen = frozen_filters(0, filters.phrases, settings)
         return partial(check_queries, frozen, client), settings
 

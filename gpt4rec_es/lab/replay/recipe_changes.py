@@ -37,7 +37,7 @@ def by_recipe(run: Run, named: NamedRecipe) -> Run:
             "Replay a night with that re-ranker, or by a recipe without one.",
         )
     manifest = copy.deepcopy(run.manifest)
-    if recipe.encoder not in {None, (run.manifest.get("encoder") or {}).get("name")}:
+    if recipe.encoder is not None:
         manifest["encoder"] = {"name": recipe.encoder}  # see sources.with_encoder
     manifest["recipe"] = named.as_dict()
     stored = manifest["decoding"]["num_queries"]

@@ -76,7 +76,7 @@ def replay(
     if changes.k is not None:
         build.require_items(changes.k)
     changed = with_search_options(parts, run, changed_run(run, changes))
-    changed = with_co_purchases(parts, run, with_encoder(parts, build, changed))
+    changed = with_co_purchases(parts, run, with_encoder(parts, run, build, changed))
     ensure_titles(parts, run, changed)
     if split is not None:
         with transaction(parts.engine) as connection:

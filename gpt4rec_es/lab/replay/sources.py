@@ -74,8 +74,10 @@ def with_search_options(parts: NightParts, run: Run, changed: Run) -> Run:
         return replace(changed, search_options_no=search_options_number(connection, options))
 
 
-def with_encoder(parts: NightParts, build: Build, changed: Run) -> Run:
-    """Return ``changed`` with what its manifest says of an encoder that the night had not.
+def with_encoder(parts: NightParts, run: Run, build: Build, changed: Run) -> Run:
+    """Return ``changed`` with what its manifest says of an encoder that its recipe names.
+
+    That is the one which has the name now; of equal content it is that of the night.
 
     Raises:
         UsageError: it names none although it searches by vectors, there is none of the name, or the
@@ -93,7 +95,9 @@ def with_encoder(parts: NightParts, build: Build, changed: Run) -> Run:
         return changed
     with transaction(parts.engine) as connection:
         row = encoders.get(connection, encoder["name"])
-        frozen = frozen_encoder(connection, row, build)
+        of_run = run.manifest.get("encoder")
+        is_same = of_run is not None and of_run["content_hash"] == row.content_hash
+        frozen = of_run if is_same else frozen_encoder(connection, row, build)
     return replace(changed, manifest=changed.manifest | {"encoder": frozen})
 
 

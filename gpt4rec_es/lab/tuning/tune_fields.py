@@ -52,6 +52,8 @@ def tune_fields(
 ) -> ListTrialReport:
     """Return the stored trial of weights of ``fields``; other fields keep theirs.
 
+    Fields without any text are not tried.
+
     Raises:
         UsageError: there is no such split or generator, the generator may have seen held-out items,
         the index has synonyms, or there are fewer than two users. DataError: the split leaks, or
@@ -88,7 +90,8 @@ def tune_fields(
             progress(tried, None)
             return float(measure(fit, weights)[options.metric].mean())
 
-        best, n_tried = choose_weights(live.search.fields, fields, value)
+        filled = [field for field in fields if index.field(field) is not None]
+        best, n_tried = choose_weights(live.search.fields, filled, value)
     compared = _compared(measure(test, live.search.fields), measure(test, best), options)
     found = replace(live, search=replace(live.search, fields=best))
     texts = list(dict.fromkeys(text for user in test for text in user.queries))[:_VERIFIED]

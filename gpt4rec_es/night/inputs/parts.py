@@ -56,8 +56,10 @@ class NightParts:
     """Dependencies of a night: database, search cluster, and functions that open its stages.
 
     open_generator(row, recipe), open_reranker(row), open_encoder(row) and
-    open_retriever(index_name, run_id, encoder=None) are called when a stage starts; ensure_index()
-    reindexes if the catalog changed and returns the live build's number. now: this machine's clock.
+    open_retriever(index_name, run_id, encoder=None) are called when a stage starts;
+    ensure_index(encoder) reindexes if the catalog changed, or the index lacks vectors of the
+    encoder of this name (None: none are needed), and returns the live build's number. now: this
+    machine's clock.
     """
 
     engine: Engine
@@ -66,6 +68,6 @@ class NightParts:
     open_reranker: Callable[[Reranker], VectorMaker]
     open_encoder: Callable[[EncoderRow], Encoder]
     open_retriever: Callable[..., Retriever]
-    ensure_index: Callable[[], int]
+    ensure_index: Callable[[str | None], int]
     actor: str
     now: Callable[[], dt.datetime] = utc_now

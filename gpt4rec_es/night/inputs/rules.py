@@ -23,7 +23,8 @@ from gpt4rec_es.db.rows.rule_items import (
 from gpt4rec_es.db.rows.runs import Run
 from gpt4rec_es.db.rows.texts import NO_OPTIONS, options_number
 from gpt4rec_es.options.list_rules import ListRules
-from gpt4rec_es.options.lists import QueryFilters, SearchOptions
+from gpt4rec_es.options.lists import SearchOptions
+from gpt4rec_es.options.night import NightOptions
 from gpt4rec_es.prompts.keys import canonical_json, hash128
 from gpt4rec_es.ranking.promotions import Boost, Pin, Promotions
 from gpt4rec_es.ranking.rules import MAX_PER_BRAND, SHOWN, ItemRules
@@ -124,12 +125,13 @@ def load_shown(
 
 
 def freeze_filters(
-    connection: Connection, filters: QueryFilters, index_name: str
+    connection: Connection, options: NightOptions, index_name: str
 ) -> tuple[int | None, dict[str, object] | None]:
     """Store the current filters; return their number and manifest entry, or None."""
+    filters = options.filters
     if not filters.is_on:
         return None, None
-    settings = filter_settings(connection, filters, index_name)
+    settings = filter_settings(connection, filters, index_name, options.search.fields)
     canonical = canonical_json(settings)
     number = filters_number(connection, hash128(canonical), canonical, filters.phrases)
     return number, {"hash": hash128(canonical).hex(), **settings}

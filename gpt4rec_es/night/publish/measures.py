@@ -10,6 +10,7 @@ from gpt4rec_es.db.rows import measured_lists as lists
 from gpt4rec_es.db.rows.first_queries import FirstQueries
 from gpt4rec_es.db.rows.measured_lists import Places
 from gpt4rec_es.filters.repetition import find_repetition
+from gpt4rec_es.night.inputs.rules import search_options_of
 from gpt4rec_es.night.publish.checked import Checked, has_equal_inputs
 from gpt4rec_es.retrieval.known_terms import count_unknown
 
@@ -93,11 +94,12 @@ def _queries(checked: Checked, firsts: FirstQueries) -> None:
     )
     checked.add(TOP_FIRST_QUERY_USERS, firsts.top_fraction, firsts.users)
     texts = sorted({one.text for one in found})
+    fields = [name for name, _ in search_options_of(checked.run.manifest).fields]
     unknown = {
         text: unknown == terms
         for text, (unknown, terms) in zip(
             texts,
-            count_unknown(checked.elastic, checked.run.index_name, texts),
+            count_unknown(checked.elastic, checked.run.index_name, texts, fields),
             strict=True,
         )
     }

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine
 
 from gpt4rec_es.db import locks
 from gpt4rec_es.db.engine import session, transaction
-from gpt4rec_es.db.rows import audit, rerankers
+from gpt4rec_es.db.rows import audit, encoders, rerankers
 from gpt4rec_es.db.rows import item_vectors as rows
 from gpt4rec_es.db.rows.rerankers import Reranker
 from gpt4rec_es.errors import UsageError
@@ -41,7 +41,8 @@ def remove_reranker(
     Pruned runs still say in their manifests which one they had.
 
     Raises:
-        UsageError: there is none of that name, the live recipe names it, or a kept run has it.
+        UsageError: there is none of that name, the live recipe or an encoder names it, or a kept
+            run has it.
         ConflictError: its vectors are being made, or planners held the lock of deletions for too
         long; deleted batches stay deleted, and the re-ranker stays registered.
     """
@@ -75,6 +76,11 @@ def _require_unused(connection: Connection, name: str) -> Reranker:
         raise UsageError(
             f"The live recipe {live.name} names the re-ranker {name!r}.",
             "Use another one first (`gpt4rec recipes use NAME --reason 'why'`).",
+        )
+    if made := encoders.made_of(connection, "reranker", name):
+        raise UsageError(
+            f"The encoder {made[0]!r} is made of the re-ranker {name!r}.",
+            f"Remove it first (`gpt4rec encoders remove {made[0]}`).",
         )
     if rerankers.is_needed(connection, row.reranker_no):
         raise UsageError(

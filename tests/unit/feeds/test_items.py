@@ -6,13 +6,28 @@ import pytest
 
 from gpt4rec_es.feeds.batches import ABSENT, Batch, Micros
 from gpt4rec_es.feeds.formats import Reading
-from gpt4rec_es.feeds.items import BRAND, CATEGORY, PRICE, TITLE, Item, ItemBatch, read_items
+from gpt4rec_es.feeds.items import (
+    BRAND,
+    CATEGORY,
+    DESCRIPTION,
+    MAX_DESCRIPTION,
+    PRICE,
+    TITLE,
+    Item,
+    ItemBatch,
+    read_items,
+)
 
-NONE = (ABSENT,) * 5
+NONE = (ABSENT,) * 6
 
 
 def read(*fields: object, loose: bool = False) -> ItemBatch:
-    return read_items(Batch([7], ["raw"], [["x", *fields]]), "f", Reading(loose_prices=loose))
+    record = ["x", *fields, *NONE[len(fields) :]]
+    return read_items(Batch([7], ["raw"], [record]), "f", Reading(loose_prices=loose))
+
+
+def described(value: object) -> str | None:
+    return item(*NONE[:5], value).description
 
 
 def item(*fields: object, loose: bool = False) -> Item:
@@ -22,7 +37,9 @@ def item(*fields: object, loose: bool = False) -> Item:
 
 
 @pytest.mark.parametrize("empty", ["", None])
-@pytest.mark.parametrize(("place", "bit"), [(0, TITLE), (1, BRAND), (2, CATEGORY), (3, PRICE)])
+@pytest.mark.parametrize(
+    ("place", "bit"), [(0, TITLE), (1, BRAND), (2, CATEGORY), (3, PRICE), (5, DESCRIPTION)]
+)
 def test_an_empty_field_is_given_an_absent_one_is_not(
     place: int, bit: int, empty: str | None
 ) -> None:
@@ -66,6 +83,40 @@ def test_brands(value: object, brand: str | None) -> None:
     assert item("Mug", value, ABSENT, ABSENT, ABSENT).brand == brand
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("<p>Soft &amp; <b>warm</b>.</p>\n<ul><li>Wool</li></ul>", "Soft & warm. Wool"),
+        (["Soft.", "", None, "<p>Warm.</p>"], "Soft. Warm."),
+        ('["Soft.", "Warm."]', "Soft. Warm."),
+        ("[New] Soft.", "[New] Soft."),
+        ("['Soft.', 'War", None),
+        ({"text": "Soft."}, None),
+        ("<script>var x = 1;</script>", None),
+        ("N/A", None),
+        ("", None),
+        (b"Soft.", "Soft."),
+    ],
+)
+def test_descriptions(value: object, text: str | None) -> None:
+    assert described(value) == text
+
+
+@pytest.mark.parametrize("value", ["wool " * 50_000, ["wool " * 50_000], "<br/>wool " * 50_000])
+def test_a_long_description_ends_after_a_word(value: object) -> None:
+    found = described(value)
+    assert found is not None
+    assert set(found.split()) == {"wool"}
+    assert MAX_DESCRIPTION - 5 <= len(found) <= MAX_DESCRIPTION
+    assert described(found) == found
+
+
+def test_a_description_without_spaces_and_one_that_ends_at_the_limit() -> None:
+    assert described("\u7f8a" * 9_000) == "\u7f8a" * MAX_DESCRIPTION
+    exact = "wool " * (MAX_DESCRIPTION // 5 - 1) + "mohai"
+    assert described(f"{exact} and more") == exact
+
+
 def test_loose_prices() -> None:
     for junk in ("from 5.00", "$5 - $9", -1, ["5"]):
         assert item("Mug", ABSENT, ABSENT, junk, ABSENT, loose=True).price is None
@@ -99,6 +150,6 @@ def test_a_wrong_field_is_a_reject_that_tells_whose(fields: tuple[object, ...], 
 
 
 def test_a_record_without_id_is_rejected_without_id() -> None:
-    found = read_items(Batch([7], ["raw"], [["", "Mug", *NONE[2:], ABSENT]]), "f")
+    found = read_items(Batch([7], ["raw"], [["", "Mug", *NONE[1:]]]), "f")
     assert found.rejected_ids == []
     assert [one.code for one in found.rejects] == ["missing_id"]

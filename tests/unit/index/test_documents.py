@@ -22,6 +22,11 @@ def test_two_lines_with_the_id_in_both() -> None:
     }
 
 
+def test_a_description_is_sent_if_there_is_one() -> None:
+    item = Document(1, "a", "t", None, None, None, True, description="soft")
+    assert json.loads(encode_document(item).split(b"\n")[1])["description"] == "soft"
+
+
 def test_a_missing_price_stays_missing() -> None:
     source = encode_document(Document(1, "a", "t", None, None, None, True)).split(b"\n")[1]
     assert json.loads(source)["price"] is None

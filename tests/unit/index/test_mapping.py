@@ -52,6 +52,12 @@ def test_the_hash_follows_analysis_but_not_k1_b() -> None:
     assert mapping_hash(Analysis()) == mapping_hash(Analysis("standard"))
 
 
+def test_indices_without_descriptions_are_those_that_were_built_before_there_were_any() -> None:
+    # Whatever changes this value makes every installation build its index anew.
+    assert mapping_hash(Analysis()) == "b3c183e4eb3dcb0e9e97f3ce40d5ce2d"
+    assert "description" in index_body(Bm25(), Analysis())["mappings"]["properties"]
+
+
 def test_an_unknown_analyzer_names_those_that_there_are() -> None:
     with pytest.raises(UsageError, match="Choose one of standard, "):
         index_body(Bm25(), Analysis("klingon"))

@@ -16,6 +16,7 @@ from gpt4rec_es.encoders.text_encoder import TextEncoder, open_encoder
 from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.ranking.vectors import score
 from gpt4rec_es.reranking import serving as serving_module
+from gpt4rec_es.reranking import text_vectors
 from gpt4rec_es.reranking.checkpoint import save_recommender
 from gpt4rec_es.reranking.metadata import RecommenderData
 from gpt4rec_es.reranking.reading import Serving, learn_reading
@@ -157,6 +158,22 @@ def test_new_items_are_read_by_their_metadata(saved: Saved, gpt2_folder: Path) -
     assert (never_bought == empty).all()
 
 
+def test_titles_alone_are_read_as_new_items_of_that_title(
+    saved: Saved, gpt2_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = saved.served(gpt2_folder)
+    titles = [TITLES[3], "a blue clock", TITLES[3]]
+    vectors = served.read_titles(titles)
+    rows = [ItemFields(n, title, None, None, None) for n, title in enumerate(titles)]
+    expected = saved.model.read_new_items(learn_reading(saved.rows, []).items(rows)).vectors.numpy()
+    np.testing.assert_allclose(vectors, expected, atol=1e-4)
+    assert (vectors[0] == vectors[2]).all()
+    assert abs(vectors[0] - vectors[1]).max() > 0.01
+    monkeypatch.setattr(serving_module, "_STEP", 1)
+    np.testing.assert_allclose(saved.served(gpt2_folder).read_titles(titles), vectors, atol=1e-6)
+    assert served.read_titles([]).shape == (0, served.width - 1)
+
+
 def test_metadata_of_now_are_read(saved: Saved, gpt2_folder: Path) -> None:
     served = saved.served(gpt2_folder)
     now = [saved.rows[3]._replace(price=Decimal(6)), saved.rows[3]._replace(price=None)]
@@ -195,7 +212,7 @@ def test_distinct_texts_are_read_once(
         "title: title 2",
     ]
     assert (vectors[0] == vectors[6]).all()
-    monkeypatch.setattr(serving_module, "_RECENT", 1)  # the bound on memory changes no vector
+    monkeypatch.setattr(text_vectors, "_RECENT", 1)  # the bound on memory changes no vector
     again = saved.served(gpt2_folder)
     assert (again.item_vectors([f"new {n}" for n in range(9)], rows) == vectors).all()
 

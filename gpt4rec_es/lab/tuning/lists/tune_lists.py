@@ -152,7 +152,7 @@ def _choose(
     encoded = EncodedTitles(engine, catalog.item_ids, catalog.titles, catalog.active)
     nearest, _ = encoded.by(inputs.encoder.name if inputs.encoder else None)
     texts = sorted({text for own in queries.texts for text in own})
-    removed, _ = applied.removed(texts, recipe.filters)
+    removed, _ = applied.removed(texts, recipe.filters, recipe.search)
     with bars("Searching", "texts") as progress:
         collector = search_candidates(
             catalog,

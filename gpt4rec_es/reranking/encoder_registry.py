@@ -1,6 +1,7 @@
 """Register encoders, and open the registered ones.
 
-A row refers to files that may have changed, so they are checked before they are used.
+A row refers to files that may have changed, so they are checked before they are used. Encoders of
+all kinds are opened here, because one of them is a re-ranker.
 """
 
 import hashlib
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Engine
 
 from gpt4rec_es.db.engine import transaction
-from gpt4rec_es.db.rows import audit, encoders, generators, title_vectors
+from gpt4rec_es.db.rows import audit, encoders, generators, rerankers, title_vectors
 from gpt4rec_es.db.rows.encoders import Encoder as EncoderRow
 from gpt4rec_es.encoders.token_vectors import open_token_vectors
 from gpt4rec_es.encoders.unit_rows import unit_rows
@@ -20,9 +21,11 @@ from gpt4rec_es.protocols import Encoder, Vectors
 
 if TYPE_CHECKING:
     from gpt4rec_es.encoders.text_encoder import TextEncoder
+    from gpt4rec_es.reranking.serving import ServedReranker
 
-# Part of the content hash of the kind generator.
+# Part of the content hash of the kinds generator and reranker.
 _FORMAT = "mean states of a generator 1"
+_TOWER = "item tower of a re-ranker 1"
 
 
 class GeneratorStates:
@@ -38,6 +41,22 @@ class GeneratorStates:
         """Return (texts, dims), see ``protocols.Encoder``."""
         rows = unit_rows(self._encoder.encode_text(texts).float().cpu().numpy())
         # An empty text is read as the end token, which no title has.
+        rows[[place for place, text in enumerate(texts) if not text]] = 0
+        return rows
+
+
+class ItemTower:
+    """Encodes a text as the vector that a re-ranker has of a new item with that title alone."""
+
+    def __init__(self, served: "ServedReranker") -> None:
+        self._served = served
+        self.dims = served.width - 1  # without the bias
+        self.content_hash = hashlib.sha256(f"{_TOWER}\0{served.content_hash}".encode()).hexdigest()
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Return (texts, dims), see ``protocols.Encoder``."""
+        rows = unit_rows(self._served.read_titles(texts))
+        # The vector of an item that nothing is known of.
         rows[[place for place, text in enumerate(texts) if not text]] = 0
         return rows
 
@@ -167,6 +186,8 @@ def _opened(
         )
 
         return open_sentence_encoder(Path(str(path)), device)
+    if kind == "reranker":
+        return _item_tower(engine, str(source), device)
     from gpt4rec_es.encoders.text_encoder import open_encoder  # noqa: PLC0415 - loads torch
 
     with transaction(engine) as connection:
@@ -177,6 +198,21 @@ def _opened(
             "Name one with a GPT-2 checkpoint (`gpt4rec generators list`).",
         )
     return GeneratorStates(open_encoder(row.folder, device=device))
+
+
+def _item_tower(engine: Engine, name: str, device: str) -> ItemTower:
+    from gpt4rec_es.reranking.registry import open_registered  # noqa: PLC0415 - loads torch
+    from gpt4rec_es.reranking.serving import ServedReranker  # noqa: PLC0415 - loads torch
+
+    with transaction(engine) as connection:
+        row = rerankers.get(connection, name)
+    served = open_registered(row, device)
+    if not isinstance(served, ServedReranker):
+        raise UsageError(
+            f"The re-ranker {name!r} reads no text, so it makes no vectors of titles.",
+            "Name one of `gpt4rec train reranker` (`gpt4rec rerankers list`).",
+        )
+    return ItemTower(served)
 
 
 def _place(row: EncoderRow) -> dict[str, str | None]:
