@@ -5,7 +5,7 @@ from alembic import op
 from gpt4rec_es.db.analytics import verbatim
 
 revision: str = "0133"
-down_revision: str | None = "0126"
+down_revision: str | None = "0127"
 branch_labels = None
 depends_on = None
 

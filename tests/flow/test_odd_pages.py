@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from gpt4rec_es.encoders.registered import add_encoder
 from gpt4rec_es.errors import GateError, UsageError
 from gpt4rec_es.night.inprocess import run_night
 from gpt4rec_es.night.quality.judge import measure
@@ -19,6 +18,7 @@ from gpt4rec_es.reports.write import (
     write_trial,
     write_user,
 )
+from gpt4rec_es.reranking.encoder_registry import add_encoder
 from tests.browser.chromium import Chromium
 from tests.browser.look import faults
 from tests.databases import Database
