@@ -7,6 +7,7 @@ import click
 from gpt4rec_es.cli.context import get_runtime
 from gpt4rec_es.cli.options import dry_run_option, json_option, reason_option
 from gpt4rec_es.cli.output import emit, print_line, print_table
+from gpt4rec_es.options.search_options import FIELDS
 
 if TYPE_CHECKING:
     from gpt4rec_es.index.bm25 import Bm25Change
@@ -33,6 +34,8 @@ def show(as_json: bool) -> None:
         print_line(
             f"k1 {build.bm25.k1:g}, b {build.bm25.b:g} (build {build.build_no}, {build.index_name})"
         )
+        for name, one in build.field_bm25.items():
+            print_line(f"of {name}: k1 {one.k1:g}, b {one.b:g}")
         print_table(
             ["time", "action", "from build", "to build", "by", "reason"],
             [
@@ -53,11 +56,20 @@ def show(as_json: bool) -> None:
     help="BM25 k1, the term saturation: 0 or more, usually 0.3 to 2.",
 )
 @click.option("--b", type=float, required=True, help="BM25 b, the length normalisation: 0 to 1.")
+@click.option(
+    "--field",
+    type=click.Choice(FIELDS),
+    help="Field beside the title that gets these values. [default: the title]",
+)
 @reason_option
 @dry_run_option
 @json_option
-def set_(k1: float, b: float, reason: str | None, dry_run: bool, as_json: bool) -> None:
+def set_(
+    k1: float, b: float, field: str | None, reason: str | None, dry_run: bool, as_json: bool
+) -> None:
     """Set k1 and b: clone the live index, verify the clone, move the alias to it.
+
+    Those of titles, or of a field that recipes may search beside it.
 
     Example: gpt4rec index bm25 set --k1 0.9 --b 0.4
     """
@@ -69,7 +81,8 @@ def set_(k1: float, b: float, reason: str | None, dry_run: bool, as_json: bool) 
         runtime.engine,
         runtime.elastic,
         runtime.settings.index_alias,
-        Bm25(k1, b),
+        None if field else Bm25(k1, b),
+        fields={field: Bm25(k1, b)} if field else {},
         actor=runtime.settings.actor,
         reason=reason,
         dry_run=dry_run,
@@ -108,5 +121,9 @@ def render_change(change: "Bm25Change", dry_run: bool) -> None:
         f"k1, b {verb} {new.k1:g}, {new.b:g} after {old.bm25.k1:g}, {old.bm25.b:g} "
         f"({change.after.index_name if change.after else 'a new clone'} after {old.index_name})"
     )
+    for name in {**old.field_bm25, **change.fields}:
+        if (one := change.fields.get(name)) != old.field_bm25.get(name):
+            values = "the defaults" if one is None else f"{one.k1:g}, {one.b:g}"
+            print_line(f"of {name}: {values}")
     if change.deleted:
         print_line(f"deleted {', '.join(change.deleted)}")

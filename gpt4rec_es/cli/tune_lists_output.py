@@ -119,5 +119,7 @@ def _options(trial: "ListTrialRow") -> str:
     found |= {f"pairs.{name}": value for name, value in fusion["pairs"].items()}
     if trial.generator:
         found["num_queries"] = trial.document["decoding"]["num_queries"]
+    for name, (k1, b) in (trial.field_bm25 or {}).items():
+        found |= {f"{name} k1": k1, f"{name} b": b}
     found |= {f"fields.{name}": w for name, w in trial.document["search"].get("fields", {}).items()}
     return ", ".join(f"{name} {value:g}" for name, value in found.items())

@@ -7,23 +7,33 @@ Norms hold only field lengths, so an index cloned with other values needs no rei
 import re
 from collections.abc import Iterator, Mapping
 from math import isclose
-from typing import Any
+from typing import Any, TypeAlias
 
 from elasticsearch import Elasticsearch
 
 from gpt4rec_es.errors import DataError
+from gpt4rec_es.options.search_options import FIELDS
 from gpt4rec_es.records import Bm25
 
 SIMILARITY = "catalog_bm25"
+# k1 and b of fields, by name; those that are not named have the defaults.
+FieldBm25: TypeAlias = Mapping[str, Bm25]
 # Leaves of an explanation: "k1, term saturation parameter" and "b, length normalization parameter".
 _LEAF = re.compile(r"(k1|b), ")
 
 
-def similarity_settings(bm25: Bm25) -> dict[str, Any]:
-    """Return the flat index settings of a similarity with these values."""
+def similarity_of(field: str) -> str:
+    """Return the name of the similarity of a field that is searched beside the title."""
+    return f"{field}_bm25"
+
+
+def similarity_settings(bm25: Bm25, fields: FieldBm25) -> dict[str, Any]:
+    """Return the flat index settings of similarities with these values."""
+    values = {SIMILARITY: bm25} | {similarity_of(name): one for name, one in fields.items()}
     return {
-        f"index.similarity.{SIMILARITY}.k1": bm25.k1,
-        f"index.similarity.{SIMILARITY}.b": bm25.b,
+        f"index.similarity.{name}.{key}": value
+        for name, one in values.items()
+        for key, value in (("k1", one.k1), ("b", one.b))
     }
 
 
@@ -35,15 +45,39 @@ def read_bm25(client: Elasticsearch, index: str) -> Bm25:
         NotFoundError: there is no such index (an error of the client).
     """
     answer = client.indices.get_settings(index=index, flat_settings=True).body
-    settings = answer[index]["settings"]
-    prefix = f"index.similarity.{SIMILARITY}."
+    found = _read(answer[index]["settings"], SIMILARITY)
+    if found is None:
+        raise DataError(
+            f"The index {index} has no similarity {SIMILARITY}.", "`gpt4rec reindex` makes one."
+        )
+    return found
+
+
+def read_field_bm25(client: Elasticsearch, index: str) -> FieldBm25:
+    """Return k1 and b of fields beside the title, of those that differ from the defaults."""
+    settings = client.indices.get_settings(index=index, flat_settings=True).body[index]["settings"]
+    # An index that was built before a field existed has no similarity of it.
+    read = {name: _read(settings, similarity_of(name)) for name in FIELDS}
+    return other_than_default({name: one for name, one in read.items() if one is not None})
+
+
+def other_than_default(fields: FieldBm25) -> FieldBm25:
+    """Return the values that differ from the defaults."""
+    return {name: one for name, one in fields.items() if not same_bm25(one, Bm25())}
+
+
+def _read(settings: Mapping[str, str], similarity: str) -> Bm25 | None:
+    prefix = f"index.similarity.{similarity}."
     try:
         # Elasticsearch returns settings as text.
         return Bm25(float(settings[prefix + "k1"]), float(settings[prefix + "b"]))
     except KeyError:
-        raise DataError(
-            f"The index {index} has no similarity {SIMILARITY}.", "`gpt4rec reindex` makes one."
-        ) from None
+        return None
+
+
+def same_field_bm25(one: FieldBm25, other: FieldBm25) -> bool:
+    """Return whether both name the same fields with equal values, see ``same_bm25``."""
+    return one.keys() == other.keys() and all(same_bm25(one[name], other[name]) for name in one)
 
 
 def same_bm25(one: Bm25, other: Bm25) -> bool:

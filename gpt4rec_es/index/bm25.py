@@ -4,7 +4,8 @@ The previous build is kept unchanged, so undo is one alias swap.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from elasticsearch import Elasticsearch
 from sqlalchemy import Engine
@@ -13,7 +14,12 @@ from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows import builds as rows
 from gpt4rec_es.db.rows.builds import Build, Swap, list_swaps
 from gpt4rec_es.elastic.errors import plain_errors
-from gpt4rec_es.elastic.similarity import same_bm25
+from gpt4rec_es.elastic.similarity import (
+    FieldBm25,
+    other_than_default,
+    same_bm25,
+    same_field_bm25,
+)
 from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.index import live
 from gpt4rec_es.index.building import derived_build
@@ -23,12 +29,16 @@ from gpt4rec_es.records import Bm25
 
 @dataclass(frozen=True, slots=True)
 class Bm25Change:
-    """An alias swap to other k1, b. ``after``: the new live build; None: a dry run of a clone."""
+    """An alias swap to other k1, b. ``after``: the new live build; None: a dry run of a clone.
+
+    fields: k1, b of fields beside the title that have others than the defaults.
+    """
 
     before: Build
     after: Build | None
     bm25: Bm25
     deleted: list[str]
+    fields: FieldBm25
 
 
 def show_bm25(
@@ -47,8 +57,9 @@ def set_bm25(
     engine: Engine,
     client: Elasticsearch,
     alias: str,
-    bm25: Bm25,
+    bm25: Bm25 | None = None,
     *,
+    fields: FieldBm25 = MappingProxyType({}),
     actor: str,
     reason: str | None,
     keep: int = 2,
@@ -56,6 +67,7 @@ def set_bm25(
 ) -> Bm25Change:
     """Make a build with these values live and return the change; searches continue meanwhile.
 
+    bm25: of titles; fields: of fields beside the title; others keep those of the live build.
     A kept build of the same documents with these values is reused, with all searches stored for it.
 
     Raises:
@@ -69,15 +81,28 @@ def set_bm25(
             live.reconcile(engine, client, alias)
             remove_orphans(engine, client, alias)
         before = live.live_build(engine, client, alias)
-        if same_bm25(before.bm25, bm25):
-            raise UsageError(f"k1 {bm25.k1:g}, b {bm25.b:g} are live already.")
-        after = reusable_build(engine, client, before, bm25)
+        bm25 = before.bm25 if bm25 is None else bm25
+        of_fields = other_than_default({**before.field_bm25, **fields})
+        if same_bm25(before.bm25, bm25) and same_field_bm25(before.field_bm25, of_fields):
+            some = next(iter(fields.values()), bm25)
+            raise UsageError(f"k1 {some.k1:g}, b {some.b:g} are live already.")
+        wanted = replace(before, field_bm25=of_fields)
+        after = reusable_build(engine, client, wanted, bm25)
         if dry_run:
-            return Bm25Change(before, after, bm25, [])
+            return Bm25Change(before, after, bm25, [], of_fields)
         if after is None:
-            after = derived_build(engine, client, before, bm25, actor=actor, reason=reason)
+            after = derived_build(
+                engine, client, before, bm25, actor=actor, reason=reason, field_bm25=of_fields
+            )
         live.make_live(engine, client, lock, after, action="bm25", actor=actor, reason=reason)
-        return Bm25Change(before, after, bm25, prune_builds(engine, client, alias, keep))
+        deleted = prune_builds(engine, client, alias, keep)
+        return Bm25Change(before, after, bm25, deleted, of_fields)
+
+
+def has_fields(engine: Engine, client: Elasticsearch, alias: str, fields: FieldBm25) -> bool:
+    """Return whether the live build has these k1, b of fields; raises as ``live_build`` does."""
+    of_build = live.live_build(engine, client, alias).field_bm25
+    return same_field_bm25(other_than_default({**of_build, **fields}), of_build)
 
 
 def undo_bm25(
@@ -118,7 +143,7 @@ def undo_bm25(
         live.check_build(client, after)
         if not dry_run:
             live.make_live(engine, client, lock, after, action="undo", actor=actor, reason=reason)
-        return Bm25Change(before, after, after.bm25, [])
+        return Bm25Change(before, after, after.bm25, [], after.field_bm25)
 
 
 def undoable(swaps: Iterable[Swap]) -> list[Swap]:
@@ -138,11 +163,14 @@ def undoable(swaps: Iterable[Swap]) -> list[Swap]:
 
 
 def reusable_build(engine: Engine, client: Elasticsearch, build: Build, bm25: Bm25) -> Build | None:
-    """Return a ready build with the documents of ``build`` and these k1, b, if there is one."""
+    """Return a ready build with the documents of ``build`` and these k1, b, if there is one.
+
+    Of fields it has the values of ``build``.
+    """
     with transaction(engine) as connection:
         same = rows.same_content(connection, build)
     for other in same:
-        if same_bm25(other.bm25, bm25):
+        if same_bm25(other.bm25, bm25) and same_field_bm25(other.field_bm25, build.field_bm25):
             try:
                 live.check_build(client, other)
             except (DataError, UsageError):

@@ -18,6 +18,7 @@ from gpt4rec_es.db.rows.documents import CatalogSnapshot
 from gpt4rec_es.elastic.errors import plain_error
 from gpt4rec_es.elastic.names import new_index_name
 from gpt4rec_es.elastic.retries import Backoff
+from gpt4rec_es.elastic.similarity import FieldBm25
 from gpt4rec_es.elastic.throttle import Throttle
 from gpt4rec_es.errors import Gpt4RecError
 from gpt4rec_es.index.bulk import BulkCounts, BulkLimits, load_documents
@@ -61,12 +62,14 @@ def full_build(
     *,
     actor: str,
     reason: str | None,
+    field_bm25: FieldBm25,
     vectors: TitleVectors | None = None,
     progress: Progress = no_progress,
 ) -> tuple[Build, BulkCounts]:
     """Return a ready build of the catalog ``snapshot``, and the counts of its load.
 
-    vectors: those of titles that the build holds; None: it holds none.
+    field_bm25: k1, b of fields beside the title. vectors: those of titles that the build holds;
+    None: it holds none.
 
     Raises:
         DataError: a document was refused, or the index failed verification.
@@ -74,7 +77,13 @@ def full_build(
     """
     total = snapshot.document_count
     field_of_vectors = None if vectors is None else field_for(vectors.row, total)
-    body = index_body(bm25, options.analysis, replicas=options.replicas, vectors=field_of_vectors)
+    body = index_body(
+        bm25,
+        options.analysis,
+        fields=field_bm25,
+        replicas=options.replicas,
+        vectors=field_of_vectors,
+    )
     with transaction(engine) as connection:
         build = rows.start(
             connection,
@@ -88,6 +97,7 @@ def full_build(
             actor=actor,
             reason=reason,
             encoder_no=None if vectors is None else vectors.row.encoder_no,
+            field_bm25=field_bm25,
         )
     with _removed_on_failure(engine, client, build):
         create_index(client, build.index_name, body)
@@ -118,11 +128,12 @@ def derived_build(
     actor: str,
     reason: str | None,
     analysis: Analysis | None = None,
+    field_bm25: FieldBm25 | None = None,
 ) -> Build:
     """Return a ready build with the documents of ``parent`` and other k1, b.
 
-    analysis: with other synonyms than those of ``parent``, which are rules of searches alone; None:
-    the same.
+    analysis: with other synonyms than those of ``parent``, which are rules of searches alone;
+    field_bm25: k1, b of fields beside the title; None: as those of ``parent``.
 
     Raises as ``full_build`` does.
     """
@@ -138,10 +149,13 @@ def derived_build(
             mapping_hash=parent.mapping_hash if analysis is None else mapping_hash(analysis),
             actor=actor,
             reason=reason,
+            field_bm25=parent.field_bm25 if field_bm25 is None else field_bm25,
         )
     with _removed_on_failure(engine, client, build):
         settings = None if analysis is None else analysis_settings(analysis)
-        clone_index(client, parent.index_name, build.index_name, bm25, settings)
+        # Also back to the defaults those that the clone would inherit.
+        fields = {**dict.fromkeys(parent.field_bm25, Bm25()), **build.field_bm25}
+        clone_index(client, parent.index_name, build.index_name, bm25, settings, fields)
         return _verify(engine, client, build, parent.document_count or 0, [])
 
 
@@ -185,7 +199,12 @@ def _verify(
         DataError: the index failed verification.
     """
     state = verify_index(
-        client, build.index_name, documents=documents, bm25=build.bm25, samples=samples
+        client,
+        build.index_name,
+        documents=documents,
+        bm25=build.bm25,
+        fields=build.field_bm25,
+        samples=samples,
     )
     with transaction(engine) as connection:
         return rows.finish(connection, build.build_no, state.uuid, state.documents)

@@ -5,12 +5,18 @@ live.py and reindex.py handle those. A live index is not changed here.
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from elasticsearch import Elasticsearch, NotFoundError
 
 from gpt4rec_es.elastic.queries import VECTOR_FIELD, search_text
-from gpt4rec_es.elastic.similarity import same_bm25, similarity_settings
+from gpt4rec_es.elastic.similarity import (
+    FieldBm25,
+    same_bm25,
+    same_field_bm25,
+    similarity_settings,
+)
 from gpt4rec_es.errors import DataError
 from gpt4rec_es.index.inspect import (
     IndexState,
@@ -104,16 +110,18 @@ def clone_index(
     target: str,
     bm25: Bm25,
     analysis: Mapping[str, Any] | None = None,
+    fields: FieldBm25 = MappingProxyType({}),
 ) -> None:
     """Create ``target`` with the documents and replicas of the write-blocked ``source``.
 
-    It has other k1, b, or other analysis settings of searches (None: those of ``source``). Files
-    are hard-linked, so this takes a fraction of a second for any size.
+    It has other k1, b, or other analysis settings of searches (None: those of ``source``). fields:
+    k1, b of fields beside the title that get others than those of ``source``. Files are
+    hard-linked, so this takes a fraction of a second for any size.
     """
     # All settings are copied but this one, for which a clone takes the default of new indices.
     replicas = "index.number_of_replicas"
     found = client.indices.get_settings(index=source, name=replicas, flat_settings=True).body
-    settings = {**similarity_settings(bm25), replicas: found[source]["settings"][replicas]}
+    settings = {**similarity_settings(bm25, fields), replicas: found[source]["settings"][replicas]}
     if analysis is not None:
         settings["analysis"] = analysis
     client.indices.clone(index=source, target=target, settings=settings, wait_for_active_shards=1)
@@ -133,6 +141,7 @@ def verify_index(
     *,
     documents: int,
     bm25: Bm25,
+    fields: FieldBm25 = MappingProxyType({}),
     samples: Sequence[tuple[str, str]] = (),
 ) -> IndexState:
     """Verify the index ``name`` and return its state; ``samples`` are (item id, title).
@@ -148,6 +157,8 @@ def verify_index(
         raise DataError(f"{name} holds {state.documents} documents instead of {documents}.")
     if not same_bm25(state.bm25, bm25):
         raise DataError(f"{name} has {_shown(state.bm25)}, not {_shown(bm25)}.")
+    if not same_field_bm25(state.field_bm25, fields):
+        raise DataError(f"{name} has other k1 and b of fields than were set.")
     titles = list(samples) or sample_titles(client, name)
     check_titles_find_items(client, name, titles)
     used = applied_bm25(client, name, titles)

@@ -10,7 +10,7 @@ from gpt4rec_es.elastic.client import client_url
 from gpt4rec_es.elastic.disk import require_room
 from gpt4rec_es.elastic.errors import plain_errors
 from gpt4rec_es.elastic.queries import title_query
-from gpt4rec_es.elastic.similarity import explained_bm25, read_bm25
+from gpt4rec_es.elastic.similarity import FieldBm25, explained_bm25, read_bm25, read_field_bm25
 from gpt4rec_es.errors import DataError, DependencyError
 from gpt4rec_es.records import Bm25
 
@@ -19,11 +19,15 @@ _FORMULAS = 3
 
 @dataclass(frozen=True, slots=True)
 class IndexState:
-    """State of an index in Elasticsearch. documents: number of searchable ones."""
+    """State of an index in Elasticsearch.
+
+    documents: number of searchable ones. field_bm25: see ``read_field_bm25``.
+    """
 
     uuid: str
     documents: int
     bm25: Bm25
+    field_bm25: FieldBm25
 
 
 def describe_index(client: Elasticsearch, index: str) -> IndexState:
@@ -42,6 +46,7 @@ def describe_index(client: Elasticsearch, index: str) -> IndexState:
             settings[index]["settings"]["index.uuid"],
             count(client, index),
             read_bm25(client, index),
+            read_field_bm25(client, index),
         )
 
 

@@ -18,7 +18,7 @@ from gpt4rec_es.db.rows import builds as rows
 from gpt4rec_es.db.rows.builds import Build, list_swaps, record_swap
 from gpt4rec_es.elastic.alias import alias_targets, resolve_alias, swap_alias
 from gpt4rec_es.elastic.errors import plain_errors
-from gpt4rec_es.elastic.similarity import same_bm25
+from gpt4rec_es.elastic.similarity import FieldBm25, same_bm25, same_field_bm25
 from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.index.inspect import describe_index
 from gpt4rec_es.records import Bm25
@@ -74,6 +74,8 @@ def check_build(client: Elasticsearch, build: Build) -> None:
     if not same_bm25(state.bm25, build.bm25):
         found = f"{state.bm25.k1:g}, {state.bm25.b:g}"
         differs.append(f"k1, b are {found} although no command set them")
+    if not same_field_bm25(state.field_bm25, build.field_bm25):
+        differs.append("k1, b of a field are others although no command set them")
     if differs:
         raise DataError(f"The index {build.index_name} changed: {'; '.join(differs)}.", _REBUILD)
 
@@ -106,11 +108,17 @@ def require_own_alias(
             audit.record(connection, actor, "index_take_over", alias, {"indices": others})
 
 
-def recorded_bm25(engine: Engine, alias: str, default: Bm25) -> Bm25:
-    """Return k1, b of the build that is live by the records, or ``default`` without one."""
+def recorded_bm25(engine: Engine, alias: str, default: Bm25) -> tuple[Bm25, FieldBm25]:
+    """Return k1, b of titles and fields of the build that is live by the records.
+
+    Without one these are ``default`` and none.
+    """
     with transaction(engine) as connection:
         swaps = list_swaps(connection, alias, limit=1)
-        return rows.load(connection, swaps[0].to_build_no).bm25 if swaps else default
+        if not swaps:
+            return default, {}
+        build = rows.load(connection, swaps[0].to_build_no)
+        return build.bm25, build.field_bm25
 
 
 def reconcile(engine: Engine, client: Elasticsearch, alias: str) -> None:

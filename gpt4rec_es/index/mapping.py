@@ -4,13 +4,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
 import orjson
 
 from gpt4rec_es.elastic.queries import ENCODER, VECTOR_FIELD
-from gpt4rec_es.elastic.similarity import SIMILARITY
+from gpt4rec_es.elastic.similarity import SIMILARITY, FieldBm25, similarity_of
 from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.records import Bm25, Document
 from gpt4rec_es.resources import resource_path
@@ -52,9 +53,16 @@ class VectorField:
 
 
 def index_body(
-    bm25: Bm25, analysis: Analysis, *, replicas: int = 0, vectors: VectorField | None = None
+    bm25: Bm25,
+    analysis: Analysis,
+    *,
+    fields: FieldBm25 = MappingProxyType({}),
+    replicas: int = 0,
+    vectors: VectorField | None = None,
 ) -> dict[str, Any]:
     """Return the settings and mappings of a new index, with vectors of titles if asked for.
+
+    fields: k1 and b of fields beside the title that differ from the defaults.
 
     Raises:
         UsageError: there is no analyzer of that name.
@@ -63,6 +71,8 @@ def index_body(
     index = body["settings"]["index"]
     index["number_of_replicas"] = replicas
     index["similarity"][SIMILARITY].update(k1=bm25.k1, b=bm25.b)
+    for name, one in fields.items():
+        index["similarity"][similarity_of(name)].update(k1=one.k1, b=one.b)
     chosen = _choice(analysis.analyzer)
     filters, analyzers = index["analysis"]["filter"], index["analysis"]["analyzer"]
     filters.update(chosen["filters"])

@@ -129,7 +129,7 @@ def plan_reindex(engine: Engine, client: Elasticsearch, options: ReindexOptions)
             alias_targets(client, options.alias),
             snapshot.document_count,
             snapshot.catalog_version,
-            live.recorded_bm25(engine, options.alias, options.bm25),
+            live.recorded_bm25(engine, options.alias, options.bm25)[0],
             sorted([*orphans, *_unneeded_after_swap(engine, client, options)]),
             None if encoder is None else encoder.name,
             0 if encoder is None else count_missing(engine, encoder, snapshot.documents()),
@@ -185,7 +185,7 @@ def build_all(
     live.reconcile(engine, client, alias)
     deleted = remove_orphans(engine, client, alias)
     replaced = alias_targets(client, alias)
-    bm25 = live.recorded_bm25(engine, alias, options.bm25)
+    bm25, field_bm25 = live.recorded_bm25(engine, alias, options.bm25)
     row = chosen_encoder(engine, client, alias, options.encoder)
     vectors = None if row is None else TitleVectors(engine, row, options.open_encoder(row))
     with catalog_snapshot(engine) as snapshot:
@@ -209,6 +209,7 @@ def build_all(
             options.build,
             actor=actor,
             reason=reason,
+            field_bm25=field_bm25,
             vectors=vectors,
             progress=progress,
         )

@@ -1,6 +1,7 @@
 """Searches of several fields: the hits and scores of the server, and what they mean."""
 
 import random
+from copy import copy
 from dataclasses import replace
 
 import pytest
@@ -8,12 +9,17 @@ from elasticsearch import Elasticsearch
 from sqlalchemy import Engine, text
 
 from gpt4rec_es.elastic.queries import search_text
+from gpt4rec_es.elastic.similarity import FieldBm25, read_field_bm25
+from gpt4rec_es.errors import DataError, UsageError
+from gpt4rec_es.index.bm25 import set_bm25, undo_bm25
 from gpt4rec_es.index.create import clone_index
 from gpt4rec_es.index.current import ensure_current
+from gpt4rec_es.index.live import check_build, live_build
 from gpt4rec_es.index.mapping import Analysis, encode_document, index_body
 from gpt4rec_es.index.reindex import ReindexOptions
 from gpt4rec_es.lab.bm25.build import (
     TITLE_ANALYZER,
+    index_of_build,
     memory_index,
     memory_retriever,
     server_analyzer,
@@ -90,6 +96,69 @@ def test_other_k1_and_b_are_those_of_titles_alone(elastic: Elasticsearch, catalo
     for required in (None, "2"):
         options = SearchOptions(required, WITH_BRAND.fields)
         assert differing(elastic, mine, bm25, options) == []
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"brand": Bm25(0.3, 0.0)},
+        {"category": Bm25(2.0, 1.0), "description": Bm25(0.0, 0.5)},
+        {"brand": Bm25(1.9, 0.1), "category": Bm25(0.2, 0.9), "description": Bm25(3.0, 0.0)},
+    ],
+)
+def test_each_field_has_k1_and_b_of_its_own(
+    elastic: Elasticsearch, catalog: Catalog, values: FieldBm25
+) -> None:
+    other, bm25 = f"{catalog.index}-{'-'.join(values)}", Bm25(0.9, 0.4)
+    elastic.indices.add_block(index=catalog.index, block="write")
+    clone_index(elastic, catalog.index, other, bm25, fields=values)
+    assert read_field_bm25(elastic, other) == values
+    memory = copy(catalog.memory)
+    memory.field_bm25 = values
+    for required in (None, "2"):
+        weights = tuple((name, 0.6) for name in ("brand", "category", "description"))
+        options = SearchOptions(required, weights)
+        mine, plain = (Catalog(other, one, catalog.queries) for one in (memory, catalog.memory))
+        assert differing(elastic, mine, bm25, options) == []
+        assert differing(elastic, plain, bm25, options)
+
+
+def test_k1_and_b_of_fields_outlive_other_values_of_titles_and_a_reindex(
+    engine: Engine, elastic: Elasticsearch, alias: str
+) -> None:
+    def now() -> tuple[Bm25, FieldBm25]:
+        build = live_build(engine, elastic, alias)
+        assert build.field_bm25 == read_field_bm25(elastic, build.index_name)
+        assert index_of_build(elastic, build.index_name).field_bm25 == build.field_bm25
+        return build.bm25, build.field_bm25
+
+    first = build_index(engine, elastic, alias).build
+    brand = {"brand": Bm25(0.4, 0.1)}
+    dry = set_bm25(engine, elastic, alias, fields=brand, actor="me", reason=None, dry_run=True)
+    assert (dry.after, dry.fields, now()) == (None, brand, (Bm25(), {}))
+    set_bm25(engine, elastic, alias, fields=brand, actor="me", reason=None)
+    assert now() == (Bm25(), brand)
+    with pytest.raises(UsageError, match=r"k1 0.4, b 0.1 are live already"):
+        set_bm25(engine, elastic, alias, fields=brand, actor="me", reason=None)
+    tuned = Bm25(0.5, 0.25)
+    set_bm25(engine, elastic, alias, tuned, actor="me", reason=None)
+    assert now() == (tuned, brand)
+    build_index(engine, elastic, alias)
+    assert now() == (tuned, brand)
+    # Back to the defaults, which a clone does not inherit.
+    set_bm25(engine, elastic, alias, fields={"brand": Bm25()}, actor="me", reason=None)
+    assert now() == (tuned, {})
+    undo_bm25(engine, elastic, alias, actor="me", reason=None)
+    assert now() == (tuned, brand)
+    again = live_build(engine, elastic, alias)
+    assert again.index_name != first.index_name
+    elastic.indices.close(index=again.index_name)
+    elastic.indices.put_settings(
+        index=again.index_name, settings={"index.similarity.brand_bm25.b": 0.3}
+    )
+    elastic.indices.open(index=again.index_name, wait_for_active_shards=1)
+    with pytest.raises(DataError, match="k1, b of a field are others"):
+        check_build(elastic, again)
 
 
 ITEMS = {

@@ -1,10 +1,13 @@
 """Weights of fields on real servers: a planted gain is found, verified, promoted and used."""
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
 
+from gpt4rec_es.db.rows import runs
+from gpt4rec_es.index.live import live_build
 from gpt4rec_es.index.reindex import reindex
 from gpt4rec_es.lab.splits.create import create_split
 from gpt4rec_es.lab.splits.protocols import SplitOptions
@@ -13,13 +16,19 @@ from gpt4rec_es.lab.tuning.lists.promote import promote_list_trial
 from gpt4rec_es.lab.tuning.tune_fields import tune_fields
 from gpt4rec_es.night.inprocess import run_night
 from gpt4rec_es.night.inspect.why import explain_user
+from gpt4rec_es.options.lists import SearchOptions
 from gpt4rec_es.recipes.live import undo_use
+from gpt4rec_es.records import Bm25
 from gpt4rec_es.runtime import Runtime
 from tests.commands import Cli
 from tests.databases import Database
-from tests.shop import Shop
+from tests.shop import RECIPE, Shop, use_recipe
 
 USERS = 24
+
+
+def no_fields(*_: object) -> None:
+    raise AssertionError
 
 
 @pytest.fixture
@@ -76,7 +85,7 @@ def test_a_planted_gain_is_found_promoted_used_and_undone(
     assert (recall["live_value"], recall["best_value"]) == (0, 1)
     assert branded.recipe.recipe.search.fields == ()
 
-    promote_list_trial(database.engine, trial, actor="test")
+    promote_list_trial(database.engine, trial, set_fields=no_fields, actor="test")
     now = branded.recipe_called(f"trial-{trial.trial_no}").recipe
     assert dict(now.search.fields) == trial.document["search"]["fields"]
     fresh = Runtime(branded.settings)
@@ -95,6 +104,53 @@ def test_a_planted_gain_is_found_promoted_used_and_undone(
     assert "brand" in shown
     undo_use(database.engine, actor="test", reason="no")
     assert Runtime(branded.settings).recipe.recipe.search.fields == ()
+
+
+def test_k1_and_b_of_a_field_are_tuned_and_promoted_with_the_recipe_that_searches_it(
+    branded: Runtime, database: Database, cli: Cli
+) -> None:
+    # The bought chair says three times, in a long text, what two other items are said to be in a
+    # word: it is before them only if the length of a description does not count.
+    with database.engine.begin() as connection:
+        connection.execute(
+            text("""
+            UPDATE items SET brand = NULL, description = CASE WHEN title = 'wooden chair' THEN
+                repeat('acme' || substr(item_id, 2) || ' chair of solid wood with a seat ', 3) END;
+            INSERT INTO items (item_id, title, description, version)
+            SELECT kind || n, 'plastic stool', 'acme' || n, 1
+            FROM generate_series(1, :users) AS n, unnest(ARRAY['d', 'e']) AS kind
+            """),
+            {"users": USERS},
+        )
+        searched = replace(RECIPE, search=SearchOptions(None, (("description", 0.5),)))
+        use_recipe(connection, "described", searched)
+    live = Runtime(branded.settings)
+    reindex(live.engine, live.elastic, live.reindex_options(), actor="test")
+    options = TuningOptions(split="loo", k=2, recipe=live.recipe)
+    trial = tune_fields(live.tuning_parts(), options).trial
+    assert trial.is_change
+    assert trial.field_bm25 == {"description": [0.4, 0.0]}
+    assert "description k1 0.4 b 0" in trial.verdict
+    assert trial.content_hash == live.recipe.recipe.content_hash
+    assert "description k1 0.4, description b 0" in cli("tune", "show", str(trial.trial_no))
+    cli("tune", "promote", str(trial.trial_no), "--dry-run")
+    alias = live.settings.index_alias
+    assert live_build(live.engine, live.elastic, alias).field_bm25 == {}
+    cli("tune", "promote", str(trial.trial_no))
+    build = live_build(live.engine, live.elastic, alias)
+    assert build.field_bm25 == {"description": Bm25(0.4, 0.0)}
+    assert "of description: k1 0.4, b 0" in cli("index", "bm25", "show")
+    cli("night", "--date", "2026-11-22")
+    assert cli.json("replay", "latest")["is_equal"]
+    with live.engine.connect() as connection:
+        manifest = runs.find(connection, "latest").manifest
+    assert manifest["build"]["field_bm25"] == {"description": [0.4, 0.0]}
+    cli("tune", "promote", str(trial.trial_no))  # again, as after a kill between its two steps
+    assert live_build(live.engine, live.elastic, alias).build_no == build.build_no
+    assert "live already" in cli.error(
+        "index", "bm25", "set", "--field", "description", "--k1", "0.4", "--b", "0", code=2
+    )
+    assert "of description: the defaults" in cli("index", "bm25", "undo")
 
 
 def test_the_command_prints_the_trial_and_keeps_what_is_not_better(

@@ -5,8 +5,9 @@ this database.
 """
 
 import datetime as dt
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
@@ -21,7 +22,8 @@ from gpt4rec_es.records import Bm25
 class Build:
     """One row of ``builds``: an index that does not change once its state is ready.
 
-    encoder_no: encoder whose vectors of titles it holds; None: it holds none.
+    encoder_no: encoder whose vectors of titles it holds; None: it holds none. field_bm25: k1, b of
+    fields beside the title that have others than the defaults.
     """
 
     build_no: int
@@ -43,6 +45,7 @@ class Build:
     error: str | None
     is_pinned: bool
     encoder_no: int | None
+    field_bm25: Mapping[str, Bm25] = field(default_factory=dict)
 
     def require_items(self, k: int) -> None:
         """Raise if this build has fewer than ``k`` items.
@@ -73,6 +76,8 @@ def build_of(row: Any) -> Build:
     """Return the Build of a row of the table ``builds``."""
     values = dict(row._mapping)  # noqa: SLF001 -- SQLAlchemy's public name for it
     values["bm25"] = Bm25(values.pop("k1"), values.pop("b"))
+    fields = values["field_bm25"] or {}
+    values["field_bm25"] = {name: Bm25(*one) for name, one in fields.items()}
     return Build(**values)
 
 
@@ -105,7 +110,7 @@ def list_builds(connection: Connection, alias: str, states: Iterable[str] = ()) 
 def same_content(connection: Connection, build: Build) -> list[Build]:
     """Return the ready builds with the documents and analyzer of ``build``, itself first.
 
-    They differ only in k1 and b.
+    They differ only in k1 and b, of titles or fields.
     """
     ready = list_builds(connection, build.alias, ["ready"])
     same = [other for other in ready if is_same_content(build, other)]
@@ -135,11 +140,13 @@ def start(
     actor: str,
     reason: str | None,
     encoder_no: int | None = None,
+    field_bm25: Mapping[str, Bm25] = MappingProxyType({}),
 ) -> Build:
     """Insert a build in state building and return it.
 
     kind: full, or derived (cloned from ``parent``, whose ``encoder_no`` it has then).
     """
+    fields = {name: [one.k1, one.b] for name, one in field_bm25.items()}
     row = connection.execute(
         insert(builds)
         .values(
@@ -155,6 +162,7 @@ def start(
             actor=actor,
             reason=reason,
             encoder_no=encoder_no if parent is None else parent.encoder_no,
+            field_bm25=fields or None,
         )
         .returning(builds)
     ).one()

@@ -34,6 +34,7 @@ class ListTrialRow:
     live_hash: str
     document: dict[str, Any]
     content_hash: str
+    field_bm25: dict[str, list[float]] | None
     is_change: bool
     verdict: str
     seconds: float

@@ -88,6 +88,11 @@ builds = Table(
         ForeignKey("encoders.encoder_no"),
         comment="encoder whose vectors of titles the index holds; NULL: it holds none",
     ),
+    Column(
+        "field_bm25",
+        JSONB(none_as_null=True),
+        comment="JSON: [k1, b] by field beside the title; NULL: all have 1.2 and 0.75",
+    ),
     CheckConstraint("kind IN ('full', 'derived')", name="kind"),
     CheckConstraint("state IN ('building', 'ready', 'failed', 'deleted')", name="state"),
     comment=(

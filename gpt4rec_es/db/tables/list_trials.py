@@ -85,6 +85,13 @@ list_trials = Table(
     Column("actor", Text, nullable=False, comment="operator that started the trial (login name)"),
     Column("code_version", Text, nullable=False, comment="version of the code that measured"),
     now("tuned_at", "time the trial was stored"),
+    Column(
+        "field_bm25",
+        JSONB(none_as_null=True),
+        comment=(
+            "JSON: [k1, b] by field, of those with other values than in the live build; NULL: none"
+        ),
+    ),
     comment="One row per trial of recipes: the best one found on some users, compared with "
     "the live one on others.",
 )

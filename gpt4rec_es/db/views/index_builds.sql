@@ -2,7 +2,7 @@ CREATE VIEW analytics.index_builds (
     index_name, alias, build_kind, parent_index_name, build_state,
     is_live,
     catalog_version, document_count, k1, b, build_actor, build_reason, build_started_at, ready_at,
-    index_deleted_at, build_error, encoder_name
+    index_deleted_at, build_error, encoder_name, field_bm25
 ) AS
 SELECT
     b.index_name, b.alias, b.kind, parent.index_name, b.state,
@@ -10,7 +10,7 @@ SELECT
         SELECT s.to_build_no FROM public.alias_swaps AS s WHERE s.alias = b.alias
         ORDER BY s.swap_no DESC LIMIT 1),
     b.catalog_version, b.document_count, b.k1, b.b, b.actor, b.reason, b.created_at, b.ready_at,
-    b.deleted_at, b.error, encoder.name
+    b.deleted_at, b.error, encoder.name, b.field_bm25
 FROM public.builds AS b
 LEFT JOIN public.builds AS parent ON parent.build_no = b.parent_build_no
 LEFT JOIN public.encoders AS encoder ON encoder.encoder_no = b.encoder_no;
@@ -45,3 +45,5 @@ COMMENT ON COLUMN analytics.index_builds.build_error IS
     'error message of a failed build; NULL: it did not fail';
 COMMENT ON COLUMN analytics.index_builds.encoder_name IS
     'encoder whose vectors of titles the index holds, for kNN; NULL: it holds none';
+COMMENT ON COLUMN analytics.index_builds.field_bm25 IS
+    'JSON: [k1, b] by field searched beside the title; NULL: all have 1.2 and 0.75';

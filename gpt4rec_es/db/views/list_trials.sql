@@ -2,12 +2,12 @@ CREATE VIEW analytics.list_trials (
     trial_id, split_name, list_trial_part, list_trial_generator, index_name, list_trial_metric,
     list_trial_k, fit_user_count, test_user_count, live_recipe_name, live_recipe_hash, best_recipe,
     best_recipe_hash, is_recipe_change, recipe_verdict, trial_seconds, list_trial_actor,
-    recipe_tuned_at
+    recipe_tuned_at, best_field_bm25
 ) AS
 SELECT
     t.trial_no, t.split_name, t.part, g.name, b.index_name, t.metric, t.k, t.n_fit_users,
     t.n_test_users, t.live_name, t.live_hash, t.document, t.content_hash, t.is_change, t.verdict,
-    t.seconds, t.actor, t.tuned_at
+    t.seconds, t.actor, t.tuned_at, t.field_bm25
 FROM public.list_trials AS t
 JOIN public.builds AS b USING (build_no)
 LEFT JOIN public.generators AS g USING (generator_no);
@@ -51,3 +51,5 @@ COMMENT ON COLUMN analytics.list_trials.list_trial_actor IS
     'operator that started the trial (login name)';
 COMMENT ON COLUMN analytics.list_trials.recipe_tuned_at IS
     'time the trial was stored';
+COMMENT ON COLUMN analytics.list_trials.best_field_bm25 IS
+    'JSON: best [k1, b] by field, of those with other values than in the live index; NULL: none';

@@ -8,6 +8,7 @@ from elasticsearch import Elasticsearch
 from gpt4rec_es.elastic.errors import plain_errors
 from gpt4rec_es.elastic.queries import TITLE
 from gpt4rec_es.elastic.scan import stream_documents
+from gpt4rec_es.elastic.similarity import read_field_bm25
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.bm25.index import MemoryIndex, TokenizedTitle
 from gpt4rec_es.lab.bm25.retriever import Analyze, MemoryRetriever
@@ -34,7 +35,9 @@ def index_of_build(
         return _tokenized(stream_documents(client, index), analyze, field)
 
     titles = _tokenized(stream_documents(client, index), analyze, TITLE, total, progress)
-    return MemoryIndex(titles, open_field=open_field)
+    with plain_errors(client):
+        field_bm25 = read_field_bm25(client, index)
+    return MemoryIndex(titles, open_field=open_field, field_bm25=field_bm25)
 
 
 def memory_retriever(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gpt4rec_es.elastic.similarity import FieldBm25
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.bm25.arithmetic import Floats, denominators, term_scores, term_weights
 from gpt4rec_es.lab.bm25.grid import (
@@ -26,8 +27,6 @@ from gpt4rec_es.lab.bm25.index import Integers, MemoryIndex
 from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
 from gpt4rec_es.records import Bm25
 
-# k1 and b of fields beside the title, as in mappings/items.json.
-_OF_FIELDS = Bm25()
 # Scores of items per step, in double precision: 32 MB.
 _SCORES_PER_STEP = 1 << 22
 
@@ -37,10 +36,15 @@ def open_grid(
     points: Sequence[Bm25],
     depth: int,
     options: SearchOptions = ANY_TERM,
+    field_bm25: FieldBm25 | None = None,
 ) -> "MemoryGrid | FieldsGrid":
-    """Return a grid of searches by ``options``; raises as ``MemoryGrid`` does."""
-    grid = FieldsGrid if options.fields else MemoryGrid
-    return grid(index, points, depth, options)
+    """Return a grid of searches by ``options``; raises as ``MemoryGrid`` does.
+
+    field_bm25: k1, b of fields that have others than the defaults; None: those of the index.
+    """
+    if not options.fields:
+        return MemoryGrid(index, points, depth, options)
+    return FieldsGrid(index, points, depth, options, field_bm25)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +84,16 @@ class FieldsGrid:
     """Searches title and further fields of one index at all ``points`` (k1, b) at once."""
 
     def __init__(
-        self, index: MemoryIndex, points: Sequence[Bm25], depth: int, options: SearchOptions
+        self,
+        index: MemoryIndex,
+        points: Sequence[Bm25],
+        depth: int,
+        options: SearchOptions,
+        field_bm25: FieldBm25 | None = None,
     ) -> None:
         """Prepare searches for the best ``depth`` items by ``options``.
 
-        points: of titles; k1 and b of the other fields are fixed.
+        points: of titles. field_bm25: see ``open_grid``.
 
         Raises:
             UsageError: there is no point, ``depth`` is below 1, or a field was not read.
@@ -95,10 +104,12 @@ class FieldsGrid:
         self._depth = min(depth, len(index))
         self._n_points = len(points)
         self._fields = [self._field(index, 1.0, points)]
+        of_fields = index.field_bm25 if field_bm25 is None else field_bm25
         for name, weight in options.fields:
             found = index.field(name)
             if found is not None:
-                self._fields.append(self._field(found, weight, [_OF_FIELDS] * len(points)))
+                several = [of_fields.get(name, Bm25())] * len(points)
+                self._fields.append(self._field(found, weight, several))
 
     @staticmethod
     def _field(index: MemoryIndex, weight: float, points: Sequence[Bm25]) -> _Field:

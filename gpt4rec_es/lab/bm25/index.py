@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gpt4rec_es.elastic.similarity import FieldBm25
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.bm25.arithmetic import inverse_frequencies, rounded_lengths
 
@@ -47,7 +49,8 @@ class MemoryIndex:
     postings in ``documents`` (title numbers), ``times`` (term frequencies) and ``kinds``, indices
     into ``kind_times`` and ``kind_lengths``: postings of equal kind and term have equal scores.
     id_ranks: rank of each title's item id in byte order; ``by_rank``: item numbers in that order.
-    blocks: ranges of titles as (first, after the last, whether all have one length).
+    blocks: ranges of titles as (first, after the last, whether all have one length). field_bm25:
+    k1, b of further fields that have others than the defaults.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class MemoryIndex:
         *,
         block: int = 256,
         open_field: OpenField | None = None,
+        field_bm25: FieldBm25 = MappingProxyType({}),
     ) -> None:
         """Index ``titles``; a block holds at least ``block`` titles, if there are enough.
 
@@ -65,6 +69,7 @@ class MemoryIndex:
             UsageError: no title has a token.
         """
         self._open_field, self._fields = open_field, dict[str, MemoryIndex | None]()
+        self.field_bm25 = field_bm25
         lengths = np.array([len(title.tokens) for title in titles], np.int64)
         if not lengths.any():
             raise UsageError("No title has a token.", "Import items with titles first.")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from gpt4rec_es.elastic.queries import search_text
+from gpt4rec_es.elastic.similarity import FieldBm25
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.bm25.fields_grid import open_grid
 from gpt4rec_es.lab.bm25.grid import GridHits
@@ -39,10 +40,17 @@ class MemoryGridSearch:
     """Searches an index for texts at given points (k1, b)."""
 
     def __init__(
-        self, index: MemoryIndex, analyze: Analyze, options: SearchOptions = ANY_TERM
+        self,
+        index: MemoryIndex,
+        analyze: Analyze,
+        options: SearchOptions = ANY_TERM,
+        field_bm25: FieldBm25 | None = None,
     ) -> None:
-        """Set the index and its search analyzer, a function from texts to tokens."""
-        self._index, self.options = index, options
+        """Set the index and its search analyzer, a function from texts to tokens.
+
+        field_bm25: see ``open_grid``.
+        """
+        self._index, self.options, self._field_bm25 = index, options, field_bm25
         self._analyze = analyze if isinstance(analyze, KnownTokens) else KnownTokens(analyze)
 
     def is_empty(self, text: str) -> bool:
@@ -57,16 +65,26 @@ class MemoryGridSearch:
         Raises:
             UsageError: there is no point, or ``depth`` is below 1.
         """
-        grid = open_grid(self._index, points, depth, self.options)
+        grid = open_grid(self._index, points, depth, self.options, self._field_bm25)
         return grid.search(self._analyze([search_text(text, self.options) for text in texts]))
 
 
 class MemoryRetriever:
     """Searches an index at one (k1, b), with the results of the retriever on Elasticsearch."""
 
-    def __init__(self, index: MemoryIndex, bm25: Bm25, analyze: Analyze) -> None:
-        """Set the index and its search analyzer, a function from texts to tokens."""
+    def __init__(
+        self,
+        index: MemoryIndex,
+        bm25: Bm25,
+        analyze: Analyze,
+        field_bm25: FieldBm25 | None = None,
+    ) -> None:
+        """Set the index and its search analyzer, a function from texts to tokens.
+
+        field_bm25: see ``open_grid``.
+        """
         self._index, self._bm25, self._analyze = index, bm25, analyze
+        self._field_bm25 = field_bm25
 
     def search(
         self, texts: Sequence[str], depth: int, options: SearchOptions = ANY_TERM
@@ -82,7 +100,7 @@ class MemoryRetriever:
             raise UsageError(f"The depth {depth} is not between 1 and {MAX_DEPTH}.")
         wanted = [search_text(text, options) for text in texts]
         distinct = list(dict.fromkeys(wanted))
-        grid = open_grid(self._index, [self._bm25], depth, options)
+        grid = open_grid(self._index, [self._bm25], depth, options, self._field_bm25)
         tokens = self._analyze(distinct)
         results: dict[str, SearchResult] = {}
         for hits in grid.search(tokens):

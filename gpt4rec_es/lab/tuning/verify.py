@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 from elasticsearch import Elasticsearch
@@ -9,7 +10,7 @@ from sqlalchemy import Engine
 
 from gpt4rec_es.db.rows.builds import Build
 from gpt4rec_es.elastic.errors import plain_errors
-from gpt4rec_es.elastic.similarity import same_bm25
+from gpt4rec_es.elastic.similarity import FieldBm25, same_bm25, same_field_bm25
 from gpt4rec_es.errors import DataError
 from gpt4rec_es.index import live
 from gpt4rec_es.index.bm25 import reusable_build
@@ -24,26 +25,43 @@ from gpt4rec_es.retrieval import ElasticRetriever
 
 @contextmanager
 def build_with(
-    engine: Engine, client: Elasticsearch, build: Build, bm25: Bm25, *, actor: str, keep: bool
+    engine: Engine,
+    client: Elasticsearch,
+    build: Build,
+    bm25: Bm25,
+    *,
+    field_bm25: FieldBm25 | None = None,
+    actor: str,
+    keep: bool,
 ) -> Iterator[Build]:
     """Yield a ready build with the documents of ``build`` and these k1, b.
 
-    keep: keep a newly created build, unless the block fails.
+    field_bm25: k1, b of fields beside the title; None: those of ``build``. keep: keep a newly
+    created build, unless the block fails.
 
     Raises:
         ConflictError: another process builds or tunes behind this alias.
         DataError: the clone does not use the values; it was removed.
         DependencyError: a server cannot be reached.
     """
-    if same_bm25(build.bm25, bm25):
+    wanted = build if field_bm25 is None else replace(build, field_bm25=field_bm25)
+    if same_bm25(build.bm25, bm25) and same_field_bm25(build.field_bm25, wanted.field_bm25):
         yield build
         return
     with plain_errors(client), live.index_lock(engine, build.alias):
-        found = reusable_build(engine, client, build, bm25)
+        found = reusable_build(engine, client, wanted, bm25)
         if found is not None:
             yield found
             return
-        made = derived_build(engine, client, build, bm25, actor=actor, reason="tuning")
+        made = derived_build(
+            engine,
+            client,
+            build,
+            bm25,
+            actor=actor,
+            reason="tuning",
+            field_bm25=wanted.field_bm25,
+        )
         try:
             yield made
         except BaseException:
@@ -70,7 +88,8 @@ def verify_hits(
         DependencyError: Elasticsearch cannot answer.
     """
     expected = ElasticRetriever(client, build.index_name).search(texts, depth, options)
-    found = MemoryRetriever(index, build.bm25, analyze).search(texts, depth, options)
+    memory = MemoryRetriever(index, build.bm25, analyze, build.field_bm25)
+    found = memory.search(texts, depth, options)
     wrong = [
         text
         for text, one, other in zip(texts, expected, found, strict=True)

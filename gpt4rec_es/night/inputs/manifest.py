@@ -42,6 +42,7 @@ def make_manifest(
     """
     fusion = options.fusion
     looked_at = options.k if fusion.is_plain else max(options.k, fusion.candidates)
+    fields = {name: [one.k1, one.b] for name, one in build.field_bm25.items()}
     manifest: dict[str, Any] = {
         "k": options.k,
         "depth_ladder": list(depth_ladder(options.depth or looked_at + 40)),
@@ -61,6 +62,8 @@ def make_manifest(
             "documents": build.document_count,
             "k1": build.bm25.k1,
             "b": build.bm25.b,
+            # Absent as long as all fields have the defaults, as in older manifests.
+            **({"field_bm25": fields} if fields else {}),
             "catalog_version": build.catalog_version,
             "mapping_hash": build.mapping_hash,
         },
@@ -107,6 +110,7 @@ _INPUTS = {
     "analysis": ("build", "mapping_hash"),
     "k1": ("build", "k1"),
     "b": ("build", "b"),
+    "k1, b of fields": ("build", "field_bm25"),
     "K": ("k",),
     "bought items": ("exclude_bought",),
 }

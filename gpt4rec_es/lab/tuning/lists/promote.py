@@ -1,7 +1,8 @@
 """Stored trials of recipes: show one, and make its recipe the live one."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import Engine
 
@@ -9,11 +10,16 @@ from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows import encoders, rerankers
 from gpt4rec_es.db.rows import list_trials as rows
 from gpt4rec_es.db.rows.list_trials import ListTrialRow
+from gpt4rec_es.elastic.similarity import FieldBm25
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.options.recipe import NamedRecipe
 from gpt4rec_es.options.recipe_document import read_document
 from gpt4rec_es.recipes.live import UseChange, live_recipe, use_recipe
 from gpt4rec_es.recipes.store import store_recipe
+from gpt4rec_es.records import Bm25
+
+# Makes k1, b of fields live, with a reason; a dry run only checks.
+SetFields: TypeAlias = Callable[[FieldBm25, str], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +58,12 @@ def promote_list_trial(
     reason: str | None = None,
     force: bool = False,
     dry_run: bool = False,
+    set_fields: SetFields,
 ) -> UseChange:
     """Store the recipe of ``trial`` as ``trial-N``, make it the live one, and return the change.
 
-    force: also if the trial recommends the live recipe, or another one is live now.
+    set_fields: makes k1, b of fields live for a reason, before the recipe is. force: also if the
+    trial recommends the live recipe, or another one is live now.
 
     Raises:
         UsageError: the trial recommends the live recipe, its recipe is live, or its re-ranker or
@@ -82,10 +90,16 @@ def promote_list_trial(
                 f"{trial.live_name!r}.",
                 "Tune again, or --force.",
             )
-    if live.recipe.content_hash == trial.content_hash:
+    is_live = live.recipe.content_hash == trial.content_hash
+    if is_live and not trial.field_bm25:
         raise UsageError(f"The recipe of trial {number} is live already, as {live.name!r}.")
     name = f"trial-{number}"
     why = f"trial {number}" + (", forced" if force else "") + (f": {reason}" if reason else "")
+    if trial.field_bm25:
+        # Before the recipe: until a recipe searches these fields, no list depends on them.
+        set_fields({field: Bm25(*one) for field, one in trial.field_bm25.items()}, why)
+    if is_live:
+        return UseChange(live.name, live)
     if dry_run:
         return UseChange(live.name, NamedRecipe(name, recipe))
     store_recipe(engine, name, recipe, actor=actor, reason=why, trial_no=number)
