@@ -14,6 +14,7 @@ from gpt4rec_es.generation.title_generator import TitlesGenerator
 from gpt4rec_es.index.current import ensure_current
 from gpt4rec_es.index.reindex import ReindexOptions
 from gpt4rec_es.night.inputs.parts import NightParts
+from gpt4rec_es.options.gates import GateLimits
 from gpt4rec_es.options.night import NightOptions
 from gpt4rec_es.records import CatalogTitles, Decoding, GeneratedQuery, Generation, Prompt
 from gpt4rec_es.reranking.encoder_registry import open_encoder_of
@@ -140,5 +141,8 @@ def use_fake_generator(place: Place) -> None:
 
 
 def options() -> NightOptions:
-    """Return the settings' defaults: ten items, ten queries, twenty beams."""
-    return NightOptions()
+    """Return the settings' defaults: ten items, ten queries, twenty beams.
+
+    Without a canary, so that each stage, which benchmarks drain once, serves all users.
+    """
+    return NightOptions(gate_limits=GateLimits(canary_share=0))

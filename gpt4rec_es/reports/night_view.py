@@ -76,26 +76,24 @@ def render_mail(facts: NightFacts) -> str:
     Its styles are inline by hand: one template of this size needs no library for it.
     """
     made = tables(facts)
-    passed = all(row["has_passed"] for row in facts.found["gates"].dicts())
+    mailed = [_mailed(made[name], columns) for name, columns in _MAILED.items()]
     return render(
         "mail.html",
         run=facts.run,
         verdict=verdict(facts),
         figures=figures(facts, Counts.of(facts)),
-        tables=[
-            _mailed(made[name], columns)
-            for name, columns in _MAILED.items()
-            if made[name].rows and not (name == "gates" and passed)
-        ],
+        tables=[table for table in mailed if table.rows],
     )
 
 
 def _mailed(full: Table, columns: Sequence[str]) -> Table:
     kept = [place for place, one in enumerate(full.columns) if one.name in columns]
+    # Of gates those that did not pass are news.
+    rows = [row for row in full.rows if not any(cell.passed for cell in row)]
     return replace(
         full,
         columns=tuple(full.columns[place] for place in kept),
-        rows=[[row[place] for place in kept] for row in full.rows[:_MAILED_ROWS]],
+        rows=[[row[place] for place in kept] for row in rows[:_MAILED_ROWS]],
     )
 
 

@@ -158,11 +158,13 @@ def _in_percent(axes: "Axes", *names: Literal["x", "y"]) -> None:
 def _svg(key: str, says: str, draw: Callable[["Axes"], None]) -> Markup:
     """Return the chart that ``draw`` fills; ``key``: unique in its page; ``says``: its label."""
     # It takes a second and 45 MB to import, which only a page with such a chart needs.
-    from matplotlib import rc_context  # noqa: PLC0415
+    from matplotlib import rc_context, rcdefaults, rcParams  # noqa: PLC0415
     from matplotlib.backends.backend_svg import FigureCanvasSVG  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
 
-    with rc_context({**_STYLE, "svg.hashsalt": key}):
+    with rc_context():
+        rcdefaults()  # a user's own style is none of the page's
+        rcParams.update({**_STYLE, "svg.hashsalt": key})
         figure = Figure(figsize=_SIZE, layout="constrained")
         figure.patch.set_visible(False)
         axes = figure.subplots()

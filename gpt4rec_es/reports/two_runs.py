@@ -43,6 +43,7 @@ def render_two_runs(engine: Engine, first: str, second: str) -> str:
         readings: dict[str, Reading] = {
             "lists": rows.TWO_RUNS,
             "sources": rows.TWO_SOURCES,
+            "arms": rows.TWO_ARMS,
             "gained_items": rows.GAINED_ITEMS,
             "lost_items": rows.LOST_ITEMS,
             "gained_queries": rows.GAINED_QUERIES,
@@ -124,6 +125,24 @@ def _sections(found: dict[str, Rows]) -> list[Section]:
                     [Column("source", "Source", "source"), *_CHANGE],
                 )
             ],
+        ),
+        *(
+            [
+                Section(
+                    "Holdback",
+                    [
+                        table(
+                            found["arms"],
+                            "arms",
+                            "Held-back users by arm",
+                            [Column("arm", "Arm"), *_CHANGE],
+                        )
+                    ],
+                    "Popular items that it gives are counted above, too.",
+                )
+            ]
+            if found["arms"].rows
+            else []
         ),
         Section(
             "Items",

@@ -22,7 +22,7 @@ from tests.servers import Servers
         (storing.measure, 600, 8),
         (importing.measure, 300, 2),
         (searching.measure, 40, 4),
-        (nights.measure, 100, 17),
+        (nights.measure, 210, 17),  # as many users as would have a canary
         (pages.measure, 1_000, 5),
     ],
 )

@@ -16,6 +16,7 @@ from gpt4rec_es.reports.write import (
     write_mail,
     write_night,
     write_trial,
+    write_two_runs,
     write_user,
 )
 from gpt4rec_es.reranking.encoder_registry import add_encoder
@@ -82,6 +83,10 @@ def test_pages_of_nights_that_lack_something(
     assert rejected.one(verdict="stop").text.startswith("Not published")
     assert "Customers keep the lists published before" in rejected.one(verdict="stop").text
 
+    mail = read_page((tmp_path / "nightly-2026-11-24-1-mail.html").read_text("utf-8"))
+    gates = [[cell.text for cell in row.all("td")] for row in mail.one(table="gates").all("tr")]
+    assert [row[1] for row in gates[1:]] == ["failed"] * len(gates[1:]) != []
+
     card = write_user(desk, "latest", "u001")
     assert faults(browser, Path(card.path)) == []
     index = write_index(desk)
@@ -132,8 +137,15 @@ def test_pages_of_nights_with_a_canary_a_holdback_and_vectors(
     runtime.close()
     with database.engine.begin() as connection:
         use_recipe(connection, "vectors", RECIPE)
-    near = page_of(desk, night(shop, 1, gate_limits=CANARY), browser)
+    later = night(shop, 1, gate_limits=CANARY)
+    near = page_of(desk, later, browser)
     assert "titles near generated queries (query_vectors)" in near.one(table="sources").text
+    both = write_two_runs(desk, held, later)
+    assert faults(browser, Path(both.path)) == []
+    compared = read_page(Path(both.path).read_text("utf-8"))
+    assert {row[0]: int(row[1]) for row in cells(compared.one(table="arms"))} == {
+        arm: users for arm, (users, _) in arms.items()
+    }
 
 
 def test_pages_of_a_shop_without_purchases_users_and_measurements(

@@ -65,6 +65,16 @@ GAINED_ITEMS = Reading(_TWO_ITEMS)
 LOST_ITEMS = Reading(
     _TWO_ITEMS.replace("users, 0) > coal", "users, 0) < coal").replace("change DESC", "change")
 )
+TWO_ARMS = Reading("""
+SELECT holdback_arm AS arm,
+    coalesce(sum(held_back_user_count) FILTER (WHERE run_id = :other_id), 0)::bigint AS before,
+    coalesce(sum(held_back_user_count) FILTER (WHERE run_id = :run_id), 0)::bigint AS now,
+    (coalesce(sum(held_back_user_count) FILTER (WHERE run_id = :run_id), 0)
+        - coalesce(sum(held_back_user_count) FILTER (WHERE run_id = :other_id), 0))::bigint
+        AS change
+FROM analytics.holdback_arms WHERE run_id IN (:run_id, :other_id)
+GROUP BY holdback_arm ORDER BY holdback_arm
+""")
 TWO_SOURCES = Reading("""
 SELECT work_detail AS source,
     coalesce(sum(work_count) FILTER (WHERE run_id = :other_id), 0)::bigint AS before,

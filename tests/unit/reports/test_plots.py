@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from matplotlib import rc_context
 
 from gpt4rec_es.reports.plots import Point, concentration, quality, tried
 from tests.pages import Node, read_page
@@ -32,7 +33,8 @@ def chart(name: str) -> Node:
 @pytest.mark.parametrize("name", CHARTS)
 def test_a_chart_has_the_colours_of_its_page_and_nothing_of_its_making(name: str) -> None:
     drawn = CHARTS[name]()
-    assert drawn == CHARTS[name]()
+    with rc_context({"font.size": 30, "axes.grid": False, "lines.marker": "x"}):
+        assert drawn == CHARTS[name]()
     assert not re.search(r"#[0-9a-f]{6}\b|<style|<metadata|font-family|matplotlib|\dT\d", drawn)
     assert set(re.findall(r"var\(--([a-z]+)\)", drawn)) <= {
         *("soft", "line", "bar", "wash", "second"),
