@@ -20,7 +20,15 @@ PERSONAL = replace(DECODING, prior_weight=0.25)
 
 Opener = Callable[[], QueryGenerator]
 
-KINDS = [("gpt2", "shared"), ("gpt2", "reference"), ("gpt2", "choosing"), ("titles", "shared")]
+KINDS = [
+    ("gpt2", "shared"),
+    ("gpt2", "reference"),
+    ("gpt2", "choosing"),
+    ("vectors", "shared"),
+    ("vectors", "reference"),
+    ("vectors", "choosing"),
+    ("titles", "shared"),
+]
 
 
 @pytest.fixture(params=KINDS, ids="-".join, scope="module")
@@ -35,15 +43,25 @@ def kind(kind_and_beam_search: tuple[str, str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def open_another(kind_and_beam_search: tuple[str, str], trained_folder: Path) -> Opener:
+def kind_and_folder(kind: str, request: pytest.FixtureRequest) -> tuple[str, Path]:
+    """Return how it is registered; one that reads vectors is a gpt2 like one that reads words."""
+    fixture = "vectors_folder" if kind == "vectors" else "trained_folder"
+    return ("gpt2" if kind == "vectors" else kind), request.getfixturevalue(fixture)
+
+
+@pytest.fixture(scope="module")
+def open_another(
+    kind_and_beam_search: tuple[str, str], kind_and_folder: tuple[str, Path]
+) -> Opener:
     """Return a function that opens the generator as a new process would: nothing is known yet."""
-    kind, search = kind_and_beam_search
+    search = kind_and_beam_search[1]
+    kind, folder = kind_and_folder
     beam_search = "shared" if search == "choosing" else search
     options = GeneratorOptions(device="cpu", threads=1, token_budget=3000, beam_search=beam_search)
     if search == "choosing":
         titles = catalog_titles(TITLES)
-        return lambda: open_generator(kind, trained_folder, options).choosing(titles)
-    return lambda: open_generator(kind, trained_folder, options)
+        return lambda: open_generator(kind, folder, options).choosing(titles)
+    return lambda: open_generator(kind, folder, options)
 
 
 @pytest.fixture(params=[DECODING, PERSONAL], ids=["plain", "personal"])
@@ -125,9 +143,10 @@ def test_nothing_to_generate(generator: QueryGenerator) -> None:
     assert generator.generate([], DECODING) == []
 
 
-def test_the_content_hash_stays(kind: str, generator: QueryGenerator, trained_folder: Path) -> None:
-    again = open_generator(
-        kind, trained_folder, GeneratorOptions(token_budget=7, threads=2), reserve=60
-    )
+def test_the_content_hash_stays(
+    generator: QueryGenerator, kind_and_folder: tuple[str, Path]
+) -> None:
+    options = GeneratorOptions(token_budget=7, threads=2)
+    again = open_generator(*kind_and_folder, options, reserve=60)
     assert again.content_hash == generator.content_hash
     assert len(generator.content_hash) == 64
