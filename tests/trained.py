@@ -27,6 +27,21 @@ OPTIONS = TrainingOptions(
 )
 
 
+# The same by a reader of vectors: a generator of another kind.
+VECTORS = TrainingOptions(
+    history="vectors",
+    vocab_size=420,
+    pretrain_epochs=20,
+    pretrain_lr=1e-2,
+    epochs=12,
+    lr=5e-3,
+    batch_size=32,
+    prompt_titles=4,
+    device="cpu",
+    threads=1,
+)
+
+
 def shop_histories(users: int = 150) -> list[list[str]]:
     """Return histories of users that mostly buy one style."""
     chance = random.Random(7)
@@ -50,3 +65,12 @@ def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("models") / "tiny"
     return train_network(shop_data(), OPTIONS, folder, no_progress).folder
+
+
+@pytest.fixture(scope="session")
+def vectors_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a generator that reads vectors; tests must not write into it."""
+    from gpt4rec_es.lab.training.phases import train_network  # noqa: PLC0415 - torch is not for all tests
+
+    folder = tmp_path_factory.mktemp("models") / "vectors"
+    return train_network(shop_data(), VECTORS, folder, no_progress).folder

@@ -42,6 +42,13 @@ train.add_command(baseline)
     help="Checkpoint to fine-tune: a folder or a hub id such as gpt2. [default: a new network]",
 )
 @click.option(
+    "--history",
+    type=click.Choice(["words", "vectors"]),
+    default="words",
+    show_default=True,
+    help="Input for a history: all words of its titles, or a vector per title.",
+)
+@click.option(
     "--size",
     type=click.Choice(["tiny", "small", "gpt2"]),
     default="tiny",
@@ -61,10 +68,10 @@ train.add_command(baseline)
 )
 @click.option(
     "--preset",
-    type=click.Choice(["paper", "small", "demo"]),
+    type=click.Choice(["paper", "small", "demo", "vectors"]),
     help="Defaults of the options below; paper: 20 epochs at 1e-4, to fine-tune a pretrained "
-    "GPT-2; small: a new small network, in hours on a CPU; demo: in minutes. [default: paper with "
-    "--start or --size gpt2, else small]",
+    "GPT-2; small: a new small network, in hours on a CPU; demo: in minutes; vectors: default of "
+    "--history vectors. [default: paper with --start or --size gpt2, else small]",
 )
 @click.option(
     "--epochs",
@@ -211,7 +218,7 @@ def generator(
     after_interrupt("The same command goes on from the last checkpoint.")
     runtime = get_runtime()
     settings = runtime.settings
-    preset = preset or fitting_preset(chosen["start"], chosen["size"])
+    preset = preset or fitting_preset(chosen["start"], chosen["size"], chosen["history"])
     options = training_options(
         preset,
         {
@@ -223,9 +230,8 @@ def generator(
     held_out = read_held_out_lists(hold_out_users, hold_out_events)
     folder = output or Path(".models") / name
     if dry_run:
-        plan = plan_training(
-            runtime.engine, options, name, folder, held_out, validation_fraction, part
-        )
+        read = (held_out, validation_fraction, part)
+        plan = plan_training(runtime.engine, options, name, folder, *read)
         emit({**plan, "preset": preset}, as_json, print_plan)
         return
     with progress_bar("Training", "steps") as progress:

@@ -30,11 +30,14 @@ def print_report(report: "TrainReport") -> None:
             for phase, row in card["phases"].items()
         ],
     )
-    if card["validation_loss"] is not None:
-        print_line(
-            f"on users kept back: loss per target token {card['validation_loss']:.3f}, "
-            f"nats per title {card['nats_per_title']:.2f}"
-        )
+    figures = {
+        "loss per target token": card["validation_loss"],
+        "reader's NDCG@10": card.get("reader_ndcg"),
+        "nats per title": card["nats_per_title"],
+    }
+    shown = [f"{name} {value:.3f}" for name, value in figures.items() if value is not None]
+    if shown:
+        print_line(f"on users kept back: {', '.join(shown)}")
     if report.is_current:
         print_line("The next night uses it.")
     else:

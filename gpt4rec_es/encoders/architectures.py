@@ -18,6 +18,9 @@ class Architecture(NamedTuple):
     dropout: tuple[str, ...] = ()
 
 
+# Not of transformers: a GPT-2 behind a reader of histories (history_network.py). It is a type of
+# its own so that no other program takes such a folder for a GPT-2 that reads prompts.
+HISTORY = "gpt4rec_history"
 _LENGTH, _TOKENS = "max_position_embeddings", ("model.embed_tokens.weight",)
 # All with full causal attention and explicit positions, which the beams' mask needs.
 ARCHITECTURES: dict[str, Architecture] = {
@@ -27,6 +30,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         ("transformer.wte.weight", "wte.weight"),
         ("resid_pdrop", "embd_pdrop"),
     ),
+    HISTORY: Architecture("HistoryGpt2", "n_positions", ("transformer.wte.weight",)),
     "gpt_neox": Architecture(
         "GPTNeoXForCausalLM", _LENGTH, ("gpt_neox.embed_in.weight",), ("hidden_dropout",)
     ),

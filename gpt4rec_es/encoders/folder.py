@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gpt4rec_es.encoders.architectures import ARCHITECTURES, unsupported
+from gpt4rec_es.encoders.architectures import ARCHITECTURES, HISTORY, unsupported
+from gpt4rec_es.encoders.reader_shape import ReaderShape, reader_shape
 from gpt4rec_es.encoders.tokenizer import PromptTokenizer, open_tokenizer, tokenizer_files
 from gpt4rec_es.encoders.weights import check_weights, weight_files
 from gpt4rec_es.errors import UsageError
@@ -28,7 +29,8 @@ class Checkpoint:
     """A checked checkpoint folder.
 
     model_type: as transformers names it. context: maximum tokens of prompt and query together.
-    prompt_form: the form it was trained with.
+    prompt_form: the form it was trained with. vocabulary: number of tokens that the
+    network knows. reader: of histories as vectors; None: it reads prompts as words.
     """
 
     folder: Path
@@ -37,6 +39,8 @@ class Checkpoint:
     context: int
     content_hash: str
     prompt_form: PromptForm
+    vocabulary: int
+    reader: ReaderShape | None = None
 
 
 def open_checkpoint(folder: Path) -> Checkpoint:
@@ -66,6 +70,8 @@ def open_checkpoint(folder: Path) -> Checkpoint:
         int(config[architecture.context]),
         _hash(folder, config, weights),
         _prompt_form(folder, config),
+        known,
+        reader_shape(folder, config) if config["model_type"] == HISTORY else None,
     )
 
 

@@ -14,7 +14,7 @@ from huggingface_hub import snapshot_download
 from transformers import AutoModelForCausalLM, GenerationConfig
 from transformers.utils import logging as transformers_logging
 
-from gpt4rec_es.encoders.architectures import ARCHITECTURES
+from gpt4rec_es.encoders.architectures import ARCHITECTURES, HISTORY
 from gpt4rec_es.encoders.folder import read_config
 from gpt4rec_es.errors import DependencyError, UsageError
 
@@ -78,9 +78,18 @@ def open_network(folder: Path, dtype: str, device: str) -> Any:
     Raises:
         UsageError: fp16 on a CPU, or weights that do not fit config.json.
     """
+    return _open(folder, torch_dtype(dtype, device)).to(device).eval()
+
+
+def torch_dtype(dtype: str, device: str) -> Any:
+    """Return the type of torch for "fp32" or "fp16".
+
+    Raises:
+        UsageError: fp16 on a CPU.
+    """
     if dtype == "fp16" and device == "cpu":
         raise UsageError("fp16 needs a GPU.", "Use fp32 on a CPU.")
-    return _open(folder, _DTYPES[dtype]).to(device).eval()
+    return _DTYPES[dtype]
 
 
 def open_to_train(folder: Path, dropout: float | None = None) -> Any:
@@ -128,6 +137,11 @@ def non_finite_weight(network: Any) -> str | None:
 
 
 def _open(folder: Path, dtype: Any, **config: float) -> Any:
+    if read_config(folder)["model_type"] == HISTORY:
+        raise UsageError(
+            f"{folder} is a generator that reads histories as vectors, no plain language model.",
+            "Use it as a generator, or give the folder of one that reads words.",
+        )
     with silence_transformers():
         try:
             network, info = AutoModelForCausalLM.from_pretrained(

@@ -16,8 +16,9 @@ from gpt4rec_es.encoders.batches import plan_batches
 from gpt4rec_es.encoders.folder import open_checkpoint
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.generation.clean import clean_query, collapse
+from gpt4rec_es.generation.inputs import HistoryInputs, WordInputs
 from gpt4rec_es.options.night import GeneratorOptions
-from gpt4rec_es.prompts.template import prompt_text
+from gpt4rec_es.prompts.title_lines import LineWriter
 from gpt4rec_es.prompts.truncate import PromptWriter
 from gpt4rec_es.records import (
     CatalogTitles,
@@ -54,7 +55,8 @@ class Gpt2Generator:
     ) -> None:
         self._checkpoint = open_checkpoint(folder)
         self._tokenizer = self._checkpoint.tokenizer
-        self._frame = self._tokenizer.encode(prompt_text(()))
+        reads_words = self._checkpoint.reader is None
+        self._inputs = (WordInputs if reads_words else HistoryInputs)(self._checkpoint)
         self._options = options
         self._beam_search: BeamSearch | None = None
         self._networks: dict[str, Any] = {}
@@ -70,7 +72,11 @@ class Gpt2Generator:
                 form.titles,
             )
             form = replace(form, titles=prompt_titles)
-        self._writer = PromptWriter(self._tokenizer.count, self._checkpoint.context - reserve, form)
+        self._writer = (
+            PromptWriter(self._tokenizer.count, self._checkpoint.context - reserve, form)
+            if reads_words
+            else LineWriter(form)
+        )
 
     @property
     def content_hash(self) -> str:
@@ -109,10 +115,11 @@ class Gpt2Generator:
             return []
         from gpt4rec_es.generation.beam_searches import open_beam_search  # noqa: PLC0415 - loads torch
 
-        ids = self._tokenizer.encode_all(prompts)
-        self._require_room([*ids, self._frame] if decoding.prior_weight else ids, decoding)
+        ids = self._inputs.ids(prompts)
+        self._require_room([*ids, self._inputs.frame] if decoding.prior_weight else ids, decoding)
         self._beam_search = self._beam_search or open_beam_search(self._options.beam_search)
         network = self._network(decoding.dtype, self._beam_search)
+        self._inputs.prepare(network, prompts)
         budget = self._options.token_budget or self._beam_search.token_budgets[network.device.type]
         places = [len(tokens) + decoding.max_new_tokens for tokens in ids]
         found: list[Generation] = [Generation(())] * len(prompts)
@@ -149,9 +156,10 @@ class Gpt2Generator:
 
         self._beam_search = self._beam_search or open_beam_search(self._options.beam_search)
         decoding = Decoding()
-        chooser = self._chooser(self._network(decoding.dtype, self._beam_search), decoding)
+        network = self._network(decoding.dtype, self._beam_search)
+        self._inputs.prepare(network, prompts)
         ids = title_ids(titles, self._tokenizer, decoding.max_new_tokens)
-        return chooser.logprobs(self._tokenizer.encode_all(prompts), ids)
+        return self._chooser(network, decoding).logprobs(self._inputs.ids(prompts), ids)
 
     def _prior_logprobs(
         self,
@@ -166,7 +174,7 @@ class Gpt2Generator:
         from gpt4rec_es.generation.priors import Priors  # noqa: PLC0415 - loads torch
 
         if decoding.dtype not in self._priors:
-            self._priors[decoding.dtype] = Priors(network, self._frame)
+            self._priors[decoding.dtype] = Priors(network, self._inputs.frame)
         prior_logprobs = chooser.priors if chooser else self._priors[decoding.dtype].of
         found = iter(prior_logprobs([h.token_ids for own in beams for h in own]))
         return [list(islice(found, len(hypotheses))) for hypotheses in beams]
@@ -183,7 +191,7 @@ class Gpt2Generator:
         key = (decoding.dtype, decoding.max_new_tokens)
         if key not in self._choosers:
             ids = title_ids(self._titles.texts, self._tokenizer, decoding.max_new_tokens)
-            self._choosers[key] = TitleChooser(network, TitleTrie(ids), self._frame)
+            self._choosers[key] = TitleChooser(network, TitleTrie(ids), self._inputs.frame)
         return self._choosers[key]
 
     def _network(self, dtype: str, beam_search: "BeamSearch") -> Any:
@@ -191,7 +199,7 @@ class Gpt2Generator:
             from gpt4rec_es.encoders import network  # noqa: PLC0415 - loads torch
 
             device = network.pick_device(self._options.device)
-            opened = network.open_network(self._checkpoint.folder, dtype, device)
+            opened = self._inputs.open(self._checkpoint.folder, dtype, device)
             # A second thread does not speed up a small network, and makes it many times slower
             # beside other work, because its steps are shorter than the synchronization of threads.
             is_small = opened.config.hidden_size < 512

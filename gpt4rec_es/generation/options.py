@@ -13,15 +13,16 @@ from gpt4rec_es.prompts.examples import Pairs
 from gpt4rec_es.records import PromptForm
 
 Size = Literal["tiny", "small", "gpt2"]
+History = Literal["words", "vectors"]
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
 
 # Vocabulary size of a tokenizer trained for a new network, by network size.
 VOCABULARIES: dict[Size, int] = {"tiny": 3000, "small": 6000, "gpt2": 30000}
 
 
-Preset = Literal["paper", "small", "demo"]
+Preset = Literal["paper", "small", "demo", "vectors"]
 # small: of the shops in docs/quality.md, an hour on a core for ten thousand users. demo: good
-# queries after a few minutes.
+# queries after a few minutes. vectors: for histories as vectors, most of it for the decoder.
 PRESETS: dict[Preset, dict[str, Any]] = {
     "paper": {},
     "small": {
@@ -41,14 +42,26 @@ PRESETS: dict[Preset, dict[str, Any]] = {
         "lr": 1e-3,
         "batch_size": 16,
     },
+    "vectors": {
+        "pretrain_epochs": 40.0,
+        "pretrain_lr": 2e-3,
+        "epochs": 5.0,
+        "lr": 2e-3,
+        "warmup_steps": 100,
+        "batch_size": 256,
+    },
 }
+# Newest titles that a new reader of vectors reads; a title is one place of its network.
+_READ_TITLES = 50
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
     """Training options; see the help of `gpt4rec train generator`.
 
-    start: checkpoint folder or hub id to start from; None: a new network of ``size``. vocab_size,
+    start: checkpoint folder or hub id to start from; None: a new network of ``size``. history: how
+    it reads a history; for "vectors" the pretrain_ options are those of the reader, at most
+    pretrain_epochs, and epochs are those of the decoder behind it. vocab_size,
     pretrain_epochs None: chosen by size, and by whether the network is new. warmup_steps: maximum;
     never more than a tenth of a phase's steps. reserve: tokens of the context reserved for the
     target. max_steps, max_minutes: limits for both phases together. snapshots: number of generator
@@ -57,6 +70,7 @@ class TrainingOptions:
     """
 
     start: str | None = None
+    history: History = "words"
     size: Size = "tiny"
     tokenizer: Path | None = None
     vocab_size: int | None = None
@@ -89,6 +103,13 @@ class TrainingOptions:
             raise UsageError("There is nothing to train.", "Raise --epochs or --pretrain-epochs.")
         if self.batch_size < 1:
             raise UsageError(f"The batch size is {self.batch_size}.", "It must be at least 1.")
+        of_words = self.pairs != "last" or self.newest_pairs or self.newest_first or self.snapshots
+        if self.history == "vectors" and (of_words or self.max_steps):
+            raise UsageError(
+                "Pairs, newest first, snapshots and a maximum of steps are options of a generator "
+                "that reads words.",
+                "Leave them out, or leave out --history vectors.",
+            )
         if self.start and self.tokenizer:
             raise UsageError(
                 "A network that is trained further keeps its tokenizer.",
@@ -104,7 +125,8 @@ class TrainingOptions:
 
     def prompt_form(self, start: PromptForm) -> PromptForm:
         """Return the form of prompts: ``start``, overridden by given options."""
-        titles = start.titles if self.prompt_titles is None else self.prompt_titles
+        usual = start.titles if self.history == "words" else _READ_TITLES
+        titles = usual if self.prompt_titles is None else self.prompt_titles
         newest_first = start.newest_first if self.newest_first is None else self.newest_first
         return PromptForm(titles, newest_first)
 
@@ -113,8 +135,10 @@ class TrainingOptions:
         return asdict(self) | {"tokenizer": str(self.tokenizer) if self.tokenizer else None}
 
 
-def fitting_preset(start: str | None, size: Size) -> Preset:
+def fitting_preset(start: str | None, size: Size, history: History = "words") -> Preset:
     """Return the preset for a network: that of the paper for the network of the paper."""
+    if history == "vectors":
+        return "vectors"
     return "paper" if start or size == "gpt2" else "small"
 
 

@@ -17,9 +17,9 @@ from safetensors.torch import load_file
 
 from gpt4rec_es.db.rows.metadata import ItemFields
 from gpt4rec_es.encoders.network import pick_device
+from gpt4rec_es.encoders.sequence_network import SequenceNetwork, padded
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.ranking.vectors import Fixed, dequantise, with_last
-from gpt4rec_es.reranking.sequence_network import SequenceNetwork, padded
 
 DOCUMENT, WEIGHTS, ITEMS = "baseline.json", "model.safetensors", "items.json"
 METHODS = ("sasrec", "sasrec_text")  # one network, with two starts of its training

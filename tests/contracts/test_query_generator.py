@@ -27,6 +27,9 @@ KINDS = [
     ("gpt2", "reference"),
     ("gpt2", "choosing"),
     ("endpoint", "samples"),
+    ("vectors", "shared"),
+    ("vectors", "reference"),
+    ("vectors", "choosing"),
     ("titles", "shared"),
 ]
 
@@ -43,25 +46,27 @@ def kind(kind_and_beam_search: tuple[str, str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def path(kind: str, trained_folder: Path) -> Iterator[str]:
-    """Yield what a row of the generator has as its path."""
+def kind_and_path(kind: str, request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
+    """Yield kind and path of its row; one that reads vectors is a gpt2 like one of words."""
+    fixture = "vectors_folder" if kind == "vectors" else "trained_folder"
+    folder: Path = request.getfixturevalue(fixture)
     if kind == "endpoint":
-        with serving(Model(trained_folder).complete) as url:
-            yield Endpoint(url, MODEL).address
+        with serving(Model(folder).complete) as url:
+            yield kind, Endpoint(url, MODEL).address
     else:
-        yield str(trained_folder)
+        yield ("gpt2" if kind == "vectors" else kind), str(folder)
 
 
 @pytest.fixture(scope="module")
-def open_another(kind_and_beam_search: tuple[str, str], path: str) -> Opener:
+def open_another(kind_and_beam_search: tuple[str, str], kind_and_path: tuple[str, str]) -> Opener:
     """Return a function that opens the generator as a new process would: nothing is known yet."""
-    kind, search = kind_and_beam_search
+    search = kind_and_beam_search[1]
     beam_search = "reference" if search == "reference" else "shared"
     options = GeneratorOptions(device="cpu", threads=1, token_budget=3000, beam_search=beam_search)
     if search == "choosing":
         titles = catalog_titles(TITLES)
-        return lambda: open_generator(kind, path, options).choosing(titles)
-    return lambda: open_generator(kind, path, options)
+        return lambda: open_generator(*kind_and_path, options).choosing(titles)
+    return lambda: open_generator(*kind_and_path, options)
 
 
 @pytest.fixture(params=[DECODING, PERSONAL], ids=["plain", "personal"])
@@ -143,7 +148,8 @@ def test_nothing_to_generate(generator: QueryGenerator) -> None:
     assert generator.generate([], DECODING) == []
 
 
-def test_the_content_hash_stays(kind: str, generator: QueryGenerator, path: str) -> None:
-    again = open_generator(kind, path, GeneratorOptions(token_budget=7, threads=2), reserve=60)
+def test_the_content_hash_stays(generator: QueryGenerator, kind_and_path: tuple[str, str]) -> None:
+    options = GeneratorOptions(token_budget=7, threads=2)
+    again = open_generator(*kind_and_path, options, reserve=60)
     assert again.content_hash == generator.content_hash
     assert len(generator.content_hash) == 64

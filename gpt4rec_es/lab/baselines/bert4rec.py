@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from gpt4rec_es.encoders.sequence_network import AttentionBlock, padded
 from gpt4rec_es.lab.baselines.baseline_options import BaselineOptions
-from gpt4rec_es.lab.baselines.item_softmax import drawn_items, item_softmax, sampling_chances
 from gpt4rec_es.lab.baselines.network import BaselineData, BaselineNetwork
-from gpt4rec_es.lab.baselines.sorted_batches import sorted_batches, windows
-from gpt4rec_es.reranking.sequence_network import AttentionBlock, padded
+from gpt4rec_es.lab.sequences.item_softmax import drawn_items, item_softmax, sampling_chances
+from gpt4rec_es.lab.sequences.sorted_batches import sorted_batches, windows
 
 
 class Bert4Rec(BaselineNetwork):

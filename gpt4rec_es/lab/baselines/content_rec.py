@@ -16,9 +16,9 @@ from torch import nn
 from torch.nn import functional
 
 from gpt4rec_es.lab.baselines.baseline_options import BaselineOptions
-from gpt4rec_es.lab.baselines.item_softmax import sampling_chances
 from gpt4rec_es.lab.baselines.network import BaselineData, BaselineNetwork
 from gpt4rec_es.lab.baselines.next_purchases import newest_first, next_purchases
+from gpt4rec_es.lab.sequences.item_softmax import sampling_chances
 
 
 class ContentRec(BaselineNetwork):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gpt4rec_es.lab.baselines.item_softmax import drawn_items
+from gpt4rec_es.lab.sequences.item_softmax import drawn_items
 
 
 def next_purchases(

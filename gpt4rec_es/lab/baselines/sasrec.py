@@ -16,11 +16,11 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from gpt4rec_es.encoders.sequence_network import SequenceNetwork, padded
 from gpt4rec_es.lab.baselines.baseline_options import BaselineOptions
-from gpt4rec_es.lab.baselines.item_softmax import drawn_items, item_softmax, sampling_chances
 from gpt4rec_es.lab.baselines.network import BaselineData, BaselineNetwork
-from gpt4rec_es.lab.baselines.sorted_batches import sorted_batches, windows
-from gpt4rec_es.reranking.sequence_network import SequenceNetwork, padded
+from gpt4rec_es.lab.sequences.item_softmax import drawn_items, item_softmax, sampling_chances
+from gpt4rec_es.lab.sequences.sorted_batches import sorted_batches, windows
 
 
 class SasRec(BaselineNetwork, SequenceNetwork):

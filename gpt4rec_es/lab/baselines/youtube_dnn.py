@@ -15,9 +15,9 @@ import torch
 from torch import nn
 
 from gpt4rec_es.lab.baselines.baseline_options import BaselineOptions
-from gpt4rec_es.lab.baselines.item_softmax import item_softmax, sampling_chances
 from gpt4rec_es.lab.baselines.network import BaselineData, BaselineNetwork
 from gpt4rec_es.lab.baselines.next_purchases import newest_first, next_purchases
+from gpt4rec_es.lab.sequences.item_softmax import item_softmax, sampling_chances
 
 
 class YouTubeDnn(BaselineNetwork):

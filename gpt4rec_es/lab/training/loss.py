@@ -8,6 +8,9 @@ gradient is computed together with the loss, piece by piece.
 from typing import Any
 
 import torch
+from torch.nn import functional
+
+from gpt4rec_es.lab.training.title_targets import Choices
 
 _ELEMENTS = 2**20  # logits at a time: 4 MB
 
@@ -56,3 +59,19 @@ class _LinearCrossEntropy(torch.autograd.Function):  # type: ignore[misc]  # tor
         grad_hidden, grad_weight = ctx.saved_tensors
         scale = grad / ctx.n_tokens
         return grad_hidden * scale, grad_weight * scale, None
+
+
+def choice_loss(hidden: Any, weight: Any, choices: Choices) -> Any:
+    """Return the summed cross entropy of given distributions over a few words per state.
+
+    hidden: (places, width); weight: (words, width). Only the logits of the words that a state
+    chooses among are computed.
+    """
+    places, words = choices.places, choices.words
+    # As embeddings, because the gradient of an index is many times slower.
+    chosen, states = functional.embedding(words, weight), functional.embedding(places, hidden)
+    logits = (states * chosen).sum(1).float()  # (entries,)
+    tops = logits.new_full((len(hidden),), -torch.inf)
+    tops = tops.scatter_reduce(0, places, logits.detach(), "amax")
+    sums = torch.zeros_like(tops).index_add(0, places, (logits - tops[places]).exp())
+    return (sums.log() + tops).sum() - (logits * choices.chances).sum()

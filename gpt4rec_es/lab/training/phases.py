@@ -26,6 +26,7 @@ from gpt4rec_es.lab.training.dataset import (
     window_examples,
 )
 from gpt4rec_es.lab.training.divergence import DivergedError, require_finite_weights
+from gpt4rec_es.lab.training.history_training import train_history_network
 from gpt4rec_es.lab.training.new_network import new_network
 from gpt4rec_es.lab.training.run_phase import Phase, PhaseResult, count_steps, run_phase
 from gpt4rec_es.lab.training.save import save_checkpoint, work_folder
@@ -71,6 +72,8 @@ def train_network(
     networks.set_threads(options.threads)
     torch.manual_seed(options.seed)
     network, tokenizer, form = _begin(data, options)
+    if options.history == "vectors":
+        return train_history_network(data, network, tokenizer, form, options, output, progress)
     context = int(network.config.max_position_embeddings)
     phases = _plan(data, options, tokenizer, context, form)
     work = work_folder(output, data, options)

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,28 @@ def save_checkpoint(
     card: dict[str, Any],
     form: PromptForm,
 ) -> str:
-    """Write the folder beside ``output``, check it, and rename it; return its hash."""
+    """Write a language model's folder ``output``, complete or not at all; return its hash."""
+
+    def write(folder: Path) -> None:
+        with networks.silence_transformers():
+            network.save_pretrained(folder)
+
+    return save_folder(output, write, tokenizer, network, card, form)
+
+
+def save_folder(
+    output: Path,
+    write: Callable[[Path], None],
+    tokenizer: PromptTokenizer,
+    network: Any,
+    card: dict[str, Any],
+    form: PromptForm,
+) -> str:
+    """Write the folder beside ``output``, check it, and rename it; return its hash.
+
+    write: writes configuration and weights into a folder. network: the language model in it, whose
+    configuration is completed before.
+    """
     draft = output.with_name(f".{output.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
@@ -52,8 +74,7 @@ def save_checkpoint(
         bos_token_id=end_id,
         pad_token_id=end_id,
     )
-    with networks.silence_transformers():
-        network.save_pretrained(draft)
+    write(draft)
     save_tokenizer(tokenizer, draft, int(network.config.max_position_embeddings))
     (draft / "README.md").write_text(card_text(output.name, card), encoding="utf-8")
     (draft / CARD).write_text(json.dumps(card, indent=1), encoding="utf-8")
@@ -77,6 +98,8 @@ def _fingerprint(data: TrainingData, options: TrainingOptions) -> str:
     for name in ("prompt_titles", "newest_first"):
         if fixed[name] is None:
             del fixed[name]
+    if fixed["history"] == "words":
+        del fixed["history"]
     digest = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode())
     for texts in (data.catalog_titles, data.histories.titles):
         digest.update("\n".join(texts).encode())

@@ -25,8 +25,8 @@ from gpt4rec_es.lab.baselines.sasrec_text import (
     principal_components,
     start_by_titles,
 )
-from gpt4rec_es.lab.baselines.sorted_batches import windows
 from gpt4rec_es.lab.baselines.youtube_dnn import YouTubeDnn
+from gpt4rec_es.lab.sequences.sorted_batches import windows
 from gpt4rec_es.lab.training.numbered_split import NumberedSplit, ValidationUsers
 
 HISTORIES = [[0, 1, 2], [3, 1], [4], [5, 4, 3, 2, 1, 0]]

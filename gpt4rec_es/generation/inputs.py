@@ -1,0 +1,101 @@
+"""What a decoder reads for a prompt: its tokens, or a prefix made from vectors of its titles."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from gpt4rec_es.encoders.folder import Checkpoint
+from gpt4rec_es.encoders.tokenizer import PromptTokenizer
+from gpt4rec_es.prompts.keys import hash128
+from gpt4rec_es.prompts.template import prompt_text, target_text
+from gpt4rec_es.prompts.title_lines import titles_of
+
+# Histories that are read at once.
+_ROWS = 512
+
+
+class WordInputs:
+    """Prompts as tokens. frame: those of a prompt without titles."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        """Set the tokenizer."""
+        self._tokenizer: PromptTokenizer = checkpoint.tokenizer
+        self.frame = self._tokenizer.encode(prompt_text(()))
+
+    def ids(self, prompts: Sequence[str]) -> list[list[int]]:
+        """Return the ids that the decoder reads for each prompt."""
+        return self._tokenizer.encode_all(prompts)
+
+    def open(self, folder: Path, dtype: str, device: str) -> Any:
+        """Return the decoder in ``folder``."""
+        from gpt4rec_es.encoders.network import open_network  # noqa: PLC0415 - loads torch
+
+        return open_network(folder, dtype, device)
+
+    def prepare(self, decoder: Any, prompts: Sequence[str]) -> None:
+        """Do nothing: tokens say all."""
+
+
+class HistoryInputs:
+    """Prompts as ids behind the vocabulary, whose vectors a reader makes from their titles.
+
+    frame: ids of an empty history. Ids of a prompt are valid until the next ``prepare``.
+    """
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        """Set the checkpoint, which has a reader."""
+        if checkpoint.reader is None:
+            raise ValueError("The checkpoint has no reader of histories.")
+        self._tokenizer = checkpoint.tokenizer
+        self._prefix, self._first = checkpoint.reader.prefix, checkpoint.vocabulary
+        self.frame = self._row(0)
+        self._reader: Any = None
+        self._numbers: dict[bytes, int] = {}
+
+    def ids(self, prompts: Sequence[str]) -> list[list[int]]:
+        """Return the ids of each prompt, by its place."""
+        return [self._row(place) for place in range(1, len(prompts) + 1)]
+
+    def open(self, folder: Path, dtype: str, device: str) -> Any:
+        """Return the decoder in ``folder``, and keep its reader."""
+        from gpt4rec_es.encoders.history_network import open_history_network  # noqa: PLC0415 - torch
+
+        self._reader, decoder = open_history_network(folder, dtype, device)
+        self._numbers = self._reader.numbers()
+        return decoder
+
+    def prepare(self, decoder: Any, prompts: Sequence[str]) -> None:
+        """Read ``prompts``, so that the decoder knows their ids and those of the frame."""
+        import torch  # noqa: PLC0415 - slow to import
+
+        histories = [[], *map(titles_of, prompts)]
+        # Rounding depends on the width of a batch, so histories of like length are read together.
+        parts = torch.empty(len(histories), self._prefix, decoder.config.hidden_size)
+        order = sorted(range(len(histories)), key=lambda place: len(histories[place]))
+        with torch.inference_mode():
+            for start in range(0, len(order), _ROWS):
+                places = order[start : start + _ROWS]
+                read = self._read([histories[place] for place in places])
+                parts[places] = read.cpu()
+        decoder.get_input_embeddings().vectors = parts.flatten(0, 1).to(decoder.device)
+
+    def _row(self, row: int) -> list[int]:
+        first = self._first + row * self._prefix
+        return list(range(first, first + self._prefix))
+
+    def _read(self, histories: Sequence[Sequence[str]]) -> Any:
+        """Return (histories, prefix, width)."""
+        import torch  # noqa: PLC0415 - slow to import
+
+        from gpt4rec_es.encoders.history_reader import padded_tokens  # noqa: PLC0415 - loads torch
+
+        reader = self._reader
+        titles = sorted({title for history in histories for title in history})
+        places = {title: place for place, title in enumerate(titles)}
+        unknown = reader.shape.titles
+        numbers = torch.tensor([self._numbers.get(hash128(one), unknown) for one in titles])
+        tokens = padded_tokens(self._tokenizer.encode_all([target_text(one) for one in titles]))
+        device = reader.start.device
+        vectors = reader.title_vectors(numbers.long().to(device), tokens.to(device))
+        rows = [[places[title] for title in history] for history in histories]
+        return reader.prefixes(reader.last_states(vectors, rows))

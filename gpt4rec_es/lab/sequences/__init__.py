@@ -1,0 +1,1 @@
+"""Losses over items and batches of histories, for every network that predicts next purchases."""

@@ -1,0 +1,201 @@
+"""Train the reader of histories as a SASRec learns: each place predicts the next title.
+
+The score of a title is the product of its vector and the state before it; the loss is cross-entropy
+over sampled titles (item_softmax.py). A title's vector is that of its text plus its own.
+"""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+
+from gpt4rec_es.encoders.history_reader import HistoryReader
+from gpt4rec_es.lab.sequences.item_softmax import drawn_items, item_softmax, sampling_chances
+from gpt4rec_es.lab.sequences.sorted_batches import sorted_batches
+from gpt4rec_es.lab.training.dataset import Histories
+from gpt4rec_es.lab.training.fit_loop import StepLosses
+from gpt4rec_es.metrics.accuracy import Targets
+from gpt4rec_es.metrics.lists import as_lists
+
+_K = 10
+_SAMPLES = 256
+_STEP = 512  # histories read at a time
+_TEMPERATURES = (1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
+
+
+@dataclass(frozen=True, eq=False)
+class NumberedTitles:
+    """The titles of training histories by number, and validation users in these numbers.
+
+    tokens: (titles, longest), padded with -1. histories: of the training, oldest first. read,
+    targets: histories and next titles of validation users whose target is known.
+    """
+
+    tokens: Any
+    histories: list[list[int]]
+    read: list[list[int]]
+    targets: list[int]
+
+
+def number_titles(histories: Histories, validation: Histories, tokens: Any) -> NumberedTitles:
+    """Return the titles of ``histories`` as numbered there; unknown ones of ``validation`` go."""
+    numbers = {title: number for number, title in enumerate(histories.titles)}
+    known = [numbers.get(title, -1) for title in validation.titles]
+    read, targets = [], []
+    for _, own in validation:
+        if len(own) > 1 and known[own[-1]] >= 0:
+            read.append([known[title] for title in own[:-1] if known[title] >= 0])
+            targets.append(known[own[-1]])
+    return NumberedTitles(tokens, [own.tolist() for _, own in histories], read, targets)
+
+
+class ReaderLearner:
+    """The reader with its examples, losses and optimiser; see fit_loop.Learner."""
+
+    def __init__(
+        self,
+        reader: HistoryReader,
+        data: NumberedTitles,
+        lr: float,
+        batch_size: int,
+        seed: int,
+        deadline: float | None = None,
+    ) -> None:
+        """deadline: of the monotonic clock, after which epochs are empty."""
+        self._deadline = deadline
+        self.network, self._data, self._size, self._seed = reader, data, batch_size, seed
+        learning = [w for name, w in reader.named_parameters() if not name.startswith("prefix.")]
+        self.optimizer = torch.optim.Adam(learning, lr=lr)
+        flat = torch.tensor([title for own in data.histories for title in own])
+        self._chances = sampling_chances(
+            torch.bincount(flat, minlength=reader.shape.titles).float()
+        )
+        self._targets = Targets([[one] for one in data.targets]) if data.targets else None
+
+    def enter(self, stage: int) -> None:
+        """Do nothing: there is one stage."""
+
+    def batches(self, seed: int) -> Iterator[tuple[list[list[int]], Any]]:
+        """Return histories with their next titles, and negatives."""
+        random = np.random.default_rng((self._seed, seed))
+        most = self.network.shape.length + 1
+        rows = [own[-most:] for own in self._data.histories]
+        for chosen in sorted_batches(list(map(len, rows)), self._size, random):
+            if self._deadline is not None and time.monotonic() > self._deadline:
+                return
+            yield [rows[row] for row in chosen], drawn_items(self._chances, _SAMPLES, random)
+
+    def losses(self, batch: tuple[list[list[int]], Any]) -> StepLosses:
+        """Return the mean cross-entropy of all titles of a batch."""
+        rows, negatives = batch
+        reader = self.network
+        device = reader.start.device
+        # Only titles of the batch are needed.
+        joined = np.concatenate([*rows, negatives.numpy()])
+        titles, places = np.unique(joined, return_inverse=True)
+        numbers = torch.from_numpy(titles)
+        vectors = reader.title_vectors(numbers.to(device), self._data.tokens[numbers].to(device))
+        ends = np.cumsum([0, *map(len, rows)])
+        width = int(np.diff(ends).max())
+        items = np.full((len(rows), width), len(titles))
+        for row, (start, end) in enumerate(pairwise(ends)):
+            items[row, : end - start] = places[start:end]
+        following = torch.from_numpy(items).to(device)
+        states = reader.states(_with_padding(vectors)[following[:, :-1]])
+        real = following < len(titles)
+        loss = item_softmax(
+            states[real],
+            following[real],
+            vectors,
+            vectors.new_zeros(len(titles)),
+            torch.from_numpy(places[ends[-1] :]).to(device),
+            self._chances[numbers].to(device),
+        )
+        return StepLosses(loss, {"loss": float(loss.detach())}, len(rows))
+
+    def measure(self) -> float | None:
+        """Return NDCG@10 of validation users among all known titles, without those they bought."""
+        if self._targets is None:
+            return None
+        scores = known_scores(self.network, self._data)
+        best = scores.topk(min(_K, scores.shape[1]), dim=1)
+        found = as_lists(best.indices.tolist(), _K)
+        return float(self._targets.measure(found)["ndcg"].mean())
+
+    def weights(self) -> dict[str, Any]:
+        """Return copies of all weights."""
+        return {name: w.detach().clone() for name, w in self.network.named_parameters()}
+
+    def set_weights(self, weights: dict[str, Any]) -> None:
+        """Go back to ``weights``."""
+        with torch.no_grad():
+            for name, own in self.network.named_parameters():
+                own.copy_(weights[name])
+
+
+def all_vectors(reader: HistoryReader, data: NumberedTitles) -> Any:
+    """Return the vectors of all known titles, (titles, dim), without gradients."""
+    device = reader.start.device
+    numbers = torch.arange(reader.shape.titles, device=device)
+    with torch.no_grad():
+        return reader.title_vectors(numbers, data.tokens.to(device))
+
+
+def known_scores(reader: HistoryReader, data: NumberedTitles) -> Any:
+    """Return (validation users, titles): scores of known titles, -inf for those bought."""
+    vectors = all_vectors(reader, data)
+    with torch.no_grad():
+        states = torch.cat(
+            [
+                reader.last_states(vectors, data.read[start : start + _STEP])
+                for start in range(0, len(data.read), _STEP)
+            ]
+        )
+    scores = (states @ vectors.T).cpu()
+    rows = [row for row, own in enumerate(data.read) for _ in own]
+    scores[rows, [title for own in data.read for title in own]] = -torch.inf
+    return scores
+
+
+def fitted_temperature(reader: HistoryReader, data: NumberedTitles) -> float:
+    """Return the divisor of scores that makes targets of validation users likeliest; 1 without any.
+
+    A reader of a small shop learns its users by heart, and is too sure of other ones.
+    """
+    if not data.targets:
+        return 1.0
+    scores = known_scores(reader, data)
+    bought = [own.count(target) for own, target in zip(data.read, data.targets, strict=True)]
+    rows = [row for row, count in enumerate(bought) if not count]
+    targets = torch.tensor(data.targets)[rows]
+
+    def nats(temperature: float) -> float:
+        return float(torch.nn.functional.cross_entropy(scores[rows] / temperature, targets))
+
+    return min(_TEMPERATURES, key=nats) if rows else 1.0
+
+
+def _with_padding(vectors: Any) -> Any:
+    """Return ``vectors`` and, behind them, one of zeros for places without a title."""
+    return torch.cat((vectors, vectors.new_zeros(1, vectors.shape[1])))
+
+
+def padded_places(rows: Sequence[Sequence[int]], padding: int) -> Any:
+    """Return (rows, longest), padded behind; of rows that may all be empty."""
+    width = max(map(len, rows))
+    return torch.tensor([[*row, *[padding] * (width - len(row))] for row in rows]).view(-1, width)
+
+
+def token_rarities(titles: Sequence[Sequence[int]], vocab_size: int) -> Any:
+    """Return the weight of each token in a title's vector: the logarithm of its rarity."""
+    counts = Counter(token for ids in titles for token in set(ids))
+    found = np.full(vocab_size, math.log(len(titles) + 1.0))
+    for token, count in counts.items():
+        found[token] = math.log((len(titles) + 1) / count)
+    return torch.from_numpy(found)
