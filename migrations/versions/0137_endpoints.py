@@ -3,7 +3,7 @@
 from alembic import op
 
 revision: str = "0137"
-down_revision: str | None = "0134"
+down_revision: str | None = "0135"
 branch_labels = None
 depends_on = None
 
