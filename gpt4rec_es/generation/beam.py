@@ -86,6 +86,8 @@ def _read_prompts(network: Any, ids: Any, mask: Any, num_beams: int) -> Any:
     """
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
     cache = DynamicCache(config=network.config)
+    if ids.shape[1] == 1:
+        return cache
     network.base_model(
         ids[:, :-1],
         attention_mask=mask[:, :-1],

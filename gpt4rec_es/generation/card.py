@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from gpt4rec_es.encoders.architectures import HISTORY
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.prompts.template import prompt_text
+from gpt4rec_es.prompts.title_lines import lines_of
 
 # The machine-readable card, part of the checkpoint folder.
 CARD = "training.json"
@@ -41,7 +43,8 @@ def card_text(name: str, card: dict[str, Any]) -> str:
     """Return README.md of a checkpoint: Hugging Face metadata, text, figures."""
     data, options = card["data"], card["options"]
     origin = f"fine-tuned from `{options['start']}`" if options["start"] else "trained from scratch"
-    example = prompt_text(["TITLE ONE", "TITLE TWO"])
+    reads_vectors = card.get("model_type") == HISTORY
+    example = (lines_of if reads_vectors else prompt_text)(["TITLE ONE", "TITLE TWO"])
     phases = "\n".join(
         f"| {phase} | {row['steps']:,} of {row['planned_steps']:,} | {row['tokens']:,} "
         f"| {_number(row['loss'])} |"
@@ -49,7 +52,7 @@ def card_text(name: str, card: dict[str, Any]) -> str:
     )
     facts = "\n".join(f"- {key.replace('_', ' ')}: {value}" for key, value in data.items())
     return f"""---
-library_name: transformers
+library_name: {"gpt4rec-es" if reads_vectors else "transformers"}
 pipeline_tag: text-generation
 tags: [{card.get("model_type", "gpt2")}, recommendation, query-generation, gpt4rec-es]
 ---

@@ -107,7 +107,8 @@ def run_loop(
     for number, (_, epochs) in enumerate(options.stages):
         run.begin(number)
         for epoch in range(run.next_epoch, epochs):
-            run.train_epoch(number, epoch)
+            if not run.train_epoch(number, epoch):
+                break
             done = sum(earlier for _, earlier in options.stages[:number]) + epoch + 1
             progress(done, total)
             if epoch - run.best_epoch >= options.patience:
@@ -143,8 +144,11 @@ class _Run:
             if self.next_epoch - 1 - self.best_epoch >= self.options.patience:
                 self.next_epoch = epochs  # it was killed after its last epoch
 
-    def train_epoch(self, number: int, epoch: int) -> None:
-        """Train one epoch, measure it, keep the best weights, and save the state."""
+    def train_epoch(self, number: int, epoch: int) -> bool:
+        """Train one epoch, measure it, keep the best weights, and save the state.
+
+        Returns False after an epoch without a batch: the learner has come to its limit.
+        """
         learner, phase = self.learner, self.options.stages[number][0]
         started = time.monotonic()
         learner.network.train()
@@ -167,6 +171,8 @@ class _Run:
             for name, value in losses.parts.items():
                 sums[name] = sums.get(name, 0.0) + value * losses.examples
         learner.network.eval()
+        if not count:
+            return False
         ndcg = learner.measure()
         means = {name: value / count for name, value in sums.items()}
         seconds = round(time.monotonic() - started, 2)
@@ -176,6 +182,7 @@ class _Run:
             self.best_epoch = epoch
             self.best = learner.weights()
         self._save(number, epoch)
+        return True
 
     def end(self) -> None:
         """Go back to the best weights of the stage."""

@@ -145,11 +145,13 @@ class WriterLearner:
         """Return None: the rate ends at 0, so that the last epoch counts."""
 
     def weights(self) -> dict[str, Any]:
-        """Return copies of all weights."""
-        return {name: w.detach().clone() for name, w in self.network.named_parameters()}
+        """Return copies of all weights, and what was read so far."""
+        copies = {name: w.detach().clone() for name, w in self.network.named_parameters()}
+        return copies | {"read": torch.tensor([self.steps, self.tokens])}
 
     def set_weights(self, weights: dict[str, Any]) -> None:
         """Go back to ``weights``."""
+        self.steps, self.tokens = weights["read"].tolist()
         with torch.no_grad():
             for name, own in self.network.named_parameters():
                 own.copy_(weights[name])
