@@ -62,7 +62,7 @@ def measure(place: Place, users: int) -> list[Line]:
     return [
         at_most(f"{name}: page of a night", many["seconds"], _GOAL_S, _seconds),
         Line(f"{own:,} users: page of a night", _seconds(few["seconds"])),
-        at_most(f"{name}: size of the page", many["size"], MOST_BYTES, megabytes),
+        at_most(f"{name}: size of the page", many["size"], MOST_BYTES, _kilobytes),
         Line(
             f"memory of that at {own:,} and {users:,} users",
             f"{megabytes(few['growth'])}, {megabytes(many['growth'])}",
@@ -95,6 +95,10 @@ def _copied(column: str, own: int) -> str:
 
 def _seconds(value: float) -> str:
     return f"{value:.1f} s"
+
+
+def _kilobytes(value: float) -> str:
+    return f"{value / 1e3:.0f} kB"
 
 
 def _in_a_process(place: Place) -> dict[str, Any]:
