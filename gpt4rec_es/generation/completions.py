@@ -6,12 +6,12 @@ https://platform.openai.com/docs/api-reference/completions; ``use_beam_search`` 
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import urllib3
 
-from gpt4rec_es.errors import DependencyError, UsageError
+from gpt4rec_es.errors import DataError, DependencyError
 
 # Of a request; a large model on a CPU takes this long for one prompt.
 _SECONDS = 120.0
@@ -53,7 +53,7 @@ class CompletionsClient:
         """Return the continuations that the server answers a request with.
 
         Raises:
-            UsageError: it refuses this prompt.
+            DataError: it refuses this prompt.
             DependencyError: it cannot be reached, stays busy, refuses the key, does not serve the
                 model, or answers something else.
         """
@@ -108,7 +108,7 @@ class CompletionsClient:
                 "The endpoint is the address of a completions server up to its /v1.",
             ) from None
         if response.status in {400, 413, 422}:
-            raise UsageError(
+            raise DataError(
                 f"{self._base} refuses a prompt ({response.status}): {_message(answer)}",
                 "See that the endpoint's context is not larger than the server's.",
             )
@@ -121,16 +121,35 @@ class CompletionsClient:
 
 
 def _choice(choice: Mapping[str, Any]) -> Choice:
-    """Return a continuation; of log-probabilities, both OpenAI's old and new form are read."""
+    """Return a continuation up to the end of its line.
+
+    Of log-probabilities, both OpenAI's old and new form are read. vLLM's beam search knows no stop.
+    """
     found = choice["logprobs"]
     if found.get("content") is not None:
-        values = [token["logprob"] for token in found["content"]]
+        tokens = [(one.get("token", ""), one["logprob"]) for one in found["content"]]
     else:
-        values = [value for value in found["token_logprobs"] if value is not None]
-    total = math.fsum(values)
-    if not math.isfinite(total) or total > 1e-3 * (len(values) + 1):
+        values = found["token_logprobs"]
+        texts = found.get("tokens") or [""] * len(values)
+        tokens = [one for one in zip(texts, values, strict=True) if one[1] is not None]
+    text = str(choice["text"])
+    line = text.lstrip("\n").partition("\n")[0]
+    if line != text:
+        tokens = tokens[: _tokens_of_line([token for token, _ in tokens])]
+    total = math.fsum(value for _, value in tokens)
+    if not math.isfinite(total) or total > 1e-3 * (len(tokens) + 1):
         raise ValueError(f"a log-probability of {total}")
-    return Choice(str(choice["text"]), min(total, 0.0), max(len(values), 1))
+    return Choice(line, min(total, 0.0), max(len(tokens), 1))
+
+
+def _tokens_of_line(tokens: Sequence[str]) -> int:
+    """Return the number of tokens up to the end of the first line that has text, end included."""
+    seen = ""
+    for place, token in enumerate(tokens, start=1):
+        seen += token
+        if "\n" in seen.lstrip("\n"):
+            return place
+    return len(tokens)
 
 
 def _message(answer: Any) -> str:

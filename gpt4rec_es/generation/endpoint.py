@@ -7,11 +7,10 @@ import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from typing import Any, Never
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from gpt4rec_es.errors import DependencyError, UsageError
+from gpt4rec_es.errors import ConflictError, DataError, UsageError
 from gpt4rec_es.generation.clean import clean_query, collapse
 from gpt4rec_es.generation.completions import Choice, CompletionsClient
 from gpt4rec_es.prompts.keys import hash128
@@ -30,8 +29,8 @@ from gpt4rec_es.records import (
 _BEHAVIOUR = "endpoint generator 1"
 # Requests of a process at a time: a server computes several in one batch.
 _REQUESTS = 8
-# UTF-8 bytes that count as a token: a tokenizer of English takes four, of other scripts fewer.
-_BYTES = 2
+# Letters of English that count as a token: a tokenizer takes four. Of others, each byte counts.
+_LETTERS = 2
 # Tokens that are continued greedily to know the model again.
 _KNOWN_BY = 16
 
@@ -101,23 +100,20 @@ class EndpointGenerator:
         prompt_titles: int | None = None,
     ) -> None:
         self._endpoint = endpoint
+        self._known: str | None = None
         self._client = CompletionsClient(endpoint.url, api_key, connections=_REQUESTS)
         titles = PromptForm().titles if prompt_titles is None else prompt_titles
         self._writer = PromptWriter(_count, endpoint.context - reserve, PromptForm(titles))
 
-    @cached_property
+    @property
     def content_hash(self) -> str:
         """The hash of model, version, kind of search, and how the model continues a prompt.
 
-        The last is asked for when it is opened and after each batch of prompts, so a model that was
-        exchanged is noticed.
+        The last is asked for each time, so a model that was exchanged is noticed.
 
         Raises:
             DependencyError: the server does not answer.
         """
-        return self._hash_now()
-
-    def _hash_now(self) -> str:
         one = self._endpoint
         known = self._complete(prompt_text(("red cotton shirt",)), 1, _KNOWN_BY, temperature=0)
         facts = (_BEHAVIOUR, one.model, one.version, str(one.has_beams), known[0].text)
@@ -143,19 +139,26 @@ class EndpointGenerator:
         """Return one generation per prompt text, in order.
 
         Raises:
-            DependencyError: the server does not answer one of them, or exchanged its model.
-            UsageError: it refuses one.
+            DependencyError: the server does not answer one of them.
+            DataError: it refuses one.
+            ConflictError: its model is not the one of the first call.
         """
         if not prompts:
             return []
+        self._require_same()
         with ThreadPoolExecutor(_REQUESTS) as pool:
             found = list(pool.map(lambda prompt: self._generation(prompt, decoding), prompts))
-        if self._hash_now() != self.content_hash:
-            raise DependencyError(
+        self._require_same()
+        return found
+
+    def _require_same(self) -> None:
+        """Refuse another model than that of the first call; a near tie may differ once."""
+        known = self._known = self._known or self.content_hash
+        if self.content_hash != known and self.content_hash != known:
+            raise ConflictError(
                 f"{self._endpoint.url} serves another model than before as {self._endpoint.model}.",
                 "Serve the one before, or register this one under another name.",
             )
-        return found
 
     def _generation(self, prompt: str, decoding: Decoding) -> Generation:
         n, most = decoding.num_beams, decoding.max_new_tokens
@@ -192,9 +195,10 @@ class EndpointGenerator:
         }
         found = self._client.complete(body)
         if not found:
-            raise UsageError(f"{self._endpoint.url} answers no continuation.", "See its log.")
+            raise DataError(f"{self._endpoint.url} answers no continuation.", "See its log.")
         return found
 
 
 def _count(text: str) -> int:
-    return -(-len(text.encode()) // _BYTES)
+    letters = sum(map(str.isascii, text))
+    return -(-letters // _LETTERS) + len(text.encode()) - letters

@@ -29,11 +29,14 @@ class Writer:
         self.model = "red "
         self.requests = 0
         self.gone: range = range(0)
+        self.refused = "nothing"
 
     def complete(self, body: dict[str, Any]) -> Any:
         self.requests += 1
         if self.requests in self.gone:
             return Reply(None, is_elasticsearch=False)
+        if self.refused in body["prompt"]:
+            return Reply({"error": {"message": "too long"}}, 400, is_elasticsearch=False)
         if body["temperature"] == 0:
             return self._answer([self.model])
         style = next((one for one in STYLES if one in body["prompt"]), STYLES[0])
@@ -102,6 +105,25 @@ def test_an_outage_in_mid_night_changes_nothing(
         )
         assert {row.outcome: row.n for row in counts} == {"ok": 39, "no_history": 1}
     assert call(capsys, "generators", "show", "served")["queries"]
+
+
+def test_a_refused_prompt_fails_for_its_users_alone(
+    writer: Writer, url: str, shop: Shop, database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call(capsys, "generators", "add", "served", "--endpoint", url, "--model", "shop-7b")
+    call(capsys, "generators", "use", "served")
+    writer.refused = "vintage red candle"
+    runtime = shop.runtime(gate_limits="failed=1 full=0 fallbacks=1 top_item=1 top_first_query=1")
+    assert run_night(runtime.night_parts(), runtime.night_options(), DAY).state == "published"
+    with database.engine.connect() as connection:
+        outcomes = connection.execute(
+            text(
+                "SELECT p.text LIKE '%vintage red candle%' AS is_refused, outcome, count(*) AS n "
+                "FROM user_outcomes JOIN run_users AS u USING (run_no, user_no) "
+                "JOIN prompts AS p USING (prompt_no) GROUP BY 1, 2 ORDER BY 1"
+            )
+        ).all()
+    assert [(row.is_refused, row.outcome) for row in outcomes] == [(False, "ok"), (True, "failed")]
 
 
 def test_an_exchanged_model_stops_the_next_night(

@@ -38,9 +38,13 @@ def other_bm25(_connection: Connection, elastic: Elasticsearch, index: str) -> N
     set_k1(elastic, index, 0.5)
 
 
-def set_k1(elastic: Elasticsearch, index: str, k1: float) -> None:
+def other_bm25_of_brands(_connection: Connection, elastic: Elasticsearch, index: str) -> None:
+    set_k1(elastic, index, 0.5, "brand_bm25")
+
+
+def set_k1(elastic: Elasticsearch, index: str, k1: float, similarity: str = "catalog_bm25") -> None:
     elastic.indices.put_settings(
-        index=index, settings={"index.similarity.catalog_bm25.k1": k1}, reopen=True
+        index=index, settings={f"index.similarity.{similarity}.k1": k1}, reopen=True
     )
     # The response comes before the shards are reopened; until then every search returns 503.
     elastic.cluster.health(index=index, wait_for_status="yellow")
@@ -269,6 +273,7 @@ DEFECTS = {
     ),
     "a document lost from the build": ("build_is_unchanged", delete_documents),
     "other k1 in the build": ("build_is_unchanged", other_bm25),
+    "other k1 of brands in the build": ("build_is_unchanged", other_bm25_of_brands),
     "a newer run is published": (
         "is_newer_than_published",
         sql("UPDATE runs SET logical_date = '2026-11-01' WHERE run_no = 2"),
@@ -313,6 +318,8 @@ def test_gates(
             restore(elastic, nights.index_name)
         if damage is other_bm25:
             set_k1(elastic, nights.index_name, 1.2)
+        if damage is other_bm25_of_brands:
+            set_k1(elastic, nights.index_name, 1.2, "brand_bm25")
     assert refused_now(database, parts) == set()
     # That one has a test of its own, test_held_out.py.
     judged = {gate.name for gate in gates.GATES} - {"hidden_purchases_are_found"}
@@ -340,6 +347,17 @@ def test_a_re_ranker_with_nothing_to_score(nights: run_rows.Run, database: Datab
         gates_ = "jsonb_set(manifest, '{gates,failed}', '0.1')"
         sql(f"UPDATE runs SET manifest = {gates_}")(connection, ANY, "")
         assert took_part(connection)[0]
+
+
+def test_lists_that_cannot_be_merged_again_are_refused(
+    nights: run_rows.Run, shop: Shop, database: Database
+) -> None:
+    parts = shop.runtime().night_parts()
+    assert nights.run_no == 2
+    assert "lists_are_merged_again" not in refused_now(database, parts)
+    with database.owner_engine.begin() as connection:
+        connection.execute(text("TRUNCATE generated_queries, generations CASCADE"))
+    assert "lists_are_merged_again" in refused_now(database, parts)
 
 
 def took_part(connection: Connection) -> tuple[bool, str, str]:

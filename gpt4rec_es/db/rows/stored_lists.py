@@ -66,17 +66,26 @@ def load_list(connection: Connection, run_no: int, user_no: int) -> list[ListedR
     return [ListedRow(*row) for row in found]
 
 
-def load_sampled_lists(connection: Connection, run_no: int, users: int) -> dict[int, list[int]]:
-    """Return user number -> item numbers by rank, of sampled users whose outcome is not failed."""
+def load_sampled_lists(connection: Connection, run: Run, users: int) -> dict[int, list[int]]:
+    """Return user number -> item numbers by rank, of sampled users whose outcome is not failed.
+
+    Of a run that serves all they are others than the users of its canary, and those of other runs.
+    """
     found = connection.execute(
         text("""
-        SELECT o.user_no, coalesce(
+        SELECT user_no, coalesce(
             (SELECT array_agg(r.item_no ORDER BY r.rank) FROM recommendations AS r
-             WHERE r.run_no = :run_no AND r.user_no = o.user_no), '{}')
-        FROM user_outcomes AS o WHERE o.run_no = :run_no AND o.outcome <> 'failed'
-        ORDER BY hashint8extended(o.user_no, :seed), o.user_no LIMIT :users
+             WHERE r.run_no = :run_no AND r.user_no = sampled.user_no), '{}')
+        FROM (
+            SELECT user_no FROM user_outcomes WHERE run_no = :run_no AND outcome <> 'failed'
+            ORDER BY hashint8extended(user_no, :seed), user_no LIMIT :users
+        ) AS sampled
         """),
-        {"run_no": run_no, "users": users, "seed": SEED},
+        {
+            "run_no": run.run_no,
+            "users": users,
+            "seed": SEED if run.is_canary else SEED + run.run_no,
+        },
     )
     return {user_no: list(items) for user_no, items in found}
 

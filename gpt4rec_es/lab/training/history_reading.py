@@ -26,6 +26,8 @@ from gpt4rec_es.metrics.lists import as_lists
 _K = 10
 _SAMPLES = 256
 _STEP = 512  # histories read at a time
+# Scores of users kept back for all titles that are held in memory, and users whatever the catalog.
+_SCORES, _FEWEST_USERS = 100_000_000, 100
 _TEMPERATURES = (1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
 
 
@@ -44,12 +46,17 @@ class NumberedTitles:
 
 
 def number_titles(histories: Histories, validation: Histories, tokens: Any) -> NumberedTitles:
-    """Return the titles of ``histories`` as numbered there; unknown ones of ``validation`` go."""
+    """Return the titles of ``histories`` as numbered there; unknown ones of ``validation`` go.
+
+    Of a large catalog only the first users of ``validation`` stay, so that scores fit into memory.
+    """
+    most = max(_FEWEST_USERS, _SCORES // max(len(histories.titles), 1))
     numbers = {title: number for number, title in enumerate(histories.titles)}
     known = [numbers.get(title, -1) for title in validation.titles]
-    read, targets = [], []
+    read: list[list[int]] = []
+    targets: list[int] = []
     for _, own in validation:
-        if len(own) > 1 and known[own[-1]] >= 0:
+        if len(own) > 1 and known[own[-1]] >= 0 and len(read) < most:
             read.append([known[title] for title in own[:-1] if known[title] >= 0])
             targets.append(known[own[-1]])
     return NumberedTitles(tokens, [own.tolist() for _, own in histories], read, targets)

@@ -153,6 +153,8 @@ def _train_reader(
 ) -> tuple[PhaseResult, list[EpochRow]]:
     now = time.monotonic()
     deadline = now + (ends - now) * _READER_PART if ends else None
+    if (work.parent / "decoder" / "state.pt").exists():
+        deadline = now  # the decoder has learned from this reader
     learner = ReaderLearner(
         reader, data, options.pretrain_lr, options.batch_size, options.seed, deadline
     )
@@ -184,7 +186,7 @@ def _train_decoder(
         states=options.batch_size,
         seed=options.seed,
         temperature=temperature,
-        seconds=ends - time.monotonic() if ends else None,
+        seconds=max(ends - time.monotonic(), 1.0) if ends else None,
         mixed=_is_mixed(options, networks.pick_device(options.device)),
     )
     learner = WriterLearner(network, data, TitleTargets(titles), writing)

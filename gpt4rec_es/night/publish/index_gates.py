@@ -5,6 +5,7 @@ from typing import Any
 
 from gpt4rec_es.db.rows.documents import current_catalog_version
 from gpt4rec_es.db.rows.measured_lists import CatalogItem, count_catalog, sample_recommended
+from gpt4rec_es.elastic.similarity import FieldBm25, same_field_bm25
 from gpt4rec_es.index.inspect import (
     applied_bm25,
     describe_index,
@@ -21,28 +22,34 @@ _DOCUMENTS = 200
 def build_is_unchanged(checked: Checked) -> Verdict:
     """Check that the pinned build has its recorded uuid, documents, k1 and b, and scores by them.
 
-    k1 and b are read from the settings and from explanations of scores.
+    k1 and b are read from the settings, and those of titles from explanations of scores, too.
     """
     elastic, run = checked.elastic, checked.run
     wanted = run.manifest["build"]
     found = describe_index(elastic, run.index_name)
     used = applied_bm25(elastic, run.index_name, sample_titles(elastic, run.index_name))
     bm25 = Bm25(wanted["k1"], wanted["b"])
+    of_fields = {name: Bm25(*pair) for name, pair in wanted.get("field_bm25", {}).items()}
     others = [one for one in used if not _is_same(one, bm25)]
     same = (
         found.uuid == wanted["uuid"]
         and found.documents == wanted["documents"]
         and _is_same(found.bm25, bm25)
+        and same_field_bm25(found.field_bm25, of_fields)
         and not others
     )
     scored = f"; scores use k1 {others[0].k1:g}, b {others[0].b:g}" if others else ""
     return Verdict(
         same,
-        f"{found.documents} documents, k1 {found.bm25.k1:g}, b {found.bm25.b:g}, "
+        f"{found.documents} documents, {_said(found.bm25, found.field_bm25)}, "
         f"uuid {found.uuid}{scored}",
-        f"{wanted['documents']} documents, k1 {wanted['k1']:g}, b {wanted['b']:g}, "
-        f"uuid {wanted['uuid']}",
+        f"{wanted['documents']} documents, {_said(bm25, of_fields)}, uuid {wanted['uuid']}",
     )
+
+
+def _said(bm25: Bm25, fields: FieldBm25) -> str:
+    others = [f"{name} k1 {one.k1:g}, b {one.b:g}" for name, one in sorted(fields.items())]
+    return ", ".join([f"k1 {bm25.k1:g}, b {bm25.b:g}", *others])
 
 
 def _is_same(one: Bm25, other: Bm25) -> bool:

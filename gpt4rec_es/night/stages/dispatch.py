@@ -85,8 +85,8 @@ class StageWork:
             generator = self.parts.open_generator(row, recipe)
             if generator.content_hash != run.content_hash:
                 raise ConflictError(
-                    f"The files of generator {row.name!r} changed since {run.run_id} was planned.",
-                    "Restore them, or run `gpt4rec night --supersede` to plan a new run.",
+                    f"{row.changed.removesuffix('.')}, and {run.run_id} was planned with that.",
+                    "Restore it, or run `gpt4rec night --supersede` to plan a new run.",
                 )
             if recipe.decoding.mode == "titles":
                 generator = generator.choosing(titles_of_run(self.parts.elastic, run))

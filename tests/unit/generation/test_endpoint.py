@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gpt4rec_es.errors import DependencyError, UsageError
+from gpt4rec_es.errors import ConflictError, DataError, DependencyError, UsageError
 from gpt4rec_es.generation import completions
 from gpt4rec_es.generation.endpoint import Endpoint, EndpointGenerator
 from gpt4rec_es.prompts.catalog_titles import catalog_titles
@@ -87,6 +87,17 @@ def test_log_probabilities_of_the_new_form_are_read() -> None:
     assert (query.sum_logprob, query.n_tokens) == (-0.75, 2)
 
 
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_query_ends_with_its_line_also_where_a_server_knows_no_stop(is_new: bool) -> None:
+    tokens = ["\n", " red", " lamp", "\n", "In the", " future"]
+    old = {"tokens": tokens, "token_logprobs": [-1.0] * len(tokens)}
+    new = {"content": [{"token": token, "logprob": -1.0} for token in tokens]}
+    answer = {"text": "".join(tokens), "logprobs": new if is_new else old}
+    with serving(always(answer)) as url:
+        query = opened(url).generate(PROMPTS[:1], DECODING)[0].queries[0]
+    assert (query.text, query.sum_logprob, query.n_tokens) == ("red lamp", -4.0, 4)
+
+
 def test_samples_are_the_same_if_a_server_gives_one_per_request(trained_folder: Path) -> None:
     many, single = Model(trained_folder), Model(trained_folder, per_request=1)
     with serving(many.complete) as first, serving(single.complete) as second:
@@ -127,7 +138,7 @@ def test_a_server_that_is_gone_is_named() -> None:
 
 def test_a_prompt_that_is_refused_is_no_outage() -> None:
     refusal = Reply({"error": {"message": "too long"}}, 400, is_elasticsearch=False)
-    with serving(lambda _: refusal) as url, pytest.raises(UsageError, match="too long"):
+    with serving(lambda _: refusal) as url, pytest.raises(DataError, match="too long"):
         opened(url).generate(PROMPTS, DECODING)
 
 
@@ -163,7 +174,7 @@ def test_an_exchanged_model_is_noticed_when_opened_and_while_it_writes() -> None
         assert before.generate(PROMPTS, DECODING)
         says["text"] = "sofa"
         assert opened(url).content_hash != known
-        with pytest.raises(DependencyError, match="another model"):
+        with pytest.raises(ConflictError, match="another model"):
             before.generate(PROMPTS, DECODING)
         assert opened(url, version="2").content_hash != opened(url).content_hash
 
@@ -179,3 +190,7 @@ def test_prompts_fit_the_context_by_their_bytes() -> None:
     assert prompt is not None
     assert 1 <= prompt.used < 15
     assert len(prompt.text.encode()) <= 2 * 120
+    thai = generator.write_prompt(["\u0e41\u0e08\u0e01\u0e31\u0e19"] * 40)
+    assert thai is not None
+    assert len(thai.text.encode()) < 2 * 120
+    assert thai.used < prompt.used

@@ -15,6 +15,7 @@ from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.generation.card import read_card
 from gpt4rec_es.generation.factory import open_generator
 from gpt4rec_es.generation.options import TrainingOptions, training_options
+from gpt4rec_es.lab.training import history_reading
 from gpt4rec_es.lab.training.dataset import TrainingData, collect_histories
 from gpt4rec_es.lab.training.history_reading import fitted_temperature, number_titles
 from gpt4rec_es.lab.training.phases import train_network
@@ -67,6 +68,32 @@ def test_a_limit_of_minutes_ends_both_phases(tmp_path: Path) -> None:
     card = train_network(shop_data(), options, tmp_path / "timed", no_progress).card
     assert 0 < card["phases"]["decoder"]["steps"] < card["phases"]["decoder"]["planned_steps"]
     assert card["seconds"] < 60
+
+
+def test_a_reader_stays_as_the_decoder_knows_it_after_a_kill(tmp_path: Path) -> None:
+    options = replace(VECTORS, pretrain_epochs=10_000, epochs=10_000, max_minutes=0.1)
+    seen: list[int] = []
+
+    def kill(done: int, total: int | None) -> None:
+        assert total == 20_000
+        if done > 10_000:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_network(shop_data(), options, tmp_path / "timed", kill)
+    train_network(shop_data(), options, tmp_path / "timed", lambda done, _: seen.append(done))
+    # At most one epoch, without any batch, in which the loop sees that the time is over.
+    assert len([done for done in seen if done < 10_000]) <= 1
+    assert max(seen) > 10_000
+
+
+def test_scores_of_users_kept_back_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = shop_data()
+    tokens = padded_tokens([[1]] * len(data.histories.titles))
+    assert len(number_titles(data.histories, data.validation, tokens).read) == 10
+    monkeypatch.setattr(history_reading, "_FEWEST_USERS", 3)
+    monkeypatch.setattr(history_reading, "_SCORES", 4 * len(data.histories.titles))
+    assert len(number_titles(data.histories, data.validation, tokens).read) == 4
 
 
 def test_unknown_titles_and_all_known_ones_have_a_place(vectors_folder: Path) -> None:
