@@ -125,7 +125,7 @@ def differing(
 )
 def test_same_hits_order_and_scores(elastic: Elasticsearch, catalog: Catalog, bm25: Bm25) -> None:
     elastic.indices.put_settings(
-        index=catalog.index, settings=similarity_settings(bm25), reopen=True
+        index=catalog.index, settings=similarity_settings(bm25, {}), reopen=True
     )
     elastic.cluster.health(index=catalog.index, wait_for_status="green", timeout="30s")
     assert differing(elastic, catalog, bm25) == []

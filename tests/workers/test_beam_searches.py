@@ -3,6 +3,7 @@
 import csv
 import datetime as dt
 import gzip
+from dataclasses import replace
 from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
@@ -51,13 +52,14 @@ def test_either_engine_stores_the_same_queries_and_lists(
         use_generator(at, "gpt2", trained_folder)
         # The default decoding settings, not the small shop's; two batch sizes.
         runtime = shop.runtime(
-            beam_search=beam_search,
             num_queries=10,
             num_beams=20,
             max_new_tokens=24,
             generate_shard_size=40,
             gate_limits="top_item=1",
         )
+        options = replace(runtime.settings.generator, beam_search=beam_search)
+        runtime.settings = runtime.settings.model_copy(update={"generator": options})
         import_items(runtime.engine, [SAMPLE / "items.csv.gz"], actor="test")
         import_interactions(runtime.engine, [path], actor="test")
         report = run_night(runtime.night_parts(), runtime.night_options(), DAY)

@@ -35,7 +35,9 @@ def test_values_are_compared_in_single_precision() -> None:
 
 
 def test_settings_name_the_similarity() -> None:
-    assert similarity_settings(Bm25(0.9, 0.4)) == {
+    assert similarity_settings(Bm25(0.9, 0.4), {"brand": Bm25(0.3, 0.1)}) == {
         "index.similarity.catalog_bm25.k1": 0.9,
         "index.similarity.catalog_bm25.b": 0.4,
+        "index.similarity.brand_bm25.k1": 0.3,
+        "index.similarity.brand_bm25.b": 0.1,
     }
