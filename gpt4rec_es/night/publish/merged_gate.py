@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from gpt4rec_es.db.rows.stored_lists import load_sampled_lists
+from gpt4rec_es.night.inputs.item_vectors import load_run_items
 from gpt4rec_es.night.inputs.near import open_searches
 from gpt4rec_es.night.inputs.rules import load_item_rules
 from gpt4rec_es.night.publish.checked import Checked, Verdict
@@ -48,5 +49,7 @@ def lists_are_merged_again(checked: Checked) -> Verdict:
 def _merge(checked: Checked, user_nos: list[int]) -> Mapping[int, Merge]:
     run, connection, parts = checked.run, checked.connection, checked.parts
     hits = RunHits(parts.engine, run, open_searches(parts, run))
-    rules = load_item_rules(connection, run)
-    return merge_users(parts.engine, run, user_nos, hits, rules, check=lambda: None).merges
+    rules, items = load_item_rules(connection, run), load_run_items(connection, run)
+    return merge_users(
+        parts.engine, run, user_nos, hits, rules, check=lambda: None, items=items
+    ).merges
