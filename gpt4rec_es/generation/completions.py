@@ -30,6 +30,14 @@ class Choice(NamedTuple):
     n_tokens: int
 
 
+class _UnansweredError(Exception):
+    """A request to send again, after ``pause`` seconds if the server says so."""
+
+    def __init__(self, said: str, pause: float = 0.0) -> None:
+        super().__init__(said)
+        self.pause = pause
+
+
 class CompletionsClient:
     """Sends requests to the folder ``/completions`` of a base URL, which ends with ``/v1``.
 
@@ -67,19 +75,19 @@ class CompletionsClient:
             ) from error
 
     def _ask(self, body: bytes) -> Any:
-        for wait in (*_WAITS, None):
-            said, pause = self._ask_once(body)
-            if not isinstance(said, str):
-                return said[0]
-            if wait is None:
-                break
-            time.sleep(min(max(wait, pause), _LONGEST_WAIT))
-        raise DependencyError(
-            f"{self._base} {said}, {len(_WAITS) + 1} times.", "Start it, or see its log."
-        )
+        for wait in _WAITS:
+            try:
+                return self._ask_once(body)
+            except _UnansweredError as error:
+                time.sleep(min(max(wait, error.pause), _LONGEST_WAIT))
+        try:
+            return self._ask_once(body)
+        except _UnansweredError as error:
+            raise DependencyError(
+                f"{self._base} {error}, {len(_WAITS) + 1} times.", "Start it, or see its log."
+            ) from error
 
-    def _ask_once(self, body: bytes) -> tuple[str | tuple[Any], float]:
-        """Return (answer,), or why there is none and how long the server says to wait."""
+    def _ask_once(self, body: bytes) -> Any:
         try:
             response = self._pool.request(
                 "POST",
@@ -91,9 +99,10 @@ class CompletionsClient:
             content = response.read(_ANSWER_BYTES)
             response.release_conn()
         except urllib3.exceptions.HTTPError as error:
-            return f"cannot be reached ({type(error).__name__})", 0.0
+            raise _UnansweredError(f"cannot be reached ({type(error).__name__})") from error
         if response.status in _TRY_AGAIN:
-            return f"answers {response.status}", _seconds(response.headers.get("Retry-After"))
+            pause = _seconds(response.headers.get("Retry-After"))
+            raise _UnansweredError(f"answers {response.status}", pause)
         if response.status in {401, 403}:
             raise DependencyError(
                 f"{self._base} refuses the key ({response.status}).",
@@ -117,7 +126,7 @@ class CompletionsClient:
                 f"{self._base} completes nothing ({response.status}): {_message(answer)}",
                 "See that it serves the model by this name.",
             )
-        return (answer,), 0.0
+        return answer
 
 
 def _choice(choice: Mapping[str, Any]) -> Choice:

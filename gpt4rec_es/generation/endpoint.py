@@ -153,8 +153,9 @@ class EndpointGenerator:
 
     def _require_same(self) -> None:
         """Refuse another model than that of the first call; a near tie may differ once."""
-        known = self._known = self._known or self.content_hash
-        if self.content_hash != known and self.content_hash != known:
+        if self._known is None:
+            self._known = self.content_hash
+        elif all(self.content_hash != self._known for _ in range(2)):
             raise ConflictError(
                 f"{self._endpoint.url} serves another model than before as {self._endpoint.model}.",
                 "Serve the one before, or register this one under another name.",

@@ -27,19 +27,17 @@ def lists_are_merged_again(checked: Checked) -> Verdict:
         merged = _merge(checked, list(stored))
     except ValueError as error:  # stored vectors that are damaged
         return Verdict(False, f"the lists cannot be merged again: {error}", "none that differs")
-    if missing := stored.keys() - merged.keys():
-        # Erased meanwhile, or their queries or hits are gone.
-        now = load_sampled_lists(checked.connection, run, _USERS)
-        stored = {user_no: items for user_no, items in stored.items() if user_no in now}
-        missing &= stored.keys()
-    other = len(missing) + sum(
-        [pick.item_no for pick in merged[user_no].picks] != items
+    # Users whose queries or hits are gone cannot be merged.
+    differing = {
+        user_no
         for user_no, items in stored.items()
-        if user_no not in missing
-    )
+        if user_no not in merged or [pick.item_no for pick in merged[user_no].picks] != items
+    }
+    if differing:  # users that were erased meanwhile have no list
+        differing &= load_sampled_lists(checked.connection, run, _USERS).keys()
     return Verdict(
-        other == 0,
-        f"of {len(stored)} lists that were merged again, {other} differ",
+        not differing,
+        f"of {len(stored)} lists that were merged again, {len(differing)} differ",
         "none that differs",
         # Other code may merge differently.
         is_blocking=run.code_version == code_version(),
