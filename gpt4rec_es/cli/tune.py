@@ -16,7 +16,6 @@ from gpt4rec_es.cli.tune_lists_output import print_list_trial, print_list_trials
 from gpt4rec_es.cli.tune_output import print_list, print_trial
 
 if TYPE_CHECKING:
-    from gpt4rec_es.elastic.similarity import FieldBm25
     from gpt4rec_es.index.bm25 import Bm25Change
 
 
@@ -92,32 +91,21 @@ def promote(trial: int, reason: str | None, force: bool, dry_run: bool, as_json:
     """
     from gpt4rec_es.cli.index_bm25 import render_change
     from gpt4rec_es.cli.recipes import emit_change
-    from gpt4rec_es.index.bm25 import has_fields, set_bm25
     from gpt4rec_es.lab.tuning.lists.promote import promote_list_trial, show_list_trial
     from gpt4rec_es.lab.tuning.trials import promote as promote_trial
 
     runtime = get_runtime()
 
-    def set_fields(fields: "FieldBm25", why: str) -> None:
-        where = runtime.engine, runtime.elastic, runtime.settings.index_alias
-        if not has_fields(*where, fields):  # as after a promotion that was killed
-            set_bm25(
-                *where,
-                fields=fields,
-                actor=runtime.settings.actor,
-                reason=why,
-                dry_run=dry_run,
-            )
-
     if found := show_list_trial(runtime.engine, trial):
         change_of_use = promote_list_trial(
             runtime.engine,
+            runtime.elastic,
+            runtime.settings.index_alias,
             found.trial,
             actor=runtime.settings.actor,
             reason=reason,
             force=force,
             dry_run=dry_run,
-            set_fields=set_fields,
         )
         emit_change(change_of_use, dry_run, as_json)
         return

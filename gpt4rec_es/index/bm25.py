@@ -99,12 +99,6 @@ def set_bm25(
         return Bm25Change(before, after, bm25, deleted, of_fields)
 
 
-def has_fields(engine: Engine, client: Elasticsearch, alias: str, fields: FieldBm25) -> bool:
-    """Return whether the live build has these k1, b of fields; raises as ``live_build`` does."""
-    of_build = live.live_build(engine, client, alias).field_bm25
-    return same_field_bm25(other_than_default({**of_build, **fields}), of_build)
-
-
 def undo_bm25(
     engine: Engine,
     client: Elasticsearch,

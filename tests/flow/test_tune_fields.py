@@ -27,10 +27,6 @@ from tests.shop import RECIPE, Shop, use_recipe
 USERS = 24
 
 
-def no_fields(*_: object) -> None:
-    raise AssertionError
-
-
 @pytest.fixture
 def branded(shop: Shop, database: Database, monkeypatch: pytest.MonkeyPatch) -> Runtime:
     """Users buy a lamp that names a brand, and then a chair of that brand, which does not."""
@@ -85,7 +81,8 @@ def test_a_planted_gain_is_found_promoted_used_and_undone(
     assert (recall["live_value"], recall["best_value"]) == (0, 1)
     assert branded.recipe.recipe.search.fields == ()
 
-    promote_list_trial(database.engine, trial, set_fields=no_fields, actor="test")
+    alias = branded.settings.index_alias
+    promote_list_trial(database.engine, branded.elastic, alias, trial, actor="test")
     now = branded.recipe_called(f"trial-{trial.trial_no}").recipe
     assert dict(now.search.fields) == trial.document["search"]["fields"]
     fresh = Runtime(branded.settings)
@@ -151,6 +148,13 @@ def test_k1_and_b_of_a_field_are_tuned_and_promoted_with_the_recipe_that_searche
         "index", "bm25", "set", "--field", "description", "--k1", "0.4", "--b", "0", code=2
     )
     assert "of description: the defaults" in cli("index", "bm25", "undo")
+    cli("index", "bm25", "set", "--k1", "2", "--b", "0.5")
+    refused = cli.error("tune", "promote", str(trial.trial_no), code=1)
+    assert "k1 and b changed since trial" in refused
+    cli("tune", "promote", str(trial.trial_no), "--force")
+    build = live_build(live.engine, live.elastic, alias)
+    assert build.bm25.k1 == 2
+    assert build.field_bm25 == {"description": Bm25(0.4, 0.0)}
 
 
 def test_the_command_prints_the_trial_and_keeps_what_is_not_better(

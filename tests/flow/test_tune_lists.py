@@ -41,10 +41,6 @@ POOR = NamedRecipe("poor", Recipe(fusion=Fusion((("history_titles", 1.0),))))
 DEFAULT = shipped("default")
 
 
-def no_fields(*_: object) -> None:
-    raise AssertionError
-
-
 @pytest.fixture
 def options(tmp_path: Path) -> ListTuningOptions:
     return ListTuningOptions(
@@ -103,13 +99,12 @@ def test_a_better_recipe_is_found_promoted_and_taken_back(
         assert (row.users_now > row.users_before) == (row.changed_direction == "gained")
     assert tune_lists(parts, options).document == trial.document  # by seed
 
+    place = runtime.engine, runtime.elastic, runtime.settings.index_alias
     with pytest.raises(ConflictError, match="compared with 'poor'"):
-        promote_list_trial(runtime.engine, trial, set_fields=no_fields, actor="test")
-    dry = promote_list_trial(
-        runtime.engine, trial, set_fields=no_fields, actor="test", force=True, dry_run=True
-    )
+        promote_list_trial(*place, trial, actor="test")
+    dry = promote_list_trial(*place, trial, actor="test", force=True, dry_run=True)
     assert dry.before == "test"
-    promote_list_trial(runtime.engine, trial, set_fields=no_fields, actor="test", force=True)
+    promote_list_trial(*place, trial, actor="test", force=True)
     live = runtime.recipe
     assert (live.name, live.recipe.content_hash) == (f"trial-{trial.trial_no}", trial.content_hash)
     undo_use(runtime.engine, actor="test", reason=None)
@@ -137,8 +132,9 @@ def test_what_is_live_can_be_best(runtime: Runtime, options: ListTuningOptions) 
     trial = tune_lists(parts, again)
     assert not trial.is_change
     assert "Keep best" in trial.verdict
+    alias = runtime.settings.index_alias
     with pytest.raises(UsageError, match="changes nothing"):
-        promote_list_trial(runtime.engine, trial, set_fields=no_fields, actor="test")
+        promote_list_trial(runtime.engine, runtime.elastic, alias, trial, actor="test")
 
 
 def test_too_few_users_are_refused_before_work(

@@ -5,7 +5,7 @@ from typing import Any
 
 from gpt4rec_es.db.rows.documents import current_catalog_version
 from gpt4rec_es.db.rows.measured_lists import CatalogItem, count_catalog, sample_recommended
-from gpt4rec_es.elastic.similarity import FieldBm25, same_field_bm25
+from gpt4rec_es.elastic.similarity import FieldBm25, same_bm25, same_field_bm25
 from gpt4rec_es.index.inspect import (
     applied_bm25,
     describe_index,
@@ -30,11 +30,11 @@ def build_is_unchanged(checked: Checked) -> Verdict:
     used = applied_bm25(elastic, run.index_name, sample_titles(elastic, run.index_name))
     bm25 = Bm25(wanted["k1"], wanted["b"])
     of_fields = {name: Bm25(*pair) for name, pair in wanted.get("field_bm25", {}).items()}
-    others = [one for one in used if not _is_same(one, bm25)]
+    others = [one for one in used if not same_bm25(one, bm25)]
     same = (
         found.uuid == wanted["uuid"]
         and found.documents == wanted["documents"]
-        and _is_same(found.bm25, bm25)
+        and same_bm25(found.bm25, bm25)
         and same_field_bm25(found.field_bm25, of_fields)
         and not others
     )
@@ -50,10 +50,6 @@ def build_is_unchanged(checked: Checked) -> Verdict:
 def _said(bm25: Bm25, fields: FieldBm25) -> str:
     others = [f"{name} k1 {one.k1:g}, b {one.b:g}" for name, one in sorted(fields.items())]
     return ", ".join([f"k1 {bm25.k1:g}, b {bm25.b:g}", *others])
-
-
-def _is_same(one: Bm25, other: Bm25) -> bool:
-    return abs(one.k1 - other.k1) < 1e-6 and abs(one.b - other.b) < 1e-6
 
 
 def build_has_the_catalog(checked: Checked) -> Verdict:

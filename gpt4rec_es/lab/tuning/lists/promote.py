@@ -1,25 +1,24 @@
 """Stored trials of recipes: show one, and make its recipe the live one."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
+from elasticsearch import Elasticsearch
 from sqlalchemy import Engine
 
 from gpt4rec_es.db.engine import transaction
-from gpt4rec_es.db.rows import encoders, rerankers
+from gpt4rec_es.db.rows import builds, encoders, rerankers
 from gpt4rec_es.db.rows import list_trials as rows
 from gpt4rec_es.db.rows.list_trials import ListTrialRow
-from gpt4rec_es.elastic.similarity import FieldBm25
+from gpt4rec_es.elastic.similarity import other_than_default, same_bm25, same_field_bm25
 from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.index.bm25 import set_bm25
+from gpt4rec_es.index.live import live_build
 from gpt4rec_es.options.recipe import NamedRecipe
 from gpt4rec_es.options.recipe_document import read_document
 from gpt4rec_es.recipes.live import UseChange, live_recipe, use_recipe
 from gpt4rec_es.recipes.store import store_recipe
 from gpt4rec_es.records import Bm25
-
-# Makes k1, b of fields live, with a reason; a dry run only checks.
-SetFields: TypeAlias = Callable[[FieldBm25, str], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +51,25 @@ def show_list_trial(engine: Engine, trial_no: int) -> ListTrialReport | None:
 
 def promote_list_trial(
     engine: Engine,
+    client: Elasticsearch,
+    alias: str,
     trial: ListTrialRow,
     *,
     actor: str,
     reason: str | None = None,
     force: bool = False,
     dry_run: bool = False,
-    set_fields: SetFields,
 ) -> UseChange:
     """Store the recipe of ``trial`` as ``trial-N``, make it the live one, and return the change.
 
-    set_fields: makes k1, b of fields live for a reason, before the recipe is. force: also if the
-    trial recommends the live recipe, or another one is live now.
+    Its k1 and b of fields become live before it; a trial without any asks no server. force: also if
+    the trial recommends the live recipe, or another one, or other k1 and b, are live now.
 
     Raises:
         UsageError: the trial recommends the live recipe, its recipe is live, or its re-ranker or
         encoder is not registered.
-        ConflictError: another recipe is live than the one it was compared with.
+        ConflictError: another recipe is live than the one it was compared with, or other k1 and b.
+        DependencyError: the server cannot be reached.
     """
     number = trial.trial_no
     recipe = read_document(trial.document, f"The recipe of trial {number}")
@@ -97,10 +98,39 @@ def promote_list_trial(
     why = f"trial {number}" + (", forced" if force else "") + (f": {reason}" if reason else "")
     if trial.field_bm25:
         # Before the recipe: until a recipe searches these fields, no list depends on them.
-        set_fields({field: Bm25(*one) for field, one in trial.field_bm25.items()}, why)
+        _set_fields(engine, client, alias, trial, actor, why, force=force, dry_run=dry_run)
     if is_live:
         return UseChange(live.name, live)
     if dry_run:
         return UseChange(live.name, NamedRecipe(name, recipe))
     store_recipe(engine, name, recipe, actor=actor, reason=why, trial_no=number)
     return use_recipe(engine, name, actor=actor, reason=why)
+
+
+def _set_fields(
+    engine: Engine,
+    client: Elasticsearch,
+    alias: str,
+    trial: ListTrialRow,
+    actor: str,
+    why: str,
+    *,
+    force: bool,
+    dry_run: bool,
+) -> None:
+    wanted = {field: Bm25(*one) for field, one in (trial.field_bm25 or {}).items()}
+    now = live_build(engine, client, alias)
+    if same_field_bm25(other_than_default({**now.field_bm25, **wanted}), now.field_bm25):
+        return  # as after a promotion that was killed
+    with transaction(engine) as connection:
+        measured = builds.load(connection, trial.build_no)
+    same = same_bm25(measured.bm25, now.bm25) and same_field_bm25(
+        measured.field_bm25, now.field_bm25
+    )
+    if not same and not force:
+        raise ConflictError(
+            f"k1 and b changed since trial {trial.trial_no} was measured (build "
+            f"{measured.build_no}, now {now.build_no}).",
+            "Tune again, or --force.",
+        )
+    set_bm25(engine, client, alias, fields=wanted, actor=actor, reason=why, dry_run=dry_run)
