@@ -171,7 +171,8 @@ train.add_command(baseline)
 @click.option(
     "--with-validation",
     is_flag=True,
-    help="With --split: train on its validation part as well, before the test.",
+    help="With --split: train on its validation part as well, but for 2 % of its users, before "
+    "the test.",
 )
 @click.option(
     "--validation-fraction",

@@ -7,7 +7,7 @@ default of the library changes the output.
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from transformers import DynamicCache, GenerationConfig
@@ -25,13 +25,14 @@ class Hypothesis:
     sum_logprob: float
 
 
+_Prompt = TypeVar("_Prompt")
+
 # (network, prompts as token ids, settings, end token) -> hypotheses per prompt, in order
 SearchBeams = Callable[[Any, Sequence[Sequence[int]], Decoding, int], list[list[Hypothesis]]]
 
 
 def search_halved(
-    search: Callable[[Sequence[Sequence[int]]], list[list[Hypothesis]]],
-    prompts: Sequence[Sequence[int]],
+    search: Callable[[Sequence[_Prompt]], list[list[Hypothesis]]], prompts: Sequence[_Prompt]
 ) -> list[list[Hypothesis]]:
     """Return what ``search`` finds; prompts that do not fit into memory are searched in halves."""
     try:

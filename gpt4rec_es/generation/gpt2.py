@@ -127,7 +127,8 @@ class Gpt2Generator:
             own_ids = [ids[place] for place in batch]
             if decoding.mode == "titles":
                 chooser = self._chooser(network, decoding)
-                beams = chooser.search(own_ids, decoding.num_beams)
+                bought = [self._bought(prompts[place], decoding) for place in batch]
+                beams = chooser.search(own_ids, decoding.num_beams, bought)
             else:
                 chooser = None
                 end_id = self._tokenizer.end_id
@@ -193,6 +194,12 @@ class Gpt2Generator:
             ids = title_ids(self._titles.texts, self._tokenizer, decoding.max_new_tokens)
             self._choosers[key] = TitleChooser(network, TitleTrie(ids), self._inputs.frame)
         return self._choosers[key]
+
+    def _bought(self, prompt: str, decoding: Decoding) -> list[tuple[int, ...]]:
+        """Return the tokens of the prompt's titles, which are searched for without a generator."""
+        from gpt4rec_es.generation.title_search.chooser import title_ids  # noqa: PLC0415 - torch
+
+        return title_ids(self._inputs.titles(prompt), self._tokenizer, decoding.max_new_tokens)
 
     def _network(self, dtype: str, beam_search: "BeamSearch") -> Any:
         if dtype not in self._networks:

@@ -7,7 +7,7 @@ from typing import Any
 from gpt4rec_es.encoders.folder import Checkpoint
 from gpt4rec_es.encoders.tokenizer import PromptTokenizer
 from gpt4rec_es.prompts.keys import hash128
-from gpt4rec_es.prompts.template import prompt_text, target_text
+from gpt4rec_es.prompts.template import prompt_text, target_text, titles_in
 from gpt4rec_es.prompts.title_lines import titles_of
 
 # Histories that are read at once.
@@ -25,6 +25,10 @@ class WordInputs:
     def ids(self, prompts: Sequence[str]) -> list[list[int]]:
         """Return the ids that the decoder reads for each prompt."""
         return self._tokenizer.encode_all(prompts)
+
+    def titles(self, prompt: str) -> list[str]:
+        """Return the display titles of a prompt; one with ". " inside is read as two."""
+        return titles_in(prompt)
 
     def open(self, folder: Path, dtype: str, device: str) -> Any:
         """Return the decoder in ``folder``."""
@@ -55,6 +59,10 @@ class HistoryInputs:
     def ids(self, prompts: Sequence[str]) -> list[list[int]]:
         """Return the ids of each prompt, by its place."""
         return [self._row(place) for place in range(1, len(prompts) + 1)]
+
+    def titles(self, prompt: str) -> list[str]:
+        """Return the display titles of a prompt."""
+        return titles_of(prompt)
 
     def open(self, folder: Path, dtype: str, device: str) -> Any:
         """Return the decoder in ``folder``, and keep its reader."""

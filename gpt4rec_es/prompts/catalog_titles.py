@@ -23,4 +23,7 @@ def generation_settings(decoding: Decoding, titles_hash: str | None) -> str:
     titles_hash: of the titles that were chosen among; None: text was written freely.
     """
     values = decoding.as_dict()
-    return canonical_json(values if titles_hash is None else {**values, "titles": titles_hash})
+    if titles_hash is not None:
+        # "bought": until this entry, titles of the prompt were chosen, too.
+        values |= {"titles": titles_hash, "bought": False}
+    return canonical_json(values)

@@ -42,6 +42,11 @@ def prompt_text(displays: Sequence[str]) -> str:
     return "".join((OPENING, *map(title_piece, displays), CLOSING))
 
 
+def titles_in(prompt: str) -> list[str]:
+    """Return the display titles of a ``prompt_text``; one with ". " inside comes as two."""
+    return prompt.removeprefix(OPENING).removesuffix(CLOSING).strip().removesuffix(".").split(". ")
+
+
 def target_text(display: str) -> str:
     """Return the continuation of a prompt if ``display`` was bought next, without the end token."""
     return f" {display}"

@@ -12,6 +12,7 @@ from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.lab.splits.create import create_split
 from gpt4rec_es.lab.splits.protocols import SplitOptions
 from gpt4rec_es.lab.splits.stored import drop_split, list_splits, load_split, show_split
+from gpt4rec_es.lab.training import split_data
 from gpt4rec_es.lab.training.split_data import SplitPart, read_split_data
 from tests.databases import Cluster, Database
 
@@ -81,7 +82,9 @@ def make(database: Database, name: str, options: SplitOptions = LOO) -> str:
     return create_split(database.engine, name, options, actor="test").content_hash
 
 
-def test_leave_one_out_is_stored_as_qrels_and_training(shop: Database) -> None:
+def test_leave_one_out_is_stored_as_qrels_and_training(
+    shop: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     report = create_split(shop.engine, "loo", LOO, actor="test")
     assert (report.users_to_learn_from, report.purchases_to_learn_from) == (4, 8)
     assert (report.validation_users, report.test_users, report.users_left_out) == (3, 3, 1)
@@ -101,6 +104,9 @@ def test_leave_one_out_is_stored_as_qrels_and_training(shop: Database) -> None:
     assert len(data.validation) == 3
     both = read_split_data(shop.engine, SplitPart("loo", with_validation=True))
     assert (both.facts["purchases"], len(both.validation)) == (11, 0)
+    monkeypatch.setattr(split_data, "_KEPT_BACK", 0.4)  # one of three users
+    both = read_split_data(shop.engine, SplitPart("loo", with_validation=True))
+    assert (both.facts["purchases"], len(both.validation)) == (10, 1)
 
 
 def test_loaded_splits_have_baskets_if_times_are_known(

@@ -22,24 +22,31 @@ _ALIGNMENT = 16
 
 
 def search_titles(
-    network: Any, prompts: Sequence[Sequence[int]], trie: TitleTrie, num_beams: int
+    network: Any,
+    prompts: Sequence[Sequence[int]],
+    trie: TitleTrie,
+    num_beams: int,
+    barred: Sequence[Sequence[int]] | None = None,
 ) -> list[list[Hypothesis]]:
     """Return the ``num_beams`` likeliest titles that a beam search finds for each prompt.
 
     network: a decoder of the transformers library in evaluation mode. prompts: token ids, none
-    empty. A hypothesis has all tokens of its title; its log-probability is renormalised. The
-    ``num_beams`` best nodes are kept after each branch; a prompt ends when none of them can lead to
-    a title as likely as those found. A batch that does not fit into memory is split into halves.
+    empty. barred: for each prompt leaves that are not chosen; None: all are. A hypothesis has all
+    tokens of its title; its log-probability is renormalised. The ``num_beams`` best nodes are kept
+    after each branch; a prompt ends when none of them can lead to a title as likely as those found.
+    A batch that does not fit into memory is split into halves.
     """
+    pairs = list(zip(prompts, barred or [()] * len(prompts), strict=True))
     with torch.inference_mode():
-        return search_halved(lambda some: _Batch(network, some, trie, num_beams).search(), prompts)
+        return search_halved(lambda some: _Batch(network, some, trie, num_beams).search(), pairs)
 
 
 class _Prompt:
     """The search of one prompt: its beams (nodes with scores), and the best titles found."""
 
-    def __init__(self, place: int, length: int, num_beams: int) -> None:
+    def __init__(self, place: int, length: int, barred: Sequence[int], num_beams: int) -> None:
         self.place, self._length, self._m = place, length, num_beams
+        self._barred = frozenset(barred)
         self.nodes = np.zeros(1, np.int64)
         self.scores = np.zeros(1)  # (beams,)
         self.seen = np.zeros((1, 0), np.bool_)  # (beams, entries): the ancestors of each beam
@@ -51,7 +58,8 @@ class _Prompt:
         targets = trie.targets[edges]
         is_title = targets < 0
         titles = zip(scores[is_title].tolist(), (-1 - targets[is_title]).tolist(), strict=True)
-        best_first = sorted([*self.found, *titles], key=lambda pair: (-pair[0], pair[1]))
+        allowed = (pair for pair in titles if pair[1] not in self._barred)
+        best_first = sorted([*self.found, *allowed], key=lambda pair: (-pair[0], pair[1]))
         self.found = best_first[: self._m]
         worst = self.found[-1][0] if len(self.found) == self._m else -np.inf
         # A title is never likelier than the nodes before it.
@@ -72,11 +80,18 @@ class _Batch:
     """The prompts whose search is not finished, one row of the cache each."""
 
     def __init__(
-        self, network: Any, prompts: Sequence[Sequence[int]], trie: TitleTrie, num_beams: int
+        self,
+        network: Any,
+        pairs: Sequence[tuple[Sequence[int], Sequence[int]]],
+        trie: TitleTrie,
+        num_beams: int,
     ) -> None:
-        self._network, self._trie, self._prompts = network, trie, prompts
+        """pairs: of a prompt and its barred leaves."""
+        self._network, self._trie, self._prompts = network, trie, [ids for ids, _ in pairs]
         self._cache = DynamicCache(config=network.config)
-        self._rows = [_Prompt(place, len(ids), num_beams) for place, ids in enumerate(prompts)]
+        self._rows = [
+            _Prompt(place, len(ids), barred, num_beams) for place, (ids, barred) in enumerate(pairs)
+        ]
         self._head = network.get_output_embeddings()
 
     def search(self) -> list[list[Hypothesis]]:

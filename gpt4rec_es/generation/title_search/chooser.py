@@ -33,9 +33,15 @@ class TitleChooser:
         self._network, self._trie, self._frame = network, trie, frame
         self._priors: dict[int, float] = {}
 
-    def search(self, prompts: Sequence[Sequence[int]], num_beams: int) -> list[list[Hypothesis]]:
-        """Return the likeliest titles of each prompt, best first."""
-        return search_titles(self._network, prompts, self._trie, num_beams)
+    def search(
+        self,
+        prompts: Sequence[Sequence[int]],
+        num_beams: int,
+        bought: Sequence[Sequence[Sequence[int]]],
+    ) -> list[list[Hypothesis]]:
+        """Return the likeliest titles of each prompt, best first, without those of ``bought``."""
+        barred = [[self._trie.leaf(ids) for ids in own if ids in self._trie] for own in bought]
+        return search_titles(self._network, prompts, self._trie, num_beams, barred)
 
     def logprobs(
         self, prompts: Sequence[Sequence[int]], titles: Sequence[Sequence[int]]

@@ -82,10 +82,14 @@ class TitleTrie:
         Raises:
             ValueError: it is not there.
         """
-        place = bisect_left(self._leaves, tuple(sequence))
-        if place == len(self._leaves) or self._leaves[place] != tuple(sequence):
+        if sequence not in self:
             raise ValueError("A title is not in the catalog.")
-        return place
+        return bisect_left(self._leaves, tuple(sequence))
+
+    def __contains__(self, sequence: Sequence[int]) -> bool:
+        """Return whether a whole sequence is there."""
+        place = bisect_left(self._leaves, tuple(sequence))
+        return place < len(self._leaves) and self._leaves[place] == tuple(sequence)
 
     def path(self, leaf: int) -> list[tuple[int, int]]:
         """Return the (node, edge) at which a leaf's sequence is decided, from the root."""

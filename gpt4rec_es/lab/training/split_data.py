@@ -4,8 +4,8 @@ Reads only the split's rows, never the histories it was made from.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Engine
 
@@ -16,18 +16,23 @@ from gpt4rec_es.db.rows.items import load_titles_to_train
 from gpt4rec_es.db.rows.splits import SplitRow
 from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.lab.splits.histories import deduplicate_keep_last
-from gpt4rec_es.lab.splits.split import EvalUser, with_validation
+from gpt4rec_es.lab.splits.split import with_validation
 from gpt4rec_es.lab.splits.stored import load_split
 from gpt4rec_es.lab.training.dataset import TrainingData, collect_histories
 from gpt4rec_es.prompts.template import display_title
 
 # Number of users to measure the loss on; more take time and change it little.
 _LOSS_USERS = 1000
+# Part of the validation users whose purchases are kept back when the others' are learned.
+_KEPT_BACK = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class SplitPart:
-    """Part of the split ``name`` to train on: training, optionally with validation."""
+    """Part of the split ``name`` to train on.
+
+    with_validation: the training part, and validation but for 2 % of its users.
+    """
 
     name: str
     with_validation: bool = False
@@ -36,16 +41,17 @@ class SplitPart:
 def read_split_data(engine: Engine, part: SplitPart) -> TrainingData:
     """Return the training titles of a split; the tokenizer is trained on the whole catalog.
 
-    Loss is measured on the first users of validation, unless these are training data too.
+    Loss is measured on users of validation whose purchases there are not learned.
 
     Raises:
         UsageError: there is no such split.
         DataError: the split leaks, or its training part has no title.
     """
     row, split = load_split(engine, part.name)
-    kept_back: Iterable[EvalUser] = split.validation[:_LOSS_USERS]
+    kept_back = split.validation[:_LOSS_USERS]
     if part.with_validation:
-        split, kept_back = with_validation(split), ()
+        kept_back = kept_back[: int(len(split.validation) * _KEPT_BACK)]
+        split = with_validation(replace(split, validation=split.validation[len(kept_back) :]))
     with transaction(engine) as connection:
         titles = load_titles_to_train(connection)
         catalog = load_trainable_titles(connection)

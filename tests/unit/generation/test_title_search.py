@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -43,7 +43,11 @@ def titles(n: int, seed: int = 3) -> list[tuple[int, ...]]:
 
 
 def plain_search(
-    network: Any, prompt: Sequence[int], texts: Sequence[tuple[int, ...]], num_beams: int
+    network: Any,
+    prompt: Sequence[int],
+    texts: Sequence[tuple[int, ...]],
+    num_beams: int,
+    barred: Collection[tuple[int, ...]] = (),
 ) -> list[tuple[tuple[int, ...], float]]:
     """Search titles by reading prompt and beginning anew for each beam, by sets of texts."""
     beams: list[tuple[tuple[int, ...], float]] = [((), 0.0)]
@@ -61,6 +65,7 @@ def plain_search(
                 while not all(text[: len(longest)] == longest for text in own):
                     longest = longest[:-1]
                 (found if len(own) == 1 else nodes).append((longest, score + logprob))
+        found = [pair for pair in found if pair[0] not in barred]
         found = sorted(found, key=lambda pair: -pair[1])[:num_beams]
         worst = found[-1][1] if len(found) == num_beams else -math.inf
         beams = sorted((node for node in nodes if node[1] > worst), key=lambda pair: -pair[1])
@@ -76,6 +81,20 @@ def test_it_equals_a_plain_search(network: Any, num_beams: int) -> None:
     found = search_titles(network, prompts, TitleTrie(texts), num_beams)
     for prompt, own in zip(prompts, found, strict=True):
         expected = plain_search(network, prompt, texts, num_beams)
+        assert [h.token_ids for h in own] == [text for text, _ in expected]
+        assert [h.sum_logprob for h in own] == pytest.approx([s for _, s in expected], abs=1e-4)
+
+
+@torch.inference_mode()
+def test_barred_titles_give_their_places_to_others(network: Any) -> None:
+    texts = titles(150)
+    prompts, trie = random_prompts(4, 1, 30), TitleTrie(texts)
+    best = [[h.token_ids for h in own] for own in search_titles(network, prompts, trie, 5)]
+    barred = [own[:3] for own in best[:3]] + [[]]
+    leaves = [[trie.leaf(ids) for ids in own] for own in barred]
+    found = search_titles(network, prompts, trie, 5, leaves)
+    for prompt, own, without in zip(prompts, found, barred, strict=True):
+        expected = plain_search(network, prompt, texts, 5, without)
         assert [h.token_ids for h in own] == [text for text, _ in expected]
         assert [h.sum_logprob for h in own] == pytest.approx([s for _, s in expected], abs=1e-4)
 

@@ -1,6 +1,6 @@
 import pytest
 
-from gpt4rec_es.prompts.template import display_title, prompt_text, target_text
+from gpt4rec_es.prompts.template import display_title, prompt_text, target_text, titles_in
 
 
 def test_the_prompt_is_the_papers() -> None:
@@ -25,3 +25,7 @@ def test_the_prompt_is_the_papers() -> None:
 def test_display_titles_are_cut_between_words(title: str, shown: str) -> None:
     assert display_title(title) == shown
     assert len(shown) <= 200
+
+
+def test_titles_are_read_back_from_a_prompt() -> None:
+    assert titles_in(prompt_text(["a b", "c.d"])) == ["a b", "c.d"]
