@@ -96,6 +96,7 @@ def train_network(
             "parameters": parameters,
             "validation_loss": validation.loss,
             "nats_per_title": validation.nats,
+            "popularity_nats": validation.popularity,
             "device": device,
             "precision": _precision(options, device),
             "seconds": round(time.monotonic() - started, 1),
