@@ -64,7 +64,9 @@ class Model:
 
 
 @contextmanager
-def serving(complete: Callable[[dict[str, Any]], Any], api_key: str | None = None) -> Iterator[str]:
+def serving(
+    complete: Callable[[dict[str, Any]], Any], api_key: str | None = None, port: int = 0
+) -> Iterator[str]:
     """Yield the base URL of a server; ``complete`` answers a request's body, perhaps by a Reply."""
 
     def script(request: Request) -> Reply:
@@ -74,5 +76,5 @@ def serving(complete: Callable[[dict[str, Any]], Any], api_key: str | None = Non
         answer = complete(json.loads(request.body))
         return answer if isinstance(answer, Reply) else Reply(answer, is_elasticsearch=False)
 
-    with stub(script) as url:
+    with stub(script, port) as url:
         yield f"{url}/v1"

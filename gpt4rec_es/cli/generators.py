@@ -62,7 +62,7 @@ def use(name: str, dry_run: bool, as_json: bool) -> None:
 @click.argument("name", shell_complete=names("generator"))
 @json_option
 def show(name: str, as_json: bool) -> None:
-    """Show the card of the generator NAME: network, training, licence and some queries.
+    """Show the card of the generator NAME: network, training, licence, cost and some queries.
 
     Example: gpt4rec generators show first
     """
@@ -166,6 +166,7 @@ def _print_card(card: "GeneratorCard") -> None:
         "licence": card.licence,
         **card.network,
         **card.training,
+        **card.cost,
     }
     print_table(
         ["", ""],

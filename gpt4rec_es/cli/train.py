@@ -13,6 +13,7 @@ from gpt4rec_es.cli.progress import progress_bar
 from gpt4rec_es.cli.train_baseline import baseline
 from gpt4rec_es.cli.train_output import print_plan, print_report
 from gpt4rec_es.cli.train_reranker import reranker
+from gpt4rec_es.cli.train_start import start_options
 
 if TYPE_CHECKING:
     from gpt4rec_es.generation.options import Preset
@@ -37,10 +38,7 @@ train.add_command(baseline)
     type=click.Path(path_type=Path),
     help="Folder to write the checkpoint to; must not exist. [default: .models/NAME]",
 )
-@click.option(
-    "--start",
-    help="Checkpoint to fine-tune: a folder or a hub id such as gpt2. [default: a new network]",
-)
+@start_options
 @click.option(
     "--history",
     type=click.Choice(["words", "vectors"]),
@@ -202,7 +200,7 @@ def generator(
     preset: "Preset | None",
     **chosen: Any,
 ) -> None:
-    """Train a GPT-2 that generates a customer's next search queries, and register it.
+    """Train a model that generates a customer's next search queries, and register it.
 
     An interrupted training resumes when the same command is run again.
 

@@ -1,6 +1,6 @@
-"""LoRA adapters of an encoder (arXiv 2106.09685) by peft: added, saved, opened, merged.
+"""LoRA adapters (arXiv 2106.09685) by peft: added to a network, saved, opened, merged.
 
-Only the adapters learn then; the weights of the GPT-2 stay as they are, and are shared.
+Only the adapters learn then; the weights of the network stay as they are. An encoder shares them.
 """
 
 import warnings
@@ -12,6 +12,8 @@ from gpt4rec_es.encoders.text_encoder import TextEncoder
 from gpt4rec_es.errors import UsageError
 
 _WEIGHTS = "adapter_model.safetensors"
+# As targets: all linear layers but the output layer, whatever their names.
+ALL_LINEAR = ("all-linear",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,30 +42,52 @@ class LoraOptions:
         return asdict(self)
 
 
+def with_adapters(network: Any, options: LoraOptions) -> Any:
+    """Return peft's wrapper of ``network``, which gets adapters that change nothing yet.
+
+    Of the wrapper, the adapters alone learn and are saved.
+
+    Raises:
+        UsageError: it has none of the layers.
+    """
+    from peft import LoraConfig, get_peft_model  # noqa: PLC0415 - takes seconds
+
+    targets = options.targets
+    config = LoraConfig(
+        r=options.rank,
+        lora_alpha=options.alpha,
+        lora_dropout=options.dropout,
+        target_modules=targets[0] if targets == ALL_LINEAR else list(targets),
+        # GPT-2's Conv1D stores weights as (in, out).
+        fan_in_fan_out=network.config.model_type == "gpt2",
+    )
+    try:
+        with warnings.catch_warnings():
+            # peft asks transformers by a name that is to be another one.
+            warnings.filterwarnings("ignore", message=".*gradient_checkpointing")
+            return get_peft_model(network, config)
+    except ValueError as error:
+        raise UsageError(
+            f"There are no layers {', '.join(options.targets)} for adapters.",
+            "A GPT-2 has c_attn, c_proj and c_fc.",
+        ) from error
+
+
+def merged(network: Any) -> Any:
+    """Return the network in a wrapper, adapters added into its weights; others as they are."""
+    if not hasattr(network, "merge_and_unload"):
+        return network
+    return network.merge_and_unload(safe_merge=True)
+
+
 def add_adapters(encoder: TextEncoder, options: LoraOptions) -> None:
     """Add adapters that change nothing yet; the encoder stays frozen.
 
     Raises:
         UsageError: it has adapters, or none of the layers.
     """
-    from peft import LoraConfig, get_peft_model  # noqa: PLC0415 - takes seconds
-
     _require_none(encoder)
-    config = LoraConfig(
-        r=options.rank,
-        lora_alpha=options.alpha,
-        lora_dropout=options.dropout,
-        target_modules=list(options.targets),
-        fan_in_fan_out=True,  # GPT-2's Conv1D stores weights as (in, out)
-    )
-    try:
-        wrapper = get_peft_model(encoder.language_model, config)
-    except ValueError as error:
-        raise UsageError(
-            f"There are no layers {', '.join(options.targets)} for adapters.",
-            "A GPT-2 has c_attn, c_proj and c_fc.",
-        ) from error
-    encoder.adapters = (wrapper,)
+    encoder.adapters = (with_adapters(encoder.language_model, options),)
     encoder.freeze()
 
 
@@ -111,7 +135,7 @@ def merge_adapters(encoder: TextEncoder) -> None:
     Cached vectors become stale all the same: equal means up to rounding.
     """
     (wrapper,) = encoder.adapters
-    encoder.language_model = wrapper.merge_and_unload(safe_merge=True)
+    encoder.language_model = merged(wrapper)
     encoder.adapters = ()
     encoder.freeze()
 

@@ -1,5 +1,6 @@
 """The safetensors files of a checkpoint, read without torch where numpy knows their type."""
 
+import math
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,23 @@ def weight_files(folder: Path) -> list[Path]:
     )
 
 
+def count_parameters(folder: Path) -> int:
+    """Return the number of weights in ``folder``; shared ones count once.
+
+    Raises:
+        UsageError: there is no file of weights, or it cannot be read.
+    """
+    count = 0
+    for path in weight_files(folder):
+        try:
+            with safe_open(path, framework="np") as tensors:
+                shapes = [tensors.get_slice(name).get_shape() for name in tensors.keys()]  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            raise _unreadable(path, error) from error
+        count += sum(map(math.prod, shapes))
+    return count
+
+
 def check_weights(folder: Path, files: list[Path], embeddings: Collection[str]) -> int:
     """Return the number of token embeddings, after checking that every weight is a finite number.
 
@@ -46,9 +64,7 @@ def check_weights(folder: Path, files: list[Path], embeddings: Collection[str]) 
                         rows = int(part.get_shape()[0])
                     _require_finite(path, name, part.get_dtype(), tensors)
         except (SafetensorError, OSError) as error:
-            raise UsageError(
-                f"The weights {path} cannot be read: {error}.", "Copy the file anew."
-            ) from error
+            raise _unreadable(path, error) from error
     if rows is None:
         raise UsageError(
             f"The weights in {folder} do not fit its config.json: no token embeddings "
@@ -56,6 +72,10 @@ def check_weights(folder: Path, files: list[Path], embeddings: Collection[str]) 
             "Save the model again with save_pretrained.",
         )
     return rows
+
+
+def _unreadable(path: Path, error: Exception) -> UsageError:
+    return UsageError(f"The weights {path} cannot be read: {error}.", "Copy the file anew.")
 
 
 def _require_finite(path: Path, name: str, dtype: str, tensors: Any) -> None:

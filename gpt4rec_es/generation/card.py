@@ -79,7 +79,8 @@ Held-out users and events reached neither the tokenizer nor the training.
 {phases}
 
 On users kept back for validation: loss per target token {_number(card["validation_loss"])}, nats
-per title among those of the catalog {_number(card.get("nats_per_title"))}.
+per title among those of the catalog {_number(card.get("nats_per_title"))}, by a table of purchases
+{_number(card.get("popularity_nats"))}.
 Seed {options["seed"]}, {card["device"]}, {card["precision"]}, {card["seconds"]:.0f} s, code
 {card["code_version"]}.
 

@@ -59,17 +59,20 @@ _READ_TITLES = 50
 class TrainingOptions:
     """Training options; see the help of `gpt4rec train generator`.
 
-    start: checkpoint folder or hub id to start from; None: a new network of ``size``. history: how
-    it reads a history; for "vectors" the pretrain_ options are those of the reader, at most
-    pretrain_epochs, and epochs are those of the decoder behind it. vocab_size,
-    pretrain_epochs None: chosen by size, and by whether the network is new. warmup_steps: maximum;
-    never more than a tenth of a phase's steps. reserve: tokens of the context reserved for the
-    target. max_steps, max_minutes: limits for both phases together. snapshots: number of generator
-    copies saved during training, each in a separate folder. prompt_titles, newest_first None: as in
-    the start checkpoint, else as in ``PromptForm``.
+    start: checkpoint folder or hub id to start from; None: a new network of ``size``. lora: rank of
+    adapters that learn in place of its weights. prune_vocab: whether it loses the tokens that
+    neither the catalog nor prompts use. history: how it reads a history; for "vectors" the
+    pretrain_ options are those of the reader, at most pretrain_epochs, and epochs are those of the
+    decoder behind it. vocab_size, pretrain_epochs None: chosen by size, and by whether the network
+    is new. warmup_steps: maximum; never more than a tenth of a phase's steps. reserve: tokens of
+    the context reserved for the target. max_steps, max_minutes: limits for both phases together.
+    snapshots: number of generator copies saved during training, each in a separate folder.
+    prompt_titles, newest_first None: as in the start checkpoint, else as in ``PromptForm``.
     """
 
     start: str | None = None
+    lora: int | None = None
+    prune_vocab: bool = False
     history: History = "words"
     size: Size = "tiny"
     tokenizer: Path | None = None
@@ -109,6 +112,16 @@ class TrainingOptions:
                 "Pairs, newest first, snapshots and a maximum of steps are options of a generator "
                 "that reads words.",
                 "Leave them out, or leave out --history vectors.",
+            )
+        if (self.lora or self.prune_vocab) and not self.start:
+            raise UsageError(
+                "A new network has no weights for adapters and no tokens too many.",
+                "Name a checkpoint with --start.",
+            )
+        if self.lora and self.history == "vectors":
+            raise UsageError(
+                "A decoder that learns to go on from vectors learns with all its weights.",
+                "Leave out --lora or --history vectors.",
             )
         if self.start and self.tokenizer:
             raise UsageError(

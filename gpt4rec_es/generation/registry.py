@@ -15,6 +15,7 @@ from gpt4rec_es.db.rows import generators
 from gpt4rec_es.db.rows.generators import Generator
 from gpt4rec_es.encoders.architectures import ARCHITECTURES
 from gpt4rec_es.encoders.folder import read_config
+from gpt4rec_es.encoders.weights import count_parameters
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.generation.card import read_card, read_licence
 from gpt4rec_es.generation.factory import open_generator
@@ -24,6 +25,15 @@ if TYPE_CHECKING:  # its client is not needed for other kinds
     from gpt4rec_es.generation.endpoint import Endpoint
 
 _SHOWN_QUERIES = 5
+# Of the card of a training.
+_FIGURES = (
+    "validation_loss",
+    "nats_per_title",
+    "popularity_nats",
+    "device",
+    "precision",
+    "seconds",
+)
 Opened = TypeVar("Opened", bound=QueryGenerator)
 
 
@@ -39,6 +49,7 @@ class GeneratorCard:
 
     network, training: figures by name; empty for the one without a model. licence: as the README
     of its folder says; None: it says none, or the folder is gone. queries: some that it wrote.
+    cost: seconds and tokens per 1,000 prompts in the newest night that it wrote for; or empty.
     """
 
     generator: Generator
@@ -46,6 +57,7 @@ class GeneratorCard:
     training: dict[str, Any]
     licence: str | None
     queries: list[str]
+    cost: dict[str, float]
 
 
 def show_generator(engine: Engine, name: str) -> GeneratorCard:
@@ -57,19 +69,24 @@ def show_generator(engine: Engine, name: str) -> GeneratorCard:
     with transaction(engine) as connection:
         row = generators.get(connection, name)
         queries = generators.newest_queries(connection, row.content_hash, _SHOWN_QUERIES)
+        spent = generators.newest_cost(connection, row.generator_no)
     network: dict[str, Any] = {}
     licence = None
+    card = row.card
     if (folder := row.folder) is not None and folder.is_dir():
         config = read_config(folder)
         kept = ("model_type", "vocab_size", *ARCHITECTURES[config["model_type"]][1:2])
         network = {entry: config[entry] for entry in kept if entry in config}
+        network["parameters"] = card.get("parameters") or count_parameters(folder)
         licence = read_licence(folder)
-    card = row.card
-    network |= {"parameters": card["parameters"]} if "parameters" in card else {}
-    figures = ("validation_loss", "nats_per_title", "device", "precision", "seconds")
     training = dict(card.get("data", {}))
-    training |= {entry: card[entry] for entry in figures if card.get(entry) is not None}
-    return GeneratorCard(row, network, training, licence, queries)
+    training |= {entry: card[entry] for entry in _FIGURES if card.get(entry) is not None}
+    cost = {
+        f"{name}_per_1000_prompts": round(1000 * spent[name] / spent["prompts"], 1)
+        for name in ("seconds", "tokens")
+        if spent
+    }
+    return GeneratorCard(row, network, training, licence, queries, cost)
 
 
 def add_generator(

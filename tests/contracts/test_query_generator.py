@@ -9,13 +9,15 @@ import pytest
 from gpt4rec_es.generation.clean import score_query, search_tokens
 from gpt4rec_es.generation.endpoint import Endpoint
 from gpt4rec_es.generation.factory import open_generator
+from gpt4rec_es.lab.training.phases import train_network
 from gpt4rec_es.options.night import GeneratorOptions
 from gpt4rec_es.prompts.catalog_titles import catalog_titles
 from gpt4rec_es.prompts.keys import normalise_query
-from gpt4rec_es.protocols import QueryGenerator
+from gpt4rec_es.protocols import QueryGenerator, no_progress
 from gpt4rec_es.records import Decoding
 from tests.completions_server import MODEL, Model, serving
-from tests.trained import TITLES, shop_histories
+from tests.trained import OPTIONS, TITLES, shop_data, shop_histories
+from tests.unit.generation.test_decoders import make_folder
 
 DECODING = Decoding(num_queries=4, num_beams=8, max_new_tokens=10)
 PERSONAL = replace(DECODING, prior_weight=0.25)
@@ -26,6 +28,8 @@ KINDS = [
     ("gpt2", "shared"),
     ("gpt2", "reference"),
     ("gpt2", "choosing"),
+    ("llama", "shared"),
+    ("llama", "choosing"),
     ("endpoint", "samples"),
     ("vectors", "shared"),
     ("vectors", "reference"),
@@ -46,15 +50,24 @@ def kind(kind_and_beam_search: tuple[str, str]) -> str:
 
 
 @pytest.fixture(scope="module")
+def llama_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a Llama, from random weights and a vocabulary that was pruned."""
+    base = tmp_path_factory.mktemp("models")
+    start = make_folder("llama", base / "start", hidden_size=64, max_position_embeddings=256)
+    options = replace(OPTIONS, start=str(start), vocab_size=None, prune_vocab=True)
+    return train_network(shop_data(), options, base / "llama", no_progress).folder
+
+
+@pytest.fixture(scope="module")
 def kind_and_path(kind: str, request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
-    """Yield kind and path of its row; one that reads vectors is a gpt2 like one of words."""
-    fixture = "vectors_folder" if kind == "vectors" else "trained_folder"
+    """Yield kind and path of its row; any folder is a gpt2 there."""
+    fixture = {"vectors": "vectors_folder", "llama": "llama_folder"}.get(kind, "trained_folder")
     folder: Path = request.getfixturevalue(fixture)
     if kind == "endpoint":
         with serving(Model(folder).complete) as url:
-            yield kind, Endpoint(url, MODEL).address
+            yield kind, Endpoint(url, MODEL, context=256).address
     else:
-        yield ("gpt2" if kind == "vectors" else kind), str(folder)
+        yield ("titles" if kind == "titles" else "gpt2"), str(folder)
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +155,28 @@ def test_the_newest_titles_are_used(generator: QueryGenerator) -> None:
     same = generator.write_prompt(titles[-prompt.used :])
     assert same == prompt
     assert generator.write_prompt([*titles, "new"]) != prompt
+
+
+@pytest.mark.parametrize(
+    "titles",
+    [
+        ["vintage clock"] * 3 + ["candle " * 5_000],
+        [f"garden tea pot {n} " * 30 for n in range(100)],
+        ["bag\x00\n\u2028<|endoftext|>\ufffd", "\x1b[1m tea\tpot"],
+        ["🕯️" * 300, "日本の傘" * 200, "q̃"],
+    ],
+    ids=["long title", "long history", "signs", "scripts"],
+)
+def test_every_history_gets_queries_of_a_line(
+    generator: QueryGenerator, decoding: Decoding, titles: list[str]
+) -> None:
+    prompt = generator.write_prompt(titles)
+    assert prompt is not None
+    assert "\x00" not in prompt.text
+    (found,) = generator.generate([prompt.text], decoding)
+    texts = [query.text for query in found.queries]
+    assert all(text == normalise_query(text) and "\n" not in text for text in texts)
+    assert len(texts) <= decoding.num_queries
 
 
 def test_nothing_to_generate(generator: QueryGenerator) -> None:

@@ -79,9 +79,9 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def stub(script: Script) -> Iterator[str]:
-    """Yield the URL of a server that responds by ``script`` during the block."""
-    server = _Server(("127.0.0.1", 0), _Handler)
+def stub(script: Script, port: int = 0) -> Iterator[str]:
+    """Yield the URL of a server that responds by ``script``; port 0: at any free port."""
+    server = _Server(("127.0.0.1", port), _Handler)
     server.script = script
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

@@ -180,9 +180,12 @@ def test_an_import_after_planning_changes_nothing(runtime: Runtime, database: Da
 
 def test_a_generator_shows_its_card_and_what_it_wrote(runtime: Runtime) -> None:
     before = show_generator(runtime.engine, "gpt2")
-    assert before.queries == []
-    night(runtime)
+    assert (before.queries, before.cost) == ([], {})
+    report = night(runtime)
     card = show_generator(runtime.engine, "gpt2")
+    per_prompt = card.cost["tokens_per_1000_prompts"] / 1000
+    assert per_prompt == pytest.approx(report.tokens / report.prompts, abs=1e-3)
+    assert card.cost["seconds_per_1000_prompts"] > 0
     assert card.network["model_type"] == "gpt2"
     assert card.network["n_positions"] == 256
     assert card.licence is None

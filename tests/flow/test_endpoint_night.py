@@ -2,8 +2,13 @@
 
 import datetime as dt
 import json
-import random
+import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -15,40 +20,11 @@ from gpt4rec_es.generation import completions
 from gpt4rec_es.night.inprocess import run_night
 from tests.completions_server import serving
 from tests.databases import Database
-from tests.elastic.stub import Reply
-from tests.shop import COLOURS, KINDS, STYLES, Shop, stored_rows
+from tests.shop import Shop, stored_rows
+from tests.title_writer import Writer
 
 DAY = dt.date(2026, 11, 22)
 KEY = "s3cret-key"
-
-
-class Writer:
-    """Writes titles of the style that the prompt has, by seed; gone for some requests."""
-
-    def __init__(self) -> None:
-        self.model = "red "
-        self.requests = 0
-        self.gone: range = range(0)
-        self.refused = "nothing"
-
-    def complete(self, body: dict[str, Any]) -> Any:
-        self.requests += 1
-        if self.requests in self.gone:
-            return Reply(None, is_elasticsearch=False)
-        if self.refused in body["prompt"]:
-            return Reply({"error": {"message": "too long"}}, 400, is_elasticsearch=False)
-        if body["temperature"] == 0:
-            return self._answer([self.model])
-        style = next((one for one in STYLES if one in body["prompt"]), STYLES[0])
-        chosen = [random.Random(body["seed"] + n) for n in range(body["n"])]
-        return self._answer(
-            [f"{style} {one.choice(COLOURS)} {one.choice(KINDS)}" for one in chosen]
-        )
-
-    @staticmethod
-    def _answer(texts: list[str]) -> dict[str, Any]:
-        found = {"token_logprobs": [-0.5, -0.75, -1.0]}
-        return {"choices": [{"text": text, "logprobs": found} for text in texts]}
 
 
 @pytest.fixture
@@ -64,6 +40,19 @@ def url(writer: Writer, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Iterator
     shop.enter(monkeypatch)
     with serving(writer.complete, api_key=KEY) as url:
         yield url
+
+
+@contextmanager
+def served_elsewhere(port: int) -> Iterator["subprocess.Popen[str]"]:
+    """Yield a process of a server of the same queries, once it answers."""
+    command = [sys.executable, "-m", "tests.title_writer", str(port), KEY]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            yield process
+        finally:
+            process.kill()
 
 
 def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
@@ -105,6 +94,36 @@ def test_an_outage_in_mid_night_changes_nothing(
         )
         assert {row.outcome: row.n for row in counts} == {"ok": 39, "no_history": 1}
     assert call(capsys, "generators", "show", "served")["queries"]
+
+
+def test_a_server_killed_in_mid_night_is_waited_for(
+    writer: Writer, url: str, shop: Shop, database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add = ("generators", "add", "served", "--endpoint", url, "--model", "shop-7b")
+    call(capsys, *add)
+    call(capsys, "generators", "use", "served")
+    assert night(shop) == "published"
+    asked = writer.requests
+    with database.engine.connect() as connection:
+        expected = stored_rows(connection, 1)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with served_elsewhere(port) as killed, ThreadPoolExecutor(1) as pool:
+        other = ("--endpoint", f"http://127.0.0.1:{port}/v1", "--version", "2")
+        call(capsys, *add[:2], "killed", *other, *add[5:])
+        call(capsys, "generators", "use", "killed")
+        running = pool.submit(night, shop, 1)
+        for _ in range(asked // 2):
+            assert killed.stdout is not None
+            assert killed.stdout.readline() == "asked\n"
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+        with pytest.raises(TimeoutError):
+            running.result(timeout=2)
+        with served_elsewhere(port):
+            assert running.result(timeout=120) == "published"
+    with database.engine.connect() as connection:
+        assert stored_rows(connection, 2) == expected
 
 
 def test_a_refused_prompt_fails_for_its_users_alone(

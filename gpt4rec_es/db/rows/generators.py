@@ -166,6 +166,26 @@ def newest_queries(connection: Connection, content_hash: str, limit: int) -> lis
     return list(found.scalars())
 
 
+def newest_cost(connection: Connection, generator_no: int) -> dict[str, float]:
+    """Return prompts, seconds and tokens of the newest stored run that it wrote for.
+
+    Seconds are those of the stage, by all workers together; empty: there is no such run.
+    """
+    found = connection.execute(
+        text("""
+        SELECT s.member_count AS prompts, s.stage_duration_s AS seconds, c.n AS tokens
+        FROM runs AS r
+        JOIN analytics.run_stages AS s ON s.run_id = r.run_id AND s.stage = 'generate'
+        JOIN run_counts AS c ON c.run_no = r.run_no AND c.stage = 'generate' AND c.name = 'tokens'
+        WHERE r.generator_no = :generator_no AND s.member_count > 0
+        ORDER BY r.run_no DESC LIMIT 1
+        """),
+        {"generator_no": generator_no},
+    )
+    row = found.mappings().first()
+    return dict(row) if row else {}
+
+
 def use(connection: Connection, name: str, *, actor: str) -> Generator:
     """Make ``name`` the current generator, add an audit entry, and return it.
 

@@ -4,6 +4,7 @@ The folder is created complete or not at all. Until then a folder beside it hold
 resume from after a kill. Independent of the database; train_generator.py passes the titles.
 """
 
+import copy
 import shutil
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from typing import Any, Literal
 import torch
 
 from gpt4rec_es.encoders import network as networks
+from gpt4rec_es.encoders.adapters import ALL_LINEAR, LoraOptions, merged, with_adapters
 from gpt4rec_es.encoders.folder import open_checkpoint
 from gpt4rec_es.encoders.tokenizer import PromptTokenizer, open_tokenizer, train_tokenizer
 from gpt4rec_es.errors import DataError, UsageError
@@ -28,6 +30,7 @@ from gpt4rec_es.lab.training.dataset import (
 from gpt4rec_es.lab.training.divergence import DivergedError, require_finite_weights
 from gpt4rec_es.lab.training.history_training import train_history_network
 from gpt4rec_es.lab.training.new_network import new_network
+from gpt4rec_es.lab.training.prune_vocabulary import prune_network, prune_tokenizer
 from gpt4rec_es.lab.training.run_phase import Phase, PhaseResult, count_steps, run_phase
 from gpt4rec_es.lab.training.save import save_checkpoint, work_folder
 from gpt4rec_es.lab.training.validation import Validation, validate
@@ -77,6 +80,11 @@ def train_network(
     context = int(network.config.max_position_embeddings)
     phases = _plan(data, options, tokenizer, context, form)
     work = work_folder(output, data, options)
+    parameters = sum(weights.numel() for weights in network.parameters())
+    learner = network
+    if options.lora:
+        adapters = LoraOptions(options.lora, alpha=2 * options.lora, targets=ALL_LINEAR)
+        learner = with_adapters(network, adapters)
 
     def card(results: dict[str, PhaseResult], validation: Validation) -> dict[str, Any]:
         return {
@@ -85,9 +93,10 @@ def train_network(
             "prompt": form.as_dict(),
             "phases": {name: asdict(result) for name, result in results.items()},
             "model_type": network.config.model_type,
-            "parameters": sum(weights.numel() for weights in network.parameters()),
+            "parameters": parameters,
             "validation_loss": validation.loss,
             "nats_per_title": validation.nats,
+            "popularity_nats": validation.popularity,
             "device": device,
             "precision": _precision(options, device),
             "seconds": round(time.monotonic() - started, 1),
@@ -95,13 +104,15 @@ def train_network(
         }
 
     def save_snapshot(name: str, result: PhaseResult) -> None:
-        require_finite_weights(network, name, result.steps)
+        require_finite_weights(learner, name, result.steps)
         folder = output.with_name(f"{output.name}-snapshots") / f"{name}-{result.steps:06d}"
         if not folder.exists():  # otherwise it was saved before a kill
-            save_checkpoint(network, tokenizer, folder, card({name: result}, Validation()), form)
+            now = merged(copy.deepcopy(learner)) if options.lora else network
+            save_checkpoint(now, tokenizer, folder, card({name: result}, Validation()), form)
 
     try:
-        results = _run(network, phases, options, device, work, progress, save_snapshot)
+        results = _run(learner, phases, options, device, work, progress, save_snapshot)
+        network = merged(learner)
         validation = validate(network, data, options, tokenizer, context, form)
     except DivergedError:
         # Resumed, it would diverge again.
@@ -119,7 +130,13 @@ def _begin(data: TrainingData, options: TrainingOptions) -> tuple[Any, PromptTok
         checkpoint = open_checkpoint(networks.fetch(options.start))
         form = options.prompt_form(checkpoint.prompt_form)
         network = networks.open_to_train(checkpoint.folder, options.dropout)
-        return network, checkpoint.tokenizer, form
+        tokenizer = checkpoint.tokenizer
+        if options.prune_vocab:
+            tokenizer, kept = prune_tokenizer(
+                tokenizer, [*data.catalog_titles, *data.histories.titles]
+            )
+            prune_network(network, kept)
+        return network, tokenizer, form
     if options.tokenizer:
         tokenizer = open_tokenizer(options.tokenizer)
     else:

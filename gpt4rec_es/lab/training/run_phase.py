@@ -162,7 +162,8 @@ def _token_loss(network: Any, ids: Any, labels: Any) -> Any:
 
     The output layer, a third of a tiny network's work, is computed for labelled tokens only.
     """
-    hidden = network.base_model(ids, use_cache=False).last_hidden_state
+    plain = getattr(network, "get_base_model", lambda: network)()  # not peft's wrapper of it
+    hidden = plain.base_model(ids, use_cache=False).last_hidden_state
     wanted = labels[:, 1:] != IGNORED
     weights = network.get_output_embeddings().weight
     return linear_cross_entropy(hidden[:, :-1][wanted], weights, labels[:, 1:][wanted])

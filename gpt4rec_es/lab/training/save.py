@@ -95,11 +95,10 @@ def _fingerprint(data: TrainingData, options: TrainingOptions) -> str:
     """Return a hash of everything that decides the weights, except the time limit."""
     fixed = replace(options, max_minutes=None, threads=0, snapshots=0).as_dict()
     # Defaults of newer options are left out, so that older unfinished trainings can be resumed.
-    for name in ("prompt_titles", "newest_first"):
-        if fixed[name] is None:
+    newer = {"prompt_titles": None, "newest_first": None, "history": "words", "lora": None}
+    for name, usual in (newer | {"prune_vocab": False}).items():
+        if fixed[name] == usual:
             del fixed[name]
-    if fixed["history"] == "words":
-        del fixed["history"]
     digest = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode())
     for texts in (data.catalog_titles, data.histories.titles):
         digest.update("\n".join(texts).encode())

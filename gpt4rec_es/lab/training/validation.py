@@ -1,5 +1,7 @@
 """Figures of a trained generator on users that were kept back, for its card."""
 
+from collections import Counter
+from math import log
 from typing import Any, NamedTuple
 
 from gpt4rec_es.encoders.tokenizer import PromptTokenizer
@@ -23,11 +25,13 @@ from gpt4rec_es.records import PromptForm
 class Validation(NamedTuple):
     """Means over the last titles of validation users; None: there are no such users.
 
-    loss: per target token. nats: -log p of the title among those of the catalog.
+    loss: per target token. nats: -log p of the title among those of the catalog. popularity: the
+    same by a table of purchases, to compare with.
     """
 
     loss: float | None = None
     nats: float | None = None
+    popularity: float | None = None
 
 
 def validate(
@@ -49,7 +53,23 @@ def validate(
         return Validation()
     loss = mean_loss(network, examples, options.batch_size)
     require_finite_loss(loss, "validation", 0)
-    return Validation(loss, _nats(network, data, options, tokenizer, examples))
+    nats = _nats(network, data, options, tokenizer, examples)
+    return Validation(loss, nats, popularity_nats(data))
+
+
+def popularity_nats(data: TrainingData) -> float | None:
+    """Return the mean of -log p of last validation titles by purchases, one added to each title.
+
+    None: no validation user has two titles.
+    """
+    validation = data.validation
+    last = [validation.titles[own[-1]] for _, own in validation if len(own) > 1]
+    if not last:
+        return None
+    bought = Counter(data.histories.titles[number] for number in data.histories.flat.tolist())
+    titles = {display_title(title) for title in data.catalog_titles} | bought.keys() | set(last)
+    total = bought.total() + len(titles - {""})
+    return -sum(log((bought[title] + 1) / total) for title in last) / len(last)
 
 
 def _nats(

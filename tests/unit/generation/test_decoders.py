@@ -21,6 +21,7 @@ from transformers import (
 from gpt4rec_es.encoders.folder import open_checkpoint
 from gpt4rec_es.encoders.text_encoder import open_encoder
 from gpt4rec_es.encoders.tokenizer import END, save_tokenizer, train_tokenizer
+from gpt4rec_es.encoders.weights import count_parameters
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.generation.card import read_licence
 from gpt4rec_es.generation.factory import open_generator
@@ -101,6 +102,7 @@ def test_it_is_fine_tuned_and_searched_like_a_gpt2(fine_tuned: Path) -> None:
         assert {query.text for query in generation.queries} <= set(TITLES)
     card = json.loads((fine_tuned / "training.json").read_text())
     assert card["nats_per_title"] > 0
+    assert card["parameters"] == count_parameters(fine_tuned)
     assert f"of type {checkpoint.model_type} " in (fine_tuned / "README.md").read_text()
 
 
@@ -152,6 +154,15 @@ def test_a_tokenizer_that_does_not_keep_titles_is_refused(tmp_path: Path) -> Non
     )
     with pytest.raises(UsageError, match="does not keep titles"):
         open_checkpoint(folder)
+
+
+def test_a_chat_template_changes_nothing(tmp_path: Path) -> None:
+    folder = make_folder("llama", tmp_path / "llama")
+    plain = open_checkpoint(folder)
+    (folder / "chat_template.jinja").write_text("<|im_start|>{{ messages }}")
+    chatty = open_checkpoint(folder)
+    assert chatty.content_hash == plain.content_hash
+    assert chatty.tokenizer.encode(TITLES[0]) == plain.tokenizer.encode(TITLES[0])
 
 
 def test_a_reranker_reads_by_a_gpt2_alone(tmp_path: Path) -> None:

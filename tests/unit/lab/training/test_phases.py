@@ -224,13 +224,14 @@ def test_a_checkpoint_carries_the_form_of_its_prompts(
 
 def test_new_options_leave_unfinished_trainings_theirs() -> None:
     options = SHORT.as_dict()
-    assert (options["prompt_titles"], options["newest_first"]) == (None, None)
+    newer = {"prompt_titles", "newest_first", "history", "lora", "prune_vocab"}
+    assert {options[name] for name in newer} == {None, "words", False}
     data = shop_data(20)
     assert _fingerprint(data, replace(SHORT, prompt_titles=15)) != _fingerprint(data, SHORT)
     fixed = {
         name: value
         for name, value in replace(SHORT, threads=0).as_dict().items()
-        if name not in {"prompt_titles", "newest_first", "history"}
+        if name not in newer
     }
     digest = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode())
     for titles in (data.catalog_titles, data.histories.titles):
