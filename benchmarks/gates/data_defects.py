@@ -67,7 +67,7 @@ def _not_applied(world: World, chance: random.Random) -> None:
     world.damage = spoil
 
 
-def reranker(name: str, *, is_constant: bool) -> Change:
+def reranker(name: str, *, is_constant: bool, coefficient: float = 0.1) -> Change:
     """Let a re-ranker without a network score candidates."""
 
     def change(world: World, _chance: random.Random) -> None:
@@ -86,7 +86,7 @@ def reranker(name: str, *, is_constant: bool) -> Change:
             )
         world.open_reranker = lambda _row: maker
         fusion = PRODUCT.recipe.fusion
-        learned = replace(fusion, coefficients=(*fusion.coefficients, ("rerank", 0.1)))
+        learned = replace(fusion, coefficients=(*fusion.coefficients, ("rerank", coefficient)))
         recipe = replace(PRODUCT.recipe, fusion=learned, reranker=name)
         world.recipe = NamedRecipe(name, recipe)
 
