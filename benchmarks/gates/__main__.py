@@ -169,6 +169,12 @@ def print_matrix(outcomes: Sequence[Outcome]) -> int:
     return len(outcomes) - n_caught
 
 
+def needless(outcomes: Sequence[Outcome]) -> list[str]:
+    """Return the gates without which no defect is published: others refuse all of theirs."""
+    needed = {gate for one in outcomes if one.without == frozenset() for gate in one.refused}
+    return [gate.name for gate in GATES if gate.name not in needed]
+
+
 @click.command()
 @click.option("--seed", default=1, help="Seed of shops and defects.")
 @click.option("--nights", default=10, help="Clean nights per data set.")
@@ -179,7 +185,10 @@ def print_matrix(outcomes: Sequence[Outcome]) -> int:
 def main(
     seed: int, nights: int, folder: Path, names: tuple[str, ...], invented: bool, clean: bool
 ) -> None:
-    """Try defects and clean nights; exit with 1 if a defect passes, or a clean night does not."""
+    """Try defects and clean nights; exit with 1 if a defect passes, or a clean night does not.
+
+    Also if no defect passes while some gate is switched off.
+    """
     freeze_gc()
     started, failed = time.monotonic(), 0
     defects = [
@@ -192,6 +201,10 @@ def main(
         data = shops.styles(users, random.Random(seed))
         outcomes += run_defects(defects, seed, data, is_large=is_large)
     failed += print_matrix(outcomes)
+    if not names and not invented:
+        for gate in needless(outcomes):
+            click.echo(f"No defect passes while {gate} is switched off.")
+            failed += 1
     if clean:
         makes = (
             lambda chance: shops.styles(_SMALL, chance),

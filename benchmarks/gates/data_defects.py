@@ -131,6 +131,18 @@ DATA_DEFECTS = (
         ),
     ),
     Defect(
+        "purchases of other items",
+        ("lists_resemble_the_published",),
+        sql(
+            "CREATE TEMP TABLE moved ON COMMIT DROP AS SELECT * FROM interactions;"
+            "DELETE FROM interactions;"
+            "INSERT INTO interactions (user_no, item_no, event_no, ordinal, version) "
+            "SELECT user_no, 1 + (item_no + 479) % (SELECT max(item_no) FROM items), event_no, "
+            "ordinal, version FROM moved;"
+            "UPDATE catalog_state SET history_version = history_version + 1"
+        ),
+    ),
+    Defect(
         "half of the catalog inactive",
         _CATALOG,
         sql(f"UPDATE items SET is_active = false WHERE is_part(item_no);{NEW_CATALOG}"),
