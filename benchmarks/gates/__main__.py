@@ -1,13 +1,12 @@
 """Print the matrix of defects and gates, and how far clean nights stay from the limits.
 
-Every defect runs on a copy of a shop with four published nights. A gate is switched off by checking
-the same night without it: a defect that passes then is one that only this gate knows.
+Every defect runs on a copy of a shop with four published nights. Where one gate refuses it, this
+gate is switched off and the night is published: a defect that passes is one that only it knows.
 """
 
 import random
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,11 +34,15 @@ _SMALL, _LARGE = 400, 1200
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a defect: the gates that refused it. seconds: of its night."""
+    """What became of a defect: the gates that refused it.
+
+    without: where it was one gate, those that refused the night while it was switched off; None: it
+    was none, or several.
+    """
 
     defect: Defect
     refused: frozenset[str]
-    seconds: float
+    without: frozenset[str] | None
 
     @property
     def is_caught(self) -> bool:
@@ -87,19 +90,27 @@ def run_defects(
 
 
 def _try(defect: Defect, data: ShopData, world: World, seed: int) -> Outcome:
-    started = time.monotonic()
     chance = random.Random(f"{seed} {defect.name}")
     world.day = _BEFORE
     shops.buy(world.place, shops.next_purchases(data, chance), version=_BEFORE + 2)
+    without = None
     try:
         defect.change(world, chance)
         refused = frozenset(result.gate for result in world.run().refused)
     except UsageError:  # as files that cannot be opened
         refused = frozenset({NOT_STARTED})
-    outcome = Outcome(defect, refused, time.monotonic() - started)
+    else:
+        if len(refused) == 1:
+            without = world.publish_without(next(iter(refused)))
+    outcome = Outcome(defect, refused, without)
     mark = "caught" if outcome.is_caught else "MISSED"
-    click.echo(f"{mark}: {defect.name}: {', '.join(sorted(refused)) or 'published'}", err=True)
+    then = "" if without is None else f"; without it {_said(without)}"
+    click.echo(f"{mark}: {defect.name}: {_said(refused)}{then}", err=True)
     return outcome
+
+
+def _said(refused: Iterable[str]) -> str:
+    return ", ".join(sorted(refused)) or "published"
 
 
 def run_clean(make: Callable[[random.Random], ShopData], nights: int, seed: int) -> Margins:
@@ -141,19 +152,27 @@ def print_matrix(outcomes: Sequence[Outcome]) -> int:
     """Print which gates refused each defect, and what passes without a gate; return the missed."""
     click.echo("\n| defect | refused by | caught |\n|---|---|---|")
     for one in outcomes:
-        refused = ", ".join(sorted(one.refused)) or "none: published"
-        click.echo(f"| {one.defect.name} | {refused} | {'yes' if one.is_caught else 'NO'} |")
-    caught = sum(one.is_caught for one in outcomes)
-    click.echo(f"\n{caught} of {len(outcomes)} defects are caught by a gate that names them.")
-    alone: dict[str, list[str]] = defaultdict(list)
-    for one in outcomes:
-        if len(one.refused) == 1:
-            alone[next(iter(one.refused))].append(one.defect.name)
-    click.echo("\n| gate | defects refused | of these pass if it is switched off |\n|---|---|---|")
+        caught = "yes" if one.is_caught else "NO"
+        click.echo(f"| {one.defect.name} | {_said(one.refused)} | {caught} |")
+    n_caught = sum(one.is_caught for one in outcomes)
+    click.echo(f"\n{n_caught} of {len(outcomes)} defects are caught by a gate that names them.")
+    click.echo(
+        "\n| gate | defects refused | of these published while it is switched off | refused then |"
+        "\n|---|---|---|---|"
+    )
     for gate in GATES:
-        n = sum(gate.name in one.refused for one in outcomes)
-        click.echo(f"| {gate.name} | {n} | {', '.join(alone[gate.name]) or 'none'} |")
-    return len(outcomes) - caught
+        own = [one for one in outcomes if gate.name in one.refused]
+        passed = [one.defect.name for one in own if one.without == frozenset()]
+        others = [f"{one.defect.name} ({_said(one.without)})" for one in own if one.without]
+        texts = (", ".join(names) or "none" for names in (passed, others))
+        click.echo(f"| {gate.name} | {len(own)} | {' | '.join(texts)} |")
+    return len(outcomes) - n_caught
+
+
+def needless(outcomes: Sequence[Outcome]) -> list[str]:
+    """Return the gates without which no defect is published: others refuse all of theirs."""
+    needed = {gate for one in outcomes if one.without == frozenset() for gate in one.refused}
+    return [gate.name for gate in GATES if gate.name not in needed]
 
 
 @click.command()
@@ -166,7 +185,10 @@ def print_matrix(outcomes: Sequence[Outcome]) -> int:
 def main(
     seed: int, nights: int, folder: Path, names: tuple[str, ...], invented: bool, clean: bool
 ) -> None:
-    """Try defects and clean nights; exit with 1 if a defect passes, or a clean night does not."""
+    """Try defects and clean nights; exit with 1 if a defect passes, or a clean night does not.
+
+    Also if no defect passes while some gate is switched off.
+    """
     freeze_gc()
     started, failed = time.monotonic(), 0
     defects = [
@@ -179,6 +201,10 @@ def main(
         data = shops.styles(users, random.Random(seed))
         outcomes += run_defects(defects, seed, data, is_large=is_large)
     failed += print_matrix(outcomes)
+    if not names and not invented:
+        for gate in needless(outcomes):
+            click.echo(f"No defect passes while {gate} is switched off.")
+            failed += 1
     if clean:
         makes = (
             lambda chance: shops.styles(_SMALL, chance),

@@ -91,6 +91,7 @@ def uncheck(connection: Connection, run: Run) -> None:
         text("UPDATE publications SET run_no = previous_run_no WHERE run_no = :run"), values
     )
     connection.execute(text("UPDATE runs SET state = 'checking' WHERE run_no = :run"), values)
+    connection.execute(text("DELETE FROM daily_runs WHERE run_no = :run"), values)
 
 
 def new_build(world: World, spoil: Callable[[str], None]) -> None:

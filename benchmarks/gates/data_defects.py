@@ -67,7 +67,7 @@ def _not_applied(world: World, chance: random.Random) -> None:
     world.damage = spoil
 
 
-def reranker(name: str, *, is_constant: bool) -> Change:
+def reranker(name: str, *, is_constant: bool, coefficient: float = 0.1) -> Change:
     """Let a re-ranker without a network score candidates."""
 
     def change(world: World, _chance: random.Random) -> None:
@@ -86,7 +86,7 @@ def reranker(name: str, *, is_constant: bool) -> Change:
             )
         world.open_reranker = lambda _row: maker
         fusion = PRODUCT.recipe.fusion
-        learned = replace(fusion, coefficients=(*fusion.coefficients, ("rerank", 0.1)))
+        learned = replace(fusion, coefficients=(*fusion.coefficients, ("rerank", coefficient)))
         recipe = replace(PRODUCT.recipe, fusion=learned, reranker=name)
         world.recipe = NamedRecipe(name, recipe)
 
@@ -127,6 +127,18 @@ DATA_DEFECTS = (
         ("cohort_did_not_shrink",),
         sql(
             "DELETE FROM interactions WHERE user_no % 4 = 0;"
+            "UPDATE catalog_state SET history_version = history_version + 1"
+        ),
+    ),
+    Defect(
+        "purchases of other items",
+        ("lists_resemble_the_published",),
+        sql(
+            "CREATE TEMP TABLE moved ON COMMIT DROP AS SELECT * FROM interactions;"
+            "DELETE FROM interactions;"
+            "INSERT INTO interactions (user_no, item_no, event_no, ordinal, version) "
+            "SELECT user_no, 1 + (item_no + 479) % (SELECT max(item_no) FROM items), event_no, "
+            "ordinal, version FROM moved;"
             "UPDATE catalog_state SET history_version = history_version + 1"
         ),
     ),

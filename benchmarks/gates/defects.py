@@ -134,6 +134,14 @@ LIST_DEFECTS = (
         ),
     ),
     Defect(
+        "a bought item in one list",
+        ("bought_items_are_left_out",),
+        damage(
+            "UPDATE recommendations SET item_no = (SELECT min(item_no) FROM interactions "
+            "WHERE user_no = 7) WHERE run_no = :run AND user_no = 7 AND rank = 5"
+        ),
+    ),
+    Defect(
         "short lists of 5 % of users",
         ("lists_are_full",),
         damage(

@@ -1,4 +1,4 @@
-"""Generators and re-rankers with a defect; each has its own content hash."""
+"""Generators and re-rankers with a defect, each of its own content hash, and a retriever."""
 
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -8,8 +8,17 @@ from typing import Any, Never
 import numpy as np
 
 from gpt4rec_es.generation.title_generator import TitlesGenerator
+from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
+from gpt4rec_es.protocols import Retriever
 from gpt4rec_es.ranking.vectors import Fixed, with_last
-from gpt4rec_es.records import CatalogTitles, Decoding, GeneratedQuery, Generation, Prompt
+from gpt4rec_es.records import (
+    CatalogTitles,
+    Decoding,
+    GeneratedQuery,
+    Generation,
+    Prompt,
+    SearchResult,
+)
 
 Texts = Sequence[str]
 # From a prompt, the queries of the titles generator and a chance seeded by the prompt to queries.
@@ -72,6 +81,21 @@ class Shifted(Broken):
         """Return the queries, shifted by one."""
         made = super().generate(prompts, decoding)
         return [*made[1:], *made[:1]]
+
+
+class Swapped:
+    """A retriever that gives each text of a batch the hits of the next one."""
+
+    def __init__(self, retriever: Retriever) -> None:
+        """Take the retriever that searches."""
+        self._retriever = retriever
+
+    def search(
+        self, texts: Sequence[str], depth: int, options: SearchOptions = ANY_TERM
+    ) -> list[SearchResult]:
+        """Return the results, shifted by one."""
+        found = self._retriever.search(texts, depth, options)
+        return [*found[1:], *found[:1]]
 
 
 class Vectors:

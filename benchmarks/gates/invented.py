@@ -1,15 +1,18 @@
 """Defects that were invented after the gates were frozen; any gate may refuse them.
 
 The first ten were tried once, and gates were changed for two of them (markup, purchases in reverse
-order); the last four were invented after that. A fifth, lists in reverse order, was missed; a gate
-was made for it, so it is among the seeded ones now.
+order); four were invented after that. A fifth, lists in reverse order, was missed; a gate was made
+for it, so it is among the seeded ones now. The last ten, of other kinds, are tried with gates that
+were not changed for them.
 """
 
+import itertools
 import random
 from dataclasses import replace
 
 from benchmarks.gates.changes import NEW_CATALOG, Defect, damage, documents, generator, hidden, sql
-from benchmarks.gates.fakes import Shifted
+from benchmarks.gates.data_defects import reranker
+from benchmarks.gates.fakes import Rewrite, Shifted, Swapped
 from benchmarks.gates.nights import PRODUCT, World
 from benchmarks.gates.shops import WORDS
 from gpt4rec_es.night.publish.gates import GATES
@@ -33,6 +36,17 @@ def _phrases(world: World, _chance: random.Random) -> None:
 
 def _shifted(world: World, _chance: random.Random) -> None:
     world.generator = Shifted()
+
+
+def _swapped(world: World, _chance: random.Random) -> None:
+    world.around = Swapped
+    world.place.run(NEW_CATALOG)  # a new build, on which everything is searched again
+
+
+def _only_first(prompts: int) -> Rewrite:
+    """Return a function that writes good queries for the first prompts, then always the same."""
+    seen = itertools.count()
+    return lambda _, q, _c: q if next(seen) < prompts else ["red set", "small box"]
 
 
 _FIRST = (
@@ -125,4 +139,65 @@ _LAST = (
         ),
     ),
 )
-INVENTED = (*_FIRST, *_LAST)
+_OTHER_KINDS = (
+    Defect(
+        "titles of other items in the feed",
+        _ANY,
+        sql(
+            "UPDATE items AS i SET title = o.title, title_raw = o.title FROM items AS o "
+            "WHERE o.item_no = 1 + (7 * i.item_no + 3) % (SELECT max(item_no) FROM items);"
+            f"{NEW_CATALOG}"
+        ),
+    ),
+    Defect(
+        "every item twice, under another id",
+        _ANY,
+        sql(
+            "INSERT INTO items (item_id, title, title_raw, price, version) "
+            f"SELECT item_id || '-2', title, title, price, version FROM items;{NEW_CATALOG}"
+        ),
+    ),
+    Defect(
+        "all purchases but each user's newest one lost",
+        _ANY,
+        sql(
+            "DELETE FROM interactions AS i WHERE EXISTS (SELECT FROM interactions AS later "
+            f"WHERE later.user_no = i.user_no AND later.ordinal > i.ordinal);{_HISTORIES}"
+        ),
+    ),
+    Defect(
+        "history version of an old backup",
+        _ANY,
+        sql("UPDATE catalog_state SET history_version = 1"),
+    ),
+    Defect("hits of other queries", _ANY, _swapped),
+    Defect("a generator that fails after its canary", _ANY, generator("later", _only_first(250))),
+    Defect(
+        "queries in reverse order of probability",
+        _ANY,
+        hidden("reverse", lambda _, q, _c: [" ".join(one.split()[:2]) for one in q[::-1]]),
+        is_large=True,
+    ),
+    Defect(
+        "a re-ranker of random vectors",
+        _ANY,
+        reranker("random", is_constant=False, coefficient=2.0),
+        is_large=True,
+    ),
+    Defect(
+        "a gift as the newest purchase of three in ten users",
+        _ANY,
+        sql(
+            f"{_HISTORIES};"
+            "INSERT INTO interactions (user_no, item_no, event_no, ordinal, version) "
+            "SELECT user_no, 77, 99, 99, (SELECT history_version FROM catalog_state) "
+            "FROM users WHERE user_no % 10 < 3 ON CONFLICT DO NOTHING"
+        ),
+    ),
+    Defect(
+        "nonsense for a tenth of the users",
+        _ANY,
+        hidden("tenth", lambda _, q, c: q if c.random() > 0.1 else [str(c.randrange(10**9))]),
+    ),
+)
+INVENTED = (*_FIRST, *_LAST, *_OTHER_KINDS)

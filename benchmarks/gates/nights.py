@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
+from unittest.mock import patch
 
 from sqlalchemy import Connection, Engine, make_url, text
 
@@ -22,12 +23,14 @@ from gpt4rec_es.index.mapping import Analysis
 from gpt4rec_es.index.reindex import ReindexOptions
 from gpt4rec_es.night.inprocess import run_night
 from gpt4rec_es.night.inputs.parts import NightParts, VectorMaker, utc_now
+from gpt4rec_es.night.publish import gates
 from gpt4rec_es.night.publish.gates import Examination, check
+from gpt4rec_es.night.publish.publish import publish
 from gpt4rec_es.options.gates import GateLimits
 from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.options.night import NightOptions
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe
-from gpt4rec_es.protocols import QueryGenerator
+from gpt4rec_es.protocols import QueryGenerator, Retriever
 from gpt4rec_es.recipes.shipped import shipped
 from gpt4rec_es.records import Decoding
 from gpt4rec_es.retrieval.msearch import ElasticRetriever
@@ -52,6 +55,8 @@ class World:
     now: Callable[[], dt.datetime] = utc_now
     open_reranker: Callable[[object], VectorMaker] | None = None
     ensure_index: Callable[[str | None], int] | None = None
+    # Around the searches of the next night.
+    around: Callable[[Retriever], Retriever] = field(default=lambda retriever: retriever)
     limits: GateLimits = field(default_factory=GateLimits)
     phrases: tuple[str, ...] = ()
     # Called with the connection and the run before it is checked again.
@@ -82,7 +87,9 @@ class World:
             open_generator=lambda *_: self.generator,
             open_reranker=self.open_reranker or none,
             open_encoder=none,
-            open_retriever=lambda index, run_id: ElasticRetriever(place.elastic, index, run_id),
+            open_retriever=lambda index, run_id: self.around(
+                ElasticRetriever(place.elastic, index, run_id)
+            ),
             ensure_index=self.ensure_index or ensure_index,
             actor="bench",
             now=self.now,
@@ -122,10 +129,31 @@ class World:
             run = run_rows.newest(connection, 1)[0]
             if self.damage is not None:
                 self.damage(connection, run)
+                connection.commit()
                 run = run_rows.load(connection, run.run_no)
             found = check(parts, connection, run)
         self.seconds = checked - started, time.monotonic() - checked
         return found
+
+    def publish_without(self, gate: str) -> frozenset[str]:
+        """Publish the refused night while a gate is switched off; return which others refuse it.
+
+        What a canary refused goes on with all other users.
+        """
+        others = tuple(one for one in gates.GATES if one.name != gate)
+        of_parts = tuple(one for one in others if one.judges_parts)
+        parts, date = self.parts(), FIRST + dt.timedelta(days=self.day)
+        with self.engine.connect() as connection:
+            run = run_rows.newest(connection, 1)[0]
+        with patch.multiple(gates, GATES=others, PART_GATES=of_parts), suppress(GateError):
+            if publish(parts, run.run_id, force=False, reason=None).state != "published":
+                run_night(parts, self.options(), date)
+        with self.engine.connect() as connection:
+            if run_rows.published(connection, run.kind) == run.run_no:
+                return frozenset()
+            with patch.multiple(gates, GATES=others, PART_GATES=of_parts):
+                found = check(parts, connection, run_rows.load(connection, run.run_no))
+        return frozenset(result.gate for result in found.refused)
 
 
 @contextmanager

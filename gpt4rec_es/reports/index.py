@@ -22,7 +22,8 @@ _COLUMNS = (
     Column("run_id", "Run", "link"),
     Column("state", "State"),
     Column("users", "Users", "count"),
-    Column("fallbacks", "Fallbacks", "count", "places of lists that fallbacks filled"),
+    Column("fallbacks", "Fallbacks", "count", "places that fallbacks filled for known users"),
+    Column("places", "Places", "count", "places in lists of users with a usable history"),
     Column("items", "Items shown", "count", "items in at least one list"),
     Column("recommendations", "Recommendations", "count"),
     Column("failed_gates", "Failed gates", "count"),
@@ -61,16 +62,15 @@ def _figures(nights: Sequence[dict[str, Any]]) -> list[Figure]:
     if not nights:
         return []
     newest = nights[0]
-    given = newest["recommendations"]
     shown = (
         ("users", "Users", "users", count(newest["users"]), f"on {newest['logical_date']}", "runs"),
         (
             "fallbacks",
             "Fallbacks",
             "fallbacks",
-            share(newest["fallbacks"], given),
-            f"{count(newest['fallbacks'])} of {numbers.plural(given, 'place')}",
-            "run_work",
+            share(newest["fallbacks"] or 0, newest["places"] or 0),
+            f"{count(newest['fallbacks'])} of {numbers.plural(newest['places'] or 0, 'place')}",
+            "run_measures",
         ),
         (
             "items",

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import importing, nights, pages, searching, storing, suite
 from benchmarks.gates import shops
-from benchmarks.gates.__main__ import run_clean, run_defects
+from benchmarks.gates.__main__ import needless, run_clean, run_defects
 from benchmarks.gates.changes import NOT_STARTED
 from benchmarks.gates.defects import DEFECTS
 from benchmarks.gates.invented import INVENTED
@@ -48,6 +48,9 @@ def test_defects_are_refused_and_clean_nights_pass(
     data = shops.styles(60, Random(1))
     outcomes = list(run_defects(some, 1, data, is_large=False))
     assert [one.is_caught for one in outcomes] == [True, True]
+    without = {one.defect.name: one.without for one in outcomes}
+    assert without == {"clock a day ahead": frozenset(), "empty index": None}, "it is switched off"
+    assert {gate.name for gate in GATES} - {*needless(outcomes)} == {"clock_is_right"}
     margins = run_clean(lambda chance: shops.skewed(60, chance), nights=2, seed=1)
     assert (margins.nights, margins.refused) == (2, [])
     margins.show()

@@ -7,6 +7,8 @@ from sqlalchemy import text
 
 from gpt4rec_es.cli.why import print_explanation
 from gpt4rec_es.cli.why_item import print_item
+from gpt4rec_es.db.rows.page_index import RUNS, TWO_RUNS
+from gpt4rec_es.db.rows.readings import read
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.replay.changes import ReplayChanges
 from gpt4rec_es.lab.replay.replay import replay
@@ -123,6 +125,33 @@ def test_gates_leave_held_back_users_out(runtime: Runtime, database: Database) -
         ).scalar_one()
     assert tuple(overlap) == (1, others), "the lists of all others are as before"
     assert places == listed
+
+
+def test_changes_and_fallbacks_of_pages_leave_held_back_users_out(
+    runtime: Runtime, database: Database
+) -> None:
+    with database.analyst_engine.connect() as connection:
+        others = connection.execute(
+            text(
+                "SELECT count(*) FROM analytics.user_outcomes "
+                "WHERE run_id = :run AND holdback_arm IS NULL"
+            ),
+            {"run": RUN},
+        ).scalar_one()
+        view = connection.execute(
+            text(
+                "SELECT compared_user_count, changed_user_count FROM analytics.list_changes "
+                "WHERE run_id = :run"
+            ),
+            {"run": RUN},
+        ).one()
+        ids = {"run_id": RUN, "other_id": "nightly-2026-11-22-1"}
+        (both,) = read(connection, TWO_RUNS, ids).dicts()
+        held, plain = read(connection, RUNS, {"runs": 9}).dicts()
+    assert tuple(view) == (others, 0)
+    assert (both["compared"], both["changed"]) == (others, 0)
+    assert held["fallbacks"] == plain["fallbacks"] == 0, "popular items of an arm are none"
+    assert 0 < held["places"] < plain["places"]
 
 
 def test_arms_depend_on_key_and_user_alone(

@@ -4,18 +4,17 @@ from gpt4rec_es.db.rows.readings import Reading
 
 RUNS = Reading("""
 SELECT r.logical_date, r.run_id, r.run_state AS state, r.cohort_size AS users,
-    (SELECT coalesce(sum(w.work_count), 0)::bigint FROM analytics.run_work AS w
-     WHERE w.run_id = r.run_id AND w.work_name = 'listed'
-       AND w.work_detail IN ('last_title', 'popular')) AS fallbacks,
+    round(m.measured_value * m.measured_count)::bigint AS fallbacks, m.measured_count AS places,
     c.recommended_item_count AS items, c.given_recommendation_count AS recommendations,
     (SELECT count(*) FROM analytics.gate_results AS g
      WHERE g.run_id = r.run_id AND NOT g.has_passed) AS failed_gates,
     r.duration_s AS seconds
 FROM analytics.runs AS r
 LEFT JOIN analytics.daily_coverage AS c ON c.run_id = r.run_id AND c.coverage_of = 'all'
+LEFT JOIN analytics.run_measures AS m ON m.run_id = r.run_id AND m.measure = 'fallback_places'
 ORDER BY r.logical_date DESC, r.attempt DESC LIMIT :runs
 """)
-# Lists of two runs; reads the partitions of all stored runs.
+# Lists of two runs, of users that neither holds back; reads the partitions of all stored runs.
 TWO_RUNS = Reading("""
 SELECT count(*) AS compared,
     count(*) FILTER (WHERE kept < now_items OR kept < before_items) AS changed,
@@ -25,9 +24,10 @@ SELECT count(*) AS compared,
 FROM (
     SELECT count(n.item_id) AS now_items, count(o.item_id) AS before_items,
         count(*) FILTER (WHERE n.item_id = o.item_id) AS kept
-    FROM (SELECT user_id, item_id FROM analytics.recommendations WHERE run_id = :run_id) AS n
+    FROM (SELECT user_id, item_id FROM analytics.recommendations
+          WHERE run_id = :run_id AND holdback_arm IS NULL) AS n
     FULL JOIN (SELECT user_id, item_id FROM analytics.recommendations
-               WHERE run_id = :other_id) AS o USING (user_id, item_id)
+               WHERE run_id = :other_id AND holdback_arm IS NULL) AS o USING (user_id, item_id)
     GROUP BY user_id
 ) AS lists
 WHERE now_items > 0 AND before_items > 0

@@ -37,6 +37,9 @@ CROSS JOIN LATERAL (
             SELECT user_no, array_agg(item_no) AS items
             FROM public.recommendations WHERE run_no = b.run_no GROUP BY user_no
         ) AS o USING (user_no)
+        WHERE NOT EXISTS (
+            SELECT FROM public.holdback_users AS h
+            WHERE h.run_no IN (r.run_no, b.run_no) AND h.user_no = n.user_no)
         OFFSET 0
     ) AS l
     HAVING count(*) > 0
@@ -45,16 +48,15 @@ WHERE r.finished_at IS NOT NULL;
 
 COMMENT ON VIEW analytics.list_changes IS
     'One row per finished run with an earlier published night: its lists against those of that '
-    'night, for the users that have a list in both. Filter by run_id. Goes when the lists of '
-    'either '
-    'run are pruned.';
+    'night, for the users that have a list in both and that neither run holds back. Filter by '
+    'run_id. Goes when the lists of either run are pruned.';
 COMMENT ON COLUMN analytics.list_changes.run_id IS 'name of the run, see view runs';
 COMMENT ON COLUMN analytics.list_changes.logical_date IS
     'date that the run makes recommendations for, in the schedule''s time zone';
 COMMENT ON COLUMN analytics.list_changes.previous_run_id IS
     'name of the run that was published for the newest earlier date';
 COMMENT ON COLUMN analytics.list_changes.compared_user_count IS
-    'number of users with a list in both runs';
+    'number of users with a list in both runs, without held-back ones';
 COMMENT ON COLUMN analytics.list_changes.changed_user_count IS
     'number of those users whose list has other items; the order does not count';
 COMMENT ON COLUMN analytics.list_changes.kept_recommendation_count IS

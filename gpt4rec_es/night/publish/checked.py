@@ -37,6 +37,7 @@ class Verdict(NamedTuple):
 class Checked:
     """A run that is being checked. before: the run that it would replace; None: there is none.
 
+    is_after_force: whether gates refused that one, and an operator published it all the same.
     usual: medians of the last nights by the same recipe, generator and rules; nights_alike: their
     number, at most 7.
     """
@@ -49,6 +50,7 @@ class Checked:
     usual: Mapping[str, float] = field(default_factory=dict)
     earlier: Mapping[str, Measured] = field(default_factory=dict)
     nights_alike: int = 0
+    is_after_force: bool = False
 
     @property
     def elastic(self) -> Elasticsearch:

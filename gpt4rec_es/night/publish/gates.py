@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from gpt4rec_es.db.engine import disable_statement_timeout
 from gpt4rec_es.db.rows import first_queries, measures
+from gpt4rec_es.db.rows import gates as gate_rows
 from gpt4rec_es.db.rows import runs as run_rows
 from gpt4rec_es.db.rows.first_queries import FirstQueries
 from gpt4rec_es.db.rows.gates import GateResult
@@ -40,12 +41,15 @@ class Gate:
     """A check of a run, see ``Verdict``.
 
     reason: what a run that does not pass probably suffers from. judges_parts: whether it can judge
-    the part of a run that is merged.
+    the part of a run that is merged. compares: whether it compares with the published run; after
+    one that gates refused and an operator published it only measures, because a good night differs
+    from a bad one.
     """
 
     check: Callable[[Checked], Verdict]
     reason: str
     judges_parts: bool = True
+    compares: bool = False
 
     @property
     def name(self) -> str:
@@ -116,6 +120,7 @@ GATES: tuple[Gate, ...] = (
     Gate(
         change_gates.lists_resemble_the_published,
         "lists belong to other users or items, or purchases since were not read",
+        compares=True,
     ),
     Gate(
         hidden_purchases.hidden_purchases_are_found,
@@ -126,10 +131,12 @@ GATES: tuple[Gate, ...] = (
         change_gates.cohort_did_not_shrink,
         "users or their purchases are gone, or titles of bought items",
         judges_parts=False,
+        compares=True,
     ),
     Gate(
         change_gates.catalog_did_not_shrink,
         "the item feed was truncated, marks items as inactive, or has prices in another unit",
+        compares=True,
     ),
     Gate(index_gates.build_is_unchanged, "the index was changed after planning"),
     Gate(
@@ -170,6 +177,8 @@ def check(
         usual=measures.load_usual(connection, nights, MIN_USUAL_NIGHTS),
         nights_alike=len(nights),
         earlier={} if before is None else measures.load(connection, before.run_no),
+        is_after_force=before is not None
+        and any(one.refuses for one in gate_rows.load(connection, before.run_no)),
     )
     firsts = first_queries.count(connection, run)
     measure(checked, firsts)
@@ -197,6 +206,9 @@ def _before(connection: Connection, run: Run) -> Run | None:
 
 def _judge(gate: Gate, checked: Checked) -> GateResult:
     verdict = gate.check(checked)
+    if gate.compares and checked.is_after_force and not verdict.passed:
+        forced = "nothing, because the night before was published by force"
+        verdict = Verdict(True, verdict.measured, forced)
     return GateResult(
         gate.name,
         verdict.passed,

@@ -111,8 +111,8 @@ def queries_are_readable(checked: Checked) -> Verdict:
     unknown = checked.measures[names.UNKNOWN_QUERIES]
     words = checked.measures[names.QUERY_WORDS]
     symbols = checked.measures[names.ODD_QUERIES]
-    titles = checked.measures[names.TITLE_WORDS].value or math.inf
-    low, high = 0.0, titles * limits.rise
+    titles = checked.measures[names.TITLE_WORDS].value
+    low, high = 0.0, math.inf if titles is None else titles * limits.rise
     if words.usual is not None:
         low, high = words.usual / limits.rise, max(high, words.usual * limits.rise)
     is_usual = words.value is not None and low <= words.value <= high
@@ -123,10 +123,13 @@ def queries_are_readable(checked: Checked) -> Verdict:
         and (is_usual or limits.unknown_queries >= 1),
         f"of {repeating.n:,} queries {_share(repeating)} repeat words, {_share(unknown)} have no "
         f"known term and {_share(symbols)} symbols of no title; {words.value or 0:.1f} words each"
-        f"{usually(words, '.1f')}, titles {titles:.1f}",
+        + usually(words, ".1f")
+        + ("" if titles is None else f", titles {titles:.1f}"),
         f"at most {limits.repeating_queries:.0%}{_by_usual(repeating, checked)}, at most "
         f"{limits.unknown_queries:.0%}{_by_usual(unknown, checked)} and of more than 0, at most "
-        f"{limits.unknown_queries:.0%}; {low:.1f} to {high:.1f} words{checked.alone}",
+        f"{limits.unknown_queries:.0%}; {low:.1f} words or more"
+        + ("" if math.isinf(high) else f", at most {high:.1f}")
+        + checked.alone,
     )
 
 

@@ -180,6 +180,20 @@ def test_a_new_generator_may_write_shorter_queries_than_the_last_one() -> None:
     assert found.required.endswith("limits alone: 0 nights by this recipe, generator and rules")
 
 
+def test_a_gate_names_no_infinite_limit() -> None:
+    nothing = dict.fromkeys(
+        ("repeating_queries", "unknown_queries", "odd_queries", "query_words", "title_words")
+    )
+    found = share_gates.queries_are_readable(readable(**nothing))
+    assert not found.passed
+    assert "0.0 words each" in found.measured
+    assert "inf" not in found.measured + found.required
+    assert (
+        ", at most 8.0; limits"
+        in share_gates.queries_are_readable(readable(query_words=Measured(4, 3000))).required
+    )
+
+
 @pytest.mark.parametrize(
     ("query", "symbols"), [("tea-pot 3cm", "-"), ("<b>x</b>", "<>/"), ("椅子 été", "")]
 )
