@@ -62,6 +62,7 @@ class Gpt2Generator:
         self._networks: dict[str, Any] = {}
         self._priors: dict[str, Priors] = {}
         self._titles: CatalogTitles | None = None
+        self._known: frozenset[str] = frozenset()
         self._choosers: dict[tuple[str, int], TitleChooser] = {}
         form = self._checkpoint.prompt_form
         if prompt_titles is not None and prompt_titles != form.titles:
@@ -101,7 +102,7 @@ class Gpt2Generator:
         if not titles.texts:
             raise UsageError("The catalog has no title to choose.", "Import items with titles.")
         other = copy.copy(self)
-        vars(other).update(_titles=titles, _choosers={})
+        vars(other).update(_titles=titles, _known=frozenset(titles.texts), _choosers={})
         return other
 
     def generate(self, prompts: Sequence[str], decoding: Decoding) -> list[Generation]:
@@ -199,7 +200,8 @@ class Gpt2Generator:
         """Return the tokens of the prompt's titles, which are searched for without a generator."""
         from gpt4rec_es.generation.title_search.chooser import title_ids  # noqa: PLC0415 - torch
 
-        return title_ids(self._inputs.titles(prompt), self._tokenizer, decoding.max_new_tokens)
+        titles = self._inputs.titles(prompt, self._known)
+        return title_ids(titles, self._tokenizer, decoding.max_new_tokens)
 
     def _network(self, dtype: str, beam_search: "BeamSearch") -> Any:
         if dtype not in self._networks:

@@ -1,6 +1,6 @@
 """What a decoder reads for a prompt: its tokens, or a prefix made from vectors of its titles."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,9 @@ class WordInputs:
         """Return the ids that the decoder reads for each prompt."""
         return self._tokenizer.encode_all(prompts)
 
-    def titles(self, prompt: str) -> list[str]:
-        """Return the display titles of a prompt; one with ". " inside is read as two."""
-        return titles_in(prompt)
+    def titles(self, prompt: str, known: Collection[str]) -> list[str]:
+        """Return the display titles of a prompt that are among ``known``."""
+        return titles_in(prompt, known)
 
     def open(self, folder: Path, dtype: str, device: str) -> Any:
         """Return the decoder in ``folder``."""
@@ -60,9 +60,9 @@ class HistoryInputs:
         """Return the ids of each prompt, by its place."""
         return [self._row(place) for place in range(1, len(prompts) + 1)]
 
-    def titles(self, prompt: str) -> list[str]:
-        """Return the display titles of a prompt."""
-        return titles_of(prompt)
+    def titles(self, prompt: str, known: Collection[str]) -> list[str]:
+        """Return the display titles of a prompt that are among ``known``."""
+        return [title for title in titles_of(prompt) if title in known]
 
     def open(self, folder: Path, dtype: str, device: str) -> Any:
         """Return the decoder in ``folder``, and keep its reader."""

@@ -8,7 +8,7 @@ begins with a space. Byte-level BPE never merges across the space before a word,
 a prompt are the tokens of its pieces, one after the other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from gpt4rec_es.prompts.keys import normalise_query
 
@@ -17,6 +17,8 @@ CLOSING = " In the future, the customer wants to buy"
 
 # Very long titles are keyword spam; the limit prevents one item from filling the prompt.
 DISPLAY_CHARACTERS = 200
+# Sentences in a title that is read back from a prompt, at most.
+_MOST_PARTS = 5
 
 
 def display_title(title: str) -> str:
@@ -42,9 +44,22 @@ def prompt_text(displays: Sequence[str]) -> str:
     return "".join((OPENING, *map(title_piece, displays), CLOSING))
 
 
-def titles_in(prompt: str) -> list[str]:
-    """Return the display titles of a ``prompt_text``; one with ". " inside comes as two."""
-    return prompt.removeprefix(OPENING).removesuffix(CLOSING).strip().removesuffix(".").split(". ")
+def titles_in(prompt: str, known: Collection[str]) -> list[str]:
+    """Return the display titles of a ``prompt_text`` that are among ``known``.
+
+    ". " separates titles, and may be inside one: of several readings the longest title is taken.
+    """
+    parts = prompt.removeprefix(OPENING).removesuffix(CLOSING).strip().removesuffix(".").split(". ")
+    found, start = [], 0
+    while start < len(parts):
+        ends = range(min(start + _MOST_PARTS, len(parts)), start, -1)
+        title, end = next(
+            ((one, end) for end in ends if (one := ". ".join(parts[start:end])) in known),
+            (None, start + 1),
+        )
+        found += [] if title is None else [title]
+        start = end
+    return found
 
 
 def target_text(display: str) -> str:

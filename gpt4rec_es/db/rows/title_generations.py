@@ -23,7 +23,7 @@ WITH valid AS MATERIALIZED (
             SELECT prompt_no FROM {run_users}
             UNION SELECT prompt_no FROM held_out_users WHERE run_no = :run_no)
       AND g.content_hash = :content_hash AND g.decoding_no <> :decoding_no
-      AND g.created_at > :oldest
+      AND g.created_at > :oldest AND g.n_queries > 0
       AND d.settings - 'titles' = (
             SELECT settings - 'titles' FROM decodings WHERE decoding_no = :decoding_no)
       AND NOT EXISTS (

@@ -46,7 +46,7 @@ class _Prompt:
 
     def __init__(self, place: int, length: int, barred: Sequence[int], num_beams: int) -> None:
         self.place, self._length, self._m = place, length, num_beams
-        self._barred = frozenset(barred)
+        self._barred = sorted(set(barred))
         self.nodes = np.zeros(1, np.int64)
         self.scores = np.zeros(1)  # (beams,)
         self.seen = np.zeros((1, 0), np.bool_)  # (beams, entries): the ancestors of each beam
@@ -64,6 +64,9 @@ class _Prompt:
         worst = self.found[-1][0] if len(self.found) == self._m else -np.inf
         # A title is never likelier than the nodes before it.
         places = np.flatnonzero(~is_title & (scores > worst))
+        if self._barred:  # nodes of barred titles alone would take the places of others
+            dead = [trie.leads_only_to(node, self._barred) for node in targets[places].tolist()]
+            places = places[~np.array(dead, np.bool_)]
         places = places[np.argsort(-scores[places], kind="stable")[: self._m]]
         self.nodes, self.scores = targets[places], scores[places]
         self._edges, self._parents = edges[places], parents[places]

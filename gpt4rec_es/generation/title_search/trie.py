@@ -30,7 +30,7 @@ class TitleTrie:
         self._into_leaf = array("q", [-1]) * len(self._leaves)
         self._sources = array("q")  # the node of each edge
         # Ranges of leaves below each node, breadth first, so that a node's edges are adjacent.
-        ranges = [(0, len(self._leaves))]
+        self._ranges = ranges = [(0, len(self._leaves))]
         for node, (low, high) in enumerate(ranges):
             depth = depths[node]
             start = low
@@ -90,6 +90,11 @@ class TitleTrie:
         """Return whether a whole sequence is there."""
         place = bisect_left(self._leaves, tuple(sequence))
         return place < len(self._leaves) and self._leaves[place] == tuple(sequence)
+
+    def leads_only_to(self, node: int, leaves: Sequence[int]) -> bool:
+        """Return whether all leaves below a node are among ``leaves``, which are ascending."""
+        low, high = self._ranges[node]
+        return bisect_left(leaves, high) - bisect_left(leaves, low) == high - low
 
     def path(self, leaf: int) -> list[tuple[int, int]]:
         """Return the (node, edge) at which a leaf's sequence is decided, from the root."""

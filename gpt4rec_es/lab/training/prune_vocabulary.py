@@ -64,6 +64,8 @@ def prune_network(network: Any, kept: Sequence[int]) -> None:
         for weight in {id(layer.weight): layer.weight for layer in layers}.values():
             weight[: len(kept)] = weight[rows]
     network.resize_token_embeddings(len(kept))
+    # The number of the padding token is that of another one now, which has to learn.
+    network.get_input_embeddings().padding_idx = network.config.pad_token_id = None
 
 
 def _merged_in(word: str, ranks: dict[tuple[str, ...], int]) -> list[str]:

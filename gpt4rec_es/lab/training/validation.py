@@ -1,8 +1,9 @@
 """Figures of a trained generator on users that were kept back, for its card."""
 
-from collections import Counter
 from math import log
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from gpt4rec_es.encoders.tokenizer import PromptTokenizer
 from gpt4rec_es.generation.options import TrainingOptions
@@ -66,10 +67,12 @@ def popularity_nats(data: TrainingData) -> float | None:
     last = [validation.titles[own[-1]] for _, own in validation if len(own) > 1]
     if not last:
         return None
-    bought = Counter(data.histories.titles[number] for number in data.histories.flat.tolist())
-    titles = {display_title(title) for title in data.catalog_titles} | bought.keys() | set(last)
-    total = bought.total() + len(titles - {""})
-    return -sum(log((bought[title] + 1) / total) for title in last) / len(last)
+    titles = data.histories.titles
+    counts = np.bincount(data.histories.flat, minlength=len(titles)).tolist()
+    bought = dict(zip(titles, counts, strict=True))
+    unsold = {display_title(title) for title in data.catalog_titles}.union(last) - bought.keys()
+    total = sum(counts) + len(bought) + len(unsold - {""})
+    return -sum(log((bought.get(title, 0) + 1) / total) for title in last) / len(last)
 
 
 def _nats(

@@ -1,7 +1,7 @@
 """What a gate gets, what it returns, and the bounds that measured values are compared with."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -37,7 +37,7 @@ class Verdict(NamedTuple):
 class Checked:
     """A run that is being checked. before: the run that it would replace; None: there is none.
 
-    is_after_force: whether gates refused that one, and an operator published it all the same.
+    forced: gates that refused what is in that one, which an operator published all the same.
     usual: medians of the last nights by the same recipe, generator and rules; nights_alike: their
     number, at most 7.
     """
@@ -50,7 +50,7 @@ class Checked:
     usual: Mapping[str, float] = field(default_factory=dict)
     earlier: Mapping[str, Measured] = field(default_factory=dict)
     nights_alike: int = 0
-    is_after_force: bool = False
+    forced: Collection[str] = ()
 
     @property
     def elastic(self) -> Elasticsearch:

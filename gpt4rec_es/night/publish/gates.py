@@ -6,7 +6,7 @@ has the remedy of each.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -41,15 +41,15 @@ class Gate:
     """A check of a run, see ``Verdict``.
 
     reason: what a run that does not pass probably suffers from. judges_parts: whether it can judge
-    the part of a run that is merged. compares: whether it compares with the published run; after
-    one that gates refused and an operator published it only measures, because a good night differs
-    from a bad one.
+    the part of a run that is merged. compares: what it compares with the published run; after one
+    whose inputs this gate refused, or whose lists any gate refused, and that an operator published,
+    it only measures, because a good night differs from a bad one.
     """
 
     check: Callable[[Checked], Verdict]
     reason: str
     judges_parts: bool = True
-    compares: bool = False
+    compares: Literal["inputs", "lists"] | None = None
 
     @property
     def name(self) -> str:
@@ -120,7 +120,7 @@ GATES: tuple[Gate, ...] = (
     Gate(
         change_gates.lists_resemble_the_published,
         "lists belong to other users or items, or purchases since were not read",
-        compares=True,
+        compares="lists",
     ),
     Gate(
         hidden_purchases.hidden_purchases_are_found,
@@ -131,12 +131,12 @@ GATES: tuple[Gate, ...] = (
         change_gates.cohort_did_not_shrink,
         "users or their purchases are gone, or titles of bought items",
         judges_parts=False,
-        compares=True,
+        compares="inputs",
     ),
     Gate(
         change_gates.catalog_did_not_shrink,
         "the item feed was truncated, marks items as inactive, or has prices in another unit",
-        compares=True,
+        compares="inputs",
     ),
     Gate(index_gates.build_is_unchanged, "the index was changed after planning"),
     Gate(
@@ -177,8 +177,7 @@ def check(
         usual=measures.load_usual(connection, nights, MIN_USUAL_NIGHTS),
         nights_alike=len(nights),
         earlier={} if before is None else measures.load(connection, before.run_no),
-        is_after_force=before is not None
-        and any(one.refuses for one in gate_rows.load(connection, before.run_no)),
+        forced=frozenset() if before is None else _forced(connection, before),
     )
     firsts = first_queries.count(connection, run)
     measure(checked, firsts)
@@ -204,9 +203,17 @@ def _before(connection: Connection, run: Run) -> Run | None:
     return None if current is None else run_rows.load(connection, current)
 
 
+def _forced(connection: Connection, run: Run) -> frozenset[str]:
+    """Return the gates that refused what a published run has in it, not its time."""
+    of_time = {list_gates.clock_is_right.__name__, list_gates.is_newer_than_published.__name__}
+    refused = {one.gate for one in gate_rows.load(connection, run.run_no) if one.refuses}
+    return frozenset(refused - of_time)
+
+
 def _judge(gate: Gate, checked: Checked) -> GateResult:
     verdict = gate.check(checked)
-    if gate.compares and checked.is_after_force and not verdict.passed:
+    differs = bool(checked.forced) if gate.compares == "lists" else gate.name in checked.forced
+    if gate.compares and differs and not verdict.passed:
         forced = "nothing, because the night before was published by force"
         verdict = Verdict(True, verdict.measured, forced)
     return GateResult(

@@ -1,5 +1,6 @@
 """The search over titles equals a plain one that reads whole texts, and ends with probabilities."""
 
+import itertools
 import math
 import random
 from collections.abc import Collection, Iterator, Sequence
@@ -61,11 +62,12 @@ def plain_search(
             logprobs = logits[following].log_softmax(-1).tolist()
             for token, logprob in zip(following, logprobs, strict=True):
                 own = {text for text in below if text[len(start)] == token}
+                if own <= set(barred):
+                    continue
                 longest = min(own, key=len)
                 while not all(text[: len(longest)] == longest for text in own):
                     longest = longest[:-1]
                 (found if len(own) == 1 else nodes).append((longest, score + logprob))
-        found = [pair for pair in found if pair[0] not in barred]
         found = sorted(found, key=lambda pair: -pair[1])[:num_beams]
         worst = found[-1][1] if len(found) == num_beams else -math.inf
         beams = sorted((node for node in nodes if node[1] > worst), key=lambda pair: -pair[1])
@@ -97,6 +99,18 @@ def test_barred_titles_give_their_places_to_others(network: Any) -> None:
         expected = plain_search(network, prompt, texts, 5, without)
         assert [h.token_ids for h in own] == [text for text, _ in expected]
         assert [h.sum_logprob for h in own] == pytest.approx([s for _, s in expected], abs=1e-4)
+
+
+@torch.inference_mode()
+def test_barred_families_of_titles_do_not_use_up_the_beams(network: Any) -> None:
+    families = [tuple((*start, word, END) for word in range(20, 24)) for start in ((7, 8), (9, 10))]
+    texts = [*itertools.chain(*families), *((5, word, END) for word in range(11, 17))]
+    prompts, trie = random_prompts(3, 4, 9), TitleTrie(texts)
+    leaves = [trie.leaf(ids) for family in families for ids in family]
+    for beams in (1, 2, 4):
+        for own in search_titles(network, prompts, trie, beams, [leaves] * 3):
+            assert len(own) == beams
+            assert not {h.token_ids for h in own} & set(itertools.chain(*families))
 
 
 def test_enough_beams_find_all_titles_and_their_probabilities_add_up_to_one(network: Any) -> None:

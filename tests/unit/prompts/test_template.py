@@ -28,4 +28,8 @@ def test_display_titles_are_cut_between_words(title: str, shown: str) -> None:
 
 
 def test_titles_are_read_back_from_a_prompt() -> None:
-    assert titles_in(prompt_text(["a b", "c.d"])) == ["a b", "c.d"]
+    titles = ["Mr. Potato Head", "a b", "c.d", "St. Ives. 2 oz."]
+    known = {*titles, "Potato Head", "Ives"}
+    assert titles_in(prompt_text(titles), known) == titles
+    assert titles_in(prompt_text(titles), {"Potato Head"}) == ["Potato Head"]
+    assert titles_in(prompt_text(()), known) == []

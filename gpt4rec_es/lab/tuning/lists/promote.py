@@ -120,12 +120,12 @@ def _set_fields(
 ) -> None:
     wanted = {field: Bm25(*one) for field, one in (trial.field_bm25 or {}).items()}
     now = live_build(engine, client, alias)
-    if same_field_bm25(other_than_default({**now.field_bm25, **wanted}), now.field_bm25):
-        return  # as after a promotion that was killed
     with transaction(engine) as connection:
         measured = builds.load(connection, trial.build_no)
-    same = same_bm25(measured.bm25, now.bm25) and same_field_bm25(
-        measured.field_bm25, now.field_bm25
+    # As after a promotion that was killed.
+    is_live = same_field_bm25(other_than_default({**now.field_bm25, **wanted}), now.field_bm25)
+    same = same_bm25(measured.bm25, now.bm25) and (
+        is_live or same_field_bm25(measured.field_bm25, now.field_bm25)
     )
     if not same and not force:
         raise ConflictError(
@@ -133,4 +133,5 @@ def _set_fields(
             f"{measured.build_no}, now {now.build_no}).",
             "Tune again, or --force.",
         )
-    set_bm25(engine, client, alias, fields=wanted, actor=actor, reason=why, dry_run=dry_run)
+    if not is_live:
+        set_bm25(engine, client, alias, fields=wanted, actor=actor, reason=why, dry_run=dry_run)
