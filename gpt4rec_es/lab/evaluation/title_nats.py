@@ -12,6 +12,7 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.evaluation.data import EvaluationCatalog
 from gpt4rec_es.lab.splits.histories import deduplicate_keep_last
 from gpt4rec_es.lab.splits.split import EvalUser
+from gpt4rec_es.metrics.title_nats import popularity_nats
 from gpt4rec_es.prompts.catalog_titles import catalog_titles
 from gpt4rec_es.prompts.template import display_title
 from gpt4rec_es.protocols import Bars, Progress, QueryGenerator, no_progress
@@ -75,11 +76,10 @@ def title_nats(
     if not found:
         return None
     bought = Counter(displays[item] for own in train.values() for item in own if item in displays)
-    total = bought.total() + len(catalog.texts)
     return TitleNats(
         -float(np.mean(found)),
         1.96 * float(np.std(found)) / len(found) ** 0.5,
-        -float(np.mean([log((bought[title] + 1) / total) for title in targets])),
+        popularity_nats(bought, len(catalog.texts), targets),
         log(len(catalog.texts)),
         len(found),
     )

@@ -40,7 +40,7 @@ from gpt4rec_es.lab.training.history_writing import WriterLearner, WritingOption
 from gpt4rec_es.lab.training.run_phase import PhaseResult
 from gpt4rec_es.lab.training.save import save_folder, work_folder
 from gpt4rec_es.lab.training.title_targets import TitleTargets
-from gpt4rec_es.lab.training.validation import popularity_nats
+from gpt4rec_es.lab.training.validation import nats_by_purchases
 from gpt4rec_es.prompts.template import target_text
 from gpt4rec_es.protocols import Progress
 from gpt4rec_es.records import PromptForm
@@ -125,7 +125,7 @@ def train_history_network(
             title_ids(titles, tokenizer, options.reserve),
             title_ids([one for one in data.catalog_titles if one], tokenizer, options.reserve),
         ),
-        "popularity_nats": popularity_nats(data),
+        "popularity_nats": nats_by_purchases(data),
         "reader_ndcg": max((row.ndcg for row in epochs if row.ndcg is not None), default=None),
         "temperature": temperature,
         "device": device,

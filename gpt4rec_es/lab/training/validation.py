@@ -1,6 +1,5 @@
 """Figures of a trained generator on users that were kept back, for its card."""
 
-from math import log
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from gpt4rec_es.lab.training.dataset import (
 )
 from gpt4rec_es.lab.training.divergence import require_finite_loss
 from gpt4rec_es.lab.training.run_phase import mean_loss
+from gpt4rec_es.metrics.title_nats import popularity_nats
 from gpt4rec_es.prompts.template import display_title
 from gpt4rec_es.records import PromptForm
 
@@ -55,14 +55,11 @@ def validate(
     loss = mean_loss(network, examples, options.batch_size)
     require_finite_loss(loss, "validation", 0)
     nats = _nats(network, data, options, tokenizer, examples)
-    return Validation(loss, nats, popularity_nats(data))
+    return Validation(loss, nats, nats_by_purchases(data))
 
 
-def popularity_nats(data: TrainingData) -> float | None:
-    """Return the mean of -log p of last validation titles by purchases, one added to each title.
-
-    None: no validation user has two titles.
-    """
+def nats_by_purchases(data: TrainingData) -> float | None:
+    """Return ``popularity_nats`` of last validation titles; None: no user has two titles."""
     validation = data.validation
     last = [validation.titles[own[-1]] for _, own in validation if len(own) > 1]
     if not last:
@@ -70,9 +67,8 @@ def popularity_nats(data: TrainingData) -> float | None:
     titles = data.histories.titles
     counts = np.bincount(data.histories.flat, minlength=len(titles)).tolist()
     bought = dict(zip(titles, counts, strict=True))
-    unsold = {display_title(title) for title in data.catalog_titles}.union(last) - bought.keys()
-    total = sum(counts) + len(bought) + len(unsold - {""})
-    return -sum(log((bought.get(title, 0) + 1) / total) for title in last) / len(last)
+    known = {display_title(title) for title in data.catalog_titles}.union(last, bought) - {""}
+    return popularity_nats(bought, len(known), last)
 
 
 def _nats(

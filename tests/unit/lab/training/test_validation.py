@@ -5,7 +5,7 @@ from math import log
 import pytest
 
 from gpt4rec_es.lab.training.dataset import TrainingData, collect_histories
-from gpt4rec_es.lab.training.validation import popularity_nats
+from gpt4rec_es.lab.training.validation import nats_by_purchases
 
 
 def data(validation: list[list[str]]) -> TrainingData:
@@ -15,9 +15,9 @@ def data(validation: list[list[str]]) -> TrainingData:
 
 def test_the_mark_is_that_of_a_table_of_purchases() -> None:
     # Of 5 purchases a has 3, b has 1, d has none; with one more for each of 4 titles there are 9.
-    found = popularity_nats(data([["b", "a"], ["a", "c", "d"], ["c"]]))
+    found = nats_by_purchases(data([["b", "a"], ["a", "c", "d"], ["c"]]))
     assert found == pytest.approx(-(log(4 / 9) + log(1 / 9)) / 2)
 
 
 def test_without_a_last_title_there_is_no_mark() -> None:
-    assert popularity_nats(data([["b"]])) is None
+    assert nats_by_purchases(data([["b"]])) is None
