@@ -62,7 +62,6 @@ class Gpt2Generator:
         self._networks: dict[str, Any] = {}
         self._priors: dict[str, Priors] = {}
         self._titles: CatalogTitles | None = None
-        self._known: frozenset[str] = frozenset()
         self._choosers: dict[tuple[str, int], TitleChooser] = {}
         form = self._checkpoint.prompt_form
         if prompt_titles is not None and prompt_titles != form.titles:
@@ -102,7 +101,7 @@ class Gpt2Generator:
         if not titles.texts:
             raise UsageError("The catalog has no title to choose.", "Import items with titles.")
         other = copy.copy(self)
-        vars(other).update(_titles=titles, _known=frozenset(titles.texts), _choosers={})
+        vars(other).update(_titles=titles, _choosers={})
         return other
 
     def generate(self, prompts: Sequence[str], decoding: Decoding) -> list[Generation]:
@@ -128,7 +127,8 @@ class Gpt2Generator:
             own_ids = [ids[place] for place in batch]
             if decoding.mode == "titles":
                 chooser = self._chooser(network, decoding)
-                bought = [self._bought(prompts[place], decoding) for place in batch]
+                # Their titles are searched for without a generator.
+                bought = [self._inputs.titles(prompts[place], chooser.leaves) for place in batch]
                 beams = chooser.search(own_ids, decoding.num_beams, bought)
             else:
                 chooser = None
@@ -186,22 +186,15 @@ class Gpt2Generator:
             TitleChooser,
             title_ids,
         )
-        from gpt4rec_es.generation.title_search.trie import TitleTrie  # noqa: PLC0415
 
         if self._titles is None:
             raise ValueError("A generator that writes freely cannot choose titles.")
         key = (decoding.dtype, decoding.max_new_tokens)
         if key not in self._choosers:
-            ids = title_ids(self._titles.texts, self._tokenizer, decoding.max_new_tokens)
-            self._choosers[key] = TitleChooser(network, TitleTrie(ids), self._inputs.frame)
+            texts = self._titles.texts
+            ids = title_ids(texts, self._tokenizer, decoding.max_new_tokens)
+            self._choosers[key] = TitleChooser(network, texts, ids, self._inputs.frame)
         return self._choosers[key]
-
-    def _bought(self, prompt: str, decoding: Decoding) -> list[tuple[int, ...]]:
-        """Return the tokens of the prompt's titles, which are searched for without a generator."""
-        from gpt4rec_es.generation.title_search.chooser import title_ids  # noqa: PLC0415 - torch
-
-        titles = self._inputs.titles(prompt, self._known)
-        return title_ids(titles, self._tokenizer, decoding.max_new_tokens)
 
     def _network(self, dtype: str, beam_search: "BeamSearch") -> Any:
         if dtype not in self._networks:

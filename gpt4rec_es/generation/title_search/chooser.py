@@ -25,22 +25,30 @@ def title_ids(
 class TitleChooser:
     """A network, the trie of a catalog, and the frame of prompts without titles.
 
-    Probabilities after the bare frame are kept, one per title that was found.
+    leaves: of each display title the leaf in the trie. Probabilities after the bare frame are kept,
+    one per title that was found.
     """
 
-    def __init__(self, network: Any, trie: TitleTrie, frame: Sequence[int]) -> None:
-        """Set them; ``frame`` has at least one token."""
-        self._network, self._trie, self._frame = network, trie, frame
+    def __init__(
+        self,
+        network: Any,
+        titles: Sequence[str],
+        ids: Sequence[Sequence[int]],
+        frame: Sequence[int],
+    ) -> None:
+        """Set them; ids: of each title, see ``title_ids``; ``frame`` has at least one token."""
+        self._network, self._trie, self._frame = network, TitleTrie(ids), frame
+        self.leaves = dict(zip(titles, map(self._trie.leaf, ids), strict=True))
         self._priors: dict[int, float] = {}
 
     def search(
         self,
         prompts: Sequence[Sequence[int]],
         num_beams: int,
-        bought: Sequence[Sequence[Sequence[int]]],
+        bought: Sequence[Sequence[str]],
     ) -> list[list[Hypothesis]]:
         """Return the likeliest titles of each prompt, best first, without those of ``bought``."""
-        barred = [[self._trie.leaf(ids) for ids in own if ids in self._trie] for own in bought]
+        barred = [[self.leaves[title] for title in own] for own in bought]
         return search_titles(self._network, prompts, self._trie, num_beams, barred)
 
     def logprobs(

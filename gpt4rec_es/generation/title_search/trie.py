@@ -82,14 +82,10 @@ class TitleTrie:
         Raises:
             ValueError: it is not there.
         """
-        if sequence not in self:
-            raise ValueError("A title is not in the catalog.")
-        return bisect_left(self._leaves, tuple(sequence))
-
-    def __contains__(self, sequence: Sequence[int]) -> bool:
-        """Return whether a whole sequence is there."""
         place = bisect_left(self._leaves, tuple(sequence))
-        return place < len(self._leaves) and self._leaves[place] == tuple(sequence)
+        if place == len(self._leaves) or self._leaves[place] != tuple(sequence):
+            raise ValueError("A title is not in the catalog.")
+        return place
 
     def leads_only_to(self, node: int, leaves: Sequence[int]) -> bool:
         """Return whether all leaves below a node are among ``leaves``, which are ascending."""
