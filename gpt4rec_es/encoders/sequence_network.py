@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional
+
+from gpt4rec_es.encoders.dropout import Dropout
 
 
 class AttentionBlock(nn.Module):  # type: ignore[misc]  # torch leaves it untyped
@@ -17,13 +18,13 @@ class AttentionBlock(nn.Module):  # type: ignore[misc]  # torch leaves it untype
 
     def __init__(self, dim: int, heads: int, dropout: float) -> None:
         super().__init__()
-        self.heads, self.rate = heads, dropout
+        self.heads = heads
         self.before_attention, self.before_layers = nn.LayerNorm(dim), nn.LayerNorm(dim)
         self.joint, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
         self.layers = nn.Sequential(
-            nn.Linear(dim, 4 * dim), nn.GELU(), nn.Dropout(dropout), nn.Linear(4 * dim, dim)
+            nn.Linear(dim, 4 * dim), nn.GELU(), Dropout(dropout), nn.Linear(4 * dim, dim)
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, hidden: Any, real: Any = None) -> Any:
         """Return (rows, places, dim).
@@ -34,14 +35,14 @@ class AttentionBlock(nn.Module):  # type: ignore[misc]  # torch leaves it untype
         joint = self.joint(self.before_attention(hidden))
         split = joint.view(rows, places, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
         query, key, value = split
-        read = functional.scaled_dot_product_attention(
-            query,
-            key,
-            value,
-            attn_mask=None if real is None else real[:, None, None, :],
-            dropout_p=self.rate if self.training else 0.0,
-            is_causal=real is None,
-        )
+        # torch's own attention draws its dropout slowly on a CPU.
+        scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
+        if real is None:
+            later = torch.ones(places, places, dtype=torch.bool, device=hidden.device).triu(1)
+        else:
+            later = ~real[:, None, None, :]
+        weights = scores.masked_fill(later, -torch.inf).softmax(-1)
+        read = self.dropout(weights) @ value
         read = self.out(read.transpose(1, 2).reshape(rows, places, dim))
         hidden = hidden + self.dropout(read)
         return hidden + self.dropout(self.layers(self.before_layers(hidden)))
@@ -58,7 +59,7 @@ class SequenceNetwork(nn.Module):  # type: ignore[misc]  # torch leaves it untyp
         self.places = nn.Embedding(length, dim)
         for table in (self.items, self.places):
             nn.init.normal_(table.weight, std=dim**-0.5)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.blocks = nn.ModuleList([AttentionBlock(dim, heads, dropout) for _ in range(blocks)])
         self.norm = nn.LayerNorm(dim)
 

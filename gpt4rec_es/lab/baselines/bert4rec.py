@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from gpt4rec_es.encoders.dropout import Dropout
 from gpt4rec_es.encoders.sequence_network import AttentionBlock, padded
 from gpt4rec_es.lab.baselines.baseline_options import BaselineOptions
 from gpt4rec_es.lab.baselines.network import BaselineData, BaselineNetwork
@@ -37,7 +38,7 @@ class Bert4Rec(BaselineNetwork):
         self.ages = nn.Embedding(options.length, dim)
         for table in (self.items, self.ages):
             nn.init.normal_(table.weight, std=dim**-0.5)
-        self.dropout = nn.Dropout(options.dropout)
+        self.dropout = Dropout(options.dropout)
         self.blocks = nn.ModuleList(
             [AttentionBlock(dim, options.heads, options.dropout) for _ in range(options.blocks)]
         )
