@@ -49,6 +49,7 @@ ROWS: dict[str, Row] = {
     ),
     "gates": Row("fields apart, gated", "fast", changes={"use_attention": False}),
     "no-finetune": Row("attention to fields instead of gates", "gates"),
+    "sequence": Row("histories read in order", "no-finetune", changes={"blocks": 1}),
     "no-contrast": Row("no contrastive term", "no-finetune", changes={"contrastive_weight": 0.0}),
     "random-gpt2": Row("a GPT-2 with random weights", "no-finetune", reader="random"),
     "words": Row("a bag of words for each field", "no-finetune", reader="words"),
@@ -120,7 +121,7 @@ def new_model(
         encoder = WordEncoder(encoder.width)
     elif row.learns == "adapters":
         add_adapters(encoder, LoraOptions())  # before the seed, so that all else begins as without
-    towers = TowerOptions(options.user_mode, options.history_length)
+    towers = TowerOptions(options.user_mode, options.history_length, blocks=options.blocks)
     loss = LossOptions(options.objective, options.contrastive_weight)
     sizes = len(data.histories), len(data.items), options.dim, data
     torch.manual_seed(options.seed)

@@ -53,6 +53,20 @@ if TYPE_CHECKING:
     "use history alone.",
 )
 @click.option(
+    "--blocks",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Blocks of a transformer that reads histories in order; 0: the mean of their items.",
+)
+@click.option(
+    "--history-length",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="Newest items of a history that are read.",
+)
+@click.option(
     "--loss",
     "objective",
     type=click.Choice(["softmax", "bpr"]),

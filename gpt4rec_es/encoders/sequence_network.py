@@ -56,9 +56,13 @@ class SequenceNetwork(nn.Module):  # type: ignore[misc]  # torch leaves it untyp
     ) -> None:
         """Add the layers; the embedding behind those of the items is that of padding."""
         self.items = nn.Embedding(n_items + 1, dim, padding_idx=n_items)
+        nn.init.normal_(self.items.weight, std=dim**-0.5)
+        self.add_blocks(dim=dim, length=length, blocks=blocks, heads=heads, dropout=dropout)
+
+    def add_blocks(self, *, dim: int, length: int, blocks: int, heads: int, dropout: float) -> None:
+        """Add the layers but for the items, for vectors that come from elsewhere."""
         self.places = nn.Embedding(length, dim)
-        for table in (self.items, self.places):
-            nn.init.normal_(table.weight, std=dim**-0.5)
+        nn.init.normal_(self.places.weight, std=dim**-0.5)
         self.dropout = Dropout(dropout)
         self.blocks = nn.ModuleList([AttentionBlock(dim, heads, dropout) for _ in range(blocks)])
         self.norm = nn.LayerNorm(dim)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.reranking.metadata import RecommenderData
+from gpt4rec_es.reranking.metadata import MISSING, RecommenderData
 from gpt4rec_es.reranking.objectives import Objective, bpr, info_nce, sampled_softmax
 from gpt4rec_es.reranking.pair_scores import PairScores
 from gpt4rec_es.reranking.text_table import Phase, TextTable, regroup, take
@@ -50,14 +50,18 @@ class LossOptions:
 class Batch:
     """Examples: each user's next item after a history, and items drawn as negatives for all.
 
-    users, positives: (examples,). histories: (examples, length), newest first, without the
-    positive. negatives, log_expected: (samples,), see ``sampled_softmax``. excluded: (examples,
-    samples), samples that the user bought in the training data.
+    users, positives: (examples,). histories: (rows, length), newest first. rows, counts:
+    (examples,), the history of an example and how many of its items, oldest first, come before the
+    positive. Without blocks that read sequences each example has its own row. negatives,
+    log_expected: (samples,), see ``sampled_softmax``. excluded: (examples, samples), samples that
+    the user bought in the training data.
     """
 
     users: Any
     positives: Any
     histories: Any
+    rows: Any
+    counts: Any
     negatives: Any
     log_expected: Any
     excluded: Any
@@ -105,7 +109,10 @@ class LearningTowers(PairScores):
     def calculate_loss(self, batch: Batch) -> Losses:
         """Return the losses of a batch; distinct items and texts are read once."""
         items = torch.cat([batch.positives, batch.negatives])
-        users, vectors, biases, lookup, table = self.read(batch.users, batch.histories, items)
+        spots = batch.rows, batch.counts
+        users, vectors, biases, lookup, table = self.read(
+            batch.users, batch.histories, items, spots
+        )
         own, others = lookup[batch.positives], lookup[batch.negatives]
         positive = (users * vectors[own]).sum(1) + biases[own]
         negative = users @ vectors[others].T + biases[others]
@@ -173,14 +180,17 @@ class LearningTowers(PairScores):
         if not hasattr(self, "user_views"):
             return self.item_bias.new_zeros(())
         mode = self.options.user_mode
-        kept = batch.users >= 0
+        # One view of each history, which may have several examples.
+        owners = batch.users.new_full((len(batch.histories),), MISSING)
+        owners[batch.rows] = batch.users
+        kept = owners >= 0
         if mode == "id":
-            places = self.places_of_users(batch.users)
+            places = self.places_of_users(owners)
             kept = kept & (places >= 0).any(1)
         else:
             kept = kept & (batch.histories >= 0).any(1)
         kept = kept & (kept.cumsum(0) <= _CONTRASTED)
-        users, histories = batch.users[kept], batch.histories[kept]
+        users, histories = owners[kept], batch.histories[kept]
         if len(users) < 2:
             return self.item_bias.new_zeros(())
         same = users.unsqueeze(0) == users.unsqueeze(1)

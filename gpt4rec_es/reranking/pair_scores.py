@@ -73,10 +73,10 @@ class PairScores(TwoTowers):
         """Return the ``k`` best items for a user of the training data; see ``best_items``."""
         return best_items(self, [user], [self.train_histories[user]], k, self.snapshot())[0]
 
-    def read(self, users: Any, histories: Any, items: Any) -> Read:
+    def read(self, users: Any, histories: Any, items: Any, spots: Any = None) -> Read:
         """Return vectors of users, and of ``items`` and those of histories that users need.
 
-        histories: (users, length), newest first, then MISSING.
+        histories: (users, length), newest first, then MISSING; spots: see ``history_vectors``.
         """
         if self.options.user_mode != "id":
             items = torch.cat([items, histories[histories >= 0]])
@@ -88,7 +88,7 @@ class PairScores(TwoTowers):
             places = torch.cat([places, self.places_of_users(users).flatten()])
         texts = self.table.read_for(places)
         vectors, biases, _ = self.item_vectors(distinct, texts)
-        own = self.user_vectors(users, histories, vectors, lookup, texts)
+        own = self.user_vectors(users, histories, vectors, lookup, texts, spots)
         return Read(own, vectors, biases, lookup, texts)
 
 

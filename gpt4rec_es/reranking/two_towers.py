@@ -12,6 +12,8 @@ import torch
 from torch import nn
 
 from gpt4rec_es.errors import DataError, UsageError
+from gpt4rec_es.reranking.history_sequence import HEADS, HistorySequence
+from gpt4rec_es.reranking.id_embeddings import IdEmbeddings
 from gpt4rec_es.reranking.metadata import MISSING, Metadata, RecommenderData, pad_histories
 from gpt4rec_es.reranking.text_table import TextTable, take
 
@@ -25,12 +27,14 @@ class TowerOptions:
 
     user_mode: users are read by their number, by their history, or by both. history_length: newest
     items that are read. id_dropout: part of the IDs that training replaces by the one of unknown
-    items or users, so that metadata alone learn to serve these.
+    items or users, so that metadata alone learn to serve these. blocks: of a transformer that reads
+    histories in their order; 0: they are read as the weighted mean of their items.
     """
 
     user_mode: UserMode = "both"
     history_length: int = 20
     id_dropout: float = 0.1
+    blocks: int = 0
 
     def __post_init__(self) -> None:
         """Refuse unusable values."""
@@ -41,37 +45,15 @@ class TowerOptions:
                 "The history length is below 1, or the ID dropout outside of 0 to 1.",
                 "Usual are 20 and 0.1.",
             )
+        if self.blocks < 0 or (self.blocks and self.user_mode == "id"):
+            raise UsageError(
+                f"{self.blocks} blocks cannot read histories with user mode {self.user_mode!r}.",
+                "Choose 0 blocks or more, and user mode history or both.",
+            )
 
     def as_dict(self) -> dict[str, Any]:
         """Return the options as plain values, for cards and checkpoints."""
         return asdict(self)
-
-
-class _Ids(nn.Module):  # type: ignore[misc]  # torch leaves it untyped
-    """Embeddings of known ids, and one for all others.
-
-    A number is known if training has an event of it; others never get a gradient.
-    """
-
-    def __init__(self, known: Any, dim: int, dropout: float) -> None:
-        super().__init__()
-        self.table = nn.Embedding(len(known), dim)
-        nn.init.normal_(self.table.weight, std=dim**-0.5)
-        self.other = nn.Parameter(torch.zeros(dim))
-        self.dropout = dropout
-        self.register_buffer("known", known)
-
-    def usable(self, numbers: Any) -> Any:
-        """Return which numbers are known; in training without those that are dropped."""
-        known = self.known[numbers.clamp(min=0)] & (numbers >= 0)
-        if self.training and self.dropout:
-            known &= torch.rand(len(numbers), device=known.device) >= self.dropout
-        return known
-
-    def forward(self, numbers: Any, usable: Any) -> Any:
-        """Return (numbers, dim)."""
-        own = self.table(numbers.clamp(min=0))
-        return torch.where(usable.unsqueeze(1), own, self.other.expand_as(own))
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,15 +82,20 @@ class TwoTowers(nn.Module):  # type: ignore[misc]
         self.dim, self.options, self.table = dim, options, items
         self.items, self.users, self.train_histories = data.items, data.users, data.histories
         self.n_items, self.n_users = len(data.items), len(data.histories)
-        self.item_ids = _Ids(data.item_counts > 0, dim, options.id_dropout)
+        self.item_ids = IdEmbeddings(data.item_counts > 0, dim, options.id_dropout)
         self.item_bias = nn.Parameter(torch.zeros(self.n_items))
         self.other_bias = nn.Parameter(torch.zeros(()))
         known = torch.tensor([len(history) > 0 for history in data.histories], dtype=torch.bool)
         if options.user_mode != "history":
-            self.user_ids = _Ids(known, dim, options.id_dropout)
+            self.user_ids = IdEmbeddings(known, dim, options.id_dropout)
         if options.user_mode != "id":
-            self.recency = nn.Parameter(torch.zeros(options.history_length))
             self.no_history = nn.Parameter(torch.zeros(dim))
+            if not options.blocks:
+                self.recency = nn.Parameter(torch.zeros(options.history_length))
+            elif dim % HEADS:
+                raise UsageError(f"A width of {dim} is no multiple of {HEADS} heads.", "Choose 64.")
+            else:
+                self.sequence = HistorySequence(dim, options.history_length, options.blocks)
         self.register_buffer("item_places", data.items.places, persistent=False)
         if data.users is not None:
             # Texts of users follow those of items in the table.
@@ -131,17 +118,19 @@ class TwoTowers(nn.Module):  # type: ignore[misc]
         own = self.item_bias[items.clamp(min=0)]
         return joined, torch.where(usable, own, self.other_bias), weights
 
-    def user_vectors(self, users: Any, histories: Any, items: Any, lookup: Any, table: Any) -> Any:
+    def user_vectors(
+        self, users: Any, histories: Any, items: Any, lookup: Any, table: Any, spots: Any = None
+    ) -> Any:
         """Return (users, dim), scaled for the product with item vectors.
 
-        users: numbers, MISSING: unknown ones. histories: (users, length) item numbers. items:
-        (some, dim) item vectors, of which number i is row lookup[i].
+        users: numbers, MISSING: unknown ones. histories: (users, length) item numbers, or as
+        ``spots`` say. items: (some, dim) item vectors, of which number i is row lookup[i].
         """
         parts = []
         if self.options.user_mode != "history":
             parts.append(self.user_ids(users, self.user_ids.usable(users)))
         if self.options.user_mode != "id":
-            parts.append(self.history_vectors(histories, items, lookup))
+            parts.append(self.history_vectors(histories, items, lookup, spots))
         query = sum(parts[1:], start=parts[0])
         places = None if self.users is None else self.places_of_users(users)
         return self.join_users(query, places, table)
@@ -160,9 +149,17 @@ class TwoTowers(nn.Module):  # type: ignore[misc]
         """Return (users, fields) numbers of texts; all are MISSING of a user without a number."""
         return torch.where((users >= 0).unsqueeze(1), self.user_places[users], MISSING)
 
-    def history_vectors(self, histories: Any, items: Any, lookup: Any) -> Any:
-        """Return (users, dim): means of item vectors, with a learned weight of each place."""
+    def history_vectors(self, histories: Any, items: Any, lookup: Any, spots: Any = None) -> Any:
+        """Return (users, dim): histories read in order by blocks, or means of item vectors.
+
+        spots: of a sequence, see ``HistorySequence``; here an example may read 0 items. Means, in
+        which each place has a learned weight, have a row of ``histories`` for each example.
+        """
         present = histories >= 0
+        if self.options.blocks:
+            read = self.sequence(histories, items, lookup, spots)
+            some = present.any(1) if spots is None else spots[1] > 0
+            return torch.where(some.unsqueeze(1), read, self.no_history)
         found = items[lookup[histories.clamp(min=0)]]
         weights = self.recency.expand(histories.shape).masked_fill(~present, -torch.inf)
         # Without an item all weights are -inf, and their softmax is NaN.

@@ -31,6 +31,7 @@ NETWORKS: dict[str, dict[str, Any] | None] = {
     "attention, whole GPT-2": {"use_peft": False},
     "gates, cached": {"freeze_gpt2": True, "use_attention": False},
     "gates, adapters": {"use_attention": False, "metadata_dim": 8},
+    "sequence, cached": {"freeze_gpt2": True},
     "no contrast, BPR": {"freeze_gpt2": True, "loss": LossOptions("bpr", 0)},
 }
 KINDS = [
@@ -38,6 +39,7 @@ KINDS = [
     ("one text", "id", True),
     ("attention, cached", "id", False),
     ("attention, adapters", "both", True),
+    ("sequence, cached", "both", False),
 ]
 Make = Callable[[RecommenderData], LearningTowers]
 K = 5
@@ -60,7 +62,8 @@ def make(kind: Any, gpt2: Path) -> Make:
 
     def made(data: RecommenderData) -> LearningTowers:
         settings, sizes = NETWORKS[name], (len(data.histories), len(data.items), 16, data)
-        options = TowerOptions(user_mode, history_length=5)
+        blocks = 2 if name.startswith("sequence") else 0
+        options = TowerOptions(user_mode, history_length=5, blocks=blocks)
         encoder = open_encoder(gpt2)
         torch.manual_seed(0)
         if settings is None:

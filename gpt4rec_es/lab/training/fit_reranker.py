@@ -44,7 +44,7 @@ def new_recommender(
     data: RecommenderData, encoder: TextEncoder, options: RerankerOptions
 ) -> LearningTowers:
     """Return an untrained recommender by the preset, from torch's current seed."""
-    towers = TowerOptions(options.user_mode, options.history_length)
+    towers = TowerOptions(options.user_mode, options.history_length, blocks=options.blocks)
     loss = LossOptions(options.objective, options.contrastive_weight)
     sizes = len(data.histories), len(data.items), options.dim, data
     if options.preset == "fast":

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from gpt4rec_es.errors import DataError
+from gpt4rec_es.lab.sequences.sorted_batches import sorted_batches
 from gpt4rec_es.reranking.learning import Batch
 from gpt4rec_es.reranking.metadata import RecommenderData, pad_histories
 from gpt4rec_es.reranking.two_towers import TowerOptions
@@ -19,7 +20,8 @@ class NextItems:
     """Batches of the next items in all histories.
 
     samples: negatives of a batch, drawn with replacement from all items by (events + 1)^1/2. Equal
-    arguments give equal batches; each epoch has its own order and negatives.
+    arguments give equal batches; each epoch has its own order and negatives. Where blocks read
+    sequences, all examples of a user's newest items are in one batch, whose size is then a mean.
     """
 
     def __init__(
@@ -32,17 +34,27 @@ class NextItems:
         seed: int = 0,
     ) -> None:
         self._data, self._length = data, options.history_length
-        self._batch_size, self._samples, self._seed = batch_size, samples, seed
+        self._samples, self._seed = samples, seed
         # Without its ID a user is nothing but a history, so the first item has no example.
         first = 1 if options.user_mode == "history" else 0
-        spans = [
-            (user, place)
-            for user, history in enumerate(data.histories)
-            for place in range(first, len(history))
-        ]
+        if options.blocks:
+            spans = [
+                (user, max(first, len(history) - self._length), len(history))
+                for user, history in enumerate(data.histories)
+                if len(history) > first
+            ]
+        else:
+            spans = [
+                (user, place, place + 1)
+                for user, history in enumerate(data.histories)
+                for place in range(first, len(history))
+            ]
         if not spans:
             raise DataError("There is no purchase to learn from.", "Import more purchases.")
-        self._users, self._places = np.array(spans, np.int64).T
+        # User, and the first and the last place + 1 of the items that are examples.
+        self._spans = np.array(spans, np.int64)
+        self._examples = int((self._spans[:, 2] - self._spans[:, 1]).sum())
+        self._rows = max(1, round(batch_size * len(spans) / self._examples))
         self._n_items = len(data.items)
         flat = [
             user * self._n_items + item
@@ -55,27 +67,39 @@ class NextItems:
 
     def __len__(self) -> int:
         """Return the number of examples."""
-        return len(self._users)
+        return self._examples
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of an epoch."""
         random = np.random.default_rng((self._seed, epoch))
-        order = random.permutation(len(self))
-        for start in range(0, len(order), self._batch_size):
-            yield self._batch(order[start : start + self._batch_size], random)
+        lengths = (self._spans[:, 2] - self._spans[:, 1]).tolist()
+        for chosen in sorted_batches(lengths, self._rows, random):
+            yield self._batch(self._spans[chosen], random)
 
-    def _batch(self, chosen: Any, random: np.random.Generator) -> Batch:
-        users, places = self._users[chosen], self._places[chosen]
+    def _batch(self, spans: Any, random: np.random.Generator) -> Batch:
+        """Return the examples of some spans."""
+        users, firsts, ends = spans.T
+        rows = np.repeat(np.arange(len(spans)), ends - firsts)
+        places = np.concatenate(
+            [np.arange(first, end) for first, end in zip(firsts, ends, strict=True)]
+        )
+        # The newest items before the last place are read, those before an example are counted.
+        begins = np.maximum(ends - 1 - self._length, 0)
         histories = [self._data.histories[user] for user in users]
-        before = [history[:place] for history, place in zip(histories, places, strict=True)]
-        positives = [history[place] for history, place in zip(histories, places, strict=True)]
+        read = [
+            history[begin : end - 1]
+            for history, begin, end in zip(histories, begins, ends, strict=True)
+        ]
+        positives = [histories[row][place] for row, place in zip(rows, places, strict=True)]
         negatives = random.choice(self._n_items, self._samples, p=self._chances)
-        keys = users[:, None] * self._n_items + negatives
+        keys = users[rows, None] * self._n_items + negatives
         found = np.searchsorted(self._bought, keys).clip(max=len(self._bought) - 1)
         return Batch(
-            users=torch.from_numpy(users),
+            users=torch.from_numpy(users[rows]),
             positives=torch.tensor(positives),
-            histories=pad_histories(before, self._length),
+            histories=pad_histories(read, self._length),
+            rows=torch.from_numpy(rows),
+            counts=torch.from_numpy(places - begins[rows]),
             negatives=torch.from_numpy(negatives),
             log_expected=torch.from_numpy(np.log(self._samples * self._chances[negatives])).float(),
             excluded=torch.from_numpy(self._bought[found] == keys),

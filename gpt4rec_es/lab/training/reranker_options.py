@@ -41,6 +41,7 @@ class RerankerOptions:
     dim: int = 64
     user_mode: Literal["id", "history", "both"] = "history"
     history_length: int = 20
+    blocks: int = 0
     objective: Literal["softmax", "bpr"] = "softmax"
     use_attention: bool = True
     contrastive_weight: float = 0.1

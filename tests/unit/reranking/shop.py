@@ -44,12 +44,15 @@ def shop_data(users: int = 40, *, with_users: bool = False) -> RecommenderData:
 def make(data: RecommenderData, encoder: Any, **settings: Any) -> GPT2RecommenderEnhanced:
     torch.manual_seed(0)
     mode: UserMode = settings.pop("user_mode", "both")
-    options = TowerOptions(mode, history_length=5, id_dropout=settings.pop("id_dropout", 0.0))
+    dropout, blocks = settings.pop("id_dropout", 0.0), settings.pop("blocks", 0)
+    options = TowerOptions(mode, history_length=5, id_dropout=dropout, blocks=blocks)
     return GPT2RecommenderEnhanced(
         len(data.histories), len(data.items), 16, data, encoder=encoder, options=options, **settings
     )
 
 
-def first_batch(data: RecommenderData, user_mode: UserMode = "both", size: int = 32) -> Batch:
-    options = TowerOptions(user_mode, history_length=5)
+def first_batch(
+    data: RecommenderData, user_mode: UserMode = "both", size: int = 32, blocks: int = 0
+) -> Batch:
+    options = TowerOptions(user_mode, history_length=5, blocks=blocks)
     return next(NextItems(data, options, batch_size=size, samples=16).batches(0))

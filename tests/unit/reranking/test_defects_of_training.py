@@ -1,6 +1,7 @@
 """Defects of the public origin in training and measuring, each beside its defective form."""
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -142,16 +143,7 @@ def test_10_excluded_samples_change_no_loss(data: RecommenderData, encoder: Text
     gradients = []
     for mask in (batch.excluded, torch.zeros_like(batch.excluded)):
         model.zero_grad()
-        model.calculate_loss(
-            type(batch)(
-                batch.users,
-                batch.positives,
-                batch.histories,
-                batch.negatives,
-                batch.log_expected,
-                mask,
-            )
-        ).total.backward()
+        model.calculate_loss(replace(batch, excluded=mask)).total.backward()
         gradients.append(model.item_bias.grad.clone())
     everywhere = batch.excluded.all(0)
     only = [i for i in batch.negatives[everywhere].tolist() if i not in batch.positives.tolist()]

@@ -60,7 +60,7 @@ def catalog() -> list[ItemFields]:
 
 
 def train(kind: str, gpt2: Path, folder: Path, *, with_users: bool = False) -> Saved:
-    rows = catalog()
+    rows, blocks = catalog(), 2 if kind == "sequence" else 0
     histories = shop_data(40).histories
     attributes = [{"age": 20 + 10 * (n % 4), "gender": "FM"[n % 2]} for n in range(40)]
     reading = learn_reading(rows, attributes if with_users else [])
@@ -77,16 +77,24 @@ def train(kind: str, gpt2: Path, folder: Path, *, with_users: bool = False) -> S
             use_attention=kind != "gated",
             use_peft=kind == "adapters",
             freeze_gpt2=kind != "adapters",
+            blocks=blocks,
         )
     optimizer = torch.optim.AdamW(model.parameter_groups(2e-2, 1e-2))
     for _ in range(3):
         optimizer.zero_grad()
-        model.calculate_loss(first_batch(data, "history")).total.backward()
+        model.calculate_loss(first_batch(data, "history", blocks=blocks)).total.backward()
         optimizer.step()
     model.eval()
     item_ids = [f"id-{row.item_no}" for row in rows]
     save_recommender(model, folder, {}, Serving(tuple(item_ids), reading))
     return Saved(model, folder, data, item_ids, rows)
+
+
+@pytest.fixture(scope="module", params=["attention", "sequence"])
+def any_saved(
+    gpt2_folder: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Saved:
+    return train(request.param, gpt2_folder, tmp_path_factory.mktemp("a") / "saved")
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +104,13 @@ def saved(gpt2_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Saved:
 
 @pytest.mark.parametrize(
     ("kind", "with_users"),
-    [("fast", True), ("attention", False), ("gated", True), ("adapters", True)],
+    [
+        ("fast", True),
+        ("attention", False),
+        ("gated", True),
+        ("adapters", True),
+        ("sequence", True),
+    ],
 )
 def test_served_vectors_are_those_of_the_trained_network(
     gpt2_folder: Path, tmp_path: Path, kind: str, with_users: bool
@@ -121,16 +135,16 @@ def test_served_vectors_are_those_of_the_trained_network(
 
 @pytest.mark.parametrize("size", [1, 7])
 def test_vectors_do_not_depend_on_the_batch(
-    saved: Saved, gpt2_folder: Path, monkeypatch: pytest.MonkeyPatch, size: int
+    any_saved: Saved, gpt2_folder: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    whole = saved.served(gpt2_folder)
-    items = whole.item_vectors(saved.item_ids, saved.rows)
-    histories = [list(history[::-1]) for history in saved.data.histories] + [[]]
+    whole = any_saved.served(gpt2_folder)
+    items = whole.item_vectors(any_saved.item_ids, any_saved.rows)
+    histories = [list(history[::-1]) for history in any_saved.data.histories] + [[]]
     attributes: list[dict[str, Any]] = [{"age": 30}] * len(histories)
     users = whole.user_vectors(histories, items, attributes)
     monkeypatch.setattr(serving_module, "_STEP", size)
-    parts = saved.served(gpt2_folder)
-    assert (parts.item_vectors(saved.item_ids, saved.rows) == items).all()
+    parts = any_saved.served(gpt2_folder)
+    assert (parts.item_vectors(any_saved.item_ids, any_saved.rows) == items).all()
     assert (parts.user_vectors(histories, items, attributes) == users).all()
     # The items that others bought change nothing.
     some = [histories[3]]

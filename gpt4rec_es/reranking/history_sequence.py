@@ -1,0 +1,47 @@
+"""A history read in order: a causal transformer over the vectors of its items."""
+
+from typing import Any
+
+import torch
+
+from gpt4rec_es.encoders.sequence_network import SequenceNetwork
+from gpt4rec_es.reranking.metadata import MISSING
+
+HEADS = 2
+_DROPOUT = 0.2
+
+
+class HistorySequence(SequenceNetwork):
+    """The blocks. length: newest items of a history, at most."""
+
+    def __init__(self, dim: int, length: int, blocks: int) -> None:
+        super().__init__()
+        self.add_blocks(dim=dim, length=length, blocks=blocks, heads=HEADS, dropout=_DROPOUT)
+        # Item vectors have components of about 1, those of places are smaller.
+        self.scale = dim**-0.5
+
+    def forward(self, histories: Any, items: Any, lookup: Any, spots: Any = None) -> Any:
+        """Return (examples, dim), each read from the beginning of a history.
+
+        histories: (rows, length) item numbers, newest first. items: (some, dim), of which number i
+        is row lookup[i]. spots: row of each example, and how many items, oldest first, it reads, at
+        least 1; None: each row, all of its items, or any vector where it has none.
+        """
+        ordered, lengths = oldest_first(histories)
+        states = self.read_vectors(items[lookup[ordered.clamp(min=0)]] * self.scale)
+        rows, counts = (torch.arange(len(lengths)), lengths) if spots is None else spots
+        return states[rows, (counts - 1).clamp(min=0)]
+
+
+def oldest_first(histories: Any) -> tuple[Any, Any]:
+    """Return histories (rows, longest) oldest first without gaps, then MISSING, and their lengths.
+
+    histories: (rows, length) item numbers, newest first, MISSING at some places.
+    """
+    missing = histories < 0
+    lengths = (~missing).sum(1)
+    newest_first = histories.gather(1, missing.long().argsort(dim=1, stable=True))
+    width = max(int(lengths.max()), 1) if len(lengths) else 1
+    places = torch.arange(width, device=histories.device)
+    ordered = newest_first.gather(1, (lengths.unsqueeze(1) - 1 - places).clamp(min=0))
+    return ordered.masked_fill(places >= lengths.unsqueeze(1), MISSING), lengths
