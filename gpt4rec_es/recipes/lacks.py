@@ -1,11 +1,11 @@
-"""What the networks of a recipe lack: that they are registered, and that their files are here."""
+"""What the networks of a recipe lack: that they are registered, here, and can do what it asks."""
 
 from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from gpt4rec_es.db.rows import encoders, rerankers
+from gpt4rec_es.db.rows import encoders, generators, rerankers
 from gpt4rec_es.options.recipe import NamedRecipe
 
 
@@ -17,9 +17,27 @@ class Lack(NamedTuple):
 
 
 def lacks(connection: Connection, chosen: NamedRecipe) -> list[Lack]:
-    """Return why no night here could open the re-ranker and the encoder that a recipe names."""
-    found = (reranker_lack(connection, chosen), encoder_lack(connection, chosen))
+    """Return why no night here could use the networks that a recipe needs."""
+    found = (
+        generator_lack(connection, chosen),
+        reranker_lack(connection, chosen),
+        encoder_lack(connection, chosen),
+    )
     return [lack for lack in found if lack is not None]
+
+
+def generator_lack(connection: Connection, chosen: NamedRecipe) -> Lack | None:
+    """Return why the generator in use cannot choose titles as a recipe asks; None: it can."""
+    recipe, current = chosen.recipe, generators.current(connection)
+    if not recipe.writes_queries or recipe.decoding.mode != "titles":
+        return None
+    if current is None or current.kind == "gpt2":
+        return None
+    return Lack(
+        f"Recipe {chosen.name} chooses queries among titles (decoding.mode), which generator "
+        f"{current.name} of kind {current.kind} cannot do.",
+        "Use a recipe with decoding.mode free, or a trained generator.",
+    )
 
 
 def encoder_lack(connection: Connection, chosen: NamedRecipe) -> Lack | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from gpt4rec_es.db.rows import generators
 from gpt4rec_es.db.rows.runs import find
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.index.current import ensure_current
@@ -118,6 +119,25 @@ def test_a_re_ranker_whose_files_are_gone_is_named_when_a_recipe_becomes_live(
     with database.engine.begin() as connection:
         register(connection, path=str(tmp_path), gpt2=str(tmp_path))
     assert use_and_undo() == ["", ""]
+
+
+def test_a_recipe_that_the_generator_cannot_follow_is_warned_of(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    decoding = replace(Recipe().decoding, mode="titles", length_penalty=0.0)
+    chosen = replace(Recipe(), decoding=decoding)
+    store_recipe(database.engine, "chosen", chosen, actor="ops")
+    for kind, warned in (("titles", True), ("gpt2", False)):
+        with database.engine.begin() as connection:
+            path = "/there" if kind == "gpt2" else None
+            generators.register(
+                connection, name=kind, kind=kind, path=path, content_hash=kind, card={}
+            )
+            generators.use(connection, kind, actor="ops")
+        caplog.clear()
+        use_recipe(database.engine, "chosen", actor="ops", reason="a try")
+        assert (f"which generator {kind} of kind {kind} cannot do" in caplog.text) == warned
+        use_recipe(database.engine, "default", actor="ops", reason="a try")
 
 
 def test_a_stored_recipe_never_changes(database: Database) -> None:

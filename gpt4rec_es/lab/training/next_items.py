@@ -92,8 +92,9 @@ class NextItems:
         ]
         positives = [histories[row][place] for row, place in zip(rows, places, strict=True)]
         negatives = random.choice(self._n_items, self._samples, p=self._chances)
-        keys = users[rows, None] * self._n_items + negatives
+        keys = users[:, None] * self._n_items + negatives
         found = np.searchsorted(self._bought, keys).clip(max=len(self._bought) - 1)
+        bought = self._bought[found] == keys
         return Batch(
             users=torch.from_numpy(users[rows]),
             positives=torch.tensor(positives),
@@ -102,5 +103,5 @@ class NextItems:
             counts=torch.from_numpy(places - begins[rows]),
             negatives=torch.from_numpy(negatives),
             log_expected=torch.from_numpy(np.log(self._samples * self._chances[negatives])).float(),
-            excluded=torch.from_numpy(self._bought[found] == keys),
+            excluded=torch.from_numpy(bought[rows]),
         )
