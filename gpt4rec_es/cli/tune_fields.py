@@ -56,5 +56,5 @@ def fields(split: str, several: tuple[str, ...], metric: str, as_json: bool, **c
     after_interrupt("The generated queries are kept; run it again.")
     runtime = get_runtime()
     options = bm25_options(runtime, split, metric, **chosen)
-    trial = tune_fields(runtime.tuning_parts(), options, several or FIELDS, bars=progress_bar)
+    trial = tune_fields(runtime.tuning_parts(), options, several or None, bars=progress_bar)
     emit(trial, as_json, print_list_trial)

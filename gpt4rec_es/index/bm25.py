@@ -14,6 +14,7 @@ from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows import builds as rows
 from gpt4rec_es.db.rows.builds import Build, Swap, list_swaps
 from gpt4rec_es.elastic.errors import plain_errors
+from gpt4rec_es.elastic.index_fields import require_fields
 from gpt4rec_es.elastic.similarity import (
     FieldBm25,
     other_than_default,
@@ -73,7 +74,8 @@ def set_bm25(
     Raises:
         UsageError: the live build has these values already; or the alias cannot be used.
         ConflictError: another process builds or tunes behind this alias.
-        DataError: the clone does not use the values; it was removed.
+        DataError: the live index lacks a field; or the clone, which was removed, does not use the
+            values.
         DependencyError: a server cannot be reached.
     """
     with plain_errors(client), live.index_lock(engine, alias) as lock:
@@ -81,6 +83,7 @@ def set_bm25(
             live.reconcile(engine, client, alias)
             remove_orphans(engine, client, alias)
         before = live.live_build(engine, client, alias)
+        require_fields(client, before.index_name, fields)
         bm25 = before.bm25 if bm25 is None else bm25
         of_fields = other_than_default({**before.field_bm25, **fields})
         if same_bm25(before.bm25, bm25) and same_field_bm25(before.field_bm25, of_fields):

@@ -9,6 +9,7 @@ from elasticsearch import Elasticsearch
 
 from gpt4rec_es.elastic.alias import resolve_alias
 from gpt4rec_es.elastic.errors import plain_errors
+from gpt4rec_es.elastic.index_fields import require_fields
 from gpt4rec_es.elastic.queries import TITLE, search_text, text_field
 from gpt4rec_es.elastic.similarity import read_bm25, walk
 from gpt4rec_es.errors import DependencyError, UsageError
@@ -84,11 +85,13 @@ def search_titles(
 
     Raises:
         UsageError: the text is empty, ``k`` is out of range, or the alias points nowhere.
+        DataError: the index lacks a field that the options name.
         DependencyError: Elasticsearch cannot answer.
     """
     searched = checked_text(text, k, options)
     with plain_errors(client):
         index = resolve_alias(client, alias)
+        require_fields(client, index, dict(options.fields))
         bm25 = read_bm25(client, index)
         body = search_body(searched, k, options) | {"explain": explain}
         hits = find_with_titles(client, index, body)

@@ -9,7 +9,8 @@ from elastic_transport import TransportError
 from elasticsearch import ApiError, Elasticsearch
 
 from gpt4rec_es.elastic.client import client_url
-from gpt4rec_es.elastic.errors import is_transient, plain_error, plain_errors
+from gpt4rec_es.elastic.errors import is_transient, plain_error
+from gpt4rec_es.elastic.index_fields import searchable_fields
 from gpt4rec_es.elastic.queries import TITLE, search_text, text_field
 from gpt4rec_es.elastic.retries import Backoff, without_retries
 from gpt4rec_es.errors import DataError, DependencyError, UsageError
@@ -46,11 +47,9 @@ def count_unknown(
 def _existing(client: Elasticsearch, index: str, fields: Sequence[str]) -> list[str]:
     """Return the fields that the index has; one built before a field existed refuses its texts."""
     try:
-        with plain_errors(client):
-            answer = client.indices.get_mapping(index=index).body
+        return searchable_fields(client, index, fields)
     except UsageError as error:  # it is gone
         raise DataError(error.message, "Start a new night.") from error
-    return [field for field in fields if field in answer[index]["mappings"]["properties"]]
 
 
 def _ask(

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Any
 
+import pytest
 from elasticsearch import Elasticsearch
 from sqlalchemy import Connection, Engine, text
 
 from gpt4rec_es.db.rows.builds import Build, Swap, list_builds, list_swaps
 from gpt4rec_es.elastic.alias import alias_targets
+from gpt4rec_es.index import building
+from gpt4rec_es.index.mapping import index_body
 from gpt4rec_es.index.reindex import ReindexOptions, ReindexReport, reindex
 from gpt4rec_es.retrieval import ElasticRetriever
 
@@ -46,6 +50,24 @@ def build_index(
     engine: Engine, client: Elasticsearch, alias: str, options: ReindexOptions | None = None
 ) -> ReindexReport:
     return reindex(engine, client, options or ReindexOptions(alias=alias), actor="tester")
+
+
+def build_before_fields(
+    engine: Engine, client: Elasticsearch, alias: str, monkeypatch: pytest.MonkeyPatch
+) -> Build:
+    """Build an index as before the words of brands and descriptions were indexed."""
+
+    def old_body(*args: Any, **options: Any) -> dict[str, Any]:
+        body = index_body(*args, **options)
+        del body["mappings"]["properties"]["description"]
+        del body["mappings"]["properties"]["brand"]["fields"]
+        for name in ("brand", "description"):
+            del body["settings"]["index"]["similarity"][f"{name}_bm25"]
+        return body
+
+    with monkeypatch.context() as patch:
+        patch.setattr(building, "index_body", old_body)
+        return build_index(engine, client, alias).build
 
 
 def item_ids(engine: Engine, item_nos: Iterable[int]) -> list[str]:

@@ -29,13 +29,20 @@ from gpt4rec_es.records import Bm25
 from gpt4rec_es.retrieval import ElasticRetriever
 from gpt4rec_es.retrieval.ad_hoc import search_titles
 from tests.databases import Database
-from tests.elastic.catalogs import add_items, build_index, item_ids
+from tests.elastic.catalogs import (
+    add_items,
+    build_before_fields,
+    build_index,
+    builds_of,
+    item_ids,
+)
 from tests.elastic.test_memory_equals_elasticsearch import (
     Catalog,
     differing,
     documents,
     real_looking_queries,
 )
+from tests.indexes import index_names
 
 BRANDS = ["Red Candle Co", "lantern", "Vintage & Sons", None, None, "candle candle red"]
 DESCRIPTIONS = [
@@ -248,6 +255,39 @@ def test_descriptions_are_found_after_an_import_of_some_and_by_no_index_without(
     assert found_by(engine, elastic, after.index_name, "bulb", SearchOptions()) == []
     (hit,) = search_titles(elastic, alias, "watt", 5, by_description, explain=True).hits
     assert [(term.field, term.term) for term in hit.terms or ()] == [("description", "watt")]
+
+
+@pytest.mark.parametrize("field", ["brand", "description"])
+def test_a_field_that_the_index_was_built_without_is_refused_and_nothing_changes(
+    engine: Engine,
+    elastic: Elasticsearch,
+    alias: str,
+    monkeypatch: pytest.MonkeyPatch,
+    field: str,
+) -> None:
+    old = build_before_fields(engine, elastic, alias, monkeypatch)
+    values, options = {field: Bm25(0.4, 0.0)}, SearchOptions(None, ((field, 0.5),))
+    lacking = rf"{old.index_name} has no field {field} to search. `gpt4rec reindex` builds one"
+    for dry_run in (True, False):
+        with pytest.raises(DataError, match=lacking):
+            set_bm25(
+                engine, elastic, alias, fields=values, actor="me", reason=None, dry_run=dry_run
+            )
+    with pytest.raises(DataError, match=lacking):
+        search_titles(elastic, alias, "sony lamp", 5, options)
+    with pytest.raises(DataError, match=lacking):
+        memory_retriever(elastic, old.index_name, Bm25()).search(["sony lamp"], 5, options)
+    assert [build.build_no for build in builds_of(engine, alias)] == [old.build_no]
+    assert index_names(elastic, alias) == [old.index_name]
+    # Other fields, and titles, are searched as before.
+    category = SearchOptions(None, (("category", 0.5),))
+    assert search_titles(elastic, alias, "sony", 5, category).hits
+    set_bm25(engine, elastic, alias, Bm25(0.9, 0.4), actor="me", reason=None)
+    assert live_build(engine, elastic, alias).field_bm25 == {}
+    build_index(engine, elastic, alias)
+    set_bm25(engine, elastic, alias, fields=values, actor="me", reason=None)
+    assert search_titles(elastic, alias, "sony lamp", 5, options).fields == {field: 0.5}
+    assert live_build(engine, elastic, alias).field_bm25 == values
 
 
 def test_fields_share_the_characters_of_a_long_text() -> None:

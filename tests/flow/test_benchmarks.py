@@ -1,10 +1,12 @@
 """The benchmarks run without errors at very small sizes."""
 
+import gzip
+from pathlib import Path
 from random import Random
 
 import pytest
 
-from benchmarks import importing, nights, pages, searching, storing, suite
+from benchmarks import importing, nights, pages, searching, storing, suite, vectors
 from benchmarks.gates import shops
 from benchmarks.gates.__main__ import needless, run_clean, run_defects
 from benchmarks.gates.changes import NOT_STARTED
@@ -14,6 +16,7 @@ from benchmarks.place import Place, scratch
 from benchmarks.table import at_least, at_most, machine, percent, times
 from gpt4rec_es.night.publish.gates import GATES
 from tests.servers import Servers
+from tests.vectors import word_axes
 
 
 @pytest.mark.parametrize(
@@ -22,6 +25,7 @@ from tests.servers import Servers
         (storing.measure, 600, 8),
         (importing.measure, 300, 2),
         (searching.measure, 40, 4),
+        (vectors.measure, 300, 16),
         (nights.measure, 210, 17),  # as many users as would have a canary
         (pages.measure, 1_000, 5),
     ],
@@ -37,6 +41,30 @@ def test_each_part_runs_and_cleans_up(
     assert len(found) == lines
     assert all(line.markdown().count("|") == 5 for line in found)
     assert not _indices(place)
+
+
+def test_encoders_are_measured_on_the_titles_of_a_data_set(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GPT4REC_TEST_DATABASE_ADMIN_URL", servers.admin_url)
+    monkeypatch.setenv("GPT4REC_TEST_ELASTICSEARCH_URL", servers.elasticsearch_url)
+    words = [f"w{number}" for number in range(30)]
+    word_axes(tmp_path / "axes", words)
+    lines = [f'{n},"w{n}  lamp, w{(7 * n) % 30}"' for n in range(30)]
+    with gzip.open(tmp_path / "items.csv.gz", "wt", encoding="utf-8") as file:
+        file.write("\n".join(["item_id,title", *lines, "30,", ""]))
+    titles, texts = vectors.read_titles(tmp_path)
+    assert set(titles) == set(texts) == {f"w{n} lamp, w{(7 * n) % 30}" for n in range(30)}
+    halves, again = vectors.read_titles(tmp_path, 70)
+    assert (len(halves), again) == (70, texts)
+    assert all(len(title.split()) == 3 for title in halves)
+    encoders = [("static", tmp_path / "axes")]
+    with scratch() as place:
+        found = list(vectors.measure_catalog(place, titles, texts, encoders))
+    shown = {line.what: line.found for line in found}
+    assert "30 titles encoded" in shown["static, flat: reindex"]
+    assert shown["static, flat: of the exact 100 hits"] == "1.0000"
+    assert len(found) == 8
 
 
 def test_defects_are_refused_and_clean_nights_pass(

@@ -22,6 +22,7 @@ from gpt4rec_es.records import Bm25
 from gpt4rec_es.runtime import Runtime
 from tests.commands import Cli
 from tests.databases import Database
+from tests.elastic.catalogs import build_before_fields
 from tests.shop import RECIPE, Shop, use_recipe
 
 USERS = 24
@@ -169,6 +170,46 @@ def test_the_command_prints_the_trial_and_keeps_what_is_not_better(
     assert "gpt4rec tune promote 2" in out
     assert "fields.brand" in cli("tune", "show", "2")
     assert len(cli.json("tune", "list")) == 2
+
+
+def test_a_field_of_no_build_yet_is_refused_before_queries_are_written(
+    branded: Runtime, database: Database, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def generations() -> int:
+        with database.engine.connect() as connection:
+            found: int = connection.execute(text("SELECT count(*) FROM generations")).scalar_one()
+            return found
+
+    alias = branded.settings.index_alias
+    old = build_before_fields(database.engine, branded.elastic, alias, monkeypatch)
+    lacking = f"{old.index_name} has no field description to search"
+    by_description = ("--fields", "description:0.5")
+    queries = ("--method", "queries", "--k", "3")
+    bm25 = ("--field", "description", "--k1", "0.4", "--b", "0")
+    for command in (
+        ("search", "lamp", *by_description),
+        ("evaluate", "run", "loo", *queries, *by_description),
+        ("tune", "fields", "loo", "--field", "description"),
+        ("index", "bm25", "set", *bm25),
+    ):
+        assert lacking in cli.error(*command, code=1)
+    searched = replace(RECIPE, search=SearchOptions(None, (("description", 0.5),)))
+    with database.engine.begin() as connection:
+        use_recipe(connection, "described", searched)
+    for command in (
+        ("search", "lamp"),
+        ("evaluate", "run", "loo", *queries),
+        ("tune", "bm25", "loo"),
+    ):
+        assert lacking in cli.error(*command, code=1)
+    assert generations() == 0
+    with database.engine.begin() as connection:
+        use_recipe(connection, "of-titles", RECIPE)
+    cli("tune", "fields", "loo", "--metric", "recall@3")
+    assert generations() > 0
+    # A night of this day searched this build: it is current, as no item has a description.
+    cli("night", "--date", "2026-11-22")
+    assert lacking in cli.error("replay", "latest", *by_description, code=1)
 
 
 def test_fields_are_tried_by_commands_before_any_recipe_has_them(

@@ -6,6 +6,7 @@ from typing import Any
 from elasticsearch import Elasticsearch
 
 from gpt4rec_es.elastic.errors import plain_errors
+from gpt4rec_es.elastic.index_fields import require_fields
 from gpt4rec_es.elastic.queries import TITLE
 from gpt4rec_es.elastic.scan import stream_documents
 from gpt4rec_es.elastic.similarity import read_field_bm25
@@ -28,10 +29,13 @@ def index_of_build(
     Raises:
         UsageError: there is no such index, or its analyzer has synonyms.
         DependencyError: Elasticsearch cannot answer.
+
+    Reading a further field raises DataError if the index has no such field.
     """
     analyze = server_analyzer(client, index, TITLE_ANALYZER)
 
     def open_field(field: str) -> list[TokenizedTitle]:
+        require_fields(client, index, [field])
         return _tokenized(stream_documents(client, index), analyze, field)
 
     titles = _tokenized(stream_documents(client, index), analyze, TITLE, total, progress)

@@ -17,6 +17,7 @@ from gpt4rec_es.db.rows import evaluations as rows
 from gpt4rec_es.db.rows import generators
 from gpt4rec_es.db.rows.generators import Generator
 from gpt4rec_es.db.rows.splits import SplitRow
+from gpt4rec_es.elastic.index_fields import require_fields
 from gpt4rec_es.index.live import live_build
 from gpt4rec_es.lab.evaluation.data import choose_eval_users, read_catalog
 from gpt4rec_es.lab.evaluation.evaluate_options import EvaluateOptions
@@ -78,8 +79,8 @@ def evaluate(
     Raises:
         UsageError: an unknown name, no live build, lists longer than the catalog, no users, or a
         generator, re-ranker or encoder that may have been trained on held-out purchases.
-        DataError: the split leaks. ConflictError: their files changed. DependencyError: a server
-        cannot be reached.
+        DataError: the split leaks, or the index lacks a field of a recipe. ConflictError: their
+        files changed. DependencyError: a server cannot be reached.
     """
     row, split = load_split(engine, split_name)
     eval_users = choose_eval_users(getattr(split, options.part), options.sample)
@@ -91,6 +92,7 @@ def evaluate(
     if options.part == "test" and options.learn_validation:
         split = with_validation(split)
     build = live_build(engine, client, alias)
+    require_fields(client, build.index_name, options.searched_fields)
     with bars("Reading the index", "titles") as progress:
         catalog = read_catalog(
             engine, client, build, options.bm25, options.category_labels, progress

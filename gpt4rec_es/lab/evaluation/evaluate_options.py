@@ -109,6 +109,12 @@ class EvaluateOptions:
             method == "product" and any(one.recipe.writes_queries for one in self.recipes)
         )
 
+    @property
+    def searched_fields(self) -> set[str]:
+        """Fields beside the title that generated queries search."""
+        writes_queries = any(map(self.writes_queries, self.methods))
+        return {f for one in self.recipes for f, _ in one.recipe.search.fields if writes_queries}
+
     def needs_generator(self, method: str) -> bool:
         """Return whether a method has no lists without a generator."""
         return method == "queries" or (

@@ -11,6 +11,7 @@ from gpt4rec_es.db.rows.cohort import has_titles
 from gpt4rec_es.db.rows.filters import load_filters
 from gpt4rec_es.db.rows.history import data_versions
 from gpt4rec_es.db.rows.runs import Run
+from gpt4rec_es.elastic.index_fields import require_fields
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.lab.bm25.build import memory_retriever
 from gpt4rec_es.lab.replay.recipe_changes import bm25_of, fusion_of
@@ -59,6 +60,9 @@ class LazyRetriever:
         if by_vectors:  # these do not depend on k1 and b
             index = replace(self._run, index_name=same[0].index_name)
             return open_searches(self._parts, index)
+        fields = dict(search_options_of(self._run.manifest).fields)
+        way_out = "Search without it, or replay a night after `gpt4rec reindex`."
+        require_fields(self._parts.elastic, same[0].index_name, fields, way_out)
         if self._is_same_build and same[0].build_no == self._build.build_no:
             return self._parts.open_retriever(self._build.index_name, self._run.run_id)
         bm25 = bm25_of(self._run.manifest)

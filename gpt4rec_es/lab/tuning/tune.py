@@ -14,6 +14,7 @@ from gpt4rec_es.db.rows import trials
 from gpt4rec_es.db.rows.builds import Build
 from gpt4rec_es.db.rows.texts import decoding_number
 from gpt4rec_es.db.rows.trials import TrialRow
+from gpt4rec_es.elastic.index_fields import require_fields
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.index.live import live_build
 from gpt4rec_es.lab.bm25.build import index_of_build, server_analyzer
@@ -86,8 +87,9 @@ def tune_bm25(
     Raises:
         UsageError: there is no such split, generator, grid or live index, the generator may have
         seen held-out items, or the index has synonyms. ConflictError: another process builds or
-        tunes behind this alias; queries are kept. DataError: the split leaks, or the server finds
-        other items than this process. DependencyError: a server cannot be reached.
+        tunes behind this alias; queries are kept. DataError: the split leaks, the index lacks a
+        field of the recipe, or the server finds other items than this process. DependencyError: a
+        server cannot be reached.
     """
     _check(parts, options)
     with bars("Generating", "prompts") as progress:
@@ -139,6 +141,7 @@ def _check(parts: TuningParts, options: TuningOptions) -> None:
         raise UsageError(f"There is no grid {options.grid!r}.", f"Choose {', '.join(_GRIDS)}.")
     build = live_build(parts.engine, parts.elastic, parts.alias)
     build.require_items(options.k)
+    require_fields(parts.elastic, build.index_name, dict(options.search.fields))
 
 
 def _points(grid: str, live: Bm25) -> Sequence[Bm25]:

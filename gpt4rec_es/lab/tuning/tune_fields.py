@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows import list_trials
 from gpt4rec_es.db.rows.builds import Build
+from gpt4rec_es.elastic.index_fields import require_fields, searchable_fields
 from gpt4rec_es.elastic.similarity import FieldBm25, other_than_default
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.index.live import live_build
@@ -52,26 +53,23 @@ Values = dict[str, NDArray[np.float64]]
 def tune_fields(
     parts: TuningParts,
     options: TuningOptions,
-    fields: Sequence[str] = FIELDS,
+    fields: Sequence[str] | None = None,
     *,
     bars: Bars = no_bars,
 ) -> ListTrialReport:
     """Return the stored trial of weights and k1, b of ``fields``; other fields keep theirs.
 
-    Fields without any text are not tried.
+    fields: None: all that the live index has. Fields without any text are not tried.
 
     Raises:
         UsageError: there is no such split or generator, the generator may have seen held-out items,
-        the index has synonyms, or there are fewer than two users. DataError: the split leaks, or
-        the server finds other items than this process. DependencyError: a server cannot be reached.
+        the index has synonyms, or there are fewer than two users. DataError: the split leaks, the
+        index lacks a field, or the server finds other items than this process. DependencyError: a
+        server cannot be reached.
     """
     started = time.monotonic()
     live = options.recipe.recipe
-    if not live.writes_queries:
-        raise UsageError(
-            f"The recipe {options.recipe.name!r} has no generated queries.",
-            "Fields are searched for queries alone.",
-        )
+    fields = _checked_fields(parts, options, fields)  # before hours of work
     with bars("Generating", "prompts") as progress:
         inputs = load_inputs(parts, options, progress)
     users = inputs.eval_users
@@ -124,6 +122,23 @@ def tune_fields(
     report = show_list_trial(parts.engine, number)
     assert report is not None  # noqa: S101 -- stored by the lines before
     return report
+
+
+def _checked_fields(
+    parts: TuningParts, options: TuningOptions, fields: Sequence[str] | None
+) -> Sequence[str]:
+    """Return the fields to try, which the live index has, as it has those of the recipe."""
+    live = options.recipe.recipe
+    if not live.writes_queries:
+        raise UsageError(
+            f"The recipe {options.recipe.name!r} has no generated queries.",
+            "Fields are searched for queries alone.",
+        )
+    index = live_build(parts.engine, parts.elastic, parts.alias).index_name
+    if fields is None:
+        fields = searchable_fields(parts.elastic, index, FIELDS)
+    require_fields(parts.elastic, index, [*fields, *dict(live.search.fields)])
+    return fields
 
 
 def choose_weights(

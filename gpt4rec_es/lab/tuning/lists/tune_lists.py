@@ -16,6 +16,7 @@ from gpt4rec_es.db.rows import list_trials as rows
 from gpt4rec_es.db.rows.builds import Build
 from gpt4rec_es.db.rows.list_trials import ListTrialRow
 from gpt4rec_es.db.rows.rerankers import Reranker
+from gpt4rec_es.elastic.index_fields import require_fields
 from gpt4rec_es.index.live import live_build
 from gpt4rec_es.lab.evaluation.compare import differences
 from gpt4rec_es.lab.evaluation.data import EvaluationCatalog, read_catalog
@@ -60,12 +61,14 @@ def tune_lists(
 
     Raises:
         UsageError: there is no such split, generator or live index, the generator may have seen
-        held-out items, or there are too few users. DataError: the split leaks. ConflictError: the
-        generator's files changed. DependencyError: a server cannot be reached.
+        held-out items, or there are too few users. DataError: the split leaks, or the index lacks a
+        field of a recipe. ConflictError: the generator's files changed. DependencyError: a server
+        cannot be reached.
     """
     inputs = load_list_inputs(parts, options)
     build = live_build(parts.engine, parts.elastic, parts.alias)
     evaluation = options.evaluation()
+    require_fields(parts.elastic, build.index_name, evaluation.searched_fields)
     with bars("Reading the index", "titles") as progress:
         catalog = read_catalog(
             parts.engine, parts.elastic, build, None, evaluation.category_labels, progress
