@@ -40,6 +40,12 @@ def spent(place: Place) -> CpuTime:
     return CpuTime(time.process_time(), _postgres_seconds(place), millis / 1e3)
 
 
+def seconds_of(process: int) -> float:
+    """Return the processor time of a process of this machine so far; 0: there is no such one."""
+    stat = _stat(process)
+    return stat.own / _TICK if stat else 0.0
+
+
 def _postgres_seconds(place: Place) -> float:
     """Return the seconds of the server, including all its former processes."""
     backend = _stat(place.number("SELECT pg_backend_pid()"))

@@ -83,10 +83,11 @@ class Decoding:
     num_queries: m of the paper. num_beams: number of beams, >= num_queries. max_new_tokens includes
     the end token. length_penalty: exponent of the length that divides the summed log-probability
     (1.0 = mean). query_dedup_jaccard: a query is dropped if its token Jaccard similarity with a
-    better one reaches this. dtype: "fp32" or "fp16". prior_weight: part of the log-probability
-    without the user's titles that is subtracted before the division; the higher, the more personal
-    are the queries. mode: "free" writes any text; "titles" chooses among the catalog's titles,
-    whose probabilities add up to 1, so that there is no reason to divide by a length.
+    better one reaches this. dtype: "fp32", "fp16" or "bf16". prior_weight: part of the
+    log-probability without the user's titles that is subtracted before the division; the higher,
+    the more personal are the queries. mode: "free" writes any text; "titles" chooses among the
+    catalog's titles, whose probabilities add up to 1, so that there is no reason to divide by a
+    length.
     """
 
     num_queries: Annotated[int, Interval(ge=1, le=200)] = 10
@@ -95,7 +96,7 @@ class Decoding:
     length_penalty: Annotated[float, Interval(ge=-10, le=10)] = 1.0
     early_stopping: bool = False
     query_dedup_jaccard: Annotated[float, Interval(gt=0, le=1)] = 0.8
-    dtype: Literal["fp32", "fp16"] = "fp32"
+    dtype: Literal["fp32", "fp16", "bf16"] = "fp32"
     prior_weight: Annotated[float, Interval(ge=0, le=2)] = 0.0
     mode: Literal["free", "titles"] = "free"
 
@@ -111,8 +112,8 @@ class Decoding:
             )
         if self.max_new_tokens < 2:
             raise UsageError("max_new_tokens is below 2.", "A query has a token and an end token.")
-        if self.dtype not in {"fp32", "fp16"}:
-            raise UsageError(f"dtype is {self.dtype!r}.", "Choose fp32 or fp16.")
+        if self.dtype not in {"fp32", "fp16", "bf16"}:
+            raise UsageError(f"dtype is {self.dtype!r}.", "Choose fp32, fp16 or bf16.")
         if not 0 <= self.prior_weight <= 2:
             raise UsageError(
                 f"prior_weight is {self.prior_weight}.", "It must lie between 0 and 2."

@@ -16,21 +16,28 @@ MODEL = "shop-tiny"
 
 
 class Model:
-    """Samples from a checkpoint; ``per_request``: choices that it returns at most."""
+    """Samples from a checkpoint.
 
-    def __init__(self, folder: Path, per_request: int = 100) -> None:
+    per_request: choices that it returns at most. slots: choices of a request that it refuses more
+    than, as llama.cpp does.
+    """
+
+    def __init__(self, folder: Path, per_request: int = 100, slots: int = 100) -> None:
         from gpt4rec_es.encoders.network import open_network, pick_device  # noqa: PLC0415 - torch
 
         self._tokenizer = open_checkpoint(folder).tokenizer
         self._network = open_network(folder, "fp32", pick_device("cpu"))
-        self._per_request = per_request
+        self._per_request, self._slots = per_request, slots
         self._lock = threading.Lock()
         self.requests = 0
 
-    def complete(self, body: dict[str, Any]) -> dict[str, Any]:
+    def complete(self, body: dict[str, Any]) -> Any:
         """Return the answer to a request; equal seeds give equal samples."""
         with self._lock:
             self.requests += 1
+            if body["n"] > self._slots:
+                refusal = {"error": {"message": f"Field 'n': at most {self._slots}"}}
+                return Reply(refusal, 400, is_elasticsearch=False)
             wanted = min(body["n"], self._per_request)
             first = body.get("seed", 0)
             is_greedy = body["temperature"] == 0

@@ -18,7 +18,7 @@ from gpt4rec_es.encoders.architectures import ARCHITECTURES, HISTORY
 from gpt4rec_es.encoders.folder import read_config
 from gpt4rec_es.errors import DependencyError, UsageError
 
-_DTYPES = {"fp32": torch.float32, "fp16": torch.float16}
+_DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 def pick_device(device: str) -> str:
@@ -76,13 +76,19 @@ def open_network(folder: Path, dtype: str, device: str) -> Any:
     The folder must have passed folder.open_checkpoint.
 
     Raises:
-        UsageError: fp16 on a CPU, or weights that do not fit config.json.
+        UsageError: fp16 on a CPU, weights that do not fit config.json, or that fp16 cannot hold.
     """
-    return _open(folder, torch_dtype(dtype, device)).to(device).eval()
+    network = _open(folder, torch_dtype(dtype, device)).to(device).eval()
+    if dtype == "fp16" and (name := non_finite_weight(network)):
+        raise UsageError(
+            f"Weights of {folder} are too large for fp16: {name}.",
+            "Set decoding.dtype of the recipe to bf16 or fp32.",
+        )
+    return network
 
 
 def torch_dtype(dtype: str, device: str) -> Any:
-    """Return the type of torch for "fp32" or "fp16".
+    """Return the type of torch for "fp32", "fp16" or "bf16".
 
     Raises:
         UsageError: fp16 on a CPU.

@@ -101,6 +101,7 @@ class EndpointGenerator:
     ) -> None:
         self._endpoint = endpoint
         self._known: str | None = None
+        self._at_once: int | None = None
         self._client = CompletionsClient(endpoint.url, api_key, connections=_REQUESTS)
         titles = PromptForm().titles if prompt_titles is None else prompt_titles
         self._writer = PromptWriter(_count, endpoint.context - reserve, PromptForm(titles))
@@ -174,14 +175,28 @@ class EndpointGenerator:
         return Generation(collapse(queries, decoding), sum(one.n_tokens for one in choices))
 
     def _sample(self, prompt: str, n: int, most: int) -> list[Choice]:
-        """Return ``n`` samples; a server that gives one per request is asked ``n`` times."""
+        """Return ``n`` samples, by several requests where a server gives fewer at once.
+
+        llama.cpp refuses more than it has slots for, so that what is refused is asked for in
+        halves.
+
+        Raises:
+            DataError: the server refuses one sample, too.
+        """
         seed = int.from_bytes(hash128(prompt)[:3], "big")
         found: list[Choice] = []
+        at_once = self._at_once or n
         while len(found) < n:
-            left = n - len(found)
-            found += self._complete(prompt, left, most, seed=seed + len(found), temperature=1)[
-                :left
-            ]
+            left = min(n - len(found), at_once)
+            given = {"seed": seed + len(found), "temperature": 1}
+            try:
+                found += self._complete(prompt, left, most, **given)[:left]
+            except DataError:
+                if left == 1:
+                    raise
+                at_once = left // 2
+        if at_once < n:
+            self._at_once = at_once
         return found
 
     def _complete(self, prompt: str, n: int, most: int, **options: Any) -> list[Choice]:

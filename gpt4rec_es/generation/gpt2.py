@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from gpt4rec_es.encoders.batches import plan_batches
 from gpt4rec_es.encoders.folder import open_checkpoint
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.generation.clean import clean_query, collapse
+from gpt4rec_es.generation.clean import clean_query, collapse, score_query
+from gpt4rec_es.generation.finite import overflow_named, require_finite
 from gpt4rec_es.generation.inputs import HistoryInputs, WordInputs
 from gpt4rec_es.options.night import GeneratorOptions
 from gpt4rec_es.prompts.title_lines import LineWriter
@@ -108,8 +109,8 @@ class Gpt2Generator:
         """Return one generation per prompt text, in order.
 
         Raises:
-            UsageError: a prompt and max_new_tokens together exceed the context, or fp16 without
-                a GPU.
+            UsageError: a prompt and max_new_tokens together exceed the context, fp16 without a GPU,
+                or log-probabilities that are not finite, as where fp16 overflows.
         """
         if not prompts:
             return []
@@ -122,22 +123,35 @@ class Gpt2Generator:
         self._inputs.prepare(network, prompts)
         budget = self._options.token_budget or self._beam_search.token_budgets[network.device.type]
         places = [len(tokens) + decoding.max_new_tokens for tokens in ids]
-        found: list[Generation] = [Generation(())] * len(prompts)
-        for batch in plan_batches(places, decoding.num_beams, budget):
-            own_ids = [ids[place] for place in batch]
-            if decoding.mode == "titles":
-                chooser = self._chooser(network, decoding)
-                # Their titles are searched for without a generator.
-                bought = [self._inputs.titles(prompts[place], chooser.leaves) for place in batch]
-                beams = chooser.search(own_ids, decoding.num_beams, bought)
-            else:
-                chooser = None
-                end_id = self._tokenizer.end_id
-                beams = self._beam_search.search(network, own_ids, decoding, end_id)
-            priors = self._prior_logprobs(network, beams, decoding, chooser)
-            for place, hypotheses, own in zip(batch, beams, priors, strict=True):
-                found[place] = self._generation(hypotheses, own, decoding)
-        return found
+        found: dict[int, Generation] = {}
+        with overflow_named(str(self._checkpoint.folder), decoding.dtype):
+            for batch in plan_batches(places, decoding.num_beams, budget):
+                own_ids, texts = [ids[n] for n in batch], [prompts[n] for n in batch]
+                own = self._search(network, self._beam_search, own_ids, texts, decoding)
+                found |= zip(batch, own, strict=True)
+        return [found[place] for place in range(len(prompts))]
+
+    def _search(
+        self,
+        network: Any,
+        beam_search: "BeamSearch",
+        ids: Sequence[Sequence[int]],
+        prompts: Sequence[str],
+        decoding: Decoding,
+    ) -> list[Generation]:
+        """Return the generations of one batch."""
+        chooser = self._chooser(network, decoding) if decoding.mode == "titles" else None
+        if chooser:
+            # Their titles are searched for without a generator.
+            bought = [self._inputs.titles(prompt, chooser.leaves) for prompt in prompts]
+            beams = chooser.search(ids, decoding.num_beams, bought)
+        else:
+            beams = beam_search.search(network, ids, decoding, self._tokenizer.end_id)
+        priors = self._prior_logprobs(network, beams, decoding, chooser)
+        return [
+            self._generation(hypotheses, own, decoding)
+            for hypotheses, own in zip(beams, priors, strict=True)
+        ]
 
     def title_texts(self, max_new_tokens: int) -> list[str]:
         """Return the query of each title, cut to ``max_new_tokens``; needs the tokenizer alone."""
@@ -161,7 +175,8 @@ class Gpt2Generator:
         network = self._network(decoding.dtype, self._beam_search)
         self._inputs.prepare(network, prompts)
         ids = title_ids(titles, self._tokenizer, decoding.max_new_tokens)
-        return self._chooser(network, decoding).logprobs(self._inputs.ids(prompts), ids)
+        with overflow_named(str(self._checkpoint.folder), decoding.dtype):
+            return self._chooser(network, decoding).logprobs(self._inputs.ids(prompts), ids)
 
     def _prior_logprobs(
         self,
@@ -216,10 +231,11 @@ class Gpt2Generator:
         decoding: Decoding,
     ) -> Generation:
         texts = self._tokenizer.decode_all([h.token_ids for h in hypotheses])
-        queries = (
+        queries = [
             GeneratedQuery(clean_query(text), h.sum_logprob, len(h.token_ids), prior)
             for text, h, prior in zip(texts, hypotheses, priors, strict=True)
-        )
+        ]
+        require_finite([score_query(query, decoding) for query in queries])
         tokens = sum(len(h.token_ids) for h in hypotheses)
         return Generation(collapse(queries, decoding), tokens)
 

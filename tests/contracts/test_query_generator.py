@@ -17,7 +17,7 @@ from gpt4rec_es.protocols import QueryGenerator, no_progress
 from gpt4rec_es.records import Decoding
 from tests.completions_server import MODEL, Model, serving
 from tests.trained import OPTIONS, TITLES, shop_data, shop_histories
-from tests.unit.generation.test_decoders import make_folder
+from tests.unit.generation.test_decoders import make_folder, make_qwen
 
 DECODING = Decoding(num_queries=4, num_beams=8, max_new_tokens=10)
 PERSONAL = replace(DECODING, prior_weight=0.25)
@@ -30,6 +30,8 @@ KINDS = [
     ("gpt2", "choosing"),
     ("llama", "shared"),
     ("llama", "choosing"),
+    ("qwen", "shared"),
+    ("qwen", "choosing"),
     ("endpoint", "samples"),
     ("vectors", "shared"),
     ("vectors", "reference"),
@@ -59,9 +61,19 @@ def llama_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def qwen_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a Qwen 3 with its own conventions, from random weights."""
+    base = tmp_path_factory.mktemp("models")
+    start = make_qwen(base / "start", hidden_size=64, max_position_embeddings=256)
+    options = replace(OPTIONS, start=str(start), vocab_size=None)
+    return train_network(shop_data(), options, base / "qwen", no_progress).folder
+
+
+@pytest.fixture(scope="module")
 def kind_and_path(kind: str, request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
     """Yield kind and path of its row; any folder is a gpt2 there."""
-    fixture = {"vectors": "vectors_folder", "llama": "llama_folder"}.get(kind, "trained_folder")
+    own = kind in {"vectors", "llama", "qwen"}
+    fixture = f"{kind}_folder" if own else "trained_folder"
     folder: Path = request.getfixturevalue(fixture)
     if kind == "endpoint":
         with serving(Model(folder).complete) as url:

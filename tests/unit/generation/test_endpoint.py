@@ -98,13 +98,20 @@ def test_a_query_ends_with_its_line_also_where_a_server_knows_no_stop(is_new: bo
     assert (query.text, query.sum_logprob, query.n_tokens) == ("red lamp", -4.0, 4)
 
 
-def test_samples_are_the_same_if_a_server_gives_one_per_request(trained_folder: Path) -> None:
-    many, single = Model(trained_folder), Model(trained_folder, per_request=1)
-    with serving(many.complete) as first, serving(single.complete) as second:
-        assert opened(first).generate(PROMPTS, DECODING) == opened(second).generate(
-            PROMPTS, DECODING
-        )
-    assert single.requests > many.requests
+@pytest.mark.parametrize("limit", [{"per_request": 1}, {"slots": 4}, {"slots": 1}])
+def test_samples_are_the_same_if_a_server_gives_fewer_per_request(
+    trained_folder: Path, limit: dict[str, int]
+) -> None:
+    many, fewer = Model(trained_folder), Model(trained_folder, **limit)
+    with serving(many.complete) as first, serving(fewer.complete) as second:
+        generator = opened(second)
+        assert opened(first).generate(PROMPTS, DECODING) == generator.generate(PROMPTS, DECODING)
+        before = fewer.requests
+        generator.generate(PROMPTS[:1], DECODING)
+    assert fewer.requests > many.requests
+    # What a server refuses is not asked for again: two requests see whether it is the same model.
+    at_once = limit.get("slots") and min(limit["slots"], 3)
+    assert fewer.requests - before == 2 + -(-DECODING.num_beams // (at_once or 1))
 
 
 @pytest.mark.parametrize(

@@ -70,22 +70,7 @@ def test_adapters_learn_and_are_merged_also_after_an_interruption(
     options = replace(SHORT, start=str(start), lora=4, snapshots=1)
     data = shop_data(60)
     whole = train_network(data, options, tmp_path / "whole", no_progress)
-
-    def interrupt(done: int, total: int | None) -> None:
-        assert total is not None
-        assert total > 40
-        if done == 40:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train_network(data, options, tmp_path / "other", interrupt)
-    work = tmp_path / ".other.training" / "pairs"
-    (checkpoint,) = work.glob("checkpoint-*")
-    assert not (checkpoint / "model.safetensors").exists()  # the adapters alone
-    resumed: list[int] = []
-    again = train_network(data, options, tmp_path / "other", lambda done, _: resumed.append(done))
-    assert resumed[0] == int(checkpoint.name.removeprefix("checkpoint-")) + 1
-    assert again.content_hash == whole.content_hash
+    assert_resumed(data, options, whole.content_hash, tmp_path)
     before, after = (open_to_train(path).state_dict() for path in (start, whole.folder))
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     embeddings = {name for name in before if before[name].shape[0] == before_rows(start)}
@@ -95,6 +80,50 @@ def test_adapters_learn_and_are_merged_also_after_an_interruption(
     (snapshot,) = (tmp_path / "whole-snapshots").iterdir()
     assert open_to_train(snapshot).state_dict().keys() == before.keys()
     assert whole.card["parameters"] == sum(w.numel() for w in open_to_train(start).parameters())
+
+
+def assert_resumed(
+    data: TrainingData, options: TrainingOptions, content_hash: str, base: Path
+) -> None:
+    """Interrupt a training, and see that it goes on from its checkpoint to an equal folder."""
+
+    def interrupt(done: int, total: int | None) -> None:
+        assert total is not None
+        assert total > 40
+        if done == 40:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_network(data, options, base / "other", interrupt)
+    (checkpoint,) = (base / ".other.training" / "pairs").glob("checkpoint-*")
+    assert not (checkpoint / "model.safetensors").exists()  # the adapters alone
+    resumed: list[int] = []
+    again = train_network(data, options, base / "other", lambda done, _: resumed.append(done))
+    assert resumed[0] == int(checkpoint.name.removeprefix("checkpoint-")) + 1
+    assert again.content_hash == content_hash
+
+
+@pytest.mark.parametrize("start", ["llama", "qwen3", "gpt2"], indirect=True)
+def test_adapters_of_a_pruned_network_resume_after_an_interruption(
+    start: Path, tmp_path: Path
+) -> None:
+    options = replace(SHORT, start=str(start), lora=4, prune_vocab=True)
+    histories = collect_histories([SOME] * 60)
+    data = TrainingData(SOME, histories, histories, {})
+    whole = train_network(data, options, tmp_path / "whole", no_progress)
+    assert_resumed(data, options, whole.content_hash, tmp_path)
+    _, kept = prune_tokenizer(open_checkpoint(start).tokenizer, SOME)
+    before, after = (open_to_train(path) for path in (start, whole.folder))
+    assert len(kept) < before_rows(start)
+    embeddings = [network.get_input_embeddings().weight for network in (before, after)]
+    torch.testing.assert_close(embeddings[1], embeddings[0][kept], rtol=0, atol=0)
+    name = "transformer.h.0" if before.config.model_type == "gpt2" else "model.layers.0"
+    weights = [dict(network.named_parameters()) for network in (before, after)]
+    assert any(
+        not torch.equal(weights[0][one], weights[1][one])
+        for one in weights[0]
+        if one.startswith(name)
+    )
 
 
 def before_rows(folder: Path) -> int:
