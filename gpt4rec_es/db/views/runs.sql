@@ -63,7 +63,7 @@ COMMENT ON COLUMN analytics.runs.length_penalty IS
     'exponent of the length by which a hypothesis'' log-probability is divided; NULL: no '
     'generator';
 COMMENT ON COLUMN analytics.runs.dtype IS
-    'data type of the language model''s weights: fp32 or fp16; NULL: no generator';
+    'data type of the language model''s weights: fp32, fp16 or bf16; NULL: no generator';
 COMMENT ON COLUMN analytics.runs.generator_name IS
     'name of the query generator; NULL: none, other sources make the lists';
 COMMENT ON COLUMN analytics.runs.generator_kind IS
