@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> None:
     asked = parser.parse_args(arguments)
     held: Held = read_held_out(asked.data / "held_out.csv.gz")
     if asked.users:
-        chosen = random.Random(1).sample(sorted(held), asked.users)
+        chosen = random.Random(1).sample(sorted(held), min(asked.users, len(held)))
         held = {user: held[user] for user in chosen}
     with scratch() as place:
         runtime = _runtime(place)

@@ -195,13 +195,15 @@ def measure_catalog(
     "encoders",
     multiple=True,
     metavar="KIND=FOLDER",
-    help="Encoder to measure: static=FOLDER or folder=FOLDER; repeatable.",
+    help="Encoder to measure: static=FOLDER or folder=FOLDER; one of each.",
 )
 @click.option("--size", type=click.IntRange(1), help="A catalog of N titles made of halves of its.")
 @click.option("--searches", default=_SEARCHES, show_default=True, type=click.IntRange(1))
 def main(data: Path, encoders: tuple[str, ...], size: int | None, searches: int) -> None:
     """Measure searches of the titles in DATA/items.csv.gz; print a Markdown table."""
     named = [one.partition("=")[::2] for one in encoders]
+    if len({kind for kind, _ in named}) < len(named):
+        raise click.UsageError("Give one encoder of each kind.")
     with scratch() as place:
         click.echo(f"{machine(place)}\n\n| what | found | goal | |\n|---|---|---|---|")
         found = [(kind, Path(folder)) for kind, folder in named]

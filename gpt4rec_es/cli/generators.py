@@ -44,6 +44,7 @@ def use(name: str, dry_run: bool, as_json: bool) -> None:
     Example: gpt4rec generators use second
     """
     from gpt4rec_es.generation.registry import use_generator
+    from gpt4rec_es.recipes.live import warn_of_generator
 
     runtime = get_runtime()
     settings = runtime.settings
@@ -54,6 +55,7 @@ def use(name: str, dry_run: bool, as_json: bool) -> None:
         api_key=settings.endpoint_api_key,
         dry_run=dry_run,
     )
+    warn_of_generator(runtime.engine, row)
     verb = "would be" if dry_run else "is"
     emit(row, as_json, lambda row: print_line(f"{row.name} {verb} used by the next night."))
 

@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--history-length",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 1000),
     default=20,
     show_default=True,
     help="Newest items of a history that are read.",

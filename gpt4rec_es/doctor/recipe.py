@@ -39,9 +39,9 @@ def live(engine: Engine, settings: Settings, describe: Callable[[str], str]) -> 
         if called is not None:
             yield ok(f"{what} {called} is registered and its files are there")
     if recipe.decoding.dtype == "fp16" and describe(settings.generator.device).startswith("CPU"):
-        yield warning(
-            f"Recipe {name} asks for fp16, but the model runs on the CPU, where that is slow.",
-            "Use a recipe whose decoding.dtype is fp32 on machines without a GPU.",
+        yield error(
+            f"Recipe {name} asks for fp16, which needs a GPU, and the model runs on the CPU here.",
+            "Use a recipe whose decoding.dtype is fp32 or bf16 on machines without a GPU.",
         )
     chosen = f", used by {since.actor} since {since.used_at:%Y-%m-%d}" if since.used_at else ""
     yield ok(f"{name} is live ({sources}){chosen}")

@@ -94,7 +94,7 @@ def torch_dtype(dtype: str, device: str) -> Any:
         UsageError: fp16 on a CPU.
     """
     if dtype == "fp16" and device == "cpu":
-        raise UsageError("fp16 needs a GPU.", "Use fp32 on a CPU.")
+        raise UsageError("fp16 needs a GPU.", "Use fp32 or bf16 on a CPU.")
     return _DTYPES[dtype]
 
 

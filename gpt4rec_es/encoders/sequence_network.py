@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from gpt4rec_es.encoders.dropout import Dropout
 
@@ -35,17 +36,24 @@ class AttentionBlock(nn.Module):  # type: ignore[misc]  # torch leaves it untype
         joint = self.joint(self.before_attention(hidden))
         split = joint.view(rows, places, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
         query, key, value = split
-        # torch's own attention draws its dropout slowly on a CPU.
-        scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
-        if real is None:
-            later = torch.ones(places, places, dtype=torch.bool, device=hidden.device).triu(1)
-        else:
-            later = ~real[:, None, None, :]
-        weights = scores.masked_fill(later, -torch.inf).softmax(-1)
-        read = self.dropout(weights) @ value
+        read = self._attend(query, key, value, None if real is None else real[:, None, None, :])
         read = self.out(read.transpose(1, 2).reshape(rows, places, dim))
         hidden = hidden + self.dropout(read)
         return hidden + self.dropout(self.layers(self.before_layers(hidden)))
+
+    def _attend(self, query: Any, key: Any, value: Any, usable: Any) -> Any:
+        """Return (rows, heads, places, width); usable: places to read, None: those up to it."""
+        if not self.training or query.device.type != "cpu":
+            rate = self.dropout.rate if self.training else 0.0
+            return functional.scaled_dot_product_attention(
+                query, key, value, attn_mask=usable, dropout_p=rate, is_causal=usable is None
+            )
+        # torch's own draws its dropout slowly on a CPU.
+        scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
+        if usable is None:
+            usable = torch.ones(scores.shape[-2:], dtype=torch.bool).tril()
+        weights = scores.masked_fill(~usable, -torch.inf).softmax(-1)
+        return self.dropout(weights) @ value
 
 
 class SequenceNetwork(nn.Module):  # type: ignore[misc]  # torch leaves it untyped

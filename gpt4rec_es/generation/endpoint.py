@@ -178,7 +178,7 @@ class EndpointGenerator:
         """Return ``n`` samples, by several requests where a server gives fewer at once.
 
         llama.cpp refuses more than it has slots for, so that what is refused is asked for in
-        halves.
+        halves; of later prompts, too, if the server refuses as many of a short prompt.
 
         Raises:
             DataError: the server refuses one sample, too.
@@ -195,9 +195,17 @@ class EndpointGenerator:
                 if left == 1:
                     raise
                 at_once = left // 2
-        if at_once < n:
-            self._at_once = at_once
+                if not self._gives(left):
+                    self._at_once = at_once
         return found
+
+    def _gives(self, n: int) -> bool:
+        """Return whether the server gives ``n`` samples of a short prompt."""
+        known = prompt_text(("red cotton shirt",))
+        try:
+            return bool(self._complete(known, n, _KNOWN_BY, seed=0, temperature=1))
+        except DataError:
+            return False
 
     def _complete(self, prompt: str, n: int, most: int, **options: Any) -> list[Choice]:
         body = {

@@ -19,16 +19,16 @@ class Lack(NamedTuple):
 def lacks(connection: Connection, chosen: NamedRecipe) -> list[Lack]:
     """Return why no night here could use the networks that a recipe needs."""
     found = (
-        generator_lack(connection, chosen),
+        generator_lack(chosen, generators.current(connection)),
         reranker_lack(connection, chosen),
         encoder_lack(connection, chosen),
     )
     return [lack for lack in found if lack is not None]
 
 
-def generator_lack(connection: Connection, chosen: NamedRecipe) -> Lack | None:
-    """Return why the generator in use cannot choose titles as a recipe asks; None: it can."""
-    recipe, current = chosen.recipe, generators.current(connection)
+def generator_lack(chosen: NamedRecipe, current: generators.Generator | None) -> Lack | None:
+    """Return why a generator cannot choose titles as a recipe asks; None: it can, or need not."""
+    recipe = chosen.recipe
     if not recipe.writes_queries or recipe.decoding.mode != "titles":
         return None
     if current is None or current.kind == "gpt2":

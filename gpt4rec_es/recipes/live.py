@@ -16,7 +16,7 @@ from gpt4rec_es.db.rows.recipes import RecipeRow, RecipeUse
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.options.recipe import NamedRecipe
 from gpt4rec_es.options.recipe_document import read_document
-from gpt4rec_es.recipes.lacks import lacks
+from gpt4rec_es.recipes.lacks import generator_lack, lacks
 from gpt4rec_es.recipes.shipped import DEFAULT, SHIPPED, shipped
 
 log = logging.getLogger(__name__)
@@ -144,6 +144,14 @@ def undo_use(engine: Engine, *, actor: str, reason: str | None, dry_run: bool = 
         if not dry_run:
             _record(connection, "undo", change, actor, reason)
         return change
+
+
+def warn_of_generator(engine: Engine, chosen: generators.Generator) -> None:
+    """Warn if the next night by the live recipe would be refused for the generator ``chosen``."""
+    with transaction(engine) as connection:
+        lack = generator_lack(live_recipe(connection), chosen)
+    if lack is not None:
+        log.warning("the next night here will be refused. %s %s", *lack)
 
 
 def _warn_of_lacks(connection: Connection, chosen: NamedRecipe) -> None:

@@ -100,6 +100,8 @@ class LearningTowers(PairScores):
         self.loss = loss
         self.register_buffer("item_log_q", _log_frequency(data.item_counts), persistent=False)
         lengths = torch.tensor([len(history) for history in data.histories])
+        if options.blocks:  # each user is in an epoch once
+            lengths = lengths.clamp(max=1)
         self.register_buffer("user_log_q", _log_frequency(lengths), persistent=False)
         if loss.contrastive_weight:
             self.item_views = nn.ModuleList([nn.Linear(dim, dim), nn.Linear(dim, dim)])

@@ -142,8 +142,10 @@ class ServedReranker:
         """
         parts = [np.zeros((0, self.width), np.int16)]
         known = attributes if attributes is not None else [{}] * len(histories)
-        for first in range(0, len(histories), _STEP):
-            step = slice(first, first + _STEP)
+        # Blocks hold the square of the length for each user.
+        rows = max(1, _STEP * 20 // self.history_length) if self._model.options.blocks else _STEP
+        for first in range(0, len(histories), rows):
+            step = slice(first, first + rows)
             parts.append(self._read_users(histories[step], item_vectors, known[step]))
         return np.concatenate(parts)
 

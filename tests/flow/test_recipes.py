@@ -21,7 +21,7 @@ from gpt4rec_es.night.inprocess import NightReport, run_night
 from gpt4rec_es.night.inspect.status import run_status
 from gpt4rec_es.options.lists import Fusion, QueryFilters
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe
-from gpt4rec_es.recipes.live import live_recipe, undo_use, use_recipe
+from gpt4rec_es.recipes.live import live_recipe, undo_use, use_recipe, warn_of_generator
 from gpt4rec_es.recipes.shipped import shipped
 from gpt4rec_es.recipes.store import list_recipes, read_recipe, show_recipe, store_recipe
 from gpt4rec_es.runtime import Runtime
@@ -133,9 +133,12 @@ def test_a_recipe_that_the_generator_cannot_follow_is_warned_of(
             generators.register(
                 connection, name=kind, kind=kind, path=path, content_hash=kind, card={}
             )
-            generators.use(connection, kind, actor="ops")
+            row = generators.use(connection, kind, actor="ops")
         caplog.clear()
         use_recipe(database.engine, "chosen", actor="ops", reason="a try")
+        assert (f"which generator {kind} of kind {kind} cannot do" in caplog.text) == warned
+        caplog.clear()
+        warn_of_generator(database.engine, row)
         assert (f"which generator {kind} of kind {kind} cannot do" in caplog.text) == warned
         use_recipe(database.engine, "default", actor="ops", reason="a try")
 

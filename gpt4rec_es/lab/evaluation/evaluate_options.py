@@ -112,8 +112,13 @@ class EvaluateOptions:
     @property
     def searched_fields(self) -> set[str]:
         """Fields beside the title that generated queries search."""
-        writes_queries = any(map(self.writes_queries, self.methods))
-        return {f for one in self.recipes for f, _ in one.recipe.search.fields if writes_queries}
+        return {
+            field
+            for one in self.recipes
+            for field, _ in one.recipe.search.fields
+            if "queries" in self.methods
+            or ("product" in self.methods and one.recipe.writes_queries)
+        }
 
     def needs_generator(self, method: str) -> bool:
         """Return whether a method has no lists without a generator."""

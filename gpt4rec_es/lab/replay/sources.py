@@ -39,6 +39,7 @@ class LazyRetriever:
         self._parts, self._build, self._run = parts, build, run
         self._is_same_build = is_same_build
         self._opened: dict[str | None, Retriever] = {}
+        self._index_name, self._has_fields = "", False
 
     def search(
         self, texts: Sequence[str], depth: int, options: SearchOptions = ANY_TERM
@@ -46,6 +47,10 @@ class LazyRetriever:
         """Search with the settings of the changed run."""
         if options.encoder not in self._opened:
             self._opened[options.encoder] = self._open(by_vectors=options.encoder is not None)
+        if options.fields and options.encoder is None and not self._has_fields:
+            way_out = "Search without it, or replay a night after `gpt4rec reindex`."
+            require_fields(self._parts.elastic, self._index_name, dict(options.fields), way_out)
+            self._has_fields = True
         return self._opened[options.encoder].search(texts, depth, options)
 
     def _open(self, *, by_vectors: bool) -> Retriever:
@@ -60,9 +65,7 @@ class LazyRetriever:
         if by_vectors:  # these do not depend on k1 and b
             index = replace(self._run, index_name=same[0].index_name)
             return open_searches(self._parts, index)
-        fields = dict(search_options_of(self._run.manifest).fields)
-        way_out = "Search without it, or replay a night after `gpt4rec reindex`."
-        require_fields(self._parts.elastic, same[0].index_name, fields, way_out)
+        self._index_name = same[0].index_name
         if self._is_same_build and same[0].build_no == self._build.build_no:
             return self._parts.open_retriever(self._build.index_name, self._run.run_id)
         bm25 = bm25_of(self._run.manifest)

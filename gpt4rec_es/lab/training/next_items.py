@@ -72,8 +72,13 @@ class NextItems:
     def batches(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of an epoch."""
         random = np.random.default_rng((self._seed, epoch))
-        lengths = (self._spans[:, 2] - self._spans[:, 1]).tolist()
-        for chosen in sorted_batches(lengths, self._rows, random):
+        lengths = self._spans[:, 2] - self._spans[:, 1]
+        if (lengths == 1).all():
+            order = random.permutation(len(lengths))
+            steps: Any = np.split(order, range(self._rows, len(order), self._rows))
+        else:
+            steps = sorted_batches(lengths.tolist(), self._rows, random)
+        for chosen in steps:
             yield self._batch(self._spans[chosen], random)
 
     def _batch(self, spans: Any, random: np.random.Generator) -> Batch:

@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 from gpt4rec_es.errors import UsageError
 
+MOST_READ = 1000  # items of a history; time and memory of blocks grow with the square
+
 RerankerPreset = Literal["fast", "no-finetune", "hybrid", "end-to-end"]
 
 
@@ -67,6 +69,14 @@ class RerankerOptions:
         for name in ("dim", "batch_size", "samples", "patience", "history_length"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}.", "It is at least 1.")
+        if self.history_length > MOST_READ:
+            raise UsageError(f"history_length is {self.history_length}.", f"At most {MOST_READ}.")
+        if self.blocks < 0 or (self.blocks and (self.user_mode == "id" or self.dim % 2)):
+            raise UsageError(
+                f"{self.blocks} blocks cannot read histories with user mode {self.user_mode!r} "
+                f"and width {self.dim}.",
+                "Choose 0 blocks or more, user mode history or both, and an even width.",
+            )
         if self.epochs is not None and self.epochs < 1:
             raise UsageError(f"epochs is {self.epochs}.", "It is at least 1.")
 

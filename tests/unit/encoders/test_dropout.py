@@ -44,10 +44,11 @@ def test_nothing_is_dropped_outside_training_and_at_rate_0() -> None:
     assert not Dropout(1)(values).any()
 
 
+@pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("is_causal", [True, False])
-def test_attention_is_that_of_torch(is_causal: bool) -> None:
+def test_attention_is_that_of_torch(is_causal: bool, training: bool) -> None:
     torch.manual_seed(3)
-    block = AttentionBlock(8, heads=2, dropout=0.5).eval()
+    block = AttentionBlock(8, heads=2, dropout=0.0).train(training)
     hidden = torch.randn(3, 5, 8)
     real = torch.tensor([[True] * 5, [True] * 2 + [False] * 3, [True] + [False] * 4])
     joint = block.joint(block.before_attention(hidden)).view(3, 5, 3, 2, 4)

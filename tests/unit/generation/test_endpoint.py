@@ -114,6 +114,25 @@ def test_samples_are_the_same_if_a_server_gives_fewer_per_request(
     assert fewer.requests - before == 2 + -(-DECODING.num_beams // (at_once or 1))
 
 
+def test_a_prompt_that_is_refused_in_one_request_slows_no_other_prompt(
+    trained_folder: Path,
+) -> None:
+    model, asked = Model(trained_folder), []
+
+    def complete(body: dict[str, Any]) -> Any:
+        asked.append((body["prompt"], body["n"]))
+        if body["prompt"] == PROMPTS[0] and body["n"] > 1:
+            return Reply({"error": {"message": "too long"}}, 400, is_elasticsearch=False)
+        return model.complete(body)
+
+    with serving(complete) as url:
+        generator = opened(url)
+        generator.generate(PROMPTS[:1], DECODING)
+        assert asked.count((PROMPTS[0], 1)) == DECODING.num_beams
+        generator.generate(PROMPTS[1:2], DECODING)
+    assert [n for prompt, n in asked if prompt == PROMPTS[1]] == [DECODING.num_beams]
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
     [

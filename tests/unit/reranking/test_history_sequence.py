@@ -8,6 +8,7 @@ import torch
 from gpt4rec_es.encoders.text_encoder import open_encoder
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.training.next_items import NextItems
+from gpt4rec_es.lab.training.reranker_options import RerankerOptions
 from gpt4rec_es.reranking.catalog_lists import best_items
 from gpt4rec_es.reranking.history_sequence import oldest_first
 from gpt4rec_es.reranking.metadata import RecommenderData, collect_metadata
@@ -90,8 +91,22 @@ def test_the_order_of_purchases_is_learned(gpt2_folder: Any) -> None:
     assert firsts == [one[2:] for one in orders]
 
 
-def test_what_blocks_cannot_read(gpt2_folder: Any) -> None:
+def test_each_user_is_expected_in_an_epoch_once_whatever_its_history(gpt2_folder: Any) -> None:
+    data = shop_data(30)
+    encoder = open_encoder(gpt2_folder)
+    for blocks, is_even in ((1, True), (0, False)):
+        model = make(data, encoder, freeze_gpt2=True, user_mode="history", blocks=blocks)
+        assert (len(model.user_log_q.unique()) == 1) == is_even
+
+
+def test_what_blocks_cannot_read() -> None:
     with pytest.raises(UsageError, match="user mode 'id'"):
         TowerOptions("id", blocks=1)
     with pytest.raises(UsageError, match="-1 blocks"):
         TowerOptions("history", blocks=-1)
+    # Before a training begins, so that no unfinished one is left.
+    for wrong in ({"blocks": -1}, {"blocks": 1, "user_mode": "id"}, {"blocks": 1, "dim": 5}):
+        with pytest.raises(UsageError, match="blocks cannot read"):
+            RerankerOptions(**wrong)
+    with pytest.raises(UsageError, match="history_length is 1001"):
+        RerankerOptions(history_length=1001)
