@@ -158,7 +158,7 @@ def test_risky_settings_are_reported(
     assert bad(found) == {
         "settings": "warning",
         "settings and data": "warning",
-        "recipe": "warning",
+        "recipe": "error",
     }
     said = " ".join(finding["what"] for finding in found["settings"])
     for name in ("DEPTH", "LEASE_SECONDS", "REDRIVE", "MAX_PUBLISHED", "VERIFY_TLS"):

@@ -40,7 +40,7 @@ USERS = 60
 QUICK: dict[str, dict[str, Any]] = {
     "bpr_mf": {"lr": 0.05, "batch_size": 32, "l2": 1e-4, "epochs": 20, "samples": 1},
     "fm_bpr": {"lr": 0.05, "batch_size": 32, "l2": 1e-4, "epochs": 20},
-    "sasrec": {"lr": 0.01, "batch_size": 16, "length": 6, "blocks": 1, "epochs": 8},
+    "sasrec": {"lr": 0.01, "batch_size": 16, "length": 6, "blocks": 1, "epochs": 16},
 }
 QUICK["sasrec_text"] = QUICK["sasrec"]
 QUICK["youtube_dnn"] = {"lr": 0.02, "batch_size": 16, "length": 6, "samples": 8, "epochs": 8}

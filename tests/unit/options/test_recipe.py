@@ -108,7 +108,7 @@ def test_missing_entries_of_a_section_have_defaults() -> None:
             "query_dedup_jaccard is 0: it should be greater than 0",
         ),
         ("decoding.length_penalty", float("nan"), "length_penalty is NaN"),
-        ("decoding.dtype", "bf16", "dtype is \"bf16\": it should be 'fp32' or 'fp16'"),
+        ("decoding.dtype", "int8", "dtype is \"int8\": it should be 'fp32', 'fp16' or 'bf16'"),
         ("filters.phrases", [], "filters has an unknown entry 'phrases'"),
         (
             "filters.refuse_repetition",
