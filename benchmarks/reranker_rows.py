@@ -17,7 +17,6 @@ from gpt4rec_es.lab.training.reranker_options import STAGES, RerankerOptions, St
 from gpt4rec_es.reranking.learning import LearningTowers, LossOptions
 from gpt4rec_es.reranking.metadata import MISSING, Metadata, RecommenderData
 from gpt4rec_es.reranking.recommenders import GPT2Recommender, GPT2RecommenderEnhanced
-from gpt4rec_es.reranking.two_towers import TowerOptions
 
 
 @dataclass(frozen=True)
@@ -121,12 +120,11 @@ def new_model(
         encoder = WordEncoder(encoder.width)
     elif row.learns == "adapters":
         add_adapters(encoder, LoraOptions())  # before the seed, so that all else begins as without
-    towers = TowerOptions(options.user_mode, options.history_length, blocks=options.blocks)
     loss = LossOptions(options.objective, options.contrastive_weight)
     sizes = len(data.histories), len(data.items), options.dim, data
     torch.manual_seed(options.seed)
     if not row.enhanced:
-        return GPT2Recommender(*sizes, encoder=encoder, options=towers, loss=loss)
+        return GPT2Recommender(*sizes, encoder=encoder, options=options.towers, loss=loss)
     return GPT2RecommenderEnhanced(
         *sizes,
         encoder=encoder,
@@ -134,7 +132,7 @@ def new_model(
         freeze_gpt2=row.learns == "nothing",
         use_cache=options.stages[0].phase == "cached",
         use_attention=options.use_attention,
-        options=towers,
+        options=options.towers,
         loss=loss,
     )
 

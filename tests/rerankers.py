@@ -14,7 +14,7 @@ from gpt4rec_es.reranking.checkpoint import save_recommender
 from gpt4rec_es.reranking.metadata import RecommenderData
 from gpt4rec_es.reranking.reading import Serving, learn_reading
 from gpt4rec_es.reranking.recommenders import GPT2RecommenderEnhanced
-from gpt4rec_es.reranking.two_towers import TowerOptions
+from gpt4rec_es.reranking.tower_options import TowerOptions
 
 
 def save_reranker(engine: Engine, folder: Path, gpt2: Path) -> Path:

@@ -31,8 +31,8 @@ _BEHAVIOUR = "endpoint generator 1"
 _REQUESTS = 8
 # Letters of English that count as a token: a tokenizer takes four. Of others, each byte counts.
 _LETTERS = 2
-# Tokens that are continued greedily to know the model again.
-_KNOWN_BY = 16
+# A short prompt, and tokens that are continued greedily after it to know the model again.
+_KNOWN_PROMPT, _KNOWN_BY = prompt_text(("red cotton shirt",)), 16
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class EndpointGenerator:
             DependencyError: the server does not answer.
         """
         one = self._endpoint
-        known = self._complete(prompt_text(("red cotton shirt",)), 1, _KNOWN_BY, temperature=0)
+        known = self._complete(_KNOWN_PROMPT, 1, _KNOWN_BY, temperature=0)
         facts = (_BEHAVIOUR, one.model, one.version, str(one.has_beams), known[0].text)
         return hashlib.sha256("\0".join(facts).encode()).hexdigest()
 
@@ -201,9 +201,8 @@ class EndpointGenerator:
 
     def _gives(self, n: int) -> bool:
         """Return whether the server gives ``n`` samples of a short prompt."""
-        known = prompt_text(("red cotton shirt",))
         try:
-            return bool(self._complete(known, n, _KNOWN_BY, seed=0, temperature=1))
+            return bool(self._complete(_KNOWN_PROMPT, n, _KNOWN_BY, seed=0, temperature=1))
         except DataError:
             return False
 

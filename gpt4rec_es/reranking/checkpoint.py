@@ -23,7 +23,7 @@ from gpt4rec_es.reranking.learning import LearningTowers, LossOptions
 from gpt4rec_es.reranking.metadata import RecommenderData
 from gpt4rec_es.reranking.reading import Serving
 from gpt4rec_es.reranking.recommenders import GPT2Recommender, GPT2RecommenderEnhanced
-from gpt4rec_es.reranking.two_towers import TowerOptions
+from gpt4rec_es.reranking.tower_options import TowerOptions
 
 DOCUMENT = "recommender.json"
 ITEMS = "items.json"

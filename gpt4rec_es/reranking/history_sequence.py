@@ -6,8 +6,8 @@ import torch
 
 from gpt4rec_es.encoders.sequence_network import SequenceNetwork
 from gpt4rec_es.reranking.metadata import MISSING
+from gpt4rec_es.reranking.tower_options import HEADS
 
-HEADS = 2
 _DROPOUT = 0.2
 
 

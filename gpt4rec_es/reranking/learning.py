@@ -13,7 +13,7 @@ from gpt4rec_es.reranking.metadata import MISSING, RecommenderData
 from gpt4rec_es.reranking.objectives import Objective, bpr, info_nce, sampled_softmax
 from gpt4rec_es.reranking.pair_scores import PairScores
 from gpt4rec_es.reranking.text_table import Phase, TextTable, regroup, take
-from gpt4rec_es.reranking.two_towers import TowerOptions
+from gpt4rec_es.reranking.tower_options import TowerOptions
 
 # Rows of a batch that are contrasted with each other; the time grows with their square.
 _CONTRASTED = 1024

@@ -11,7 +11,7 @@ from gpt4rec_es.reranking.fusion import Concatenation, FieldAttention, GatedConc
 from gpt4rec_es.reranking.learning import LearningTowers, LossOptions
 from gpt4rec_es.reranking.metadata import Metadata, RecommenderData, join_fields
 from gpt4rec_es.reranking.text_table import Phase, TextTable
-from gpt4rec_es.reranking.two_towers import TowerOptions
+from gpt4rec_es.reranking.tower_options import TowerOptions
 
 
 class GPT2Recommender(LearningTowers):

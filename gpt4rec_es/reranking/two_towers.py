@@ -5,55 +5,20 @@ One matrix product scores a whole catalog.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 
-from gpt4rec_es.errors import DataError, UsageError
-from gpt4rec_es.reranking.history_sequence import HEADS, HistorySequence
+from gpt4rec_es.errors import DataError
+from gpt4rec_es.reranking.history_sequence import HistorySequence
 from gpt4rec_es.reranking.id_embeddings import IdEmbeddings
 from gpt4rec_es.reranking.metadata import MISSING, Metadata, RecommenderData, pad_histories
 from gpt4rec_es.reranking.text_table import TextTable, take
+from gpt4rec_es.reranking.tower_options import TowerOptions
 
-UserMode = Literal["id", "history", "both"]
 _CHUNK = 4096  # items or users of one pass when all are read
-
-
-@dataclass(frozen=True, slots=True)
-class TowerOptions:
-    """Options of towers.
-
-    user_mode: users are read by their number, by their history, or by both. history_length: newest
-    items that are read. id_dropout: part of the IDs that training replaces by the one of unknown
-    items or users, so that metadata alone learn to serve these. blocks: of a transformer that reads
-    histories in their order; 0: they are read as the weighted mean of their items.
-    """
-
-    user_mode: UserMode = "both"
-    history_length: int = 20
-    id_dropout: float = 0.1
-    blocks: int = 0
-
-    def __post_init__(self) -> None:
-        """Refuse unusable values."""
-        if self.user_mode not in {"id", "history", "both"}:
-            raise UsageError(f"{self.user_mode!r} is no user mode.", "Choose id, history or both.")
-        if self.history_length < 1 or not 0 <= self.id_dropout < 1:
-            raise UsageError(
-                "The history length is below 1, or the ID dropout outside of 0 to 1.",
-                "Usual are 20 and 0.1.",
-            )
-        if self.blocks < 0 or (self.blocks and self.user_mode == "id"):
-            raise UsageError(
-                f"{self.blocks} blocks cannot read histories with user mode {self.user_mode!r}.",
-                "Choose 0 blocks or more, and user mode history or both.",
-            )
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the options as plain values, for cards and checkpoints."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,10 +55,9 @@ class TwoTowers(nn.Module):  # type: ignore[misc]
             self.user_ids = IdEmbeddings(known, dim, options.id_dropout)
         if options.user_mode != "id":
             self.no_history = nn.Parameter(torch.zeros(dim))
+            options.require_width(dim)
             if not options.blocks:
                 self.recency = nn.Parameter(torch.zeros(options.history_length))
-            elif dim % HEADS:
-                raise UsageError(f"A width of {dim} is no multiple of {HEADS} heads.", "Choose 64.")
             else:
                 self.sequence = HistorySequence(dim, options.history_length, options.blocks)
         self.register_buffer("item_places", data.items.places, persistent=False)

@@ -19,7 +19,7 @@ from gpt4rec_es.reranking.checkpoint import open_recommender, save_recommender
 from gpt4rec_es.reranking.learning import LearningTowers, LossOptions
 from gpt4rec_es.reranking.metadata import MISSING, Metadata, RecommenderData, collect_metadata
 from gpt4rec_es.reranking.recommenders import GPT2Recommender, GPT2RecommenderEnhanced
-from gpt4rec_es.reranking.two_towers import TowerOptions
+from gpt4rec_es.reranking.tower_options import TowerOptions
 from tests.encoders import save_tiny_gpt2
 from tests.unit.reranking.shop import COLD, FIELDS, item_rows, shop_data
 

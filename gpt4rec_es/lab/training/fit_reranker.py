@@ -22,7 +22,6 @@ from gpt4rec_es.reranking.catalog_lists import best_items
 from gpt4rec_es.reranking.learning import Batch, LearningTowers, LossOptions
 from gpt4rec_es.reranking.metadata import RecommenderData
 from gpt4rec_es.reranking.recommenders import GPT2Recommender, GPT2RecommenderEnhanced
-from gpt4rec_es.reranking.two_towers import TowerOptions
 
 K = 10
 _USERS = 512  # validation users scored at a time
@@ -44,18 +43,17 @@ def new_recommender(
     data: RecommenderData, encoder: TextEncoder, options: RerankerOptions
 ) -> LearningTowers:
     """Return an untrained recommender by the preset, from torch's current seed."""
-    towers = TowerOptions(options.user_mode, options.history_length, blocks=options.blocks)
     loss = LossOptions(options.objective, options.contrastive_weight)
     sizes = len(data.histories), len(data.items), options.dim, data
     if options.preset == "fast":
-        return GPT2Recommender(*sizes, encoder=encoder, options=towers, loss=loss)
+        return GPT2Recommender(*sizes, encoder=encoder, options=options.towers, loss=loss)
     return GPT2RecommenderEnhanced(
         *sizes,
         encoder=encoder,
         freeze_gpt2=options.preset == "no-finetune",
         use_cache=options.stages[0].phase == "cached",
         use_attention=options.use_attention,
-        options=towers,
+        options=options.towers,
         loss=loss,
     )
 

@@ -10,7 +10,7 @@ from gpt4rec_es.errors import DataError
 from gpt4rec_es.lab.sequences.sorted_batches import sorted_batches
 from gpt4rec_es.reranking.learning import Batch
 from gpt4rec_es.reranking.metadata import RecommenderData, pad_histories
-from gpt4rec_es.reranking.two_towers import TowerOptions
+from gpt4rec_es.reranking.tower_options import TowerOptions
 
 # Exponent of an item's number of events: between uniform (0) and by popularity (1).
 _POWER = 0.5

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from gpt4rec_es.errors import UsageError
+from gpt4rec_es.reranking.tower_options import TowerOptions, UserMode
 
 MOST_READ = 1000  # items of a history; time and memory of blocks grow with the square
 
@@ -41,7 +42,7 @@ class RerankerOptions:
 
     preset: RerankerPreset = "no-finetune"
     dim: int = 64
-    user_mode: Literal["id", "history", "both"] = "history"
+    user_mode: UserMode = "history"
     history_length: int = 20
     blocks: int = 0
     objective: Literal["softmax", "bpr"] = "softmax"
@@ -71,14 +72,18 @@ class RerankerOptions:
                 raise UsageError(f"{name} is {getattr(self, name)}.", "It is at least 1.")
         if self.history_length > MOST_READ:
             raise UsageError(f"history_length is {self.history_length}.", f"At most {MOST_READ}.")
-        if self.blocks < 0 or (self.blocks and (self.user_mode == "id" or self.dim % 2)):
-            raise UsageError(
-                f"{self.blocks} blocks cannot read histories with user mode {self.user_mode!r} "
-                f"and width {self.dim}.",
-                "Choose 0 blocks or more, user mode history or both, and an even width.",
-            )
+        self.towers.require_width(self.dim)
         if self.epochs is not None and self.epochs < 1:
             raise UsageError(f"epochs is {self.epochs}.", "It is at least 1.")
+
+    @property
+    def towers(self) -> TowerOptions:
+        """The options of the towers.
+
+        Raises:
+            UsageError: they do not fit each other.
+        """
+        return TowerOptions(self.user_mode, self.history_length, blocks=self.blocks)
 
     @property
     def stages(self) -> tuple[Stage, ...]:

@@ -9,7 +9,7 @@ from gpt4rec_es.lab.training.next_items import NextItems
 from gpt4rec_es.reranking.learning import Batch
 from gpt4rec_es.reranking.metadata import RecommenderData, collect_metadata
 from gpt4rec_es.reranking.recommenders import GPT2RecommenderEnhanced
-from gpt4rec_es.reranking.two_towers import TowerOptions, UserMode
+from gpt4rec_es.reranking.tower_options import TowerOptions, UserMode
 from tests.trained import TITLES, shop_histories
 
 FIELDS = ("title", "style", "price")

@@ -10,7 +10,7 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.reranking.checkpoint import open_recommender, read_document, save_recommender
 from gpt4rec_es.reranking.metadata import RecommenderData
 from gpt4rec_es.reranking.recommenders import GPT2Recommender
-from gpt4rec_es.reranking.two_towers import TowerOptions
+from gpt4rec_es.reranking.tower_options import TowerOptions
 from tests.encoders import save_tiny_gpt2
 from tests.unit.reranking.shop import first_batch, make, shop_data
 

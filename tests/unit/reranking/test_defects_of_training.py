@@ -16,7 +16,7 @@ from gpt4rec_es.metrics.accuracy import accuracy
 from gpt4rec_es.metrics.lists import as_lists
 from gpt4rec_es.reranking.catalog_lists import best_items
 from gpt4rec_es.reranking.metadata import RecommenderData, collect_metadata
-from gpt4rec_es.reranking.two_towers import TowerOptions
+from gpt4rec_es.reranking.tower_options import TowerOptions
 from tests.unit.reranking.shop import COLD, make, shop_data
 
 OPTIONS = TowerOptions("both", history_length=5)

@@ -12,7 +12,7 @@ from gpt4rec_es.lab.training.reranker_options import RerankerOptions
 from gpt4rec_es.reranking.catalog_lists import best_items
 from gpt4rec_es.reranking.history_sequence import oldest_first
 from gpt4rec_es.reranking.metadata import RecommenderData, collect_metadata
-from gpt4rec_es.reranking.two_towers import TowerOptions
+from gpt4rec_es.reranking.tower_options import TowerOptions
 from tests.unit.reranking.shop import first_batch, make, shop_data
 
 

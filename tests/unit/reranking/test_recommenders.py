@@ -12,7 +12,7 @@ from gpt4rec_es.reranking.learning import LossOptions, same_text
 from gpt4rec_es.reranking.metadata import RecommenderData, collect_metadata
 from gpt4rec_es.reranking.objectives import bpr, sampled_softmax
 from gpt4rec_es.reranking.recommenders import GPT2Recommender, GPT2RecommenderEnhanced
-from gpt4rec_es.reranking.two_towers import TowerOptions
+from gpt4rec_es.reranking.tower_options import TowerOptions
 from tests.trained import TITLES
 from tests.unit.reranking.shop import COLD, FIELDS, first_batch, item_rows, make, shop_data
 

@@ -23,7 +23,7 @@ from gpt4rec_es.reranking.reading import Serving, learn_reading
 from gpt4rec_es.reranking.recommenders import GPT2Recommender
 from gpt4rec_es.reranking.registry import add_reranker
 from gpt4rec_es.reranking.serving import ServedReranker
-from gpt4rec_es.reranking.two_towers import TowerOptions
+from gpt4rec_es.reranking.tower_options import TowerOptions
 from tests.encoders import save_tiny_gpt2
 from tests.trained import TITLES
 from tests.unit.reranking.shop import first_batch, make, shop_data

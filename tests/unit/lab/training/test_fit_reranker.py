@@ -18,7 +18,7 @@ from gpt4rec_es.lab.training.reranker_options import STAGES, RerankerOptions, St
 from gpt4rec_es.protocols import no_progress
 from gpt4rec_es.reranking.metadata import RecommenderData
 from gpt4rec_es.reranking.recommenders import GPT2Recommender
-from gpt4rec_es.reranking.two_towers import TowerOptions
+from gpt4rec_es.reranking.tower_options import TowerOptions
 from tests.encoders import save_tiny_gpt2
 from tests.unit.reranking.shop import shop_data
 
