@@ -38,6 +38,9 @@ class Row:
 
 
 _CACHED, _DYNAMIC = STAGES["hybrid"]
+_BLOCKS = (Stage("cached", 70, 1e-3),)
+# A row of the batch is a whole history then, so that the usual number of examples makes few steps.
+_ORDER = {"blocks": 2, "history_length": 100, "batch_size": 2048}
 ROWS: dict[str, Row] = {
     "popularity": Row("the items with the most buyers"),
     "bpr_mf": Row("IDs of users and items alone"),
@@ -48,7 +51,11 @@ ROWS: dict[str, Row] = {
     ),
     "gates": Row("fields apart, gated", "fast", changes={"use_attention": False}),
     "no-finetune": Row("attention to fields instead of gates", "gates"),
-    "sequence": Row("histories read in order", "no-finetune", changes={"blocks": 1}),
+    "sequence": Row("the newest 100 items read in order", "no-finetune", _BLOCKS, changes=_ORDER),
+    "sequence-words": Row(
+        "a bag of words for each field", "sequence", _BLOCKS, reader="words", changes=_ORDER
+    ),
+    "sequence-no-metadata": Row("no metadata", "sequence", _BLOCKS, metadata=False, changes=_ORDER),
     "no-contrast": Row("no contrastive term", "no-finetune", changes={"contrastive_weight": 0.0}),
     "random-gpt2": Row("a GPT-2 with random weights", "no-finetune", reader="random"),
     "words": Row("a bag of words for each field", "no-finetune", reader="words"),
@@ -86,17 +93,26 @@ class RowOptions(RerankerOptions):
     """Options with stages of a row instead of those of a preset."""
 
     own: tuple[Stage, ...] = ()
+    most: tuple[int, ...] = ()
+    lr_factor: float = 1.0
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """The stages of the row, each with at most ``epochs``."""
-        most = self.epochs or max(stage.epochs for stage in self.own)
-        return tuple(replace(stage, epochs=min(stage.epochs, most)) for stage in self.own)
+        """The stages of the row, each with at most ``most`` epochs, and ``lr_factor`` times its lr.
+
+        The last number holds for further stages.
+        """
+        found = []
+        for place, stage in enumerate(self.own):
+            most = self.most[place : place + 1] or self.most[-1:] or (stage.epochs,)
+            epochs = min(stage.epochs, *most)
+            found.append(replace(stage, epochs=epochs, lr=stage.lr * self.lr_factor))
+        return tuple(found)
 
 
-def options_of_row(row: Row, epochs: int | None) -> RowOptions:
-    """Return the options of the training; epochs: at most this number for each stage."""
-    return RowOptions(own=row.stages, epochs=epochs, **row.changes)
+def options_of_row(row: Row, **common: Any) -> RowOptions:
+    """Return the options of the training, those of all rows and the changes of this one."""
+    return RowOptions(own=row.stages, **common | row.changes)
 
 
 def data_of_row(row: Row, data: RecommenderData) -> RecommenderData:

@@ -99,11 +99,11 @@ def train_baseline(cases: Cases, method: str, work: Path) -> tuple[Lists, dict[s
 
 
 def train_reranker(
-    cases: Cases, name: str, gpt2: Path, most: int | None, work: Path
+    cases: Cases, name: str, gpt2: Path, common: dict[str, Any], work: Path
 ) -> tuple[Lists, dict[str, Any]]:
     """Train the network of a row; return its lists by its own towers, and its epochs."""
     row = ROWS[name]
-    data, options = data_of_row(row, cases.data), options_of_row(row, most)
+    data, options = data_of_row(row, cases.data), options_of_row(row, **common)
     model = new_model(row, data, options, gpt2, work.parent)
     epochs = Epochs()
     rows = fit(model, data, cases.validation, options, work, epochs)
@@ -115,7 +115,9 @@ def train_reranker(
     )
 
 
-def run_row(cases: Cases, name: str, gpt2: Path, most: int | None, work: Path) -> dict[str, Any]:
+def run_row(
+    cases: Cases, name: str, gpt2: Path, common: dict[str, Any], work: Path
+) -> dict[str, Any]:
     """Train and measure one row."""
     state = work / f"{name}.state"
     state.mkdir(exist_ok=True)
@@ -125,7 +127,7 @@ def run_row(cases: Cases, name: str, gpt2: Path, most: int | None, work: Path) -
     elif name in BASELINES:
         lists, found = train_baseline(cases, name, state)
     else:
-        lists, found = train_reranker(cases, name, gpt2, most, state)
+        lists, found = train_reranker(cases, name, gpt2, common, state)
     found["memory_mb"] = peak_resident() / 1e6
     test = cases.cases["all"]
     many = test.at([n % len(test.users) for n in range(_SCORED)])
@@ -145,7 +147,8 @@ def run_row(cases: Cases, name: str, gpt2: Path, most: int | None, work: Path) -
 def fingerprint(chosen: argparse.Namespace, gpt2: Path) -> str:
     """Return what decides all results, as text."""
     items = hashlib.sha256((chosen.folder / "interactions.csv.gz").read_bytes()).hexdigest()
-    values = {name: getattr(chosen, name) for name in ("users", "epochs", "new_items", "unseen")}
+    names = ("users", "most", "new_items", "unseen", "batch_size", "lr_factor")
+    values = {name: getattr(chosen, name) for name in names}
     return json.dumps({**values, "data": items, "gpt2": open_checkpoint(gpt2).content_hash})
 
 
@@ -157,7 +160,15 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--gpt2", type=Path, help="Folder of a GPT-2; random weights by default.")
     parser.add_argument("--rows", default=",".join(ROWS))
     parser.add_argument("--users", type=int, help="Number of users, the first ones.")
-    parser.add_argument("--epochs", type=int, help="Highest number of epochs of each stage.")
+    parser.add_argument(
+        "--most",
+        type=lambda text: tuple(map(int, text.split(","))),
+        default=(),
+        metavar="EPOCHS,...",
+        help="Highest numbers of epochs of the first stage, and of others.",
+    )
+    parser.add_argument("--batch-size", type=int, default=1024, help="Of all but baselines.")
+    parser.add_argument("--lr-factor", type=float, default=1.0, help="Of learning rates of rows.")
     parser.add_argument("--new-items", type=float, default=0.03, help="Part of the items.")
     parser.add_argument("--unseen", type=float, default=0.1, help="Part of the users.")
     parser.add_argument("--threads", type=int, default=0)
@@ -182,7 +193,8 @@ def main() -> None:
         sys.exit(f"{chosen.work} has results of other options or data. Name another folder.")
     note.write_text(own)
     if chosen.only:
-        found = run_row(cases, chosen.only, gpt2, chosen.epochs, chosen.work)
+        common = {name: getattr(chosen, name) for name in ("most", "batch_size", "lr_factor")}
+        found = run_row(cases, chosen.only, gpt2, common, chosen.work)
         draft = chosen.work / f"{chosen.only}.draft"
         draft.write_text(json.dumps(found))
         draft.replace(chosen.work / f"{chosen.only}.json")

@@ -4,6 +4,10 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional
+
+from gpt4rec_es.encoders.dropout import Dropout
+from gpt4rec_es.reranking.text_table import take
 
 
 class _FieldReader(nn.Module):  # type: ignore[misc]  # torch leaves it untyped
@@ -27,9 +31,9 @@ class Concatenation(nn.Module):  # type: ignore[misc]
         self.read = _FieldReader(width, metadata_dim)
         self.out = nn.Linear(dim + n_fields * metadata_dim, dim)
 
-    def forward(self, query: Any, vectors: Any, present: Any) -> tuple[Any, None]:
-        """Return (entities, dim) of IDs (entities, dim) and (entities, fields, width)."""
-        fields = self.read(vectors) * present.unsqueeze(-1)
+    def forward(self, query: Any, table: Any, places: Any) -> tuple[Any, None]:
+        """Return (entities, dim) of IDs (entities, dim) and texts; see ``take``."""
+        fields = take(table, places, self.read)
         return self.out(torch.cat([query, fields.flatten(1)], 1)), None
 
 
@@ -43,9 +47,9 @@ class GatedConcatenation(nn.Module):  # type: ignore[misc]
         self.gate = nn.Linear(2 * dim, dim)
         self.norm = nn.LayerNorm(dim)
 
-    def forward(self, query: Any, vectors: Any, present: Any) -> tuple[Any, None]:
-        """Return (entities, dim) of IDs (entities, dim) and (entities, fields, width)."""
-        fields = self.join((self.read(vectors) * present.unsqueeze(-1)).flatten(1))
+    def forward(self, query: Any, table: Any, places: Any) -> tuple[Any, None]:
+        """Return (entities, dim) of IDs (entities, dim) and texts; see ``take``."""
+        fields = self.join(take(table, places, self.read).flatten(1))
         gate = torch.sigmoid(self.gate(torch.cat([query, fields], 1)))
         return self.norm(query + gate * fields), None
 
@@ -76,23 +80,24 @@ class FieldAttention(nn.Module):  # type: ignore[misc]
         self.to_key = nn.Linear(metadata_dim, dim)
         self.to_value = nn.Linear(metadata_dim, dim)
         self.out = nn.Linear(dim, dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.norm = nn.LayerNorm(dim)
 
-    def forward(self, query: Any, vectors: Any, present: Any) -> tuple[Any, Any]:
+    def forward(self, query: Any, table: Any, places: Any) -> tuple[Any, Any]:
         """Return (entities, dim), and the weights (entities, fields + 1), mean of the heads.
 
-        query: (entities, dim); vectors: (entities, fields, width); present: (entities, fields).
+        query: (entities, dim); table: vectors of texts; places: (entities, fields), see ``take``.
         The last weight is that of no field. Weights of missing fields are 0; the sum is 1.
         """
         n = len(query)
-        fields = torch.cat([self.read(vectors) + self.field, self.nothing.expand(n, 1, -1)], 1)
+        fields = take(table, places, self.read) + self.field
+        fields = torch.cat([fields, self.nothing.expand(n, 1, -1)], 1)
         shape = (self.heads, query.shape[1] // self.heads)  # no -1: n may be 0
         keys = self.to_key(fields).view(n, fields.shape[1], *shape)
         values = self.to_value(fields).view_as(keys)
         queries = self.to_query(query).view(n, *shape)
         logits = torch.einsum("nhd,nfhd->nhf", queries, keys) / keys.shape[-1] ** 0.5
-        usable = torch.cat([present, present.new_ones(n, 1)], 1).unsqueeze(1)
+        usable = functional.pad(places >= 0, (0, 1), value=True).unsqueeze(1)
         weights = logits.masked_fill(~usable, -torch.inf).softmax(-1)
         found = torch.einsum("nhf,nfhd->nhd", weights, values).flatten(1)
         return self.norm(query + self.dropout(self.out(found))), weights.mean(1)

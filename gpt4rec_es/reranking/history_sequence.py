@@ -1,4 +1,4 @@
-"""A history read in order: a causal transformer over the vectors of its items."""
+"""Histories of which every place is an example: a causal transformer, and running means."""
 
 from typing import Any
 
@@ -31,6 +31,33 @@ class HistorySequence(SequenceNetwork):
         states = self.read_vectors(items[lookup[ordered.clamp(min=0)]] * self.scale)
         rows, counts = (torch.arange(len(lengths)), lengths) if spots is None else spots
         return states[rows, (counts - 1).clamp(min=0)]
+
+
+def newest_mean(histories: Any, items: Any, lookup: Any, recency: Any) -> Any:
+    """Return (rows, dim), weighted means of the newest items; any vector where there is none.
+
+    recency: (length,), the weights of places before their softmax, newest first; no mean is of
+    more items. Else as ``HistorySequence.forward``.
+    """
+    histories = histories[:, : len(recency)]
+    present = histories >= 0
+    weights = recency[: histories.shape[1]].expand(histories.shape)
+    weights = weights.masked_fill(~present, -torch.inf)
+    # Without an item all weights are -inf, and their softmax is NaN.
+    weights = weights.masked_fill(~present.any(1, keepdim=True), 0).softmax(1)
+    return torch.einsum("ul,uld->ud", weights, items[lookup[histories.clamp(min=0)]])
+
+
+def running_means(histories: Any, items: Any, lookup: Any, spots: Any, recency: Any) -> Any:
+    """Return (examples, dim), the same for each example of ``spots``; all have at least 1 item."""
+    ordered, _ = oldest_first(histories)
+    places = torch.arange(ordered.shape[1], device=ordered.device)
+    ages = places.unsqueeze(1) - places
+    weights = recency[ages.clamp(0, len(recency) - 1)]
+    weights = weights.masked_fill((ages < 0) | (ages >= len(recency)), -torch.inf).softmax(1)
+    means = weights @ items[lookup[ordered.clamp(min=0)]]
+    rows, counts = spots
+    return means[rows, (counts - 1).clamp(min=0)]
 
 
 def oldest_first(histories: Any) -> tuple[Any, Any]:

@@ -12,7 +12,7 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.reranking.metadata import MISSING, RecommenderData
 from gpt4rec_es.reranking.objectives import Objective, bpr, info_nce, sampled_softmax
 from gpt4rec_es.reranking.pair_scores import PairScores
-from gpt4rec_es.reranking.text_table import Phase, TextTable, regroup, take
+from gpt4rec_es.reranking.text_table import Phase, TextTable, regroup
 from gpt4rec_es.reranking.tower_options import TowerOptions
 
 # Rows of a batch that are contrasted with each other; the time grows with their square.
@@ -52,9 +52,9 @@ class Batch:
 
     users, positives: (examples,). histories: (rows, length), newest first. rows, counts:
     (examples,), the history of an example and how many of its items, oldest first, come before the
-    positive. Without blocks that read sequences each example has its own row. negatives,
-    log_expected: (samples,), see ``sampled_softmax``. excluded: (examples, samples), samples that
-    the user bought in the training data.
+    positive. row_log_q: (rows,), logarithm of the part of its user's rows of all rows of an epoch.
+    negatives, log_expected: (samples,), see ``sampled_softmax``. excluded: (examples, samples),
+    samples that the user bought in the training data.
     """
 
     users: Any
@@ -62,6 +62,7 @@ class Batch:
     histories: Any
     rows: Any
     counts: Any
+    row_log_q: Any
     negatives: Any
     log_expected: Any
     excluded: Any
@@ -99,10 +100,6 @@ class LearningTowers(PairScores):
         super().__init__(dim, data, items, options)
         self.loss = loss
         self.register_buffer("item_log_q", _log_frequency(data.item_counts), persistent=False)
-        lengths = torch.tensor([len(history) for history in data.histories])
-        if options.blocks:  # each user is in an epoch once
-            lengths = lengths.clamp(max=1)
-        self.register_buffer("user_log_q", _log_frequency(lengths), persistent=False)
         if loss.contrastive_weight:
             self.item_views = nn.ModuleList([nn.Linear(dim, dim), nn.Linear(dim, dim)])
             if options.user_mode != "id" or data.users is not None:
@@ -167,7 +164,7 @@ class LearningTowers(PairScores):
         if len(items) < 2:
             return self.item_bias.new_zeros(())
         query = self.item_ids.other.expand(len(items), -1)
-        metadata = self.item_fusion(query, take(table, places), places >= 0)[0]
+        metadata = self.item_fusion(query, table, places)[0]
         first = self.item_views[0](self.item_ids.table(items))
         return info_nce(
             first,
@@ -200,7 +197,7 @@ class LearningTowers(PairScores):
         if mode == "id":
             places = places[kept]
             query = self.user_ids.other.expand(len(users), -1)
-            read = self.user_fusion(query, take(table, places), places >= 0)[0]
+            read = self.user_fusion(query, table, places)[0]
             views = self.user_views[0](self.user_ids.table(users)), self.user_views[1](read)
             same = same | (places.unsqueeze(0) == places.unsqueeze(1)).all(-1)
         elif mode == "both":
@@ -212,7 +209,7 @@ class LearningTowers(PairScores):
                 head(self.history_vectors(half, items, lookup))
                 for head, half in zip(self.user_views, halves, strict=True)
             ]
-        log_expected = self.user_log_q[users] + math.log(len(users))
+        log_expected = batch.row_log_q[kept] + math.log(len(users))
         return info_nce(views[0], views[1], same, self.loss.temperature, log_expected)
 
 

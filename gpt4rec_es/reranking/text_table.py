@@ -4,12 +4,13 @@ One function switches all that a phase consists of. Where only some of it is swi
 gets no gradient, or learns while outdated vectors are read.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from gpt4rec_es.encoders.text_encoder import TextEncoder
 from gpt4rec_es.encoders.vectors import StaleCacheError, VectorCache
@@ -117,12 +118,15 @@ class PartOfTexts:
         return self.vectors[self.rows[places]]
 
 
-def take(table: Any, places: Any) -> Any:
-    """Return (entities, fields, width): rows of ``table`` at ``places``, zeros where MISSING.
+def take(table: Any, places: Any, read: Callable[[Any], Any]) -> Any:
+    """Return (entities, fields, dim): what ``read`` makes of the texts at ``places``; 0 if MISSING.
 
-    table: PartOfTexts, or a tensor of all texts' vectors.
+    table: PartOfTexts, or a tensor of all texts' vectors. read: (texts, width) to (texts, dim); it
+    reads each distinct text once, because entities share most of theirs.
     """
     present = places >= 0
-    found = table[places[present]]
-    rows = torch.zeros(*places.shape, found.shape[-1], device=found.device, dtype=found.dtype)
-    return rows.masked_scatter(present.unsqueeze(-1), found)
+    distinct, rows_of = places[present].unique(return_inverse=True)
+    found = functional.pad(read(table[distinct]), (0, 0, 0, 1))  # the last row is 0
+    rows = torch.full_like(places, len(distinct))
+    rows[present] = rows_of
+    return functional.embedding(rows, found)

@@ -12,10 +12,10 @@ import torch
 from torch import nn
 
 from gpt4rec_es.errors import DataError
-from gpt4rec_es.reranking.history_sequence import HistorySequence
+from gpt4rec_es.reranking.history_sequence import HistorySequence, newest_mean, running_means
 from gpt4rec_es.reranking.id_embeddings import IdEmbeddings
 from gpt4rec_es.reranking.metadata import MISSING, Metadata, RecommenderData, pad_histories
-from gpt4rec_es.reranking.text_table import TextTable, take
+from gpt4rec_es.reranking.text_table import TextTable
 from gpt4rec_es.reranking.tower_options import TowerOptions
 
 _CHUNK = 4096  # items or users of one pass when all are read
@@ -70,7 +70,7 @@ class TwoTowers(nn.Module):  # type: ignore[misc]
     def item_vectors(self, items: Any, table: Any) -> tuple[Any, Any, Any]:
         """Return vectors (items, dim), biases (items,) and attention weights of item numbers.
 
-        table: vectors of the texts of these items, see ``take``.
+        table: vectors of the texts of these items, see ``text_table.take``.
         """
         return self.join_items(items, self.item_places[items], table)
 
@@ -78,7 +78,7 @@ class TwoTowers(nn.Module):  # type: ignore[misc]
         """Return the same for items whose texts are at ``places``; MISSING: without a number."""
         usable = self.item_ids.usable(items)
         query = self.item_ids(items, usable)
-        joined, weights = self.item_fusion(query, take(table, places), places >= 0)
+        joined, weights = self.item_fusion(query, table, places)
         own = self.item_bias[items.clamp(min=0)]
         return joined, torch.where(usable, own, self.other_bias), weights
 
@@ -102,7 +102,7 @@ class TwoTowers(nn.Module):  # type: ignore[misc]
     def join_users(self, query: Any, places: Any, table: Any) -> Any:
         """Return user vectors of IDs and histories, with the texts at ``places``; None: of none."""
         if places is not None:
-            query = self.user_fusion(query, take(table, places), places >= 0)[0]
+            query = self.user_fusion(query, table, places)[0]
         return query / self.dim**0.5
 
     def as_read(self, metadata: Metadata) -> Metadata:
@@ -114,23 +114,19 @@ class TwoTowers(nn.Module):  # type: ignore[misc]
         return torch.where((users >= 0).unsqueeze(1), self.user_places[users], MISSING)
 
     def history_vectors(self, histories: Any, items: Any, lookup: Any, spots: Any = None) -> Any:
-        """Return (users, dim): histories read in order by blocks, or means of item vectors.
+        """Return (examples, dim): histories read in order by blocks, or means of item vectors.
 
-        spots: of a sequence, see ``HistorySequence``; here an example may read 0 items. Means, in
-        which each place has a learned weight, have a row of ``histories`` for each example.
+        A mean is that of the newest items that an example reads, each place with a learned weight.
+        spots: see ``HistorySequence``; here an example may read 0 items.
         """
-        present = histories >= 0
         if self.options.blocks:
             read = self.sequence(histories, items, lookup, spots)
-            some = present.any(1) if spots is None else spots[1] > 0
-            return torch.where(some.unsqueeze(1), read, self.no_history)
-        found = items[lookup[histories.clamp(min=0)]]
-        weights = self.recency.expand(histories.shape).masked_fill(~present, -torch.inf)
-        # Without an item all weights are -inf, and their softmax is NaN.
-        any_item = present.any(1, keepdim=True)
-        weights = weights.masked_fill(~any_item, 0).softmax(1)
-        means = torch.einsum("ul,uld->ud", weights, found)
-        return torch.where(any_item, means, self.no_history)
+        elif spots is not None:
+            read = running_means(histories, items, lookup, spots, self.recency)
+        else:
+            read = newest_mean(histories, items, lookup, self.recency)
+        some = (histories >= 0).any(1) if spots is None else spots[1] > 0
+        return torch.where(some.unsqueeze(1), read, self.no_history)
 
     def snapshot(self) -> Snapshot:
         """Return all item vectors and biases; each distinct text is encoded once."""

@@ -85,8 +85,17 @@ def test_rows_are_measured_on_all_cases_and_compared(
     cases: Cases, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gpt2 = save_tiny_gpt2(tmp_path / "gpt2")
-    names = ("popularity", "fast", "no-finetune", "words", "adapters", "whole-gpt2", "hybrid")
-    found = {name: run_row(cases, name, gpt2, 1, tmp_path) for name in names}
+    names = (
+        "popularity",
+        "fast",
+        "no-finetune",
+        "sequence-words",
+        "words",
+        "adapters",
+        "whole-gpt2",
+        "hybrid",
+    )
+    found = {name: run_row(cases, name, gpt2, {"most": (1,)}, tmp_path) for name in names}
     assert set(found["words"]["cases"]) == {
         name for name, case in cases.cases.items() if case.users
     }

@@ -14,14 +14,17 @@ from gpt4rec_es.reranking.tower_options import TowerOptions
 
 # Exponent of an item's number of events: between uniform (0) and by popularity (1).
 _POWER = 0.5
+# Most examples of a row of a batch; with more, rows are fewer, and their users less mixed.
+_SPAN = 16
 
 
 class NextItems:
     """Batches of the next items in all histories.
 
     samples: negatives of a batch, drawn with replacement from all items by (events + 1)^1/2. Equal
-    arguments give equal batches; each epoch has its own order and negatives. Where blocks read
-    sequences, all examples of a user's newest items are in one batch, whose size is then a mean.
+    arguments give equal batches; each epoch has its own order and negatives. Neighbouring items
+    of a user are examples of one row, which reads what they share once; so the size of a batch is a
+    mean. Where blocks read sequences, the newest items are the only examples.
     """
 
     def __init__(
@@ -37,22 +40,25 @@ class NextItems:
         self._samples, self._seed = samples, seed
         # Without its ID a user is nothing but a history, so the first item has no example.
         first = 1 if options.user_mode == "history" else 0
-        if options.blocks:
-            spans = [
-                (user, max(first, len(history) - self._length), len(history))
-                for user, history in enumerate(data.histories)
-                if len(history) > first
-            ]
-        else:
-            spans = [
-                (user, place, place + 1)
-                for user, history in enumerate(data.histories)
-                for place in range(first, len(history))
+        spans = []
+        for user, history in enumerate(data.histories):
+            if options.blocks:
+                begins, most = [max(first, len(history) - self._length)], self._length
+            else:
+                begins, most = list(range(first, len(history), _SPAN)), _SPAN
+            spans += [
+                (user, begin, min(begin + most, len(history)))
+                for begin in begins
+                if begin < len(history)
             ]
         if not spans:
             raise DataError("There is no purchase to learn from.", "Import more purchases.")
         # User, and the first and the last place + 1 of the items that are examples.
         self._spans = np.array(spans, np.int64)
+        # What is read before the first place: blocks have no more of it than of others.
+        self._before = 1 if options.blocks else self._length
+        rows_of_users = np.bincount(self._spans[:, 0])
+        self._row_log_q = np.log(rows_of_users.clip(min=1) / len(spans))
         self._examples = int((self._spans[:, 2] - self._spans[:, 1]).sum())
         self._rows = max(1, round(batch_size * len(spans) / self._examples))
         self._n_items = len(data.items)
@@ -73,12 +79,7 @@ class NextItems:
         """Yield the batches of an epoch."""
         random = np.random.default_rng((self._seed, epoch))
         lengths = self._spans[:, 2] - self._spans[:, 1]
-        if (lengths == 1).all():
-            order = random.permutation(len(lengths))
-            steps: Any = np.split(order, range(self._rows, len(order), self._rows))
-        else:
-            steps = sorted_batches(lengths.tolist(), self._rows, random)
-        for chosen in steps:
+        for chosen in sorted_batches(lengths.tolist(), self._rows, random):
             yield self._batch(self._spans[chosen], random)
 
     def _batch(self, spans: Any, random: np.random.Generator) -> Batch:
@@ -88,8 +89,7 @@ class NextItems:
         places = np.concatenate(
             [np.arange(first, end) for first, end in zip(firsts, ends, strict=True)]
         )
-        # The newest items before the last place are read, those before an example are counted.
-        begins = np.maximum(ends - 1 - self._length, 0)
+        begins = np.maximum(firsts - self._before, 0)
         histories = [self._data.histories[user] for user in users]
         read = [
             history[begin : end - 1]
@@ -103,9 +103,10 @@ class NextItems:
         return Batch(
             users=torch.from_numpy(users[rows]),
             positives=torch.tensor(positives),
-            histories=pad_histories(read, self._length),
+            histories=pad_histories(read, max(1, *map(len, read))),
             rows=torch.from_numpy(rows),
             counts=torch.from_numpy(places - begins[rows]),
+            row_log_q=torch.from_numpy(self._row_log_q[users]).float(),
             negatives=torch.from_numpy(negatives),
             log_expected=torch.from_numpy(np.log(self._samples * self._chances[negatives])).float(),
             excluded=torch.from_numpy(bought[rows]),

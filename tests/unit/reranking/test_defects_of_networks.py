@@ -12,7 +12,7 @@ from gpt4rec_es.encoders.text_encoder import TextEncoder, open_encoder
 from gpt4rec_es.encoders.vectors import StaleCacheError
 from gpt4rec_es.reranking.checkpoint import open_recommender, save_recommender
 from gpt4rec_es.reranking.fusion import FieldAttention
-from gpt4rec_es.reranking.metadata import RecommenderData
+from gpt4rec_es.reranking.metadata import MISSING, RecommenderData
 from gpt4rec_es.reranking.objectives import bpr
 from tests.encoders import save_tiny_gpt2
 from tests.unit.reranking.shop import first_batch, make
@@ -40,8 +40,9 @@ def test_1_attention_has_several_keys() -> None:
     torch.testing.assert_close(single(1), single(9))
 
     fusion = FieldAttention(12, 8, 3, 8, heads=2).eval()
-    present = torch.tensor([[True, True, True]] * 3 + [[True, False, False]] * 3)
-    out, weights = fusion(ids, fields, present)
+    texts, places = fields.flatten(0, 1), torch.arange(18).view(6, 3)
+    places[3:, 1:] = MISSING
+    out, weights = fusion(ids, texts, places)
     out.square().sum().backward()
     for layer in (fusion.to_query, fusion.to_key, fusion.to_value, fusion.out):
         assert layer.weight.grad.abs().max() > 0
@@ -49,7 +50,7 @@ def test_1_attention_has_several_keys() -> None:
     assert (weights[:, 0].max() - weights[:, 0].min()) > 0.01  # they vary
     assert weights[3:, 1:3].abs().max() == 0  # missing fields have none
     fusion.to_query.weight.data *= 9
-    assert not torch.allclose(fusion(ids, fields, present)[0], out)
+    assert not torch.allclose(fusion(ids, texts, places)[0], out)
     # With the one field of an entity the query still matters.
     assert (weights[3:, 0].max() - weights[3:, 0].min()) > 0.001
 

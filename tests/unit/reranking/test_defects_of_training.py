@@ -166,13 +166,14 @@ def test_12_inputs_never_contain_the_label(user_mode: Any) -> None:
     options = TowerOptions(user_mode, history_length=5)
     seen = 0
     for batch in NextItems(data, options, batch_size=16).batches(0):
-        for user, positive, history in zip(
-            batch.users.tolist(), batch.positives.tolist(), batch.histories.tolist(), strict=True
+        for user, positive, row, count in zip(
+            batch.users.tolist(), batch.positives.tolist(), batch.rows, batch.counts, strict=True
         ):
             own = list(data.histories[user])
-            assert positive not in history
-            known = [item for item in history if item >= 0]
-            assert known == own[: own.index(positive)][::-1]  # newest first
+            history = [item for item in batch.histories[row].tolist() if item >= 0]
+            known = history[::-1][:count]  # newest first, so the oldest ones are read
+            assert positive not in known
+            assert known == own[: own.index(positive)]
             seen += 1
     first = 1 if user_mode == "history" else 0
     assert seen == sum(len(history) - first for history in data.histories)

@@ -1,5 +1,7 @@
 """Histories read in order: every place is an example, and reads what comes before it alone."""
 
+import math
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -7,6 +9,7 @@ import torch
 
 from gpt4rec_es.encoders.text_encoder import open_encoder
 from gpt4rec_es.errors import UsageError
+from gpt4rec_es.lab.training import next_items
 from gpt4rec_es.lab.training.next_items import NextItems
 from gpt4rec_es.lab.training.reranker_options import RerankerOptions
 from gpt4rec_es.reranking.catalog_lists import best_items
@@ -25,10 +28,17 @@ def test_oldest_first() -> None:
     assert oldest_first(torch.zeros(0, 3).long())[0].shape == (0, 1)
 
 
-@pytest.mark.parametrize(("user_mode", "first"), [("history", 1), ("both", 0)])
-def test_each_of_the_newest_items_is_an_example_once(user_mode: Any, first: int) -> None:
+@pytest.mark.parametrize("blocks", [0, 1])
+@pytest.mark.parametrize(("user_mode", "first"), [("history", 1), ("both", 0), ("id", 0)])
+def test_each_item_is_an_example_once(
+    monkeypatch: pytest.MonkeyPatch, user_mode: Any, first: int, blocks: int
+) -> None:
+    """Or each of the newest ones, where blocks read them."""
+    monkeypatch.setattr(next_items, "_SPAN", 3)
+    if blocks and user_mode == "id":
+        return
     data = shop_data(30)
-    options = TowerOptions(user_mode, history_length=5, blocks=1)
+    options = TowerOptions(user_mode, history_length=5, blocks=blocks)
     examples = NextItems(data, options, batch_size=20, samples=4, seed=3)
     found, sizes = [], []
     for batch in examples.batches(0):
@@ -38,24 +48,34 @@ def test_each_of_the_newest_items_is_an_example_once(user_mode: Any, first: int)
         ):
             read = batch.histories[row]
             read = read[read >= 0].flip(0)[:count].tolist()
-            found.append((user, tuple(read), item))
+            found.append((user, tuple(read[-5:]), item))
     expected = [
-        (user, tuple(history[max(0, len(history) - 6) : place]), history[place])
+        (
+            user,
+            tuple(history[max(0, place - 5, len(history) - 6 if blocks else 0) : place]),
+            history[place],
+        )
         for user, history in enumerate(data.histories)
-        for place in range(max(first, len(history) - 5), len(history))
+        for place in range(max(first, len(history) - 5 if blocks else 0), len(history))
     ]
     assert sorted(found) == sorted(expected)
     assert len(examples) == len(expected)
     assert sum(sizes) / len(sizes) == pytest.approx(20, rel=0.3)
 
 
+@pytest.mark.parametrize("blocks", [0, 2])
 @pytest.mark.parametrize("user_mode", ["history", "both"])
-def test_an_example_reads_what_comes_before_it_alone(gpt2_folder: Any, user_mode: Any) -> None:
+def test_an_example_reads_what_comes_before_it_alone(
+    monkeypatch: pytest.MonkeyPatch, gpt2_folder: Any, user_mode: Any, blocks: int
+) -> None:
+    monkeypatch.setattr(next_items, "_SPAN", 3)
     data = shop_data(30)
     model = make(
-        data, open_encoder(gpt2_folder), freeze_gpt2=True, user_mode=user_mode, blocks=2
+        data, open_encoder(gpt2_folder), freeze_gpt2=True, user_mode=user_mode, blocks=blocks
     ).eval()
-    batch = first_batch(data, user_mode, blocks=2)
+    if not blocks:
+        torch.nn.init.normal_(model.recency)
+    batch = first_batch(data, user_mode, blocks=blocks)
     with torch.no_grad():
         read = model.read(
             batch.users, batch.histories, torch.arange(len(data.items)), (batch.rows, batch.counts)
@@ -91,12 +111,21 @@ def test_the_order_of_purchases_is_learned(gpt2_folder: Any) -> None:
     assert firsts == [one[2:] for one in orders]
 
 
-def test_each_user_is_expected_in_an_epoch_once_whatever_its_history(gpt2_folder: Any) -> None:
+@pytest.mark.parametrize("blocks", [0, 1])
+def test_a_user_is_expected_as_often_as_it_has_rows(
+    monkeypatch: pytest.MonkeyPatch, blocks: int
+) -> None:
+    monkeypatch.setattr(next_items, "_SPAN", 3)
     data = shop_data(30)
-    encoder = open_encoder(gpt2_folder)
-    for blocks, is_even in ((1, True), (0, False)):
-        model = make(data, encoder, freeze_gpt2=True, user_mode="history", blocks=blocks)
-        assert (len(model.user_log_q.unique()) == 1) == is_even
+    options = TowerOptions("history", history_length=5, blocks=blocks)
+    rows, log_q = Counter[int](), {}
+    for batch in NextItems(data, options, batch_size=20).batches(0):
+        owners = dict(zip(batch.rows.tolist(), batch.users.tolist(), strict=True))
+        for row, user in owners.items():
+            rows[user] += 1
+            log_q[user] = float(batch.row_log_q[row])
+    assert log_q == pytest.approx({u: math.log(n / rows.total()) for u, n in rows.items()})
+    assert (len({*rows.values()}) == 1) == bool(blocks)
 
 
 def test_what_blocks_cannot_read() -> None:
