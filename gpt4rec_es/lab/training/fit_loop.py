@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import torch
 
+from gpt4rec_es.encoders.network import non_finite_weight
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.protocols import Progress
 
@@ -100,7 +101,7 @@ def run_loop(
     work: folder of the state to resume from.
 
     Raises:
-        UsageError: the loss is not finite.
+        UsageError: the loss or a weight is not finite.
     """
     run = _Run(learner, options, work)
     total = sum(epochs for _, epochs in options.stages)
@@ -160,10 +161,7 @@ class _Run:
             learner.optimizer.zero_grad()
             losses = learner.losses(batch)
             if not math.isfinite(float(losses.total.detach())):
-                raise UsageError(
-                    f"The training diverged in epoch {epoch + 1} of phase {phase}.",
-                    self.options.advice,
-                )
+                raise self._diverged(epoch, phase)
             losses.total.backward()
             torch.nn.utils.clip_grad_norm_(learning, self.options.max_norm)
             learner.optimizer.step()
@@ -173,6 +171,9 @@ class _Run:
         learner.network.eval()
         if not count:
             return False
+        # The loss of a step is that of the weights before it, so the last one shows only here.
+        if non_finite_weight(learner.network):
+            raise self._diverged(epoch, phase)
         ndcg = learner.measure()
         means = {name: value / count for name, value in sums.items()}
         seconds = round(time.monotonic() - started, 2)
@@ -183,6 +184,11 @@ class _Run:
             self.best = learner.weights()
         self._save(number, epoch)
         return True
+
+    def _diverged(self, epoch: int, phase: str) -> UsageError:
+        return UsageError(
+            f"The training diverged in epoch {epoch + 1} of phase {phase}.", self.options.advice
+        )
 
     def end(self) -> None:
         """Go back to the best weights of the stage."""

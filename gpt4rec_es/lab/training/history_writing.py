@@ -16,6 +16,7 @@ import torch
 from torch.nn import functional
 
 from gpt4rec_es.encoders.history_network import HistoryNetwork
+from gpt4rec_es.errors import UsageError
 from gpt4rec_es.generation.title_search.likelihood import title_logprobs
 from gpt4rec_es.generation.title_search.trie import TitleTrie
 from gpt4rec_es.lab.sequences.sorted_batches import windows
@@ -217,6 +218,9 @@ def prefix_nats(
     """Return the mean -log p of next titles of validation users; None: there are none.
 
     titles: tokens of the known ones; the probability is among these and those of the ``catalog``.
+
+    Raises:
+        UsageError: a probability is no number, because the training diverged in its last steps.
     """
     if not data.targets:
         return None
@@ -229,7 +233,10 @@ def prefix_nats(
         embeddings.vectors = reader.prefixes(reader.last_states(vectors, data.read)).flatten(0, 1)
     ids = prefix_ids(len(embeddings.weight), len(data.targets), reader.shape.prefix)
     leaves = [trie.leaf(titles[title]) for title in data.targets]
-    logprobs = title_logprobs(decoder, ids.tolist(), leaves, trie)
+    try:
+        logprobs = title_logprobs(decoder, ids.tolist(), leaves, trie)
+    except FloatingPointError as error:
+        raise UsageError("The training of the decoder diverged.", "Lower --lr.") from error
     return -sum(logprobs) / len(logprobs)
 
 

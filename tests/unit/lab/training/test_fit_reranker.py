@@ -168,6 +168,24 @@ def test_a_training_that_diverges_is_refused(
         train(folder, data, validation, tmp_path / "w", preset="fast", lr=1e30)
 
 
+def test_a_last_step_that_diverges_is_refused(
+    folder: Path,
+    data: RecommenderData,
+    validation: ValidationUsers,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The loss of a step is that of the weights before it."""
+
+    def spoil(optimizer: Any) -> None:
+        for weights in optimizer.param_groups[0]["params"]:
+            weights.data.fill_(torch.nan)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", spoil)
+    with pytest.raises(UsageError, match="diverged in epoch 1"):
+        train(folder, data, validation, tmp_path / "w", epochs=1, batch_size=100_000)
+
+
 def test_options_are_checked() -> None:
     assert RerankerOptions("hybrid", epochs=2, lr=0.5).stages == (
         Stage("cached", 2, 0.5),

@@ -15,9 +15,11 @@ from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.generation.card import read_card
 from gpt4rec_es.generation.factory import open_generator
 from gpt4rec_es.generation.options import TrainingOptions, training_options
+from gpt4rec_es.generation.title_search.chooser import title_ids
 from gpt4rec_es.lab.training import history_reading
 from gpt4rec_es.lab.training.dataset import TrainingData, collect_histories
 from gpt4rec_es.lab.training.history_reading import fitted_temperature, number_titles
+from gpt4rec_es.lab.training.history_writing import prefix_nats
 from gpt4rec_es.lab.training.phases import train_network
 from gpt4rec_es.prompts.catalog_titles import catalog_titles
 from gpt4rec_es.protocols import no_progress
@@ -119,6 +121,17 @@ def test_an_overconfident_reader_gets_a_high_temperature() -> None:
     assert fitted_temperature(reader, data) == 3.0
     empty = number_titles(collect_histories([["a"]]), collect_histories([]), padded_tokens([[1]]))
     assert fitted_temperature(reader, empty) == 1.0
+
+
+def test_a_decoder_that_diverged_in_its_last_steps_is_refused(vectors_folder: Path) -> None:
+    network = open_history_network(vectors_folder, "fp32", "cpu")
+    with torch.no_grad():
+        network[1].base_model.ln_f.weight.fill_(1e38)  # a finite weight, but its products are not
+    data, tokenizer = shop_data(), open_checkpoint(vectors_folder).tokenizer
+    ids = title_ids(data.histories.titles, tokenizer, 20)
+    numbered = number_titles(data.histories, data.validation, padded_tokens(ids))
+    with pytest.raises(UsageError, match="decoder diverged"):
+        prefix_nats(network, numbered, ids, [])
 
 
 @pytest.mark.parametrize(
