@@ -1,4 +1,4 @@
-"""The rows of the comparison of re-rankers: each differs from the one it names in one thing."""
+"""The rows of the comparison of re-rankers: each differs from one in what it names."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from gpt4rec_es.reranking.recommenders import GPT2Recommender, GPT2RecommenderEn
 
 @dataclass(frozen=True)
 class Row:
-    """A method. against: the row that it differs from in one thing, named by ``difference``.
+    """A method. against: the row that it differs from as ``difference`` says, mostly in one thing.
 
     enhanced False: GPT2Recommender. learns: what of the GPT-2 learns where a stage is dynamic.
     metadata False: no item or user has any. changes: options of the training.
@@ -40,7 +40,7 @@ class Row:
 _CACHED, _DYNAMIC = STAGES["hybrid"]
 _BLOCKS = (Stage("cached", 70, 1e-3),)
 # A row of the batch is a whole history then, so that the usual number of examples makes few steps.
-_ORDER = {"blocks": 2, "history_length": 100, "batch_size": 2048}
+_ORDER = {"blocks": 2, "history_length": 100, "batch_size": 2048, "lr_factor": 2.0}
 ROWS: dict[str, Row] = {
     "popularity": Row("the items with the most buyers"),
     "bpr_mf": Row("IDs of users and items alone"),
@@ -51,7 +51,9 @@ ROWS: dict[str, Row] = {
     ),
     "gates": Row("fields apart, gated", "fast", changes={"use_attention": False}),
     "no-finetune": Row("attention to fields instead of gates", "gates"),
-    "sequence": Row("the newest 100 items read in order", "no-finetune", _BLOCKS, changes=_ORDER),
+    "sequence": Row(
+        "100 items read in order; smaller batches", "no-finetune", _BLOCKS, changes=_ORDER
+    ),
     "sequence-words": Row(
         "a bag of words for each field", "sequence", _BLOCKS, reader="words", changes=_ORDER
     ),

@@ -167,8 +167,10 @@ def parse() -> argparse.Namespace:
         metavar="EPOCHS,...",
         help="Highest numbers of epochs of the first stage, and of others.",
     )
-    parser.add_argument("--batch-size", type=int, default=1024, help="Of all but baselines.")
-    parser.add_argument("--lr-factor", type=float, default=1.0, help="Of learning rates of rows.")
+    parser.add_argument("--batch-size", type=int, default=1024, help="Of most rows.")
+    parser.add_argument(
+        "--lr-factor", type=float, default=1.0, help="Of learning rates of most rows."
+    )
     parser.add_argument("--new-items", type=float, default=0.03, help="Part of the items.")
     parser.add_argument("--unseen", type=float, default=0.1, help="Part of the users.")
     parser.add_argument("--threads", type=int, default=0)

@@ -4,6 +4,7 @@ Which fields vary and where the price bands end depend on the catalog of the tra
 saved with the re-ranker, so that an item of today is read as one of then.
 """
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,6 +15,11 @@ from gpt4rec_es.db.rows.metadata import ItemFields
 from gpt4rec_es.reranking.metadata import Metadata, collect_metadata
 
 _LEVELS = 3  # of a category path
+_PATHS = 4  # of an item in several categories, as films of several genres
+_SECOND = "category 2"
+# A year of release ends a title, as that of a film; rare ones are no field.
+_YEAR = re.compile(r"\(((?:18|19|20)\d\d)\)\s*$")
+_RAREST_YEARS = 0.05
 _BANDS = 5  # of prices, with equal numbers of items
 # Attributes that say something of taste. Others may name a person.
 _ATTRIBUTES = ("gender", "age", "occupation")
@@ -41,7 +47,9 @@ class Reading:
 
     def items(self, rows: Sequence[ItemFields]) -> Metadata:
         """Return the metadata of items; fields that the network does not read are left out."""
-        read = (_item(row, self.price_edges) for row in rows)
+        # Networks of a time or catalog without second categories read several as one text.
+        one_text = _SECOND not in self.item_fields
+        read = (_item(row, self.price_edges, one_text=one_text) for row in rows)
         chosen = [{name: one.get(name) for name in self.item_fields} for one in read]
         return collect_metadata(chosen, self.item_fields)
 
@@ -68,7 +76,8 @@ class Serving:
 def learn_reading(rows: Sequence[ItemFields], attributes: Sequence[Mapping[str, Any]]) -> Reading:
     """Return the reading for the training on these items and users.
 
-    A field with one value in all of them, such as the root of a category path, is left out.
+    A field with one value in all of them, such as the root of a category path, is left out, and so
+    are years if fewer than a twentieth of the titles end with one.
     """
     prices = [float(row.price) for row in rows if row.price is not None]
     edges: tuple[float, ...] = ()
@@ -76,19 +85,31 @@ def learn_reading(rows: Sequence[ItemFields], attributes: Sequence[Mapping[str, 
         parts = np.arange(1, _BANDS) / _BANDS
         edges = tuple(float(edge) for edge in np.quantile(np.array(prices), parts))
     items = [_item(row, edges) for row in rows]
+    if sum("year" in one for one in items) < _RAREST_YEARS * len(items):
+        items = [{name: one[name] for name in one if name != "year"} for one in items]
     users = [_user(one) for one in attributes]
     return Reading(_varied(items, ("title",)), edges, _varied(users, ()))
 
 
-def _item(row: ItemFields, edges: Sequence[float]) -> dict[str, str]:
-    """Return title, brand, price band and levels of the category path, as far as there are any."""
+def _item(row: ItemFields, edges: Sequence[float], *, one_text: bool = False) -> dict[str, str]:
+    """Return title, brand, price band, year and categories, as far as there are any.
+
+    Categories are the levels of the first path, and the last level of each further one. one_text:
+    all paths are read as if they were one.
+    """
     band = None
     if row.price is not None and edges:
         number = 1 + int(np.searchsorted(edges, float(row.price), side="right"))
         band = f"{number} of {len(edges) + 1}"
-    levels = row.category.split(" > ") if row.category else []
+    category = row.category or ""
+    first, *others = [category] if one_text else category.split(" | ")
+    levels = first.split(" > ")
+    year = _YEAR.search(row.title or "")
     found = {"title": row.title, "brand": row.brand, "price": band}
     found |= {f"category level {n + 1}": level for n, level in enumerate(levels[:_LEVELS])}
+    last = [path.split(" > ")[-1] for path in others[: _PATHS - 1]]
+    found |= {f"category {n + 2}": level for n, level in enumerate(last)}
+    found["year"] = year and year[1]
     return {name: value for name, value in found.items() if value}
 
 

@@ -1,6 +1,6 @@
 """Examples of a recommender: each next item after a history, and new negatives each epoch."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -23,8 +23,9 @@ class NextItems:
 
     samples: negatives of a batch, drawn with replacement from all items by (events + 1)^1/2. Equal
     arguments give equal batches; each epoch has its own order and negatives. Neighbouring items
-    of a user are examples of one row, which reads what they share once; so the size of a batch is a
-    mean. Where blocks read sequences, the newest items are the only examples.
+    of a user are examples of one row, which reads what they share once. Where blocks read
+    sequences, the newest items are the only examples, and batches have rows of like length, so that
+    their size is a mean.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class NextItems:
         rows_of_users = np.bincount(self._spans[:, 0])
         self._row_log_q = np.log(rows_of_users.clip(min=1) / len(spans))
         self._examples = int((self._spans[:, 2] - self._spans[:, 1]).sum())
-        self._rows = max(1, round(batch_size * len(spans) / self._examples))
+        self._blocks, self._size = options.blocks, batch_size
         self._n_items = len(data.items)
         flat = [
             user * self._n_items + item
@@ -79,7 +80,14 @@ class NextItems:
         """Yield the batches of an epoch."""
         random = np.random.default_rng((self._seed, epoch))
         lengths = self._spans[:, 2] - self._spans[:, 1]
-        for chosen in sorted_batches(lengths.tolist(), self._rows, random):
+        if self._blocks:
+            rows = max(1, round(self._size * len(lengths) / self._examples))
+            steps: Iterable[Any] = sorted_batches(lengths.tolist(), rows, random)
+        else:
+            order = random.permutation(len(lengths))
+            number = (lengths[order].cumsum() - 1) // self._size
+            steps = np.split(order, np.flatnonzero(np.diff(number)) + 1)
+        for chosen in steps:
             yield self._batch(self._spans[chosen], random)
 
     def _batch(self, spans: Any, random: np.random.Generator) -> Batch:

@@ -39,6 +39,41 @@ def test_fields_of_items() -> None:
     ]
 
 
+FILMS = [
+    ItemFields(1, "Heat (1995)", None, "Action | Crime", None),
+    ItemFields(2, "1984 (1984) ", None, "Drama", None),
+    ItemFields(3, "Toys (part 2)", None, "Comedy | Drama | Crime | Action | War", None),
+    ItemFields(4, "Pots", None, "home > kitchen > pots | garden > pots > clay | home", None),
+]
+
+
+def test_each_category_of_an_item_in_several_is_a_field() -> None:
+    found = learn_reading(FILMS, []).items(FILMS)
+    rows = [
+        dict(zip(found.fields, [text and text.partition(": ")[2] for text in row], strict=True))
+        for row in texts_of(found)
+    ]
+    levels = {f"category level {n}" for n in (1, 2, 3)} & {*found.fields}
+    assert {*found.fields} == {"title", "year", "category 2", "category 3", *levels}
+    assert [row["category level 1"] for row in rows] == ["Action", "Drama", "Comedy", "home"]
+    assert [row["category 2"] for row in rows] == ["Crime", None, "Drama", "clay"]
+    assert [row["category 3"] for row in rows] == [None, None, "Crime", "home"]
+    assert [row["year"] for row in rows] == ["1995", "1984", None, None]
+
+
+def test_fields_of_a_network_from_before_them_stay() -> None:
+    before = Reading(("title", "category level 1"))
+    assert texts_of(before.items(FILMS[:1])) == [
+        ["title: Heat (1995)", "category level 1: Action | Crime"]
+    ]
+
+
+def test_rare_years_are_no_field() -> None:
+    rows = [FILMS[0], FILMS[1], *[ItemFields(n, f"pot {n}", None, None, None) for n in range(60)]]
+    assert "year" not in learn_reading(rows, []).item_fields
+    assert "year" in learn_reading(rows[:30], []).item_fields
+
+
 def test_a_catalog_of_titles_has_the_field_title() -> None:
     one = [ItemFields(1, "a", None, None, None)]
     assert learn_reading(one, []).items(one).fields == ("title",)
