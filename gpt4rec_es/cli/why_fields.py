@@ -23,18 +23,20 @@ def print_fields(data: dict[str, Any]) -> None:
     print_table(columns, rows, "Re-rank scores by field; effect: what the score loses without it")
     if changed := [item["item_id"] for item in data["items"] if item["is_changed"]]:
         print_line(f"Changed since the run, so that its score was another: {', '.join(changed)}.")
-    print_line(_verdict(data["agreement"], is_explanation=data["is_explanation"]))
+    print_line(_verdict(data["items"]))
 
 
-def _verdict(agreement: float | None, *, is_explanation: bool) -> str:
-    if agreement is None:
+def _verdict(items: list[dict[str, Any]]) -> str:
+    compared = [item for item in items if item["agreement"] is not None]
+    if not compared:
         return (
             "There is nothing to compare: no item has two fields with different attention weights."
         )
-    measured = f"rank correlation {agreement:.2f}"
-    if is_explanation:
-        return f"The attention weights agree with the effects ({measured})."
-    return (
-        f"The attention weights are no explanation: they do not agree with the effects ({measured})"
-        ". Read the effects."
-    )
+    agree = [item["item_id"] for item in compared if item["is_explanation"]]
+    others = [item["item_id"] for item in compared if not item["is_explanation"]]
+    lines = []
+    if agree:
+        lines.append(f"Weights agree with the effects in rank order: {', '.join(agree)}.")
+    if others:
+        lines.append(f"Weights are no explanation, read the effects: {', '.join(others)}.")
+    return "\n".join(lines)

@@ -15,8 +15,9 @@ from gpt4rec_es.ranking.vectors import Fixed, score
 from gpt4rec_es.reranking.metadata import MISSING
 from gpt4rec_es.reranking.serving import ServedReranker
 
-# Mean rank correlation from which the weights explain the scores.
+# Rank correlation from which the weights of an item explain its score.
 LEAST_AGREEMENT = 0.7
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,27 +57,23 @@ def field_effects(
     ]
 
 
-def agreement(items: Sequence[Sequence[FieldEffect]]) -> float | None:
-    """Return the mean over items of Spearman's correlation between weights and sizes of effects.
+def rank_agreement(effects: Sequence[FieldEffect]) -> float | None:
+    """Return Spearman's correlation between weights and sizes of effects.
 
-    Items with fewer than two fields, or with equal weights or effects, say nothing. None: no item
-    says anything, or the network has no weights.
+    None: there are fewer than two fields, no weights, or equal weights or sizes.
     """
-    found = [
-        one
-        for effects in items
-        if len(effects) > 1 and effects[0].weight is not None
-        if (one := _rank_correlation(effects)) is not None
-    ]
-    return float(np.mean(found)) if found else None
-
-
-def _rank_correlation(effects: Sequence[FieldEffect]) -> float | None:
+    if len(effects) < 2 or effects[0].weight is None:
+        return None
     weights = _ranks([effect.weight for effect in effects])
     sizes = _ranks([abs(effect.effect) for effect in effects])
     if not weights.std() or not sizes.std():
         return None
     return float(np.corrcoef(weights, sizes)[0, 1])
+
+
+def is_explanation(agreement: float | None) -> bool:
+    """Return whether weights of this agreement explain the score."""
+    return agreement is not None and agreement >= LEAST_AGREEMENT - _ROUNDING
 
 
 def _ranks(values: Sequence[Any]) -> Any:

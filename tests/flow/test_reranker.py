@@ -193,7 +193,11 @@ def test_a_night_by_a_recipe_with_a_trained_reranker(
         "category level 2",
     }
     assert run(["why", user_id, "--fields"]) == 0
-    assert "effect: what the score loses without it" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "effect: what the score loses without it" in printed
+    verdicts = {item["is_explanation"] for item in found["items"] if item["agreement"] is not None}
+    assert ("Weights agree with the effects" in printed) == (True in verdicts)
+    assert ("Weights are no explanation" in printed) == (False in verdicts)
     assert run(["why", user_id, "--fields", "--item", "x"]) == 2
     capsys.readouterr()
     # The split of its training measures the recipe; another one is refused.

@@ -210,5 +210,6 @@ def _work_folder(
     decisive = {**options.as_dict(), "device": None, "threads": None}
     digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode())
     digest.update(read.split.content_hash.encode() + encoder.content_hash().encode())
-    digest.update(read.data.items.content_hash().encode())
+    for metadata in (read.data.items, read.data.users):
+        digest.update(metadata.content_hash().encode() if metadata is not None else b"none")
     return resumed_folder(output, digest.hexdigest())

@@ -12,7 +12,7 @@ from gpt4rec_es.db.rows.metadata import load_item_fields
 from gpt4rec_es.db.rows.rerankers import Reranker
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.night.inspect.merged_again import merge_again
-from gpt4rec_es.reranking.field_effects import LEAST_AGREEMENT, agreement, field_effects
+from gpt4rec_es.reranking.field_effects import field_effects, is_explanation, rank_agreement
 from gpt4rec_es.reranking.registry import Served
 from gpt4rec_es.reranking.serving import ServedReranker
 
@@ -21,16 +21,14 @@ from gpt4rec_es.reranking.serving import ServedReranker
 class FieldExplanation:
     """Fields of the listed items, as JSON values.
 
-    agreement: mean rank correlation of attention weights and effects; None: there is none.
-    is_explanation: whether it is high enough to call the weights an explanation. items: by rank;
-    metadata are those of now; is_changed: the re-ranker read others in the run.
+    items: by rank, each with its fields. agreement: rank correlation of their attention weights and
+    effects; None: there is none. is_explanation: whether it is high enough to call the weights one.
+    Metadata are those of now; is_changed: the re-ranker read others in the run.
     """
 
     user_id: str
     run_id: str
     reranker: str
-    agreement: float | None
-    is_explanation: bool
     items: list[dict[str, Any]]
 
     def as_dict(self) -> dict[str, Any]:
@@ -85,13 +83,11 @@ def explain_fields(
             field_effects(served, item_id, one, user_vector)
             for item_id, one in zip(ids, rows, strict=True)
         ]
-    agreed = agreement(found)
+    agreed = [rank_agreement(effects) for effects in found]
     return FieldExplanation(
         user_id=again.user_id,
         run_id=again.run.run_id,
         reranker=row.name,
-        agreement=agreed,
-        is_explanation=agreed is not None and agreed >= LEAST_AGREEMENT,
         items=[
             {
                 "rank": one.rank,
@@ -100,8 +96,12 @@ def explain_fields(
                 "merge_rank": one.merge_rank,
                 "rerank_score": one.rerank_score,
                 "is_changed": changed,
+                "agreement": agreement,
+                "is_explanation": is_explanation(agreement),
                 "fields": [asdict(effect) for effect in effects],
             }
-            for one, effects, changed in zip(listed, found, is_changed, strict=True)
+            for one, effects, changed, agreement in zip(
+                listed, found, is_changed, agreed, strict=True
+            )
         ],
     )

@@ -1,15 +1,18 @@
 """Weights of metadata fields, and the check whether they explain scores."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from gpt4rec_es.cli.why_fields import print_fields
 from gpt4rec_es.ranking.vectors import score
 from gpt4rec_es.reranking.field_effects import (
     FieldEffect,
-    agreement,
     field_effects,
+    is_explanation,
+    rank_agreement,
 )
 from tests.unit.reranking.test_serving import train
 
@@ -53,27 +56,48 @@ def effects_of(*pairs: tuple[float | None, float]) -> list[FieldEffect]:
     return [FieldEffect("f", "t", weight, effect) for weight, effect in pairs]
 
 
-def test_agreement_is_the_mean_rank_correlation_of_weights_and_sizes() -> None:
+def test_agreement_is_the_rank_correlation_of_weights_and_sizes() -> None:
     same = effects_of((0.5, -0.9), (0.3, 0.2), (0.1, 0.0))
     reverse = effects_of((0.1, 0.9), (0.2, 0.1))
-    assert agreement([same]) == pytest.approx(1)
-    assert agreement([reverse]) == pytest.approx(-1)
-    assert agreement([same, same, reverse]) == pytest.approx(1 / 3)
+    assert rank_agreement(same) == pytest.approx(1)
+    assert rank_agreement(reverse) == pytest.approx(-1)
     # Weights rank 2, 0.5, 0.5 (a tie), sizes 2, 1, 0.
     tied = effects_of((0.5, 0.9), (0.2, 0.5), (0.2, 0.1))
     expected = np.corrcoef([2, 0.5, 0.5], [2, 1, 0])[0, 1]
-    assert agreement([tied]) == pytest.approx(expected)
+    assert rank_agreement(tied) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
-    "items",
+    ("agreement", "explains"), [(None, False), (-1.0, False), (0.69, False), (0.7, True), (1, True)]
+)
+def test_weights_explain_where_they_agree(agreement: float | None, explains: bool) -> None:
+    assert is_explanation(agreement) == explains
+
+
+@pytest.mark.parametrize(
+    "effects",
     [
         [],
-        [effects_of((0.5, 0.1))],  # one field
-        [effects_of((None, 0.1), (None, 0.2))],  # no attention
-        [effects_of((0.5, 0.1), (0.5, 0.2))],  # equal weights
-        [effects_of((0.5, 0.1), (0.4, -0.1))],  # equal sizes
+        effects_of((0.5, 0.1)),  # one field
+        effects_of((None, 0.1), (None, 0.2)),  # no attention
+        effects_of((0.5, 0.1), (0.5, 0.2)),  # equal weights
+        effects_of((0.5, 0.1), (0.4, -0.1)),  # equal sizes
     ],
 )
-def test_items_that_say_nothing_do_not_count(items: list[list[FieldEffect]]) -> None:
-    assert agreement(items) is None
+def test_items_that_say_nothing(effects: list[FieldEffect]) -> None:
+    assert rank_agreement(effects) is None
+
+
+def test_the_verdict_is_by_item(capsys: pytest.CaptureFixture[str]) -> None:
+    def item(item_id: str, agreement: float | None) -> dict[str, Any]:
+        shown = {"item_id": item_id, "agreement": agreement, "fields": [], "is_changed": False}
+        explains = is_explanation(agreement)
+        return {**shown, "rank": 1, "rerank_score": 0.5, "is_explanation": explains}
+
+    head = {"user_id": "u", "run_id": "r", "reranker": "n"}
+    print_fields({**head, "items": [item("a", 0.9), item("b", 0.1), item("c", None)]})
+    printed = capsys.readouterr().out
+    assert "Weights agree with the effects in rank order: a." in printed
+    assert "Weights are no explanation, read the effects: b." in printed
+    print_fields({**head, "items": [item("c", None)]})
+    assert "nothing to compare" in capsys.readouterr().out

@@ -13,6 +13,7 @@ from gpt4rec_es.reranking.learning import LossOptions, same_text
 from gpt4rec_es.reranking.metadata import RecommenderData, collect_metadata
 from gpt4rec_es.reranking.objectives import bpr, sampled_softmax
 from gpt4rec_es.reranking.recommenders import GPT2Recommender, GPT2RecommenderEnhanced
+from gpt4rec_es.reranking.text_table import take
 from gpt4rec_es.reranking.tower_options import TowerOptions
 from tests.trained import TITLES
 from tests.unit.reranking.shop import COLD, FIELDS, first_batch, item_rows, make, shop_data
@@ -244,6 +245,39 @@ def test_equal_titles_are_no_negatives() -> None:
         [0, 0, 1, 1, 0],
         [0, 0, 0, 0, 1],
     ]
+
+
+def test_items_of_one_title_are_not_contrasted(encoder: TextEncoder) -> None:
+    def contrast(*titles: str) -> float:
+        rows = [{"title": title} for title in titles]
+        data = RecommenderData(collect_metadata(rows), [[0, 1]])
+        model = make(data, encoder, use_cache=True, user_mode="history").eval()
+        batch = first_batch(data, "both")
+        return float(model.calculate_loss(batch).contrastive)
+
+    assert contrast("pot", "clock") > 0
+    assert contrast("pot", "pot") == 0
+
+
+def test_a_batch_reads_each_distinct_text_once(
+    data: RecommenderData, encoder: TextEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, read = make(data, encoder, use_peft=False).train(), []
+    whole = encoder.encode_text_train
+    monkeypatch.setattr(
+        encoder, "encode_text_train", lambda texts: read.extend(texts) or whole(texts)
+    )
+    model.calculate_loss(first_batch(data))
+    assert len(read) == len({*read}) <= len(data.items.texts)
+    assert read
+
+
+def test_texts_are_taken_at_their_places() -> None:
+    table = torch.randn(5, 3)
+    places = torch.tensor([[4, -1, 0], [0, 0, 4], [-1, -1, -1]])
+    found = take(table, places, lambda rows: 2 * rows)
+    expected = torch.where(places.unsqueeze(2) < 0, 0, 2 * table[places])
+    torch.testing.assert_close(found, expected)
 
 
 def test_the_contrastive_term_is_weighted(data: RecommenderData, encoder: TextEncoder) -> None:
