@@ -6,6 +6,7 @@ contract is of retrievers by words alone: one by vectors finds every item.
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from elasticsearch import Elasticsearch
@@ -16,8 +17,9 @@ from gpt4rec_es.index.bulk import load_documents
 from gpt4rec_es.index.create import create_index, seal_index, verify_index
 from gpt4rec_es.index.mapping import Analysis, VectorField, index_body
 from gpt4rec_es.lab.bm25.build import TITLE_ANALYZER, memory_index, server_analyzer
+from gpt4rec_es.lab.bm25.nearest import NearestTitles
 from gpt4rec_es.lab.bm25.retriever import MemoryRetriever
-from gpt4rec_es.protocols import Retriever
+from gpt4rec_es.protocols import Encoder, Retriever
 from gpt4rec_es.records import Bm25, Document, SearchResult
 from gpt4rec_es.retrieval import ElasticRetriever
 from gpt4rec_es.retrieval.knn import KnnRetriever
@@ -40,6 +42,8 @@ DOCUMENTS = [
     for number, (item_id, title) in enumerate(TITLES.items(), start=100)
 ]
 NUMBER = {document.item_id: document.item_no for document in DOCUMENTS}
+BY_WORDS = ["on_elasticsearch", "in_memory"]
+BY_VECTORS = ["by_vectors", "by_vectors_in_memory"]
 # Ties by bytes: upper case before lower case, "b10" before "b9", "é" last.
 AMBER = [NUMBER[item_id] for item_id in ("B9", "b10", "b9", "é1")]
 
@@ -64,13 +68,25 @@ def in_memory(elastic: Elasticsearch, module_alias: str) -> Retriever:
     return MemoryRetriever(memory, Bm25(), server_analyzer(elastic, index))
 
 
+def encoder_of_words(folder: Path) -> Encoder:
+    words = [word for title in TITLES.values() for word in re.findall(r"[a-z]+", title.lower())]
+    return word_axes(folder, list(dict.fromkeys(words)))
+
+
+@pytest.fixture(scope="module")
+def by_vectors_in_memory(tmp_path_factory: pytest.TempPathFactory) -> Retriever:
+    encoder = encoder_of_words(tmp_path_factory.mktemp("words-in-memory"))
+    active = [document for document in DOCUMENTS if document.is_active]
+    ids = {document.item_no: document.item_id for document in active}
+    vectors = encoder.encode([document.title for document in active])
+    return NearestTitles(ids, vectors, encoder.encode)
+
+
 @pytest.fixture(scope="module")
 def by_vectors(
     elastic: Elasticsearch, module_alias: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Retriever:
-    words = [word for title in TITLES.values() for word in re.findall(r"[a-z]+", title.lower())]
-    words = list(dict.fromkeys(words))
-    encoder = word_axes(tmp_path_factory.mktemp("words"), words)
+    encoder = encoder_of_words(tmp_path_factory.mktemp("words"))
     index = f"{module_alias}-3"
     body = index_body(Bm25(), Analysis(), vectors=VectorField(encoder.content_hash, encoder.dims))
     create_index(elastic, index, body)
@@ -83,14 +99,14 @@ def by_vectors(
     return KnnRetriever(elastic, index, encoder, searches_per_request=3)
 
 
-@pytest.fixture(scope="module", params=["on_elasticsearch", "in_memory"])
+@pytest.fixture(scope="module", params=BY_WORDS)
 def retriever(request: pytest.FixtureRequest) -> Retriever:
     """A retriever by words."""
     made: Retriever = request.getfixturevalue(request.param)
     return made
 
 
-@pytest.fixture(scope="module", params=["on_elasticsearch", "in_memory", "by_vectors"])
+@pytest.fixture(scope="module", params=[*BY_WORDS, *BY_VECTORS])
 def any_retriever(request: pytest.FixtureRequest) -> Retriever:
     made: Retriever = request.getfixturevalue(request.param)
     return made
@@ -161,7 +177,7 @@ def test_a_smaller_depth_is_the_beginning_of_a_larger_one(
 def test_words_find_titles_with_one_of_them_and_vectors_find_all(any_retriever: Retriever) -> None:
     result = search_one(any_retriever, "amber")
     active = {number for item_id, number in NUMBER.items() if item_id != "gone"}
-    is_by_vectors = isinstance(any_retriever, KnnRetriever)
+    is_by_vectors = isinstance(any_retriever, KnnRetriever | NearestTitles)
     assert set(result.item_nos) == (active if is_by_vectors else set(AMBER))
 
 
@@ -180,7 +196,7 @@ def test_a_word_that_no_title_has_finds_nothing(any_retriever: Retriever) -> Non
     result = search_one(any_retriever, "nothing")
     assert result.item_nos == ()
     # The encoder does not know it; an analyzer knows every word.
-    assert result.is_empty_query == isinstance(any_retriever, KnnRetriever)
+    assert result.is_empty_query == isinstance(any_retriever, KnnRetriever | NearestTitles)
 
 
 @pytest.mark.parametrize(

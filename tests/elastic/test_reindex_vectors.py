@@ -40,6 +40,9 @@ from tests.vectors import save_token_vectors
 AXES = {"sofa": (1.0, 0.0, 0.0), "couch": (0.9, 0.1, 0.0), "hat": (0.0, 1.0, 0.0)}
 
 
+_TITLES = 5000
+
+
 class Counting:
     """An encoder that notes which texts it encoded."""
 
@@ -273,7 +276,9 @@ def test_equal_titles_at_the_depth_are_ordered_by_item_id(
     assert best.item_nos[:60] == tuple(range(64, 4, -1))
 
 
-@pytest.mark.parametrize(("kind", "recall"), [("flat", 1.0), ("hnsw", 0.99)], ids=["flat", "hnsw"])
+@pytest.mark.parametrize(
+    ("kind", "recall"), [("flat", 0.999), ("hnsw", 0.99)], ids=["flat", "hnsw"]
+)
 def test_hits_are_those_of_exact_arithmetic(
     engine: Engine,
     elastic: Elasticsearch,
@@ -290,7 +295,7 @@ def test_hits_are_those_of_exact_arithmetic(
     row = add_encoder(engine, "random", "static", path=folder, actor="test")
     assert row is not None
     encoder = open_encoder_of(engine, row)
-    titles = [" ".join(random.choice(words, 4)) for _ in range(1500)]
+    titles = [" ".join(random.choice(words, 4)) for _ in range(_TITLES)]
     add_items(engine, [(f"T{number:04}", title) for number, title in enumerate(titles)])
     with engine.begin() as connection:
         connection.execute(text("UPDATE items SET is_active = item_no % 7 > 0"))
@@ -306,7 +311,7 @@ def test_hits_are_those_of_exact_arithmetic(
     found = KnnRetriever(elastic, build.index_name, encoder).search(queries, 30)
     # The four other titles have no known word, so item numbers start at 5.
     scores = (1 + encoder.encode(queries) @ encoder.encode(titles).T) / 2
-    scores[:, (np.arange(1500) + 5) % 7 == 0] = -1
+    scores[:, (np.arange(_TITLES) + 5) % 7 == 0] = -1
     shared = 0
     for result, row_of_scores in zip(found, scores, strict=True):
         best = np.argsort(-row_of_scores, kind="stable")[:30]
@@ -315,7 +320,7 @@ def test_hits_are_those_of_exact_arithmetic(
         assert list(result.scores) == pytest.approx(exact, abs=1e-5)
         if kind == "flat":
             assert list(result.scores) == pytest.approx(row_of_scores[best].tolist(), abs=1e-5)
-    assert shared / (30 * len(queries)) >= recall - 1e-3
+    assert shared / (30 * len(queries)) >= recall
 
 
 def test_a_merge_drops_the_text_of_vectors(elastic: Elasticsearch, alias: str) -> None:

@@ -5,7 +5,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from gpt4rec_es.elastic.queries import search_text
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
 from gpt4rec_es.records import SearchResult
+from gpt4rec_es.retrieval.body import MAX_DEPTH
 
 Vectors32 = NDArray[np.float32]
 # Function from texts to (texts, dims): rows of unit length, or zeros where no token is known.
@@ -42,7 +46,7 @@ class NearestTitles:
         Hits are item numbers and scores, best first.
         """
         for first in range(0, len(texts), _TEXTS):
-            asked = self._encode(texts[first : first + _TEXTS])
+            asked = self._encode([search_text(text) for text in texts[first : first + _TEXTS]])
             is_empty = np.logical_not(asked.any(axis=1), dtype=np.bool_)
             # One product per text: those of a matrix depend on its shape, by a bit.
             yield first, [self._nearest(row, depth) for row in asked], is_empty
@@ -60,8 +64,19 @@ class NearestTitles:
         best = kept[np.argsort(-scores[kept], kind="stable")[:depth]]
         return self._numbers[best], scores[best]
 
-    def search(self, texts: Sequence[str], depth: int) -> list[SearchResult]:
-        """Return the nearest ``depth`` items of each text, in order, as the retriever does."""
+    def search(
+        self,
+        texts: Sequence[str],
+        depth: int,
+        options: SearchOptions = ANY_TERM,  # noqa: ARG002 - of searches by words
+    ) -> list[SearchResult]:
+        """Return the nearest ``depth`` items of each text, in order, as the retriever does.
+
+        Raises:
+            UsageError: ``depth`` is not between 1 and 10,000.
+        """
+        if not 1 <= depth <= MAX_DEPTH:
+            raise UsageError(f"The depth {depth} is not between 1 and {MAX_DEPTH}.")
         return [
             SearchResult(
                 tuple(item_nos.tolist()),
