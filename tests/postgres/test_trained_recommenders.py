@@ -320,6 +320,29 @@ def test_titles_read_by_a_gpt2_are_a_start_for_one_method_and_by_unseen_texts(
         train_baseline(engine, "sasrec_text", options, output=tmp_path / "y", **given)
 
 
+def test_a_killed_grid_goes_on_with_the_same_gpt2_alone(engine: Engine, tmp_path: Path) -> None:
+    chosen = {**QUICK["sasrec"], "dim": (4, 8), "epochs": 1, "device": "cpu"}
+    gpt2, kept, stops = tmp_path / "gpt2", tmp_path / "kept", [1]
+
+    @contextmanager
+    def bars(label: str, _: str) -> Iterator[Progress]:
+        if label.endswith("dim 8") and stops:
+            stops.pop()
+            raise KeyboardInterrupt
+        yield no_progress
+
+    def train_all(folder: Path) -> BaselineReport:
+        given = {"name": "best", "split": "loo", "output": tmp_path / "best", "bars": bars}
+        return train_grid(engine, "sasrec_text", chosen, text=folder, **given)
+
+    with pytest.raises(KeyboardInterrupt):
+        train_all(save_tiny_gpt2(gpt2))
+    gpt2.rename(kept)
+    with pytest.raises(UsageError, match="unfinished training with other options"):
+        train_all(save_tiny_gpt2(gpt2, seed=9))
+    assert len(train_all(kept).card["grid"]) == 2
+
+
 def test_folders_that_do_not_fit_are_refused(engine: Engine, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no trained recommender"):
         open_trained(engine, "loo", "test", tmp_path)
