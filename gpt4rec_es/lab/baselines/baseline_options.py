@@ -82,6 +82,8 @@ DEFAULTS = {
     **DEFAULTS,
 }
 BASELINE_NAMES = tuple(DEFAULTS)
+# Methods with a vector per user, which new users do not have.
+OF_KNOWN_USERS = ("bpr_mf", "fm_bpr")
 _OF_PAIRS = frozenset({"bpr_mf", "fm_bpr", "content_rec"})
 _AT_LEAST_0 = frozenset({"samples", "l2", "dropout", "margin", "masked", "whole"})
 
