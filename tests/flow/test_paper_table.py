@@ -132,7 +132,12 @@ def test_the_table_says_how_methods_that_know_users_by_number_serve_new_ones(
     call(capsys, *measured, "--method", "popularity")
     at = ("evaluate", "table", "users", "--k", "2,5")
     assert call(capsys, *at)["users_by_items"] == []
-    call(capsys, *measured, "--trained", ".models/fm_bpr-users")
+    assert run([*measured, "--method", "fm_bpr", "--method", "sasrec"]) == 2
+    refused = " ".join(capsys.readouterr().err.split())
+    assert "no trained sasrec of the split 'users': no folder .models/sasrec-users" in refused
+    assert "`gpt4rec train baseline sasrec --split users`" in refused
+    both = ("--method", "fm_bpr", "--trained", ".models/fm_bpr-users")
+    assert [one["method"] for one in call(capsys, *measured, *both)] == ["fm_bpr"]
     assert call(capsys, *at)["users_by_items"] == ["fm_bpr"]
     assert run([*at]) == 0
     (said,) = (one for one in capsys.readouterr().out.splitlines() if "users are new" in one)
