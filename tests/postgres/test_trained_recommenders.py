@@ -26,6 +26,7 @@ from gpt4rec_es.lab.splits.histories import deduplicate_keep_last
 from gpt4rec_es.lab.splits.protocols import SplitOptions
 from gpt4rec_es.lab.splits.split import EvalUser
 from gpt4rec_es.lab.splits.stored import load_split
+from gpt4rec_es.lab.training.cost import stored_cost
 from gpt4rec_es.lab.training.reranker_options import RerankerOptions
 from gpt4rec_es.lab.training.train_reranker import train_reranker
 from gpt4rec_es.protocols import Progress, no_progress
@@ -227,6 +228,12 @@ def test_the_folder_says_what_it_is(opened: TrainedRecommender, method: str, fol
     ((key, described),) = opened.described().items()
     assert key == ("reranker" if method == "reranker" else "baseline")
     assert described["seed"] == 1
+    (document,) = (json.loads(path.read_text()) for path in folder.glob("[br]*.json"))
+    card = document["card"]
+    assert card["seconds"] == pytest.approx(sum(row["seconds"] for row in card["epochs"]), abs=0.1)
+    names = ("seconds", "peak_memory_mb", "threads")
+    assert described["training"] == {name: card[name] for name in names}
+    assert stored_cost({"seconds": 5.0}) == {}  # a card of an older version, not of all epochs
     assert not list(folder.parent.glob(".*"))  # no state is left
     assert {path.suffix for path in folder.iterdir()} == {".json", ".safetensors"}
 
