@@ -5,7 +5,8 @@ from typing import Any
 
 from gpt4rec_es.errors import UsageError
 
-# Options that a method reads, with their defaults; docs/quality.md says which were compared.
+# Options that a method reads, with their defaults; docs/quality.md has the settings that were
+# measured, and says that no grid was searched.
 DEFAULTS: dict[str, dict[str, Any]] = {
     "bpr_mf": {
         "dim": 64,
