@@ -12,7 +12,17 @@ from pathlib import Path
 
 import click
 
-from benchmarks import importing, indexing, memory, nights, pages, searching, storing, vectors
+from benchmarks import (
+    importing,
+    indexing,
+    memory,
+    nights,
+    pages,
+    searching,
+    storing,
+    trainings,
+    vectors,
+)
 from benchmarks.place import Place, scratch
 from benchmarks.table import Line, machine
 from gpt4rec_es.gc_freeze import freeze_gc
@@ -27,6 +37,7 @@ PARTS: dict[str, tuple[Measure, Sequence[int], Sequence[int]]] = {
     "vectors": (vectors.measure, [10_000, 100_000], [1_000]),
     "nights": (nights.measure, [10_000, 100_000], [500, 2_000]),
     "pages": (pages.measure, [100_000], [1_000]),
+    "trainings": (trainings.measure, [10_000], [200]),
     "memory": (lambda _, rows: memory.measure(rows), [1_000_000], [20_000]),
 }
 

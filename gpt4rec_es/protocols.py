@@ -1,6 +1,7 @@
 """Protocols of exchangeable parts; each maps a batch to results in the same order.
 
-Every implementation runs the contract suite of its protocol in tests/contracts.
+Every generator, retriever and recommender runs the contract suite of its protocol in
+tests/contracts; those that are trained on a stored split run theirs in tests/postgres.
 """
 
 from collections.abc import Sequence

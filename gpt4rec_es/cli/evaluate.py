@@ -52,8 +52,8 @@ def evaluate() -> None:
     multiple=True,
     help="Method to measure: popularity, last-title, last-3-titles, last-5-titles, history-bm25, "
     "co_purchases, hybrid; queries: generated queries only; product: lists as a night makes them "
-    "by a recipe; baselines: all methods without a model. "
-    "Repeatable.",
+    "by a recipe; baselines: all methods without a model; sasrec or another METHOD of `train "
+    "baseline`: the folder .models/METHOD-SPLIT. Repeatable.",
 )
 @part_option(
     "validation",

@@ -98,6 +98,11 @@ def print_paper_table(found: "PaperTable") -> None:
         print_line(f"paper: arXiv 2304.03879, tables 1 and 3, {found.paper}; its own draw of users")
         if found.protocol != "gpt4rec":
             print_line(f"The paper splits otherwise: this split's protocol is {found.protocol}.")
+    if found.users_by_items:
+        print_line(
+            f"{', '.join(found.users_by_items)}: users are new, served by the mean of their "
+            "items' vectors"
+        )
     metrics = dict.fromkeys(
         cell.metric
         for line in found.lines

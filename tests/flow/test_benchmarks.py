@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from benchmarks import importing, nights, pages, searching, storing, suite, vectors
+from benchmarks import importing, nights, pages, searching, storing, suite, trainings, vectors
 from benchmarks.gates import shops
 from benchmarks.gates.__main__ import needless, run_clean, run_defects
 from benchmarks.gates.changes import NOT_STARTED
@@ -28,6 +28,7 @@ from tests.vectors import word_axes
         (vectors.measure, 300, 16),
         (nights.measure, 210, 17),  # as many users as would have a canary
         (pages.measure, 1_000, 5),
+        (trainings.measure, 60, 7),
     ],
 )
 def test_each_part_runs_and_cleans_up(

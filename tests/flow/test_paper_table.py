@@ -29,6 +29,7 @@ def filled(servers: Servers, module_database: Database, module_alias: str) -> Sh
     runtime = made.runtime()
     ensure_current(runtime.engine, runtime.elastic, runtime.reindex_options(), actor="test")
     create_split(runtime.engine, "loo", SplitOptions("leave-one-out"), actor="test")
+    create_split(runtime.engine, "users", SplitOptions("users"), actor="test")
     runtime.close()
     return made
 
@@ -116,10 +117,32 @@ def test_cells_come_from_evaluations_and_missing_ones_from_the_commands_that_are
     text = capsys.readouterr().out
     assert "  gpt4rec train baseline bert4rec --split loo" in text
     assert "this split's protocol is leave-one-out" in text
+    assert "users are new" not in text
     assert max(map(len, (row for row in text.splitlines() if "gpt4rec " not in row))) <= 80
     assert run(["evaluate", "table", "loo", "--evaluation", "999"]) == 2
     assert "There is no evaluation 999 of loo (test)." in capsys.readouterr().err
     assert run([*at, "--json", "--csv"]) == 2
+
+
+def test_the_table_says_how_methods_that_know_users_by_number_serve_new_ones(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    call(capsys, "train", "baseline", "fm_bpr", "--split", "users", *QUICK)
+    measured = ("evaluate", "run", "users", "--part", "test", "--k", "2,5")
+    call(capsys, *measured, "--method", "popularity")
+    at = ("evaluate", "table", "users", "--k", "2,5")
+    assert call(capsys, *at)["users_by_items"] == []
+    assert run([*measured, "--method", "fm_bpr", "--method", "sasrec"]) == 2
+    refused = " ".join(capsys.readouterr().err.split())
+    assert "no trained sasrec of the split 'users': no folder .models/sasrec-users" in refused
+    assert "`gpt4rec train baseline sasrec --split users`" in refused
+    both = ("--method", "fm_bpr", "--trained", ".models/fm_bpr-users")
+    assert [one["method"] for one in call(capsys, *measured, *both)] == ["fm_bpr"]
+    assert call(capsys, *at)["users_by_items"] == ["fm_bpr"]
+    assert run([*at]) == 0
+    (said,) = (one for one in capsys.readouterr().out.splitlines() if "users are new" in one)
+    assert said == "fm_bpr: users are new, served by the mean of their items' vectors"
+    assert len(said) + len("bpr_mf, ") <= 80
 
 
 def test_unions_add_what_others_find(capsys: pytest.CaptureFixture[str]) -> None:

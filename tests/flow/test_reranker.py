@@ -227,6 +227,10 @@ def test_a_reranker_that_learned_from_the_validation_part_is_measured_on_the_tes
     folder = str(tmp_path / ".models" / "more")
     (measured,) = call(capsys, "evaluate", "run", "loo", "--trained", folder, "--part", "test")
     assert measured["n_eval_users"] > 0
+    lines = {one["label"]: one for one in call(capsys, "evaluate", "table", "loo")["lines"]}
+    cost = lines["reranker more"]["cost"]
+    assert cost["training_minutes"] == pytest.approx(card["seconds"] / 60)
+    assert cost["peak_memory_mb"] == card["peak_memory_mb"] > 100
     assert run(["evaluate", "run", "loo", "--trained", folder, "--part", "validation"]) == 2
     assert "learned from the validation part" in " ".join(capsys.readouterr().err.split())
     split, _ = load_split(shop.runtime().engine, "loo")

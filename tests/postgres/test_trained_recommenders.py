@@ -26,6 +26,7 @@ from gpt4rec_es.lab.splits.histories import deduplicate_keep_last
 from gpt4rec_es.lab.splits.protocols import SplitOptions
 from gpt4rec_es.lab.splits.split import EvalUser
 from gpt4rec_es.lab.splits.stored import load_split
+from gpt4rec_es.lab.training.cost import stored_cost
 from gpt4rec_es.lab.training.reranker_options import RerankerOptions
 from gpt4rec_es.lab.training.train_reranker import train_reranker
 from gpt4rec_es.protocols import Progress, no_progress
@@ -227,6 +228,12 @@ def test_the_folder_says_what_it_is(opened: TrainedRecommender, method: str, fol
     ((key, described),) = opened.described().items()
     assert key == ("reranker" if method == "reranker" else "baseline")
     assert described["seed"] == 1
+    (document,) = (json.loads(path.read_text()) for path in folder.glob("[br]*.json"))
+    card = document["card"]
+    assert card["seconds"] == pytest.approx(sum(row["seconds"] for row in card["epochs"]), abs=0.1)
+    names = ("seconds", "peak_memory_mb", "threads")
+    assert described["training"] == {name: card[name] for name in names}
+    assert stored_cost({"seconds": 5.0}) == {}  # a card of an older version, not of all epochs
     assert not list(folder.parent.glob(".*"))  # no state is left
     assert {path.suffix for path in folder.iterdir()} == {".json", ".safetensors"}
 
@@ -318,6 +325,29 @@ def test_titles_read_by_a_gpt2_are_a_start_for_one_method_and_by_unseen_texts(
     (gpt2 / "training.json").write_text(json.dumps({"data": {"split_hash": "another"}}))
     with pytest.raises(UsageError, match="may have seen what is held out of the split 'loo'"):
         train_baseline(engine, "sasrec_text", options, output=tmp_path / "y", **given)
+
+
+def test_a_killed_grid_goes_on_with_the_same_gpt2_alone(engine: Engine, tmp_path: Path) -> None:
+    chosen = {**QUICK["sasrec"], "dim": (4, 8), "epochs": 1, "device": "cpu"}
+    gpt2, kept, stops = tmp_path / "gpt2", tmp_path / "kept", [1]
+
+    @contextmanager
+    def bars(label: str, _: str) -> Iterator[Progress]:
+        if label.endswith("dim 8") and stops:
+            stops.pop()
+            raise KeyboardInterrupt
+        yield no_progress
+
+    def train_all(folder: Path) -> BaselineReport:
+        given = {"name": "best", "split": "loo", "output": tmp_path / "best", "bars": bars}
+        return train_grid(engine, "sasrec_text", chosen, text=folder, **given)
+
+    with pytest.raises(KeyboardInterrupt):
+        train_all(save_tiny_gpt2(gpt2))
+    gpt2.rename(kept)
+    with pytest.raises(UsageError, match="unfinished training with other options"):
+        train_all(save_tiny_gpt2(gpt2, seed=9))
+    assert len(train_all(kept).card["grid"]) == 2
 
 
 def test_folders_that_do_not_fit_are_refused(engine: Engine, tmp_path: Path) -> None:

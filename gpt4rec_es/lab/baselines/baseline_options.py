@@ -5,7 +5,8 @@ from typing import Any
 
 from gpt4rec_es.errors import UsageError
 
-# Options that a method reads, with their defaults; docs/quality.md says which were compared.
+# Options that a method reads, with their defaults; docs/quality.md has the settings that were
+# measured, and says that no grid was searched.
 DEFAULTS: dict[str, dict[str, Any]] = {
     "bpr_mf": {
         "dim": 64,
@@ -82,6 +83,8 @@ DEFAULTS = {
     **DEFAULTS,
 }
 BASELINE_NAMES = tuple(DEFAULTS)
+# Methods with a vector per user, which new users do not have.
+OF_KNOWN_USERS = ("bpr_mf", "fm_bpr")
 _OF_PAIRS = frozenset({"bpr_mf", "fm_bpr", "content_rec"})
 _AT_LEAST_0 = frozenset({"samples", "l2", "dropout", "margin", "masked", "whole"})
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from gpt4rec_es.encoders.folder import open_checkpoint
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.baselines.baseline_folder import read_document
 from gpt4rec_es.lab.baselines.baseline_options import options_of
@@ -60,7 +61,8 @@ def train_grid(
             "Choose without it, then train with the chosen options and number of epochs.",
         )
     read = read_numbered(engine, split, all_options[0])
-    work = resumed_folder(output, decisive_hash(method, all_options, read))
+    start = {} if text is None else {"text": open_checkpoint(text).content_hash}
+    work = resumed_folder(output, decisive_hash(method, all_options, read, **start))
     finished = []
     for own, options in zip(combinations, all_options, strict=True):
         varied = {key: value for key, value in own.items() if len(chosen[key]) > 1}

@@ -100,7 +100,7 @@ def train_baseline(
         "validation_ndcg": max(measured, default=None),
         "parameters": sum(weights.numel() for weights in network.parameters()),
         "device": device,
-        **training_cost(epochs),
+        **training_cost(epoch.seconds for epoch in epochs),
         "code_version": code_version(),
     }
     content_hash = save_baseline(network, data, read.item_ids, output, card)

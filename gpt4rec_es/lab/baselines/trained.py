@@ -11,7 +11,7 @@ from gpt4rec_es.lab.baselines.baseline_folder import fingerprint, open_baseline,
 from gpt4rec_es.lab.baselines.baseline_options import BaselineOptions
 from gpt4rec_es.lab.baselines.train_baseline import baseline_data, read_numbered
 from gpt4rec_es.lab.splits.split import EvalUser
-from gpt4rec_es.lab.training.cost import COST
+from gpt4rec_es.lab.training.cost import stored_cost
 from gpt4rec_es.lab.training.train_reranker import TrainedReranker
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.reranking.checkpoint import DOCUMENT as RERANKER_DOCUMENT
@@ -26,7 +26,7 @@ class TrainedRecommender(Protocol):
         """Name under which its evaluations are stored."""
 
     def described(self) -> dict[str, Any]:
-        """Return name, content hash and options of the training, as plain values."""
+        """Return name, content hash, options and cost of the training, as plain values."""
 
     def lists(
         self,
@@ -91,8 +91,7 @@ class TrainedBaseline:
     def described(self) -> dict[str, Any]:
         """Return name, content hash, options and cost of the training, as plain values."""
         fixed = {"name": self._card["name"], "content_hash": self._hash}
-        cost = {key: self._card[key] for key in COST if key in self._card}
-        return {"baseline": {**fixed, **self._options, "training": cost}}
+        return {"baseline": {**fixed, **self._options, "training": stored_cost(self._card)}}
 
     def lists(
         self,

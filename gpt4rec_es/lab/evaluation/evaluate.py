@@ -5,8 +5,9 @@ calls the steps in order. An evaluation that is killed has stored only its queri
 one reuses.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from elasticsearch import Elasticsearch
@@ -77,12 +78,14 @@ def evaluate(
     """Evaluate methods and trained recommenders on a part of the split, store and return results.
 
     Raises:
-        UsageError: an unknown name, no live build, lists longer than the catalog, no users, or a
-        generator, re-ranker or encoder that may have been trained on held-out purchases.
+        UsageError: an unknown name, an untrained baseline, no live build, lists longer than the
+        catalog, no users, or a generator, re-ranker or encoder that may have been trained on
+        held-out purchases.
         DataError: the split leaks, or the index lacks a field of a recipe. ConflictError: their
         files changed. DependencyError: a server cannot be reached.
     """
     row, split = load_split(engine, split_name)
+    folders = options.trained_folders(row.name)
     eval_users = choose_eval_users(getattr(split, options.part), options.sample)
     generator = chosen_generator(engine, options, row)
     for name in sorted(filter(None, map(options.reranker_of, options.measured_recipes))):
@@ -104,7 +107,7 @@ def evaluate(
         engine, row, eval_users, split.train, split.baskets, catalog, applied, bars
     )
     reports = []
-    for made in _made_lists(evaluation, options, generator, open_generator):
+    for made in _made_lists(evaluation, options, folders, generator, open_generator):
         with bars(f"Measuring {made.title}", "steps") as progress:
             metrics = measurer.rows(made.lists, progress)
         reports.append(
@@ -126,13 +129,14 @@ def evaluate(
 def _made_lists(
     evaluation: MethodLists,
     options: EvaluateOptions,
+    folders: Sequence[Path],
     generator: Generator | None,
     open_generator: OpenGenerator,
 ) -> Iterator[MadeLists]:
-    """Yield the lists of each method, and of each trained recommender."""
-    for name in options.methods:
+    """Yield the lists of each method, and of the trained recommender in each folder."""
+    for name in options.untrained:
         yield from evaluation.lists(name, options, generator, open_generator)
-    for folder in options.trained:
+    for folder in folders:
         yield evaluation.trained_lists(folder, options)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from gpt4rec_es.errors import UsageError
+from gpt4rec_es.lab.baselines.baseline_options import BASELINE_NAMES
 from gpt4rec_es.lab.evaluation.methods import METHODS, MethodOptions
 from gpt4rec_es.lab.evaluation.night_rules import NightRules
 from gpt4rec_es.metrics.labels import CategoryLabels
@@ -22,7 +23,8 @@ class EvaluateOptions:
     the validation part as well, before the test. sample: maximum number of users. generator: None:
     the current one. night: rules of the product; None: none. trust: accept a generator
     whose training data is unknown. reranker, encoder: names of those that recipes use in place of
-    the ones that they name. trained: folders of trained recommenders to measure.
+    the ones that they name. trained: folders of trained recommenders to measure. models: where
+    trainings write their folders.
     """
 
     methods: tuple[str, ...]
@@ -41,6 +43,7 @@ class EvaluateOptions:
     reranker: str | None = None
     encoder: str | None = None
     trained: tuple[Path, ...] = ()
+    models: Path = Path(".models")
 
     def __post_init__(self) -> None:
         """Refuse unknown methods before anything is read."""
@@ -67,6 +70,29 @@ class EvaluateOptions:
             )
         if self.num_queries and min(self.num_queries) < 1:
             raise UsageError("The number of queries is below 1.", "Give --num-queries as 5,10.")
+
+    @property
+    def untrained(self) -> tuple[str, ...]:
+        """The methods that are no trained baselines."""
+        return tuple(name for name in self.methods if name not in BASELINE_NAMES)
+
+    def trained_folders(self, split: str) -> list[Path]:
+        """Return the folders of the methods that are trained baselines, and those given; once each.
+
+        Raises:
+            UsageError: a method was not trained on ``split``.
+        """
+        found = []
+        for name in self.methods:
+            if name in BASELINE_NAMES:
+                found.append(folder := self.models / f"{name}-{split}")
+                if not folder.is_dir():
+                    raise UsageError(
+                        f"There is no trained {name} of the split {split!r}: no folder {folder}.",
+                        f"Train it by `gpt4rec train baseline {name} --split {split}`, or give its "
+                        "folder as --trained.",
+                    )
+        return list(dict.fromkeys([*found, *self.trained]))
 
     @property
     def measured_recipes(self) -> tuple[Recipe, ...]:

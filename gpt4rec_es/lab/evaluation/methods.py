@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gpt4rec_es.errors import UsageError
+from gpt4rec_es.lab.baselines.baseline_options import BASELINE_NAMES
 from gpt4rec_es.lab.baselines.history_bm25 import HistoryBm25
 from gpt4rec_es.lab.baselines.popularity import Popularity
 from gpt4rec_es.lab.baselines.scored import CoPurchases, Hybrid, Scored, Scorer
@@ -19,8 +20,8 @@ from gpt4rec_es.protocols import Progress, Recommender, no_progress
 # Number of newest titles that become queries.
 _TITLES = {"last-title": 1, "last-3-titles": 3, "last-5-titles": 5}
 BASELINES = ("popularity", *_TITLES, "history-bm25", "co_purchases", "hybrid")
-# Methods whose queries or lists are made in made_lists.py.
-METHODS = (*BASELINES, "queries", "product")
+# Others than the baselines have their lists made in made_lists.py.
+METHODS = (*BASELINES, "queries", "product", *BASELINE_NAMES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,8 @@ def line_of(
 
 def _cost(evaluation: StoredEvaluation) -> Cost:
     options = evaluation.options
-    training = options.get("baseline", {}).get("training", {})
+    trained = options.get("baseline") or options.get("reranker") or {}
+    training = trained.get("training", {})
     serving = options.get("serving", {})
     seconds = training.get("seconds")
     return Cost(

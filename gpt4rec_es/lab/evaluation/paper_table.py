@@ -16,12 +16,13 @@ from gpt4rec_es.db.rows import evaluations as rows
 from gpt4rec_es.db.rows import splits as split_rows
 from gpt4rec_es.db.rows.evaluations import StoredEvaluation
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.lab.baselines.baseline_options import BASELINE_NAMES
+from gpt4rec_es.lab.baselines.baseline_options import BASELINE_NAMES, OF_KNOWN_USERS
 from gpt4rec_es.lab.evaluation.lists_of_users import recalls
 from gpt4rec_es.lab.evaluation.methods import BASELINES
 from gpt4rec_es.lab.evaluation.missing_cells import Missing, missing_cells
 from gpt4rec_es.lab.evaluation.paper_figures import COMPARED, PaperFigures
 from gpt4rec_es.lab.evaluation.paper_lines import Line, label_of, line_of, unmeasured
+from gpt4rec_es.lab.splits.protocols import OF_NEW_USERS
 from gpt4rec_es.metrics.significance import bootstrap_interval
 
 _SEED = 1
@@ -44,13 +45,18 @@ class Gain:
 
 @dataclass(frozen=True, slots=True)
 class PaperTable:
-    """The comparison. paper: the data set of the paper's figures; None: without them."""
+    """The comparison. paper: the data set of the paper's figures; None: without them.
+
+    users_by_items: measured methods with a vector per user to which all users of the split are new,
+    so that each is served by the mean of the vectors of the items of the history.
+    """
 
     split: str
     protocol: str
     part: str
     paper: str | None
     users: int
+    users_by_items: tuple[str, ...]
     ks: tuple[int, ...]
     lines: tuple[Line, ...]
     gains: tuple[Gain, ...]
@@ -84,6 +90,7 @@ def paper_table(
             cells = by_number.setdefault(one["evaluation_no"], {})
             cells[one["metric"], one["k"]] = one
         figures = PaperFigures(paper)
+        measured = {one.method for one in found if row.protocol in OF_NEW_USERS}
         lines = [line_of(one, by_number.get(one.evaluation_no, {}), ks, figures) for one in found]
         lines += unmeasured(lines, ks, figures)
         lines.sort(key=_place)
@@ -93,6 +100,7 @@ def paper_table(
             part,
             paper,
             row.n_test if part == "test" else row.n_validation,
+            tuple(name for name in OF_KNOWN_USERS if name in measured),
             tuple(ks),
             tuple(lines),
             tuple(_gains(connection, row.split_no, part, lines, ks)),

@@ -25,6 +25,8 @@ from gpt4rec_es.lab.splits.split import Split, check_split
 _FRACTIONS = (0.1, 0.1)
 # Protocols that hold out purchases of every user, so fractions do not apply.
 _OF_EVERY_USER = frozenset({"leave-one-out", "next-basket"})
+# Protocols that hold out whole users, so that training knows none of the evaluation users.
+OF_NEW_USERS = frozenset({"users", "gpt4rec"})
 
 
 @dataclass(frozen=True, slots=True)

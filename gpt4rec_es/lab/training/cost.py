@@ -2,29 +2,32 @@
 
 import resource
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 
-from gpt4rec_es.lab.training.fit_loop import EpochRow
-
-COST = ("seconds", "peak_memory_mb", "threads")
+_COST = ("seconds", "peak_memory_mb", "threads")
 # ru_maxrss is in kB, on macOS in bytes.
 _PER_MB = 1_000_000 if sys.platform == "darwin" else 1_000
 
 
-def training_cost(epochs: Sequence[EpochRow]) -> dict[str, Any]:
-    """Return seconds, peak memory in MB, and CPU threads.
+def training_cost(epochs: Iterable[float]) -> dict[str, Any]:
+    """Return seconds, peak memory in MB, and CPU threads, for a card.
 
-    The seconds are those of all epochs, also before a kill; the memory is that of this process.
+    epochs: seconds of each, also of those before a kill. The memory is that of this process.
     """
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
-        "seconds": round(sum(epoch.seconds for epoch in epochs), 1),
+        "seconds": round(sum(epochs), 1),
         "peak_memory_mb": round(peak / _PER_MB),
         "threads": torch.get_num_threads(),
     }
+
+
+def stored_cost(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the cost in a card, or nothing of cards of older versions, which know less."""
+    return {key: card[key] for key in _COST} if set(_COST) <= set(card) else {}
 
 
 def serving_cost(seconds: float, users: int) -> dict[str, Any]:

@@ -34,7 +34,8 @@ class StepLosses:
 class EpochRow:
     """One epoch: mean losses of its examples, and NDCG@10 after it (None: not measured).
 
-    seconds: duration with its measurement, in clock time.
+    seconds: duration with its measurement, and of the first epoch with the entry of its stage, in
+    clock time.
     """
 
     stage: int
@@ -128,11 +129,13 @@ class _Run:
         self.epochs: list[EpochRow] = []
         self.best_ndcg, self.best_epoch, self.next_epoch = -1.0, -1, 0
         self.best: dict[str, Any] = {}
+        self.started = time.monotonic()
         # weights_only: nothing in the file is executed.
         self.saved = torch.load(self.file, weights_only=True) if self.file.exists() else None
 
     def begin(self, number: int) -> None:
         """Enter a stage; the first one that is not finished goes on as saved."""
+        self.started = time.monotonic()
         epochs = self.options.stages[number][1]
         self.best_ndcg, self.best_epoch, self.next_epoch = -1.0, -1, 0
         if self.saved is not None and number < self.saved["stage"]:
@@ -151,7 +154,6 @@ class _Run:
         Returns False after an epoch without a batch: the learner has come to its limit.
         """
         learner, phase = self.learner, self.options.stages[number][0]
-        started = time.monotonic()
         learner.network.train()
         sums: dict[str, float] = {}
         count = 0
@@ -176,13 +178,14 @@ class _Run:
             raise self._diverged(epoch, phase)
         ndcg = learner.measure()
         means = {name: value / count for name, value in sums.items()}
-        seconds = round(time.monotonic() - started, 2)
+        seconds = round(time.monotonic() - self.started, 2)
         self.epochs.append(EpochRow(number, phase, epoch, means, ndcg, seconds))
         if ndcg is None or ndcg > self.best_ndcg:
             self.best_ndcg = -1.0 if ndcg is None else ndcg
             self.best_epoch = epoch
             self.best = learner.weights()
         self._save(number, epoch)
+        self.started = time.monotonic()
         return True
 
     def _diverged(self, epoch: int, phase: str) -> UsageError:

@@ -29,7 +29,10 @@ _USERS = 512  # validation users scored at a time
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """One epoch: mean losses of its examples, and NDCG@10 of validation users after it."""
+    """One epoch: mean losses of its examples, and NDCG@10 of validation users after it.
+
+    seconds: as in ``EpochRow``.
+    """
 
     stage: int
     phase: str
@@ -37,6 +40,7 @@ class Epoch:
     ranking_loss: float
     contrastive_loss: float
     ndcg: float | None
+    seconds: float
 
 
 def new_recommender(
@@ -81,7 +85,10 @@ def fit(
         "Lower --lr or --encoder-lr.",
     )
     rows = run_loop(_RerankerLearner(model, data, validation, options), loop, work, progress)
-    return [Epoch(row.stage, row.phase, row.epoch, **row.losses, ndcg=row.ndcg) for row in rows]
+    return [
+        Epoch(row.stage, row.phase, row.epoch, **row.losses, ndcg=row.ndcg, seconds=row.seconds)
+        for row in rows
+    ]
 
 
 class _RerankerLearner:

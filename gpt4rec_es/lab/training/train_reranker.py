@@ -3,7 +3,6 @@
 import hashlib
 import json
 import shutil
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from gpt4rec_es.encoders.network import pick_device, set_threads
 from gpt4rec_es.encoders.text_encoder import TextEncoder, open_encoder
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.splits.split import EvalUser
+from gpt4rec_es.lab.training.cost import stored_cost, training_cost
 from gpt4rec_es.lab.training.fit_reranker import Epoch, fit, new_recommender
 from gpt4rec_es.lab.training.reranker_data import RerankerData, read_reranker_data
 from gpt4rec_es.lab.training.reranker_options import RerankerOptions
@@ -72,7 +72,6 @@ def train_reranker(
             no GPT-2.
         DataError: the split leaks, or has nothing to learn from.
     """
-    started = time.monotonic()
     if output.exists():
         raise UsageError(
             f"{output} exists already.",
@@ -103,7 +102,7 @@ def train_reranker(
         "validation_ndcg": _of_result(epochs),
         "parameters": sum(weights.numel() for weights in model.parameters()),
         "device": device,
-        "seconds": round(time.monotonic() - started, 1),
+        **training_cost(epoch.seconds for epoch in epochs),
         "code_version": code_version(),
     }
     content_hash = save_recommender(model, output, card, read.serving)
@@ -144,9 +143,10 @@ class TrainedReranker:
         self._hash = folder_hash(folder)
 
     def described(self) -> dict[str, Any]:
-        """Return name, content hash and options, as plain values."""
+        """Return name, content hash, options and cost of the training, as plain values."""
         fixed = {"name": self._card["name"], "content_hash": self._hash}
-        return {"reranker": {**fixed, **self._card["options"]}}
+        cost = stored_cost(self._card)
+        return {"reranker": {**fixed, **self._card["options"], "training": cost}}
 
     def lists(
         self,

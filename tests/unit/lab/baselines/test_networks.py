@@ -423,12 +423,15 @@ def test_batches_follow_from_seed_and_epoch(make: Any) -> None:
     assert first(1, 0) != first(2, 0)
 
 
-@pytest.mark.parametrize("make", [bpr_mf, sasrec, youtube_dnn, bert4rec])
+@pytest.mark.parametrize("make", [bpr_mf, fm_bpr, sasrec, youtube_dnn, content_rec, bert4rec])
 def test_lists_leave_out_what_is_known_or_never_learned(make: Any) -> None:
     network = make().eval()
     users, histories = [0, -1, 2], [[0, 1, 2], [4, 5], []]
     lists = network.lists(users, histories, 10, [3])
-    assert [set(items) for items in lists] == [{4, 5}, {0, 1, 2}, {0, 1, 2, 4, 5}]
+    # Item 6 has metadata and no training event, item 7 neither.
+    new = {6} if network.reads_fields else set()
+    assert [set(items) - new for items in lists] == [{4, 5}, {0, 1, 2}, {0, 1, 2, 4, 5}]
+    assert all(new <= set(items) for items in lists)
     assert lists[2][0] == 1  # the most popular item for a user without a history
     assert network.lists(users, histories, 1, [3]) == [items[:1] for items in lists]
     assert network.lists([], [], 3) == []

@@ -32,7 +32,8 @@ OURS: dict[str, dict[str, Any]] = {
     "bert4rec": {**SEQUENCES, "length": 13, "heads": 2, "epochs": 40},
 }
 # Two standard errors of a fraction of .5 over the 800 users: chance of the users and of the seeds.
-TOLERANCE = 0.035
+# Pairs find less: so much would leave little more of their marks than popular items reach.
+TOLERANCE = {"bpr_mf": 0.02, "fm_bpr": 0.02, "sasrec": 0.035, "bert4rec": 0.035}
 
 
 @pytest.fixture(scope="module")
@@ -64,14 +65,14 @@ def test_ours_is_as_good_as_the_librarys(shop: Any, method: str, tmp_path: Path)
     if method in {"sasrec", "bert4rec"}:
         assert best["options"]["epochs"] == OURS[method]["epochs"]
     ours = measured(shop, method, tmp_path)
-    assert ours["recall"] >= best["recall"] - TOLERANCE
-    assert ours["ndcg"] >= best["ndcg"] - TOLERANCE
+    for metric, value in ours.items():
+        assert value >= best[metric] - TOLERANCE[method]
 
 
-def test_the_marks_are_above_what_less_learns(shop: Any) -> None:
-    marks = {method: rows[0]["recall"] for method, rows in shop["figures"].items()}
-    popularity = marks.pop("popularity")
-    assert min(marks.values()) - TOLERANCE > popularity
+@pytest.mark.parametrize("metric", ["recall", "ndcg"])
+def test_the_marks_are_above_what_less_learns(shop: Any, metric: str) -> None:
+    best = {method: rows[0][metric] for method, rows in shop["figures"].items()}
+    marks = {method: best[method] - tolerance for method, tolerance in TOLERANCE.items()}
+    assert min(marks.values()) > best["popularity"]
     # The order of purchases is half of what there is to learn, and pairs know nothing of it.
-    pairs = max(marks["bpr_mf"], marks["fm_bpr"])
-    assert min(marks["sasrec"], marks["bert4rec"]) - TOLERANCE > pairs
+    assert min(marks["sasrec"], marks["bert4rec"]) > max(best["bpr_mf"], best["fm_bpr"])
