@@ -17,6 +17,7 @@ from gpt4rec_es.lab.training.reranker_options import STAGES, RerankerOptions, St
 from gpt4rec_es.reranking.learning import LearningTowers, LossOptions
 from gpt4rec_es.reranking.metadata import MISSING, Metadata, RecommenderData
 from gpt4rec_es.reranking.recommenders import GPT2Recommender, GPT2RecommenderEnhanced
+from gpt4rec_es.reranking.tower_options import TowerOptions
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Row:
     changes: dict[str, Any] = field(default_factory=dict)
 
 
+_GATES: dict[str, Any] = {"use_attention": False}
+_SOME_UNKNOWN = {"attribute_dropout": 0.1}
 _CACHED, _DYNAMIC = STAGES["hybrid"]
 _BLOCKS = (Stage("cached", 70, 1e-3),)
 # A row of the batch is a whole history then, so that the usual number of examples makes few steps.
@@ -49,7 +52,7 @@ ROWS: dict[str, Row] = {
     "fast-no-contrast": Row(
         "no contrastive term", "fast", enhanced=False, changes={"contrastive_weight": 0.0}
     ),
-    "gates": Row("fields apart, gated", "fast", changes={"use_attention": False}),
+    "gates": Row("fields apart, gated", "fast", changes=_GATES),
     "no-finetune": Row("attention to fields instead of gates", "gates"),
     "sequence": Row(
         "100 items read in order; smaller batches", "no-finetune", _BLOCKS, changes=_ORDER
@@ -78,6 +81,9 @@ ROWS: dict[str, Row] = {
     "end-to-end": Row(
         "half the learning rate, more epochs", "adapters", STAGES["end-to-end"], learns="adapters"
     ),
+    "attributes": Row(
+        "a tenth of the users without attributes", "gates", changes=_GATES | _SOME_UNKNOWN
+    ),
     "longer": Row(
         "a second stage at half the learning rate",
         "no-finetune",
@@ -97,6 +103,17 @@ class RowOptions(RerankerOptions):
     own: tuple[Stage, ...] = ()
     most: tuple[int, ...] = ()
     lr_factor: float = 1.0
+    attribute_dropout: float = 0.0
+
+    @property
+    def towers(self) -> TowerOptions:
+        """The options of the towers."""
+        return TowerOptions(
+            self.user_mode,
+            self.history_length,
+            blocks=self.blocks,
+            attribute_dropout=self.attribute_dropout,
+        )
 
     @property
     def stages(self) -> tuple[Stage, ...]:

@@ -96,8 +96,12 @@ class TwoTowers(nn.Module):  # type: ignore[misc]
         if self.options.user_mode != "id":
             parts.append(self.history_vectors(histories, items, lookup, spots))
         query = sum(parts[1:], start=parts[0])
-        places = None if self.users is None else self.places_of_users(users)
-        return self.join_users(query, places, table)
+        if self.users is None:
+            return self.join_users(query, None, table)
+        if self.training and self.options.attribute_dropout:
+            dropped = torch.rand(len(users), device=users.device) < self.options.attribute_dropout
+            users = users.masked_fill(dropped, MISSING)
+        return self.join_users(query, self.places_of_users(users), table)
 
     def join_users(self, query: Any, places: Any, table: Any) -> Any:
         """Return user vectors of IDs and histories, with the texts at ``places``; None: of none."""

@@ -247,6 +247,26 @@ def test_equal_titles_are_no_negatives() -> None:
     ]
 
 
+def test_users_without_attributes_are_learned(encoder: TextEncoder) -> None:
+    """Where all users of the training have some, as if they had none."""
+    data = shop_data(with_users=True)
+    model = make(data, encoder, use_cache=True, user_mode="history", id_dropout=0.0)
+    users, histories = torch.zeros(400, dtype=torch.long), torch.zeros(400, 1, dtype=torch.long)
+    model.user_fusion.dropout.rate = model.item_fusion.dropout.rate = 0.0
+
+    def vectors(users: Any) -> Any:
+        with torch.no_grad():
+            return model.read(users, histories, torch.tensor([0])).users
+
+    model.eval()
+    served = [vectors(users)[:1], vectors(torch.full((400,), -1))[:1]]
+    model.train()
+    read = vectors(users)
+    differs = (read - served[0]).abs().amax(1) > 1e-5
+    assert 10 < differs.sum() < 90
+    torch.testing.assert_close(read[differs], served[1].expand(int(differs.sum()), -1))
+
+
 def test_items_of_one_title_are_not_contrasted(encoder: TextEncoder) -> None:
     def contrast(*titles: str) -> float:
         rows = [{"title": title} for title in titles]
