@@ -6,11 +6,13 @@ A text's vector depends on the text and the weights alone, never on the batch it
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from gpt4rec_es.encoders import network as networks
 from gpt4rec_es.encoders.batches import plan_batches
@@ -20,6 +22,8 @@ from gpt4rec_es.errors import UsageError
 Pooling = Literal["mean", "last"]
 # Token places of one pass through the network: some hundred MB of activations at GPT-2's size.
 _TOKEN_BUDGET = 8192
+# And where gradients are wanted, which need the activations of all layers: 1.3 GB at GPT-2's size.
+_LEARNING_BUDGET = 1024
 # Entries of a GPT-2's configuration that change its output with equal weights.
 _DECISIVE = (
     "n_head",
@@ -112,7 +116,11 @@ class TextEncoder(nn.Module):  # type: ignore[misc]  # torch leaves it untyped
             self.train(was_training)
 
     def encode_text_train(self, texts: Sequence[str]) -> Any:
-        """Return (texts, width) with gradients to the weights that learn, each text read once."""
+        """Return (texts, width) with gradients to the weights that learn, each text read once.
+
+        Activations are computed again when gradients are, so that memory does not grow with the
+        number of texts.
+        """
         return self._encode(texts)
 
     def content_hash(self, *, recompute: bool = False) -> str:
@@ -150,8 +158,11 @@ class TextEncoder(nn.Module):  # type: ignore[misc]  # torch leaves it untyped
         ]
         if not tokens:
             return torch.zeros(0, self.width, device=self.device)
-        batches = plan_batches([len(ids) for ids in tokens], 1, _TOKEN_BUDGET)
-        parts = [self(*self._pad([tokens[place] for place in batch])) for batch in batches]
+        learns = torch.is_grad_enabled() and not self.is_frozen
+        budget = _LEARNING_BUDGET if learns else _TOKEN_BUDGET
+        read = partial(checkpoint, self, use_reentrant=False) if learns else self
+        batches = plan_batches([len(ids) for ids in tokens], 1, budget)
+        parts = [read(*self._pad([tokens[place] for place in batch])) for batch in batches]
         read = torch.tensor([place for batch in batches for place in batch], device=self.device)
         places = torch.tensor([distinct[text] for text in texts], device=self.device)
         return torch.cat(parts)[torch.argsort(read)[places]]

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 import torch
 
+from gpt4rec_es.encoders import text_encoder
 from gpt4rec_es.encoders.text_encoder import TextEncoder, open_encoder, pool
 from gpt4rec_es.errors import UsageError
 from tests.encoders import save_tiny_gpt2
@@ -76,6 +77,32 @@ def test_gradients_reach_the_weights_in_training_only(encoder: TextEncoder) -> N
     assert gradient.abs().sum() > 0
     encoder.freeze()
     assert encoder.language_model.transformer.h[0].attn.c_attn.weight.grad is None
+
+
+def test_memory_of_learning_does_not_grow_with_the_texts(
+    encoder: TextEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [f"bag number {n} with {'ribbon ' * (n % 7)}" for n in range(60)]
+    encoder.unfreeze()
+    gradients, kept = [], []
+    for budget in (100_000, 64):
+        monkeypatch.setattr(text_encoder, "_LEARNING_BUDGET", budget)
+        encoder.zero_grad()
+        saved = []
+
+        def keep(tensor: Any, saved: list[int] = saved) -> Any:
+            saved.append(tensor.numel())
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            read = encoder.encode_text_train(texts)
+        read.square().sum().backward()
+        gradients.append(encoder.language_model.transformer.wte.weight.grad.clone())
+        kept.append(sum(saved))
+    torch.testing.assert_close(*gradients)
+    assert gradients[0].abs().sum() > 0
+    # Inputs and results of passes; activations of all layers are many times as large.
+    assert max(kept) < 4 * read.numel()
 
 
 def test_dropout_works_in_an_encoder_that_learns_only(tmp_path: Path) -> None:
