@@ -119,7 +119,7 @@ class TextEncoder(nn.Module):  # type: ignore[misc]  # torch leaves it untyped
         """Return (texts, width) with gradients to the weights that learn, each text read once.
 
         Activations are computed again when gradients are, so that memory does not grow with the
-        number of texts.
+        number of texts; until then neither weights nor phase may change.
         """
         return self._encode(texts)
 

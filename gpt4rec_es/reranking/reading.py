@@ -16,7 +16,6 @@ from gpt4rec_es.reranking.metadata import Metadata, collect_metadata
 
 _LEVELS = 3  # of a category path
 _PATHS = 4  # of an item in several categories, as films of several genres
-_SECOND = "category 2"
 # A year of release ends a title, as that of a film; rare ones are no field.
 _YEAR = re.compile(r"\(((?:18|19|20)\d\d)\)\s*$")
 _RAREST_YEARS = 0.05
@@ -29,17 +28,21 @@ _ATTRIBUTES = ("gender", "age", "occupation")
 class Reading:
     """Fields of items and users that a network reads, in its order.
 
-    price_edges: prices at which a band ends and the next one begins; empty: no prices.
+    price_edges: prices at which a band ends and the next one begins; empty: no prices. one_text:
+    several categories of an item are one text, as networks of older versions learned them.
     """
 
     item_fields: tuple[str, ...]
     price_edges: tuple[float, ...] = ()
     user_fields: tuple[str, ...] = ()
+    one_text: bool = False
 
     @classmethod
     def of_document(cls, document: Mapping[str, Any]) -> "Reading":
         """Return what ``as_dict`` described."""
-        return cls(**{name: tuple(values) for name, values in document.items()})
+        values = dict(document)
+        one_text = bool(values.pop("one_text", True))
+        return cls(**{name: tuple(value) for name, value in values.items()}, one_text=one_text)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the values as plain ones, for checkpoints."""
@@ -47,9 +50,7 @@ class Reading:
 
     def items(self, rows: Sequence[ItemFields]) -> Metadata:
         """Return the metadata of items; fields that the network does not read are left out."""
-        # Networks of a time or catalog without second categories read several as one text.
-        one_text = _SECOND not in self.item_fields
-        read = (_item(row, self.price_edges, one_text=one_text) for row in rows)
+        read = (_item(row, self.price_edges, one_text=self.one_text) for row in rows)
         chosen = [{name: one.get(name) for name in self.item_fields} for one in read]
         return collect_metadata(chosen, self.item_fields)
 

@@ -14,6 +14,7 @@ from gpt4rec_es.encoders.folder import open_checkpoint
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.baselines.baseline_folder import read_document
 from gpt4rec_es.lab.baselines.baseline_options import options_of
+from gpt4rec_es.lab.baselines.sasrec_text import require_text
 from gpt4rec_es.lab.baselines.train_baseline import (
     BaselineReport,
     decisive_hash,
@@ -61,7 +62,10 @@ def train_grid(
             "Choose without it, then train with the chosen options and number of epochs.",
         )
     read = read_numbered(engine, split, all_options[0])
-    start = {} if text is None else {"text": open_checkpoint(text).content_hash}
+    start = {}
+    if text is not None:
+        require_text(method, text, read.numbered)
+        start = {"text": open_checkpoint(text).content_hash}
     work = resumed_folder(output, decisive_hash(method, all_options, read, **start))
     finished = []
     for own, options in zip(combinations, all_options, strict=True):

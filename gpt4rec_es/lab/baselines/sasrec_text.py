@@ -34,7 +34,6 @@ class SasRecText(SasRec):
 def start_by_titles(
     network: SasRecText,
     titles: Sequence[str | None],
-    numbered: NumberedSplit,
     folder: Path | None,
 ) -> dict[str, Any]:
     """Let the item vectors of ``network`` begin as projected titles; return what made them.
@@ -57,7 +56,6 @@ def start_by_titles(
         made_by: dict[str, Any] = {"words": _WIDTH}
         read = _means_of_words(texts)
     else:
-        _require_unseen(folder, numbered)
         encoder = open_encoder(folder)
         made_by = {"path": str(folder), "content_hash": encoder.checkpoint.content_hash}
         read = encoder.encode_text(texts)
@@ -93,8 +91,14 @@ def _random_vector(word: str) -> Any:
     return np.random.default_rng(seed).standard_normal(_WIDTH)
 
 
-def _require_unseen(folder: Path, numbered: NumberedSplit) -> None:
-    """Refuse a generator of ours that did not learn from this split's training part alone."""
+def require_text(method: str, folder: Path, numbered: NumberedSplit) -> None:
+    """Refuse a GPT-2 for another method, or one of ours that learned more than the training part.
+
+    Raises:
+        UsageError: it is one of these.
+    """
+    if method != SasRecText.name:
+        raise UsageError(f"{method} does not read titles by a GPT-2.", "Leave --text out.")
     data = read_card(folder).get("data")
     if data is None:
         return  # a GPT-2 from elsewhere, which knows no purchases

@@ -21,7 +21,7 @@ from gpt4rec_es.lab.baselines.baseline_folder import NETWORKS, fingerprint, save
 from gpt4rec_es.lab.baselines.baseline_options import BaselineOptions, as_dict
 from gpt4rec_es.lab.baselines.fit_baseline import fit_baseline
 from gpt4rec_es.lab.baselines.network import BaselineData
-from gpt4rec_es.lab.baselines.sasrec_text import SasRecText, start_by_titles
+from gpt4rec_es.lab.baselines.sasrec_text import SasRecText, require_text, start_by_titles
 from gpt4rec_es.lab.splits.stored import load_split
 from gpt4rec_es.lab.training.cost import training_cost
 from gpt4rec_es.lab.training.numbered_split import NumberedSplit, number_split
@@ -71,9 +71,9 @@ def train_baseline(
         DataError: the split leaks, or has nothing to learn from, or to choose the best epoch by.
     """
     require_new(output)
-    if text is not None and method != SasRecText.name:
-        raise UsageError(f"{method} does not read titles by a GPT-2.", "Leave --text out.")
     read = read_numbered(engine, split, options)
+    if text is not None:
+        require_text(method, text, read.numbered)
     data = baseline_data(read)
     validation = read.numbered.validation
     _require_enough(data, split, chooses=not options.learn_validation, users=len(validation.users))
@@ -84,7 +84,7 @@ def train_baseline(
     start = {}
     if isinstance(network, SasRecText):
         titles = [one.title for one in read.fields]
-        start = {"text": start_by_titles(network, titles, read.numbered, text)}
+        start = {"text": start_by_titles(network, titles, text)}
     work = resumed_folder(output, decisive_hash(method, [options], read, **start))
     epochs = fit_baseline(network, data, validation, options, work, progress)
     with transaction(engine) as connection:

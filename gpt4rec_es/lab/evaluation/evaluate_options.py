@@ -80,8 +80,10 @@ class EvaluateOptions:
         """Return the folders of the methods that are trained baselines, and those given; once each.
 
         Raises:
-            UsageError: a method was not trained on ``split``.
+            UsageError: a method was not trained on ``split``, or its folder holds another one.
         """
+        from gpt4rec_es.lab.baselines.baseline_folder import read_document  # noqa: PLC0415 - torch
+
         found = []
         for name in self.methods:
             if name in BASELINE_NAMES:
@@ -92,7 +94,11 @@ class EvaluateOptions:
                         f"Train it by `gpt4rec train baseline {name} --split {split}`, or give its "
                         "folder as --trained.",
                     )
-        return list(dict.fromkeys([*found, *self.trained]))
+                if (held := read_document(folder)["method"]) != name:
+                    raise UsageError(
+                        f"{folder} holds a {held}, no {name}.", f"Give it as --trained {folder}."
+                    )
+        return list(dict.fromkeys(one.resolve() for one in (*found, *self.trained)))
 
     @property
     def measured_recipes(self) -> tuple[Recipe, ...]:

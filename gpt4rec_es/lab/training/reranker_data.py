@@ -12,7 +12,7 @@ from gpt4rec_es.errors import DataError
 from gpt4rec_es.lab.splits.stored import load_split
 from gpt4rec_es.lab.training.numbered_split import NumberedSplit, number_split
 from gpt4rec_es.reranking.metadata import RecommenderData
-from gpt4rec_es.reranking.reading import Serving, learn_reading
+from gpt4rec_es.reranking.reading import Reading, Serving, learn_reading
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,11 +27,15 @@ class RerankerData(NumberedSplit):
 
 
 def read_reranker_data(
-    engine: Engine, split_name: str, *, learn_validation: bool = False
+    engine: Engine,
+    split_name: str,
+    *,
+    learn_validation: bool = False,
+    reading: Reading | None = None,
 ) -> RerankerData:
     """Return the data of a split; nothing of its test part is among them.
 
-    learn_validation: see ``RerankerOptions``.
+    learn_validation: see ``RerankerOptions``. reading: of a trained one; None: anew.
 
     Raises:
         UsageError: there is no such split.
@@ -51,7 +55,7 @@ def read_reranker_data(
     item_nos = [one.item_no for one in fields]
     numbered = number_split(row, split, item_nos, learn_validation=learn_validation)
     known = [attributes.get(user_no, {}) for user_no in numbered.users]
-    reading = learn_reading(fields, known)
+    reading = reading or learn_reading(fields, known)
     data = RecommenderData(reading.items(fields), numbered.histories, reading.users(known))
     serving = Serving(tuple(item_ids[item_no] for item_no in numbered.items), reading)
     facts = {

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ from gpt4rec_es.reranking.checkpoint import (
     read_document,
     save_recommender,
 )
+from gpt4rec_es.reranking.reading import Reading
 from gpt4rec_es.reranking.registry import add_reranker
 from gpt4rec_es.version import code_version
 
@@ -91,7 +93,9 @@ def train_reranker(
     encoder = open_encoder(source["path"], device=device)
     source["content_hash"] = encoder.checkpoint.content_hash
     work = _work_folder(output, read, options, encoder)
+    started = time.monotonic()
     model = new_recommender(read.data, encoder, options).to(device)
+    reading = time.monotonic() - started  # of all texts by the GPT-2
     epochs = fit(model, read.data, read.validation, options, work, progress)
     card = {
         "name": name,
@@ -102,7 +106,7 @@ def train_reranker(
         "validation_ndcg": _of_result(epochs),
         "parameters": sum(weights.numel() for weights in model.parameters()),
         "device": device,
-        **training_cost(epoch.seconds for epoch in epochs),
+        **training_cost([reading, *(epoch.seconds for epoch in epochs)]),
         "code_version": code_version(),
     }
     content_hash = save_recommender(model, output, card, read.serving)
@@ -123,15 +127,21 @@ class TrainedReranker:
     method = "reranker"
 
     def __init__(self, engine: Engine, split: str, folder: Path, part: str = "test") -> None:
-        card = read_document(folder)["card"]
-        self._card = card
+        document = read_document(folder)
+        self._card = card = document["card"]
         learned = rerankers.learned_validation(card)
         if learned and part == "validation":
             raise UsageError(
                 f"The re-ranker in {folder} learned from the validation part.",
                 "Measure it on the test part.",
             )
-        self.read = read_reranker_data(engine, split, learn_validation=learned)
+        reading = document.get("reading")
+        self.read = read_reranker_data(
+            engine,
+            split,
+            learn_validation=learned,
+            reading=None if reading is None else Reading.of_document(reading),
+        )
         if card.get("data", {}).get("split_hash") != self.read.split.content_hash:
             raise UsageError(
                 f"The re-ranker in {folder} was not trained on the split {split!r}, so it may have "

@@ -27,7 +27,6 @@ from gpt4rec_es.lab.baselines.sasrec_text import (
 )
 from gpt4rec_es.lab.baselines.youtube_dnn import YouTubeDnn
 from gpt4rec_es.lab.sequences.sorted_batches import windows
-from gpt4rec_es.lab.training.numbered_split import NumberedSplit, ValidationUsers
 
 HISTORIES = [[0, 1, 2], [3, 1], [4], [5, 4, 3, 2, 1, 0]]
 BRANDS = ["x", "x", None, "y", None, "y", "x", None]
@@ -287,17 +286,16 @@ def test_titles_with_common_words_start_near_each_other() -> None:
     titles = ["red tea cup", "red tea pot", "garden gnome", "garden lamp", None, "blue tea cup"]
     network = SasRecText(BaselineData([[0, 1]], 6), options_of("sasrec_text", dim=3))
     before = network.items.weight.detach().clone()
-    numbered = NumberedSplit(None, {}, {}, [], ValidationUsers([], [], []), {})  # type: ignore[arg-type]
-    made_by = start_by_titles(network, titles, numbered, None)
+    made_by = start_by_titles(network, titles, None)
     items = network.items.weight.detach()
     cosine = torch.cosine_similarity(items[0], items, dim=1)
     assert min(cosine[1], cosine[5]) > max(cosine[2], cosine[3])
     assert torch.equal(items[4], before[4])  # no title
     assert torch.equal(items[6], before[6])  # padding
     again = SasRecText(BaselineData([[0, 1]], 6), options_of("sasrec_text", dim=3))
-    assert start_by_titles(again, titles, numbered, None) == made_by
+    assert start_by_titles(again, titles, None) == made_by
     with pytest.raises(UsageError, match="5 titles are too few"):
-        start_by_titles(sasrec(), titles, numbered, None)  # type: ignore[arg-type]
+        start_by_titles(sasrec(), titles, None)  # type: ignore[arg-type]
 
 
 def test_a_user_is_the_mean_of_the_newest_items() -> None:
