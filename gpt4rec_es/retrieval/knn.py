@@ -25,8 +25,8 @@ from gpt4rec_es.retrieval.msearch import ElasticRetriever
 # segments, so equal scores at the end (equal titles) are ordered by item id only if all are there.
 _BEYOND = 20
 # Candidates per search of a graph (HNSW); a flat index compares all vectors.
-_LEAST_CANDIDATES = 400
-_CANDIDATES_PER_HIT = 4
+_LEAST_CANDIDATES = 1000
+_CANDIDATES_PER_HIT = 10
 _MARK = "MARK"
 
 
