@@ -123,8 +123,8 @@ class RowOptions(RerankerOptions):
         """
         found = []
         for place, stage in enumerate(self.own):
-            most = self.most[place : place + 1] or self.most[-1:] or (stage.epochs,)
-            epochs = min(stage.epochs, *most)
+            most = self.most[min(place, len(self.most) - 1)] if self.most else stage.epochs
+            epochs = min(stage.epochs, most)
             found.append(replace(stage, epochs=epochs, lr=stage.lr * self.lr_factor))
         return tuple(found)
 

@@ -160,9 +160,9 @@ class TextEncoder(nn.Module):  # type: ignore[misc]  # torch leaves it untyped
             return torch.zeros(0, self.width, device=self.device)
         learns = torch.is_grad_enabled() and not self.is_frozen
         budget = _LEARNING_BUDGET if learns else _TOKEN_BUDGET
-        read = partial(checkpoint, self, use_reentrant=False) if learns else self
+        encode = partial(checkpoint, self, use_reentrant=False) if learns else self
         batches = plan_batches([len(ids) for ids in tokens], 1, budget)
-        parts = [read(*self._pad([tokens[place] for place in batch])) for batch in batches]
+        parts = [encode(*self._pad([tokens[place] for place in batch])) for batch in batches]
         read = torch.tensor([place for batch in batches for place in batch], device=self.device)
         places = torch.tensor([distinct[text] for text in texts], device=self.device)
         return torch.cat(parts)[torch.argsort(read)[places]]

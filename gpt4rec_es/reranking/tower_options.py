@@ -31,7 +31,8 @@ class TowerOptions:
         """Refuse unusable values."""
         if self.user_mode not in {"id", "history", "both"}:
             raise UsageError(f"{self.user_mode!r} is no user mode.", "Choose id, history or both.")
-        if self.history_length < 1 or not 0 <= min(self._dropout) <= max(self._dropout) < 1:
+        rates = (self.id_dropout, self.attribute_dropout)
+        if self.history_length < 1 or not all(0 <= rate < 1 for rate in rates):
             raise UsageError(
                 "The history length is below 1, or a dropout outside of 0 to 1.",
                 "Usual are 20 and 0.1.",
@@ -41,10 +42,6 @@ class TowerOptions:
                 f"{self.blocks} blocks cannot read histories with user mode {self.user_mode!r}.",
                 "Choose 0 blocks or more, and user mode history or both.",
             )
-
-    @property
-    def _dropout(self) -> tuple[float, float]:
-        return self.id_dropout, self.attribute_dropout
 
     def require_width(self, dim: int) -> None:
         """Refuse a width of the towers that blocks cannot divide among their heads."""

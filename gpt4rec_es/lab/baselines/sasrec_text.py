@@ -43,7 +43,7 @@ def start_by_titles(
     have otherwise. Items without a title keep their random vectors.
 
     Raises:
-        UsageError: no GPT-2 is in the folder, or it may have seen what is held out.
+        UsageError: no GPT-2 is in the folder, or there are too few titles.
     """
     rows = [row for row, title in enumerate(titles) if words_of(title)]
     texts = [str(titles[row]) for row in rows]

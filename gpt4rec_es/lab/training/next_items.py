@@ -43,14 +43,12 @@ class NextItems:
         first = 1 if options.user_mode == "history" else 0
         spans = []
         for user, history in enumerate(data.histories):
+            start, most = first, _SPAN
             if options.blocks:
-                begins, most = [max(first, len(history) - self._length)], self._length
-            else:
-                begins, most = list(range(first, len(history), _SPAN)), _SPAN
+                start, most = max(first, len(history) - self._length), self._length
             spans += [
                 (user, begin, min(begin + most, len(history)))
-                for begin in begins
-                if begin < len(history)
+                for begin in range(start, len(history), most)
             ]
         if not spans:
             raise DataError("There is no purchase to learn from.", "Import more purchases.")

@@ -28,15 +28,15 @@ def test_oldest_first() -> None:
     assert oldest_first(torch.zeros(0, 3).long())[0].shape == (0, 1)
 
 
-@pytest.mark.parametrize("blocks", [0, 1])
-@pytest.mark.parametrize(("user_mode", "first"), [("history", 1), ("both", 0), ("id", 0)])
+@pytest.mark.parametrize(
+    ("user_mode", "first", "blocks"),
+    [("history", 1, 0), ("history", 1, 1), ("both", 0, 0), ("both", 0, 1), ("id", 0, 0)],
+)
 def test_each_item_is_an_example_once(
     monkeypatch: pytest.MonkeyPatch, user_mode: Any, first: int, blocks: int
 ) -> None:
     """Or each of the newest ones, where blocks read them."""
     monkeypatch.setattr(next_items, "_SPAN", 3)
-    if blocks and user_mode == "id":
-        return
     data = shop_data(30)
     options = TowerOptions(user_mode, history_length=5, blocks=blocks)
     examples = NextItems(data, options, batch_size=20, samples=4, seed=3)
