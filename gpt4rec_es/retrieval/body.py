@@ -23,6 +23,16 @@ NOT_INACTIVE = {"term": {"is_active": False}}
 _MARK = "MARK"
 
 
+def require_depth(depth: int) -> None:
+    """Refuse a number of hits that no search can give.
+
+    Raises:
+        UsageError: ``depth`` is not between 1 and 10,000.
+    """
+    if not 1 <= depth <= MAX_DEPTH:
+        raise UsageError(f"The depth {depth} is not between 1 and {MAX_DEPTH}.")
+
+
 def search_body(text: str, depth: int, options: SearchOptions = ANY_TERM) -> dict[str, Any]:
     """Return the body of the search for the best ``depth`` active items."""
     return {

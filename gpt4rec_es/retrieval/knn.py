@@ -18,7 +18,7 @@ from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
 from gpt4rec_es.protocols import Encoder
 from gpt4rec_es.records import SearchResult
 from gpt4rec_es.retrieval.answers import Hits
-from gpt4rec_es.retrieval.body import HEADER, MAX_DEPTH, NOT_INACTIVE, bare
+from gpt4rec_es.retrieval.body import HEADER, MAX_DEPTH, NOT_INACTIVE, bare, require_depth
 from gpt4rec_es.retrieval.msearch import ElasticRetriever
 
 # Hits asked for beyond the depth: the nearest k are cut by Elasticsearch in the order of its
@@ -54,8 +54,7 @@ class KnnRetriever(ElasticRetriever):
             DataError: the index is deleted, or has no vectors of the encoder.
             DependencyError: a search could not be answered; it never becomes "no hits".
         """
-        if not 1 <= depth <= MAX_DEPTH:
-            raise UsageError(f"The depth {depth} is not between 1 and {MAX_DEPTH}.")
+        require_depth(depth)
         if options.encoder not in {None, self._encoder.content_hash}:
             raise UsageError("The search options name another encoder than the one that is open.")
         if not self._is_checked:

@@ -26,7 +26,7 @@ from gpt4rec_es.errors import DependencyError, UsageError
 from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
 from gpt4rec_es.records import SearchResult
 from gpt4rec_es.retrieval.answers import Hits, read_answers
-from gpt4rec_es.retrieval.body import MAX_DEPTH, Template
+from gpt4rec_es.retrieval.body import Template, require_depth
 
 # Parts of a response that are returned (filter_path).
 ANSWER_FILTER = (
@@ -103,8 +103,7 @@ class ElasticRetriever:
             DataError: Elasticsearch refuses a text (the message names it), or the index is deleted.
             DependencyError: a search could not be answered; it never becomes "no hits".
         """
-        if not 1 <= depth <= MAX_DEPTH:
-            raise UsageError(f"The depth {depth} is not between 1 and {MAX_DEPTH}.")
+        require_depth(depth)
         wanted = [search_text(text, options) for text in texts]
         distinct = list(dict.fromkeys(wanted))
         self._count(searches=len(distinct))

@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpt4rec_es.elastic.queries import search_text
-from gpt4rec_es.errors import UsageError
 from gpt4rec_es.options.lists import ANY_TERM, SearchOptions
 from gpt4rec_es.records import SearchResult
-from gpt4rec_es.retrieval.body import MAX_DEPTH
+from gpt4rec_es.retrieval.body import require_depth
 
 Vectors32 = NDArray[np.float32]
 # Function from texts to (texts, dims): rows of unit length, or zeros where no token is known.
@@ -75,8 +74,7 @@ class NearestTitles:
         Raises:
             UsageError: ``depth`` is not between 1 and 10,000.
         """
-        if not 1 <= depth <= MAX_DEPTH:
-            raise UsageError(f"The depth {depth} is not between 1 and {MAX_DEPTH}.")
+        require_depth(depth)
         return [
             SearchResult(
                 tuple(item_nos.tolist()),
