@@ -13,6 +13,11 @@ from torch.nn import functional
 
 from gpt4rec_es.encoders.dropout import Dropout
 
+# Standard deviation of vectors of items and places before training, as in BERT and GPT-2. A product
+# with a normed state has to say little at first: with larger ones (dim ** -0.5) a training began by
+# unlearning them, and needed several times the epochs.
+INITIAL_STD = 0.02
+
 
 class AttentionBlock(nn.Module):  # type: ignore[misc]  # torch leaves it untyped
     """Attention and a feed-forward layer, each behind a norm and beside a residual."""
@@ -64,13 +69,25 @@ class SequenceNetwork(nn.Module):  # type: ignore[misc]  # torch leaves it untyp
     ) -> None:
         """Add the layers; the embedding behind those of the items is that of padding."""
         self.items = nn.Embedding(n_items + 1, dim, padding_idx=n_items)
-        nn.init.normal_(self.items.weight, std=dim**-0.5)
+        nn.init.normal_(self.items.weight, std=INITIAL_STD)
         self.add_blocks(dim=dim, length=length, blocks=blocks, heads=heads, dropout=dropout)
 
-    def add_blocks(self, *, dim: int, length: int, blocks: int, heads: int, dropout: float) -> None:
-        """Add the layers but for the items, for vectors that come from elsewhere."""
+    def add_blocks(
+        self,
+        *,
+        dim: int,
+        length: int,
+        blocks: int,
+        heads: int,
+        dropout: float,
+        std: float = INITIAL_STD,
+    ) -> None:
+        """Add the layers but for the items, for vectors that come from elsewhere.
+
+        std: of the first vectors of places; about that of the items' components.
+        """
         self.places = nn.Embedding(length, dim)
-        nn.init.normal_(self.places.weight, std=dim**-0.5)
+        nn.init.normal_(self.places.weight, std=std)
         self.dropout = Dropout(dropout)
         self.blocks = nn.ModuleList([AttentionBlock(dim, heads, dropout) for _ in range(blocks)])
         self.norm = nn.LayerNorm(dim)

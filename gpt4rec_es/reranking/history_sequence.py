@@ -16,9 +16,10 @@ class HistorySequence(SequenceNetwork):
 
     def __init__(self, dim: int, length: int, blocks: int) -> None:
         super().__init__()
-        self.add_blocks(dim=dim, length=length, blocks=blocks, heads=HEADS, dropout=_DROPOUT)
         # Item vectors have components of about 1, those of places are smaller.
         self.scale = dim**-0.5
+        shape = {"dim": dim, "length": length, "blocks": blocks, "heads": HEADS}
+        self.add_blocks(**shape, dropout=_DROPOUT, std=self.scale)
 
     def forward(self, histories: Any, items: Any, lookup: Any, spots: Any = None) -> Any:
         """Return (examples, dim), each read from the beginning of a history.

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from gpt4rec_es.encoders.dropout import Dropout
-from gpt4rec_es.encoders.sequence_network import AttentionBlock, padded
+from gpt4rec_es.encoders.sequence_network import INITIAL_STD, AttentionBlock, padded
 from gpt4rec_es.lab.baselines.baseline_options import BaselineOptions
 from gpt4rec_es.lab.baselines.network import BaselineData, BaselineNetwork
 from gpt4rec_es.lab.sequences.item_softmax import drawn_items, item_softmax, sampling_chances
@@ -37,7 +37,7 @@ class Bert4Rec(BaselineNetwork):
         self.items = nn.Embedding(data.n_items + 2, dim, padding_idx=self.padding)
         self.ages = nn.Embedding(options.length, dim)
         for table in (self.items, self.ages):
-            nn.init.normal_(table.weight, std=dim**-0.5)
+            nn.init.normal_(table.weight, std=INITIAL_STD)
         self.dropout = Dropout(options.dropout)
         self.blocks = nn.ModuleList(
             [AttentionBlock(dim, options.heads, options.dropout) for _ in range(options.blocks)]
