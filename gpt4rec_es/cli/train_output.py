@@ -34,6 +34,7 @@ def print_report(report: "TrainReport") -> None:
         "loss per target token": card["validation_loss"],
         "reader's NDCG@10": card.get("reader_ndcg"),
         "nats per title": card["nats_per_title"],
+        "nats per written title": card.get("nats_per_written_title"),
         "by purchases": card.get("popularity_nats"),
     }
     shown = [f"{name} {value:.3f}" for name, value in figures.items() if value is not None]

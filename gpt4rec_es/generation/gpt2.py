@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from gpt4rec_es.generation.beam_searches import BeamSearch
     from gpt4rec_es.generation.priors import Priors
     from gpt4rec_es.generation.title_search.chooser import TitleChooser
+    from gpt4rec_es.generation.title_search.reader_chooser import ReaderChooser
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ class Gpt2Generator:
         self._networks: dict[str, Any] = {}
         self._priors: dict[str, Priors] = {}
         self._titles: CatalogTitles | None = None
-        self._choosers: dict[tuple[str, int], TitleChooser] = {}
+        self._choosers: dict[tuple[str, int], TitleChooser | ReaderChooser] = {}
         form = self._checkpoint.prompt_form
         if prompt_titles is not None and prompt_titles != form.titles:
             log.warning(
@@ -168,22 +169,20 @@ class Gpt2Generator:
             ValueError: a title is not in the catalog, or it does not choose.
         """
         from gpt4rec_es.generation.beam_searches import open_beam_search  # noqa: PLC0415 - loads torch
-        from gpt4rec_es.generation.title_search.chooser import title_ids  # noqa: PLC0415
 
         self._beam_search = self._beam_search or open_beam_search(self._options.beam_search)
         decoding = Decoding()
         network = self._network(decoding.dtype, self._beam_search)
         self._inputs.prepare(network, prompts)
-        ids = title_ids(titles, self._tokenizer, decoding.max_new_tokens)
         with overflow_named(str(self._checkpoint.folder), decoding.dtype):
-            return self._chooser(network, decoding).logprobs(self._inputs.ids(prompts), ids)
+            return self._chooser(network, decoding).logprobs(self._inputs.ids(prompts), titles)
 
     def _prior_logprobs(
         self,
         network: Any,
         beams: "list[list[Hypothesis]]",
         decoding: Decoding,
-        chooser: "TitleChooser | None",
+        chooser: "TitleChooser | ReaderChooser | None",
     ) -> list[list[float | None]]:
         """Return the log-probability of each hypothesis after the bare frame; None: not needed."""
         if not decoding.prior_weight:
@@ -196,19 +195,20 @@ class Gpt2Generator:
         found = iter(prior_logprobs([h.token_ids for own in beams for h in own]))
         return [list(islice(found, len(hypotheses))) for hypotheses in beams]
 
-    def _chooser(self, network: Any, decoding: Decoding) -> "TitleChooser":
-        from gpt4rec_es.generation.title_search.chooser import (  # noqa: PLC0415 - loads torch
-            TitleChooser,
-            title_ids,
-        )
+    def _chooser(self, network: Any, decoding: Decoding) -> "TitleChooser | ReaderChooser":
+        from gpt4rec_es.generation.title_search import chooser, reader_chooser  # noqa: PLC0415 - torch
 
         if self._titles is None:
             raise ValueError("A generator that writes freely cannot choose titles.")
         key = (decoding.dtype, decoding.max_new_tokens)
         if key not in self._choosers:
             texts = self._titles.texts
-            ids = title_ids(texts, self._tokenizer, decoding.max_new_tokens)
-            self._choosers[key] = TitleChooser(network, texts, ids, self._inputs.frame)
+            ids = chooser.title_ids(texts, self._tokenizer, decoding.max_new_tokens)
+            self._choosers[key] = (
+                reader_chooser.ReaderChooser(self._inputs, texts, ids)
+                if isinstance(self._inputs, HistoryInputs)
+                else chooser.TitleChooser(network, texts, ids, self._inputs.frame)
+            )
         return self._choosers[key]
 
     def _network(self, dtype: str, beam_search: "BeamSearch") -> Any:

@@ -10,8 +10,8 @@ from gpt4rec_es.prompts.keys import hash128
 from gpt4rec_es.prompts.template import prompt_text, target_text, titles_in
 from gpt4rec_es.prompts.title_lines import titles_of
 
-# Histories that are read at once.
-_ROWS = 512
+# Histories, and titles, that are read at once.
+_ROWS, _TITLES = 512, 10_000
 
 
 class WordInputs:
@@ -54,6 +54,7 @@ class HistoryInputs:
         self._prefix, self._first = checkpoint.reader.prefix, checkpoint.vocabulary
         self.frame = self._row(0)
         self._reader: Any = None
+        self._states: Any = None
         self._numbers: dict[bytes, int] = {}
 
     def ids(self, prompts: Sequence[str]) -> list[list[int]]:
@@ -78,32 +79,45 @@ class HistoryInputs:
 
         histories = [[], *map(titles_of, prompts)]
         # Rounding depends on the width of a batch, so histories of like length are read together.
-        parts = torch.empty(len(histories), self._prefix, decoder.config.hidden_size)
+        states = torch.empty(len(histories), self._reader.shape.dim)
         order = sorted(range(len(histories)), key=lambda place: len(histories[place]))
-        with torch.inference_mode():
+        with torch.no_grad():
             for start in range(0, len(order), _ROWS):
                 places = order[start : start + _ROWS]
-                read = self._read([histories[place] for place in places])
-                parts[places] = read.cpu()
-        decoder.get_input_embeddings().vectors = parts.flatten(0, 1).to(decoder.device)
+                states[places] = self._read([histories[place] for place in places]).cpu()
+            self._states = states.to(self._reader.start.device)
+            prefixes = self._reader.prefixes(self._states).flatten(0, 1)
+        decoder.get_input_embeddings().vectors = prefixes.to(decoder.device)
+
+    def states(self, prompts: Sequence[Sequence[int]]) -> Any:
+        """Return the reader's states of prompts given as ``ids``, (prompts, dim)."""
+        return self._states[[(ids[0] - self._first) // self._prefix for ids in prompts]]
+
+    def title_vectors(self, titles: Sequence[str]) -> Any:
+        """Return the reader's vectors of display titles, (titles, dim)."""
+        import torch  # noqa: PLC0415 - slow to import
+
+        from gpt4rec_es.encoders.history_reader import padded_tokens  # noqa: PLC0415 - loads torch
+
+        reader = self._reader
+        device, unknown = reader.start.device, reader.shape.titles
+        found = torch.empty(len(titles), reader.shape.dim, device=device)
+        with torch.no_grad():
+            for start in range(0, len(titles), _TITLES):
+                part = titles[start : start + _TITLES]
+                numbers = torch.tensor([self._numbers.get(hash128(one), unknown) for one in part])
+                encoded = self._tokenizer.encode_all([target_text(one) for one in part])
+                own = reader.title_vectors(numbers.to(device), padded_tokens(encoded).to(device))
+                found[start : start + _TITLES] = own
+        return found
 
     def _row(self, row: int) -> list[int]:
         first = self._first + row * self._prefix
         return list(range(first, first + self._prefix))
 
     def _read(self, histories: Sequence[Sequence[str]]) -> Any:
-        """Return (histories, prefix, width)."""
-        import torch  # noqa: PLC0415 - slow to import
-
-        from gpt4rec_es.encoders.history_reader import padded_tokens  # noqa: PLC0415 - loads torch
-
-        reader = self._reader
+        """Return the states of histories, (histories, dim)."""
         titles = sorted({title for history in histories for title in history})
         places = {title: place for place, title in enumerate(titles)}
-        unknown = reader.shape.titles
-        numbers = torch.tensor([self._numbers.get(hash128(one), unknown) for one in titles])
-        tokens = padded_tokens(self._tokenizer.encode_all([target_text(one) for one in titles]))
-        device = reader.start.device
-        vectors = reader.title_vectors(numbers.long().to(device), tokens.to(device))
         rows = [[places[title] for title in history] for history in histories]
-        return reader.prefixes(reader.last_states(vectors, rows))
+        return self._reader.last_states(self.title_vectors(titles), rows)

@@ -1,6 +1,6 @@
 """A network that chooses among titles: search, and the probability of given titles."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gpt4rec_es.encoders.tokenizer import PromptTokenizer
@@ -20,6 +20,18 @@ def title_ids(
     """
     encoded = tokenizer.encode_all([target_text(title) for title in titles])
     return [(*ids, tokenizer.end_id)[:most] for ids in encoded]
+
+
+def leaves_of(titles: Sequence[str], leaves: Mapping[str, int]) -> list[int]:
+    """Return the leaf of each display title.
+
+    Raises:
+        ValueError: a title is not in the catalog.
+    """
+    try:
+        return [leaves[title] for title in titles]
+    except KeyError as error:
+        raise ValueError(f"A title is not in the catalog: {error}.") from error
 
 
 class TitleChooser:
@@ -51,15 +63,13 @@ class TitleChooser:
         barred = [[self.leaves[title] for title in own] for own in bought]
         return search_titles(self._network, prompts, self._trie, num_beams, barred)
 
-    def logprobs(
-        self, prompts: Sequence[Sequence[int]], titles: Sequence[Sequence[int]]
-    ) -> list[float]:
-        """Return the natural-log probability of each title (token ids) after its prompt.
+    def logprobs(self, prompts: Sequence[Sequence[int]], titles: Sequence[str]) -> list[float]:
+        """Return the natural-log probability of each display title after its prompt.
 
         Raises:
-            ValueError: a title is not in the trie.
+            ValueError: a title is not in the catalog.
         """
-        leaves = [self._trie.leaf(ids) for ids in titles]
+        leaves = leaves_of(titles, self.leaves)
         return title_logprobs(self._network, prompts, leaves, self._trie)
 
     def priors(self, titles: Sequence[Sequence[int]]) -> list[float]:

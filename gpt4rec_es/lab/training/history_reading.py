@@ -170,6 +170,27 @@ def known_scores(reader: HistoryReader, data: NumberedTitles) -> Any:
     return scores
 
 
+def reader_nats(reader: HistoryReader, data: NumberedTitles, others: Any) -> float | None:
+    """Return the mean -log p of next titles of validation users; None: there are none.
+
+    others: tokens of titles that may be chosen, too, and that no history has, (titles, longest).
+    """
+    if not data.targets:
+        return None
+    device = reader.start.device
+    unknown = torch.full((len(others),), reader.shape.titles, device=device)
+    found: list[float] = []
+    with torch.no_grad():
+        vectors = all_vectors(reader, data)
+        every = torch.cat((vectors, reader.title_vectors(unknown, others.to(device))))
+        for start in range(0, len(data.read), _FEWEST_USERS):
+            part = slice(start, start + _FEWEST_USERS)
+            states = reader.last_states(vectors, data.read[part])
+            logprobs = (states @ every.T).log_softmax(1).cpu()
+            found += logprobs.gather(1, torch.tensor(data.targets[part])[:, None])[:, 0].tolist()
+    return -sum(found) / len(found)
+
+
 def fitted_temperature(reader: HistoryReader, data: NumberedTitles) -> float:
     """Return the divisor of scores that makes targets of validation users likeliest; 1 without any.
 

@@ -34,6 +34,7 @@ from gpt4rec_es.lab.training.history_reading import (
     ReaderLearner,
     fitted_temperature,
     number_titles,
+    reader_nats,
     token_rarities,
 )
 from gpt4rec_es.lab.training.history_writing import WriterLearner, WritingOptions, prefix_nats
@@ -41,7 +42,7 @@ from gpt4rec_es.lab.training.run_phase import PhaseResult
 from gpt4rec_es.lab.training.save import save_folder, work_folder
 from gpt4rec_es.lab.training.title_targets import TitleTargets
 from gpt4rec_es.lab.training.validation import nats_by_purchases
-from gpt4rec_es.prompts.template import target_text
+from gpt4rec_es.prompts.template import display_title, target_text
 from gpt4rec_es.protocols import Progress
 from gpt4rec_es.records import PromptForm
 from gpt4rec_es.version import code_version
@@ -101,16 +102,18 @@ def train_history_network(
     temperature = fitted_temperature(joint.reader, numbered)
     if options.start is None:
         _begin_as_reader(joint)
+    _divide_scores(joint.reader, temperature)
     written = _train_decoder(
         joint,
         numbered,
         title_ids(titles, tokenizer, options.reserve),
         options,
-        temperature,
         work / "decoder",
         _counted(progress, math.ceil(options.new_epochs), total),
         ends,
     )
+    new = sorted({display_title(one) for one in data.catalog_titles if one} - {*titles, ""})
+    others = tokenizer.encode_all([target_text(title) for title in new])
     card = {
         "data": data.facts,
         "options": options.as_dict(),
@@ -119,11 +122,12 @@ def train_history_network(
         "model_type": HISTORY,
         "parameters": sum(w.numel() for part in joint for w in part.parameters()),
         "validation_loss": None,
-        "nats_per_title": prefix_nats(
+        "nats_per_title": reader_nats(joint.reader, numbered, padded_tokens(others)),
+        "nats_per_written_title": prefix_nats(
             joint,
             numbered,
             title_ids(titles, tokenizer, options.reserve),
-            title_ids([one for one in data.catalog_titles if one], tokenizer, options.reserve),
+            title_ids(new, tokenizer, options.reserve),
         ),
         "popularity_nats": nats_by_purchases(data),
         "reader_ndcg": max((row.ndcg for row in epochs if row.ndcg is not None), default=None),
@@ -175,7 +179,6 @@ def _train_decoder(
     data: NumberedTitles,
     titles: Sequence[Sequence[int]],
     options: TrainingOptions,
-    temperature: float,
     work: Path,
     progress: Progress,
     ends: float | None,
@@ -187,7 +190,6 @@ def _train_decoder(
         warmup_steps=options.warmup_steps,
         states=options.batch_size,
         seed=options.seed,
-        temperature=temperature,
         seconds=max(ends - time.monotonic(), 1.0) if ends else None,
         mixed=_is_mixed(options, networks.pick_device(options.device)),
     )
@@ -204,6 +206,14 @@ def _train_decoder(
 
 
 _ADVICE = "Lower --lr or --pretrain-lr."
+
+
+def _divide_scores(reader: HistoryReader, temperature: float) -> None:
+    """Divide the scores of titles by ``temperature``; the decoder reads states as before."""
+    with torch.no_grad():
+        for weight in (reader.norm.weight, reader.norm.bias):
+            weight.div_(temperature)
+        reader.prefix.weight.mul_(temperature)
 
 
 def _begin_as_reader(network: HistoryNetwork) -> None:

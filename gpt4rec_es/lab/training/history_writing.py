@@ -33,8 +33,8 @@ _BOUGHT, _WHOLE = 0.3, 0.05
 class WritingOptions:
     """Options of the decoder's training.
 
-    states: of histories per step, about. temperature: divisor of the reader's scores. seconds:
-    limit, at which the learning rate has come to 0. mixed: products in 16 bits.
+    states: of histories per step, about. seconds: limit, at which the learning rate has come to 0.
+    mixed: products in 16 bits.
     """
 
     epochs: float
@@ -43,7 +43,6 @@ class WritingOptions:
     warmup_steps: int
     states: int
     seed: int
-    temperature: float = 1.0
     seconds: float | None = None
     mixed: bool = False
 
@@ -190,7 +189,7 @@ class WriterLearner:
 
     def _chances(self, states: Any) -> Any:
         """Return the reader's probabilities, (states, titles)."""
-        return (states @ self._vectors.T / self._options.temperature).softmax(1).cpu()
+        return (states @ self._vectors.T).softmax(1).cpu()
 
     def _by_leaf(self, chances: Any) -> Any:
         """Return (states, leaves); titles of one leaf are added up."""

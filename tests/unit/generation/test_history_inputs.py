@@ -1,6 +1,7 @@
 """Queries of a generator that reads vectors, against a plain computation without any cache."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ import torch
 from gpt4rec_es.encoders.folder import open_checkpoint
 from gpt4rec_es.encoders.history_network import open_history_network
 from gpt4rec_es.encoders.history_reader import padded_tokens
+from gpt4rec_es.generation import inputs
 from gpt4rec_es.generation.factory import open_generator
+from gpt4rec_es.generation.title_search import reader_chooser
 from gpt4rec_es.options.night import GeneratorOptions
 from gpt4rec_es.prompts.catalog_titles import catalog_titles
 from gpt4rec_es.prompts.keys import hash128
@@ -19,6 +22,8 @@ from gpt4rec_es.prompts.title_lines import lines_of
 from gpt4rec_es.records import Decoding, GeneratedQuery
 from tests.trained import TITLES
 
+# With a title that training does not know.
+CATALOG = [*TITLES, "garden set of four spoons", "garden umbrella"]
 # Known titles, unknown ones, none, and more than the four that are read.
 HISTORIES = [
     ["vintage clock", "vintage bag"],
@@ -39,17 +44,24 @@ class Plain:
         self.tokenizer = open_checkpoint(folder).tokenizer
         self.reader, self.decoder = open_history_network(folder, "fp32", "cpu")
 
+    def vector(self, title: str) -> torch.Tensor:
+        """Return (dim,), the reader's vector of a title."""
+        ids = padded_tokens([self.tokenizer.encode(target_text(title))])
+        number = self.reader.numbers().get(hash128(title), self.reader.shape.titles)
+        found: torch.Tensor = self.reader.title_vectors(torch.tensor([number]), ids)[0]
+        return found
+
+    def state(self, history: Sequence[str]) -> torch.Tensor:
+        """Return (dim,), the reader's state after a history."""
+        hidden = [self.reader.start]
+        hidden += [self.vector(title) for title in history[-self.reader.shape.length :]]
+        found: torch.Tensor = self.reader.read_vectors(torch.stack(hidden)[None])[0, -1]
+        return found
+
     def next_logprobs(self, history: Sequence[str], tokens: Sequence[int]) -> torch.Tensor:
         """Return (vocabulary,), log-probabilities of the token after ``tokens``."""
-        reader, known = self.reader, self.reader.numbers()
-        hidden = [reader.start]
-        for title in history[-reader.shape.length :]:
-            ids = padded_tokens([self.tokenizer.encode(target_text(title))])
-            number = known.get(hash128(title), reader.shape.titles)
-            hidden.append(reader.title_vectors(torch.tensor([number]), ids)[0])
-        state = reader.read_vectors(torch.stack(hidden)[None])[0, -1]
+        prefix = self.reader.prefixes(self.state(history)[None])[0]
         words = self.decoder.lm_head.weight
-        prefix = reader.prefixes(state[None])[0]
         inputs = torch.cat((prefix, words[list(tokens)]))[None]
         logits = self.decoder(inputs_embeds=inputs, use_cache=False).logits[0, -1]
         found: torch.Tensor = logits.double().log_softmax(0)
@@ -63,22 +75,10 @@ class Plain:
         return float(sum(steps))
 
     def title_logprobs(self, history: Sequence[str]) -> dict[str, float]:
-        """Return the log-probability of each title, renormalised over what can follow."""
-        all_ids = {
-            title: (*self.tokenizer.encode(target_text(title)), self.tokenizer.end_id)
-            for title in set(TITLES)
-        }
-        found = {}
-        for title, ids in all_ids.items():
-            total = 0.0
-            for place, token in enumerate(ids):
-                may_follow = {
-                    other[place] for other in all_ids.values() if other[:place] == ids[:place]
-                }
-                logprobs = self.next_logprobs(history, ids[:place])
-                total += float(logprobs[token] - logprobs[sorted(may_follow)].logsumexp(0))
-            found[title] = total
-        return found
+        """Return the log-probability of each title of the catalog by the reader."""
+        state = self.state(history)
+        scores = torch.stack([self.vector(title) @ state for title in CATALOG])
+        return dict(zip(CATALOG, scores.log_softmax(0).tolist(), strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def plain(vectors_folder: Path) -> Plain:
 def generations(folder: Path, decoding: Decoding) -> list[tuple[GeneratedQuery, ...]]:
     generator = open_generator("gpt2", folder, GeneratorOptions(device="cpu", threads=1))
     if decoding.mode == "titles":
-        generator = generator.choosing(catalog_titles(TITLES))
+        generator = generator.choosing(catalog_titles(CATALOG))
     found = generator.generate([lines_of(history) for history in HISTORIES], decoding)
     return [generation.queries for generation in found]
 
@@ -122,8 +122,49 @@ def test_the_best_titles_are_those_of_an_exhaustive_search(
             assert query.sum_logprob == pytest.approx(wanted[query.text], abs=2e-4)
 
 
+def test_priors_are_those_of_an_empty_history(vectors_folder: Path, plain: Plain) -> None:
+    personal = replace(TITLES_MODE, prior_weight=0.5)
+    with torch.inference_mode():
+        everybody = plain.title_logprobs([])
+        wanted = [plain.title_logprobs(history) for history in HISTORIES]
+    for own, queries in zip(wanted, generations(vectors_folder, personal), strict=True):
+        found = [query.prior_logprob for query in queries]
+        assert found == pytest.approx([everybody[query.text] for query in queries], abs=2e-4)
+        scores = [own[query.text] - 0.5 * everybody[query.text] for query in queries]
+        assert scores == sorted(scores, reverse=True)
+
+
+def test_titles_cut_to_equal_tokens_are_one_choice(vectors_folder: Path, plain: Plain) -> None:
+    decoding = replace(TITLES_MODE, max_new_tokens=2)
+    choosing = open_generator("gpt2", vectors_folder).choosing(catalog_titles(CATALOG))
+    found = choosing.generate([lines_of([])], decoding)[0].queries
+    with torch.inference_mode():
+        logprobs = plain.title_logprobs([])
+    chances: dict[tuple[int, ...], float] = {}
+    for title, logprob in logprobs.items():
+        begin = tuple(plain.tokenizer.encode(target_text(title))[:2])
+        chances[begin] = chances.get(begin, 0.0) + np.exp(logprob)
+    assert len(chances) < len(CATALOG)
+    best = sorted(chances, key=lambda begin: -chances[begin])[:3]
+    texts = plain.tokenizer.decode_all(best)
+    assert [query.text for query in found] == [text.strip() for text in texts]
+    assert [np.exp(query.sum_logprob) for query in found] == pytest.approx(
+        [chances[begin] for begin in best], rel=1e-3
+    )
+
+
+def test_memory_is_bounded_by_parts_of_the_prompts(
+    vectors_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = generations(vectors_folder, TITLES_MODE)
+    monkeypatch.setattr(reader_chooser, "_SCORES", 2 * len(CATALOG))
+    monkeypatch.setattr(inputs, "_TITLES", 4)
+    for one, other in zip(whole, generations(vectors_folder, TITLES_MODE), strict=True):
+        assert [query.text for query in one] == [query.text for query in other]
+
+
 def test_likelihoods_of_given_titles_are_exact(vectors_folder: Path, plain: Plain) -> None:
-    choosing = open_generator("gpt2", vectors_folder).choosing(catalog_titles(TITLES))
+    choosing = open_generator("gpt2", vectors_folder).choosing(catalog_titles(CATALOG))
     prompts = [lines_of(history) for history in HISTORIES]
     found = choosing.title_logprobs(prompts, ["garden clock"] * len(prompts))
     with torch.inference_mode():
