@@ -1,7 +1,8 @@
 """Train the reader of histories as a SASRec learns: each place predicts the next title.
 
 The score of a title is the product of its vector and the state before it; the loss is cross-entropy
-over sampled titles (item_softmax.py). A title's vector is that of its text plus its own.
+over sampled titles (item_softmax.py), or over all of a small catalog. A title's vector is that of
+its text plus its own.
 """
 
 import math
@@ -17,14 +18,15 @@ import torch
 
 from gpt4rec_es.encoders.history_reader import HistoryReader
 from gpt4rec_es.lab.sequences.item_softmax import drawn_items, item_softmax, sampling_chances
-from gpt4rec_es.lab.sequences.sorted_batches import sorted_batches
+from gpt4rec_es.lab.sequences.sorted_batches import sorted_batches, windows
 from gpt4rec_es.lab.training.dataset import Histories
 from gpt4rec_es.lab.training.fit_loop import StepLosses
 from gpt4rec_es.metrics.accuracy import Targets
 from gpt4rec_es.metrics.lists import as_lists
 
 _K = 10
-_SAMPLES = 256
+# Titles of a loss; of a catalog of few titles all, which learns more per second.
+_SAMPLES, _FEW_TITLES = 256, 5_000
 _STEP = 512  # histories read at a time
 # Scores of users kept back for all titles that are held in memory, and users whatever the catalog.
 _SCORES, _FEWEST_USERS = 100_000_000, 100
@@ -89,23 +91,26 @@ class ReaderLearner:
         """Do nothing: there is one stage."""
 
     def batches(self, seed: int) -> Iterator[tuple[list[list[int]], Any]]:
-        """Return histories with their next titles, and negatives."""
+        """Return histories with their next titles, in windows of whole ones, and negatives."""
         random = np.random.default_rng((self._seed, seed))
-        most = self.network.shape.length + 1
-        rows = [own[-most:] for own in self._data.histories]
+        most, titles = self.network.shape.length + 1, self.network.shape.titles
+        rows = windows(self._data.histories, most, 1, random, whole=True)
+        samples = _SAMPLES if titles > _FEW_TITLES else 0
         for chosen in sorted_batches(list(map(len, rows)), self._size, random):
             if self._deadline is not None and time.monotonic() > self._deadline:
                 return
-            yield [rows[row] for row in chosen], drawn_items(self._chances, _SAMPLES, random)
+            own = [list(rows[row]) for row in chosen]
+            yield own, drawn_items(self._chances, samples, random)
 
     def losses(self, batch: tuple[list[list[int]], Any]) -> StepLosses:
         """Return the mean cross-entropy of all titles of a batch."""
         rows, negatives = batch
         reader = self.network
         device = reader.start.device
-        # Only titles of the batch are needed.
         joined = np.concatenate([*rows, negatives.numpy()])
-        titles, places = np.unique(joined, return_inverse=True)
+        titles, places = np.arange(reader.shape.titles), joined
+        if len(negatives):  # only titles of the batch are needed
+            titles, places = np.unique(joined, return_inverse=True)
         numbers = torch.from_numpy(titles)
         vectors = reader.title_vectors(numbers.to(device), self._data.tokens[numbers].to(device))
         ends = np.cumsum([0, *map(len, rows)])

@@ -1,0 +1,61 @@
+"""What the reader of histories learns: every title of a history, among all or sampled ones."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+from torch.nn import functional
+
+from gpt4rec_es.encoders.history_reader import HistoryReader, padded_tokens
+from gpt4rec_es.encoders.reader_shape import ReaderShape
+from gpt4rec_es.lab.training import history_reading
+from gpt4rec_es.lab.training.dataset import collect_histories
+from gpt4rec_es.lab.training.history_reading import (
+    NumberedTitles,
+    ReaderLearner,
+    all_vectors,
+    number_titles,
+)
+
+HISTORIES = [["a", "b", "c", "d", "e"], ["b", "d"], ["e", "a", "c"]]
+
+
+def learner() -> tuple[ReaderLearner, NumberedTitles]:
+    torch.manual_seed(1)
+    reader = HistoryReader(ReaderShape(titles=5, dim=4, length=3), 10, 4, 0.0)
+    tokens = padded_tokens([[1], [2], [3, 4], [5], [6]])
+    data = number_titles(collect_histories(HISTORIES), collect_histories([]), tokens)
+    return ReaderLearner(reader, data, 1e-2, 2, 1), data
+
+
+def test_titles_of_histories_longer_than_what_is_read_are_learned_too() -> None:
+    reader, data = learner()
+    learned = set()
+    for seed in range(5):
+        for rows, _ in reader.batches(seed):
+            assert all(len(row) <= 4 for row in rows)
+            learned |= {pair for row in rows for pair in pairwise(row)}
+    assert learned == {pair for own in data.histories for pair in pairwise(own)}
+
+
+def test_of_few_titles_the_loss_is_that_of_all() -> None:
+    reader, data = learner()
+    rows, negatives = next(iter(reader.batches(0)))
+    assert not len(negatives)
+    expected = []
+    vectors = all_vectors(reader.network, data)
+    reader.network.requires_grad_(False)
+    for row in rows:
+        for place in range(len(row)):
+            state = reader.network.last_states(vectors, [row[:place]])[0]
+            target = torch.tensor(row[place])
+            expected.append(float(functional.cross_entropy(vectors @ state, target)))
+    loss = reader.losses((rows, negatives)).parts["loss"]
+    assert loss == pytest.approx(sum(expected) / len(expected), abs=1e-5)
+
+
+def test_of_many_titles_some_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history_reading, "_FEW_TITLES", 4)
+    reader, _ = learner()
+    _, negatives = next(iter(reader.batches(0)))
+    assert len(negatives) == 256
