@@ -17,6 +17,7 @@ from gpt4rec_es.db.rows.encoders import Encoder as EncoderRow
 from gpt4rec_es.encoders.token_vectors import open_token_vectors
 from gpt4rec_es.encoders.unit_rows import unit_rows
 from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.prompts.template import display_title, target_text
 from gpt4rec_es.protocols import Encoder, Vectors
 
 if TYPE_CHECKING:
@@ -24,12 +25,15 @@ if TYPE_CHECKING:
     from gpt4rec_es.reranking.serving import ServedReranker
 
 # Part of the content hash of the kinds generator and reranker.
-_FORMAT = "mean states of a generator 1"
+_FORMAT = "mean states of a generator 2"
 _TOWER = "item tower of a re-ranker 1"
 
 
 class GeneratorStates:
-    """Encodes a text as the mean of the last states that a generator's GPT-2 has of its tokens."""
+    """Encodes a text as the mean of the last states that a generator's GPT-2 has of its tokens.
+
+    They are those of a target in training: a word without the space before it has other tokens.
+    """
 
     def __init__(self, encoder: "TextEncoder") -> None:
         self._encoder = encoder
@@ -39,9 +43,11 @@ class GeneratorStates:
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return (texts, dims), see ``protocols.Encoder``."""
-        rows = unit_rows(self._encoder.encode_text(texts).float().cpu().numpy())
-        # An empty text is read as the end token, which no title has.
-        rows[[place for place, text in enumerate(texts) if not text]] = 0
+        shown = [display_title(text) for text in texts]
+        read = self._encoder.encode_text([target_text(one) for one in shown])
+        rows = unit_rows(read.float().cpu().numpy())
+        # An empty text is read as a space, which no title is.
+        rows[[place for place, one in enumerate(shown) if not one]] = 0
         return rows
 
 
