@@ -29,6 +29,7 @@ from gpt4rec_es.lab.splits.split import EvalUser
 from gpt4rec_es.lab.splits.stored import load_split
 from gpt4rec_es.lab.training import reranker_data
 from gpt4rec_es.lab.training.cost import stored_cost
+from gpt4rec_es.lab.training.divergence import DivergedError
 from gpt4rec_es.lab.training.reranker_options import RerankerOptions
 from gpt4rec_es.lab.training.train_reranker import train_reranker
 from gpt4rec_es.protocols import Progress, no_progress
@@ -317,6 +318,23 @@ def test_the_best_combination_is_kept_and_a_killed_grid_goes_on(
         )
 
 
+def test_a_combination_that_diverges_is_the_last_of_its_grid(
+    engine: Engine, tmp_path: Path
+) -> None:
+    def train_all(*rates: float) -> BaselineReport:
+        chosen = {**QUICK["bpr_mf"], "lr": rates, "epochs": 2, "device": "cpu"}
+        given: dict[str, Any] = {"name": "x", "split": "loo", "output": tmp_path / "x"}
+        return train_grid(engine, "bpr_mf", chosen, **given)
+
+    with pytest.raises(DivergedError, match=r"diverged in epoch 1.*Lower --lr"):
+        train_all(1e30, 1e31)
+    assert not list(tmp_path.iterdir())  # so that other options may follow
+    grid = train_all(1e30, 1e-2).card["grid"]
+    assert [row["options"] for row in grid] == [{"lr": 1e-2}, {"lr": 1e30}]
+    assert grid[0]["ndcg"] > 0
+    assert {grid[1][name] for name in ("ndcg", "best_epoch", "seconds")} == {None}
+
+
 def test_titles_read_by_a_gpt2_are_a_start_for_one_method_and_by_unseen_texts(
     engine: Engine, tmp_path: Path
 ) -> None:
@@ -354,7 +372,21 @@ def test_a_killed_grid_goes_on_with_the_same_gpt2_alone(engine: Engine, tmp_path
     gpt2.rename(kept)
     with pytest.raises(UsageError, match="unfinished training with other options"):
         train_all(save_tiny_gpt2(gpt2, seed=9))
+    with retitled(engine), pytest.raises(UsageError, match="unfinished training with other"):
+        train_all(kept)
     assert len(train_all(kept).card["grid"]) == 2
+
+
+@contextmanager
+def retitled(engine: Engine) -> Iterator[None]:
+    """Give an item another title."""
+    for title in ("green tea", "tea 1"):
+        with engine.begin() as connection:
+            connection.execute(
+                text("UPDATE items SET title = :t WHERE item_id = 'tea 1'"), {"t": title}
+            )
+        if title != "tea 1":
+            yield
 
 
 def test_a_grid_refused_for_its_gpt2_leaves_nothing(engine: Engine, tmp_path: Path) -> None:
