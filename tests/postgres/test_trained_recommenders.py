@@ -472,3 +472,23 @@ def test_vectors_of_a_registered_sasrec_rank_as_it_does(
     # Rounding to fixed point may swap items of nearly equal scores.
     same = sum(best[n].item_nos.tolist() == items for n, items in enumerate(own))
     assert same >= 0.9 * USERS
+
+
+def test_lab_and_night_agree_on_histories_with_an_item_that_never_learned(
+    engine: Engine,
+    users: tuple[EvalUser, ...],
+    active: frozenset[int],
+    numbers: dict[str, int],
+    tmp_path: Path,
+) -> None:
+    """Also as the newest item, and where it takes the place of an older one that is not read."""
+    train(engine, "sasrec", "loo", tmp_path / "served", length=4)
+    add_reranker(engine, "cold", tmp_path / "served", actor="test")
+    row = chosen_reranker(engine, load_split(engine, "loo")[0], "test", "cold")
+    cold = [replace(one, history=(*one.history, numbers["cold"])) for one in users]
+    vectors = rerank_vectors(engine, row, cold, active)
+    newest = {n: deduplicate_keep_last(one.history)[::-1] for n, one in enumerate(cold)}
+    best = with_best(vectors, newest, 3, [newest]).best
+    own = open_trained(engine, "loo", "test", tmp_path / "served").lists(cold, 3, active)
+    same = sum(best[n].item_nos.tolist() == items for n, items in enumerate(own))
+    assert same >= 0.9 * USERS

@@ -437,6 +437,19 @@ def test_lists_leave_out_what_is_known_or_never_learned(make: Any) -> None:
         network.lists(users, histories, 0)
 
 
+@pytest.mark.parametrize("make", [bpr_mf, fm_bpr, sasrec, youtube_dnn, content_rec, bert4rec])
+def test_an_item_that_never_learned_is_not_read(make: Any) -> None:
+    network = make().eval()
+    length = network.options.length if "length" in DEFAULTS[network.name] else 9
+    newest = [5, 0, 1, 2, 7][-length:]
+    with torch.no_grad():
+        scores = network.scores(torch.tensor([-1]), [newest[:-1]])
+    scores[0, [0, 1, 2, 5]] = -torch.inf
+    scores[:, network.unlisted] = -torch.inf
+    assert network.lists([-1], [[5, 0, 1, 2, 7]], 10) == best_of_rows(scores, 10)
+    assert network.lists([-1], [[7]], 10) == network.lists([-1], [[]], 10)
+
+
 def test_the_best_of_rows() -> None:
     none = -torch.inf
     rows = torch.tensor([[1, 3, 3, 2.0], [none, 5, none, none], [7, 7, 7, 7], [none] * 4])
