@@ -25,7 +25,7 @@ class ContentRec(BaselineNetwork):
     """The network: a vector for each word."""
 
     name: ClassVar[str] = "content_rec"
-    reads_fields: ClassVar[bool] = True
+    reads: ClassVar[tuple[str, ...]] = ("title",)
 
     def __init__(self, data: BaselineData, options: BaselineOptions) -> None:
         super().__init__(data, options)

@@ -23,7 +23,7 @@ _STEP = 512  # users scored at a time
 class BaselineData:
     """Training data. histories: item indices of each user, oldest first, each once.
 
-    fields: metadata of each item; only methods that ``reads_fields`` use it.
+    fields: metadata of each item, of which a method uses what it ``reads``.
     """
 
     histories: Sequence[Sequence[int]]
@@ -34,11 +34,11 @@ class BaselineData:
 class BaselineNetwork(nn.Module):  # type: ignore[misc]  # torch leaves it untyped
     """A baseline with its examples and loss; equal seeds of torch give equal networks.
 
-    reads_fields: metadata of items is read. is_served: nights can use it.
+    reads: metadata of items that it learns from. is_served: nights can use it.
     """
 
     name: ClassVar[str]
-    reads_fields: ClassVar[bool] = False
+    reads: ClassVar[tuple[str, ...]] = ()
     is_served: ClassVar[bool] = False
 
     def __init__(self, data: BaselineData, options: BaselineOptions) -> None:

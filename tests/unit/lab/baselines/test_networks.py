@@ -1,6 +1,9 @@
 """Losses, causality, padding and lists of trained baselines, on values computed by hand."""
 
+import hashlib
+import json
 from collections import Counter
+from decimal import Decimal
 from itertools import pairwise
 from math import exp, log
 from typing import Any
@@ -12,7 +15,7 @@ import torch
 from gpt4rec_es.cli.train_baseline import baseline
 from gpt4rec_es.db.rows.metadata import ItemFields
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.lab.baselines.baseline_folder import NETWORKS
+from gpt4rec_es.lab.baselines.baseline_folder import NETWORKS, fingerprint, is_trained_on
 from gpt4rec_es.lab.baselines.baseline_options import BASELINE_NAMES, DEFAULTS, as_dict, options_of
 from gpt4rec_es.lab.baselines.bert4rec import Bert4Rec
 from gpt4rec_es.lab.baselines.bpr_mf import BprMf, Pairs
@@ -427,7 +430,7 @@ def test_lists_leave_out_what_is_known_or_never_learned(make: Any) -> None:
     users, histories = [0, -1, 2], [[0, 1, 2], [4, 5], []]
     lists = network.lists(users, histories, 10, [3])
     # Item 6 has metadata and no training event, item 7 neither.
-    new = {6} if network.reads_fields else set()
+    new = {6} if network.reads else set()
     assert [set(items) - new for items in lists] == [{4, 5}, {0, 1, 2}, {0, 1, 2, 4, 5}]
     assert all(new <= set(items) for items in lists)
     assert lists[2][0] == 1  # the most popular item for a user without a history
@@ -456,6 +459,28 @@ def test_the_best_of_rows() -> None:
     assert best_of_rows(rows, 3) == [[1, 2, 3], [1], [0, 1, 2], []]
     assert best_of_rows(rows, 1) == [[1], [1], [0], []]
     assert best_of_rows(rows, 9) == [[1, 2, 3, 0], [1], [0, 1, 2, 3], []]
+
+
+@pytest.mark.parametrize("method", NETWORKS)
+def test_a_folder_is_of_the_data_that_its_method_reads(method: str) -> None:
+    document = {"method": method, "data": fingerprint(method, DATA)}
+    changes = {"title": "new", "brand": "new", "category": "new", "price": Decimal(3)}
+    refused = set()
+    for name, value in changes.items():
+        fields = [FIELDS[0]._replace(**{name: value}), *FIELDS[1:]]
+        if not is_trained_on(document, BaselineData(HISTORIES, 8, fields)):
+            refused.add(name)
+    assert refused == set(NETWORKS[method].reads)
+    assert not is_trained_on(document, BaselineData(HISTORIES[1:], 8, FIELDS))
+
+
+def test_folders_with_a_hash_of_all_metadata_are_known() -> None:
+    flat = np.array([item for history in HISTORIES for item in history], np.int64)
+    lengths = np.array([len(history) for history in HISTORIES], np.int64)
+    digest = hashlib.sha256(b"8 " + lengths.tobytes() + flat.tobytes())
+    digest.update(json.dumps([one[1:] for one in FIELDS], default=str).encode())
+    assert is_trained_on({"method": "fm_bpr", "data": digest.hexdigest()}, DATA)
+    assert not is_trained_on({"method": "bpr_mf", "data": digest.hexdigest()}, DATA)
 
 
 def test_the_command_offers_every_method_and_option() -> None:
