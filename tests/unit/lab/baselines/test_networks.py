@@ -341,7 +341,7 @@ def test_a_purchase_is_predicted_from_those_before_it() -> None:
 def test_an_item_is_the_mean_of_its_words_and_a_user_of_the_items() -> None:
     network = content_rec()
     words = network.words.weight.detach()
-    catalog = network.catalog().detach()
+    catalog = network.vectors(torch.arange(8)).detach()
     # "item 0 of a kind" has the words 0 to 4, "item 1 of a kind" one other.
     torch.testing.assert_close(catalog[0], words[:5].mean(0))
     torch.testing.assert_close(catalog[1], words[[0, 5, 2, 3, 4]].mean(0))
@@ -358,7 +358,7 @@ def test_an_item_is_the_mean_of_its_words_and_a_user_of_the_items() -> None:
 def test_the_hinge_of_cosines() -> None:
     network = content_rec(margin=0.3)
     with torch.no_grad():
-        catalog = torch.nn.functional.normalize(network.catalog(), dim=1)
+        catalog = torch.nn.functional.normalize(network.vectors(torch.arange(8)), dim=1)
     items, following = torch.tensor([[0, -1, -1]]), torch.tensor([1])
     cosine = catalog @ catalog[0]
     expected = [max(0.0, 0.3 - float(cosine[1] - cosine[other])) for other in (4, 5)]
@@ -367,6 +367,23 @@ def test_the_hinge_of_cosines() -> None:
     # The purchase itself, drawn as a negative, counts nothing.
     loss = network.loss(items, following, torch.tensor([4, 1])).detach()
     assert float(loss) == pytest.approx(expected[0] / 2, rel=1e-5)
+
+
+def test_a_batch_reads_its_own_items_as_the_whole_catalog_does() -> None:
+    network = content_rec()
+    items = torch.tensor([[3, 7, 0], [0, -1, -1], [7, 3, -1]])
+    following, negatives = torch.tensor([1, 7, 1]), torch.tensor([6, 1, 0, 6])
+    network.loss(items, following, negatives).backward()
+    found = network.words.weight.grad
+    assert found is not None
+    network.words.weight.grad = None
+    catalog = network.vectors(torch.arange(8))
+    unit = torch.nn.functional.normalize(catalog, dim=1)
+    users = network.users_of(items, catalog)
+    margins = 0.3 - (users * unit[following]).sum(1, keepdim=True) + users @ unit[negatives].T
+    same = negatives == following.unsqueeze(1)
+    margins.clamp(min=0).masked_fill(same, 0).mean().backward()
+    torch.testing.assert_close(network.words.weight.grad, found)
 
 
 def test_a_gap_reads_both_sides_and_no_padding() -> None:
