@@ -1,5 +1,6 @@
 """Printed forms of ``gpt4rec evaluate``."""
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,11 @@ def print_reports(reports: "list[EvaluationReport]") -> None:
     for nats in {one.generator: one.options.get("nats_per_title") for one in reports}.values():
         if nats:
             print_line(_nats_line(nats))
+    from gpt4rec_es.lab.evaluation.paper_lines import learned_validation
+
+    print_unequal(
+        {_method(one.method, one.options): learned_validation(one.options) for one in reports}
+    )
     settings: dict[str, list[EvaluationReport]] = {}
     for report in reports:
         settings.setdefault(_method(report.method, report.options), []).append(report)
@@ -53,6 +59,15 @@ def print_reports(reports: "list[EvaluationReport]") -> None:
         if len(group) > 1:
             print_line(name)
             _print_paper_tables(group)
+
+
+def print_unequal(learned: Mapping[str, bool | None]) -> None:
+    """Say which methods learned from the validation part, if others did not; None: unknown."""
+    more, fewer = ([name for name, it in learned.items() if it is known] for known in (True, False))
+    if more and fewer:
+        text = f"learned from the validation part: {', '.join(more)}; not: {', '.join(fewer)}"
+        for line in textwrap.wrap(text, 80):
+            print_line(line)
 
 
 def _nats_line(nats: Mapping[str, float]) -> str:

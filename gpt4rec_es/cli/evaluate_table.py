@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.evaluate_output import print_unequal
 from gpt4rec_es.cli.names import names
 from gpt4rec_es.cli.options import json_option, numbers, part_option
 from gpt4rec_es.cli.output import emit, plural, print_line, print_table
@@ -33,7 +34,7 @@ _CSV_GAIN = ("best_baseline", "gain", "gain_low", "gain_high")
 @click.option(
     "--paper",
     type=click.Choice(["beauty", "electronics", "none"]),
-    default="beauty",
+    default="none",
     show_default=True,
     help="Data set of the paper whose figures are printed beside.",
 )
@@ -59,7 +60,7 @@ def table(
 
     Missing cells are named with the commands that fill them.
 
-    Example: gpt4rec evaluate table beauty
+    Example: gpt4rec evaluate table beauty --paper beauty
     """
     from gpt4rec_es.lab.evaluation.paper_table import paper_table
 
@@ -127,6 +128,7 @@ def print_paper_table(found: "PaperTable") -> None:
         [_cost(line, line.cost) for line in found.lines if line.cost],
         "Minutes, peak memory and threads of training; learned from validation",
     )
+    print_unequal({line.label: line.learned_validation for line in found.lines})
     for one in found.missing:
         numbers_ = f" m={_joined(one.num_queries)}" if one.num_queries else ""
         print_line(f"missing: {', '.join(one.methods)}{numbers_} at K {_joined(one.ks)}")

@@ -142,6 +142,19 @@ def non_finite_weight(network: Any) -> str | None:
     )
 
 
+def require_finite(network: Any, folder: Path) -> None:
+    """Check that all weights of ``network`` are finite.
+
+    Raises:
+        UsageError: one is not.
+    """
+    if name := non_finite_weight(network):
+        raise UsageError(
+            f"The weights in {folder} are not all finite: {name}.",
+            "The training diverged, or a file is damaged: copy it anew, or train again.",
+        )
+
+
 def _open(folder: Path, dtype: Any, **config: float) -> Any:
     if read_config(folder)["model_type"] == HISTORY:
         raise UsageError(

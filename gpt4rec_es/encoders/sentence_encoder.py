@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from transformers import AutoModel
 
-from gpt4rec_es.encoders.network import pick_device, silence_transformers
+from gpt4rec_es.encoders.network import pick_device, require_finite, silence_transformers
 from gpt4rec_es.encoders.sentence_folder import SentenceFolder, read_sentence_folder
 from gpt4rec_es.encoders.token_vectors import open_plain_tokenizer, unknown_id
 from gpt4rec_es.encoders.unit_rows import unit_rows
@@ -48,7 +48,7 @@ class SentenceEncoder:
         }
         for places in self._batches(known):
             rows[places] = self._pooled([known[place] for place in places])
-        return unit_rows(rows)
+        return unit_rows(rows, f"the network in {self._folder.network}")
 
     def _has_known_token(self, encoding: Any) -> bool:
         pairs = zip(encoding.ids, encoding.special_tokens_mask, strict=True)
@@ -79,7 +79,8 @@ def open_sentence_encoder(folder: Path, device: str = "cpu") -> SentenceEncoder:
     """Return the encoder in ``folder``.
 
     Raises:
-        UsageError: see ``read_sentence_folder``; or its weights do not fit its configuration.
+        UsageError: see ``read_sentence_folder``; or its weights do not fit its configuration, or
+            are not finite.
     """
     checked = read_sentence_folder(folder)
     with silence_transformers():
@@ -103,4 +104,5 @@ def open_sentence_encoder(folder: Path, device: str = "cpu") -> SentenceEncoder:
     if missing or network.config.hidden_size != checked.dims:
         what = f"{missing[0]} is missing" if missing else f"it is not {checked.dims} wide"
         raise UsageError(f"The weights in {checked.network} do not fit: {what}.", "Copy it anew.")
+    require_finite(network, checked.network)
     return SentenceEncoder(checked, network.to(pick_device(device)).eval())

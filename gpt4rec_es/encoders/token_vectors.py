@@ -53,7 +53,7 @@ class TokenVectors:
             starts = np.cumsum([0, *(len(tokens[place]) for place in some[:-1])])
             # The mean has the direction of the sum.
             sums[some] = np.add.reduceat(self._table[ids], starts, axis=0, dtype=np.float64)
-        return unit_rows(sums)
+        return unit_rows(sums, "token vectors")
 
 
 def open_token_vectors(source: Path) -> TokenVectors:

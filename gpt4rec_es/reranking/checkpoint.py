@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from gpt4rec_es.encoders.adapters import open_adapters, save_adapters
-from gpt4rec_es.encoders.network import silence_transformers
+from gpt4rec_es.encoders.network import require_finite, silence_transformers
 from gpt4rec_es.encoders.text_encoder import TextEncoder, open_encoder
 from gpt4rec_es.encoders.tokenizer import save_tokenizer
 from gpt4rec_es.encoders.vectors import VectorCache, open_vectors
@@ -173,7 +173,7 @@ def load_weights(model: LearningTowers, folder: Path) -> None:
     """Give the network its saved weights, and set it to evaluation.
 
     Raises:
-        UsageError: they are damaged, or those of another network.
+        UsageError: they are damaged, not finite, or those of another network.
     """
     try:
         found = model.load_state_dict(load_file(folder / _WEIGHTS), strict=False)
@@ -188,6 +188,7 @@ def load_weights(model: LearningTowers, folder: Path) -> None:
             f"The weights of the recommender in {folder} are not those of its {DOCUMENT}.",
             "Copy the folder anew.",
         )
+    require_finite(model, folder)
     model.eval()
 
 

@@ -14,9 +14,11 @@ from sqlalchemy import Engine
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows import audit, encoders, generators, rerankers, title_vectors
 from gpt4rec_es.db.rows.encoders import Encoder as EncoderRow
+from gpt4rec_es.encoders.folder import read_config
 from gpt4rec_es.encoders.token_vectors import open_token_vectors
 from gpt4rec_es.encoders.unit_rows import unit_rows
 from gpt4rec_es.errors import ConflictError, UsageError
+from gpt4rec_es.prompts.template import display_title, target_text
 from gpt4rec_es.protocols import Encoder, Vectors
 
 if TYPE_CHECKING:
@@ -24,12 +26,15 @@ if TYPE_CHECKING:
     from gpt4rec_es.reranking.serving import ServedReranker
 
 # Part of the content hash of the kinds generator and reranker.
-_FORMAT = "mean states of a generator 1"
+_FORMAT = "mean states of a generator 2"
 _TOWER = "item tower of a re-ranker 1"
 
 
 class GeneratorStates:
-    """Encodes a text as the mean of the last states that a generator's GPT-2 has of its tokens."""
+    """Encodes a text as the mean of the last states that a generator's GPT-2 has of its tokens.
+
+    They are those of a target in training: a word without the space before it has other tokens.
+    """
 
     def __init__(self, encoder: "TextEncoder") -> None:
         self._encoder = encoder
@@ -39,23 +44,27 @@ class GeneratorStates:
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return (texts, dims), see ``protocols.Encoder``."""
-        rows = unit_rows(self._encoder.encode_text(texts).float().cpu().numpy())
-        # An empty text is read as the end token, which no title has.
-        rows[[place for place, text in enumerate(texts) if not text]] = 0
+        shown = [display_title(text) for text in texts]
+        read = self._encoder.encode_text([target_text(one) for one in shown])
+        rows = unit_rows(
+            read.float().cpu().numpy(), f"the GPT-2 in {self._encoder.checkpoint.folder}"
+        )
+        # An empty text is read as a space, which no title is.
+        rows[[place for place, one in enumerate(shown) if not one]] = 0
         return rows
 
 
 class ItemTower:
     """Encodes a text as the vector that a re-ranker has of a new item with that title alone."""
 
-    def __init__(self, served: "ServedReranker") -> None:
-        self._served = served
+    def __init__(self, served: "ServedReranker", name: str) -> None:
+        self._served, self._name = served, name
         self.dims = served.width - 1  # without the bias
         self.content_hash = hashlib.sha256(f"{_TOWER}\0{served.content_hash}".encode()).hexdigest()
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return (texts, dims), see ``protocols.Encoder``."""
-        rows = unit_rows(self._served.read_titles(texts))
+        rows = unit_rows(self._served.read_titles(texts), f"the re-ranker {self._name!r}")
         # The vector of an item that nothing is known of.
         rows[[place for place, text in enumerate(texts) if not text]] = 0
         return rows
@@ -160,7 +169,8 @@ def open_encoder_of(
     if row.path is not None and not Path(row.path).exists():
         raise UsageError(
             f"The files of encoder {row.name!r} are gone: {row.path}.",
-            f"Put them back, or say where they are: `gpt4rec encoders add {row.name}`.",
+            "Put them back, or say where they are: "
+            f"`gpt4rec encoders add {row.name} --{row.kind} PATH`.",
         )
     if threads and row.kind != "static":
         from gpt4rec_es.encoders.network import set_threads  # noqa: PLC0415 - loads torch
@@ -197,6 +207,11 @@ def _opened(
             f"The generator {source!r} has no network here, so it makes no vectors.",
             "Name one with a GPT-2 checkpoint (`gpt4rec generators list`).",
         )
+    if (kind := read_config(row.folder)["model_type"]) != "gpt2":
+        raise UsageError(
+            f"The network of the generator {source!r} is a {kind}; only a GPT-2 makes vectors.",
+            "Name a generator of a GPT-2 checkpoint (`gpt4rec generators list`).",
+        )
     return GeneratorStates(open_encoder(row.folder, device=device))
 
 
@@ -212,7 +227,7 @@ def _item_tower(engine: Engine, name: str, device: str) -> ItemTower:
             f"The re-ranker {name!r} reads no text, so it makes no vectors of titles.",
             "Name one of `gpt4rec train reranker` (`gpt4rec rerankers list`).",
         )
-    return ItemTower(served)
+    return ItemTower(served, name)
 
 
 def _place(row: EncoderRow) -> dict[str, str | None]:

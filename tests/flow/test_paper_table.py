@@ -48,7 +48,7 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
 def test_cells_come_from_evaluations_and_missing_ones_from_the_commands_that_are_named(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    at = ("evaluate", "table", "loo", "--k", "2,5")
+    at = ("evaluate", "table", "loo", "--k", "2,5", "--paper", "beauty")
     empty = call(capsys, *at)
     assert all(cell["mean"] is None for line in empty["lines"] for cell in line["cells"])
     assert empty["gains"] == []
@@ -106,7 +106,8 @@ def test_cells_come_from_evaluations_and_missing_ones_from_the_commands_that_are
         pytest.approx(paired[name]) for name in ("gain", "low", "high")
     )
 
-    assert run(["evaluate", "loo", "--table", "paper", "--k", "2,5", "--csv"]) == 0
+    assert {line["learned_validation"] for line in lines.values()} == {False, None}
+    assert run(["evaluate", "loo", "--table", "paper", *at[3:], "--csv"]) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     (own,) = [r for r in rows if (r["metric"], r["method"], r["k"]) == ("recall", "fm_bpr", "5")]
     assert float(own["mean"]) == means["recall", 5]
@@ -118,7 +119,16 @@ def test_cells_come_from_evaluations_and_missing_ones_from_the_commands_that_are
     assert "  gpt4rec train baseline bert4rec --split loo" in text
     assert "this split's protocol is leave-one-out" in text
     assert "users are new" not in text
+    assert "learned from the validation part:" not in text
     assert max(map(len, (row for row in text.splitlines() if "gpt4rec " not in row))) <= 80
+    refit = ("evaluate", "run", "loo", "--part", "test", "--k", "2,5", "--method", "popularity")
+    assert run([*refit, "--trained", ".models/fm_bpr-loo"]) == 0
+    said = "learned from the validation part: popularity; not: fm_bpr"
+    assert said in capsys.readouterr().out
+    assert run([*at[:5]]) == 0
+    text = capsys.readouterr().out
+    assert "learned from the validation part: popularity; not: " in text
+    assert "arXiv" not in text
     assert run(["evaluate", "table", "loo", "--evaluation", "999"]) == 2
     assert "There is no evaluation 999 of loo (test)." in capsys.readouterr().err
     assert run([*at, "--json", "--csv"]) == 2

@@ -2,9 +2,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 from sqlalchemy import text
 
 from gpt4rec_es.db.rows import encoders
+from gpt4rec_es.encoders.architectures import HISTORY
 from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.generation.registry import add_generator
 from gpt4rec_es.lab.baselines.baseline_folder import save_baseline
@@ -21,7 +24,7 @@ from gpt4rec_es.reranking.registry import add_reranker
 from tests.databases import Database
 from tests.encoders import save_tiny_gpt2
 from tests.rerankers import save_reranker
-from tests.vectors import save_sentence_folder, save_token_vectors
+from tests.vectors import change_json, save_sentence_folder, save_token_vectors
 
 VECTORS = {"red": (1.0, 0.0), "cup": (0.0, 1.0)}
 
@@ -106,7 +109,7 @@ def test_files_that_changed_or_are_gone_are_refused(
     with pytest.raises(ConflictError, match="changed since"):
         open_encoder_of(engine, row)
     words.rename(tmp_path / "moved")
-    with pytest.raises(UsageError, match="are gone"):
+    with pytest.raises(UsageError, match=r"are gone.*encoders add a --static PATH"):
         open_encoder_of(engine, row)
 
 
@@ -115,6 +118,32 @@ def test_a_generator_without_a_network_makes_no_vectors(database: Database) -> N
     for name, reason in (("titles", "has no network"), ("nobody", "There is no generator")):
         with pytest.raises(UsageError, match=reason):
             add_encoder(database.engine, "a", "generator", source=name, actor="test")
+
+
+def test_a_generator_of_another_network_makes_no_vectors(
+    database: Database, tmp_path: Path
+) -> None:
+    folder = save_tiny_gpt2(tmp_path / "gpt2", context=256)
+    add_generator(database.engine, "other", folder)
+    change_json(folder / "config.json", model_type=HISTORY, architectures=["HistoryGpt2"])
+    with pytest.raises(UsageError, match=f"'other' is a {HISTORY}; only a GPT-2 makes vectors"):
+        add_encoder(database.engine, "a", "generator", source="other", actor="test")
+
+
+def test_a_re_ranker_with_damaged_weights_makes_no_vectors(
+    database: Database, tmp_path: Path
+) -> None:
+    with database.engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO items (item_id, title, version) VALUES ('a', 'red cup', 1)")
+        )
+    tower = save_reranker(database.engine, tmp_path / "t", save_tiny_gpt2(tmp_path / "gpt2"))
+    weights = load_file(tower / "model.safetensors")
+    name = next(name for name in weights if "bias" not in name)
+    weights[name].view(-1)[0] = torch.nan
+    save_file(weights, tower / "model.safetensors")
+    with pytest.raises(UsageError, match=f"not all finite: {name}"):
+        add_reranker(database.engine, "tower", tower, actor="test")
 
 
 def test_a_re_ranker_that_reads_no_text_makes_no_vectors(

@@ -29,6 +29,7 @@ from gpt4rec_es.lab.splits.split import EvalUser
 from gpt4rec_es.lab.splits.stored import load_split
 from gpt4rec_es.lab.training import reranker_data
 from gpt4rec_es.lab.training.cost import stored_cost
+from gpt4rec_es.lab.training.divergence import DivergedError
 from gpt4rec_es.lab.training.reranker_options import RerankerOptions
 from gpt4rec_es.lab.training.train_reranker import train_reranker
 from gpt4rec_es.protocols import Progress, no_progress
@@ -317,6 +318,23 @@ def test_the_best_combination_is_kept_and_a_killed_grid_goes_on(
         )
 
 
+def test_a_combination_that_diverges_is_the_last_of_its_grid(
+    engine: Engine, tmp_path: Path
+) -> None:
+    def train_all(*rates: float) -> BaselineReport:
+        chosen = {**QUICK["bpr_mf"], "lr": rates, "epochs": 2, "device": "cpu"}
+        given: dict[str, Any] = {"name": "x", "split": "loo", "output": tmp_path / "x"}
+        return train_grid(engine, "bpr_mf", chosen, **given)
+
+    with pytest.raises(DivergedError, match=r"diverged in epoch 1.*Lower --lr"):
+        train_all(1e30, 1e31)
+    assert not list(tmp_path.iterdir())  # so that other options may follow
+    grid = train_all(1e30, 1e-2).card["grid"]
+    assert [row["options"] for row in grid] == [{"lr": 1e-2}, {"lr": 1e30}]
+    assert grid[0]["ndcg"] > 0
+    assert {grid[1][name] for name in ("ndcg", "best_epoch", "seconds")} == {None}
+
+
 def test_titles_read_by_a_gpt2_are_a_start_for_one_method_and_by_unseen_texts(
     engine: Engine, tmp_path: Path
 ) -> None:
@@ -354,7 +372,21 @@ def test_a_killed_grid_goes_on_with_the_same_gpt2_alone(engine: Engine, tmp_path
     gpt2.rename(kept)
     with pytest.raises(UsageError, match="unfinished training with other options"):
         train_all(save_tiny_gpt2(gpt2, seed=9))
+    with retitled(engine), pytest.raises(UsageError, match="unfinished training with other"):
+        train_all(kept)
     assert len(train_all(kept).card["grid"]) == 2
+
+
+@contextmanager
+def retitled(engine: Engine) -> Iterator[None]:
+    """Give an item another title."""
+    for title in ("green tea", "tea 1"):
+        with engine.begin() as connection:
+            connection.execute(
+                text("UPDATE items SET title = :t WHERE item_id = 'tea 1'"), {"t": title}
+            )
+        if title != "tea 1":
+            yield
 
 
 def test_a_grid_refused_for_its_gpt2_leaves_nothing(engine: Engine, tmp_path: Path) -> None:
@@ -438,5 +470,25 @@ def test_vectors_of_a_registered_sasrec_rank_as_it_does(
     best = with_best(vectors, newest, 3, [newest]).best
     own = open_trained(engine, "loo", "test", tmp_path / "served").lists(users, 3, active)
     # Rounding to fixed point may swap items of nearly equal scores.
+    same = sum(best[n].item_nos.tolist() == items for n, items in enumerate(own))
+    assert same >= 0.9 * USERS
+
+
+def test_lab_and_night_agree_on_histories_with_an_item_that_never_learned(
+    engine: Engine,
+    users: tuple[EvalUser, ...],
+    active: frozenset[int],
+    numbers: dict[str, int],
+    tmp_path: Path,
+) -> None:
+    """Also as the newest item, and where it takes the place of an older one that is not read."""
+    train(engine, "sasrec", "loo", tmp_path / "served", length=4)
+    add_reranker(engine, "cold", tmp_path / "served", actor="test")
+    row = chosen_reranker(engine, load_split(engine, "loo")[0], "test", "cold")
+    cold = [replace(one, history=(*one.history, numbers["cold"])) for one in users]
+    vectors = rerank_vectors(engine, row, cold, active)
+    newest = {n: deduplicate_keep_last(one.history)[::-1] for n, one in enumerate(cold)}
+    best = with_best(vectors, newest, 3, [newest]).best
+    own = open_trained(engine, "loo", "test", tmp_path / "served").lists(cold, 3, active)
     same = sum(best[n].item_nos.tolist() == items for n, items in enumerate(own))
     assert same >= 0.9 * USERS

@@ -15,6 +15,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from gpt4rec_es.db.rows.metadata import ItemFields
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.baselines.baseline_options import BaselineOptions, as_dict
 from gpt4rec_es.lab.baselines.bert4rec import Bert4Rec
@@ -111,12 +112,24 @@ def open_baseline(folder: Path, data: BaselineData, options: BaselineOptions) ->
     return network
 
 
+def is_trained_on(document: dict[str, Any], data: BaselineData) -> bool:
+    """Return whether a baseline was trained on ``data``, by its baseline.json."""
+    method = document["method"]
+    # Earlier versions hashed all metadata where any was read.
+    every = ItemFields._fields[1:] if NETWORKS[method].reads else ()
+    return document["data"] in {fingerprint(method, data), _fingerprint(every, data)}
+
+
 def fingerprint(method: str, data: BaselineData) -> str:
     """Return a hash of all that the method reads: histories, and metadata where it does."""
+    return _fingerprint(NETWORKS[method].reads, data)
+
+
+def _fingerprint(reads: Sequence[str], data: BaselineData) -> str:
     lengths = np.array([len(history) for history in data.histories], np.int64)
     flat = np.array([item for history in data.histories for item in history], np.int64)
     digest = hashlib.sha256(f"{data.n_items} ".encode() + lengths.tobytes() + flat.tobytes())
-    if NETWORKS[method].reads_fields:
-        rows = [one[1:] for one in data.fields]  # without the number
+    if reads:
+        rows = [[getattr(one, name) for name in reads] for one in data.fields]
         digest.update(json.dumps(rows, default=str).encode())
     return digest.hexdigest()

@@ -31,7 +31,7 @@ def fit_baseline(
     validation: without users the last epoch counts. work: folder of the state to resume from.
 
     Raises:
-        UsageError: the loss is not finite.
+        DivergedError: the loss is not finite.
     """
     loop = LoopOptions([("training", options.epochs)], options.patience, options.max_norm)
     return run_loop(_Learner(network, data, validation, options), loop, work, progress)

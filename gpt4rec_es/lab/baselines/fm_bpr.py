@@ -25,7 +25,7 @@ class FmBpr(BprMf):
     """The network: BPR-MF with vectors and biases of categories and brands."""
 
     name: ClassVar[str] = "fm_bpr"
-    reads_fields: ClassVar[bool] = True
+    reads: ClassVar[tuple[str, ...]] = ("category", "brand")
 
     def __init__(self, data: BaselineData, options: BaselineOptions) -> None:
         super().__init__(data, options)

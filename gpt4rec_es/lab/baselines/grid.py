@@ -1,5 +1,6 @@
 """Train a baseline by each combination of given options, and keep the best one on validation."""
 
+import hashlib
 import itertools
 import json
 import shutil
@@ -14,7 +15,7 @@ from gpt4rec_es.encoders.folder import open_checkpoint
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.baselines.baseline_folder import read_document
 from gpt4rec_es.lab.baselines.baseline_options import options_of
-from gpt4rec_es.lab.baselines.sasrec_text import require_text
+from gpt4rec_es.lab.baselines.sasrec_text import SasRecText, require_text
 from gpt4rec_es.lab.baselines.train_baseline import (
     BaselineReport,
     decisive_hash,
@@ -22,6 +23,7 @@ from gpt4rec_es.lab.baselines.train_baseline import (
     require_new,
     train_baseline,
 )
+from gpt4rec_es.lab.training.divergence import DivergedError
 from gpt4rec_es.lab.training.work_folder import resumed_folder
 from gpt4rec_es.protocols import Bars, no_bars
 from gpt4rec_es.reranking.served_sequence import DOCUMENT, folder_hash
@@ -41,10 +43,11 @@ def train_grid(
     """Train ``method`` by each combination of the values of ``chosen`` that are tuples.
 
     The folder ``output`` is that of the highest NDCG@10 on validation users; its card has the
-    results of all, as ``grid``. Called again after a kill with equal arguments it goes on.
-    Raises as ``train_baseline``.
+    results of all, as ``grid``; those that diverged have none and come last. Called again after a
+    kill with equal arguments it goes on. Raises as ``train_baseline``.
 
     Raises:
+        DivergedError: all of them did.
         UsageError: there are several combinations and no validation users to choose by.
     """
     combinations = _combinations(chosen)
@@ -66,17 +69,30 @@ def train_grid(
     if text is not None:
         require_text(method, text, read.numbered)
         start = {"text": open_checkpoint(text).content_hash}
+    if method == SasRecText.name:
+        titles = json.dumps([one.title for one in read.fields])
+        start["titles"] = hashlib.sha256(titles.encode()).hexdigest()
     work = resumed_folder(output, decisive_hash(method, all_options, read, **start))
-    finished = []
+    finished: list[_Trained] = []
+    lost: list[_Lost] = []
     for own, options in zip(combinations, all_options, strict=True):
         varied = {key: value for key, value in own.items() if len(chosen[key]) > 1}
         label = ", ".join(f"{key} {value:g}" for key, value in varied.items())
         folder = work / label.replace(", ", ",").replace(" ", "=")
         if not (folder / DOCUMENT).is_file():
-            with bars(f"Training by {label}", "epochs") as progress:
-                train_baseline(engine, method, options, output=folder, progress=progress, **given)
+            try:
+                with bars(f"Training by {label}", "epochs") as progress:
+                    train_baseline(
+                        engine, method, options, output=folder, progress=progress, **given
+                    )
+            except DivergedError as error:
+                lost.append(_Lost(varied, error))
+                continue
         finished.append(_Trained(varied, folder, read_document(folder)["card"]))
-    report = _keep_best(finished, name, method, output)
+    if not finished:
+        shutil.rmtree(work)  # it would bar a call with other options
+        raise lost[0].error
+    report = _keep_best(finished, lost, name, method, output)
     shutil.rmtree(work)
     return report
 
@@ -90,6 +106,14 @@ class _Trained:
     card: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class _Lost:
+    """A training that diverged."""
+
+    options: dict[str, Any]
+    error: DivergedError
+
+
 def _combinations(chosen: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return each combination of the values that are tuples."""
     several = {key: values for key, values in chosen.items() if isinstance(values, tuple)}
@@ -99,18 +123,21 @@ def _combinations(chosen: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _keep_best(
-    finished: Sequence[_Trained], name: str, method: str, output: Path
+    finished: Sequence[_Trained],
+    lost: Sequence[_Lost],
+    name: str,
+    method: str,
+    output: Path,
 ) -> BaselineReport:
     ranked = sorted(finished, key=lambda one: -one.card["validation_ndcg"])
     best = ranked[0]
-    best.card["grid"] = [
-        {
-            "options": one.options,
-            "ndcg": one.card["validation_ndcg"],
-            "best_epoch": best_epoch(one.card),
-            "seconds": one.card["seconds"],
-        }
+    measured = [
+        (one.options, one.card["validation_ndcg"], best_epoch(one.card), one.card["seconds"])
         for one in ranked
+    ]
+    rows = [*measured, *((one.options, None, None, None) for one in lost)]
+    best.card["grid"] = [
+        dict(zip(("options", "ndcg", "best_epoch", "seconds"), row, strict=True)) for row in rows
     ]
     document = {**read_document(best.folder), "card": best.card}
     (best.folder / DOCUMENT).write_text(json.dumps(document, indent=1), encoding="utf-8")

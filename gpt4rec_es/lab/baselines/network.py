@@ -14,7 +14,7 @@ from torch import nn
 
 from gpt4rec_es.db.rows.metadata import ItemFields
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.lab.baselines.baseline_options import BaselineOptions
+from gpt4rec_es.lab.baselines.baseline_options import DEFAULTS, BaselineOptions
 
 _STEP = 512  # users scored at a time
 
@@ -23,7 +23,7 @@ _STEP = 512  # users scored at a time
 class BaselineData:
     """Training data. histories: item indices of each user, oldest first, each once.
 
-    fields: metadata of each item; only methods that ``reads_fields`` use it.
+    fields: metadata of each item, of which a method uses what it ``reads``.
     """
 
     histories: Sequence[Sequence[int]]
@@ -34,11 +34,11 @@ class BaselineData:
 class BaselineNetwork(nn.Module):  # type: ignore[misc]  # torch leaves it untyped
     """A baseline with its examples and loss; equal seeds of torch give equal networks.
 
-    reads_fields: metadata of items is read. is_served: nights can use it.
+    reads: metadata of items that it learns from. is_served: nights can use it.
     """
 
     name: ClassVar[str]
-    reads_fields: ClassVar[bool] = False
+    reads: ClassVar[tuple[str, ...]] = ()
     is_served: ClassVar[bool] = False
 
     def __init__(self, data: BaselineData, options: BaselineOptions) -> None:
@@ -68,7 +68,7 @@ class BaselineNetwork(nn.Module):  # type: ignore[misc]  # torch leaves it untyp
 
     @property
     def unlisted(self) -> Any:
-        """Items for no list, as (items,): those whose vectors never learned."""
+        """Items for no list and not to read, as (items,): those whose vectors never learned."""
         return self.events == 0
 
     def lists(
@@ -80,8 +80,9 @@ class BaselineNetwork(nn.Module):  # type: ignore[misc]  # torch leaves it untyp
     ) -> list[list[int]]:
         """Return at most ``k`` items for each user, best first, none of their history.
 
-        users: indices, -1: not in the training data. left_out: items for no list. Users without a
-        history get popular items. Equal scores are ordered by item.
+        users: indices, -1: not in the training data. left_out: items for no list. As in nights,
+        the newest items of a history are read, and of those none that is ``unlisted``; users with
+        nothing to read get popular items. Equal scores are ordered by item.
 
         Raises:
             UsageError: ``k`` is below 1.
@@ -90,16 +91,23 @@ class BaselineNetwork(nn.Module):  # type: ignore[misc]  # torch leaves it untyp
             raise UsageError(f"k is {k}.", "Ask for at least 1 item.")
         hidden = torch.zeros(self.n_items, dtype=torch.bool)
         hidden[list(left_out)] = True
-        hidden |= self.unlisted.cpu()
+        unlisted = self.unlisted.cpu()
+        hidden |= unlisted
+        newest = self.options.length if "length" in DEFAULTS[self.name] else 0
+        known = [not one for one in unlisted.tolist()]
+        read = [[item for item in history[-newest:] if known[item]] for history in histories]
         found: list[list[int]] = []
         for first in range(0, len(users), _STEP):
             part = slice(first, first + _STEP)
-            found += self._lists(users[part], histories[part], k, hidden)
+            scores = self._scores(users[part], read[part])
+            rows = [row for row, history in enumerate(histories[part]) for _ in history]
+            scores[rows, [item for history in histories[part] for item in history]] = -torch.inf
+            scores[:, hidden] = -torch.inf
+            found += best_of_rows(scores, k)
         return found
 
-    def _lists(
-        self, users: Sequence[int], histories: Sequence[Sequence[int]], k: int, hidden: Any
-    ) -> list[list[int]]:
+    def _scores(self, users: Sequence[int], histories: Sequence[Sequence[int]]) -> Any:
+        """Return (users, items) on the CPU: scores, or numbers of events without a history."""
         scores = torch.empty(len(users), self.n_items)
         served = [row for row, history in enumerate(histories) if history]
         if len(served) < len(users):
@@ -109,10 +117,7 @@ class BaselineNetwork(nn.Module):  # type: ignore[misc]  # torch leaves it untyp
             with torch.no_grad():
                 own = self.scores(numbers, [histories[row] for row in served])
             scores[served] = own.float().cpu()
-        rows = [row for row, history in enumerate(histories) for _ in history]
-        scores[rows, [item for history in histories for item in history]] = -torch.inf
-        scores[:, hidden] = -torch.inf
-        return best_of_rows(scores, k)
+        return scores
 
 
 def best_of_rows(scores: Any, k: int) -> list[list[int]]:

@@ -20,6 +20,7 @@ from gpt4rec_es.generation.card import read_card
 from gpt4rec_es.lab.baselines.content_rec import words_of
 from gpt4rec_es.lab.baselines.sasrec import SasRec
 from gpt4rec_es.lab.training.numbered_split import NumberedSplit
+from gpt4rec_es.prompts.template import display_title, target_text
 
 # Width of words before the projection: random vectors are nearly orthogonal.
 _WIDTH = 256
@@ -38,9 +39,10 @@ def start_by_titles(
 ) -> dict[str, Any]:
     """Let the item vectors of ``network`` begin as projected titles; return what made them.
 
-    A title is the mean of the states of its tokens in the GPT-2 in ``folder``, or of random vectors
-    of its words without one. The first ``dim`` principal components keep the size that vectors
-    have otherwise. Items without a title keep their random vectors.
+    A title, read as a target of a generator's training, is the mean of the states of its tokens in
+    the GPT-2 in ``folder``, or of random vectors of its words without one. The first ``dim``
+    principal components keep the size that vectors have otherwise. Items without a title keep their
+    random vectors.
 
     Raises:
         UsageError: no GPT-2 is in the folder, or there are too few titles.
@@ -58,7 +60,7 @@ def start_by_titles(
     else:
         encoder = open_encoder(folder)
         made_by = {"path": str(folder), "content_hash": encoder.checkpoint.content_hash}
-        read = encoder.encode_text(texts)
+        read = encoder.encode_text([target_text(display_title(text)) for text in texts])
     start = principal_components(read, network.options.dim)
     digest = hashlib.sha256(np.ascontiguousarray(start.numpy()).tobytes()).hexdigest()
     weights = network.items.weight

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from sqlalchemy import Engine
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.lab.baselines.baseline_folder import fingerprint, open_baseline, read_document
+from gpt4rec_es.lab.baselines.baseline_folder import is_trained_on, open_baseline, read_document
 from gpt4rec_es.lab.baselines.baseline_options import BaselineOptions
 from gpt4rec_es.lab.baselines.train_baseline import baseline_data, read_numbered
 from gpt4rec_es.lab.splits.split import EvalUser
@@ -80,7 +80,7 @@ class TrainedBaseline:
                 f"Train one with `gpt4rec train baseline {self.method} --split {split}`.",
             )
         self._numbered, data = read.numbered, baseline_data(read)
-        if fingerprint(self.method, data) != document["data"]:
+        if not is_trained_on(document, data):
             raise UsageError(
                 f"The baseline in {folder} was trained with another catalog, or other users.",
                 "Train it again.",

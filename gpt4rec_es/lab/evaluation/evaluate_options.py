@@ -82,23 +82,25 @@ class EvaluateOptions:
         Raises:
             UsageError: a method was not trained on ``split``, or its folder holds another one.
         """
+        names = [name for name in self.methods if name in BASELINE_NAMES]
+        found = [self._folder_of(name, split) for name in names]
+        return list(dict.fromkeys(one.resolve() for one in (*found, *self.trained)))
+
+    def _folder_of(self, name: str, split: str) -> Path:
         from gpt4rec_es.lab.baselines.baseline_folder import read_document  # noqa: PLC0415 - torch
 
-        found = []
-        for name in self.methods:
-            if name in BASELINE_NAMES:
-                found.append(folder := self.models / f"{name}-{split}")
-                if not folder.is_dir():
-                    raise UsageError(
-                        f"There is no trained {name} of the split {split!r}: no folder {folder}.",
-                        f"Train it by `gpt4rec train baseline {name} --split {split}`, or give its "
-                        "folder as --trained.",
-                    )
-                if (held := read_document(folder)["method"]) != name:
-                    raise UsageError(
-                        f"{folder} holds a {held}, no {name}.", f"Give it as --trained {folder}."
-                    )
-        return list(dict.fromkeys(one.resolve() for one in (*found, *self.trained)))
+        folder = self.models / f"{name}-{split}"
+        if not folder.is_dir():
+            raise UsageError(
+                f"There is no trained {name} of the split {split!r}: no folder {folder}.",
+                f"Train it by `gpt4rec train baseline {name} --split {split}`, or give its folder "
+                "as --trained.",
+            )
+        if (held := read_document(folder)["method"]) != name:
+            raise UsageError(
+                f"{folder} holds a {held}, no {name}.", f"Give it as --trained {folder}."
+            )
+        return folder
 
     @property
     def measured_recipes(self) -> tuple[Recipe, ...]:

@@ -50,8 +50,13 @@ def missing_cells(
     ks: Sequence[int],
     models: Path,
 ) -> list[Missing]:
-    """Return what is missing of all baselines, and of queries as many as each of ``ks``."""
+    """Return what is missing of all baselines, and of queries as many as each of ``ks``.
+
+    The commands train and measure on the training part alone, so that no method knows more.
+    """
     measure = f"gpt4rec evaluate run {split.name} --part {part}"
+    if part == "test":
+        measure += " --no-learn-validation"
     if tuple(ks) != (5, 10, 20, 40):
         measure += " --k " + ",".join(map(str, ks))
     there = {(line.method, line.num_queries): line.measured_ks for line in lines}

@@ -75,6 +75,16 @@ def label_of(evaluation: StoredEvaluation) -> str:
     return evaluation.method
 
 
+def learned_validation(options: Mapping[str, Any]) -> bool | None:
+    """Return whether a method learned from the validation part, by its evaluation's options.
+
+    Of a product that is what its co-purchases are counted in. None: unknown.
+    """
+    trained = options.get("baseline") or options.get("reranker") or {}
+    found: bool | None = options.get("learn_validation", trained.get("learn_validation"))
+    return found
+
+
 def line_of(
     evaluation: StoredEvaluation,
     metrics: Mapping[tuple[str, int], Any],
@@ -90,10 +100,7 @@ def line_of(
             one = metrics.get((name, k)) if method != "queries" or not m or m <= k else None
             mean, low, high = (one and one[key] for key in ("mean", "low", "high"))
             cells.append(Cell(name, k, mean, low, high, figures.value(name, method, m, k)))
-    options = evaluation.options
-    known = options.get("baseline") or options.get("reranker") or options
-    number = evaluation.evaluation_no
-    learned = known.get("learn_validation")
+    number, learned = evaluation.evaluation_no, learned_validation(evaluation.options)
     return Line(label_of(evaluation), method, m, number, learned, tuple(cells), _cost(evaluation))
 
 

@@ -69,7 +69,7 @@ def paper_table(
     *,
     part: str = "test",
     ks: Sequence[int] = (5, 10, 20, 40),
-    paper: str | None = "beauty",
+    paper: str | None = None,
     chosen: Sequence[int] = (),
     models: Path = Path(".models"),
 ) -> PaperTable:

@@ -10,17 +10,14 @@ from gpt4rec_es.errors import UsageError
 class DivergedError(UsageError):
     """Training diverged: the loss or a weight is no finite number, or the loss is absurd."""
 
-    def __init__(self, phase: str, step: int, what: str) -> None:
-        """Name the ``phase`` and ``step`` at which ``what`` was found."""
-        super().__init__(
-            f"Training diverged at step {step:,} of phase {phase}: {what}.",
-            "Lower the learning rates (--lr, --pretrain-lr), or raise --warmup-steps. "
-            "Snapshots saved earlier are kept.",
-        )
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by message, as the base class does."""
-        return (UsageError, (self.message, self.hint))
+def _diverged(phase: str, step: int, what: str) -> DivergedError:
+    """Return the error that names the ``phase`` and ``step`` at which ``what`` was found."""
+    return DivergedError(
+        f"Training diverged at step {step:,} of phase {phase}: {what}.",
+        "Lower the learning rates (--lr, --pretrain-lr), or raise --warmup-steps. "
+        "Snapshots saved earlier are kept.",
+    )
 
 
 def require_finite_loss(loss: float, phase: str, step: int) -> None:
@@ -30,7 +27,7 @@ def require_finite_loss(loss: float, phase: str, step: int) -> None:
         DivergedError: it is NaN or infinite.
     """
     if not math.isfinite(loss):
-        raise DivergedError(phase, step, "the loss is not finite")
+        raise _diverged(phase, step, "the loss is not finite")
 
 
 def require_learned(loss: float, guessing: float, phase: str, step: int) -> None:
@@ -45,7 +42,7 @@ def require_learned(loss: float, guessing: float, phase: str, step: int) -> None
     require_finite_loss(loss, phase, step)
     if loss > 2 * guessing:
         what = f"the loss per token is {loss:,.1f}, where guessing gives {guessing:.1f}"
-        raise DivergedError(phase, step, what)
+        raise _diverged(phase, step, what)
 
 
 def require_finite_weights(network: Any, phase: str, step: int) -> None:
@@ -55,4 +52,4 @@ def require_finite_weights(network: Any, phase: str, step: int) -> None:
         DivergedError: a weight is NaN or infinite.
     """
     if name := non_finite_weight(network):
-        raise DivergedError(phase, step, f"a weight of {name} is not finite")
+        raise _diverged(phase, step, f"a weight of {name} is not finite")

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import torch
 
 from gpt4rec_es.encoders.network import non_finite_weight
-from gpt4rec_es.errors import UsageError
+from gpt4rec_es.lab.training.divergence import DivergedError
 from gpt4rec_es.protocols import Progress
 
 _STAGE_SEEDS = 10_000  # more than a stage has epochs, so that no two epochs have one seed
@@ -102,7 +102,7 @@ def run_loop(
     work: folder of the state to resume from.
 
     Raises:
-        UsageError: the loss or a weight is not finite.
+        DivergedError: the loss or a weight is not finite.
     """
     run = _Run(learner, options, work)
     total = sum(epochs for _, epochs in options.stages)
@@ -130,8 +130,11 @@ class _Run:
         self.best_ndcg, self.best_epoch, self.next_epoch = -1.0, -1, 0
         self.best: dict[str, Any] = {}
         self.started = time.monotonic()
-        # weights_only: nothing in the file is executed.
-        self.saved = torch.load(self.file, weights_only=True) if self.file.exists() else None
+        self.saved: Any = None
+        if self.file.exists():
+            # weights_only: nothing in the file is executed. On the CPU first, because the device
+            # that saved it may be another one.
+            self.saved = torch.load(self.file, weights_only=True, map_location="cpu")
 
     def begin(self, number: int) -> None:
         """Enter a stage; the first one that is not finished goes on as saved."""
@@ -188,8 +191,8 @@ class _Run:
         self.started = time.monotonic()
         return True
 
-    def _diverged(self, epoch: int, phase: str) -> UsageError:
-        return UsageError(
+    def _diverged(self, epoch: int, phase: str) -> DivergedError:
+        return DivergedError(
             f"The training diverged in epoch {epoch + 1} of phase {phase}.", self.options.advice
         )
 

@@ -4,12 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import BertModel
 
 from gpt4rec_es.encoders import sentence_encoder
 from gpt4rec_es.encoders.sentence_encoder import open_sentence_encoder
 from gpt4rec_es.encoders.sentence_folder import read_sentence_folder
-from gpt4rec_es.errors import UsageError
+from gpt4rec_es.errors import DataError, UsageError
 from tests.vectors import change_json, save_sentence_folder, write_json
 
 WORDS = ["red", "cup", "blue", "sky", "wool", "hat"]
@@ -148,3 +149,22 @@ def test_weights_that_do_not_fit_are_refused(
     change(folder)
     with pytest.raises(UsageError, match=reason):
         open_sentence_encoder(folder)
+
+
+def test_weights_that_are_not_finite_are_refused(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    weights = load_file(path)
+    weights["embeddings.word_embeddings.weight"][4, 2] = torch.nan
+    save_file(weights, path, {"format": "pt"})
+    with pytest.raises(UsageError, match=r"not all finite: .*word_embeddings"):
+        open_sentence_encoder(folder)
+
+
+def test_vectors_that_are_not_finite_are_no_unknown_words(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    weights = load_file(path)
+    # Finite weights whose products are not.
+    weights["encoder.layer.1.output.dense.weight"] *= 1e38
+    save_file(weights, path, {"format": "pt"})
+    with pytest.raises(DataError, match=f"by the network in {folder} are not finite"):
+        open_sentence_encoder(folder).encode(["red"])

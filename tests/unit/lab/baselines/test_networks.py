@@ -1,6 +1,9 @@
 """Losses, causality, padding and lists of trained baselines, on values computed by hand."""
 
+import hashlib
+import json
 from collections import Counter
+from decimal import Decimal
 from itertools import pairwise
 from math import exp, log
 from typing import Any
@@ -12,7 +15,7 @@ import torch
 from gpt4rec_es.cli.train_baseline import baseline
 from gpt4rec_es.db.rows.metadata import ItemFields
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.lab.baselines.baseline_folder import NETWORKS
+from gpt4rec_es.lab.baselines.baseline_folder import NETWORKS, fingerprint, is_trained_on
 from gpt4rec_es.lab.baselines.baseline_options import BASELINE_NAMES, DEFAULTS, as_dict, options_of
 from gpt4rec_es.lab.baselines.bert4rec import Bert4Rec
 from gpt4rec_es.lab.baselines.bpr_mf import BprMf, Pairs
@@ -338,7 +341,7 @@ def test_a_purchase_is_predicted_from_those_before_it() -> None:
 def test_an_item_is_the_mean_of_its_words_and_a_user_of_the_items() -> None:
     network = content_rec()
     words = network.words.weight.detach()
-    catalog = network.catalog().detach()
+    catalog = network.vectors(torch.arange(8)).detach()
     # "item 0 of a kind" has the words 0 to 4, "item 1 of a kind" one other.
     torch.testing.assert_close(catalog[0], words[:5].mean(0))
     torch.testing.assert_close(catalog[1], words[[0, 5, 2, 3, 4]].mean(0))
@@ -355,7 +358,7 @@ def test_an_item_is_the_mean_of_its_words_and_a_user_of_the_items() -> None:
 def test_the_hinge_of_cosines() -> None:
     network = content_rec(margin=0.3)
     with torch.no_grad():
-        catalog = torch.nn.functional.normalize(network.catalog(), dim=1)
+        catalog = torch.nn.functional.normalize(network.vectors(torch.arange(8)), dim=1)
     items, following = torch.tensor([[0, -1, -1]]), torch.tensor([1])
     cosine = catalog @ catalog[0]
     expected = [max(0.0, 0.3 - float(cosine[1] - cosine[other])) for other in (4, 5)]
@@ -364,6 +367,23 @@ def test_the_hinge_of_cosines() -> None:
     # The purchase itself, drawn as a negative, counts nothing.
     loss = network.loss(items, following, torch.tensor([4, 1])).detach()
     assert float(loss) == pytest.approx(expected[0] / 2, rel=1e-5)
+
+
+def test_a_batch_reads_its_own_items_as_the_whole_catalog_does() -> None:
+    network = content_rec()
+    items = torch.tensor([[3, 7, 0], [0, -1, -1], [7, 3, -1]])
+    following, negatives = torch.tensor([1, 7, 1]), torch.tensor([6, 1, 0, 6])
+    network.loss(items, following, negatives).backward()
+    found = network.words.weight.grad
+    assert found is not None
+    network.words.weight.grad = None
+    catalog = network.vectors(torch.arange(8))
+    unit = torch.nn.functional.normalize(catalog, dim=1)
+    users = network.users_of(items, catalog)
+    margins = 0.3 - (users * unit[following]).sum(1, keepdim=True) + users @ unit[negatives].T
+    same = negatives == following.unsqueeze(1)
+    margins.clamp(min=0).masked_fill(same, 0).mean().backward()
+    torch.testing.assert_close(network.words.weight.grad, found)
 
 
 def test_a_gap_reads_both_sides_and_no_padding() -> None:
@@ -427,7 +447,7 @@ def test_lists_leave_out_what_is_known_or_never_learned(make: Any) -> None:
     users, histories = [0, -1, 2], [[0, 1, 2], [4, 5], []]
     lists = network.lists(users, histories, 10, [3])
     # Item 6 has metadata and no training event, item 7 neither.
-    new = {6} if network.reads_fields else set()
+    new = {6} if network.reads else set()
     assert [set(items) - new for items in lists] == [{4, 5}, {0, 1, 2}, {0, 1, 2, 4, 5}]
     assert all(new <= set(items) for items in lists)
     assert lists[2][0] == 1  # the most popular item for a user without a history
@@ -437,12 +457,47 @@ def test_lists_leave_out_what_is_known_or_never_learned(make: Any) -> None:
         network.lists(users, histories, 0)
 
 
+@pytest.mark.parametrize("make", [bpr_mf, fm_bpr, sasrec, youtube_dnn, content_rec, bert4rec])
+def test_an_item_that_never_learned_is_not_read(make: Any) -> None:
+    network = make().eval()
+    length = network.options.length if "length" in DEFAULTS[network.name] else 9
+    newest = [5, 0, 1, 2, 7][-length:]
+    with torch.no_grad():
+        scores = network.scores(torch.tensor([-1]), [newest[:-1]])
+    scores[0, [0, 1, 2, 5]] = -torch.inf
+    scores[:, network.unlisted] = -torch.inf
+    assert network.lists([-1], [[5, 0, 1, 2, 7]], 10) == best_of_rows(scores, 10)
+    assert network.lists([-1], [[7]], 10) == network.lists([-1], [[]], 10)
+
+
 def test_the_best_of_rows() -> None:
     none = -torch.inf
     rows = torch.tensor([[1, 3, 3, 2.0], [none, 5, none, none], [7, 7, 7, 7], [none] * 4])
     assert best_of_rows(rows, 3) == [[1, 2, 3], [1], [0, 1, 2], []]
     assert best_of_rows(rows, 1) == [[1], [1], [0], []]
     assert best_of_rows(rows, 9) == [[1, 2, 3, 0], [1], [0, 1, 2, 3], []]
+
+
+@pytest.mark.parametrize("method", NETWORKS)
+def test_a_folder_is_of_the_data_that_its_method_reads(method: str) -> None:
+    document = {"method": method, "data": fingerprint(method, DATA)}
+    changes = {"title": "new", "brand": "new", "category": "new", "price": Decimal(3)}
+    refused = set()
+    for name, value in changes.items():
+        fields = [FIELDS[0]._replace(**{name: value}), *FIELDS[1:]]
+        if not is_trained_on(document, BaselineData(HISTORIES, 8, fields)):
+            refused.add(name)
+    assert refused == set(NETWORKS[method].reads)
+    assert not is_trained_on(document, BaselineData(HISTORIES[1:], 8, FIELDS))
+
+
+def test_folders_with_a_hash_of_all_metadata_are_known() -> None:
+    flat = np.array([item for history in HISTORIES for item in history], np.int64)
+    lengths = np.array([len(history) for history in HISTORIES], np.int64)
+    digest = hashlib.sha256(b"8 " + lengths.tobytes() + flat.tobytes())
+    digest.update(json.dumps([one[1:] for one in FIELDS], default=str).encode())
+    assert is_trained_on({"method": "fm_bpr", "data": digest.hexdigest()}, DATA)
+    assert not is_trained_on({"method": "bpr_mf", "data": digest.hexdigest()}, DATA)
 
 
 def test_the_command_offers_every_method_and_option() -> None:

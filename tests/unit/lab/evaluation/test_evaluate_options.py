@@ -1,5 +1,7 @@
 """The recipes that each method is measured by."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 from gpt4rec_es.lab.evaluation.evaluate_options import EvaluateOptions
@@ -17,3 +19,14 @@ def test_queries_alone_are_measured_once_for_recipes_that_write_the_same() -> No
     options = EvaluateOptions(methods=("queries", "product"), recipes=named)
     assert [one.name for one in options.recipes_of("product")] == ["a", "b", "c"]
     assert [one.name for one in options.recipes_of("queries")] == ["a", "c"]
+
+
+def test_methods_without_a_network_load_no_torch() -> None:
+    code = (
+        "import sys\n"
+        "from gpt4rec_es.lab.evaluation import evaluate\n"
+        "options = evaluate.EvaluateOptions(('popularity', 'product'))\n"
+        "assert options.trained_folders('loo') == []\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
