@@ -89,7 +89,15 @@ def load(text: str, users: int) -> Shop:
     catalog = read_catalog(runtime.engine, runtime.elastic, build, None, options.category_labels)
     applied = apply_rules(runtime.engine, runtime.elastic, build.index_name, None)
     lists = MethodLists(
-        runtime.engine, row, eval_users, split.train, split.baskets, catalog, applied, no_bars
+        runtime.engine,
+        row,
+        eval_users,
+        split.train,
+        split.baskets,
+        catalog,
+        applied,
+        no_bars,
+        options.hardware,
     )
     writer = chosen_generator(runtime.engine, options, row) if generator else None
     queries = lists.queries_by(recipe.recipe, writer, runtime.generator)

@@ -28,6 +28,7 @@ from gpt4rec_es.index.mapping import VectorField
 from gpt4rec_es.index.reindex import ReindexOptions, reindex
 from gpt4rec_es.index.title_vectors import EXACT_UP_TO, field_for
 from gpt4rec_es.lab.evaluation.nearest_titles import EncodedTitles
+from gpt4rec_es.options.night import GeneratorOptions
 from gpt4rec_es.records import SearchResult
 from gpt4rec_es.reranking.encoder_registry import add_encoder, open_encoder_of
 from gpt4rec_es.retrieval.knn import KnnRetriever
@@ -88,7 +89,8 @@ def _by_vectors(
         titles = _titles(place)
         with place.engine.connect() as connection:
             ids = rows.load_ids(connection)
-        exact, _ = EncodedTitles(place.engine, ids, titles, frozenset(titles)).by(row.name)
+        catalog = (place.engine, ids, titles, frozenset(titles))
+        exact, _ = EncodedTitles(*catalog, GeneratorOptions()).by(row.name)
         if exact is None:
             raise RuntimeError("it was given a name")
         line, found = _search(place.elastic, KnnRetriever(place.elastic, index, encoder), texts)

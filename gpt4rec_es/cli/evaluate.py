@@ -187,6 +187,7 @@ def run(
             named, sources, fusion, num_beams, minimum_should_match, fields, encoder
         ),
         encoder=encoder,
+        hardware=runtime.settings.generator,
         num_queries=num_queries,
         bm25=None if k1 is None or b is None else Bm25(k1, b),
         method=MethodOptions(history_decay, title_weight),

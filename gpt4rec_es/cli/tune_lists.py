@@ -140,5 +140,6 @@ def list_options(
         work=work or Path(f".{split}.tuning"),
         metric=name,
         k=k,
+        hardware=runtime.settings.generator,
         **chosen,
     )

@@ -157,7 +157,11 @@ def test_a_reranker_is_trained_and_measured(
 
 
 def test_a_night_by_a_recipe_with_a_trained_reranker(
-    shop: Shop, database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    shop: Shop,
+    database: Database,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     train = ("train", "reranker", "--name", "first", "--split", "loo", "--preset", "no-finetune")
     call(capsys, *train, *QUICK, "--trust")
@@ -209,6 +213,10 @@ def test_a_night_by_a_recipe_with_a_trained_reranker(
     (by_name,) = call(capsys, *measured, "--recipe", "mine", "--reranker", "again")
     assert by_name["options"]["reranker"]["name"] == "again"
     assert by_name["metrics"] == by_recipe["metrics"]
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("GPT4REC_DEVICE", "tpu")
+        assert run([*measured, "--recipe", "mine"]) == 2
+    assert "'tpu' is no device" in capsys.readouterr().err
     create_split(shop.runtime().engine, "whole-users", SplitOptions("users"), actor="test")
     assert run(["evaluate", "run", "whole-users", "--method", "product", "--recipe", "mine"]) == 2
     assert "was not trained on the split" in " ".join(capsys.readouterr().err.split())

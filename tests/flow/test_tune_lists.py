@@ -308,7 +308,7 @@ def test_a_re_ranker_of_another_split_is_refused_or_replaced_before_any_work(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The live recipe was tuned with a re-ranker that has seen this split's held-out items."""
-    monkeypatch.setattr(registry, "open_registered", lambda _: TitleVectors())
+    monkeypatch.setattr(registry, "open_registered", lambda *_: TitleVectors())
     split, _ = load_split(runtime.engine, "loo")
     with database.engine.begin() as connection:
         register(connection, "old", card={"data": {"split_hash": "another"}})

@@ -14,6 +14,8 @@ from gpt4rec_es.lab.baselines.baseline_folder import save_baseline
 from gpt4rec_es.lab.baselines.baseline_options import options_of
 from gpt4rec_es.lab.baselines.network import BaselineData
 from gpt4rec_es.lab.baselines.sasrec import SasRec
+from gpt4rec_es.lab.evaluation.nearest_titles import EncodedTitles
+from gpt4rec_es.options.night import GeneratorOptions
 from gpt4rec_es.reranking.encoder_registry import (
     add_encoder,
     list_encoders,
@@ -111,6 +113,18 @@ def test_files_that_changed_or_are_gone_are_refused(
     words.rename(tmp_path / "moved")
     with pytest.raises(UsageError, match=r"are gone.*encoders add a --static PATH"):
         open_encoder_of(engine, row)
+
+
+def test_an_evaluation_encodes_on_the_device_of_the_settings(
+    database: Database, tmp_path: Path
+) -> None:
+    network = save_sentence_folder(tmp_path / "network", list(VECTORS))
+    add_encoder(database.engine, "a", "folder", path=network, actor="test")
+    catalog = (database.engine, {1: "x"}, {1: "red cup"}, frozenset({1}))
+    search, _ = EncodedTitles(*catalog, GeneratorOptions(device="cpu")).by("a")
+    assert search is not None
+    with pytest.raises(UsageError, match="'tpu' is no device"):
+        EncodedTitles(*catalog, GeneratorOptions(device="tpu")).by("a")
 
 
 def test_a_generator_without_a_network_makes_no_vectors(database: Database) -> None:

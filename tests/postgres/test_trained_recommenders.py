@@ -32,6 +32,7 @@ from gpt4rec_es.lab.training.cost import stored_cost
 from gpt4rec_es.lab.training.divergence import DivergedError
 from gpt4rec_es.lab.training.reranker_options import RerankerOptions
 from gpt4rec_es.lab.training.train_reranker import train_reranker
+from gpt4rec_es.options.night import GeneratorOptions
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.ranking.best_items import with_best
 from gpt4rec_es.reranking.reading import Reading
@@ -465,7 +466,9 @@ def test_vectors_of_a_registered_sasrec_rank_as_it_does(
     add_reranker(engine, "served", tmp_path / "served", actor="test")
     row = chosen_reranker(engine, load_split(engine, "loo")[0], "test", "served")
     assert (row.kind, row.gpt2, row.history_length) == ("sasrec", None, 6)
-    vectors = rerank_vectors(engine, row, users, active)
+    vectors = rerank_vectors(engine, row, users, active, GeneratorOptions())
+    with pytest.raises(UsageError, match="'tpu' is no device"):
+        rerank_vectors(engine, row, users, active, GeneratorOptions(device="tpu"))
     newest = {n: deduplicate_keep_last(one.history)[::-1] for n, one in enumerate(users)}
     best = with_best(vectors, newest, 3, [newest]).best
     own = open_trained(engine, "loo", "test", tmp_path / "served").lists(users, 3, active)
@@ -486,7 +489,7 @@ def test_lab_and_night_agree_on_histories_with_an_item_that_never_learned(
     add_reranker(engine, "cold", tmp_path / "served", actor="test")
     row = chosen_reranker(engine, load_split(engine, "loo")[0], "test", "cold")
     cold = [replace(one, history=(*one.history, numbers["cold"])) for one in users]
-    vectors = rerank_vectors(engine, row, cold, active)
+    vectors = rerank_vectors(engine, row, cold, active, GeneratorOptions())
     newest = {n: deduplicate_keep_last(one.history)[::-1] for n, one in enumerate(cold)}
     best = with_best(vectors, newest, 3, [newest]).best
     own = open_trained(engine, "loo", "test", tmp_path / "served").lists(cold, 3, active)

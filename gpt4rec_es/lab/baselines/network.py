@@ -16,7 +16,8 @@ from gpt4rec_es.db.rows.metadata import ItemFields
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.baselines.baseline_options import DEFAULTS, BaselineOptions
 
-_STEP = 512  # users scored at a time
+# Users scored at a time, and scores: 80 MB, and as much again for what is made of them.
+_USERS, _SCORES = 512, 20_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,8 +98,9 @@ class BaselineNetwork(nn.Module):  # type: ignore[misc]  # torch leaves it untyp
         known = [not one for one in unlisted.tolist()]
         read = [[item for item in history[-newest:] if known[item]] for history in histories]
         found: list[list[int]] = []
-        for first in range(0, len(users), _STEP):
-            part = slice(first, first + _STEP)
+        step = max(1, min(_USERS, _SCORES // self.n_items))
+        for first in range(0, len(users), step):
+            part = slice(first, first + step)
             scores = self._scores(users[part], read[part])
             rows = [row for row, history in enumerate(histories[part]) for _ in history]
             scores[rows, [item for history in histories[part] for item in history]] = -torch.inf

@@ -104,7 +104,15 @@ def evaluate(
     measurer = Measurer(catalog, eval_users, split.train)
     applied = apply_rules(engine, client, build.index_name, options.night)
     evaluation = MethodLists(
-        engine, row, eval_users, split.train, split.baskets, catalog, applied, bars
+        engine,
+        row,
+        eval_users,
+        split.train,
+        split.baskets,
+        catalog,
+        applied,
+        bars,
+        options.hardware,
     )
     reports = []
     for made in _made_lists(evaluation, options, folders, generator, open_generator):

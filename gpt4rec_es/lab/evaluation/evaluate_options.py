@@ -9,6 +9,7 @@ from gpt4rec_es.lab.baselines.baseline_options import BASELINE_NAMES
 from gpt4rec_es.lab.evaluation.methods import METHODS, MethodOptions
 from gpt4rec_es.lab.evaluation.night_rules import NightRules
 from gpt4rec_es.metrics.labels import CategoryLabels
+from gpt4rec_es.options.night import GeneratorOptions
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe
 from gpt4rec_es.records import Bm25
 
@@ -23,8 +24,8 @@ class EvaluateOptions:
     the validation part as well, before the test. sample: maximum number of users. generator: None:
     the current one. night: rules of the product; None: none. trust: accept a generator
     whose training data is unknown. reranker, encoder: names of those that recipes use in place of
-    the ones that they name. trained: folders of trained recommenders to measure. models: where
-    trainings write their folders.
+    the ones that they name. hardware: device and threads of these. trained: folders of trained
+    recommenders to measure. models: where trainings write their folders.
     """
 
     methods: tuple[str, ...]
@@ -42,6 +43,7 @@ class EvaluateOptions:
     trust: bool = False
     reranker: str | None = None
     encoder: str | None = None
+    hardware: GeneratorOptions = field(default_factory=GeneratorOptions)
     trained: tuple[Path, ...] = ()
     models: Path = Path(".models")
 

@@ -25,6 +25,7 @@ from gpt4rec_es.lab.evaluation.trained_lists import trained_lists
 from gpt4rec_es.lab.splits.queries import WrittenQueries, count_first_queries, split_queries
 from gpt4rec_es.lab.splits.split import EvalUser
 from gpt4rec_es.metrics.lists import Lists
+from gpt4rec_es.options.night import GeneratorOptions
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe
 from gpt4rec_es.protocols import Bars, QueryGenerator
 from gpt4rec_es.records import Decoding, PromptForm
@@ -66,18 +67,19 @@ class MethodLists:
         catalog: EvaluationCatalog,
         applied: AppliedRules,
         bars: Bars,
+        hardware: GeneratorOptions,
     ) -> None:
-        """Set the users, training data (as in ``Split``), catalog, and rules."""
+        """Set the users, training data (as in ``Split``), catalog, rules; hardware of networks."""
         self._engine, self._split, self._eval_users = engine, split, eval_users
         self._train, self._steps = train, baskets
-        self._catalog, self._bars = catalog, bars
-        self._applied = applied
+        self._catalog, self._applied, self._bars = catalog, applied, bars
         self._baselines: Baselines | None = None
         self._histories = [eval_user.history for eval_user in eval_users]
         self._written: dict[tuple[str, PromptForm, Decoding], WrittenQueries] = {}
         self._nats = NatsPerTitle(eval_users, catalog, train, bars)
-        self._rerank = SplitVectors(engine, split, eval_users, catalog.active)
-        self._encoded = EncodedTitles(engine, catalog.item_ids, catalog.titles, catalog.active)
+        self._rerank = SplitVectors(engine, split, eval_users, catalog.active, hardware)
+        known = catalog.item_ids, catalog.titles, catalog.active
+        self._encoded = EncodedTitles(engine, *known, hardware)
 
     def lists(
         self,

@@ -15,6 +15,7 @@ from gpt4rec_es.index.title_vectors import found_or_made
 from gpt4rec_es.lab.bm25.nearest import Encode, NearestTitles, Vectors32
 from gpt4rec_es.lab.evaluation.rerank_vectors import chosen_reranker
 from gpt4rec_es.lab.training.split_data import require_unseen
+from gpt4rec_es.options.night import GeneratorOptions
 from gpt4rec_es.prompts.keys import hash128
 from gpt4rec_es.reranking.encoder_registry import open_encoder_of
 
@@ -53,9 +54,13 @@ class EncodedTitles:
         item_ids: Mapping[int, str],
         titles: Mapping[int, str],
         active: frozenset[int],
+        hardware: GeneratorOptions,
     ) -> None:
-        """Set ids and titles by item, and the items that lists may have."""
-        self._engine, self._titles = engine, titles
+        """Set ids and titles by item, and the items that lists may have.
+
+        hardware: device and threads of the encoders.
+        """
+        self._engine, self._titles, self._hardware = engine, titles, hardware
         self._ids = {item: item_ids[item] for item in sorted(active) if item in titles}
         self._made: dict[str, tuple[NearestTitles, dict[str, Any]]] = {}
 
@@ -71,7 +76,8 @@ class EncodedTitles:
         if name not in self._made:
             with transaction(self._engine) as connection:
                 row = encoders.get(connection, name)
-            opened = open_encoder_of(self._engine, row)
+            hardware = self._hardware
+            opened = open_encoder_of(self._engine, row, hardware.device, hardware.threads)
 
             def encode(texts: Sequence[str]) -> Vectors32:
                 return opened.encode([search_text(text) for text in texts])

@@ -15,6 +15,7 @@ from gpt4rec_es.db.rows.splits import SplitRow
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.splits.histories import deduplicate_keep_last
 from gpt4rec_es.lab.splits.split import EvalUser
+from gpt4rec_es.options.night import GeneratorOptions
 from gpt4rec_es.ranking.vectors import NO_VECTORS, ItemVectors, Vectors
 
 
@@ -48,12 +49,16 @@ def is_of_split(row: Reranker, split: SplitRow) -> bool:
 
 
 def rerank_vectors(
-    engine: Engine, row: Reranker, eval_users: Sequence[EvalUser], active: frozenset[int]
+    engine: Engine,
+    row: Reranker,
+    eval_users: Sequence[EvalUser],
+    active: frozenset[int],
+    hardware: GeneratorOptions,
 ) -> Vectors:
     """Return vectors of all items, and of ``eval_users`` by their index.
 
     Items that the re-ranker does not know have none, nor have users without a known item. active:
-    items that lists may have.
+    items that lists may have. hardware: device and threads of the re-ranker.
 
     Raises:
         UsageError: the folder of the re-ranker or its GPT-2 is gone.
@@ -62,7 +67,7 @@ def rerank_vectors(
     # Loads torch, which recipes without a re-ranker do not need.
     from gpt4rec_es.reranking.registry import open_registered  # noqa: PLC0415
 
-    served = open_registered(row)
+    served = open_registered(row, hardware.device, hardware.threads)
     with transaction(engine) as connection:
         fields = load_item_fields(connection)  # in order of item number
         ids = load_ids(connection)
@@ -98,10 +103,11 @@ class SplitVectors:
         split: SplitRow,
         eval_users: Sequence[EvalUser],
         active: frozenset[int],
+        hardware: GeneratorOptions,
     ) -> None:
-        """Set the users. active: items that lists may have."""
+        """Set the users. active, hardware: as in ``rerank_vectors``."""
         self._engine, self._split, self._eval_users = engine, split, eval_users
-        self._active = active
+        self._active, self._hardware = active, hardware
         self._made: dict[str, tuple[Vectors, dict[str, Any]]] = {}
 
     def by(self, name: str | None, part: str) -> tuple[Vectors, dict[str, Any]]:
@@ -116,6 +122,8 @@ class SplitVectors:
             return NO_VECTORS, {}
         if name not in self._made:
             row = chosen_reranker(self._engine, self._split, part, name)
-            vectors = rerank_vectors(self._engine, row, self._eval_users, self._active)
+            vectors = rerank_vectors(
+                self._engine, row, self._eval_users, self._active, self._hardware
+            )
             self._made[name] = vectors, {"reranker": row.as_dict()}
         return self._made[name]

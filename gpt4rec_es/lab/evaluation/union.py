@@ -17,6 +17,8 @@ from gpt4rec_es.metrics.lists import NOTHING, Lists, PerUser
 from gpt4rec_es.metrics.significance import bootstrap_interval
 
 _SEED = 1
+# Pairs of places compared at once, a byte each.
+_PAIRS = 50_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +126,13 @@ def _union(k: int, b: StoredEvaluation, own: PerUser, other: PerUser, either: Pe
 
 def _merged(arrays: Sequence[Lists]) -> Lists:
     """Return all lists of each user one after the other, with no item twice."""
-    result = arrays[0]
-    for lists in arrays[1:]:
-        known = (lists[:, :, None] == result[:, None, :]).any(2)
-        result = np.hstack([result, np.where(known, NOTHING, lists)])
-    return result
+    users, places = len(arrays[0]), sum(lists.shape[1] for lists in arrays)
+    step = max(1, _PAIRS // places**2)
+    blocks = []
+    for first in range(0, users, step):
+        result, *others = (lists[first : first + step] for lists in arrays)
+        for lists in others:
+            known = (lists[:, :, None] == result[:, None, :]).any(2)
+            result = np.hstack([result, np.where(known, NOTHING, lists)])
+        blocks.append(result)
+    return np.concatenate(blocks)

@@ -1,10 +1,11 @@
 """Options of tuning a recipe."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gpt4rec_es.lab.evaluation.evaluate_options import EvaluateOptions
 from gpt4rec_es.lab.tuning.choose import Metric
+from gpt4rec_es.options.night import GeneratorOptions
 from gpt4rec_es.options.recipe import NamedRecipe
 
 
@@ -17,7 +18,7 @@ class ListTuningOptions:
     most_users: maximum number of users; a fixed sample if there are more. generator: None: the
     current one, if a recipe writes queries. trust: accept it whatever its card says. seed: of the
     halves of users and of drawn settings. reranker: name of the one to try; None: that of the
-    base, if it has one; encoder: the same of encoders.
+    base, if it has one; encoder: the same of encoders. hardware: device and threads of both.
     """
 
     split: str
@@ -34,6 +35,7 @@ class ListTuningOptions:
     seed: int = 0
     reranker: str | None = None
     encoder: str | None = None
+    hardware: GeneratorOptions = field(default_factory=GeneratorOptions)
 
     @property
     def reranker_name(self) -> str | None:
@@ -56,4 +58,5 @@ class ListTuningOptions:
             trust=self.trust,
             learn_validation=False,
             reranker=reranker,
+            hardware=self.hardware,
         )

@@ -46,6 +46,7 @@ from gpt4rec_es.lab.tuning.lists.trial_rows import (
     trial_row,
 )
 from gpt4rec_es.lab.tuning.lists.work_folder import WorkFolder
+from gpt4rec_es.options.night import GeneratorOptions
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe, without_reranker, without_vectors
 from gpt4rec_es.protocols import Bars, no_bars
 from gpt4rec_es.ranking.best_items import with_best
@@ -85,6 +86,7 @@ def tune_lists(
             catalog,
             applied,
             bars,
+            options.hardware,
         )
         for users in (inputs.fit, inputs.test)
     )
@@ -149,10 +151,13 @@ def _choose(
     columns, vectors = {}, NO_VECTORS
     if inputs.reranker is not None:
         with bars("Scoring the catalog", "users") as progress:
-            vectors = _vectors(engine, inputs.reranker, inputs.fit, catalog, space)
+            vectors = _vectors(
+                engine, inputs.reranker, inputs.fit, catalog, space, options.hardware
+            )
             progress(len(inputs.fit), len(inputs.fit))
         columns["rerank"] = rerank_column(vectors)
-    encoded = EncodedTitles(engine, catalog.item_ids, catalog.titles, catalog.active)
+    known = catalog.item_ids, catalog.titles, catalog.active
+    encoded = EncodedTitles(engine, *known, options.hardware)
     nearest, _ = encoded.by(inputs.encoder.name if inputs.encoder else None)
     texts = sorted({text for own in queries.texts for text in own})
     removed, _ = applied.removed(texts, recipe.filters, recipe.search)
@@ -212,10 +217,11 @@ def _vectors(
     users: Sequence[EvalUser],
     catalog: EvaluationCatalog,
     space: Space,
+    hardware: GeneratorOptions,
 ) -> Vectors:
     """Return vectors with as many best items of each user as any setting counts."""
     newest = {user: deduplicate_keep_last(one.history)[::-1] for user, one in enumerate(users)}
-    vectors = rerank_vectors(engine, reranker, users, catalog.active)
+    vectors = rerank_vectors(engine, reranker, users, catalog.active, hardware)
     bought = {user: frozenset(own) for user, own in newest.items()}
     return with_best(vectors, newest, space.limits().title_hits, [bought])
 

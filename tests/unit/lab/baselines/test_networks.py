@@ -15,6 +15,7 @@ import torch
 from gpt4rec_es.cli.train_baseline import baseline
 from gpt4rec_es.db.rows.metadata import ItemFields
 from gpt4rec_es.errors import UsageError
+from gpt4rec_es.lab.baselines import network
 from gpt4rec_es.lab.baselines.baseline_folder import NETWORKS, fingerprint, is_trained_on
 from gpt4rec_es.lab.baselines.baseline_options import BASELINE_NAMES, DEFAULTS, as_dict, options_of
 from gpt4rec_es.lab.baselines.bert4rec import Bert4Rec
@@ -455,6 +456,22 @@ def test_lists_leave_out_what_is_known_or_never_learned(make: Any) -> None:
     assert network.lists([], [], 3) == []
     with pytest.raises(UsageError, match="k is 0"):
         network.lists(users, histories, 0)
+
+
+def test_a_big_catalog_is_scored_for_few_users_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = sasrec().eval()
+    users, histories = [0, -1, 2, 3, -1], [[0, 1, 2], [4, 5], [], [3], [1]]
+    expected = net.lists(users, histories, 3)
+    rows: list[int] = []
+    scores = net._scores
+    monkeypatch.setattr(
+        net, "_scores", lambda own, read: rows.append(len(own)) or scores(own, read)
+    )
+    for most, numbers in ((17, [2, 2, 1]), (1, [1] * 5)):
+        monkeypatch.setattr(network, "_SCORES", most)
+        rows.clear()
+        assert net.lists(users, histories, 3) == expected
+        assert rows == numbers
 
 
 @pytest.mark.parametrize("make", [bpr_mf, fm_bpr, sasrec, youtube_dnn, content_rec, bert4rec])
