@@ -20,11 +20,11 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "fm_bpr": {
         "dim": 64,
         "epochs": 200,
-        "lr": 2e-3,
+        "lr": 5e-3,
         "batch_size": 1024,
         "samples": 4,
-        "l2": 1e-2,
-        "patience": 10,
+        "l2": 1e-4,
+        "patience": 8,
     },
     "sasrec": {
         "dim": 64,

@@ -41,8 +41,8 @@ def start_by_titles(
 
     A title, read as a target of a generator's training, is the mean of the states of its tokens in
     the GPT-2 in ``folder``, or of random vectors of its words without one. The first ``dim``
-    principal components keep the size that vectors have otherwise. Items without a title keep their
-    random vectors.
+    principal components have a length of about 1: more than random starts, because they say
+    something from the first step. Items without a title keep their random vectors.
 
     Raises:
         UsageError: no GPT-2 is in the folder, or there are too few titles.

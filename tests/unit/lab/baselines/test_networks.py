@@ -267,6 +267,18 @@ def test_windows_cover_whole_histories_and_the_newest_is_as_without_them(
     assert len(cuts) > 1 or most <= 2
 
 
+@pytest.mark.parametrize("name", ["sasrec", "bert4rec"])
+def test_a_training_begins_by_guessing(name: str) -> None:
+    random = np.random.default_rng(1)
+    data = BaselineData([random.permutation(500)[:10].tolist() for _ in range(40)], 500)
+    torch.manual_seed(0)
+    found = NETWORKS[name](data, options_of(name, samples=0))
+    # What is said with more confidence at first has to be unlearned.
+    assert float(found.loss(*next(found.batches(data, 0))).detach()) == pytest.approx(
+        log(500), abs=0.1
+    )
+
+
 def test_with_whole_histories_every_purchase_but_the_first_is_an_example() -> None:
     pairs = []
     for items, following, _ in sasrec(length=2, whole=True).batches(DATA, 3):
@@ -276,7 +288,7 @@ def test_with_whole_histories_every_purchase_but_the_first_is_an_example() -> No
     assert sorted(pairs) == sorted(expected)
 
 
-def test_principal_components_keep_distances_and_have_the_size_of_other_vectors() -> None:
+def test_principal_components_keep_distances_and_have_a_length_of_about_1() -> None:
     torch.manual_seed(0)
     flat = torch.randn(30, 3) @ torch.randn(3, 7) + 5  # three dimensions in seven
     found = principal_components(flat, 3)
