@@ -10,6 +10,7 @@ from gpt4rec_es.cli.names import names
 from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.cli.output import emit, plural, print_line, print_table
 from gpt4rec_es.cli.progress import progress_bar
+from gpt4rec_es.cli.train_output import print_facts
 
 if TYPE_CHECKING:
     from gpt4rec_es.lab.baselines.train_baseline import BaselineReport
@@ -126,6 +127,7 @@ _FRACTIONS = _Several(click.FloatRange(0, 1))
     "METHOD]",
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Random seed.")
+@click.option("--dry-run", is_flag=True, help="Read the data and show what would be trained on.")
 @json_option
 def baseline(
     method: str,
@@ -133,6 +135,7 @@ def baseline(
     name: str | None,
     output: Path | None,
     text: Path | None,
+    dry_run: bool,
     as_json: bool,
     **chosen: Any,
 ) -> None:
@@ -145,23 +148,36 @@ def baseline(
 
     Example: gpt4rec train baseline sasrec --split beauty --dim 64,128
     """
-    from gpt4rec_es.lab.baselines.grid import train_grid
+    from gpt4rec_es.lab.baselines.grid import plan_grid, train_grid
 
     after_interrupt("The same command goes on from the last epoch.")
     runtime = get_runtime()
     settings = runtime.settings.generator
     name = name or f"{method}-{split}"
-    report = train_grid(
-        runtime.engine,
-        method,
-        {"device": settings.device, "threads": settings.threads, **chosen},
-        name=name,
-        split=split,
-        output=output or Path(".models") / name,
-        text=text,
-        bars=progress_bar,
-    )
+    options = {"device": settings.device, "threads": settings.threads, **chosen}
+    given: dict[str, Any] = {
+        "name": name,
+        "split": split,
+        "output": output or Path(".models") / name,
+        "text": text,
+    }
+    if dry_run:
+        emit(plan_grid(runtime.engine, method, options, **given), as_json, print_baseline_plan)
+        return
+    report = train_grid(runtime.engine, method, options, **given, bars=progress_bar)
     emit(report, as_json, print_baseline)
+
+
+def print_baseline_plan(plan: dict[str, Any]) -> None:
+    """Print what a training would read and write."""
+    print_line(
+        f"would train {plan['method']}, {plan['epochs']:,} epochs at most, and write "
+        f"{plan['folder']}"
+    )
+    for options in plan["combinations"]:
+        if options:
+            print_line("  by " + ", ".join(f"{name} {value:g}" for name, value in options.items()))
+    print_facts(plan["data"])
 
 
 def print_baseline(report: "BaselineReport") -> None:

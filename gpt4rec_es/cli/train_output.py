@@ -1,5 +1,6 @@
 """Printed forms of ``gpt4rec train``: the plan of a dry run and the report of a training."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gpt4rec_es.cli.output import print_line, print_table
@@ -11,7 +12,12 @@ if TYPE_CHECKING:
 def print_plan(plan: dict[str, Any]) -> None:
     """Print what a training would read and write."""
     print_line(f"would train {plan['name']} by preset {plan['preset']} and write {plan['folder']}")
-    for fact, value in plan["data"].items():
+    print_facts(plan["data"])
+
+
+def print_facts(facts: Mapping[str, Any]) -> None:
+    """Print what a training reads, one fact per line."""
+    for fact, value in facts.items():
         shown = f"{value:,}" if type(value) is int else value
         print_line(f"  {fact.replace('_', ' ')}: {shown}")
 

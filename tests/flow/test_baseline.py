@@ -49,6 +49,15 @@ def test_baselines_are_trained_and_measured_together(
     assert [epoch["epoch"] for epoch in report["card"]["epochs"]] == [0, 1, 2]
     command = ["train", "baseline", "sasrec", "--split", "loo", "--name", "seq", "--epochs", "2"]
     command += ["--dim", "8,16", "--dropout", "0.1"]
+    plan = call(capsys, *command, "--dry-run")
+    assert plan["combinations"] == [{"dim": 8}, {"dim": 16}]
+    assert (plan["epochs"], plan["folder"]) == (2, ".models/seq")
+    assert plan["data"] == {name: report["card"]["data"][name] for name in plan["data"]}
+    assert run([*command, "--dry-run"]) == 0
+    printed = capsys.readouterr().out
+    assert "would train sasrec, 2 epochs at most, and write .models/seq" in printed
+    assert "  by dim 16\n" in printed
+    assert [path.name for path in (tmp_path / ".models").iterdir()] == ["bpr_mf-loo"]
     assert run(command) == 0
     printed = capsys.readouterr().out
     assert "gpt4rec evaluate run loo --trained .models/seq" in printed
@@ -66,8 +75,9 @@ def test_baselines_are_trained_and_measured_together(
     assert first["options"]["baseline"]["content_hash"] == report["content_hash"]
     assert second["options"]["baseline"]["name"] == "seq"
     assert first["n_eval_users"] == second["n_eval_users"] == popular["n_eval_users"]
-    assert run([*command]) == 2
-    assert "exists already" in capsys.readouterr().err
+    for more in ((), ("--dry-run",)):
+        assert run([*command, *more]) == 2
+        assert "exists already" in capsys.readouterr().err
     assert run(["train", "baseline", "bpr_mf", "--split", "loo", "--blocks", "2"]) == 2
     assert "bpr_mf has no option blocks" in " ".join(capsys.readouterr().err.split())
     assert run(["evaluate", "run", "loo"]) == 2

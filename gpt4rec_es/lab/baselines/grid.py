@@ -14,13 +14,12 @@ from sqlalchemy import Engine
 from gpt4rec_es.encoders.folder import open_checkpoint
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.baselines.baseline_folder import read_document
-from gpt4rec_es.lab.baselines.baseline_options import options_of
-from gpt4rec_es.lab.baselines.sasrec_text import SasRecText, require_text
+from gpt4rec_es.lab.baselines.baseline_options import BaselineOptions, options_of
+from gpt4rec_es.lab.baselines.sasrec_text import SasRecText
 from gpt4rec_es.lab.baselines.train_baseline import (
     BaselineReport,
     decisive_hash,
-    read_numbered,
-    require_new,
+    read_checked,
     train_baseline,
 )
 from gpt4rec_es.lab.training.divergence import DivergedError
@@ -50,24 +49,16 @@ def train_grid(
         DivergedError: all of them did.
         UsageError: there are several combinations and no validation users to choose by.
     """
-    combinations = _combinations(chosen)
-    all_options = [options_of(method, **{**chosen, **own}) for own in combinations]
+    combinations, all_options = _combinations(method, chosen)
     given: dict[str, Any] = {"name": name, "split": split, "text": text}
     if len(combinations) == 1:
         with bars("Training", "epochs") as progress:
             return train_baseline(
                 engine, method, all_options[0], output=output, progress=progress, **given
             )
-    require_new(output)
-    if all_options[0].learn_validation:
-        raise UsageError(
-            "With --learn-validation there are no users to choose the best of several options by.",
-            "Choose without it, then train with the chosen options and number of epochs.",
-        )
-    read = read_numbered(engine, split, all_options[0])
+    read = read_checked(engine, method, all_options[0], split=split, output=output, text=text)
     start = {}
     if text is not None:
-        require_text(method, text, read.numbered)
         start = {"text": open_checkpoint(text).content_hash}
     if method == SasRecText.name:
         titles = json.dumps([one.title for one in read.fields])
@@ -76,7 +67,7 @@ def train_grid(
     finished: list[_Trained] = []
     lost: list[_Lost] = []
     for own, options in zip(combinations, all_options, strict=True):
-        varied = {key: value for key, value in own.items() if len(chosen[key]) > 1}
+        varied = _varied(own, chosen)
         label = ", ".join(f"{key} {value:g}" for key, value in varied.items())
         folder = work / label.replace(", ", ",").replace(" ", "=")
         if not (folder / DOCUMENT).is_file():
@@ -97,6 +88,29 @@ def train_grid(
     return report
 
 
+def plan_grid(
+    engine: Engine,
+    method: str,
+    chosen: Mapping[str, Any],
+    *,
+    name: str,
+    split: str,
+    output: Path,
+    text: Path | None = None,
+) -> dict[str, Any]:
+    """Return what ``train_grid`` would train, after its initial checks."""
+    combinations, options = _combinations(method, chosen)
+    read = read_checked(engine, method, options[0], split=split, output=output, text=text)
+    return {
+        "name": name,
+        "method": method,
+        "folder": str(output),
+        "epochs": options[0].epochs,
+        "combinations": [_varied(one, chosen) for one in combinations],
+        "data": read.numbered.facts,
+    }
+
+
 @dataclass(frozen=True)
 class _Trained:
     """A finished training: its values of the varied options, its folder and card."""
@@ -114,12 +128,29 @@ class _Lost:
     error: DivergedError
 
 
-def _combinations(chosen: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return each combination of the values that are tuples."""
+def _combinations(
+    method: str, chosen: Mapping[str, Any]
+) -> tuple[list[dict[str, Any]], list[BaselineOptions]]:
+    """Return each combination of the values that are tuples, and its options.
+
+    Raises:
+        UsageError: see ``options_of``; or there are several, and no users to choose by.
+    """
     several = {key: values for key, values in chosen.items() if isinstance(values, tuple)}
-    return [
+    found = [
         dict(zip(several, values, strict=True)) for values in itertools.product(*several.values())
     ]
+    if len(found) > 1 and chosen.get("learn_validation"):
+        raise UsageError(
+            "With --learn-validation there are no users to choose the best of several options by.",
+            "Choose without it, then train with the chosen options and number of epochs.",
+        )
+    return found, [options_of(method, **{**chosen, **own}) for own in found]
+
+
+def _varied(combination: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a combination in which others differ."""
+    return {key: value for key, value in combination.items() if len(chosen[key]) > 1}
 
 
 def _keep_best(

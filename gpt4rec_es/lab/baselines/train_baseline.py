@@ -70,13 +70,8 @@ def train_baseline(
         UsageError: ``output`` exists, there is no such split, or ``text`` does not fit.
         DataError: the split leaks, or has nothing to learn from, or to choose the best epoch by.
     """
-    require_new(output)
-    read = read_numbered(engine, split, options)
-    if text is not None:
-        require_text(method, text, read.numbered)
-    data = baseline_data(read)
-    validation = read.numbered.validation
-    _require_enough(data, split, chooses=not options.learn_validation, users=len(validation.users))
+    read = read_checked(engine, method, options, split=split, output=output, text=text)
+    data, validation = baseline_data(read), read.numbered.validation
     device = pick_device(options.device)
     set_threads(options.threads)
     torch.manual_seed(options.seed)
@@ -108,25 +103,33 @@ def train_baseline(
     return BaselineReport(name, method, str(output), content_hash, card)
 
 
-def _require_enough(data: BaselineData, split: str, *, chooses: bool, users: int) -> None:
-    """Check that there is something to learn from, and to choose the best epoch by."""
-    if max(map(len, data.histories), default=0) < 2:
+def read_checked(
+    engine: Engine,
+    method: str,
+    options: BaselineOptions,
+    *,
+    split: str,
+    output: Path,
+    text: Path | None,
+) -> ReadSplit:
+    """Return what a training reads, after all checks that need no network.
+
+    Raises as ``train_baseline``.
+    """
+    if output.exists():
+        raise UsageError(f"{output} exists already.", "Choose another --output or remove it.")
+    read = read_numbered(engine, split, options)
+    numbered = read.numbered
+    if text is not None:
+        require_text(method, text, numbered)
+    if max(map(len, numbered.histories), default=0) < 2:
         raise DataError("No user of the training part has two items.", "Import more purchases.")
-    if chooses and not users:
+    if not options.learn_validation and not numbered.validation.users:
         raise DataError(
             f"The split {split} has no validation users to choose the best epoch by.",
             "Make one with a validation part.",
         )
-
-
-def require_new(output: Path) -> None:
-    """Check that a folder can be written.
-
-    Raises:
-        UsageError: it exists.
-    """
-    if output.exists():
-        raise UsageError(f"{output} exists already.", "Choose another --output or remove it.")
+    return read
 
 
 def decisive_hash(
