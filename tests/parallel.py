@@ -4,6 +4,7 @@ Each worker process has its own databases, roles, aliases and broker databases. 
 another number of them; 0 is none.
 """
 
+import gc
 import os
 from pathlib import Path
 
@@ -53,3 +54,8 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.is_relative_to(LAST))
+
+
+def pytest_collection_finish() -> None:
+    """Leave out tests and libraries of garbage collections, of which each training asks for one."""
+    gc.freeze()
