@@ -56,6 +56,10 @@ class QueryGenerator(Protocol):
 class ChoosingGenerator(QueryGenerator, Protocol):
     """A generator with a probability for each title of a catalog; all add up to 1."""
 
+    @property
+    def reads_vectors(self) -> bool:
+        """Whether a reader of vectors chooses, which searches no trie."""
+
     def title_texts(self, max_new_tokens: int) -> list[str]:
         """Return the queries that it may write, one for each title: long ones are cut."""
 

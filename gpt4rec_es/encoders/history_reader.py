@@ -95,6 +95,14 @@ class HistoryReader(SequenceNetwork):
         return self.prefix(states).view(len(states), self.shape.prefix, -1)
 
 
+def divide_scores(reader: HistoryReader, temperature: float) -> None:
+    """Divide the scores of titles by ``temperature``; a decoder reads states as before."""
+    with torch.no_grad():
+        for weight in (reader.norm.weight, reader.norm.bias):
+            weight.div_(temperature)
+        reader.prefix.weight.mul_(temperature)
+
+
 def padded_tokens(titles: Sequence[Sequence[int]]) -> Any:
     """Return the tokens of titles as (titles, longest), padded with -1, for ``title_vectors``."""
     width = max((min(len(ids), MOST_TOKENS) for ids in titles), default=0)

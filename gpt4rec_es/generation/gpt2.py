@@ -17,7 +17,7 @@ from gpt4rec_es.encoders.folder import open_checkpoint
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.generation.clean import clean_query, collapse, score_query
 from gpt4rec_es.generation.finite import overflow_named, require_finite
-from gpt4rec_es.generation.inputs import HistoryInputs, WordInputs
+from gpt4rec_es.generation.inputs import HistoryInputs, WordInputs, require_room
 from gpt4rec_es.options.night import GeneratorOptions
 from gpt4rec_es.prompts.title_lines import LineWriter
 from gpt4rec_es.prompts.truncate import PromptWriter
@@ -86,6 +86,11 @@ class Gpt2Generator:
         return self._checkpoint.content_hash
 
     @property
+    def reads_vectors(self) -> bool:
+        """Return whether it reads a vector per title; then its reader chooses titles."""
+        return isinstance(self._inputs, HistoryInputs)
+
+    @property
     def prompt_form(self) -> PromptForm:
         """Return the form of its prompts."""
         return self._writer.form
@@ -118,7 +123,8 @@ class Gpt2Generator:
         from gpt4rec_es.generation.beam_searches import open_beam_search  # noqa: PLC0415 - loads torch
 
         ids = self._inputs.ids(prompts)
-        self._require_room([*ids, self._inputs.frame] if decoding.prior_weight else ids, decoding)
+        read = [*ids, self._inputs.frame] if decoding.prior_weight else ids
+        require_room(read, decoding.max_new_tokens, self._checkpoint.context)
         self._beam_search = self._beam_search or open_beam_search(self._options.beam_search)
         network = self._network(decoding.dtype, self._beam_search)
         self._inputs.prepare(network, prompts)
@@ -238,13 +244,3 @@ class Gpt2Generator:
         require_finite([score_query(query, decoding) for query in queries])
         tokens = sum(len(h.token_ids) for h in hypotheses)
         return Generation(collapse(queries, decoding), tokens)
-
-    def _require_room(self, ids: list[list[int]], decoding: Decoding) -> None:
-        longest = max(map(len, ids), default=0)
-        context = self._checkpoint.context
-        if longest + decoding.max_new_tokens > context:
-            raise UsageError(
-                f"A prompt of {longest} tokens and {decoding.max_new_tokens} new ones exceed the "
-                f"generator's context of {context}.",
-                "Lower max_new_tokens, or use a checkpoint with a longer context.",
-            )

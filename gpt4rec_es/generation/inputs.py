@@ -6,6 +6,8 @@ from typing import Any
 
 from gpt4rec_es.encoders.folder import Checkpoint
 from gpt4rec_es.encoders.tokenizer import PromptTokenizer
+from gpt4rec_es.errors import UsageError
+from gpt4rec_es.generation.card import read_card
 from gpt4rec_es.prompts.keys import hash128
 from gpt4rec_es.prompts.template import prompt_text, target_text, titles_in
 from gpt4rec_es.prompts.title_lines import titles_of
@@ -68,8 +70,11 @@ class HistoryInputs:
     def open(self, folder: Path, dtype: str, device: str) -> Any:
         """Return the decoder in ``folder``, and keep its reader."""
         from gpt4rec_es.encoders.history_network import open_history_network  # noqa: PLC0415 - torch
+        from gpt4rec_es.encoders.history_reader import divide_scores  # noqa: PLC0415 - loads torch
 
         self._reader, decoder = open_history_network(folder, dtype, device)
+        # Earlier versions divided scores in the training of the decoder alone.
+        divide_scores(self._reader, read_card(folder).get("temperature", 1.0))
         self._numbers = self._reader.numbers()
         return decoder
 
@@ -121,3 +126,18 @@ class HistoryInputs:
         places = {title: place for place, title in enumerate(titles)}
         rows = [[places[title] for title in history] for history in histories]
         return self._reader.last_states(self.title_vectors(titles), rows)
+
+
+def require_room(ids: Sequence[Sequence[int]], new: int, context: int) -> None:
+    """Check that what is read and ``new`` tokens fit into the ``context`` of a generator.
+
+    Raises:
+        UsageError: they do not.
+    """
+    longest = max(map(len, ids), default=0)
+    if longest + new > context:
+        raise UsageError(
+            f"A prompt of {longest} tokens and {new} new ones exceed the generator's context of "
+            f"{context}.",
+            "Lower max_new_tokens, or use a checkpoint with a longer context.",
+        )

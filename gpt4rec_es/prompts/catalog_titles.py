@@ -17,13 +17,18 @@ def catalog_titles(titles: Iterable[str]) -> CatalogTitles:
     return CatalogTitles(tuple(texts), digest.hexdigest())
 
 
-def generation_settings(decoding: Decoding, titles_hash: str | None) -> str:
+def generation_settings(
+    decoding: Decoding, titles_hash: str | None, *, reads_vectors: bool = False
+) -> str:
     """Return what a generation is stored under beside prompt and generator, as canonical JSON.
 
-    titles_hash: of the titles that were chosen among; None: text was written freely.
+    titles_hash: of the titles that were chosen among; None: text was written freely. reads_vectors:
+    by a reader of vectors.
     """
     values = decoding.as_dict()
     if titles_hash is not None:
         # "bought": until this entry, titles of the prompt were chosen, too.
         values |= {"titles": titles_hash, "bought": False}
+        if reads_vectors:  # until this entry, their decoder chose
+            values["by"] = "reader"
     return canonical_json(values)

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from gpt4rec_es.db.rows.metadata import ItemFields
-from gpt4rec_es.encoders.network import pick_device
+from gpt4rec_es.encoders.network import pick_device, require_finite
 from gpt4rec_es.encoders.sequence_network import SequenceNetwork, padded
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.ranking.vectors import Fixed, dequantise, with_last
@@ -50,6 +50,7 @@ class ServedSequence:
                 f"The weights in {folder} do not fit: {str(error).splitlines()[0]}",
                 "Copy the folder anew.",
             ) from error
+        require_finite(self._model, folder)
         # 64 bits: so small rounding errors, which depend on the batch, almost never change a vector
         # in fixed point.
         self._model.double().eval().to(pick_device(device))

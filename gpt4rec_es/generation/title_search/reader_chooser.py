@@ -12,10 +12,11 @@ import numpy as np
 import torch
 
 from gpt4rec_es.generation.beam import Hypothesis
+from gpt4rec_es.generation.finite import require_finite
 from gpt4rec_es.generation.inputs import HistoryInputs
 from gpt4rec_es.generation.title_search.chooser import leaves_of
 
-_SCORES = 20_000_000  # held in memory at a time
+_SCORES = 10_000_000  # held in memory at a time
 
 
 class ReaderChooser:
@@ -35,7 +36,8 @@ class ReaderChooser:
             title: self._numbers[tuple(one)] for title, one in zip(titles, ids, strict=True)
         }
         by_leaf = sorted(self.leaves, key=lambda title: (self.leaves[title], title))
-        self._vectors = inputs.title_vectors(by_leaf)
+        # 64 bits: the order of titles that say nearly the same must not depend on the batch.
+        self._vectors = inputs.title_vectors(by_leaf).double()
         self._shared = len(by_leaf) > len(self._tokens)
         places = [self.leaves[title] for title in by_leaf]
         self._places = torch.tensor(places, device=self._vectors.device)
@@ -89,7 +91,8 @@ class ReaderChooser:
         if self._priors is None:
             self._priors = self._logprobs([self._inputs.frame])[0]
         leaves = [self._numbers[tuple(ids)] for ids in titles]
-        return [float(value) for value in self._priors[leaves]]
+        found: list[float] = self._priors[leaves].tolist()
+        return found
 
     def _parts(self, rows: int) -> list[slice]:
         step = max(1, _SCORES // len(self._tokens))
@@ -98,8 +101,9 @@ class ReaderChooser:
     def _logprobs(self, prompts: Sequence[Sequence[int]]) -> Any:
         """Return (prompts, leaves)."""
         with torch.no_grad():
-            states = self._inputs.states(prompts)
+            states = self._inputs.states(prompts).double()
             found = (states @ self._vectors.T).log_softmax(1)
+            require_finite(found.cpu().numpy())
             if self._shared:
                 sums = found.new_zeros(len(found), len(self._tokens))
                 found = sums.index_add_(1, self._places, found.exp()).log()

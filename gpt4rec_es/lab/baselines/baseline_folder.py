@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from gpt4rec_es.db.rows.metadata import ItemFields
+from gpt4rec_es.encoders.network import require_finite
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.baselines.baseline_options import BaselineOptions, as_dict
 from gpt4rec_es.lab.baselines.bert4rec import Bert4Rec
@@ -108,6 +109,7 @@ def open_baseline(folder: Path, data: BaselineData, options: BaselineOptions) ->
             f"The weights of the baseline in {folder} do not fit: {str(error).splitlines()[0]}",
             "Copy the folder anew.",
         ) from error
+    require_finite(network, folder)
     network.eval()
     return network
 

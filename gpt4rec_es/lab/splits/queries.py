@@ -85,10 +85,12 @@ def split_queries(
     with transaction(engine) as connection:
         if decoding.mode == "titles":
             choice = catalog_titles(load_active_titles(connection))
-            generator = generator.choosing(choice)
+            generator = choosing = generator.choosing(choice)
+            settings = generation_settings(
+                decoding, choice.content_hash, reads_vectors=choosing.reads_vectors
+            )
         else:
-            choice = None
-        settings = generation_settings(decoding, choice and choice.content_hash)
+            settings = generation_settings(decoding, None)
         decoding_no = decoding_number(connection, hash128(settings), settings)
         # The purchases that the night would use in prompts.
         titles = load_titles(connection)

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from gpt4rec_es.encoders.history_reader import HistoryReader
+from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.sequences.item_softmax import drawn_items, item_softmax, sampling_chances
 from gpt4rec_es.lab.sequences.sorted_batches import sorted_batches, windows
 from gpt4rec_es.lab.training.dataset import Histories
@@ -27,7 +28,7 @@ from gpt4rec_es.metrics.lists import as_lists
 _K = 10
 # Titles of a loss; of a catalog of few titles all, which learns more per second.
 _SAMPLES, _FEW_TITLES = 256, 5_000
-_STEP = 512  # histories read at a time
+_STEP, _TITLES = 512, 10_000  # histories, and titles, read at a time
 # Scores of users kept back for all titles that are held in memory, and users whatever the catalog.
 _SCORES, _FEWEST_USERS = 100_000_000, 100
 _TEMPERATURES = (1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
@@ -93,14 +94,22 @@ class ReaderLearner:
     def batches(self, seed: int) -> Iterator[tuple[list[list[int]], Any]]:
         """Return histories with their next titles, in windows of whole ones, and negatives."""
         random = np.random.default_rng((self._seed, seed))
-        most, titles = self.network.shape.length + 1, self.network.shape.titles
-        rows = windows(self._data.histories, most, 1, random, whole=True)
-        samples = _SAMPLES if titles > _FEW_TITLES else 0
+        rows = self._windows(random)
+        samples = _SAMPLES if self.network.shape.titles > _FEW_TITLES else 0
         for chosen in sorted_batches(list(map(len, rows)), self._size, random):
             if self._deadline is not None and time.monotonic() > self._deadline:
                 return
             own = [list(rows[row]) for row in chosen]
             yield own, drawn_items(self._chances, samples, random)
+
+    @property
+    def steps(self) -> int:
+        """Number of steps of an epoch, about: windows are cut at other places in each."""
+        return math.ceil(len(self._windows(np.random.default_rng(self._seed))) / self._size)
+
+    def _windows(self, random: np.random.Generator) -> list[Sequence[int]]:
+        most = self.network.shape.length + 1
+        return windows(self._data.histories, most, 1, random, whole=True)
 
     def losses(self, batch: tuple[list[list[int]], Any]) -> StepLosses:
         """Return the mean cross-entropy of all titles of a batch."""
@@ -153,10 +162,15 @@ class ReaderLearner:
 
 def all_vectors(reader: HistoryReader, data: NumberedTitles) -> Any:
     """Return the vectors of all known titles, (titles, dim), without gradients."""
+    return _vectors(reader, torch.arange(reader.shape.titles), data.tokens)
+
+
+def _vectors(reader: HistoryReader, numbers: Any, tokens: Any) -> Any:
+    """Return (titles, dim), without gradients; read in parts, as catalogs may be large."""
     device = reader.start.device
-    numbers = torch.arange(reader.shape.titles, device=device)
     with torch.no_grad():
-        return reader.title_vectors(numbers, data.tokens.to(device))
+        parts = zip(numbers.split(_TITLES), tokens.split(_TITLES), strict=True)
+        return torch.cat([reader.title_vectors(a.to(device), b.to(device)) for a, b in parts])
 
 
 def known_scores(reader: HistoryReader, data: NumberedTitles) -> Any:
@@ -179,20 +193,24 @@ def reader_nats(reader: HistoryReader, data: NumberedTitles, others: Any) -> flo
     """Return the mean -log p of next titles of validation users; None: there are none.
 
     others: tokens of titles that may be chosen, too, and that no history has, (titles, longest).
+
+    Raises:
+        UsageError: a probability is no number, because the training diverged in its last steps.
     """
     if not data.targets:
         return None
-    device = reader.start.device
-    unknown = torch.full((len(others),), reader.shape.titles, device=device)
+    unknown = torch.full((len(others),), reader.shape.titles)
     found: list[float] = []
     with torch.no_grad():
         vectors = all_vectors(reader, data)
-        every = torch.cat((vectors, reader.title_vectors(unknown, others.to(device))))
+        every = torch.cat((vectors, _vectors(reader, unknown, others)))
         for start in range(0, len(data.read), _FEWEST_USERS):
             part = slice(start, start + _FEWEST_USERS)
             states = reader.last_states(vectors, data.read[part])
             logprobs = (states @ every.T).log_softmax(1).cpu()
             found += logprobs.gather(1, torch.tensor(data.targets[part])[:, None])[:, 0].tolist()
+    if not np.isfinite(found).all():
+        raise UsageError("The training of the reader diverged.", "Lower --pretrain-lr.")
     return -sum(found) / len(found)
 
 
@@ -217,12 +235,6 @@ def fitted_temperature(reader: HistoryReader, data: NumberedTitles) -> float:
 def _with_padding(vectors: Any) -> Any:
     """Return ``vectors`` and, behind them, one of zeros for places without a title."""
     return torch.cat((vectors, vectors.new_zeros(1, vectors.shape[1])))
-
-
-def padded_places(rows: Sequence[Sequence[int]], padding: int) -> Any:
-    """Return (rows, longest), padded behind; of rows that may all be empty."""
-    width = max(map(len, rows))
-    return torch.tensor([[*row, *[padding] * (width - len(row))] for row in rows]).view(-1, width)
 
 
 def token_rarities(titles: Sequence[Sequence[int]], vocab_size: int) -> Any:

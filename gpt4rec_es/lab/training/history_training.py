@@ -21,7 +21,12 @@ from gpt4rec_es.encoders.history_network import (
     new_history_network,
     save_history_network,
 )
-from gpt4rec_es.encoders.history_reader import HistoryReader, padded_tokens, title_keys
+from gpt4rec_es.encoders.history_reader import (
+    HistoryReader,
+    divide_scores,
+    padded_tokens,
+    title_keys,
+)
 from gpt4rec_es.encoders.reader_shape import ReaderShape
 from gpt4rec_es.encoders.tokenizer import PromptTokenizer
 from gpt4rec_es.errors import DataError, UsageError
@@ -102,7 +107,7 @@ def train_history_network(
     temperature = fitted_temperature(joint.reader, numbered)
     if options.start is None:
         _begin_as_reader(joint)
-    _divide_scores(joint.reader, temperature)
+    divide_scores(joint.reader, temperature)
     written = _train_decoder(
         joint,
         numbered,
@@ -131,7 +136,7 @@ def train_history_network(
         ),
         "popularity_nats": nats_by_purchases(data),
         "reader_ndcg": max((row.ndcg for row in epochs if row.ndcg is not None), default=None),
-        "temperature": temperature,
+        "scores_divided_by": temperature,
         "device": device,
         "precision": "bf16" if _is_mixed(options, device) else "fp32",
         "seconds": round(time.monotonic() - started, 1),
@@ -167,7 +172,7 @@ def _train_reader(
     stages = [("reader", math.ceil(options.new_epochs))]
     work.mkdir(exist_ok=True)
     epochs = run_loop(learner, LoopOptions(stages, _PATIENCE, 5.0, _ADVICE), work, progress)
-    steps = math.ceil(len(data.histories) / options.batch_size)
+    steps = learner.steps
     titles = sum(map(len, data.histories))
     planned = stages[0][1]
     loss = epochs[-1].losses.get("loss") if epochs else None
@@ -206,14 +211,6 @@ def _train_decoder(
 
 
 _ADVICE = "Lower --lr or --pretrain-lr."
-
-
-def _divide_scores(reader: HistoryReader, temperature: float) -> None:
-    """Divide the scores of titles by ``temperature``; the decoder reads states as before."""
-    with torch.no_grad():
-        for weight in (reader.norm.weight, reader.norm.bias):
-            weight.div_(temperature)
-        reader.prefix.weight.mul_(temperature)
 
 
 def _begin_as_reader(network: HistoryNetwork) -> None:

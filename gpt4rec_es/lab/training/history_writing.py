@@ -16,12 +16,13 @@ import torch
 from torch.nn import functional
 
 from gpt4rec_es.encoders.history_network import HistoryNetwork
+from gpt4rec_es.encoders.sequence_network import padded
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.generation.title_search.likelihood import title_logprobs
 from gpt4rec_es.generation.title_search.trie import TitleTrie
 from gpt4rec_es.lab.sequences.sorted_batches import windows
 from gpt4rec_es.lab.training.fit_loop import StepLosses
-from gpt4rec_es.lab.training.history_reading import NumberedTitles, all_vectors, padded_places
+from gpt4rec_es.lab.training.history_reading import NumberedTitles, all_vectors
 from gpt4rec_es.lab.training.loss import choice_loss, linear_cross_entropy
 from gpt4rec_es.lab.training.title_targets import Choices, TargetBatch, TitleTargets
 
@@ -168,8 +169,8 @@ class WriterLearner:
         read = [row[:most] for row in rows]
         padding = len(self._vectors)
         with torch.no_grad():
-            padded = torch.cat((self._vectors, self._vectors.new_zeros(1, reader.shape.dim)))
-            found = reader.states(padded[padded_places(read, padding).to(padded.device)])
+            every = torch.cat((self._vectors, self._vectors.new_zeros(1, reader.shape.dim)))
+            found = reader.states(every[padded(read, padding).long().to(every.device)])
             at = [(row, place) for row, own in enumerate(read) for place in range(len(own) + 1)]
             states = found[tuple(torch.tensor(at).T)]
             chances = self._chances(states)

@@ -99,6 +99,8 @@ def _fingerprint(data: TrainingData, options: TrainingOptions) -> str:
     for name, usual in (newer | {"prune_vocab": False}).items():
         if fixed[name] == usual:
             del fixed[name]
+    if options.history == "vectors":
+        fixed["format"] = 2  # its reader learns whole histories, and has divided scores
     digest = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode())
     for texts in (data.catalog_titles, data.histories.titles):
         digest.update("\n".join(texts).encode())

@@ -47,7 +47,11 @@ def choose_titles(
 
 def number_decoding(connection: Connection, decoding: Decoding, choice: Choice | None) -> int:
     """Return the number under which generations are stored."""
-    settings = generation_settings(decoding, choice and choice.titles_hash)
+    settings = generation_settings(
+        decoding,
+        choice and choice.titles_hash,
+        reads_vectors=choice is not None and choice.generator.reads_vectors,
+    )
     return decoding_number(connection, hash128(settings), settings)
 
 

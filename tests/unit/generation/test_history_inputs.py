@@ -1,5 +1,7 @@
 """Queries of a generator that reads vectors, against a plain computation without any cache."""
 
+import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -7,20 +9,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from gpt4rec_es.encoders.folder import open_checkpoint
 from gpt4rec_es.encoders.history_network import open_history_network
 from gpt4rec_es.encoders.history_reader import padded_tokens
+from gpt4rec_es.errors import UsageError
 from gpt4rec_es.generation import inputs
+from gpt4rec_es.generation.card import CARD, read_card
 from gpt4rec_es.generation.factory import open_generator
 from gpt4rec_es.generation.title_search import reader_chooser
+from gpt4rec_es.generation.title_search.reader_chooser import ReaderChooser
 from gpt4rec_es.options.night import GeneratorOptions
 from gpt4rec_es.prompts.catalog_titles import catalog_titles
 from gpt4rec_es.prompts.keys import hash128
 from gpt4rec_es.prompts.template import target_text
 from gpt4rec_es.prompts.title_lines import lines_of
 from gpt4rec_es.records import Decoding, GeneratedQuery
-from tests.trained import TITLES
+from tests.trained import TITLES, shop_histories
 
 # With a title that training does not know.
 CATALOG = [*TITLES, "garden set of four spoons", "garden umbrella"]
@@ -73,6 +79,19 @@ class Plain:
             self.next_logprobs(history, tokens[:place])[token] for place, token in enumerate(tokens)
         )
         return float(sum(steps))
+
+    def written_logprob(self, history: Sequence[str], title: str) -> float:
+        """Return that of the decoder for a title of the training, among what can follow."""
+        all_ids = [
+            (*self.tokenizer.encode(target_text(one)), self.tokenizer.end_id) for one in TITLES
+        ]
+        ids = all_ids[TITLES.index(title)]
+        total = 0.0
+        for place, token in enumerate(ids):
+            may_follow = {one[place] for one in all_ids if one[:place] == ids[:place]}
+            logprobs = self.next_logprobs(history, ids[:place])
+            total += float(logprobs[token] - logprobs[sorted(may_follow)].logsumexp(0))
+        return total
 
     def title_logprobs(self, history: Sequence[str]) -> dict[str, float]:
         """Return the log-probability of each title of the catalog by the reader."""
@@ -153,14 +172,58 @@ def test_titles_cut_to_equal_tokens_are_one_choice(vectors_folder: Path, plain: 
     )
 
 
-def test_memory_is_bounded_by_parts_of_the_prompts(
+def test_memory_is_bounded_by_parts_of_prompts_and_titles(
     vectors_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = generations(vectors_folder, TITLES_MODE)
+    rows: list[int] = []
+    logprobs = ReaderChooser._logprobs
+
+    def seen(self: ReaderChooser, prompts: Sequence[Sequence[int]]) -> torch.Tensor:
+        rows.append(len(prompts))
+        found: torch.Tensor = logprobs(self, prompts)
+        return found
+
+    monkeypatch.setattr(ReaderChooser, "_logprobs", seen)
     monkeypatch.setattr(reader_chooser, "_SCORES", 2 * len(CATALOG))
     monkeypatch.setattr(inputs, "_TITLES", 4)
-    for one, other in zip(whole, generations(vectors_folder, TITLES_MODE), strict=True):
+    parts = generations(vectors_folder, TITLES_MODE)
+    assert rows == [2, 2]
+    for one, other in zip(whole, parts, strict=True):
         assert [query.text for query in one] == [query.text for query in other]
+
+
+def test_scores_that_are_no_numbers_stop_a_night(
+    vectors_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors = inputs.HistoryInputs.title_vectors
+    monkeypatch.setattr(
+        inputs.HistoryInputs, "title_vectors", lambda *given: vectors(*given) * torch.nan
+    )
+    with pytest.raises(UsageError, match="no finite numbers"):
+        generations(vectors_folder, TITLES_MODE)
+
+
+def test_readers_of_earlier_versions_have_their_scores_divided(
+    vectors_folder: Path, tmp_path: Path
+) -> None:
+    earlier = tmp_path / "earlier"
+    shutil.copytree(vectors_folder, earlier)
+    card = json.loads((earlier / CARD).read_text())
+    del card["scores_divided_by"]
+    (earlier / CARD).write_text(json.dumps(card | {"temperature": 2.0}))
+    by_hand = tmp_path / "by-hand"
+    shutil.copytree(vectors_folder, by_hand)
+    weights = load_file(by_hand / "model.safetensors")
+    for name in ("reader.norm.weight", "reader.norm.bias"):
+        weights[name] /= 2
+    save_file(weights, by_hand / "model.safetensors", metadata={"format": "pt"})
+    divided, expected = generations(earlier, TITLES_MODE), generations(by_hand, TITLES_MODE)
+    assert expected != generations(vectors_folder, TITLES_MODE)
+    for one, other in zip(divided, expected, strict=True):
+        assert [query.sum_logprob for query in one] == pytest.approx(
+            [query.sum_logprob for query in other]
+        )
 
 
 def test_likelihoods_of_given_titles_are_exact(vectors_folder: Path, plain: Plain) -> None:
@@ -176,3 +239,11 @@ def test_users_get_what_they_like(vectors_folder: Path) -> None:
     likes_vintage, _, _, likes_kitchen = generations(vectors_folder, TITLES_MODE)
     assert likes_vintage[0].text.startswith("vintage")
     assert likes_kitchen[0].text.startswith("kitchen")
+
+
+def test_the_card_says_how_surely_the_decoder_writes(vectors_folder: Path, plain: Plain) -> None:
+    users = shop_histories()[:10]
+    with torch.inference_mode():
+        found = [plain.written_logprob(titles[:-1], titles[-1]) for titles in users]
+    card = read_card(vectors_folder)
+    assert card["nats_per_written_title"] == pytest.approx(-np.mean(found), abs=1e-3)
