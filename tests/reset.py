@@ -5,29 +5,33 @@ from sqlalchemy import Connection, text
 # Larger databases are faster to drop than to empty.
 _MAX_BYTES = 100_000_000
 # All that a test may change besides rows: tables, columns, constraints, indexes, views, functions,
-# rights, comments, the version. Partitions of runs are excluded. Of indexes and constraints the
-# transactions that made them are compared, which a copy has from its template: texts take long.
+# rights, comments, the version. Partitions of runs are excluded. Of what would be a long text the
+# transaction that made it is compared, which a copy has from its template.
 _FINGERPRINT = text("""
 WITH partitions AS (
     SELECT c.oid FROM pg_class AS c WHERE c.relispartition
     AND c.relnamespace = 'public'::regnamespace
 ), relations AS (
     SELECT c.* FROM pg_class AS c
-    WHERE c.relnamespace::regnamespace::text NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
-    AND c.relnamespace::regnamespace::text !~ '^pg_(toast_)?temp' AND NOT c.relispartition
+    WHERE c.oid >= 16384 -- the first number of what users make
+    AND c.relnamespace::regnamespace::text !~ '^pg_' AND NOT c.relispartition
     AND NOT EXISTS (SELECT FROM pg_index AS i JOIN partitions AS p ON p.oid = i.indrelid
                     WHERE i.indexrelid = c.oid)
 )
 SELECT md5(string_agg(line, ' ' ORDER BY line)) FROM (
-    SELECT concat_ws(' ', 'class', oid::regclass, relkind, relowner, relacl, reloptions,
-        obj_description(oid, 'pg_class'), (SELECT xmin FROM pg_index WHERE indexrelid = oid),
-        CASE relkind WHEN 'v' THEN pg_get_viewdef(oid) END) FROM relations
+    SELECT concat_ws(' ', 'class', oid, relname, relkind, relowner, relacl, reloptions,
+        (SELECT xmin FROM pg_index WHERE indexrelid = oid),
+        (SELECT string_agg(xmin::text, ' ' ORDER BY oid) FROM pg_rewrite WHERE ev_class = r.oid))
+    FROM relations AS r
     UNION ALL
-    SELECT concat_ws(' ', 'column', a.attrelid::regclass, attname, atttypid, atttypmod, attnotnull,
-        attacl, col_description(attrelid, attnum), pg_get_expr(d.adbin, d.adrelid))
+    SELECT concat_ws(' ', 'column', attrelid, attname, atttypid, atttypmod, attnotnull, attacl,
+        d.xmin)
     FROM pg_attribute AS a JOIN relations AS r ON r.oid = a.attrelid
     LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
     WHERE a.attnum > 0 AND NOT a.attisdropped
+    UNION ALL
+    SELECT concat_ws(' ', 'comment', classoid, objoid, objsubid, xmin)
+    FROM pg_description WHERE objoid >= 16384
     UNION ALL
     SELECT concat_ws(' ', 'constraint', conname, k.xmin)
     FROM pg_constraint AS k JOIN relations AS r ON r.oid = k.conrelid

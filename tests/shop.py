@@ -151,22 +151,25 @@ def fill(connection: Connection, users: int) -> None:
 def add_purchases(connection: Connection, version: int, first_user: int, users: int) -> None:
     """Add purchases of users from ``first_user`` on; other versions have other items."""
     rows = [
-        {
-            "user_id": f"u{user:03d}",
-            "item_id": f"i{((user % 4) * 15 + (user * 7 + place * 4 + version) % 15) + 1:03d}",
-            "ordinal": version * 100 + place,
-            "version": version,
-        }
+        (
+            f"u{user:03d}",
+            f"i{((user % 4) * 15 + (user * 7 + place * 4 + version) % 15) + 1:03d}",
+            version * 100 + place,
+        )
         for user in range(first_user, users)
         for place in range(user % 5 + 1)
     ]
+    user_ids, item_ids, ordinals = map(list, zip(*rows, strict=True))
     connection.execute(
         text(
             "INSERT INTO interactions (user_no, item_no, event_no, ordinal, version) "
-            "SELECT user_no, item_no, :ordinal, :ordinal, :version FROM users, items "
-            "WHERE user_id = :user_id AND item_id = :item_id ON CONFLICT DO NOTHING"
+            "SELECT user_no, item_no, ordinal, ordinal, :version "
+            "FROM unnest(CAST(:users AS text[]), CAST(:items AS text[]), CAST(:ordinals AS int[])) "
+            "AS bought (user_id, item_id, ordinal) "
+            "JOIN users USING (user_id) JOIN items USING (item_id) "
+            "ORDER BY user_no, ordinal ON CONFLICT DO NOTHING"
         ),
-        rows,
+        {"users": user_ids, "items": item_ids, "ordinals": ordinals, "version": version},
     )
 
 

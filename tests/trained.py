@@ -1,5 +1,7 @@
 """A trained tiny generator, made once per test run, for tests that need realistic beams."""
 
+import fcntl
+import os
 import random
 from pathlib import Path
 
@@ -33,7 +35,7 @@ VECTORS = TrainingOptions(
     vocab_size=420,
     pretrain_epochs=20,
     pretrain_lr=1e-2,
-    epochs=12,
+    epochs=6,
     lr=5e-3,
     batch_size=32,
     prompt_titles=4,
@@ -61,16 +63,26 @@ def shop_data(users: int = 150) -> TrainingData:
 @pytest.fixture(scope="session")
 def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a checkpoint folder; tests must not write into it."""
-    from gpt4rec_es.lab.training.phases import train_network  # noqa: PLC0415 - torch is not for all tests
-
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    return train_network(shop_data(), OPTIONS, folder, no_progress).folder
+    return _trained_once(tmp_path_factory, "tiny", OPTIONS)
 
 
 @pytest.fixture(scope="session")
 def vectors_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a generator that reads vectors; tests must not write into it."""
+    return _trained_once(tmp_path_factory, "vectors", VECTORS)
+
+
+def _trained_once(
+    tmp_path_factory: pytest.TempPathFactory, name: str, options: TrainingOptions
+) -> Path:
+    """Train in the first of the worker processes that asks; the others wait for its folder."""
     from gpt4rec_es.lab.training.phases import train_network  # noqa: PLC0415 - torch is not for all tests
 
-    folder = tmp_path_factory.mktemp("models") / "vectors"
-    return train_network(shop_data(), VECTORS, folder, no_progress).folder
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = shared / f"trained-{name}"
+    with (shared / f"trained-{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():  # it appears when it is whole
+            train_network(shop_data(), options, folder, no_progress)
+    return folder

@@ -19,6 +19,8 @@ from tests.completions_server import MODEL, Model, serving
 from tests.trained import OPTIONS, TITLES, shop_data, shop_histories
 from tests.unit.generation.test_decoders import make_folder, make_qwen
 
+# Enough to write words of titles.
+SHORT = replace(OPTIONS, pretrain_epochs=1, epochs=2, lr=5e-3)
 DECODING = Decoding(num_queries=4, num_beams=8, max_new_tokens=10)
 PERSONAL = replace(DECODING, prior_weight=0.25)
 
@@ -56,7 +58,7 @@ def llama_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a Llama, from random weights and a vocabulary that was pruned."""
     base = tmp_path_factory.mktemp("models")
     start = make_folder("llama", base / "start", hidden_size=64, max_position_embeddings=256)
-    options = replace(OPTIONS, start=str(start), vocab_size=None, prune_vocab=True)
+    options = replace(SHORT, start=str(start), vocab_size=None, prune_vocab=True)
     return train_network(shop_data(), options, base / "llama", no_progress).folder
 
 
@@ -65,7 +67,7 @@ def qwen_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a Qwen 3 with its own conventions, from random weights."""
     base = tmp_path_factory.mktemp("models")
     start = make_qwen(base / "start", hidden_size=64, max_position_embeddings=256)
-    options = replace(OPTIONS, start=str(start), vocab_size=None)
+    options = replace(SHORT, start=str(start), vocab_size=None)
     return train_network(shop_data(), options, base / "qwen", no_progress).folder
 
 

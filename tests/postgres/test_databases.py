@@ -58,7 +58,10 @@ def test_a_used_database_comes_back_empty_under_another_name(
         "COMMENT ON SCHEMA analytics IS 'stray'",
         "UPDATE alembic_version SET version_num = '0001'",
         "ALTER TABLE items ALTER COLUMN is_active DROP DEFAULT",
+        "ALTER TABLE items ALTER COLUMN is_active SET DEFAULT false",
         "ALTER TABLE runs DROP CONSTRAINT ck_runs_state",
+        """DO $$ BEGIN EXECUTE 'CREATE OR REPLACE VIEW analytics.rejects AS ' ||
+            rtrim(pg_get_viewdef('analytics.rejects'::regclass), ';') || ' LIMIT 1'; END $$""",
     ],
 )
 def test_a_database_with_another_schema_is_not_used_again(
