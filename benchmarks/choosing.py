@@ -2,7 +2,8 @@
 
 `python -m benchmarks.choosing --model FOLDER --data FOLDER` takes a trained generator and the users
 of a data folder. Without --model: random weights and titles; free texts then never end. Both
-searches keep equally many beams. Tokens are places that the network reads, padding included.
+searches keep equally many beams. Tokens are places that the network reads, padding included. Of a
+generator that reads vectors, whose reader chooses, CPU-seconds are those of all that it does.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import gzip
 import random
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,12 +21,14 @@ import torch
 from transformers.utils import logging as transformers_logging
 
 from benchmarks.contenders import by_length
-from benchmarks.population import Population, random_population, real_population
+from benchmarks.population import Population, histories, random_population, real_population
 from gpt4rec_es.encoders.folder import open_checkpoint
 from gpt4rec_es.generation.beam_search import linears, loop
+from gpt4rec_es.generation.factory import open_generator
 from gpt4rec_es.generation.title_search.branches import search_titles
 from gpt4rec_es.generation.title_search.chooser import title_ids
 from gpt4rec_es.generation.title_search.trie import TitleTrie
+from gpt4rec_es.options.night import GeneratorOptions
 from gpt4rec_es.prompts.catalog_titles import catalog_titles
 from gpt4rec_es.records import Decoding
 
@@ -41,6 +45,9 @@ def main() -> None:
     transformers_logging.set_verbosity_error()
     torch.set_num_threads(1)
     reserve = Decoding().max_new_tokens
+    if options.model and open_checkpoint(options.model).reader:
+        _print_reader(options)
+        return
     if options.model:
         people = real_population(options.model, options.data, options.users, "cpu", "fp32", reserve)
         tokenizer = open_checkpoint(options.model).tokenizer
@@ -68,6 +75,27 @@ def main() -> None:
             f"| {beams} | {free[0]:.0f} | {chosen[0]:.0f} | {free[0] / chosen[0]:.1f} | "
             f"{free[1]:.4f} | {chosen[1]:.4f} | {free[1] / chosen[1]:.1f} |"
         )
+
+
+def _print_reader(options: argparse.Namespace) -> None:
+    """Print CPU-seconds of a generator that reads vectors, by what it does for a night."""
+    titles = catalog_titles(_titles(options.data))
+    settings = GeneratorOptions(device="cpu", threads=1)
+    writing = open_generator("gpt2", options.model, settings)
+    choosing = writing.choosing(titles)
+    written = map(writing.write_prompt, histories(options.data)[: options.users])
+    prompts = [prompt.text for prompt in written if prompt is not None]
+    print(f"{options.model.name}: {len(prompts)} users, {len(titles.texts):,} titles; 1 thread")
+    print("| beams | CPU-s per user, free | titles, by the reader | ratio |\n|---|---|---|---|")
+    for beams in options.beams:
+        seconds, freely = [], Decoding(beams, beams, length_penalty=0.0)
+        for generator, decoding in ((writing, freely), (choosing, replace(freely, mode="titles"))):
+            generator.generate(prompts[:2], decoding)
+            began = time.process_time()
+            generator.generate(prompts, decoding)
+            seconds.append((time.process_time() - began) / len(prompts))
+        free, chosen = seconds
+        print(f"| {beams} | {free:.4f} | {chosen:.4f} | {free / chosen:.1f} |")
 
 
 def _search_freely(network: Any, decoding: Decoding, end_id: int, prompts: Prompts) -> None:
