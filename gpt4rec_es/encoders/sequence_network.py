@@ -15,7 +15,7 @@ from gpt4rec_es.encoders.dropout import Dropout
 
 # Standard deviation of vectors of items and places before training, as in BERT and GPT-2. A product
 # with a normed state has to say little at first: with larger ones (dim ** -0.5) a training began by
-# unlearning them, and needed several times the epochs.
+# unlearning them, and of long histories needed several times the epochs.
 INITIAL_STD = 0.02
 
 
