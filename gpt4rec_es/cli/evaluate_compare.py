@@ -16,15 +16,19 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("first", type=int)
 @click.argument("second", type=int)
+@click.option(
+    "--segment",
+    help="Compare the users of one segment of `evaluate show`, such as 'target not co-purchased'.",
+)
 @json_option
-def compare(first: int, second: int, as_json: bool) -> None:
+def compare(first: int, second: int, segment: str | None, as_json: bool) -> None:
     """Compare evaluation SECOND with FIRST, user by user.
 
     Example: gpt4rec evaluate compare 3 4
     """
     from gpt4rec_es.lab.evaluation.stored import compare as comparing
 
-    emit(comparing(get_runtime().engine, first, second), as_json, print_comparison)
+    emit(comparing(get_runtime().engine, first, second, segment), as_json, print_comparison)
 
 
 @click.command()

@@ -190,6 +190,28 @@ def test_two_evaluations_are_compared_over_common_users(runtime: Runtime) -> Non
         compare(runtime.engine, a.evaluation_no, 999)
 
 
+def test_evaluations_are_compared_over_the_users_of_a_segment(runtime: Runtime) -> None:
+    (a,), (b,) = measure(runtime, "popularity"), measure(runtime, "co_purchases")
+    whole = compare(runtime.engine, a.evaluation_no, b.evaluation_no)
+    parts = [
+        compare(runtime.engine, a.evaluation_no, b.evaluation_no, segment)
+        for segment in ("target co-purchased", "target not co-purchased")
+    ]
+    assert sum(part.users for part in parts) == whole.users
+    for one, *of_parts in zip(
+        whole.differences, *(part.differences for part in parts), strict=True
+    ):
+        gains = [part.users * of.gain for part, of in zip(parts, of_parts, strict=True)]
+        assert sum(gains) == pytest.approx(whole.users * one.gain)
+    # Counts of purchases made together find none of the others.
+    assert all(one.b == 0 for one in parts[1].differences)
+    stored = {row.segment: row.users for row in a.metrics if row.segment.startswith("target")}
+    assert [stored[part.segment] for part in parts] == [part.users for part in parts]
+    with pytest.raises(UsageError, match="no segment 'tail'") as error:
+        compare(runtime.engine, a.evaluation_no, b.evaluation_no, "tail")
+    assert "target in tail" in error.value.hint
+
+
 def test_other_k1_and_b_change_lists_and_are_noted(runtime: Runtime) -> None:
     (live,) = measure(runtime, "last-title", sample=20)
     (other,) = measure(runtime, "last-title", sample=20, bm25=Bm25(0.0, 0.0))

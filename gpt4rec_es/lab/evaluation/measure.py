@@ -74,11 +74,11 @@ class Measurer:
         eval_users: Sequence[EvalUser],
         train: Mapping[int, Sequence[int]],
     ) -> None:
-        """Set the users, and the training data for novelty and for head and tail segments."""
+        """Set the users, and the training data for novelty and for segments."""
         self._catalog, self._eval_users = catalog, eval_users
         self._buyers = count_buyers(train.values())
         self._n_users = len(train)
-        masks = segments(eval_users, catalog.item_ids, self._buyers)
+        masks = segments(eval_users, catalog.item_ids, train)
         self._masks = {ALL: np.ones(len(eval_users), np.bool_), **masks}
 
     def per_user(self, lists: Lists) -> dict[str, PerUser]:

@@ -11,19 +11,27 @@ from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows import evaluations as rows
 from gpt4rec_es.db.rows import splits as split_rows
 from gpt4rec_es.db.rows.evaluations import StoredEvaluation
+from gpt4rec_es.db.rows.items import load_ids
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.evaluation.compare import Difference, differences
+from gpt4rec_es.lab.splits.segments import segments
+from gpt4rec_es.lab.splits.split import with_validation
+from gpt4rec_es.lab.splits.stored import load_split
 from gpt4rec_es.metrics.lists import NOTHING, Lists
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationComparison:
-    """Stored evaluation ``b`` against ``a``, over the users with lists of both."""
+    """Stored evaluation ``b`` against ``a``, over the users with lists of both.
+
+    segment: to which the users are limited (lab/splits/segments.py).
+    """
 
     a: StoredEvaluation
     b: StoredEvaluation
     users: int
     differences: tuple[Difference, ...]
+    segment: str | None = None
 
 
 def list_evaluations(engine: Engine, split: str | None = None) -> list[dict[str, Any]]:
@@ -60,12 +68,16 @@ def show_evaluation(engine: Engine, evaluation_no: int) -> dict[str, Any]:
     return asdict(row) | {"metrics": shown}
 
 
-def compare(engine: Engine, first: int, second: int) -> EvaluationComparison:
+def compare(
+    engine: Engine, first: int, second: int, segment: str | None = None
+) -> EvaluationComparison:
     """Return the differences of evaluation ``second`` from ``first``, over common users.
 
+    segment: name of the segment whose users count; None: all.
+
     Raises:
-        UsageError: no such evaluation, or they were not made on the same part of the same split,
-            for the same users, at a common length.
+        UsageError: no such evaluation or segment, or they were not made on the same part of the
+            same split, for the same users, at a common length.
     """
     with transaction(engine) as connection:
         a, b = rows.find(connection, first), rows.find(connection, second)
@@ -75,6 +87,11 @@ def compare(engine: Engine, first: int, second: int) -> EvaluationComparison:
                 "Compare evaluations on the same part of one split.",
             )
         users = rows.users_of_both(connection, first, second)
+        item_ids = load_ids(connection) if segment is not None else {}
+    if segment is not None:
+        members = _members(engine, a, segment, item_ids)
+        users = [user_no for user_no in users if user_no in members]
+    with transaction(engine) as connection:
         eval_users = split_rows.stream_eval_users(connection, a.split_no, a.part)
         targets = {user_no: wanted for user_no, _, wanted, *_ in eval_users}
         order = {user_no: place for place, user_no in enumerate(users)}
@@ -83,7 +100,29 @@ def compare(engine: Engine, first: int, second: int) -> EvaluationComparison:
             _lists(connection, second, order),
             [targets[user_no] for user_no in users],
         )
-    return EvaluationComparison(a, b, len(users), tuple(found))
+    return EvaluationComparison(a, b, len(users), tuple(found), segment)
+
+
+def _members(
+    engine: Engine, evaluation: StoredEvaluation, segment: str, item_ids: Mapping[int, str]
+) -> set[int]:
+    """Return the numbers of a segment's users, by the purchases that ``evaluation`` learned from.
+
+    Raises:
+        UsageError: there is no such segment.
+    """
+    _, split = load_split(engine, evaluation.split)
+    eval_users = getattr(split, evaluation.part)
+    if evaluation.options.get("learn_validation", False):
+        split = with_validation(split)
+    masks = segments(eval_users, item_ids, split.train)
+    if segment not in masks:
+        raise UsageError(f"There is no segment {segment!r}.", f"Choose one of: {', '.join(masks)}.")
+    return {
+        eval_user.user_no
+        for eval_user, is_member in zip(eval_users, masks[segment], strict=True)
+        if is_member
+    }
 
 
 def _lists(

@@ -1,10 +1,12 @@
 """Groups of users with separate metrics."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gpt4rec_es.lab.baselines.popularity import count_buyers
 from gpt4rec_es.lab.splits.split import EvalUser
 
 Mask = NDArray[np.bool_]
@@ -17,16 +19,18 @@ _HEAD = 0.2
 
 
 def segments(
-    eval_users: Sequence[EvalUser], item_ids: Mapping[int, str], buyers: Mapping[int, int]
+    eval_users: Sequence[EvalUser],
+    item_ids: Mapping[int, str],
+    train: Mapping[int, Sequence[int]],
 ) -> dict[str, Mask]:
     """Return the members of each segment by name; segments without users are left out.
 
-    item_ids: ids of all items of the users. buyers: number of buyers per item in training; items
-    without buyers may be missing.
+    item_ids: ids of all items of the users. train: histories of the training by user.
     """
     found = {
         **_by_history(eval_users),
-        **_by_target(eval_users, item_ids, buyers),
+        **_by_target(eval_users, item_ids, count_buyers(train.values())),
+        **_by_link(eval_users, train),
         **_by_gap(eval_users),
         **_by_last_pair(eval_users, item_ids),
     }
@@ -55,6 +59,29 @@ def _by_target(
         ]
     )
     return {"target in head": fractions == 1, "target in tail": fractions == 0}
+
+
+def _by_link(eval_users: Sequence[EvalUser], train: Mapping[int, Sequence[int]]) -> dict[str, Mask]:
+    """Return whether some user of the training bought a target and an item of the history.
+
+    Without, no count of purchases made together can find a target.
+    """
+    wanted = {item for eval_user in eval_users for item in eval_user.targets}
+    buyers = defaultdict(list)
+    for user, items in train.items():
+        for item in wanted.intersection(items):
+            buyers[item].append(user)
+
+    def is_linked(eval_user: EvalUser) -> bool:
+        known = set(eval_user.history).difference(eval_user.targets)
+        return any(
+            not known.isdisjoint(train[user])
+            for item in eval_user.targets
+            for user in buyers.get(item, ())
+        )
+
+    linked = np.array([is_linked(eval_user) for eval_user in eval_users], np.bool_)
+    return {"target co-purchased": linked, "target not co-purchased": ~linked}
 
 
 def _by_gap(eval_users: Sequence[EvalUser]) -> dict[str, Mask]:

@@ -15,7 +15,6 @@ from gpt4rec_es.db.rows.generators import Generator
 from gpt4rec_es.db.rows.items import load_ids
 from gpt4rec_es.db.rows.splits import SplitRow
 from gpt4rec_es.generation.registry import opened_unchanged
-from gpt4rec_es.lab.baselines.popularity import count_buyers
 from gpt4rec_es.lab.evaluation.data import choose_eval_users
 from gpt4rec_es.lab.splits.queries import split_queries
 from gpt4rec_es.lab.splits.segments import Mask, segments
@@ -139,5 +138,5 @@ def load_inputs(parts: TuningParts, options: TuningOptions, progress: Progress) 
         chosen.generator,
         [eval_user.user_no for eval_user in eval_users],
         tuning_users,
-        segments(eval_users, item_ids, count_buyers(chosen.train.values())),
+        segments(eval_users, item_ids, chosen.train),
     )

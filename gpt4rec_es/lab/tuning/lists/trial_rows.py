@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from gpt4rec_es.db.rows.builds import Build
-from gpt4rec_es.lab.baselines.popularity import count_buyers
 from gpt4rec_es.lab.evaluation.compare import Difference, differences
 from gpt4rec_es.lab.splits.segments import Mask, segments
 from gpt4rec_es.lab.tuning.lists.halves import ListInputs
@@ -129,9 +128,7 @@ def segment_rows(
 
     live, best: lists of the test users by length. item_ids: ids of all items of these users.
     """
-    masks: dict[str, Mask] = segments(
-        inputs.test, item_ids, count_buyers(inputs.split.train.values())
-    )
+    masks: dict[str, Mask] = segments(inputs.test, item_ids, inputs.split.train)
     for name, mask in masks.items():
         targets = [inputs.test[place].targets for place in np.flatnonzero(mask)]
         before, now = ({options.k: made[options.k][mask]} for made in (live, best))

@@ -5,11 +5,12 @@ from gpt4rec_es.lab.splits.split import EvalUser
 
 # Ids against the order of numbers.
 IDS = {number: f"{99 - number}" for number in range(1, 11)}
-BUYERS = {4: 100, 9: 50, 1: 7}
+# Item 4 is bought most, then 9 and 1; 4 was bought with 2, and 9 by itself.
+TRAIN = {1: (4, 2), 2: (4,), 3: (4,), 4: (9,), 5: (9,), 6: (1,)}
 
 
 def named(eval_users: list[EvalUser]) -> dict[str, list[bool]]:
-    return {name: mask.tolist() for name, mask in segments(eval_users, IDS, BUYERS).items()}
+    return {name: mask.tolist() for name, mask in segments(eval_users, IDS, TRAIN).items()}
 
 
 def test_segments_by_hand() -> None:
@@ -24,6 +25,8 @@ def test_segments_by_hand() -> None:
         "history 20+": [False, False, True],
         "target in head": [True, False, False],
         "target in tail": [False, False, True],
+        "target co-purchased": [True, False, False],
+        "target not co-purchased": [False, True, True],
         "target at the same moment": [True, False, False],
         "target within a day": [True, True, False],
         "target later than a day": [False, False, True],
@@ -38,7 +41,12 @@ def test_without_times_there_are_no_segments_by_time() -> None:
 
 
 def test_of_no_cases_there_are_no_segments() -> None:
-    assert segments([], IDS, BUYERS) == {}
+    assert segments([], IDS, TRAIN) == {}
     assert all(
         mask.dtype == np.bool_ for mask in segments([EvalUser(1, (2,), (3,))], IDS, {}).values()
     )
+
+
+def test_a_target_that_is_bought_again_is_not_linked_by_itself() -> None:
+    masks = named([EvalUser(1, (4, 9), (4,)), EvalUser(2, (4, 2), (4,))])
+    assert masks["target co-purchased"] == [False, True]
