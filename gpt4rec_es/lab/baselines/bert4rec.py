@@ -1,9 +1,9 @@
 """BERT4Rec (Sun et al., arXiv 1904.06690): a transformer that fills gaps of histories.
 
-A part of a history's items (``masked``) is replaced by one token, and each gap is predicted from
-the items on both sides of it. To recommend, a gap is put behind the history. The loss is a softmax
-over sampled items, or all. Only gaps are examples, so it needs many more epochs than SASRec: too
-few are its usual fault (Petrov and Macdonald, arXiv 2207.07483).
+A part of a history's items (``masked``), and always its newest one, is replaced by one token, and
+each such gap is predicted from the items on both sides of it. To recommend, a gap is put behind the
+history. The loss is a softmax over sampled items, or all. Only gaps are examples, so it needs many
+more epochs than SASRec: too few are its usual fault (Petrov and Macdonald, arXiv 2207.07483).
 
 Histories begin at place 0, padding comes after them, and nothing reads it. The paper's layer
 between the blocks and the items is left out: with it, as many epochs learn less
@@ -68,13 +68,9 @@ class Bert4Rec(BaselineNetwork):
         for chosen in sorted_batches(lengths, self.options.batch_size, random):
             items = padded([cut[row] for row in chosen], self.padding).numpy()
             gaps = (random.random(items.shape) < self.options.masked) & (items != self.padding)
-            # Half of the rows without a gap get one at the end, as when recommending, others
-            # anywhere: a history of few items would seldom have one.
-            spans = np.array([lengths[row] for row in chosen])
-            anywhere = (random.random(len(spans)) * spans).astype(np.int64)
-            forced = np.where(random.random(len(spans)) < 0.5, spans - 1, anywhere)
-            rows = np.flatnonzero(~gaps.any(1))
-            gaps[rows, forced[rows]] = True
+            # As when recommending; few others are gaps of the newest place.
+            newest = np.array([lengths[row] for row in chosen]) - 1
+            gaps[np.arange(len(newest)), newest] = True
             shown, hidden = np.where(gaps, self.gap, items), np.where(gaps, items, self.padding)
             negatives = drawn_items(self.chances, self.options.samples, random)
             yield torch.from_numpy(shown), torch.from_numpy(hidden), negatives

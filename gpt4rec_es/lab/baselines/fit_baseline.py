@@ -26,14 +26,15 @@ def fit_baseline(
     work: Path,
     progress: Progress,
 ) -> list[EpochRow]:
-    """Train ``network``, leave it with the weights of its best epoch, and return all epochs.
+    """Train ``network``, leave it with the mean weights of its best epoch, and return all epochs.
 
     validation: without users the last epoch counts. work: folder of the state to resume from.
 
     Raises:
         DivergedError: the loss is not finite.
     """
-    loop = LoopOptions([("training", options.epochs)], options.patience, options.max_norm)
+    stages = [("training", options.epochs)]
+    loop = LoopOptions(stages, options.patience, options.max_norm, is_averaged=True)
     return run_loop(_Learner(network, data, validation, options), loop, work, progress)
 
 

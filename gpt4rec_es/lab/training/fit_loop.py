@@ -8,6 +8,7 @@ import math
 import os
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +17,7 @@ import torch
 
 from gpt4rec_es.encoders.network import non_finite_weight
 from gpt4rec_es.lab.training.divergence import DivergedError
+from gpt4rec_es.lab.training.mean_weights import MeanWeights
 from gpt4rec_es.protocols import Progress
 
 _STAGE_SEEDS = 10_000  # more than a stage has epochs, so that no two epochs have one seed
@@ -84,13 +86,15 @@ class LoopOptions:
     """Options of the loop.
 
     stages: name and highest number of epochs of each. patience: epochs without a better NDCG@10
-    after which a stage ends. max_norm: to which gradients are clipped. advice: for a training that
-    diverges.
+    after which a stage ends. max_norm: to which gradients are clipped. is_averaged: whether the
+    mean of the weights over about an epoch is measured and kept (mean_weights.py), in place of
+    those after the last step. advice: for a training that diverges.
     """
 
     stages: Sequence[tuple[str, int]]
     patience: int
     max_norm: float
+    is_averaged: bool = False
     advice: str = "Lower --lr."
 
 
@@ -129,6 +133,7 @@ class _Run:
         self.epochs: list[EpochRow] = []
         self.best_ndcg, self.best_epoch, self.next_epoch = -1.0, -1, 0
         self.best: dict[str, Any] = {}
+        self.means: MeanWeights | None = None
         self.started = time.monotonic()
         self.saved: Any = None
         if self.file.exists():
@@ -145,6 +150,7 @@ class _Run:
             self.next_epoch = epochs
             return
         self.learner.enter(number)
+        self.means = MeanWeights(self._learning) if self.options.is_averaged else None
         if self.saved is not None:
             self._resume(self.saved)
             self.saved = None
@@ -160,36 +166,44 @@ class _Run:
         learner.network.train()
         sums: dict[str, float] = {}
         count = 0
-        learning = [w for group in learner.optimizer.param_groups for w in group["params"]]
         # Each epoch of each stage has its own negatives.
         for batch in learner.batches(number * _STAGE_SEEDS + epoch):
             learner.optimizer.zero_grad()
-            losses = learner.losses(batch)
-            if not math.isfinite(float(losses.total.detach())):
+            step = learner.losses(batch)
+            if not math.isfinite(float(step.total.detach())):
                 raise self._diverged(epoch, phase)
-            losses.total.backward()
-            torch.nn.utils.clip_grad_norm_(learning, self.options.max_norm)
+            step.total.backward()
+            torch.nn.utils.clip_grad_norm_(self._learning, self.options.max_norm)
             learner.optimizer.step()
-            count += losses.examples
-            for name, value in losses.parts.items():
-                sums[name] = sums.get(name, 0.0) + value * losses.examples
+            if self.means:
+                self.means.step()
+            count += step.examples
+            for name, value in step.parts.items():
+                sums[name] = sums.get(name, 0.0) + value * step.examples
         learner.network.eval()
         if not count:
             return False
-        # The loss of a step is that of the weights before it, so the last one shows only here.
-        if non_finite_weight(learner.network):
-            raise self._diverged(epoch, phase)
-        ndcg = learner.measure()
-        means = {name: value / count for name, value in sums.items()}
+        if self.means:
+            self.means.end_epoch()
+        with self.means.in_use() if self.means else nullcontext():
+            # The loss of a step is that of the weights before it, so the last one shows only here.
+            if non_finite_weight(learner.network):
+                raise self._diverged(epoch, phase)
+            ndcg = learner.measure()
+            if ndcg is None or ndcg > self.best_ndcg:
+                self.best_ndcg = -1.0 if ndcg is None else ndcg
+                self.best_epoch = epoch
+                self.best = learner.weights()
+        losses = {name: value / count for name, value in sums.items()}
         seconds = round(time.monotonic() - self.started, 2)
-        self.epochs.append(EpochRow(number, phase, epoch, means, ndcg, seconds))
-        if ndcg is None or ndcg > self.best_ndcg:
-            self.best_ndcg = -1.0 if ndcg is None else ndcg
-            self.best_epoch = epoch
-            self.best = learner.weights()
+        self.epochs.append(EpochRow(number, phase, epoch, losses, ndcg, seconds))
         self._save(number, epoch)
         self.started = time.monotonic()
         return True
+
+    @property
+    def _learning(self) -> list[Any]:
+        return [w for group in self.learner.optimizer.param_groups for w in group["params"]]
 
     def _diverged(self, epoch: int, phase: str) -> DivergedError:
         return DivergedError(
@@ -209,6 +223,7 @@ class _Run:
                 "epoch": epoch,
                 "weights": self.learner.weights(),
                 "optimizer": self.learner.optimizer.state_dict(),
+                "means": self.means.state() if self.means else None,
                 "best": self.best,
                 "best_ndcg": self.best_ndcg,
                 "best_epoch": self.best_epoch,
@@ -224,6 +239,8 @@ class _Run:
     def _resume(self, saved: dict[str, Any]) -> None:
         self.learner.set_weights(saved["weights"])
         self.learner.optimizer.load_state_dict(saved["optimizer"])
+        if self.means and saved.get("means"):  # earlier versions had none
+            self.means.resume(saved["means"])
         self.best, self.best_ndcg = saved["best"], saved["best_ndcg"]
         self.best_epoch, self.next_epoch = saved["best_epoch"], saved["epoch"] + 1
         self.epochs = [EpochRow(**one) for one in saved["epochs"]]

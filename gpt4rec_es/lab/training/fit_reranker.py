@@ -82,7 +82,7 @@ def fit(
         [(stage.phase, stage.epochs) for stage in stages],
         options.patience,
         options.max_norm,
-        "Lower --lr or --encoder-lr.",
+        advice="Lower --lr or --encoder-lr.",
     )
     rows = run_loop(_RerankerLearner(model, data, validation, options), loop, work, progress)
     return [

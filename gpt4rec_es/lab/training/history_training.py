@@ -171,7 +171,8 @@ def _train_reader(
     )
     stages = [("reader", math.ceil(options.new_epochs))]
     work.mkdir(exist_ok=True)
-    epochs = run_loop(learner, LoopOptions(stages, _PATIENCE, 5.0, _ADVICE), work, progress)
+    loop = LoopOptions(stages, _PATIENCE, 5.0, is_averaged=True, advice=_ADVICE)
+    epochs = run_loop(learner, loop, work, progress)
     steps = learner.steps
     titles = sum(map(len, data.histories))
     planned = stages[0][1]
@@ -201,7 +202,7 @@ def _train_decoder(
     learner = WriterLearner(network, data, TitleTargets(titles), writing)
     stages = [("decoder", math.ceil(options.epochs))]
     work.mkdir(exist_ok=True)
-    loop = LoopOptions(stages, _PATIENCE, 1.0, _ADVICE)
+    loop = LoopOptions(stages, _PATIENCE, 1.0, advice=_ADVICE)
     with networks.silence_transformers():
         epochs = run_loop(learner, loop, work, progress)
     losses = [row.losses["loss"] for row in epochs if row.losses]
