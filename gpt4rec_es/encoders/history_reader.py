@@ -5,6 +5,8 @@ one of its own; so an unknown title is read by its text. A history is read causa
 reads items (sequence_network.py), after a start vector, so that an empty one has a state, too.
 """
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -116,6 +118,15 @@ def title_keys(titles: Sequence[str]) -> Any:
     """Return ``HistoryReader.keys`` of display titles."""
     joined = b"".join(map(hash128, titles))
     return torch.from_numpy(np.frombuffer(joined, np.uint8).reshape(-1, 16).copy())
+
+
+def token_rarities(titles: Sequence[Sequence[int]], vocab_size: int) -> Any:
+    """Return the weight of each token in a title's vector: the logarithm of its rarity."""
+    counts = Counter(token for ids in titles for token in set(ids))
+    found = np.full(vocab_size, math.log(len(titles) + 1.0))
+    for token, count in counts.items():
+        found[token] = math.log((len(titles) + 1) / count)
+    return torch.from_numpy(found)
 
 
 class PrefixEmbedding(nn.Module):  # type: ignore[misc]  # torch leaves it untyped

@@ -7,7 +7,6 @@ its text plus its own.
 
 import math
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -29,6 +28,9 @@ _K = 10
 # Titles of a loss; of a catalog of few titles all, which learns more per second.
 _SAMPLES, _FEW_TITLES = 256, 5_000
 _STEP, _TITLES = 512, 10_000  # histories, and titles, read at a time
+# Mean length of histories for which a batch has as many as its size; of longer ones it has fewer,
+# so that shops with long histories have as many steps per purchase.
+_LENGTH = 8
 # Scores of users kept back for all titles that are held in memory, and users whatever the catalog.
 _SCORES, _FEWEST_USERS = 100_000_000, 100
 _TEMPERATURES = (1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
@@ -96,7 +98,7 @@ class ReaderLearner:
         random = np.random.default_rng((self._seed, seed))
         rows = self._windows(random)
         samples = _SAMPLES if self.network.shape.titles > _FEW_TITLES else 0
-        for chosen in sorted_batches(list(map(len, rows)), self._size, random):
+        for chosen in sorted_batches(list(map(len, rows)), self._rows(rows), random):
             if self._deadline is not None and time.monotonic() > self._deadline:
                 return
             own = [list(rows[row]) for row in chosen]
@@ -105,7 +107,13 @@ class ReaderLearner:
     @property
     def steps(self) -> int:
         """Number of steps of an epoch, about: windows are cut at other places in each."""
-        return math.ceil(len(self._windows(np.random.default_rng(self._seed))) / self._size)
+        rows = self._windows(np.random.default_rng(self._seed))
+        return math.ceil(len(rows) / self._rows(rows))
+
+    def _rows(self, windows: Sequence[Sequence[int]]) -> int:
+        """Return the number of windows in a batch."""
+        mean = sum(map(len, windows)) / max(len(windows), 1)
+        return max(1, min(self._size, round(self._size * _LENGTH / max(mean, 1))))
 
     def _windows(self, random: np.random.Generator) -> list[Sequence[int]]:
         most = self.network.shape.length + 1
@@ -235,12 +243,3 @@ def fitted_temperature(reader: HistoryReader, data: NumberedTitles) -> float:
 def _with_padding(vectors: Any) -> Any:
     """Return ``vectors`` and, behind them, one of zeros for places without a title."""
     return torch.cat((vectors, vectors.new_zeros(1, vectors.shape[1])))
-
-
-def token_rarities(titles: Sequence[Sequence[int]], vocab_size: int) -> Any:
-    """Return the weight of each token in a title's vector: the logarithm of its rarity."""
-    counts = Counter(token for ids in titles for token in set(ids))
-    found = np.full(vocab_size, math.log(len(titles) + 1.0))
-    for token, count in counts.items():
-        found[token] = math.log((len(titles) + 1) / count)
-    return torch.from_numpy(found)

@@ -26,6 +26,7 @@ from gpt4rec_es.encoders.history_reader import (
     divide_scores,
     padded_tokens,
     title_keys,
+    token_rarities,
 )
 from gpt4rec_es.encoders.reader_shape import ReaderShape
 from gpt4rec_es.encoders.tokenizer import PromptTokenizer
@@ -40,7 +41,6 @@ from gpt4rec_es.lab.training.history_reading import (
     fitted_temperature,
     number_titles,
     reader_nats,
-    token_rarities,
 )
 from gpt4rec_es.lab.training.history_writing import WriterLearner, WritingOptions, prefix_nats
 from gpt4rec_es.lab.training.run_phase import PhaseResult

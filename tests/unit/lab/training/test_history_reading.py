@@ -43,6 +43,19 @@ def test_titles_of_histories_longer_than_what_is_read_are_learned_too() -> None:
     assert learned == {pair for own in data.histories for pair in pairwise(own)}
 
 
+def test_batches_of_long_histories_have_fewer_rows() -> None:
+    torch.manual_seed(1)
+    reader = HistoryReader(ReaderShape(titles=5, dim=4, length=40), 10, 4, 0.0)
+    tokens = padded_tokens([[1], [2], [3, 4], [5], [6]])
+    for length, expected in ((4, 64), (8, 64), (32, 16)):
+        own = [[number % 5 for number in range(length)]] * 200
+        data = NumberedTitles(tokens, own, [], [])
+        found = ReaderLearner(reader, data, 1e-2, 64, 1)
+        sizes = [len(rows) for rows, _ in found.batches(0)]
+        assert max(sizes) == expected
+        assert found.steps == len(sizes)
+
+
 def test_of_few_titles_the_loss_is_that_of_all() -> None:
     reader, data = learner()
     rows, negatives = next(iter(reader.batches(0)))
