@@ -66,7 +66,7 @@ class ItemTower:
         """Return (texts, dims), see ``protocols.Encoder``."""
         rows = unit_rows(self._served.read_titles(texts), f"the re-ranker {self._name!r}")
         # The vector of an item that nothing is known of.
-        rows[[place for place, text in enumerate(texts) if not text]] = 0
+        rows[[place for place, text in enumerate(texts) if not display_title(text)]] = 0
         return rows
 
 

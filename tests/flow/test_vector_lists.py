@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
+from gpt4rec_es.catalog.import_items import import_items
 from gpt4rec_es.cli.why_reasons import reason_of
 from gpt4rec_es.db.rows import builds, encoders, runs
 from gpt4rec_es.errors import ConflictError, UsageError
@@ -271,6 +272,40 @@ def test_lists_by_vectors_alone_merge_one_source(shop: Shop, database: Database)
     found = {row[3] for row in lists(database, run.run_no)} - {None}
     assert "query_vectors" in found
     assert found <= {"query_vectors", "backfill", "last_title", "popular"}
+
+
+def test_an_item_imported_today_is_found_tonight_without_a_common_word(
+    shop: Shop, database: Database, tmp_path: Path
+) -> None:
+    chance = np.random.default_rng(1)
+    vectors = {w: tuple(chance.normal(size=6).tolist()) for w in (*STYLES, *COLOURS, *KINDS)}
+    others = {f"x{word}": row for word, row in vectors.items()}  # other words for the same things
+    folder = save_token_vectors(tmp_path / "wide", {**vectors, **others})
+    runtime = runtime_of(shop)
+    add_encoder(runtime.engine, "wide", "static", path=folder, actor="test")
+    fusion = Fusion((("query_vectors", 1.0),), method="scores", query_hits=9)
+    with database.engine.begin() as connection:
+        use_recipe(connection, "wide", replace(PLAIN, fusion=fusion, encoder="wide"))
+    night(shop)
+    rows = "SELECT user_id, query FROM analytics.latest_generated_queries ORDER BY 1, 2"
+    with database.engine.connect() as connection:
+        queries = connection.execute(text(rows)).all()
+    wanted = next(row.query for row in queries if row.query in TITLES)
+    items = tmp_path / "items.csv"
+    items.write_text(f"item_id,title\nnew-1,{' '.join(f'x{w}' for w in wanted.split())}\n")
+    assert import_items(runtime.engine, [items], actor="test").inserted == 1
+    assert night(shop, 1).state == "published"
+    with database.engine.connect() as connection:
+        listed = connection.execute(
+            text(
+                "SELECT user_id, source, query FROM analytics.latest_recommendations "
+                "WHERE item_id = 'new-1'"
+            )
+        ).all()
+    assert {row.user_id for row in queries if row.query == wanted} <= {
+        row.user_id for row in listed
+    }
+    assert {row.source for row in listed} == {"query_vectors"}
 
 
 def test_an_encoder_that_changed_or_is_not_in_the_index_stops_the_plan(
