@@ -55,7 +55,9 @@ from gpt4rec_es.version import code_version
 # Part of a limit of minutes that the reader may take; its best epoch mostly comes earlier.
 _READER_PART = 0.3
 _PATIENCE = 4
-_DROPOUT = 0.3  # of the reader
+# A deeper reader with less dropout is for users with long histories. Of short ones it learns
+# slower, and nothing more.
+_LONG = 32  # titles on average
 
 
 def train_history_network(
@@ -88,11 +90,13 @@ def train_history_network(
             "Import more purchases, or check titles and held-out lists.",
         )
     device = networks.pick_device(options.device)
+    is_long = sum(map(len, numbered.histories)) > _LONG * len(numbered.histories)
+    layers = 2 if is_long else 1
     reader = HistoryReader(
-        ReaderShape(titles=len(titles), length=form.titles),
+        ReaderShape(titles=len(titles), length=form.titles, blocks=layers, heads=layers),
         network.config.vocab_size,
         network.config.n_embd,
-        _DROPOUT,
+        0.2 if is_long else 0.3,
     )
     reader.keys.copy_(title_keys(titles))
     reader.token_weights.copy_(token_rarities(encoded, network.config.vocab_size))

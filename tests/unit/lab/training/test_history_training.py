@@ -16,13 +16,14 @@ from gpt4rec_es.generation.card import read_card
 from gpt4rec_es.generation.factory import open_generator
 from gpt4rec_es.generation.options import TrainingOptions, training_options
 from gpt4rec_es.generation.title_search.chooser import title_ids
-from gpt4rec_es.lab.training import history_reading
+from gpt4rec_es.lab.training import history_reading, history_training
 from gpt4rec_es.lab.training.dataset import TrainingData, collect_histories
 from gpt4rec_es.lab.training.history_reading import fitted_temperature, number_titles
 from gpt4rec_es.lab.training.history_writing import prefix_nats
 from gpt4rec_es.lab.training.phases import train_network
 from gpt4rec_es.prompts.catalog_titles import catalog_titles
 from gpt4rec_es.protocols import no_progress
+from gpt4rec_es.records import Decoding
 from tests.trained import TITLES, VECTORS, shop_data, shop_histories
 
 SHORT = replace(VECTORS, pretrain_epochs=2, epochs=1.5)
@@ -88,6 +89,22 @@ def test_a_reader_stays_as_the_decoder_knows_it_after_a_kill(tmp_path: Path) -> 
     # At most one epoch, without any batch, in which the loop sees that the time is over.
     assert len([done for done in seen if done < 10_000]) <= 1
     assert max(seen) > 10_000
+
+
+def test_a_reader_of_long_histories_is_deeper(
+    tmp_path: Path, vectors_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history_training, "_LONG", 4)  # the shop's have 5 titles
+    folder = train_network(shop_data(60), SHORT, tmp_path / "deep", no_progress).folder
+    shapes = [open_checkpoint(one).reader for one in (vectors_folder, folder)]
+    assert [shape and (shape.blocks, shape.heads) for shape in shapes] == [(1, 1), (2, 2)]
+    generator = open_generator("gpt2", folder).choosing(catalog_titles(TITLES))
+    prompt = generator.write_prompt(TITLES[:2])
+    assert prompt
+    (generation,) = generator.generate(
+        [prompt.text], Decoding(3, 3, length_penalty=0, mode="titles")
+    )
+    assert len(generation.queries) == 3
 
 
 def test_scores_of_users_kept_back_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
