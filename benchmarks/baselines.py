@@ -174,7 +174,7 @@ def main(
     )
     catalog = make_catalog(data)
     baselines = Baselines(catalog, split.train, MethodOptions())
-    measurer = Measurer(catalog, split.test, split.train)
+    measurer = Measurer(catalog, split.test, split.train, split.train)
     found = {}
     for name in only or BASELINES:
         started = time.process_time()

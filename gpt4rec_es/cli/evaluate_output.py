@@ -178,8 +178,9 @@ def print_comparison(found: "EvaluationComparison") -> None:
     print_line(
         f"{names[0]} against {names[1]} on {found.a.split} ({found.a.part}), "
         f"{plural(found.users, 'user')}"
-        + (f" of the segment {found.segment!r}" if found.segment else "")
     )
+    if found.segment:
+        print_line(f"of the segment {found.segment!r}, as the catalog is today")
     print_table(
         [
             "K",

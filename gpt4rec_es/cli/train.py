@@ -126,7 +126,8 @@ train.add_command(baseline)
 @click.option(
     "--batch-size",
     type=click.IntRange(min=1),
-    help="Examples per training step. [default: by --preset]",
+    help="Examples per training step; of long histories read as vectors, fewer. [default: by "
+    "--preset]",
 )
 @click.option(
     "--dropout",

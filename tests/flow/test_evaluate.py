@@ -207,6 +207,12 @@ def test_evaluations_are_compared_over_the_users_of_a_segment(runtime: Runtime) 
     assert all(one.b == 0 for one in parts[1].differences)
     stored = {row.segment: row.users for row in a.metrics if row.segment.startswith("target")}
     assert [stored[part.segment] for part in parts] == [part.users for part in parts]
+    # Whatever a method learned from, a segment has the same users, in both directions.
+    (c,) = measure(runtime, "popularity", learn_validation=False)
+    for pair in ((a, c), (c, a)):
+        numbers = [one.evaluation_no for one in pair]
+        assert compare(runtime.engine, *numbers, parts[0].segment).users == parts[0].users
+    assert {row.users for row in c.metrics if row.segment == parts[0].segment} == {parts[0].users}
     with pytest.raises(UsageError, match="no segment 'tail'") as error:
         compare(runtime.engine, a.evaluation_no, b.evaluation_no, "tail")
     assert "target in tail" in error.value.hint

@@ -1,6 +1,6 @@
 """BERT4Rec (Sun et al., arXiv 1904.06690): a transformer that fills gaps of histories.
 
-A part of a history's items (``masked``), and always its newest one, is replaced by one token, and
+A part of the items of a window (``masked``), and always its newest one, is replaced by one token;
 each such gap is predicted from the items on both sides of it. To recommend, a gap is put behind the
 history. The loss is a softmax over sampled items, or all. Only gaps are examples, so it needs many
 more epochs than SASRec: too few are its usual fault (Petrov and Macdonald, arXiv 2207.07483).
@@ -68,7 +68,7 @@ class Bert4Rec(BaselineNetwork):
         for chosen in sorted_batches(lengths, self.options.batch_size, random):
             items = padded([cut[row] for row in chosen], self.padding).numpy()
             gaps = (random.random(items.shape) < self.options.masked) & (items != self.padding)
-            # As when recommending; few others are gaps of the newest place.
+            # Recommending always asks for the newest place, which chance seldom makes a gap.
             newest = np.array([lengths[row] for row in chosen]) - 1
             gaps[np.arange(len(newest)), newest] = True
             shown, hidden = np.where(gaps, self.gap, items), np.where(gaps, items, self.padding)

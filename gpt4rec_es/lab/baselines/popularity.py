@@ -1,9 +1,9 @@
 """Popularity baseline: the items with the most buyers, the same for every user."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from gpt4rec_es.lab.baselines.scored import check_k
+from gpt4rec_es.lab.splits.histories import count_buyers
 
 
 class Popularity:
@@ -23,8 +23,3 @@ class Popularity:
             candidates = self._items[: k + len(bought)]
             lists.append([item for item in candidates if item not in bought][:k])
         return lists
-
-
-def count_buyers(train: Iterable[Sequence[int]]) -> Counter[int]:
-    """Return the number of buyers by item."""
-    return Counter(item for items in train for item in dict.fromkeys(items))

@@ -31,7 +31,7 @@ from gpt4rec_es.lab.evaluation.measure import Measurer, MetricRow
 from gpt4rec_es.lab.evaluation.nearest_titles import chosen_encoder
 from gpt4rec_es.lab.evaluation.night_rules import apply_rules
 from gpt4rec_es.lab.evaluation.rerank_vectors import chosen_reranker
-from gpt4rec_es.lab.splits.split import EvalUser, with_validation
+from gpt4rec_es.lab.splits.split import EvalUser, bought_before, with_validation
 from gpt4rec_es.lab.splits.stored import load_split
 from gpt4rec_es.lab.training.split_data import require_unseen
 from gpt4rec_es.metrics.lists import NOTHING
@@ -92,6 +92,7 @@ def evaluate(
         chosen_reranker(engine, row, options.part, name)  # before hours of work
     for name in sorted(filter(None, map(options.encoder_of, options.measured_recipes))):
         chosen_encoder(engine, row, options.part, name, trust=options.trust)
+    before = bought_before(split, options.part)
     if options.part == "test" and options.learn_validation:
         split = with_validation(split)
     build = live_build(engine, client, alias)
@@ -101,7 +102,7 @@ def evaluate(
             engine, client, build, options.bm25, options.category_labels, progress
         )
     catalog.check(options.ks)
-    measurer = Measurer(catalog, eval_users, split.train)
+    measurer = Measurer(catalog, eval_users, split.train, before)
     applied = apply_rules(engine, client, build.index_name, options.night)
     evaluation = MethodLists(
         engine,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpt4rec_es.lab.baselines.popularity import count_buyers
 from gpt4rec_es.lab.evaluation.data import EvaluationCatalog
+from gpt4rec_es.lab.splits.histories import count_buyers
 from gpt4rec_es.lab.splits.segments import segments
 from gpt4rec_es.lab.splits.split import EvalUser
 from gpt4rec_es.metrics.accuracy import accuracy
@@ -73,12 +73,13 @@ class Measurer:
         catalog: EvaluationCatalog,
         eval_users: Sequence[EvalUser],
         train: Mapping[int, Sequence[int]],
+        before: Mapping[int, Sequence[int]],
     ) -> None:
-        """Set the users, and the training data for novelty and for segments."""
+        """Set the users, the training data for novelty, and the purchases for segments."""
         self._catalog, self._eval_users = catalog, eval_users
         self._buyers = count_buyers(train.values())
         self._n_users = len(train)
-        masks = segments(eval_users, catalog.item_ids, train)
+        masks = segments(eval_users, catalog.item_ids, before)
         self._masks = {ALL: np.ones(len(eval_users), np.bool_), **masks}
 
     def per_user(self, lists: Lists) -> dict[str, PerUser]:

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gpt4rec_es.lab.baselines.popularity import count_buyers
 from gpt4rec_es.lab.bm25.nearest import NearestTitles
 from gpt4rec_es.lab.evaluation.data import EvaluationCatalog
-from gpt4rec_es.lab.splits.histories import deduplicate_keep_last
+from gpt4rec_es.lab.splits.histories import count_buyers, deduplicate_keep_last
 from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.prompts.keys import normalise_query
 from gpt4rec_es.ranking.features import NO_BUYERS, Buyers

@@ -15,7 +15,7 @@ from gpt4rec_es.db.rows.items import load_ids
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.evaluation.compare import Difference, differences
 from gpt4rec_es.lab.splits.segments import segments
-from gpt4rec_es.lab.splits.split import with_validation
+from gpt4rec_es.lab.splits.split import bought_before
 from gpt4rec_es.lab.splits.stored import load_split
 from gpt4rec_es.metrics.lists import NOTHING, Lists
 
@@ -91,6 +91,11 @@ def compare(
     if segment is not None:
         members = _members(engine, a, segment, item_ids)
         users = [user_no for user_no in users if user_no in members]
+        if not users:
+            raise UsageError(
+                f"No user of both evaluations is in the segment {segment!r}.",
+                "Evaluate both with more users (--sample), or choose another segment.",
+            )
     with transaction(engine) as connection:
         eval_users = split_rows.stream_eval_users(connection, a.split_no, a.part)
         targets = {user_no: wanted for user_no, _, wanted, *_ in eval_users}
@@ -106,16 +111,14 @@ def compare(
 def _members(
     engine: Engine, evaluation: StoredEvaluation, segment: str, item_ids: Mapping[int, str]
 ) -> set[int]:
-    """Return the numbers of a segment's users, by the purchases that ``evaluation`` learned from.
+    """Return the numbers of a segment's users, with the catalog as it is today.
 
     Raises:
         UsageError: there is no such segment.
     """
     _, split = load_split(engine, evaluation.split)
     eval_users = getattr(split, evaluation.part)
-    if evaluation.options.get("learn_validation", False):
-        split = with_validation(split)
-    masks = segments(eval_users, item_ids, split.train)
+    masks = segments(eval_users, item_ids, bought_before(split, evaluation.part))
     if segment not in masks:
         raise UsageError(f"There is no segment {segment!r}.", f"Choose one of: {', '.join(masks)}.")
     return {

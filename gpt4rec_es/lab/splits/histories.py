@@ -6,6 +6,7 @@ order of ties is the stored order, or a shuffle by a seed.
 
 import operator
 import random
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -117,3 +118,8 @@ def _prepare(history: History, how: Preparation, title_lengths: Mapping[int, int
         items=tuple(history.items[place] for place in kept),
         times=None if times is None else tuple(times[place] for place in kept),
     )
+
+
+def count_buyers(train: Iterable[Sequence[int]]) -> Counter[int]:
+    """Return the number of buyers by item."""
+    return Counter(item for items in train for item in dict.fromkeys(items))

@@ -1,12 +1,11 @@
 """Groups of users with separate metrics."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gpt4rec_es.lab.baselines.popularity import count_buyers
+from gpt4rec_es.lab.splits.histories import count_buyers
 from gpt4rec_es.lab.splits.split import EvalUser
 
 Mask = NDArray[np.bool_]
@@ -66,21 +65,24 @@ def _by_link(eval_users: Sequence[EvalUser], train: Mapping[int, Sequence[int]])
 
     Without, no count of purchases made together can find a target.
     """
-    wanted = {item for eval_user in eval_users for item in eval_user.targets}
-    buyers = defaultdict(list)
+    buyers: dict[int, set[int]] = {
+        item: set() for one in eval_users for item in (*one.history, *one.targets)
+    }
     for user, items in train.items():
-        for item in wanted.intersection(items):
-            buyers[item].append(user)
-
-    def is_linked(eval_user: EvalUser) -> bool:
-        known = set(eval_user.history).difference(eval_user.targets)
-        return any(
-            not known.isdisjoint(train[user])
-            for item in eval_user.targets
-            for user in buyers.get(item, ())
-        )
-
-    linked = np.array([is_linked(eval_user) for eval_user in eval_users], np.bool_)
+        for item in items:
+            if item in buyers:
+                buyers[item].add(user)
+    linked = np.array(
+        [
+            any(
+                not buyers[target].isdisjoint(buyers[item])
+                for target in eval_user.targets
+                for item in eval_user.history
+            )
+            for eval_user in eval_users
+        ],
+        np.bool_,
+    )
     return {"target co-purchased": linked, "target not co-purchased": ~linked}
 
 

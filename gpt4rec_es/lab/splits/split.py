@@ -63,6 +63,11 @@ def with_validation(split: Split) -> Split:
     return replace(split, train=train, baskets=baskets, validation=())
 
 
+def bought_before(split: Split, part: str) -> dict[int, tuple[int, ...]]:
+    """Return the purchases by which segments of a part are told apart, whatever methods learned."""
+    return (with_validation(split) if part == "test" else split).train
+
+
 def check_split(split: Split) -> None:
     """Check that no held-out item leaks into training.
 

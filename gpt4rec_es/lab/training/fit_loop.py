@@ -16,8 +16,8 @@ from typing import Any, Protocol
 import torch
 
 from gpt4rec_es.encoders.network import non_finite_weight
+from gpt4rec_es.lab.sequences.mean_weights import MeanWeights
 from gpt4rec_es.lab.training.divergence import DivergedError
-from gpt4rec_es.lab.training.mean_weights import MeanWeights
 from gpt4rec_es.protocols import Progress
 
 _STAGE_SEEDS = 10_000  # more than a stage has epochs, so that no two epochs have one seed
@@ -87,8 +87,8 @@ class LoopOptions:
 
     stages: name and highest number of epochs of each. patience: epochs without a better NDCG@10
     after which a stage ends. max_norm: to which gradients are clipped. is_averaged: whether the
-    mean of the weights over about an epoch is measured and kept (mean_weights.py), in place of
-    those after the last step. advice: for a training that diverges.
+    mean of the weights over about an epoch is measured and kept (mean_weights.py). advice: for a
+    training that diverges.
     """
 
     stages: Sequence[tuple[str, int]]
@@ -136,9 +136,7 @@ class _Run:
         self.means: MeanWeights | None = None
         self.started = time.monotonic()
         self.saved: Any = None
-        if self.file.exists():
-            # weights_only: nothing in the file is executed. On the CPU first, because the device
-            # that saved it may be another one.
+        if self.file.exists():  # weights_only: nothing in it is executed
             self.saved = torch.load(self.file, weights_only=True, map_location="cpu")
 
     def begin(self, number: int) -> None:
@@ -186,20 +184,25 @@ class _Run:
         if self.means:
             self.means.end_epoch()
         with self.means.in_use() if self.means else nullcontext():
-            # The loss of a step is that of the weights before it, so the last one shows only here.
-            if non_finite_weight(learner.network):
-                raise self._diverged(epoch, phase)
-            ndcg = learner.measure()
-            if ndcg is None or ndcg > self.best_ndcg:
-                self.best_ndcg = -1.0 if ndcg is None else ndcg
-                self.best_epoch = epoch
-                self.best = learner.weights()
+            ndcg = self._measure(epoch, phase)
         losses = {name: value / count for name, value in sums.items()}
         seconds = round(time.monotonic() - self.started, 2)
         self.epochs.append(EpochRow(number, phase, epoch, losses, ndcg, seconds))
         self._save(number, epoch)
         self.started = time.monotonic()
         return True
+
+    def _measure(self, epoch: int, phase: str) -> float | None:
+        """Return NDCG@10, and keep the weights if they are the best."""
+        # The loss of a step is that of the weights before it, so the last one shows only here.
+        if non_finite_weight(self.learner.network):
+            raise self._diverged(epoch, phase)
+        ndcg = self.learner.measure()
+        if ndcg is None or ndcg > self.best_ndcg:
+            self.best_ndcg = -1.0 if ndcg is None else ndcg
+            self.best_epoch = epoch
+            self.best = self.learner.weights()
+        return ndcg
 
     @property
     def _learning(self) -> list[Any]:

@@ -98,7 +98,7 @@ class ReaderLearner:
         random = np.random.default_rng((self._seed, seed))
         rows = self._windows(random)
         samples = _SAMPLES if self.network.shape.titles > _FEW_TITLES else 0
-        for chosen in sorted_batches(list(map(len, rows)), self._rows(rows), random):
+        for chosen in sorted_batches(list(map(len, rows)), self._windows_per_step(rows), random):
             if self._deadline is not None and time.monotonic() > self._deadline:
                 return
             own = [list(rows[row]) for row in chosen]
@@ -108,12 +108,11 @@ class ReaderLearner:
     def steps(self) -> int:
         """Number of steps of an epoch, about: windows are cut at other places in each."""
         rows = self._windows(np.random.default_rng(self._seed))
-        return math.ceil(len(rows) / self._rows(rows))
+        return math.ceil(len(rows) / self._windows_per_step(rows))
 
-    def _rows(self, windows: Sequence[Sequence[int]]) -> int:
-        """Return the number of windows in a batch."""
-        mean = sum(map(len, windows)) / max(len(windows), 1)
-        return max(1, min(self._size, round(self._size * _LENGTH / max(mean, 1))))
+    def _windows_per_step(self, windows: Sequence[Sequence[int]]) -> int:
+        mean = sum(map(len, windows)) / len(windows)
+        return max(1, min(self._size, round(self._size * _LENGTH / mean)))
 
     def _windows(self, random: np.random.Generator) -> list[Sequence[int]]:
         most = self.network.shape.length + 1

@@ -57,7 +57,7 @@ _READER_PART = 0.3
 _PATIENCE = 4
 # A deeper reader with less dropout is for users with long histories. Of short ones it learns
 # slower, and nothing more.
-_LONG = 32  # titles on average
+_LONG = 32  # titles that are read, on average
 
 
 def train_history_network(
@@ -90,7 +90,8 @@ def train_history_network(
             "Import more purchases, or check titles and held-out lists.",
         )
     device = networks.pick_device(options.device)
-    is_long = sum(map(len, numbered.histories)) > _LONG * len(numbered.histories)
+    spans = [min(len(own), form.titles) for own in numbered.histories]
+    is_long = sum(spans) > _LONG * len(spans)
     layers = 2 if is_long else 1
     reader = HistoryReader(
         ReaderShape(titles=len(titles), length=form.titles, blocks=layers, heads=layers),

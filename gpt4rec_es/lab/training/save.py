@@ -100,7 +100,9 @@ def _fingerprint(data: TrainingData, options: TrainingOptions) -> str:
         if fixed[name] == usual:
             del fixed[name]
     if options.history == "vectors":
-        fixed["format"] = 2  # its reader learns whole histories, and has divided scores
+        # 2: its reader learns whole histories, and has divided scores. 3: a deeper one of long
+        # histories, of fewer windows a step, and the mean of its weights.
+        fixed["format"] = 3
     digest = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode())
     for texts in (data.catalog_titles, data.histories.titles):
         digest.update("\n".join(texts).encode())

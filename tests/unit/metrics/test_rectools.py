@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from gpt4rec_es.lab.baselines.popularity import count_buyers
 from gpt4rec_es.lab.evaluation.measure import measure
+from gpt4rec_es.lab.splits.histories import count_buyers
 from gpt4rec_es.metrics.labels import label_sets
 from gpt4rec_es.metrics.lists import as_lists
 from gpt4rec_es.metrics.variety import catalog_coverage

@@ -7,11 +7,12 @@ import pytest
 
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.baselines.history_bm25 import HistoryBm25
-from gpt4rec_es.lab.baselines.popularity import Popularity, count_buyers
+from gpt4rec_es.lab.baselines.popularity import Popularity
 from gpt4rec_es.lab.baselines.scored import CoPurchases, Hybrid, Scores, best_items
 from gpt4rec_es.lab.bm25.grid import MemoryGrid
 from gpt4rec_es.lab.bm25.index import MemoryIndex, TokenizedTitle
 from gpt4rec_es.lab.evaluation.methods import newest_titles
+from gpt4rec_es.lab.splits.histories import count_buyers
 from gpt4rec_es.records import Bm25
 
 TITLES = {

@@ -140,7 +140,7 @@ def test_lists_longer_than_the_catalog_are_refused() -> None:
 
 def test_metrics_of_all_and_of_segments_by_hand() -> None:
     lists = {1: as_lists([[3], [2], [1], [], [1]], 1)}
-    rows = {(r.segment, r.metric): r for r in Measurer(catalog(), CASES, TRAIN).rows(lists)}
+    rows = {(r.segment, r.metric): r for r in Measurer(catalog(), CASES, TRAIN, TRAIN).rows(lists)}
     assert rows["all", "recall"].mean == pytest.approx((1 + 0 + 0.5 + 0 + 0) / 5)
     assert rows["all", "hit_rate"].mean == pytest.approx(2 / 5)
     assert rows["all", "empty_fraction"].mean == pytest.approx(1 / 5)

@@ -15,7 +15,10 @@ _STEPS = 10  # of the optimiser between two updates: a pass over all weights eac
 
 
 class MeanWeights:
-    """The mean, updated every 10 steps and at the end of an epoch."""
+    """The mean, updated every 10 steps and at the end of an epoch.
+
+    It takes the memory of one copy of the weights, and of another while it is in use.
+    """
 
     def __init__(self, weights: Sequence[Any]) -> None:
         """weights: those that learn; the mean begins as they are."""
@@ -40,7 +43,8 @@ class MeanWeights:
 
     def _update(self) -> None:
         self._steps, self._updates = 0, self._updates + 1
-        kept = (1 + self._updates) / (10 + self._updates)  # at first about the last ninth of all
+        # At first nothing is kept of the start, and later about the last ninth of all updates.
+        kept = (self._updates - 1) / (9 + self._updates)
         kept = min(kept, 1 - 1 / self._window)
         torch._foreach_lerp_(self._means, self._weights, 1 - kept)
 
