@@ -118,7 +118,7 @@ _FRACTIONS = _Several(click.FloatRange(0, 1))
 @click.option(
     "--masked",
     type=_FRACTIONS,
-    help="Fraction of items that bert4rec has to guess. [default: by METHOD]",
+    help="Fraction of items that bert4rec has to guess beside the newest one. [default: by METHOD]",
 )
 @click.option(
     "--patience",
