@@ -1,6 +1,6 @@
-"""Fit the coefficients of the shipped recipe on several shops, and measure how they travel.
+"""Fit the coefficients of a shipped recipe on several shops, and measure how they travel.
 
-    python -m benchmarks.default_recipe [--users 4000] [--write] SHOP ...
+    python -m benchmarks.default_recipe [--recipe default] [--users 4000] [--write] SHOP ...
 
 A SHOP is DATABASE_URL,ALIAS,SPLIT[,GENERATOR]: an installation with a split that holds purchases
 back. All shops count alike. For each shop it prints recall at 10 and 40 on half of the users: of
@@ -32,8 +32,9 @@ from gpt4rec_es.lab.tuning.lists.fit import Coefficients, fit_coefficients
 from gpt4rec_es.lab.tuning.lists.pair_tables import PairTables
 from gpt4rec_es.lab.tuning.lists.search_candidates import search_candidates
 from gpt4rec_es.metrics.accuracy import Targets
+from gpt4rec_es.options.recipe import NamedRecipe
 from gpt4rec_es.protocols import no_bars
-from gpt4rec_es.recipes.shipped import DEFAULT, shipped
+from gpt4rec_es.recipes.shipped import DEFAULT, TITLES, shipped
 from gpt4rec_es.resources import resource_path
 from gpt4rec_es.runtime import Runtime
 
@@ -55,10 +56,12 @@ def main(arguments: Sequence[str]) -> None:
     """Print the table, and write the recipe if asked to."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.default_recipe")
     parser.add_argument("shops", nargs="+", metavar="SHOP")
+    parser.add_argument("--recipe", choices=(DEFAULT, TITLES), default=DEFAULT)
     parser.add_argument("--users", type=int, default=4000)
     parser.add_argument("--write", action="store_true")
     asked = parser.parse_args(arguments)
-    shops = [load(one, asked.users) for one in asked.shops]
+    recipe = shipped(asked.recipe)
+    shops = [load(one, recipe, asked.users) for one in asked.shops]
     halves = [
         (shop.of(range(0, len(shop.targets), 2)), shop.of(range(1, len(shop.targets), 2)))
         for shop in shops
@@ -71,15 +74,17 @@ def main(arguments: Sequence[str]) -> None:
         cells = [best_source(test), *(recalls(test, fit(several)) for several in fits)]
         print("|", " | ".join([own.name, str(len(test.targets)), *cells]), "|", flush=True)
     if asked.write:
-        write(fit(shops))
+        write(asked.recipe, fit(shops))
 
 
-def load(text: str, users: int) -> Shop:
-    """Return the shop that an argument names, with at most ``users`` validation users."""
+def load(text: str, recipe: NamedRecipe, users: int) -> Shop:
+    """Return the shop that an argument names, with at most ``users`` validation users.
+
+    recipe: that decodes queries, and gathers candidates.
+    """
     url, alias, split_name, *generator = text.split(",")
     own = {"DATABASE_URL": url, "GPT4REC_INDEX_ALIAS": alias}
     runtime = Runtime.from_environment({**os.environ, **own})
-    recipe = shipped(DEFAULT)
     row, split = load_split(runtime.engine, split_name)
     eval_users = choose_eval_users(split.validation, users)
     build = live_build(runtime.engine, runtime.elastic, alias)
@@ -145,9 +150,9 @@ def _recalls(shop: Shop, coefficients: Coefficients) -> list[float]:
     return [float(targets.measure(lists[:, :k])["recall"].mean()) for k in (10, 40)]
 
 
-def write(coefficients: Coefficients) -> None:
-    """Put the coefficients into the shipped recipe."""
-    path = resource_path("recipes", f"{DEFAULT}.json")
+def write(name: str, coefficients: Coefficients) -> None:
+    """Put the coefficients into the shipped recipe ``name``."""
+    path = resource_path("recipes", f"{name}.json")
     document = json.loads(path.read_text("utf-8"))
     document["fusion"]["coefficients"] = dict(coefficients)
     path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")

@@ -11,7 +11,8 @@ from gpt4rec_es.resources import resource_path
 
 # The recipe of an installation that chose none, and all names; each is a file NAME.json.
 DEFAULT = "default"
-SHIPPED = (DEFAULT, "paper")
+TITLES = "titles"
+SHIPPED = (DEFAULT, "paper", TITLES)
 
 
 @cache

@@ -154,7 +154,7 @@ def test_a_stored_recipe_never_changes(database: Database) -> None:
     with pytest.raises(UsageError, match="cannot be the name"):
         store_recipe(database.engine, "two words", Recipe(), actor="ops")
     store_recipe(database.engine, "never", Recipe(), actor="ops", dry_run=True)
-    assert [one.name for one in list_recipes(database.engine)] == ["default", "paper", "mine"]
+    assert [one.name for one in list_recipes(database.engine)] == ["default", "paper", "titles", "mine"]
 
 
 def test_names_of_trials_are_kept_for_promotions(
@@ -169,7 +169,7 @@ def test_names_of_trials_are_kept_for_promotions(
             assert "kept for the recipe that `gpt4rec tune promote`" in line
     with pytest.raises(UsageError, match="is kept for"):
         store_recipe(database.engine, "trial-2", Recipe(), actor="ops", trial_no=3)
-    assert [one.name for one in list_recipes(database.engine)] == ["default", "paper", "test"]
+    assert [one.name for one in list_recipes(database.engine)] == ["default", "paper", "titles", "test"]
     cli("recipes", "import", str(file), "--name", "trial-of-winter")
 
 
@@ -180,7 +180,7 @@ def test_a_recipe_of_newer_code_is_refused_when_it_is_read(database: Database) -
         connection.execute(text("UPDATE recipes SET document = document || '{\"format\": 2}'"))
     with pytest.raises(UsageError, match=r"The recipe 'mine' has format 2.*Upgrade"):
         live(database)
-    assert [one.name for one in list_recipes(database.engine)] == ["default", "paper", "mine"]
+    assert [one.name for one in list_recipes(database.engine)] == ["default", "paper", "titles", "mine"]
     assert show_recipe(database.engine).document["format"] == 2
     assert use_recipe(database.engine, "paper", actor="ops", reason="back").before == "mine"
     assert live(database) == "paper"
