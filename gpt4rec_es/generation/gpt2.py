@@ -155,8 +155,9 @@ class Gpt2Generator:
         else:
             beams = beam_search.search(network, ids, decoding, self._tokenizer.end_id)
         priors = self._prior_logprobs(network, beams, decoding, chooser)
+        is_spelled = chooser is None or not self.reads_vectors
         return [
-            self._generation(hypotheses, own, decoding)
+            self._generation(hypotheses, own, decoding, is_spelled=is_spelled)
             for hypotheses, own in zip(beams, priors, strict=True)
         ]
 
@@ -235,6 +236,8 @@ class Gpt2Generator:
         hypotheses: "list[Hypothesis]",
         priors: Sequence[float | None],
         decoding: Decoding,
+        *,
+        is_spelled: bool,
     ) -> Generation:
         texts = self._tokenizer.decode_all([h.token_ids for h in hypotheses])
         queries = [
@@ -242,5 +245,5 @@ class Gpt2Generator:
             for text, h, prior in zip(texts, hypotheses, priors, strict=True)
         ]
         require_finite([score_query(query, decoding) for query in queries])
-        tokens = sum(len(h.token_ids) for h in hypotheses)
+        tokens = sum(len(h.token_ids) for h in hypotheses) if is_spelled else 0
         return Generation(collapse(queries, decoding), tokens)

@@ -71,5 +71,19 @@ def test_from_training_to_lists(
         capsys, "evaluate", "run", "loo", "--generator", "vectors", "--method", "queries"
     )
     assert "nats" in json.dumps(evaluated)
+    # The shipped recipe of titles: a reader chooses, and nothing is spelled.
+    run_json(capsys, "recipes", "use", "titles", "--reason", "a test")
+    night = run_json(capsys, "night", "--date", "2026-11-24")
+    assert (night["state"], night["tokens"]) == ("published", 0)
+    assert night["prompts"] > 0
+    with database.engine.connect() as connection:
+        found = connection.execute(
+            text(
+                "SELECT DISTINCT q.query FROM analytics.latest_generated_queries AS q "
+                "LEFT JOIN analytics.items AS i ON i.title = q.query WHERE i.title IS NULL"
+            )
+        ).all()
+    assert found == []
+    assert run_json(capsys, "replay", "latest")["is_equal"]
     findings = run_json(capsys, "doctor")
     assert "generator" in json.dumps(findings)
