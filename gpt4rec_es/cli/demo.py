@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 
 _FOLDER = "online-retail-ii-sample"
 _GENERATOR = "demo"
-# Queries are chosen among titles by the reader, so the decoder behind it, which writes, needs few
-# steps. A second thread makes networks this small no faster, and much slower beside other work.
-_TRAINING: dict[str, Any] = {"history": "vectors", "epochs": 0.05, "threads": 1}
+# A second thread makes a network this small no faster, and much slower beside other work.
+_TRAINING: dict[str, Any] = {"size": "tiny", "threads": 1}
 
 
 @click.command()
@@ -107,8 +106,6 @@ def _train(runtime: "Runtime") -> None:
     from gpt4rec_es.generation.options import training_options
     from gpt4rec_es.generation.registry import list_generators, use_generator
     from gpt4rec_es.lab.training.train_generator import train_generator
-    from gpt4rec_es.recipes.shipped import DEFAULT, TITLES
-    from gpt4rec_es.recipes.store import use_recipe
     from gpt4rec_es.stack import checkout
 
     actor = runtime.settings.actor
@@ -116,12 +113,10 @@ def _train(runtime: "Runtime") -> None:
         use_generator(runtime.engine, _GENERATOR, actor=actor)
         print_line("   trained already")
         return
-    if runtime.recipe_called(None).name == DEFAULT:
-        use_recipe(runtime.engine, TITLES, actor=actor, reason="demo: a reader chooses titles")
-    with progress_bar("Training a reader of histories, and a GPT-2", "steps") as progress:
+    with progress_bar("Training a GPT-2 of 1 million parameters", "steps") as progress:
         report = train_generator(
             runtime.engine,
-            training_options("vectors", _TRAINING),
+            training_options("demo", _TRAINING),
             name=_GENERATOR,
             output=checkout(Path.cwd()) / ".models" / _GENERATOR,
             actor=actor,

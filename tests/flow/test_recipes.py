@@ -22,7 +22,7 @@ from gpt4rec_es.night.inspect.status import run_status
 from gpt4rec_es.options.lists import Fusion, QueryFilters
 from gpt4rec_es.options.recipe import NamedRecipe, Recipe
 from gpt4rec_es.recipes.live import live_recipe, undo_use, use_recipe, warn_of_generator
-from gpt4rec_es.recipes.shipped import shipped
+from gpt4rec_es.recipes.shipped import SHIPPED, shipped
 from gpt4rec_es.recipes.store import list_recipes, read_recipe, show_recipe, store_recipe
 from gpt4rec_es.runtime import Runtime
 from tests.commands import Cli
@@ -154,7 +154,7 @@ def test_a_stored_recipe_never_changes(database: Database) -> None:
     with pytest.raises(UsageError, match="cannot be the name"):
         store_recipe(database.engine, "two words", Recipe(), actor="ops")
     store_recipe(database.engine, "never", Recipe(), actor="ops", dry_run=True)
-    assert [one.name for one in list_recipes(database.engine)] == ["default", "paper", "titles", "mine"]
+    assert [one.name for one in list_recipes(database.engine)] == [*SHIPPED, "mine"]
 
 
 def test_names_of_trials_are_kept_for_promotions(
@@ -169,7 +169,7 @@ def test_names_of_trials_are_kept_for_promotions(
             assert "kept for the recipe that `gpt4rec tune promote`" in line
     with pytest.raises(UsageError, match="is kept for"):
         store_recipe(database.engine, "trial-2", Recipe(), actor="ops", trial_no=3)
-    assert [one.name for one in list_recipes(database.engine)] == ["default", "paper", "titles", "test"]
+    assert [one.name for one in list_recipes(database.engine)] == [*SHIPPED, "test"]
     cli("recipes", "import", str(file), "--name", "trial-of-winter")
 
 
@@ -180,7 +180,7 @@ def test_a_recipe_of_newer_code_is_refused_when_it_is_read(database: Database) -
         connection.execute(text("UPDATE recipes SET document = document || '{\"format\": 2}'"))
     with pytest.raises(UsageError, match=r"The recipe 'mine' has format 2.*Upgrade"):
         live(database)
-    assert [one.name for one in list_recipes(database.engine)] == ["default", "paper", "titles", "mine"]
+    assert [one.name for one in list_recipes(database.engine)] == [*SHIPPED, "mine"]
     assert show_recipe(database.engine).document["format"] == 2
     assert use_recipe(database.engine, "paper", actor="ops", reason="back").before == "mine"
     assert live(database) == "paper"
