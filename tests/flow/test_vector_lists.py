@@ -62,11 +62,16 @@ RECIPE = replace(
 LIMITS = "full=0 fallbacks=1 top_item=1 top_first_query=1 repeating_queries=1 unknown_queries=1"
 
 
-def save_words(folder: Path, seed: int = 1) -> Path:
-    """Save a vector of each word of the shop's titles."""
+def word_vectors(seed: int = 1) -> dict[str, tuple[float, ...]]:
+    """Return a vector of each word of the shop's titles."""
     chance = np.random.default_rng(seed)
     words = (*STYLES, *COLOURS, *KINDS)
-    return save_token_vectors(folder, {w: tuple(chance.normal(size=6).tolist()) for w in words})
+    return {word: tuple(chance.normal(size=6).tolist()) for word in words}
+
+
+def save_words(folder: Path, seed: int = 1) -> Path:
+    """Save them."""
+    return save_token_vectors(folder, word_vectors(seed))
 
 
 def runtime_of(shop: Shop, **changes: object) -> Runtime:
@@ -277,8 +282,7 @@ def test_lists_by_vectors_alone_merge_one_source(shop: Shop, database: Database)
 def test_an_item_imported_today_is_found_tonight_without_a_common_word(
     shop: Shop, database: Database, tmp_path: Path
 ) -> None:
-    chance = np.random.default_rng(1)
-    vectors = {w: tuple(chance.normal(size=6).tolist()) for w in (*STYLES, *COLOURS, *KINDS)}
+    vectors = word_vectors()
     others = {f"x{word}": row for word, row in vectors.items()}  # other words for the same things
     folder = save_token_vectors(tmp_path / "wide", {**vectors, **others})
     runtime = runtime_of(shop)

@@ -87,9 +87,8 @@ def compare(
                 "Compare evaluations on the same part of one split.",
             )
         users = rows.users_of_both(connection, first, second)
-        item_ids = load_ids(connection) if segment is not None else {}
     if segment is not None:
-        members = _members(engine, a, segment, item_ids)
+        members = _members(engine, a, segment)
         users = [user_no for user_no in users if user_no in members]
         if not users:
             raise UsageError(
@@ -108,15 +107,15 @@ def compare(
     return EvaluationComparison(a, b, len(users), tuple(found), segment)
 
 
-def _members(
-    engine: Engine, evaluation: StoredEvaluation, segment: str, item_ids: Mapping[int, str]
-) -> set[int]:
+def _members(engine: Engine, evaluation: StoredEvaluation, segment: str) -> set[int]:
     """Return the numbers of a segment's users, with the catalog as it is today.
 
     Raises:
         UsageError: there is no such segment.
     """
     _, split = load_split(engine, evaluation.split)
+    with transaction(engine) as connection:
+        item_ids = load_ids(connection)
     eval_users = getattr(split, evaluation.part)
     masks = segments(eval_users, item_ids, bought_before(split, evaluation.part))
     if segment not in masks:

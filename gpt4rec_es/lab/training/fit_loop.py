@@ -133,6 +133,7 @@ class _Run:
         self.epochs: list[EpochRow] = []
         self.best_ndcg, self.best_epoch, self.next_epoch = -1.0, -1, 0
         self.best: dict[str, Any] = {}
+        self.learning: list[Any] = []
         self.means: MeanWeights | None = None
         self.started = time.monotonic()
         self.saved: Any = None
@@ -148,7 +149,9 @@ class _Run:
             self.next_epoch = epochs
             return
         self.learner.enter(number)
-        self.means = MeanWeights(self._learning) if self.options.is_averaged else None
+        groups = self.learner.optimizer.param_groups
+        self.learning = [weights for group in groups for weights in group["params"]]
+        self.means = MeanWeights(self.learning) if self.options.is_averaged else None
         if self.saved is not None:
             self._resume(self.saved)
             self.saved = None
@@ -171,7 +174,7 @@ class _Run:
             if not math.isfinite(float(step.total.detach())):
                 raise self._diverged(epoch, phase)
             step.total.backward()
-            torch.nn.utils.clip_grad_norm_(self._learning, self.options.max_norm)
+            torch.nn.utils.clip_grad_norm_(self.learning, self.options.max_norm)
             learner.optimizer.step()
             if self.means:
                 self.means.step()
@@ -203,10 +206,6 @@ class _Run:
             self.best_epoch = epoch
             self.best = self.learner.weights()
         return ndcg
-
-    @property
-    def _learning(self) -> list[Any]:
-        return [w for group in self.learner.optimizer.param_groups for w in group["params"]]
 
     def _diverged(self, epoch: int, phase: str) -> DivergedError:
         return DivergedError(
