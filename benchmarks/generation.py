@@ -6,13 +6,10 @@ users. docs/beam-search.md explains what is printed.
 """
 
 import argparse
-import os
-import platform
 import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,14 +17,10 @@ import transformers
 from transformers.utils import logging as transformers_logging
 
 from benchmarks import contenders, cost
-from benchmarks.measure import Traffic, interleaved, peak_memory, phases, watched
-from benchmarks.population import (
-    Population,
-    fresh_copy,
-    random_population,
-    random_prompts,
-    real_population,
-)
+from benchmarks.generation_options import parse
+from benchmarks.measure import Traffic, interleaved, phases, watched
+from benchmarks.population import Population, fresh_copy, random_population, real_population
+from benchmarks.table import processor
 from gpt4rec_es.generation.beam_search.linears import tune
 from gpt4rec_es.records import Decoding
 
@@ -38,11 +31,8 @@ _MOST_IN_SLOW_BATCH = 32
 
 def main() -> None:
     """Run the benchmark of the command line options."""
-    options = _parse()
+    options = parse(__doc__)
     transformers_logging.set_verbosity_error()
-    if options.memory_of:
-        print(_memory(options))
-        return
     peaks = _print_machine(options)
     middle = options.beams[len(options.beams) // 2]
     for threads in options.threads:
@@ -218,25 +208,11 @@ def _print_fraction(
         print(f"roofline {1 / bound:,.0f} users per s: reached {bound / per_user:.0%}")
 
 
-def _memory(options: argparse.Namespace) -> int:
-    """Return the memory growth of one search in bytes, for 8 users of 192 tokens."""
-    torch.set_num_threads(options.threads[0])
-    population = random_population("gpt2", 1, options.device, options.dtype)
-    prompts = random_prompts(8, population.network.config.vocab_size, 10_000, 1)
-    prompts = [(prompt * 10)[:192] for prompt in prompts]
-    decoding, end_id = _decoding(20, 20), population.end_id
-    if options.memory_of == "generate":
-        way = contenders.generate(population.network, decoding, end_id, 8, is_sorted=False)
-    else:
-        way = contenders.shared(tune(population.network), decoding, end_id, 8)
-    return peak_memory(lambda: way(prompts), options.device)
-
-
 def _print_memory(options: argparse.Namespace) -> None:
     print("\n## Memory over the model: GPT-2 of size gpt2, 8 users of 192 tokens, 20 beams")
     for name in ("shared", "generate") if options.full else ("shared",):
         # A separate process: memory of earlier searches would hide the growth.
-        command = [sys.executable, "-m", "benchmarks.generation", "--memory-of", name]
+        command = [sys.executable, "-m", "benchmarks.generation_memory", name]
         command += ["--device", options.device, "--precision", options.precision]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         print(f"{name}: {int(done.stdout.split()[-1]) / 1e9:.2f} GB")
@@ -245,47 +221,15 @@ def _print_memory(options: argparse.Namespace) -> None:
 def _print_machine(options: argparse.Namespace) -> dict[str, float]:
     torch.set_num_threads(1)
     peaks = cost.matrix_peak(options.device, options.dtype)
-    print(f"# Generation on {_processor(options.device)}")
+    on_cpu = options.device == "cpu"
+    name = processor() if on_cpu else str(torch.cuda.get_device_name(options.device))
+    print(f"# Generation on {name}")
     print(f"torch {torch.__version__}, transformers {transformers.__version__}, {options.device}")
-    unit = "CPU-seconds" if options.device == "cpu" else "seconds"
+    unit = "CPU-seconds" if on_cpu else "seconds"
     print(f"{options.precision}; s are {unit}; medians of {options.rounds} interleaved rounds,")
     print(f"of the slow ways {options.slow_rounds}. cache: bytes per user at most.")
     print("matrix peak:", ", ".join(f"{n} {peak:.0f} GFLOP/s" for n, peak in peaks.items()))
     return peaks
-
-
-def _processor(device: str) -> str:
-    if device != "cpu":
-        return str(torch.cuda.get_device_name(device))
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
-
-
-def _parse() -> argparse.Namespace:
-    everyone = len(os.sched_getaffinity(0))
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--device", default="cpu", help="cpu, or cuda[:N]")
-    parser.add_argument("--precision", choices=("fp32", "fp16"), default="fp32")
-    parser.add_argument("--threads", type=int, nargs="+", default=sorted({1, everyone}))
-    parser.add_argument("--beams", type=int, nargs="+", default=[10, 20, 40])
-    parser.add_argument("--users", type=int, help="users in a population (small model: 4x)")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--slow-rounds", type=int, help="default 1, with --full 3")
-    parser.add_argument("--full", action="store_true", help="all ways for all numbers of beams")
-    parser.add_argument("--model", type=Path, help="a trained generator for the small model")
-    parser.add_argument("--data", type=Path, help="folder of the purchases it is asked about")
-    parser.add_argument("--memory-of", choices=("shared", "generate"), help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if (options.model is None) != (options.data is None):
-        parser.error("--model and --data belong together")
-    options.dtype = {"fp32": torch.float32, "fp16": torch.float16}[options.precision]
-    options.users = options.users or (16 if options.device == "cpu" else 1024)
-    options.slow_rounds = options.slow_rounds or (3 if options.full else 1)
-    if options.device != "cpu":
-        options.threads = options.threads[:1]
-    return options
 
 
 if __name__ == "__main__":

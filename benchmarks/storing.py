@@ -86,24 +86,7 @@ def _recommendations(place: Place, users: int) -> dict[str, Timing]:
     ]
     into = [Table(name, MetaData(), autoload_with=place.engine) for name in (outcomes, lists)]
     plain = [
-        (
-            [
-                (
-                    1,
-                    o.user_no,
-                    o.outcome.value,
-                    o.n_queries,
-                    o.n_found,
-                    o.n_recommended,
-                    0,
-                    None,
-                    None,
-                )
-                for o in made
-            ],
-            [(1, *row) for row in rows],
-        )
-        for made, rows in ours
+        ([_outcome_row(one) for one in made], [(1, *row) for row in rows]) for made, rows in ours
     ]
     names = (["run_no", *_OUTCOME], ["run_no", *_LIST])
     dicts = [
@@ -137,6 +120,11 @@ def _recommendations(place: Place, users: int) -> dict[str, Timing]:
 
 def _outcomes(users: Sequence[int]) -> list[UserOutcome]:
     return [UserOutcome(user, Outcome.OK, 10, _PER_USER, _PER_USER) for user in users]
+
+
+def _outcome_row(one: UserOutcome) -> tuple[Any, ...]:
+    found = one.n_queries, one.n_found, one.n_recommended
+    return (1, one.user_no, one.outcome.value, *found, 0, None, None)
 
 
 def _list_of(user: int) -> Iterator[tuple[Any, ...]]:

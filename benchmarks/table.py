@@ -58,16 +58,16 @@ def megabytes(value: float) -> str:
     return f"{value / 1e6:,.0f} MB"
 
 
+def processor() -> str:
+    """Return the model of the processor."""
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
 def machine(place: Place) -> str:
     """Return a description of the machine: cores, load, servers, libraries, code."""
-    cpu = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if line.startswith("model name")
-        ),
-        platform.machine(),
-    )
     with place.engine.connect() as connection:
         postgres = connection.execute(text("SHOW server_version")).scalar_one()
     elastic = place.elastic.info()["version"]["number"]
@@ -75,7 +75,8 @@ def machine(place: Place) -> str:
         f"{name} {version(name)}" for name in ("sqlalchemy", "psycopg2-binary", "elasticsearch")
     )
     return (
-        f"{len(os.sched_getaffinity(0))} cores of {cpu}, load {os.getloadavg()[0]:.1f} before; "
+        f"{len(os.sched_getaffinity(0))} cores of {processor()}, "
+        f"load {os.getloadavg()[0]:.1f} before; "
         f"Python {platform.python_version()}, Postgres {postgres}, Elasticsearch {elastic}; "
         f"{libraries}; gpt4rec {code_version()}"
     )

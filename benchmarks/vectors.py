@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 from unittest.mock import patch
 
 import click
@@ -176,8 +176,12 @@ def measure_catalog(
     titles: Sequence[str],
     texts: Sequence[str],
     encoders: Sequence[tuple[str, Path]],
+    ways: Sequence[Kind | None] = (None,),
 ) -> Iterator[Line]:
-    """Yield the figures of a catalog with ``titles``, by words and by encoders (kind, folder)."""
+    """Yield the figures of a catalog with ``titles``, by words and by encoders (kind, folder).
+
+    ways: to search; None: that of nights.
+    """
     place.run(
         "INSERT INTO items (item_id, title, title_raw, version) "
         "SELECT 'i' || lpad(n::text, 7, '0'), t, t, 1 "
@@ -187,7 +191,7 @@ def measure_catalog(
     place.run("UPDATE catalog_state SET catalog_version = 1")
     yield from _by_words(place, texts)
     for kind, folder in encoders:
-        yield from _by_vectors(place, kind, folder, texts, [None])
+        yield from _by_vectors(place, kind, folder, texts, ways)
 
 
 @click.command()
@@ -201,7 +205,16 @@ def measure_catalog(
 )
 @click.option("--size", type=click.IntRange(1), help="A catalog of N titles made of halves of its.")
 @click.option("--searches", default=_SEARCHES, show_default=True, type=click.IntRange(1))
-def main(data: Path, encoders: tuple[str, ...], size: int | None, searches: int) -> None:
+@click.option(
+    "--index",
+    "ways",
+    multiple=True,
+    type=click.Choice(get_args(Kind)),
+    help="Kind of vector index, repeatable. [default: that of nights]",
+)
+def main(
+    data: Path, encoders: tuple[str, ...], size: int | None, searches: int, ways: tuple[Kind, ...]
+) -> None:
     """Measure searches of the titles in DATA/items.csv.gz; print a Markdown table."""
     named = [one.partition("=")[::2] for one in encoders]
     if len({kind for kind, _ in named}) < len(named):
@@ -209,7 +222,9 @@ def main(data: Path, encoders: tuple[str, ...], size: int | None, searches: int)
     with scratch() as place:
         click.echo(f"{machine(place)}\n\n| what | found | goal | |\n|---|---|---|---|")
         found = [(kind, Path(folder)) for kind, folder in named]
-        for line in measure_catalog(place, *read_titles(data, size, searches), found):
+        for line in measure_catalog(
+            place, *read_titles(data, size, searches), found, ways or (None,)
+        ):
             click.echo(line.markdown())
 
 

@@ -9,6 +9,7 @@ import torch
 
 from gpt4rec_es.lab.baselines.baseline_options import BaselineOptions
 from gpt4rec_es.lab.baselines.network import BaselineData, BaselineNetwork
+from gpt4rec_es.lab.sequences.weights import copies, put_back
 from gpt4rec_es.lab.training.fit_loop import EpochRow, LoopOptions, StepLosses, run_loop
 from gpt4rec_es.lab.training.numbered_split import ValidationUsers
 from gpt4rec_es.metrics.accuracy import Targets
@@ -74,10 +75,8 @@ class _Learner:
 
     def weights(self) -> dict[str, Any]:
         """Return copies of all weights."""
-        return {name: w.detach().clone() for name, w in self.network.named_parameters()}
+        return copies(self.network)
 
     def set_weights(self, weights: dict[str, Any]) -> None:
         """Go back to ``weights``."""
-        with torch.no_grad():
-            for name, own in self.network.named_parameters():
-                own.copy_(weights[name])
+        put_back(self.network, weights)

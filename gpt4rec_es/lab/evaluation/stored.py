@@ -1,6 +1,6 @@
 """Stored evaluations: listed, shown, and compared two by two."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -87,17 +87,14 @@ def compare(
                 "Compare evaluations on the same part of one split.",
             )
         users = rows.users_of_both(connection, first, second)
-    if segment is not None:
-        members = _members(engine, a, segment)
-        users = [user_no for user_no in users if user_no in members]
-        if not users:
-            raise UsageError(
-                f"No user of both evaluations is in the segment {segment!r}.",
-                "Evaluate both with more users (--sample), or choose another segment.",
-            )
+    targets = _targets(engine, a, segment)
+    users = [user_no for user_no in users if user_no in targets]
+    if not users and segment is not None:
+        raise UsageError(
+            f"No user of both evaluations is in the segment {segment!r}.",
+            "Evaluate both with more users (--sample), or choose another segment.",
+        )
     with transaction(engine) as connection:
-        eval_users = split_rows.stream_eval_users(connection, a.split_no, a.part)
-        targets = {user_no: wanted for user_no, _, wanted, *_ in eval_users}
         order = {user_no: place for place, user_no in enumerate(users)}
         found = differences(
             _lists(connection, first, order),
@@ -107,12 +104,18 @@ def compare(
     return EvaluationComparison(a, b, len(users), tuple(found), segment)
 
 
-def _members(engine: Engine, evaluation: StoredEvaluation, segment: str) -> set[int]:
-    """Return the numbers of a segment's users, with the catalog as it is today.
+def _targets(
+    engine: Engine, evaluation: StoredEvaluation, segment: str | None
+) -> dict[int, Collection[int]]:
+    """Return the targets of a part's users, of a segment as the catalog is today; None: of all.
 
     Raises:
         UsageError: there is no such segment.
     """
+    if segment is None:
+        with transaction(engine) as connection:
+            read = split_rows.stream_eval_users(connection, evaluation.split_no, evaluation.part)
+            return {user_no: targets for user_no, _, targets, *_ in read}
     _, split = load_split(engine, evaluation.split)
     with transaction(engine) as connection:
         item_ids = load_ids(connection)
@@ -120,11 +123,8 @@ def _members(engine: Engine, evaluation: StoredEvaluation, segment: str) -> set[
     masks = segments(eval_users, item_ids, bought_before(split, evaluation.part))
     if segment not in masks:
         raise UsageError(f"There is no segment {segment!r}.", f"Choose one of: {', '.join(masks)}.")
-    return {
-        eval_user.user_no
-        for eval_user, is_member in zip(eval_users, masks[segment], strict=True)
-        if is_member
-    }
+    members = zip(eval_users, masks[segment], strict=True)
+    return {one.user_no: one.targets for one, is_member in members if is_member}
 
 
 def _lists(

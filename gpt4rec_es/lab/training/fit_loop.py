@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import torch
 
 from gpt4rec_es.encoders.network import non_finite_weight
-from gpt4rec_es.lab.sequences.mean_weights import MeanWeights
+from gpt4rec_es.lab.sequences.weights import MeanWeights
 from gpt4rec_es.lab.training.divergence import DivergedError
 from gpt4rec_es.protocols import Progress
 
@@ -87,7 +87,7 @@ class LoopOptions:
 
     stages: name and highest number of epochs of each. patience: epochs without a better NDCG@10
     after which a stage ends. max_norm: to which gradients are clipped. is_averaged: whether the
-    mean of the weights over about an epoch is measured and kept (mean_weights.py). advice: for a
+    mean of the weights over about an epoch is measured and kept (weights.py). advice: for a
     training that diverges.
     """
 

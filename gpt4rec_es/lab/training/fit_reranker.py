@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from gpt4rec_es.encoders.text_encoder import TextEncoder
+from gpt4rec_es.lab.sequences.weights import copies, put_back
 from gpt4rec_es.lab.training.fit_loop import LoopOptions, StepLosses, run_loop
 from gpt4rec_es.lab.training.next_items import NextItems
 from gpt4rec_es.lab.training.numbered_split import ValidationUsers
@@ -143,11 +144,19 @@ class _RerankerLearner:
 
     def weights(self) -> dict[str, Any]:
         """Return copies of all weights but those of a GPT-2 that do not learn."""
-        return _weights(self.network)
+        encoder = self.network.table.encoder
+        fixed = {
+            f"table.encoder.{name}"
+            for name, weights in encoder.named_parameters()
+            if not ("lora_" in name if encoder.adapters else weights.requires_grad)
+        }
+        return copies(self.network, fixed)
 
     def set_weights(self, weights: dict[str, Any]) -> None:
         """Go back to ``weights``."""
-        _set_weights(self.network, weights)
+        put_back(self.network, weights)
+        if self.network.table.phase == "cached":
+            self.network.set_phase("cached")  # fills nothing unless weights of the encoder changed
 
 
 def measure_ndcg(model: LearningTowers, validation: ValidationUsers) -> float:
@@ -160,27 +169,3 @@ def measure_ndcg(model: LearningTowers, validation: ValidationUsers) -> float:
             model, validation.users[chosen], validation.histories[chosen], K, snapshot
         )
     return float(accuracy(as_lists(lists, K), validation.targets)["ndcg"].mean())
-
-
-def _weights(model: LearningTowers) -> dict[str, Any]:
-    """Return copies of all weights but those of a GPT-2 that do not learn."""
-    encoder = model.table.encoder
-    fixed = {
-        f"table.encoder.{name}"
-        for name, weights in encoder.named_parameters()
-        if not ("lora_" in name if encoder.adapters else weights.requires_grad)
-    }
-    return {
-        name: weights.detach().clone()
-        for name, weights in model.named_parameters()
-        if name not in fixed
-    }
-
-
-def _set_weights(model: LearningTowers, weights: dict[str, Any]) -> None:
-    with torch.no_grad():
-        for name, own in model.named_parameters():
-            if name in weights:
-                own.copy_(weights[name])
-    if model.table.phase == "cached":
-        model.set_phase("cached")  # fills nothing unless weights of the encoder changed

@@ -19,6 +19,7 @@ from gpt4rec_es.encoders.history_reader import HistoryReader
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.sequences.item_softmax import drawn_items, item_softmax, sampling_chances
 from gpt4rec_es.lab.sequences.sorted_batches import sorted_batches, windows
+from gpt4rec_es.lab.sequences.weights import copies, put_back
 from gpt4rec_es.lab.training.dataset import Histories
 from gpt4rec_es.lab.training.fit_loop import StepLosses
 from gpt4rec_es.metrics.accuracy import Targets
@@ -158,13 +159,11 @@ class ReaderLearner:
 
     def weights(self) -> dict[str, Any]:
         """Return copies of all weights."""
-        return {name: w.detach().clone() for name, w in self.network.named_parameters()}
+        return copies(self.network)
 
     def set_weights(self, weights: dict[str, Any]) -> None:
         """Go back to ``weights``."""
-        with torch.no_grad():
-            for name, own in self.network.named_parameters():
-                own.copy_(weights[name])
+        put_back(self.network, weights)
 
 
 def all_vectors(reader: HistoryReader, data: NumberedTitles) -> Any:

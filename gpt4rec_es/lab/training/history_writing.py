@@ -21,6 +21,7 @@ from gpt4rec_es.errors import UsageError
 from gpt4rec_es.generation.title_search.likelihood import title_logprobs
 from gpt4rec_es.generation.title_search.trie import TitleTrie
 from gpt4rec_es.lab.sequences.sorted_batches import windows
+from gpt4rec_es.lab.sequences.weights import copies, put_back
 from gpt4rec_es.lab.training.fit_loop import StepLosses
 from gpt4rec_es.lab.training.history_reading import NumberedTitles, all_vectors
 from gpt4rec_es.lab.training.loss import choice_loss, linear_cross_entropy
@@ -147,15 +148,12 @@ class WriterLearner:
 
     def weights(self) -> dict[str, Any]:
         """Return copies of all weights, and what was read so far."""
-        copies = {name: w.detach().clone() for name, w in self.network.named_parameters()}
-        return copies | {"read": torch.tensor([self.steps, self.tokens])}
+        return copies(self.network) | {"read": torch.tensor([self.steps, self.tokens])}
 
     def set_weights(self, weights: dict[str, Any]) -> None:
         """Go back to ``weights``."""
         self.steps, self.tokens = weights["read"].tolist()
-        with torch.no_grad():
-            for name, own in self.network.named_parameters():
-                own.copy_(weights[name])
+        put_back(self.network, weights)
 
     def _progress(self, number: int) -> float:
         """Return the part of the training that is over before a step, 1 at the end."""

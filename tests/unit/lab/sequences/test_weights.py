@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gpt4rec_es.lab.sequences.mean_weights import MeanWeights
+from gpt4rec_es.lab.sequences.weights import MeanWeights
 
 
 def run_epochs(values: list[list[float]], means: MeanWeights, weight: torch.Tensor) -> list[float]:

@@ -1,17 +1,34 @@
-"""The mean of a network's weights over about the last epoch, which is what is measured and kept.
+"""Weights in training: copies of them, and their mean over about the last epoch.
 
 The weights after a step depend much on its examples; their exponential mean does not, and ranks
 better than any single ones (Izmailov et al., arXiv 1803.05407, of means over epochs).
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 
 _STEPS = 10  # of the optimiser between two updates: a pass over all weights each time is slow
+
+
+def copies(network: Any, fixed: Container[str] = ()) -> dict[str, Any]:
+    """Return copies of the weights of a module by name, but for those in ``fixed``."""
+    return {
+        name: weights.detach().clone()
+        for name, weights in network.named_parameters()
+        if name not in fixed
+    }
+
+
+def put_back(network: Any, weights: Mapping[str, Any]) -> None:
+    """Copy ``weights`` into those of a module with these names; others stay."""
+    with torch.no_grad():
+        for name, own in network.named_parameters():
+            if name in weights:
+                own.copy_(weights[name])
 
 
 class MeanWeights:
