@@ -144,13 +144,12 @@ class Runtime(Connections):
         """Return the analysis of titles in the next build.
 
         Raises:
-            UsageError: the file of synonyms cannot be read.
+            UsageError: the file of synonyms cannot be read, or a line of it is no rule.
         """
-        from gpt4rec_es.index.mapping import Analysis
+        from gpt4rec_es.index.mapping import Analysis, synonym_rules
 
         text = self._read("synonyms_file", "Write one Solr rule per line, as: tv, television")
-        rules = (line.strip() for line in text.splitlines() if not line.startswith("#"))
-        return Analysis(self.settings.analyzer, tuple(filter(None, rules)))
+        return Analysis(self.settings.analyzer, synonym_rules(text))
 
     def reindex_options(self) -> "ReindexOptions":
         """Return the options of a reindex."""

@@ -113,11 +113,11 @@ def add(
 def remove(name: str, dry_run: bool, as_json: bool) -> None:
     """Remove the registered encoder NAME with its vectors of titles; its files stay.
 
-    Refused while an index holds its vectors.
+    Refused while the live recipe names it, or an index holds its vectors.
 
     Example: gpt4rec encoders remove words --dry-run
     """
-    from gpt4rec_es.reranking.encoder_registry import remove_encoder
+    from gpt4rec_es.recipes.remove_encoder import remove_encoder
 
     runtime = get_runtime()
     count = remove_encoder(runtime.engine, name, actor=runtime.settings.actor, dry_run=dry_run)

@@ -1,5 +1,6 @@
 """``gpt4rec index synonyms``: show and set the synonyms of searches without reindexing."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -7,6 +8,7 @@ import click
 from gpt4rec_es.cli.context import get_runtime
 from gpt4rec_es.cli.options import dry_run_option, json_option, reason_option
 from gpt4rec_es.cli.output import emit, print_line
+from gpt4rec_es.errors import UsageError
 
 if TYPE_CHECKING:
     from gpt4rec_es.index.synonyms import SynonymsChange
@@ -28,12 +30,15 @@ def show(as_json: bool) -> None:
 
     runtime = get_runtime()
     build, rules = show_synonyms(runtime.engine, runtime.elastic, runtime.settings.index_alias)
-    is_current = rules == runtime.analysis().synonyms
+    file, is_current = "of a file that cannot be read", None
+    # The rules of the live index are shown whatever happened to the file.
+    with suppress(UsageError):
+        is_current = rules == runtime.analysis().synonyms
+        file = "those of the file" if is_current else "others than in the file"
 
     def render(_data: dict[str, Any]) -> None:
         for rule in rules:
             print_line(rule)
-        file = "those of the file" if is_current else "others than in the file"
         print_line(f"{len(rules)} rules, {file} (build {build.build_no}, {build.index_name})")
 
     emit({"build": build, "rules": rules, "is_current": is_current}, as_json, render)

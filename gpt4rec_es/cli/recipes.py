@@ -1,6 +1,7 @@
 """``gpt4rec recipes``: list, compare, use, import and export the documents that make lists."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -211,15 +212,26 @@ def _rows(name: str, value: Any) -> list[tuple[str, Any]]:
     return [(name, value)]
 
 
-def emit_change(change: "UseChange", dry_run: bool, as_json: bool) -> None:
-    """Print a change of the live recipe, or what it would be."""
-    data = {**change.as_dict(), "dry_run": dry_run}
+def emit_change(
+    change: "UseChange",
+    dry_run: bool,
+    as_json: bool,
+    field_bm25: Mapping[str, Sequence[float]] | None = None,
+) -> None:
+    """Print a change of the live recipe, or what it would be; field_bm25: set beside it."""
+    fields = dict(field_bm25 or {})
+    data = {**change.as_dict(), "dry_run": dry_run, "field_bm25": fields}
 
     def render(shown: dict[str, Any]) -> None:
         verb = "would be" if dry_run else "is"
         print_line(
             f"{shown['after']['name']} {verb} used by the next night, after {shown['before']}."
         )
+        for name, (k1, b) in fields.items():
+            has = "would have" if dry_run else "has"
+            print_line(f"The live index {has} k1 {k1:g}, b {b:g} of {name}.")
+        if fields and not dry_run:
+            print_line("`recipes undo` and `index bm25 undo` revert them, one each.")
 
     emit(data, as_json, render)
 

@@ -8,7 +8,7 @@ import click
 from gpt4rec_es.cli.context import after_interrupt, get_runtime
 from gpt4rec_es.cli.names import names
 from gpt4rec_es.cli.options import dry_run_option, json_option, reason_option
-from gpt4rec_es.cli.output import emit, print_line
+from gpt4rec_es.cli.output import emit, plural, print_line
 from gpt4rec_es.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -90,6 +90,9 @@ def _render_report(report: "ReindexReport") -> None:
             f"with vectors of titles by the encoder {report.encoder}; "
             f"{report.encoded} titles were new to it"
         )
+    if report.unknown:
+        items = plural(report.unknown, "item")
+        print_line(f"{items} without a vector: the encoder knows no word of the title")
     if report.resent:
         print_line(f"{report.resent} items had to be sent again")
     print_line(f"alias {build.alias} moved from {', '.join(report.replaced) or 'nowhere'}")

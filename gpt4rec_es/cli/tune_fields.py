@@ -47,7 +47,8 @@ from gpt4rec_es.options.search_options import FIELDS
 def fields(split: str, several: tuple[str, ...], metric: str, as_json: bool, **chosen: Any) -> None:
     """Choose the weights of fields that SPLIT's queries search beside the title.
 
-    Nothing is live before `tune promote`, which changes the recipe; k1 and b stay.
+    Nothing is live before `tune promote`, which changes the recipe, and k1 and b of
+    the fields if others are better.
 
     Example: gpt4rec tune fields beauty --field brand
     """

@@ -19,8 +19,10 @@ from gpt4rec_es.doctor.machine import numbers
 from gpt4rec_es.elastic.client import client_url
 from gpt4rec_es.elastic.disk import node_rooms, readable
 from gpt4rec_es.elastic.errors import plain_errors
+from gpt4rec_es.elastic.queries import VECTOR_FIELD
 from gpt4rec_es.errors import ConflictError, DataError, UsageError
 from gpt4rec_es.index import live
+from gpt4rec_es.index.inspect import count
 from gpt4rec_es.index.mapping import Analysis, mapping_hash
 from gpt4rec_es.reranking.encoder_registry import open_encoder_of
 from gpt4rec_es.retrieval.knn import require_vectors_of
@@ -218,7 +220,15 @@ def _vectors(engine: Engine, client: Elasticsearch, build: Build) -> Iterator[Fi
             failure.hint or "See `gpt4rec encoders list`.",
         )
         return
-    yield ok(f"it holds vectors of {row.dims} components by the encoder {row.name}")
+    holding = count(client, build.index_name, {"exists": {"field": VECTOR_FIELD}})
+    found = f"{holding:,} of {build.document_count:,} items have a vector by the encoder {row.name}"
+    if 2 * holding < (build.document_count or 0):
+        yield warning(
+            f"{found}: it knows no word of the other titles.",
+            "Take an encoder for the language of the titles (`gpt4rec reindex --encoder NAME`).",
+        )
+        return
+    yield ok(f"{found}, of {row.dims} components")
 
 
 def pinned(engine: Engine, client: Elasticsearch, name: str) -> Iterator[Finding]:

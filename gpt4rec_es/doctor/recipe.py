@@ -7,8 +7,10 @@ from sqlalchemy import Engine
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows import generators
 from gpt4rec_es.doctor.findings import Finding, error, ok, warning
+from gpt4rec_es.errors import ConflictError, UsageError
 from gpt4rec_es.recipes.lacks import lacks
 from gpt4rec_es.recipes.live import live_since
+from gpt4rec_es.reranking.encoder_registry import open_encoder_of, show_encoder
 from gpt4rec_es.settings import Settings
 
 
@@ -34,10 +36,15 @@ def live(engine: Engine, settings: Settings, describe: Callable[[str], str]) -> 
         )
     for lack in lacking:
         yield error(*lack)
-    named = (("re-ranker", recipe.reranker), ("encoder", recipe.encoder))
-    for what, called in named if not lacking else ():
-        if called is not None:
-            yield ok(f"{what} {called} is registered and its files are there")
+    if recipe.reranker is not None and not lacking:
+        yield ok(f"re-ranker {recipe.reranker} is registered and its files are there")
+    if recipe.encoder is not None and not lacking:
+        try:
+            open_encoder_of(engine, show_encoder(engine, recipe.encoder))
+        except (ConflictError, UsageError) as failure:
+            yield error(failure.message, failure.hint or "See `gpt4rec encoders list`.")
+        else:
+            yield ok(f"encoder {recipe.encoder} is registered and its files are as they were")
     if recipe.decoding.dtype == "fp16" and describe(settings.generator.device).startswith("CPU"):
         yield error(
             f"Recipe {name} asks for fp16, which needs a GPU, and the model runs on the CPU here.",

@@ -19,6 +19,7 @@ _TEXTS = {TITLE, "description"}
 # The field of titles' vectors, in indices that have them, and the entry of the mapping's _meta with
 # the content hash of their encoder.
 VECTOR_FIELD, ENCODER = "title_vector", "encoder"
+MAX_DIMS = 4096  # components of a vector that Elasticsearch indexes
 
 
 def search_text(text: str, options: SearchOptions = ANY_TERM) -> str:

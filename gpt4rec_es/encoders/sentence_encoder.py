@@ -3,6 +3,7 @@
 Opened from safetensors, without code of the folder.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModel
 
 from gpt4rec_es.encoders.network import pick_device, require_finite, silence_transformers
@@ -21,10 +23,11 @@ from gpt4rec_es.protocols import Vectors
 
 # Tokens of one pass through the network: some hundred MB of activations.
 _TOKENS_AT_ONCE = 8192
+_NUMBER = re.compile(r"\d+")
 
 
 class SentenceEncoder:
-    """Encodes texts by the network in a checked folder."""
+    """Encodes texts by the network in a checked folder. tokens: number of the tokenizer's."""
 
     def __init__(self, folder: SentenceFolder, network: Any) -> None:
         self._folder, self._network = folder, network
@@ -35,6 +38,8 @@ class SentenceEncoder:
         self._unknown = unknown_id(self._tokenizer)
         self.dims = folder.dims
         self.content_hash = folder.content_hash
+        vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
+        self.tokens = max(vocabulary.values(), default=0) + 1
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return (texts, dims), see ``protocols.Encoder``."""
@@ -79,8 +84,8 @@ def open_sentence_encoder(folder: Path, device: str = "cpu") -> SentenceEncoder:
     """Return the encoder in ``folder``.
 
     Raises:
-        UsageError: see ``read_sentence_folder``; or its weights do not fit its configuration, or
-            are not finite.
+        UsageError: see ``read_sentence_folder``; or its weights do not fit its configuration or
+            its tokenizer, or are not finite.
     """
     checked = read_sentence_folder(folder)
     with silence_transformers():
@@ -93,16 +98,31 @@ def open_sentence_encoder(folder: Path, device: str = "cpu") -> SentenceEncoder:
                 local_files_only=True,
                 output_loading_info=True,
             )
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
+        except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise UsageError(
                 f"The network in {checked.network} cannot be opened: {reason}",
-                "Save it again with a current version of sentence-transformers.",
+                "Copy it anew, or save it with a current version of sentence-transformers.",
             ) from error
+    encoder = SentenceEncoder(checked, network.to(pick_device(device)).eval())
+    if misfit := _misfit(network, info, checked.dims, encoder.tokens):
+        raise UsageError(f"The weights in {checked.network} do not fit: {misfit}.", "Copy it anew.")
+    require_finite(network, checked.network)
+    return encoder
+
+
+def _misfit(network: Any, info: Any, dims: int, tokens: int) -> str | None:
+    """Return in what the weights that were read differ from what texts ask for; None: nothing."""
     # A pooler is not used.
     missing = sorted(name for name in info["missing_keys"] if "pooler" not in name)
-    if missing or network.config.hidden_size != checked.dims:
-        what = f"{missing[0]} is missing" if missing else f"it is not {checked.dims} wide"
-        raise UsageError(f"The weights in {checked.network} do not fit: {what}.", "Copy it anew.")
-    require_finite(network, checked.network)
-    return SentenceEncoder(checked, network.to(pick_device(device)).eval())
+    if missing:
+        return f"{missing[0]} is missing"
+    if network.config.hidden_size != dims:
+        return f"they are not {dims} wide"
+    entries = network.get_input_embeddings().weight.shape[0]
+    if tokens > entries:
+        return f"the tokenizer has {tokens} tokens, they have {entries}"
+    # Weights of a layer beyond the configured ones; heads of other tasks are not used.
+    known = {_NUMBER.sub("#", name) for name in network.state_dict()}
+    more = sorted(name for name in info["unexpected_keys"] if _NUMBER.sub("#", name) in known)
+    return f"the configuration has no place for {more[0]}" if more else None

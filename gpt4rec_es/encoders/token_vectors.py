@@ -125,11 +125,21 @@ def _table(path: Path) -> Vectors:
                     f"{path} holds other tensors than one table: {', '.join(names) or 'none'}.",
                     "Token vectors are one tensor of (tokens, dims).",
                 )
-            table: Vectors = tensors.get_tensor(names[0]).astype(np.float32)
-    except (OSError, SafetensorError, TypeError, ValueError) as error:
+            with np.errstate(over="ignore"):  # infinite values are refused below
+                table: Vectors = tensors.get_tensor(names[0]).astype(np.float32)
+    except TypeError as error:
+        raise UsageError(
+            f"The token vectors {path} have a type of numbers that cannot be read: {error}.",
+            "Save them as float32 or float16.",
+        ) from error
+    except (OSError, SafetensorError, ValueError) as error:
         raise UsageError(
             f"The token vectors {path} cannot be read: {error}.", "Copy the file anew."
         ) from error
-    if not table.size or not np.isfinite(table).all():
-        raise UsageError(f"The vectors in {path} are not all finite.", "Copy the file anew.")
+    if not table.any():
+        raise UsageError(f"The vectors in {path} are empty, or all zero.", "Copy the file anew.")
+    if not np.isfinite(table).all():
+        raise UsageError(
+            f"The vectors in {path} are not all finite in single precision.", "Copy the file anew."
+        )
     return table

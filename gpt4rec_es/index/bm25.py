@@ -128,7 +128,8 @@ def undo_bm25(
             changes = undoable(reversed(list_swaps(connection, alias)))
             if not changes or changes[-1].from_build_no is None:
                 raise UsageError(
-                    "There is no change of k1, b to undo since the last reindex or rollback.",
+                    "There is no change of k1, b to undo since the last reindex, rollback or "
+                    "change of synonyms.",
                     "`gpt4rec index rollback` goes back to the build before.",
                 )
             after = rows.load(connection, changes[-1].from_build_no)
@@ -146,7 +147,8 @@ def undo_bm25(
 def undoable(swaps: Iterable[Swap]) -> list[Swap]:
     """Return the changes of k1, b that can be undone, oldest first; ``swaps`` are oldest first.
 
-    Changes before a reindex or a rollback cannot be undone: that would restore another catalog.
+    Changes before a reindex, a rollback or a change of synonyms cannot be undone: that would
+    restore another catalog, or other synonyms.
     """
     changes: list[Swap] = []
     for swap in swaps:

@@ -1,6 +1,7 @@
 """The index that a night searches: the live build, or a new one if the catalog has changed."""
 
 import logging
+from dataclasses import replace
 
 from elasticsearch import Elasticsearch
 from sqlalchemy import Engine
@@ -9,11 +10,11 @@ from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows.builds import Build
 from gpt4rec_es.db.rows.documents import current_catalog_version
 from gpt4rec_es.elastic.errors import plain_errors
-from gpt4rec_es.errors import DataError, UsageError
+from gpt4rec_es.errors import ConflictError, DataError, UsageError
 from gpt4rec_es.index import live
 from gpt4rec_es.index.mapping import mapping_hash
 from gpt4rec_es.index.reindex import ReindexOptions, build_all
-from gpt4rec_es.index.title_vectors import chosen_encoder
+from gpt4rec_es.index.title_vectors import NO_ENCODER, chosen_encoder
 from gpt4rec_es.protocols import Progress, no_progress
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,8 @@ def ensure_current(
 ) -> Build:
     """Return the live build, after a reindex if its catalog, mapping or encoder is not current.
 
+    Without ``options.encoder`` a live encoder that cannot be opened is left out, with a warning.
+
     Raises as ``reindex`` does.
     """
     found = _current_build(engine, client, options)
@@ -40,7 +43,29 @@ def ensure_current(
         if isinstance(found, Build):
             return found
         log.info("the index is built anew: %s", found)
+        if options.encoder is None:
+            options = _without_lost_encoder(engine, client, options)
         return build_all(engine, client, options, lock, actor, found, progress).build
+
+
+def _without_lost_encoder(
+    engine: Engine, client: Elasticsearch, options: ReindexOptions
+) -> ReindexOptions:
+    """Return the options of a build that nobody asked vectors of: without those of a lost encoder.
+
+    The live build's encoder is kept by habit; where its files are gone, lists need it no less.
+    """
+    row = chosen_encoder(engine, client, options.alias, None)
+    if row is None:
+        return options
+    try:
+        opened = options.open_encoder(row)
+    except (ConflictError, UsageError) as error:
+        log.warning(
+            "the index is built without vectors, which the recipe does not use: %s", error.message
+        )
+        return replace(options, encoder=NO_ENCODER)
+    return replace(options, open_encoder=lambda _: opened)
 
 
 def _current_build(engine: Engine, client: Elasticsearch, options: ReindexOptions) -> Build | str:

@@ -120,6 +120,27 @@ def analysis_settings(analysis: Analysis) -> dict[str, Any]:
     return settings
 
 
+def synonym_rules(text: str) -> tuple[str, ...]:
+    """Return the rules of a file of synonyms: its lines but for comments.
+
+    Raises:
+        UsageError: a line is none: ``a, b``, or ``a => b`` with words on both sides.
+    """
+    rules = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        rule = line.strip()
+        if not rule or line.startswith("#"):
+            continue
+        sides = rule.split("=>")
+        if len(sides) > 2 or not all(side.strip(", \t") for side in sides):
+            raise UsageError(
+                f"Line {number} of the synonyms is no rule: {rule}",
+                "Write one Solr rule per line, as: tv, television, or: tv => television",
+            )
+        rules.append(rule)
+    return tuple(rules)
+
+
 def read_synonyms(settings: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the synonym rules in use, of the flat settings of an index."""
     prefix = "index.analysis."

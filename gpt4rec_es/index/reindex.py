@@ -6,7 +6,7 @@ of a killed one are deleted by the next reindex.
 
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from elasticsearch import Elasticsearch
@@ -82,7 +82,7 @@ class ReindexReport:
     """Report of a reindex. resent: number of documents sent again after a refusal.
 
     encoder: name of that of the build's vectors; None: it has none. encoded: titles without a
-    vector before.
+    vector before. unknown: items without a vector, as the encoder knows no token of their title.
     """
 
     build: Build
@@ -94,6 +94,7 @@ class ReindexReport:
     seconds: float
     encoder: str | None = None
     encoded: int = 0
+    unknown: int = 0
 
     @classmethod
     def of(
@@ -108,8 +109,11 @@ class ReindexReport:
         """Return the report of a reindex that ends now; ``started``: by the monotonic clock."""
         seconds = time.monotonic() - started
         sent, requests, resent = counts.sent, counts.requests, counts.resent
-        made = (None, 0) if vectors is None else (vectors.row.name, vectors.encoded)
-        return cls(build, replaced, sorted(deleted), sent, requests, resent, seconds, *made)
+        report = cls(build, replaced, sorted(deleted), sent, requests, resent, seconds)
+        if vectors is None:
+            return report
+        name, unknown = vectors.row.name, sent - vectors.indexed
+        return replace(report, encoder=name, encoded=vectors.encoded, unknown=unknown)
 
 
 def plan_reindex(engine: Engine, client: Elasticsearch, options: ReindexOptions) -> ReindexPlan:

@@ -73,6 +73,9 @@ class SearchOptions:
         return cls(**{**given, "fields": tuple(dict(given.get("fields", ())).items())})
 
 
+_FIELDS_FORM = "must be fields with weights, as brand:0.3,category:0.1"
+
+
 def parse_fields(text: str) -> tuple[tuple[str, float], ...]:
     """Return ``text``, as in "brand:0.3,category", as (field, weight); no weight is 1.
 
@@ -85,7 +88,9 @@ def parse_fields(text: str) -> tuple[tuple[str, float], ...]:
         try:
             pairs.append((name.strip(), float(weight) if weight.strip() else 1.0))
         except ValueError:
-            raise ValueError("must be fields with weights, as brand:0.3,category:0.1") from None
+            raise ValueError(_FIELDS_FORM) from None
+        if not name.strip():
+            raise ValueError(_FIELDS_FORM)
     if len(dict(pairs)) < len(pairs):
         raise ValueError("must name each field only once")
     return tuple(pairs)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Engine
 
 from gpt4rec_es.db.engine import transaction
-from gpt4rec_es.db.rows import audit, encoders, generators, rerankers, title_vectors
+from gpt4rec_es.db.rows import audit, encoders, generators, rerankers
 from gpt4rec_es.db.rows.encoders import Encoder as EncoderRow
+from gpt4rec_es.elastic.queries import MAX_DIMS
 from gpt4rec_es.encoders.folder import read_config
 from gpt4rec_es.encoders.token_vectors import open_token_vectors
 from gpt4rec_es.encoders.unit_rows import unit_rows
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 # Part of the content hash of the kinds generator and reranker.
 _FORMAT = "mean states of a generator 2"
 _TOWER = "item tower of a re-ranker 1"
+_WITHOUT = "An index without vectors: `gpt4rec reindex --encoder none`."
 
 
 class GeneratorStates:
@@ -102,10 +104,16 @@ def add_encoder(
     only these change.
 
     Raises:
-        UsageError: it cannot be opened, or the name is taken.
+        UsageError: it cannot be opened, its vectors are too long, or its name or content is taken.
     """
     place = None if path is None else str(path.resolve())
     opened = _opened(engine, kind, place, source)
+    if opened.dims > MAX_DIMS:
+        raise UsageError(
+            f"The vectors of this encoder have {opened.dims:,} components; Elasticsearch indexes "
+            f"{MAX_DIMS:,} at most.",
+            "Take a smaller encoder.",
+        )
     with transaction(engine) as connection:
         if dry_run:
             encoders.require_free(connection, name, opened.content_hash)
@@ -131,30 +139,6 @@ def add_encoder(
         return row
 
 
-def remove_encoder(engine: Engine, name: str, *, actor: str, dry_run: bool = False) -> int:
-    """Delete the vectors of an encoder and free its name; return their number. Its files stay.
-
-    Raises:
-        UsageError: there is none of that name, or an index holds its vectors.
-    """
-    with transaction(engine) as connection:
-        row = encoders.get(connection, name)
-        count = title_vectors.count_vectors(connection, row.encoder_no)
-        if indices := encoders.builds_with(connection, row.encoder_no):
-            raise UsageError(
-                f"{indices[-1]} holds vectors of the encoder {name!r}.",
-                "Run `gpt4rec reindex --encoder none`, then `gpt4rec index prune --keep 0`.",
-            )
-        if dry_run:
-            return count
-        encoders.mark_removed(connection, row.encoder_no)
-        before = {**_place(row), "content_hash": row.content_hash}
-        audit.record(connection, actor, "encoder_remove", name, before=before)
-        for hashes in title_vectors.stream_hashes(connection, row.encoder_no):
-            title_vectors.delete_vectors(connection, row.encoder_no, hashes)
-    return count
-
-
 def open_encoder_of(
     engine: Engine, row: EncoderRow, device: str = "cpu", threads: int = 0
 ) -> Encoder:
@@ -170,7 +154,7 @@ def open_encoder_of(
         raise UsageError(
             f"The files of encoder {row.name!r} are gone: {row.path}.",
             "Put them back, or say where they are: "
-            f"`gpt4rec encoders add {row.name} --{row.kind} PATH`.",
+            f"`gpt4rec encoders add {row.name} --{row.kind} PATH`. {_WITHOUT}",
         )
     if threads and row.kind != "static":
         from gpt4rec_es.encoders.network import set_threads  # noqa: PLC0415 - loads torch
@@ -180,7 +164,7 @@ def open_encoder_of(
     if opened.content_hash != row.content_hash:
         raise ConflictError(
             f"The files of encoder {row.name!r} changed since it was registered.",
-            "Put them back, or register them under another name.",
+            f"Put them back, or register them under another name. {_WITHOUT}",
         )
     return opened
 

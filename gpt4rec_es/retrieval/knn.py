@@ -77,16 +77,14 @@ class KnnRetriever(ElasticRetriever):
     ) -> list[Hits]:
         """Return the hits of each of ``places``, more than ``depth`` where the last ones tie."""
         found: dict[int, Hits] = {}
-        waiting, size = list(places), min(depth + _BEYOND, MAX_DEPTH)
+        waiting, size = list(places), first_size(depth)
         while waiting:
             template = KnnTemplate(size)
             lines = [template.fill(vectors[place]) for place in waiting]
             hits = self._ask([texts[place] for place in waiting], lines, size)
             found.update(zip(waiting, hits, strict=True))
-            waiting = [place for place in waiting if _is_cut_in_a_tie(found[place], depth, size)]
-            if size == MAX_DEPTH:
-                break
-            size = min(4 * size, MAX_DEPTH)
+            waiting = [place for place in waiting if is_cut_in_a_tie(found[place][1], depth, size)]
+            size = next_size(size)
         return [found[place] for place in places]
 
 
@@ -133,9 +131,19 @@ def knn_query(vector: Any, k: int) -> dict[str, Any]:
     }
 
 
-def _is_cut_in_a_tie(hits: Hits, depth: int, size: int) -> bool:
-    item_nos, scores = hits
-    return len(item_nos) == size and scores[depth - 1] == scores[-1]
+def first_size(depth: int) -> int:
+    """Return the number of hits to ask for, of which the best ``depth`` are wanted."""
+    return min(depth + _BEYOND, MAX_DEPTH)
+
+
+def next_size(size: int) -> int:
+    """Return the number of hits to ask for where the last of ``size`` tie."""
+    return min(4 * size, MAX_DEPTH)
+
+
+def is_cut_in_a_tie(scores: Sequence[float], depth: int, size: int) -> bool:
+    """Return whether hits beyond the ``size`` that were found may tie with the last wanted one."""
+    return size < MAX_DEPTH and len(scores) == size and scores[depth - 1] == scores[-1]
 
 
 def _result(hits: Hits, depth: int, *, is_empty: bool) -> SearchResult:

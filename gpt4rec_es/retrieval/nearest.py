@@ -10,7 +10,13 @@ from gpt4rec_es.elastic.errors import plain_errors
 from gpt4rec_es.protocols import Encoder
 from gpt4rec_es.retrieval.ad_hoc import checked_text, find_with_titles
 from gpt4rec_es.retrieval.body import bare
-from gpt4rec_es.retrieval.knn import knn_query, require_vectors_of
+from gpt4rec_es.retrieval.knn import (
+    first_size,
+    is_cut_in_a_tie,
+    knn_query,
+    next_size,
+    require_vectors_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +57,14 @@ def search_nearest(
         require_vectors_of(client, index, encoder)
         if not vector.any():
             return NearestAnswer(searched, index, [])
-        body = {"query": knn_query(vector.tolist(), k), **bare(k)}
-        hits = find_with_titles(client, index, body)
-    found = [_near(rank, hit) for rank, hit in enumerate(hits, start=1)]
+        size = first_size(k)
+        while True:
+            body = {"query": knn_query(vector.tolist(), size), **bare(size)}
+            hits = find_with_titles(client, index, body)
+            if not is_cut_in_a_tie([hit["_score"] for hit in hits], k, size):
+                break
+            size = next_size(size)
+    found = [_near(rank, hit) for rank, hit in enumerate(hits[:k], start=1)]
     return NearestAnswer(searched, index, found)
 
 

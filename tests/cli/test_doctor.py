@@ -23,8 +23,9 @@ from gpt4rec_es.elastic.client import make_client
 from gpt4rec_es.errors import DependencyError
 from gpt4rec_es.logs import register_secrets
 from gpt4rec_es.options.lists import Fusion
-from gpt4rec_es.options.recipe import Recipe
+from gpt4rec_es.options.recipe import Recipe, with_vectors
 from gpt4rec_es.recipes.live import use_recipe as use_shipped
+from gpt4rec_es.recipes.shipped import shipped
 from gpt4rec_es.reranking.encoder_registry import add_encoder
 from tests.databases import Cluster, Database
 from tests.elastic.stub import Reply, Request, stub
@@ -210,17 +211,38 @@ def test_files_and_builds_that_are_not_as_recorded(
 def test_the_encoder_of_the_index_is_opened(
     doctor: Doctor, database: Database, tmp_path: Path
 ) -> None:
-    folder = save_token_vectors(tmp_path / "words", {"red": (1.0, 0.0)})
+    with database.engine.connect() as connection:
+        titles = connection.execute(text("SELECT lower(title) FROM items")).scalars().all()
+    words = {word for title in titles for word in re.findall(r"\w+", title)}
+    folder = save_token_vectors(tmp_path / "words", dict.fromkeys(words, (1.0, 0.0)))
     add_encoder(database.engine, "words", "static", path=folder, actor="test")
     assert run(["--env-file", "", "reindex", "--encoder", "words"]) == 0
-    code, found = doctor()
+    default = shipped("default").recipe
+    with database.engine.begin() as connection:
+        use_recipe(connection, "near", with_vectors(default, "words"))
+    _, found = doctor()
     assert bad(found) == {}
-    assert "vectors of 2 components by the encoder words" in found["alias"][1]["what"]
-    save_token_vectors(folder, {"red": (0.0, 1.0)})
+    by_all = f"{len(titles)} of {len(titles)} items have a vector by the encoder words"
+    assert by_all in found["alias"][1]["what"]
+    as_they_were = "encoder words is registered and its files are as they were"
+    assert as_they_were in found["recipe"][0]["what"]
+    save_token_vectors(folder, dict.fromkeys(words, (0.0, 1.0)))
     code, found = doctor()
     assert code == 2
-    assert bad(found) == {"alias": "error"}
-    assert "files of encoder 'words' changed" in found["alias"][1]["what"]
+    assert bad(found) == {"alias": "error", "recipe": "error"}
+    for where in (found["alias"][1], found["recipe"][0]):
+        assert "files of encoder 'words' changed" in where["what"]
+
+
+def test_an_encoder_that_knows_few_titles_is_reported(
+    doctor: Doctor, database: Database, tmp_path: Path
+) -> None:
+    folder = save_token_vectors(tmp_path / "words", {"of-another-language": (1.0, 0.0)})
+    add_encoder(database.engine, "words", "static", path=folder, actor="test")
+    assert run(["--env-file", "", "reindex", "--encoder", "words"]) == 0
+    found = doctor()[1]
+    assert bad(found) == {"alias": "warning"}
+    assert "knows no word of the other titles" in found["alias"][1]["what"]
 
 
 def test_an_analyst_that_does_not_find_the_views(

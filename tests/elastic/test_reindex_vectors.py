@@ -28,12 +28,14 @@ from gpt4rec_es.index.live import index_lock
 from gpt4rec_es.index.mapping import Analysis, VectorField, index_body
 from gpt4rec_es.index.reindex import ReindexOptions, ReindexReport, plan_reindex, reindex
 from gpt4rec_es.protocols import Encoder, Vectors
+from gpt4rec_es.recipes.remove_encoder import remove_encoder
 from gpt4rec_es.records import Bm25, Document
 from gpt4rec_es.reranking.encoder_registry import add_encoder, open_encoder_of
 from gpt4rec_es.retrieval.knn import KnnRetriever
 from gpt4rec_es.retrieval.msearch import ElasticRetriever
+from gpt4rec_es.retrieval.nearest import search_nearest
 from tests.databases import Database
-from tests.elastic.catalogs import add_items
+from tests.elastic.catalogs import add_items, pin_by_run
 from tests.servers import Servers
 from tests.vectors import save_token_vectors
 
@@ -346,3 +348,52 @@ def test_a_merge_drops_the_text_of_vectors(elastic: Elasticsearch, alias: str) -
     assert sizes[1] < 1.5 * 4 * 64
     with pytest.raises(DataError, match="1200 vectors of titles instead of 7"):
         check_vectors(elastic, index, 7)
+
+
+def test_a_search_for_people_cuts_ties_by_item_id(
+    engine: Engine, elastic: Elasticsearch, options: ReindexOptions, encoder: Counting
+) -> None:
+    add_items(engine, [(f"M{number:02}", "sofa") for number in range(60, 0, -1)])
+    run(engine, elastic, options)
+    for k in (1, 3, 59):
+        found = search_nearest(elastic, options.alias, "sofa", k, encoder)
+        assert [hit.item_id for hit in found.hits] == [f"M{n:02}" for n in range(1, k + 1)]
+
+
+def test_a_report_counts_items_whose_title_the_encoder_does_not_know(
+    engine: Engine, elastic: Elasticsearch, options: ReindexOptions
+) -> None:
+    report = run(engine, elastic, options)
+    assert (report.documents, report.unknown) == (4, 1)
+
+
+def test_a_night_that_needs_no_vectors_does_without_those_of_a_lost_encoder(
+    engine: Engine,
+    elastic: Elasticsearch,
+    options: ReindexOptions,
+    row: EncoderRow,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    opening = replace(options, open_encoder=lambda row: open_encoder_of(engine, row))
+    run(engine, elastic, opening)
+    Path(str(row.path)).rename(f"{row.path}-moved")
+    add_items(engine, [("E", "sofa couch")])
+    with pytest.raises(UsageError, match="are gone"):
+        ensure_current(engine, elastic, opening, actor="test")
+    build = ensure_current(engine, elastic, replace(opening, encoder=None), actor="test")
+    assert (build.encoder_no, build.document_count) == (None, 5)
+    assert "without vectors, which the recipe does not use" in caplog.text
+
+
+def test_an_encoder_stays_as_long_as_an_index_holds_its_vectors(
+    engine: Engine, elastic: Elasticsearch, options: ReindexOptions
+) -> None:
+    build = run(engine, elastic, options).build
+    with pytest.raises(UsageError, match="holds vectors of the encoder 'words'") as pinned:
+        remove_encoder(engine, "words", actor="test")
+    assert "as long as a run" not in str(pinned.value.hint)
+    with engine.begin() as connection:
+        pin_by_run(connection, build.build_no, "searching")
+    with pytest.raises(UsageError, match="holds vectors") as pinned:
+        remove_encoder(engine, "words", actor="test")
+    assert "as long as a run needs them, here" in str(pinned.value.hint)

@@ -16,6 +16,11 @@ from gpt4rec_es.lab.baselines.network import BaselineData
 from gpt4rec_es.lab.baselines.sasrec import SasRec
 from gpt4rec_es.lab.evaluation.nearest_titles import EncodedTitles
 from gpt4rec_es.options.night import GeneratorOptions
+from gpt4rec_es.options.recipe import with_vectors
+from gpt4rec_es.recipes.live import use_recipe
+from gpt4rec_es.recipes.remove_encoder import remove_encoder
+from gpt4rec_es.recipes.shipped import shipped
+from gpt4rec_es.recipes.store import store_recipe
 from gpt4rec_es.reranking.encoder_registry import (
     add_encoder,
     list_encoders,
@@ -88,9 +93,29 @@ def test_a_name_is_taken_by_its_content_alone(
     for dry_run in (True, False):
         with pytest.raises(UsageError, match="with other content"):
             add_encoder(engine, "a", "static", path=other, actor="test", dry_run=dry_run)
+    with pytest.raises(UsageError, match="'a' has this content already"):
+        add_encoder(engine, "b", "static", path=moved, actor="test")
     with database.engine.connect() as connection:
         actions = connection.execute(text("SELECT action FROM audit ORDER BY audit_no")).scalars()
         assert list(actions) == ["encoder_add", "encoder_move"]
+
+
+def test_vectors_that_no_index_takes_are_refused(database: Database, tmp_path: Path) -> None:
+    wide = save_token_vectors(tmp_path / "wide", {"red": tuple([0.1] * 4097)})
+    with pytest.raises(UsageError, match="4,097 components; Elasticsearch indexes 4,096"):
+        add_encoder(database.engine, "wide", "static", path=wide, actor="test")
+
+
+def test_the_encoder_of_the_live_recipe_is_not_removed(database: Database, words: Path) -> None:
+    engine = database.engine
+    add_encoder(engine, "a", "static", path=words, actor="test")
+    store_recipe(engine, "near", with_vectors(shipped("default").recipe, "a"), actor="test")
+    use_recipe(engine, "near", actor="test", reason="try")
+    for dry_run in (True, False):
+        with pytest.raises(UsageError, match="The live recipe near names the encoder 'a'"):
+            remove_encoder(engine, "a", actor="test", dry_run=dry_run)
+    use_recipe(engine, "default", actor="test", reason="back")
+    assert remove_encoder(engine, "a", actor="test") == 0
 
 
 @pytest.mark.parametrize("name", ["none", "", "a/b"])

@@ -59,7 +59,7 @@ def register(
     Registering the same content under the same name again updates where it is.
 
     Raises:
-        UsageError: the name belongs to an encoder with other content.
+        UsageError: see ``require_free``.
     """
     transaction_lock(connection, "encoders")
     require_free(connection, name, content_hash)
@@ -77,10 +77,13 @@ def register(
 
 
 def require_free(connection: Connection, name: str, content_hash: str) -> None:
-    """Raise unless ``name`` is new or has exactly this content.
+    """Raise unless ``name`` is new, and so is the content; or it has exactly this content.
+
+    Vectors are kept per encoder, so two names of one content would be two encodings of the catalog.
 
     Raises:
-        UsageError: the name belongs to an encoder with other content, or can be none's.
+        UsageError: the name belongs to an encoder with other content, or can be none's; or the
+            content has another name.
     """
     if not _NAME.fullmatch(name) or name in _RESERVED:
         raise UsageError(
@@ -91,6 +94,11 @@ def require_free(connection: Connection, name: str, content_hash: str) -> None:
     if known is not None and known.content_hash != content_hash:
         raise UsageError(
             f"An encoder {name!r} with other content exists already.", "Choose another name."
+        )
+    twins = [one.name for one in load_all(connection) if one.content_hash == content_hash]
+    if known is None and twins:
+        raise UsageError(
+            f"The encoder {twins[0]!r} has this content already.", f"Use {twins[0]!r}."
         )
 
 
@@ -135,12 +143,13 @@ def made_of(connection: Connection, kind: str, source: str) -> list[str]:
     return [one.name for one in load_all(connection) if (one.kind, one.source) == (kind, source)]
 
 
-def builds_with(connection: Connection, encoder_no: int) -> list[str]:
-    """Return the names of the indices, not deleted, that hold vectors of an encoder."""
-    found = select(builds.c.index_name).where(
+def builds_with(connection: Connection, encoder_no: int) -> dict[int, str]:
+    """Return number -> index, not deleted, of the builds that hold vectors of an encoder."""
+    found = select(builds.c.build_no, builds.c.index_name).where(
         builds.c.encoder_no == encoder_no, builds.c.state.in_(["building", "ready"])
     )
-    return list(connection.execute(found.order_by(builds.c.build_no)).scalars())
+    rows = connection.execute(found.order_by(builds.c.build_no))
+    return {row.build_no: row.index_name for row in rows}
 
 
 def mark_removed(connection: Connection, encoder_no: int) -> None:

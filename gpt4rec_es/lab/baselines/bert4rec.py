@@ -24,6 +24,8 @@ from gpt4rec_es.lab.baselines.network import BaselineData, BaselineNetwork
 from gpt4rec_es.lab.sequences.item_softmax import drawn_items, item_softmax, sampling_chances
 from gpt4rec_es.lab.sequences.sorted_batches import sorted_batches, windows
 
+_UNCUT = 0.5  # part of the windows that are whole histories in an epoch
+
 
 class Bert4Rec(BaselineNetwork):
     """The network; the rows behind those of the items are padding, and the gap."""
@@ -64,6 +66,7 @@ class Bert4Rec(BaselineNetwork):
         random = np.random.default_rng((self.options.seed, epoch))
         known = [history for history in data.histories if history]
         cut = windows(known, self.options.length, 0, random, whole=self.options.whole)
+        cut = [self._cut_short(window, random) for window in cut]
         lengths = [len(window) for window in cut]
         for chosen in sorted_batches(lengths, self.options.batch_size, random):
             items = padded([cut[row] for row in chosen], self.padding).numpy()
@@ -74,6 +77,15 @@ class Bert4Rec(BaselineNetwork):
             shown, hidden = np.where(gaps, self.gap, items), np.where(gaps, items, self.padding)
             negatives = drawn_items(self.chances, self.options.samples, random)
             yield torch.from_numpy(shown), torch.from_numpy(hidden), negatives
+
+    def _cut_short(self, window: Sequence[int], random: np.random.Generator) -> Sequence[int]:
+        """Return every other window that is a whole history without some of its newest items.
+
+        Else it would end with the same item in each epoch, which is soon known by heart.
+        """
+        if len(window) == self.options.length or random.random() < _UNCUT:
+            return window
+        return window[: int(random.integers(min(2, len(window)), len(window) + 1))]
 
     def loss(self, *batch: Any) -> Any:
         """Return the mean cross-entropy of the items in the gaps."""

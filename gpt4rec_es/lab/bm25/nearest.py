@@ -35,7 +35,10 @@ class NearestTitles:
             np.int64,
         )
         kept = order[vectors[order].any(axis=1)] if len(order) else order
-        self._numbers, self._vectors, self._encode = numbers[kept], vectors[kept], encode
+        self._numbers, self._encode = numbers[kept], encode
+        # Products of equal rows may differ by a bit, by their place in the matrix: one of each.
+        self._vectors, places = np.unique(vectors[kept], axis=0, return_inverse=True)
+        self._places = places.reshape(-1)
 
     def blocks(
         self, texts: Sequence[str], depth: int
@@ -53,7 +56,8 @@ class NearestTitles:
     def _nearest(self, asked: Vectors32, depth: int) -> tuple[NDArray[np.int64], Vectors32]:
         if not asked.any():
             depth = 0
-        return self._best(np.maximum((1 + self._vectors @ asked) / np.float32(2), 0), depth)
+        scores = np.maximum((1 + self._vectors @ asked) / np.float32(2), 0)
+        return self._best(scores[self._places], depth)
 
     def _best(self, scores: Vectors32, depth: int) -> tuple[NDArray[np.int64], Vectors32]:
         kept = np.arange(min(len(scores), depth))

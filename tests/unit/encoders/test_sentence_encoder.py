@@ -11,7 +11,7 @@ from gpt4rec_es.encoders import sentence_encoder
 from gpt4rec_es.encoders.sentence_encoder import open_sentence_encoder
 from gpt4rec_es.encoders.sentence_folder import read_sentence_folder
 from gpt4rec_es.errors import DataError, UsageError
-from tests.vectors import change_json, save_sentence_folder, write_json
+from tests.vectors import change_json, save_sentence_folder, word_tokenizer, write_json
 
 WORDS = ["red", "cup", "blue", "sky", "wool", "hat"]
 TEXTS = ["red cup", "", "blue sky wool hat red cup hat hat hat hat", "cup", "zebra", "Red Cup"]
@@ -88,6 +88,10 @@ def changed(path: str, **entries: object) -> Callable[[Path], None]:
     return lambda folder: change_json(folder / path, **entries)
 
 
+def more_tokens(folder: Path) -> None:
+    word_tokenizer([*WORDS, "of another network"]).save(str(folder / "tokenizer.json"))
+
+
 def modules(*types: str, path: str = "") -> Callable[[Path], None]:
     return lambda folder: write_json(
         folder / "modules.json", [{"type": one, "path": path} for one in types]
@@ -139,6 +143,14 @@ def test_what_a_folder_asks_for_and_is_not_done_is_refused(
     ("change", "reason"),
     [
         (changed("config.json", num_hidden_layers=3), "is missing"),
+        (changed("config.json", num_hidden_layers=1), "no place for encoder.layer.1"),
+        (more_tokens, "the tokenizer has 10 tokens, they have 9"),
+        (
+            lambda folder: (folder / "model.safetensors").write_bytes(
+                (folder / "model.safetensors").read_bytes()[:-100]
+            ),
+            "cannot be opened: .*metadata",
+        ),
         (changed("config.json", model_type="of-tomorrow"), "cannot be opened"),
         (changed(POOLING, word_embedding_dimension=8), "not 8 wide"),
     ],

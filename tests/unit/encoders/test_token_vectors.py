@@ -2,7 +2,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import save_file
+from safetensors.torch import save_file as save_bfloat16
 
 from gpt4rec_es.encoders import token_vectors
 from gpt4rec_es.encoders.token_vectors import open_token_vectors
@@ -72,6 +74,14 @@ def test_folders_that_cannot_be_read_are_refused(folder: Path, tmp_path: Path) -
     refused("7 tokens, model.safetensors only 6")
     save_file({"a": np.full((7, 2), np.nan, np.float32)}, weights)
     refused("not all finite")
+    save_file({"a": np.full((7, 2), 1e300)}, weights)
+    refused("not all finite in single precision")
+    save_file({"a": np.zeros((7, 2), np.float32)}, weights)
+    refused("empty, or all zero")
+    save_file({"a": np.zeros((7, 0), np.float32)}, weights)
+    refused("empty, or all zero")
+    save_bfloat16({"a": torch.ones(7, 2, dtype=torch.bfloat16)}, weights)
+    refused("a type of numbers that cannot be read")
     weights.write_bytes(b"no tensors")
     refused("cannot be read")
     save_token_vectors(folder, WORDS)

@@ -1,7 +1,7 @@
 import pytest
 
 from gpt4rec_es.errors import UsageError
-from gpt4rec_es.index.mapping import Analysis, index_body, mapping_hash
+from gpt4rec_es.index.mapping import Analysis, index_body, mapping_hash, synonym_rules
 from gpt4rec_es.records import Bm25
 from gpt4rec_es.resources import resource_path
 
@@ -61,3 +61,14 @@ def test_indices_without_descriptions_are_those_that_were_built_before_there_wer
 def test_an_unknown_analyzer_names_those_that_there_are() -> None:
     with pytest.raises(UsageError, match="Choose one of standard, "):
         index_body(Bm25(), Analysis("klingon"))
+
+
+def test_rules_of_synonyms_are_lines_with_words_on_each_side() -> None:
+    text = "# of sofas\nsofa, couch\n\n  tv => television  \n"
+    assert synonym_rules(text) == ("sofa, couch", "tv => television")
+
+
+@pytest.mark.parametrize("line", ["tv =>", "=> tv", ",,,", "a => b => c", "tv => , "])
+def test_a_line_that_erases_words_or_says_nothing_is_no_rule(line: str) -> None:
+    with pytest.raises(UsageError, match="Line 2 of the synonyms is no rule"):
+        synonym_rules(f"sofa, couch\n{line}\n")

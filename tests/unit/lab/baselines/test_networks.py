@@ -413,7 +413,8 @@ def test_a_gap_reads_both_sides_and_no_padding() -> None:
     torch.testing.assert_close(together, torch.cat(apart))
 
 
-def test_gaps_hide_what_they_ask_for() -> None:
+def test_gaps_hide_what_they_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gpt4rec_es.lab.baselines.bert4rec._UNCUT", 1)
     network = bert4rec(masked=0.4, batch_size=2)
     guessed = 0
     for epoch in range(30):
@@ -430,6 +431,21 @@ def test_gaps_hide_what_they_ask_for() -> None:
     # The newest of each window, and .4 of the other items.
     others = sum(min(len(history), 4) - 1 for history in HISTORIES)
     assert guessed / 30 == pytest.approx(len(HISTORIES) + 0.4 * others, rel=0.1)
+
+
+def test_a_whole_history_does_not_always_end_with_its_newest_item() -> None:
+    network = bert4rec()
+    read = Counter[tuple[int, ...]]()
+    for epoch in range(60):
+        for items, following, _ in network.batches(DATA, epoch):
+            whole = torch.where(items == network.gap, following, items).tolist()
+            read.update(tuple(item for item in row if item < DATA.n_items) for row in whole)
+    # Windows of 4: of histories as long the newest one is read, of shorter ones also beginnings.
+    ends = {tuple(history[:n]) for history in HISTORIES for n in (2, 3) if n <= len(history) < 4}
+    newest = {tuple(history[-4:]) for history in HISTORIES}
+    assert set(read) == ends | newest
+    short = next(history for history in HISTORIES if len(history) == 3)
+    assert 60 * 0.6 < read[tuple(short)] < 60 * 0.9
 
 
 def test_only_gaps_count() -> None:
