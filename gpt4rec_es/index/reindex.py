@@ -127,6 +127,8 @@ def plan_reindex(engine: Engine, client: Elasticsearch, options: ReindexOptions)
         _refuse_empty(snapshot)
         live.require_own_alias(engine, client, options.alias, take_over=options.take_over)
         encoder = chosen_encoder(engine, client, options.alias, options.encoder)
+        if encoder is not None:
+            options.open_encoder(encoder)  # a plan that could not be carried out is none
         orphans = find_orphans(engine, client, options.alias)
         return ReindexPlan(
             options.alias,

@@ -378,8 +378,12 @@ def test_a_night_that_needs_no_vectors_does_without_those_of_a_lost_encoder(
     run(engine, elastic, opening)
     Path(str(row.path)).rename(f"{row.path}-moved")
     add_items(engine, [("E", "sofa couch")])
+    for refused in (ensure_current, reindex):
+        with pytest.raises(UsageError, match="are gone") as gone:
+            refused(engine, elastic, opening, actor="test")
+        assert "reindex --encoder none" in str(gone.value.hint)
     with pytest.raises(UsageError, match="are gone"):
-        ensure_current(engine, elastic, opening, actor="test")
+        plan_reindex(engine, elastic, opening)
     build = ensure_current(engine, elastic, replace(opening, encoder=None), actor="test")
     assert (build.encoder_no, build.document_count) == (None, 5)
     assert "without vectors, which the recipe does not use" in caplog.text
