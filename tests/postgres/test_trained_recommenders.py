@@ -44,7 +44,7 @@ KINDS = {kind: [f"{kind} {n}" for n in range(8)] for kind in ("tea", "candle")}
 ITEMS = [*KINDS["tea"], *KINDS["candle"], "cold", "gone"]
 USERS = 60
 QUICK: dict[str, dict[str, Any]] = {
-    "bpr_mf": {"lr": 0.05, "batch_size": 32, "l2": 1e-4, "epochs": 20, "samples": 1},
+    "bpr_mf": {"lr": 0.02, "batch_size": 32, "l2": 1e-4, "epochs": 30, "samples": 1},
     "fm_bpr": {"lr": 0.05, "batch_size": 32, "l2": 1e-4, "epochs": 20},
     "sasrec": {"lr": 0.01, "batch_size": 16, "length": 6, "blocks": 1, "epochs": 16},
 }

@@ -67,10 +67,11 @@ class _Learner:
         return StepLosses(loss, {"loss": float(loss.detach())}, len(batch[0]))
 
     def measure(self) -> float | None:
-        """Return NDCG@10 of validation users on the whole catalog, without known items."""
+        """Return NDCG@10 of validation users on the catalog as evaluations list it."""
         if self._targets is None:
             return None
-        lists = self.network.lists(self.validation.users, self.validation.histories, K)
+        users, left_out = self.validation, self.validation.left_out
+        lists = self.network.lists(users.users, users.histories, K, left_out)
         return float(self._targets.measure(as_lists(lists, K))["ndcg"].mean())
 
     def weights(self) -> dict[str, Any]:

@@ -34,12 +34,14 @@ class Scorer(Protocol):
 class Scored:
     """Recommends the items with a scorer's highest scores above 0."""
 
-    def __init__(self, scorer: Scorer) -> None:
-        """Set the scorer; ties are ordered by item number."""
+    def __init__(self, scorer: Scorer, active: Collection[int]) -> None:
+        """Set the scorer, and the item numbers that may be listed; ties go by item number."""
         self._scorer = scorer
+        self._is_hidden = np.ones(scorer.n_items, np.bool_)
+        self._is_hidden[[item for item in active if item < scorer.n_items]] = False
 
     def recommend(self, histories: Sequence[Sequence[int]], k: int) -> list[list[int]]:
-        """Return the ``k`` best items per history that are not in it.
+        """Return the ``k`` best active items per history that are not in it.
 
         Raises:
             UsageError: ``k`` is below 1.
@@ -49,6 +51,7 @@ class Scored:
         for first in range(0, len(histories), _USERS_PER_STEP):
             step = histories[first : first + _USERS_PER_STEP]
             scores = self._scorer.scores(step)
+            scores[:, self._is_hidden] = 0
             for row, history in zip(scores, step, strict=True):
                 row[[item for item in history if item < len(row)]] = 0
             lists += best_items(scores, k)

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows.history import data_versions
-from gpt4rec_es.db.rows.items import load_ids
+from gpt4rec_es.db.rows.items import load_ids, unfindable
 from gpt4rec_es.db.rows.metadata import ItemFields, load_item_fields
 from gpt4rec_es.encoders.network import pick_device, set_threads
 from gpt4rec_es.errors import DataError, UsageError
@@ -139,6 +139,8 @@ def decisive_hash(
     decisive: list[Any] = [method, *(as_dict(method, one) for one in several)]
     if start:
         decisive.append(start)
+    if left_out := list(read.numbered.validation.left_out):
+        decisive.append({"left_out": left_out})
     digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode())
     digest.update(fingerprint(method, baseline_data(read)).encode())
     digest.update(read.numbered.split.content_hash.encode())
@@ -155,8 +157,9 @@ def read_numbered(engine: Engine, split_name: str, options: BaselineOptions) -> 
     row, split = load_split(engine, split_name)
     with transaction(engine) as connection:
         fields, ids = load_item_fields(connection), load_ids(connection)
+        hidden = unfindable(connection)
     item_nos = [one.item_no for one in fields]
-    numbered = number_split(row, split, item_nos, learn_validation=options.learn_validation)
+    numbered = number_split(row, split, item_nos, hidden, learn_validation=options.learn_validation)
     return ReadSplit(numbered, fields, [ids[item_no] for item_no in item_nos])
 
 

@@ -1,6 +1,7 @@
 """Methods that can be evaluated, by name: baselines, and lists from queries.
 
-Each makes the lists of every user at every length, from the given training part only.
+Each makes the lists of every user at every length, from the given training part only, of active
+items with a title alone: what one method may list, all may.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -74,9 +75,13 @@ class Baselines:
             cells = [(k, count) for k in ks]
             found = merge_lists(catalog, titles, histories, cells, progress)
             return {k: found[k, count] for k in ks}
-        if name == "popularity":
-            return prefix_lists(Popularity(self._train.values()), histories, ks, progress)
-        return prefix_lists(Scored(self._scorer(name)), histories, ks, progress)
+        active = self._catalog.active
+        recommender: Recommender = (
+            Popularity(self._train.values(), active)
+            if name == "popularity"
+            else Scored(self._scorer(name), active)
+        )
+        return prefix_lists(recommender, histories, ks, progress)
 
     def _scorer(self, name: str) -> Scorer:
         makers: dict[str, Callable[[], Scorer]] = {

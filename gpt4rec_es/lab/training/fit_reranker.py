@@ -160,12 +160,17 @@ class _RerankerLearner:
 
 
 def measure_ndcg(model: LearningTowers, validation: ValidationUsers) -> float:
-    """Return the mean NDCG@10 of validation users on the whole catalog, without known items."""
+    """Return the mean NDCG@10 of validation users on the catalog as evaluations list it."""
     snapshot = model.snapshot()
     lists: list[list[int]] = []
     for first in range(0, len(validation.users), _USERS):
         chosen = slice(first, first + _USERS)
         lists += best_items(
-            model, validation.users[chosen], validation.histories[chosen], K, snapshot
+            model,
+            validation.users[chosen],
+            validation.histories[chosen],
+            K,
+            snapshot,
+            validation.left_out,
         )
     return float(accuracy(as_lists(lists, K), validation.targets)["ndcg"].mean())

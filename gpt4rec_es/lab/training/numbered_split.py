@@ -1,6 +1,6 @@
 """A split in consecutive numbers, as networks index their embeddings: users, items, histories."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,11 +16,15 @@ _STEP = 512  # users scored at a time
 
 @dataclass(frozen=True, slots=True)
 class ValidationUsers:
-    """Users to choose the best epoch by. users: numbers, -1: not in the training data."""
+    """Users to choose the best epoch by. users: numbers, -1: not in the training data.
+
+    left_out: indices of items for no list, as in evaluations: without a title, or not active.
+    """
 
     users: Sequence[int]
     histories: Sequence[Sequence[int]]
     targets: Sequence[Sequence[int]]
+    left_out: Sequence[int] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,11 +69,17 @@ class NumberedSplit:
 
 
 def number_split(
-    row: SplitRow, split: Split, item_nos: Sequence[int], *, learn_validation: bool = False
+    row: SplitRow,
+    split: Split,
+    item_nos: Sequence[int],
+    unfindable: Collection[int],
+    *,
+    learn_validation: bool = False,
 ) -> NumberedSplit:
     """Return the split with items numbered in the order of ``item_nos``, the whole catalog.
 
-    learn_validation: the validation part is training data, too, and there are no validation users.
+    unfindable: item numbers for no list of validation users. learn_validation: the validation part
+    is training data, too, and there are no validation users.
     Nothing of the test part is in the result.
     """
     if learn_validation:
@@ -88,7 +98,8 @@ def number_split(
     numbered = NumberedSplit(row, items, users, histories, ValidationUsers([], [], []), facts)
     chosen, known = numbered.inputs(split.validation)
     targets = [[items[item] for item in one.targets] for one in split.validation]
-    return replace(numbered, validation=ValidationUsers(chosen, known, targets))
+    left_out = sorted(items[item] for item in unfindable if item in items) if chosen else []
+    return replace(numbered, validation=ValidationUsers(chosen, known, targets, left_out))
 
 
 def _indices(item_nos: Sequence[int], items: dict[int, int]) -> list[int]:

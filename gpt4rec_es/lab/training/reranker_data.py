@@ -6,7 +6,7 @@ from sqlalchemy import Engine
 
 from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows.history import data_versions
-from gpt4rec_es.db.rows.items import load_ids
+from gpt4rec_es.db.rows.items import load_ids, unfindable
 from gpt4rec_es.db.rows.metadata import load_attributes, load_item_fields
 from gpt4rec_es.errors import DataError
 from gpt4rec_es.lab.splits.stored import load_split
@@ -50,10 +50,10 @@ def read_reranker_data(
     with transaction(engine) as connection:
         fields = load_item_fields(connection)
         attributes = load_attributes(connection, split.train)
-        item_ids = load_ids(connection)
+        item_ids, hidden = load_ids(connection), unfindable(connection)
         versions = data_versions(connection)
     item_nos = [one.item_no for one in fields]
-    numbered = number_split(row, split, item_nos, learn_validation=learn_validation)
+    numbered = number_split(row, split, item_nos, hidden, learn_validation=learn_validation)
     known = [attributes.get(user_no, {}) for user_no in numbered.users]
     reading = reading or learn_reading(fields, known)
     data = RecommenderData(reading.items(fields), numbered.histories, reading.users(known))

@@ -222,4 +222,6 @@ def _work_folder(
     digest.update(read.split.content_hash.encode() + encoder.content_hash().encode())
     for metadata in (read.data.items, read.data.users):
         digest.update(metadata.content_hash().encode() if metadata is not None else b"none")
+    if read.validation.left_out:
+        digest.update(json.dumps(list(read.validation.left_out)).encode())
     return resumed_folder(output, digest.hexdigest())

@@ -1,5 +1,6 @@
 """The formula of each baseline, with known results."""
 
+from collections.abc import Sequence
 from math import sqrt
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.baselines.history_bm25 import HistoryBm25
 from gpt4rec_es.lab.baselines.popularity import Popularity
-from gpt4rec_es.lab.baselines.scored import CoPurchases, Hybrid, Scores, best_items
+from gpt4rec_es.lab.baselines.scored import CoPurchases, Hybrid, Scored, Scores, best_items
 from gpt4rec_es.lab.bm25.grid import MemoryGrid
 from gpt4rec_es.lab.bm25.index import MemoryIndex, TokenizedTitle
 from gpt4rec_es.lab.evaluation.methods import newest_titles
@@ -36,7 +37,15 @@ def bm25_row(item: int) -> dict[int, float]:
 def test_popularity_counts_users_and_not_events() -> None:
     train = [(1, 1, 1), (2,), (2, 3), (4, 3)]
     assert count_buyers(train) == {1: 1, 2: 2, 3: 2, 4: 1}
-    assert Popularity(train).recommend([(), (2, 9)], 3) == [[2, 3, 1], [3, 1, 4]]
+    popular = Popularity(train, active=range(10))
+    assert popular.recommend([(), (2, 9)], 3) == [[2, 3, 1], [3, 1, 4]]
+
+
+def test_items_that_are_not_active_take_no_place_of_others() -> None:
+    active = {1, 3, 4, 99}
+    assert Popularity([(1, 2), (2, 3), (2, 3)], active).recommend([(), (3,)], 2) == [[3, 1], [1]]
+    lists = Scored(Constant(0.1, 5.0, 4.0, 2.0, 1.0), active).recommend([(), (3,)], 2)
+    assert lists == [[1, 3], [1, 4]]
 
 
 def test_co_purchases_is_the_decayed_sum_of_cosines() -> None:
@@ -67,13 +76,11 @@ def test_a_title_without_known_words_finds_nothing() -> None:
 
 
 class Constant:
-    n_items = 2
-
     def __init__(self, *scores: float) -> None:
-        self._scores = scores
+        self._scores, self.n_items = scores, len(scores)
 
-    def scores(self, histories: object) -> Scores:
-        return np.array([self._scores], np.float32)
+    def scores(self, histories: Sequence[Sequence[int]]) -> Scores:
+        return np.array([self._scores] * len(histories), np.float32)
 
 
 def test_a_hybrid_is_the_weighted_sum_and_leaves_its_parts_alone() -> None:

@@ -1,6 +1,7 @@
 """Lists of several lengths, metrics by segment, and paired comparisons, with known results."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,7 +20,8 @@ from gpt4rec_es.lab.evaluation.sources import product_sources
 from gpt4rec_es.lab.splits.queries import count_first_queries
 from gpt4rec_es.lab.splits.split import EvalUser
 from gpt4rec_es.metrics.labels import label_sets
-from gpt4rec_es.metrics.lists import as_lists
+from gpt4rec_es.metrics.lists import NOTHING, as_lists
+from gpt4rec_es.metrics.variety import catalog_coverage
 from gpt4rec_es.options.lists import Fusion
 from gpt4rec_es.records import Bm25
 from tests.merging import merged_lists
@@ -51,6 +53,19 @@ def catalog(analyze: Analyze = words) -> EvaluationCatalog:
     labels = {"brand": label_sets({n: [t.split()[0]] for n, t in TITLES.items()}, 7)}
     ids = {n: f"i{n}" for n in TITLES}
     return EvaluationCatalog(ids, TITLES, labels, 7, frozenset(TITLES), index, Bm25(), analyze)
+
+
+def test_no_baseline_lists_an_item_that_others_may_not_list() -> None:
+    active = frozenset(TITLES) - {1, 6}
+    index = MemoryIndex([TokenizedTitle(f"i{n}", n, TITLES[n].split()) for n in sorted(active)])
+    made = Baselines(replace(catalog(), active=active, index=index), TRAIN, MethodOptions())
+    for name in BASELINES:
+        lists = made.lists(name, CASES, [2, 6])
+        listed = [set(of_user) - {NOTHING} for of_user in lists[6].tolist()]
+        assert set().union(*listed) <= active, name
+        assert max(catalog_coverage(one, len(active)) for one in lists.values()) <= 1, name
+    popular = made.lists("popularity", CASES, [2])[2].tolist()
+    assert popular[:2] == [[3, 4], [2, 4]]  # the most popular items, 1 and 6, take no place
 
 
 QUERIES = [

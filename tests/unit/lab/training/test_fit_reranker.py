@@ -230,3 +230,13 @@ def test_without_purchases_there_is_nothing_to_learn(data: RecommenderData) -> N
     with pytest.raises(DataError, match="no purchase"):
         NextItems(empty, TowerOptions("history"), batch_size=4)
     assert len(NextItems(empty, TowerOptions("both"), batch_size=4)) == 1
+
+
+def test_the_measure_lists_what_evaluations_list(
+    folder: Path, data: RecommenderData, tmp_path: Path
+) -> None:
+    users = ValidationUsers([-1], [[0]], [[1]])
+    model, _ = train(folder, data, users, tmp_path / "w", epochs=1)
+    others = [item for item in range(len(data.items)) if item not in {0, 1}]
+    assert measure_ndcg(model, replace(users, left_out=others)) == 1
+    assert measure_ndcg(model, replace(users, left_out=[1])) == 0
