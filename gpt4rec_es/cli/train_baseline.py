@@ -7,6 +7,7 @@ import click
 
 from gpt4rec_es.cli.context import after_interrupt, get_runtime
 from gpt4rec_es.cli.names import names
+from gpt4rec_es.cli.number_types import SEEDS, FloatRange
 from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.cli.output import emit, plural, print_line, print_table
 from gpt4rec_es.cli.progress import progress_bar
@@ -35,9 +36,9 @@ class _Several(click.ParamType[tuple[Any, ...]]):
 _AT_LEAST_1 = click.IntRange(min=1)
 _COUNTS = _Several(_AT_LEAST_1)
 _COUNTS_OR_0 = _Several(click.IntRange(min=0))
-_ABOVE_0 = _Several(click.FloatRange(min=0, min_open=True))
-_NUMBERS = _Several(click.FloatRange(min=0))
-_FRACTIONS = _Several(click.FloatRange(0, 1))
+_ABOVE_0 = _Several(FloatRange(min=0, min_open=True))
+_NUMBERS = _Several(FloatRange(min=0))
+_FRACTIONS = _Several(FloatRange(0, 1))
 
 
 @click.command()
@@ -106,7 +107,7 @@ _FRACTIONS = _Several(click.FloatRange(0, 1))
 )
 @click.option(
     "--dropout",
-    type=_Several(click.FloatRange(0, 1, max_open=True)),
+    type=_Several(FloatRange(0, 1, max_open=True)),
     help="Dropout of sasrec and bert4rec, or fraction of items that youtube_dnn leaves out. "
     "[default: by METHOD]",
 )
@@ -126,7 +127,7 @@ _FRACTIONS = _Several(click.FloatRange(0, 1))
     help="Epochs without a better NDCG@10 on validation users that end the training. [default: by "
     "METHOD]",
 )
-@click.option("--seed", type=int, default=1, show_default=True, help="Random seed.")
+@click.option("--seed", type=SEEDS, default=1, show_default=True, help="Random seed.")
 @click.option("--dry-run", is_flag=True, help="Read the data and show what would be trained on.")
 @json_option
 def baseline(
@@ -170,13 +171,15 @@ def baseline(
 
 def print_baseline_plan(plan: dict[str, Any]) -> None:
     """Print what a training would read and write."""
+    from gpt4rec_es.lab.baselines.grid import described
+
     print_line(
         f"would train {plan['method']}, {plan['epochs']:,} epochs at most, and write "
         f"{plan['folder']}"
     )
     for options in plan["combinations"]:
         if options:
-            print_line("  by " + ", ".join(f"{name} {value:g}" for name, value in options.items()))
+            print_line(f"  by {described(options)}")
     print_facts(plan["data"])
 
 
@@ -211,7 +214,7 @@ def print_baseline(report: "BaselineReport") -> None:
 
 def _final_command(report: "BaselineReport") -> str:
     """Return the command that trains with the chosen options and epochs on validation, too."""
-    from gpt4rec_es.lab.baselines.baseline_options import DEFAULTS
+    from gpt4rec_es.lab.baselines.baseline_options import DEFAULTS, exact
     from gpt4rec_es.lab.baselines.grid import best_epoch
 
     card, defaults = report.card, DEFAULTS[report.method]
@@ -220,7 +223,7 @@ def _final_command(report: "BaselineReport") -> str:
     for name, value in card["options"].items():
         if name not in {"epochs", "patience"} and defaults.get(name, value) != value:
             option = "--" + name.replace("_", "-")
-            parts.append(option if value is True else f"{option} {value:g}")
+            parts.append(option if value is True else f"{option} {exact(value)}")
     if card["options"]["seed"] != 1:
         parts.append(f"--seed {card['options']['seed']}")
     if path := card.get("text", {}).get("path"):

@@ -248,6 +248,9 @@ def test_an_unfinished_training_of_something_else_is_not_thrown_away(
     work = tmp_path / ".a.training"
     work.mkdir()
     (work / "fingerprint").write_text("of other data")
+    (work / "state.pt").write_text("a state")
+    with pytest.raises(UsageError, match="unfinished training with other options"):
+        plan_training(database.engine, OPTIONS, "a", tmp_path / "a", None, 0.0)
     with pytest.raises(UsageError, match="unfinished training with other options"):
         train_generator(
             database.engine, OPTIONS, name="a", output=tmp_path / "a", actor="test", use=True

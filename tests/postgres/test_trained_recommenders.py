@@ -17,8 +17,8 @@ from sqlalchemy import Engine, text
 
 from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.lab.baselines.baseline_options import BASELINE_NAMES, options_of
-from gpt4rec_es.lab.baselines.grid import train_grid
-from gpt4rec_es.lab.baselines.train_baseline import BaselineReport, train_baseline
+from gpt4rec_es.lab.baselines.grid import plan_grid, train_grid
+from gpt4rec_es.lab.baselines.train_baseline import BaselineReport, read_numbered, train_baseline
 from gpt4rec_es.lab.baselines.trained import TrainedRecommender, open_trained
 from gpt4rec_es.lab.evaluation.evaluate_options import EvaluateOptions
 from gpt4rec_es.lab.evaluation.rerank_vectors import chosen_reranker, rerank_vectors
@@ -30,6 +30,7 @@ from gpt4rec_es.lab.splits.stored import load_split
 from gpt4rec_es.lab.training import reranker_data
 from gpt4rec_es.lab.training.cost import stored_cost
 from gpt4rec_es.lab.training.divergence import DivergedError
+from gpt4rec_es.lab.training.reranker_data import read_reranker_data
 from gpt4rec_es.lab.training.reranker_options import RerankerOptions
 from gpt4rec_es.lab.training.train_reranker import train_reranker
 from gpt4rec_es.options.night import GeneratorOptions
@@ -334,6 +335,57 @@ def test_a_combination_that_diverges_is_the_last_of_its_grid(
     assert [row["options"] for row in grid] == [{"lr": 1e-2}, {"lr": 1e30}]
     assert grid[0]["ndcg"] > 0
     assert {grid[1][name] for name in ("ndcg", "best_epoch", "seconds")} == {None}
+
+
+def test_a_training_that_diverged_may_be_called_again_with_a_lower_rate(
+    engine: Engine, tmp_path: Path
+) -> None:
+    with pytest.raises(DivergedError, match="Lower --lr"):
+        train(engine, "bpr_mf", "loo", tmp_path / "x", lr=1e30)
+    assert not list(tmp_path.iterdir())
+    assert train(engine, "bpr_mf", "loo", tmp_path / "x", epochs=1).card["validation_ndcg"] > 0
+
+
+def test_a_plan_refuses_what_the_training_would_refuse(engine: Engine, tmp_path: Path) -> None:
+    output = tmp_path / "x"
+    given: dict[str, Any] = {"name": "x", "split": "loo", "output": output}
+    chosen = {**QUICK["bpr_mf"], "epochs": 2, "device": "cpu"}
+    plan = plan_grid(engine, "bpr_mf", {**chosen, "lr": (0.01, 0.0100000001)}, **given)
+    assert plan["combinations"] == [{"lr": 0.01}, {"lr": 0.0100000001}]
+
+    @contextmanager
+    def bars(*_: str) -> Iterator[Progress]:
+        def stop(done: int, total: int | None) -> None:
+            raise KeyboardInterrupt
+
+        yield stop
+
+    with pytest.raises(KeyboardInterrupt):
+        train_grid(engine, "bpr_mf", chosen, bars=bars, **given)
+    for several in ({"seed": 2}, {"lr": (0.01, 0.02)}):
+        with pytest.raises(UsageError, match="unfinished training with other options"):
+            plan_grid(engine, "bpr_mf", {**chosen, **several}, **given)
+    text_of = {**QUICK["sasrec"], "device": "cpu", "dim": (8, 18)}
+    with pytest.raises(UsageError, match="18 titles are too few for vectors of width 18"):
+        plan_grid(engine, "sasrec_text", text_of, **{**given, "output": tmp_path / "y"})
+
+
+def test_combinations_that_look_alike_are_all_trained(engine: Engine, tmp_path: Path) -> None:
+    chosen = {**QUICK["bpr_mf"], "lr": (0.01, 0.0100000001), "epochs": 1, "device": "cpu"}
+    given: dict[str, Any] = {"name": "x", "split": "loo", "output": tmp_path / "x"}
+    card = train_grid(engine, "bpr_mf", chosen, **given).card
+    assert sorted(row["options"]["lr"] for row in card["grid"]) == [0.01, 0.0100000001]
+
+
+def test_validation_lists_nothing_that_evaluations_may_not_list(
+    engine: Engine, numbers: dict[str, int]
+) -> None:
+    read = read_numbered(engine, "loo", options_of("bpr_mf"))
+    others = read_reranker_data(engine, "loo")
+    for numbered in (read.numbered, others):
+        assert numbered.validation.left_out == [numbered.items[numbers["gone"]]]
+    final = read_numbered(engine, "loo", options_of("bpr_mf", learn_validation=True))
+    assert not final.numbered.validation.left_out  # no list is made of them
 
 
 def test_titles_read_by_a_gpt2_are_a_start_for_one_method_and_by_unseen_texts(

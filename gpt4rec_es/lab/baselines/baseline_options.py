@@ -1,5 +1,6 @@
 """Options of the training of a baseline, with the defaults of each method; imports no torch."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,7 +87,21 @@ BASELINE_NAMES = tuple(DEFAULTS)
 # Methods with a vector per user, which new users do not have.
 OF_KNOWN_USERS = ("bpr_mf", "fm_bpr")
 _OF_PAIRS = frozenset({"bpr_mf", "fm_bpr", "content_rec"})
-_AT_LEAST_0 = frozenset({"samples", "l2", "dropout", "margin", "masked", "whole"})
+# Lowest and highest values. The highest sizes are those beyond which no machine has the memory.
+_RANGES: dict[str, tuple[float, float]] = {
+    "dim": (1, 2**14),
+    "epochs": (1, 10**6),
+    "batch_size": (1, 10**9),
+    "samples": (0, 10**6),
+    "l2": (0, math.inf),
+    "length": (1, 10**5),
+    "blocks": (1, 100),
+    "heads": (1, 2**14),
+    "margin": (0, math.inf),
+    "masked": (0, 1),
+    "patience": (1, 10**6),
+    "seed": (0, 2**32 - 1),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,15 +155,36 @@ def options_of(method: str, **chosen: Any) -> BaselineOptions:
             raise UsageError(
                 f"{method} has no option {name}.", f"It has: {', '.join(sorted(defaults))}."
             )
-        least = 0 if name in _AT_LEAST_0 else 1
-        if name in defaults and name != "lr" and value < least:
-            raise UsageError(f"{name} is {value}.", f"It is at least {least}.")
+        _require_in_range(name, value)
     options = BaselineOptions(**{**defaults, **given})
     if method in _OF_PAIRS and options.samples < 1:
         raise UsageError(f"{method} learns from pairs, so samples is at least 1.")
     if options.dim % options.heads:
         raise UsageError(f"dim {options.dim} is no multiple of heads {options.heads}.")
     return options
+
+
+def _require_in_range(name: str, value: Any) -> None:
+    """Check the value of an option.
+
+    Raises:
+        UsageError: it is out of range, or no finite number.
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UsageError(f"{name} is {value}.", "It is a finite number.")
+    least, most = _RANGES.get(name, (-math.inf, math.inf))
+    if name in _RANGES and not least <= value <= most:
+        upper = f" and at most {most:,}" if math.isfinite(most) else ""
+        raise UsageError(f"{name} is {value}.", f"It is at least {least}{upper}.")
+    if name == "dropout" and not 0 <= value < 1:
+        raise UsageError(f"dropout is {value}.", "It is at least 0 and below 1.")
+    if name == "lr" and value <= 0:
+        raise UsageError(f"lr is {value}.", "It is above 0.")
+
+
+def exact(value: Any) -> str:
+    """Return a number so that reading it gives the same number: 0.3, 5, 1048576."""
+    return repr(value).removesuffix(".0")
 
 
 def as_dict(method: str, options: BaselineOptions) -> dict[str, Any]:

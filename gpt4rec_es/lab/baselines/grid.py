@@ -1,9 +1,7 @@
 """Train a baseline by each combination of given options, and keep the best one on validation."""
 
-import hashlib
 import itertools
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +9,11 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from gpt4rec_es.encoders.folder import open_checkpoint
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.baselines.baseline_folder import read_document
-from gpt4rec_es.lab.baselines.baseline_options import BaselineOptions, options_of
-from gpt4rec_es.lab.baselines.sasrec_text import SasRecText
+from gpt4rec_es.lab.baselines.baseline_options import BaselineOptions, exact, options_of
 from gpt4rec_es.lab.baselines.train_baseline import (
     BaselineReport,
-    decisive_hash,
     read_checked,
     train_baseline,
 )
@@ -56,36 +51,31 @@ def train_grid(
             return train_baseline(
                 engine, method, all_options[0], output=output, progress=progress, **given
             )
-    read = read_checked(engine, method, all_options[0], split=split, output=output, text=text)
-    start = {}
-    if text is not None:
-        start = {"text": open_checkpoint(text).content_hash}
-    if method == SasRecText.name:
-        titles = json.dumps([one.title for one in read.fields])
-        start["titles"] = hashlib.sha256(titles.encode()).hexdigest()
-    work = resumed_folder(output, decisive_hash(method, all_options, read, **start))
-    finished: list[_Trained] = []
-    lost: list[_Lost] = []
-    for own, options in zip(combinations, all_options, strict=True):
-        varied = _varied(own, chosen)
-        label = ", ".join(f"{key} {value:g}" for key, value in varied.items())
-        folder = work / label.replace(", ", ",").replace(" ", "=")
-        if not (folder / DOCUMENT).is_file():
-            try:
-                with bars(f"Training by {label}", "epochs") as progress:
-                    train_baseline(
-                        engine, method, options, output=folder, progress=progress, **given
-                    )
-            except DivergedError as error:
-                lost.append(_Lost(varied, error))
-                continue
-        finished.append(_Trained(varied, folder, read_document(folder)["card"]))
-    if not finished:
-        shutil.rmtree(work)  # it would bar a call with other options
-        raise lost[0].error
-    report = _keep_best(finished, lost, name, method, output)
-    shutil.rmtree(work)
-    return report
+    _, fingerprint = read_checked(engine, method, all_options, split, output, text)
+    with resumed_folder(output, fingerprint) as work:
+        finished: list[_Trained] = []
+        lost: list[_Lost] = []
+        for own, options in zip(combinations, all_options, strict=True):
+            varied = _varied(own, chosen)
+            folder = work / ",".join(f"{key}={exact(value)}" for key, value in varied.items())
+            if not (folder / DOCUMENT).is_file():
+                try:
+                    with bars(f"Training by {described(varied)}", "epochs") as progress:
+                        train_baseline(
+                            engine, method, options, output=folder, progress=progress, **given
+                        )
+                except DivergedError as error:
+                    lost.append(_Lost(varied, error))
+                    continue
+            finished.append(_Trained(varied, folder, read_document(folder)["card"]))
+        if not finished:
+            raise lost[0].error
+        return _keep_best(finished, lost, name, method, output)
+
+
+def described(options: Mapping[str, Any]) -> str:
+    """Return options with their exact values, so that no two combinations look alike."""
+    return ", ".join(f"{name} {exact(value)}" for name, value in options.items())
 
 
 def plan_grid(
@@ -98,9 +88,12 @@ def plan_grid(
     output: Path,
     text: Path | None = None,
 ) -> dict[str, Any]:
-    """Return what ``train_grid`` would train, after its initial checks."""
+    """Return what ``train_grid`` would train, after its initial checks.
+
+    Raises as ``train_grid``, but for what shows only in a training.
+    """
     combinations, options = _combinations(method, chosen)
-    read = read_checked(engine, method, options[0], split=split, output=output, text=text)
+    read, _ = read_checked(engine, method, options, split, output, text)
     return {
         "name": name,
         "method": method,

@@ -29,7 +29,7 @@ def next_purchases(
     for start in range(0, len(order), size):
         chosen = order[start : start + size]
         places = chosen[:, None] - 1 - np.arange(length)
-        before = np.where(places >= firsts[chosen][:, None], flat[places], -1)
+        before = np.where(places >= firsts[chosen][:, None], flat[places.clip(min=0)], -1)
         negatives = drawn_items(chances, samples, random)
         yield torch.from_numpy(before), torch.from_numpy(flat[chosen]), negatives
 

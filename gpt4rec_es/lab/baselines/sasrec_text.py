@@ -47,13 +47,9 @@ def start_by_titles(
     Raises:
         UsageError: no GPT-2 is in the folder, or there are too few titles.
     """
+    require_titles(titles, network.options.dim)
     rows = [row for row, title in enumerate(titles) if words_of(title)]
     texts = [str(titles[row]) for row in rows]
-    if len(texts) <= network.options.dim:
-        raise UsageError(
-            f"{len(texts)} titles are too few for vectors of width {network.options.dim}.",
-            "Lower --dim.",
-        )
     if folder is None:
         made_by: dict[str, Any] = {"words": _WIDTH}
         read = _means_of_words(texts)
@@ -67,6 +63,25 @@ def start_by_titles(
     with torch.no_grad():
         weights[rows] = start.to(weights.device)
     return {**made_by, "vectors": digest}
+
+
+def require_titles(titles: Sequence[str | None], dim: int) -> None:
+    """Check that ``titles`` have more components than ``dim``.
+
+    Raises:
+        UsageError: there are too few titles with words.
+    """
+    known = sum(bool(words_of(title)) for title in titles)
+    if known < 2:  # no --dim is small enough
+        raise UsageError(
+            f"The catalog has {known} titles with words; sasrec_text starts from at least 2.",
+            "Import items with titles, or train sasrec.",
+        )
+    if known <= dim:
+        raise UsageError(
+            f"{known} titles are too few for vectors of width {dim}.",
+            f"Lower --dim, to {known - 1} at most.",
+        )
 
 
 def principal_components(vectors: Any, dim: int) -> Any:

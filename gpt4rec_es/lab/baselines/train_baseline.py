@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,17 +14,23 @@ from gpt4rec_es.db.engine import transaction
 from gpt4rec_es.db.rows.history import data_versions
 from gpt4rec_es.db.rows.items import load_ids, unfindable
 from gpt4rec_es.db.rows.metadata import ItemFields, load_item_fields
+from gpt4rec_es.encoders.folder import open_checkpoint
 from gpt4rec_es.encoders.network import pick_device, set_threads
 from gpt4rec_es.errors import DataError, UsageError
 from gpt4rec_es.lab.baselines.baseline_folder import NETWORKS, fingerprint, save_baseline
 from gpt4rec_es.lab.baselines.baseline_options import BaselineOptions, as_dict
 from gpt4rec_es.lab.baselines.fit_baseline import fit_baseline
 from gpt4rec_es.lab.baselines.network import BaselineData
-from gpt4rec_es.lab.baselines.sasrec_text import SasRecText, require_text, start_by_titles
+from gpt4rec_es.lab.baselines.sasrec_text import (
+    SasRecText,
+    require_text,
+    require_titles,
+    start_by_titles,
+)
 from gpt4rec_es.lab.splits.stored import load_split
 from gpt4rec_es.lab.training.cost import training_cost
 from gpt4rec_es.lab.training.numbered_split import NumberedSplit, number_split
-from gpt4rec_es.lab.training.work_folder import resumed_folder
+from gpt4rec_es.lab.training.work_folder import require_own, resumed_folder
 from gpt4rec_es.protocols import Progress, no_progress
 from gpt4rec_es.version import code_version
 
@@ -67,10 +72,13 @@ def train_baseline(
     after a kill with equal arguments it resumes, and on a CPU ends equally.
 
     Raises:
-        UsageError: ``output`` exists, there is no such split, or ``text`` does not fit.
+        UsageError: ``output`` exists, or cannot be written, beside it is another unfinished
+            training, there is no such split, or ``text`` does not fit.
         DataError: the split leaks, or has nothing to learn from, or to choose the best epoch by.
+        DivergedError: the loss is not finite.
+        ConflictError: another process trains the same.
     """
-    read = read_checked(engine, method, options, split=split, output=output, text=text)
+    read, fingerprint = read_checked(engine, method, [options], split, output, text)
     data, validation = baseline_data(read), read.numbered.validation
     device = pick_device(options.device)
     set_threads(options.threads)
@@ -80,48 +88,49 @@ def train_baseline(
     if isinstance(network, SasRecText):
         titles = [one.title for one in read.fields]
         start = {"text": start_by_titles(network, titles, text)}
-    work = resumed_folder(output, decisive_hash(method, [options], read, **start))
-    epochs = fit_baseline(network, data, validation, options, work, progress)
-    with transaction(engine) as connection:
-        versions = data_versions(connection)
-    measured = [epoch.ndcg for epoch in epochs if epoch.ndcg is not None]
-    card = {
-        "name": name,
-        "method": method,
-        "data": {**read.numbered.facts, **versions},
-        "options": as_dict(method, options),
-        **start,
-        "epochs": [asdict(epoch) for epoch in epochs],
-        "validation_ndcg": max(measured, default=None),
-        "parameters": sum(weights.numel() for weights in network.parameters()),
-        "device": device,
-        **training_cost(epoch.seconds for epoch in epochs),
-        "code_version": code_version(),
-    }
-    content_hash = save_baseline(network, data, read.item_ids, output, card)
-    shutil.rmtree(work)
+    with resumed_folder(output, fingerprint) as work:
+        epochs = fit_baseline(network, data, validation, options, work, progress)
+        with transaction(engine) as connection:
+            versions = data_versions(connection)
+        measured = [epoch.ndcg for epoch in epochs if epoch.ndcg is not None]
+        card = {
+            "name": name,
+            "method": method,
+            "data": {**read.numbered.facts, **versions},
+            "options": as_dict(method, options),
+            **start,
+            "epochs": [asdict(epoch) for epoch in epochs],
+            "validation_ndcg": max(measured, default=None),
+            "parameters": sum(weights.numel() for weights in network.parameters()),
+            "device": device,
+            **training_cost(epoch.seconds for epoch in epochs),
+            "code_version": code_version(),
+        }
+        content_hash = save_baseline(network, data, read.item_ids, output, card)
     return BaselineReport(name, method, str(output), content_hash, card)
 
 
 def read_checked(
     engine: Engine,
     method: str,
-    options: BaselineOptions,
-    *,
+    several: Sequence[BaselineOptions],
     split: str,
     output: Path,
     text: Path | None,
-) -> ReadSplit:
-    """Return what a training reads, after all checks that need no network.
+) -> tuple[ReadSplit, str]:
+    """Return what trainings by these options read, after all checks that need no network.
 
-    Raises as ``train_baseline``.
+    The second part is the hash of all that decides their result. Raises as ``train_baseline``.
     """
+    options = several[0]
     if output.exists():
         raise UsageError(f"{output} exists already.", "Choose another --output or remove it.")
     read = read_numbered(engine, split, options)
     numbered = read.numbered
     if text is not None:
         require_text(method, text, numbered)
+    if method == SasRecText.name:
+        require_titles([one.title for one in read.fields], max(one.dim for one in several))
     if max(map(len, numbered.histories), default=0) < 2:
         raise DataError("No user of the training part has two items.", "Import more purchases.")
     if not options.learn_validation and not numbered.validation.users:
@@ -129,14 +138,22 @@ def read_checked(
             f"The split {split} has no validation users to choose the best epoch by.",
             "Make one with a validation part.",
         )
-    return read
+    fingerprint = _decisive_hash(method, several, read, text)
+    require_own(output, fingerprint)
+    return read, fingerprint
 
 
-def decisive_hash(
-    method: str, several: Sequence[BaselineOptions], read: ReadSplit, **start: Any
+def _decisive_hash(
+    method: str, several: Sequence[BaselineOptions], read: ReadSplit, text: Path | None
 ) -> str:
     """Return a hash of all that decides the result of trainings by these options."""
     decisive: list[Any] = [method, *(as_dict(method, one) for one in several)]
+    start = {}
+    if text is not None:
+        start["text"] = open_checkpoint(text).content_hash
+    if method == SasRecText.name:
+        titles = json.dumps([one.title for one in read.fields])
+        start["titles"] = hashlib.sha256(titles.encode()).hexdigest()
     if start:
         decisive.append(start)
     if left_out := list(read.numbered.validation.left_out):

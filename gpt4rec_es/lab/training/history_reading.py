@@ -16,11 +16,11 @@ import numpy as np
 import torch
 
 from gpt4rec_es.encoders.history_reader import HistoryReader
-from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.sequences.item_softmax import drawn_items, item_softmax, sampling_chances
 from gpt4rec_es.lab.sequences.sorted_batches import sorted_batches, windows
 from gpt4rec_es.lab.sequences.weights import copies, put_back
 from gpt4rec_es.lab.training.dataset import Histories
+from gpt4rec_es.lab.training.divergence import DivergedError
 from gpt4rec_es.lab.training.fit_loop import StepLosses
 from gpt4rec_es.metrics.accuracy import Targets
 from gpt4rec_es.metrics.lists import as_lists
@@ -201,7 +201,7 @@ def reader_nats(reader: HistoryReader, data: NumberedTitles, others: Any) -> flo
     others: tokens of titles that may be chosen, too, and that no history has, (titles, longest).
 
     Raises:
-        UsageError: a probability is no number, because the training diverged in its last steps.
+        DivergedError: a probability is no number, because the training diverged in its last steps.
     """
     if not data.targets:
         return None
@@ -216,7 +216,7 @@ def reader_nats(reader: HistoryReader, data: NumberedTitles, others: Any) -> flo
             logprobs = (states @ every.T).log_softmax(1).cpu()
             found += logprobs.gather(1, torch.tensor(data.targets[part])[:, None])[:, 0].tolist()
     if not np.isfinite(found).all():
-        raise UsageError("The training of the reader diverged.", "Lower --pretrain-lr.")
+        raise DivergedError("The training of the reader diverged.", "Lower --pretrain-lr.")
     return -sum(found) / len(found)
 
 

@@ -5,7 +5,6 @@ the database.
 """
 
 import math
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -102,60 +101,59 @@ def train_history_network(
     reader.keys.copy_(title_keys(titles))
     reader.token_weights.copy_(token_rarities(encoded, network.config.vocab_size))
     joint = new_history_network(reader.to(device), network.to(device))
-    work = work_folder(output, data, options)
-    total = math.ceil(options.new_epochs) + math.ceil(options.epochs)
-    ends = started + 60 * options.max_minutes if options.max_minutes else None
+    with work_folder(output, data, options) as work:
+        total = math.ceil(options.new_epochs) + math.ceil(options.epochs)
+        ends = started + 60 * options.max_minutes if options.max_minutes else None
 
-    read, epochs = _train_reader(
-        joint.reader, numbered, options, work / "reader", _counted(progress, 0, total), ends
-    )
-    temperature = fitted_temperature(joint.reader, numbered)
-    if options.start is None:
-        _begin_as_reader(joint)
-    divide_scores(joint.reader, temperature)
-    written = _train_decoder(
-        joint,
-        numbered,
-        title_ids(titles, tokenizer, options.reserve),
-        options,
-        work / "decoder",
-        _counted(progress, math.ceil(options.new_epochs), total),
-        ends,
-    )
-    new = sorted({display_title(one) for one in data.catalog_titles if one} - {*titles, ""})
-    others = tokenizer.encode_all([target_text(title) for title in new])
-    card = {
-        "data": data.facts,
-        "options": options.as_dict(),
-        "prompt": form.as_dict(),
-        "phases": {"reader": asdict(read), "decoder": asdict(written)},
-        "model_type": HISTORY,
-        "parameters": sum(w.numel() for part in joint for w in part.parameters()),
-        "validation_loss": None,
-        "nats_per_title": reader_nats(joint.reader, numbered, padded_tokens(others)),
-        "nats_per_written_title": prefix_nats(
+        read, epochs = _train_reader(
+            joint.reader, numbered, options, work / "reader", _counted(progress, 0, total), ends
+        )
+        temperature = fitted_temperature(joint.reader, numbered)
+        if options.start is None:
+            _begin_as_reader(joint)
+        divide_scores(joint.reader, temperature)
+        written = _train_decoder(
             joint,
             numbered,
             title_ids(titles, tokenizer, options.reserve),
-            title_ids(new, tokenizer, options.reserve),
-        ),
-        "popularity_nats": nats_by_purchases(data),
-        "reader_ndcg": max((row.ndcg for row in epochs if row.ndcg is not None), default=None),
-        "scores_divided_by": temperature,
-        "device": device,
-        "precision": "bf16" if _is_mixed(options, device) else "fp32",
-        "seconds": round(time.monotonic() - started, 1),
-        "code_version": code_version(),
-    }
-    content_hash = save_folder(
-        output,
-        lambda folder: save_history_network(joint, folder),
-        tokenizer,
-        network,
-        card,
-        form,
-    )
-    shutil.rmtree(work)
+            options,
+            work / "decoder",
+            _counted(progress, math.ceil(options.new_epochs), total),
+            ends,
+        )
+        new = sorted({display_title(one) for one in data.catalog_titles if one} - {*titles, ""})
+        others = tokenizer.encode_all([target_text(title) for title in new])
+        card = {
+            "data": data.facts,
+            "options": options.as_dict(),
+            "prompt": form.as_dict(),
+            "phases": {"reader": asdict(read), "decoder": asdict(written)},
+            "model_type": HISTORY,
+            "parameters": sum(w.numel() for part in joint for w in part.parameters()),
+            "validation_loss": None,
+            "nats_per_title": reader_nats(joint.reader, numbered, padded_tokens(others)),
+            "nats_per_written_title": prefix_nats(
+                joint,
+                numbered,
+                title_ids(titles, tokenizer, options.reserve),
+                title_ids(new, tokenizer, options.reserve),
+            ),
+            "popularity_nats": nats_by_purchases(data),
+            "reader_ndcg": max((row.ndcg for row in epochs if row.ndcg is not None), default=None),
+            "scores_divided_by": temperature,
+            "device": device,
+            "precision": "bf16" if _is_mixed(options, device) else "fp32",
+            "seconds": round(time.monotonic() - started, 1),
+            "code_version": code_version(),
+        }
+        content_hash = save_folder(
+            output,
+            lambda folder: save_history_network(joint, folder),
+            tokenizer,
+            network,
+            card,
+            form,
+        )
     return TrainingReport(output, content_hash, card)
 
 

@@ -17,11 +17,11 @@ from torch.nn import functional
 
 from gpt4rec_es.encoders.history_network import HistoryNetwork
 from gpt4rec_es.encoders.sequence_network import padded
-from gpt4rec_es.errors import UsageError
 from gpt4rec_es.generation.title_search.likelihood import title_logprobs
 from gpt4rec_es.generation.title_search.trie import TitleTrie
 from gpt4rec_es.lab.sequences.sorted_batches import windows
 from gpt4rec_es.lab.sequences.weights import copies, put_back
+from gpt4rec_es.lab.training.divergence import DivergedError
 from gpt4rec_es.lab.training.fit_loop import StepLosses
 from gpt4rec_es.lab.training.history_reading import NumberedTitles, all_vectors
 from gpt4rec_es.lab.training.loss import choice_loss, linear_cross_entropy
@@ -218,7 +218,7 @@ def prefix_nats(
     titles: tokens of the known ones; the probability is among these and those of the ``catalog``.
 
     Raises:
-        UsageError: a probability is no number, because the training diverged in its last steps.
+        DivergedError: a probability is no number, because the training diverged in its last steps.
     """
     if not data.targets:
         return None
@@ -234,7 +234,7 @@ def prefix_nats(
     try:
         logprobs = title_logprobs(decoder, ids.tolist(), leaves, trie)
     except FloatingPointError as error:
-        raise UsageError("The training of the decoder diverged.", "Lower --lr.") from error
+        raise DivergedError("The training of the decoder diverged.", "Lower --lr.") from error
     return -sum(logprobs) / len(logprobs)
 
 

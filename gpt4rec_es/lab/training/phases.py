@@ -5,7 +5,6 @@ resume from after a kill. Independent of the database; train_generator.py passes
 """
 
 import copy
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -27,7 +26,7 @@ from gpt4rec_es.lab.training.dataset import (
     pair_examples,
     window_examples,
 )
-from gpt4rec_es.lab.training.divergence import DivergedError, require_finite_weights
+from gpt4rec_es.lab.training.divergence import require_finite_weights
 from gpt4rec_es.lab.training.history_training import train_history_network
 from gpt4rec_es.lab.training.new_network import new_network
 from gpt4rec_es.lab.training.prune_vocabulary import prune_network, prune_tokenizer
@@ -79,7 +78,6 @@ def train_network(
         return train_history_network(data, network, tokenizer, form, options, output, progress)
     context = int(network.config.max_position_embeddings)
     phases = _plan(data, options, tokenizer, context, form)
-    work = work_folder(output, data, options)
     parameters = sum(weights.numel() for weights in network.parameters())
     learner = network
     if options.lora:
@@ -110,17 +108,12 @@ def train_network(
             now = merged(copy.deepcopy(learner)) if options.lora else network
             save_checkpoint(now, tokenizer, folder, card({name: result}, Validation()), form)
 
-    try:
+    with work_folder(output, data, options) as work:
         results = _run(learner, phases, options, device, work, progress, save_snapshot)
         network = merged(learner)
         validation = validate(network, data, options, tokenizer, context, form)
-    except DivergedError:
-        # Resumed, it would diverge again.
-        shutil.rmtree(work)
-        raise
-    finished = card(results, validation)
-    content_hash = save_checkpoint(network, tokenizer, output, finished, form)
-    shutil.rmtree(work)
+        finished = card(results, validation)
+        content_hash = save_checkpoint(network, tokenizer, output, finished, form)
     return TrainingReport(output, content_hash, finished)
 
 

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from gpt4rec_es.encoders.tokenizer import PromptTokenizer, save_tokenizer
 from gpt4rec_es.generation.card import CARD, card_text
 from gpt4rec_es.generation.options import TrainingOptions
 from gpt4rec_es.lab.training.dataset import TrainingData
-from gpt4rec_es.lab.training.work_folder import resumed_folder
+from gpt4rec_es.lab.training.work_folder import require_own, resumed_folder
 from gpt4rec_es.records import PromptForm
 
 
@@ -86,9 +87,20 @@ def save_folder(
     return content_hash
 
 
-def work_folder(output: Path, data: TrainingData, options: TrainingOptions) -> Path:
-    """Return the work folder of an earlier, killed call, or a new one."""
+def work_folder(
+    output: Path, data: TrainingData, options: TrainingOptions
+) -> AbstractContextManager[Path]:
+    """Open the work folder of an earlier, killed call, or a new one; see ``resumed_folder``."""
     return resumed_folder(output, _fingerprint(data, options))
+
+
+def require_resumable(output: Path, data: TrainingData, options: TrainingOptions) -> None:
+    """Check that no other training is unfinished in the work folder of ``output``.
+
+    Raises:
+        UsageError: there is one.
+    """
+    require_own(output, _fingerprint(data, options))
 
 
 def _fingerprint(data: TrainingData, options: TrainingOptions) -> str:

@@ -27,6 +27,7 @@ from gpt4rec_es.generation.options import TrainingOptions
 from gpt4rec_es.lab.splits.held_out import HeldOut
 from gpt4rec_es.lab.training.dataset import TrainingData, collect_histories
 from gpt4rec_es.lab.training.phases import train_network
+from gpt4rec_es.lab.training.save import require_resumable
 from gpt4rec_es.lab.training.split_data import SplitPart, read_split_data
 from gpt4rec_es.prompts.examples import target_positions
 from gpt4rec_es.prompts.template import display_title
@@ -99,6 +100,7 @@ def plan_training(
     """
     _require_free(engine, name, output)
     data = _read(engine, held_out, validation_fraction, split)
+    require_resumable(output.resolve(), data, options)
     pairs = sum(
         len(target_positions(len(titles), options.pairs, options.newest_pairs))
         for _, titles in data.histories

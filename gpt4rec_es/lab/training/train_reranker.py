@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-import shutil
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -92,25 +92,24 @@ def train_reranker(
     torch.manual_seed(options.seed)
     encoder = open_encoder(source["path"], device=device)
     source["content_hash"] = encoder.checkpoint.content_hash
-    work = _work_folder(output, read, options, encoder)
-    started = time.monotonic()
-    model = new_recommender(read.data, encoder, options).to(device)
-    reading = time.monotonic() - started  # of all texts by the GPT-2
-    epochs = fit(model, read.data, read.validation, options, work, progress)
-    card = {
-        "name": name,
-        "data": read.facts,
-        "gpt2": source,
-        "options": options.as_dict(),
-        "epochs": [asdict(epoch) for epoch in epochs],
-        "validation_ndcg": _of_result(epochs),
-        "parameters": sum(weights.numel() for weights in model.parameters()),
-        "device": device,
-        **training_cost([reading, *(epoch.seconds for epoch in epochs)]),
-        "code_version": code_version(),
-    }
-    content_hash = save_recommender(model, output, card, read.serving)
-    shutil.rmtree(work)
+    with _work_folder(output, read, options, encoder) as work:
+        started = time.monotonic()
+        model = new_recommender(read.data, encoder, options).to(device)
+        reading = time.monotonic() - started  # of all texts by the GPT-2
+        epochs = fit(model, read.data, read.validation, options, work, progress)
+        card = {
+            "name": name,
+            "data": read.facts,
+            "gpt2": source,
+            "options": options.as_dict(),
+            "epochs": [asdict(epoch) for epoch in epochs],
+            "validation_ndcg": _of_result(epochs),
+            "parameters": sum(weights.numel() for weights in model.parameters()),
+            "device": device,
+            **training_cost([reading, *(epoch.seconds for epoch in epochs)]),
+            "code_version": code_version(),
+        }
+        content_hash = save_recommender(model, output, card, read.serving)
     if is_registered:
         add_reranker(engine, name, output, actor=actor)
     return RerankerReport(name, str(output), content_hash, is_registered, card)
@@ -215,8 +214,8 @@ def _of_result(epochs: list[Epoch]) -> float | None:
 
 def _work_folder(
     output: Path, read: RerankerData, options: RerankerOptions, encoder: TextEncoder
-) -> Path:
-    """Return the folder of the state of an earlier, killed call, or a new one."""
+) -> AbstractContextManager[Path]:
+    """Open the folder of the state of an earlier, killed call, or a new one."""
     decisive = {**options.as_dict(), "device": None, "threads": None}
     digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode())
     digest.update(read.split.content_hash.encode() + encoder.content_hash().encode())

@@ -27,6 +27,7 @@ from gpt4rec_es.lab.baselines.sasrec import SasRec
 from gpt4rec_es.lab.baselines.sasrec_text import (
     SasRecText,
     principal_components,
+    require_titles,
     start_by_titles,
 )
 from gpt4rec_es.lab.baselines.youtube_dnn import YouTubeDnn
@@ -568,3 +569,17 @@ def test_options_are_those_of_the_method() -> None:
         options_of("bpr_mf", samples=0)
     with pytest.raises(UsageError, match="no multiple of heads"):
         options_of("sasrec", dim=9, heads=2)
+
+
+@pytest.mark.parametrize("network", [youtube_dnn, content_rec])
+def test_a_length_above_all_purchases_reads_all_of_them(network: Any) -> None:
+    (long,), (short,) = (list(network(length=n).batches(DATA, 0)) for n in (100, 6))
+    assert torch.equal(long[0][:, :6], short[0])
+    assert (long[0][:, 6:] == -1).all()
+
+
+def test_a_catalog_of_one_title_says_what_is_needed() -> None:
+    with pytest.raises(UsageError, match=r"1 titles with words.* Import items with titles"):
+        require_titles(["one", None, "!"], 1)
+    with pytest.raises(UsageError, match=r"width 2\. Lower --dim, to 1 at most"):
+        require_titles(["one", "two"], 2)
