@@ -13,6 +13,7 @@ from gpt4rec_es.cli.evaluate_output import (
 )
 from gpt4rec_es.cli.evaluate_table import table
 from gpt4rec_es.cli.names import names
+from gpt4rec_es.cli.number_types import FloatRange
 from gpt4rec_es.cli.options import (
     RunsByDefault,
     changed_recipes,
@@ -115,20 +116,18 @@ def evaluate() -> None:
     "[default: by the recipe]",
 )
 @fields_option
-@click.option(
-    "--k1", type=click.FloatRange(min=0), help="BM25 k1. [default: that of the live index]"
-)
-@click.option("--b", type=click.FloatRange(0, 1), help="BM25 b. [default: that of the live index]")
+@click.option("--k1", type=FloatRange(min=0), help="BM25 k1. [default: that of the live index]")
+@click.option("--b", type=FloatRange(0, 1), help="BM25 b. [default: that of the live index]")
 @click.option(
     "--history-decay",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=FloatRange(0, 1, min_open=True),
     default=0.7,
     show_default=True,
     help="Baselines: factor by which each older purchase counts less.",
 )
 @click.option(
     "--title-weight",
-    type=click.FloatRange(0, 1),
+    type=FloatRange(0, 1),
     default=0.3,
     show_default=True,
     help="Weight of titles in method hybrid.",

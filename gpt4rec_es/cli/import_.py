@@ -17,6 +17,7 @@ from gpt4rec_es.cli.import_options import (
     value_options,
 )
 from gpt4rec_es.cli.import_output import render
+from gpt4rec_es.cli.number_types import FloatRange
 from gpt4rec_es.cli.output import emit
 from gpt4rec_es.cli.progress import progress_bar
 from gpt4rec_es.feeds.shapes import INTERACTION_FIELDS, ITEM_FIELDS, USER_FIELDS
@@ -58,7 +59,7 @@ import_ = import_group
 )
 @click.option(
     "--max-missing",
-    type=click.FloatRange(0, 1),
+    type=FloatRange(0, 1),
     default=0.2,
     show_default=True,
     help="Fraction of active items that --deactivate-missing may deactivate; above it the import "

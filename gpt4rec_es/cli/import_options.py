@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from gpt4rec_es.cli.number_types import FloatRange
 from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.feeds.fields.flags import FLAGS, flag_key
 from gpt4rec_es.feeds.formats import DATE_ORDERS, DECIMALS, QUOTINGS, Formats
@@ -159,7 +160,7 @@ def common_options(fields: tuple[str, ...], *, shapes: bool = True) -> Callable[
         ),
         click.option(
             "--max-rejects",
-            type=click.FloatRange(0, 1),
+            type=FloatRange(0, 1),
             default=0.01,
             show_default=True,
             help="Fraction of bad records above which the import is refused.",

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpt4rec_es.cli.context import get_runtime
+from gpt4rec_es.cli.number_types import FLOAT
 from gpt4rec_es.cli.options import dry_run_option, json_option, reason_option
 from gpt4rec_es.cli.output import emit, print_line, print_table
 from gpt4rec_es.options.search_options import FIELDS
@@ -51,11 +52,11 @@ def show(as_json: bool) -> None:
 @bm25.command(name="set")
 @click.option(
     "--k1",
-    type=float,
+    type=FLOAT,
     required=True,
     help="BM25 k1, the term saturation: 0 or more, usually 0.3 to 2.",
 )
-@click.option("--b", type=float, required=True, help="BM25 b, the length normalisation: 0 to 1.")
+@click.option("--b", type=FLOAT, required=True, help="BM25 b, the length normalisation: 0 to 1.")
 @click.option(
     "--field",
     type=click.Choice(FIELDS),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from gpt4rec_es.cli.names import names
+from gpt4rec_es.cli.number_types import FLOAT
 
 if TYPE_CHECKING:
     from gpt4rec_es.options.lists import SearchOptions
@@ -84,8 +85,8 @@ fields_option = click.option(
     'brand:0.3,category:0.1; "" for none. [default: by the recipe]',
 )
 _RULES = (
-    click.option("--min-price", type=float, help="Lowest price of recommended items."),
-    click.option("--max-price", type=float, help="Highest price of recommended items."),
+    click.option("--min-price", type=FLOAT, help="Lowest price of recommended items."),
+    click.option("--max-price", type=FLOAT, help="Highest price of recommended items."),
     click.option(
         "--category",
         "categories",

@@ -6,6 +6,7 @@ import click
 
 from gpt4rec_es.cli.context import get_runtime
 from gpt4rec_es.cli.names import names
+from gpt4rec_es.cli.number_types import FLOAT
 from gpt4rec_es.cli.options import fields_option, json_option, part_option, rule_options
 from gpt4rec_es.cli.output import emit, plural, print_line
 from gpt4rec_es.cli.progress import progress_bar
@@ -28,8 +29,8 @@ _MOST_SHOWN = 40
 )
 @click.option("--k", type=int, help="Items per list.")
 @click.option("--num-queries", type=int, help="Number of each user's best queries to use.")
-@click.option("--k1", type=float, help="BM25 k1, 0 or more; searches with in-process BM25.")
-@click.option("--b", type=float, help="BM25 b, 0 to 1; searches with in-process BM25.")
+@click.option("--k1", type=FLOAT, help="BM25 k1, 0 or more; searches with in-process BM25.")
+@click.option("--b", type=FLOAT, help="BM25 b, 0 to 1; searches with in-process BM25.")
 @click.option(
     "--exclude-bought/--include-bought",
     default=None,
@@ -50,7 +51,7 @@ _MOST_SHOWN = 40
 )
 @click.option(
     "--history-decay",
-    type=float,
+    type=FLOAT,
     help="Factor by which each older purchase counts less, above 0 and at most 1.",
 )
 @click.option("--split", shell_complete=names("split"), help="Also compare recall on this split.")

@@ -7,6 +7,7 @@ import click
 
 from gpt4rec_es.cli.context import get_runtime
 from gpt4rec_es.cli.names import names
+from gpt4rec_es.cli.number_types import SEEDS, FloatRange
 from gpt4rec_es.cli.options import dry_run_option, json_option
 from gpt4rec_es.cli.output import emit, plural, print_line, print_table
 from gpt4rec_es.cli.progress import progress_bar
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from gpt4rec_es.db.rows.splits import SplitRow
     from gpt4rec_es.lab.splits.create import SplitReport
 
-_FRACTION = click.FloatRange(0, 1, min_open=True, max_open=True)
+_FRACTION = FloatRange(0, 1, min_open=True, max_open=True)
 
 
 @click.group()
@@ -31,10 +32,12 @@ def split() -> None:
     type=click.Choice(["leave-one-out", "users", "gpt4rec", "next-basket", "global-time"]),
     help="Split protocol; gpt4rec: by users, newest 15 purchases, titles up to 400 characters.",
 )
-@click.option("--seed", default=1, show_default=True, help="Random seed of a split by users.")
+@click.option(
+    "--seed", type=SEEDS, default=1, show_default=True, help="Random seed of a split by users."
+)
 @click.option(
     "--shuffle-ties",
-    type=int,
+    type=SEEDS,
     metavar="SEED",
     help="Shuffle purchases with equal times. [default: stored order]",
 )

@@ -7,6 +7,7 @@ import click
 
 from gpt4rec_es.cli.context import after_interrupt, get_runtime
 from gpt4rec_es.cli.names import names
+from gpt4rec_es.cli.number_types import SEEDS, FloatRange
 from gpt4rec_es.cli.options import json_option
 from gpt4rec_es.cli.output import emit
 from gpt4rec_es.cli.progress import progress_bar
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from gpt4rec_es.generation.options import Preset
 
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
-_AT_LEAST_0 = click.FloatRange(min=0)
+_AT_LEAST_0 = FloatRange(min=0)
 
 
 @click.group()
@@ -78,7 +79,7 @@ train.add_command(baseline)
 )
 @click.option(
     "--lr",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FloatRange(min=0, min_open=True),
     help="Peak learning rate of these epochs. [default: by --preset]",
 )
 @click.option(
@@ -110,7 +111,7 @@ train.add_command(baseline)
 )
 @click.option(
     "--pretrain-lr",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FloatRange(min=0, min_open=True),
     help="Peak learning rate of pretraining. [default: by --preset]",
 )
 @click.option(
@@ -131,10 +132,10 @@ train.add_command(baseline)
 )
 @click.option(
     "--dropout",
-    type=click.FloatRange(0, 0.9),
+    type=FloatRange(0, 0.9),
     help="Dropout probability, instead of the network's own.",
 )
-@click.option("--seed", type=int, default=1, show_default=True, help="Random seed.")
+@click.option("--seed", type=SEEDS, default=1, show_default=True, help="Random seed.")
 @click.option(
     "--precision",
     type=click.Choice(["auto", "fp32", "fp16", "bf16"]),
@@ -146,7 +147,7 @@ train.add_command(baseline)
 @click.option("--max-steps", type=click.IntRange(min=1), help="Maximum number of training steps.")
 @click.option(
     "--max-minutes",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FloatRange(min=0, min_open=True),
     help="Maximum training time in minutes; unlike --max-steps not reproducible.",
 )
 @click.option(
@@ -175,7 +176,7 @@ train.add_command(baseline)
 )
 @click.option(
     "--validation-fraction",
-    type=click.FloatRange(0, 0.5),
+    type=FloatRange(0, 0.5),
     default=0.02,
     show_default=True,
     help="Fraction of users held out to measure the loss.",
@@ -221,11 +222,7 @@ def generator(
     preset = preset or fitting_preset(chosen["start"], chosen["size"], chosen["history"])
     options = training_options(
         preset,
-        {
-            "device": settings.generator.device,
-            "threads": settings.generator.threads,
-            **chosen,
-        },
+        {"device": settings.generator.device, "threads": settings.generator.threads, **chosen},
     )
     held_out = read_held_out_lists(hold_out_users, hold_out_events)
     folder = output or Path(".models") / name

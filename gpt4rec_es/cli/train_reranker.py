@@ -7,6 +7,7 @@ import click
 
 from gpt4rec_es.cli.context import after_interrupt, get_runtime
 from gpt4rec_es.cli.names import names
+from gpt4rec_es.cli.number_types import SEEDS, FloatRange
 from gpt4rec_es.cli.options import json_option, trust_option
 from gpt4rec_es.cli.output import emit, print_line, print_table
 from gpt4rec_es.cli.progress import progress_bar
@@ -76,7 +77,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--contrastive-weight",
-    type=click.FloatRange(min=0),
+    type=FloatRange(min=0),
     default=0.1,
     show_default=True,
     help="Weight of the contrastive loss between IDs and metadata; 0: without.",
@@ -100,12 +101,12 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--lr",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FloatRange(min=0, min_open=True),
     help="Learning rate of all but the adapters. [default: by --preset]",
 )
 @click.option(
     "--encoder-lr",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FloatRange(min=0, min_open=True),
     default=1e-4,
     show_default=True,
     help="Learning rate of the adapters.",
@@ -130,7 +131,7 @@ if TYPE_CHECKING:
     help="Learn from the validation part as well, for exactly --epochs epochs, before the test or "
     "for nights.",
 )
-@click.option("--seed", type=int, default=1, show_default=True, help="Random seed.")
+@click.option("--seed", type=SEEDS, default=1, show_default=True, help="Random seed.")
 @json_option
 def reranker(
     name: str,

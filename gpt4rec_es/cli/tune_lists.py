@@ -7,6 +7,7 @@ import click
 
 from gpt4rec_es.cli.context import after_interrupt, get_runtime
 from gpt4rec_es.cli.names import names
+from gpt4rec_es.cli.number_types import SEEDS
 from gpt4rec_es.cli.options import json_option, part_option, trust_option
 from gpt4rec_es.cli.output import emit
 from gpt4rec_es.cli.progress import progress_bar
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _AT_LEAST_1 = click.IntRange(min=1)
 SEED = click.option(
     "--seed",
-    type=click.IntRange(min=0),
+    type=SEEDS,
     default=0,
     show_default=True,
     help="Seed of intervals and tests, and of what is drawn.",
