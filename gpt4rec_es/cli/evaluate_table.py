@@ -86,7 +86,7 @@ def print_csv(found: "PaperTable") -> None:
         for cell in line.cells:
             gain = gains.get((line.label, cell.k)) if cell.metric == "recall" else None
             writer.writerow(
-                [cell.metric, line.label, line.num_queries, line.evaluation_no, cell.k]
+                [cell.metric, line.label, line.num_queries, cell.evaluation_no, cell.k]
                 + [cell.mean, cell.low, cell.high, cell.paper]
                 + ([gain.best_baseline, gain.gain, gain.low, gain.high] if gain else [""] * 4)
             )
@@ -124,9 +124,9 @@ def print_paper_table(found: "PaperTable") -> None:
         "Recall@K over the best baseline, with paired 95 % intervals",
     )
     print_table(
-        ["method", "no", "min", "MB", "threads", "s/1,000 users", "validation"],
+        ["method", "no", "min", "MB", "threads", "s/1,000", "threads", "validation"],
         [_cost(line, line.cost) for line in found.lines if line.cost],
-        "Minutes, peak memory and threads of training; learned from validation",
+        "Cost of training, and of lists for 1,000 users; validation: learned from it",
     )
     print_unequal({line.label: line.learned_validation for line in found.lines})
     for one in found.missing:
@@ -146,7 +146,9 @@ def _rows(line: "Line", metric: str, ks: tuple[int, ...]) -> list[list[Any]]:
     half = None
     if widest.low is not None and widest.high is not None:
         half = (widest.high - widest.low) / 2
-    found = [[line.label, line.evaluation_no, *(_four(one.mean) for one in own), _four(half)]]
+    numbers_ = sorted({one.evaluation_no for one in own if one.evaluation_no is not None})
+    shown = numbers_[0] if len(numbers_) == 1 else _joined(tuple(numbers_)) or None
+    found = [[line.label, shown, *(_four(one.mean) for one in own), _four(half)]]
     if any(one.paper is not None for one in own):
         found.append(["  paper", None, *(_four(one.paper) for one in own), None])
     return found
@@ -161,6 +163,7 @@ def _cost(line: "Line", cost: "Cost") -> list[Any]:
         cost.peak_memory_mb,
         cost.training_threads,
         None if seconds is None else f"{seconds:.2f}",
+        cost.serving_threads,
         line.learned_validation,
     ]
 

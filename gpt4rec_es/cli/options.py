@@ -199,12 +199,31 @@ def changed_search(
 class RunsByDefault(click.Group):
     """A group in which a split stands for ``run``, and with ``--table paper`` for ``table``."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments, with the command that ``--table`` stands for."""
+        is_short = bool(args) and args[0] not in self.commands
+        return super().parse_args(ctx, _with_table(args) if is_short else args)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Resolve an unknown name as the argument of ``run``."""
         if args[0] in self.commands or args[0].startswith("-"):
             return super().resolve_command(ctx, args)
-        if args[1:3] == ["--table", "paper"]:
-            return super().resolve_command(ctx, ["table", args[0], *args[3:]])
         return super().resolve_command(ctx, ["run", *args])
+
+
+def _with_table(args: list[str]) -> list[str]:
+    """Return arguments of ``table`` in place of those with ``--table paper`` anywhere.
+
+    Raises:
+        BadParameter: another table is wanted.
+    """
+    for place, one in enumerate(args):
+        name, equals, value = one.partition("=")
+        if name == "--table":
+            end = place + 1 if equals else place + 2
+            if (value if equals else "".join(args[place + 1 : end])) != "paper":
+                raise click.BadParameter("the only table is `--table paper`.")
+            return ["table", *args[:place], *args[end:]]
+    return args

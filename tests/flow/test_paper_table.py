@@ -116,6 +116,12 @@ def test_cells_come_from_evaluations_and_missing_ones_from_the_commands_that_are
 
     assert run([*at]) == 0
     text = capsys.readouterr().out
+    assert run(["evaluate", *at[3:], "--table=paper", "loo"]) == 0
+    assert capsys.readouterr().out == text
+    assert run(["evaluate", "loo", "--table", "tex"]) == 2
+    assert "the only table is `--table paper`" in capsys.readouterr().err
+    (head,) = (row for row in text.splitlines() if "s/1,000" in row)
+    assert head.split()[-4:] == ["threads", "s/1,000", "threads", "validation"]
     assert "  gpt4rec train baseline bert4rec --split loo" in text
     assert "this split's protocol is leave-one-out" in text
     assert "users are new" not in text
@@ -155,6 +161,35 @@ def test_the_table_says_how_methods_that_know_users_by_number_serve_new_ones(
     assert len(said) + len("bpr_mf, ") <= 80
 
 
+def test_an_evaluation_of_fewer_users_changes_no_other_gain(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    measured = ("evaluate", "run", "loo", "--generator", "titles", "--trust")
+    both = ("--method", "popularity", "--method", "queries", "--num-queries", "2")
+    call(capsys, *measured, *both, "--k", "2,5")
+    at = ("evaluate", "table", "loo", "--part", "validation", "--k", "2,5")
+    before = call(capsys, *at)["gains"]
+    product = ("--method", "product", "--sources", "queries", "--num-queries", "2", "--sample", "9")
+    (few,) = call(capsys, *measured, *product, "--k", "2,5")
+    again = ("evaluate", "run", "loo", "--method", "popularity", "--k", "2")
+    newest = call(capsys, *again)[0]["evaluation_no"]
+    found = call(capsys, *at, "--evaluation", str(few["evaluation_no"]))
+    gains = found["gains"]
+    of_queries = [one for one in gains if one["label"] == "queries m=2"]
+    assert [{**one, "best_evaluation_no": 0} for one in of_queries] == [
+        {**one, "best_evaluation_no": 0} for one in before
+    ]
+    assert [one["best_evaluation_no"] for one in of_queries] == [newest, newest - 3]
+    (line,) = (one for one in found["lines"] if one["method"] == "product")
+    assert line["label"].startswith("product ")
+    assert line["label"].endswith(", 9 users")
+    (popular,) = (one for one in found["lines"] if one["label"] == "popularity")
+    recalls = [one for one in popular["cells"] if one["metric"] == "recall"]
+    assert [one["evaluation_no"] for one in recalls] == [newest, newest - 3]
+    assert run([*at, "--evaluation", str(newest), "--evaluation", str(newest - 3)]) == 2
+    assert "are both of popularity" in " ".join(capsys.readouterr().err.split())
+
+
 def test_unions_add_what_others_find(capsys: pytest.CaptureFixture[str]) -> None:
     measured = ("evaluate", "run", "loo", "--part", "test", "--k", "2,5")
     several = ("--method", "popularity", "--method", "last-title", "--method", "co_purchases")
@@ -174,3 +209,11 @@ def test_unions_add_what_others_find(capsys: pytest.CaptureFixture[str]) -> None
     assert "all together at K = 5" in capsys.readouterr().out
     assert run(["evaluate", "union", *numbers]) == 2
     assert "has no lists of 10 items" in " ".join(capsys.readouterr().err.split())
+    compared = ("evaluate", "compare", *numbers[:2], "--segment")
+    assert run([*compared, "history 20+"]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert (
+        "No user of loo (test) is in the segment 'history 20+'. Users are in: history 1-4" in said
+    )
+    assert run([*compared, "x"]) == 2
+    assert "There is no segment 'x'" in capsys.readouterr().err

@@ -1,6 +1,6 @@
 """Missing cells of the paper's comparison, and the commands that fill them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from gpt4rec_es.db.rows import generators
 from gpt4rec_es.db.rows.splits import SplitRow
+from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.baselines.baseline_options import BASELINE_NAMES
 from gpt4rec_es.lab.evaluation.methods import BASELINES
 
@@ -59,14 +60,13 @@ def missing_cells(
         measure += " --no-learn-validation"
     if tuple(ks) != (5, 10, 20, 40):
         measure += " --k " + ",".join(map(str, ks))
-    there = {(line.method, line.num_queries): line.measured_ks for line in lines}
+    there: dict[tuple[str, int | None], set[int]] = {}
+    for line in lines:
+        there.setdefault((line.method, line.num_queries), set()).update(line.measured_ks)
     found = []
     for name in BASELINE_NAMES:
         if lacking := tuple(k for k in ks if k not in there.get((name, None), ())):
-            folder = models / f"{name}-{split.name}"
-            commands = [f"{measure} --trained {folder}"]
-            if not folder.exists():
-                commands.insert(0, f"gpt4rec train baseline {name} --split {split.name}")
+            commands = _of_trained(name, split, measure, models)
             found.append(Missing((name,), (), lacking, tuple(commands)))
     lacking_of = {
         name: [k for k in ks if k not in there.get((name, None), ())] for name in BASELINES
@@ -79,11 +79,43 @@ def missing_cells(
     return found
 
 
+def _of_trained(name: str, split: SplitRow, measure: str, models: Path) -> list[str]:
+    """Return the commands that train a baseline, unless one of this split is there, and measure it.
+
+    A folder of another split of this name, or of another method, stays: the new one goes beside it.
+    """
+    usual = models / f"{name}-{split.name}"
+    other = usual.with_name(f"{usual.name}-{split.content_hash[:8]}")
+    for folder in (usual, other):
+        if is_fitting := _is_trained(folder, name, split):
+            return [f"{measure} --trained {folder}"]
+        if is_fitting is None:
+            break
+    train = f"gpt4rec train baseline {name} --split {split.name}"
+    if folder == other:
+        train += f" --output {other}"
+    return [train, f"{measure} --trained {folder}"]
+
+
+def _is_trained(folder: Path, name: str, split: SplitRow) -> bool | None:
+    """Return whether a folder holds the baseline, trained on ``split``; None: it does not exist."""
+    if not folder.exists():
+        return None
+    from gpt4rec_es.lab.baselines.baseline_folder import read_document  # noqa: PLC0415 - torch
+
+    try:
+        document = read_document(folder)
+    except UsageError:
+        return False
+    of_split = document["card"]["data"]["split_hash"] == split.content_hash
+    return bool(document["method"] == name and of_split)
+
+
 def _of_queries(
     connection: Connection,
     split: SplitRow,
     measure: str,
-    there: dict[tuple[str, int | None], Collection[int]],
+    there: Mapping[tuple[str, int | None], Collection[int]],
     ks: Sequence[int],
 ) -> list[Missing]:
     """Return the missing numbers of queries m; one command measures all, from the same beams."""

@@ -16,7 +16,8 @@ METRICS = (
 class Cell:
     """A metric at one K: its mean with the 95 % interval, and the paper's figure.
 
-    mean: None: there is no evaluation at this K. paper: None: the paper has none.
+    mean: None: there is no evaluation at this K. paper: None: the paper has none. evaluation_no:
+    of the mean.
     """
 
     metric: str
@@ -25,6 +26,7 @@ class Cell:
     low: float | None
     high: float | None
     paper: float | None
+    evaluation_no: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,9 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One method. evaluation_no: None: it has not been measured.
+    """One method. evaluation_no: of its newest evaluation; None: it has not been measured.
 
-    label: the method with its recipe or re-ranker. learned_validation: None: unknown.
+    label: see ``labels_of``. learned_validation: None: unknown. users: on how many it was measured.
     """
 
     label: str
@@ -55,24 +57,12 @@ class Line:
     learned_validation: bool | None
     cells: tuple[Cell, ...]
     cost: Cost | None
+    users: int | None = None
 
     @property
     def measured_ks(self) -> set[int]:
         """Lengths of lists with a recall."""
         return {cell.k for cell in self.cells if cell.metric == "recall" and cell.mean is not None}
-
-
-def label_of(evaluation: StoredEvaluation) -> str:
-    """Return the method of an evaluation, with its recipe or re-ranker."""
-    options = evaluation.options
-    if evaluation.method == "product" and (recipe := options.get("recipe")):
-        changed = " (changed)" if recipe.get("is_changed") else ""
-        return f"product {recipe['name']}{changed}"
-    if evaluation.method == "reranker":
-        return f"reranker {options['reranker']['name']}"
-    if evaluation.num_queries is not None:
-        return f"{evaluation.method} m={evaluation.num_queries}"
-    return evaluation.method
 
 
 def learned_validation(options: Mapping[str, Any]) -> bool | None:
@@ -86,22 +76,34 @@ def learned_validation(options: Mapping[str, Any]) -> bool | None:
 
 
 def line_of(
-    evaluation: StoredEvaluation,
-    metrics: Mapping[tuple[str, int], Any],
+    label: str,
+    evaluations: Sequence[StoredEvaluation],
+    metrics: Mapping[int, Mapping[tuple[str, int], Any]],
     ks: Sequence[int],
     figures: PaperFigures,
 ) -> Line:
-    """Return the line of an evaluation; metrics: its means with their intervals by name and K."""
-    method, m = evaluation.method, evaluation.num_queries
-    names = [name for name in METRICS if any(key[0] == name for key in metrics)]
+    """Return the line of evaluations of one method, the newest one last.
+
+    A cell is that of the newest one with lists of its length. metrics: means with their intervals
+    by name and K, by evaluation.
+    """
+    newest = evaluations[-1]
+    method, m = newest.method, newest.num_queries
+    found: dict[tuple[str, int], Any] = {}
+    for one in evaluations:
+        found |= metrics.get(one.evaluation_no, {})
     cells = []
-    for name in names:
+    for name in (name for name in METRICS if any(key[0] == name for key in found)):
         for k in ks:
-            one = metrics.get((name, k)) if method != "queries" or not m or m <= k else None
-            mean, low, high = (one and one[key] for key in ("mean", "low", "high"))
-            cells.append(Cell(name, k, mean, low, high, figures.value(name, method, m, k)))
-    number, learned = evaluation.evaluation_no, learned_validation(evaluation.options)
-    return Line(label_of(evaluation), method, m, number, learned, tuple(cells), _cost(evaluation))
+            own = found.get((name, k)) if method != "queries" or not m or m <= k else None
+            mean, low, high, number = (
+                own and own[key] for key in ("mean", "low", "high", "evaluation_no")
+            )
+            value = figures.value(name, method, m, k)
+            cells.append(Cell(name, k, mean, low, high, value, number))
+    number, learned = newest.evaluation_no, learned_validation(newest.options)
+    cost, users = _cost(newest), newest.n_eval_users
+    return Line(label, method, m, number, learned, tuple(cells), cost, users)
 
 
 def _cost(evaluation: StoredEvaluation) -> Cost:

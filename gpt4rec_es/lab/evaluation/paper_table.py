@@ -1,7 +1,7 @@
 """The paper's comparison (its tables 1 and 3) for one split, made from stored evaluations alone.
 
-Of several evaluations of one method the newest counts, among those of all users. Missing cells are
-named with the commands that fill them.
+Of several evaluations of one method the newest with lists of a length counts, among those of all
+users. Missing cells are named with the commands that fill them.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,8 @@ from gpt4rec_es.lab.evaluation.lists_of_users import recalls
 from gpt4rec_es.lab.evaluation.methods import BASELINES
 from gpt4rec_es.lab.evaluation.missing_cells import Missing, missing_cells
 from gpt4rec_es.lab.evaluation.paper_figures import COMPARED, PaperFigures
-from gpt4rec_es.lab.evaluation.paper_lines import Line, label_of, line_of, unmeasured
+from gpt4rec_es.lab.evaluation.paper_labels import labels_of
+from gpt4rec_es.lab.evaluation.paper_lines import Line, learned_validation, line_of, unmeasured
 from gpt4rec_es.lab.splits.protocols import OF_NEW_USERS
 from gpt4rec_es.metrics.significance import bootstrap_interval
 
@@ -79,19 +80,24 @@ def paper_table(
     trainings write their folders.
 
     Raises:
-        UsageError: there is no such split, or a chosen evaluation is not of this part.
+        UsageError: there is no such split, a chosen evaluation is not of this part, or two chosen
+            ones are of one label.
     """
     with transaction(engine) as connection:
         row = split_rows.find(connection, split)
-        found = _newest(rows.load_all(connection, split), split, part, chosen)
-        metrics = rows.load_metrics(connection, [one.evaluation_no for one in found], "all")
+        found = _counting(rows.load_all(connection, split), split, part, chosen)
+        numbers = [one.evaluation_no for several in found.values() for one in several]
         by_number: dict[int, dict[tuple[str, int], Any]] = {}
-        for one in metrics:
+        for one in rows.load_metrics(connection, numbers, "all"):
             cells = by_number.setdefault(one["evaluation_no"], {})
             cells[one["metric"], one["k"]] = one
-        figures = PaperFigures(paper)
-        measured = {one.method for one in found if row.protocol in OF_NEW_USERS}
-        lines = [line_of(one, by_number.get(one.evaluation_no, {}), ks, figures) for one in found]
+        figures, users = PaperFigures(paper), row.n_test if part == "test" else row.n_validation
+        lines = [
+            line_of(_with_users(label, several[-1], users), several, by_number, ks, figures)
+            for label, several in found.items()
+        ]
+        is_new = row.protocol in OF_NEW_USERS
+        measured = {line.method for line in lines if is_new}
         lines += unmeasured(lines, ks, figures)
         lines.sort(key=_place)
         return PaperTable(
@@ -99,7 +105,7 @@ def paper_table(
             row.protocol,
             part,
             paper,
-            row.n_test if part == "test" else row.n_validation,
+            users,
             tuple(name for name in OF_KNOWN_USERS if name in measured),
             tuple(ks),
             tuple(lines),
@@ -108,19 +114,44 @@ def paper_table(
         )
 
 
-def _newest(
-    evaluations: Sequence[StoredEvaluation], split: str, part: str, chosen: Sequence[int]
-) -> list[StoredEvaluation]:
-    """Return the chosen evaluation of each method, or else its newest one of all users."""
+def _counting(
+    evaluations: Sequence[StoredEvaluation],
+    split: str,
+    part: str,
+    chosen: Sequence[int],
+) -> dict[str, list[StoredEvaluation]]:
+    """Return the evaluations that count, by label: those chosen, or else all of all users.
+
+    Of each label the newest is last, and of older ones those stay that learned from the same part.
+
+    Raises:
+        UsageError: a chosen one is not of this part, or would hide another chosen one.
+    """
     of_part = [one for one in evaluations if one.part == part]
     if unknown := set(chosen) - {one.evaluation_no for one in of_part}:
         raise UsageError(
             f"There is no evaluation {min(unknown)} of {split} ({part}).",
             f"See `gpt4rec evaluate list --split {split}`.",
         )
-    found = {label_of(one): one for one in of_part if not one.options.get("sample")}
-    found |= {label_of(one): one for one in of_part if one.evaluation_no in chosen}
-    return list(found.values())
+    counted = [
+        one for one in of_part if one.evaluation_no in chosen or not one.options.get("sample")
+    ]
+    labels = labels_of(counted)
+    found: dict[str, list[StoredEvaluation]] = {}
+    for one in counted:
+        found.setdefault(labels[one.evaluation_no], []).append(one)
+    for label, several in found.items():
+        taken = [one for one in several if one.evaluation_no in chosen]
+        if len(taken) > 1:
+            first, second = (one.evaluation_no for one in taken[-2:])
+            raise UsageError(
+                f"Evaluations {first} and {second} are both of {label}: one would hide the other.",
+                f"Choose one of them, or see `gpt4rec evaluate compare {first} {second}`.",
+            )
+        learned = learned_validation(several[-1].options)
+        same = [one for one in several if learned_validation(one.options) is learned]
+        found[label] = taken or same
+    return found
 
 
 def _place(line: Line) -> tuple[int, int, str]:
@@ -128,30 +159,38 @@ def _place(line: Line) -> tuple[int, int, str]:
     return known, line.num_queries or 0, line.label
 
 
+def _with_users(label: str, evaluation: StoredEvaluation, users: int) -> str:
+    """Return a label that says on how many users an evaluation of fewer was made."""
+    measured = evaluation.n_eval_users
+    return label if measured >= users else f"{label}, {measured:,} users"
+
+
 def _gains(
     connection: Connection, split_no: int, part: str, lines: Sequence[Line], ks: Sequence[int]
 ) -> list[Gain]:
-    """Return the gains of all other methods over the best baseline, at each K."""
+    """Return the gains of all other methods over the best baseline, at each K.
+
+    The best one is that of the highest recall among those of the most users. Each pair is compared
+    on its own common users.
+    """
     baselines = {*BASELINES, *BASELINE_NAMES}
     found = []
     for k in ks:
         at_k = {
-            line: cell.mean
+            line: cell
             for line in lines
             for cell in line.cells
             if (cell.metric, cell.k) == ("recall", k) and cell.mean is not None
         }
-        of_baselines = {line: mean for line, mean in at_k.items() if line.method in baselines}
+        of_baselines = [line for line in at_k if line.method in baselines]
         if not of_baselines:
             continue
-        best = max(of_baselines, key=of_baselines.__getitem__)
-        others = [line for line in at_k if line.method not in baselines]
-        numbers = [line.evaluation_no for line in (best, *others) if line.evaluation_no is not None]
-        values = recalls(connection, split_no, part, numbers, k)
-        for line, number, own in zip(others, numbers[1:], values[1:], strict=True):
-            gain = bootstrap_interval(own - values[0], seed=_SEED)
-            best_number = numbers[0]
-            found.append(
-                Gain(line.label, number, k, best.label, best_number, gain.mean, gain.low, gain.high)
-            )
+        best = max(of_baselines, key=lambda line: (line.users or 0, at_k[line].mean or 0))
+        best_no = at_k[best].evaluation_no or 0
+        for line, cell in at_k.items():
+            if line.method not in baselines and (own_no := cell.evaluation_no):
+                pair = recalls(connection, split_no, part, [best_no, own_no], k)
+                gain = bootstrap_interval(pair[1] - pair[0], seed=_SEED)
+                means = gain.mean, gain.low, gain.high
+                found.append(Gain(line.label, own_no, k, best.label, best_no, *means))
     return found

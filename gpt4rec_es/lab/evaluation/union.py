@@ -11,7 +11,7 @@ from gpt4rec_es.db.rows import evaluations as rows
 from gpt4rec_es.db.rows.evaluations import StoredEvaluation
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.evaluation.lists_of_users import lists_of_users
-from gpt4rec_es.lab.evaluation.paper_lines import label_of
+from gpt4rec_es.lab.evaluation.paper_labels import label_of
 from gpt4rec_es.metrics.accuracy import Targets
 from gpt4rec_es.metrics.lists import NOTHING, Lists, PerUser
 from gpt4rec_es.metrics.significance import bootstrap_interval
