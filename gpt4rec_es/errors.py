@@ -30,6 +30,12 @@ def first_line(error: object) -> str:
     return text if text not in {"", "None"} else type(error).__name__
 
 
+def misfit(error: object) -> str:
+    """Return why weights do not fit a network: torch's first line has its name alone."""
+    first, *causes = [line.strip() for line in str(error).strip().splitlines()] or [""]
+    return causes[0] if causes else first or type(error).__name__
+
+
 class UsageError(Gpt4RecError):
     """The caller's request is invalid: a bad option, an unknown id, a bad setting."""
 

@@ -18,7 +18,7 @@ from gpt4rec_es.encoders.network import require_finite, silence_transformers
 from gpt4rec_es.encoders.text_encoder import TextEncoder, open_encoder
 from gpt4rec_es.encoders.tokenizer import save_tokenizer
 from gpt4rec_es.encoders.vectors import VectorCache, open_vectors
-from gpt4rec_es.errors import UsageError
+from gpt4rec_es.errors import UsageError, misfit
 from gpt4rec_es.reranking.learning import LearningTowers, LossOptions
 from gpt4rec_es.reranking.metadata import RecommenderData
 from gpt4rec_es.reranking.reading import Serving
@@ -179,7 +179,7 @@ def load_weights(model: LearningTowers, folder: Path) -> None:
         found = model.load_state_dict(load_file(folder / _WEIGHTS), strict=False)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise UsageError(
-            f"The weights of the recommender in {folder} do not fit: {str(error).splitlines()[0]}",
+            f"The weights of the recommender in {folder} do not fit: {misfit(error)}",
             "Copy the folder anew.",
         ) from error
     missing = [name for name in found.missing_keys if not name.startswith("table.")]

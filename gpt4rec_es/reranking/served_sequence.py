@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from gpt4rec_es.db.rows.metadata import ItemFields
 from gpt4rec_es.encoders.network import pick_device, require_finite
 from gpt4rec_es.encoders.sequence_network import SequenceNetwork, padded
-from gpt4rec_es.errors import UsageError
+from gpt4rec_es.errors import UsageError, misfit
 from gpt4rec_es.ranking.vectors import Fixed, dequantise, with_last
 
 DOCUMENT, WEIGHTS, ITEMS = "baseline.json", "model.safetensors", "items.json"
@@ -47,7 +47,7 @@ class ServedSequence:
             self._model.load_state_dict(load_file(folder / WEIGHTS))
         except (OSError, SafetensorError, RuntimeError) as error:
             raise UsageError(
-                f"The weights in {folder} do not fit: {str(error).splitlines()[0]}",
+                f"The weights in {folder} do not fit: {misfit(error)}",
                 "Copy the folder anew.",
             ) from error
         require_finite(self._model, folder)

@@ -17,8 +17,13 @@ from safetensors.torch import load_file, save_file
 
 from gpt4rec_es.db.rows.metadata import ItemFields
 from gpt4rec_es.encoders.network import require_finite
-from gpt4rec_es.errors import UsageError
-from gpt4rec_es.lab.baselines.baseline_options import BaselineOptions, as_dict
+from gpt4rec_es.errors import UsageError, misfit
+from gpt4rec_es.lab.baselines.baseline_options import (
+    BaselineOptions,
+    as_dict,
+    check_options,
+    is_of,
+)
 from gpt4rec_es.lab.baselines.bert4rec import Bert4Rec
 from gpt4rec_es.lab.baselines.bpr_mf import BprMf
 from gpt4rec_es.lab.baselines.content_rec import ContentRec
@@ -27,6 +32,7 @@ from gpt4rec_es.lab.baselines.network import BaselineData, BaselineNetwork
 from gpt4rec_es.lab.baselines.sasrec import SasRec
 from gpt4rec_es.lab.baselines.sasrec_text import SasRecText
 from gpt4rec_es.lab.baselines.youtube_dnn import YouTubeDnn
+from gpt4rec_es.lab.training.cost import COST
 from gpt4rec_es.reranking.served_sequence import DOCUMENT, ITEMS, WEIGHTS, folder_hash
 
 NETWORKS: dict[str, type[BaselineNetwork]] = {
@@ -78,12 +84,14 @@ def read_document(folder: Path) -> dict[str, Any]:
     """Return baseline.json: method, options, hash of the data, card.
 
     Raises:
-        UsageError: there is none, or it has other options than this version knows.
+        UsageError: there is none, it has other options than this version knows, or a value that no
+            training writes.
     """
     try:
         document: dict[str, Any] = json.loads((folder / DOCUMENT).read_text(encoding="utf-8"))
         if document["method"] in NETWORKS and document["card"]["data"]["split_hash"]:
-            BaselineOptions(**document["options"])
+            options = BaselineOptions(**document["options"])
+            _check_document(folder, document, options)
             return document
     except (OSError, ValueError, KeyError, TypeError):
         pass
@@ -91,6 +99,32 @@ def read_document(folder: Path) -> dict[str, Any]:
         f"{folder} holds no baseline: no readable {DOCUMENT}.",
         "Give a folder written by `gpt4rec train baseline`.",
     )
+
+
+def _check_document(folder: Path, document: dict[str, Any], options: BaselineOptions) -> None:
+    """Check all values that are read later, so that none ends an evaluation after hours.
+
+    Raises:
+        UsageError: one is missing, of another type, or out of range.
+    """
+    card = document["card"]
+    for name, value, kind in (
+        ("method", document["method"], str),
+        ("data", document.get("data"), str),
+        ("card.name", card.get("name"), str),
+        ("card.data.split_hash", card["data"]["split_hash"], str),
+        *((f"card.{name}", card[name], float) for name in COST if name in card),
+    ):
+        if not is_of(value, kind):
+            raise UsageError(
+                f"{folder / DOCUMENT} cannot be used: {name} is {value!r}.", "Copy it anew."
+            )
+    try:
+        check_options(options)
+    except UsageError as error:
+        raise UsageError(
+            f"{folder / DOCUMENT} cannot be used: options.{error}", "Copy it anew."
+        ) from error
 
 
 def open_baseline(folder: Path, data: BaselineData, options: BaselineOptions) -> BaselineNetwork:
@@ -106,7 +140,7 @@ def open_baseline(folder: Path, data: BaselineData, options: BaselineOptions) ->
         network.load_state_dict(load_file(folder / WEIGHTS))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise UsageError(
-            f"The weights of the baseline in {folder} do not fit: {str(error).splitlines()[0]}",
+            f"The weights of the baseline in {folder} do not fit: {misfit(error)}",
             "Copy the folder anew.",
         ) from error
     require_finite(network, folder)

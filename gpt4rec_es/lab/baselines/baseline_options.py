@@ -1,7 +1,7 @@
 """Options of the training of a baseline, with the defaults of each method; imports no torch."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from gpt4rec_es.errors import UsageError
@@ -83,6 +83,12 @@ DEFAULTS = {
     "sasrec_text": DEFAULTS["sasrec"],
     **DEFAULTS,
 }
+_KINDS: dict[Any, str] = {
+    bool: "truth value",
+    int: "whole number",
+    float: "finite number",
+    str: "text",
+}
 BASELINE_NAMES = tuple(DEFAULTS)
 # Methods with a vector per user, which new users do not have.
 OF_KNOWN_USERS = ("bpr_mf", "fm_bpr")
@@ -150,18 +156,38 @@ def options_of(method: str, **chosen: Any) -> BaselineOptions:
     defaults = DEFAULTS[method]
     common = {"max_norm", "seed", "learn_validation", "device", "threads"}
     given = {name: value for name, value in chosen.items() if value is not None}
-    for name, value in given.items():
+    for name in given:
         if name not in defaults and name not in common:
             raise UsageError(
                 f"{method} has no option {name}.", f"It has: {', '.join(sorted(defaults))}."
             )
-        _require_in_range(name, value)
     options = BaselineOptions(**{**defaults, **given})
+    check_options(options)
     if method in _OF_PAIRS and options.samples < 1:
         raise UsageError(f"{method} learns from pairs, so samples is at least 1.")
+    return options
+
+
+def check_options(options: BaselineOptions) -> None:
+    """Check types and ranges of all options.
+
+    Raises:
+        UsageError: a value is of another type, out of range, or no finite number.
+    """
+    for one in fields(options):
+        value = getattr(options, one.name)
+        if not is_of(value, one.type):
+            raise UsageError(f"{one.name} is {value!r}.", f"It is a {_KINDS[one.type]}.")
+        _require_in_range(one.name, value)
     if options.dim % options.heads:
         raise UsageError(f"dim {options.dim} is no multiple of heads {options.heads}.")
-    return options
+
+
+def is_of(value: Any, kind: Any) -> bool:
+    """Return whether a value read from a file is of a type; whole numbers are floats, too."""
+    if kind is float:
+        return type(value) in (int, float) and math.isfinite(value)
+    return type(value) is kind
 
 
 def _require_in_range(name: str, value: Any) -> None:
@@ -170,8 +196,6 @@ def _require_in_range(name: str, value: Any) -> None:
     Raises:
         UsageError: it is out of range, or no finite number.
     """
-    if isinstance(value, float) and not math.isfinite(value):
-        raise UsageError(f"{name} is {value}.", "It is a finite number.")
     least, most = _RANGES.get(name, (-math.inf, math.inf))
     if name in _RANGES and not least <= value <= most:
         upper = f" and at most {most:,}" if math.isfinite(most) else ""

@@ -77,7 +77,8 @@ class TrainedBaseline:
             raise UsageError(
                 f"The baseline in {folder} was not trained on the split {split!r}, so it may have "
                 "seen what is held out.",
-                f"Train one with `gpt4rec train baseline {self.method} --split {split}`.",
+                f"Train one with `gpt4rec train baseline {self.method} --split {split} --output "
+                "FOLDER`.",
             )
         self._numbered, data = read.numbered, baseline_data(read)
         if not is_trained_on(document, data):

@@ -14,7 +14,7 @@ from gpt4rec_es.db.rows.evaluations import StoredEvaluation
 from gpt4rec_es.db.rows.items import load_ids
 from gpt4rec_es.errors import UsageError
 from gpt4rec_es.lab.evaluation.compare import Difference, differences
-from gpt4rec_es.lab.splits.segments import segments
+from gpt4rec_es.lab.splits.segments import all_segments
 from gpt4rec_es.lab.splits.split import bought_before
 from gpt4rec_es.lab.splits.stored import load_split
 from gpt4rec_es.metrics.lists import NOTHING, Lists
@@ -110,7 +110,7 @@ def _targets(
     """Return the targets of a part's users, of a segment as the catalog is today; None: of all.
 
     Raises:
-        UsageError: there is no such segment.
+        UsageError: there is no such segment, or nobody is in it.
     """
     if segment is None:
         with transaction(engine) as connection:
@@ -120,9 +120,14 @@ def _targets(
     with transaction(engine) as connection:
         item_ids = load_ids(connection)
     eval_users = getattr(split, evaluation.part)
-    masks = segments(eval_users, item_ids, bought_before(split, evaluation.part))
+    masks = all_segments(eval_users, item_ids, bought_before(split, evaluation.part))
     if segment not in masks:
         raise UsageError(f"There is no segment {segment!r}.", f"Choose one of: {', '.join(masks)}.")
+    if not masks[segment].any():
+        raise UsageError(
+            f"No user of {evaluation.split} ({evaluation.part}) is in the segment {segment!r}.",
+            f"Users are in: {', '.join(name for name, mask in masks.items() if mask.any())}.",
+        )
     members = zip(eval_users, masks[segment], strict=True)
     return {one.user_no: one.targets for one, is_member in members if is_member}
 

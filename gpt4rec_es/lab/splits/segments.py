@@ -26,14 +26,23 @@ def segments(
 
     item_ids: ids of all items of the users. train: histories of the training by user.
     """
-    found = {
+    found = all_segments(eval_users, item_ids, train)
+    return {name: mask for name, mask in found.items() if mask.any()}
+
+
+def all_segments(
+    eval_users: Sequence[EvalUser],
+    item_ids: Mapping[int, str],
+    train: Mapping[int, Sequence[int]],
+) -> dict[str, Mask]:
+    """Return the members of each segment by name, also of those without users."""
+    return {
         **_by_history(eval_users),
         **_by_target(eval_users, item_ids, count_buyers(train.values())),
         **_by_link(eval_users, train),
         **_by_gap(eval_users),
         **_by_last_pair(eval_users, item_ids),
     }
-    return {name: mask for name, mask in found.items() if mask.any()}
 
 
 def _by_history(eval_users: Sequence[EvalUser]) -> dict[str, Mask]:

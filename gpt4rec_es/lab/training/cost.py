@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-_COST = ("seconds", "peak_memory_mb", "threads")
+# What a card says of the cost of its training.
+COST = ("seconds", "peak_memory_mb", "threads")
 # ru_maxrss is in kB, on macOS in bytes.
 _PER_MB = 1_000_000 if sys.platform == "darwin" else 1_000
 
@@ -27,7 +28,7 @@ def training_cost(epochs: Iterable[float]) -> dict[str, Any]:
 
 def stored_cost(card: Mapping[str, Any]) -> dict[str, Any]:
     """Return the cost in a card, or nothing of cards of older versions, which know less."""
-    return {key: card[key] for key in _COST} if set(_COST) <= set(card) else {}
+    return {key: card[key] for key in COST} if set(COST) <= set(card) else {}
 
 
 def serving_cost(seconds: float, users: int) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 import numpy as np
 
-from gpt4rec_es.lab.splits.segments import segments
+from gpt4rec_es.lab.splits.segments import all_segments, segments
 from gpt4rec_es.lab.splits.split import EvalUser
 
 # Ids against the order of numbers.
@@ -45,3 +45,12 @@ def test_of_no_cases_there_are_no_segments() -> None:
     assert all(
         mask.dtype == np.bool_ for mask in segments([EvalUser(1, (2,), (3,))], IDS, {}).values()
     )
+
+
+def test_a_segment_without_users_is_known() -> None:
+    one = [EvalUser(1, (2, 3), (4,))]
+    every = all_segments(one, IDS, TRAIN)
+    assert not every["history 20+"].any()
+    kept = segments(one, IDS, TRAIN)
+    assert set(kept) < set(every)
+    assert all(mask.any() for mask in kept.values())
